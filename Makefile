@@ -1,0 +1,120 @@
+# ImageFlow. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+# What is downloaded or built once and shared by every clone of this user.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
+TOOLS := $(CACHE)/bin
+
+# ONNX Runtime, as npm carries it: one tarball with the libraries of both
+# architectures.
+ORT_VERSION := 1.24.3
+ORT_SHA256 := aa1bb5fa261ea68de05dd53efbba210cd7adf2d2850f4c3a201054c74cc78040
+ORT_URL := https://registry.npmjs.org/onnxruntime-node/-/onnxruntime-node-$(ORT_VERSION).tgz
+ORT_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
+ORT_LIB := $(CACHE)/onnxruntime-$(ORT_VERSION)-$(ORT_ARCH)/libonnxruntime.so.1
+export ONNXRUNTIME_LIB := $(ORT_LIB)
+
+# Tools that generate and check the contract; each version has its own stamp.
+BUF := v1.75.0
+PROTOC_GEN_GO := v1.36.12
+PROTOC_GEN_GO_GRPC := v1.6.2
+GRPC_GATEWAY := v2.33.0
+VALIDATE_PROTO := github.com/bufbuild/protovalidate@v1.2.2
+GOOGLE_PROTO := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
+
+APT_PACKAGES := libvips-dev pkg-config
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## set everything up and run the whole pipeline on this machine; IMAGE=path for your own picture, FLAGS=--help for settings
+	@exec bin/imageflow-local $(if $(IMAGE),--image "$(IMAGE)") $(FLAGS)
+
+.PHONY: build
+build: setup ## build the two commands into bin/
+	@go build -o bin/ ./cmd/...
+
+.PHONY: test
+test: setup check-proto ## run every test, with the race detector, and print the coverage
+	go vet ./...
+	go test -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
+	@echo "coverage of functions/ and internal/:"
+	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
+
+.PHONY: bench
+bench: setup ## run the micro-benchmarks
+	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...
+
+.PHONY: setup
+setup: libvips $(ORT_LIB) ## install or fetch what the build needs: libvips, ONNX Runtime
+
+.PHONY: libvips
+libvips:
+	@pkg-config --exists vips 2>/dev/null && exit 0
+	install="apt-get install -y --no-install-recommends $(APT_PACKAGES)"
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo="sudo -n"; else
+		echo "libvips is missing and installing it needs root. Run:  sudo apt-get update && sudo $$install" >&2
+		exit 1
+	fi
+	command -v apt-get >/dev/null || { echo "libvips is missing: install libvips and its headers (8.14 or newer), then run this again" >&2; exit 1; }
+	echo "installing $(APT_PACKAGES) ..."
+	log=$$(mktemp)
+	{ $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive $$install; } >"$$log" 2>&1 ||
+		{ tail -n 20 "$$log" >&2; exit 1; }
+	rm "$$log"
+
+$(ORT_LIB):
+	@echo "fetching ONNX Runtime $(ORT_VERSION) (86 MB, once) ..."
+	mkdir -p $(@D)
+	tarball=$(@D)/package.tgz
+	curl -fsSL --retry 3 -o "$$tarball" $(ORT_URL)
+	echo "$(ORT_SHA256)  $$tarball" | sha256sum --check --quiet
+	tar xzf "$$tarball" -C $(@D) --strip-components=5 package/bin/napi-v6/linux/$(ORT_ARCH)/libonnxruntime.so.1
+	rm "$$tarball"
+
+.PHONY: proto
+proto: proto-tools ## generate the Go code of the contract
+	@rm -f proto/imageflow/v1/*.go
+	PATH=$(TOOLS):$$PATH buf generate
+
+.PHONY: check-proto
+check-proto: proto-tools ## lint the contract, compare it with the one it must stay compatible with, and find drift of the generated code
+	@export PATH=$(TOOLS):$$PATH
+	buf format --diff --exit-code proto
+	buf lint
+	buf build --path proto/imageflow -o .cache/contract.binpb
+	buf breaking .cache/contract.binpb --against test/contract/imageflow.proto --config buf.yaml
+	rm -rf .cache/generated && mkdir -p .cache/generated
+	buf generate -o .cache/generated
+	diff -r --exclude='*.proto' .cache/generated/proto proto || { echo "the generated code is stale: run make proto" >&2; exit 1; }
+	echo "contract: lint, compatibility and generated code are fine"
+
+.PHONY: proto-tools
+proto-tools: $(TOOLS)/stamp-$(BUF)-$(PROTOC_GEN_GO)-$(PROTOC_GEN_GO_GRPC)-$(GRPC_GATEWAY) .cache/proto/stamp
+
+$(TOOLS)/stamp-%:
+	@echo "building buf and the generators (once) ..."
+	export GOBIN=$(TOOLS)
+	go install github.com/bufbuild/buf/cmd/buf@$(BUF)
+	go install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO)
+	go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC)
+	go install github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@$(GRPC_GATEWAY)
+	touch $@
+
+# The imported .proto files, from the Go modules that carry them.
+.cache/proto/stamp:
+	@where() { cd / && go mod download -json "$$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
+	validate=$$(where $(VALIDATE_PROTO)); google=$$(where $(GOOGLE_PROTO))
+	install -D -m 644 -t .cache/proto/buf/validate $$validate/proto/protovalidate/buf/validate/validate.proto
+	install -D -m 644 -t .cache/proto/google/api $$google/third_party/googleapis/google/api/{annotations,http}.proto
+	touch $@
+
+.PHONY: clean
+clean: ## remove what was built here; the data of local mode stays
+	rm -rf bin .cache coverage.out

@@ -1,0 +1,59 @@
+// Command imageflow runs one role of ImageFlow, configured by the environment.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"imageflow.dev/cmd/internal/role"
+)
+
+func main() {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "imageflow:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
+		return help(out)
+	}
+	i := slices.IndexFunc(role.All, func(r role.Role) bool { return r.Name == args[0] })
+	if i < 0 {
+		return fmt.Errorf("unknown role %q; see imageflow --help", args[0])
+	}
+	r := role.All[i]
+	config := r.Config()
+	if len(args) > 1 {
+		fmt.Fprintf(out, "imageflow %s %s.\n\nEnvironment:\n", r.Name, r.Summary)
+		return role.Usage(out, config)
+	}
+	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
+		return fmt.Errorf("the environment of %s:\n%w", r.Name, err)
+	}
+	server, err := r.Listen(ctx, config)
+	if err != nil {
+		return err
+	}
+	slog.Info("serving", "role", r.Name, "address", server.Address())
+	return server.Run(ctx)
+}
+
+func help(out io.Writer) error {
+	fmt.Fprintln(out, "Usage: imageflow ROLE\n       imageflow ROLE --help   lists the role's environment variables\n\nRoles:")
+	for _, r := range role.All {
+		fmt.Fprintf(out, "  %-8s %s\n", r.Name, r.Summary)
+	}
+	return nil
+}

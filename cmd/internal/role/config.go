@@ -1,0 +1,153 @@
+package role
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strconv"
+	"time"
+
+	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/serve"
+)
+
+// Server is what every role reads from the environment.
+type Server struct {
+	Host         string        `desc:"address to listen on; empty means all"`
+	Port         int           `default:"8080" desc:"port of every door; 0 takes a free one"`
+	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"how long work is still taken after NOT_SERVING was announced"`
+	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"how long work in flight may take to finish"`
+}
+
+func (c Server) serve() serve.Config {
+	return serve.Config{
+		Address:    net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
+		DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout,
+	}
+}
+
+// Store says where the objects lie.
+type Store struct {
+	Endpoint  string `envconfig:"MINIO_ENDPOINT" desc:"host:port of the object store"`
+	AccessKey string `envconfig:"MINIO_ACCESS_KEY" desc:"access key of the object store"`
+	SecretKey string `envconfig:"MINIO_SECRET_KEY" desc:"secret key of the object store"`
+	Secure    bool   `envconfig:"MINIO_SECURE" default:"false" desc:"whether the object store speaks TLS"`
+	Region    string `envconfig:"MINIO_REGION" default:"us-east-1" desc:"region of the object store"`
+	Bucket    string `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket meant where a request names none"`
+}
+
+func (c Store) validate() error {
+	return errors.Join(
+		required("MINIO_ENDPOINT", c.Endpoint),
+		required("MINIO_ACCESS_KEY", c.AccessKey),
+		required("MINIO_SECRET_KEY", c.SecretKey),
+	)
+}
+
+func (c Store) open() (*objects.Store, error) {
+	return objects.New(objects.Config{
+		Endpoint: c.Endpoint, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Secure: c.Secure, Region: c.Region,
+	})
+}
+
+// Work limits what a processor takes on.
+type Work struct {
+	Queue        int64 `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
+	Active       int64 `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
+	DecodedBytes int64 `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"decoded bytes held at once by all jobs"`
+	ObjectBytes  int64 `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
+	Side         int   `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
+	Pixels       int64 `envconfig:"MAX_IMAGE_PIXELS" default:"50000000" desc:"width x height of a picture"`
+}
+
+func (c Work) validate() error {
+	return errors.Join(
+		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
+		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
+		atLeast("MAX_IMAGE_SIDE", int64(c.Side), 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
+	)
+}
+
+func (c Work) admission() *job.Admission {
+	cores := int64(runtime.GOMAXPROCS(0))
+	active := c.Active
+	if active == 0 {
+		active = 4 * cores
+	}
+	return job.NewAdmission(job.AdmissionLimits{
+		Queue: c.Queue, Active: active, DecodedBytes: c.DecodedBytes, Cores: cores,
+	})
+}
+
+// ProcessorConfig is the environment of a processor.
+type ProcessorConfig struct {
+	Server
+	Store
+	Work
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *ProcessorConfig) Validate() error { return errors.Join(c.Store.validate(), c.Work.validate()) }
+
+// DetectConfig is the environment of detect.
+type DetectConfig struct {
+	ProcessorConfig
+	ModelRepository string `split_words:"true" default:"/models" desc:"folder of models: <name>/<version>/model.onnx"`
+	DefaultModel    string `split_words:"true" default:"yolo" desc:"model meant where a request names none"`
+	Library         string `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"shared library of ONNX Runtime"`
+	Threads         int    `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"threads within one run of a model"`
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *DetectConfig) Validate() error {
+	return errors.Join(c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", int64(c.Threads), 1))
+}
+
+// GatewayConfig is the environment of the gateway.
+type GatewayConfig struct {
+	Server
+	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
+	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`
+	Filter    string        `envconfig:"FILTER_GRPC_ENDPOINT" default:"filter-grpc-service:80" desc:"host:port of filter"`
+	Timeout   time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"how long a request may take"`
+	BodyBytes int64         `envconfig:"MAX_BODY_BYTES" default:"100663296" desc:"size of a request's body"`
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *GatewayConfig) Validate() error {
+	return errors.Join(
+		required("RESIZE_GRPC_ENDPOINT", c.Resize), required("AI_DETECTION_GRPC_ENDPOINT", c.Detect),
+		required("FILTER_GRPC_ENDPOINT", c.Filter), atLeast("REQUEST_TIMEOUT", int64(c.Timeout), 1),
+	)
+}
+
+// BridgeConfig is the environment of the bridge.
+type BridgeConfig struct {
+	Server
+	Store
+	Broker       string        `envconfig:"BROKER_URL" desc:"URL of the broker's ingress"`
+	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
+	DeadLetters  string        `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of events that no one could handle"`
+	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *BridgeConfig) Validate() error {
+	return errors.Join(c.Store.validate(), required("BROKER_URL", c.Broker), required("BRIDGE_TOKEN", c.Token))
+}
+
+func required(name, value string) error {
+	if value == "" {
+		return fmt.Errorf("%s must be set", name)
+	}
+	return nil
+}
+
+func atLeast(name string, value, least int64) error {
+	if value < least {
+		return fmt.Errorf("%s is %d but must be at least %d", name, value, least)
+	}
+	return nil
+}

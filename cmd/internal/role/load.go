@@ -1,0 +1,53 @@
+package role
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"text/tabwriter"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Load fills a config from the environment. envconfig stops at the first bad
+// variable; to report them all, it is asked field by field.
+func Load(config any) error {
+	var bad []error
+	each(reflect.ValueOf(config).Elem(), func(field reflect.StructField, value reflect.Value) {
+		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+		if err := envconfig.Process("", one.Interface()); err != nil {
+			var parse *envconfig.ParseError
+			if errors.As(err, &parse) {
+				err = fmt.Errorf("%s is %q but must be a %s", parse.KeyName, parse.Value, parse.TypeName)
+			}
+			bad = append(bad, err)
+		}
+		value.Set(one.Elem().Field(0))
+	})
+	return errors.Join(bad...)
+}
+
+// each visits the fields of a struct and of the structs embedded in it.
+func each(v reflect.Value, visit func(reflect.StructField, reflect.Value)) {
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.Anonymous {
+			each(v.Field(i), visit)
+		} else {
+			visit(field, v.Field(i))
+		}
+	}
+}
+
+// usage is how envconfig prints each variable.
+const usage = `{{range .}}  {{usage_key .}}	{{usage_description .}}{{with usage_default .}} (default {{.}}){{end}}
+{{end}}`
+
+// Usage prints every variable of a config.
+func Usage(w io.Writer, config any) error {
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	if err := envconfig.Usagef("", config, table, usage); err != nil {
+		return err
+	}
+	return table.Flush()
+}

@@ -1,0 +1,79 @@
+package role
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/test/bufconn"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/event"
+	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/rpc"
+	"imageflow.dev/internal/serve"
+)
+
+// jsonTimeout bounds a JSON call at a processor's own port, as Knative bounds
+// every request.
+const jsonTimeout = 5 * time.Minute
+
+// processor puts a processor behind its three doors on one port.
+func processor[Req functions.Request, Resp functions.Response](
+	c ProcessorConfig, p functions.Processor[Req, Resp],
+) (*serve.Server, error) {
+	store, err := c.Store.open()
+	if err != nil {
+		return nil, err
+	}
+	admission := c.Work.admission()
+	run := job.NewRunner(p, store, admission, job.Config{
+		Bucket: c.Bucket, MaxObjectBytes: c.ObjectBytes, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
+	}).Run
+	healthy := serving(p.Service)
+
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()))
+	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
+	if err := door.Register(server); err != nil {
+		return nil, err
+	}
+	healthpb.RegisterHealthServer(server, healthy)
+	reflection.Register(server)
+
+	json, err := jsonDoor(c, p.Name, server)
+	if err != nil {
+		return nil, err
+	}
+	routes := http.NewServeMux()
+	routes.Handle("POST /{$}", &event.Door[Req, Resp]{Processor: p, Run: run})
+	routes.Handle("/v1/", json)
+	return serve.Listen(c.serve(), server, routes, healthy)
+}
+
+// messageBytes leaves room for the largest picture and the rest of its request.
+func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 }
+
+// jsonDoor is the gateway before the server of the same process, which it
+// reaches through memory.
+func jsonDoor(c ProcessorConfig, name string, server *grpc.Server) (http.Handler, error) {
+	listener := bufconn.Listen(1 << 20)
+	go func() { _ = server.Serve(listener) }() // ends with the process
+	conn, err := grpc.NewClient("passthrough:///"+name,
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
+	if err != nil {
+		return nil, err
+	}
+	// Bytes in JSON are base64: four for three.
+	return gateway.New(context.Background(), jsonTimeout, int64(c.messageBytes())/3*4, gateway.Backend{
+		Register: gateway.Services[name], Conn: conn,
+	})
+}

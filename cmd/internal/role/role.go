@@ -1,0 +1,109 @@
+// Package role puts the parts of each role together. The two commands share it:
+// one runs a role, the other all of them at loopback addresses.
+package role
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"imageflow.dev/functions/detect"
+	"imageflow.dev/functions/filter"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/inference"
+	"imageflow.dev/internal/serve"
+)
+
+// Config is the environment of a role.
+type Config interface{ Validate() error }
+
+// Role is one thing that a process can run as.
+type Role struct {
+	Name    string
+	Summary string
+	// Config returns an empty config, to be loaded.
+	Config func() Config
+	// Listen builds the role and binds its port.
+	Listen func(context.Context, Config) (*serve.Server, error)
+}
+
+// All lists the roles. A processor is one line.
+var All = []Role{
+	role("resize", "makes pictures smaller", func(_ context.Context, c *ProcessorConfig) (*serve.Server, error) {
+		return processor(*c, resize.Processor)
+	}),
+	role("detect", "finds objects in pictures", listenDetect),
+	role("filter", "changes the look of pictures", func(_ context.Context, c *ProcessorConfig) (*serve.Server, error) {
+		return processor(*c, filter.Processor)
+	}),
+	role("gateway", "answers HTTP with JSON in front of the processors", listenGateway),
+	role("bridge", "turns bucket notifications into events and outcomes into tags", listenBridge),
+}
+
+// role makes a Role of a constructor with a typed config.
+func role[C any, P interface {
+	*C
+	Config
+}](name, summary string, listen func(context.Context, P) (*serve.Server, error)) Role {
+	return Role{
+		Name: name, Summary: summary,
+		Config: func() Config { return P(new(C)) },
+		Listen: func(ctx context.Context, c Config) (*serve.Server, error) { return listen(ctx, c.(P)) },
+	}
+}
+
+func listenDetect(_ context.Context, c *DetectConfig) (*serve.Server, error) {
+	models, err := inference.OpenRepository(c.ModelRepository, inference.ONNXOptions{
+		Library: c.Library, IntraOpThreads: c.Threads,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return processor(c.ProcessorConfig, detect.New(models, c.DefaultModel))
+}
+
+func listenGateway(ctx context.Context, c *GatewayConfig) (*serve.Server, error) {
+	var backends []gateway.Backend
+	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
+		conn, err := grpc.NewClient(endpoint,
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
+		if err != nil {
+			return nil, err
+		}
+		backends = append(backends, gateway.Backend{Register: gateway.Services[name], Conn: conn})
+	}
+	json, err := gateway.New(ctx, c.Timeout, c.BodyBytes, backends...)
+	if err != nil {
+		return nil, err
+	}
+	return serve.Listen(c.serve(), nil, json, serving())
+}
+
+func listenBridge(_ context.Context, c *BridgeConfig) (*serve.Server, error) {
+	store, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	events, err := bridge.New(bridge.Config{
+		Broker: c.Broker, Token: c.Token, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return serve.Listen(c.serve(), nil, events, serving())
+}
+
+// serving returns the health of a process that is ready from the start.
+func serving(services ...string) *health.Server {
+	h := health.NewServer()
+	for _, service := range services {
+		h.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
+	}
+	return h
+}

@@ -1,0 +1,67 @@
+// Package functions defines what a processor is. Each package below it is one:
+// pixels and typed parameters in, pixels and typed facts out. A processor
+// knows nothing of stores, brokers or protocols.
+package functions
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/internal/imaging"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// Request is what the requests of all processors have in common.
+type Request interface {
+	proto.Message
+	GetInputImage() *imageflowv1.ImageData
+	GetInputBytes() []byte
+	GetOutputImage() *imageflowv1.ImageData
+	GetExecutionId() string
+}
+
+// Response is what the responses of all processors have in common.
+type Response interface {
+	proto.Message
+	GetResult() *imageflowv1.ProcessingResult
+}
+
+// Input is one picture and what to do with it.
+type Input[Req Request] struct {
+	// Image has passed the header checks; it is decoded as far as the
+	// processor asks.
+	Image *imaging.Image
+	// Request has passed the contract's rules and the processor's Check.
+	Request Req
+	// Format is the one wanted for the output.
+	Format imaging.Format
+	// Reference is the content of the object that Processor.Reference names;
+	// nil when it names none.
+	Reference []byte
+}
+
+// Processor is one kind of work, described as a value.
+type Processor[Req Request, Resp Response] struct {
+	// Name is the role and the step: "resize", "detect", "filter".
+	Name string
+	// Suffix ends the names of outputs: "<execution id>_<suffix>.<ext>".
+	Suffix string
+	// Service is the full name of its gRPC service. Of its methods the one
+	// from Req to Resp is the unary call, the one between streams of them
+	// the stream.
+	Service string
+	// Check refuses, before anything is fetched, what the contract's rules
+	// cannot express; nil checks nothing.
+	Check func(Req) error
+	// Reference names an object that Apply needs beside the picture; nil, or
+	// a nil result, names none.
+	Reference func(Req) *imageflowv1.ImageData
+	// Apply does the work. The response comes with its facts filled and with
+	// an empty, non-nil result, which the caller completes. Errors about the
+	// input are of this package's kinds or imaging's; any other error is
+	// internal. Apply is called concurrently.
+	Apply func(context.Context, Input[Req]) (imaging.Encoded, Resp, error)
+	// SideCar chooses what is stored as JSON beside the output; nil, nothing.
+	SideCar func(Resp) proto.Message
+}

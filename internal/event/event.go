@@ -1,0 +1,102 @@
+// Package event is the CloudEvents door of a processor: an event in, the next
+// event out.
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/cloudevents/sdk-go/v2/binding"
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/job"
+)
+
+// Door answers events with the work of one processor.
+type Door[Req functions.Request, Resp functions.Response] struct {
+	// Processor is the one served.
+	Processor functions.Processor[Req, Resp]
+	// Run runs a job.
+	Run func(context.Context, Req, job.Patience) (Resp, error)
+}
+
+// maxEventBytes limits an incoming event: pictures travel by reference.
+const maxEventBytes = 1 << 20
+
+// ServeHTTP takes an event in binary or structured mode. The query of the URL
+// has the step's parameters. It answers 200 with the next event, 202 with none
+// when the object has meanwhile been replaced (its newer version has an event
+// of its own), or an error with a google.rpc.Status as JSON.
+func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	next, err := d.answer(ctx, w, r)
+	switch {
+	case errors.Is(err, job.ErrSuperseded):
+		slog.InfoContext(ctx, "execution superseded", "step", d.Processor.Name, "reason", err)
+		w.WriteHeader(http.StatusAccepted)
+	case err != nil:
+		refuse(w, job.Status(ctx, err))
+	default:
+		if err := cehttp.WriteResponseWriter(ctx, binding.ToMessage(next), http.StatusOK, w); err != nil {
+			slog.WarnContext(ctx, "the answer could not be sent", "step", d.Processor.Name, "error", err)
+		}
+	}
+}
+
+func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *http.Request) (*cloudevent.Event, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
+	e, err := cehttp.NewEventFromHTTPRequest(r)
+	if err != nil {
+		return nil, functions.Errorf(functions.Invalid, "", "not a CloudEvent: %v", err)
+	}
+	if err := e.Validate(); err != nil {
+		return nil, functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: %v", err)
+	}
+	req, err := request[Req](e, r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	resp, err := d.Run(ctx, req, job.Refuse)
+	if err != nil {
+		return nil, err
+	}
+	return next(ctx, e, d.Processor.Name, resp)
+}
+
+// httpStatus translates the codes as Knative's brokers understand them: they
+// try again on 404, 408, 409, 429 and 5xx, and an object that does not exist
+// will not exist later either.
+var httpStatus = map[codes.Code]int{
+	codes.InvalidArgument:   http.StatusBadRequest,
+	codes.NotFound:          http.StatusUnprocessableEntity,
+	codes.ResourceExhausted: http.StatusTooManyRequests,
+	codes.Unavailable:       http.StatusServiceUnavailable,
+	codes.DeadlineExceeded:  http.StatusGatewayTimeout,
+	codes.Canceled:          http.StatusServiceUnavailable,
+}
+
+func refuse(w http.ResponseWriter, s *status.Status) {
+	code, ok := httpStatus[s.Code()]
+	if !ok {
+		code = http.StatusInternalServerError
+	}
+	if code == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(1))
+	}
+	body, err := protojson.Marshal(s.Proto())
+	if err != nil {
+		body, _ = json.Marshal(map[string]any{"code": s.Code(), "message": s.Message()})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,76 @@
+package event
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/objects"
+)
+
+// maxDataBytes is what an event may carry by the CloudEvents specification's
+// advice for intermediaries. A longer response loses its facts, which lie in
+// the side-car; its result stays.
+const maxDataBytes = 60 << 10
+
+// next makes the event that tells of a step's end. Equal causes give it equal
+// ids, so that a repeated delivery can be recognised.
+func next(ctx context.Context, cause *cloudevent.Event, step string, resp functions.Response) (*cloudevent.Event, error) {
+	json := protojson.MarshalOptions{UseProtoNames: true}
+	data, err := json.Marshal(resp)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxDataBytes {
+		result, err := json.Marshal(resp.GetResult())
+		if err != nil {
+			return nil, err
+		}
+		data = append(append([]byte(`{"result":`), result...), '}')
+	}
+	execution := resp.GetResult().GetMetadata()["execution_id"]
+	digest := sha256.Sum256([]byte(cause.Source() + "\x00" + cause.ID() + "\x00" + step))
+	e := cloudevent.New()
+	e.SetID(hex.EncodeToString(digest[:16]))
+	e.SetSource("/imageflow/" + step)
+	e.SetType("dev.imageflow." + step + ".completed.v1")
+	e.SetSubject(execution)
+	e.SetTime(resp.GetResult().GetProcessedAt().AsTime())
+	e.SetExtension("causationid", cause.ID())
+	e.SetExtension("correlationid", cause.ID())
+	if root, ok := cause.Extensions()["correlationid"]; ok {
+		e.SetExtension("correlationid", root)
+	}
+	e.SetExtension("partitionkey", execution)
+	e.SetExtension("origin", originOf(cause, resp.GetResult().GetMetadata()))
+	carryTrace(ctx, cause, &e)
+	return &e, e.SetData(cloudevent.ApplicationJSON, data)
+}
+
+// originOf names the object that the chain began with: the cause's origin, or
+// the source of this step when it is the first.
+func originOf(cause *cloudevent.Event, facts map[string]string) any {
+	if origin, ok := cause.Extensions()["origin"]; ok {
+		return origin
+	}
+	return objects.URI(facts["source_bucket"], facts["source_key"], facts["source_etag"])
+}
+
+// carryTrace hands on the trace of the work done, or else of the cause.
+func carryTrace(ctx context.Context, cause, e *cloudevent.Event) {
+	carrier := propagation.MapCarrier{}
+	otel.GetTextMapPropagator().Inject(ctx, carrier)
+	for _, name := range []string{"traceparent", "tracestate"} {
+		if value := carrier.Get(name); value != "" {
+			e.SetExtension(name, value)
+		} else if value, ok := cause.Extensions()[name]; ok {
+			e.SetExtension(name, value)
+		}
+	}
+}

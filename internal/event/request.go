@@ -1,0 +1,107 @@
+package event
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// ObjectCreatedPrefix begins the types of the events of new objects, as the
+// CloudEvents adapter for S3 has them.
+const ObjectCreatedPrefix = "com.amazonaws.s3.ObjectCreated:"
+
+// request makes the request that an event and a step's parameters ask for.
+func request[Req functions.Request](e *cloudevent.Event, parameters url.Values) (Req, error) {
+	req := functions.NewRequest[Req]()
+	if err := SetParameters(req, parameters); err != nil {
+		return req, err
+	}
+	var input *imageflowv1.ImageData
+	var execution string
+	var err error
+	switch kind := e.Type(); {
+	case strings.HasPrefix(kind, ObjectCreatedPrefix):
+		input, err = objectOf(e)
+	case strings.HasPrefix(kind, "dev.imageflow.") && strings.HasSuffix(kind, ".completed.v1"):
+		input, execution, err = outputOf(e)
+	default:
+		err = functions.Errorf(functions.Invalid, "", "events of type %q are not understood here", kind)
+	}
+	if err != nil {
+		return req, err
+	}
+	set(req, "input_image", protoreflect.ValueOfMessage(input.ProtoReflect()))
+	if execution != "" {
+		set(req, "execution_id", protoreflect.ValueOfString(execution))
+	}
+	return req, nil
+}
+
+// SetParameters reads a step's parameters into a request, by the rules of the
+// JSON door's query strings. A name that the request lacks is an error.
+func SetParameters(req proto.Message, parameters url.Values) error {
+	fields := req.ProtoReflect().Descriptor().Fields()
+	for name := range parameters {
+		first, _, _ := strings.Cut(name, ".")
+		first, _, _ = strings.Cut(first, "[")
+		if fields.ByName(protoreflect.Name(first)) == nil && fields.ByJSONName(first) == nil {
+			return functions.Errorf(functions.Invalid, name, "no such parameter")
+		}
+	}
+	none := utilities.NewDoubleArray(nil)
+	if err := runtime.PopulateQueryParameters(req, parameters, none); err != nil {
+		return functions.Errorf(functions.Invalid, "", "parameters: %v", err)
+	}
+	return nil
+}
+
+// objectOf reads the object that a store's record tells of.
+func objectOf(e *cloudevent.Event) (*imageflowv1.ImageData, error) {
+	var record objects.Record
+	if err := json.Unmarshal(e.Data(), &record); err != nil {
+		return nil, functions.Errorf(functions.Invalid, "data", "not the record of a new object: %v", err)
+	}
+	key, err := record.Key()
+	if err != nil || key == "" || record.Bucket() == "" {
+		return nil, functions.Errorf(functions.Invalid, "data", "the record names no object")
+	}
+	return &imageflowv1.ImageData{
+		Bucket: record.Bucket(), ObjectKey: key, Etag: record.S3.Object.ETag,
+	}, nil
+}
+
+// outputOf reads the output of the step before.
+func outputOf(e *cloudevent.Event) (*imageflowv1.ImageData, string, error) {
+	var data struct{ Result json.RawMessage }
+	result := &imageflowv1.ProcessingResult{}
+	err := json.Unmarshal(e.Data(), &data)
+	if err == nil {
+		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data.Result, result)
+	}
+	if err != nil {
+		return nil, "", functions.Errorf(functions.Invalid, "data", "not the response of a step: %v", err)
+	}
+	output := result.GetOutputImage()
+	if output.GetObjectKey() == "" {
+		return nil, "", functions.Errorf(functions.Invalid, "data", "the response of the step before names no output")
+	}
+	return &imageflowv1.ImageData{
+		Bucket: output.GetBucket(), ObjectKey: output.GetObjectKey(), Etag: output.GetEtag(),
+	}, result.GetMetadata()["execution_id"], nil
+}
+
+func set(m proto.Message, field protoreflect.Name, value protoreflect.Value) {
+	r := m.ProtoReflect()
+	r.Set(r.Descriptor().Fields().ByName(field), value)
+}

@@ -1,0 +1,61 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"imageflow.dev/functions"
+)
+
+// retryAfter is what a refused caller is told to wait.
+const retryAfter = time.Second
+
+// codeOf translates the kinds.
+var codeOf = map[functions.Kind]codes.Code{
+	functions.Internal:    codes.Internal,
+	functions.Invalid:     codes.InvalidArgument,
+	functions.NotFound:    codes.NotFound,
+	functions.Busy:        codes.ResourceExhausted,
+	functions.Unavailable: codes.Unavailable,
+}
+
+// Status translates an error of Run to what all doors tell a caller: its kind to
+// the code, its field and the time to wait to details. What the caller should
+// not read is logged here.
+func Status(ctx context.Context, err error) *status.Status {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return status.FromContextError(err)
+	}
+	e := functions.AsError(err)
+	if e.Cause != nil {
+		slog.WarnContext(ctx, "job failed", "kind", e.Kind.String(), "error", e)
+	}
+	message := e.Message
+	if e.Field != "" {
+		message = e.Field + ": " + message
+	}
+	s := status.New(codeOf[e.Kind], message)
+	var detail protoadapt.MessageV1
+	switch {
+	case e.Kind == functions.Busy:
+		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)}
+	case e.Field != "":
+		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: e.Field, Description: e.Message},
+		}}
+	default:
+		return s
+	}
+	if with, err := s.WithDetails(detail); err == nil {
+		return with
+	}
+	return s
+}

@@ -1,0 +1,53 @@
+package objects
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Notification is what MinIO posts to a webhook when an object was created. It
+// has one record as a rule.
+type Notification struct {
+	EventName string
+	Key       string
+	Records   []Record
+}
+
+// Record is one entry of a Notification, in the form of Amazon's S3 events.
+// Fields that nothing here reads are left out.
+type Record struct {
+	EventName string    `json:"eventName"`
+	EventTime time.Time `json:"eventTime"`
+	S3        struct {
+		Bucket struct {
+			Name string `json:"name"`
+		} `json:"bucket"`
+		Object struct {
+			// EscapedKey is query-escaped; see Record.Key.
+			EscapedKey   string            `json:"key"`
+			Size         int64             `json:"size"`
+			ETag         string            `json:"eTag"`
+			ContentType  string            `json:"contentType"`
+			UserMetadata map[string]string `json:"userMetadata"`
+			// Sequencer orders the events of one key.
+			Sequencer string `json:"sequencer"`
+		} `json:"object"`
+	} `json:"s3"`
+}
+
+// Bucket returns the bucket's name.
+func (r *Record) Bucket() string { return r.S3.Bucket.Name }
+
+// Key returns the object's key in plain text.
+func (r *Record) Key() (string, error) { return url.QueryUnescape(r.S3.Object.EscapedKey) }
+
+// Metadata returns the value of a user metadata key, given in lower case.
+func (r *Record) Metadata(key string) string {
+	for k, v := range r.S3.Object.UserMetadata {
+		if strings.TrimPrefix(strings.ToLower(k), "x-amz-meta-") == key {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,230 @@
+// Package objects reads and writes objects by bucket and key in any store that
+// speaks S3.
+package objects
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/tags"
+)
+
+// The ways in which a store can refuse. Their texts are for logs.
+var (
+	// ErrNotFound means that there is no such bucket or key.
+	ErrNotFound = errors.New("no such object")
+	// ErrChanged means that the object is not the version demanded.
+	ErrChanged = errors.New("the object has been replaced")
+	// ErrTooLarge means that the object is larger than the caller takes.
+	ErrTooLarge = errors.New("the object is too large")
+	// ErrUnavailable means that the store does not answer, or does not let us in.
+	ErrUnavailable = errors.New("the object store is unavailable")
+)
+
+// Info is what a store knows about an object besides its content.
+type Info struct {
+	Bucket, Key string
+	// ETag has no quotes.
+	ETag        string
+	ContentType string
+	// Size is in bytes.
+	Size     int64
+	Modified time.Time
+	// Metadata is the user metadata with keys in lower case.
+	Metadata map[string]string
+}
+
+// Config says which store. Endpoint is host:port.
+type Config struct {
+	Endpoint  string
+	AccessKey string
+	SecretKey string
+	Secure    bool
+	Region    string
+}
+
+// Store is a client of one object store, safe for concurrent use.
+type Store struct {
+	core *minio.Core
+}
+
+// New returns a client; it does not connect yet.
+func New(c Config) (*Store, error) {
+	transport, err := minio.DefaultTransport(c.Secure)
+	if err != nil {
+		return nil, err
+	}
+	transport.MaxIdleConnsPerHost = 64
+	transport.ResponseHeaderTimeout = 15 * time.Second
+	core, err := minio.NewCore(c.Endpoint, &minio.Options{
+		Creds:        credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
+		Secure:       c.Secure,
+		Region:       c.Region,
+		Transport:    transport,
+		BucketLookup: minio.BucketLookupPath,
+		// Whoever sent us the work tries again; long retries here would only
+		// hide from them that the store is down.
+		MaxRetries: 2,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("object store %q: %w", c.Endpoint, err)
+	}
+	return &Store{core: core}, nil
+}
+
+// Get reads a whole object of at most limit bytes. With an etag it demands that
+// version and fails with ErrChanged for any other.
+func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) ([]byte, Info, error) {
+	var opts minio.GetObjectOptions
+	if etag != "" {
+		if err := opts.SetMatchETag(etag); err != nil {
+			return nil, Info{}, err
+		}
+	}
+	body, info, _, err := s.core.GetObject(ctx, bucket, key, opts)
+	if err != nil {
+		return nil, Info{}, explain(err, "get", bucket, key)
+	}
+	defer body.Close()
+	if info.Size > limit {
+		return nil, Info{}, fmt.Errorf("get %s/%s of %d bytes: %w", bucket, key, info.Size, ErrTooLarge)
+	}
+	data := make([]byte, info.Size)
+	if _, err := io.ReadFull(body, data); err != nil {
+		return nil, Info{}, explain(err, "get", bucket, key)
+	}
+	return data, describe(bucket, info), nil
+}
+
+// Stat returns what the store knows about an object.
+func (s *Store) Stat(ctx context.Context, bucket, key string) (Info, error) {
+	info, err := s.core.StatObject(ctx, bucket, key, minio.StatObjectOptions{})
+	if err != nil {
+		return Info{}, explain(err, "stat", bucket, key)
+	}
+	return describe(bucket, info), nil
+}
+
+// Put writes a whole object. Metadata keys are in lower case; values may be any
+// text.
+func (s *Store) Put(ctx context.Context, bucket, key, contentType string, data []byte, metadata map[string]string) (Info, error) {
+	escaped := make(map[string]string, len(metadata))
+	for k, v := range metadata {
+		escaped[k] = url.PathEscape(v) // headers carry ASCII only
+	}
+	up, err := s.core.Client.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{
+		ContentType:      contentType,
+		UserMetadata:     escaped,
+		DisableMultipart: true,
+	})
+	if err != nil {
+		return Info{}, explain(err, "put", bucket, key)
+	}
+	return Info{
+		Bucket: bucket, Key: key, ETag: up.ETag, ContentType: contentType,
+		Size: int64(len(data)), Modified: time.Now(), Metadata: metadata,
+	}, nil
+}
+
+// Remove deletes an object; a missing one is no error.
+func (s *Store) Remove(ctx context.Context, bucket, key string) error {
+	err := s.core.Client.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{})
+	return explain(err, "remove", bucket, key)
+}
+
+// SetTags adds tags to an object's own; a tag of the same name is replaced.
+func (s *Store) SetTags(ctx context.Context, bucket, key string, add map[string]string) error {
+	have, err := s.Tags(ctx, bucket, key)
+	if err != nil {
+		return err
+	}
+	for k, v := range add {
+		have[k] = v
+	}
+	set, err := tags.MapToObjectTags(have)
+	if err != nil {
+		return fmt.Errorf("tags of %s/%s: %w", bucket, key, err)
+	}
+	err = s.core.PutObjectTagging(ctx, bucket, key, set, minio.PutObjectTaggingOptions{})
+	return explain(err, "tag", bucket, key)
+}
+
+// Tags returns an object's tags.
+func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string, error) {
+	have, err := s.core.GetObjectTagging(ctx, bucket, key, minio.GetObjectTaggingOptions{})
+	switch {
+	case minio.ToErrorResponse(err).Code == "NoSuchTagSet":
+		return map[string]string{}, nil
+	case err != nil:
+		return nil, explain(err, "tags", bucket, key)
+	}
+	return have.ToMap(), nil
+}
+
+// List calls yield for every object under prefix, in key order, until yield
+// returns an error.
+func (s *Store) List(ctx context.Context, bucket, prefix string, yield func(Info) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for o := range s.core.Client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+		if o.Err != nil {
+			return explain(o.Err, "list", bucket, prefix)
+		}
+		if err := yield(describe(bucket, o)); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// CheckBucket fails unless the bucket is there and the store lets us see it.
+func (s *Store) CheckBucket(ctx context.Context, bucket string) error {
+	ok, err := s.core.BucketExists(ctx, bucket)
+	if err == nil && !ok {
+		err = ErrNotFound
+	}
+	return explain(err, "bucket", bucket, "")
+}
+
+func describe(bucket string, o minio.ObjectInfo) Info {
+	metadata := make(map[string]string, len(o.UserMetadata))
+	for k, v := range o.UserMetadata {
+		if plain, err := url.PathUnescape(v); err == nil {
+			v = plain
+		}
+		metadata[strings.ToLower(k)] = v
+	}
+	return Info{
+		Bucket: bucket, Key: o.Key, ETag: o.ETag, ContentType: o.ContentType,
+		Size: o.Size, Modified: o.LastModified, Metadata: metadata,
+	}
+}
+
+// explain puts one of this package's errors into err's chain. What is not an
+// answer of the store is the lack of one.
+func explain(err error, verb, bucket, key string) error {
+	if err == nil {
+		return nil
+	}
+	kind := ErrUnavailable
+	answer := minio.ToErrorResponse(err)
+	switch {
+	case errors.Is(err, ErrNotFound) || answer.StatusCode == http.StatusNotFound:
+		kind = ErrNotFound
+	case answer.StatusCode == http.StatusPreconditionFailed:
+		kind = ErrChanged
+	case answer.StatusCode >= 400 && answer.StatusCode < 500 && answer.StatusCode != http.StatusForbidden &&
+		answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusTooManyRequests:
+		return fmt.Errorf("%s %s/%s: %w", verb, bucket, key, err)
+	}
+	return fmt.Errorf("%s %s/%s: %w: %w", verb, bucket, key, kind, err)
+}

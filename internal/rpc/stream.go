@@ -1,0 +1,82 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/job"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// stream answers every request in the order they came, several in work at once.
+// When all places are taken it stops reading, and so slows the sender down. A
+// failed item is answered as such and the stream goes on.
+//
+// It does what this loop does, but in parallel:
+//
+//	for req := range requests { send(item(req)) }
+func (d *Door[Req, Resp]) stream(s grpc.ServerStream) error {
+	ctx, cancel := context.WithCancel(s.Context())
+	defer cancel()
+	// Each element is the future of one response; the channel keeps the order
+	// and its capacity bounds the work.
+	answers := make(chan chan Resp, max(d.StreamParallelism-1, 0))
+	received := make(chan error, 1)
+	go func() {
+		defer close(answers)
+		received <- d.receive(ctx, s, answers)
+	}()
+	for answer := range answers {
+		select {
+		case resp := <-answer:
+			if err := s.SendMsg(resp); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return job.Status(ctx, ctx.Err()).Err()
+		}
+	}
+	return <-received
+}
+
+// receive starts the work on each request until the client has sent its last.
+func (d *Door[Req, Resp]) receive(ctx context.Context, s grpc.ServerStream, answers chan<- chan Resp) error {
+	for {
+		req := functions.NewRequest[Req]()
+		if err := s.RecvMsg(req); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		answer := make(chan Resp, 1)
+		select {
+		case answers <- answer:
+			go func() { answer <- d.item(ctx, req) }()
+		case <-ctx.Done():
+			return job.Status(ctx, ctx.Err()).Err()
+		}
+	}
+}
+
+// item runs one job of a stream; its failure is a response too.
+func (d *Door[Req, Resp]) item(ctx context.Context, req Req) Resp {
+	resp, err := d.Run(ctx, req, job.Wait)
+	if err == nil {
+		return resp
+	}
+	s := job.Status(ctx, err)
+	return functions.NewResponse[Resp](&imageflowv1.ProcessingResult{
+		Status:  imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED,
+		Message: s.Message(),
+		Metadata: map[string]string{
+			"execution_id": req.GetExecutionId(),
+			"error_code":   s.Code().String(),
+		},
+		ProcessedAt: timestamppb.Now(),
+	})
+}

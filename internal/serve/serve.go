@@ -1,0 +1,119 @@
+// Package serve puts every door of a process on one port: gRPC, CloudEvents and
+// JSON, over HTTP/1.1 and HTTP/2 without TLS.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// Config says where and how to serve.
+type Config struct {
+	// Address is host:port; port 0 takes a free one.
+	Address string
+	// DrainDelay is how long work is still taken after NOT_SERVING was
+	// announced, so that callers notice before connections close.
+	DrainDelay time.Duration
+	// DrainTimeout is how long work in flight may then take to finish.
+	DrainTimeout time.Duration
+}
+
+// Server is a listening server.
+type Server struct {
+	config   Config
+	listener net.Listener
+	http     *http.Server
+	health   *health.Server
+}
+
+// Listen binds the address and sets up the routes: gRPC to rpc (which may be
+// nil), `/health/*` to the health, all else to routes.
+func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Server) (*Server, error) {
+	listener, err := net.Listen("tcp", c.Address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the address %s is taken by another process", c.Address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s := &Server{config: c, listener: listener, health: health}
+	s.http = &http.Server{
+		Handler:           s.route(rpc, routes),
+		Protocols:         protocols,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		// What keepalive and window options are to a native gRPC server.
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          1000,
+			MaxReceiveBufferPerConnection: 8 << 20,
+			MaxReceiveBufferPerStream:     4 << 20,
+			SendPingTimeout:               30 * time.Second,
+			PingTimeout:                   15 * time.Second,
+		},
+	}
+	return s, nil
+}
+
+// Address returns the bound host:port.
+func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Run serves until the context ends, then drains: it announces NOT_SERVING,
+// goes on for the drain delay, takes nothing new and lets what is in flight
+// finish.
+func (s *Server) Run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.health.Shutdown()
+	slog.Info("draining", "address", s.Address())
+	time.Sleep(s.config.DrainDelay)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(limit); err != nil {
+		return errors.Join(fmt.Errorf("work in flight at %s was cut off: %w", s.Address(), err), s.http.Close())
+	}
+	return nil
+}
+
+func (s *Server) route(rpc *grpc.Server, routes http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health/liveness", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /health/readiness", s.readiness)
+	mux.Handle("/", routes)
+	if rpc == nil {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// One connection can mix gRPC and plain requests: decide by request.
+		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+			rpc.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
+	answer, err := s.health.Check(r.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil || answer.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		http.Error(w, "not serving", http.StatusServiceUnavailable)
+	}
+}

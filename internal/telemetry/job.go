@@ -1,0 +1,56 @@
+// Package telemetry measures jobs and carries traces.
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+var tracer = otel.Tracer("imageflow.dev")
+
+// Job watches one job and its stages. It belongs to one goroutine.
+type Job struct {
+	ctx    context.Context
+	span   trace.Span
+	start  time.Time
+	stages map[string]time.Duration
+}
+
+// StartJob starts the clock and the span of a job of the named processor.
+func StartJob(ctx context.Context, processor string) *Job {
+	ctx, span := tracer.Start(ctx, processor, trace.WithAttributes(attribute.String("imageflow.processor", processor)))
+	return &Job{ctx: ctx, span: span, start: time.Now(), stages: map[string]time.Duration{}}
+}
+
+// Context returns the context that carries the job's span.
+func (j *Job) Context() context.Context { return j.ctx }
+
+// Stage starts a stage; the function it returns ends it.
+func (j *Job) Stage(name string) (end func()) {
+	start := time.Now()
+	_, span := tracer.Start(j.ctx, name)
+	return func() {
+		j.stages[name] += time.Since(start)
+		span.End()
+	}
+}
+
+// Stages returns how long each finished stage took.
+func (j *Job) Stages() map[string]time.Duration { return j.stages }
+
+// Elapsed returns the time since the job started.
+func (j *Job) Elapsed() time.Duration { return time.Since(j.start) }
+
+// End ends the job's span.
+func (j *Job) End(err error) {
+	if err != nil {
+		j.span.RecordError(err)
+		j.span.SetStatus(codes.Error, "")
+	}
+	j.span.End()
+}

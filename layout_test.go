@@ -1,0 +1,136 @@
+package imageflow_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+const module = "imageflow.dev/"
+
+// floors says, for each package of ours, what of ours it may import; patterns
+// are of path.Match. The first entry that matches a package rules it.
+var floors = []struct {
+	pkg string
+	may []string
+}{
+	{"proto/imageflow/v1", nil},
+	{"internal/imaging", nil},
+	{"internal/inference", nil},
+	{"internal/objects", nil},
+	{"internal/serve", nil},
+	{"internal/telemetry", nil},
+	{"internal/local/*", nil},
+
+	{"functions", []string{"proto/imageflow/v1", "internal/imaging"}},
+	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference"}},
+	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
+
+	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry"}},
+
+	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects"}},
+
+	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
+	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
+	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*"}},
+	{"test/*", []string{"*", "*/*", "*/*/*"}},
+	{".", []string{"internal/gateway"}},
+}
+
+// walls says who alone may import what is not ours.
+var walls = map[string][]string{
+	"github.com/h2non/bimg":                {"internal/imaging"},
+	"github.com/yalue/onnxruntime_go":      {"internal/inference"},
+	"github.com/minio/minio-go/v7":         {"internal/objects"},
+	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},
+	module + "internal/local/objects":      {"cmd/imageflow-local"},
+	module + "internal/local/broker":       {"cmd/imageflow-local"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestFloors(t *testing.T) {
+	for _, p := range listPackages(t) {
+		name := nameOf(p.ImportPath)
+		may, ok := allowed(name)
+		if !ok {
+			t.Errorf("%s stands on no floor: add it to the table", name)
+		}
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, module) && !matchAny(may, nameOf(imported)) {
+				t.Errorf("%s imports %s, which its floor may not", name, nameOf(imported))
+			}
+			if who, walled := walls[imported]; walled && !matchAny(who, name) {
+				t.Errorf("%s imports %s, which only %v may", name, imported, who)
+			}
+		}
+	}
+}
+
+// TestGatewayIsPureGo keeps the JSON door fit for `func build`.
+func TestGatewayIsPureGo(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{if .CgoFiles}}{{.ImportPath}}{{end}}", "./internal/gateway")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if strings.Contains(p, ".") { // the standard library has pure variants
+			t.Errorf("internal/gateway needs cgo through %s", p)
+		}
+	}
+}
+
+func allowed(name string) ([]string, bool) {
+	for _, floor := range floors {
+		if ok, _ := path.Match(floor.pkg, name); ok {
+			return floor.may, true
+		}
+	}
+	return nil, false
+}
+
+func matchAny(patterns []string, name string) bool {
+	for _, p := range patterns {
+		if ok, _ := path.Match(p, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func nameOf(importPath string) string {
+	if importPath == strings.TrimSuffix(module, "/") {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, module)
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
