@@ -58,13 +58,15 @@ func role[C any, P interface {
 }
 
 func listenDetect(_ context.Context, c *DetectConfig) (*serve.Server, error) {
-	models, err := inference.OpenRepository(c.ModelRepository, inference.ONNXOptions{
-		Library: c.Library, IntraOpThreads: c.Threads,
-	})
+	models, err := inference.Open(c.ModelRepository, inference.Options{Library: c.Library, Threads: c.Threads})
 	if err != nil {
 		return nil, err
 	}
-	return processor(c.ProcessorConfig, detect.New(models, c.DefaultModel))
+	detector, err := detect.New(models, c.DefaultModel)
+	if err != nil {
+		return nil, err
+	}
+	return processor(c.ProcessorConfig, detector)
 }
 
 func listenGateway(ctx context.Context, c *GatewayConfig) (*serve.Server, error) {

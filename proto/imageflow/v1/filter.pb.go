@@ -32,9 +32,9 @@ const (
 	// A Gaussian that looks alike at any size: its standard deviation is
 	// intensity x (longer side / 400) pixels, at most 20. Intensity in [0, 10].
 	FilterType_FILTER_TYPE_BLUR FilterType = 1
-	// Unsharp masking of the lightness. Intensity in [0, 10] is the slope in
-	// strong edges. Parameter `sigma` in [0.5, 3], default 1: the mask's standard
-	// deviation in pixels.
+	// Unsharp masking: v + (y - blurred y) x intensity, y the pixel's luma by
+	// ITU-R BT.601. Intensity in [0, 10]. Parameter `sigma` in [0.5, 3], default
+	// 1: the standard deviation of the blur in pixels.
 	FilterType_FILTER_TYPE_SHARPEN FilterType = 2
 	// v + intensity. Intensity in [-1, 1].
 	FilterType_FILTER_TYPE_BRIGHTNESS FilterType = 3

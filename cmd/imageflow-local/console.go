@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// step is one finished step of an execution.
+type step struct {
+	name   string
+	at     time.Time
+	result *imageflowv1.ProcessingResult
+}
+
+// console is a subscriber of its own: it prints each step that the chain
+// reports, and remembers the steps of the executions it was asked to follow.
+type console struct {
+	out io.Writer
+
+	mu       sync.Mutex
+	followed map[string][]step
+}
+
+func newConsole(out io.Writer) *console {
+	return &console{out: out, followed: map[string][]step{}}
+}
+
+// consoleTrigger subscribes the console to every step of the broker.
+const consoleTrigger = `
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: console, namespace: image-processing}
+spec:
+  broker: default
+  filters:
+    - all:
+        - prefix: {type: dev.imageflow.}
+        - suffix: {type: .completed.v1}
+  delivery: {retry: 0}
+  subscriber:
+    ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: console}
+`
+
+// ServeHTTP takes the event of a finished step.
+func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, err := cehttp.NewEventFromHTTPRequest(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	resp := &imageflowv1.ResizeResponse{} // every response has its result at the same place
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(e.Data(), resp); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	name := strings.TrimSuffix(strings.TrimPrefix(e.Type(), "dev.imageflow."), ".completed.v1")
+	c.note(resp.GetResult().GetMetadata()["execution_id"], step{name: name, at: time.Now(), result: resp.GetResult()})
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (c *console) note(execution string, s step) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if steps, ok := c.followed[execution]; ok {
+		c.followed[execution] = append(steps, s)
+	}
+	image := s.result.GetOutputImage()
+	fmt.Fprintf(c.out, "  ✓ %-7s %s/%s  %d×%d  %s  %.0f ms\n", s.name, image.GetBucket(), image.GetObjectKey(),
+		image.GetWidth(), image.GetHeight(), kilobytes(image.GetSizeBytes()), 1000*s.result.GetProcessingTimeSeconds())
+}
+
+// follow begins to remember the steps of an execution.
+func (c *console) follow(execution string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.followed[execution] = []step{}
+}
+
+// steps returns the steps of a followed execution so far.
+func (c *console) steps(execution string) []step {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]step(nil), c.followed[execution]...)
+}
+
+func kilobytes(n int64) string { return fmt.Sprintf("%.0f kB", float64(n)/1000) }

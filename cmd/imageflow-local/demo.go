@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// patience is how long the first picture may take through the chain.
+const patience = 2 * time.Minute
+
+// show puts a picture into the bucket, waits until its chain has ended, and
+// reports.
+func show(ctx context.Context, out io.Writer, s *settings, system *system, console *console) error {
+	picture, err := os.ReadFile(s.image)
+	if err != nil {
+		return err
+	}
+	key := "uploads/" + filepath.Base(s.image)
+	execution := strings.TrimSuffix(key, filepath.Ext(key))
+	console.follow(execution)
+	fmt.Fprintf(out, "%s → s3://%s/%s\n", s.image, s.bucket, key)
+	start := time.Now()
+	contentType := mime.TypeByExtension(filepath.Ext(key))
+	if _, err := system.store.Put(ctx, s.bucket, key, contentType, picture, nil); err != nil {
+		return err
+	}
+	stored := time.Since(start)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := ended(ctx, system.store, s.bucket, key); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	time.Sleep(100 * time.Millisecond) // the console may hear of the last step after the bucket does
+	return report(ctx, out, s, system, console.steps(execution), stored, took)
+}
+
+// ended waits for the tag that ends a chain.
+func ended(ctx context.Context, store *objects.Store, bucket, key string) error {
+	for {
+		tags, err := store.Tags(ctx, bucket, key)
+		if err != nil {
+			return err
+		}
+		switch tags[bridge.StatusTag] {
+		case bridge.StatusCompleted:
+			return nil
+		case bridge.StatusFailed:
+			return errors.New("the chain failed; the reason lies in the bucket of dead letters")
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the chain did not end: %w", ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// report prints where the outputs are, how long each step took and what was
+// found.
+func report(ctx context.Context, out io.Writer, s *settings, system *system, steps []step, stored, took time.Duration) error {
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(table, "\nstep\ttime\tqueue\tfetch\tapply\tstore\toutput\n")
+	fmt.Fprintf(table, "upload\t%.0f ms\t\t\t\t\t\n", milliseconds(stored))
+	for _, step := range steps {
+		facts, image := step.result.GetMetadata(), step.result.GetOutputImage()
+		fmt.Fprintf(table, "%s\t%.0f ms\t%s\t%s\t%s\t%s\t%s\n", step.name, 1000*step.result.GetProcessingTimeSeconds(),
+			facts["queue_ms"], facts["fetch_ms"], facts["apply_ms"], facts["store_ms"],
+			filepath.Join(system.s3.Path(image.GetBucket()), filepath.FromSlash(image.GetObjectKey())))
+	}
+	fmt.Fprintf(table, "whole chain\t%.0f ms\t\t\t\t\t\n", milliseconds(took))
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if key := step.result.GetMetadata()["side_car"]; step.name == "detect" && key != "" {
+			return detections(ctx, out, system.store, s.bucket, key)
+		}
+	}
+	return nil
+}
+
+// detections prints a detection side-car as a table.
+func detections(ctx context.Context, out io.Writer, store *objects.Store, bucket, key string) error {
+	text, _, err := store.Get(ctx, bucket, key, "", 16<<20)
+	if err != nil {
+		return err
+	}
+	found := &imageflowv1.DetectionResponse{}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, found); err != nil {
+		return err
+	}
+	if len(found.GetDetections()) == 0 {
+		fmt.Fprintln(out, "\nno objects detected")
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(table, "\nobject\tconfidence\tx1\ty1\tx2\ty2\n")
+	for _, d := range found.GetDetections() {
+		box := d.GetBbox()
+		fmt.Fprintf(table, "%s\t%.2f\t%.0f\t%.0f\t%.0f\t%.0f\n", d.GetClassName(), d.GetConfidence(),
+			box.GetX1(), box.GetY1(), box.GetX2(), box.GetY2())
+	}
+	return table.Flush()
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

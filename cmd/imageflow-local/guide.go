@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/template"
+)
+
+// guideText tells where everything is and how to knock at each door. The
+// examples run as they are.
+var guideText = template.Must(template.New("guide").Parse(`
+ImageFlow is running; Ctrl-C ends it. Data: {{.Data}}
+
+  objects (S3)  {{.S3}}   access key {{.AccessKey}}, secret key {{.SecretKey}}
+  gateway       {{.Gateway}}   JSON: /v1/resize, /v1/detect, /v1/filter
+  resize        {{.Resize}}   gRPC, JSON and CloudEvents on one port
+  detect        {{.Detect}}
+  filter        {{.Filter}}
+  broker        {{.Broker}}
+  bridge        {{.Bridge}}
+
+Upload a picture (any S3 client will do); the chain starts by itself:
+  curl --aws-sigv4 aws:amz:us-east-1:s3 --user {{.AccessKey}}:{{.SecretKey}} -H 'Content-Type: image/jpeg' -T {{.Sample}} {{.S3}}/{{.Bucket}}/uploads/mine.jpg
+
+JSON:
+  curl -s {{.Gateway}}/v1/detect -H 'Content-Type: application/json' -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"draw_boxes":true}'
+
+gRPC:
+  grpcurl -plaintext -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"target_width":320}' {{.ResizeAddress}} imageflow.v1.ResizeService/ResizeImage
+
+CloudEvents:
+  curl -s '{{.Filter}}/?filter_type=FILTER_TYPE_BLUR&intensity=1' -H 'Ce-Id: 1' -H 'Ce-Specversion: 1.0' -H 'Ce-Source: me' -H 'Ce-Type: com.amazonaws.s3.ObjectCreated:Put' -H 'Content-Type: application/json' -d '{"s3":{"bucket":{"name":"{{.Bucket}}"},"object":{"key":"uploads%2Fmine.jpg"}}}' -i
+
+`))
+
+// guide prints the addresses and one example for each door.
+func guide(out io.Writer, s *settings) {
+	sample := s.image
+	if sample == "" {
+		sample = "picture.jpg"
+	}
+	err := guideText.Execute(out, map[string]string{
+		"Data": s.data, "AccessKey": s.accessKey, "SecretKey": s.secretKey, "Bucket": s.bucket, "Sample": sample,
+		"S3": s.url("s3"), "Gateway": s.url("gateway"), "Resize": s.url("resize"), "Detect": s.url("detect"),
+		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"),
+		"ResizeAddress": s.address("resize"),
+	})
+	if err != nil {
+		fmt.Fprintln(out, err)
+	}
+}

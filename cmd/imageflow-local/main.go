@@ -1,0 +1,56 @@
+// Command imageflow-local runs the whole of ImageFlow in one process on one
+// machine: every role at a loopback address, with an S3 server and a durable
+// broker in the places of MinIO and Knative's.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "imageflow-local:", err)
+		os.Exit(1)
+	}
+}
+
+// run starts the system, shows the picture's way through it when one is given,
+// and serves until the context ends.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	s, err := parse(args, out)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelWarn
+	if s.verbose {
+		level = slog.LevelInfo
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+
+	console := newConsole(out)
+	system, err := start(ctx, s, console)
+	if err != nil {
+		return err
+	}
+	if s.image != "" {
+		if err := show(ctx, out, s, system, console); err != nil && ctx.Err() == nil {
+			return errors.Join(err, system.stop())
+		}
+	}
+	guide(out, s)
+	err = system.wait(ctx)
+	fmt.Fprintln(out, "\nstopping ...")
+	return errors.Join(err, system.stop())
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"imageflow.dev/cmd/internal/role"
+)
+
+// settings of local mode.
+type settings struct {
+	data, models, eventing, library string
+	image                           string
+	host, bucket                    string
+	accessKey, secretKey            string
+	verbose                         bool
+	ports                           map[string]*int
+}
+
+// listeners lists what gets a port of its own.
+var listeners = []struct {
+	name string
+	port int
+}{
+	{"s3", 9000}, {"gateway", 8080}, {"resize", 8081}, {"detect", 8082}, {"filter", 8083}, {"bridge", 8084}, {"broker", 8085},
+}
+
+func parse(args []string, out io.Writer) (*settings, error) {
+	s := &settings{ports: map[string]*int{}}
+	f := flag.NewFlagSet("imageflow-local", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.Usage = func() {
+		fmt.Fprint(out, "Usage: imageflow-local [flags]\n\nRuns all of ImageFlow on this machine, with its objects and its queue in one folder.\n\nFlags:\n")
+		f.PrintDefaults()
+		fmt.Fprint(out, "\nThe processors' limits are read from the environment:\n")
+		_ = role.Usage(out, &role.Work{})
+	}
+	f.StringVar(&s.data, "data", "data", "`folder` of the objects and the queue")
+	f.StringVar(&s.models, "models", "functions/detect/model/repository", "`folder` of models: <name>/<version>/model.onnx")
+	f.StringVar(&s.eventing, "eventing", "eventing", "`folder` of the broker's and the triggers' manifests")
+	f.StringVar(&s.library, "onnxruntime", "", "shared library of ONNX Runtime (default $ONNXRUNTIME_LIB)")
+	f.StringVar(&s.image, "image", "", "`picture` to send through the chain at the start")
+	f.StringVar(&s.host, "host", "127.0.0.1", "address to listen on")
+	f.StringVar(&s.bucket, "bucket", "imageflow-files", "bucket of the pictures")
+	f.StringVar(&s.accessKey, "access-key", "imageflow", "access key of the S3 server")
+	f.StringVar(&s.secretKey, "secret-key", "imageflow-local", "secret key of the S3 server")
+	f.BoolVar(&s.verbose, "verbose", false, "log every request")
+	for _, l := range listeners {
+		s.ports[l.name] = f.Int(l.name+"-port", l.port, "`port` of "+l.name+"; 0 takes a free one")
+	}
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q; see --help", f.Arg(0))
+	}
+	return s, errors.Join(s.settlePaths(), s.takePorts())
+}
+
+// settlePaths makes the paths independent of the working directory, which the
+// S3 server changes.
+func (s *settings) settlePaths() (err error) {
+	for _, path := range []*string{&s.data, &s.models, &s.eventing, &s.library, &s.image} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takePorts finds a port for each listener that left the choice to us. All are
+// needed before the first part starts, since the parts know each other by them.
+func (s *settings) takePorts() error {
+	for _, l := range listeners {
+		listener, err := net.Listen("tcp", s.address(l.name))
+		if err != nil {
+			return fmt.Errorf("port %d for %s is taken (%w); choose another with --%s-port", *s.ports[l.name], l.name, err, l.name)
+		}
+		*s.ports[l.name] = listener.Addr().(*net.TCPAddr).Port
+		defer listener.Close()
+	}
+	return nil
+}
+
+// address returns the host:port of a listener.
+func (s *settings) address(name string) string {
+	return net.JoinHostPort(s.host, strconv.Itoa(*s.ports[name]))
+}
+
+// url returns the URL of a listener.
+func (s *settings) url(name string) string { return "http://" + s.address(name) }

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/health"
+
+	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/local/broker"
+	localobjects "imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/serve"
+)
+
+// Where the manifests mean these to be.
+const (
+	namespace       = "image-processing"
+	deadLetters     = "imageflow-dead-letters"
+	consoleService  = "console"
+	notificationURL = "/notifications"
+)
+
+// services maps the Services that the manifests name to our listeners.
+var services = map[string]string{
+	"resize-grpc-service":       "resize",
+	"ai-detection-grpc-service": "detect",
+	"filter-grpc-service":       "filter",
+	"grpc-gateway":              "gateway",
+	"bridge":                    "bridge",
+}
+
+// system is everything that runs.
+//
+//	s3 ──notification──▶ bridge ──event──▶ broker ◀─▶ resize, detect, filter ◀── gateway
+//	▲                      ▲                 │ │                │
+//	│                      └── outcome ──────┘ └─▶ console      │
+//	└──────────────── pictures ─────────────────────────────────┘
+type system struct {
+	store      *objects.Store
+	s3      *localobjects.Server
+	broker  *broker.Broker
+	console *serve.Server
+	roles   *errgroup.Group
+	drain   context.CancelFunc
+	failed  context.Context // ends when a role does
+}
+
+// start starts the parts in an order in which none misses another: what is
+// called before who calls.
+func start(ctx context.Context, s *settings, console *console) (_ *system, err error) {
+	sys := &system{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, sys.stop())
+		}
+	}()
+	token := rand.Text()
+	sys.s3, err = localobjects.Start(ctx, localobjects.Config{
+		Address: s.address("s3"), Dir: filepath.Join(s.data, "objects"),
+		AccessKey: s.accessKey, SecretKey: s.secretKey, Buckets: []string{s.bucket, deadLetters},
+		Notify: localobjects.Notify{URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if sys.store, err = objects.New(objects.Config{
+		Endpoint: s.address("s3"), AccessKey: s.accessKey, SecretKey: s.secretKey, Region: "us-east-1",
+	}); err != nil {
+		return nil, err
+	}
+	if sys.console, err = serve.Listen(serve.Config{Address: s.host + ":0"}, nil, console, health.NewServer()); err != nil {
+		return nil, err
+	}
+	if err := sys.startRoles(s, token); err != nil {
+		return nil, err
+	}
+	return sys, sys.startBroker(ctx, s)
+}
+
+// startRoles listens as every role, and begins to serve.
+func (sys *system) startRoles(s *settings, token string) error {
+	drained, drain := context.WithCancel(context.Background())
+	sys.drain = drain
+	sys.roles, sys.failed = errgroup.WithContext(drained)
+	sys.roles.Go(func() error { return sys.console.Run(drained) })
+	for _, r := range role.All {
+		config := r.Config()
+		if err := role.Load(config); err != nil {
+			return err
+		}
+		adapt(config, s, r.Name, token)
+		if err := config.Validate(); err != nil {
+			return err
+		}
+		server, err := r.Listen(drained, config)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Name, err)
+		}
+		sys.roles.Go(func() error { return server.Run(drained) })
+	}
+	return nil
+}
+
+// adapt fits a role's config to local mode.
+func adapt(config role.Config, s *settings, name, token string) {
+	server := func(c *role.Server) { c.Host, c.Port = s.host, *s.ports[name] }
+	store := func(c *role.Store) {
+		c.Endpoint, c.Secure, c.Bucket = s.address("s3"), false, s.bucket
+		c.AccessKey, c.SecretKey, c.Region = s.accessKey, s.secretKey, "us-east-1"
+	}
+	switch c := config.(type) {
+	case *role.ProcessorConfig:
+		server(&c.Server)
+		store(&c.Store)
+	case *role.DetectConfig:
+		server(&c.Server)
+		store(&c.Store)
+		c.ModelRepository = s.models
+		if s.library != "" {
+			c.Library = s.library
+		}
+	case *role.GatewayConfig:
+		server(&c.Server)
+		c.Resize, c.Detect, c.Filter = s.address("resize"), s.address("detect"), s.address("filter")
+	case *role.BridgeConfig:
+		server(&c.Server)
+		store(&c.Store)
+		c.Broker, c.Token, c.DeadLetters = s.url("broker")+"/"+namespace+"/default", token, deadLetters
+	}
+}
+
+func (sys *system) startBroker(ctx context.Context, s *settings) error {
+	manifests, err := broker.ReadManifests(os.DirFS(s.eventing))
+	if err != nil {
+		return fmt.Errorf("folder %s: %w", s.eventing, err)
+	}
+	if err := manifests.Add([]byte(consoleTrigger)); err != nil {
+		return err
+	}
+	sys.broker, err = broker.Start(ctx, broker.Config{
+		Address: s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
+		Resolve: func(_, service string) (string, bool) {
+			if service == consoleService {
+				return "http://" + sys.console.Address(), true
+			}
+			part, ok := services[service]
+			if !ok {
+				return "", false
+			}
+			return s.url(part), true
+		},
+	})
+	return err
+}
+
+// wait waits until the context ends, or a part does.
+func (sys *system) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-sys.failed.Done():
+		return errors.New("a role has ended")
+	case err := <-sys.broker.Ended():
+		return fmt.Errorf("the broker has ended: %w", err)
+	case err := <-sys.s3.Ended():
+		return fmt.Errorf("the S3 server has ended: %w", err)
+	}
+}
+
+// stop ends the parts: the roles finish what they are at while the store still
+// answers; what the broker had in its hands comes again at the next start.
+func (sys *system) stop() error {
+	var err error
+	if sys.roles != nil {
+		sys.drain()
+		err = sys.roles.Wait()
+	}
+	if sys.broker != nil {
+		sys.broker.Close()
+	}
+	if sys.s3 != nil {
+		err = errors.Join(err, sys.s3.Close())
+	}
+	return err
+}

@@ -1,0 +1,203 @@
+// Package detect finds objects in pictures with YOLO-like models.
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/inference"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// What a request means that leaves a setting at 0.
+const (
+	defaultConfidence    = 0.25
+	defaultNMS           = 0.45
+	defaultMaxDetections = 300
+)
+
+// Processor is the type of the detect processor.
+type Processor = functions.Processor[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]
+
+// detector is a repository of models that are understood.
+type detector struct {
+	models       map[string]*model
+	defaultModel string
+}
+
+// model is a model and how to read it.
+type model struct {
+	inference.Model
+	description
+}
+
+// New returns the detect processor over the models of a repository. A model
+// that cannot be understood, or a default that does not exist, is an error. The
+// side-car is the whole DetectionResponse.
+func New(repository *inference.Repository, defaultModel string) (Processor, error) {
+	d := &detector{models: map[string]*model{}, defaultModel: defaultModel}
+	for _, name := range repository.Names() {
+		m, _ := repository.Model(name)
+		description, err := describe(m.Info())
+		if err != nil {
+			return Processor{}, fmt.Errorf("model %s: %w", name, err)
+		}
+		d.models[name] = &model{m, description}
+	}
+	if d.models[defaultModel] == nil {
+		return Processor{}, fmt.Errorf("the default model %q is not among %s", defaultModel, strings.Join(repository.Names(), ", "))
+	}
+	return Processor{
+		Name:      "detect",
+		Suffix:    "ai-detection",
+		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
+		Check:     func(r *imageflowv1.DetectionRequest) error { _, err := d.model(r); return err },
+		Reference: reference,
+		Apply:     d.apply,
+		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+	}, nil
+}
+
+func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
+	if r.GetResizeMetadataRef().GetObjectKey() == "" {
+		return nil
+	}
+	return r.GetResizeMetadataRef()
+}
+
+func (d *detector) model(r *imageflowv1.DetectionRequest) (*model, error) {
+	name := r.GetModelName()
+	if name == "" {
+		name = d.defaultModel
+	}
+	if m := d.models[name]; m != nil {
+		return m, nil
+	}
+	return nil, functions.Errorf(functions.NotFound, "model_name", "no model %q", name)
+}
+
+// apply detects, then makes the output.
+func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (
+	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
+) {
+	m, err := d.model(in.Request)
+	if err != nil {
+		return out, nil, err
+	}
+	rescale, err := toOriginal(in)
+	if err != nil {
+		return out, nil, err
+	}
+	resp = &imageflowv1.DetectionResponse{
+		Result: &imageflowv1.ProcessingResult{},
+		Metadata: &imageflowv1.DetectionMetadata{
+			ModelName: m.Info().Name, ModelVersion: m.Info().Version,
+			ConfidenceThreshold: or(in.Request.GetConfidenceThreshold(), defaultConfidence),
+			NmsThreshold:        or(in.Request.GetNmsThreshold(), defaultNMS),
+		},
+	}
+	found, err := m.detect(ctx, in, resp.GetMetadata())
+	if err != nil {
+		return out, nil, err
+	}
+	resp.Metadata.TotalDetections = int32(len(found))
+	for _, b := range found {
+		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
+	}
+	out, err = output(in, m, found)
+	return out, resp, err
+}
+
+// detect returns the boxes in the given picture's pixels, most confident first.
+func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) ([]box, error) {
+	input, place, err := m.input(in.Image)
+	if err != nil {
+		return nil, err
+	}
+	defer m.release(input)
+	var found []box
+	start := time.Now()
+	err = m.Infer(ctx, inference.Tensor{Shape: []int64{1, 3, int64(m.side), int64(m.side)}, Data: input}, func(outputs []inference.Tensor) error {
+		inferred := time.Now()
+		facts.InferenceTimeMs = milliseconds(inferred.Sub(start))
+		candidates, err := m.layout.decode(outputs[0], len(m.names), m.side, facts.GetConfidenceThreshold())
+		if err != nil {
+			return err
+		}
+		found = suppress(candidates, facts.GetNmsThreshold(), m.layout.endToEnd, int(or(in.Request.GetMaxDetections(), defaultMaxDetections)))
+		facts.NmsTimeMs = milliseconds(time.Since(inferred))
+		return nil
+	})
+	if errors.Is(err, inference.ErrUnavailable) {
+		return nil, &functions.Error{Kind: functions.Unavailable, Message: "the inference backend does not answer", Cause: err}
+	}
+	width, height := in.Image.Size()
+	for i := range found {
+		found[i] = found[i].unplace(place).clip(width, height)
+	}
+	return found, err
+}
+
+// output draws the boxes, or hands the picture on.
+func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
+	if !in.Request.GetDrawBoxes() || len(found) == 0 {
+		return in.Image.Convert(in.Format)
+	}
+	p, err := in.Image.Pixels()
+	if err != nil {
+		return imaging.Encoded{}, err
+	}
+	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
+		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.name(found[i].class), found[i].confidence))
+	}
+	return p.Encode(in.Format)
+}
+
+func (m *model) detection(b box) *imageflowv1.Detection {
+	return &imageflowv1.Detection{
+		ClassName: m.name(b.class), ClassId: int32(b.class), Confidence: b.confidence,
+		Bbox: &imageflowv1.BoundingBox{X1: b.x1, Y1: b.y1, X2: b.x2, Y2: b.y2},
+	}
+}
+
+// toOriginal returns what takes a box to the pixels that the response speaks
+// of: the original's where a resize side-car is named, else the picture's own.
+func toOriginal(in functions.Input[*imageflowv1.DetectionRequest]) (func(box) box, error) {
+	if in.Reference == nil {
+		return func(b box) box { return b }, nil
+	}
+	facts := &imageflowv1.ResizeMetadata{}
+	err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(in.Reference, facts)
+	width, height := in.Image.Size()
+	switch {
+	case err != nil || facts.GetOriginalWidth() < 1 || facts.GetOriginalHeight() < 1:
+		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "not the side-car of a resize")
+	case int(facts.GetOutputWidth()) != width || int(facts.GetOutputHeight()) != height:
+		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "it tells of a picture of %d×%d pixels, this one has %d×%d",
+			facts.GetOutputWidth(), facts.GetOutputHeight(), width, height)
+	}
+	scaleX := float32(facts.GetOriginalWidth()) / float32(width)
+	scaleY := float32(facts.GetOriginalHeight()) / float32(height)
+	return func(b box) box {
+		b.x1, b.x2, b.y1, b.y2 = b.x1*scaleX, b.x2*scaleX, b.y1*scaleY, b.y2*scaleY
+		return b.clip(int(facts.GetOriginalWidth()), int(facts.GetOriginalHeight()))
+	}, nil
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

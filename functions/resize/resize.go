@@ -1,0 +1,81 @@
+// Package resize makes pictures smaller or, when asked, larger.
+package resize
+
+import (
+	"context"
+	"math"
+
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/imaging"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// Processor is the resize processor. Its side-car is the ResizeMetadata.
+var Processor = functions.Processor[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
+	Name:    "resize",
+	Suffix:  "resize",
+	Service: imageflowv1.ResizeService_ServiceDesc.ServiceName,
+	Apply:   apply,
+	SideCar: func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
+}
+
+// qualities maps the contract's qualities; unspecified means good.
+var qualities = map[imageflowv1.ResizeQuality]struct {
+	used    imageflowv1.ResizeQuality
+	quality imaging.Quality
+}{
+	imageflowv1.ResizeQuality_RESIZE_QUALITY_UNSPECIFIED: {imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD, imaging.Good},
+	imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST:        {imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST, imaging.Fast},
+	imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD:        {imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD, imaging.Good},
+	imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST:        {imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST, imaging.Best},
+}
+
+func apply(_ context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+	width, height := in.Image.Size()
+	w, h := target(width, height, in.Request)
+	q := qualities[in.Request.GetQuality()]
+	out, err := in.Image.Resize(w, h, q.quality, in.Format)
+	if err != nil {
+		return out, nil, err
+	}
+	return out, &imageflowv1.ResizeResponse{
+		Result: &imageflowv1.ProcessingResult{},
+		Metadata: &imageflowv1.ResizeMetadata{
+			OriginalWidth: int32(width), OriginalHeight: int32(height),
+			OutputWidth: int32(w), OutputHeight: int32(h),
+			ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
+			QualityUsed: q.used,
+		},
+	}, nil
+}
+
+// target returns the output's size for a picture of width × height pixels by
+// the rules of the contract: a side of 0 follows from the other; with the
+// aspect ratio kept the picture fits inside the target; no side grows unless
+// asked to.
+func target(width, height int, r *imageflowv1.ResizeRequest) (w, h int) {
+	scaleX := float64(r.GetTargetWidth()) / float64(width)
+	scaleY := float64(r.GetTargetHeight()) / float64(height)
+	switch {
+	case scaleX == 0:
+		scaleX = scaleY
+	case scaleY == 0:
+		scaleY = scaleX
+	case r.GetMaintainAspectRatio():
+		scaleX = math.Min(scaleX, scaleY)
+		scaleY = scaleX
+	}
+	if !r.GetEnlarge() {
+		scaleX, scaleY = math.Min(scaleX, 1), math.Min(scaleY, 1)
+	}
+	return side(width, scaleX), side(height, scaleY)
+}
+
+// maxSide is the longest side that the formats' encoders all write.
+const maxSide = 16383
+
+func side(length int, scale float64) int {
+	return min(maxSide, max(1, int(math.Round(float64(length)*scale))))
+}

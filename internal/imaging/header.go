@@ -1,0 +1,107 @@
+package imaging
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Header is what a picture says of itself before it is decoded.
+type Header struct {
+	Format Format
+	// Width and Height are in pixels as stored, before orientation.
+	Width, Height int
+	// Orientation is EXIF's, 1 to 8; 1 is upright.
+	Orientation int
+	// Alpha tells whether the picture may have transparent pixels.
+	Alpha bool
+	// profile tells whether it has an ICC profile; cmyk, whether its colours are
+	// inks.
+	profile, cmyk bool
+	// Animated tells whether there are further frames; only the first is used.
+	Animated bool
+}
+
+// Size returns width and height in pixels as shown, after orientation.
+func (h Header) Size() (width, height int) {
+	if h.Orientation >= 5 {
+		return h.Height, h.Width
+	}
+	return h.Width, h.Height
+}
+
+// DecodedBytes returns what the fully decoded picture takes: H×W×4 bytes.
+func (h Header) DecodedBytes() int64 { return int64(h.Width) * int64(h.Height) * 4 }
+
+// Limits bound what is decoded.
+type Limits struct {
+	// MaxSide is the most pixels in width or height.
+	MaxSide int
+	// MaxPixels is the most pixels in all.
+	MaxPixels int64
+}
+
+// InputError means that the picture is at fault. Its reason is written for the
+// caller.
+type InputError struct{ Reason string }
+
+// Error returns the reason.
+func (e *InputError) Error() string { return e.Reason }
+
+func invalid(format string, args ...any) error {
+	return &InputError{Reason: fmt.Sprintf(format, args...)}
+}
+
+// parsers lists the formats that are read, by how their files begin. libvips
+// never sees a byte of anything else.
+var parsers = []struct {
+	format Format
+	begins func([]byte) bool
+	parse  func([]byte, *Header) error
+}{
+	{JPEG, magic("\xff\xd8\xff"), parseJPEG},
+	{PNG, magic("\x89PNG\r\n\x1a\n"), parsePNG},
+	{WebP, func(b []byte) bool { return magic("RIFF")(b) && len(b) >= 12 && string(b[8:12]) == "WEBP" }, parseWebP},
+	{GIF, func(b []byte) bool { return magic("GIF87a")(b) || magic("GIF89a")(b) }, parseGIF},
+	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
+}
+
+func magic(begin string) func([]byte) bool {
+	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(begin)) }
+}
+
+// ParseHeader reads the header of a JPEG, PNG, WebP, GIF or TIFF, in pure Go
+// and without decoding a pixel. It fails with an InputError for anything else,
+// for what ends too early, and for what exceeds the limits.
+func ParseHeader(data []byte, limits Limits) (Header, error) {
+	if len(data) == 0 {
+		return Header{}, invalid("zero bytes: not an image")
+	}
+	for _, p := range parsers {
+		if !p.begins(data) {
+			continue
+		}
+		h := Header{Format: p.format, Orientation: 1}
+		if err := p.parse(data, &h); err != nil {
+			return Header{}, err
+		}
+		if h.Orientation < 1 || h.Orientation > 8 {
+			h.Orientation = 1
+		}
+		return h, limits.check(h)
+	}
+	return Header{}, invalid("not an image in a format that is read: jpeg, png, webp, tiff, gif")
+}
+
+func (l Limits) check(h Header) error {
+	switch {
+	case h.Width < 1 || h.Height < 1:
+		return invalid("corrupt %s: the picture is %d×%d pixels", h.Format, h.Width, h.Height)
+	case h.Width > l.MaxSide || h.Height > l.MaxSide:
+		return invalid("%d×%d pixels: no side may be longer than %d", h.Width, h.Height, l.MaxSide)
+	case int64(h.Width)*int64(h.Height) > l.MaxPixels:
+		return invalid("%d×%d pixels: more than the %d that are taken", h.Width, h.Height, l.MaxPixels)
+	}
+	return nil
+}
+
+func truncated(f Format) error { return invalid("truncated %s: the file ends too early", f) }

@@ -1,0 +1,86 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// parseJPEG walks the marker segments up to the first scan (ITU-T T.81, annex
+// B) and looks for the end marker at the tail.
+func parseJPEG(data []byte, h *Header) error {
+	for at := 2; ; {
+		if at+4 > len(data) {
+			return truncated(JPEG)
+		}
+		if data[at] != 0xff {
+			return invalid("corrupt jpeg: no marker where one must be")
+		}
+		marker := data[at+1]
+		if marker == 0xff { // fill byte
+			at++
+			continue
+		}
+		if marker == 0x01 || marker >= 0xd0 && marker <= 0xd7 { // markers without a segment
+			at += 2
+			continue
+		}
+		length := int(binary.BigEndian.Uint16(data[at+2:]))
+		if length < 2 || at+2+length > len(data) {
+			return truncated(JPEG)
+		}
+		segment := data[at+4 : at+2+length]
+		switch {
+		case isFrame(marker):
+			if len(segment) < 6 {
+				return invalid("corrupt jpeg: short frame header")
+			}
+			h.Height = int(binary.BigEndian.Uint16(segment[1:]))
+			h.Width = int(binary.BigEndian.Uint16(segment[3:]))
+			h.cmyk = segment[5] == 4
+		case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
+			h.Orientation = exifOrientation(segment[6:])
+		case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00")):
+			h.profile = true
+		case marker == 0xda: // start of scan
+			return jpegTail(data, h)
+		case marker == 0xd9:
+			return invalid("corrupt jpeg: it ends before its picture")
+		}
+		at += 2 + length
+	}
+}
+
+// isFrame tells the markers SOF0 to SOF15 from DHT, JPG and DAC among them.
+func isFrame(marker byte) bool {
+	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc
+}
+
+// maxTrailer is how far before the file's end the end marker may lie: cameras
+// and phones append padding and data of their own.
+const maxTrailer = 4 << 20
+
+func jpegTail(data []byte, h *Header) error {
+	if h.Width == 0 {
+		return invalid("corrupt jpeg: no frame before the scan")
+	}
+	tail := data[max(0, len(data)-maxTrailer):]
+	if !bytes.Contains(tail, []byte{0xff, 0xd9}) {
+		return truncated(JPEG)
+	}
+	return nil
+}
+
+// exifOrientation reads the tag 0x0112 of the first directory of a TIFF
+// structure; 1 when there is none.
+func exifOrientation(tiff []byte) int {
+	dir, order, err := firstDirectory(tiff)
+	if err != nil {
+		return 1
+	}
+	for _, entry := range dir {
+		if entry.tag == tagOrientation && entry.kind == tiffShort && entry.count == 1 {
+			return int(order.Uint16(entry.value))
+		}
+	}
+	return 1
+}

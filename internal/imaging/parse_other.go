@@ -1,0 +1,147 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// parsePNG walks the chunks up to the first of the picture's data (ISO/IEC
+// 15948) and looks for the end chunk at the tail.
+func parsePNG(data []byte, h *Header) error {
+	const ihdr = 8 + 8 + 13
+	if len(data) < ihdr+4 {
+		return truncated(PNG)
+	}
+	if string(data[12:16]) != "IHDR" {
+		return invalid("corrupt png: no header chunk")
+	}
+	h.Width = int(binary.BigEndian.Uint32(data[16:]))
+	h.Height = int(binary.BigEndian.Uint32(data[20:]))
+	h.Alpha = data[25]&4 != 0
+	for at := int64(8); ; {
+		if at+12 > int64(len(data)) {
+			return truncated(PNG)
+		}
+		length := int64(binary.BigEndian.Uint32(data[at:]))
+		kind := string(data[at+4 : at+8])
+		end := at + 12 + length
+		if end > int64(len(data)) {
+			return truncated(PNG)
+		}
+		switch kind {
+		case "tRNS":
+			h.Alpha = true
+		case "iCCP":
+			h.profile = true
+		case "acTL":
+			h.Animated = true
+		case "eXIf":
+			h.Orientation = exifOrientation(data[at+8 : at+8+length])
+		case "IEND":
+			return nil
+		}
+		at = end
+	}
+}
+
+// parseWebP reads the chunks of the RIFF container (RFC 9649).
+func parseWebP(data []byte, h *Header) error {
+	if len(data) < 30 {
+		return truncated(WebP)
+	}
+	if int64(binary.LittleEndian.Uint32(data[4:]))+8 > int64(len(data)) {
+		return truncated(WebP)
+	}
+	payload := data[20:]
+	switch string(data[12:16]) {
+	case "VP8 ":
+		if !bytes.Equal(payload[3:6], []byte{0x9d, 0x01, 0x2a}) {
+			return invalid("corrupt webp: no key frame")
+		}
+		h.Width = int(binary.LittleEndian.Uint16(payload[6:]) & 0x3fff)
+		h.Height = int(binary.LittleEndian.Uint16(payload[8:]) & 0x3fff)
+	case "VP8L":
+		if payload[0] != 0x2f {
+			return invalid("corrupt webp: no lossless picture")
+		}
+		bits := binary.LittleEndian.Uint32(payload[1:])
+		h.Width, h.Height = int(bits&0x3fff)+1, int(bits>>14&0x3fff)+1
+		h.Alpha = bits>>28&1 != 0
+	case "VP8X":
+		h.profile, h.Alpha, h.Animated = payload[0]&0x20 != 0, payload[0]&0x10 != 0, payload[0]&0x02 != 0
+		h.Width, h.Height = uint24(payload[4:])+1, uint24(payload[7:])+1
+		h.Orientation = webpOrientation(data)
+	default:
+		return invalid("corrupt webp: no picture chunk")
+	}
+	return nil
+}
+
+func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
+
+// webpOrientation finds the EXIF chunk, which lies behind the picture.
+func webpOrientation(data []byte) int {
+	for at := int64(12); at+8 <= int64(len(data)); {
+		length := int64(binary.LittleEndian.Uint32(data[at+4:]))
+		if at+8+length > int64(len(data)) {
+			return 1
+		}
+		if string(data[at:at+4]) == "EXIF" {
+			return exifOrientation(bytes.TrimPrefix(data[at+8:at+8+length], []byte("Exif\x00\x00")))
+		}
+		at += 8 + length + length&1
+	}
+	return 1
+}
+
+// parseGIF walks the blocks of a GIF89a up to its trailer.
+func parseGIF(data []byte, h *Header) error {
+	if len(data) < 14 {
+		return truncated(GIF)
+	}
+	h.Width = int(binary.LittleEndian.Uint16(data[6:]))
+	h.Height = int(binary.LittleEndian.Uint16(data[8:]))
+	h.Alpha = true
+	frames := 0
+	for at := 13 + colorTable(data[10]); at < len(data); {
+		switch data[at] {
+		case 0x21: // extension
+			at = skipBlocks(data, at+2)
+		case 0x2c: // a frame
+			if at+10 >= len(data) {
+				return truncated(GIF)
+			}
+			frames++
+			at = skipBlocks(data, at+10+colorTable(data[at+9])+1)
+		case 0x3b: // trailer
+			if frames == 0 {
+				return invalid("corrupt gif: no frame")
+			}
+			h.Animated = frames > 1
+			return nil
+		default:
+			return invalid("corrupt gif: unknown block")
+		}
+	}
+	return truncated(GIF)
+}
+
+// colorTable returns the size in bytes of the table that a flags byte tells of.
+func colorTable(flags byte) int {
+	if flags&0x80 == 0 {
+		return 0
+	}
+	return 3 << (flags&7 + 1)
+}
+
+// skipBlocks returns the place behind a row of data blocks, or the file's end.
+func skipBlocks(data []byte, at int) int {
+	for at < len(data) {
+		length := int(data[at])
+		at += 1 + length
+		if length == 0 {
+			return at
+		}
+	}
+	return len(data)
+}

@@ -1,0 +1,11 @@
+//go:build !cgo
+
+package inference
+
+import "errors"
+
+var errNoRuntime = errors.New("this binary was built without cgo and cannot run models in the process")
+
+func startRuntime(string) error { return errNoRuntime }
+
+func load(_, _, _ string, _ Options) (Model, error) { return nil, errNoRuntime }

@@ -1,0 +1,106 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"image"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// TestUploadBecomesThreeOutputs is the product's main promise.
+func TestUploadBecomesThreeOutputs(t *testing.T) {
+	s := local(t, t.TempDir())
+	for _, c := range []struct {
+		key, contentType, execution, extension string
+		data                                   []byte
+	}{
+		{"uploads/cat.jpg", "image/jpeg", "uploads/cat", "jpg", jpegOf(t, 1200, 1200)},
+		{"Ferien 2026/Straße & Meer/日本 +1.png", "image/png", "Ferien 2026/Straße & Meer/日本 +1", "png", pngOf(t, 1200, 1200)},
+	} {
+		t.Run(c.key, func(t *testing.T) {
+			s.put(t, c.key, c.contentType, c.data)
+			eventually(t, "the tag of a completed chain", func() bool { return s.tag(t, c.key) == "completed" })
+			for _, step := range []string{"resize", "ai-detection", "filter"} {
+				if got := s.size(t, c.execution+"_"+step+"."+c.extension); got != image.Pt(600, 600) {
+					t.Errorf("%s is %v, want 600×600", step, got)
+				}
+			}
+			var resized struct {
+				OriginalWidth int     `json:"original_width"`
+				OutputWidth   int     `json:"output_width"`
+				ScaleX        float64 `json:"scale_factor_x"`
+			}
+			if err := json.Unmarshal(s.get(t, c.execution+"_resize.json"), &resized); err != nil {
+				t.Fatal(err)
+			}
+			if resized.OriginalWidth != 1200 || resized.OutputWidth != 600 || resized.ScaleX != 0.5 {
+				t.Errorf("resize side-car: %+v", resized)
+			}
+			var found struct {
+				Result   struct{ Status string }
+				Metadata struct {
+					Model string `json:"model_name"`
+				}
+			}
+			if err := json.Unmarshal(s.get(t, c.execution+"_ai-detection.json"), &found); err != nil {
+				t.Fatal(err)
+			}
+			if found.Metadata.Model != "yolo" || found.Result.Status != "PROCESSING_STATUS_COMPLETED" {
+				t.Errorf("detection side-car: %+v", found)
+			}
+		})
+	}
+	t.Run("nothing else was written", func(t *testing.T) {
+		if got := s.keys(t, ""); len(got) != 2*6 {
+			t.Errorf("keys: %q", got)
+		}
+	})
+}
+
+// TestDataSurvivesRestart: Ctrl-C and start again in the same folder.
+func TestDataSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	s := local(t, dir)
+	s.put(t, "a.jpg", "image/jpeg", jpegOf(t, 900, 900))
+	eventually(t, "the output", func() bool { return s.tag(t, "a.jpg") == "completed" })
+	before := s.get(t, "a_filter.jpg")
+	if err := s.stop(t); err != nil {
+		t.Fatalf("Ctrl-C: %v", err)
+	}
+	s = local(t, dir)
+	if string(s.get(t, "a_filter.jpg")) != string(before) {
+		t.Error("the output changed over the restart")
+	}
+	s.put(t, "b.jpg", "image/jpeg", jpegOf(t, 900, 900))
+	eventually(t, "the next output", func() bool { return s.exists("b_filter.jpg") })
+}
+
+// TestWhatIsNoPictureFails: the chain of a bad upload ends visibly.
+func TestWhatIsNoPictureFails(t *testing.T) {
+	s := local(t, t.TempDir())
+	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))
+	eventually(t, "the tag of a failed chain", func() bool { return s.tag(t, "notes.jpg") == "failed" })
+	var letters []string
+	for o := range s.s3.ListObjects(context.Background(), "imageflow-dead-letters", minio.ListObjectsOptions{Recursive: true}) {
+		letters = append(letters, o.Key)
+	}
+	if len(letters) != 1 || !strings.HasSuffix(letters[0], ".json") {
+		t.Errorf("dead letters: %q", letters)
+	}
+	if s.exists("notes_resize.jpg") {
+		t.Error("an output was written")
+	}
+}
+
+// tag returns the outcome that the bridge wrote on an object.
+func (s *system) tag(t *testing.T, key string) string {
+	t.Helper()
+	tags, err := s.s3.GetObjectTagging(context.Background(), bucket, key, minio.GetObjectTaggingOptions{})
+	if err != nil {
+		return ""
+	}
+	return tags.ToMap()["imageflow-status"]
+}

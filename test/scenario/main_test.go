@@ -1,0 +1,187 @@
+// Package scenario tells the stories of ImageFlow's users, over the wire only:
+// the tests import none of its packages.
+package scenario
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+const (
+	bucket    = "imageflow-files"
+	accessKey = "imageflow"
+	secretKey = "imageflow-local"
+)
+
+// binaries is the folder of the two commands, built for these tests.
+var binaries string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "imageflow-scenario-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		binaries = dir
+		build := exec.Command("go", "build", "-race", "-o", dir+"/", "./cmd/imageflow", "./cmd/imageflow-local")
+		build.Dir = filepath.Join("..", "..")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Printf("%s%v\n", out, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// process is one running command of ours.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan error
+	output *strings.Builder
+}
+
+// launch starts a command and waits until it prints ready.
+func launch(t *testing.T, ready string, env []string, name string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), exited: make(chan error, 1), output: &strings.Builder{}}
+	p.cmd.Dir = filepath.Join("..", "..")
+	p.cmd.Env = append(os.Environ(), env...)
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = in, in
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	started := make(chan bool, 1)
+	go func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			p.output.WriteString(lines.Text() + "\n")
+			if strings.Contains(lines.Text(), ready) {
+				started <- true
+			}
+		}
+		p.exited <- p.cmd.Wait()
+		close(started)
+	}()
+	t.Cleanup(func() { p.kill(t) })
+	select {
+	case ok := <-started:
+		if !ok {
+			t.Fatalf("%s ended at its start:\n%s", name, p.output)
+		}
+	case <-time.After(60 * time.Second):
+		t.Fatalf("%s did not get ready", name)
+	}
+	return p
+}
+
+// stop asks the process to end and returns how it did.
+func (p *process) stop(t *testing.T) error {
+	t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	select {
+	case err := <-p.exited:
+		p.exited <- err
+		return err
+	case <-time.After(40 * time.Second):
+		return errors.New("did not end")
+	}
+}
+
+func (p *process) kill(t *testing.T) {
+	_ = p.cmd.Process.Signal(syscall.SIGKILL)
+	err := <-p.exited
+	p.exited <- err
+	if strings.Contains(p.output.String(), "DATA RACE") || t.Failed() {
+		t.Errorf("output of %s:\n%s", filepath.Base(p.cmd.Path), p.output)
+	}
+}
+
+// system is a running ImageFlow and its addresses.
+type system struct {
+	*process
+	addresses map[string]string // host:port by part
+	s3        *minio.Client
+}
+
+var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker"}
+
+// local starts the whole system with its data in dir.
+func local(t *testing.T, dir string, env ...string) *system {
+	t.Helper()
+	s := &system{addresses: map[string]string{}}
+	args := []string{"--data", dir}
+	for _, part := range parts {
+		s.addresses[part] = freeAddress(t)
+		_, port, _ := net.SplitHostPort(s.addresses[part])
+		args = append(args, "--"+part+"-port", port)
+	}
+	s.process = launch(t, "ImageFlow is running", env, "imageflow-local", args...)
+	s.s3 = client(t, s.addresses["s3"])
+	return s
+}
+
+func client(t *testing.T, address string) *minio.Client {
+	t.Helper()
+	c, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// url returns the URL of a path at a part.
+func (s *system) url(part, path string) string { return "http://" + s.addresses[part] + path }
+
+// eventually waits until ok, at most for a minute.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// exists tells whether there is such an object.
+func (s *system) exists(key string) bool {
+	_, err := s.s3.StatObject(context.Background(), bucket, key, minio.StatObjectOptions{})
+	return err == nil
+}
+
+// h2c is a client that speaks HTTP/2 without TLS by prior knowledge.
+var h2c = func() *http.Client {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+}()

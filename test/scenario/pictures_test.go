@@ -1,0 +1,100 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// gradient draws a picture in which every place looks different.
+func gradient(width, height int) image.Image {
+	m := image.NewRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			m.Set(x, y, color.RGBA{uint8(255 * x / width), uint8(255 * y / height), uint8((x ^ y) & 255), 255})
+		}
+	}
+	return m
+}
+
+func jpegOf(t *testing.T, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, gradient(width, height), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func pngOf(t *testing.T, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, gradient(width, height)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// put uploads as a user does; the chain starts.
+func (s *system) put(t *testing.T, key, contentType string, data []byte) {
+	t.Helper()
+	_, err := s.s3.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)),
+		minio.PutObjectOptions{ContentType: contentType})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// place puts an object that starts no chain.
+func (s *system) place(t *testing.T, key string, data []byte) {
+	t.Helper()
+	_, err := s.s3.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)),
+		minio.PutObjectOptions{UserMetadata: map[string]string{"imageflow-execution": "test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *system) get(t *testing.T, key string) []byte {
+	t.Helper()
+	o, err := s.s3.GetObject(context.Background(), bucket, key, minio.GetObjectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	data, err := io.ReadAll(o)
+	if err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	return data
+}
+
+// size decodes an output in full and returns its size.
+func (s *system) size(t *testing.T, key string) image.Point {
+	t.Helper()
+	m, _, err := image.Decode(bytes.NewReader(s.get(t, key)))
+	if err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	return m.Bounds().Size()
+}
+
+// keys lists what lies under a prefix.
+func (s *system) keys(t *testing.T, prefix string) []string {
+	t.Helper()
+	var keys []string
+	for o := range s.s3.ListObjects(context.Background(), bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
