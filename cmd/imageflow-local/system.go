@@ -42,7 +42,7 @@ var services = map[string]string{
 //	│                      └── outcome ──────┘ └─▶ console      │
 //	└──────────────── pictures ─────────────────────────────────┘
 type system struct {
-	store      *objects.Store
+	store   *objects.Store
 	s3      *localobjects.Server
 	broker  *broker.Broker
 	console *serve.Server

@@ -3,90 +3,86 @@ package broker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"time"
-
-	"github.com/cloudevents/sdk-go/v2/binding"
-	"github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 )
 
 // failure is why an event was not taken.
 type failure struct {
-	code   int // of HTTP; 0 without an answer
-	reason string
-	retry  bool
+	code  int
+	data  []byte
+	retry bool
+	// taken is set where the answer is at fault, not the receiver's taking.
+	taken bool
 }
 
-// defaultTimeout bounds a delivery where the manifests say none.
-const defaultTimeout = 5 * time.Minute
+// text is the start of the answer, for the log.
+func (f *failure) text() string { return string(f.data[:min(len(f.data), 200)]) }
 
-// maxReason is how much of an answer goes into a dead letter, as in Knative.
-const maxReason = 1024
-
-func newClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 90 * time.Second}}
+func newClient(workers int) *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{MaxIdleConnsPerHost: workers, IdleConnTimeout: 90 * time.Second},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
-// deliver posts an event to the subscriber and publishes its reply.
-func (t *trigger) deliver(ctx context.Context, e *event.Event, hops int) *failure {
-	reply, failed := t.post(ctx, t.subscriber, e)
-	if failed != nil || reply == nil {
-		return failed
-	}
-	if hops <= 1 {
-		return &failure{reason: fmt.Sprintf("the reply would be the event's hop number %d: a loop", t.config.Hops+1)}
-	}
-	reply.SetExtension(hopsAttribute, hops-1)
-	if err := t.publish(ctx, t.manifest.Metadata.Namespace, t.manifest.Spec.Broker, reply); err != nil {
-		return &failure{reason: "the reply could not be stored: " + err.Error(), retry: true}
-	}
-	return nil
-}
-
-// post posts an event in binary mode and reads the event in the answer, if any.
-func (t *trigger) post(ctx context.Context, to string, e *event.Event) (*event.Event, *failure) {
-	ctx, cancel := context.WithTimeout(ctx, or(t.delivery.Timeout.Duration, defaultTimeout))
+// post posts an event in binary mode and returns the event in the answer, or
+// nil where the answer is empty.
+func (b *Broker) post(to string, e event, timeout time.Duration) (*event, *failure) {
+	ctx, cancel := context.WithTimeout(b.delivering, timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, nil)
-	if err == nil {
-		req.Header.Set("Prefer", "reply")
-		err = cehttp.WriteRequest(ctx, binding.ToMessage(e), req)
-	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(e.data))
 	if err != nil {
-		return nil, &failure{reason: err.Error()}
+		return nil, unanswered(err)
 	}
-	resp, err := t.client.Do(req)
+	req.Header = maps.Clone(e.header)
+	req.Header.Set("Prefer", "reply")
+	resp, err := b.client.Do(req)
 	if err != nil {
-		return nil, &failure{reason: err.Error(), retry: true}
+		return nil, unanswered(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxEventBytes+1))
-	if err != nil || len(body) > maxEventBytes {
-		return nil, &failure{code: resp.StatusCode, reason: fmt.Sprintf("the answer could not be read: %v", err), retry: true}
+	if err != nil {
+		return nil, unanswered(err)
 	}
-	return read(resp, body)
+	return readAnswer(resp, body)
 }
 
-// read reads an answer by Knative's rules.
-func read(resp *http.Response, body []byte) (*event.Event, *failure) {
-	if code := resp.StatusCode; code/100 != 2 {
-		return nil, &failure{code: code, reason: string(body[:min(len(body), maxReason)]), retry: retried(code)}
+// unanswered is the failure of a delivery without an answer, with the code that
+// Knative gives it.
+func unanswered(err error) *failure {
+	return &failure{code: http.StatusInternalServerError, data: []byte("dispatch error: " + err.Error()), retry: true}
+}
+
+// readAnswer reads an answer by Knative's rules: what is not empty must be an
+// event, and is a bad gateway else, which is tried again.
+func readAnswer(resp *http.Response, body []byte) (*event, *failure) {
+	if code := resp.StatusCode; code < 200 || code > 299 {
+		return nil, &failure{code: code, data: body, retry: retried(code)}
 	}
-	if len(body) == 0 && resp.Header.Get("Ce-Id") == "" {
+	if len(body) > maxEventBytes {
+		return nil, badAnswer(fmt.Errorf("it is larger than %d bytes", maxEventBytes))
+	}
+	e, err := readEvent(resp.Header, body)
+	switch {
+	case err == nil:
+		return &e, nil
+	case errors.Is(err, errNoEvent) && len(body) == 0:
 		return nil, nil
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	reply, err := cehttp.NewEventFromHTTPResponse(resp)
-	if err == nil {
-		err = reply.Validate()
+	return nil, badAnswer(err)
+}
+
+func badAnswer(err error) *failure {
+	return &failure{
+		code: http.StatusBadGateway, data: []byte("the answer must be empty or a CloudEvent: " + err.Error()),
+		retry: true, taken: true,
 	}
-	if err != nil {
-		return nil, &failure{code: resp.StatusCode, reason: "the answer is no event: " + err.Error()}
-	}
-	return reply, nil
 }
 
 // retried tells the answers after which Knative tries again.

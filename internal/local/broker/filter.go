@@ -3,146 +3,144 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
-
-	"github.com/cloudevents/sdk-go/v2/event"
-	"github.com/cloudevents/sdk-go/v2/types"
 )
 
-// filter is one expression of the CloudEvents Subscriptions API: exactly one of
-// its dialects. CESQL is not among them.
-type filter struct {
-	Exact  map[string]string `json:"exact"`
-	Prefix map[string]string `json:"prefix"`
-	Suffix map[string]string `json:"suffix"`
-	All    []filter          `json:"all"`
-	Any    []filter          `json:"any"`
-	Not    *filter           `json:"not"`
-}
+// filter says whether an event with these attributes, extensions among them, is
+// wanted.
+type filter func(attributes map[string]string) bool
 
-// attributesFilter is the older form: every attribute must be equal; an empty
-// value asks only that it is there.
-type attributesFilter struct {
+type legacyFilterText struct {
 	Attributes map[string]string `json:"attributes"`
 }
 
-func (f filter) check() error {
-	dialects := 0
-	for _, given := range []bool{f.Exact != nil, f.Prefix != nil, f.Suffix != nil, f.All != nil, f.Any != nil, f.Not != nil} {
-		if given {
-			dialects++
-		}
-	}
-	if dialects != 1 {
-		return fmt.Errorf("%d dialects given: must be exactly one of exact, prefix, suffix, all, any, not", dialects)
-	}
-	var bad []error
-	for _, attributes := range []map[string]string{f.Exact, f.Prefix, f.Suffix} {
-		for name, value := range attributes {
-			if name == "" || value == "" {
-				bad = append(bad, errors.New("attributes and their values must not be empty"))
-			}
-		}
-	}
-	for _, nested := range append(append([]filter{}, f.All...), f.Any...) {
-		bad = append(bad, nested.check())
-	}
-	if f.Not != nil {
-		bad = append(bad, f.Not.check())
-	}
-	return errors.Join(bad...)
+// filterText is one filter: exactly one of its dialects is given.
+type filterText struct {
+	Exact  map[string]string `json:"exact"`
+	Prefix map[string]string `json:"prefix"`
+	Suffix map[string]string `json:"suffix"`
+	All    []filterText      `json:"all"`
+	Any    []filterText      `json:"any"`
+	Not    *filterText       `json:"not"`
+	CESQL  string            `json:"cesql"`
 }
 
-// passes tells whether an event passes the filter. A missing attribute passes
-// no comparison.
-func (f filter) passes(e *event.Event) bool {
+// parseFilters makes a filter of what a Trigger asks. Without any, every event
+// is wanted.
+func parseFilters(legacy *legacyFilterText, filters []filterText) (filter, error) {
+	if legacy == nil {
+		parts, err := parseEach("spec.filters", filters)
+		return all(parts), err
+	}
+	if filters != nil {
+		return nil, errors.New("spec.filter: Knative ignores it beside spec.filters")
+	}
+	if err := checkAttributes(legacy.Attributes, true); err != nil {
+		return nil, fmt.Errorf("spec.filter.attributes: %w", err)
+	}
+	return compare(legacy.Attributes, func(have, want string) bool { return want == "" || have == want }), nil
+}
+
+func parseEach(field string, texts []filterText) ([]filter, error) {
+	parts := make([]filter, len(texts))
+	var errs []error
+	for i := range texts {
+		var err error
+		parts[i], err = texts[i].parse(fmt.Sprintf("%s[%d]", field, i))
+		errs = append(errs, err)
+	}
+	return parts, errors.Join(errs...)
+}
+
+func (t *filterText) parse(field string) (filter, error) {
+	if n := t.dialects(); n != 1 {
+		return nil, fmt.Errorf("%s: it has %d dialects; one is needed, with something in it", field, n)
+	}
 	switch {
-	case f.Exact != nil:
-		return compare(e, f.Exact, func(value, want string) bool { return value == want })
-	case f.Prefix != nil:
-		return compare(e, f.Prefix, strings.HasPrefix)
-	case f.Suffix != nil:
-		return compare(e, f.Suffix, strings.HasSuffix)
-	case f.Not != nil:
-		return !f.Not.passes(e)
-	case f.Any != nil:
-		for _, nested := range f.Any {
-			if nested.passes(e) {
+	case len(t.Exact) > 0:
+		return t.compare(field+".exact", t.Exact, func(have, want string) bool { return have == want })
+	case len(t.Prefix) > 0:
+		return t.compare(field+".prefix", t.Prefix, strings.HasPrefix)
+	case len(t.Suffix) > 0:
+		return t.compare(field+".suffix", t.Suffix, strings.HasSuffix)
+	case len(t.All) > 0:
+		parts, err := parseEach(field+".all", t.All)
+		return all(parts), err
+	case len(t.Any) > 0:
+		parts, err := parseEach(field+".any", t.Any)
+		return either(parts), err
+	case t.Not != nil:
+		part, err := t.Not.parse(field + ".not")
+		return func(a map[string]string) bool { return !part(a) }, err
+	default:
+		return nil, fmt.Errorf("%s.cesql: this broker does not speak it", field)
+	}
+}
+
+func (t *filterText) dialects() (n int) {
+	for _, given := range []bool{
+		len(t.Exact) > 0, len(t.Prefix) > 0, len(t.Suffix) > 0, len(t.All) > 0, len(t.Any) > 0, t.Not != nil, t.CESQL != "",
+	} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
+func (t *filterText) compare(field string, wanted map[string]string, same func(have, want string) bool) (filter, error) {
+	if err := checkAttributes(wanted, false); err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
+	return compare(wanted, same), nil
+}
+
+// attributeName is what CloudEvents takes as the name of an attribute.
+var attributeName = regexp.MustCompile(`^[a-z0-9]+$`)
+
+func checkAttributes(wanted map[string]string, anyValue bool) error {
+	for name, value := range wanted {
+		if !attributeName.MatchString(name) {
+			return fmt.Errorf("%q is no name of an attribute", name)
+		}
+		if value == "" && !anyValue {
+			return fmt.Errorf("%s has no value", name)
+		}
+	}
+	return nil
+}
+
+// compare wants every one of the attributes to be there and to be the same.
+func compare(wanted map[string]string, same func(have, want string) bool) filter {
+	return func(attributes map[string]string) bool {
+		for name, want := range wanted {
+			if have, ok := attributes[name]; !ok || !same(have, want) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func all(parts []filter) filter {
+	return func(attributes map[string]string) bool {
+		for _, part := range parts {
+			if !part(attributes) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func either(parts []filter) filter {
+	return func(attributes map[string]string) bool {
+		for _, part := range parts {
+			if part(attributes) {
 				return true
 			}
 		}
 		return false
 	}
-	for _, nested := range f.All {
-		if !nested.passes(e) {
-			return false
-		}
-	}
-	return true
-}
-
-func compare(e *event.Event, attributes map[string]string, equal func(value, want string) bool) bool {
-	for name, want := range attributes {
-		if value, ok := attribute(e, name); !ok || !equal(value, want) {
-			return false
-		}
-	}
-	return true
-}
-
-// passes tells whether an event has all the attributes.
-func (f *attributesFilter) passes(e *event.Event) bool {
-	for name, want := range f.Attributes {
-		if value, ok := attribute(e, name); !ok || want != "" && value != want {
-			return false
-		}
-	}
-	return true
-}
-
-// attribute returns a context attribute or an extension as text.
-func attribute(e *event.Event, name string) (string, bool) {
-	var value string
-	switch name {
-	case "specversion":
-		value = e.SpecVersion()
-	case "type":
-		value = e.Type()
-	case "source":
-		value = e.Source()
-	case "subject":
-		value = e.Subject()
-	case "id":
-		value = e.ID()
-	case "time":
-		if e.Time().IsZero() {
-			return "", false
-		}
-		value = types.FormatTime(e.Time())
-	case "dataschema":
-		value = e.DataSchema()
-	case "datacontenttype":
-		value = e.DataContentType()
-	default:
-		extension, ok := e.Extensions()[name]
-		if !ok {
-			return "", false
-		}
-		text, err := types.Format(extension)
-		return text, err == nil
-	}
-	return value, value != ""
-}
-
-// passes tells whether the Trigger wants an event: all of its filters agree.
-func (t triggerSpec) passes(e *event.Event) bool {
-	if t.Filter != nil && !t.Filter.passes(e) {
-		return false
-	}
-	for _, f := range t.Filters {
-		if !f.passes(e) {
-			return false
-		}
-	}
-	return true
 }

@@ -60,40 +60,36 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("another S3 server runs in this process: %w", ctx.Err())
 	}
-	s, err := start(ctx, c)
-	if err != nil && s == nil {
-		<-running // nothing was started that would give the place back
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func start(ctx context.Context, c Config) (*Server, error) {
 	address, err := freeAddress(c.Address)
 	if err != nil {
+		<-running
 		return nil, err
 	}
 	files, dir, err := openFiles(c.Dir, c.Buckets)
 	if err != nil {
+		<-running
 		return nil, err
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	return start(ctx, c, address, dir, files)
+}
+
+// start serves the files, and leaves the process's place to run.
+func start(ctx context.Context, c Config, address, dir string, files backend.Backend) (*Server, error) {
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{address: address, dir: dir, cancel: cancel, ended: make(chan error, 1), posts: newPosts(serving, c.Notify, c.Logger)}
 	listening := make(chan struct{})
-	go s.run(serving, &notifying{Backend: files, posts: s.posts, address: address, account: c.AccessKey}, c, listening)
+	go s.run(serving, &notifying{Backend: steady{files}, posts: s.posts, address: address, account: c.AccessKey}, c, listening)
 	select {
 	case <-listening:
 		return s, nil
 	case err := <-s.ended:
-		return s, fmt.Errorf("the S3 server at %s: %w", address, err)
+		return nil, fmt.Errorf("the S3 server at %s: %w", address, err)
 	case <-ctx.Done():
 		cancel()
-		return s, fmt.Errorf("the S3 server at %s: %w", address, ctx.Err())
+		return nil, fmt.Errorf("the S3 server at %s: %w", address, ctx.Err())
 	}
 }
 

@@ -1,0 +1,149 @@
+package broker_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"imageflow.dev/internal/local/broker"
+)
+
+// childDir and childManifest make this test's binary a broker that waits to be
+// killed.
+const childDir, childManifest = "BROKER_TEST_DIR", "BROKER_TEST_MANIFEST"
+
+func runChild(dir string) {
+	m, err := broker.ReadManifests(fstest.MapFS{"m.yaml": {Data: []byte(os.Getenv(childManifest))}})
+	if err != nil {
+		panic(err)
+	}
+	b, err := broker.Start(context.Background(), broker.Config{Address: "127.0.0.1:0", Dir: dir, Manifests: m, Resolve: none})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(b.URL("test", "default"))
+	select {}
+}
+
+func startChild(t *testing.T, dir, text string) (child *exec.Cmd, url string) {
+	child = exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childDir+"="+dir, childManifest+"="+text)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Process.Kill() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return child, strings.TrimSpace(line)
+}
+
+// TestAKilledBrokerLosesNothing kills a broker with an event in its hands and
+// others in its queue.
+func TestAKilledBrokerLosesNothing(t *testing.T) {
+	hung := make(chan struct{})
+	s := subscribe(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hung:
+		case <-r.Context().Done():
+		}
+	})
+	dir := t.TempDir()
+	text := manifest("{retry: 0}", map[string]string{"t": on("a", s)})
+	child, url := startChild(t, dir, text)
+	for i := range 20 {
+		req, _ := http.NewRequest(http.MethodPost, url, strings.NewReader("{}"))
+		req.Header = headerOf("a")
+		req.Header.Set("Ce-Id", fmt.Sprint(i))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode != http.StatusAccepted {
+			t.Fatalf("got %v, %v", resp, err)
+		}
+		resp.Body.Close()
+	}
+	s.next(t)
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	close(hung)
+	for len(s.got) > 0 {
+		<-s.got
+	}
+	b := start(t, broker.Config{Dir: dir}, text)
+	seen := map[string]bool{}
+	for len(seen) < 20 {
+		seen[s.next(t).attribute("Id")] = true
+	}
+	settled(t, b)
+}
+
+func TestWhatWasCutOffComesAgain(t *testing.T) {
+	hung := make(chan struct{})
+	s := subscribe(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hung:
+		case <-r.Context().Done():
+		}
+	})
+	dir := t.TempDir()
+	text := manifest("{retry: 0}", map[string]string{"t": on("a", s)})
+	b := start(t, broker.Config{Dir: dir}, text)
+	publish(t, b, "a", "{}")
+	s.next(t)
+	began := time.Now()
+	b.Close()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("the end took %v", took)
+	}
+	close(hung)
+	b = start(t, broker.Config{Dir: dir}, text)
+	s.next(t)
+	settled(t, b)
+}
+
+func TestShutdownWaitsForDeliveries(t *testing.T) {
+	s := subscribe(t, func(http.ResponseWriter, *http.Request) { time.Sleep(200 * time.Millisecond) })
+	dir := t.TempDir()
+	text := manifest("{retry: 0}", map[string]string{"t": on("a", s)})
+	b := start(t, broker.Config{Dir: dir}, text)
+	publish(t, b, "a", "{}")
+	s.next(t)
+	if err := b.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b = start(t, broker.Config{Dir: dir}, text)
+	settled(t, b)
+	s.none(t, 0)
+}
+
+// TestATriggerThatIsNoMore must not keep events on the disk, and a new one gets
+// the events that come after it.
+func TestATriggerThatIsNoMore(t *testing.T) {
+	away := subscribe(t, answer(503, ""))
+	s := subscribe(t, nil)
+	dir := t.TempDir()
+	b := start(t, broker.Config{Dir: dir}, manifest("{retry: 9, backoffPolicy: linear, backoffDelay: PT1H}", map[string]string{"old": on("a", away)}))
+	publish(t, b, "a", "{}")
+	away.next(t)
+	b.Close()
+	b = start(t, broker.Config{Dir: dir}, manifest("{retry: 0}", map[string]string{"new": on("a", s)}))
+	publish(t, b, "a", `{"new":1}`)
+	if d := s.next(t); d.body != `{"new":1}` {
+		t.Errorf("got %q", d.body)
+	}
+	settled(t, b)
+}

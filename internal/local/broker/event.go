@@ -1,0 +1,124 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/cloudevents/sdk-go/v2/binding"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// event is a CloudEvent in HTTP's binary mode, which is also how it is stored:
+// its data is carried byte by byte, whatever it claims to be.
+type event struct {
+	header http.Header // Ce-* and Content-Type
+	data   []byte
+}
+
+const (
+	attributePrefix = "Ce-"
+	contentType     = "Content-Type"
+)
+
+// errNoEvent is of what does not even claim to be one.
+var errNoEvent = errors.New("it is no CloudEvent")
+
+// readEvent reads an event in binary or structured mode, and checks it.
+func readEvent(header http.Header, body []byte) (event, error) {
+	m := cehttp.NewMessage(header, io.NopCloser(bytes.NewReader(body)))
+	switch m.ReadEncoding() {
+	case binding.EncodingUnknown:
+		return event{}, errNoEvent
+	case binding.EncodingBatch:
+		return event{}, errors.New("it is a batch of CloudEvents, which Knative's broker does not take either")
+	}
+	parsed, err := binding.ToEvent(context.Background(), m)
+	if err != nil {
+		return event{}, err
+	}
+	if parsed.SpecVersion() != "1.0" {
+		return event{}, fmt.Errorf("its specversion is %q: only 1.0 is spoken here", parsed.SpecVersion())
+	}
+	if err := parsed.Validate(); err != nil {
+		return event{}, err
+	}
+	binary := &http.Request{Header: http.Header{}}
+	if err := cehttp.WriteRequest(binding.WithForceBinary(context.Background()), (*binding.EventMessage)(parsed), binary); err != nil {
+		return event{}, err
+	}
+	for name, values := range binary.Header {
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				return event{}, fmt.Errorf("its attribute %s has a control character, which cannot be sent on", strings.TrimPrefix(name, attributePrefix))
+			}
+		}
+	}
+	return event{header: binary.Header, data: parsed.Data()}, nil
+}
+
+// attributes returns the attributes and extensions by their names.
+func (e event) attributes() map[string]string {
+	all := make(map[string]string, len(e.header))
+	for name, values := range e.header {
+		if name == contentType {
+			all["datacontenttype"] = values[0]
+		} else {
+			all[strings.ToLower(strings.TrimPrefix(name, attributePrefix))] = values[0]
+		}
+	}
+	return all
+}
+
+func (e event) id() string { return e.header.Get(attributePrefix + "Id") }
+
+// with returns the event with an extension set, or removed where the value is
+// empty.
+func (e event) with(extension, value string) event {
+	header := maps.Clone(e.header)
+	if value == "" {
+		delete(header, http.CanonicalHeaderKey(attributePrefix+extension))
+	} else {
+		header.Set(attributePrefix+extension, value)
+	}
+	return event{header: header, data: e.data}
+}
+
+// hopsExtension counts down the replies that an event may still lead to, as in
+// Knative. Subscribers do not see it.
+const hopsExtension = "knativebrokerttl"
+
+// hops returns how many replies an event may still lead to.
+func (e event) hops(otherwise int) int {
+	n, err := strconv.Atoi(e.header.Get(attributePrefix + hopsExtension))
+	if err != nil {
+		return otherwise
+	}
+	return n
+}
+
+func (e event) withHops(n int) event { return e.with(hopsExtension, strconv.Itoa(n)) }
+
+// message makes a message of the store.
+func (e event) message(subject string) *nats.Msg {
+	return &nats.Msg{Subject: subject, Header: nats.Header(e.header), Data: e.data}
+}
+
+// stored returns the event of a message.
+func stored(msg jetstream.Msg) event {
+	header := http.Header{}
+	for name, values := range msg.Headers() {
+		if name == contentType || strings.HasPrefix(name, attributePrefix) {
+			header[name] = values
+		}
+	}
+	return event{header: header, data: msg.Data()}
+}

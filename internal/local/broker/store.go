@@ -1,0 +1,158 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// store is NATS JetStream in this process, with no port.
+type store struct {
+	server *server.Server
+	conn   *nats.Conn
+	js     jetstream.JetStream
+}
+
+// The two streams, whose subjects are <stream>.<namespace>.<name>. An event
+// stays until every Trigger of its Broker is done with it; a dead letter until
+// its sink has it.
+const (
+	eventStream      = "events"
+	deadLetterStream = "deadletters"
+	deadLetterWorker = "sinks"
+)
+
+// maxMessageBytes leaves room for the attributes of an event of maxEventBytes.
+const maxMessageBytes = maxEventBytes + 256<<10
+
+func openStore(ctx context.Context, c Config) (*store, error) {
+	s := &store{}
+	var err error
+	s.server, err = server.NewServer(&server.Options{
+		ServerName: "imageflow-local", DontListen: true, NoSigs: true, MaxPayload: maxMessageBytes,
+		JetStream: true, StoreDir: c.Dir, JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 2 * c.MaxBytes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server.SetLoggerV2(natsLog{c.Logger}, false, false, false)
+	s.server.Start()
+	if !s.server.ReadyForConnections(10 * time.Second) {
+		s.close()
+		return nil, fmt.Errorf("the event store in %s does not open", c.Dir)
+	}
+	if s.conn, err = nats.Connect("", nats.InProcessServer(s.server)); err == nil {
+		s.js, err = jetstream.New(s.conn)
+	}
+	if err == nil {
+		err = s.openStreams(ctx, c.MaxBytes)
+	}
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("the event store in %s: %w", c.Dir, err)
+	}
+	return s, nil
+}
+
+func (s *store) openStreams(ctx context.Context, maxBytes int64) error {
+	for name, retention := range map[string]jetstream.RetentionPolicy{
+		eventStream: jetstream.InterestPolicy, deadLetterStream: jetstream.WorkQueuePolicy,
+	} {
+		if _, err := s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name: name, Subjects: []string{name + ".>"}, Storage: jetstream.FileStorage,
+			Retention: retention, Discard: jetstream.DiscardNew, MaxBytes: maxBytes,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// consumer opens a durable consumer. MaxAckPending is without bounds, so that
+// events that wait for another try keep no others from their first.
+func (s *store) consumer(ctx context.Context, stream, name, subject string, from jetstream.DeliverPolicy) (jetstream.Consumer, error) {
+	return s.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		Durable: name, FilterSubject: subject, DeliverPolicy: from, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: ackWait, MaxAckPending: -1, MaxDeliver: -1,
+	})
+}
+
+// keepOnly removes the consumers of Triggers that are no more, and with them
+// what only they waited for.
+func (s *store) keepOnly(ctx context.Context, names map[string]bool) error {
+	stream, err := s.js.Stream(ctx, eventStream)
+	if err != nil {
+		return err
+	}
+	list := stream.ConsumerNames(ctx)
+	var errs []error
+	for name := range list.Name() {
+		if !names[name] {
+			errs = append(errs, stream.DeleteConsumer(ctx, name))
+		}
+	}
+	return errors.Join(append(errs, list.Err())...)
+}
+
+var (
+	errFull = errors.New("the event store is full")
+	errAway = errors.New("the event store does not answer")
+)
+
+// storeFailed is JetStream's code of a message that a stream could not take,
+// and noStorage that of a disk that is full.
+const storeFailed, noStorage = 10077, 10047
+
+// publish returns when the message is on disk.
+func (s *store) publish(ctx context.Context, msg *nats.Msg) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := s.js.PublishMsg(ctx, msg)
+	var refused *jetstream.APIError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused) && (refused.ErrorCode == storeFailed || refused.ErrorCode == noStorage):
+		return fmt.Errorf("%w: %w", errFull, err)
+	}
+	return fmt.Errorf("%w: %w", errAway, err)
+}
+
+func (s *store) close() {
+	if s.conn != nil {
+		_ = s.conn.Flush() // the last acknowledgements
+		s.conn.Close()
+	}
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+}
+
+// subject names what is about one object. Dots part a subject, and no name of
+// Kubernetes has an underscore.
+func subject(stream string, p place) string {
+	return stream + "." + token(p.namespace) + "." + token(p.name)
+}
+
+// consumerName names the consumer of a Trigger.
+func consumerName(p place) string { return token(p.namespace) + "_" + token(p.name) }
+
+func token(name string) string { return strings.ReplaceAll(name, ".", "_") }
+
+// natsLog passes on what the server complains of.
+type natsLog struct{ *slog.Logger }
+
+var _ server.Logger = natsLog{}
+
+func (l natsLog) Noticef(format string, v ...any) { l.Logger.Debug(fmt.Sprintf(format, v...)) }
+func (l natsLog) Warnf(format string, v ...any)   { l.Logger.Warn(fmt.Sprintf(format, v...)) }
+func (l natsLog) Errorf(format string, v ...any)  { l.Logger.Error(fmt.Sprintf(format, v...)) }
+func (l natsLog) Fatalf(format string, v ...any)  { l.Logger.Error(fmt.Sprintf(format, v...)) }
+func (l natsLog) Debugf(string, ...any)           {}
+func (l natsLog) Tracef(string, ...any)           {}
