@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -20,8 +21,10 @@ type description struct {
 }
 
 // describe reads a model's metadata, in the form that Ultralytics exports have,
-// and its shapes.
-func describe(info inference.Info) (description, error) {
+// and runs it once on a black picture: many files leave the shape of the output
+// open, and the first run of a model is slower than those that follow.
+func describe(ctx context.Context, m inference.Model) (description, error) {
+	info := m.Info()
 	if len(info.Input) != 4 || info.Input[1] != 3 || info.Input[2] != info.Input[3] {
 		return description{}, fmt.Errorf("its input is %v but must be [N, 3, side, side]", info.Input)
 	}
@@ -39,10 +42,16 @@ func describe(info inference.Info) (description, error) {
 		return d, fmt.Errorf("its classes are unknown: metadata names must give them")
 	}
 	d.pool = &sync.Pool{New: func() any { return make([]float32, 3*d.side*d.side) }}
-	var err error
-	d.layout, err = chooseLayout(info, len(d.names), d.side)
+	black := inference.Tensor{Shape: d.shape(), Data: make([]float32, 3*d.side*d.side)}
+	err := m.Infer(ctx, black, func(outputs []inference.Tensor) (err error) {
+		d.layout, err = chooseLayout(outputs[0].Shape, info.Metadata, len(d.names), d.side)
+		return err
+	})
 	return d, err
 }
+
+// shape returns the shape of an input of one picture.
+func (d description) shape() []int64 { return []int64{1, 3, int64(d.side), int64(d.side)} }
 
 // maxSide bounds the input of a model.
 const maxSide = 4096

@@ -42,11 +42,11 @@ type model struct {
 // New returns the detect processor over the models of a repository. A model
 // that cannot be understood, or a default that does not exist, is an error. The
 // side-car is the whole DetectionResponse.
-func New(repository *inference.Repository, defaultModel string) (Processor, error) {
+func New(ctx context.Context, repository *inference.Repository, defaultModel string) (Processor, error) {
 	d := &detector{models: map[string]*model{}, defaultModel: defaultModel}
 	for _, name := range repository.Names() {
 		m, _ := repository.Model(name)
-		description, err := describe(m.Info())
+		description, err := describe(ctx, m)
 		if err != nil {
 			return Processor{}, fmt.Errorf("model %s: %w", name, err)
 		}
@@ -125,7 +125,7 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 	defer m.release(input)
 	var found []box
 	start := time.Now()
-	err = m.Infer(ctx, inference.Tensor{Shape: []int64{1, 3, int64(m.side), int64(m.side)}, Data: input}, func(outputs []inference.Tensor) error {
+	err = m.Infer(ctx, inference.Tensor{Shape: m.shape(), Data: input}, func(outputs []inference.Tensor) error {
 		inferred := time.Now()
 		facts.InferenceTimeMs = milliseconds(inferred.Sub(start))
 		candidates, err := m.layout.decode(outputs[0], len(m.names), m.side, facts.GetConfidenceThreshold())

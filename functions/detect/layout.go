@@ -36,22 +36,21 @@ func fitsEndToEnd(shape []int64, _, _ int) bool { return shape[2] == 6 && shape[
 func fitsV8(shape []int64, classes, _ int) bool { return shape[1] == int64(4+classes) }
 
 func fitsV5(shape []int64, classes, side int) bool {
-	return shape[2] == int64(5+classes) && (shape[1] < 1 || shape[1] > maxEndToEnd || side < 320)
+	return shape[2] == int64(5+classes) && (shape[1] > maxEndToEnd || side < 320)
 }
 
-// chooseLayout finds the one layout that a model's output fits.
-func chooseLayout(info inference.Info, classes, side int) (layout, error) {
-	if len(info.Outputs) == 0 || len(info.Outputs[0]) != 3 {
-		return layout{}, fmt.Errorf("its output is %v but must have three dimensions", info.Outputs)
+// chooseLayout finds the one layout that a model's output of this shape fits.
+func chooseLayout(shape []int64, metadata map[string]string, classes, side int) (layout, error) {
+	if len(shape) != 3 {
+		return layout{}, fmt.Errorf("its output is %v but must have three dimensions", shape)
 	}
-	shape := info.Outputs[0]
 	var fitting []layout
 	for _, l := range layouts {
 		if l.fits(shape, classes, side) {
 			fitting = append(fitting, l)
 		}
 	}
-	if info.Metadata["end2end"] == "True" {
+	if metadata["end2end"] == "True" {
 		fitting = slices.DeleteFunc(fitting, func(l layout) bool { return !l.endToEnd })
 	}
 	switch len(fitting) {

@@ -57,12 +57,12 @@ func role[C any, P interface {
 	}
 }
 
-func listenDetect(_ context.Context, c *DetectConfig) (*serve.Server, error) {
+func listenDetect(ctx context.Context, c *DetectConfig) (*serve.Server, error) {
 	models, err := inference.Open(c.ModelRepository, inference.Options{Library: c.Library, Threads: c.Threads})
 	if err != nil {
 		return nil, err
 	}
-	detector, err := detect.New(models, c.DefaultModel)
+	detector, err := detect.New(ctx, models, c.DefaultModel)
 	if err != nil {
 		return nil, err
 	}
