@@ -32,6 +32,9 @@ APT_PACKAGES := libvips-dev pkg-config
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The picture that `make run` sends through the chain; none when empty.
+IMAGE ?= test/images/sample.jpg
+
 .PHONY: run
 run: build ## set everything up and run the whole pipeline on this machine; IMAGE=path for your own picture, FLAGS=--help for settings
 	@exec bin/imageflow-local $(if $(IMAGE),--image "$(IMAGE)") $(FLAGS)
