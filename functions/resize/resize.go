@@ -34,7 +34,10 @@ var qualities = map[imageflowv1.ResizeQuality]struct {
 
 func apply(_ context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
 	width, height := in.Image.Size()
-	w, h := target(width, height, in.Request)
+	w, h, err := target(width, height, in.Request)
+	if err != nil {
+		return imaging.Encoded{}, nil, err
+	}
 	q := qualities[in.Request.GetQuality()]
 	out, err := in.Image.Resize(w, h, q.quality, in.Format)
 	if err != nil {
@@ -54,15 +57,16 @@ func apply(_ context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (i
 // target returns the output's size for a picture of width × height pixels by
 // the rules of the contract: a side of 0 follows from the other; with the
 // aspect ratio kept the picture fits inside the target; no side grows unless
-// asked to.
-func target(width, height int, r *imageflowv1.ResizeRequest) (w, h int) {
+// asked to. A side that follows and is too long is an Invalid error.
+func target(width, height int, r *imageflowv1.ResizeRequest) (w, h int, err error) {
+	field := ""
 	scaleX := float64(r.GetTargetWidth()) / float64(width)
 	scaleY := float64(r.GetTargetHeight()) / float64(height)
 	switch {
 	case scaleX == 0:
-		scaleX = scaleY
+		field, scaleX = "target_height", scaleY
 	case scaleY == 0:
-		scaleY = scaleX
+		field, scaleY = "target_width", scaleX
 	case r.GetMaintainAspectRatio():
 		scaleX = math.Min(scaleX, scaleY)
 		scaleY = scaleX
@@ -70,12 +74,16 @@ func target(width, height int, r *imageflowv1.ResizeRequest) (w, h int) {
 	if !r.GetEnlarge() {
 		scaleX, scaleY = math.Min(scaleX, 1), math.Min(scaleY, 1)
 	}
-	return side(width, scaleX), side(height, scaleY)
+	w, h = side(width, scaleX), side(height, scaleY)
+	if max(w, h) > maxSide {
+		return 0, 0, functions.Errorf(functions.Invalid, field, "the output would have %d×%d pixels, but no side may be longer than %d", w, h, maxSide)
+	}
+	return w, h, nil
 }
 
 // maxSide is the longest side that the formats' encoders all write.
 const maxSide = 16383
 
 func side(length int, scale float64) int {
-	return min(maxSide, max(1, int(math.Round(float64(length)*scale))))
+	return max(1, int(math.Round(float64(length)*scale)))
 }

@@ -1,0 +1,4 @@
+package resize
+
+// Target is the size that a picture gets.
+var Target = target
