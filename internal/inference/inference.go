@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,19 +83,20 @@ func Open(dir string, o Options) (*Repository, error) {
 	return r, nil
 }
 
-// latest returns the highest numbered folder of a model.
+// latest returns the highest numbered folder of a model. Like Triton it passes
+// over names that do not begin with a digit above 0.
 func latest(dir string) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", err
 	}
-	highest := -1
+	highest := 0
 	for _, entry := range entries {
-		if n, err := strconv.Atoi(entry.Name()); err == nil && entry.IsDir() {
+		if n, _ := strconv.Atoi(entry.Name()); strconv.Itoa(n) == entry.Name() && entry.IsDir() {
 			highest = max(highest, n)
 		}
 	}
-	if highest < 0 {
+	if highest == 0 {
 		return "", fmt.Errorf("model %s: no version; it needs a folder such as 1", dir)
 	}
 	return strconv.Itoa(highest), nil
@@ -108,10 +110,5 @@ func (r *Repository) Model(name string) (Model, bool) {
 
 // Names returns the names of the models, sorted.
 func (r *Repository) Names() []string {
-	var names []string
-	for name := range r.models {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(r.models))
 }

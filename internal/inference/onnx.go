@@ -130,13 +130,7 @@ func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) 
 		<-terminated // it uses the options, which end here
 		err = errors.Join(ctx.Err(), err)
 	}
-	defer func() {
-		for _, out := range outputs {
-			if out != nil {
-				_ = out.Destroy()
-			}
-		}
-	}()
+	defer destroy(outputs)
 	if err != nil {
 		return err
 	}
@@ -149,4 +143,13 @@ func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) 
 		tensors[i] = Tensor{Shape: tensor.GetShape(), Data: tensor.GetData()}
 	}
 	return use(tensors)
+}
+
+// destroy frees what a run has made; a failed one may have made none.
+func destroy(outputs []ort.Value) {
+	for _, out := range outputs {
+		if out != nil {
+			_ = out.Destroy()
+		}
+	}
 }

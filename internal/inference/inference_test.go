@@ -1,0 +1,272 @@
+package inference_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"imageflow.dev/internal/inference"
+	"imageflow.dev/test/onnx"
+)
+
+func options() inference.Options {
+	return inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1}
+}
+
+// echo gives back its input of n numbers.
+func echo(n int64) onnx.Model {
+	return onnx.Model{
+		Input: []int64{-1, n}, Output: []int64{-1, n},
+		Nodes: []onnx.Node{{Op: "Identity", Inputs: []string{"input"}, Output: "output"}},
+	}
+}
+
+// open loads a repository with one model "m" of version 1.
+func open(t *testing.T, m onnx.Model) inference.Model {
+	t.Helper()
+	dir := t.TempDir()
+	if err := m.Save(dir, "m", "1", "model.onnx"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := inference.Open(dir, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, ok := r.Model("m")
+	if !ok {
+		t.Fatalf("no model m among %v", r.Names())
+	}
+	return model
+}
+
+func save(t *testing.T, m onnx.Model, file ...string) {
+	t.Helper()
+	if err := m.Save(file...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHighestVersionWins(t *testing.T) {
+	dir := t.TempDir()
+	for _, version := range []string{"2", "10", "9"} {
+		m := echo(3)
+		m.Metadata = map[string]string{"names": "{0: 'cat'}", "from": version}
+		save(t, m, dir, "m", version, "model.onnx")
+	}
+	save(t, echo(3), dir, "another", "1", "model.onnx")
+	for _, other := range []string{"011", "latest", "-20", "0"} { // Triton takes none of these for a version
+		if err := os.MkdirAll(filepath.Join(dir, "m", other), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"99", "config.pbtxt"} {
+		if err := os.WriteFile(filepath.Join(dir, "m", file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := inference.Open(dir, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Names(), []string{"another", "m"}; !slices.Equal(got, want) {
+		t.Errorf("names %q, want %q", got, want)
+	}
+	if _, ok := r.Model("none"); ok {
+		t.Error("a model that does not exist was found")
+	}
+	m, _ := r.Model("m")
+	info := m.Info()
+	if info.Name != "m" || info.Version != "10" || info.Metadata["from"] != "10" || info.Metadata["names"] != "{0: 'cat'}" {
+		t.Errorf("got %+v, want version 10 with its metadata", info)
+	}
+	if !slices.Equal(info.Input, []int64{-1, 3}) || len(info.Outputs) != 1 || !slices.Equal(info.Outputs[0], []int64{-1, 3}) {
+		t.Errorf("input %v, outputs %v, want [-1 3] and [[-1 3]]", info.Input, info.Outputs)
+	}
+}
+
+// TestOpenRefuses wants errors that say what is wrong and where.
+func TestOpenRefuses(t *testing.T) {
+	integers := echo(3)
+	integers.Type = 7
+	for name, c := range map[string]struct {
+		fill func(t *testing.T, dir string)
+		want []string
+	}{
+		"an empty repository": {func(*testing.T, string) {}, []string{"no model", "<name>/<version>/model.onnx"}},
+		"no version folder": {func(t *testing.T, dir string) {
+			save(t, echo(3), dir, "m", "model.onnx")
+		}, []string{"m", "no version"}},
+		"no file": {func(t *testing.T, dir string) {
+			save(t, echo(3), dir, "m", "1", "other.onnx")
+		}, []string{"m/1/model.onnx"}},
+		"no model inside": {func(t *testing.T, dir string) {
+			save(t, echo(3), dir, "m", "1", "model.onnx")
+			if err := os.WriteFile(filepath.Join(dir, "m", "1", "model.onnx"), []byte("garbage"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"m/1/model.onnx"}},
+		"an input of integers": {func(t *testing.T, dir string) {
+			save(t, integers, dir, "m", "1", "model.onnx")
+		}, []string{"m/1/model.onnx", "float32"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.fill(t, dir)
+			_, err := inference.Open(dir, options())
+			if err == nil {
+				t.Fatal("it was opened")
+			}
+			for _, want := range append(c.want, dir) {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not name %q", err, want)
+				}
+			}
+		})
+	}
+	if _, err := inference.Open("/nowhere", options()); err == nil || !strings.Contains(err.Error(), "/nowhere") {
+		t.Errorf("a missing folder: %v", err)
+	}
+}
+
+// TestLibraryRefused runs itself in new processes, as the runtime is loaded once.
+func TestLibraryRefused(t *testing.T) {
+	if library := os.Getenv("TEST_LIBRARY"); library != "" {
+		_, err := inference.Open(t.TempDir(), inference.Options{Library: library, Threads: 1})
+		t.Log(err)
+		return
+	}
+	garbage := filepath.Join(t.TempDir(), "garbage.so")
+	if err := os.WriteFile(garbage, []byte("no library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for library, want := range map[string]string{"/nowhere/libonnxruntime.so": "ONNXRUNTIME_LIB", garbage: "ONNX Runtime"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLibraryRefused$", "-test.v")
+		cmd.Env = append(os.Environ(), "TEST_LIBRARY="+library)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), library) || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v, want an error that names it and %s:\n%s", library, err, want, out)
+		}
+	}
+}
+
+func TestInferConcurrently(t *testing.T) {
+	m := open(t, echo(1000))
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			input := inference.Tensor{Shape: []int64{1, 1000}, Data: make([]float32, 1000)}
+			for run := range 50 {
+				for i := range input.Data {
+					input.Data[i] = float32(g*1000000 + run*1000 + i)
+				}
+				err := m.Infer(t.Context(), input, func(outputs []inference.Tensor) error {
+					if len(outputs) != 1 || !slices.Equal(outputs[0].Shape, input.Shape) || !slices.Equal(outputs[0].Data, input.Data) {
+						t.Errorf("goroutine %d, run %d: the output is not the input", g, run)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestInferHandsErrorsOn(t *testing.T) {
+	m := open(t, echo(3))
+	wanted := errors.New("wanted")
+	err := m.Infer(t.Context(), inference.Tensor{Shape: []int64{1, 3}, Data: make([]float32, 3)},
+		func([]inference.Tensor) error { return wanted })
+	if !errors.Is(err, wanted) {
+		t.Errorf("got %v, want the error of the use", err)
+	}
+	for name, input := range map[string]inference.Tensor{
+		"another shape":   {Shape: []int64{1, 4}, Data: make([]float32, 4)},
+		"too little data": {Shape: []int64{1, 3}, Data: make([]float32, 2)},
+	} {
+		err := m.Infer(t.Context(), input, func([]inference.Tensor) error {
+			t.Errorf("%s: it ran", name)
+			return nil
+		})
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestOutputsAreReleased runs a model whose outputs would take 800 MB together,
+// were they kept: they are void after their use.
+func TestOutputsAreReleased(t *testing.T) {
+	const n, runs = 1 << 20, 200
+	m := open(t, echo(n))
+	input := inference.Tensor{Shape: []int64{1, n}, Data: make([]float32, n)}
+	var before int64
+	for run := range runs {
+		if err := m.Infer(t.Context(), input, func([]inference.Tensor) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if run == 10 {
+			before = resident(t)
+		}
+	}
+	if grown := resident(t) - before; grown > 200<<20 {
+		t.Errorf("the process grew by %d MB", grown>>20)
+	}
+}
+
+// resident returns the process's memory in bytes.
+func resident(t *testing.T) (size int64) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscan(strings.Fields(string(text))[1], &size); err != nil {
+		t.Fatal(err)
+	}
+	return size * int64(os.Getpagesize())
+}
+
+// TestCancelEndsRun cancels a run that would take minutes.
+func TestCancelEndsRun(t *testing.T) {
+	const side, steps = 512, 3000
+	slow := onnx.Model{Input: []int64{side, side}, Output: []int64{side, side}}
+	for i, from := 0, "input"; i < steps; i++ {
+		to := fmt.Sprint("x", i)
+		if i == steps-1 {
+			to = "output"
+		}
+		slow.Nodes = append(slow.Nodes, onnx.Node{Op: "MatMul", Inputs: []string{from, from}, Output: to})
+		from = to
+	}
+	m := open(t, slow)
+	input := inference.Tensor{Shape: slow.Input, Data: make([]float32, side*side)}
+	use := func([]inference.Tensor) error {
+		t.Error("a cancelled run gave a result")
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if err := m.Infer(ctx, input, use); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the run ended %v after its start", took)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Infer(gone, input, use); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before: %v, want the context's error", err)
+	}
+}

@@ -1,0 +1,133 @@
+// Package onnx writes tiny ONNX models, for tests that need a real one.
+package onnx
+
+import (
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Model is one with the input "input" and the output "output".
+type Model struct {
+	// Input and Output are shapes; -1 is a dynamic dimension.
+	Input, Output []int64
+	// Type is the element type of both, ONNX's number; 0 means float32.
+	Type  uint64
+	Nodes []Node
+	// Constants are named float32 tensors.
+	Constants map[string]Tensor
+	Metadata  map[string]string
+}
+
+// Node is an operator without attributes.
+type Node struct {
+	Op     string
+	Inputs []string
+	Output string
+}
+
+// Tensor is numbers in a shape.
+type Tensor struct {
+	Shape []int64
+	Data  []float32
+}
+
+// Always returns a model that gives the same output for every input.
+func Always(input []int64, output Tensor, metadata map[string]string) Model {
+	return Model{
+		Input: input, Output: output.Shape, Metadata: metadata,
+		Nodes:     []Node{{"Identity", []string{"value"}, "output"}},
+		Constants: map[string]Tensor{"value": output},
+	}
+}
+
+// Save writes the model to a file, and makes its folders.
+func (m Model) Save(file ...string) error {
+	path := filepath.Join(file...)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, m.encode(), 0o600)
+}
+
+// The numbers below are those of the fields in onnx.proto.
+func (m Model) encode() []byte {
+	var graph message
+	for _, n := range m.Nodes {
+		var node message
+		for _, input := range n.Inputs {
+			node.bytes(1, []byte(input))
+		}
+		node.bytes(2, []byte(n.Output))
+		node.bytes(4, []byte(n.Op))
+		graph.bytes(1, node)
+	}
+	graph.bytes(2, []byte("graph"))
+	for name, tensor := range m.Constants {
+		graph.bytes(5, tensor.encode(name))
+	}
+	graph.bytes(11, m.value("input", m.Input))
+	graph.bytes(12, m.value("output", m.Output))
+
+	var opset, model message
+	opset.number(2, 13)
+	model.number(1, 7) // the version of the format
+	model.bytes(7, graph)
+	model.bytes(8, opset)
+	for key, value := range m.Metadata {
+		var entry message
+		entry.bytes(1, []byte(key))
+		entry.bytes(2, []byte(value))
+		model.bytes(14, entry)
+	}
+	return model
+}
+
+const float32Type = 1
+
+// value describes an input or an output.
+func (m Model) value(name string, dims []int64) message {
+	var shape, tensor, kind, value message
+	for _, n := range dims {
+		var dim message
+		if n >= 0 {
+			dim.number(1, uint64(n))
+		}
+		shape.bytes(1, dim)
+	}
+	tensor.number(1, max(m.Type, float32Type))
+	tensor.bytes(2, shape)
+	kind.bytes(1, tensor)
+	value.bytes(1, []byte(name))
+	value.bytes(2, kind)
+	return value
+}
+
+func (t Tensor) encode(name string) message {
+	var tensor message
+	for _, n := range t.Shape {
+		tensor.number(1, uint64(n))
+	}
+	var raw []byte
+	for _, v := range t.Data {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	tensor.number(2, float32Type)
+	tensor.bytes(8, []byte(name))
+	tensor.bytes(9, raw)
+	return tensor
+}
+
+// message is an encoded protobuf message.
+type message []byte
+
+func (m *message) number(field protowire.Number, v uint64) {
+	*m = protowire.AppendVarint(protowire.AppendTag(*m, field, protowire.VarintType), v)
+}
+
+func (m *message) bytes(field protowire.Number, v []byte) {
+	*m = protowire.AppendBytes(protowire.AppendTag(*m, field, protowire.BytesType), v)
+}
