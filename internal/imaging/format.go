@@ -68,3 +68,8 @@ func (f Format) Output() Format {
 
 // alpha tells whether the format can hold transparency.
 func (f Format) alpha() bool { return f != JPEG }
+
+// strips tells whether bimg leaves the source's metadata out of this format
+// when asked to: it does not ask libvips for TIFF, and libvips 8.14 does not
+// heed it for WebP.
+func (f Format) strips() bool { return f != TIFF && f != WebP }

@@ -17,7 +17,8 @@ type Header struct {
 	// profile tells whether it has an ICC profile; cmyk, whether its colours are
 	// inks.
 	profile, cmyk bool
-	// Animated tells whether there are further frames; only the first is used.
+	// Animated tells whether there are further frames or pages; only the first is
+	// used.
 	Animated bool
 }
 

@@ -90,7 +90,7 @@ func (m *Image) Resize(width, height int, q Quality, f Format) (Encoded, error) 
 	if m.Orientation >= 5 {
 		w, h = h, w
 	}
-	if q == Fast && m.Orientation == 1 && !m.Alpha {
+	if q == Fast && m.direct(w, h) && m.plain(f) {
 		data, err := m.process(fastOptions(w, h, f))
 		return Encoded{data, f, width, height}, err
 	}
@@ -100,6 +100,22 @@ func (m *Image) Resize(width, height int, q Quality, f Format) (Encoded, error) 
 	}
 	return p.upright(m.Orientation).Encode(f)
 }
+
+// plain tells whether what bimg makes of the picture can be the answer as it is.
+func (m *Image) plain(f Format) bool { return m.Orientation == 1 && !m.Alpha && f.strips() }
+
+// direct tells whether one call to bimg brings the stored picture to w × h
+// pixels. Both sides must shrink, and alike: bimg begins by shrinking both by
+// the factor of the one that shrinks more, if need be to nothing, which ends
+// the process.
+func (m *Image) direct(w, h int) bool {
+	x, y := float64(m.Width)/float64(w), float64(m.Height)/float64(h)
+	return !m.Alpha && min(x, y) >= 1 && max(x, y) <= alike*min(x, y)
+}
+
+// alike leaves room for the rounding of a side; with 1.02 and a side that
+// shrinks to one pixel or more, bimg's power of two never exceeds the side.
+const alike = 1.02
 
 // fastOptions is the one call to bimg that measured fastest: with a small
 // interpolator it leaves most of the work to the decoder.
@@ -111,7 +127,7 @@ func fastOptions(w, h int, f Format) bimg.Options {
 
 // scaled returns the stored picture at w × h pixels.
 func (m *Image) scaled(w, h int, q Quality) (*Pixels, error) {
-	if q == Fast && !m.Alpha {
+	if q == Fast && m.direct(w, h) {
 		data, err := m.process(fastOptions(w, h, TIFF))
 		if err != nil {
 			return nil, err
@@ -122,7 +138,11 @@ func (m *Image) scaled(w, h int, q Quality) (*Pixels, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.mixing(func(p *Pixels) (*Pixels, error) { return p.resized(w, h) })
+	k := lanczos3
+	if q == Fast {
+		k = triangle
+	}
+	return p.mixing(func(p *Pixels) (*Pixels, error) { return p.resized(w, h, k) })
 }
 
 // leastReduction is what a good resize leaves to the filter: below it, the
@@ -147,7 +167,7 @@ func (m *Image) shrinkOnLoad(w, h int, q Quality) int {
 func (m *Image) Blur(sigma float64, f Format) (Encoded, error) {
 	o := options(f)
 	o.GaussianBlur = bimg.GaussianBlur{Sigma: sigma, MinAmpl: minAmplitude}
-	if m.Orientation == 1 && !m.Alpha {
+	if m.plain(f) {
 		data, err := m.process(o)
 		return Encoded{data, f, m.Width, m.Height}, err
 	}

@@ -6,13 +6,13 @@ import (
 )
 
 // parseJPEG walks the marker segments up to the first scan (ITU-T T.81, annex
-// B) and looks for the end marker at the tail.
+// B) and looks for the end marker behind it.
 func parseJPEG(data []byte, h *Header) error {
 	for at := 2; ; {
 		if at+4 > len(data) {
 			return truncated(JPEG)
 		}
-		if data[at] != 0xff {
+		if data[at] != 0xff || data[at+1] == 0 { // libjpeg would look for a marker further on
 			return invalid("corrupt jpeg: no marker where one must be")
 		}
 		marker := data[at+1]
@@ -42,7 +42,7 @@ func parseJPEG(data []byte, h *Header) error {
 		case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00")):
 			h.profile = true
 		case marker == 0xda: // start of scan
-			return jpegTail(data, h)
+			return jpegTail(data[at+2+length:], h)
 		case marker == 0xd9:
 			return invalid("corrupt jpeg: it ends before its picture")
 		}
@@ -55,16 +55,14 @@ func isFrame(marker byte) bool {
 	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc
 }
 
-// maxTrailer is how far before the file's end the end marker may lie: cameras
-// and phones append padding and data of their own.
-const maxTrailer = 4 << 20
-
-func jpegTail(data []byte, h *Header) error {
+// jpegTail looks for the end marker in what begins with a scan, where no byte
+// of the picture looks like it. Thumbnails, which have one too, lie before;
+// cameras and phones append data of their own behind.
+func jpegTail(scan []byte, h *Header) error {
 	if h.Width == 0 {
 		return invalid("corrupt jpeg: no frame before the scan")
 	}
-	tail := data[max(0, len(data)-maxTrailer):]
-	if !bytes.Contains(tail, []byte{0xff, 0xd9}) {
+	if !bytes.Contains(scan, []byte{0xff, 0xd9}) {
 		return truncated(JPEG)
 	}
 	return nil

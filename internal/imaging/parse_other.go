@@ -46,14 +46,17 @@ func parsePNG(data []byte, h *Header) error {
 
 // parseWebP reads the chunks of the RIFF container (RFC 9649).
 func parseWebP(data []byte, h *Header) error {
-	if len(data) < 30 {
+	if len(data) < 25 {
 		return truncated(WebP)
 	}
 	if int64(binary.LittleEndian.Uint32(data[4:]))+8 > int64(len(data)) {
 		return truncated(WebP)
 	}
-	payload := data[20:]
-	switch string(data[12:16]) {
+	payload, kind := data[20:], string(data[12:16])
+	if len(payload) < 10 && kind != "VP8L" {
+		return truncated(WebP)
+	}
+	switch kind {
 	case "VP8 ":
 		if !bytes.Equal(payload[3:6], []byte{0x9d, 0x01, 0x2a}) {
 			return invalid("corrupt webp: no key frame")
@@ -99,8 +102,7 @@ func parseGIF(data []byte, h *Header) error {
 	if len(data) < 14 {
 		return truncated(GIF)
 	}
-	h.Width = int(binary.LittleEndian.Uint16(data[6:]))
-	h.Height = int(binary.LittleEndian.Uint16(data[8:]))
+	h.Width, h.Height = gifScreen(data)
 	h.Alpha = true
 	frames := 0
 	for at := 13 + colorTable(data[10]); at < len(data); {
@@ -111,7 +113,9 @@ func parseGIF(data []byte, h *Header) error {
 			if at+10 >= len(data) {
 				return truncated(GIF)
 			}
-			frames++
+			if frames++; frames == 1 {
+				growToFrame(data[at+1:], h)
+			}
 			at = skipBlocks(data, at+10+colorTable(data[at+9])+1)
 		case 0x3b: // trailer
 			if frames == 0 {
@@ -124,6 +128,31 @@ func parseGIF(data []byte, h *Header) error {
 		}
 	}
 	return truncated(GIF)
+}
+
+// gifScreen returns the size of the logical screen as libvips' reader takes it:
+// it believes no size that was once common among monitors, nor one above 2048,
+// and goes by the first frame instead.
+func gifScreen(data []byte) (width, height int) {
+	width = int(binary.LittleEndian.Uint16(data[6:]))
+	height = int(binary.LittleEndian.Uint16(data[8:]))
+	switch [2]int{width, height} {
+	case [2]int{0, 0}, [2]int{640, 480}, [2]int{640, 512}, [2]int{800, 600},
+		[2]int{1024, 768}, [2]int{1280, 1024}, [2]int{1600, 1200}:
+		return 1, 1
+	}
+	if width > 2048 || height > 2048 {
+		return 1, 1
+	}
+	return width, height
+}
+
+// growToFrame makes the picture as large as its first frame reaches, given by
+// left, top, width and height.
+func growToFrame(frame []byte, h *Header) {
+	le := binary.LittleEndian
+	h.Width = max(h.Width, int(le.Uint16(frame))+int(le.Uint16(frame[4:])))
+	h.Height = max(h.Height, int(le.Uint16(frame[2:]))+int(le.Uint16(frame[6:])))
 }
 
 // colorTable returns the size in bytes of the table that a flags byte tells of.

@@ -3,19 +3,23 @@ package imaging
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // Tags and types of TIFF 6.0 that are read here.
 const (
 	tagWidth           = 256
 	tagHeight          = 257
+	tagBits            = 258
+	tagPhotometric     = 262
 	tagStripOffsets    = 273
 	tagOrientation     = 274
 	tagSamplesPerPixel = 277
 	tagStripByteCounts = 279
+	tagTileWidth       = 322
+	tagTileHeight      = 323
 	tagTileOffsets     = 324
 	tagTileByteCounts  = 325
-	tagPhotometric     = 262
 	tagExtraSamples    = 338
 	tagProfile         = 34675
 
@@ -97,30 +101,85 @@ func parseTIFF(data []byte, h *Header) error {
 	if err != nil {
 		return truncated(TIFF)
 	}
-	values := map[uint16][]uint32{}
+	fields := tiffFields{}
 	for _, e := range entries {
-		switch e.tag {
-		case tagProfile:
-			h.profile = true
-		case tagWidth, tagHeight, tagOrientation, tagPhotometric, tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts, tagExtraSamples:
-			if values[e.tag], err = e.numbers(data, order); err != nil {
-				return truncated(TIFF)
-			}
+		if _, twice := fields[e.tag]; twice {
+			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff's choice may not be ours
+		}
+		fields[e.tag] = nil
+		if !slices.Contains(tiffTags, e.tag) {
+			continue
+		}
+		if fields[e.tag], err = e.numbers(data, order); err != nil {
+			return truncated(TIFF)
 		}
 	}
-	for tag, field := range map[uint16]*int{tagWidth: &h.Width, tagHeight: &h.Height, tagOrientation: &h.Orientation} {
-		if v := values[tag]; len(v) == 1 {
-			*field = int(v[0])
+	_, h.profile = fields[tagProfile]
+	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
+	h.Orientation = fields.number(tagOrientation, 1)
+	next := int64(order.Uint32(data[4:])) + 2 + 12*int64(len(entries))
+	h.Animated = next+4 <= int64(len(data)) && order.Uint32(data[next:]) != 0
+	if err := fields.samples(h); err != nil {
+		return err
+	}
+	return fields.located(int64(len(data)))
+}
+
+// tiffTags are those whose values parseTIFF reads.
+var tiffTags = []uint16{
+	tagWidth, tagHeight, tagBits, tagPhotometric, tagOrientation, tagSamplesPerPixel, tagTileWidth, tagTileHeight,
+	tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts,
+}
+
+// tiffFields are the values of a directory's tags, nil where they are not read.
+type tiffFields map[uint16][]uint32
+
+// number returns the value of a tag that has one.
+func (f tiffFields) number(tag uint16, otherwise int) int {
+	if v := f[tag]; len(v) == 1 {
+		return int(v[0])
+	}
+	return otherwise
+}
+
+// samples reads what a pixel consists of, and refuses what makes pixels far
+// larger than the limits reckon with.
+func (f tiffFields) samples(h *Header) error {
+	colours := 3
+	switch f.number(tagPhotometric, -1) {
+	case photometricInks:
+		colours, h.cmyk = 4, true
+	case 0, 1, 3: // grey, and a palette
+		colours = 1
+	}
+	samples := f.number(tagSamplesPerPixel, 1)
+	h.Alpha = samples > colours
+	if samples > colours+1 {
+		return invalid("tiff of %d samples a pixel: colours and one for transparency are taken", samples)
+	}
+	for _, bits := range f[tagBits] {
+		if bits > 16 {
+			return invalid("tiff of %d bits a sample: at most 16 are taken", bits)
 		}
 	}
-	h.Alpha = len(values[tagExtraSamples]) > 0
-	h.cmyk = len(values[tagPhotometric]) == 1 && values[tagPhotometric][0] == photometricInks
+	// A tile is decoded in full, however little of it the picture shows.
+	width, height := f.number(tagTileWidth, 0), f.number(tagTileHeight, 0)
+	if width > maxTile || height > maxTile {
+		return invalid("tiff with tiles of %d×%d pixels: no side may be longer than %d", width, height, maxTile)
+	}
+	return nil
+}
+
+const maxTile = 4096
+
+// located checks that all strips and tiles lie within a file of size bytes.
+func (f tiffFields) located(size int64) error {
 	for offsets, counts := range map[uint16]uint16{tagStripOffsets: tagStripByteCounts, tagTileOffsets: tagTileByteCounts} {
-		if len(values[offsets]) != len(values[counts]) {
+		if len(f[offsets]) != len(f[counts]) {
 			return invalid("corrupt tiff: strips without sizes")
 		}
-		for i, at := range values[offsets] {
-			if int64(at)+int64(values[counts][i]) > int64(len(data)) {
+		for i, at := range f[offsets] {
+			if int64(at)+int64(f[counts][i]) > size {
 				return truncated(TIFF)
 			}
 		}

@@ -32,6 +32,12 @@ func (p *Pixels) Encode(f Format) (Encoded, error) {
 	if p.Channels == 4 && !f.alpha() {
 		p = p.flatten()
 	}
+	if !f.strips() {
+		// A carrier from libvips has the metadata of the picture it was made from.
+		bare := NewPixels(p.Width, p.Height, p.Channels)
+		copy(bare.Pix, p.Pix)
+		p = bare
+	}
 	if f == TIFF {
 		return Encoded{p.carrier, f, p.Width, p.Height}, nil
 	}
@@ -61,14 +67,15 @@ func (p *Pixels) Opaque() bool {
 	return true
 }
 
-// resized returns the picture at another size, both filtered with Lanczos3. A
-// picture with alpha must be premultiplied.
-func (p *Pixels) resized(width, height int) (*Pixels, error) {
-	for p.Width != width || p.Height != height {
+// resized returns the picture at another size: what shrinks both sides is
+// filtered with Lanczos3, anything else with k. A picture with alpha must be
+// premultiplied.
+func (p *Pixels) resized(width, height int, k kernel) (*Pixels, error) {
+	for width < p.Width && height < p.Height {
 		// bimg would shrink by a box above this factor; two steps do not.
 		w, h := max(width, ceilDiv(p.Width, maxReduction)), max(height, ceilDiv(p.Height, maxReduction))
 		o := options(TIFF)
-		o.Width, o.Height, o.Force, o.Interpolator, o.Extend = w, h, true, bimg.Nohalo, bimg.ExtendCopy
+		o.Width, o.Height, o.Force, o.Interpolator = w, h, true, bimg.Nohalo
 		data, err := reprocess(p.carrier, o)
 		if err != nil {
 			return nil, err
@@ -76,6 +83,9 @@ func (p *Pixels) resized(width, height int) (*Pixels, error) {
 		if p, err = readCarrier(data); err != nil {
 			return nil, err
 		}
+	}
+	if p.Width != width || p.Height != height {
+		p = p.resample(width, height, k)
 	}
 	return p, nil
 }
@@ -149,9 +159,9 @@ func tiffHeader(width, height, channels int) []byte {
 	entries := []entry{
 		{tagWidth, tiffLong, 1, uint32(width)},
 		{tagHeight, tiffLong, 1, uint32(height)},
-		{258, tiffShort, uint32(channels), 0}, // bits per sample, behind the directory
-		{259, tiffShort, 1, 1},                // no compression
-		{262, tiffShort, 1, 2},                // RGB
+		{tagBits, tiffShort, uint32(channels), 0}, // bits per sample, behind the directory
+		{259, tiffShort, 1, 1},                    // no compression
+		{tagPhotometric, tiffShort, 1, 2},         // RGB
 		{tagStripOffsets, tiffLong, 1, 0},
 		{tagSamplesPerPixel, tiffShort, 1, uint32(channels)},
 		{278, tiffLong, 1, uint32(height)}, // rows per strip

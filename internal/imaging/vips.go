@@ -1,5 +1,9 @@
 package imaging
 
+// #cgo pkg-config: vips
+// #include <vips/vips.h>
+import "C"
+
 import (
 	"fmt"
 
@@ -7,6 +11,10 @@ import (
 )
 
 func init() {
+	// As the variable VIPS_BLOCK_UNTRUSTED does, which libvips has read by now:
+	// the readers of SVG, PDF and the like stay shut, whatever gets past the
+	// header check. VIPS_CONCURRENCY is 1 by bimg unless it is set.
+	C.vips_block_untrusted_set(C.TRUE)
 	// Every picture is new, so libvips' cache of operations only holds memory.
 	bimg.VipsCacheSetMax(0)
 	bimg.VipsCacheSetMaxMem(0)

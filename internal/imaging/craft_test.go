@@ -1,0 +1,190 @@
+package imaging_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// roomy are the limits that the processors have by default.
+var roomy = imaging.Limits{MaxSide: 16383, MaxPixels: 50_000_000}
+
+func open(t testing.TB, data []byte) *imaging.Image {
+	t.Helper()
+	m, err := imaging.Open(data, roomy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func pixels(t testing.TB, data []byte) *imaging.Pixels {
+	t.Helper()
+	p, err := open(t, data).Pixels()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// detailed draws smooth shades, rings that grow finer outwards, and hard edges.
+func detailed(width, height int) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			u, v := float64(x)/float64(width), float64(y)/float64(height)
+			ring := math.Sin(60 * math.Pi * (u*u + v*v) / 2)
+			c := color.NRGBA{uint8(128 + 100*ring), uint8(255 * u), uint8(255 * v), 255}
+			if int(u*8)%2 == int(v*8)%2 {
+				c.B = 255 - c.B
+			}
+			m.SetNRGBA(x, y, c)
+		}
+	}
+	return m
+}
+
+// flat is one colour all over.
+func flat(width, height int, c color.NRGBA) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := 0; i < len(m.Pix); i += 4 {
+		copy(m.Pix[i:], []byte{c.R, c.G, c.B, c.A})
+	}
+	return m
+}
+
+// noisy has random colours and random alpha.
+func noisy(width, height int) *image.NRGBA {
+	random := rand.New(rand.NewPCG(1, 2))
+	m := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range m.Pix {
+		m.Pix[i] = byte(random.Uint32())
+	}
+	return m
+}
+
+func asPNG(t testing.TB, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func asJPEG(t testing.TB, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// encoded writes a picture with the package itself, in a format that the
+// standard library only reads.
+func encoded(t testing.TB, m image.Image, f imaging.Format) []byte {
+	t.Helper()
+	e, err := pixels(t, asPNG(t, m)).Encode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Data
+}
+
+// exif is a TIFF structure with an orientation and, behind it, what a
+// thumbnail would hold.
+func exif(order binary.AppendByteOrder, orientation int, thumbnail string) []byte {
+	return append(asTIFF(order, entry{274, short, []uint32{uint32(orientation)}}), thumbnail...)
+}
+
+// withSegment puts a marker segment behind a JPEG's start.
+func withSegment(jpeg []byte, marker byte, payload []byte) []byte {
+	head := []byte{0xff, 0xd8, 0xff, marker}
+	head = binary.BigEndian.AppendUint16(head, uint16(len(payload)+2))
+	return append(append(head, payload...), jpeg[2:]...)
+}
+
+func withOrientation(jpeg []byte, orientation int) []byte {
+	return withSegment(jpeg, 0xe1, append([]byte("Exif\x00\x00"), exif(binary.BigEndian, orientation, "")...))
+}
+
+// Kinds of TIFF fields.
+const (
+	short = 3
+	long  = 4
+)
+
+// entry is one of a TIFF directory.
+type entry struct {
+	tag, kind uint16
+	values    []uint32
+}
+
+// asTIFF writes a TIFF of one directory and nothing behind it.
+func asTIFF(order binary.AppendByteOrder, entries ...entry) []byte {
+	b := append([]byte("II"), 42, 0)
+	if order == binary.AppendByteOrder(binary.BigEndian) {
+		b = append([]byte("MM"), 0, 42)
+	}
+	b = order.AppendUint16(order.AppendUint32(b, 8), uint16(len(entries)))
+	var behind []byte
+	for _, e := range entries {
+		b = order.AppendUint32(order.AppendUint16(order.AppendUint16(b, e.tag), e.kind), uint32(len(e.values)))
+		var field []byte
+		for _, v := range e.values {
+			if e.kind == short {
+				field = order.AppendUint16(field, uint16(v))
+			} else {
+				field = order.AppendUint32(field, v)
+			}
+		}
+		if len(field) > 4 {
+			at := 8 + 2 + 12*len(entries) + 4 + len(behind)
+			behind = append(behind, field...)
+			field = order.AppendUint32(nil, uint32(at))
+		}
+		b = append(b, append(field, 0, 0, 0, 0)[:4]...)
+	}
+	return append(order.AppendUint32(b, 0), behind...)
+}
+
+// rgbTIFF are the entries of an uncompressed picture whose pixels lie at the
+// file's start, which is as good a place as any.
+func rgbTIFF(width, height uint32) []entry {
+	return []entry{
+		{256, long, []uint32{width}},
+		{257, long, []uint32{height}},
+		{258, short, []uint32{8, 8, 8}},
+		{259, short, []uint32{1}},
+		{262, short, []uint32{2}},
+		{273, long, []uint32{8}},
+		{277, short, []uint32{3}},
+		{278, long, []uint32{height}},
+		{279, long, []uint32{min(width*height*3, 64)}},
+	}
+}
+
+// gifOf writes a GIF with a screen and frames of the given places and sizes,
+// {left, top, width, height}; their pixels are those of a 1×1 picture.
+func gifOf(width, height int, frames ...[4]int) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint16(le.AppendUint16([]byte("GIF89a"), uint16(width)), uint16(height))
+	b = append(b, 0x80, 0, 0, 255, 0, 0, 0, 0, 255) // two colours: red, blue
+	for _, f := range frames {
+		b = append(b, 0x2c)
+		for _, v := range f {
+			b = le.AppendUint16(b, uint16(v))
+		}
+		b = append(b, 0, 2, 2, 0x44, 0x01, 0)
+	}
+	return append(b, 0x3b)
+}

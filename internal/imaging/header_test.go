@@ -1,0 +1,149 @@
+package imaging_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"testing"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// fact is what a header says, with the size as shown.
+type fact struct {
+	format          imaging.Format
+	width, height   int
+	orientation     int
+	alpha, animated bool
+}
+
+// samples are pictures of every format and variant, with what is true of them.
+func samples(t testing.TB) map[string]struct {
+	data []byte
+	want fact
+} {
+	opaque, clear := detailed(30, 20), noisy(30, 20)
+	le, be := binary.LittleEndian, binary.BigEndian
+	jpeg := asJPEG(t, opaque)
+	webp := simpleWebP(encoded(t, opaque, imaging.WebP))
+	tiff := func(order binary.AppendByteOrder, more ...entry) []byte {
+		return append(asTIFF(order, append(rgbTIFF(30, 20), more...)...), make([]byte, 1800)...)
+	}
+	return map[string]struct {
+		data []byte
+		want fact
+	}{
+		"jpeg":                 {jpeg, fact{imaging.JPEG, 30, 20, 1, false, false}},
+		"jpeg turned":          {withOrientation(jpeg, 6), fact{imaging.JPEG, 20, 30, 6, false, false}},
+		"jpeg odd orientation": {withOrientation(jpeg, 9), fact{imaging.JPEG, 30, 20, 1, false, false}},
+		"jpeg and a trailer":   {append(bytes.Clone(jpeg), make([]byte, 5000)...), fact{imaging.JPEG, 30, 20, 1, false, false}},
+		"png":                  {asPNG(t, opaque), fact{imaging.PNG, 30, 20, 1, false, false}},
+		"png with alpha":       {asPNG(t, clear), fact{imaging.PNG, 30, 20, 1, true, false}},
+		"png palette":          {asPNG(t, paletted(30, 20, 255)), fact{imaging.PNG, 30, 20, 1, false, false}},
+		"png clear palette":    {asPNG(t, paletted(30, 20, 0)), fact{imaging.PNG, 30, 20, 1, true, false}},
+		"png turned":           {withChunk(asPNG(t, opaque), "eXIf", exif(le, 8, "")), fact{imaging.PNG, 20, 30, 8, false, false}},
+		"png animated":         {withChunk(asPNG(t, opaque), "acTL", make([]byte, 8)), fact{imaging.PNG, 30, 20, 1, false, true}},
+		"webp lossy":           {webp, fact{imaging.WebP, 30, 20, 1, false, false}},
+		"webp with alpha":      {encoded(t, clear, imaging.WebP), fact{imaging.WebP, 30, 20, 1, true, false}},
+		"webp lossless":        {riff("VP8L", vp8l(30, 20, false)), fact{imaging.WebP, 30, 20, 1, false, false}},
+		"webp lossless alpha":  {riff("VP8L", vp8l(30, 20, true)), fact{imaging.WebP, 30, 20, 1, true, false}},
+		"webp turned":          {extendedWebP(webp, 0x08, exif(le, 5, "")), fact{imaging.WebP, 20, 30, 5, false, false}},
+		"webp animated":        {extendedWebP(webp, 0x02, nil), fact{imaging.WebP, 30, 20, 1, false, true}},
+		"gif":                  {gifOf(30, 20, [4]int{0, 0, 30, 20}), fact{imaging.GIF, 30, 20, 1, true, false}},
+		"gif animated":         {gifOf(30, 20, [4]int{0, 0, 30, 20}, [4]int{1, 1, 9, 9}), fact{imaging.GIF, 30, 20, 1, true, true}},
+		"tiff little":          {tiff(le), fact{imaging.TIFF, 30, 20, 1, false, false}},
+		"tiff big":             {tiff(be), fact{imaging.TIFF, 30, 20, 1, false, false}},
+		"tiff turned":          {tiff(be, entry{274, short, []uint32{7}}), fact{imaging.TIFF, 20, 30, 7, false, false}},
+		"tiff with alpha":      {encoded(t, clear, imaging.TIFF), fact{imaging.TIFF, 30, 20, 1, true, false}},
+		"tiff of two pages":    {secondPage(tiff(le)), fact{imaging.TIFF, 30, 20, 1, false, true}},
+	}
+}
+
+func TestHeader(t *testing.T) {
+	for name, sample := range samples(t) {
+		h, err := imaging.ParseHeader(sample.data, roomy)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		width, height := h.Size()
+		if got := (fact{h.Format, width, height, h.Orientation, h.Alpha, h.Animated}); got != sample.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, sample.want)
+		}
+	}
+}
+
+// TestTruncated cuts every picture at many places. What is cut off a JPEG's or
+// a WebP's end can be data behind the picture, so the pictures here have none.
+func TestTruncated(t *testing.T) {
+	for name, sample := range samples(t) {
+		whole := bytes.TrimRight(sample.data, "\x00")
+		if sample.want.format == imaging.TIFF {
+			whole = whole[:min(len(whole), 8+64)]
+		}
+		for n := 0; n < len(whole); n += 1 + len(whole)/400 {
+			if _, err := imaging.ParseHeader(whole[:n], roomy); !isInputError(err) {
+				t.Errorf("%s cut to %d of %d bytes: %v", name, n, len(whole), err)
+			}
+		}
+	}
+}
+
+func isInputError(err error) bool {
+	var input *imaging.InputError
+	return errors.As(err, &input)
+}
+
+func paletted(width, height int, alpha uint8) *image.Paletted {
+	return image.NewPaletted(image.Rect(0, 0, width, height),
+		color.Palette{color.NRGBA{200, 10, 10, alpha}, color.NRGBA{0, 0, 255, 255}})
+}
+
+// withChunk puts a chunk behind a PNG's header chunk.
+func withChunk(data []byte, kind string, payload []byte) []byte {
+	const header = 8 + 8 + 13 + 4
+	out := binary.BigEndian.AppendUint32(bytes.Clone(data[:header]), uint32(len(payload)))
+	body := append([]byte(kind), payload...)
+	out = binary.BigEndian.AppendUint32(append(out, body...), crc32.ChecksumIEEE(body))
+	return append(out, data[header:]...)
+}
+
+func riff(kind string, payload []byte, more ...byte) []byte {
+	body := binary.LittleEndian.AppendUint32([]byte("WEBP"+kind), uint32(len(payload)))
+	body = append(append(body, payload...), more...)
+	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
+}
+
+// simpleWebP takes the picture out of an extended file, which libvips writes.
+func simpleWebP(extended []byte) []byte {
+	chunk := extended[bytes.Index(extended, []byte("VP8 ")):]
+	return riff("VP8 ", chunk[8:8+binary.LittleEndian.Uint32(chunk[4:])])
+}
+
+// vp8l is the head of a lossless picture.
+func vp8l(width, height int, alpha bool) []byte {
+	bits := uint32(width-1) | uint32(height-1)<<14
+	if alpha {
+		bits |= 1 << 28
+	}
+	return append(binary.LittleEndian.AppendUint32([]byte{0x2f}, bits), 0)
+}
+
+// extendedWebP wraps a 30×20 picture.
+func extendedWebP(simple []byte, flags byte, exif []byte) []byte {
+	more := bytes.Clone(simple[12:])
+	if exif != nil {
+		more = append(binary.LittleEndian.AppendUint32(append(more, "EXIF"...), uint32(len(exif))), exif...)
+	}
+	return riff("VP8X", []byte{flags, 0, 0, 0, 29, 0, 0, 19, 0, 0}, more...)
+}
+
+// secondPage lets the first directory point to itself as the next.
+func secondPage(tiff []byte) []byte {
+	entries := int(binary.LittleEndian.Uint16(tiff[8:]))
+	binary.LittleEndian.PutUint32(tiff[10+12*entries:], 8)
+	return tiff
+}

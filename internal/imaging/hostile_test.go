@@ -1,0 +1,185 @@
+package imaging_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/h2non/bimg"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// bombs are small files that would become pictures beyond all limits.
+func bombs(t testing.TB) map[string][]byte {
+	le := binary.LittleEndian
+	bigPNG := asPNG(t, detailed(8, 8))
+	binary.BigEndian.PutUint32(bigPNG[16:], 50_000)
+	binary.BigEndian.PutUint32(bigPNG[20:], 50_000)
+	bigJPEG := asJPEG(t, detailed(8, 8))
+	frame := bytes.Index(bigJPEG, []byte{0xff, 0xc0})
+	copy(bigJPEG[frame+5:], []byte{0xff, 0xff, 0xff, 0xff})
+	samplesPerPixel := rgbTIFF(7000, 7000)
+	samplesPerPixel[6].values = []uint32{4000}
+	float := rgbTIFF(7000, 7000)
+	float[2].values = []uint32{64, 64, 64}
+	// libtiff goes by the first of two equal tags.
+	twice := append([]entry{{256, long, []uint32{60_000}}}, rgbTIFF(4, 4)...)
+	tiled := append(rgbTIFF(4, 4)[:5:5], entry{277, short, []uint32{3}},
+		entry{322, long, []uint32{60_000}}, entry{323, long, []uint32{60_000}},
+		entry{324, long, []uint32{8}}, entry{325, long, []uint32{16}})
+	return map[string][]byte{
+		"png 50k":                  bigPNG,
+		"jpeg 65k":                 bigJPEG,
+		"jpeg behind a stray byte": strayMarker(bigJPEG),
+		"gif 65k":                  gifOf(65535, 65535, [4]int{0, 0, 65535, 65535}),
+		"gif of a larger frame":    gifOf(10, 10, [4]int{0, 0, 65535, 65535}),
+		"webp lossless 16k":        riff("VP8L", vp8l(16384, 16384, false)),
+		"webp 16M":                 riff("VP8X", []byte{0, 0, 0, 0, 255, 255, 255, 255, 255, 255}),
+		"tiff 4G":                  asTIFF(le, rgbTIFF(1<<32-1, 1<<32-1)...),
+		"tiff 20k":                 asTIFF(le, rgbTIFF(20_000, 20_000)...),
+		"tiff of two widths":       asTIFF(le, twice...),
+		"tiff of many samples":     asTIFF(le, samplesPerPixel...),
+		"tiff of doubles":          asTIFF(le, float...),
+		"tiff of huge tiles":       asTIFF(le, tiled...),
+	}
+}
+
+// strayMarker hides a JPEG's true frame in what looks like a segment to a
+// parser, but not to libjpeg, and shows a small frame in its stead.
+func strayMarker(jpeg []byte) []byte {
+	frame := bytes.Index(jpeg, []byte{0xff, 0xc0})
+	length := 2 + int(binary.BigEndian.Uint16(jpeg[frame+2:]))
+	hidden := jpeg[frame : frame+length]
+	small := bytes.Clone(hidden)
+	copy(small[5:], []byte{0, 8, 0, 8})
+	out := append(bytes.Clone(jpeg[:frame]), 0xff, 0x00, 0, byte(2+length))
+	return append(append(append(out, hidden...), small...), jpeg[frame+length:]...)
+}
+
+func TestBombsAreRefusedByTheirHeader(t *testing.T) {
+	for name, data := range bombs(t) {
+		if _, err := imaging.ParseHeader(data, roomy); !isInputError(err) {
+			t.Errorf("%s, %d bytes: %v", name, len(data), err)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	data := asPNG(t, detailed(40, 30))
+	for _, test := range []struct {
+		limits imaging.Limits
+		taken  bool
+	}{
+		{imaging.Limits{MaxSide: 40, MaxPixels: 1200}, true},
+		{imaging.Limits{MaxSide: 39, MaxPixels: 1200}, false},
+		{imaging.Limits{MaxSide: 40, MaxPixels: 1199}, false},
+	} {
+		if _, err := imaging.ParseHeader(data, test.limits); (err == nil) != test.taken || err != nil && !isInputError(err) {
+			t.Errorf("%+v: %v", test.limits, err)
+		}
+	}
+}
+
+// foreign is what libvips reads, or could, and we never let it.
+var foreign = map[string]string{
+	"nothing":  "",
+	"one byte": "\xff",
+	"zeros":    strings.Repeat("\x00", 100),
+	"text":     "hello, this is not a picture at all",
+	"svg":      `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>`,
+	"pdf":      "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
+	"ps":       "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
+	"ppm":      "P6\n2 1\n255\nabcdef",
+	"bigtiff":  "II+\x00\x08\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00",
+	"heif":     "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic",
+	"bmp":      "BM\x46\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00",
+}
+
+func TestForeignFormatsAreRefused(t *testing.T) {
+	for name, text := range foreign {
+		if _, err := imaging.Open([]byte(text), roomy); !isInputError(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestLibvipsIsShut asks libvips itself: the second wall stands without the
+// first.
+func TestLibvipsIsShut(t *testing.T) {
+	for _, name := range []string{"svg", "pdf"} {
+		if _, err := bimg.Resize([]byte(foreign[name]), bimg.Options{Type: bimg.PNG}); err == nil {
+			t.Errorf("libvips reads %s", name)
+		}
+	}
+}
+
+// TestPolyglots: what hides in or behind a picture does not change what it is
+// read as.
+func TestPolyglots(t *testing.T) {
+	svg := []byte(foreign["svg"])
+	jpeg, png := asJPEG(t, detailed(30, 20)), asPNG(t, detailed(30, 20))
+	for name, data := range map[string][]byte{
+		"jpeg with svg inside": withSegment(jpeg, 0xfe, svg),
+		"jpeg before svg":      append(bytes.Clone(jpeg), svg...),
+		"png before pdf":       append(bytes.Clone(png), foreign["pdf"]...),
+		"png before jpeg":      append(bytes.Clone(png), asJPEG(t, detailed(99, 99))...),
+	} {
+		if p := pixels(t, data); p.Width != 30 || p.Height != 20 {
+			t.Errorf("%s: got %d×%d, want 30×20", name, p.Width, p.Height)
+		}
+	}
+	if _, err := imaging.Open(append(svg, png...), roomy); !isInputError(err) {
+		t.Errorf("svg before png: %v", err)
+	}
+}
+
+// TestJPEGEnd: a thumbnail's end marker is not the picture's.
+func TestJPEGEnd(t *testing.T) {
+	thumbnail := string(asJPEG(t, detailed(8, 8)))
+	whole := withSegment(asJPEG(t, detailed(200, 100)), 0xe1,
+		append([]byte("Exif\x00\x00"), exif(binary.LittleEndian, 3, thumbnail)...))
+	if m := open(t, whole); m.Orientation != 3 {
+		t.Errorf("got orientation %d, want 3", m.Orientation)
+	}
+	if _, err := imaging.Open(whole[:len(whole)/2], roomy); !isInputError(err) {
+		t.Errorf("half of a JPEG with a thumbnail: %v", err)
+	}
+}
+
+// TestGIFSize: libvips' reader goes by the first frame where it does not
+// believe the screen's size, and we must say what it does.
+func TestGIFSize(t *testing.T) {
+	for _, screen := range [][2]int{
+		{10, 10}, {300, 200}, {0, 0}, {640, 480}, {640, 512}, {800, 600}, {1024, 768}, {1280, 1024}, {1600, 1200},
+		{2048, 20}, {2049, 20}, {20, 2049}, {60_000, 60_000},
+	} {
+		data := gifOf(screen[0], screen[1], [4]int{3, 4, 100, 50}, [4]int{0, 0, 400, 300})
+		m, p := open(t, data), pixels(t, data)
+		if m.Width != p.Width || m.Height != p.Height {
+			t.Errorf("screen %v: the header says %d×%d, the decoder %d×%d", screen, m.Width, m.Height, p.Width, p.Height)
+		}
+	}
+}
+
+// TestCorruptMiddle: a picture with a damaged body is an error or a picture.
+func TestCorruptMiddle(t *testing.T) {
+	for name, sample := range samples(t) {
+		for at := 12; at < len(sample.data)-12; at += 1 + len(sample.data)/40 {
+			data := bytes.Clone(sample.data)
+			copy(data[at:], "\xff\x00\xaa\x55")
+			m, err := imaging.Open(data, imaging.Limits{MaxSide: 500, MaxPixels: 250_000})
+			if err != nil {
+				continue
+			}
+			p, err := m.Pixels()
+			if err != nil && !isInputError(err) {
+				t.Errorf("%s damaged at %d: %v", name, at, err)
+			}
+			if w, h := m.Size(); err == nil && (p.Width != w || p.Height != h) {
+				t.Errorf("%s damaged at %d: the header says %d×%d, the decoder %d×%d", name, at, w, h, p.Width, p.Height)
+			}
+		}
+	}
+}
