@@ -14,13 +14,19 @@ import (
 type Model struct {
 	// Input and Output are shapes; -1 is a dynamic dimension.
 	Input, Output []int64
-	// Type is the element type of both, ONNX's number; 0 means float32.
-	Type  uint64
-	Nodes []Node
+	// InputType and OutputType are element types; 0 means float32.
+	InputType, OutputType uint64
+	Nodes                 []Node
 	// Constants are named float32 tensors.
 	Constants map[string]Tensor
 	Metadata  map[string]string
 }
+
+// The element types, by ONNX's numbers.
+const (
+	Float32 = 1
+	Int64   = 7
+)
 
 // Node is an operator without attributes.
 type Node struct {
@@ -69,8 +75,8 @@ func (m Model) encode() []byte {
 	for name, tensor := range m.Constants {
 		graph.bytes(5, tensor.encode(name))
 	}
-	graph.bytes(11, m.value("input", m.Input))
-	graph.bytes(12, m.value("output", m.Output))
+	graph.bytes(11, value("input", m.InputType, m.Input))
+	graph.bytes(12, value("output", m.OutputType, m.Output))
 
 	var opset, model message
 	opset.number(2, 13)
@@ -86,10 +92,8 @@ func (m Model) encode() []byte {
 	return model
 }
 
-const float32Type = 1
-
 // value describes an input or an output.
-func (m Model) value(name string, dims []int64) message {
+func value(name string, elements uint64, dims []int64) message {
 	var shape, tensor, kind, value message
 	for _, n := range dims {
 		var dim message
@@ -98,7 +102,7 @@ func (m Model) value(name string, dims []int64) message {
 		}
 		shape.bytes(1, dim)
 	}
-	tensor.number(1, max(m.Type, float32Type))
+	tensor.number(1, max(elements, Float32))
 	tensor.bytes(2, shape)
 	kind.bytes(1, tensor)
 	value.bytes(1, []byte(name))
@@ -115,7 +119,7 @@ func (t Tensor) encode(name string) message {
 	for _, v := range t.Data {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
-	tensor.number(2, float32Type)
+	tensor.number(2, Float32)
 	tensor.bytes(8, []byte(name))
 	tensor.bytes(9, raw)
 	return tensor
