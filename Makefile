@@ -26,6 +26,10 @@ GRPC_GATEWAY := v2.33.0
 VALIDATE_PROTO := github.com/bufbuild/protovalidate@v1.2.2
 GOOGLE_PROTO := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
 
+# The MinIO that tests run against; its build takes some ten minutes, once.
+MINIO := v0.0.0-20260212201848-7aac2a2c5b7c
+export MINIO_BINARY := $(TOOLS)/minio
+
 APT_PACKAGES := libvips-dev pkg-config
 
 .PHONY: help
@@ -44,7 +48,7 @@ build: setup ## build the two commands into bin/
 	@go build -o bin/ ./cmd/...
 
 .PHONY: test
-test: setup check-proto ## run every test, with the race detector, and print the coverage
+test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with the race detector, and print the coverage
 	go vet ./...
 	go test -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
 	@echo "coverage of functions/ and internal/:"
@@ -108,6 +112,11 @@ $(TOOLS)/stamp-%:
 	go install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO)
 	go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC)
 	go install github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@$(GRPC_GATEWAY)
+	touch $@
+
+$(TOOLS)/stamp-minio-$(MINIO):
+	@echo "building MinIO for the tests (some ten minutes, once) ..."
+	GOBIN=$(TOOLS) go install github.com/minio/minio@$(MINIO)
 	touch $@
 
 # The imported .proto files, from the Go modules that carry them.

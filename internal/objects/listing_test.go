@@ -1,0 +1,168 @@
+package objects_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"testing"
+	"time"
+
+	miniogo "github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	localobjects "imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/test/minio"
+)
+
+const bucket = "pictures"
+
+// server is a store to test with; told says whether its listings tell all.
+type server struct {
+	name  string
+	told  bool
+	start func(t *testing.T) (address, accessKey, secretKey string)
+}
+
+var servers = []server{
+	{"minio", true, func(t *testing.T) (string, string, string) {
+		return minio.Start(t).Address, minio.AccessKey, minio.SecretKey
+	}},
+	{"local", false, func(t *testing.T) (string, string, string) {
+		dir := t.TempDir()
+		t.Cleanup(func() { _ = os.Chdir(os.TempDir()) }) // the server's data is the working directory
+		s, err := localobjects.Start(t.Context(), localobjects.Config{
+			Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s.Address(), "user", "password"
+	}},
+}
+
+// each runs a test against every kind of server with an empty bucket.
+func each(t *testing.T, test func(*testing.T, server, *objects.Store)) {
+	for _, kind := range servers {
+		t.Run(kind.name, func(t *testing.T) {
+			address, accessKey, secretKey := kind.start(t)
+			client, err := miniogo.New(address, &miniogo.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := client.MakeBucket(t.Context(), bucket, miniogo.MakeBucketOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			store, err := objects.New(objects.Config{Endpoint: address, AccessKey: accessKey, SecretKey: secretKey, Region: "us-east-1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, kind, store)
+		})
+	}
+}
+
+func put(t *testing.T, s *objects.Store, key, content string, metadata map[string]string) objects.Info {
+	t.Helper()
+	info, err := s.Put(t.Context(), bucket, key, "image/jpeg", []byte(content), metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
+func TestWalkTellsWhatTheStoreTells(t *testing.T) {
+	each(t, func(t *testing.T, kind server, s *objects.Store) {
+		metadata := map[string]string{"imageflow-execution": "in/a ü", "step": "resize"}
+		written := put(t, s, "in/a ü.jpg", "hello", metadata)
+		put(t, s, "in/b.jpg", "hello", nil)
+		put(t, s, "other", "hello", nil)
+		if err := s.SetTag(t.Context(), bucket, "in/a ü.jpg", written.ETag, "status", "done"); err != nil {
+			t.Fatal(err)
+		}
+		var got []objects.Entry
+		for e, err := range s.Walk(t.Context(), bucket, "in/") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e)
+		}
+		if len(got) != 2 || got[0].Key != "in/a ü.jpg" || got[1].Key != "in/b.jpg" {
+			t.Fatalf("listed %v", got)
+		}
+		a := got[0]
+		if a.ETag != written.ETag || a.Size != 5 || time.Since(a.Modified) > time.Minute || a.Told != kind.told {
+			t.Errorf("got %+v", a)
+		}
+		if kind.told && (a.ContentType != "image/jpeg" || !maps.Equal(a.Metadata, metadata) || a.Tags["status"] != "done") {
+			t.Errorf("got %+v", a)
+		}
+		if !got[1].Told && kind.told {
+			t.Error("nothing is told of an object without metadata")
+		}
+	})
+}
+
+func TestWalkEndsInAnError(t *testing.T) {
+	each(t, func(t *testing.T, _ server, s *objects.Store) {
+		for _, err := range s.Walk(t.Context(), "no-such-bucket", "") {
+			if !errors.Is(err, objects.ErrNotFound) {
+				t.Errorf("got %v", err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var last error
+		for _, err := range s.Walk(ctx, bucket, "") {
+			last = err
+		}
+		if last == nil {
+			t.Error("a cancelled walk looks like a whole one")
+		}
+	})
+}
+
+func TestSetTag(t *testing.T) {
+	each(t, func(t *testing.T, _ server, s *objects.Store) {
+		tags := func() map[string]string {
+			t.Helper()
+			have, err := s.Tags(t.Context(), bucket, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return have
+		}
+		set := func(etag, name, value string) error { return s.SetTag(t.Context(), bucket, "a", etag, name, value) }
+		first := put(t, s, "a", "one", nil)
+		if err := errors.Join(set("", "mine", "x"), set(first.ETag, "status", "failed"), set(first.ETag, "status", "done")); err != nil {
+			t.Fatal(err)
+		}
+		if got := tags(); !maps.Equal(got, map[string]string{"mine": "x", "status": "done"}) {
+			t.Errorf("tags are %v", got)
+		}
+		if err := set(first.ETag, "status", ""); err != nil || tags()["status"] != "" {
+			t.Errorf("a removed tag: %v, %v", tags(), err)
+		}
+		put(t, s, "a", "two", nil)
+		if got := tags(); len(got) != 0 {
+			t.Errorf("a new version has the tags of the old: %v", got)
+		}
+		if err := set(first.ETag, "status", "done"); !errors.Is(err, objects.ErrChanged) || len(tags()) != 0 {
+			t.Errorf("the old version's tag: %v, tags %v", err, tags())
+		}
+		if err := s.SetTag(t.Context(), bucket, "none", "", "status", "done"); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("no object: %v", err)
+		}
+		for i := range 10 {
+			if err := set("", fmt.Sprint("own", i), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := set("", "status", "done"); !errors.Is(err, objects.ErrTooManyTags) || len(tags()) != 10 {
+			t.Errorf("an eleventh tag: %v, tags %v", err, tags())
+		}
+	})
+}
