@@ -45,7 +45,8 @@ run: build ## set everything up and run the whole pipeline on this machine; IMAG
 
 .PHONY: build
 build: setup ## build the two commands into bin/
-	@go build -o bin/ ./cmd/...
+	@echo "building (the first time takes some minutes) ..."
+	go build -o bin/ ./cmd/...
 
 .PHONY: test
 test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with the race detector, and print the coverage

@@ -35,7 +35,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f := flag.NewFlagSet("imageflow-local", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.Usage = func() {
-		fmt.Fprint(out, "Usage: imageflow-local [flags]\n\nRuns all of ImageFlow on this machine, with its objects and its queue in one folder.\n\nFlags:\n")
+		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n\nRuns all of ImageFlow on this machine, with its objects and its queue in one folder.\n\nFlags:\n")
 		f.PrintDefaults()
 		fmt.Fprint(out, "\nThe processors' limits are read from the environment:\n")
 		_ = role.Usage(out, &role.Work{})
