@@ -30,12 +30,13 @@ var floors = []struct {
 	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference"}},
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
 
-	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry"}},
+	{"internal/execution", []string{"internal/objects", "proto/imageflow/v1"}},
+	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
 	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
@@ -48,9 +49,9 @@ var floors = []struct {
 var walls = map[string][]string{
 	"github.com/h2non/bimg":                {"internal/imaging"},
 	"github.com/yalue/onnxruntime_go":      {"internal/inference"},
-	"github.com/minio/minio-go/v7":         {"internal/objects"},
+	"github.com/minio/minio-go/v7":         {"internal/objects", "test/*"},
 	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},
-	module + "internal/local/objects":      {"cmd/imageflow-local"},
+	module + "internal/local/objects":      {"cmd/imageflow-local", "test/*"},
 	module + "internal/local/broker":       {"cmd/imageflow-local"},
 }
 

@@ -5,64 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"testing"
 	"time"
 
-	miniogo "github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
-
-	localobjects "imageflow.dev/internal/local/objects"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/minio"
+	"imageflow.dev/test/stores"
 )
 
 const bucket = "pictures"
 
-// server is a store to test with; told says whether its listings tell all.
-type server struct {
-	name  string
-	told  bool
-	start func(t *testing.T) (address, accessKey, secretKey string)
-}
-
-var servers = []server{
-	{"minio", true, func(t *testing.T) (string, string, string) {
-		return minio.Start(t).Address, minio.AccessKey, minio.SecretKey
-	}},
-	{"local", false, func(t *testing.T) (string, string, string) {
-		dir := t.TempDir()
-		t.Cleanup(func() { _ = os.Chdir(os.TempDir()) }) // the server's data is the working directory
-		s, err := localobjects.Start(t.Context(), localobjects.Config{
-			Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password",
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		return s.Address(), "user", "password"
-	}},
-}
-
-// each runs a test against every kind of server with an empty bucket.
-func each(t *testing.T, test func(*testing.T, server, *objects.Store)) {
-	for _, kind := range servers {
-		t.Run(kind.name, func(t *testing.T) {
-			address, accessKey, secretKey := kind.start(t)
-			client, err := miniogo.New(address, &miniogo.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := client.MakeBucket(t.Context(), bucket, miniogo.MakeBucketOptions{}); err != nil {
-				t.Fatal(err)
-			}
-			store, err := objects.New(objects.Config{Endpoint: address, AccessKey: accessKey, SecretKey: secretKey, Region: "us-east-1"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, kind, store)
-		})
-	}
+// each runs a test against every kind of store.
+func each(t *testing.T, test func(*testing.T, stores.Kind, *objects.Store)) {
+	stores.Each(t, []string{bucket}, test)
 }
 
 func put(t *testing.T, s *objects.Store, key, content string, metadata map[string]string) objects.Info {
@@ -75,7 +29,7 @@ func put(t *testing.T, s *objects.Store, key, content string, metadata map[strin
 }
 
 func TestWalkTellsWhatTheStoreTells(t *testing.T) {
-	each(t, func(t *testing.T, kind server, s *objects.Store) {
+	each(t, func(t *testing.T, kind stores.Kind, s *objects.Store) {
 		metadata := map[string]string{"imageflow-execution": "in/a ü", "step": "resize"}
 		written := put(t, s, "in/a ü.jpg", "hello", metadata)
 		put(t, s, "in/b.jpg", "hello", nil)
@@ -94,20 +48,20 @@ func TestWalkTellsWhatTheStoreTells(t *testing.T) {
 			t.Fatalf("listed %v", got)
 		}
 		a := got[0]
-		if a.ETag != written.ETag || a.Size != 5 || time.Since(a.Modified) > time.Minute || a.Told != kind.told {
+		if a.ETag != written.ETag || a.Size != 5 || time.Since(a.Modified) > time.Minute || a.Told != kind.Tells {
 			t.Errorf("got %+v", a)
 		}
-		if kind.told && (a.ContentType != "image/jpeg" || !maps.Equal(a.Metadata, metadata) || a.Tags["status"] != "done") {
+		if kind.Tells && (a.ContentType != "image/jpeg" || !maps.Equal(a.Metadata, metadata) || a.Tags["status"] != "done") {
 			t.Errorf("got %+v", a)
 		}
-		if !got[1].Told && kind.told {
+		if !got[1].Told && kind.Tells {
 			t.Error("nothing is told of an object without metadata")
 		}
 	})
 }
 
 func TestWalkEndsInAnError(t *testing.T) {
-	each(t, func(t *testing.T, _ server, s *objects.Store) {
+	each(t, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		for _, err := range s.Walk(t.Context(), "no-such-bucket", "") {
 			if !errors.Is(err, objects.ErrNotFound) {
 				t.Errorf("got %v", err)
@@ -126,7 +80,7 @@ func TestWalkEndsInAnError(t *testing.T) {
 }
 
 func TestSetTag(t *testing.T) {
-	each(t, func(t *testing.T, _ server, s *objects.Store) {
+	each(t, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		tags := func() map[string]string {
 			t.Helper()
 			have, err := s.Tags(t.Context(), bucket, "a")

@@ -1,0 +1,258 @@
+package execution_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/test/stores"
+)
+
+const (
+	bucket  = "pictures"
+	letters = "dead-letters"
+)
+
+func each(t *testing.T, test func(*testing.T, *objects.Store, execution.Letters)) {
+	stores.Each(t, []string{bucket, letters}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+		test(t, s, execution.NewLetters(s, letters))
+	})
+}
+
+func put(t *testing.T, s *objects.Store, key, contentType, content string, metadata map[string]string) objects.Info {
+	t.Helper()
+	info, err := s.Put(t.Context(), bucket, key, contentType, []byte(content), metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
+// output writes what a step writes.
+func output(t *testing.T, s *objects.Store, id, step, from, content string) objects.Info {
+	t.Helper()
+	marks := map[string]string{
+		execution.IDMetadata: id, execution.StepMetadata: step, execution.SourceMetadata: from, execution.SecondsMetadata: "0.25",
+	}
+	if step == "resize" {
+		put(t, s, id+"_resize.json", "application/json", "{}", marks)
+	}
+	return put(t, s, id+"_"+step+".jpg", "image/jpeg", content, marks)
+}
+
+func find(t *testing.T, s *objects.Store, l execution.Letters, id string) execution.Execution {
+	t.Helper()
+	e, err := execution.Find(t.Context(), s, l, bucket, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// names returns the steps' names in order.
+func names(e execution.Execution) string {
+	var all []string
+	for _, s := range e.Steps {
+		all = append(all, s.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestID(t *testing.T) {
+	for key, want := range map[string]string{
+		"uploads/cat.jpg": "uploads/cat", "cat": "cat", "a.b/c": "a.b/c", "cat.tar.gz": "cat.tar", ".jpg": ".jpg", "in/.jpg": "in/.jpg",
+	} {
+		if got := execution.ID(key); got != want {
+			t.Errorf("ID(%q) is %q, want %q", key, got, want)
+		}
+	}
+}
+
+// TestFindFollowsAChain looks at an execution after everything that happens to
+// it, among objects whose names only look like its own.
+func TestFindFollowsAChain(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+		id := "in/cat ü"
+		put(t, s, id+"2.jpg", "image/jpeg", "another", nil)
+		put(t, s, id+"_2.jpg", "image/jpeg", "another's source", nil)
+		output(t, s, id+"_2", "resize", "x", "another's output")
+		put(t, s, id+"/deeper.jpg", "image/jpeg", "another", nil)
+		if _, err := execution.Find(t.Context(), s, l, bucket, id); !errors.Is(err, objects.ErrNotFound) {
+			t.Fatalf("nothing is there yet: %v", err)
+		}
+
+		source := put(t, s, id+".jpg", "image/jpeg", "v1", nil)
+		e := find(t, s, l, id)
+		if e.State != execution.Pending || e.Source == nil || e.Source.Key != id+".jpg" || len(e.Steps) > 0 || e.Failure != nil {
+			t.Errorf("after the upload: %+v", e)
+		}
+
+		resized := output(t, s, id, "resize", source.ETag, "r1")
+		filtered := output(t, s, id, "filter", resized.ETag, "f1")
+		e = find(t, s, l, id)
+		if e.State != execution.Running || names(e) != "resize filter" {
+			t.Fatalf("after two steps: %+v", e)
+		}
+		first := e.Steps[0]
+		if first.Output.Key != id+"_resize.jpg" || first.Output.ETag != resized.ETag || first.SideCar != id+"_resize.json" ||
+			first.Seconds != 0.25 || first.Finished().IsZero() || e.Steps[1].SideCar != "" || e.Steps[1].Output.ETag != filtered.ETag {
+			t.Errorf("the steps are %+v", e.Steps)
+		}
+
+		if err := s.SetTag(t.Context(), bucket, source.Key, "", execution.StatusTag, execution.StatusCompleted); err != nil {
+			t.Fatal(err)
+		}
+		if e = find(t, s, l, id); e.State != execution.Completed {
+			t.Errorf("after the end: %+v", e)
+		}
+
+		replaced := put(t, s, id+".jpg", "image/jpeg", "v2", nil)
+		if e = find(t, s, l, id); e.State != execution.Pending || names(e) != "" {
+			t.Errorf("a new version has the steps of the old: %+v", e)
+		}
+		output(t, s, id, "resize", replaced.ETag, "r2")
+		if e = find(t, s, l, id); e.State != execution.Running || names(e) != "resize" {
+			t.Errorf("after the new version's first step: %+v", e)
+		}
+	})
+}
+
+func TestFindTellsOfFailures(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+		source := put(t, s, "cat.jpg", "image/jpeg", "v1", nil)
+		letter := &execution.Letter{
+			Execution: "cat", Bucket: bucket, Key: "cat.jpg", ETag: source.ETag, EventID: "1", Reason: "no picture", Code: 400,
+		}
+		keep(t, l, letter)
+		e := find(t, s, l, "cat")
+		if e.State != execution.Failed || e.Failure == nil || e.Failure.Reason != "no picture" || e.Failure.Object != letter.Object {
+			t.Errorf("got %+v", e)
+		}
+		taken, err := l.Take(t.Context(), *letter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e = find(t, s, l, "cat"); e.State != execution.Pending || e.Failure != nil {
+			t.Errorf("while it is sent again: %+v", e)
+		}
+		if err := l.Return(t.Context(), taken); err != nil {
+			t.Fatal(err)
+		}
+		if e = find(t, s, l, "cat"); e.State != execution.Failed {
+			t.Errorf("when that failed: %+v", e)
+		}
+		put(t, s, "cat.jpg", "image/jpeg", "v2", nil)
+		if e = find(t, s, l, "cat"); e.State != execution.Pending || e.Failure != nil {
+			t.Errorf("a new version has the failure of the old: %+v", e)
+		}
+		if err := s.Remove(t.Context(), bucket, "cat.jpg"); err != nil {
+			t.Fatal(err)
+		}
+		if e = find(t, s, l, "cat"); e.State != execution.Failed || e.Source != nil {
+			t.Errorf("of a picture that is gone: %+v", e)
+		}
+	})
+}
+
+func keep(t *testing.T, l execution.Letters, letter *execution.Letter) {
+	t.Helper()
+	if err := l.Store(t.Context(), letter); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// list returns the ids of the events of a selection.
+func list(t *testing.T, l execution.Letters, s execution.Selection) []string {
+	t.Helper()
+	ids := []string{}
+	for letter, err := range l.List(t.Context(), s) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, letter.EventID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func TestLetterKeepsItsStory(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+		letter := execution.Letter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first", Event: json.RawMessage(`{"id":"a/b"}`)}
+		keep(t, l, &letter)
+		if letter.Object != bucket+"/in/cat/a%2Fb.json" {
+			t.Errorf("lies at %q", letter.Object)
+		}
+		again := letter
+		again.Reason = "second"
+		keep(t, l, &again)
+		got, err := l.Load(t.Context(), letter.Object)
+		if err != nil || got.Reason != "second" || got.Failures != 2 || !got.First.Equal(letter.First) || got.Last.Before(letter.Last) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		info, err := s.Stat(t.Context(), letters, letter.Object)
+		if err != nil || !execution.Ours(info) {
+			t.Errorf("a letter is no object of ours: %+v, %v", info, err)
+		}
+
+		taken, err := l.Take(t.Context(), got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids := list(t, l, execution.Selection{Execution: "in/cat"}); len(ids) != 1 {
+			t.Errorf("a letter that is taken is listed as %v", ids)
+		}
+		fresh := letter
+		keep(t, l, &fresh) // it fails at once
+		if fresh.Failures != 3 {
+			t.Errorf("it has failed %d times", fresh.Failures)
+		}
+		if err := l.Remove(t.Context(), taken); err != nil {
+			t.Fatal(err)
+		}
+		if ids := list(t, l, execution.Selection{}); len(ids) != 1 {
+			t.Errorf("the failure of what was sent again is lost: %v", ids)
+		}
+	})
+}
+
+func TestListSelects(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+		long := strings.Repeat("long/", 190) + "cat"
+		var middle time.Time
+		for i, c := range []struct{ bucket, execution string }{
+			{bucket, "cat"}, {bucket, "cat/deeper"}, {"others", "cat"}, {bucket, "cat2"},
+			{bucket, long}, {bucket, "a//b"}, {bucket, "cat/0.json"}, {bucket, strings.Repeat("n", 240)}, {"", ""},
+		} {
+			if i == 4 {
+				time.Sleep(2 * time.Millisecond)
+				middle = time.Now()
+			}
+			keep(t, l, &execution.Letter{Bucket: c.bucket, Execution: c.execution, EventID: fmt.Sprint(i)})
+		}
+		keep(t, l, &execution.Letter{Message: "not JSON"})
+		for _, c := range []struct {
+			name string
+			s    execution.Selection
+			want string
+		}{
+			{"all", execution.Selection{}, " 0 1 2 3 4 5 6 7 8"},
+			{"a bucket", execution.Selection{Bucket: bucket}, "0 1 3 4 5 6 7"},
+			{"an execution", execution.Selection{Bucket: bucket, Execution: "cat"}, "0"},
+			{"an execution of any bucket", execution.Selection{Execution: "cat"}, "0 2"},
+			{"a long one", execution.Selection{Bucket: bucket, Execution: long}, "4"},
+			{"one that looks like a letter", execution.Selection{Bucket: bucket, Execution: "cat/0.json"}, "6"},
+			{"since", execution.Selection{Since: middle}, " 4 5 6 7 8"},
+			{"until", execution.Selection{Until: middle}, "0 1 2 3"},
+		} {
+			if got := strings.Join(list(t, l, c.s), " "); got != c.want {
+				t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+			}
+		}
+	})
+}
