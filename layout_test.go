@@ -93,6 +93,19 @@ func TestGatewayIsPureGo(t *testing.T) {
 	}
 }
 
+// TestBinariesLinkNoKubernetes: Knative's packages are for tests.
+func TestBinariesLinkNoKubernetes(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if strings.HasPrefix(p, "knative.dev/") || strings.HasPrefix(p, "k8s.io/") {
+			t.Errorf("a binary links %s", p)
+		}
+	}
+}
+
 func allowed(name string) ([]string, bool) {
 	for _, floor := range floors {
 		if ok, _ := path.Match(floor.pkg, name); ok {

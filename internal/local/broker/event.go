@@ -65,9 +65,11 @@ func readEvent(header http.Header, body []byte) (event, error) {
 	return event{header: binary.Header, data: parsed.Data()}, nil
 }
 
-// attributes returns the attributes and extensions by their names.
+// attributes returns what filters see: the attributes and extensions by their
+// names, and what Knative sees besides, which is a time where there is none and
+// other names of two attributes. They hide extensions of such names.
 func (e event) attributes() map[string]string {
-	all := make(map[string]string, len(e.header))
+	all := make(map[string]string, len(e.header)+3)
 	for name, values := range e.header {
 		if name == contentType {
 			all["datacontenttype"] = values[0]
@@ -75,6 +77,9 @@ func (e event) attributes() map[string]string {
 			all[strings.ToLower(strings.TrimPrefix(name, attributePrefix))] = values[0]
 		}
 	}
+	mediaType, _, _ := strings.Cut(all["datacontenttype"], ";")
+	all["datamediatype"], all["schemaurl"], all["datacontentencoding"] = strings.TrimSpace(mediaType), all["dataschema"], ""
+	all["time"] = or(all["time"], "0001-01-01T00:00:00Z")
 	return all
 }
 

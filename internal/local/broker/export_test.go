@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"net/http"
 	"time"
 )
 
@@ -11,12 +12,14 @@ func SetAckWait(d time.Duration) { ackWait = d }
 // ParsePeriod parses a duration of ISO 8601.
 var ParsePeriod = parsePeriod
 
-// Matches tells whether the filters of the only Trigger take an event.
-func (m *Manifests) Matches(attributes map[string]string) (bool, error) {
+// Matches tells whether the filters of the only Trigger take an event that was
+// posted with these headers.
+func (m *Manifests) Matches(header http.Header) (bool, error) {
 	if len(m.triggers) != 1 {
 		return false, errors.New("not one Trigger")
 	}
-	return m.triggers[0].matches(attributes), nil
+	e, err := readEvent(header, nil)
+	return err == nil && m.triggers[0].matches(e.attributes()), err
 }
 
 // Backoff returns the waits after the first n deliveries of the only Trigger.

@@ -33,13 +33,13 @@ func parseFilters(legacy *legacyFilterText, filters []filterText) (filter, error
 		parts, err := parseEach("spec.filters", filters)
 		return all(parts), err
 	}
-	if filters != nil {
+	if len(filters) > 0 {
 		return nil, errors.New("spec.filter: Knative ignores it beside spec.filters")
 	}
 	if err := checkAttributes(legacy.Attributes, true); err != nil {
 		return nil, fmt.Errorf("spec.filter.attributes: %w", err)
 	}
-	return compare(legacy.Attributes, func(have, want string) bool { return want == "" || have == want }), nil
+	return compare(legacy.Attributes, func(have, want string) bool { return have != "" && (want == "" || have == want) }), nil
 }
 
 func parseEach(field string, texts []filterText) ([]filter, error) {
@@ -96,8 +96,9 @@ func (t *filterText) compare(field string, wanted map[string]string, same func(h
 	return compare(wanted, same), nil
 }
 
-// attributeName is what CloudEvents takes as the name of an attribute.
-var attributeName = regexp.MustCompile(`^[a-z0-9]+$`)
+// attributeName is what Knative takes as the name of an attribute; CloudEvents
+// would also have it begin with a digit.
+var attributeName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 
 func checkAttributes(wanted map[string]string, anyValue bool) error {
 	for name, value := range wanted {
@@ -111,11 +112,12 @@ func checkAttributes(wanted map[string]string, anyValue bool) error {
 	return nil
 }
 
-// compare wants every one of the attributes to be there and to be the same.
+// compare wants every one of the attributes to be the same. One that is not there
+// is empty, and empty is never the same as what is wanted.
 func compare(wanted map[string]string, same func(have, want string) bool) filter {
 	return func(attributes map[string]string) bool {
 		for name, want := range wanted {
-			if have, ok := attributes[name]; !ok || !same(have, want) {
+			if !same(attributes[name], want) {
 				return false
 			}
 		}

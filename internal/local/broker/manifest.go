@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"net/url"
 	"path"
 	"regexp"
 
@@ -72,27 +74,36 @@ type (
 	}
 )
 
-// ReadManifests reads every .yaml and .yml below a folder. It fails on anything
-// that the broker would not honour, and names every file and field at fault.
-// Whether the Services exist is for Check.
+// ReadManifests reads a folder as AddFolder does.
 func ReadManifests(folder fs.FS) (*Manifests, error) {
 	m := &Manifests{}
-	r := &reader{Manifests: m}
-	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !isManifest(path.Base(name)) {
-			return err
-		}
-		text, err := fs.ReadFile(folder, name)
-		r.readFile(name, text)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := r.end(); err != nil {
+	if err := m.AddFolder(folder); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// AddFolder reads every .yaml and .yml of a folder; what lies in folders below it
+// is not meant. It fails on anything that the broker would not honour, and names
+// every file and field at fault. Triggers may name Brokers that are there.
+// Whether the Services exist is for Check.
+func (m *Manifests) AddFolder(folder fs.FS) error {
+	files, err := fs.ReadDir(folder, ".")
+	if err != nil {
+		return err
+	}
+	r := &reader{Manifests: m}
+	for _, file := range files {
+		if file.IsDir() || !isManifest(file.Name()) {
+			continue
+		}
+		text, err := fs.ReadFile(folder, file.Name())
+		if err != nil {
+			return err
+		}
+		r.readFile(file.Name(), text)
+	}
+	return r.end()
 }
 
 // Add reads the documents of one more file. It may name Brokers that are there.
@@ -123,6 +134,29 @@ func (m *Manifests) Check(resolve Resolve) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Step is a Trigger whose subscriber is a Service.
+type Step struct {
+	// Place names the Trigger and its file, for messages.
+	Place string
+	// Service is the subscriber's.
+	Service string
+	// URI has the path and the query that the subscriber is called with.
+	URI url.URL
+}
+
+// Steps yields the Triggers whose subscribers are Services, in the order of
+// their reading.
+func (m *Manifests) Steps() iter.Seq[Step] {
+	return func(yield func(Step) bool) {
+		for _, t := range m.triggers {
+			to := t.subscriber
+			if to.name != "" && !yield(Step{Place: t.place.String(), Service: to.name, URI: *to.uri}) {
+				return
+			}
+		}
+	}
 }
 
 // isManifest leaves out what is kustomize's own.

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -12,27 +13,57 @@ import (
 )
 
 // TestTheManifestsOfTheRepository are right, but for what only their deployment
-// knows: the addresses of their Services.
+// knows: the addresses of their Services, and what these take.
 func TestTheManifestsOfTheRepository(t *testing.T) {
 	m, err := broker.ReadManifests(os.DirFS("../../../eventing"))
+	if err == nil {
+		err = m.AddFolder(os.DirFS("../../../eventing/examples"))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	var steps []string
+	for step := range m.Steps() {
+		steps = append(steps, step.Service+" "+step.URI.Path)
+	}
+	want := []string{
+		"resize-grpc-service /", "ai-detection-grpc-service /", "filter-grpc-service /", "bridge /completed",
+		"resize-grpc-service /", "bridge /completed",
+	}
+	if !slices.Equal(steps, want) {
+		t.Errorf("steps %q, want %q", steps, want)
+	}
 	var asked []string
-	err = m.Check(func(namespace, service string) (string, bool) {
+	if err := m.Check(func(namespace, service string) (string, bool) {
 		asked = append(asked, namespace+"/"+service)
 		return "http://127.0.0.1:1", true
-	})
-	slices.Sort(asked)
-	want := []string{"ai-detection-grpc-service", "bridge", "bridge", "filter-grpc-service", "resize-grpc-service"}
-	for i := range want {
-		want[i] = "image-processing/" + want[i]
-	}
-	if err != nil || !slices.Equal(asked, want) {
-		t.Errorf("Services %v, want %v; %v", asked, want, err)
+	}); err != nil || !slices.Contains(asked, "image-processing/bridge") || len(asked) != 1+len(want) {
+		t.Errorf("Services %q, %v", asked, err)
 	}
 	if err := m.Check(none); err == nil || !strings.Contains(err.Error(), "chain.yaml: Trigger image-processing/chain-1-resize: spec.subscriber.ref.name") {
 		t.Errorf("missing Services: %v", err)
+	}
+}
+
+// TestAFolderIsReadAlone: what lies below is for whoever names it.
+func TestAFolderIsReadAlone(t *testing.T) {
+	folder := fstest.MapFS{
+		"a.yaml":          {Data: []byte(manifest("{retry: 0}", map[string]string{"t": to}))},
+		"examples/b.yaml": {Data: []byte(strings.SplitAfterN(manifest("{retry: 0}", map[string]string{"more": to}), "---\n", 2)[1])},
+	}
+	m, err := broker.ReadManifests(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(slices.Collect(m.Steps())); got != 1 {
+		t.Errorf("%d steps, want 1", got)
+	}
+	below, _ := fs.Sub(folder, "examples")
+	if err := m.AddFolder(below); err != nil || len(slices.Collect(m.Steps())) != 2 {
+		t.Errorf("the folder below: %v", err)
+	}
+	if err := m.AddFolder(below); err == nil || !strings.Contains(err.Error(), "also in b.yaml") {
+		t.Errorf("twice the same: %v", err)
 	}
 }
 
@@ -99,14 +130,14 @@ func TestWhatIsRefused(t *testing.T) {
 func TestEveryErrorIsReportedAtOnce(t *testing.T) {
 	_, err := broker.ReadManifests(fstest.MapFS{
 		"a.yaml":             {Data: []byte(manifest("{retry: -1, timeout: soon}", map[string]string{"t": "filters: [{}]"}))},
-		"sub/b.yml":          {Data: []byte("apiVersion: v1")},
+		"b.yml":              {Data: []byte("apiVersion: v1")},
 		"kustomization.yaml": {Data: []byte("resources: [a.yaml]")},
 		"README.md":          {Data: []byte("no manifest")},
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"delivery.retry", "delivery.timeout", "spec.filters[0]", "spec.subscriber", "sub/b.yml"} {
+	for _, want := range []string{"delivery.retry", "delivery.timeout", "spec.filters[0]", "spec.subscriber", "b.yml"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}

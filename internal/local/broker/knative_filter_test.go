@@ -1,0 +1,135 @@
+package broker_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/cloudevents/sdk-go/v2/binding"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"go.uber.org/zap"
+	knative "knative.dev/eventing/pkg/apis/eventing/v1"
+	"knative.dev/eventing/pkg/eventfilter"
+	"knative.dev/eventing/pkg/eventfilter/attributes"
+	"knative.dev/eventing/pkg/eventfilter/subscriptionsapi"
+
+	"imageflow.dev/internal/local/broker"
+)
+
+// TestFiltersAgreeWithKnative compares verdicts on filters and events at random:
+// what Knative's broker would deliver, this one delivers.
+func TestFiltersAgreeWithKnative(t *testing.T) {
+	const cases = 4000
+	taken := 0
+	for seed := range uint64(cases) {
+		r := dice{rand.New(rand.NewPCG(seed, 8))}
+		header := r.event()
+		spec := r.filters(header)
+		text := specOf(spec)
+		want := knativeTakes(t, spec, header)
+		got, err := matches(text, header)
+		if got != want || err != nil {
+			t.Fatalf("case %d: got %v, %v; Knative says %v\nevent: %v\nfilter: %s", seed, got, err, want, header, text)
+		}
+		if want {
+			taken++
+		}
+	}
+	if taken < cases/4 || taken > 3*cases/4 {
+		t.Errorf("%d of %d events were taken: the cases tell little", taken, cases)
+	}
+}
+
+// TestWhatKnativeRefusesIsRefused holds both to attribute names of every kind.
+// What passes here passes on a cluster.
+func TestWhatKnativeRefusesIsRefused(t *testing.T) {
+	for _, name := range []string{"type", "a1", "1a", "Type", "a_b", "a-b", "a.b", "ä", " ", "a b"} {
+		for _, spec := range []knative.TriggerSpec{
+			{Filter: &knative.TriggerFilter{Attributes: map[string]string{name: "x"}}},
+			{Filters: []knative.SubscriptionsAPIFilter{{Exact: map[string]string{name: "x"}}}},
+			{Filters: []knative.SubscriptionsAPIFilter{{Not: &knative.SubscriptionsAPIFilter{Prefix: map[string]string{name: "x"}}}}},
+			{Filters: []knative.SubscriptionsAPIFilter{{Any: []knative.SubscriptionsAPIFilter{{Suffix: map[string]string{name: "x"}}}}}},
+		} {
+			want := knative.ValidateAttributeFilters(spec.Filter).Also(knative.ValidateSubscriptionAPIFiltersList(t.Context(), spec.Filters))
+			if _, err := matches(specOf(spec), headerOf("a")); (err != nil) != (want != nil) {
+				t.Errorf("%s: got %v; Knative says %v", specOf(spec), err, want)
+			}
+		}
+	}
+}
+
+// TestCESQLIsRefused though Knative knows it: a Trigger that would work on a
+// cluster only must not be silently different here.
+func TestCESQLIsRefused(t *testing.T) {
+	filters := []knative.SubscriptionsAPIFilter{{CESQL: "type = 'a'"}}
+	if err := knative.ValidateSubscriptionAPIFiltersList(t.Context(), filters); err != nil {
+		t.Fatal(err)
+	}
+	_, err := matches(specOf(knative.TriggerSpec{Filters: filters}), headerOf("a"))
+	if err == nil || !strings.Contains(err.Error(), "m.yaml: Trigger test/t: spec.filters[0].cesql: this broker does not speak it") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// specOf writes the filters of a spec as fields of a Trigger.
+func specOf(spec knative.TriggerSpec) string {
+	fields := map[string]any{"subscriber": map[string]string{"uri": "http://s/"}}
+	if spec.Filter != nil {
+		fields["filter"] = spec.Filter
+	}
+	if spec.Filters != nil {
+		fields["filters"] = spec.Filters
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	return string(text[1 : len(text)-1])
+}
+
+// matches tells whether our broker gives an event to a Trigger.
+func matches(spec string, header http.Header) (bool, error) {
+	m, err := broker.ReadManifests(fstest.MapFS{"m.yaml": {Data: []byte(trigger(spec))}})
+	if err != nil {
+		return false, err
+	}
+	return m.Matches(header)
+}
+
+// knativeTakes tells whether Knative's broker does, as its filterEvent does it.
+func knativeTakes(t *testing.T, spec knative.TriggerSpec, header http.Header) bool {
+	e := knativeEvent(t, header)
+	filter := attributes.NewAttributesFilter(nil)
+	if len(spec.Filters) > 0 {
+		// Not cleaned up: Cleanup races with the filter's own goroutine.
+		filter = subscriptionsapi.CreateSubscriptionsAPIFilters(zap.NewNop(), spec.Filters)
+	} else if spec.Filter != nil {
+		filter = attributes.NewAttributesFilter(spec.Filter.Attributes)
+	}
+	return filter.Filter(t.Context(), e) != eventfilter.FailFilter
+}
+
+// knativeEvent is an event as Knative's filter gets it: its ingress has read it
+// and sent it on in binary mode.
+func knativeEvent(t *testing.T, header http.Header) cloudevents.Event {
+	req := &http.Request{Header: header, Body: http.NoBody}
+	for range 2 {
+		e, err := cehttp.NewEventFromHTTPRequest(req)
+		if err != nil {
+			t.Fatalf("%v: %v", header, err)
+		}
+		req = &http.Request{Header: http.Header{}, Body: http.NoBody}
+		if err := cehttp.WriteRequest(binding.WithForceBinary(t.Context()), binding.ToMessage(e), req); err != nil {
+			t.Fatalf("%v: %v", header, err)
+		}
+	}
+	e, err := cehttp.NewEventFromHTTPRequest(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *e
+}
