@@ -1,0 +1,32 @@
+package event
+
+import (
+	"net/url"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/job"
+)
+
+// CheckParameters refuses the parameters of a step, the query of its URL, with
+// which a Door of the processor would refuse every event.
+func CheckParameters[Req functions.Request, Resp functions.Response](p functions.Processor[Req, Resp], query string) error {
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return functions.Errorf(functions.Invalid, "", "parameters: %v", err)
+	}
+	req, err := request[Req](anEvent(), parameters)
+	if err != nil {
+		return err
+	}
+	return job.Check(p, req)
+}
+
+// anEvent is an event at which nothing is wrong.
+func anEvent() *cloudevent.Event {
+	e := cloudevent.New()
+	e.SetType(createdPrefix + "Put")
+	e.DataEncoded = []byte(`{"s3":{"bucket":{"name":"bucket"},"object":{"key":"picture.jpg"}}}`)
+	return &e
+}
