@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"imageflow.dev/internal/local/broker"
+)
+
+// brokerDrain is how long deliveries in flight may take to finish.
+const brokerDrain = 10 * time.Second
+
+// runBroker runs the broker alone, for roles that are processes of their own.
+func runBroker(ctx context.Context, args []string, out io.Writer) error {
+	config := broker.Config{}
+	addresses := map[string]string{}
+	f := flag.NewFlagSet("imageflow-local broker", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.Usage = func() {
+		fmt.Fprint(out, "Usage: imageflow-local broker [flags]\n\nRuns the broker alone, in front of roles that run by themselves (see imageflow --help).\n\nFlags:\n")
+		f.PrintDefaults()
+	}
+	f.StringVar(&config.Address, "address", "127.0.0.1:8085", "`host:port` to listen on")
+	f.StringVar(&config.Dir, "data", "data/events", "`folder` of the queue")
+	eventing := eventingFlag(f)
+	f.Func("service", "where a Service of the manifests is, as `name=URL`; give one for each", func(text string) error {
+		name, url, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("not of the form name=URL")
+		}
+		addresses[name] = url
+		return nil
+	})
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	config.Resolve = func(_, service string) (string, bool) {
+		url, ok := addresses[service]
+		return url, ok
+	}
+	var err error
+	if config.Manifests, err = eventing.manifests(); err != nil {
+		return err
+	}
+	return serveBroker(ctx, config)
+}
+
+// serveBroker runs a broker until the context ends.
+func serveBroker(ctx context.Context, config broker.Config) error {
+	b, err := broker.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	slog.Info("serving", "role", "broker", "address", b.Address())
+	select {
+	case err := <-b.Ended():
+		b.Close()
+		return err
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), brokerDrain)
+	defer cancel()
+	return b.Shutdown(limit)
+}
