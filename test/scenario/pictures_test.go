@@ -5,6 +5,7 @@ import (
 	"context"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -28,6 +29,18 @@ func jpegOf(t *testing.T, width, height int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, gradient(width, height), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// plainJPEG is of one colour.
+func plainJPEG(t *testing.T, width, height int, c color.Color) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(m, m.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -76,14 +89,20 @@ func (s *system) get(t *testing.T, key string) []byte {
 	return data
 }
 
-// size decodes an output in full and returns its size.
-func (s *system) size(t *testing.T, key string) image.Point {
+// decode decodes an output in full.
+func (s *system) decode(t *testing.T, key string) image.Image {
 	t.Helper()
 	m, _, err := image.Decode(bytes.NewReader(s.get(t, key)))
 	if err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}
-	return m.Bounds().Size()
+	return m
+}
+
+// size decodes an output in full and returns its size.
+func (s *system) size(t *testing.T, key string) image.Point {
+	t.Helper()
+	return s.decode(t, key).Bounds().Size()
 }
 
 // keys lists what lies under a prefix.

@@ -1,0 +1,138 @@
+package scenario
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// How hard the crash test is; `make crash` asks for more.
+var (
+	crashImages = flag.Int("crash.images", 30, "pictures that are put")
+	crashKills  = flag.Int("crash.kills", 1, "how often each part is killed")
+)
+
+// TestNothingIsLostOverKills puts pictures at full speed while every part but
+// the store is killed at random, again and again.
+func TestNothingIsLostOverKills(t *testing.T) {
+	d := deploy(t)
+	began := time.Now()
+	var putting sync.WaitGroup
+	putting.Go(func() { d.putColours(t, *crashImages) })
+	kills := d.killAtRandom(t, *crashKills)
+	putting.Wait()
+	d.awaitCompleted(t, *crashImages)
+	t.Logf("%d executions completed in %v over %d kills", *crashImages, time.Since(began).Round(time.Second), kills)
+
+	for i := range *crashImages {
+		d.checkColour(t, i)
+	}
+	if got, want := len(d.keys(t, "")), 6*(*crashImages); got != want {
+		t.Errorf("%d objects, want %d: each picture, its three outputs and two side-cars", got, want)
+	}
+	d.stopAll(t)
+	d.countWork(t, 3*(*crashImages))
+}
+
+// colourOf is the i-th of many colours that are far enough apart to be told
+// from each other behind a JPEG.
+func colourOf(i int) color.RGBA {
+	return color.RGBA{uint8(20 + 24*(i%10)), uint8(20 + 24*(i/10%10)), uint8(20 + 40*(i/100%6)), 255}
+}
+
+func keyOf(i int) string { return fmt.Sprintf("crash/%04d.jpg", i) }
+
+// putColours puts one picture of each colour, eight at a time.
+func (d *deployment) putColours(t *testing.T, n int) {
+	var all sync.WaitGroup
+	next := make(chan int)
+	for range 8 {
+		all.Go(func() {
+			for i := range next {
+				d.put(t, keyOf(i), "image/jpeg", plainJPEG(t, 1000, 800, colourOf(i)))
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+}
+
+// killAtRandom kills every part so often, in random order and at random times.
+func (d *deployment) killAtRandom(t *testing.T, each int) int {
+	var order []*part
+	for _, name := range []string{"bridge", "broker", "resize", "detect", "filter"} {
+		for range each {
+			order = append(order, d.parts[name])
+		}
+	}
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	for _, p := range order {
+		time.Sleep(rand.N(time.Second))
+		p.restart(t)
+		t.Logf("killed %s", p.name)
+	}
+	return len(order)
+}
+
+// awaitCompleted waits until the last of n executions has its tag.
+func (d *deployment) awaitCompleted(t *testing.T, n int) {
+	deadline := time.Now().Add(10 * time.Minute)
+	for i := range n {
+		for d.tag(t, keyOf(i)) != "completed" {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s has the tag %q after ten minutes", keyOf(i), d.tag(t, keyOf(i)))
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
+
+// checkColour looks at the outputs of the i-th picture: they are of its colour.
+func (d *deployment) checkColour(t *testing.T, i int) {
+	execution := strings.TrimSuffix(keyOf(i), ".jpg")
+	for _, step := range []string{"resize", "ai-detection", "filter"} {
+		m := d.decode(t, execution+"_"+step+".jpg")
+		if size := m.Bounds().Size(); size != (image.Point{750, 600}) {
+			t.Errorf("%s of %s is %v", step, execution, size)
+		}
+		if got, want := color.RGBAModel.Convert(m.At(5, 5)).(color.RGBA), colourOf(i); distance(got, want) > 8 {
+			t.Errorf("%s of %s is %v, want %v", step, execution, got, want)
+		}
+	}
+	for _, sideCar := range []string{"_resize.json", "_ai-detection.json"} {
+		if !json.Valid(d.get(t, execution+sideCar)) {
+			t.Errorf("the side-car %s%s is no JSON", execution, sideCar)
+		}
+	}
+}
+
+// distance returns the largest difference of a channel.
+func distance(a, b color.RGBA) int {
+	abs := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
+	return max(abs(a.R, b.R), abs(a.G, b.G), abs(a.B, b.B))
+}
+
+// countWork reads from the processors' logs how many jobs computed, and how many
+// found their work done.
+func (d *deployment) countWork(t *testing.T, needed int) {
+	outcomes := map[string]int{}
+	for _, name := range []string{"resize", "detect", "filter"} {
+		for line := range strings.Lines(d.parts[name].output()) {
+			var job struct{ Msg, Outcome string }
+			if json.Unmarshal([]byte(line), &job) == nil && job.Msg == "job" {
+				outcomes[job.Outcome]++
+			}
+		}
+	}
+	t.Logf("%d steps needed; jobs by outcome: %v; work done twice: %d", needed, outcomes, outcomes["done"]-needed)
+}

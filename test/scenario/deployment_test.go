@@ -1,0 +1,145 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/notification"
+
+	realminio "imageflow.dev/test/minio"
+)
+
+// deployment is ImageFlow as on a cluster: every role and the broker a process
+// of its own, in front of a real MinIO. Each can be killed and comes again.
+type deployment struct {
+	system
+	parts map[string]*part
+}
+
+// part is one process that is started again and again.
+type part struct {
+	name  string
+	start func() *process
+
+	mu   sync.Mutex
+	runs []*process // the last one is alive
+}
+
+// serviceOf maps the Services that the manifests name to parts.
+var serviceOf = map[string]string{
+	"resize": "resize-grpc-service", "detect": "ai-detection-grpc-service", "filter": "filter-grpc-service",
+	"gateway": "grpc-gateway", "bridge": "bridge",
+}
+
+const bridgeToken = "bridge-token"
+
+// deploy starts everything; env goes to every role.
+func deploy(t *testing.T, env ...string) *deployment {
+	t.Helper()
+	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}}
+	for _, name := range parts {
+		d.addresses[name] = freeAddress(t)
+	}
+	d.startMinIO(t)
+	broker := []string{"broker", "--address", d.addresses["broker"], "--data", t.TempDir(), "--eventing", "eventing"}
+	for name, service := range serviceOf {
+		broker = append(broker, "--service", service+"="+d.url(name, ""))
+	}
+	d.add("broker", func() *process { return launch(t, "serving", nil, "imageflow-local", broker...) })
+	for name := range serviceOf {
+		environment := append(d.environment(name), env...)
+		d.add(name, func() *process { return launch(t, "serving", environment, "imageflow", name) })
+	}
+	for _, p := range d.parts {
+		p.restart(t)
+	}
+	return d
+}
+
+func (d *deployment) add(name string, start func() *process) {
+	d.parts[name] = &part{name: name, start: start}
+}
+
+// environment returns that of a role.
+func (d *deployment) environment(role string) []string {
+	host, port, _ := net.SplitHostPort(d.addresses[role])
+	return []string{
+		"HOST=" + host, "PORT=" + port, "DRAIN_DELAY=0s",
+		"MINIO_ENDPOINT=" + d.addresses["s3"], "MINIO_ACCESS_KEY=" + realminio.AccessKey, "MINIO_SECRET_KEY=" + realminio.SecretKey,
+		"MODEL_REPOSITORY=functions/detect/model/repository",
+		"BROKER_URL=" + d.url("broker", "/image-processing/default"), "BRIDGE_TOKEN=" + bridgeToken,
+		"RESIZE_GRPC_ENDPOINT=" + d.addresses["resize"], "AI_DETECTION_GRPC_ENDPOINT=" + d.addresses["detect"],
+		"FILTER_GRPC_ENDPOINT=" + d.addresses["filter"],
+	}
+}
+
+// restart kills the part, if it runs, and starts it again.
+func (p *part) restart(t *testing.T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.runs); n > 0 {
+		p.runs[n-1].kill(t)
+	}
+	p.runs = append(p.runs, p.start())
+}
+
+// startMinIO starts a MinIO that keeps its notifications on disk until the bridge
+// has taken them.
+func (d *deployment) startMinIO(t *testing.T) {
+	t.Helper()
+	server := realminio.Start(t,
+		"MINIO_NOTIFY_WEBHOOK_ENABLE_BRIDGE=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_BRIDGE="+d.url("bridge", "/notifications"),
+		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_BRIDGE=Bearer "+bridgeToken, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_BRIDGE="+t.TempDir())
+	d.addresses["s3"] = server.Address
+	d.s3 = client(t, server.Address, realminio.AccessKey, realminio.SecretKey)
+	d.makeBuckets(t, "arn:minio:sqs::BRIDGE:webhook")
+}
+
+// makeBuckets makes the buckets, and tells MinIO to tell the bridge of new
+// objects. Just after its start MinIO may not know the bridge yet.
+func (d *deployment) makeBuckets(t *testing.T, arn string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, name := range []string{bucket, "imageflow-dead-letters"} {
+		if err := d.s3.MakeBucket(ctx, name, minio.MakeBucketOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parsed, err := notification.NewArnFromString(arn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	webhook := notification.NewConfig(parsed)
+	webhook.AddEvents("s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload")
+	var config notification.Configuration
+	config.AddQueue(webhook)
+	eventually(t, "MinIO to know the bridge", func() bool {
+		return d.s3.SetBucketNotification(ctx, bucket, config) == nil
+	})
+}
+
+// output joins what all runs of a part have printed; none may be alive.
+func (p *part) output() string {
+	var all strings.Builder
+	for _, run := range p.runs {
+		fmt.Fprint(&all, run.output)
+	}
+	return all.String()
+}
+
+// stopAll ends the parts as an operator does.
+func (d *deployment) stopAll(t *testing.T) {
+	t.Helper()
+	for name, p := range d.parts {
+		if err := p.runs[len(p.runs)-1].stop(t); err != nil {
+			t.Errorf("the end of %s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package scenario
+
+import (
+	"image"
+	"net"
+	"slices"
+	"testing"
+)
+
+// TestASecondChainTakesNoCode: one more file of Triggers makes thumbnails of what
+// lies under a prefix, beside the chain of the rest.
+func TestASecondChainTakesNoCode(t *testing.T) {
+	s := localWith(t, "--eventing", "eventing", "--eventing", "eventing/examples")
+	s.put(t, "thumbnails/2026/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))
+	s.put(t, "uploads/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))
+	for _, key := range []string{"thumbnails/2026/cat.jpg", "uploads/cat.jpg"} {
+		eventually(t, "the tag of a completed chain", func() bool { return s.tag(t, key) == "completed" })
+	}
+	if got := s.size(t, "thumbnails/2026/cat_resize.jpg"); got != image.Pt(160, 120) {
+		t.Errorf("the thumbnail is %v, want 160×120", got)
+	}
+	want := []string{"thumbnails/2026/cat.jpg", "thumbnails/2026/cat_resize.jpg", "thumbnails/2026/cat_resize.json"}
+	if got := s.keys(t, "thumbnails/"); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("keys %q, want %q", got, want)
+	}
+	if got := s.size(t, "uploads/cat_filter.jpg"); got != image.Pt(800, 600) {
+		t.Errorf("the other chain's output is %v, want 800×600", got)
+	}
+}
+
+// localWith starts the whole system with more flags.
+func localWith(t *testing.T, flags ...string) *system {
+	t.Helper()
+	s := &system{addresses: map[string]string{}}
+	args := append([]string{"--data", t.TempDir()}, flags...)
+	for _, part := range parts {
+		s.addresses[part] = freeAddress(t)
+		_, port, _ := net.SplitHostPort(s.addresses[part])
+		args = append(args, "--"+part+"-port", port)
+	}
+	s.process = launch(t, "ImageFlow is running", nil, "imageflow-local", args...)
+	s.s3 = client(t, s.addresses["s3"], accessKey, secretKey)
+	return s
+}
