@@ -14,12 +14,13 @@ import (
 
 // settings of local mode.
 type settings struct {
-	data, models, eventing, library string
-	image                           string
-	host, bucket                    string
-	accessKey, secretKey            string
-	verbose                         bool
-	ports                           map[string]*int
+	data, models, library string
+	eventing              *folders
+	image                 string
+	host, bucket          string
+	accessKey, secretKey  string
+	verbose               bool
+	ports                 map[string]*int
 }
 
 // listeners lists what gets a port of its own.
@@ -42,7 +43,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	}
 	f.StringVar(&s.data, "data", "data", "`folder` of the objects and the queue")
 	f.StringVar(&s.models, "models", "functions/detect/model/repository", "`folder` of models: <name>/<version>/model.onnx")
-	f.StringVar(&s.eventing, "eventing", "eventing", "`folder` of the broker's and the triggers' manifests")
+	s.eventing = eventingFlag(f)
 	f.StringVar(&s.library, "onnxruntime", "", "shared library of ONNX Runtime (default $ONNXRUNTIME_LIB)")
 	f.StringVar(&s.image, "image", "", "`picture` to send through the chain at the start")
 	f.StringVar(&s.host, "host", "127.0.0.1", "address to listen on")
@@ -65,7 +66,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 // settlePaths makes the paths independent of the working directory, which the
 // S3 server changes.
 func (s *settings) settlePaths() (err error) {
-	for _, path := range []*string{&s.data, &s.models, &s.eventing, &s.library, &s.image} {
+	for _, path := range []*string{&s.data, &s.models, &s.library, &s.image} {
 		if *path == "" {
 			continue
 		}

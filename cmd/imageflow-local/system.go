@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
@@ -54,6 +53,13 @@ type system struct {
 // start starts the parts in an order in which none misses another: what is
 // called before who calls.
 func start(ctx context.Context, s *settings, console *console) (_ *system, err error) {
+	manifests, err := s.eventing.manifests()
+	if err == nil {
+		err = manifests.Add([]byte(consoleTrigger))
+	}
+	if err != nil {
+		return nil, err
+	}
 	sys := &system{}
 	defer func() {
 		if err != nil {
@@ -80,7 +86,7 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	if err := sys.startRoles(s, token); err != nil {
 		return nil, err
 	}
-	return sys, sys.startBroker(ctx, s)
+	return sys, sys.startBroker(ctx, s, manifests)
 }
 
 // startRoles listens as every role, and begins to serve.
@@ -135,14 +141,7 @@ func adapt(config role.Config, s *settings, name, token string) {
 	}
 }
 
-func (sys *system) startBroker(ctx context.Context, s *settings) error {
-	manifests, err := broker.ReadManifests(os.DirFS(s.eventing))
-	if err != nil {
-		return fmt.Errorf("folder %s: %w", s.eventing, err)
-	}
-	if err := manifests.Add([]byte(consoleTrigger)); err != nil {
-		return err
-	}
+func (sys *system) startBroker(ctx context.Context, s *settings, manifests *broker.Manifests) (err error) {
 	sys.broker, err = broker.Start(ctx, broker.Config{
 		Address: s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
 		Resolve: func(_, service string) (string, bool) {
@@ -173,16 +172,19 @@ func (sys *system) wait(ctx context.Context) error {
 	}
 }
 
-// stop ends the parts: the roles finish what they are at while the store still
-// answers; what the broker had in its hands comes again at the next start.
+// stop ends the parts: the broker first, or it would use up the events' tries at
+// roles that are gone; then the roles, which finish what they are at while the
+// store still answers.
 func (sys *system) stop() error {
 	var err error
+	if sys.broker != nil {
+		limit, cancel := context.WithTimeout(context.Background(), brokerDrain)
+		defer cancel()
+		err = sys.broker.Shutdown(limit)
+	}
 	if sys.roles != nil {
 		sys.drain()
-		err = sys.roles.Wait()
-	}
-	if sys.broker != nil {
-		sys.broker.Close()
+		err = errors.Join(err, sys.roles.Wait())
 	}
 	if sys.s3 != nil {
 		err = errors.Join(err, sys.s3.Close())

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTheStepsOfTheRepository: what is shipped asks its processors for what they
+// can do.
+func TestTheStepsOfTheRepository(t *testing.T) {
+	m, err := folders{"../../eventing", "../../eventing/examples"}.manifests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for step := range m.Steps() {
+		if stepChecks[services[step.Service]] != nil {
+			checked++
+		}
+	}
+	if checked != 4 {
+		t.Errorf("%d steps were checked, want 4", checked)
+	}
+}
+
+const oneStep = `
+apiVersion: eventing.knative.dev/v1
+kind: Broker
+metadata: {name: default, namespace: image-processing}
+---
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: step, namespace: image-processing}
+spec:
+  broker: default
+  subscriber:
+    ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: %s}
+    uri: %s
+`
+
+func TestWrongStepsAreNamed(t *testing.T) {
+	const resize, detect, filter = "resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service"
+	for _, c := range []struct{ service, uri, names string }{
+		{resize, "/?target_width=99999", "target_width: "},
+		{resize, "/?target_width=800&target_heigth=600", "target_heigth: no such parameter"},
+		{resize, "/?target_width=wide", "target_width: "},
+		{resize, "/", "target_width and target_height"},
+		{resize, "/?target_width=800&quality=SUPERB", "quality: "},
+		{resize, "/resize?target_width=800", "not at /resize"},
+		{detect, "/?confidence_threshold=2", "confidence_threshold: "},
+		{detect, "/?nms_threshold=NaN", "nms_threshold: "},
+		{filter, "/?intensity=1", "filter_type: "},
+		{filter, "/?filter_type=FILTER_TYPE_BRIGHTNESS&intensity=3", "intensity: "},
+		{filter, "/?filter_type=FILTER_TYPE_SHARPEN&intensity=1&parameters[sigma]=9", "parameters: "},
+		{detect, "/?draw_boxes=true", ""},
+		{detect, "''", ""},
+		{"bridge", "/completed?target_width=99999", ""},
+		{"somebody-elses", "/?target_width=99999", ""},
+	} {
+		dir := t.TempDir()
+		text := fmt.Sprintf(oneStep, c.service, c.uri)
+		if err := os.WriteFile(filepath.Join(dir, "step.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := folders{dir}.manifests()
+		want := "step.yaml: Trigger image-processing/step: spec.subscriber.uri: "
+		switch {
+		case c.names == "":
+			if err != nil {
+				t.Errorf("%s%s: %v", c.service, c.uri, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), c.names):
+			t.Errorf("%s%s: got %v, want an error with %q and %q", c.service, c.uri, err, want, c.names)
+		}
+	}
+}
+
+// TestEventingFolders: given several times or with commas, they add up.
+func TestEventingFolders(t *testing.T) {
+	for _, args := range [][]string{
+		{"--eventing", "../../eventing", "--eventing", "../../eventing/examples"},
+		{"--eventing", "../../eventing,../../eventing/examples"},
+	} {
+		f := flag.NewFlagSet("", flag.ContinueOnError)
+		given := eventingFlag(f)
+		if err := f.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := given.manifests(); err != nil || len(slices.Collect(m.Steps())) != 6 {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	if _, err := (folders{"../../eventing", "nowhere"}).manifests(); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("a folder that is missing: %v", err)
+	}
+}
