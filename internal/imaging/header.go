@@ -14,9 +14,9 @@ type Header struct {
 	Orientation int
 	// Alpha tells whether the picture may have transparent pixels.
 	Alpha bool
-	// profile tells whether it has an ICC profile; cmyk, whether its colours are
-	// inks.
-	profile, cmyk bool
+	// colours is how many channels it has beside alpha: 1 is grey, 4 are inks.
+	// profile is how many its ICC profile is for, 0 without one that is used.
+	colours, profile int
 	// Animated tells whether there are further frames or pages; only the first is
 	// used.
 	Animated bool
@@ -103,6 +103,15 @@ func (l Limits) check(h Header) error {
 		return invalid("%d×%d pixels: more than the %d that are taken", h.Width, h.Height, l.MaxPixels)
 	}
 	return nil
+}
+
+// profileColours returns how many channels an ICC profile is for, from the colour
+// space in its header; 0 for inks, which libvips sees to, and for nonsense.
+func profileColours(icc []byte) int {
+	if len(icc) < 20 {
+		return 0
+	}
+	return map[string]int{"GRAY": 1, "RGB ": 3}[string(icc[16:20])]
 }
 
 func truncated(f Format) error { return invalid("truncated %s: the file ends too early", f) }

@@ -31,7 +31,8 @@ type Quality int
 const (
 	// Fast shrinks while decoding as far as it can, then filters.
 	Fast Quality = iota
-	// Good leaves at least 1.5 times the size to the Lanczos3 filter.
+	// Good leaves at least 1.5 times the size to the Lanczos3 filter. Where the
+	// decoder's part does not divide a side, up to 7 pixels at its end are lost.
 	Good
 	// Best decodes in full and filters with Lanczos3 alone.
 	Best

@@ -36,11 +36,11 @@ func parseJPEG(data []byte, h *Header) error {
 			}
 			h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 			h.Width = int(binary.BigEndian.Uint16(segment[3:]))
-			h.cmyk = segment[5] == 4
+			h.colours = int(segment[5])
 		case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
 			h.Orientation = exifOrientation(segment[6:])
-		case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00")):
-			h.profile = true
+		case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part
+			h.profile = profileColours(segment[min(14, len(segment)):])
 		case marker == 0xda: // start of scan
 			return jpegTail(data[at+2+length:], h)
 		case marker == 0xd9:

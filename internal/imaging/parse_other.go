@@ -2,7 +2,9 @@ package imaging
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
+	"io"
 )
 
 // parsePNG walks the chunks up to the first of the picture's data (ISO/IEC
@@ -17,7 +19,10 @@ func parsePNG(data []byte, h *Header) error {
 	}
 	h.Width = int(binary.BigEndian.Uint32(data[16:]))
 	h.Height = int(binary.BigEndian.Uint32(data[20:]))
-	h.Alpha = data[25]&4 != 0
+	h.Alpha, h.colours = data[25]&4 != 0, 3
+	if data[25]&2 == 0 {
+		h.colours = 1
+	}
 	for at := int64(8); ; {
 		if at+12 > int64(len(data)) {
 			return truncated(PNG)
@@ -32,7 +37,7 @@ func parsePNG(data []byte, h *Header) error {
 		case "tRNS":
 			h.Alpha = true
 		case "iCCP":
-			h.profile = true
+			h.profile = pngProfile(data[at+8 : at+8+length])
 		case "acTL":
 			h.Animated = true
 		case "eXIf":
@@ -44,6 +49,22 @@ func parsePNG(data []byte, h *Header) error {
 	}
 }
 
+// pngProfile looks into a compressed profile, which stands behind its name and
+// the method of compression.
+func pngProfile(chunk []byte) int {
+	name := bytes.IndexByte(chunk, 0)
+	if name < 0 || name+2 > len(chunk) {
+		return 0
+	}
+	inflated, err := zlib.NewReader(bytes.NewReader(chunk[name+2:]))
+	if err != nil {
+		return 0
+	}
+	head := make([]byte, 20)
+	_, _ = io.ReadFull(inflated, head) // what is missing stays zero: no profile
+	return profileColours(head)
+}
+
 // parseWebP reads the chunks of the RIFF container (RFC 9649).
 func parseWebP(data []byte, h *Header) error {
 	if len(data) < 25 {
@@ -52,6 +73,7 @@ func parseWebP(data []byte, h *Header) error {
 	if int64(binary.LittleEndian.Uint32(data[4:]))+8 > int64(len(data)) {
 		return truncated(WebP)
 	}
+	h.colours = 3
 	payload, kind := data[20:], string(data[12:16])
 	if len(payload) < 10 && kind != "VP8L" {
 		return truncated(WebP)
@@ -71,9 +93,10 @@ func parseWebP(data []byte, h *Header) error {
 		h.Width, h.Height = int(bits&0x3fff)+1, int(bits>>14&0x3fff)+1
 		h.Alpha = bits>>28&1 != 0
 	case "VP8X":
-		h.profile, h.Alpha, h.Animated = payload[0]&0x20 != 0, payload[0]&0x10 != 0, payload[0]&0x02 != 0
+		h.Alpha, h.Animated = payload[0]&0x10 != 0, payload[0]&0x02 != 0
 		h.Width, h.Height = uint24(payload[4:])+1, uint24(payload[7:])+1
-		h.Orientation = webpOrientation(data)
+		h.Orientation = exifOrientation(bytes.TrimPrefix(webpChunk(data, "EXIF"), []byte("Exif\x00\x00")))
+		h.profile = profileColours(webpChunk(data, "ICCP"))
 	default:
 		return invalid("corrupt webp: no picture chunk")
 	}
@@ -82,19 +105,19 @@ func parseWebP(data []byte, h *Header) error {
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// webpOrientation finds the EXIF chunk, which lies behind the picture.
-func webpOrientation(data []byte) int {
+// webpChunk returns what a chunk of the container holds, nil where there is none.
+func webpChunk(data []byte, kind string) []byte {
 	for at := int64(12); at+8 <= int64(len(data)); {
 		length := int64(binary.LittleEndian.Uint32(data[at+4:]))
 		if at+8+length > int64(len(data)) {
-			return 1
+			return nil
 		}
-		if string(data[at:at+4]) == "EXIF" {
-			return exifOrientation(bytes.TrimPrefix(data[at+8:at+8+length], []byte("Exif\x00\x00")))
+		if string(data[at:at+4]) == kind {
+			return data[at+8 : at+8+length]
 		}
 		at += 8 + length + length&1
 	}
-	return 1
+	return nil
 }
 
 // parseGIF walks the blocks of a GIF89a up to its trailer.
@@ -103,7 +126,7 @@ func parseGIF(data []byte, h *Header) error {
 		return truncated(GIF)
 	}
 	h.Width, h.Height = gifScreen(data)
-	h.Alpha = true
+	h.Alpha, h.colours = true, 3
 	frames := 0
 	for at := 13 + colorTable(data[10]); at < len(data); {
 		switch data[at] {
@@ -131,17 +154,17 @@ func parseGIF(data []byte, h *Header) error {
 }
 
 // gifScreen returns the size of the logical screen as libvips' reader takes it:
-// it believes no size that was once common among monitors, nor one above 2048,
+// it believes no size that was once common among monitors, nor 0 or above 2048,
 // and goes by the first frame instead.
 func gifScreen(data []byte) (width, height int) {
 	width = int(binary.LittleEndian.Uint16(data[6:]))
 	height = int(binary.LittleEndian.Uint16(data[8:]))
 	switch [2]int{width, height} {
-	case [2]int{0, 0}, [2]int{640, 480}, [2]int{640, 512}, [2]int{800, 600},
+	case [2]int{640, 480}, [2]int{640, 512}, [2]int{800, 600},
 		[2]int{1024, 768}, [2]int{1280, 1024}, [2]int{1600, 1200}:
 		return 1, 1
 	}
-	if width > 2048 || height > 2048 {
+	if width == 0 || height == 0 || width > 2048 || height > 2048 {
 		return 1, 1
 	}
 	return width, height

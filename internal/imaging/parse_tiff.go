@@ -94,6 +94,15 @@ func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, 
 	return values, nil
 }
 
+// bytes returns an entry's value of single bytes, nil where it is none.
+func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
+	at, length := int64(order.Uint32(e.value)), int64(e.count)
+	if length <= 4 || at+length > int64(len(data)) {
+		return nil
+	}
+	return data[at : at+length]
+}
+
 // parseTIFF reads the first directory and checks that all of its strips or
 // tiles lie within the file.
 func parseTIFF(data []byte, h *Header) error {
@@ -107,6 +116,9 @@ func parseTIFF(data []byte, h *Header) error {
 			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff's choice may not be ours
 		}
 		fields[e.tag] = nil
+		if e.tag == tagProfile {
+			h.profile = profileColours(e.bytes(data, order))
+		}
 		if !slices.Contains(tiffTags, e.tag) {
 			continue
 		}
@@ -114,7 +126,6 @@ func parseTIFF(data []byte, h *Header) error {
 			return truncated(TIFF)
 		}
 	}
-	_, h.profile = fields[tagProfile]
 	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
 	h.Orientation = fields.number(tagOrientation, 1)
 	next := int64(order.Uint32(data[4:])) + 2 + 12*int64(len(entries))
@@ -145,16 +156,16 @@ func (f tiffFields) number(tag uint16, otherwise int) int {
 // samples reads what a pixel consists of, and refuses what makes pixels far
 // larger than the limits reckon with.
 func (f tiffFields) samples(h *Header) error {
-	colours := 3
+	h.colours = 3
 	switch f.number(tagPhotometric, -1) {
 	case photometricInks:
-		colours, h.cmyk = 4, true
+		h.colours = 4
 	case 0, 1, 3: // grey, and a palette
-		colours = 1
+		h.colours = 1
 	}
 	samples := f.number(tagSamplesPerPixel, 1)
-	h.Alpha = samples > colours
-	if samples > colours+1 {
+	h.Alpha = samples > h.colours
+	if samples > h.colours+1 {
 		return invalid("tiff of %d samples a pixel: colours and one for transparency are taken", samples)
 	}
 	for _, bits := range f[tagBits] {

@@ -67,34 +67,25 @@ func (p *Pixels) Opaque() bool {
 	return true
 }
 
-// resized returns the picture at another size: what shrinks both sides is
-// filtered with Lanczos3, anything else with k. A picture with alpha must be
-// premultiplied.
+// resized returns the picture at another size: what shrinks a little on both
+// sides is filtered with Lanczos3 by libvips, which is faster, anything else with
+// k. A picture with alpha must be premultiplied.
 func (p *Pixels) resized(width, height int, k kernel) (*Pixels, error) {
-	for width < p.Width && height < p.Height {
-		// bimg would shrink by a box above this factor; two steps do not.
-		w, h := max(width, ceilDiv(p.Width, maxReduction)), max(height, ceilDiv(p.Height, maxReduction))
-		o := options(TIFF)
-		o.Width, o.Height, o.Force, o.Interpolator = w, h, true, bimg.Nohalo
-		data, err := reprocess(p.carrier, o)
-		if err != nil {
-			return nil, err
-		}
-		if p, err = readCarrier(data); err != nil {
-			return nil, err
-		}
+	if width >= p.Width || height >= p.Height || p.Width > maxReduction*width || p.Height > maxReduction*height {
+		return p.resample(width, height, k), nil
 	}
-	if p.Width != width || p.Height != height {
-		p = p.resample(width, height, k)
+	o := options(TIFF)
+	o.Width, o.Height, o.Force, o.Interpolator = width, height, true, bimg.Nohalo
+	data, err := reprocess(p.carrier, o)
+	if err != nil {
+		return nil, err
 	}
-	return p, nil
+	return readCarrier(data)
 }
 
 // maxReduction is the largest factor that bimg's Nohalo leaves to libvips'
-// reduction by Lanczos3.
+// reduction by Lanczos3; beyond it there would be a box first.
 const maxReduction = 3
-
-func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 var errCarrier = errors.New("libvips gave an unexpected TIFF")
 

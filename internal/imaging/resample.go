@@ -52,7 +52,8 @@ func (k kernel) taps(from, to int) []taps {
 }
 
 // resample returns the picture at another size. It does what bimg cannot: bimg
-// enlarges half a pixel off, and cannot shrink one side alone.
+// enlarges half a pixel off and cannot shrink one side alone, and libvips' sums
+// in fixed point darken what shrinks a lot.
 func (p *Pixels) resample(width, height int, k kernel) *Pixels {
 	out := NewPixels(width, height, p.Channels)
 	columns, n := k.taps(p.Width, width), p.Channels

@@ -48,8 +48,11 @@ func options(f Format) bimg.Options {
 // process is one call to bimg on a picture from outside: colours become sRGB,
 // eight bits a channel.
 func (m *Image) process(o bimg.Options) ([]byte, error) {
-	if m.profile && !m.cmyk {
+	if m.profile > 0 && m.profile == m.colours {
 		o.OutputICC = "srgb"
+		if m.colours == 1 { // made RGB first, grey pictures come out with five channels
+			o.Interpretation = bimg.InterpretationBW
+		}
 	}
 	out, err := bimg.Resize(m.data, o)
 	if err != nil {

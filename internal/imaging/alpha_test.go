@@ -1,0 +1,139 @@
+package imaging_test
+
+import (
+	"image/color"
+	"testing"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// disc is opaque red on transparent green: any green that shows is a fringe.
+func disc(side int) []uint8 {
+	m := flat(side, side, color.NRGBA{0, 255, 0, 0})
+	for y := range side {
+		for x := range side {
+			if dx, dy := 2*x+1-side, 2*y+1-side; 4*(dx*dx+dy*dy) < side*side*3 {
+				m.SetNRGBA(x, y, color.NRGBA{255, 0, 0, 255})
+			}
+		}
+	}
+	return m.Pix
+}
+
+func discPNG(t testing.TB, side int) []byte {
+	m := flat(side, side, color.NRGBA{})
+	copy(m.Pix, disc(side))
+	return asPNG(t, m)
+}
+
+// checkDisc finds fringes, and that the disc is where it was.
+func checkDisc(t *testing.T, p *imaging.Pixels) {
+	t.Helper()
+	if p.Channels != 4 {
+		t.Fatalf("got %d channels, want 4", p.Channels)
+	}
+	soft := 0
+	for i := 0; i < len(p.Pix); i += 4 {
+		r, g, b, a := p.Pix[i], p.Pix[i+1], p.Pix[i+2], p.Pix[i+3]
+		if a >= 8 && (r < 200 || g > 40 || b > 40) {
+			t.Fatalf("pixel %d is %v: a fringe", i/4, p.Pix[i:i+4])
+		}
+		if a > 0 && a < 255 {
+			soft++
+		}
+	}
+	if soft == 0 {
+		t.Error("the edge is hard: nothing was mixed")
+	}
+	if middle := p.Pix[4*(p.Height/2*p.Width+p.Width/2):]; middle[3] != 255 {
+		t.Errorf("the middle is %v", middle[:4])
+	}
+	if p.Pix[3] != 0 {
+		t.Errorf("the corner is %v", p.Pix[:4])
+	}
+}
+
+func TestAlphaHasNoFringes(t *testing.T) {
+	data := discPNG(t, 120)
+	for _, side := range []int{50, 13, 200} {
+		for q := imaging.Fast; q <= imaging.Best; q++ {
+			checkDisc(t, resized(t, data, side, side, q))
+		}
+	}
+	webp, err := open(t, discPNG(t, 400)).Convert(imaging.WebP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := resized(t, webp.Data, 40, 40, imaging.Good); p.Channels != 4 {
+		t.Errorf("WebP: got %d channels, want 4", p.Channels)
+	}
+}
+
+// TestAlphaToJPEG lays transparent pixels on white.
+func TestAlphaToJPEG(t *testing.T) {
+	m := open(t, discPNG(t, 480))
+	for name, e := range everyWay(t, m, imaging.JPEG) {
+		p := pixels(t, e.Data)
+		for what, at := range map[string]int{"corner": 0, "middle": p.Height/2*p.Width + p.Width/2} {
+			want := map[string][3]int{"corner": {255, 255, 255}, "middle": {255, 0, 0}}[what]
+			for c := range 3 {
+				if got := int(p.Pix[3*at+c]); got < want[c]-6 || got > want[c]+6 {
+					t.Errorf("%s: the %s is %v, want %v", name, what, p.Pix[3*at:3*at+3], want)
+				}
+			}
+		}
+	}
+}
+
+// TestBlurKeepsAlpha: a blur moves colours and leaves the shape.
+func TestBlurKeepsAlpha(t *testing.T) {
+	data := asPNG(t, noisy(60, 40))
+	e, err := open(t, data).Blur(2, imaging.PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, before := pixels(t, e.Data), pixels(t, data)
+	changed := 0
+	for i := 0; i < len(before.Pix); i += 4 {
+		if got.Pix[i+3] != before.Pix[i+3] {
+			t.Fatalf("pixel %d: alpha is %d, want %d", i/4, got.Pix[i+3], before.Pix[i+3])
+		}
+		if got.Pix[i] != before.Pix[i] {
+			changed++
+		}
+	}
+	if changed < 2000 {
+		t.Errorf("only %d of 2400 pixels changed", changed)
+	}
+	e, err = open(t, discPNG(t, 60)).Blur(3, imaging.PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pixels(t, e.Data)
+	for i := 0; i < len(p.Pix); i += 4 {
+		if p.Pix[i+3] == 255 && p.Pix[i+1] > 8 {
+			t.Fatalf("pixel %d is %v: green came in from where nothing shows", i/4, p.Pix[i:i+4])
+		}
+	}
+}
+
+func TestBlurKeepsFlatColour(t *testing.T) {
+	for _, sigma := range []float64{0.3, 1, 5, 20} {
+		for name, data := range map[string][]byte{
+			"opaque": asPNG(t, flat(64, 48, color.NRGBA{90, 150, 210, 255})),
+			"clear":  asPNG(t, flat(64, 48, color.NRGBA{90, 150, 210, 128})),
+			"turned": withOrientation(asJPEG(t, flat(48, 64, color.NRGBA{90, 150, 210, 255})), 6),
+		} {
+			e, err := open(t, data).Blur(sigma, imaging.PNG)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, before := pixels(t, e.Data), pixels(t, data)
+			for i := range p.Pix {
+				if d := int(p.Pix[i]) - int(before.Pix[i]); d < -2 || d > 2 {
+					t.Fatalf("%s, sigma %g: byte %d is %d, want %d", name, sigma, i, p.Pix[i], before.Pix[i])
+				}
+			}
+		}
+	}
+}

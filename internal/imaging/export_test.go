@@ -1,0 +1,4 @@
+package imaging
+
+// ReadCarrier is for the tests.
+var ReadCarrier = readCarrier

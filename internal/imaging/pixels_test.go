@@ -1,0 +1,137 @@
+package imaging_test
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"testing"
+
+	"github.com/h2non/bimg"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// TestPixelsAreBitExact sends pixels through the carrier and PNG and back.
+func TestPixelsAreBitExact(t *testing.T) {
+	for _, size := range [][2]int{{1, 1}, {1, 300}, {300, 1}, {67, 45}, {700, 500}} {
+		opaque, clear := detailed(size[0], size[1]), noisy(size[0], size[1])
+		checkExact(t, pixels(t, asPNG(t, opaque)), opaque)
+		checkExact(t, pixels(t, asPNG(t, clear)), clear)
+		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {
+			e, err := pixels(t, asPNG(t, clear)).Encode(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkExact(t, pixels(t, e.Data), clear)
+		}
+	}
+}
+
+func checkExact(t *testing.T, p *imaging.Pixels, want *image.NRGBA) {
+	t.Helper()
+	if p.Width != want.Rect.Dx() || p.Height != want.Rect.Dy() || len(p.Pix) != p.Width*p.Height*p.Channels {
+		t.Fatalf("got %d×%d×%d in %d bytes, want %v", p.Width, p.Height, p.Channels, len(p.Pix), want.Rect)
+	}
+	for i := range p.Width * p.Height {
+		if got := p.Pix[p.Channels*i:][:p.Channels]; !bytes.Equal(got, want.Pix[4*i:][:p.Channels]) {
+			t.Fatalf("pixel %d is %v, want %v", i, got, want.Pix[4*i:4*i+4])
+		}
+	}
+}
+
+// TestEncode writes every format with and without alpha; AVIF is read by
+// libvips alone.
+func TestEncode(t *testing.T) {
+	for _, f := range writable {
+		if !f.Writable() {
+			t.Errorf("%s is not writable", f)
+		}
+		for name, m := range map[string]*image.NRGBA{"opaque": detailed(70, 50), "clear": noisy(70, 50), "one pixel": noisy(1, 1)} {
+			data := encoded(t, m, f)
+			if f == imaging.AVIF {
+				var err error
+				if data, err = bimg.Resize(data, bimg.Options{Type: bimg.PNG, NoAutoRotate: true}); err != nil {
+					t.Errorf("%s %s: %v", name, f, err)
+					continue
+				}
+			}
+			if p := pixels(t, data); p.Width != m.Rect.Dx() || p.Height != m.Rect.Dy() {
+				t.Errorf("%s %s: got %d×%d, want %v", name, f, p.Width, p.Height, m.Rect)
+			}
+		}
+	}
+	if imaging.GIF.Writable() || imaging.GIF.Output() != imaging.PNG || imaging.WebP.Output() != imaging.WebP {
+		t.Error("a GIF is written as PNG, anything else as itself")
+	}
+}
+
+// TestPixelsAreTheCarrier: what is painted is what is written, and what was
+// written stays.
+func TestPixelsAreTheCarrier(t *testing.T) {
+	for name, p := range map[string]*imaging.Pixels{"decoded": pixels(t, asPNG(t, detailed(40, 30))), "new": imaging.NewPixels(40, 30, 3)} {
+		copy(p.Pix[3*(7*40+9):], []byte{1, 2, 3})
+		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {
+			e, err := p.Encode(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(p.Pix[3*(7*40+9):], []byte{9, 9, 9})
+			if got := [3]byte(pixels(t, e.Data).Pix[3*(7*40+9):]); got != [3]byte{1, 2, 3} {
+				t.Errorf("%s as %s: got %v, want [1 2 3]", name, f, got)
+			}
+			copy(p.Pix[3*(7*40+9):], []byte{1, 2, 3})
+		}
+	}
+}
+
+func TestReadCarrierRefusesGarbage(t *testing.T) {
+	whole := encoded(t, noisy(9, 7), imaging.TIFF)
+	if _, err := imaging.ReadCarrier(whole); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole {
+		if p, err := imaging.ReadCarrier(bytes.Clone(whole[:n])); err == nil {
+			t.Fatalf("cut to %d of %d bytes: taken as %d×%d", n, len(whole), p.Width, p.Height)
+		}
+	}
+	for at := range 8 + 2 + 12*11 {
+		for _, b := range []byte{0, 1, 0x7f, 0xff} {
+			data := bytes.Clone(whole)
+			data[at] = b
+			p, err := imaging.ReadCarrier(data)
+			if err == nil && len(p.Pix) != p.Width*p.Height*p.Channels {
+				t.Fatalf("byte %d as %d: %d×%d×%d in %d bytes", at, b, p.Width, p.Height, p.Channels, len(p.Pix))
+			}
+		}
+	}
+}
+
+func TestConvert(t *testing.T) {
+	data := withOrientation(asJPEG(t, detailed(64, 48)), 6)
+	m := open(t, data)
+	same, err := m.Convert(imaging.JPEG)
+	if err != nil || !bytes.Equal(same.Data, data) || same.Width != 48 || same.Height != 64 {
+		t.Errorf("to its own format: got %d bytes of %d×%d (%v), want the same", len(same.Data), same.Width, same.Height, err)
+	}
+	other, err := m.Convert(imaging.PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config, err := png.DecodeConfig(bytes.NewReader(other.Data)); err != nil || config.Width != 48 || config.Height != 64 {
+		t.Errorf("to PNG: got %+v (%v), want 48×64", config, err)
+	}
+}
+
+func TestFormatOf(t *testing.T) {
+	for text, want := range map[string]imaging.Format{
+		"image/jpeg": imaging.JPEG, ".JPG": imaging.JPEG, "jpe": imaging.JPEG, "Image/PNG": imaging.PNG,
+		"tif": imaging.TIFF, "webp": imaging.WebP, "avif": imaging.AVIF, "": "", "svg": "", "image/": "",
+	} {
+		if got, ok := imaging.FormatOf(text); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", text, got, ok, want)
+		}
+	}
+	if got := imaging.JPEG.MediaType() + " " + imaging.JPEG.Extension(); got != "image/jpeg jpg" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,143 @@
+package imaging_test
+
+import (
+	"image"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"golang.org/x/image/draw"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// reference resizes in double precision with Lanczos3.
+func reference(m *imaging.Pixels, width, height int) *image.NRGBA {
+	lanczos3 := &draw.Kernel{Support: 3, At: func(d float64) float64 {
+		if d == 0 {
+			return 1
+		}
+		return 3 * math.Sin(math.Pi*d) * math.Sin(math.Pi*d/3) / (math.Pi * math.Pi * d * d)
+	}}
+	from := image.NewNRGBA(image.Rect(0, 0, m.Width, m.Height))
+	for i := range m.Width * m.Height {
+		copy(from.Pix[4*i:], []byte{0, 0, 0, 255})
+		copy(from.Pix[4*i:], m.Pix[m.Channels*i:][:m.Channels])
+	}
+	to := image.NewNRGBA(image.Rect(0, 0, width, height))
+	lanczos3.Scale(to, to.Bounds(), from, from.Bounds(), draw.Src, nil)
+	return to
+}
+
+// psnr compares colours, in dB; 99 where they are equal.
+func psnr(got *imaging.Pixels, want *image.NRGBA) float64 {
+	var sum float64
+	for i := range got.Width * got.Height {
+		for c := range 3 {
+			d := float64(got.Pix[got.Channels*i+c]) - float64(want.Pix[4*i+c])
+			sum += d * d
+		}
+	}
+	return math.Min(99, 10*math.Log10(255*255*float64(3*got.Width*got.Height)/sum))
+}
+
+func resized(t testing.TB, data []byte, width, height int, q imaging.Quality) *imaging.Pixels {
+	t.Helper()
+	e, err := open(t, data).Resize(width, height, q, imaging.PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pixels(t, e.Data)
+	if p.Width != width || p.Height != height || e.Width != width || e.Height != height {
+		t.Fatalf("got %d×%d, said %d×%d, want %d×%d", p.Width, p.Height, e.Width, e.Height, width, height)
+	}
+	return p
+}
+
+// TestResizeFidelity bounds each quality some 3 dB below what it measured, on a
+// picture with details at the limit of what the smaller one can hold.
+func TestResizeFidelity(t *testing.T) {
+	small, large, odd := detailed(600, 450), detailed(1600, 1200), detailed(1001, 801)
+	for _, test := range []struct {
+		name          string
+		data          []byte
+		width, height int
+		fast, good    float64 // dB; the best is the same everywhere
+	}{
+		{"png by a whole number", asPNG(t, small), 200, 150, 37, 48},
+		{"png by a fraction", asPNG(t, small), 173, 131, 37, 48},
+		{"png by ten", asPNG(t, small), 60, 45, 28, 48},
+		{"png enlarged", asPNG(t, small), 1000, 750, 40, 48},
+		{"png enlarged a little", asPNG(t, small), 607, 455, 40, 48},
+		{"png one side alone", asPNG(t, small), 600, 50, 28, 48},
+		{"png wider and lower", asPNG(t, small), 900, 90, 29, 48},
+		{"png squeezed", asPNG(t, small), 400, 30, 28, 48},
+		{"jpeg by a whole number", asJPEG(t, large), 400, 300, 39, 45},
+		{"jpeg by a fraction", asJPEG(t, large), 333, 250, 41, 45},
+		{"jpeg of odd size by ten", asJPEG(t, odd), 100, 80, 27, 28},
+		{"jpeg by ten", asJPEG(t, detailed(1000, 800)), 100, 80, 32, 45},
+		{"jpeg by thirty", asJPEG(t, detailed(1200, 960)), 40, 32, 28, 45},
+		{"png by thirty", asPNG(t, detailed(1200, 960)), 40, 32, 25, 48},
+		{"jpeg squeezed", asJPEG(t, large), 800, 60, 27, 48},
+	} {
+		want := reference(pixels(t, test.data), test.width, test.height)
+		for q, least := range map[imaging.Quality]float64{imaging.Fast: test.fast, imaging.Good: test.good, imaging.Best: 48} {
+			got := psnr(resized(t, test.data, test.width, test.height, q), want)
+			t.Logf("%s, quality %d: %.1f dB", test.name, q, got)
+			if got < least {
+				t.Errorf("%s, quality %d: %.1f dB, want at least %.0f", test.name, q, got, least)
+			}
+		}
+	}
+}
+
+// TestResizeToAnySize gives exactly the size asked for, however thin, in every
+// quality.
+func TestResizeToAnySize(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	side := func() int { return int(math.Exp(random.Float64() * math.Log(400))) }
+	for i := range 60 {
+		m := detailed(side(), side())
+		data := asPNG(t, m)
+		if i%2 == 0 {
+			data = asJPEG(t, m)
+		}
+		resized(t, data, side(), side(), imaging.Quality(i%3))
+	}
+	for _, size := range [][4]int{{3000, 3, 192, 1}, {3, 3000, 1, 192}, {1, 1, 1, 1}, {1, 1, 50, 40}, {1, 900, 1, 90}, {900, 1, 90, 7}, {64, 7, 8, 1}, {65, 8, 8, 1}} {
+		for q := imaging.Fast; q <= imaging.Best; q++ {
+			resized(t, asJPEG(t, detailed(size[0], size[1])), size[2], size[3], q)
+			resized(t, asPNG(t, noisy(size[0], size[1])), size[2], size[3], q)
+		}
+	}
+}
+
+// TestEnlargingKeepsFlatColour finds dark or shifted edges.
+func TestEnlargingKeepsFlatColour(t *testing.T) {
+	colour := corners[0]
+	for q := imaging.Fast; q <= imaging.Best; q++ {
+		p := resized(t, asPNG(t, flat(37, 23, colour)), 301, 200, q)
+		for i := 0; i < len(p.Pix); i += p.Channels {
+			if [3]byte(p.Pix[i:]) != [3]byte{colour.R, colour.G, colour.B} {
+				t.Fatalf("quality %d: pixel %d is %v, want %v", q, i/p.Channels, p.Pix[i:i+3], colour)
+			}
+		}
+	}
+}
+
+// TestEnlargingKeepsPlace: what is in the middle stays in the middle.
+func TestEnlargingKeepsPlace(t *testing.T) {
+	m := flat(9, 9, corners[0])
+	m.SetNRGBA(4, 4, corners[2])
+	for q := imaging.Fast; q <= imaging.Best; q++ {
+		p := resized(t, asPNG(t, m), 45, 72, q)
+		var x, y, sum float64
+		for i := range p.Width * p.Height {
+			blue := float64(p.Pix[p.Channels*i+2]) - float64(corners[0].B)
+			x, y, sum = x+blue*float64(i%45), y+blue*float64(i/45), sum+blue
+		}
+		if x, y := x/sum, y/sum; math.Abs(x-22) > 0.1 || math.Abs(y-35.5) > 0.1 {
+			t.Errorf("quality %d: the middle is at (%.2f, %.2f), want (22, 35.5)", q, x, y)
+		}
+	}
+}
