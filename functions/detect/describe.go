@@ -39,7 +39,7 @@ func describe(ctx context.Context, m inference.Model) (description, error) {
 		return d, fmt.Errorf("it is for the task %q, not detect", task)
 	}
 	if len(d.names) == 0 {
-		return d, fmt.Errorf("its classes are unknown: metadata names must give them")
+		return d, fmt.Errorf("its classes are unknown: metadata names must give them all, from 0, as {0: 'cat', 1: 'dog'}")
 	}
 	d.pool = &sync.Pool{New: func() any { return make([]float32, 3*d.side*d.side) }}
 	black := inference.Tensor{Shape: d.shape(), Data: make([]float32, 3*d.side*d.side)}
@@ -59,7 +59,8 @@ const maxSide = 4096
 // entry matches one item of a Python dict of numbers to strings.
 var entry = regexp.MustCompile(`(\d+)\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")`)
 
-// parseNames reads class names as Python prints a dict: {0: 'cat', 1: 'dog'}.
+// parseNames reads class names as Python prints a dict: {0: 'cat', 1: 'dog'}. It
+// returns none where a number is left out.
 func parseNames(text string) []string {
 	byID := map[int]string{}
 	for _, m := range entry.FindAllStringSubmatch(text, -1) {
@@ -79,20 +80,12 @@ func parseNames(text string) []string {
 	return names
 }
 
-// firstNumber reads the first number of a Python list.
-func firstNumber(text string) int {
-	n, err := strconv.Atoi(regexp.MustCompile(`\d+`).FindString(text))
-	if err != nil {
-		return 0
-	}
-	return n
-}
+var number = regexp.MustCompile(`\d+`)
 
-func (d description) name(class int) string {
-	if class < len(d.names) {
-		return d.names[class]
-	}
-	return "class " + strconv.Itoa(class)
+// firstNumber reads the first number of a Python list, 0 where there is none.
+func firstNumber(text string) int {
+	n, _ := strconv.Atoi(number.FindString(text))
+	return n
 }
 
 // input returns the picture as the model takes it, 3×side×side in [0, 1],

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,7 +144,8 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 	for i := range found {
 		found[i] = found[i].unplace(place).clip(width, height)
 	}
-	return found, err
+	// What lies in the grey around the picture is no detection in it.
+	return slices.DeleteFunc(found, func(b box) bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }), err
 }
 
 // output draws the boxes, or hands the picture on.
@@ -156,14 +158,14 @@ func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found [
 		return imaging.Encoded{}, err
 	}
 	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
-		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.name(found[i].class), found[i].confidence))
+		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence))
 	}
 	return p.Encode(in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {
 	return &imageflowv1.Detection{
-		ClassName: m.name(b.class), ClassId: int32(b.class), Confidence: b.confidence,
+		ClassName: m.names[b.class], ClassId: int32(b.class), Confidence: b.confidence,
 		Bbox: &imageflowv1.BoundingBox{X1: b.x1, Y1: b.y1, X2: b.x2, Y2: b.y2},
 	}
 }
@@ -171,7 +173,7 @@ func (m *model) detection(b box) *imageflowv1.Detection {
 // toOriginal returns what takes a box to the pixels that the response speaks
 // of: the original's where a resize side-car is named, else the picture's own.
 func toOriginal(in functions.Input[*imageflowv1.DetectionRequest]) (func(box) box, error) {
-	if in.Reference == nil {
+	if reference(in.Request) == nil {
 		return func(b box) box { return b }, nil
 	}
 	facts := &imageflowv1.ResizeMetadata{}

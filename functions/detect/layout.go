@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"imageflow.dev/internal/inference"
 )
@@ -35,31 +36,31 @@ func fitsEndToEnd(shape []int64, _, _ int) bool { return shape[2] == 6 && shape[
 
 func fitsV8(shape []int64, classes, _ int) bool { return shape[1] == int64(4+classes) }
 
+// fitsV5 tells the layout by its three anchors a cell: others of its width, such
+// as YOLOX with one, mean something else by their numbers.
 func fitsV5(shape []int64, classes, side int) bool {
-	return shape[2] == int64(5+classes) && (shape[1] > maxEndToEnd || side < 320)
+	cells := func(stride int) int64 { return int64(side/stride) * int64(side/stride) }
+	anchors := 3 * (cells(8) + cells(16) + cells(32))
+	return shape[2] == int64(5+classes) && (shape[1] == anchors || shape[1] == anchors+3*cells(64))
 }
 
 // chooseLayout finds the one layout that a model's output of this shape fits.
+// Where more than one does, metadata end2end tells.
 func chooseLayout(shape []int64, metadata map[string]string, classes, side int) (layout, error) {
 	if len(shape) != 3 {
 		return layout{}, fmt.Errorf("its output is %v but must have three dimensions", shape)
 	}
-	var fitting []layout
-	for _, l := range layouts {
-		if l.fits(shape, classes, side) {
-			fitting = append(fitting, l)
-		}
-	}
-	if metadata["end2end"] == "True" {
-		fitting = slices.DeleteFunc(fitting, func(l layout) bool { return !l.endToEnd })
+	fitting := slices.DeleteFunc(slices.Clone(layouts), func(l layout) bool { return !l.fits(shape, classes, side) })
+	if endToEnd, err := strconv.ParseBool(metadata["end2end"]); err == nil && len(fitting) > 1 {
+		fitting = slices.DeleteFunc(fitting, func(l layout) bool { return l.endToEnd != endToEnd })
 	}
 	switch len(fitting) {
 	case 0:
-		return layout{}, fmt.Errorf("its output %v is of no known layout for %d classes", shape, classes)
+		return layout{}, fmt.Errorf("its output %v is of no known layout for %d classes, as metadata names has, and an input's side of %d pixels", shape, classes, side)
 	case 1:
 		return fitting[0], nil
 	}
-	return layout{}, fmt.Errorf("its output %v fits both layouts %s and %s; metadata end2end would tell", shape, fitting[0].name, fitting[1].name)
+	return layout{}, fmt.Errorf("its output %v fits both layouts %s and %s: metadata end2end, True or False, must tell", shape, fitting[0].name, fitting[1].name)
 }
 
 // decode checks what a run really gave and reads it.
@@ -67,7 +68,13 @@ func (l layout) decode(out inference.Tensor, classes, side int, confidence float
 	if len(out.Shape) != 3 || out.Shape[0] != 1 || !l.fits(out.Shape, classes, side) {
 		return nil, fmt.Errorf("the model gave %v, which is not of its layout %s", out.Shape, l.name)
 	}
-	return l.read(out, classes, confidence), nil
+	found := l.read(out, classes, confidence)
+	for _, b := range found {
+		if b.class < 0 || b.class >= classes {
+			return nil, fmt.Errorf("the model gave class %d, but metadata names has %d classes", b.class, classes)
+		}
+	}
+	return found, nil
 }
 
 func readEndToEnd(out inference.Tensor, _ int, confidence float32) []box {

@@ -1,0 +1,127 @@
+package detect_test
+
+import (
+	"image"
+	"image/color"
+	"testing"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/detect"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/test/onnx"
+)
+
+func cat(x1, y1, x2, y2, confidence float32) object {
+	return object{x1, y1, x2, y2, []float32{confidence, 0}}
+}
+
+func TestSuppression(t *testing.T) {
+	dog := object{0, 0, 20, 20, []float32{0, 0.95}}
+	half := []object{cat(0, 0, 20, 20, 0.75), cat(0, 0, 20, 10, 0.875)} // they overlap by exactly 0.5
+	// Each overlaps the next by 0.43, the first the last by 0.11.
+	chain := []object{cat(0, 0, 20, 20, 0.9), cat(0, 8, 20, 28, 0.8), cat(0, 16, 20, 36, 0.7)}
+	for name, c := range map[string]struct {
+		objects []object
+		r       *request
+		want    []string
+	}{
+		"above the threshold": {half, &request{NmsThreshold: 0.49}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0"}},
+		"at the threshold":    {half, &request{NmsThreshold: 0.5}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
+		"by default":          {half, &request{}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0"}},
+		"never at 1":          {half, &request{NmsThreshold: 1}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
+		"another class stays": {append(half[:1:1], dog), &request{}, []string{"dog/1 0.95: 0.0 0.0 20.0 20.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
+		"a dropped box drops none": {chain, &request{NmsThreshold: 0.4}, []string{
+			"cat/0 0.90: 0.0 0.0 20.0 20.0", "cat/0 0.70: 0.0 16.0 20.0 36.0"}},
+		"the most confident so many": {append(chain[:3:3], dog), &request{NmsThreshold: 0.9, MaxDetections: 2}, []string{
+			"dog/1 0.95: 0.0 0.0 20.0 20.0", "cat/0 0.90: 0.0 0.0 20.0 20.0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for layout, output := range map[string]onnx.Tensor{"v8": v8(c.objects...), "v5": v5(c.objects...)} {
+				t.Run(layout, func(t *testing.T) {
+					expect(t, found(t, output, picture(t, side, side), c.r), c.want...)
+				})
+			}
+		})
+	}
+	// An end-to-end model has its own idea of what overlaps.
+	expect(t, found(t, endToEnd(half...), picture(t, side, side), &request{}),
+		"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0")
+	expect(t, found(t, endToEnd(half...), picture(t, side, side), &request{MaxDetections: 1}), "cat/0 0.88: 0.0 0.0 20.0 10.0")
+}
+
+// TestBoxesEndAtPicture gives boxes that leave a picture of 128×64 pixels, which
+// lies in the letterbox from 16 to 48 down.
+func TestBoxesEndAtPicture(t *testing.T) {
+	resp := found(t, v8(
+		cat(-20, 30, 10, 90, 0.9),
+		cat(50, 0, 90, 20, 0.8),
+		cat(10, 0, 30, 15, 0.7),  // in the grey above it
+		cat(10, 50, 30, 60, 0.6), // and below
+		cat(20, 20, 20, 40, 0.5), // of no width
+	), picture(t, 128, 64), &request{})
+	expect(t, resp, "cat/0 0.90: 0.0 28.0 20.0 64.0", "cat/0 0.80: 100.0 0.0 128.0 8.0")
+}
+
+// TestLetterboxAndBack paints a rectangle into pictures of random size, finds it
+// again in the model's input and wants it where it was.
+func TestLetterboxAndBack(t *testing.T) {
+	random := newRandom()
+	for range 100 {
+		width, height := 20+random.IntN(400), 20+random.IntN(400)
+		want := randomRect(random, width, height, 8)
+		m := image.NewGray(image.Rect(0, 0, width, height))
+		for y := want.Min.Y; y < want.Max.Y; y++ {
+			for x := want.Min.X; x < want.Max.X; x++ {
+				m.SetGray(x, y, color.Gray{255})
+			}
+		}
+		const side = 320
+		p, place, err := encoded(t, m).Letterbox(side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var white image.Rectangle
+		for i := range side * side {
+			if p.Pix[3*i] > 140 { // half of white, and above the grey around
+				white = white.Union(image.Rect(i%side, i/side, i%side+1, i/side+1))
+			}
+		}
+		x1, y1, x2, y2 := detect.Unplace(place, width, height, float32(white.Min.X), float32(white.Min.Y), float32(white.Max.X), float32(white.Max.Y))
+		slack := max(1, float32(1/place.ScaleX), float32(1/place.ScaleY)) // a pixel here or there
+		for i, d := range []float32{x1 - float32(want.Min.X), y1 - float32(want.Min.Y), x2 - float32(want.Max.X), y2 - float32(want.Max.Y)} {
+			if max(d, -d) > slack {
+				t.Errorf("%d×%d, %v: side %d is off by %.2f pixels", width, height, want, i, d)
+			}
+		}
+	}
+}
+
+// TestColours has a model find a box at 40 times the means of red, green and
+// blue, each in [0, 1].
+func TestColours(t *testing.T) {
+	box, scale := endToEnd(), onnx.Tensor{Shape: []int64{3, 6}, Data: make([]float32, 18)}
+	copy(box.Data, []float32{0, 0, 60, 20, 0.9, 0})
+	scale.Data[0], scale.Data[6+1], scale.Data[12+3] = 40, 40, 40
+	p, err := newProcessor(t, onnx.Model{
+		Input: input, Output: box.Shape, Metadata: metadata(),
+		Constants: map[string]onnx.Tensor{"box": box, "scale": scale},
+		Nodes: []onnx.Node{
+			{Op: "GlobalAveragePool", Inputs: []string{"input"}, Output: "means"},
+			{Op: "Squeeze", Inputs: []string{"means"}, Output: "colour"},
+			{Op: "MatMul", Inputs: []string{"colour", "scale"}, Output: "scaled"},
+			{Op: "Add", Inputs: []string{"scaled", "box"}, Output: "output"},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := image.NewNRGBA(image.Rect(0, 0, side, side))
+	for i := range side * side {
+		m.SetNRGBA(i%side, i/side, color.NRGBA{51, 102, 204, 255})
+	}
+	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: encoded(t, m), Request: &request{}, Format: imaging.PNG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, resp, "cat/0 0.90: 8.0 16.0 60.0 52.0")
+}

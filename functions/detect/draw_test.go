@@ -1,0 +1,89 @@
+package detect_test
+
+import (
+	"bytes"
+	"image"
+	"math/rand/v2"
+	"testing"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/detect"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/test/onnx"
+)
+
+func newRandom() *rand.Rand { return rand.New(rand.NewPCG(3, 4)) }
+
+// randomRect is a rectangle with sides of at least so many pixels.
+func randomRect(random *rand.Rand, width, height, least int) image.Rectangle {
+	x, y := random.IntN(width-least+1), random.IntN(height-least+1)
+	return image.Rect(x, y, x+least+random.IntN(width-x-least+1), y+least+random.IntN(height-y-least+1))
+}
+
+// TestDrawingStaysInPlace draws boxes of any size anywhere and wants every pixel
+// outside the box and its label as it was.
+func TestDrawingStaysInPlace(t *testing.T) {
+	random := newRandom()
+	sizes := []image.Point{{1, 1}, {1, 700}, {700, 1}, {5, 3}, {60, 40}, {500, 300}, {1700, 20}}
+	for run := range 400 {
+		size := sizes[run%len(sizes)]
+		p := imaging.NewPixels(size.X, size.Y, 3+run/len(sizes)%2)
+		for i := range p.Pix {
+			p.Pix[i] = byte(i)
+		}
+		before := bytes.Clone(p.Pix)
+		box := randomRect(random, size.X, size.Y, 1)
+		label := detect.DrawBox(p, float32(box.Min.X)+0.4, float32(box.Min.Y)+0.4, float32(box.Max.X)-0.3, float32(box.Max.Y)-0.3, run, "bottle 0.97")
+		whole := image.Rectangle{Max: size}
+		if label.Dx() <= size.X && label.Dy() <= size.Y && !label.In(whole) {
+			t.Errorf("%v, box %v: the label at %v leaves the picture", size, box, label)
+		}
+		if !label.Overlaps(whole) {
+			t.Errorf("%v, box %v: the label at %v is not to be seen", size, box, label)
+		}
+		for i := range p.Pix {
+			at := image.Pt(i/p.Channels%size.X, i/p.Channels/size.X)
+			if p.Pix[i] != before[i] && !at.In(box) && !at.In(label) {
+				t.Fatalf("%v, box %v, label %v: the pixel at %v changed", size, box, label, at)
+			}
+		}
+		corner := (box.Min.Y*size.X + box.Min.X) * p.Channels
+		if bytes.Equal(p.Pix[corner:corner+3], before[corner:corner+3]) {
+			t.Errorf("%v, box %v: the corner is not painted", size, box)
+		}
+	}
+}
+
+// TestDrawingKeepsFormat decodes what comes out.
+func TestDrawingKeepsFormat(t *testing.T) {
+	p, err := newProcessor(t, onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP} {
+		given, err := imaging.NewPixels(100, 80, 3).Encode(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := open(t, given.Data)
+		out, _, err := p.Apply(t.Context(), functions.Input[*request]{Image: m, Request: &request{DrawBoxes: true}, Format: m.Format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		drawn := open(t, out.Data)
+		if drawn.Format != format || drawn.Width != 100 || drawn.Height != 80 || out.Format != format || out.Width != 100 || out.Height != 80 {
+			t.Errorf("a %s of 100×80 became a %s of %d×%d", format, drawn.Format, drawn.Width, drawn.Height)
+		}
+		pixels, err := drawn.Pixels()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The letterbox is 64×51 from 6 down, so the box begins at (15.6, 22).
+		if v := pixels.Pix[(40*100+15)*3]; v < 100 {
+			t.Errorf("%s: the box's left side is %d, want its colour", format, v)
+		}
+		if v := pixels.Pix[(40*100+30)*3]; v > 20 {
+			t.Errorf("%s: inside the box is %d, want black", format, v)
+		}
+	}
+}
