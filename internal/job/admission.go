@@ -29,7 +29,8 @@ type Admission struct {
 	limits                       AdmissionLimits
 }
 
-// AdmissionLimits are the sizes of an Admission, each at least 1.
+// AdmissionLimits are the sizes of an Admission, each at least 1 but Queue, which
+// may be 0.
 type AdmissionLimits struct {
 	// Queue is how many jobs may wait for their turn.
 	Queue int64

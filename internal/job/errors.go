@@ -1,27 +1,33 @@
 package job
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 )
 
-// explain gives an error of the store its kind and words for the caller.
-func (r *Runner[Req, Resp]) explain(err error, field, bucket, key string) error {
+// explain gives an error of the store its kind and words for the caller. limit is
+// what was read at most.
+func explain(err error, field string, at place, limit int64) error {
 	if err == nil {
 		return nil
 	}
 	var e *functions.Error
 	switch {
 	case errors.Is(err, objects.ErrNotFound):
-		e = functions.Errorf(functions.NotFound, field, "no object %q in bucket %q", key, bucket)
+		e = functions.Errorf(functions.NotFound, field, "no object %q in bucket %q", at.key, at.bucket)
 	case errors.Is(err, objects.ErrChanged):
-		e = functions.Errorf(functions.NotFound, field, "object %q in bucket %q is no longer the version asked for", key, bucket)
-		err = errors.Join(ErrSuperseded, err)
+		e = functions.Errorf(functions.NotFound, field, "object %q in bucket %q is no longer the version asked for", at.key, at.bucket)
 	case errors.Is(err, objects.ErrTooLarge):
-		e = functions.Errorf(functions.Invalid, field, "object %q is larger than %d bytes", key, r.config.MaxObjectBytes)
+		e = functions.Errorf(functions.Invalid, field, "object %q is larger than %d bytes", at.key, limit)
+	case errors.Is(err, objects.ErrInvalidName):
+		e = functions.Errorf(functions.Invalid, field, "the store can hold no object %q in bucket %q", at.key, at.bucket)
 	case errors.Is(err, objects.ErrUnavailable):
 		e = functions.Errorf(functions.Unavailable, "", "the object store does not answer")
 	default:
@@ -39,10 +45,16 @@ func pictureError(err error, plan *plan) error {
 		return err
 	}
 	field := "input_bytes"
-	if plan.key != "" {
+	if plan.source.key != "" {
 		field = "input_image"
 	}
 	e := functions.Errorf(functions.Invalid, field, "%s", input.Reason)
 	e.Cause = err
 	return e
+}
+
+// panicked logs a panic and makes it an error that gives nothing away.
+func panicked(ctx context.Context, processor string, cause any) error {
+	slog.ErrorContext(ctx, "panic in a job", "processor", processor, "panic", cause, "stack", string(debug.Stack()))
+	return functions.AsError(fmt.Errorf("panic: %v", cause))
 }

@@ -5,8 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
+	"slices"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -62,6 +61,9 @@ func (r *Runner[Req, Resp]) Run(ctx context.Context, req Req, patience Patience)
 	watch := telemetry.StartJob(ctx, r.processor.Name)
 	ctx = watch.Context()
 	defer func() {
+		if cause := recover(); cause != nil {
+			err = panicked(ctx, r.processor.Name, cause)
+		}
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -108,16 +110,22 @@ func (r *Runner[Req, Resp]) check(req Req) (plan, error) {
 			return plan{}, err
 		}
 	}
-	return newPlan(req, r.processor.Suffix, r.config.Bucket)
+	var reference *imageflowv1.ImageData
+	if r.processor.Reference != nil {
+		reference = r.processor.Reference(req)
+	}
+	return newPlan(req, reference, r.processor.Suffix, r.config.Bucket)
 }
 
-// violation tells of the first broken rule, by its field and in its words.
+// violation tells of one broken rule, by its field and in its words: the first
+// that is about a field, since a rule about the whole request often only follows.
 func violation(err error) error {
 	var broken *protovalidate.ValidationError
 	if !errors.As(err, &broken) || len(broken.Violations) == 0 {
 		return err
 	}
-	first := broken.Violations[0].Proto
+	named := slices.IndexFunc(broken.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
+	first := broken.Violations[max(named, 0)].Proto
 	return functions.Errorf(functions.Invalid, protovalidate.FieldPathString(first.GetField()), "%s", first.GetMessage())
 }
 
@@ -130,25 +138,26 @@ type source struct {
 // fetch reads the picture and the object that the processor refers to.
 func (r *Runner[Req, Resp]) fetch(ctx context.Context, watch *telemetry.Job, req Req, plan *plan) (source, error) {
 	defer watch.Stage("fetch")()
+	limit := r.config.MaxObjectBytes
 	s := source{picture: req.GetInputBytes()}
-	if int64(len(s.picture)) > r.config.MaxObjectBytes {
-		return s, functions.Errorf(functions.Invalid, "input_bytes", "more than %d bytes", r.config.MaxObjectBytes)
+	if int64(len(s.picture)) > limit {
+		return s, functions.Errorf(functions.Invalid, "input_bytes", "more than %d bytes", limit)
 	}
-	if plan.key != "" {
-		data, info, err := r.store.Get(ctx, plan.bucket, plan.key, plan.etag, r.config.MaxObjectBytes)
+	if from := plan.source; from.key != "" {
+		data, info, err := r.store.Get(ctx, from.bucket, from.key, plan.etag, limit)
+		if errors.Is(err, objects.ErrChanged) {
+			err = errors.Join(ErrSuperseded, err)
+		}
 		if err != nil {
-			return s, r.explain(err, "input_image", plan.bucket, plan.key)
+			return s, explain(err, "input_image", from, limit)
 		}
 		s.picture, plan.etag = data, info.ETag
 	}
-	if r.processor.Reference == nil {
-		return s, nil
-	}
-	if ref := r.processor.Reference(req); ref != nil {
-		bucket := or(ref.GetBucket(), plan.bucket)
-		data, _, err := r.store.Get(ctx, bucket, ref.GetObjectKey(), ref.GetEtag(), maxSideCarBytes)
+	if from := plan.reference; from.key != "" {
+		etag := unquoted(r.processor.Reference(req).GetEtag())
+		data, _, err := r.store.Get(ctx, from.bucket, from.key, etag, maxSideCarBytes)
 		if err != nil {
-			return s, r.explain(err, "resize_metadata_ref", bucket, ref.GetObjectKey())
+			return s, explain(err, "resize_metadata_ref", from, maxSideCarBytes)
 		}
 		s.reference = data
 	}
@@ -167,7 +176,9 @@ func (r *Runner[Req, Resp]) apply(ctx context.Context, watch *telemetry.Job, req
 	if err != nil {
 		return out, resp, pictureError(err, plan)
 	}
-	plan.settle(picture)
+	if err := plan.settle(picture, r.processor.SideCar != nil); err != nil {
+		return out, resp, err
+	}
 	queued := watch.Stage("queue")
 	done, err := r.admission.compute(ctx, picture.DecodedBytes())
 	queued()
@@ -177,12 +188,6 @@ func (r *Runner[Req, Resp]) apply(ctx context.Context, watch *telemetry.Job, req
 	defer done()
 
 	defer watch.Stage("apply")()
-	defer func() {
-		if cause := recover(); cause != nil {
-			slog.ErrorContext(ctx, "panic in a processor", "processor", r.processor.Name, "panic", cause, "stack", string(debug.Stack()))
-			err = &functions.Error{Kind: functions.Internal, Message: "internal error", Cause: fmt.Errorf("panic: %v", cause)}
-		}
-	}()
 	out, resp, err = r.processor.Apply(ctx, functions.Input[Req]{
 		Image: picture, Request: req, Format: plan.format, Reference: s.reference,
 	})
@@ -197,22 +202,22 @@ func describe(result *imageflowv1.ProcessingResult, out imaging.Encoded, plan pl
 		Width: int32(out.Width), Height: int32(out.Height),
 	}
 	note(result, "execution_id", plan.execution)
-	if plan.key != "" {
-		note(result, "source_bucket", plan.bucket)
-		note(result, "source_key", plan.key)
+	if plan.source.key != "" {
+		note(result, "source_bucket", plan.source.bucket)
+		note(result, "source_key", plan.source.key)
 		note(result, "source_etag", plan.etag)
 	}
-	if plan.outKey == "" {
+	if plan.output.key == "" {
 		result.OutputData = out.Data
 		return
 	}
-	result.OutputImage.Bucket, result.OutputImage.ObjectKey = plan.outBucket, plan.outKey
+	result.OutputImage.Bucket, result.OutputImage.ObjectKey = plan.output.bucket, plan.output.key
 }
 
 // put stores the side-car, then the picture: where the picture is, its side-car
 // is too.
 func (r *Runner[Req, Resp]) put(ctx context.Context, watch *telemetry.Job, out imaging.Encoded, resp Resp, plan plan) error {
-	if plan.outKey == "" {
+	if plan.output.key == "" {
 		return nil
 	}
 	defer watch.Stage("store")()
@@ -221,27 +226,27 @@ func (r *Runner[Req, Resp]) put(ctx context.Context, watch *telemetry.Job, out i
 	}
 	result := resp.GetResult()
 	if r.processor.SideCar != nil {
-		note(result, "side_car", plan.sideCarKey())
-		if err := r.putSideCar(ctx, r.processor.SideCar(resp), plan, metadata); err != nil {
+		note(result, "side_car", plan.sideCar.key)
+		if err := r.putSideCar(ctx, r.processor.SideCar(resp), plan.sideCar, metadata); err != nil {
 			return err
 		}
 	}
-	info, err := r.store.Put(ctx, plan.outBucket, plan.outKey, out.Format.MediaType(), out.Data, metadata)
+	info, err := r.store.Put(ctx, plan.output.bucket, plan.output.key, out.Format.MediaType(), out.Data, metadata)
 	if err != nil {
-		return r.explain(err, "output_image", plan.outBucket, plan.outKey)
+		return explain(err, "output_image", plan.output, 0)
 	}
 	result.OutputImage.Etag = info.ETag
 	result.OutputImage.CreatedAt = timestamppb.New(info.Modified)
 	return nil
 }
 
-func (r *Runner[Req, Resp]) putSideCar(ctx context.Context, facts proto.Message, plan plan, metadata map[string]string) error {
+func (r *Runner[Req, Resp]) putSideCar(ctx context.Context, facts proto.Message, to place, metadata map[string]string) error {
 	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(facts)
 	if err != nil {
 		return err
 	}
-	_, err = r.store.Put(ctx, plan.outBucket, plan.sideCarKey(), "application/json", text, metadata)
-	return r.explain(err, "output_image", plan.outBucket, plan.sideCarKey())
+	_, err = r.store.Put(ctx, to.bucket, to.key, "application/json", text, metadata)
+	return explain(err, "output_image", to, 0)
 }
 
 // clock writes the job's times into its result.

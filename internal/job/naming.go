@@ -2,6 +2,7 @@ package job
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -11,52 +12,66 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
+// place is where an object lies; without a key it is nowhere.
+type place struct{ bucket, key string }
+
 // plan says where a job reads and writes and what its output is.
 type plan struct {
 	execution string
-	bucket    string // of the source
-	key       string // of the source; empty for input_bytes
-	etag      string // the version demanded; empty takes any
-	outBucket string
-	outKey    string // without extension when it is a derived name; empty stores nothing
-	named     bool   // outKey is the caller's own, extension included
+	source    place  // nowhere for input_bytes
+	etag      string // the version of the source demanded; empty takes any
+	reference place
+	output    place // the key of a derived name gets its extension late
+	named     bool  // the output's key is the caller's own, extension included
+	sideCar   place
 	format    imaging.Format
 }
 
 // newPlan applies the rules for names that a request left out.
-func newPlan(req functions.Request, suffix, defaultBucket string) (plan, error) {
+func newPlan(req functions.Request, reference *imageflowv1.ImageData, suffix, defaultBucket string) (plan, error) {
 	in, out := req.GetInputImage(), req.GetOutputImage()
 	p := plan{
-		bucket:    or(in.GetBucket(), defaultBucket),
-		key:       in.GetObjectKey(),
-		etag:      strings.Trim(in.GetEtag(), `"`),
-		execution: req.GetExecutionId(),
-	}
-	if p.execution == "" && p.key != "" {
-		p.execution = strings.TrimSuffix(p.key, path.Ext(p.key))
+		source:    place{or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
+		etag:      unquoted(in.GetEtag()),
+		execution: or(req.GetExecutionId(), stem(in.GetObjectKey())),
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
 	}
-	p.outBucket = or(out.GetBucket(), p.bucket)
+	p.reference = place{or(reference.GetBucket(), p.source.bucket), reference.GetObjectKey()}
+	p.output.bucket = or(out.GetBucket(), p.source.bucket)
 	switch {
 	case out.GetObjectKey() != "":
-		p.outKey, p.named = out.GetObjectKey(), true
-	case p.key != "" || out.GetBucket() != "":
-		p.outKey = p.execution + "_" + suffix
-	}
-	if p.named && p.outKey == p.key && p.outBucket == p.bucket {
-		return plan{}, functions.Errorf(functions.Invalid, "output_image.object_key", "must not be the input itself")
+		p.output.key, p.named = out.GetObjectKey(), true
+	case p.source.key != "" || out.GetBucket() != "":
+		p.output.key = p.execution + "_" + suffix
 	}
 	return p, p.chooseFormat(out)
 }
 
-// chooseFormat takes the format from the output's content type, then from its
-// key. Where neither says any, format stays empty: the input decides.
+// stem returns a key without its extension. A name that is nothing else, such as
+// ".jpg", stays whole.
+func stem(key string) string {
+	if name := path.Base(key); name == path.Ext(name) {
+		return key
+	}
+	return strings.TrimSuffix(key, path.Ext(key))
+}
+
+// unquoted returns an entity tag without its quotes, with which HTTP has it.
+func unquoted(etag string) string { return strings.Trim(etag, `"`) }
+
+// chooseFormat takes the format from the output's content type and its key,
+// which must not disagree. Where neither says any, format stays empty: the
+// input decides.
 func (p *plan) chooseFormat(out *imageflowv1.ImageData) error {
 	wanted, field := out.GetContentType(), "output_image.content_type"
-	if wanted == "" && p.named {
-		wanted, field = path.Ext(p.outKey), "output_image.object_key"
+	extension := ""
+	if p.named {
+		extension = path.Ext(p.output.key)
+	}
+	if wanted == "" {
+		wanted, field = extension, "output_image.object_key"
 	}
 	if wanted == "" {
 		return nil
@@ -65,23 +80,55 @@ func (p *plan) chooseFormat(out *imageflowv1.ImageData) error {
 	if !ok || !format.Writable() {
 		return functions.Errorf(functions.Invalid, field, "%q is no format that can be written; take jpeg, png, webp, tiff or avif", wanted)
 	}
+	if other, ok := imaging.FormatOf(extension); ok && other != format {
+		return functions.Errorf(functions.Invalid, field, "%q disagrees with the extension %q of the output's key", wanted, extension)
+	}
 	p.format = format
 	return nil
 }
 
 // settle fixes what only the picture itself tells.
-func (p *plan) settle(picture *imaging.Image) {
+func (p *plan) settle(picture *imaging.Image, withSideCar bool) error {
 	if p.format == "" {
 		p.format = picture.Format.Output()
 	}
-	if p.outKey != "" && !p.named {
-		p.outKey += "." + p.format.Extension()
+	if p.output.key == "" {
+		return nil
 	}
+	if !p.named {
+		p.output.key += "." + p.format.Extension()
+	}
+	if withSideCar {
+		p.sideCar = place{p.output.bucket, strings.TrimSuffix(p.output.key, path.Ext(p.output.key)) + ".json"}
+	}
+	return p.checkWrites()
 }
 
-// sideCarKey is the output's key with the extension json.
-func (p *plan) sideCarKey() string {
-	return strings.TrimSuffix(p.outKey, path.Ext(p.outKey)) + ".json"
+// maxKeyBytes is S3's limit.
+const maxKeyBytes = 1024
+
+// checkWrites refuses outputs that no store could hold, or that would be written
+// over what the job reads or over each other.
+func (p *plan) checkWrites() error {
+	field := "execution_id"
+	if p.named {
+		field = "output_image.object_key"
+	}
+	for _, write := range []place{p.output, p.sideCar} {
+		switch {
+		case len(write.key) > maxKeyBytes:
+			return functions.Errorf(functions.Invalid, field, "makes an output's key longer than %d bytes", maxKeyBytes)
+		case write.key != "" && slices.Contains([]place{p.source, p.reference}, write):
+			return functions.Errorf(functions.Invalid, field, "would write %q over what it is made from", write.key)
+		}
+	}
+	switch {
+	case strings.HasSuffix(p.output.key, "/"):
+		return functions.Errorf(functions.Invalid, field, "must not end in a slash")
+	case p.output == p.sideCar:
+		return functions.Errorf(functions.Invalid, field, "is where the side-car goes; take another extension than .json")
+	}
+	return nil
 }
 
 func or(value, otherwise string) string {

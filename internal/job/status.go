@@ -15,7 +15,7 @@ import (
 	"imageflow.dev/functions"
 )
 
-// retryAfter is what a refused caller is told to wait.
+// retryAfter is what a caller is told to wait whom trying again can help.
 const retryAfter = time.Second
 
 // codeOf translates the kinds.
@@ -31,10 +31,12 @@ var codeOf = map[functions.Kind]codes.Code{
 // the code, its field and the time to wait to details. What the caller should
 // not read is logged here.
 func Status(ctx context.Context, err error) *status.Status {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	var e *functions.Error
+	if !errors.As(err, &e) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		// Only the caller's own end; a store's time-out is in an Unavailable.
 		return status.FromContextError(err)
 	}
-	e := functions.AsError(err)
+	e = functions.AsError(err)
 	if e.Cause != nil {
 		slog.WarnContext(ctx, "job failed", "kind", e.Kind.String(), "error", e)
 	}
@@ -45,7 +47,7 @@ func Status(ctx context.Context, err error) *status.Status {
 	s := status.New(codeOf[e.Kind], message)
 	var detail protoadapt.MessageV1
 	switch {
-	case e.Kind == functions.Busy:
+	case e.Kind == functions.Busy || e.Kind == functions.Unavailable:
 		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)}
 	case e.Field != "":
 		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{

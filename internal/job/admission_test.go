@@ -1,0 +1,192 @@
+package job_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/job"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// patience is how long a test waits for what should come at once.
+const patience = 20 * time.Second
+
+// gauge counts what is there now and remembers the most.
+type gauge struct{ now, most atomic.Int64 }
+
+func (g *gauge) add(n int64) {
+	now := g.now.Add(n)
+	for most := g.most.Load(); now > most && !g.most.CompareAndSwap(most, now); most = g.most.Load() {
+	}
+}
+
+// TestLimitsHold runs random jobs, many of which give up, against random limits.
+func TestLimitsHold(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	var pictures [][]byte
+	for _, side := range []int{1, 10, 30, 50} { // 4 to 10000 decoded bytes
+		pictures = append(pictures, pngOf(t, side, side))
+	}
+	for range 20 {
+		if t.Failed() {
+			return // what is lost is lost for all rounds, each of which would wait
+		}
+		limits := job.AdmissionLimits{
+			Queue: random.Int64N(4), Active: 1 + random.Int64N(6), DecodedBytes: 1 + random.Int64N(8000), Cores: 1 + random.Int64N(3),
+		}
+		var working, decoded gauge
+		runner := measured(limits, &working, &decoded)
+		var jobs sync.WaitGroup
+		for range 60 {
+			req := &request{InputBytes: pictures[random.IntN(len(pictures))], TargetWidth: 1 + random.Int32N(30)}
+			patient, hurry := job.Patience(random.IntN(2) == 0), time.Duration(random.IntN(4000))*time.Microsecond
+			jobs.Go(func() { tryOne(t, runner, req, patient, hurry) })
+		}
+		jobs.Wait()
+		if most := working.most.Load(); most > min(limits.Cores, limits.Active) {
+			t.Errorf("%d at once within %+v", most, limits)
+		}
+		if most := decoded.most.Load(); most > limits.DecodedBytes {
+			t.Errorf("%d bytes at once within %+v", most, limits)
+		}
+		tryOne(t, runner, &request{InputBytes: pictures[0], TargetWidth: 1}, job.Wait, 0) // all is free again
+	}
+}
+
+// measured is a runner whose work is a short sleep, and shows in the gauges.
+func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
+	return newRunner(applying(func(_ context.Context, in functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+		n := min(in.Image.DecodedBytes(), limits.DecodedBytes)
+		working.add(1)
+		decoded.add(n)
+		time.Sleep(time.Duration(in.Request.GetTargetWidth()) * 10 * time.Microsecond)
+		decoded.add(-n)
+		working.add(-1)
+		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
+	}), limits)
+}
+
+// tryOne runs a job, which gives up after a hurry below a millisecond. Only then
+// may it end for lack of time, and only the impatient are told that all is busy.
+func tryOne(t *testing.T, r *runner, req *request, patient job.Patience, hurry time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	gives := hurry > 0 && hurry < time.Millisecond
+	if gives {
+		ctx, cancel = context.WithTimeout(ctx, hurry)
+		defer cancel()
+	}
+	_, err := r.Run(ctx, req, patient)
+	switch busy := err != nil && functions.AsError(err).Kind == functions.Busy; {
+	case err == nil, busy && patient == job.Refuse, errors.Is(err, context.DeadlineExceeded) && gives:
+	default:
+		t.Errorf("patient %v: %v", patient, err)
+	}
+}
+
+// blocked is a runner with one place to work and one in the queue, and a way to
+// know of and to end its jobs.
+func blocked(t *testing.T) (r *runner, begun chan struct{}, end chan struct{}) {
+	begun, end = make(chan struct{}, 10), make(chan struct{})
+	r = newRunner(applying(func(ctx context.Context, _ functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+		begun <- struct{}{}
+		<-end
+		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, ctx.Err()
+	}), job.AdmissionLimits{Queue: 1, Active: 1, DecodedBytes: 1 << 20, Cores: 1})
+	return r, begun, end
+}
+
+func await(t *testing.T, what string, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		t.Fatal(what)
+	}
+}
+
+// TestFullQueue: of the callers of a full queue the impatient are refused at
+// once, the patient get their turn.
+func TestFullQueue(t *testing.T) {
+	r, begun, end := blocked(t)
+	picture := pngOf(t, 4, 4)
+	start := func(p job.Patience) chan error {
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, p)
+			done <- err
+		}()
+		return done
+	}
+	first := start(job.Refuse)
+	await(t, "the first does not begin", begun)
+	// Of these one takes the queue's place, whichever; the others are refused.
+	several := []chan error{start(job.Refuse), start(job.Refuse), start(job.Refuse)}
+	refused := make(chan struct{}, len(several))
+	results := make(chan error, len(several))
+	for _, done := range several {
+		go func() {
+			err := <-done
+			if err != nil {
+				refused <- struct{}{}
+			}
+			results <- err
+		}()
+	}
+	await(t, "the second is not refused at once", refused)
+	await(t, "the third is not refused at once", refused)
+	patient := start(job.Wait)
+	select {
+	case err := <-patient:
+		t.Fatalf("the patient one does not wait: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(end)
+	for _, done := range []chan error{first, patient} {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	for range several {
+		if err := <-results; err != nil && functions.AsError(err).Kind != functions.Busy {
+			t.Errorf("refused with %v", err)
+		}
+	}
+}
+
+// TestCancelledJobsLeave: a job that is given up while it waits leaves its place
+// to others.
+func TestCancelledJobsLeave(t *testing.T) {
+	r, begun, end := blocked(t)
+	picture := pngOf(t, 4, 4)
+	first := make(chan error, 1)
+	go func() {
+		_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
+		first <- err
+	}()
+	await(t, "the first does not begin", begun)
+	for range 5 { // each takes the queue's only place
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	close(end)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.Refuse); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,143 @@
+package job_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"testing"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/job"
+	localobjects "imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+const (
+	bucket = "imageflow-files" // the default of every runner here
+	other  = "other-files"
+)
+
+// store is the client of one real store, which all tests share.
+var store *objects.Store
+
+func TestMain(m *testing.M) {
+	code, err := runWithStore(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runWithStore(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "job")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	s3, err := localobjects.Start(context.Background(), localobjects.Config{
+		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{bucket, other},
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer s3.Close()
+	store, err = objects.New(objects.Config{Endpoint: s3.Address(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
+	if err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+type (
+	processor = functions.Processor[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]
+	runner    = job.Runner[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]
+)
+
+var (
+	limits = imaging.Limits{MaxSide: 2000, MaxPixels: 1_000_000}
+	roomy  = job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 64 << 20, Cores: 2}
+)
+
+const maxObjectBytes = 1 << 20
+
+// run does one job of the resize processor with the roomy limits.
+func run(t *testing.T, req *imageflowv1.ResizeRequest) (*imageflowv1.ResizeResponse, error) {
+	t.Helper()
+	if req.GetTargetWidth() == 0 {
+		req.TargetWidth = 8
+	}
+	return newRunner(resize.Processor, roomy).Run(t.Context(), req, job.Refuse)
+}
+
+func newRunner(p processor, a job.AdmissionLimits) *runner {
+	return job.NewRunner(p, store, job.NewAdmission(a), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+}
+
+// applying is the resize processor with other work in it.
+func applying(apply func(context.Context, functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error)) processor {
+	p := resize.Processor
+	p.Apply = apply
+	return p
+}
+
+func pictureOf(width, height int) image.Image {
+	m := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i)
+	}
+	m.Set(0, 0, color.White)
+	return m
+}
+
+func pngOf(t testing.TB, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, pictureOf(width, height)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func jpegOf(t testing.TB, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, pictureOf(width, height), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// place puts an object and returns its ETag.
+func place(t *testing.T, bucket, key string, data []byte) string {
+	t.Helper()
+	info, err := store.Put(t.Context(), bucket, key, "application/octet-stream", data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ETag
+}
+
+// keys lists a bucket's keys under a prefix.
+func keys(t *testing.T, bucket, prefix string) []string {
+	t.Helper()
+	var found []string
+	if err := store.List(t.Context(), bucket, prefix, func(o objects.Info) error {
+		found = append(found, o.Key)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// in names an object of the default bucket.
+func in(key string) *imageflowv1.ImageData { return &imageflowv1.ImageData{ObjectKey: key} }

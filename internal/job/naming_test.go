@@ -1,0 +1,145 @@
+package job_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"imageflow.dev/functions"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+type (
+	request = imageflowv1.ResizeRequest
+	data    = imageflowv1.ImageData
+)
+
+func TestNamesOfOutputs(t *testing.T) {
+	jpeg, png := jpegOf(t, 16, 12), pngOf(t, 16, 12)
+	tests := []struct {
+		name               string
+		picture            []byte
+		req                *request
+		output, sideCar    string
+		execution, outputs string // outputs is the bucket; the default when empty
+	}{
+		{"of the key", jpeg, &request{InputImage: in("names/cat.jpg")},
+			"names/cat_resize.jpg", "names/cat_resize.json", "names/cat", ""},
+		{"of the execution id", jpeg, &request{InputImage: in("names/cat.jpg"), ExecutionId: "wf-1"},
+			"wf-1_resize.jpg", "wf-1_resize.json", "wf-1", ""},
+		{"of a nested execution id", jpeg, &request{InputImage: in("names/cat.jpg"), ExecutionId: "a/b.c"},
+			"a/b.c_resize.jpg", "a/b.c_resize.json", "a/b.c", ""},
+		{"the picture, not its name, gives the format", png, &request{InputImage: in("names/lies.jpg")},
+			"names/lies_resize.png", "names/lies_resize.json", "names/lies", ""},
+		{"no extension", jpeg, &request{InputImage: in("names/plain")},
+			"names/plain_resize.jpg", "names/plain_resize.json", "names/plain", ""},
+		{"dots in a folder", jpeg, &request{InputImage: in("names/v1.2/photo")},
+			"names/v1.2/photo_resize.jpg", "names/v1.2/photo_resize.json", "names/v1.2/photo", ""},
+		{"several dots", jpeg, &request{InputImage: in("names/a.tar.jpg")},
+			"names/a.tar_resize.jpg", "names/a.tar_resize.json", "names/a.tar", ""},
+		{"nothing but an extension", jpeg, &request{InputImage: in("names/.jpg")},
+			"names/.jpg_resize.jpg", "names/.jpg_resize.json", "names/.jpg", ""},
+		{"unicode and spaces", jpeg, &request{InputImage: in("names/猫 é+%2F.JPG")},
+			"names/猫 é+%2F_resize.jpg", "names/猫 é+%2F_resize.json", "names/猫 é+%2F", ""},
+		{"the default bucket by its name", jpeg, &request{InputImage: &data{Bucket: bucket, ObjectKey: "names/named.jpg"}},
+			"names/named_resize.jpg", "names/named_resize.json", "names/named", ""},
+		{"format asked for", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{ContentType: "image/webp"}},
+			"names/dog_resize.webp", "names/dog_resize.json", "names/dog", ""},
+		{"another bucket", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other}},
+			"names/dog_resize.jpg", "names/dog_resize.json", "names/dog", other},
+		{"the input's key in another bucket", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other, ObjectKey: "names/dog.jpg"}},
+			"names/dog.jpg", "names/dog.json", "names/dog", other},
+		{"named", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: in("names/out/thumb.png")},
+			"names/out/thumb.png", "names/out/thumb.json", "names/dog", ""},
+		{"named without extension", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: in("names/out/v1.0/thumb")},
+			"names/out/v1.0/thumb", "names/out/v1.0/thumb.json", "names/dog", ""},
+		{"named, extension and type agree", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{ObjectKey: "names/out/two.JPEG", ContentType: "image/jpeg"}},
+			"names/out/two.JPEG", "names/out/two.json", "names/dog", ""},
+		{"bytes to a bucket", jpeg, &request{InputBytes: jpeg, ExecutionId: "names/bytes", OutputImage: &data{Bucket: other}},
+			"names/bytes_resize.jpg", "names/bytes_resize.json", "names/bytes", other},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if key := test.req.GetInputImage().GetObjectKey(); key != "" {
+				place(t, bucket, key, test.picture)
+			}
+			resp, err := run(t, test.req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			where := test.outputs
+			if where == "" {
+				where = bucket
+			}
+			result := resp.GetResult()
+			if got := result.GetOutputImage(); got.GetObjectKey() != test.output || got.GetBucket() != where {
+				t.Errorf("output %s/%s, want %s/%s", got.GetBucket(), got.GetObjectKey(), where, test.output)
+			}
+			if got := result.GetMetadata()["side_car"]; got != test.sideCar {
+				t.Errorf("side-car %q, want %q", got, test.sideCar)
+			}
+			if got := result.GetMetadata()["execution_id"]; got != test.execution {
+				t.Errorf("execution id %q, want %q", got, test.execution)
+			}
+			for _, key := range []string{test.output, test.sideCar} {
+				if _, err := store.Stat(t.Context(), where, key); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestNamesRefused are the ways to lose a picture by a careless name.
+func TestNamesRefused(t *testing.T) {
+	picture := jpegOf(t, 16, 12)
+	long := "bad/" + strings.Repeat("long/", 203) // 1019 bytes, a fine key with one letter more
+	tests := []struct {
+		name  string
+		req   *request
+		field string
+	}{
+		{"the input itself", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg")}, "output_image.object_key"},
+		{"the input itself, bucket spelled out", &request{InputImage: in("bad/in.jpg"),
+			OutputImage: &data{Bucket: bucket, ObjectKey: "bad/in.jpg"}}, "output_image.object_key"},
+		{"the input by its derived name", &request{InputImage: in("bad/in_resize.jpg"), ExecutionId: "bad/in"}, "execution_id"},
+		{"the input by the side-car's name", &request{InputImage: in("bad/in.json"), OutputImage: in("bad/in.png")}, "output_image.object_key"},
+		{"its own side-car", &request{InputImage: in("bad/in.jpg"),
+			OutputImage: &data{ObjectKey: "bad/x.json", ContentType: "image/png"}}, "output_image.object_key"},
+		{"a folder", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/folder/")}, "output_image.object_key"},
+		{"under an object", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg/x.jpg")}, "output_image"},
+		{"an extension and another type", &request{InputImage: in("bad/in.jpg"),
+			OutputImage: &data{ObjectKey: "bad/x.png", ContentType: "image/jpeg"}}, "output_image.content_type"},
+		{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")}, "output_image.object_key"},
+		{"a format that is not written", &request{InputImage: in("bad/in.jpg"),
+			OutputImage: &data{ContentType: "image/gif"}}, "output_image.content_type"},
+		{"longer than a key", &request{InputImage: in(long + "x")}, "execution_id"},
+		{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")}, "output_image.object_key"},
+		{"an execution id out of the bucket", &request{InputImage: in("bad/in.jpg"), ExecutionId: "../x"}, "execution_id"},
+		{"a bucket that cannot be", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}}, "output_image"},
+	}
+	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", long + "x"} {
+		place(t, bucket, key, picture)
+	}
+	before := keys(t, bucket, "")
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := run(t, test.req)
+			wantKind(t, err, functions.Invalid, test.field)
+			if after := keys(t, bucket, ""); !slices.Equal(before, after) {
+				t.Errorf("written: %q", after)
+			}
+		})
+	}
+}
+
+// wantKind checks an error's kind and field.
+func wantKind(t *testing.T, err error, kind functions.Kind, field string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if e := functions.AsError(err); e.Kind != kind || e.Field != field {
+		t.Errorf("got %s of field %q (%v), want %s of %q", e.Kind, e.Field, err, kind, field)
+	}
+}
