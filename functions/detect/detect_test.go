@@ -242,6 +242,37 @@ func TestCancelled(t *testing.T) {
 
 // TestResizeMetadata wants boxes in the original's pixels.
 func TestResizeMetadata(t *testing.T) {
+	facts := &imageflowv1.ResizeMetadata{OriginalWidth: 1280, OriginalHeight: 320, OutputWidth: 128, OutputHeight: 64}
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := referring(t)(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// In the letterbox the picture is 64×32, from 16 down; shrunk by 2.
+	expect(t, resp, "cat/0 0.90: 320.0 80.0 960.0 240.0")
+}
+
+func TestWrongResizeMetadata(t *testing.T) {
+	apply := referring(t)
+	for _, wrong := range [][]byte{
+		nil, {}, []byte("{}"), []byte("garbage"), []byte(`{"original_width": 1280}`), []byte(`{"detections": []}`),
+		[]byte(`{"original_width": 1280, "original_height": 320, "output_width": 64, "output_height": 128}`),
+		[]byte(`{"original_width": 1280, "original_height": 320, "output_width": 128, "output_height": 65}`),
+	} {
+		_, err := apply(wrong)
+		var e *functions.Error
+		if !errors.As(err, &e) || e.Kind != functions.Invalid || e.Field != "resize_metadata_ref" {
+			t.Errorf("%q: got %v, want it refused naming resize_metadata_ref", wrong, err)
+		}
+	}
+}
+
+// referring returns what detects in a picture of 128×64 pixels with a side-car.
+func referring(t *testing.T) func(sideCar []byte) (*response, error) {
+	t.Helper()
 	p, err := newProcessor(t, onnx.Always(input, v8(object{16, 24, 48, 40, []float32{0.9, 0}}), metadata()))
 	if err != nil {
 		t.Fatal(err)
@@ -250,36 +281,10 @@ func TestResizeMetadata(t *testing.T) {
 	if got := p.Reference(r); got != r.ResizeMetadataRef || p.Reference(&request{}) != nil {
 		t.Errorf("reference %v, want that of the request, or none", got)
 	}
-	apply := func(sideCar []byte) (*response, error) {
+	return func(sideCar []byte) (*response, error) {
 		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{
 			Image: picture(t, 128, 64), Request: r, Format: imaging.PNG, Reference: sideCar,
 		})
 		return resp, err
-	}
-	facts := &imageflowv1.ResizeMetadata{OriginalWidth: 1280, OriginalHeight: 320, OutputWidth: 128, OutputHeight: 64}
-	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(facts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := apply(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// In the letterbox the picture is 64×32, from 16 down; shrunk by 2.
-	expect(t, resp, "cat/0 0.90: 320.0 80.0 960.0 240.0")
-
-	for _, wrong := range []string{
-		"", "{}", "garbage", `{"original_width": 1280}`, `{"detections": []}`,
-		`{"original_width": 1280, "original_height": 320, "output_width": 64, "output_height": 128}`,
-		`{"original_width": 1280, "original_height": 320, "output_width": 128, "output_height": 65}`,
-	} {
-		_, err := apply([]byte(wrong))
-		var e *functions.Error
-		if !errors.As(err, &e) || e.Kind != functions.Invalid || e.Field != "resize_metadata_ref" {
-			t.Errorf("%q: got %v, want it refused naming resize_metadata_ref", wrong, err)
-		}
-	}
-	if _, err := apply(nil); err == nil {
-		t.Error("a side-car named but not there is taken for none")
 	}
 }

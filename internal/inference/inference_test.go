@@ -98,45 +98,45 @@ func TestOpenRefuses(t *testing.T) {
 	takesIntegers := onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}
 	givesIntegers := onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}
 	for name, c := range map[string]struct {
-		fill func(t *testing.T, dir string)
+		m    onnx.Model
+		file string // in the repository; "" for none
 		want []string
 	}{
-		"an empty repository": {func(*testing.T, string) {}, []string{"no model", "<name>/<version>/model.onnx"}},
-		"no version folder": {func(t *testing.T, dir string) {
-			save(t, echo(3), dir, "m", "model.onnx")
-		}, []string{"m", "no version"}},
-		"no file": {func(t *testing.T, dir string) {
-			save(t, echo(3), dir, "m", "1", "other.onnx")
-		}, []string{"m/1/model.onnx"}},
-		"no model inside": {func(t *testing.T, dir string) {
-			save(t, echo(3), dir, "m", "1", "model.onnx")
-			if err := os.WriteFile(filepath.Join(dir, "m", "1", "model.onnx"), []byte("garbage"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, []string{"m/1/model.onnx"}},
-		"an input of integers": {func(t *testing.T, dir string) {
-			save(t, takesIntegers, dir, "m", "1", "model.onnx")
-		}, []string{"m/1/model.onnx", "one input of float32"}},
-		"an output of integers": {func(t *testing.T, dir string) {
-			save(t, givesIntegers, dir, "m", "1", "model.onnx")
-		}, []string{"m/1/model.onnx", "outputs must be of float32"}},
+		"an empty repository":   {file: "", want: []string{"no model", "<name>/<version>/model.onnx"}},
+		"no version folder":     {echo(3), "m/model.onnx", []string{"/m", "no version"}},
+		"another file":          {echo(3), "m/1/other.onnx", []string{"/m/1/model.onnx"}},
+		"an input of integers":  {takesIntegers, "m/1/model.onnx", []string{"/m/1/model.onnx", "one input of float32"}},
+		"an output of integers": {givesIntegers, "m/1/model.onnx", []string{"/m/1/model.onnx", "outputs must be of float32"}},
+		"no valid model":        {onnx.Model{}, "m/1/model.onnx", []string{"/m/1/model.onnx"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			c.fill(t, dir)
-			_, err := inference.Open(dir, options())
-			if err == nil {
-				t.Fatal("it was opened")
+			if c.file != "" {
+				save(t, c.m, dir, c.file)
 			}
-			for _, want := range append(c.want, dir) {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not name %q", err, want)
-				}
-			}
+			refused(t, dir, c.want...)
 		})
 	}
-	if _, err := inference.Open("/nowhere", options()); err == nil || !strings.Contains(err.Error(), "/nowhere") {
-		t.Errorf("a missing folder: %v", err)
+	garbage := t.TempDir()
+	save(t, echo(3), garbage, "m/1/model.onnx")
+	if err := os.WriteFile(filepath.Join(garbage, "m/1/model.onnx"), []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, garbage, "/m/1/model.onnx")
+	refused(t, "/nowhere")
+}
+
+// refused wants the repository refused naming its folder and more.
+func refused(t *testing.T, dir string, wants ...string) {
+	t.Helper()
+	_, err := inference.Open(dir, options())
+	if err == nil {
+		t.Fatalf("%s was opened", dir)
+	}
+	for _, want := range append(wants, dir) {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not name %q", err, want)
+		}
 	}
 }
 
