@@ -130,11 +130,11 @@ func place(t *testing.T, bucket, key string, data []byte) string {
 func keys(t *testing.T, bucket, prefix string) []string {
 	t.Helper()
 	var found []string
-	if err := store.List(t.Context(), bucket, prefix, func(o objects.Info) error {
+	for o, err := range store.Walk(t.Context(), bucket, prefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		found = append(found, o.Key)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
 	}
 	return found
 }

@@ -12,9 +12,11 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 	"github.com/minio/minio-go/v7/pkg/tags"
 )
 
@@ -26,6 +28,8 @@ var (
 	ErrChanged = errors.New("the object has been replaced")
 	// ErrTooLarge means that the object is larger than the caller takes.
 	ErrTooLarge = errors.New("the object is too large")
+	// ErrInvalidName means that the store can hold no such bucket or key.
+	ErrInvalidName = errors.New("no name for an object")
 	// ErrUnavailable means that the store does not answer, or does not let us in.
 	ErrUnavailable = errors.New("the object store is unavailable")
 )
@@ -85,6 +89,9 @@ func New(c Config) (*Store, error) {
 // version and fails with ErrChanged for any other.
 func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) ([]byte, Info, error) {
 	var opts minio.GetObjectOptions
+	if strings.ContainsFunc(etag, unicode.IsControl) { // fits in no header, so no version has it
+		return nil, Info{}, fmt.Errorf("get %s/%s with etag %q: %w", bucket, key, etag, ErrChanged)
+	}
 	if etag != "" {
 		if err := opts.SetMatchETag(etag); err != nil {
 			return nil, Info{}, err
@@ -97,6 +104,9 @@ func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) 
 	defer body.Close()
 	if info.Size > limit {
 		return nil, Info{}, fmt.Errorf("get %s/%s of %d bytes: %w", bucket, key, info.Size, ErrTooLarge)
+	}
+	if info.Size < 0 {
+		return nil, Info{}, fmt.Errorf("get %s/%s: the answer tells no size: %w", bucket, key, ErrUnavailable)
 	}
 	data := make([]byte, info.Size)
 	if _, err := io.ReadFull(body, data); err != nil {
@@ -209,6 +219,14 @@ func describe(bucket string, o minio.ObjectInfo) Info {
 	}
 }
 
+// badNames are the codes with which stores (S3 itself, MinIO, versitygw) refuse
+// a bucket, a key, or metadata that holds a key.
+var badNames = map[string]bool{
+	"InvalidBucketName": true, "KeyTooLongError": true, "MetadataTooLarge": true,
+	"XMinioInvalidObjectName": true, "XMinioObjectExistsAsDirectory": true, "XMinioParentIsObject": true,
+	"ExistingObjectIsDirectory": true, "ObjectParentIsFile": true, "DirectoryObjectContainsData": true,
+}
+
 // explain puts one of this package's errors into err's chain. What is not an
 // answer of the store is the lack of one.
 func explain(err error, verb, bucket, key string) error {
@@ -222,6 +240,9 @@ func explain(err error, verb, bucket, key string) error {
 		kind = ErrNotFound
 	case answer.StatusCode == http.StatusPreconditionFailed:
 		kind = ErrChanged
+	case badNames[answer.Code], s3utils.CheckValidBucketName(bucket) != nil,
+		key != "" && s3utils.CheckValidObjectName(key) != nil: // the last two minio-go refuses by itself
+		kind = ErrInvalidName
 	case answer.StatusCode >= 400 && answer.StatusCode < 500 && answer.StatusCode != http.StatusForbidden &&
 		answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusTooManyRequests:
 		return fmt.Errorf("%s %s/%s: %w", verb, bucket, key, err)

@@ -1,0 +1,159 @@
+package objects_test
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/test/stores"
+)
+
+func TestAnyKeyAndAnyMetadata(t *testing.T) {
+	each(t, func(t *testing.T, _ stores.Kind, store *objects.Store) {
+		texts := []string{
+			"plain", "with space", "a+b", "50%", "%2F", "q?x=1&y#z", "猫/é ü", "quote\"'`", "back\\slash", "a=b;c,d", "~!@$^*()[]{}|<>:", "tab\tand\nline", " edges ",
+		}
+		for _, text := range texts {
+			key := "keys/" + strings.Map(func(r rune) rune { // control characters are in no key
+				if r < ' ' {
+					return -1
+				}
+				return r
+			}, text)
+			put, err := store.Put(t.Context(), bucket, key, "text/plain", []byte(text), map[string]string{"imageflow-x": text, "empty": ""})
+			if err != nil {
+				t.Errorf("%q: %v", key, err)
+				continue
+			}
+			data, info, err := store.Get(t.Context(), bucket, key, put.ETag, 100)
+			if err != nil || string(data) != text {
+				t.Errorf("%q: read %q, %v", key, data, err)
+			}
+			if info.Metadata["imageflow-x"] != text || info.ETag != put.ETag || info.ContentType != "text/plain" || info.Size != int64(len(text)) {
+				t.Errorf("%q: read %+v, written %+v", key, info, put)
+			}
+			var listed []string
+			for e, err := range store.Walk(t.Context(), bucket, key) {
+				if err != nil {
+					t.Error(err)
+				}
+				listed = append(listed, e.Key)
+			}
+			if !slices.Contains(listed, key) {
+				t.Errorf("%q is not listed, but %q", key, listed)
+			}
+		}
+	})
+}
+
+func TestKindsOfRefusal(t *testing.T) {
+	for _, kind := range []stores.Kind{stores.MinIO, stores.Local} {
+		t.Run(kind.Name, func(t *testing.T) {
+			config, store := stores.Start(t, kind, bucket)
+			config.SecretKey = "wrong-secret"
+			refusals(t, store, open(t, config))
+		})
+	}
+}
+
+// refusals checks what a store refuses, and a stranger to it is refused.
+func refusals(t *testing.T, store, stranger *objects.Store) {
+	put, err := store.Put(t.Context(), bucket, "kinds/in", "text/plain", []byte("first"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := deadStore(t)
+	get := func(s *objects.Store, bucket, key, etag string, limit int64) error {
+		_, _, err := s.Get(t.Context(), bucket, key, etag, limit)
+		return err
+	}
+	write := func(s *objects.Store, bucket, key string, metadata map[string]string) error {
+		_, err := s.Put(t.Context(), bucket, key, "text/plain", []byte("x"), metadata)
+		return err
+	}
+	tests := []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"the version demanded", get(store, bucket, "kinds/in", put.ETag, 5), nil},
+		{"no such key", get(store, bucket, "kinds/none", "", 5), objects.ErrNotFound},
+		{"no such bucket", get(store, "no-such-bucket", "kinds/in", "", 5), objects.ErrNotFound},
+		{"put to no such bucket", write(store, "no-such-bucket", "x", nil), objects.ErrNotFound},
+		{"another version", get(store, bucket, "kinds/in", "0123", 5), objects.ErrChanged},
+		{"a version that fits in no header", get(store, bucket, "kinds/in", "a\nb", 5), objects.ErrChanged},
+		{"one byte too large", get(store, bucket, "kinds/in", "", 4), objects.ErrTooLarge},
+		{"a bucket that cannot be", write(store, "a..b", "x", nil), objects.ErrInvalidName},
+		{"read a bucket that cannot be", get(store, "A", "x", "", 5), objects.ErrInvalidName},
+		{"a key that is too long", write(store, bucket, strings.Repeat("k", 1100), nil), objects.ErrInvalidName},
+		{"a wrong secret", get(stranger, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
+		{"no one there", get(dead, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
+		{"put, no one there", write(dead, bucket, "x", nil), objects.ErrUnavailable},
+		{"an answer without a size", get(fakeStore(t, func(w http.ResponseWriter) {
+			w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 00:00:00 GMT")
+			w.(http.Flusher).Flush()
+		}), bucket, "x", "", 5), objects.ErrUnavailable},
+		{"an answer cut off", get(fakeStore(t, func(w http.ResponseWriter) {
+			w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 00:00:00 GMT")
+			w.Header().Set("Content-Length", "5")
+			_, _ = w.Write([]byte("abc"))
+		}), bucket, "x", "", 5), objects.ErrUnavailable},
+	}
+	all := []error{objects.ErrNotFound, objects.ErrChanged, objects.ErrTooLarge, objects.ErrInvalidName, objects.ErrUnavailable}
+	for _, test := range tests {
+		for _, kind := range all {
+			if got, want := errors.Is(test.err, kind), kind == test.want; got != want {
+				t.Errorf("%s: %v is %q: %v, want %v", test.name, test.err, kind, got, want)
+			}
+		}
+		if test.want == nil && test.err != nil {
+			t.Errorf("%s: %v", test.name, test.err)
+		}
+	}
+}
+
+func deadStore(t *testing.T) *objects.Store {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	return open(t, objects.Config{Endpoint: l.Addr().String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
+}
+
+// fakeStore answers everything in one way that no real store does.
+func fakeStore(t *testing.T, answer func(http.ResponseWriter)) *objects.Store {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
+	t.Cleanup(s.Close)
+	return open(t, objects.Config{Endpoint: s.Listener.Addr().String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
+}
+
+func open(t *testing.T, c objects.Config) *objects.Store {
+	t.Helper()
+	s, err := objects.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestRemove(t *testing.T) {
+	each(t, func(t *testing.T, _ stores.Kind, store *objects.Store) {
+		if _, err := store.Put(t.Context(), bucket, "remove/in", "text/plain", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second finds nothing, which is no error
+			if err := store.Remove(t.Context(), bucket, "remove/in"); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := store.Stat(t.Context(), bucket, "remove/in"); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("still there: %v", err)
+		}
+	})
+}

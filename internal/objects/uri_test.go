@@ -1,0 +1,55 @@
+package objects_test
+
+import (
+	"testing"
+
+	"imageflow.dev/internal/objects"
+)
+
+func FuzzURI(f *testing.F) {
+	for _, key := range []string{"a.jpg", "a b/é?x=1#y%2F+&", "/lead", "..", "a//b", "\x00\xff"} {
+		f.Add(key, "0123")
+	}
+	f.Fuzz(func(t *testing.T, key, etag string) {
+		if key == "" {
+			return
+		}
+		text := objects.URI(bucket, key, etag)
+		for _, r := range text {
+			if r <= ' ' || r > '~' {
+				t.Fatalf("%q is not printable ASCII", text)
+			}
+		}
+		b, k, e, err := objects.ParseURI(text)
+		if err != nil || b != bucket || k != key || e != etag {
+			t.Errorf("%q of %q, %q gives %q, %q, %q, %v", text, key, etag, b, k, e, err)
+		}
+	})
+}
+
+func TestNoURIs(t *testing.T) {
+	for _, text := range []string{"", "s3://", "s3://bucket", "s3://bucket/", "http://bucket/key", "bucket/key", "s3://b/%zz"} {
+		if _, _, _, err := objects.ParseURI(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestRecord(t *testing.T) {
+	var r objects.Record
+	r.S3.Object.EscapedKey = "a+b%2Fc%252F%C3%A9"
+	if key, err := r.Key(); err != nil || key != "a b/c%2Fé" {
+		t.Errorf("got %q, %v", key, err)
+	}
+	r.S3.Object.EscapedKey = "%zz"
+	if _, err := r.Key(); err == nil {
+		t.Error("a wrong escape is taken")
+	}
+	r.S3.Object.UserMetadata = map[string]string{"X-Amz-Meta-Imageflow-Execution": "e", "content-type": "c"}
+	if got := r.Metadata("imageflow-execution"); got != "e" {
+		t.Errorf("got %q", got)
+	}
+	if got := r.Metadata("none"); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
