@@ -27,7 +27,14 @@ type Config struct {
 	DrainDelay time.Duration
 	// DrainTimeout is how long work in flight may then take to finish.
 	DrainTimeout time.Duration
+	// MaxConnectionAge is when a connection is ended, with the answer to a
+	// request that comes after it; what is in flight may finish. A caller whose
+	// name server knows several of us then finds another. 0 is never.
+	MaxConnectionAge time.Duration
 }
+
+// maxHeaderBytes is far above what any caller of ours sends.
+const maxHeaderBytes = 64 << 10
 
 // Server is a listening server.
 type Server struct {
@@ -52,7 +59,9 @@ func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Serv
 	protocols.SetUnencryptedHTTP2(true)
 	s := &Server{config: c, listener: listener, health: health}
 	s.http = &http.Server{
-		Handler:           s.route(rpc, routes),
+		Handler:           s.age(s.route(rpc, routes)),
+		ConnContext:       born,
+		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -91,6 +100,28 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("work in flight at %s was cut off: %w", s.Address(), err), s.http.Close())
 	}
 	return nil
+}
+
+// bornKey is the context key of the time at which a connection was accepted.
+type bornKey struct{}
+
+func born(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, bornKey{}, time.Now())
+}
+
+// age ends old connections. HTTP/2 in net/http turns the header into a GOAWAY,
+// after which what has been asked is answered and nothing more is taken.
+func (s *Server) age(next http.Handler) http.Handler {
+	limit := s.config.MaxConnectionAge
+	if limit <= 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if at, ok := r.Context().Value(bornKey{}).(time.Time); ok && time.Since(at) > limit {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) route(rpc *grpc.Server, routes http.Handler) http.Handler {
