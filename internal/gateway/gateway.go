@@ -40,6 +40,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 			MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true},
 		}),
 		runtime.WithErrorHandler(answerError),
+		runtime.WithRoutingErrorHandler(answerRouting),
 		runtime.WithIncomingHeaderMatcher(matchHeader),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
@@ -51,18 +52,38 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
+		if r.ContentLength > maxBody {
+			w.Header().Set("Connection", "close") // what comes is not read
+			_, marshaler := runtime.MarshalerForRequest(mux, r)
+			answerError(ctx, mux, marshaler, w, r, status.Errorf(codes.InvalidArgument,
+				"a body of %d bytes: no more than %d are taken", r.ContentLength, maxBody))
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		mux.ServeHTTP(w, r.WithContext(ctx))
 	}), nil
 }
 
-// matchHeader passes the trace context on, and nothing else.
+// matchHeader passes the trace context on, and nothing else of a caller's own;
+// the mux adds Authorization and X-Forwarded-*.
 func matchHeader(name string) (string, bool) {
 	switch name = strings.ToLower(name); name {
 	case "traceparent", "tracestate", "baggage":
 		return name, true
 	}
 	return "", false
+}
+
+// answerRouting tells of a wrong method as HTTP does; the mux by itself calls it
+// unimplemented.
+func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
+	if code != http.StatusMethodNotAllowed {
+		runtime.DefaultRoutingErrorHandler(ctx, mux, m, w, r, code)
+		return
+	}
+	answerError(ctx, mux, m, w, r, &runtime.HTTPStatusError{
+		HTTPStatus: code, Err: status.Errorf(codes.Unimplemented, "%s is not answered with %s", r.URL.Path, r.Method),
+	})
 }
 
 // answerError writes the google.rpc.Status as the body, and what a refusal asks
@@ -75,9 +96,22 @@ func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler
 			w.Header().Set("Retry-After", strconv.Itoa(max(seconds, 1)))
 		}
 	}
-	if s.Code() == codes.Unavailable && len(s.Details()) == 0 && strings.HasPrefix(s.Message(), "connection error") {
-		// grpc's own words name addresses inside the cluster.
-		err = status.Error(codes.Unavailable, "the processor does not answer")
+	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, inOurWords(s, err))
+}
+
+// inOurWords replaces what grpc says by itself, which names addresses inside the
+// cluster, or calls a message busy that is too large. A processor that refuses
+// for a while always says for how long.
+func inOurWords(s *status.Status, err error) error {
+	switch {
+	case s.Code() == codes.DeadlineExceeded:
+		return status.Error(codes.DeadlineExceeded, "no answer in time")
+	case len(s.Details()) > 0:
+		return err
+	case s.Code() == codes.Unavailable:
+		return status.Error(codes.Unavailable, "the processor does not answer")
+	case s.Code() == codes.ResourceExhausted:
+		return status.Error(codes.InvalidArgument, "the request or its answer is larger than the processor takes")
 	}
-	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
+	return err
 }
