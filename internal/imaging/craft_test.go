@@ -173,6 +173,19 @@ func rgbTIFF(width, height uint32) []entry {
 	}
 }
 
+// withPixels writes a TIFF with its pixels behind the directory.
+func withPixels(order binary.AppendByteOrder, entries []entry, pixels []byte) []byte {
+	for i, e := range entries {
+		switch e.tag {
+		case 273:
+			entries[i].values = []uint32{uint32(len(asTIFF(order, entries...)))}
+		case 279:
+			entries[i].values = []uint32{uint32(len(pixels))}
+		}
+	}
+	return append(asTIFF(order, entries...), pixels...)
+}
+
 // gifOf writes a GIF with a screen and frames of the given places and sizes,
 // {left, top, width, height}; their pixels are those of a 1×1 picture.
 func gifOf(width, height int, frames ...[4]int) []byte {

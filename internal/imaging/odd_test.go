@@ -14,10 +14,14 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestOddInputs: whatever a file holds, its colour comes out as sRGB, through
-// every operation.
-func TestOddInputs(t *testing.T) {
-	type rgb = [3]int
+type rgb = [3]int
+
+// oddInputs are pictures of one colour each.
+func oddInputs(t *testing.T) map[string]struct {
+	data []byte
+	want rgb
+} {
+	t.Helper()
 	teal := color.NRGBA{40, 120, 140, 255}
 	opaque := flat(64, 48, teal)
 	palette := image.NewPaletted(opaque.Rect, color.Palette{teal, color.NRGBA{1, 2, 3, 255}})
@@ -26,7 +30,7 @@ func TestOddInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	middle := grey(64, 48, 128)
-	for name, test := range map[string]struct {
+	return map[string]struct {
 		data []byte
 		want rgb
 	}{
@@ -46,7 +50,13 @@ func TestOddInputs(t *testing.T) {
 		"rgb profile on grey":   {withProfile(asJPEG(t, middle), profile("RGB ", 1)), rgb{128, 128, 128}},
 		"half a profile":        {withProfile(asJPEG(t, middleRGB()), profile("RGB ", 1)[:140]), rgb{128, 128, 128}},
 		"a profile of nonsense": {withProfile(asJPEG(t, middleRGB()), []byte("no profile")), rgb{128, 128, 128}},
-	} {
+	}
+}
+
+// TestOddInputs: whatever a file holds, its colour comes out as sRGB, through
+// every operation.
+func TestOddInputs(t *testing.T) {
+	for name, test := range oddInputs(t) {
 		t.Run(name, func(t *testing.T) {
 			for way, e := range everyWay(t, open(t, test.data), imaging.PNG) {
 				p := pixels(t, e.Data)
@@ -78,9 +88,7 @@ func inkTIFF(width, height uint32) []byte {
 	entries[2].values = []uint32{8, 8, 8, 8}
 	entries[4].values = []uint32{5}
 	entries[6].values = []uint32{4}
-	head := len(asTIFF(binary.LittleEndian, entries...))
-	entries[5].values, entries[8].values = []uint32{uint32(head)}, []uint32{width * height * 4}
-	return append(asTIFF(binary.LittleEndian, entries...), make([]byte, width*height*4)...)
+	return withPixels(binary.LittleEndian, entries, make([]byte, width*height*4))
 }
 
 // deflated is the payload of a PNG's profile chunk.

@@ -29,25 +29,34 @@ func parseJPEG(data []byte, h *Header) error {
 			return truncated(JPEG)
 		}
 		segment := data[at+4 : at+2+length]
-		switch {
-		case isFrame(marker):
-			if len(segment) < 6 {
-				return invalid("corrupt jpeg: short frame header")
-			}
-			h.Height = int(binary.BigEndian.Uint16(segment[1:]))
-			h.Width = int(binary.BigEndian.Uint16(segment[3:]))
-			h.colours = int(segment[5])
-		case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
-			h.Orientation = exifOrientation(segment[6:])
-		case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part
-			h.profile = profileColours(segment[min(14, len(segment)):])
-		case marker == 0xda: // start of scan
+		switch marker {
+		case 0xda: // start of scan
 			return jpegTail(data[at+2+length:], h)
-		case marker == 0xd9:
+		case 0xd9:
 			return invalid("corrupt jpeg: it ends before its picture")
+		}
+		if err := jpegSegment(marker, segment, h); err != nil {
+			return err
 		}
 		at += 2 + length
 	}
+}
+
+func jpegSegment(marker byte, segment []byte, h *Header) error {
+	switch {
+	case isFrame(marker):
+		if len(segment) < 6 {
+			return invalid("corrupt jpeg: short frame header")
+		}
+		h.Height = int(binary.BigEndian.Uint16(segment[1:]))
+		h.Width = int(binary.BigEndian.Uint16(segment[3:]))
+		h.colours = int(segment[5])
+	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
+		h.Orientation = exifOrientation(segment[6:])
+	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part
+		h.profile = profileColours(segment[min(14, len(segment)):])
+	}
+	return nil
 }
 
 // isFrame tells the markers SOF0 to SOF15 from DHT, JPG and DAC among them.
