@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 
 	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
@@ -61,7 +60,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 	if err := e.Validate(); err != nil {
 		return nil, functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: %v", err)
 	}
-	req, err := request[Req](e, r.URL.Query())
+	req, err := request[Req](e, r.URL.RawQuery)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +68,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 	if err != nil {
 		return nil, err
 	}
-	return next(ctx, e, d.Processor.Name, resp)
+	return next(ctx, e, d.Processor.Name, r.URL.RawQuery, resp)
 }
 
 // httpStatus translates the codes as Knative's brokers understand them: they
@@ -89,8 +88,8 @@ func refuse(w http.ResponseWriter, s *status.Status) {
 	if !ok {
 		code = http.StatusInternalServerError
 	}
-	if code == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", strconv.Itoa(1))
+	if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
 	}
 	body, err := protojson.Marshal(s.Proto())
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	"go.opentelemetry.io/otel"
@@ -19,9 +20,10 @@ import (
 // the side-car; its result stays.
 const maxDataBytes = 60 << 10
 
-// next makes the event that tells of a step's end. Equal causes give it equal
-// ids, so that a repeated delivery can be recognised.
-func next(ctx context.Context, cause *cloudevent.Event, step string, resp functions.Response) (*cloudevent.Event, error) {
+// next makes the event that tells of a step's end. Equal causes and parameters
+// give it equal ids, so that a repeated delivery can be recognised, and one event
+// may still have the same step twice with other parameters.
+func next(ctx context.Context, cause *cloudevent.Event, step, parameters string, resp functions.Response) (*cloudevent.Event, error) {
 	json := protojson.MarshalOptions{UseProtoNames: true}
 	data, err := json.Marshal(resp)
 	if err != nil {
@@ -35,7 +37,7 @@ func next(ctx context.Context, cause *cloudevent.Event, step string, resp functi
 		data = append(append([]byte(`{"result":`), result...), '}')
 	}
 	execution := resp.GetResult().GetMetadata()["execution_id"]
-	digest := sha256.Sum256([]byte(cause.Source() + "\x00" + cause.ID() + "\x00" + step))
+	digest := sha256.Sum256([]byte(strings.Join([]string{cause.Source(), cause.ID(), step, parameters}, "\x00")))
 	e := cloudevent.New()
 	e.SetID(hex.EncodeToString(digest[:16]))
 	e.SetSource("/imageflow/" + step)

@@ -1,8 +1,6 @@
 package event
 
 import (
-	"net/url"
-
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 
 	"imageflow.dev/functions"
@@ -12,11 +10,7 @@ import (
 // CheckParameters refuses the parameters of a step, the query of its URL, with
 // which a Door of the processor would refuse every event.
 func CheckParameters[Req functions.Request, Resp functions.Response](p functions.Processor[Req, Resp], query string) error {
-	parameters, err := url.ParseQuery(query)
-	if err != nil {
-		return functions.Errorf(functions.Invalid, "", "parameters: %v", err)
-	}
-	req, err := request[Req](anEvent(), parameters)
+	req, err := request[Req](anEvent(), query)
 	if err != nil {
 		return err
 	}

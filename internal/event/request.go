@@ -2,7 +2,9 @@ package event
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
@@ -17,21 +19,25 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// ObjectCreatedPrefix begins the types of the events of new objects, as the
-// CloudEvents adapter for S3 has them.
-const ObjectCreatedPrefix = "com.amazonaws.s3.ObjectCreated:"
+// createdPrefix begins the types of the events of new objects, as the CloudEvents
+// adapter for S3 has them.
+const createdPrefix = "com.amazonaws.s3.ObjectCreated:"
 
-// request makes the request that an event and a step's parameters ask for.
-func request[Req functions.Request](e *cloudevent.Event, parameters url.Values) (Req, error) {
+// request makes the request that an event and a step's parameters, the query of
+// its URL, ask for.
+func request[Req functions.Request](e *cloudevent.Event, query string) (Req, error) {
 	req := functions.NewRequest[Req]()
-	if err := SetParameters(req, parameters); err != nil {
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return req, functions.Errorf(functions.Invalid, "", "parameters: %v", err)
+	}
+	if err := setParameters(req, parameters); err != nil {
 		return req, err
 	}
 	var input *imageflowv1.ImageData
 	var execution string
-	var err error
 	switch kind := e.Type(); {
-	case strings.HasPrefix(kind, ObjectCreatedPrefix):
+	case strings.HasPrefix(kind, createdPrefix):
 		input, err = objectOf(e)
 	case strings.HasPrefix(kind, "dev.imageflow.") && strings.HasSuffix(kind, ".completed.v1"):
 		input, execution, err = outputOf(e)
@@ -48,22 +54,47 @@ func request[Req functions.Request](e *cloudevent.Event, parameters url.Values) 
 	return req, nil
 }
 
-// SetParameters reads a step's parameters into a request, by the rules of the
-// JSON door's query strings. A name that the request lacks is an error.
-func SetParameters(req proto.Message, parameters url.Values) error {
-	fields := req.ProtoReflect().Descriptor().Fields()
-	for name := range parameters {
-		first, _, _ := strings.Cut(name, ".")
-		first, _, _ = strings.Cut(first, "[")
-		if fields.ByName(protoreflect.Name(first)) == nil && fields.ByJSONName(first) == nil {
+// setParameters reads a step's parameters into a request, by the rules of the
+// JSON door's query strings. A name that the request lacks is an error, and so
+// is one of the picture, which the event brings.
+func setParameters[Req functions.Request](req Req, parameters url.Values) error {
+	none := utilities.NewDoubleArray(nil)
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		switch path := pathOf(req.ProtoReflect().Descriptor(), name); {
+		case path == nil:
 			return functions.Errorf(functions.Invalid, name, "no such parameter")
+		case path[0] == "input_image" || path[0] == "input_bytes":
+			return functions.Errorf(functions.Invalid, name, "no parameter of a step: the event says which picture")
+		}
+		// Alone, so that the one at fault can be named.
+		if err := runtime.PopulateQueryParameters(functions.NewRequest[Req](), url.Values{name: parameters[name]}, none); err != nil {
+			return functions.Errorf(functions.Invalid, name, "%v", err)
 		}
 	}
-	none := utilities.NewDoubleArray(nil)
 	if err := runtime.PopulateQueryParameters(req, parameters, none); err != nil {
 		return functions.Errorf(functions.Invalid, "", "parameters: %v", err)
 	}
 	return nil
+}
+
+// pathOf returns the fields that a parameter's name leads through, or nil where
+// it leads nowhere: a.b for a field of a field, a[k] for an entry of a map.
+func pathOf(m protoreflect.MessageDescriptor, name string) (path []protoreflect.Name) {
+	name, _, _ = strings.Cut(name, "[")
+	for part := range strings.SplitSeq(name, ".") {
+		if m == nil {
+			return nil
+		}
+		field := m.Fields().ByName(protoreflect.Name(part))
+		if field == nil {
+			field = m.Fields().ByJSONName(part)
+		}
+		if field == nil {
+			return nil
+		}
+		path, m = append(path, field.Name()), field.Message()
+	}
+	return path
 }
 
 // objectOf reads the object that a store's record tells of.
