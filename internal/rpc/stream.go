@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -70,13 +71,14 @@ func (d *Door[Req, Resp]) item(ctx context.Context, req Req) Resp {
 		return resp
 	}
 	s := job.Status(ctx, err)
+	facts := map[string]string{"execution_id": req.GetExecutionId(), "error_code": code.Code(s.Code()).String()}
+	if field := functions.AsError(err).Field; field != "" {
+		facts["error_field"] = field
+	}
 	return functions.NewResponse[Resp](&imageflowv1.ProcessingResult{
-		Status:  imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED,
-		Message: s.Message(),
-		Metadata: map[string]string{
-			"execution_id": req.GetExecutionId(),
-			"error_code":   s.Code().String(),
-		},
+		Status:      imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED,
+		Message:     s.Message(),
+		Metadata:    facts,
 		ProcessedAt: timestamppb.Now(),
 	})
 }
