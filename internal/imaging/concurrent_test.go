@@ -14,14 +14,12 @@ import (
 // shows as a few different pictures among many at once.
 func TestConcurrentOutputsAreTheSame(t *testing.T) {
 	const pictures, workers = 50, 4
-	sources := make([]*imaging.Image, pictures)
+	var sources [8]*imaging.Image
 	for i := range sources {
-		orientation := 1 + i%8
-		data := withOrientation(asJPEG(t, stored(320+8*i, 240, orientation)), orientation)
-		sources[i] = open(t, data)
+		sources[i] = open(t, withOrientation(asJPEG(t, stored(320+i, 200, 1+i)), 1+i))
 	}
 	work := func(i int) ([]byte, error) {
-		e, err := sources[i].Resize(100, 75, imaging.Quality(i%3), imaging.JPEG)
+		e, err := sources[i%8].Resize(100+i/8, 75, imaging.Quality(i%3), imaging.JPEG)
 		return e.Data, err
 	}
 	want := make([][]byte, pictures)

