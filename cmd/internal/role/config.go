@@ -1,6 +1,7 @@
 package role
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -19,12 +20,22 @@ type Server struct {
 	Port         int           `default:"8080" desc:"port of every door; 0 takes a free one"`
 	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"how long work is still taken after NOT_SERVING was announced"`
 	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"how long work in flight may take to finish"`
+	MaxAge       time.Duration `envconfig:"MAX_CONNECTION_AGE" default:"5m" desc:"when a connection is ended, so that callers spread; 0 is never"`
+}
+
+func (c Server) validate() error {
+	var port error
+	if c.Port < 0 || c.Port > 65535 {
+		port = fmt.Errorf("PORT is %d but must be in 0 to 65535", c.Port)
+	}
+	return errors.Join(port, atLeast("DRAIN_DELAY", c.DrainDelay, 0),
+		atLeast("DRAIN_TIMEOUT", c.DrainTimeout, 0), atLeast("MAX_CONNECTION_AGE", c.MaxAge, 0))
 }
 
 func (c Server) serve() serve.Config {
 	return serve.Config{
 		Address:    net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
-		DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout,
+		DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
 	}
 }
 
@@ -66,7 +77,7 @@ func (c Work) validate() error {
 	return errors.Join(
 		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
 		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
-		atLeast("MAX_IMAGE_SIDE", int64(c.Side), 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
+		atLeast("MAX_IMAGE_SIDE", c.Side, 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
 	)
 }
 
@@ -89,7 +100,9 @@ type ProcessorConfig struct {
 }
 
 // Validate reports every variable that is missing or out of range.
-func (c *ProcessorConfig) Validate() error { return errors.Join(c.Store.validate(), c.Work.validate()) }
+func (c *ProcessorConfig) Validate() error {
+	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate())
+}
 
 // DetectConfig is the environment of detect.
 type DetectConfig struct {
@@ -102,7 +115,7 @@ type DetectConfig struct {
 
 // Validate reports every variable that is missing or out of range.
 func (c *DetectConfig) Validate() error {
-	return errors.Join(c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", int64(c.Threads), 1))
+	return errors.Join(c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1))
 }
 
 // GatewayConfig is the environment of the gateway.
@@ -119,7 +132,8 @@ type GatewayConfig struct {
 func (c *GatewayConfig) Validate() error {
 	return errors.Join(
 		required("RESIZE_GRPC_ENDPOINT", c.Resize), required("AI_DETECTION_GRPC_ENDPOINT", c.Detect),
-		required("FILTER_GRPC_ENDPOINT", c.Filter), atLeast("REQUEST_TIMEOUT", int64(c.Timeout), 1),
+		required("FILTER_GRPC_ENDPOINT", c.Filter), c.Server.validate(),
+		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
 	)
 }
 
@@ -135,7 +149,10 @@ type BridgeConfig struct {
 
 // Validate reports every variable that is missing or out of range.
 func (c *BridgeConfig) Validate() error {
-	return errors.Join(c.Store.validate(), required("BROKER_URL", c.Broker), required("BRIDGE_TOKEN", c.Token))
+	return errors.Join(
+		c.Server.validate(), c.Store.validate(), required("BROKER_URL", c.Broker), required("BRIDGE_TOKEN", c.Token),
+		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0),
+	)
 }
 
 func required(name, value string) error {
@@ -145,9 +162,9 @@ func required(name, value string) error {
 	return nil
 }
 
-func atLeast(name string, value, least int64) error {
+func atLeast[T cmp.Ordered](name string, value, least T) error {
 	if value < least {
-		return fmt.Errorf("%s is %d but must be at least %d", name, value, least)
+		return fmt.Errorf("%s is %v but must be at least %v", name, value, least)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func Load(config any) error {
 		if err := envconfig.Process("", one.Interface()); err != nil {
 			var parse *envconfig.ParseError
 			if errors.As(err, &parse) {
-				err = fmt.Errorf("%s is %q but must be a %s", parse.KeyName, parse.Value, parse.TypeName)
+				err = fmt.Errorf("%s is %q, which is no %s", parse.KeyName, parse.Value, parse.TypeName)
 			}
 			bad = append(bad, err)
 		}
