@@ -16,10 +16,10 @@ func TestConcurrentOutputsAreTheSame(t *testing.T) {
 	const pictures, workers = 50, 4
 	var sources [8]*imaging.Image
 	for i := range sources {
-		sources[i] = open(t, withOrientation(asJPEG(t, stored(320+i, 200, 1+i)), 1+i))
+		sources[i] = open(t, withOrientation(asJPEG(t, stored(200+i, 120, 1+i)), 1+i))
 	}
 	work := func(i int) ([]byte, error) {
-		e, err := sources[i%8].Resize(100+i/8, 75, imaging.Quality(i%3), imaging.JPEG)
+		e, err := sources[i%8].Resize(60+i/8, 45, imaging.Quality(i%3), imaging.JPEG)
 		return e.Data, err
 	}
 	want := make([][]byte, pictures)

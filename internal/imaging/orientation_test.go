@@ -68,7 +68,7 @@ func checkCorners(t *testing.T, p *imaging.Pixels, part image.Rectangle) {
 // TestOrientation shows pictures of every orientation upright, by every
 // operation.
 func TestOrientation(t *testing.T) {
-	const width, height = 256, 192
+	const width, height = 192, 144
 	for orientation := 1; orientation <= 8; orientation++ {
 		t.Run(fmt.Sprint(orientation), func(t *testing.T) {
 			m := open(t, withOrientation(asJPEG(t, stored(width, height, orientation)), orientation))
