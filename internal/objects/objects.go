@@ -17,7 +17,6 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
-	"github.com/minio/minio-go/v7/pkg/tags"
 )
 
 // The ways in which a store can refuse. Their texts are for logs.
@@ -58,7 +57,8 @@ type Config struct {
 
 // Store is a client of one object store, safe for concurrent use.
 type Store struct {
-	core *minio.Core
+	core      *minio.Core
+	transport *http.Transport
 }
 
 // New returns a client; it does not connect yet.
@@ -82,8 +82,11 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object store %q: %w", c.Endpoint, err)
 	}
-	return &Store{core: core}, nil
+	return &Store{core: core, transport: transport}, nil
 }
+
+// Close closes the connections that are not in use. The store can be used on.
+func (s *Store) Close() { s.transport.CloseIdleConnections() }
 
 // Get reads a whole object of at most limit bytes. With an etag it demands that
 // version and fails with ErrChanged for any other.
@@ -151,23 +154,6 @@ func (s *Store) Remove(ctx context.Context, bucket, key string) error {
 	return explain(err, "remove", bucket, key)
 }
 
-// SetTags adds tags to an object's own; a tag of the same name is replaced.
-func (s *Store) SetTags(ctx context.Context, bucket, key string, add map[string]string) error {
-	have, err := s.Tags(ctx, bucket, key)
-	if err != nil {
-		return err
-	}
-	for k, v := range add {
-		have[k] = v
-	}
-	set, err := tags.MapToObjectTags(have)
-	if err != nil {
-		return fmt.Errorf("tags of %s/%s: %w", bucket, key, err)
-	}
-	err = s.core.PutObjectTagging(ctx, bucket, key, set, minio.PutObjectTaggingOptions{})
-	return explain(err, "tag", bucket, key)
-}
-
 // Tags returns an object's tags.
 func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string, error) {
 	have, err := s.core.GetObjectTagging(ctx, bucket, key, minio.GetObjectTaggingOptions{})
@@ -178,22 +164,6 @@ func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string
 		return nil, explain(err, "tags", bucket, key)
 	}
 	return have.ToMap(), nil
-}
-
-// List calls yield for every object under prefix, in key order, until yield
-// returns an error.
-func (s *Store) List(ctx context.Context, bucket, prefix string, yield func(Info) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for o := range s.core.Client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
-		if o.Err != nil {
-			return explain(o.Err, "list", bucket, prefix)
-		}
-		if err := yield(describe(bucket, o)); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
 }
 
 // CheckBucket fails unless the bucket is there and the store lets us see it.

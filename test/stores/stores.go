@@ -3,6 +3,7 @@
 package stores
 
 import (
+	"net/http"
 	"os"
 	"testing"
 
@@ -46,7 +47,7 @@ func Start(t testing.TB, kind Kind, buckets ...string) (objects.Config, *objects
 	config := kind.start(t)
 	config.Region = "us-east-1"
 	client, err := miniogo.New(config.Endpoint, &miniogo.Options{
-		Creds: credentials.NewStaticV4(config.AccessKey, config.SecretKey, ""), Region: config.Region,
+		Creds: credentials.NewStaticV4(config.AccessKey, config.SecretKey, ""), Region: config.Region, Transport: &http.Transport{DisableKeepAlives: true},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +61,7 @@ func Start(t testing.TB, kind Kind, buckets ...string) (objects.Config, *objects
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(store.Close) // or the local server would wait for connections that were never used
 	return config, store
 }
 
