@@ -14,7 +14,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -56,10 +56,10 @@ func ended(ctx context.Context, store *objects.Store, bucket, key string) error 
 		if err != nil {
 			return err
 		}
-		switch tags[bridge.StatusTag] {
-		case bridge.StatusCompleted:
+		switch tags[execution.StatusTag] {
+		case execution.StatusCompleted:
 			return nil
-		case bridge.StatusFailed:
+		case execution.StatusFailed:
 			return errors.New("the chain failed; the reason lies in the bucket of dead letters")
 		}
 		select {

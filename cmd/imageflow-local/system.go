@@ -133,11 +133,13 @@ func adapt(config role.Config, s *settings, name, token string) {
 		}
 	case *role.GatewayConfig:
 		server(&c.Server)
+		store(&c.Store)
+		c.DeadLetters = deadLetters
 		c.Resize, c.Detect, c.Filter = s.address("resize"), s.address("detect"), s.address("filter")
 	case *role.BridgeConfig:
 		server(&c.Server)
 		store(&c.Store)
-		c.Broker, c.Token, c.DeadLetters = s.url("broker")+"/"+namespace+"/default", token, deadLetters
+		c.Broker.URL, c.Token, c.DeadLetters = s.url("broker")+"/"+namespace+"/default", token, deadLetters
 	}
 }
 

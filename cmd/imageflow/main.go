@@ -29,6 +29,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
 		return help(out)
 	}
+	if args[0] == "replay" {
+		return replay(ctx, args[1:], out)
+	}
 	i := slices.IndexFunc(role.All, func(r role.Role) bool { return r.Name == args[0] })
 	if i < 0 {
 		return fmt.Errorf("unknown role %q; see imageflow --help", args[0])
@@ -55,5 +58,6 @@ func help(out io.Writer) error {
 	for _, r := range role.All {
 		fmt.Fprintf(out, "  %-8s %s\n", r.Name, r.Summary)
 	}
+	fmt.Fprintf(out, "\nUsage: imageflow replay ...\n       imageflow replay --help   lists its flags\n\n  %-8s %s\n", "replay", replaySummary)
 	return nil
 }

@@ -5,18 +5,14 @@ package bridge
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
-
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 )
 
@@ -33,37 +29,27 @@ type Config struct {
 	// AcceptWithin is how long a notification waits for the broker to accept
 	// its event before it is answered anyway.
 	AcceptWithin time.Duration
+	// Sweep says which objects Run looks after.
+	Sweep Sweep
 }
 
 // Bridge is the handler of notifications and of the events that end a chain.
 type Bridge struct {
-	config Config
-	sender cloudevents.Client
-	mux    *http.ServeMux
-}
-
-// ownMetadata marks objects that a step has written.
-const ownMetadata = "imageflow-execution"
-
-// createdEvents are the notifications that mean a new picture. Others, such as
-// those of new tags, which we set ourselves, must not start a chain.
-var createdEvents = []string{
-	"s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
+	config  Config
+	sender  *sender
+	letters execution.Letters
+	mux     *http.ServeMux
 }
 
 // New returns a bridge. Its routes: `/notifications` for the store's webhook,
 // `/completed` for the last event of a chain, `/dead-letters` for events that
 // no one could handle.
 func New(c Config) (*Bridge, error) {
-	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(c.Broker))
+	sender, err := newSender(c.Broker, c.AcceptWithin)
 	if err != nil {
 		return nil, fmt.Errorf("broker %q: %w", c.Broker, err)
 	}
-	sender, err := cloudevents.NewClient(protocol)
-	if err != nil {
-		return nil, err
-	}
-	b := &Bridge{config: c, sender: sender, mux: http.NewServeMux()}
+	b := &Bridge{config: c, sender: sender, letters: execution.NewLetters(c.Store, c.DeadLetters), mux: http.NewServeMux()}
 	b.mux.HandleFunc("POST /notifications", b.notified)
 	b.mux.HandleFunc("POST /completed", b.completed)
 	b.mux.HandleFunc("POST /dead-letters", b.dead)
@@ -73,89 +59,79 @@ func New(c Config) (*Bridge, error) {
 // ServeHTTP routes.
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.mux.ServeHTTP(w, r) }
 
+// Drain waits until every event is sent whose notification was answered before,
+// or cuts them off when the context ends. The sweeper of a later bridge finds
+// those.
+func (b *Bridge) Drain(ctx context.Context) error { return b.sender.drain(ctx) }
+
 // maxNotificationBytes is far above what MinIO posts.
 const maxNotificationBytes = 1 << 20
 
 // notified posts an event for each new picture. Any answer but 2xx would make
-// the store's queue stop there and try for ever, so only a broker that is away
-// gets one.
+// the store's queue stop there and try for ever, so only a broker or a store
+// that is away gets one.
 func (b *Bridge) notified(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
 	given, want := r.Header.Get("Authorization"), "Bearer "+b.config.Token
 	if b.config.Token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
+		count(ctx, notifications, "unauthorized")
 		http.Error(w, "the notification's token is wrong", http.StatusUnauthorized)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxNotificationBytes))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxNotificationBytes+1))
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		http.Error(w, "the notification ends early", http.StatusBadRequest)
 		return
 	}
-	events, err := eventsOf(body)
+	outcome, err := b.take(ctx, body)
 	if err != nil {
-		// It will never become an event: keep it where people look, go on.
-		if err := b.keepPoison(r.Context(), body, err); err != nil {
-			http.Error(w, "the dead letter could not be stored", http.StatusServiceUnavailable)
-			return
+		slog.WarnContext(ctx, "a notification is pushed back", "error", err)
+		http.Error(w, "the bridge cannot take notifications now", http.StatusServiceUnavailable)
+	}
+	count(ctx, notifications, outcome)
+}
+
+// take takes a notification, keeps what of it will never become an event where
+// people look, and sends the rest. It fails when the same notification may fare
+// better later. The outcome is for the counter.
+func (b *Bridge) take(ctx context.Context, body []byte) (outcome string, err error) {
+	events, wrong := eventsOf(body)
+	outcome = "ignored"
+	if wrong != nil {
+		outcome = "unreadable"
+		if err := b.keepUnreadable(ctx, body, wrong); err != nil {
+			return "pushed back", err
 		}
 	}
 	for _, e := range events {
-		if err := b.send(r.Context(), e); err != nil {
-			slog.WarnContext(r.Context(), "the broker did not accept an event", "event", e.ID(), "error", err)
-			http.Error(w, "the broker does not accept events", http.StatusServiceUnavailable)
-			return
+		switch later, err := b.sender.send(ctx, e); {
+		case err != nil:
+			return "pushed back", fmt.Errorf("event %s: %w", e.ID(), err)
+		case later:
+			outcome = "in background"
+		default:
+			outcome = "accepted"
 		}
 	}
+	return outcome, nil
 }
 
-// send posts an event and waits until the broker accepted it, or only for
-// AcceptWithin: some brokers answer when the whole chain has run. The source
-// object is the durable record of what was asked, so going on is safe.
-func (b *Bridge) send(ctx context.Context, e cloudevents.Event) error {
-	answer := make(chan error, 1)
-	go func() { answer <- b.post(context.WithoutCancel(ctx), e) }()
-	select {
-	case err := <-answer:
-		return err
-	case <-time.After(b.config.AcceptWithin):
-		return nil
-	}
+func (b *Bridge) keepUnreadable(ctx context.Context, body []byte, wrong error) error {
+	slog.WarnContext(ctx, "a notification that is no event is kept as a dead letter", "reason", wrong)
+	body = body[:min(len(body), maxNotificationBytes)]
+	return b.keep(ctx, &execution.Letter{Reason: wrong.Error(), Message: string(body)})
 }
 
-func (b *Bridge) post(ctx context.Context, e cloudevents.Event) error {
-	result := b.sender.Send(ctx, e)
-	if cloudevents.IsACK(result) {
-		return nil
+// keep stores a dead letter.
+func (b *Bridge) keep(ctx context.Context, letter *execution.Letter) error {
+	err := b.letters.Store(ctx, letter)
+	if err == nil {
+		count(ctx, deadLetters, "")
 	}
-	var answer *cehttp.Result
-	if errors.As(result, &answer) {
-		return fmt.Errorf("the broker answered %d", answer.StatusCode)
-	}
-	return result
+	return err
 }
 
-// eventsOf makes the events of a notification.
-func eventsOf(body []byte) ([]cloudevents.Event, error) {
-	var n struct{ Records []json.RawMessage }
-	if err := json.Unmarshal(body, &n); err != nil {
-		return nil, err
-	}
-	if len(n.Records) == 0 {
-		return nil, errors.New("the notification has no records")
-	}
-	var events []cloudevents.Event
-	for _, raw := range n.Records {
-		var record objects.Record
-		if err := json.Unmarshal(raw, &record); err != nil {
-			return events, err
-		}
-		if !slices.Contains(createdEvents, record.EventName) || record.Metadata(ownMetadata) != "" {
-			continue
-		}
-		e, err := eventOf(&record, raw)
-		if err != nil {
-			return events, err
-		}
-		events = append(events, e)
-	}
-	return events, nil
+// gone tells whether an object is no more, or no more the version meant.
+func gone(err error) bool {
+	return errors.Is(err, objects.ErrNotFound) || errors.Is(err, objects.ErrChanged)
 }

@@ -3,18 +3,64 @@ package bridge
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 )
 
+// createdEvents are the notifications that mean a new picture. Others, such as
+// those of new tags, which we set ourselves, must not start a chain.
+var createdEvents = []string{
+	"s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
+}
+
+// createdType begins the types of events of new objects.
+const createdType = "com.amazonaws.s3."
+
+// eventsOf makes the events of a notification, and says what is wrong with the
+// records that are none.
+func eventsOf(body []byte) (events []cloudevents.Event, wrong error) {
+	if len(body) > maxNotificationBytes {
+		return nil, fmt.Errorf("the notification is larger than %d bytes", maxNotificationBytes)
+	}
+	var n struct{ Records []json.RawMessage }
+	if err := json.Unmarshal(body, &n); err != nil {
+		return nil, fmt.Errorf("the notification is not what a store posts: %w", err)
+	}
+	if len(n.Records) == 0 {
+		return nil, errors.New("the notification has no records")
+	}
+	for _, raw := range n.Records {
+		var record objects.Record
+		if err := json.Unmarshal(raw, &record); err != nil {
+			wrong = errors.Join(wrong, fmt.Errorf("a record is not what a store posts: %w", err))
+			continue
+		}
+		if !slices.Contains(createdEvents, record.EventName) || record.Metadata(execution.IDMetadata) != "" {
+			continue
+		}
+		e, err := eventOf(&record, raw, record.S3.Object.Sequencer)
+		if err != nil {
+			wrong = errors.Join(wrong, err)
+			continue
+		}
+		events = append(events, e)
+	}
+	return events, wrong
+}
+
 // eventOf makes the event of a new object in the form of the CloudEvents adapter
 // for S3 (cloudevents/spec, adapters/aws-s3.md). Its id follows from the object's
-// version, so that a repeated notification gives an equal event.
-func eventOf(record *objects.Record, raw []byte) (cloudevents.Event, error) {
+// version and the occasion, so that a repeated notification gives an equal event.
+func eventOf(record *objects.Record, raw []byte, occasion string) (cloudevents.Event, error) {
 	e := cloudevents.NewEvent()
 	key, err := record.Key()
 	if err != nil {
@@ -23,14 +69,49 @@ func eventOf(record *objects.Record, raw []byte) (cloudevents.Event, error) {
 	if key == "" || record.Bucket() == "" {
 		return e, errors.New("the record names no object")
 	}
-	object := record.S3.Object
-	digest := sha256.Sum256([]byte(strings.Join([]string{record.Bucket(), key, object.ETag, object.Sequencer}, "\x00")))
+	etag := record.S3.Object.ETag
+	digest := sha256.Sum256([]byte(strings.Join([]string{record.Bucket(), key, etag, occasion}, "\x00")))
 	e.SetID(hex.EncodeToString(digest[:16]))
-	e.SetType("com.amazonaws.s3." + strings.TrimPrefix(record.EventName, "s3:"))
+	e.SetType(createdType + strings.TrimPrefix(record.EventName, "s3:"))
 	e.SetSource("minio:s3.." + record.Bucket())
 	e.SetSubject(key)
 	e.SetTime(record.EventTime)
 	e.SetExtension("partitionkey", key)
-	e.SetExtension("origin", objects.URI(record.Bucket(), key, object.ETag))
+	e.SetExtension("origin", objects.URI(record.Bucket(), key, etag))
 	return e, e.SetData(cloudevents.ApplicationJSON, raw)
+}
+
+// sweptEvent makes the event of an object that the sweeper found. It is equal
+// each time for one version of the object.
+func sweptEvent(info objects.Info) (cloudevents.Event, error) {
+	var record objects.Record
+	record.EventName, record.EventTime = createdEvents[0], info.Modified
+	record.S3.Bucket.Name = info.Bucket
+	object := &record.S3.Object
+	object.EscapedKey, object.Size, object.ETag = url.QueryEscape(info.Key), info.Size, info.ETag
+	object.ContentType, object.UserMetadata = info.ContentType, info.Metadata
+	raw, err := json.Marshal(record)
+	if err != nil {
+		return cloudevents.Event{}, err
+	}
+	return eventOf(&record, raw, "sweep")
+}
+
+// source is the version of an object that a chain began with.
+type source struct{ bucket, key, etag string }
+
+// sourceOf returns what an event's chain began with, and false where the event
+// tells of no object: the origin that our events carry, or the object itself in
+// an event of a new one that someone else made.
+func sourceOf(e *cloudevents.Event) (s source, ok bool) {
+	if origin, ok := e.Extensions()["origin"].(string); ok {
+		bucket, key, etag, err := objects.ParseURI(origin)
+		return source{bucket, key, etag}, err == nil
+	}
+	var record objects.Record
+	if !strings.HasPrefix(e.Type(), createdType) || json.Unmarshal(e.Data(), &record) != nil {
+		return s, false
+	}
+	key, err := record.Key()
+	return source{record.Bucket(), key, record.S3.Object.ETag}, err == nil && key != "" && record.Bucket() != ""
 }

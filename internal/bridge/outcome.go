@@ -2,57 +2,73 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
-	"github.com/google/uuid"
 
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 )
 
-// The tags that a source object gets when its chain has ended.
-const (
-	StatusTag       = "imageflow-status"
-	StatusCompleted = "completed"
-	StatusFailed    = "failed"
-)
+// maxEventBytes is above what brokers take.
+const maxEventBytes = 4 << 20
 
-// completed tags the source of a chain that has run to its end.
+// completed tags the source of a chain that has run to its end, and removes the
+// dead letters of that version: what failed before has now been done. A tag that
+// can never be set becomes a dead letter, since trying again would not help.
 func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
-	e, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	b.answer(w, r, b.tag(r.Context(), e, StatusCompleted))
+	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
+		from, ok := sourceOf(e)
+		if !ok {
+			slog.WarnContext(ctx, "a chain has ended that began with no object", "event", e.ID())
+			return nil
+		}
+		err := b.tag(ctx, from, execution.StatusCompleted)
+		switch {
+		case err == nil || gone(err):
+			return b.forget(ctx, from)
+		case errors.Is(err, objects.ErrUnavailable):
+			return err
+		}
+		letter := letterOf(e)
+		letter.Reason = fmt.Sprintf("the chain has completed, but its object cannot be tagged so: %v", err)
+		return b.keep(ctx, letter)
+	})
 }
 
-// dead stores an event that no one could handle and tags its source as failed.
+// dead keeps an event that no one could handle and tags its source as failed.
+// The letter is what counts: where the tag cannot be set, the sweeper will send
+// the object's event again, and the tag is tried again with the next letter.
 func (b *Bridge) dead(w http.ResponseWriter, r *http.Request) {
-	e, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	letter, err := json.MarshalIndent(e, "", "  ")
-	if err == nil {
-		err = b.keep(r.Context(), e.ID(), letter)
-	}
-	if err == nil {
-		err = b.tag(r.Context(), e, StatusFailed)
-	}
-	b.answer(w, r, err)
+	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
+		letter := letterOf(e)
+		if err := b.keep(ctx, letter); err != nil {
+			return err
+		}
+		slog.WarnContext(ctx, "an event is kept as a dead letter", "event", e.ID(), "execution", letter.Execution,
+			"step", letter.Step, "reason", letter.Reason, "letter", letter.Object)
+		if err := b.tagFailed(ctx, source{letter.Bucket, letter.Key, letter.ETag}); err != nil {
+			slog.WarnContext(ctx, "an object could not be tagged as failed", "bucket", letter.Bucket, "key", letter.Key, "error", err)
+		}
+		return nil
+	})
 }
 
-func (b *Bridge) answer(w http.ResponseWriter, r *http.Request, err error) {
+// outcome answers an event of a chain's end once it is recorded; a failure makes
+// the broker send it again.
+func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(context.Context, *cloudevents.Event) error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
+	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
-		slog.WarnContext(r.Context(), "an outcome could not be recorded", "path", r.URL.Path, "error", err)
+		http.Error(w, "not a CloudEvent: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := record(r.Context(), e); err != nil {
+		slog.WarnContext(r.Context(), "an outcome could not be recorded", "path", r.URL.Path, "event", e.ID(), "error", err)
 		http.Error(w, "the outcome could not be recorded", http.StatusServiceUnavailable)
 		return
 	}
@@ -60,40 +76,42 @@ func (b *Bridge) answer(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // tag writes the outcome on the object that the chain began with, if it is still
-// the version that the chain was about. An event that tells of no such object
-// has nothing to tag.
-func (b *Bridge) tag(ctx context.Context, e *cloudevents.Event, status string) error {
-	origin, ok := e.Extensions()["origin"].(string)
-	if !ok {
-		return nil
-	}
-	bucket, key, etag, err := objects.ParseURI(origin)
-	if err != nil {
-		slog.WarnContext(ctx, "an event with a wrong origin", "event", e.ID(), "error", err)
-		return nil
-	}
-	info, err := b.config.Store.Stat(ctx, bucket, key)
-	if errors.Is(err, objects.ErrNotFound) || (err == nil && etag != "" && info.ETag != etag) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return b.config.Store.SetTags(ctx, bucket, key, map[string]string{StatusTag: status})
+// the version that the chain was about; an empty status takes it away.
+func (b *Bridge) tag(ctx context.Context, from source, status string) error {
+	return b.config.Store.SetTag(ctx, from.bucket, from.key, from.etag, execution.StatusTag, status)
 }
 
-// keep stores a dead letter.
-func (b *Bridge) keep(ctx context.Context, id string, letter []byte) error {
-	key := fmt.Sprintf("%s/%s.json", time.Now().UTC().Format("2006-01-02"), id)
-	_, err := b.config.Store.Put(ctx, b.config.DeadLetters, key, "application/json", letter, nil)
+// tagFailed tags an object as failed. One whose chain has completed stays so:
+// then only a repetition of what is done has failed, or a branch, and the letter
+// tells of it.
+func (b *Bridge) tagFailed(ctx context.Context, from source) error {
+	if from.key == "" {
+		return nil
+	}
+	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
+	if err == nil && tags[execution.StatusTag] != execution.StatusCompleted {
+		err = b.tag(ctx, from, execution.StatusFailed)
+	}
+	if gone(err) {
+		return nil
+	}
 	return err
 }
 
-func (b *Bridge) keepPoison(ctx context.Context, body []byte, reason error) error {
-	slog.WarnContext(ctx, "a notification that is no event", "reason", reason)
-	letter, err := json.MarshalIndent(map[string]string{"reason": reason.Error(), "notification": string(body)}, "", "  ")
-	if err != nil {
-		return err
+// forget removes the dead letters about a version of a picture.
+func (b *Bridge) forget(ctx context.Context, from source) error {
+	s := execution.Selection{Bucket: from.bucket, Execution: execution.ID(from.key)}
+	for letter, err := range b.letters.List(ctx, s) {
+		switch {
+		case err != nil && letter.Object == "":
+			return err
+		case err != nil:
+			slog.WarnContext(ctx, "a dead letter cannot be read", "letter", letter.Object, "error", err)
+		case letter.Key == from.key && letter.ETag == from.etag:
+			if err := b.letters.Remove(ctx, letter); err != nil {
+				return err
+			}
+		}
 	}
-	return b.keep(ctx, "notification-"+uuid.NewString(), letter)
+	return nil
 }

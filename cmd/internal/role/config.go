@@ -121,6 +121,10 @@ func (c *DetectConfig) Validate() error {
 // GatewayConfig is the environment of the gateway.
 type GatewayConfig struct {
 	Server
+	// Store is where executions are looked up; without an endpoint they are
+	// not, and the gateway needs none of its other variables either.
+	Store
+	Letters
 	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
 	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`
 	Filter    string        `envconfig:"FILTER_GRPC_ENDPOINT" default:"filter-grpc-service:80" desc:"host:port of filter"`
@@ -130,28 +134,14 @@ type GatewayConfig struct {
 
 // Validate reports every variable that is missing or out of range.
 func (c *GatewayConfig) Validate() error {
-	return errors.Join(
+	var store error
+	if c.Endpoint != "" {
+		store = errors.Join(c.Store.validate(), required("DEAD_LETTER_BUCKET", c.DeadLetters))
+	}
+	return errors.Join(store,
 		required("RESIZE_GRPC_ENDPOINT", c.Resize), required("AI_DETECTION_GRPC_ENDPOINT", c.Detect),
 		required("FILTER_GRPC_ENDPOINT", c.Filter), c.Server.validate(),
 		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
-	)
-}
-
-// BridgeConfig is the environment of the bridge.
-type BridgeConfig struct {
-	Server
-	Store
-	Broker       string        `envconfig:"BROKER_URL" desc:"URL of the broker's ingress"`
-	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
-	DeadLetters  string        `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of events that no one could handle"`
-	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
-}
-
-// Validate reports every variable that is missing or out of range.
-func (c *BridgeConfig) Validate() error {
-	return errors.Join(
-		c.Server.validate(), c.Store.validate(), required("BROKER_URL", c.Broker), required("BRIDGE_TOKEN", c.Token),
-		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0),
 	)
 }
 

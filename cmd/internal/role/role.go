@@ -13,7 +13,7 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
-	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/inference"
 	"imageflow.dev/internal/serve"
@@ -29,16 +29,24 @@ type Role struct {
 	// Config returns an empty config, to be loaded.
 	Config func() Config
 	// Listen builds the role and binds its port.
-	Listen func(context.Context, Config) (*serve.Server, error)
+	Listen func(context.Context, Config) (Process, error)
+}
+
+// Process is a role that listens.
+type Process interface {
+	// Address returns the bound host:port.
+	Address() string
+	// Run serves until the context ends, then drains.
+	Run(context.Context) error
 }
 
 // All lists the roles. A processor is one line.
 var All = []Role{
-	role("resize", "makes pictures smaller", func(_ context.Context, c *ProcessorConfig) (*serve.Server, error) {
+	role("resize", "makes pictures smaller", func(_ context.Context, c *ProcessorConfig) (Process, error) {
 		return processor(*c, resize.Processor)
 	}),
 	role("detect", "finds objects in pictures", listenDetect),
-	role("filter", "changes the look of pictures", func(_ context.Context, c *ProcessorConfig) (*serve.Server, error) {
+	role("filter", "changes the look of pictures", func(_ context.Context, c *ProcessorConfig) (Process, error) {
 		return processor(*c, filter.Processor)
 	}),
 	role("gateway", "answers HTTP with JSON in front of the processors", listenGateway),
@@ -49,15 +57,15 @@ var All = []Role{
 func role[C any, P interface {
 	*C
 	Config
-}](name, summary string, listen func(context.Context, P) (*serve.Server, error)) Role {
+}](name, summary string, listen func(context.Context, P) (Process, error)) Role {
 	return Role{
 		Name: name, Summary: summary,
 		Config: func() Config { return P(new(C)) },
-		Listen: func(ctx context.Context, c Config) (*serve.Server, error) { return listen(ctx, c.(P)) },
+		Listen: func(ctx context.Context, c Config) (Process, error) { return listen(ctx, c.(P)) },
 	}
 }
 
-func listenDetect(ctx context.Context, c *DetectConfig) (*serve.Server, error) {
+func listenDetect(ctx context.Context, c *DetectConfig) (Process, error) {
 	models, err := inference.Open(c.ModelRepository, inference.Options{Library: c.Library, Threads: c.Threads})
 	if err != nil {
 		return nil, err
@@ -69,7 +77,7 @@ func listenDetect(ctx context.Context, c *DetectConfig) (*serve.Server, error) {
 	return processor(c.ProcessorConfig, detector)
 }
 
-func listenGateway(ctx context.Context, c *GatewayConfig) (*serve.Server, error) {
+func listenGateway(ctx context.Context, c *GatewayConfig) (Process, error) {
 	var backends []gateway.Backend
 	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
 		conn, err := grpc.NewClient(endpoint,
@@ -80,6 +88,11 @@ func listenGateway(ctx context.Context, c *GatewayConfig) (*serve.Server, error)
 		}
 		backends = append(backends, gateway.Backend{Register: gateway.Services[name], Conn: conn})
 	}
+	executions, err := c.executions()
+	if err != nil {
+		return nil, err
+	}
+	backends = append(backends, executions.Backend())
 	json, err := gateway.New(ctx, c.Timeout, c.BodyBytes, backends...)
 	if err != nil {
 		return nil, err
@@ -87,18 +100,16 @@ func listenGateway(ctx context.Context, c *GatewayConfig) (*serve.Server, error)
 	return serve.Listen(c.serve(), nil, json, serving())
 }
 
-func listenBridge(_ context.Context, c *BridgeConfig) (*serve.Server, error) {
+// executions returns the service that looks executions up.
+func (c *GatewayConfig) executions() (*gateway.Executions, error) {
+	if c.Endpoint == "" {
+		return &gateway.Executions{Missing: "executions are not looked up here: MINIO_ENDPOINT is not set for the gateway"}, nil
+	}
 	store, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	events, err := bridge.New(bridge.Config{
-		Broker: c.Broker, Token: c.Token, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return serve.Listen(c.serve(), nil, events, serving())
+	return &gateway.Executions{Store: store, Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket}, nil
 }
 
 // serving returns the health of a process that is ready from the start.

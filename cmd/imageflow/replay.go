@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/execution"
+)
+
+const replaySummary = "sends dead letters to the broker again"
+
+const replayUsage = `Usage: imageflow replay --all | --execution ID | --since TIME [flags]
+
+Sends the events of dead letters to the broker again and removes each letter
+whose event was accepted. What fails again comes back as a letter. A letter that
+holds no event is shown and left alone.
+
+A TIME is a duration before now, such as 90m, or a moment, such as
+2026-11-25T03:00:00Z; a letter's time is that of its last failure.
+
+Flags:
+`
+
+// replayFlags of the command line.
+type replayFlags struct {
+	all          bool
+	since, until string
+	replay       bridge.Replay
+}
+
+// replay sends dead letters again. It fails when any could not be sent.
+func replay(ctx context.Context, args []string, out io.Writer) error {
+	flags, err := parseReplay(args, out, time.Now())
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	config := &role.ReplayConfig{}
+	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
+		return fmt.Errorf("the environment of replay:\n%w", err)
+	}
+	t := &tally{out: out, dryRun: flags.DryRun}
+	flags.Report = t.report
+	if err := config.Replay(ctx, *flags); err != nil {
+		t.summary()
+		return err
+	}
+	return t.summary()
+}
+
+// parseReplay reads the command line; times are relative to now.
+func parseReplay(args []string, out io.Writer, now time.Time) (*bridge.Replay, error) {
+	var given replayFlags
+	f := flag.NewFlagSet("imageflow replay", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.Usage = func() {
+		fmt.Fprint(out, replayUsage)
+		f.PrintDefaults()
+		fmt.Fprint(out, "\nEnvironment:\n")
+		_ = role.Usage(out, &role.ReplayConfig{})
+	}
+	s := &given.replay.Selection
+	f.BoolVar(&given.all, "all", false, "choose every letter")
+	f.StringVar(&s.Execution, "execution", "", "choose the letters of the execution `ID`, such as uploads/cat")
+	f.StringVar(&given.since, "since", "", "choose the letters of this `TIME` and later")
+	f.StringVar(&given.until, "until", "", "with --since: and of this `TIME` and earlier")
+	f.StringVar(&s.Bucket, "bucket", "", "only letters about pictures of this `bucket`")
+	f.BoolVar(&given.replay.DryRun, "dry-run", false, "show what would be sent, and send nothing")
+	f.DurationVar(&given.replay.Wait, "wait", 30*time.Second, "how long the broker may take to accept an event")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q; see imageflow replay --help", f.Arg(0))
+	}
+	if err := given.settle(now); err != nil {
+		return nil, err
+	}
+	return &given.replay, nil
+}
+
+// settle checks that exactly one way to choose letters is given, and reads the
+// times.
+func (given *replayFlags) settle(now time.Time) error {
+	s := &given.replay.Selection
+	chosen := 0
+	for _, is := range []bool{given.all, s.Execution != "", given.since != ""} {
+		if is {
+			chosen++
+		}
+	}
+	switch {
+	case chosen != 1:
+		return errors.New("choose letters with one of --all, --execution ID or --since TIME; see imageflow replay --help")
+	case given.until != "" && given.since == "":
+		return errors.New("--until goes with --since only")
+	case given.replay.Wait <= 0:
+		return errors.New("--wait must be above 0")
+	}
+	var err error
+	if s.Since, err = moment("since", given.since, now); err != nil {
+		return err
+	}
+	if s.Until, err = moment("until", given.until, now); err != nil {
+		return err
+	}
+	if !s.Until.IsZero() && s.Until.Before(s.Since) {
+		return errors.New("--until is before --since")
+	}
+	return nil
+}
+
+// moment reads a time: a duration before now, or RFC 3339.
+func moment(name, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fmt.Errorf("--%s is %q but must be a duration such as 90m or a moment such as 2026-11-25T03:00:00Z", name, text)
+	}
+	return t, nil
+}
+
+// tally prints what becomes of each letter, and counts.
+type tally struct {
+	out                   io.Writer
+	dryRun                bool
+	sent, failed, skipped int
+}
+
+func (t *tally) report(l execution.Letter, err error) {
+	word := "sent"
+	switch {
+	case errors.Is(err, bridge.ErrNoEvent):
+		word = "skipped"
+		t.skipped++
+	case err != nil:
+		word = "FAILED"
+		t.failed++
+	default:
+		if t.dryRun {
+			word = "would send"
+		}
+		t.sent++
+	}
+	fmt.Fprintf(t.out, "%5d  %-10s  %s", t.sent+t.failed+t.skipped, word, l.Object)
+	if l.Reason != "" {
+		fmt.Fprintf(t.out, "  (%s)", l.Reason)
+	}
+	if err != nil {
+		fmt.Fprintf(t.out, ": %v", err)
+	}
+	fmt.Fprintln(t.out)
+}
+
+// summary prints the counts, and fails when a letter did.
+func (t *tally) summary() error {
+	verb := "sent"
+	if t.dryRun {
+		verb = "would be sent"
+	}
+	fmt.Fprintf(t.out, "%d %s, %d failed, %d skipped\n", t.sent, verb, t.failed, t.skipped)
+	if t.failed > 0 {
+		return fmt.Errorf("%d dead letters could not be sent", t.failed)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package role
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/serve"
+)
+
+// Letters says where dead letters lie.
+type Letters struct {
+	DeadLetters string `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of events that no one could handle"`
+}
+
+// Broker says where events go.
+type Broker struct {
+	URL string `envconfig:"BROKER_URL" desc:"URL of the broker's ingress"`
+}
+
+// Sweep says which objects the bridge looks after by itself.
+type Sweep struct {
+	Buckets  []string      `envconfig:"SWEEP_BUCKETS" desc:"buckets of uploads, with commas between; empty means MINIO_BUCKET"`
+	Prefix   string        `envconfig:"SWEEP_PREFIX" desc:"what the keys of uploads begin with"`
+	Interval time.Duration `envconfig:"SWEEP_INTERVAL" default:"1m" desc:"time between two looks through the buckets; 0 is never"`
+	Grace    time.Duration `envconfig:"SWEEP_GRACE" default:"2m" desc:"age at which an upload without outcome gets its event again, and again after twice the time"`
+	Horizon  time.Duration `envconfig:"SWEEP_HORIZON" default:"168h" desc:"age from which an upload is left alone"`
+	Rate     float64       `envconfig:"SWEEP_RATE" default:"10" desc:"such events a second"`
+}
+
+func (c Sweep) validate() error {
+	errs := []error{atLeast("SWEEP_INTERVAL", c.Interval, 0)}
+	if c.Interval > 0 {
+		errs = append(errs, atLeast("SWEEP_GRACE", c.Grace, time.Millisecond), atLeast("SWEEP_RATE", c.Rate, 0.001))
+		if c.Horizon <= c.Grace {
+			errs = append(errs, fmt.Errorf("SWEEP_HORIZON is %v but must be above SWEEP_GRACE, %v", c.Horizon, c.Grace))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// BridgeConfig is the environment of the bridge.
+type BridgeConfig struct {
+	Server
+	Store
+	Letters
+	Broker
+	Sweep
+	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
+	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *BridgeConfig) Validate() error {
+	return errors.Join(
+		c.Server.validate(), c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("BRIDGE_TOKEN", c.Token),
+		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0), c.Sweep.validate(),
+	)
+}
+
+// bridgeServer is the bridge's port and its sweeper.
+type bridgeServer struct {
+	*serve.Server
+	bridge *bridge.Bridge
+	drain  time.Duration
+}
+
+// Run serves and sweeps until the context ends, then drains: what the bridge
+// has taken has the drain timeout to reach the broker.
+func (s *bridgeServer) Run(ctx context.Context) error {
+	swept := make(chan struct{})
+	sweeping, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(swept)
+		s.bridge.Sweep(sweeping)
+	}()
+	err := s.Server.Run(ctx)
+	stop()
+	<-swept
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drain)
+	defer cancel()
+	return errors.Join(err, s.bridge.Drain(limit))
+}
+
+func listenBridge(_ context.Context, c *BridgeConfig) (Process, error) {
+	store, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	sweep := bridge.Sweep(c.Sweep)
+	if len(sweep.Buckets) == 0 {
+		sweep.Buckets = []string{c.Bucket}
+	}
+	events, err := bridge.New(bridge.Config{
+		Broker: c.Broker.URL, Token: c.Token, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin, Sweep: sweep,
+	})
+	if err != nil {
+		return nil, err
+	}
+	server, err := serve.Listen(c.serve(), nil, events, serving())
+	if err != nil {
+		return nil, err
+	}
+	return &bridgeServer{Server: server, bridge: events, drain: c.DrainTimeout}, nil
+}
+
+// ReplayConfig is the environment of a replay.
+type ReplayConfig struct {
+	Store
+	Letters
+	Broker
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *ReplayConfig) Validate() error {
+	return errors.Join(c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("DEAD_LETTER_BUCKET", c.DeadLetters))
+}
+
+// Replay sends dead letters again.
+func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
+	store, err := c.open()
+	if err != nil {
+		return err
+	}
+	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Store: store, DeadLetters: c.DeadLetters})
+	if err != nil {
+		return err
+	}
+	return events.Replay(ctx, r)
+}

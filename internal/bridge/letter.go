@@ -1,0 +1,119 @@
+package bridge
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/cloudevents/sdk-go/v2/types"
+
+	"imageflow.dev/internal/execution"
+)
+
+// Extensions of a dead letter, as Knative's channels set them, and how often the
+// event was sent, where the broker tells. They are of the letter, not of the
+// event, which goes without them when it is sent again; so is the count of hops.
+const (
+	errorDestination  = "knativeerrordest"
+	errorCode         = "knativeerrorcode"
+	errorData         = "knativeerrordata"
+	attemptsExtension = "attempts"
+	hopsExtension     = "knativebrokerttl"
+)
+
+// letterOf makes a dead letter of an event that the broker gave up.
+func letterOf(e *cloudevents.Event) *execution.Letter {
+	letter := &execution.Letter{EventID: e.ID(), EventType: e.Type(), Step: extension(e, errorDestination)}
+	letter.Code, _ = strconv.Atoi(extension(e, errorCode))
+	letter.Reason = reasonOf(extension(e, errorData), letter.Code)
+	letter.Attempts, _ = strconv.Atoi(extension(e, attemptsExtension))
+	if letter.Attempts == 0 && letter.Code != 0 && !retried(letter.Code) {
+		letter.Attempts = 1
+	}
+	if from, ok := sourceOf(e); ok {
+		letter.Bucket, letter.Key, letter.ETag = from.bucket, from.key, from.etag
+		letter.Execution = execution.ID(from.key)
+	}
+	letter.Event = plainJSON(e)
+	if letter.Event == nil {
+		letter.Message = e.String()
+	}
+	return letter
+}
+
+// plainJSON returns the event as it was before it became a dead letter, or nil
+// where it is too broken to be written as JSON.
+func plainJSON(e *cloudevents.Event) []byte {
+	plain := e.Clone()
+	for _, name := range []string{errorDestination, errorCode, errorData, attemptsExtension, hopsExtension} {
+		plain.SetExtension(name, nil)
+	}
+	text, err := json.Marshal(plain)
+	if err != nil {
+		plain.DataBase64 = true // its data are not the JSON that it says
+		text, _ = json.Marshal(plain)
+	}
+	return text
+}
+
+// extension returns an extension as text, empty where it is missing.
+func extension(e *cloudevents.Event, name string) string {
+	text, err := types.Format(e.Extensions()[name])
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// retried tells the answers after which Knative tries again.
+func retried(code int) bool {
+	switch code {
+	case http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return true
+	}
+	return code >= 500
+}
+
+// reasonOf reads the start of the last answer, which is in base64 as a rule: the
+// message where it is a google.rpc.Status, as our steps answer, else its text.
+func reasonOf(data string, code int) string {
+	answer, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		answer = []byte(data)
+	}
+	text := strings.TrimSpace(strings.ToValidUTF8(string(answer), "\uFFFD"))
+	reason := cmp.Or(messageOf(answer), text)
+	if reason == "" && code != 0 {
+		reason = fmt.Sprintf("answered %d without a reason", code)
+	}
+	return cmp.Or(reason, "unknown: the broker does not tell")
+}
+
+// messageOf returns the message of a google.rpc.Status in JSON. It reads no
+// further than that, since the rest may be cut off.
+func messageOf(status []byte) string {
+	d := json.NewDecoder(bytes.NewReader(status))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return ""
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		var value any
+		if d.Decode(&value) != nil {
+			return ""
+		}
+		if text, ok := value.(string); ok && name == "message" {
+			return text
+		}
+	}
+	return ""
+}

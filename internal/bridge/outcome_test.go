@@ -1,0 +1,211 @@
+package bridge_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+)
+
+// refusal is how a step answers a picture that is none.
+const refusal = `{"code":3,"message":"input_image: not a picture","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest"}]}`
+
+// failed makes a dead letter of an event as Knative's channels and the local
+// broker do.
+func failed(e cloudevents.Event, code int, answer string) cloudevents.Event {
+	e = e.Clone()
+	e.SetExtension("knativeerrordest", "http://resize-grpc-service/?target_width=800")
+	e.SetExtension("knativeerrorcode", code)
+	e.SetExtension("knativeerrordata", base64.StdEncoding.EncodeToString([]byte(answer)))
+	return e
+}
+
+func TestCompletedTagsTheSource(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		e := w.upload("in/cat.jpg", "v1")
+		w.post("/completed", last(e))
+		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted {
+			t.Errorf("the status is %q", got)
+		}
+		replaced := w.upload("in/cat.jpg", "v2")
+		w.post("/completed", last(e))
+		w.post("/dead-letters", failed(e, 400, refusal))
+		if got := w.status("in/cat.jpg"); got != "" {
+			t.Errorf("the new version has the outcome of the old: %q", got)
+		}
+		if err := w.store.Remove(t.Context(), pictures, "in/cat.jpg"); err != nil {
+			t.Fatal(err)
+		}
+		w.post("/completed", last(replaced)) // is accepted
+	})
+}
+
+func TestDeadLetterTellsWhy(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		e := w.upload("in/cat.jpg", "not a picture")
+		w.post("/dead-letters", failed(e, 400, refusal))
+		if got := w.status("in/cat.jpg"); got != execution.StatusFailed {
+			t.Errorf("the status is %q", got)
+		}
+		l := w.one()
+		origin := e.Extensions()["origin"].(string)
+		if l.Execution != "in/cat" || l.Bucket != pictures || l.Key != "in/cat.jpg" || l.ETag == "" || !strings.Contains(origin, l.ETag) ||
+			l.Reason != "input_image: not a picture" || l.Code != 400 || l.Attempts != 1 || l.Failures != 1 ||
+			l.Step != "http://resize-grpc-service/?target_width=800" || l.EventID != e.ID() || l.Object != pictures+"/in/cat/"+e.ID()+".json" {
+			t.Errorf("the letter is %+v", l)
+		}
+		var kept cloudevents.Event
+		if err := json.Unmarshal(l.Event, &kept); err != nil || kept.String() != e.String() {
+			t.Errorf("the letter has the event\n%v, want\n%v (%v)", kept, e, err)
+		}
+
+		again := failed(e, 503, "no healthy upstream")
+		again.SetExtension("attempts", 6)
+		w.post("/dead-letters", again)
+		second := w.one()
+		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 || !second.First.Equal(l.First) || !second.Last.After(l.Last) {
+			t.Errorf("after the second failure it is %+v", second)
+		}
+
+		w.post("/completed", last(e)) // the sweeper tried again, with success
+		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted || len(w.allLetters()) != 0 {
+			t.Errorf("after all: %q, %v", got, w.allLetters())
+		}
+		w.post("/dead-letters", failed(e, 503, "a repetition"))
+		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted || w.one().Reason != "a repetition" {
+			t.Errorf("a failed repetition of what is done: %q, %v", got, w.allLetters())
+		}
+	})
+}
+
+// TestReasons reads the answers that brokers hand on.
+func TestReasons(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		for i, c := range []struct {
+			code      int
+			answer    string
+			reason    string
+			attempts  int
+			raw, bare bool
+		}{
+			{code: 400, answer: refusal[:70], reason: "input_image: not a picture", attempts: 1}, // cut off as Knative does
+			{code: 422, answer: "plain text\n", reason: "plain text", attempts: 1},
+			{code: 500, answer: "dispatch error: connection refused", reason: "dispatch error: connection refused"},
+			{code: 429, answer: "", reason: "answered 429 without a reason"},
+			{code: 400, answer: "not base64!", raw: true, reason: "not base64!", attempts: 1},
+			{bare: true, reason: "unknown: the broker does not tell"},
+		} {
+			e := w.upload(fmt.Sprintf("%d.jpg", i), "x")
+			letter := failed(e, c.code, c.answer)
+			if c.raw {
+				letter.SetExtension("knativeerrordata", c.answer)
+			}
+			if c.bare {
+				letter = e
+			}
+			w.post("/dead-letters", letter)
+			got, err := w.letters.Load(t.Context(), fmt.Sprintf("%s/%d/%s.json", pictures, i, e.ID()))
+			if err != nil || got.Reason != c.reason || got.Code != c.code || got.Attempts != c.attempts {
+				t.Errorf("%d %q: got %+v, %v", c.code, c.answer, got, err)
+			}
+		}
+	})
+}
+
+// TestNoRoomForTheOutcome: the outcome of an object that has all the tags that
+// S3 allows is a dead letter, and the broker does not try for ever.
+func TestNoRoomForTheOutcome(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		e := w.upload("cat.jpg", "x")
+		for i := range 10 {
+			if err := w.store.SetTag(t.Context(), pictures, "cat.jpg", "", fmt.Sprint("own", i), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.post("/completed", last(e))
+		l := w.one()
+		if !strings.Contains(l.Reason, "completed") || !strings.Contains(l.Reason, "no room for another tag") || l.Execution != "cat" {
+			t.Errorf("the letter is %+v", l)
+		}
+		w.post("/dead-letters", failed(e, 400, refusal))
+		if n := len(w.allLetters()); n != 2 {
+			t.Errorf("there are %d letters", n)
+		}
+	})
+}
+
+// TestUnreadableIsKept posts what can never become an event or names no object.
+func TestUnreadableIsKept(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		good := fill("s3:ObjectCreated:Put", "")
+		half := strings.Replace(good, `{"Records":[`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"},7,`, 1)
+		for i, body := range []string{"no JSON", `{}`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"}]}`, half, strings.Repeat("x", 2<<20), "no JSON"} {
+			if code := notify(w.bridge, "", body); code != http.StatusOK {
+				t.Errorf("%d is answered %d", i, code)
+			}
+		}
+		letters := w.allLetters()
+		if len(letters) != 5 || len(w.broker.all()) != 1 {
+			t.Errorf("%d letters, %d events", len(letters), len(w.broker.all()))
+		}
+		for _, l := range letters {
+			if !strings.HasPrefix(l.Object, "unreadable/") || l.Reason == "" || l.Message == "" {
+				t.Errorf("got %+.200v", l)
+			}
+			if l.Message == "no JSON" && l.Failures != 2 {
+				t.Errorf("it came twice: %+v", l)
+			}
+		}
+
+		foreign := cloudevents.NewEvent()
+		foreign.SetID("1")
+		foreign.SetType("com.example")
+		foreign.SetSource("/elsewhere")
+		foreign.SetExtension("origin", "no URI")
+		w.post("/dead-letters", failed(foreign, 400, "what is this"))
+		if l, err := w.letters.Load(t.Context(), "unreadable/1.json"); err != nil || l.EventType != "com.example" {
+			t.Errorf("an event about nothing: %+v, %v", l, err)
+		}
+
+		answer := httptest.NewRecorder()
+		w.bridge.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/completed", strings.NewReader("hello")))
+		if answer.Code != http.StatusBadRequest {
+			t.Errorf("no event at all: answered %d", answer.Code)
+		}
+	})
+}
+
+// TestStoreAwayPushesBack: an outcome that cannot be recorded now is sent again.
+func TestStoreAwayPushesBack(t *testing.T) {
+	store, err := objects.New(objects.Config{Endpoint: "127.0.0.1:1", AccessKey: "a", SecretKey: "b", Region: "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := bridge.New(bridge.Config{Broker: newBroker(t).URL, Store: store, DeadLetters: dead, AcceptWithin: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for route, body := range map[string]string{"/notifications": "no JSON", "/completed": "{}", "/dead-letters": "{}"} {
+		r := httptest.NewRequest(http.MethodPost, route, strings.NewReader(body))
+		for name, value := range map[string]string{
+			"Ce-Id": "1", "Ce-Type": "t", "Ce-Source": "s", "Ce-Specversion": "1.0", "Ce-Origin": "s3://pictures/cat.jpg?etag=e",
+			"Content-Type": "application/json",
+		} {
+			r.Header.Set(name, value)
+		}
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s answered %d", route, w.Code)
+		}
+	}
+}

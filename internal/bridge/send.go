@@ -1,0 +1,115 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"golang.org/x/sync/semaphore"
+)
+
+// maxBackground is how many events may wait for a slow broker at once after
+// their notifications were answered.
+var maxBackground int64 = 256
+
+// maxPost is how long a broker may take. Some answer when the whole chain has
+// run, with all that is tried again there.
+const maxPost = 10 * time.Minute
+
+// errBusy means that too many events wait for the broker.
+var errBusy = errors.New("too many events wait for the broker")
+
+// sender posts events to the broker.
+type sender struct {
+	client     cloudevents.Client
+	within     time.Duration
+	slots      *semaphore.Weighted
+	background sync.WaitGroup
+	ctx        context.Context // of what is in the background
+	cut        context.CancelFunc
+}
+
+func newSender(broker string, within time.Duration) (*sender, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(broker), cloudevents.WithRoundTripper(transport))
+	if err != nil {
+		return nil, err
+	}
+	client, err := cloudevents.NewClient(protocol)
+	if err != nil {
+		return nil, err
+	}
+	s := &sender{client: client, within: within, slots: semaphore.NewWeighted(maxBackground)}
+	s.ctx, s.cut = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// send posts an event and waits until the broker accepted it, or only for a
+// short time: some brokers answer when the whole chain has run, and one slow
+// chain must not hold up the others. Then it goes on in the background. It may:
+// the source object is the durable record of what was asked, and the sweeper
+// finds it should the event be lost.
+func (s *sender) send(ctx context.Context, e cloudevents.Event) (later bool, err error) {
+	posting, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxPost)
+	answer := make(chan error, 1)
+	go func() { answer <- s.post(posting, e) }()
+	select {
+	case err := <-answer:
+		cancel()
+		return false, err
+	case <-ctx.Done():
+		cancel()
+		return false, ctx.Err()
+	case <-time.After(s.within):
+	}
+	if !s.slots.TryAcquire(1) {
+		cancel()
+		return false, errBusy
+	}
+	s.background.Go(func() {
+		defer s.slots.Release(1)
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)()
+		if err := <-answer; err != nil {
+			slog.WarnContext(ctx, "an event was not accepted, the sweeper will find its object", "event", e.ID(), "error", err)
+		}
+	})
+	return true, nil
+}
+
+// post posts an event and waits for the broker's answer.
+func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
+	result := s.client.Send(ctx, e)
+	if cloudevents.IsACK(result) {
+		return nil
+	}
+	var answer *cehttp.Result
+	if errors.As(result, &answer) {
+		return fmt.Errorf("the broker answered %d", answer.StatusCode)
+	}
+	return result
+}
+
+// drain waits for what is in the background, and cuts it off when the context
+// ends.
+func (s *sender) drain(ctx context.Context) error {
+	defer s.cut()
+	done := make(chan struct{})
+	go func() {
+		s.background.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.New("events on their way to the broker were cut off")
+	}
+}

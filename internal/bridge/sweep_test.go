@@ -1,0 +1,207 @@
+package bridge_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/test/stores"
+)
+
+const grace = 10 * time.Minute
+
+var sweeping = bridge.Sweep{
+	Buckets: []string{pictures}, Prefix: "in/", Interval: time.Hour, Grace: grace, Horizon: 100 * time.Hour, Rate: 1000,
+}
+
+// subjects returns the subjects of the events after the first n, sorted.
+func (w *world) subjects(n int) string {
+	var all []string
+	for _, e := range w.broker.all()[n:] {
+		all = append(all, e.Subject())
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func TestSweepFindsWhatIsUnfinished(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		sweeper := w.bridge.NewSweeper()
+		lost := w.put("in/lost ü.jpg", "v1", map[string]string{"mine": "x"})
+		w.put("in/cat_resize.jpg", "output", map[string]string{execution.IDMetadata: "in/cat"})
+		w.put("elsewhere/dog.jpg", "not watched", nil)
+		done, gaveUp := w.upload("in/done.jpg", "done"), w.upload("in/failed.jpg", "failed")
+		w.post("/completed", last(done))
+		w.post("/dead-letters", failed(gaveUp, 400, refusal))
+		before := len(w.broker.all())
+		if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != before {
+			t.Fatalf("within the grace period: %v, %s", err, w.subjects(before))
+		}
+
+		sweeper.Ahead = grace + time.Second
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(before) != "in/lost ü.jpg" {
+			t.Fatalf("after the grace period: %v, %q", err, w.subjects(before))
+		}
+		e := w.broker.all()[before]
+		if e.Type() != "com.amazonaws.s3.ObjectCreated:Put" || e.Source() != "minio:s3.."+pictures || e.Validate() != nil ||
+			e.Extensions()["origin"] != objects.URI(pictures, lost.Key, lost.ETag) || e.Extensions()["partitionkey"] != lost.Key {
+			t.Errorf("the event is %v", e)
+		}
+		var record objects.Record
+		if err := json.Unmarshal(e.Data(), &record); err != nil {
+			t.Fatal(err)
+		}
+		if key, err := record.Key(); err != nil || key != lost.Key || record.S3.Object.ETag != lost.ETag || record.Bucket() != pictures || record.Metadata("mine") != "x" {
+			t.Errorf("the record is %+v", record)
+		}
+
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(before) != "in/lost ü.jpg" {
+			t.Errorf("a second sweep at once: %v, %q", err, w.subjects(before))
+		}
+		another := w.bridge.NewSweeper()
+		another.Ahead = sweeper.Ahead
+		if err := another.Sweep(t.Context()); err != nil || w.subjects(before) != "in/lost ü.jpg in/lost ü.jpg" {
+			t.Errorf("another sweeper: %v, %q", err, w.subjects(before))
+		} else if w.broker.all()[before+1].ID() != e.ID() {
+			t.Error("equal objects give events of different ids")
+		}
+	})
+}
+
+// TestSweepSlowsDown: what no Trigger wants is sent less and less often, but a
+// new version of it counts anew.
+func TestSweepSlowsDown(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		sweeper := w.bridge.NewSweeper()
+		w.put("in/a.jpg", "v1", nil)
+		for graces, want := range []int{0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4} {
+			sweeper.Ahead = time.Duration(graces)*grace + time.Duration(graces+1)*time.Second
+			if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != want {
+				t.Errorf("after %d times the grace period: %v, %d events, want %d", graces, err, len(w.broker.all()), want)
+			}
+		}
+		w.put("in/a.jpg", "v2", nil)
+		if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != 5 {
+			t.Errorf("a new version: %v, %d events", err, len(w.broker.all()))
+		}
+		sweeper.Ahead = sweeping.Horizon + time.Second
+		if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != 5 {
+			t.Errorf("beyond the horizon: %v, %d events", err, len(w.broker.all()))
+		}
+	})
+}
+
+// TestSweepWithoutABroker ends early, and no object holds up the others for ever.
+func TestSweepWithoutABroker(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		sweeper := w.bridge.NewSweeper()
+		sweeper.Ahead = grace + time.Second
+		w.put("in/a.jpg", "x", nil)
+		w.put("in/b.jpg", "x", nil)
+		w.broker.answer(http.StatusServiceUnavailable)
+		if err := sweeper.Sweep(t.Context()); err == nil || w.subjects(0) != "in/a.jpg" {
+			t.Errorf("got %v, tried %s", err, w.subjects(0))
+		}
+		w.broker.answer(http.StatusAccepted)
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(1) != "in/b.jpg" {
+			t.Errorf("got %v, tried %s", err, w.subjects(1))
+		}
+	})
+}
+
+// TestSweepGoesOnByItself lets the bridge sweep, and ends it.
+func TestSweepGoesOnByItself(t *testing.T) {
+	c := sweeping
+	c.Interval, c.Grace = 10*time.Millisecond, time.Millisecond
+	worlds(t, c, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			w.bridge.Sweep(ctx)
+		}()
+		w.put("in/a.jpg", "x", nil)
+		waitFor(t, "the object's event", func() bool { return len(w.broker.all()) > 0 })
+		cancel()
+		<-ended
+	})
+}
+
+// TestSweepAsksOnce counts the requests of sweeps over objects that need
+// nothing: where listings tell all, a sweep asks for none of them; elsewhere
+// once for each.
+func TestSweepAsksOnce(t *testing.T) {
+	const n = 20
+	for _, c := range []struct {
+		kind stores.Kind
+		want []int64 // requests about objects, by sweep
+	}{
+		{stores.MinIO, []int64{0, 0}},
+		{stores.Local, []int64{n + n/2, 0}}, // of ours the metadata is enough
+	} {
+		t.Run(c.kind.Name, func(t *testing.T) {
+			config, s := stores.Start(t, c.kind, pictures, dead)
+			w := &world{t: t, store: s, broker: newBroker(t)}
+			for i := range n {
+				key := "in/" + strings.Repeat("x", i+1) + ".jpg"
+				if i%2 == 0 {
+					w.put(key, "ours", map[string]string{execution.IDMetadata: "x"})
+					continue
+				}
+				w.put(key, "done", nil)
+				if err := s.SetTag(t.Context(), pictures, key, "", execution.StatusTag, execution.StatusCompleted); err != nil {
+					t.Fatal(err)
+				}
+			}
+			asked := &atomic.Int64{}
+			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: counted(t, config, asked), DeadLetters: dead, Sweep: sweeping})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sweeper := h.NewSweeper()
+			sweeper.Ahead = grace + time.Second
+			for i, want := range c.want {
+				asked.Store(0)
+				if err := sweeper.Sweep(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if got := asked.Load(); got != want {
+					t.Errorf("sweep %d asked for %d objects, want %d", i+1, got, want)
+				}
+			}
+			if len(w.broker.all()) != 0 {
+				t.Errorf("sent %s", w.subjects(0))
+			}
+		})
+	}
+}
+
+// counted returns a client of a store whose requests about single objects are
+// counted.
+func counted(t *testing.T, c objects.Config, asked *atomic.Int64) *objects.Store {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: c.Endpoint})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(strings.Trim(r.URL.Path, "/"), "/") {
+			asked.Add(1)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	c.Endpoint = strings.TrimPrefix(front.URL, "http://")
+	store, err := objects.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}

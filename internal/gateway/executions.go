@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// Executions answers for executions in this process, from what a store has.
+type Executions struct {
+	imageflowv1.UnimplementedExecutionServiceServer
+	// Store may be nil: then every call is refused with Missing, which says
+	// what the gateway lacks.
+	Store   *objects.Store
+	Missing string
+	Letters execution.Letters
+	// Bucket is meant where a request names none.
+	Bucket string
+}
+
+// Backend returns the service for New; it needs no connection.
+func (x *Executions) Backend() Backend {
+	return Backend{Register: func(ctx context.Context, mux *runtime.ServeMux, _ *grpc.ClientConn) error {
+		return imageflowv1.RegisterExecutionServiceHandlerServer(ctx, mux, x)
+	}}
+}
+
+// GetExecution tells of one execution.
+func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecutionRequest) (*imageflowv1.GetExecutionResponse, error) {
+	if err := protovalidate.Validate(req); err != nil {
+		return nil, violation(err)
+	}
+	if x.Store == nil {
+		return nil, status.Error(codes.Unimplemented, x.Missing)
+	}
+	bucket, id := req.GetBucket(), req.GetExecutionId()
+	if bucket == "" {
+		bucket = x.Bucket
+	}
+	e, err := execution.Find(ctx, x.Store, x.Letters, bucket, id)
+	switch {
+	case errors.Is(err, objects.ErrNotFound):
+		return nil, status.Errorf(codes.NotFound, "bucket %q has nothing of an execution %q", bucket, id)
+	case ctx.Err() != nil:
+		return nil, status.FromContextError(ctx.Err()).Err()
+	case err != nil:
+		slog.WarnContext(ctx, "an execution could not be looked up", "bucket", bucket, "execution", id, "error", err)
+		return nil, unavailable()
+	}
+	return response(e), nil
+}
+
+// unavailable says that the store is, and when to ask again, as the processors
+// do.
+func unavailable() error {
+	s := status.New(codes.Unavailable, "the object store does not answer")
+	if with, err := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)}); err == nil {
+		s = with
+	}
+	return s.Err()
+}
+
+// violation tells of the first broken rule, as the processors do.
+func violation(err error) error {
+	var broken *protovalidate.ValidationError
+	if !errors.As(err, &broken) || len(broken.Violations) == 0 {
+		return status.Error(codes.Internal, "internal error")
+	}
+	first := broken.Violations[0].Proto
+	field := protovalidate.FieldPathString(first.GetField())
+	s := status.New(codes.InvalidArgument, field+": "+first.GetMessage())
+	if with, err := s.WithDetails(&errdetails.BadRequest{
+		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: first.GetMessage()}},
+	}); err == nil {
+		s = with
+	}
+	return s.Err()
+}
+
+var statusOf = map[execution.State]imageflowv1.ProcessingStatus{
+	execution.Pending:   imageflowv1.ProcessingStatus_PROCESSING_STATUS_PENDING,
+	execution.Running:   imageflowv1.ProcessingStatus_PROCESSING_STATUS_RUNNING,
+	execution.Completed: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED,
+	execution.Failed:    imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED,
+}
+
+func response(e execution.Execution) *imageflowv1.GetExecutionResponse {
+	r := &imageflowv1.GetExecutionResponse{ExecutionId: e.ID, Status: statusOf[e.State]}
+	if e.Source != nil {
+		r.Source = imageData(*e.Source)
+	}
+	for _, s := range e.Steps {
+		r.Steps = append(r.Steps, &imageflowv1.ExecutionStep{
+			Name: s.Name, Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED,
+			OutputImage: imageData(s.Output), SideCar: s.SideCar,
+			FinishedAt: timestamppb.New(s.Finished()), ProcessingTimeSeconds: s.Seconds,
+		})
+	}
+	if f := e.Failure; f != nil {
+		r.Failure = &imageflowv1.ExecutionFailure{
+			Step: f.Step, Code: int32(f.Code), Reason: f.Reason, Attempts: int32(f.Attempts),
+			FailedAt: timestamppb.New(f.Last), DeadLetter: f.Object,
+		}
+	}
+	return r
+}
+
+func imageData(info objects.Info) *imageflowv1.ImageData {
+	return &imageflowv1.ImageData{
+		Bucket: info.Bucket, ObjectKey: info.Key, ContentType: info.ContentType, SizeBytes: info.Size,
+		CreatedAt: timestamppb.New(info.Modified), Etag: info.ETag,
+	}
+}
