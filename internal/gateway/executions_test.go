@@ -1,0 +1,132 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+	"imageflow.dev/test/stores"
+)
+
+// tell puts a gateway before executions and returns what asks it.
+func tell(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflowv1.GetExecutionResponse, string) {
+	t.Helper()
+	h, err := gateway.New(t.Context(), time.Minute, maxBody, x.Backend())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return func(path string) (int, *imageflowv1.GetExecutionResponse, string) {
+		t.Helper()
+		resp, err := http.Get(server.URL + "/v1/executions/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &imageflowv1.GetExecutionResponse{}
+		if resp.StatusCode == http.StatusOK {
+			if err := protojson.Unmarshal(body, r); err != nil {
+				t.Fatalf("%v in %s", err, body)
+			}
+		}
+		return resp.StatusCode, r, string(body)
+	}
+}
+
+func TestExecutionIsTold(t *testing.T) {
+	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
+	letters := execution.NewLetters(store, "dead")
+	ask := tell(t, &gateway.Executions{Store: store, Letters: letters, Bucket: "pictures"})
+	put := func(bucket, key, contentType string, metadata map[string]string) objects.Info {
+		t.Helper()
+		info, err := store.Put(t.Context(), bucket, key, contentType, []byte(key), metadata)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	id := "in/a cat ü"
+	source := put("pictures", id+".jpg", "image/jpeg", nil)
+	marks := map[string]string{"imageflow-execution": id, "imageflow-step": "resize", "imageflow-source-etag": source.ETag, "imageflow-seconds": "0.125"}
+	output := put("pictures", id+"_resize.png", "image/png", marks)
+	put("pictures", id+"_resize.json", "application/json", marks)
+	if err := letters.Store(t.Context(), &execution.Letter{
+		Execution: id, Bucket: "pictures", ETag: source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model", Step: "http://detect/",
+	}); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, path := range []string{"in/a%20cat%20%C3%BC", url.PathEscape(id), "in/a%20cat%20%C3%BC?bucket=pictures"} {
+		code, r, body := ask(path)
+		if code != http.StatusOK || r.GetExecutionId() != id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED {
+			t.Fatalf("%s: %d %s", path, code, body)
+		}
+		if s := r.GetSource(); s.GetObjectKey() != id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != source.ETag || s.GetContentType() != "image/jpeg" {
+			t.Errorf("the source is %v", s)
+		}
+		if len(r.GetSteps()) != 1 {
+			t.Fatalf("the steps are %v", r.GetSteps())
+		}
+		s := r.GetSteps()[0]
+		if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != output.ETag || s.GetSideCar() != id+"_resize.json" || s.GetProcessingTimeSeconds() != 0.125 ||
+			time.Since(s.GetFinishedAt().AsTime()) > time.Minute || s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {
+			t.Errorf("the step is %v", s)
+		}
+		f := r.GetFailure()
+		if f.GetReason() != "no model" || f.GetCode() != 400 || f.GetAttempts() != 1 || f.GetStep() != "http://detect/" || f.GetDeadLetter() != "pictures/"+id+"/1.json" {
+			t.Errorf("the failure is %v", f)
+		}
+		if !strings.Contains(body, `"execution_id"`) {
+			t.Errorf("the fields' names are not the contract's: %s", body)
+		}
+	}
+
+	for _, c := range []struct {
+		path string
+		code int
+		says string
+	}{
+		{"in/a%20cat", http.StatusNotFound, `nothing of an execution`},
+		{"in/a%20cat%20%C3%BC?bucket=others", http.StatusNotFound, `others`},
+		{"in/a?bucket=no-such-bucket", http.StatusNotFound, `no-such-bucket`},
+		{"in/a?bucket=NO", http.StatusBadRequest, "bucket: "},
+		{"in%2F..%2Fa", http.StatusBadRequest, "execution_id: "},
+	} {
+		code, _, body := ask(c.path)
+		var answer struct{ Message string }
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || code != c.code || !strings.Contains(answer.Message, c.says) {
+			t.Errorf("%s: %d %s, want %d and %q", c.path, code, body, c.code, c.says)
+		}
+	}
+}
+
+func TestExecutionsWithoutAStore(t *testing.T) {
+	ask := tell(t, &gateway.Executions{Missing: "MINIO_ENDPOINT is not set"})
+	if code, _, body := ask("cat"); code != http.StatusNotImplemented || !strings.Contains(body, "MINIO_ENDPOINT is not set") {
+		t.Errorf("without a store: %d %s", code, body)
+	}
+	away, err := objects.New(objects.Config{Endpoint: "127.0.0.1:1", AccessKey: "a", SecretKey: "b", Region: "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask = tell(t, &gateway.Executions{Store: away, Letters: execution.NewLetters(away, "dead"), Bucket: "pictures"})
+	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable || !strings.Contains(body, "the object store does not answer") {
+		t.Errorf("with one that is away: %d %s", code, body)
+	}
+}
