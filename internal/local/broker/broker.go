@@ -63,6 +63,8 @@ type Broker struct {
 	triggers []*trigger
 	letters  jetstream.Consumer
 	workers  sync.WaitGroup
+	// accepting has as many elements as there are events being read.
+	accepting chan struct{}
 	// fetching ends when no more events are taken up, delivering when those
 	// taken up are cut off.
 	fetching, delivering         context.Context
@@ -82,7 +84,10 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the broker cannot listen at %s: %w", c.Address, err)
 	}
-	b := &Broker{config: c, logger: c.Logger, client: newClient(c.Workers), address: listener.Addr().String(), ended: make(chan error, 1)}
+	b := &Broker{
+		config: c, logger: c.Logger, client: newClient(c.Workers), address: listener.Addr().String(),
+		ended: make(chan error, 1), accepting: make(chan struct{}, maxAccepting),
+	}
 	b.delivering, b.stopDelivering = context.WithCancel(context.WithoutCancel(ctx))
 	b.fetching, b.stopFetching = context.WithCancel(b.delivering)
 	if b.store, err = openStore(ctx, c); err == nil {
@@ -144,7 +149,8 @@ func (b *Broker) URL(namespace, name string) string {
 func (b *Broker) Ended() <-chan error { return b.ended }
 
 // Pending counts the events that each Trigger, by namespace/name, has still to
-// look at or to deliver, and under DeadLetters the dead letters on their way.
+// look at or to deliver, and under DeadLetters the dead letters on their way. It
+// knows of an event a moment after the producer's answer.
 func (b *Broker) Pending(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
 	var errs []error

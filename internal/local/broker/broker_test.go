@@ -66,6 +66,7 @@ var ingressCases = map[string]struct {
 	"text":                {of("application/cloudevents+json"), "{", 400},
 	"a batch":             {of("application/cloudevents-batch+json"), "[]", 400},
 	"a line break":        {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"a\nb"}`, 400},
+	"large attributes":    {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"` + strings.Repeat("x", 65<<10) + `"}`, 400},
 	"hops used up":        {with("Ce-Knativebrokerttl", "1"), "", 400},
 	"a large one":         {headerOf("a"), strings.Repeat("x", 1<<20+1), 413},
 	"just not too large":  {headerOf("a"), strings.Repeat("x", 1<<20), 202},
@@ -200,6 +201,30 @@ func TestAFullStoreIsTheProducersError(t *testing.T) {
 	}
 	if code != http.StatusInsufficientStorage {
 		t.Errorf("got %d, want 507", code)
+	}
+}
+
+// TestAFullDiskLosesNothing: what was accepted is delivered, and room is all that
+// is needed to go on.
+func TestAFullDiskLosesNothing(t *testing.T) {
+	open := make(chan struct{})
+	s := subscribe(t, func(http.ResponseWriter, *http.Request) { <-open })
+	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"t": on("a", s)}))
+	for range 20 {
+		publish(t, b, "a", "{}")
+	}
+	before := broker.SetReserve(1 << 62)
+	defer broker.SetReserve(before)
+	if code := send(t, b, headerOf("a"), "{}"); code != http.StatusInsufficientStorage {
+		t.Errorf("got %d, want 507", code)
+	}
+	close(open)
+	settled(t, b)
+	broker.SetReserve(before)
+	publish(t, b, "a", "{}")
+	settled(t, b)
+	if n := len(s.got); n != 21 {
+		t.Errorf("%d deliveries, want 21", n)
 	}
 }
 

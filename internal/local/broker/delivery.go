@@ -31,9 +31,10 @@ const maxBackoff = 10 * time.Minute
 // minLetterWait keeps dead letters from being posted without a pause.
 const minLetterWait = 100 * time.Millisecond
 
-// backoff returns how long to wait after the n-th sending, counted from 1.
+// backoff returns how long to wait after the n-th sending, counted from 1. As in
+// Knative, the first wait of the linear policy is none.
 func (d delivery) backoff(n int) time.Duration {
-	factor := float64(n)
+	factor := float64(n - 1)
 	if d.exponential {
 		factor = math.Exp2(float64(n - 1))
 	}

@@ -55,14 +55,22 @@ func readEvent(header http.Header, body []byte) (event, error) {
 	if err := cehttp.WriteRequest(binding.WithForceBinary(context.Background()), (*binding.EventMessage)(parsed), binary); err != nil {
 		return event{}, err
 	}
-	for name, values := range binary.Header {
-		for _, value := range values {
-			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-				return event{}, fmt.Errorf("its attribute %s has a control character, which cannot be sent on", strings.TrimPrefix(name, attributePrefix))
-			}
+	return event{header: binary.Header, data: parsed.Data()}, checkAttributeValues(binary.Header)
+}
+
+// checkAttributeValues refuses what could not be sent on in a header.
+func checkAttributeValues(header http.Header) error {
+	size := 0
+	for name := range header {
+		value := header.Get(name)
+		if size += len(name) + len(value); size > maxHeaderBytes {
+			return fmt.Errorf("its attributes are larger than %d bytes", maxHeaderBytes)
+		}
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return fmt.Errorf("its attribute %s has a control character, which cannot be sent on", strings.TrimPrefix(name, attributePrefix))
 		}
 	}
-	return event{header: binary.Header, data: parsed.Data()}, nil
+	return nil
 }
 
 // attributes returns what filters see: the attributes and extensions by their

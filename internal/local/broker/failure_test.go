@@ -66,8 +66,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			}
 			if c.code == "" {
 				dead.none(t, 0)
-			} else if d := dead.next(t); d.attribute("Knativeerrorcode") != c.code {
-				t.Errorf("got %v, want the code %s", d.header, c.code)
+			} else if d := dead.next(t); d.attribute("Knativeerrorcode") != c.code || d.attribute("Attempts") != fmt.Sprint(c.tries) {
+				t.Errorf("got %v, want the code %s after %d attempts", d.header, c.code, c.tries)
 			}
 		})
 	}

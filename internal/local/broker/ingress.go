@@ -13,6 +13,9 @@ const (
 	maxEventBytes = 1 << 20
 	// maxHeaderBytes limits its attributes.
 	maxHeaderBytes = 64 << 10
+	// maxAccepting limits how many events are read at once, and with it their
+	// memory; further ones wait.
+	maxAccepting = 64
 )
 
 func (b *Broker) newIngress() *http.Server {
@@ -34,6 +37,12 @@ func (b *Broker) accept(w http.ResponseWriter, r *http.Request) {
 	spec := b.config.Manifests.broker(namespace, name)
 	if spec == nil {
 		http.Error(w, fmt.Sprintf("there is no Broker %s/%s", namespace, name), http.StatusNotFound)
+		return
+	}
+	select {
+	case b.accepting <- struct{}{}:
+		defer func() { <-b.accepting }()
+	case <-r.Context().Done():
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEventBytes))

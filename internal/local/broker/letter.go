@@ -10,23 +10,25 @@ import (
 
 type message = *nats.Msg
 
-// Extensions of a dead letter, as Knative's channels set them.
+// Extensions of a dead letter, the first three as Knative's channels set them.
 const (
 	errorDestination = "knativeerrordest"
 	errorCode        = "knativeerrorcode"
 	errorData        = "knativeerrordata"
+	attempts         = "attempts" // how often the event was sent
 )
 
 // maxErrorData is how long errorData may be. It is the start of the answer in
 // base64, since an attribute cannot hold everything that an answer can.
 const maxErrorData = 1024
 
-// letter makes the message of a dead letter.
-func (t *trigger) letter(e event, failed *failure) message {
+// letter makes the message of a dead letter about an event that was sent n times.
+func (t *trigger) letter(e event, failed *failure, n int) message {
 	data := failed.data[:min(len(failed.data), base64.StdEncoding.DecodedLen(maxErrorData))]
 	e = e.with(hopsExtension, "").with(errorDestination, t.subscriber).
 		with(errorCode, strconv.Itoa(failed.code)).
-		with(errorData, base64.StdEncoding.EncodeToString(data))
+		with(errorData, base64.StdEncoding.EncodeToString(data)).
+		with(attempts, strconv.Itoa(n))
 	return e.message(subject(deadLetterStream, t.spec.place))
 }
 

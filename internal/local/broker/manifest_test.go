@@ -167,7 +167,7 @@ func TestWhatIsFilledIn(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	for spec, want := range map[string][]time.Duration{
 		"{backoffPolicy: exponential, backoffDelay: PT0.5S}": {500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second},
-		"{backoffPolicy: linear, backoffDelay: PT0.5S}":      {500 * time.Millisecond, time.Second, 1500 * time.Millisecond, 2 * time.Second},
+		"{backoffPolicy: linear, backoffDelay: PT0.5S}":      {0, 500 * time.Millisecond, time.Second, 1500 * time.Millisecond},
 		"{retry: 3}": {0, 0, 0, 0},
 		"{backoffPolicy: exponential, backoffDelay: PT4M}": {4 * time.Minute, 8 * time.Minute, 10 * time.Minute, 10 * time.Minute},
 	} {

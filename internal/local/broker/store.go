@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -15,6 +16,7 @@ import (
 
 // store is NATS JetStream in this process, with no port.
 type store struct {
+	dir    string
 	server *server.Server
 	conn   *nats.Conn
 	js     jetstream.JetStream
@@ -33,7 +35,7 @@ const (
 const maxMessageBytes = maxEventBytes + 256<<10
 
 func openStore(ctx context.Context, c Config) (*store, error) {
-	s := &store{}
+	s := &store{dir: c.Dir}
 	var err error
 	s.server, err = server.NewServer(&server.Options{
 		ServerName: "imageflow-local", DontListen: true, NoSigs: true, MaxPayload: maxMessageBytes,
@@ -75,12 +77,15 @@ func (s *store) openStreams(ctx context.Context, maxBytes int64) error {
 	return nil
 }
 
-// consumer opens a durable consumer. MaxAckPending is without bounds, so that
-// events that wait for another try keep no others from their first.
+// maxAckPending is how many events of one Trigger may wait for another try before
+// others no longer get their first. Each takes about 600 bytes of memory.
+const maxAckPending = 10_000
+
+// consumer opens a durable consumer.
 func (s *store) consumer(ctx context.Context, stream, name, subject string, from jetstream.DeliverPolicy) (jetstream.Consumer, error) {
 	return s.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		Durable: name, FilterSubject: subject, DeliverPolicy: from, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxAckPending: -1, MaxDeliver: -1,
+		AckWait: ackWait, MaxAckPending: maxAckPending, MaxDeliver: -1,
 	})
 }
 
@@ -110,8 +115,16 @@ var (
 // and noStorage that of a disk that is full.
 const storeFailed, noStorage = 10077, 10047
 
+// reserve is what is left free of the disk: JetStream, once it found the disk
+// full, takes nothing more until it is started again.
+var reserve uint64 = 64 << 20
+
 // publish returns when the message is on disk.
 func (s *store) publish(ctx context.Context, msg *nats.Msg) error {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(s.dir, &disk); err == nil && disk.Bavail*uint64(disk.Bsize) < reserve {
+		return fmt.Errorf("%w: its disk has less than %d MB free", errFull, reserve/1e6)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	_, err := s.js.PublishMsg(ctx, msg)

@@ -76,7 +76,7 @@ func (t *trigger) cutLoop(reply event) *failure {
 	}
 	return t.storeReply(t.letter(reply, &failure{
 		code: http.StatusLoopDetected, data: fmt.Appendf(nil, "the chain of replies is longer than %d", t.config.Hops),
-	}))
+	}, 0))
 }
 
 func (t *trigger) storeReply(reply message) *failure {
@@ -92,7 +92,7 @@ func (t *trigger) bury(msg jetstream.Msg, e event, failed *failure) {
 	t.logger.Error("an event failed", "trigger", t.spec.place.String(), "event", e.id(), "attempts", attempt(msg),
 		"code", failed.code, "answer", failed.text(), "sink", t.sink)
 	if t.sink != "" {
-		if err := t.store.publish(t.delivering, t.letter(e, failed)); err != nil {
+		if err := t.store.publish(t.delivering, t.letter(e, failed, attempt(msg))); err != nil {
 			t.logger.Error("a dead letter could not be stored; the event is delivered again", "event", e.id(), "error", err)
 			t.settled(msg.NakWithDelay(max(time.Second, t.spec.delivery.backoff(attempt(msg)))))
 			return
