@@ -233,7 +233,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 func TestWhatIsDoneLeavesTheDisk(t *testing.T) {
 	s := subscribe(t, nil)
 	b := start(t, broker.Config{MaxBytes: 100 << 10}, manifest("{retry: 0}", map[string]string{"t": on("a", s), "other": on("b", s)}))
-	for range 50 {
+	for range 25 {
 		publish(t, b, "a", strings.Repeat("x", 10<<10))
 		s.next(t)
 		settled(t, b)
