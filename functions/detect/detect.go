@@ -62,6 +62,7 @@ func New(ctx context.Context, repository *inference.Repository, defaultModel str
 		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
 		Check:     func(r *imageflowv1.DetectionRequest) error { _, err := d.model(r); return err },
 		Reference: reference,
+		Variant:   d.variant,
 		Apply:     d.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	}, nil
@@ -83,6 +84,15 @@ func (d *detector) model(r *imageflowv1.DetectionRequest) (*model, error) {
 		return m, nil
 	}
 	return nil, functions.Errorf(functions.NotFound, "model_name", "no model %q", name)
+}
+
+// variant names the version of the model that the request will use.
+func (d *detector) variant(r *imageflowv1.DetectionRequest) string {
+	m, err := d.model(r)
+	if err != nil {
+		return "" // the request has been refused
+	}
+	return m.Info().Name + "/" + m.Info().Version
 }
 
 // apply detects, then makes the output.

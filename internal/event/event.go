@@ -60,6 +60,9 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 	if err := e.Validate(); err != nil {
 		return nil, functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: %v", err)
 	}
+	if hops(e) >= maxHops {
+		return nil, functions.Errorf(functions.Invalid, hopsExtension, "the chain is longer than %d steps: is it a loop?", maxHops)
+	}
 	req, err := request[Req](e, r.URL.RawQuery)
 	if err != nil {
 		return nil, err

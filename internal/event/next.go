@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -50,9 +51,26 @@ func next(ctx context.Context, cause *cloudevent.Event, step, parameters string,
 		e.SetExtension("correlationid", root)
 	}
 	e.SetExtension("partitionkey", execution)
+	e.SetExtension(hopsExtension, hops(cause)+1)
 	e.SetExtension("origin", originOf(cause, resp.GetResult().GetMetadata()))
 	carryTrace(ctx, cause, &e)
 	return &e, e.SetData(cloudevent.ApplicationJSON, data)
+}
+
+// hopsExtension counts the steps that have led to an event.
+const hopsExtension = "hops"
+
+// maxHops ends a chain whose Triggers lead back into it: brokers either do not,
+// or only after hundreds of steps and without a dead letter.
+const maxHops = 16
+
+// hops returns how many steps have led to an event; 0 where it does not say.
+func hops(e *cloudevent.Event) int32 {
+	n, err := types.ToInteger(e.Extensions()[hopsExtension])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // originOf names the object that the chain began with: the cause's origin, or

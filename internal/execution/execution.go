@@ -19,6 +19,12 @@ const (
 	StepMetadata = "imageflow-step"
 	// SourceMetadata has the entity tag of the picture that the step read.
 	SourceMetadata = "imageflow-source-etag"
+	// RequestMetadata has a digest of all that decided the output but the
+	// picture: two outputs with the same source and request are alike.
+	RequestMetadata = "imageflow-request"
+	// FactsMetadata has the step's facts, where they are few: the response as
+	// protobuf in base64. Else they lie in the side-car.
+	FactsMetadata = "imageflow-facts"
 	// SecondsMetadata has the step's own time in seconds, on its picture.
 	SecondsMetadata = "imageflow-seconds"
 )

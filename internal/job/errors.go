@@ -39,13 +39,13 @@ func explain(err error, field string, at place, limit int64) error {
 
 // pictureError makes a picture's own fault an Invalid one of the field that the
 // picture came in.
-func pictureError(err error, plan *plan) error {
+func (p *plan) pictureError(err error) error {
 	var input *imaging.InputError
 	if !errors.As(err, &input) {
 		return err
 	}
 	field := "input_bytes"
-	if plan.source.key != "" {
+	if p.source.key != "" {
 		field = "input_image"
 	}
 	e := functions.Errorf(functions.Invalid, field, "%s", input.Reason)

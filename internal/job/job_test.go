@@ -60,7 +60,7 @@ func TestWrittenObjectsSayWhoseTheyAre(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]string{job.ExecutionMetadata: "own/é 1", "imageflow-step": "resize", "imageflow-source-etag": etag} {
+		for name, want := range map[string]string{"imageflow-execution": "own/é 1", "imageflow-step": "resize", "imageflow-source-etag": etag} {
 			if got := info.Metadata[name]; got != want {
 				t.Errorf("%s of %s is %q, want %q", name, key, got, want)
 			}

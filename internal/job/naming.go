@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -33,7 +34,7 @@ func newPlan(req functions.Request, reference *imageflowv1.ImageData, suffix, de
 	p := plan{
 		source:    place{or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
 		etag:      unquoted(in.GetEtag()),
-		execution: or(req.GetExecutionId(), stem(in.GetObjectKey())),
+		execution: or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
@@ -47,15 +48,6 @@ func newPlan(req functions.Request, reference *imageflowv1.ImageData, suffix, de
 		p.output.key = p.execution + "_" + suffix
 	}
 	return p, p.chooseFormat(out)
-}
-
-// stem returns a key without its extension. A name that is nothing else, such as
-// ".jpg", stays whole.
-func stem(key string) string {
-	if name := path.Base(key); name == path.Ext(name) {
-		return key
-	}
-	return strings.TrimSuffix(key, path.Ext(key))
 }
 
 // unquoted returns an entity tag without its quotes, with which HTTP has it.

@@ -130,20 +130,41 @@ func (s *Store) Stat(ctx context.Context, bucket, key string) (Info, error) {
 // Put writes a whole object. Metadata keys are in lower case; values may be any
 // text.
 func (s *Store) Put(ctx context.Context, bucket, key, contentType string, data []byte, metadata map[string]string) (Info, error) {
+	return s.put(ctx, bucket, key, data, minio.PutObjectOptions{ContentType: contentType}, metadata)
+}
+
+// PutOver is a Put that succeeds only over the version with this etag, or, with
+// an empty one, where there is no object yet. Else the error is ErrChanged.
+func (s *Store) PutOver(
+	ctx context.Context, etag, bucket, key, contentType string, data []byte, metadata map[string]string,
+) (Info, error) {
+	o := minio.PutObjectOptions{ContentType: contentType}
+	if etag == "" {
+		o.SetMatchETagExcept("*")
+	} else {
+		o.SetMatchETag(etag)
+	}
+	info, err := s.put(ctx, bucket, key, data, o, metadata)
+	if etag != "" && errors.Is(err, ErrNotFound) { // some stores say so of an object that is gone
+		err = fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	return info, err
+}
+
+func (s *Store) put(
+	ctx context.Context, bucket, key string, data []byte, o minio.PutObjectOptions, metadata map[string]string,
+) (Info, error) {
 	escaped := make(map[string]string, len(metadata))
 	for k, v := range metadata {
 		escaped[k] = url.PathEscape(v) // headers carry ASCII only
 	}
-	up, err := s.core.Client.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{
-		ContentType:      contentType,
-		UserMetadata:     escaped,
-		DisableMultipart: true,
-	})
+	o.UserMetadata, o.DisableMultipart = escaped, true
+	up, err := s.core.Client.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), o)
 	if err != nil {
 		return Info{}, explain(err, "put", bucket, key)
 	}
 	return Info{
-		Bucket: bucket, Key: key, ETag: up.ETag, ContentType: contentType,
+		Bucket: bucket, Key: key, ETag: up.ETag, ContentType: o.ContentType,
 		Size: int64(len(data)), Modified: time.Now(), Metadata: metadata,
 	}, nil
 }

@@ -19,5 +19,5 @@ func TestStagesAddUp(t *testing.T) {
 	if got := watch.Stages(); len(got) != 1 || got["queue"] < 2*time.Millisecond || got["queue"] > watch.Elapsed() {
 		t.Errorf("stages %v of %v", got, watch.Elapsed())
 	}
-	watch.End(errors.New("any"))
+	watch.End("cat", "done", errors.New("any"))
 }

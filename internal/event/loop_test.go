@@ -1,0 +1,29 @@
+package event_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestLoopEnds feeds a step's events back to it, as Triggers in a circle do.
+func TestLoopEnds(t *testing.T) {
+	var got *request
+	url := door(t, echo(&got))
+	e := created("a.jpg")
+	for steps := 0; steps < 100; steps++ {
+		resp := post(t, url+"/?target_width=7", e, false)
+		if resp.StatusCode == http.StatusOK {
+			e = *next(t, resp)
+			continue
+		}
+		var body bytes.Buffer
+		_, _ = body.ReadFrom(resp.Body)
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body.String(), "loop") || steps != 16 {
+			t.Errorf("after %d steps: %s %s", steps, resp.Status, body.String())
+		}
+		return
+	}
+	t.Error("a hundred steps, and no end")
+}

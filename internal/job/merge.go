@@ -1,0 +1,32 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// merge lets equal requests that are in flight share one run. They must demand a
+// version: a run for any version may have begun before the newest was there.
+func (r *Runner[Req, Resp]) merge(ctx context.Context, req Req, patience Patience) (resp Resp, err error) {
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return resp, err
+	}
+	key := fmt.Sprint(patience, string(text))
+	for {
+		shared := r.flights.DoChan(key, func() (any, error) { return r.work(ctx, req, patience) })
+		select {
+		case <-ctx.Done():
+			return resp, ctx.Err()
+		case got := <-shared:
+			cut := errors.Is(got.Err, context.Canceled) || errors.Is(got.Err, context.DeadlineExceeded)
+			if cut && ctx.Err() == nil {
+				continue // the end was of the one who had begun the run
+			}
+			return got.Val.(Resp), got.Err
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package job
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// written is what lies where a job writes; without an ETag, nothing does.
+type written struct{ output, sideCar objects.Info }
+
+// look finds what lies where the job will write. It comes after the fetch, and
+// where something does lie there, asks again whether the source is still the
+// version that was fetched: what a job of a newer version wrote can only be there
+// when the source has been replaced before.
+func (t *task[Req, Resp]) look(ctx context.Context) (err error) {
+	if t.output.key == "" {
+		return nil
+	}
+	defer t.watch.Stage("fetch")()
+	if t.marks, err = t.newMarks(); err != nil {
+		return err
+	}
+	var both errgroup.Group
+	both.Go(func() (err error) { t.found.output, err = t.stat(ctx, t.output); return err })
+	both.Go(func() (err error) { t.found.sideCar, err = t.stat(ctx, t.sideCar); return err })
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	if nothing := t.found.output.ETag+t.found.sideCar.ETag == ""; nothing || t.isDone() {
+		return nil
+	}
+	return t.current(ctx)
+}
+
+// stat returns what is known of an object, and nothing of one that is not there.
+func (t *task[Req, Resp]) stat(ctx context.Context, at place) (objects.Info, error) {
+	if at.key == "" {
+		return objects.Info{}, nil
+	}
+	info, err := t.store.Stat(ctx, at.bucket, at.key)
+	if errors.Is(err, objects.ErrNotFound) {
+		return objects.Info{}, nil
+	}
+	return info, explain(err, "output_image", at, 0)
+}
+
+// current fails with ErrSuperseded when the source is no longer the version that
+// was fetched.
+func (t *task[Req, Resp]) current(ctx context.Context) error {
+	if t.source.key == "" {
+		return nil
+	}
+	info, err := t.store.Stat(ctx, t.source.bucket, t.source.key)
+	if err == nil && info.ETag != t.etag {
+		err = errors.Join(ErrSuperseded, objects.ErrChanged)
+	}
+	return explain(err, "input_image", t.source, 0)
+}
+
+// newMarks returns the metadata by which the outputs of equal jobs are known.
+func (t *task[Req, Resp]) newMarks() (map[string]string, error) {
+	from := t.etag
+	if t.source.key == "" {
+		from = digest(t.encoded)
+	}
+	settings, err := proto.MarshalOptions{Deterministic: true}.Marshal(t.settings())
+	variant := ""
+	if t.processor.Variant != nil {
+		variant = t.processor.Variant(t.req)
+	}
+	return map[string]string{
+		execution.IDMetadata: t.execution, execution.StepMetadata: t.processor.Name, execution.SourceMetadata: from,
+		execution.RequestMetadata: digest(settings, []byte(t.format), []byte(variant), t.referred),
+	}, err
+}
+
+// settings returns the part of the request that decides what the output looks
+// like.
+func (t *task[Req, Resp]) settings() proto.Message {
+	settings := functions.NewRequest[Req]().ProtoReflect()
+	t.req.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch field.Name() {
+		case "input_image", "input_bytes", "output_image", "execution_id", "resize_metadata_ref":
+		default:
+			settings.Set(field, value)
+		}
+		return true
+	})
+	return settings.Interface()
+}
+
+// digest hashes parts such that what one ends with cannot begin the next.
+func digest(parts ...[]byte) string {
+	hash := sha256.New()
+	for _, part := range parts {
+		fmt.Fprintf(hash, "%d\n%s", len(part), part)
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
+}
+
+// alike tells whether a job with these marks wrote the object.
+func alike(o objects.Info, marks map[string]string) bool {
+	for key, value := range marks {
+		if o.Metadata[key] != value {
+			return false
+		}
+	}
+	return o.ETag != ""
+}
+
+// isDone tells whether an equal job has written its outputs.
+func (t *task[Req, Resp]) isDone() bool {
+	return alike(t.found.output, t.marks) && (t.sideCar.key == "" || alike(t.found.sideCar, t.marks))
+}
+
+// maxFacts leaves room for a long execution id in S3's 2 KiB of metadata.
+const maxFacts = 512
+
+// facts writes what the response tells besides its result, for a later recall;
+// it is empty where that is too long, and lies in the side-car then.
+func facts(resp functions.Response) (string, error) {
+	c := proto.Clone(resp).(functions.Response)
+	size := c.GetResult().GetOutputImage()
+	proto.Reset(c.GetResult())
+	c.GetResult().OutputImage = &imageflowv1.ImageData{Width: size.GetWidth(), Height: size.GetHeight()}
+	text, err := proto.Marshal(c)
+	if base64.StdEncoding.EncodedLen(len(text)) > maxFacts {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(text), err
+}
+
+// recall answers with what an equal job has written. Where there was none, or its
+// facts cannot be read, it reports false.
+func (t *task[Req, Resp]) recall(ctx context.Context) (resp Resp, ok bool) {
+	if t.output.key == "" || !t.isDone() {
+		return resp, false
+	}
+	resp = functions.NewResponse[Resp](&imageflowv1.ProcessingResult{})
+	if err := t.readFacts(ctx, resp); err != nil || resp.GetResult().GetOutputImage().GetWidth() < 1 {
+		return resp, false
+	}
+	from, size := t.found.output, resp.GetResult().GetOutputImage()
+	proto.Reset(resp.GetResult())
+	t.describe(resp.GetResult(), &imageflowv1.ImageData{
+		ContentType: from.ContentType, SizeBytes: from.Size, Width: size.GetWidth(), Height: size.GetHeight(),
+		Etag: from.ETag, CreatedAt: timestamppb.New(from.Modified),
+	})
+	return resp, true
+}
+
+func (t *task[Req, Resp]) readFacts(ctx context.Context, resp Resp) error {
+	if text := t.found.output.Metadata[execution.FactsMetadata]; text != "" {
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return err
+		}
+		return proto.Unmarshal(data, resp)
+	}
+	data, _, err := t.store.Get(ctx, t.sideCar.bucket, t.sideCar.key, t.found.sideCar.ETag, maxSideCarBytes)
+	if err != nil {
+		return err
+	}
+	return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, resp)
+}

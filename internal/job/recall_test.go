@@ -1,0 +1,171 @@
+package job_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/job"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// counting is the resize processor that counts how often it works, after wait.
+func counting(work *atomic.Int64, wait func()) processor {
+	return applying(func(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+		work.Add(1)
+		wait()
+		return resize.Processor.Apply(ctx, in)
+	})
+}
+
+func noWait() {}
+
+// timeless is a response without what tells of the time that it took.
+func timeless(resp *imageflowv1.ResizeResponse) *imageflowv1.ResizeResponse {
+	c := proto.CloneOf(resp)
+	c.Result.ProcessedAt, c.Result.ProcessingTimeSeconds, c.Result.OutputImage.CreatedAt = nil, 0, nil
+	for _, stage := range []string{"queue_ms", "fetch_ms", "apply_ms", "store_ms"} {
+		delete(c.Result.Metadata, stage)
+	}
+	return c
+}
+
+func TestEqualJobIsRecalled(t *testing.T) {
+	var work atomic.Int64
+	r := newRunner(counting(&work, noWait), roomy)
+	etag := place(t, bucket, "recall/in.jpg", jpegOf(t, 40, 30))
+	one := &request{InputImage: &data{ObjectKey: "recall/in.jpg", Etag: etag}, TargetWidth: 20}
+	run := func(req *request, want int64) *imageflowv1.ResizeResponse {
+		t.Helper()
+		resp, err := r.Run(t.Context(), req, job.Refuse)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := work.Load(); got != want {
+			t.Errorf("it has worked %d times, want %d", got, want)
+		}
+		return resp
+	}
+	first := run(one, 1)
+	if again := run(one, 1); !proto.Equal(timeless(again), timeless(first)) {
+		t.Errorf("the answers differ:\n%v\n%v", again, first)
+	}
+	anyVersion := proto.CloneOf(one)
+	anyVersion.InputImage.Etag = ""
+	if again := run(anyVersion, 1); !proto.Equal(timeless(again), timeless(first)) {
+		t.Errorf("without the version, the answers differ:\n%v\n%v", again, first)
+	}
+
+	smaller := proto.CloneOf(one)
+	smaller.TargetWidth = 10
+	run(smaller, 2)
+	run(one, 3) // its output was overwritten
+	if err := store.Remove(t.Context(), bucket, "recall/in_resize.json"); err != nil {
+		t.Fatal(err)
+	}
+	run(one, 4)
+	place(t, bucket, "recall/in_resize.jpg", []byte("of another"))
+	run(one, 5)
+	place(t, bucket, "recall/in.jpg", jpegOf(t, 60, 30))
+	run(anyVersion, 6)
+}
+
+// TestEqualJobsAtOnce come to two runners, as to two replicas.
+func TestEqualJobsAtOnce(t *testing.T) {
+	var work atomic.Int64
+	arrived := make(chan struct{})
+	wait := func() { <-arrived }
+	runners := []*runner{newRunner(counting(&work, wait), roomy), newRunner(counting(&work, wait), roomy)}
+	etag := place(t, bucket, "once/in.jpg", jpegOf(t, 40, 30))
+	var all sync.WaitGroup
+	answers := make([]*imageflowv1.ResizeResponse, 10)
+	for i := range answers {
+		all.Go(func() {
+			req := &request{InputImage: &data{ObjectKey: "once/in.jpg", Etag: etag}, TargetWidth: 20}
+			resp, err := runners[i%2].Run(t.Context(), req, job.Refuse)
+			if err != nil {
+				t.Error(err)
+			}
+			answers[i] = resp
+		})
+	}
+	for work.Load() < 2 { // until both are at it
+		time.Sleep(time.Millisecond)
+	}
+	close(arrived)
+	all.Wait()
+	if got := work.Load(); got > 2 {
+		t.Errorf("two runners have worked %d times", got)
+	}
+	for _, a := range answers[1:] {
+		if !proto.Equal(timeless(a), timeless(answers[0])) {
+			t.Errorf("the answers differ:\n%v\n%v", a, answers[0])
+		}
+	}
+}
+
+// TestOneCallersEndIsNotTheOthers: who shares a run with a caller that goes away
+// still gets an answer.
+func TestOneCallersEndIsNotTheOthers(t *testing.T) {
+	var work atomic.Int64
+	began, release := make(chan struct{}, 2), make(chan struct{})
+	r := newRunner(counting(&work, func() { began <- struct{}{}; <-release }), roomy)
+	etag := place(t, bucket, "shared/in.jpg", jpegOf(t, 40, 30))
+	req := &request{InputImage: &data{ObjectKey: "shared/in.jpg", Etag: etag}, TargetWidth: 20}
+	leaving, leave := context.WithCancel(t.Context())
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := r.Run(leaving, req, job.Refuse); first <- err }()
+	<-began
+	go func() { _, err := r.Run(t.Context(), req, job.Refuse); second <- err }()
+	leave()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("who went away got %v", err)
+	}
+	close(release)
+	if err := <-second; err != nil {
+		t.Errorf("who stayed got %v", err)
+	}
+}
+
+// TestSlowJobOfAnOldVersion writes nothing over what the new version's job wrote.
+func TestSlowJobOfAnOldVersion(t *testing.T) {
+	var work atomic.Int64
+	began, release := make(chan struct{}), make(chan struct{})
+	slow := newRunner(counting(&work, func() { close(began); <-release }), roomy)
+	quick := newRunner(counting(&work, noWait), roomy)
+	version := func(width int) *request {
+		etag := place(t, bucket, "versions/in.jpg", jpegOf(t, width, 30))
+		return &request{InputImage: &data{ObjectKey: "versions/in.jpg", Etag: etag}, TargetWidth: 20}
+	}
+	old := make(chan error, 1)
+	first := version(40)
+	go func() { _, err := slow.Run(t.Context(), first, job.Refuse); old <- err }()
+	<-began
+	second, err := quick.Run(t.Context(), version(60), job.Refuse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if err := <-old; !errors.Is(err, job.ErrSuperseded) {
+		t.Errorf("the old version's job ended with %v", err)
+	}
+	out, err := store.Stat(t.Context(), bucket, "versions/in_resize.jpg")
+	if err != nil || out.ETag != second.GetResult().GetOutputImage().GetEtag() {
+		t.Errorf("the output is %+v, %v, want the new version's", out, err)
+	}
+	sideCar, err := store.Stat(t.Context(), bucket, "versions/in_resize.json")
+	if err != nil || sideCar.Metadata["imageflow-source-etag"] != second.GetResult().GetMetadata()["source_etag"] {
+		t.Errorf("the side-car is %+v, %v, want the new version's", sideCar, err)
+	}
+	if _, err := quick.Run(t.Context(), first, job.Refuse); !errors.Is(err, job.ErrSuperseded) {
+		t.Errorf("a job of the old version ended with %v", err)
+	}
+}

@@ -1,0 +1,72 @@
+package job
+
+import (
+	"context"
+	"errors"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/objects"
+)
+
+func (t *task[Req, Resp]) enter(ctx context.Context, patience Patience) (leave func(), err error) {
+	defer t.watch.Stage("queue")()
+	return t.admission.enter(ctx, patience)
+}
+
+// fetch reads the picture and the object that the processor refers to.
+func (t *task[Req, Resp]) fetch(ctx context.Context) error {
+	defer t.watch.Stage("fetch")()
+	limit := t.config.MaxObjectBytes
+	if t.encoded = t.req.GetInputBytes(); int64(len(t.encoded)) > limit {
+		return functions.Errorf(functions.Invalid, "input_bytes", "more than %d bytes", limit)
+	}
+	if from := t.source; from.key != "" {
+		data, info, err := t.store.Get(ctx, from.bucket, from.key, t.etag, limit)
+		if errors.Is(err, objects.ErrChanged) {
+			err = errors.Join(ErrSuperseded, err)
+		}
+		if err != nil {
+			return explain(err, "input_image", from, limit)
+		}
+		t.encoded, t.etag = data, info.ETag
+	}
+	if from := t.reference; from.key != "" {
+		etag := unquoted(t.processor.Reference(t.req).GetEtag())
+		data, _, err := t.store.Get(ctx, from.bucket, from.key, etag, maxSideCarBytes)
+		if err != nil {
+			return explain(err, "resize_metadata_ref", from, maxSideCarBytes)
+		}
+		t.referred = data
+	}
+	return nil
+}
+
+// maxSideCarBytes is far above the side-car of a picture full of objects.
+const maxSideCarBytes = 16 << 20
+
+// open checks the picture's header, from which the last of the plan follows.
+func (t *task[Req, Resp]) open() (err error) {
+	if t.picture, err = imaging.Open(t.encoded, t.config.Limits); err != nil {
+		return t.pictureError(err)
+	}
+	return t.settle(t.picture, t.processor.SideCar != nil)
+}
+
+// apply waits until there is room to decode the picture and a core to do so, and
+// lets the processor work.
+func (t *task[Req, Resp]) apply(ctx context.Context) (out imaging.Encoded, resp Resp, err error) {
+	queued := t.watch.Stage("queue")
+	done, err := t.admission.compute(ctx, t.picture.DecodedBytes())
+	queued()
+	if err != nil {
+		return out, resp, err
+	}
+	defer done()
+
+	defer t.watch.Stage("apply")()
+	out, resp, err = t.processor.Apply(ctx, functions.Input[Req]{
+		Image: t.picture, Request: t.req, Format: t.format, Reference: t.referred,
+	})
+	return out, resp, t.pictureError(err)
+}

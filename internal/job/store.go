@@ -1,0 +1,79 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strconv"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// put stores the side-car, then the picture: where the picture is, its side-car
+// is too. A picture without a place goes into the response.
+func (t *task[Req, Resp]) put(ctx context.Context, out imaging.Encoded, resp Resp) error {
+	image := &imageflowv1.ImageData{
+		ContentType: out.Format.MediaType(), SizeBytes: int64(len(out.Data)), Width: int32(out.Width), Height: int32(out.Height),
+	}
+	t.describe(resp.GetResult(), image)
+	if t.output.key == "" {
+		resp.GetResult().OutputData = out.Data
+		return nil
+	}
+	defer t.watch.Stage("store")()
+	if t.sideCar.key != "" {
+		text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(t.processor.SideCar(resp))
+		if err != nil {
+			return err
+		}
+		if _, err := t.write(ctx, t.sideCar, "application/json", text, nil, t.found.sideCar); err != nil {
+			return err
+		}
+	}
+	told, err := facts(resp)
+	if err != nil {
+		return err
+	}
+	info, err := t.write(ctx, t.output, image.GetContentType(), out.Data, map[string]string{
+		execution.FactsMetadata:   told,
+		execution.SecondsMetadata: strconv.FormatFloat(t.watch.Elapsed().Seconds(), 'f', 3, 64),
+	}, t.found.output)
+	image.Etag, image.CreatedAt = info.ETag, timestamppb.New(info.Modified)
+	return err
+}
+
+// writeTries is how often an output may be overwritten by others while a job
+// tries to write it.
+const writeTries = 10
+
+// write writes an object, with the job's marks and more metadata, over what was
+// found in its place and over nothing else: so a job of an older version, however
+// slow, never overwrites what one of a newer version wrote. An equal job that was
+// quicker has written what this one would have. It returns what is there in the
+// end.
+func (t *task[Req, Resp]) write(
+	ctx context.Context, at place, contentType string, data []byte, more map[string]string, over objects.Info,
+) (objects.Info, error) {
+	metadata := maps.Clone(t.marks)
+	maps.Copy(metadata, more)
+	for range writeTries {
+		info, err := t.store.PutOver(ctx, over.ETag, at.bucket, at.key, contentType, data, metadata)
+		if !errors.Is(err, objects.ErrChanged) {
+			return info, explain(err, "output_image", at, 0)
+		}
+		if over, err = t.stat(ctx, at); err != nil || alike(over, t.marks) {
+			return over, err
+		}
+		if err := t.current(ctx); err != nil {
+			return over, err
+		}
+	}
+	return over, functions.Errorf(functions.Unavailable, "", "the output is overwritten by others without end")
+}

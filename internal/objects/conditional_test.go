@@ -1,0 +1,68 @@
+package objects_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/test/stores"
+)
+
+func TestPutOver(t *testing.T) {
+	each(t, func(t *testing.T, _ stores.Kind, store *objects.Store) {
+		put := func(etag, content string) (objects.Info, error) {
+			return store.PutOver(t.Context(), etag, bucket, "over/a", "text/plain", []byte(content), nil)
+		}
+		first, err := put("", "first")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := put("", "second"); !errors.Is(err, objects.ErrChanged) {
+			t.Errorf("where something is, for nothing: %v", err)
+		}
+		second, err := put(first.ETag, "second")
+		if err != nil {
+			t.Errorf("over the version: %v", err)
+		}
+		if _, err := put(first.ETag, "third"); !errors.Is(err, objects.ErrChanged) {
+			t.Errorf("over a version that is no more: %v", err)
+		}
+		if err := store.Remove(t.Context(), bucket, "over/a"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := put(second.ETag, "third"); !errors.Is(err, objects.ErrChanged) {
+			t.Errorf("over a version of what is gone: %v", err)
+		}
+	})
+}
+
+// TestPutOverHasOneWinner among many at once, over nothing and over a version.
+func TestPutOverHasOneWinner(t *testing.T) {
+	each(t, func(t *testing.T, _ stores.Kind, store *objects.Store) {
+		etag := ""
+		for round := range 20 {
+			var winners atomic.Int64
+			var all sync.WaitGroup
+			for i := range 8 {
+				all.Go(func() {
+					_, err := store.PutOver(t.Context(), etag, bucket, "over/raced", "text/plain", fmt.Appendf(nil, "%d %d", round, i), nil)
+					switch {
+					case err == nil:
+						winners.Add(1)
+					case !errors.Is(err, objects.ErrChanged):
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			info, err := store.Stat(t.Context(), bucket, "over/raced")
+			if err != nil || winners.Load() != 1 {
+				t.Fatalf("round %d: %d of 8 have written, %v", round, winners.Load(), err)
+			}
+			etag = info.ETag
+		}
+	})
+}
