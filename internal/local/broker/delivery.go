@@ -83,9 +83,7 @@ func (t *deliveryText) parse(field, namespace string) (d delivery, err error) {
 	}
 	if t.DeadLetterSink != nil {
 		sink, err := t.DeadLetterSink.parse(field+".deadLetterSink", namespace)
-		if err != nil {
-			errs = append(errs, err)
-		}
+		errs = append(errs, err)
 		d.sink = &sink
 	}
 	return d, errors.Join(errs...)
