@@ -138,6 +138,7 @@ var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "b
 type setup struct {
 	dir        string // of the data; of the test's own when empty
 	env, flags []string
+	forgetful  bool // the store keeps no notification that was not taken
 }
 
 // local starts the whole system in one process.
