@@ -96,7 +96,7 @@ func TestWhatIsNoPictureFails(t *testing.T) {
 }
 
 // tag returns the outcome that the bridge wrote on an object.
-func (s *system) tag(t *testing.T, key string) string {
+func (s *system) tag(t testing.TB, key string) string {
 	t.Helper()
 	tags, err := s.s3.GetObjectTagging(context.Background(), bucket, key, minio.GetObjectTaggingOptions{})
 	if err != nil {

@@ -45,7 +45,7 @@ func colourOf(i int) color.RGBA {
 func keyOf(i int) string { return fmt.Sprintf("crash/%04d.jpg", i) }
 
 // putColours puts one picture of each colour, eight at a time.
-func (s *system) putColours(t *testing.T, n int) {
+func (s *system) putColours(t testing.TB, n int) {
 	var all sync.WaitGroup
 	next := make(chan int)
 	for range 8 {
@@ -63,7 +63,7 @@ func (s *system) putColours(t *testing.T, n int) {
 }
 
 // killAtRandom kills every part so often, in random order and at random times.
-func (d *deployment) killAtRandom(t *testing.T, each int) int {
+func (d *deployment) killAtRandom(t testing.TB, each int) int {
 	var order []*part
 	for _, name := range []string{"bridge", "broker", "resize", "detect", "filter"} {
 		for range each {
@@ -80,7 +80,7 @@ func (d *deployment) killAtRandom(t *testing.T, each int) int {
 }
 
 // awaitCompleted waits until the last of n executions has its tag.
-func (s *system) awaitCompleted(t *testing.T, n int) {
+func (s *system) awaitCompleted(t testing.TB, n int) {
 	deadline := time.Now().Add(10 * time.Minute)
 	for i := range n {
 		for s.tag(t, keyOf(i)) != "completed" {
@@ -93,7 +93,7 @@ func (s *system) awaitCompleted(t *testing.T, n int) {
 }
 
 // checkColours looks at the outputs of n pictures, and that nothing else is there.
-func (s *system) checkColours(t *testing.T, n int) {
+func (s *system) checkColours(t testing.TB, n int) {
 	t.Helper()
 	for i := range n {
 		s.checkColour(t, i)
@@ -104,7 +104,7 @@ func (s *system) checkColours(t *testing.T, n int) {
 }
 
 // checkColour looks at the outputs of the i-th picture: they are of its colour.
-func (s *system) checkColour(t *testing.T, i int) {
+func (s *system) checkColour(t testing.TB, i int) {
 	execution := strings.TrimSuffix(keyOf(i), ".jpg")
 	for _, step := range []string{"resize", "ai-detection", "filter"} {
 		m := s.decode(t, execution+"_"+step+".jpg")
@@ -130,7 +130,7 @@ func distance(a, b color.RGBA) int {
 
 // countWork reads from the processors' logs how often jobs were done or found
 // their work done. A job that was killed has left no line.
-func (d *deployment) countWork(t *testing.T, needed int) {
+func (d *deployment) countWork(t testing.TB, needed int) {
 	outcomes, done := map[string]int{}, map[string]int{}
 	for _, name := range []string{"resize", "detect", "filter"} {
 		for line := range strings.Lines(d.parts[name].output()) {

@@ -45,7 +45,7 @@ const bridgeToken = "bridge-token"
 
 // deploy starts everything; the environment of the setup goes to every role, its
 // flags to the broker.
-func deploy(t *testing.T, c setup) *deployment {
+func deploy(t testing.TB, c setup) *deployment {
 	t.Helper()
 	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}, env: c.env}
 	for _, name := range parts {
@@ -87,7 +87,7 @@ func (d *deployment) environment(role string) []string {
 }
 
 // restart kills the part, if it runs, and starts it again.
-func (p *part) restart(t *testing.T) {
+func (p *part) restart(t testing.TB) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.runs); n > 0 {
@@ -98,7 +98,7 @@ func (p *part) restart(t *testing.T) {
 
 // startMinIO starts a MinIO that keeps its notifications on disk until the bridge
 // has taken them, or a forgetful one.
-func (d *deployment) startMinIO(t *testing.T, forgetful bool) {
+func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
 	t.Helper()
 	env := []string{
 		"MINIO_NOTIFY_WEBHOOK_ENABLE_BRIDGE=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_BRIDGE=" + d.url("bridge", "/notifications"),
@@ -115,7 +115,7 @@ func (d *deployment) startMinIO(t *testing.T, forgetful bool) {
 
 // makeBuckets makes the buckets, and tells MinIO to tell the bridge of new
 // objects. Just after its start MinIO may not know the bridge yet.
-func (d *deployment) makeBuckets(t *testing.T, arn string) {
+func (d *deployment) makeBuckets(t testing.TB, arn string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -147,7 +147,7 @@ func (p *part) output() string {
 }
 
 // stopAll ends the parts as an operator does.
-func (d *deployment) stopAll(t *testing.T) {
+func (d *deployment) stopAll(t testing.TB) {
 	t.Helper()
 	for name, p := range d.parts {
 		if err := p.runs[len(p.runs)-1].stop(t); err != nil {
@@ -157,7 +157,7 @@ func (d *deployment) stopAll(t *testing.T) {
 }
 
 // command runs one of our commands to its end, with the environment of a role.
-func (d *deployment) command(t *testing.T, role, name string, args ...string) string {
+func (d *deployment) command(t testing.TB, role, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(binaries, name), args...)
 	cmd.Env = append(os.Environ(), d.environment(role)...)

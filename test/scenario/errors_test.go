@@ -75,7 +75,7 @@ func TestStoreDown(t *testing.T) {
 }
 
 // make makes the mistake at the three doors.
-func (m mistake) make(t *testing.T, s *system, file protoreflect.FileDescriptor) {
+func (m mistake) make(t testing.TB, s *system, file protoreflect.FileDescriptor) {
 	t.Helper()
 	body := fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":%q},%s}`, bucket, m.key, m.json)
 	_, err := s.caller(t, file, "detect", "AIDetectionService").unary(t, "DetectObjects", body)

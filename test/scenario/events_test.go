@@ -53,7 +53,7 @@ func TestTenEqualEventsAtOnce(t *testing.T) {
 }
 
 // timeless is an answer without what tells of its own time.
-func timeless(t *testing.T, body string) string {
+func timeless(t testing.TB, body string) string {
 	t.Helper()
 	var answer struct {
 		Result   map[string]any
@@ -82,7 +82,7 @@ func timeless(t *testing.T, body string) string {
 	return string(text)
 }
 
-func (s *system) etag(t *testing.T, key string) string {
+func (s *system) etag(t testing.TB, key string) string {
 	t.Helper()
 	info, err := s.s3.StatObject(context.Background(), bucket, key, minio.StatObjectOptions{})
 	if err != nil {
@@ -114,7 +114,7 @@ func TestQuickVersions(t *testing.T) {
 	}
 }
 
-func (s *system) metadata(t *testing.T, key string) map[string]string {
+func (s *system) metadata(t testing.TB, key string) map[string]string {
 	t.Helper()
 	info, err := s.s3.StatObject(context.Background(), bucket, key, minio.StatObjectOptions{})
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 
 // contract is the schema that callers have: not the one we serve, which has
 // more in it.
-func contract(t *testing.T) protoreflect.FileDescriptor {
+func contract(t testing.TB) protoreflect.FileDescriptor {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "contract", "imageflow.proto"))
 	if err != nil {
@@ -45,12 +45,12 @@ type caller struct {
 	service protoreflect.ServiceDescriptor
 }
 
-func (s *system) caller(t *testing.T, file protoreflect.FileDescriptor, part, service string) *caller {
+func (s *system) caller(t testing.TB, file protoreflect.FileDescriptor, part, service string) *caller {
 	t.Helper()
 	return &caller{dial(t, s.addresses[part]), file.Services().ByName(protoreflect.Name(service))}
 }
 
-func dial(t *testing.T, address string) *grpc.ClientConn {
+func dial(t testing.TB, address string) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *caller) method(name string) (path string, m protoreflect.MethodDescript
 	return fmt.Sprintf("/%s/%s", c.service.FullName(), name), m
 }
 
-func message(t *testing.T, d protoreflect.MessageDescriptor, json string) *dynamicpb.Message {
+func message(t testing.TB, d protoreflect.MessageDescriptor, json string) *dynamicpb.Message {
 	t.Helper()
 	m := dynamicpb.NewMessage(d)
 	if err := protojson.Unmarshal([]byte(json), m); err != nil {
@@ -74,7 +74,7 @@ func message(t *testing.T, d protoreflect.MessageDescriptor, json string) *dynam
 	return m
 }
 
-func (c *caller) unary(t *testing.T, name, request string) (*dynamicpb.Message, error) {
+func (c *caller) unary(t testing.TB, name, request string) (*dynamicpb.Message, error) {
 	t.Helper()
 	path, m := c.method(name)
 	response := dynamicpb.NewMessage(m.Output())
@@ -85,7 +85,7 @@ func (c *caller) unary(t *testing.T, name, request string) (*dynamicpb.Message, 
 }
 
 // stream sends all requests and returns all responses.
-func (c *caller) stream(t *testing.T, name string, requests []string) []*dynamicpb.Message {
+func (c *caller) stream(t testing.TB, name string, requests []string) []*dynamicpb.Message {
 	t.Helper()
 	path, m := c.method(name)
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)

@@ -11,7 +11,7 @@ import (
 )
 
 // post posts and returns the answer with its body read.
-func post(t *testing.T, client *http.Client, url, body string, header map[string]string) (*http.Response, string) {
+func post(t testing.TB, client *http.Client, url, body string, header map[string]string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {

@@ -60,7 +60,7 @@ type process struct {
 }
 
 // launch starts a command and waits until it prints ready.
-func launch(t *testing.T, ready string, env []string, name string, args ...string) *process {
+func launch(t testing.TB, ready string, env []string, name string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), exited: make(chan error, 1), output: &strings.Builder{}}
 	p.cmd.Dir = filepath.Join("..", "..")
@@ -101,7 +101,7 @@ func launch(t *testing.T, ready string, env []string, name string, args ...strin
 }
 
 // stop asks the process to end and returns how it did.
-func (p *process) stop(t *testing.T) error {
+func (p *process) stop(t testing.TB) error {
 	t.Helper()
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (p *process) stop(t *testing.T) error {
 	}
 }
 
-func (p *process) kill(t *testing.T) {
+func (p *process) kill(t testing.TB) {
 	_ = p.cmd.Process.Signal(syscall.SIGKILL)
 	err := <-p.exited
 	p.exited <- err
@@ -142,7 +142,7 @@ type setup struct {
 }
 
 // local starts the whole system in one process.
-func local(t *testing.T, c setup) *system {
+func local(t testing.TB, c setup) *system {
 	t.Helper()
 	if c.dir == "" {
 		c.dir = t.TempDir()
@@ -160,7 +160,7 @@ func local(t *testing.T, c setup) *system {
 	return s
 }
 
-func client(t *testing.T, address, accessKey, secretKey string) *minio.Client {
+func client(t testing.TB, address, accessKey, secretKey string) *minio.Client {
 	t.Helper()
 	c, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: "us-east-1"})
 	if err != nil {
@@ -169,7 +169,7 @@ func client(t *testing.T, address, accessKey, secretKey string) *minio.Client {
 	return c
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -183,7 +183,7 @@ func freeAddress(t *testing.T) string {
 func (s *system) url(part, path string) string { return "http://" + s.addresses[part] + path }
 
 // eventually waits until ok, at most for a minute.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -25,7 +25,7 @@ func gradient(width, height int) image.Image {
 	return m
 }
 
-func jpegOf(t *testing.T, width, height int) []byte {
+func jpegOf(t testing.TB, width, height int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, gradient(width, height), nil); err != nil {
@@ -35,7 +35,7 @@ func jpegOf(t *testing.T, width, height int) []byte {
 }
 
 // plainJPEG is of one colour.
-func plainJPEG(t *testing.T, width, height int, c color.Color) []byte {
+func plainJPEG(t testing.TB, width, height int, c color.Color) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.Draw(m, m.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
@@ -46,7 +46,7 @@ func plainJPEG(t *testing.T, width, height int, c color.Color) []byte {
 	return b.Bytes()
 }
 
-func pngOf(t *testing.T, width, height int) []byte {
+func pngOf(t testing.TB, width, height int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, gradient(width, height)); err != nil {
@@ -57,7 +57,7 @@ func pngOf(t *testing.T, width, height int) []byte {
 
 // put uploads as a user does, who tries again when the store is away; the chain
 // starts.
-func (s *system) put(t *testing.T, key, contentType string, data []byte) {
+func (s *system) put(t testing.TB, key, contentType string, data []byte) {
 	t.Helper()
 	eventually(t, "the store to take "+key, func() bool {
 		_, err := s.s3.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)),
@@ -67,7 +67,7 @@ func (s *system) put(t *testing.T, key, contentType string, data []byte) {
 }
 
 // place puts an object that starts no chain.
-func (s *system) place(t *testing.T, key string, data []byte) {
+func (s *system) place(t testing.TB, key string, data []byte) {
 	t.Helper()
 	_, err := s.s3.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)),
 		minio.PutObjectOptions{UserMetadata: map[string]string{"imageflow-execution": "test"}})
@@ -76,12 +76,12 @@ func (s *system) place(t *testing.T, key string, data []byte) {
 	}
 }
 
-func (s *system) get(t *testing.T, key string) []byte {
+func (s *system) get(t testing.TB, key string) []byte {
 	t.Helper()
 	return s.getFrom(t, bucket, key)
 }
 
-func (s *system) getFrom(t *testing.T, bucket, key string) []byte {
+func (s *system) getFrom(t testing.TB, bucket, key string) []byte {
 	t.Helper()
 	o, err := s.s3.GetObject(context.Background(), bucket, key, minio.GetObjectOptions{})
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *system) getFrom(t *testing.T, bucket, key string) []byte {
 }
 
 // decode decodes an output in full.
-func (s *system) decode(t *testing.T, key string) image.Image {
+func (s *system) decode(t testing.TB, key string) image.Image {
 	t.Helper()
 	m, _, err := image.Decode(bytes.NewReader(s.get(t, key)))
 	if err != nil {
@@ -106,13 +106,13 @@ func (s *system) decode(t *testing.T, key string) image.Image {
 }
 
 // size decodes an output in full and returns its size.
-func (s *system) size(t *testing.T, key string) image.Point {
+func (s *system) size(t testing.TB, key string) image.Point {
 	t.Helper()
 	return s.decode(t, key).Bounds().Size()
 }
 
 // keys lists what lies under a prefix.
-func (s *system) keys(t *testing.T, prefix string) []string {
+func (s *system) keys(t testing.TB, prefix string) []string {
 	t.Helper()
 	var keys []string
 	for o := range s.s3.ListObjects(context.Background(), bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {

@@ -15,31 +15,31 @@ import (
 // of it, and how the cause is mended.
 type poison struct {
 	name   string
-	put    func(d *deployment, t *testing.T, key string)
+	put    func(d *deployment, t testing.TB, key string)
 	reason string
 	atStep bool // a step could not handle it, after some attempts
-	mend   func(d *deployment, t *testing.T, key string)
+	mend   func(d *deployment, t testing.TB, key string)
 }
 
 var poisons = []poison{
 	{"text", (*deployment).putText, "not an image", true, (*deployment).putGood},
 	{"gone", (*deployment).putAndRemove, "no object", true, (*deployment).putGood},
-	{"huge", (*deployment).putHuge, "pixels", true, func(*deployment, *testing.T, string) {}}, // the limits are raised for all
+	{"huge", (*deployment).putHuge, "pixels", true, func(*deployment, testing.TB, string) {}}, // the limits are raised for all
 	{"tags", (*deployment).putTagged, "no room for another tag", false, (*deployment).removeTags},
 }
 
 // TestPoisonIsKeptAndReplayed puts what cannot be handled among what can.
 func TestPoisonIsKeptAndReplayed(t *testing.T) {
-	good, each := *crashImages*9/10, max(1, *crashImages/40)
+	bad := max(len(poisons), *crashImages/10)
+	good := *crashImages - bad
 	d := deploy(t, setup{env: []string{"MAX_IMAGE_PIXELS=2000000", "SWEEP_INTERVAL=0"}})
 	d.parts["resize"].runs[0].kill(t) // until what is to be gone is gone
 	keys := map[string]poison{}
-	for _, p := range poisons {
-		for i := range each {
-			key := fmt.Sprintf("poison/%s %d.jpg", p.name, i)
-			p.put(d, t, key)
-			keys[key] = p
-		}
+	for i := range bad {
+		p := poisons[i%len(poisons)]
+		key := fmt.Sprintf("poison/%s %d.jpg", p.name, i)
+		p.put(d, t, key)
+		keys[key] = p
 	}
 	d.putColours(t, good)
 	d.parts["resize"].restart(t)
@@ -76,7 +76,7 @@ type letter struct {
 }
 
 // letters reads the dead letters by the key of their picture.
-func (d *deployment) letters(t *testing.T) map[string]letter {
+func (d *deployment) letters(t testing.TB) map[string]letter {
 	t.Helper()
 	found := map[string]letter{}
 	for o := range d.s3.ListObjects(context.Background(), "imageflow-dead-letters", minio.ListObjectsOptions{Recursive: true}) {
@@ -89,27 +89,27 @@ func (d *deployment) letters(t *testing.T) map[string]letter {
 	return found
 }
 
-func (d *deployment) putText(t *testing.T, key string) {
+func (d *deployment) putText(t testing.TB, key string) {
 	d.put(t, key, "image/jpeg", []byte("dear diary, this is "+key))
 }
 
-func (d *deployment) putGood(t *testing.T, key string) {
+func (d *deployment) putGood(t testing.TB, key string) {
 	d.put(t, key, "image/jpeg", plainJPEG(t, 1000, 800, colourOf(7)))
 }
 
-func (d *deployment) putAndRemove(t *testing.T, key string) {
+func (d *deployment) putAndRemove(t testing.TB, key string) {
 	d.putGood(t, key)
 	if err := d.s3.RemoveObject(context.Background(), bucket, key, minio.RemoveObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (d *deployment) putHuge(t *testing.T, key string) {
+func (d *deployment) putHuge(t testing.TB, key string) {
 	d.put(t, key, "image/jpeg", plainJPEG(t, 2000, 1500, colourOf(8)))
 }
 
 // putTagged puts a picture with so many tags that none can be added.
-func (d *deployment) putTagged(t *testing.T, key string) {
+func (d *deployment) putTagged(t testing.TB, key string) {
 	t.Helper()
 	tags := map[string]string{}
 	for i := range 10 {
@@ -122,7 +122,7 @@ func (d *deployment) putTagged(t *testing.T, key string) {
 	}
 }
 
-func (d *deployment) removeTags(t *testing.T, key string) {
+func (d *deployment) removeTags(t testing.TB, key string) {
 	t.Helper()
 	if err := d.s3.RemoveObjectTagging(context.Background(), bucket, key, minio.RemoveObjectTaggingOptions{}); err != nil {
 		t.Fatal(err)
