@@ -26,8 +26,9 @@ func main() {
 	}
 }
 
-// run runs the broker alone where that is asked for. Else it starts the system, shows the picture's way through it when one is given,
-// and serves until the context ends.
+// run runs the broker alone where that is asked for. Else it starts the system,
+// shows the picture's way through it when one is given, and serves until the
+// context ends.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "broker" {
 		return runBroker(ctx, args[1:], out)

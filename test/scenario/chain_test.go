@@ -12,7 +12,7 @@ import (
 
 // TestUploadBecomesThreeOutputs is the product's main promise.
 func TestUploadBecomesThreeOutputs(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	for _, c := range []struct {
 		key, contentType, execution, extension string
 		data                                   []byte
@@ -63,14 +63,14 @@ func TestUploadBecomesThreeOutputs(t *testing.T) {
 // TestDataSurvivesRestart: Ctrl-C and start again in the same folder.
 func TestDataSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
-	s := local(t, dir)
+	s := local(t, setup{dir: dir})
 	s.put(t, "a.jpg", "image/jpeg", jpegOf(t, 900, 900))
 	eventually(t, "the output", func() bool { return s.tag(t, "a.jpg") == "completed" })
 	before := s.get(t, "a_filter.jpg")
 	if err := s.stop(t); err != nil {
 		t.Fatalf("Ctrl-C: %v", err)
 	}
-	s = local(t, dir)
+	s = local(t, setup{dir: dir})
 	if string(s.get(t, "a_filter.jpg")) != string(before) {
 		t.Error("the output changed over the restart")
 	}
@@ -80,7 +80,7 @@ func TestDataSurvivesRestart(t *testing.T) {
 
 // TestWhatIsNoPictureFails: the chain of a bad upload ends visibly.
 func TestWhatIsNoPictureFails(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))
 	eventually(t, "the tag of a failed chain", func() bool { return s.tag(t, "notes.jpg") == "failed" })
 	var letters []string

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +22,7 @@ import (
 // of its own, in front of a real MinIO. Each can be killed and comes again.
 type deployment struct {
 	system
+	env   []string // of every role, when it starts
 	parts map[string]*part
 }
 
@@ -39,22 +43,25 @@ var serviceOf = map[string]string{
 
 const bridgeToken = "bridge-token"
 
-// deploy starts everything; env goes to every role.
-func deploy(t *testing.T, env ...string) *deployment {
+// deploy starts everything; the environment of the setup goes to every role, its
+// flags to the broker.
+func deploy(t *testing.T, c setup) *deployment {
 	t.Helper()
-	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}}
+	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}, env: c.env}
 	for _, name := range parts {
 		d.addresses[name] = freeAddress(t)
 	}
-	d.startMinIO(t)
-	broker := []string{"broker", "--address", d.addresses["broker"], "--data", t.TempDir(), "--eventing", "eventing"}
+	d.startMinIO(t, c.forgetful)
+	broker := []string{"broker", "--address", d.addresses["broker"], "--data", t.TempDir()}
+	broker = append(broker, c.flags...)
 	for name, service := range serviceOf {
 		broker = append(broker, "--service", service+"="+d.url(name, ""))
 	}
 	d.add("broker", func() *process { return launch(t, "serving", nil, "imageflow-local", broker...) })
 	for name := range serviceOf {
-		environment := append(d.environment(name), env...)
-		d.add(name, func() *process { return launch(t, "serving", environment, "imageflow", name) })
+		d.add(name, func() *process {
+			return launch(t, "serving", append(d.environment(name), d.env...), "imageflow", name)
+		})
 	}
 	for _, p := range d.parts {
 		p.restart(t)
@@ -90,12 +97,17 @@ func (p *part) restart(t *testing.T) {
 }
 
 // startMinIO starts a MinIO that keeps its notifications on disk until the bridge
-// has taken them.
-func (d *deployment) startMinIO(t *testing.T) {
+// has taken them, or a forgetful one.
+func (d *deployment) startMinIO(t *testing.T, forgetful bool) {
 	t.Helper()
-	server := realminio.Start(t,
-		"MINIO_NOTIFY_WEBHOOK_ENABLE_BRIDGE=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_BRIDGE="+d.url("bridge", "/notifications"),
-		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_BRIDGE=Bearer "+bridgeToken, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_BRIDGE="+t.TempDir())
+	env := []string{
+		"MINIO_NOTIFY_WEBHOOK_ENABLE_BRIDGE=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_BRIDGE=" + d.url("bridge", "/notifications"),
+		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_BRIDGE=Bearer " + bridgeToken,
+	}
+	if !forgetful {
+		env = append(env, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_BRIDGE="+t.TempDir())
+	}
+	server := realminio.Start(t, env...)
 	d.addresses["s3"] = server.Address
 	d.s3 = client(t, server.Address, realminio.AccessKey, realminio.SecretKey)
 	d.makeBuckets(t, "arn:minio:sqs::BRIDGE:webhook")
@@ -142,4 +154,16 @@ func (d *deployment) stopAll(t *testing.T) {
 			t.Errorf("the end of %s: %v", name, err)
 		}
 	}
+}
+
+// command runs one of our commands to its end, with the environment of a role.
+func (d *deployment) command(t *testing.T, role, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(binaries, name), args...)
+	cmd.Env = append(os.Environ(), d.environment(role)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return string(out)
 }

@@ -44,7 +44,7 @@ var mistakes = []mistake{
 
 // TestErrorTable makes each mistake at each door: code, message, nothing written.
 func TestErrorTable(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	file := contract(t)
 	s.place(t, "in.jpg", jpegOf(t, 64, 64))
 	s.place(t, "text.jpg", []byte("dear diary"))
@@ -110,7 +110,7 @@ var binaryEvent = map[string]string{
 // TestFullQueue fills a queue of none, at each door, and looks for refusals
 // among the answers; every call is either done or refused.
 func TestFullQueue(t *testing.T) {
-	s := local(t, t.TempDir(), "QUEUE_LENGTH=0", "MAX_ACTIVE_JOBS=1")
+	s := local(t, setup{env: []string{"QUEUE_LENGTH=0", "MAX_ACTIVE_JOBS=1"}})
 	file := contract(t)
 	s.place(t, "big.png", pngOf(t, 2500, 2500))
 	body := fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"big.png"},"target_width":1200,"quality":"RESIZE_QUALITY_BEST"`, bucket)
@@ -163,7 +163,7 @@ func TestFullQueue(t *testing.T) {
 
 // TestDrain: a stopping processor says so while calls in flight finish.
 func TestDrain(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	file := contract(t)
 	s.place(t, "big.png", pngOf(t, 3000, 3000))
 	call := s.caller(t, file, "resize", "ResizeService")

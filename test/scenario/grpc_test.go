@@ -132,7 +132,7 @@ var services = []struct{ part, service, unary, suffix, fields string }{
 }
 
 func TestNineCallsByTheContract(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	file := contract(t)
 	s.place(t, "in.jpg", jpegOf(t, 400, 300))
 	s.place(t, "bad.jpg", []byte("not a picture"))

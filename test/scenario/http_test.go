@@ -36,7 +36,7 @@ func post(t *testing.T, client *http.Client, url, body string, header map[string
 // TestWorkflowBodiesChain posts what Argo's HTTP steps post, one after the
 // other; they find each other's outputs by the contract's names.
 func TestWorkflowBodiesChain(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	s.place(t, "run-7.png", pngOf(t, 1000, 1000))
 	steps := []struct{ path, body, output string }{
 		{"/v1/resize", `{"input_image":{"bucket":"imageflow-files","object_key":"run-7.png"},"target_width":800,"target_height":600,
@@ -73,7 +73,7 @@ func TestWorkflowBodiesChain(t *testing.T) {
 
 // TestBytesInBytesOut: callers with no bucket.
 func TestBytesInBytesOut(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	body, err := json.Marshal(map[string]any{
 		"input_bytes": jpegOf(t, 640, 480), "target_width": 64, "output_image": map[string]string{"content_type": "image/png"},
 	})
@@ -99,7 +99,7 @@ func TestBytesInBytesOut(t *testing.T) {
 
 // TestEventIsAnsweredByTheNext in both modes and over both protocols.
 func TestEventIsAnsweredByTheNext(t *testing.T) {
-	s := local(t, t.TempDir())
+	s := local(t, setup{})
 	s.place(t, "träum/e.jpg", jpegOf(t, 300, 200))
 	const data = `{"s3":{"bucket":{"name":"imageflow-files"},"object":{"key":"tr%C3%A4um%2Fe.jpg"}}}`
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -127,23 +127,35 @@ func (p *process) kill(t *testing.T) {
 // system is a running ImageFlow and its addresses.
 type system struct {
 	*process
+	restart   func()            // the same again, after its end
 	addresses map[string]string // host:port by part
 	s3        *minio.Client
 }
 
 var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker"}
 
-// local starts the whole system with its data in dir.
-func local(t *testing.T, dir string, env ...string) *system {
+// setup says what is not as usual in a system; the zero one is.
+type setup struct {
+	dir        string // of the data; of the test's own when empty
+	env, flags []string
+	forgetful  bool // the store keeps no notification that was not taken
+}
+
+// local starts the whole system in one process.
+func local(t *testing.T, c setup) *system {
 	t.Helper()
+	if c.dir == "" {
+		c.dir = t.TempDir()
+	}
 	s := &system{addresses: map[string]string{}}
-	args := []string{"--data", dir}
+	args := append([]string{"--data", c.dir}, c.flags...)
 	for _, part := range parts {
 		s.addresses[part] = freeAddress(t)
 		_, port, _ := net.SplitHostPort(s.addresses[part])
 		args = append(args, "--"+part+"-port", port)
 	}
-	s.process = launch(t, "ImageFlow is running", env, "imageflow-local", args...)
+	s.restart = func() { s.process = launch(t, "ImageFlow is running", c.env, "imageflow-local", args...) }
+	s.restart()
 	s.s3 = client(t, s.addresses["s3"], accessKey, secretKey)
 	return s
 }

@@ -55,14 +55,15 @@ func pngOf(t *testing.T, width, height int) []byte {
 	return b.Bytes()
 }
 
-// put uploads as a user does; the chain starts.
+// put uploads as a user does, who tries again when the store is away; the chain
+// starts.
 func (s *system) put(t *testing.T, key, contentType string, data []byte) {
 	t.Helper()
-	_, err := s.s3.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)),
-		minio.PutObjectOptions{ContentType: contentType})
-	if err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "the store to take "+key, func() bool {
+		_, err := s.s3.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)),
+			minio.PutObjectOptions{ContentType: contentType})
+		return err == nil
+	})
 }
 
 // place puts an object that starts no chain.
@@ -76,6 +77,11 @@ func (s *system) place(t *testing.T, key string, data []byte) {
 }
 
 func (s *system) get(t *testing.T, key string) []byte {
+	t.Helper()
+	return s.getFrom(t, bucket, key)
+}
+
+func (s *system) getFrom(t *testing.T, bucket, key string) []byte {
 	t.Helper()
 	o, err := s.s3.GetObject(context.Background(), bucket, key, minio.GetObjectOptions{})
 	if err != nil {

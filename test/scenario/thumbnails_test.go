@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"image"
-	"net"
 	"slices"
 	"testing"
 )
@@ -10,7 +9,7 @@ import (
 // TestASecondChainTakesNoCode: one more file of Triggers makes thumbnails of what
 // lies under a prefix, beside the chain of the rest.
 func TestASecondChainTakesNoCode(t *testing.T) {
-	s := localWith(t, "--eventing", "eventing", "--eventing", "eventing/examples")
+	s := local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
 	s.put(t, "thumbnails/2026/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))
 	s.put(t, "uploads/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))
 	for _, key := range []string{"thumbnails/2026/cat.jpg", "uploads/cat.jpg"} {
@@ -26,19 +25,4 @@ func TestASecondChainTakesNoCode(t *testing.T) {
 	if got := s.size(t, "uploads/cat_filter.jpg"); got != image.Pt(800, 600) {
 		t.Errorf("the other chain's output is %v, want 800×600", got)
 	}
-}
-
-// localWith starts the whole system with more flags.
-func localWith(t *testing.T, flags ...string) *system {
-	t.Helper()
-	s := &system{addresses: map[string]string{}}
-	args := append([]string{"--data", t.TempDir()}, flags...)
-	for _, part := range parts {
-		s.addresses[part] = freeAddress(t)
-		_, port, _ := net.SplitHostPort(s.addresses[part])
-		args = append(args, "--"+part+"-port", port)
-	}
-	s.process = launch(t, "ImageFlow is running", nil, "imageflow-local", args...)
-	s.s3 = client(t, s.addresses["s3"], accessKey, secretKey)
-	return s
 }

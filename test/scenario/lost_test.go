@@ -1,0 +1,40 @@
+package scenario
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+// sweeping is the environment of a bridge that soon looks after what was lost.
+var sweeping = []string{"SWEEP_INTERVAL=500ms", "SWEEP_GRACE=3s", "SWEEP_RATE=1000"}
+
+// TestLocalModeLosesNothing: the one process is killed while pictures are put,
+// and with it the notifications that it had not delivered.
+func TestLocalModeLosesNothing(t *testing.T) {
+	s := local(t, setup{env: sweeping})
+	var putting sync.WaitGroup
+	putting.Go(func() { s.putColours(t, *crashImages) })
+	for range 5 {
+		time.Sleep(rand.N(time.Second))
+		s.process.kill(t)
+		s.restart()
+	}
+	putting.Wait()
+	s.awaitCompleted(t, *crashImages)
+	s.checkColours(t, *crashImages)
+}
+
+// TestSweeperFindsWhatNoOneTold: the bridge is away while pictures are put into
+// a store that forgets what it could not tell.
+func TestSweeperFindsWhatNoOneTold(t *testing.T) {
+	d := deploy(t, setup{env: sweeping, forgetful: true})
+	bridge := d.parts["bridge"]
+	bridge.runs[0].kill(t)
+	d.putColours(t, *crashImages)
+	time.Sleep(time.Second) // the store has given up
+	bridge.restart(t)
+	d.awaitCompleted(t, *crashImages)
+	d.checkColours(t, *crashImages)
+}

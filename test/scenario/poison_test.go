@@ -1,0 +1,130 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// poison is a way to put what the chain cannot handle, what the dead letter says
+// of it, and how the cause is mended.
+type poison struct {
+	name   string
+	put    func(d *deployment, t *testing.T, key string)
+	reason string
+	atStep bool // a step could not handle it, after some attempts
+	mend   func(d *deployment, t *testing.T, key string)
+}
+
+var poisons = []poison{
+	{"text", (*deployment).putText, "not an image", true, (*deployment).putGood},
+	{"gone", (*deployment).putAndRemove, "no object", true, (*deployment).putGood},
+	{"huge", (*deployment).putHuge, "pixels", true, func(*deployment, *testing.T, string) {}}, // the limits are raised for all
+	{"tags", (*deployment).putTagged, "no room for another tag", false, (*deployment).removeTags},
+}
+
+// TestPoisonIsKeptAndReplayed puts what cannot be handled among what can.
+func TestPoisonIsKeptAndReplayed(t *testing.T) {
+	good, each := *crashImages*9/10, max(1, *crashImages/40)
+	d := deploy(t, setup{env: []string{"MAX_IMAGE_PIXELS=2000000", "SWEEP_INTERVAL=0"}})
+	d.parts["resize"].runs[0].kill(t) // until what is to be gone is gone
+	keys := map[string]poison{}
+	for _, p := range poisons {
+		for i := range each {
+			key := fmt.Sprintf("poison/%s %d.jpg", p.name, i)
+			p.put(d, t, key)
+			keys[key] = p
+		}
+	}
+	d.putColours(t, good)
+	d.parts["resize"].restart(t)
+	d.awaitCompleted(t, good)
+
+	letters := map[string]letter{}
+	eventually(t, "the dead letters", func() bool { letters = d.letters(t); return len(letters) >= len(keys) })
+	for key, p := range keys {
+		if got := letters[key]; !strings.Contains(got.Reason, p.reason) || (got.Attempts > 0) != p.atStep {
+			t.Errorf("the letter of %s says %+v, want %q", key, got, p.reason)
+		}
+	}
+	if len(letters) != len(keys) {
+		t.Errorf("%d letters, want %d", len(letters), len(keys))
+	}
+
+	for key, p := range keys {
+		p.mend(d, t, key)
+	}
+	d.env = append(d.env, "MAX_IMAGE_PIXELS=50000000")
+	d.parts["resize"].restart(t)
+	t.Log(d.command(t, "bridge", "imageflow", "replay", "--all", "--dry-run"))
+	t.Log(d.command(t, "bridge", "imageflow", "replay", "--all"))
+	for key := range keys {
+		eventually(t, "the end of "+key, func() bool { return d.tag(t, key) == "completed" })
+	}
+	eventually(t, "the letters to be gone", func() bool { return len(d.letters(t)) == 0 })
+}
+
+// letter is what an operator reads in a dead letter.
+type letter struct {
+	Key, Reason string
+	Attempts    int
+}
+
+// letters reads the dead letters by the key of their picture.
+func (d *deployment) letters(t *testing.T) map[string]letter {
+	t.Helper()
+	found := map[string]letter{}
+	for o := range d.s3.ListObjects(context.Background(), "imageflow-dead-letters", minio.ListObjectsOptions{Recursive: true}) {
+		var l letter
+		if err := json.Unmarshal(d.getFrom(t, "imageflow-dead-letters", o.Key), &l); err != nil {
+			t.Fatal(err)
+		}
+		found[l.Key] = l
+	}
+	return found
+}
+
+func (d *deployment) putText(t *testing.T, key string) {
+	d.put(t, key, "image/jpeg", []byte("dear diary, this is "+key))
+}
+
+func (d *deployment) putGood(t *testing.T, key string) {
+	d.put(t, key, "image/jpeg", plainJPEG(t, 1000, 800, colourOf(7)))
+}
+
+func (d *deployment) putAndRemove(t *testing.T, key string) {
+	d.putGood(t, key)
+	if err := d.s3.RemoveObject(context.Background(), bucket, key, minio.RemoveObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *deployment) putHuge(t *testing.T, key string) {
+	d.put(t, key, "image/jpeg", plainJPEG(t, 2000, 1500, colourOf(8)))
+}
+
+// putTagged puts a picture with so many tags that none can be added.
+func (d *deployment) putTagged(t *testing.T, key string) {
+	t.Helper()
+	tags := map[string]string{}
+	for i := range 10 {
+		tags[fmt.Sprintf("tag-%d", i)] = "x"
+	}
+	data := plainJPEG(t, 1000, 800, colourOf(9))
+	if _, err := d.s3.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)),
+		minio.PutObjectOptions{ContentType: "image/jpeg", UserTags: tags}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *deployment) removeTags(t *testing.T, key string) {
+	t.Helper()
+	if err := d.s3.RemoveObjectTagging(context.Background(), bucket, key, minio.RemoveObjectTaggingOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
