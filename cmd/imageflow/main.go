@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	i := slices.IndexFunc(role.All, func(r role.Role) bool { return r.Name == args[0] })
 	if i < 0 {
-		return fmt.Errorf("unknown role %q; see imageflow --help", args[0])
+		return fmt.Errorf("unknown role or command %q; see imageflow --help", args[0])
 	}
 	r := role.All[i]
 	config := r.Config()
@@ -54,10 +54,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 func help(out io.Writer) error {
-	fmt.Fprintln(out, "Usage: imageflow ROLE\n       imageflow ROLE --help   lists the role's environment variables\n\nRoles:")
+	fmt.Fprint(out, "Usage: imageflow ROLE\n       imageflow ROLE --help     lists the role's environment variables\n"+
+		"       imageflow replay --help   lists the flags of replay\n\nRoles:\n")
 	for _, r := range role.All {
 		fmt.Fprintf(out, "  %-8s %s\n", r.Name, r.Summary)
 	}
-	fmt.Fprintf(out, "\nUsage: imageflow replay ...\n       imageflow replay --help   lists its flags\n\n  %-8s %s\n", "replay", replaySummary)
+	fmt.Fprintf(out, "\nCommands:\n  %-8s %s\n", "replay", replaySummary)
 	return nil
 }

@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -71,10 +72,14 @@ func TestDeadLetterTellsWhy(t *testing.T) {
 
 		again := failed(e, 503, "no healthy upstream")
 		again.SetExtension("attempts", 6)
+		again.SetExtension("knativebrokerttl", 3)
 		w.post("/dead-letters", again)
 		second := w.one()
 		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 || !second.First.Equal(l.First) || !second.Last.After(l.Last) {
 			t.Errorf("after the second failure it is %+v", second)
+		}
+		if !bytes.Equal(second.Event, l.Event) {
+			t.Errorf("its event is now %s", second.Event)
 		}
 
 		w.post("/completed", last(e)) // the sweeper tried again, with success

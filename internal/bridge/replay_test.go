@@ -54,8 +54,11 @@ func TestReplaySendsTheEventAsItWas(t *testing.T) {
 
 		one := bridge.Replay{Selection: execution.Selection{Execution: "cat"}}
 		w.broker.answer(http.StatusServiceUnavailable)
-		if got := w.replay(one); !slices.Equal(got, []string{"cat failed"}) || len(w.allLetters()) != 3 || w.status("cat.jpg") != execution.StatusFailed {
-			t.Errorf("without a broker: %q, %d letters, status %q", got, len(w.allLetters()), w.status("cat.jpg"))
+		if got := w.replay(one); !slices.Equal(got, []string{"cat failed"}) || w.status("cat.jpg") != execution.StatusFailed {
+			t.Errorf("without a broker: %q, status %q", got, w.status("cat.jpg"))
+		}
+		if all := w.allLetters(); len(all) != 3 || slices.ContainsFunc(all, func(l execution.Letter) bool { return l.Sent }) {
+			t.Errorf("without a broker the letters are %+v", all)
 		}
 		w.broker.answer(http.StatusAccepted)
 		if got := w.replay(one); !slices.Equal(got, []string{"cat sent"}) || len(w.allLetters()) != 2 {

@@ -88,6 +88,7 @@ func TestFindFollowsAChain(t *testing.T) {
 		}
 
 		source := put(t, s, id+".jpg", "image/jpeg", "v1", nil)
+		put(t, s, id+".webp", "image/webp", "a step's", map[string]string{execution.IDMetadata: id})
 		e := find(t, s, l, id)
 		if e.State != execution.Pending || e.Source == nil || e.Source.Key != id+".jpg" || len(e.Steps) > 0 || e.Failure != nil {
 			t.Errorf("after the upload: %+v", e)

@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,11 +88,14 @@ func (l Letters) Store(ctx context.Context, letter *Letter) error {
 // write stores a letter as an object of ours, so that it would start no chain
 // should someone watch its bucket.
 func (l Letters) write(ctx context.Context, key string, letter *Letter) error {
-	text, err := json.MarshalIndent(letter, "", "  ")
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false) // people read addresses in it
+	if err := encoder.Encode(letter); err != nil {
 		return err
 	}
-	_, err = l.store.Put(ctx, l.bucket, key, "application/json", text, map[string]string{IDMetadata: "dead-letter"})
+	_, err := l.store.Put(ctx, l.bucket, key, "application/json", text.Bytes(), map[string]string{IDMetadata: "dead-letter"})
 	return err
 }
 

@@ -3,7 +3,6 @@ package objects_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -75,48 +74,6 @@ func TestWalkEndsInAnError(t *testing.T) {
 		}
 		if last == nil {
 			t.Error("a cancelled walk looks like a whole one")
-		}
-	})
-}
-
-func TestSetTag(t *testing.T) {
-	each(t, func(t *testing.T, _ stores.Kind, s *objects.Store) {
-		tags := func() map[string]string {
-			t.Helper()
-			have, err := s.Tags(t.Context(), bucket, "a")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return have
-		}
-		set := func(etag, name, value string) error { return s.SetTag(t.Context(), bucket, "a", etag, name, value) }
-		first := put(t, s, "a", "one", nil)
-		if err := errors.Join(set("", "mine", "x"), set(first.ETag, "status", "failed"), set(first.ETag, "status", "done")); err != nil {
-			t.Fatal(err)
-		}
-		if got := tags(); !maps.Equal(got, map[string]string{"mine": "x", "status": "done"}) {
-			t.Errorf("tags are %v", got)
-		}
-		if err := set(first.ETag, "status", ""); err != nil || tags()["status"] != "" {
-			t.Errorf("a removed tag: %v, %v", tags(), err)
-		}
-		put(t, s, "a", "two", nil)
-		if got := tags(); len(got) != 0 {
-			t.Errorf("a new version has the tags of the old: %v", got)
-		}
-		if err := set(first.ETag, "status", "done"); !errors.Is(err, objects.ErrChanged) || len(tags()) != 0 {
-			t.Errorf("the old version's tag: %v, tags %v", err, tags())
-		}
-		if err := s.SetTag(t.Context(), bucket, "none", "", "status", "done"); !errors.Is(err, objects.ErrNotFound) {
-			t.Errorf("no object: %v", err)
-		}
-		for i := range 10 {
-			if err := set("", fmt.Sprint("own", i), "x"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := set("", "status", "done"); !errors.Is(err, objects.ErrTooManyTags) || len(tags()) != 10 {
-			t.Errorf("an eleventh tag: %v, tags %v", err, tags())
 		}
 	})
 }

@@ -1,0 +1,90 @@
+package objects_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/test/stores"
+)
+
+func TestSetTag(t *testing.T) {
+	each(t, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+		tags := func() map[string]string {
+			t.Helper()
+			have, err := s.Tags(t.Context(), bucket, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return have
+		}
+		set := func(etag, name, value string) error { return s.SetTag(t.Context(), bucket, "a", etag, name, value) }
+		first := put(t, s, "a", "one", nil)
+		if err := errors.Join(set("", "mine", "x"), set(first.ETag, "status", "failed"), set(first.ETag, "status", "done")); err != nil {
+			t.Fatal(err)
+		}
+		if got := tags(); !maps.Equal(got, map[string]string{"mine": "x", "status": "done"}) {
+			t.Errorf("tags are %v", got)
+		}
+		if err := set(first.ETag, "status", ""); err != nil || tags()["status"] != "" {
+			t.Errorf("a removed tag: %v, %v", tags(), err)
+		}
+		put(t, s, "a", "two", nil)
+		if got := tags(); len(got) != 0 {
+			t.Errorf("a new version has the tags of the old: %v", got)
+		}
+		if err := set(first.ETag, "status", "done"); !errors.Is(err, objects.ErrChanged) || len(tags()) != 0 {
+			t.Errorf("the old version's tag: %v, tags %v", err, tags())
+		}
+		if err := s.SetTag(t.Context(), bucket, "none", "", "status", "done"); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("no object: %v", err)
+		}
+		for i := range 10 {
+			if err := set("", fmt.Sprint("own", i), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := set("", "status", "done"); !errors.Is(err, objects.ErrTooManyTags) || len(tags()) != 10 {
+			t.Errorf("an eleventh tag: %v, tags %v", err, tags())
+		}
+	})
+}
+
+// TestSetTagWhileReplaced replaces an object just before its tag is set, after
+// its version was looked at.
+func TestSetTagWhileReplaced(t *testing.T) {
+	for _, kind := range []stores.Kind{stores.MinIO, stores.Local} {
+		t.Run(kind.Name, func(t *testing.T) {
+			c, direct := stores.Start(t, kind, bucket)
+			proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: c.Endpoint})
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPut && r.URL.Query().Has("tagging") {
+					if info, err := direct.Stat(r.Context(), bucket, "a"); err == nil && info.Size == 3 {
+						put(t, direct, "a", "the second", nil)
+					}
+				}
+				proxy.ServeHTTP(w, r)
+			}))
+			t.Cleanup(front.Close)
+			c.Endpoint = strings.TrimPrefix(front.URL, "http://")
+			slow, err := objects.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(slow.Close)
+			first := put(t, direct, "a", "one", nil)
+			err = slow.SetTag(t.Context(), bucket, "a", first.ETag, "status", "done")
+			have, tagsErr := direct.Tags(t.Context(), bucket, "a")
+			if !errors.Is(err, objects.ErrChanged) || tagsErr != nil || len(have) != 0 {
+				t.Errorf("got %v; the new version has the tags %v, %v", err, have, tagsErr)
+			}
+		})
+	}
+}
