@@ -6,9 +6,12 @@ import (
 	"crypto/md5"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"testing"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // TestReadsMixNoVersions reads an object while it is overwritten without pause.
@@ -47,6 +50,28 @@ func TestReadsMixNoVersions(t *testing.T) {
 		if info, err := o.Stat(); err != nil || info.ETag != fmt.Sprintf("%x", md5.Sum(content)) {
 			t.Fatalf("read %d: %d bytes under the ETag %s, %v", reads, len(content), info.ETag, err)
 		}
+	}
+}
+
+// TestEmptyObjectsLeaveTheirConnectionWhole: the server must read an upload to its
+// end, or it takes the rest for another request and closes the connection.
+func TestEmptyObjectsLeaveTheirConnectionWhole(t *testing.T) {
+	s, _ := start(t, folder(t), "")
+	dials := 0
+	transport := &http.Transport{MaxConnsPerHost: 1, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials++
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
+	defer transport.CloseIdleConnections()
+	c, err := minio.New(s.Address(), &minio.Options{Creds: credentials.NewStaticV4("user", "password", ""), Region: "us-east-1", Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		put(t, c, "pictures", "empty", "", minio.PutObjectOptions{})
+	}
+	if dials != 1 {
+		t.Errorf("%d connections for uploads one after the other", dials)
 	}
 }
 
