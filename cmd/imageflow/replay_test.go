@@ -51,11 +51,11 @@ func TestReplayFlags(t *testing.T) {
 	}
 }
 
-// TestReplayCommand runs the command against a store and a broker that refuses
-// one of three events.
-func TestReplayCommand(t *testing.T) {
+// letterBox starts a store with letters and a broker that refuses the event of
+// one, and tells the environment.
+func letterBox(t *testing.T, refused string) {
+	t.Helper()
 	c, store := stores.Start(t, stores.Local, "pictures", "dead")
-	refused := "dog"
 	broker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Ce-Subject") == refused {
 			http.Error(w, "no", http.StatusServiceUnavailable)
@@ -81,6 +81,12 @@ func TestReplayCommand(t *testing.T) {
 	if err := letters.Store(t.Context(), &execution.Letter{Reason: "no JSON", Message: "?"}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestReplayCommand runs the command against a store and a broker that refuses
+// one of three events.
+func TestReplayCommand(t *testing.T) {
+	letterBox(t, "dog")
 	for _, step := range []struct {
 		args   string
 		fails  bool

@@ -49,54 +49,68 @@ func tell(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflo
 	}
 }
 
-func TestExecutionIsTold(t *testing.T) {
-	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
-	letters := execution.NewLetters(store, "dead")
-	ask := tell(t, &gateway.Executions{Store: store, Letters: letters, Bucket: "pictures"})
-	put := func(bucket, key, contentType string, metadata map[string]string) objects.Info {
+// told is an execution whose first step is done and whose second has failed.
+type told struct {
+	id             string
+	source, output objects.Info
+}
+
+func tellOf(t *testing.T, store *objects.Store, letters execution.Letters) told {
+	t.Helper()
+	put := func(key, contentType string, metadata map[string]string) objects.Info {
 		t.Helper()
-		info, err := store.Put(t.Context(), bucket, key, contentType, []byte(key), metadata)
+		info, err := store.Put(t.Context(), "pictures", key, contentType, []byte(key), metadata)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return info
 	}
-	id := "in/a cat ü"
-	source := put("pictures", id+".jpg", "image/jpeg", nil)
-	marks := map[string]string{"imageflow-execution": id, "imageflow-step": "resize", "imageflow-source-etag": source.ETag, "imageflow-seconds": "0.125"}
-	output := put("pictures", id+"_resize.png", "image/png", marks)
-	put("pictures", id+"_resize.json", "application/json", marks)
+	x := told{id: "in/a cat ü"}
+	x.source = put(x.id+".jpg", "image/jpeg", nil)
+	marks := map[string]string{
+		"imageflow-execution": x.id, "imageflow-step": "resize", "imageflow-source-etag": x.source.ETag, "imageflow-seconds": "0.125",
+	}
+	x.output = put(x.id+"_resize.png", "image/png", marks)
+	put(x.id+"_resize.json", "application/json", marks)
 	if err := letters.Store(t.Context(), &execution.Letter{
-		Execution: id, Bucket: "pictures", ETag: source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model", Step: "http://detect/",
+		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model", Step: "http://detect/",
 	}); err != nil {
 		t.Fatal(err)
 	}
+	return x
+}
 
-	for _, path := range []string{"in/a%20cat%20%C3%BC", url.PathEscape(id), "in/a%20cat%20%C3%BC?bucket=pictures"} {
-		code, r, body := ask(path)
-		if code != http.StatusOK || r.GetExecutionId() != id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED {
-			t.Fatalf("%s: %d %s", path, code, body)
-		}
-		if s := r.GetSource(); s.GetObjectKey() != id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != source.ETag || s.GetContentType() != "image/jpeg" {
-			t.Errorf("the source is %v", s)
-		}
-		if len(r.GetSteps()) != 1 {
-			t.Fatalf("the steps are %v", r.GetSteps())
-		}
-		s := r.GetSteps()[0]
-		if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != output.ETag || s.GetSideCar() != id+"_resize.json" || s.GetProcessingTimeSeconds() != 0.125 ||
-			time.Since(s.GetFinishedAt().AsTime()) > time.Minute || s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {
-			t.Errorf("the step is %v", s)
-		}
-		f := r.GetFailure()
-		if f.GetReason() != "no model" || f.GetCode() != 400 || f.GetAttempts() != 1 || f.GetStep() != "http://detect/" || f.GetDeadLetter() != "pictures/"+id+"/1.json" {
-			t.Errorf("the failure is %v", f)
-		}
-		if !strings.Contains(body, `"execution_id"`) {
-			t.Errorf("the fields' names are not the contract's: %s", body)
-		}
+func (x told) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
+	t.Helper()
+	if r.GetExecutionId() != x.id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED || len(r.GetSteps()) != 1 {
+		t.Fatalf("told %v", r)
 	}
+	if s := r.GetSource(); s.GetObjectKey() != x.id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != x.source.ETag || s.GetContentType() != "image/jpeg" {
+		t.Errorf("the source is %v", s)
+	}
+	s := r.GetSteps()[0]
+	if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != x.output.ETag || s.GetSideCar() != x.id+"_resize.json" || s.GetProcessingTimeSeconds() != 0.125 ||
+		time.Since(s.GetFinishedAt().AsTime()) > time.Minute || s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {
+		t.Errorf("the step is %v", s)
+	}
+	f := r.GetFailure()
+	if f.GetReason() != "no model" || f.GetCode() != 400 || f.GetAttempts() != 1 || f.GetStep() != "http://detect/" || f.GetDeadLetter() != "pictures/"+x.id+"/1.json" {
+		t.Errorf("the failure is %v", f)
+	}
+}
 
+func TestExecutionIsTold(t *testing.T) {
+	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
+	letters := execution.NewLetters(store, "dead")
+	ask := tell(t, &gateway.Executions{Store: store, Letters: letters, Bucket: "pictures"})
+	x := tellOf(t, store, letters)
+	for _, path := range []string{"in/a%20cat%20%C3%BC", url.PathEscape(x.id), "in/a%20cat%20%C3%BC?bucket=pictures"} {
+		code, r, body := ask(path)
+		if code != http.StatusOK || !strings.Contains(body, `"execution_id"`) {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+		x.check(t, r)
+	}
 	for _, c := range []struct {
 		path string
 		code int
