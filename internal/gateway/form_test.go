@@ -133,6 +133,7 @@ func TestBadForms(t *testing.T) {
 		{upload{files: small, fields: []string{"execution_id=" + strings.Repeat("x", 64<<10+1)}}, "execution_id: more than 65536 bytes"},
 		{upload{files: small, fields: many}, "more than 100 fields"},
 		{upload{files: small, fields: []string{"target_width=1"}, cut: 30}, "EOF"},
+		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "EOF"}, // of the last boundary
 	} {
 		resp, data := c.form.post(t, s.url+"/v1/resize")
 		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) || !strings.Contains(string(data), `"code":`) {
