@@ -26,7 +26,7 @@ JSON:
   curl -s {{.Gateway}}/v1/detect -H 'Content-Type: application/json' -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"draw_boxes":true}'
 
 Several steps in one call:
-  curl -s {{.Gateway}}/v1/pipeline -H 'Content-Type: application/json' -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":true}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}'
+  curl -s {{.Gateway}}/v1/pipeline -H 'Content-Type: application/json' -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"execution_id":"one-call/mine","steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":true}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}'
 
 A picture from this machine, and back:
   curl -s {{.Gateway}}/v1/resize -F image=@{{.Sample}} -F target_width=320 -o small.jpg

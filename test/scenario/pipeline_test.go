@@ -60,58 +60,66 @@ const chain = `"steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":
 func TestPipelines(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "run-8.png", pngOf(t, 1000, 500))
-	t.Run("by reference", func(t *testing.T) {
-		code, answer := s.pipeline(t, `{"input_image":{"bucket":"imageflow-files","object_key":"run-8.png"},`+chain+`}`)
-		want := []string{"run-8_resize.png", "run-8_ai-detection.png", "run-8_filter.png"}
-		if code != http.StatusOK || answer.ID != "run-8" || !slices.Equal(answer.keys(), want) || answer.Output.Key != want[2] {
-			t.Fatalf("%d %+v", code, answer)
+	t.Run("by reference", s.pipelineByReference)
+	t.Run("by bytes", s.pipelineByBytes)
+	t.Run("a step twice", s.pipelineStepTwice)
+	t.Run("a step that fails", s.pipelineStepThatFails)
+}
+
+func (s *system) pipelineByReference(t *testing.T) {
+	code, answer := s.pipeline(t, `{"input_image":{"bucket":"imageflow-files","object_key":"run-8.png"},`+chain+`}`)
+	want := []string{"run-8_resize.png", "run-8_ai-detection.png", "run-8_filter.png"}
+	if code != http.StatusOK || answer.ID != "run-8" || !slices.Equal(answer.keys(), want) || answer.Output.Key != want[2] {
+		t.Fatalf("%d %+v", code, answer)
+	}
+	for _, key := range want {
+		if got := s.size(t, key); got != image.Pt(800, 400) {
+			t.Errorf("%s is %v", key, got)
 		}
-		for _, key := range want {
-			if got := s.size(t, key); got != image.Pt(800, 400) {
-				t.Errorf("%s is %v", key, got)
-			}
+	}
+	for i, step := range []string{"detect", "filter"} {
+		before := answer.Steps[i][[]string{"resize", "detect"}[i]].Result.Output.ETag
+		if got := answer.Steps[i+1][step].Result.Metadata["source_etag"]; got != before || got == "" {
+			t.Errorf("%s read %q, not %q", step, got, before)
 		}
-		for i, step := range []string{"detect", "filter"} {
-			before := answer.Steps[i][[]string{"resize", "detect"}[i]].Result.Output.ETag
-			if got := answer.Steps[i+1][step].Result.Metadata["source_etag"]; got != before || got == "" {
-				t.Errorf("%s read %q, not %q", step, got, before)
-			}
+	}
+}
+
+func (s *system) pipelineByBytes(t *testing.T) {
+	before := len(s.keys(t, ""))
+	picture := base64.StdEncoding.EncodeToString(jpegOf(t, 1000, 500))
+	code, answer := s.pipeline(t, `{"input_bytes":"`+picture+`",`+chain+`}`)
+	m, format, err := image.Decode(bytes.NewReader(answer.Data))
+	if code != http.StatusOK || err != nil || format != "jpeg" || m.Bounds().Size() != image.Pt(800, 400) {
+		t.Errorf("%d %s %v", code, format, err)
+	}
+	if keys := s.keys(t, ""); len(keys) != before {
+		t.Errorf("written: %q", keys)
+	}
+}
+
+func (s *system) pipelineStepTwice(t *testing.T) {
+	code, answer := s.pipeline(t, `{"input_image":{"object_key":"run-8.png"},"execution_id":"twice",
+		"steps":[{"resize":{"target_width":400}},{"resize":{"target_width":100}}]}`)
+	if code != http.StatusOK || !slices.Equal(answer.keys(), []string{"twice_resize.png", "twice_resize-2.png"}) {
+		t.Fatalf("%d %+v", code, answer)
+	}
+	for key, width := range map[string]int{"twice_resize.png": 400, "twice_resize-2.png": 100} {
+		if got := s.size(t, key).X; got != width {
+			t.Errorf("%s is %d wide", key, got)
 		}
-	})
-	t.Run("by bytes", func(t *testing.T) {
-		before := len(s.keys(t, ""))
-		picture := base64.StdEncoding.EncodeToString(jpegOf(t, 1000, 500))
-		code, answer := s.pipeline(t, `{"input_bytes":"`+picture+`",`+chain+`}`)
-		m, format, err := image.Decode(bytes.NewReader(answer.Data))
-		if code != http.StatusOK || err != nil || format != "jpeg" || m.Bounds().Size() != image.Pt(800, 400) {
-			t.Errorf("%d %s %v", code, format, err)
-		}
-		if keys := s.keys(t, ""); len(keys) != before {
-			t.Errorf("written: %q", keys)
-		}
-	})
-	t.Run("a step twice", func(t *testing.T) {
-		code, answer := s.pipeline(t, `{"input_image":{"object_key":"run-8.png"},"execution_id":"twice",
-			"steps":[{"resize":{"target_width":400}},{"resize":{"target_width":100}}]}`)
-		if code != http.StatusOK || !slices.Equal(answer.keys(), []string{"twice_resize.png", "twice_resize-2.png"}) {
-			t.Fatalf("%d %+v", code, answer)
-		}
-		for key, width := range map[string]int{"twice_resize.png": 400, "twice_resize-2.png": 100} {
-			if got := s.size(t, key).X; got != width {
-				t.Errorf("%s is %d wide", key, got)
-			}
-		}
-	})
-	t.Run("a step that fails", func(t *testing.T) {
-		code, answer := s.pipeline(t, `{"input_image":{"object_key":"run-8.png"},"execution_id":"fails",
-			"steps":[{"resize":{"target_width":400}},{"detect":{"model_name":"gpt"}},{"resize":{"target_width":100}}]}`)
-		if code != http.StatusNotFound || answer.Message != `steps[1] detect: model_name: no model "gpt"` {
-			t.Errorf("%d %+v", code, answer)
-		}
-		if keys := s.keys(t, "fails"); !slices.Equal(keys, []string{"fails_resize.json", "fails_resize.png"}) {
-			t.Errorf("written: %q", keys)
-		}
-	})
+	}
+}
+
+func (s *system) pipelineStepThatFails(t *testing.T) {
+	code, answer := s.pipeline(t, `{"input_image":{"object_key":"run-8.png"},"execution_id":"fails",
+		"steps":[{"resize":{"target_width":400}},{"detect":{"model_name":"gpt"}},{"resize":{"target_width":100}}]}`)
+	if code != http.StatusNotFound || answer.Message != `steps[1] detect: model_name: no model "gpt"` {
+		t.Errorf("%d %+v", code, answer)
+	}
+	if keys := s.keys(t, "fails"); !slices.Equal(keys, []string{"fails_resize.json", "fails_resize.png"}) {
+		t.Errorf("written: %q", keys)
+	}
 }
 
 // TestUploadAndPictureBack as curl -F image=@cat.jpg -F ... -o small.jpg does it.

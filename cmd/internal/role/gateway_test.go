@@ -17,6 +17,7 @@ import (
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
+	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/test/stores"
 )
@@ -32,10 +33,29 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
+	placePicture(t, store)
 	resize, endResize := run(t, "resize")
 	t.Setenv("RESIZE_GRPC_ENDPOINT", resize)
 	t.Setenv("GATEWAY_TOKEN", "secret")
 	address, end := run(t, "gateway")
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkServices(t, conn)
+	checkOpen(t, conn, address)
+	conn.Close()
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if err := endResize(); err != nil {
+		t.Error(err)
+	}
+}
+
+// placePicture puts cat.png into the bucket.
+func placePicture(t *testing.T, store *objects.Store) {
+	t.Helper()
 	var picture bytes.Buffer
 	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 64, 48))); err != nil {
 		t.Fatal(err)
@@ -43,10 +63,11 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	if _, err := store.Put(t.Context(), "pictures", "cat.png", "image/png", picture.Bytes(), nil); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+// checkServices calls the gateway's own services, with and without the token.
+func checkServices(t *testing.T, conn *grpc.ClientConn) {
+	t.Helper()
 	request := &imageflowv1.RunPipelineRequest{
 		InputImage: &imageflowv1.ImageData{ObjectKey: "cat.png"}, Inline: true,
 		Steps: []*imageflowv1.PipelineStep{{Processor: &imageflowv1.PipelineStep_Resize{Resize: &imageflowv1.ResizeRequest{TargetWidth: 16}}}},
@@ -63,14 +84,6 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	told, err := imageflowv1.NewExecutionServiceClient(conn).GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat"})
 	if err != nil || len(told.GetSteps()) != 1 {
 		t.Errorf("the execution: %v, %v", told, err)
-	}
-	checkOpen(t, conn, address)
-	conn.Close()
-	if err := end(); err != nil {
-		t.Error(err)
-	}
-	if err := endResize(); err != nil {
-		t.Error(err)
 	}
 }
 

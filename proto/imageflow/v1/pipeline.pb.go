@@ -33,7 +33,9 @@ type RunPipelineRequest struct {
 	// each other bytes, and nothing is stored but the last picture, where an
 	// `output_image` is named.
 	InputBytes []byte `protobuf:"bytes,2,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
-	// Names the outputs and ties the steps together, as in ResizeRequest.
+	// Names the outputs and ties the steps together, as in ResizeRequest. Give one
+	// where a chain of events works on the same picture: both would write to the
+	// same names, and whichever is overtaken fails.
 	ExecutionId string `protobuf:"bytes,3,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
 	// What to do, in this order.
 	Steps []*PipelineStep `protobuf:"bytes,4,rep,name=steps,proto3" json:"steps,omitempty"`
