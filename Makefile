@@ -56,8 +56,18 @@ test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with th
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
 
 .PHONY: bench
-bench: setup ## run the micro-benchmarks
+bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, then time the whole chain on the local store and on MinIO
 	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...
+	go test -run '^$$' -bench Chain -benchtime 50x ./test/scenario -races=false
+
+# How hard `make crash` is.
+PICTURES ?= 500
+KILLS ?= 10
+
+.PHONY: crash
+crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through a real MinIO while every part is killed KILLS=10 times, and other losses
+	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
+		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed'
 
 .PHONY: setup
 setup: libvips $(ORT_LIB) ## install or fetch what the build needs: libvips, ONNX Runtime

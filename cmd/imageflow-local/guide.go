@@ -20,7 +20,7 @@ ImageFlow is running; Ctrl-C ends it. Data: {{.Data}}
   bridge        {{.Bridge}}
 
 Upload a picture (any S3 client will do); the chain starts by itself:
-  curl --aws-sigv4 aws:amz:us-east-1:s3 --user {{.AccessKey}}:{{.SecretKey}} -H 'Content-Type: image/jpeg' -T {{.Sample}} {{.S3}}/{{.Bucket}}/uploads/mine.jpg
+  curl --aws-sigv4 aws:amz:us-east-1:s3 --user {{.AccessKey}}:{{.SecretKey}} -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -H 'Content-Type: image/jpeg' -T {{.Sample}} {{.S3}}/{{.Bucket}}/uploads/mine.jpg
 
 JSON:
   curl -s {{.Gateway}}/v1/detect -H 'Content-Type: application/json' -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"draw_boxes":true}'

@@ -5,6 +5,7 @@ package execution
 
 import (
 	"path"
+	"strconv"
 	"strings"
 
 	"imageflow.dev/internal/objects"
@@ -25,6 +26,9 @@ const (
 	// FactsMetadata has the step's facts, where they are few: the response as
 	// protobuf in base64. Else they lie in the side-car.
 	FactsMetadata = "imageflow-facts"
+	// WidthMetadata and HeightMetadata have the size of a picture in pixels.
+	WidthMetadata  = "imageflow-width"
+	HeightMetadata = "imageflow-height"
 	// SecondsMetadata has the step's own time in seconds, on its picture.
 	SecondsMetadata = "imageflow-seconds"
 )
@@ -47,6 +51,14 @@ func ID(key string) string {
 
 // Ours tells whether a step or the bridge wrote the object, by its metadata.
 func Ours(info objects.Info) bool { return info.Metadata[IDMetadata] != "" }
+
+// Size returns width and height in pixels of a picture that a step wrote; 0 of
+// any other object.
+func Size(info objects.Info) (width, height int) {
+	width, _ = strconv.Atoi(info.Metadata[WidthMetadata])
+	height, _ = strconv.Atoi(info.Metadata[HeightMetadata])
+	return width, height
+}
 
 // Ended tells whether an object's tags say that its chain has ended.
 func Ended(tags map[string]string) bool {

@@ -120,7 +120,9 @@ func response(e execution.Execution) *imageflowv1.GetExecutionResponse {
 }
 
 func imageData(info objects.Info) *imageflowv1.ImageData {
+	width, height := execution.Size(info)
 	return &imageflowv1.ImageData{
+		Width: int32(width), Height: int32(height),
 		Bucket: info.Bucket, ObjectKey: info.Key, ContentType: info.ContentType, SizeBytes: info.Size,
 		CreatedAt: timestamppb.New(info.Modified), Etag: info.ETag,
 	}

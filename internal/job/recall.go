@@ -135,9 +135,7 @@ const maxFacts = 512
 // it is empty where that is too long, and lies in the side-car then.
 func facts(resp functions.Response) (string, error) {
 	c := proto.Clone(resp).(functions.Response)
-	size := c.GetResult().GetOutputImage()
 	proto.Reset(c.GetResult())
-	c.GetResult().OutputImage = &imageflowv1.ImageData{Width: size.GetWidth(), Height: size.GetHeight()}
 	text, err := proto.Marshal(c)
 	if base64.StdEncoding.EncodedLen(len(text)) > maxFacts {
 		return "", err
@@ -152,13 +150,14 @@ func (t *task[Req, Resp]) recall(ctx context.Context) (resp Resp, ok bool) {
 		return resp, false
 	}
 	resp = functions.NewResponse[Resp](&imageflowv1.ProcessingResult{})
-	if err := t.readFacts(ctx, resp); err != nil || resp.GetResult().GetOutputImage().GetWidth() < 1 {
+	from := t.found.output
+	width, height := execution.Size(from)
+	if err := t.readFacts(ctx, resp); err != nil || resp.GetResult() == nil || width < 1 {
 		return resp, false
 	}
-	from, size := t.found.output, resp.GetResult().GetOutputImage()
 	proto.Reset(resp.GetResult())
 	t.describe(resp.GetResult(), &imageflowv1.ImageData{
-		ContentType: from.ContentType, SizeBytes: from.Size, Width: size.GetWidth(), Height: size.GetHeight(),
+		ContentType: from.ContentType, SizeBytes: from.Size, Width: int32(width), Height: int32(height),
 		Etag: from.ETag, CreatedAt: timestamppb.New(from.Modified),
 	})
 	return resp, true

@@ -42,6 +42,7 @@ func (t *task[Req, Resp]) put(ctx context.Context, out imaging.Encoded, resp Res
 		return err
 	}
 	info, err := t.write(ctx, t.output, image.GetContentType(), out.Data, map[string]string{
+		execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
 		execution.FactsMetadata:   told,
 		execution.SecondsMetadata: strconv.FormatFloat(t.watch.Elapsed().Seconds(), 'f', 3, 64),
 	}, t.found.output)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -56,13 +57,32 @@ func TestMain(m *testing.M) {
 type process struct {
 	cmd    *exec.Cmd
 	exited chan error
-	output *strings.Builder
+	output *transcript
+}
+
+// transcript is what a process has printed so far.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (p *transcript) add(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text.WriteString(line + "\n")
+}
+
+// String returns the text.
+func (p *transcript) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
 }
 
 // launch starts a command and waits until it prints ready.
 func launch(t testing.TB, ready string, env []string, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), exited: make(chan error, 1), output: &strings.Builder{}}
+	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), exited: make(chan error, 1), output: &transcript{}}
 	p.cmd.Dir = filepath.Join("..", "..")
 	p.cmd.Env = append(os.Environ(), env...)
 	out, in, err := os.Pipe()
@@ -77,7 +97,7 @@ func launch(t testing.TB, ready string, env []string, name string, args ...strin
 	started := make(chan bool, 1)
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			p.output.WriteString(lines.Text() + "\n")
+			p.output.add(lines.Text())
 			if strings.Contains(lines.Text(), ready) {
 				select {
 				case started <- true:
