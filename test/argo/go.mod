@@ -2,7 +2,11 @@ module imageflow.dev/test/argo
 
 go 1.26.8
 
-require github.com/argoproj/argo-workflows/v3 v3.6.5
+require (
+	github.com/argoproj/argo-workflows/v3 v3.6.5
+	k8s.io/apimachinery v0.30.3
+	sigs.k8s.io/yaml v1.4.0
+)
 
 require (
 	github.com/Masterminds/goutils v1.1.1 // indirect
@@ -87,12 +91,10 @@ require (
 	gopkg.in/yaml.v2 v2.4.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	k8s.io/api v0.30.3 // indirect
-	k8s.io/apimachinery v0.30.3 // indirect
 	k8s.io/client-go v0.30.3 // indirect
 	k8s.io/klog/v2 v2.120.1 // indirect
 	k8s.io/kube-openapi v0.0.0-20240228011516-70dd3763d340 // indirect
 	k8s.io/utils v0.0.0-20230726121419-3b25d923346b // indirect
 	sigs.k8s.io/json v0.0.0-20221116044647-bc3834ca7abd // indirect
 	sigs.k8s.io/structured-merge-diff/v4 v4.4.1 // indirect
-	sigs.k8s.io/yaml v1.4.0 // indirect
 )
