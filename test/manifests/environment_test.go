@@ -105,7 +105,7 @@ func start(t *testing.T, c corev1.Container) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command(t), c.Args...)
-	cmd.Env = []string{"HOST=127.0.0.1", "PORT=0", "MODEL_REPOSITORY=" + filepath.Join(root, "functions/detect/model/repository"), "ONNXRUNTIME_LIB=" + os.Getenv("ONNXRUNTIME_LIB")}
+	cmd.Env = []string{"HOST=127.0.0.1", "PORT=0", "METRICS_PORT=0", "MODEL_REPOSITORY=" + filepath.Join(root, "functions/detect/model/repository"), "ONNXRUNTIME_LIB=" + os.Getenv("ONNXRUNTIME_LIB")}
 	for _, e := range c.Env {
 		if e.ValueFrom != nil {
 			e.Value = "of-the-secret"
