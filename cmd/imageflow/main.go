@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/telemetry"
 )
 
 func main() {
@@ -45,6 +46,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
 		return fmt.Errorf("the environment of %s:\n%w", r.Name, err)
+	}
+	if address := config.MetricsAddress(); address != "" {
+		metrics, err := telemetry.ServeMetrics(address)
+		if err != nil {
+			return err
+		}
+		defer metrics.Close()
 	}
 	server, err := r.Listen(ctx, config)
 	if err != nil {

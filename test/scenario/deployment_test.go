@@ -72,7 +72,7 @@ func (d *deployment) add(name string, start func() *process) {
 func (d *deployment) environment(role string) []string {
 	host, port, _ := net.SplitHostPort(d.addresses[role])
 	return []string{
-		"HOST=" + host, "PORT=" + port, "DRAIN_DELAY=0s",
+		"HOST=" + host, "PORT=" + port, "METRICS_PORT=0", "DRAIN_DELAY=0s",
 		"MINIO_ENDPOINT=" + d.addresses["s3"], "MINIO_ACCESS_KEY=" + realminio.AccessKey, "MINIO_SECRET_KEY=" + realminio.SecretKey,
 		"MODEL_REPOSITORY=functions/detect/model/repository",
 		"BROKER_URL=" + d.url("broker", "/image-processing/default"), "BRIDGE_TOKEN=" + bridgeToken,
