@@ -98,7 +98,7 @@ $(ORT_LIB):
 
 .PHONY: proto
 proto: proto-tools ## generate the Go code of the contract
-	@rm -f proto/imageflow/v1/*.go
+	@rm -f proto/imageflow/v1/*.go proto/inference/*.go
 	PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check-proto
