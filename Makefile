@@ -30,6 +30,11 @@ GOOGLE_PROTO := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
 MINIO := v0.0.0-20260212201848-7aac2a2c5b7c
 export MINIO_BINARY := $(TOOLS)/minio
 
+# Triton's own server, as PyPI carries it, and the Python it needs; 0.5 GB.
+PYTRITON := 0.7.0
+TRITONCLIENT := 2.73.0
+TRITON := $(CACHE)/triton-$(PYTRITON)-$(ORT_VERSION)
+
 APT_PACKAGES := libvips-dev pkg-config
 
 .PHONY: help
@@ -68,6 +73,33 @@ KILLS ?= 10
 crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through a real MinIO while every part is killed KILLS=10 times, and other losses
 	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
 		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed'
+
+.PHONY: triton
+triton: $(TRITON)/stamp ## fetch Triton's own server for make triton-test (160 MB)
+
+# The server finds the stub of its Python backend beside the backend only.
+$(TRITON)/stamp:
+	@echo "fetching Triton's server (once) ..."
+	rm -rf $(@D)
+	python3 -m venv $(@D)/venv
+	$(@D)/venv/bin/pip install --quiet --disable-pip-version-check \
+		nvidia-pytriton==$(PYTRITON) tritonclient==$(TRITONCLIENT) onnxruntime==$(ORT_VERSION)
+	version=$$($(@D)/venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	ln -s venv/lib/python$$version/site-packages $(@D)/packages
+	ln -s packages/pytriton/tritonserver/bin/tritonserver $(@D)/tritonserver
+	mkdir -p $(@D)/backends/python
+	ln -s -t $(@D)/backends/python ../../packages/pytriton/tritonserver/backends/python/{libtriton_python.so,triton_python_backend_utils.py} \
+		../../packages/pytriton/tritonserver/python_backend_stubs/$$version/triton_python_backend_stub
+	touch $@
+
+.PHONY: triton-test
+triton-test: setup triton proto-tools ## run the tests of inference on Triton's own server, and compare our copy of its protocol with its client's
+	@export PATH=$(TOOLS):$$PATH
+	PYTHONPATH= $(TRITON)/venv/bin/python test/triton/protocol.py > .cache/triton.binpb
+	buf build --path proto/inference -o .cache/inference.binpb
+	buf breaking .cache/triton.binpb --against .cache/inference.binpb --config '{"version":"v2","breaking":{"use":["WIRE","FIELD_NO_DELETE","FIELD_SAME_NAME","FIELD_SAME_TYPE","PACKAGE_MESSAGE_NO_DELETE","PACKAGE_SERVICE_NO_DELETE","RPC_NO_DELETE"]}}'
+	echo "protocol: what we know of it is as Triton's client has it"
+	TRITON_HOME=$(TRITON) go test -count 1 -run 'Triton|Backends' -bench Backends -benchtime 200x ./internal/inference ./functions/detect ./cmd/internal/role
 
 .PHONY: setup
 setup: libvips $(ORT_LIB) ## install or fetch what the build needs: libvips, ONNX Runtime
