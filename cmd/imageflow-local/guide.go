@@ -18,6 +18,7 @@ ImageFlow is running; Ctrl-C ends it. Data: {{.Data}}
   filter        {{.Filter}}
   broker        {{.Broker}}
   bridge        {{.Bridge}}
+  metrics       {{.Metrics}}/metrics
 
 Upload a picture (any S3 client will do); the chain starts by itself:
   curl --aws-sigv4 aws:amz:us-east-1:s3 --user {{.AccessKey}}:{{.SecretKey}} -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -H 'Content-Type: image/jpeg' -T {{.Sample}} {{.S3}}/{{.Bucket}}/uploads/mine.jpg
@@ -42,7 +43,7 @@ func guide(out io.Writer, s *settings) {
 	err := guideText.Execute(out, map[string]string{
 		"Data": s.data, "AccessKey": s.accessKey, "SecretKey": s.secretKey, "Bucket": s.bucket, "Sample": sample,
 		"S3": s.url("s3"), "Gateway": s.url("gateway"), "Resize": s.url("resize"), "Detect": s.url("detect"),
-		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"),
+		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"), "Metrics": s.url("metrics"),
 		"ResizeAddress": s.address("resize"),
 	})
 	if err != nil {

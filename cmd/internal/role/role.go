@@ -18,7 +18,13 @@ import (
 )
 
 // Config is the environment of a role.
-type Config interface{ Validate() error }
+type Config interface {
+	// Validate reports every variable that is missing or out of range.
+	Validate() error
+	// MetricsAddress returns the host:port of metrics; empty where none are
+	// served.
+	MetricsAddress() string
+}
 
 // Role is one thing that a process can run as.
 type Role struct {
