@@ -20,9 +20,6 @@ import (
 // runtimeVariables are read by what our binary is made of, and not by its roles.
 var runtimeVariables = []string{"GOMEMLIMIT"}
 
-// comingVariables are those of the Triton backend, until detect reads them.
-var comingVariables = []string{"INFERENCE_BACKEND", "TRITON_GRPC_URL"}
-
 // folder is where the command is built to.
 var folder string
 
@@ -80,7 +77,7 @@ func TestVariablesAreRead(t *testing.T) {
 			}
 		}
 		for _, e := range c.Env {
-			if !slices.Contains(reads[role], e.Name) && !slices.Contains(runtimeVariables, e.Name) && !slices.Contains(comingVariables, e.Name) {
+			if !slices.Contains(reads[role], e.Name) && !slices.Contains(runtimeVariables, e.Name) {
 				t.Errorf("%v sets %s, which %s does not read", o, e.Name, role)
 			}
 		}

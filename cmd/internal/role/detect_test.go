@@ -17,15 +17,14 @@ import (
 	"imageflow.dev/test/triton"
 )
 
+// demoModels is settled before a test's S3 server changes the working directory.
+var demoModels, _ = filepath.Abs("../../../functions/detect/model/repository")
+
 // TestDetectOutlivesTriton: without Triton detect lives, says that it serves, and
 // answers 503; with it, it detects.
 func TestDetectOutlivesTriton(t *testing.T) {
-	repository, err := filepath.Abs(filepath.Join("..", "..", "..", "functions", "detect", "model", "repository"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, _ := stores.Start(t, stores.Local, "imageflow-files") // changes the working directory
-	server := triton.New(t, repository)
+	config, _ := stores.Start(t, stores.Local, "imageflow-files")
+	server := triton.New(t, demoModels)
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "TRITON_GRPC_URL": "grpc://" + server.Address,
 		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
