@@ -67,6 +67,7 @@ var commands = map[string]struct {
 	summary string
 	run     func(ctx context.Context, args []string, out io.Writer) error
 }{
+	"doctor": {doctorSummary, doctor},
 	"replay": {replaySummary, replay},
 	"setup":  {setupSummary, setup},
 }

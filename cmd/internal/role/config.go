@@ -133,10 +133,12 @@ func (c *DetectConfig) Validate() error {
 // GatewayConfig is the environment of the gateway.
 type GatewayConfig struct {
 	Server
-	// Store is where executions are looked up; without an endpoint they are
-	// not, and the gateway needs none of its other variables either.
+	// Store is where executions are looked up and pictures read that are wanted
+	// inline; without an endpoint they are not, and the gateway needs none of
+	// its other variables either.
 	Store
 	Letters
+	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token that callers must carry; empty asks for none"`
 	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
 	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`
 	Filter    string        `envconfig:"FILTER_GRPC_ENDPOINT" default:"filter-grpc-service:80" desc:"host:port of filter"`
