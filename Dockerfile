@@ -1,3 +1,6 @@
+# hadolint global ignore=DL3008,DL4006
+# (Debian's packages are as new as its suite, for the patches; no pipe hides a failure.)
+#
 # ImageFlow's images, one target each; docker and buildah build them alike:
 #
 #   plain         every role but detect; the one built where no target is named
@@ -16,6 +19,7 @@ ARG CUDA_IMAGE=docker.io/nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 # poppler, librsvg and more, its libheif1 the HEVC codecs.
 FROM ${GO_IMAGE} AS vips
 ARG DEBIAN_FRONTEND=noninteractive
+# hadolint ignore=DL3009
 RUN sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>/dev/null \
       || sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/sources.list \
  && apt-get update -q \
@@ -79,14 +83,8 @@ WORKDIR /
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/imageflow"]
-ARG DEBIAN_IMAGE
-ARG VERSION=unknown
-ARG REVISION=unknown
 LABEL org.opencontainers.image.title=ImageFlow \
-      org.opencontainers.image.description="Pictures resized, searched for objects and filtered, by resident processors" \
-      org.opencontainers.image.version=${VERSION} \
-      org.opencontainers.image.revision=${REVISION} \
-      org.opencontainers.image.base.name=${DEBIAN_IMAGE}
+      org.opencontainers.image.description="Pictures resized, searched for objects and filtered, by resident processors"
 
 FROM ${GO_IMAGE} AS onnxruntime
 ARG ORT_VERSION=1.24.3
@@ -99,7 +97,7 @@ RUN curl -fsSL --retry 3 -o package.tgz "${ORT_URL}" \
  && arch=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/') \
  && install -D -m 644 -t /out/usr/lib "bin/napi-v6/linux/${arch}/libonnxruntime.so.1"
 
-FROM runtime AS detect
+FROM runtime AS with-onnxruntime
 COPY --from=onnxruntime /out/ /
 COPY functions/detect/model/repository/ /models/
 
@@ -123,12 +121,12 @@ RUN echo "onnxruntime-gpu==${ORT_GPU_VERSION} --hash=sha256:${ORT_GPU_SHA256}" >
 # stay as they are in detect.
 FROM ${CUDA_IMAGE} AS cuda
 WORKDIR /out/usr/local/lib/cuda
-RUN for name in cudart cublas cublasLt cufft curand nvrtc nvrtc-builtins nvJitLink cudnn; do \
-      find -L /usr/local/cuda/lib64 /usr/lib/x86_64-linux-gnu -maxdepth 1 \
-        \( -name "lib${name}.so.*" -o -name "libcudnn_*.so.*" \) -exec cp -an {} . \; ; \
-    done && mkdir -p /out/etc/ld.so.conf.d && echo /usr/local/lib/cuda >/out/etc/ld.so.conf.d/cuda.conf
+RUN find -L /usr/local/cuda/lib64 /usr/lib/x86_64-linux-gnu -maxdepth 1 -regextype posix-extended \
+      -regex '.*/lib(cudart|cublas|cublasLt|cufft|curand|nvrtc|nvrtc-builtins|nvJitLink|cudnn|cudnn_.*)\.so\..*' \
+      -exec cp -a {} . \; \
+ && mkdir -p /out/etc/ld.so.conf.d && echo /usr/local/lib/cuda >/out/etc/ld.so.conf.d/cuda.conf
 
-FROM runtime AS detect-cuda
+FROM runtime AS with-cuda
 USER 0
 COPY --from=cuda /out/ /
 COPY --from=onnxruntime-cuda /out/ /
@@ -138,4 +136,8 @@ COPY functions/detect/model/repository/ /models/
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532
 
+# The images are stages without a step, for buildah leaves --label out where it
+# has a stage's last step in its cache.
+FROM with-cuda AS detect-cuda
+FROM with-onnxruntime AS detect
 FROM runtime AS plain

@@ -151,12 +151,13 @@ images := $(patsubst imageflow-plain,imageflow,$(addprefix imageflow-,$(IMAGE_TA
 .PHONY: image
 image: $(addprefix image-,$(IMAGE_TARGETS)) ## build the images with docker or buildah, as dev.local/imageflow and -detect, and print their sizes
 	@for name in $(images); do
-		echo "dev.local/$$name:$(TAG) $$($(ENGINE) images --format '{{.Size}}' dev.local/$$name:$(TAG))"
+		echo "dev.local/$$name:$(TAG) $$($(ENGINE) images --format '{{.Size}}' dev.local/$$name:$(TAG) | sed -n 1p)"
 	done
 
 image-%: Dockerfile
 	$(build-$(ENGINE)) --target $* -t dev.local/$(patsubst imageflow-plain,imageflow,imageflow-$*):$(TAG) \
-		--build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
+		--label org.opencontainers.image.version=$(TAG) \
+		--label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
 		$(if $(GOPROXY),--build-arg GOPROXY=$(GOPROXY)) $(IMAGE_FLAGS) .
 
 .PHONY: image-archive
