@@ -23,6 +23,8 @@ BUF := v1.75.0
 PROTOC_GEN_GO := v1.36.12
 PROTOC_GEN_GO_GRPC := v1.6.2
 GRPC_GATEWAY := v2.33.0
+PROTOC_GEN_OPENAPI := $(GRPC_GATEWAY)
+OPENAPI := internal/gateway/openapi.swagger.json
 VALIDATE_PROTO := github.com/bufbuild/protovalidate@v1.2.2
 GOOGLE_PROTO := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
 
@@ -52,6 +54,7 @@ build: setup ## build the two commands into bin/
 test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with the race detector, and print the coverage
 	go vet ./...
 	go test -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
+	go -C test/argo test ./...
 	@echo "coverage of functions/ and internal/:"
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
 
@@ -97,7 +100,7 @@ $(ORT_LIB):
 	rm "$$tarball"
 
 .PHONY: proto
-proto: proto-tools ## generate the Go code of the contract
+proto: proto-tools ## generate the Go code and the OpenAPI description of the contract
 	@rm -f proto/imageflow/v1/*.go
 	PATH=$(TOOLS):$$PATH buf generate
 
@@ -110,11 +113,12 @@ check-proto: proto-tools ## lint the contract, compare it with the one it must s
 	buf breaking .cache/contract.binpb --against test/contract/imageflow.proto --config buf.yaml
 	rm -rf .cache/generated && mkdir -p .cache/generated
 	buf generate -o .cache/generated
-	diff -r --exclude='*.proto' .cache/generated/proto proto || { echo "the generated code is stale: run make proto" >&2; exit 1; }
+	{ diff -r --exclude='*.proto' --exclude=openapi.yaml .cache/generated/proto proto &&
+		diff .cache/generated/$(OPENAPI) $(OPENAPI); } || { echo "the generated code is stale: run make proto" >&2; exit 1; }
 	echo "contract: lint, compatibility and generated code are fine"
 
 .PHONY: proto-tools
-proto-tools: $(TOOLS)/stamp-$(BUF)-$(PROTOC_GEN_GO)-$(PROTOC_GEN_GO_GRPC)-$(GRPC_GATEWAY) .cache/proto/stamp
+proto-tools: $(TOOLS)/stamp-$(BUF)-$(PROTOC_GEN_GO)-$(PROTOC_GEN_GO_GRPC)-$(GRPC_GATEWAY)-$(PROTOC_GEN_OPENAPI) .cache/proto/stamp
 
 $(TOOLS)/stamp-%:
 	@echo "building buf and the generators (once) ..."
@@ -123,6 +127,7 @@ $(TOOLS)/stamp-%:
 	go install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO)
 	go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC)
 	go install github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@$(GRPC_GATEWAY)
+	go install github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2@$(PROTOC_GEN_OPENAPI)
 	touch $@
 
 $(TOOLS)/stamp-minio-$(MINIO):

@@ -22,6 +22,7 @@ var floors = []struct {
 	{"internal/imaging", nil},
 	{"internal/inference", nil},
 	{"internal/objects", nil},
+	{"internal/parameters", nil},
 	{"internal/serve", nil},
 	{"internal/telemetry", nil},
 	{"internal/local/*", nil},
@@ -34,13 +35,13 @@ var floors = []struct {
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters"}},
 	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
-	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*"}},
+	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
 	{"test/*", []string{"*", "*/*", "*/*/*"}},
 	{".", []string{"internal/gateway"}},
 }

@@ -12,18 +12,25 @@ var guideText = template.Must(template.New("guide").Parse(`
 ImageFlow is running; Ctrl-C ends it. Data: {{.Data}}
 
   objects (S3)  {{.S3}}   access key {{.AccessKey}}, secret key {{.SecretKey}}
-  gateway       {{.Gateway}}   JSON: /v1/resize, /v1/detect, /v1/filter
+  gateway       {{.Gateway}}   JSON: /v1/resize, /v1/detect, /v1/filter, /v1/pipeline; /openapi.json tells all
   resize        {{.Resize}}   gRPC, JSON and CloudEvents on one port
   detect        {{.Detect}}
   filter        {{.Filter}}
   broker        {{.Broker}}
   bridge        {{.Bridge}}
+  metrics       {{.Metrics}}/metrics
 
 Upload a picture (any S3 client will do); the chain starts by itself:
   curl --aws-sigv4 aws:amz:us-east-1:s3 --user {{.AccessKey}}:{{.SecretKey}} -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -H 'Content-Type: image/jpeg' -T {{.Sample}} {{.S3}}/{{.Bucket}}/uploads/mine.jpg
 
 JSON:
   curl -s {{.Gateway}}/v1/detect -H 'Content-Type: application/json' -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"draw_boxes":true}'
+
+Several steps in one call:
+  curl -s {{.Gateway}}/v1/pipeline -H 'Content-Type: application/json' -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"execution_id":"one-call/mine","steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":true}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}'
+
+A picture from this machine, and back:
+  curl -s {{.Gateway}}/v1/resize -F image=@{{.Sample}} -F target_width=320 -o small.jpg
 
 gRPC:
   grpcurl -plaintext -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"target_width":320}' {{.ResizeAddress}} imageflow.v1.ResizeService/ResizeImage
@@ -42,7 +49,7 @@ func guide(out io.Writer, s *settings) {
 	err := guideText.Execute(out, map[string]string{
 		"Data": s.data, "AccessKey": s.accessKey, "SecretKey": s.secretKey, "Bucket": s.bucket, "Sample": sample,
 		"S3": s.url("s3"), "Gateway": s.url("gateway"), "Resize": s.url("resize"), "Detect": s.url("detect"),
-		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"),
+		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"), "Metrics": s.url("metrics"),
 		"ResizeAddress": s.address("resize"),
 	})
 	if err != nil {

@@ -28,7 +28,7 @@ var listeners = []struct {
 	name string
 	port int
 }{
-	{"s3", 9000}, {"gateway", 8080}, {"resize", 8081}, {"detect", 8082}, {"filter", 8083}, {"bridge", 8084}, {"broker", 8085},
+	{"s3", 9000}, {"gateway", 8080}, {"resize", 8081}, {"detect", 8082}, {"filter", 8083}, {"bridge", 8084}, {"broker", 8085}, {"metrics", 9095},
 }
 
 func parse(args []string, out io.Writer) (*settings, error) {

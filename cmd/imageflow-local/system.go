@@ -15,6 +15,7 @@ import (
 	localobjects "imageflow.dev/internal/local/objects"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/telemetry"
 )
 
 // Where the manifests mean these to be.
@@ -45,6 +46,7 @@ type system struct {
 	s3      *localobjects.Server
 	broker  *broker.Broker
 	console *serve.Server
+	metrics *telemetry.Metrics
 	roles   *errgroup.Group
 	drain   context.CancelFunc
 	failed  context.Context // ends when a role does
@@ -66,6 +68,9 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 			err = errors.Join(err, sys.stop())
 		}
 	}()
+	if sys.metrics, err = telemetry.ServeMetrics(s.address("metrics")); err != nil {
+		return nil, err
+	}
 	token := rand.Text()
 	sys.s3, err = localobjects.Start(ctx, localobjects.Config{
 		Address: s.address("s3"), Dir: filepath.Join(s.data, "objects"),
@@ -190,6 +195,9 @@ func (sys *system) stop() error {
 	}
 	if sys.s3 != nil {
 		err = errors.Join(err, sys.s3.Close())
+	}
+	if sys.metrics != nil {
+		err = errors.Join(err, sys.metrics.Close())
 	}
 	return err
 }

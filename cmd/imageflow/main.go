@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
 	"syscall"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/telemetry"
 )
 
 func main() {
@@ -29,8 +31,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
 		return help(out)
 	}
-	if args[0] == "replay" {
-		return replay(ctx, args[1:], out)
+	if command, ok := commands[args[0]]; ok {
+		return command.run(ctx, args[1:], out)
 	}
 	i := slices.IndexFunc(role.All, func(r role.Role) bool { return r.Name == args[0] })
 	if i < 0 {
@@ -45,6 +47,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
 		return fmt.Errorf("the environment of %s:\n%w", r.Name, err)
 	}
+	if address := config.MetricsAddress(); address != "" {
+		metrics, err := telemetry.ServeMetrics(address)
+		if err != nil {
+			return err
+		}
+		defer metrics.Close()
+	}
 	server, err := r.Listen(ctx, config)
 	if err != nil {
 		return err
@@ -53,12 +62,25 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return server.Run(ctx)
 }
 
+// commands are what else the binary does.
+var commands = map[string]struct {
+	summary string
+	run     func(ctx context.Context, args []string, out io.Writer) error
+}{
+	"doctor": {doctorSummary, doctor},
+	"replay": {replaySummary, replay},
+	"setup":  {setupSummary, setup},
+}
+
 func help(out io.Writer) error {
 	fmt.Fprint(out, "Usage: imageflow ROLE\n       imageflow ROLE --help     lists the role's environment variables\n"+
-		"       imageflow replay --help   lists the flags of replay\n\nRoles:\n")
+		"       imageflow COMMAND --help  lists the command's flags\n\nRoles:\n")
 	for _, r := range role.All {
 		fmt.Fprintf(out, "  %-8s %s\n", r.Name, r.Summary)
 	}
-	fmt.Fprintf(out, "\nCommands:\n  %-8s %s\n", "replay", replaySummary)
+	fmt.Fprintln(out, "\nCommands:")
+	for _, name := range slices.Sorted(maps.Keys(commands)) {
+		fmt.Fprintf(out, "  %-8s %s\n", name, commands[name].summary)
+	}
 	return nil
 }

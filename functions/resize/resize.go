@@ -38,6 +38,9 @@ func apply(_ context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (i
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
+	if most := in.Image.Limits.MaxPixels; int64(w)*int64(h) > most {
+		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge", "the output would have %d×%d pixels, more than the %d that are taken", w, h, most)
+	}
 	q := qualities[in.Request.GetQuality()]
 	out, err := in.Image.Resize(w, h, q.quality, in.Format)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -169,6 +170,17 @@ func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imagef
 		t.Fatal(err)
 	}
 	return out, resp
+}
+
+// TestEnlargingHasTheLimitsOfPictures: a small picture does not become one that
+// would not have been taken.
+func TestEnlargingHasTheLimitsOfPictures(t *testing.T) {
+	m := encoded(t, gradient(30, 20), imaging.PNG)
+	r := &request{TargetWidth: 10000, TargetHeight: 10000, Enlarge: true}
+	_, _, err := resize.Processor.Apply(t.Context(), functions.Input[*request]{Image: m, Request: r, Format: m.Format})
+	if e := functions.AsError(err); err == nil || e.Kind != functions.Invalid || !strings.Contains(e.Message, "10000×10000") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestQualities resizes a gradient and looks for it in the output.

@@ -16,9 +16,9 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// createdEvents are the notifications that mean a new picture. Others, such as
+// CreatedEvents are the notifications that mean a new picture. Others, such as
 // those of new tags, which we set ourselves, must not start a chain.
-var createdEvents = []string{
+var CreatedEvents = []string{
 	"s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
 }
 
@@ -44,7 +44,7 @@ func eventsOf(body []byte) (events []cloudevents.Event, wrong error) {
 			wrong = errors.Join(wrong, fmt.Errorf("a record is not what a store posts: %w", err))
 			continue
 		}
-		if !slices.Contains(createdEvents, record.EventName) || record.Metadata(execution.IDMetadata) != "" {
+		if !slices.Contains(CreatedEvents, record.EventName) || record.Metadata(execution.IDMetadata) != "" {
 			continue
 		}
 		e, err := eventOf(&record, raw, record.S3.Object.Sequencer)
@@ -85,7 +85,7 @@ func eventOf(record *objects.Record, raw []byte, occasion string) (cloudevents.E
 // each time for one version of the object.
 func sweptEvent(info objects.Info) (cloudevents.Event, error) {
 	var record objects.Record
-	record.EventName, record.EventTime = createdEvents[0], info.Modified
+	record.EventName, record.EventTime = CreatedEvents[0], info.Modified
 	record.S3.Bucket.Name = info.Bucket
 	object := &record.S3.Object
 	object.EscapedKey, object.Size, object.ETag = url.QueryEscape(info.Key), info.Size, info.ETag

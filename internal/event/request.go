@@ -2,20 +2,20 @@ package event
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/parameters"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -27,11 +27,11 @@ const createdPrefix = "com.amazonaws.s3.ObjectCreated:"
 // its URL, ask for.
 func request[Req functions.Request](e *cloudevent.Event, query string) (Req, error) {
 	req := functions.NewRequest[Req]()
-	parameters, err := url.ParseQuery(query)
+	values, err := url.ParseQuery(query)
 	if err != nil {
 		return req, functions.Errorf(functions.Invalid, "", "parameters: %v", err)
 	}
-	if err := setParameters(req, parameters); err != nil {
+	if err := setParameters(req, values); err != nil {
 		return req, err
 	}
 	var input *imageflowv1.ImageData
@@ -54,47 +54,20 @@ func request[Req functions.Request](e *cloudevent.Event, query string) (Req, err
 	return req, nil
 }
 
-// setParameters reads a step's parameters into a request, by the rules of the
-// JSON door's query strings. A name that the request lacks is an error, and so
-// is one of the picture, which the event brings.
-func setParameters[Req functions.Request](req Req, parameters url.Values) error {
-	none := utilities.NewDoubleArray(nil)
-	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		switch path := pathOf(req.ProtoReflect().Descriptor(), name); {
-		case path == nil:
-			return functions.Errorf(functions.Invalid, name, "no such parameter")
-		case path[0] == "input_image" || path[0] == "input_bytes":
+// setParameters reads a step's parameters into a request. One of the picture is
+// an error, since the event brings it.
+func setParameters[Req functions.Request](req Req, values url.Values) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if path := parameters.Path(req, name); path != nil && (path[0].Name() == "input_image" || path[0].Name() == "input_bytes") {
 			return functions.Errorf(functions.Invalid, name, "no parameter of a step: the event says which picture")
 		}
-		// Alone, so that the one at fault can be named.
-		if err := runtime.PopulateQueryParameters(functions.NewRequest[Req](), url.Values{name: parameters[name]}, none); err != nil {
-			return functions.Errorf(functions.Invalid, name, "%v", err)
-		}
 	}
-	if err := runtime.PopulateQueryParameters(req, parameters, none); err != nil {
-		return functions.Errorf(functions.Invalid, "", "parameters: %v", err)
+	var bad *parameters.Error
+	err := parameters.Read(req, values)
+	if errors.As(err, &bad) {
+		return functions.Errorf(functions.Invalid, bad.Name, "%s", bad.Reason)
 	}
-	return nil
-}
-
-// pathOf returns the fields that a parameter's name leads through, or nil where
-// it leads nowhere: a.b for a field of a field, a[k] for an entry of a map.
-func pathOf(m protoreflect.MessageDescriptor, name string) (path []protoreflect.Name) {
-	name, _, _ = strings.Cut(name, "[")
-	for part := range strings.SplitSeq(name, ".") {
-		if m == nil {
-			return nil
-		}
-		field := m.Fields().ByName(protoreflect.Name(part))
-		if field == nil {
-			field = m.Fields().ByJSONName(part)
-		}
-		if field == nil {
-			return nil
-		}
-		path, m = append(path, field.Name()), field.Message()
-	}
-	return path
+	return err
 }
 
 // objectOf reads the object that a store's record tells of.

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"buf.build/go/protovalidate"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/internal/execution"
@@ -42,7 +39,7 @@ func (x *Executions) Backend() Backend {
 // GetExecution tells of one execution.
 func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecutionRequest) (*imageflowv1.GetExecutionResponse, error) {
 	if err := protovalidate.Validate(req); err != nil {
-		return nil, violation(err)
+		return nil, violation("", err)
 	}
 	if x.Store == nil {
 		return nil, status.Error(codes.Unimplemented, x.Missing)
@@ -59,36 +56,9 @@ func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecu
 		return nil, status.FromContextError(ctx.Err()).Err()
 	case err != nil:
 		slog.WarnContext(ctx, "an execution could not be looked up", "bucket", bucket, "execution", id, "error", err)
-		return nil, unavailable()
+		return nil, unavailable("the object store does not answer")
 	}
 	return response(e), nil
-}
-
-// unavailable says that the store is, and when to ask again, as the processors
-// do.
-func unavailable() error {
-	s := status.New(codes.Unavailable, "the object store does not answer")
-	if with, err := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)}); err == nil {
-		s = with
-	}
-	return s.Err()
-}
-
-// violation tells of the first broken rule, as the processors do.
-func violation(err error) error {
-	var broken *protovalidate.ValidationError
-	if !errors.As(err, &broken) || len(broken.Violations) == 0 {
-		return status.Error(codes.Internal, "internal error")
-	}
-	first := broken.Violations[0].Proto
-	field := protovalidate.FieldPathString(first.GetField())
-	s := status.New(codes.InvalidArgument, field+": "+first.GetMessage())
-	if with, err := s.WithDetails(&errdetails.BadRequest{
-		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: first.GetMessage()}},
-	}); err == nil {
-		s = with
-	}
-	return s.Err()
 }
 
 var statusOf = map[execution.State]imageflowv1.ProcessingStatus{

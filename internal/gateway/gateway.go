@@ -4,12 +4,11 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -31,24 +30,37 @@ var Services = map[string]func(context.Context, *runtime.ServeMux, *grpc.ClientC
 	"filter": imageflowv1.RegisterFilterServiceHandler,
 }
 
-// New returns a handler of `/v1/...` that calls the backends. JSON has the
-// field names of the contract; lowerCamelCase is read as well. A field that
-// does not exist is an error.
+// New returns a handler of `/v1/...` that calls the backends, and of
+// `/openapi.json`. JSON has the field names of the contract; lowerCamelCase is
+// read as well. A field that does not exist is an error. Requests may also come
+// as forms with a file; see form.
 func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...Backend) (http.Handler, error) {
+	json := &runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{
+		MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true},
+	}}
 	mux := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
-			MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true},
-		}),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
+		runtime.WithMarshalerOption(formType, formMarshaler{json}),
+		runtime.WithForwardResponseOption(typePicture),
+		runtime.WithForwardResponseRewriter(answerPicture),
 		runtime.WithErrorHandler(answerError),
 		runtime.WithRoutingErrorHandler(answerRouting),
 		runtime.WithIncomingHeaderMatcher(matchHeader),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
+	if err := mux.HandlePath(http.MethodGet, openAPIPath, serveOpenAPI); err != nil {
+		return nil, err
+	}
 	for _, b := range backends {
 		if err := b.Register(ctx, mux, b.Conn); err != nil {
 			return nil, err
 		}
 	}
+	return bound(mux, timeout, maxBody), nil
+}
+
+// bound limits the time that a request may take and the size of its body.
+func bound(mux *runtime.ServeMux, timeout time.Duration, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
@@ -60,58 +72,16 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		mux.ServeHTTP(w, r.WithContext(ctx))
-	}), nil
+		mux.ServeHTTP(w, asForm(r.WithContext(ctx)))
+	})
 }
+
+// traceHeaders are the headers of the trace context.
+var traceHeaders = []string{"traceparent", "tracestate", "baggage"}
 
 // matchHeader passes the trace context on, and nothing else of a caller's own;
 // the mux adds Authorization and X-Forwarded-*.
 func matchHeader(name string) (string, bool) {
-	switch name = strings.ToLower(name); name {
-	case "traceparent", "tracestate", "baggage":
-		return name, true
-	}
-	return "", false
-}
-
-// answerRouting tells of a wrong method as HTTP does; the mux by itself calls it
-// unimplemented.
-func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
-	if code != http.StatusMethodNotAllowed {
-		runtime.DefaultRoutingErrorHandler(ctx, mux, m, w, r, code)
-		return
-	}
-	answerError(ctx, mux, m, w, r, &runtime.HTTPStatusError{
-		HTTPStatus: code, Err: status.Errorf(codes.Unimplemented, "%s is not answered with %s", r.URL.Path, r.Method),
-	})
-}
-
-// answerError writes the google.rpc.Status as the body, and what a refusal asks
-// its caller to wait as a header too.
-func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	s := status.Convert(err)
-	for _, detail := range s.Details() {
-		if retry, ok := detail.(*errdetails.RetryInfo); ok {
-			seconds := int(retry.GetRetryDelay().AsDuration().Round(time.Second) / time.Second)
-			w.Header().Set("Retry-After", strconv.Itoa(max(seconds, 1)))
-		}
-	}
-	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, inOurWords(s, err))
-}
-
-// inOurWords replaces what grpc says by itself, which names addresses inside the
-// cluster, or calls a message busy that is too large. A processor that refuses
-// for a while always says for how long.
-func inOurWords(s *status.Status, err error) error {
-	switch {
-	case s.Code() == codes.DeadlineExceeded:
-		return status.Error(codes.DeadlineExceeded, "no answer in time")
-	case len(s.Details()) > 0:
-		return err
-	case s.Code() == codes.Unavailable:
-		return status.Error(codes.Unavailable, "the processor does not answer")
-	case s.Code() == codes.ResourceExhausted:
-		return status.Error(codes.InvalidArgument, "the request or its answer is larger than the processor takes")
-	}
-	return err
+	name = strings.ToLower(name)
+	return name, slices.Contains(traceHeaders, name)
 }

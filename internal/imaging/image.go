@@ -13,7 +13,9 @@ import (
 // and safe for concurrent use.
 type Image struct {
 	Header
-	data []byte
+	// Limits are those it was opened with, which bind what is made of it too.
+	Limits Limits
+	data   []byte
 }
 
 // Encoded is a picture that has been written.
@@ -47,7 +49,7 @@ func Open(data []byte, limits Limits) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Header: h, data: data}, nil
+	return &Image{Header: h, Limits: limits, data: data}, nil
 }
 
 // Convert returns the picture in a format: its own bytes where it has the
@@ -164,51 +166,4 @@ func (m *Image) shrinkOnLoad(w, h int, q Quality) int {
 		shrink *= 2
 	}
 	return shrink
-}
-
-// Blur returns the picture filtered with a Gaussian of the given standard
-// deviation in pixels, above 0. Alpha stays as it is.
-func (m *Image) Blur(sigma float64, f Format) (Encoded, error) {
-	o := options(f)
-	o.GaussianBlur = bimg.GaussianBlur{Sigma: sigma, MinAmpl: minAmplitude}
-	if m.plain(f) {
-		data, err := m.process(o)
-		return Encoded{data, f, m.Width, m.Height}, err
-	}
-	p, err := m.Pixels()
-	if err != nil {
-		return Encoded{}, err
-	}
-	alpha := p.alphaPlane()
-	o = options(TIFF)
-	o.GaussianBlur = bimg.GaussianBlur{Sigma: sigma, MinAmpl: minAmplitude}
-	if p, err = p.mixing(func(p *Pixels) (*Pixels, error) {
-		data, err := reprocess(p.carrier, o)
-		if err != nil {
-			return nil, err
-		}
-		return readCarrier(data)
-	}); err != nil {
-		return Encoded{}, err
-	}
-	p.setAlphaPlane(alpha)
-	return p.Encode(f)
-}
-
-// minAmplitude is where the tails of a Gaussian are cut off, relative to its
-// peak.
-const minAmplitude = 0.01
-
-func (p *Pixels) alphaPlane() []byte {
-	var plane []byte
-	for i := 3; p.Channels == 4 && i < len(p.Pix); i += 4 {
-		plane = append(plane, p.Pix[i])
-	}
-	return plane
-}
-
-func (p *Pixels) setAlphaPlane(plane []byte) {
-	for i, a := range plane {
-		p.Pix[4*i+3] = a
-	}
 }

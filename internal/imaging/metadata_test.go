@@ -47,7 +47,6 @@ func everyWay(t *testing.T, m *imaging.Image, f imaging.Format) map[string]imagi
 		"good":    func() (imaging.Encoded, error) { return m.Resize(w/2, h/2, imaging.Good, f) },
 		"best":    func() (imaging.Encoded, error) { return m.Resize(w/2, h/2, imaging.Best, f) },
 		"enlarge": func() (imaging.Encoded, error) { return m.Resize(w*2, h*2, imaging.Good, f) },
-		"blur":    func() (imaging.Encoded, error) { return m.Blur(0.5, f) },
 		"pixels": func() (imaging.Encoded, error) {
 			p, err := m.Pixels()
 			if err != nil {

@@ -187,15 +187,6 @@ func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string
 	return have.ToMap(), nil
 }
 
-// CheckBucket fails unless the bucket is there and the store lets us see it.
-func (s *Store) CheckBucket(ctx context.Context, bucket string) error {
-	ok, err := s.core.BucketExists(ctx, bucket)
-	if err == nil && !ok {
-		err = ErrNotFound
-	}
-	return explain(err, "bucket", bucket, "")
-}
-
 func describe(bucket string, o minio.ObjectInfo) Info {
 	metadata := make(map[string]string, len(o.UserMetadata))
 	for k, v := range o.UserMetadata {

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -50,9 +51,10 @@ func (j *Job) Stages() map[string]time.Duration { return j.stages }
 // Elapsed returns the time since the job started.
 func (j *Job) Elapsed() time.Duration { return time.Since(j.start) }
 
-// End ends the job's span and logs the job: whose it was, how it ended, and where
-// its time went.
+// End ends the job's span, measures the job and logs it: whose it was, how it
+// ended, and where its time went.
 func (j *Job) End(execution, outcome string, err error) {
+	j.measure(outcome)
 	attributes := []slog.Attr{
 		slog.String("step", j.processor), slog.String("execution", execution), slog.String("outcome", outcome),
 		slog.Float64("ms", milliseconds(j.Elapsed())),
@@ -67,6 +69,14 @@ func (j *Job) End(execution, outcome string, err error) {
 	}
 	slog.LogAttrs(j.ctx, slog.LevelInfo, "job", attributes...)
 	j.span.End()
+}
+
+func (j *Job) measure(outcome string) {
+	step := attribute.String("step", j.processor)
+	jobDuration.Record(j.ctx, j.Elapsed().Seconds(), metric.WithAttributes(step, attribute.String("outcome", outcome)))
+	for stage, took := range j.stages {
+		stageDuration.Record(j.ctx, took.Seconds(), metric.WithAttributes(step, attribute.String("stage", stage)))
+	}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

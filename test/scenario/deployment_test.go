@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -10,10 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/notification"
 
 	realminio "imageflow.dev/test/minio"
 )
@@ -77,7 +72,7 @@ func (d *deployment) add(name string, start func() *process) {
 func (d *deployment) environment(role string) []string {
 	host, port, _ := net.SplitHostPort(d.addresses[role])
 	return []string{
-		"HOST=" + host, "PORT=" + port, "DRAIN_DELAY=0s",
+		"HOST=" + host, "PORT=" + port, "METRICS_PORT=0", "DRAIN_DELAY=0s",
 		"MINIO_ENDPOINT=" + d.addresses["s3"], "MINIO_ACCESS_KEY=" + realminio.AccessKey, "MINIO_SECRET_KEY=" + realminio.SecretKey,
 		"MODEL_REPOSITORY=functions/detect/model/repository",
 		"BROKER_URL=" + d.url("broker", "/image-processing/default"), "BRIDGE_TOKEN=" + bridgeToken,
@@ -101,40 +96,17 @@ func (p *part) restart(t testing.TB) {
 func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
 	t.Helper()
 	env := []string{
-		"MINIO_NOTIFY_WEBHOOK_ENABLE_BRIDGE=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_BRIDGE=" + d.url("bridge", "/notifications"),
-		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_BRIDGE=Bearer " + bridgeToken,
+		"MINIO_NOTIFY_WEBHOOK_ENABLE_IMAGEFLOW=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_IMAGEFLOW=" + d.url("bridge", "/notifications"),
+		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_IMAGEFLOW=Bearer " + bridgeToken,
 	}
 	if !forgetful {
-		env = append(env, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_BRIDGE="+t.TempDir())
+		env = append(env, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_IMAGEFLOW="+t.TempDir())
 	}
 	server := realminio.Start(t, env...)
 	d.addresses["s3"] = server.Address
 	d.s3 = client(t, server.Address, realminio.AccessKey, realminio.SecretKey)
-	d.makeBuckets(t, "arn:minio:sqs::BRIDGE:webhook")
-}
-
-// makeBuckets makes the buckets, and tells MinIO to tell the bridge of new
-// objects. Just after its start MinIO may not know the bridge yet.
-func (d *deployment) makeBuckets(t testing.TB, arn string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for _, name := range []string{bucket, "imageflow-dead-letters"} {
-		if err := d.s3.MakeBucket(ctx, name, minio.MakeBucketOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	parsed, err := notification.NewArnFromString(arn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	webhook := notification.NewConfig(parsed)
-	webhook.AddEvents("s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload")
-	var config notification.Configuration
-	config.AddQueue(webhook)
-	eventually(t, "MinIO to know the bridge", func() bool {
-		return d.s3.SetBucketNotification(ctx, bucket, config) == nil
-	})
+	d.command(t, "bridge", "imageflow", "setup")
+	d.command(t, "bridge", "imageflow", "setup", "--check")
 }
 
 // output joins what all runs of a part have printed; none may be alive.

@@ -152,7 +152,7 @@ type system struct {
 	s3        *minio.Client
 }
 
-var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker"}
+var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker", "metrics"}
 
 // setup says what is not as usual in a system; the zero one is.
 type setup struct {

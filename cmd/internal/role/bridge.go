@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/serve"
 )
 
@@ -130,3 +131,18 @@ func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
 	}
 	return events.Replay(ctx, r)
 }
+
+// SetupConfig is the environment of a setup.
+type SetupConfig struct {
+	Store
+	Letters
+	Webhook string `envconfig:"MINIO_WEBHOOK_ARN" default:"arn:minio:sqs::IMAGEFLOW:webhook" desc:"what the object store calls the bridge"`
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *SetupConfig) Validate() error {
+	return errors.Join(c.Store.validate(), required("DEAD_LETTER_BUCKET", c.DeadLetters), required("MINIO_WEBHOOK_ARN", c.Webhook))
+}
+
+// Open returns a client of the store.
+func (c *SetupConfig) Open() (*objects.Store, error) { return c.Store.open() }

@@ -18,18 +18,30 @@ import (
 type Server struct {
 	Host         string        `desc:"address to listen on; empty means all"`
 	Port         int           `default:"8080" desc:"port of every door; 0 takes a free one"`
+	MetricsPort  int           `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`
 	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"how long work is still taken after NOT_SERVING was announced"`
 	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"how long work in flight may take to finish"`
 	MaxAge       time.Duration `envconfig:"MAX_CONNECTION_AGE" default:"5m" desc:"when a connection is ended, so that callers spread; 0 is never"`
 }
 
 func (c Server) validate() error {
-	var port error
-	if c.Port < 0 || c.Port > 65535 {
-		port = fmt.Errorf("PORT is %d but must be in 0 to 65535", c.Port)
-	}
-	return errors.Join(port, atLeast("DRAIN_DELAY", c.DrainDelay, 0),
+	return errors.Join(port("PORT", c.Port), port("METRICS_PORT", c.MetricsPort), atLeast("DRAIN_DELAY", c.DrainDelay, 0),
 		atLeast("DRAIN_TIMEOUT", c.DrainTimeout, 0), atLeast("MAX_CONNECTION_AGE", c.MaxAge, 0))
+}
+
+func port(name string, value int) error {
+	if value < 0 || value > 65535 {
+		return fmt.Errorf("%s is %d but must be in 0 to 65535", name, value)
+	}
+	return nil
+}
+
+// MetricsAddress returns the host:port of metrics; empty where none are served.
+func (c Server) MetricsAddress() string {
+	if c.MetricsPort == 0 {
+		return ""
+	}
+	return net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort))
 }
 
 func (c Server) serve() serve.Config {
@@ -121,10 +133,12 @@ func (c *DetectConfig) Validate() error {
 // GatewayConfig is the environment of the gateway.
 type GatewayConfig struct {
 	Server
-	// Store is where executions are looked up; without an endpoint they are
-	// not, and the gateway needs none of its other variables either.
+	// Store is where executions are looked up and pictures read that are wanted
+	// inline; without an endpoint they are not, and the gateway needs none of
+	// its other variables either.
 	Store
 	Letters
+	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token that callers must carry; empty asks for none"`
 	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
 	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`
 	Filter    string        `envconfig:"FILTER_GRPC_ENDPOINT" default:"filter-grpc-service:80" desc:"host:port of filter"`

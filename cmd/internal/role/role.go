@@ -5,22 +5,23 @@ package role
 import (
 	"context"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
-	"imageflow.dev/internal/execution"
-	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/internal/serve"
 )
 
 // Config is the environment of a role.
-type Config interface{ Validate() error }
+type Config interface {
+	// Validate reports every variable that is missing or out of range.
+	Validate() error
+	// MetricsAddress returns the host:port of metrics; empty where none are
+	// served.
+	MetricsAddress() string
+}
 
 // Role is one thing that a process can run as.
 type Role struct {
@@ -75,41 +76,6 @@ func listenDetect(ctx context.Context, c *DetectConfig) (Process, error) {
 		return nil, err
 	}
 	return processor(c.ProcessorConfig, detector)
-}
-
-func listenGateway(ctx context.Context, c *GatewayConfig) (Process, error) {
-	var backends []gateway.Backend
-	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
-		conn, err := grpc.NewClient(endpoint,
-			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
-		if err != nil {
-			return nil, err
-		}
-		backends = append(backends, gateway.Backend{Register: gateway.Services[name], Conn: conn})
-	}
-	executions, err := c.executions()
-	if err != nil {
-		return nil, err
-	}
-	backends = append(backends, executions.Backend())
-	json, err := gateway.New(ctx, c.Timeout, c.BodyBytes, backends...)
-	if err != nil {
-		return nil, err
-	}
-	return serve.Listen(c.serve(), nil, json, serving())
-}
-
-// executions returns the service that looks executions up.
-func (c *GatewayConfig) executions() (*gateway.Executions, error) {
-	if c.Endpoint == "" {
-		return &gateway.Executions{Missing: "executions are not looked up here: MINIO_ENDPOINT is not set for the gateway"}, nil
-	}
-	store, err := c.open()
-	if err != nil {
-		return nil, err
-	}
-	return &gateway.Executions{Store: store, Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket}, nil
 }
 
 // serving returns the health of a process that is ready from the start.

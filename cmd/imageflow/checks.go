@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	deploy    = "make deploy, or kubectl apply -k config/overlays/..."
+	readFirst = "see config/README.md"
+)
+
+func (c *cluster) reachable(ctx context.Context) (string, *finding) {
+	var nodes list
+	if err := c.get(ctx, &nodes, "nodes"); err != nil {
+		return "", &finding{err.Error(), "give kubectl a cluster: KUBECONFIG, kubectl config use-context"}
+	}
+	return fmt.Sprintf("%d node(s)", len(nodes.Items)), nil
+}
+
+func (c *cluster) knative(ctx context.Context) (string, *finding) {
+	kinds := []string{"services.serving.knative.dev", "brokers.eventing.knative.dev", "triggers.eventing.knative.dev"}
+	if _, err := c.run(ctx, append([]string{"get", "crd"}, kinds...)...); err != nil {
+		return "", &finding{err.Error(), "install Knative Serving and Eventing: https://knative.dev/docs/install"}
+	}
+	return "Serving and Eventing", nil
+}
+
+func (c *cluster) features(ctx context.Context) (string, *finding) {
+	var config object
+	if err := c.get(ctx, &config, "configmap", "config-features", "--namespace", "knative-serving"); err != nil {
+		return "", &finding{err.Error(), readFirst}
+	}
+	for _, flag := range []string{"kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"} {
+		if config.Data[flag] != "enabled" {
+			return "", &finding{
+				flag + " is not enabled, without which detect cannot be pinned to GPU nodes",
+				"kubectl patch configmap -n knative-serving config-features --patch-file config/cluster/config-features.yaml",
+			}
+		}
+	}
+	return "nodeSelector and tolerations are allowed", nil
+}
+
+func (c *cluster) namespaced(ctx context.Context) (string, *finding) {
+	if _, err := c.run(ctx, "get", "namespace", c.namespace); err != nil {
+		return "", &finding{err.Error(), deploy}
+	}
+	return c.namespace, nil
+}
+
+func (c *cluster) secrets(ctx context.Context) (string, *finding) {
+	for name, keys := range map[string][]string{"minio-credentials": {"access-key", "secret-key"}, "bridge-token": {"token"}} {
+		var secret object
+		mend := fmt.Sprintf("kubectl create secret generic -n %s %s --from-literal=%s=...", c.namespace, name, strings.Join(keys, "=... --from-literal="))
+		if err := c.get(ctx, &secret, "secret", name, "--namespace", c.namespace); err != nil {
+			return "", &finding{err.Error(), mend}
+		}
+		for _, key := range keys {
+			if secret.Data[key] == "" {
+				return "", &finding{fmt.Sprintf("secret %s has no %s", name, key), mend}
+			}
+		}
+	}
+	return "minio-credentials, bridge-token", nil
+}
+
+const gpuResource = "nvidia.com/gpu"
+
+// gpu compares what detect's pods ask for with what the nodes have.
+func (c *cluster) gpu(ctx context.Context) (string, *finding) {
+	var pods, nodes list
+	if err := c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service=ai-detection-grpc-service"); err != nil {
+		return "", &finding{err.Error(), readFirst}
+	}
+	asks := slices.ContainsFunc(pods.Items, func(o object) bool {
+		for _, container := range o.Spec.Containers {
+			if container.Resources.Limits[gpuResource] != "" {
+				return true
+			}
+		}
+		return len(o.Spec.NodeSelector) > 0
+	})
+	if !asks {
+		return "detect asks for none", nil
+	}
+	if err := c.get(ctx, &nodes, "nodes"); err != nil {
+		return "", &finding{err.Error(), readFirst}
+	}
+	having := 0
+	for _, node := range nodes.Items {
+		if n := node.Status.Allocatable[gpuResource]; n != "" && n != "0" {
+			having++
+		}
+	}
+	if having == 0 {
+		return "", &finding{
+			"detect asks for " + gpuResource + " and no node offers any, so its pod stays Pending",
+			"add a GPU node with NVIDIA's device plugin, or deploy with config/components/cpu or triton-elsewhere",
+		}
+	}
+	return fmt.Sprintf("%d node(s) offer %s", having, gpuResource), nil
+}
+
+// services also tells why a Service's pods do not start, which Knative may take
+// minutes to say.
+func (c *cluster) services(ctx context.Context) (string, *finding) {
+	wanted := []string{"resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service", "grpc-gateway", "bridge"}
+	good, wrong := c.allReady(ctx, "services.serving.knative.dev", wanted, func(o object) string { return c.pending(ctx, o.Metadata.Name) })
+	if len(wrong) > 0 {
+		return "", &finding{strings.Join(wrong, "\n"), deploy + "; kubectl describe pods -n " + c.namespace}
+	}
+	return good, nil
+}
+
+// pending tells why a Service's pods are not scheduled.
+func (c *cluster) pending(ctx context.Context, service string) string {
+	var pods list
+	if c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service="+service) != nil {
+		return ""
+	}
+	var reasons []string
+	for _, pod := range pods.Items {
+		for _, s := range pod.Status.Conditions {
+			if s.Type == "PodScheduled" && s.Status == "False" {
+				reasons = append(reasons, fmt.Sprintf("; pod %s: %s", pod.Metadata.Name, s.Message))
+			}
+		}
+	}
+	return strings.Join(reasons, "")
+}
+
+func (c *cluster) ingress(ctx context.Context) (string, *finding) {
+	var config, gateway object
+	if err := c.get(ctx, &config, "configmap", "config-network", "--namespace", "knative-serving"); err != nil {
+		return "", &finding{err.Error(), readFirst}
+	}
+	class := config.Data["ingress-class"]
+	if class == "" {
+		class = "istio.ingress.networking.knative.dev, Knative's default"
+	}
+	mend := "install an ingress for Knative and name it in ingress-class of configmap config-network in knative-serving"
+	if err := c.get(ctx, &gateway, "routes.serving.knative.dev", "grpc-gateway", "--namespace", c.namespace); err != nil {
+		return "", &finding{err.Error(), deploy}
+	}
+	for _, s := range gateway.Status.Conditions {
+		if s.Type == "IngressReady" && s.Status != "True" {
+			return "", &finding{fmt.Sprintf("class %s: %s %s", class, s.Reason, s.Message), mend}
+		}
+	}
+	return fmt.Sprintf("%s; the gateway is at %s", class, gateway.Status.URL), nil
+}
+
+func (c *cluster) broker(ctx context.Context) (string, *finding) {
+	var broker object
+	if err := c.get(ctx, &broker, "brokers.eventing.knative.dev", "default", "--namespace", c.namespace); err != nil {
+		return "", &finding{err.Error(), deploy}
+	}
+	class := broker.Metadata.Annotations["eventing.knative.dev/broker.class"]
+	if reason := broker.unready(); reason != "" {
+		return "", &finding{fmt.Sprintf("class %s: %s", class, reason), "install what this class needs; for Kafka, config/components/kafka says what"}
+	}
+	note := ""
+	if class == "MTChannelBasedBroker" {
+		note = " (its events are in memory unless its channel is not: the sweeper makes up for lost ones)"
+	}
+	return class + note, nil
+}
+
+func (c *cluster) triggers(ctx context.Context) (string, *finding) {
+	good, wrong := c.allReady(ctx, "triggers.eventing.knative.dev", nil, func(object) string { return "" })
+	if good == "" && len(wrong) == 0 {
+		wrong = []string{"there is none, so no upload is processed"}
+	}
+	if len(wrong) > 0 {
+		return "", &finding{strings.Join(wrong, "\n"), "kubectl apply -f eventing"}
+	}
+	return good, nil
+}
+
+// store asks the bridge, which is where the store must be seen from.
+func (c *cluster) store(ctx context.Context) (string, *finding) {
+	var pods list
+	err := c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service=bridge", "--field-selector", "status.phase=Running")
+	if err != nil || len(pods.Items) == 0 {
+		return "", &finding{"no pod of the bridge runs, from which the store could be looked at", deploy}
+	}
+	text, err := c.run(ctx, "exec", "--namespace", c.namespace, pods.Items[0].Metadata.Name, "--container", "bridge", "--", "/imageflow", "setup", "--check")
+	if err != nil {
+		return "", &finding{err.Error(), "run imageflow setup with an administrator's credentials, or config/components/setup"}
+	}
+	return strings.TrimSpace(string(text)), nil
+}

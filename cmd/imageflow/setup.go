@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/objects"
+)
+
+const setupSummary = "makes the buckets and has the store notify the bridge"
+
+const setupUsage = `Usage: imageflow setup [flags]
+
+Makes the bucket of pictures and that of dead letters, and has the store tell
+the bridge of new pictures. What is there already stays as it is, so it may run
+again at any time. The store must know the bridge as a webhook: for MinIO set
+
+  MINIO_NOTIFY_WEBHOOK_ENABLE_IMAGEFLOW=on
+  MINIO_NOTIFY_WEBHOOK_ENDPOINT_IMAGEFLOW=http://<bridge>/notifications
+  MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_IMAGEFLOW="Bearer <BRIDGE_TOKEN>"
+  MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_IMAGEFLOW=<folder that outlives a restart>
+
+Flags:
+`
+
+// setup makes the store ready, or checks that it is.
+func setup(ctx context.Context, args []string, out io.Writer) error {
+	config := &role.SetupConfig{}
+	f := flag.NewFlagSet("imageflow setup", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.Usage = func() {
+		fmt.Fprint(out, setupUsage)
+		f.PrintDefaults()
+		fmt.Fprint(out, "\nEnvironment:\n")
+		_ = role.Usage(out, config)
+	}
+	check := f.Bool("check", false, "change nothing, and fail when something is missing")
+	patience := f.Duration("wait", time.Minute, "how long the store may take to answer and to know its webhook")
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
+		return fmt.Errorf("the environment of setup:\n%w", err)
+	}
+	store, err := config.Open()
+	if err != nil {
+		return err
+	}
+	if *check {
+		return checkStore(ctx, out, store, config)
+	}
+	ctx, cancel := context.WithTimeout(ctx, *patience)
+	defer cancel()
+	return makeReady(ctx, out, store, config)
+}
+
+// makeReady tries until the store is ready or the context ends: just after its
+// start a MinIO does not answer, and then does not know its webhooks yet.
+func makeReady(ctx context.Context, out io.Writer, store *objects.Store, config *role.SetupConfig) error {
+	steps := []func() error{
+		func() error { return makeBucket(ctx, out, store, config.Bucket) },
+		func() error { return makeBucket(ctx, out, store, config.DeadLetters) },
+		func() error { return store.Watch(ctx, config.Bucket, config.Webhook, bridge.CreatedEvents) },
+	}
+	for _, step := range steps {
+		for err := step(); err != nil; err = step() {
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	}
+	fmt.Fprintf(out, "new objects in %s are told to %s\n", config.Bucket, config.Webhook)
+	return nil
+}
+
+func makeBucket(ctx context.Context, out io.Writer, store *objects.Store, bucket string) error {
+	made, err := store.MakeBucket(ctx, bucket)
+	if made {
+		fmt.Fprintf(out, "made the bucket %s\n", bucket)
+	}
+	return err
+}
+
+// checkStore reports what is missing, and how to mend it.
+func checkStore(ctx context.Context, out io.Writer, store *objects.Store, config *role.SetupConfig) error {
+	var missing []error
+	for _, bucket := range []string{config.Bucket, config.DeadLetters} {
+		if err := store.CheckBucket(ctx, bucket); err != nil {
+			missing = append(missing, fmt.Errorf("bucket %s: %w", bucket, err))
+		}
+	}
+	events, err := store.Watched(ctx, config.Bucket, config.Webhook)
+	for _, event := range bridge.CreatedEvents {
+		if err == nil && !slices.Contains(events, event) {
+			err = fmt.Errorf("%s is not told of %s", config.Webhook, event)
+		}
+	}
+	if err != nil {
+		missing = append(missing, fmt.Errorf("notifications of %s: %w", config.Bucket, err))
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the store is not ready; run imageflow setup:\n%w", errors.Join(missing...))
+	}
+	fmt.Fprintln(out, "the store is ready: both buckets are there, and new objects are told to the bridge")
+	return nil
+}

@@ -1,0 +1,79 @@
+package role
+
+import (
+	"context"
+	"net/http"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/serve"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// noStore says what a gateway without a store lacks.
+const noStore = "MINIO_ENDPOINT is not set for the gateway"
+
+// listenGateway puts JSON before the processors, and JSON and gRPC before the
+// services that the gateway has of its own.
+func listenGateway(ctx context.Context, c *GatewayConfig) (Process, error) {
+	processors, err := c.dial()
+	if err != nil {
+		return nil, err
+	}
+	var store *objects.Store
+	if c.Endpoint != "" {
+		if store, err = c.open(); err != nil {
+			return nil, err
+		}
+	}
+	executions := &gateway.Executions{
+		Store: store, Missing: "executions are not looked up here: " + noStore,
+		Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket,
+	}
+	pipeline := &gateway.Pipeline{
+		Processors: processors, Store: store, Missing: "no written picture is read here: " + noStore, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
+	}
+	backends := []gateway.Backend{executions.Backend(), pipeline.Backend()}
+	for name, conn := range processors {
+		backends = append(backends, gateway.Backend{Register: gateway.Services[name], Conn: conn})
+	}
+	json, err := gateway.New(ctx, c.Timeout, c.BodyBytes, backends...)
+	if err != nil {
+		return nil, err
+	}
+	return c.listen(json, executions, pipeline)
+}
+
+// dial connects to the processors; it does not wait for them.
+func (c *GatewayConfig) dial() (map[string]*grpc.ClientConn, error) {
+	conns := map[string]*grpc.ClientConn{}
+	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
+		conn, err := grpc.NewClient(endpoint,
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
+		if err != nil {
+			return nil, err
+		}
+		conns[name] = conn
+	}
+	return conns, nil
+}
+
+func (c *GatewayConfig) listen(
+	json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
+) (*serve.Server, error) {
+	token := gateway.Token(c.Token)
+	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.UnaryInterceptor(token.Intercept))
+	imageflowv1.RegisterExecutionServiceServer(server, executions)
+	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
+	healthpb.RegisterHealthServer(server, healthy)
+	reflection.Register(server)
+	return serve.Listen(c.serve(), server, token.Guard(json), healthy)
+}

@@ -1,0 +1,123 @@
+package role_test
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+	"imageflow.dev/test/stores"
+)
+
+// TestGatewayAsAGRPCServer: a client that speaks gRPC has the services of the
+// gateway on the same port, with health and reflection; only the services ask
+// for the token, and so does JSON.
+func TestGatewayAsAGRPCServer(t *testing.T) {
+	config, store := stores.Start(t, stores.Local, "pictures", "imageflow-dead-letters")
+	for name, value := range map[string]string{
+		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MINIO_BUCKET": "pictures",
+		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+	} {
+		t.Setenv(name, value)
+	}
+	placePicture(t, store)
+	resize, endResize := run(t, "resize")
+	t.Setenv("RESIZE_GRPC_ENDPOINT", resize)
+	t.Setenv("GATEWAY_TOKEN", "secret")
+	address, end := run(t, "gateway")
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkServices(t, conn)
+	checkOpen(t, conn, address)
+	conn.Close()
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if err := endResize(); err != nil {
+		t.Error(err)
+	}
+}
+
+// placePicture puts cat.png into the bucket.
+func placePicture(t *testing.T, store *objects.Store) {
+	t.Helper()
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 64, 48))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Put(t.Context(), "pictures", "cat.png", "image/png", picture.Bytes(), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkServices calls the gateway's own services, with and without the token.
+func checkServices(t *testing.T, conn *grpc.ClientConn) {
+	t.Helper()
+	request := &imageflowv1.RunPipelineRequest{
+		InputImage: &imageflowv1.ImageData{ObjectKey: "cat.png"}, Inline: true,
+		Steps: []*imageflowv1.PipelineStep{{Processor: &imageflowv1.PipelineStep_Resize{Resize: &imageflowv1.ResizeRequest{TargetWidth: 16}}}},
+	}
+	pipeline := imageflowv1.NewPipelineServiceClient(conn)
+	if _, err := pipeline.RunPipeline(t.Context(), request); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("without the token: %v", err)
+	}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer secret")
+	resp, err := pipeline.RunPipeline(ctx, request)
+	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat_resize.png" {
+		t.Errorf("answered %v, %v", resp, err)
+	}
+	told, err := imageflowv1.NewExecutionServiceClient(conn).GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat"})
+	if err != nil || len(told.GetSteps()) != 1 {
+		t.Errorf("the execution: %v, %v", told, err)
+	}
+}
+
+// checkOpen checks what needs no token, and that JSON does.
+func checkOpen(t *testing.T, conn *grpc.ClientConn, address string) {
+	t.Helper()
+	for _, service := range []string{"", "imageflow.v1.PipelineService", "imageflow.v1.ExecutionService"} {
+		healthy, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{Service: service})
+		if err != nil || healthy.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+			t.Errorf("health of %q: %v, %v", service, healthy, err)
+		}
+	}
+	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}}); err != nil {
+		t.Fatal(err)
+	}
+	if listed, err := stream.Recv(); err != nil || !strings.Contains(listed.String(), "imageflow.v1.PipelineService") {
+		t.Errorf("reflection: %v, %v", listed, err)
+	}
+	_ = stream.CloseSend()
+	for path, want := range map[string]int{
+		"/health/liveness": 200, "/health/readiness": 200, "/openapi.json": 200, "/v1/health/resize": 200, "/v1/executions/cat": 401,
+	} {
+		resp, err := http.Get("http://" + address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}

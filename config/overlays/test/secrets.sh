@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Makes the secrets of a test cluster, with random contents, unless they are there:
+# the store's credentials and the bridge's token, for us and for the MinIO beside us.
+set -euo pipefail
+
+ours=image-processing
+theirs=default # where minio.yaml lies
+
+kubectl get namespace $ours >/dev/null 2>&1 || kubectl create namespace $ours
+if ! kubectl get secret -n $theirs minio-credentials bridge-token >/dev/null 2>&1 ||
+	! kubectl get secret -n $ours minio-credentials bridge-token >/dev/null 2>&1; then
+	secret=$(openssl rand -hex 20)
+	token=$(openssl rand -hex 20)
+	for namespace in $ours $theirs; do
+		kubectl delete secret -n $namespace minio-credentials bridge-token --ignore-not-found
+		kubectl create secret generic -n $namespace minio-credentials \
+			--from-literal=access-key=imageflow --from-literal=secret-key="$secret"
+		kubectl create secret generic -n $namespace bridge-token \
+			--from-literal=token="$token" --from-literal=header="Bearer $token"
+	done
+fi

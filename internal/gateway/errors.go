@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// answerRouting tells of a wrong method as HTTP does; the mux by itself calls it
+// unimplemented.
+func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
+	if code != http.StatusMethodNotAllowed {
+		runtime.DefaultRoutingErrorHandler(ctx, mux, m, w, r, code)
+		return
+	}
+	answerError(ctx, mux, m, w, r, &runtime.HTTPStatusError{
+		HTTPStatus: code, Err: status.Errorf(codes.Unimplemented, "%s is not answered with %s", r.URL.Path, r.Method),
+	})
+}
+
+// answerError writes the google.rpc.Status as the body, and what a refusal asks
+// its caller to wait as a header too.
+func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+	s := status.Convert(err)
+	for _, detail := range s.Details() {
+		if retry, ok := detail.(*errdetails.RetryInfo); ok {
+			seconds := int(retry.GetRetryDelay().AsDuration().Round(time.Second) / time.Second)
+			w.Header().Set("Retry-After", strconv.Itoa(max(seconds, 1)))
+		}
+	}
+	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, inOurWords(s, err))
+}
+
+// inOurWords replaces what grpc says by itself, which names addresses inside the
+// cluster, or calls a message busy that is too large. A processor that refuses
+// for a while always says for how long.
+func inOurWords(s *status.Status, err error) error {
+	switch {
+	case len(s.Details()) > 0:
+		return err
+	case s.Code() == codes.DeadlineExceeded:
+		return status.Error(codes.DeadlineExceeded, "no answer in time")
+	case s.Code() == codes.Unavailable:
+		return status.Error(codes.Unavailable, "the processor does not answer")
+	case s.Code() == codes.ResourceExhausted:
+		return status.Error(codes.InvalidArgument, "the request or its answer is larger than the processor takes")
+	}
+	return err
+}
+
+// unavailable says what is, and when to ask again, as the processors do.
+func unavailable(message string) error {
+	return withDetail(status.New(codes.Unavailable, message), &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
+}
+
+// invalid says what is wrong with a field, as the processors do.
+func invalid(field, reason string) error {
+	return withDetail(status.New(codes.InvalidArgument, field+": "+reason), &errdetails.BadRequest{
+		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
+	})
+}
+
+func withDetail(s *status.Status, detail protoadapt.MessageV1) error {
+	if with, err := s.WithDetails(detail); err == nil {
+		s = with
+	}
+	return s.Err()
+}
+
+// violation tells of one broken rule of the message that lies at a field, or at
+// none: the first that is about a field, as the processors do.
+func violation(at string, err error) error {
+	var broken *protovalidate.ValidationError
+	if !errors.As(err, &broken) || len(broken.Violations) == 0 {
+		return status.Error(codes.Internal, "internal error")
+	}
+	named := slices.IndexFunc(broken.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
+	first := broken.Violations[max(named, 0)].Proto
+	field := strings.Trim(at+"."+protovalidate.FieldPathString(first.GetField()), ".")
+	if field == "" {
+		return status.Error(codes.InvalidArgument, first.GetMessage())
+	}
+	return invalid(field, first.GetMessage())
+}

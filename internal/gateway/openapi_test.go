@@ -1,0 +1,46 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// TestOpenAPITellsOfEveryPath of the contract, in the contract's field names.
+func TestOpenAPITellsOfEveryPath(t *testing.T) {
+	resp, text := ask(t, "GET", before(t, "127.0.0.1:1")+"/openapi.json", "")
+	var told struct {
+		Paths       map[string]map[string]any
+		Definitions map[string]struct{ Properties map[string]any }
+	}
+	if err := json.Unmarshal([]byte(text), &told); err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
+		t.Fatalf("%d %v", resp.StatusCode, err)
+	}
+	n := 0
+	protoregistry.GlobalFiles.RangeFilesByPackage("imageflow.v1", func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			for m, methods := 0, file.Services().Get(i).Methods(); m < methods.Len(); m++ {
+				rule, _ := proto.GetExtension(methods.Get(m).Options(), annotations.E_Http).(*annotations.HttpRule)
+				for method, path := range map[string]string{"get": rule.GetGet(), "post": rule.GetPost()} {
+					if path == "" {
+						continue
+					}
+					n++
+					if told.Paths[strings.ReplaceAll(path, "=**", "")][method] == nil {
+						t.Errorf("nothing is told of %s %s", method, path)
+					}
+				}
+			}
+		}
+		return true
+	})
+	if n < 8 || told.Definitions["ResizeRequest"].Properties["target_width"] == nil {
+		t.Errorf("%d paths; %v", n, told.Definitions["ResizeRequest"])
+	}
+}

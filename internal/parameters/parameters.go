@@ -1,0 +1,70 @@
+// Package parameters reads a query string or a form into a request, by the rules
+// of the JSON door's query strings. A name that the request lacks is an error.
+package parameters
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Error is a parameter that cannot be read.
+type Error struct {
+	Name   string // empty where several are at fault together
+	Reason string
+}
+
+// Error returns the name and the reason.
+func (e *Error) Error() string {
+	if e.Name == "" {
+		return e.Reason
+	}
+	return e.Name + ": " + e.Reason
+}
+
+// Read sets the fields of a request that the parameters name. Its errors are
+// Errors; the first by name is told.
+func Read(req proto.Message, parameters url.Values) error {
+	none := utilities.NewDoubleArray(nil)
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		if Path(req, name) == nil {
+			return &Error{name, "no such parameter"}
+		}
+		// Alone, so that the one at fault can be named.
+		alone := req.ProtoReflect().Type().New().Interface()
+		if err := runtime.PopulateQueryParameters(alone, url.Values{name: parameters[name]}, none); err != nil {
+			return &Error{name, err.Error()}
+		}
+	}
+	if err := runtime.PopulateQueryParameters(req, parameters, none); err != nil {
+		return &Error{"", "parameters: " + err.Error()}
+	}
+	return nil
+}
+
+// Path returns the fields that a parameter's name leads through, or nil where it
+// leads nowhere: a.b for a field of a field, a[k] for an entry of a map.
+func Path(req proto.Message, name string) (path []protoreflect.FieldDescriptor) {
+	m := req.ProtoReflect().Descriptor()
+	name, _, _ = strings.Cut(name, "[")
+	for part := range strings.SplitSeq(name, ".") {
+		if m == nil {
+			return nil
+		}
+		field := m.Fields().ByName(protoreflect.Name(part))
+		if field == nil {
+			field = m.Fields().ByJSONName(part)
+		}
+		if field == nil {
+			return nil
+		}
+		path, m = append(path, field), field.Message()
+	}
+	return path
+}

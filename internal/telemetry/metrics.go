@@ -1,0 +1,78 @@
+package telemetry
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel"
+	exporter "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdk "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// Metrics is where Prometheus scrapes a process.
+type Metrics struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// ServeMetrics serves all that the process measures at `/metrics` of an address,
+// host:port; port 0 takes a free one. A process that does not call it measures
+// nothing, at next to no cost.
+func ServeMetrics(address string) (*Metrics, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the address %s for metrics is taken by another process", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	reader, err := exporter.New(exporter.WithRegisterer(registry))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("metrics: %w", err), listener.Close())
+	}
+	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
+	routes := http.NewServeMux()
+	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	m := &Metrics{listener: listener, server: &http.Server{Handler: routes, ReadHeaderTimeout: 10 * time.Second}}
+	go func() {
+		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			slog.Error("metrics are no longer served", "error", err)
+		}
+	}()
+	return m, nil
+}
+
+// Address returns the bound host:port.
+func (m *Metrics) Address() string { return m.listener.Addr().String() }
+
+// Close ends the serving.
+func (m *Metrics) Close() error { return m.server.Close() }
+
+var meter = otel.Meter("imageflow.dev")
+
+// seconds are the buckets of durations: a stage takes from under a millisecond
+// to seconds.
+var seconds = metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+// What is measured of jobs.
+var (
+	jobDuration   = histogram("imageflow.job.duration", "time of a job, by step and outcome")
+	stageDuration = histogram("imageflow.job.stage.duration", "time of a job's stage, by step and stage")
+)
+
+func histogram(name, description string) metric.Float64Histogram {
+	h, err := meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description), seconds)
+	if err != nil {
+		panic(err) // only for a name that is wrong
+	}
+	return h
+}
