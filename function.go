@@ -35,16 +35,20 @@ var endpoints = map[string]struct{ variable, otherwise string }{
 // Function answers HTTP with JSON in front of the processors.
 type Function struct {
 	handler atomic.Pointer[http.Handler]
-	conns   []*grpc.ClientConn
+	conns   map[string]*grpc.ClientConn
 }
 
 // New returns a function that is ready once it has started.
-func New() *Function { return &Function{} }
+func New() *Function { return &Function{conns: map[string]*grpc.ClientConn{}} }
 
-// Start connects to the processors that the environment names.
+// Start connects to the processors that the environment names. With a
+// GATEWAY_TOKEN there, callers must bear it.
 func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	executions := &gateway.Executions{Missing: "a Knative Function of the gateway looks no executions up"}
-	backends := []gateway.Backend{executions.Backend()}
+	pipeline := &gateway.Pipeline{
+		Processors: f.conns, Missing: "a Knative Function of the gateway reads no written picture", MaxBytes: maxBody, Timeout: timeout,
+	}
+	backends := []gateway.Backend{executions.Backend(), pipeline.Backend()}
 	for name, endpoint := range endpoints {
 		conn, err := grpc.NewClient(cmp.Or(env[endpoint.variable], endpoint.otherwise),
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -52,13 +56,14 @@ func (f *Function) Start(ctx context.Context, env map[string]string) error {
 		if err != nil {
 			return err
 		}
-		f.conns = append(f.conns, conn)
+		f.conns[name] = conn
 		backends = append(backends, gateway.Backend{Register: gateway.Services[name], Conn: conn})
 	}
 	handler, err := gateway.New(ctx, timeout, maxBody, backends...)
 	if err != nil {
 		return err
 	}
+	handler = gateway.Token(env["GATEWAY_TOKEN"]).Guard(handler)
 	f.handler.Store(&handler)
 	return nil
 }

@@ -56,11 +56,31 @@ func TestFunction(t *testing.T) {
 		{"/v1/resize", `{"input_image": {"object_key": "cat.png"}, "target_width": 80}`, http.StatusOK, `"cat.png 80"`},
 		{"/v1/resize", `{"no_field": 1}`, http.StatusBadRequest, "no_field"},
 		{"/v1/filter", `{"input_image": {"object_key": "cat.png"}}`, http.StatusServiceUnavailable, "does not answer"},
+		{"/v1/pipeline", `{"input_image": {"object_key": "cat.png"}, "steps": [{"filter": {"filter_type": 1}}]}`,
+			http.StatusServiceUnavailable, "steps[0] filter: the processor does not answer"},
+		{"/v1/pipeline", `{"input_image": {"object_key": "cat.png"}, "inline": true, "steps": [{"resize": {"target_width": 80}}]}`,
+			http.StatusNotImplemented, "reads no written picture"},
 		{"/v1/executions/cat", "", http.StatusNotImplemented, "looks no executions up"},
 	} {
 		if code, body := call(t, server.URL, c.path, c.body); code != c.code || !strings.Contains(body, c.says) {
 			t.Errorf("%s %s: %d %s, want %d with %q", c.path, c.body, code, body, c.code, c.says)
 		}
+	}
+}
+
+// TestFunctionDemandsItsToken where it has one.
+func TestFunctionDemandsItsToken(t *testing.T) {
+	f := imageflow.New()
+	if err := f.Start(t.Context(), map[string]string{"GATEWAY_TOKEN": "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(f.Handle))
+	t.Cleanup(server.Close)
+	if code, body := call(t, server.URL, "/v1/resize", "{}"); code != http.StatusUnauthorized {
+		t.Errorf("without the token: %d %s", code, body)
+	}
+	if err := f.Stop(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,10 @@ var built = sync.OnceValues(func() (string, error) {
 
 func command(t *testing.T) string {
 	t.Helper()
+	// What go build reads is unknown to the cache of go test, so it is looked at here.
+	if err := filepath.Walk(filepath.Join(root, "cmd"), func(string, fs.FileInfo, error) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
 	binary, err := built()
 	if err != nil {
 		t.Fatalf("building the command: %v", err)
