@@ -10,9 +10,9 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
 TOOLS := $(CACHE)/bin
 
 # ONNX Runtime, as npm carries it: one tarball with the libraries of both
-# architectures.
-ORT_VERSION := 1.24.3
-ORT_SHA256 := aa1bb5fa261ea68de05dd53efbba210cd7adf2d2850f4c3a201054c74cc78040
+# architectures. The Dockerfile names the version.
+ORT_VERSION := $(shell sed -n 's/^ARG ORT_VERSION=//p' Dockerfile)
+ORT_SHA256 := $(shell sed -n 's/^ARG ORT_SHA256=//p' Dockerfile)
 ORT_URL := https://registry.npmjs.org/onnxruntime-node/-/onnxruntime-node-$(ORT_VERSION).tgz
 ORT_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
 ORT_LIB := $(CACHE)/onnxruntime-$(ORT_VERSION)-$(ORT_ARCH)/libonnxruntime.so.1
@@ -41,7 +41,7 @@ APT_PACKAGES := libvips-dev pkg-config
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The picture that `make run` sends through the chain; none when empty.
 IMAGE ?= test/images/sample.jpg
@@ -174,6 +174,41 @@ $(TOOLS)/stamp-minio-$(MINIO):
 	install -D -m 644 -t .cache/proto/buf/validate $$validate/proto/protovalidate/buf/validate/validate.proto
 	install -D -m 644 -t .cache/proto/google/api $$google/third_party/googleapis/google/api/{annotations,http}.proto
 	touch $@
+
+# Images are built by docker where its daemon answers, else by buildah, and named
+# such that Knative looks for them in no registry. IMAGE_FLAGS names the bases.
+TAG ?= $(shell git describe --tags --always --dirty)
+IMAGE_TARGETS ?= plain detect
+IMAGES_DIR ?= .cache/images
+ENGINE ?= $(if $(shell docker info >/dev/null 2>&1 && echo yes),docker,buildah)
+build-docker := docker build
+build-buildah := buildah bud --isolation=chroot --network=host --pull=false --layers
+images := $(patsubst imageflow-plain,imageflow,$(addprefix imageflow-,$(IMAGE_TARGETS)))
+
+.PHONY: image
+image: $(addprefix image-,$(IMAGE_TARGETS)) ## build the images with docker or buildah, as dev.local/imageflow and -detect, and print their sizes
+	@for name in $(images); do
+		echo "dev.local/$$name:$(TAG) $$($(ENGINE) images --format '{{.Size}}' dev.local/$$name:$(TAG) | sed -n 1p)"
+	done
+
+image-%: Dockerfile
+	$(build-$(ENGINE)) --target $* -t dev.local/$(patsubst imageflow-plain,imageflow,imageflow-$*):$(TAG) \
+		--label org.opencontainers.image.version=$(TAG) \
+		--label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+		$(if $(GOPROXY),--build-arg GOPROXY=$(GOPROXY)) $(IMAGE_FLAGS) .
+
+.PHONY: image-archive
+image-archive: image ## write the images as docker archives into IMAGES_DIR
+	@mkdir -p $(IMAGES_DIR)
+	for name in $(images); do
+		image=dev.local/$$name:$(TAG); archive=$(IMAGES_DIR)/$$name.tar
+		rm -f $$archive
+		case $(ENGINE) in
+			docker) docker save -o $$archive $$image ;;
+			*) buildah push --quiet $$image docker-archive:$$archive:$$image ;;
+		esac
+		echo $$archive
+	done
 
 .PHONY: clean
 clean: ## remove what was built here; the data of local mode stays
