@@ -10,9 +10,9 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
 TOOLS := $(CACHE)/bin
 
 # ONNX Runtime, as npm carries it: one tarball with the libraries of both
-# architectures.
-ORT_VERSION := 1.24.3
-ORT_SHA256 := aa1bb5fa261ea68de05dd53efbba210cd7adf2d2850f4c3a201054c74cc78040
+# architectures. The Dockerfile names the version.
+ORT_VERSION := $(shell sed -n 's/^ARG ORT_VERSION=//p' Dockerfile)
+ORT_SHA256 := $(shell sed -n 's/^ARG ORT_SHA256=//p' Dockerfile)
 ORT_URL := https://registry.npmjs.org/onnxruntime-node/-/onnxruntime-node-$(ORT_VERSION).tgz
 ORT_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
 ORT_LIB := $(CACHE)/onnxruntime-$(ORT_VERSION)-$(ORT_ARCH)/libonnxruntime.so.1
@@ -32,11 +32,16 @@ GOOGLE_PROTO := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
 MINIO := v0.0.0-20260212201848-7aac2a2c5b7c
 export MINIO_BINARY := $(TOOLS)/minio
 
+# Triton's own server, as PyPI carries it, and the Python it needs; 0.5 GB.
+PYTRITON := 0.7.0
+TRITONCLIENT := 2.73.0
+TRITON := $(CACHE)/triton-$(PYTRITON)-$(ORT_VERSION)
+
 APT_PACKAGES := libvips-dev pkg-config
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The picture that `make run` sends through the chain; none when empty.
 IMAGE ?= test/images/sample.jpg
@@ -54,7 +59,7 @@ build: setup ## build the two commands into bin/
 test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with the race detector, and print the coverage
 	go vet ./...
 	go test -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
-	go -C test/argo test ./...
+	go -C test/argo test -count=1 ./... # its cache does not see config/
 	@echo "coverage of functions/ and internal/:"
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
 
@@ -71,6 +76,33 @@ KILLS ?= 10
 crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through a real MinIO while every part is killed KILLS=10 times, and other losses
 	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
 		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed'
+
+.PHONY: triton
+triton: $(TRITON)/stamp ## fetch Triton's own server for make triton-test (160 MB)
+
+# The server finds the stub of its Python backend beside the backend only.
+$(TRITON)/stamp:
+	@echo "fetching Triton's server (once) ..."
+	rm -rf $(@D)
+	python3 -m venv $(@D)/venv
+	$(@D)/venv/bin/pip install --quiet --disable-pip-version-check \
+		nvidia-pytriton==$(PYTRITON) tritonclient==$(TRITONCLIENT) onnxruntime==$(ORT_VERSION)
+	version=$$($(@D)/venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	ln -s venv/lib/python$$version/site-packages $(@D)/packages
+	ln -s packages/pytriton/tritonserver/bin/tritonserver $(@D)/tritonserver
+	mkdir -p $(@D)/backends/python
+	ln -s -t $(@D)/backends/python ../../packages/pytriton/tritonserver/backends/python/{libtriton_python.so,triton_python_backend_utils.py} \
+		../../packages/pytriton/tritonserver/python_backend_stubs/$$version/triton_python_backend_stub
+	touch $@
+
+.PHONY: triton-test
+triton-test: setup triton proto-tools ## run the tests of inference on Triton's own server, and compare our copy of its protocol with its client's
+	@export PATH=$(TOOLS):$$PATH
+	PYTHONPATH= $(TRITON)/venv/bin/python test/triton/protocol.py > .cache/triton.binpb
+	buf build --path proto/inference -o .cache/inference.binpb
+	buf breaking .cache/triton.binpb --against .cache/inference.binpb --config '{"version":"v2","breaking":{"use":["WIRE","FIELD_NO_DELETE","FIELD_SAME_NAME","FIELD_SAME_TYPE","PACKAGE_MESSAGE_NO_DELETE","PACKAGE_SERVICE_NO_DELETE","RPC_NO_DELETE"]}}'
+	echo "protocol: what we know of it is as Triton's client has it"
+	TRITON_HOME=$(TRITON) go test -count 1 -run 'Triton|Backends' -bench Backends -benchtime 200x ./internal/inference ./functions/detect ./cmd/internal/role
 
 .PHONY: setup
 setup: libvips $(ORT_LIB) ## install or fetch what the build needs: libvips, ONNX Runtime
@@ -101,7 +133,7 @@ $(ORT_LIB):
 
 .PHONY: proto
 proto: proto-tools ## generate the Go code and the OpenAPI description of the contract
-	@rm -f proto/imageflow/v1/*.go
+	@rm -f proto/imageflow/v1/*.go proto/inference/*.go
 	PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check-proto
@@ -142,6 +174,41 @@ $(TOOLS)/stamp-minio-$(MINIO):
 	install -D -m 644 -t .cache/proto/buf/validate $$validate/proto/protovalidate/buf/validate/validate.proto
 	install -D -m 644 -t .cache/proto/google/api $$google/third_party/googleapis/google/api/{annotations,http}.proto
 	touch $@
+
+# Images are built by docker where its daemon answers, else by buildah, and named
+# such that Knative looks for them in no registry. IMAGE_FLAGS names the bases.
+TAG ?= $(shell git describe --tags --always --dirty)
+IMAGE_TARGETS ?= plain detect
+IMAGES_DIR ?= .cache/images
+ENGINE ?= $(if $(shell docker info >/dev/null 2>&1 && echo yes),docker,buildah)
+build-docker := docker build
+build-buildah := buildah bud --isolation=chroot --network=host --pull=false --layers
+images := $(patsubst imageflow-plain,imageflow,$(addprefix imageflow-,$(IMAGE_TARGETS)))
+
+.PHONY: image
+image: $(addprefix image-,$(IMAGE_TARGETS)) ## build the images with docker or buildah, as dev.local/imageflow and -detect, and print their sizes
+	@for name in $(images); do
+		echo "dev.local/$$name:$(TAG) $$($(ENGINE) images --format '{{.Size}}' dev.local/$$name:$(TAG) | sed -n 1p)"
+	done
+
+image-%: Dockerfile
+	$(build-$(ENGINE)) --target $* -t dev.local/$(patsubst imageflow-plain,imageflow,imageflow-$*):$(TAG) \
+		--label org.opencontainers.image.version=$(TAG) \
+		--label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+		$(if $(GOPROXY),--build-arg GOPROXY=$(GOPROXY)) $(IMAGE_FLAGS) .
+
+.PHONY: image-archive
+image-archive: image ## write the images as docker archives into IMAGES_DIR
+	@mkdir -p $(IMAGES_DIR)
+	for name in $(images); do
+		image=dev.local/$$name:$(TAG); archive=$(IMAGES_DIR)/$$name.tar
+		rm -f $$archive
+		case $(ENGINE) in
+			docker) docker save -o $$archive $$image ;;
+			*) buildah push --quiet $$image docker-archive:$$archive:$$image ;;
+		esac
+		echo $$archive
+	done
 
 .PHONY: clean
 clean: ## remove what was built here; the data of local mode stays

@@ -19,8 +19,9 @@ var floors = []struct {
 	may []string
 }{
 	{"proto/imageflow/v1", nil},
+	{"proto/inference", nil},
 	{"internal/imaging", nil},
-	{"internal/inference", nil},
+	{"internal/inference", []string{"proto/inference"}},
 	{"internal/objects", nil},
 	{"internal/parameters", nil},
 	{"internal/serve", nil},

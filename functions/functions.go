@@ -59,7 +59,7 @@ type Processor[Req Request, Resp Response] struct {
 	Reference func(Req) *imageflowv1.ImageData
 	// Variant names what decides the output besides the request and the picture,
 	// such as the version of a model; nil, nothing does.
-	Variant func(Req) string
+	Variant func(context.Context, Req) (string, error)
 	// Apply does the work. The response comes with its facts filled and with
 	// an empty, non-nil result, which the caller completes. Errors about the
 	// input are of this package's kinds or imaging's; any other error is

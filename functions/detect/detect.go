@@ -28,39 +28,26 @@ const (
 // Processor is the type of the detect processor.
 type Processor = functions.Processor[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]
 
-// detector is a repository of models that are understood.
-type detector struct {
-	models       map[string]*model
-	defaultModel string
-}
-
-// model is a model and how to read it.
-type model struct {
-	inference.Model
-	description
-}
-
-// New returns the detect processor over the models of a repository. A model
-// that cannot be understood, or a default that does not exist, is an error. The
+// New returns the detect processor over a repository. The named models are
+// described now: one that cannot be understood is an error, and they must have
+// the default among them; no others are taken. Where none are named, models may
+// come and change at any time, and each is described when it is first used. The
 // side-car is the whole DetectionResponse.
-func New(ctx context.Context, repository *inference.Repository, defaultModel string) (Processor, error) {
-	d := &detector{models: map[string]*model{}, defaultModel: defaultModel}
-	for _, name := range repository.Names() {
-		m, _ := repository.Model(name)
-		description, err := describe(ctx, m)
-		if err != nil {
-			return Processor{}, fmt.Errorf("model %s: %w", name, err)
+func New(ctx context.Context, repository inference.Repository, defaultModel string, names ...string) (Processor, error) {
+	d := &detector{repository: repository, defaultModel: defaultModel, names: names, described: map[string]*model{}}
+	for _, name := range names {
+		if _, err := d.model(ctx, name); err != nil {
+			return Processor{}, err
 		}
-		d.models[name] = &model{m, description}
 	}
-	if d.models[defaultModel] == nil {
-		return Processor{}, fmt.Errorf("the default model %q is not among %s", defaultModel, strings.Join(repository.Names(), ", "))
+	if len(names) > 0 && !slices.Contains(names, defaultModel) {
+		return Processor{}, fmt.Errorf("the default model %q is not among %s", defaultModel, strings.Join(names, ", "))
 	}
 	return Processor{
 		Name:      "detect",
 		Suffix:    "ai-detection",
 		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
-		Check:     func(r *imageflowv1.DetectionRequest) error { _, err := d.model(r); return err },
+		Check:     d.check,
 		Reference: reference,
 		Variant:   d.variant,
 		Apply:     d.apply,
@@ -75,34 +62,10 @@ func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 	return r.GetResizeMetadataRef()
 }
 
-func (d *detector) model(r *imageflowv1.DetectionRequest) (*model, error) {
-	name := r.GetModelName()
-	if name == "" {
-		name = d.defaultModel
-	}
-	if m := d.models[name]; m != nil {
-		return m, nil
-	}
-	return nil, functions.Errorf(functions.NotFound, "model_name", "no model %q", name)
-}
-
-// variant names the version of the model that the request will use.
-func (d *detector) variant(r *imageflowv1.DetectionRequest) string {
-	m, err := d.model(r)
-	if err != nil {
-		return "" // the request has been refused
-	}
-	return m.Info().Name + "/" + m.Info().Version
-}
-
 // apply detects, then makes the output.
 func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (
 	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
 ) {
-	m, err := d.model(in.Request)
-	if err != nil {
-		return out, nil, err
-	}
 	rescale, err := toOriginal(in)
 	if err != nil {
 		return out, nil, err
@@ -110,21 +73,34 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 	resp = &imageflowv1.DetectionResponse{
 		Result: &imageflowv1.ProcessingResult{},
 		Metadata: &imageflowv1.DetectionMetadata{
-			ModelName: m.Info().Name, ModelVersion: m.Info().Version,
 			ConfidenceThreshold: or(in.Request.GetConfidenceThreshold(), defaultConfidence),
 			NmsThreshold:        or(in.Request.GetNmsThreshold(), defaultNMS),
 		},
 	}
-	found, err := m.detect(ctx, in, resp.GetMetadata())
-	if err != nil {
-		return out, nil, err
+	m, found, err := d.detect(ctx, in, resp.GetMetadata())
+	if errors.Is(err, inference.ErrChanged) { // now it is the one that replaced it
+		m, found, err = d.detect(ctx, in, resp.GetMetadata())
 	}
+	if err != nil {
+		return out, nil, d.explain(in.Request, err)
+	}
+	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
 	resp.Metadata.TotalDetections = int32(len(found))
 	for _, b := range found {
 		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
 	}
 	out, err = output(in, m, found)
 	return out, resp, err
+}
+
+// detect returns the boxes that the request's model finds, and the model.
+func (d *detector) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) (*model, []box, error) {
+	m, err := d.model(ctx, d.name(in.Request))
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := m.detect(ctx, in, facts)
+	return m, found, err
 }
 
 // detect returns the boxes in the given picture's pixels, most confident first.
@@ -147,9 +123,6 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 		facts.NmsTimeMs = milliseconds(time.Since(inferred))
 		return nil
 	})
-	if errors.Is(err, inference.ErrUnavailable) {
-		return nil, &functions.Error{Kind: functions.Unavailable, Message: "the inference backend does not answer", Cause: err}
-	}
 	width, height := in.Image.Size()
 	for i := range found {
 		found[i] = found[i].unplace(place).clip(width, height)

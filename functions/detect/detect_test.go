@@ -40,10 +40,11 @@ func newProcessor(t testing.TB, m onnx.Model) (detect.Processor, error) {
 	if err := m.Save(dir, "m", "3", "model.onnx"); err != nil {
 		t.Fatal(err)
 	}
-	return detect.New(t.Context(), repository(t, dir), "m")
+	r := repository(t, dir)
+	return detect.New(t.Context(), r, "m", r.Names()...)
 }
 
-func repository(t testing.TB, dir string) *inference.Repository {
+func repository(t testing.TB, dir string) *inference.Folder {
 	t.Helper()
 	r, err := inference.Open(dir, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1})
 	if err != nil {

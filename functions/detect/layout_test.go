@@ -106,7 +106,8 @@ func TestDefaultModelMustExist(t *testing.T) {
 	if err := onnx.Always(input, endToEnd(), metadata()).Save(dir, "m", "1", "model.onnx"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := detect.New(t.Context(), repository(t, dir), "yolo")
+	r := repository(t, dir)
+	_, err := detect.New(t.Context(), r, "yolo", r.Names()...)
 	if err == nil || !strings.Contains(err.Error(), `"yolo"`) || !strings.Contains(err.Error(), "among m") {
 		t.Errorf("got %v, want an error naming yolo and what there is", err)
 	}

@@ -16,7 +16,8 @@ import (
 // demo is the processor over the demo model.
 func demo(t testing.TB) detect.Processor {
 	t.Helper()
-	p, err := detect.New(t.Context(), repository(t, filepath.Join("model", "repository")), "yolo")
+	r := repository(t, filepath.Join("model", "repository"))
+	p, err := detect.New(t.Context(), r, "yolo", r.Names()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,20 +1,23 @@
-// Package inference runs models. A model is a file in a repository of Triton's
-// layout: <name>/<version>/model.onnx.
+// Package inference runs models: in the process, or on a server that speaks the
+// Open Inference Protocol (KServe v2), as Triton does. A model is a file in a
+// repository of Triton's layout: <name>/<version>/model.onnx.
 package inference
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 )
 
-// ErrUnavailable is in the chain of an error that another try may cure.
-var ErrUnavailable = errors.New("the inference backend is unavailable")
+var (
+	// ErrNotFound is in the chain of an error about a model that is not there.
+	ErrNotFound = errors.New("there is no such model")
+	// ErrUnavailable is in the chain of an error that another try may cure.
+	ErrUnavailable = errors.New("the inference backend is unavailable")
+	// ErrChanged tells that the model is not any more what its Info says: the
+	// repository has another by its name. It is an ErrUnavailable.
+	ErrChanged = fmt.Errorf("the model has changed: %w", ErrUnavailable)
+)
 
 // Tensor is numbers in a shape, the last dimension contiguous.
 type Tensor struct {
@@ -25,90 +28,33 @@ type Tensor struct {
 
 // Info describes a model.
 type Info struct {
+	// Version is empty where a server does not tell it.
 	Name, Version string
 	// Input is the shape of the one input, Outputs those of the outputs.
 	Input   []int64
 	Outputs [][]int64
-	// Metadata is what the file says of itself.
+	// InputName and OutputNames are what the file calls them.
+	InputName   string
+	OutputNames []string
+	// Metadata is what the file says of itself; on Triton, which does not hand
+	// that on, the parameters of config.pbtxt.
 	Metadata map[string]string
 }
 
-// Model is one model, ready to run, safe for concurrent use.
+// Model is one version of a model, ready to run, safe for concurrent use.
+// Two are the same one when they are equal.
 type Model interface {
 	Info() Info
 	// Infer runs the model on one input. The outputs are lent to use and are
-	// void when it has returned. The end of ctx ends the run.
+	// void when it has returned. The end of ctx ends the run. An error that use
+	// returns is returned as it is.
 	Infer(ctx context.Context, input Tensor, use func(outputs []Tensor) error) error
 }
 
-// Options of the in-process runtime.
-type Options struct {
-	// Library is the path of ONNX Runtime's shared library.
-	Library string
-	// Threads is how many threads one run uses; at least 1.
-	Threads int
-}
-
-// Repository is the models of a folder.
-type Repository struct{ models map[string]Model }
-
-// Open loads every model of a folder, of each the highest version. A model that
-// cannot be loaded is an error that names its file.
-func Open(dir string, o Options) (*Repository, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("model repository: %w", err)
-	}
-	if err := startRuntime(o.Library); err != nil {
-		return nil, err
-	}
-	r := &Repository{models: map[string]Model{}}
-	for _, entry := range entries {
-		if !entry.IsDir() {
-			continue
-		}
-		name := entry.Name()
-		version, err := latest(filepath.Join(dir, name))
-		if err != nil {
-			return nil, err
-		}
-		file := filepath.Join(dir, name, version, "model.onnx")
-		if r.models[name], err = load(file, name, version, o); err != nil {
-			return nil, fmt.Errorf("model %s: %w", file, err)
-		}
-	}
-	if len(r.models) == 0 {
-		return nil, fmt.Errorf("model repository %s: no model; it needs <name>/<version>/model.onnx", dir)
-	}
-	return r, nil
-}
-
-// latest returns the highest numbered folder of a model. Like Triton it passes
-// over names that do not begin with a digit above 0.
-func latest(dir string) (string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	highest := 0
-	for _, entry := range entries {
-		if n, _ := strconv.Atoi(entry.Name()); strconv.Itoa(n) == entry.Name() && entry.IsDir() {
-			highest = max(highest, n)
-		}
-	}
-	if highest == 0 {
-		return "", fmt.Errorf("model %s: no version; it needs a folder such as 1", dir)
-	}
-	return strconv.Itoa(highest), nil
-}
-
-// Model returns the model of a name.
-func (r *Repository) Model(name string) (Model, bool) {
-	m, ok := r.models[name]
-	return m, ok
-}
-
-// Names returns the names of the models, sorted.
-func (r *Repository) Names() []string {
-	return slices.Sorted(maps.Keys(r.models))
+// Repository is models by name.
+type Repository interface {
+	// Model returns the model that a name stands for now. It is the one
+	// returned before for as long as that has not changed. Errors are
+	// ErrNotFound and ErrUnavailable.
+	Model(ctx context.Context, name string) (Model, error)
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,9 +39,9 @@ func open(t *testing.T, m onnx.Model) inference.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, ok := r.Model("m")
-	if !ok {
-		t.Fatalf("no model m among %v", r.Names())
+	model, err := r.Model(t.Context(), "m")
+	if err != nil {
+		t.Fatal(err)
 	}
 	return model
 }
@@ -79,10 +78,13 @@ func TestHighestVersionWins(t *testing.T) {
 	if got, want := r.Names(), []string{"another", "m"}; !slices.Equal(got, want) {
 		t.Errorf("names %q, want %q", got, want)
 	}
-	if _, ok := r.Model("none"); ok {
-		t.Error("a model that does not exist was found")
+	if _, err := r.Model(t.Context(), "none"); !errors.Is(err, inference.ErrNotFound) {
+		t.Errorf("a model that does not exist: %v", err)
 	}
-	m, _ := r.Model("m")
+	m, err := r.Model(t.Context(), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
 	info := m.Info()
 	if info.Name != "m" || info.Version != "10" || info.Metadata["from"] != "10" || info.Metadata["names"] != "{0: 'cat'}" {
 		t.Errorf("got %+v, want version 10 with its metadata", info)
@@ -161,53 +163,6 @@ func TestLibraryRefused(t *testing.T) {
 	}
 }
 
-func TestInferConcurrently(t *testing.T) {
-	m := open(t, echo(1000))
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			input := inference.Tensor{Shape: []int64{1, 1000}, Data: make([]float32, 1000)}
-			for run := range 50 {
-				for i := range input.Data {
-					input.Data[i] = float32(g*1000000 + run*1000 + i)
-				}
-				err := m.Infer(t.Context(), input, func(outputs []inference.Tensor) error {
-					if len(outputs) != 1 || !slices.Equal(outputs[0].Shape, input.Shape) || !slices.Equal(outputs[0].Data, input.Data) {
-						t.Errorf("goroutine %d, run %d: the output is not the input", g, run)
-					}
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func TestInferHandsErrorsOn(t *testing.T) {
-	m := open(t, echo(3))
-	wanted := errors.New("wanted")
-	err := m.Infer(t.Context(), inference.Tensor{Shape: []int64{1, 3}, Data: make([]float32, 3)},
-		func([]inference.Tensor) error { return wanted })
-	if !errors.Is(err, wanted) {
-		t.Errorf("got %v, want the error of the use", err)
-	}
-	for name, input := range map[string]inference.Tensor{
-		"another shape":   {Shape: []int64{1, 4}, Data: make([]float32, 4)},
-		"too little data": {Shape: []int64{1, 3}, Data: make([]float32, 2)},
-	} {
-		err := m.Infer(t.Context(), input, func([]inference.Tensor) error {
-			t.Errorf("%s: it ran", name)
-			return nil
-		})
-		if err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-}
-
 // TestRunsLeaveNothingBehind runs a model so often that anything kept of a run
 // would show.
 func TestRunsLeaveNothingBehind(t *testing.T) {
@@ -243,18 +198,8 @@ func resident(t *testing.T) (size int64) {
 
 // TestCancelEndsRun cancels a run that would take minutes.
 func TestCancelEndsRun(t *testing.T) {
-	const side, steps = 1024, 2000
-	slow := onnx.Model{Input: []int64{side, side}, Output: []int64{side, side}}
-	for i, from := 0, "input"; i < steps; i++ {
-		to := fmt.Sprint("x", i)
-		if i == steps-1 {
-			to = "output"
-		}
-		slow.Nodes = append(slow.Nodes, onnx.Node{Op: "MatMul", Inputs: []string{from, from}, Output: to})
-		from = to
-	}
-	m := open(t, slow)
-	input := inference.Tensor{Shape: slow.Input, Data: make([]float32, side*side)}
+	m := open(t, slow(2000))
+	input := numbers(slowSide, slowSide)
 	use := func([]inference.Tensor) error {
 		t.Error("a cancelled run gave a result")
 		return nil
@@ -268,9 +213,49 @@ func TestCancelEndsRun(t *testing.T) {
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("the run ended %v after its start", took)
 	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := m.Infer(gone, input, use); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled before: %v, want the context's error", err)
+}
+
+// TestVolumes: Kubernetes mounts a volume's content behind links, with names
+// beside it that are no models.
+func TestVolumes(t *testing.T) {
+	dir := t.TempDir()
+	save(t, echo(3), dir, "..2026_11_25", "m", "1", "model.onnx")
+	for _, folder := range []string{"lost+found", ".git", "..2026_11_25/m/.trash"} {
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
+	for link, target := range map[string]string{"..data": "..2026_11_25", "m": "..data/m", "..2026_11_25/m/2": "1"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := inference.Open(dir, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Names(), []string{"m"}; !slices.Equal(got, want) {
+		t.Errorf("names %q, want %q", got, want)
+	}
+	if got := modelOf(t, r, "m").Info().Version; got != "2" {
+		t.Errorf("version %q, want 2, a link to 1", got)
+	}
+}
+
+// TestCUDARefused: asked for where there is none, it is an error at the start.
+func TestCUDARefused(t *testing.T) {
+	dir := t.TempDir()
+	save(t, echo(3), dir, "m", "1", "model.onnx")
+	o := options()
+	o.Provider = inference.CUDA
+	_, err := inference.Open(dir, o)
+	if err == nil {
+		t.Skip("there is a GPU, and a library that can use it")
+	}
+	for _, want := range []string{o.Library, "ONNXRUNTIME_PROVIDER", "CUDA", "GPU"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not name %s", err, want)
+		}
+	}
+	t.Log(err)
 }

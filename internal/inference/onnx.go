@@ -17,8 +17,20 @@ var runtime struct {
 	library string
 }
 
-// startRuntime loads ONNX Runtime, once for the process.
-func startRuntime(library string) error {
+// startRuntime loads ONNX Runtime, once for the process, and sees whether it can
+// do what is asked for.
+func startRuntime(o Options) error {
+	if err := loadRuntime(o.Library); err != nil {
+		return err
+	}
+	options, err := sessionOptions(o)
+	if err != nil {
+		return fmt.Errorf("ONNX Runtime %s: %w", o.Library, err)
+	}
+	return options.Destroy()
+}
+
+func loadRuntime(library string) error {
 	runtime.Lock()
 	defer runtime.Unlock()
 	if ort.IsInitialized() {
@@ -52,13 +64,12 @@ func load(file, name, version string, o Options) (Model, error) {
 	if len(inputs) != 1 || inputs[0].DataType != ort.TensorElementDataTypeFloat {
 		return nil, fmt.Errorf("it must have one input of float32, not %v", inputs)
 	}
-	m := &onnxModel{info: Info{Name: name, Version: version, Input: inputs[0].Dimensions}}
-	var outputNames []string
+	m := &onnxModel{info: Info{Name: name, Version: version, Input: inputs[0].Dimensions, InputName: inputs[0].Name}}
 	for _, out := range outputs {
 		if out.DataType != ort.TensorElementDataTypeFloat {
 			return nil, fmt.Errorf("its outputs must be of float32, not %v", out)
 		}
-		outputNames = append(outputNames, out.Name)
+		m.info.OutputNames = append(m.info.OutputNames, out.Name)
 		m.info.Outputs = append(m.info.Outputs, out.Dimensions)
 	}
 	options, err := sessionOptions(o)
@@ -66,23 +77,45 @@ func load(file, name, version string, o Options) (Model, error) {
 		return nil, err
 	}
 	defer options.Destroy()
-	if m.session, err = ort.NewDynamicAdvancedSession(file, []string{inputs[0].Name}, outputNames, options); err != nil {
+	if m.session, err = ort.NewDynamicAdvancedSession(file, []string{m.info.InputName}, m.info.OutputNames, options); err != nil {
 		return nil, err
 	}
 	m.info.Metadata, err = metadata(m.session)
 	return m, err
 }
 
+// sessionOptions must be destroyed.
 func sessionOptions(o Options) (*ort.SessionOptions, error) {
 	options, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
 	}
-	return options, errors.Join(
+	err = errors.Join(
 		options.SetIntraOpNumThreads(o.Threads),
 		// A thread that spins while it waits takes the core of another request.
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 	)
+	if o.Provider == CUDA {
+		err = errors.Join(err, useCUDA(options))
+	}
+	if err != nil {
+		return nil, errors.Join(err, options.Destroy())
+	}
+	return options, nil
+}
+
+// useCUDA has sessions run on the first GPU.
+func useCUDA(options *ort.SessionOptions) error {
+	cuda, err := ort.NewCUDAProviderOptions()
+	if err == nil {
+		defer cuda.Destroy()
+		err = options.AppendExecutionProviderCUDA(cuda)
+	}
+	if err != nil {
+		return fmt.Errorf("it cannot run models on CUDA, as ONNXRUNTIME_PROVIDER asks: %w"+
+			" (this takes a build of ONNX Runtime with CUDA, CUDA's libraries and a GPU)", err)
+	}
+	return nil
 }
 
 func metadata(session *ort.DynamicAdvancedSession) (map[string]string, error) {

@@ -6,6 +6,6 @@ import "errors"
 
 var errNoRuntime = errors.New("this binary was built without cgo and cannot run models in the process")
 
-func startRuntime(string) error { return errNoRuntime }
+func startRuntime(Options) error { return errNoRuntime }
 
 func load(_, _, _ string, _ Options) (Model, error) { return nil, errNoRuntime }

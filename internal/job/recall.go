@@ -32,7 +32,7 @@ func (t *task[Req, Resp]) look(ctx context.Context) (err error) {
 		return nil
 	}
 	defer t.watch.Stage("fetch")()
-	if t.marks, err = t.newMarks(); err != nil {
+	if t.marks, err = t.newMarks(ctx); err != nil {
 		return err
 	}
 	var both errgroup.Group
@@ -73,16 +73,19 @@ func (t *task[Req, Resp]) current(ctx context.Context) error {
 }
 
 // newMarks returns the metadata by which the outputs of equal jobs are known.
-func (t *task[Req, Resp]) newMarks() (map[string]string, error) {
+func (t *task[Req, Resp]) newMarks(ctx context.Context) (map[string]string, error) {
 	from := t.etag
 	if t.source.key == "" {
 		from = digest(t.encoded)
 	}
-	settings, err := proto.MarshalOptions{Deterministic: true}.Marshal(t.settings())
 	variant := ""
 	if t.processor.Variant != nil {
-		variant = t.processor.Variant(t.req)
+		var err error
+		if variant, err = t.processor.Variant(ctx, t.req); err != nil {
+			return nil, err
+		}
 	}
+	settings, err := proto.MarshalOptions{Deterministic: true}.Marshal(t.settings())
 	return map[string]string{
 		execution.IDMetadata: t.execution, execution.StepMetadata: t.processor.Name, execution.SourceMetadata: from,
 		execution.RequestMetadata: digest(settings, []byte(t.format), []byte(variant), t.referred),

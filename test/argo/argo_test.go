@@ -1,6 +1,7 @@
 // Package argo_test runs Argo's own lint on config/argo. It is a module of its own
 // because Argo's packages do not compile with the Kubernetes libraries of the main
-// one; `go test` in this folder runs it.
+// one; `go test -count=1` in this folder runs it (a cached result does not see
+// what lies outside of the module).
 package argo_test
 
 import (

@@ -116,20 +116,6 @@ func (c *ProcessorConfig) Validate() error {
 	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate())
 }
 
-// DetectConfig is the environment of detect.
-type DetectConfig struct {
-	ProcessorConfig
-	ModelRepository string `split_words:"true" default:"/models" desc:"folder of models: <name>/<version>/model.onnx"`
-	DefaultModel    string `split_words:"true" default:"yolo" desc:"model meant where a request names none"`
-	Library         string `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"shared library of ONNX Runtime"`
-	Threads         int    `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"threads within one run of a model"`
-}
-
-// Validate reports every variable that is missing or out of range.
-func (c *DetectConfig) Validate() error {
-	return errors.Join(c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1))
-}
-
 // GatewayConfig is the environment of the gateway.
 type GatewayConfig struct {
 	Server

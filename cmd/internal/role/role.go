@@ -8,10 +8,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
-	"imageflow.dev/functions/detect"
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
-	"imageflow.dev/internal/inference"
 )
 
 // Config is the environment of a role.
@@ -64,18 +62,6 @@ func role[C any, P interface {
 		Config: func() Config { return P(new(C)) },
 		Listen: func(ctx context.Context, c Config) (Process, error) { return listen(ctx, c.(P)) },
 	}
-}
-
-func listenDetect(ctx context.Context, c *DetectConfig) (Process, error) {
-	models, err := inference.Open(c.ModelRepository, inference.Options{Library: c.Library, Threads: c.Threads})
-	if err != nil {
-		return nil, err
-	}
-	detector, err := detect.New(ctx, models, c.DefaultModel)
-	if err != nil {
-		return nil, err
-	}
-	return processor(c.ProcessorConfig, detector)
 }
 
 // serving returns the health of a process that is ready from the start.

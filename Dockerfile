@@ -1,0 +1,143 @@
+# hadolint global ignore=DL3008,DL4006
+# (Debian's packages are as new as its suite, for the patches; no pipe hides a failure.)
+#
+# ImageFlow's images, one target each; docker and buildah build them alike:
+#
+#   plain         every role but detect; the one built where no target is named
+#   detect        plain, with ONNX Runtime and the demo model in /models
+#   detect-cuda   detect, with ONNX Runtime for CUDA and NVIDIA's libraries; amd64 only
+#   test          no image: the tests of internal/imaging on the libvips that is shipped
+#
+# A release names its bases by digest:
+#   --build-arg DEBIAN_IMAGE=docker.io/library/debian@sha256:...
+ARG GO_IMAGE=docker.io/library/golang:1.26-bookworm
+ARG DEBIAN_IMAGE=docker.io/library/debian:bookworm-slim
+ARG CUDA_IMAGE=docker.io/nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
+
+# libvips and libheif from Debian's own sources, so with its security patches,
+# but without what nothing here uses: Debian's libvips42 draws in ImageMagick,
+# poppler, librsvg and more, its libheif1 the HEVC codecs.
+FROM ${GO_IMAGE} AS vips
+ARG DEBIAN_FRONTEND=noninteractive
+# hadolint ignore=DL3009
+RUN sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>/dev/null \
+      || sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/sources.list \
+ && apt-get update -q \
+ && apt-get install -q -y --no-install-recommends dpkg-dev cmake g++ meson pkg-config \
+      libaom-dev libexif-dev libexpat1-dev libglib2.0-dev libjpeg62-turbo-dev liblcms2-dev \
+      liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev
+WORKDIR /src
+RUN apt-get source -q libheif vips && mv libheif-*/ heif && mv vips-*/ vips
+ENV DEB_BUILD_MAINT_OPTIONS=hardening=+all
+RUN eval "$(dpkg-buildflags --export=sh)" \
+ && cmake -S heif -B heif/build -G Ninja -DCMAKE_BUILD_TYPE=Release \
+      -DCMAKE_INSTALL_PREFIX=/usr/local -DCMAKE_INSTALL_LIBDIR=lib \
+      -DENABLE_PLUGIN_LOADING=OFF -DWITH_EXAMPLES=OFF -DWITH_LIBDE265=OFF -DWITH_X265=OFF \
+      -DWITH_DAV1D=OFF -DWITH_SvtEnc=OFF -DWITH_RAV1E=OFF \
+ && ninja -C heif/build install
+RUN eval "$(dpkg-buildflags --export=sh)" \
+ && meson setup vips/build vips --prefix=/usr/local --libdir=lib --buildtype=release \
+      --auto-features=disabled -Dintrospection=false -Dexamples=false -Dcplusplus=false \
+      -Dppm=false -Danalyze=false -Dradiance=false -Dnsgif=true \
+      -Djpeg=enabled -Dpng=enabled -Dwebp=enabled -Dtiff=enabled -Dheif=enabled \
+      -Dlcms=enabled -Dexif=enabled -Dorc=enabled -Dzlib=enabled \
+ && ninja -C vips/build install && ldconfig
+# What an image takes over: the two libraries and their licences.
+RUN install -D -s -m 644 -t /out/usr/local/lib /usr/local/lib/libheif.so.1 /usr/local/lib/libvips.so.42 \
+ && install -D -m 644 heif/debian/copyright /out/usr/share/doc/libheif1/copyright \
+ && install -D -m 644 vips/debian/copyright /out/usr/share/doc/libvips42/copyright
+
+FROM vips AS build
+WORKDIR /src/imageflow
+COPY . .
+ARG GOPROXY
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go build -trimpath -ldflags '-s -w' -o /out/imageflow ./cmd/imageflow
+# The authorities that Debian trusts, not those that the building machine adds.
+RUN mkdir -p /out/etc/ssl/certs \
+ && cat /usr/share/ca-certificates/mozilla/*.crt >/out/etc/ssl/certs/ca-certificates.crt
+
+FROM vips AS test
+WORKDIR /src/imageflow
+COPY . .
+ARG GOPROXY
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go test ./internal/imaging
+
+# The other libraries come as packages, so that scanners see them. Running the
+# binary once proves that none is missing.
+FROM ${DEBIAN_IMAGE} AS runtime
+ARG DEBIAN_FRONTEND=noninteractive
+COPY --from=build /out/ /
+RUN apt-get update -q \
+ && apt-get install -q -y --no-install-recommends \
+      libaom3 libexif12 libexpat1 libglib2.0-0 libjpeg62-turbo liblcms2-2 \
+      liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log \
+ && ldconfig && /imageflow --help >/dev/null
+# One thread a picture, as many pictures as cores; two arenas, or glibc keeps
+# freed pixels in one for each thread; pictures that fit the admission budget
+# stay in memory, for the root is read-only; no plain text between the logs.
+ENV VIPS_CONCURRENCY=1 MALLOC_ARENA_MAX=2 VIPS_DISC_THRESHOLD=1g VIPS_WARNING=1
+WORKDIR /
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/imageflow"]
+LABEL org.opencontainers.image.title=ImageFlow \
+      org.opencontainers.image.description="Pictures resized, searched for objects and filtered, by resident processors"
+
+FROM ${GO_IMAGE} AS onnxruntime
+ARG ORT_VERSION=1.24.3
+ARG ORT_SHA256=aa1bb5fa261ea68de05dd53efbba210cd7adf2d2850f4c3a201054c74cc78040
+ARG ORT_URL=https://registry.npmjs.org/onnxruntime-node/-/onnxruntime-node-${ORT_VERSION}.tgz
+WORKDIR /src
+RUN curl -fsSL --retry 3 -o package.tgz "${ORT_URL}" \
+ && echo "${ORT_SHA256}  package.tgz" | sha256sum --check --quiet \
+ && tar xzf package.tgz --strip-components=1 && rm package.tgz \
+ && arch=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/') \
+ && install -D -m 644 -t /out/usr/lib "bin/napi-v6/linux/${arch}/libonnxruntime.so.1"
+
+FROM runtime AS with-onnxruntime
+COPY --from=onnxruntime /out/ /
+COPY functions/detect/model/repository/ /models/
+
+# ONNX Runtime for CUDA 12 and cuDNN 9, as PyPI carries it.
+FROM ${GO_IMAGE} AS onnxruntime-cuda
+ARG DEBIAN_FRONTEND=noninteractive
+ARG ORT_GPU_VERSION=1.24.4
+ARG ORT_GPU_SHA256=eb0e38f0c1ef3b76ae0081c8e51eed20dd8925aa916f0fc6f9b8b17d05610e99
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends python3-pip unzip \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+RUN echo "onnxruntime-gpu==${ORT_GPU_VERSION} --hash=sha256:${ORT_GPU_SHA256}" >requirements.txt \
+ && pip download -q --no-deps --require-hashes --only-binary :all: \
+      --python-version 3.12 --platform manylinux_2_28_x86_64 -r requirements.txt \
+ && unzip -q ./*.whl && rm ./*.whl \
+ && install -D -m 644 "onnxruntime/capi/libonnxruntime.so.${ORT_GPU_VERSION}" /out/usr/lib/libonnxruntime.so.1 \
+ && install -m 644 -t /out/usr/lib onnxruntime/capi/libonnxruntime_providers_shared.so \
+      onnxruntime/capi/libonnxruntime_providers_cuda.so
+
+# Of NVIDIA's image only the libraries that ONNX Runtime loads: all of Debian's
+# stay as they are in detect.
+FROM ${CUDA_IMAGE} AS cuda
+WORKDIR /out/usr/local/lib/cuda
+RUN find -L /usr/local/cuda/lib64 /usr/lib/x86_64-linux-gnu -maxdepth 1 -regextype posix-extended \
+      -regex '.*/lib(cudart|cublas|cublasLt|cufft|curand|nvrtc|nvrtc-builtins|nvJitLink|cudnn|cudnn_.*)\.so\..*' \
+      -exec cp -a {} . \; \
+ && mkdir -p /out/etc/ld.so.conf.d && echo /usr/local/lib/cuda >/out/etc/ld.so.conf.d/cuda.conf
+
+FROM runtime AS with-cuda
+USER 0
+COPY --from=cuda /out/ /
+COPY --from=onnxruntime-cuda /out/ /
+RUN ldconfig && ! ldd /usr/lib/libonnxruntime_providers_cuda.so | grep 'not found'
+COPY functions/detect/model/repository/ /models/
+# What NVIDIA's runtime mounts of the driver; which GPU is the device plugin's.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER 65532:65532
+
+# The images are stages without a step, for buildah leaves --label out where it
+# has a stage's last step in its cache.
+FROM with-cuda AS detect-cuda
+FROM with-onnxruntime AS detect
+FROM runtime AS plain

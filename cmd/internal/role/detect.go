@@ -1,0 +1,95 @@
+package role
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"imageflow.dev/functions/detect"
+	"imageflow.dev/internal/inference"
+)
+
+// The backends that run models.
+const (
+	onnxRuntime = "onnxruntime"
+	triton      = "triton"
+)
+
+// DetectConfig is the environment of detect.
+type DetectConfig struct {
+	ProcessorConfig
+	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"what runs models: onnxruntime or triton; empty means triton where TRITON_GRPC_URL is set, else onnxruntime"`
+	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model meant where a request names none"`
+	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder of models: <name>/<version>/model.onnx"`
+	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: its shared library"`
+	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: what it runs on: cpu or cuda"`
+	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads within one run of a model"`
+	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port, or grpc://host:port, of its gRPC service"`
+	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: how long a call to it may take"`
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *DetectConfig) Validate() error {
+	errs := []error{
+		c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1), atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
+	}
+	if c.Provider != inference.CPU && c.Provider != inference.CUDA {
+		errs = append(errs, fmt.Errorf("ONNXRUNTIME_PROVIDER is %q but must be cpu or cuda", c.Provider))
+	}
+	if b := c.backend(); b != onnxRuntime && b != triton {
+		errs = append(errs, fmt.Errorf("INFERENCE_BACKEND is %q but must be onnxruntime or triton", c.Backend))
+	}
+	if host, port, err := net.SplitHostPort(c.tritonAddress()); c.TritonURL != "" && (err != nil || host == "" || port == "") {
+		errs = append(errs, fmt.Errorf("TRITON_GRPC_URL is %q but must be host:port", c.TritonURL))
+	}
+	if c.backend() == triton {
+		errs = append(errs, required("TRITON_GRPC_URL", c.TritonURL))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *DetectConfig) backend() string {
+	switch {
+	case c.Backend != "":
+		return c.Backend
+	case c.TritonURL != "":
+		return triton
+	}
+	return onnxRuntime
+}
+
+func (c *DetectConfig) tritonAddress() string { return strings.TrimPrefix(c.TritonURL, "grpc://") }
+
+func listenDetect(ctx context.Context, c *DetectConfig) (Process, error) {
+	detector, err := c.detector(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return processor(c.ProcessorConfig, detector)
+}
+
+// detector returns the processor over the models of the backend. Those of Triton
+// may come later: until then it lives and answers that it is unavailable.
+func (c *DetectConfig) detector(ctx context.Context) (detect.Processor, error) {
+	if c.backend() == triton {
+		models, err := inference.Dial(c.tritonAddress(), c.TritonTimeout)
+		if err != nil {
+			return detect.Processor{}, err
+		}
+		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		if err := models.Ready(soon); err != nil {
+			slog.WarnContext(ctx, "Triton is not ready; detection is unavailable until it is", "error", err)
+		}
+		return detect.New(ctx, models, c.DefaultModel)
+	}
+	models, err := inference.Open(c.ModelRepository, inference.Options{Library: c.Library, Provider: c.Provider, Threads: c.Threads})
+	if err != nil {
+		return detect.Processor{}, err
+	}
+	return detect.New(ctx, models, c.DefaultModel, models.Names()...)
+}

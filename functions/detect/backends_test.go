@@ -1,0 +1,151 @@
+package detect_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/detect"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/inference"
+	"imageflow.dev/test/onnx"
+	"imageflow.dev/test/triton"
+)
+
+// onTriton returns the processor over the models of a server, which may be
+// started later.
+func onTriton(t testing.TB, server *triton.Server, defaultModel string) detect.Processor {
+	t.Helper()
+	r, err := inference.Dial(server.Address, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	p, err := detect.New(t.Context(), r, defaultModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestBackendsDetectTheSame: the demo model, as it is, finds the same on both.
+func TestBackendsDetectTheSame(t *testing.T) {
+	server := triton.New(t, filepath.Join("model", "repository"))
+	server.Start()
+	here, there := demo(t), onTriton(t, server, "yolo")
+	for _, s := range heldOut(t) {
+		r := &request{ConfidenceThreshold: 0.1}
+		want, got := seen(t, here, s.data, r), seen(t, there, s.data, r)
+		if !slices.Equal(lines(got), lines(want)) || len(lines(want)) == 0 {
+			t.Errorf("%s: got %q, want %q", s.File, lines(got), lines(want))
+		}
+		if got.GetMetadata().GetModelName() != "yolo" || got.GetMetadata().GetModelVersion() != want.GetMetadata().GetModelVersion() {
+			t.Errorf("%s: got %v, want version %s of yolo", s.File, got.GetMetadata(), want.GetMetadata().GetModelVersion())
+		}
+	}
+}
+
+// kindOf is the kind of an error of a processor.
+func kindOf(err error) string {
+	if err == nil {
+		return "none"
+	}
+	return functions.AsError(err).Kind.String()
+}
+
+// TestTritonComesAndGoes: until a server answers, and while it does not, detect
+// is unavailable; then it detects with what is there.
+func TestTritonComesAndGoes(t *testing.T) {
+	dir := t.TempDir()
+	cat := onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata())
+	triton.Save(t, cat, dir, "m", "1")
+	triton.Save(t, onnx.Always([]int64{1, 7}, onnx.Tensor{Shape: []int64{1}, Data: []float32{1}}, nil), dir, "other", "1")
+	server := triton.New(t, dir)
+	p := onTriton(t, server, "m")
+	apply := func(model string) (*response, error) {
+		r := &request{ModelName: model}
+		if err := p.Check(r); err != nil {
+			return nil, err
+		}
+		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, side, side), Request: r, Format: imaging.PNG})
+		return resp, err
+	}
+	want := func(kind, model string) *response {
+		t.Helper()
+		resp, err := apply(model)
+		if got := kindOf(err); got != kind {
+			t.Errorf("model %q: %s (%v), want %s", model, got, err, kind)
+		}
+		return resp
+	}
+	recover := func() *response {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; {
+			resp, err := apply("")
+			if kindOf(err) != "unavailable" || time.Now().After(deadline) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return resp
+			}
+		}
+	}
+	want("unavailable", "")
+	if _, err := p.Variant(t.Context(), &request{}); kindOf(err) != "unavailable" {
+		t.Errorf("variant: %v, want it unavailable", err)
+	}
+	server.Start()
+	expect(t, recover(), "cat/0 0.90: 10.0 20.0 30.0 50.0")
+	want("not found", "none")
+	want("internal", "other")
+
+	server.Stop()
+	want("unavailable", "")
+	dog := onnx.Always(input, endToEnd(object{8, 8, 24, 24, []float32{0.1, 0.8}}), metadata("names", "{0: 'fish', 1: 'bird'}"))
+	triton.Save(t, dog, dir, "m", "2")
+	server.Start()
+	expect(t, recover(), "bird/1 0.80: 8.0 8.0 24.0 24.0")
+	if variant, err := p.Variant(t.Context(), &request{}); err != nil || variant != "m/2" {
+		t.Errorf("variant %q, %v, want m/2", variant, err)
+	}
+}
+
+// replaced is a repository that has had its model replaced since it gave it out.
+type replaced struct {
+	inference.Repository
+	asked int
+}
+
+// Model gives out the old model once.
+func (r *replaced) Model(ctx context.Context, name string) (inference.Model, error) {
+	m, err := r.Repository.Model(ctx, name)
+	if r.asked++; r.asked == 1 {
+		return gone{m}, err
+	}
+	return m, err
+}
+
+type gone struct{ inference.Model }
+
+func (gone) Infer(context.Context, inference.Tensor, func([]inference.Tensor) error) error {
+	return inference.ErrChanged
+}
+
+// TestReplacedMeanwhile: a request that meets a replacement is done with the new
+// model.
+func TestReplacedMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	triton.Save(t, onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata()), dir, "m", "1")
+	p, err := detect.New(t.Context(), &replaced{Repository: repository(t, dir)}, "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, side, side), Request: &request{}, Format: imaging.PNG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, resp, "cat/0 0.90: 10.0 20.0 30.0 50.0")
+}

@@ -1,0 +1,178 @@
+package inference_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"imageflow.dev/internal/inference"
+	kserve "imageflow.dev/proto/inference"
+)
+
+// scripted is a server that a test has say what Triton says rarely. It has the
+// model "m", from x to y.
+type scripted struct {
+	kserve.UnimplementedGRPCInferenceServiceServer
+	unready  bool
+	metadata func(*kserve.ModelMetadataResponse) error
+	infer    func(ctx context.Context, call int64, r *kserve.ModelInferResponse) error
+	calls    atomic.Int64
+}
+
+func (s *scripted) ServerReady(context.Context, *kserve.ServerReadyRequest) (*kserve.ServerReadyResponse, error) {
+	return &kserve.ServerReadyResponse{Ready: !s.unready}, nil
+}
+
+func (s *scripted) ModelMetadata(context.Context, *kserve.ModelMetadataRequest) (*kserve.ModelMetadataResponse, error) {
+	type tensor = kserve.ModelMetadataResponse_TensorMetadata
+	r := &kserve.ModelMetadataResponse{
+		Name: "m", Versions: []string{"9", "10"},
+		Inputs:  []*tensor{{Name: "x", Datatype: "FP32", Shape: []int64{2}}},
+		Outputs: []*tensor{{Name: "y", Datatype: "FP32", Shape: []int64{1}}},
+	}
+	if s.metadata == nil {
+		return r, nil
+	}
+	return r, s.metadata(r)
+}
+
+func (s *scripted) ModelInfer(ctx context.Context, _ *kserve.ModelInferRequest) (*kserve.ModelInferResponse, error) {
+	r := &kserve.ModelInferResponse{
+		ModelName: "m", ModelVersion: "10",
+		Outputs:           []*kserve.ModelInferResponse_InferOutputTensor{{Name: "y", Datatype: "FP32", Shape: []int64{1}}},
+		RawOutputContents: [][]byte{{0, 0, 0x80, 0x3f}}, // 1
+	}
+	call := s.calls.Add(1)
+	if s.infer == nil {
+		return r, nil
+	}
+	return r, s.infer(ctx, call, r)
+}
+
+// dial serves the script; calls to it may take the limit.
+func (s *scripted) dial(t *testing.T, limit time.Duration) *inference.Triton {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	kserve.RegisterGRPCInferenceServiceServer(server, s)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	r, err := inference.Dial(listener.Addr().String(), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// TestProtocol: a server that has no ModelConfig will do, of its versions the
+// highest number is the one.
+func TestProtocol(t *testing.T) {
+	m := modelOf(t, (&scripted{}).dial(t, soon), "m")
+	if info := m.Info(); info.Version != "10" || len(info.Metadata) != 0 {
+		t.Errorf("got %+v, want version 10 without metadata", info)
+	}
+	err := m.Infer(t.Context(), numbers(2), func(outputs []inference.Tensor) error {
+		if outputs[0].Data[0] != 1 {
+			t.Errorf("got %v, want 1", outputs)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRetriesOnlyWhatIsUnavailable(t *testing.T) {
+	for code, want := range map[codes.Code]struct {
+		calls       int64
+		unavailable bool
+	}{
+		codes.Unavailable: {3, true}, codes.Canceled: {1, true}, codes.DeadlineExceeded: {1, true},
+		codes.Internal: {1, false}, codes.InvalidArgument: {1, false}, codes.ResourceExhausted: {1, false}, codes.NotFound: {1, false},
+	} {
+		s := &scripted{infer: func(context.Context, int64, *kserve.ModelInferResponse) error { return status.Error(code, "scripted") }}
+		m := modelOf(t, s.dial(t, soon), "m")
+		err := m.Infer(t.Context(), numbers(2), nil)
+		if got := errors.Is(err, inference.ErrUnavailable); err == nil || got != want.unavailable || s.calls.Load() != want.calls {
+			t.Errorf("%v: %v after %d calls, want unavailable %t after %d", code, err, s.calls.Load(), want.unavailable, want.calls)
+		}
+	}
+	s := &scripted{infer: func(_ context.Context, call int64, _ *kserve.ModelInferResponse) error {
+		if call < 3 {
+			return status.Error(codes.Unavailable, "scripted")
+		}
+		return nil
+	}}
+	if err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), func([]inference.Tensor) error { return nil }); err != nil {
+		t.Errorf("answered at the third try: %v", err)
+	}
+}
+
+// TestHangingServer: a call ends without the caller's doing, as unavailable.
+func TestHangingServer(t *testing.T) {
+	s := &scripted{infer: func(ctx context.Context, _ int64, _ *kserve.ModelInferResponse) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	err := modelOf(t, s.dial(t, time.Second), "m").Infer(t.Context(), numbers(2), nil)
+	if !errors.Is(err, inference.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "within 1s") {
+		t.Errorf("got %v, want it unavailable, naming the limit", err)
+	}
+}
+
+// TestNotThereYet: a server that is loading its models has not got them yet.
+func TestNotThereYet(t *testing.T) {
+	s := &scripted{unready: true, metadata: func(*kserve.ModelMetadataResponse) error { return status.Error(codes.NotFound, "scripted") }}
+	if _, err := s.dial(t, soon).Model(t.Context(), "m"); !errors.Is(err, inference.ErrUnavailable) || errors.Is(err, inference.ErrNotFound) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+}
+
+func TestWrongDescriptionsRefused(t *testing.T) {
+	for want, spoil := range map[string]func(*kserve.ModelMetadataResponse){
+		"one input of FP32":       func(r *kserve.ModelMetadataResponse) { r.Inputs[0].Datatype = "UINT8" },
+		"must have one input":     func(r *kserve.ModelMetadataResponse) { r.Inputs = append(r.Inputs, r.Inputs[0]) },
+		"outputs must be of FP32": func(r *kserve.ModelMetadataResponse) { r.Outputs[0].Datatype = "FP16" },
+		"no output":               func(r *kserve.ModelMetadataResponse) { r.Outputs = nil },
+	} {
+		s := &scripted{metadata: func(r *kserve.ModelMetadataResponse) error { spoil(r); return nil }}
+		_, err := s.dial(t, soon).Model(t.Context(), "m")
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"m"`) {
+			t.Errorf("got %v, want m and %q named", err, want)
+		}
+	}
+}
+
+// TestWrongAnswersRefused: nothing of an answer is used that contradicts itself.
+func TestWrongAnswersRefused(t *testing.T) {
+	for want, spoil := range map[string]func(*kserve.ModelInferResponse){
+		"of shape [2] has 4 bytes":             func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{2} },
+		"of shape [-1 -1] has 4 bytes":         func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{-1, -1} },
+		"of shape [4294967297 4294967297] has": func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{1<<32 + 1, 1<<32 + 1} },
+		"is of FP16":                           func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
+		`"y" is missing, or not raw`:           func(r *kserve.ModelInferResponse) { r.RawOutputContents = nil },
+		`"y" is missing`:                       func(r *kserve.ModelInferResponse) { r.Outputs[0].Name = "z" },
+		`version "9" ran, not "10"`:            func(r *kserve.ModelInferResponse) { r.ModelVersion = "9" },
+	} {
+		s := &scripted{infer: func(_ context.Context, _ int64, r *kserve.ModelInferResponse) error { spoil(r); return nil }}
+		err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), func([]inference.Tensor) error {
+			t.Errorf("%s: it was used", want)
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"m"`) {
+			t.Errorf("got %v, want m and %q named", err, want)
+		}
+	}
+}

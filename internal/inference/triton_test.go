@@ -1,0 +1,165 @@
+package inference_test
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"imageflow.dev/internal/inference"
+	"imageflow.dev/test/triton"
+)
+
+// soon is how long what comes by itself may take.
+const soon = time.Minute
+
+// eventually wants the models of a server to run, at last.
+func eventually(t *testing.T, r inference.Repository, name string) inference.Model {
+	t.Helper()
+	for deadline := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
+		m, err := r.Model(t.Context(), name)
+		if err == nil {
+			err = m.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return nil })
+		}
+		if err == nil {
+			return m
+		}
+		if !errors.Is(err, inference.ErrUnavailable) {
+			t.Fatalf("got %v, want nothing but ErrUnavailable until it runs", err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not recover: %v", err)
+		}
+	}
+}
+
+// TestTritonDownAtStart: the server may come later than its client.
+func TestTritonDownAtStart(t *testing.T) {
+	dir := t.TempDir()
+	triton.Save(t, echo(3), dir, "echo", "1")
+	server := triton.New(t, dir)
+	r := dial(t, server.Address)
+	if err := r.Ready(t.Context()); !errors.Is(err, inference.ErrUnavailable) {
+		t.Errorf("ready: %v, want ErrUnavailable", err)
+	}
+	if _, err := r.Model(t.Context(), "echo"); !errors.Is(err, inference.ErrUnavailable) {
+		t.Errorf("model: %v, want ErrUnavailable", err)
+	}
+	server.Start()
+	eventually(t, r, "echo")
+	if err := r.Ready(t.Context()); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+}
+
+// TestTritonStoppedUnderLoad: every call succeeds or says that it is worth
+// another try, and they succeed again by themselves.
+func TestTritonStoppedUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	triton.Save(t, echo(3), dir, "echo", "1")
+	server := triton.New(t, dir)
+	server.Start()
+	r := dial(t, server.Address)
+	var right, unavailable atomic.Int64
+	done := make(chan struct{})
+	var load sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				m, err := r.Model(t.Context(), "echo")
+				if err == nil {
+					err = m.Infer(t.Context(), numbers(64, 3), func([]inference.Tensor) error { return nil })
+				}
+				switch {
+				case err == nil:
+					right.Add(1)
+				case errors.Is(err, inference.ErrUnavailable):
+					unavailable.Add(1)
+				default:
+					t.Errorf("got %v, want ErrUnavailable", err)
+					return
+				}
+			}
+		})
+	}
+	more := func(counter *atomic.Int64) {
+		t.Helper()
+		before := counter.Load()
+		for deadline := time.Now().Add(soon); counter.Load() < before+10; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) || t.Failed() {
+				t.Errorf("%d succeeded, %d unavailable", right.Load(), unavailable.Load())
+				return
+			}
+		}
+	}
+	more(&right)
+	server.Stop()
+	more(&unavailable)
+	server.Start()
+	more(&right)
+	close(done)
+	load.Wait()
+}
+
+// TestTritonChangesModel: what was learned of a model is learned again when
+// another version answers.
+func TestTritonChangesModel(t *testing.T) {
+	dir := t.TempDir()
+	first, second := echo(3), echo(3)
+	first.Metadata, second.Metadata = map[string]string{"names": "old"}, map[string]string{"names": "new"}
+	triton.Save(t, first, dir, "echo", "1")
+	server := triton.New(t, dir)
+	server.Start()
+	r := dial(t, server.Address)
+	old := eventually(t, r, "echo")
+	server.Stop()
+	triton.Save(t, second, dir, "echo", "2")
+	server.Start()
+	for deadline := time.Now().Add(soon); ; {
+		err := old.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error {
+			t.Error("a run of another version than the one described was used")
+			return nil
+		})
+		if errors.Is(err, inference.ErrChanged) {
+			break
+		}
+		if !errors.Is(err, inference.ErrUnavailable) || time.Now().After(deadline) {
+			t.Fatalf("got %v, want ErrChanged", err)
+		}
+	}
+	m := modelOf(t, r, "echo")
+	if info := m.Info(); m == old || info.Version != "2" || info.Metadata["names"] != "new" {
+		t.Errorf("got %+v, want version 2 and its metadata", info)
+	}
+	eventually(t, r, "echo")
+}
+
+// TestTritonBigOutput gets more than grpc's 4 MiB, in place.
+func TestTritonBigOutput(t *testing.T) {
+	const n = 3 << 20 // 12 MiB of float32
+	dir := t.TempDir()
+	triton.Save(t, echo(n), dir, "echo", "1")
+	server := triton.New(t, dir)
+	server.Start()
+	input := numbers(1, n)
+	for i := range input.Data {
+		input.Data[i] = float32(i)
+	}
+	m := modelOf(t, dial(t, server.Address), "echo")
+	err := m.Infer(t.Context(), input, func(outputs []inference.Tensor) error {
+		if !slices.Equal(outputs[0].Data, input.Data) {
+			t.Error("the output is not the input")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

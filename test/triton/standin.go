@@ -1,0 +1,141 @@
+package triton
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/prototext"
+
+	"imageflow.dev/internal/inference"
+	kserve "imageflow.dev/proto/inference"
+)
+
+// standIn answers as Triton does for what the tests ask; like Triton it tells
+// clients nothing of an ONNX file's metadata.
+type standIn struct {
+	kserve.UnimplementedGRPCInferenceServiceServer
+	repository string
+	models     *inference.Folder
+}
+
+func startStandIn(address, repository string) (stop func(), err error) {
+	models, err := inference.Open(repository, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(1 << 30))
+	kserve.RegisterGRPCInferenceServiceServer(server, &standIn{repository: repository, models: models})
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	return func() {
+		server.Stop()
+		<-ended
+	}, nil
+}
+
+func (s *standIn) ServerLive(context.Context, *kserve.ServerLiveRequest) (*kserve.ServerLiveResponse, error) {
+	return &kserve.ServerLiveResponse{Live: true}, nil
+}
+
+func (s *standIn) ServerReady(context.Context, *kserve.ServerReadyRequest) (*kserve.ServerReadyResponse, error) {
+	return &kserve.ServerReadyResponse{Ready: true}, nil
+}
+
+func (s *standIn) ModelReady(ctx context.Context, r *kserve.ModelReadyRequest) (*kserve.ModelReadyResponse, error) {
+	_, err := s.model(ctx, r.GetName(), r.GetVersion())
+	return &kserve.ModelReadyResponse{Ready: err == nil}, nil
+}
+
+func (s *standIn) ModelMetadata(ctx context.Context, r *kserve.ModelMetadataRequest) (*kserve.ModelMetadataResponse, error) {
+	m, err := s.model(ctx, r.GetName(), r.GetVersion())
+	if err != nil {
+		return nil, err
+	}
+	type tensor = kserve.ModelMetadataResponse_TensorMetadata
+	info := m.Info()
+	resp := &kserve.ModelMetadataResponse{
+		Name: info.Name, Versions: []string{info.Version}, Platform: "stand-in",
+		Inputs: []*tensor{{Name: info.InputName, Datatype: "FP32", Shape: info.Input}},
+	}
+	for i, name := range info.OutputNames {
+		resp.Outputs = append(resp.Outputs, &tensor{Name: name, Datatype: "FP32", Shape: info.Outputs[i]})
+	}
+	return resp, nil
+}
+
+func (s *standIn) ModelConfig(ctx context.Context, r *kserve.ModelConfigRequest) (*kserve.ModelConfigResponse, error) {
+	if _, err := s.model(ctx, r.GetName(), r.GetVersion()); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(s.repository, r.GetName(), "config.pbtxt"))
+	if err != nil {
+		return nil, err
+	}
+	config := &kserve.ModelConfig{}
+	return &kserve.ModelConfigResponse{Config: config}, prototext.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, config)
+}
+
+func (s *standIn) ModelInfer(ctx context.Context, r *kserve.ModelInferRequest) (*kserve.ModelInferResponse, error) {
+	m, err := s.model(ctx, r.GetModelName(), r.GetModelVersion())
+	if err != nil {
+		return nil, err
+	}
+	input, err := tensor(m.Info(), r)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	resp := &kserve.ModelInferResponse{ModelName: m.Info().Name, ModelVersion: m.Info().Version}
+	return resp, m.Infer(ctx, input, func(outputs []inference.Tensor) error {
+		for i, out := range outputs {
+			raw, err := binary.Append(nil, binary.LittleEndian, out.Data)
+			if err != nil {
+				return err
+			}
+			resp.Outputs = append(resp.Outputs, &kserve.ModelInferResponse_InferOutputTensor{
+				Name: m.Info().OutputNames[i], Datatype: "FP32", Shape: out.Shape,
+			})
+			resp.RawOutputContents = append(resp.RawOutputContents, raw)
+		}
+		return nil
+	})
+}
+
+func (s *standIn) model(ctx context.Context, name, version string) (inference.Model, error) {
+	m, err := s.models.Model(ctx, name)
+	if err != nil || version != "" && version != m.Info().Version {
+		return nil, status.Errorf(codes.NotFound, "Request for unknown model: '%s' is not found", name)
+	}
+	return m, nil
+}
+
+// tensor reads the one input of a request, and refuses what does not fit the
+// model's.
+func tensor(info inference.Info, r *kserve.ModelInferRequest) (inference.Tensor, error) {
+	if len(r.GetInputs()) != 1 || len(r.GetRawInputContents()) != 1 {
+		return inference.Tensor{}, errors.New("one input, raw, is wanted")
+	}
+	in, raw := r.GetInputs()[0], r.GetRawInputContents()[0]
+	n, fits := int64(1), len(in.GetShape()) == len(info.Input)
+	for i, dim := range in.GetShape() {
+		n *= dim
+		fits = fits && (dim == info.Input[i] || info.Input[i] == -1)
+	}
+	if in.GetName() != info.InputName || in.GetDatatype() != "FP32" || !fits || 4*n != int64(len(raw)) {
+		return inference.Tensor{}, fmt.Errorf("unexpected input %v of %d bytes: '%s' of %v was expected", in, len(raw), info.InputName, info.Input)
+	}
+	t := inference.Tensor{Shape: in.GetShape(), Data: make([]float32, n)}
+	_, err := binary.Decode(raw, binary.LittleEndian, t.Data)
+	return t, err
+}

@@ -1,0 +1,129 @@
+// Package triton serves models over Triton's protocol, for tests. Where
+// TRITON_HOME names what `make triton` has installed, that is Triton's own binary;
+// else it is a stand-in: the published protocol in front of ONNX Runtime.
+package triton
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	kserve "imageflow.dev/proto/inference"
+	"imageflow.dev/test/onnx"
+)
+
+// patience is how long a server may take to be ready.
+const patience = time.Minute
+
+// Server serves a repository at an address that stays the same while it stops
+// and starts.
+type Server struct {
+	Address    string
+	t          testing.TB
+	repository string
+	stop       func() // nil while it is stopped
+}
+
+// New returns a server of a repository, which has not been started; it ends with
+// the test. Every model needs a config.pbtxt.
+func New(t testing.TB, repository string) *Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	s := &Server{Address: listener.Addr().String(), t: t, repository: repository}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Start starts the server, which reads its repository, and waits until it and
+// its models are ready.
+func (s *Server) Start() {
+	s.t.Helper()
+	start := startStandIn
+	if home := os.Getenv("TRITON_HOME"); home != "" {
+		start = func(address, repository string) (func(), error) { return startBinary(s.t, home, address, repository) }
+	}
+	stop, err := start(s.Address, s.repository)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.stop = stop
+	if err := s.wait(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Stop ends the server at once, with the calls that it is at.
+func (s *Server) Stop() {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+}
+
+func (s *Server) wait() error {
+	conn, err := grpc.NewClient(s.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	client := kserve.NewGRPCInferenceServiceClient(conn)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := client.ServerLive(ctx, &kserve.ServerLiveRequest{}, grpc.WaitForReady(true)); err != nil {
+		return fmt.Errorf("Triton does not start: %w", err)
+	}
+	models, err := filepath.Glob(filepath.Join(s.repository, "*", "config.pbtxt"))
+	if err != nil {
+		return err
+	}
+	for _, file := range models {
+		name := filepath.Base(filepath.Dir(file))
+		for {
+			answer, err := client.ModelReady(ctx, &kserve.ModelReadyRequest{Name: name})
+			if err == nil && answer.GetReady() {
+				break
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("Triton's model %s does not get ready: %w", name, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// Save writes a version of a model to a repository, and what Triton must be told
+// of it: its metadata as parameters.
+func Save(t testing.TB, m onnx.Model, repository, name, version string) {
+	t.Helper()
+	if err := m.Save(repository, name, version, "model.onnx"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(repository, name, "config.pbtxt"), []byte(config(name, m)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func config(name string, m onnx.Model) string {
+	var b strings.Builder
+	dims := func(shape []int64) string { return strings.ReplaceAll(fmt.Sprint(shape), " ", ", ") }
+	fmt.Fprintf(&b, "name: %q\nbackend: \"onnxruntime\"\n", name)
+	fmt.Fprintf(&b, "input [ { name: \"input\" data_type: TYPE_FP32 dims: %s } ]\n", dims(m.Input))
+	fmt.Fprintf(&b, "output [ { name: \"output\" data_type: TYPE_FP32 dims: %s } ]\n", dims(m.Output))
+	for key, value := range m.Metadata {
+		fmt.Fprintf(&b, "parameters { key: %q value { string_value: %q } }\n", key, value)
+	}
+	return b.String()
+}
