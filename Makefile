@@ -210,6 +210,26 @@ image-archive: image ## write the images as docker archives into IMAGES_DIR
 		echo $$archive
 	done
 
+# What is deployed, and by which command an image archive reaches the nodes where
+# no registry does, such as ../shared/cluster/load-image.sh.
+OVERLAY ?= config/overlays/test
+LOAD ?=
+
+.PHONY: deploy
+deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and tell what is ready and what is missing
+	@$(if $(LOAD),$(LOAD) $(images:%=$(IMAGES_DIR)/%.tar))
+	kubectl patch configmap -n knative-serving config-features --patch-file config/cluster/config-features.yaml
+	if [ -x $(OVERLAY)/secrets.sh ]; then $(OVERLAY)/secrets.sh; fi
+	kubectl kustomize $(OVERLAY) | sed -E 's#(dev.local/imageflow[a-z-]*):dev$$#\1:$(TAG)#' | kubectl apply -f -
+	bin/imageflow doctor --wait 5m
+
+# The stories that need no system of their own, and what only a cluster shows.
+E2E := TestUploadBecomesThreeOutputs|TestWhatIsNoPictureFails|TestErrorTable|TestNineCallsByTheContract|TestWorkflowBodiesChain|TestBytesInBytesOut|TestEventIsAnsweredByTheNext|TestPipelines|TestUploadAndPictureBack|TestOutputsStartNoChain|TestOnCluster
+
+.PHONY: e2e
+e2e: setup ## run the stories on the cluster of kubectl's context; it empties the buckets there
+	go test ./test/scenario -count=1 -v -timeout 30m -races=false -cluster -run '^($(E2E))'
+
 .PHONY: clean
 clean: ## remove what was built here; the data of local mode stays
 	rm -rf bin .cache coverage.out

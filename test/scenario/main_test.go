@@ -161,9 +161,16 @@ type setup struct {
 	forgetful  bool // the store keeps no notification that was not taken
 }
 
-// local starts the whole system in one process.
+// local starts the whole system in one process. On a cluster it is the system
+// that is there, which is as usual.
 func local(t testing.TB, c setup) *system {
 	t.Helper()
+	if *onCluster {
+		if c.dir != "" || c.env != nil || c.flags != nil {
+			t.Fatal("this story needs a system of its own")
+		}
+		return cluster(t)
+	}
 	if c.dir == "" {
 		c.dir = t.TempDir()
 	}

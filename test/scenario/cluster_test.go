@@ -1,0 +1,56 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"os/exec"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// onCluster makes the same stories run on a deployment: `make e2e`. The test
+// must be where the cluster's own names are known, such as in a pod.
+var onCluster = flag.Bool("cluster", false, "run on the cluster of kubectl's context, and empty its buckets before each story")
+
+// namespace of the deployment.
+const namespace = "image-processing"
+
+// cluster is the system that runs there. It cannot be set up or restarted here.
+func cluster(t testing.TB) *system {
+	t.Helper()
+	s := &system{addresses: map[string]string{"s3": "minio-service.default.svc.cluster.local:9000"}}
+	for part, service := range serviceOf {
+		s.addresses[part] = service + "." + namespace + ".svc.cluster.local:80"
+	}
+	var secret struct{ Data map[string][]byte }
+	text := kubectl(t, "get", "secret", "minio-credentials", "--namespace", namespace, "--output", "json")
+	if err := json.Unmarshal([]byte(text), &secret); err != nil {
+		t.Fatal(err)
+	}
+	s.s3 = client(t, s.addresses["s3"], string(secret.Data["access-key"]), string(secret.Data["secret-key"]))
+	for _, name := range []string{bucket, "imageflow-dead-letters"} {
+		s.empty(t, name)
+	}
+	return s
+}
+
+// kubectl runs kubectl and returns what it prints.
+func kubectl(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("kubectl", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// empty removes all objects of a bucket.
+func (s *system) empty(t testing.TB, bucket string) {
+	t.Helper()
+	all := s.s3.ListObjects(context.Background(), bucket, minio.ListObjectsOptions{Recursive: true})
+	for failed := range s.s3.RemoveObjects(context.Background(), bucket, all, minio.RemoveObjectsOptions{}) {
+		t.Fatal(failed.Err)
+	}
+}
