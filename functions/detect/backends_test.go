@@ -101,6 +101,11 @@ func TestTritonComesAndGoes(t *testing.T) {
 	expect(t, recover(), "cat/0 0.90: 10.0 20.0 30.0 50.0")
 	want("not found", "none")
 	want("internal", "other")
+	// That the default is missing is not the fault of who asks for none.
+	r := &request{}
+	if _, err := onTriton(t, server, "none").Variant(t.Context(), r); kindOf(err) != "unavailable" {
+		t.Errorf("no default: %v, want it unavailable", err)
+	}
 
 	server.Stop()
 	want("unavailable", "")

@@ -140,6 +140,35 @@ func TestNotThereYet(t *testing.T) {
 	}
 }
 
+// TestLearnsAgain: a change shows without a run, a model that stays is the same
+// one, and one that goes is gone.
+func TestLearnsAgain(t *testing.T) {
+	var answer func(*kserve.ModelMetadataResponse) error
+	s := &scripted{metadata: func(r *kserve.ModelMetadataResponse) error { return answer(r) }}
+	version := func(v string) func(*kserve.ModelMetadataResponse) error {
+		return func(r *kserve.ModelMetadataResponse) error { r.Versions = []string{v}; return nil }
+	}
+	r := s.dial(t, soon)
+	answer = version("1")
+	first := modelOf(t, r, "m")
+	answer = version("2")
+	if modelOf(t, r, "m") != first {
+		t.Error("it was asked for again at once")
+	}
+	r.Keep(0)
+	second := modelOf(t, r, "m")
+	if second.Info().Version != "2" {
+		t.Errorf("got %+v, want version 2", second.Info())
+	}
+	if modelOf(t, r, "m") != second {
+		t.Error("the same model is another one")
+	}
+	answer = func(*kserve.ModelMetadataResponse) error { return status.Error(codes.NotFound, "scripted") }
+	if _, err := r.Model(t.Context(), "m"); !errors.Is(err, inference.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
 func TestWrongDescriptionsRefused(t *testing.T) {
 	for want, spoil := range map[string]func(*kserve.ModelMetadataResponse){
 		"one input of FP32":       func(r *kserve.ModelMetadataResponse) { r.Inputs[0].Datatype = "UINT8" },

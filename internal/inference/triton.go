@@ -24,8 +24,8 @@ import (
 const (
 	// maxResponse bounds what a run may give; YOLOv5 at 640 pixels gives 8.6 MB.
 	maxResponse = 64 << 20
-	// relearnAfter is how old a description may be when a model is asked for.
-	relearnAfter = 5 * time.Second
+	// fresh is how old a description may be when a model is asked for.
+	fresh = 5 * time.Second
 )
 
 // retries has calls that the server did not answer tried again: over what is
@@ -45,6 +45,7 @@ const retries = `{"methodConfig": [{
 type Triton struct {
 	address string
 	timeout time.Duration
+	fresh   time.Duration
 	conn    *grpc.ClientConn
 	client  kserve.GRPCInferenceServiceClient
 
@@ -75,7 +76,7 @@ func Dial(address string, timeout time.Duration) (*Triton, error) {
 		return nil, fmt.Errorf("Triton at %s: %w", address, err)
 	}
 	return &Triton{
-		address: address, timeout: timeout, conn: conn,
+		address: address, timeout: timeout, fresh: fresh, conn: conn,
 		client: kserve.NewGRPCInferenceServiceClient(conn), known: map[string]learned{},
 	}, nil
 }
@@ -121,7 +122,7 @@ func (t *Triton) recent(name string) *tritonModel {
 	if k.model == nil {
 		return nil
 	}
-	if time.Since(k.asked) > relearnAfter {
+	if time.Since(k.asked) > t.fresh {
 		t.known[name] = learned{k.model, time.Now()}
 		return nil
 	}

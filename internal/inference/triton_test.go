@@ -143,7 +143,7 @@ func TestTritonChangesModel(t *testing.T) {
 
 // TestTritonBigOutput gets more than grpc's 4 MiB, in place.
 func TestTritonBigOutput(t *testing.T) {
-	const n = 3 << 20 // 12 MiB of float32
+	const n = 5 << 18 // 5 MiB of float32
 	dir := t.TempDir()
 	triton.Save(t, echo(n), dir, "echo", "1")
 	server := triton.New(t, dir)

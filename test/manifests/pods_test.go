@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -83,7 +84,7 @@ func TestContainers(t *testing.T) {
 			if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
 				t.Errorf("%v: %s asks for %v", o, c.Name, c.Resources)
 			}
-			if strings.HasPrefix(t.Name(), t.Name()[:strings.Index(t.Name(), "/")]+"/overlay") && !pinned(c.Image) {
+			if strings.Contains(t.Name(), "/overlay") && !pinned(c.Image) {
 				t.Errorf("%v: the image of %s is %s", o, c.Name, c.Image)
 			}
 		}
@@ -166,11 +167,16 @@ func number(t *testing.T, c corev1.Container, variable string) int64 {
 	panic("unreachable")
 }
 
-// TestWhoOwnsTheGPU: one container or none, on a node that has one.
+// TestWhoOwnsTheGPU: one container or none, on a node that has one; and the model
+// runs where the GPU is.
 func TestWhoOwnsTheGPU(t *testing.T) {
-	for render, owner := range map[string]string{
-		"base": "detect", "triton-sidecar": "triton", "overlay production": "triton",
-		"cpu": "", "triton-elsewhere": "", "overlay test": "",
+	for render, want := range map[string]struct{ owner, runs string }{
+		"base":               {"detect", "ONNXRUNTIME_PROVIDER=cuda"},
+		"triton-sidecar":     {"triton", "INFERENCE_BACKEND=triton TRITON_GRPC_URL=localhost:8001"},
+		"overlay production": {"triton", "INFERENCE_BACKEND=triton TRITON_GRPC_URL=localhost:8001"},
+		"triton-elsewhere":   {"", "INFERENCE_BACKEND=triton TRITON_GRPC_URL=triton-service.default.svc.cluster.local:8001"},
+		"cpu":                {"", "ONNXRUNTIME_PROVIDER=cpu"},
+		"overlay test":       {"", "ONNXRUNTIME_PROVIDER=cpu"},
 	} {
 		s := service(t, find(t, render, "Service", "ai-detection-grpc-service"))
 		got, spec := "", s.Spec.Template.Spec
@@ -179,8 +185,17 @@ func TestWhoOwnsTheGPU(t *testing.T) {
 				got += c.Name
 			}
 		}
-		if pins := len(spec.NodeSelector) > 0 && len(spec.Tolerations) > 0; got != owner || pins != (owner != "") {
-			t.Errorf("%s: the GPU is of %q, and the pod is pinned: %v; want %q", render, got, pins, owner)
+		if pins := len(spec.NodeSelector) > 0 && len(spec.Tolerations) > 0; got != want.owner || pins != (want.owner != "") {
+			t.Errorf("%s: the GPU is of %q, and the pod is pinned: %v; want %q", render, got, pins, want.owner)
+		}
+		var runs []string
+		for _, e := range spec.Containers[0].Env {
+			if slices.Contains([]string{"INFERENCE_BACKEND", "ONNXRUNTIME_PROVIDER", "TRITON_GRPC_URL"}, e.Name) {
+				runs = append(runs, e.Name+"="+e.Value)
+			}
+		}
+		if got := strings.Join(runs, " "); got != want.runs {
+			t.Errorf("%s: the model runs by %q, want %q", render, got, want.runs)
 		}
 	}
 }
