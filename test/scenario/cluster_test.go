@@ -17,8 +17,19 @@ var onCluster = flag.Bool("cluster", false, "run on the cluster of kubectl's con
 // namespace of the deployment.
 const namespace = "image-processing"
 
-// cluster is the system that runs there. It cannot be set up or restarted here.
+// cluster is the system that runs there, with empty buckets. It cannot be set up
+// or restarted here.
 func cluster(t testing.TB) *system {
+	t.Helper()
+	s := connect(t)
+	for _, name := range []string{bucket, "imageflow-dead-letters"} {
+		s.empty(t, name)
+	}
+	return s
+}
+
+// connect finds the system that runs there.
+func connect(t testing.TB) *system {
 	t.Helper()
 	s := &system{addresses: map[string]string{"s3": "minio-service.default.svc.cluster.local:9000"}}
 	for part, service := range serviceOf {
@@ -30,9 +41,6 @@ func cluster(t testing.TB) *system {
 		t.Fatal(err)
 	}
 	s.s3 = client(t, s.addresses["s3"], string(secret.Data["access-key"]), string(secret.Data["secret-key"]))
-	for _, name := range []string{bucket, "imageflow-dead-letters"} {
-		s.empty(t, name)
-	}
 	return s
 }
 

@@ -114,6 +114,11 @@ func (s *system) size(t testing.TB, key string) image.Point {
 // keys lists what lies under a prefix.
 func (s *system) keys(t testing.TB, prefix string) []string {
 	t.Helper()
+	return s.keysOf(t, bucket, prefix)
+}
+
+func (s *system) keysOf(t testing.TB, bucket, prefix string) []string {
+	t.Helper()
 	var keys []string
 	for o := range s.s3.ListObjects(context.Background(), bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
 		if o.Err != nil {
