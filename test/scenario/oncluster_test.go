@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
@@ -74,51 +74,67 @@ func TestOnClusterFromOutside(t *testing.T) {
 	}
 }
 
-// TestOnClusterFromInside calls the processors by their cluster-local names.
+// TestOnClusterFromInside calls the processors by their cluster-local names, from
+// the node, or wherever this runs, and from a pod.
 func TestOnClusterFromInside(t *testing.T) {
 	needsCluster(t)
 	s := connect(t)
-	run := placed(t, s)
 	file := contract(t)
 	for _, c := range services {
-		call := s.caller(t, file, c.part, c.service)
-		request := func(picture, execution string) string {
-			return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run, picture, run, execution, c.fields)
-		}
-		t.Run(c.part, func(t *testing.T) {
-			began := time.Now()
-			if _, err := call.unary(t, c.unary, request("in.jpg", "one")); err != nil {
-				t.Fatal(err)
+		for from, options := range map[string][]grpc.DialOption{"here": nil, "a pod": {fromPod(t)}} {
+			call := &caller{dial(t, "passthrough:///"+s.addresses[c.part], options...), file.Services().ByName(protoreflect.Name(c.service))}
+			run := placed(t, s)
+			request := func(picture, execution string) string {
+				return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run, picture, run, execution, c.fields)
 			}
-			t.Logf("unary: %v", time.Since(began).Round(time.Millisecond))
-			var requests []string
-			for i := range 200 {
-				requests = append(requests, request("in.jpg", fmt.Sprintf("many-%d", i)))
-			}
-			began = time.Now()
-			responses := call.stream(t, c.unary+"Stream", requests)
-			t.Logf("a stream of 200: %v", time.Since(began).Round(time.Millisecond))
-			if len(responses) != len(requests) {
-				t.Fatalf("%d responses", len(responses))
-			}
-			for i, r := range responses {
-				if key := field(r, "result", "output_image", "object_key").String(); key != fmt.Sprintf("%s/many-%d_%s.jpg", run, i, c.suffix) {
-					t.Errorf("item %d is %q", i, key)
+			t.Run(c.part+" from "+from, func(t *testing.T) {
+				began := time.Now()
+				if _, err := call.unary(t, c.unary, request("in.jpg", "one")); err != nil {
+					t.Fatal(err)
 				}
-			}
-		})
-		t.Run(c.part+" deadline", func(t *testing.T) {
-			path, m := call.method(c.unary)
-			endsInTime(t, c.part, func(ctx context.Context) error {
-				return call.conn.Invoke(ctx, path, message(t, m.Input(), request("big.png", c.part+"-late")), dynamicpb.NewMessage(m.Output()))
+				t.Logf("unary: %v", time.Since(began).Round(time.Millisecond))
+				call.streamsInOrder(t, c.unary+"Stream", c.suffix, run, request)
+				call.stops(t, c.unary, run, request)
 			})
-			awaitOutcome(t, run+"/"+c.part+"-late", "cancelled")
-		})
-		t.Run(c.part+" cancel", func(t *testing.T) {
-			call.cancelled(t, c.unary+"Stream", request("in.jpg", "before"), request("big.png", c.part+"-given-up"))
-			awaitOutcome(t, run+"/"+c.part+"-given-up", "cancelled")
-		})
+		}
 	}
+}
+
+// streamsInOrder has a stream of 200 answered.
+func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request func(picture, execution string) string) {
+	t.Helper()
+	var requests []string
+	for i := range 200 {
+		requests = append(requests, request("in.jpg", fmt.Sprintf("many-%d", i)))
+	}
+	began := time.Now()
+	responses := c.stream(t, name, requests)
+	t.Logf("a stream of 200: %v", time.Since(began).Round(time.Millisecond))
+	if len(responses) != len(requests) {
+		t.Fatalf("%d responses", len(responses))
+	}
+	for i, r := range responses {
+		if key := field(r, "result", "output_image", "object_key").String(); key != fmt.Sprintf("%s/many-%d_%s.jpg", run, i, suffix) {
+			t.Errorf("item %d is %q", i, key)
+		}
+	}
+}
+
+// stops has a call run into its deadline and a stream be given up, and the
+// processor end its work on both.
+func (c *caller) stops(t testing.TB, name, run string, request func(picture, execution string) string) {
+	t.Helper()
+	endsInTime(t, name, func(ctx context.Context) error {
+		path, m := c.method(name)
+		return c.conn.Invoke(ctx, path, message(t, m.Input(), request("big.png", "late")), dynamicpb.NewMessage(m.Output()))
+	})
+	awaitOutcome(t, run+"/late", "cancelled")
+	c.cancelled(t, name+"Stream", request("in.jpg", "before"), request("big.png", "given-up"))
+	awaitOutcome(t, run+"/given-up", "cancelled")
+	if _, err := c.unary(t, name, request("big.png", "whole")); err != nil {
+		t.Error(err)
+	}
+	awaitOutcome(t, run+"/whole", "done")
 }
 
 // placed puts a picture, and one that takes long, under a prefix of this run.
@@ -211,38 +227,5 @@ func TestOnClusterStreamsSpread(t *testing.T) {
 	t.Logf("jobs by pod: %v", counts)
 	if len(counts) != 2 {
 		t.Errorf("%d pods worked, want 2", len(counts))
-	}
-}
-
-// loggedJob is a line that a processor logs of a job.
-type loggedJob struct{ pod, Msg, Execution, Outcome string }
-
-// jobs are those of executions with the prefix that the selected pods log.
-func jobs(t testing.TB, selector, prefix string) (found []loggedJob) {
-	t.Helper()
-	for pod := range strings.FieldsSeq(kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", "name")) {
-		for line := range strings.Lines(kubectl(t, "logs", "-n", namespace, pod)) {
-			j := loggedJob{pod: pod}
-			if json.Unmarshal([]byte(line), &j) == nil && j.Msg == "job" && strings.HasPrefix(j.Execution, prefix) {
-				found = append(found, j)
-			}
-		}
-	}
-	return found
-}
-
-// awaitOutcome waits until the first processor that works on the execution logs
-// how it ended.
-func awaitOutcome(t testing.TB, execution, want string) {
-	t.Helper()
-	var ended []loggedJob
-	eventually(t, execution+" to end", func() bool {
-		ended = jobs(t, "app.kubernetes.io/component=processor", execution)
-		return len(ended) > 0
-	})
-	for _, j := range ended {
-		if j.Outcome != want {
-			t.Errorf("%s ended as %q, want %q", execution, j.Outcome, want)
-		}
 	}
 }
