@@ -95,6 +95,11 @@ func TestOnClusterFromInside(t *testing.T) {
 				t.Logf("unary: %v", time.Since(began).Round(time.Millisecond))
 				call.streamsInOrder(t, c.unary+"Stream", c.suffix, run, request)
 				call.stops(t, c.unary, run, request)
+				for _, name := range []string{"/late", "/given-up"} {
+					if keys := s.keys(t, run+name); len(keys) > 0 {
+						t.Errorf("written for nobody: %q", keys)
+					}
+				}
 			})
 		}
 	}
@@ -120,8 +125,9 @@ func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request 
 	}
 }
 
-// stops has a call run into its deadline and a stream be given up, and the
-// processor end its work on both.
+// stops has a call run into its deadline, and a stream be given up in the middle
+// of its pictures. The processor ends a picture that libvips is at, but drops what
+// comes after.
 func (c *caller) stops(t testing.TB, name, run string, request func(picture, execution string) string) {
 	t.Helper()
 	endsInTime(t, name, func(ctx context.Context) error {
@@ -129,12 +135,28 @@ func (c *caller) stops(t testing.TB, name, run string, request func(picture, exe
 		return c.conn.Invoke(ctx, path, message(t, m.Input(), request("big.png", "late")), dynamicpb.NewMessage(m.Output()))
 	})
 	awaitOutcome(t, run+"/late", "cancelled")
-	c.cancelled(t, name+"Stream", request("in.jpg", "before"), request("big.png", "given-up"))
-	awaitOutcome(t, run+"/given-up", "cancelled")
+	const pictures = 12
+	var requests []string
+	for i := range pictures {
+		requests = append(requests, request("big.png", fmt.Sprintf("given-up-%d", i)))
+	}
+	c.giveUp(t, name+"Stream", request("in.jpg", "before"), requests)
 	if _, err := c.unary(t, name, request("big.png", "whole")); err != nil {
 		t.Error(err)
 	}
-	awaitOutcome(t, run+"/whole", "done")
+	whole := awaitOutcome(t, run+"/whole", "done")
+	time.Sleep(time.Duration(whole[0].ApplyMS*pictures/2) * time.Millisecond) // in which two cores do all
+	begun, spent := 0, 0.0
+	for _, j := range awaitOutcome(t, run+"/given-up", "cancelled") {
+		if j.ApplyMS > 0 {
+			begun++
+			spent += j.ApplyMS
+		}
+	}
+	t.Logf("of %d pictures given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", pictures, begun, spent, whole[0].ApplyMS)
+	if begun > pictures/2 {
+		t.Errorf("%d of %d pictures were worked on for nobody", begun, pictures)
+	}
 }
 
 // placed puts a picture, and one that takes long, under a prefix of this run.
@@ -159,9 +181,9 @@ func endsInTime(t testing.TB, what string, call func(context.Context) error) {
 	t.Logf("%s: %v after a deadline of %v", what, time.Since(began).Round(time.Millisecond), allowed)
 }
 
-// cancelled gives a stream up once its first request is answered, in the middle
-// of the second.
-func (c *caller) cancelled(t testing.TB, name, first, second string) {
+// giveUp cancels a stream once its first request is answered, in the middle of
+// the others.
+func (c *caller) giveUp(t testing.TB, name, first string, others []string) {
 	t.Helper()
 	path, m := c.method(name)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -177,8 +199,10 @@ func (c *caller) cancelled(t testing.TB, name, first, second string) {
 	if err := stream.RecvMsg(answer); err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.SendMsg(message(t, m.Input(), second)); err != nil {
-		t.Fatal(err)
+	for _, r := range others {
+		if err := stream.SendMsg(message(t, m.Input(), r)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	time.AfterFunc(150*time.Millisecond, cancel)
 	if err := stream.RecvMsg(answer); status.Code(err) != codes.Canceled {

@@ -97,14 +97,15 @@ func fromPod(t testing.TB) grpc.DialOption {
 // loggedJob is a line that a processor logs of a job.
 type loggedJob struct {
 	pod, Msg, Execution, Outcome string
-	MS                           float64
+	ApplyMS                      float64 `json:"apply_ms"` // 0 when its picture was not begun
 }
 
 // jobs are those of executions with the prefix that the selected pods log.
 func jobs(t testing.TB, selector, prefix string) (found []loggedJob) {
 	t.Helper()
 	for pod := range strings.FieldsSeq(kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", "name")) {
-		for line := range strings.Lines(kubectl(t, "logs", "-n", namespace, pod)) {
+		log, _ := exec.Command("kubectl", "logs", "-n", namespace, pod).Output() // the pod may be gone by now
+		for line := range strings.Lines(string(log)) {
 			j := loggedJob{pod: pod}
 			if json.Unmarshal([]byte(line), &j) == nil && j.Msg == "job" && strings.HasPrefix(j.Execution, prefix) {
 				found = append(found, j)
@@ -114,19 +115,18 @@ func jobs(t testing.TB, selector, prefix string) (found []loggedJob) {
 	return found
 }
 
-// awaitOutcome waits until the first processor that works on the execution logs
-// how it ended.
-func awaitOutcome(t testing.TB, execution, want string) {
+// awaitOutcome waits until a processor logs an execution with the prefix, and
+// checks how all of them have ended.
+func awaitOutcome(t testing.TB, prefix, want string) (ended []loggedJob) {
 	t.Helper()
-	var ended []loggedJob
-	eventually(t, execution+" to end", func() bool {
-		ended = jobs(t, "app.kubernetes.io/component=processor", execution)
+	eventually(t, prefix+" to end", func() bool {
+		ended = jobs(t, "app.kubernetes.io/component=processor", prefix)
 		return len(ended) > 0
 	})
 	for _, j := range ended {
-		t.Logf("%s: %s after %.0f ms of work", execution, j.Outcome, j.MS)
 		if j.Outcome != want {
-			t.Errorf("%s ended as %q, want %q", execution, j.Outcome, want)
+			t.Errorf("%s ended as %q, want %q", j.Execution, j.Outcome, want)
 		}
 	}
+	return ended
 }
