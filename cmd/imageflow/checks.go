@@ -75,33 +75,32 @@ func (c *cluster) gpu(ctx context.Context) (string, *finding) {
 	if err := c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service=ai-detection-grpc-service"); err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
-	asks := slices.ContainsFunc(pods.Items, func(o object) bool {
-		for _, container := range o.Spec.Containers {
-			if container.Resources.Limits[gpuResource] != "" {
-				return true
-			}
-		}
-		return len(o.Spec.NodeSelector) > 0
-	})
-	if !asks {
+	asking := slices.DeleteFunc(pods.Items, func(pod object) bool { return !pod.asksForGPU() })
+	if len(asking) == 0 {
 		return "detect asks for none", nil
 	}
 	if err := c.get(ctx, &nodes, "nodes"); err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
-	having := 0
-	for _, node := range nodes.Items {
-		if n := node.Status.Allocatable[gpuResource]; n != "" && n != "0" {
-			having++
-		}
-	}
-	if having == 0 {
+	offering := slices.DeleteFunc(nodes.Items, func(node object) bool {
+		n := node.Status.Allocatable[gpuResource]
+		return n == "" || n == "0"
+	})
+	if len(offering) == 0 {
 		return "", &finding{
 			"detect asks for " + gpuResource + " and no node offers any, so its pod stays Pending",
 			"add a GPU node with NVIDIA's device plugin, or deploy with config/components/cpu or triton-elsewhere",
 		}
 	}
-	return fmt.Sprintf("%d node(s) offer %s", having, gpuResource), nil
+	for _, pod := range asking {
+		if !slices.ContainsFunc(offering, pod.selects) {
+			return "", &finding{
+				fmt.Sprintf("%d node(s) offer %s, but none has the labels that detect's pod is pinned to: %s", len(offering), gpuResource, labels(pod.Spec.NodeSelector)),
+				"kubectl label node NAME " + labels(pod.Spec.NodeSelector) + ", which NVIDIA's GPU feature discovery does by itself",
+			}
+		}
+	}
+	return fmt.Sprintf("%d node(s) offer %s", len(offering), gpuResource), nil
 }
 
 // services also tells why a Service's pods do not start, which Knative may take

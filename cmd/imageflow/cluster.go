@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -23,8 +24,8 @@ type cluster struct {
 // object is the part of any Kubernetes object that is looked at here.
 type object struct {
 	Metadata struct {
-		Name        string
-		Annotations map[string]string
+		Name                string
+		Annotations, Labels map[string]string
 	}
 	Data map[string]string
 	Spec struct {
@@ -77,6 +78,35 @@ func (o object) unready() string {
 	}
 	ready := o.Status.Conditions[i]
 	return strings.TrimSpace(strings.Join([]string{cmp.Or(ready.Reason, "not ready"), ready.Message}, " "))
+}
+
+// asksForGPU tells whether a container of the pod is to have a GPU.
+func (o object) asksForGPU() bool {
+	for _, container := range o.Spec.Containers {
+		if container.Resources.Limits[gpuResource] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// selects tells whether a pod's node selector allows the node.
+func (o object) selects(node object) bool {
+	for name, value := range o.Spec.NodeSelector {
+		if node.Metadata.Labels[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// labels writes them as kubectl label takes them.
+func labels(selector map[string]string) string {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(selector)) {
+		pairs = append(pairs, name+"="+selector[name])
+	}
+	return strings.Join(pairs, " ")
 }
 
 // allReady checks objects of a kind in the namespace: that the wanted ones are

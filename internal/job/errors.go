@@ -12,6 +12,13 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
+// ended tells whether an error is only the end of a job's context. The time-out
+// of a store or a backend is not: it is in the chain of an Unavailable.
+func ended(err error) bool {
+	var e *functions.Error
+	return !errors.As(err, &e) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+}
+
 // explain gives an error of the store its kind and words for the caller. limit is
 // what was read at most.
 func explain(err error, field string, at place, limit int64) error {

@@ -123,7 +123,7 @@ func (t *task[Req, Resp]) outcome(err error) string {
 	switch {
 	case errors.Is(err, ErrSuperseded):
 		return "superseded"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case ended(err):
 		return "cancelled"
 	case err != nil:
 		return functions.AsError(err).Kind.String()

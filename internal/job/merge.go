@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -22,8 +21,7 @@ func (r *Runner[Req, Resp]) merge(ctx context.Context, req Req, patience Patienc
 		case <-ctx.Done():
 			return resp, ctx.Err()
 		case got := <-shared:
-			cut := errors.Is(got.Err, context.Canceled) || errors.Is(got.Err, context.DeadlineExceeded)
-			if cut && ctx.Err() == nil {
+			if ended(got.Err) && ctx.Err() == nil {
 				continue // the end was of the one who had begun the run
 			}
 			return got.Val.(Resp), got.Err

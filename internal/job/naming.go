@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -32,15 +33,15 @@ type plan struct {
 func newPlan(req functions.Request, reference *imageflowv1.ImageData, suffix, defaultBucket string) (plan, error) {
 	in, out := req.GetInputImage(), req.GetOutputImage()
 	p := plan{
-		source:    place{or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
+		source:    place{cmp.Or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
 		etag:      unquoted(in.GetEtag()),
-		execution: or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
+		execution: cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
 	}
-	p.reference = place{or(reference.GetBucket(), p.source.bucket), reference.GetObjectKey()}
-	p.output.bucket = or(out.GetBucket(), p.source.bucket)
+	p.reference = place{cmp.Or(reference.GetBucket(), p.source.bucket), reference.GetObjectKey()}
+	p.output.bucket = cmp.Or(out.GetBucket(), p.source.bucket)
 	switch {
 	case out.GetObjectKey() != "":
 		p.output.key, p.named = out.GetObjectKey(), true
@@ -121,11 +122,4 @@ func (p *plan) checkWrites() error {
 		return functions.Errorf(functions.Invalid, field, "is where the side-car goes; take another extension than .json")
 	}
 	return nil
-}
-
-func or(value, otherwise string) string {
-	if value != "" {
-		return value
-	}
-	return otherwise
 }

@@ -135,6 +135,24 @@ func TestOneCallersEndIsNotTheOthers(t *testing.T) {
 	}
 }
 
+// TestTimeOutBehindAJob: a backend that does not answer in time ends a job that
+// could be shared, as it ends any other. It is not taken for a caller's end, after
+// which the work would begin anew.
+func TestTimeOutBehindAJob(t *testing.T) {
+	var work atomic.Int64
+	r := newRunner(applying(func(context.Context, functions.Input[*request]) (out imaging.Encoded, resp *imageflowv1.ResizeResponse, err error) {
+		work.Add(1)
+		return out, nil, &functions.Error{Kind: functions.Unavailable, Message: "no answer", Cause: context.DeadlineExceeded}
+	}), roomy)
+	etag := place(t, bucket, "timeout/in.jpg", jpegOf(t, 40, 30))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := r.Run(ctx, &request{InputImage: &data{ObjectKey: "timeout/in.jpg", Etag: etag}, TargetWidth: 20}, job.Refuse)
+	if got := functions.AsError(err).Kind; got != functions.Unavailable || work.Load() != 1 {
+		t.Errorf("after %d runs the kind is %v (%v), want %v after one", work.Load(), got, err, functions.Unavailable)
+	}
+}
+
 // TestSlowJobOfAnOldVersion writes nothing over what the new version's job wrote.
 func TestSlowJobOfAnOldVersion(t *testing.T) {
 	var work atomic.Int64

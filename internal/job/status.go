@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -31,12 +30,10 @@ var codeOf = map[functions.Kind]codes.Code{
 // the code, its field and the time to wait to details. What the caller should
 // not read is logged here.
 func Status(ctx context.Context, err error) *status.Status {
-	var e *functions.Error
-	if !errors.As(err, &e) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		// Only the caller's own end; a store's time-out is in an Unavailable.
+	if ended(err) {
 		return status.FromContextError(err)
 	}
-	e = functions.AsError(err)
+	e := functions.AsError(err)
 	if e.Cause != nil {
 		slog.WarnContext(ctx, "job failed", "kind", e.Kind.String(), "error", e)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,15 +23,15 @@ import (
 )
 
 // contract is the schema that callers have: not the one we serve, which has
-// more in it.
-func contract(t testing.TB) protoreflect.FileDescriptor {
+// more in it. What a story needs of that is added.
+func contract(t testing.TB, more ...string) protoreflect.FileDescriptor {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "contract", "imageflow.proto"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{
-		Accessor: protocompile.SourceAccessorFromMap(map[string]string{"imageflow.proto": string(text)}),
+		Accessor: protocompile.SourceAccessorFromMap(map[string]string{"imageflow.proto": string(text) + strings.Join(more, "")}),
 	})}
 	files, err := compiler.Compile(context.Background(), "imageflow.proto")
 	if err != nil {
@@ -50,9 +51,9 @@ func (s *system) caller(t testing.TB, file protoreflect.FileDescriptor, part, se
 	return &caller{dial(t, s.addresses[part]), file.Services().ByName(protoreflect.Name(service))}
 }
 
-func dial(t testing.TB, address string) *grpc.ClientConn {
+func dial(t testing.TB, address string, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(address, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		t.Fatal(err)
 	}

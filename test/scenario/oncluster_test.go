@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -11,150 +10,246 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// TestOnClusterGRPC calls resize by its cluster-local name, through ingress and
-// queue-proxy: a long stream, a deadline, a cancelled stream.
-func TestOnClusterGRPC(t *testing.T) {
-	if !*onCluster {
-		t.Skip("needs a cluster: make e2e")
-	}
-	s := connect(t)
-	s.place(t, "grpc/in.jpg", jpegOf(t, 400, 300))
-	s.place(t, "grpc/big.png", pngOf(t, 4000, 4000))
-	call := s.caller(t, contract(t), "resize", "ResizeService")
-	request := func(key string, i int) string {
-		return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":%q},"execution_id":"grpc/out-%d","target_width":%d,"quality":"RESIZE_QUALITY_BEST"}`, bucket, key, i, 100+i)
-	}
-	t.Run("stream of 200", func(t *testing.T) {
-		var requests []string
-		for i := range 200 {
-			requests = append(requests, request("grpc/in.jpg", i))
-		}
-		for i, r := range call.stream(t, "ResizeImageStream", requests) {
-			if key := field(r, "result", "output_image", "object_key").String(); key != fmt.Sprintf("grpc/out-%d_resize.jpg", i) {
-				t.Fatalf("answer %d is %q", i, key)
-			}
-		}
-	})
-	t.Run("deadline", func(t *testing.T) {
-		path, m := call.method("ResizeImage")
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		err := call.conn.Invoke(ctx, path, message(t, m.Input(), request("grpc/big.png", 3000)), dynamicpb.NewMessage(m.Output()))
-		if status.Code(err) != codes.DeadlineExceeded {
-			t.Errorf("got %v", err)
-		}
-	})
-	t.Run("cancel", func(t *testing.T) {
-		path, m := call.method("ResizeImageStream")
-		ctx, cancel := context.WithCancel(t.Context())
-		stream, err := call.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := stream.SendMsg(message(t, m.Input(), request("grpc/in.jpg", 1))); err != nil {
-			t.Fatal(err)
-		}
-		if err := stream.RecvMsg(dynamicpb.NewMessage(m.Output())); err != nil {
-			t.Fatal(err)
-		}
-		cancel()
-		if err := stream.RecvMsg(dynamicpb.NewMessage(m.Output())); status.Code(err) != codes.Canceled {
-			t.Errorf("got %v", err)
-		}
-		if _, err := call.unary(t, "Health", `{}`); err != nil {
-			t.Errorf("after it: %v", err)
-		}
-	})
+// pipelines is what a caller needs to know of the gateway's own service.
+const pipelines = `
+message PipelineStep { oneof processor { ResizeRequest resize = 1; FilterRequest filter = 3; } }
+message RunPipelineRequest { ImageData input_image = 1; string execution_id = 3; repeated PipelineStep steps = 4; }
+message RunPipelineResponse { string execution_id = 1; ImageData output_image = 3; }
+service PipelineService { rpc RunPipeline(RunPipelineRequest) returns (RunPipelineResponse); }`
+
+// ingress is where calls from outside the cluster arrive; the host name tells the
+// Service.
+const ingress = "traefik.traefik.svc.cluster.local:80"
+
+// outside calls the gateway as one who is not in the cluster.
+func outside(t testing.TB, host string) *caller {
+	t.Helper()
+	conn := dial(t, ingress, grpc.WithAuthority(host))
+	return &caller{conn, contract(t, pipelines).Services().ByName("PipelineService")}
 }
 
-// TestOnClusterStreamsSpread opens streams on connections of their own while
-// resize has two pods; both work.
-func TestOnClusterStreamsSpread(t *testing.T) {
-	if !*onCluster {
-		t.Skip("needs a cluster: make e2e")
-	}
+// TestOnClusterFromOutside calls through the ingress: the gateway is there, and
+// nothing else.
+func TestOnClusterFromOutside(t *testing.T) {
+	needsCluster(t)
 	s := connect(t)
-	s.place(t, "grpc/in.jpg", jpegOf(t, 400, 300))
-	scale := func(n string) {
-		kubectl(t, "patch", "ksvc", "--namespace", namespace, "resize-grpc-service", "--type", "merge", "--patch",
-			`{"spec":{"template":{"metadata":{"annotations":{"autoscaling.knative.dev/min-scale":"`+n+`"}}}}}`)
-		kubectl(t, "wait", "ksvc", "--namespace", namespace, "resize-grpc-service", "--for=condition=Ready", "--timeout=120s")
+	call := outside(t, "grpc-gateway."+namespace+".example.test")
+	healthy, err := healthpb.NewHealthClient(call.conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil || healthy.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		t.Errorf("health: %v, %v", healthy, err)
 	}
-	scale("2")
-	defer scale("1")
-	selector := "serving.knative.dev/revision=" + strings.TrimSpace(kubectl(t, "get", "ksvc", "--namespace", namespace,
-		"resize-grpc-service", "--output", "jsonpath={.status.latestReadyRevisionName}"))
-	kubectl(t, "wait", "pods", "--namespace", namespace, "--selector", selector, "--for=condition=Ready", "--timeout=60s")
+	run := placed(t, s)
+	request := func(picture, execution string) string {
+		return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",
+			"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`, bucket, run, picture, run, execution)
+	}
+	began := time.Now()
+	response, err := call.unary(t, "RunPipeline", request("in.jpg", "outside"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a pipeline of two steps from outside: %v", time.Since(began).Round(time.Millisecond))
+	if key := field(response, "output_image", "object_key").String(); key != run+"/outside_filter.jpg" || !s.exists(key) {
+		t.Errorf("output %q", key)
+	}
+	if _, err := call.unary(t, "RunPipeline", request("missing.jpg", "missing")); status.Code(err) != codes.NotFound {
+		t.Errorf("a missing picture: %v", err)
+	}
+	endsInTime(t, "outside", func(ctx context.Context) error {
+		path, m := call.method("RunPipeline")
+		return call.conn.Invoke(ctx, path, message(t, m.Input(), request("big.png", "outside-late")), dynamicpb.NewMessage(m.Output()))
+	})
+	awaitOutcome(t, run+"/outside-late", "cancelled")
+	for _, host := range []string{".svc.cluster.local", ".example.test"} {
+		hidden := outside(t, "resize-grpc-service."+namespace+host)
+		if _, err := healthpb.NewHealthClient(hidden.conn).Check(t.Context(), &healthpb.HealthCheckRequest{}); status.Code(err) != codes.Unimplemented {
+			t.Errorf("resize can be reached from outside: %v", err)
+		}
+	}
+}
 
+// TestOnClusterFromInside calls the processors by their cluster-local names, from
+// the node, or wherever this runs, and from a pod.
+func TestOnClusterFromInside(t *testing.T) {
+	needsCluster(t)
+	s := connect(t)
+	file := contract(t)
+	for _, c := range services {
+		for from, options := range map[string][]grpc.DialOption{"here": nil, "a pod": {fromPod(t)}} {
+			call := &caller{dial(t, "passthrough:///"+s.addresses[c.part], options...), file.Services().ByName(protoreflect.Name(c.service))}
+			run := placed(t, s)
+			request := func(picture, execution string) string {
+				return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run, picture, run, execution, c.fields)
+			}
+			t.Run(c.part+" from "+from, func(t *testing.T) {
+				began := time.Now()
+				if _, err := call.unary(t, c.unary, request("in.jpg", "one")); err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("unary: %v", time.Since(began).Round(time.Millisecond))
+				call.streamsInOrder(t, c.unary+"Stream", c.suffix, run, request)
+				call.stops(t, c.unary, run, request)
+				for _, name := range []string{"/late", "/given-up"} {
+					if keys := s.keys(t, run+name); len(keys) > 0 {
+						t.Errorf("written for nobody: %q", keys)
+					}
+				}
+			})
+		}
+	}
+}
+
+// streamsInOrder has a stream of 200 answered.
+func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request func(picture, execution string) string) {
+	t.Helper()
+	var requests []string
+	for i := range 200 {
+		requests = append(requests, request("in.jpg", fmt.Sprintf("many-%d", i)))
+	}
+	began := time.Now()
+	responses := c.stream(t, name, requests)
+	t.Logf("a stream of 200: %v", time.Since(began).Round(time.Millisecond))
+	if len(responses) != len(requests) {
+		t.Fatalf("%d responses", len(responses))
+	}
+	for i, r := range responses {
+		if key := field(r, "result", "output_image", "object_key").String(); key != fmt.Sprintf("%s/many-%d_%s.jpg", run, i, suffix) {
+			t.Errorf("item %d is %q", i, key)
+		}
+	}
+}
+
+// stops has a call run into its deadline, and a stream be given up in the middle
+// of its pictures. The processor ends a picture that libvips is at, but drops what
+// comes after.
+func (c *caller) stops(t testing.TB, name, run string, request func(picture, execution string) string) {
+	t.Helper()
+	endsInTime(t, name, func(ctx context.Context) error {
+		path, m := c.method(name)
+		return c.conn.Invoke(ctx, path, message(t, m.Input(), request("big.png", "late")), dynamicpb.NewMessage(m.Output()))
+	})
+	awaitOutcome(t, run+"/late", "cancelled")
+	const pictures = 12
+	var requests []string
+	for i := range pictures {
+		requests = append(requests, request("big.png", fmt.Sprintf("given-up-%d", i)))
+	}
+	c.giveUp(t, name+"Stream", request("in.jpg", "before"), requests)
+	if _, err := c.unary(t, name, request("big.png", "whole")); err != nil {
+		t.Error(err)
+	}
+	whole := awaitOutcome(t, run+"/whole", "done")
+	time.Sleep(time.Duration(whole[0].ApplyMS*pictures/2) * time.Millisecond) // in which two cores do all
+	begun, spent := 0, 0.0
+	for _, j := range awaitOutcome(t, run+"/given-up", "cancelled") {
+		if j.ApplyMS > 0 {
+			begun++
+			spent += j.ApplyMS
+		}
+	}
+	t.Logf("of %d pictures given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", pictures, begun, spent, whole[0].ApplyMS)
+	if begun > pictures/2 {
+		t.Errorf("%d of %d pictures were worked on for nobody", begun, pictures)
+	}
+}
+
+// placed puts a picture, and one that takes long, under a prefix of this run.
+func placed(t testing.TB, s *system) (prefix string) {
+	t.Helper()
+	prefix = fmt.Sprintf("grpc/%d", time.Now().UnixNano())
+	s.place(t, prefix+"/in.jpg", jpegOf(t, 400, 300))
+	s.place(t, prefix+"/big.png", bigPNG(t))
+	return prefix
+}
+
+// endsInTime checks that a call ends soon after its deadline, and by it.
+func endsInTime(t testing.TB, what string, call func(context.Context) error) {
+	t.Helper()
+	const allowed = 150 * time.Millisecond
+	began := time.Now()
+	ctx, cancel := context.WithDeadline(context.Background(), began.Add(allowed))
+	defer cancel()
+	if err := call(ctx); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("%s: %v, want DEADLINE_EXCEEDED", what, err)
+	}
+	t.Logf("%s: %v after a deadline of %v", what, time.Since(began).Round(time.Millisecond), allowed)
+}
+
+// giveUp cancels a stream once its first request is answered, in the middle of
+// the others.
+func (c *caller) giveUp(t testing.TB, name, first string, others []string) {
+	t.Helper()
+	path, m := c.method(name)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stream, err := c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := dynamicpb.NewMessage(m.Output())
+	if err := stream.SendMsg(message(t, m.Input(), first)); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.RecvMsg(answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range others {
+		if err := stream.SendMsg(message(t, m.Input(), r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.AfterFunc(150*time.Millisecond, cancel)
+	if err := stream.RecvMsg(answer); status.Code(err) != codes.Canceled {
+		t.Errorf("%v, want CANCELLED", err)
+	}
+}
+
+// TestOnClusterStreamsSpread opens a connection and a stream for each of eight
+// callers while resize has two pods.
+func TestOnClusterStreamsSpread(t *testing.T) {
+	needsCluster(t)
+	s := connect(t)
+	run := placed(t, s)
+	revise(t, serviceOf["resize"], `[{"op":"replace","path":"/spec/template/metadata/annotations/autoscaling.knative.dev~1min-scale","value":"2"}]`)
+	selector := "serving.knative.dev/revision=" + latest(t, serviceOf["resize"])
+	eventually(t, "two pods", func() bool {
+		return strings.Count(kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", `jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`), "True") == 2
+	})
 	var all sync.WaitGroup
-	for c := range 8 {
-		call := s.caller(t, contract(t), "resize", "ResizeService")
+	file := contract(t)
+	for i := range 8 {
+		call := s.caller(t, file, "resize", "ResizeService")
 		all.Go(func() {
 			var requests []string
-			for i := range 10 {
-				requests = append(requests, fmt.Sprintf(
-					`{"input_image":{"bucket":%q,"object_key":"grpc/in.jpg"},"execution_id":"grpc/spread-%d-%d","target_width":%d}`, bucket, c, i, 50+10*c+i))
+			for j := range 10 {
+				requests = append(requests, fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/in.jpg"},"execution_id":"%s/%d-%d","target_width":100}`, bucket, run, run, i, j))
 			}
-			if got := len(call.stream(t, "ResizeImageStream", requests)); got != 10 {
-				t.Errorf("stream %d: %d answers", c, got)
+			if got := len(call.stream(t, "ResizeImageStream", requests)); got != len(requests) {
+				t.Errorf("%d responses", got)
 			}
 		})
 	}
 	all.Wait()
-	pods := strings.Fields(kubectl(t, "get", "pods", "--namespace", namespace, "--selector", selector, "--output", "jsonpath={.items[*].metadata.name}"))
-	for _, pod := range pods {
-		jobs := strings.Count(kubectl(t, "logs", "--namespace", namespace, pod, "--container", "resize"), `"execution":"grpc/spread-`)
-		t.Logf("%s did %d of 80", pod, jobs)
-		if jobs == 0 {
-			t.Errorf("%s did nothing", pod)
+	counts := map[string]int{}
+	eventually(t, "the pods to log all jobs", func() bool {
+		clear(counts)
+		for _, j := range jobs(t, selector, run+"/") {
+			counts[j.pod]++
 		}
-	}
-	if len(pods) != 2 {
-		t.Errorf("pods: %q", pods)
-	}
-}
-
-// TestOnClusterRestricted reads from the running pods what they may do.
-func TestOnClusterRestricted(t *testing.T) {
-	if !*onCluster {
-		t.Skip("needs a cluster: make e2e")
-	}
-	if got := kubectl(t, "get", "namespace", namespace, "--output", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`); got != "restricted" {
-		t.Errorf("the namespace enforces %q", got)
-	}
-	var pods struct {
-		Items []struct {
-			Metadata struct{ Name string }
-			Spec     struct {
-				Containers []struct {
-					Name            string
-					SecurityContext struct {
-						RunAsNonRoot, ReadOnlyRootFilesystem, AllowPrivilegeEscalation *bool
-						Capabilities                                                   struct{ Drop []string }
-					}
-				}
-			}
+		total := 0
+		for _, n := range counts {
+			total += n
 		}
-	}
-	text := kubectl(t, "get", "pods", "--namespace", namespace, "--selector", "serving.knative.dev/service", "--output", "json")
-	if err := json.Unmarshal([]byte(text), &pods); err != nil {
-		t.Fatal(err)
-	}
-	if len(pods.Items) < 5 {
-		t.Errorf("%d pods", len(pods.Items))
-	}
-	yes := func(b *bool) bool { return b != nil && *b }
-	for _, pod := range pods.Items {
-		for _, c := range pod.Spec.Containers {
-			x := c.SecurityContext
-			if !yes(x.RunAsNonRoot) || !yes(x.ReadOnlyRootFilesystem) || x.AllowPrivilegeEscalation == nil || yes(x.AllowPrivilegeEscalation) ||
-				strings.Join(x.Capabilities.Drop, " ") != "ALL" {
-				t.Errorf("%s, container %s: %+v", pod.Metadata.Name, c.Name, x)
-			}
-		}
+		return total == 80
+	})
+	t.Logf("jobs by pod: %v", counts)
+	if len(counts) != 2 {
+		t.Errorf("%d pods worked, want 2", len(counts))
 	}
 }

@@ -55,6 +55,21 @@ func pngOf(t testing.TB, width, height int) []byte {
 	return b.Bytes()
 }
 
+// bigPNG is a picture on which every processor works for long: all of it has to
+// be unpacked first.
+func bigPNG(t testing.TB) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, 7000, 6000))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(i >> 6)
+	}
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // put uploads as a user does, who tries again when the store is away; the chain
 // starts.
 func (s *system) put(t testing.TB, key, contentType string, data []byte) {

@@ -12,6 +12,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,10 +105,10 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 }
 
 func (c Config) withDefaults() Config {
-	c.MaxBytes, c.Hops = or(c.MaxBytes, 1<<30), or(c.Hops, 32)
-	c.Workers = or(c.Workers, 2*runtime.GOMAXPROCS(0))
-	c.Timeout = or(c.Timeout, 5*time.Minute)
-	c.Logger = or(c.Logger, slog.Default())
+	c.MaxBytes, c.Hops = cmp.Or(c.MaxBytes, 1<<30), cmp.Or(c.Hops, 32)
+	c.Workers = cmp.Or(c.Workers, 2*runtime.GOMAXPROCS(0))
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
 }
 
@@ -198,12 +199,4 @@ func (b *Broker) Close() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = b.Shutdown(ctx)
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func (e event) attributes() map[string]string {
 	}
 	mediaType, _, _ := strings.Cut(all["datacontenttype"], ";")
 	all["datamediatype"], all["schemaurl"], all["datacontentencoding"] = strings.TrimSpace(mediaType), all["dataschema"], ""
-	all["time"] = or(all["time"], "0001-01-01T00:00:00Z")
+	all["time"] = cmp.Or(all["time"], "0001-01-01T00:00:00Z")
 	return all
 }
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"encoding/base64"
 	"strconv"
 
@@ -42,7 +43,7 @@ func (b *Broker) handleLetter(msg jetstream.Msg) {
 		return
 	}
 	e := stored(msg)
-	_, failed := b.post(t.sink, e, or(t.spec.delivery.timeout, b.config.Timeout))
+	_, failed := b.post(t.sink, e, cmp.Or(t.spec.delivery.timeout, b.config.Timeout))
 	switch {
 	case failed == nil || failed.taken:
 		b.settled(msg.Ack())

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -55,7 +56,7 @@ func (t *trigger) handle(msg jetstream.Msg) {
 
 // deliver posts an event to the subscriber and stores its reply.
 func (t *trigger) deliver(e event) *failure {
-	timeout := or(t.spec.delivery.timeout, t.config.Timeout)
+	timeout := cmp.Or(t.spec.delivery.timeout, t.config.Timeout)
 	reply, failed := t.post(t.subscriber, e.with(hopsExtension, ""), timeout)
 	if failed != nil || reply == nil {
 		return failed

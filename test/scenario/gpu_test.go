@@ -1,0 +1,99 @@
+package scenario
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// gpuPatch makes detect ask for a GPU as the base does, without its image.
+func gpuPatch(t testing.TB) string {
+	t.Helper()
+	type podSpec struct {
+		NodeSelector, Tolerations json.RawMessage
+		Containers                []struct {
+			Resources struct{ Limits map[string]string }
+		}
+	}
+	var base struct {
+		Spec struct{ Template struct{ Spec podSpec } }
+	}
+	text := kubectl(t, "create", "--dry-run=client", "-o", "json", "-f", filepath.Join("..", "..", "config", "base", "ai-detection-grpc-service.yaml"))
+	if err := json.Unmarshal([]byte(text), &base); err != nil {
+		t.Fatal(err)
+	}
+	spec := base.Spec.Template.Spec
+	return fmt.Sprintf(`[{"op":"add","path":"/spec/template/spec/nodeSelector","value":%s},
+		{"op":"add","path":"/spec/template/spec/tolerations","value":%s},
+		{"op":"add","path":"/spec/template/spec/containers/0/resources/limits/nvidia.com~1gpu","value":%q}]`,
+		spec.NodeSelector, spec.Tolerations, spec.Containers[0].Resources.Limits["nvidia.com/gpu"])
+}
+
+// fakeGPU is the node of ../shared/cluster, which says that it has GPUs.
+func fakeGPU(t testing.TB) string {
+	t.Helper()
+	node, _, _ := strings.Cut(kubectl(t, "get", "nodes", "-l", "nvidia.com/gpu.product=fake", "-o", "jsonpath={.items[*].metadata.name}"), " ")
+	if node == "" {
+		t.Skip("needs a node whose GPUs can be taken away")
+	}
+	return node
+}
+
+// TestOnClusterGPU has detect ask for a GPU while no node has one, then none that
+// its selector means, and then there is one.
+func TestOnClusterGPU(t *testing.T) {
+	needsCluster(t)
+	node := fakeGPU(t)
+	label := func(value string) { kubectl(t, "label", "node", node, "--overwrite", "nvidia.com/gpu.present"+value) }
+	offer := func(n int) {
+		kubectl(t, "patch", "node", node, "--subresource=status", "--type", "merge", "-p",
+			fmt.Sprintf(`{"status":{"capacity":{"nvidia.com/gpu":"%d"},"allocatable":{"nvidia.com/gpu":"%[1]d"}}}`, n))
+	}
+	t.Cleanup(func() { label("=true"); offer(4) })
+	detect := serviceOf["detect"]
+	label("-")
+	offer(0)
+	patchFor(t, detect, gpuPatch(t))
+	var pod string
+	eventually(t, "a pod that cannot be scheduled", func() bool {
+		pod = kubectl(t, "get", "pods", "-n", namespace, "-l", "serving.knative.dev/revision="+latest(t, detect),
+			"-o", `jsonpath={range .items[*]}{.status.phase} {.spec.nodeName} {.status.conditions[?(@.type=="PodScheduled")].reason}{end}`)
+		return pod == "Pending  Unschedulable"
+	})
+	doctorSays(t, "MISSING  GPU ", "no node offers any", "nvidia.com/gpu")
+	offer(4)
+	doctorSays(t, "MISSING  GPU ", "nvidia.com/gpu.present=true", "label")
+	label("=true")
+	awaitServing(t, detect)
+	pod = kubectl(t, "get", "pods", "-n", namespace, "-l", "serving.knative.dev/revision="+latest(t, detect),
+		"-o", `jsonpath={range .items[*]}{.status.phase} {.spec.nodeName} {.spec.containers[0].resources.limits.nvidia\.com/gpu}{end}`)
+	if want := "Running " + node + " 1"; pod != want {
+		t.Errorf("pod %q, want %q", pod, want)
+	}
+	doctorSays(t, "ok       GPU ")
+}
+
+// doctorSays runs the doctor, which must have a line that has all of it.
+func doctorSays(t testing.TB, parts ...string) {
+	t.Helper()
+	var out []byte
+	eventually(t, fmt.Sprintf("the doctor to say %q", parts), func() bool {
+		out, _ = exec.Command(filepath.Join(binaries, "imageflow"), "doctor").CombinedOutput()
+		for line := range strings.Lines(string(out)) {
+			found := 0
+			for _, part := range parts {
+				if strings.Contains(line, part) {
+					found++
+				}
+			}
+			if found == len(parts) {
+				return true
+			}
+		}
+		return false
+	})
+	t.Logf("doctor:\n%s", out)
+}
