@@ -9,7 +9,7 @@ import (
 
 // TestMetricsTell what an operator asks: what was done, what failed, what waits.
 func TestMetricsTell(t *testing.T) {
-	s := local(t, setup{env: []string{"SWEEP_INTERVAL=100ms", "SWEEP_GRACE=200ms"}})
+	s := local(t, setup{env: []string{"SWEEP_INTERVAL=100ms"}})
 	s.put(t, "cat.jpg", "image/jpeg", jpegOf(t, 900, 900))
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))
 	eventually(t, "the ends", func() bool { return s.tag(t, "cat.jpg") == "completed" && s.tag(t, "notes.jpg") == "failed" })
