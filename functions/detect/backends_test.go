@@ -1,7 +1,6 @@
 package detect_test
 
 import (
-	"context"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -19,16 +18,12 @@ import (
 // started later.
 func onTriton(t testing.TB, server *triton.Server, defaultModel string) detect.Processor {
 	t.Helper()
-	r, err := inference.Dial(server.Address, time.Minute)
+	r, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	p, err := detect.New(t.Context(), r, defaultModel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return detect.New(r, defaultModel)
 }
 
 // TestBackendsDetectTheSame: the demo model, as it is, finds the same on both.
@@ -100,7 +95,7 @@ func TestTritonComesAndGoes(t *testing.T) {
 	server.Start()
 	expect(t, recover(), "cat/0 0.90: 10.0 20.0 30.0 50.0")
 	want("not found", "none")
-	want("internal", "other")
+	want("unavailable", "other")
 	// That the default is missing is not the fault of who asks for none.
 	r := &request{}
 	if _, err := onTriton(t, server, "none").Variant(t.Context(), r); kindOf(err) != "unavailable" {
@@ -116,41 +111,4 @@ func TestTritonComesAndGoes(t *testing.T) {
 	if variant, err := p.Variant(t.Context(), &request{}); err != nil || variant != "m/2" {
 		t.Errorf("variant %q, %v, want m/2", variant, err)
 	}
-}
-
-// replaced is a repository that has had its model replaced since it gave it out.
-type replaced struct {
-	inference.Repository
-	asked int
-}
-
-// Model gives out the old model once.
-func (r *replaced) Model(ctx context.Context, name string) (inference.Model, error) {
-	m, err := r.Repository.Model(ctx, name)
-	if r.asked++; r.asked == 1 {
-		return gone{m}, err
-	}
-	return m, err
-}
-
-type gone struct{ inference.Model }
-
-func (gone) Infer(context.Context, inference.Tensor, func([]inference.Tensor) error) error {
-	return inference.ErrChanged
-}
-
-// TestReplacedMeanwhile: a request that meets a replacement is done with the new
-// model.
-func TestReplacedMeanwhile(t *testing.T) {
-	dir := t.TempDir()
-	triton.Save(t, onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata()), dir, "m", "1")
-	p, err := detect.New(t.Context(), &replaced{Repository: repository(t, dir)}, "m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, side, side), Request: &request{}, Format: imaging.PNG})
-	if err != nil {
-		t.Fatal(err)
-	}
-	expect(t, resp, "cat/0 0.90: 10.0 20.0 30.0 50.0")
 }
