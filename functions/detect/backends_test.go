@@ -1,8 +1,14 @@
 package detect_test
 
 import (
+	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,5 +116,71 @@ func TestTritonComesAndGoes(t *testing.T) {
 	expect(t, recover(), "bird/1 0.80: 8.0 8.0 24.0 24.0")
 	if variant, err := p.Variant(t.Context(), &request{}); err != nil || variant != "m/2" {
 		t.Errorf("variant %q, %v, want m/2", variant, err)
+	}
+}
+
+// TestBareModelTakesParameters: a YOLOX export says nothing of itself; what is said
+// beside it is read alike on both backends.
+func TestBareModelTakesParameters(t *testing.T) {
+	dir := t.TempDir()
+	o := object{10, 20, 30, 50, []float32{0.9, 0}}
+	m := onnx.Always(input, encoders["yolox"](size{side, side}, o), metadata("resize", "letterbox"))
+	triton.Save(t, m, dir, "m", "1")
+	m.Metadata = nil
+	if err := m.Save(dir, "m", "1", "model.onnx"); err != nil {
+		t.Fatal(err)
+	}
+	server := triton.New(t, dir)
+	server.Start()
+	for name, p := range map[string]detect.Processor{"onnxruntime": detect.New(repository(t, dir), "m"), "triton": onTriton(t, server, "m")} {
+		t.Run(name, func(t *testing.T) {
+			expect(t, seen(t, p, flat(t, 2*side, side), &request{}), "cat/0 0.90: 20.0 8.0 60.0 64.0")
+		})
+	}
+}
+
+// TestReplacedUnderLoad: while a model is replaced by its next versions, no call
+// fails, and each says which version has answered it.
+func TestReplacedUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	save := func(version int) {
+		m := onnx.Always(input, v8(object{10, 20, float32(30 + version), 50, []float32{0.9, 0}}), metadata())
+		if err := m.Save(dir, "m", strconv.Itoa(version), "model.onnx"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(1)
+	models := repository(t, dir)
+	p := detect.New(models, "m")
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { models.Watch(ctx, 5*time.Millisecond) })
+	black := flat(t, side, side)
+	var newest atomic.Int64
+	for range 3 {
+		all.Go(func() {
+			for ctx.Err() == nil && !t.Failed() {
+				resp := seen(t, p, black, &request{})
+				version, _ := strconv.Atoi(resp.GetMetadata().GetModelVersion())
+				if got, want := lines(resp), fmt.Sprintf("cat/0 0.90: 10.0 20.0 %d.0 50.0", 30+version); len(got) != 1 || got[0] != want {
+					t.Errorf("version %d: got %q, want %q", version, got, want)
+				}
+				newest.Store(int64(version))
+			}
+		})
+	}
+	for version := 2; version < 6; version++ {
+		save(version)
+		for deadline := time.Now().Add(time.Minute); newest.Load() != int64(version) && !t.Failed(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("version %d is not there", version)
+			}
+		}
+	}
+	stop()
+	all.Wait()
+	before, err := p.Variant(t.Context(), &request{})
+	if err != nil || !strings.HasPrefix(before, "m/5@") {
+		t.Errorf("variant %q, %v, want version 5 and its digest", before, err)
 	}
 }
