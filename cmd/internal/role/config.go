@@ -44,10 +44,11 @@ func (c Server) MetricsAddress() string {
 	return net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort))
 }
 
-func (c Server) serve() serve.Config {
+// serve is the config of the port, which has so many bytes of bodies in memory.
+func (c Server) serve(bodyBytes int64) serve.Config {
 	return serve.Config{
-		Address:    net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
-		DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
+		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
+		BodyBytes: bodyBytes, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
 	}
 }
 
