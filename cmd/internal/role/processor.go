@@ -35,11 +35,12 @@ func processor[Req functions.Request, Resp functions.Response](
 	}
 	admission := c.Work.admission()
 	run := job.NewRunner(p, store, admission, job.Config{
-		Bucket: c.Bucket, MaxObjectBytes: c.ObjectBytes, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
 	}).Run
 	healthy := serving(p.Service)
 
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()))
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
+		grpc.StreamInterceptor(serve.OneByOne))
 	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(server); err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	routes := http.NewServeMux()
 	routes.Handle("POST /{$}", &event.Door[Req, Resp]{Processor: p, Run: run})
 	routes.Handle("/v1/", json)
-	return serve.Listen(c.serve(), server, routes, healthy)
+	return serve.Listen(c.serve(2*int64(c.messageBytes())), server, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.
