@@ -21,6 +21,8 @@ var ErrSuperseded = errors.New("superseded by a newer version of the object")
 type Config struct {
 	// Bucket is meant where a request names none.
 	Bucket string
+	// ReadFrom and WriteTo bound where the objects of requests may lie.
+	ReadFrom, WriteTo Reach
 	// MaxObjectBytes limits an encoded picture.
 	MaxObjectBytes int64
 	// Limits bound a decoded one.
@@ -83,6 +85,9 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 	}()
 
 	if t.plan, err = check(r.processor, req, r.config.Bucket); err != nil {
+		return resp, err
+	}
+	if err := t.within(t.config.ReadFrom, t.config.WriteTo); err != nil {
 		return resp, err
 	}
 	leave, err := t.enter(ctx, patience)

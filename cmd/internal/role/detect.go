@@ -25,6 +25,7 @@ type DetectConfig struct {
 	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"what runs models: onnxruntime or triton; empty means triton where TRITON_GRPC_URL is set, else onnxruntime"`
 	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model meant where a request names none"`
 	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder of models: <name>/<version>/model.onnx"`
+	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: how often the folder is looked at for changes; 0 is never"`
 	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: its shared library"`
 	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: what it runs on: cpu or cuda"`
 	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads within one run of a model"`
@@ -36,6 +37,7 @@ type DetectConfig struct {
 func (c *DetectConfig) Validate() error {
 	errs := []error{
 		c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1), atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
+		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0),
 	}
 	if c.Provider != inference.CPU && c.Provider != inference.CUDA {
 		errs = append(errs, fmt.Errorf("ONNXRUNTIME_PROVIDER is %q but must be cpu or cuda", c.Provider))
@@ -73,10 +75,11 @@ func listenDetect(ctx context.Context, c *DetectConfig) (Process, error) {
 }
 
 // detector returns the processor over the models of the backend. Those of Triton
-// may come later: until then it lives and answers that it is unavailable.
+// may come later: until then it lives and answers that it is unavailable. Of those
+// in a folder the default must be usable; the others may be refused.
 func (c *DetectConfig) detector(ctx context.Context) (detect.Processor, error) {
 	if c.backend() == triton {
-		models, err := inference.Dial(c.tritonAddress(), c.TritonTimeout)
+		models, err := inference.Dial(c.tritonAddress(), c.TritonTimeout, detect.Prepare)
 		if err != nil {
 			return detect.Processor{}, err
 		}
@@ -85,11 +88,19 @@ func (c *DetectConfig) detector(ctx context.Context) (detect.Processor, error) {
 		if err := models.Ready(soon); err != nil {
 			slog.WarnContext(ctx, "Triton is not ready; detection is unavailable until it is", "error", err)
 		}
-		return detect.New(ctx, models, c.DefaultModel)
+		return detect.New(models, c.DefaultModel), nil
 	}
-	models, err := inference.Open(c.ModelRepository, inference.Options{Library: c.Library, Provider: c.Provider, Threads: c.Threads})
+	models, err := inference.Open(ctx, c.ModelRepository, inference.Options{
+		Library: c.Library, Provider: c.Provider, Threads: c.Threads, Prepare: detect.Prepare,
+	})
 	if err != nil {
 		return detect.Processor{}, err
 	}
-	return detect.New(ctx, models, c.DefaultModel, models.Names()...)
+	if _, err := models.Model(ctx, c.DefaultModel); err != nil {
+		return detect.Processor{}, fmt.Errorf("the default, of DEFAULT_MODEL: %w", err)
+	}
+	if c.Poll > 0 {
+		go models.Watch(ctx, c.Poll)
+	}
+	return detect.New(models, c.DefaultModel), nil
 }
