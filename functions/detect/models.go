@@ -50,24 +50,33 @@ func (d *detector) model(ctx context.Context, name string) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, ok := m.(*model)
-	if !ok {
-		return nil, fmt.Errorf("model %s has not been prepared", name)
+	return prepared(m)
+}
+
+// prepared returns what Prepare has made.
+func prepared(m inference.Model) (*model, error) {
+	if m, ok := m.(*model); ok {
+		return m, nil
 	}
-	return known, nil
+	return nil, fmt.Errorf("model %s has not been prepared", m.Info().Name)
 }
 
 // explain gives an error of a repository or a model its kind. That the default
-// model is missing is no fault of the caller, and may pass; so may a model's being
-// refused.
+// model is missing is no fault of the caller, and may pass.
 func (d *detector) explain(r *imageflowv1.DetectionRequest, err error) error {
-	var refused *inference.RefusedError
-	switch missing := errors.Is(err, inference.ErrNotFound); {
-	case errors.As(err, &refused):
-		return &functions.Error{Kind: functions.Unavailable, Field: "model_name", Message: "unusable " + refused.Error(), Cause: err}
-	case missing && r.GetModelName() != "":
+	if errors.Is(err, inference.ErrNotFound) && r.GetModelName() != "" {
 		return unknown(r.GetModelName())
-	case missing, errors.Is(err, inference.ErrUnavailable):
+	}
+	return explain(err)
+}
+
+// explain gives an error its kind. A model that is refused may be mended.
+func explain(err error) error {
+	var refused *inference.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return functions.Errorf(functions.Unavailable, "model_name", "unusable %v", refused)
+	case errors.Is(err, inference.ErrNotFound), errors.Is(err, inference.ErrUnavailable):
 		return &functions.Error{Kind: functions.Unavailable, Message: "the inference backend does not answer", Cause: err}
 	}
 	return err

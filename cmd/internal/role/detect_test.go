@@ -3,6 +3,7 @@ package role_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/png"
 	"io"
@@ -138,6 +139,32 @@ func TestBackendsByEnvironment(t *testing.T) {
 	}
 }
 
+// listsModels wants the demo model ready, and a bad one with its reason.
+func listsModels(t *testing.T, url string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var list struct {
+		Models []struct {
+			Name, Reason, Layout string
+			Ready, Default       bool
+			Labels               []string
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil || resp.StatusCode != http.StatusOK || len(list.Models) != 2 {
+		t.Fatalf("%s: answered %d %v, %v, want two models", url, resp.StatusCode, list, err)
+	}
+	if m := list.Models[0]; m.Name != "bad" || m.Ready || !strings.Contains(m.Reason, "bad/1/model.onnx") {
+		t.Errorf("%s: got %+v, want why it is bad", url, m)
+	}
+	if m := list.Models[1]; m.Name != "yolo" || !m.Ready || !m.Default || m.Layout != "v8" || len(m.Labels) == 0 {
+		t.Errorf("%s: got %+v, want it ready, the default, of layout v8", url, m)
+	}
+}
+
 // TestBadModelBesideTheDefault: detect serves with what it has, and a call of the
 // bad model says what is wrong with it. A bad default it does not start with.
 func TestBadModelBesideTheDefault(t *testing.T) {
@@ -172,7 +199,12 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "bad/1/model.onnx") {
 		t.Errorf("the bad one: answered %d %s, want 503 and the reason", resp.StatusCode, text)
 	}
-	if err := end(); err != nil {
+	t.Setenv("AI_DETECTION_GRPC_ENDPOINT", address)
+	atGateway, endGateway := run(t, "gateway")
+	for _, at := range []string{address, atGateway} {
+		listsModels(t, "http://"+at+"/v1/models")
+	}
+	if err := errors.Join(endGateway(), end()); err != nil {
 		t.Error(err)
 	}
 
