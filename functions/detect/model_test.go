@@ -16,12 +16,7 @@ import (
 // demo is the processor over the demo model.
 func demo(t testing.TB) detect.Processor {
 	t.Helper()
-	r := repository(t, filepath.Join("model", "repository"))
-	p, err := detect.New(t.Context(), r, "yolo", r.Names()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return detect.New(repository(t, filepath.Join("model", "repository")), "yolo")
 }
 
 // seen runs the processor on an encoded picture, from its bytes.

@@ -25,9 +25,16 @@ import (
 // every request.
 const jsonTimeout = 5 * time.Minute
 
-// processor puts a processor behind its three doors on one port.
+// service is a gRPC service beside a processor's own.
+type service struct {
+	desc *grpc.ServiceDesc
+	impl any
+}
+
+// processor puts a processor behind its three doors on one port, and services
+// beside it.
 func processor[Req functions.Request, Resp functions.Response](
-	c ProcessorConfig, p functions.Processor[Req, Resp],
+	c ProcessorConfig, p functions.Processor[Req, Resp], beside ...service,
 ) (*serve.Server, error) {
 	store, err := c.Store.open()
 	if err != nil {
@@ -44,6 +51,10 @@ func processor[Req functions.Request, Resp functions.Response](
 	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(server); err != nil {
 		return nil, err
+	}
+	for _, s := range beside {
+		server.RegisterService(s.desc, s.impl)
+		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	}
 	healthpb.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
