@@ -30,7 +30,7 @@ func newRoom(size int64) room { return room{semaphore.NewWeighted(size), size} }
 // guard has next read bodies as there is room for them.
 func (m room) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b := &body{ReadCloser: r.Body, room: m, request: r, within: http.NewResponseController(w).SetReadDeadline}
+		b := &body{ReadCloser: r.Body, room: m, request: r, deadline: http.NewResponseController(w).SetReadDeadline}
 		defer b.leave()
 		r.Body = b
 		next.ServeHTTP(w, r)
@@ -42,9 +42,9 @@ type body struct {
 	io.ReadCloser
 	room    room
 	request *http.Request
-	// within sets the time until which reads may go on; zero is for ever.
-	within func(time.Time) error
-	begun  bool
+	// deadline sets the time until which reads may go on.
+	deadline func(time.Time) error
+	begun    bool
 
 	mutex sync.Mutex
 	held  int64
@@ -61,13 +61,11 @@ func (b *body) Read(p []byte) (int, error) {
 		if err := b.take(size); err != nil {
 			return 0, err
 		}
-		_ = b.within(time.Now().Add(bodyTime)) // every connection of ours can
+		if size != 0 { // net/http lifts the deadline at the body's end only
+			_ = b.deadline(time.Now().Add(bodyTime)) // every connection of ours has one
+		}
 	}
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.within(time.Time{}) // else the request would end when the time is over
-	}
-	return n, err
+	return b.ReadCloser.Read(p)
 }
 
 // take waits for room for so many bytes in the place of what the body had.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -158,13 +159,15 @@ func TestSlowBodiesEnd(t *testing.T) {
 				}
 				outcomes <- err
 			}))
-			resp, err := clientOf(h2).Post("http://"+address, "text/plain", bytes.NewReader([]byte("whole")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
-			if err := <-outcomes; err != nil {
-				t.Errorf("a whole body: %v", err)
+			for _, whole := range []string{"", "whole"} {
+				resp, err := clientOf(h2).Post("http://"+address, "text/plain", strings.NewReader(whole))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if err := <-outcomes; err != nil {
+					t.Errorf("the body %q: %v", whole, err)
+				}
 			}
 
 			slow, end := io.Pipe()
