@@ -3,7 +3,6 @@ package scenario
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -133,11 +132,11 @@ func watch(t testing.TB, binary, address string) *watcher {
 		_ = cmd.Wait()
 	})
 	eventually(t, "Prometheus", func() bool {
-		conn, err := net.Dial("tcp", w.address)
+		resp, err := http.Get("http://" + w.address + "/-/ready")
 		if err == nil {
-			conn.Close()
+			resp.Body.Close()
 		}
-		return err == nil
+		return err == nil && resp.StatusCode == http.StatusOK
 	})
 	return w
 }
