@@ -30,3 +30,27 @@ func FuzzParseHeader(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPixels: what the header is taken of, libvips decodes to a picture of the
+// size that the header tells, or refuses. The limits are narrow, to be quick.
+func FuzzPixels(f *testing.F) {
+	for _, sample := range samples(f) {
+		f.Add(sample.data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
+		if err != nil {
+			return
+		}
+		p, err := m.Pixels()
+		if err != nil && !isInputError(err) {
+			t.Errorf("got %v, which is no InputError", err)
+		}
+		if w, h := m.Size(); err == nil && (p.Width != w || p.Height != h || len(p.Pix) != w*h*p.Channels) {
+			t.Errorf("the header says %d×%d, the decoder %d×%d with %d bytes", w, h, p.Width, p.Height, len(p.Pix))
+		}
+		if _, err := m.Resize(20, 10, imaging.Fast, imaging.JPEG); err != nil && !isInputError(err) {
+			t.Errorf("resized: %v, which is no InputError", err)
+		}
+	})
+}
