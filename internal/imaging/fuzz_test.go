@@ -15,6 +15,9 @@ func FuzzParseHeader(f *testing.F) {
 	for _, bomb := range bombs(f) {
 		f.Add(bomb)
 	}
+	for _, multiple := range multiples(f, 3) {
+		f.Add(multiple)
+	}
 	for _, text := range foreign {
 		f.Add([]byte(text))
 	}
@@ -36,6 +39,9 @@ func FuzzParseHeader(f *testing.F) {
 func FuzzPixels(f *testing.F) {
 	for _, sample := range samples(f) {
 		f.Add(sample.data)
+	}
+	for _, multiple := range multiples(f, 3) {
+		f.Add(multiple)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
