@@ -47,8 +47,9 @@ func (i *Info) beside(dir string) error {
 	return nil
 }
 
-// configure takes the parameters of a config.pbtxt.
+// configure takes what a config.pbtxt says.
 func (i *Info) configure(config *kserve.ModelConfig) {
+	i.MaxBatch = int(config.GetMaxBatchSize())
 	for key, value := range config.GetParameters() {
 		i.Metadata[key] = value.GetStringValue()
 	}

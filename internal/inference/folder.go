@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // The execution providers of ONNX Runtime that are understood.
@@ -24,6 +25,11 @@ type Options struct {
 	Provider string
 	// Threads is how many threads one run uses; at least 1.
 	Threads int
+	// MaxBatch is how many inputs of one item may be run together, where the
+	// model's batch axis is dynamic; less than 2, none are. One that could meet
+	// others waits for them no longer than BatchWait.
+	MaxBatch  int
+	BatchWait time.Duration
 	// Prepare prepares each model; nil, nothing does.
 	Prepare Prepare
 }

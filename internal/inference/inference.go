@@ -54,6 +54,8 @@ type Info struct {
 	// Metadata is what the file says of itself, and over that the parameters of
 	// config.pbtxt; on Triton, which does not hand the former on, the latter.
 	Metadata map[string]string
+	// MaxBatch is the max_batch_size of config.pbtxt; 0 sets no limit.
+	MaxBatch int
 	// Labels are the lines of labels.txt, which Triton does not hand on.
 	Labels []string
 }

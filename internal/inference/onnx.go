@@ -58,6 +58,7 @@ type onnxModel struct {
 	session *ort.DynamicAdvancedSession
 	info    Info
 	outputs outputs
+	batcher *batcher // nil where inputs are run one by one
 
 	ended atomic.Bool
 	runs  sync.RWMutex // read by each run
@@ -97,6 +98,9 @@ func load(dir, name, version string, o Options) (session, error) {
 	if err != nil {
 		m.end()
 		return nil, err
+	}
+	if most := m.info.batch(o.MaxBatch); most > 1 {
+		m.batcher = &batcher{run: m.infer, most: most, wait: o.BatchWait}
 	}
 	return m, nil
 }
@@ -199,6 +203,13 @@ func (m *onnxModel) end() {
 
 // Infer runs the session.
 func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
+	if m.batcher == nil || len(input.Shape) == 0 || input.Shape[0] != 1 {
+		return m.infer(ctx, input, use)
+	}
+	return m.batcher.infer(ctx, input, use)
+}
+
+func (m *onnxModel) infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
 	if m.ended.Load() {
 		return ErrChanged
 	}

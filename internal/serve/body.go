@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-const (
-	// bodyTime is how long the body of a request may take to come, but for
-	// gRPC, whose streams may rest.
-	bodyTime = 2 * time.Minute
-	// smallBody is read without asking for room.
-	smallBody = 256 << 10
-)
+// bodyTime is how long the body of a request may take to come, but for gRPC,
+// whose streams may rest.
+var bodyTime = 2 * time.Minute
+
+// smallBody is read without asking for room.
+const smallBody = 256 << 10
 
 // room bounds the bytes of bodies that are in memory: a large one, or a large
 // message of gRPC, is read when there is room for all of it, and has that until
@@ -31,8 +30,7 @@ func newRoom(size int64) room { return room{semaphore.NewWeighted(size), size} }
 // guard has next read bodies as there is room for them.
 func (m room) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // every connection of ours can
-		b := &body{ReadCloser: r.Body, room: m, request: r}
+		b := &body{ReadCloser: r.Body, room: m, request: r, deadline: http.NewResponseController(w).SetReadDeadline}
 		defer b.leave()
 		r.Body = b
 		next.ServeHTTP(w, r)
@@ -44,7 +42,9 @@ type body struct {
 	io.ReadCloser
 	room    room
 	request *http.Request
-	begun   bool
+	// deadline sets the time until which reads may go on.
+	deadline func(time.Time) error
+	begun    bool
 
 	mutex sync.Mutex
 	held  int64
@@ -60,6 +60,9 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 		if err := b.take(size); err != nil {
 			return 0, err
+		}
+		if size != 0 { // net/http lifts the deadline at the body's end only
+			_ = b.deadline(time.Now().Add(bodyTime)) // every connection of ours has one
 		}
 	}
 	return b.ReadCloser.Read(p)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -137,5 +138,54 @@ func TestLargeBodiesWaitForRoom(t *testing.T) {
 		if err := <-answers; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestSlowBodiesEnd: a body that does not come ends its request, over both
+// protocols; one that has come leaves its request all the time it wants.
+func TestSlowBodiesEnd(t *testing.T) {
+	t.Cleanup(serve.SetBodyTime(200 * time.Millisecond)) // when the servers have ended
+	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			outcomes := make(chan error, 1)
+			address := listen(t, serve.Config{BodyBytes: 1 << 20}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, err := io.ReadAll(r.Body)
+				if err == nil {
+					select {
+					case <-r.Context().Done():
+						err = r.Context().Err()
+					case <-time.After(600 * time.Millisecond):
+					}
+				}
+				outcomes <- err
+			}))
+			for _, whole := range []string{"", "whole"} {
+				resp, err := clientOf(h2).Post("http://"+address, "text/plain", strings.NewReader(whole))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if err := <-outcomes; err != nil {
+					t.Errorf("the body %q: %v", whole, err)
+				}
+			}
+
+			slow, end := io.Pipe()
+			defer end.Close()
+			go func() { _, _ = end.Write([]byte("half")) }()
+			go func() {
+				if resp, err := clientOf(h2).Post("http://"+address, "text/plain", slow); err == nil {
+					resp.Body.Close()
+				}
+			}()
+			select {
+			case err := <-outcomes:
+				if err == nil {
+					t.Error("half a body was taken for a whole one")
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("a body that does not come holds its request")
+			}
+		})
 	}
 }

@@ -31,6 +31,8 @@ type DetectConfig struct {
 	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: its shared library"`
 	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: what it runs on: cpu or cuda"`
 	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads within one run of a model"`
+	MaxBatch        int           `envconfig:"INFERENCE_MAX_BATCH" default:"0" desc:"onnxruntime: how many pictures one run takes together where the model's batch axis is dynamic; 0 means 16 with cuda and 1 with cpu, where more is slower"`
+	BatchWait       time.Duration `envconfig:"INFERENCE_BATCH_WAIT" default:"2ms" desc:"onnxruntime: how long a picture that meets a run waits for others"`
 	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port, or grpc://host:port, of its gRPC service"`
 	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: how long a call to it may take"`
 }
@@ -39,7 +41,7 @@ type DetectConfig struct {
 func (c *DetectConfig) Validate() error {
 	errs := []error{
 		c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1), atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
-		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0),
+		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0), atLeast("INFERENCE_MAX_BATCH", c.MaxBatch, 0), atLeast("INFERENCE_BATCH_WAIT", c.BatchWait, 0),
 	}
 	if c.Provider != inference.CPU && c.Provider != inference.CUDA {
 		errs = append(errs, fmt.Errorf("ONNXRUNTIME_PROVIDER is %q but must be cpu or cuda", c.Provider))
@@ -95,7 +97,7 @@ func (c *DetectConfig) models(ctx context.Context) (inference.Repository, error)
 		return models, nil
 	}
 	models, err := inference.Open(ctx, c.ModelRepository, inference.Options{
-		Library: c.Library, Provider: c.Provider, Threads: c.Threads, Prepare: detect.Prepare,
+		Library: c.Library, Provider: c.Provider, Threads: c.Threads, MaxBatch: c.maxBatch(), BatchWait: c.BatchWait, Prepare: detect.Prepare,
 	})
 	if err != nil {
 		return nil, err
@@ -107,6 +109,17 @@ func (c *DetectConfig) models(ctx context.Context) (inference.Repository, error)
 		go models.Watch(ctx, c.Poll)
 	}
 	return models, nil
+}
+
+// maxBatch is 1 on a CPU: there a run has no more cores for more pictures.
+func (c *DetectConfig) maxBatch() int {
+	switch {
+	case c.MaxBatch > 0:
+		return c.MaxBatch
+	case c.Provider == inference.CUDA:
+		return 16
+	}
+	return 1
 }
 
 // modelService tells of the models.
