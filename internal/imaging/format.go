@@ -1,10 +1,9 @@
 package imaging
 
-import (
-	"strings"
+// #include "vips.h"
+import "C"
 
-	"github.com/h2non/bimg"
-)
+import "strings"
 
 // Format is an encoding of pictures.
 type Format string
@@ -19,19 +18,20 @@ const (
 	AVIF Format = "avif"
 )
 
-// codecs says what is known of each format. What has no vips type is not
-// written.
+// codecs says what is known of each format. What has no quality, which is in
+// [1, 100] and means nothing where nothing is lost, is not written.
 var codecs = map[Format]struct {
 	extension string
 	aliases   []string
-	vips      bimg.ImageType
+	vips      C.Codec
+	quality   int
 }{
-	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, bimg.JPEG},
-	PNG:  {"png", []string{"png"}, bimg.PNG},
-	WebP: {"webp", []string{"webp"}, bimg.WEBP},
-	TIFF: {"tiff", []string{"tiff", "tif"}, bimg.TIFF},
-	GIF:  {"gif", []string{"gif"}, bimg.UNKNOWN},
-	AVIF: {"avif", []string{"avif"}, bimg.AVIF},
+	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85},
+	PNG:  {"png", []string{"png"}, C.PNG, 100},
+	WebP: {"webp", []string{"webp"}, C.WEBP, 80},
+	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100},
+	GIF:  {"gif", []string{"gif"}, C.GIF, 0},
+	AVIF: {"avif", []string{"avif"}, C.AVIF, 60},
 }
 
 // FormatOf reads a media type or a file name's extension, with or without its
@@ -55,7 +55,7 @@ func (f Format) MediaType() string { return "image/" + string(f) }
 func (f Format) Extension() string { return codecs[f].extension }
 
 // Writable tells whether pictures are written in this format.
-func (f Format) Writable() bool { return codecs[f].vips != bimg.UNKNOWN }
+func (f Format) Writable() bool { return codecs[f].quality > 0 }
 
 // Output returns the format of the output where none is asked for: the input's
 // own, or PNG where that is not written.
@@ -68,8 +68,3 @@ func (f Format) Output() Format {
 
 // alpha tells whether the format can hold transparency.
 func (f Format) alpha() bool { return f != JPEG }
-
-// strips tells whether bimg leaves the source's metadata out of this format
-// when asked to: it does not ask libvips for TIFF, and libvips 8.14 does not
-// heed it for WebP.
-func (f Format) strips() bool { return f != TIFF && f != WebP }

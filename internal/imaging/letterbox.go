@@ -16,15 +16,11 @@ func (m *Image) Letterbox(side int) (*Pixels, Placement, error) {
 	width, height := m.Size()
 	scale := math.Min(float64(side)/float64(width), float64(side)/float64(height))
 	w, h := fit(width, scale, side), fit(height, scale, side)
-	sw, sh := w, h
-	if m.Orientation >= 5 {
-		sw, sh = h, w
-	}
-	p, err := m.scaled(sw, sh, Fast)
+	p, err := m.scaled(w, h, Fast)
 	if err != nil {
 		return nil, Placement{}, err
 	}
-	if p = p.upright(m.Orientation); p.Channels == 4 {
+	if p.Channels == 4 {
 		p = p.flatten()
 	}
 	left, top := (side-w)/2, (side-h)/2

@@ -94,6 +94,18 @@ func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, 
 	return values, nil
 }
 
+// sizes are those of TIFF's types, in bytes.
+var sizes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+// within tells whether an entry's values lie in a file of size bytes.
+func (e directoryEntry) within(size int64, order binary.ByteOrder) bool {
+	if int(e.kind) >= len(sizes) {
+		return true // nobody reads it
+	}
+	length := sizes[e.kind] * int64(e.count)
+	return length <= 4 || int64(order.Uint32(e.value))+length <= size
+}
+
 // bytes returns an entry's value of single bytes, nil where it is none.
 func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
 	at, length := int64(order.Uint32(e.value)), int64(e.count)
@@ -114,6 +126,9 @@ func parseTIFF(data []byte, h *Header) error {
 	for _, e := range entries {
 		if _, twice := fields[e.tag]; twice {
 			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff's choice may not be ours
+		}
+		if !e.within(int64(len(data)), order) {
+			return truncated(TIFF)
 		}
 		fields[e.tag] = nil
 		if e.tag == tagProfile {
