@@ -187,6 +187,7 @@ func (f tiffFields) samples(h *Header) error {
 		if bits > 16 {
 			return invalid("tiff of %d bits a sample: at most 16 are taken", bits)
 		}
+		h.held += max(8, int(bits)) / 8 // all may be one strip
 	}
 	// A tile is decoded in full, however little of it the picture shows.
 	width, height := f.number(tagTileWidth, 0), f.number(tagTileHeight, 0)

@@ -27,6 +27,7 @@ type plan struct {
 	named     bool  // the output's key is the caller's own, extension included
 	sideCar   place
 	format    imaging.Format
+	animated  bool // the picture has further frames or pages
 }
 
 // newPlan applies the rules for names that a request left out.
@@ -85,6 +86,7 @@ func (p *plan) settle(picture *imaging.Image, withSideCar bool) error {
 	if p.format == "" {
 		p.format = picture.Format.Output()
 	}
+	p.animated = picture.Animated
 	if p.output.key == "" {
 		return nil
 	}

@@ -57,7 +57,7 @@ func (t *task[Req, Resp]) open() (err error) {
 // lets the processor work.
 func (t *task[Req, Resp]) apply(ctx context.Context) (out imaging.Encoded, resp Resp, err error) {
 	queued := t.watch.Stage("queue")
-	done, err := t.admission.compute(ctx, t.picture.DecodedBytes())
+	done, err := t.admission.compute(ctx, t.picture.Footprint(t.format))
 	queued()
 	if err != nil {
 		return out, resp, err
