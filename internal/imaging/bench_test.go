@@ -76,11 +76,11 @@ func peak(b *testing.B) int {
 	return kB * 1024
 }
 
-func BenchmarkLetterbox(b *testing.B) {
+func BenchmarkScaled(b *testing.B) {
 	m := open(b, asJPEG(b, detailed(1920, 1080)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := m.Letterbox(640); err != nil {
+		if _, err := m.Scaled(640, 360); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -86,7 +86,6 @@ func (p *plan) settle(picture imaging.Format, withSideCar bool) error {
 	if p.format == "" {
 		p.format = picture.Output()
 	}
-	p.animated = picture.Animated
 	if p.output.key == "" {
 		return nil
 	}
