@@ -111,7 +111,7 @@ func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
 		}
 		if err != nil {
 			t.doubt(name)
-			return nil, fmt.Errorf("model %q at Triton: %w", name, t.settle(ctx, err))
+			return nil, fmt.Errorf("model %q at Triton: %w", name, t.settle(ctx, name, err))
 		}
 	}
 	if k.refused != nil {
