@@ -75,10 +75,15 @@ func noisy(width, height int) *image.NRGBA {
 	return m
 }
 
+// here is this folder; the store of the tests works in one of its own.
+var here, _ = os.Getwd()
+
 // photo reads a picture that bimg is tested with.
 func photo(t testing.TB, name string) []byte {
 	t.Helper()
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg").Output()
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg")
+	list.Dir = here
+	dir, err := list.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,7 @@ func TestFootprint(t *testing.T) {
 	png := asPNG(t, detailed(30, 20))
 	interlaced := bytes.Clone(png)
 	interlaced[28] = 1
+	binary.BigEndian.PutUint32(interlaced[29:], crc32.ChecksumIEEE(interlaced[12:29]))
 	clear := asPNG(t, noisy(30, 20))
 	footprint := func(data []byte, f imaging.Format) int64 {
 		h, err := imaging.ParseHeader(data, roomy)
