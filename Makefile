@@ -91,7 +91,7 @@ soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requ
 .PHONY: fuzz
 fuzz: setup ## let the parsers read what nobody would write, FUZZTIME=10m each
 	for target in FuzzParseHeader FuzzPixels; do
-		go test ./internal/imaging -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)
+		go test -tags fuzz ./internal/imaging -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)
 	done
 
 .PHONY: triton

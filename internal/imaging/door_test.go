@@ -1,3 +1,6 @@
+// The fuzzer would instrument all that a server links.
+//go:build !fuzz
+
 package imaging_test
 
 import (

@@ -80,7 +80,7 @@ func directory(data []byte, order binary.ByteOrder, at int64) (entries []directo
 	return entries, next, nil
 }
 
-// sizes are those of the types of TIFF's values, in bytes.
+// sizes are those of TIFF's types, in bytes.
 var sizes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 // size returns how many bytes of the file an entry's value takes.
