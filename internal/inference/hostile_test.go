@@ -127,7 +127,10 @@ func TestPrepareRefuses(t *testing.T) {
 	save(t, echo(4), dir, "m", "1", "model.onnx")
 	type prepared struct{ inference.Model }
 	o := options()
-	o.Prepare = func(_ context.Context, m inference.Model) (inference.Model, error) {
+	o.Prepare = func(ctx context.Context, m inference.Model) (inference.Model, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("it may take for ever")
+		}
 		if m.Info().Name == "m" {
 			return nil, errors.New("not to my taste")
 		}
