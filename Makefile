@@ -93,6 +93,22 @@ $(PROMETHEUS)/stamp:
 	dpkg -x prometheus_*.deb . && rm prometheus_*.deb
 	touch $@
 
+# How long `make soak` and `make fuzz` are.
+SOAK ?= 10000
+ROTATIONS ?= 2000
+FUZZTIME ?= 10m
+
+.PHONY: soak
+soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requests while memory, threads and goroutines are watched; then ROTATIONS=2000 pictures turned in parallel, all the same
+	go test ./test/scenario -count=1 -v -timeout 2h -races=false -run TestSoak -soak $(SOAK)
+	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -pictures $(ROTATIONS)
+
+.PHONY: fuzz
+fuzz: setup ## let the parsers read what nobody would write, FUZZTIME=10m each
+	for target in FuzzParseHeader FuzzPixels; do
+		go test -tags fuzz ./internal/imaging -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)
+	done
+
 .PHONY: triton
 triton: $(TRITON)/stamp ## fetch Triton's own server for make triton-test (160 MB)
 

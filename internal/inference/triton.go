@@ -112,7 +112,7 @@ func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
 		}
 		if err != nil {
 			t.doubt(name)
-			if err = t.settle(ctx, err); errors.Is(err, ErrUnavailable) {
+			if err = t.settle(ctx, name, err); errors.Is(err, ErrUnavailable) {
 				measure(ctx, backendTriton, unknown, start, err)
 			}
 			return nil, fmt.Errorf("model %q at Triton: %w", name, err)

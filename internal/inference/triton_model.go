@@ -80,7 +80,7 @@ func (m *tritonModel) run(ctx context.Context, input Tensor) (*kserve.ModelInfer
 	if err != nil && ctx.Err() == nil {
 		m.triton.doubt(m.info.Name) // it may have gone, or be of another shape now
 	}
-	return resp, m.triton.settle(ctx, err)
+	return resp, m.triton.settle(ctx, m.info.Name, err)
 }
 
 // output reads an output into a buffer.

@@ -24,8 +24,8 @@ type Metrics struct {
 	server   *http.Server
 }
 
-// ServeMetrics serves all that the process measures at `/metrics` of an address,
-// host:port; port 0 takes a free one. A process that does not call it measures
+// ServeMetrics serves all that the process measures, and what Go and the system
+// tell of it, at `/metrics` of an address, host:port; port 0 takes a free one. A process that does not call it measures
 // nothing, at next to no cost.
 func ServeMetrics(address string) (*Metrics, error) {
 	listener, err := net.Listen("tcp", address)
@@ -36,7 +36,7 @@ func ServeMetrics(address string) (*Metrics, error) {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("metrics: %w", err), listener.Close())

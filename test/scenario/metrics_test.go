@@ -35,13 +35,14 @@ func TestMetricsTell(t *testing.T) {
 		`imageflow_dead_letters_total 1\n`,
 		`imageflow_sweeper_pending 0\n`,
 	} {
-		eventually(t, want, func() bool { return regexp.MustCompile(want).MatchString(s.scrape(t)) })
+		eventually(t, want, func() bool { return regexp.MustCompile(want).MatchString(s.scrape(t, "metrics")) })
 	}
 }
 
-func (s *system) scrape(t testing.TB) string {
+// scrape returns the metrics of a part that serves them.
+func (s *system) scrape(t testing.TB, part string) string {
 	t.Helper()
-	resp, err := http.Get(s.url("metrics", "/metrics"))
+	resp, err := http.Get(s.url(part, "/metrics"))
 	if err != nil {
 		t.Fatal(err)
 	}
