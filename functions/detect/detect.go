@@ -120,7 +120,7 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 	return slices.DeleteFunc(found, func(b box) bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }), err
 }
 
-// output draws the boxes, or hands the picture on.
+// output draws the boxes, in a picture of the given one's quality, or hands it on.
 func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
 	if !in.Request.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(in.Format)
@@ -132,7 +132,7 @@ func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found [
 	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
 		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence))
 	}
-	return p.Encode(in.Format)
+	return p.EncodeLike(in.Image, in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {
