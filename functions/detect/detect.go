@@ -51,6 +51,9 @@ func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 	return r.GetResizeMetadataRef()
 }
 
+// maxChanges is how many replacements of its model a request goes along with.
+const maxChanges = 5
+
 // apply detects, then makes the output.
 func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (
 	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
@@ -67,7 +70,7 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 		},
 	}
 	m, found, err := d.detect(ctx, in, resp.GetMetadata())
-	if errors.Is(err, inference.ErrChanged) { // now it is the one that replaced it
+	for i := 0; i < maxChanges && errors.Is(err, inference.ErrChanged); i++ { // now it is the one that replaced it
 		m, found, err = d.detect(ctx, in, resp.GetMetadata())
 	}
 	if err != nil {
