@@ -34,6 +34,9 @@ func parseJPEG(data []byte, h *Header) error {
 			if h.Width == 0 {
 				return invalid("corrupt jpeg: no frame before the scan")
 			}
+			if len(segment) > 0 && int(segment[0]) < h.colours { // others follow: all coefficients, as in a progressive one
+				h.held = 2 * h.colours
+			}
 			return jpegScans(data[at+2+length:])
 		case 0xd9:
 			return invalid("corrupt jpeg: it ends before its picture")
