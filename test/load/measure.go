@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -29,6 +30,7 @@ type rateRun struct {
 	// latencies and overheads are those of the pictures that are done, sorted.
 	latencies, overheads []time.Duration
 	refusals             []time.Duration
+	refusers             map[string]int // how often each step has refused
 	errors               map[string]int
 	others               float64 // cores that other work on this machine took
 }
@@ -49,7 +51,7 @@ type own struct {
 
 // measure takes in the results of a run.
 func measure(results <-chan *vegeta.Result, rate int, duration time.Duration) *rateRun {
-	r := &rateRun{rate: rate, took: duration, errors: map[string]int{}}
+	r := &rateRun{rate: rate, took: duration, errors: map[string]int{}, refusers: map[string]int{}}
 	load := startLoad()
 	began := time.Now()
 	for res := range results {
@@ -73,6 +75,7 @@ func (r *rateRun) add(res *vegeta.Result) {
 	case res.Code == http.StatusTooManyRequests:
 		r.counts[busy]++
 		r.refusals = append(r.refusals, res.Latency)
+		r.refusers[refuser(res.Body)]++
 	default:
 		r.counts[failed]++
 		r.errors[fmt.Sprintf("%d %s %.200s", res.Code, res.Error, res.Body)]++
@@ -98,6 +101,15 @@ func reading(res *vegeta.Result) (latency, inside time.Duration) {
 		latency = min(latency, last.Sub(res.Timestamp))
 	}
 	return latency, inside
+}
+
+// refuser returns the step that a refusal names: "steps[1] detect: ...".
+func refuser(body []byte) string {
+	var status struct{ Message string }
+	_ = json.Unmarshal(body, &status)
+	at, _, _ := strings.Cut(status.Message, ":")
+	_, step, _ := strings.Cut(at, " ")
+	return step
 }
 
 // share returns the share of the pictures that were sent.
