@@ -55,12 +55,25 @@ type AdmissionLimits struct {
 	DecodedBytes int64
 	// Cores is how many compute at once.
 	Cores int64
+	// Shared takes the place of Cores where other Admissions are at work in the
+	// same process.
+	Shared *Cores
 }
+
+// Cores are what the computing jobs of several Admissions take turns at.
+type Cores struct{ room *room }
+
+// NewCores returns n of them.
+func NewCores(n int64) *Cores { return &Cores{newRoom(n)} }
 
 // NewAdmission admits jobs within the limits.
 func NewAdmission(l AdmissionLimits) *Admission {
+	if l.Shared == nil {
+		l.Shared = NewCores(l.Cores)
+	}
+	l.Cores = l.Shared.room.size
 	return &Admission{
-		places: newRoom(l.Queue + l.Active), active: newRoom(l.Active), bytes: newRoom(l.DecodedBytes), cores: newRoom(l.Cores), limits: l,
+		places: newRoom(l.Queue + l.Active), active: newRoom(l.Active), bytes: newRoom(l.DecodedBytes), cores: l.Shared.room, limits: l,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"imageflow.dev/internal/job"
@@ -98,14 +99,17 @@ func (c Work) validate() error {
 	)
 }
 
+// cores are those of the process, whose processors share them where it has
+// several.
+var cores = sync.OnceValue(func() *job.Cores { return job.NewCores(int64(runtime.GOMAXPROCS(0))) })
+
 func (c Work) admission() *job.Admission {
-	cores := int64(runtime.GOMAXPROCS(0))
 	active := c.Active
 	if active == 0 {
-		active = 4 * cores
+		active = 4 * int64(runtime.GOMAXPROCS(0))
 	}
 	return job.NewAdmission(job.AdmissionLimits{
-		Queue: c.Queue, QueueTime: c.QueueTime, Active: active, DecodedBytes: c.DecodedBytes, Cores: cores,
+		Queue: c.Queue, QueueTime: c.QueueTime, Active: active, DecodedBytes: c.DecodedBytes, Shared: cores(),
 	})
 }
 
