@@ -91,44 +91,29 @@ func write(label string, height float64) text {
 func (t text) draw(p *imaging.Pixels, at image.Point, paint color.RGBA) image.Rectangle {
 	ground := image.Rect(0, -t.height, t.width, 0).Add(at)
 	ground = ground.Add(image.Pt(min(0, p.Width-ground.Max.X), max(0, -ground.Min.Y)))
-	fill(p, ground, paint)
-	d := font.Drawer{Dst: canvas{p, ground}, Src: image.Black, Face: t.face, Dot: fixed.P(ground.Min.X+t.margin, ground.Min.Y+t.above)}
+	m := image.NewRGBA(ground)
+	draw.Draw(m, ground, image.NewUniform(paint), image.Point{}, draw.Src)
+	d := font.Drawer{Dst: m, Src: image.Black, Face: t.face, Dot: fixed.P(ground.Min.X+t.margin, ground.Min.Y+t.above)}
 	d.DrawString(t.label)
+	each(p, ground, func(x, y int) []byte { return m.Pix[m.PixOffset(x, y):] })
 	return ground
 }
 
-func whole(p *imaging.Pixels) image.Rectangle { return image.Rect(0, 0, p.Width, p.Height) }
-
 // fill paints a rectangle, as far as it lies in the picture.
 func fill(p *imaging.Pixels, r image.Rectangle, paint color.RGBA) {
-	draw.Draw(canvas{p, whole(p)}, r, image.NewUniform(paint), image.Point{}, draw.Src)
+	colour := []byte{paint.R, paint.G, paint.B}
+	each(p, r.Intersect(image.Rect(0, 0, p.Width, p.Height)), func(int, int) []byte { return colour })
 }
 
-// canvas lets the standard library draw on pixels, within bounds, which lie in
-// the picture.
-type canvas struct {
-	p      *imaging.Pixels
-	bounds image.Rectangle
-}
-
-// ColorModel returns the model of colours without alpha.
-func (c canvas) ColorModel() color.Model { return color.RGBAModel }
-
-// Bounds returns where may be drawn.
-func (c canvas) Bounds() image.Rectangle { return c.bounds }
-
-// At returns a pixel's colour.
-func (c canvas) At(x, y int) color.Color {
-	pixel := c.p.Pix[(y*c.p.Width+x)*c.p.Channels:]
-	return color.RGBA{pixel[0], pixel[1], pixel[2], 255}
-}
-
-// Set paints a pixel, opaque.
-func (c canvas) Set(x, y int, paint color.Color) {
-	pixel := c.p.Pix[(y*c.p.Width+x)*c.p.Channels:]
-	r, g, b, _ := paint.RGBA()
-	pixel[0], pixel[1], pixel[2] = byte(r>>8), byte(g>>8), byte(b>>8)
-	if c.p.Channels == 4 {
-		pixel[3] = 255
+// each paints every pixel of a rectangle in the picture, opaque.
+func each(p *imaging.Pixels, r image.Rectangle, paint func(x, y int) []byte) {
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			pixel := p.Pix[(y*p.Width+x)*p.Channels:]
+			copy(pixel[:3], paint(x, y))
+			if p.Channels == 4 {
+				pixel[3] = 255
+			}
+		}
 	}
 }

@@ -56,6 +56,9 @@ func jpegSegment(marker byte, segment []byte, h *Header) error {
 		h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 		h.Width = int(binary.BigEndian.Uint16(segment[3:]))
 		h.colours = int(segment[5])
+		if marker&3 == 2 { // progressive: all coefficients, of 16 bits
+			h.held = 2 * h.colours
+		}
 	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
 		h.Orientation = exifOrientation(segment[6:])
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part

@@ -24,6 +24,9 @@ func parsePNG(data []byte, h *Header) error {
 	if data[25]&2 == 0 {
 		h.colours = 1
 	}
+	if data[28] != 0 { // interlaced: four channels at most
+		h.held = 4 * max(8, int(data[24])) / 8
+	}
 	profiles := 0
 	for at := int64(8); ; {
 		if at+12 > int64(len(data)) {
@@ -82,7 +85,7 @@ func parseWebP(data []byte, h *Header) error {
 	if int64(binary.LittleEndian.Uint32(data[4:]))+8 > int64(len(data)) {
 		return truncated(WebP)
 	}
-	h.colours = 3
+	h.colours, h.held = 3, 8 // as the decoder has it, and as libvips takes it
 	payload, kind := data[20:], string(data[12:16])
 	if len(payload) < 10 && kind != "VP8L" {
 		return truncated(WebP)
@@ -103,6 +106,9 @@ func parseWebP(data []byte, h *Header) error {
 		h.Alpha = bits>>28&1 != 0
 	case "VP8X":
 		h.Alpha, h.Animated = payload[0]&0x10 != 0, payload[0]&0x02 != 0
+		if h.Animated { // another canvas
+			h.held = 12
+		}
 		h.Width, h.Height = uint24(payload[4:])+1, uint24(payload[7:])+1
 		return webpChunks(data, h)
 	default:
@@ -147,7 +153,7 @@ func parseGIF(data []byte, h *Header) error {
 		return truncated(GIF)
 	}
 	h.Width, h.Height = gifScreen(data)
-	h.Alpha, h.colours = true, 3
+	h.Alpha, h.colours, h.held = true, 3, 8 // the canvas, and as libvips takes it
 	frames := 0
 	for at := 13 + colorTable(data[10]); at < len(data); {
 		switch data[at] {

@@ -125,6 +125,11 @@ func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, 
 	return values, nil
 }
 
+// within tells whether an entry's values lie in a file of size bytes.
+func (e directoryEntry) within(size int64, order binary.ByteOrder) bool {
+	return e.size() <= 4 || int64(order.Uint32(e.value))+e.size() <= size
+}
+
 // bytes returns an entry's value of single bytes, nil where it is none.
 func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
 	at, length := int64(order.Uint32(e.value)), int64(e.count)
@@ -150,6 +155,9 @@ func parseTIFF(data []byte, h *Header) error {
 	for _, e := range entries {
 		if _, twice := fields[e.tag]; twice {
 			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff's choice may not be ours
+		}
+		if !e.within(int64(len(data)), order) {
+			return truncated(TIFF)
 		}
 		fields[e.tag] = nil
 		if e.tag == tagProfile {
@@ -235,6 +243,7 @@ func (f tiffFields) samples(h *Header) error {
 		if bits > 16 {
 			return invalid("tiff of %d bits a sample: at most 16 are taken", bits)
 		}
+		h.held += max(8, int(bits)) / 8 // all may be one strip
 	}
 	// A tile is decoded in full, however little of it the picture shows.
 	width, height := f.number(tagTileWidth, 0), f.number(tagTileHeight, 0)

@@ -119,7 +119,7 @@ func (m *onnxModel) describe(file string) error {
 	}
 	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(file, options)
 	if err != nil {
-		return err
+		return cmp.Or(errors.Unwrap(err), err) // without talk of a temporary session
 	}
 	if len(inputs) != 1 || inputs[0].DataType != ort.TensorElementDataTypeFloat {
 		return fmt.Errorf("it must have one input of float32, not %v", inputs)
@@ -160,7 +160,8 @@ func useCUDA(options *ort.SessionOptions) error {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err == nil {
 		defer cuda.Destroy()
-		err = options.AppendExecutionProviderCUDA(cuda)
+		// Each size of a batch is new to cuDNN once: it must not try all its ways.
+		err = errors.Join(cuda.Update(map[string]string{"cudnn_conv_algo_search": "HEURISTIC"}), options.AppendExecutionProviderCUDA(cuda))
 	}
 	if err != nil {
 		return fmt.Errorf("it cannot run models on CUDA, as ONNXRUNTIME_PROVIDER asks: %w"+
