@@ -29,6 +29,8 @@ type Config struct {
 	// AcceptWithin is how long a notification waits for the broker to accept
 	// its event before it is answered anyway.
 	AcceptWithin time.Duration
+	// Wire wraps what events are posted through; nil leaves it as it is.
+	Wire func(http.RoundTripper) http.RoundTripper
 	// Sweep says which objects Run looks after.
 	Sweep Sweep
 }
@@ -45,7 +47,7 @@ type Bridge struct {
 // `/completed` for the last event of a chain, `/dead-letters` for events that
 // no one could handle.
 func New(c Config) (*Bridge, error) {
-	sender, err := newSender(c.Broker, c.AcceptWithin)
+	sender, err := newSender(c)
 	if err != nil {
 		return nil, fmt.Errorf("broker %q: %w", c.Broker, err)
 	}

@@ -28,7 +28,8 @@ type Telemetry struct {
 	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"whether no traces are made whatever else is set"`
 }
 
-func (c Telemetry) validate() error {
+// Validate reports every variable that is out of range.
+func (c Telemetry) Validate() error {
 	return errors.Join(port("METRICS_PORT", c.MetricsPort),
 		oneOf("OTEL_TRACES_EXPORTER", c.Exporter, "", telemetry.OTLP, telemetry.None),
 		oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", c.Protocol, telemetry.HTTP, telemetry.GRPC))
