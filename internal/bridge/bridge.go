@@ -12,6 +12,9 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 )
@@ -91,6 +94,7 @@ func (b *Bridge) notified(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the bridge cannot take notifications now", http.StatusServiceUnavailable)
 	}
 	count(ctx, notifications, outcome)
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("imageflow.outcome", outcome))
 }
 
 // take takes a notification, keeps what of it will never become an event where

@@ -83,7 +83,7 @@ func (j *Job) End(outcome string, err error) {
 	for _, stage := range slices.Sorted(maps.Keys(j.stages)) {
 		attributes = append(attributes, slog.Float64(stage+"_ms", milliseconds(j.stages[stage])))
 	}
-	j.span.SetAttributes(attribute.String("imageflow.outcome", outcome))
+	j.span.SetAttributes(ended(outcome))
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))
 		j.span.RecordError(err)

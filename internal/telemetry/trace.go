@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -66,9 +68,23 @@ func StartTracing(ctx context.Context, t Traces, service string) (*Tracing, erro
 	otel.SetTextMapPropagator(propagator)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Warn("telemetry was lost", "error", err) }))
 	return &Tracing{provider: sdk.NewTracerProvider(
-		sdk.WithBatcher(exporter), sdk.WithResource(about), sdk.WithIDGenerator(ids{}),
+		sdk.WithSpanProcessor(telling{sdk.NewBatchSpanProcessor(exporter)}), sdk.WithResource(about), sdk.WithIDGenerator(ids{}),
 	)}, nil
 }
+
+// telling passes on the spans that tell something. Of six notifications of a
+// chain five are of our own outputs, and are ignored.
+type telling struct{ sdk.SpanProcessor }
+
+// OnEnd passes a span on, unless its outcome is "ignored".
+func (p telling) OnEnd(s sdk.ReadOnlySpan) {
+	if !slices.Contains(s.Attributes(), ended("ignored")) {
+		p.SpanProcessor.OnEnd(s)
+	}
+}
+
+// ended is the attribute that tells how the work of a span ended.
+func ended(how string) attribute.KeyValue { return attribute.String("imageflow.outcome", how) }
 
 func (t Traces) exporter(ctx context.Context) (*otlptrace.Exporter, error) {
 	switch cmp.Or(t.Protocol, HTTP) {

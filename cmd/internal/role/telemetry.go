@@ -21,8 +21,8 @@ type Telemetry struct {
 	MetricsPort    int    `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`
 	PProf          bool   `envconfig:"PPROF" desc:"whether the port of metrics also serves profiles, at /debug/pprof/"`
 	Exporter       string `envconfig:"OTEL_TRACES_EXPORTER" desc:"otlp or none: where traces go; empty means otlp where an endpoint is set"`
-	Endpoint       string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"URL of what takes traces, such as http://collector:4318"`
-	TracesEndpoint string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same, of traces alone: the whole URL"`
+	Collector      string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"URL of what takes traces, such as http://collector:4318"`
+	TraceCollector string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same, of traces alone: the whole URL"`
 	Protocol       string `envconfig:"OTEL_EXPORTER_OTLP_PROTOCOL" default:"http/protobuf" desc:"how traces are sent: http/protobuf or grpc"`
 	Service        string `envconfig:"OTEL_SERVICE_NAME" desc:"what traces call the process; empty means imageflow-ROLE"`
 	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"whether no traces are made whatever else is set"`
@@ -48,7 +48,7 @@ func (c Telemetry) Trace(ctx context.Context, service string) (*telemetry.Tracin
 		return nil, nil
 	}
 	return telemetry.StartTracing(ctx, telemetry.Traces{
-		Exporter: c.Exporter, Protocol: c.Protocol, Endpoint: cmp.Or(c.TracesEndpoint, c.Endpoint),
+		Exporter: c.Exporter, Protocol: c.Protocol, Endpoint: cmp.Or(c.TraceCollector, c.Collector),
 	}, service)
 }
 
