@@ -60,13 +60,6 @@ func (in Input[Req]) Pixels(ctx context.Context) (*imaging.Pixels, error) {
 	return in.Image.Pixels()
 }
 
-// Encode encodes an output in the wanted format, as a stage.
-func (in Input[Req]) Encode(ctx context.Context, p *imaging.Pixels) (imaging.Encoded, error) {
-	_, end := in.Stage(ctx, "encode")
-	defer end()
-	return p.Encode(in.Format)
-}
-
 // Processor is one kind of work, described as a value.
 type Processor[Req Request, Resp Response] struct {
 	// Name is the role and the step: "resize", "detect", "filter".

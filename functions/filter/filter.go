@@ -117,6 +117,8 @@ func apply(ctx context.Context, in functions.Input[*imageflowv1.FilterRequest]) 
 		return imaging.Encoded{}, nil, err
 	}
 	f.pixels(p, intensity, s)
-	out, err := in.Encode(ctx, p)
+	_, encoded := in.Stage(ctx, "encode")
+	defer encoded()
+	out, err := p.Encode(in.Format)
 	return out, resp, err
 }

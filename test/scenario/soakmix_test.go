@@ -130,7 +130,7 @@ func (p mixPicture) input() (reference *imageflowv1.ImageData, data []byte) {
 
 // anyFormat is the input's own half of the time.
 func anyFormat() *imageflowv1.ImageData {
-	return &imageflowv1.ImageData{ContentType: []string{"", "", "", "image/jpeg", "image/png", "image/webp"}[rand.N(6)]}
+	return &imageflowv1.ImageData{ContentType: []string{"", "", "", "", "", "", "image/jpeg", "image/jpeg", "image/png", "image/png", "image/webp", "image/avif"}[rand.N(12)]}
 }
 
 func (m *mix) resizes(ctx context.Context, execution string, p mixPicture) (*imageflowv1.ProcessingResult, error) {

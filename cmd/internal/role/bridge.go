@@ -104,7 +104,7 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve.Listen(c.serve(maxBridgeBytes), nil, t.Handler(events), serving())
+	server, err := serve.Listen(c.serve("bridge", maxBridgeBytes), nil, t.Handler(events), serving())
 	if err != nil {
 		return nil, err
 	}
