@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -228,7 +229,9 @@ func (m *onnxModel) infer(ctx context.Context, input Tensor, use func([]Tensor) 
 }
 
 // run runs the session until the context ends.
-func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) error {
+func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) (err error) {
+	start := time.Now()
+	defer func() { measure(ctx, backendONNX, m.info.Name, start, err) }()
 	run, err := ort.NewRunOptions()
 	if err != nil {
 		return err
