@@ -85,7 +85,7 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	}); err != nil {
 		return nil, err
 	}
-	if sys.console, err = serve.Listen(serve.Config{Address: s.host + ":0"}, nil, console, health.NewServer()); err != nil {
+	if sys.console, err = serve.Listen(serve.Config{Role: "console", Address: s.host + ":0"}, nil, console, health.NewServer()); err != nil {
 		return nil, err
 	}
 	if err := sys.startRoles(s, token); err != nil {

@@ -51,6 +51,9 @@ func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 	return r.GetResizeMetadataRef()
 }
 
+// maxChanges is how many replacements of its model a request goes along with.
+const maxChanges = 5
+
 // apply detects, then makes the output.
 func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (
 	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
@@ -67,7 +70,7 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 		},
 	}
 	m, found, err := d.detect(ctx, in, resp.GetMetadata())
-	if errors.Is(err, inference.ErrChanged) { // now it is the one that replaced it
+	for i := 0; i < maxChanges && errors.Is(err, inference.ErrChanged); i++ { // now it is the one that replaced it
 		m, found, err = d.detect(ctx, in, resp.GetMetadata())
 	}
 	if err != nil {
@@ -120,7 +123,7 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 	return slices.DeleteFunc(found, func(b box) bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }), err
 }
 
-// output draws the boxes, or hands the picture on.
+// output draws the boxes, in a picture of the given one's quality, or hands it on.
 func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
 	if !in.Request.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(in.Format)
@@ -132,7 +135,7 @@ func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found [
 	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
 		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence))
 	}
-	return p.Encode(in.Format)
+	return p.EncodeLike(in.Image, in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {

@@ -49,6 +49,7 @@ func New(c Config) (*Bridge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker %q: %w", c.Broker, err)
 	}
+	startCounting()
 	b := &Bridge{config: c, sender: sender, letters: execution.NewLetters(c.Store, c.DeadLetters), mux: http.NewServeMux()}
 	b.mux.HandleFunc("POST /notifications", b.notified)
 	b.mux.HandleFunc("POST /completed", b.completed)

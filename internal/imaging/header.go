@@ -19,6 +19,8 @@ type Header struct {
 	// colours is how many channels it has beside alpha: 1 is grey, 4 are inks.
 	// profile is how many its ICC profile is for, 0 without one that is used.
 	colours, profile int
+	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
+	quality int
 	// held is how many bytes a pixel the decoder holds besides what it gives: 0
 	// where it goes on row by row.
 	held int

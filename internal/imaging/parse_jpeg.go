@@ -34,6 +34,9 @@ func parseJPEG(data []byte, h *Header) error {
 			if h.Width == 0 {
 				return invalid("corrupt jpeg: no frame before the scan")
 			}
+			if len(segment) > 0 && int(segment[0]) < h.colours { // others follow: all coefficients, as in a progressive one
+				h.held = 2 * h.colours
+			}
 			return jpegScans(data[at+2+length:])
 		case 0xd9:
 			return invalid("corrupt jpeg: it ends before its picture")
@@ -59,6 +62,8 @@ func jpegSegment(marker byte, segment []byte, h *Header) error {
 		if marker&3 == 2 { // progressive: all coefficients, of 16 bits
 			h.held = 2 * h.colours
 		}
+	case marker == 0xdb && h.quality == 0:
+		h.quality = jpegQualityOf(segment)
 	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
 		h.Orientation = exifOrientation(segment[6:])
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part

@@ -14,11 +14,23 @@ func NewPixels(width, height, channels int) *Pixels {
 
 // Encode writes the picture. Where the format has no transparency, it is laid
 // on white.
-func (p *Pixels) Encode(f Format) (Encoded, error) {
+func (p *Pixels) Encode(f Format) (Encoded, error) { return p.encodeAt(f, codecs[f].quality) }
+
+// EncodeLike writes what was changed of a picture, as Encode does; but a JPEG made
+// of a JPEG has no less quality than that, up to 95.
+func (p *Pixels) EncodeLike(m *Image, f Format) (Encoded, error) {
+	quality := codecs[f].quality
+	if f == JPEG {
+		quality = min(max(quality, m.quality), 95)
+	}
+	return p.encodeAt(f, quality)
+}
+
+func (p *Pixels) encodeAt(f Format, quality int) (Encoded, error) {
 	if p.Channels == 4 && !f.alpha() {
 		p = p.flatten()
 	}
-	data, err := p.encode(f)
+	data, err := p.encode(f, quality)
 	return Encoded{data, f, p.Width, p.Height}, err
 }
 

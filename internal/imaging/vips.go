@@ -76,12 +76,11 @@ func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
 func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pix)) }
 
 // encode writes the pixels as they are.
-func (p *Pixels) encode(f Format) ([]byte, error) {
-	codec := codecs[f]
+func (p *Pixels) encode(f Format, quality int) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
 	if C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
-		codec.vips, C.int(codec.quality), &data, &size) != 0 {
+		codecs[f].vips, C.int(quality), &data, &size) != 0 {
 		return nil, fmt.Errorf("libvips cannot encode %d×%d pixels to %s", p.Width, p.Height, f)
 	}
 	defer C.g_free(C.gpointer(data))

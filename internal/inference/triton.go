@@ -104,6 +104,7 @@ func (t *Triton) Ready(ctx context.Context) error {
 // asks the server where it was not asked a short time ago.
 func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
 	k, ok := t.recent(name)
+	start := time.Now()
 	if !ok {
 		raw, err := t.learn(ctx, name)
 		if err == nil {
@@ -111,7 +112,10 @@ func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
 		}
 		if err != nil {
 			t.doubt(name)
-			return nil, fmt.Errorf("model %q at Triton: %w", name, t.settle(ctx, name, err))
+			if err = t.settle(ctx, name, err); errors.Is(err, ErrUnavailable) {
+				measure(ctx, backendTriton, unknown, start, err)
+			}
+			return nil, fmt.Errorf("model %q at Triton: %w", name, err)
 		}
 	}
 	if k.refused != nil {

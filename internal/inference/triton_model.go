@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	kserve "imageflow.dev/proto/inference"
 )
@@ -32,7 +33,9 @@ func (m *tritonModel) Infer(ctx context.Context, input Tensor, use func([]Tensor
 	if n, err := elements(input.Shape); err != nil || n != len(input.Data) {
 		return fmt.Errorf("an input of shape %v has %d numbers", input.Shape, len(input.Data))
 	}
+	start := time.Now()
 	resp, err := m.run(ctx, input)
+	measure(ctx, backendTriton, m.info.Name, start, err)
 	if err != nil {
 		return fmt.Errorf("model %q at Triton: %w", m.info.Name, err)
 	}

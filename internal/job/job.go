@@ -42,6 +42,7 @@ type Runner[Req functions.Request, Resp functions.Response] struct {
 func NewRunner[Req functions.Request, Resp functions.Response](
 	p functions.Processor[Req, Resp], store *objects.Store, admission *Admission, c Config,
 ) *Runner[Req, Resp] {
+	telemetry.WatchLoad(p.Name, admission.Load)
 	return &Runner[Req, Resp]{processor: p, store: store, admission: admission, config: c}
 }
 

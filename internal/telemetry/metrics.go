@@ -37,13 +37,13 @@ func ServeMetrics(address string) (*Metrics, error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	reader, err := exporter.New(exporter.WithRegisterer(registry))
+	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("metrics: %w", err), listener.Close())
 	}
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // which carries exemplars
 	m := &Metrics{listener: listener, server: &http.Server{Handler: routes, ReadHeaderTimeout: 10 * time.Second}}
 	go func() {
 		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -62,8 +62,8 @@ func (m *Metrics) Close() error { return m.server.Close() }
 var meter = otel.Meter("imageflow.dev")
 
 // seconds are the buckets of durations: a stage takes from under a millisecond
-// to seconds.
-var seconds = metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+// to seconds. The service levels of config/monitoring are among their bounds.
+var seconds = metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 5, 10, 30)
 
 // What is measured of jobs.
 var (

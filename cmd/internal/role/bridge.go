@@ -103,7 +103,7 @@ func listenBridge(_ context.Context, c *BridgeConfig) (Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve.Listen(c.serve(maxBridgeBytes), nil, events, serving())
+	server, err := serve.Listen(c.serve("bridge", maxBridgeBytes), nil, events, serving())
 	if err != nil {
 		return nil, err
 	}

@@ -44,9 +44,10 @@ func (c Server) MetricsAddress() string {
 	return net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort))
 }
 
-// serve is the config of the port, which has so many bytes of bodies in memory.
-func (c Server) serve(bodyBytes int64) serve.Config {
+// serve is the config of a role's port, which has so many bytes of bodies in memory.
+func (c Server) serve(role string, bodyBytes int64) serve.Config {
 	return serve.Config{
+		Role:      role,
 		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
 		BodyBytes: bodyBytes, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
 	}

@@ -63,6 +63,7 @@ func (c *GatewayConfig) dial() (map[string]*grpc.ClientConn, error) {
 	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
 		conn, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithUnaryInterceptor(gateway.MeasureOverhead),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: 5 * time.Second}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
@@ -85,5 +86,5 @@ func (c *GatewayConfig) listen(
 	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
 	healthpb.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
-	return serve.Listen(c.serve(c.BodyBytes), server, token.Guard(json), healthy)
+	return serve.Listen(c.serve("gateway", c.BodyBytes), server, token.Guard(json), healthy)
 }
