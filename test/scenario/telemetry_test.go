@@ -17,10 +17,10 @@ import (
 // turn, one that measures and traces everything and one that does neither, and
 // compares the CPU time that they take. Run it with -benchtime=200x or more.
 func BenchmarkTelemetry(b *testing.B) {
-	picture, batch := sample(b), 10
+	picture, batch := sample(b), 20
 	systems := []*system{
 		local(b, setup{env: []string{"OTEL_SDK_DISABLED=true"}, flags: []string{"--verbose"}}),
-		local(b, setup{env: tracing(otlp.Start(b)), flags: []string{"--verbose"}}),
+		local(b, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.Start(b).HTTP}, flags: []string{"--verbose"}}),
 	}
 	var took [2][]float64 // CPU-ms a picture
 	var ratios []float64
