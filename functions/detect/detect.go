@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -81,7 +82,7 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 	for _, b := range found {
 		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
 	}
-	out, err = output(in, m, found)
+	out, err = output(ctx, in, m, found)
 	return out, resp, err
 }
 
@@ -97,14 +98,20 @@ func (d *detector) detect(ctx context.Context, in functions.Input[*imageflowv1.D
 
 // detect returns the boxes in the given picture's pixels, most confident first.
 func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) ([]box, error) {
+	_, decoded := in.Stage(ctx, "decode")
 	input, place, err := m.input(in.Image)
+	decoded()
 	if err != nil {
 		return nil, err
 	}
 	defer m.release(input)
 	var found []box
 	start := time.Now()
-	err = m.Infer(ctx, inference.Tensor{Shape: m.shape(), Data: input}, func(outputs []inference.Tensor) error {
+	inferring, end := in.Stage(ctx, "infer")
+	end = sync.OnceFunc(end)
+	defer end() // where nothing is inferred
+	err = m.Infer(inferring, inference.Tensor{Shape: m.shape(), Data: input}, func(outputs []inference.Tensor) error {
+		end()
 		inferred := time.Now()
 		facts.InferenceTimeMs = milliseconds(inferred.Sub(start))
 		candidates, err := m.decode(outputs[0], facts.GetConfidenceThreshold())
@@ -124,17 +131,19 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 }
 
 // output draws the boxes, in a picture of the given one's quality, or hands it on.
-func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
+func output(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
 	if !in.Request.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(in.Format)
 	}
-	p, err := in.Image.Pixels()
+	p, err := in.Pixels(ctx)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
 	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
 		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence))
 	}
+	_, encoded := in.Stage(ctx, "encode")
+	defer encoded()
 	return p.EncodeLike(in.Image, in.Format)
 }
 

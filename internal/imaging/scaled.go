@@ -1,9 +1,5 @@
 package imaging
 
-// Placement says where a picture that was scaled lies in a larger one: the shown
-// pixel (x, y) is at (x·ScaleX + PadX, y·ScaleY + PadY).
-type Placement struct{ ScaleX, ScaleY, PadX, PadY float64 }
-
 // Scaled returns the picture upright at exactly width × height pixels, which may
 // stretch it; three channels, white where it is transparent. It is made fast, for
 // eyes that do not mind.

@@ -65,9 +65,10 @@ func (t *task[Req, Resp]) apply(ctx context.Context) (out imaging.Encoded, resp 
 	}
 	defer done()
 
-	defer t.watch.Stage("apply")()
+	ctx, applied := t.watch.Within(ctx, "apply")
+	defer applied()
 	out, resp, err = t.processor.Apply(ctx, functions.Input[Req]{
-		Image: t.picture, Request: t.req, Format: t.format, Reference: t.referred,
+		Image: t.picture, Request: t.req, Format: t.format, Reference: t.referred, Watch: t.watch.Within,
 	})
 	return out, resp, t.pictureError(err)
 }

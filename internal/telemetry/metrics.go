@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"syscall"
 	"time"
 
@@ -18,16 +19,18 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// Metrics is where Prometheus scrapes a process.
+// Metrics is where Prometheus scrapes a process, and where it can be profiled.
 type Metrics struct {
 	listener net.Listener
 	server   *http.Server
 }
 
 // ServeMetrics serves all that the process measures, and what Go and the system
-// tell of it, at `/metrics` of an address, host:port; port 0 takes a free one. A process that does not call it measures
-// nothing, at next to no cost.
-func ServeMetrics(address string) (*Metrics, error) {
+// tell of it, at `/metrics` of an address, host:port; port 0 takes a free one. A
+// process that does not call it measures nothing, at next to no cost. With
+// profiles it serves those of net/http/pprof too, at `/debug/pprof/`: whoever
+// reaches them can read what the process has in memory, and slow it down.
+func ServeMetrics(address string, profiles bool) (*Metrics, error) {
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("the address %s for metrics is taken by another process", address)
@@ -44,6 +47,9 @@ func ServeMetrics(address string) (*Metrics, error) {
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // which carries exemplars
+	if profiles {
+		profile(routes)
+	}
 	m := &Metrics{listener: listener, server: &http.Server{Handler: routes, ReadHeaderTimeout: 10 * time.Second}}
 	go func() {
 		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -51,6 +57,14 @@ func ServeMetrics(address string) (*Metrics, error) {
 		}
 	}()
 	return m, nil
+}
+
+func profile(routes *http.ServeMux) {
+	routes.HandleFunc("/debug/pprof/", pprof.Index)
+	routes.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	routes.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	routes.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	routes.HandleFunc("/debug/pprof/trace", pprof.Trace)
 }
 
 // Address returns the bound host:port.

@@ -42,7 +42,7 @@ type mixPicture struct {
 var mixSizes = []struct {
 	megapixels float64
 	percent    int
-}{{0.1, 20}, {0.3, 24}, {1, 25}, {2, 20}, {6, 7}, {12, 3}, {24, 1}}
+}{{0.1, 30}, {0.3, 30}, {1, 21}, {2, 12}, {6, 4}, {12, 2}, {24, 1}}
 
 // newMix lets the processors make pictures of all sizes from the sample, in three
 // formats, and cuts some off. A short soak goes without the large ones.
