@@ -41,7 +41,6 @@ type answer struct {
 	Steps  []struct {
 		Resize, Detect, Filter struct{ Result own }
 		own
-		FinishedAt time.Time `json:"finished_at"`
 	}
 }
 
@@ -69,9 +68,8 @@ func (r *rateRun) add(res *vegeta.Result) {
 	switch {
 	case res.Code == http.StatusOK:
 		r.counts[done]++
-		latency, inside := reading(res)
-		r.latencies = append(r.latencies, latency)
-		r.overheads = append(r.overheads, latency-inside)
+		r.latencies = append(r.latencies, res.Latency)
+		r.overheads = append(r.overheads, res.Latency-inside(res))
 	case res.Code == http.StatusTooManyRequests:
 		r.counts[busy]++
 		r.refusals = append(r.refusals, res.Latency)
@@ -82,34 +80,28 @@ func (r *rateRun) add(res *vegeta.Result) {
 	}
 }
 
-// reading returns how long a picture took, and how much of that was the steps' own
-// time. A chain of events has ended when its last step has, and not when we hear
-// of it.
-func reading(res *vegeta.Result) (latency, inside time.Duration) {
+// inside returns the steps' own time.
+func inside(res *vegeta.Result) time.Duration {
 	var a answer
 	_ = json.Unmarshal(res.Body, &a)
-	latency = res.Latency
-	var last time.Time
+	var seconds float64
 	for _, s := range a.Steps {
-		seconds := s.Seconds + s.Resize.Result.Seconds + s.Detect.Result.Seconds + s.Filter.Result.Seconds
-		inside += time.Duration(seconds * float64(time.Second))
-		if s.FinishedAt.After(last) {
-			last = s.FinishedAt
-		}
+		seconds += s.Seconds + s.Resize.Result.Seconds + s.Detect.Result.Seconds + s.Filter.Result.Seconds
 	}
-	if !last.IsZero() {
-		latency = min(latency, last.Sub(res.Timestamp))
-	}
-	return latency, inside
+	return time.Duration(seconds * float64(time.Second))
 }
 
-// refuser returns the step that a refusal names: "steps[1] detect: ...".
+// refuser returns the step that a refusal names, "steps[1] detect: ...", or else the
+// gateway.
 func refuser(body []byte) string {
 	var status struct{ Message string }
 	_ = json.Unmarshal(body, &status)
 	at, _, _ := strings.Cut(status.Message, ":")
-	_, step, _ := strings.Cut(at, " ")
-	return step
+	if step, ok := strings.CutPrefix(at, "steps["); ok {
+		_, step, _ = strings.Cut(step, " ")
+		return step
+	}
+	return "gateway"
 }
 
 // share returns the share of the pictures that were sent.
