@@ -200,8 +200,9 @@ func TestSlowQueue(t *testing.T) {
 	}
 	start(job.Refuse)
 	start(job.Refuse) // two for a core are always taken
-	_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
-	if err == nil || functions.AsError(err).Kind != functions.Busy {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.Refuse); err == nil || functions.AsError(err).Kind != functions.Busy {
 		t.Errorf("a third call: %v, want it refused as busy", err)
 	}
 	start(job.Queue)
