@@ -53,7 +53,7 @@ def render(args):
 
 
 def table(rng, side):
-    """One of the whole scenes, cropped so that every object stays, mirrored, recoloured."""
+    """One of the whole scenes, cropped so that every object stays, recoloured."""
     pic, rows = TABLES[rng.integers(len(TABLES))]
     rows = rows.copy()
     if rng.random() < 0.5:
@@ -61,8 +61,6 @@ def table(rng, side):
         x1, y1 = (int(rng.uniform(0, min(v, n * 0.3))) for v, n in ((rows[:, 1].min(), w), (rows[:, 2].min(), h)))
         x2, y2 = (int(rng.uniform(max(v, n * 0.7), n)) for v, n in ((rows[:, 3].max(), w), (rows[:, 4].max(), h)))
         pic, rows[:, 1:] = pic[y1:y2, x1:x2], rows[:, 1:] - np.array([x1, y1, x1, y1], np.float32)
-    if rng.random() < 0.5:
-        pic, rows[:, [1, 3]] = pic[:, ::-1], pic.shape[1] - rows[:, [3, 1]]
     if rng.random() < 0.3:
         pic = pic[..., rng.permutation(3)]
     h, w = pic.shape[:2]
@@ -71,7 +69,8 @@ def table(rng, side):
     return np.asarray(Image.fromarray(pic).resize(size, Image.BILINEAR)), rows
 
 
-def example(seed, side):
+def example(seed, side, times=1):
+    """One picture and its rows, mirrored and worn as many times: to render is what takes long."""
     rng = np.random.default_rng(seed)
     drawn = int(side * (1.5 if rng.random() < 0.3 else 1))  # some are scaled down once more, as large pictures are
     if rng.random() < 0.5:
@@ -79,33 +78,47 @@ def example(seed, side):
     else:
         w, h = SHAPES[rng.integers(len(SHAPES))]
         pic, rows = BANK.collage(rng, int(drawn * w), int(drawn * h))
+    return [finish(pic, rows.copy(), rng, side) for _ in range(times)]
+
+
+def finish(pic, rows, rng, side):
+    if rng.random() < 0.5:
+        pic, rows[:, [1, 3]] = pic[:, ::-1], pic.shape[1] - rows[:, [3, 1]]
     pic, s, x, y = scenes.letterbox(scenes.wear(pic, rng), side)
     rows[:, 1:] = rows[:, 1:] * s + np.array([x, y, x, y], np.float32)
     return pic, rows
 
 
-def batch(job):
+def batches(job):
+    """Two batches of the same scenes."""
     seed, step, size, side = job
-    made = [example((seed, 9, step, i), side) for i in range(size)]
-    truth = np.full((size, max(1, max(len(r) for _, r in made)), 5), -1, np.float32)
-    for t, (_, r) in zip(truth, made):
-        t[:len(r)] = r
-    return np.stack([p for p, _ in made]), truth
+    out = []
+    for made in zip(*(example((seed, 9, step, i), side, 2) for i in range(size))):
+        truth = np.full((size, max(1, max(len(r) for _, r in made)), 5), -1, np.float32)
+        for t, (_, r) in zip(truth, made):
+            t[:len(r)] = r
+        out.append((np.stack([p for p, _ in made]), truth))
+    return out
 
 
 def images(pics):
     return torch.from_numpy(pics).permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
-def stream(pool, jobs, ahead=24):
-    """Batches in order, a few rendered ahead: all of them would fill the memory."""
-    waiting = collections.deque()
-    for job in jobs:
-        waiting.append(pool.apply_async(batch, (job,)))
-        if len(waiting) > ahead:
-            yield waiting.popleft().get()
-    while waiting:
-        yield waiting.popleft().get()
+def stream(pool, jobs, ahead=12, apart=20):
+    """Batches in order, a few rendered ahead: all of them would fill the memory.
+    The second of a job's comes some steps after the first."""
+    waiting, later = collections.deque(), collections.deque()
+    for job in itertools.chain(jobs, [None] * ahead):
+        if job:
+            waiting.append(pool.apply_async(batches, (job,)))
+        if waiting and (len(waiting) > ahead or not job):
+            first, second = waiting.popleft().get()
+            later.append(second)
+            yield first
+            if len(later) > apart:
+                yield later.popleft()
+    yield from later
 
 
 # --- training ------------------------------------------------------------------------
@@ -137,7 +150,7 @@ def calibrate(net, path, seed, count=300):
     import evaluate
     model, scores, rights, total = evaluate.Model(path), [], [], 0
     for i in range(count):
-        pic, truth = example((seed, 10, i), SIDE)
+        pic, truth = example((seed, 10, i), SIDE)[0]
         found = model.detect(pic, 0.05)
         scores.append(found[:, 5])
         rights.append(evaluate.match(found, truth, 0.5))
@@ -177,8 +190,9 @@ class Run:
         os.replace(self.path + ".part", self.path)
 
     def jobs(self):
+        """What is rendered for the steps that are left, two from each."""
         return [(self.args.seed, i, self.args.batch, self.args.small_side if i < self.args.small else SIDE)
-                for i in range(self.step, self.total)]
+                for i in range(self.step, self.total, 2)]
 
     def learn(self, pics, truth):
         """One step on one batch. Returns its losses."""
@@ -203,9 +217,9 @@ def arguments():
     ap.add_argument("--out", default=os.path.join(HERE, "repository/yolo/1/model.onnx"))
     ap.add_argument("--work", default=os.path.join(HERE, "cache"), help="what is rendered once, and the checkpoint")
     ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--small", type=int, default=3500, help="iterations at --small-side, where most is learnt cheaply")
+    ap.add_argument("--small", type=int, default=2500, help="iterations at --small-side, where most is learnt cheaply")
     ap.add_argument("--small-side", type=int, default=224)
-    ap.add_argument("--large", type=int, default=5500, help="iterations at the full side, 320")
+    ap.add_argument("--large", type=int, default=4500, help="iterations at the full side, 320")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--lr", type=float, default=2e-3)
     ap.add_argument("--sprites", type=int, default=1500, help="rendered objects for each class")
