@@ -68,9 +68,10 @@ test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with th
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
 
 .PHONY: bench
-bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, then time the whole chain on the local store and on MinIO
+bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, then time the whole chain on the local store and on MinIO, and single calls
 	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...
 	go test -run '^$$' -bench Chain -benchtime 50x ./test/scenario -races=false
+	go test -run '^$$' -bench 'Overhead|Throughput' -benchtime 300x ./test/scenario -races=false
 
 # How hard `make crash` is.
 PICTURES ?= 500

@@ -2,8 +2,13 @@ package detect_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,16 +24,12 @@ import (
 // started later.
 func onTriton(t testing.TB, server *triton.Server, defaultModel string) detect.Processor {
 	t.Helper()
-	r, err := inference.Dial(server.Address, time.Minute)
+	r, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	p, err := detect.New(t.Context(), r, defaultModel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return detect.New(r, defaultModel)
 }
 
 // TestBackendsDetectTheSame: the demo model, as it is, finds the same on both.
@@ -100,7 +101,7 @@ func TestTritonComesAndGoes(t *testing.T) {
 	server.Start()
 	expect(t, recover(), "cat/0 0.90: 10.0 20.0 30.0 50.0")
 	want("not found", "none")
-	want("internal", "other")
+	want("unavailable", "other")
 	// That the default is missing is not the fault of who asks for none.
 	r := &request{}
 	if _, err := onTriton(t, server, "none").Variant(t.Context(), r); kindOf(err) != "unavailable" {
@@ -118,39 +119,68 @@ func TestTritonComesAndGoes(t *testing.T) {
 	}
 }
 
-// replaced is a repository that has had its model replaced since it gave it out.
-type replaced struct {
-	inference.Repository
-	asked int
-}
-
-// Model gives out the old model once.
-func (r *replaced) Model(ctx context.Context, name string) (inference.Model, error) {
-	m, err := r.Repository.Model(ctx, name)
-	if r.asked++; r.asked == 1 {
-		return gone{m}, err
-	}
-	return m, err
-}
-
-type gone struct{ inference.Model }
-
-func (gone) Infer(context.Context, inference.Tensor, func([]inference.Tensor) error) error {
-	return inference.ErrChanged
-}
-
-// TestReplacedMeanwhile: a request that meets a replacement is done with the new
-// model.
-func TestReplacedMeanwhile(t *testing.T) {
+// TestBareModelTakesParameters: a YOLOX export says nothing of itself; what is said
+// beside it is read alike on both backends.
+func TestBareModelTakesParameters(t *testing.T) {
 	dir := t.TempDir()
-	triton.Save(t, onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata()), dir, "m", "1")
-	p, err := detect.New(t.Context(), &replaced{Repository: repository(t, dir)}, "m")
-	if err != nil {
+	o := object{10, 20, 30, 50, []float32{0.9, 0}}
+	m := onnx.Always(input, encoders["yolox"](size{side, side}, o), metadata("resize", "letterbox"))
+	triton.Save(t, m, dir, "m", "1")
+	m.Metadata = nil
+	if err := m.Save(dir, "m", "1", "model.onnx"); err != nil {
 		t.Fatal(err)
 	}
-	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, side, side), Request: &request{}, Format: imaging.PNG})
-	if err != nil {
-		t.Fatal(err)
+	server := triton.New(t, dir)
+	server.Start()
+	for name, p := range map[string]detect.Processor{"onnxruntime": detect.New(repository(t, dir), "m"), "triton": onTriton(t, server, "m")} {
+		t.Run(name, func(t *testing.T) {
+			expect(t, seen(t, p, flat(t, 2*side, side), &request{}), "cat/0 0.90: 20.0 8.0 60.0 64.0")
+		})
 	}
-	expect(t, resp, "cat/0 0.90: 10.0 20.0 30.0 50.0")
+}
+
+// TestReplacedUnderLoad: while a model is replaced by its next versions, no call
+// fails, and each says which version has answered it.
+func TestReplacedUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	save := func(version int) {
+		m := onnx.Always(input, v8(object{10, 20, float32(30 + version), 50, []float32{0.9, 0}}), metadata())
+		if err := m.Save(dir, "m", strconv.Itoa(version), "model.onnx"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(1)
+	models := repository(t, dir)
+	p := detect.New(models, "m")
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { models.Watch(ctx, 5*time.Millisecond) })
+	black := flat(t, side, side)
+	var newest atomic.Int64
+	for range 3 {
+		all.Go(func() {
+			for ctx.Err() == nil && !t.Failed() {
+				resp := seen(t, p, black, &request{})
+				version, _ := strconv.Atoi(resp.GetMetadata().GetModelVersion())
+				if got, want := lines(resp), fmt.Sprintf("cat/0 0.90: 10.0 20.0 %d.0 50.0", 30+version); len(got) != 1 || got[0] != want {
+					t.Errorf("version %d: got %q, want %q", version, got, want)
+				}
+				newest.Store(int64(version))
+			}
+		})
+	}
+	for version := 2; version < 6; version++ {
+		save(version)
+		for deadline := time.Now().Add(time.Minute); newest.Load() != int64(version) && !t.Failed(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("version %d is not there", version)
+			}
+		}
+	}
+	stop()
+	all.Wait()
+	before, err := p.Variant(t.Context(), &request{})
+	if err != nil || !strings.HasPrefix(before, "m/5@") {
+		t.Errorf("variant %q, %v, want version 5 and its digest", before, err)
+	}
 }

@@ -1,12 +1,12 @@
 package detect_test
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"testing"
 
 	"imageflow.dev/functions"
-	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/test/onnx"
 )
@@ -62,66 +62,79 @@ func TestBoxesEndAtPicture(t *testing.T) {
 	expect(t, resp, "cat/0 0.90: 0.0 28.0 20.0 64.0", "cat/0 0.80: 100.0 0.0 128.0 8.0")
 }
 
-// TestLetterboxAndBack paints a rectangle into pictures of random size, finds it
-// again in the model's input and wants it where it was.
-func TestLetterboxAndBack(t *testing.T) {
-	random := newRandom()
-	for range 100 {
-		width, height := 20+random.IntN(400), 20+random.IntN(400)
-		want := randomRect(random, width, height, 8)
-		m := image.NewGray(image.Rect(0, 0, width, height))
-		for y := want.Min.Y; y < want.Max.Y; y++ {
-			for x := want.Min.X; x < want.Max.X; x++ {
-				m.SetGray(x, y, color.Gray{255})
+// TestColours has a model find a box at 40 times the means of its three channels,
+// each in [0, 1] unless told otherwise.
+func TestColours(t *testing.T) {
+	for _, c := range []struct {
+		settings []string
+		times    float32
+		want     string
+	}{
+		{nil, 40, "cat/0 0.90: 8.0 16.0 60.0 52.0"},
+		{[]string{"channel_order", "bgr"}, 40, "cat/0 0.90: 32.0 16.0 60.0 28.0"},
+		{[]string{"pixel_range", "255"}, 40. / 255, "cat/0 0.90: 8.0 16.0 60.0 52.0"},
+		{[]string{"channel_order", "rgb", "pixel_range", "1"}, 40, "cat/0 0.90: 8.0 16.0 60.0 52.0"},
+	} {
+		t.Run(fmt.Sprint(c.settings), func(t *testing.T) {
+			box, scale := endToEnd(), onnx.Tensor{Shape: []int64{3, 6}, Data: make([]float32, 18)}
+			copy(box.Data, []float32{0, 0, 60, 20, 0.9, 0})
+			scale.Data[0], scale.Data[6+1], scale.Data[12+3] = c.times, c.times, c.times
+			p, err := newProcessor(t, onnx.Model{
+				Input: input, Output: box.Shape, Metadata: metadata(c.settings...),
+				Constants: map[string]onnx.Tensor{"box": box, "scale": scale},
+				Nodes: []onnx.Node{
+					{Op: "GlobalAveragePool", Inputs: []string{"input"}, Output: "means"},
+					{Op: "Squeeze", Inputs: []string{"means"}, Output: "colour"},
+					{Op: "MatMul", Inputs: []string{"colour", "scale"}, Output: "scaled"},
+					{Op: "Add", Inputs: []string{"scaled", "box"}, Output: "output"},
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		const side = 320
-		p, place, err := encoded(t, m).Letterbox(side)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var white image.Rectangle
-		for i := range side * side {
-			if p.Pix[3*i] > 140 { // half of white, and above the grey around
-				white = white.Union(image.Rect(i%side, i/side, i%side+1, i/side+1))
+			m := image.NewNRGBA(image.Rect(0, 0, side, side))
+			for i := range side * side {
+				m.SetNRGBA(i%side, i/side, color.NRGBA{51, 102, 204, 255})
 			}
-		}
-		x1, y1, x2, y2 := detect.Unplace(place, width, height, float32(white.Min.X), float32(white.Min.Y), float32(white.Max.X), float32(white.Max.Y))
-		slack := max(1, float32(1/place.ScaleX), float32(1/place.ScaleY)) // a pixel here or there
-		for i, d := range []float32{x1 - float32(want.Min.X), y1 - float32(want.Min.Y), x2 - float32(want.Max.X), y2 - float32(want.Max.Y)} {
-			if max(d, -d) > slack {
-				t.Errorf("%d×%d, %v: side %d is off by %.2f pixels", width, height, want, i, d)
+			_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: encoded(t, m), Request: &request{}, Format: imaging.PNG})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			expect(t, resp, c.want)
+		})
 	}
 }
 
-// TestColours has a model find a box at 40 times the means of red, green and
-// blue, each in [0, 1].
-func TestColours(t *testing.T) {
-	box, scale := endToEnd(), onnx.Tensor{Shape: []int64{3, 6}, Data: make([]float32, 18)}
-	copy(box.Data, []float32{0, 0, 60, 20, 0.9, 0})
-	scale.Data[0], scale.Data[6+1], scale.Data[12+3] = 40, 40, 40
-	p, err := newProcessor(t, onnx.Model{
-		Input: input, Output: box.Shape, Metadata: metadata(),
-		Constants: map[string]onnx.Tensor{"box": box, "scale": scale},
-		Nodes: []onnx.Node{
-			{Op: "GlobalAveragePool", Inputs: []string{"input"}, Output: "means"},
-			{Op: "Squeeze", Inputs: []string{"means"}, Output: "colour"},
-			{Op: "MatMul", Inputs: []string{"colour", "scale"}, Output: "scaled"},
-			{Op: "Add", Inputs: []string{"scaled", "box"}, Output: "output"},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
+// TestGreyAround has a model tell the mean of its input: that of a white picture of
+// 64×32 pixels, and of grey 114 in the rest.
+func TestGreyAround(t *testing.T) {
+	for resize, want := range map[string]string{
+		"letterbox": "cat/0 0.72: 0.0 0.0 64.0 32.0", "top-left": "cat/0 0.72: 0.0 16.0 64.0 32.0", "stretch": "cat/0 1.00: 0.0 8.0 64.0 24.0",
+	} {
+		box, scale := endToEnd(), onnx.Tensor{Shape: []int64{3, 6}, Data: make([]float32, 18)}
+		copy(box.Data, []float32{0, 16, 64, 48, 0, 0})
+		scale.Data[4] = 1
+		p, err := newProcessor(t, onnx.Model{
+			Input: input, Output: box.Shape, Metadata: metadata("resize", resize),
+			Constants: map[string]onnx.Tensor{"box": box, "scale": scale},
+			Nodes: []onnx.Node{
+				{Op: "GlobalAveragePool", Inputs: []string{"input"}, Output: "means"},
+				{Op: "Squeeze", Inputs: []string{"means"}, Output: "colour"},
+				{Op: "MatMul", Inputs: []string{"colour", "scale"}, Output: "scaled"},
+				{Op: "Add", Inputs: []string{"scaled", "box"}, Output: "output"},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := image.NewGray(image.Rect(0, 0, 64, 32))
+		for i := range m.Pix {
+			m.Pix[i] = 255
+		}
+		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: encoded(t, m), Request: &request{MaxDetections: 1}, Format: imaging.PNG})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, resp, want)
 	}
-	m := image.NewNRGBA(image.Rect(0, 0, side, side))
-	for i := range side * side {
-		m.SetNRGBA(i%side, i/side, color.NRGBA{51, 102, 204, 255})
-	}
-	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: encoded(t, m), Request: &request{}, Format: imaging.PNG})
-	if err != nil {
-		t.Fatal(err)
-	}
-	expect(t, resp, "cat/0 0.90: 8.0 16.0 60.0 52.0")
 }

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -8,50 +9,81 @@ import (
 	"strings"
 	"sync"
 
-	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
 )
 
-// description is what must be known of a model to use it.
-type description struct {
-	layout layout
-	side   int // of the square input, in pixels
-	names  []string
-	pool   *sync.Pool // of input tensors, 3×side×side
+// model is a model and how to read it.
+type model struct {
+	inference.Model
+	description
 }
 
-// describe reads a model's metadata, in the form that Ultralytics exports have,
-// and runs it once on a black picture: many files leave the shape of the output
-// open, and the first run of a model is slower than those that follow.
-func describe(ctx context.Context, m inference.Model) (description, error) {
+// description is what must be known of a model to use it.
+type description struct {
+	preprocessing
+	layout layout
+	// width and height of the input in pixels.
+	width, height int
+	names         []string
+	pool          *sync.Pool   // of input tensors, 3×height×width
+	numbers       [256]float32 // of each byte of a picture
+}
+
+// Prepare finds out how to read a model: from its metadata, in the form that
+// Ultralytics exports have, or the parameters beside it. It runs it once on a grey
+// picture: many files leave the shape of the output open, and the first run of a
+// model is slower than those that follow.
+func Prepare(ctx context.Context, m inference.Model) (inference.Model, error) {
 	info := m.Info()
-	if len(info.Input) != 4 || info.Input[1] != 3 || info.Input[2] != info.Input[3] {
-		return description{}, fmt.Errorf("its input is %v but must be [N, 3, side, side]", info.Input)
-	}
-	d := description{side: int(info.Input[2]), names: parseNames(info.Metadata["names"])}
-	if d.side < 1 {
-		d.side = firstNumber(info.Metadata["imgsz"])
-	}
-	if d.side < 1 || d.side > maxSide {
-		return d, fmt.Errorf("its input's side is unknown: metadata imgsz must give it, in [1, %d]", maxSide)
+	d := description{names: parseNames(info.Metadata["names"])}
+	if len(d.names) == 0 {
+		d.names = info.Labels
 	}
 	if task := info.Metadata["task"]; task != "" && task != "detect" {
-		return d, fmt.Errorf("it is for the task %q, not detect", task)
+		return nil, fmt.Errorf("it is for the task %q, not detect", task)
 	}
 	if len(d.names) == 0 {
-		return d, fmt.Errorf("its classes are unknown: metadata names must give them all, from 0, as {0: 'cat', 1: 'dog'}")
+		return nil, fmt.Errorf("its classes are unknown: metadata or the parameter names must give them all, from 0, as {0: 'cat', 1: 'dog'}, or labels.txt, one a line")
 	}
-	d.pool = &sync.Pool{New: func() any { return make([]float32, 3*d.side*d.side) }}
-	black := inference.Tensor{Shape: d.shape(), Data: make([]float32, 3*d.side*d.side)}
-	err := m.Infer(ctx, black, func(outputs []inference.Tensor) (err error) {
-		d.layout, err = chooseLayout(outputs[0].Shape, info.Metadata, len(d.names), d.side)
+	if err := d.measure(info); err != nil {
+		return nil, err
+	}
+	tensor := d.pool.Get().([]float32)
+	defer d.release(tensor)
+	set(tensor, 0.5)
+	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: tensor}, func(outputs []inference.Tensor) (err error) {
+		d.layout, err = chooseLayout(outputs[0].Shape, info.Metadata, &d)
 		return err
 	})
-	return d, err
+	if err == nil {
+		d.preprocessing, err = preprocess(d.layout, info.Metadata)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.numbers = d.numbered()
+	return &model{m, d}, nil
+}
+
+// measure finds the size of the input.
+func (d *description) measure(info inference.Info) error {
+	if len(info.Input) != 4 || info.Input[1] != 3 {
+		return fmt.Errorf("its input is %v but must be [N, 3, height, width]", info.Input)
+	}
+	if batch := info.Input[0]; batch > 1 {
+		return fmt.Errorf("its input is %v, fixed to %d pictures a run: export it for one, or with a dynamic batch axis", info.Input, batch)
+	}
+	height, width := parseSize(info.Metadata["imgsz"])
+	d.height, d.width = cmp.Or(int(max(0, info.Input[2])), height), cmp.Or(int(max(0, info.Input[3])), width)
+	if min(d.height, d.width) < 1 || max(d.height, d.width) > maxSide {
+		return fmt.Errorf("its input is %v: metadata or the parameter imgsz must give its height and width, in [1, %d], as [640, 640]", info.Input, maxSide)
+	}
+	d.pool = &sync.Pool{New: func() any { return make([]float32, 3*d.height*d.width) }}
+	return nil
 }
 
 // shape returns the shape of an input of one picture.
-func (d description) shape() []int64 { return []int64{1, 3, int64(d.side), int64(d.side)} }
+func (d *description) shape() []int64 { return []int64{1, 3, int64(d.height), int64(d.width)} }
 
 // maxSide bounds the input of a model.
 const maxSide = 4096
@@ -82,35 +114,14 @@ func parseNames(text string) []string {
 
 var number = regexp.MustCompile(`\d+`)
 
-// firstNumber reads the first number of a Python list, 0 where there is none.
-func firstNumber(text string) int {
-	n, _ := strconv.Atoi(number.FindString(text))
-	return n
+// parseSize reads a height and a width as Python prints a list of them, or one
+// number that is both; 0 where there is none.
+func parseSize(text string) (height, width int) {
+	numbers := number.FindAllString(text, 2)
+	if len(numbers) == 0 {
+		return 0, 0
+	}
+	height, _ = strconv.Atoi(numbers[0])
+	width, _ = strconv.Atoi(numbers[len(numbers)-1])
+	return height, width
 }
-
-// input returns the picture as the model takes it, 3×side×side in [0, 1],
-// letterboxed. It goes back by release.
-func (d description) input(m *imaging.Image) ([]float32, imaging.Placement, error) {
-	p, place, err := m.Letterbox(d.side)
-	if err != nil {
-		return nil, place, err
-	}
-	tensor := d.pool.Get().([]float32)
-	n := d.side * d.side
-	red, green, blue := tensor[:n], tensor[n:2*n], tensor[2*n:]
-	for i := range n {
-		pixel := p.Pix[3*i : 3*i+3]
-		red[i], green[i], blue[i] = unit[pixel[0]], unit[pixel[1]], unit[pixel[2]]
-	}
-	return tensor, place, nil
-}
-
-func (d description) release(tensor []float32) { d.pool.Put(tensor) } //nolint:staticcheck // the header is small beside its pixels
-
-// unit maps a byte to [0, 1].
-var unit = func() (table [256]float32) {
-	for v := range table {
-		table[v] = float32(v) / 255
-	}
-	return table
-}()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -28,21 +27,11 @@ const (
 // Processor is the type of the detect processor.
 type Processor = functions.Processor[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]
 
-// New returns the detect processor over a repository. The named models are
-// described now: one that cannot be understood is an error, and they must have
-// the default among them; no others are taken. Where none are named, models may
-// come and change at any time, and each is described when it is first used. The
-// side-car is the whole DetectionResponse.
-func New(ctx context.Context, repository inference.Repository, defaultModel string, names ...string) (Processor, error) {
-	d := &detector{repository: repository, defaultModel: defaultModel, names: names, described: map[string]*model{}}
-	for _, name := range names {
-		if _, err := d.model(ctx, name); err != nil {
-			return Processor{}, err
-		}
-	}
-	if len(names) > 0 && !slices.Contains(names, defaultModel) {
-		return Processor{}, fmt.Errorf("the default model %q is not among %s", defaultModel, strings.Join(names, ", "))
-	}
+// New returns the detect processor over a repository of models made by Prepare;
+// they may come and change at any time. The default is the model meant where a
+// request names none. The side-car is the whole DetectionResponse.
+func New(repository inference.Repository, defaultModel string) Processor {
+	d := &detector{repository, defaultModel}
 	return Processor{
 		Name:      "detect",
 		Suffix:    "ai-detection",
@@ -52,7 +41,7 @@ func New(ctx context.Context, repository inference.Repository, defaultModel stri
 		Variant:   d.variant,
 		Apply:     d.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
-	}, nil
+	}
 }
 
 func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
@@ -115,7 +104,7 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 	err = m.Infer(ctx, inference.Tensor{Shape: m.shape(), Data: input}, func(outputs []inference.Tensor) error {
 		inferred := time.Now()
 		facts.InferenceTimeMs = milliseconds(inferred.Sub(start))
-		candidates, err := m.layout.decode(outputs[0], len(m.names), m.side, facts.GetConfidenceThreshold())
+		candidates, err := m.decode(outputs[0], facts.GetConfidenceThreshold())
 		if err != nil {
 			return err
 		}

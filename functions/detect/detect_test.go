@@ -41,69 +41,27 @@ func newProcessor(t testing.TB, m onnx.Model) (detect.Processor, error) {
 		t.Fatal(err)
 	}
 	r := repository(t, dir)
-	return detect.New(t.Context(), r, "m", r.Names()...)
+	_, err := r.Model(t.Context(), "m")
+	return detect.New(r, "m"), err
 }
 
 func repository(t testing.TB, dir string) *inference.Folder {
 	t.Helper()
-	r, err := inference.Open(dir, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1})
+	r, err := inference.Open(t.Context(), dir, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Prepare: detect.Prepare})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
+// metadata is that of a model of two classes, which tells what it is where the
+// shape of its output does not.
 func metadata(pairs ...string) map[string]string {
-	m := map[string]string{"names": "{0: 'cat', 1: 'dog'}"}
+	m := map[string]string{"names": "{0: 'cat', 1: 'dog'}", "end2end": "True"}
 	for i := 0; i < len(pairs); i += 2 {
 		m[pairs[i]] = pairs[i+1]
 	}
 	return m
-}
-
-// object is what a model finds: a box, and a confidence for each class.
-type object struct {
-	x1, y1, x2, y2 float32
-	classes        []float32
-}
-
-// endToEnd writes objects as x1 y1 x2 y2 confidence class; the rest is zero.
-func endToEnd(objects ...object) onnx.Tensor {
-	t := onnx.Tensor{Shape: []int64{1, 20, 6}, Data: make([]float32, 20*6)}
-	for i, o := range objects {
-		confidence := slices.Max(o.classes)
-		copy(t.Data[6*i:], []float32{o.x1, o.y1, o.x2, o.y2, confidence, float32(slices.Index(o.classes, confidence))})
-	}
-	return t
-}
-
-// v8 writes objects as columns of cx cy w h and a confidence for each class.
-func v8(objects ...object) onnx.Tensor {
-	const anchors = 64 + 16 + 4
-	n := 4 + len(objects[0].classes)
-	t := onnx.Tensor{Shape: []int64{1, int64(n), anchors}, Data: make([]float32, n*anchors)}
-	for i, o := range objects {
-		for k, v := range append([]float32{(o.x1 + o.x2) / 2, (o.y1 + o.y2) / 2, o.x2 - o.x1, o.y2 - o.y1}, o.classes...) {
-			t.Data[k*anchors+7*i+3] = v
-		}
-	}
-	return t
-}
-
-// v5 writes objects as rows of cx cy w h, objectness and a part of it for each
-// class.
-func v5(objects ...object) onnx.Tensor {
-	const anchors = 3 * (64 + 16 + 4)
-	n := 5 + len(objects[0].classes)
-	t := onnx.Tensor{Shape: []int64{1, anchors, int64(n)}, Data: make([]float32, n*anchors)}
-	for i, o := range objects {
-		row := t.Data[(7*i+3)*n:]
-		copy(row, []float32{(o.x1 + o.x2) / 2, (o.y1 + o.y2) / 2, o.x2 - o.x1, o.y2 - o.y1, 0.95})
-		for c, v := range o.classes {
-			row[5+c] = v / 0.95
-		}
-	}
-	return t
 }
 
 // picture is a grey PNG.

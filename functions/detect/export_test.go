@@ -13,9 +13,3 @@ var ParseNames = parseNames
 func DrawBox(p *imaging.Pixels, x1, y1, x2, y2 float32, class int, label string) image.Rectangle {
 	return drawBox(p, box{x1: x1, y1: y1, x2: x2, y2: y2, class: class}, label)
 }
-
-// Unplace takes corners from a letterbox to the picture in it, as boxes are.
-func Unplace(p imaging.Placement, width, height int, x1, y1, x2, y2 float32) (_, _, _, _ float32) {
-	b := box{x1: x1, y1: y1, x2: x2, y2: y2}.unplace(p).clip(width, height)
-	return b.x1, b.y1, b.x2, b.y2
-}

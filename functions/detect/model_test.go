@@ -7,21 +7,18 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/detect"
+	"imageflow.dev/internal/inference"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // demo is the processor over the demo model.
 func demo(t testing.TB) detect.Processor {
 	t.Helper()
-	r := repository(t, filepath.Join("model", "repository"))
-	p, err := detect.New(t.Context(), r, "yolo", r.Names()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return detect.New(repository(t, filepath.Join("model", "repository")), "yolo")
 }
 
 // seen runs the processor on an encoded picture, from its bytes.
@@ -130,9 +127,16 @@ func TestHeldOutPictures(t *testing.T) {
 	}
 }
 
-// TestConcurrentPictures wants the same of every picture, alone or among others.
+// TestConcurrentPictures wants the same of every picture, alone or among others,
+// which the model is run on together.
 func TestConcurrentPictures(t *testing.T) {
-	p, scenes := demo(t), heldOut(t)
+	models, err := inference.Open(t.Context(), filepath.Join("model", "repository"), inference.Options{
+		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Prepare: detect.Prepare, MaxBatch: 4, BatchWait: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, scenes := detect.New(models, "yolo"), heldOut(t)
 	var wg sync.WaitGroup
 	for _, s := range scenes {
 		want := lines(seen(t, p, s.data, &request{}))

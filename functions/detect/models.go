@@ -4,28 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
+	"strings"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/inference"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// detector is a repository of models, and how to read those that were used.
+// detector is a repository of models made by Prepare.
 type detector struct {
 	repository   inference.Repository
 	defaultModel string
-	names        []string // none where any may come
-
-	mutex     sync.Mutex
-	described map[string]*model
-}
-
-// model is a model and how to read it.
-type model struct {
-	inference.Model
-	description
 }
 
 // name returns the name of the model that a request means.
@@ -33,9 +22,9 @@ func (d *detector) name(r *imageflowv1.DetectionRequest) string {
 	return or(r.GetModelName(), d.defaultModel)
 }
 
-// check refuses a model that cannot come to be.
+// check refuses a model that is known not to be there.
 func (d *detector) check(r *imageflowv1.DetectionRequest) error {
-	if name := d.name(r); len(d.names) > 0 && !slices.Contains(d.names, name) {
+	if name := r.GetModelName(); name != "" && !d.repository.Has(name) {
 		return unknown(name)
 	}
 	return nil
@@ -45,45 +34,49 @@ func unknown(name string) error {
 	return functions.Errorf(functions.NotFound, "model_name", "no model %q", name)
 }
 
-// variant names the version of the model that the request will use.
+// variant names the version of the model that the request will use, and its files.
 func (d *detector) variant(ctx context.Context, r *imageflowv1.DetectionRequest) (string, error) {
 	m, err := d.repository.Model(ctx, d.name(r))
 	if err != nil {
 		return "", d.explain(r, err)
 	}
-	return m.Info().Name + "/" + m.Info().Version, nil
+	info := m.Info()
+	return strings.TrimSuffix(info.Name+"/"+info.Version+"@"+info.Digest, "@"), nil
 }
 
-// model returns a model as it is now, described.
+// model returns a model as it is now.
 func (d *detector) model(ctx context.Context, name string) (*model, error) {
 	m, err := d.repository.Model(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	d.mutex.Lock()
-	known := d.described[name]
-	d.mutex.Unlock()
-	if known != nil && known.Model == m {
-		return known, nil
+	return prepared(m)
+}
+
+// prepared returns what Prepare has made.
+func prepared(m inference.Model) (*model, error) {
+	if m, ok := m.(*model); ok {
+		return m, nil
 	}
-	about, err := describe(ctx, m)
-	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", name, err)
-	}
-	known = &model{m, about}
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.described[name] = known
-	return known, nil
+	return nil, fmt.Errorf("model %s has not been prepared", m.Info().Name)
 }
 
 // explain gives an error of a repository or a model its kind. That the default
 // model is missing is no fault of the caller, and may pass.
 func (d *detector) explain(r *imageflowv1.DetectionRequest, err error) error {
-	switch missing := errors.Is(err, inference.ErrNotFound); {
-	case missing && r.GetModelName() != "":
+	if errors.Is(err, inference.ErrNotFound) && r.GetModelName() != "" {
 		return unknown(r.GetModelName())
-	case missing, errors.Is(err, inference.ErrUnavailable):
+	}
+	return explain(err)
+}
+
+// explain gives an error its kind. A model that is refused may be mended.
+func explain(err error) error {
+	var refused *inference.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return functions.Errorf(functions.Unavailable, "model_name", "unusable %v", refused)
+	case errors.Is(err, inference.ErrNotFound), errors.Is(err, inference.ErrUnavailable):
 		return &functions.Error{Kind: functions.Unavailable, Message: "the inference backend does not answer", Cause: err}
 	}
 	return err

@@ -76,7 +76,7 @@ func eventOf(record *objects.Record, raw []byte, occasion string) (cloudevents.E
 	e.SetSource("minio:s3.." + record.Bucket())
 	e.SetSubject(key)
 	e.SetTime(record.EventTime)
-	e.SetExtension("partitionkey", key)
+	e.SetExtension("partitionkey", execution.ID(key)) // as the events of the steps have
 	e.SetExtension("origin", objects.URI(record.Bucket(), key, etag))
 	return e, e.SetData(cloudevents.ApplicationJSON, raw)
 }

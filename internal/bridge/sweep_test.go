@@ -55,7 +55,7 @@ func TestSweepFindsWhatIsUnfinished(t *testing.T) {
 		}
 		e := w.broker.all()[before]
 		if e.Type() != "com.amazonaws.s3.ObjectCreated:Put" || e.Source() != "minio:s3.."+pictures || e.Validate() != nil ||
-			e.Extensions()["origin"] != objects.URI(pictures, lost.Key, lost.ETag) || e.Extensions()["partitionkey"] != lost.Key {
+			e.Extensions()["origin"] != objects.URI(pictures, lost.Key, lost.ETag) || e.Extensions()["partitionkey"] != execution.ID(lost.Key) {
 			t.Errorf("the event is %v", e)
 		}
 		var record objects.Record

@@ -1,6 +1,7 @@
 package execution_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,11 +214,13 @@ func TestLetterKeepsItsStory(t *testing.T) {
 		if fresh.Failures != 3 {
 			t.Errorf("it has failed %d times", fresh.Failures)
 		}
-		if err := l.Remove(t.Context(), taken); err != nil {
-			t.Fatal(err)
-		}
-		if ids := list(t, l, execution.Selection{}); len(ids) != 1 {
-			t.Errorf("the failure of what was sent again is lost: %v", ids)
+		for _, done := range []func(context.Context, execution.Letter) error{l.Return, l.Remove} {
+			if err := done(t.Context(), taken); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := l.Load(t.Context(), letter.Object); err != nil || got.Failures != 3 {
+				t.Errorf("the failure of what was sent again is lost: %+v, %v", got, err)
+			}
 		}
 	})
 }

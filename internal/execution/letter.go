@@ -132,11 +132,17 @@ func (l Letters) Take(ctx context.Context, letter Letter) (Letter, error) {
 	return taken, l.Remove(ctx, letter)
 }
 
-// Return puts a letter back whose event could not be sent.
+// Return puts a letter back whose event could not be sent. Should the event have
+// failed again all the same, the newer letter stays.
 func (l Letters) Return(ctx context.Context, taken Letter) error {
 	letter := taken
 	letter.Object, letter.Sent = letterKey(&taken), false
-	if err := l.write(ctx, letter.Object, &letter); err != nil {
+	switch _, err := l.Load(ctx, letter.Object); {
+	case errors.Is(err, objects.ErrNotFound):
+		if err := l.write(ctx, letter.Object, &letter); err != nil {
+			return err
+		}
+	case err != nil:
 		return err
 	}
 	return l.Remove(ctx, taken)

@@ -33,14 +33,14 @@ func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshal
 // answerError writes the google.rpc.Status as the body, and what a refusal asks
 // its caller to wait as a header too.
 func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	s := status.Convert(err)
-	for _, detail := range s.Details() {
+	err = inOurWords(status.Convert(err), err)
+	for _, detail := range status.Convert(err).Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {
 			seconds := int(retry.GetRetryDelay().AsDuration().Round(time.Second) / time.Second)
 			w.Header().Set("Retry-After", strconv.Itoa(max(seconds, 1)))
 		}
 	}
-	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, inOurWords(s, err))
+	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
 }
 
 // inOurWords replaces what grpc says by itself, which names addresses inside the
@@ -53,7 +53,7 @@ func inOurWords(s *status.Status, err error) error {
 	case s.Code() == codes.DeadlineExceeded:
 		return status.Error(codes.DeadlineExceeded, "no answer in time")
 	case s.Code() == codes.Unavailable:
-		return status.Error(codes.Unavailable, "the processor does not answer")
+		return unavailable("the processor does not answer")
 	case s.Code() == codes.ResourceExhausted:
 		return status.Error(codes.InvalidArgument, "the request or its answer is larger than the processor takes")
 	}

@@ -3,6 +3,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,8 +27,16 @@ type Backend struct {
 // Services lists what the gateway can put before the processors, by processor.
 var Services = map[string]func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 	"resize": imageflowv1.RegisterResizeServiceHandler,
-	"detect": imageflowv1.RegisterAIDetectionServiceHandler,
+	"detect": registerDetect,
 	"filter": imageflowv1.RegisterFilterServiceHandler,
+}
+
+// registerDetect puts detection before its connection, and the list of its models.
+func registerDetect(ctx context.Context, mux *runtime.ServeMux, conn *grpc.ClientConn) error {
+	return errors.Join(
+		imageflowv1.RegisterAIDetectionServiceHandler(ctx, mux, conn),
+		imageflowv1.RegisterModelServiceHandler(ctx, mux, conn),
+	)
 }
 
 // New returns a handler of `/v1/...` that calls the backends, and of

@@ -135,7 +135,7 @@ func TestErrors(t *testing.T) {
 		{status.Error(codes.NotFound, "none"), 404, "", `"code":5`},
 		{with(status.New(codes.ResourceExhausted, "full"), retry), 429, "3", `"message":"full"`},
 		{with(status.New(codes.Unavailable, "no store"), retry), 503, "3", `"message":"no store"`},
-		{status.Error(codes.Unavailable, "dial tcp 10.0.0.1:80: refused"), 503, "", `"message":"the processor does not answer"`},
+		{status.Error(codes.Unavailable, "dial tcp 10.0.0.1:80: refused"), 503, "1", `"message":"the processor does not answer"`},
 		{status.Error(codes.Internal, "internal error"), 500, "", `"code":13`},
 	}
 	for _, test := range tests {

@@ -38,11 +38,13 @@ const bucket = "pictures"
 var models, _ = filepath.Abs("../../functions/detect/model/repository")
 
 var demo = sync.OnceValues(func() (detect.Processor, error) {
-	repository, err := inference.Open(models, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1})
+	repository, err := inference.Open(context.Background(), models, inference.Options{
+		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Prepare: detect.Prepare,
+	})
 	if err != nil {
 		return detect.Processor{}, err
 	}
-	return detect.New(context.Background(), repository, "yolo")
+	return detect.New(repository, "yolo"), nil
 })
 
 // system is a gateway before the three processors, which are real, on a store.

@@ -19,7 +19,7 @@ import (
 // backends serve the models of a folder.
 var backends = map[string]func(t testing.TB, dir string) inference.Repository{
 	"onnxruntime": func(t testing.TB, dir string) inference.Repository {
-		r, err := inference.Open(dir, options())
+		r, err := inference.Open(t.Context(), dir, options())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ var backends = map[string]func(t testing.TB, dir string) inference.Repository{
 
 func dial(t testing.TB, address string) *inference.Triton {
 	t.Helper()
-	r, err := inference.Dial(address, time.Minute)
+	r, err := inference.Dial(address, time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

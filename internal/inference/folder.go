@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 // The execution providers of ONNX Runtime that are understood.
@@ -25,91 +25,114 @@ type Options struct {
 	Provider string
 	// Threads is how many threads one run uses; at least 1.
 	Threads int
+	// MaxBatch is how many inputs of one item may be run together, where the
+	// model's batch axis is dynamic; less than 2, none are. One that could meet
+	// others waits for them no longer than BatchWait.
+	MaxBatch  int
+	BatchWait time.Duration
+	// Prepare prepares each model; nil, nothing does.
+	Prepare Prepare
 }
 
 // Folder is the models of a folder, run in the process.
-type Folder struct{ models map[string]Model }
+type Folder struct {
+	dir     string
+	options Options
 
-// Open loads every model of a folder, of each the highest version. A model that
-// cannot be loaded is an error that names its file. Names that begin with a dot
-// and lost+found are no models: volumes bring them.
-func Open(dir string, o Options) (*Folder, error) {
-	names, err := folders(dir)
-	if err != nil {
-		return nil, fmt.Errorf("model repository: %w", err)
+	mutex  sync.RWMutex
+	models map[string]*entry
+}
+
+// entry is what is known of a model's folder.
+type entry struct {
+	found
+	// tried are the files that were loaded last, or refused.
+	tried string
+	// refused says why they are not in use; empty where they are.
+	refused string
+	// model is in use, and session what it runs on; nil where none could be
+	// loaded yet.
+	model   Model
+	session session
+}
+
+// session is a model that can be ended when another has taken its place.
+type session interface {
+	Model
+	// end frees what the model holds when its last run is over; those that come
+	// later fail with ErrChanged.
+	end()
+}
+
+// Open loads the models of a folder, of each the highest version. One that cannot
+// be loaded is refused, and the others are there. Names that begin with a dot and
+// lost+found are no models: volumes bring them.
+func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
+	if o.Prepare == nil {
+		o.Prepare = asItIs
 	}
 	if err := startRuntime(o); err != nil {
 		return nil, err
 	}
-	f := &Folder{models: map[string]Model{}}
-	for _, name := range names {
-		version, err := latest(filepath.Join(dir, name))
-		if err != nil {
-			return nil, err
-		}
-		file := filepath.Join(dir, name, version, "model.onnx")
-		if f.models[name], err = load(file, name, version, o); err != nil {
-			return nil, fmt.Errorf("model %s: %w", file, err)
-		}
+	f := &Folder{dir: dir, options: o, models: map[string]*entry{}}
+	if err := f.look(ctx, func(entry) bool { return true }); err != nil {
+		return nil, fmt.Errorf("model repository: %w", err)
 	}
 	if len(f.models) == 0 {
 		return nil, fmt.Errorf("model repository %s: no model; it needs <name>/<version>/model.onnx", dir)
 	}
-	return f, nil
+	return f, ctx.Err()
 }
 
-// folders returns the names of the folders in a folder, links to folders
-// among them.
-func folders(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, entry := range entries {
-		name := entry.Name()
-		if strings.HasPrefix(name, ".") || name == "lost+found" {
-			continue
-		}
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil {
-			return nil, err
-		}
-		if info.IsDir() {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
-// latest returns the highest numbered folder of a model. Like Triton it passes
-// over names that do not begin with a digit above 0.
-func latest(dir string) (string, error) {
-	names, err := folders(dir)
-	if err != nil {
-		return "", err
-	}
-	highest := 0
-	for _, name := range names {
-		if n, _ := strconv.Atoi(name); strconv.Itoa(n) == name {
-			highest = max(highest, n)
-		}
-	}
-	if highest == 0 {
-		return "", fmt.Errorf("model %s: no version; it needs a folder such as 1", dir)
-	}
-	return strconv.Itoa(highest), nil
-}
-
-// Model returns the model of a name.
+// Model returns the model of a name. Where newer files are refused, it is the one
+// before them.
 func (f *Folder) Model(_ context.Context, name string) (Model, error) {
-	if m, ok := f.models[name]; ok {
-		return m, nil
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	e, ok := f.models[name]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("model %q: %w among %s", name, ErrNotFound, strings.Join(slices.Sorted(maps.Keys(f.models)), ", "))
+	case e.model == nil:
+		return nil, &RefusedError{Name: name, Reason: e.refused}
 	}
-	return nil, fmt.Errorf("model %q: %w", name, ErrNotFound)
+	return e.model, nil
 }
 
-// Names returns the names of the models, sorted.
-func (f *Folder) Names() []string {
-	return slices.Sorted(maps.Keys(f.models))
+// Has tells whether there is a model of a name.
+func (f *Folder) Has(name string) bool {
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	_, ok := f.models[name]
+	return ok
+}
+
+// List tells of every model of the folder.
+func (f *Folder) List(context.Context) ([]Listing, error) {
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	var all []Listing
+	for _, name := range slices.Sorted(maps.Keys(f.models)) {
+		e := f.models[name]
+		all = append(all, Listing{Name: name, Versions: e.versions, Reason: e.refused})
+	}
+	return all, nil
+}
+
+// load loads what was found of a model.
+func (f *Folder) load(ctx context.Context, name string, found found) (Model, session, error) {
+	if found.err != nil {
+		return nil, nil, found.err
+	}
+	dir := filepath.Join(f.dir, name)
+	s, err := load(dir, name, found.version(), f.options)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := f.options.Prepare(ctx, s)
+	if err != nil {
+		s.end()
+		return nil, nil, err
+	}
+	return m, s, nil
 }

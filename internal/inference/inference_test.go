@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func open(t *testing.T, m onnx.Model) inference.Model {
 	if err := m.Save(dir, "m", "1", "model.onnx"); err != nil {
 		t.Fatal(err)
 	}
-	r, err := inference.Open(dir, options())
+	r, err := inference.Open(t.Context(), dir, options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +72,13 @@ func TestHighestVersionWins(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := inference.Open(dir, options())
+	r, err := inference.Open(t.Context(), dir, options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := r.Names(), []string{"another", "m"}; !slices.Equal(got, want) {
-		t.Errorf("names %q, want %q", got, want)
+	want := []inference.Listing{{Name: "another", Versions: []string{"1"}}, {Name: "m", Versions: []string{"2", "9", "10"}}}
+	if got, err := r.List(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("list %v, %v, want %v", got, err, want)
 	}
 	if _, err := r.Model(t.Context(), "none"); !errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("a model that does not exist: %v", err)
@@ -94,50 +96,16 @@ func TestHighestVersionWins(t *testing.T) {
 	}
 }
 
-// TestOpenRefuses wants errors that say what is wrong and where.
-func TestOpenRefuses(t *testing.T) {
-	node := func(op string) []onnx.Node { return []onnx.Node{{Op: op, Inputs: []string{"input"}, Output: "output"}} }
-	takesIntegers := onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}
-	givesIntegers := onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}
-	for name, c := range map[string]struct {
-		m    onnx.Model
-		file string // in the repository; "" for none
-		want []string
-	}{
-		"an empty repository":   {file: "", want: []string{"no model", "<name>/<version>/model.onnx"}},
-		"no version folder":     {echo(3), "m/model.onnx", []string{"/m", "no version"}},
-		"another file":          {echo(3), "m/1/other.onnx", []string{"/m/1/model.onnx"}},
-		"an input of integers":  {takesIntegers, "m/1/model.onnx", []string{"/m/1/model.onnx", "one input of float32"}},
-		"an output of integers": {givesIntegers, "m/1/model.onnx", []string{"/m/1/model.onnx", "outputs must be of float32"}},
-		"no valid model":        {onnx.Model{}, "m/1/model.onnx", []string{"/m/1/model.onnx"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			if c.file != "" {
-				save(t, c.m, dir, c.file)
+// TestNothingToOpen: without a folder, or any model in it, there is nothing to
+// serve.
+func TestNothingToOpen(t *testing.T) {
+	empty := t.TempDir()
+	for dir, wants := range map[string][]string{empty: {empty, "no model", "<name>/<version>/model.onnx"}, "/nowhere": {"/nowhere"}} {
+		_, err := inference.Open(t.Context(), dir, options())
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want it to name %q", err, want)
 			}
-			refused(t, dir, c.want...)
-		})
-	}
-	garbage := t.TempDir()
-	save(t, echo(3), garbage, "m/1/model.onnx")
-	if err := os.WriteFile(filepath.Join(garbage, "m/1/model.onnx"), []byte("garbage"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, garbage, "/m/1/model.onnx")
-	refused(t, "/nowhere")
-}
-
-// refused wants the repository refused naming its folder and more.
-func refused(t *testing.T, dir string, wants ...string) {
-	t.Helper()
-	_, err := inference.Open(dir, options())
-	if err == nil {
-		t.Fatalf("%s was opened", dir)
-	}
-	for _, want := range append(wants, dir) {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not name %q", err, want)
 		}
 	}
 }
@@ -145,7 +113,7 @@ func refused(t *testing.T, dir string, wants ...string) {
 // TestLibraryRefused runs itself in new processes, as the runtime is loaded once.
 func TestLibraryRefused(t *testing.T) {
 	if library := os.Getenv("TEST_LIBRARY"); library != "" {
-		_, err := inference.Open(t.TempDir(), inference.Options{Library: library, Threads: 1})
+		_, err := inference.Open(t.Context(), t.TempDir(), inference.Options{Library: library, Threads: 1})
 		t.Log(err)
 		return
 	}
@@ -230,12 +198,12 @@ func TestVolumes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := inference.Open(dir, options())
+	r, err := inference.Open(t.Context(), dir, options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := r.Names(), []string{"m"}; !slices.Equal(got, want) {
-		t.Errorf("names %q, want %q", got, want)
+	if got, err := r.List(t.Context()); err != nil || len(got) != 1 || got[0].Name != "m" {
+		t.Errorf("list %v, %v, want m alone", got, err)
 	}
 	if got := modelOf(t, r, "m").Info().Version; got != "2" {
 		t.Errorf("version %q, want 2, a link to 1", got)
@@ -248,7 +216,7 @@ func TestCUDARefused(t *testing.T) {
 	save(t, echo(3), dir, "m", "1", "model.onnx")
 	o := options()
 	o.Provider = inference.CUDA
-	_, err := inference.Open(dir, o)
+	_, err := inference.Open(t.Context(), dir, o)
 	if err == nil {
 		t.Skip("there is a GPU, and a library that can use it")
 	}

@@ -3,11 +3,14 @@
 package inference
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -54,23 +57,28 @@ func loadRuntime(library string) error {
 type onnxModel struct {
 	session *ort.DynamicAdvancedSession
 	info    Info
+	outputs outputs
+	batcher *batcher // nil where inputs are run one by one
+
+	ended atomic.Bool
+	runs  sync.RWMutex // read by each run
 }
 
-func load(file, name, version string, o Options) (Model, error) {
-	inputs, outputs, err := ort.GetInputOutputInfo(file)
-	if err != nil {
+// maxModel is what ONNX can hold in one file, in bytes.
+const maxModel = 1<<31 - 1
+
+// load loads a version of the model in a folder, and reads what lies beside it.
+func load(dir, name, version string, o Options) (session, error) {
+	file := filepath.Join(dir, version, modelFile)
+	// What is no plain file could be read without an end.
+	if info, err := os.Stat(file); err != nil {
 		return nil, err
+	} else if !info.Mode().IsRegular() || info.Size() > maxModel {
+		return nil, fmt.Errorf("%s must be a file of at most %d bytes; weights may lie in files beside it", file, maxModel)
 	}
-	if len(inputs) != 1 || inputs[0].DataType != ort.TensorElementDataTypeFloat {
-		return nil, fmt.Errorf("it must have one input of float32, not %v", inputs)
-	}
-	m := &onnxModel{info: Info{Name: name, Version: version, Input: inputs[0].Dimensions, InputName: inputs[0].Name}}
-	for _, out := range outputs {
-		if out.DataType != ort.TensorElementDataTypeFloat {
-			return nil, fmt.Errorf("its outputs must be of float32, not %v", out)
-		}
-		m.info.OutputNames = append(m.info.OutputNames, out.Name)
-		m.info.Outputs = append(m.info.Outputs, out.Dimensions)
+	m := &onnxModel{info: Info{Name: name, Version: version, Backend: "onnxruntime", Provider: cmp.Or(o.Provider, CPU)}}
+	if err := m.describe(file); err != nil {
+		return nil, err
 	}
 	options, err := sessionOptions(o)
 	if err != nil {
@@ -80,8 +88,51 @@ func load(file, name, version string, o Options) (Model, error) {
 	if m.session, err = ort.NewDynamicAdvancedSession(file, []string{m.info.InputName}, m.info.OutputNames, options); err != nil {
 		return nil, err
 	}
-	m.info.Metadata, err = metadata(m.session)
-	return m, err
+	m.outputs.declare(m.info)
+	if m.info.Metadata, err = metadata(m.session); err == nil {
+		err = m.info.beside(dir)
+	}
+	if err == nil {
+		m.info.Digest, err = digest(file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile))
+	}
+	if err != nil {
+		m.end()
+		return nil, err
+	}
+	if most := m.info.batch(o.MaxBatch); most > 1 {
+		m.batcher = &batcher{run: m.infer, most: most, wait: o.BatchWait}
+	}
+	return m, nil
+}
+
+// describe reads what a file says of its input and its outputs. The runtime makes
+// a session for that, which need not be a fast one.
+func (m *onnxModel) describe(file string) error {
+	options, err := ort.NewSessionOptions()
+	if err != nil {
+		return err
+	}
+	defer options.Destroy()
+	err = errors.Join(options.SetIntraOpNumThreads(1), options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll))
+	if err != nil {
+		return err
+	}
+	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(file, options)
+	if err != nil {
+		return err
+	}
+	if len(inputs) != 1 || inputs[0].DataType != ort.TensorElementDataTypeFloat {
+		return fmt.Errorf("it must have one input of float32, not %v", inputs)
+	}
+	m.info.Input, m.info.InputName = inputs[0].Dimensions, inputs[0].Name
+	for _, out := range outputs {
+		if out.DataType != ort.TensorElementDataTypeFloat {
+			return fmt.Errorf("its outputs must be of float32, not %v", out)
+		}
+		m.info.OutputNames = append(m.info.OutputNames, out.Name)
+		m.info.Outputs = append(m.info.Outputs, out.Dimensions)
+	}
+	return nil
 }
 
 // sessionOptions must be destroyed.
@@ -140,13 +191,43 @@ func metadata(session *ort.DynamicAdvancedSession) (map[string]string, error) {
 // Info returns the model's description.
 func (m *onnxModel) Info() Info { return m.info }
 
+// end frees the session when its last run is over.
+func (m *onnxModel) end() {
+	m.ended.Store(true)
+	go func() {
+		m.runs.Lock()
+		defer m.runs.Unlock()
+		_ = m.session.Destroy()
+	}()
+}
+
 // Infer runs the session.
 func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
+	if m.batcher == nil || len(input.Shape) == 0 || input.Shape[0] != 1 {
+		return m.infer(ctx, input, use)
+	}
+	return m.batcher.infer(ctx, input, use)
+}
+
+func (m *onnxModel) infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
+	if m.ended.Load() {
+		return ErrChanged
+	}
+	m.runs.RLock()
+	defer m.runs.RUnlock()
+	if m.ended.Load() { // while it waited
+		return ErrChanged
+	}
 	in, err := ort.NewTensor(input.Shape, input.Data)
 	if err != nil {
 		return err
 	}
 	defer in.Destroy()
+	return m.outputs.lend(input.Shape[0], func(outputs []ort.Value) error { return m.run(ctx, in, outputs) }, use)
+}
+
+// run runs the session until the context ends.
+func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) error {
 	run, err := ort.NewRunOptions()
 	if err != nil {
 		return err
@@ -157,32 +238,10 @@ func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) 
 		_ = run.Terminate()
 		close(terminated)
 	})
-	outputs := make([]ort.Value, len(m.info.Outputs)) // the runtime makes them
 	err = m.session.RunWithOptions([]ort.Value{in}, outputs, run)
 	if !stop() {
 		<-terminated // it uses the options, which end here
 		err = errors.Join(ctx.Err(), err)
 	}
-	defer destroy(outputs)
-	if err != nil {
-		return err
-	}
-	tensors := make([]Tensor, len(outputs))
-	for i, out := range outputs {
-		tensor, ok := out.(*ort.Tensor[float32])
-		if !ok {
-			return fmt.Errorf("output %d is no tensor of float32", i)
-		}
-		tensors[i] = Tensor{Shape: tensor.GetShape(), Data: tensor.GetData()}
-	}
-	return use(tensors)
-}
-
-// destroy frees what a run has made; a failed one may have made none.
-func destroy(outputs []ort.Value) {
-	for _, out := range outputs {
-		if out != nil {
-			_ = out.Destroy()
-		}
-	}
+	return err
 }

@@ -8,4 +8,4 @@ var errNoRuntime = errors.New("this binary was built without cgo and cannot run 
 
 func startRuntime(Options) error { return errNoRuntime }
 
-func load(_, _, _ string, _ Options) (Model, error) { return nil, errNoRuntime }
+func load(_, _, _ string, _ Options) (session, error) { return nil, errNoRuntime }

@@ -68,7 +68,7 @@ func (s *scripted) dial(t *testing.T, limit time.Duration) *inference.Triton {
 	kserve.RegisterGRPCInferenceServiceServer(server, s)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	r, err := inference.Dial(listener.Addr().String(), limit)
+	r, err := inference.Dial(listener.Addr().String(), limit, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

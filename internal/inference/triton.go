@@ -46,6 +46,7 @@ type Triton struct {
 	address string
 	timeout time.Duration
 	fresh   time.Duration
+	prepare Prepare
 	conn    *grpc.ClientConn
 	client  kserve.GRPCInferenceServiceClient
 
@@ -53,16 +54,22 @@ type Triton struct {
 	known map[string]learned
 }
 
-// learned is a model and when the server was asked for it.
+// learned is what the server said of a model, the model made of that or why it is
+// refused, and when the server was asked.
 type learned struct {
-	model *tritonModel
-	asked time.Time
+	raw     *tritonModel
+	model   Model
+	refused *RefusedError
+	asked   time.Time
 }
 
-// Dial returns the models of the server at host:port. It does not connect yet,
-// so that the server may come later. Every call ends after the timeout, if its
-// context does not end it before.
-func Dial(address string, timeout time.Duration) (*Triton, error) {
+// Dial returns the models of the server at host:port, prepared where prepare is
+// not nil. It does not connect yet, so that the server may come later. Every call
+// ends after the timeout, if its context does not end it before.
+func Dial(address string, timeout time.Duration, prepare Prepare) (*Triton, error) {
+	if prepare == nil {
+		prepare = asItIs
+	}
 	connect := grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 5 * time.Second}
 	connect.Backoff.BaseDelay, connect.Backoff.MaxDelay = 100*time.Millisecond, 2*time.Second
 	conn, err := grpc.NewClient(address,
@@ -76,7 +83,7 @@ func Dial(address string, timeout time.Duration) (*Triton, error) {
 		return nil, fmt.Errorf("Triton at %s: %w", address, err)
 	}
 	return &Triton{
-		address: address, timeout: timeout, fresh: fresh, conn: conn,
+		address: address, timeout: timeout, fresh: fresh, prepare: prepare, conn: conn,
 		client: kserve.NewGRPCInferenceServiceClient(conn), known: map[string]learned{},
 	}, nil
 }
@@ -96,37 +103,59 @@ func (t *Triton) Ready(ctx context.Context) error {
 // Model returns the version of a model that the server chooses by its policy. It
 // asks the server where it was not asked a short time ago.
 func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
-	if m := t.recent(name); m != nil {
-		return m, nil
+	k, ok := t.recent(name)
+	if !ok {
+		raw, err := t.learn(ctx, name)
+		if err == nil {
+			k, err = t.adopt(ctx, raw)
+		}
+		if err != nil {
+			t.doubt(name)
+			return nil, fmt.Errorf("model %q at Triton: %w", name, t.settle(ctx, err))
+		}
 	}
-	m, err := t.learn(ctx, name)
-	if err != nil {
-		t.doubt(name)
-		return nil, fmt.Errorf("model %q at Triton: %w", name, t.settle(ctx, err))
+	if k.refused != nil {
+		return nil, k.refused
 	}
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	if before := t.known[name].model; before != nil && reflect.DeepEqual(before.info, m.info) {
-		m = before
-	}
-	t.known[name] = learned{m, time.Now()}
-	return m, nil
+	return k.model, nil
 }
 
 // recent returns what was learned of a model, if that need not be asked for
 // again. While one call asks again, the others go on with it.
-func (t *Triton) recent(name string) *tritonModel {
+func (t *Triton) recent(name string) (learned, bool) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	k := t.known[name]
-	if k.model == nil {
-		return nil
+	k, ok := t.known[name]
+	if ok && time.Since(k.asked) > t.fresh {
+		again := k
+		again.asked = time.Now()
+		t.known[name] = again
+		return k, false
 	}
-	if time.Since(k.asked) > t.fresh {
-		t.known[name] = learned{k.model, time.Now()}
-		return nil
+	return k, ok
+}
+
+// adopt makes a model of what the server said of it, or finds the one made of the
+// same before.
+func (t *Triton) adopt(ctx context.Context, raw *tritonModel) (learned, error) {
+	name := raw.info.Name
+	t.mutex.Lock()
+	k, ok := t.known[name]
+	t.mutex.Unlock()
+	if !ok || !reflect.DeepEqual(k.raw.info, raw.info) {
+		k = learned{raw: raw}
+		var err error
+		if k.model, err = t.prepare(ctx, raw); ctx.Err() != nil || errors.Is(err, ErrUnavailable) {
+			return k, err
+		} else if err != nil {
+			k.refused = &RefusedError{Name: name, Reason: err.Error()}
+		}
 	}
-	return k.model
+	k.asked = time.Now()
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.known[name] = k
+	return k, nil
 }
 
 // doubt has the next call ask for a model again.
@@ -134,7 +163,8 @@ func (t *Triton) doubt(name string) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	if k, ok := t.known[name]; ok {
-		t.known[name] = learned{model: k.model}
+		k.asked = time.Time{}
+		t.known[name] = k
 	}
 }
 
@@ -142,7 +172,7 @@ func (t *Triton) doubt(name string) {
 func (t *Triton) forget(m *tritonModel) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if t.known[m.info.Name].model == m {
+	if t.known[m.info.Name].raw == m {
 		delete(t.known, m.info.Name)
 	}
 }
@@ -157,10 +187,8 @@ func (t *Triton) learn(ctx context.Context, name string) (*tritonModel, error) {
 	if err != nil && status.Code(err) != codes.Unimplemented { // it is Triton's own
 		return nil, err
 	}
-	m := &tritonModel{triton: t, info: Info{Name: name, Version: highest(about.GetVersions()), Metadata: map[string]string{}}}
-	for key, value := range config.GetConfig().GetParameters() {
-		m.info.Metadata[key] = value.GetStringValue()
-	}
+	m := &tritonModel{triton: t, info: Info{Name: name, Version: highest(about.GetVersions()), Backend: "triton", Metadata: map[string]string{}}}
+	m.info.configure(config.GetConfig())
 	if in := about.GetInputs(); len(in) != 1 || in[0].GetDatatype() != float32Type {
 		return nil, fmt.Errorf("it must have one input of FP32, not %v", in)
 	}
@@ -183,9 +211,12 @@ func highest(versions []string) string {
 	if len(versions) == 0 {
 		return ""
 	}
-	return slices.MaxFunc(versions, func(a, b string) int {
-		m, _ := strconv.Atoi(a)
-		n, _ := strconv.Atoi(b)
-		return cmp.Compare(m, n)
-	})
+	return slices.MaxFunc(versions, byNumber)
+}
+
+// byNumber compares names of versions.
+func byNumber(a, b string) int {
+	m, _ := strconv.Atoi(a)
+	n, _ := strconv.Atoi(b)
+	return cmp.Compare(m, n)
 }

@@ -21,6 +21,8 @@ var ErrSuperseded = errors.New("superseded by a newer version of the object")
 type Config struct {
 	// Bucket is meant where a request names none.
 	Bucket string
+	// ReadFrom and WriteTo bound where the objects of requests may lie.
+	ReadFrom, WriteTo Reach
 	// MaxObjectBytes limits an encoded picture.
 	MaxObjectBytes int64
 	// Limits bound a decoded one.
@@ -45,8 +47,9 @@ func NewRunner[Req functions.Request, Resp functions.Response](
 
 // Run does one job. One whose outputs are there already is answered from them,
 // and equal ones at the same time are done once. Its errors are functions.Errors,
-// or the context's. On an error nothing has been written, but for a side-car
-// whose picture the store then refused. Callers only read the response.
+// or the context's. On an error nothing has been written, unless it is the
+// store's: then one of picture and side-car may have been. Callers only read the
+// response.
 func (r *Runner[Req, Resp]) Run(ctx context.Context, req Req, patience Patience) (Resp, error) {
 	if req.GetInputImage().GetEtag() == "" {
 		return r.work(ctx, req, patience)
@@ -84,6 +87,9 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 	if t.plan, err = check(r.processor, req, r.config.Bucket); err != nil {
 		return resp, err
 	}
+	if err := t.within(t.config.ReadFrom, t.config.WriteTo); err != nil {
+		return resp, err
+	}
 	leave, err := t.enter(ctx, patience)
 	if err != nil {
 		return resp, err
@@ -94,13 +100,14 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 
 // run does a job that has been let in: fetch, recall or else apply and store.
 func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
+	seen := t.peek(ctx)
 	if err := t.fetch(ctx); err != nil {
 		return resp, err
 	}
 	if err := t.open(); err != nil {
 		return resp, err
 	}
-	if err := t.look(ctx); err != nil {
+	if err := t.look(ctx, seen); err != nil {
 		return resp, err
 	}
 	if resp, t.recalled = t.recall(ctx); t.recalled {

@@ -81,9 +81,9 @@ func (p *plan) chooseFormat(out *imageflowv1.ImageData) error {
 }
 
 // settle fixes what only the picture itself tells.
-func (p *plan) settle(picture *imaging.Image, withSideCar bool) error {
+func (p *plan) settle(picture imaging.Format, withSideCar bool) error {
 	if p.format == "" {
-		p.format = picture.Format.Output()
+		p.format = picture.Output()
 	}
 	if p.output.key == "" {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -16,6 +17,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -23,11 +25,41 @@ import (
 // written is what lies where a job writes; without an ETag, nothing does.
 type written struct{ output, sideCar objects.Info }
 
-// look finds what lies where the job will write. It comes after the fetch, and
-// where something does lie there, asks again whether the source is still the
-// version that was fetched: what a job of a newer version wrote can only be there
-// when the source has been replaced before.
-func (t *task[Req, Resp]) look(ctx context.Context) (err error) {
+// glance is what was seen in the places of a picture and its side-car.
+type glance struct {
+	output, sideCar place
+	found           written
+	err             error
+}
+
+// peek begins to look at where the job will write if the picture is of the format
+// that its key says, so that this takes no time of its own beside the fetch.
+func (t *task[Req, Resp]) peek(ctx context.Context) <-chan glance {
+	seen := make(chan glance, 1)
+	guess := t.plan
+	format, known := imaging.FormatOf(path.Ext(guess.source.key))
+	if !known || guess.settle(format, t.processor.SideCar != nil) != nil {
+		seen <- glance{}
+		return seen
+	}
+	go func() { seen <- t.glance(ctx, guess) }()
+	return seen
+}
+
+func (t *task[Req, Resp]) glance(ctx context.Context, p plan) glance {
+	g := glance{output: p.output, sideCar: p.sideCar}
+	var both errgroup.Group
+	both.Go(func() (err error) { g.found.output, err = t.stat(ctx, p.output); return err })
+	both.Go(func() (err error) { g.found.sideCar, err = t.stat(ctx, p.sideCar); return err })
+	g.err = both.Wait()
+	return g
+}
+
+// look finds what lies where the job will write, by what peek saw where that was
+// the right place. Where something does lie there, it asks again whether the
+// source is still the version that was fetched: what a job of a newer version
+// wrote can only be there when the source has been replaced before.
+func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) (err error) {
 	if t.output.key == "" {
 		return nil
 	}
@@ -35,12 +67,14 @@ func (t *task[Req, Resp]) look(ctx context.Context) (err error) {
 	if t.marks, err = t.newMarks(ctx); err != nil {
 		return err
 	}
-	var both errgroup.Group
-	both.Go(func() (err error) { t.found.output, err = t.stat(ctx, t.output); return err })
-	both.Go(func() (err error) { t.found.sideCar, err = t.stat(ctx, t.sideCar); return err })
-	if err := both.Wait(); err != nil {
-		return err
+	g := <-seen
+	if g.output != t.output || g.sideCar != t.sideCar {
+		g = t.glance(ctx, t.plan)
 	}
+	if g.err != nil {
+		return g.err
+	}
+	t.found = g.found
 	if nothing := t.found.output.ETag+t.found.sideCar.ETag == ""; nothing || t.isDone() {
 		return nil
 	}

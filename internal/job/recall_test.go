@@ -78,6 +78,30 @@ func TestEqualJobIsRecalled(t *testing.T) {
 	run(anyVersion, 6)
 }
 
+// TestWrongExtension: where an output lies follows from what the picture is, not
+// from what its key says it is.
+func TestWrongExtension(t *testing.T) {
+	var work atomic.Int64
+	r := newRunner(counting(&work, noWait), roomy)
+	place(t, bucket, "wrong/in.jpg", pngOf(t, 40, 30))
+	other := place(t, bucket, "wrong/in_resize.jpg", []byte("of another"))
+	for range 2 {
+		resp, err := r.Run(t.Context(), &request{InputImage: in("wrong/in.jpg"), TargetWidth: 20}, job.Refuse)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := resp.GetResult().GetOutputImage(); out.GetObjectKey() != "wrong/in_resize.png" || out.GetContentType() != "image/png" {
+			t.Errorf("the output is %v", out)
+		}
+	}
+	if got := work.Load(); got != 1 {
+		t.Errorf("it has worked %d times, want once", got)
+	}
+	if info, err := store.Stat(t.Context(), bucket, "wrong/in_resize.jpg"); err != nil || info.ETag != other {
+		t.Errorf("what another had written is now %+v, %v", info, err)
+	}
+}
+
 // TestEqualJobsAtOnce come to two runners, as to two replicas.
 func TestEqualJobsAtOnce(t *testing.T) {
 	var work atomic.Int64

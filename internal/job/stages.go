@@ -50,7 +50,7 @@ func (t *task[Req, Resp]) open() (err error) {
 	if t.picture, err = imaging.Open(t.encoded, t.config.Limits); err != nil {
 		return t.pictureError(err)
 	}
-	return t.settle(t.picture, t.processor.SideCar != nil)
+	return t.settle(t.picture.Format, t.processor.SideCar != nil)
 }
 
 // apply waits until there is room to decode the picture and a core to do so, and

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -16,8 +17,8 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// put stores the side-car, then the picture: where the picture is, its side-car
-// is too. A picture without a place goes into the response.
+// put stores the picture and its side-car, both at once. A picture without a
+// place goes into the response.
 func (t *task[Req, Resp]) put(ctx context.Context, out imaging.Encoded, resp Resp) error {
 	image := &imageflowv1.ImageData{
 		ContentType: out.Format.MediaType(), SizeBytes: int64(len(out.Data)), Width: int32(out.Width), Height: int32(out.Height),
@@ -28,26 +29,31 @@ func (t *task[Req, Resp]) put(ctx context.Context, out imaging.Encoded, resp Res
 		return nil
 	}
 	defer t.watch.Stage("store")()
+	told, err := facts(resp)
+	if err != nil {
+		return err
+	}
+	var both errgroup.Group
 	if t.sideCar.key != "" {
 		text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(t.processor.SideCar(resp))
 		if err != nil {
 			return err
 		}
-		if _, err := t.write(ctx, t.sideCar, "application/json", text, nil, t.found.sideCar); err != nil {
+		both.Go(func() error {
+			_, err := t.write(ctx, t.sideCar, "application/json", text, nil, t.found.sideCar)
 			return err
-		}
+		})
 	}
-	told, err := facts(resp)
-	if err != nil {
+	both.Go(func() error {
+		info, err := t.write(ctx, t.output, image.GetContentType(), out.Data, map[string]string{
+			execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
+			execution.FactsMetadata:   told,
+			execution.SecondsMetadata: strconv.FormatFloat(t.watch.Elapsed().Seconds(), 'f', 3, 64),
+		}, t.found.output)
+		image.Etag, image.CreatedAt = info.ETag, timestamppb.New(info.Modified)
 		return err
-	}
-	info, err := t.write(ctx, t.output, image.GetContentType(), out.Data, map[string]string{
-		execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
-		execution.FactsMetadata:   told,
-		execution.SecondsMetadata: strconv.FormatFloat(t.watch.Elapsed().Seconds(), 'f', 3, 64),
-	}, t.found.output)
-	image.Etag, image.CreatedAt = info.ETag, timestamppb.New(info.Modified)
-	return err
+	})
+	return both.Wait()
 }
 
 // writeTries is how often an output may be overwritten by others while a job

@@ -220,7 +220,8 @@ func explain(err error, verb, bucket, key string) error {
 	switch {
 	case errors.Is(err, ErrNotFound) || answer.StatusCode == http.StatusNotFound:
 		kind = ErrNotFound
-	case answer.StatusCode == http.StatusPreconditionFailed:
+	case answer.StatusCode == http.StatusPreconditionFailed,
+		answer.Code == "ConditionalRequestConflict": // S3 itself, of writes at the same time
 		kind = ErrChanged
 	case badNames[answer.Code], s3utils.CheckValidBucketName(bucket) != nil,
 		key != "" && s3utils.CheckValidObjectName(key) != nil: // the last two minio-go refuses by itself

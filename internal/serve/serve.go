@@ -27,6 +27,9 @@ type Config struct {
 	DrainDelay time.Duration
 	// DrainTimeout is how long work in flight may then take to finish.
 	DrainTimeout time.Duration
+	// BodyBytes bounds the bodies of requests that are in memory at once, but for
+	// those of up to 256 KiB; at least the largest one that is taken.
+	BodyBytes int64
 	// MaxConnectionAge is when a connection is ended, with the answer to a
 	// request that comes after it; what is in flight may finish. A caller whose
 	// name server knows several of us then finds another. 0 is never.
@@ -45,7 +48,8 @@ type Server struct {
 }
 
 // Listen binds the address and sets up the routes: gRPC to rpc (which may be
-// nil), `/health/*` to the health, all else to routes.
+// nil, and has OneByOne among its interceptors where it takes streams),
+// `/health/*` to the health, all else to routes.
 func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Server) (*Server, error) {
 	listener, err := net.Listen("tcp", c.Address)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -128,14 +132,16 @@ func (s *Server) route(rpc *grpc.Server, routes http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/liveness", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /health/readiness", s.readiness)
-	mux.Handle("/", routes)
+	bodies := newRoom(s.config.BodyBytes)
+	mux.Handle("/", bodies.guard(routes))
 	if rpc == nil {
 		return mux
 	}
+	calls := bodies.guardRPC(rpc, streaming(rpc))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// One connection can mix gRPC and plain requests: decide by request.
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
-			rpc.ServeHTTP(w, r)
+			calls.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

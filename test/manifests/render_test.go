@@ -26,6 +26,7 @@ var renders = map[string]struct {
 	"overlay production": {"config/overlays/production", nil},
 	"overlay test":       {"config/overlays/test", nil},
 	"argo":               {"config/argo", nil},
+	"activator":          {"config/base", []string{"activator"}},
 	"cpu":                {"config/base", []string{"cpu"}},
 	"triton-sidecar":     {"config/base", []string{"triton-sidecar"}},
 	"triton-elsewhere":   {"config/base", []string{"triton-elsewhere"}},

@@ -44,6 +44,9 @@ func Start(t testing.TB, env ...string) *Server {
 	return s
 }
 
+// PID returns the id of the running process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Kill ends the server as a crash would.
 func (s *Server) Kill() {
 	if s.cmd != nil {

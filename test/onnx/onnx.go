@@ -12,7 +12,8 @@ import (
 
 // Model is one with the input "input" and the output "output".
 type Model struct {
-	// Input and Output are shapes; -1 is a dynamic dimension.
+	// Input and Output are shapes; -1 is a dynamic dimension, others are written as
+	// they are.
 	Input, Output []int64
 	// InputType and OutputType are element types; 0 means float32.
 	InputType, OutputType uint64
@@ -28,11 +29,12 @@ const (
 	Int64   = 7
 )
 
-// Node is an operator without attributes.
+// Node is an operator. Of attributes it has lists of integers.
 type Node struct {
 	Op     string
 	Inputs []string
 	Output string
+	Ints   map[string][]int64
 }
 
 // Tensor is numbers in a shape.
@@ -45,7 +47,7 @@ type Tensor struct {
 func Always(input []int64, output Tensor, metadata map[string]string) Model {
 	return Model{
 		Input: input, Output: output.Shape, Metadata: metadata,
-		Nodes:     []Node{{"Identity", []string{"value"}, "output"}},
+		Nodes:     []Node{{Op: "Identity", Inputs: []string{"value"}, Output: "output"}},
 		Constants: map[string]Tensor{"value": output},
 	}
 }
@@ -69,6 +71,9 @@ func (m Model) encode() []byte {
 		}
 		node.bytes(2, []byte(n.Output))
 		node.bytes(4, []byte(n.Op))
+		for name, values := range n.Ints {
+			node.bytes(5, ints(name, values))
+		}
 		graph.bytes(1, node)
 	}
 	graph.bytes(2, []byte("graph"))
@@ -92,12 +97,22 @@ func (m Model) encode() []byte {
 	return model
 }
 
+func ints(name string, values []int64) message {
+	var attribute message
+	attribute.bytes(1, []byte(name))
+	for _, v := range values {
+		attribute.number(8, uint64(v))
+	}
+	attribute.number(20, 7) // its type
+	return attribute
+}
+
 // value describes an input or an output.
 func value(name string, elements uint64, dims []int64) message {
 	var shape, tensor, kind, value message
 	for _, n := range dims {
 		var dim message
-		if n >= 0 {
+		if n != -1 {
 			dim.number(1, uint64(n))
 		}
 		shape.bytes(1, dim)

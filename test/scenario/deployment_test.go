@@ -19,6 +19,7 @@ type deployment struct {
 	system
 	env   []string // of every role, when it starts
 	parts map[string]*part
+	minio *realminio.Server
 }
 
 // part is one process that is started again and again.
@@ -91,6 +92,12 @@ func (p *part) restart(t testing.TB) {
 	p.runs = append(p.runs, p.start())
 }
 
+// pid returns the process id of a part.
+func (d *deployment) pid(name string) int {
+	runs := d.parts[name].runs
+	return runs[len(runs)-1].cmd.Process.Pid
+}
+
 // startMinIO starts a MinIO that keeps its notifications on disk until the bridge
 // has taken them, or a forgetful one.
 func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
@@ -102,9 +109,9 @@ func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
 	if !forgetful {
 		env = append(env, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_IMAGEFLOW="+t.TempDir())
 	}
-	server := realminio.Start(t, env...)
-	d.addresses["s3"] = server.Address
-	d.s3 = client(t, server.Address, realminio.AccessKey, realminio.SecretKey)
+	d.minio = realminio.Start(t, env...)
+	d.addresses["s3"] = d.minio.Address
+	d.s3 = client(t, d.minio.Address, realminio.AccessKey, realminio.SecretKey)
 	d.command(t, "bridge", "imageflow", "setup")
 	d.command(t, "bridge", "imageflow", "setup", "--check")
 }

@@ -1,5 +1,5 @@
 // Package scenario tells the stories of ImageFlow's users, over the wire only:
-// the tests import none of its packages.
+// the tests import none of its packages, but the contract's where they measure.
 package scenario
 
 import (

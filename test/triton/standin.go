@@ -27,7 +27,7 @@ type standIn struct {
 }
 
 func startStandIn(address, repository string) (stop func(), err error) {
-	models, err := inference.Open(repository, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1})
+	models, err := inference.Open(context.Background(), repository, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +85,22 @@ func (s *standIn) ModelConfig(ctx context.Context, r *kserve.ModelConfigRequest)
 	}
 	config := &kserve.ModelConfig{}
 	return &kserve.ModelConfigResponse{Config: config}, prototext.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, config)
+}
+
+func (s *standIn) RepositoryIndex(ctx context.Context, _ *kserve.RepositoryIndexRequest) (*kserve.RepositoryIndexResponse, error) {
+	list, err := s.models.List(ctx)
+	resp := &kserve.RepositoryIndexResponse{}
+	for _, l := range list {
+		index := &kserve.RepositoryIndexResponse_ModelIndex{Name: l.Name, State: "READY"}
+		if len(l.Versions) > 0 { // by its default policy Triton looks at the last alone
+			index.Version = l.Versions[len(l.Versions)-1]
+		}
+		if l.Reason != "" {
+			index.State, index.Reason = "UNAVAILABLE", l.Reason
+		}
+		resp.Models = append(resp.Models, index)
+	}
+	return resp, err
 }
 
 func (s *standIn) ModelInfer(ctx context.Context, r *kserve.ModelInferRequest) (*kserve.ModelInferResponse, error) {

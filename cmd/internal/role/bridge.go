@@ -42,6 +42,9 @@ func (c Sweep) validate() error {
 	return errors.Join(errs...)
 }
 
+// maxBridgeBytes is room for many notifications and events at once.
+const maxBridgeBytes = 64 << 20
+
 // BridgeConfig is the environment of the bridge.
 type BridgeConfig struct {
 	Server
@@ -100,7 +103,7 @@ func listenBridge(_ context.Context, c *BridgeConfig) (Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve.Listen(c.serve(), nil, events, serving())
+	server, err := serve.Listen(c.serve(maxBridgeBytes), nil, events, serving())
 	if err != nil {
 		return nil, err
 	}

@@ -44,10 +44,11 @@ func (c Server) MetricsAddress() string {
 	return net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort))
 }
 
-func (c Server) serve() serve.Config {
+// serve is the config of the port, which has so many bytes of bodies in memory.
+func (c Server) serve(bodyBytes int64) serve.Config {
 	return serve.Config{
-		Address:    net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
-		DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
+		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
+		BodyBytes: bodyBytes, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
 	}
 }
 
@@ -75,14 +76,16 @@ func (c Store) open() (*objects.Store, error) {
 	})
 }
 
-// Work limits what a processor takes on.
+// Work limits what a processor takes on, and where.
 type Work struct {
-	Queue        int64 `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
-	Active       int64 `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
-	DecodedBytes int64 `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"decoded bytes held at once by all jobs"`
-	ObjectBytes  int64 `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
-	Side         int   `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
-	Pixels       int64 `envconfig:"MAX_IMAGE_PIXELS" default:"50000000" desc:"width x height of a picture"`
+	ReadFrom     []string `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty is all that the store lets us"`
+	WriteTo      []string `envconfig:"WRITE_TO" desc:"the same for the outputs"`
+	Queue        int64    `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
+	Active       int64    `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
+	DecodedBytes int64    `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"decoded bytes held at once by all jobs"`
+	ObjectBytes  int64    `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
+	Side         int      `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
+	Pixels       int64    `envconfig:"MAX_IMAGE_PIXELS" default:"50000000" desc:"width x height of a picture"`
 }
 
 func (c Work) validate() error {

@@ -3,10 +3,12 @@ package role_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/png"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -114,8 +116,12 @@ func TestBackendsByEnvironment(t *testing.T) {
 		{"TRITON_GRPC_URL=triton", []string{"TRITON_GRPC_URL"}},
 		{"TRITON_GRPC_URL=http://triton:8001", []string{"TRITON_GRPC_URL"}},
 		{
-			"INFERENCE_BACKEND=tensorrt ONNXRUNTIME_PROVIDER=gpu TRITON_GRPC_URL=:8001 TRITON_TIMEOUT=0s",
-			[]string{"INFERENCE_BACKEND", "ONNXRUNTIME_PROVIDER", "TRITON_GRPC_URL", "TRITON_TIMEOUT"},
+			"INFERENCE_BACKEND=tensorrt ONNXRUNTIME_PROVIDER=gpu TRITON_GRPC_URL=:8001 TRITON_TIMEOUT=0s " +
+				"MODEL_REPOSITORY_POLL=-1s INFERENCE_MAX_BATCH=-1 INFERENCE_BATCH_WAIT=-1s",
+			[]string{
+				"INFERENCE_BACKEND", "ONNXRUNTIME_PROVIDER", "TRITON_GRPC_URL", "TRITON_TIMEOUT",
+				"MODEL_REPOSITORY_POLL", "INFERENCE_MAX_BATCH", "INFERENCE_BATCH_WAIT",
+			},
 		},
 	} {
 		t.Run(c.settings, func(t *testing.T) {
@@ -134,5 +140,91 @@ func TestBackendsByEnvironment(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// listsModels wants the demo model ready, and a bad one with its reason.
+func listsModels(t *testing.T, url string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var list struct {
+		Models []struct {
+			Name, Reason, Layout string
+			Ready, Default       bool
+			Labels               []string
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil || resp.StatusCode != http.StatusOK || len(list.Models) != 2 {
+		t.Fatalf("%s: answered %d %v, %v, want two models", url, resp.StatusCode, list, err)
+	}
+	if m := list.Models[0]; m.Name != "bad" || m.Ready || !strings.Contains(m.Reason, "bad/1/model.onnx") {
+		t.Errorf("%s: got %+v, want why it is bad", url, m)
+	}
+	if m := list.Models[1]; m.Name != "yolo" || !m.Ready || !m.Default || m.Layout != "v8" || len(m.Labels) == 0 {
+		t.Errorf("%s: got %+v, want it ready, the default, of layout v8", url, m)
+	}
+}
+
+// TestBadModelBesideTheDefault: detect serves with what it has, and a call of the
+// bad model says what is wrong with it. A bad default it does not start with.
+func TestBadModelBesideTheDefault(t *testing.T) {
+	config, _ := stores.Start(t, stores.Local, "imageflow-files")
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(demoModels)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "bad", "1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bad", "1", "model.onnx"), []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MODEL_REPOSITORY": dir,
+		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+	} {
+		t.Setenv(name, value)
+	}
+	address, end := run(t, "detect")
+	body := detectBody(t)
+	if resp := post(t, "http://"+address+"/v1/detect", body); resp.StatusCode != http.StatusOK {
+		t.Errorf("the default: answered %d", resp.StatusCode)
+	}
+	body = append([]byte(`{"model_name": "bad", `), body[1:]...)
+	resp, err := http.Post("http://"+address+"/v1/detect", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "bad/1/model.onnx") {
+		t.Errorf("the bad one: answered %d %s, want 503 and the reason", resp.StatusCode, text)
+	}
+	t.Setenv("AI_DETECTION_GRPC_ENDPOINT", address)
+	atGateway, endGateway := run(t, "gateway")
+	for _, at := range []string{address, atGateway} {
+		listsModels(t, "http://"+at+"/v1/models")
+	}
+	if err := errors.Join(endGateway(), end()); err != nil {
+		t.Error(err)
+	}
+
+	for name, want := range map[string]string{"bad": "bad/1/model.onnx", "none": "among bad, yolo"} {
+		t.Setenv("DEFAULT_MODEL", name)
+		c := configOf(t, "detect")
+		if err := role.Load(c); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range role.All {
+			if r.Name != "detect" {
+				continue
+			}
+			if _, err := r.Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "DEFAULT_MODEL") || !strings.Contains(err.Error(), want) {
+				t.Errorf("the default %s: %v, want an error that names %s", name, err, want)
+			}
+		}
 	}
 }

@@ -3,10 +3,13 @@ package role
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"imageflow.dev/internal/execution"
@@ -50,12 +53,18 @@ func listenGateway(ctx context.Context, c *GatewayConfig) (Process, error) {
 	return c.listen(json, executions, pipeline)
 }
 
+// soon is grpc's backoff, but for the longest wait: a processor that is back
+// after two minutes is not left alone for two more.
+var soon = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second}
+
 // dial connects to the processors; it does not wait for them.
 func (c *GatewayConfig) dial() (map[string]*grpc.ClientConn, error) {
 	conns := map[string]*grpc.ClientConn{}
 	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
 		conn, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: 5 * time.Second}),
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
 		if err != nil {
 			return nil, err
@@ -70,10 +79,11 @@ func (c *GatewayConfig) listen(
 ) (*serve.Server, error) {
 	token := gateway.Token(c.Token)
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.UnaryInterceptor(token.Intercept))
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.UnaryInterceptor(token.Intercept),
+		grpc.StreamInterceptor(serve.OneByOne))
 	imageflowv1.RegisterExecutionServiceServer(server, executions)
 	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
 	healthpb.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
-	return serve.Listen(c.serve(), server, token.Guard(json), healthy)
+	return serve.Listen(c.serve(c.BodyBytes), server, token.Guard(json), healthy)
 }

@@ -25,9 +25,16 @@ import (
 // every request.
 const jsonTimeout = 5 * time.Minute
 
-// processor puts a processor behind its three doors on one port.
+// service is a gRPC service beside a processor's own.
+type service struct {
+	desc *grpc.ServiceDesc
+	impl any
+}
+
+// processor puts a processor behind its three doors on one port, and services
+// beside it.
 func processor[Req functions.Request, Resp functions.Response](
-	c ProcessorConfig, p functions.Processor[Req, Resp],
+	c ProcessorConfig, p functions.Processor[Req, Resp], beside ...service,
 ) (*serve.Server, error) {
 	store, err := c.Store.open()
 	if err != nil {
@@ -35,14 +42,19 @@ func processor[Req functions.Request, Resp functions.Response](
 	}
 	admission := c.Work.admission()
 	run := job.NewRunner(p, store, admission, job.Config{
-		Bucket: c.Bucket, MaxObjectBytes: c.ObjectBytes, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
 	}).Run
 	healthy := serving(p.Service)
 
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()))
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
+		grpc.StreamInterceptor(serve.OneByOne))
 	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(server); err != nil {
 		return nil, err
+	}
+	for _, s := range beside {
+		server.RegisterService(s.desc, s.impl)
+		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	}
 	healthpb.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
@@ -54,7 +66,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	routes := http.NewServeMux()
 	routes.Handle("POST /{$}", &event.Door[Req, Resp]{Processor: p, Run: run})
 	routes.Handle("/v1/", json)
-	return serve.Listen(c.serve(), server, routes, healthy)
+	return serve.Listen(c.serve(2*int64(c.messageBytes())), server, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.

@@ -1,0 +1,174 @@
+package detect_test
+
+import (
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/imaging"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+	"imageflow.dev/test/onnx"
+)
+
+// finder is a model that finds what is red: the middle and the length of its
+// shadow to one side and downwards are those of the box, to parts of a pixel.
+func finder(s size, pairs ...string) onnx.Model {
+	w, h := int64(s.width), int64(s.height)
+	m := onnx.Model{
+		Input: []int64{1, 3, h, w}, Output: []int64{1, 300, 6}, Metadata: metadata(pairs...),
+		Constants: map[string]onnx.Tensor{
+			"red":   {Shape: []int64{1, 3, 1, 1}, Data: []float32{1, -1, 0}},
+			"x":     {Shape: []int64{1, 1, 1, w}, Data: middles(s.width)},
+			"y":     {Shape: []int64{1, 1, h, 1}, Data: middles(s.height)},
+			"half":  {Shape: []int64{1}, Data: []float32{0.5}},
+			"found": {Shape: []int64{1, 300, 6}, Data: append([]float32{0, 0, 0, 0, 0.9}, make([]float32, 1795)...)},
+		},
+		Nodes: []onnx.Node{{Op: "Conv", Inputs: []string{"input", "red"}, Output: "map"}},
+	}
+	add := func(op, output string, inputs ...string) {
+		m.Nodes = append(m.Nodes, onnx.Node{Op: op, Inputs: inputs, Output: output})
+	}
+	sum := "found"
+	for axis, side := range []string{"x", "y"} {
+		m.Nodes = append(m.Nodes, onnx.Node{
+			Op: "ReduceMax", Inputs: []string{"map"}, Output: side + "shadow", Ints: map[string][]int64{"axes": {int64(2 + axis)}},
+		})
+		add("ReduceSum", side+"all", side+"shadow")
+		add("Mul", side+"weighted", side+"shadow", side)
+		add("ReduceSum", side+"moment", side+"weighted")
+		add("Div", side+"middle", side+"moment", side+"all")
+		add("Mul", side+"half", side+"all", "half")
+		for i, op := range []string{"Sub", "Add"} { // the first corner, the second
+			place := onnx.Tensor{Shape: []int64{1, 300, 6}, Data: make([]float32, 1800)}
+			place.Data[axis+2*i] = 1
+			name := side + op
+			m.Constants[name+"place"] = place
+			add(op, name, side+"middle", side+"half")
+			add("Squeeze", name+"scalar", name)
+			add("Mul", name+"row", name+"scalar", name+"place")
+			add("Add", name+"sum", sum, name+"row")
+			sum = name + "sum"
+		}
+	}
+	add("Identity", "output", sum)
+	return m
+}
+
+// middles are those of n pixels.
+func middles(n int) []float32 {
+	all := make([]float32, n)
+	for i := range all {
+		all[i] = float32(i) + 0.5
+	}
+	return all
+}
+
+// red is a black picture with a red rectangle.
+func red(t *testing.T, width, height int, r image.Rectangle) *imaging.Image {
+	t.Helper()
+	m := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		m.SetNRGBA(i%width, i/width, color.NRGBA{A: 255})
+	}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			m.SetNRGBA(x, y, color.NRGBA{255, 0, 0, 255})
+		}
+	}
+	return encoded(t, m)
+}
+
+// meets wants the one box found where the rectangle is, to so many pixels.
+func meets(t *testing.T, resp *response, want image.Rectangle, slack float64) {
+	t.Helper()
+	if len(resp.GetDetections()) != 1 {
+		t.Fatalf("got %q, want one box at %v", lines(resp), want)
+	}
+	b := resp.GetDetections()[0].GetBbox()
+	for _, off := range []float32{b.X1 - float32(want.Min.X), b.Y1 - float32(want.Min.Y), b.X2 - float32(want.Max.X), b.Y2 - float32(want.Max.Y)} {
+		if float64(max(off, -off)) > slack {
+			t.Errorf("got %v, want %v to %.1f", b, want, slack)
+		}
+	}
+}
+
+var fits = []string{"letterbox", "top-left", "stretch"}
+
+// TestThereAndBack paints rectangles into pictures of random size, which a model
+// finds in its input, and wants them where they were: to a pixel, or to one of the
+// input where that is larger.
+func TestThereAndBack(t *testing.T) {
+	random := newRandom()
+	for _, fit := range fits {
+		in := size{256, 160}
+		p, err := newProcessor(t, finder(in, "resize", fit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 40 {
+			width, height := 40+random.IntN(800), 40+random.IntN(800)
+			want := randomRect(random, width, height, 1+min(width, height, max(width, height)/10)/2)
+			m := red(t, width, height, want)
+			_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: m, Request: &request{}, Format: imaging.PNG})
+			if err != nil {
+				t.Fatal(err)
+			}
+			meets(t, resp, want, max(1, coarseness(width, height, in, fit)))
+		}
+	}
+}
+
+// coarseness is how many pixels of a picture one of the input covers.
+func coarseness(width, height int, in size, fit string) float64 {
+	x, y := float64(width)/float64(in.width), float64(height)/float64(in.height)
+	return max(x, y)
+}
+
+// TestOriginalResizedAndBack is the chain: a picture of random size is resized at
+// random, kept in proportion or not, and detected in with the resize's side-car.
+// The rectangle is found where it was in the original, to a pixel of what is
+// coarsest of the original, the resized picture and the model's input.
+func TestOriginalResizedAndBack(t *testing.T) {
+	random := newRandom()
+	in := size{320, 320}
+	p, err := newProcessor(t, finder(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 60 {
+		width, height := 40+random.IntN(1500), 40+random.IntN(1000)
+		want := randomRect(random, width, height, 1+min(width, height, max(width, height)/10)/2)
+		resized, facts := shrunk(t, red(t, width, height, want), random)
+		sideCar, err := protojson.Marshal(facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &request{ResizeMetadataRef: &imageflowv1.ImageData{ObjectKey: "a_resize.json"}}
+		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: resized, Request: r, Format: imaging.PNG, Reference: sideCar})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, h := resized.Size()
+		x, y := float64(width)/float64(w), float64(height)/float64(h)
+		meets(t, resp, want, max(1, x, y, max(x, y)*coarseness(w, h, in, "letterbox")))
+	}
+}
+
+// shrunk resizes a picture at random and returns the facts too.
+func shrunk(t *testing.T, m *imaging.Image, random *rand.Rand) (*imaging.Image, *imageflowv1.ResizeMetadata) {
+	t.Helper()
+	r := &imageflowv1.ResizeRequest{
+		TargetWidth: int32(60 + random.IntN(700)), TargetHeight: int32(60 + random.IntN(700)), MaintainAspectRatio: random.IntN(2) == 0,
+		Quality: imageflowv1.ResizeQuality(random.IntN(4)),
+	}
+	out, resp, err := resize.Processor.Apply(t.Context(), functions.Input[*imageflowv1.ResizeRequest]{Image: m, Request: r, Format: imaging.PNG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(t, out.Data), resp.GetMetadata()
+}

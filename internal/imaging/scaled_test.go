@@ -1,0 +1,56 @@
+package imaging_test
+
+import (
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestScaledPlacement marks a spot in pictures of random sizes, turned any way,
+// and finds it in the scaled one where its proportions say.
+func TestScaledPlacement(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	for range 40 {
+		width, height, orientation := 40+random.IntN(400), 40+random.IntN(400), 1+random.IntN(8)
+		r := max(4, min(width, height)/10)
+		x, y := r+random.IntN(width-2*r), r+random.IntN(height-2*r)
+		m := flat(width, height, color.NRGBA{20, 20, 20, 255})
+		spot := image.Rect(x-r, y-r, x+r, y+r)
+		draw.Draw(m, spot, image.NewUniform(color.NRGBA{240, 20, 20, 255}), image.Point{}, draw.Src)
+		shownX, shownY := turn(float64(x), float64(y), float64(width), float64(height), orientation)
+		if orientation >= 5 {
+			width, height = height, width
+		}
+
+		w, h := 80+random.IntN(300), 80+random.IntN(300)
+		p, err := open(t, withOrientation(asJPEG(t, m), orientation)).Scaled(w, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Width != w || p.Height != h || p.Channels != 3 || len(p.Pix) != 3*w*h {
+			t.Fatalf("got %d×%d×%d in %d bytes, want %d×%d×3", p.Width, p.Height, p.Channels, len(p.Pix), w, h)
+		}
+		gotX, gotY := redness(p)
+		scaleX, scaleY := float64(w)/float64(width), float64(h)/float64(height)
+		if math.Abs(gotX-shownX*scaleX) > max(0.6, scaleX) || math.Abs(gotY-shownY*scaleY) > max(0.6, scaleY) {
+			t.Errorf("%d×%d → %d×%d, orientation %d: the spot is at (%.2f, %.2f), want (%.2f, %.2f)",
+				width, height, w, h, orientation, gotX, gotY, shownX*scaleX, shownY*scaleY)
+		}
+	}
+}
+
+// TestScaledIsWhiteWhereTransparent: models see no alpha.
+func TestScaledIsWhiteWhereTransparent(t *testing.T) {
+	p, err := open(t, asPNG(t, flat(40, 30, color.NRGBA{255, 0, 0, 0}))).Scaled(20, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range p.Pix {
+		if v != 255 || p.Channels != 3 {
+			t.Fatalf("byte %d of %d channels is %d, want white", i, p.Channels, v)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package inference_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"imageflow.dev/internal/inference"
+	"imageflow.dev/test/onnx"
+)
+
+// gives is a model that gives one number.
+func gives(v float32) onnx.Model {
+	return onnx.Always([]int64{1, 3}, onnx.Tensor{Shape: []int64{1}, Data: []float32{v}}, nil)
+}
+
+// watched opens a repository with the model "m", version 1, which gives 1.
+func watched(t *testing.T) (string, *inference.Folder) {
+	t.Helper()
+	dir := t.TempDir()
+	save(t, gives(1), dir, "m", "1", "model.onnx")
+	r, err := inference.Open(t.Context(), dir, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, r
+}
+
+// look looks twice: what has changed must lie still.
+func look(t *testing.T, r *inference.Folder) {
+	t.Helper()
+	for range 2 {
+		if err := r.Look(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// result is what the model of a name gives now. A call that meets its replacement
+// asks for the model again.
+func result(r *inference.Folder, name string) (v float32, version string, err error) {
+	for range 3 {
+		m, err := r.Model(context.Background(), name)
+		if err != nil {
+			return 0, "", err
+		}
+		err = m.Infer(context.Background(), numbers(1, 3), func(outputs []inference.Tensor) error {
+			v = outputs[0].Data[0]
+			return nil
+		})
+		if !errors.Is(err, inference.ErrChanged) {
+			return v, m.Info().Version, err
+		}
+	}
+	return 0, "", inference.ErrChanged
+}
+
+func expect(t *testing.T, r *inference.Folder, name string, want float32, wantVersion string) {
+	t.Helper()
+	if v, version, err := result(r, name); err != nil || v != want || version != wantVersion {
+		t.Errorf("%s gives %g in version %s, %v, want %g in version %s", name, v, version, err, want, wantVersion)
+	}
+}
+
+// TestFolderChanges: models come, are replaced and go as their files do.
+func TestFolderChanges(t *testing.T) {
+	dir, r := watched(t)
+	same := modelOf(t, r, "m")
+	look(t, r)
+	if modelOf(t, r, "m") != same {
+		t.Error("what has not changed has been loaded again")
+	}
+
+	save(t, gives(2), dir, "m", "1", "model.onnx") // the same version
+	if err := r.Look(t.Context()); err != nil || modelOf(t, r, "m") != same {
+		t.Errorf("%v: files that may still be written have been loaded", err)
+	}
+	look(t, r)
+	expect(t, r, "m", 2, "1")
+	if a, b := same.Info().Digest, modelOf(t, r, "m").Info().Digest; a == b || a == "" {
+		t.Errorf("digests %q and %q, want them to differ", a, b)
+	}
+
+	save(t, gives(3), dir, "m", "2", "model.onnx")
+	save(t, gives(4), dir, "new", "1", "model.onnx")
+	if err := r.Look(t.Context()); err != nil {
+		t.Error(err)
+	}
+	refused(t, r, "new", "not loaded yet")
+	look(t, r)
+	expect(t, r, "m", 3, "2")
+	expect(t, r, "new", 4, "1")
+
+	if err := os.RemoveAll(filepath.Join(dir, "m", "2")); err != nil { // back to the one before
+		t.Fatal(err)
+	}
+	look(t, r)
+	expect(t, r, "m", 2, "1")
+
+	if err := os.RemoveAll(filepath.Join(dir, "new")); err != nil {
+		t.Fatal(err)
+	}
+	look(t, r)
+	if _, err := r.Model(t.Context(), "new"); !errors.Is(err, inference.ErrNotFound) || r.Has("new") || !r.Has("m") {
+		t.Errorf("got %v, want new to be gone and m there", err)
+	}
+}
+
+// TestBadReplacementRefused: the model in use stays, until the files are mended.
+func TestBadReplacementRefused(t *testing.T) {
+	dir, r := watched(t)
+	write(t, []byte("garbage"), dir, "m", "2", "model.onnx")
+	look(t, r)
+	expect(t, r, "m", 1, "1")
+	list, err := r.List(t.Context())
+	if err != nil || len(list) != 1 || list[0].Reason == "" || len(list[0].Versions) != 2 {
+		t.Errorf("list %v, %v, want a reason for m's not being at version 2", list, err)
+	}
+	save(t, gives(2), dir, "m", "2", "model.onnx")
+	look(t, r)
+	expect(t, r, "m", 2, "2")
+	if list, err := r.List(t.Context()); err != nil || list[0].Reason != "" {
+		t.Errorf("list %v, %v, want no reason", list, err)
+	}
+}
+
+// TestFolderUnreadable: while the folder is away, its models stay.
+func TestFolderUnreadable(t *testing.T) {
+	dir, r := watched(t)
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Look(t.Context()); err == nil {
+		t.Error("nothing is wrong with a folder that is not there")
+	}
+	expect(t, r, "m", 1, "1")
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	look(t, r)
+	expect(t, r, "m", 1, "1")
+}
+
+// TestReplacedUnderLoad: a file is replaced time and again under load, and no call
+// fails or sees what was there before what it has seen.
+func TestReplacedUnderLoad(t *testing.T) {
+	dir, r := watched(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { r.Watch(ctx, 5*time.Millisecond) })
+	var newest atomic.Int64
+	for range 4 {
+		all.Go(func() {
+			for last := float32(0); ctx.Err() == nil; {
+				v, _, err := result(r, "m")
+				if err != nil || v < last {
+					t.Errorf("got %g after %g, %v", v, last, err)
+					return
+				}
+				last = v
+				newest.Store(int64(v))
+			}
+		})
+	}
+	for n := int64(2); n < 12 && !t.Failed(); n++ {
+		save(t, gives(float32(n)), dir, "m", "1", "model.onnx")
+		for deadline := time.Now().Add(soon); newest.Load() < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) || t.Failed() {
+				t.Fatalf("the newest is %d, want %d", newest.Load(), n)
+			}
+		}
+	}
+	stop()
+	all.Wait()
+}
+
+// TestRunOutlivesReplacement: a run goes on with the model that it began with.
+func TestRunOutlivesReplacement(t *testing.T) {
+	dir, r := watched(t)
+	m := modelOf(t, r, "m")
+	err := m.Infer(t.Context(), numbers(1, 3), func(outputs []inference.Tensor) error {
+		save(t, gives(2), dir, "m", "1", "model.onnx")
+		look(t, r)
+		expect(t, r, "m", 2, "1")
+		if outputs[0].Data[0] != 1 {
+			t.Errorf("the output has become %g", outputs[0].Data[0])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := m.Infer(t.Context(), numbers(1, 3), nil); !errors.Is(err, inference.ErrChanged) {
+		t.Errorf("got %v, want ErrChanged of what has been replaced", err)
+	}
+}
