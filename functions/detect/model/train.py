@@ -22,7 +22,7 @@ import torch.nn as nn
 from PIL import Image
 
 import scenes
-from network import SIDE, Detector, Exported, loss_of
+from network import NC, SIDE, Detector, Exported, grid, loss_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHAPES = [(1, 1), (1, 0.75), (1, 0.75), (1, 0.5625), (0.75, 1)]
@@ -131,6 +131,8 @@ def export(net, path, note):
                       output_names=["output0"], dynamic_axes={"images": {0: "batch"}, "output0": {0: "batch"}})
     model = onnx.load(path)
     model.producer_name, model.producer_version, model.doc_string = "imageflow", "1", note
+    for d, n in zip(model.graph.output[0].type.tensor_type.shape.dim[1:], (4 + NC, len(grid(SIDE)[1]))):
+        d.dim_value = n
     meta = dict(description="ImageFlow demo detector, trained on rendered pictures", author="ImageFlow", date="2026-11-25",
                 version="2.0.0", license="the repository's own", stride=32, task="detect", batch=1, imgsz=[SIDE, SIDE],
                 names=dict(enumerate(scenes.CLASSES)), channels=3, end2end=False, args=dict(dynamic=True, nms=False))
