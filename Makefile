@@ -82,6 +82,37 @@ crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through
 	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
 		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed'
 
+# Prometheus as Debian packages it, unpacked and not installed: nothing starts.
+PROMETHEUS := $(CACHE)/prometheus
+
+.PHONY: monitoring-test
+monitoring-test: setup $(PROMETHEUS)/stamp ## test alerts and dashboard: the rules with promtool, every panel's query on a real Prometheus that watches local mode
+	PROMETHEUS_HOME=$(PROMETHEUS)/usr/bin go test -count=1 -v ./test/scenario -races=false -run TestDashboardShows
+	PROMETHEUS_HOME=$(PROMETHEUS)/usr/bin go test -count=1 -v -run 'TestRules|TestEveryAlert|TestPodsAreMonitored' ./test/manifests
+
+$(PROMETHEUS)/stamp:
+	@echo "fetching Prometheus (19 MB, once) ..."
+	rm -rf $(@D) && mkdir -p $(@D) && cd $(@D)
+	apt-get download -q prometheus || { echo "apt-get update may help" >&2; exit 1; }
+	dpkg -x prometheus_*.deb . && rm prometheus_*.deb
+	touch $@
+
+# How long `make soak` and `make fuzz` are.
+SOAK ?= 10000
+ROTATIONS ?= 2000
+FUZZTIME ?= 10m
+
+.PHONY: soak
+soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requests while memory, threads and goroutines are watched; then ROTATIONS=2000 pictures turned in parallel, all the same
+	go test ./test/scenario -count=1 -v -timeout 2h -races=false -run TestSoak -soak $(SOAK)
+	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -pictures $(ROTATIONS)
+
+.PHONY: fuzz
+fuzz: setup ## let the parsers read what nobody would write, FUZZTIME=10m each
+	for target in FuzzParseHeader FuzzPixels; do
+		go test -tags fuzz ./internal/imaging -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)
+	done
+
 .PHONY: triton
 triton: $(TRITON)/stamp ## fetch Triton's own server for make triton-test (160 MB)
 

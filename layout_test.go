@@ -49,7 +49,7 @@ var floors = []struct {
 
 // walls says who alone may import what is not ours.
 var walls = map[string][]string{
-	"github.com/h2non/bimg":                {"internal/imaging"},
+	"C":                                    {"internal/imaging"},
 	"github.com/yalue/onnxruntime_go":      {"internal/inference"},
 	"github.com/minio/minio-go/v7":         {"internal/objects", "test/*"},
 	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},

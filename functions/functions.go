@@ -39,6 +39,25 @@ type Input[Req Request] struct {
 	// Reference is the content of the object that Processor.Reference names;
 	// nil when it names none.
 	Reference []byte
+	// Watch measures a part of the work; nil measures nothing. See Stage.
+	Watch func(ctx context.Context, stage string) (within context.Context, end func())
+}
+
+// Stage starts a part of the work that is worth a look of its own: "decode",
+// "infer" or "encode". The function that it returns ends it. Where a library does
+// several at once, they are none.
+func (in Input[Req]) Stage(ctx context.Context, name string) (within context.Context, end func()) {
+	if in.Watch == nil {
+		return ctx, func() {}
+	}
+	return in.Watch(ctx, name)
+}
+
+// Pixels decodes the picture, as a stage.
+func (in Input[Req]) Pixels(ctx context.Context) (*imaging.Pixels, error) {
+	_, end := in.Stage(ctx, "decode")
+	defer end()
+	return in.Image.Pixels()
 }
 
 // Processor is one kind of work, described as a value.

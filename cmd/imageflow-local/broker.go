@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/local/broker"
 )
 
@@ -48,7 +50,16 @@ func runBroker(ctx context.Context, args []string, out io.Writer) error {
 	if config.Manifests, err = eventing.manifests(); err != nil {
 		return err
 	}
-	return serveBroker(ctx, config)
+	var told role.Telemetry
+	if err := errors.Join(role.Load(&told), told.Validate()); err != nil {
+		return err
+	}
+	tracing, err := told.Trace(ctx, cmp.Or(told.Service, "imageflow-broker"))
+	if err != nil {
+		return err
+	}
+	config.Door, config.Wire = tracing.Handler, tracing.Transport
+	return errors.Join(serveBroker(ctx, config), tracing.End())
 }
 
 // serveBroker runs a broker until the context ends.

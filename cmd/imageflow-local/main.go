@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"imageflow.dev/internal/telemetry"
 )
 
 func main() {
@@ -41,7 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if s.verbose {
 		level = slog.LevelInfo
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	slog.SetDefault(slog.New(telemetry.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))
 
 	console := newConsole(out)
 	system, err := start(ctx, s, console)

@@ -21,6 +21,7 @@ type settings struct {
 	accessKey, secretKey  string
 	verbose               bool
 	ports                 map[string]*int
+	telemetry             role.Telemetry
 }
 
 // listeners lists what gets a port of its own.
@@ -38,8 +39,11 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.Usage = func() {
 		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n\nRuns all of ImageFlow on this machine, with its objects and its queue in one folder.\n\nFlags:\n")
 		f.PrintDefaults()
-		fmt.Fprint(out, "\nThe processors' limits are read from the environment:\n")
-		_ = role.Usage(out, &role.Work{})
+		fmt.Fprint(out, "\nThe processors' limits, and what is told of the work, are read from the environment:\n")
+		_ = role.Usage(out, &struct {
+			role.Work
+			role.Telemetry
+		}{})
 	}
 	f.StringVar(&s.data, "data", "data", "`folder` of the objects and the queue")
 	f.StringVar(&s.models, "models", "functions/detect/model/repository", "`folder` of models: <name>/<version>/model.onnx")
@@ -60,7 +64,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; see --help", f.Arg(0))
 	}
-	return s, errors.Join(s.settlePaths(), s.takePorts())
+	return s, errors.Join(s.settlePaths(), s.takePorts(), role.Load(&s.telemetry), s.telemetry.Validate())
 }
 
 // settlePaths makes the paths independent of the working directory, which the

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
@@ -47,6 +49,7 @@ type system struct {
 	broker  *broker.Broker
 	console *serve.Server
 	metrics *telemetry.Metrics
+	tracing []*telemetry.Tracing
 	roles   *errgroup.Group
 	drain   context.CancelFunc
 	failed  context.Context // ends when a role does
@@ -68,7 +71,7 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 			err = errors.Join(err, sys.stop())
 		}
 	}()
-	if sys.metrics, err = telemetry.ServeMetrics(s.address("metrics")); err != nil {
+	if sys.metrics, err = telemetry.ServeMetrics(s.address("metrics"), s.telemetry.PProf); err != nil {
 		return nil, err
 	}
 	token := rand.Text()
@@ -85,18 +88,18 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	}); err != nil {
 		return nil, err
 	}
-	if sys.console, err = serve.Listen(serve.Config{Address: s.host + ":0"}, nil, console, health.NewServer()); err != nil {
+	if sys.console, err = serve.Listen(serve.Config{Role: "console", Address: s.host + ":0"}, nil, console, health.NewServer()); err != nil {
 		return nil, err
 	}
-	if err := sys.startRoles(s, token); err != nil {
+	if err := sys.startRoles(ctx, s, token); err != nil {
 		return nil, err
 	}
 	return sys, sys.startBroker(ctx, s, manifests)
 }
 
 // startRoles listens as every role, and begins to serve.
-func (sys *system) startRoles(s *settings, token string) error {
-	drained, drain := context.WithCancel(context.Background())
+func (sys *system) startRoles(ctx context.Context, s *settings, token string) error {
+	drained, drain := context.WithCancel(context.WithoutCancel(ctx))
 	sys.drain = drain
 	sys.roles, sys.failed = errgroup.WithContext(drained)
 	sys.roles.Go(func() error { return sys.console.Run(drained) })
@@ -109,13 +112,24 @@ func (sys *system) startRoles(s *settings, token string) error {
 		if err := config.Validate(); err != nil {
 			return err
 		}
-		server, err := r.Listen(drained, config)
+		tracing, err := sys.trace(ctx, s, r.Name)
+		if err != nil {
+			return err
+		}
+		server, err := r.Listen(drained, config, tracing)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
 		sys.roles.Go(func() error { return server.Run(drained) })
 	}
 	return nil
+}
+
+// trace starts the tracing of a part: each is a service of its own.
+func (sys *system) trace(ctx context.Context, s *settings, part string) (*telemetry.Tracing, error) {
+	tracing, err := s.telemetry.Trace(ctx, cmp.Or(s.telemetry.Service, "imageflow")+"-"+part)
+	sys.tracing = append(sys.tracing, tracing)
+	return tracing, err
 }
 
 // adapt fits a role's config to local mode.
@@ -148,8 +162,13 @@ func adapt(config role.Config, s *settings, name, token string) {
 	}
 }
 
-func (sys *system) startBroker(ctx context.Context, s *settings, manifests *broker.Manifests) (err error) {
+func (sys *system) startBroker(ctx context.Context, s *settings, manifests *broker.Manifests) error {
+	tracing, err := sys.trace(ctx, s, "broker")
+	if err != nil {
+		return err
+	}
 	sys.broker, err = broker.Start(ctx, broker.Config{
+		Door: tracing.Handler, Wire: tracing.Transport,
 		Address: s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
 		Resolve: func(_, service string) (string, bool) {
 			if service == consoleService {
@@ -195,6 +214,11 @@ func (sys *system) stop() error {
 	}
 	if sys.s3 != nil {
 		err = errors.Join(err, sys.s3.Close())
+	}
+	for _, tracing := range sys.tracing {
+		if err := tracing.End(); err != nil {
+			slog.Warn("traces", "error", err)
+		}
 	}
 	if sys.metrics != nil {
 		err = errors.Join(err, sys.metrics.Close())

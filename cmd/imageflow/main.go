@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	slog.SetDefault(slog.New(telemetry.LogHandler(slog.NewJSONHandler(os.Stderr, nil))))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
@@ -47,14 +47,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
 		return fmt.Errorf("the environment of %s:\n%w", r.Name, err)
 	}
-	if address := config.MetricsAddress(); address != "" {
-		metrics, err := telemetry.ServeMetrics(address)
-		if err != nil {
-			return err
-		}
-		defer metrics.Close()
+	watch, err := config.Watch(ctx, r.Name)
+	if err != nil {
+		return err
 	}
-	server, err := r.Listen(ctx, config)
+	defer watch.Close()
+	server, err := r.Listen(ctx, config, watch.Tracing)
 	if err != nil {
 		return err
 	}

@@ -119,9 +119,9 @@ func TestTritonComesAndGoes(t *testing.T) {
 	}
 }
 
-// TestBareModelTakesParameters: a YOLOX export says nothing of itself; what is said
+// TestBackendsTakeParameters: a YOLOX export says nothing of itself; what is said
 // beside it is read alike on both backends.
-func TestBareModelTakesParameters(t *testing.T) {
+func TestBackendsTakeParameters(t *testing.T) {
 	dir := t.TempDir()
 	o := object{10, 20, 30, 50, []float32{0.9, 0}}
 	m := onnx.Always(input, encoders["yolox"](size{side, side}, o), metadata("resize", "letterbox"))

@@ -3,8 +3,6 @@ package detect
 import (
 	"cmp"
 	"slices"
-
-	"imageflow.dev/internal/imaging"
 )
 
 // box is a detection: corners in pixels, x1 <= x2, y1 <= y2.
@@ -19,10 +17,10 @@ func centred(cx, cy, w, h, confidence float32, class int) box {
 	return box{cx - w/2, cy - h/2, cx + w/2, cy + h/2, confidence, class}
 }
 
-// unplace takes a box from a letterbox to the picture in it.
-func (b box) unplace(p imaging.Placement) box {
-	x := func(v float32) float32 { return float32((float64(v) - p.PadX) / p.ScaleX) }
-	y := func(v float32) float32 { return float32((float64(v) - p.PadY) / p.ScaleY) }
+// unplace takes a box from an input to the picture in it.
+func (b box) unplace(p placement) box {
+	x := func(v float32) float32 { return float32((float64(v) - p.left) / p.scaleX) }
+	y := func(v float32) float32 { return float32((float64(v) - p.top) / p.scaleY) }
 	b.x1, b.x2, b.y1, b.y2 = x(b.x1), x(b.x2), y(b.y1), y(b.y2)
 	return b
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -51,6 +52,9 @@ func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 	return r.GetResizeMetadataRef()
 }
 
+// maxChanges is how many replacements of its model a request goes along with.
+const maxChanges = 5
+
 // apply detects, then makes the output.
 func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (
 	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
@@ -67,7 +71,7 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 		},
 	}
 	m, found, err := d.detect(ctx, in, resp.GetMetadata())
-	if errors.Is(err, inference.ErrChanged) { // now it is the one that replaced it
+	for i := 0; i < maxChanges && errors.Is(err, inference.ErrChanged); i++ { // now it is the one that replaced it
 		m, found, err = d.detect(ctx, in, resp.GetMetadata())
 	}
 	if err != nil {
@@ -78,7 +82,7 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 	for _, b := range found {
 		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
 	}
-	out, err = output(in, m, found)
+	out, err = output(ctx, in, m, found)
 	return out, resp, err
 }
 
@@ -94,14 +98,20 @@ func (d *detector) detect(ctx context.Context, in functions.Input[*imageflowv1.D
 
 // detect returns the boxes in the given picture's pixels, most confident first.
 func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) ([]box, error) {
+	_, decoded := in.Stage(ctx, "decode")
 	input, place, err := m.input(in.Image)
+	decoded()
 	if err != nil {
 		return nil, err
 	}
 	defer m.release(input)
 	var found []box
 	start := time.Now()
-	err = m.Infer(ctx, inference.Tensor{Shape: m.shape(), Data: input}, func(outputs []inference.Tensor) error {
+	inferring, end := in.Stage(ctx, "infer")
+	end = sync.OnceFunc(end)
+	defer end() // where nothing is inferred
+	err = m.Infer(inferring, inference.Tensor{Shape: m.shape(), Data: input}, func(outputs []inference.Tensor) error {
+		end()
 		inferred := time.Now()
 		facts.InferenceTimeMs = milliseconds(inferred.Sub(start))
 		candidates, err := m.decode(outputs[0], facts.GetConfidenceThreshold())
@@ -120,19 +130,21 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 	return slices.DeleteFunc(found, func(b box) bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }), err
 }
 
-// output draws the boxes, or hands the picture on.
-func output(in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
+// output draws the boxes, in a picture of the given one's quality, or hands it on.
+func output(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
 	if !in.Request.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(in.Format)
 	}
-	p, err := in.Image.Pixels()
+	p, err := in.Pixels(ctx)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
 	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
 		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence))
 	}
-	return p.Encode(in.Format)
+	_, encoded := in.Stage(ctx, "encode")
+	defer encoded()
+	return p.EncodeLike(in.Image, in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {

@@ -14,12 +14,22 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// palette has colours that stand out from most pictures and from each other,
-// all light enough for black text.
-var palette = []color.RGBA{
-	{255, 200, 0, 255}, {0, 220, 255, 255}, {120, 255, 90, 255}, {255, 130, 180, 255},
-	{255, 150, 60, 255}, {190, 160, 255, 255}, {90, 255, 200, 255}, {240, 240, 120, 255},
+// colour returns that of a class: each has its own, a golden angle from the one
+// before on the wheel of hues, light enough for black text.
+func colour(class int) color.RGBA {
+	const golden, light = 137.508, 150
+	hue := math.Mod(45+golden*float64(class), 360) / 60
+	channel := func(offset float64) float64 { // of the full hue, in [0, 1]
+		return min(max(math.Abs(math.Mod(hue+offset, 6)-3)-1, 0), 1)
+	}
+	r, g, b := channel(0), channel(4), channel(2)
+	white := max(0, (light-255*luma(r, g, b))/(255-255*luma(r, g, b)))
+	mix := func(v float64) uint8 { return uint8(math.Round(255 * (v + (1-v)*white))) }
+	return color.RGBA{mix(r), mix(g), mix(b), 255}
 }
+
+// luma is how light a colour is to the eye, in [0, 1].
+func luma(r, g, b float64) float64 { return 0.299*r + 0.587*g + 0.114*b }
 
 var labelFont = func() *opentype.Font {
 	f, err := opentype.Parse(goregular.TTF)
@@ -31,9 +41,9 @@ var labelFont = func() *opentype.Font {
 
 // drawBox draws a box and its label in the colour of its class. Lines and text
 // grow with the picture. Nothing is painted outside the box and the rectangle of
-// the label, which it returns.
+// the label, which it returns; it is empty where no legible label fits in.
 func drawBox(p *imaging.Pixels, b box, label string) image.Rectangle {
-	paint := palette[b.class%len(palette)]
+	paint := colour(b.class)
 	size := float64(max(p.Width, p.Height))
 	line := max(1, int(math.Round(size/400)))
 	x1, y1, x2, y2 := int(b.x1), int(b.y1), int(math.Ceil(float64(b.x2))), int(math.Ceil(float64(b.y2)))
@@ -43,63 +53,67 @@ func drawBox(p *imaging.Pixels, b box, label string) image.Rectangle {
 	} {
 		fill(p, side.Intersect(image.Rect(x1, y1, x2, y2)), paint)
 	}
-	return drawLabel(p, image.Pt(x1, y1), label, math.Max(10, size/50), paint)
+	for height := math.Max(textHeight, size/50); height >= leastText; height = math.Floor(0.9 * height) {
+		if t := write(label, height); t.width <= p.Width && t.height <= p.Height {
+			return t.draw(p, image.Pt(x1, y1), paint)
+		}
+	}
+	return image.Rectangle{}
 }
 
-// drawLabel writes text on a ground of colour, above a point where there is
-// room, within the picture in any case. It returns the ground.
-func drawLabel(p *imaging.Pixels, at image.Point, label string, height float64, paint color.RGBA) image.Rectangle {
+// The height of text in pixels: in small pictures, and where it would not fit.
+const (
+	textHeight = 10
+	leastText  = 7
+)
+
+// text is a label in a face.
+type text struct {
+	label                        string
+	face                         font.Face
+	width, height, margin, above int
+}
+
+func write(label string, height float64) text {
 	face, err := opentype.NewFace(labelFont, &opentype.FaceOptions{Size: height, DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
-		return image.Rectangle{} // no size makes this font fail
+		panic(err) // no size makes this font fail
 	}
-	defer face.Close()
 	metrics := face.Metrics()
-	ground := image.Rect(0, 0, font.MeasureString(face, label).Ceil()+int(height/2), (metrics.Ascent + metrics.Descent).Ceil())
-	ground = ground.Add(at.Sub(image.Pt(0, ground.Dy())))
-	ground = ground.Add(image.Pt(min(0, p.Width-ground.Max.X), min(0, p.Height-ground.Max.Y)))
-	ground = ground.Add(image.Pt(max(0, -ground.Min.X), max(0, -ground.Min.Y)))
-	fill(p, ground, paint)
-	d := font.Drawer{
-		Dst: canvas{p, ground.Intersect(whole(p))}, Src: image.Black, Face: face,
-		Dot: fixed.P(ground.Min.X+int(height/4), ground.Min.Y+metrics.Ascent.Ceil()),
+	margin := int(height / 4)
+	return text{
+		label, face, font.MeasureString(face, label).Ceil() + 2*margin, (metrics.Ascent + metrics.Descent).Ceil(), margin, metrics.Ascent.Ceil(),
 	}
-	d.DrawString(label)
+}
+
+// draw writes the text on a ground of colour, above a point where there is room,
+// within the picture in any case. It returns the ground.
+func (t text) draw(p *imaging.Pixels, at image.Point, paint color.RGBA) image.Rectangle {
+	ground := image.Rect(0, -t.height, t.width, 0).Add(at)
+	ground = ground.Add(image.Pt(min(0, p.Width-ground.Max.X), max(0, -ground.Min.Y)))
+	m := image.NewRGBA(ground)
+	draw.Draw(m, ground, image.NewUniform(paint), image.Point{}, draw.Src)
+	d := font.Drawer{Dst: m, Src: image.Black, Face: t.face, Dot: fixed.P(ground.Min.X+t.margin, ground.Min.Y+t.above)}
+	d.DrawString(t.label)
+	each(p, ground, func(x, y int) []byte { return m.Pix[m.PixOffset(x, y):] })
 	return ground
 }
 
-func whole(p *imaging.Pixels) image.Rectangle { return image.Rect(0, 0, p.Width, p.Height) }
-
 // fill paints a rectangle, as far as it lies in the picture.
 func fill(p *imaging.Pixels, r image.Rectangle, paint color.RGBA) {
-	draw.Draw(canvas{p, whole(p)}, r, image.NewUniform(paint), image.Point{}, draw.Src)
+	colour := []byte{paint.R, paint.G, paint.B}
+	each(p, r.Intersect(image.Rect(0, 0, p.Width, p.Height)), func(int, int) []byte { return colour })
 }
 
-// canvas lets the standard library draw on pixels, within bounds, which lie in
-// the picture.
-type canvas struct {
-	p      *imaging.Pixels
-	bounds image.Rectangle
-}
-
-// ColorModel returns the model of colours without alpha.
-func (c canvas) ColorModel() color.Model { return color.RGBAModel }
-
-// Bounds returns where may be drawn.
-func (c canvas) Bounds() image.Rectangle { return c.bounds }
-
-// At returns a pixel's colour.
-func (c canvas) At(x, y int) color.Color {
-	pixel := c.p.Pix[(y*c.p.Width+x)*c.p.Channels:]
-	return color.RGBA{pixel[0], pixel[1], pixel[2], 255}
-}
-
-// Set paints a pixel, opaque.
-func (c canvas) Set(x, y int, paint color.Color) {
-	pixel := c.p.Pix[(y*c.p.Width+x)*c.p.Channels:]
-	r, g, b, _ := paint.RGBA()
-	pixel[0], pixel[1], pixel[2] = byte(r>>8), byte(g>>8), byte(b>>8)
-	if c.p.Channels == 4 {
-		pixel[3] = 255
+// each paints every pixel of a rectangle in the picture, opaque.
+func each(p *imaging.Pixels, r image.Rectangle, paint func(x, y int) []byte) {
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			pixel := p.Pix[(y*p.Width+x)*p.Channels:]
+			copy(pixel[:3], paint(x, y))
+			if p.Channels == 4 {
+				pixel[3] = 255
+			}
+		}
 	}
 }

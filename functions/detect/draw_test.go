@@ -3,6 +3,7 @@ package detect_test
 import (
 	"bytes"
 	"image"
+	"image/color"
 	"math/rand/v2"
 	"testing"
 
@@ -35,11 +36,11 @@ func TestDrawingStaysInPlace(t *testing.T) {
 		box := randomRect(random, size.X, size.Y, 1)
 		label := detect.DrawBox(p, float32(box.Min.X)+0.4, float32(box.Min.Y)+0.4, float32(box.Max.X)-0.3, float32(box.Max.Y)-0.3, run, "bottle 0.97")
 		whole := image.Rectangle{Max: size}
-		if label.Dx() <= size.X && label.Dy() <= size.Y && !label.In(whole) {
+		if !label.In(whole) {
 			t.Errorf("%v, box %v: the label at %v leaves the picture", size, box, label)
 		}
-		if !label.Overlaps(whole) {
-			t.Errorf("%v, box %v: the label at %v is not to be seen", size, box, label)
+		if label.Empty() == (min(size.X, 5*size.Y) >= 60) {
+			t.Errorf("%v, box %v: the label is at %v", size, box, label)
 		}
 		for i := range p.Pix {
 			at := image.Pt(i/p.Channels%size.X, i/p.Channels/size.X)
@@ -50,6 +51,53 @@ func TestDrawingStaysInPlace(t *testing.T) {
 		corner := (box.Min.Y*size.X + box.Min.X) * p.Channels
 		if bytes.Equal(p.Pix[corner:corner+3], before[corner:corner+3]) {
 			t.Errorf("%v, box %v: the corner is not painted", size, box)
+		}
+	}
+}
+
+// TestDrawingGrows: lines and text are of the same part of a picture of any size,
+// and of a small one as large as can be read.
+func TestDrawingGrows(t *testing.T) {
+	for _, size := range []int{120, 640, 1920, 6000} {
+		p := imaging.NewPixels(size, size/2, 3)
+		label := detect.DrawBox(p, float32(size/4), float32(size/4), float32(size/2), float32(size*2/5), 3, "bottle 0.97")
+		if got := label.Dy(); got < max(10, size/50) || got > max(14, size/35) {
+			t.Errorf("%d pixels: the label is %d high", size, got)
+		}
+		line := 0
+		for x := range size/2 - size/4 { // from the left side to the right
+			if p.Pix[3*(size/3*size+size/4+x)] != 0 {
+				line++
+			}
+		}
+		if want := 2 * max(1, (size+200)/400); line != want {
+			t.Errorf("%d pixels: both lines are %d wide, want %d", size, line, want)
+		}
+		ink := 0
+		for y := label.Min.Y; y < label.Max.Y; y++ {
+			for x := label.Min.X; x < label.Max.X; x++ {
+				if pixel := p.Pix[3*(y*size+x):]; pixel[0] < 60 && pixel[1] < 60 && pixel[2] < 60 {
+					ink++
+				}
+			}
+		}
+		if part := float64(ink) / float64(label.Dx()*label.Dy()); part < 0.04 || part > 0.4 {
+			t.Errorf("%d pixels: %.2f of the label is ink", size, part)
+		}
+	}
+}
+
+// TestColourOfClass: each class has its own, on which black can be read.
+func TestColourOfClass(t *testing.T) {
+	seen := map[color.RGBA]int{}
+	for class := range 365 {
+		c := detect.Colour(class)
+		if other, ok := seen[c]; ok {
+			t.Errorf("the classes %d and %d are both %v", other, class, c)
+		}
+		seen[c] = class
+		if luma := 0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B); luma < 149 || c.A != 255 {
+			t.Errorf("class %d is %v, of luma %.0f", class, c, luma)
 		}
 	}
 }

@@ -71,6 +71,10 @@ func preprocess(l layout, parameters map[string]string) (preprocessing, error) {
 	return p, nil
 }
 
+// placement says where a picture lies in an input: the shown pixel (x, y) is at
+// (x·scaleX + left, y·scaleY + top).
+type placement struct{ scaleX, scaleY, left, top float64 }
+
 // size returns the size at which a picture goes into an input.
 func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 	if f == stretch {
@@ -83,12 +87,12 @@ func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 
 // input returns the picture as the model takes it, 3×height×width, and where the
 // picture lies in it. It goes back by release.
-func (d *description) input(m *imaging.Image) ([]float32, imaging.Placement, error) {
+func (d *description) input(m *imaging.Image) ([]float32, placement, error) {
 	width, height := m.Size()
 	w, h := d.fit.size(width, height, d.width, d.height)
 	p, err := m.Scaled(w, h)
 	if err != nil {
-		return nil, imaging.Placement{}, err
+		return nil, placement{}, err
 	}
 	left, top := (d.width-w)/2, (d.height-h)/2
 	if d.fit == topLeft {
@@ -96,9 +100,8 @@ func (d *description) input(m *imaging.Image) ([]float32, imaging.Placement, err
 	}
 	tensor := d.pool.Get().([]float32)
 	d.fill(tensor, p, left, top)
-	return tensor, imaging.Placement{
-		ScaleX: float64(w) / float64(width), ScaleY: float64(h) / float64(height),
-		PadX: float64(left), PadY: float64(top),
+	return tensor, placement{
+		scaleX: float64(w) / float64(width), scaleY: float64(h) / float64(height), left: float64(left), top: float64(top),
 	}, nil
 }
 

@@ -1,6 +1,9 @@
 package detect_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,9 +17,9 @@ import (
 	"imageflow.dev/test/triton"
 )
 
-// TestList wants of every model what it is, or why it cannot be used, from both
+// TestBackendsListModels wants of every model what it is, or why it cannot be used, from both
 // backends.
-func TestList(t *testing.T) {
+func TestBackendsListModels(t *testing.T) {
 	dir := t.TempDir()
 	triton.Save(t, onnx.Always([]int64{-1, 3, 64, 96}, rows(size{96, 64}.cells(), 7), metadata()), dir, "wide", "2")
 	triton.Save(t, onnx.Always([]int64{1, 7}, onnx.Tensor{Shape: []int64{1}, Data: []float32{1}}, metadata()), dir, "other", "1")
@@ -58,8 +61,45 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestListOfServerAway: nothing is told where nothing is known.
-func TestListOfServerAway(t *testing.T) {
+// TestBackendsRefuseGarbage: a model that cannot be loaded is listed with the
+// reason, a call of it tells that, and the model beside it serves.
+func TestBackendsRefuseGarbage(t *testing.T) {
+	dir := t.TempDir()
+	good := onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata())
+	triton.Save(t, good, dir, "good", "1")
+	triton.Save(t, good, dir, "bad", "1")
+	if err := os.WriteFile(filepath.Join(dir, "bad", "1", "model.onnx"), []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := triton.New(t, dir, "bad")
+	server.Start()
+	there, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = there.Close() })
+	for backend, r := range map[string]inference.Repository{"onnxruntime": repository(t, dir), "triton": there} {
+		t.Run(backend, func(t *testing.T) {
+			got, err := detect.List(t.Context(), r, "good")
+			if err != nil || len(got.GetModels()) != 2 || !got.GetModels()[1].GetReady() {
+				t.Fatalf("got %v, %v, want good ready", got, err)
+			}
+			bad := got.GetModels()[0]
+			if bad.GetName() != "bad" || bad.GetReady() || bad.GetReason() == "" {
+				t.Errorf("got %v, want bad and the reason", bad)
+			}
+			p := detect.New(r, "good")
+			expect(t, seen(t, p, flat(t, side, side), &request{}), "cat/0 0.90: 10.0 20.0 30.0 50.0")
+			_, err = p.Variant(t.Context(), &request{ModelName: "bad"})
+			if kindOf(err) != "unavailable" || !strings.Contains(err.Error(), bad.GetReason()) {
+				t.Errorf("got %v, want it unavailable for %q", err, bad.GetReason())
+			}
+		})
+	}
+}
+
+// TestTritonAwayListsNothing: nothing is told where nothing is known.
+func TestTritonAwayListsNothing(t *testing.T) {
 	server := triton.New(t, t.TempDir())
 	r, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
 	if err != nil {

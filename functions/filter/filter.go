@@ -90,7 +90,7 @@ func (f filter) read(r *imageflowv1.FilterRequest) (settings, error) {
 	return s, nil
 }
 
-func apply(_ context.Context, in functions.Input[*imageflowv1.FilterRequest]) (imaging.Encoded, *imageflowv1.FilterResponse, error) {
+func apply(ctx context.Context, in functions.Input[*imageflowv1.FilterRequest]) (imaging.Encoded, *imageflowv1.FilterResponse, error) {
 	f := filters[in.Request.GetFilterType()]
 	s, err := f.read(in.Request)
 	if err != nil {
@@ -112,11 +112,13 @@ func apply(_ context.Context, in functions.Input[*imageflowv1.FilterRequest]) (i
 	for name, value := range s {
 		facts.AppliedParameters[name] = strconv.FormatFloat(value, 'g', 6, 64)
 	}
-	p, err := in.Image.Pixels()
+	p, err := in.Pixels(ctx)
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
 	f.pixels(p, intensity, s)
+	_, encoded := in.Stage(ctx, "encode")
+	defer encoded()
 	out, err := p.Encode(in.Format)
 	return out, resp, err
 }

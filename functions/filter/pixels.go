@@ -59,15 +59,8 @@ func clampFixed(v int64, bits int) byte {
 	return byte(max(0, min(255, (v+1<<(bits-1))>>bits)))
 }
 
-// sharpen adds to every channel how far its pixel's luma stands out from the
-// luma around it.
-func sharpen(p *imaging.Pixels, intensity float64, s settings) {
-	y := func(i int) float32 { return float32(luma(p.Pix[i*p.Channels:])) / (1 << fraction) }
-	for i, around := range blurred(p, s["sigma"], y) {
-		add := float64(y(i)-around) * intensity
-		pixel := p.Pix[i*p.Channels:]
-		for c := range 3 {
-			pixel[c] = clamp(float64(pixel[c]) + add)
-		}
-	}
-}
+// blur filters every colour with a Gaussian.
+func blur(p *imaging.Pixels, _ float64, s settings) { p.Blur(s["sigma"]) }
+
+// sharpen is unsharp masking of the luma.
+func sharpen(p *imaging.Pixels, intensity float64, s settings) { p.Sharpen(s["sigma"], intensity) }

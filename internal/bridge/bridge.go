@@ -12,6 +12,9 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 )
@@ -29,6 +32,8 @@ type Config struct {
 	// AcceptWithin is how long a notification waits for the broker to accept
 	// its event before it is answered anyway.
 	AcceptWithin time.Duration
+	// Wire wraps what events are posted through; nil leaves it as it is.
+	Wire func(http.RoundTripper) http.RoundTripper
 	// Sweep says which objects Run looks after.
 	Sweep Sweep
 }
@@ -45,10 +50,11 @@ type Bridge struct {
 // `/completed` for the last event of a chain, `/dead-letters` for events that
 // no one could handle.
 func New(c Config) (*Bridge, error) {
-	sender, err := newSender(c.Broker, c.AcceptWithin)
+	sender, err := newSender(c)
 	if err != nil {
 		return nil, fmt.Errorf("broker %q: %w", c.Broker, err)
 	}
+	startCounting()
 	b := &Bridge{config: c, sender: sender, letters: execution.NewLetters(c.Store, c.DeadLetters), mux: http.NewServeMux()}
 	b.mux.HandleFunc("POST /notifications", b.notified)
 	b.mux.HandleFunc("POST /completed", b.completed)
@@ -89,6 +95,7 @@ func (b *Bridge) notified(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the bridge cannot take notifications now", http.StatusServiceUnavailable)
 	}
 	count(ctx, notifications, outcome)
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("imageflow.outcome", outcome))
 }
 
 // take takes a notification, keeps what of it will never become an event where

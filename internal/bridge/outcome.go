@@ -30,6 +30,7 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 		err := b.tag(ctx, from, execution.StatusCompleted)
 		switch {
 		case err == nil || gone(err):
+			measureChain(ctx, e)
 			return b.forget(ctx, from)
 		case errors.Is(err, objects.ErrUnavailable):
 			return err

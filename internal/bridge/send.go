@@ -35,10 +35,14 @@ type sender struct {
 	cut        context.CancelFunc
 }
 
-func newSender(broker string, within time.Duration) (*sender, error) {
+func newSender(c Config) (*sender, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(broker), cloudevents.WithRoundTripper(transport))
+	var wire http.RoundTripper = transport
+	if c.Wire != nil {
+		wire = c.Wire(wire)
+	}
+	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(c.Broker), cloudevents.WithRoundTripper(wire))
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func newSender(broker string, within time.Duration) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{client: client, within: within, slots: semaphore.NewWeighted(maxBackground)}
+	s := &sender{client: client, within: c.AcceptWithin, slots: semaphore.NewWeighted(maxBackground)}
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	return s, nil
 }

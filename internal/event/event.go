@@ -60,6 +60,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 	if err := e.Validate(); err != nil {
 		return nil, functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: %v", err)
 	}
+	measureLag(ctx, d.Processor.Name, e)
 	if hops(e) >= maxHops {
 		return nil, functions.Errorf(functions.Invalid, hopsExtension, "the chain is longer than %d steps: is it a loop?", maxHops)
 	}

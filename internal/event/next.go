@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"time"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
@@ -50,6 +51,9 @@ func next(ctx context.Context, cause *cloudevent.Event, step, parameters string,
 	if root, ok := cause.Extensions()["correlationid"]; ok {
 		e.SetExtension("correlationid", root)
 	}
+	if at := began(cause); !at.IsZero() {
+		e.SetExtension("began", at)
+	}
 	e.SetExtension("partitionkey", execution)
 	e.SetExtension(hopsExtension, hops(cause)+1)
 	e.SetExtension("origin", originOf(cause, resp.GetResult().GetMetadata()))
@@ -71,6 +75,15 @@ func hops(e *cloudevent.Event) int32 {
 		return 0
 	}
 	return n
+}
+
+// began returns when the chain did: what the cause says of it, or else the time
+// of the cause, which is the first and may have none.
+func began(cause *cloudevent.Event) time.Time {
+	if at, err := types.ToTime(cause.Extensions()["began"]); err == nil {
+		return at
+	}
+	return cause.Time()
 }
 
 // originOf names the object that the chain began with: the cause's origin, or

@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -50,6 +53,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
 		runtime.WithMarshalerOption(formType, formMarshaler{json}),
+		runtime.WithMetadata(nameSpan),
 		runtime.WithForwardResponseOption(typePicture),
 		runtime.WithForwardResponseRewriter(answerPicture),
 		runtime.WithErrorHandler(answerError),
@@ -83,6 +87,16 @@ func bound(mux *runtime.ServeMux, timeout time.Duration, maxBody int64) http.Han
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		mux.ServeHTTP(w, asForm(r.WithContext(ctx)))
 	})
+}
+
+// nameSpan names the span of a request by the contract's path.
+func nameSpan(ctx context.Context, r *http.Request) metadata.MD {
+	if path, ok := runtime.HTTPPathPattern(ctx); ok {
+		span := trace.SpanFromContext(ctx)
+		span.SetName(r.Method + " " + path)
+		span.SetAttributes(semconv.HTTPRoute(path))
+	}
+	return nil
 }
 
 // traceHeaders are the headers of the trace context.

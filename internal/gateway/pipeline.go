@@ -11,6 +11,8 @@ import (
 	"buf.build/go/protovalidate"
 	"github.com/google/uuid"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -80,6 +82,7 @@ func (p *Pipeline) RunPipeline(ctx context.Context, req *imageflowv1.RunPipeline
 		}
 	}
 	resp.ProcessingTimeSeconds = time.Since(start).Seconds()
+	pipelineDuration.Record(ctx, resp.GetProcessingTimeSeconds(), metric.WithAttributes(attribute.String("door", "call")))
 	return resp, nil
 }
 

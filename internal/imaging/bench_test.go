@@ -1,6 +1,10 @@
 package imaging_test
 
 import (
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -20,11 +24,63 @@ func BenchmarkResize(b *testing.B) {
 	}
 }
 
-func BenchmarkLetterbox(b *testing.B) {
+// BenchmarkFootprint tells how much the process grows over the largest work on a
+// picture, as a part of what Footprint says.
+func BenchmarkFootprint(b *testing.B) {
+	const width, height = 3000, 2000
+	opaque, clear := detailed(width, height), noisy(width, height)
+	for name, data := range map[string][]byte{
+		"jpeg": asJPEG(b, opaque), "jpeg turned": withOrientation(asJPEG(b, opaque), 6), "png": asPNG(b, opaque),
+		"png with alpha": asPNG(b, clear), "webp": encoded(b, opaque, imaging.WebP), "webp with alpha": encoded(b, clear, imaging.WebP),
+		"tiff": encoded(b, clear, imaging.TIFF),
+	} {
+		for _, f := range writable {
+			b.Run(name+" to "+string(f), func(b *testing.B) {
+				m := open(b, data)
+				var most float64
+				for b.Loop() {
+					debug.FreeOSMemory()
+					// Since then, VmHWM is the peak: proc(5).
+					if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+						b.Skip(err)
+					}
+					before := peak(b)
+					p, err := m.Pixels()
+					if err != nil {
+						b.Fatal(err)
+					}
+					p.Blur(2)
+					if _, err := p.Encode(f); err != nil {
+						b.Fatal(err)
+					}
+					most = max(most, float64(peak(b)-before))
+				}
+				b.ReportMetric(most/float64(m.Footprint(f)), "of-footprint")
+				b.ReportMetric(most/width/height, "B/pixel")
+			})
+		}
+	}
+}
+
+// peak returns the process's greatest resident size in bytes.
+func peak(b *testing.B) int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Skip(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	kB, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kB * 1024
+}
+
+func BenchmarkScaled(b *testing.B) {
 	m := open(b, asJPEG(b, detailed(1920, 1080)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := m.Letterbox(640); err != nil {
+		if _, err := m.Scaled(640, 360); err != nil {
 			b.Fatal(err)
 		}
 	}

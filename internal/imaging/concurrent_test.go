@@ -2,6 +2,7 @@ package imaging_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"testing"
 
@@ -10,16 +11,21 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
+// turnedPictures is how many are compared; `make soak` asks for more.
+var turnedPictures = flag.Int("pictures", 50, "pictures that are turned in parallel")
+
 // TestConcurrentOutputsAreTheSame: rotation in bimg reads freed memory, which
 // shows as a few different pictures among many at once.
 func TestConcurrentOutputsAreTheSame(t *testing.T) {
-	const pictures, workers = 50, 4
-	var sources [8]*imaging.Image
+	const workers = 4
+	pictures := *turnedPictures
+	sources := make([]*imaging.Image, pictures)
 	for i := range sources {
-		sources[i] = open(t, withOrientation(asJPEG(t, stored(200+i, 120, 1+i)), 1+i))
+		orientation := 2 + i%7
+		sources[i] = open(t, withOrientation(asJPEG(t, stored(150+i%101, 100+i%53, orientation)), orientation))
 	}
 	work := func(i int) ([]byte, error) {
-		e, err := sources[i%8].Resize(60+i/8, 45, imaging.Quality(i%3), imaging.JPEG)
+		e, err := sources[i].Resize(40+i%50, 45, imaging.Quality(i%3), imaging.JPEG)
 		return e.Data, err
 	}
 	want := make([][]byte, pictures)
@@ -47,4 +53,5 @@ func TestConcurrentOutputsAreTheSame(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Error(err)
 	}
+	t.Logf("%d × %d pictures compared with those made one by one", workers, pictures)
 }

@@ -9,6 +9,10 @@ import (
 	"image/png"
 	"math"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -69,6 +73,25 @@ func noisy(width, height int) *image.NRGBA {
 		m.Pix[i] = byte(random.Uint32())
 	}
 	return m
+}
+
+// here is this folder; the store of the tests works in one of its own.
+var here, _ = os.Getwd()
+
+// photo reads a picture that bimg is tested with.
+func photo(t testing.TB, name string) []byte {
+	t.Helper()
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg")
+	list.Dir = here
+	dir, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func asPNG(t testing.TB, m image.Image) []byte {

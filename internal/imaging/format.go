@@ -1,10 +1,9 @@
 package imaging
 
-import (
-	"strings"
+// #include "vips.h"
+import "C"
 
-	"github.com/h2non/bimg"
-)
+import "strings"
 
 // Format is an encoding of pictures.
 type Format string
@@ -19,19 +18,23 @@ const (
 	AVIF Format = "avif"
 )
 
-// codecs says what is known of each format. What has no vips type is not
-// written.
+// codecs says what is known of each format. What has no quality, which is in
+// [1, 100] and means nothing where nothing is lost, is not written.
 var codecs = map[Format]struct {
 	extension string
 	aliases   []string
-	vips      bimg.ImageType
+	vips      C.Codec
+	quality   int
+	// held is how many bytes a pixel encoding takes at most, by measurement; where
+	// nothing is lost, that is noise, which cannot be made smaller.
+	held int
 }{
-	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, bimg.JPEG},
-	PNG:  {"png", []string{"png"}, bimg.PNG},
-	WebP: {"webp", []string{"webp"}, bimg.WEBP},
-	TIFF: {"tiff", []string{"tiff", "tif"}, bimg.TIFF},
-	GIF:  {"gif", []string{"gif"}, bimg.UNKNOWN},
-	AVIF: {"avif", []string{"avif"}, bimg.AVIF},
+	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, 5},
+	PNG:  {"png", []string{"png"}, C.PNG, 100, 12},
+	WebP: {"webp", []string{"webp"}, C.WEBP, 80, 18},
+	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, 12},
+	GIF:  {"gif", []string{"gif"}, C.GIF, 0, 0},
+	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 28},
 }
 
 // FormatOf reads a media type or a file name's extension, with or without its
@@ -54,8 +57,22 @@ func (f Format) MediaType() string { return "image/" + string(f) }
 // Extension returns the usual extension of file names, without a dot.
 func (f Format) Extension() string { return codecs[f].extension }
 
+// Footprint returns how many bytes of memory the picture takes at most, decoded in
+// full, turned or laid on white, and encoded again. A resize takes less.
+func (h Header) Footprint(f Format) int64 {
+	channels := 3
+	if h.Alpha {
+		channels = 4
+	}
+	each := channels + h.held + codecs[f].held
+	if h.Orientation != 1 || h.Alpha && !f.alpha() {
+		each += channels // until the garbage is collected
+	}
+	return int64(h.Width) * int64(h.Height) * int64(each)
+}
+
 // Writable tells whether pictures are written in this format.
-func (f Format) Writable() bool { return codecs[f].vips != bimg.UNKNOWN }
+func (f Format) Writable() bool { return codecs[f].quality > 0 }
 
 // Output returns the format of the output where none is asked for: the input's
 // own, or PNG where that is not written.
@@ -68,8 +85,3 @@ func (f Format) Output() Format {
 
 // alpha tells whether the format can hold transparency.
 func (f Format) alpha() bool { return f != JPEG }
-
-// strips tells whether bimg leaves the source's metadata out of this format
-// when asked to: it does not ask libvips for TIFF, and libvips 8.14 does not
-// heed it for WebP.
-func (f Format) strips() bool { return f != TIFF && f != WebP }

@@ -15,6 +15,9 @@ func FuzzParseHeader(f *testing.F) {
 	for _, bomb := range bombs(f) {
 		f.Add(bomb)
 	}
+	for _, multiple := range multiples(f, 3) {
+		f.Add(multiple)
+	}
 	for _, text := range foreign {
 		f.Add([]byte(text))
 	}
@@ -27,6 +30,33 @@ func FuzzParseHeader(f *testing.F) {
 		case h.Width < 1 || h.Height < 1 || h.Width > roomy.MaxSide || h.Height > roomy.MaxSide ||
 			int64(h.Width)*int64(h.Height) > roomy.MaxPixels || h.Orientation < 1 || h.Orientation > 8:
 			t.Errorf("taken in spite of the limits: %+v", h)
+		}
+	})
+}
+
+// FuzzPixels: what the header is taken of, libvips decodes to a picture of the
+// size that the header tells, or refuses. The limits are narrow, to be quick.
+func FuzzPixels(f *testing.F) {
+	for _, sample := range samples(f) {
+		f.Add(sample.data)
+	}
+	for _, multiple := range multiples(f, 3) {
+		f.Add(multiple)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
+		if err != nil {
+			return
+		}
+		p, err := m.Pixels()
+		if err != nil && !isInputError(err) {
+			t.Errorf("got %v, which is no InputError", err)
+		}
+		if w, h := m.Size(); err == nil && (p.Width != w || p.Height != h || len(p.Pix) != w*h*p.Channels) {
+			t.Errorf("the header says %d×%d, the decoder %d×%d with %d bytes", w, h, p.Width, p.Height, len(p.Pix))
+		}
+		if _, err := m.Resize(20, 10, imaging.Fast, imaging.JPEG); err != nil && !isInputError(err) {
+			t.Errorf("resized: %v, which is no InputError", err)
 		}
 	})
 }

@@ -17,6 +17,11 @@ type Header struct {
 	// colours is how many channels it has beside alpha: 1 is grey, 4 are inks.
 	// profile is how many its ICC profile is for, 0 without one that is used.
 	colours, profile int
+	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
+	quality int
+	// held is how many bytes a pixel the decoder holds besides what it gives: 0
+	// where it goes on row by row.
+	held int
 	// Animated tells whether there are further frames or pages; only the first is
 	// used.
 	Animated bool
@@ -29,9 +34,6 @@ func (h Header) Size() (width, height int) {
 	}
 	return h.Width, h.Height
 }
-
-// DecodedBytes returns what the fully decoded picture takes: H×W×4 bytes.
-func (h Header) DecodedBytes() int64 { return int64(h.Width) * int64(h.Height) * 4 }
 
 // Limits bound what is decoded.
 type Limits struct {

@@ -79,6 +79,40 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// TestFootprint: what a decoder or an encoder holds as a whole counts.
+func TestFootprint(t *testing.T) {
+	jpeg := asJPEG(t, detailed(30, 20))
+	progressive := bytes.Replace(jpeg, []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1)
+	png := asPNG(t, detailed(30, 20))
+	interlaced := bytes.Clone(png)
+	interlaced[28] = 1
+	binary.BigEndian.PutUint32(interlaced[29:], crc32.ChecksumIEEE(interlaced[12:29]))
+	clear := asPNG(t, noisy(30, 20))
+	footprint := func(data []byte, f imaging.Format) int64 {
+		h, err := imaging.ParseHeader(data, roomy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.Footprint(f)
+	}
+	// Three channels and at least as much to encode, in 600 pixels.
+	if got := footprint(jpeg, imaging.JPEG); got < 6*600 || got > 10*600 {
+		t.Errorf("a plain JPEG takes %d bytes", got)
+	}
+	for name, more := range map[string][2]int64{
+		"progressive":            {footprint(progressive, imaging.JPEG), footprint(jpeg, imaging.JPEG)},
+		"interlaced":             {footprint(interlaced, imaging.PNG), footprint(png, imaging.PNG)},
+		"with alpha":             {footprint(clear, imaging.PNG), footprint(png, imaging.PNG)},
+		"turned":                 {footprint(withOrientation(jpeg, 3), imaging.JPEG), footprint(jpeg, imaging.JPEG)},
+		"transparent to be JPEG": {footprint(clear, imaging.JPEG), footprint(png, imaging.JPEG) + 600},
+		"AVIF":                   {footprint(jpeg, imaging.AVIF), footprint(jpeg, imaging.WebP)},
+	} {
+		if more[0] <= more[1] {
+			t.Errorf("%s: %d bytes, not more than %d", name, more[0], more[1])
+		}
+	}
+}
+
 // TestTruncated cuts every picture at many places. Zeros behind the picture are
 // none of it.
 func TestTruncated(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 // bombs are small files that would become pictures beyond all limits.
 func bombs(t testing.TB) map[string][]byte {
-	le := binary.LittleEndian
+	le, be := binary.LittleEndian, binary.BigEndian
 	bigPNG := asPNG(t, detailed(8, 8))
 	binary.BigEndian.PutUint32(bigPNG[16:], 50_000)
 	binary.BigEndian.PutUint32(bigPNG[20:], 50_000)
@@ -35,10 +35,12 @@ func bombs(t testing.TB) map[string][]byte {
 		"jpeg behind a stray byte": strayMarker(bigJPEG),
 		"gif 65k":                  gifOf(65535, 65535, [4]int{0, 0, 65535, 65535}),
 		"gif of a larger frame":    gifOf(10, 10, [4]int{0, 0, 65535, 65535}),
+		"webp lossy 16k":           riff("VP8 ", []byte{0, 0, 0, 0x9d, 0x01, 0x2a, 0xff, 0x3f, 0xff, 0x3f}),
 		"webp lossless 16k":        riff("VP8L", vp8l(16384, 16384, false)),
 		"webp 16M":                 riff("VP8X", []byte{0, 0, 0, 0, 255, 255, 255, 255, 255, 255}),
 		"tiff 4G":                  asTIFF(le, rgbTIFF(1<<32-1, 1<<32-1)...),
 		"tiff 20k":                 asTIFF(le, rgbTIFF(20_000, 20_000)...),
+		"tiff 10k, big-endian":     asTIFF(be, rgbTIFF(10_000, 10_000)...),
 		"tiff of two widths":       asTIFF(le, twice...),
 		"tiff of many samples":     asTIFF(le, samplesPerPixel...),
 		"tiff of doubles":          asTIFF(le, float...),
@@ -56,14 +58,6 @@ func strayMarker(jpeg []byte) []byte {
 	copy(small[5:], []byte{0, 8, 0, 8})
 	out := append(bytes.Clone(jpeg[:frame]), 0xff, 0x00, 0, byte(2+length))
 	return append(append(append(out, hidden...), small...), jpeg[frame+length:]...)
-}
-
-func TestBombsAreRefusedByTheirHeader(t *testing.T) {
-	for name, data := range bombs(t) {
-		if _, err := imaging.ParseHeader(data, roomy); !isInputError(err) {
-			t.Errorf("%s, %d bytes: %v", name, len(data), err)
-		}
-	}
 }
 
 func TestLimits(t *testing.T) {
@@ -94,15 +88,9 @@ var foreign = map[string]string{
 	"ppm":      "P6\n2 1\n255\nabcdef",
 	"bigtiff":  "II+\x00\x08\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00",
 	"heif":     "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic",
-	"bmp":      "BM\x46\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00",
-}
-
-func TestForeignFormatsAreRefused(t *testing.T) {
-	for name, text := range foreign {
-		if _, err := imaging.Open([]byte(text), roomy); !isInputError(err) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	"avif 4G": "\x00\x00\x00\x18ftypavif\x00\x00\x00\x00mif1avif" +
+		"\x00\x00\x00\x14ispe\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff",
+	"bmp": "BM\x46\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00",
 }
 
 // TestLibvipsIsShut asks libvips itself: the second wall stands without the
@@ -115,23 +103,25 @@ func TestLibvipsIsShut(t *testing.T) {
 	}
 }
 
-// TestPolyglots: what hides in or behind a picture does not change what it is
-// read as.
-func TestPolyglots(t *testing.T) {
+// polyglots are two things in one, of 30×20 pixels: what hides in or behind a
+// picture does not change what it is read as.
+func polyglots(t testing.TB) map[string][]byte {
 	svg := []byte(foreign["svg"])
 	jpeg, png := asJPEG(t, detailed(30, 20)), asPNG(t, detailed(30, 20))
-	for name, data := range map[string][]byte{
+	return map[string][]byte{
 		"jpeg with svg inside": withSegment(jpeg, 0xfe, svg),
 		"jpeg before svg":      append(bytes.Clone(jpeg), svg...),
 		"png before pdf":       append(bytes.Clone(png), foreign["pdf"]...),
 		"png before jpeg":      append(bytes.Clone(png), asJPEG(t, detailed(99, 99))...),
-	} {
+		"gif before a script":  append(gifOf(30, 20, [4]int{0, 0, 30, 20}), "=1;alert(1)"...),
+	}
+}
+
+func TestPolyglots(t *testing.T) {
+	for name, data := range polyglots(t) {
 		if p := pixels(t, data); p.Width != 30 || p.Height != 20 {
 			t.Errorf("%s: got %d×%d, want 30×20", name, p.Width, p.Height)
 		}
-	}
-	if _, err := imaging.Open(append(svg, png...), roomy); !isInputError(err) {
-		t.Errorf("svg before png: %v", err)
 	}
 }
 

@@ -85,11 +85,11 @@ func TestOrientation(t *testing.T) {
 					t.Run(name, func(t *testing.T) { checkCorners(t, p, image.Rect(0, 0, p.Width, p.Height)) })
 				}
 			}
-			box, _, err := m.Letterbox(64)
+			p, err := m.Scaled(64, 48)
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkCorners(t, box, image.Rect(0, 8, 64, 56))
+			checkCorners(t, p, image.Rect(0, 0, 64, 48))
 		})
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // parseJPEG walks the marker segments up to the first scan (ITU-T T.81, annex
-// B) and looks for the end marker behind it.
+// B) and then the scans up to the end marker.
 func parseJPEG(data []byte, h *Header) error {
 	for at := 2; ; {
 		if at+4 > len(data) {
@@ -20,7 +20,7 @@ func parseJPEG(data []byte, h *Header) error {
 			at++
 			continue
 		}
-		if marker == 0x01 || marker >= 0xd0 && marker <= 0xd7 { // markers without a segment
+		if marker == 0x01 || isRestart(marker) { // markers without a segment
 			at += 2
 			continue
 		}
@@ -31,7 +31,13 @@ func parseJPEG(data []byte, h *Header) error {
 		segment := data[at+4 : at+2+length]
 		switch marker {
 		case 0xda: // start of scan
-			return jpegTail(data[at+2+length:], h)
+			if h.Width == 0 {
+				return invalid("corrupt jpeg: no frame before the scan")
+			}
+			if len(segment) > 0 && int(segment[0]) < h.colours { // others follow: all coefficients, as in a progressive one
+				h.held = 2 * h.colours
+			}
+			return jpegScans(data[at+2+length:])
 		case 0xd9:
 			return invalid("corrupt jpeg: it ends before its picture")
 		}
@@ -42,6 +48,8 @@ func parseJPEG(data []byte, h *Header) error {
 	}
 }
 
+func isRestart(marker byte) bool { return marker >= 0xd0 && marker <= 0xd7 }
+
 func jpegSegment(marker byte, segment []byte, h *Header) error {
 	switch {
 	case isFrame(marker):
@@ -51,6 +59,11 @@ func jpegSegment(marker byte, segment []byte, h *Header) error {
 		h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 		h.Width = int(binary.BigEndian.Uint16(segment[3:]))
 		h.colours = int(segment[5])
+		if marker&3 == 2 { // progressive: all coefficients, of 16 bits
+			h.held = 2 * h.colours
+		}
+	case marker == 0xdb && h.quality == 0:
+		h.quality = jpegQualityOf(segment)
 	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
 		h.Orientation = exifOrientation(segment[6:])
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part
@@ -64,17 +77,45 @@ func isFrame(marker byte) bool {
 	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc
 }
 
-// jpegTail looks for the end marker in what begins with a scan, where no byte
-// of the picture looks like it. Thumbnails, which have one too, lie before;
-// cameras and phones append data of their own behind.
-func jpegTail(scan []byte, h *Header) error {
-	if h.Width == 0 {
-		return invalid("corrupt jpeg: no frame before the scan")
+// maxScans is what libvips takes. A scan can be a few bytes that fill a whole
+// picture, so it works for a while before it gives up.
+const maxScans = 99
+
+// jpegScans looks for the end marker in what begins with the first scan, where no
+// byte of the picture looks like a marker. Cameras and phones append data of their
+// own behind it.
+func jpegScans(data []byte) error {
+	for scans := 1; ; {
+		at := bytes.IndexByte(data, 0xff)
+		if at < 0 || at+1 >= len(data) {
+			return truncated(JPEG)
+		}
+		marker := data[at+1]
+		switch {
+		case marker == 0xd9:
+			return nil
+		case marker == 0xff: // fill byte
+			data = data[at+1:]
+			continue
+		case marker == 0xda:
+			if scans++; scans > maxScans {
+				return invalid("jpeg of more than %d scans", maxScans)
+			}
+		}
+		data = data[at+2:]
+		if hasSegment(marker) {
+			if len(data) < 2 || int(binary.BigEndian.Uint16(data)) > len(data) {
+				return truncated(JPEG)
+			}
+			data = data[binary.BigEndian.Uint16(data):]
+		}
 	}
-	if !bytes.Contains(scan, []byte{0xff, 0xd9}) {
-		return truncated(JPEG)
-	}
-	return nil
+}
+
+// hasSegment tells the markers that can stand between scans. libjpeg ends at all
+// others, but for those that have no segment.
+func hasSegment(marker byte) bool {
+	return marker >= 0xc0 && marker <= 0xcf || marker >= 0xda && marker <= 0xdd || marker >= 0xe0 && marker <= 0xef || marker == 0xfe
 }
 
 // exifOrientation reads the tag 0x0112 of the first directory of a TIFF

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"hash/crc32"
 	"io"
 )
 
-// parsePNG walks the chunks up to the first of the picture's data (ISO/IEC
-// 15948) and looks for the end chunk at the tail.
+// parsePNG walks the chunks up to the last (ISO/IEC 15948). All must match their
+// checksums, to which libvips pays no heed.
 func parsePNG(data []byte, h *Header) error {
 	const ihdr = 8 + 8 + 13
 	if len(data) < ihdr+4 {
@@ -23,6 +24,10 @@ func parsePNG(data []byte, h *Header) error {
 	if data[25]&2 == 0 {
 		h.colours = 1
 	}
+	if data[28] != 0 { // interlaced: four channels at most
+		h.held = 4 * max(8, int(data[24])) / 8
+	}
+	profiles := 0
 	for at := int64(8); ; {
 		if at+12 > int64(len(data)) {
 			return truncated(PNG)
@@ -33,10 +38,16 @@ func parsePNG(data []byte, h *Header) error {
 		if end > int64(len(data)) {
 			return truncated(PNG)
 		}
+		if crc32.ChecksumIEEE(data[at+4:end-4]) != binary.BigEndian.Uint32(data[end-4:]) {
+			return invalid("corrupt png: the chunk at byte %d does not match its checksum", at)
+		}
 		switch kind {
 		case "tRNS":
 			h.Alpha = true
 		case "iCCP":
+			if profiles++; profiles > 1 { // libpng would unpack each
+				return invalid("corrupt png: a second profile")
+			}
 			h.profile = pngProfile(data[at+8 : at+8+length])
 		case "acTL":
 			h.Animated = true
@@ -56,7 +67,8 @@ func pngProfile(chunk []byte) int {
 	if name < 0 || name+2 > len(chunk) {
 		return 0
 	}
-	inflated, err := zlib.NewReader(bytes.NewReader(chunk[name+2:]))
+	chunk = chunk[name+2:]
+	inflated, err := zlib.NewReader(bytes.NewReader(chunk[:min(len(chunk), 4096)])) // the head is in it, unless by intent
 	if err != nil {
 		return 0
 	}
@@ -73,7 +85,7 @@ func parseWebP(data []byte, h *Header) error {
 	if int64(binary.LittleEndian.Uint32(data[4:]))+8 > int64(len(data)) {
 		return truncated(WebP)
 	}
-	h.colours = 3
+	h.colours, h.held = 3, 8 // as the decoder has it, and as libvips takes it
 	payload, kind := data[20:], string(data[12:16])
 	if len(payload) < 10 && kind != "VP8L" {
 		return truncated(WebP)
@@ -94,9 +106,11 @@ func parseWebP(data []byte, h *Header) error {
 		h.Alpha = bits>>28&1 != 0
 	case "VP8X":
 		h.Alpha, h.Animated = payload[0]&0x10 != 0, payload[0]&0x02 != 0
+		if h.Animated { // another canvas
+			h.held = 12
+		}
 		h.Width, h.Height = uint24(payload[4:])+1, uint24(payload[7:])+1
-		h.Orientation = exifOrientation(bytes.TrimPrefix(webpChunk(data, "EXIF"), []byte("Exif\x00\x00")))
-		h.profile = profileColours(webpChunk(data, "ICCP"))
+		return webpChunks(data, h)
 	default:
 		return invalid("corrupt webp: no picture chunk")
 	}
@@ -105,18 +119,31 @@ func parseWebP(data []byte, h *Header) error {
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// webpChunk returns what a chunk of the container holds, nil where there is none.
-func webpChunk(data []byte, kind string) []byte {
+// maxFrames bounds the frames or pages of a picture, of which only the first is
+// used. libvips looks at all of them, and at each in a time that grows with them.
+const maxFrames = 4096
+
+// webpChunks reads what the chunks of an extended file tell, of each kind the
+// first.
+func webpChunks(data []byte, h *Header) error {
+	found := map[string][]byte{"EXIF": nil, "ICCP": nil}
+	chunks := 0
 	for at := int64(12); at+8 <= int64(len(data)); {
+		if chunks++; chunks > maxFrames {
+			return invalid("webp of more than %d chunks", maxFrames)
+		}
 		length := int64(binary.LittleEndian.Uint32(data[at+4:]))
 		if at+8+length > int64(len(data)) {
-			return nil
+			break
 		}
-		if string(data[at:at+4]) == kind {
-			return data[at+8 : at+8+length]
+		kind := string(data[at : at+4])
+		if payload, wanted := found[kind]; wanted && payload == nil {
+			found[kind] = data[at+8 : at+8+length]
 		}
 		at += 8 + length + length&1
 	}
+	h.Orientation = exifOrientation(bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00")))
+	h.profile = profileColours(found["ICCP"])
 	return nil
 }
 
@@ -126,7 +153,7 @@ func parseGIF(data []byte, h *Header) error {
 		return truncated(GIF)
 	}
 	h.Width, h.Height = gifScreen(data)
-	h.Alpha, h.colours = true, 3
+	h.Alpha, h.colours, h.held = true, 3, 8 // the canvas, and as libvips takes it
 	frames := 0
 	for at := 13 + colorTable(data[10]); at < len(data); {
 		switch data[at] {

@@ -46,26 +46,54 @@ func firstDirectory(data []byte) ([]directoryEntry, binary.ByteOrder, error) {
 	if len(data) < 8 {
 		return nil, nil, errDirectory
 	}
-	var order binary.ByteOrder = binary.LittleEndian
+	order := byteOrder(data)
+	entries, _, err := directory(data, order, int64(order.Uint32(data[4:])))
+	return entries, order, err
+}
+
+func byteOrder(data []byte) binary.ByteOrder {
 	if data[0] == 'M' {
-		order = binary.BigEndian
+		return binary.BigEndian
 	}
-	at := int64(order.Uint32(data[4:]))
+	return binary.LittleEndian
+}
+
+// directory reads an image file directory, and where the next one is, 0 after the
+// last.
+func directory(data []byte, order binary.ByteOrder, at int64) (entries []directoryEntry, next int64, err error) {
 	if at+2 > int64(len(data)) {
-		return nil, nil, errDirectory
+		return nil, 0, errDirectory
 	}
 	n := int64(order.Uint16(data[at:]))
 	at += 2
 	if n > maxEntries || at+12*n > int64(len(data)) {
-		return nil, nil, errDirectory
+		return nil, 0, errDirectory
 	}
-	entries := make([]directoryEntry, n)
+	entries = make([]directoryEntry, n)
 	for i := range entries {
 		e := data[at+12*int64(i):]
 		entries[i] = directoryEntry{order.Uint16(e), order.Uint16(e[2:]), order.Uint32(e[4:]), e[8:12]}
 	}
-	return entries, order, nil
+	if at += 12 * n; at+4 <= int64(len(data)) {
+		next = int64(order.Uint32(data[at:]))
+	}
+	return entries, next, nil
 }
+
+// sizes are those of TIFF's types, in bytes.
+var sizes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+// size returns how many bytes of the file an entry's value takes.
+func (e directoryEntry) size() int64 {
+	if int(e.kind) >= len(sizes) {
+		return 0
+	}
+	return sizes[e.kind] * int64(e.count)
+}
+
+// maxValues bounds what is read of an entry; a picture of the smallest tiles has
+// fewer of them.
+const maxValues = 1 << 20
 
 // numbers reads an entry's values, which are shorts or longs.
 func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, error) {
@@ -76,6 +104,9 @@ func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, 
 		return nil, errDirectory
 	}
 	field, length := e.value, size*int64(e.count)
+	if e.count > maxValues {
+		return nil, errDirectory
+	}
 	if length > 4 {
 		at := int64(order.Uint32(e.value))
 		if at+length > int64(len(data)) {
@@ -94,6 +125,11 @@ func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, 
 	return values, nil
 }
 
+// within tells whether an entry's values lie in a file of size bytes.
+func (e directoryEntry) within(size int64, order binary.ByteOrder) bool {
+	return e.size() <= 4 || int64(order.Uint32(e.value))+e.size() <= size
+}
+
 // bytes returns an entry's value of single bytes, nil where it is none.
 func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
 	at, length := int64(order.Uint32(e.value)), int64(e.count)
@@ -106,14 +142,22 @@ func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
 // parseTIFF reads the first directory and checks that all of its strips or
 // tiles lie within the file.
 func parseTIFF(data []byte, h *Header) error {
-	entries, order, err := firstDirectory(data)
+	if len(data) < 8 {
+		return truncated(TIFF)
+	}
+	order := byteOrder(data)
+	entries, next, err := directory(data, order, int64(order.Uint32(data[4:])))
 	if err != nil {
 		return truncated(TIFF)
 	}
+	h.Animated = next != 0
 	fields := tiffFields{}
 	for _, e := range entries {
 		if _, twice := fields[e.tag]; twice {
 			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff's choice may not be ours
+		}
+		if !e.within(int64(len(data)), order) {
+			return truncated(TIFF)
 		}
 		fields[e.tag] = nil
 		if e.tag == tagProfile {
@@ -128,12 +172,39 @@ func parseTIFF(data []byte, h *Header) error {
 	}
 	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
 	h.Orientation = fields.number(tagOrientation, 1)
-	next := int64(order.Uint32(data[4:])) + 2 + 12*int64(len(entries))
-	h.Animated = next+4 <= int64(len(data)) && order.Uint32(data[next:]) != 0
 	if err := fields.samples(h); err != nil {
 		return err
 	}
-	return fields.located(int64(len(data)))
+	if err := fields.located(int64(len(data))); err != nil {
+		return err
+	}
+	return checkPages(data, order)
+}
+
+// checkPages follows the directories, as libvips does. It refuses too many of
+// them, and entries that together are more than the file holds even if each byte
+// were in two: libtiff copies them all.
+func checkPages(data []byte, order binary.ByteOrder) error {
+	size := int64(len(data))
+	seen, held := map[int64]bool{}, int64(0)
+	for at := int64(order.Uint32(data[4:])); at != 0 && at < size && !seen[at]; {
+		seen[at] = true
+		if len(seen) > maxFrames {
+			return invalid("tiff of more than %d pages", maxFrames)
+		}
+		entries, next, err := directory(data, order, at)
+		if err != nil {
+			return invalid("corrupt tiff: page %d has no directory", len(seen))
+		}
+		for _, e := range entries {
+			held += min(e.size(), size)
+		}
+		if held > 2*size {
+			return invalid("corrupt tiff: its entries overlap")
+		}
+		at = next
+	}
+	return nil
 }
 
 // tiffTags are those whose values parseTIFF reads.
@@ -172,6 +243,7 @@ func (f tiffFields) samples(h *Header) error {
 		if bits > 16 {
 			return invalid("tiff of %d bits a sample: at most 16 are taken", bits)
 		}
+		h.held += max(8, int(bits)) / 8 // all may be one strip
 	}
 	// A tile is decoded in full, however little of it the picture shows.
 	width, height := f.number(tagTileWidth, 0), f.number(tagTileHeight, 0)

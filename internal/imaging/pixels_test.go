@@ -84,28 +84,6 @@ func TestPixelsAreTheCarrier(t *testing.T) {
 	}
 }
 
-func TestReadCarrierRefusesGarbage(t *testing.T) {
-	whole := encoded(t, noisy(9, 7), imaging.TIFF)
-	if _, err := imaging.ReadCarrier(whole); err != nil {
-		t.Fatal(err)
-	}
-	for n := range whole {
-		if p, err := imaging.ReadCarrier(bytes.Clone(whole[:n])); err == nil {
-			t.Fatalf("cut to %d of %d bytes: taken as %d×%d", n, len(whole), p.Width, p.Height)
-		}
-	}
-	for at := range 8 + 2 + 12*11 {
-		for _, b := range []byte{0, 1, 0x7f, 0xff} {
-			data := bytes.Clone(whole)
-			data[at] = b
-			p, err := imaging.ReadCarrier(data)
-			if err == nil && len(p.Pix) != p.Width*p.Height*p.Channels {
-				t.Fatalf("byte %d as %d: %d×%d×%d in %d bytes", at, b, p.Width, p.Height, p.Channels, len(p.Pix))
-			}
-		}
-	}
-}
-
 func TestConvert(t *testing.T) {
 	data := withOrientation(asJPEG(t, detailed(64, 48)), 6)
 	m := open(t, data)

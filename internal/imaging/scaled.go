@@ -4,16 +4,9 @@ package imaging
 // stretch it; three channels, white where it is transparent. It is made fast, for
 // eyes that do not mind.
 func (m *Image) Scaled(width, height int) (*Pixels, error) {
-	w, h := width, height
-	if m.Orientation >= 5 {
-		w, h = h, w
-	}
-	p, err := m.scaled(w, h, Fast)
-	if err != nil {
-		return nil, err
-	}
-	if p = p.upright(m.Orientation); p.Channels == 4 {
+	p, err := m.scaled(width, height, Fast)
+	if err == nil && p.Channels == 4 {
 		p = p.flatten()
 	}
-	return p, nil
+	return p, err
 }

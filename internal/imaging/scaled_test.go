@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"imageflow.dev/internal/imaging"
 )
 
 // TestScaledPlacement marks a spot in pictures of random sizes, turned any way,
@@ -40,6 +42,37 @@ func TestScaledPlacement(t *testing.T) {
 				width, height, w, h, orientation, gotX, gotY, shownX*scaleX, shownY*scaleY)
 		}
 	}
+}
+
+// turn says where a stored point is when shown.
+func turn(x, y, width, height float64, orientation int) (float64, float64) {
+	switch orientation {
+	case 2:
+		return width - x, y
+	case 3:
+		return width - x, height - y
+	case 4:
+		return x, height - y
+	case 5:
+		return y, x
+	case 6:
+		return height - y, x
+	case 7:
+		return height - y, width - x
+	case 8:
+		return y, width - x
+	}
+	return x, y
+}
+
+// redness returns the middle of what is redder than grey.
+func redness(p *imaging.Pixels) (x, y float64) {
+	var sum float64
+	for i := range p.Width * p.Height {
+		red := math.Max(0, float64(p.Pix[3*i])-float64(p.Pix[3*i+1])-12)
+		x, y, sum = x+red*(float64(i%p.Width)+0.5), y+red*(float64(i/p.Width)+0.5), sum+red
+	}
+	return x / sum, y / sum
 }
 
 // TestScaledIsWhiteWhereTransparent: models see no alpha.

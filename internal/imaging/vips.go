@@ -1,72 +1,88 @@
 package imaging
 
+// #cgo CFLAGS: -O3
+// #cgo LDFLAGS: -lm
 // #cgo pkg-config: vips
-// #include <vips/vips.h>
+// #include "vips.h"
+// #include <glib.h>
 import "C"
 
 import (
 	"fmt"
-
-	"github.com/h2non/bimg"
+	"runtime"
+	"unsafe"
 )
 
 func init() {
-	// As the variable VIPS_BLOCK_UNTRUSTED does, which libvips has read by now:
-	// the readers of SVG, PDF and the like stay shut, whatever gets past the
-	// header check. VIPS_CONCURRENCY is 1 by bimg unless it is set.
-	C.vips_block_untrusted_set(C.TRUE)
-	// Every picture is new, so libvips' cache of operations only holds memory.
-	bimg.VipsCacheSetMax(0)
-	bimg.VipsCacheSetMaxMem(0)
+	if C.imaging_start() != 0 {
+		panic("libvips does not start")
+	}
 }
 
-// The encoders' settings; quality in [1, 100].
-const (
-	jpegQuality    = 85
-	webpQuality    = 80
-	avifQuality    = 60
-	avifSpeed      = 8 // of 0 to 9: the slower ones take seconds
-	pngCompression = 1 // level 6 doubles the time of a resize
-)
-
-// options returns what every call to bimg has in common. Automatic rotation is
-// never on: in bimg it reads freed memory, so pixels are turned here instead.
-func options(f Format) bimg.Options {
-	o := bimg.Options{
-		Type: codecs[f].vips, NoAutoRotate: true, StripMetadata: true,
-		Quality: jpegQuality, Compression: pngCompression,
-	}
-	switch f {
-	case WebP:
-		o.Quality = webpQuality
-	case AVIF:
-		o.Quality, o.Speed = avifQuality, avifSpeed
-	}
-	return o
+// decoding is one call to libvips on a picture from outside.
+type decoding struct {
+	shrink int // by the decoder itself: 1, 2, 4 or 8
+	// across and down are the sides of the boxes of pixels whose means are
+	// resampled.
+	across, down int
+	// columns and rows are nil where the size stays.
+	columns, rows *weights
 }
 
-// process is one call to bimg on a picture from outside: colours become sRGB,
-// eight bits a channel.
-func (m *Image) process(o bimg.Options) ([]byte, error) {
+// decode returns the stored picture.
+func (m *Image) decode(d decoding) (*Pixels, error) {
+	width, height := m.Width/d.shrink, m.Height/d.shrink
+	picture := C.Picture{
+		size: C.size_t(len(m.data)), codec: codecs[m.Format].vips,
+		width: C.int(width), height: C.int(height), shrink: C.int(d.shrink),
+	}
 	if m.profile > 0 && m.profile == m.colours {
-		o.OutputICC = "srgb"
-		if m.colours == 1 { // made RGB first, grey pictures come out with five channels
-			o.Interpretation = bimg.InterpretationBW
-		}
+		picture.managed = 1
 	}
-	out, err := bimg.Resize(m.data, o)
-	if err != nil {
-		// bimg's own words can belong to another goroutine's picture.
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	picture.data = unsafe.Pointer(unsafe.SliceData(m.data))
+	pin.Pin(picture.data)
+	var columns, rows *C.Weights
+	if d.columns != nil {
+		columns, rows = d.columns.pinned(&pin), d.rows.pinned(&pin)
+		width, height = len(d.columns.first), len(d.rows.first)
+	}
+	channels := 3
+	if m.Alpha {
+		channels = 4
+	}
+	p := NewPixels(width, height, channels)
+	if C.imaging_decode(&picture, C.Box{C.int(d.across), C.int(d.down)}, columns, rows,
+		C.int(channels), p.memory()) != 0 {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
-	return out, nil
+	return p, nil
 }
 
-// reprocess is one call to bimg on pixels of our own.
-func reprocess(carrier []byte, o bimg.Options) ([]byte, error) {
-	out, err := bimg.Resize(carrier, o)
-	if err != nil {
-		return nil, fmt.Errorf("encoding to %s: %w", bimg.ImageTypes[o.Type], err)
+// pinned returns the weights for C, which stay where they are.
+func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
+	first, of := unsafe.SliceData(w.first), unsafe.SliceData(w.of)
+	c := &C.Weights{
+		outputs: C.int(len(w.first)), count: C.int(w.count),
+		first: (*C.int32_t)(first), weights: (*C.float)(of),
 	}
-	return out, nil
+	pin.Pin(first)
+	pin.Pin(of)
+	pin.Pin(c)
+	return c
+}
+
+func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pix)) }
+
+// encode writes the pixels as they are.
+func (p *Pixels) encode(f Format, quality int) ([]byte, error) {
+	var data unsafe.Pointer
+	var size C.size_t
+	if C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
+		codecs[f].vips, C.int(quality), &data, &size) != 0 {
+		return nil, fmt.Errorf("libvips cannot encode %d×%d pixels to %s", p.Width, p.Height, f)
+	}
+	defer C.g_free(C.gpointer(data))
+	return C.GoBytes(data, C.int(size)), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -41,11 +42,20 @@ func call[Req, Resp any](
 	}
 }
 
-// settle looks at a model's not being there: a server that is not ready may only
-// not have loaded it yet.
-func (t *Triton) settle(ctx context.Context, err error) error {
+// settle looks at a model's not being there: it may be one that the server could
+// not load, and a server that is not ready may only not have loaded it yet.
+func (t *Triton) settle(ctx context.Context, name string, err error) error {
 	if !errors.Is(err, ErrNotFound) {
 		return err
+	}
+	if index, unknown := t.index(ctx); unknown == nil {
+		i := slices.IndexFunc(index, func(l Listing) bool { return l.Name == name })
+		if i < 0 {
+			return err
+		}
+		if index[i].Reason != "" {
+			return &RefusedError{Name: name, Reason: index[i].Reason}
+		}
 	}
 	if notReady := t.Ready(ctx); notReady != nil {
 		return notReady

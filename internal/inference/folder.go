@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -119,6 +120,12 @@ func (f *Folder) List(context.Context) ([]Listing, error) {
 	return all, nil
 }
 
+// patience is how long a model may take to be prepared: one that runs without an
+// end must not keep the others waiting.
+const patience = 2 * time.Minute
+
+var errSlow = fmt.Errorf("it was not done with one input in %v", patience)
+
 // load loads what was found of a model.
 func (f *Folder) load(ctx context.Context, name string, found found) (Model, session, error) {
 	if found.err != nil {
@@ -129,8 +136,11 @@ func (f *Folder) load(ctx context.Context, name string, found found) (Model, ses
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := f.options.Prepare(ctx, s)
+	limited, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
+	defer cancel()
+	m, err := f.options.Prepare(limited, s)
 	if err != nil {
+		err = cmp.Or(context.Cause(limited), err)
 		s.end()
 		return nil, nil, err
 	}

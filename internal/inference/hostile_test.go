@@ -74,7 +74,7 @@ func TestBadModelsRefused(t *testing.T) {
 		"an empty graph":        {model(onnx.Model{}), "m/1/model.onnx"},
 		"a circle":              {model(circle), "m/1/model.onnx"},
 		"an unknown operator":   {model(onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: node("Explode")}), "m/1/model.onnx"},
-		"4 TB of weights":       {model(short), "loading"},
+		"4 TB of weights":       {model(short), ""},
 		"a negative dimension":  {model(backwards), "dimensions"},
 		"an input of integers":  {model(onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}), "one input of float32"},
 		"an output of integers": {model(onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}), "outputs must be of float32"},
@@ -127,7 +127,10 @@ func TestPrepareRefuses(t *testing.T) {
 	save(t, echo(4), dir, "m", "1", "model.onnx")
 	type prepared struct{ inference.Model }
 	o := options()
-	o.Prepare = func(_ context.Context, m inference.Model) (inference.Model, error) {
+	o.Prepare = func(ctx context.Context, m inference.Model) (inference.Model, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("it may take for ever")
+		}
 		if m.Info().Name == "m" {
 			return nil, errors.New("not to my taste")
 		}

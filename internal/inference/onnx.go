@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -119,7 +120,7 @@ func (m *onnxModel) describe(file string) error {
 	}
 	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(file, options)
 	if err != nil {
-		return err
+		return cmp.Or(errors.Unwrap(err), err) // without talk of a temporary session
 	}
 	if len(inputs) != 1 || inputs[0].DataType != ort.TensorElementDataTypeFloat {
 		return fmt.Errorf("it must have one input of float32, not %v", inputs)
@@ -160,7 +161,8 @@ func useCUDA(options *ort.SessionOptions) error {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err == nil {
 		defer cuda.Destroy()
-		err = options.AppendExecutionProviderCUDA(cuda)
+		// Each size of a batch is new to cuDNN once: it must not try all its ways.
+		err = errors.Join(cuda.Update(map[string]string{"cudnn_conv_algo_search": "HEURISTIC"}), options.AppendExecutionProviderCUDA(cuda))
 	}
 	if err != nil {
 		return fmt.Errorf("it cannot run models on CUDA, as ONNXRUNTIME_PROVIDER asks: %w"+
@@ -227,7 +229,9 @@ func (m *onnxModel) infer(ctx context.Context, input Tensor, use func([]Tensor) 
 }
 
 // run runs the session until the context ends.
-func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) error {
+func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) (err error) {
+	start := time.Now()
+	defer func() { measure(ctx, backendONNX, m.info.Name, start, err) }()
 	run, err := ort.NewRunOptions()
 	if err != nil {
 		return err

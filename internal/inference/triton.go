@@ -65,20 +65,21 @@ type learned struct {
 
 // Dial returns the models of the server at host:port, prepared where prepare is
 // not nil. It does not connect yet, so that the server may come later. Every call
-// ends after the timeout, if its context does not end it before.
-func Dial(address string, timeout time.Duration, prepare Prepare) (*Triton, error) {
+// ends after the timeout, if its context does not end it before. More options are
+// of the connection.
+func Dial(address string, timeout time.Duration, prepare Prepare, more ...grpc.DialOption) (*Triton, error) {
 	if prepare == nil {
 		prepare = asItIs
 	}
 	connect := grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 5 * time.Second}
 	connect.Backoff.BaseDelay, connect.Backoff.MaxDelay = 100*time.Millisecond, 2*time.Second
-	conn, err := grpc.NewClient(address,
+	conn, err := grpc.NewClient(address, append(more,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(retries),
 		grpc.WithConnectParams(connect),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponse), grpc.MaxRetryRPCBufferSize(maxResponse)),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("Triton at %s: %w", address, err)
 	}
@@ -104,6 +105,7 @@ func (t *Triton) Ready(ctx context.Context) error {
 // asks the server where it was not asked a short time ago.
 func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
 	k, ok := t.recent(name)
+	start := time.Now()
 	if !ok {
 		raw, err := t.learn(ctx, name)
 		if err == nil {
@@ -111,7 +113,10 @@ func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
 		}
 		if err != nil {
 			t.doubt(name)
-			return nil, fmt.Errorf("model %q at Triton: %w", name, t.settle(ctx, err))
+			if err = t.settle(ctx, name, err); errors.Is(err, ErrUnavailable) {
+				measure(ctx, backendTriton, unknown, start, err)
+			}
+			return nil, fmt.Errorf("model %q at Triton: %w", name, err)
 		}
 	}
 	if k.refused != nil {

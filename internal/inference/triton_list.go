@@ -17,10 +17,16 @@ func (t *Triton) Has(string) bool { return true }
 // List tells of every model of the server; of a server that keeps no index, which
 // is Triton's own extension, of those that were asked for.
 func (t *Triton) List(ctx context.Context) ([]Listing, error) {
-	index, err := call(ctx, t, t.client.RepositoryIndex, &kserve.RepositoryIndexRequest{})
+	all, err := t.index(ctx)
 	if status.Code(err) == codes.Unimplemented {
 		return t.asked(), nil
 	}
+	return all, err
+}
+
+// index asks the server for its models.
+func (t *Triton) index(ctx context.Context) ([]Listing, error) {
+	index, err := call(ctx, t, t.client.RepositoryIndex, &kserve.RepositoryIndexRequest{})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	kserve "imageflow.dev/proto/inference"
 )
@@ -32,7 +33,9 @@ func (m *tritonModel) Infer(ctx context.Context, input Tensor, use func([]Tensor
 	if n, err := elements(input.Shape); err != nil || n != len(input.Data) {
 		return fmt.Errorf("an input of shape %v has %d numbers", input.Shape, len(input.Data))
 	}
+	start := time.Now()
 	resp, err := m.run(ctx, input)
+	measure(ctx, backendTriton, m.info.Name, start, err)
 	if err != nil {
 		return fmt.Errorf("model %q at Triton: %w", m.info.Name, err)
 	}
@@ -77,7 +80,7 @@ func (m *tritonModel) run(ctx context.Context, input Tensor) (*kserve.ModelInfer
 	if err != nil && ctx.Err() == nil {
 		m.triton.doubt(m.info.Name) // it may have gone, or be of another shape now
 	}
-	return resp, m.triton.settle(ctx, err)
+	return resp, m.triton.settle(ctx, m.info.Name, err)
 }
 
 // output reads an output into a buffer.

@@ -44,7 +44,7 @@ func look(t *testing.T, r *inference.Folder) {
 // result is what the model of a name gives now. A call that meets its replacement
 // asks for the model again.
 func result(r *inference.Folder, name string) (v float32, version string, err error) {
-	for range 3 {
+	for range 6 {
 		m, err := r.Model(context.Background(), name)
 		if err != nil {
 			return 0, "", err

@@ -2,10 +2,12 @@ package job
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/telemetry"
 )
 
 // Patience says what a job does when the queue is full.
@@ -25,7 +27,7 @@ const (
 // it holds a later one, so none can block for ever. Runners that share an
 // Admission share the limits.
 type Admission struct {
-	places, active, bytes, cores *semaphore.Weighted
+	places, active, bytes, cores *room
 	limits                       AdmissionLimits
 }
 
@@ -46,11 +48,48 @@ type AdmissionLimits struct {
 // NewAdmission admits jobs within the limits.
 func NewAdmission(l AdmissionLimits) *Admission {
 	return &Admission{
-		places: semaphore.NewWeighted(l.Queue + l.Active),
-		active: semaphore.NewWeighted(l.Active),
-		bytes:  semaphore.NewWeighted(l.DecodedBytes),
-		cores:  semaphore.NewWeighted(l.Cores),
-		limits: l,
+		places: newRoom(l.Queue + l.Active), active: newRoom(l.Active), bytes: newRoom(l.DecodedBytes), cores: newRoom(l.Cores), limits: l,
+	}
+}
+
+// room is a semaphore that can tell how much of it is taken.
+type room struct {
+	*semaphore.Weighted
+	size  int64
+	taken atomic.Int64
+}
+
+func newRoom(size int64) *room { return &room{Weighted: semaphore.NewWeighted(size), size: size} }
+
+func (r *room) TryAcquire(n int64) bool {
+	ok := r.Weighted.TryAcquire(n)
+	if ok {
+		r.taken.Add(n)
+	}
+	return ok
+}
+
+func (r *room) Acquire(ctx context.Context, n int64) error {
+	err := r.Weighted.Acquire(ctx, n)
+	if err == nil {
+		r.taken.Add(n)
+	}
+	return err
+}
+
+func (r *room) Release(n int64) {
+	r.taken.Add(-n)
+	r.Weighted.Release(n)
+}
+
+func (r *room) usage() telemetry.Usage { return telemetry.Usage{Taken: r.taken.Load(), Limit: r.size} }
+
+// Load tells how full it is.
+func (a *Admission) Load() telemetry.Load {
+	active := a.active.usage()
+	return telemetry.Load{
+		Waiting: telemetry.Usage{Taken: max(a.places.taken.Load()-active.Taken, 0), Limit: a.limits.Queue},
+		Active:  active, Computing: a.cores.usage(), Decoded: a.bytes.usage(),
 	}
 }
 

@@ -41,7 +41,7 @@ func TestLimitsHold(t *testing.T) {
 			return // what is lost is lost for all rounds, each of which would wait
 		}
 		limits := job.AdmissionLimits{
-			Queue: random.Int64N(4), Active: 1 + random.Int64N(6), DecodedBytes: 1 + random.Int64N(8000), Cores: 1 + random.Int64N(3),
+			Queue: random.Int64N(4), Active: 1 + random.Int64N(6), DecodedBytes: 1 + random.Int64N(30_000), Cores: 1 + random.Int64N(3),
 		}
 		var working, decoded gauge
 		runner := measured(limits, &working, &decoded)
@@ -65,7 +65,7 @@ func TestLimitsHold(t *testing.T) {
 // measured is a runner whose work is a short sleep, and shows in the gauges.
 func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
 	return newRunner(applying(func(_ context.Context, in functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
-		n := min(in.Image.DecodedBytes(), limits.DecodedBytes)
+		n := min(in.Image.Footprint(in.Format), limits.DecodedBytes)
 		working.add(1)
 		decoded.add(n)
 		time.Sleep(time.Duration(in.Request.GetTargetWidth()) * 10 * time.Microsecond)

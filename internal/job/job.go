@@ -42,6 +42,7 @@ type Runner[Req functions.Request, Resp functions.Response] struct {
 func NewRunner[Req functions.Request, Resp functions.Response](
 	p functions.Processor[Req, Resp], store *objects.Store, admission *Admission, c Config,
 ) *Runner[Req, Resp] {
+	telemetry.WatchLoad(p.Name, admission.Load)
 	return &Runner[Req, Resp]{processor: p, store: store, admission: admission, config: c}
 }
 
@@ -81,12 +82,14 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		t.watch.End(t.execution, t.outcome(err), err)
+		t.watch.End(t.outcome(err), err)
 	}()
 
 	if t.plan, err = check(r.processor, req, r.config.Bucket); err != nil {
 		return resp, err
 	}
+	t.watch.Of(t.execution)
+	ctx = t.watch.Context()
 	if err := t.within(t.config.ReadFrom, t.config.WriteTo); err != nil {
 		return resp, err
 	}

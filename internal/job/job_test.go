@@ -1,8 +1,13 @@
 package job_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
 	"slices"
 	"strconv"
 	"testing"
@@ -47,6 +52,27 @@ func TestResult(t *testing.T) {
 	}
 	if h, err := imaging.ParseHeader(picture, limits); err != nil || h.Width != 20 || h.Height != 15 || out.GetWidth() != 20 || out.GetHeight() != 15 {
 		t.Errorf("said to be %d×%d, is %+v, %v", out.GetWidth(), out.GetHeight(), h, err)
+	}
+}
+
+// TestFirstFrameOnly: what became of an animation says so, also where it was
+// done before.
+func TestFirstFrameOnly(t *testing.T) {
+	frame := image.NewPaletted(image.Rect(0, 0, 16, 12), color.Palette{color.Black, color.White})
+	for frames, want := range map[int]bool{1: false, 3: true} {
+		var b bytes.Buffer
+		all := &gif.GIF{Image: slices.Repeat([]*image.Paletted{frame}, frames), Delay: make([]int, frames)}
+		if err := gif.EncodeAll(&b, all); err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprintf("frames/%d.gif", frames)
+		place(t, bucket, key, b.Bytes())
+		for range 2 {
+			resp, err := run(t, &request{InputImage: in(key)})
+			if got := resp.GetResult(); err != nil || got.GetFirstFrameOnly() != want || got.GetOutputImage().GetContentType() != "image/png" {
+				t.Errorf("%d frames: got %v, %v, want a PNG and %v", frames, got, err, want)
+			}
+		}
 	}
 }
 

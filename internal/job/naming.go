@@ -27,6 +27,7 @@ type plan struct {
 	named     bool  // the output's key is the caller's own, extension included
 	sideCar   place
 	format    imaging.Format
+	animated  bool // the picture has further frames or pages
 }
 
 // newPlan applies the rules for names that a request left out.

@@ -13,6 +13,7 @@ import (
 func (p *plan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1.ImageData) {
 	result.Status = imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED
 	result.OutputImage = image
+	result.FirstFrameOnly = p.animated
 	note(result, "execution_id", p.execution)
 	if p.source.key != "" {
 		note(result, "source_bucket", p.source.bucket)

@@ -50,6 +50,7 @@ func (t *task[Req, Resp]) open() (err error) {
 	if t.picture, err = imaging.Open(t.encoded, t.config.Limits); err != nil {
 		return t.pictureError(err)
 	}
+	t.animated = t.picture.Animated
 	return t.settle(t.picture.Format, t.processor.SideCar != nil)
 }
 
@@ -57,16 +58,17 @@ func (t *task[Req, Resp]) open() (err error) {
 // lets the processor work.
 func (t *task[Req, Resp]) apply(ctx context.Context) (out imaging.Encoded, resp Resp, err error) {
 	queued := t.watch.Stage("queue")
-	done, err := t.admission.compute(ctx, t.picture.DecodedBytes())
+	done, err := t.admission.compute(ctx, t.picture.Footprint(t.format))
 	queued()
 	if err != nil {
 		return out, resp, err
 	}
 	defer done()
 
-	defer t.watch.Stage("apply")()
+	ctx, applied := t.watch.Within(ctx, "apply")
+	defer applied()
 	out, resp, err = t.processor.Apply(ctx, functions.Input[Req]{
-		Image: t.picture, Request: t.req, Format: t.format, Reference: t.referred,
+		Image: t.picture, Request: t.req, Format: t.format, Reference: t.referred, Watch: t.watch.Within,
 	})
 	return out, resp, t.pictureError(err)
 }

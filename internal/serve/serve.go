@@ -20,6 +20,8 @@ import (
 
 // Config says where and how to serve.
 type Config struct {
+	// Role is what measurements are of.
+	Role string
 	// Address is host:port; port 0 takes a free one.
 	Address string
 	// DrainDelay is how long work is still taken after NOT_SERVING was
@@ -63,7 +65,7 @@ func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Serv
 	protocols.SetUnencryptedHTTP2(true)
 	s := &Server{config: c, listener: listener, health: health}
 	s.http = &http.Server{
-		Handler:           s.age(s.route(rpc, routes)),
+		Handler:           s.age((&requests{role: c.Role}).measure(s.route(rpc, routes))),
 		ConnContext:       born,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
@@ -140,12 +142,16 @@ func (s *Server) route(rpc *grpc.Server, routes http.Handler) http.Handler {
 	calls := bodies.guardRPC(rpc, streaming(rpc))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// One connection can mix gRPC and plain requests: decide by request.
-		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		if isRPC(r) {
 			calls.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+func isRPC(r *http.Request) bool {
+	return r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {

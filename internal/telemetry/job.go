@@ -1,4 +1,6 @@
-// Package telemetry measures jobs and carries traces.
+// Package telemetry measures jobs and carries traces: what is measured is
+// scraped by Prometheus, spans are sent by OTLP, and logs tell of which trace
+// and execution they are.
 package telemetry
 
 import (
@@ -8,14 +10,21 @@ import (
 	"slices"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
-var tracer = otel.Tracer("imageflow.dev")
+// scope names what makes the spans.
+const scope = "imageflow.dev"
+
+// start starts a span within that of the context. What made that one makes this
+// one too, so that several services can be in one process.
+func start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return trace.SpanFromContext(ctx).TracerProvider().Tracer(scope).Start(ctx, name, options...)
+}
 
 // Job watches one job and its stages. It belongs to one goroutine.
 type Job struct {
@@ -28,19 +37,32 @@ type Job struct {
 
 // StartJob starts the clock and the span of a job of the named processor.
 func StartJob(ctx context.Context, processor string) *Job {
-	ctx, span := tracer.Start(ctx, processor, trace.WithAttributes(attribute.String("imageflow.processor", processor)))
+	ctx, span := start(ctx, processor, trace.WithAttributes(attribute.String("imageflow.step", processor)))
 	return &Job{processor: processor, ctx: ctx, span: span, start: time.Now(), stages: map[string]time.Duration{}}
 }
 
-// Context returns the context that carries the job's span.
+// Of says of which execution the job is.
+func (j *Job) Of(execution string) {
+	j.ctx = WithExecution(j.ctx, execution)
+	j.span.SetAttributes(attribute.String("imageflow.execution", execution))
+}
+
+// Context returns the context that carries the job's span and its execution.
 func (j *Job) Context() context.Context { return j.ctx }
 
 // Stage starts a stage; the function it returns ends it.
 func (j *Job) Stage(name string) (end func()) {
-	start := time.Now()
-	_, span := tracer.Start(j.ctx, name)
-	return func() {
-		j.stages[name] += time.Since(start)
+	_, end = j.Within(j.ctx, name)
+	return end
+}
+
+// Within is Stage for one that is a part of another, or has parts. The context
+// carries its span.
+func (j *Job) Within(ctx context.Context, name string) (_ context.Context, end func()) {
+	began := time.Now()
+	ctx, span := start(ctx, name)
+	return ctx, func() {
+		j.stages[name] += time.Since(began)
 		span.End()
 	}
 }
@@ -53,19 +75,20 @@ func (j *Job) Elapsed() time.Duration { return time.Since(j.start) }
 
 // End ends the job's span, measures the job and logs it: whose it was, how it
 // ended, and where its time went.
-func (j *Job) End(execution, outcome string, err error) {
+func (j *Job) End(outcome string, err error) {
 	j.measure(outcome)
 	attributes := []slog.Attr{
-		slog.String("step", j.processor), slog.String("execution", execution), slog.String("outcome", outcome),
-		slog.Float64("ms", milliseconds(j.Elapsed())),
+		slog.String("step", j.processor), slog.String("outcome", outcome), slog.Float64("ms", milliseconds(j.Elapsed())),
 	}
 	for _, stage := range slices.Sorted(maps.Keys(j.stages)) {
 		attributes = append(attributes, slog.Float64(stage+"_ms", milliseconds(j.stages[stage])))
 	}
+	j.span.SetAttributes(ended(outcome))
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))
 		j.span.RecordError(err)
-		j.span.SetStatus(codes.Error, "")
+		j.span.SetAttributes(semconv.ErrorTypeKey.String(outcome))
+		j.span.SetStatus(codes.Error, outcome)
 	}
 	slog.LogAttrs(j.ctx, slog.LevelInfo, "job", attributes...)
 	j.span.End()

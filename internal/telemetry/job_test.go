@@ -19,5 +19,6 @@ func TestStagesAddUp(t *testing.T) {
 	if got := watch.Stages(); len(got) != 1 || got["queue"] < 2*time.Millisecond || got["queue"] > watch.Elapsed() {
 		t.Errorf("stages %v of %v", got, watch.Elapsed())
 	}
-	watch.End("cat", "done", errors.New("any"))
+	watch.Of("cat")
+	watch.End("done", errors.New("any"))
 }

@@ -26,6 +26,7 @@ var renders = map[string]struct {
 	"overlay production": {"config/overlays/production", nil},
 	"overlay test":       {"config/overlays/test", nil},
 	"argo":               {"config/argo", nil},
+	"monitoring":         {"config/monitoring", nil},
 	"activator":          {"config/base", []string{"activator"}},
 	"cpu":                {"config/base", []string{"cpu"}},
 	"triton-sidecar":     {"config/base", []string{"triton-sidecar"}},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,9 @@ import (
 var kinds = map[string]func() any{
 	"v1 Namespace":                                    func() any { return &corev1.Namespace{} },
 	"v1 ServiceAccount":                               func() any { return &corev1.ServiceAccount{} },
+	"v1 ConfigMap":                                    func() any { return &corev1.ConfigMap{} },
+	"monitoring.coreos.com/v1 PodMonitor":             func() any { return &monitoringv1.PodMonitor{} },
+	"monitoring.coreos.com/v1 PrometheusRule":         func() any { return &monitoringv1.PrometheusRule{} },
 	"v1 Secret":                                       func() any { return &corev1.Secret{} },
 	"v1 Service":                                      func() any { return &corev1.Service{} },
 	"apps/v1 Deployment":                              func() any { return &appsv1.Deployment{} },

@@ -46,6 +46,7 @@ func deploy(t testing.TB, c setup) *deployment {
 	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}, env: c.env}
 	for _, name := range parts {
 		d.addresses[name] = freeAddress(t)
+		d.addresses[name+" metrics"] = freeAddress(t)
 	}
 	d.startMinIO(t, c.forgetful)
 	broker := []string{"broker", "--address", d.addresses["broker"], "--data", t.TempDir()}
@@ -72,8 +73,9 @@ func (d *deployment) add(name string, start func() *process) {
 // environment returns that of a role.
 func (d *deployment) environment(role string) []string {
 	host, port, _ := net.SplitHostPort(d.addresses[role])
+	_, metrics, _ := net.SplitHostPort(d.addresses[role+" metrics"])
 	return []string{
-		"HOST=" + host, "PORT=" + port, "METRICS_PORT=0", "DRAIN_DELAY=0s",
+		"HOST=" + host, "PORT=" + port, "METRICS_PORT=" + metrics, "DRAIN_DELAY=0s",
 		"MINIO_ENDPOINT=" + d.addresses["s3"], "MINIO_ACCESS_KEY=" + realminio.AccessKey, "MINIO_SECRET_KEY=" + realminio.SecretKey,
 		"MODEL_REPOSITORY=functions/detect/model/repository",
 		"BROKER_URL=" + d.url("broker", "/image-processing/default"), "BRIDGE_TOKEN=" + bridgeToken,

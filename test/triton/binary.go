@@ -34,7 +34,7 @@ func startBinary(t testing.TB, home, address, repository string) (stop func(), e
 	}
 	shared := "imageflow-" + port
 	cmd := exec.Command(filepath.Join(home, "tritonserver"),
-		"--model-repository", models, "--backend-directory", filepath.Join(home, "backends"),
+		"--model-repository", models, "--exit-on-error=false", "--backend-directory", filepath.Join(home, "backends"),
 		"--grpc-address", host, "--grpc-port", port, "--allow-http=false", "--allow-metrics=false",
 		"--backend-config=python,shm-region-prefix-name="+shared)
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(home, "venv", "bin")+":"+os.Getenv("PATH"),

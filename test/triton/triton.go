@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,19 +30,20 @@ type Server struct {
 	Address    string
 	t          testing.TB
 	repository string
+	bad        []string
 	stop       func() // nil while it is stopped
 }
 
 // New returns a server of a repository, which has not been started; it ends with
-// the test. Every model needs a config.pbtxt.
-func New(t testing.TB, repository string) *Server {
+// the test. Every model needs a config.pbtxt. The bad ones it does without.
+func New(t testing.TB, repository string, bad ...string) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	s := &Server{Address: listener.Addr().String(), t: t, repository: repository}
+	s := &Server{Address: listener.Addr().String(), t: t, repository: repository, bad: bad}
 	t.Cleanup(s.Stop)
 	return s
 }
@@ -90,7 +92,7 @@ func (s *Server) wait() error {
 	}
 	for _, file := range models {
 		name := filepath.Base(filepath.Dir(file))
-		for {
+		for !slices.Contains(s.bad, name) {
 			answer, err := client.ModelReady(ctx, &kserve.ModelReadyRequest{Name: name})
 			if err == nil && answer.GetReady() {
 				break

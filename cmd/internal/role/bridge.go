@@ -9,6 +9,7 @@ import (
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/telemetry"
 )
 
 // Letters says where dead letters lie.
@@ -88,7 +89,7 @@ func (s *bridgeServer) Run(ctx context.Context) error {
 	return errors.Join(err, s.bridge.Drain(limit))
 }
 
-func listenBridge(_ context.Context, c *BridgeConfig) (Process, error) {
+func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Process, error) {
 	store, err := c.open()
 	if err != nil {
 		return nil, err
@@ -98,12 +99,12 @@ func listenBridge(_ context.Context, c *BridgeConfig) (Process, error) {
 		sweep.Buckets = []string{c.Bucket}
 	}
 	events, err := bridge.New(bridge.Config{
-		Broker: c.Broker.URL, Token: c.Token, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin, Sweep: sweep,
+		Broker: c.Broker.URL, Token: c.Token, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin, Sweep: sweep, Wire: t.Transport,
 	})
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve.Listen(c.serve(maxBridgeBytes), nil, events, serving())
+	server, err := serve.Listen(c.serve("bridge", maxBridgeBytes), nil, t.Handler(events), serving())
 	if err != nil {
 		return nil, err
 	}

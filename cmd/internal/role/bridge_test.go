@@ -29,7 +29,7 @@ func run(t *testing.T, name string) (address string, end func() error) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		process, err := r.Listen(ctx, c)
+		process, err := r.Listen(ctx, c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,16 +16,16 @@ import (
 
 // Server is what every role reads from the environment.
 type Server struct {
+	Telemetry
 	Host         string        `desc:"address to listen on; empty means all"`
 	Port         int           `default:"8080" desc:"port of every door; 0 takes a free one"`
-	MetricsPort  int           `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`
 	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"how long work is still taken after NOT_SERVING was announced"`
 	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"how long work in flight may take to finish"`
 	MaxAge       time.Duration `envconfig:"MAX_CONNECTION_AGE" default:"5m" desc:"when a connection is ended, so that callers spread; 0 is never"`
 }
 
 func (c Server) validate() error {
-	return errors.Join(port("PORT", c.Port), port("METRICS_PORT", c.MetricsPort), atLeast("DRAIN_DELAY", c.DrainDelay, 0),
+	return errors.Join(port("PORT", c.Port), c.Telemetry.Validate(), atLeast("DRAIN_DELAY", c.DrainDelay, 0),
 		atLeast("DRAIN_TIMEOUT", c.DrainTimeout, 0), atLeast("MAX_CONNECTION_AGE", c.MaxAge, 0))
 }
 
@@ -36,17 +36,10 @@ func port(name string, value int) error {
 	return nil
 }
 
-// MetricsAddress returns the host:port of metrics; empty where none are served.
-func (c Server) MetricsAddress() string {
-	if c.MetricsPort == 0 {
-		return ""
-	}
-	return net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort))
-}
-
-// serve is the config of the port, which has so many bytes of bodies in memory.
-func (c Server) serve(bodyBytes int64) serve.Config {
+// serve is the config of a role's port, which has so many bytes of bodies in memory.
+func (c Server) serve(role string, bodyBytes int64) serve.Config {
 	return serve.Config{
+		Role:      role,
 		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
 		BodyBytes: bodyBytes, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
 	}

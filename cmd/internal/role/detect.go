@@ -12,6 +12,7 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -70,12 +71,12 @@ func (c *DetectConfig) backend() string {
 
 func (c *DetectConfig) tritonAddress() string { return strings.TrimPrefix(c.TritonURL, "grpc://") }
 
-func listenDetect(ctx context.Context, c *DetectConfig) (Process, error) {
-	models, err := c.models(ctx)
+func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (Process, error) {
+	models, err := c.models(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	return processor(c.ProcessorConfig, detect.New(models, c.DefaultModel), service{
+	return processor(c.ProcessorConfig, t, detect.New(models, c.DefaultModel), service{
 		&imageflowv1.ModelService_ServiceDesc, modelService{models: models, defaultModel: c.DefaultModel},
 	})
 }
@@ -83,9 +84,9 @@ func listenDetect(ctx context.Context, c *DetectConfig) (Process, error) {
 // models returns the models of the backend. Those of Triton may come later: until
 // then detect lives and answers that it is unavailable. Of those in a folder the
 // default must be usable; the others may be refused.
-func (c *DetectConfig) models(ctx context.Context) (inference.Repository, error) {
+func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (inference.Repository, error) {
 	if c.backend() == triton {
-		models, err := inference.Dial(c.tritonAddress(), c.TritonTimeout, detect.Prepare)
+		models, err := inference.Dial(c.tritonAddress(), c.TritonTimeout, detect.Prepare, t.Client())
 		if err != nil {
 			return nil, err
 		}

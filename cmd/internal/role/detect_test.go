@@ -222,7 +222,7 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 			if r.Name != "detect" {
 				continue
 			}
-			if _, err := r.Listen(t.Context(), c); err == nil || !strings.Contains(err.Error(), "DEFAULT_MODEL") || !strings.Contains(err.Error(), want) {
+			if _, err := r.Listen(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "DEFAULT_MODEL") || !strings.Contains(err.Error(), want) {
 				t.Errorf("the default %s: %v, want an error that names %s", name, err, want)
 			}
 		}

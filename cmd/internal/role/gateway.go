@@ -16,6 +16,7 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -24,8 +25,8 @@ const noStore = "MINIO_ENDPOINT is not set for the gateway"
 
 // listenGateway puts JSON before the processors, and JSON and gRPC before the
 // services that the gateway has of its own.
-func listenGateway(ctx context.Context, c *GatewayConfig) (Process, error) {
-	processors, err := c.dial()
+func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) (Process, error) {
+	processors, err := c.dial(t)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func listenGateway(ctx context.Context, c *GatewayConfig) (Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.listen(json, executions, pipeline)
+	return c.listen(t, json, executions, pipeline)
 }
 
 // soon is grpc's backoff, but for the longest wait: a processor that is back
@@ -58,11 +59,12 @@ func listenGateway(ctx context.Context, c *GatewayConfig) (Process, error) {
 var soon = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second}
 
 // dial connects to the processors; it does not wait for them.
-func (c *GatewayConfig) dial() (map[string]*grpc.ClientConn, error) {
+func (c *GatewayConfig) dial(t *telemetry.Tracing) (map[string]*grpc.ClientConn, error) {
 	conns := map[string]*grpc.ClientConn{}
 	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
 		conn, err := grpc.NewClient(endpoint,
-			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
+			grpc.WithUnaryInterceptor(gateway.MeasureOverhead),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: 5 * time.Second}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
@@ -75,15 +77,15 @@ func (c *GatewayConfig) dial() (map[string]*grpc.ClientConn, error) {
 }
 
 func (c *GatewayConfig) listen(
-	json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
+	t *telemetry.Tracing, json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
 ) (*serve.Server, error) {
 	token := gateway.Token(c.Token)
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.UnaryInterceptor(token.Intercept),
-		grpc.StreamInterceptor(serve.OneByOne))
+		grpc.StreamInterceptor(serve.OneByOne), t.Server())
 	imageflowv1.RegisterExecutionServiceServer(server, executions)
 	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
 	healthpb.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
-	return serve.Listen(c.serve(c.BodyBytes), server, token.Guard(json), healthy)
+	return serve.Listen(c.serve("gateway", c.BodyBytes), server, t.JSON(token.Guard(json)), healthy)
 }

@@ -19,6 +19,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/rpc"
 	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/telemetry"
 )
 
 // jsonTimeout bounds a JSON call at a processor's own port, as Knative bounds
@@ -34,7 +35,7 @@ type service struct {
 // processor puts a processor behind its three doors on one port, and services
 // beside it.
 func processor[Req functions.Request, Resp functions.Response](
-	c ProcessorConfig, p functions.Processor[Req, Resp], beside ...service,
+	c ProcessorConfig, t *telemetry.Tracing, p functions.Processor[Req, Resp], beside ...service,
 ) (*serve.Server, error) {
 	store, err := c.Store.open()
 	if err != nil {
@@ -47,7 +48,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	healthy := serving(p.Service)
 
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
-		grpc.StreamInterceptor(serve.OneByOne))
+		grpc.StreamInterceptor(serve.OneByOne), t.Server())
 	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(server); err != nil {
 		return nil, err
@@ -59,14 +60,14 @@ func processor[Req functions.Request, Resp functions.Response](
 	healthpb.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
 
-	json, err := jsonDoor(c, p.Name, server)
+	json, err := jsonDoor(c, t, p.Name, server)
 	if err != nil {
 		return nil, err
 	}
 	routes := http.NewServeMux()
-	routes.Handle("POST /{$}", &event.Door[Req, Resp]{Processor: p, Run: run})
-	routes.Handle("/v1/", json)
-	return serve.Listen(c.serve(2*int64(c.messageBytes())), server, routes, healthy)
+	routes.Handle("POST /{$}", t.Handler(&event.Door[Req, Resp]{Processor: p, Run: run}))
+	routes.Handle("/v1/", t.JSON(json))
+	return serve.Listen(c.serve(p.Name, 2*int64(c.messageBytes())), server, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.
@@ -74,12 +75,12 @@ func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 
 
 // jsonDoor is the gateway before the server of the same process, which it
 // reaches through memory.
-func jsonDoor(c ProcessorConfig, name string, server *grpc.Server) (http.Handler, error) {
+func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, server *grpc.Server) (http.Handler, error) {
 	listener := bufconn.Listen(1 << 20)
 	go func() { _ = server.Serve(listener) }() // ends with the process
 	conn, err := grpc.NewClient("passthrough:///"+name,
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
 	if err != nil {
 		return nil, err

@@ -10,15 +10,15 @@ import (
 
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/telemetry"
 )
 
 // Config is the environment of a role.
 type Config interface {
 	// Validate reports every variable that is missing or out of range.
 	Validate() error
-	// MetricsAddress returns the host:port of metrics; empty where none are
-	// served.
-	MetricsAddress() string
+	// Watch begins to tell what the process of a role does.
+	Watch(ctx context.Context, role string) (*Watch, error)
 }
 
 // Role is one thing that a process can run as.
@@ -27,8 +27,9 @@ type Role struct {
 	Summary string
 	// Config returns an empty config, to be loaded.
 	Config func() Config
-	// Listen builds the role and binds its port.
-	Listen func(context.Context, Config) (Process, error)
+	// Listen builds the role and binds its port. The tracing, which may be nil,
+	// makes its spans.
+	Listen func(context.Context, Config, *telemetry.Tracing) (Process, error)
 }
 
 // Process is a role that listens.
@@ -41,12 +42,12 @@ type Process interface {
 
 // All lists the roles. A processor is one line.
 var All = []Role{
-	role("resize", "makes pictures smaller", func(_ context.Context, c *ProcessorConfig) (Process, error) {
-		return processor(*c, resize.Processor)
+	role("resize", "makes pictures smaller", func(_ context.Context, c *ProcessorConfig, t *telemetry.Tracing) (Process, error) {
+		return processor(*c, t, resize.Processor)
 	}),
 	role("detect", "finds objects in pictures", listenDetect),
-	role("filter", "changes the look of pictures", func(_ context.Context, c *ProcessorConfig) (Process, error) {
-		return processor(*c, filter.Processor)
+	role("filter", "changes the look of pictures", func(_ context.Context, c *ProcessorConfig, t *telemetry.Tracing) (Process, error) {
+		return processor(*c, t, filter.Processor)
 	}),
 	role("gateway", "answers HTTP with JSON in front of the processors", listenGateway),
 	role("bridge", "turns bucket notifications into events and outcomes into tags", listenBridge),
@@ -56,11 +57,13 @@ var All = []Role{
 func role[C any, P interface {
 	*C
 	Config
-}](name, summary string, listen func(context.Context, P) (Process, error)) Role {
+}](name, summary string, listen func(context.Context, P, *telemetry.Tracing) (Process, error)) Role {
 	return Role{
 		Name: name, Summary: summary,
 		Config: func() Config { return P(new(C)) },
-		Listen: func(ctx context.Context, c Config) (Process, error) { return listen(ctx, c.(P)) },
+		Listen: func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
+			return listen(ctx, c.(P), t)
+		},
 	}
 }
 

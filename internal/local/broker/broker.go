@@ -48,6 +48,10 @@ type Config struct {
 	// Timeout of one delivery where the manifests say none; 0 means that of
 	// Knative Serving, 5 minutes.
 	Timeout time.Duration
+	// Door wraps the ingress, and Wire what events are posted through; nil leaves
+	// them as they are.
+	Door func(http.Handler) http.Handler
+	Wire func(http.RoundTripper) http.RoundTripper
 	// Logger gets what goes wrong; slog's default when nil.
 	Logger *slog.Logger
 }
@@ -86,7 +90,7 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 		return nil, fmt.Errorf("the broker cannot listen at %s: %w", c.Address, err)
 	}
 	b := &Broker{
-		config: c, logger: c.Logger, client: newClient(c.Workers), address: listener.Addr().String(),
+		config: c, logger: c.Logger, client: newClient(c), address: listener.Addr().String(),
 		ended: make(chan error, 1), accepting: make(chan struct{}, maxAccepting),
 	}
 	b.delivering, b.stopDelivering = context.WithCancel(context.WithoutCancel(ctx))

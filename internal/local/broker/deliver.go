@@ -23,17 +23,21 @@ type failure struct {
 // text is the start of the answer, for the log.
 func (f *failure) text() string { return string(f.data[:min(len(f.data), 200)]) }
 
-func newClient(workers int) *http.Client {
+func newClient(c Config) *http.Client {
+	var wire http.RoundTripper = &http.Transport{MaxIdleConnsPerHost: c.Workers, IdleConnTimeout: 90 * time.Second}
+	if c.Wire != nil {
+		wire = c.Wire(wire)
+	}
 	return &http.Client{
-		Transport:     &http.Transport{MaxIdleConnsPerHost: workers, IdleConnTimeout: 90 * time.Second},
+		Transport:     wire,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
 // post posts an event in binary mode and returns the event in the answer, or
-// nil where the answer is empty.
+// nil where the answer is empty. It is part of the event's trace.
 func (b *Broker) post(to string, e event, timeout time.Duration) (*event, *failure) {
-	ctx, cancel := context.WithTimeout(b.delivering, timeout)
+	ctx, cancel := context.WithTimeout(e.trace(b.delivering), timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(e.data))
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
 )
 
 // event is a CloudEvent in HTTP's binary mode, which is also how it is stored:
@@ -120,6 +122,24 @@ func (e event) hops(otherwise int) int {
 }
 
 func (e event) withHops(n int) event { return e.with(hopsExtension, strconv.Itoa(n)) }
+
+// withTrace returns the event as a part of the context's trace, where there is
+// one.
+func (e event) withTrace(ctx context.Context) event {
+	found := propagation.MapCarrier{}
+	otel.GetTextMapPropagator().Inject(ctx, found)
+	for _, name := range (propagation.TraceContext{}).Fields() {
+		if value := found[name]; value != "" {
+			e = e.with(name, value)
+		}
+	}
+	return e
+}
+
+// trace returns a context in the event's trace.
+func (e event) trace(ctx context.Context) context.Context {
+	return otel.GetTextMapPropagator().Extract(ctx, propagation.HeaderCarrier(e.header))
+}
 
 // message makes a message of the store.
 func (e event) message(subject string) *nats.Msg {

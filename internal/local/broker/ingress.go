@@ -24,8 +24,12 @@ func (b *Broker) newIngress() *http.Server {
 	protocols.SetUnencryptedHTTP2(true)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{namespace}/{name}", b.accept)
+	var door http.Handler = mux
+	if b.config.Door != nil {
+		door = b.config.Door(door)
+	}
 	return &http.Server{
-		Handler: mux, Protocols: protocols,
+		Handler: door, Protocols: protocols,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MaxHeaderBytes: maxHeaderBytes,
 	}
 }
@@ -60,7 +64,7 @@ func (b *Broker) accept(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the event has led to too many others: "+hopsExtension+" is used up", http.StatusBadRequest)
 		return
 	}
-	if err := b.store.publish(r.Context(), e.withHops(hops-1).message(subject(eventStream, spec.place))); err != nil {
+	if err := b.store.publish(r.Context(), e.withTrace(r.Context()).withHops(hops-1).message(subject(eventStream, spec.place))); err != nil {
 		b.logger.ErrorContext(r.Context(), "an event could not be stored", "event", e.id(), "error", err)
 		b.refuse(w, err)
 		return

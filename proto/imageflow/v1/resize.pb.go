@@ -23,16 +23,19 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ResizeQuality chooses speed against fidelity.
+// ResizeQuality chooses speed against fidelity. Figures are the PSNR of
+// photographs against a full decoding and Lanczos3 in double precision.
 type ResizeQuality int32
 
 const (
 	ResizeQuality_RESIZE_QUALITY_UNSPECIFIED ResizeQuality = 0
-	// Shrink while decoding, then bilinear.
+	// A JPEG is shrunk while it is decoded, as far as its decoder can, then
+	// filtered with Catmull and Rom's cubic; above 29 dB.
 	ResizeQuality_RESIZE_QUALITY_FAST ResizeQuality = 1
-	// Shrink while decoding to at least twice the size, then Lanczos3.
+	// A JPEG is shrunk while it is decoded to at least 1.5 times the size, then
+	// filtered with Lanczos3; above 43 dB.
 	ResizeQuality_RESIZE_QUALITY_GOOD ResizeQuality = 2
-	// Decode in full, then Lanczos3.
+	// Decoded in full, then filtered with Lanczos3; above 48 dB.
 	ResizeQuality_RESIZE_QUALITY_BEST ResizeQuality = 3
 )
 
@@ -79,19 +82,27 @@ func (ResizeQuality) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{0}
 }
 
-// ResizeRequest is one picture and the size wanted.
+// ResizeRequest is one picture and the size wanted. The output's size follows
+// from the picture's width W and height H as shown, that is after EXIF
+// orientation, in this order:
+//  1. A target of 0 takes the other one's scale: 800 x 0 of 1920 x 1080 is
+//     800 x 450. Both 0 is refused.
+//  2. With both given, maintain_aspect_ratio takes the smaller of the scales
+//     target_width / W and target_height / H for both sides, so that the picture
+//     fits inside; without it each side has its own.
+//  3. Without enlarge no scale is above 1.
+//  4. Sides are rounded to the nearest pixel and are at least 1.
 type ResizeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The picture in the store.
 	InputImage *ImageData `protobuf:"bytes,1,opt,name=input_image,json=inputImage,proto3" json:"input_image,omitempty"`
-	// Width wanted in pixels; 0 lets it follow from the height and the aspect
-	// ratio.
+	// Width wanted in pixels; 0 lets it follow from the height.
 	TargetWidth int32 `protobuf:"varint,2,opt,name=target_width,json=targetWidth,proto3" json:"target_width,omitempty"`
-	// Height wanted in pixels; 0 lets it follow from the width and the aspect
-	// ratio.
+	// Height wanted in pixels; 0 lets it follow from the width.
 	TargetHeight int32 `protobuf:"varint,3,opt,name=target_height,json=targetHeight,proto3" json:"target_height,omitempty"`
 	// True fits the picture inside target_width x target_height and keeps its
-	// aspect ratio; false stretches it to exactly that size.
+	// aspect ratio; false stretches it to exactly that size. It has no effect where
+	// one of them is 0.
 	MaintainAspectRatio bool `protobuf:"varint,4,opt,name=maintain_aspect_ratio,json=maintainAspectRatio,proto3" json:"maintain_aspect_ratio,omitempty"`
 	// Unspecified means GOOD.
 	Quality ResizeQuality `protobuf:"varint,5,opt,name=quality,proto3,enum=imageflow.v1.ResizeQuality" json:"quality,omitempty"`

@@ -1,0 +1,85 @@
+package role
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"imageflow.dev/internal/telemetry"
+)
+
+// Telemetry is what a process tells of itself. OpenTelemetry's SDK reads more
+// variables by itself: those of OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_*,
+// OTEL_BSP_* and OTEL_RESOURCE_ATTRIBUTES.
+type Telemetry struct {
+	MetricsPort    int    `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`
+	PProf          bool   `envconfig:"PPROF" desc:"whether the port of metrics also serves profiles, at /debug/pprof/"`
+	Exporter       string `envconfig:"OTEL_TRACES_EXPORTER" desc:"otlp or none: where traces go; empty means otlp where an endpoint is set"`
+	Collector      string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"URL of what takes traces, such as http://collector:4318"`
+	TraceCollector string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same, of traces alone: the whole URL"`
+	Protocol       string `envconfig:"OTEL_EXPORTER_OTLP_PROTOCOL" default:"http/protobuf" desc:"how traces are sent: http/protobuf or grpc"`
+	Service        string `envconfig:"OTEL_SERVICE_NAME" desc:"what traces call the process; empty means imageflow-ROLE"`
+	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"whether no traces are made whatever else is set"`
+}
+
+// Validate reports every variable that is out of range.
+func (c Telemetry) Validate() error {
+	return errors.Join(port("METRICS_PORT", c.MetricsPort),
+		oneOf("OTEL_TRACES_EXPORTER", c.Exporter, "", telemetry.OTLP, telemetry.None),
+		oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", c.Protocol, telemetry.HTTP, telemetry.GRPC))
+}
+
+func oneOf(name, value string, values ...string) error {
+	if !slices.Contains(values, value) {
+		return fmt.Errorf("%s is %q but must be %s", name, value, strings.Join(slices.DeleteFunc(values, func(v string) bool { return v == "" }), " or "))
+	}
+	return nil
+}
+
+// Trace returns what makes the spans of a service, or nil where none are wanted.
+func (c Telemetry) Trace(ctx context.Context, service string) (*telemetry.Tracing, error) {
+	if c.Disabled {
+		return nil, nil
+	}
+	return telemetry.StartTracing(ctx, telemetry.Traces{
+		Exporter: c.Exporter, Protocol: c.Protocol, Endpoint: cmp.Or(c.TraceCollector, c.Collector),
+	}, service)
+}
+
+// Watch is what tells of a process.
+type Watch struct {
+	Tracing *telemetry.Tracing
+	metrics *telemetry.Metrics
+}
+
+// Watch serves metrics and starts the tracing of the role's process.
+func (c Server) Watch(ctx context.Context, role string) (*Watch, error) {
+	w := &Watch{}
+	var err error
+	if c.MetricsPort != 0 {
+		if w.metrics, err = telemetry.ServeMetrics(net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort)), c.PProf); err != nil {
+			return nil, err
+		}
+	}
+	if w.Tracing, err = c.Trace(ctx, cmp.Or(c.Service, "imageflow-"+role)); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// Close sends the last spans, which are no reason to fail, and serves no more.
+func (w *Watch) Close() error {
+	if err := w.Tracing.End(); err != nil {
+		slog.Warn("traces", "error", err)
+	}
+	if w.metrics == nil {
+		return nil
+	}
+	return w.metrics.Close()
+}

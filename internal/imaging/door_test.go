@@ -1,0 +1,102 @@
+// The fuzzer would instrument all that a server links.
+//go:build !fuzz
+
+package imaging_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/status"
+
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/rpc"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+	"imageflow.dev/test/stores"
+)
+
+// serveResize serves the resize processor's gRPC door before a store.
+func serveResize(t *testing.T) (imageflowv1.ResizeServiceClient, *objects.Store) {
+	t.Helper()
+	_, store := stores.Start(t, stores.Local, "pictures")
+	limits := job.AdmissionLimits{Queue: 8, Active: 8, DecodedBytes: 1 << 30, Cores: 2}
+	run := job.NewRunner(resize.Processor, store, job.NewAdmission(limits),
+		job.Config{Bucket: "pictures", MaxObjectBytes: 64 << 20, Limits: roomy}).Run
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(65 << 20))
+	door := &rpc.Door[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{Processor: resize.Processor, Run: run, Health: health.NewServer()}
+	if err := door.Register(server); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return imageflowv1.NewResizeServiceClient(conn), store
+}
+
+// TestHostileCorpusAtTheDoor sends the corpus in requests and by the bucket, under
+// keys with the wrong extension: callers get INVALID_ARGUMENT, or a picture, and
+// only pictures are written.
+func TestHostileCorpusAtTheDoor(t *testing.T) {
+	temp := t.TempDir()
+	client, store := serveResize(t)
+	t.Setenv("TMPDIR", temp)
+	slowest, took, pictures := "", time.Duration(0), 0
+	ask := func(name string, file suspect, r *imageflowv1.ResizeRequest) {
+		r.TargetWidth, r.TargetHeight, r.ExecutionId = 16, 16, "out/"+name
+		began := time.Now()
+		_, err := client.ResizeImage(t.Context(), r)
+		if d := time.Since(began); d > took {
+			slowest, took = name, d
+		}
+		if got := status.Code(err); file.taken && err != nil || !file.taken && got != codes.InvalidArgument {
+			t.Errorf("%s, %d bytes: %v", name, len(file.data), err)
+		}
+	}
+	files := corpus(t, 6)
+	for name, file := range files {
+		ask(name, file, &imageflowv1.ResizeRequest{InputBytes: file.data})
+		key := "in/" + name + ".gif"
+		if _, err := store.Put(t.Context(), "pictures", key, "image/gif", file.data, nil); err != nil {
+			t.Fatal(err)
+		}
+		ask(name, file, &imageflowv1.ResizeRequest{InputImage: &imageflowv1.ImageData{ObjectKey: key}})
+		if file.taken {
+			pictures++
+		}
+	}
+	t.Logf("%d files, in the request and by the bucket; the slowest, %s, took %v", len(files), slowest, took)
+	if got, want := count(t, store, "out/"), 2*pictures; got != want { // each with its side-car
+		t.Errorf("%d objects were written, want %d", got, want)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left in the temporary folder: %v, %v", left, err)
+	}
+}
+
+func count(t *testing.T, store *objects.Store, prefix string) (n int) {
+	t.Helper()
+	for _, err := range store.Walk(context.Background(), "pictures", prefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}

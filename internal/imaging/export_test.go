@@ -1,4 +1,0 @@
-package imaging
-
-// ReadCarrier is for the tests.
-var ReadCarrier = readCarrier

@@ -1,0 +1,58 @@
+#include "rows.h"
+
+#include "simd.h"
+
+FOR_EACH_PROCESSOR
+void imaging_to_floats(const uint8_t *pixels, int width, int bands, int alpha, float *row) {
+	if (!alpha) {
+		for (int i = 0; i < width * bands; i++) row[i] = pixels[i];
+		return;
+	}
+	for (int x = 0; x < width; x++, pixels += bands, row += bands) {
+		const float a = pixels[bands - 1], opacity = a * (1 / 255.0f);
+		for (int c = 0; c < bands - 1; c++) row[c] = pixels[c] * opacity;
+		row[bands - 1] = a;
+	}
+}
+
+// Where there is less alpha, of 255, colours cannot be told any more.
+#define LEAST_ALPHA 0.03f
+
+FOR_EACH_PROCESSOR
+void imaging_write_colours(void *to, int y, const float *row) {
+	const Bytes *b = to;
+	const int n = b->width * b->bands;
+	uint8_t *restrict out = b->pixels + (size_t)y * n;
+	if (!b->alpha) {
+		for (int i = 0; i < n; i++) out[i] = imaging_to_byte(row[i]);
+		return;
+	}
+	for (int i = 0; i < n; i += b->bands) {
+		const float a = row[i + b->bands - 1];
+		if (a < LEAST_ALPHA) continue;
+		for (int c = i; c < i + b->bands - 1; c++) out[c] = imaging_to_byte(row[c] * (255 / a));
+	}
+}
+
+void imaging_write_bytes(void *to, int y, const float *row) {
+	const Bytes *b = to;
+	imaging_write_colours(to, y, row);
+	if (!b->alpha) return;
+	uint8_t *alpha = b->pixels + ((size_t)y * b->width + 1) * b->bands - 1;
+	row += b->bands - 1;
+	for (int x = 0; x < b->width; x++, alpha += b->bands, row += b->bands) *alpha = imaging_to_byte(*row);
+}
+
+FOR_EACH_PROCESSOR
+void imaging_add_boxes(const uint8_t *pixels, int width, int bands, int alpha, int across, int rows, float *means) {
+	for (int x = 0; x < width; x += across, means += bands) {
+		const int n = width - x < across ? width - x : across;
+		float sums[4] = {0};
+		for (int i = 0; i < n; i++, pixels += bands) {
+			const float opacity = alpha ? pixels[bands - 1] * (1 / 255.0f) : 1;
+			for (int c = 0; c < bands - alpha; c++) sums[c] += pixels[c] * opacity;
+			if (alpha) sums[bands - 1] += pixels[bands - 1];
+		}
+		for (int c = 0; c < bands; c++) means[c] += sums[c] / (n * rows);
+	}
+}

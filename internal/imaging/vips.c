@@ -1,0 +1,195 @@
+#include "vips.h"
+
+#include <vips/vips.h>
+
+#include "rows.h"
+
+static void drop(const char *domain, GLogLevelFlags level, const char *message, void *unused) {}
+
+int imaging_start(void) {
+	if (VIPS_INIT("imageflow")) return -1;
+	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, drop, NULL); // what odd files make it say
+	vips_block_untrusted_set(TRUE);
+	vips_concurrency_set(1);
+	vips_cache_set_max(0);
+	return 0;
+}
+
+// ended frees what libvips keeps for a thread, since Go's come and go, and the
+// words of its errors.
+static int ended(int failed) {
+	if (failed) vips_error_clear();
+	vips_thread_shutdown();
+	return failed ? -1 : 0;
+}
+
+static int load(const Picture *p, VipsImage **out) {
+	void *data = (void *)p->data; // which is only read
+#define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
+	switch (p->codec) {
+	case JPEG: return vips_jpegload_buffer(data, p->size, out, "shrink", p->shrink, COMMON);
+	case PNG: return vips_pngload_buffer(data, p->size, out, COMMON);
+	case WEBP: return vips_webpload_buffer(data, p->size, out, COMMON);
+	case TIFF: return vips_tiffload_buffer(data, p->size, out, COMMON);
+	case GIF: return vips_gifload_buffer(data, p->size, out, COMMON);
+	default: return -1;
+	}
+}
+
+// become gives up a picture for the one that was made of it.
+static int become(VipsImage **image, VipsImage *made) {
+	g_object_unref(*image);
+	*image = made;
+	return 0;
+}
+
+// shorten makes eight bits a channel of sixteen.
+static int shorten(VipsImage **image) {
+	VipsImage *made;
+	switch ((*image)->Type) {
+	case VIPS_INTERPRETATION_GREY16:
+		return vips_colourspace(*image, &made, VIPS_INTERPRETATION_B_W, NULL) || become(image, made);
+	case VIPS_INTERPRETATION_RGB16:
+		return vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL) || become(image, made);
+	default:
+		return 0;
+	}
+}
+
+// to_srgb gives a picture sRGB's colours and so many channels. A profile that
+// cannot be used is none.
+static int to_srgb(VipsImage **image, int managed, int channels) {
+	VipsImage *made;
+	if (managed && vips_image_get_typeof(*image, VIPS_META_ICC_NAME) != 0 &&
+		vips_icc_transform(*image, &made, "srgb", "embedded", TRUE, NULL) == 0) become(image, made);
+	vips_error_clear();
+	if ((*image)->Type != VIPS_INTERPRETATION_sRGB) {
+		if (vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL)) return -1;
+		become(image, made);
+	}
+	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR) {
+		if (vips_cast_uchar(*image, &made, NULL)) return -1;
+		become(image, made);
+	}
+	if ((*image)->Bands == 3 && channels == 4) {
+		if (vips_addalpha(*image, &made, NULL)) return -1;
+		become(image, made);
+	}
+	if ((*image)->Bands > channels) {
+		if (vips_extract_band(*image, &made, 0, "n", channels, NULL)) return -1;
+		become(image, made);
+	}
+	return (*image)->Bands == channels ? 0 : -1;
+}
+
+static int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// Strip reads a picture from top to bottom, some rows at once.
+typedef struct {
+	VipsRegion *region;
+	int alpha;
+	Box box;
+} Strip;
+
+static const uint8_t *strip_row(Strip *s, int y) {
+	const VipsImage *image = s->region->im;
+	const VipsRect *valid = &s->region->valid;
+	if (y < valid->top || y >= valid->top + valid->height) {
+		VipsRect next = {0, y, image->Xsize, VIPS_MIN(16, image->Ysize - y)};
+		if (vips_region_prepare(s->region, &next)) return NULL;
+	}
+	return VIPS_REGION_ADDR(s->region, 0, y);
+}
+
+// read_strip is a Reader of the means of boxes, of which the last may be smaller.
+static int read_strip(void *from, int y, float *row) {
+	Strip *s = from;
+	const VipsImage *image = s->region->im;
+	const int begin = y * s->box.down, end = VIPS_MIN(image->Ysize, begin + s->box.down);
+	memset(row, 0, sizeof(float) * image->Bands * ceil_div(image->Xsize, s->box.across));
+	for (int i = begin; i < end; i++) {
+		const uint8_t *pixels = strip_row(s, i);
+		if (pixels == NULL) return -1;
+		if (s->box.across == 1 && s->box.down == 1) imaging_to_floats(pixels, image->Xsize, image->Bands, s->alpha, row);
+		else imaging_add_boxes(pixels, image->Xsize, image->Bands, s->alpha, s->box.across, end - begin, row);
+	}
+	return 0;
+}
+
+static void free_pixels(VipsImage *image, void *pixels) { g_free(pixels); }
+
+// resample changes the size of a picture of eight bits and up to 4 channels.
+static int resample(VipsImage **image, Box box, const Weights *columns, const Weights *rows) {
+	VipsImage *in = *image, *made;
+	const int width = columns->outputs, height = rows->outputs, alpha = vips_image_hasalpha(in);
+	const size_t size = (size_t)width * height * in->Bands;
+	Bytes to = {g_malloc0(size), width, in->Bands, alpha};
+	Strip from = {vips_region_new(in), alpha, box};
+	const int failed = imaging_resample(read_strip, &from, ceil_div(in->Xsize, box.across), in->Bands,
+		columns, rows, imaging_write_bytes, &to);
+	g_object_unref(from.region);
+	made = failed ? NULL : vips_image_new_from_memory(to.pixels, size, width, height, in->Bands, VIPS_FORMAT_UCHAR);
+	if (made == NULL) {
+		g_free(to.pixels);
+		return -1;
+	}
+	g_signal_connect(made, "postclose", G_CALLBACK(free_pixels), to.pixels);
+	made->Type = in->Type;
+	const void *profile;
+	size_t length;
+	if (vips_image_get_typeof(in, VIPS_META_ICC_NAME) != 0 &&
+		vips_image_get_blob(in, VIPS_META_ICC_NAME, &profile, &length) == 0)
+		vips_image_set_blob_copy(made, VIPS_META_ICC_NAME, profile, length);
+	return become(image, made);
+}
+
+static int copy_rows(VipsImage *image, uint8_t *out) {
+	Strip s = {.region = vips_region_new(image)};
+	const size_t length = VIPS_IMAGE_SIZEOF_LINE(image);
+	int failed = 0;
+	for (int y = 0; y < image->Ysize && !failed; y++) {
+		const uint8_t *row = strip_row(&s, y);
+		if (row == NULL) failed = -1;
+		else memcpy(out + y * length, row, length);
+	}
+	g_object_unref(s.region);
+	return failed;
+}
+
+int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weights *rows,
+	int channels, uint8_t *out) {
+	VipsImage *image;
+	if (load(p, &image)) return ended(-1);
+	int failed = image->Xsize != p->width || image->Ysize != p->height || shorten(&image);
+	if (!failed && columns != NULL) {
+		// Resampled first, fewer pixels are left for the rest.
+		if (image->BandFmt != VIPS_FORMAT_UCHAR || image->Bands > 4) failed = to_srgb(&image, p->managed, channels);
+		failed = failed || resample(&image, box, columns, rows);
+	}
+	failed = failed || to_srgb(&image, p->managed, channels) || copy_rows(image, out);
+	g_object_unref(image);
+	return ended(failed);
+}
+
+static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
+	switch (codec) {
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", TRUE, NULL);
+	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
+	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, NULL);
+	case TIFF: return vips_tiffsave_buffer(image, data, size, NULL);
+	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", quality,
+		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, NULL);
+	default: return -1;
+	}
+}
+
+int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
+	Codec codec, int quality, void **data, size_t *size) {
+	VipsImage *image = vips_image_new_from_memory(pixels, (size_t)width * height * channels,
+		width, height, channels, VIPS_FORMAT_UCHAR);
+	if (image == NULL) return ended(-1);
+	image->Type = VIPS_INTERPRETATION_sRGB;
+	const int failed = save(image, codec, quality, data, size);
+	g_object_unref(image);
+	return ended(failed);
+}

@@ -1,0 +1,41 @@
+// The calls to libvips. Each works on the caller's memory, keeps none of it, and
+// returns 0, or -1 for what cannot be done, about which libvips' own words are
+// thrown away: they are shared by all threads.
+
+#pragma once
+
+#include <stddef.h>
+#include "resample.h"
+
+typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
+
+// Picture is an encoded picture and what its header says.
+typedef struct {
+	const void *data;
+	size_t size;
+	Codec codec;
+	// width × height pixels come out of the decoder, which shrinks a JPEG's
+	// sides by 1, 2, 4 or 8.
+	int width, height, shrink;
+	// managed tells whether its ICC profile fits its colours.
+	int managed;
+} Picture;
+
+// Box is a number of pixels across and down.
+typedef struct {
+	int across, down;
+} Box;
+
+// imaging_start readies libvips: one thread a picture, nothing cached, no reader
+// of formats that libvips itself does not trust.
+int imaging_start(void);
+
+// imaging_decode decodes a picture into rows of sRGB with 3 or 4 channels, the
+// fourth of which is straight alpha. With weights it is resampled: they are for
+// means of boxes of pixels, and the outcome has their numbers of outputs.
+int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weights *rows,
+	int channels, uint8_t *out);
+
+// imaging_encode encodes rows of sRGB. The data is to be freed with g_free.
+int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
+	Codec codec, int quality, void **data, size_t *size);

@@ -1,0 +1,68 @@
+package telemetry_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"testing"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"imageflow.dev/internal/telemetry"
+)
+
+// TestMeasuresLeadToTraces: a bucket of the stages tells of a job in it.
+func TestMeasuresLeadToTraces(t *testing.T) {
+	metrics := serve(t, false)
+	tracing, _ := start(t, "imageflow-resize")
+	defer end(t, tracing)
+	var id string
+	tracing.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		id = trace.SpanContextFromContext(r.Context()).TraceID().String()
+		job := telemetry.StartJob(r.Context(), "exemplary")
+		job.Stage("fetch")()
+		job.End("done", nil)
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+metrics.Address()+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	if want := regexp.MustCompile(`stage_duration_seconds_bucket\{.*step="exemplary".*# \{.*trace_id="` + id + `"`); !want.Match(text) {
+		t.Errorf("no %s in\n%s", want, text)
+	}
+}
+
+// TestProfilesAreForThoseWhoAsk.
+func TestProfilesAreForThoseWhoAsk(t *testing.T) {
+	for profiles, want := range map[bool]int{false: http.StatusNotFound, true: http.StatusOK} {
+		metrics := serve(t, profiles)
+		for _, path := range []string{"", "heap", "goroutine", "cmdline", "profile?seconds=1", "trace?seconds=0.1"} {
+			resp, err := http.Get("http://" + metrics.Address() + "/debug/pprof/" + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("profiles %v: %q answered %d, want %d", profiles, path, resp.StatusCode, want)
+			}
+		}
+	}
+}
+
+func serve(t *testing.T, profiles bool) *telemetry.Metrics {
+	t.Helper()
+	metrics, err := telemetry.ServeMetrics("127.0.0.1:0", profiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { metrics.Close() })
+	return metrics
+}
