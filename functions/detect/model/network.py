@@ -8,7 +8,7 @@ import torch.nn.functional as Fn
 
 import scenes
 
-SIDE, STRIDES, NC = 320, (8, 16, 32), len(scenes.CLASSES)
+SIDE, STRIDES, NC = 384, (8, 16, 32), len(scenes.CLASSES)  # the side of the exported model's input
 BINS = 16  # a box's side lies 0 to 15 strides from its anchor
 
 

@@ -193,7 +193,7 @@ class Run:
 
     def jobs(self):
         """What is rendered for the steps that are left, two from each."""
-        return [(self.args.seed, i, self.args.batch, self.args.small_side if i < self.args.small else SIDE)
+        return [(self.args.seed, i, self.args.batch, self.args.small_side if i < self.args.small else self.args.large_side)
                 for i in range(self.step, self.total, 2)]
 
     def learn(self, pics, truth):
@@ -221,7 +221,8 @@ def arguments():
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--small", type=int, default=2250, help="iterations at --small-side, where most is learnt cheaply")
     ap.add_argument("--small-side", type=int, default=224)
-    ap.add_argument("--large", type=int, default=2250, help="iterations at the full side, 320")
+    ap.add_argument("--large", type=int, default=2250, help="iterations at --large-side")
+    ap.add_argument("--large-side", type=int, default=320, help="the exported model takes a little more, which finds small objects better")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--lr", type=float, default=2e-3)
     ap.add_argument("--sprites", type=int, default=1500, help="rendered objects for each class")
