@@ -41,6 +41,9 @@ TRITON := $(CACHE)/triton-$(PYTRITON)-$(ORT_VERSION)
 MODEL := functions/detect/model
 HELDOUT := $(CACHE)/heldout-$(ORT_VERSION)
 
+# The Jaeger that make trace sends spans to; its build takes some 20 minutes, once.
+JAEGER := v1.76.0
+
 APT_PACKAGES := libvips-dev pkg-config
 
 .PHONY: help
@@ -68,10 +71,31 @@ test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with th
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
 
 .PHONY: bench
-bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, then time the whole chain on the local store and on MinIO, and single calls
+bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, compare resizes with vips_thumbnail and imagor, then time the whole chain on the local store and on MinIO, single calls, and what telemetry takes
 	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...
+	cd test/bench && go run -mod=mod .
 	go test -run '^$$' -bench Chain -benchtime 50x ./test/scenario -races=false
 	go test -run '^$$' -bench 'Overhead|Throughput' -benchtime 300x ./test/scenario -races=false
+	go test -run '^$$' -bench Telemetry -benchtime 200x ./test/scenario -races=false
+
+.PHONY: pictures
+pictures: setup ## make the page of what filters and qualities look like: test/pictures
+	go run ./test/pictures test/images/sample.jpg test/pictures
+
+.PHONY: trace
+trace: setup $(TOOLS)/stamp-jaeger-$(JAEGER) ## send the trace of an upload to a real Jaeger, and draw what it has to internal/telemetry/trace.svg
+	go test ./test/scenario -count=1 -v -races=false -run TestJaegerShowsOneTrace -jaeger $(TOOLS)/jaeger -waterfall $(CURDIR)/internal/telemetry/trace.svg
+
+# As a tool of a module, since its own replaces packages, which go install refuses.
+$(TOOLS)/stamp-jaeger-$(JAEGER):
+	@echo "building Jaeger (some 20 minutes, once) ..."
+	folder=$$(mktemp -d)
+	trap 'rm -rf "$$folder"' EXIT
+	cd "$$folder"
+	go mod init jaeger
+	go get -tool github.com/jaegertracing/jaeger/cmd/jaeger@$(JAEGER)
+	go build -o $(TOOLS)/jaeger github.com/jaegertracing/jaeger/cmd/jaeger
+	touch $@
 
 # How hard `make crash` is.
 PICTURES ?= 500

@@ -71,7 +71,7 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 			err = errors.Join(err, sys.stop())
 		}
 	}()
-	if sys.metrics, err = telemetry.ServeMetrics(s.address("metrics"), s.telemetry.PProf); err != nil {
+	if err := sys.measure(s); err != nil {
 		return nil, err
 	}
 	token := rand.Text()
@@ -95,6 +95,14 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 		return nil, err
 	}
 	return sys, sys.startBroker(ctx, s, manifests)
+}
+
+// measure serves metrics, where they are wanted.
+func (sys *system) measure(s *settings) (err error) {
+	if !s.telemetry.Disabled {
+		sys.metrics, err = telemetry.ServeMetrics(s.address("metrics"), s.telemetry.PProf)
+	}
+	return err
 }
 
 // startRoles listens as every role, and begins to serve.

@@ -26,7 +26,8 @@ func discPNG(t testing.TB, side int) []byte {
 	return asPNG(t, m)
 }
 
-// checkDisc finds fringes, and that the disc is where it was.
+// checkDisc finds fringes, since whatever is seen must be red, and that the disc is
+// where it was.
 func checkDisc(t *testing.T, p *imaging.Pixels) {
 	t.Helper()
 	if p.Channels != 4 {
@@ -35,7 +36,7 @@ func checkDisc(t *testing.T, p *imaging.Pixels) {
 	soft := 0
 	for i := 0; i < len(p.Pix); i += 4 {
 		r, g, b, a := p.Pix[i], p.Pix[i+1], p.Pix[i+2], p.Pix[i+3]
-		if a >= 8 && (r < 200 || g > 40 || b > 40) {
+		if a > 0 && (r != 255 || g != 0 || b != 0) {
 			t.Fatalf("pixel %d is %v: a fringe", i/4, p.Pix[i:i+4])
 		}
 		if a > 0 && a < 255 {
@@ -66,6 +67,19 @@ func TestAlphaHasNoFringes(t *testing.T) {
 	}
 	if p := resized(t, webp.Data, 40, 40, imaging.Good); p.Channels != 4 {
 		t.Errorf("WebP: got %d channels, want 4", p.Channels)
+	}
+}
+
+// TestDeepAlpha: of sixteen bits, alpha keeps the upper eight, with and without a
+// profile to convert from.
+func TestDeepAlpha(t *testing.T) {
+	plain := asPNG(t, deep(64, 48, color.NRGBA64{0x8080, 0x8080, 0x8080, 0x4040}))
+	for name, data := range map[string][]byte{"plain": plain, "profile": withChunk(plain, "iCCP", deflated(profile("RGB ", 1)))} {
+		for way, e := range everyWay(t, open(t, data), imaging.PNG) {
+			if p := pixels(t, e.Data); p.Channels != 4 || p.Pix[3] != 0x40 {
+				t.Errorf("%s, %s: %v of %d channels, want an alpha of 64", name, way, p.Pix[:4], p.Channels)
+			}
+		}
 	}
 }
 

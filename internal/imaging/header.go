@@ -2,7 +2,9 @@ package imaging
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 // Header is what a picture says of itself before it is decoded.
@@ -108,12 +110,32 @@ func (l Limits) check(h Header) error {
 }
 
 // profileColours returns how many channels an ICC profile is for, from the colour
-// space in its header; 0 for inks, which libvips sees to, and for nonsense.
+// space in its header; 0 for inks, which libvips sees to, for sRGB, to which
+// nothing need be done, and for nonsense.
 func profileColours(icc []byte) int {
-	if len(icc) < 20 {
+	if len(icc) < 20 || profileName(icc) == "sRGB IEC61966-2.1" {
 		return 0
 	}
 	return map[string]int{"GRAY": 1, "RGB ": 3}[string(icc[16:20])]
+}
+
+// profileName returns the description of an ICC profile of version 2 (ICC.1:2001,
+// 6.5.17).
+func profileName(icc []byte) string {
+	const tags = 132
+	for at := tags; at+12 <= len(icc) && at < tags+12*100; at += 12 {
+		if string(icc[at:at+4]) != "desc" {
+			continue
+		}
+		offset := int64(binary.BigEndian.Uint32(icc[at+4:]))
+		if offset+12 > int64(len(icc)) || string(icc[offset:offset+4]) != "desc" {
+			return ""
+		}
+		text := icc[offset+12:]
+		length := int64(binary.BigEndian.Uint32(icc[offset+8:]))
+		return strings.TrimRight(string(text[:min(length, int64(len(text)))]), "\x00")
+	}
+	return ""
 }
 
 func truncated(f Format) error { return invalid("truncated %s: the file ends too early", f) }

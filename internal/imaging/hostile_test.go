@@ -153,6 +153,23 @@ func TestGIFSize(t *testing.T) {
 	}
 }
 
+// TestHalfAPicture: a file that is whole, of a picture that is not, is an error and
+// not half a picture.
+func TestHalfAPicture(t *testing.T) {
+	whole := asPNG(t, noisy(60, 40))
+	at := bytes.Index(whole, []byte("IDAT"))
+	length := binary.BigEndian.Uint32(whole[at-4:])
+	half := withChunk(append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...), "IDAT", whole[at+4:at+4+int(length/2)])
+	for way, resize := range map[string]func(m *imaging.Image) error{
+		"in full": func(m *imaging.Image) error { _, err := m.Pixels(); return err },
+		"resized": func(m *imaging.Image) error { _, err := m.Resize(20, 10, imaging.Good, imaging.PNG); return err },
+	} {
+		if err := resize(open(t, half)); !isInputError(err) {
+			t.Errorf("%s: %v", way, err)
+		}
+	}
+}
+
 // TestCorruptMiddle: a picture with a damaged body is an error or a picture.
 func TestCorruptMiddle(t *testing.T) {
 	for name, sample := range samples(t) {

@@ -46,6 +46,8 @@ func oddInputs(t *testing.T) map[string]struct {
 		"linear grey profile":   {withProfile(asJPEG(t, middle), profile("GRAY", 1)), rgb{188, 188, 188}},
 		"linear grey png":       {withChunk(asPNG(t, middle), "iCCP", deflated(profile("GRAY", 1))), rgb{188, 188, 188}},
 		"linear rgb webp":       {webpWithProfile(encoded(t, middleRGB(), imaging.WebP), profile("RGB ", 1)), rgb{188, 188, 188}},
+		"sRGB by its name":      {withProfile(asJPEG(t, middleRGB()), described(profile("RGB ", 1), "sRGB IEC61966-2.1")), rgb{128, 128, 128}},
+		"almost sRGB's name":    {withProfile(asJPEG(t, middleRGB()), described(profile("RGB ", 1), "sRGB IEC61966-2.1 linear")), rgb{188, 188, 188}},
 		"grey profile on rgb":   {withProfile(asJPEG(t, middleRGB()), profile("GRAY", 1)), rgb{128, 128, 128}},
 		"rgb profile on grey":   {withProfile(asJPEG(t, middle), profile("RGB ", 1)), rgb{128, 128, 128}},
 		"half a profile":        {withProfile(asJPEG(t, middleRGB()), profile("RGB ", 1)[:140]), rgb{128, 128, 128}},
@@ -150,6 +152,19 @@ func profile(space string, gamma float64) []byte {
 	out := append(head, body...)
 	be.PutUint32(out, uint32(len(out)))
 	return out
+}
+
+// described gives a profile a description in the stead of its white point.
+func described(icc []byte, name string) []byte {
+	be := binary.BigEndian
+	text := be.AppendUint32([]byte("desc\x00\x00\x00\x00"), uint32(len(name)+1))
+	text = append(append(text, name...), make([]byte, 1+78)...) // no Unicode, no script
+	copy(icc[132:], "desc")
+	be.PutUint32(icc[136:], uint32(len(icc)))
+	be.PutUint32(icc[140:], uint32(len(text)))
+	icc = append(icc, text...)
+	be.PutUint32(icc, uint32(len(icc)))
+	return icc
 }
 
 func grey(width, height int, v uint8) *image.Gray {

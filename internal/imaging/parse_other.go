@@ -72,8 +72,7 @@ func pngProfile(chunk []byte) int {
 	if err != nil {
 		return 0
 	}
-	head := make([]byte, 20)
-	_, _ = io.ReadFull(inflated, head) // what is missing stays zero: no profile
+	head, _ := io.ReadAll(io.LimitReader(inflated, 4096)) // whatever of it there is
 	return profileColours(head)
 }
 

@@ -3,6 +3,7 @@ package imaging_test
 import (
 	"bytes"
 	"image"
+	"image/gif"
 	"image/png"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestPixelsAreBitExact sends pixels through the carrier and PNG and back.
+// TestPixelsAreBitExact sends pixels through PNG and TIFF and back.
 func TestPixelsAreBitExact(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {1, 300}, {300, 1}, {67, 45}, {300, 200}} {
 		opaque, clear := detailed(size[0], size[1]), noisy(size[0], size[1])
@@ -39,23 +40,54 @@ func checkExact(t *testing.T, p *imaging.Pixels, want *image.NRGBA) {
 	}
 }
 
-// TestEncode writes every format with and without alpha; AVIF is read by
-// libvips alone.
+// TestEveryFormat resizes from each format that is read to each that is written
+// and looks for the colours.
+func TestEveryFormat(t *testing.T) {
+	const width, height = 96, 72
+	m := stored(width, height, 1)
+	var b bytes.Buffer
+	if err := gif.Encode(&b, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	inputs := map[imaging.Format][]byte{imaging.JPEG: asJPEG(t, m), imaging.PNG: asPNG(t, m), imaging.GIF: b.Bytes()}
+	for _, f := range []imaging.Format{imaging.WebP, imaging.TIFF} {
+		inputs[f] = encoded(t, m, f)
+	}
+	for from, data := range inputs {
+		for _, to := range writable {
+			e, err := open(t, data).Resize(width/2, height/2, imaging.Good, to)
+			if err != nil || e.Format != to {
+				t.Errorf("%s to %s: got %s, %v", from, to, e.Format, err)
+				continue
+			}
+			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
+				checkCorners(t, pixels(t, readable(t, to, e.Data)), image.Rect(0, 0, width/2, height/2))
+			})
+		}
+	}
+}
+
+// readable makes a PNG of an AVIF, which libvips alone reads.
+func readable(t *testing.T, f imaging.Format, data []byte) []byte {
+	t.Helper()
+	if f != imaging.AVIF {
+		return data
+	}
+	png, err := bimg.Resize(data, bimg.Options{Type: bimg.PNG, NoAutoRotate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return png
+}
+
+// TestEncode writes every format with and without alpha.
 func TestEncode(t *testing.T) {
 	for _, f := range writable {
 		if !f.Writable() {
 			t.Errorf("%s is not writable", f)
 		}
 		for name, m := range map[string]*image.NRGBA{"opaque": detailed(70, 50), "clear": noisy(70, 50), "one pixel": noisy(1, 1)} {
-			data := encoded(t, m, f)
-			if f == imaging.AVIF {
-				var err error
-				if data, err = bimg.Resize(data, bimg.Options{Type: bimg.PNG, NoAutoRotate: true}); err != nil {
-					t.Errorf("%s %s: %v", name, f, err)
-					continue
-				}
-			}
-			if p := pixels(t, data); p.Width != m.Rect.Dx() || p.Height != m.Rect.Dy() {
+			if p := pixels(t, readable(t, f, encoded(t, m, f))); p.Width != m.Rect.Dx() || p.Height != m.Rect.Dy() {
 				t.Errorf("%s %s: got %d×%d, want %v", name, f, p.Width, p.Height, m.Rect)
 			}
 		}
@@ -65,9 +97,9 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// TestPixelsAreTheCarrier: what is painted is what is written, and what was
-// written stays.
-func TestPixelsAreTheCarrier(t *testing.T) {
+// TestPaintedIsWritten: what is painted is what is written, and what was written
+// stays.
+func TestPaintedIsWritten(t *testing.T) {
 	for name, p := range map[string]*imaging.Pixels{"decoded": pixels(t, asPNG(t, detailed(40, 30))), "new": imaging.NewPixels(40, 30, 3)} {
 		copy(p.Pix[3*(7*40+9):], []byte{1, 2, 3})
 		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {

@@ -22,7 +22,8 @@ var (
 			return 1
 		}
 		d *= math.Pi
-		return 3 * math.Sin(d) * math.Sin(d/3) / (d * d)
+		s := math.Sin(d / 3)
+		return 3 * s * s * (3 - 4*s*s) / (d * d) // sin 3a is 3 sin a − 4 sin³ a
 	}}
 )
 
@@ -52,11 +53,12 @@ func mirrored(i, n int) int {
 // inputs wide, of which there are n, and the kernel's unit is width inputs.
 func (k kernel) weigh(n, outputs int, scale, width float64, beyond edge) *weights {
 	reach := k.reach * width
-	count := min(n, 2*int(math.Ceil(reach))+1)
+	count := min(n, int(2*reach)+1)
 	w := &weights{count, make([]int32, outputs), make([]float32, outputs*count)}
 	for i := range outputs {
 		centre := (float64(i)+0.5)*scale - 0.5
-		low, high := int(math.Ceil(centre-reach)), int(math.Floor(centre+reach))
+		low := int(math.Ceil(centre - reach))
+		high := min(int(math.Floor(centre+reach)), low+int(2*reach))
 		first := min(max(low, 0), n-count)
 		w.first[i] = int32(first)
 		of := w.of[i*count:][:count]

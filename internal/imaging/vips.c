@@ -56,13 +56,24 @@ static int shorten(VipsImage **image) {
 	}
 }
 
+static int has_profile(VipsImage *image) {
+	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
+}
+
+// is_srgb tells whether to_srgb has nothing to do.
+static int is_srgb(VipsImage *image, int managed, int channels) {
+	return !(managed && has_profile(image)) && image->Type == VIPS_INTERPRETATION_sRGB &&
+		image->BandFmt == VIPS_FORMAT_UCHAR && image->Bands == channels;
+}
+
 // to_srgb gives a picture sRGB's colours and so many channels. A profile that
 // cannot be used is none.
 static int to_srgb(VipsImage **image, int managed, int channels) {
 	VipsImage *made;
-	if (managed && vips_image_get_typeof(*image, VIPS_META_ICC_NAME) != 0 &&
-		vips_icc_transform(*image, &made, "srgb", "embedded", TRUE, NULL) == 0) become(image, made);
-	vips_error_clear();
+	if (managed && has_profile(*image)) {
+		if (vips_icc_transform(*image, &made, "srgb", "embedded", TRUE, NULL) == 0) become(image, made);
+		else vips_error_clear();
+	}
 	if ((*image)->Type != VIPS_INTERPRETATION_sRGB) {
 		if (vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL)) return -1;
 		become(image, made);
@@ -106,39 +117,46 @@ static int read_strip(void *from, int y, float *row) {
 	Strip *s = from;
 	const VipsImage *image = s->region->im;
 	const int begin = y * s->box.down, end = VIPS_MIN(image->Ysize, begin + s->box.down);
-	memset(row, 0, sizeof(float) * image->Bands * ceil_div(image->Xsize, s->box.across));
+	const int single = s->box.across == 1 && s->box.down == 1;
+	if (!single) memset(row, 0, sizeof(float) * image->Bands * ceil_div(image->Xsize, s->box.across));
 	for (int i = begin; i < end; i++) {
 		const uint8_t *pixels = strip_row(s, i);
 		if (pixels == NULL) return -1;
-		if (s->box.across == 1 && s->box.down == 1) imaging_to_floats(pixels, image->Xsize, image->Bands, s->alpha, row);
+		if (single) imaging_to_floats(pixels, image->Xsize, image->Bands, s->alpha, row);
 		else imaging_add_boxes(pixels, image->Xsize, image->Bands, s->alpha, s->box.across, end - begin, row);
 	}
 	return 0;
 }
 
-static void free_pixels(VipsImage *image, void *pixels) { g_free(pixels); }
-
-// resample changes the size of a picture of eight bits and up to 4 channels.
-static int resample(VipsImage **image, Box box, const Weights *columns, const Weights *rows) {
-	VipsImage *in = *image, *made;
-	const int width = columns->outputs, height = rows->outputs, alpha = vips_image_hasalpha(in);
-	const size_t size = (size_t)width * height * in->Bands;
-	Bytes to = {g_malloc0(size), width, in->Bands, alpha};
+// resample_into changes the size of a picture of eight bits and up to 4 channels.
+static int resample_into(uint8_t *out, VipsImage *in, Box box, const Weights *columns, const Weights *rows) {
+	const int alpha = vips_image_hasalpha(in);
 	Strip from = {vips_region_new(in), alpha, box};
+	Bytes to = {out, columns->outputs, in->Bands, alpha};
 	const int failed = imaging_resample(read_strip, &from, ceil_div(in->Xsize, box.across), in->Bands,
 		columns, rows, imaging_write_bytes, &to);
 	g_object_unref(from.region);
-	made = failed ? NULL : vips_image_new_from_memory(to.pixels, size, width, height, in->Bands, VIPS_FORMAT_UCHAR);
+	return failed;
+}
+
+static void free_pixels(VipsImage *image, void *pixels) { g_free(pixels); }
+
+// resample does so in libvips' memory. The profile stays.
+static int resample(VipsImage **image, Box box, const Weights *columns, const Weights *rows) {
+	VipsImage *in = *image, *made = NULL;
+	const size_t size = (size_t)columns->outputs * rows->outputs * in->Bands;
+	uint8_t *pixels = g_malloc0(size);
+	if (resample_into(pixels, in, box, columns, rows) == 0)
+		made = vips_image_new_from_memory(pixels, size, columns->outputs, rows->outputs, in->Bands, VIPS_FORMAT_UCHAR);
 	if (made == NULL) {
-		g_free(to.pixels);
+		g_free(pixels);
 		return -1;
 	}
-	g_signal_connect(made, "postclose", G_CALLBACK(free_pixels), to.pixels);
+	g_signal_connect(made, "postclose", G_CALLBACK(free_pixels), pixels);
 	made->Type = in->Type;
 	const void *profile;
 	size_t length;
-	if (vips_image_get_typeof(in, VIPS_META_ICC_NAME) != 0 &&
-		vips_image_get_blob(in, VIPS_META_ICC_NAME, &profile, &length) == 0)
+	if (has_profile(in) && vips_image_get_blob(in, VIPS_META_ICC_NAME, &profile, &length) == 0)
 		vips_image_set_blob_copy(made, VIPS_META_ICC_NAME, profile, length);
 	return become(image, made);
 }
@@ -156,17 +174,25 @@ static int copy_rows(VipsImage *image, uint8_t *out) {
 	return failed;
 }
 
+static int decode(const Picture *p, VipsImage **image, Box box, const Weights *columns, const Weights *rows,
+	int channels, uint8_t *out) {
+	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height || shorten(image)) return -1;
+	if (columns == NULL) return to_srgb(image, p->managed, channels) || copy_rows(*image, out);
+	int managed = p->managed;
+	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR || (*image)->Bands > 4) {
+		if (to_srgb(image, managed, channels)) return -1;
+		managed = 0;
+	}
+	if (is_srgb(*image, managed, channels)) return resample_into(out, *image, box, columns, rows);
+	// Resampled first, it has fewer pixels to convert.
+	return resample(image, box, columns, rows) || to_srgb(image, managed, channels) || copy_rows(*image, out);
+}
+
 int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out) {
 	VipsImage *image;
 	if (load(p, &image)) return ended(-1);
-	int failed = image->Xsize != p->width || image->Ysize != p->height || shorten(&image);
-	if (!failed && columns != NULL) {
-		// Resampled first, fewer pixels are left for the rest.
-		if (image->BandFmt != VIPS_FORMAT_UCHAR || image->Bands > 4) failed = to_srgb(&image, p->managed, channels);
-		failed = failed || resample(&image, box, columns, rows);
-	}
-	failed = failed || to_srgb(&image, p->managed, channels) || copy_rows(image, out);
+	const int failed = decode(p, &image, box, columns, rows, channels, out);
 	g_object_unref(image);
 	return ended(failed);
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // runtimeVariables are read by what our binary is made of, and not by its roles.
-var runtimeVariables = []string{"GOMEMLIMIT"}
+var runtimeVariables = []string{"GOMEMLIMIT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
 
 // folder is where the command is built to.
 var folder string

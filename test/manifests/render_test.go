@@ -33,7 +33,8 @@ var renders = map[string]struct {
 	"triton-elsewhere":   {"config/base", []string{"triton-elsewhere"}},
 	"kafka":              {"config/base", []string{"kafka"}},
 	"setup":              {"config/base", []string{"setup"}},
-	"many":               {"config/overlays/production", []string{"kafka", "setup"}},
+	"tracing":            {"config/base", []string{"tracing"}},
+	"many":               {"config/overlays/production", []string{"kafka", "setup", "tracing"}},
 }
 
 // object is one of a render.

@@ -69,14 +69,16 @@ func spent(t testing.TB, pids map[string]int) map[string]time.Duration {
 // shares returns a table of who has used the cores for n pictures.
 func shares(before, after map[string]time.Duration, elapsed time.Duration, n int) string {
 	used := map[string]time.Duration{}
-	var ours time.Duration
 	for name := range before {
 		used[name] = after[name] - before[name]
-		ours += used[name]
 	}
-	ours -= used["machine"]
-	used["others"] = used["machine"] - ours
+	machine := used["machine"]
 	delete(used, "machine")
+	var ours time.Duration
+	for _, time := range used {
+		ours += time
+	}
+	used["others"] = machine - ours
 	cores := float64(elapsed) * float64(runtime.NumCPU())
 	var out strings.Builder
 	fmt.Fprintf(&out, "\n%-8s %13s %8s of %d cores\n", "", "CPU-ms/image", "share", runtime.NumCPU())

@@ -25,7 +25,7 @@ type Telemetry struct {
 	TraceCollector string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same, of traces alone: the whole URL"`
 	Protocol       string `envconfig:"OTEL_EXPORTER_OTLP_PROTOCOL" default:"http/protobuf" desc:"how traces are sent: http/protobuf or grpc"`
 	Service        string `envconfig:"OTEL_SERVICE_NAME" desc:"what traces call the process; empty means imageflow-ROLE"`
-	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"whether no traces are made whatever else is set"`
+	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"whether nothing is measured or traced, whatever else is set"`
 }
 
 // Validate reports every variable that is out of range.
@@ -62,7 +62,7 @@ type Watch struct {
 func (c Server) Watch(ctx context.Context, role string) (*Watch, error) {
 	w := &Watch{}
 	var err error
-	if c.MetricsPort != 0 {
+	if c.MetricsPort != 0 && !c.Disabled {
 		if w.metrics, err = telemetry.ServeMetrics(net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort)), c.PProf); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// named is a task with a name for people.
+type named struct {
+	name string
+	task task
+}
+
+// photos finds pictures by their names.
+type photos struct{ ours, bimgs, made string }
+
+// gather finds the pictures that bimg is tested with. It makes a JPEG of 12 MP
+// without a profile, which vips_thumbnail and bimg would leave unused, and a PNG
+// of 3 MP.
+func gather(dir string) (photos, error) {
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg").Output()
+	p := photos{"../images", filepath.Join(strings.TrimSpace(string(module)), "testdata"), dir}
+	if err != nil {
+		return p, fmt.Errorf("finding bimg: %w", err)
+	}
+	data, err := os.ReadFile(p.path("test_exif_full.jpg"))
+	if err != nil {
+		return p, err
+	}
+	data = withoutMetadata(data)
+	if err := os.WriteFile(p.path("12mp.jpg"), data, 0o600); err != nil {
+		return p, err
+	}
+	m, err := imaging.Open(data, limits)
+	if err != nil {
+		return p, err
+	}
+	png, err := m.Resize(2048, 1536, imaging.Best, imaging.PNG)
+	if err != nil {
+		return p, err
+	}
+	return p, os.WriteFile(p.path("3mp.png"), png.Data, 0o600)
+}
+
+// withoutMetadata leaves out a JPEG's application segments.
+func withoutMetadata(jpeg []byte) []byte {
+	out, at := jpeg[:2:2], 2
+	for jpeg[at+1] != 0xda { // start of scan
+		end := at + 2 + int(binary.BigEndian.Uint16(jpeg[at+2:]))
+		if kind := jpeg[at+1]; kind < 0xe1 || kind > 0xef {
+			out = append(out, jpeg[at:end]...)
+		}
+		at = end
+	}
+	return append(out, jpeg[at:]...)
+}
+
+var limits = imaging.Limits{MaxSide: 16383, MaxPixels: 50_000_000}
+
+func (p photos) path(name string) string {
+	for _, dir := range []string{p.ours, p.bimgs} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return filepath.Join(dir, name)
+		}
+	}
+	return filepath.Join(p.made, name)
+}
+
+// tasks are those whose speed is compared.
+func (p photos) tasks() []named {
+	return []named{
+		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, ""}},
+		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, ""}},
+		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, ""}},
+	}
+}

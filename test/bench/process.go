@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// compile builds the peer that is written in C.
+func compile(to string) error {
+	cmd := exec.Command("sh", "-c", `cc -O2 -o "$1" thumbnail/thumbnail.c $(pkg-config --cflags --libs vips)`, "sh", to)
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
+}
+
+// process is a peer at work.
+type process struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+func start(args []string) (*process, error) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	cmd.Env = append(os.Environ(), "VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &process{cmd, in, bufio.NewReader(out)}, cmd.Start()
+}
+
+func (p *process) end() {
+	p.in.Close()
+	_ = p.cmd.Wait() // it has nothing more to say
+}
+
+// did is what a task took.
+type did struct {
+	cpu, wall float64 // ms
+	bytes     int
+}
+
+func (p *process) do(t task) (d did, err error) {
+	if _, err := fmt.Fprintln(p.in, t); err != nil {
+		return d, err
+	}
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", strings.Join(p.cmd.Args, " "), err)
+	}
+	_, err = fmt.Sscan(line, &d.cpu, &d.wall, &d.bytes)
+	return d, err
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/cshum/imagor"
+	"github.com/cshum/imagor/imagorpath"
+	"github.com/cshum/imagor/vips"
+	"github.com/h2non/bimg"
+	"golang.org/x/sys/unix"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// task is one resize, as the workers read it: bytes to bytes, to exactly this
+// size.
+type task struct {
+	file          string
+	width, height int
+	format        imaging.Format
+	keep          string // a file for the outcome, if any
+}
+
+func (t task) String() string {
+	return fmt.Sprintf("%s %d %d %s %s", t.file, t.width, t.height, t.format, t.keep)
+}
+
+// peers are those written in Go, each of which works in a process of its own.
+var peers = map[string]func() func(data []byte, t task) ([]byte, error){
+	"FAST":   ours(imaging.Fast),
+	"GOOD":   ours(imaging.Good),
+	"BEST":   ours(imaging.Best),
+	"bimg":   bimgs,
+	"imagor": imagors,
+}
+
+func ours(q imaging.Quality) func() func([]byte, task) ([]byte, error) {
+	return func() func([]byte, task) ([]byte, error) {
+		return func(data []byte, t task) ([]byte, error) {
+			m, err := imaging.Open(data, limits)
+			if err != nil {
+				return nil, err
+			}
+			out, err := m.Resize(t.width, t.height, q, t.format)
+			return out.Data, err
+		}
+	}
+}
+
+// bimgs is bimg with the options that measured fastest.
+func bimgs() func([]byte, task) ([]byte, error) {
+	bimg.VipsCacheSetMax(0)
+	return func(data []byte, t task) ([]byte, error) {
+		o := bimg.Options{
+			Width: t.width, Height: t.height, Force: true, Interpolator: bimg.Bilinear,
+			Type: bimg.JPEG, Quality: 85, NoAutoRotate: true, StripMetadata: true,
+		}
+		if t.format == imaging.PNG {
+			o.Type, o.Compression, o.Interpolator = bimg.PNG, 1, bimg.Bicubic
+		}
+		return bimg.Resize(data, o)
+	}
+}
+
+// imagors is imagor's processor with its own defaults and our encoders' settings,
+// without its server.
+func imagors() func([]byte, task) ([]byte, error) {
+	processor := vips.NewProcessor()
+	if err := processor.Startup(context.Background()); err != nil {
+		panic(err)
+	}
+	return func(data []byte, t task) ([]byte, error) {
+		p := imagorpath.Params{Width: t.width, Height: t.height, Stretch: true, Filters: imagorpath.Filters{
+			{Name: "format", Args: string(t.format)}, {Name: "quality", Args: "85"},
+			{Name: "compression", Args: "1"}, {Name: "strip_metadata"},
+		}}
+		blob, err := processor.Process(context.Background(), imagor.NewBlobFromBytes(data), p, nil)
+		if err != nil {
+			return nil, err
+		}
+		return blob.ReadAll()
+	}
+}
+
+// work does one peer's tasks: each line of the standard input is one, each of the
+// standard output the CPU-ms, ms and bytes it took.
+func work(peer string) error {
+	do := peers[peer]()
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var t task
+		if n, err := fmt.Sscan(lines.Text(), &t.file, &t.width, &t.height, &t.format, &t.keep); n < 4 {
+			return err
+		}
+		data, err := os.ReadFile(t.file)
+		if err != nil {
+			return err
+		}
+		cpu, began := cpuTime(), time.Now()
+		out, err := do(data, t)
+		if err != nil {
+			return err
+		}
+		took, waited := cpuTime()-cpu, time.Since(began)
+		if t.keep != "" {
+			if err := os.WriteFile(t.keep, out, 0o600); err != nil {
+				return err
+			}
+		}
+		fmt.Println(ms(took), ms(waited), len(out))
+	}
+	return lines.Err()
+}
+
+func ms(d time.Duration) string { return strconv.FormatFloat(d.Seconds()*1e3, 'f', 3, 64) }
+
+// cpuTime is what all threads of the process have used.
+func cpuTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
+		panic(err)
+	}
+	return time.Duration(t.Nano())
+}

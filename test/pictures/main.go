@@ -1,0 +1,161 @@
+// Command pictures makes the page of what filters and qualities look like: its
+// pictures and its README.md, in the folder that is given.
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/image/draw"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/filter"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/imaging"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) != 3 {
+		log.Fatal("usage: pictures PICTURE FOLDER")
+	}
+	p := page{folder: os.Args[2]}
+	if err := p.make(os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// page is the page in the making.
+type page struct {
+	folder string
+	text   strings.Builder
+}
+
+const head = `# What it looks like
+
+Made by ` + "`make pictures`" + ` from [sample.jpg](../images/sample.jpg), 1920×1080, by the processors themselves. The contract says in [filter.proto](../../proto/imageflow/v1/filter.proto) and [resize.proto](../../proto/imageflow/v1/resize.proto) what each does.
+`
+
+func (p *page) make(picture string) error {
+	original, err := os.ReadFile(picture)
+	if err != nil {
+		return err
+	}
+	p.text.WriteString(head)
+	if err := p.filters(original); err != nil {
+		return err
+	}
+	if err := p.qualities(original); err != nil {
+		return err
+	}
+	return p.write("README.md", []byte(p.text.String()))
+}
+
+func (p *page) write(name string, data []byte) error {
+	return os.WriteFile(filepath.Join(p.folder, name), data, 0o644) //nolint:gosec // for all to see
+}
+
+// filters shows every filter at two intensities.
+func (p *page) filters(original []byte) error {
+	small, err := resized(original, 480, imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST, imaging.PNG)
+	if err != nil {
+		return err
+	}
+	plain, err := filtered(small, imageflowv1.FilterType_FILTER_TYPE_BLUR, 0)
+	if err != nil {
+		return err
+	}
+	if err := p.write("original.jpg", plain); err != nil {
+		return err
+	}
+	p.text.WriteString("\n## Filters\n\nThe picture they begin with, 480×270:\n\n![original](original.jpg)\n\n| filter | | |\n|---|---|---|\n")
+	for _, f := range []struct {
+		kind        imageflowv1.FilterType
+		intensities [2]float32
+	}{
+		{imageflowv1.FilterType_FILTER_TYPE_BLUR, [2]float32{1, 5}},
+		{imageflowv1.FilterType_FILTER_TYPE_GAUSSIAN, [2]float32{2, 12}},
+		{imageflowv1.FilterType_FILTER_TYPE_SHARPEN, [2]float32{1, 5}},
+		{imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS, [2]float32{-0.25, 0.25}},
+		{imageflowv1.FilterType_FILTER_TYPE_CONTRAST, [2]float32{-0.5, 0.8}},
+		{imageflowv1.FilterType_FILTER_TYPE_SATURATION, [2]float32{-1, 1}},
+	} {
+		name := strings.ToLower(strings.TrimPrefix(f.kind.String(), "FILTER_TYPE_"))
+		fmt.Fprintf(&p.text, "| %s |", name)
+		for i, intensity := range f.intensities {
+			out, err := filtered(small, f.kind, intensity)
+			if err != nil {
+				return err
+			}
+			file := fmt.Sprintf("%s-%d.jpg", name, i+1)
+			if err := p.write(file, out); err != nil {
+				return err
+			}
+			fmt.Fprintf(&p.text, " ![%s %g](%s)<br>%g |", name, intensity, file, intensity)
+		}
+		p.text.WriteString("\n")
+	}
+	return nil
+}
+
+// detail is what is shown of a resized picture, and how many times enlarged.
+var detail = image.Rect(84, 68, 144, 108)
+
+const times = 5
+
+// qualities shows a detail of a tenth of the picture in every quality.
+func (p *page) qualities(original []byte) error {
+	fmt.Fprintf(&p.text, "\n## Qualities\n\nA detail of the picture resized to 200×113, each pixel shown as %d×%d. FAST lets the JPEG's decoder shrink by 8, GOOD by 4, BEST not at all.\n\n| FAST | GOOD | BEST |\n|---|---|---|\n|", times, times)
+	for _, q := range []imageflowv1.ResizeQuality{
+		imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST, imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD, imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST,
+	} {
+		out, err := resized(original, 200, q, imaging.PNG)
+		if err != nil {
+			return err
+		}
+		small, err := png.Decode(bytes.NewReader(out))
+		if err != nil {
+			return err
+		}
+		large := image.NewRGBA(image.Rectangle{Max: detail.Size().Mul(times)})
+		draw.NearestNeighbor.Scale(large, large.Rect, small, detail, draw.Src, nil)
+		var b bytes.Buffer
+		if err := png.Encode(&b, large); err != nil {
+			return err
+		}
+		file := strings.ToLower(strings.TrimPrefix(q.String(), "RESIZE_QUALITY_")) + ".png"
+		if err := p.write(file, b.Bytes()); err != nil {
+			return err
+		}
+		fmt.Fprintf(&p.text, " ![%s](%s) |", file, file)
+	}
+	p.text.WriteString("\n")
+	return nil
+}
+
+func resized(data []byte, width int32, q imageflowv1.ResizeQuality, f imaging.Format) ([]byte, error) {
+	return apply(resize.Processor, data, &imageflowv1.ResizeRequest{TargetWidth: width, Quality: q}, f)
+}
+
+func filtered(data []byte, kind imageflowv1.FilterType, intensity float32) ([]byte, error) {
+	return apply(filter.Processor, data, &imageflowv1.FilterRequest{FilterType: kind, Intensity: intensity}, imaging.JPEG)
+}
+
+func apply[Req functions.Request, Resp functions.Response](
+	p functions.Processor[Req, Resp], data []byte, req Req, f imaging.Format,
+) ([]byte, error) {
+	m, err := imaging.Open(data, imaging.Limits{MaxSide: 16383, MaxPixels: 50_000_000})
+	if err != nil {
+		return nil, err
+	}
+	out, _, err := p.Apply(context.Background(), functions.Input[Req]{Image: m, Request: req, Format: f})
+	return out.Data, err
+}
