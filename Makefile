@@ -106,6 +106,10 @@ crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through
 	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
 		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed'
 
+.PHONY: load
+load: build ## send pictures at constant rates and tell whether the service levels hold; FLAGS="--gateway URL" for a deployment, FLAGS=--help for more
+	go run ./test/load $(FLAGS)
+
 # Prometheus as Debian packages it, unpacked and not installed: nothing starts.
 PROMETHEUS := $(CACHE)/prometheus
 
