@@ -76,9 +76,11 @@ RUN apt-get update -q \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log \
  && ldconfig && /imageflow --help >/dev/null
 # One thread a picture, as many pictures as cores; two arenas, or glibc keeps
-# freed pixels in one for each thread; pictures that fit the admission budget
+# freed pixels in one for each thread, and fixed thresholds, or it keeps up to 64
+# MiB in each; pictures that fit the admission budget
 # stay in memory, for the root is read-only; no plain text between the logs.
-ENV VIPS_CONCURRENCY=1 MALLOC_ARENA_MAX=2 VIPS_DISC_THRESHOLD=1g VIPS_WARNING=1
+ENV VIPS_CONCURRENCY=1 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 MALLOC_TRIM_THRESHOLD_=16777216 \
+    VIPS_DISC_THRESHOLD=1g VIPS_WARNING=1
 WORKDIR /
 USER 65532:65532
 EXPOSE 8080

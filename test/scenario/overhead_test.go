@@ -116,7 +116,9 @@ func (m series) call(b *testing.B, call work, execution string) (result *imagefl
 	return result
 }
 
-// bare gets the source of a result and puts copies of what it has written.
+// bare gets the source of a result and puts copies of what it has written, with
+// the pause between that the work took: whoever writes at once after another
+// finds the disk idle.
 func (m series) bare(b *testing.B, s *system, result *imageflowv1.ProcessingResult) {
 	b.Helper()
 	output := s.get(b, result.GetOutputImage().GetObjectKey())
@@ -129,6 +131,8 @@ func (m series) bare(b *testing.B, s *system, result *imageflowv1.ProcessingResu
 		_, err = io.ReadAll(o)
 		return err
 	})
+	work := m["apply"][len(m["apply"])-1]
+	time.Sleep(time.Duration(work * float64(time.Millisecond)))
 	put := m.put(b, s, result.GetOutputImage().GetObjectKey(), output)
 	m.add("bare get", get)
 	m.add("bare put", put)

@@ -3,8 +3,8 @@ package scenario
 import (
 	"flag"
 	"fmt"
-	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,7 +16,7 @@ var soakRequests = flag.Int("soak", 40, "requests that TestSoak makes; growth is
 const soakJudged = 3000
 
 // soakEnvironment is what the images set, and config/base.
-var soakEnvironment = []string{"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOMEMLIMIT=1GiB"}
+var soakEnvironment = []string{"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216", "VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOMEMLIMIT=1GiB"}
 
 // TestSoak makes mixed requests of the three processors, and looks after every
 // thousand, while they rest, at what they hold.
@@ -56,29 +56,36 @@ func soakRest(done int) time.Duration {
 	return 2 * time.Second
 }
 
-// footprint is what a process holds: resident memory in KiB, now and at its
-// most, threads and goroutines.
-type footprint struct{ rss, most, threads, goroutines int }
+// footprint is what a process holds: resident memory in KiB, now, at its most and
+// by Go's own heap, threads and goroutines.
+type footprint struct{ rss, most, heap, threads, goroutines int }
 
 // String returns it in MiB.
 func (f footprint) String() string {
-	return fmt.Sprintf("RSS %d MiB, at most %d MiB, %d threads, %d goroutines", f.rss>>10, f.most>>10, f.threads, f.goroutines)
+	return fmt.Sprintf("RSS %d MiB (Go's heap %d), at most %d MiB, %d threads, %d goroutines",
+		f.rss>>10, f.heap>>10, f.most>>10, f.threads, f.goroutines)
 }
-
-var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)`)
 
 func (d *deployment) footprint(t testing.TB, name string) footprint {
 	t.Helper()
-	pid := d.pid(name)
-	found := goroutines.FindStringSubmatch(d.scrape(t, name+" metrics"))
-	if found == nil {
-		t.Fatalf("the metrics of %s tell no goroutines", name)
+	pid, metrics := d.pid(name), d.scrape(t, name+" metrics")
+	heap := gauge(t, metrics, "go_memstats_heap_sys_bytes") - gauge(t, metrics, "go_memstats_heap_released_bytes")
+	return footprint{
+		statusOf(t, pid, "VmRSS"), statusOf(t, pid, "VmHWM"), int(heap) >> 10,
+		statusOf(t, pid, "Threads"), int(gauge(t, metrics, "go_goroutines")),
 	}
-	n, err := strconv.Atoi(found[1])
+}
+
+// gauge returns the value of a metric without labels.
+func gauge(t testing.TB, metrics, name string) float64 {
+	t.Helper()
+	_, after, _ := strings.Cut(metrics, "\n"+name+" ")
+	text, _, _ := strings.Cut(after, "\n")
+	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("the metric %s: %v", name, err)
 	}
-	return footprint{statusOf(t, pid, "VmRSS"), statusOf(t, pid, "VmHWM"), statusOf(t, pid, "Threads"), n}
+	return v
 }
 
 // judge compares it with what the process held once it was warm. Idle connections
