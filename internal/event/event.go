@@ -68,7 +68,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 	if err != nil {
 		return nil, err
 	}
-	resp, err := d.Run(ctx, req, job.Refuse)
+	resp, err := d.Run(ctx, req, job.Queue)
 	if err != nil {
 		return nil, err
 	}

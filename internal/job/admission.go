@@ -2,7 +2,9 @@ package job
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -10,14 +12,18 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// Patience says what a job does when the queue is full.
-type Patience bool
+// Patience says what a job does when others are before it.
+type Patience int
 
-// The two patiences. A unary call is refused, so that its caller can go
-// elsewhere; an item of a stream waits, so that its caller is slowed down.
 const (
-	Refuse Patience = false
-	Wait   Patience = true
+	// Refuse is a call's, which someone waits for: it is refused when it would
+	// have to wait for long or the queue is full, so that its caller can go
+	// elsewhere.
+	Refuse Patience = iota
+	// Queue is an event's, which has time: it is refused when the queue is full.
+	Queue
+	// Wait is that of an item of a stream, whose caller is to be slowed down.
+	Wait
 )
 
 // Admission decides who may work. Four limits lie one behind the other: how
@@ -29,6 +35,9 @@ const (
 type Admission struct {
 	places, active, bytes, cores *room
 	limits                       AdmissionLimits
+	// working and computing are how long jobs lately had a place in active, and
+	// a core.
+	working, computing mean
 }
 
 // AdmissionLimits are the sizes of an Admission, each at least 1 but Queue, which
@@ -36,6 +45,9 @@ type Admission struct {
 type AdmissionLimits struct {
 	// Queue is how many jobs may wait for their turn.
 	Queue int64
+	// QueueTime is how long a call may have to wait, as far as can be told from
+	// the jobs before it; 0 is for as long as there is a place in the queue.
+	QueueTime time.Duration
 	// Active is how many jobs fetch, compute or store at once.
 	Active int64
 	// DecodedBytes is how much they may decode at once. A larger picture
@@ -43,12 +55,25 @@ type AdmissionLimits struct {
 	DecodedBytes int64
 	// Cores is how many compute at once.
 	Cores int64
+	// Shared takes the place of Cores where other Admissions are at work in the
+	// same process.
+	Shared *Cores
 }
+
+// Cores are what the computing jobs of several Admissions take turns at.
+type Cores struct{ room *room }
+
+// NewCores returns n of them.
+func NewCores(n int64) *Cores { return &Cores{newRoom(n)} }
 
 // NewAdmission admits jobs within the limits.
 func NewAdmission(l AdmissionLimits) *Admission {
+	if l.Shared == nil {
+		l.Shared = NewCores(l.Cores)
+	}
+	l.Cores = l.Shared.room.size
 	return &Admission{
-		places: newRoom(l.Queue + l.Active), active: newRoom(l.Active), bytes: newRoom(l.DecodedBytes), cores: newRoom(l.Cores), limits: l,
+		places: newRoom(l.Queue + l.Active), active: newRoom(l.Active), bytes: newRoom(l.DecodedBytes), cores: l.Shared.room, limits: l,
 	}
 }
 
@@ -84,6 +109,39 @@ func (r *room) Release(n int64) {
 
 func (r *room) usage() telemetry.Usage { return telemetry.Usage{Taken: r.taken.Load(), Limit: r.size} }
 
+// mean is that of the last few dozen times.
+type mean struct {
+	mu    sync.Mutex
+	value float64
+	n     float64
+}
+
+func (m *mean) add(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.n = min(m.n+1, 32)
+	m.value += (float64(d) - m.value) / m.n
+}
+
+func (m *mean) get() float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.value
+}
+
+// tooLong tells whether a call that came now would have to wait for longer than it
+// may. Jobs leave at the pace of the cores, or at that of the places in active
+// where these are what is scarce. Two jobs for each core are always taken: waiting
+// for one other is not long, however large the pictures are.
+func (a *Admission) tooLong() bool {
+	before := a.places.taken.Load()
+	if a.limits.QueueTime <= 0 || before < 2*a.limits.Cores {
+		return false
+	}
+	each := max(a.computing.get()/float64(a.limits.Cores), a.working.get()/float64(a.limits.Active))
+	return float64(before)*each > float64(a.limits.QueueTime)
+}
+
 // Load tells how full it is.
 func (a *Admission) Load() telemetry.Load {
 	active := a.active.usage()
@@ -93,11 +151,14 @@ func (a *Admission) Load() telemetry.Load {
 	}
 }
 
-// enter takes a place in the queue and waits there for its turn. The impatient
-// get Busy at once when the queue is full.
+// enter takes a place in the queue and waits there for its turn. All but the most
+// patient get Busy at once when the queue is full, calls also when it is slow.
 func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(), err error) {
+	if patience == Refuse && a.tooLong() {
+		return nil, functions.Errorf(functions.Busy, "", "%d jobs are before this one; try again shortly", a.places.taken.Load())
+	}
 	if !a.places.TryAcquire(1) {
-		if patience == Refuse {
+		if patience != Wait {
 			return nil, functions.Errorf(functions.Busy, "", "the queue of %d is full; try again shortly", a.limits.Queue)
 		}
 		if err := a.places.Acquire(ctx, 1); err != nil {
@@ -108,7 +169,9 @@ func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(),
 		a.places.Release(1)
 		return nil, err
 	}
+	start := time.Now()
 	return func() {
+		a.working.add(time.Since(start))
 		a.active.Release(1)
 		a.places.Release(1)
 	}, nil
@@ -124,7 +187,9 @@ func (a *Admission) compute(ctx context.Context, n int64) (done func(), err erro
 		a.bytes.Release(n)
 		return nil, err
 	}
+	start := time.Now()
 	return func() {
+		a.computing.add(time.Since(start))
 		a.cores.Release(1)
 		a.bytes.Release(n)
 	}, nil

@@ -48,7 +48,7 @@ func TestLimitsHold(t *testing.T) {
 		var jobs sync.WaitGroup
 		for range 60 {
 			req := &request{InputBytes: pictures[random.IntN(len(pictures))], TargetWidth: 1 + random.Int32N(30)}
-			patient, hurry := job.Patience(random.IntN(2) == 0), time.Duration(random.IntN(4000))*time.Microsecond
+			patient, hurry := job.Patience(random.IntN(3)), time.Duration(random.IntN(4000))*time.Microsecond
 			jobs.Go(func() { tryOne(t, runner, req, patient, hurry) })
 		}
 		jobs.Wait()
@@ -76,7 +76,7 @@ func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
 }
 
 // tryOne runs a job, which gives up after a hurry below a millisecond. Only then
-// may it end for lack of time, and only the impatient are told that all is busy.
+// may it end for lack of time, and none that waits is told that all is busy.
 func tryOne(t *testing.T, r *runner, req *request, patient job.Patience, hurry time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -87,7 +87,7 @@ func tryOne(t *testing.T, r *runner, req *request, patient job.Patience, hurry t
 	}
 	_, err := r.Run(ctx, req, patient)
 	switch busy := err != nil && functions.AsError(err).Kind == functions.Busy; {
-	case err == nil, busy && patient == job.Refuse, errors.Is(err, context.DeadlineExceeded) && gives:
+	case err == nil, busy && patient != job.Wait, errors.Is(err, context.DeadlineExceeded) && gives:
 	default:
 		t.Errorf("patient %v: %v", patient, err)
 	}
@@ -159,6 +159,57 @@ func TestFullQueue(t *testing.T) {
 	for range several {
 		if err := <-results; err != nil && functions.AsError(err).Kind != functions.Busy {
 			t.Errorf("refused with %v", err)
+		}
+	}
+}
+
+// TestSlowQueue: a call that would have to wait for too long is refused though the
+// queue has places; an event takes one.
+func TestSlowQueue(t *testing.T) {
+	const slow = 50 * time.Millisecond
+	begun, end := make(chan struct{}, 10), make(chan struct{})
+	admission := job.NewAdmission(job.AdmissionLimits{Queue: 10, QueueTime: slow, Active: 2, DecodedBytes: 1 << 20, Cores: 1})
+	r := job.NewRunner(applying(func(context.Context, functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+		time.Sleep(slow)
+		begun <- struct{}{}
+		<-end
+		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
+	}), store, admission, job.Config{Bucket: bucket, MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 100, MaxPixels: 10000}})
+	picture := pngOf(t, 4, 4)
+	results := make(chan error, 10)
+	here := 0
+	start := func(p job.Patience) {
+		here++
+		go func() {
+			_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, p)
+			results <- err
+		}()
+		for deadline := time.Now().Add(patience); admission.Load().Waiting.Taken+admission.Load().Active.Taken < int64(here); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("job %d does not come in", here)
+			}
+		}
+	}
+	start(job.Refuse) // tells how long one takes
+	await(t, "the first does not begin", begun)
+	end <- struct{}{}
+	if err := <-results; err != nil {
+		t.Fatal(err)
+	}
+	for here = 0; admission.Load().Active.Taken > 0; time.Sleep(time.Millisecond) { // it has its place until it returns
+	}
+	start(job.Refuse)
+	start(job.Refuse) // two for a core are always taken
+	_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
+	if err == nil || functions.AsError(err).Kind != functions.Busy {
+		t.Errorf("a third call: %v, want it refused as busy", err)
+	}
+	start(job.Queue)
+	start(job.Wait)
+	close(end)
+	for range here {
+		if err := <-results; err != nil {
+			t.Error(err)
 		}
 	}
 }

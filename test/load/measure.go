@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -29,6 +30,7 @@ type rateRun struct {
 	// latencies and overheads are those of the pictures that are done, sorted.
 	latencies, overheads []time.Duration
 	refusals             []time.Duration
+	refusers             map[string]int // how often each step has refused
 	errors               map[string]int
 	others               float64 // cores that other work on this machine took
 }
@@ -39,7 +41,6 @@ type answer struct {
 	Steps  []struct {
 		Resize, Detect, Filter struct{ Result own }
 		own
-		FinishedAt time.Time `json:"finished_at"`
 	}
 }
 
@@ -49,7 +50,7 @@ type own struct {
 
 // measure takes in the results of a run.
 func measure(results <-chan *vegeta.Result, rate int, duration time.Duration) *rateRun {
-	r := &rateRun{rate: rate, took: duration, errors: map[string]int{}}
+	r := &rateRun{rate: rate, took: duration, errors: map[string]int{}, refusers: map[string]int{}}
 	load := startLoad()
 	began := time.Now()
 	for res := range results {
@@ -67,37 +68,40 @@ func (r *rateRun) add(res *vegeta.Result) {
 	switch {
 	case res.Code == http.StatusOK:
 		r.counts[done]++
-		latency, inside := reading(res)
-		r.latencies = append(r.latencies, latency)
-		r.overheads = append(r.overheads, latency-inside)
+		r.latencies = append(r.latencies, res.Latency)
+		r.overheads = append(r.overheads, res.Latency-inside(res))
 	case res.Code == http.StatusTooManyRequests:
 		r.counts[busy]++
 		r.refusals = append(r.refusals, res.Latency)
+		r.refusers[refuser(res.Body)]++
 	default:
 		r.counts[failed]++
 		r.errors[fmt.Sprintf("%d %s %.200s", res.Code, res.Error, res.Body)]++
 	}
 }
 
-// reading returns how long a picture took, and how much of that was the steps' own
-// time. A chain of events has ended when its last step has, and not when we hear
-// of it.
-func reading(res *vegeta.Result) (latency, inside time.Duration) {
+// inside returns the steps' own time.
+func inside(res *vegeta.Result) time.Duration {
 	var a answer
 	_ = json.Unmarshal(res.Body, &a)
-	latency = res.Latency
-	var last time.Time
+	var seconds float64
 	for _, s := range a.Steps {
-		seconds := s.Seconds + s.Resize.Result.Seconds + s.Detect.Result.Seconds + s.Filter.Result.Seconds
-		inside += time.Duration(seconds * float64(time.Second))
-		if s.FinishedAt.After(last) {
-			last = s.FinishedAt
-		}
+		seconds += s.Seconds + s.Resize.Result.Seconds + s.Detect.Result.Seconds + s.Filter.Result.Seconds
 	}
-	if !last.IsZero() {
-		latency = min(latency, last.Sub(res.Timestamp))
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// refuser returns the step that a refusal names, "steps[1] detect: ...", or else the
+// gateway.
+func refuser(body []byte) string {
+	var status struct{ Message string }
+	_ = json.Unmarshal(body, &status)
+	at, _, _ := strings.Cut(status.Message, ":")
+	if step, ok := strings.CutPrefix(at, "steps["); ok {
+		_, step, _ = strings.Cut(step, " ")
+		return step
 	}
-	return latency, inside
+	return "gateway"
 }
 
 // share returns the share of the pictures that were sent.

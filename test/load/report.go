@@ -80,6 +80,13 @@ func (r *report) rows() []row {
 		{"p99 of that at the first rate", func(x *rateRun) string {
 			return fmt.Sprintf("%.1f ×", float64(quantile(x.latencies, 0.99))/float64(max(quantile(r.runs[0].latencies, 0.99), 1)))
 		}},
+		{"refused by", func(x *rateRun) string {
+			var parts []string
+			for _, step := range slices.Sorted(maps.Keys(x.refusers)) {
+				parts = append(parts, fmt.Sprintf("%s %d", step, x.refusers[step]))
+			}
+			return strings.Join(parts, ", ")
+		}},
 		{"a refusal, p95", func(x *rateRun) string { return fmt.Sprintf("%.0f ms", ms(quantile(x.refusals, 0.95))) }},
 		{"cores that other work took", func(x *rateRun) string { return fmt.Sprintf("%.1f", x.others) }},
 	}

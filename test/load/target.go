@@ -88,11 +88,11 @@ func (u *uploads) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (u *uploads) ended(ctx context.Context, id string) (code int, body []byte) {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	for began := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return http.StatusGatewayTimeout, body
-		case <-time.After(wait):
+		case <-time.After(max(time.Since(began)/5, 25*time.Millisecond)):
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.gateway+"/v1/executions/"+id, nil)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"imageflow.dev/internal/job"
@@ -71,32 +72,36 @@ func (c Store) open() (*objects.Store, error) {
 
 // Work limits what a processor takes on, and where.
 type Work struct {
-	ReadFrom     []string `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty is all that the store lets us"`
-	WriteTo      []string `envconfig:"WRITE_TO" desc:"the same for the outputs"`
-	Queue        int64    `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
-	Active       int64    `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
-	DecodedBytes int64    `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"decoded bytes held at once by all jobs"`
-	ObjectBytes  int64    `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
-	Side         int      `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
-	Pixels       int64    `envconfig:"MAX_IMAGE_PIXELS" default:"50000000" desc:"width x height of a picture"`
+	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty is all that the store lets us"`
+	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
+	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
+	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"250ms" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as there is a place"`
+	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
+	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"decoded bytes held at once by all jobs"`
+	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
+	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
+	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"50000000" desc:"width x height of a picture"`
 }
 
 func (c Work) validate() error {
 	return errors.Join(
-		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
+		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("QUEUE_TIME", c.QueueTime, 0), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
 		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
 		atLeast("MAX_IMAGE_SIDE", c.Side, 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
 	)
 }
 
+// cores are those of the process, whose processors share them where it has
+// several.
+var cores = sync.OnceValue(func() *job.Cores { return job.NewCores(int64(runtime.GOMAXPROCS(0))) })
+
 func (c Work) admission() *job.Admission {
-	cores := int64(runtime.GOMAXPROCS(0))
 	active := c.Active
 	if active == 0 {
-		active = 4 * cores
+		active = 4 * int64(runtime.GOMAXPROCS(0))
 	}
 	return job.NewAdmission(job.AdmissionLimits{
-		Queue: c.Queue, Active: active, DecodedBytes: c.DecodedBytes, Cores: cores,
+		Queue: c.Queue, QueueTime: c.QueueTime, Active: active, DecodedBytes: c.DecodedBytes, Shared: cores(),
 	})
 }
 
