@@ -73,7 +73,7 @@ test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with th
 .PHONY: bench
 bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, compare resizes with vips_thumbnail and imagor, then time the whole chain on the local store and on MinIO, single calls, and what telemetry takes
 	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...
-	cd test/bench && go run -mod=mod .
+	go -C test/bench run -mod=mod .
 	go test -run '^$$' -bench Chain -benchtime 50x ./test/scenario -races=false
 	go test -run '^$$' -bench 'Overhead|Throughput' -benchtime 300x ./test/scenario -races=false
 	go test -run '^$$' -bench Telemetry -benchtime 200x ./test/scenario -races=false

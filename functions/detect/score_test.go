@@ -100,17 +100,20 @@ func TestAveragePrecision(t *testing.T) {
 }
 
 // TestScoreClass: a box that meets its object by 0.72 is right up to 0.7, so at
-// five overlaps of ten; the second one on an object is wrong, another class's
-// is not counted.
+// five overlaps of ten, and the second on that object is wrong there; one on
+// another class's object is wrong everywhere.
 func TestScoreClass(t *testing.T) {
-	one := scene{Objects: []thing{{ClassID: 3, X2: 100, Y2: 100}, {ClassID: 1, X1: 200, X2: 300, Y2: 100}}}
+	one := scene{Objects: []thing{{ClassID: 3, X2: 100, Y2: 100}, {ClassID: 1, X1: 200, X2: 300, Y2: 100}, {ClassID: 3, X1: 400, X2: 500, Y2: 100}}}
 	detection := func(class int32, confidence, x1, x2 float32) *imageflowv1.Detection {
 		return &imageflowv1.Detection{ClassId: class, Confidence: confidence, Bbox: &imageflowv1.BoundingBox{X1: x1, X2: x2, Y2: 100}}
 	}
-	found := []*imageflowv1.Detection{detection(1, 0.95, 200, 300), detection(3, 0.9, 0, 72), detection(3, 0.8, 0, 100)}
+	found := []*imageflowv1.Detection{
+		detection(1, 0.95, 200, 300), detection(3, 0.9, 0, 72), detection(3, 0.8, 0, 100), detection(3, 0.7, 400, 500), detection(3, 0.1, 200, 300),
+	}
+	const low, high = (51 + 50*2./3) / 101, 2. / 3
 	for class, want := range map[int32]classScore{
 		1: {Objects: 1, AP50: 1, AP: 1},
-		3: {Objects: 1, AP50: 1, AP: 0.5 + 0.5*0.5},
+		3: {Objects: 2, AP50: low, AP: (low + high) / 2},
 		0: {},
 	} {
 		got := scoreClass(class, []scene{one}, [][]*imageflowv1.Detection{found})
