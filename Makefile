@@ -37,6 +37,10 @@ PYTRITON := 0.7.0
 TRITONCLIENT := 2.73.0
 TRITON := $(CACHE)/triton-$(PYTRITON)-$(ORT_VERSION)
 
+# The demo model, and the Python that renders its held-out pictures and scores it too.
+MODEL := functions/detect/model
+HELDOUT := $(CACHE)/heldout-$(ORT_VERSION)
+
 # The Jaeger that make trace sends spans to; its build takes some 20 minutes, once.
 JAEGER := v1.76.0
 
@@ -69,7 +73,7 @@ test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with th
 .PHONY: bench
 bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, compare resizes with vips_thumbnail and imagor, then time the whole chain on the local store and on MinIO, single calls, and what telemetry takes
 	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...
-	cd test/bench && go run -mod=mod .
+	go -C test/bench run -mod=mod .
 	go test -run '^$$' -bench Chain -benchtime 50x ./test/scenario -races=false
 	go test -run '^$$' -bench 'Overhead|Throughput' -benchtime 300x ./test/scenario -races=false
 	go test -run '^$$' -bench Telemetry -benchtime 200x ./test/scenario -races=false
@@ -163,6 +167,22 @@ triton-test: setup triton proto-tools ## run the tests of inference on Triton's 
 	buf breaking .cache/triton.binpb --against .cache/inference.binpb --config '{"version":"v2","breaking":{"use":["WIRE","FIELD_NO_DELETE","FIELD_SAME_NAME","FIELD_SAME_TYPE","PACKAGE_MESSAGE_NO_DELETE","PACKAGE_SERVICE_NO_DELETE","RPC_NO_DELETE"]}}'
 	echo "protocol: what we know of it is as Triton's client has it"
 	TRITON_HOME=$(TRITON) go test -count 1 -run 'Triton|Backends' -bench Backends -benchtime 200x ./internal/inference ./functions/detect ./cmd/internal/role
+
+$(HELDOUT)/stamp:
+	@echo "fetching onnxruntime for Python (once) ..."
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check onnxruntime==$(ORT_VERSION) numpy==2.2.6 pillow==12.0.0
+	touch $@
+
+.cache/heldout/heldout.json: $(HELDOUT)/stamp $(addprefix $(MODEL)/,evaluate.py scenes.py render.py shapes.py)
+	@echo "rendering the held-out pictures ..."
+	$(HELDOUT)/bin/python $(MODEL)/evaluate.py --render $(@D)
+
+.PHONY: heldout
+heldout: setup .cache/heldout/heldout.json ## score the demo model on 300 held-out pictures, by the service's own code and by a Python reference
+	@$(HELDOUT)/bin/python $(MODEL)/evaluate.py --pictures .cache/heldout/heldout.json --out .cache/heldout/reference.json >/dev/null
+	go test ./functions/detect -count=1 -v -run HeldOutScore -heldout $(CURDIR)/.cache/heldout
 
 .PHONY: setup
 setup: libvips $(ORT_LIB) ## install or fetch what the build needs: libvips, ONNX Runtime

@@ -53,6 +53,8 @@ var walls = map[string][]string{
 	"github.com/yalue/onnxruntime_go":      {"internal/inference"},
 	"github.com/minio/minio-go/v7":         {"internal/objects", "test/*"},
 	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},
+	"go.opentelemetry.io/otel/sdk/trace":   {"internal/telemetry"},
+	"go.opentelemetry.io/otel/sdk/metric":  {"internal/telemetry"},
 	module + "internal/local/objects":      {"cmd/imageflow-local", "test/*"},
 	module + "internal/local/broker":       {"cmd/imageflow-local"},
 }

@@ -50,6 +50,11 @@ func runBroker(ctx context.Context, args []string, out io.Writer) error {
 	if config.Manifests, err = eventing.manifests(); err != nil {
 		return err
 	}
+	return serveTraced(ctx, config)
+}
+
+// serveTraced is serveBroker with the traces that the environment asks for.
+func serveTraced(ctx context.Context, config broker.Config) error {
 	var told role.Telemetry
 	if err := errors.Join(role.Load(&told), told.Validate()); err != nil {
 		return err

@@ -195,7 +195,7 @@ func BenchmarkBackends(b *testing.B) {
 	for _, name := range slices.Sorted(maps.Keys(backends)) {
 		b.Run(name, func(b *testing.B) {
 			r := backends[name](b, filepath.Join("..", "..", "functions", "detect", "model", "repository"))
-			m, input := modelOf(b, r, "yolo"), numbers(1, 3, 320, 320)
+			m, input := modelOf(b, r, "yolo"), numbers(1, 3, 384, 384)
 			var took []time.Duration
 			for b.Loop() {
 				start := time.Now()

@@ -230,7 +230,7 @@ func BenchmarkBatches(b *testing.B) {
 			m := modelOf(b, r, "yolo")
 			b.SetParallelism(8 / runtime.GOMAXPROCS(0))
 			b.RunParallel(func(pb *testing.PB) {
-				for input := numbers(1, 3, 320, 320); pb.Next(); {
+				for input := numbers(1, 3, 384, 384); pb.Next(); {
 					if err := m.Infer(b.Context(), input, func([]inference.Tensor) error { return nil }); err != nil {
 						b.Error(err)
 					}

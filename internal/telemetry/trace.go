@@ -76,9 +76,9 @@ func StartTracing(ctx context.Context, t Traces, service string) (*Tracing, erro
 // chain five are of our own outputs, and are ignored.
 type telling struct{ sdk.SpanProcessor }
 
-// OnEnd passes a span on, unless its outcome is "ignored".
+// OnEnd passes a span on, unless it is the first and its outcome is "ignored".
 func (p telling) OnEnd(s sdk.ReadOnlySpan) {
-	if !slices.Contains(s.Attributes(), ended("ignored")) {
+	if s.Parent().IsValid() || !slices.Contains(s.Attributes(), ended("ignored")) { // Attributes copies
 		p.SpanProcessor.OnEnd(s)
 	}
 }

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -45,12 +46,8 @@ func TestJaegerShowsOneTrace(t *testing.T) {
 	}
 	query, collector := startJaeger(t)
 	s := local(t, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + collector}})
-	picture, err := os.ReadFile("../images/sample.jpg")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, key := range []string{"warm.jpg", "sample.jpg"} {
-		s.put(t, key, "image/jpeg", picture)
+		s.put(t, key, "image/jpeg", sample(t))
 		eventually(t, "the end", func() bool { return s.tag(t, key) == "completed" })
 	}
 	if err := s.stop(t); err != nil {
@@ -71,13 +68,12 @@ func TestJaegerShowsOneTrace(t *testing.T) {
 	if len(services) != 5 {
 		t.Errorf("the trace goes through %v, want the bridge, the broker and three steps", services)
 	}
-	file, err := os.Create(*waterfall)
-	if err != nil {
+	var picture bytes.Buffer
+	title := fmt.Sprintf("One upload of a 1920×1080 JPEG: trace %s, %d spans", last[0].Trace, len(last))
+	if err := otlp.Waterfall(&picture, title, last); err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	title := fmt.Sprintf("One upload of a 1920×1080 JPEG: trace %s, %d spans", last[0].Trace, len(last))
-	if err := otlp.Waterfall(file, title, last); err != nil {
+	if err := os.WriteFile(*waterfall, picture.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

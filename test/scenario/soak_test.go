@@ -48,10 +48,11 @@ func TestSoak(t *testing.T) {
 
 // soakRest is how long the processes rest before they are looked at: for what they
 // close after an answer, and where growth is judged by it, until Go has collected
-// what is left, which it does every two minutes without work.
+// twice, every two minutes without work. What the first frees, the second gives
+// back.
 func soakRest(done int) time.Duration {
 	if *soakRequests >= soakJudged && (done == 2000 || done >= *soakRequests) {
-		return 130 * time.Second
+		return 260 * time.Second
 	}
 	return 2 * time.Second
 }

@@ -81,22 +81,7 @@ func TestLogsTellNoSecret(t *testing.T) {
 	start("gateway", "gateway", "GATEWAY_TOKEN=the-gateway-token", "RESIZE_GRPC_ENDPOINT="+addresses["resize"])
 	start("bridge", "bridge", "BRIDGE_TOKEN=the-bridge-token", "BROKER_URL=http://user:the-broker-password@127.0.0.1:1")
 
-	call := `{"input_image":{"bucket":"imageflow-files","object_key":"cat.jpg"},"execution_id":"quiet","target_width":100}`
-	notification := `{"Records":[{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"imageflow-files"},"object":{"key":"cat.jpg"}}}]}`
-	for _, c := range []struct {
-		to, path, token, body string
-		want                  int
-	}{
-		{"gateway", "/v1/resize", "the-gateway-token", call, http.StatusOK},
-		{"gateway", "/v1/resize", "a-wrong-gateway-token", call, http.StatusUnauthorized},
-		{"locked out", "/v1/resize", "some-token", call, http.StatusServiceUnavailable},
-		{"bridge", "/notifications", "the-bridge-token", notification, http.StatusServiceUnavailable},
-		{"bridge", "/notifications", "a-wrong-bridge-token", notification, http.StatusUnauthorized},
-	} {
-		if got := bear(t, "http://"+addresses[c.to]+c.path, c.token, c.body); got != c.want {
-			t.Errorf("%s with %s: answered %d, want %d", c.to, c.token, got, c.want)
-		}
-	}
+	tellSecrets(t, addresses)
 	secret := regexp.MustCompile(`(?i)[a-z-]*(` + secretKey + `|store-secret|gateway-token|bridge-token|broker-password|some-token)|Bearer|AWS4-HMAC|X-Amz-(Signature|Credential)`)
 	for name, p := range parts {
 		if err := p.stop(t); err != nil {
@@ -113,6 +98,27 @@ func TestLogsTellNoSecret(t *testing.T) {
 	line := regexp.MustCompile(`"msg":"job","step":"resize","outcome":"done".*"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}","execution":"quiet"`)
 	if log := parts["resize"].output.String(); !line.MatchString(log) || strings.Count(log, `"msg":"job"`) != 1 {
 		t.Errorf("not one line of the job:\n%s", log)
+	}
+}
+
+// tellSecrets makes calls, with tokens that are right and wrong.
+func tellSecrets(t *testing.T, addresses map[string]string) {
+	t.Helper()
+	call := `{"input_image":{"bucket":"imageflow-files","object_key":"cat.jpg"},"execution_id":"quiet","target_width":100}`
+	notification := `{"Records":[{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"imageflow-files"},"object":{"key":"cat.jpg"}}}]}`
+	for _, c := range []struct {
+		to, path, token, body string
+		want                  int
+	}{
+		{"gateway", "/v1/resize", "the-gateway-token", call, http.StatusOK},
+		{"gateway", "/v1/resize", "a-wrong-gateway-token", call, http.StatusUnauthorized},
+		{"locked out", "/v1/resize", "some-token", call, http.StatusServiceUnavailable},
+		{"bridge", "/notifications", "the-bridge-token", notification, http.StatusServiceUnavailable},
+		{"bridge", "/notifications", "a-wrong-bridge-token", notification, http.StatusUnauthorized},
+	} {
+		if got := bear(t, "http://"+addresses[c.to]+c.path, c.token, c.body); got != c.want {
+			t.Errorf("%s with %s: answered %d, want %d", c.to, c.token, got, c.want)
+		}
 	}
 }
 

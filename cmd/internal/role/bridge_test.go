@@ -2,6 +2,7 @@ package role_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ func run(t *testing.T, name string) (address string, end func() error) {
 		if r.Name != name {
 			continue
 		}
+		t.Setenv("METRICS_PORT", "0")
 		c := r.Config()
 		if err := role.Load(c); err != nil {
 			t.Fatal(err)
@@ -29,7 +31,11 @@ func run(t *testing.T, name string) (address string, end func() error) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		process, err := r.Listen(ctx, c, nil)
+		watch, err := c.Watch(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		process, err := r.Listen(ctx, c, watch.Tracing)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +43,7 @@ func run(t *testing.T, name string) (address string, end func() error) {
 		go func() { ended <- process.Run(ctx) }()
 		return process.Address(), func() error {
 			cancel()
-			return <-ended
+			return errors.Join(<-ended, watch.Close())
 		}
 	}
 	t.Fatalf("there is no role %s", name)

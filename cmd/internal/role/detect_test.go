@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/test/otlp"
 	"imageflow.dev/test/stores"
 	"imageflow.dev/test/triton"
 )
@@ -226,5 +227,35 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 				t.Errorf("the default %s: %v, want an error that names %s", name, err, want)
 			}
 		}
+	}
+}
+
+// TestTritonIsInTheTrace: its call is within the inference that makes it.
+func TestTritonIsInTheTrace(t *testing.T) {
+	received := otlp.Start(t)
+	config, _ := stores.Start(t, stores.Local, "imageflow-files")
+	server := triton.New(t, demoModels)
+	server.Start()
+	for name, value := range map[string]string{
+		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "TRITON_GRPC_URL": server.Address,
+		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": received.HTTP + "/v1/traces", "OTEL_SERVICE_NAME": "my-detect",
+	} {
+		t.Setenv(name, value)
+	}
+	address, end := run(t, "detect")
+	if resp := post(t, "http://"+address+"/v1/detect", detectBody(t)); resp.StatusCode != http.StatusOK {
+		t.Errorf("answered %d", resp.StatusCode)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	spans := map[string]otlp.Span{}
+	for _, span := range received.Spans() {
+		spans[span.Name] = span
+	}
+	call, infer := spans["inference.GRPCInferenceService/ModelInfer"], spans["infer"]
+	if infer.ID == "" || call.Parent != infer.ID || call.Service != "my-detect" {
+		t.Errorf("the call %+v is not within the inference %+v of %+v", call, infer, spans)
 	}
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Scores the exported model with onnxruntime: letterbox, decode, class-aware NMS.
 
-    evaluate.py                   on held-out pictures, rendered with another seed
-    evaluate.py --pictures FILE   on a heldout.json with its pictures beside it
+    evaluate.py --render DIR      makes held-out pictures and heldout.json there
+    evaluate.py --pictures FILE   scores on a heldout.json with its pictures beside it
     evaluate.py --show PICTURE    prints what is found in one picture
+
+It shares nothing with the Go code: `make heldout` scores both and compares.
 
 Average precision is the area under the interpolated precision-recall curve
 (101 recall points, as COCO has it), a mean over the classes. Precision and
@@ -101,46 +103,60 @@ def score(model, pictures, confidence):
                                               ap50_95=round(float(np.mean(v)), 4)) for c, v in ap.items()})
 
 
-def heldout(seed, collages, tables, pool):
-    """Pictures of 480 by 360, worn as cameras and codecs wear them."""
-    bank = scenes.Bank(seed, 60, 60, pool)
+def heldout(folder, seed, collages, tables):
+    """Renders pictures of 480 by 360, worn as cameras and codecs wear them, as
+    PNG, so that every decoder reads the same pixels."""
+    os.makedirs(folder, exist_ok=True)
+    with mp.Pool() as pool:
+        bank = scenes.Bank(seed, 60, 60, pool)
+        whole = pool.map(scenes._table_job, [((seed, 7, i), 480, 360, 1) for i in range(tables)], 4)
     rngs = [np.random.default_rng((seed, 6, i)) for i in range(collages)]
-    flat = [(scenes.wear(p, r), t) for r in rngs for p, t in [bank.collage(r, 480, 360)]]
-    whole = pool.map(scenes._table_job, [((seed, 7, i), 480, 360, 1) for i in range(tables)], 4)
-    return flat, [(scenes.wear(p, np.random.default_rng((seed, 8, i))), t) for i, (p, t) in enumerate(whole)]
+    made = [("collage", scenes.wear(p, r), t) for r in rngs for p, t in [bank.collage(r, 480, 360)]]
+    made += [("table", scenes.wear(p, np.random.default_rng((seed, 8, i))), t) for i, (p, t) in enumerate(whole)]
+    index = []
+    for i, (kind, pic, rows) in enumerate(made):
+        name = f"{i:03d}.png"
+        Image.fromarray(pic).save(os.path.join(folder, name), compress_level=1)
+        index.append(dict(file=name, kind=kind, objects=scenes.to_json(rows)))
+    scenes.write_index(os.path.join(folder, "heldout.json"), index)
+
+
+def pictures(path):
+    """The kinds, pictures and objects of a heldout.json."""
+    with open(path) as f:
+        index = json.load(f)
+    return [(e.get("kind", ""), np.asarray(Image.open(os.path.join(os.path.dirname(path), e["file"])).convert("RGB")),
+             np.array([[o[k] for k in ("class_id", "x1", "y1", "x2", "y2")] for o in e["objects"]]).reshape(-1, 5)) for e in index]
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--model", default=os.path.join(HERE, "repository/yolo/1/model.onnx"))
+    ap.add_argument("--render", metavar="DIR")
     ap.add_argument("--seed", type=int, default=777, help="of the held-out pictures; must not be the training's (default %(default)s)")
     ap.add_argument("--collages", type=int, default=200)
     ap.add_argument("--tables", type=int, default=100)
+    ap.add_argument("--pictures", metavar="FILE")
+    ap.add_argument("--show", metavar="PICTURE")
     ap.add_argument("--confidence", type=float, default=0.5, help="for precision and recall (default %(default)s)")
-    ap.add_argument("--workers", type=int, default=2)
     ap.add_argument("--out", help="write the scores there as JSON")
-    ap.add_argument("--pictures")
-    ap.add_argument("--show")
     args = ap.parse_args()
+    if args.render:
+        return heldout(args.render, args.seed, args.collages, args.tables)
     model = Model(args.model)
     if args.show:
         pic = np.asarray(Image.open(args.show).convert("RGB"))
         for c, *box, s in model.detect(pic, args.confidence):
             print(f"{model.names[int(c)]:7s} {s:.3f}", *(f"{v:7.1f}" for v in box))
         return
-    if args.pictures:
-        with open(args.pictures) as f:
-            index = json.load(f)
-        result = score(model, [(np.asarray(Image.open(os.path.join(os.path.dirname(args.pictures), e["file"])).convert("RGB")),
-                                np.array([[o[k] for k in ("class_id", "x1", "y1", "x2", "y2")] for o in e["objects"]]).reshape(-1, 5))
-                               for e in index], args.confidence)
-    else:
-        with mp.Pool(args.workers) as pool:
-            flat, whole = heldout(args.seed, args.collages, args.tables, pool)
-        result = dict(seed=args.seed, confidence=args.confidence, match_iou=0.5, nms_iou=0.45, onnxruntime=ort.__version__,
-                      all=score(model, flat + whole, args.confidence), collages=score(model, flat, args.confidence),
-                      tables=score(model, whole, args.confidence))
-        result["run_ms_median"] = round(float(np.median(model.ms)), 2)
+    if not args.pictures:
+        ap.error("nothing to do")
+    all_ = pictures(args.pictures)
+    result = dict(confidence=args.confidence, match_iou=0.5, nms_iou=0.45, onnxruntime=ort.__version__,
+                  all=score(model, [e[1:] for e in all_], args.confidence))
+    result["run_ms_median"] = round(float(np.median(model.ms)), 2)
+    for kind in sorted({e[0] for e in all_} - {""}):
+        result[kind] = score(model, [e[1:] for e in all_ if e[0] == kind], args.confidence)
     text = json.dumps(result, indent=1)
     if args.out:
         with open(args.out, "w") as f:

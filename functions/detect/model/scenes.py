@@ -287,6 +287,12 @@ def to_json(rows):
                  x2=round(float(r[3]), 1), y2=round(float(r[4]), 1)) for r in rows]
 
 
+def write_index(path, index):
+    with open(path, "w") as f:
+        json.dump(index, f, indent=1)
+        f.write("\n")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("what", choices=["sample", "preview", "heldout"])
@@ -316,9 +322,7 @@ def main():
             name = f"heldout/{i:03d}.jpg"
             Image.fromarray(pic).save(os.path.join(args.out, name), quality=85)
             index.append(dict(file=name, objects=to_json(rows)))
-        with open(os.path.join(args.out, "heldout.json"), "w") as f:
-            json.dump(index, f, indent=1)
-            f.write("\n")
+        write_index(os.path.join(args.out, "heldout.json"), index)
 
 
 if __name__ == "__main__":

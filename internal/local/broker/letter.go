@@ -51,7 +51,7 @@ func (b *Broker) handleLetter(msg jetstream.Msg) {
 		b.settled(msg.Nak())
 	default:
 		wait := t.spec.delivery.backoff(attempt(msg))
-		b.logger.Error("a dead letter was not taken", "event", e.id(), "sink", t.sink, "code", failed.code, "answer", failed.text(), "again in", wait)
+		b.logger.ErrorContext(e.trace(b.delivering), "a dead letter was not taken", "event", e.id(), "sink", t.sink, "code", failed.code, "answer", failed.text(), "again in", wait)
 		b.settled(msg.NakWithDelay(max(wait, minLetterWait)))
 	}
 }

@@ -71,7 +71,7 @@ func (t *trigger) deliver(e event) *failure {
 // cutLoop makes a dead letter of a reply that is one too many. The event that it
 // answers was delivered all right.
 func (t *trigger) cutLoop(reply event) *failure {
-	t.logger.Error("a chain of replies is too long and is cut: is it a loop?", "trigger", t.spec.place.String(), "event", reply.id())
+	t.logger.ErrorContext(reply.trace(t.delivering), "a chain of replies is too long and is cut: is it a loop?", "trigger", t.spec.place.String(), "event", reply.id())
 	if t.sink == "" {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (t *trigger) storeReply(reply message) *failure {
 // bury makes a dead letter of an event that failed. It is done with the event
 // when the letter is on disk.
 func (t *trigger) bury(msg jetstream.Msg, e event, failed *failure) {
-	t.logger.Error("an event failed", "trigger", t.spec.place.String(), "event", e.id(), "attempts", attempt(msg),
+	t.logger.ErrorContext(e.trace(t.delivering), "an event failed", "trigger", t.spec.place.String(), "event", e.id(), "attempts", attempt(msg),
 		"code", failed.code, "answer", failed.text(), "sink", t.sink)
 	if t.sink != "" {
 		if err := t.store.publish(t.delivering, t.letter(e, failed, attempt(msg))); err != nil {
