@@ -89,8 +89,8 @@ func TestReplayKeepsWhatFailsAgain(t *testing.T) {
 		w.broker.hold = hold
 		done := make(chan []string)
 		go func() { done <- w.replay(bridge.Replay{}) }()
-		waitFor(t, "the first letter to be set aside", func() bool {
-			return slices.ContainsFunc(w.allLetters(), func(l execution.Letter) bool { return l.Sent && l.Execution == "cat" })
+		waitFor(t, "the first letter's event to be sent", func() bool { // its object's tag is taken away just before
+			return w.status("cat.jpg") == "" && slices.ContainsFunc(w.allLetters(), func(l execution.Letter) bool { return l.Sent && l.Execution == "cat" })
 		})
 		w.post("/dead-letters", failed(cat, 400, "again"))
 		w.post("/completed", last(dog))
