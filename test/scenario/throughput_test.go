@@ -18,7 +18,7 @@ import (
 // real MinIO, as many at once as keep the cores busy, and tells the CPU time a
 // picture of each process that shares them. Run it with -benchtime=500x or more.
 func BenchmarkThroughput(b *testing.B) {
-	d := deploy(b, setup{forgetful: true})
+	d := deploy(b, setup{forgetful: true, env: []string{"QUEUE_TIME=0"}}) // none is refused
 	d.place(b, "throughput.jpg", sample(b))
 	pids := map[string]int{"minio": d.minio.PID(), "resize": d.pid("resize"), "caller": os.Getpid()}
 	for _, q := range []imageflowv1.ResizeQuality{imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD, imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST} {
