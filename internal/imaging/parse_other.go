@@ -18,45 +18,48 @@ func parsePNG(data []byte, h *Header) error {
 	if string(data[12:16]) != "IHDR" {
 		return invalid("corrupt png: no header chunk")
 	}
-	h.Width = int(binary.BigEndian.Uint32(data[16:]))
-	h.Height = int(binary.BigEndian.Uint32(data[20:]))
-	h.Alpha, h.colours = data[25]&4 != 0, 3
-	if data[25]&2 == 0 {
-		h.colours = 1
-	}
-	if data[28] != 0 { // interlaced: four channels at most
-		h.held = 4 * max(8, int(data[24])) / 8
-	}
+	pngHeader(data[16:ihdr], h)
 	profiles := 0
 	for at := int64(8); ; {
 		if at+12 > int64(len(data)) {
 			return truncated(PNG)
 		}
-		length := int64(binary.BigEndian.Uint32(data[at:]))
-		kind := string(data[at+4 : at+8])
-		end := at + 12 + length
+		end := at + 12 + int64(binary.BigEndian.Uint32(data[at:]))
 		if end > int64(len(data)) {
 			return truncated(PNG)
 		}
 		if crc32.ChecksumIEEE(data[at+4:end-4]) != binary.BigEndian.Uint32(data[end-4:]) {
 			return invalid("corrupt png: the chunk at byte %d does not match its checksum", at)
 		}
-		switch kind {
+		switch content := data[at+8 : end-4]; string(data[at+4 : at+8]) {
 		case "tRNS":
 			h.Alpha = true
 		case "iCCP":
 			if profiles++; profiles > 1 { // libpng would unpack each
 				return invalid("corrupt png: a second profile")
 			}
-			h.profile = pngProfile(data[at+8 : at+8+length])
+			h.profile = pngProfile(content)
 		case "acTL":
 			h.Animated = true
 		case "eXIf":
-			h.Orientation = exifOrientation(data[at+8 : at+8+length])
+			h.Orientation = exifOrientation(content)
 		case "IEND":
 			return nil
 		}
 		at = end
+	}
+}
+
+// pngHeader reads the content of the chunk IHDR.
+func pngHeader(ihdr []byte, h *Header) {
+	h.Width, h.Height = int(binary.BigEndian.Uint32(ihdr)), int(binary.BigEndian.Uint32(ihdr[4:]))
+	depth, kind, interlaced := int(ihdr[8]), ihdr[9], ihdr[12] != 0
+	h.Alpha, h.colours = kind&4 != 0, 3
+	if kind&2 == 0 {
+		h.colours = 1
+	}
+	if interlaced { // four channels at most
+		h.held = 4 * max(8, depth) / 8
 	}
 }
 
