@@ -54,6 +54,8 @@ type BridgeConfig struct {
 	Broker
 	Sweep
 	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
+	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects outcomes may tag, with commas between; empty means SWEEP_BUCKETS"`
+	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"every upload starts a chain, so that what is not an image becomes a dead letter; else it is ignored"`
 	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
 }
 
@@ -98,7 +100,12 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	if len(sweep.Buckets) == 0 {
 		sweep.Buckets = []string{c.Bucket}
 	}
+	outcomes := c.Outcomes
+	if len(outcomes) == 0 {
+		outcomes = sweep.Buckets
+	}
 	events, err := bridge.New(bridge.Config{
+		Strict: c.Strict, Buckets: outcomes,
 		Broker: c.Broker.URL, Token: c.Token, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin, Sweep: sweep, Wire: t.Transport,
 	})
 	if err != nil {
