@@ -2,7 +2,7 @@ package imaging
 
 // #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
-// #cgo pkg-config: vips
+// #cgo pkg-config: vips lcms2
 // #include "vips.h"
 // #include <glib.h>
 import "C"
@@ -38,7 +38,7 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
 		width: C.int(width), height: C.int(height), shrink: C.int(d.shrink),
 	}
-	if m.profile > 0 && m.profile == m.colours {
+	if m.profile > 0 {
 		picture.managed = 1
 	}
 	var pin runtime.Pinner
