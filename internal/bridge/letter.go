@@ -14,11 +14,13 @@ import (
 	"github.com/cloudevents/sdk-go/v2/types"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/signature"
 )
 
 // Extensions of a dead letter, as Knative's channels set them, and how often the
 // event was sent, where the broker tells. They are of the letter, not of the
 // event, which goes without them when it is sent again; so is the count of hops.
+// Nothing vouches for them: they are text to show.
 const (
 	errorDestination  = "knativeerrordest"
 	errorCode         = "knativeerrorcode"
@@ -48,10 +50,11 @@ func letterOf(e *cloudevents.Event) *execution.Letter {
 }
 
 // plainJSON returns the event as it was before it became a dead letter, or nil
-// where it is too broken to be written as JSON.
+// where it is too broken to be written as JSON. It has no signature: whoever may
+// read dead letters must not be able to send their events.
 func plainJSON(e *cloudevents.Event) []byte {
 	plain := e.Clone()
-	for _, name := range []string{errorDestination, errorCode, errorData, attemptsExtension, hopsExtension} {
+	for _, name := range []string{errorDestination, errorCode, errorData, attemptsExtension, hopsExtension, signature.Extension} {
 		plain.SetExtension(name, nil)
 	}
 	text, err := json.Marshal(plain)
