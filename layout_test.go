@@ -22,6 +22,7 @@ var floors = []struct {
 	{"proto/inference", nil},
 	{"internal/imaging", nil},
 	{"internal/inference", []string{"proto/inference"}},
+	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
 	{"internal/parameters", nil},
 	{"internal/serve", nil},
@@ -37,9 +38,9 @@ var floors = []struct {
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/signature"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/signature"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit", "internal/signature"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters", "internal/jsonlimit"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/signature"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

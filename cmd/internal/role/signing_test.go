@@ -28,7 +28,9 @@ func TestKeysOfEventsAreChecked(t *testing.T) {
 		if c.allow != "" {
 			t.Setenv("ALLOW_UNSIGNED_EVENTS", c.allow)
 		}
-		for _, config := range []role.Config{configOf(t, "bridge"), configOf(t, "filter"), configOf(t, "detect"), &role.ReplayConfig{}} {
+		for _, config := range []interface{ Validate() error }{
+			configOf(t, "bridge"), configOf(t, "filter"), configOf(t, "detect"), &role.ReplayConfig{},
+		} {
 			err := role.Load(config)
 			if err == nil {
 				err = config.Validate()
