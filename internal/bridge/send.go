@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"imageflow.dev/internal/httpevent"
+	"imageflow.dev/internal/signature"
 )
 
 // maxBackground is how many events may wait for a slow broker at once after
@@ -55,6 +56,7 @@ func lasting(code int) bool {
 type sender struct {
 	broker     string
 	client     *http.Client
+	signer     *signature.Signer
 	refused    func(context.Context, cloudevents.Event, *refusal) // of an event in the background
 	within     time.Duration
 	slots      *semaphore.Weighted
@@ -74,7 +76,7 @@ func newSender(c Config) (*sender, error) {
 		wire = c.Wire(wire)
 	}
 	s := &sender{
-		broker: c.Broker, client: &http.Client{Transport: wire}, within: c.AcceptWithin,
+		broker: c.Broker, client: &http.Client{Transport: wire}, signer: c.Signer, within: c.AcceptWithin,
 		slots: semaphore.NewWeighted(maxBackground),
 	}
 	s.ctx, s.cut = context.WithCancel(context.Background())
@@ -121,9 +123,13 @@ func (s *sender) send(ctx context.Context, e cloudevents.Event) (later bool, err
 // maxAnswerBytes is how much of the broker's answer is read.
 const maxAnswerBytes = 1 << 10
 
-// post posts an event and waits for the broker's answer. The error is a refusal
+// post signs and posts an event and waits for the broker's answer. The error is a refusal
 // if the broker will never accept the event.
 func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
+	e = e.Clone()
+	if err := s.signer.Sign(&e); err != nil {
+		return &refusal{0, fmt.Sprintf("the event cannot be signed: %v", err)}
+	}
 	r, err := httpevent.NewRequest(ctx, s.broker, e)
 	if err != nil {
 		return &refusal{0, fmt.Sprintf("the event cannot be sent: %v", err)}
