@@ -25,6 +25,7 @@ var floors = []struct {
 	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
 	{"internal/parameters", nil},
+	{"internal/protolimit", nil},
 	{"internal/serve", nil},
 	{"internal/telemetry", nil},
 	{"internal/local/*", nil},

@@ -15,6 +15,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/serve"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -82,10 +83,11 @@ func (c *GatewayConfig) listen(
 	token := gateway.Token(c.Token)
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.UnaryInterceptor(token.Intercept),
-		grpc.StreamInterceptor(serve.OneByOne), t.Server())
-	imageflowv1.RegisterExecutionServiceServer(server, executions)
-	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
-	healthpb.RegisterHealthServer(server, healthy)
+		protolimit.Codec(), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
+	services := protolimit.Registrar(server)
+	imageflowv1.RegisterExecutionServiceServer(services, executions)
+	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
+	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(server)
 	return serve.Listen(c.serve("gateway", c.BodyBytes), server, t.JSON(token.Guard(json)), healthy)
 }
