@@ -34,7 +34,7 @@ var floors = []struct {
 	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference"}},
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
 
-	{"internal/execution", []string{"internal/objects", "proto/imageflow/v1"}},
+	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
