@@ -37,7 +37,8 @@ type body struct {
 type bodyKey struct{}
 
 // withBody prepares a request for the bodyMarshaler. It refuses other media types
-// than JSON and forms: a web page can send those across sites without asking.
+// than JSON and forms: a web page can send those across sites without asking. A
+// body without a type is JSON, unless a browser sends it.
 func withBody(r *http.Request) (*http.Request, error) {
 	if r.Method != http.MethodPost {
 		return r, nil
@@ -48,8 +49,7 @@ func withBody(r *http.Request) (*http.Request, error) {
 	case err == nil && mediaType == jsonType:
 	case err == nil && mediaType == formType:
 		b.form = newForm(r, settings["boundary"])
-	case r.ContentLength == 0:
-		// The contract's rules say what is missing.
+	case r.Header.Get("Content-Type") == "" && !fromBrowser(r):
 	default:
 		return r, unsupportedType(mediaType)
 	}
@@ -58,13 +58,14 @@ func withBody(r *http.Request) (*http.Request, error) {
 	return r, nil
 }
 
+// fromBrowser reports whether a browser says where a request comes from.
+func fromBrowser(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+}
+
 func unsupportedType(mediaType string) error {
-	given := "no content type"
-	if mediaType != "" {
-		given = "content type " + clip(mediaType)
-	}
 	return &runtime.HTTPStatusError{HTTPStatus: http.StatusUnsupportedMediaType, Err: status.Error(codes.InvalidArgument,
-		given+" is not supported: send "+jsonType+" with the image in base64 as input_bytes, or "+
+		"content type "+clip(mediaType)+" is not supported: send "+jsonType+" with the image in base64 as input_bytes, or "+
 			formType+" with the image as the file field "+fileField+" (curl -F "+fileField+"=@cat.jpg)")}
 }
 

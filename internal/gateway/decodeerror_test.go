@@ -59,7 +59,7 @@ func TestErrorsNameTheFieldAndRepeatNothing(t *testing.T) {
 func TestOtherMediaTypes(t *testing.T) {
 	h := handler(t, nobody(t), 1<<20)
 	for _, contentType := range []string{
-		"image/jpeg", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded", "", "application/json;", "text/json",
+		"image/jpeg", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded", "application/json;", "text/json",
 		"multipart/mixed; boundary=b", "APPLICATION/JSON; charset=utf-8", "application/json; charset", strings.Repeat("x", 1000) + "/y", "a\x01b/c",
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"target_width":1,"input_bytes":"AAAA"}`))
@@ -75,6 +75,14 @@ func TestOtherMediaTypes(t *testing.T) {
 		}
 		if answer.Code != http.StatusUnsupportedMediaType || !strings.Contains(text, "application/json") || !strings.Contains(text, "multipart/form-data") || len(text) > 600 {
 			t.Errorf("%q: %d %s", contentType, answer.Code, text)
+		}
+	}
+	for header, want := range map[string]int{"Accept": http.StatusServiceUnavailable, "Origin": http.StatusUnsupportedMediaType, "Sec-Fetch-Site": http.StatusUnsupportedMediaType} {
+		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"target_width":1,"input_bytes":"AAAA"}`))
+		req.Header.Set(header, "x")
+		answer := httptest.NewRecorder()
+		if h.ServeHTTP(answer, req); answer.Code != want {
+			t.Errorf("no content type, with %s: %d %s, want %d", header, answer.Code, answer.Body, want)
 		}
 	}
 }
