@@ -18,6 +18,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/signature"
 )
 
 // Door answers events with the work of one processor.
@@ -26,6 +27,9 @@ type Door[Req functions.Request, Resp functions.Response] struct {
 	Processor functions.Processor[Req, Resp]
 	// Run runs a job.
 	Run func(context.Context, Req, job.Patience) (Resp, error)
+	// Signer verifies events before anything is done for them, and signs the
+	// answers; nil accepts every event and signs none.
+	Signer *signature.Signer
 }
 
 // ServeHTTP takes an event in binary or structured mode. The query of the URL
@@ -39,6 +43,9 @@ func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, job.ErrSuperseded):
 		slog.InfoContext(ctx, "execution superseded", "step", d.Processor.Name, "reason", err)
 		w.WriteHeader(http.StatusAccepted)
+	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
+		slog.WarnContext(ctx, "event refused", "step", d.Processor.Name, "reason", err)
+		refuse(w, status.New(codes.Unauthenticated, err.Error()))
 	case err != nil:
 		refuse(w, job.Status(ctx, err))
 	default:
@@ -49,8 +56,14 @@ func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
+	if err := d.Signer.VerifyHeader(r.Header); err != nil {
+		return nil, err
+	}
 	e, err := read(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.Signer.Verify(*e); err != nil {
 		return nil, err
 	}
 	measureLag(ctx, d.Processor.Name, e)
@@ -65,7 +78,11 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudev
 	if err != nil {
 		return nil, err
 	}
-	return next(ctx, e, d.Processor.Name, r.URL.RawQuery, resp)
+	answer, err := next(ctx, e, d.Processor.Name, r.URL.RawQuery, resp)
+	if err != nil {
+		return nil, err
+	}
+	return answer, d.Signer.Sign(answer)
 }
 
 // httpStatus translates the codes as Knative's brokers understand them: they
@@ -73,6 +90,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudev
 // will not exist later either.
 var httpStatus = map[codes.Code]int{
 	codes.InvalidArgument:   http.StatusBadRequest,
+	codes.Unauthenticated:   http.StatusUnauthorized,
 	codes.NotFound:          http.StatusUnprocessableEntity,
 	codes.ResourceExhausted: http.StatusTooManyRequests,
 	codes.Unavailable:       http.StatusServiceUnavailable,
