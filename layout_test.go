@@ -26,6 +26,7 @@ var floors = []struct {
 	{"internal/objects", nil},
 	{"internal/parameters", nil},
 	{"internal/serve", nil},
+	{"internal/signature", nil},
 	{"internal/telemetry", nil},
 	{"internal/local/*", nil},
 
@@ -37,9 +38,9 @@ var floors = []struct {
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit", "internal/signature"}},
 	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters", "internal/jsonlimit"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/signature"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

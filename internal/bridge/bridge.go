@@ -17,6 +17,7 @@ import (
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/signature"
 )
 
 // Config of a bridge.
@@ -25,6 +26,9 @@ type Config struct {
 	Broker string
 	// Token must be the bearer token of every notification; empty takes all.
 	Token string
+	// Signer signs the events that the bridge sends, and verifies those that it
+	// receives; nil signs none and accepts every event.
+	Signer *signature.Signer
 	// Store is where objects get their tags and dead letters go.
 	Store *objects.Store
 	// DeadLetters is the bucket of dead letters.

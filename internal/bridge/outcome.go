@@ -62,10 +62,18 @@ func (b *Bridge) dead(w http.ResponseWriter, r *http.Request) {
 // outcome answers an event of a chain's end once it is recorded; a failure makes
 // the broker send it again.
 func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(context.Context, *cloudevents.Event) error) {
+	if err := b.config.Signer.VerifyHeader(r.Header); err != nil {
+		b.refuse(w, r, err)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
 		http.Error(w, "not a CloudEvent: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := b.config.Signer.Verify(*e); err != nil {
+		b.refuse(w, r, err)
 		return
 	}
 	if err := record(r.Context(), e); err != nil {
@@ -74,6 +82,13 @@ func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(con
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+// refuse answers an event that does not prove who made it. Brokers do not retry a
+// 401.
+func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
+	slog.WarnContext(r.Context(), "event refused", "path", r.URL.Path, "reason", reason)
+	http.Error(w, reason.Error(), http.StatusUnauthorized)
 }
 
 // tag writes the outcome on the object that the chain began with, if it is still

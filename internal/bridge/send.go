@@ -12,6 +12,8 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"golang.org/x/sync/semaphore"
+
+	"imageflow.dev/internal/signature"
 )
 
 // maxBackground is how many events may wait for a slow broker at once after
@@ -28,6 +30,7 @@ var errBusy = errors.New("too many events wait for the broker")
 // sender posts events to the broker.
 type sender struct {
 	client     cloudevents.Client
+	signer     *signature.Signer
 	within     time.Duration
 	slots      *semaphore.Weighted
 	background sync.WaitGroup
@@ -50,7 +53,7 @@ func newSender(c Config) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{client: client, within: c.AcceptWithin, slots: semaphore.NewWeighted(maxBackground)}
+	s := &sender{client: client, signer: c.Signer, within: c.AcceptWithin, slots: semaphore.NewWeighted(maxBackground)}
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -88,8 +91,12 @@ func (s *sender) send(ctx context.Context, e cloudevents.Event) (later bool, err
 	return true, nil
 }
 
-// post posts an event and waits for the broker's answer.
+// post signs and posts an event and waits for the broker's answer.
 func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
+	e = e.Clone()
+	if err := s.signer.Sign(&e); err != nil {
+		return err
+	}
 	result := s.client.Send(ctx, e)
 	if cloudevents.IsACK(result) {
 		return nil

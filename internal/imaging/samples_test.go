@@ -101,7 +101,7 @@ func checkSamples(t *testing.T, data []byte, want []byte, transparent bool, alph
 	if m.Alpha != transparent {
 		t.Fatalf("alpha is %v, want %v", m.Alpha, transparent)
 	}
-	small, err := m.Resize(16, 12, imaging.Good, imaging.PNG)
+	small, err := m.Resize(t.Context(), 16, 12, imaging.Good, imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MINIO_BUCKET": "pictures",
 		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"EVENT_SIGNING_KEYS": signingKey,
 	} {
 		t.Setenv(name, value)
 	}
