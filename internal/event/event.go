@@ -9,14 +9,13 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/signature"
 )
@@ -49,7 +48,7 @@ func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, job.Status(ctx, err))
 	default:
-		if err := cehttp.WriteResponseWriter(ctx, binding.ToMessage(next), http.StatusOK, w); err != nil {
+		if err := httpevent.WriteResponse(ctx, w, next); err != nil {
 			slog.WarnContext(ctx, "the answer could not be sent", "step", d.Processor.Name, "error", err)
 		}
 	}

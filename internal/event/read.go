@@ -12,6 +12,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/jsonlimit"
 )
 
@@ -31,6 +32,7 @@ func read(r *http.Request) (*cloudevent.Event, error) {
 	if countAttributes(r.Header) > maxAttributes {
 		return nil, invalidEvent("it has more than %d attributes", maxAttributes)
 	}
+	httpevent.Decode(r.Header)
 	body := &bodyReader{Reader: jsonlimit.NewReader(r.Body, bodyLimits(r))}
 	r.Body = struct {
 		io.Reader
