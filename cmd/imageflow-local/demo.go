@@ -52,11 +52,15 @@ func show(ctx context.Context, out io.Writer, s *settings, system *system, conso
 // ended waits for the tag that ends a chain.
 func ended(ctx context.Context, store *objects.Store, bucket, key string) error {
 	for {
+		info, err := store.Stat(ctx, bucket, key)
+		if err != nil {
+			return err
+		}
 		tags, err := store.Tags(ctx, bucket, key)
 		if err != nil {
 			return err
 		}
-		switch tags[execution.StatusTag] {
+		switch execution.Outcome(info, tags) {
 		case execution.StatusCompleted:
 			return nil
 		case execution.StatusFailed:

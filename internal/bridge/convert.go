@@ -44,7 +44,7 @@ func eventsOf(body []byte) (events []cloudevents.Event, wrong error) {
 			wrong = errors.Join(wrong, fmt.Errorf("a record is not what a store posts: %w", err))
 			continue
 		}
-		if !slices.Contains(CreatedEvents, record.EventName) || record.Metadata(execution.IDMetadata) != "" {
+		if info, err := record.Info(); !slices.Contains(CreatedEvents, record.EventName) || err == nil && execution.WrittenByUs(info) {
 			continue
 		}
 		e, err := eventOf(&record, raw, record.S3.Object.Sequencer)

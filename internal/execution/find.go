@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,13 +76,13 @@ func Find(ctx context.Context, store *objects.Store, letters Letters, bucket, id
 	if e.Source == nil && e.Failure == nil && len(e.Steps) == 0 {
 		return e, fmt.Errorf("execution %q in %s: %w", id, bucket, objects.ErrNotFound)
 	}
-	return e, e.judge(ctx, store)
+	return e, e.deriveState(ctx, store)
 }
 
 // findSource finds the newest object that is not ours and whose key gives the id.
 func (e *Execution) findSource(ctx context.Context, store *objects.Store) error {
 	consider := func(info objects.Info) {
-		if ID(info.Key) == e.ID && !Ours(info) && (e.Source == nil || info.Modified.After(e.Source.Modified)) {
+		if ID(info.Key) == e.ID && !WrittenByUs(info) && (e.Source == nil || info.Modified.After(e.Source.Modified)) {
 			e.Source = &info
 		}
 	}
@@ -100,7 +99,7 @@ func (e *Execution) findSource(ctx context.Context, store *objects.Store) error 
 // outputs returns the objects that the execution's steps wrote.
 func (e *Execution) outputs(ctx context.Context, store *objects.Store) (found []objects.Info, err error) {
 	err = look(ctx, store, e.Bucket, e.ID+"_", func(info objects.Info) {
-		if info.Metadata[IDMetadata] == e.ID {
+		if info.Metadata[IDMetadata] == e.ID && WrittenByUs(info) {
 			found = append(found, info)
 		}
 	})
@@ -190,28 +189,28 @@ func (e *Execution) findFailure(ctx context.Context, letters Letters) error {
 	return nil
 }
 
-// judge says how far the execution is. What the source's tag says goes before
-// what was written: another run of the same picture may have failed before.
-func (e *Execution) judge(ctx context.Context, store *objects.Store) error {
-	var tags map[string]string
+// deriveState sets how far the execution is. The outcome in the source's tags goes
+// before what was written: an earlier run on the same image may have failed.
+func (e *Execution) deriveState(ctx context.Context, store *objects.Store) error {
+	outcome := ""
 	if e.Source != nil {
-		var err error
-		if tags, err = store.Tags(ctx, e.Bucket, e.Source.Key); err != nil && !errors.Is(err, objects.ErrNotFound) {
+		tags, err := store.Tags(ctx, e.Bucket, e.Source.Key)
+		if err != nil && !errors.Is(err, objects.ErrNotFound) {
 			return err
 		}
+		outcome = Outcome(*e.Source, tags)
 	}
-	e.State = cmp.Or(map[string]State{StatusCompleted: Completed, StatusFailed: Failed}[tags[StatusTag]], e.unended())
-	return nil
-}
-
-func (e *Execution) unended() State {
 	switch {
-	case e.Failure != nil:
-		return Failed
+	case outcome == StatusCompleted:
+		e.State = Completed
+	case outcome == StatusFailed, e.Failure != nil:
+		e.State = Failed
 	case len(e.Steps) > 0:
-		return Running
+		e.State = Running
+	default:
+		e.State = Pending
 	}
-	return Pending
+	return nil
 }
 
 // Finished is when the step was done.

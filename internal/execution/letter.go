@@ -95,7 +95,7 @@ func (l Letters) write(ctx context.Context, key string, letter *Letter) error {
 	if err := encoder.Encode(letter); err != nil {
 		return err
 	}
-	_, err := l.store.Put(ctx, l.bucket, key, "application/json", text.Bytes(), map[string]string{IDMetadata: "dead-letter"})
+	_, err := l.store.Put(ctx, l.bucket, key, "application/json", text.Bytes(), Mark("dead-letter", l.bucket, key))
 	return err
 }
 
