@@ -4,9 +4,7 @@
 package execution
 
 import (
-	"path"
 	"strconv"
-	"strings"
 
 	"imageflow.dev/internal/objects"
 )
@@ -48,15 +46,6 @@ func WrittenByUs(info objects.Info) bool {
 	id := info.Metadata[IDMetadata]
 	key, ok := info.Metadata[KeyMetadata]
 	return id != "" && (!ok || key == Mark(id, info.Bucket, info.Key)[KeyMetadata])
-}
-
-// ID returns the execution id of an uploaded object: its key without the
-// extension. A name that is nothing else, such as ".jpg", stays whole.
-func ID(key string) string {
-	if name := path.Base(key); name == path.Ext(name) {
-		return key
-	}
-	return strings.TrimSuffix(key, path.Ext(key))
 }
 
 // Size returns width and height in pixels of an image that a step wrote; 0 of

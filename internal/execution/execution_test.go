@@ -68,16 +68,6 @@ func names(e execution.Execution) string {
 	return strings.Join(all, " ")
 }
 
-func TestID(t *testing.T) {
-	for key, want := range map[string]string{
-		"uploads/cat.jpg": "uploads/cat", "cat": "cat", "a.b/c": "a.b/c", "cat.tar.gz": "cat.tar", ".jpg": ".jpg", "in/.jpg": "in/.jpg",
-	} {
-		if got := execution.ID(key); got != want {
-			t.Errorf("ID(%q) is %q, want %q", key, got, want)
-		}
-	}
-}
-
 // TestFindFollowsAChain looks at an execution after everything that happens to
 // it, among objects whose names only look like its own.
 func TestFindFollowsAChain(t *testing.T) {
