@@ -18,8 +18,8 @@ import (
 func TestTenEqualEventsAtOnce(t *testing.T) {
 	d := deploy(t, setup{})
 	d.place(t, "ten.jpg", plainJPEG(t, 1000, 800, colourOf(3)))
-	event := binaryEvent
 	body := fmt.Sprintf(`{"s3":{"bucket":{"name":%q},"object":{"key":"ten.jpg","eTag":%q}}}`, bucket, d.etag(t, "ten.jpg"))
+	event := d.signed(t, binaryEvent, body)
 	for _, step := range []struct{ part, query string }{
 		{"resize", "target_width=300"}, {"detect", "draw_boxes=true"}, {"filter", "filter_type=FILTER_TYPE_SHARPEN&intensity=1"},
 	} {

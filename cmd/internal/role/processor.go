@@ -41,6 +41,10 @@ func processor[Req functions.Request, Resp functions.Response](
 	if err != nil {
 		return nil, err
 	}
+	signer, err := c.Signer()
+	if err != nil {
+		return nil, err
+	}
 	admission := c.Work.admission()
 	run := job.NewRunner(p, store, admission, job.Config{
 		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
@@ -65,7 +69,7 @@ func processor[Req functions.Request, Resp functions.Response](
 		return nil, err
 	}
 	routes := http.NewServeMux()
-	routes.Handle("POST /{$}", t.Handler(&event.Door[Req, Resp]{Processor: p, Run: run}))
+	routes.Handle("POST /{$}", t.Handler(&event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}))
 	routes.Handle("/v1/", t.JSON(json))
 	return serve.Listen(c.serve(p.Name, 2*int64(c.messageBytes())), server, routes, healthy)
 }
