@@ -213,5 +213,22 @@ func TestOutcomesFitTheBucket(t *testing.T) {
 				t.Errorf("without an output of its version, %s is %q", key, got)
 			}
 		}
+		elsewhere := w.put("elsewhere/x.png", "output", execution.Mark("idle", pictures, "elsewhere/x.png"))
+		data := `{"result":{"output_image":{"bucket":"pictures","object_key":"` + elsewhere.Key + `"}}}`
+		postRaw(w.bridge, "/completed", "application/json", data, map[string]string{"origin": objects.URI(pictures, "idle.jpg", idle.ETag)})
+		if got := w.status("idle.jpg"); got != execution.StatusCompleted {
+			t.Errorf("with the output that its last event names, the status is %q", got)
+		}
 	})
+}
+
+// TestOutcomesAreBounded: an event of very many attributes is not read.
+func TestOutcomesAreBounded(t *testing.T) {
+	b := newBroker(t)
+	event := `{"specversion":"1.0","id":"1","source":"s","type":"t"` + strings.Repeat(`,"a":""`, 500_000) + `}`
+	for _, route := range []string{"/completed", "/dead-letters"} {
+		if code := postRaw(newBridge(t, b), route, "application/cloudevents+json", event, nil); code != http.StatusBadRequest {
+			t.Errorf("%s answers %d", route, code)
+		}
+	}
 }
