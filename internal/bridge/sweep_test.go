@@ -102,7 +102,8 @@ func TestSweepSlowsDown(t *testing.T) {
 	})
 }
 
-// TestSweepWithoutABroker ends early, and no object holds up the others for ever.
+// TestSweepWithoutABroker reports what failed, tries every object, and waits
+// before it tries them again.
 func TestSweepWithoutABroker(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
@@ -110,12 +111,16 @@ func TestSweepWithoutABroker(t *testing.T) {
 		w.put("in/a.jpg", "x", nil)
 		w.put("in/b.jpg", "x", nil)
 		w.broker.answer(http.StatusServiceUnavailable)
-		if err := sweeper.Sweep(t.Context()); err == nil || w.subjects(0) != "in/a.jpg" {
+		if err := sweeper.Sweep(t.Context()); err == nil || w.subjects(0) != "in/a.jpg in/b.jpg" {
 			t.Errorf("got %v, tried %s", err, w.subjects(0))
 		}
 		w.broker.answer(http.StatusAccepted)
-		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(1) != "in/b.jpg" {
-			t.Errorf("got %v, tried %s", err, w.subjects(1))
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(2) != "" {
+			t.Errorf("at once: %v, tried %s", err, w.subjects(2))
+		}
+		sweeper.Ahead *= 4
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(2) != "in/a.jpg in/b.jpg" {
+			t.Errorf("later: %v, tried %s", err, w.subjects(2))
 		}
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/grpc/codes"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/signature"
 )
@@ -52,7 +52,7 @@ func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, job.Status(ctx, err))
 	default:
-		if err := cehttp.WriteResponseWriter(ctx, binding.ToMessage(next), http.StatusOK, w); err != nil {
+		if err := httpevent.WriteResponse(ctx, w, next); err != nil {
 			slog.WarnContext(ctx, "the answer could not be sent", "step", d.Processor.Name, "error", err)
 		}
 	}
@@ -63,6 +63,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 		return nil, err
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
+	httpevent.Decode(r.Header)
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
 		return nil, functions.Errorf(functions.Invalid, "", "not a CloudEvent: %v", err)

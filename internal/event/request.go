@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -79,6 +80,9 @@ func objectOf(e *cloudevent.Event) (*imageflowv1.ImageData, error) {
 	key, err := record.Key()
 	if err != nil || key == "" || record.Bucket() == "" {
 		return nil, functions.Errorf(functions.Invalid, "data", "the record names no object")
+	}
+	if !utf8.ValidString(key) {
+		return nil, functions.Errorf(functions.Invalid, "data", "the object's key is not UTF-8")
 	}
 	return &imageflowv1.ImageData{
 		Bucket: record.Bucket(), ObjectKey: key, Etag: record.S3.Object.ETag,

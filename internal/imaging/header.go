@@ -27,6 +27,10 @@ type Header struct {
 	// Animated tells whether there are further frames or pages; only the first is
 	// used.
 	Animated bool
+	// parts are what the decoder gets to see of the file, one behind the other.
+	parts [][]byte
+	// tail bounds the bytes that the last 16 rows of a PNG take; 0 does not.
+	tail int
 }
 
 // Size returns width and height in pixels as shown, after orientation.
@@ -88,6 +92,9 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 		h := Header{Format: p.format, Orientation: 1}
 		if err := p.parse(data, &h); err != nil {
 			return Header{}, err
+		}
+		if h.parts == nil {
+			h.parts = [][]byte{data}
 		}
 		if h.Orientation < 1 || h.Orientation > 8 {
 			h.Orientation = 1
