@@ -41,6 +41,13 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.profile > 0 {
 		picture.managed = 1
 	}
+	picture.extra, picture.alpha = C.int(m.extra), C.int(m.alphaAt)
+	if m.fromYCbCr != nil {
+		picture.is_ycc = 1
+		for i, v := range m.fromYCbCr {
+			picture.ycc[i] = C.double(v)
+		}
+	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(picture)
