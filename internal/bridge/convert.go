@@ -69,15 +69,13 @@ func readRecord(raw []byte) (u upload, created bool, err error) {
 	if err := json.Unmarshal(raw, &record); err != nil {
 		return u, false, fmt.Errorf("a record is not what a store posts: %w", err)
 	}
-	if !slices.Contains(CreatedEvents, record.EventName) || record.Metadata(execution.IDMetadata) != "" {
+	u.info, err = record.Info()
+	if !slices.Contains(CreatedEvents, record.EventName) || err == nil && execution.WrittenByUs(u.info) {
 		return u, false, nil
 	}
 	if u.event, err = eventOf(&record, raw, record.S3.Object.Sequencer); err != nil {
 		return u, false, err
 	}
-	u.info.Bucket, u.info.ETag = record.Bucket(), record.S3.Object.ETag
-	u.info.Key, _ = record.Key() // the event has it too
-	u.info.ContentType, u.info.Size = record.S3.Object.ContentType, record.S3.Object.Size
 	return u, true, nil
 }
 

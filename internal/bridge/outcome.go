@@ -111,7 +111,17 @@ func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
 // tag writes the outcome on the object that the chain began with, if it is still
 // the version that the chain was about; an empty status takes it away.
 func (b *Bridge) tag(ctx context.Context, from source, status string) error {
-	return b.config.Store.SetTag(ctx, from.bucket, from.key, from.etag, execution.StatusTag, status)
+	return execution.SetOutcome(ctx, b.config.Store, from.bucket, from.key, from.etag, status)
+}
+
+// status returns the outcome that an object is tagged with.
+func (b *Bridge) status(ctx context.Context, from source) (string, error) {
+	info, err := b.config.Store.Stat(ctx, from.bucket, from.key)
+	if err != nil {
+		return "", err
+	}
+	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
+	return execution.Outcome(info, tags), err
 }
 
 // tagFailed tags an object as failed. One whose chain has completed stays so:
@@ -121,8 +131,8 @@ func (b *Bridge) tagFailed(ctx context.Context, from source) error {
 	if from.key == "" || !b.watches(from.bucket) {
 		return nil
 	}
-	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
-	if err == nil && tags[execution.StatusTag] != execution.StatusCompleted {
+	status, err := b.status(ctx, from)
+	if err == nil && status != execution.StatusCompleted {
 		err = b.tag(ctx, from, execution.StatusFailed)
 	}
 	if gone(err) {

@@ -143,7 +143,7 @@ func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (open bool, er
 	if age := s.now().Sub(entry.Modified); age < s.config.Grace || age > s.config.Horizon {
 		return false, nil
 	}
-	if entry.Told && (execution.Ours(entry.Info) || execution.Ended(entry.Tags)) || s.bridge.certainlyNoImage(entry) {
+	if entry.Told && (execution.WrittenByUs(entry.Info) || execution.HasOutcome(entry.Info, entry.Tags)) || s.bridge.certainlyNoImage(entry) {
 		return false, nil
 	}
 	version := source{entry.Bucket, entry.Key, entry.ETag}
@@ -184,21 +184,22 @@ const (
 func (s *sweeper) look(ctx context.Context, v source) (objects.Info, condition, error) {
 	store := s.bridge.config.Store
 	info, err := store.Stat(ctx, v.bucket, v.key)
-	if err == nil && (info.ETag != v.etag || execution.Ours(info)) {
+	if err == nil && (info.ETag != v.etag || execution.WrittenByUs(info)) {
 		return info, finished, nil
 	}
 	var tags map[string]string
 	if err == nil {
 		tags, err = store.Tags(ctx, v.bucket, v.key)
 	}
+	outcome := execution.Outcome(info, tags)
 	switch {
 	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrInvalidName): // the latter cannot be read at all
 		return info, finished, nil
 	case err != nil:
 		return info, unfinished, err
-	case tags[execution.StatusTag] == execution.StatusCompleted:
+	case outcome == execution.StatusCompleted:
 		return info, finished, nil
-	case execution.Ended(tags):
+	case outcome == execution.StatusFailed:
 		return info, failed, nil
 	}
 	image, err := s.bridge.isImage(ctx, info)
