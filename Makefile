@@ -304,7 +304,7 @@ deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl
 	bin/imageflow doctor --wait 5m
 
 # The stories that need no system of their own, and what only a cluster shows.
-E2E := TestUploadBecomesThreeOutputs|TestWhatIsNoPictureFails|TestErrorTable|TestNineCallsByTheContract|TestWorkflowBodiesChain|TestBytesInBytesOut|TestEventIsAnsweredByTheNext|TestPipelines|TestUploadAndPictureBack|TestOutputsStartNoChain|TestOnCluster
+E2E := TestUploadBecomesThreeOutputs|TestWhatIsNoPictureFails|TestErrorTable|TestNineCallsByTheContract|TestWorkflowBodiesChain|TestBytesInBytesOut|TestEventIsAnsweredByTheNext|TestPipelines|TestUploadAndPictureBack|TestOutputsStartNoChain|TestForgeries|TestOnCluster
 
 .PHONY: e2e
 e2e: setup ## run the stories on the cluster of kubectl's context; it empties the buckets there

@@ -26,6 +26,7 @@ var floors = []struct {
 	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
 	{"internal/parameters", nil},
+	{"internal/protolimit", nil},
 	{"internal/serve", nil},
 	{"internal/signature", nil},
 	{"internal/telemetry", nil},

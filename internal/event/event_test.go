@@ -234,7 +234,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"unknown parameter", "target_wdith=1", created("a.jpg"), "target_wdith"},
 		{"unknown parameter inside", "output_image.nope=1", created("a.jpg"), "output_image.nope"},
 		{"wrong value", "target_width=wide", created("a.jpg"), "target_width"},
-		{"no query", "target_width=%zz", created("a.jpg"), "zz"},
+		{"no query", "target_width=%zz", created("a.jpg"), "not URL-encoded"},
 		{"not UTF-8", "%ff=1", created("a.jpg"), "no such parameter"},
 		{"a picture of its own", "input_bytes=eA==", created("a.jpg"), "input_bytes"},
 		{"both spellings", "target_width=1&targetWidth=2", created("a.jpg"), "target_width"},
