@@ -38,8 +38,10 @@ func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 		switch {
 		case err != nil && letter.Object == "":
 			return err
+		case errors.Is(err, execution.ErrUnreadable):
+			err = fmt.Errorf("%w: %w", ErrNoEvent, err)
 		case err == nil && len(letter.Event) == 0:
-			err = ErrNoEvent
+			err = noEvent(letter)
 		case err == nil && !r.DryRun:
 			err = b.resend(ctx, letter, r.Wait)
 		}
@@ -49,6 +51,14 @@ func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 		}
 	}
 	return nil
+}
+
+// noEvent says why a letter's event cannot be sent.
+func noEvent(letter execution.Letter) error {
+	if letter.Whole == nil || letter.EventID == "" {
+		return ErrNoEvent
+	}
+	return fmt.Errorf("%w: it had %d bytes, and only its start was kept", ErrNoEvent, letter.Whole.Bytes)
 }
 
 // resend sends a letter's event. The letter is set aside and the object's tag
@@ -82,8 +92,8 @@ func (b *Bridge) untagFailed(ctx context.Context, from source) error {
 	if from.key == "" {
 		return nil
 	}
-	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
-	if err == nil && tags[execution.StatusTag] == execution.StatusFailed {
+	status, err := b.status(ctx, from)
+	if err == nil && status == execution.StatusFailed {
 		err = b.tag(ctx, from, "")
 	}
 	if gone(err) {

@@ -19,6 +19,13 @@ type Header struct {
 	// colours is how many channels it has beside alpha: 1 is grey, 4 are inks.
 	// profile is how many its ICC profile is for, 0 without one that is used.
 	colours, profile int
+	// extra is how many channels a TIFF has besides its colours, and alphaAt which
+	// of them is alpha, counted from 1; 0 is none.
+	extra, alphaAt int
+	// fromYCbCr is the matrix of 3 × 4 to RGB for what libvips leaves as YCbCr.
+	fromYCbCr *[12]float64
+	// sampled is how a JPEG's components are sampled, zero for those it has not.
+	sampled [4]sampling
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
 	// held is how many bytes a pixel the decoder holds besides what it gives: 0
@@ -27,6 +34,10 @@ type Header struct {
 	// Animated tells whether there are further frames or pages; only the first is
 	// used.
 	Animated bool
+	// parts are what the decoder gets to see of the file, one behind the other.
+	parts [][]byte
+	// tail bounds the bytes that the last 16 rows of a PNG take; 0 does not.
+	tail int
 }
 
 // Size returns width and height in pixels as shown, after orientation.
@@ -89,6 +100,9 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 		if err := p.parse(data, &h); err != nil {
 			return Header{}, err
 		}
+		if h.parts == nil {
+			h.parts = [][]byte{data}
+		}
 		if h.Orientation < 1 || h.Orientation > 8 {
 			h.Orientation = 1
 		}
@@ -110,13 +124,12 @@ func (l Limits) check(h Header) error {
 }
 
 // profileColours returns how many channels an ICC profile is for, from the colour
-// space in its header; 0 for inks, which libvips sees to, for sRGB, to which
-// nothing need be done, and for nonsense.
+// space in its header; 0 for sRGB, to which nothing need be done, and for nonsense.
 func profileColours(icc []byte) int {
 	if len(icc) < 20 || profileName(icc) == "sRGB IEC61966-2.1" {
 		return 0
 	}
-	return map[string]int{"GRAY": 1, "RGB ": 3}[string(icc[16:20])]
+	return map[string]int{"GRAY": 1, "RGB ": 3, "CMYK": 4}[string(icc[16:20])]
 }
 
 // profileName returns the description of an ICC profile of version 2 (ICC.1:2001,

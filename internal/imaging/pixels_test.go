@@ -2,6 +2,7 @@ package imaging_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 	"image/gif"
 	"image/png"
@@ -19,7 +20,7 @@ func TestPixelsAreBitExact(t *testing.T) {
 		checkExact(t, pixels(t, asPNG(t, opaque)), opaque)
 		checkExact(t, pixels(t, asPNG(t, clear)), clear)
 		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {
-			e, err := pixels(t, asPNG(t, clear)).Encode(f)
+			e, err := pixels(t, asPNG(t, clear)).Encode(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +56,7 @@ func TestEveryFormat(t *testing.T) {
 	}
 	for from, data := range inputs {
 		for _, to := range writable {
-			e, err := open(t, data).Resize(width/2, height/2, imaging.Good, to)
+			e, err := open(t, data).Resize(t.Context(), width/2, height/2, imaging.Good, to)
 			if err != nil || e.Format != to {
 				t.Errorf("%s to %s: got %s, %v", from, to, e.Format, err)
 				continue
@@ -103,7 +104,7 @@ func TestPaintedIsWritten(t *testing.T) {
 	for name, p := range map[string]*imaging.Pixels{"decoded": pixels(t, asPNG(t, detailed(40, 30))), "new": imaging.NewPixels(40, 30, 3)} {
 		copy(p.Pix[3*(7*40+9):], []byte{1, 2, 3})
 		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {
-			e, err := p.Encode(f)
+			e, err := p.Encode(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,16 +120,44 @@ func TestPaintedIsWritten(t *testing.T) {
 func TestConvert(t *testing.T) {
 	data := withOrientation(asJPEG(t, detailed(64, 48)), 6)
 	m := open(t, data)
-	same, err := m.Convert(imaging.JPEG)
+	same, err := m.Convert(t.Context(), imaging.JPEG)
 	if err != nil || !bytes.Equal(same.Data, data) || same.Width != 48 || same.Height != 64 {
 		t.Errorf("to its own format: got %d bytes of %d×%d (%v), want the same", len(same.Data), same.Width, same.Height, err)
 	}
-	other, err := m.Convert(imaging.PNG)
+	other, err := m.Convert(t.Context(), imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if config, err := png.DecodeConfig(bytes.NewReader(other.Data)); err != nil || config.Width != 48 || config.Height != 64 {
 		t.Errorf("to PNG: got %+v (%v), want 48×64", config, err)
+	}
+}
+
+// TestConvertChecks: an image that is handed on as it is must be one.
+func TestConvertChecks(t *testing.T) {
+	damaged := func(whole []byte) []byte {
+		for i := len(whole) / 2; i < len(whole)-60; i++ {
+			whole[i] = 0xff
+		}
+		return whole
+	}
+	whole := asPNG(t, noisy(60, 40))
+	at := bytes.Index(whole, []byte("IDAT"))
+	length := binary.BigEndian.Uint32(whole[at-4:])
+	half := withChunk(append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...), "IDAT", whole[at+4:at+4+int(length/2)])
+	for name, data := range map[string][]byte{
+		"half a png": half, "webp": damaged(encoded(t, noisy(200, 100), imaging.WebP)),
+	} {
+		m := open(t, data)
+		if _, err := m.Convert(t.Context(), m.Format); !isInputError(err) {
+			t.Errorf("%s is handed on: %v", name, err)
+		}
+	}
+	for _, size := range []int{1, 7, 8, 33} {
+		m := open(t, asPNG(t, noisy(size, size)))
+		if _, err := m.Convert(t.Context(), imaging.PNG); err != nil {
+			t.Errorf("%d pixels square: %v", size, err)
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func (c Store) open() (*objects.Store, error) {
 
 // Work limits what a processor takes on, and where.
 type Work struct {
-	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty is all that the store lets us"`
+	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty or * is all that the store lets us"`
 	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
 	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
 	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"50ms" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as there is a place"`
@@ -114,11 +114,12 @@ type ProcessorConfig struct {
 	Server
 	Store
 	Work
+	Signing
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *ProcessorConfig) Validate() error {
-	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate())
+	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate())
 }
 
 // GatewayConfig is the environment of the gateway.
@@ -129,6 +130,7 @@ type GatewayConfig struct {
 	// its other variables either.
 	Store
 	Letters
+	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that executions are looked up in and pictures read from, with commas between; empty or * is all that the store lets us"`
 	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token that callers must carry; empty asks for none"`
 	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
 	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`
