@@ -197,9 +197,15 @@ int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weig
 	return ended(failed);
 }
 
+// optimized tells whether the codes of a JPEG are made for its own coefficients. All of
+// them are held then, 6 bytes per pixel, to save some 5 % of the file.
+static int optimized(const VipsImage *image) {
+	return (int64_t)image->Xsize * image->Ysize <= IMAGING_OPTIMIZED;
+}
+
 static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
 	switch (codec) {
-	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", TRUE, NULL);
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", optimized(image), NULL);
 	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
 	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, NULL);
 	case TIFF: return vips_tiffsave_buffer(image, data, size, NULL);
