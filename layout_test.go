@@ -22,6 +22,7 @@ var floors = []struct {
 	{"proto/inference", nil},
 	{"internal/imaging", nil},
 	{"internal/inference", []string{"proto/inference"}},
+	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
 	{"internal/parameters", nil},
 	{"internal/serve", nil},
@@ -32,13 +33,13 @@ var floors = []struct {
 	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference"}},
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
 
-	{"internal/execution", []string{"internal/objects", "proto/imageflow/v1"}},
+	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters", "internal/jsonlimit"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

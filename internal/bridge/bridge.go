@@ -81,6 +81,7 @@ func (b *Bridge) notified(w http.ResponseWriter, r *http.Request) {
 	given, want := r.Header.Get("Authorization"), "Bearer "+b.config.Token
 	if b.config.Token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
 		count(ctx, notifications, "unauthorized")
+		w.Header().Set("WWW-Authenticate", "Bearer")
 		http.Error(w, "the notification's token is wrong", http.StatusUnauthorized)
 		return
 	}

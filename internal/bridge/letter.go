@@ -14,6 +14,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/types"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/jsonlimit"
 )
 
 // Extensions of a dead letter, as Knative's channels set them, and how often the
@@ -40,26 +41,35 @@ func letterOf(e *cloudevents.Event) *execution.Letter {
 		letter.Bucket, letter.Key, letter.ETag = from.bucket, from.key, from.etag
 		letter.Execution = execution.ID(from.key)
 	}
-	letter.Event = plainJSON(e)
-	if letter.Event == nil {
-		letter.Message = e.String()
-	}
+	letter.Event = eventJSON(e)
 	return letter
 }
 
-// plainJSON returns the event as it was before it became a dead letter, or nil
-// where it is too broken to be written as JSON.
-func plainJSON(e *cloudevents.Event) []byte {
-	plain := e.Clone()
+// eventJSON writes an event as it was before it became a dead letter. Its data
+// are kept byte by byte, in base64 where they are not JSON that can stand in a
+// letter.
+func eventJSON(e *cloudevents.Event) []byte {
+	plain := cloudevents.Event{Context: e.Context.Clone()}
 	for _, name := range []string{errorDestination, errorCode, errorData, attemptsExtension, hopsExtension} {
 		plain.SetExtension(name, nil)
 	}
-	text, err := json.Marshal(plain)
-	if err != nil {
-		plain.DataBase64 = true // its data are not the JSON that it says
-		text, _ = json.Marshal(plain)
+	data := e.Data()
+	if plain.DataBase64 = !plainData(e.DataMediaType(), data); plain.DataBase64 || len(data) == 0 {
+		plain.DataEncoded = data
+		text, _ := plain.MarshalJSON()
+		return text
 	}
-	return text
+	text, _ := plain.MarshalJSON()
+	text = append(bytes.TrimSuffix(text, []byte("}")), `,"data":`...)
+	return append(append(text, data...), '}')
+}
+
+// plainData reports whether an event's data can stand in a letter as they are,
+// and are read from there byte by byte.
+func plainData(mediaType string, data []byte) bool {
+	isJSON := mediaType == "application/json" || mediaType == "text/json" // where the SDK reads values
+	limits := jsonlimit.Limits{Depth: execution.MaxEventDepth - 1}
+	return isJSON && jsonlimit.Check(data, limits) == nil && json.Valid(data) && len(bytes.TrimSpace(data)) == len(data)
 }
 
 // extension returns an extension as text, empty where it is missing.
@@ -107,11 +117,12 @@ func messageOf(status []byte) string {
 		if err != nil {
 			return ""
 		}
-		var value any
+		var value json.RawMessage
 		if d.Decode(&value) != nil {
 			return ""
 		}
-		if text, ok := value.(string); ok && name == "message" {
+		var text string
+		if name == "message" && json.Unmarshal(value, &text) == nil {
 			return text
 		}
 	}

@@ -38,8 +38,10 @@ func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 		switch {
 		case err != nil && letter.Object == "":
 			return err
+		case errors.Is(err, execution.ErrUnreadable):
+			err = fmt.Errorf("%w: %w", ErrNoEvent, err)
 		case err == nil && len(letter.Event) == 0:
-			err = ErrNoEvent
+			err = noEvent(letter)
 		case err == nil && !r.DryRun:
 			err = b.resend(ctx, letter, r.Wait)
 		}
@@ -49,6 +51,14 @@ func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 		}
 	}
 	return nil
+}
+
+// noEvent says why a letter's event cannot be sent.
+func noEvent(letter execution.Letter) error {
+	if letter.Whole == nil || letter.EventID == "" {
+		return ErrNoEvent
+	}
+	return fmt.Errorf("%w: it had %d bytes, and only its start was kept", ErrNoEvent, letter.Whole.Bytes)
 }
 
 // resend sends a letter's event. The letter is set aside and the object's tag

@@ -180,6 +180,7 @@ func stem(key string) string { return strings.TrimSuffix(key, path.Ext(key)) }
 func (e *Execution) findFailure(ctx context.Context, letters Letters) error {
 	for letter, err := range letters.List(ctx, Selection{Bucket: e.Bucket, Execution: e.ID}) {
 		switch {
+		case errors.Is(err, ErrUnreadable): // the source's tag says enough
 		case err != nil:
 			return err
 		case letter.Sent, e.Source != nil && letter.ETag != "" && letter.ETag != e.Source.ETag:

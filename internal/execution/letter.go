@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,8 +41,11 @@ type Letter struct {
 
 	// Event is the event in the JSON form of CloudEvents, to be sent again.
 	Event json.RawMessage `json:"event,omitempty"`
-	// Message is what came instead of an event.
+	// Message is what came instead of an event, or the start of an event that is
+	// too large to be kept. It is never sent again.
 	Message string `json:"message,omitempty"`
+	// Whole describes the whole message; nil where Message has all of it.
+	Whole *Digest `json:"whole_message,omitempty"`
 
 	// Object is the letter's own key in the bucket of dead letters.
 	Object string `json:"-"`
@@ -62,52 +64,70 @@ type Letters struct {
 // NewLetters returns the letters of a bucket, which must be there.
 func NewLetters(store *objects.Store, bucket string) Letters { return Letters{store, bucket} }
 
-// maxLetterBytes is far above the largest event with its reason.
-const maxLetterBytes = 8 << 20
+// ErrUnreadable means that an object is no dead letter, or one that is too large.
+// It never becomes readable, so the next dead letter of its key replaces it.
+var ErrUnreadable = errors.New("unreadable dead letter")
 
 // Store keeps a letter that has failed now. One that is there already keeps the
 // time at which it failed first and counts on; two that store the same letter at
-// the same time may count as one. Store sets the letter's times and its key.
+// the same time may count as one. Store sets the letter's times and its key, and
+// cuts what is too long. A letter whose key the store refuses gets a key that is
+// made of digests.
 func (l Letters) Store(ctx context.Context, letter *Letter) error {
-	letter.Object, letter.Sent = letterKey(letter), false
+	key := letterKey(letter)
+	letter.bound()
+	err := l.storeAt(ctx, key, letter)
+	if err != nil && !errors.Is(err, objects.ErrUnavailable) {
+		err = l.storeAt(ctx, plainKey(key), letter)
+	}
+	return err
+}
+
+func (l Letters) storeAt(ctx context.Context, key string, letter *Letter) error {
+	letter.Object, letter.Sent = key, false
 	letter.Last = time.Now().UTC()
 	letter.First, letter.Failures = letter.Last, 1
-	for _, key := range []string{letter.Object, sentKey(letter.Object)} {
+	for _, key := range []string{key, sentKey(key)} {
 		before, err := l.Load(ctx, key)
 		if err == nil {
 			letter.First, letter.Failures = before.First, before.Failures+1
 			break
 		}
-		if !errors.Is(err, objects.ErrNotFound) {
+		if !replaceable(err) {
 			return err
 		}
 	}
-	return l.write(ctx, letter.Object, letter)
+	return l.write(ctx, key, letter)
+}
+
+// replaceable reports whether a key whose letter cannot be loaded is free.
+func replaceable(err error) bool {
+	return errors.Is(err, objects.ErrNotFound) || errors.Is(err, ErrUnreadable)
 }
 
 // write stores a letter as an object of ours, so that it would start no chain
 // should someone watch its bucket.
 func (l Letters) write(ctx context.Context, key string, letter *Letter) error {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false) // people read addresses in it
-	if err := encoder.Encode(letter); err != nil {
+	text, err := letter.encode()
+	if err != nil {
 		return err
 	}
-	_, err := l.store.Put(ctx, l.bucket, key, "application/json", text.Bytes(), map[string]string{IDMetadata: "dead-letter"})
+	_, err = l.store.Put(ctx, l.bucket, key, "application/json", text, map[string]string{IDMetadata: "dead-letter"})
 	return err
 }
 
 // Load reads the letter of a key.
 func (l Letters) Load(ctx context.Context, key string) (Letter, error) {
 	text, _, err := l.store.Get(ctx, l.bucket, key, "", maxLetterBytes)
+	if errors.Is(err, objects.ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
 	if err != nil {
 		return Letter{}, err
 	}
 	letter := Letter{Object: key, Sent: isSent(key)}
 	if err := json.Unmarshal(text, &letter); err != nil {
-		return Letter{}, fmt.Errorf("the dead letter %s: %w", key, err)
+		return Letter{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, key, err)
 	}
 	return letter, nil
 }
@@ -136,9 +156,9 @@ func (l Letters) Take(ctx context.Context, letter Letter) (Letter, error) {
 // failed again all the same, the newer letter stays.
 func (l Letters) Return(ctx context.Context, taken Letter) error {
 	letter := taken
-	letter.Object, letter.Sent = letterKey(&taken), false
+	letter.Object, letter.Sent = unsentKey(taken.Object), false
 	switch _, err := l.Load(ctx, letter.Object); {
-	case errors.Is(err, objects.ErrNotFound):
+	case err != nil && replaceable(err):
 		if err := l.write(ctx, letter.Object, &letter); err != nil {
 			return err
 		}

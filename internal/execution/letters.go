@@ -8,9 +8,11 @@ import (
 	"iter"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"imageflow.dev/internal/objects"
 )
@@ -69,7 +71,8 @@ func (s Selection) holds(l Letter) bool {
 }
 
 const (
-	// unreadable is the folder of letters about no picture.
+	// unreadable is the folder of letters about no image, or about one that no
+	// store can hold.
 	unreadable = "unreadable"
 	extension  = ".json"
 	// sentExtension ends the keys of letters whose event is being sent again.
@@ -77,11 +80,18 @@ const (
 )
 
 func sentKey(key string) string { return strings.TrimSuffix(key, extension) + sentExtension }
-func isSent(key string) bool    { return strings.HasSuffix(key, sentExtension) }
-func isLetter(key string) bool  { return isSent(key) || strings.HasSuffix(key, extension) }
+func unsentKey(key string) string {
+	return strings.TrimSuffix(key, sentExtension) + extension
+}
+func isSent(key string) bool   { return strings.HasSuffix(key, sentExtension) }
+func isLetter(key string) bool { return isSent(key) || strings.HasSuffix(key, extension) }
 func letterKey(l *Letter) string {
 	return folder(l.Bucket, l.Execution) + "/" + fileName(l) + extension
 }
+
+// plainKey returns a key that any store takes, for a letter whose own it refuses.
+func plainKey(key string) string { return unreadable + "/sha256-" + digestOf(key) + extension }
+
 func digestOf(text string) string {
 	d := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(d[:16])
@@ -97,14 +107,19 @@ const (
 // folder returns where the letters of an execution lie. An id that makes no good
 // folder is replaced by its digest.
 func folder(bucket, execution string) string {
-	if bucket == "" || execution == "" {
+	switch {
+	case bucket == "" || execution == "":
 		return unreadable
-	}
-	if plain(execution) {
+	case !bucketName.MatchString(bucket) || strings.Contains(bucket, ".."):
+		return unreadable + "/sha256-" + digestOf(bucket+"/"+execution)
+	case plain(execution):
 		return bucket + "/" + execution
 	}
 	return bucket + "/sha256-" + digestOf(execution)
 }
+
+// bucketName is how S3 names buckets.
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // plain tells whether an execution id is a path that any store takes, and none
 // that may be a letter itself.
@@ -114,7 +129,7 @@ func plain(execution string) bool {
 			return false
 		}
 	}
-	return len(execution) <= maxFolderBytes && !strings.ContainsFunc(execution, unicode.IsControl) &&
+	return len(execution) <= maxFolderBytes && utf8.ValidString(execution) && !strings.ContainsFunc(execution, unicode.IsControl) &&
 		path.Clean(execution) == execution && !strings.Contains(execution, `\`)
 }
 

@@ -1,57 +1,60 @@
 package gateway
 
 import (
-	"context"
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strings"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// Token is the secret that callers must bear; empty, they need none. Those who
-// ask for a health or for the description of `/v1/...` never do.
+// Token is the secret that callers must bear. An empty token disables
+// authentication.
 type Token string
 
-// borne tells whether an Authorization header bears the token, in a time that
-// tells nothing of it but its length.
-func (t Token) borne(authorization string) bool {
-	scheme, given, _ := strings.Cut(authorization, " ")
-	return t == "" || strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(given), []byte(t)) == 1
+// openPaths need no token: health, and the description of `/v1/...`. Those that
+// end in a slash stand for all paths below.
+var openPaths = []string{
+	openAPIPath, "/health/", "/v1/health/", healthpb.Health_Check_FullMethodName, healthpb.Health_Watch_FullMethodName,
 }
 
-var errNoToken = status.New(codes.Unauthenticated, "the Authorization header bears no valid token")
+// Authorize reports whether a request of any protocol bears the token or needs
+// none. It removes the token from the request: the processors must not get it.
+func (t Token) Authorize(r *http.Request) bool {
+	if t == "" {
+		return true
+	}
+	authorized := t.borne(r.Header.Get("Authorization"))
+	r.Header.Del("Authorization")
+	return authorized || slices.ContainsFunc(openPaths, func(path string) bool {
+		return r.URL.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path)
+	})
+}
 
-// Guard lets those through who bear the token, without it: it is not for the
-// processors.
+// borne reports whether an Authorization header bears the token. Its time tells
+// nothing about the token but the length.
+func (t Token) borne(authorization string) bool {
+	scheme, given, _ := strings.Cut(authorization, " ")
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(given), []byte(t)) == 1
+}
+
+// Guard passes the requests that are authorized to next. It is for servers of
+// others; serve asks Authorize itself.
 func (t Token) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		open := r.URL.Path == openAPIPath || strings.HasPrefix(r.URL.Path, "/v1/health/")
-		if !open && !t.borne(r.Header.Get("Authorization")) {
-			text, _ := protojson.Marshal(errNoToken.Proto()) // a code and a text can be written
+		if !t.Authorize(r) {
+			refusal := status.New(codes.Unauthenticated, "the Authorization header bears no valid token")
+			text, _ := protojson.Marshal(refusal.Proto()) // a code and a text can be written
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = w.Write(text)
 			return
 		}
-		if t != "" {
-			r.Header.Del("Authorization")
-		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// Intercept lets those gRPC calls through that bear the token.
-func (t Token) Intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	authorization := strings.Join(metadata.ValueFromIncomingContext(ctx, "authorization"), "")
-	if info.FullMethod != healthpb.Health_Check_FullMethodName && !t.borne(authorization) {
-		return nil, errNoToken.Err()
-	}
-	return handle(ctx, req)
 }

@@ -142,8 +142,10 @@ func withOrientation(jpeg []byte, orientation int) []byte {
 
 // Kinds of TIFF fields.
 const (
-	short = 3
-	long  = 4
+	short     = 3
+	long      = 4
+	rational  = 5 // of which each takes two values
+	undefined = 7 // bytes
 )
 
 // entry is one of a TIFF directory.
@@ -161,12 +163,19 @@ func asTIFF(order binary.AppendByteOrder, entries ...entry) []byte {
 	b = order.AppendUint16(order.AppendUint32(b, 8), uint16(len(entries)))
 	var behind []byte
 	for _, e := range entries {
-		b = order.AppendUint32(order.AppendUint16(order.AppendUint16(b, e.tag), e.kind), uint32(len(e.values)))
+		count := len(e.values)
+		if e.kind == rational {
+			count /= 2
+		}
+		b = order.AppendUint32(order.AppendUint16(order.AppendUint16(b, e.tag), e.kind), uint32(count))
 		var field []byte
 		for _, v := range e.values {
-			if e.kind == short {
+			switch e.kind {
+			case undefined:
+				field = append(field, byte(v))
+			case short:
 				field = order.AppendUint16(field, uint16(v))
-			} else {
+			default:
 				field = order.AppendUint32(field, v)
 			}
 		}

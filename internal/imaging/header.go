@@ -110,13 +110,12 @@ func (l Limits) check(h Header) error {
 }
 
 // profileColours returns how many channels an ICC profile is for, from the colour
-// space in its header; 0 for inks, which libvips sees to, for sRGB, to which
-// nothing need be done, and for nonsense.
+// space in its header; 0 for sRGB, to which nothing need be done, and for nonsense.
 func profileColours(icc []byte) int {
 	if len(icc) < 20 || profileName(icc) == "sRGB IEC61966-2.1" {
 		return 0
 	}
-	return map[string]int{"GRAY": 1, "RGB ": 3}[string(icc[16:20])]
+	return map[string]int{"GRAY": 1, "RGB ": 3, "CMYK": 4}[string(icc[16:20])]
 }
 
 // profileName returns the description of an ICC profile of version 2 (ICC.1:2001,

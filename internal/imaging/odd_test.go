@@ -125,22 +125,30 @@ func profile(space string, gamma float64) []byte {
 	}
 	curve := be.AppendUint16([]byte("curv\x00\x00\x00\x00\x00\x00\x00\x01"), uint16(gamma*256))
 	curve = append(curve, 0, 0)
-	type tag struct {
-		name string
-		data []byte
-	}
-	tags := []tag{{"wtpt", xyz(0.9642, 1, 0.8249)}, {"kTRC", curve}}
+	tags := []iccTag{{"wtpt", xyz(0.9642, 1, 0.8249)}, {"kTRC", curve}}
 	if space == "RGB " {
-		tags = []tag{
+		tags = []iccTag{
 			{"wtpt", xyz(0.9642, 1, 0.8249)},
 			{"rXYZ", xyz(0.4360, 0.2225, 0.0139)}, {"gXYZ", xyz(0.3851, 0.7169, 0.0971)}, {"bXYZ", xyz(0.1431, 0.0606, 0.7141)},
 			{"rTRC", curve}, {"gTRC", curve}, {"bTRC", curve},
 		}
 	}
+	return iccOf(2, "mntr"+space+"XYZ ", tags)
+}
+
+type iccTag struct {
+	name string
+	data []byte
+}
+
+// iccOf is an ICC profile of a version, of a class, colour space and connection
+// space, and of tags.
+func iccOf(version byte, spaces string, tags []iccTag) []byte {
+	be := binary.BigEndian
 	head := make([]byte, 128)
-	copy(head[8:], "\x02\x10\x00\x00mntr"+space+"XYZ ")
+	copy(head[8:], string([]byte{version, 0x10, 0, 0})+spaces)
 	copy(head[36:], "acsp")
-	copy(head[68:], xyz(0.9642, 1, 0.8249)[8:])
+	copy(head[68:], "\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d") // D50
 	head = be.AppendUint32(head, uint32(len(tags)))
 	var body []byte
 	for _, g := range tags {

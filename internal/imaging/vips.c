@@ -2,6 +2,7 @@
 
 #include <vips/vips.h>
 
+#include "colour.h"
 #include "rows.h"
 
 static void drop(const char *domain, GLogLevelFlags level, const char *message, void *unused) {}
@@ -34,63 +35,6 @@ static int load(const Picture *p, VipsImage **out) {
 	case GIF: return vips_gifload_buffer(data, p->size, out, COMMON);
 	default: return -1;
 	}
-}
-
-// become gives up a picture for the one that was made of it.
-static int become(VipsImage **image, VipsImage *made) {
-	g_object_unref(*image);
-	*image = made;
-	return 0;
-}
-
-// shorten makes eight bits a channel of sixteen.
-static int shorten(VipsImage **image) {
-	VipsImage *made;
-	switch ((*image)->Type) {
-	case VIPS_INTERPRETATION_GREY16:
-		return vips_colourspace(*image, &made, VIPS_INTERPRETATION_B_W, NULL) || become(image, made);
-	case VIPS_INTERPRETATION_RGB16:
-		return vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL) || become(image, made);
-	default:
-		return 0;
-	}
-}
-
-static int has_profile(VipsImage *image) {
-	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
-}
-
-// is_srgb tells whether to_srgb has nothing to do.
-static int is_srgb(VipsImage *image, int managed, int channels) {
-	return !(managed && has_profile(image)) && image->Type == VIPS_INTERPRETATION_sRGB &&
-		image->BandFmt == VIPS_FORMAT_UCHAR && image->Bands == channels;
-}
-
-// to_srgb gives a picture sRGB's colours and so many channels. A profile that
-// cannot be used is none.
-static int to_srgb(VipsImage **image, int managed, int channels) {
-	VipsImage *made;
-	if (managed && has_profile(*image)) {
-		if (vips_icc_transform(*image, &made, "srgb", "embedded", TRUE, NULL) == 0) become(image, made);
-		else vips_error_clear();
-	}
-	if ((*image)->Type != VIPS_INTERPRETATION_sRGB) {
-		if (vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL)) return -1;
-		become(image, made);
-	}
-	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR) {
-		if (vips_cast_uchar(*image, &made, NULL)) return -1;
-		become(image, made);
-	}
-	if ((*image)->Bands == 3 && channels == 4) {
-		if (vips_addalpha(*image, &made, NULL)) return -1;
-		become(image, made);
-	}
-	if ((*image)->Bands > channels) {
-		if (vips_extract_band(*image, &made, 0, "n", channels, NULL)) return -1;
-		become(image, made);
-	}
-	return (*image)->Bands == channels ? 0 : -1;
 }
 
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -156,9 +100,9 @@ static int resample(VipsImage **image, Box box, const Weights *columns, const We
 	made->Type = in->Type;
 	const void *profile;
 	size_t length;
-	if (has_profile(in) && vips_image_get_blob(in, VIPS_META_ICC_NAME, &profile, &length) == 0)
+	if (imaging_has_profile(in) && vips_image_get_blob(in, VIPS_META_ICC_NAME, &profile, &length) == 0)
 		vips_image_set_blob_copy(made, VIPS_META_ICC_NAME, profile, length);
-	return become(image, made);
+	return imaging_replace(image, made);
 }
 
 static int copy_rows(VipsImage *image, uint8_t *out) {
@@ -176,16 +120,16 @@ static int copy_rows(VipsImage *image, uint8_t *out) {
 
 static int decode(const Picture *p, VipsImage **image, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out) {
-	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height || shorten(image)) return -1;
-	if (columns == NULL) return to_srgb(image, p->managed, channels) || copy_rows(*image, out);
+	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height) return -1;
+	if (columns == NULL) return imaging_to_srgb(image, p->managed, channels) || copy_rows(*image, out);
 	int managed = p->managed;
-	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR || (*image)->Bands > 4) {
-		if (to_srgb(image, managed, channels)) return -1;
+	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR || (*image)->Coding != VIPS_CODING_NONE || (*image)->Bands > 4) {
+		if (imaging_to_srgb(image, managed, channels)) return -1;
 		managed = 0;
 	}
-	if (is_srgb(*image, managed, channels)) return resample_into(out, *image, box, columns, rows);
+	if (imaging_is_srgb(*image, managed, channels)) return resample_into(out, *image, box, columns, rows);
 	// Resampled first, it has fewer pixels to convert.
-	return resample(image, box, columns, rows) || to_srgb(image, managed, channels) || copy_rows(*image, out);
+	return resample(image, box, columns, rows) || imaging_to_srgb(image, managed, channels) || copy_rows(*image, out);
 }
 
 int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weights *rows,

@@ -2,7 +2,7 @@ package imaging
 
 // #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
-// #cgo pkg-config: vips
+// #cgo pkg-config: vips lcms2
 // #include "vips.h"
 // #include <glib.h>
 import "C"
@@ -36,7 +36,7 @@ func (m *Image) decode(d decoding) (*Pixels, error) {
 		size: C.size_t(len(m.data)), codec: codecs[m.Format].vips,
 		width: C.int(width), height: C.int(height), shrink: C.int(d.shrink),
 	}
-	if m.profile > 0 && m.profile == m.colours {
+	if m.profile > 0 {
 		picture.managed = 1
 	}
 	var pin runtime.Pinner

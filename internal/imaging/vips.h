@@ -17,7 +17,7 @@ typedef struct {
 	// width × height pixels come out of the decoder, which shrinks a JPEG's
 	// sides by 1, 2, 4 or 8.
 	int width, height, shrink;
-	// managed tells whether its ICC profile fits its colours.
+	// managed reports whether its ICC profile counts, if it fits.
 	int managed;
 } Picture;
 

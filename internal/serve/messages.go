@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 )
 
 // messages is the body of a gRPC request: messages, before each a byte of flags
@@ -20,6 +21,8 @@ type messages struct {
 	prefix [5]byte
 	have   int   // of the prefix
 	rest   int64 // of the message
+	// refusal is why the rest of the body is not read.
+	refusal *refusal
 }
 
 func (m *messages) Read(p []byte) (int, error) {
@@ -31,6 +34,10 @@ func (m *messages) Read(p []byte) (int, error) {
 	n, err := m.ReadCloser.Read(p[:min(len(p), len(m.prefix)-m.have)])
 	copy(m.prefix[m.have:], p[:n])
 	if m.have += n; m.have == len(m.prefix) {
+		if m.prefix[0] != 0 { // the flag of compression is the only one
+			m.refusal = &refusal{codes.Unimplemented, "compressed messages are not accepted; send messages without compression"}
+			return 0, m.refusal
+		}
 		m.have, m.rest = 0, int64(binary.BigEndian.Uint32(m.prefix[1:]))
 		if waited := m.wait(); err == nil {
 			err = waited
@@ -65,6 +72,9 @@ func (m room) guardRPC(rpc http.Handler, streaming map[string]bool) http.Handler
 		r = r.WithContext(context.WithValue(r.Context(), messagesKey{}, all))
 		r.Body = all
 		rpc.ServeHTTP(w, r)
+		if all.refusal != nil {
+			all.refusal.overwrite(w.Header())
+		}
 	})
 }
 

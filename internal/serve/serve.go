@@ -36,6 +36,10 @@ type Config struct {
 	// request that comes after it; what is in flight may finish. A caller whose
 	// name server knows several of us then finds another. 0 is never.
 	MaxConnectionAge time.Duration
+	// Authorize reports whether a request may go on. It is asked before the body
+	// of the request is read, and for every request, health included. Without it
+	// all may.
+	Authorize func(*http.Request) bool
 }
 
 // maxHeaderBytes is far above what any caller of ours sends.
@@ -65,7 +69,7 @@ func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Serv
 	protocols.SetUnencryptedHTTP2(true)
 	s := &Server{config: c, listener: listener, health: health}
 	s.http = &http.Server{
-		Handler:           s.age((&requests{role: c.Role}).measure(s.route(rpc, routes))),
+		Handler:           s.age((&requests{role: c.Role}).measure(c.admit(s.route(rpc, routes)))),
 		ConnContext:       born,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,

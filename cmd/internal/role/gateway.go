@@ -79,13 +79,13 @@ func (c *GatewayConfig) dial(t *telemetry.Tracing) (map[string]*grpc.ClientConn,
 func (c *GatewayConfig) listen(
 	t *telemetry.Tracing, json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
 ) (*serve.Server, error) {
-	token := gateway.Token(c.Token)
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.UnaryInterceptor(token.Intercept),
-		grpc.StreamInterceptor(serve.OneByOne), t.Server())
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.StreamInterceptor(serve.OneByOne), t.Server())
 	imageflowv1.RegisterExecutionServiceServer(server, executions)
 	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
 	healthpb.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
-	return serve.Listen(c.serve("gateway", c.BodyBytes), server, t.JSON(token.Guard(json)), healthy)
+	config := c.serve("gateway", c.BodyBytes)
+	config.Authorize = gateway.Token(c.Token).Authorize
+	return serve.Listen(config, server, t.JSON(json), healthy)
 }

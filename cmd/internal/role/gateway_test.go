@@ -2,6 +2,7 @@ package role_test
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/png"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -23,8 +25,8 @@ import (
 )
 
 // TestGatewayAsAGRPCServer: a client that speaks gRPC has the services of the
-// gateway on the same port, with health and reflection; only the services ask
-// for the token, and so does JSON.
+// gateway on the same port, with health and reflection; all but health ask for
+// the token, and so does JSON.
 func TestGatewayAsAGRPCServer(t *testing.T) {
 	config, store := stores.Start(t, stores.Local, "pictures", "imageflow-dead-letters")
 	for name, value := range map[string]string{
@@ -76,7 +78,10 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 	if _, err := pipeline.RunPipeline(t.Context(), request); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("without the token: %v", err)
 	}
-	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer secret")
+	ctx := withToken(t)
+	if _, err := pipeline.RunPipeline(ctx, request, grpc.UseCompressor(gzip.Name)); status.Code(err) != codes.Unimplemented {
+		t.Errorf("compressed: %v", err) // the codec is linked in by an exporter
+	}
 	resp, err := pipeline.RunPipeline(ctx, request)
 	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat_resize.png" {
 		t.Errorf("answered %v, %v", resp, err)
@@ -85,6 +90,22 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 	if err != nil || len(told.GetSteps()) != 1 {
 		t.Errorf("the execution: %v, %v", told, err)
 	}
+}
+
+func withToken(t *testing.T) context.Context {
+	return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer secret")
+}
+
+// listServices lists the services.
+func listServices(ctx context.Context, conn *grpc.ClientConn) (string, error) {
+	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = stream.CloseSend() }()
+	_ = stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}})
+	listed, err := stream.Recv() // which also has the error of Send
+	return listed.String(), err
 }
 
 // checkOpen checks what needs no token, and that JSON does.
@@ -96,17 +117,12 @@ func checkOpen(t *testing.T, conn *grpc.ClientConn, address string) {
 			t.Errorf("health of %q: %v, %v", service, healthy, err)
 		}
 	}
-	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	if _, err := listServices(t.Context(), conn); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("reflection without the token: %v", err)
 	}
-	if err := stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}}); err != nil {
-		t.Fatal(err)
-	}
-	if listed, err := stream.Recv(); err != nil || !strings.Contains(listed.String(), "imageflow.v1.PipelineService") {
+	if listed, err := listServices(withToken(t), conn); err != nil || !strings.Contains(listed, "imageflow.v1.PipelineService") {
 		t.Errorf("reflection: %v, %v", listed, err)
 	}
-	_ = stream.CloseSend()
 	for path, want := range map[string]int{
 		"/health/liveness": 200, "/health/readiness": 200, "/openapi.json": 200, "/v1/health/resize": 200, "/v1/executions/cat": 401,
 	} {

@@ -1,0 +1,123 @@
+package execution_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+)
+
+// TestLetterKeepsItsEventByteByByte: the event may be signed.
+func TestLetterKeepsItsEventByteByByte(t *testing.T) {
+	each(t, func(t *testing.T, _ *objects.Store, l execution.Letters) {
+		event := "{\n\t\"id\": \"1\",  \"data\": {\"b\":1, \"a\":\"<\\u2028>\u2028\", \"n\": 1.0}\r\n}"
+		letter := execution.Letter{Execution: "cat", Bucket: bucket, EventID: "1", Event: json.RawMessage(event)}
+		keep(t, l, &letter)
+		taken, err := l.Take(t.Context(), letter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Return(t.Context(), taken); err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.Load(t.Context(), letter.Object)
+		if err != nil || string(got.Event) != event {
+			t.Errorf("got %q, %v", got.Event, err)
+		}
+	})
+}
+
+// TestWhatDoesNotFitIsCut: every letter that is written can be read.
+func TestWhatDoesNotFitIsCut(t *testing.T) {
+	long := strings.Repeat("\x01", 1<<20)
+	large := `{"data":"` + strings.Repeat("x", 7<<20) + `"}`
+	deep := `{"data":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}"
+	each(t, func(t *testing.T, _ *objects.Store, l execution.Letters) {
+		for name, letter := range map[string]execution.Letter{
+			"large":         {EventID: "large", Event: json.RawMessage(large)},
+			"deep":          {EventID: "deep", Event: json.RawMessage(deep)},
+			"no JSON":       {EventID: "none", Event: json.RawMessage(`{"data":`)},
+			"bytes":         {Message: "\xff\xfe" + long},
+			"long fields":   {EventID: long, EventType: long, Reason: long, Step: long, Key: long, ETag: long, Message: long},
+			"long location": {EventID: "location", Bucket: long, Execution: long, Event: json.RawMessage(`{"data":"x"}`)},
+		} {
+			message := letter.Message + string(letter.Event)
+			keep(t, l, &letter)
+			got, err := l.Load(t.Context(), letter.Object)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			cut := len(message) > 256<<10 || name == "bytes"
+			if cut != (got.Whole != nil) || (cut && got.Whole.Bytes != len(message)) {
+				t.Errorf("%s: the whole message of %d bytes is described as %+v", name, len(message), got.Whole)
+			}
+			if replayable := name == "long location"; replayable != (got.Event != nil) || replayable == (got.Message != "") {
+				t.Errorf("%s: event %.50s, message %.50q", name, got.Event, got.Message)
+			}
+		}
+	})
+}
+
+// TestUnreadableLetterIsReplaced: what lies at a letter's key and is none, or is
+// too large to be read, holds up neither its successor nor the other letters.
+func TestUnreadableLetterIsReplaced(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+		for i, old := range []string{"no JSON", `{"first":7}`, strings.Repeat("[", 20000), strings.Repeat("x", 9<<20), ""} {
+			id := fmt.Sprint("cat", i)
+			letter := execution.Letter{Execution: id, Bucket: bucket, EventID: "e", Reason: "new", Event: json.RawMessage(`{}`)}
+			spoil := func(key string) {
+				if _, err := s.Put(t.Context(), letters, key, "application/json", []byte(old), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			key := bucket + "/" + id + "/e.json"
+			spoil(key)
+			if _, err := l.Load(t.Context(), key); !errors.Is(err, execution.ErrUnreadable) {
+				t.Errorf("%d: loaded with %v", i, err)
+			}
+			if _, err := execution.Find(t.Context(), s, l, bucket, id); !errors.Is(err, objects.ErrNotFound) {
+				t.Errorf("%d: found with %v", i, err)
+			}
+			keep(t, l, &letter)
+			taken, err := l.Take(t.Context(), letter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spoil(key)
+			if err := l.Return(t.Context(), taken); err != nil {
+				t.Errorf("%d: returned with %v", i, err)
+			}
+			if got, err := l.Load(t.Context(), key); err != nil || got.Reason != "new" || got.Failures != 1 {
+				t.Errorf("%d: got %+v, %v", i, got, err)
+			}
+		}
+	})
+}
+
+// TestLetterAboutAnImpossibleName is kept all the same, and counted on.
+func TestLetterAboutAnImpossibleName(t *testing.T) {
+	each(t, func(t *testing.T, _ *objects.Store, l execution.Letters) {
+		names := []struct{ bucket, execution string }{
+			{"..", "x"}, {".", "x"}, {"UPPER", "x"}, {"a", "x"}, {"ab..cd", "x"}, {"imageflow-files:80", "x"}, {"a/b", "x"},
+			{"unreadable", "x"}, {"\x00", "x"}, {bucket, "a\x00b"}, {bucket, "../../x"}, {bucket, "a\xffb"}, {bucket, "a\nb"},
+			{bucket, strings.Repeat("k", 1100)}, {bucket, strings.Repeat("k/", 550)}, {bucket, "a//b"}, {bucket, "/"}, {bucket, `a\b`},
+			{bucket, " "}, {bucket, "a "}, {bucket, "a?b#c%2f*:|\"<>"}, {bucket, "日本語"},
+		}
+		for _, name := range names {
+			for failures := range 2 {
+				letter := &execution.Letter{Bucket: name.bucket, Execution: name.execution, EventID: "../\n%\xff.json", Event: json.RawMessage(`{}`)}
+				if err := l.Store(t.Context(), letter); err != nil || letter.Failures != failures+1 {
+					t.Errorf("%q: %v, it has failed %d times", name, err, letter.Failures)
+				}
+			}
+		}
+		if n := len(list(t, l, execution.Selection{})); n != len(names) {
+			t.Errorf("%d letters are listed, want %d", n, len(names))
+		}
+	})
+}

@@ -1,0 +1,145 @@
+#include "colour.h"
+
+#include <lcms2.h>
+
+int imaging_replace(VipsImage **image, VipsImage *made) {
+	g_object_unref(*image);
+	*image = made;
+	return 0;
+}
+
+int imaging_has_profile(VipsImage *image) {
+	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
+}
+
+int imaging_is_srgb(VipsImage *image, int managed, int channels) {
+	return !(managed && imaging_has_profile(image)) && image->Type == VIPS_INTERPRETATION_sRGB &&
+		image->BandFmt == VIPS_FORMAT_UCHAR && image->Bands == channels;
+}
+
+// space_of returns the colour space that an image's profile must be for, 0 if none
+// can be used.
+static int space_of(const VipsImage *image) {
+	switch (image->Type) {
+	case VIPS_INTERPRETATION_B_W:
+	case VIPS_INTERPRETATION_GREY16: return cmsSigGrayData;
+	case VIPS_INTERPRETATION_sRGB:
+	case VIPS_INTERPRETATION_RGB16: return cmsSigRgbData;
+	case VIPS_INTERPRETATION_CMYK: return cmsSigCmykData;
+	default: return 0;
+	}
+}
+
+// intent_of returns the rendering intent by which lcms can use the embedded
+// profile, or -1. libvips itself would silently use another profile instead.
+static int intent_of(VipsImage *image) {
+	static const int preferred[] = {VIPS_INTENT_RELATIVE, VIPS_INTENT_PERCEPTUAL, VIPS_INTENT_SATURATION};
+	const void *data;
+	size_t size;
+	if (!imaging_has_profile(image) || vips_image_get_blob(image, VIPS_META_ICC_NAME, &data, &size)) return -1;
+	cmsHPROFILE profile = cmsOpenProfileFromMem(data, size);
+	if (profile == NULL) return -1;
+	int intent = -1;
+	for (int i = 0; i < 3 && intent < 0 && (int)cmsGetColorSpace(profile) == space_of(image); i++)
+		if (cmsIsIntentSupported(profile, preferred[i], LCMS_USED_AS_INPUT)) intent = preferred[i];
+	cmsCloseProfile(profile);
+	return intent;
+}
+
+// by_profile converts an image by its own profile, or returns -1 and leaves it as it is.
+static int by_profile(VipsImage **image) {
+	VipsImage *made;
+	const int intent = intent_of(*image), inks = (*image)->Type == VIPS_INTERPRETATION_CMYK;
+	if (intent < 0) return -1;
+	if (vips_icc_transform(*image, &made, "srgb", "embedded", TRUE, "intent", intent,
+		"black_point_compensation", inks, NULL)) return -1;
+	return imaging_replace(image, made);
+}
+
+static int inks_to_srgb(VipsImage **image) {
+	VipsImage *made;
+	return vips_icc_transform(*image, &made, "srgb", "input_profile", "cmyk",
+		"black_point_compensation", TRUE, NULL) || imaging_replace(image, made);
+}
+
+// d50_to_d65 is the Bradford adaptation of XYZ colours from a white to another.
+static const double d50_to_d65[9] = {
+	0.9555766, -0.0230393, 0.0631636, -0.0282895, 1.0099416, 0.0210077, 0.0122982, -0.0204830, 1.3299098,
+};
+
+// lab_to_srgb takes the white of a Lab image as D50, where libvips by itself takes
+// D65.
+static int lab_to_srgb(VipsImage **image) {
+	VipsImage *made;
+	if (vips_colourspace(*image, &made, VIPS_INTERPRETATION_LAB, NULL) || imaging_replace(image, made)) return -1;
+	VipsArrayDouble *white = vips_array_double_newv(3, VIPS_D50_X0, VIPS_D50_Y0, VIPS_D50_Z0);
+	int failed = vips_Lab2XYZ(*image, &made, "temp", white, NULL) || imaging_replace(image, made);
+	vips_area_unref(VIPS_AREA(white));
+	VipsImage *adaptation = vips_image_new_matrix_from_array(3, 3, d50_to_d65, 9);
+	failed = failed || vips_recomb(*image, &made, adaptation, NULL) || imaging_replace(image, made);
+	g_object_unref(adaptation);
+	return failed || vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL) || imaging_replace(image, made);
+}
+
+// narrow rounds channels of 16 bits to 8.
+static int narrow(VipsImage **image) {
+	VipsImage *made;
+	const int grey = (*image)->Type == VIPS_INTERPRETATION_GREY16;
+	if (vips_linear1(*image, &made, 1 / 257.0, 0.5, "uchar", TRUE, NULL)) return -1;
+	made->Type = grey ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
+	return imaging_replace(image, made);
+}
+
+static int without_profile(VipsImage **image) {
+	VipsImage *made;
+	switch ((*image)->Type) {
+	case VIPS_INTERPRETATION_CMYK: return inks_to_srgb(image);
+	case VIPS_INTERPRETATION_LAB:
+	case VIPS_INTERPRETATION_LABS: return lab_to_srgb(image);
+	case VIPS_INTERPRETATION_GREY16:
+	case VIPS_INTERPRETATION_RGB16:
+		if (narrow(image)) return -1;
+	default: break;
+	}
+	if ((*image)->Type == VIPS_INTERPRETATION_sRGB) return 0;
+	return vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL) || imaging_replace(image, made);
+}
+
+// to_three converts the colours alone, without alpha.
+static int to_three(VipsImage **image, int managed) {
+	VipsImage *made;
+	if (!(managed && by_profile(image) == 0) && without_profile(image)) return -1;
+	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR)
+		if (vips_cast_uchar(*image, &made, NULL) || imaging_replace(image, made)) return -1;
+	return (*image)->Bands == 3 ? 0 : -1;
+}
+
+// take_alpha splits the alpha channel from an image, with 8 bits.
+static int take_alpha(VipsImage **image, VipsImage **alpha) {
+	VipsImage *made;
+	const int n = (*image)->Bands - 1;
+	if (vips_extract_band(*image, alpha, n, NULL)) return -1;
+	if ((*image)->Type == VIPS_INTERPRETATION_LABS) // whose colours are signed
+		if (vips_copy(*alpha, &made, "format", VIPS_FORMAT_USHORT, NULL) || imaging_replace(alpha, made)) return -1;
+	if ((*alpha)->BandFmt != VIPS_FORMAT_UCHAR && narrow(alpha)) return -1;
+	return vips_extract_band(*image, &made, 0, "n", n, NULL) || imaging_replace(image, made);
+}
+
+// decoded unpacks the Lab colours of a TIFF with 8 bits.
+static int decoded(VipsImage **image) {
+	VipsImage *made;
+	return vips_image_decode(*image, &made) || imaging_replace(image, made);
+}
+
+int imaging_to_srgb(VipsImage **image, int managed, int channels) {
+	VipsImage *alpha = NULL, *made;
+	int failed = decoded(image);
+	if (vips_image_hasalpha(*image)) failed = failed || take_alpha(image, &alpha);
+	failed = failed || to_three(image, managed);
+	if (!failed && channels == 4) {
+		failed = alpha ? vips_bandjoin2(*image, alpha, &made, NULL) : vips_addalpha(*image, &made, NULL);
+		failed = failed || imaging_replace(image, made);
+	}
+	g_clear_object(&alpha);
+	return failed ? -1 : 0;
+}
