@@ -1,20 +1,31 @@
 package imaging
 
-// A job holds the most memory in one of three phases: while it decodes, changes or
-// encodes. What a phase took is free in the next one, but for pixels that Go has yet
-// to collect. All figures are measured by make memory.
+// #include "vips.h"
+import "C"
 
-// blurring is how many bytes per channel Blur takes beside the pixels, for a coarser
-// image of floats.
-const blurring = 2
+// A job holds the most memory while it decodes, changes or encodes. What one phase
+// held is free in the next one, except for pixels that Go has not collected yet. The
+// figures are measured by make memory.
 
-// Footprint returns how many bytes of memory the image takes at most when it is
-// decoded in full, changed, and encoded in the format.
+const (
+	// blurring is the bytes per channel that Blur holds beside the pixels, for a
+	// coarser image of floats.
+	blurring = 2
+	// converting is the bytes per channel of the copy that libvips makes of an image
+	// whose colours it converts after it was resampled.
+	converting = 1
+	// coefficients is the bytes per pixel that a JPEG holds until its Huffman codes
+	// are made, where they are made for it.
+	coefficients = 3
+)
+
+// Footprint returns the most bytes of memory that decoding an image in full, changing
+// its pixels and encoding it in a format takes.
 func (h Header) Footprint(f Format) int64 {
 	return h.footprint(h.pixels(), f, blurring)
 }
 
-// ConvertFootprint returns the same for Convert.
+// ConvertFootprint returns the most bytes of memory that Convert takes.
 func (h Header) ConvertFootprint(f Format) int64 {
 	if f == h.Format {
 		return 0
@@ -22,39 +33,46 @@ func (h Header) ConvertFootprint(f Format) int64 {
 	return h.footprint(h.pixels(), f, 0)
 }
 
-// ResizeFootprint returns the same for a resize to width × height pixels. Its decoder
-// gives rows, so that the whole input is only there where the decoder holds it.
+// ResizeFootprint returns the most bytes of memory that a resize to width × height
+// pixels takes. Where the decoder gives rows, the input is never in memory in full.
 func (h Header) ResizeFootprint(width, height int, f Format) int64 {
-	return h.footprint(int64(width)*int64(height), f, 1) // a copy while profiles are converted
+	return h.footprint(int64(width)*int64(height), f, converting)
 }
 
-// ReadFootprint returns what decoding holds of the image when it is read row by row.
+// ReadFootprint returns the most bytes of memory that the decoder holds beside the
+// rows that it gives.
 func (h Header) ReadFootprint() int64 { return h.pixels() * int64(h.held) }
 
-// footprint is for an output of so many pixels. Changing it takes so many bytes per
-// channel beside the pixels.
+// footprint is for an output of so many pixels, which are changed with so many bytes
+// per channel beside them.
 func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
-	channels := h.channels()
-	waste := int64(0) // what Go collects later
-	if h.Orientation != 1 {
-		waste += channels
+	channels, clear := int64(3), h.Alpha && f.alpha()
+	if h.Alpha {
+		channels = 4
 	}
-	encoding := int64(codecs[f].opaque)
-	if h.Alpha && f.alpha() {
-		encoding = int64(codecs[f].clear)
-	} else if h.Alpha {
-		waste += channels
+	garbage := int64(0)
+	if h.Orientation != 1 {
+		garbage += channels
+	}
+	if h.Alpha && !clear {
+		garbage += channels
 	}
 	decoded := h.ReadFootprint() + pixels*channels
-	changed := pixels * (waste + channels + max(changing*channels, encoding))
-	return max(decoded, changed)
+	encoded := f.encoding(pixels, clear)
+	return max(decoded, pixels*(garbage+channels)+max(pixels*changing*channels, encoded))
+}
+
+// encoding returns the most bytes of memory that encoding so many pixels takes beside
+// them.
+func (f Format) encoding(pixels int64, clear bool) int64 {
+	if clear {
+		return pixels * int64(codecs[f].clear)
+	}
+	held := pixels * int64(codecs[f].opaque)
+	if f == JPEG {
+		held += coefficients * min(pixels, C.MAX_OPTIMIZED_PIXELS)
+	}
+	return held
 }
 
 func (h Header) pixels() int64 { return int64(h.Width) * int64(h.Height) }
-
-func (h Header) channels() int64 {
-	if h.Alpha {
-		return 4
-	}
-	return 3
-}

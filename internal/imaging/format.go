@@ -25,8 +25,8 @@ var codecs = map[Format]struct {
 	aliases   []string
 	vips      C.Codec
 	quality   int
-	// opaque and clear are the bytes per pixel that encoding takes at most, beside
-	// the pixels, without and with alpha. They are measured: make memory.
+	// opaque and clear are the most bytes per pixel that encoding takes beside the
+	// pixels, without and with alpha.
 	opaque, clear int
 }{
 	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, 6, 0},

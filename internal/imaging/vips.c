@@ -141,10 +141,10 @@ int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weig
 	return ended(failed);
 }
 
-// optimized tells whether the codes of a JPEG are made for its own coefficients. All of
-// them are held then, 6 bytes per pixel, to save some 5 % of the file.
+// optimized reports whether the Huffman codes of a JPEG are made for its own
+// coefficients, all of which are held until then. It saves some 5 % of the file.
 static int optimized(const VipsImage *image) {
-	return (int64_t)image->Xsize * image->Ysize <= IMAGING_OPTIMIZED;
+	return (int64_t)image->Xsize * image->Ysize <= MAX_OPTIMIZED_PIXELS;
 }
 
 static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {

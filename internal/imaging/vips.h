@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include "resample.h"
 
+// Larger JPEGs have standard Huffman codes.
+enum { MAX_OPTIMIZED_PIXELS = 16000000 };
+
 typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
 
 // Picture is an encoded picture and what its header says.

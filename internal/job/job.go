@@ -67,6 +67,7 @@ type task[Req functions.Request, Resp functions.Response] struct {
 	encoded  []byte // the picture as it was fetched
 	referred []byte // the content of plan.reference
 	picture  *imaging.Image
+	grant    *grant
 	marks    map[string]string
 	found    written
 	recalled bool
@@ -103,6 +104,7 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 
 // run does a job that has been let in: fetch, recall or else apply and store.
 func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
+	defer func() { t.grant.release() }() // of apply
 	seen := t.peek(ctx)
 	if err := t.fetch(ctx); err != nil {
 		return resp, err
