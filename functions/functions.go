@@ -55,9 +55,9 @@ func (in Input[Req]) Stage(ctx context.Context, name string) (within context.Con
 
 // Pixels decodes the picture, as a stage.
 func (in Input[Req]) Pixels(ctx context.Context) (*imaging.Pixels, error) {
-	_, end := in.Stage(ctx, "decode")
+	within, end := in.Stage(ctx, "decode")
 	defer end()
-	return in.Image.Pixels()
+	return in.Image.Pixels(within)
 }
 
 // Processor is one kind of work, described as a value.

@@ -11,6 +11,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"imageflow.dev/internal/signature"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -24,14 +25,15 @@ type step struct {
 // console is a subscriber of its own: it prints each step that the chain
 // reports, and remembers the steps of the executions it was asked to follow.
 type console struct {
-	out io.Writer
+	out    io.Writer
+	signer *signature.Signer
 
 	mu       sync.Mutex
 	followed map[string][]step
 }
 
-func newConsole(out io.Writer) *console {
-	return &console{out: out, followed: map[string][]step{}}
+func newConsole(out io.Writer, signer *signature.Signer) *console {
+	return &console{out: out, signer: signer, followed: map[string][]step{}}
 }
 
 // consoleTrigger subscribes the console to every step of the broker.
@@ -55,6 +57,10 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := c.signer.Verify(*e); err != nil {
+		http.Error(w, err.Error(), http.StatusUnauthorized)
 		return
 	}
 	resp := &imageflowv1.ResizeResponse{} // every response has its result at the same place

@@ -35,9 +35,10 @@ A picture from this machine, and back:
 gRPC:
   grpcurl -plaintext -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"target_width":320}' {{.ResizeAddress}} imageflow.v1.ResizeService/ResizeImage
 
-CloudEvents:
+{{if .Unsigned}}CloudEvents by hand, which need no signature here:
   curl -s '{{.Filter}}/?filter_type=FILTER_TYPE_BLUR&intensity=1' -H 'Ce-Id: 1' -H 'Ce-Specversion: 1.0' -H 'Ce-Source: me' -H 'Ce-Type: com.amazonaws.s3.ObjectCreated:Put' -H 'Content-Type: application/json' -d '{"s3":{"bucket":{"name":"{{.Bucket}}"},"object":{"key":"uploads%2Fmine.jpg"}}}' -i
-
+{{else}}CloudEvents carry the bridge's signature. To send one by hand, start again with --allow-unsigned-events.
+{{end}}
 `))
 
 // guide prints the addresses and one example for each door.
@@ -46,11 +47,11 @@ func guide(out io.Writer, s *settings) {
 	if sample == "" {
 		sample = "picture.jpg"
 	}
-	err := guideText.Execute(out, map[string]string{
+	err := guideText.Execute(out, map[string]any{
 		"Data": s.data, "AccessKey": s.accessKey, "SecretKey": s.secretKey, "Bucket": s.bucket, "Sample": sample,
 		"S3": s.url("s3"), "Gateway": s.url("gateway"), "Resize": s.url("resize"), "Detect": s.url("detect"),
 		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"), "Metrics": s.url("metrics"),
-		"ResizeAddress": s.address("resize"),
+		"ResizeAddress": s.address("resize"), "Unsigned": s.signing.AllowUnsigned,
 	})
 	if err != nil {
 		fmt.Fprintln(out, err)

@@ -45,7 +45,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	slog.SetDefault(slog.New(telemetry.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))
 
-	console := newConsole(out)
+	if s.signing.Keys, err = signingKeys(s.data); err != nil {
+		return err
+	}
+	signer, err := s.signing.Signer()
+	if err != nil {
+		return fmt.Errorf("the key of events in %s: %w", s.data, err)
+	}
+	console := newConsole(out, signer)
 	system, err := start(ctx, s, console)
 	if err != nil {
 		return err

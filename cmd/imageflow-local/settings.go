@@ -20,6 +20,7 @@ type settings struct {
 	host, bucket          string
 	accessKey, secretKey  string
 	verbose               bool
+	signing               role.Signing
 	ports                 map[string]*int
 	telemetry             role.Telemetry
 }
@@ -54,6 +55,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.StringVar(&s.bucket, "bucket", "imageflow-files", "bucket of the pictures")
 	f.StringVar(&s.accessKey, "access-key", "imageflow", "access key of the S3 server")
 	f.StringVar(&s.secretKey, "secret-key", "imageflow-local", "secret key of the S3 server")
+	f.BoolVar(&s.signing.AllowUnsigned, "allow-unsigned-events", false, "take events that nobody signed, such as one sent by hand; on a loopback address only")
 	f.BoolVar(&s.verbose, "verbose", false, "log every request")
 	for _, l := range listeners {
 		s.ports[l.name] = f.Int(l.name+"-port", l.port, "`port` of "+l.name+"; 0 takes a free one")
@@ -64,7 +66,16 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; see --help", f.Arg(0))
 	}
-	return s, errors.Join(s.settlePaths(), s.takePorts(), role.Load(&s.telemetry), s.telemetry.Validate())
+	return s, errors.Join(s.checkUnsigned(), s.settlePaths(), s.takePorts(), role.Load(&s.telemetry), s.telemetry.Validate())
+}
+
+// checkUnsigned refuses to take unsigned events from other machines.
+func (s *settings) checkUnsigned() error {
+	ip := net.ParseIP(s.host)
+	if s.signing.AllowUnsigned && s.host != "localhost" && !ip.IsLoopback() {
+		return fmt.Errorf("--allow-unsigned-events needs a loopback address, and --host is %q", s.host)
+	}
+	return nil
 }
 
 // settlePaths makes the paths independent of the working directory, which the

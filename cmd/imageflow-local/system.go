@@ -151,9 +151,11 @@ func adapt(config role.Config, s *settings, name, token string) {
 	case *role.ProcessorConfig:
 		server(&c.Server)
 		store(&c.Store)
+		c.Signing = s.signing
 	case *role.DetectConfig:
 		server(&c.Server)
 		store(&c.Store)
+		c.Signing = s.signing
 		c.ModelRepository = s.models
 		if s.library != "" {
 			c.Library = s.library
@@ -167,6 +169,7 @@ func adapt(config role.Config, s *settings, name, token string) {
 		server(&c.Server)
 		store(&c.Store)
 		c.Broker.URL, c.Token, c.DeadLetters = s.url("broker")+"/"+namespace+"/default", token, deadLetters
+		c.Signing = s.signing
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -52,7 +53,8 @@ func (c *cluster) namespaced(ctx context.Context) (string, *finding) {
 }
 
 func (c *cluster) secrets(ctx context.Context) (string, *finding) {
-	for name, keys := range map[string][]string{"minio-credentials": {"access-key", "secret-key"}, "bridge-token": {"token"}} {
+	wanted := map[string][]string{"minio-credentials": {"access-key", "secret-key"}, "bridge-token": {"token"}, "event-signing-keys": {"keys"}}
+	for name, keys := range wanted {
 		var secret object
 		mend := fmt.Sprintf("kubectl create secret generic -n %s %s --from-literal=%s=...", c.namespace, name, strings.Join(keys, "=... --from-literal="))
 		if err := c.get(ctx, &secret, "secret", name, "--namespace", c.namespace); err != nil {
@@ -64,7 +66,7 @@ func (c *cluster) secrets(ctx context.Context) (string, *finding) {
 			}
 		}
 	}
-	return "minio-credentials, bridge-token", nil
+	return strings.Join(slices.Sorted(maps.Keys(wanted)), ", "), nil
 }
 
 const gpuResource = "nvidia.com/gpu"

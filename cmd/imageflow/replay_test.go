@@ -63,7 +63,8 @@ func letterBox(t *testing.T, refused string) {
 	}))
 	t.Cleanup(broker.Close)
 	for name, value := range map[string]string{
-		"MINIO_ENDPOINT": c.Endpoint, "MINIO_ACCESS_KEY": c.AccessKey, "MINIO_SECRET_KEY": c.SecretKey,
+		"EVENT_SIGNING_KEYS": "a key of events for these tests only",
+		"MINIO_ENDPOINT":     c.Endpoint, "MINIO_ACCESS_KEY": c.AccessKey, "MINIO_SECRET_KEY": c.SecretKey,
 		"BROKER_URL": broker.URL, "DEAD_LETTER_BUCKET": "dead",
 	} {
 		t.Setenv(name, value)

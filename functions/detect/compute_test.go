@@ -84,7 +84,7 @@ func BenchmarkCompute(b *testing.B) {
 		}
 
 		start = time.Now()
-		if _, err := open(b, data).Scaled(640, 360); err != nil {
+		if _, err := open(b, data).Scaled(b.Context(), 640, 360); err != nil {
 			b.Fatal(err)
 		}
 		decoded = append(decoded, since(start))

@@ -107,8 +107,8 @@ func (d *detector) detect(ctx context.Context, in functions.Input[*imageflowv1.D
 
 // detect returns the boxes in the given picture's pixels, most confident first.
 func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) ([]box, error) {
-	_, decoded := in.Stage(ctx, "decode")
-	input, place, err := m.input(in.Image)
+	decoding, decoded := in.Stage(ctx, "decode")
+	input, place, err := m.input(decoding, in.Image)
 	decoded()
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 // output draws the boxes, in a picture of the given one's quality, or hands it on.
 func output(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
 	if !in.Request.GetDrawBoxes() || len(found) == 0 {
-		return in.Image.Convert(in.Format)
+		return in.Image.Convert(ctx, in.Format)
 	}
 	p, err := in.Pixels(ctx)
 	if err != nil {
@@ -151,9 +151,9 @@ func output(ctx context.Context, in functions.Input[*imageflowv1.DetectionReques
 	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
 		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence))
 	}
-	_, encoded := in.Stage(ctx, "encode")
+	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
-	return p.EncodeLike(in.Image, in.Format)
+	return p.EncodeLike(within, in.Image, in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {

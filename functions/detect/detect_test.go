@@ -150,7 +150,7 @@ func TestNoDrawingHandsPictureOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := encoded(t, image.NewGray(image.Rect(0, 0, side, side)))
-	same, err := m.Convert(imaging.PNG)
+	same, err := m.Convert(t.Context(), imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func TestDrawingKeepsFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, format := range []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP} {
-		given, err := imaging.NewPixels(100, 80, 3).Encode(format)
+		given, err := imaging.NewPixels(100, 80, 3).Encode(t.Context(), format)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestDrawingKeepsFormat(t *testing.T) {
 		if drawn.Format != format || drawn.Width != 100 || drawn.Height != 80 || out.Format != format || out.Width != 100 || out.Height != 80 {
 			t.Errorf("a %s of 100×80 became a %s of %d×%d", format, drawn.Format, drawn.Width, drawn.Height)
 		}
-		pixels, err := drawn.Pixels()
+		pixels, err := drawn.Pixels(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -87,10 +88,10 @@ func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 
 // input returns the picture as the model takes it, 3×height×width, and where the
 // picture lies in it. It goes back by release.
-func (d *description) input(m *imaging.Image) ([]float32, placement, error) {
+func (d *description) input(ctx context.Context, m *imaging.Image) ([]float32, placement, error) {
 	width, height := m.Size()
 	w, h := d.fit.size(width, height, d.width, d.height)
-	p, err := m.Scaled(w, h)
+	p, err := m.Scaled(ctx, w, h)
 	if err != nil {
 		return nil, placement{}, err
 	}

@@ -88,7 +88,7 @@ func answers(t *testing.T, resp *response, want []object) {
 // flat is a black PNG.
 func flat(t *testing.T, width, height int) []byte {
 	t.Helper()
-	p, err := imaging.NewPixels(width, height, 3).Encode(imaging.PNG)
+	p, err := imaging.NewPixels(width, height, 3).Encode(t.Context(), imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}

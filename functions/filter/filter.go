@@ -42,8 +42,8 @@ type filter struct {
 	// sigma derives the setting "sigma", the standard deviation of a Gaussian
 	// in pixels; nil where it does not follow from the intensity.
 	sigma func(width, height int, intensity float64) float64
-	// pixels changes pixels in place.
-	pixels func(p *imaging.Pixels, intensity float64, s settings)
+	// pixels changes pixels in place. Its error is the context's.
+	pixels func(ctx context.Context, p *imaging.Pixels, intensity float64, s settings) error
 }
 
 // filters are the filters, as the contract describes them.
@@ -108,7 +108,7 @@ func apply(ctx context.Context, in functions.Input[*imageflowv1.FilterRequest]) 
 	resp := &imageflowv1.FilterResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: facts}
 	intensity := float64(in.Request.GetIntensity())
 	if intensity == 0 { // nothing changes, and no setting has an effect
-		out, err := in.Image.Convert(in.Format)
+		out, err := in.Image.Convert(ctx, in.Format)
 		return out, resp, err
 	}
 	if f.sigma != nil {
@@ -122,9 +122,11 @@ func apply(ctx context.Context, in functions.Input[*imageflowv1.FilterRequest]) 
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
-	f.pixels(p, intensity, s)
-	_, encoded := in.Stage(ctx, "encode")
+	if err := f.pixels(ctx, p, intensity, s); err != nil {
+		return imaging.Encoded{}, nil, err
+	}
+	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
-	out, err := p.Encode(in.Format)
+	out, err := p.Encode(within, in.Format)
 	return out, resp, err
 }

@@ -1,31 +1,46 @@
 package filter
 
 import (
+	"context"
 	"math"
+	"slices"
 
 	"imageflow.dev/internal/imaging"
 )
 
 // brightness adds the intensity to every channel.
-func brightness(p *imaging.Pixels, intensity float64, _ settings) {
-	curve(p, func(v float64) float64 { return v + intensity })
+func brightness(ctx context.Context, p *imaging.Pixels, intensity float64, _ settings) error {
+	return curve(ctx, p, func(v float64) float64 { return v + intensity })
 }
 
 // contrast spreads the channels around the pivot.
-func contrast(p *imaging.Pixels, intensity float64, s settings) {
+func contrast(ctx context.Context, p *imaging.Pixels, intensity float64, s settings) error {
 	pivot := s["pivot"]
-	curve(p, func(v float64) float64 { return pivot + (v-pivot)*(1+intensity) })
+	return curve(ctx, p, func(v float64) float64 { return pivot + (v-pivot)*(1+intensity) })
 }
 
 // curve sends every channel but alpha, in [0, 1], through f.
-func curve(p *imaging.Pixels, f func(float64) float64) {
+func curve(ctx context.Context, p *imaging.Pixels, f func(float64) float64) error {
 	var table [256]byte
 	for v := range table {
 		table[v] = clamp(255 * f(float64(v)/255))
 	}
-	for i := 0; i < len(p.Pix); i += p.Channels {
-		p.Pix[i], p.Pix[i+1], p.Pix[i+2] = table[p.Pix[i]], table[p.Pix[i+1]], table[p.Pix[i+2]]
+	return eachRow(ctx, p, func(row []byte) {
+		for i := 0; i < len(row); i += p.Channels {
+			row[i], row[i+1], row[i+2] = table[row[i]], table[row[i+1]], table[row[i+2]]
+		}
+	})
+}
+
+// eachRow calls change with every row, until the context ends.
+func eachRow(ctx context.Context, p *imaging.Pixels, change func(row []byte)) error {
+	for row := range slices.Chunk(p.Pix, p.Width*p.Channels) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		change(row)
 	}
+	return nil
 }
 
 // fraction is the number of bits behind the point of the integer arithmetic
@@ -33,16 +48,18 @@ func curve(p *imaging.Pixels, f func(float64) float64) {
 const fraction = 16
 
 // saturation moves every pixel away from its own grey, or towards it.
-func saturation(p *imaging.Pixels, intensity float64, _ settings) {
+func saturation(ctx context.Context, p *imaging.Pixels, intensity float64, _ settings) error {
 	factor := int64(math.Round((1 + intensity) * (1 << fraction)))
-	for i := 0; i < len(p.Pix); i += p.Channels {
-		y := luma(p.Pix[i:])
-		for c := i; c < i+3; c++ {
-			// y has fraction bits, so the product has twice as many.
-			v := y<<fraction + (int64(p.Pix[c])<<fraction-y)*factor
-			p.Pix[c] = clampFixed(v, 2*fraction)
+	return eachRow(ctx, p, func(row []byte) {
+		for i := 0; i < len(row); i += p.Channels {
+			y := luma(row[i:])
+			for c := i; c < i+3; c++ {
+				// y has fraction bits, so the product has twice as many.
+				v := y<<fraction + (int64(row[c])<<fraction-y)*factor
+				row[c] = clampFixed(v, 2*fraction)
+			}
 		}
-	}
+	})
 }
 
 // luma returns a pixel's luma by ITU-R BT.601 in [0, 255], with fraction bits.
@@ -60,7 +77,11 @@ func clampFixed(v int64, bits int) byte {
 }
 
 // blur filters every colour with a Gaussian.
-func blur(p *imaging.Pixels, _ float64, s settings) { p.Blur(s["sigma"]) }
+func blur(ctx context.Context, p *imaging.Pixels, _ float64, s settings) error {
+	return p.Blur(ctx, s["sigma"])
+}
 
 // sharpen is unsharp masking of the luma.
-func sharpen(p *imaging.Pixels, intensity float64, s settings) { p.Sharpen(s["sigma"], intensity) }
+func sharpen(ctx context.Context, p *imaging.Pixels, intensity float64, s settings) error {
+	return p.Sharpen(ctx, s["sigma"], intensity)
+}

@@ -33,7 +33,7 @@ var qualities = map[imageflowv1.ResizeQuality]struct {
 	imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST:        {imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST, imaging.Best},
 }
 
-func apply(_ context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+func apply(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
 	width, height := in.Image.Size()
 	w, h, err := target(width, height, in.Request)
 	if err != nil {
@@ -43,7 +43,7 @@ func apply(_ context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (i
 		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge", "the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, most)
 	}
 	q := qualities[in.Request.GetQuality()]
-	out, err := in.Image.Resize(w, h, q.quality, in.Format)
+	out, err := in.Image.Resize(ctx, w, h, q.quality, in.Format)
 	if err != nil {
 		return out, nil, err
 	}

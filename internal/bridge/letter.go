@@ -15,11 +15,13 @@ import (
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/jsonlimit"
+	"imageflow.dev/internal/signature"
 )
 
 // Extensions of a dead letter, as Knative's channels set them, and how often the
 // event was sent, where the broker tells. They are of the letter, not of the
 // event, which goes without them when it is sent again; so is the count of hops.
+// Nothing vouches for them: they are text to show.
 const (
 	errorDestination  = "knativeerrordest"
 	errorCode         = "knativeerrorcode"
@@ -47,10 +49,11 @@ func letterOf(e *cloudevents.Event) *execution.Letter {
 
 // eventJSON writes an event as it was before it became a dead letter. Its data
 // are kept byte by byte, in base64 where they are not JSON that can stand in a
-// letter.
+// letter. It has no signature: whoever may read dead letters must not be able to
+// send their events.
 func eventJSON(e *cloudevents.Event) []byte {
 	plain := cloudevents.Event{Context: e.Context.Clone()}
-	for _, name := range []string{errorDestination, errorCode, errorData, attemptsExtension, hopsExtension} {
+	for _, name := range []string{errorDestination, errorCode, errorData, attemptsExtension, hopsExtension, signature.Extension} {
 		plain.SetExtension(name, nil)
 	}
 	data := e.Data()

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/objects"
 )
 
@@ -23,11 +25,19 @@ const maxEventBytes = 4 << 20
 func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
 		from, ok := sourceOf(e)
-		if !ok {
-			slog.WarnContext(ctx, "a chain has ended that began with no object", "event", e.ID())
+		believed, err := ok, error(nil)
+		if ok {
+			believed, err = b.hasRun(ctx, from)
+		}
+		if err != nil {
+			return err
+		}
+		if !believed {
+			slog.WarnContext(ctx, "outcome ignored: no step has written an output for this object", "event", e.ID(),
+				"bucket", from.bucket, "key", from.key)
 			return nil
 		}
-		err := b.tag(ctx, from, execution.StatusCompleted)
+		err = b.tag(ctx, from, execution.StatusCompleted)
 		switch {
 		case err == nil || gone(err):
 			measureChain(ctx, e)
@@ -41,31 +51,46 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// dead keeps an event that no one could handle and tags its source as failed.
-// The letter is what counts: where the tag cannot be set, the sweeper will send
-// the object's event again, and the tag is tried again with the next letter.
+// hasRun reports whether a chain can have run on an upload: the upload lies in a
+// bucket of ours and has an output. It fails only if the store is away.
+func (b *Bridge) hasRun(ctx context.Context, from source) (bool, error) {
+	if !b.watches(from.bucket) {
+		return false, nil
+	}
+	has, err := execution.HasOutput(ctx, b.config.Store, from.bucket, from.key, from.etag)
+	if errors.Is(err, objects.ErrUnavailable) {
+		return false, err
+	}
+	return has && err == nil, nil
+}
+
+// watches reports whether outcomes may change the objects of a bucket.
+func (b *Bridge) watches(bucket string) bool {
+	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, bucket)
+}
+
+// dead stores an event that no one could handle as a dead letter and tags its
+// source as failed.
 func (b *Bridge) dead(w http.ResponseWriter, r *http.Request) {
-	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
-		letter := letterOf(e)
-		if err := b.keep(ctx, letter); err != nil {
-			return err
-		}
-		slog.WarnContext(ctx, "an event is kept as a dead letter", "event", e.ID(), "execution", letter.Execution,
-			"step", letter.Step, "reason", letter.Reason, "letter", letter.Object)
-		if err := b.tagFailed(ctx, source{letter.Bucket, letter.Key, letter.ETag}); err != nil {
-			slog.WarnContext(ctx, "an object could not be tagged as failed", "bucket", letter.Bucket, "key", letter.Key, "error", err)
-		}
-		return nil
-	})
+	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error { return b.keepFailure(ctx, letterOf(e)) })
 }
 
 // outcome answers an event of a chain's end once it is recorded; a failure makes
 // the broker send it again.
 func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(context.Context, *cloudevents.Event) error) {
+	if err := b.config.Signer.VerifyHeader(r.Header); err != nil {
+		b.refuse(w, r, err)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
+	httpevent.Decode(r.Header)
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
 		http.Error(w, "not a CloudEvent: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := b.config.Signer.Verify(*e); err != nil {
+		b.refuse(w, r, err)
 		return
 	}
 	if err := record(r.Context(), e); err != nil {
@@ -76,21 +101,38 @@ func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(con
 	w.WriteHeader(http.StatusAccepted)
 }
 
+// refuse answers an event that does not prove who made it. Brokers do not retry a
+// 401.
+func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
+	slog.WarnContext(r.Context(), "event refused", "path", r.URL.Path, "reason", reason)
+	http.Error(w, reason.Error(), http.StatusUnauthorized)
+}
+
 // tag writes the outcome on the object that the chain began with, if it is still
 // the version that the chain was about; an empty status takes it away.
 func (b *Bridge) tag(ctx context.Context, from source, status string) error {
-	return b.config.Store.SetTag(ctx, from.bucket, from.key, from.etag, execution.StatusTag, status)
+	return execution.SetOutcome(ctx, b.config.Store, from.bucket, from.key, from.etag, status)
+}
+
+// status returns the outcome that an object is tagged with.
+func (b *Bridge) status(ctx context.Context, from source) (string, error) {
+	info, err := b.config.Store.Stat(ctx, from.bucket, from.key)
+	if err != nil {
+		return "", err
+	}
+	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
+	return execution.Outcome(info, tags), err
 }
 
 // tagFailed tags an object as failed. One whose chain has completed stays so:
 // then only a repetition of what is done has failed, or a branch, and the letter
 // tells of it.
 func (b *Bridge) tagFailed(ctx context.Context, from source) error {
-	if from.key == "" {
+	if from.key == "" || !b.watches(from.bucket) {
 		return nil
 	}
-	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
-	if err == nil && tags[execution.StatusTag] != execution.StatusCompleted {
+	status, err := b.status(ctx, from)
+	if err == nil && status != execution.StatusCompleted {
 		err = b.tag(ctx, from, execution.StatusFailed)
 	}
 	if gone(err) {

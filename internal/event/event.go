@@ -9,15 +9,15 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/signature"
 )
 
 // Door answers events with the work of one processor.
@@ -26,10 +26,10 @@ type Door[Req functions.Request, Resp functions.Response] struct {
 	Processor functions.Processor[Req, Resp]
 	// Run runs a job.
 	Run func(context.Context, Req, job.Patience) (Resp, error)
+	// Signer verifies events before anything is done for them, and signs the
+	// answers; nil accepts every event and signs none.
+	Signer *signature.Signer
 }
-
-// maxEventBytes limits an incoming event: pictures travel by reference.
-const maxEventBytes = 1 << 20
 
 // ServeHTTP takes an event in binary or structured mode. The query of the URL
 // has the step's parameters. It answers 200 with the next event, 202 with none
@@ -37,28 +37,33 @@ const maxEventBytes = 1 << 20
 // of its own), or an error with a google.rpc.Status as JSON.
 func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	next, err := d.answer(ctx, w, r)
+	next, err := d.answer(ctx, r)
 	switch {
 	case errors.Is(err, job.ErrSuperseded):
 		slog.InfoContext(ctx, "execution superseded", "step", d.Processor.Name, "reason", err)
 		w.WriteHeader(http.StatusAccepted)
+	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
+		slog.WarnContext(ctx, "event refused", "step", d.Processor.Name, "reason", err)
+		refuse(w, status.New(codes.Unauthenticated, err.Error()))
 	case err != nil:
 		refuse(w, job.Status(ctx, err))
 	default:
-		if err := cehttp.WriteResponseWriter(ctx, binding.ToMessage(next), http.StatusOK, w); err != nil {
+		if err := httpevent.WriteResponse(ctx, w, next); err != nil {
 			slog.WarnContext(ctx, "the answer could not be sent", "step", d.Processor.Name, "error", err)
 		}
 	}
 }
 
-func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *http.Request) (*cloudevent.Event, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
-	e, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil {
-		return nil, functions.Errorf(functions.Invalid, "", "not a CloudEvent: %v", err)
+func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
+	if err := d.Signer.VerifyHeader(r.Header); err != nil {
+		return nil, err
 	}
-	if err := e.Validate(); err != nil {
-		return nil, functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: %v", err)
+	e, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Signer.Verify(*e); err != nil {
+		return nil, err
 	}
 	measureLag(ctx, d.Processor.Name, e)
 	if hops(e) >= maxHops {
@@ -72,7 +77,11 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 	if err != nil {
 		return nil, err
 	}
-	return next(ctx, e, d.Processor.Name, r.URL.RawQuery, resp)
+	answer, err := next(ctx, e, d.Processor.Name, r.URL.RawQuery, resp)
+	if err != nil {
+		return nil, err
+	}
+	return answer, d.Signer.Sign(answer)
 }
 
 // httpStatus translates the codes as Knative's brokers understand them: they
@@ -80,6 +89,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *
 // will not exist later either.
 var httpStatus = map[codes.Code]int{
 	codes.InvalidArgument:   http.StatusBadRequest,
+	codes.Unauthenticated:   http.StatusUnauthorized,
 	codes.NotFound:          http.StatusUnprocessableEntity,
 	codes.ResourceExhausted: http.StatusTooManyRequests,
 	codes.Unavailable:       http.StatusServiceUnavailable,

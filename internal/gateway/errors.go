@@ -33,7 +33,7 @@ func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshal
 // answerError writes the google.rpc.Status as the body, and what a refusal asks
 // its caller to wait as a header too.
 func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	err = inOurWords(status.Convert(err), err)
+	err = decodeError(ctx, inOurWords(status.Convert(err), err))
 	noteRefusal(ctx, err)
 	for _, detail := range status.Convert(err).Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {

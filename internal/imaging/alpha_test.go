@@ -61,7 +61,7 @@ func TestAlphaHasNoFringes(t *testing.T) {
 			checkDisc(t, resized(t, data, side, side, q))
 		}
 	}
-	webp, err := open(t, discPNG(t, 400)).Convert(imaging.WebP)
+	webp, err := open(t, discPNG(t, 400)).Convert(t.Context(), imaging.WebP)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func BenchmarkResize(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := m.Resize(800, 450, imaging.Quality(q), imaging.JPEG); err != nil {
+				if _, err := m.Resize(b.Context(), 800, 450, imaging.Quality(q), imaging.JPEG); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -45,12 +45,14 @@ func BenchmarkFootprint(b *testing.B) {
 						b.Skip(err)
 					}
 					before := peak(b)
-					p, err := m.Pixels()
+					p, err := m.Pixels(b.Context())
 					if err != nil {
 						b.Fatal(err)
 					}
-					p.Blur(2)
-					if _, err := p.Encode(f); err != nil {
+					if err := p.Blur(b.Context(), 2); err != nil {
+						b.Fatal(err)
+					}
+					if _, err := p.Encode(b.Context(), f); err != nil {
 						b.Fatal(err)
 					}
 					most = max(most, float64(peak(b)-before))
@@ -80,7 +82,7 @@ func BenchmarkScaled(b *testing.B) {
 	m := open(b, asJPEG(b, detailed(1920, 1080)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := m.Scaled(640, 360); err != nil {
+		if _, err := m.Scaled(b.Context(), 640, 360); err != nil {
 			b.Fatal(err)
 		}
 	}

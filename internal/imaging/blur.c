@@ -28,17 +28,19 @@ static void write_floats(void *to, int y, const float *row) {
 	memcpy(f->numbers + y * f->length, row, f->length * sizeof(float));
 }
 
-void imaging_blur(const Bytes *b, Grid to, const Grid *back) {
-	if (back == NULL) {
-		imaging_resample(read_bytes, (void *)b, b->width, b->bands, to.columns, to.rows, imaging_write_colours, (void *)b);
-		return;
-	}
+int imaging_blur(const Bytes *b, Grid to, const Grid *back, Stop stop) {
+	if (back == NULL)
+		return imaging_resample(read_bytes, (void *)b, b->width, b->bands, to.columns, to.rows,
+			imaging_write_colours, (void *)b, stop);
 	const int width = to.columns->outputs, height = to.rows->outputs;
 	Floats coarse = {malloc((size_t)width * height * b->bands * sizeof(float)), (size_t)width * b->bands};
 	if (coarse.numbers == NULL) abort();
-	imaging_resample(read_bytes, (void *)b, b->width, b->bands, to.columns, to.rows, write_floats, &coarse);
-	imaging_resample(read_floats, &coarse, width, b->bands, back->columns, back->rows, imaging_write_colours, (void *)b);
+	int failed = imaging_resample(read_bytes, (void *)b, b->width, b->bands, to.columns, to.rows,
+		write_floats, &coarse, stop);
+	if (!failed) failed = imaging_resample(read_floats, &coarse, width, b->bands, back->columns, back->rows,
+		imaging_write_colours, (void *)b, stop);
 	free(coarse.numbers);
+	return failed;
 }
 
 // Sharpening is Bytes at work.
@@ -70,7 +72,7 @@ static void write_sharp(void *to, int y, const float *row) {
 	}
 }
 
-void imaging_sharpen(const Bytes *b, Grid blur, float amount) {
+int imaging_sharpen(const Bytes *b, Grid blur, float amount, Stop stop) {
 	Sharpening s = {b, amount};
-	imaging_resample(read_luma, &s, b->width, 1, blur.columns, blur.rows, write_sharp, &s);
+	return imaging_resample(read_luma, &s, b->width, 1, blur.columns, blur.rows, write_sharp, &s, stop);
 }

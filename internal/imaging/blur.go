@@ -4,6 +4,7 @@ package imaging
 import "C"
 
 import (
+	"context"
 	"math"
 	"runtime"
 	"unsafe"
@@ -11,8 +12,9 @@ import (
 
 // Blur filters every colour with a Gaussian of a standard deviation above 0, in
 // pixels, to half a step of 255. The picture goes on beyond its edges as in a
-// mirror. Alpha stays, and a pixel has as much say as it is opaque.
-func (p *Pixels) Blur(sigma float64) {
+// mirror. Alpha stays, and a pixel has as much say as it is opaque. The error is
+// the context's.
+func (p *Pixels) Blur(ctx context.Context, sigma float64) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	// Two Gaussians one behind the other are one, whose variance is their sum. So
@@ -22,12 +24,15 @@ func (p *Pixels) Blur(sigma float64) {
 	step := half / coarseSigma
 	whole := size{p.Width, p.Height}
 	if step < leastStep {
-		C.imaging_blur(p.bytes(&pin), p.gaussian(sigma, whole, whole, &pin), nil)
-		return
+		return stoppable(ctx, func(stop C.Stop) C.int {
+			return C.imaging_blur(p.bytes(&pin), p.gaussian(sigma, whole, whole, &pin), nil, stop)
+		})
 	}
 	coarse := size{int(math.Ceil(float64(p.Width) / step)), int(math.Ceil(float64(p.Height) / step))}
 	back := p.gaussian(half, coarse, whole, &pin)
-	C.imaging_blur(p.bytes(&pin), p.gaussian(half, whole, coarse, &pin), &back)
+	return stoppable(ctx, func(stop C.Stop) C.int {
+		return C.imaging_blur(p.bytes(&pin), p.gaussian(half, whole, coarse, &pin), &back, stop)
+	})
 }
 
 const (
@@ -40,12 +45,14 @@ const (
 
 // Sharpen adds to every colour, amount times, how far its pixel's luma by ITU-R
 // BT.601 stands out from the luma blurred with a Gaussian of sigma pixels. Alpha
-// stays.
-func (p *Pixels) Sharpen(sigma, amount float64) {
+// stays. The error is the context's.
+func (p *Pixels) Sharpen(ctx context.Context, sigma, amount float64) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	whole := size{p.Width, p.Height}
-	C.imaging_sharpen(p.bytes(&pin), p.gaussian(sigma, whole, whole, &pin), C.float(amount))
+	return stoppable(ctx, func(stop C.Stop) C.int {
+		return C.imaging_sharpen(p.bytes(&pin), p.gaussian(sigma, whole, whole, &pin), C.float(amount), stop)
+	})
 }
 
 // size is a width and a height.

@@ -12,9 +12,9 @@ typedef struct {
 } Grid;
 
 // imaging_blur blurs by one set of weights, or by two: one to a coarser picture
-// and one back.
-void imaging_blur(const Bytes *b, Grid to, const Grid *back);
+// and one back. It returns 0, or -1 when it is stopped.
+int imaging_blur(const Bytes *b, Grid to, const Grid *back, Stop stop);
 
 // imaging_sharpen adds to every colour, amount times, how far its pixel's luma
-// stands out from the blurred luma.
-void imaging_sharpen(const Bytes *b, Grid blur, float amount);
+// stands out from the blurred luma. It returns as imaging_blur does.
+int imaging_sharpen(const Bytes *b, Grid blur, float amount, Stop stop);

@@ -119,7 +119,7 @@ func patchJPEG(t *testing.T, profile []byte) []byte {
 func checkPatches(t *testing.T, data []byte, want [6]rgb) {
 	t.Helper()
 	m := open(t, data)
-	small, err := m.Resize(m.Width/2, m.Height/2, imaging.Good, imaging.PNG)
+	small, err := m.Resize(t.Context(), m.Width/2, m.Height/2, imaging.Good, imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestConcurrentOutputsAreTheSame(t *testing.T) {
 		sources[i] = open(t, withOrientation(asJPEG(t, stored(150+i%101, 100+i%53, orientation)), orientation))
 	}
 	work := func(i int) ([]byte, error) {
-		e, err := sources[i].Resize(40+i%50, 45, imaging.Quality(i%3), imaging.JPEG)
+		e, err := sources[i].Resize(t.Context(), 40+i%50, 45, imaging.Quality(i%3), imaging.JPEG)
 		return e.Data, err
 	}
 	want := make([][]byte, pictures)

@@ -152,7 +152,7 @@ func TestHostileCorpus(t *testing.T) {
 			began := time.Now()
 			m, err := imaging.Open(file.data, roomy)
 			if err == nil && file.taken {
-				_, err = m.Resize(16, 16, imaging.Good, imaging.JPEG)
+				_, err = m.Resize(t.Context(), 16, 16, imaging.Good, imaging.JPEG)
 			}
 			if d := time.Since(began); d > took {
 				slowest, took = name, d

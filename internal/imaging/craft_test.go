@@ -32,7 +32,7 @@ func open(t testing.TB, data []byte) *imaging.Image {
 
 func pixels(t testing.TB, data []byte) *imaging.Pixels {
 	t.Helper()
-	p, err := open(t, data).Pixels()
+	p, err := open(t, data).Pixels(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func asJPEG(t testing.TB, m image.Image) []byte {
 // standard library only reads.
 func encoded(t testing.TB, m image.Image, f imaging.Format) []byte {
 	t.Helper()
-	e, err := pixels(t, asPNG(t, m)).Encode(f)
+	e, err := pixels(t, asPNG(t, m)).Encode(t.Context(), f)
 	if err != nil {
 		t.Fatal(err)
 	}

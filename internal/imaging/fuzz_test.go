@@ -48,14 +48,14 @@ func FuzzPixels(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p, err := m.Pixels()
+		p, err := m.Pixels(t.Context())
 		if err != nil && !isInputError(err) {
 			t.Errorf("got %v, which is no InputError", err)
 		}
 		if w, h := m.Size(); err == nil && (p.Width != w || p.Height != h || len(p.Pix) != w*h*p.Channels) {
 			t.Errorf("the header says %d×%d, the decoder %d×%d with %d bytes", w, h, p.Width, p.Height, len(p.Pix))
 		}
-		if _, err := m.Resize(20, 10, imaging.Fast, imaging.JPEG); err != nil && !isInputError(err) {
+		if _, err := m.Resize(t.Context(), 20, 10, imaging.Fast, imaging.JPEG); err != nil && !isInputError(err) {
 			t.Errorf("resized: %v, which is no InputError", err)
 		}
 	})

@@ -19,6 +19,11 @@ type Header struct {
 	// colours is how many channels it has beside alpha: 1 is grey, 4 are inks.
 	// profile is how many its ICC profile is for, 0 without one that is used.
 	colours, profile int
+	// extra is how many channels a TIFF has besides its colours, and alphaAt which
+	// of them is alpha, counted from 1; 0 is none.
+	extra, alphaAt int
+	// fromYCbCr is the matrix of 3 × 4 to RGB for what libvips leaves as YCbCr.
+	fromYCbCr *[12]float64
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
 	// held is the bytes per pixel that the decoder holds beside the rows that it
@@ -27,6 +32,10 @@ type Header struct {
 	// Animated tells whether there are further frames or pages; only the first is
 	// used.
 	Animated bool
+	// parts are what the decoder gets to see of the file, one behind the other.
+	parts [][]byte
+	// tail bounds the bytes that the last 16 rows of a PNG take; 0 does not.
+	tail int
 }
 
 // Size returns width and height in pixels as shown, after orientation.
@@ -89,6 +98,9 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 		h := Header{Format: p.format, Orientation: 1}
 		if err := p.parse(data, &h); err != nil {
 			return Header{}, err
+		}
+		if h.parts == nil {
+			h.parts = [][]byte{data}
 		}
 		if h.Orientation < 1 || h.Orientation > 8 {
 			h.Orientation = 1

@@ -161,8 +161,11 @@ func TestHalfAPicture(t *testing.T) {
 	length := binary.BigEndian.Uint32(whole[at-4:])
 	half := withChunk(append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...), "IDAT", whole[at+4:at+4+int(length/2)])
 	for way, resize := range map[string]func(m *imaging.Image) error{
-		"in full": func(m *imaging.Image) error { _, err := m.Pixels(); return err },
-		"resized": func(m *imaging.Image) error { _, err := m.Resize(20, 10, imaging.Good, imaging.PNG); return err },
+		"in full": func(m *imaging.Image) error { _, err := m.Pixels(t.Context()); return err },
+		"resized": func(m *imaging.Image) error {
+			_, err := m.Resize(t.Context(), 20, 10, imaging.Good, imaging.PNG)
+			return err
+		},
 	} {
 		if err := resize(open(t, half)); !isInputError(err) {
 			t.Errorf("%s: %v", way, err)
@@ -180,7 +183,7 @@ func TestCorruptMiddle(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			p, err := m.Pixels()
+			p, err := m.Pixels(t.Context())
 			if err != nil && !isInputError(err) {
 				t.Errorf("%s damaged at %d: %v", name, at, err)
 			}

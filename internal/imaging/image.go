@@ -3,7 +3,10 @@
 // good.
 package imaging
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // Image is an encoded picture whose header has been checked. It is immutable
 // and safe for concurrent use.
@@ -50,44 +53,44 @@ func Open(data []byte, limits Limits) (*Image, error) {
 
 // Convert returns the picture in a format: its own bytes where it has the
 // format already, metadata included, a re-encoded upright one otherwise.
-func (m *Image) Convert(f Format) (Encoded, error) {
+func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	if f == m.Format {
 		w, h := m.Size()
 		return Encoded{m.data, f, w, h}, nil
 	}
-	p, err := m.Pixels()
+	p, err := m.Pixels(ctx)
 	if err != nil {
 		return Encoded{}, err
 	}
-	return p.Encode(f)
+	return p.Encode(ctx, f)
 }
 
 // Pixels decodes the picture in full, upright.
-func (m *Image) Pixels() (*Pixels, error) {
-	p, err := m.decode(decoding{shrink: 1, across: 1, down: 1})
+func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
+	p, err := m.decode(ctx, decoding{shrink: 1, across: 1, down: 1})
 	if err != nil {
 		return nil, err
 	}
-	return p.upright(m.Orientation), nil
+	return p.upright(ctx, m.Orientation)
 }
 
 // Resize returns the picture at exactly width × height pixels as shown.
-func (m *Image) Resize(width, height int, q Quality, f Format) (Encoded, error) {
-	p, err := m.scaled(width, height, q)
+func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
+	p, err := m.scaled(ctx, width, height, q)
 	if err != nil {
 		return Encoded{}, err
 	}
-	return p.Encode(f)
+	return p.Encode(ctx, f)
 }
 
 // scaled returns the picture at width × height pixels, upright.
-func (m *Image) scaled(width, height int, q Quality) (*Pixels, error) {
+func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixels, error) {
 	w, h := width, height
 	if m.Orientation >= 5 {
 		w, h = h, w
 	}
 	if w == m.Width && h == m.Height {
-		return m.Pixels()
+		return m.Pixels(ctx)
 	}
 	k := lanczos3
 	if q == Fast {
@@ -96,11 +99,11 @@ func (m *Image) scaled(width, height int, q Quality) (*Pixels, error) {
 	d := decoding{shrink: m.shrinkOnLoad(w, h, q)}
 	d.across, d.columns = k.resize(m.Width, d.shrink, w)
 	d.down, d.rows = k.resize(m.Height, d.shrink, h)
-	p, err := m.decode(d)
+	p, err := m.decode(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return p.upright(m.Orientation), nil
+	return p.upright(ctx, m.Orientation)
 }
 
 // leastReduction is what a quality leaves to the filter: where that is less, the

@@ -43,20 +43,20 @@ func everyWay(t *testing.T, m *imaging.Image, f imaging.Format) map[string]imagi
 	t.Helper()
 	w, h := m.Size()
 	ways := map[string]func() (imaging.Encoded, error){
-		"fast":    func() (imaging.Encoded, error) { return m.Resize(w/2, h/2, imaging.Fast, f) },
-		"good":    func() (imaging.Encoded, error) { return m.Resize(w/2, h/2, imaging.Good, f) },
-		"best":    func() (imaging.Encoded, error) { return m.Resize(w/2, h/2, imaging.Best, f) },
-		"enlarge": func() (imaging.Encoded, error) { return m.Resize(w*2, h*2, imaging.Good, f) },
+		"fast":    func() (imaging.Encoded, error) { return m.Resize(t.Context(), w/2, h/2, imaging.Fast, f) },
+		"good":    func() (imaging.Encoded, error) { return m.Resize(t.Context(), w/2, h/2, imaging.Good, f) },
+		"best":    func() (imaging.Encoded, error) { return m.Resize(t.Context(), w/2, h/2, imaging.Best, f) },
+		"enlarge": func() (imaging.Encoded, error) { return m.Resize(t.Context(), w*2, h*2, imaging.Good, f) },
 		"pixels": func() (imaging.Encoded, error) {
-			p, err := m.Pixels()
+			p, err := m.Pixels(t.Context())
 			if err != nil {
 				return imaging.Encoded{}, err
 			}
-			return p.Encode(f)
+			return p.Encode(t.Context(), f)
 		},
 	}
 	if f != m.Format {
-		ways["convert"] = func() (imaging.Encoded, error) { return m.Convert(f) }
+		ways["convert"] = func() (imaging.Encoded, error) { return m.Convert(t.Context(), f) }
 	}
 	out := map[string]imaging.Encoded{}
 	for name, way := range ways {

@@ -85,7 +85,7 @@ func TestOrientation(t *testing.T) {
 					t.Run(name, func(t *testing.T) { checkCorners(t, p, image.Rect(0, 0, p.Width, p.Height)) })
 				}
 			}
-			p, err := m.Scaled(64, 48)
+			p, err := m.Scaled(t.Context(), 64, 48)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,5 +1,7 @@
 package imaging
 
+import "context"
+
 // Pixels is a decoded picture: Height×Width×Channels bytes in rows, sRGB,
 // Channels 3, or 4 with straight alpha last.
 type Pixels struct {
@@ -13,43 +15,53 @@ func NewPixels(width, height, channels int) *Pixels {
 }
 
 // Encode writes the picture. Where the format has no transparency, it is laid
-// on white.
-func (p *Pixels) Encode(f Format) (Encoded, error) { return p.encodeAt(f, codecs[f].quality) }
+// on white. The error is the context's where that has ended.
+func (p *Pixels) Encode(ctx context.Context, f Format) (Encoded, error) {
+	return p.encodeAt(ctx, f, codecs[f].quality)
+}
 
 // EncodeLike writes what was changed of a picture, as Encode does; but a JPEG made
 // of a JPEG has no less quality than that, up to 95.
-func (p *Pixels) EncodeLike(m *Image, f Format) (Encoded, error) {
+func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, error) {
 	quality := codecs[f].quality
 	if f == JPEG {
 		quality = min(max(quality, m.quality), 95)
 	}
-	return p.encodeAt(f, quality)
+	return p.encodeAt(ctx, f, quality)
 }
 
-func (p *Pixels) encodeAt(f Format, quality int) (Encoded, error) {
+func (p *Pixels) encodeAt(ctx context.Context, f Format, quality int) (_ Encoded, err error) {
 	if p.Channels == 4 && !f.alpha() {
-		p = p.flatten()
+		if p, err = p.flatten(ctx); err != nil {
+			return Encoded{}, err
+		}
 	}
-	data, err := p.encode(f, quality)
+	data, err := p.encode(ctx, f, quality)
 	return Encoded{data, f, p.Width, p.Height}, err
 }
 
 // flatten lays the picture on white.
-func (p *Pixels) flatten() *Pixels {
+func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
 	flat := NewPixels(p.Width, p.Height, 3)
-	for i, o := 0, 0; i < len(p.Pix); i, o = i+4, o+3 {
-		a := uint32(p.Pix[i+3])
-		for c := range 3 {
-			flat.Pix[o+c] = byte((uint32(p.Pix[i+c])*a + 255*(255-a) + 127) / 255)
+	for y := range p.Height {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		from, to := p.Pix[4*y*p.Width:4*(y+1)*p.Width], flat.Pix[3*y*p.Width:]
+		for i, o := 0, 0; i < len(from); i, o = i+4, o+3 {
+			a := uint32(from[i+3])
+			for c := range 3 {
+				to[o+c] = byte((uint32(from[i+c])*a + 255*(255-a) + 127) / 255)
+			}
 		}
 	}
-	return flat
+	return flat, nil
 }
 
 // upright returns the picture as EXIF's orientation means it to be shown.
-func (p *Pixels) upright(orientation int) *Pixels {
+func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) {
 	if orientation == 1 {
-		return p
+		return p, nil
 	}
 	w, h, n := p.Width, p.Height, p.Channels
 	outW, outH := w, h
@@ -69,6 +81,9 @@ func (p *Pixels) upright(orientation int) *Pixels {
 		8: func() (int, int, int) { return outW * (outH - 1), -outW, 1 },
 	}[orientation]()
 	for y := range h {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		to := start + y*down
 		from := p.Pix[y*w*n : (y+1)*w*n]
 		for x := range w {
@@ -76,5 +91,5 @@ func (p *Pixels) upright(orientation int) *Pixels {
 			to += right
 		}
 	}
-	return out
+	return out, nil
 }

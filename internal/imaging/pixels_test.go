@@ -19,7 +19,7 @@ func TestPixelsAreBitExact(t *testing.T) {
 		checkExact(t, pixels(t, asPNG(t, opaque)), opaque)
 		checkExact(t, pixels(t, asPNG(t, clear)), clear)
 		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {
-			e, err := pixels(t, asPNG(t, clear)).Encode(f)
+			e, err := pixels(t, asPNG(t, clear)).Encode(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +55,7 @@ func TestEveryFormat(t *testing.T) {
 	}
 	for from, data := range inputs {
 		for _, to := range writable {
-			e, err := open(t, data).Resize(width/2, height/2, imaging.Good, to)
+			e, err := open(t, data).Resize(t.Context(), width/2, height/2, imaging.Good, to)
 			if err != nil || e.Format != to {
 				t.Errorf("%s to %s: got %s, %v", from, to, e.Format, err)
 				continue
@@ -103,7 +103,7 @@ func TestPaintedIsWritten(t *testing.T) {
 	for name, p := range map[string]*imaging.Pixels{"decoded": pixels(t, asPNG(t, detailed(40, 30))), "new": imaging.NewPixels(40, 30, 3)} {
 		copy(p.Pix[3*(7*40+9):], []byte{1, 2, 3})
 		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {
-			e, err := p.Encode(f)
+			e, err := p.Encode(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,11 +119,11 @@ func TestPaintedIsWritten(t *testing.T) {
 func TestConvert(t *testing.T) {
 	data := withOrientation(asJPEG(t, detailed(64, 48)), 6)
 	m := open(t, data)
-	same, err := m.Convert(imaging.JPEG)
+	same, err := m.Convert(t.Context(), imaging.JPEG)
 	if err != nil || !bytes.Equal(same.Data, data) || same.Width != 48 || same.Height != 64 {
 		t.Errorf("to its own format: got %d bytes of %d×%d (%v), want the same", len(same.Data), same.Width, same.Height, err)
 	}
-	other, err := m.Convert(imaging.PNG)
+	other, err := m.Convert(t.Context(), imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,11 +32,11 @@ func TestQualityOfJPEGIsKept(t *testing.T) {
 	}
 	for quality, want := range map[int]int{1: 85, 50: 85, 85: 85, 88: 88, 92: 92, 95: 95, 98: 95, 100: 95} {
 		picture := open(t, at(quality))
-		p, err := picture.Pixels()
+		p, err := picture.Pixels(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := p.EncodeLike(picture, imaging.JPEG)
+		out, err := p.EncodeLike(t.Context(), picture, imaging.JPEG)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,11 +46,11 @@ func TestQualityOfJPEGIsKept(t *testing.T) {
 	}
 	// A picture of another format has the usual one.
 	picture := open(t, asPNG(t, flat(16, 16, color.NRGBA{1, 2, 3, 255})))
-	p, err := picture.Pixels()
+	p, err := picture.Pixels(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := p.EncodeLike(picture, imaging.JPEG)
+	out, err := p.EncodeLike(t.Context(), picture, imaging.JPEG)
 	if err != nil {
 		t.Fatal(err)
 	}

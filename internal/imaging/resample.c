@@ -45,7 +45,7 @@ static void mix_columns(float *out, const float *row, const Weights *w, int band
 }
 
 int imaging_resample(Reader read, void *from, int width, int bands,
-	const Weights *columns, const Weights *rows, Writer write, void *to) {
+	const Weights *columns, const Weights *rows, Writer write, void *to, Stop stop) {
 	const size_t in = padded(width * bands), out = padded(columns->outputs * bands);
 	const int count = rows->count;
 	// The last rows that were read go round in a ring.
@@ -57,6 +57,7 @@ int imaging_resample(Reader read, void *from, int width, int bands,
 	for (int y = 0; y < rows->outputs && !failed; y++) {
 		const int first = rows->first[y];
 		for (; have < first + count && !failed; have++) failed = read(from, have, memory + in * (have % count));
+		if (!failed && imaging_stopped(stop)) failed = -1;
 		if (failed) break;
 		for (int j = 0; j < count; j++) window[j] = memory + in * ((first + j) % count);
 		mix_rows(mixed, window, rows->weights + (size_t)y * count, count, width * bands);

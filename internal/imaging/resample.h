@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "stop.h"
+
 // Weights say what each of so many outputs along one side is made of: the count
 // inputs from first[i] on, by weights[i * count ...]. No first is below the one
 // before, and all inputs exist.
@@ -22,7 +24,7 @@ typedef int (*Reader)(void *from, int y, float *row);
 typedef void (*Writer)(void *to, int y, const float *row);
 
 // resample reads rows of width pixels with 1 to 4 bands. Row y is written when
-// no row below first + count of y has been read. It returns 0, or what the
-// reader gave up with.
+// no row below first + count of y has been read. It returns 0, what the reader
+// gave up with, or -1 when it is stopped.
 int imaging_resample(Reader read, void *from, int width, int bands,
-	const Weights *columns, const Weights *rows, Writer write, void *to);
+	const Weights *columns, const Weights *rows, Writer write, void *to, Stop stop);

@@ -43,7 +43,7 @@ func psnr(got *imaging.Pixels, want *image.RGBA) float64 {
 
 func resized(t testing.TB, data []byte, width, height int, q imaging.Quality) *imaging.Pixels {
 	t.Helper()
-	e, err := open(t, data).Resize(width, height, q, imaging.PNG)
+	e, err := open(t, data).Resize(t.Context(), width, height, q, imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}

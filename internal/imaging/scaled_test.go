@@ -28,7 +28,7 @@ func TestScaledPlacement(t *testing.T) {
 		}
 
 		w, h := 80+random.IntN(300), 80+random.IntN(300)
-		p, err := open(t, withOrientation(asJPEG(t, m), orientation)).Scaled(w, h)
+		p, err := open(t, withOrientation(asJPEG(t, m), orientation)).Scaled(t.Context(), w, h)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func redness(p *imaging.Pixels) (x, y float64) {
 
 // TestScaledIsWhiteWhereTransparent: models see no alpha.
 func TestScaledIsWhiteWhereTransparent(t *testing.T) {
-	p, err := open(t, asPNG(t, flat(40, 30, color.NRGBA{255, 0, 0, 0}))).Scaled(20, 20)
+	p, err := open(t, asPNG(t, flat(40, 30, color.NRGBA{255, 0, 0, 0}))).Scaled(t.Context(), 20, 20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,19 @@
 
 #include "colour.h"
 #include "rows.h"
+#include "source.h"
 
-static void drop(const char *domain, GLogLevelFlags level, const char *message, void *unused) {}
+// warned is set when libvips' JPEG reader reports warnings, which it does in the
+// thread that closes the image: the one that decodes it.
+static __thread int warned;
+
+static void note_warning(const char *domain, GLogLevelFlags level, const char *message, void *unused) {
+	if (g_str_has_prefix(message, "read gave ")) warned = 1;
+}
 
 int imaging_start(void) {
 	if (VIPS_INIT("imageflow")) return -1;
-	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, drop, NULL); // what odd files make it say
+	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, note_warning, NULL);
 	vips_block_untrusted_set(TRUE);
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
@@ -24,17 +31,22 @@ static int ended(int failed) {
 	return failed ? -1 : 0;
 }
 
-static int load(const Picture *p, VipsImage **out) {
-	void *data = (void *)p->data; // which is only read
+static int load(const Picture *p, Source *from, VipsImage **out) {
+	VipsSource *source = imaging_source_new(from, p);
+	void *data = (void *)p->parts[0].data; // which is only read
+	const size_t size = p->parts[0].size;
+	int failed = -1;
 #define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
 	switch (p->codec) {
-	case JPEG: return vips_jpegload_buffer(data, p->size, out, "shrink", p->shrink, COMMON);
-	case PNG: return vips_pngload_buffer(data, p->size, out, COMMON);
-	case WEBP: return vips_webpload_buffer(data, p->size, out, COMMON);
-	case TIFF: return vips_tiffload_buffer(data, p->size, out, COMMON);
-	case GIF: return vips_gifload_buffer(data, p->size, out, COMMON);
-	default: return -1;
+	case JPEG: failed = vips_jpegload_source(source, out, "shrink", p->shrink, COMMON); break;
+	case PNG: failed = vips_pngload_source(source, out, COMMON); break;
+	case WEBP: failed = vips_webpload_buffer(data, size, out, COMMON); break;
+	case TIFF: failed = vips_tiffload_buffer(data, size, out, COMMON); break;
+	case GIF: failed = vips_gifload_buffer(data, size, out, COMMON); break;
+	default: break;
 	}
+	g_object_unref(source);
+	return failed;
 }
 
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -42,6 +54,7 @@ static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 // Strip reads a picture from top to bottom, some rows at once.
 typedef struct {
 	VipsRegion *region;
+	Source *source;
 	int alpha;
 	Box box;
 } Strip;
@@ -51,6 +64,8 @@ static const uint8_t *strip_row(Strip *s, int y) {
 	const VipsRect *valid = &s->region->valid;
 	if (y < valid->top || y >= valid->top + valid->height) {
 		VipsRect next = {0, y, image->Xsize, VIPS_MIN(16, image->Ysize - y)};
+		if (imaging_stopped(s->source->image->stop)) return NULL;
+		if (next.top + next.height == image->Ysize) imaging_source_end(s->source);
 		if (vips_region_prepare(s->region, &next)) return NULL;
 	}
 	return VIPS_REGION_ADDR(s->region, 0, y);
@@ -73,12 +88,12 @@ static int read_strip(void *from, int y, float *row) {
 }
 
 // resample_into changes the size of a picture of eight bits and up to 4 channels.
-static int resample_into(uint8_t *out, VipsImage *in, Box box, const Weights *columns, const Weights *rows) {
+static int resample_into(uint8_t *out, VipsImage *in, Source *source, Box box, const Weights *columns, const Weights *rows) {
 	const int alpha = vips_image_hasalpha(in);
-	Strip from = {vips_region_new(in), alpha, box};
+	Strip from = {vips_region_new(in), source, alpha, box};
 	Bytes to = {out, columns->outputs, in->Bands, alpha};
 	const int failed = imaging_resample(read_strip, &from, ceil_div(in->Xsize, box.across), in->Bands,
-		columns, rows, imaging_write_bytes, &to);
+		columns, rows, imaging_write_bytes, &to, source->image->stop);
 	g_object_unref(from.region);
 	return failed;
 }
@@ -86,11 +101,11 @@ static int resample_into(uint8_t *out, VipsImage *in, Box box, const Weights *co
 static void free_pixels(VipsImage *image, void *pixels) { g_free(pixels); }
 
 // resample does so in libvips' memory. The profile stays.
-static int resample(VipsImage **image, Box box, const Weights *columns, const Weights *rows) {
+static int resample(VipsImage **image, Source *source, Box box, const Weights *columns, const Weights *rows) {
 	VipsImage *in = *image, *made = NULL;
 	const size_t size = (size_t)columns->outputs * rows->outputs * in->Bands;
 	uint8_t *pixels = g_malloc0(size);
-	if (resample_into(pixels, in, box, columns, rows) == 0)
+	if (resample_into(pixels, in, source, box, columns, rows) == 0)
 		made = vips_image_new_from_memory(pixels, size, columns->outputs, rows->outputs, in->Bands, VIPS_FORMAT_UCHAR);
 	if (made == NULL) {
 		g_free(pixels);
@@ -105,8 +120,8 @@ static int resample(VipsImage **image, Box box, const Weights *columns, const We
 	return imaging_replace(image, made);
 }
 
-static int copy_rows(VipsImage *image, uint8_t *out) {
-	Strip s = {.region = vips_region_new(image)};
+static int copy_rows(VipsImage *image, Source *source, uint8_t *out) {
+	Strip s = {.region = vips_region_new(image), .source = source};
 	const size_t length = VIPS_IMAGE_SIZEOF_LINE(image);
 	int failed = 0;
 	for (int y = 0; y < image->Ysize && !failed; y++) {
@@ -118,26 +133,32 @@ static int copy_rows(VipsImage *image, uint8_t *out) {
 	return failed;
 }
 
-static int decode(const Picture *p, VipsImage **image, Box box, const Weights *columns, const Weights *rows,
-	int channels, uint8_t *out) {
+static int decode(const Picture *p, VipsImage **image, Source *source, Box box, const Weights *columns,
+	const Weights *rows, int channels, uint8_t *out) {
 	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height) return -1;
-	if (columns == NULL) return imaging_to_srgb(image, p->managed, channels) || copy_rows(*image, out);
+	if ((p->extra > 1 || p->extra != p->alpha) && imaging_drop_extra(image, p->extra, p->alpha)) return -1;
+	if (p->is_ycc && imaging_from_ycc(image, p->ycc)) return -1;
+	if (columns == NULL) return imaging_to_srgb(image, p->managed, channels) || copy_rows(*image, source, out);
 	int managed = p->managed;
 	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR || (*image)->Coding != VIPS_CODING_NONE || (*image)->Bands > 4) {
 		if (imaging_to_srgb(image, managed, channels)) return -1;
 		managed = 0;
 	}
-	if (imaging_is_srgb(*image, managed, channels)) return resample_into(out, *image, box, columns, rows);
+	if (imaging_is_srgb(*image, managed, channels)) return resample_into(out, *image, source, box, columns, rows);
 	// Resampled first, it has fewer pixels to convert.
-	return resample(image, box, columns, rows) || imaging_to_srgb(image, managed, channels) || copy_rows(*image, out);
+	return resample(image, source, box, columns, rows) || imaging_to_srgb(image, managed, channels) ||
+		copy_rows(*image, source, out);
 }
 
-int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weights *rows,
+int imaging_decode(Picture *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out) {
 	VipsImage *image;
-	if (load(p, &image)) return ended(-1);
-	const int failed = decode(p, &image, box, columns, rows, channels, out);
+	Source source;
+	warned = 0;
+	if (load(p, &source, &image)) return ended(-1);
+	const int failed = decode(p, &image, &source, box, columns, rows, channels, out);
 	g_object_unref(image);
+	p->warned = warned;
 	return ended(failed);
 }
 
@@ -159,12 +180,19 @@ static int save(VipsImage *image, Codec codec, int quality, void **data, size_t 
 	}
 }
 
+// kill_stopped ends the work on an image when its call is to stop.
+static void kill_stopped(VipsImage *image, VipsProgress *progress, void *stop) {
+	if (imaging_stopped(stop)) vips_image_set_kill(image, TRUE);
+}
+
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
-	Codec codec, int quality, void **data, size_t *size) {
+	Codec codec, int quality, Stop stop, void **data, size_t *size) {
 	VipsImage *image = vips_image_new_from_memory(pixels, (size_t)width * height * channels,
 		width, height, channels, VIPS_FORMAT_UCHAR);
 	if (image == NULL) return ended(-1);
 	image->Type = VIPS_INTERPRETATION_sRGB;
+	vips_image_set_progress(image, TRUE);
+	g_signal_connect(image, "eval", G_CALLBACK(kill_stopped), (void *)stop);
 	const int failed = save(image, codec, quality, data, size);
 	g_object_unref(image);
 	return ended(failed);

@@ -8,6 +8,8 @@ package imaging
 import "C"
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -30,19 +32,26 @@ type decoding struct {
 }
 
 // decode returns the stored picture.
-func (m *Image) decode(d decoding) (*Pixels, error) {
+func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	width, height := m.Width/d.shrink, m.Height/d.shrink
-	picture := C.Picture{
-		size: C.size_t(len(m.data)), codec: codecs[m.Format].vips,
+	picture := &C.Picture{
+		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
 		width: C.int(width), height: C.int(height), shrink: C.int(d.shrink),
 	}
 	if m.profile > 0 {
 		picture.managed = 1
 	}
+	picture.extra, picture.alpha = C.int(m.extra), C.int(m.alphaAt)
+	if m.fromYCbCr != nil {
+		picture.is_ycc = 1
+		for i, v := range m.fromYCbCr {
+			picture.ycc[i] = C.double(v)
+		}
+	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	picture.data = unsafe.Pointer(unsafe.SliceData(m.data))
-	pin.Pin(picture.data)
+	pin.Pin(picture)
+	picture.parts, picture.count = m.pinned(&pin)
 	var columns, rows *C.Weights
 	if d.columns != nil {
 		columns, rows = d.columns.pinned(&pin), d.rows.pinned(&pin)
@@ -53,11 +62,27 @@ func (m *Image) decode(d decoding) (*Pixels, error) {
 		channels = 4
 	}
 	p := NewPixels(width, height, channels)
-	if C.imaging_decode(&picture, C.Box{C.int(d.across), C.int(d.down)}, columns, rows,
-		C.int(channels), p.memory()) != 0 {
+	err := stoppable(ctx, func(stop C.Stop) C.int {
+		picture.stop = stop
+		return C.imaging_decode(picture, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(channels), p.memory())
+	})
+	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
-	return p, nil
+	return p, err
+}
+
+// pinned returns the parts of the file for C, which stay where they are.
+func (m *Image) pinned(pin *runtime.Pinner) (*C.Part, C.int) {
+	parts := make([]C.Part, len(m.parts))
+	for i, part := range m.parts {
+		data := unsafe.SliceData(part)
+		pin.Pin(data)
+		parts[i] = C.Part{unsafe.Pointer(data), C.size_t(len(part))}
+	}
+	first := unsafe.SliceData(parts)
+	pin.Pin(first)
+	return first, C.int(len(parts))
 }
 
 // pinned returns the weights for C, which stay where they are.
@@ -76,12 +101,18 @@ func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
 func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pix)) }
 
 // encode writes the pixels as they are.
-func (p *Pixels) encode(f Format, quality int) ([]byte, error) {
+func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
-	if C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
-		codecs[f].vips, C.int(quality), &data, &size) != 0 {
+	err := stoppable(ctx, func(stop C.Stop) C.int {
+		return C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
+			codecs[f].vips, C.int(quality), stop, &data, &size)
+	})
+	if errors.Is(err, errFailed) {
 		return nil, fmt.Errorf("libvips cannot encode %d×%d pixels to %s", p.Width, p.Height, f)
+	}
+	if err != nil {
+		return nil, err
 	}
 	defer C.g_free(C.gpointer(data))
 	return C.GoBytes(data, C.int(size)), nil

@@ -6,22 +6,41 @@
 
 #include <stddef.h>
 #include "resample.h"
+#include "stop.h"
 
 // Larger JPEGs have standard Huffman codes.
 enum { MAX_OPTIMIZED_PIXELS = 16000000 };
 
 typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
 
-// Picture is an encoded picture and what its header says.
+// Part is a part of a file.
 typedef struct {
 	const void *data;
 	size_t size;
+} Part;
+
+// Picture is an encoded picture and what its header says.
+typedef struct {
+	// The loader sees these parts one behind the other. WebP, TIFF and GIF have one.
+	const Part *parts;
+	int count;
+	// tail bounds the bytes that the last 16 rows take; 0 does not.
+	size_t tail;
+	Stop stop;
 	Codec codec;
 	// width × height pixels come out of the decoder, which shrinks a JPEG's
 	// sides by 1, 2, 4 or 8.
 	int width, height, shrink;
 	// managed reports whether its ICC profile counts, if it fits.
 	int managed;
+	// extra channels follow the colours. The alpha-th of them, from 1, is alpha; 0
+	// is none.
+	int extra, alpha;
+	// ycc is a matrix of 3 × 4 from YCbCr to RGB, if is_ycc.
+	int is_ycc;
+	double ycc[12];
+	// warned is set where the decoder gave warnings.
+	int warned;
 } Picture;
 
 // Box is a number of pixels across and down.
@@ -36,9 +55,9 @@ int imaging_start(void);
 // imaging_decode decodes a picture into rows of sRGB with 3 or 4 channels, the
 // fourth of which is straight alpha. With weights it is resampled: they are for
 // means of boxes of pixels, and the outcome has their numbers of outputs.
-int imaging_decode(const Picture *p, Box box, const Weights *columns, const Weights *rows,
+int imaging_decode(Picture *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out);
 
 // imaging_encode encodes rows of sRGB. The data is to be freed with g_free.
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
-	Codec codec, int quality, void **data, size_t *size);
+	Codec codec, int quality, Stop stop, void **data, size_t *size);

@@ -145,7 +145,7 @@ func TestReference(t *testing.T) {
 	var got string
 	run := detecting(func(_ context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (imaging.Encoded, *imageflowv1.DetectionResponse, error) {
 		got = string(in.Reference)
-		out, err := in.Image.Convert(in.Format)
+		out, err := in.Image.Convert(t.Context(), in.Format)
 		return out, &imageflowv1.DetectionResponse{Result: &imageflowv1.ProcessingResult{}}, err
 	})
 	ask := func(ref, out *data) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"math"
@@ -76,7 +77,7 @@ func decode(path string) (*image.RGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := m.Pixels()
+	p, err := m.Pixels(context.Background())
 	if err != nil {
 		return nil, err
 	}

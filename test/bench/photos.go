@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -41,7 +42,7 @@ func gather(dir string) (photos, error) {
 	if err != nil {
 		return p, err
 	}
-	png, err := m.Resize(2048, 1536, imaging.Best, imaging.PNG)
+	png, err := m.Resize(context.Background(), 2048, 1536, imaging.Best, imaging.PNG)
 	if err != nil {
 		return p, err
 	}

@@ -46,7 +46,7 @@ func ours(q imaging.Quality) func() func([]byte, task) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			out, err := m.Resize(t.width, t.height, q, t.format)
+			out, err := m.Resize(context.Background(), t.width, t.height, q, t.format)
 			return out.Data, err
 		}
 	}

@@ -110,7 +110,7 @@ func start(t *testing.T, c corev1.Container) {
 	cmd.Env = []string{"HOST=127.0.0.1", "PORT=0", "METRICS_PORT=0", "MODEL_REPOSITORY=" + filepath.Join(root, "functions/detect/model/repository"), "ONNXRUNTIME_LIB=" + os.Getenv("ONNXRUNTIME_LIB")}
 	for _, e := range c.Env {
 		if e.ValueFrom != nil {
-			e.Value = "of-the-secret"
+			e.Value = "of-the-secret-at-least-32-characters"
 		}
 		cmd.Env = append(cmd.Env, e.Name+"="+e.Value)
 	}

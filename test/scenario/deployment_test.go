@@ -141,7 +141,7 @@ func (d *deployment) stopAll(t testing.TB) {
 func (d *deployment) command(t testing.TB, role, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(binaries, name), args...)
-	cmd.Env = append(os.Environ(), d.environment(role)...)
+	cmd.Env = append(append(os.Environ(), "EVENT_SIGNING_KEYS="+signingKey), d.environment(role)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s %q: %v\n%s", name, args, err, out)

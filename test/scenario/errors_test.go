@@ -86,7 +86,7 @@ func (m mistake) make(t testing.TB, s *system, file protoreflect.FileDescriptor)
 	if resp.StatusCode != m.want.json || !strings.Contains(messageOf(text), m.says) {
 		t.Errorf("JSON: %s %s, want %d about %q", resp.Status, text, m.want.json, m.says)
 	}
-	resp, text = post(t, http.DefaultClient, s.url("detect", "/?"+m.query), record(m.key), binaryEvent)
+	resp, text = post(t, http.DefaultClient, s.url("detect", "/?"+m.query), record(m.key), s.signed(t, binaryEvent, record(m.key)))
 	if resp.StatusCode != m.want.event || !strings.Contains(messageOf(text), m.says) {
 		t.Errorf("CloudEvents: %s %s, want %d about %q", resp.Status, text, m.want.event, m.says)
 	}
@@ -115,6 +115,7 @@ func TestFullQueue(t *testing.T) {
 	s.place(t, "big.png", pngOf(t, 2500, 2500))
 	body := fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"big.png"},"target_width":1200,"quality":"RESIZE_QUALITY_BEST"`, bucket)
 	call := s.caller(t, file, "resize", "ResizeService")
+	signed := s.signed(t, binaryEvent, record("big.png"))
 	doors := map[string]func(i int) (done, refused bool){
 		"gRPC": func(i int) (bool, bool) {
 			_, err := call.unary(t, "ResizeImage", fmt.Sprintf(`%s,"execution_id":"g%d"}`, body, i))
@@ -130,7 +131,7 @@ func TestFullQueue(t *testing.T) {
 			return resp.StatusCode == 200, resp.StatusCode == busy.json && resp.Header.Get("Retry-After") != ""
 		},
 		"CloudEvents": func(int) (bool, bool) {
-			resp, _ := post(t, http.DefaultClient, s.url("resize", "/?target_width=1200&quality=RESIZE_QUALITY_BEST"), record("big.png"), binaryEvent)
+			resp, _ := post(t, http.DefaultClient, s.url("resize", "/?target_width=1200&quality=RESIZE_QUALITY_BEST"), record("big.png"), signed)
 			return resp.StatusCode == 200, resp.StatusCode == busy.event && resp.Header.Get("Retry-After") != ""
 		},
 	}

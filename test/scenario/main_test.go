@@ -84,7 +84,7 @@ func launch(t testing.TB, ready string, env []string, name string, args ...strin
 	t.Helper()
 	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), exited: make(chan error, 1), output: &transcript{}}
 	p.cmd.Dir = filepath.Join("..", "..")
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(append(os.Environ(), "EVENT_SIGNING_KEYS="+signingKey), env...)
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +149,7 @@ type system struct {
 	*process
 	restart   func()            // the same again, after its end
 	addresses map[string]string // host:port by part
+	data      string            // folder of local mode
 	s3        *minio.Client
 }
 
@@ -174,7 +175,7 @@ func local(t testing.TB, c setup) *system {
 	if c.dir == "" {
 		c.dir = t.TempDir()
 	}
-	s := &system{addresses: map[string]string{}}
+	s := &system{addresses: map[string]string{}, data: c.dir}
 	args := append([]string{"--data", c.dir}, c.flags...)
 	for _, part := range parts {
 		s.addresses[part] = freeAddress(t)

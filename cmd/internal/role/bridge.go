@@ -53,7 +53,10 @@ type BridgeConfig struct {
 	Letters
 	Broker
 	Sweep
+	Signing
 	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
+	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects outcomes may tag, with commas between; empty means SWEEP_BUCKETS"`
+	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"every upload starts a chain, so that what is not an image becomes a dead letter; else it is ignored"`
 	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
 }
 
@@ -61,7 +64,7 @@ type BridgeConfig struct {
 func (c *BridgeConfig) Validate() error {
 	return errors.Join(
 		c.Server.validate(), c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("BRIDGE_TOKEN", c.Token),
-		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0), c.Sweep.validate(),
+		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0), c.Sweep.validate(), c.Signing.validate(),
 	)
 }
 
@@ -98,8 +101,17 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	if len(sweep.Buckets) == 0 {
 		sweep.Buckets = []string{c.Bucket}
 	}
+	outcomes := c.Outcomes
+	if len(outcomes) == 0 {
+		outcomes = sweep.Buckets
+	}
+	signer, err := c.Signer()
+	if err != nil {
+		return nil, err
+	}
 	events, err := bridge.New(bridge.Config{
-		Broker: c.Broker.URL, Token: c.Token, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin, Sweep: sweep, Wire: t.Transport,
+		Broker: c.Broker.URL, Token: c.Token, Signer: signer, Store: store, DeadLetters: c.DeadLetters,
+		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, Buckets: outcomes, Wire: t.Transport,
 	})
 	if err != nil {
 		return nil, err
@@ -116,11 +128,13 @@ type ReplayConfig struct {
 	Store
 	Letters
 	Broker
+	Signing
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *ReplayConfig) Validate() error {
-	return errors.Join(c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("DEAD_LETTER_BUCKET", c.DeadLetters))
+	return errors.Join(c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("DEAD_LETTER_BUCKET", c.DeadLetters),
+		c.Signing.validate())
 }
 
 // Replay sends dead letters again.
@@ -129,7 +143,11 @@ func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
 	if err != nil {
 		return err
 	}
-	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Store: store, DeadLetters: c.DeadLetters})
+	signer, err := c.Signer()
+	if err != nil {
+		return err
+	}
+	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters})
 	if err != nil {
 		return err
 	}

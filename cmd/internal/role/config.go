@@ -110,11 +110,12 @@ type ProcessorConfig struct {
 	Server
 	Store
 	Work
+	Signing
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *ProcessorConfig) Validate() error {
-	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate())
+	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate())
 }
 
 // GatewayConfig is the environment of the gateway.

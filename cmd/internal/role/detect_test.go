@@ -30,7 +30,8 @@ func TestDetectOutlivesTriton(t *testing.T) {
 	server := triton.New(t, demoModels)
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "TRITON_GRPC_URL": "grpc://" + server.Address,
-		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"EVENT_SIGNING_KEYS": signingKey,
+		"MINIO_ENDPOINT":     config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
 	} {
 		t.Setenv(name, value)
 	}
@@ -186,7 +187,8 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 	}
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MODEL_REPOSITORY": dir,
-		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"EVENT_SIGNING_KEYS": signingKey,
+		"MINIO_ENDPOINT":     config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
 	} {
 		t.Setenv(name, value)
 	}
@@ -238,7 +240,8 @@ func TestTritonIsInTheTrace(t *testing.T) {
 	server.Start()
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "TRITON_GRPC_URL": server.Address,
-		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"EVENT_SIGNING_KEYS": signingKey,
+		"MINIO_ENDPOINT":     config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": received.HTTP + "/v1/traces", "OTEL_SERVICE_NAME": "my-detect",
 	} {
 		t.Setenv(name, value)

@@ -15,6 +15,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/serve"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -80,10 +81,12 @@ func (c *GatewayConfig) listen(
 	t *telemetry.Tracing, json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
 ) (*serve.Server, error) {
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.StreamInterceptor(serve.OneByOne), t.Server())
-	imageflowv1.RegisterExecutionServiceServer(server, executions)
-	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
-	healthpb.RegisterHealthServer(server, healthy)
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)),
+		protolimit.Codec(), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
+	services := protolimit.Registrar(server)
+	imageflowv1.RegisterExecutionServiceServer(services, executions)
+	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
+	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(server)
 	config := c.serve("gateway", c.BodyBytes)
 	config.Authorize = gateway.Token(c.Token).Authorize

@@ -32,6 +32,7 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MINIO_BUCKET": "pictures",
 		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"EVENT_SIGNING_KEYS": signingKey,
 	} {
 		t.Setenv(name, value)
 	}
@@ -83,10 +84,10 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 		t.Errorf("compressed: %v", err) // the codec is linked in by an exporter
 	}
 	resp, err := pipeline.RunPipeline(ctx, request)
-	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat_resize.png" {
+	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat.png_resize.png" {
 		t.Errorf("answered %v, %v", resp, err)
 	}
-	told, err := imageflowv1.NewExecutionServiceClient(conn).GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat"})
+	told, err := imageflowv1.NewExecutionServiceClient(conn).GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat.png"})
 	if err != nil || len(told.GetSteps()) != 1 {
 		t.Errorf("the execution: %v, %v", told, err)
 	}

@@ -9,11 +9,14 @@ import (
 	"imageflow.dev/cmd/internal/role"
 )
 
+const signingKey = "a key of events for these tests only"
+
 // needed sets the variables that have no default.
 func needed(t *testing.T) {
 	for name, value := range map[string]string{
 		"MINIO_ENDPOINT": "127.0.0.1:9000", "MINIO_ACCESS_KEY": "user", "MINIO_SECRET_KEY": "password",
 		"BROKER_URL": "http://127.0.0.1:8090", "BRIDGE_TOKEN": "token",
+		"EVENT_SIGNING_KEYS": signingKey,
 	} {
 		t.Setenv(name, value)
 	}
@@ -34,8 +37,8 @@ func TestDefaultsAreValid(t *testing.T) {
 
 func TestMissingVariablesAreNamed(t *testing.T) {
 	for name, needs := range map[string][]string{
-		"resize": {"MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"},
-		"bridge": {"MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "BROKER_URL", "BRIDGE_TOKEN"},
+		"resize": {"MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "EVENT_SIGNING_KEYS"},
+		"bridge": {"MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "BROKER_URL", "BRIDGE_TOKEN", "EVENT_SIGNING_KEYS"},
 	} {
 		c := configOf(t, name)
 		if err := role.Load(c); err != nil {

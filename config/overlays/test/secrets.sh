@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Makes the secrets of a test cluster, with random contents, unless they are there:
-# the store's credentials and the bridge's token, for us and for the MinIO beside us.
+# the key of events, and the store's credentials and the bridge's token, for us and
+# for the MinIO beside us.
 set -euo pipefail
 
 ours=image-processing
 theirs=default # where minio.yaml lies
 
 kubectl get namespace $ours >/dev/null 2>&1 || kubectl create namespace $ours
+if ! kubectl get secret -n $ours event-signing-keys >/dev/null 2>&1; then
+	kubectl create secret generic -n $ours event-signing-keys --from-literal=keys="$(openssl rand -hex 32)"
+fi
 if ! kubectl get secret -n $theirs minio-credentials bridge-token >/dev/null 2>&1 ||
 	! kubectl get secret -n $ours minio-credentials bridge-token >/dev/null 2>&1; then
 	secret=$(openssl rand -hex 20)

@@ -92,6 +92,20 @@ func TestADeadLetterSaysWhatHappened(t *testing.T) {
 	}
 }
 
+// TestADeadLetterThatIsNotGenuineIsDropped: anyone may post events to the broker,
+// and would fill its queue with letters that nobody takes.
+func TestADeadLetterThatIsNotGenuineIsDropped(t *testing.T) {
+	s := subscribe(t, answer(401, ""))
+	dead := subscribe(t, answer(401, "who made this?"))
+	b := start(t, broker.Config{}, manifest(sink(dead, "retry: 5, "+quickly), map[string]string{"t": on("a", s)}))
+	publish(t, b, "a", "{}")
+	dead.next(t)
+	settled(t, b)
+	if n := len(dead.got); n != 0 {
+		t.Errorf("posted %d more times", n)
+	}
+}
+
 func TestADeadLetterIsKeptUntilItIsTaken(t *testing.T) {
 	var deaf atomic.Bool
 	deaf.Store(true)

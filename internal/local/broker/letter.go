@@ -3,6 +3,7 @@ package broker
 import (
 	"cmp"
 	"encoding/base64"
+	"net/http"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -34,7 +35,8 @@ func (t *trigger) letter(e event, failed *failure, n int) message {
 }
 
 // handleLetter posts a dead letter to its Trigger's sink, again and again until
-// it is taken: there is nowhere else for it to go.
+// it is taken: there is nowhere else for it to go. One whose event the sink does
+// not accept as genuine is dropped, or anyone could fill the queue with such.
 func (b *Broker) handleLetter(msg jetstream.Msg) {
 	t := b.triggerOf(msg.Subject())
 	if t == nil || t.sink == "" {
@@ -47,6 +49,9 @@ func (b *Broker) handleLetter(msg jetstream.Msg) {
 	switch {
 	case failed == nil || failed.taken:
 		b.settled(msg.Ack())
+	case failed.code == http.StatusUnauthorized:
+		b.logger.ErrorContext(e.trace(b.delivering), "a dead letter was refused and is dropped", "event", e.id(), "sink", t.sink, "answer", failed.text())
+		b.settled(msg.Term())
 	case b.delivering.Err() != nil:
 		b.settled(msg.Nak())
 	default:

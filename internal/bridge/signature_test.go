@@ -1,0 +1,125 @@
+package bridge_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+
+	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/signature"
+	"imageflow.dev/test/stores"
+)
+
+func newSigner(t *testing.T, keys ...string) *signature.Signer {
+	t.Helper()
+	s, err := signature.New(keys, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// signedWorld is a world whose bridge signs and verifies.
+func signedWorld(t *testing.T, signer *signature.Signer) *world {
+	t.Helper()
+	_, store := stores.Start(t, stores.Local, pictures, dead)
+	b := newBroker(t)
+	h, err := bridge.New(bridge.Config{
+		Broker: b.URL, Signer: signer, Store: store, DeadLetters: dead, AcceptWithin: time.Minute,
+		Sweep: bridge.Sweep{Buckets: []string{pictures}, Interval: time.Minute, Grace: time.Millisecond, Horizon: time.Hour, Rate: 1000},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, store: store, broker: b, bridge: h, letters: execution.NewLetters(store, dead)}
+}
+
+// answerTo posts an event to a route and returns the status.
+func (w *world) answerTo(route string, e cloudevents.Event) int {
+	w.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, route, nil)
+	if err := cehttp.WriteRequest(w.t.Context(), cloudevents.ToMessage(&e), r); err != nil {
+		w.t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	w.bridge.ServeHTTP(answer, r)
+	return answer.Code
+}
+
+// TestOutcomesMustBeGenuine: nobody else can mark an upload, or leave a letter.
+func TestOutcomesMustBeGenuine(t *testing.T) {
+	ours, theirs := newSigner(t, strings.Repeat("a", 32)), newSigner(t, strings.Repeat("b", 32))
+	w := signedWorld(t, ours)
+	genuine := w.upload("cat.jpg", "x")
+	if err := ours.Verify(genuine); err != nil {
+		t.Fatalf("the event of an upload: %v", err)
+	}
+	unsigned, forged, changed := genuine.Clone(), genuine.Clone(), genuine.Clone()
+	unsigned.SetExtension(signature.Extension, nil)
+	if err := theirs.Sign(&forged); err != nil {
+		t.Fatal(err)
+	}
+	changed.SetExtension("origin", objects.URI(pictures, "other.jpg", ""))
+	for _, route := range []string{"/completed", "/dead-letters"} {
+		for name, e := range map[string]cloudevents.Event{"unsigned": unsigned, "another key": forged, "changed": changed} {
+			if code := w.answerTo(route, e); code != http.StatusUnauthorized {
+				t.Errorf("%s, %s: %d", route, name, code)
+			}
+		}
+	}
+	if status := w.status("cat.jpg"); status != "" || len(w.allLetters()) != 0 {
+		t.Errorf("tagged %q, letters %v", status, w.allLetters())
+	}
+	genuine.SetExtension("knativeerrorcode", "400") // as a broker adds it
+	if code := w.answerTo("/dead-letters", genuine); code != http.StatusAccepted {
+		t.Errorf("a genuine dead letter: %d", code)
+	}
+	if status := w.status("cat.jpg"); status != execution.StatusFailed {
+		t.Errorf("tagged %q", status)
+	}
+}
+
+// TestSweptAndReplayedEventsAreSigned: a letter holds no signature, and its event
+// is signed with the key of the day.
+func TestSweptAndReplayedEventsAreSigned(t *testing.T) {
+	const old, young = "the key of yesterday, 32 bytes and more", "the key of today, 32 bytes and more"
+	w := signedWorld(t, newSigner(t, old))
+	w.put("swept.jpg", "x", nil)
+	sweeper := w.bridge.NewSweeper()
+	sweeper.Ahead = time.Minute
+	if err := sweeper.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	swept := w.broker.all()[0]
+	if err := newSigner(t, old).Verify(swept); err != nil {
+		t.Fatalf("a swept event: %v", err)
+	}
+	w.post("/dead-letters", swept)
+	letters := w.allLetters()
+	if len(letters) != 1 || strings.Contains(string(letters[0].Event), signature.Extension) {
+		t.Fatalf("letters: %v", letters)
+	}
+	today, err := bridge.New(bridge.Config{Broker: w.broker.URL, Signer: newSigner(t, young), Store: w.store, DeadLetters: dead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = today.Replay(t.Context(), bridge.Replay{Wait: time.Minute, Report: func(_ execution.Letter, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := w.broker.all()
+	if err := newSigner(t, young).Verify(events[len(events)-1]); err != nil || len(events) != 2 {
+		t.Errorf("%d events; the replayed one: %v", len(events), err)
+	}
+}

@@ -1,0 +1,182 @@
+// Package signature signs CloudEvents and verifies who made them.
+//
+// The signature is an extension, imageflowsig, of the form
+//
+//	v1:<key id>:<mac>
+//
+// The mac is the HMAC-SHA256 of six parts of the event, in base64url without
+// padding. Each part is preceded by its length in bytes as 8 bytes, big-endian:
+// id, source, type, subject, origin (an extension; absent parts are empty) and
+// the data. JSON data is signed in a canonical form: without insignificant
+// whitespace, and with <, >, &, U+2028 and U+2029 as \u003c and so on, so that an
+// intermediary may rewrite the JSON around it. Other data is signed as it is.
+//
+// The key id is the first 8 hexadecimal digits of the SHA-256 of the text
+// "imageflow event signing key" followed by the key. It selects the key and
+// proves nothing.
+//
+// Other attributes, such as the extensions of a dead letter, are not signed:
+// receivers must not trust them.
+package signature
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+)
+
+const (
+	// Extension is the name of the extension that holds the signature.
+	Extension = "imageflowsig"
+	// originExtension names the object that a chain began with.
+	originExtension = "origin"
+	// version begins every signature of this form.
+	version = "v1"
+	// minKeyBytes is the output size of SHA-256, below which a key weakens the mac.
+	minKeyBytes = 32
+	// maxKeys is the key in use and, during a rotation, the one before or after it.
+	maxKeys = 2
+)
+
+// Errors of Verify. None of them holds a part of a key or of a signature.
+var (
+	ErrUnsigned = errors.New("the event is not signed: it needs the extension " + Extension)
+	ErrInvalid  = errors.New("the event's signature is not valid here")
+)
+
+// Signer signs events with its first key and verifies them with all. A nil Signer
+// neither signs nor verifies.
+type Signer struct {
+	keys          []key
+	allowUnsigned bool
+}
+
+type key struct {
+	id     string
+	secret []byte
+}
+
+// New returns a Signer with one or two keys. With allowUnsigned, it also accepts
+// events without a signature, and works without a key; then it accepts every event
+// and signs none.
+func New(keys []string, allowUnsigned bool) (*Signer, error) {
+	switch {
+	case len(keys) == 0 && !allowUnsigned:
+		return nil, errors.New("there is no key")
+	case len(keys) > maxKeys:
+		return nil, fmt.Errorf("there are %d keys but at most %d can be in use", len(keys), maxKeys)
+	}
+	s := &Signer{allowUnsigned: allowUnsigned}
+	for i, text := range keys {
+		text = strings.TrimSpace(text)
+		if len(text) < minKeyBytes {
+			return nil, fmt.Errorf("key %d has %d bytes but needs at least %d", i+1, len(text), minKeyBytes)
+		}
+		s.keys = append(s.keys, key{id: keyID(text), secret: []byte(text)})
+	}
+	return s, nil
+}
+
+func keyID(secret string) string {
+	digest := sha256.Sum256([]byte("imageflow event signing key" + secret))
+	return hex.EncodeToString(digest[:4])
+}
+
+// Sign sets the signature of an event, in place of any that it has.
+func (s *Signer) Sign(e *cloudevent.Event) error {
+	if s == nil || len(s.keys) == 0 {
+		return nil
+	}
+	mac, err := s.keys[0].mac(*e)
+	if err != nil {
+		return err
+	}
+	e.SetExtension(Extension, strings.Join([]string{version, s.keys[0].id, base64.RawURLEncoding.EncodeToString(mac)}, ":"))
+	return nil
+}
+
+// Verify returns ErrUnsigned or ErrInvalid unless the event carries a signature
+// by one of the keys.
+func (s *Signer) Verify(e cloudevent.Event) error {
+	if s == nil || s.allowUnsigned && len(s.keys) == 0 {
+		return nil
+	}
+	given, ok := e.Extensions()[Extension]
+	if !ok {
+		return s.unsigned()
+	}
+	text, ok := given.(string)
+	fields := strings.Split(text, ":")
+	if !ok || len(fields) != 3 || fields[0] != version {
+		return ErrInvalid
+	}
+	mac, err := base64.RawURLEncoding.Strict().DecodeString(fields[2])
+	if err != nil {
+		return ErrInvalid
+	}
+	for _, k := range s.keys {
+		if k.id != fields[1] {
+			continue
+		}
+		if want, err := k.mac(e); err == nil && hmac.Equal(mac, want) {
+			return nil
+		}
+	}
+	return ErrInvalid
+}
+
+// VerifyHeader returns ErrUnsigned where the header of a request shows that its
+// event has no signature, before the body is read. Events in structured mode have
+// theirs in the body.
+func (s *Signer) VerifyHeader(h http.Header) error {
+	structured := strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), cloudevent.ApplicationCloudEventsJSON)
+	if s == nil || structured || h.Get("Ce-"+Extension) != "" {
+		return nil
+	}
+	return s.unsigned()
+}
+
+func (s *Signer) unsigned() error {
+	if s.allowUnsigned {
+		return nil
+	}
+	return ErrUnsigned
+}
+
+// mac returns the HMAC of the signed parts.
+func (k key) mac(e cloudevent.Event) ([]byte, error) {
+	origin := ""
+	if given, ok := e.Extensions()[originExtension]; ok {
+		if origin, ok = given.(string); !ok {
+			return nil, fmt.Errorf("the extension %s is not a text", originExtension)
+		}
+	}
+	h := hmac.New(sha256.New, k.secret)
+	for _, part := range [][]byte{
+		[]byte(e.ID()), []byte(e.Source()), []byte(e.Type()), []byte(e.Subject()), []byte(origin), canonical(e.Data()),
+	} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	return h.Sum(nil), nil
+}
+
+// canonical returns JSON in one form, and other data as it is.
+func canonical(data []byte) []byte {
+	var compact, escaped bytes.Buffer
+	if json.Compact(&compact, data) != nil {
+		return data
+	}
+	json.HTMLEscape(&escaped, compact.Bytes())
+	return escaped.Bytes()
+}
