@@ -24,6 +24,8 @@ type Header struct {
 	extra, alphaAt int
 	// fromYCbCr is the matrix of 3 × 4 to RGB for what libvips leaves as YCbCr.
 	fromYCbCr *[12]float64
+	// sampled is how a JPEG's components are sampled, zero for those it has not.
+	sampled [4]sampling
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
 	// held is the bytes per pixel that the decoder holds beside the rows that it
