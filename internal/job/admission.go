@@ -50,8 +50,8 @@ type AdmissionLimits struct {
 	QueueTime time.Duration
 	// Active is how many jobs fetch, compute or store at once.
 	Active int64
-	// DecodedBytes is how much they may decode at once. A larger picture
-	// takes it all and works alone.
+	// DecodedBytes is the memory that they may take together to decode and encode.
+	// Refusals name it as the setting MAX_DECODED_BYTES.
 	DecodedBytes int64
 	// Cores is how many compute at once.
 	Cores int64
@@ -119,8 +119,22 @@ type mean struct {
 func (m *mean) add(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	x := float64(d)
+	if m.n > 0 {
+		x = min(x, maxOutlier*max(m.value, float64(time.Millisecond)))
+	}
 	m.n = min(m.n+1, 32)
-	m.value += (float64(d) - m.value) / m.n
+	m.value += (x - m.value) / m.n
+}
+
+// maxOutlier is how many times the mean a sample counts as at most, so that one slow
+// job does not make all others seem slow.
+const maxOutlier = 4
+
+// representative reports whether a job that ended so tells how long others will
+// take: not where it gave up waiting for a store, a backend or its caller.
+func representative(err error) bool {
+	return err == nil || !ended(err) && functions.AsError(err).Kind != functions.Unavailable
 }
 
 func (m *mean) get() float64 {
@@ -153,7 +167,7 @@ func (a *Admission) Load() telemetry.Load {
 
 // enter takes a place in the queue and waits there for its turn. All but the most
 // patient get Busy at once when the queue is full, calls also when it is slow.
-func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(), err error) {
+func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
 	if patience == Refuse && a.tooLong() {
 		return nil, functions.Errorf(functions.Busy, "", "%d jobs are before this one; try again shortly", a.places.taken.Load())
 	}
@@ -170,16 +184,25 @@ func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(),
 		return nil, err
 	}
 	start := time.Now()
-	return func() {
-		a.working.add(time.Since(start))
+	return func(err error) {
+		if representative(err) {
+			a.working.add(time.Since(start))
+		}
 		a.active.Release(1)
 		a.places.Release(1)
 	}, nil
 }
 
-// compute waits until n bytes may be decoded and a core is free.
-func (a *Admission) compute(ctx context.Context, n int64) (done func(), err error) {
-	n = min(n, a.limits.DecodedBytes)
+// grant is a core and part of the budget of decoded bytes.
+type grant struct {
+	admission *Admission
+	bytes     int64
+	start     time.Time
+}
+
+// compute waits until n bytes may be decoded and a core is free. n is at most the
+// budget: see fits.
+func (a *Admission) compute(ctx context.Context, n int64) (*grant, error) {
 	if err := a.bytes.Acquire(ctx, n); err != nil {
 		return nil, err
 	}
@@ -187,13 +210,28 @@ func (a *Admission) compute(ctx context.Context, n int64) (done func(), err erro
 		a.bytes.Release(n)
 		return nil, err
 	}
-	start := time.Now()
-	return func() {
-		a.computing.add(time.Since(start))
-		a.cores.Release(1)
-		a.bytes.Release(n)
-	}, nil
+	return &grant{a, n, time.Now()}, nil
 }
+
+// keep returns the core, and the bytes beyond the output, which is in memory until it
+// is stored.
+func (g *grant) keep(output int) {
+	g.admission.computing.add(time.Since(g.start))
+	g.admission.cores.Release(1)
+	kept := min(g.bytes, int64(output))
+	g.admission.bytes.Release(g.bytes - kept)
+	g.bytes = kept
+}
+
+// release returns the bytes that were kept.
+func (g *grant) release() {
+	if g != nil {
+		g.admission.bytes.Release(g.bytes)
+	}
+}
+
+// fits reports whether an image may be worked on at all.
+func (a *Admission) fits(n int64) bool { return n <= a.limits.DecodedBytes }
 
 // Parallelism is how many jobs of one stream keep all cores busy while others
 // of them fetch and store.
