@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -71,6 +72,12 @@ func invalid(field, reason string) error {
 	return withDetail(status.New(codes.InvalidArgument, field+": "+reason), &errdetails.BadRequest{
 		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
 	})
+}
+
+// outside refuses an object that READ_FROM does not contain, in the words of the
+// processors.
+func outside(field, bucket string) error {
+	return invalid(field, fmt.Sprintf("bucket %.64q, or this part of it, is not in READ_FROM", bucket))
 }
 
 func withDetail(s *status.Status, detail protoadapt.MessageV1) error {

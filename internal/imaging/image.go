@@ -6,6 +6,7 @@ package imaging
 import (
 	"context"
 	"math"
+	"sync/atomic"
 )
 
 // Image is an encoded picture whose header has been checked. It is immutable
@@ -15,6 +16,8 @@ type Image struct {
 	// Limits are those it was opened with, which bind what is made of it too.
 	Limits Limits
 	data   []byte
+	// sound is set when the image has been decoded without an error.
+	sound atomic.Bool
 }
 
 // Encoded is a picture that has been written.
@@ -52,9 +55,13 @@ func Open(data []byte, limits Limits) (*Image, error) {
 }
 
 // Convert returns the picture in a format: its own bytes where it has the
-// format already, metadata included, a re-encoded upright one otherwise.
+// format already, metadata included, a re-encoded upright one otherwise. It fails
+// if the picture cannot be decoded, in either case.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	if f == m.Format {
+		if err := m.check(ctx); err != nil {
+			return Encoded{}, err
+		}
 		w, h := m.Size()
 		return Encoded{m.data, f, w, h}, nil
 	}
@@ -63,6 +70,17 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 		return Encoded{}, err
 	}
 	return p.Encode(ctx, f)
+}
+
+// check decodes the picture, unless that has been done, as small as it comes
+// cheaply.
+func (m *Image) check(ctx context.Context) error {
+	if m.sound.Load() {
+		return nil
+	}
+	w, h := m.Size()
+	_, err := m.scaled(ctx, max(1, w/8), max(1, h/8), Fast)
+	return err
 }
 
 // Pixels decodes the picture in full, upright.
@@ -93,7 +111,7 @@ func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixe
 		return m.Pixels(ctx)
 	}
 	k := lanczos3
-	if q == Fast {
+	if q == Fast && !m.uneven() {
 		k = catmullRom
 	}
 	d := decoding{shrink: m.shrinkOnLoad(w, h, q)}
@@ -116,9 +134,8 @@ func (m *Image) shrinkOnLoad(w, h int, q Quality) int {
 	if m.Format != JPEG {
 		return 1
 	}
-	factor := math.Min(float64(m.Width)/float64(w), float64(m.Height)/float64(h))
 	shrink := 1
-	for shrink < 8 && factor/float64(2*shrink) >= leastReduction[q] {
+	for shrink < 8 && m.keepsDetail(2*shrink, w, h, leastReduction[q]) {
 		shrink *= 2
 	}
 	return shrink

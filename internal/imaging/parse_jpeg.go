@@ -59,6 +59,7 @@ func jpegSegment(marker byte, segment []byte, h *Header) error {
 		h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 		h.Width = int(binary.BigEndian.Uint16(segment[3:]))
 		h.colours = int(segment[5])
+		h.sampled = samplings(segment[6:])
 		if marker&3 == 2 { // progressive: all coefficients, of 16 bits
 			h.held = 2 * h.colours
 		}

@@ -69,6 +69,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
+	if err == nil {
+		m.sound.Store(true)
+	}
 	return p, err
 }
 

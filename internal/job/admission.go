@@ -34,8 +34,9 @@ const (
 type Admission struct {
 	places, active, bytes, cores *room
 	limits                       AdmissionLimits
-	// computing is how long jobs lately had a core.
-	computing ewma
+	// working and computing are how long jobs lately had a place in active, and
+	// a core.
+	working, computing mean
 }
 
 // AdmissionLimits are the sizes of an Admission, each at least 1 but Queue, which
@@ -48,8 +49,8 @@ type AdmissionLimits struct {
 	QueueTime time.Duration
 	// Active is how many jobs fetch, compute or store at once.
 	Active int64
-	// DecodedBytes is how much they may decode at once. A larger picture
-	// takes it all and works alone.
+	// DecodedBytes is the memory that they may take together to decode and encode.
+	// Refusals name it as the setting MAX_DECODED_BYTES.
 	DecodedBytes int64
 	// Cores is how many compute at once.
 	Cores int64
@@ -107,36 +108,45 @@ func (r *room) Release(n int64) {
 
 func (r *room) usage() telemetry.Usage { return telemetry.Usage{Taken: r.taken.Load(), Limit: r.size} }
 
-// ewma is a moving average over about 32 samples. A sample counts for at most
-// eight times the average, so that one job that hangs does not spoil it.
-type ewma struct {
+// mean is a moving average (EWMA) over about 32 samples.
+type mean struct {
 	mu    sync.Mutex
 	value float64
 	n     float64
 }
 
-func (m *ewma) add(d time.Duration) {
+func (m *mean) add(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	sample := float64(d)
-	if m.n >= 4 {
-		sample = min(sample, 8*m.value)
+	x := float64(d)
+	if m.n > 0 {
+		x = min(x, maxOutlier*max(m.value, float64(time.Millisecond)))
 	}
 	m.n = min(m.n+1, 32)
-	m.value += (sample - m.value) / m.n
+	m.value += (x - m.value) / m.n
 }
 
-func (m *ewma) get() float64 {
+// maxOutlier is how many times the mean a sample counts as at most, so that one slow
+// job does not make all others seem slow.
+const maxOutlier = 4
+
+// representative reports whether a job that ended so tells how long others will
+// take: not where it gave up waiting for a store, a backend or its caller.
+func representative(err error) bool {
+	return err == nil || !ended(err) && functions.AsError(err).Kind != functions.Unavailable
+}
+
+func (m *mean) get() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.value
 }
 
-// expectedWait is how long a call that comes now will have to wait, at the pace
-// at which the cores do the jobs before it. Time that jobs spend waiting for a
-// store is not counted: others compute meanwhile.
+// expectedWait is how long a call that comes now will have to wait. Jobs leave at
+// the pace of the cores, or of the places in active where these are scarce.
 func (a *Admission) expectedWait() time.Duration {
-	return time.Duration(float64(a.places.taken.Load()) * a.computing.get() / float64(a.limits.Cores))
+	each := max(a.computing.get()/float64(a.limits.Cores), a.working.get()/float64(a.limits.Active))
+	return time.Duration(float64(a.places.taken.Load()) * each)
 }
 
 // tooLong reports whether a call that has to wait so long cannot be done in time:
@@ -175,10 +185,11 @@ func (a *Admission) Load() telemetry.Load {
 // patient get Busy at once when the queue is full, calls also when their turn
 // would come too late. Otherwise a call waits: a queue of callers who wait for
 // their answers is no longer than there are callers, and drains.
-func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(), err error) {
+func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
 	wait := a.expectedWait()
 	if patience == Refuse && a.tooLong(ctx, wait) {
-		return nil, busy(wait, "the jobs before this one take about %v, too long for its deadline or QUEUE_TIME; try again later", wait.Round(time.Millisecond))
+		return nil, busy(wait, "the jobs before this one take about %v: too long for its deadline or QUEUE_TIME",
+			wait.Round(time.Millisecond))
 	}
 	if !a.places.TryAcquire(1) {
 		if patience != Wait {
@@ -192,15 +203,26 @@ func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(),
 		a.places.Release(1)
 		return nil, err
 	}
-	return func() {
+	start := time.Now()
+	return func(err error) {
+		if representative(err) {
+			a.working.add(time.Since(start))
+		}
 		a.active.Release(1)
 		a.places.Release(1)
 	}, nil
 }
 
-// compute waits until n bytes may be decoded and a core is free.
-func (a *Admission) compute(ctx context.Context, n int64) (done func(), err error) {
-	n = min(n, a.limits.DecodedBytes)
+// grant is a core and part of the budget of decoded bytes.
+type grant struct {
+	admission *Admission
+	bytes     int64
+	start     time.Time
+}
+
+// compute waits until n bytes may be decoded and a core is free. n is at most the
+// budget: see fits.
+func (a *Admission) compute(ctx context.Context, n int64) (*grant, error) {
 	if err := a.bytes.Acquire(ctx, n); err != nil {
 		return nil, err
 	}
@@ -208,13 +230,28 @@ func (a *Admission) compute(ctx context.Context, n int64) (done func(), err erro
 		a.bytes.Release(n)
 		return nil, err
 	}
-	start := time.Now()
-	return func() {
-		a.computing.add(time.Since(start))
-		a.cores.Release(1)
-		a.bytes.Release(n)
-	}, nil
+	return &grant{a, n, time.Now()}, nil
 }
+
+// keep returns the core, and the bytes beyond the output, which is in memory until it
+// is stored.
+func (g *grant) keep(output int) {
+	g.admission.computing.add(time.Since(g.start))
+	g.admission.cores.Release(1)
+	kept := min(g.bytes, int64(output))
+	g.admission.bytes.Release(g.bytes - kept)
+	g.bytes = kept
+}
+
+// release returns the bytes that were kept.
+func (g *grant) release() {
+	if g != nil {
+		g.admission.bytes.Release(g.bytes)
+	}
+}
+
+// fits reports whether an image may be worked on at all.
+func (a *Admission) fits(n int64) bool { return n <= a.limits.DecodedBytes }
 
 // Parallelism is how many jobs of one stream keep all cores busy while others
 // of them fetch and store.

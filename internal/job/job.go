@@ -4,6 +4,8 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -22,7 +24,9 @@ type Config struct {
 	// Bucket is meant where a request names none.
 	Bucket string
 	// ReadFrom and WriteTo bound where the objects of requests may lie.
-	ReadFrom, WriteTo Reach
+	ReadFrom, WriteTo objects.AllowList
+	// Timeout bounds a job that has its turn; 0 leaves that to its caller.
+	Timeout time.Duration
 	// MaxObjectBytes limits an encoded picture.
 	MaxObjectBytes int64
 	// Limits bound a decoded one.
@@ -67,6 +71,7 @@ type task[Req functions.Request, Resp functions.Response] struct {
 	encoded  []byte // the picture as it was fetched
 	referred []byte // the content of plan.reference
 	picture  *imaging.Image
+	grant    *grant
 	marks    map[string]string
 	found    written
 	recalled bool
@@ -90,19 +95,35 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 	}
 	t.watch.Of(t.execution)
 	ctx = t.watch.Context()
-	if err := t.within(t.config.ReadFrom, t.config.WriteTo); err != nil {
+	if err := t.authorize(t.config.ReadFrom, t.config.WriteTo); err != nil {
 		return resp, err
 	}
 	leave, err := t.enter(ctx, patience)
 	if err != nil {
 		return resp, err
 	}
-	defer leave()
-	return t.run(ctx)
+	defer func() { leave(err) }()
+	return t.bounded(ctx)
+}
+
+// bounded runs a job within its timeout.
+func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
+	limit := t.config.Timeout
+	if limit <= 0 {
+		return t.run(ctx)
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	resp, err = t.run(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = &functions.Error{Kind: functions.Unavailable, Message: fmt.Sprintf("the job took longer than %v, its JOB_TIMEOUT", limit), Cause: err}
+	}
+	return resp, err
 }
 
 // run does a job that has been let in: fetch, recall or else apply and store.
 func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
+	defer func() { t.grant.release() }() // of apply
 	seen := t.peek(ctx)
 	if err := t.fetch(ctx); err != nil {
 		return resp, err

@@ -39,10 +39,11 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	}
 	executions := &gateway.Executions{
 		Store: store, Missing: "executions are not looked up here: " + noStore,
-		Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket,
+		Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
-		Processors: processors, Store: store, Missing: "no written picture is read here: " + noStore, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
+		Processors: processors, Store: store, Missing: "no written picture is read here: " + noStore,
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
 	}
 	backends := []gateway.Backend{executions.Backend(), pipeline.Backend()}
 	for name, conn := range processors {
@@ -88,7 +89,7 @@ func (c *GatewayConfig) listen(
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
 	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(server)
-	config := c.serve("gateway", c.BodyBytes)
+	config := c.serve("gateway", c.BodyBytes/2)
 	config.Authorize = gateway.Token(c.Token).Authorize
 	return serve.Listen(config, server, t.JSON(json), healthy)
 }
