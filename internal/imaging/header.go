@@ -26,6 +26,7 @@ type Header struct {
 	fromYCbCr *[12]float64
 	// sampled is how a JPEG's components are sampled, zero for those it has not.
 	sampled [4]sampling
+	density density
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
 	// held is how many bytes a pixel the decoder holds besides what it gives: 0

@@ -41,7 +41,10 @@ func parsePNG(data []byte, h *Header) error {
 			h.profile = pngProfile(content)
 		case "acTL":
 			h.Animated = true
+		case "pHYs":
+			h.density = densityOfPNG(content)
 		case "eXIf":
+			h.density = h.density.or(densityOfEXIF(content))
 			h.Orientation = exifOrientation(content)
 		case "IEND":
 			return nil
@@ -144,7 +147,8 @@ func webpChunks(data []byte, h *Header) error {
 		}
 		at += 8 + length + length&1
 	}
-	h.Orientation = exifOrientation(bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00")))
+	exif := bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00"))
+	h.Orientation, h.density = exifOrientation(exif), densityOfEXIF(exif)
 	h.profile = profileColours(found["ICCP"])
 	return nil
 }

@@ -163,13 +163,15 @@ int imaging_decode(Picture *p, Box box, const Weights *columns, const Weights *r
 }
 
 static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
+#define BARE "strip", TRUE, NULL
 	switch (codec) {
-	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", TRUE, NULL);
-	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
-	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, NULL);
-	case TIFF: return vips_tiffsave_buffer(image, data, size, NULL);
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", TRUE, BARE);
+	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1,
+		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, BARE);
+	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, BARE);
+	case TIFF: return vips_tiffsave_buffer(image, data, size, BARE);
 	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", quality,
-		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, NULL);
+		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, BARE);
 	default: return -1;
 	}
 }
