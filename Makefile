@@ -104,7 +104,7 @@ KILLS ?= 10
 .PHONY: crash
 crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through a real MinIO while every part is killed KILLS=10 times, and other losses
 	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
-		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed'
+		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed|TestHostileKeysHoldUpNoOne|TestSweeperGoesPastHostileKeys'
 
 .PHONY: load
 load: build ## send pictures at constant rates and tell whether the service levels hold; FLAGS="--gateway URL" for a deployment, FLAGS=--help for more

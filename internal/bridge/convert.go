@@ -140,3 +140,19 @@ func sourceOf(e *cloudevents.Event) (s source, ok bool) {
 	key, err := record.Key()
 	return source{record.Bucket(), key, record.S3.Object.ETag}, err == nil && key != "" && record.Bucket() != ""
 }
+
+// outputOf returns the bucket and the key of the output that a step's event names.
+func outputOf(e *cloudevents.Event) (output objects.Info) {
+	var data struct {
+		Result struct {
+			Output struct {
+				Bucket string
+				Key    string `json:"object_key"`
+			} `json:"output_image"`
+		}
+	}
+	if json.Unmarshal(e.Data(), &data) == nil {
+		output.Bucket, output.Key = data.Result.Output.Bucket, data.Result.Output.Key
+	}
+	return output
+}

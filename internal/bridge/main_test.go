@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -32,9 +33,10 @@ type broker struct {
 	*httptest.Server
 	hold <-chan struct{}
 
-	mu     sync.Mutex
-	status int
-	events []cloudevents.Event
+	mu      sync.Mutex
+	status  int
+	answers map[string]int // by the subject of the event, instead of status
+	events  []cloudevents.Event
 }
 
 func newBroker(t *testing.T) *broker {
@@ -52,7 +54,7 @@ func newBroker(t *testing.T) *broker {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.events = append(b.events, *e)
-		w.WriteHeader(b.status)
+		w.WriteHeader(cmp.Or(b.answers[e.Subject()], b.status))
 	}))
 	t.Cleanup(b.Close)
 	return b

@@ -4,20 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/httpevent"
+	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/objects"
 )
 
 // maxEventBytes is above what brokers take.
 const maxEventBytes = 4 << 20
+
+// maxMembers limits the attributes of an event in structured mode.
+const maxMembers = 200
 
 // completed tags the source of a chain that has run to its end, and removes the
 // dead letters of that version: what failed before has now been done. A tag that
@@ -27,7 +33,7 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 		from, ok := sourceOf(e)
 		believed, err := ok, error(nil)
 		if ok {
-			believed, err = b.hasRun(ctx, from)
+			believed, err = b.hasRun(ctx, e, from)
 		}
 		if err != nil {
 			return err
@@ -52,10 +58,17 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 }
 
 // hasRun reports whether a chain can have run on an upload: the upload lies in a
-// bucket of ours and has an output. It fails only if the store is away.
-func (b *Bridge) hasRun(ctx context.Context, from source) (bool, error) {
+// bucket of ours, and the output that the last event names, or another, is there.
+// It fails only if the store is away.
+func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from source) (bool, error) {
 	if !b.watches(from.bucket) {
 		return false, nil
+	}
+	if output := outputOf(last); output.Key != "" {
+		info, err := b.config.Store.Stat(ctx, output.Bucket, output.Key)
+		if err == nil && execution.IsOutput(info, execution.ID(from.key)) {
+			return true, nil
+		}
 	}
 	has, err := execution.HasOutput(ctx, b.config.Store, from.bucket, from.key, from.etag)
 	if errors.Is(err, objects.ErrUnavailable) {
@@ -83,6 +96,9 @@ func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(con
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
+	if strings.HasPrefix(r.Header.Get("Content-Type"), cloudevents.ApplicationCloudEventsJSON) {
+		r.Body = io.NopCloser(jsonlimit.NewReader(r.Body, jsonlimit.Limits{Members: maxMembers}))
+	}
 	httpevent.Decode(r.Header)
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
