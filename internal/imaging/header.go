@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
 	"strings"
 )
 
@@ -27,6 +28,8 @@ type Header struct {
 	// sampled is how a JPEG's components are sampled, zero for those it has not.
 	sampled [4]sampling
 	density density
+	// frame is where the first frame of a GIF lies, if it does not fill the canvas.
+	frame image.Rectangle
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
 	// held is how many bytes a pixel the decoder holds besides what it gives: 0

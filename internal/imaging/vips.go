@@ -41,6 +41,7 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.profile > 0 {
 		picture.managed = 1
 	}
+	picture.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
 	picture.extra, picture.alpha = C.int(m.extra), C.int(m.alphaAt)
 	if m.fromYCbCr != nil {
 		picture.is_ycc = 1
