@@ -119,8 +119,22 @@ type mean struct {
 func (m *mean) add(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	x := float64(d)
+	if m.n > 0 {
+		x = min(x, maxOutlier*max(m.value, float64(time.Millisecond)))
+	}
 	m.n = min(m.n+1, 32)
-	m.value += (float64(d) - m.value) / m.n
+	m.value += (x - m.value) / m.n
+}
+
+// maxOutlier is how many times the mean a sample counts as at most, so that one slow
+// job does not make all others seem slow.
+const maxOutlier = 4
+
+// representative reports whether a job that ended so tells how long others will
+// take: not where it gave up waiting for a store, a backend or its caller.
+func representative(err error) bool {
+	return err == nil || !ended(err) && functions.AsError(err).Kind != functions.Unavailable
 }
 
 func (m *mean) get() float64 {
@@ -153,7 +167,7 @@ func (a *Admission) Load() telemetry.Load {
 
 // enter takes a place in the queue and waits there for its turn. All but the most
 // patient get Busy at once when the queue is full, calls also when it is slow.
-func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(), err error) {
+func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
 	if patience == Refuse && a.tooLong() {
 		return nil, functions.Errorf(functions.Busy, "", "%d jobs are before this one; try again shortly", a.places.taken.Load())
 	}
@@ -170,8 +184,10 @@ func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(),
 		return nil, err
 	}
 	start := time.Now()
-	return func() {
-		a.working.add(time.Since(start))
+	return func(err error) {
+		if representative(err) {
+			a.working.add(time.Since(start))
+		}
 		a.active.Release(1)
 		a.places.Release(1)
 	}, nil

@@ -4,6 +4,8 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -23,6 +25,8 @@ type Config struct {
 	Bucket string
 	// ReadFrom and WriteTo bound where the objects of requests may lie.
 	ReadFrom, WriteTo objects.AllowList
+	// Timeout bounds a job that has its turn; 0 leaves that to its caller.
+	Timeout time.Duration
 	// MaxObjectBytes limits an encoded picture.
 	MaxObjectBytes int64
 	// Limits bound a decoded one.
@@ -97,8 +101,23 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 	if err != nil {
 		return resp, err
 	}
-	defer leave()
-	return t.run(ctx)
+	defer func() { leave(err) }()
+	return t.bounded(ctx)
+}
+
+// bounded runs a job within its timeout.
+func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
+	limit := t.config.Timeout
+	if limit <= 0 {
+		return t.run(ctx)
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	resp, err = t.run(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = &functions.Error{Kind: functions.Unavailable, Message: fmt.Sprintf("the job took longer than %v, its JOB_TIMEOUT", limit), Cause: err}
+	}
+	return resp, err
 }
 
 // run does a job that has been let in: fetch, recall or else apply and store.

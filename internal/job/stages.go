@@ -9,7 +9,7 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-func (t *task[Req, Resp]) enter(ctx context.Context, patience Patience) (leave func(), err error) {
+func (t *task[Req, Resp]) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
 	defer t.watch.Stage("queue")()
 	return t.admission.enter(ctx, patience)
 }

@@ -20,6 +20,8 @@ const startTimeout = 5 * time.Second
 func (s *Store) Start(ctx context.Context, bucket, key, etag string, n int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	ctx, end := s.begin(ctx)
+	defer end()
 	var opts minio.GetObjectOptions
 	if err := opts.SetRange(0, n-1); err != nil {
 		return nil, err
@@ -37,12 +39,12 @@ func (s *Store) Start(ctx context.Context, bucket, key, etag string, n int64) ([
 		return nil, nil
 	}
 	if err != nil {
-		return nil, explain(err, "start of", bucket, key)
+		return nil, explain(ctx, err, "start of", bucket, key)
 	}
 	defer body.Close()
 	start, err := io.ReadAll(io.LimitReader(body, n))
 	if err != nil {
-		return nil, fmt.Errorf("start of %s/%s: %w: %w", bucket, key, ErrUnavailable, err)
+		return nil, explain(ctx, err, "start of", bucket, key)
 	}
 	return start, nil
 }

@@ -44,7 +44,7 @@ func (c Sweep) validate() error {
 }
 
 // maxBridgeBytes is room for many notifications and events at once.
-const maxBridgeBytes = 64 << 20
+const maxBridgeBytes = 32 << 20
 
 // BridgeConfig is the environment of the bridge.
 type BridgeConfig struct {

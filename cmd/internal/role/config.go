@@ -22,12 +22,15 @@ type Server struct {
 	Port         int           `default:"8080" desc:"port of every door; 0 takes a free one"`
 	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"how long work is still taken after NOT_SERVING was announced"`
 	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"how long work in flight may take to finish"`
+	MaxConns     int           `envconfig:"MAX_CONNECTIONS" default:"512" desc:"how many connections are open, and how many requests in flight; one too many takes the place of one that is idle, or is refused as busy"`
+	MinRate      int64         `envconfig:"MIN_BODY_RATE" default:"32768" desc:"bytes a second that a caller must send of a request and read of its answer; one that is slower, or silent for 10s, is cut off; a stream may rest between messages"`
 	MaxAge       time.Duration `envconfig:"MAX_CONNECTION_AGE" default:"5m" desc:"when a connection is ended, so that callers spread; 0 is never"`
 }
 
 func (c Server) validate() error {
 	return errors.Join(port("PORT", c.Port), c.Telemetry.Validate(), atLeast("DRAIN_DELAY", c.DrainDelay, 0),
-		atLeast("DRAIN_TIMEOUT", c.DrainTimeout, 0), atLeast("MAX_CONNECTION_AGE", c.MaxAge, 0))
+		atLeast("DRAIN_TIMEOUT", c.DrainTimeout, 0), atLeast("MAX_CONNECTION_AGE", c.MaxAge, 0),
+		atLeast("MAX_CONNECTIONS", c.MaxConns, 1), atLeast("MIN_BODY_RATE", c.MinRate, 1))
 }
 
 func port(name string, value int) error {
@@ -37,36 +40,39 @@ func port(name string, value int) error {
 	return nil
 }
 
-// serve is the config of a role's port, which has so many bytes of bodies in memory.
+// serve is the config of a role's port, with a budget of bodyBytes. One body more
+// may be in memory.
 func (c Server) serve(role string, bodyBytes int64) serve.Config {
 	return serve.Config{
 		Role:      role,
 		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
-		BodyBytes: bodyBytes, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
+		BodyBytes: bodyBytes, MinBodyRate: c.MinRate, MaxConnections: c.MaxConns, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
 	}
 }
 
 // Store says where the objects lie.
 type Store struct {
-	Endpoint  string `envconfig:"MINIO_ENDPOINT" desc:"host:port of the object store"`
-	AccessKey string `envconfig:"MINIO_ACCESS_KEY" desc:"access key of the object store"`
-	SecretKey string `envconfig:"MINIO_SECRET_KEY" desc:"secret key of the object store"`
-	Secure    bool   `envconfig:"MINIO_SECURE" default:"false" desc:"whether the object store speaks TLS"`
-	Region    string `envconfig:"MINIO_REGION" default:"us-east-1" desc:"region of the object store"`
-	Bucket    string `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket meant where a request names none"`
+	Endpoint  string        `envconfig:"MINIO_ENDPOINT" desc:"host:port of the object store"`
+	AccessKey string        `envconfig:"MINIO_ACCESS_KEY" desc:"access key of the object store"`
+	SecretKey string        `envconfig:"MINIO_SECRET_KEY" desc:"secret key of the object store"`
+	Secure    bool          `envconfig:"MINIO_SECURE" default:"false" desc:"whether the object store speaks TLS"`
+	Region    string        `envconfig:"MINIO_REGION" default:"us-east-1" desc:"region of the object store"`
+	Progress  time.Duration `envconfig:"STORE_PROGRESS_TIMEOUT" default:"15s" desc:"how long a transfer from or to the object store may stand still before it fails as unavailable"`
+	Bucket    string        `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket meant where a request names none"`
 }
 
 func (c Store) validate() error {
 	return errors.Join(
 		required("MINIO_ENDPOINT", c.Endpoint),
 		required("MINIO_ACCESS_KEY", c.AccessKey),
-		required("MINIO_SECRET_KEY", c.SecretKey),
+		required("MINIO_SECRET_KEY", c.SecretKey), atLeast("STORE_PROGRESS_TIMEOUT", c.Progress, time.Millisecond),
 	)
 }
 
 func (c Store) open() (*objects.Store, error) {
 	return objects.New(objects.Config{
 		Endpoint: c.Endpoint, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Secure: c.Secure, Region: c.Region,
+		ProgressTimeout: c.Progress,
 	})
 }
 
@@ -76,6 +82,7 @@ type Work struct {
 	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
 	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
 	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"50ms" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as there is a place"`
+	JobTimeout   time.Duration `envconfig:"JOB_TIMEOUT" default:"2m" desc:"how long a job may take once it has its turn, where its caller sets no earlier deadline"`
 	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
 	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"bytes that all jobs may take at once to decode and encode pictures"`
 	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
@@ -85,7 +92,7 @@ type Work struct {
 
 func (c Work) validate() error {
 	return errors.Join(
-		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("QUEUE_TIME", c.QueueTime, 0), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
+		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("QUEUE_TIME", c.QueueTime, 0), atLeast("JOB_TIMEOUT", c.JobTimeout, time.Second), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
 		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
 		atLeast("MAX_IMAGE_SIDE", c.Side, 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
 	)

@@ -89,7 +89,7 @@ func (c *GatewayConfig) listen(
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
 	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(server)
-	config := c.serve("gateway", c.BodyBytes)
+	config := c.serve("gateway", c.BodyBytes/2)
 	config.Authorize = gateway.Token(c.Token).Authorize
 	return serve.Listen(config, server, t.JSON(json), healthy)
 }

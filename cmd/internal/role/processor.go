@@ -48,7 +48,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	}
 	admission := c.Work.admission()
 	run := job.NewRunner(p, store, admission, job.Config{
-		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
 	}).Run
 	healthy := serving(p.Service)
 
@@ -73,7 +73,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	routes := http.NewServeMux()
 	routes.Handle("POST /{$}", t.Handler(&event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}))
 	routes.Handle("/v1/", t.JSON(json))
-	return serve.Listen(c.serve(p.Name, 2*int64(c.messageBytes())), server, routes, healthy)
+	return serve.Listen(c.serve(p.Name, int64(c.messageBytes())), server, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.
