@@ -50,8 +50,8 @@ type AdmissionLimits struct {
 	QueueTime time.Duration
 	// Active is how many jobs fetch, compute or store at once.
 	Active int64
-	// DecodedBytes is how much they may decode at once. A larger picture
-	// takes it all and works alone.
+	// DecodedBytes is the memory that they may take together to decode and encode.
+	// Refusals name it as the setting MAX_DECODED_BYTES.
 	DecodedBytes int64
 	// Cores is how many compute at once.
 	Cores int64
@@ -193,9 +193,16 @@ func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(er
 	}, nil
 }
 
-// compute waits until n bytes may be decoded and a core is free.
-func (a *Admission) compute(ctx context.Context, n int64) (done func(), err error) {
-	n = min(n, a.limits.DecodedBytes)
+// grant is a core and part of the budget of decoded bytes.
+type grant struct {
+	admission *Admission
+	bytes     int64
+	start     time.Time
+}
+
+// compute waits until n bytes may be decoded and a core is free. n is at most the
+// budget: see fits.
+func (a *Admission) compute(ctx context.Context, n int64) (*grant, error) {
 	if err := a.bytes.Acquire(ctx, n); err != nil {
 		return nil, err
 	}
@@ -203,13 +210,28 @@ func (a *Admission) compute(ctx context.Context, n int64) (done func(), err erro
 		a.bytes.Release(n)
 		return nil, err
 	}
-	start := time.Now()
-	return func() {
-		a.computing.add(time.Since(start))
-		a.cores.Release(1)
-		a.bytes.Release(n)
-	}, nil
+	return &grant{a, n, time.Now()}, nil
 }
+
+// keep returns the core, and the bytes beyond the output, which is in memory until it
+// is stored.
+func (g *grant) keep(output int) {
+	g.admission.computing.add(time.Since(g.start))
+	g.admission.cores.Release(1)
+	kept := min(g.bytes, int64(output))
+	g.admission.bytes.Release(g.bytes - kept)
+	g.bytes = kept
+}
+
+// release returns the bytes that were kept.
+func (g *grant) release() {
+	if g != nil {
+		g.admission.bytes.Release(g.bytes)
+	}
+}
+
+// fits reports whether an image may be worked on at all.
+func (a *Admission) fits(n int64) bool { return n <= a.limits.DecodedBytes }
 
 // Parallelism is how many jobs of one stream keep all cores busy while others
 // of them fetch and store.

@@ -62,17 +62,21 @@ func TestLimitsHold(t *testing.T) {
 	}
 }
 
-// measured is a runner whose work is a short sleep, and shows in the gauges.
+// measured is a runner whose work is a short sleep, and shows in the gauges. The
+// largest images take the whole budget.
 func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
-	return newRunner(applying(func(_ context.Context, in functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
-		n := min(in.Image.Footprint(in.Format), limits.DecodedBytes)
+	footprint := func(_ *request, h imaging.Header, f imaging.Format) int64 { return min(h.Footprint(f), limits.DecodedBytes) }
+	p := applying(func(_ context.Context, in functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+		n := footprint(in.Request, in.Image.Header, in.Format)
 		working.add(1)
 		decoded.add(n)
 		time.Sleep(time.Duration(in.Request.GetTargetWidth()) * 10 * time.Microsecond)
 		decoded.add(-n)
 		working.add(-1)
 		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
-	}), limits)
+	})
+	p.Footprint = footprint
+	return newRunner(p, limits)
 }
 
 // tryOne runs a job, which gives up after a hurry below a millisecond. Only then

@@ -71,6 +71,7 @@ type task[Req functions.Request, Resp functions.Response] struct {
 	encoded  []byte // the picture as it was fetched
 	referred []byte // the content of plan.reference
 	picture  *imaging.Image
+	grant    *grant
 	marks    map[string]string
 	found    written
 	recalled bool
@@ -122,6 +123,7 @@ func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
 
 // run does a job that has been let in: fetch, recall or else apply and store.
 func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
+	defer func() { t.grant.release() }() // of apply
 	seen := t.peek(ctx)
 	if err := t.fetch(ctx); err != nil {
 		return resp, err

@@ -94,7 +94,7 @@ func (t *task[Req, Resp]) stat(ctx context.Context, at place) (objects.Info, err
 	if errors.Is(err, objects.ErrNotFound) {
 		return objects.Info{}, nil
 	}
-	return info, explain(err, "output_image", at, 0)
+	return info, explain(err, "output_image", at, "")
 }
 
 // current fails with ErrSuperseded when the source is no longer the version that
@@ -107,7 +107,7 @@ func (t *task[Req, Resp]) current(ctx context.Context) error {
 	if err == nil && info.ETag != t.etag {
 		err = errors.Join(ErrSuperseded, objects.ErrChanged)
 	}
-	return explain(err, "input_image", t.source, 0)
+	return explain(err, "input_image", t.source, "")
 }
 
 // newMarks returns the metadata by which the outputs of equal jobs are known.

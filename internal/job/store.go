@@ -76,7 +76,7 @@ func (t *task[Req, Resp]) write(
 	for range writeTries {
 		info, err := t.store.PutOver(ctx, over.ETag, at.bucket, at.key, contentType, data, metadata)
 		if !errors.Is(err, objects.ErrChanged) {
-			return info, explain(err, "output_image", at, 0)
+			return info, explain(err, "output_image", at, "")
 		}
 		if over, err = t.stat(ctx, at); err != nil || alike(over, t.marks) {
 			return over, err
