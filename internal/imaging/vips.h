@@ -8,6 +8,9 @@
 #include "resample.h"
 #include "stop.h"
 
+// Larger JPEGs have standard Huffman codes.
+enum { MAX_OPTIMIZED_PIXELS = 16000000 };
+
 typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
 
 // Part is a part of a file.

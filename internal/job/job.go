@@ -40,6 +40,7 @@ type Runner[Req functions.Request, Resp functions.Response] struct {
 	admission *Admission
 	config    Config
 	flights   singleflight.Group
+	turns     turns
 }
 
 // NewRunner returns a runner. Runners that share an admission share its limits.
@@ -71,6 +72,7 @@ type task[Req functions.Request, Resp functions.Response] struct {
 	encoded  []byte // the picture as it was fetched
 	referred []byte // the content of plan.reference
 	picture  *imaging.Image
+	grant    *grant
 	marks    map[string]string
 	found    written
 	recalled bool
@@ -120,14 +122,31 @@ func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
 	return resp, err
 }
 
-// run does a job that has been let in: fetch, recall or else apply and store.
+// run does a job that has been let in: fetch, then recall or else apply and store.
 func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
+	defer func() { t.grant.release() }() // of apply
 	seen := t.peek(ctx)
 	if err := t.fetch(ctx); err != nil {
 		return resp, err
 	}
 	if err := t.open(); err != nil {
 		return resp, err
+	}
+	return t.produce(ctx, seen)
+}
+
+// produce recalls, or else makes and stores the output of a job that has its image.
+func (t *task[Req, Resp]) produce(ctx context.Context, seen <-chan glance) (resp Resp, err error) {
+	if t.marks, err = t.newMarks(ctx); err != nil {
+		return resp, err
+	}
+	release, waited, err := t.turn(ctx)
+	if err != nil {
+		return resp, err
+	}
+	defer release()
+	if waited {
+		seen = unseen()
 	}
 	if err := t.look(ctx, seen); err != nil {
 		return resp, err
