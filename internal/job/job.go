@@ -40,6 +40,7 @@ type Runner[Req functions.Request, Resp functions.Response] struct {
 	admission *Admission
 	config    Config
 	flights   singleflight.Group
+	turns     turns
 }
 
 // NewRunner returns a runner. Runners that share an admission share its limits.
@@ -121,7 +122,7 @@ func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
 	return resp, err
 }
 
-// run does a job that has been let in: fetch, recall or else apply and store.
+// run does a job that has been let in: fetch, then recall or else apply and store.
 func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
 	defer func() { t.grant.release() }() // of apply
 	seen := t.peek(ctx)
@@ -130,6 +131,22 @@ func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
 	}
 	if err := t.open(); err != nil {
 		return resp, err
+	}
+	return t.produce(ctx, seen)
+}
+
+// produce recalls, or else makes and stores the output of a job that has its image.
+func (t *task[Req, Resp]) produce(ctx context.Context, seen <-chan glance) (resp Resp, err error) {
+	if t.marks, err = t.newMarks(ctx); err != nil {
+		return resp, err
+	}
+	release, waited, err := t.turn(ctx)
+	if err != nil {
+		return resp, err
+	}
+	defer release()
+	if waited {
+		seen = unseen()
 	}
 	if err := t.look(ctx, seen); err != nil {
 		return resp, err

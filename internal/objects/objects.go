@@ -188,6 +188,32 @@ func (s *Store) Remove(ctx context.Context, bucket, key string) error {
 	return explain(ctx, err, "remove", bucket, key)
 }
 
+// RemoveVersion deletes an object that is still of the version etag; else the error
+// is ErrChanged. S3 and versitygw check that as they delete. MinIO does not: there,
+// the version is the one that was looked at just before.
+func (s *Store) RemoveVersion(ctx context.Context, bucket, key, etag string) error {
+	if err := s.demand(ctx, bucket, key, etag); err != nil {
+		return err
+	}
+	ctx, end := s.begin(ctx)
+	defer end()
+	header := http.Header{"If-Match": {`"` + etag + `"`}}
+	address, err := s.core.PresignHeader(ctx, http.MethodDelete, bucket, key, time.Minute, nil, header)
+	if err != nil {
+		return explain(ctx, err, "remove", bucket, key)
+	}
+	r := (&http.Request{Method: http.MethodDelete, URL: address, Host: address.Host, Header: header}).WithContext(ctx)
+	response, err := progressTransport{s.transport}.RoundTrip(r)
+	if err != nil {
+		return explain(ctx, err, "remove", bucket, key)
+	}
+	defer response.Body.Close()
+	if response.StatusCode < 300 || response.StatusCode == http.StatusNotFound {
+		return nil
+	}
+	return explain(ctx, minio.ErrorResponse{StatusCode: response.StatusCode, Code: response.Status}, "remove", bucket, key)
+}
+
 // Tags returns an object's tags.
 func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string, error) {
 	ctx, end := s.begin(ctx)

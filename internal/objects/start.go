@@ -35,10 +35,12 @@ func (s *Store) Start(ctx context.Context, bucket, key, etag string, n int64) ([
 		}
 	}
 	body, _, _, err := s.core.GetObject(ctx, bucket, key, opts)
-	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable { // it is empty
+	switch code := minio.ToErrorResponse(err).StatusCode; {
+	case code == http.StatusRequestedRangeNotSatisfiable: // it is empty
 		return nil, nil
-	}
-	if err != nil {
+	case code == http.StatusForbidden: // perhaps this object alone, so the store is not away
+		return nil, fmt.Errorf("start of %s/%s: %w", bucket, key, err)
+	case err != nil:
 		return nil, explain(ctx, err, "start of", bucket, key)
 	}
 	defer body.Close()
