@@ -17,7 +17,7 @@ func (t *task[Req, Resp]) sourceExists(ctx context.Context) error {
 	}
 	_, err := t.store.Stat(ctx, t.source.bucket, t.source.key)
 	if errors.Is(err, objects.ErrNotFound) {
-		return explain(err, "input_image", t.source, 0)
+		return explain(err, "input_image", t.source, "")
 	}
 	return nil
 }
