@@ -4,8 +4,10 @@
 package imaging
 
 import (
+	"bytes"
 	"context"
 	"math"
+	"sync/atomic"
 )
 
 // Image is an encoded picture whose header has been checked. It is immutable
@@ -15,6 +17,8 @@ type Image struct {
 	// Limits are those it was opened with, which bind what is made of it too.
 	Limits Limits
 	data   []byte
+	// decoded is set once the pixels are known to be there.
+	decoded atomic.Bool
 }
 
 // Encoded is a picture that has been written.
@@ -52,11 +56,11 @@ func Open(data []byte, limits Limits) (*Image, error) {
 }
 
 // Convert returns the picture in a format: its own bytes where it has the
-// format already, metadata included, a re-encoded upright one otherwise.
+// format already, metadata included, a re-encoded upright one otherwise. A file
+// that was repaired comes out as the decoder sees it.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	if f == m.Format {
-		w, h := m.Size()
-		return Encoded{m.data, f, w, h}, nil
+		return m.same(ctx)
 	}
 	p, err := m.Pixels(ctx)
 	if err != nil {
@@ -64,6 +68,24 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	}
 	return p.Encode(ctx, f)
 }
+
+// same returns the picture's own bytes once it is known that its pixels are there.
+func (m *Image) same(ctx context.Context) (Encoded, error) {
+	w, h := m.Size()
+	if !m.decoded.Load() {
+		if _, err := m.scaled(ctx, min(w, glance), min(h, glance), Fast); err != nil {
+			return Encoded{}, err
+		}
+	}
+	data := m.data
+	if len(m.Repaired) > 0 {
+		data = bytes.Join(m.parts, nil)
+	}
+	return Encoded{data, m.Format, w, h}, nil
+}
+
+// glance is a size to which pictures are decoded only to see whether they can be.
+const glance = 64
 
 // Pixels decodes the picture in full, upright.
 func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {

@@ -2,82 +2,8 @@ package imaging
 
 import (
 	"bytes"
-	"compress/zlib"
 	"encoding/binary"
-	"hash/crc32"
-	"io"
 )
-
-// parsePNG walks the chunks up to the last (ISO/IEC 15948). All must match their
-// checksums, to which libvips pays no heed.
-func parsePNG(data []byte, h *Header) error {
-	const ihdr = 8 + 8 + 13
-	if len(data) < ihdr+4 {
-		return truncated(PNG)
-	}
-	if string(data[12:16]) != "IHDR" {
-		return invalid("corrupt png: no header chunk")
-	}
-	pngHeader(data[16:ihdr], h)
-	profiles := 0
-	for at := int64(8); ; {
-		if at+12 > int64(len(data)) {
-			return truncated(PNG)
-		}
-		end := at + 12 + int64(binary.BigEndian.Uint32(data[at:]))
-		if end > int64(len(data)) {
-			return truncated(PNG)
-		}
-		if crc32.ChecksumIEEE(data[at+4:end-4]) != binary.BigEndian.Uint32(data[end-4:]) {
-			return invalid("corrupt png: the chunk at byte %d does not match its checksum", at)
-		}
-		switch content := data[at+8 : end-4]; string(data[at+4 : at+8]) {
-		case "tRNS":
-			h.Alpha = true
-		case "iCCP":
-			if profiles++; profiles > 1 { // libpng would unpack each
-				return invalid("corrupt png: a second profile")
-			}
-			h.profile = pngProfile(content)
-		case "acTL":
-			h.Animated = true
-		case "eXIf":
-			h.Orientation = exifOrientation(content)
-		case "IEND":
-			return nil
-		}
-		at = end
-	}
-}
-
-// pngHeader reads the content of the chunk IHDR.
-func pngHeader(ihdr []byte, h *Header) {
-	h.Width, h.Height = int(binary.BigEndian.Uint32(ihdr)), int(binary.BigEndian.Uint32(ihdr[4:]))
-	depth, kind, interlaced := int(ihdr[8]), ihdr[9], ihdr[12] != 0
-	h.Alpha, h.colours = kind&4 != 0, 3
-	if kind&2 == 0 {
-		h.colours = 1
-	}
-	if interlaced { // four channels at most
-		h.held = 4 * max(8, depth) / 8
-	}
-}
-
-// pngProfile looks into a compressed profile, which stands behind its name and
-// the method of compression.
-func pngProfile(chunk []byte) int {
-	name := bytes.IndexByte(chunk, 0)
-	if name < 0 || name+2 > len(chunk) {
-		return 0
-	}
-	chunk = chunk[name+2:]
-	inflated, err := zlib.NewReader(bytes.NewReader(chunk[:min(len(chunk), 4096)])) // the head is in it, unless by intent
-	if err != nil {
-		return 0
-	}
-	head, _ := io.ReadAll(io.LimitReader(inflated, 4096)) // whatever of it there is
-	return profileColours(head)
-}
 
 // parseWebP reads the chunks of the RIFF container (RFC 9649).
 func parseWebP(data []byte, h *Header) error {

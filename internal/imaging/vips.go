@@ -2,7 +2,8 @@ package imaging
 
 // #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
-// #cgo pkg-config: vips lcms2
+// #cgo pkg-config: vips lcms2 libjpeg
+// #include "damage.h"
 // #include "vips.h"
 // #include <glib.h>
 import "C"
@@ -33,6 +34,11 @@ type decoding struct {
 
 // decode returns the stored picture.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.inspect != nil {
+		if err := m.inspect(ctx); err != nil {
+			return nil, err
+		}
+	}
 	width, height := m.Width/d.shrink, m.Height/d.shrink
 	picture := &C.Picture{
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
@@ -62,7 +68,32 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
+	if err == nil && m.Format == JPEG && picture.warned != 0 {
+		err = jpegDamage(ctx, picture.parts, picture.count)
+	}
+	m.decoded.Store(err == nil)
 	return p, err
+}
+
+// jpegDamage returns an error where a JPEG's image data is cut or damaged. libvips
+// says only that there were warnings.
+func jpegDamage(ctx context.Context, parts *C.Part, count C.int) error {
+	damage := C.Damage(C.WHOLE)
+	err := stoppable(ctx, func(stop C.Stop) C.int {
+		damage = C.imaging_jpeg_damage(parts, count, stop)
+		return 0
+	})
+	switch {
+	case err != nil:
+		return err
+	case damage == C.STOPPED:
+		return ctx.Err()
+	case damage == C.TRUNCATED:
+		return invalid("truncated jpeg: its image data ends too early")
+	case damage == C.CORRUPT:
+		return invalid("corrupt jpeg: its image data is damaged")
+	}
+	return nil
 }
 
 // pinned returns the parts of the file for C, which stay where they are.

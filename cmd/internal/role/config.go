@@ -80,6 +80,7 @@ type Work struct {
 	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"bytes that all jobs may take at once to decode and encode pictures"`
 	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
 	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
+	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files whose pixels are all there; else they are repaired, which the result says"`
 	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"50000000" desc:"width x height of a picture"`
 }
 
