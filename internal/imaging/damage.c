@@ -89,6 +89,7 @@ static void decode_small(Inspection *i) {
 	struct jpeg_decompress_struct *d = &i->decoder;
 	jpeg_read_header(d, TRUE);
 	d->scale_num = 1, d->scale_denom = 8;
+	d->out_color_space = d->jpeg_color_space;
 	jpeg_start_decompress(d);
 	JSAMPARRAY row = d->mem->alloc_sarray((j_common_ptr)d, JPOOL_IMAGE, d->output_width * d->output_components, 1);
 	while (d->output_scanline < d->output_height && !imaging_stopped(i->stop)) jpeg_read_scanlines(d, row, 1);

@@ -43,6 +43,9 @@ type Header struct {
 
 // keep lets the decoder see a part of the file. Parts that adjoin become one.
 func (h *Header) keep(data []byte, from, to int64) {
+	if from == to {
+		return
+	}
 	last := len(h.parts) - 1
 	if last >= 0 && from == h.kept {
 		from -= int64(len(h.parts[last]))
