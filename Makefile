@@ -104,7 +104,7 @@ KILLS ?= 10
 .PHONY: crash
 crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through a real MinIO while every part is killed KILLS=10 times, and other losses
 	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
-		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed'
+		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed|TestHostileKeysHoldUpNoOne|TestSweeperGoesPastHostileKeys'
 
 .PHONY: load
 load: build ## send pictures at constant rates and tell whether the service levels hold; FLAGS="--gateway URL" for a deployment, FLAGS=--help for more
@@ -304,7 +304,7 @@ deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl
 	bin/imageflow doctor --wait 5m
 
 # The stories that need no system of their own, and what only a cluster shows.
-E2E := TestUploadBecomesThreeOutputs|TestWhatIsNoPictureFails|TestErrorTable|TestNineCallsByTheContract|TestWorkflowBodiesChain|TestBytesInBytesOut|TestEventIsAnsweredByTheNext|TestPipelines|TestUploadAndPictureBack|TestOutputsStartNoChain|TestOnCluster
+E2E := TestUploadBecomesThreeOutputs|TestWhatIsNoPictureFails|TestErrorTable|TestNineCallsByTheContract|TestWorkflowBodiesChain|TestBytesInBytesOut|TestEventIsAnsweredByTheNext|TestPipelines|TestUploadAndPictureBack|TestOutputsStartNoChain|TestForgeries|TestOnCluster
 
 .PHONY: e2e
 e2e: setup ## run the stories on the cluster of kubectl's context; it empties the buckets there

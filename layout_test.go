@@ -21,13 +21,16 @@ var floors = []struct {
 	{"proto/imageflow/v1", nil},
 	{"proto/inference", nil},
 	{"internal/imaging", nil},
+	{"internal/httpevent", nil},
 	{"internal/inference", []string{"proto/inference"}},
 	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
 	{"internal/parameters", nil},
+	{"internal/protolimit", nil},
 	{"internal/serve", nil},
 	{"internal/signature", nil},
 	{"internal/telemetry", nil},
+	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 
 	{"functions", []string{"proto/imageflow/v1", "internal/imaging"}},
@@ -38,9 +41,9 @@ var floors = []struct {
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit", "internal/signature"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
 	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters", "internal/jsonlimit"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/signature"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

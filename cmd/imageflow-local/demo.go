@@ -8,7 +8,6 @@ import (
 	"mime"
 	"os"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -30,8 +29,8 @@ func show(ctx context.Context, out io.Writer, s *settings, system *system, conso
 		return err
 	}
 	key := "uploads/" + filepath.Base(s.image)
-	execution := strings.TrimSuffix(key, filepath.Ext(key))
-	console.follow(execution)
+	id := execution.ID(key)
+	console.follow(id)
 	fmt.Fprintf(out, "%s → s3://%s/%s\n", s.image, s.bucket, key)
 	start := time.Now()
 	contentType := mime.TypeByExtension(filepath.Ext(key))
@@ -46,17 +45,21 @@ func show(ctx context.Context, out io.Writer, s *settings, system *system, conso
 	}
 	took := time.Since(start)
 	time.Sleep(100 * time.Millisecond) // the console may hear of the last step after the bucket does
-	return report(ctx, out, s, system, console.steps(execution), stored, took)
+	return report(ctx, out, s, system, console.steps(id), stored, took)
 }
 
 // ended waits for the tag that ends a chain.
 func ended(ctx context.Context, store *objects.Store, bucket, key string) error {
 	for {
+		info, err := store.Stat(ctx, bucket, key)
+		if err != nil {
+			return err
+		}
 		tags, err := store.Tags(ctx, bucket, key)
 		if err != nil {
 			return err
 		}
-		switch tags[execution.StatusTag] {
+		switch execution.Outcome(info, tags) {
 		case execution.StatusCompleted:
 			return nil
 		case execution.StatusFailed:

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"imageflow.dev/cmd/internal/role"
 )
@@ -18,6 +19,7 @@ type settings struct {
 	eventing              *folders
 	image                 string
 	host, bucket          string
+	buckets               string
 	accessKey, secretKey  string
 	verbose               bool
 	signing               role.Signing
@@ -53,6 +55,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.StringVar(&s.image, "image", "", "`picture` to send through the chain at the start")
 	f.StringVar(&s.host, "host", "127.0.0.1", "address to listen on")
 	f.StringVar(&s.bucket, "bucket", "imageflow-files", "bucket of the pictures")
+	f.StringVar(&s.buckets, "buckets", "", "more `buckets`, or parts of them as bucket/prefix, that calls may read and write, with commas between; * is all")
 	f.StringVar(&s.accessKey, "access-key", "imageflow", "access key of the S3 server")
 	f.StringVar(&s.secretKey, "secret-key", "imageflow-local", "secret key of the S3 server")
 	f.BoolVar(&s.signing.AllowUnsigned, "allow-unsigned-events", false, "take events that nobody signed, such as one sent by hand; on a loopback address only")
@@ -76,6 +79,14 @@ func (s *settings) checkUnsigned() error {
 		return fmt.Errorf("--allow-unsigned-events needs a loopback address, and --host is %q", s.host)
 	}
 	return nil
+}
+
+// allowed returns the buckets that calls may use where the environment names none.
+func (s *settings) allowed() []string {
+	if s.buckets == "" {
+		return []string{s.bucket}
+	}
+	return append([]string{s.bucket}, strings.Split(s.buckets, ",")...)
 }
 
 // settlePaths makes the paths independent of the working directory, which the

@@ -147,15 +147,22 @@ func adapt(config role.Config, s *settings, name, token string) {
 		c.Endpoint, c.Secure, c.Bucket = s.address("s3"), false, s.bucket
 		c.AccessKey, c.SecretKey, c.Region = s.accessKey, s.secretKey, "us-east-1"
 	}
+	work := func(c *role.ProcessorConfig) {
+		server(&c.Server)
+		store(&c.Store)
+		c.Signing = s.signing
+		if len(c.ReadFrom) == 0 {
+			c.ReadFrom = s.allowed()
+		}
+		if len(c.WriteTo) == 0 {
+			c.WriteTo = s.allowed()
+		}
+	}
 	switch c := config.(type) {
 	case *role.ProcessorConfig:
-		server(&c.Server)
-		store(&c.Store)
-		c.Signing = s.signing
+		work(c)
 	case *role.DetectConfig:
-		server(&c.Server)
-		store(&c.Store)
-		c.Signing = s.signing
+		work(&c.ProcessorConfig)
 		c.ModelRepository = s.models
 		if s.library != "" {
 			c.Library = s.library
@@ -164,6 +171,9 @@ func adapt(config role.Config, s *settings, name, token string) {
 		server(&c.Server)
 		store(&c.Store)
 		c.DeadLetters = deadLetters
+		if len(c.ReadFrom) == 0 {
+			c.ReadFrom = s.allowed()
+		}
 		c.Resize, c.Detect, c.Filter = s.address("resize"), s.address("detect"), s.address("filter")
 	case *role.BridgeConfig:
 		server(&c.Server)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
@@ -36,6 +37,10 @@ type Config struct {
 	// AcceptWithin is how long a notification waits for the broker to accept
 	// its event before it is answered anyway.
 	AcceptWithin time.Duration
+	// Strict has every upload start a chain, be it an image or not.
+	Strict bool
+	// Buckets are those whose objects get tags; none means all.
+	Buckets []string
 	// Wire wraps what events are posted through; nil leaves it as it is.
 	Wire func(http.RoundTripper) http.RoundTripper
 	// Sweep says which objects Run looks after.
@@ -60,6 +65,11 @@ func New(c Config) (*Bridge, error) {
 	}
 	startCounting()
 	b := &Bridge{config: c, sender: sender, letters: execution.NewLetters(c.Store, c.DeadLetters), mux: http.NewServeMux()}
+	sender.refused = func(ctx context.Context, e cloudevents.Event, r *refusal) {
+		if err := b.keepRefused(ctx, &e, r); err != nil {
+			slog.WarnContext(ctx, "a refused event could not be kept, the sweeper will find its object", "event", e.ID(), "error", err)
+		}
+	}
 	b.mux.HandleFunc("POST /notifications", b.notified)
 	b.mux.HandleFunc("POST /completed", b.completed)
 	b.mux.HandleFunc("POST /dead-letters", b.dead)
@@ -103,11 +113,12 @@ func (b *Bridge) notified(w http.ResponseWriter, r *http.Request) {
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String("imageflow.outcome", outcome))
 }
 
-// take takes a notification, keeps what of it will never become an event where
-// people look, and sends the rest. It fails when the same notification may fare
-// better later. The outcome is for the counter.
+// take sends the events of a notification. It stores dead letters for records
+// that are no events, and for events that the broker refuses, and goes on. It
+// fails only if the same notification may fare better later. The outcome is for
+// the counter.
 func (b *Bridge) take(ctx context.Context, body []byte) (outcome string, err error) {
-	events, wrong := eventsOf(body)
+	found, wrong := readNotification(body)
 	outcome = "ignored"
 	if wrong != nil {
 		outcome = "unreadable"
@@ -115,23 +126,65 @@ func (b *Bridge) take(ctx context.Context, body []byte) (outcome string, err err
 			return "pushed back", err
 		}
 	}
-	for _, e := range events {
-		switch later, err := b.sender.send(ctx, e); {
-		case err != nil:
-			return "pushed back", fmt.Errorf("event %s: %w", e.ID(), err)
-		case later:
-			outcome = "in background"
-		default:
-			outcome = "accepted"
+	for _, u := range found {
+		if outcome, err = b.start(ctx, u); err != nil {
+			return "pushed back", fmt.Errorf("event %s: %w", u.event.ID(), err)
 		}
 	}
 	return outcome, nil
+}
+
+// start starts the chain of an upload, if it is an image.
+func (b *Bridge) start(ctx context.Context, u upload) (outcome string, err error) {
+	image, err := b.isImage(ctx, u.info)
+	if err != nil {
+		return "", err
+	}
+	if !image {
+		slog.InfoContext(ctx, "upload ignored: it is not an image", "bucket", u.info.Bucket, "key", u.info.Key,
+			"content type", u.info.ContentType, "size", u.info.Size)
+		return "ignored_not_image", nil
+	}
+	later, err := b.sender.send(ctx, u.event)
+	var never *refusal
+	switch {
+	case errors.As(err, &never):
+		return "refused", b.keepRefused(ctx, &u.event, never)
+	case err != nil:
+		return "", err
+	case later:
+		return "in background", nil
+	}
+	return "accepted", nil
 }
 
 func (b *Bridge) keepUnreadable(ctx context.Context, body []byte, wrong error) error {
 	slog.WarnContext(ctx, "a notification that is no event is kept as a dead letter", "reason", wrong)
 	body = body[:min(len(body), maxNotificationBytes)]
 	return b.keep(ctx, &execution.Letter{Reason: wrong.Error(), Message: string(body)})
+}
+
+// keepRefused stores an event that the broker will never accept as a dead letter,
+// and tags its object as failed.
+func (b *Bridge) keepRefused(ctx context.Context, e *cloudevents.Event, r *refusal) error {
+	letter := letterOf(e)
+	letter.Reason, letter.Code, letter.Step, letter.Attempts = r.reason, r.code, b.config.Broker, 1
+	return b.keepFailure(ctx, letter)
+}
+
+// keepFailure stores a dead letter and tags its object as failed. The letter is
+// what counts: where the tag cannot be set, the sweeper will send the object's
+// event again, and the tag is tried again with the next letter.
+func (b *Bridge) keepFailure(ctx context.Context, letter *execution.Letter) error {
+	if err := b.keep(ctx, letter); err != nil {
+		return err
+	}
+	slog.WarnContext(ctx, "an event is kept as a dead letter", "event", letter.EventID, "execution", letter.Execution,
+		"step", letter.Step, "reason", letter.Reason, "letter", letter.Object)
+	if err := b.tagFailed(ctx, source{letter.Bucket, letter.Key, letter.ETag}); err != nil {
+		slog.WarnContext(ctx, "an object could not be tagged as failed", "bucket", letter.Bucket, "key", letter.Key, "error", err)
+	}
+	return nil
 }
 
 // keep stores a dead letter.

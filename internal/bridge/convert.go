@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,8 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/httpevent"
+	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/objects"
 )
 
@@ -25,11 +28,20 @@ var CreatedEvents = []string{
 // createdType begins the types of events of new objects.
 const createdType = "com.amazonaws.s3."
 
-// eventsOf makes the events of a notification, and says what is wrong with the
-// records that are none.
-func eventsOf(body []byte) (events []cloudevents.Event, wrong error) {
-	if len(body) > maxNotificationBytes {
-		return nil, fmt.Errorf("the notification is larger than %d bytes", maxNotificationBytes)
+// upload is a new object and the event that starts its chain.
+type upload struct {
+	info  objects.Info
+	event cloudevents.Event
+}
+
+// notificationLimits are far above what a store posts, which is one record.
+var notificationLimits = jsonlimit.Limits{Bytes: maxNotificationBytes, Depth: 32, Elements: 10_000}
+
+// readNotification returns the uploads that a notification reports, and what is
+// wrong with its first record that cannot be read.
+func readNotification(body []byte) (found []upload, wrong error) {
+	if err := jsonlimit.Check(body, notificationLimits); err != nil {
+		return nil, fmt.Errorf("the notification is not what a store posts: %w", err)
 	}
 	var n struct{ Records []json.RawMessage }
 	if err := json.Unmarshal(body, &n); err != nil {
@@ -39,22 +51,32 @@ func eventsOf(body []byte) (events []cloudevents.Event, wrong error) {
 		return nil, errors.New("the notification has no records")
 	}
 	for _, raw := range n.Records {
-		var record objects.Record
-		if err := json.Unmarshal(raw, &record); err != nil {
-			wrong = errors.Join(wrong, fmt.Errorf("a record is not what a store posts: %w", err))
-			continue
+		u, created, err := readRecord(raw)
+		switch {
+		case err != nil:
+			wrong = cmp.Or(wrong, err)
+		case created:
+			found = append(found, u)
 		}
-		if !slices.Contains(CreatedEvents, record.EventName) || record.Metadata(execution.IDMetadata) != "" {
-			continue
-		}
-		e, err := eventOf(&record, raw, record.S3.Object.Sequencer)
-		if err != nil {
-			wrong = errors.Join(wrong, err)
-			continue
-		}
-		events = append(events, e)
 	}
-	return events, wrong
+	return found, wrong
+}
+
+// readRecord reads a record. Created is false for a record of anything but a new
+// object of somebody else.
+func readRecord(raw []byte) (u upload, created bool, err error) {
+	var record objects.Record
+	if err := json.Unmarshal(raw, &record); err != nil {
+		return u, false, fmt.Errorf("a record is not what a store posts: %w", err)
+	}
+	u.info, err = record.Info()
+	if !slices.Contains(CreatedEvents, record.EventName) || err == nil && execution.WrittenByUs(u.info) {
+		return u, false, nil
+	}
+	if u.event, err = eventOf(&record, raw, record.S3.Object.Sequencer); err != nil {
+		return u, false, err
+	}
+	return u, true, nil
 }
 
 // eventOf makes the event of a new object in the form of the CloudEvents adapter
@@ -74,11 +96,14 @@ func eventOf(record *objects.Record, raw []byte, occasion string) (cloudevents.E
 	e.SetID(hex.EncodeToString(digest[:16]))
 	e.SetType(createdType + strings.TrimPrefix(record.EventName, "s3:"))
 	e.SetSource("minio:s3.." + record.Bucket())
-	e.SetSubject(key)
+	e.SetSubject(httpevent.Attribute(key))
 	e.SetTime(record.EventTime)
-	e.SetExtension("partitionkey", execution.ID(key)) // as the events of the steps have
+	e.SetExtension("partitionkey", httpevent.Attribute(execution.ID(key))) // as the events of the steps have
 	e.SetExtension("origin", objects.URI(record.Bucket(), key, etag))
-	return e, e.SetData(cloudevents.ApplicationJSON, raw)
+	if err := e.SetData(cloudevents.ApplicationJSON, raw); err != nil {
+		return e, err
+	}
+	return e, e.Validate()
 }
 
 // sweptEvent makes the event of an object that the sweeper found. It is equal
@@ -114,4 +139,20 @@ func sourceOf(e *cloudevents.Event) (s source, ok bool) {
 	}
 	key, err := record.Key()
 	return source{record.Bucket(), key, record.S3.Object.ETag}, err == nil && key != "" && record.Bucket() != ""
+}
+
+// outputOf returns the bucket and the key of the output that a step's event names.
+func outputOf(e *cloudevents.Event) (output objects.Info) {
+	var data struct {
+		Result struct {
+			Output struct {
+				Bucket string
+				Key    string `json:"object_key"`
+			} `json:"output_image"`
+		}
+	}
+	if json.Unmarshal(e.Data(), &data) == nil {
+		output.Bucket, output.Key = data.Result.Output.Bucket, data.Result.Output.Key
+	}
+	return output
 }

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/test/stores"
 )
@@ -31,14 +33,16 @@ type broker struct {
 	*httptest.Server
 	hold <-chan struct{}
 
-	mu     sync.Mutex
-	status int
-	events []cloudevents.Event
+	mu      sync.Mutex
+	status  int
+	answers map[string]int // by the subject of the event, instead of status
+	events  []cloudevents.Event
 }
 
 func newBroker(t *testing.T) *broker {
 	b := &broker{status: http.StatusAccepted}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpevent.Decode(r.Header)
 		e, err := cehttp.NewEventFromHTTPRequest(r)
 		if err != nil {
 			t.Error(err)
@@ -50,7 +54,7 @@ func newBroker(t *testing.T) *broker {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.events = append(b.events, *e)
-		w.WriteHeader(b.status)
+		w.WriteHeader(cmp.Or(b.answers[e.Subject()], b.status))
 	}))
 	t.Cleanup(b.Close)
 	return b
@@ -108,10 +112,12 @@ func (w *world) put(key, content string, metadata map[string]string) objects.Inf
 	return info
 }
 
-// upload puts a picture and returns the event that its notification gives.
+// upload puts an image and what a step makes of it, and returns the event that
+// the image's notification gives.
 func (w *world) upload(key, content string) cloudevents.Event {
 	w.t.Helper()
 	info := w.put(key, content, nil)
+	w.output(info)
 	record := objects.Record{EventName: "s3:ObjectCreated:Put"}
 	record.S3.Bucket.Name, record.S3.Object.EscapedKey, record.S3.Object.ETag = pictures, key, info.ETag
 	body, err := json.Marshal(map[string]any{"Records": []any{record}})
@@ -125,6 +131,13 @@ func (w *world) upload(key, content string) cloudevents.Event {
 	return events[len(events)-1]
 }
 
+// output puts what a step makes of an upload.
+func (w *world) output(of objects.Info) {
+	w.t.Helper()
+	id := execution.ID(of.Key)
+	w.put(id+"_resize.jpg", "output", map[string]string{execution.IDMetadata: id, execution.SourceMetadata: of.ETag})
+}
+
 // post posts an event to a route of the bridge, as a broker does.
 func (w *world) post(route string, e cloudevents.Event) {
 	w.t.Helper()
@@ -132,6 +145,7 @@ func (w *world) post(route string, e cloudevents.Event) {
 	if err := cehttp.WriteRequest(context.Background(), cloudevents.ToMessage(&e), r); err != nil {
 		w.t.Fatal(err)
 	}
+	httpevent.Encode(r.Header)
 	answer := httptest.NewRecorder()
 	w.bridge.ServeHTTP(answer, r)
 	if answer.Code != http.StatusAccepted {

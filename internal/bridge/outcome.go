@@ -4,18 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/httpevent"
+	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/objects"
 )
 
 // maxEventBytes is above what brokers take.
 const maxEventBytes = 4 << 20
+
+// maxMembers limits the attributes of an event in structured mode.
+const maxMembers = 200
 
 // completed tags the source of a chain that has run to its end, and removes the
 // dead letters of that version: what failed before has now been done. A tag that
@@ -23,11 +31,19 @@ const maxEventBytes = 4 << 20
 func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
 		from, ok := sourceOf(e)
-		if !ok {
-			slog.WarnContext(ctx, "a chain has ended that began with no object", "event", e.ID())
+		believed, err := ok, error(nil)
+		if ok {
+			believed, err = b.hasRun(ctx, e, from)
+		}
+		if err != nil {
+			return err
+		}
+		if !believed {
+			slog.WarnContext(ctx, "outcome ignored: no step has written an output for this object", "event", e.ID(),
+				"bucket", from.bucket, "key", from.key)
 			return nil
 		}
-		err := b.tag(ctx, from, execution.StatusCompleted)
+		err = b.tag(ctx, from, execution.StatusCompleted)
 		switch {
 		case err == nil || gone(err):
 			measureChain(ctx, e)
@@ -41,22 +57,35 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// dead keeps an event that no one could handle and tags its source as failed.
-// The letter is what counts: where the tag cannot be set, the sweeper will send
-// the object's event again, and the tag is tried again with the next letter.
+// hasRun reports whether a chain can have run on an upload: the upload lies in a
+// bucket of ours, and the output that the last event names, or another, is there.
+// It fails only if the store is away.
+func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from source) (bool, error) {
+	if !b.watches(from.bucket) {
+		return false, nil
+	}
+	if output := outputOf(last); output.Key != "" {
+		info, err := b.config.Store.Stat(ctx, output.Bucket, output.Key)
+		if err == nil && execution.IsOutput(info, execution.ID(from.key)) {
+			return true, nil
+		}
+	}
+	has, err := execution.HasOutput(ctx, b.config.Store, from.bucket, from.key, from.etag)
+	if errors.Is(err, objects.ErrUnavailable) {
+		return false, err
+	}
+	return has && err == nil, nil
+}
+
+// watches reports whether outcomes may change the objects of a bucket.
+func (b *Bridge) watches(bucket string) bool {
+	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, bucket)
+}
+
+// dead stores an event that no one could handle as a dead letter and tags its
+// source as failed.
 func (b *Bridge) dead(w http.ResponseWriter, r *http.Request) {
-	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
-		letter := letterOf(e)
-		if err := b.keep(ctx, letter); err != nil {
-			return err
-		}
-		slog.WarnContext(ctx, "an event is kept as a dead letter", "event", e.ID(), "execution", letter.Execution,
-			"step", letter.Step, "reason", letter.Reason, "letter", letter.Object)
-		if err := b.tagFailed(ctx, source{letter.Bucket, letter.Key, letter.ETag}); err != nil {
-			slog.WarnContext(ctx, "an object could not be tagged as failed", "bucket", letter.Bucket, "key", letter.Key, "error", err)
-		}
-		return nil
-	})
+	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error { return b.keepFailure(ctx, letterOf(e)) })
 }
 
 // outcome answers an event of a chain's end once it is recorded; a failure makes
@@ -67,6 +96,10 @@ func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(con
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
+	if strings.HasPrefix(r.Header.Get("Content-Type"), cloudevents.ApplicationCloudEventsJSON) {
+		r.Body = io.NopCloser(jsonlimit.NewReader(r.Body, jsonlimit.Limits{Members: maxMembers}))
+	}
+	httpevent.Decode(r.Header)
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
 		http.Error(w, "not a CloudEvent: "+err.Error(), http.StatusBadRequest)
@@ -94,18 +127,28 @@ func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
 // tag writes the outcome on the object that the chain began with, if it is still
 // the version that the chain was about; an empty status takes it away.
 func (b *Bridge) tag(ctx context.Context, from source, status string) error {
-	return b.config.Store.SetTag(ctx, from.bucket, from.key, from.etag, execution.StatusTag, status)
+	return execution.SetOutcome(ctx, b.config.Store, from.bucket, from.key, from.etag, status)
+}
+
+// status returns the outcome that an object is tagged with.
+func (b *Bridge) status(ctx context.Context, from source) (string, error) {
+	info, err := b.config.Store.Stat(ctx, from.bucket, from.key)
+	if err != nil {
+		return "", err
+	}
+	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
+	return execution.Outcome(info, tags), err
 }
 
 // tagFailed tags an object as failed. One whose chain has completed stays so:
 // then only a repetition of what is done has failed, or a branch, and the letter
 // tells of it.
 func (b *Bridge) tagFailed(ctx context.Context, from source) error {
-	if from.key == "" {
+	if from.key == "" || !b.watches(from.bucket) {
 		return nil
 	}
-	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
-	if err == nil && tags[execution.StatusTag] != execution.StatusCompleted {
+	status, err := b.status(ctx, from)
+	if err == nil && status != execution.StatusCompleted {
 		err = b.tag(ctx, from, execution.StatusFailed)
 	}
 	if gone(err) {

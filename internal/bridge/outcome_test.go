@@ -133,7 +133,7 @@ func TestNoRoomForTheOutcome(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		e := w.upload("cat.jpg", "x")
 		for i := range 10 {
-			if err := w.store.SetTag(t.Context(), pictures, "cat.jpg", "", fmt.Sprint("own", i), "x"); err != nil {
+			if err := w.store.SetTags(t.Context(), pictures, "cat.jpg", "", map[string]string{fmt.Sprint("own", i): "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -92,8 +92,8 @@ func (b *Bridge) untagFailed(ctx context.Context, from source) error {
 	if from.key == "" {
 		return nil
 	}
-	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
-	if err == nil && tags[execution.StatusTag] == execution.StatusFailed {
+	status, err := b.status(ctx, from)
+	if err == nil && status == execution.StatusFailed {
 		err = b.tag(ctx, from, "")
 	}
 	if gone(err) {

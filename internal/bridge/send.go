@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"golang.org/x/sync/semaphore"
 
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/signature"
 )
 
@@ -27,10 +29,35 @@ const maxPost = 10 * time.Minute
 // errBusy means that too many events wait for the broker.
 var errBusy = errors.New("too many events wait for the broker")
 
+// refusal is why an event will never be accepted.
+type refusal struct {
+	code   int // of the broker's answer; 0 if the event could not be sent
+	reason string
+}
+
+// Error returns the reason.
+func (r *refusal) Error() string { return r.reason }
+
+// lasting reports whether the broker would answer the same event with this code
+// again. Other codes speak of the broker, its address or our rights, and an
+// operator may change these.
+func lasting(code int) bool {
+	switch code {
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,
+		http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusConflict,
+		http.StatusGone, http.StatusMisdirectedRequest, http.StatusLocked, http.StatusTooEarly,
+		http.StatusUpgradeRequired, http.StatusTooManyRequests:
+		return false
+	}
+	return code >= 400 && code < 500
+}
+
 // sender posts events to the broker.
 type sender struct {
-	client     cloudevents.Client
+	broker     string
+	client     *http.Client
 	signer     *signature.Signer
+	refused    func(context.Context, cloudevents.Event, *refusal) // of an event in the background
 	within     time.Duration
 	slots      *semaphore.Weighted
 	background sync.WaitGroup
@@ -39,21 +66,19 @@ type sender struct {
 }
 
 func newSender(c Config) (*sender, error) {
+	if _, err := url.Parse(c.Broker); err != nil {
+		return nil, err
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
 	var wire http.RoundTripper = transport
 	if c.Wire != nil {
 		wire = c.Wire(wire)
 	}
-	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(c.Broker), cloudevents.WithRoundTripper(wire))
-	if err != nil {
-		return nil, err
+	s := &sender{
+		broker: c.Broker, client: &http.Client{Transport: wire}, signer: c.Signer, within: c.AcceptWithin,
+		slots: semaphore.NewWeighted(maxBackground),
 	}
-	client, err := cloudevents.NewClient(protocol)
-	if err != nil {
-		return nil, err
-	}
-	s := &sender{client: client, signer: c.Signer, within: c.AcceptWithin, slots: semaphore.NewWeighted(maxBackground)}
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -84,28 +109,44 @@ func (s *sender) send(ctx context.Context, e cloudevents.Event) (later bool, err
 		defer s.slots.Release(1)
 		defer cancel()
 		defer context.AfterFunc(s.ctx, cancel)()
-		if err := <-answer; err != nil {
+		var never *refusal
+		switch err := <-answer; {
+		case errors.As(err, &never):
+			s.refused(context.WithoutCancel(ctx), e, never)
+		case err != nil:
 			slog.WarnContext(ctx, "an event was not accepted, the sweeper will find its object", "event", e.ID(), "error", err)
 		}
 	})
 	return true, nil
 }
 
-// post signs and posts an event and waits for the broker's answer.
+// maxAnswerBytes is how much of the broker's answer is read.
+const maxAnswerBytes = 1 << 10
+
+// post signs and posts an event and waits for the broker's answer. The error is a refusal
+// if the broker will never accept the event.
 func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
 	e = e.Clone()
 	if err := s.signer.Sign(&e); err != nil {
+		return &refusal{0, fmt.Sprintf("the event cannot be signed: %v", err)}
+	}
+	r, err := httpevent.NewRequest(ctx, s.broker, e)
+	if err != nil {
+		return &refusal{0, fmt.Sprintf("the event cannot be sent: %v", err)}
+	}
+	resp, err := s.client.Do(r)
+	if err != nil {
 		return err
 	}
-	result := s.client.Send(ctx, e)
-	if cloudevents.IsACK(result) {
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
+	switch {
+	case resp.StatusCode/100 == 2:
 		return nil
+	case lasting(resp.StatusCode):
+		return &refusal{resp.StatusCode, fmt.Sprintf("the broker answered %d: %s", resp.StatusCode, answer)}
 	}
-	var answer *cehttp.Result
-	if errors.As(result, &answer) {
-		return fmt.Errorf("the broker answered %d", answer.StatusCode)
-	}
-	return result
+	return fmt.Errorf("the broker answered %d", resp.StatusCode)
 }
 
 // drain waits for what is in the background, and cuts it off when the context

@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -78,22 +80,18 @@ func newSweeper(b *Bridge) *sweeper {
 	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1), memory: map[source]memo{}, now: time.Now}
 }
 
-// sweep looks through the buckets once.
+// maxFailures is how many objects may fail one after the other before a sweep
+// ends: then the store or the broker is away.
+const maxFailures = 128
+
+// sweep looks through the buckets once. An object that fails does not end it, but
+// is reported.
 func (s *sweeper) sweep(ctx context.Context) error {
 	s.sweeps++
-	unfinished := int64(0)
+	tally := &tally{}
 	for _, bucket := range s.config.Buckets {
-		for entry, err := range s.bridge.config.Store.Walk(ctx, bucket, s.config.Prefix) {
-			if err != nil {
-				return err
-			}
-			open, err := s.visit(ctx, entry)
-			if err != nil {
-				return err
-			}
-			if open {
-				unfinished++
-			}
+		if err := s.sweepBucket(ctx, bucket, tally); err != nil {
+			return err
 		}
 	}
 	for version, m := range s.memory {
@@ -101,7 +99,41 @@ func (s *sweeper) sweep(ctx context.Context) error {
 			delete(s.memory, version)
 		}
 	}
-	pending.Record(ctx, unfinished)
+	pending.Record(ctx, tally.unfinished)
+	if tally.failures > 0 {
+		return fmt.Errorf("%d objects failed, the first with: %w", tally.failures, tally.first)
+	}
+	return nil
+}
+
+// tally counts what a sweep has found.
+type tally struct {
+	unfinished, failures int64
+	first                error
+}
+
+func (s *sweeper) sweepBucket(ctx context.Context, bucket string, t *tally) error {
+	inARow := 0
+	for entry, err := range s.bridge.config.Store.Walk(ctx, bucket, s.config.Prefix) {
+		if err != nil {
+			return err
+		}
+		open, err := s.visit(ctx, entry)
+		if open {
+			t.unfinished++
+		}
+		switch {
+		case err == nil && open:
+			inARow = 0
+		case err != nil:
+			inARow++
+			t.failures++
+			t.first = cmp.Or(t.first, err)
+		}
+		if inARow >= maxFailures || ctx.Err() != nil {
+			return cmp.Or(ctx.Err(), t.first)
+		}
+	}
 	return nil
 }
 
@@ -111,7 +143,7 @@ func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (open bool, er
 	if age := s.now().Sub(entry.Modified); age < s.config.Grace || age > s.config.Horizon {
 		return false, nil
 	}
-	if entry.Told && (execution.Ours(entry.Info) || execution.Ended(entry.Tags)) {
+	if entry.Told && (execution.WrittenByUs(entry.Info) || execution.HasOutcome(entry.Info, entry.Tags)) || s.bridge.certainlyNoImage(entry) {
 		return false, nil
 	}
 	version := source{entry.Bucket, entry.Key, entry.ETag}
@@ -131,7 +163,7 @@ func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (open bool, er
 	var info objects.Info
 	info, m.state, err = s.look(ctx, version)
 	if err == nil && m.state == unfinished {
-		err = s.emit(ctx, info)
+		m.state, err = s.emit(ctx, info)
 	}
 	return m.state == unfinished, err
 }
@@ -152,39 +184,50 @@ const (
 func (s *sweeper) look(ctx context.Context, v source) (objects.Info, condition, error) {
 	store := s.bridge.config.Store
 	info, err := store.Stat(ctx, v.bucket, v.key)
-	if err == nil && (info.ETag != v.etag || execution.Ours(info)) {
+	if err == nil && (info.ETag != v.etag || execution.WrittenByUs(info)) {
 		return info, finished, nil
 	}
 	var tags map[string]string
 	if err == nil {
 		tags, err = store.Tags(ctx, v.bucket, v.key)
 	}
+	outcome := execution.Outcome(info, tags)
 	switch {
-	case errors.Is(err, objects.ErrNotFound):
+	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrInvalidName): // the latter cannot be read at all
 		return info, finished, nil
 	case err != nil:
 		return info, unfinished, err
-	case tags[execution.StatusTag] == execution.StatusCompleted:
+	case outcome == execution.StatusCompleted:
 		return info, finished, nil
-	case execution.Ended(tags):
+	case outcome == execution.StatusFailed:
 		return info, failed, nil
 	}
-	return info, unfinished, nil
+	image, err := s.bridge.isImage(ctx, info)
+	if err == nil && !image {
+		return info, finished, nil
+	}
+	return info, unfinished, err
 }
 
-// emit sends the event of an object, no faster than the rate allows.
-func (s *sweeper) emit(ctx context.Context, info objects.Info) error {
+// emit sends the event of an object, no faster than the rate allows, and returns
+// the object's condition after that.
+func (s *sweeper) emit(ctx context.Context, info objects.Info) (condition, error) {
 	e, err := sweptEvent(info)
 	if err != nil {
-		return err
+		return unfinished, err
 	}
 	if err := s.rate.Wait(ctx); err != nil {
-		return err
+		return unfinished, err
 	}
-	if _, err := s.bridge.sender.send(ctx, e); err != nil {
-		return err
+	_, err = s.bridge.sender.send(ctx, e)
+	var never *refusal
+	switch {
+	case errors.As(err, &never):
+		return failed, s.bridge.keepRefused(ctx, &e, never)
+	case err != nil:
+		return unfinished, err
 	}
 	count(ctx, emitted, "")
 	slog.InfoContext(ctx, "an unfinished object's event is sent again", "bucket", info.Bucket, "key", info.Key, "event", e.ID())
-	return nil
+	return unfinished, nil
 }

@@ -39,7 +39,7 @@ func TestSweepFindsWhatIsUnfinished(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
 		lost := w.put("in/lost ü.jpg", "v1", map[string]string{"mine": "x"})
-		w.put("in/cat_resize.jpg", "output", map[string]string{execution.IDMetadata: "in/cat"})
+		w.put("in/cat_resize.jpg", "output", execution.Mark("in/cat", pictures, "in/cat_resize.jpg"))
 		w.put("elsewhere/dog.jpg", "not watched", nil)
 		done, gaveUp := w.upload("in/done.jpg", "done"), w.upload("in/failed.jpg", "failed")
 		w.post("/completed", last(done))
@@ -62,7 +62,8 @@ func TestSweepFindsWhatIsUnfinished(t *testing.T) {
 		if err := json.Unmarshal(e.Data(), &record); err != nil {
 			t.Fatal(err)
 		}
-		if key, err := record.Key(); err != nil || key != lost.Key || record.S3.Object.ETag != lost.ETag || record.Bucket() != pictures || record.Metadata("mine") != "x" {
+		info, err := record.Info()
+		if err != nil || info.Key != lost.Key || info.ETag != lost.ETag || info.Bucket != pictures || info.Metadata["mine"] != "x" {
 			t.Errorf("the record is %+v", record)
 		}
 
@@ -102,7 +103,8 @@ func TestSweepSlowsDown(t *testing.T) {
 	})
 }
 
-// TestSweepWithoutABroker ends early, and no object holds up the others for ever.
+// TestSweepWithoutABroker reports what failed, tries every object, and waits
+// before it tries them again.
 func TestSweepWithoutABroker(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
@@ -110,12 +112,16 @@ func TestSweepWithoutABroker(t *testing.T) {
 		w.put("in/a.jpg", "x", nil)
 		w.put("in/b.jpg", "x", nil)
 		w.broker.answer(http.StatusServiceUnavailable)
-		if err := sweeper.Sweep(t.Context()); err == nil || w.subjects(0) != "in/a.jpg" {
+		if err := sweeper.Sweep(t.Context()); err == nil || w.subjects(0) != "in/a.jpg in/b.jpg" {
 			t.Errorf("got %v, tried %s", err, w.subjects(0))
 		}
 		w.broker.answer(http.StatusAccepted)
-		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(1) != "in/b.jpg" {
-			t.Errorf("got %v, tried %s", err, w.subjects(1))
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(2) != "" {
+			t.Errorf("at once: %v, tried %s", err, w.subjects(2))
+		}
+		sweeper.Ahead *= 4
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(2) != "in/a.jpg in/b.jpg" {
+			t.Errorf("later: %v, tried %s", err, w.subjects(2))
 		}
 	})
 }
@@ -156,11 +162,11 @@ func TestSweepAsksOnce(t *testing.T) {
 			for i := range n {
 				key := "in/" + strings.Repeat("x", i+1) + ".jpg"
 				if i%2 == 0 {
-					w.put(key, "ours", map[string]string{execution.IDMetadata: "x"})
+					w.put(key, "ours", execution.Mark("x", pictures, key))
 					continue
 				}
 				w.put(key, "done", nil)
-				if err := s.SetTag(t.Context(), pictures, key, "", execution.StatusTag, execution.StatusCompleted); err != nil {
+				if err := execution.SetOutcome(t.Context(), s, pictures, key, "", execution.StatusCompleted); err != nil {
 					t.Fatal(err)
 				}
 			}

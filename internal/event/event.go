@@ -9,14 +9,13 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/signature"
 )
@@ -32,16 +31,13 @@ type Door[Req functions.Request, Resp functions.Response] struct {
 	Signer *signature.Signer
 }
 
-// maxEventBytes limits an incoming event: pictures travel by reference.
-const maxEventBytes = 1 << 20
-
 // ServeHTTP takes an event in binary or structured mode. The query of the URL
 // has the step's parameters. It answers 200 with the next event, 202 with none
 // when the object has meanwhile been replaced (its newer version has an event
 // of its own), or an error with a google.rpc.Status as JSON.
 func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	next, err := d.answer(ctx, w, r)
+	next, err := d.answer(ctx, r)
 	switch {
 	case errors.Is(err, job.ErrSuperseded):
 		slog.InfoContext(ctx, "execution superseded", "step", d.Processor.Name, "reason", err)
@@ -52,23 +48,19 @@ func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, job.Status(ctx, err))
 	default:
-		if err := cehttp.WriteResponseWriter(ctx, binding.ToMessage(next), http.StatusOK, w); err != nil {
+		if err := httpevent.WriteResponse(ctx, w, next); err != nil {
 			slog.WarnContext(ctx, "the answer could not be sent", "step", d.Processor.Name, "error", err)
 		}
 	}
 }
 
-func (d *Door[Req, Resp]) answer(ctx context.Context, w http.ResponseWriter, r *http.Request) (*cloudevent.Event, error) {
+func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
 	if err := d.Signer.VerifyHeader(r.Header); err != nil {
 		return nil, err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
-	e, err := cehttp.NewEventFromHTTPRequest(r)
+	e, err := read(r)
 	if err != nil {
-		return nil, functions.Errorf(functions.Invalid, "", "not a CloudEvent: %v", err)
-	}
-	if err := e.Validate(); err != nil {
-		return nil, functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: %v", err)
+		return nil, err
 	}
 	if err := d.Signer.Verify(*e); err != nil {
 		return nil, err

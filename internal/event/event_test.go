@@ -20,6 +20,7 @@ import (
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/event"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -82,7 +83,7 @@ func post(t *testing.T, url string, e cloudevent.Event, structured bool) *http.R
 		req, err = http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 		req.Header.Set("Content-Type", "application/cloudevents+json")
 	} else {
-		req, err = cehttp.NewHTTPRequestFromEvent(t.Context(), url, e)
+		req, err = httpevent.NewRequest(t.Context(), url, e)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +101,12 @@ func next(t *testing.T, resp *http.Response) *cloudevent.Event {
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("got %s", resp.Status)
 	}
+	for name, values := range resp.Header {
+		if strings.HasPrefix(name, "Ce-") && strings.ContainsFunc(values[0], func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("the header %s is not encoded: %q", name, values)
+		}
+	}
+	httpevent.Decode(resp.Header)
 	e, err := cehttp.NewEventFromHTTPResponse(resp)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +234,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"unknown parameter", "target_wdith=1", created("a.jpg"), "target_wdith"},
 		{"unknown parameter inside", "output_image.nope=1", created("a.jpg"), "output_image.nope"},
 		{"wrong value", "target_width=wide", created("a.jpg"), "target_width"},
-		{"no query", "target_width=%zz", created("a.jpg"), "zz"},
+		{"no query", "target_width=%zz", created("a.jpg"), "not URL-encoded"},
 		{"not UTF-8", "%ff=1", created("a.jpg"), "no such parameter"},
 		{"a picture of its own", "input_bytes=eA==", created("a.jpg"), "input_bytes"},
 		{"both spellings", "target_width=1&targetWidth=2", created("a.jpg"), "target_width"},

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/objects"
 )
 
@@ -44,7 +45,7 @@ func next(ctx context.Context, cause *cloudevent.Event, step, parameters string,
 	e.SetID(hex.EncodeToString(digest[:16]))
 	e.SetSource("/imageflow/" + step)
 	e.SetType("dev.imageflow." + step + ".completed.v1")
-	e.SetSubject(execution)
+	e.SetSubject(httpevent.Attribute(execution))
 	e.SetTime(resp.GetResult().GetProcessedAt().AsTime())
 	e.SetExtension("causationid", cause.ID())
 	e.SetExtension("correlationid", cause.ID())
@@ -54,7 +55,7 @@ func next(ctx context.Context, cause *cloudevent.Event, step, parameters string,
 	if at := began(cause); !at.IsZero() {
 		e.SetExtension("began", at)
 	}
-	e.SetExtension("partitionkey", execution)
+	e.SetExtension("partitionkey", httpevent.Attribute(execution))
 	e.SetExtension(hopsExtension, hops(cause)+1)
 	e.SetExtension("origin", originOf(cause, resp.GetResult().GetMetadata()))
 	carryTrace(ctx, cause, &e)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/parameters"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -27,9 +29,9 @@ const createdPrefix = "com.amazonaws.s3.ObjectCreated:"
 // its URL, ask for.
 func request[Req functions.Request](e *cloudevent.Event, query string) (Req, error) {
 	req := functions.NewRequest[Req]()
-	values, err := url.ParseQuery(query)
+	values, err := parameters.Parse(query)
 	if err != nil {
-		return req, functions.Errorf(functions.Invalid, "", "parameters: %v", err)
+		return req, functions.Errorf(functions.Invalid, "", "%v", err)
 	}
 	if err := setParameters(req, values); err != nil {
 		return req, err
@@ -42,7 +44,7 @@ func request[Req functions.Request](e *cloudevent.Event, query string) (Req, err
 	case strings.HasPrefix(kind, "dev.imageflow.") && strings.HasSuffix(kind, ".completed.v1"):
 		input, execution, err = outputOf(e)
 	default:
-		err = functions.Errorf(functions.Invalid, "", "events of type %q are not understood here", kind)
+		err = functions.Errorf(functions.Invalid, "", "events of type %q are not understood here", clip(kind))
 	}
 	if err != nil {
 		return req, err
@@ -73,12 +75,15 @@ func setParameters[Req functions.Request](req Req, values url.Values) error {
 // objectOf reads the object that a store's record tells of.
 func objectOf(e *cloudevent.Event) (*imageflowv1.ImageData, error) {
 	var record objects.Record
-	if err := json.Unmarshal(e.Data(), &record); err != nil {
-		return nil, functions.Errorf(functions.Invalid, "data", "not the record of a new object: %v", err)
+	if jsonlimit.Check(e.Data(), limits) != nil || json.Unmarshal(e.Data(), &record) != nil {
+		return nil, functions.Errorf(functions.Invalid, "data", "not the record of a new object")
 	}
 	key, err := record.Key()
 	if err != nil || key == "" || record.Bucket() == "" {
 		return nil, functions.Errorf(functions.Invalid, "data", "the record names no object")
+	}
+	if !utf8.ValidString(key) {
+		return nil, functions.Errorf(functions.Invalid, "data", "the object's key is not UTF-8")
 	}
 	return &imageflowv1.ImageData{
 		Bucket: record.Bucket(), ObjectKey: key, Etag: record.S3.Object.ETag,
@@ -89,12 +94,15 @@ func objectOf(e *cloudevent.Event) (*imageflowv1.ImageData, error) {
 func outputOf(e *cloudevent.Event) (*imageflowv1.ImageData, string, error) {
 	var data struct{ Result json.RawMessage }
 	result := &imageflowv1.ProcessingResult{}
-	err := json.Unmarshal(e.Data(), &data)
+	err := jsonlimit.Check(e.Data(), limits)
+	if err == nil {
+		err = json.Unmarshal(e.Data(), &data)
+	}
 	if err == nil {
 		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data.Result, result)
 	}
 	if err != nil {
-		return nil, "", functions.Errorf(functions.Invalid, "data", "not the response of a step: %v", err)
+		return nil, "", functions.Errorf(functions.Invalid, "data", "not the response of a step")
 	}
 	output := result.GetOutputImage()
 	if output.GetObjectKey() == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -38,13 +39,15 @@ func put(t *testing.T, s *objects.Store, key, contentType, content string, metad
 // output writes what a step writes.
 func output(t *testing.T, s *objects.Store, id, step, from, content string) objects.Info {
 	t.Helper()
-	marks := map[string]string{
-		execution.IDMetadata: id, execution.StepMetadata: step, execution.SourceMetadata: from, execution.SecondsMetadata: "0.25",
+	write := func(key, contentType, content string) objects.Info {
+		metadata := execution.Mark(id, bucket, key)
+		maps.Copy(metadata, map[string]string{execution.StepMetadata: step, execution.SourceMetadata: from, execution.SecondsMetadata: "0.25"})
+		return put(t, s, key, contentType, content, metadata)
 	}
 	if step == "resize" {
-		put(t, s, id+"_resize.json", "application/json", "{}", marks)
+		write(id+"_resize.json", "application/json", "{}")
 	}
-	return put(t, s, id+"_"+step+".jpg", "image/jpeg", content, marks)
+	return write(id+"_"+step+".jpg", "image/jpeg", content)
 }
 
 func find(t *testing.T, s *objects.Store, l execution.Letters, id string) execution.Execution {
@@ -63,16 +66,6 @@ func names(e execution.Execution) string {
 		all = append(all, s.Name)
 	}
 	return strings.Join(all, " ")
-}
-
-func TestID(t *testing.T) {
-	for key, want := range map[string]string{
-		"uploads/cat.jpg": "uploads/cat", "cat": "cat", "a.b/c": "a.b/c", "cat.tar.gz": "cat.tar", ".jpg": ".jpg", "in/.jpg": "in/.jpg",
-	} {
-		if got := execution.ID(key); got != want {
-			t.Errorf("ID(%q) is %q, want %q", key, got, want)
-		}
-	}
 }
 
 // TestFindFollowsAChain looks at an execution after everything that happens to
@@ -107,7 +100,7 @@ func TestFindFollowsAChain(t *testing.T) {
 			t.Errorf("the steps are %+v", e.Steps)
 		}
 
-		if err := s.SetTag(t.Context(), bucket, source.Key, "", execution.StatusTag, execution.StatusCompleted); err != nil {
+		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, "", execution.StatusCompleted); err != nil {
 			t.Fatal(err)
 		}
 		if e = find(t, s, l, id); e.State != execution.Completed {
@@ -198,7 +191,7 @@ func TestLetterKeepsItsStory(t *testing.T) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		info, err := s.Stat(t.Context(), letters, letter.Object)
-		if err != nil || !execution.Ours(info) {
+		if err != nil || !execution.WrittenByUs(info) {
 			t.Errorf("a letter is no object of ours: %+v, %v", info, err)
 		}
 

@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +33,8 @@ const (
 type Execution struct {
 	ID, Bucket string
 	State      State
-	// Source is the uploaded picture; nil when it is gone, or never was.
+	// Source is the uploaded image; nil when it is gone, or never was. See ID; an
+	// id that was given to the steps is that of the `<id>.<ext>` that they read.
 	Source *objects.Info
 	// Steps are those that are done, in the order of the chain.
 	Steps []Step
@@ -66,41 +66,62 @@ func Find(ctx context.Context, store *objects.Store, letters Letters, bucket, id
 	if err := e.findSource(ctx, store); err != nil {
 		return e, err
 	}
-	if err := e.findFailure(ctx, letters); err != nil {
-		return e, err
-	}
 	outputs, err := e.outputs(ctx, store)
 	if err != nil {
+		return e, err
+	}
+	if err := e.findNamedSource(ctx, store, outputs); err != nil {
+		return e, err
+	}
+	if err := e.findFailure(ctx, letters); err != nil {
 		return e, err
 	}
 	e.Steps = steps(e.Source, outputs)
 	if e.Source == nil && e.Failure == nil && len(e.Steps) == 0 {
 		return e, fmt.Errorf("execution %q in %s: %w", id, bucket, objects.ErrNotFound)
 	}
-	return e, e.judge(ctx, store)
+	return e, e.deriveState(ctx, store)
 }
 
-// findSource finds the newest object that is not ours and whose key gives the id.
+// findSource finds the upload that has the id.
 func (e *Execution) findSource(ctx context.Context, store *objects.Store) error {
-	consider := func(info objects.Info) {
-		if ID(info.Key) == e.ID && !Ours(info) && (e.Source == nil || info.Modified.After(e.Source.Modified)) {
-			e.Source = &info
-		}
-	}
-	info, err := store.Stat(ctx, e.Bucket, e.ID)
+	info, err := store.Stat(ctx, e.Bucket, Key(e.ID))
 	switch {
-	case err == nil:
-		consider(info)
+	case err == nil && !WrittenByUs(info):
+		e.Source = &info
 	case errors.Is(err, objects.ErrUnavailable):
 		return err
 	}
-	return look(ctx, store, e.Bucket, e.ID+".", consider)
+	return nil
+}
+
+// findNamedSource finds the source of an execution whose id was given to the
+// steps: the newest `<id>.<ext>` that they read, if they did not read the upload
+// that has the id.
+func (e *Execution) findNamedSource(ctx context.Context, store *objects.Store, outputs []objects.Info) error {
+	read := map[string]bool{}
+	for _, output := range outputs {
+		read[output.Metadata[SourceMetadata]] = true
+	}
+	if len(outputs) == 0 || e.Source != nil && read[e.Source.ETag] {
+		return nil
+	}
+	var newest *objects.Info
+	err := look(ctx, store, e.Bucket, e.ID+".", func(info objects.Info) {
+		if stem(info.Key) == e.ID && read[info.ETag] && !WrittenByUs(info) && (newest == nil || info.Modified.After(newest.Modified)) {
+			newest = &info
+		}
+	})
+	if newest != nil {
+		e.Source = newest
+	}
+	return err
 }
 
 // outputs returns the objects that the execution's steps wrote.
 func (e *Execution) outputs(ctx context.Context, store *objects.Store) (found []objects.Info, err error) {
 	err = look(ctx, store, e.Bucket, e.ID+"_", func(info objects.Info) {
-		if info.Metadata[IDMetadata] == e.ID {
+		if info.Metadata[IDMetadata] == e.ID && WrittenByUs(info) {
 			found = append(found, info)
 		}
 	})
@@ -191,28 +212,29 @@ func (e *Execution) findFailure(ctx context.Context, letters Letters) error {
 	return nil
 }
 
-// judge says how far the execution is. What the source's tag says goes before
-// what was written: another run of the same picture may have failed before.
-func (e *Execution) judge(ctx context.Context, store *objects.Store) error {
-	var tags map[string]string
-	if e.Source != nil {
-		var err error
-		if tags, err = store.Tags(ctx, e.Bucket, e.Source.Key); err != nil && !errors.Is(err, objects.ErrNotFound) {
+// deriveState sets how far the execution is. The outcome in the source's tags goes
+// before what was written: an earlier run on the same image may have failed. It is
+// that of the upload's own execution.
+func (e *Execution) deriveState(ctx context.Context, store *objects.Store) error {
+	outcome := ""
+	if e.Source != nil && ID(e.Source.Key) == e.ID {
+		tags, err := store.Tags(ctx, e.Bucket, e.Source.Key)
+		if err != nil && !errors.Is(err, objects.ErrNotFound) {
 			return err
 		}
+		outcome = Outcome(*e.Source, tags)
 	}
-	e.State = cmp.Or(map[string]State{StatusCompleted: Completed, StatusFailed: Failed}[tags[StatusTag]], e.unended())
-	return nil
-}
-
-func (e *Execution) unended() State {
 	switch {
-	case e.Failure != nil:
-		return Failed
+	case outcome == StatusCompleted:
+		e.State = Completed
+	case outcome == StatusFailed, e.Failure != nil:
+		e.State = Failed
 	case len(e.Steps) > 0:
-		return Running
+		e.State = Running
+	default:
+		e.State = Pending
 	}
-	return Pending
+	return nil
 }
 
 // Finished is when the step was done.

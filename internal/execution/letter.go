@@ -112,7 +112,7 @@ func (l Letters) write(ctx context.Context, key string, letter *Letter) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.store.Put(ctx, l.bucket, key, "application/json", text, map[string]string{IDMetadata: "dead-letter"})
+	_, err = l.store.Put(ctx, l.bucket, key, "application/json", text, Mark("dead-letter", l.bucket, key))
 	return err
 }
 

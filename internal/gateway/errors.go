@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshal
 // answerError writes the google.rpc.Status as the body, and what a refusal asks
 // its caller to wait as a header too.
 func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	err = inOurWords(status.Convert(err), err)
+	err = decodeError(ctx, inOurWords(status.Convert(err), err))
 	noteRefusal(ctx, err)
 	for _, detail := range status.Convert(err).Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {
@@ -71,6 +72,12 @@ func invalid(field, reason string) error {
 	return withDetail(status.New(codes.InvalidArgument, field+": "+reason), &errdetails.BadRequest{
 		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
 	})
+}
+
+// outside refuses an object that READ_FROM does not contain, in the words of the
+// processors.
+func outside(field, bucket string) error {
+	return invalid(field, fmt.Sprintf("bucket %.64q, or this part of it, is not in READ_FROM", bucket))
 }
 
 func withDetail(s *status.Status, detail protoadapt.MessageV1) error {

@@ -27,6 +27,8 @@ type Executions struct {
 	Letters execution.Letters
 	// Bucket is meant where a request names none.
 	Bucket string
+	// ReadFrom bounds which executions may be looked up.
+	ReadFrom objects.AllowList
 }
 
 // Backend returns the service for New; it needs no connection.
@@ -47,6 +49,9 @@ func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecu
 	bucket, id := req.GetBucket(), req.GetExecutionId()
 	if bucket == "" {
 		bucket = x.Bucket
+	}
+	if !x.ReadFrom.Contains(bucket, id) {
+		return nil, outside("bucket", bucket)
 	}
 	e, err := execution.Find(ctx, x.Store, x.Letters, bucket, id)
 	switch {

@@ -111,6 +111,17 @@ func TestExecutionIsTold(t *testing.T) {
 		}
 		x.check(t, r)
 	}
+	limited := tell(t, &gateway.Executions{Store: store, Letters: letters, Bucket: "pictures", ReadFrom: objects.AllowList{"pictures/in/"}})
+	if code, r, _ := limited("in/a%20cat%20%C3%BC"); code != http.StatusOK {
+		t.Errorf("within READ_FROM: %d", code)
+	} else {
+		x.check(t, r)
+	}
+	for _, path := range []string{"in/a?bucket=dead", "in/a?bucket=others", "elsewhere/a"} {
+		if code, _, body := limited(path); code != http.StatusBadRequest || !strings.Contains(body, "READ_FROM") {
+			t.Errorf("%s outside READ_FROM: %d %s", path, code, body)
+		}
+	}
 	for _, c := range []struct {
 		path string
 		code int

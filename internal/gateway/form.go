@@ -2,140 +2,129 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/api/httpbody"
-	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/parameters"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 const (
-	// formType is the media type of forms with files.
-	formType = "multipart/form-data"
-	// fileField is the field of a form that has the picture.
+	// fileField is the field of a form that has the image.
 	fileField = "image"
-	// maxFieldBytes and maxFields limit a form's other fields.
-	maxFieldBytes = 64 << 10
-	maxFields     = 100
+	// maxFields limits a form's parts.
+	maxFields = 100
 )
 
 // form is a request that comes as a form, as curl -F sends it. The field `image`
-// is the encoded picture. The others are named and written as in a query string,
+// is the encoded image. The others are named and written as in a query string,
 // or are JSON where the contract has a message or a list of them.
 //
-// Who uploads a picture so and names no place for the output gets the picture
+// Who uploads an image so and names no place for the output gets the image
 // itself back, unless its Accept header asks for application/json, or it asks
 // for detections and wants no boxes drawn.
 type form struct {
-	io.ReadCloser // the body
-	boundary      string
-	wantsJSON     bool
-	// wantsPicture says that the answer is the picture itself. It is known when
+	boundary  string
+	wantsJSON bool
+	// wantsPicture says that the answer is the image itself. It is known when
 	// the form has been read.
 	wantsPicture bool
 }
 
-type formKey struct{}
-
-// asForm prepares a request that comes as a form for the formMarshaler, and
-// returns any other as it is.
-func asForm(r *http.Request) *http.Request {
-	mediaType, settings, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != formType {
-		return r
-	}
-	f := &form{
-		ReadCloser: r.Body, boundary: settings["boundary"],
-		wantsJSON: strings.Contains(r.Header.Get("Accept"), "application/json"),
-	}
-	r = r.WithContext(context.WithValue(r.Context(), formKey{}, f))
-	r.Body = f
-	return r
+func newForm(r *http.Request, boundary string) *form {
+	return &form{boundary: boundary, wantsJSON: strings.Contains(r.Header.Get("Accept"), jsonType)}
 }
 
-// formMarshaler reads forms, and writes as the one within.
-type formMarshaler struct{ runtime.Marshaler }
-
-// NewDecoder returns the decoder of the body of a request of asForm's.
-func (m formMarshaler) NewDecoder(body io.Reader) runtime.Decoder {
-	f, ok := body.(*form)
-	if !ok {
-		return m.Marshaler.NewDecoder(body)
-	}
-	return runtime.DecoderFunc(func(v any) error {
-		if err := f.decode(v.(proto.Message)); err != nil {
-			// Not wrapped: io.EOF would be taken for an empty body.
-			return fmt.Errorf("%v", err)
-		}
-		return nil
-	})
-}
-
-func (f *form) decode(req proto.Message) error {
-	picture, fields, err := f.read()
+func (f *form) decode(r io.Reader, req proto.Message) error {
+	image, fields, err := f.read(r)
 	if err != nil {
 		return err
 	}
 	if err := readFields(req, fields); err != nil {
 		return err
 	}
-	if picture == nil {
+	if image == nil {
 		return nil
 	}
-	r := req.ProtoReflect()
-	input := r.Descriptor().Fields().ByName("input_bytes")
-	if r.Has(input) {
-		return fmt.Errorf("%s and input_bytes: one picture only", fileField)
+	m := req.ProtoReflect()
+	input := m.Descriptor().Fields().ByName(imageField)
+	if m.Has(input) {
+		return invalid(imageField, "one picture only: it is in "+fileField+", too")
 	}
-	r.Set(input, protoreflect.ValueOfBytes(picture))
+	m.Set(input, protoreflect.ValueOfBytes(image))
 	f.wantsPicture = !f.wantsJSON && answersWithPicture(req)
 	return nil
 }
 
-// read reads the body: the picture, nil where there is none, and the fields.
-func (f *form) read() (picture []byte, fields url.Values, err error) {
+// read reads the body: the image, nil where there is none, and the fields.
+func (f *form) read(r io.Reader) (image []byte, fields url.Values, err error) {
+	text := &textReader{Reader: r, left: textLimits.Bytes}
 	fields = url.Values{}
-	for parts, n := multipart.NewReader(f, f.boundary), 0; ; n++ {
+	for parts, n := multipart.NewReader(text, f.boundary), 0; ; n++ {
 		part, err := parts.NextPart()
 		if err == io.EOF { // not in a chain: there it is an end too early
-			return picture, fields, nil
+			return image, fields, nil
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 		switch name := part.FormName(); {
 		case n >= maxFields:
-			return nil, nil, fmt.Errorf("more than %d fields", maxFields)
-		case name == fileField && picture != nil:
-			return nil, nil, fmt.Errorf("%s: one picture only", name)
+			return nil, nil, status.Errorf(codes.InvalidArgument, "a form of more than %d fields is not taken", maxFields)
+		case name == fileField && image != nil:
+			return nil, nil, invalid(fileField, "one picture only")
 		case name == fileField:
-			picture, err = io.ReadAll(part)
+			image, err = text.readImage(part)
 		case part.FileName() != "":
-			return nil, nil, fmt.Errorf("%s: the file must come in the field %s", name, fileField)
+			return nil, nil, invalid(clip(name), "the file must come in the field "+fileField)
 		default:
 			var value []byte
-			if value, err = io.ReadAll(io.LimitReader(part, maxFieldBytes+1)); len(value) > maxFieldBytes {
-				return nil, nil, fmt.Errorf("%s: more than %d bytes", name, maxFieldBytes)
-			}
+			value, err = io.ReadAll(part)
 			fields.Add(name, string(value))
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 	}
+}
+
+// textReader bounds how much of a form is not its image: fields, and the headers
+// of all parts, which a multipart.Reader keeps.
+type textReader struct {
+	io.Reader
+	left    int
+	inImage bool
+}
+
+func (t *textReader) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p)
+	if !t.inImage {
+		t.left -= n
+	}
+	if t.left < 0 {
+		return 0, &jsonlimit.Error{Reason: fmt.Sprintf("its fields and headers are longer than %d bytes", textLimits.Bytes)}
+	}
+	return n, err
+}
+
+func (t *textReader) readImage(part io.Reader) ([]byte, error) {
+	t.inImage = true
+	defer func() { t.inImage = false }()
+	return io.ReadAll(part)
 }
 
 // readFields sets the fields of a request: JSON where one is a message or a list
@@ -148,14 +137,20 @@ func readFields(req proto.Message, fields url.Values) error {
 		}
 		for _, text := range fields[name] {
 			one := req.ProtoReflect().New().Interface()
-			if err := protojson.Unmarshal(fmt.Appendf(nil, "{%q:%s}", path[0].Name(), text), one); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+			if err := decodeJSON(strings.NewReader(fmt.Sprintf("{%q:%s}", path[0].Name(), text)), one); err != nil {
+				return err
 			}
 			proto.Merge(req, one)
 		}
 		delete(fields, name)
 	}
-	return parameters.Read(req, fields)
+	var bad *parameters.Error
+	if err := parameters.Read(req, fields); errors.As(err, &bad) && bad.Name != "" {
+		return invalid(bad.Name, bad.Reason)
+	} else if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	return nil
 }
 
 // answersWithPicture tells whether the picture is what a caller with an upload
@@ -171,23 +166,23 @@ func answersWithPicture(req proto.Message) bool {
 // pictureOf returns the picture of an answer to a form that wants only that, or
 // else nil.
 func pictureOf(ctx context.Context, resp proto.Message) *httpbody.HttpBody {
-	f, ok := ctx.Value(formKey{}).(*form)
-	if !ok || !f.wantsPicture {
+	b, ok := ctx.Value(bodyKey{}).(*body)
+	if !ok || b.form == nil || !b.form.wantsPicture {
 		return nil
 	}
-	body := &httpbody.HttpBody{}
+	picture := &httpbody.HttpBody{}
 	switch r := resp.(type) {
 	case interface {
 		GetResult() *imageflowv1.ProcessingResult
 	}:
-		body.ContentType, body.Data = r.GetResult().GetOutputImage().GetContentType(), r.GetResult().GetOutputData()
+		picture.ContentType, picture.Data = r.GetResult().GetOutputImage().GetContentType(), r.GetResult().GetOutputData()
 	case *imageflowv1.RunPipelineResponse:
-		body.ContentType, body.Data = r.GetOutputImage().GetContentType(), r.GetOutputData()
+		picture.ContentType, picture.Data = r.GetOutputImage().GetContentType(), r.GetOutputData()
 	}
-	if len(body.Data) == 0 {
+	if len(picture.Data) == 0 {
 		return nil
 	}
-	return body
+	return picture
 }
 
 // typePicture and answerPicture answer with the picture where it is wanted.

@@ -120,7 +120,7 @@ func TestBadForms(t *testing.T) {
 		{upload{files: small, fields: []string{"target_wdith=1"}}, "target_wdith: no such parameter"},
 		{upload{files: small, fields: []string{"target_width=wide"}}, "target_width: "},
 		{upload{files: small, fields: []string{"target_width=1", "output_image={"}}, "output_image: "},
-		{upload{files: small, fields: []string{"target_width=1", `output_image={"key":"a"}`}}, `unknown field`},
+		{upload{files: small, fields: []string{"target_width=1", `output_image={"key":"a"}`}}, "output_image.key: no such field"},
 		{upload{files: small, fields: []string{"target_width=-1"}}, "target_width: "},
 		{upload{files: small, fields: []string{"target_width=1", "input_image.object_key=cat.jpg"}}, "exactly one must be given"},
 		{upload{files: small, fields: []string{"target_width=1", "input_bytes=AAAA"}}, "one picture only"},
@@ -130,10 +130,10 @@ func TestBadForms(t *testing.T) {
 		{upload{files: map[string][]byte{"image": {}}, fields: []string{"target_width=1"}}, "exactly one must be given"},
 		{upload{fields: []string{"target_width=1"}}, "exactly one must be given"},
 		{upload{files: map[string][]byte{"image": make([]byte, 1<<20)}, fields: []string{"target_width=1"}}, "too large"},
-		{upload{files: small, fields: []string{"execution_id=" + strings.Repeat("x", 64<<10+1)}}, "execution_id: more than 65536 bytes"},
+		{upload{files: small, fields: []string{"execution_id=" + strings.Repeat("x", 256<<10)}}, "fields and headers are longer than 262144 bytes"},
 		{upload{files: small, fields: many}, "more than 100 fields"},
-		{upload{files: small, fields: []string{"target_width=1"}, cut: 30}, "EOF"},
-		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "EOF"}, // of the last boundary
+		{upload{files: small, fields: []string{"target_width=1"}, cut: 30}, "ends too early"},
+		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "ends too early"}, // of the last boundary
 	} {
 		resp, data := c.form.post(t, s.url+"/v1/resize")
 		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) || !strings.Contains(string(data), `"code":`) {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"imageflow.dev/internal/parameters"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -47,12 +48,11 @@ func registerDetect(ctx context.Context, mux *runtime.ServeMux, conn *grpc.Clien
 // read as well. A field that does not exist is an error. Requests may also come
 // as forms with a file; see form.
 func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...Backend) (http.Handler, error) {
-	json := &runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{
+	json := bodyMarshaler{&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{
 		MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true},
-	}}
+	}}}
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
-		runtime.WithMarshalerOption(formType, formMarshaler{json}),
 		runtime.WithMetadata(nameSpan),
 		runtime.WithForwardResponseOption(typePicture),
 		runtime.WithForwardResponseRewriter(answerPicture),
@@ -72,21 +72,33 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	return relieve(mux, bound(mux, timeout, maxBody)), nil
 }
 
-// bound limits the time that a request may take and the size of its body.
+// bound limits the time that a request may take, and the size of its parts.
 func bound(mux *runtime.ServeMux, timeout time.Duration, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
-		if r.ContentLength > maxBody {
-			w.Header().Set("Connection", "close") // what comes is not read
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r, err := checkRequest(r.WithContext(ctx), maxBody)
+		if err != nil {
+			w.Header().Set("Connection", "close") // the body is not read
 			_, marshaler := runtime.MarshalerForRequest(mux, r)
-			answerError(ctx, mux, marshaler, w, r, status.Errorf(codes.InvalidArgument,
-				"a body of %d bytes: no more than %d are taken", r.ContentLength, maxBody))
+			answerError(ctx, mux, marshaler, w, r, err)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		mux.ServeHTTP(w, asForm(r.WithContext(ctx)))
+		mux.ServeHTTP(w, r)
 	})
+}
+
+// checkRequest refuses what can be refused before the body is read, and prepares
+// the rest.
+func checkRequest(r *http.Request, maxBody int64) (*http.Request, error) {
+	if r.ContentLength > maxBody {
+		return r, status.Errorf(codes.InvalidArgument, "a body of %d bytes: no more than %d are taken", r.ContentLength, maxBody)
+	}
+	if err := parameters.CheckQuery(r.URL.RawQuery); err != nil {
+		return r, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return withBody(r)
 }
 
 // nameSpan names the span of a request by the contract's path.

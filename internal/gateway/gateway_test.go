@@ -58,13 +58,18 @@ func before(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	handler, err := gateway.New(t.Context(), 2*time.Second, maxBody, gateway.Backend{Register: gateway.Services["resize"], Conn: conn})
+	s := httptest.NewServer(handler(t, conn, maxBody))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func handler(t *testing.T, conn *grpc.ClientConn, maxBody int64) http.Handler {
+	t.Helper()
+	h, err := gateway.New(t.Context(), 2*time.Second, maxBody, gateway.Backend{Register: gateway.Services["resize"], Conn: conn})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(handler)
-	t.Cleanup(s.Close)
-	return s.URL
+	return h
 }
 
 // ask posts a body and returns the answer with its JSON in one line.
@@ -74,6 +79,7 @@ func ask(t *testing.T, method, url, body string, header ...string) (*http.Respon
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
@@ -102,8 +108,7 @@ func TestBothSpellingsInSnakeCaseOut(t *testing.T) {
 	for _, body := range []string{
 		`{"input_image":{"object_key":"k"},"target_width":7}`, `{"inputImage":{"objectKey":"k"},"targetWidth":7}`,
 	} {
-		// As curl -d sends it: the body is JSON, whatever its type is said to be.
-		resp, got := ask(t, "POST", url+"/v1/resize", body, "Traceparent", "00-aa-bb-01", "Cookie", "secret", "Content-Type", "application/x-www-form-urlencoded")
+		resp, got := ask(t, "POST", url+"/v1/resize", body, "Traceparent", "00-aa-bb-01", "Cookie", "secret")
 		if resp.StatusCode != 200 || !strings.Contains(got, `"object_key":"k"`) || !strings.Contains(got, `"width":7`) {
 			t.Errorf("%s: %d %s", body, resp.StatusCode, got)
 		}
@@ -161,7 +166,7 @@ func TestBadRequests(t *testing.T) {
 		contains                 string
 	}{
 		{"unknown field", "POST", "/v1/resize", `{"target_wdith":1}`, 400, "target_wdith"},
-		{"wrong value", "POST", "/v1/resize", `{"target_width":"wide"}`, 400, "targetWidth"},
+		{"wrong value", "POST", "/v1/resize", `{"target_width":"wide"}`, 400, "target_width: not a valid int32"},
 		{"no JSON", "POST", "/v1/resize", "\xff\xd8\xff\xe0", 400, `"code":3`},
 		{"a body too large", "POST", "/v1/resize", inline(2 * maxBody), 400, fmt.Sprint("no more than ", maxBody)},
 		{"too large for the processor", "POST", "/v1/resize", inline(4000), 400, "larger than the processor takes"},

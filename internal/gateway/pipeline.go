@@ -42,6 +42,10 @@ type Pipeline struct {
 	// nil: then that is refused with Missing, which says what the gateway lacks.
 	Store   *objects.Store
 	Missing string
+	// Bucket is meant where a request names none.
+	Bucket string
+	// ReadFrom bounds where a picture may lie that is wanted inline.
+	ReadFrom objects.AllowList
 	// MaxBytes limits such a picture.
 	MaxBytes int64
 	// Timeout is what all steps together may take.
@@ -104,11 +108,28 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 	if req.GetInline() && written && p.Store == nil {
 		return status.Error(codes.Unimplemented, "inline: "+p.Missing)
 	}
+	if req.GetInline() && written {
+		return p.authorize(req)
+	}
+	return nil
+}
+
+// authorize refuses, before any step is run, a request whose last picture could
+// not be read. Without a key of its own it is named after the execution.
+func (p *Pipeline) authorize(req *imageflowv1.RunPipelineRequest) error {
+	out := req.GetOutputImage()
+	bucket := cmp.Or(out.GetBucket(), req.GetInputImage().GetBucket(), p.Bucket)
+	if !p.ReadFrom.Contains(bucket, cmp.Or(out.GetObjectKey(), req.GetExecutionId())) {
+		return outside("inline", bucket)
+	}
 	return nil
 }
 
 // read reads the picture that the last step wrote.
 func (p *Pipeline) read(ctx context.Context, image *imageflowv1.ImageData) ([]byte, error) {
+	if !p.ReadFrom.Contains(image.GetBucket(), image.GetObjectKey()) {
+		return nil, outside("inline", image.GetBucket())
+	}
 	data, _, err := p.Store.Get(ctx, image.GetBucket(), image.GetObjectKey(), image.GetEtag(), p.MaxBytes)
 	switch {
 	case err == nil:

@@ -99,14 +99,14 @@ func TestPipelineRepeatsAStep(t *testing.T) {
 	s.put(t, "a.v1.jpg", jpegOf(t, 400, 40))
 	const steps = `"steps":[{"resize":{"target_width":300}},{"resize":{"target_width":200}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}},{"resize":{"target_width":100}}]`
 	for _, c := range []struct{ output, last string }{
-		{``, "a.v1_resize-3.jpg"}, {`"output_image":{"content_type":"image/png"},`, "a.v1_resize-3.png"},
+		{``, "a.v1.jpg_resize-3.jpg"}, {`"output_image":{"content_type":"image/png"},`, "a.v1.jpg_resize-3.png"},
 		{`"output_image":{"object_key":"out.jpeg"},`, "out.jpeg"},
 	} {
 		r := s.run(t, `{"input_image":{"object_key":"a.v1.jpg"},`+c.output+steps+`}`)
 		for i, want := range []struct {
 			key   string
 			width int
-		}{{"a.v1_resize.jpg", 300}, {"a.v1_resize-2.jpg", 200}, {"a.v1_filter.jpg", 200}, {c.last, 100}} {
+		}{{"a.v1.jpg_resize.jpg", 300}, {"a.v1.jpg_resize-2.jpg", 200}, {"a.v1.jpg_filter.jpg", 200}, {c.last, 100}} {
 			result := results(r)[i]
 			if got := result.GetOutputImage().GetObjectKey(); got != want.key {
 				t.Errorf("step %d wrote %q, want %q", i, got, want.key)
@@ -116,7 +116,7 @@ func TestPipelineRepeatsAStep(t *testing.T) {
 			}
 		}
 	}
-	if keys := s.keys(t); !slices.Contains(keys, "a.v1_resize.json") || !slices.Contains(keys, "a.v1_resize-2.json") || !slices.Contains(keys, "a.v1_resize-3.json") {
+	if keys := s.keys(t); !slices.Contains(keys, "a.v1.jpg_resize.json") || !slices.Contains(keys, "a.v1.jpg_resize-2.json") || !slices.Contains(keys, "a.v1.jpg_resize-3.json") {
 		t.Errorf("side-cars are missing: %q", keys)
 	}
 }

@@ -12,6 +12,39 @@ int imaging_has_profile(VipsImage *image) {
 	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 }
 
+int imaging_drop_extra(VipsImage **image, int extra, int alpha) {
+	VipsImage *colours, *transparency, *made;
+	const int n = (*image)->Bands - extra;
+	if (n < 1) return -1;
+	if (vips_extract_band(*image, &colours, 0, "n", n, NULL)) return -1;
+	if (alpha == 0) return imaging_replace(image, colours);
+	int failed = vips_extract_band(*image, &transparency, n + alpha - 1, NULL);
+	if (!failed) {
+		failed = vips_bandjoin2(colours, transparency, &made, NULL) || imaging_replace(image, made);
+		g_object_unref(transparency);
+	}
+	g_object_unref(colours);
+	return failed;
+}
+
+int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
+	VipsImage *made;
+	const int n = (*image)->Bands; // with alpha, 4
+	double colours[16] = {0}, ones[4] = {1, 1, 1, 1}, offsets[4] = {0.5, 0.5, 0.5, 0.5};
+	if (n != 3 && n != 4) return -1;
+	for (int i = 0; i < 3; i++) {
+		memcpy(colours + n * i, matrix + 4 * i, 3 * sizeof(double));
+		offsets[i] += matrix[4 * i + 3];
+	}
+	if (n == 4) colours[15] = 1;
+	VipsImage *recombination = vips_image_new_matrix_from_array(n, n, colours, n * n);
+	int failed = vips_recomb(*image, &made, recombination, NULL) || imaging_replace(image, made);
+	g_object_unref(recombination);
+	if (failed || vips_linear(*image, &made, ones, offsets, n, "uchar", TRUE, NULL)) return -1;
+	made->Type = VIPS_INTERPRETATION_sRGB;
+	return imaging_replace(image, made);
+}
+
 int imaging_is_srgb(VipsImage *image, int managed, int channels) {
 	return !(managed && imaging_has_profile(image)) && image->Type == VIPS_INTERPRETATION_sRGB &&
 		image->BandFmt == VIPS_FORMAT_UCHAR && image->Bands == channels;

@@ -10,6 +10,13 @@ int imaging_replace(VipsImage **image, VipsImage *made);
 // imaging_has_profile reports whether an ICC profile is embedded.
 int imaging_has_profile(VipsImage *image);
 
+// imaging_drop_extra keeps, of the extra channels behind the colours, the alpha-th
+// alone, counted from 1; 0 is none.
+int imaging_drop_extra(VipsImage **image, int extra, int alpha);
+
+// imaging_from_ycc converts YCbCr with 8 bits by a matrix of 3 × 4.
+int imaging_from_ycc(VipsImage **image, const double matrix[12]);
+
 // imaging_is_srgb reports whether an image is sRGB with 8 bits and this number of
 // channels already. managed means that its profile counts.
 int imaging_is_srgb(VipsImage *image, int managed, int channels);

@@ -14,9 +14,9 @@ var tiffVital = map[uint16]bool{
 	tagSamplesPerPixel: true, tagRowsPerStrip: true, tagStripByteCounts: true, tagPlanar: true, 317: true, // predictor
 	320:          true, // colours of a palette
 	tagTileWidth: true, tagTileHeight: true, tagTileOffsets: true, tagTileByteCounts: true,
-	332: true, 333: true, // inks
-	tagExtraSamples: true, 339: true, // kinds of samples
-	tagJPEGTables: true, 529: true, 530: true, 531: true, 532: true, // YCbCr
+	tagInkSet: true, 333: true, // inks
+	tagExtraSamples: true, tagSampleFormat: true,
+	tagJPEGTables: true, tagLuma: true, tagSubsampling: true, 531: true, tagReference: true,
 }
 
 // tiffFixes are the bytes of a TIFF that the decoder sees otherwise than they are.
@@ -71,10 +71,7 @@ func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields
 	return t.apply()
 }
 
-const (
-	compressionNone = 1
-	compressionJPEG = 7
-)
+const compressionNone = 1
 
 // locate checks that all strips or tiles lie in the file. A size that reaches beyond
 // the file is cut down to it; whether that is enough is then for the decoder to say,

@@ -21,6 +21,13 @@ type Header struct {
 	// colours is how many channels it has beside alpha: 1 is grey, 4 are inks.
 	// profile is how many its ICC profile is for, 0 without one that is used.
 	colours, profile int
+	// extra is how many channels a TIFF has besides its colours, and alphaAt which
+	// of them is alpha, counted from 1; 0 is none.
+	extra, alphaAt int
+	// fromYCbCr is the matrix of 3 × 4 to RGB for what libvips leaves as YCbCr.
+	fromYCbCr *[12]float64
+	// sampled is how a JPEG's components are sampled, zero for those it has not.
+	sampled [4]sampling
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
 	// held is how many bytes a pixel the decoder holds besides what it gives: 0

@@ -17,8 +17,8 @@ type Image struct {
 	// Limits are those it was opened with, which bind what is made of it too.
 	Limits Limits
 	data   []byte
-	// decoded is set once the pixels are known to be there.
-	decoded atomic.Bool
+	// sound is set when the image has been decoded without an error.
+	sound atomic.Bool
 }
 
 // Encoded is a picture that has been written.
@@ -57,10 +57,18 @@ func Open(data []byte, limits Limits) (*Image, error) {
 
 // Convert returns the picture in a format: its own bytes where it has the
 // format already, metadata included, a re-encoded upright one otherwise. A file
-// that was repaired comes out as the decoder sees it.
+// that was repaired comes out as the decoder sees it. It fails if the picture
+// cannot be decoded, in either case.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	if f == m.Format {
-		return m.same(ctx)
+		if err := m.check(ctx); err != nil {
+			return Encoded{}, err
+		}
+		w, h := m.Size()
+		if len(m.Repaired) > 0 {
+			return Encoded{bytes.Join(m.parts, nil), f, w, h}, nil
+		}
+		return Encoded{m.data, f, w, h}, nil
 	}
 	p, err := m.Pixels(ctx)
 	if err != nil {
@@ -69,23 +77,16 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	return p.Encode(ctx, f)
 }
 
-// same returns the picture's own bytes once it is known that its pixels are there.
-func (m *Image) same(ctx context.Context) (Encoded, error) {
+// check decodes the picture, unless that has been done, as small as it comes
+// cheaply.
+func (m *Image) check(ctx context.Context) error {
+	if m.sound.Load() {
+		return nil
+	}
 	w, h := m.Size()
-	if !m.decoded.Load() {
-		if _, err := m.scaled(ctx, min(w, glance), min(h, glance), Fast); err != nil {
-			return Encoded{}, err
-		}
-	}
-	data := m.data
-	if len(m.Repaired) > 0 {
-		data = bytes.Join(m.parts, nil)
-	}
-	return Encoded{data, m.Format, w, h}, nil
+	_, err := m.scaled(ctx, max(1, w/8), max(1, h/8), Fast)
+	return err
 }
-
-// glance is a size to which pictures are decoded only to see whether they can be.
-const glance = 64
 
 // Pixels decodes the picture in full, upright.
 func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
@@ -115,7 +116,7 @@ func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixe
 		return m.Pixels(ctx)
 	}
 	k := lanczos3
-	if q == Fast {
+	if q == Fast && !m.uneven() {
 		k = catmullRom
 	}
 	d := decoding{shrink: m.shrinkOnLoad(w, h, q)}
@@ -138,9 +139,8 @@ func (m *Image) shrinkOnLoad(w, h int, q Quality) int {
 	if m.Format != JPEG {
 		return 1
 	}
-	factor := math.Min(float64(m.Width)/float64(w), float64(m.Height)/float64(h))
 	shrink := 1
-	for shrink < 8 && factor/float64(2*shrink) >= leastReduction[q] {
+	for shrink < 8 && m.keepsDetail(2*shrink, w, h, leastReduction[q]) {
 		shrink *= 2
 	}
 	return shrink

@@ -177,6 +177,7 @@ func (r *jpegReader) frame(marker byte, segment []byte) error {
 	h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 	h.Width = int(binary.BigEndian.Uint16(segment[3:]))
 	h.colours = int(segment[5])
+	h.sampled = samplings(segment[6:])
 	r.progressive = marker&3 == 2
 	if r.progressive { // all coefficients, of 16 bits
 		h.held = 2 * h.colours

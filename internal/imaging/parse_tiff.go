@@ -11,26 +11,23 @@ const (
 	tagWidth           = 256
 	tagHeight          = 257
 	tagBits            = 258
-	tagCompression     = 259
 	tagPhotometric     = 262
 	tagStripOffsets    = 273
 	tagOrientation     = 274
 	tagSamplesPerPixel = 277
 	tagRowsPerStrip    = 278
 	tagStripByteCounts = 279
-	tagPlanar          = 284
 	tagTileWidth       = 322
 	tagTileHeight      = 323
 	tagTileOffsets     = 324
 	tagTileByteCounts  = 325
-	tagExtraSamples    = 338
 	tagJPEGTables      = 347
 	tagProfile         = 34675
 
-	photometricInks = 5
-
-	tiffShort = 3
-	tiffLong  = 4
+	tiffByte     = 1
+	tiffShort    = 3
+	tiffLong     = 4
+	tiffRational = 5
 )
 
 // directoryEntry is one of a TIFF directory; value is its four-byte field.
@@ -99,14 +96,12 @@ func (e directoryEntry) size() int64 {
 // fewer of them.
 const maxValues = 1 << 20
 
-// numbers reads an entry's values, which are shorts or longs.
+// numbers reads an entry's values, which are bytes, shorts or longs.
 func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, error) {
-	size := int64(2)
-	if e.kind == tiffLong {
-		size = 4
-	} else if e.kind != tiffShort {
+	if e.kind != tiffByte && e.kind != tiffShort && e.kind != tiffLong {
 		return nil, errDirectory
 	}
+	size := sizes[e.kind]
 	field, length := e.value, size*int64(e.count)
 	if e.count > maxValues {
 		return nil, errDirectory
@@ -120,9 +115,12 @@ func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, 
 	}
 	values := make([]uint32, e.count)
 	for i := range values {
-		if size == 2 {
+		switch size {
+		case 1:
+			values[i] = uint32(field[i])
+		case 2:
 			values[i] = uint32(order.Uint16(field[2*i:]))
-		} else {
+		default:
 			values[i] = order.Uint32(field[4*i:])
 		}
 	}
@@ -142,6 +140,23 @@ func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
 	}
 	return data[at : at+length]
 }
+
+// ratios returns the numerators and denominators of an entry's values, nil where
+// it has no ratios.
+func (e directoryEntry) ratios(data []byte, order binary.ByteOrder) []uint32 {
+	at := int64(order.Uint32(e.value))
+	if e.kind != tiffRational || e.count > maxRatios || at+e.size() > int64(len(data)) {
+		return nil
+	}
+	values := make([]uint32, 2*e.count)
+	for i := range values {
+		values[i] = order.Uint32(data[at+4*int64(i):])
+	}
+	return values
+}
+
+// maxRatios bounds what is read of an entry; those that are used have up to 6.
+const maxRatios = 6
 
 // parseTIFF reads the first directory and checks that all of its strips or tiles
 // lie within the file. The decoder sees no other directory.
@@ -175,6 +190,9 @@ func parseTIFF(data []byte, h *Header) error {
 		if e.tag == tagProfile {
 			h.profile = profileColours(e.bytes(data, order))
 		}
+		if slices.Contains(tiffRatios, e.tag) {
+			fields[e.tag] = e.ratios(data, order)
+		}
 		if !slices.Contains(tiffTags, e.tag) {
 			continue
 		}
@@ -188,8 +206,12 @@ func parseTIFF(data []byte, h *Header) error {
 // tiffTags are those whose values parseTIFF reads.
 var tiffTags = []uint16{
 	tagWidth, tagHeight, tagBits, tagPhotometric, tagOrientation, tagSamplesPerPixel, tagTileWidth, tagTileHeight,
-	tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts, tagCompression, tagRowsPerStrip, tagPlanar,
+	tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts,
+	tagCompression, tagRowsPerStrip, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling,
 }
+
+// tiffRatios are those of which parseTIFF reads numerators and denominators.
+var tiffRatios = []uint16{tagLuma, tagReference}
 
 // tiffFields are the values of a directory's tags, nil where they are not read.
 type tiffFields map[uint16][]uint32
@@ -201,34 +223,3 @@ func (f tiffFields) number(tag uint16, otherwise int) int {
 	}
 	return otherwise
 }
-
-// samples reads what a pixel consists of, and refuses what makes pixels far
-// larger than the limits reckon with.
-func (f tiffFields) samples(h *Header) error {
-	h.colours = 3
-	switch f.number(tagPhotometric, -1) {
-	case photometricInks:
-		h.colours = 4
-	case 0, 1, 3: // grey, and a palette
-		h.colours = 1
-	}
-	samples := f.number(tagSamplesPerPixel, 1)
-	h.Alpha = samples > h.colours
-	if samples > h.colours+1 {
-		return invalid("tiff of %d samples a pixel: colours and one for transparency are taken", samples)
-	}
-	for _, bits := range f[tagBits] {
-		if bits > 16 {
-			return invalid("tiff of %d bits a sample: at most 16 are taken", bits)
-		}
-		h.held += max(8, int(bits)) / 8 // all may be one strip
-	}
-	// A tile is decoded in full, however little of it the picture shows.
-	width, height := f.number(tagTileWidth, 0), f.number(tagTileHeight, 0)
-	if width > maxTile || height > maxTile {
-		return invalid("tiff with tiles of %d×%d pixels: no side may be longer than %d", width, height, maxTile)
-	}
-	return nil
-}
-
-const maxTile = 4096

@@ -2,6 +2,7 @@ package imaging_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 	"image/gif"
 	"image/png"
@@ -129,6 +130,34 @@ func TestConvert(t *testing.T) {
 	}
 	if config, err := png.DecodeConfig(bytes.NewReader(other.Data)); err != nil || config.Width != 48 || config.Height != 64 {
 		t.Errorf("to PNG: got %+v (%v), want 48×64", config, err)
+	}
+}
+
+// TestConvertChecks: an image that is handed on as it is must be one.
+func TestConvertChecks(t *testing.T) {
+	damaged := func(whole []byte) []byte {
+		for i := len(whole) / 2; i < len(whole)-60; i++ {
+			whole[i] = 0xff
+		}
+		return whole
+	}
+	whole := asPNG(t, noisy(60, 40))
+	at := bytes.Index(whole, []byte("IDAT"))
+	length := binary.BigEndian.Uint32(whole[at-4:])
+	half := withChunk(append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...), "IDAT", whole[at+4:at+4+int(length/2)])
+	for name, data := range map[string][]byte{
+		"half a png": half, "webp": damaged(encoded(t, noisy(200, 100), imaging.WebP)),
+	} {
+		m := open(t, data)
+		if _, err := m.Convert(t.Context(), m.Format); !isInputError(err) {
+			t.Errorf("%s is handed on: %v", name, err)
+		}
+	}
+	for _, size := range []int{1, 7, 8, 33} {
+		m := open(t, asPNG(t, noisy(size, size)))
+		if _, err := m.Convert(t.Context(), imaging.PNG); err != nil {
+			t.Errorf("%d pixels square: %v", size, err)
+		}
 	}
 }
 

@@ -134,6 +134,8 @@ static int copy_rows(VipsImage *image, Source *source, uint8_t *out) {
 static int decode(const Picture *p, VipsImage **image, Source *source, Box box, const Weights *columns,
 	const Weights *rows, int channels, uint8_t *out) {
 	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height) return -1;
+	if ((p->extra > 1 || p->extra != p->alpha) && imaging_drop_extra(image, p->extra, p->alpha)) return -1;
+	if (p->is_ycc && imaging_from_ycc(image, p->ycc)) return -1;
 	if (columns == NULL) return imaging_to_srgb(image, p->managed, channels) || copy_rows(*image, source, out);
 	int managed = p->managed;
 	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR || (*image)->Coding != VIPS_CODING_NONE || (*image)->Bands > 4) {

@@ -47,6 +47,13 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.profile > 0 {
 		picture.managed = 1
 	}
+	picture.extra, picture.alpha = C.int(m.extra), C.int(m.alphaAt)
+	if m.fromYCbCr != nil {
+		picture.is_ycc = 1
+		for i, v := range m.fromYCbCr {
+			picture.ycc[i] = C.double(v)
+		}
+	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(picture)
@@ -71,7 +78,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if err == nil && m.Format == JPEG && picture.warned != 0 {
 		err = jpegDamage(ctx, JPEG, m.parts)
 	}
-	m.decoded.Store(err == nil)
+	if err == nil {
+		m.sound.Store(true)
+	}
 	return p, err
 }
 

@@ -30,6 +30,12 @@ typedef struct {
 	int width, height, shrink;
 	// managed reports whether its ICC profile counts, if it fits.
 	int managed;
+	// extra channels follow the colours. The alpha-th of them, from 1, is alpha; 0
+	// is none.
+	int extra, alpha;
+	// ycc is a matrix of 3 × 4 from YCbCr to RGB, if is_ycc.
+	int is_ycc;
+	double ycc[12];
 	// warned is set where the decoder gave warnings.
 	int warned;
 } Picture;

@@ -22,7 +22,7 @@ type Config struct {
 	// Bucket is meant where a request names none.
 	Bucket string
 	// ReadFrom and WriteTo bound where the objects of requests may lie.
-	ReadFrom, WriteTo Reach
+	ReadFrom, WriteTo objects.AllowList
 	// MaxObjectBytes limits an encoded picture.
 	MaxObjectBytes int64
 	// Limits bound a decoded one.
@@ -90,7 +90,7 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 	}
 	t.watch.Of(t.execution)
 	ctx = t.watch.Context()
-	if err := t.within(t.config.ReadFrom, t.config.WriteTo); err != nil {
+	if err := t.authorize(t.config.ReadFrom, t.config.WriteTo); err != nil {
 		return resp, err
 	}
 	leave, err := t.enter(ctx, patience)

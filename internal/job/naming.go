@@ -11,6 +11,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -25,6 +26,7 @@ type plan struct {
 	reference place
 	output    place // the key of a derived name gets its extension late
 	named     bool  // the output's key is the caller's own, extension included
+	overwrite bool  // a named output may replace what ImageFlow did not write
 	sideCar   place
 	format    imaging.Format
 	animated  bool // the picture has further frames or pages
@@ -46,12 +48,19 @@ func newPlan(req functions.Request, reference *imageflowv1.ImageData, suffix, de
 	p.output.bucket = cmp.Or(out.GetBucket(), p.source.bucket)
 	switch {
 	case out.GetObjectKey() != "":
-		p.output.key, p.named = out.GetObjectKey(), true
+		p.output.key, p.named, p.overwrite = out.GetObjectKey(), true, out.GetOverwrite()
 	case p.source.key != "" || out.GetBucket() != "":
 		p.output.key = p.execution + "_" + suffix
 	}
+	if len(p.execution) > maxExecutionBytes {
+		return p, functions.Errorf(functions.Invalid, "execution_id", "the key makes one of more than %d bytes; give one", maxExecutionBytes)
+	}
 	return p, p.chooseFormat(out)
 }
+
+// maxExecutionBytes is the contract's limit of an execution id. An id that follows
+// from a key is refused by the first step, and not by the second.
+const maxExecutionBytes = 900
 
 // unquoted returns an entity tag without its quotes, with which HTTP has it.
 func unquoted(etag string) string { return strings.Trim(etag, `"`) }
@@ -105,10 +114,7 @@ const maxKeyBytes = 1024
 // checkWrites refuses outputs that no store could hold, or that would be written
 // over what the job reads or over each other.
 func (p *plan) checkWrites() error {
-	field := "execution_id"
-	if p.named {
-		field = "output_image.object_key"
-	}
+	field := p.nameField()
 	for _, write := range []place{p.output, p.sideCar} {
 		switch {
 		case len(write.key) > maxKeyBytes:
@@ -124,4 +130,29 @@ func (p *plan) checkWrites() error {
 		return functions.Errorf(functions.Invalid, field, "is where the side-car goes; take another extension than .json")
 	}
 	return nil
+}
+
+// nameField is the request's field that the names of the outputs follow from.
+func (p *plan) nameField() string {
+	if p.named {
+		return "output_image.object_key"
+	}
+	return "execution_id"
+}
+
+// protect refuses to replace an object that is not ours to replace. A derived name
+// replaces only outputs of the same execution, a named output those of any step,
+// and whatever else is there if the caller says so.
+func (p *plan) protect(found objects.Info) error {
+	ours := execution.WrittenByUs(found) && found.Metadata[execution.StepMetadata] != ""
+	switch sameExecution := found.Metadata[execution.IDMetadata] == p.execution; {
+	case found.ETag == "", p.overwrite, ours && (p.named || sameExecution):
+		return nil
+	case p.named:
+		return functions.Errorf(functions.Invalid, p.nameField(),
+			"ImageFlow did not write the object %.64q that is there, and keeps it; set output_image.overwrite, or name another key", found.Key)
+	}
+	return functions.Errorf(functions.Invalid, p.nameField(),
+		"the output's name %.64q is taken by an object that this execution did not write, which is kept; "+
+			"rename it, or name another key in output_image.object_key", found.Key)
 }

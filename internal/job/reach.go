@@ -2,36 +2,24 @@ package job
 
 import (
 	"cmp"
-	"slices"
-	"strings"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/objects"
 )
 
-// Reach lists where jobs may read or write: buckets, and parts of buckets as
-// "bucket/prefix". An empty one is everywhere that the store lets us.
-type Reach []string
-
-func (r Reach) holds(p place) bool {
-	return len(r) == 0 || slices.ContainsFunc(r, func(part string) bool {
-		bucket, prefix, _ := strings.Cut(part, "/")
-		return p.bucket == bucket && strings.HasPrefix(p.key, prefix)
-	})
+// authorize refuses a plan that reads or writes outside the allow-lists.
+func (p *plan) authorize(readFrom, writeTo objects.AllowList) error {
+	return cmp.Or(
+		allow(readFrom, p.source, "input_image", "READ_FROM"),
+		allow(readFrom, p.reference, "resize_metadata_ref", "READ_FROM"),
+		allow(writeTo, p.output, "output_image", "WRITE_TO"),
+	)
 }
 
-// demand refuses an object out of reach; done says what would be done with it.
-func (r Reach) demand(p place, field, done string) error {
-	if p.key == "" || r.holds(p) {
+// allow refuses an object outside a list. Setting is the variable that holds it.
+func allow(list objects.AllowList, p place, field, setting string) error {
+	if p.key == "" || list.Contains(p.bucket, p.key) {
 		return nil
 	}
-	return functions.Errorf(functions.Invalid, field, "%q in bucket %q may not be %s here", p.key, p.bucket, done)
-}
-
-// within refuses a plan that reaches further than it may.
-func (p *plan) within(readFrom, writeTo Reach) error {
-	return cmp.Or(
-		readFrom.demand(p.source, "input_image", "read"),
-		readFrom.demand(p.reference, "resize_metadata_ref", "read"),
-		writeTo.demand(p.output, "output_image", "written"),
-	)
+	return functions.Errorf(functions.Invalid, field, "bucket %.64q, or this part of it, is not in %s", p.bucket, setting)
 }

@@ -6,6 +6,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestReach(t *testing.T) {
 	runner := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{
 		Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits,
-		ReadFrom: job.Reach{bucket + "/reach/in/", other}, WriteTo: job.Reach{bucket + "/reach/"},
+		ReadFrom: objects.AllowList{bucket + "/reach/in/", other}, WriteTo: objects.AllowList{bucket + "/reach/"},
 	})
 	picture := pngOf(t, 16, 16)
 	for _, at := range []string{"reach/in/a.png", "reach/inner.png"} {

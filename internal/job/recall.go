@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -75,6 +76,9 @@ func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) (err err
 		return g.err
 	}
 	t.found = g.found
+	if err := cmp.Or(t.protect(t.found.output), t.protect(t.found.sideCar)); err != nil {
+		return err
+	}
 	if nothing := t.found.output.ETag+t.found.sideCar.ETag == ""; nothing || t.isDone() {
 		return nil
 	}
@@ -157,7 +161,7 @@ func alike(o objects.Info, marks map[string]string) bool {
 			return false
 		}
 	}
-	return o.ETag != ""
+	return o.ETag != "" && execution.WrittenByUs(o)
 }
 
 // isDone tells whether an equal job has written its outputs.

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -61,14 +62,16 @@ func (t *task[Req, Resp]) put(ctx context.Context, out imaging.Encoded, resp Res
 const writeTries = 10
 
 // write writes an object, with the job's marks and more metadata, over what was
-// found in its place and over nothing else: so a job of an older version, however
-// slow, never overwrites what one of a newer version wrote. An equal job that was
+// found in its place and over nothing else: so no object is replaced that is not
+// ours, and a job of an older version, however slow, never overwrites what one of
+// a newer version wrote. An equal job that was
 // quicker has written what this one would have. It returns what is there in the
 // end.
 func (t *task[Req, Resp]) write(
 	ctx context.Context, at place, contentType string, data []byte, more map[string]string, over objects.Info,
 ) (objects.Info, error) {
-	metadata := maps.Clone(t.marks)
+	metadata := execution.Mark(t.execution, at.bucket, at.key)
+	maps.Copy(metadata, t.marks)
 	maps.Copy(metadata, more)
 	for range writeTries {
 		info, err := t.store.PutOver(ctx, over.ETag, at.bucket, at.key, contentType, data, metadata)
@@ -78,7 +81,7 @@ func (t *task[Req, Resp]) write(
 		if over, err = t.stat(ctx, at); err != nil || alike(over, t.marks) {
 			return over, err
 		}
-		if err := t.current(ctx); err != nil {
+		if err := cmp.Or(t.protect(over), t.current(ctx)); err != nil {
 			return over, err
 		}
 	}

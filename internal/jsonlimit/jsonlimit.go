@@ -16,6 +16,8 @@ type Limits struct {
 	// Elements is how many elements and members all arrays and objects have
 	// together. An empty array or object counts as one.
 	Elements int
+	// Members is how many of them the outermost array or object has itself.
+	Members int
 }
 
 // Error reports which limit a text exceeds.
@@ -27,9 +29,9 @@ func (e *Error) Error() string { return e.Reason }
 // Scanner checks the text that is written to it. It accepts texts that are not
 // JSON: the decoder that comes after it refuses them.
 type Scanner struct {
-	limits                 Limits
-	bytes, depth, elements int
-	inString, escaped      bool
+	limits                          Limits
+	bytes, depth, elements, members int
+	inString, escaped               bool
 }
 
 // NewScanner returns a Scanner of one text.
@@ -48,9 +50,18 @@ func (s *Scanner) Write(p []byte) (int, error) {
 		if exceeds(s.elements, s.limits.Elements) {
 			return 0, &Error{fmt.Sprintf("the JSON text has more than %d elements", s.limits.Elements)}
 		}
+		if exceeds(s.members, s.limits.Members) {
+			return 0, &Error{fmt.Sprintf("the JSON text has more than %d members", s.limits.Members)}
+		}
 	}
 	return len(p), nil
 }
+
+// Depth returns how many arrays and objects are open.
+func (s *Scanner) Depth() int { return s.depth }
+
+// InString reports whether a string is open.
+func (s *Scanner) InString() bool { return s.inString }
 
 func exceeds(value, limit int) bool { return limit > 0 && value > limit }
 
@@ -64,11 +75,18 @@ func (s *Scanner) scan(c byte) {
 		s.inString = true
 	case c == '{' || c == '[':
 		s.depth++
-		s.elements++ // the first one in it
+		s.count() // the first one in it
 	case c == '}' || c == ']':
 		s.depth = max(s.depth-1, 0)
 	case c == ',':
-		s.elements++
+		s.count()
+	}
+}
+
+func (s *Scanner) count() {
+	s.elements++
+	if s.depth == 1 {
+		s.members++
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"imageflow.dev/internal/jsonlimit"
 )
 
-var limits = jsonlimit.Limits{Bytes: 1000, Depth: 4, Elements: 10}
+var limits = jsonlimit.Limits{Bytes: 1000, Depth: 4, Elements: 10, Members: 8}
 
 func TestCheck(t *testing.T) {
 	tests := []struct{ name, text, contains string }{
@@ -21,11 +21,13 @@ func TestCheck(t *testing.T) {
 		{"too deep", `[{"a":[{"b":[]}]}]`, "deeper than 4"},
 		{"deep, never closed", strings.Repeat("[", 900), "deeper than 4"},
 		{"closed more often than opened", strings.Repeat("]", 20) + `[[[[[`, "deeper than 4"},
-		{"as many elements", "[1" + strings.Repeat(",1", 9) + "]", ""},
-		{"too many elements", "[1" + strings.Repeat(",1", 10) + "]", "more than 10 elements"},
-		{"empty objects", "[" + strings.Repeat("{},", 20) + "{}]", "more than 10 elements"},
-		{"members", "{" + strings.Repeat(`"a":0,`, 20) + `"a":0}`, "more than 10 elements"},
-		{"one after another", strings.Repeat("[]", 20), "more than 10 elements"},
+		{"as many members", "[1" + strings.Repeat(",1", 7) + "]", ""},
+		{"too many members", "[1" + strings.Repeat(",1", 8) + "]", "more than 8 members"},
+		{"as many elements", "[[1" + strings.Repeat(",1", 8) + "]]", ""},
+		{"too many elements", "[[1" + strings.Repeat(",1", 9) + "]]", "more than 10 elements"},
+		{"empty objects", "[[" + strings.Repeat("{},", 20) + "{}]]", "more than 10 elements"},
+		{"members", "{" + strings.Repeat(`"a":0,`, 20) + `"a":0}`, "more than 8 members"},
+		{"one after another", strings.Repeat("[]", 20), "more than 8 members"},
 		{"structure in a string", `["` + strings.Repeat("[{,", 100) + `"]`, ""},
 		{"a quote in a string", `["\"` + strings.Repeat("[{,", 100) + `"]`, ""},
 		{"a backslash that ends a string", `["\\",[[[[[[[[`, "deeper than 4"},

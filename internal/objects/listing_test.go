@@ -33,7 +33,7 @@ func TestWalkTellsWhatTheStoreTells(t *testing.T) {
 		written := put(t, s, "in/a ü.jpg", "hello", metadata)
 		put(t, s, "in/b.jpg", "hello", nil)
 		put(t, s, "other", "hello", nil)
-		if err := s.SetTag(t.Context(), bucket, "in/a ü.jpg", written.ETag, "status", "done"); err != nil {
+		if err := s.SetTags(t.Context(), bucket, "in/a ü.jpg", written.ETag, map[string]string{"status": "done"}); err != nil {
 			t.Fatal(err)
 		}
 		var got []objects.Entry

@@ -42,12 +42,17 @@ func (r *Record) Bucket() string { return r.S3.Bucket.Name }
 // Key returns the object's key in plain text.
 func (r *Record) Key() (string, error) { return url.QueryUnescape(r.S3.Object.EscapedKey) }
 
-// Metadata returns the value of a user metadata key, given in lower case.
-func (r *Record) Metadata(key string) string {
-	for k, v := range r.S3.Object.UserMetadata {
-		if strings.TrimPrefix(strings.ToLower(k), "x-amz-meta-") == key {
-			return v
-		}
+// Info returns what the record says about the object.
+func (r *Record) Info() (Info, error) {
+	key, err := r.Key()
+	o := r.S3.Object
+	metadata := make(map[string]string, len(o.UserMetadata))
+	for name, value := range o.UserMetadata {
+		name = strings.TrimPrefix(strings.ToLower(name), "x-amz-meta-")
+		metadata[name] = unescaped(value)
 	}
-	return ""
+	return Info{
+		Bucket: r.Bucket(), Key: key, ETag: o.ETag, ContentType: o.ContentType,
+		Size: o.Size, Modified: r.EventTime, Metadata: metadata,
+	}, err
 }

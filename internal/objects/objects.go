@@ -190,15 +190,20 @@ func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string
 func describe(bucket string, o minio.ObjectInfo) Info {
 	metadata := make(map[string]string, len(o.UserMetadata))
 	for k, v := range o.UserMetadata {
-		if plain, err := url.PathUnescape(v); err == nil {
-			v = plain
-		}
-		metadata[strings.ToLower(k)] = v
+		metadata[strings.ToLower(k)] = unescaped(v)
 	}
 	return Info{
 		Bucket: bucket, Key: o.Key, ETag: o.ETag, ContentType: o.ContentType,
 		Size: o.Size, Modified: o.LastModified, Metadata: metadata,
 	}
+}
+
+// unescaped returns a metadata value as it was before put escaped it.
+func unescaped(value string) string {
+	if plain, err := url.PathUnescape(value); err == nil {
+		return plain
+	}
+	return value
 }
 
 // badNames are the codes with which stores (S3 itself, MinIO, versitygw) refuse

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/tags"
@@ -16,34 +17,49 @@ var ErrTooManyTags = errors.New("the object has no room for another tag")
 // maxTags is S3's limit for an object.
 const maxTags = 10
 
-// SetTag sets one tag of a version of an object, and keeps the others; an empty
-// value removes it. Without an etag it takes any version. It fails with
+// SetTags sets tags of a version of an object, and keeps its others; an empty
+// value removes a tag. Without an etag it takes any version. It fails with
 // ErrChanged when the object is or becomes another version meanwhile, which
-// then does not keep the tag.
+// then does not keep the tags.
 //
 // S3 sets tags without a condition, so the version is looked at before and
 // after. What remains: whoever else sets tags in between loses them; and for
-// the moment until it is taken away again, or until someone else does should
+// the moment until they are taken away again, or until someone else does should
 // this process die just then, the new version of an object that is replaced in
-// between has the tag of the old one.
-func (s *Store) SetTag(ctx context.Context, bucket, key, etag, name, value string) error {
+// between has the tags of the old one.
+func (s *Store) SetTags(ctx context.Context, bucket, key, etag string, wanted map[string]string) error {
 	if err := s.demand(ctx, bucket, key, etag); err != nil {
 		return err
 	}
-	if err := s.changeTag(ctx, bucket, key, name, value); err != nil {
+	have, err := s.Tags(ctx, bucket, key)
+	if err == nil {
+		err = s.changeTags(ctx, bucket, key, have, wanted)
+	}
+	if err != nil {
 		return err
 	}
-	err := s.demand(ctx, bucket, key, etag)
-	if errors.Is(err, ErrChanged) && value != "" {
-		have, tagsErr := s.Tags(ctx, bucket, key)
-		if tagsErr == nil && have[name] == value {
-			tagsErr = s.changeTag(ctx, bucket, key, name, "")
-		}
-		if tagsErr != nil && !errors.Is(tagsErr, ErrNotFound) {
-			return errors.Join(err, tagsErr)
+	err = s.demand(ctx, bucket, key, etag)
+	if errors.Is(err, ErrChanged) {
+		if undoErr := s.removeTags(ctx, bucket, key, wanted); undoErr != nil && !errors.Is(undoErr, ErrNotFound) {
+			return errors.Join(err, undoErr)
 		}
 	}
 	return err
+}
+
+// removeTags removes those tags whose values are still the given ones.
+func (s *Store) removeTags(ctx context.Context, bucket, key string, given map[string]string) error {
+	have, err := s.Tags(ctx, bucket, key)
+	if err != nil {
+		return err
+	}
+	unwanted := map[string]string{}
+	for name, value := range given {
+		if have[name] == value {
+			unwanted[name] = ""
+		}
+	}
+	return s.changeTags(ctx, bucket, key, have, unwanted)
 }
 
 // demand fails unless the object is of the version etag.
@@ -55,19 +71,21 @@ func (s *Store) demand(ctx context.Context, bucket, key, etag string) error {
 	return err
 }
 
-func (s *Store) changeTag(ctx context.Context, bucket, key, name, value string) error {
-	have, err := s.Tags(ctx, bucket, key)
-	if err != nil || have[name] == value {
-		return err
+// changeTags changes the tags that an object has to those wanted.
+func (s *Store) changeTags(ctx context.Context, bucket, key string, have, wanted map[string]string) error {
+	changed := maps.Clone(have)
+	maps.Copy(changed, wanted)
+	maps.DeleteFunc(changed, func(name, _ string) bool {
+		value, ok := wanted[name]
+		return ok && value == ""
+	})
+	if maps.Equal(changed, have) {
+		return nil
 	}
-	have[name] = value
-	if value == "" {
-		delete(have, name)
-	}
-	if len(have) > maxTags {
+	if len(changed) > maxTags {
 		return fmt.Errorf("tag %s/%s: %w", bucket, key, ErrTooManyTags)
 	}
-	set, err := tags.MapToObjectTags(have)
+	set, err := tags.MapToObjectTags(changed)
 	if err != nil {
 		return fmt.Errorf("tags of %s/%s: %w", bucket, key, err)
 	}

@@ -15,7 +15,7 @@ import (
 	"imageflow.dev/test/stores"
 )
 
-func TestSetTag(t *testing.T) {
+func TestSetTags(t *testing.T) {
 	each(t, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		tags := func() map[string]string {
 			t.Helper()
@@ -25,7 +25,9 @@ func TestSetTag(t *testing.T) {
 			}
 			return have
 		}
-		set := func(etag, name, value string) error { return s.SetTag(t.Context(), bucket, "a", etag, name, value) }
+		set := func(etag, name, value string) error {
+			return s.SetTags(t.Context(), bucket, "a", etag, map[string]string{name: value})
+		}
 		first := put(t, s, "a", "one", nil)
 		if err := errors.Join(set("", "mine", "x"), set(first.ETag, "status", "failed"), set(first.ETag, "status", "done")); err != nil {
 			t.Fatal(err)
@@ -43,7 +45,7 @@ func TestSetTag(t *testing.T) {
 		if err := set(first.ETag, "status", "done"); !errors.Is(err, objects.ErrChanged) || len(tags()) != 0 {
 			t.Errorf("the old version's tag: %v, tags %v", err, tags())
 		}
-		if err := s.SetTag(t.Context(), bucket, "none", "", "status", "done"); !errors.Is(err, objects.ErrNotFound) {
+		if err := s.SetTags(t.Context(), bucket, "none", "", map[string]string{"status": "done"}); !errors.Is(err, objects.ErrNotFound) {
 			t.Errorf("no object: %v", err)
 		}
 		for i := range 10 {
@@ -57,9 +59,9 @@ func TestSetTag(t *testing.T) {
 	})
 }
 
-// TestSetTagWhileReplaced replaces an object just before its tag is set, after
+// TestSetTagsWhileReplaced replaces an object just before its tag is set, after
 // its version was looked at.
-func TestSetTagWhileReplaced(t *testing.T) {
+func TestSetTagsWhileReplaced(t *testing.T) {
 	for _, kind := range []stores.Kind{stores.MinIO, stores.Local} {
 		t.Run(kind.Name, func(t *testing.T) {
 			c, direct := stores.Start(t, kind, bucket)
@@ -80,7 +82,7 @@ func TestSetTagWhileReplaced(t *testing.T) {
 			}
 			t.Cleanup(slow.Close)
 			first := put(t, direct, "a", "one", nil)
-			err = slow.SetTag(t.Context(), bucket, "a", first.ETag, "status", "done")
+			err = slow.SetTags(t.Context(), bucket, "a", first.ETag, map[string]string{"status": "done", "of": "first"})
 			have, tagsErr := direct.Tags(t.Context(), bucket, "a")
 			if !errors.Is(err, objects.ErrChanged) || tagsErr != nil || len(have) != 0 {
 				t.Errorf("got %v; the new version has the tags %v, %v", err, have, tagsErr)

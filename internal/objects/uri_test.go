@@ -45,11 +45,10 @@ func TestRecord(t *testing.T) {
 	if _, err := r.Key(); err == nil {
 		t.Error("a wrong escape is taken")
 	}
-	r.S3.Object.UserMetadata = map[string]string{"X-Amz-Meta-Imageflow-Execution": "e", "content-type": "c"}
-	if got := r.Metadata("imageflow-execution"); got != "e" {
-		t.Errorf("got %q", got)
-	}
-	if got := r.Metadata("none"); got != "" {
-		t.Errorf("got %q", got)
+	r.S3.Bucket.Name, r.S3.Object.EscapedKey, r.S3.Object.ETag, r.S3.Object.Size = "b", "in/a+b", "e", 5
+	r.S3.Object.UserMetadata = map[string]string{"X-Amz-Meta-Imageflow-Execution": "in%2F%C3%A9", "content-type": "c"}
+	info, err := r.Info()
+	if err != nil || info.Bucket != "b" || info.Key != "in/a b" || info.ETag != "e" || info.Size != 5 || info.Metadata["imageflow-execution"] != "in/é" {
+		t.Errorf("got %+v, %v", info, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -33,19 +34,48 @@ func (e *Error) Error() string {
 func Read(req proto.Message, parameters url.Values) error {
 	none := utilities.NewDoubleArray(nil)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		if Path(req, name) == nil {
-			return &Error{name, "no such parameter"}
+		path := Path(req, name)
+		if path == nil {
+			return &Error{clip(name), "no such parameter"}
 		}
 		// Alone, so that the one at fault can be named.
 		alone := req.ProtoReflect().Type().New().Interface()
 		if err := runtime.PopulateQueryParameters(alone, url.Values{name: parameters[name]}, none); err != nil {
-			return &Error{name, err.Error()}
+			return &Error{clip(name), reason(path, parameters[name])}
 		}
 	}
 	if err := runtime.PopulateQueryParameters(req, parameters, none); err != nil {
 		return &Error{"", "parameters: " + err.Error()}
 	}
 	return nil
+}
+
+// reason says why a parameter cannot be read. It does not repeat the value, as the
+// library's own errors do.
+func reason(path []protoreflect.FieldDescriptor, values []string) string {
+	field := path[len(path)-1]
+	switch {
+	case len(values) > 1 && !field.IsList():
+		return "given more than once"
+	case field.Message() != nil:
+		return "not a valid value"
+	case field.Enum() != nil:
+		return "not a value of " + string(field.Enum().Name())
+	}
+	return "not a valid " + field.Kind().String()
+}
+
+// maxQuotedName is how much of a name an error repeats.
+const maxQuotedName = 64
+
+// clip returns a caller's name for an error: short, and without control
+// characters.
+func clip(name string) string {
+	short := name[:min(len(name), maxQuotedName)]
+	if quoted := strconv.QuoteToASCII(short); quoted != `"`+short+`"` {
+		return quoted
+	}
+	return short
 }
 
 // Path returns the fields that a parameter's name leads through, or nil where it

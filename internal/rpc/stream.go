@@ -54,14 +54,27 @@ func (d *Door[Req, Resp]) receive(ctx context.Context, s grpc.ServerStream, answ
 		} else if err != nil {
 			return err
 		}
-		answer := make(chan Resp, 1)
+		answer, release := make(chan Resp, 1), keep(s)
 		select {
 		case answers <- answer:
-			go func() { answer <- d.item(ctx, req) }()
+			go func() {
+				defer release()
+				answer <- d.item(ctx, req)
+			}()
 		case <-ctx.Done():
+			release()
 			return job.Status(ctx, ctx.Err()).Err()
 		}
 	}
+}
+
+// keep has the server count the bytes of the message that was just received until
+// release: the next one is received while this one is in work.
+func keep(s grpc.ServerStream) (release func()) {
+	if k, ok := s.(interface{ Keep() (release func()) }); ok {
+		return k.Keep()
+	}
+	return func() {}
 }
 
 // item runs one job of a stream; its failure is a response too.

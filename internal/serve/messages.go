@@ -3,77 +3,108 @@ package serve
 import (
 	"context"
 	"encoding/binary"
+	"io"
 	"net/http"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 )
 
 // messages is the body of a gRPC request: messages, before each a byte of flags
 // and its length in four (gRPC over HTTP/2, Length-Prefixed-Message).
 //
-// In an http.Server, grpc reads a request as fast as it comes and keeps it all.
-// For the large streams of few callers not to fill the memory, a message of a
-// stream is read only when the handler asks for it.
+// In an http.Server, grpc reads a request as fast as it comes and keeps it all, in
+// buffers that are as large for one byte as for many. For streams not to fill the
+// memory, a message of a stream is read only when the handler asks for it, and a
+// buffer is filled before grpc has it. Between two messages a stream rests: it
+// holds nothing and may be silent.
 type messages struct {
 	*body
 	asked  chan struct{} // nil where the method takes one message
+	seen   bool          // the first one
 	prefix [5]byte
-	have   int   // of the prefix
-	rest   int64 // of the message
-	// refusal is why the rest of the body is not read.
-	refusal *refusal
+	have   []byte // of the prefix, to be read by grpc
+	rest   int64  // of the message
 }
 
-func (m *messages) Read(p []byte) (int, error) {
-	if m.rest > 0 {
-		n, err := m.ReadCloser.Read(p[:min(int64(len(p)), m.rest)])
-		m.rest -= int64(n)
-		return n, err
+// Read reads a prefix, or as much of a message as there is place for.
+func (m *messages) Read(p []byte) (n int, err error) {
+	if m.rest == 0 && len(m.have) == 0 {
+		err = m.next()
 	}
-	n, err := m.ReadCloser.Read(p[:min(len(p), len(m.prefix)-m.have)])
-	copy(m.prefix[m.have:], p[:n])
-	if m.have += n; m.have == len(m.prefix) {
-		if m.prefix[0] != 0 { // the flag of compression is the only one
-			m.refusal = &refusal{codes.Unimplemented, "compressed messages are not accepted; send messages without compression"}
-			return 0, m.refusal
-		}
-		m.have, m.rest = 0, int64(binary.BigEndian.Uint32(m.prefix[1:]))
-		if waited := m.wait(); err == nil {
-			err = waited
-		}
+	if len(m.have) > 0 && err == nil {
+		n = copy(p, m.have)
+		m.have = m.have[n:]
+		return n, nil
+	}
+	p = p[:min(int64(len(p)), m.rest)]
+	for n < len(p) && err == nil {
+		var more int
+		more, err = m.body.Read(p[n:])
+		n += more
+	}
+	if m.rest -= int64(n); err == io.EOF && m.rest > 0 {
+		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
 
-// wait waits until the handler asks for the message and there is room for it.
-func (m *messages) wait() error {
+// next reads the prefix of the next message. Of one message alone the sender must
+// not let us wait; after it, nothing is read.
+func (m *messages) next() error {
+	if m.asked == nil && m.seen {
+		return io.EOF
+	}
+	first := m.prefix[:1]
 	if m.asked != nil {
-		select {
-		case <-m.asked:
-		case <-m.request.Context().Done():
-			return m.request.Context().Err()
+		if err := m.wait(); err != nil {
+			return err
 		}
 	}
-	return m.take(m.rest)
+	for read := 0; read < len(m.prefix); {
+		n, err := m.receive(first, m.asked != nil && read == 0)
+		if read += n; err != nil && read < len(m.prefix) {
+			if err == io.EOF && read > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		first = m.prefix[read:]
+	}
+	if m.prefix[0] != 0 { // the flag of compression is the only one
+		return m.fail(errFlagged)
+	}
+	m.seen, m.have, m.rest = true, m.prefix[:], int64(binary.BigEndian.Uint32(m.prefix[1:]))
+	return nil
+}
+
+// wait waits until the handler asks for the next message. What the one before
+// holds is given back then, unless the handler has taken that over.
+func (m *messages) wait() error {
+	select {
+	case <-m.asked:
+	case <-m.ctx.Done():
+		return m.ctx.Err()
+	}
+	m.account.Load().release()
+	return nil
 }
 
 // messagesKey is the context key of a request's *messages.
 type messagesKey struct{}
 
-// guardRPC is guard for gRPC; streaming tells the methods that take streams.
-func (m room) guardRPC(rpc http.Handler, streaming map[string]bool) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		all := &messages{body: &body{ReadCloser: r.Body, room: m, request: r}}
-		defer all.leave()
+// calls is a guard of gRPC.
+func (g *gate) calls(c *crowd, budget *budget, rpc *grpc.Server) http.Handler {
+	streaming := streaming(rpc)
+	return g.guard(c, budget, func(a *response, r *http.Request, b *body) {
+		all := &messages{body: b}
 		if streaming[r.URL.Path] {
 			all.asked = make(chan struct{}, 1)
 		}
 		r = r.WithContext(context.WithValue(r.Context(), messagesKey{}, all))
 		r.Body = all
-		rpc.ServeHTTP(w, r)
-		if all.refusal != nil {
-			all.refusal.overwrite(w.Header())
+		rpc.ServeHTTP(a, r)
+		if why := a.refusal.Load(); why != nil {
+			why.trailers(a.Header())
 		}
 	})
 }
@@ -90,25 +121,34 @@ func streaming(rpc *grpc.Server) map[string]bool {
 }
 
 // OneByOne is the interceptor of streams that a gRPC server behind Listen must
-// have: it lets the next message in when the handler asks for it.
+// have: it lets the next message in when the handler asks for it. A handler that
+// does not end with a message before it asks for the next one calls Keep of its
+// stream.
 func OneByOne(server any, s grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	if all, ok := s.Context().Value(messagesKey{}).(*messages); ok && all.asked != nil {
-		s = asking{s, all.asked}
+		s = asking{s, all}
 	}
 	return handle(server, s)
 }
 
 type asking struct {
 	grpc.ServerStream
-	asked chan<- struct{}
+	from *messages
 }
 
 // RecvMsg asks for a message. The one before has come, so there is a place in the
 // channel, or the stream has ended.
 func (a asking) RecvMsg(m any) error {
 	select {
-	case a.asked <- struct{}{}:
+	case a.from.asked <- struct{}{}:
 	default:
 	}
 	return a.ServerStream.RecvMsg(m)
+}
+
+// Keep takes over what the message that RecvMsg has returned holds, until release.
+func (a asking) Keep() (release func()) {
+	kept := a.from.account.Load()
+	a.from.account.Store(kept.budget.open(kept.conn))
+	return kept.release
 }

@@ -3,10 +3,12 @@
 package serve
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -29,9 +31,14 @@ type Config struct {
 	DrainDelay time.Duration
 	// DrainTimeout is how long work in flight may then take to finish.
 	DrainTimeout time.Duration
-	// BodyBytes bounds the bodies of requests that are in memory at once, but for
-	// those of up to 256 KiB; at least the largest one that is taken.
+	// BodyBytes bounds the bytes of requests and answers that are in memory at
+	// once. One body more, and 16 MiB of small ones, may be there beside them.
 	BodyBytes int64
+	// MinBodyRate is how many bytes a second a caller must send of a request, and
+	// read of its answer; 0 is 32 KiB.
+	MinBodyRate int64
+	// MaxConnections bounds the connections, and the requests in flight; 0 is 512.
+	MaxConnections int
 	// MaxConnectionAge is when a connection is ended, with the answer to a
 	// request that comes after it; what is in flight may finish. A caller whose
 	// name server knows several of us then finds another. 0 is never.
@@ -44,6 +51,29 @@ type Config struct {
 
 // maxHeaderBytes is far above what any caller of ours sends.
 const maxHeaderBytes = 64 << 10
+
+// http2Config is what keepalive and window options are to a native gRPC server.
+//
+// What has come of a request and is not read yet is kept for it, at most a window
+// of its stream. So all requests in flight (MaxConnections) keep 32 MiB. The window
+// of a connection has a place for those of all its streams: bodies that wait must
+// not hold up the one that the others wait for.
+func http2Config() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          maxStreams,
+		MaxReceiveBufferPerStream:     streamWindow,
+		MaxReceiveBufferPerConnection: maxStreams * streamWindow,
+		MaxReadFrameSize:              16 << 10,
+		SendPingTimeout:               30 * time.Second,
+		PingTimeout:                   15 * time.Second,
+		WriteByteTimeout:              defaults.grace,
+	}
+}
+
+const (
+	maxStreams   = 100
+	streamWindow = 64 << 10
+)
 
 // Server is a listening server.
 type Server struct {
@@ -68,21 +98,16 @@ func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Serv
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s := &Server{config: c, listener: listener, health: health}
+	conns := &connections{max: c.maxConnections(), all: map[net.Conn]*list.Element{}}
 	s.http = &http.Server{
 		Handler:           s.age((&requests{role: c.Role}).measure(c.admit(s.route(rpc, routes)))),
-		ConnContext:       born,
+		ConnContext:       withConnection,
+		ConnState:         conns.observe,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		// What keepalive and window options are to a native gRPC server.
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          1000,
-			MaxReceiveBufferPerConnection: 8 << 20,
-			MaxReceiveBufferPerStream:     4 << 20,
-			SendPingTimeout:               30 * time.Second,
-			PingTimeout:                   15 * time.Second,
-		},
+		HTTP2:             http2Config(),
 	}
 	return s, nil
 }
@@ -112,13 +137,6 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// bornKey is the context key of the time at which a connection was accepted.
-type bornKey struct{}
-
-func born(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, bornKey{}, time.Now())
-}
-
 // age ends old connections. HTTP/2 in net/http turns the header into a GOAWAY,
 // after which what has been asked is answered and nothing more is taken.
 func (s *Server) age(next http.Handler) http.Handler {
@@ -127,7 +145,7 @@ func (s *Server) age(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if at, ok := r.Context().Value(bornKey{}).(time.Time); ok && time.Since(at) > limit {
+		if time.Since(connectionOf(r.Context()).since) > limit {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
@@ -135,22 +153,30 @@ func (s *Server) age(next http.Handler) http.Handler {
 }
 
 func (s *Server) route(rpc *grpc.Server, routes http.Handler) http.Handler {
+	g, unlimited := newGate(s.config), &budget{size: math.MaxInt64 / 2, wait: maxWait}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health/liveness", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /health/readiness", s.readiness)
-	bodies := newRoom(s.config.BodyBytes)
-	mux.Handle("/", bodies.guard(routes))
+	mux.Handle("GET /health/liveness", g.plain(&g.health, unlimited, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	mux.Handle("GET /health/readiness", g.plain(&g.health, unlimited, http.HandlerFunc(s.readiness)))
+	mux.Handle("/", g.plain(&g.work, g.budget, routes))
 	if rpc == nil {
 		return mux
 	}
-	calls := bodies.guardRPC(rpc, streaming(rpc))
+	calls := g.calls(&g.work, g.budget, rpc)
+	health := map[string]http.Handler{
+		healthpb.Health_Check_FullMethodName: g.calls(&g.health, unlimited, rpc),
+		healthpb.Health_Watch_FullMethodName: g.calls(&g.watches, unlimited, rpc),
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// One connection can mix gRPC and plain requests: decide by request.
-		if isRPC(r) {
+		switch h := health[r.URL.Path]; {
+		case !isRPC(r):
+			mux.ServeHTTP(w, r)
+		case h != nil:
+			r.Body = http.MaxBytesReader(w, r.Body, healthBody)
+			h.ServeHTTP(w, r)
+		default:
 			calls.ServeHTTP(w, r)
-			return
 		}
-		mux.ServeHTTP(w, r)
 	})
 }
 

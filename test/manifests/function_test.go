@@ -97,7 +97,7 @@ func sameVariables(t *testing.T, function, base []corev1.EnvVar) {
 		got[e.Name] = e.Value
 	}
 	for _, e := range base {
-		if !strings.HasPrefix(e.Name, "MINIO_") && e.Name != "GATEWAY_TOKEN" {
+		if !strings.HasPrefix(e.Name, "MINIO_") && e.Name != "READ_FROM" && e.Name != "GATEWAY_TOKEN" {
 			want[e.Name] = e.Value
 		}
 	}

@@ -18,7 +18,7 @@ func TestUploadBecomesThreeOutputs(t *testing.T) {
 		data                                   []byte
 	}{
 		{"uploads/cat.jpg", "image/jpeg", "uploads/cat", "jpg", jpegOf(t, 1200, 1200)},
-		{"Ferien 2026/Straße & Meer/日本 +1.png", "image/png", "Ferien 2026/Straße & Meer/日本 +1", "png", pngOf(t, 1200, 1200)},
+		{"Ferien 2026/Straße & Meer/日本 +1.png", "image/png", "Ferien 2026/Straße & Meer/日本 +1.png", "png", pngOf(t, 1200, 1200)},
 	} {
 		t.Run(c.key, func(t *testing.T) {
 			s.put(t, c.key, c.contentType, c.data)

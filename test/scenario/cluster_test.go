@@ -31,7 +31,9 @@ func cluster(t testing.TB) *system {
 // connect finds the system that runs there.
 func connect(t testing.TB) *system {
 	t.Helper()
-	s := &system{addresses: map[string]string{"s3": "minio-service.default.svc.cluster.local:9000"}}
+	s := &system{addresses: map[string]string{
+		"s3": "minio-service.default.svc.cluster.local:9000", "broker": "broker-ingress.knative-eventing.svc.cluster.local:80",
+	}}
 	for part, service := range serviceOf {
 		s.addresses[part] = service + "." + namespace + ".svc.cluster.local:80"
 	}

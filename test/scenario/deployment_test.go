@@ -20,6 +20,7 @@ type deployment struct {
 	env   []string // of every role, when it starts
 	parts map[string]*part
 	minio *realminio.Server
+	queue string // the folder of MinIO's notifications
 }
 
 // part is one process that is started again and again.
@@ -109,7 +110,8 @@ func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
 		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_IMAGEFLOW=Bearer " + bridgeToken,
 	}
 	if !forgetful {
-		env = append(env, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_IMAGEFLOW="+t.TempDir())
+		d.queue = t.TempDir()
+		env = append(env, "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_IMAGEFLOW="+d.queue)
 	}
 	d.minio = realminio.Start(t, env...)
 	d.addresses["s3"] = d.minio.Address

@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -123,24 +122,28 @@ func (s *system) metadata(t testing.TB, key string) map[string]string {
 	return info.UserMetadata
 }
 
-// TestOutputsStartNoChain: a copy of one of our outputs, with its name and its
-// metadata, stays as it is; what only has such a name is a picture like others.
-func TestOutputsStartNoChain(t *testing.T) {
+// TestCopiesStartChains: a server-side copy brings the metadata and the tags of
+// what it was copied from along, and is an upload like others. Outputs themselves
+// start no chain.
+func TestCopiesStartChains(t *testing.T) {
 	s := local(t, setup{})
 	s.put(t, "cat.jpg", "image/jpeg", plainJPEG(t, 1000, 800, colourOf(1)))
 	eventually(t, "the end", func() bool { return s.tag(t, "cat.jpg") == "completed" })
-	output := s.get(t, "cat_resize.jpg")
-	if _, err := s.s3.PutObject(context.Background(), bucket, "backup/cat_resize.jpg", bytes.NewReader(output), int64(len(output)),
-		minio.PutObjectOptions{ContentType: "image/jpeg", UserMetadata: s.metadata(t, "cat_resize.jpg")}); err != nil {
-		t.Fatal(err)
+	copies := map[string]string{"backup/cat_resize.jpg": "cat_resize.jpg", "twin.jpg": "cat.jpg"}
+	for to, from := range copies {
+		_, err := s.s3.CopyObject(context.Background(),
+			minio.CopyDestOptions{Bucket: bucket, Object: to}, minio.CopySrcOptions{Bucket: bucket, Object: from})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.put(t, "other/cat_resize.jpg", "image/jpeg", output)
-	eventually(t, "the end of the second", func() bool { return s.tag(t, "other/cat_resize.jpg") == "completed" })
-	if got := len(s.keys(t, "backup/")); got != 1 {
-		t.Errorf("%d objects beside the copy", got-1)
+	for to := range copies {
+		filtered := strings.TrimSuffix(to, ".jpg") + "_filter.jpg"
+		eventually(t, "the chain of the copy "+to, func() bool { return s.exists(filtered) })
+		eventually(t, "the end of it", func() bool { return s.tag(t, to) == "completed" })
 	}
-	if got := len(s.keys(t, "")); got != 6+1+6 {
-		t.Errorf("%d objects, want the chains' six and six, and the copy: %q", got, s.keys(t, ""))
+	if got := len(s.keys(t, "")); got != 6+6+6 {
+		t.Errorf("%d objects, want three chains' six each: %q", got, s.keys(t, ""))
 	}
 }
 

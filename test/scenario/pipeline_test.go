@@ -67,7 +67,7 @@ func TestPipelines(t *testing.T) {
 }
 
 func (s *system) pipelineByReference(t *testing.T) {
-	code, answer := s.pipeline(t, `{"input_image":{"bucket":"imageflow-files","object_key":"run-8.png"},`+chain+`}`)
+	code, answer := s.pipeline(t, `{"input_image":{"bucket":"imageflow-files","object_key":"run-8.png"},"execution_id":"run-8",`+chain+`}`)
 	want := []string{"run-8_resize.png", "run-8_ai-detection.png", "run-8_filter.png"}
 	if code != http.StatusOK || answer.ID != "run-8" || !slices.Equal(answer.keys(), want) || answer.Output.Key != want[2] {
 		t.Fatalf("%d %+v", code, answer)

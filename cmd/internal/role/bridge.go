@@ -44,7 +44,7 @@ func (c Sweep) validate() error {
 }
 
 // maxBridgeBytes is room for many notifications and events at once.
-const maxBridgeBytes = 64 << 20
+const maxBridgeBytes = 32 << 20
 
 // BridgeConfig is the environment of the bridge.
 type BridgeConfig struct {
@@ -55,6 +55,8 @@ type BridgeConfig struct {
 	Sweep
 	Signing
 	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
+	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects outcomes may tag, with commas between; empty means SWEEP_BUCKETS"`
+	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"every upload starts a chain, so that what is not an image becomes a dead letter; else it is ignored"`
 	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
 }
 
@@ -99,12 +101,17 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	if len(sweep.Buckets) == 0 {
 		sweep.Buckets = []string{c.Bucket}
 	}
+	outcomes := c.Outcomes
+	if len(outcomes) == 0 {
+		outcomes = sweep.Buckets
+	}
 	signer, err := c.Signer()
 	if err != nil {
 		return nil, err
 	}
 	events, err := bridge.New(bridge.Config{
-		Broker: c.Broker.URL, Token: c.Token, Signer: signer, Store: store, DeadLetters: c.DeadLetters, AcceptWithin: c.AcceptWithin, Sweep: sweep, Wire: t.Transport,
+		Broker: c.Broker.URL, Token: c.Token, Signer: signer, Store: store, DeadLetters: c.DeadLetters,
+		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, Buckets: outcomes, Wire: t.Transport,
 	})
 	if err != nil {
 		return nil, err

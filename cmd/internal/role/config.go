@@ -22,12 +22,15 @@ type Server struct {
 	Port         int           `default:"8080" desc:"port of every door; 0 takes a free one"`
 	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"how long work is still taken after NOT_SERVING was announced"`
 	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"how long work in flight may take to finish"`
+	MaxConns     int           `envconfig:"MAX_CONNECTIONS" default:"512" desc:"how many connections are open, and how many requests in flight; one too many takes the place of one that is idle, or is refused as busy"`
+	MinRate      int64         `envconfig:"MIN_BODY_RATE" default:"32768" desc:"bytes a second that a caller must send of a request and read of its answer; one that is slower, or silent for 10s, is cut off; a stream may rest between messages"`
 	MaxAge       time.Duration `envconfig:"MAX_CONNECTION_AGE" default:"5m" desc:"when a connection is ended, so that callers spread; 0 is never"`
 }
 
 func (c Server) validate() error {
 	return errors.Join(port("PORT", c.Port), c.Telemetry.Validate(), atLeast("DRAIN_DELAY", c.DrainDelay, 0),
-		atLeast("DRAIN_TIMEOUT", c.DrainTimeout, 0), atLeast("MAX_CONNECTION_AGE", c.MaxAge, 0))
+		atLeast("DRAIN_TIMEOUT", c.DrainTimeout, 0), atLeast("MAX_CONNECTION_AGE", c.MaxAge, 0),
+		atLeast("MAX_CONNECTIONS", c.MaxConns, 1), atLeast("MIN_BODY_RATE", c.MinRate, 1))
 }
 
 func port(name string, value int) error {
@@ -37,12 +40,13 @@ func port(name string, value int) error {
 	return nil
 }
 
-// serve is the config of a role's port, which has so many bytes of bodies in memory.
+// serve is the config of a role's port, with a budget of bodyBytes. One body more
+// may be in memory.
 func (c Server) serve(role string, bodyBytes int64) serve.Config {
 	return serve.Config{
 		Role:      role,
 		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
-		BodyBytes: bodyBytes, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
+		BodyBytes: bodyBytes, MinBodyRate: c.MinRate, MaxConnections: c.MaxConns, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
 	}
 }
 
@@ -72,7 +76,7 @@ func (c Store) open() (*objects.Store, error) {
 
 // Work limits what a processor takes on, and where.
 type Work struct {
-	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty is all that the store lets us"`
+	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty or * is all that the store lets us"`
 	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
 	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
 	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"50ms" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as there is a place"`
@@ -127,6 +131,7 @@ type GatewayConfig struct {
 	// its other variables either.
 	Store
 	Letters
+	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that executions are looked up in and pictures read from, with commas between; empty or * is all that the store lets us"`
 	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token that callers must carry; empty asks for none"`
 	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
 	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`

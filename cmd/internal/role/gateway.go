@@ -15,6 +15,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/serve"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -38,10 +39,11 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	}
 	executions := &gateway.Executions{
 		Store: store, Missing: "executions are not looked up here: " + noStore,
-		Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket,
+		Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
-		Processors: processors, Store: store, Missing: "no written picture is read here: " + noStore, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
+		Processors: processors, Store: store, Missing: "no written picture is read here: " + noStore,
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
 	}
 	backends := []gateway.Backend{executions.Backend(), pipeline.Backend()}
 	for name, conn := range processors {
@@ -80,12 +82,14 @@ func (c *GatewayConfig) listen(
 	t *telemetry.Tracing, json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
 ) (*serve.Server, error) {
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)), grpc.StreamInterceptor(serve.OneByOne), t.Server())
-	imageflowv1.RegisterExecutionServiceServer(server, executions)
-	imageflowv1.RegisterPipelineServiceServer(server, pipeline)
-	healthpb.RegisterHealthServer(server, healthy)
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)),
+		protolimit.Codec(), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
+	services := protolimit.Registrar(server)
+	imageflowv1.RegisterExecutionServiceServer(services, executions)
+	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
+	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(server)
-	config := c.serve("gateway", c.BodyBytes)
+	config := c.serve("gateway", c.BodyBytes/2)
 	config.Authorize = gateway.Token(c.Token).Authorize
 	return serve.Listen(config, server, t.JSON(json), healthy)
 }

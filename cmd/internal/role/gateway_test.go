@@ -84,10 +84,10 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 		t.Errorf("compressed: %v", err) // the codec is linked in by an exporter
 	}
 	resp, err := pipeline.RunPipeline(ctx, request)
-	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat_resize.png" {
+	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat.png_resize.png" {
 		t.Errorf("answered %v, %v", resp, err)
 	}
-	told, err := imageflowv1.NewExecutionServiceClient(conn).GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat"})
+	told, err := imageflowv1.NewExecutionServiceClient(conn).GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat.png"})
 	if err != nil || len(told.GetSteps()) != 1 {
 		t.Errorf("the execution: %v, %v", told, err)
 	}

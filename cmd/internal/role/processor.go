@@ -17,6 +17,7 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/rpc"
 	"imageflow.dev/internal/serve"
 	"imageflow.dev/internal/telemetry"
@@ -52,16 +53,17 @@ func processor[Req functions.Request, Resp functions.Response](
 	healthy := serving(p.Service)
 
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
-		grpc.StreamInterceptor(serve.OneByOne), t.Server())
+		protolimit.Codec(), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
+	services := protolimit.Registrar(server)
 	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
-	if err := door.Register(server); err != nil {
+	if err := door.Register(services); err != nil {
 		return nil, err
 	}
 	for _, s := range beside {
-		server.RegisterService(s.desc, s.impl)
+		services.RegisterService(s.desc, s.impl)
 		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	}
-	healthpb.RegisterHealthServer(server, healthy)
+	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(server)
 
 	json, err := jsonDoor(c, t, p.Name, server)
@@ -71,7 +73,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	routes := http.NewServeMux()
 	routes.Handle("POST /{$}", t.Handler(&event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}))
 	routes.Handle("/v1/", t.JSON(json))
-	return serve.Listen(c.serve(p.Name, 2*int64(c.messageBytes())), server, routes, healthy)
+	return serve.Listen(c.serve(p.Name, int64(c.messageBytes())), server, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.

@@ -18,6 +18,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+
+	"imageflow.dev/internal/httpevent"
 )
 
 // event is a CloudEvent in HTTP's binary mode, which is also how it is stored:
@@ -58,7 +60,13 @@ func readEvent(header http.Header, body []byte) (event, error) {
 	if err := cehttp.WriteRequest(binding.WithForceBinary(context.Background()), (*binding.EventMessage)(parsed), binary); err != nil {
 		return event{}, err
 	}
-	return event{header: binary.Header, data: parsed.Data()}, checkAttributeValues(binary.Header)
+	if err := checkAttributeValues(binary.Header); err != nil {
+		return event{}, err
+	}
+	if m.ReadEncoding() == binding.EncodingStructured { // else they are encoded already
+		httpevent.Encode(binary.Header)
+	}
+	return event{header: binary.Header, data: parsed.Data()}, nil
 }
 
 // checkAttributeValues refuses what could not be sent on in a header.

@@ -10,7 +10,7 @@ import (
 	"github.com/versity/versitygw/s3response"
 )
 
-// steady is a backend without two faults of versitygw's own.
+// steady is a backend without some faults of versitygw's own.
 type steady struct{ backend.Backend }
 
 // PutObject stores an object, and reads the request to its end. versitygw does

@@ -157,7 +157,12 @@ type ImageData struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// The object's entity tag without quotes. In an `input_image` it demands that
 	// version: the call fails when the object has been replaced meanwhile.
-	Etag          string `protobuf:"bytes,8,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,8,opt,name=etag,proto3" json:"etag,omitempty"`
+	// In an `output_image` with an `object_key`: true replaces whatever object is
+	// there, and beside it, where the side-car goes. False replaces only what
+	// ImageFlow wrote there itself, and fails with INVALID_ARGUMENT where there is
+	// anything else. In a Trigger: `output_image.overwrite=true`.
+	Overwrite     bool `protobuf:"varint,9,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +251,13 @@ func (x *ImageData) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *ImageData) GetOverwrite() bool {
+	if x != nil {
+		return x.Overwrite
+	}
+	return false
 }
 
 // ProcessingResult is the part of every response that no processor owns.
@@ -458,7 +470,7 @@ var File_imageflow_v1_common_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/common.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/rules.proto\"\xd0\x02\n" +
+	"\x19imageflow/v1/common.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/rules.proto\"\x8c\x04\n" +
 	"\tImageData\x12D\n" +
 	"\x06bucket\x18\x01 \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$R\x06bucket\x12+\n" +
 	"\n" +
@@ -470,7 +482,9 @@ const file_imageflow_v1_common_proto_rawDesc = "" +
 	"\x06height\x18\x06 \x01(\x05R\x06height\x129\n" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1c\n" +
-	"\x04etag\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04etag\"\xe9\x03\n" +
+	"\x04etag\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04etag\x12\x1c\n" +
+	"\toverwrite\x18\t \x01(\bR\toverwrite:\x9b\x01\xbaH\x97\x01\x1a\x94\x01\n" +
+	"\x0fimage.overwrite\x12Woverwrite needs an object_key: derived names never replace what ImageFlow did not write\x1a(!this.overwrite || this.object_key != ''\"\xe9\x03\n" +
 	"\x10ProcessingResult\x126\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1e.imageflow.v1.ProcessingStatusR\x06status\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12:\n" +

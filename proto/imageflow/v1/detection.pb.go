@@ -45,7 +45,7 @@ type DetectionRequest struct {
 	// The encoded picture itself, for callers with no bucket.
 	InputBytes []byte `protobuf:"bytes,8,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
 	// Where to write; by default `<execution_id>_ai-detection.<ext>` in the
-	// input's bucket, or nowhere for `input_bytes`.
+	// input's bucket, or nowhere for `input_bytes`. As in ResizeRequest.
 	OutputImage *ImageData `protobuf:"bytes,9,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// The most confident so many are kept; 0 means the default, 300.
 	MaxDetections int32 `protobuf:"varint,10,opt,name=max_detections,json=maxDetections,proto3" json:"max_detections,omitempty"`

@@ -27,8 +27,8 @@ const (
 // GetExecutionRequest names an execution.
 type GetExecutionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key of the uploaded picture without its extension, or the id that was
-	// given to the steps.
+	// The id of the uploaded picture, which follows from its key as execution_id of
+	// ResizeRequest says, or the id that was given to the steps.
 	ExecutionId string `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
 	// The bucket of the picture; empty means the server's default bucket.
 	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
@@ -89,7 +89,8 @@ type GetExecutionResponse struct {
 	// says so, so an execution of a workflow stays RUNNING. FAILED: a step could
 	// not be done.
 	Status ProcessingStatus `protobuf:"varint,2,opt,name=status,proto3,enum=imageflow.v1.ProcessingStatus" json:"status,omitempty"`
-	// The uploaded picture; missing when it is gone, or never was.
+	// The uploaded picture; missing when it is gone, or never was. Where the id was
+	// given to the steps: the `<execution_id>.<ext>` that they read.
 	Source *ImageData `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
 	// The steps that have been done for this version of the picture, in the order
 	// of the chain, as far as their outputs have the names that the contract gives

@@ -115,7 +115,7 @@ type FilterRequest struct {
 	// The encoded picture itself, for callers with no bucket.
 	InputBytes []byte `protobuf:"bytes,6,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
 	// Where to write; by default `<execution_id>_filter.<ext>` in the input's
-	// bucket, or nowhere for `input_bytes`.
+	// bucket, or nowhere for `input_bytes`. As in ResizeRequest.
 	OutputImage   *ImageData `protobuf:"bytes,7,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

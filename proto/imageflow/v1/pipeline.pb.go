@@ -42,6 +42,7 @@ type RunPipelineRequest struct {
 	// Where the last step writes, and in which format. Without it, and for every
 	// other step, the names are the step's usual ones: `<execution_id>_<suffix>.<ext>`,
 	// or for the n-th step of the same kind, n from 2, `<execution_id>_<suffix>-<n>.<ext>`.
+	// `overwrite` is about the last step's output.
 	OutputImage *ImageData `protobuf:"bytes,5,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// True puts the last picture into the answer where it is written to the store,
 	// too; it always is there when it is not written.

@@ -106,13 +106,21 @@ type ResizeRequest struct {
 	MaintainAspectRatio bool `protobuf:"varint,4,opt,name=maintain_aspect_ratio,json=maintainAspectRatio,proto3" json:"maintain_aspect_ratio,omitempty"`
 	// Unspecified means GOOD.
 	Quality ResizeQuality `protobuf:"varint,5,opt,name=quality,proto3,enum=imageflow.v1.ResizeQuality" json:"quality,omitempty"`
-	// Names the outputs and ties the steps of one picture together; derived
-	// from the input's key, or made, when empty.
+	// Names the outputs and ties the steps of one picture together. When empty it
+	// follows from the input's key alone, such that no two keys share one, or is
+	// made for `input_bytes`: `in/cat.jpg` has `in/cat`, as every name ending in
+	// .jpg without another dot; a name without a dot, or ending in one, gets a dot
+	// (`in/cat` has `in/cat.`); every other key is its own id (`in/cat.png`,
+	// `in/cat.jpeg`, `in/cat.JPG`, `in/a.b.jpg`). An id that is given may be that
+	// of an upload: then both write to the same names, and the last one's outputs
+	// stay.
 	ExecutionId string `protobuf:"bytes,6,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
 	// The encoded picture itself, for callers with no bucket.
 	InputBytes []byte `protobuf:"bytes,7,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
 	// Where to write; by default `<execution_id>_resize.<ext>` in the input's
-	// bucket, or nowhere for `input_bytes`.
+	// bucket, or nowhere for `input_bytes`. At such a name only an output of the
+	// same execution is ever replaced: where another object is, the job fails with
+	// INVALID_ARGUMENT. For names of your own see ImageData.overwrite.
 	OutputImage *ImageData `protobuf:"bytes,8,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// Without it a picture smaller than the target keeps its size.
 	Enlarge       bool `protobuf:"varint,9,opt,name=enlarge,proto3" json:"enlarge,omitempty"`

@@ -1,0 +1,91 @@
+package execution_test
+
+import (
+	"maps"
+	"testing"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+)
+
+// TestMarksNameTheirObject: whatever is copied to another key or bucket, metadata
+// and all, was not written there by us.
+func TestMarksNameTheirObject(t *testing.T) {
+	mark := execution.Mark("in/cat", "pictures", "in/cat_resize.jpg")
+	old := map[string]string{execution.IDMetadata: "in/cat"}
+	for _, c := range []struct {
+		name, bucket, key string
+		metadata          map[string]string
+		want              bool
+	}{
+		{"where it was written", "pictures", "in/cat_resize.jpg", mark, true},
+		{"a copy under another key", "pictures", "backup/cat_resize.jpg", mark, false},
+		{"a copy under another derived key", "pictures", "in/cat_resize.webp", mark, false},
+		{"a copy in another bucket", "others", "in/cat_resize.jpg", mark, false},
+		{"an upload", "pictures", "in/cat_resize.jpg", nil, false},
+		{"an upload with metadata of its own", "pictures", "in/cat_resize.jpg", map[string]string{"mine": "x"}, false},
+		{"from before marks named keys", "pictures", "thumb.jpg", old, true},
+	} {
+		info := objects.Info{Bucket: c.bucket, Key: c.key, Metadata: c.metadata}
+		if got := execution.WrittenByUs(info); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestOutcomeIsOfOneVersion: a status says nothing about a copy of the object, nor
+// about another version of it.
+func TestOutcomeIsOfOneVersion(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, _ execution.Letters) {
+		outcome := func(key string, tags map[string]string) string {
+			t.Helper()
+			info, err := s.Stat(t.Context(), bucket, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tags == nil {
+				if tags, err = s.Tags(t.Context(), bucket, key); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return execution.Outcome(info, tags)
+		}
+		source := put(t, s, "c/a.jpg", "image/jpeg", "v1", nil)
+		for _, etag := range []string{"", source.ETag} {
+			if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, etag, execution.StatusFailed); err != nil {
+				t.Fatal(err)
+			}
+			if got := outcome(source.Key, nil); got != execution.StatusFailed {
+				t.Errorf("tagged with etag %q, the outcome is %q", etag, got)
+			}
+		}
+		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, source.ETag, execution.StatusCompleted); err != nil {
+			t.Fatal(err)
+		}
+		tags, err := s.Tags(t.Context(), bucket, source.Key)
+		if err != nil || tags["imageflow-status"] != "completed" || outcome(source.Key, tags) != execution.StatusCompleted {
+			t.Fatalf("the source has the tags %v, %v", tags, err)
+		}
+		put(t, s, "c/b.jpg", "image/jpeg", "v1", nil)
+		if got := outcome("c/b.jpg", tags); got != "" {
+			t.Errorf("a copy with the tags of the source is %q", got)
+		}
+		put(t, s, source.Key, "image/jpeg", "v2", nil)
+		if got := outcome(source.Key, tags); got != "" {
+			t.Errorf("another version with the tags of the first is %q", got)
+		}
+		old := map[string]string{"imageflow-status": "completed", "mine": "x"}
+		if got := outcome(source.Key, old); got != execution.StatusCompleted {
+			t.Errorf("tagged before the version had a tag, the outcome is %q", got)
+		}
+		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, "", execution.StatusFailed); err != nil {
+			t.Fatal(err)
+		}
+		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if tags, err := s.Tags(t.Context(), bucket, source.Key); err != nil || !maps.Equal(tags, map[string]string{}) {
+			t.Errorf("taken away, the tags are %v, %v", tags, err)
+		}
+	})
+}

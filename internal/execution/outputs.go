@@ -1,0 +1,24 @@
+package execution
+
+import (
+	"context"
+
+	"imageflow.dev/internal/objects"
+)
+
+// HasOutput reports whether a step has written an output that was made from this
+// version of an upload, under the names that the contract gives to outputs. Among
+// very many objects with similar names it assumes so.
+func HasOutput(ctx context.Context, store *objects.Store, bucket, key, etag string) (bool, error) {
+	id, seen, found := ID(key), 0, false
+	err := look(ctx, store, bucket, id+"_", func(info objects.Info) {
+		seen++
+		found = found || IsOutput(info, id) && (etag == "" || info.Metadata[SourceMetadata] == etag)
+	})
+	return found || seen >= maxEntries, err
+}
+
+// IsOutput reports whether a step of this execution wrote the object.
+func IsOutput(info objects.Info, id string) bool {
+	return info.Metadata[IDMetadata] == id && WrittenByUs(info)
+}

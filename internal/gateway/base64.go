@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"strconv"
+)
+
+var errNoBase64 = invalid(imageField, "not base64")
+
+// base64Text decodes base64 as it comes: both alphabets, padded or not.
+type base64Text struct {
+	decoded []byte
+	buffer  [4096]byte // of characters not decoded yet
+	n       int
+	padding int
+}
+
+// add decodes the next characters. Line ends are skipped.
+func (b *base64Text) add(text []byte) error {
+	for _, c := range text {
+		switch c {
+		case '\r', '\n':
+			continue
+		case '=':
+			b.padding++
+			continue
+		case '-':
+			c = '+'
+		case '_':
+			c = '/'
+		}
+		if b.padding > 0 {
+			return errNoBase64
+		}
+		b.buffer[b.n] = c
+		if b.n++; b.n == len(b.buffer) {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *base64Text) flush() (err error) {
+	b.decoded, err = base64.RawStdEncoding.AppendDecode(b.decoded, b.buffer[:b.n])
+	b.n = 0
+	if err != nil {
+		return errNoBase64
+	}
+	return nil
+}
+
+// end returns what was decoded.
+func (b *base64Text) end() ([]byte, error) {
+	if b.padding > 0 && (b.n+b.padding)%4 != 0 || b.padding > 2 {
+		return nil, errNoBase64
+	}
+	return b.decoded, b.flush()
+}
+
+// escaped returns the character that JSON's escape sequence without its backslash
+// stands for, where base64 can have it.
+func escaped(sequence []byte) (byte, bool) {
+	switch sequence[0] {
+	case '/':
+		return '/', true
+	case 'n', 'r':
+		return '\n', true
+	case 'u':
+		code, err := strconv.ParseUint(string(sequence[1:]), 16, 7)
+		return byte(code), err == nil
+	}
+	return 0, false
+}

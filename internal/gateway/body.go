@@ -1,0 +1,120 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/internal/jsonlimit"
+)
+
+const (
+	jsonType = "application/json"
+	formType = "multipart/form-data"
+)
+
+// textLimits bound a request without its image. The contract's largest pipeline
+// has some hundred elements in five levels.
+var textLimits = jsonlimit.Limits{Bytes: 256 << 10, Depth: 16, Elements: 1000}
+
+// body is the body of a request: JSON, or a form.
+type body struct {
+	io.ReadCloser
+	form *form // nil for JSON
+	// err is why the body could not be decoded. The generated handlers keep only
+	// its text.
+	err error
+}
+
+type bodyKey struct{}
+
+// withBody prepares a request for the bodyMarshaler. It refuses other media types
+// than JSON and forms: a web page can send those across sites without asking. A
+// body without a type is JSON, unless a browser sends it.
+func withBody(r *http.Request) (*http.Request, error) {
+	if r.Method != http.MethodPost {
+		return r, nil
+	}
+	b := &body{ReadCloser: r.Body}
+	mediaType, settings, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err == nil && mediaType == jsonType:
+	case err == nil && mediaType == formType:
+		b.form = newForm(r, settings["boundary"])
+	case r.Header.Get("Content-Type") == "" && !fromBrowser(r):
+	default:
+		return r, unsupportedType(mediaType)
+	}
+	r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, b))
+	r.Body = b
+	return r, nil
+}
+
+// fromBrowser reports whether a browser says where a request comes from.
+func fromBrowser(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+}
+
+func unsupportedType(mediaType string) error {
+	return &runtime.HTTPStatusError{HTTPStatus: http.StatusUnsupportedMediaType, Err: status.Error(codes.InvalidArgument,
+		"content type "+clip(mediaType)+" is not supported: send "+jsonType+" with the image in base64 as input_bytes, or "+
+			formType+" with the image as the file field "+fileField+" (curl -F "+fileField+"=@cat.jpg)")}
+}
+
+// bodyMarshaler decodes bodies within the limits, and encodes as the one within.
+type bodyMarshaler struct{ runtime.Marshaler }
+
+// NewDecoder returns the decoder of the body of a request of withBody's.
+func (m bodyMarshaler) NewDecoder(r io.Reader) runtime.Decoder {
+	b, ok := r.(*body)
+	if !ok {
+		return m.Marshaler.NewDecoder(r)
+	}
+	return runtime.DecoderFunc(func(v any) error {
+		b.err = explainRead(b.decode(v.(proto.Message)))
+		return b.err
+	})
+}
+
+func (b *body) decode(req proto.Message) error {
+	if b.form != nil {
+		return b.form.decode(b.ReadCloser, req)
+	}
+	return decodeJSON(b.ReadCloser, req)
+}
+
+// explainRead gives every error a status. It wraps nothing, since io.EOF would be
+// taken for an empty body, and repeats nothing of the body.
+func explainRead(err error) error {
+	var tooLarge *http.MaxBytesError
+	var limit *jsonlimit.Error
+	switch {
+	case err == nil || status.Code(err) != codes.Unknown:
+		return err
+	case errors.As(err, &tooLarge):
+		return status.Errorf(codes.InvalidArgument, "a body of more than %d bytes is not taken: it is too large", tooLarge.Limit)
+	case errors.As(err, &limit):
+		return status.Error(codes.InvalidArgument, "the request without its image: "+limit.Reason)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "the body did not come in time")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return status.Error(codes.InvalidArgument, "the body ends too early")
+	}
+	return status.Error(codes.InvalidArgument, "the body cannot be read: is it what its content type says?")
+}
+
+// decodeError returns why a request's body could not be decoded, or else err.
+func decodeError(ctx context.Context, err error) error {
+	if b, ok := ctx.Value(bodyKey{}).(*body); ok && b.err != nil {
+		return b.err
+	}
+	return err
+}

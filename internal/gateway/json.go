@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"imageflow.dev/internal/jsonlimit"
+)
+
+// imageField is the field of a request that has the encoded image.
+const imageField = "input_bytes"
+
+// decodeJSON reads a request. The image is decoded as it comes; only the rest of
+// the text is kept, and that has small limits.
+func decodeJSON(r io.Reader, req proto.Message) error {
+	s := &splitter{in: bufio.NewReaderSize(r, 32<<10), scan: jsonlimit.NewScanner(textLimits)}
+	if err := s.split(); err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(s.text)) == 0 {
+		return nil // an empty request: the contract's rules say what is missing
+	}
+	if err := protojson.Unmarshal(s.text, req); err != nil {
+		return s.describe(err)
+	}
+	field := req.ProtoReflect().Descriptor().Fields().ByName(imageField)
+	if len(s.image) > 0 && field != nil {
+		req.ProtoReflect().Set(field, protoreflect.ValueOfBytes(s.image))
+	}
+	return nil
+}
+
+// splitter takes the image out of a JSON text. An empty string stays in its place.
+type splitter struct {
+	in    *bufio.Reader
+	scan  *jsonlimit.Scanner
+	text  []byte // without the image
+	image []byte
+	// imageAt and imageBytes are where in the text the image was, and its length
+	// in base64.
+	imageAt, imageBytes int
+}
+
+func (s *splitter) split() error {
+	var begin int // of the string at hand
+	var last, key []byte
+	for {
+		within := s.scan.InString()
+		c, err := s.in.ReadByte()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = s.keep(c)
+		}
+		if err != nil {
+			return err
+		}
+		switch top := s.scan.Depth() == 1; {
+		case !within && s.scan.InString():
+			begin = len(s.text)
+			if top && isImage(key) {
+				err = s.readImage()
+			}
+		case within && !s.scan.InString():
+			last = s.text[begin : len(s.text)-1]
+		case within:
+		case top && c == ':':
+			key = last
+		case top && c == ',':
+			key = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func isImage(key []byte) bool { return string(key) == imageField || string(key) == "inputBytes" }
+
+// keep adds a byte to the text.
+func (s *splitter) keep(c byte) error {
+	s.text = append(s.text, c)
+	_, err := s.scan.Write([]byte{c})
+	return err
+}
+
+// readImage reads a string up to its closing quote, and decodes it.
+func (s *splitter) readImage() error {
+	s.imageAt = len(s.text)
+	var image base64Text
+	for {
+		chunk, err := s.in.Peek(1)
+		if err != nil {
+			return err
+		}
+		chunk, _ = s.in.Peek(s.in.Buffered())
+		plain := chunk
+		if i := bytes.IndexAny(chunk, `"\`); i >= 0 {
+			plain = chunk[:i]
+		}
+		if len(plain) > 0 {
+			err = image.add(plain)
+		} else if chunk[0] == '"' {
+			s.image, err = image.end()
+			return err
+		} else {
+			plain, err = s.unescape(&image)
+		}
+		if err != nil {
+			return err
+		}
+		s.imageBytes += len(plain)
+		_, _ = s.in.Discard(len(plain))
+	}
+}
+
+// unescape adds the character of the escape sequence that comes next to the
+// image, and returns the sequence.
+func (s *splitter) unescape(image *base64Text) ([]byte, error) {
+	sequence, err := s.in.Peek(2)
+	if err == nil && sequence[1] == 'u' {
+		sequence, err = s.in.Peek(6)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, ok := escaped(sequence[1:])
+	if !ok {
+		return nil, errNoBase64
+	}
+	return sequence, image.add([]byte{c})
+}

@@ -1,0 +1,178 @@
+package imaging_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// sampleTIFF has 32 × 24 equal pixels of these samples, with 8 or 16 bits each,
+// and says of what kind those behind the colours are.
+func sampleTIFF(photometric uint32, bits int, planar bool, pixel []byte, extra ...uint32) []byte {
+	const width, height = 32, 24
+	entries := rgbTIFF(width, height)
+	entries[2].values = slices.Repeat([]uint32{uint32(bits)}, len(pixel))
+	entries[4].values = []uint32{photometric}
+	entries[6].values = []uint32{uint32(len(pixel))}
+	plane := make([][]byte, len(pixel))
+	for i, v := range pixel {
+		plane[i] = slices.Repeat([]byte{v}, bits/8)
+	}
+	if planar {
+		entries = append(entries, entry{284, short, []uint32{2}})
+	}
+	if len(extra) > 0 {
+		entries = append(entries, entry{338, short, extra})
+	}
+	if !planar {
+		return withPixels(binary.LittleEndian, entries, slices.Repeat(slices.Concat(plane...), width*height))
+	}
+	var data []byte
+	for _, p := range plane {
+		data = append(data, slices.Repeat(p, width*height)...)
+	}
+	return withPlanes(entries, data, len(pixel))
+}
+
+// withPlanes writes a TIFF with a strip for each plane of pixels.
+func withPlanes(entries []entry, pixels []byte, planes int) []byte {
+	le, size := binary.LittleEndian, len(pixels)/planes
+	for range 2 { // the first time for how long the head is
+		head := len(asTIFF(le, entries...))
+		for i, e := range entries {
+			switch e.tag {
+			case 273:
+				entries[i].values = make([]uint32, planes)
+				for p := range planes {
+					entries[i].values[p] = uint32(head + p*size)
+				}
+			case 279:
+				entries[i].values = slices.Repeat([]uint32{uint32(size)}, planes)
+			}
+		}
+	}
+	return append(asTIFF(le, entries...), pixels...)
+}
+
+// TestExtraSamples: what TIFF calls alpha is alpha, and all else that comes with
+// the colours is left out, however many there are.
+func TestExtraSamples(t *testing.T) {
+	const alpha = 102 // 40 %
+	bases := map[string]struct {
+		photometric uint32
+		colours     []byte
+	}{"grey": {1, []byte{90}}, "rgb": {2, []byte{40, 120, 200}}, "inks": {5, []byte{10, 60, 200, 30}}}
+	for name, base := range bases {
+		want := pixels(t, sampleTIFF(base.photometric, 8, false, base.colours)).Pix[:3]
+		for _, extra := range [][]uint32{{}, {0}, {2}, {1}, {0, 0}, {0, 2}, {2, 0}, {0, 1}, {1, 0}, {0, 0, 0, 0, 2}} {
+			for _, bits := range []int{8, 16} {
+				for _, planar := range []bool{false, true} {
+					if planar && name == "grey" || name == "inks" && bits == 16 && slices.Contains(extra, 1) {
+						continue // see TestRefusedTIFFs
+					}
+					at := slices.IndexFunc(extra, func(kind uint32) bool { return kind > 0 })
+					pixel := slices.Concat(base.colours, slices.Repeat([]byte{7}, max(1, len(extra))))
+					if at >= 0 {
+						pixel[len(base.colours)+at] = alpha
+						if extra[at] == 1 {
+							for c := range base.colours {
+								pixel[c] = byte(math.Round(float64(pixel[c]) * alpha / 255))
+							}
+						}
+					}
+					data := sampleTIFF(base.photometric, bits, planar, pixel, extra...)
+					t.Run(fmt.Sprintf("%s %d bits %v planar %v", name, bits, extra, planar), func(t *testing.T) {
+						checkSamples(t, data, want, at >= 0, alpha)
+					})
+				}
+			}
+		}
+	}
+}
+
+// checkSamples looks at a pixel in the middle, in full and resized.
+func checkSamples(t *testing.T, data []byte, want []byte, transparent bool, alpha byte) {
+	t.Helper()
+	m := open(t, data)
+	if m.Alpha != transparent {
+		t.Fatalf("alpha is %v, want %v", m.Alpha, transparent)
+	}
+	small, err := m.Resize(t.Context(), 16, 12, imaging.Good, imaging.PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for way, p := range map[string]*imaging.Pixels{"in full": pixels(t, data), "resized": pixels(t, small.Data)} {
+		got := p.Pix[p.Channels*(p.Height/2*p.Width+p.Width/2):][:p.Channels]
+		for c := range 3 {
+			if math.Abs(float64(got[c])-float64(want[c])) > 4 {
+				t.Fatalf("%s: got %v, want %v", way, got, want)
+			}
+		}
+		if transparent && got[3] != alpha || len(got) == 4 != transparent {
+			t.Errorf("%s: got %v, want an alpha of %d", way, got, alpha)
+		}
+	}
+}
+
+// TestYCbCr: TIFFs that are not compressed as JPEG hold it too.
+func TestYCbCr(t *testing.T) {
+	entry530 := entry{530, short, []uint32{1, 1}}
+	tiff := func(more ...entry) []byte {
+		entries := append(rgbTIFF(32, 24), more...)
+		entries[4].values = []uint32{6}
+		return withPixels(binary.LittleEndian, entries, slices.Repeat([]byte{98, 117, 103}, 32*24))
+	}
+	// The codes of video, and Y of equal shares.
+	video := entry{532, rational, []uint32{16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1}}
+	shares := entry{529, rational, []uint32{1, 3, 1, 3, 1, 3}}
+	for name, test := range map[string]struct {
+		data []byte
+		want []byte
+	}{
+		"as JPEG has it": {tiff(entry530), []byte{63, 120, 79}},
+		"as video":       {tiff(entry530, video), []byte{56, 120, 73}},
+		"other shares":   {tiff(shares, entry530), []byte{65, 146, 83}},
+	} {
+		t.Run(name, func(t *testing.T) { checkSamples(t, test.data, test.want, false, 0) })
+	}
+}
+
+// TestRefusedTIFFs: what is not read is refused by its header, with the reason.
+func TestRefusedTIFFs(t *testing.T) {
+	with := func(change func([]entry) []entry) []byte {
+		return withPixels(binary.LittleEndian, change(rgbTIFF(32, 24)), make([]byte, 4*4*32*24))
+	}
+	value := func(i int, v ...uint32) func([]entry) []entry {
+		return func(e []entry) []entry { e[i].values = v; return e }
+	}
+	add := func(tag uint16, v uint32) func([]entry) []entry {
+		return func(e []entry) []entry { return append(e, entry{tag, short, []uint32{v}}) }
+	}
+	for name, test := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"12 bits":          {with(value(2, 12, 12, 12)), "tiff of 12 bits a sample: 1, 2, 4, 8 and 16 are read"},
+		"32 bits":          {with(value(2, 32, 32, 32)), "tiff of 32 bits a sample: 1, 2, 4, 8 and 16 are read"},
+		"floats":           {with(add(339, 3)), "tiff of floating-point or complex samples: integers are read"},
+		"a raw mosaic":     {with(value(4, 32803)), "tiff of photometric interpretation 32803: grey, RGB, palettes, CMYK, YCbCr and Lab are read"},
+		"too few samples":  {with(value(6, 2)), "corrupt tiff: 2 samples a pixel of 3 colours"},
+		"too many samples": {with(value(6, 33)), "tiff of 33 samples a pixel: at most 32 are read"},
+		"grey in planes":   {sampleTIFF(1, 8, true, []byte{9, 9}, 2), "tiff with planes of samples: this is read for RGB and CMYK"},
+		"Lab in planes":    {sampleTIFF(8, 8, true, []byte{9, 9, 9}), "tiff with planes of samples: this is read for RGB and CMYK"},
+		"deep associated inks": {sampleTIFF(5, 16, false, []byte{9, 9, 9, 9, 9}, 1),
+			"tiff of inks or Lab multiplied by alpha: alpha must be unassociated"},
+		"associated grey of four": {sampleTIFF(1, 8, false, []byte{9, 9, 9, 9}, 1, 0, 0),
+			"tiff of grey multiplied by alpha: alpha must be the last of 4 samples"},
+		"other inks":       {with(func(e []entry) []entry { return add(332, 2)(value(6, 4)(value(4, 5)(e))) }), "tiff of inks other than CMYK"},
+		"subsampled YCbCr": {with(value(4, 6)), "tiff of YCbCr with subsampled colours: this is read only if compressed as JPEG"},
+	} {
+		if _, err := imaging.Open(test.data, roomy); !isInputError(err) || err.Error() != test.want {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
+		}
+	}
+}
