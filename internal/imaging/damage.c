@@ -37,8 +37,10 @@ static void classify(j_common_ptr decoder, int level) {
 		// fall through
 	case JWRN_HUFF_BAD_CODE:
 	case JWRN_ARITH_BAD_CODE:
-	case JWRN_MUST_RESYNC:
 		i->damage = CORRUPT;
+		break;
+	case JWRN_MUST_RESYNC:
+		i->damage = decoder->err->msg_parm.i[0] == JPEG_EOI ? TRUNCATED : CORRUPT;
 		break;
 	default: // odd scan parameters, versions and application segments
 		break;

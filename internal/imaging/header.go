@@ -138,7 +138,7 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 		}
 		return h, limits.check(h)
 	}
-	return Header{}, invalid("not an image in a format that is read: jpeg, png, webp, tiff, gif")
+	return Header{}, foreignError(data)
 }
 
 func (l Limits) check(h Header) error {
