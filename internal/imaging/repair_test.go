@@ -34,7 +34,7 @@ func insert(data []byte, at int, more ...byte) []byte {
 }
 
 // without leaves the last n bytes out.
-func without(data []byte, n int) []byte { return data[:len(data)-n : len(data)-n] }
+func without(data []byte, n int) []byte { return data[: len(data)-n : len(data)-n] }
 
 func badChecksum(data []byte, kind string) []byte {
 	data = bytes.Clone(data)
