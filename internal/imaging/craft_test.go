@@ -236,12 +236,12 @@ func gifOf(width, height int, frames ...[4]int) []byte {
 	return append(b, 0x3b)
 }
 
-// gifData is the image data of so many pixels of colour 0, without the block that
-// ends it.
+// gifData is the image data of so many pixels of colour 0, but of a million at most,
+// without the block that ends it.
 func gifData(n int) []byte {
 	var codes bytes.Buffer
 	w := lzw.NewWriter(&codes, lzw.LSB, 2)
-	_, _ = w.Write(make([]byte, n)) // a buffer takes all
+	_, _ = w.Write(make([]byte, min(n, 1<<20))) // a buffer takes all
 	_ = w.Close()
 	b := []byte{2}
 	for block := range slices.Chunk(codes.Bytes(), 255) {
