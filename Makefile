@@ -135,6 +135,10 @@ soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requ
 	go test ./test/scenario -count=1 -v -timeout 2h -races=false -run TestSoak -soak $(SOAK)
 	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -pictures $(ROTATIONS)
 
+.PHONY: memory
+memory: setup ## compare what each pair of formats takes of memory, at its limit and in a cgroup, with what is reckoned (root, some 20 minutes)
+	go test ./internal/imaging -count=1 -v -timeout 2h -run TestFootprintHolds -memory.all -memory.budget 805306368 -memory.pixels 80000000
+
 .PHONY: fuzz
 fuzz: setup ## let the parsers read what nobody would write, FUZZTIME=10m each
 	for target in FuzzParseHeader FuzzPixels; do

@@ -79,6 +79,10 @@ type Processor[Req Request, Resp Response] struct {
 	// Variant names what decides the output besides the request and the picture,
 	// such as the version of a model; nil, nothing does.
 	Variant func(context.Context, Req) (string, error)
+	// Footprint returns the most bytes of memory that Apply takes, by the image's
+	// header and the format of the output; nil is for decoding in full, changing and
+	// encoding. It may return 0 for what Apply refuses.
+	Footprint func(Req, imaging.Header, imaging.Format) int64
 	// Apply does the work. The response comes with its facts filled and with
 	// an empty, non-nil result, which the caller completes. Errors about the
 	// input are of this package's kinds or imaging's; any other error is

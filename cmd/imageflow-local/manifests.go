@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/event"
 	"imageflow.dev/internal/local/broker"
+	"imageflow.dev/internal/triggers"
 )
 
 // folders are those of the manifests, in the order of their reading.
@@ -55,10 +57,15 @@ func check[Req functions.Request, Resp functions.Response](p functions.Processor
 	return func(query string) error { return event.CheckParameters(p, query) }
 }
 
-// checkSteps finds the Triggers whose every event would be refused.
+// checkSteps finds the Triggers whose every event would be refused, and those that
+// would write over each other's outputs.
 func checkSteps(m *broker.Manifests) error {
 	var errs []error
+	var all []triggers.Trigger
 	for step := range m.Steps() {
+		t := triggers.Trigger{Place: step.Place}
+		errs = append(errs, json.Unmarshal(step.Trigger, &t))
+		all = append(all, t)
 		check := stepChecks[services[step.Service]]
 		if check == nil {
 			continue
@@ -71,5 +78,5 @@ func checkSteps(m *broker.Manifests) error {
 			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: %w", step.Place, err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, triggers.Check(all))...)
 }

@@ -99,3 +99,48 @@ func TestEventingFolders(t *testing.T) {
 		t.Errorf("a folder that is missing: %v", err)
 	}
 }
+
+// TestTriggersThatWriteOneNameAreRefused: three sizes of one upload, by three
+// Triggers, would each replace the one before.
+func TestTriggersThatWriteOneNameAreRefused(t *testing.T) {
+	const sizes = `
+apiVersion: eventing.knative.dev/v1
+kind: Broker
+metadata: {name: default, namespace: image-processing}
+---
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: size-320, namespace: image-processing}
+spec:
+  broker: default
+  filters: [{prefix: {type: "com.amazonaws.s3.ObjectCreated:"}}]
+  subscriber:
+    ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: resize-grpc-service}
+    uri: /?target_width=320
+---
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: size-640, namespace: image-processing}
+spec:
+  broker: default
+  filters: [{prefix: {type: "com.amazonaws.s3.ObjectCreated:"}}]
+  subscriber:
+    ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: resize-grpc-service}
+    uri: /?target_width=640%s
+`
+	for extra, refused := range map[string]bool{"": true, "&output_image.content_type=image/webp": true, "&output_image.bucket=small": false} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "sizes.yaml"), fmt.Appendf(nil, sizes, extra), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := folders{dir}.manifests()
+		if (err != nil) != refused {
+			t.Errorf("%q: %v", extra, err)
+		}
+		for _, want := range []string{"sizes.yaml: Trigger image-processing/size-320", "size-640", "output_image.bucket"} {
+			if refused && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%q: %v, want %q in it", extra, err, want)
+			}
+		}
+	}
+}

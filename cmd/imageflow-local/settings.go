@@ -119,6 +119,9 @@ func (s *settings) takePorts() error {
 
 // address returns the host:port of a listener.
 func (s *settings) address(name string) string {
+	if name == "metrics" {
+		return net.JoinHostPort(s.telemetry.MetricsHost, strconv.Itoa(*s.ports[name]))
+	}
 	return net.JoinHostPort(s.host, strconv.Itoa(*s.ports[name]))
 }
 

@@ -48,7 +48,7 @@ type system struct {
 	s3      *localobjects.Server
 	broker  *broker.Broker
 	console *serve.Server
-	metrics *telemetry.Metrics
+	watched []*telemetry.Endpoint
 	tracing []*telemetry.Tracing
 	roles   *errgroup.Group
 	drain   context.CancelFunc
@@ -97,11 +97,11 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	return sys, sys.startBroker(ctx, s, manifests)
 }
 
-// measure serves metrics, where they are wanted.
+// measure serves metrics and profiles, where they are wanted.
 func (sys *system) measure(s *settings) (err error) {
-	if !s.telemetry.Disabled {
-		sys.metrics, err = telemetry.ServeMetrics(s.address("metrics"), s.telemetry.PProf)
-	}
+	watched := s.telemetry
+	watched.MetricsPort = *s.ports["metrics"]
+	sys.watched, err = watched.Serve()
 	return err
 }
 
@@ -241,8 +241,8 @@ func (sys *system) stop() error {
 			slog.Warn("traces", "error", err)
 		}
 	}
-	if sys.metrics != nil {
-		err = errors.Join(err, sys.metrics.Close())
+	for _, endpoint := range sys.watched {
+		err = errors.Join(err, endpoint.Close())
 	}
 	return err
 }

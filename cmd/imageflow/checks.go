@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"imageflow.dev/internal/triggers"
 )
 
 const (
@@ -179,6 +182,22 @@ func (c *cluster) triggers(ctx context.Context) (string, *finding) {
 		return "", &finding{strings.Join(wrong, "\n"), "kubectl apply -f eventing"}
 	}
 	return good, nil
+}
+
+// names finds Triggers that would write over each other's outputs.
+func (c *cluster) names(ctx context.Context) (string, *finding) {
+	var found struct{ Items []triggers.Trigger }
+	text, err := c.run(ctx, "get", "triggers.eventing.knative.dev", "--namespace", c.namespace, "--output", "json")
+	if err == nil {
+		err = json.Unmarshal(text, &found)
+	}
+	if err != nil {
+		return "", &finding{err.Error(), readFirst}
+	}
+	if err := triggers.Check(found.Items); err != nil {
+		return "", &finding{err.Error(), "kubectl edit trigger -n " + c.namespace + " NAME"}
+	}
+	return "no two Triggers write one name", nil
 }
 
 // store asks the bridge, which is where the store must be seen from.

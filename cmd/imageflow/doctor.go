@@ -40,6 +40,7 @@ var checks = []struct {
 	{"ingress", (*cluster).ingress},
 	{"broker", (*cluster).broker},
 	{"triggers", (*cluster).triggers},
+	{"names", (*cluster).names},
 	{"store", (*cluster).store},
 }
 

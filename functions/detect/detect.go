@@ -40,6 +40,7 @@ func New(repository inference.Repository, defaultModel string) Processor {
 		Check:     d.check,
 		Reference: reference,
 		Variant:   d.variant,
+		Footprint: footprint,
 		Apply:     d.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	}
@@ -50,6 +51,14 @@ func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 		return nil
 	}
 	return r.GetResizeMetadataRef()
+}
+
+// footprint leaves out the model's input, which is small.
+func footprint(r *imageflowv1.DetectionRequest, h imaging.Header, f imaging.Format) int64 {
+	if r.GetDrawBoxes() {
+		return h.Footprint(f)
+	}
+	return max(h.ReadFootprint(), h.ConvertFootprint(f))
 }
 
 // maxChanges is how many replacements of its model a request goes along with.

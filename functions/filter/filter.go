@@ -20,6 +20,12 @@ var Processor = functions.Processor[*imageflowv1.FilterRequest, *imageflowv1.Fil
 	Service: imageflowv1.FilterService_ServiceDesc.ServiceName,
 	Check:   check,
 	Apply:   apply,
+	Footprint: func(r *imageflowv1.FilterRequest, h imaging.Header, f imaging.Format) int64 {
+		if r.GetIntensity() == 0 {
+			return h.ConvertFootprint(f)
+		}
+		return h.Footprint(f)
+	},
 }
 
 // parameter is a setting beside the intensity, a number in [least, most].

@@ -14,11 +14,12 @@ import (
 
 // Processor is the resize processor. Its side-car is the ResizeMetadata.
 var Processor = functions.Processor[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
-	Name:    "resize",
-	Suffix:  "resize",
-	Service: imageflowv1.ResizeService_ServiceDesc.ServiceName,
-	Apply:   apply,
-	SideCar: func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
+	Name:      "resize",
+	Suffix:    "resize",
+	Service:   imageflowv1.ResizeService_ServiceDesc.ServiceName,
+	Apply:     apply,
+	Footprint: footprint,
+	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
 }
 
 // qualities maps the contract's qualities; unspecified means good.
@@ -39,7 +40,7 @@ func apply(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) 
 		return imaging.Encoded{}, nil, err
 	}
 	if most := in.Image.Limits.MaxPixels; int64(w)*int64(h) > most {
-		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge", "the output would have %d×%d pixels, more than the %d that are taken", w, h, most)
+		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge", "the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, most)
 	}
 	q := qualities[in.Request.GetQuality()]
 	out, err := in.Image.Resize(ctx, w, h, q.quality, in.Format)
@@ -55,6 +56,15 @@ func apply(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) 
 			QualityUsed: q.used,
 		},
 	}, nil
+}
+
+func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format) int64 {
+	width, height := in.Size()
+	w, h, err := target(width, height, r)
+	if err != nil {
+		return 0
+	}
+	return in.ResizeFootprint(w, h, f)
 }
 
 // target returns the output's size for a picture of width × height pixels by

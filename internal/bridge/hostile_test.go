@@ -65,10 +65,10 @@ func TestRefusedEventBecomesADeadLetter(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		for _, code := range []int{400, 406, 413, 415, 422, 431, 451} {
 			key := fmt.Sprint("lasting", code, ".jpg")
-			w.put(key, "x", nil)
+			etag := w.put(key, "x", nil).ETag
 			w.broker.answers = map[string]int{key: code}
 			before := len(w.broker.all())
-			body := strings.ReplaceAll(notification("good.jpg", key, "better.jpg"), `"eTag":"e",`, "")
+			body := strings.ReplaceAll(notification("good.jpg", key, "better.jpg"), `"eTag":"e"`, `"eTag":"`+etag+`"`)
 			if got := notify(w.bridge, "", body); got != http.StatusOK || len(w.broker.all()) != before+3 {
 				t.Errorf("%d: answered %d, %d events were sent", code, got, len(w.broker.all())-before)
 			}
@@ -199,11 +199,12 @@ func TestOutcomesFitTheBucket(t *testing.T) {
 				t.Errorf("%s is answered %d", route, code)
 			}
 		}
+		postRaw(w.bridge, "/dead-letters", "application/json", "{}", map[string]string{"origin": objects.URI(pictures, "done.jpg", "")})
 		if got := w.status("done.jpg"); got != "" {
 			t.Errorf("in a bucket that is not watched, the status is %q", got)
 		}
 		for key, etag := range map[string]string{"idle.jpg": idle.ETag, "old.jpg": replaced.ETag} {
-			for _, etag := range []string{etag, "another"} {
+			for _, etag := range []string{etag, "another", ""} {
 				origin := objects.URI(pictures, key, etag)
 				if code := postRaw(w.bridge, "/completed", "application/json", "{}", map[string]string{"origin": origin}); code != http.StatusAccepted {
 					t.Errorf("%s is answered %d", origin, code)

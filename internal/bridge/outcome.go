@@ -61,7 +61,7 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 // bucket of ours, and the output that the last event names, or another, is there.
 // It fails only if the store is away.
 func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from source) (bool, error) {
-	if !b.watches(from.bucket) {
+	if !b.watches(from) {
 		return false, nil
 	}
 	if output := outputOf(last); output.Key != "" {
@@ -77,9 +77,13 @@ func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from sourc
 	return has && err == nil, nil
 }
 
-// watches reports whether outcomes may change the objects of a bucket.
-func (b *Bridge) watches(bucket string) bool {
-	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, bucket)
+// watches reports whether outcomes may change an object: it is in a bucket of ours,
+// and they say which version they are about.
+func (b *Bridge) watches(from source) bool {
+	if from.key == "" || from.etag == "" {
+		return false
+	}
+	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, from.bucket)
 }
 
 // dead stores an event that no one could handle as a dead letter and tags its
@@ -144,7 +148,7 @@ func (b *Bridge) status(ctx context.Context, from source) (string, error) {
 // then only a repetition of what is done has failed, or a branch, and the letter
 // tells of it.
 func (b *Bridge) tagFailed(ctx context.Context, from source) error {
-	if from.key == "" || !b.watches(from.bucket) {
+	if !b.watches(from) {
 		return nil
 	}
 	status, err := b.status(ctx, from)

@@ -49,6 +49,7 @@ func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields
 	h := t.header
 	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
 	h.Orientation = fields.number(tagOrientation, 1)
+	h.density = fields.density()
 	if err := fields.samples(h); err != nil {
 		return err
 	}

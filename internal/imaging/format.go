@@ -25,16 +25,16 @@ var codecs = map[Format]struct {
 	aliases   []string
 	vips      C.Codec
 	quality   int
-	// held is how many bytes a pixel encoding takes at most, by measurement; where
-	// nothing is lost, that is noise, which cannot be made smaller.
-	held int
+	// opaque and clear are the most bytes per pixel that encoding takes beside the
+	// pixels, without and with alpha.
+	opaque, clear int
 }{
-	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, 5},
-	PNG:  {"png", []string{"png"}, C.PNG, 100, 12},
-	WebP: {"webp", []string{"webp"}, C.WEBP, 80, 18},
-	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, 12},
-	GIF:  {"gif", []string{"gif"}, C.GIF, 0, 0},
-	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 28},
+	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, 6, 0},
+	PNG:  {"png", []string{"png"}, C.PNG, 100, 7, 9},
+	WebP: {"webp", []string{"webp"}, C.WEBP, 80, 22, 42},
+	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, 7, 9},
+	GIF:  {"gif", []string{"gif"}, C.GIF, 0, 0, 0},
+	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 26, 30},
 }
 
 // FormatOf reads a media type or a file name's extension, with or without its
@@ -56,20 +56,6 @@ func (f Format) MediaType() string { return "image/" + string(f) }
 
 // Extension returns the usual extension of file names, without a dot.
 func (f Format) Extension() string { return codecs[f].extension }
-
-// Footprint returns how many bytes of memory the picture takes at most, decoded in
-// full, turned or laid on white, and encoded again. A resize takes less.
-func (h Header) Footprint(f Format) int64 {
-	channels := 3
-	if h.Alpha {
-		channels = 4
-	}
-	each := channels + h.held + codecs[f].held
-	if h.Orientation != 1 || h.Alpha && !f.alpha() {
-		each += channels // until the garbage is collected
-	}
-	return int64(h.Width) * int64(h.Height) * int64(each)
-}
 
 // Writable tells whether pictures are written in this format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }

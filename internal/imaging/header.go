@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"image"
 	"slices"
 	"strings"
 )
@@ -28,10 +29,13 @@ type Header struct {
 	fromYCbCr *[12]float64
 	// sampled is how a JPEG's components are sampled, zero for those it has not.
 	sampled [4]sampling
+	density density
+	// frame is where the first frame of a GIF lies, if it does not fill the canvas.
+	frame image.Rectangle
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
-	// held is how many bytes a pixel the decoder holds besides what it gives: 0
-	// where it goes on row by row.
+	// held is the bytes per pixel that the decoder holds beside the rows that it
+	// gives: 0 where it works row by row.
 	held int
 	// Animated tells whether there are further frames or pages; only the first is
 	// used.
@@ -76,7 +80,8 @@ func (h Header) Size() (width, height int) {
 	return h.Width, h.Height
 }
 
-// Limits bound what is decoded.
+// Limits bound what is decoded. Refusals name them as the settings MAX_IMAGE_SIDE and
+// MAX_IMAGE_PIXELS.
 type Limits struct {
 	// MaxSide is the most pixels in width or height.
 	MaxSide int
@@ -146,9 +151,9 @@ func (l Limits) check(h Header) error {
 	case h.Width < 1 || h.Height < 1:
 		return invalid("corrupt %s: the picture is %d×%d pixels", h.Format, h.Width, h.Height)
 	case h.Width > l.MaxSide || h.Height > l.MaxSide:
-		return invalid("%d×%d pixels: no side may be longer than %d", h.Width, h.Height, l.MaxSide)
+		return invalid("%d×%d pixels: a side is longer than MAX_IMAGE_SIDE=%d", h.Width, h.Height, l.MaxSide)
 	case int64(h.Width)*int64(h.Height) > l.MaxPixels:
-		return invalid("%d×%d pixels: more than the %d that are taken", h.Width, h.Height, l.MaxPixels)
+		return invalid("%d×%d pixels: more than MAX_IMAGE_PIXELS=%d", h.Width, h.Height, l.MaxPixels)
 	}
 	if l.Strict && len(h.Repaired) > 0 {
 		return invalid("damaged %s: %s; STRICT_INPUT=false takes it", h.Format, strings.Join(h.Repaired, "; "))

@@ -89,20 +89,23 @@ func TestFootprint(t *testing.T) {
 	interlaced[28] = 1
 	binary.BigEndian.PutUint32(interlaced[29:], crc32.ChecksumIEEE(interlaced[12:29]))
 	clear := asPNG(t, noisy(30, 20))
-	footprint := func(data []byte, f imaging.Format) int64 {
+	header := func(data []byte) imaging.Header {
 		h, err := imaging.ParseHeader(data, roomy)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h.Footprint(f)
+		return h
 	}
+	footprint := func(data []byte, f imaging.Format) int64 { return header(data).Footprint(f) }
 	// Three channels and at least as much to encode, in 600 pixels.
-	if got := footprint(jpeg, imaging.JPEG); got < 6*600 || got > 10*600 {
+	if got := footprint(jpeg, imaging.JPEG); got < 6*600 || got > 12*600 {
 		t.Errorf("a plain JPEG takes %d bytes", got)
 	}
 	for name, more := range map[string][2]int64{
-		"progressive":            {footprint(progressive, imaging.JPEG), footprint(jpeg, imaging.JPEG)},
-		"interlaced":             {footprint(interlaced, imaging.PNG), footprint(png, imaging.PNG)},
+		"progressive":            {header(progressive).ResizeFootprint(3, 2, imaging.JPEG), header(jpeg).ResizeFootprint(3, 2, imaging.JPEG)},
+		"interlaced":             {header(interlaced).ResizeFootprint(3, 2, imaging.PNG), header(png).ResizeFootprint(3, 2, imaging.PNG)},
+		"in full":                {footprint(jpeg, imaging.JPEG), header(jpeg).ResizeFootprint(15, 10, imaging.JPEG)},
+		"anything":               {footprint(jpeg, imaging.JPEG), header(jpeg).ConvertFootprint(imaging.JPEG)},
 		"with alpha":             {footprint(clear, imaging.PNG), footprint(png, imaging.PNG)},
 		"turned":                 {footprint(withOrientation(jpeg, 3), imaging.JPEG), footprint(jpeg, imaging.JPEG)},
 		"transparent to be JPEG": {footprint(clear, imaging.JPEG), footprint(png, imaging.JPEG) + 600},

@@ -111,7 +111,10 @@ func (r *pngReader) chunk(kind string, content []byte, sound bool, at, next int6
 		keep = r.profile(content) && keep
 	case "acTL":
 		r.header.Animated = true
+	case "pHYs":
+		r.header.density = densityOfPNG(content)
 	case "eXIf":
+		r.header.density = r.header.density.or(densityOfEXIF(content))
 		r.header.Orientation = exifOrientation(content)
 	}
 	r.open = kind == "IDAT"

@@ -207,11 +207,11 @@ func parseTIFF(data []byte, h *Header) error {
 var tiffTags = []uint16{
 	tagWidth, tagHeight, tagBits, tagPhotometric, tagOrientation, tagSamplesPerPixel, tagTileWidth, tagTileHeight,
 	tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts,
-	tagCompression, tagRowsPerStrip, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling,
+	tagCompression, tagRowsPerStrip, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling, tagUnit,
 }
 
 // tiffRatios are those of which parseTIFF reads numerators and denominators.
-var tiffRatios = []uint16{tagLuma, tagReference}
+var tiffRatios = []uint16{tagLuma, tagReference, tagAcross, tagDown}
 
 // tiffFields are the values of a directory's tags, nil where they are not read.
 type tiffFields map[uint16][]uint32

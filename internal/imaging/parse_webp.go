@@ -70,7 +70,8 @@ func webpChunks(data []byte, h *Header) error {
 		}
 		at += 8 + length + length&1
 	}
-	h.Orientation = exifOrientation(bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00")))
+	exif := bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00"))
+	h.Orientation, h.density = exifOrientation(exif), densityOfEXIF(exif)
 	h.profile = profileColours(found["ICCP"])
 	return nil
 }

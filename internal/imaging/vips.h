@@ -8,6 +8,9 @@
 #include "resample.h"
 #include "stop.h"
 
+// Larger JPEGs have standard Huffman codes.
+enum { MAX_OPTIMIZED_PIXELS = 16000000 };
+
 typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
 
 // Part is a part of a file.
@@ -15,6 +18,11 @@ typedef struct {
 	const void *data;
 	size_t size;
 } Part;
+
+// Frame is a rectangle of pixels.
+typedef struct {
+	int left, top, width, height;
+} Frame;
 
 // Picture is an encoded picture and what its header says.
 typedef struct {
@@ -28,6 +36,8 @@ typedef struct {
 	// width × height pixels come out of the decoder, which shrinks a JPEG's
 	// sides by 1, 2, 4 or 8.
 	int width, height, shrink;
+	// frame is the part of them that the decoder knows, nothing where that is all.
+	Frame frame;
 	// managed reports whether its ICC profile counts, if it fits.
 	int managed;
 	// extra channels follow the colours. The alpha-th of them, from 1, is alpha; 0

@@ -16,9 +16,8 @@ import (
 type Patience int
 
 const (
-	// Refuse is a call's, which someone waits for: it is refused when it would
-	// have to wait for long or the queue is full, so that its caller can go
-	// elsewhere.
+	// Refuse is a call's, which someone waits for: it is refused when it cannot be
+	// done in time or the queue is full, so that its caller can go elsewhere.
 	Refuse Patience = iota
 	// Queue is an event's, which has time: it is refused when the queue is full.
 	Queue
@@ -46,12 +45,12 @@ type AdmissionLimits struct {
 	// Queue is how many jobs may wait for their turn.
 	Queue int64
 	// QueueTime is how long a call may have to wait, as far as can be told from
-	// the jobs before it; 0 is for as long as there is a place in the queue.
+	// the jobs before it; 0 is as long as its deadline allows.
 	QueueTime time.Duration
 	// Active is how many jobs fetch, compute or store at once.
 	Active int64
-	// DecodedBytes is how much they may decode at once. A larger picture
-	// takes it all and works alone.
+	// DecodedBytes is the memory that they may take together to decode and encode.
+	// Refusals name it as the setting MAX_DECODED_BYTES.
 	DecodedBytes int64
 	// Cores is how many compute at once.
 	Cores int64
@@ -109,7 +108,7 @@ func (r *room) Release(n int64) {
 
 func (r *room) usage() telemetry.Usage { return telemetry.Usage{Taken: r.taken.Load(), Limit: r.size} }
 
-// mean is that of the last few dozen times.
+// mean is a moving average (EWMA) over about 32 samples.
 type mean struct {
 	mu    sync.Mutex
 	value float64
@@ -119,8 +118,22 @@ type mean struct {
 func (m *mean) add(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	x := float64(d)
+	if m.n > 0 {
+		x = min(x, maxOutlier*max(m.value, float64(time.Millisecond)))
+	}
 	m.n = min(m.n+1, 32)
-	m.value += (float64(d) - m.value) / m.n
+	m.value += (x - m.value) / m.n
+}
+
+// maxOutlier is how many times the mean a sample counts as at most, so that one slow
+// job does not make all others seem slow.
+const maxOutlier = 4
+
+// representative reports whether a job that ended so tells how long others will
+// take: not where it gave up waiting for a store, a backend or its caller.
+func representative(err error) bool {
+	return err == nil || !ended(err) && functions.AsError(err).Kind != functions.Unavailable
 }
 
 func (m *mean) get() float64 {
@@ -129,18 +142,35 @@ func (m *mean) get() float64 {
 	return m.value
 }
 
-// tooLong tells whether a call that came now would have to wait for longer than it
-// may. Jobs leave at the pace of the cores, or at that of the places in active
-// where these are what is scarce. Two jobs for each core are always taken: waiting
-// for one other is not long, however large the pictures are.
-func (a *Admission) tooLong() bool {
-	before := a.places.taken.Load()
-	if a.limits.QueueTime <= 0 || before < 2*a.limits.Cores {
+// expectedWait is how long a call that comes now will have to wait. Jobs leave at
+// the pace of the cores, or of the places in active where these are scarce.
+func (a *Admission) expectedWait() time.Duration {
+	each := max(a.computing.get()/float64(a.limits.Cores), a.working.get()/float64(a.limits.Active))
+	return time.Duration(float64(a.places.taken.Load()) * each)
+}
+
+// tooLong reports whether a call that has to wait so long cannot be done in time:
+// by its deadline, or within QueueTime. A call behind fewer than two jobs for
+// each core is always taken, however slow they are.
+func (a *Admission) tooLong(ctx context.Context, wait time.Duration) bool {
+	if a.places.taken.Load() < 2*a.limits.Cores {
 		return false
 	}
-	each := max(a.computing.get()/float64(a.limits.Cores), a.working.get()/float64(a.limits.Active))
-	return float64(before)*each > float64(a.limits.QueueTime)
+	deadline, ok := ctx.Deadline()
+	return ok && wait > time.Until(deadline) || a.limits.QueueTime > 0 && wait > a.limits.QueueTime
 }
+
+// busy refuses a job that may come again after the wait expected now.
+func busy(wait time.Duration, format string, args ...any) error {
+	e := functions.Errorf(functions.Busy, "", format, args...)
+	e.RetryAfter = min(max(wait, minRetryAfter), maxRetryAfter)
+	return e
+}
+
+const (
+	minRetryAfter = 100 * time.Millisecond
+	maxRetryAfter = time.Minute
+)
 
 // Load tells how full it is.
 func (a *Admission) Load() telemetry.Load {
@@ -152,14 +182,18 @@ func (a *Admission) Load() telemetry.Load {
 }
 
 // enter takes a place in the queue and waits there for its turn. All but the most
-// patient get Busy at once when the queue is full, calls also when it is slow.
-func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(), err error) {
-	if patience == Refuse && a.tooLong() {
-		return nil, functions.Errorf(functions.Busy, "", "%d jobs are before this one; try again shortly", a.places.taken.Load())
+// patient get Busy at once when the queue is full, calls also when their turn
+// would come too late. Otherwise a call waits: a queue of callers who wait for
+// their answers is no longer than there are callers, and drains.
+func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
+	wait := a.expectedWait()
+	if patience == Refuse && a.tooLong(ctx, wait) {
+		return nil, busy(wait, "the jobs before this one take about %v: too long for its deadline or QUEUE_TIME",
+			wait.Round(time.Millisecond))
 	}
 	if !a.places.TryAcquire(1) {
 		if patience != Wait {
-			return nil, functions.Errorf(functions.Busy, "", "the queue of %d is full; try again shortly", a.limits.Queue)
+			return nil, busy(wait, "the queue of %d (QUEUE_LENGTH) is full; try again shortly", a.limits.Queue)
 		}
 		if err := a.places.Acquire(ctx, 1); err != nil {
 			return nil, err
@@ -170,16 +204,25 @@ func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(),
 		return nil, err
 	}
 	start := time.Now()
-	return func() {
-		a.working.add(time.Since(start))
+	return func(err error) {
+		if representative(err) {
+			a.working.add(time.Since(start))
+		}
 		a.active.Release(1)
 		a.places.Release(1)
 	}, nil
 }
 
-// compute waits until n bytes may be decoded and a core is free.
-func (a *Admission) compute(ctx context.Context, n int64) (done func(), err error) {
-	n = min(n, a.limits.DecodedBytes)
+// grant is a core and part of the budget of decoded bytes.
+type grant struct {
+	admission *Admission
+	bytes     int64
+	start     time.Time
+}
+
+// compute waits until n bytes may be decoded and a core is free. n is at most the
+// budget: see fits.
+func (a *Admission) compute(ctx context.Context, n int64) (*grant, error) {
 	if err := a.bytes.Acquire(ctx, n); err != nil {
 		return nil, err
 	}
@@ -187,13 +230,28 @@ func (a *Admission) compute(ctx context.Context, n int64) (done func(), err erro
 		a.bytes.Release(n)
 		return nil, err
 	}
-	start := time.Now()
-	return func() {
-		a.computing.add(time.Since(start))
-		a.cores.Release(1)
-		a.bytes.Release(n)
-	}, nil
+	return &grant{a, n, time.Now()}, nil
 }
+
+// keep returns the core, and the bytes beyond the output, which is in memory until it
+// is stored.
+func (g *grant) keep(output int) {
+	g.admission.computing.add(time.Since(g.start))
+	g.admission.cores.Release(1)
+	kept := min(g.bytes, int64(output))
+	g.admission.bytes.Release(g.bytes - kept)
+	g.bytes = kept
+}
+
+// release returns the bytes that were kept.
+func (g *grant) release() {
+	if g != nil {
+		g.admission.bytes.Release(g.bytes)
+	}
+}
+
+// fits reports whether an image may be worked on at all.
+func (a *Admission) fits(n int64) bool { return n <= a.limits.DecodedBytes }
 
 // Parallelism is how many jobs of one stream keep all cores busy while others
 // of them fetch and store.

@@ -19,9 +19,9 @@ func ended(err error) bool {
 	return !errors.As(err, &e) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// explain gives an error of the store its kind and words for the caller. limit is
-// what was read at most.
-func explain(err error, field string, at place, limit int64) error {
+// explain gives an error of the store its kind and words for the caller. limit names
+// the most that is read.
+func explain(err error, field string, at place, limit string) error {
 	if err == nil {
 		return nil
 	}
@@ -32,7 +32,7 @@ func explain(err error, field string, at place, limit int64) error {
 	case errors.Is(err, objects.ErrChanged):
 		e = functions.Errorf(functions.NotFound, field, "object %q in bucket %q is no longer the version asked for", at.key, at.bucket)
 	case errors.Is(err, objects.ErrTooLarge):
-		e = functions.Errorf(functions.Invalid, field, "object %q is larger than %d bytes", at.key, limit)
+		e = functions.Errorf(functions.Invalid, field, "object %q is larger than %s", at.key, limit)
 	case errors.Is(err, objects.ErrInvalidName):
 		e = functions.Errorf(functions.Invalid, field, "the store can hold no object %q in bucket %q", at.key, at.bucket)
 	case errors.Is(err, objects.ErrUnavailable):
@@ -51,13 +51,17 @@ func (p *plan) pictureError(err error) error {
 	if !errors.As(err, &input) {
 		return err
 	}
-	field := "input_bytes"
-	if p.source.key != "" {
-		field = "input_image"
-	}
-	e := functions.Errorf(functions.Invalid, field, "%s", input.Reason)
+	e := functions.Errorf(functions.Invalid, p.imageField(), "%s", input.Reason)
 	e.Cause = err
 	return e
+}
+
+// imageField returns the field of the request that the image came in.
+func (p *plan) imageField() string {
+	if p.source.key != "" {
+		return "input_image"
+	}
+	return "input_bytes"
 }
 
 // panicked logs a panic and makes it an error that gives nothing away.

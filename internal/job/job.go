@@ -4,6 +4,8 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -23,6 +25,8 @@ type Config struct {
 	Bucket string
 	// ReadFrom and WriteTo bound where the objects of requests may lie.
 	ReadFrom, WriteTo objects.AllowList
+	// Timeout bounds a job that has its turn; 0 leaves that to its caller.
+	Timeout time.Duration
 	// MaxObjectBytes limits an encoded picture.
 	MaxObjectBytes int64
 	// Limits bound a decoded one.
@@ -36,6 +40,7 @@ type Runner[Req functions.Request, Resp functions.Response] struct {
 	admission *Admission
 	config    Config
 	flights   singleflight.Group
+	turns     turns
 }
 
 // NewRunner returns a runner. Runners that share an admission share its limits.
@@ -67,6 +72,7 @@ type task[Req functions.Request, Resp functions.Response] struct {
 	encoded  []byte // the picture as it was fetched
 	referred []byte // the content of plan.reference
 	picture  *imaging.Image
+	grant    *grant
 	marks    map[string]string
 	found    written
 	recalled bool
@@ -97,18 +103,50 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 	if err != nil {
 		return resp, err
 	}
-	defer leave()
-	return t.run(ctx)
+	defer func() { leave(err) }()
+	return t.bounded(ctx)
 }
 
-// run does a job that has been let in: fetch, recall or else apply and store.
+// bounded runs a job within its timeout.
+func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
+	limit := t.config.Timeout
+	if limit <= 0 {
+		return t.run(ctx)
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	resp, err = t.run(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = &functions.Error{Kind: functions.Unavailable, Message: fmt.Sprintf("the job took longer than %v, its JOB_TIMEOUT", limit), Cause: err}
+	}
+	return resp, err
+}
+
+// run does a job that has been let in: fetch, then recall or else apply and store.
 func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
+	defer func() { t.grant.release() }() // of apply
 	seen := t.peek(ctx)
 	if err := t.fetch(ctx); err != nil {
 		return resp, err
 	}
 	if err := t.open(); err != nil {
 		return resp, err
+	}
+	return t.produce(ctx, seen)
+}
+
+// produce recalls, or else makes and stores the output of a job that has its image.
+func (t *task[Req, Resp]) produce(ctx context.Context, seen <-chan glance) (resp Resp, err error) {
+	if t.marks, err = t.newMarks(ctx); err != nil {
+		return resp, err
+	}
+	release, waited, err := t.turn(ctx)
+	if err != nil {
+		return resp, err
+	}
+	defer release()
+	if waited {
+		seen = unseen()
 	}
 	if err := t.look(ctx, seen); err != nil {
 		return resp, err

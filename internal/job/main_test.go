@@ -25,8 +25,12 @@ const (
 	other  = "other-files"
 )
 
-// store is the client of one real store, which all tests share.
-var store *objects.Store
+// store is the client of one real store, which all tests share, and endpoint its
+// address.
+var (
+	store    *objects.Store
+	endpoint string
+)
 
 func TestMain(m *testing.M) {
 	code, err := runWithStore(m)
@@ -50,7 +54,8 @@ func runWithStore(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer s3.Close()
-	store, err = objects.New(objects.Config{Endpoint: s3.Address(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
+	endpoint = s3.Address()
+	store, err = objects.New(objects.Config{Endpoint: endpoint, AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
 	if err != nil {
 		return 0, err
 	}

@@ -36,14 +36,20 @@ type glance struct {
 // peek begins to look at where the job will write if the picture is of the format
 // that its key says, so that this takes no time of its own beside the fetch.
 func (t *task[Req, Resp]) peek(ctx context.Context) <-chan glance {
-	seen := make(chan glance, 1)
 	guess := t.plan
 	format, known := imaging.FormatOf(path.Ext(guess.source.key))
 	if !known || guess.settle(format, t.processor.SideCar != nil) != nil {
-		seen <- glance{}
-		return seen
+		return unseen()
 	}
+	seen := make(chan glance, 1)
 	go func() { seen <- t.glance(ctx, guess) }()
+	return seen
+}
+
+// unseen is a look at nothing that is of use.
+func unseen() <-chan glance {
+	seen := make(chan glance, 1)
+	seen <- glance{}
 	return seen
 }
 
@@ -60,14 +66,11 @@ func (t *task[Req, Resp]) glance(ctx context.Context, p plan) glance {
 // the right place. Where something does lie there, it asks again whether the
 // source is still the version that was fetched: what a job of a newer version
 // wrote can only be there when the source has been replaced before.
-func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) (err error) {
+func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) error {
 	if t.output.key == "" {
 		return nil
 	}
 	defer t.watch.Stage("fetch")()
-	if t.marks, err = t.newMarks(ctx); err != nil {
-		return err
-	}
 	g := <-seen
 	if g.output != t.output || g.sideCar != t.sideCar {
 		g = t.glance(ctx, t.plan)
@@ -94,7 +97,7 @@ func (t *task[Req, Resp]) stat(ctx context.Context, at place) (objects.Info, err
 	if errors.Is(err, objects.ErrNotFound) {
 		return objects.Info{}, nil
 	}
-	return info, explain(err, "output_image", at, 0)
+	return info, explain(err, "output_image", at, "")
 }
 
 // current fails with ErrSuperseded when the source is no longer the version that
@@ -107,7 +110,7 @@ func (t *task[Req, Resp]) current(ctx context.Context) error {
 	if err == nil && info.ETag != t.etag {
 		err = errors.Join(ErrSuperseded, objects.ErrChanged)
 	}
-	return explain(err, "input_image", t.source, 0)
+	return explain(err, "input_image", t.source, "")
 }
 
 // newMarks returns the metadata by which the outputs of equal jobs are known.

@@ -134,6 +134,34 @@ func TestEqualJobsAtOnce(t *testing.T) {
 	}
 }
 
+// TestEqualJobsWithoutAVersion: requests that name no version of the source, as
+// some stores' events do, are done once, too.
+func TestEqualJobsWithoutAVersion(t *testing.T) {
+	var work atomic.Int64
+	release := make(chan struct{})
+	admission := job.NewAdmission(roomy)
+	r := job.NewRunner(counting(&work, func() { <-release }), store, admission,
+		job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+	place(t, bucket, "anyversion/in.jpg", jpegOf(t, 40, 30))
+	var all sync.WaitGroup
+	for range roomy.Active {
+		all.Go(func() {
+			if _, err := r.Run(t.Context(), &request{InputImage: in("anyversion/in.jpg"), TargetWidth: 20}, job.Queue); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for admission.Load().Active.Taken < roomy.Active || work.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // for whoever would begin to work as well
+	close(release)
+	all.Wait()
+	if got := work.Load(); got != 1 {
+		t.Errorf("it has worked %d times", got)
+	}
+}
+
 // TestOneCallersEndIsNotTheOthers: who shares a run with a caller that goes away
 // still gets an answer.
 func TestOneCallersEndIsNotTheOthers(t *testing.T) {

@@ -3,13 +3,14 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 )
 
-func (t *task[Req, Resp]) enter(ctx context.Context, patience Patience) (leave func(), err error) {
+func (t *task[Req, Resp]) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
 	defer t.watch.Stage("queue")()
 	return t.admission.enter(ctx, patience)
 }
@@ -19,7 +20,7 @@ func (t *task[Req, Resp]) fetch(ctx context.Context) error {
 	defer t.watch.Stage("fetch")()
 	limit := t.config.MaxObjectBytes
 	if t.encoded = t.req.GetInputBytes(); int64(len(t.encoded)) > limit {
-		return functions.Errorf(functions.Invalid, "input_bytes", "more than %d bytes", limit)
+		return functions.Errorf(functions.Invalid, "input_bytes", "more than MAX_OBJECT_BYTES=%d", limit)
 	}
 	if from := t.source; from.key != "" {
 		data, info, err := t.store.Get(ctx, from.bucket, from.key, t.etag, limit)
@@ -27,7 +28,7 @@ func (t *task[Req, Resp]) fetch(ctx context.Context) error {
 			err = errors.Join(ErrSuperseded, err)
 		}
 		if err != nil {
-			return explain(err, "input_image", from, limit)
+			return explain(err, "input_image", from, fmt.Sprintf("MAX_OBJECT_BYTES=%d", limit))
 		}
 		t.encoded, t.etag = data, info.ETag
 	}
@@ -35,7 +36,7 @@ func (t *task[Req, Resp]) fetch(ctx context.Context) error {
 		etag := unquoted(t.processor.Reference(t.req).GetEtag())
 		data, _, err := t.store.Get(ctx, from.bucket, from.key, etag, maxSideCarBytes)
 		if err != nil {
-			return explain(err, "resize_metadata_ref", from, maxSideCarBytes)
+			return explain(err, "resize_metadata_ref", from, fmt.Sprintf("%d bytes", maxSideCarBytes))
 		}
 		t.referred = data
 	}
@@ -54,16 +55,36 @@ func (t *task[Req, Resp]) open() (err error) {
 	return t.settle(t.picture.Format, t.processor.SideCar != nil)
 }
 
-// apply waits until there is room to decode the picture and a core to do so, and
-// lets the processor work.
+// footprint returns the memory that the processor takes, and refuses what is beyond
+// the budget.
+func (t *task[Req, Resp]) footprint() (int64, error) {
+	n := t.picture.Footprint(t.format)
+	if t.processor.Footprint != nil {
+		n = t.processor.Footprint(t.req, t.picture.Header, t.format)
+	}
+	if t.admission.fits(n) {
+		return n, nil
+	}
+	width, height := t.picture.Size()
+	return 0, functions.Errorf(functions.Invalid, t.imageField(),
+		"%d×%d pixels of %s to %s need %d MiB of memory, but the budget is %d MiB (MAX_DECODED_BYTES)", width, height,
+		t.picture.Format, t.format, (n+1<<20-1)>>20, t.admission.limits.DecodedBytes>>20)
+}
+
+// apply waits until there is memory to decode the image and a core to do so, and lets
+// the processor work. What the output takes stays granted.
 func (t *task[Req, Resp]) apply(ctx context.Context) (out imaging.Encoded, resp Resp, err error) {
+	n, err := t.footprint()
+	if err != nil {
+		return out, resp, err
+	}
 	queued := t.watch.Stage("queue")
-	done, err := t.admission.compute(ctx, t.picture.Footprint(t.format))
+	t.grant, err = t.admission.compute(ctx, n)
 	queued()
 	if err != nil {
 		return out, resp, err
 	}
-	defer done()
+	defer func() { t.grant.keep(len(out.Data)) }()
 
 	ctx, applied := t.watch.Within(ctx, "apply")
 	defer applied()

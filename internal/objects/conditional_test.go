@@ -66,3 +66,27 @@ func TestPutOverHasOneWinner(t *testing.T) {
 		}
 	})
 }
+
+func TestRemoveVersion(t *testing.T) {
+	each(t, func(t *testing.T, _ stores.Kind, store *objects.Store) {
+		key := "remove/a b+é.jpg"
+		first := put(t, store, key, "first", nil)
+		put(t, store, key, "second", nil)
+		if err := store.RemoveVersion(t.Context(), bucket, key, first.ETag); !errors.Is(err, objects.ErrChanged) {
+			t.Errorf("another version: %v", err)
+		}
+		second, err := store.Stat(t.Context(), bucket, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.RemoveVersion(t.Context(), bucket, key, second.ETag); err != nil {
+			t.Error(err)
+		}
+		if _, err := store.Stat(t.Context(), bucket, key); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("it is still there: %v", err)
+		}
+		if err := store.RemoveVersion(t.Context(), bucket, key, second.ETag); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("what is gone: %v", err)
+		}
+	})
+}

@@ -29,7 +29,7 @@ func TestWalkListsKeysAsTheyAre(t *testing.T) {
 				t.Fatal(err)
 			}
 			got = append(got, entry.Key)
-			if err := s.SetTag(t.Context(), "keys", entry.Key, entry.ETag, "a", "b"); err != nil {
+			if err := s.SetTags(t.Context(), "keys", entry.Key, entry.ETag, map[string]string{"a": "b"}); err != nil {
 				t.Errorf("%q: %v", entry.Key, err)
 			}
 			if start, err := s.Start(t.Context(), "keys", entry.Key, entry.ETag, 64); err != nil || string(start) != "x" {

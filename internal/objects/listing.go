@@ -23,9 +23,11 @@ type Entry struct {
 func (s *Store) Walk(ctx context.Context, bucket, prefix string) iter.Seq2[Entry, error] {
 	options := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithMetadata: true}
 	return func(yield func(Entry, error) bool) {
+		ctx, end := s.begin(ctx)
+		defer end()
 		for o := range s.core.Client.ListObjectsIter(ctx, bucket, options) {
 			if o.Err != nil {
-				yield(Entry{}, explain(o.Err, "list", bucket, prefix))
+				yield(Entry{}, explain(ctx, o.Err, "list", bucket, prefix))
 				return
 			}
 			if !yield(entry(bucket, o), nil) {
@@ -33,7 +35,7 @@ func (s *Store) Walk(ctx context.Context, bucket, prefix string) iter.Seq2[Entry
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			yield(Entry{}, err)
+			yield(Entry{}, explain(ctx, err, "list", bucket, prefix))
 		}
 	}
 }

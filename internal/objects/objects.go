@@ -4,6 +4,7 @@ package objects
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,12 +54,16 @@ type Config struct {
 	SecretKey string
 	Secure    bool
 	Region    string
+	// ProgressTimeout is how long a transfer may stand still before it fails as
+	// unavailable; 0 means DefaultProgressTimeout.
+	ProgressTimeout time.Duration
 }
 
 // Store is a client of one object store, safe for concurrent use.
 type Store struct {
-	core      *minio.Core
-	transport *http.Transport
+	core            *minio.Core
+	transport       *http.Transport
+	progressTimeout time.Duration
 }
 
 // New returns a client; it does not connect yet.
@@ -68,12 +73,12 @@ func New(c Config) (*Store, error) {
 		return nil, err
 	}
 	transport.MaxIdleConnsPerHost = 64
-	transport.ResponseHeaderTimeout = 15 * time.Second
+	transport.ResponseHeaderTimeout = 0 // see progressTransport
 	core, err := minio.NewCore(c.Endpoint, &minio.Options{
 		Creds:        credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
 		Secure:       c.Secure,
 		Region:       c.Region,
-		Transport:    transport,
+		Transport:    progressTransport{transport},
 		BucketLookup: minio.BucketLookupPath,
 		// Whoever sent us the work tries again; long retries here would only
 		// hide from them that the store is down.
@@ -82,7 +87,7 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object store %q: %w", c.Endpoint, err)
 	}
-	return &Store{core: core, transport: transport}, nil
+	return &Store{core: core, transport: transport, progressTimeout: cmp.Or(c.ProgressTimeout, DefaultProgressTimeout)}, nil
 }
 
 // Close closes the connections that are not in use. The store can be used on.
@@ -95,6 +100,8 @@ func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) 
 	if strings.ContainsFunc(etag, unicode.IsControl) { // fits in no header, so no version has it
 		return nil, Info{}, fmt.Errorf("get %s/%s with etag %q: %w", bucket, key, etag, ErrChanged)
 	}
+	ctx, end := s.begin(ctx)
+	defer end()
 	if etag != "" {
 		if err := opts.SetMatchETag(etag); err != nil {
 			return nil, Info{}, err
@@ -102,7 +109,7 @@ func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) 
 	}
 	body, info, _, err := s.core.GetObject(ctx, bucket, key, opts)
 	if err != nil {
-		return nil, Info{}, explain(err, "get", bucket, key)
+		return nil, Info{}, explain(ctx, err, "get", bucket, key)
 	}
 	defer body.Close()
 	if info.Size > limit {
@@ -113,16 +120,18 @@ func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) 
 	}
 	data := make([]byte, info.Size)
 	if _, err := io.ReadFull(body, data); err != nil {
-		return nil, Info{}, explain(err, "get", bucket, key)
+		return nil, Info{}, explain(ctx, err, "get", bucket, key)
 	}
 	return data, describe(bucket, info), nil
 }
 
 // Stat returns what the store knows about an object.
 func (s *Store) Stat(ctx context.Context, bucket, key string) (Info, error) {
+	ctx, end := s.begin(ctx)
+	defer end()
 	info, err := s.core.StatObject(ctx, bucket, key, minio.StatObjectOptions{})
 	if err != nil {
-		return Info{}, explain(err, "stat", bucket, key)
+		return Info{}, explain(ctx, err, "stat", bucket, key)
 	}
 	return describe(bucket, info), nil
 }
@@ -154,6 +163,8 @@ func (s *Store) PutOver(
 func (s *Store) put(
 	ctx context.Context, bucket, key string, data []byte, o minio.PutObjectOptions, metadata map[string]string,
 ) (Info, error) {
+	ctx, end := s.begin(ctx)
+	defer end()
 	escaped := make(map[string]string, len(metadata))
 	for k, v := range metadata {
 		escaped[k] = url.PathEscape(v) // headers carry ASCII only
@@ -161,7 +172,7 @@ func (s *Store) put(
 	o.UserMetadata, o.DisableMultipart = escaped, true
 	up, err := s.core.Client.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), o)
 	if err != nil {
-		return Info{}, explain(err, "put", bucket, key)
+		return Info{}, explain(ctx, err, "put", bucket, key)
 	}
 	return Info{
 		Bucket: bucket, Key: key, ETag: up.ETag, ContentType: o.ContentType,
@@ -171,18 +182,48 @@ func (s *Store) put(
 
 // Remove deletes an object; a missing one is no error.
 func (s *Store) Remove(ctx context.Context, bucket, key string) error {
+	ctx, end := s.begin(ctx)
+	defer end()
 	err := s.core.Client.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{})
-	return explain(err, "remove", bucket, key)
+	return explain(ctx, err, "remove", bucket, key)
+}
+
+// RemoveVersion deletes an object that is still of the version etag; else the error
+// is ErrChanged. S3 and versitygw check that as they delete. MinIO does not: there,
+// the version is the one that was looked at just before.
+func (s *Store) RemoveVersion(ctx context.Context, bucket, key, etag string) error {
+	if err := s.demand(ctx, bucket, key, etag); err != nil {
+		return err
+	}
+	ctx, end := s.begin(ctx)
+	defer end()
+	header := http.Header{"If-Match": {`"` + etag + `"`}}
+	address, err := s.core.PresignHeader(ctx, http.MethodDelete, bucket, key, time.Minute, nil, header)
+	if err != nil {
+		return explain(ctx, err, "remove", bucket, key)
+	}
+	r := (&http.Request{Method: http.MethodDelete, URL: address, Host: address.Host, Header: header}).WithContext(ctx)
+	response, err := progressTransport{s.transport}.RoundTrip(r)
+	if err != nil {
+		return explain(ctx, err, "remove", bucket, key)
+	}
+	defer response.Body.Close()
+	if response.StatusCode < 300 || response.StatusCode == http.StatusNotFound {
+		return nil
+	}
+	return explain(ctx, minio.ErrorResponse{StatusCode: response.StatusCode, Code: response.Status}, "remove", bucket, key)
 }
 
 // Tags returns an object's tags.
 func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string, error) {
+	ctx, end := s.begin(ctx)
+	defer end()
 	have, err := s.core.GetObjectTagging(ctx, bucket, key, minio.GetObjectTaggingOptions{})
 	switch {
 	case minio.ToErrorResponse(err).Code == "NoSuchTagSet":
 		return map[string]string{}, nil
 	case err != nil:
-		return nil, explain(err, "tags", bucket, key)
+		return nil, explain(ctx, err, "tags", bucket, key)
 	}
 	return have.ToMap(), nil
 }
@@ -216,9 +257,12 @@ var badNames = map[string]bool{
 
 // explain puts one of this package's errors into err's chain. What is not an
 // answer of the store is the lack of one.
-func explain(err error, verb, bucket, key string) error {
+func explain(ctx context.Context, err error, verb, bucket, key string) error {
 	if err == nil {
 		return nil
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		err = cause // of the end of ctx
 	}
 	kind := ErrUnavailable
 	answer := minio.ToErrorResponse(err)

@@ -20,6 +20,8 @@ const startTimeout = 5 * time.Second
 func (s *Store) Start(ctx context.Context, bucket, key, etag string, n int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	ctx, end := s.begin(ctx)
+	defer end()
 	var opts minio.GetObjectOptions
 	if err := opts.SetRange(0, n-1); err != nil {
 		return nil, err
@@ -33,16 +35,18 @@ func (s *Store) Start(ctx context.Context, bucket, key, etag string, n int64) ([
 		}
 	}
 	body, _, _, err := s.core.GetObject(ctx, bucket, key, opts)
-	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable { // it is empty
+	switch code := minio.ToErrorResponse(err).StatusCode; {
+	case code == http.StatusRequestedRangeNotSatisfiable: // it is empty
 		return nil, nil
-	}
-	if err != nil {
-		return nil, explain(err, "start of", bucket, key)
+	case code == http.StatusForbidden: // perhaps this object alone, so the store is not away
+		return nil, fmt.Errorf("start of %s/%s: %w", bucket, key, err)
+	case err != nil:
+		return nil, explain(ctx, err, "start of", bucket, key)
 	}
 	defer body.Close()
 	start, err := io.ReadAll(io.LimitReader(body, n))
 	if err != nil {
-		return nil, fmt.Errorf("start of %s/%s: %w: %w", bucket, key, ErrUnavailable, err)
+		return nil, explain(ctx, err, "start of", bucket, key)
 	}
 	return start, nil
 }

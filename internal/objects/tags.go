@@ -89,6 +89,8 @@ func (s *Store) changeTags(ctx context.Context, bucket, key string, have, wanted
 	if err != nil {
 		return fmt.Errorf("tags of %s/%s: %w", bucket, key, err)
 	}
+	ctx, end := s.begin(ctx)
+	defer end()
 	err = s.core.PutObjectTagging(ctx, bucket, key, set, minio.PutObjectTaggingOptions{})
-	return explain(err, "tag", bucket, key)
+	return explain(ctx, err, "tag", bucket, key)
 }

@@ -17,61 +17,73 @@ import (
 	exporter "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdk "go.opentelemetry.io/otel/sdk/metric"
+	"golang.org/x/net/netutil"
 )
 
-// Metrics is where Prometheus scrapes a process, and where it can be profiled.
-type Metrics struct {
+// Endpoint is an address of a process where it is measured or profiled.
+type Endpoint struct {
 	listener net.Listener
 	server   *http.Server
 }
 
+// maxConnections bounds the connections of an endpoint.
+const maxConnections = 16
+
 // ServeMetrics serves all that the process measures, and what Go and the system
 // tell of it, at `/metrics` of an address, host:port; port 0 takes a free one. A
-// process that does not call it measures nothing, at next to no cost. With
-// profiles it serves those of net/http/pprof too, at `/debug/pprof/`: whoever
-// reaches them can read what the process has in memory, and slow it down.
-func ServeMetrics(address string, profiles bool) (*Metrics, error) {
-	listener, err := net.Listen("tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s for metrics is taken by another process", address)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
-	}
+// process that does not call it measures nothing, at next to no cost.
+func ServeMetrics(address string) (*Endpoint, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("metrics: %w", err), listener.Close())
+		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // which carries exemplars
-	if profiles {
-		profile(routes)
+	e, err := serve("metrics", address, routes)
+	if err == nil {
+		otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	}
-	m := &Metrics{listener: listener, server: &http.Server{Handler: routes, ReadHeaderTimeout: 10 * time.Second}}
-	go func() {
-		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("metrics are no longer served", "error", err)
-		}
-	}()
-	return m, nil
+	return e, err
 }
 
-func profile(routes *http.ServeMux) {
+// ServeProfiles serves those of net/http/pprof at `/debug/pprof/` of an address.
+// Whoever reaches them can read what the process has in memory, and slow it down.
+func ServeProfiles(address string) (*Endpoint, error) {
+	routes := http.NewServeMux()
 	routes.HandleFunc("/debug/pprof/", pprof.Index)
 	routes.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	routes.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	routes.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	routes.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return serve("profiles", address, routes)
+}
+
+func serve(what, address string, routes http.Handler) (*Endpoint, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the address %s for %s is taken by another process", address, what)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	e := &Endpoint{listener: listener, server: &http.Server{
+		Handler: routes, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, WriteTimeout: 5 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}}
+	go func() {
+		if err := e.server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+			slog.Error(what+" are no longer served", "error", err)
+		}
+	}()
+	return e, nil
 }
 
 // Address returns the bound host:port.
-func (m *Metrics) Address() string { return m.listener.Addr().String() }
+func (e *Endpoint) Address() string { return e.listener.Addr().String() }
 
 // Close ends the serving.
-func (m *Metrics) Close() error { return m.server.Close() }
+func (e *Endpoint) Close() error { return e.server.Close() }
 
 var meter = otel.Meter("imageflow.dev")
 

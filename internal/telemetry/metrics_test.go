@@ -14,7 +14,7 @@ import (
 
 // TestMeasuresLeadToTraces: a bucket of the stages tells of a job in it.
 func TestMeasuresLeadToTraces(t *testing.T) {
-	metrics := serve(t, false)
+	metrics := serve(t)
 	tracing, _ := start(t, "imageflow-resize")
 	defer end(t, tracing)
 	var id string
@@ -40,26 +40,30 @@ func TestMeasuresLeadToTraces(t *testing.T) {
 	}
 }
 
-// TestProfilesAreForThoseWhoAsk.
-func TestProfilesAreForThoseWhoAsk(t *testing.T) {
-	for profiles, want := range map[bool]int{false: http.StatusNotFound, true: http.StatusOK} {
-		metrics := serve(t, profiles)
+// TestProfilesAreApart: metrics have no profiles beside them.
+func TestProfilesAreApart(t *testing.T) {
+	profiles, err := telemetry.ServeProfiles("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer profiles.Close()
+	for address, want := range map[string]int{serve(t).Address(): http.StatusNotFound, profiles.Address(): http.StatusOK} {
 		for _, path := range []string{"", "heap", "goroutine", "cmdline", "profile?seconds=1", "trace?seconds=0.1"} {
-			resp, err := http.Get("http://" + metrics.Address() + "/debug/pprof/" + path)
+			resp, err := http.Get("http://" + address + "/debug/pprof/" + path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
 			if resp.StatusCode != want {
-				t.Errorf("profiles %v: %q answered %d, want %d", profiles, path, resp.StatusCode, want)
+				t.Errorf("%q answered %d, want %d", path, resp.StatusCode, want)
 			}
 		}
 	}
 }
 
-func serve(t *testing.T, profiles bool) *telemetry.Metrics {
+func serve(t *testing.T) *telemetry.Endpoint {
 	t.Helper()
-	metrics, err := telemetry.ServeMetrics("127.0.0.1:0", profiles)
+	metrics, err := telemetry.ServeMetrics("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,8 @@ func TestEveryAlertIsExplained(t *testing.T) {
 }
 
 // TestPodsAreMonitored: Prometheus finds each of our Services, at the port where
-// the roles serve their metrics, and may ask there.
+// the roles serve their metrics, outside the pod too, and may ask there; profiles
+// stay in the pod.
 func TestPodsAreMonitored(t *testing.T) {
 	monitor, policy := &monitoringv1.PodMonitor{}, &networkingv1.NetworkPolicy{}
 	find(t, "monitoring", "PodMonitor", "imageflow").into(t, monitor)
@@ -101,6 +102,13 @@ func TestPodsAreMonitored(t *testing.T) {
 			if service.Spec.Template.Labels[key] != value {
 				t.Errorf("pods of %v are not found: no label %s=%s", o, key, value)
 			}
+		}
+		env := map[string]string{}
+		for _, e := range service.Spec.Template.Spec.Containers[0].Env {
+			env[e.Name] = e.Value
+		}
+		if env["METRICS_HOST"] != "0.0.0.0" || env["PPROF_ADDRESS"] != "" {
+			t.Errorf("%v serves metrics at %q and profiles at %q", o, env["METRICS_HOST"], env["PPROF_ADDRESS"])
 		}
 	})
 	if services < 5 {

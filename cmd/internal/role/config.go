@@ -52,25 +52,27 @@ func (c Server) serve(role string, bodyBytes int64) serve.Config {
 
 // Store says where the objects lie.
 type Store struct {
-	Endpoint  string `envconfig:"MINIO_ENDPOINT" desc:"host:port of the object store"`
-	AccessKey string `envconfig:"MINIO_ACCESS_KEY" desc:"access key of the object store"`
-	SecretKey string `envconfig:"MINIO_SECRET_KEY" desc:"secret key of the object store"`
-	Secure    bool   `envconfig:"MINIO_SECURE" default:"false" desc:"whether the object store speaks TLS"`
-	Region    string `envconfig:"MINIO_REGION" default:"us-east-1" desc:"region of the object store"`
-	Bucket    string `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket meant where a request names none"`
+	Endpoint  string        `envconfig:"MINIO_ENDPOINT" desc:"host:port of the object store"`
+	AccessKey string        `envconfig:"MINIO_ACCESS_KEY" desc:"access key of the object store"`
+	SecretKey string        `envconfig:"MINIO_SECRET_KEY" desc:"secret key of the object store"`
+	Secure    bool          `envconfig:"MINIO_SECURE" default:"false" desc:"whether the object store speaks TLS"`
+	Region    string        `envconfig:"MINIO_REGION" default:"us-east-1" desc:"region of the object store"`
+	Progress  time.Duration `envconfig:"STORE_PROGRESS_TIMEOUT" default:"15s" desc:"how long a transfer from or to the object store may stand still before it fails as unavailable"`
+	Bucket    string        `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket meant where a request names none"`
 }
 
 func (c Store) validate() error {
 	return errors.Join(
 		required("MINIO_ENDPOINT", c.Endpoint),
 		required("MINIO_ACCESS_KEY", c.AccessKey),
-		required("MINIO_SECRET_KEY", c.SecretKey),
+		required("MINIO_SECRET_KEY", c.SecretKey), atLeast("STORE_PROGRESS_TIMEOUT", c.Progress, time.Millisecond),
 	)
 }
 
 func (c Store) open() (*objects.Store, error) {
 	return objects.New(objects.Config{
 		Endpoint: c.Endpoint, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Secure: c.Secure, Region: c.Region,
+		ProgressTimeout: c.Progress,
 	})
 }
 
@@ -79,18 +81,19 @@ type Work struct {
 	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty or * is all that the store lets us"`
 	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
 	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
-	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"50ms" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as there is a place"`
+	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"0" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as its deadline allows"`
+	JobTimeout   time.Duration `envconfig:"JOB_TIMEOUT" default:"2m" desc:"how long a job may take once it has its turn, where its caller sets no earlier deadline"`
 	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
-	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"bytes that all jobs may take at once to decode and encode pictures"`
+	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"memory that all jobs together may take to decode and encode images; an image that needs more is refused"`
 	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
 	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
 	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files whose pixels are all there; else they are repaired, which the result says"`
-	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"50000000" desc:"width x height of a picture"`
+	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"80000000" desc:"width x height of a picture"`
 }
 
 func (c Work) validate() error {
 	return errors.Join(
-		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("QUEUE_TIME", c.QueueTime, 0), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
+		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("QUEUE_TIME", c.QueueTime, 0), atLeast("JOB_TIMEOUT", c.JobTimeout, time.Second), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
 		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
 		atLeast("MAX_IMAGE_SIDE", c.Side, 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
 	)

@@ -18,8 +18,10 @@ import (
 // variables by itself: those of OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_*,
 // OTEL_BSP_* and OTEL_RESOURCE_ATTRIBUTES.
 type Telemetry struct {
+	MetricsHost    string `split_words:"true" default:"127.0.0.1" desc:"address that Prometheus metrics listen on; in a pod 0.0.0.0, or Prometheus cannot ask"`
 	MetricsPort    int    `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`
-	PProf          bool   `envconfig:"PPROF" desc:"whether the port of metrics also serves profiles, at /debug/pprof/"`
+	PProf          bool   `envconfig:"PPROF" desc:"whether profiles are served, at /debug/pprof/ of PPROF_ADDRESS"`
+	PProfAddress   string `envconfig:"PPROF_ADDRESS" default:"127.0.0.1:6060" desc:"host:port that profiles listen on; who reaches it reads what is in memory"`
 	Exporter       string `envconfig:"OTEL_TRACES_EXPORTER" desc:"otlp or none: where traces go; empty means otlp where an endpoint is set"`
 	Collector      string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"URL of what takes traces, such as http://collector:4318"`
 	TraceCollector string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same, of traces alone: the whole URL"`
@@ -30,9 +32,17 @@ type Telemetry struct {
 
 // Validate reports every variable that is out of range.
 func (c Telemetry) Validate() error {
-	return errors.Join(port("METRICS_PORT", c.MetricsPort),
+	return errors.Join(port("METRICS_PORT", c.MetricsPort), required("METRICS_HOST", c.MetricsHost), address("PPROF_ADDRESS", c.PProfAddress),
 		oneOf("OTEL_TRACES_EXPORTER", c.Exporter, "", telemetry.OTLP, telemetry.None),
 		oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", c.Protocol, telemetry.HTTP, telemetry.GRPC))
+}
+
+// address checks one that names its host: an empty one would be all.
+func address(name, value string) error {
+	if host, _, err := net.SplitHostPort(value); err != nil || host == "" {
+		return fmt.Errorf("%s is %q but must be host:port", name, value)
+	}
+	return nil
 }
 
 func oneOf(name, value string, values ...string) error {
@@ -54,18 +64,15 @@ func (c Telemetry) Trace(ctx context.Context, service string) (*telemetry.Tracin
 
 // Watch is what tells of a process.
 type Watch struct {
-	Tracing *telemetry.Tracing
-	metrics *telemetry.Metrics
+	Tracing   *telemetry.Tracing
+	endpoints []*telemetry.Endpoint
 }
 
-// Watch serves metrics and starts the tracing of the role's process.
-func (c Server) Watch(ctx context.Context, role string) (*Watch, error) {
-	w := &Watch{}
-	var err error
-	if c.MetricsPort != 0 && !c.Disabled {
-		if w.metrics, err = telemetry.ServeMetrics(net.JoinHostPort(c.Host, strconv.Itoa(c.MetricsPort)), c.PProf); err != nil {
-			return nil, err
-		}
+// Watch serves metrics and profiles and starts the tracing of the role's process.
+func (c Server) Watch(ctx context.Context, role string) (w *Watch, err error) {
+	w = &Watch{}
+	if w.endpoints, err = c.Serve(); err != nil {
+		return nil, err
 	}
 	if w.Tracing, err = c.Trace(ctx, cmp.Or(c.Service, "imageflow-"+role)); err != nil {
 		return nil, errors.Join(err, w.Close())
@@ -73,13 +80,37 @@ func (c Server) Watch(ctx context.Context, role string) (*Watch, error) {
 	return w, nil
 }
 
+// Serve serves metrics and profiles where they are wanted.
+func (c Telemetry) Serve() (served []*telemetry.Endpoint, err error) {
+	add := func(e *telemetry.Endpoint, failed error) {
+		if failed == nil {
+			served = append(served, e)
+		}
+		err = errors.Join(err, failed)
+	}
+	if c.MetricsPort != 0 && !c.Disabled {
+		add(telemetry.ServeMetrics(net.JoinHostPort(c.MetricsHost, strconv.Itoa(c.MetricsPort))))
+	}
+	if c.PProf && !c.Disabled {
+		add(telemetry.ServeProfiles(c.PProfAddress))
+	}
+	if err != nil {
+		return nil, errors.Join(err, closeAll(served))
+	}
+	return served, nil
+}
+
 // Close sends the last spans, which are no reason to fail, and serves no more.
 func (w *Watch) Close() error {
 	if err := w.Tracing.End(); err != nil {
 		slog.Warn("traces", "error", err)
 	}
-	if w.metrics == nil {
-		return nil
+	return closeAll(w.endpoints)
+}
+
+func closeAll(endpoints []*telemetry.Endpoint) (err error) {
+	for _, e := range endpoints {
+		err = errors.Join(err, e.Close())
 	}
-	return w.metrics.Close()
+	return err
 }

@@ -33,6 +33,7 @@ type triggerSpec struct {
 	matches    filter
 	subscriber destination
 	delivery   delivery
+	text       []byte // as JSON
 }
 
 // place says where something was written, for messages, and what its name is.
@@ -142,6 +143,8 @@ type Step struct {
 	Place string
 	// Service is the subscriber's.
 	Service string
+	// Trigger is the whole Trigger as JSON.
+	Trigger []byte
 	// URI has the path and the query that the subscriber is called with.
 	URI url.URL
 }
@@ -152,7 +155,7 @@ func (m *Manifests) Steps() iter.Seq[Step] {
 	return func(yield func(Step) bool) {
 		for _, t := range m.triggers {
 			to := t.subscriber
-			if to.name != "" && !yield(Step{Place: t.place.String(), Service: to.name, URI: *to.uri}) {
+			if to.name != "" && !yield(Step{Place: t.place.String(), Service: to.name, URI: *to.uri, Trigger: t.text}) {
 				return
 			}
 		}

@@ -88,8 +88,9 @@ func (r *reader) readTrigger(p place, text []byte) {
 		r.fail(p, "", err)
 		return
 	}
-	spec := &triggerSpec{place: p}
-	var err error
+	json, err := yaml.YAMLToJSON(text)
+	r.fail(p, "", err)
+	spec := &triggerSpec{place: p, text: json}
 	spec.matches, err = parseFilters(doc.Spec.Filter, doc.Spec.Filters)
 	r.fail(p, "", err)
 	if doc.Spec.Subscriber == nil {

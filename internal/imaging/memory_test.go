@@ -1,0 +1,193 @@
+package imaging_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/h2non/bimg"
+
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/test/cgroup"
+)
+
+var (
+	memoryBudget = flag.Int64("memory.budget", 64<<20, "largest footprint of an image in TestFootprintHolds; make memory has the default of MAX_DECODED_BYTES")
+	memoryPixels = flag.Int64("memory.pixels", 2e6, "largest image there; make memory has the default of MAX_IMAGE_PIXELS")
+	memoryAll    = flag.Bool("memory.all", false, "measure every source there, not only the usual ones")
+	memoryWork   = flag.String("memory.work", "", "what the child process of TestFootprintHolds does: work|format|file")
+)
+
+// memoryConstant is what a job takes beside the pixels: tables and code of the
+// codecs, threads, and rows that are in work.
+const memoryConstant = 32 << 20
+
+// memoryEnvironment is what the images set, and config/base.
+var memoryEnvironment = []string{
+	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
+	"VIPS_DISC_THRESHOLD=1g", "GOMEMLIMIT=1GiB", "GOMAXPROCS=2",
+}
+
+// memoryWorks are the operations of the processors, with what each is reckoned to
+// take.
+var memoryWorks = map[string]struct {
+	footprint func(*imaging.Image, imaging.Format) int64
+	do        func(*imaging.Image, imaging.Format) error
+}{
+	"change": {
+		func(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) },
+		func(m *imaging.Image, f imaging.Format) error {
+			p, err := m.Pixels(context.Background())
+			if err != nil {
+				return err
+			}
+			if err := p.Blur(context.Background(), 2); err != nil {
+				return err
+			}
+			for at, block := 0, noise(1<<20); at < len(p.Pix); { // which is harder to encode
+				at += copy(p.Pix[at:], block)
+			}
+			_, err = p.EncodeLike(context.Background(), m, f)
+			return err
+		},
+	},
+	"halve": {
+		func(m *imaging.Image, f imaging.Format) int64 {
+			w, h := m.Size()
+			return m.ResizeFootprint(w/2, h/2, f)
+		},
+		func(m *imaging.Image, f imaging.Format) error {
+			w, h := m.Size()
+			_, err := m.Resize(context.Background(), w/2, h/2, imaging.Best, f)
+			return err
+		},
+	},
+	"shrink": {
+		func(m *imaging.Image, f imaging.Format) int64 { return m.ResizeFootprint(800, 600, f) },
+		func(m *imaging.Image, f imaging.Format) error {
+			_, err := m.Resize(context.Background(), 800, 600, imaging.Fast, f)
+			return err
+		},
+	},
+}
+
+// TestFootprintHolds measures what each pair of formats takes, each in a process
+// and a memory cgroup of its own, at the largest image that the budget allows.
+func TestFootprintHolds(t *testing.T) {
+	if *memoryWork != "" {
+		memoryChild(t)
+		return
+	}
+	files := memoryFiles{t.TempDir()}
+	for _, read := range slices.Sorted(maps.Keys(memorySources)) {
+		if !*memoryAll && !slices.Contains([]string{"jpeg", "jpeg progressive", "png alpha", "webp"}, read) {
+			continue
+		}
+		for _, write := range writable {
+			t.Run(fmt.Sprintf("%s to %s", read, write), func(t *testing.T) { measureMemory(t, files, read, "change", write) })
+		}
+		for _, work := range []string{"halve", "shrink"} {
+			t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) { measureMemory(t, files, read, work, imaging.JPEG) })
+		}
+	}
+}
+
+func measureMemory(t *testing.T, files memoryFiles, read, work string, write imaging.Format) {
+	footprint := memoryWorks[work].footprint
+	each := footprint(memoryImage(t, files.path(t, read, 1e6)), write)
+	file := files.path(t, read, min(*memoryPixels, *memoryBudget*1e6/each))
+	group, err := cgroup.New(8 << 30)
+	if errors.Is(err, cgroup.ErrUnavailable) {
+		t.Skip("left out: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer group.Close()
+	m := memoryImage(t, file)
+	reckoned, pixels := footprint(m, write), int64(m.Width)*int64(m.Height)
+	taken := runMemoryChild(t, group, work, write, file)
+	t.Logf("%5.1f MP take %4d MiB, %4.1f bytes a pixel, %3d %% of the footprint",
+		float64(pixels)/1e6, taken>>20, float64(taken)/float64(pixels), 100*taken/reckoned)
+	if taken > reckoned+memoryConstant {
+		t.Errorf("%d×%d pixels take %d MiB, more than the footprint of %d MiB and %d",
+			m.Width, m.Height, taken>>20, reckoned>>20, memoryConstant>>20)
+	}
+}
+
+// memoryImage opens a file whose size is bounded by the budget alone.
+func memoryImage(t *testing.T, file string) *imaging.Image {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := imaging.Open(data, imaging.Limits{MaxSide: 16383, MaxPixels: 1 << 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// runMemoryChild does the work in a process of the group and returns how much memory
+// it took.
+func runMemoryChild(t *testing.T, group *cgroup.Group, work string, write imaging.Format, file string) int64 {
+	t.Helper()
+	cmd := group.Command(os.Args[0], "-test.run", "^TestFootprintHolds$", "-memory.work", strings.Join([]string{work, string(write), file}, "|"))
+	cmd.Env = append(os.Environ(), memoryEnvironment...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+	printed := lines.Text()
+	before, err := group.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(in, "go")
+	for lines.Scan() {
+		printed += "\n" + lines.Text()
+	}
+	if err := cmd.Wait(); err != nil {
+		kills, _ := group.Kills()
+		t.Fatalf("%v, %d kills: %s", err, kills, printed)
+	}
+	peak, err := group.Peak()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return peak - before
+}
+
+// memoryChild opens the file, says so, and does the work when it is asked to.
+func memoryChild(t *testing.T) {
+	what := strings.SplitN(*memoryWork, "|", 3)
+	bimg.VipsCacheSetMax(0) // as it was before these tests linked bimg
+	m := memoryImage(t, what[2])
+	debug.FreeOSMemory()
+	fmt.Println("ready")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := memoryWorks[what[0]].do(m, imaging.Format(what[1])); err != nil {
+		t.Fatal(err)
+	}
+}

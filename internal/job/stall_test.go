@@ -1,0 +1,75 @@
+package job_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+	"imageflow.dev/test/stores"
+)
+
+// TestStalledStore: jobs whose store stands still in the middle of a body fail as
+// unavailable and leave their places, and later ones find nobody before them.
+func TestStalledStore(t *testing.T) {
+	place(t, bucket, "stall/in.png", pngOf(t, 400, 400))
+	proxy := stores.NewStall(t, endpoint)
+	through, err := objects.New(objects.Config{
+		Endpoint: proxy.Address, AccessKey: "user", SecretKey: "password", Region: "us-east-1", ProgressTimeout: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer through.Close()
+	admission := job.NewAdmission(job.AdmissionLimits{Queue: 8, QueueTime: 50 * time.Millisecond, Active: 2, DecodedBytes: 64 << 20, Cores: 2})
+	r := job.NewRunner(resize.Processor, through, admission, job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+	proxy.After(1<<40, 1000)
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			_, err := r.Run(t.Context(), &request{InputImage: in("stall/in.png"), TargetWidth: 8}, job.Queue)
+			wantKind(t, err, functions.Unavailable, "")
+		})
+	}
+	all.Wait()
+	if load := admission.Load(); load.Active.Taken != 0 || load.Waiting.Taken != 0 {
+		t.Errorf("places are held: %+v", load)
+	}
+	proxy.Forward()
+	through.Close() // idle connections have less left
+	for range 4 {
+		all.Go(func() {
+			if _, err := r.Run(t.Context(), &request{InputImage: in("stall/in.png"), TargetWidth: 8}, job.Queue); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestJobTimeout: a job without a deadline ends at the job's own, as one that may
+// fare better later. Callers that share it do not begin it anew.
+func TestJobTimeout(t *testing.T) {
+	p := applying(func(ctx context.Context, _ functions.Input[*imageflowv1.ResizeRequest]) (out imaging.Encoded, resp *imageflowv1.ResizeResponse, err error) {
+		<-ctx.Done()
+		return out, nil, ctx.Err()
+	})
+	r := job.NewRunner(p, store, job.NewAdmission(roomy), job.Config{
+		Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits, Timeout: 50 * time.Millisecond,
+	})
+	etag := place(t, bucket, "timeout/in.png", pngOf(t, 4, 4))
+	for _, etag := range []string{"", etag} {
+		_, err := r.Run(t.Context(), &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}, job.Queue)
+		wantKind(t, err, functions.Unavailable, "")
+		if !strings.Contains(err.Error(), "JOB_TIMEOUT") {
+			t.Errorf("the error does not name the setting: %v", err)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package objects_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/test/stores"
+)
+
+// TestStalledTransfers: whatever stands still, the operation fails as unavailable,
+// though its caller has set no deadline, and its connection is dropped.
+func TestStalledTransfers(t *testing.T) {
+	config, direct := stores.Start(t, stores.Local, bucket)
+	big := bytes.Repeat([]byte("x"), 32<<20) // more than the buffers of a connection
+	put(t, direct, "in/big", string(big[:4<<20]), nil)
+	const all = 1 << 40
+	for _, c := range []struct {
+		name     string
+		up, down int64 // bytes that pass
+		call     func(context.Context, *objects.Store) error
+	}{
+		{"get, no header", all, 0, get}, {"get, half a header", all, 20, get}, {"get, half a body", all, 1 << 20, get},
+		{"get, no request", 0, all, get},
+		{"put, half a body", 1 << 20, all, func(ctx context.Context, s *objects.Store) error {
+			_, err := s.Put(ctx, bucket, "in/put", "text/plain", big, nil)
+			return err
+		}},
+		{"put, no answer", all, 0, func(ctx context.Context, s *objects.Store) error {
+			_, err := s.PutOver(ctx, "", bucket, "in/over", "text/plain", []byte("x"), nil)
+			return err
+		}},
+		{"stat", all, 0, func(ctx context.Context, s *objects.Store) error { _, err := s.Stat(ctx, bucket, "in/big"); return err }},
+		{"start", all, 500, func(ctx context.Context, s *objects.Store) error {
+			_, err := s.Start(ctx, bucket, "in/big", "", 100_000)
+			return err
+		}},
+		{"list", all, 200, func(ctx context.Context, s *objects.Store) error {
+			for _, err := range s.Walk(ctx, bucket, "in/") {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"tags", all, 0, func(ctx context.Context, s *objects.Store) error { _, err := s.Tags(ctx, bucket, "in/big"); return err }},
+		{"remove", all, 0, func(ctx context.Context, s *objects.Store) error { return s.Remove(ctx, bucket, "in/none") }},
+		{"bucket", all, 0, func(ctx context.Context, s *objects.Store) error { return s.CheckBucket(ctx, bucket) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			proxy := stores.NewStall(t, config.Endpoint)
+			proxy.After(c.up, c.down)
+			slow := config
+			slow.Endpoint, slow.ProgressTimeout = proxy.Address, 200*time.Millisecond
+			store := open(t, slow)
+			done := make(chan error, 1)
+			go func() { done <- c.call(t.Context(), store) }()
+			select {
+			case err := <-done:
+				if !errors.Is(err, objects.ErrUnavailable) {
+					t.Errorf("got %v", err)
+				}
+			case <-time.After(time.Minute):
+				t.Fatal("it waits for ever")
+			}
+			for start := time.Now(); c.down < all && proxy.Dropped.Load() == 0; time.Sleep(time.Millisecond) {
+				if time.Since(start) > time.Minute {
+					t.Fatal("the connection is kept")
+				}
+			}
+		})
+	}
+}
+
+func get(ctx context.Context, s *objects.Store) error {
+	_, _, err := s.Get(ctx, bucket, "in/big", "", 64<<20)
+	return err
+}

@@ -1,0 +1,161 @@
+package triggers
+
+import (
+	"slices"
+	"strings"
+)
+
+// overlap reports whether an event that a processor takes can match the filters of
+// both Triggers. It is exact for every dialect but CESQL, which it takes to match
+// any event, and for filters of more than maxTerms alternatives.
+func overlap(a, b Trigger) bool {
+	both := append(append([]Filter{understood}, a.filters()...), b.filters()...)
+	terms, ok := expand(both, true, true)
+	return !ok || slices.ContainsFunc(terms, term.satisfiable)
+}
+
+// understood are the events that processors take.
+var understood = Filter{Any: []Filter{
+	{Prefix: map[string]string{"type": "com.amazonaws.s3.ObjectCreated:"}},
+	{All: []Filter{{Prefix: map[string]string{"type": "dev.imageflow."}}, {Suffix: map[string]string{"type": ".completed.v1"}}}},
+}}
+
+// filters returns the filters of a Trigger. Knative ignores spec.filter beside
+// spec.filters.
+func (t Trigger) filters() []Filter {
+	if len(t.Spec.Filters) > 0 || t.Spec.Filter == nil {
+		return t.Spec.Filters
+	}
+	exact := map[string]string{}
+	for name, value := range t.Spec.Filter.Attributes {
+		if value != "" { // which any value matches
+			exact[name] = value
+		}
+	}
+	return []Filter{{Exact: exact}}
+}
+
+// literal is a comparison of one attribute.
+type literal struct {
+	attribute, value string
+	kind             kind
+	negated          bool
+}
+
+type kind int
+
+const (
+	exact kind = iota
+	prefix
+	suffix
+)
+
+func (l literal) matches(value string) bool {
+	match := value == l.value
+	switch l.kind {
+	case prefix:
+		match = strings.HasPrefix(value, l.value)
+	case suffix:
+		match = strings.HasSuffix(value, l.value)
+	}
+	return match != l.negated
+}
+
+// term is a conjunction of literals.
+type term []literal
+
+// maxTerms bounds the alternatives of a filter.
+const maxTerms = 4096
+
+// expand returns the terms of which one must hold for every one, or any one, of the
+// filters to match, or not to match where want is false. It gives up at maxTerms.
+func expand(filters []Filter, want, every bool) (terms []term, ok bool) {
+	var parts [][]term
+	for _, f := range filters {
+		part, ok := f.expand(want)
+		if !ok {
+			return nil, false
+		}
+		parts = append(parts, part)
+	}
+	return combine(parts, every)
+}
+
+// combine joins the terms of several filters: every one of them must hold, or any.
+func combine(parts [][]term, every bool) (terms []term, ok bool) {
+	if !every {
+		terms = slices.Concat(parts...)
+		return terms, len(terms) <= maxTerms
+	}
+	terms = []term{{}}
+	for _, part := range parts {
+		if len(terms)*len(part) > maxTerms {
+			return nil, false
+		}
+		var longer []term
+		for _, t := range terms {
+			for _, other := range part {
+				longer = append(longer, slices.Concat(t, other))
+			}
+		}
+		terms = longer
+	}
+	return terms, true
+}
+
+// expand returns the terms of which one must hold for the filter to match, or not
+// to match.
+func (f Filter) expand(want bool) (terms []term, ok bool) {
+	switch {
+	case len(f.All) > 0:
+		return expand(f.All, want, want)
+	case len(f.Any) > 0:
+		return expand(f.Any, want, !want)
+	case f.Not != nil:
+		return f.Not.expand(!want)
+	case f.CESQL != "":
+		return []term{{}}, true
+	}
+	var parts [][]term
+	for k, attributes := range []map[string]string{f.Exact, f.Prefix, f.Suffix} {
+		for name, value := range attributes {
+			parts = append(parts, []term{{{name, value, kind(k), !want}}})
+		}
+	}
+	return combine(parts, want)
+}
+
+// satisfiable reports whether some event matches all literals. Attributes do not
+// depend on each other.
+func (t term) satisfiable() bool {
+	byAttribute := map[string][]literal{}
+	for _, l := range t {
+		byAttribute[l.attribute] = append(byAttribute[l.attribute], l)
+	}
+	for _, literals := range byAttribute {
+		value := candidate(literals)
+		if slices.ContainsFunc(literals, func(l literal) bool { return !l.matches(value) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// candidate returns a value that matches all literals of an attribute if any
+// value does: the exact one where there is one, else the longest prefix and the
+// longest suffix with a text between them that no negated literal can match.
+func candidate(literals []literal) string {
+	longest := map[kind]string{}
+	fresh := "\x00"
+	for _, l := range literals {
+		switch {
+		case l.negated:
+			fresh += strings.Repeat("\x00", len(l.value))
+		case l.kind == exact:
+			return l.value
+		case len(l.value) > len(longest[l.kind]):
+			longest[l.kind] = l.value
+		}
+	}
+	return longest[prefix] + fresh + longest[suffix]
+}

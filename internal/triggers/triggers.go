@@ -1,0 +1,122 @@
+// Package triggers finds Triggers that make a processor write one name twice from
+// one event: the later output replaces the earlier one, or is refused.
+package triggers
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Trigger is the part of a Knative Trigger that says which events go where, as in
+// its JSON.
+type Trigger struct {
+	// Place says where the Trigger was read, for messages; empty where it does
+	// not matter.
+	Place    string `json:"-"`
+	Metadata struct{ Name, Namespace string }
+	Spec     struct {
+		Broker     string
+		Filter     *struct{ Attributes map[string]string }
+		Filters    []Filter
+		Subscriber struct {
+			Ref *struct{ Namespace, Name string }
+			URI string
+		}
+	}
+}
+
+// Filter is one filter of a Trigger, in one of the dialects.
+type Filter struct {
+	Exact, Prefix, Suffix map[string]string
+	All, Any              []Filter
+	Not                   *Filter
+	CESQL                 string
+}
+
+// processor is how a processor names what it writes.
+type processor struct {
+	suffix string
+	// sideCar means that it also writes <execution id>_<suffix>.json, whatever
+	// the format of the image is.
+	sideCar bool
+}
+
+// processors are the Services that derive names from executions.
+var processors = map[string]processor{
+	"resize-grpc-service":       {"resize", true},
+	"ai-detection-grpc-service": {"ai-detection", true},
+	"filter-grpc-service":       {"filter", false},
+}
+
+// Check returns an error for each pair of Triggers that can write one name from
+// one event.
+func Check(all []Trigger) error {
+	var errs []error
+	for i, a := range all {
+		for _, b := range all[i+1:] {
+			if p, ok := sameNames(a, b); ok && overlap(a, b) {
+				errs = append(errs, fmt.Errorf("%s and %s: both can get one event, for which %s writes <execution id>_%s twice; "+
+					"let the filters tell their events apart, such as by a prefix of the subject, "+
+					"or give one of them a bucket of its own with output_image.bucket in its subscriber's uri",
+					a, b, a.Spec.Subscriber.Ref.Name, p.suffix))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// String names a Trigger.
+func (t Trigger) String() string {
+	name := fmt.Sprintf("Trigger %s/%s", t.Metadata.Namespace, t.Metadata.Name)
+	return cmp.Or(t.Place, name)
+}
+
+// service returns the namespace and the name of the subscriber.
+func (t Trigger) service() (namespace, name string) {
+	ref := t.Spec.Subscriber.Ref
+	if ref == nil {
+		return "", ""
+	}
+	return cmp.Or(ref.Namespace, t.Metadata.Namespace), ref.Name
+}
+
+// sameNames reports whether two Triggers on one broker have one processor write
+// to the same names for the same event.
+func sameNames(a, b Trigger) (processor, bool) {
+	aSpace, aName := a.service()
+	bSpace, bName := b.service()
+	p, ok := processors[aName]
+	if !ok || aName != bName || aSpace != bSpace || a.broker() != b.broker() {
+		return p, false
+	}
+	from, to := a.output(), b.output()
+	if from.bucket != to.bucket || from.key != to.key {
+		return p, false
+	}
+	otherFormat := from.format != "" && to.format != "" && from.format != to.format
+	return p, from.key != "" || p.sideCar || !otherFormat
+}
+
+func (t Trigger) broker() string {
+	return t.Metadata.Namespace + "/" + cmp.Or(t.Spec.Broker, "default")
+}
+
+// output is what the parameters of a step say of its output; what is empty
+// follows from the event.
+type output struct{ bucket, key, format string }
+
+func (t Trigger) output() output {
+	uri, err := url.Parse(t.Spec.Subscriber.URI)
+	if err != nil {
+		return output{} // refused elsewhere
+	}
+	get := func(field, json string) string {
+		q := uri.Query()
+		return cmp.Or(q.Get("output_image."+field), q.Get("outputImage."+json), q.Get("output_image."+json), q.Get("outputImage."+field))
+	}
+	format := strings.TrimPrefix(strings.ToLower(get("content_type", "contentType")), "image/")
+	return output{get("bucket", "bucket"), get("object_key", "objectKey"), strings.Replace(format, "jpg", "jpeg", 1)}
+}

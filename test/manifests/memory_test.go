@@ -1,0 +1,108 @@
+package manifests_test
+
+import (
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+const (
+	mebibyte = 1 << 20
+	// baseBytes is what a role takes with nothing to do, and what two jobs take beside
+	// their pixels.
+	baseBytes = 128 * mebibyte
+	// bridgeBytes is the same for the bridge, which has no jobs, and bodies for which
+	// it has room: maxBridgeBytes, as it came and as it was read.
+	bridgeBytes = 64*mebibyte + 2*64*mebibyte
+	// modelBytes is what a model and its runs may take of detect.
+	modelBytes = 512 * mebibyte
+	// messageBytes is what a request has beside its image.
+	messageBytes = mebibyte
+	// bodyCopies are how often a body is in memory: as it came, as a message, as the
+	// gateway sends it on, and the answer.
+	bodyCopies = 4
+)
+
+// TestMemoryFitsTheLimit: what a role takes at most, and what Go may leave before it
+// collects, are within the memory limit of its container:
+//
+//	budget + fetched objects + bodies + base + model <= limit
+//	budget + GOMEMLIMIT + base + model <= limit
+//
+// The second line has the budget as memory of libvips, which Go does not count.
+func TestMemoryFitsTheLimit(t *testing.T) {
+	each(t, func(t *testing.T, o object) {
+		s := service(t, o)
+		if s == nil || o.Metadata.Namespace != "image-processing" {
+			return
+		}
+		c := s.Spec.Template.Spec.Containers[0]
+		budget, live := memoryOf(t, c)
+		garbage := resource.MustParse(strings.TrimSuffix(valueOf(t, c, "GOMEMLIMIT"), "B")) // Go's GiB is Kubernetes' Gi
+		limit := c.Resources.Limits.Memory().Value()
+		if live > limit {
+			t.Errorf("%v takes up to %d MiB, its limit is %d", o, live/mebibyte, limit/mebibyte)
+		}
+		if most := budget + garbage.Value(); most > limit {
+			t.Errorf("%v takes up to %d MiB with GOMEMLIMIT, its limit is %d", o, most/mebibyte, limit/mebibyte)
+		}
+	})
+}
+
+// memoryOf returns what a role takes at most, of it what is not Go's.
+func memoryOf(t *testing.T, c corev1.Container) (foreign, all int64) {
+	t.Helper()
+	switch role := c.Args[0]; role {
+	case "bridge":
+		return 0, bridgeBytes
+	case "gateway":
+		return 0, baseBytes + bodyCopies*bytesOf(t, c, "MAX_BODY_BYTES")
+	default:
+		foreign = bytesOf(t, c, "MAX_DECODED_BYTES") + baseBytes
+		if role == "detect" {
+			foreign += modelBytes
+		}
+		object := bytesOf(t, c, "MAX_OBJECT_BYTES")
+		return foreign, foreign + number(t, c, "MAX_ACTIVE_JOBS")*object + bodyCopies*(object+messageBytes)
+	}
+}
+
+func bytesOf(t *testing.T, c corev1.Container, variable string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(valueOf(t, c, variable), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// helps are what the roles print of their variables.
+var helps = map[string][]byte{}
+
+// valueOf returns what a variable is in a container: as the manifest has it, or the
+// role's default.
+func valueOf(t *testing.T, c corev1.Container, variable string) string {
+	t.Helper()
+	for _, e := range c.Env {
+		if e.Name == variable {
+			return e.Value
+		}
+	}
+	role := c.Args[0]
+	if helps[role] == nil {
+		var err error
+		if helps[role], err = exec.Command(command(t), role, "--help").Output(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := regexp.MustCompile(`(?m)^  ` + variable + ` .*\(default (.*)\)$`).FindSubmatch(helps[role])
+	if found == nil {
+		t.Fatalf("%s has no default of %s", role, variable)
+	}
+	return string(found[1])
+}
