@@ -87,6 +87,7 @@ type Work struct {
 	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"memory that all jobs together may take to decode and encode images; an image that needs more is refused"`
 	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
 	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
+	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files whose pixels are all there; else they are repaired, which the result says"`
 	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"80000000" desc:"width x height of a picture"`
 }
 

@@ -48,7 +48,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	}
 	admission := c.Work.admission()
 	run := job.NewRunner(p, store, admission, job.Config{
-		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels, Strict: c.Strict},
 	}).Run
 	healthy := serving(p.Service)
 
