@@ -78,7 +78,9 @@ func checkFrame(t *testing.T, p *imaging.Pixels, frame image.Rectangle) {
 // size where it has none.
 func TestCanvasGrows(t *testing.T) {
 	frame := [4]int{3, 4, 1, 1}
-	for screen, want := range map[image.Point]image.Point{{0, 0}: {4, 5}, {0, 128}: {4, 5}, {2, 2}: {4, 5}, {9, 3}: {9, 5}} {
+	for screen, want := range map[image.Point]image.Point{
+		{0, 0}: {4, 5}, {0, 128}: {4, 5}, {2, 2}: {4, 5}, {9, 3}: {9, 5},
+	} {
 		data := gifOf(screen.X, screen.Y, frame)
 		if p := pixels(t, data); p.Width != want.X || p.Height != want.Y {
 			t.Errorf("screen %v: got %d×%d, want %v", screen, p.Width, p.Height, want)

@@ -18,7 +18,7 @@ import (
 // A2B0 is perceptual, A2B1 relative.
 func lookUp(version byte, space string, intents map[string]func([]float64) [3]float64) []byte {
 	channels := map[string]int{"GRAY": 1, "RGB ": 3, "CMYK": 4}[space]
-	tags := []iccTag{{"wtpt", append([]byte("XYZ \x00\x00\x00\x00"), "\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d"...)}}
+	tags := []iccTag{{"wtpt", []byte("XYZ \x00\x00\x00\x00\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d")}}
 	for _, name := range []string{"A2B0", "A2B1", "A2B2"} {
 		if lab := intents[name]; lab != nil {
 			tags = append(tags, iccTag{name, lookUpTable(channels, lab)})
@@ -65,8 +65,6 @@ func oddLight(v []float64) [3]float64 {
 	return [3]float64{30*r + 20*g + 50*b, 60*b - 50*g, 50*r - 40*b}
 }
 
-func oddGrey3(v []float64) [3]float64 { return oddGrey(v) }
-
 func oddGrey(v []float64) [3]float64 { return [3]float64{100 * v[0], 40 * v[0], -30 * v[0]} }
 
 type tables = map[string]func([]float64) [3]float64
@@ -106,7 +104,8 @@ func tiffOf(patches [6][4]byte, photometric uint32, channels, bits int, profile 
 // patchJPEG has the patches in inks, inverted as Adobe does.
 func patchJPEG(t *testing.T, profile []byte) []byte {
 	t.Helper()
-	jpeg, err := bimg.Resize(patchTIFF(5, 4, 8, nil), bimg.Options{Type: bimg.JPEG, Quality: 95, Interpretation: bimg.InterpretationCMYK})
+	options := bimg.Options{Type: bimg.JPEG, Quality: 95, Interpretation: bimg.InterpretationCMYK}
+	jpeg, err := bimg.Resize(patchTIFF(5, 4, 8, nil), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +142,8 @@ func TestProfiles(t *testing.T) {
 	perceptual := [6]rgb{{255, 117, 173}, {103, 221, 115}, {108, 187, 255}, {0, 0, 0}, {218, 165, 170}, {255, 255, 255}}
 	light := [6]rgb{{84, 70, 0}, {0, 63, 47}, {188, 67, 188}, {0, 0, 0}, {38, 53, 6}, {0, 0, 0}}
 	both := lookUp(2, "CMYK", tables{"A2B0": mirroredInks, "A2B1": oddInks})
+	both4 := lookUp(4, "CMYK", tables{"A2B0": mirroredInks, "A2B1": oddInks})
+	grey := [6]rgb{0: {255, 255, 255}, 4: {144, 107, 146}}
 	for name, test := range map[string]struct {
 		data []byte
 		want [6]rgb
@@ -150,12 +151,12 @@ func TestProfiles(t *testing.T) {
 		"inks, jpeg":             {patchJPEG(t, both), relative},
 		"inks, tiff":             {patchTIFF(5, 4, 8, both), relative},
 		"inks, 16 bits":          {patchTIFF(5, 4, 16, both), relative},
-		"inks, version 4":        {patchTIFF(5, 4, 8, lookUp(4, "CMYK", tables{"A2B0": mirroredInks, "A2B1": oddInks})), relative},
+		"inks, version 4":        {patchTIFF(5, 4, 8, both4), relative},
 		"inks, perceptual alone": {patchJPEG(t, lookUp(2, "CMYK", tables{"A2B0": oddInks})), perceptual},
-		"rgb, relative":          {patchTIFF(2, 3, 8, lookUp(2, "RGB ", tables{"A2B1": oddLight, "A2B0": oddGrey3})), light},
+		"rgb, relative":          {patchTIFF(2, 3, 8, lookUp(2, "RGB ", tables{"A2B1": oddLight, "A2B0": oddGrey})), light},
 		"rgb, perceptual alone":  {patchTIFF(2, 3, 8, lookUp(2, "RGB ", tables{"A2B0": oddLight})), light},
 		"rgb, saturation alone":  {patchTIFF(2, 3, 16, lookUp(2, "RGB ", tables{"A2B2": oddLight})), light},
-		"grey, perceptual alone": {patchTIFF(1, 1, 8, lookUp(2, "GRAY", tables{"A2B0": oddGrey})), [6]rgb{0: {255, 255, 255}, 4: {144, 107, 146}}},
+		"grey, perceptual alone": {patchTIFF(1, 1, 8, lookUp(2, "GRAY", tables{"A2B0": oddGrey})), grey},
 	} {
 		t.Run(name, func(t *testing.T) { checkPatches(t, test.data, test.want) })
 	}
@@ -166,6 +167,7 @@ func TestProfiles(t *testing.T) {
 func TestUnusableProfiles(t *testing.T) {
 	inks := lookUp(2, "CMYK", tables{"A2B0": oddInks, "A2B1": oddInks})
 	light := lookUp(2, "RGB ", tables{"A2B0": oddLight, "A2B1": oddLight})
+	grey := lookUp(2, "GRAY", tables{"A2B1": oddGrey})
 	clear := asPNG(t, noisy(30, 20))
 	for name, test := range map[string]struct{ with, without []byte }{
 		"an rgb profile on inks":       {patchTIFF(5, 4, 8, light), patchTIFF(5, 4, 8, nil)},
@@ -173,7 +175,7 @@ func TestUnusableProfiles(t *testing.T) {
 		"half a profile of inks":       {patchJPEG(t, inks[:140]), patchJPEG(t, nil)},
 		"a profile of inks, no tables": {patchTIFF(5, 4, 8, lookUp(2, "CMYK", nil)), patchTIFF(5, 4, 8, nil)},
 		"inks on rgb with alpha":       {withChunk(clear, "iCCP", deflated(inks)), clear},
-		"grey on rgb":                  {patchTIFF(2, 3, 16, lookUp(2, "GRAY", tables{"A2B1": oddGrey})), patchTIFF(2, 3, 16, nil)},
+		"grey on rgb":                  {patchTIFF(2, 3, 16, grey), patchTIFF(2, 3, 16, nil)},
 	} {
 		if with, without := pixels(t, test.with), pixels(t, test.without); !bytes.Equal(with.Pix, without.Pix) {
 			t.Errorf("%s changes the colours", name)
@@ -207,7 +209,8 @@ func TestLab(t *testing.T) {
 // TestSixteenBits: they are rounded, after the profile has been applied.
 func TestSixteenBits(t *testing.T) {
 	for value, want := range map[uint16]struct{ plain, linear byte }{
-		0x8000: {128, 188}, 0x8100: {128, 188}, 0x01ff: {2, 22}, 0xffff: {255, 255}, 0x0080: {0, 6}, 0x0081: {1, 6}, 0x0050: {0, 4},
+		0x8000: {128, 188}, 0x8100: {128, 188}, 0x01ff: {2, 22}, 0xffff: {255, 255},
+		0x0080: {0, 6}, 0x0081: {1, 6}, 0x0050: {0, 4},
 	} {
 		colour := color.NRGBA64{value, value, value, 0x40ff}
 		clear := asPNG(t, deep(24, 16, colour))

@@ -26,7 +26,8 @@ const (
 // tiffColours is the number of colours of each photometric interpretation that
 // libvips reads.
 var tiffColours = map[int]int{
-	0: 1, 1: 1, photometricRGB: 3, photometricPalette: 1, 4: 1, photometricInks: 4, photometricYCbCr: 3, photometricLab: 3,
+	0: 1, 1: 1, photometricRGB: 3, photometricPalette: 1, 4: 1,
+	photometricInks: 4, photometricYCbCr: 3, photometricLab: 3,
 	32844: 1, 32845: 3, // LogL and LogLuv
 }
 

@@ -152,6 +152,7 @@ func TestRefusedTIFFs(t *testing.T) {
 	add := func(tag uint16, v uint32) func([]entry) []entry {
 		return func(e []entry) []entry { return append(e, entry{tag, short, []uint32{v}}) }
 	}
+	const planes = "tiff with planes of samples: this is read for RGB and CMYK"
 	for name, test := range map[string]struct {
 		data []byte
 		want string
@@ -162,8 +163,8 @@ func TestRefusedTIFFs(t *testing.T) {
 		"a raw mosaic":     {with(value(4, 32803)), "tiff of photometric interpretation 32803: grey, RGB, palettes, CMYK, YCbCr and Lab are read"},
 		"too few samples":  {with(value(6, 2)), "corrupt tiff: 2 samples a pixel of 3 colours"},
 		"too many samples": {with(value(6, 33)), "tiff of 33 samples a pixel: at most 32 are read"},
-		"grey in planes":   {sampleTIFF(1, 8, true, []byte{9, 9}, 2), "tiff with planes of samples: this is read for RGB and CMYK"},
-		"Lab in planes":    {sampleTIFF(8, 8, true, []byte{9, 9, 9}), "tiff with planes of samples: this is read for RGB and CMYK"},
+		"grey in planes":   {sampleTIFF(1, 8, true, []byte{9, 9}, 2), planes},
+		"Lab in planes":    {sampleTIFF(8, 8, true, []byte{9, 9, 9}), planes},
 		"deep associated inks": {sampleTIFF(5, 16, false, []byte{9, 9, 9, 9, 9}, 1),
 			"tiff of inks or Lab multiplied by alpha: alpha must be unassociated"},
 		"associated grey of four": {sampleTIFF(1, 8, false, []byte{9, 9, 9, 9}, 1, 0, 0),

@@ -15,7 +15,8 @@ import (
 // sampledJPEG writes the planes of Y, Cb and Cr with these sampling factors, each
 // in a scan of its own. For that, a grey JPEG of each is taken apart: they have the
 // same tables.
-func sampledJPEG(t *testing.T, width, height int, factors [3][2]int, planes func(c, x, y int, width, height float64) uint8) []byte {
+func sampledJPEG(t *testing.T, width, height int, factors [3][2]int,
+	planes func(c, x, y int, width, height float64) uint8) []byte {
 	t.Helper()
 	most := [2]int{}
 	for _, f := range factors {

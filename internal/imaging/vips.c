@@ -136,7 +136,8 @@ static int copy_rows(VipsImage *image, Source *source, uint8_t *out) {
 static int place(VipsImage **image, const Picture *p) {
 	const Frame f = p->frame;
 	VipsImage *made;
-	if (vips_extract_area(*image, &made, f.left, f.top, f.width, f.height, NULL) || imaging_replace(image, made)) return -1;
+	if (vips_extract_area(*image, &made, f.left, f.top, f.width, f.height, NULL)) return -1;
+	imaging_replace(image, made);
 	if (!vips_image_hasalpha(*image))
 		if (vips_addalpha(*image, &made, NULL) || imaging_replace(image, made)) return -1;
 	return vips_embed(*image, &made, f.left, f.top, p->width, p->height, NULL) || imaging_replace(image, made);
