@@ -30,6 +30,7 @@ var floors = []struct {
 	{"internal/protolimit", nil},
 	{"internal/serve", nil},
 	{"internal/signature", nil},
+	{"internal/storeadmin", nil},
 	{"internal/telemetry", nil},
 	{"internal/triggers", nil},
 	{"internal/local/broker", []string{"internal/httpevent"}},

@@ -35,6 +35,7 @@ var renders = map[string]struct {
 	"setup":              {"config/base", []string{"setup"}},
 	"tracing":            {"config/base", []string{"tracing"}},
 	"oidc":               {"config/base", []string{"oidc"}},
+	"per-role":           {"config/base", []string{"setup", "per-role-credentials"}},
 	"many":               {"config/overlays/production", []string{"kafka", "setup", "tracing", "oidc"}},
 }
 

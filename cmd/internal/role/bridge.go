@@ -11,6 +11,7 @@ import (
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/oidc"
 	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/storeadmin"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -200,6 +201,13 @@ type SetupConfig struct {
 // Validate reports every variable that is missing or out of range.
 func (c *SetupConfig) Validate() error {
 	return errors.Join(c.Store.validate(), required("DEAD_LETTER_BUCKET", c.DeadLetters), required("MINIO_WEBHOOK_ARN", c.Webhook))
+}
+
+// Admin returns a client that makes users in the store.
+func (c *SetupConfig) Admin() *storeadmin.Admin {
+	return &storeadmin.Admin{
+		Endpoint: c.Endpoint, Secure: c.Secure, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Region: c.Region,
+	}
 }
 
 // Open returns a client of the store.
