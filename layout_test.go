@@ -25,6 +25,7 @@ var floors = []struct {
 	{"internal/inference", []string{"proto/inference"}},
 	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
+	{"internal/oidc", nil},
 	{"internal/parameters", nil},
 	{"internal/protolimit", nil},
 	{"internal/serve", nil},

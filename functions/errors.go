@@ -3,6 +3,7 @@ package functions
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says whose fault an error is and whether trying again can help. Each
@@ -35,6 +36,8 @@ type Error struct {
 	// google.rpc.BadRequest; empty when no single field is.
 	Field   string
 	Message string
+	// RetryAfter is the delay suggested for a Busy or Unavailable; 0 is a second.
+	RetryAfter time.Duration
 	// Cause is logged and never sent.
 	Cause error
 }

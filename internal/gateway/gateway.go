@@ -69,7 +69,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 			return nil, err
 		}
 	}
-	return relieve(mux, bound(mux, timeout, maxBody)), nil
+	return limitConcurrency(mux, bound(mux, timeout, maxBody)), nil
 }
 
 // bound limits the time that a request may take, and the size of its parts.

@@ -3,8 +3,8 @@ package gateway
 import (
 	"context"
 	"io"
-	"math"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,92 +15,151 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// pressure bounds how many requests of one kind are in work at once, once a
-// processor has refused one as busy. What is beyond is refused before it is read:
-// else the reading of pictures that are then refused would take the time of those
-// that are not. The bound follows what the processors take: it falls by a quarter
-// when they refuse, once for all that were on their way then, and rises by one
-// when as many as it allows were taken.
-type pressure struct {
-	mu      sync.Mutex
-	inWork  float64
-	limit   float64
-	lowered time.Time
+// limiter bounds how many calls of one kind are in work while they come faster
+// than they are done.
+//
+// A queue of callers who wait for their answers is as long as there are callers:
+// it may be long, but it does not grow, and nobody is refused. A queue that
+// grows for more than a second has no such bound. Then only as many calls are in
+// work as are done within target (Little's law); the newest beyond that and new
+// ones are refused at once, before their bodies are read. A processor that
+// refuses a call as busy has the same effect. It ends when nothing was refused
+// for calm.
+type limiter struct {
+	mu    sync.Mutex
+	calls []*ticket // in work, the oldest first
+	// windowEnd ends the window in which came calls came and done were done.
+	windowEnd  time.Time
+	came, done int
+	growing    int     // windows in a row in which many more came than were done
+	rate       float64 // EWMA of the calls done in a window
+	shedding   time.Time
 }
 
-// leastInWork are always let in: the bound would not find up again from less.
-const leastInWork = 4
+const (
+	window     = 300 * time.Millisecond
+	maxGrowing = 4
+	target     = 200 * time.Millisecond
+	calm       = 5 * time.Second
+	// minInWork are always let in: fewer would not keep the processors busy.
+	minInWork = 4
+)
 
-func newPressure() *pressure { return &pressure{limit: math.Inf(1)} }
+// ticket is a call in work.
+type ticket struct {
+	evict context.CancelCauseFunc
+	busy  bool // a processor has refused the call
+}
 
-// enter lets a request in, or not.
-func (p *pressure) enter() (*visit, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.inWork >= p.limit {
-		return nil, false
+// errEvicted ends a call whose turn would come too late.
+var errEvicted = withDetail(status.New(codes.ResourceExhausted, "more calls come than are done; try again shortly"),
+	&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
+
+// enter lets a call in, or returns nil. The context ends when the call is evicted.
+func (l *limiter) enter(ctx context.Context, now time.Time) (context.Context, *ticket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.roll(now)
+	if now.Before(l.shedding) && len(l.calls) >= l.limit() {
+		l.shedding = now.Add(calm)
+		return ctx, nil
 	}
-	p.inWork++
-	return &visit{pressure: p, began: time.Now()}, true
+	l.came++
+	ctx, evict := context.WithCancelCause(ctx)
+	t := &ticket{evict: evict}
+	l.calls = append(l.calls, t)
+	return context.WithValue(ctx, ticketKey{}, t), t
 }
 
-// visit is a request in work. It belongs to one goroutine.
-type visit struct {
-	pressure *pressure
-	began    time.Time
-	refused  bool // as busy, by a processor
-}
-
-// leave ends it.
-func (v *visit) leave() {
-	p := v.pressure
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case !v.refused:
-		p.limit += 1 / p.limit
-	case v.began.After(p.lowered):
-		p.limit = max(0.75*min(p.limit, p.inWork), leastInWork)
-		p.lowered = time.Now()
+// leave ends a call.
+func (l *limiter) leave(t *ticket, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.calls, t); i >= 0 {
+		l.calls = slices.Delete(l.calls, i, i+1)
+		l.done++
 	}
-	p.inWork--
+	l.roll(now)
+	if t.busy {
+		l.shed(now)
+	}
+	t.evict(nil)
 }
 
-// visitKey is the context key of a request's visit.
-type visitKey struct{}
-
-// noteRefusal notes on a request's visit that a processor was busy.
-func noteRefusal(ctx context.Context, err error) {
-	if v, ok := ctx.Value(visitKey{}).(*visit); ok && status.Code(err) == codes.ResourceExhausted {
-		v.refused = true
+// roll ends the window when it is over.
+func (l *limiter) roll(now time.Time) {
+	if now.Before(l.windowEnd) {
+		return
 	}
+	if l.came > l.done+max(2, l.done/4) && len(l.calls) > l.limit() {
+		l.growing++
+	} else {
+		l.growing = 0
+	}
+	l.rate += (float64(l.done) - l.rate) / 3
+	l.came, l.done, l.windowEnd = 0, 0, now.Add(window)
+	if l.growing >= maxGrowing {
+		l.shed(now)
+	}
+}
+
+// shed begins or goes on to refuse calls, and evicts the newest in work beyond
+// the limit.
+func (l *limiter) shed(now time.Time) {
+	if !now.Before(l.shedding) {
+		for _, t := range l.calls[min(l.limit(), len(l.calls)):] {
+			t.evict(errEvicted)
+		}
+		l.calls = l.calls[:min(l.limit(), len(l.calls))]
+	}
+	l.shedding = now.Add(calm)
+}
+
+// limit is how many calls are in work at most while calls are shed.
+func (l *limiter) limit() int {
+	return max(minInWork, int(l.rate*float64(target)/float64(window)))
+}
+
+// ticketKey is the context key of a call's ticket.
+type ticketKey struct{}
+
+// noteRefusal notes on a call's ticket that a processor was busy, and returns
+// what the caller is told: of a call that was evicted, only that.
+func noteRefusal(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errEvicted {
+		return errEvicted
+	}
+	if t, ok := ctx.Value(ticketKey{}).(*ticket); ok && status.Code(err) == codes.ResourceExhausted {
+		t.busy = true
+	}
+	return err
 }
 
 // maxSkipped is as much as is read of a body in vain, so that the connection can
 // be used again.
 const maxSkipped = 4 << 20
 
-// relieve has next answer the requests at the paths under pressure that are let in.
-func relieve(mux *runtime.ServeMux, next http.Handler) http.Handler {
-	under := map[string]*pressure{"/v1/pipeline": newPressure()}
+// limitConcurrency passes requests on to next. It refuses some of those at the
+// paths of the processors while they come faster than they are done.
+func limitConcurrency(mux *runtime.ServeMux, next http.Handler) http.Handler {
+	limiters := map[string]*limiter{"/v1/pipeline": {}}
 	for name := range Services {
-		under["/v1/"+name] = newPressure()
+		limiters["/v1/"+name] = &limiter{}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, ok := under[r.URL.Path]
+		l, ok := limiters[r.URL.Path]
 		if !ok {
 			next.ServeHTTP(w, r)
 			return
 		}
-		v, ok := p.enter()
-		if !ok {
+		ctx, t := l.enter(r.Context(), time.Now())
+		if t == nil {
 			_, _ = io.CopyN(io.Discard, r.Body, maxSkipped)
 			_, marshaler := runtime.MarshalerForRequest(mux, r)
-			answerError(r.Context(), mux, marshaler, w, r, withDetail(status.New(codes.ResourceExhausted, "the processors are busy; try again shortly"),
-				&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)}))
+			answerError(ctx, mux, marshaler, w, r, errEvicted)
 			return
 		}
-		defer v.leave()
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
+		defer func() { l.leave(t, time.Now()) }()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

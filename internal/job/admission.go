@@ -16,9 +16,8 @@ import (
 type Patience int
 
 const (
-	// Refuse is a call's, which someone waits for: it is refused when it would
-	// have to wait for long or the queue is full, so that its caller can go
-	// elsewhere.
+	// Refuse is a call's, which someone waits for: it is refused when it cannot be
+	// done in time or the queue is full, so that its caller can go elsewhere.
 	Refuse Patience = iota
 	// Queue is an event's, which has time: it is refused when the queue is full.
 	Queue
@@ -46,7 +45,7 @@ type AdmissionLimits struct {
 	// Queue is how many jobs may wait for their turn.
 	Queue int64
 	// QueueTime is how long a call may have to wait, as far as can be told from
-	// the jobs before it; 0 is for as long as there is a place in the queue.
+	// the jobs before it; 0 is as long as its deadline allows.
 	QueueTime time.Duration
 	// Active is how many jobs fetch, compute or store at once.
 	Active int64
@@ -109,7 +108,7 @@ func (r *room) Release(n int64) {
 
 func (r *room) usage() telemetry.Usage { return telemetry.Usage{Taken: r.taken.Load(), Limit: r.size} }
 
-// mean is that of the last few dozen times.
+// mean is a moving average (EWMA) over about 32 samples.
 type mean struct {
 	mu    sync.Mutex
 	value float64
@@ -143,18 +142,35 @@ func (m *mean) get() float64 {
 	return m.value
 }
 
-// tooLong tells whether a call that came now would have to wait for longer than it
-// may. Jobs leave at the pace of the cores, or at that of the places in active
-// where these are what is scarce. Two jobs for each core are always taken: waiting
-// for one other is not long, however large the pictures are.
-func (a *Admission) tooLong() bool {
-	before := a.places.taken.Load()
-	if a.limits.QueueTime <= 0 || before < 2*a.limits.Cores {
+// expectedWait is how long a call that comes now will have to wait. Jobs leave at
+// the pace of the cores, or of the places in active where these are scarce.
+func (a *Admission) expectedWait() time.Duration {
+	each := max(a.computing.get()/float64(a.limits.Cores), a.working.get()/float64(a.limits.Active))
+	return time.Duration(float64(a.places.taken.Load()) * each)
+}
+
+// tooLong reports whether a call that has to wait so long cannot be done in time:
+// by its deadline, or within QueueTime. A call behind fewer than two jobs for
+// each core is always taken, however slow they are.
+func (a *Admission) tooLong(ctx context.Context, wait time.Duration) bool {
+	if a.places.taken.Load() < 2*a.limits.Cores {
 		return false
 	}
-	each := max(a.computing.get()/float64(a.limits.Cores), a.working.get()/float64(a.limits.Active))
-	return float64(before)*each > float64(a.limits.QueueTime)
+	deadline, ok := ctx.Deadline()
+	return ok && wait > time.Until(deadline) || a.limits.QueueTime > 0 && wait > a.limits.QueueTime
 }
+
+// busy refuses a job that may come again after the wait expected now.
+func busy(wait time.Duration, format string, args ...any) error {
+	e := functions.Errorf(functions.Busy, "", format, args...)
+	e.RetryAfter = min(max(wait, minRetryAfter), maxRetryAfter)
+	return e
+}
+
+const (
+	minRetryAfter = 100 * time.Millisecond
+	maxRetryAfter = time.Minute
+)
 
 // Load tells how full it is.
 func (a *Admission) Load() telemetry.Load {
@@ -166,14 +182,18 @@ func (a *Admission) Load() telemetry.Load {
 }
 
 // enter takes a place in the queue and waits there for its turn. All but the most
-// patient get Busy at once when the queue is full, calls also when it is slow.
+// patient get Busy at once when the queue is full, calls also when their turn
+// would come too late. Otherwise a call waits: a queue of callers who wait for
+// their answers is no longer than there are callers, and drains.
 func (a *Admission) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
-	if patience == Refuse && a.tooLong() {
-		return nil, functions.Errorf(functions.Busy, "", "%d jobs are before this one; try again shortly", a.places.taken.Load())
+	wait := a.expectedWait()
+	if patience == Refuse && a.tooLong(ctx, wait) {
+		return nil, busy(wait, "the jobs before this one take about %v: too long for its deadline or QUEUE_TIME",
+			wait.Round(time.Millisecond))
 	}
 	if !a.places.TryAcquire(1) {
 		if patience != Wait {
-			return nil, functions.Errorf(functions.Busy, "", "the queue of %d is full; try again shortly", a.limits.Queue)
+			return nil, busy(wait, "the queue of %d (QUEUE_LENGTH) is full; try again shortly", a.limits.Queue)
 		}
 		if err := a.places.Acquire(ctx, 1); err != nil {
 			return nil, err

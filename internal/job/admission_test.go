@@ -65,7 +65,9 @@ func TestLimitsHold(t *testing.T) {
 // measured is a runner whose work is a short sleep, and shows in the gauges. The
 // largest images take the whole budget.
 func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
-	footprint := func(_ *request, h imaging.Header, f imaging.Format) int64 { return min(h.Footprint(f), limits.DecodedBytes) }
+	footprint := func(_ *request, h imaging.Header, f imaging.Format) int64 {
+		return min(h.Footprint(f), limits.DecodedBytes)
+	}
 	p := applying(func(_ context.Context, in functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
 		n := footprint(in.Request, in.Image.Header, in.Format)
 		working.add(1)
@@ -244,5 +246,52 @@ func TestCancelledJobsLeave(t *testing.T) {
 	}
 	if _, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.Refuse); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDeadlineAndQueue: a call is refused at once when the jobs before it will
+// take longer than its deadline allows; the refusal says how long. One that has
+// time waits, however long the queue.
+func TestDeadlineAndQueue(t *testing.T) {
+	const slow = 100 * time.Millisecond
+	begun, end := make(chan struct{}, 100), make(chan struct{})
+	admission := job.NewAdmission(job.AdmissionLimits{Queue: 64, Active: 8, DecodedBytes: 1 << 20, Cores: 1})
+	r := job.NewRunner(applying(func(context.Context, functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+		begun <- struct{}{}
+		time.Sleep(slow)
+		<-end
+		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
+	}), store, admission, job.Config{Bucket: bucket, MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 100, MaxPixels: 10000}})
+	picture := pngOf(t, 4, 4)
+	run := func(ctx context.Context) error {
+		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
+		return err
+	}
+	results := make(chan error, 64)
+	go func() { results <- run(t.Context()) }() // tells how long one takes
+	await(t, "the first does not begin", begun)
+	end <- struct{}{}
+	if err := <-results; err != nil {
+		t.Fatal(err)
+	}
+	for range 64 {
+		go func() { results <- run(t.Context()) }()
+	}
+	for deadline := time.Now().Add(patience); admission.Load().Waiting.Taken+admission.Load().Active.Taken < 64; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not all callers wait")
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 64*slow/2)
+	defer cancel()
+	err := run(ctx)
+	if e := functions.AsError(err); e.Kind != functions.Busy || e.RetryAfter < 64*slow || ctx.Err() != nil {
+		t.Errorf("a call without the time: %v, to come again after %v", err, e.RetryAfter)
+	}
+	close(end)
+	for range 64 {
+		if err := <-results; err != nil {
+			t.Errorf("a call with the time: %v", err)
+		}
 	}
 }

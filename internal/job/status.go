@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -14,7 +15,7 @@ import (
 	"imageflow.dev/functions"
 )
 
-// retryAfter is what a caller is told to wait whom trying again can help.
+// retryAfter is the delay suggested to callers where the error suggests none.
 const retryAfter = time.Second
 
 // codeOf translates the kinds.
@@ -45,7 +46,7 @@ func Status(ctx context.Context, err error) *status.Status {
 	var detail protoadapt.MessageV1
 	switch {
 	case e.Kind == functions.Busy || e.Kind == functions.Unavailable:
-		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)}
+		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, retryAfter))}
 	case e.Field != "":
 		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: e.Field, Description: e.Message},

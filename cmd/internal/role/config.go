@@ -81,7 +81,7 @@ type Work struct {
 	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty or * is all that the store lets us"`
 	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
 	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
-	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"50ms" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as there is a place"`
+	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"0" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as its deadline allows"`
 	JobTimeout   time.Duration `envconfig:"JOB_TIMEOUT" default:"2m" desc:"how long a job may take once it has its turn, where its caller sets no earlier deadline"`
 	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
 	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"memory that all jobs together may take to decode and encode images; an image that needs more is refused"`
@@ -118,11 +118,12 @@ type ProcessorConfig struct {
 	Store
 	Work
 	Signing
+	OIDC
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *ProcessorConfig) Validate() error {
-	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate())
+	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate(), c.OIDC.validate())
 }
 
 // GatewayConfig is the environment of the gateway.
