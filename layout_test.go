@@ -25,6 +25,7 @@ var floors = []struct {
 	{"internal/inference", []string{"proto/inference"}},
 	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
+	{"internal/oidc", nil},
 	{"internal/parameters", nil},
 	{"internal/protolimit", nil},
 	{"internal/serve", nil},
@@ -49,6 +50,7 @@ var floors = []struct {
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
+	{"hack/*", []string{"test/*"}},
 	{"test/*", []string{"*", "*/*", "*/*/*"}},
 	{".", []string{"internal/gateway"}},
 }

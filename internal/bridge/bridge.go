@@ -67,7 +67,8 @@ func New(c Config) (*Bridge, error) {
 	b := &Bridge{config: c, sender: sender, letters: execution.NewLetters(c.Store, c.DeadLetters), mux: http.NewServeMux()}
 	sender.refused = func(ctx context.Context, e cloudevents.Event, r *refusal) {
 		if err := b.keepRefused(ctx, &e, r); err != nil {
-			slog.WarnContext(ctx, "a refused event could not be kept, the sweeper will find its object", "event", e.ID(), "error", err)
+			slog.WarnContext(ctx, "a refused event could not be kept, the sweeper will find its object",
+				"event", e.ID(), "error", err)
 		}
 	}
 	b.mux.HandleFunc("POST /notifications", b.notified)
@@ -182,7 +183,8 @@ func (b *Bridge) keepFailure(ctx context.Context, letter *execution.Letter) erro
 	slog.WarnContext(ctx, "an event is kept as a dead letter", "event", letter.EventID, "execution", letter.Execution,
 		"step", letter.Step, "reason", letter.Reason, "letter", letter.Object)
 	if err := b.tagFailed(ctx, source{letter.Bucket, letter.Key, letter.ETag}); err != nil {
-		slog.WarnContext(ctx, "an object could not be tagged as failed", "bucket", letter.Bucket, "key", letter.Key, "error", err)
+		slog.WarnContext(ctx, "an object could not be tagged as failed",
+			"bucket", letter.Bucket, "key", letter.Key, "error", err)
 	}
 	return nil
 }

@@ -27,24 +27,26 @@ const (
 
 // imageExtensions are of the formats that cameras, browsers and editors write.
 var imageExtensions = []string{
-	".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".jxl", ".jp2",
+	".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".avif", ".heic", ".heif",
+	".tif", ".tiff", ".bmp", ".jxl", ".jp2",
 }
 
 // otherTypes are content types of things that are no images, by type or by its start.
 var otherTypes = []string{
-	"text/", "video/", "audio/", "font/", "message/", "multipart/", "application/json", "application/xml", "application/pdf",
-	"application/zip", "application/gzip", "application/x-tar", "application/javascript", "application/x-directory",
+	"text/", "video/", "audio/", "font/", "message/", "multipart/", "application/json",
+	"application/xml", "application/pdf", "application/zip", "application/gzip", "application/x-tar", "application/javascript", "application/x-directory",
 }
 
 func classify(info objects.Info) likelihood {
 	extension := strings.ToLower(path.Ext(info.Key))
 	contentType := strings.ToLower(info.ContentType)
+	ofType := func(start string) bool { return strings.HasPrefix(contentType, start) }
 	switch {
 	case strings.HasSuffix(info.Key, "/"), info.Size == 0 && info.ETag == emptyETag:
 		return noImage
-	case strings.HasPrefix(contentType, "image/"), slices.Contains(imageExtensions, extension):
+	case ofType("image/"), slices.Contains(imageExtensions, extension):
 		return anImage
-	case extension != "" && slices.ContainsFunc(otherTypes, func(t string) bool { return strings.HasPrefix(contentType, t) }):
+	case extension != "" && slices.ContainsFunc(otherTypes, ofType):
 		return noImage
 	}
 	return inDoubt

@@ -80,7 +80,10 @@ func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from sourc
 // watches reports whether outcomes may change an object: it is in a bucket of ours,
 // and they say which version they are about.
 func (b *Bridge) watches(from source) bool {
-	return from.key != "" && from.etag != "" && (len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, from.bucket))
+	if from.key == "" || from.etag == "" {
+		return false
+	}
+	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, from.bucket)
 }
 
 // dead stores an event that no one could handle as a dead letter and tags its

@@ -3,6 +3,7 @@ package imaging_test
 import (
 	"bytes"
 	"encoding/binary"
+	"image/color"
 	"math"
 	"slices"
 	"testing"
@@ -200,5 +201,29 @@ func TestLab(t *testing.T) {
 	want := [6]rgb{{245, 179, 120}, {28, 105, 75}, {232, 222, 255}, {142, 142, 142}, {120, 0, 30}, {141, 95, 224}}
 	for _, bits := range []int{8, 16} {
 		checkPatches(t, tiffOf(labs, 8, 3, bits, nil), want)
+	}
+}
+
+// TestSixteenBits: they are rounded, after the profile has been applied.
+func TestSixteenBits(t *testing.T) {
+	for value, want := range map[uint16]struct{ plain, linear byte }{
+		0x8000: {128, 188}, 0x8100: {128, 188}, 0x01ff: {2, 22}, 0xffff: {255, 255}, 0x0080: {0, 6}, 0x0081: {1, 6}, 0x0050: {0, 4},
+	} {
+		colour := color.NRGBA64{value, value, value, 0x40ff}
+		clear := asPNG(t, deep(24, 16, colour))
+		for name, test := range map[string]struct {
+			data []byte
+			want byte
+		}{
+			"grey":   {asPNG(t, deep16(24, 16, value)), want.plain},
+			"alpha":  {clear, want.plain},
+			"linear": {withChunk(clear, "iCCP", deflated(profile("RGB ", 1))), want.linear},
+		} {
+			for way, e := range everyWay(t, open(t, test.data), imaging.TIFF) {
+				if p := pixels(t, e.Data); p.Pix[0] != test.want || p.Channels == 4 && p.Pix[3] != 65 {
+					t.Errorf("%#x, %s, %s: got %v, want %d", value, name, way, p.Pix[:p.Channels], test.want)
+				}
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ type Header struct {
 	fromYCbCr *[12]float64
 	// sampled is how a JPEG's components are sampled, zero for those it has not.
 	sampled [4]sampling
+	density density
+	// frame is where the first frame of a GIF lies, if it does not fill the canvas.
+	frame image.Rectangle
 	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
 	quality int
 	// held is the bytes per pixel that the decoder holds beside the rows that it

@@ -138,21 +138,6 @@ func TestJPEGEnd(t *testing.T) {
 	}
 }
 
-// TestGIFSize: libvips' reader goes by the first frame where it does not
-// believe the screen's size, and we must say what it does.
-func TestGIFSize(t *testing.T) {
-	for _, screen := range [][2]int{
-		{10, 10}, {300, 200}, {0, 0}, {0, 128}, {128, 0}, {640, 480}, {640, 512}, {800, 600}, {1024, 768}, {1280, 1024}, {1600, 1200},
-		{2048, 20}, {2049, 20}, {20, 2049}, {60_000, 60_000},
-	} {
-		data := gifOf(screen[0], screen[1], [4]int{3, 4, 100, 50}, [4]int{0, 0, 400, 300})
-		m, p := open(t, data), pixels(t, data)
-		if m.Width != p.Width || m.Height != p.Height {
-			t.Errorf("screen %v: the header says %d×%d, the decoder %d×%d", screen, m.Width, m.Height, p.Width, p.Height)
-		}
-	}
-}
-
 // TestHalfAPicture: a file that is whole, of a picture that is not, is an error and
 // not half a picture.
 func TestHalfAPicture(t *testing.T) {

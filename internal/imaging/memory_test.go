@@ -2,6 +2,7 @@ package imaging_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -44,15 +45,17 @@ var memoryWorks = map[string]struct {
 	"change": {
 		func(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) },
 		func(m *imaging.Image, f imaging.Format) error {
-			p, err := m.Pixels()
+			p, err := m.Pixels(context.Background())
 			if err != nil {
 				return err
 			}
-			p.Blur(2)
+			if err := p.Blur(context.Background(), 2); err != nil {
+				return err
+			}
 			for at, block := 0, noise(1<<20); at < len(p.Pix); { // which is harder to encode
 				at += copy(p.Pix[at:], block)
 			}
-			_, err = p.EncodeLike(m, f)
+			_, err = p.EncodeLike(context.Background(), m, f)
 			return err
 		},
 	},
@@ -63,14 +66,14 @@ var memoryWorks = map[string]struct {
 		},
 		func(m *imaging.Image, f imaging.Format) error {
 			w, h := m.Size()
-			_, err := m.Resize(w/2, h/2, imaging.Best, f)
+			_, err := m.Resize(context.Background(), w/2, h/2, imaging.Best, f)
 			return err
 		},
 	},
 	"shrink": {
 		func(m *imaging.Image, f imaging.Format) int64 { return m.ResizeFootprint(800, 600, f) },
 		func(m *imaging.Image, f imaging.Format) error {
-			_, err := m.Resize(800, 600, imaging.Fast, f)
+			_, err := m.Resize(context.Background(), 800, 600, imaging.Fast, f)
 			return err
 		},
 	},

@@ -39,7 +39,7 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 	"webp":           rewritten(bimg.Options{Type: bimg.WEBP}),
 	"webp lossless":  rewritten(bimg.Options{Type: bimg.WEBP, Lossless: true}),
 	"webp alpha": func(t *testing.T, w, h int) []byte {
-		e, err := (&imaging.Pixels{Width: w, Height: h, Channels: 4, Pix: noise(4 * w * h)}).Encode(imaging.WebP)
+		e, err := (&imaging.Pixels{Width: w, Height: h, Channels: 4, Pix: noise(4 * w * h)}).Encode(t.Context(), imaging.WebP)
 		if err != nil {
 			t.Fatal(err)
 		}

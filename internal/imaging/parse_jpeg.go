@@ -65,7 +65,10 @@ func jpegSegment(marker byte, segment []byte, h *Header) error {
 		}
 	case marker == 0xdb && h.quality == 0:
 		h.quality = jpegQualityOf(segment)
+	case marker == 0xe0 && bytes.HasPrefix(segment, []byte("JFIF\x00")):
+		h.density = h.density.or(densityOfJFIF(segment))
 	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
+		h.density = h.density.or(densityOfEXIF(segment[6:]))
 		h.Orientation = exifOrientation(segment[6:])
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part
 		h.profile = profileColours(segment[min(14, len(segment)):])

@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"hash/crc32"
+	"image"
 	"io"
 )
 
@@ -41,7 +42,10 @@ func parsePNG(data []byte, h *Header) error {
 			h.profile = pngProfile(content)
 		case "acTL":
 			h.Animated = true
+		case "pHYs":
+			h.density = densityOfPNG(content)
 		case "eXIf":
+			h.density = h.density.or(densityOfEXIF(content))
 			h.Orientation = exifOrientation(content)
 		case "IEND":
 			return nil
@@ -144,7 +148,8 @@ func webpChunks(data []byte, h *Header) error {
 		}
 		at += 8 + length + length&1
 	}
-	h.Orientation = exifOrientation(bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00")))
+	exif := bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00"))
+	h.Orientation, h.density = exifOrientation(exif), densityOfEXIF(exif)
 	h.profile = profileColours(found["ICCP"])
 	return nil
 }
@@ -182,18 +187,12 @@ func parseGIF(data []byte, h *Header) error {
 	return truncated(GIF)
 }
 
-// gifScreen returns the size of the logical screen as libvips' reader takes it:
-// it believes no size that was once common among monitors, nor 0 or above 2048,
-// and goes by the first frame instead.
+// gifScreen returns the size of the logical screen, 1 × 1 where it has none, which
+// the first frame then gives.
 func gifScreen(data []byte) (width, height int) {
 	width = int(binary.LittleEndian.Uint16(data[6:]))
 	height = int(binary.LittleEndian.Uint16(data[8:]))
-	switch [2]int{width, height} {
-	case [2]int{640, 480}, [2]int{640, 512}, [2]int{800, 600},
-		[2]int{1024, 768}, [2]int{1280, 1024}, [2]int{1600, 1200}:
-		return 1, 1
-	}
-	if width == 0 || height == 0 || width > 2048 || height > 2048 {
+	if width == 0 || height == 0 {
 		return 1, 1
 	}
 	return width, height
@@ -203,8 +202,12 @@ func gifScreen(data []byte) (width, height int) {
 // left, top, width and height.
 func growToFrame(frame []byte, h *Header) {
 	le := binary.LittleEndian
-	h.Width = max(h.Width, int(le.Uint16(frame))+int(le.Uint16(frame[4:])))
-	h.Height = max(h.Height, int(le.Uint16(frame[2:]))+int(le.Uint16(frame[6:])))
+	left, top := int(le.Uint16(frame)), int(le.Uint16(frame[2:]))
+	h.frame = image.Rect(left, top, left+int(le.Uint16(frame[4:])), top+int(le.Uint16(frame[6:])))
+	h.Width, h.Height = max(h.Width, h.frame.Max.X), max(h.Height, h.frame.Max.Y)
+	if h.frame == image.Rect(0, 0, h.Width, h.Height) {
+		h.frame = image.Rectangle{}
+	}
 }
 
 // colorTable returns the size in bytes of the table that a flags byte tells of.

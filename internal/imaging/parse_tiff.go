@@ -192,6 +192,7 @@ func parseTIFF(data []byte, h *Header) error {
 	}
 	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
 	h.Orientation = fields.number(tagOrientation, 1)
+	h.density = fields.density()
 	if err := fields.samples(h); err != nil {
 		return err
 	}
@@ -231,11 +232,11 @@ func checkPages(data []byte, order binary.ByteOrder) error {
 var tiffTags = []uint16{
 	tagWidth, tagHeight, tagBits, tagPhotometric, tagOrientation, tagSamplesPerPixel, tagTileWidth, tagTileHeight,
 	tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts,
-	tagCompression, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling,
+	tagCompression, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling, tagUnit,
 }
 
 // tiffRatios are those of which parseTIFF reads numerators and denominators.
-var tiffRatios = []uint16{tagLuma, tagReference}
+var tiffRatios = []uint16{tagLuma, tagReference, tagAcross, tagDown}
 
 // tiffFields are the values of a directory's tags, nil where they are not read.
 type tiffFields map[uint16][]uint32

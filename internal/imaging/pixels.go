@@ -7,11 +7,13 @@ import "context"
 type Pixels struct {
 	Width, Height, Channels int
 	Pix                     []byte
+	// density is that of the image which it was decoded from.
+	density density
 }
 
 // NewPixels returns a black picture, transparent where it has four channels.
 func NewPixels(width, height, channels int) *Pixels {
-	return &Pixels{width, height, channels, make([]byte, width*height*channels)}
+	return &Pixels{Width: width, Height: height, Channels: channels, Pix: make([]byte, width*height*channels)}
 }
 
 // Encode writes the picture. Where the format has no transparency, it is laid
@@ -43,6 +45,7 @@ func (p *Pixels) encodeAt(ctx context.Context, f Format, quality int) (_ Encoded
 // flatten lays the picture on white.
 func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
 	flat := NewPixels(p.Width, p.Height, 3)
+	flat.density = p.density
 	for y := range p.Height {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -69,6 +72,7 @@ func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) 
 		outW, outH = h, w
 	}
 	out := NewPixels(outW, outH, n)
+	out.density = p.density.turned(orientation)
 	// Stored pixel (0,0) goes to start; a step right or down in the stored
 	// picture moves by right or down in the shown one.
 	start, right, down := [...]func() (int, int, int){

@@ -133,8 +133,20 @@ static int copy_rows(VipsImage *image, Source *source, uint8_t *out) {
 	return failed;
 }
 
+// place puts the frame of a GIF on its canvas, which is transparent around it.
+// libvips does so only for some sizes of canvas, and may leave out alpha.
+static int place(VipsImage **image, const Picture *p) {
+	const Frame f = p->frame;
+	VipsImage *made;
+	if (vips_extract_area(*image, &made, f.left, f.top, f.width, f.height, NULL) || imaging_replace(image, made)) return -1;
+	if (!vips_image_hasalpha(*image))
+		if (vips_addalpha(*image, &made, NULL) || imaging_replace(image, made)) return -1;
+	return vips_embed(*image, &made, f.left, f.top, p->width, p->height, NULL) || imaging_replace(image, made);
+}
+
 static int decode(const Picture *p, VipsImage **image, Source *source, Box box, const Weights *columns,
 	const Weights *rows, int channels, uint8_t *out) {
+	if (p->frame.width > 0 && place(image, p)) return -1;
 	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height) return -1;
 	if ((p->extra > 1 || p->extra != p->alpha) && imaging_drop_extra(image, p->extra, p->alpha)) return -1;
 	if (p->is_ycc && imaging_from_ycc(image, p->ycc)) return -1;
@@ -169,13 +181,15 @@ static int optimized(const VipsImage *image) {
 }
 
 static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
+#define BARE "strip", TRUE, NULL
 	switch (codec) {
-	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", optimized(image), NULL);
-	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
-	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, NULL);
-	case TIFF: return vips_tiffsave_buffer(image, data, size, NULL);
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", optimized(image), BARE);
+	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1,
+		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, BARE);
+	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, BARE);
+	case TIFF: return vips_tiffsave_buffer(image, data, size, BARE);
 	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", quality,
-		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, NULL);
+		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, BARE);
 	default: return -1;
 	}
 }

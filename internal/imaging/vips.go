@@ -41,6 +41,7 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.profile > 0 {
 		picture.managed = 1
 	}
+	picture.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
 	picture.extra, picture.alpha = C.int(m.extra), C.int(m.alphaAt)
 	if m.fromYCbCr != nil {
 		picture.is_ycc = 1
@@ -62,6 +63,7 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 		channels = 4
 	}
 	p := NewPixels(width, height, channels)
+	p.density = m.density
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		picture.stop = stop
 		return C.imaging_decode(picture, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(channels), p.memory())
@@ -103,7 +105,7 @@ func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
 
 func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pix)) }
 
-// encode writes the pixels as they are.
+// encode writes the pixels as they are, and no metadata but their density.
 func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
@@ -118,5 +120,5 @@ func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, err
 		return nil, err
 	}
 	defer C.g_free(C.gpointer(data))
-	return C.GoBytes(data, C.int(size)), nil
+	return p.density.stamped(f, unsafe.Slice((*byte)(data), size)), nil
 }

@@ -19,6 +19,11 @@ typedef struct {
 	size_t size;
 } Part;
 
+// Frame is a rectangle of pixels.
+typedef struct {
+	int left, top, width, height;
+} Frame;
+
 // Picture is an encoded picture and what its header says.
 typedef struct {
 	// The loader sees these parts one behind the other. WebP, TIFF and GIF have one.
@@ -31,6 +36,8 @@ typedef struct {
 	// width × height pixels come out of the decoder, which shrinks a JPEG's
 	// sides by 1, 2, 4 or 8.
 	int width, height, shrink;
+	// frame is the part of them that the decoder knows, nothing where that is all.
+	Frame frame;
 	// managed reports whether its ICC profile counts, if it fits.
 	int managed;
 	// extra channels follow the colours. The alpha-th of them, from 1, is alpha; 0

@@ -120,11 +120,12 @@ type ProcessorConfig struct {
 	Store
 	Work
 	Signing
+	OIDC
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *ProcessorConfig) Validate() error {
-	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate())
+	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate(), c.OIDC.validate())
 }
 
 // GatewayConfig is the environment of the gateway.

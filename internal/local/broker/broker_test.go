@@ -44,12 +44,14 @@ func TestAChainOfReplies(t *testing.T) {
 func TestStructuredMode(t *testing.T) {
 	s := subscribe(t, nil)
 	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"t": on("a", s)}))
-	text := `{"specversion":"1.0","id":"1","type":"a","source":"/s","partitionkey":"p","datacontenttype":"image/png","data_base64":"AAH/"}`
+	text := `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"Straße 1%","partitionkey":"p","datacontenttype":"image/png","data_base64":"AAH/"}`
 	if code := send(t, b, http.Header{"Content-Type": {"application/cloudevents+json"}}, text); code != http.StatusAccepted {
 		t.Fatalf("the broker answered %d", code)
 	}
 	if d := s.next(t); d.body != "\x00\x01\xff" || d.attribute("Partitionkey") != "p" || d.header.Get("Content-Type") != "image/png" {
 		t.Errorf("got %v %q", d.header, d.body)
+	} else if d.attribute("Subject") != "Stra%C3%9Fe%201%25" {
+		t.Errorf("the subject is not encoded as the HTTP binding wants it: %q", d.attribute("Subject"))
 	}
 }
 
