@@ -62,7 +62,9 @@ func (g *gate) guard(c *crowd, budget *budget, next func(*response, *http.Reques
 		b.account.Store(budget.open(conn))
 		b.ctx, b.end = context.WithCancel(r.Context())
 		defer b.leave()
-		a := &response{ResponseWriter: w, exchange: e, account: budget.open(conn), writes: e.transfer(control.SetWriteDeadline)}
+		a := &response{
+			ResponseWriter: w, exchange: e, account: budget.open(conn), writes: e.transfer(control.SetWriteDeadline),
+		}
 		defer a.leave()
 		next(a, r, b)
 	})

@@ -26,11 +26,14 @@ type refusal struct {
 func (e *refusal) Error() string { return e.status.Message() }
 
 var (
-	errUnauthorized = &refusal{http.StatusUnauthorized, status.New(codes.Unauthenticated, "the Authorization header bears no valid token")}
-	errFlagged      = &refusal{http.StatusUnsupportedMediaType, status.New(codes.Unimplemented, "compressed messages are not accepted; send messages without compression")}
-	errBusy         = busy("the server holds as many bytes of requests as it may; try again shortly")
-	errCrowded      = busy("the server handles as many requests as it may; try again shortly")
-	errIdle         = &refusal{http.StatusServiceUnavailable, status.New(codes.Unavailable, "the idle request had to make place for others; send it again")}
+	errUnauthorized = &refusal{http.StatusUnauthorized,
+		status.New(codes.Unauthenticated, "the Authorization header bears no valid token")}
+	errFlagged = &refusal{http.StatusUnsupportedMediaType,
+		status.New(codes.Unimplemented, "compressed messages are not accepted; send messages without compression")}
+	errBusy    = busy("the server holds as many bytes of requests as it may; try again shortly")
+	errCrowded = busy("the server handles as many requests as it may; try again shortly")
+	errIdle    = &refusal{http.StatusServiceUnavailable,
+		status.New(codes.Unavailable, "the idle request had to make place for others; send it again")}
 )
 
 // errSlow refuses a body that comes slower than rate.
