@@ -159,3 +159,13 @@ func TestLongQueries(t *testing.T) {
 		}
 	}
 }
+
+// TestLongNamesOfPipelines are refused before the first step.
+func TestLongNamesOfPipelines(t *testing.T) {
+	s := start(t)
+	body := `{"input_image":{"object_key":"` + strings.Repeat("x", 240) + `.jpg"},"steps":[{"resize":{"target_width":1}}]}`
+	resp, text := ask(t, "POST", s.url+"/v1/pipeline", body)
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(text, `"field":"execution_id"`) {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}

@@ -105,6 +105,9 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 	}
 	out := req.GetOutputImage()
 	written := req.GetInputImage().GetObjectKey() != "" || out.GetBucket() != "" || out.GetObjectKey() != ""
+	if written && !execution.NamesFit(req.GetExecutionId()) {
+		return invalid("execution_id", fmt.Sprintf("makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes))
+	}
 	if req.GetInline() && written && p.Store == nil {
 		return status.Error(codes.Unimplemented, "inline: "+p.Missing)
 	}

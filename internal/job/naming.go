@@ -55,7 +55,22 @@ func newPlan(req functions.Request, reference *imageflowv1.ImageData, suffix, de
 	if len(p.execution) > maxExecutionBytes {
 		return p, functions.Errorf(functions.Invalid, "execution_id", "the key makes one of more than %d bytes; give one", maxExecutionBytes)
 	}
+	if err := p.checkSegments(); err != nil {
+		return p, err
+	}
 	return p, p.chooseFormat(out)
+}
+
+// checkSegments refuses names that the store cannot hold, before anything is done.
+func (p *plan) checkSegments() error {
+	fits := p.output.key == "" || execution.NamesFit(p.execution)
+	if p.named {
+		fits = execution.SegmentsFit(p.output.key)
+	}
+	if fits {
+		return nil
+	}
+	return functions.Errorf(functions.Invalid, p.nameField(), "makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes)
 }
 
 // maxExecutionBytes is the contract's limit of an execution id. An id that follows
@@ -82,10 +97,10 @@ func (p *plan) chooseFormat(out *imageflowv1.ImageData) error {
 	}
 	format, ok := imaging.FormatOf(wanted)
 	if !ok || !format.Writable() {
-		return functions.Errorf(functions.Invalid, field, "%q is no format that can be written; take jpeg, png, webp, tiff or avif", wanted)
+		return functions.Errorf(functions.Invalid, field, "%.64q is no format that can be written; take jpeg, png, webp, tiff or avif", wanted)
 	}
 	if other, ok := imaging.FormatOf(extension); ok && other != format {
-		return functions.Errorf(functions.Invalid, field, "%q disagrees with the extension %q of the output's key", wanted, extension)
+		return functions.Errorf(functions.Invalid, field, "%.64q disagrees with the extension %.64q of the output's key", wanted, extension)
 	}
 	p.format = format
 	return nil
@@ -117,10 +132,11 @@ func (p *plan) checkWrites() error {
 	field := p.nameField()
 	for _, write := range []place{p.output, p.sideCar} {
 		switch {
-		case len(write.key) > maxKeyBytes:
-			return functions.Errorf(functions.Invalid, field, "makes an output's key longer than %d bytes", maxKeyBytes)
+		case len(write.key) > maxKeyBytes || !execution.SegmentsFit(write.key):
+			return functions.Errorf(functions.Invalid, field, "makes an output's key longer than %d bytes, or %d between two slashes",
+				maxKeyBytes, execution.MaxSegmentBytes)
 		case write.key != "" && slices.Contains([]place{p.source, p.reference}, write):
-			return functions.Errorf(functions.Invalid, field, "would write %q over what it is made from", write.key)
+			return functions.Errorf(functions.Invalid, field, "would write %.64q over what it is made from", write.key)
 		}
 	}
 	switch {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -143,5 +145,29 @@ func wantKind(t *testing.T, err error, kind functions.Kind, field string) {
 	}
 	if e := functions.AsError(err); e.Kind != kind || e.Field != field {
 		t.Errorf("got %s of field %q (%v), want %s of %q", e.Kind, e.Field, err, kind, field)
+	}
+}
+
+// TestLongNamesAreInvalidAtOnce: before the source, which does not exist, is looked
+// for.
+func TestLongNamesAreInvalidAtOnce(t *testing.T) {
+	r := newRunner(resize.Processor, roomy)
+	x := func(n int) string { return strings.Repeat("x", n) }
+	for name, test := range map[string]struct {
+		req   *request
+		field string // none: it is not found
+	}{
+		"as long as may be":    {&request{InputImage: in("long/" + x(234) + ".jpg"), TargetWidth: 1}, ""},
+		"derived from the key": {&request{InputImage: in("long/" + x(240) + ".jpg"), TargetWidth: 1}, "execution_id"},
+		"a folder":             {&request{InputImage: in(x(256) + "/cat.jpg"), TargetWidth: 1}, "execution_id"},
+		"given":                {&request{InputImage: in("long/cat.jpg"), ExecutionId: x(250), TargetWidth: 1}, "execution_id"},
+		"named":                {&request{InputImage: in("long/cat.jpg"), OutputImage: in(x(252) + ".jpg"), TargetWidth: 1}, "output_image.object_key"},
+		"another is named":     {&request{InputImage: in("long/" + x(250) + ".jpg"), OutputImage: in("short.jpg"), TargetWidth: 1}, ""},
+	} {
+		_, err := r.Run(t.Context(), test.req, job.Refuse)
+		e := functions.AsError(err)
+		if test.field == "" && e.Kind != functions.NotFound || test.field != "" && (e.Kind != functions.Invalid || e.Field != test.field) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
