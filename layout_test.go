@@ -51,6 +51,7 @@ var floors = []struct {
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
+	{"hack/*", []string{"test/*"}},
 	{"test/*", []string{"*", "*/*", "*/*/*"}},
 	{".", []string{"internal/gateway"}},
 }
