@@ -70,8 +70,13 @@ func processor[Req functions.Request, Resp functions.Response](
 	if err != nil {
 		return nil, err
 	}
+	verifier, err := c.verifier()
+	if err != nil {
+		return nil, err
+	}
 	routes := http.NewServeMux()
-	routes.Handle("POST /{$}", t.Handler(&event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}))
+	events := &event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}
+	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
 	return serve.Listen(c.serve(p.Name, int64(c.messageBytes())), server, routes, healthy)
 }
