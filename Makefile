@@ -135,6 +135,17 @@ soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requ
 	go test ./test/scenario -count=1 -v -timeout 2h -races=false -run TestSoak -soak $(SOAK)
 	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -pictures $(ROTATIONS)
 
+# A folder of cases: images/, senders/, clients/.
+CASES ?=
+
+.PHONY: cases
+cases: build ## send the images of the folder CASES to a local mode, and print what each answers beside what is expected
+	go run ./test/cases bin/imageflow-local "$(CASES)"
+
+.PHONY: hostile
+hostile: setup ## attack every role under the memory limit of its manifest: none is killed, all serve, a good caller waits at most 3 times as long (root)
+	go test ./test/scenario -count=1 -v -timeout 30m -races=false -run TestRolesLiveUnderAttack -hostile
+
 .PHONY: memory
 memory: setup ## compare what each pair of formats takes of memory, at its limit and in a cgroup, with what is reckoned (root, some 20 minutes)
 	go test ./internal/imaging -count=1 -v -timeout 2h -run TestFootprintHolds -memory.all -memory.budget 805306368 -memory.pixels 80000000

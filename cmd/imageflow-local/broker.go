@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -63,7 +65,9 @@ func serveTraced(ctx context.Context, config broker.Config) error {
 	if err != nil {
 		return err
 	}
-	config.Door, config.Wire = tracing.Handler, tracing.Transport
+	host, _, _ := net.SplitHostPort(config.Address)
+	config.Door = func(next http.Handler) http.Handler { return guard{host: host}.wrap(tracing.Handler(next)) }
+	config.Wire = tracing.Transport
 	return errors.Join(serveBroker(ctx, config), tracing.End())
 }
 

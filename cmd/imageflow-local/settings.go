@@ -25,6 +25,7 @@ type settings struct {
 	signing               role.Signing
 	ports                 map[string]*int
 	telemetry             role.Telemetry
+	guard                 guard
 }
 
 // listeners lists what gets a port of its own.
@@ -69,7 +70,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; see --help", f.Arg(0))
 	}
-	return s, errors.Join(s.checkUnsigned(), s.settlePaths(), s.takePorts(), role.Load(&s.telemetry), s.telemetry.Validate())
+	return s, errors.Join(s.checkUnsigned(), s.settlePaths(), s.takePorts(), role.Load(&s.telemetry), s.telemetry.Validate(), s.keepPagesOut())
 }
 
 // checkUnsigned refuses to take unsigned events from other machines.
@@ -87,6 +88,18 @@ func (s *settings) allowed() []string {
 		return []string{s.bucket}
 	}
 	return append([]string{s.bucket}, strings.Split(s.buckets, ",")...)
+}
+
+// keepPagesOut guards every port against web pages but those of the gateway's
+// CORS_ALLOW_ORIGINS.
+func (s *settings) keepPagesOut() error {
+	var allowed struct {
+		Origins []string `envconfig:"CORS_ALLOW_ORIGINS"`
+	}
+	err := role.Load(&allowed)
+	s.guard = guard{s.host, allowed.Origins}
+	s.telemetry.Guard = s.guard.wrap
+	return err
 }
 
 // settlePaths makes the paths independent of the working directory, which the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
@@ -78,6 +79,7 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	sys.s3, err = localobjects.Start(ctx, localobjects.Config{
 		Address: s.address("s3"), Dir: filepath.Join(s.data, "objects"),
 		AccessKey: s.accessKey, SecretKey: s.secretKey, Buckets: []string{s.bucket, deadLetters},
+		Allow:  s.guard.allow,
 		Notify: localobjects.Notify{URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}},
 	})
 	if err != nil {
@@ -88,7 +90,7 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	}); err != nil {
 		return nil, err
 	}
-	if sys.console, err = serve.Listen(serve.Config{Role: "console", Address: s.host + ":0"}, nil, console, health.NewServer()); err != nil {
+	if sys.console, err = serve.Listen(serve.Config{Role: "console", Address: s.host + ":0", Guard: s.telemetry.Guard}, nil, console, health.NewServer()); err != nil {
 		return nil, err
 	}
 	if err := sys.startRoles(ctx, s, token); err != nil {
@@ -142,7 +144,7 @@ func (sys *system) trace(ctx context.Context, s *settings, part string) (*teleme
 
 // adapt fits a role's config to local mode.
 func adapt(config role.Config, s *settings, name, token string) {
-	server := func(c *role.Server) { c.Host, c.Port = s.host, *s.ports[name] }
+	server := func(c *role.Server) { c.Host, c.Port, c.Guard = s.host, *s.ports[name], s.telemetry.Guard }
 	store := func(c *role.Store) {
 		c.Endpoint, c.Secure, c.Bucket = s.address("s3"), false, s.bucket
 		c.AccessKey, c.SecretKey, c.Region = s.accessKey, s.secretKey, "us-east-1"
@@ -189,7 +191,7 @@ func (sys *system) startBroker(ctx context.Context, s *settings, manifests *brok
 		return err
 	}
 	sys.broker, err = broker.Start(ctx, broker.Config{
-		Door: tracing.Handler, Wire: tracing.Transport,
+		Door: func(next http.Handler) http.Handler { return s.telemetry.Guard(tracing.Handler(next)) }, Wire: tracing.Transport,
 		Address: s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
 		Resolve: func(_, service string) (string, bool) {
 			if service == consoleService {

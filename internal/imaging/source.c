@@ -2,27 +2,49 @@
 
 #include <string.h>
 
-#include "stop.h"
-
-// read_parts gives at most the rest of one part, so that work between two parts can
-// be stopped. It returns 0, as at the end, when the call is to stop.
-static gint64 read_parts(VipsSourceCustom *custom, void *buffer, gint64 length, void *user) {
-	Source *s = user;
-	if (imaging_stopped(s->image->stop)) return 0;
-	while (s->part < s->image->count && s->offset == s->image->parts[s->part].size) s->part++, s->offset = 0;
-	if (s->part == s->image->count) return 0;
-	const Part *part = &s->image->parts[s->part];
-	const size_t n = VIPS_MIN(VIPS_MIN((size_t)length, part->size - s->offset), s->left);
-	memcpy(buffer, (const char *)part->data + s->offset, n);
-	s->offset += n;
+// read_part gives at most the rest of one part.
+static size_t read_part(Source *s, char *buffer, size_t length) {
+	size_t offset = s->at;
+	int i = 0;
+	for (; i < s->image->count && offset >= s->image->parts[i].size; i++) offset -= s->image->parts[i].size;
+	if (i == s->image->count) return 0;
+	const Part *part = &s->image->parts[i];
+	const size_t n = VIPS_MIN(VIPS_MIN(length, part->size - offset), s->left);
+	memcpy(buffer, (const char *)part->data + offset, n);
+	s->at += n;
 	s->left -= n;
 	return n;
 }
 
+// read_parts gives all that is asked for, which libtiff expects; but of a JPEG one
+// part at a time, so that the work can be stopped between two scans. It returns 0, as
+// at the end, when the call is to stop.
+static gint64 read_parts(VipsSourceCustom *custom, char *buffer, gint64 length, void *user) {
+	Source *s = user;
+	gint64 done = 0;
+	while (done < length && !imaging_stopped(s->image->stop)) {
+		const size_t n = read_part(s, buffer + done, length - done);
+		done += n;
+		if (n == 0 || s->image->codec == JPEG) break;
+	}
+	return done;
+}
+
+static gint64 seek_parts(VipsSourceCustom *custom, gint64 offset, int whence, void *user) {
+	Source *s = user;
+	const gint64 to = offset + (whence == SEEK_CUR ? s->at : whence == SEEK_END ? s->size : 0);
+	if (to < 0) return -1;
+	return s->at = to;
+}
+
 VipsSource *imaging_source_new(Source *s, const Picture *image) {
 	*s = (Source){.image = image, .left = SIZE_MAX};
+	for (int i = 0; i < image->count; i++) s->size += image->parts[i].size;
+	if ((image->codec == WEBP || image->codec == GIF) && image->count == 1)
+		return vips_source_new_from_memory(image->parts[0].data, s->size);
 	VipsSourceCustom *custom = vips_source_custom_new();
 	g_signal_connect(custom, "read", G_CALLBACK(read_parts), s);
+	g_signal_connect(custom, "seek", G_CALLBACK(seek_parts), s);
 	return VIPS_SOURCE(custom);
 }
 

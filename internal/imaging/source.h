@@ -8,12 +8,12 @@
 
 typedef struct {
 	const Picture *image;
-	int part;      // the index of the part that is read next
-	size_t offset; // within that part
-	size_t left;   // the loader may read so many more bytes
+	gint64 at, size; // where the loader reads next, and where the file ends
+	size_t left;     // the loader may read so many more bytes
 } Source;
 
-// imaging_source_new returns a libvips source. The Source must live as long.
+// imaging_source_new returns a libvips source. The Source must live as long. Loaders
+// that map the file get it as it lies in memory where it has one part.
 VipsSource *imaging_source_new(Source *s, const Picture *image);
 
 // imaging_source_end bounds the bytes that the loader may still read, when it is

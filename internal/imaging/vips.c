@@ -33,16 +33,14 @@ static int ended(int failed) {
 
 static int load(const Picture *p, Source *from, VipsImage **out) {
 	VipsSource *source = imaging_source_new(from, p);
-	void *data = (void *)p->parts[0].data; // which is only read
-	const size_t size = p->parts[0].size;
 	int failed = -1;
 #define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
 	switch (p->codec) {
 	case JPEG: failed = vips_jpegload_source(source, out, "shrink", p->shrink, COMMON); break;
 	case PNG: failed = vips_pngload_source(source, out, COMMON); break;
-	case WEBP: failed = vips_webpload_buffer(data, size, out, COMMON); break;
-	case TIFF: failed = vips_tiffload_buffer(data, size, out, COMMON); break;
-	case GIF: failed = vips_gifload_buffer(data, size, out, COMMON); break;
+	case WEBP: failed = vips_webpload_source(source, out, COMMON); break;
+	case TIFF: failed = vips_tiffload_source(source, out, COMMON); break;
+	case GIF: failed = vips_gifload_source(source, out, COMMON); break;
 	default: break;
 	}
 	g_object_unref(source);

@@ -2,7 +2,8 @@ package imaging
 
 // #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
-// #cgo pkg-config: vips lcms2
+// #cgo pkg-config: vips lcms2 libjpeg
+// #include "damage.h"
 // #include "vips.h"
 // #include <glib.h>
 import "C"
@@ -33,6 +34,11 @@ type decoding struct {
 
 // decode returns the stored picture.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.inspect != nil {
+		if err := m.inspect(ctx); err != nil {
+			return nil, err
+		}
+	}
 	width, height := m.Width/d.shrink, m.Height/d.shrink
 	picture := &C.Picture{
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
@@ -52,7 +58,7 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(picture)
-	picture.parts, picture.count = m.pinned(&pin)
+	picture.parts, picture.count = pinnedParts(m.parts, &pin)
 	var columns, rows *C.Weights
 	if d.columns != nil {
 		columns, rows = d.columns.pinned(&pin), d.rows.pinned(&pin)
@@ -71,23 +77,50 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
+	if err == nil && m.Format == JPEG && picture.warned != 0 {
+		err = jpegDamage(ctx, JPEG, m.parts)
+	}
 	if err == nil {
 		m.sound.Store(true)
 	}
 	return p, err
 }
 
-// pinned returns the parts of the file for C, which stay where they are.
-func (m *Image) pinned(pin *runtime.Pinner) (*C.Part, C.int) {
-	parts := make([]C.Part, len(m.parts))
-	for i, part := range m.parts {
+// jpegDamage returns an error where a JPEG, in a file of a format, is cut or damaged.
+// The decoders only warn, if that.
+func jpegDamage(ctx context.Context, f Format, parts [][]byte) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	first, count := pinnedParts(parts, &pin)
+	damage := C.Damage(C.WHOLE)
+	err := stoppable(ctx, func(stop C.Stop) C.int {
+		damage = C.imaging_jpeg_damage(first, count, stop)
+		return 0
+	})
+	switch {
+	case err != nil:
+		return err
+	case damage == C.STOPPED:
+		return ctx.Err()
+	case damage == C.TRUNCATED:
+		return invalid("truncated %s: its image data ends too early", f)
+	case damage == C.CORRUPT:
+		return invalid("corrupt %s: its image data is damaged", f)
+	}
+	return nil
+}
+
+// pinnedParts returns the parts of a file for C, which stay where they are.
+func pinnedParts(parts [][]byte, pin *runtime.Pinner) (*C.Part, C.int) {
+	list := make([]C.Part, len(parts))
+	for i, part := range parts {
 		data := unsafe.SliceData(part)
 		pin.Pin(data)
-		parts[i] = C.Part{unsafe.Pointer(data), C.size_t(len(part))}
+		list[i] = C.Part{unsafe.Pointer(data), C.size_t(len(part))}
 	}
-	first := unsafe.SliceData(parts)
+	first := unsafe.SliceData(list)
 	pin.Pin(first)
-	return first, C.int(len(parts))
+	return first, C.int(len(list))
 }
 
 // pinned returns the weights for C, which stay where they are.

@@ -26,7 +26,7 @@ typedef struct {
 
 // Picture is an encoded picture and what its header says.
 typedef struct {
-	// The loader sees these parts one behind the other. WebP, TIFF and GIF have one.
+	// The loader sees these parts one behind the other.
 	const Part *parts;
 	int count;
 	// tail bounds the bytes that the last 16 rows take; 0 does not.

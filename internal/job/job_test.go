@@ -16,6 +16,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/detect"
+	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -52,6 +53,32 @@ func TestResult(t *testing.T) {
 	}
 	if h, err := imaging.ParseHeader(picture, limits); err != nil || h.Width != 20 || h.Height != 15 || out.GetWidth() != 20 || out.GetHeight() != 15 {
 		t.Errorf("said to be %d×%d, is %+v, %v", out.GetWidth(), out.GetHeight(), h, err)
+	}
+}
+
+// TestRepaired: what was wrong with an input is in the result, also of a later call
+// that is answered by what the first has written. STRICT_INPUT refuses it.
+func TestRepaired(t *testing.T) {
+	whole := jpegOf(t, 40, 30)
+	etag := place(t, bucket, "repaired/in.jpg", whole[:len(whole)-2])
+	req := &request{InputImage: &data{ObjectKey: "repaired/in.jpg", Etag: etag}, TargetWidth: 20}
+	for range 2 {
+		resp, err := run(t, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.GetResult().GetMetadata()["repaired"]; got != "the end marker was missing" {
+			t.Errorf("repaired is %q", got)
+		}
+	}
+	strict := limits
+	strict.Strict = true
+	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
+	_, err := refusing.Run(t.Context(), req, job.Refuse)
+	wantKind(t, err, functions.Invalid, "input_image")
+	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.Refuse)
+	if err != nil {
+		t.Errorf("a whole picture: %v", err)
 	}
 }
 

@@ -30,6 +30,7 @@ type plan struct {
 	sideCar   place
 	format    imaging.Format
 	animated  bool // the picture has further frames or pages
+	repaired  []string
 }
 
 // newPlan applies the rules for names that a request left out.

@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -22,6 +23,9 @@ func (p *plan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1
 	}
 	if p.output.key != "" {
 		image.Bucket, image.ObjectKey = p.output.bucket, p.output.key
+	}
+	if len(p.repaired) > 0 {
+		note(result, "repaired", strings.Join(p.repaired, "; "))
 	}
 	if p.sideCar.key != "" {
 		note(result, "side_car", p.sideCar.key)

@@ -51,7 +51,7 @@ func (t *task[Req, Resp]) open() (err error) {
 	if t.picture, err = imaging.Open(t.encoded, t.config.Limits); err != nil {
 		return t.pictureError(err)
 	}
-	t.animated = t.picture.Animated
+	t.animated, t.repaired = t.picture.Animated, t.picture.Repaired
 	return t.settle(t.picture.Format, t.processor.SideCar != nil)
 }
 

@@ -47,6 +47,9 @@ type Config struct {
 	// of the request is read, and for every request, health included. Without it
 	// all may.
 	Authorize func(*http.Request) bool
+	// Guard wraps what answers all requests of any protocol, before Authorize;
+	// nil wraps nothing.
+	Guard func(http.Handler) http.Handler
 }
 
 // maxHeaderBytes is far above what any caller of ours sends.
@@ -99,8 +102,12 @@ func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Serv
 	protocols.SetUnencryptedHTTP2(true)
 	s := &Server{config: c, listener: listener, health: health}
 	conns := &connections{max: c.maxConnections(), all: map[net.Conn]*list.Element{}}
+	handler := c.admit(s.route(rpc, routes))
+	if c.Guard != nil {
+		handler = c.Guard(handler)
+	}
 	s.http = &http.Server{
-		Handler:           s.age((&requests{role: c.Role}).measure(c.admit(s.route(rpc, routes)))),
+		Handler:           s.age((&requests{role: c.Role}).measure(handler)),
 		ConnContext:       withConnection,
 		ConnState:         conns.observe,
 		MaxHeaderBytes:    maxHeaderBytes,

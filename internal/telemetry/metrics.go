@@ -32,7 +32,7 @@ const maxConnections = 16
 // ServeMetrics serves all that the process measures, and what Go and the system
 // tell of it, at `/metrics` of an address, host:port; port 0 takes a free one. A
 // process that does not call it measures nothing, at next to no cost.
-func ServeMetrics(address string) (*Endpoint, error) {
+func ServeMetrics(address string, guard Guard) (*Endpoint, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
@@ -41,7 +41,7 @@ func ServeMetrics(address string) (*Endpoint, error) {
 	}
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // which carries exemplars
-	e, err := serve("metrics", address, routes)
+	e, err := serve("metrics", address, guard.wrap(routes))
 	if err == nil {
 		otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	}
@@ -50,14 +50,24 @@ func ServeMetrics(address string) (*Endpoint, error) {
 
 // ServeProfiles serves those of net/http/pprof at `/debug/pprof/` of an address.
 // Whoever reaches them can read what the process has in memory, and slow it down.
-func ServeProfiles(address string) (*Endpoint, error) {
+func ServeProfiles(address string, guard Guard) (*Endpoint, error) {
 	routes := http.NewServeMux()
 	routes.HandleFunc("/debug/pprof/", pprof.Index)
 	routes.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	routes.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	routes.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	routes.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return serve("profiles", address, routes)
+	return serve("profiles", address, guard.wrap(routes))
+}
+
+// Guard wraps what answers requests; nil wraps nothing.
+type Guard func(http.Handler) http.Handler
+
+func (g Guard) wrap(routes http.Handler) http.Handler {
+	if g == nil {
+		return routes
+	}
+	return g(routes)
 }
 
 func serve(what, address string, routes http.Handler) (*Endpoint, error) {

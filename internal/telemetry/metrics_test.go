@@ -42,7 +42,7 @@ func TestMeasuresLeadToTraces(t *testing.T) {
 
 // TestProfilesAreApart: metrics have no profiles beside them.
 func TestProfilesAreApart(t *testing.T) {
-	profiles, err := telemetry.ServeProfiles("127.0.0.1:0")
+	profiles, err := telemetry.ServeProfiles("127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestProfilesAreApart(t *testing.T) {
 
 func serve(t *testing.T) *telemetry.Endpoint {
 	t.Helper()
-	metrics, err := telemetry.ServeMetrics("127.0.0.1:0")
+	metrics, err := telemetry.ServeMetrics("127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

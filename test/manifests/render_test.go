@@ -34,7 +34,9 @@ var renders = map[string]struct {
 	"kafka":              {"config/base", []string{"kafka"}},
 	"setup":              {"config/base", []string{"setup"}},
 	"tracing":            {"config/base", []string{"tracing"}},
-	"many":               {"config/overlays/production", []string{"kafka", "setup", "tracing"}},
+	"oidc":               {"config/base", []string{"oidc"}},
+	"per-role":           {"config/base", []string{"setup", "per-role-credentials"}},
+	"many":               {"config/overlays/production", []string{"kafka", "setup", "tracing", "oidc"}},
 }
 
 // object is one of a render.

@@ -16,6 +16,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	eventingconfig "knative.dev/eventing/pkg/apis/config"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+	eventingv1alpha1 "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
+	"knative.dev/eventing/pkg/apis/feature"
 	"knative.dev/pkg/apis"
 	servingconfig "knative.dev/serving/pkg/apis/config"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
@@ -42,6 +44,7 @@ var kinds = map[string]func() any{
 	"serving.knative.dev/v1 Service":                  func() any { return &servingv1.Service{} },
 	"eventing.knative.dev/v1 Broker":                  func() any { return &eventingv1.Broker{} },
 	"eventing.knative.dev/v1 Trigger":                 func() any { return &eventingv1.Trigger{} },
+	"eventing.knative.dev/v1alpha1 EventPolicy":       func() any { return &eventingv1alpha1.EventPolicy{} },
 }
 
 // TestObjects: every object is of a kind we know, has no field that its kind does
@@ -96,6 +99,7 @@ func TestFeatures(t *testing.T) {
 func TestPatches(t *testing.T) {
 	for file, v := range map[string]any{
 		"config-features.yaml":      &corev1.ConfigMap{},
+		"eventing-features.yaml":    &corev1.ConfigMap{},
 		"argo-controller.yaml":      &appsv1.Deployment{},
 		"gateway-8080-traefik.yaml": &corev1.Service{},
 	} {
@@ -129,7 +133,7 @@ func validate(ctx context.Context, v any) error {
 }
 
 // clusterContext is that of a webhook on a cluster with these flags of Serving, and
-// Eventing as it is released.
+// Eventing with the flags that our patch sets.
 func clusterContext(t *testing.T, flags map[string]string) context.Context {
 	t.Helper()
 	f, err := servingconfig.NewFeaturesConfigFromMap(flags)
@@ -137,6 +141,15 @@ func clusterContext(t *testing.T, flags map[string]string) context.Context {
 		t.Fatal(err)
 	}
 	ctx := servingconfig.ToContext(t.Context(), &servingconfig.Config{Features: f})
+	var eventing corev1.ConfigMap
+	if err := yaml.UnmarshalStrict(read(t, "config/cluster/eventing-features.yaml"), &eventing); err != nil {
+		t.Fatal(err)
+	}
+	eventingFlags, err := feature.NewFlagsConfigFromMap(eventing.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx = feature.ToContext(ctx, eventingFlags)
 	return eventingconfig.ToContext(apis.WithinCreate(ctx), &eventingconfig.Config{Defaults: &eventingconfig.Defaults{
 		ClusterDefaultConfig: &eventingconfig.DefaultConfig{DefaultBrokerClass: "MTChannelBasedBroker"},
 	}})

@@ -74,10 +74,11 @@ func (d *deployment) add(name string, start func() *process) {
 // environment returns that of a role.
 func (d *deployment) environment(role string) []string {
 	host, port, _ := net.SplitHostPort(d.addresses[role])
+	accessKey, secretKey := d.credentials(role)
 	_, metrics, _ := net.SplitHostPort(d.addresses[role+" metrics"])
 	return []string{
 		"HOST=" + host, "PORT=" + port, "METRICS_PORT=" + metrics, "DRAIN_DELAY=0s",
-		"MINIO_ENDPOINT=" + d.addresses["s3"], "MINIO_ACCESS_KEY=" + realminio.AccessKey, "MINIO_SECRET_KEY=" + realminio.SecretKey,
+		"MINIO_ENDPOINT=" + d.addresses["s3"], "MINIO_ACCESS_KEY=" + accessKey, "MINIO_SECRET_KEY=" + secretKey,
 		"MODEL_REPOSITORY=functions/detect/model/repository",
 		"BROKER_URL=" + d.url("broker", "/image-processing/default"), "BRIDGE_TOKEN=" + bridgeToken,
 		"RESIZE_GRPC_ENDPOINT=" + d.addresses["resize"], "AI_DETECTION_GRPC_ENDPOINT=" + d.addresses["detect"],
@@ -116,8 +117,37 @@ func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
 	d.minio = realminio.Start(t, env...)
 	d.addresses["s3"] = d.minio.Address
 	d.s3 = client(t, d.minio.Address, realminio.AccessKey, realminio.SecretKey)
-	d.command(t, "bridge", "imageflow", "setup")
+	users := t.TempDir()
+	for role := range serviceOf {
+		d.writeUser(t, users, role)
+	}
+	d.command(t, "setup", "imageflow", "setup", "--policies", filepath.Join("..", "..", "config", "minio-policies"), "--users", users)
 	d.command(t, "bridge", "imageflow", "setup", "--check")
+}
+
+// writeUser writes the credentials of a role's user, as secrets are mounted.
+func (d *deployment) writeUser(t testing.TB, folder, role string) {
+	t.Helper()
+	accessKey, secretKey := d.credentials(role)
+	err := os.Mkdir(filepath.Join(folder, role), 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, role, "access-key"), []byte(accessKey), 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, role, "secret-key"), []byte(secretKey), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// credentials are those of a role's own user in the store, which may do no more
+// than config/minio-policies says, and for all else the administrator's.
+func (d *deployment) credentials(role string) (accessKey, secretKey string) {
+	if serviceOf[role] == "" {
+		return realminio.AccessKey, realminio.SecretKey
+	}
+	return "imageflow-" + role, "the secret of " + role
 }
 
 // output joins what all runs of a part have printed; none may be alive.

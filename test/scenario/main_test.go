@@ -82,7 +82,14 @@ func (p *transcript) String() string {
 // launch starts a command and waits until it prints ready.
 func launch(t testing.TB, ready string, env []string, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), exited: make(chan error, 1), output: &transcript{}}
+	return launchCommand(t, ready, env, exec.Command(filepath.Join(binaries, name), args...))
+}
+
+// launchCommand does so with a command that is made already.
+func launchCommand(t testing.TB, ready string, env []string, cmd *exec.Cmd) *process {
+	t.Helper()
+	name := filepath.Base(cmd.Path)
+	p := &process{cmd: cmd, exited: make(chan error, 1), output: &transcript{}}
 	p.cmd.Dir = filepath.Join("..", "..")
 	p.cmd.Env = append(append(os.Environ(), "EVENT_SIGNING_KEYS="+signingKey), env...)
 	out, in, err := os.Pipe()

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/oidc"
 	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/storeadmin"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -19,7 +22,22 @@ type Letters struct {
 
 // Broker says where events go.
 type Broker struct {
-	URL string `envconfig:"BROKER_URL" desc:"URL of the broker's ingress"`
+	URL         string `envconfig:"BROKER_URL" desc:"URL of the broker's ingress"`
+	BrokerToken string `envconfig:"BROKER_TOKEN_FILE" desc:"file of the token that is sent to the broker, for Knative's OIDC; empty sends none"`
+}
+
+// wire returns what wraps the transport that events are posted through: the token,
+// if there is one, around what other may add.
+func (c Broker) wire(other func(http.RoundTripper) http.RoundTripper) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		if other != nil {
+			next = other(next)
+		}
+		if c.BrokerToken != "" {
+			next = oidc.Bearer(c.BrokerToken, next)
+		}
+		return next
+	}
 }
 
 // Sweep says which objects the bridge looks after by itself.
@@ -54,6 +72,7 @@ type BridgeConfig struct {
 	Broker
 	Sweep
 	Signing
+	OIDC
 	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
 	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects outcomes may tag, with commas between; empty means SWEEP_BUCKETS"`
 	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"every upload starts a chain, so that what is not an image becomes a dead letter; else it is ignored"`
@@ -65,6 +84,7 @@ func (c *BridgeConfig) Validate() error {
 	return errors.Join(
 		c.Server.validate(), c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("BRIDGE_TOKEN", c.Token),
 		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0), c.Sweep.validate(), c.Signing.validate(),
+		c.OIDC.validate(),
 	)
 }
 
@@ -111,16 +131,33 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	}
 	events, err := bridge.New(bridge.Config{
 		Broker: c.Broker.URL, Token: c.Token, Signer: signer, Store: store, DeadLetters: c.DeadLetters,
-		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, Buckets: outcomes, Wire: t.Transport,
+		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, Buckets: outcomes, Wire: c.Broker.wire(t.Transport),
 	})
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve.Listen(c.serve("bridge", maxBridgeBytes), nil, t.Handler(events), serving())
+	routes, err := c.routes(events)
+	if err != nil {
+		return nil, err
+	}
+	server, err := serve.Listen(c.serve("bridge", maxBridgeBytes), nil, t.Handler(routes), serving())
 	if err != nil {
 		return nil, err
 	}
 	return &bridgeServer{Server: server, bridge: events, drain: c.DrainTimeout}, nil
+}
+
+// routes asks for the broker's tokens before everything but notifications, which
+// have a token of their own.
+func (c *BridgeConfig) routes(events http.Handler) (http.Handler, error) {
+	verifier, err := c.verifier()
+	if err != nil {
+		return nil, err
+	}
+	routes := http.NewServeMux()
+	routes.Handle("/notifications", events)
+	routes.Handle("/", verifier.Require(events))
+	return routes, nil
 }
 
 // ReplayConfig is the environment of a replay.
@@ -147,7 +184,7 @@ func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
 	if err != nil {
 		return err
 	}
-	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters})
+	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters, Wire: c.Broker.wire(nil)})
 	if err != nil {
 		return err
 	}
@@ -164,6 +201,13 @@ type SetupConfig struct {
 // Validate reports every variable that is missing or out of range.
 func (c *SetupConfig) Validate() error {
 	return errors.Join(c.Store.validate(), required("DEAD_LETTER_BUCKET", c.DeadLetters), required("MINIO_WEBHOOK_ARN", c.Webhook))
+}
+
+// Admin returns a client that makes users in the store.
+func (c *SetupConfig) Admin() *storeadmin.Admin {
+	return &storeadmin.Admin{
+		Endpoint: c.Endpoint, Secure: c.Secure, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Region: c.Region,
+	}
 }
 
 // Open returns a client of the store.

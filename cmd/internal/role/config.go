@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"runtime"
 	"strconv"
 	"sync"
@@ -47,6 +48,7 @@ func (c Server) serve(role string, bodyBytes int64) serve.Config {
 		Role:      role,
 		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
 		BodyBytes: bodyBytes, MinBodyRate: c.MinRate, MaxConnections: c.MaxConns, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
+		Guard: c.Guard,
 	}
 }
 
@@ -87,6 +89,7 @@ type Work struct {
 	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"memory that all jobs together may take to decode and encode images; an image that needs more is refused"`
 	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
 	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
+	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files whose pixels are all there; else they are repaired, which the result says"`
 	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"80000000" desc:"width x height of a picture"`
 }
 
@@ -118,11 +121,12 @@ type ProcessorConfig struct {
 	Store
 	Work
 	Signing
+	OIDC
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *ProcessorConfig) Validate() error {
-	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate())
+	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate(), c.OIDC.validate())
 }
 
 // GatewayConfig is the environment of the gateway.
@@ -138,6 +142,7 @@ type GatewayConfig struct {
 	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
 	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`
 	Filter    string        `envconfig:"FILTER_GRPC_ENDPOINT" default:"filter-grpc-service:80" desc:"host:port of filter"`
+	Origins   []string      `envconfig:"CORS_ALLOW_ORIGINS" desc:"origins of web pages that may call, such as https://app.example, with commas between; empty allows none"`
 	Timeout   time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"how long a request may take"`
 	BodyBytes int64         `envconfig:"MAX_BODY_BYTES" default:"100663296" desc:"size of a request's body"`
 }
@@ -151,8 +156,18 @@ func (c *GatewayConfig) Validate() error {
 	return errors.Join(store,
 		required("RESIZE_GRPC_ENDPOINT", c.Resize), required("AI_DETECTION_GRPC_ENDPOINT", c.Detect),
 		required("FILTER_GRPC_ENDPOINT", c.Filter), c.Server.validate(),
-		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
+		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1), origins("CORS_ALLOW_ORIGINS", c.Origins),
 	)
+}
+
+// origins checks that each is what browsers send: scheme and host alone.
+func origins(name string, values []string) error {
+	for _, value := range values {
+		if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != value {
+			return fmt.Errorf("%s has %q but must have origins such as https://app.example", name, value)
+		}
+	}
+	return nil
 }
 
 func required(name, value string) error {

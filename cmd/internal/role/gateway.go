@@ -91,5 +91,12 @@ func (c *GatewayConfig) listen(
 	reflection.Register(server)
 	config := c.serve("gateway", c.BodyBytes/2)
 	config.Authorize = gateway.Token(c.Token).Authorize
+	config.Guard = func(next http.Handler) http.Handler {
+		next = gateway.CORS(c.Origins, next)
+		if c.Guard != nil {
+			next = c.Guard(next)
+		}
+		return next
+	}
 	return serve.Listen(config, server, t.JSON(json), healthy)
 }

@@ -28,12 +28,13 @@ func Load(config any) error {
 	return errors.Join(bad...)
 }
 
-// each visits the fields of a struct and of the structs embedded in it.
+// each visits the fields of a struct, and of the structs embedded in it, that are
+// variables.
 func each(v reflect.Value, visit func(reflect.StructField, reflect.Value)) {
 	for i := range v.NumField() {
 		if field := v.Type().Field(i); field.Anonymous {
 			each(v.Field(i), visit)
-		} else {
+		} else if field.Tag.Get("ignored") == "" {
 			visit(field, v.Field(i))
 		}
 	}

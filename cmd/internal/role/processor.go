@@ -48,7 +48,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	}
 	admission := c.Work.admission()
 	run := job.NewRunner(p, store, admission, job.Config{
-		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels},
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels, Strict: c.Strict},
 	}).Run
 	healthy := serving(p.Service)
 
@@ -70,8 +70,13 @@ func processor[Req functions.Request, Resp functions.Response](
 	if err != nil {
 		return nil, err
 	}
+	verifier, err := c.verifier()
+	if err != nil {
+		return nil, err
+	}
 	routes := http.NewServeMux()
-	routes.Handle("POST /{$}", t.Handler(&event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}))
+	events := &event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}
+	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
 	return serve.Listen(c.serve(p.Name, int64(c.messageBytes())), server, routes, healthy)
 }

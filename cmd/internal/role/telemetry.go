@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,9 @@ type Telemetry struct {
 	Protocol       string `envconfig:"OTEL_EXPORTER_OTLP_PROTOCOL" default:"http/protobuf" desc:"how traces are sent: http/protobuf or grpc"`
 	Service        string `envconfig:"OTEL_SERVICE_NAME" desc:"what traces call the process; empty means imageflow-ROLE"`
 	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"whether nothing is measured or traced, whatever else is set"`
+	// Guard wraps what answers requests, at every port of the process; nil wraps
+	// nothing.
+	Guard func(http.Handler) http.Handler `ignored:"true"`
 }
 
 // Validate reports every variable that is out of range.
@@ -89,10 +93,10 @@ func (c Telemetry) Serve() (served []*telemetry.Endpoint, err error) {
 		err = errors.Join(err, failed)
 	}
 	if c.MetricsPort != 0 && !c.Disabled {
-		add(telemetry.ServeMetrics(net.JoinHostPort(c.MetricsHost, strconv.Itoa(c.MetricsPort))))
+		add(telemetry.ServeMetrics(net.JoinHostPort(c.MetricsHost, strconv.Itoa(c.MetricsPort)), c.Guard))
 	}
 	if c.PProf && !c.Disabled {
-		add(telemetry.ServeProfiles(c.PProfAddress))
+		add(telemetry.ServeProfiles(c.PProfAddress, c.Guard))
 	}
 	if err != nil {
 		return nil, errors.Join(err, closeAll(served))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the secrets of a test cluster, with random contents, unless they are there:
-# the key of events, and the store's credentials and the bridge's token, for us and
+# the key of events, a user of the store for each role, and the store's credentials and the bridge's token, for us and
 # for the MinIO beside us.
 set -euo pipefail
 
@@ -8,6 +8,12 @@ ours=image-processing
 theirs=default # where minio.yaml lies
 
 kubectl get namespace $ours >/dev/null 2>&1 || kubectl create namespace $ours
+for role in resize detect filter gateway bridge; do
+	if ! kubectl get secret -n $ours minio-credentials-$role >/dev/null 2>&1; then
+		kubectl create secret generic -n $ours minio-credentials-$role \
+			--from-literal=access-key=imageflow-$role --from-literal=secret-key="$(openssl rand -hex 20)"
+	fi
+done
 if ! kubectl get secret -n $ours event-signing-keys >/dev/null 2>&1; then
 	kubectl create secret generic -n $ours event-signing-keys --from-literal=keys="$(openssl rand -hex 32)"
 fi

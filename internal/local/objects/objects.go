@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"time"
 
@@ -31,6 +32,8 @@ type Config struct {
 	Buckets []string
 	// Notify is told of new objects.
 	Notify Notify
+	// Allow reports whether a signed request may go on; without it all may.
+	Allow func(*http.Request) bool
 	// Logger gets what goes wrong; slog's default when nil.
 	Logger *slog.Logger
 }
@@ -81,7 +84,7 @@ func start(ctx context.Context, c Config, address, dir string, files backend.Bac
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{address: address, dir: dir, cancel: cancel, ended: make(chan error, 1), posts: newPosts(serving, c.Notify, c.Logger)}
 	listening := make(chan struct{})
-	go s.run(serving, &notifying{Backend: steady{files}, posts: s.posts, address: address, account: c.AccessKey}, c, listening)
+	go s.run(serving, &notifying{Backend: guarded{steady{files}, c.Allow}, posts: s.posts, address: address, account: c.AccessKey}, c, listening)
 	select {
 	case <-listening:
 		return s, nil

@@ -1,0 +1,123 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/http"
+	"strings"
+)
+
+const formatsRead = "jpeg, png, webp, tiff and gif are read"
+
+// signatures tell formats that are not read by the bytes at a place. The first that
+// fits counts.
+var signatures = []struct {
+	at    int
+	magic string
+	name  string
+}{
+	{0, "\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL image"}, {0, "\xff\x0a", "a JPEG XL image"},
+	{0, "\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 image"}, {0, "\xff\x4f\xff\x51", "a JPEG 2000 image"},
+	{0, "II\xbc\x01", "a JPEG XR image"},
+	{0, "II+\x00", "a BigTIFF image"}, {0, "MM\x00+", "a BigTIFF image"},
+	{0, "II\x1a\x00\x00\x00HEAPCCDR", "a raw image of a Canon camera"}, {0, "FUJIFILMCCD-RAW", "a raw image of a Fujifilm camera"},
+	{0, "IIRO", "a raw image of an Olympus camera"}, {0, "IIRS", "a raw image of an Olympus camera"},
+	{0, "MMOR", "a raw image of an Olympus camera"}, {0, "IIU\x00", "a raw image of a Panasonic camera"},
+	{0, "\x00MRM", "a raw image of a Minolta camera"}, {0, "FOVb", "a raw image of a Sigma camera"},
+	{0, "\x00\x00\x01\x00", "an ICO icon"}, {0, "icns", "an ICNS icon"},
+	{0, "BM", "a BMP image"}, {0, "8BPS", "a Photoshop document"}, {0, "gimp xcf", "a GIMP image"}, {0, "qoif", "a QOI image"},
+	{0, "\x76\x2f\x31\x01", "an OpenEXR image"}, {0, "#?RADIANCE", "a Radiance HDR image"}, {0, "#?RGBE", "a Radiance HDR image"},
+	{0, "DDS ", "a DDS texture"}, {0, "FLIF", "a FLIF image"}, {0, "BPG\xfb", "a BPG image"}, {0, "farbfeld", "a farbfeld image"},
+	{0, "SIMPLE  =", "a FITS image"}, {128, "DICM", "a DICOM image"}, {0, "AT&TFORM", "a DjVu document"},
+	{0, "\x01\xda\x01", "an SGI image"}, {0, "\x59\xa6\x6a\x95", "a Sun raster image"}, {40, " EMF", "an EMF drawing"},
+	{0, "\xd7\xcd\xc6\x9a", "a WMF drawing"}, {0, "%PDF-", "a PDF"}, {0, "%!PS", "a PostScript document"},
+	{0, "\xc5\xd0\xd3\xc6", "a PostScript document"}, {0, "PK\x03\x04", "a ZIP archive"}, {0, "7z\xbc\xaf\x27\x1c", "a 7z archive"},
+	{0, "Rar!\x1a\x07", "a RAR archive"}, {0, "\x1f\x8b", "a gzip file"}, {257, "ustar", "a tar archive"}, {8, "AVI ", "an AVI video"},
+	{0, "\x1a\x45\xdf\xa3", "a Matroska or WebM video"},
+}
+
+// brands tell the files that are boxes (ISO/IEC 14496-12) by their brands.
+var brands = []struct{ brand, name string }{
+	{"avif", "an AVIF image"}, {"avis", "an AVIF image"}, {"hei", "a HEIC image"}, {"hev", "a HEIC image"},
+	{"mif1", "a HEIF image"}, {"msf1", "a HEIF image"}, {"crx ", "a raw image of a Canon camera"}, {"qt  ", "a QuickTime video"},
+}
+
+// foreignError refuses a file of another format by its name.
+func foreignError(data []byte) error {
+	name := foreignName(data)
+	if name == "" {
+		name = "not an image of a known format"
+	}
+	return invalid("%s; %s", name, formatsRead)
+}
+
+// foreignName returns what a file is that is not read, "" where it is not known.
+func foreignName(data []byte) string {
+	for _, s := range signatures {
+		if len(data) > s.at && bytes.HasPrefix(data[s.at:], []byte(s.magic)) {
+			return s.name
+		}
+	}
+	kind, _, _ := strings.Cut(http.DetectContentType(data), ";")
+	switch {
+	case len(data) >= 12 && string(data[4:8]) == "ftyp":
+		return boxName(data)
+	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '7' && bytes.IndexByte([]byte(" \t\r\n"), data[2]) >= 0:
+		return "a PBM, PGM or PPM image"
+	case isSVG(data):
+		return "an SVG image"
+	case isTGA(data):
+		return "a TGA image"
+	case bytes.HasPrefix(data, []byte("\x00\x00\x02\x00")): // as many a TGA
+		return "a CUR cursor"
+	case kind == "application/octet-stream":
+		return ""
+	case kind == "text/html":
+		return "HTML"
+	case strings.HasPrefix(kind, "text/"):
+		return "text"
+	}
+	return "a file of type " + kind
+}
+
+// boxName returns the name of a file of boxes by the brands in its first one.
+func boxName(data []byte) string {
+	end := min(int64(binary.BigEndian.Uint32(data)), int64(len(data)), 256)
+	var listed []string
+	for at := int64(8); at+4 <= end; at += 4 {
+		if at != 12 { // the version of the first brand
+			listed = append(listed, string(data[at:at+4]))
+		}
+	}
+	for _, b := range brands {
+		for _, brand := range listed {
+			if strings.HasPrefix(brand, b.brand) {
+				return b.name
+			}
+		}
+	}
+	return "an MP4 video"
+}
+
+// isSVG reports whether a text begins as an SVG does, behind declarations and
+// comments.
+func isSVG(data []byte) bool {
+	begin := bytes.TrimLeft(bytes.TrimPrefix(data[:min(len(data), 4096)], []byte("\xef\xbb\xbf")), " \t\r\n")
+	return bytes.HasPrefix(begin, []byte("<")) && bytes.Contains(begin, []byte("<svg"))
+}
+
+// isTGA reports whether a file has the footer of a TGA, or a head that makes sense
+// as one: the format has no signature.
+func isTGA(data []byte) bool {
+	if len(data) < 18 {
+		return false
+	}
+	if bytes.HasSuffix(data, []byte("TRUEVISION-XFILE.\x00")) {
+		return true
+	}
+	palette, kind, depth, flags := data[1], data[2], data[16], data[17]
+	colours := kind&7 == 1 && palette == 1 || (kind&7 == 2 || kind&7 == 3) && palette == 0
+	width, height := binary.LittleEndian.Uint16(data[12:]), binary.LittleEndian.Uint16(data[14:])
+	return colours && kind&^0xb == 0 && bytes.IndexByte([]byte{8, 15, 16, 24, 32}, depth) >= 0 &&
+		width > 0 && height > 0 && flags&0xc0 == 0
+}

@@ -1,0 +1,63 @@
+package imaging_test
+
+import (
+	"strings"
+	"testing"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// TestForeignFilesAreNamed: a refusal says what the file is, what is read, and nothing
+// that the file says.
+func TestForeignFilesAreNamed(t *testing.T) {
+	zeros := strings.Repeat("\x00", 64)
+	for want, data := range map[string]string{
+		"a PDF;":                        "%PDF-1.4\nsecret",
+		"a PostScript document;":        "%!PS-Adobe-3.0 EPSF-3.0\nsecret",
+		"an SVG image;":                 "\xef\xbb\xbf \n<?xml version=\"1.0\"?><!-- secret --><svg/>",
+		"HTML;":                         "<!DOCTYPE html><p>secret",
+		"text;":                         "secret words",
+		"a HEIC image;":                 "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + zeros,
+		"an AVIF image;":                "\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf" + zeros,
+		"a HEIF image;":                 "\x00\x00\x00\x14ftypmif1\x00\x00\x00\x00miaf" + zeros,
+		"a QuickTime video;":            "\x00\x00\x00\x14ftypqt  \x00\x00\x00\x00qt  " + zeros,
+		"an MP4 video;":                 "\x00\x00\x00\x14ftypisom\x00\x00\x00\x00mp41" + zeros,
+		"a raw image of a Canon camera": "\x00\x00\x00\x18ftypcrx \x00\x00\x00\x01crx isom" + zeros,
+		"a raw image of a Fujifilm":     "FUJIFILMCCD-RAW 0201" + zeros,
+		"a JPEG XL image;":              "\xff\x0a" + zeros,
+		"a JPEG 2000 image;":            "\x00\x00\x00\x0cjP  \r\n\x87\n" + zeros,
+		"a BMP image;":                  "BM" + zeros,
+		"an ICO icon;":                  "\x00\x00\x01\x00" + zeros,
+		"a CUR cursor;":                 "\x00\x00\x02\x00\x01\x00\x20\x20" + zeros,
+		"a TGA image;":                  "\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00\x30\x00\x18\x00" + zeros,
+		"a Photoshop document;":         "8BPS" + zeros,
+		"a QOI image;":                  "qoif" + zeros,
+		"a PBM, PGM or PPM image;":      "P6\n2 1\n255\nsecret",
+		"a BigTIFF image;":              "II+\x00\x08\x00" + zeros,
+		"a ZIP archive;":                "PK\x03\x04" + zeros,
+		"a file of type audio/mpeg;":    "ID3" + zeros,
+		"not an image of a known format; jpeg, png, webp, tiff and gif are read": "\x01\x02\x03\x04secret",
+	} {
+		_, err := imaging.Open([]byte(data), roomy)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "; jpeg, png, webp, tiff and gif are read") {
+			t.Errorf("%q: got %v, want %s", data[:12], err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v repeats its input", err)
+		}
+	}
+}
+
+// TestForeignFilesOfAnySize: what is named by bytes further on may end before them.
+func TestForeignFilesOfAnySize(t *testing.T) {
+	for _, whole := range []string{
+		"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf", "\xff\xff\xff\xffftypavif", "P6\n2 1\n", "<svg>", "\x00\x00\x02\x00\x01\x00",
+		strings.Repeat("\x00", 128) + "DICM", strings.Repeat("a", 257) + "ustar",
+	} {
+		for n := range len(whole) + 1 {
+			if _, err := imaging.Open([]byte(whole[:n]), roomy); !isInputError(err) {
+				t.Errorf("%q: %v", whole[:n], err)
+			}
+		}
+	}
+}

@@ -1,0 +1,302 @@
+package scenario
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/jpeg"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// attack is one kind of hostile sender. It ends in its own time, or with the context.
+type attack struct {
+	name   string
+	attack func(ctx context.Context, t *testing.T, l *limited)
+}
+
+// strong returns the strength of an attack: weak in make test, full in make hostile.
+func strong(weak, full int) int {
+	if *hostile {
+		return full
+	}
+	return weak
+}
+
+var attacks = []attack{
+	{"compressed calls", compressedCalls},
+	{"empty steps in JSON", func(ctx context.Context, t *testing.T, l *limited) {
+		body := `{"steps":[` + strings.Repeat("{},", strong(300_000, 1_000_000)) + "{}]}"
+		small := `{"steps":[` + strings.Repeat("{},", 85_000) + "{}]}"
+		atOnce(strong(2, 8), func(int) { l.json(ctx, "gateway", "/v1/pipeline", body) })
+		atOnce(strong(10, 60), func(int) { l.json(ctx, "gateway", "/v1/pipeline", small) })
+	}},
+	{"empty steps in protobuf", func(ctx context.Context, t *testing.T, l *limited) {
+		message := bytes.Repeat([]byte{4<<3 | 2, 0}, strong(1<<18, 1<<22))
+		atOnce(strong(4, 40), func(int) {
+			l.call(ctx, "gateway", "/imageflow.v1.PipelineService/RunPipeline", framed(0, message), "Authorization", "Bearer "+gatewayToken)
+		})
+	}},
+	{"many form parts", func(ctx context.Context, t *testing.T, l *limited) {
+		form := strings.Repeat("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n", strong(20_000, 400_000)) + "--x--\r\n"
+		atOnce(strong(2, 8), func(int) {
+			l.send(ctx, http.DefaultClient, "gateway", "/v1/resize", strings.NewReader(form), "Content-Type", "multipart/form-data; boundary=x",
+				"Authorization", "Bearer "+gatewayToken)
+		})
+	}},
+	{"nested and large dead letters", deadLetterAttack},
+	{"silent streams", silentStreams},
+	{"callers that do not read", deafCallers},
+	{"a store that stalls", stalledStore},
+	{"images beyond the budget", largeImages},
+	{"bombs in PNG", pngBombs},
+}
+
+func compressedCalls(ctx context.Context, t *testing.T, l *limited) {
+	var z bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
+	_, _ = w.Write([]byte{7<<3 | 2, 0x80, 0x80, 0x80, 0x20}) // 64 MiB of input_bytes follow
+	_, _ = w.Write(make([]byte, 64<<20))
+	_ = w.Close()
+	body := framed(1, z.Bytes())
+	for role, paths := range map[string][]string{
+		"gateway": {"/imageflow.v1.PipelineService/RunPipeline", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"},
+		"resize":  {"/imageflow.v1.ResizeService/ResizeImage", "/imageflow.v1.ResizeService/ResizeImageStream"},
+		"detect":  {"/imageflow.v1.AIDetectionService/DetectObjectsStream"},
+		"filter":  {"/imageflow.v1.FilterService/ApplyFilter"},
+	} {
+		for _, path := range paths {
+			atOnce(strong(10, 40), func(i int) {
+				token := "Bearer " + gatewayToken
+				if i%2 == 0 {
+					token = ""
+				}
+				l.call(ctx, role, path, body, "Grpc-Encoding", "gzip", "Authorization", token)
+			})
+		}
+	}
+}
+
+func deadLetterAttack(ctx context.Context, t *testing.T, l *limited) {
+	event := []string{"Ce-Id", "deep", "Ce-Source", "x", "Ce-Specversion", "1.0", "Ce-Type", "t", "Content-Type", "application/json"}
+	nested := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
+	large := `{"a":"` + strings.Repeat("x", 9<<20) + `"}`
+	atOnce(strong(4, 30), func(i int) {
+		event := append(event, "Ce-Subject", fmt.Sprint(i))
+		l.send(ctx, http.DefaultClient, "bridge", "/dead-letters", strings.NewReader(nested), event...)
+		l.send(ctx, http.DefaultClient, "bridge", "/dead-letters", strings.NewReader(large), event...)
+		l.send(ctx, http.DefaultClient, "bridge", "/notifications", strings.NewReader(nested), "Authorization", "Bearer "+bridgeToken)
+	})
+}
+
+// silentStreams declare large messages, send some of one and nothing more.
+func silentStreams(ctx context.Context, t *testing.T, l *limited) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(strong(3, 20))*time.Second)
+	defer cancel()
+	part := append(binary.BigEndian.AppendUint32([]byte{0}, 60<<20), make([]byte, 1<<20)...)
+	atOnce(strong(40, 110), func(i int) {
+		client := lonely(0)
+		defer client.CloseIdleConnections()
+		role, path := "resize", "/imageflow.v1.ResizeService/ResizeImageStream"
+		if i%2 == 0 {
+			role, path = "gateway", "/imageflow.v1.PipelineService/RunPipeline"
+		}
+		atOnce(2, func(j int) {
+			begin := part
+			if j == 0 {
+				begin = part[:5]
+			}
+			body := io.MultiReader(bytes.NewReader(begin), untilDone{ctx})
+			l.send(ctx, client, role, path, body, "Content-Type", "application/grpc", "TE", "trailers", "Authorization", "Bearer "+gatewayToken)
+		})
+	})
+}
+
+// deafCallers ask for large answers and do not read them.
+func deafCallers(ctx context.Context, t *testing.T, l *limited) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(strong(3, 20))*time.Second)
+	defer cancel()
+	body := resizeBody(smallJPEG(t), "image/tiff", 3000)
+	body = strings.Replace(body, "{", `{"enlarge": true, `, 1)
+	atOnce(strong(10, 40), func(i int) {
+		role := []string{"gateway", "resize"}[i%2]
+		client := lonely(64 << 10)
+		defer client.CloseIdleConnections()
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url(role, "/v1/resize"), strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+gatewayToken)
+		resp, err := client.Do(req)
+		if err != nil {
+			return
+		}
+		<-ctx.Done()
+		resp.Body.Close()
+	})
+}
+
+func stalledStore(ctx context.Context, t *testing.T, l *limited) {
+	for _, key := range []string{"stall/a.jpg", "stall/b.jpg"} {
+		data := append(largeJPEG(t, 2000, 1500), make([]byte, 1<<20)...)
+		if _, err := l.s3.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(strong(3, 20))*time.Second)
+	defer cancel()
+	atOnce(strong(6, 12), func(i int) {
+		key := []string{"stall/a.jpg", "stall/b.jpg"}[i%2]
+		l.json(ctx, "gateway", "/v1/resize", fmt.Sprintf(`{"input_image":{"object_key":%q},"target_width":%d}`, key, 100+i))
+	})
+}
+
+func largeImages(ctx context.Context, t *testing.T, l *limited) {
+	phone := largeJPEG(t, 8160, 6144)
+	avif := `"input_bytes":"` + base64.StdEncoding.EncodeToString(phone) + `","output_image":{"content_type":"image/avif"}`
+	for role, more := range map[string]string{
+		"resize": `"target_width":8160`, "filter": `"filter_type":"FILTER_TYPE_BLUR","intensity":1`, "detect": `"draw_boxes":true`,
+	} {
+		status, text := l.json(ctx, role, "/v1/"+role, "{"+avif+","+more+"}")
+		if status != http.StatusBadRequest || !strings.Contains(text, "MAX_DECODED_BYTES") {
+			t.Errorf("a phone's image as AVIF by %s: %d %.300s", role, status, text)
+		}
+	}
+	jpeg := strings.Replace(avif, "avif", "jpeg", 1)
+	atOnce(strong(2, 8), func(int) {
+		if status, text := l.json(ctx, "filter", "/v1/filter", "{"+jpeg+`,"filter_type":"FILTER_TYPE_BRIGHTNESS","intensity":0.1}`); status != http.StatusOK && status != http.StatusTooManyRequests && ctx.Err() == nil {
+			t.Errorf("a phone's image: %d %.300s", status, text)
+		}
+	})
+}
+
+func pngBombs(ctx context.Context, t *testing.T, l *limited) {
+	var z bytes.Buffer
+	w, _ := zlib.NewWriterLevel(&z, zlib.BestSpeed)
+	for range strong(64, 1024) {
+		_, _ = w.Write(make([]byte, 1<<20))
+	}
+	_ = w.Close()
+	for _, bomb := range [][]byte{
+		greyPNG(nil, z.Bytes()),
+		greyPNG(bytes.Repeat(chunk("zTXt", append([]byte("k\x00\x00"), z.Bytes()...)), 20), nil),
+		greyPNG(bytes.Repeat(chunk("iTXt", append([]byte("k\x00\x01\x00\x00\x00"), z.Bytes()...)), 20), nil),
+		greyPNG(chunk("iCCP", append([]byte("k\x00\x00"), z.Bytes()...)), nil),
+	} {
+		atOnce(strong(2, 4), func(int) { l.json(ctx, "resize", "/v1/resize", resizeBody(bomb, "image/png", 32)) })
+	}
+}
+
+// atOnce calls f n times at once.
+func atOnce(n int, f func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+}
+
+func framed(compressed byte, message []byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{compressed}, uint32(len(message))), message...)
+}
+
+// untilDone has nothing to read until the context ends.
+type untilDone struct{ context.Context }
+
+func (u untilDone) Read([]byte) (int, error) {
+	<-u.Done()
+	return 0, io.EOF
+}
+
+// lonely is a client of HTTP/2 with a connection of its own, which takes so many bytes
+// that are not read.
+func lonely(window int) *http.Client {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{Transport: &http.Transport{
+		Protocols: &protocols, HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: window, MaxReceiveBufferPerConnection: window},
+	}}
+}
+
+// call makes a gRPC call with the bytes of a body.
+func (l *limited) call(ctx context.Context, role, path string, body []byte, header ...string) {
+	l.send(ctx, h2c, role, path, bytes.NewReader(body), append(header, "Content-Type", "application/grpc", "TE", "trailers")...)
+}
+
+// json makes a JSON call with the token.
+func (l *limited) json(ctx context.Context, role, path, body string) (status int, text string) {
+	return l.send(ctx, http.DefaultClient, role, path, strings.NewReader(body), "Content-Type", "application/json", "Authorization", "Bearer "+gatewayToken)
+}
+
+// send posts a body; without an answer, the status is 0.
+func (l *limited) send(ctx context.Context, client *http.Client, role, path string, body io.Reader, header ...string) (status int, text string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url(role, path), body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i+1] != "" {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(answer)
+}
+
+func resizeBody(picture []byte, contentType string, width int) string {
+	return fmt.Sprintf(`{"input_bytes":%q,"target_width":%d,"output_image":{"content_type":%q}}`,
+		base64.StdEncoding.EncodeToString(picture), width, contentType)
+}
+
+func smallJPEG(t *testing.T) []byte { return largeJPEG(t, 320, 240) }
+
+func largeJPEG(t *testing.T, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420), nil); err != nil {
+		t.Error(err)
+	}
+	return b.Bytes()
+}
+
+func chunk(kind string, payload []byte) []byte {
+	body := append([]byte(kind), payload...)
+	out := append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), body...)
+	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(body))
+}
+
+// greyPNG is a grey PNG of 100×100 pixels with chunks before its data, which may be
+// others than its own.
+func greyPNG(before, data []byte) []byte {
+	if data == nil {
+		var z bytes.Buffer
+		w := zlib.NewWriter(&z)
+		_, _ = w.Write(make([]byte, 101*100))
+		_ = w.Close()
+		data = z.Bytes()
+	}
+	out := append([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", []byte{0, 0, 0, 100, 0, 0, 0, 100, 8, 0, 0, 0, 0})...)
+	out = append(out, before...)
+	return append(append(out, chunk("IDAT", data)...), chunk("IEND", nil)...)
+}

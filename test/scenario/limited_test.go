@@ -1,0 +1,192 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+
+	"imageflow.dev/test/cgroup"
+)
+
+// hostile makes TestRolesLiveUnderAttack as hard as it can be; `make hostile`.
+var hostile = flag.Bool("hostile", false, "attack with full strength and judge latencies, on a machine that has nothing else to do")
+
+// gatewayToken is what callers of the limited gateway carry.
+const gatewayToken = "gateway-token"
+
+// imageEnvironment is what the container images set, beside GOMEMLIMIT.
+var imageEnvironment = []string{
+	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
+	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1",
+}
+
+// limited is every role in a memory cgroup with the limit and the environment of its
+// manifest. Store and broker are those of a local mode outside.
+type limited struct {
+	*system
+	store  *stallingStore
+	groups map[string]*cgroup.Group
+}
+
+func startLimited(t *testing.T) *limited {
+	t.Helper()
+	if *detectRaces {
+		t.Skip("left out, for the race detector takes several times the memory: make hostile")
+	}
+	s := local(t, setup{})
+	l := &limited{s, newStallingStore(t, s.addresses["s3"]), map[string]*cgroup.Group{}}
+	for name := range serviceOf {
+		s.addresses[name] = freeAddress(t)
+	}
+	for name, service := range serviceOf {
+		l.start(t, name, manifestOf(t, service))
+	}
+	return l
+}
+
+// manifestOf returns a Service of config/base.
+func manifestOf(t *testing.T, service string) *servingv1.Service {
+	t.Helper()
+	all, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join("..", "..", "config", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all.Resources() {
+		if r.GetKind() != "Service" || r.GetName() != service {
+			continue
+		}
+		text, err := r.AsYAML()
+		s := &servingv1.Service{}
+		if err := errors.Join(err, yaml.Unmarshal(text, s)); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	t.Fatalf("no Service %s", service)
+	return nil
+}
+
+func (l *limited) start(t *testing.T, role string, s *servingv1.Service) {
+	t.Helper()
+	c := s.Spec.Template.Spec.Containers[0]
+	group, err := cgroup.New(c.Resources.Limits.Memory().Value())
+	if errors.Is(err, cgroup.ErrUnavailable) {
+		t.Skip("left out, for it needs root and Linux: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = group.Close() }) // after the process has ended
+	l.groups[role] = group
+	host, port, _ := net.SplitHostPort(l.addresses[role])
+	env := slices.Clone(imageEnvironment)
+	for _, e := range c.Env {
+		if e.ValueFrom == nil {
+			env = append(env, e.Name+"="+e.Value)
+		}
+	}
+	env = append(env, "HOST="+host, "PORT="+port, "METRICS_PORT=0", "GOMAXPROCS=2", "ONNXRUNTIME_PROVIDER=cpu",
+		"MINIO_ENDPOINT="+l.store.address, "MINIO_ACCESS_KEY="+accessKey, "MINIO_SECRET_KEY="+secretKey,
+		"MODEL_REPOSITORY=functions/detect/model/repository", "BROKER_URL="+l.url("broker", "/image-processing/default"),
+		"BRIDGE_TOKEN="+bridgeToken, "GATEWAY_TOKEN="+gatewayToken, "EVENT_SIGNING_KEYS="+signingKey, "ALLOW_UNSIGNED_EVENTS=true",
+		"RESIZE_GRPC_ENDPOINT="+l.addresses["resize"], "AI_DETECTION_GRPC_ENDPOINT="+l.addresses["detect"], "FILTER_GRPC_ENDPOINT="+l.addresses["filter"])
+	launchCommand(t, "serving", env, group.Command(filepath.Join(binaries, "imageflow"), role))
+}
+
+// TestRolesLiveUnderAttack: whatever an unknown sender sends, no role is killed for
+// lack of memory, all go on serving, and a well-behaved caller is served.
+func TestRolesLiveUnderAttack(t *testing.T) {
+	l := startLimited(t)
+	picture := smallJPEG(t)
+	quiet := l.latencies(t, picture, time.Second)
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var attacking sync.WaitGroup
+			attacking.Go(func() { a.attack(ctx, t, l); cancel() })
+			during := l.latenciesUntil(ctx, t, picture)
+			attacking.Wait()
+			l.wantAlive(t)
+			after := l.latencies(t, picture, time.Second)
+			t.Logf("p99 %v during the attack (%d calls), %v before, %v after; %s", p99(during), len(during), p99(quiet), p99(after), l.peaks())
+			if !*hostile {
+				return
+			}
+			if most := 3 * max(p99(quiet), p99(after)); len(during) > 20 && p99(during) > most {
+				t.Errorf("p99 %v during the attack, want at most %v", p99(during), most)
+			}
+		})
+	}
+}
+
+// wantAlive fails where a role was killed or does not serve.
+func (l *limited) wantAlive(t *testing.T) {
+	t.Helper()
+	for role, group := range l.groups {
+		if kills, err := group.Kills(); err != nil || kills > 0 {
+			t.Fatalf("%s: %d kills for lack of memory, %v", role, kills, err)
+		}
+		eventually(t, role+" to serve", func() bool {
+			resp, err := http.Get(l.url(role, "/health/readiness"))
+			if err != nil {
+				return false
+			}
+			defer resp.Body.Close()
+			return resp.StatusCode == http.StatusOK
+		})
+	}
+}
+
+func (l *limited) peaks() string {
+	var all []string
+	for role, group := range l.groups {
+		peak, _ := group.Peak()
+		all = append(all, fmt.Sprintf("%s %d MiB", role, peak>>20))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+func (l *limited) latencies(t *testing.T, picture []byte, d time.Duration) []time.Duration {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	return l.latenciesUntil(ctx, t, picture)
+}
+
+// latenciesUntil are those of small resizes by the gateway, one after the other.
+func (l *limited) latenciesUntil(ctx context.Context, t *testing.T, picture []byte) (all []time.Duration) {
+	for ctx.Err() == nil {
+		start := time.Now()
+		status, body := l.json(context.WithoutCancel(ctx), "gateway", "/v1/resize", resizeBody(picture, "image/jpeg", 32))
+		if status != http.StatusOK && status != http.StatusTooManyRequests {
+			t.Errorf("a well-behaved caller gets %d %.200s", status, body)
+			return all
+		}
+		all = append(all, time.Since(start))
+		time.Sleep(5 * time.Millisecond)
+	}
+	return all
+}
+
+func p99(all []time.Duration) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[len(sorted)*99/100]
+}
