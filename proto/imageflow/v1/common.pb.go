@@ -271,8 +271,9 @@ type ProcessingResult struct {
 	// Where the output lies, or what it is when it is only in `output_data`.
 	OutputImage *ImageData `protobuf:"bytes,3,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// Facts about the job: execution_id, source_bucket, source_key,
-	// source_etag, side_car, and for a failed item error_code (as in
-	// google.rpc.Code) and error_field.
+	// source_etag, side_car, repaired (what was wrong with an input whose pixels
+	// are all there), and for a failed item error_code (as in google.rpc.Code) and
+	// error_field.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// When the job was done.
 	ProcessedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=processed_at,json=processedAt,proto3" json:"processed_at,omitempty"`
