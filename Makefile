@@ -66,6 +66,7 @@ build: setup ## build the two commands into bin/
 test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with the race detector, and print the coverage
 	go vet ./...
 	go test -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
+	go test -run 'TestFootprintHolds|TestBombsCostNothing' ./internal/imaging # they measure memory and processor time
 	go -C test/argo test -count=1 ./... # its cache does not see config/
 	@echo "coverage of functions/ and internal/:"
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'

@@ -126,7 +126,7 @@ func TestBadForms(t *testing.T) {
 		{upload{files: small, fields: []string{"target_width=1", "input_bytes=AAAA"}}, "one picture only"},
 		{upload{files: small, fields: []string{"target_width=1", "image=AAAA"}}, "one picture only"},
 		{upload{files: map[string][]byte{"file": {1}}, fields: []string{"target_width=1"}}, "file: the file must come in the field image"},
-		{upload{files: map[string][]byte{"image": []byte("dear diary")}, fields: []string{"target_width=1"}}, "not an image"},
+		{upload{files: map[string][]byte{"image": []byte("dear diary")}, fields: []string{"target_width=1"}}, "text; jpeg, png"},
 		{upload{files: map[string][]byte{"image": {}}, fields: []string{"target_width=1"}}, "exactly one must be given"},
 		{upload{fields: []string{"target_width=1"}}, "exactly one must be given"},
 		{upload{files: map[string][]byte{"image": make([]byte, 1<<20)}, fields: []string{"target_width=1"}}, "too large"},

@@ -55,6 +55,10 @@ func damaged(t *testing.T) map[string]struct {
 	frame := bytes.IndexByte(one[13:], 0x2c) + 13 + 10
 	webp := encoded(t, detailed(60, 40), imaging.WebP)
 	lossless := riff("VP8L", vp8l(60, 40, false))
+	firstScan := bytes.Index(slow, []byte{0xff, 0xda})
+	secondScan := firstScan + 2 + bytes.Index(slow[firstScan+2:], []byte{0xff, 0xda})
+	outside := rgbTIFF(4, 4)
+	outside[5].values = []uint32{0}
 	first := func(n int) []byte { return end(jpeg[:scanOf(jpeg)+(len(jpeg)-scanOf(jpeg))*n/100]) }
 	restart := bytes.Index(ticks, []byte{0xff, 0xd3})
 	replaced := func(with ...byte) []byte {
@@ -73,13 +77,15 @@ func damaged(t *testing.T) map[string]struct {
 		"jpeg, no restart":              {replaced(), "corrupt jpeg"},
 		"jpeg, a colour that is missing": {end(bytes.Clone(slow[:bytes.Index(slow, []byte{0xff, 0xda})])),
 			"corrupt jpeg"},
-		"gif, no data":             {append(bytes.Clone(one[:frame+1]), 0, 0x3b), "truncated gif"},
-		"gif, data that is cut":    {append(append(bytes.Clone(one[:frame]), gifData(90*40)...), 0, 0x3b), "truncated gif"},
-		"gif, a code of nothing":   {append(bytes.Clone(one[:frame]), 2, 2, 0x3c, 0xff, 0, 0x3b), "corrupt gif"},
-		"tiff, half a jpeg":        {tiffOfJPEG(64, 48, end(shade[:scanOf(shade)+2])), "truncated tiff"},
-		"tiff, a jpeg without end": {tiffOfJPEG(64, 48, shade[:len(shade)-12]), "truncated tiff"},
-		"webp, cut inside":         {riff("VP8 ", simpleWebP(webp)[20:20+(len(webp)-20)/2&^1]), "corrupt webp"},
-		"webp, lossless cut":       {lossless, "corrupt webp"},
+		"jpeg, all scans but the first are missing": {end(slow[:secondScan]), "truncated jpeg"},
+		"tiff, pixels in its header":                {asTIFF(binary.LittleEndian, outside...), "truncated tiff"},
+		"gif, no data":                              {append(bytes.Clone(one[:frame+1]), 0, 0x3b), "truncated gif"},
+		"gif, data that is cut":                     {append(append(bytes.Clone(one[:frame]), gifData(90*40)...), 0, 0x3b), "truncated gif"},
+		"gif, a code of nothing":                    {append(bytes.Clone(one[:frame]), 2, 2, 0x3c, 0xff, 0, 0x3b), "corrupt gif"},
+		"tiff, half a jpeg":                         {tiffOfJPEG(64, 48, end(shade[:scanOf(shade)+2])), "truncated tiff"},
+		"tiff, a jpeg without end":                  {tiffOfJPEG(64, 48, shade[:len(shade)-12]), "truncated tiff"},
+		"webp, cut inside":                          {riff("VP8 ", simpleWebP(webp)[20:20+(len(webp)-20)/2&^1]), "corrupt webp"},
+		"webp, lossless cut":                        {lossless, "corrupt webp"},
 	}
 }
 

@@ -72,7 +72,10 @@ func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields
 	return t.apply()
 }
 
-const compressionNone = 1
+const (
+	compressionNone = 1
+	tiffHeaderBytes = 8
+)
 
 // locate checks that all strips or tiles lie in the file. A size that reaches beyond
 // the file is cut down to it; whether that is enough is then for the decoder to say,
@@ -88,6 +91,9 @@ func (t *tiffFixes) locate(f tiffFields, tags [2]uint16, i int, entries []direct
 	}
 	total := int64(0)
 	for k, from := range offsets {
+		if from < tiffHeaderBytes {
+			return truncated(TIFF)
+		}
 		left := size - int64(from)
 		if left < int64(counts[k]) {
 			if left <= 0 || tags[0] != tagStripOffsets || plain && left < f.stripSize(k) {

@@ -82,6 +82,7 @@ var memoryWorks = map[string]struct {
 // TestFootprintHolds measures what each pair of formats takes, each in a process
 // and a memory cgroup of its own, at the largest image that the budget allows.
 func TestFootprintHolds(t *testing.T) {
+	withoutRace(t)
 	if *memoryWork != "" {
 		memoryChild(t)
 		return

@@ -135,13 +135,17 @@ func (r *jpegReader) cut(end int) error {
 }
 
 // end ends a file at its end marker. Cameras and phones append data of their own.
+// Scans that only make coefficients more exact may be missing.
 func (r *jpegReader) end(at int) error {
 	if r.scans == 0 {
 		return invalid("corrupt jpeg: it ends before its picture")
 	}
 	for _, c := range r.components {
-		if c.begun&1 == 0 {
+		switch {
+		case c.begun&1 == 0:
 			return invalid("truncated jpeg: a colour is missing")
+		case c.begun != allCoefficients:
+			return invalid("truncated jpeg: a scan is missing")
 		}
 	}
 	r.keep(at)

@@ -82,6 +82,8 @@ func (f tiffFields) misread(h *Header, bits int) error {
 		return invalid("tiff of inks other than CMYK")
 	case f.number(tagPlanar, 1) != 1 && h.extra+h.colours > 1 && !copied:
 		return invalid("tiff with planes of samples: this is read for RGB and CMYK")
+	case f.number(tagPlanar, 1) != 1 && h.extra+h.colours > 1 && f.number(tagTileWidth, 0) > 0:
+		return invalid("tiff with planes of samples in tiles: in strips they are read")
 	case associated && (photometric == photometricLab || photometric == photometricInks && bits > 8):
 		return invalid("tiff of inks or Lab multiplied by alpha: alpha must be unassociated")
 	case associated && h.extra+h.colours == 4 && h.alphaAt != h.extra:

@@ -165,6 +165,9 @@ func TestRefusedTIFFs(t *testing.T) {
 		"too many samples": {with(value(6, 33)), "tiff of 33 samples a pixel: at most 32 are read"},
 		"grey in planes":   {sampleTIFF(1, 8, true, []byte{9, 9}, 2), planes},
 		"Lab in planes":    {sampleTIFF(8, 8, true, []byte{9, 9, 9}), planes},
+		"planes in tiles": {with(func(e []entry) []entry {
+			return append(e, entry{284, short, []uint32{2}}, entry{322, short, []uint32{16}}, entry{323, short, []uint32{16}})
+		}), "tiff with planes of samples in tiles: in strips they are read"},
 		"deep associated inks": {sampleTIFF(5, 16, false, []byte{9, 9, 9, 9, 9}, 1),
 			"tiff of inks or Lab multiplied by alpha: alpha must be unassociated"},
 		"associated grey of four": {sampleTIFF(1, 8, false, []byte{9, 9, 9, 9}, 1, 0, 0),

@@ -49,10 +49,14 @@ func (g guarded) ListBuckets(ctx context.Context, in s3response.ListBucketsInput
 	return g.Backend.ListBuckets(ctx, in)
 }
 
-// CreateBucket makes a bucket.
+// CreateBucket makes a bucket. All buckets have the one owner, those too that were
+// there from the start and about which the backend notes no owner.
 func (g guarded) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
 	if err := g.check(ctx); err != nil {
 		return err
+	}
+	if _, err := g.Backend.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: in.Bucket}); err == nil {
+		return s3err.GetBucketErr(s3err.ErrBucketAlreadyOwnedByYou, *in.Bucket)
 	}
 	return g.Backend.CreateBucket(ctx, in, acl)
 }

@@ -59,6 +59,21 @@ func TestObjectsAreKeptWhole(t *testing.T) {
 	}
 }
 
+// TestMakingABucketTwice: clients that make their bucket first, such as rclone, learn
+// that they have it, of a bucket that was there from the start too.
+func TestMakingABucketTwice(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	if err := c.MakeBucket(t.Context(), "more-pictures", minio.MakeBucketOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, bucket := range []string{"pictures", "more-pictures"} {
+		err := c.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{})
+		if code := minio.ToErrorResponse(err).Code; code != "BucketAlreadyOwnedByYou" {
+			t.Errorf("%s: got %q, %v", bucket, code, err)
+		}
+	}
+}
+
 func TestConditions(t *testing.T) {
 	_, c := start(t, folder(t), "")
 	const etag = "5d41402abc4b2a76b9719d911017c592"
