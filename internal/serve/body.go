@@ -34,8 +34,14 @@ func (b *body) await() error {
 	if account.enter() {
 		return nil
 	}
-	err := account.await(b.ctx, func() { b.crowd.free(b.reads.contended) })
+	err := account.await(b.ctx, func() { b.crowd.free(b.contended, holdsBody) })
 	return b.fail(err)
+}
+
+// holdsBody reports whether a transfer is of a body that holds bytes.
+func holdsBody(t *transfer) bool {
+	a, ok := t.holds.(*account)
+	return ok && a.holds()
 }
 
 // receive reads what comes next. While the body rests, the sender need not send.

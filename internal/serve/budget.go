@@ -18,7 +18,7 @@ const (
 	smallReserve = 16 << 20
 )
 
-// budget bounds the bytes of requests and answers that are in memory at once.
+// budget bounds the bytes of requests that are in memory at once.
 //
 // Bytes are charged when they have come, never because they are declared. Where
 // the budget has no place for more, a body waits before its next read. Bodies that
@@ -30,9 +30,7 @@ const (
 // another one follows, and every body has its turn.
 //
 // In memory are then at most the size, the elder (which is as large as handlers
-// let a body be), smallReserve, a part of each request, and the answers. An answer exists before it is
-// written, so it does not wait: it is charged, and bodies wait until its caller
-// has read it or is cut off.
+// let a body be), smallReserve, and a part of each request.
 type budget struct {
 	size int64
 	// wait bounds how long a body waits in all; then it is refused as busy.
@@ -45,7 +43,7 @@ type budget struct {
 	opened  int64      // how many accounts
 }
 
-// account is what one body, message or answer holds. All but waited is
+// account is what one body or message holds. All but waited is
 // under the budget's mutex.
 type account struct {
 	budget *budget

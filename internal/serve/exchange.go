@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -31,6 +32,8 @@ func newGate(c Config) *gate {
 		g.rate = c.MinBodyRate
 	}
 	g.work.max, g.health.max, g.watches.max = c.maxConnections(), healthPlaces, watchPlaces
+	g.work.answers = newAnswers(cmp.Or(c.AnswerBytes, c.BodyBytes))
+	g.health.answers, g.watches.answers = newAnswers(0), newAnswers(0) // theirs are small
 	return g
 }
 
@@ -53,20 +56,17 @@ func (g *gate) guard(c *crowd, budget *budget, next func(*response, *http.Reques
 		}
 		defer c.leave()
 		e := &exchange{gate: g, crowd: c, request: r, writer: w}
-		conn := connectionOf(r.Context())
 		control := http.NewResponseController(w)
 		if r.ProtoMajor == 1 { // there the request before may have left one
 			_ = control.SetWriteDeadline(time.Time{})
 		}
 		b := &body{ReadCloser: r.Body, exchange: e, reads: e.transfer(control.SetReadDeadline)}
-		b.account.Store(budget.open(conn))
+		b.account.Store(budget.open(connectionOf(r.Context())))
 		b.ctx, b.end = context.WithCancel(r.Context())
 		defer b.leave()
-		a := &response{
-			ResponseWriter: w, exchange: e, account: budget.open(conn), writes: e.transfer(control.SetWriteDeadline),
-		}
+		a := &response{ResponseWriter: w, exchange: e, writes: e.transfer(control.SetWriteDeadline)}
 		defer a.leave()
-		next(a, r, b)
+		next(a, r.WithContext(context.WithValue(r.Context(), responseKey{}, a)), b)
 	})
 }
 
@@ -97,13 +97,14 @@ func (e *exchange) fail(err error) error {
 	return err
 }
 
-// response is the answer, which is written at the pace of its server, and is charged to its budget.
+// response is the answer, which is written at the pace of its server, in the places
+// that are for answers.
 type response struct {
 	http.ResponseWriter
 	*exchange
-	writes  transfer
-	account *account
-	begun   bool
+	writes transfer
+	place  atomic.Pointer[place] // taken ahead of the handler's answer
+	begun  bool
 	// replaced says that the refusal has been written in the handler's place.
 	replaced bool
 }
@@ -124,29 +125,27 @@ func (a *response) WriteHeader(status int) {
 	refuse(a.ResponseWriter, a.request, why)
 }
 
-// Write writes as the caller reads.
+// Write writes as the caller reads, once there is a place.
 func (a *response) Write(p []byte) (int, error) {
+	taken, err := a.takeFor(len(p))
+	defer taken.giveBack()
 	if !a.begun {
 		a.WriteHeader(http.StatusOK)
 	}
 	if a.replaced {
 		return len(p), nil
 	}
-	a.account.charge(len(p))
-	defer a.account.release()
 	done := 0
-	for done < len(p) {
-		n, err := a.send(p[done:min(len(p), done+piece)])
+	for done < len(p) && err == nil {
+		var n int
+		n, err = a.send(taken, p[done:min(len(p), done+piece)])
 		done += n
-		if err != nil {
-			return done, err
-		}
 	}
-	return done, nil
+	return done, err
 }
 
-func (a *response) send(p []byte) (int, error) {
-	n, cut, err := a.writes.await(a.account, false, func() (int, error) { return a.ResponseWriter.Write(p) })
+func (a *response) send(from *place, p []byte) (int, error) {
+	n, cut, err := a.writes.await(from, false, func() (int, error) { return a.ResponseWriter.Write(p) })
 	if cut && err == nil {
 		err = os.ErrDeadlineExceeded
 	}
@@ -159,7 +158,7 @@ func (a *response) Flush() {
 		return
 	}
 	a.begun = true
-	_, _, _ = a.writes.await(a.account, false, func() (int, error) {
+	_, _, _ = a.writes.await(nil, false, func() (int, error) {
 		return 0, http.NewResponseController(a.ResponseWriter).Flush()
 	})
 }
@@ -168,7 +167,10 @@ func (a *response) Flush() {
 func (a *response) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // leave bounds what net/http still writes.
-func (a *response) leave() { _ = a.writes.deadline(a.limit()) }
+func (a *response) leave() {
+	a.place.Swap(nil).giveBack()
+	_ = a.writes.deadline(a.limit())
+}
 
 // connectionOf returns the connection that a request came by.
 func connectionOf(ctx context.Context) *connection { return ctx.Value(connectionKey{}).(*connection) }

@@ -28,7 +28,8 @@ var maxWait = time.Minute
 // crowd bounds how many requests of one kind are in flight. It knows which of them
 // wait for their callers: those are what silence can hold.
 type crowd struct {
-	max int
+	max     int
+	answers *answers
 
 	mutex  sync.Mutex
 	n      int
@@ -54,12 +55,12 @@ func (c *crowd) leave() {
 	c.n--
 }
 
-// free cuts off the callers that are silent for longer than patience and hold
-// bytes.
-func (c *crowd) free(patience time.Duration) {
+// free cuts off the callers that are silent for longer than patience, of those that
+// may be.
+func (c *crowd) free(patience time.Duration, may func(*transfer) bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	for c.cut(patience, func(t *transfer) bool { return t.account.holds() }) {
+	for c.cut(patience, may) {
 	}
 }
 
@@ -107,18 +108,18 @@ type transfer struct {
 	spent    time.Duration
 
 	// under the crowd's mutex:
-	account *account
-	since   time.Time
-	limit   time.Duration // 0 is none
-	place   *list.Element // while the caller is waited for
-	cut     bool
+	holds any // *account of a body, *places of an answer
+	since time.Time
+	limit time.Duration // 0 is none
+	place *list.Element // while the caller is waited for
+	cut   bool
 }
 
-// await waits for the caller while do reads or writes for an account, n bytes of
-// it. The caller may be silent for its credit, or, where the transfer rests, as
+// await waits for the caller while do reads or writes n bytes of what the transfer
+// holds. The caller may be silent for its credit, or, where the transfer rests, as
 // long as the crowd has places. await reports whether the caller was cut off.
-func (t *transfer) await(a *account, rests bool, do func() (int, error)) (n int, cut bool, err error) {
-	t.begin(a, rests)
+func (t *transfer) await(holds any, rests bool, do func() (int, error)) (n int, cut bool, err error) {
+	t.begin(holds, rests)
 	n, err = do()
 	took, cut := t.leave()
 	if rests {
@@ -130,11 +131,11 @@ func (t *transfer) await(a *account, rests bool, do func() (int, error)) (n int,
 	return n, cut, err
 }
 
-func (t *transfer) begin(a *account, rests bool) {
+func (t *transfer) begin(holds any, rests bool) {
 	c := t.crowd
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	t.account, t.since, t.limit = a, time.Now(), 0
+	t.holds, t.since, t.limit = holds, time.Now(), 0
 	if !rests {
 		t.limit = max(min(t.credit, t.total-t.spent), 1)
 	}

@@ -166,7 +166,7 @@ func TestSilentHoldersMakePlace(t *testing.T) {
 // budget are all read, though all begin at once and come in small parts.
 func TestHalfReadBodiesDoNotBlockEachOther(t *testing.T) {
 	t.Cleanup(serve.SetPace(long, long, long, long))
-	address := listen(t, serve.Config{BodyBytes: 1 << 20}, echo(), discard)
+	address := listen(t, serve.Config{BodyBytes: 1 << 20, AnswerBytes: 32 << 20}, echo(), discard)
 	var all sync.WaitGroup
 	for range 12 {
 		all.Go(func() {

@@ -31,6 +31,7 @@ var (
 	errFlagged = &refusal{http.StatusUnsupportedMediaType,
 		status.New(codes.Unimplemented, "compressed messages are not accepted; send messages without compression")}
 	errBusy    = busy("the server holds as many bytes of requests as it may; try again shortly")
+	errUnread  = busy("more bytes of answers wait for their callers than the server may hold; try again shortly")
 	errCrowded = busy("the server handles as many requests as it may; try again shortly")
 	errIdle    = &refusal{http.StatusServiceUnavailable,
 		status.New(codes.Unavailable, "the idle request had to make place for others; send it again")}

@@ -31,9 +31,12 @@ type Config struct {
 	DrainDelay time.Duration
 	// DrainTimeout is how long work in flight may then take to finish.
 	DrainTimeout time.Duration
-	// BodyBytes bounds the bytes of requests and answers that are in memory at
-	// once. One body more, and 16 MiB of small ones, may be there beside them.
+	// BodyBytes bounds the bytes of requests that are in memory at once. One body
+	// more, and 16 MiB of small ones, may be there beside them.
 	BodyBytes int64
+	// AnswerBytes bounds the bytes of answers that are written at once; as many may
+	// wait, and 32 MiB of small ones have places of their own. 0 is BodyBytes.
+	AnswerBytes int64
 	// MinBodyRate is how many bytes a second a caller must send of a request, and
 	// read of its answer; 0 is 32 KiB.
 	MinBodyRate int64

@@ -66,7 +66,7 @@ func (c *GatewayConfig) dial(t *telemetry.Tracing) (map[string]*grpc.ClientConn,
 	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
 		conn, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
-			grpc.WithUnaryInterceptor(gateway.MeasureOverhead),
+			grpc.WithChainUnaryInterceptor(serve.AwaitPlaceOfJSON, gateway.MeasureOverhead),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: 5 * time.Second}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
@@ -83,13 +83,14 @@ func (c *GatewayConfig) listen(
 ) (*serve.Server, error) {
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)),
-		protolimit.Codec(), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
+		protolimit.Codec(), grpc.ChainUnaryInterceptor(serve.AwaitPlace), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
 	services := protolimit.Registrar(server)
 	imageflowv1.RegisterExecutionServiceServer(services, executions)
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
 	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(server)
 	config := c.serve("gateway", c.BodyBytes/2)
+	config.AnswerBytes = c.BodyBytes // at most two of the largest answers, as JSON
 	config.Authorize = gateway.Token(c.Token).Authorize
 	config.Guard = func(next http.Handler) http.Handler {
 		next = gateway.CORS(c.Origins, next)

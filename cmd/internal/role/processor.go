@@ -53,7 +53,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	healthy := serving(p.Service)
 
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
-		protolimit.Codec(), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
+		protolimit.Codec(), grpc.ChainUnaryInterceptor(serve.AwaitPlace), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
 	services := protolimit.Registrar(server)
 	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(services); err != nil {
@@ -92,6 +92,7 @@ func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, server *grpc
 	conn, err := grpc.NewClient("passthrough:///"+name,
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
+		grpc.WithUnaryInterceptor(serve.AwaitPlaceOfJSON),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
 	if err != nil {
 		return nil, err
