@@ -132,6 +132,7 @@ func TestExecutionIsTold(t *testing.T) {
 		{"in/a?bucket=no-such-bucket", http.StatusNotFound, `no-such-bucket`},
 		{"in/a?bucket=NO", http.StatusBadRequest, "bucket: "},
 		{"in%2F..%2Fa", http.StatusBadRequest, "execution_id: "},
+		{"in/%ff", http.StatusBadRequest, "the path is not UTF-8"},
 	} {
 		code, _, body := ask(c.path)
 		var answer struct{ Message string }

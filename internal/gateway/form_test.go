@@ -122,6 +122,7 @@ func TestBadForms(t *testing.T) {
 		{upload{files: small, fields: []string{"target_width=1", "output_image={"}}, "output_image: "},
 		{upload{files: small, fields: []string{"target_width=1", `output_image={"key":"a"}`}}, "output_image.key: no such field"},
 		{upload{files: small, fields: []string{"target_width=-1"}}, "target_width: "},
+		{upload{files: small, fields: []string{"target_width=1", "execution_id=\xff"}}, "execution_id: not UTF-8"},
 		{upload{files: small, fields: []string{"target_width=1", "input_image.object_key=cat.jpg"}}, "exactly one must be given"},
 		{upload{files: small, fields: []string{"target_width=1", "input_bytes=AAAA"}}, "one picture only"},
 		{upload{files: small, fields: []string{"target_width=1", "image=AAAA"}}, "one picture only"},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -97,6 +98,9 @@ func checkRequest(r *http.Request, maxBody int64) (*http.Request, error) {
 	}
 	if err := parameters.CheckQuery(r.URL.RawQuery); err != nil {
 		return r, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if !utf8.ValidString(r.URL.Path) {
+		return r, status.Error(codes.InvalidArgument, "the path is not UTF-8")
 	}
 	return withBody(r)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -37,6 +38,9 @@ func Read(req proto.Message, parameters url.Values) error {
 		path := Path(req, name)
 		if path == nil {
 			return &Error{clip(name), "no such parameter"}
+		}
+		if !utf8.ValidString(name + strings.Join(parameters[name], "")) {
+			return &Error{clip(name), "not UTF-8"}
 		}
 		// Alone, so that the one at fault can be named.
 		alone := req.ProtoReflect().Type().New().Interface()

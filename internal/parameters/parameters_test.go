@@ -30,6 +30,7 @@ func TestWrongParametersAreNamed(t *testing.T) {
 	for name, values := range map[string]url.Values{
 		"intensty":              {"intensty": {"1"}, "x": {"1"}},
 		"intensity":             {"intensity": {"much"}},
+		"execution_id":          {"execution_id": {"a\xff"}},
 		"intensity.x":           {"intensity.x": {"1"}},
 		"output_image.key":      {"output_image.key": {"a"}},
 		"filter_type":           {"filter_type": {"SHARP"}, "intensity": {"1"}},
