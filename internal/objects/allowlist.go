@@ -14,6 +14,13 @@ type AllowList []string
 func (l AllowList) Contains(bucket, key string) bool {
 	return len(l) == 0 || slices.ContainsFunc(l, func(entry string) bool {
 		allowed, prefix, _ := strings.Cut(entry, "/")
-		return entry == "*" || bucket == allowed && strings.HasPrefix(key, prefix)
+		return entry == "*" || bucket == allowed && within(key, prefix)
 	})
+}
+
+// within reports whether a key is the prefix or lies below it, as in a folder: not
+// all that begins with "incoming" lies in "incoming".
+func within(key, prefix string) bool {
+	below, ok := strings.CutPrefix(key, prefix)
+	return ok && (prefix == "" || below == "" || strings.HasSuffix(prefix, "/") || below[0] == '/')
 }
