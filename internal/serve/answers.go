@@ -129,10 +129,9 @@ func (a *response) takeFor(n int) (*place, error) {
 	return a.take(n)
 }
 
-// takeAhead takes a place for a large message before it is encoded, which takes as
+// takeAhead takes a place for a large answer before it is encoded, which takes as
 // much again.
-func (a *response) takeAhead(m proto.Message) error {
-	n := proto.Size(m)/3*4 + 4<<10 // bytes in JSON are base64; all else is small
+func (a *response) takeAhead(n int) error {
 	if n <= chunk {
 		return nil
 	}
@@ -149,21 +148,21 @@ type responseKey struct{}
 // for its place before it is encoded.
 func AwaitPlace(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	answer, err := handle(ctx, req)
-	return answer, awaitPlace(ctx, answer, err)
+	return answer, awaitPlace(ctx, answer, err, 1)
 }
 
 // AwaitPlaceOfJSON is the same of a client whose answers are passed on as JSON.
 func AwaitPlaceOfJSON(
 	ctx context.Context, method string, req, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
-	return awaitPlace(ctx, answer, invoke(ctx, method, req, answer, conn, opts...))
+	return awaitPlace(ctx, answer, invoke(ctx, method, req, answer, conn, opts...), 4./3) // bytes are base64
 }
 
-func awaitPlace(ctx context.Context, answer any, err error) error {
+func awaitPlace(ctx context.Context, answer any, err error, growth float64) error {
 	a, within := ctx.Value(responseKey{}).(*response)
 	m, ok := answer.(proto.Message)
 	if err != nil || !within || !ok {
 		return err
 	}
-	return a.takeAhead(m)
+	return a.takeAhead(int(float64(proto.Size(m))*growth) + 4<<10) // all else is small
 }

@@ -78,7 +78,9 @@ func processor[Req functions.Request, Resp functions.Response](
 	events := &event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}
 	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
-	return serve.Listen(c.serve(p.Name, int64(c.messageBytes())), server, routes, healthy)
+	config := c.serve(p.Name, int64(c.messageBytes()))
+	config.AnswerBytes = 2 * config.BodyBytes // those of jobs that end at once
+	return serve.Listen(config, server, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.
