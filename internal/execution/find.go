@@ -85,7 +85,11 @@ func Find(ctx context.Context, store *objects.Store, letters Letters, bucket, id
 
 // findSource finds the upload that has the id.
 func (e *Execution) findSource(ctx context.Context, store *objects.Store) error {
-	info, err := store.Stat(ctx, e.Bucket, Key(e.ID))
+	key := Key(e.ID)
+	if ID(key) != e.ID { // no upload has this id
+		return nil
+	}
+	info, err := store.Stat(ctx, e.Bucket, key)
 	switch {
 	case err == nil && !WrittenByUs(info):
 		e.Source = &info

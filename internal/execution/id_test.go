@@ -1,6 +1,7 @@
 package execution_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -114,6 +115,9 @@ func TestFindTellsUploadsApart(t *testing.T) {
 			if e.Source == nil || e.Source.Key != key || names(e) != "resize" || !strings.HasPrefix(e.Steps[0].Output.Key, execution.ID(key)+"_") {
 				t.Errorf("of %s found %+v", key, e)
 			}
+		}
+		if e, err := execution.Find(t.Context(), s, l, bucket, "in/cat.jpg"); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("in/cat.jpg is the key of an upload and the id of none, found %+v, %v", e, err)
 		}
 	})
 }

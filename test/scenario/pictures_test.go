@@ -59,7 +59,7 @@ func pngOf(t testing.TB, width, height int) []byte {
 // be unpacked first.
 func bigPNG(t testing.TB) []byte {
 	t.Helper()
-	m := image.NewRGBA(image.Rect(0, 0, 7000, 6000))
+	m := image.NewRGBA(image.Rect(0, 0, 4800, 3600))
 	for i := range m.Pix {
 		m.Pix[i] = uint8(i >> 6)
 	}
