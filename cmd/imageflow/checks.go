@@ -181,7 +181,33 @@ func (c *cluster) triggers(ctx context.Context) (string, *finding) {
 	if len(wrong) > 0 {
 		return "", &finding{strings.Join(wrong, "\n"), "kubectl apply -f eventing"}
 	}
+	if twice := c.subscribedTwice(ctx); twice != "" {
+		return "", &finding{
+			"the broker's channel has " + twice + " more than once, and may answer 500 to every event (Knative leaves that behind when its OIDC is switched on or off)",
+			"kubectl delete trigger,broker -n " + c.namespace + " --all, then deploy again",
+		}
+	}
 	return good, nil
+}
+
+// subscribedTwice returns a name that the subscribers of the broker's channel in
+// memory have more than once; another kind of broker has no such channel.
+func (c *cluster) subscribedTwice(ctx context.Context) string {
+	var channel struct {
+		Spec struct{ Subscribers []struct{ Name string } }
+	}
+	text, err := c.run(ctx, "get", "inmemorychannels.messaging.knative.dev", "default-kne-trigger", "--namespace", c.namespace, "--output", "json")
+	if err != nil || json.Unmarshal(text, &channel) != nil {
+		return ""
+	}
+	seen := map[string]bool{}
+	for _, s := range channel.Spec.Subscribers {
+		if seen[s.Name] {
+			return s.Name
+		}
+		seen[s.Name] = true
+	}
+	return ""
 }
 
 // names finds Triggers that would write over each other's outputs.

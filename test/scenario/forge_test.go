@@ -53,7 +53,8 @@ func TestForgeriesAreRefused(t *testing.T) {
 	}
 }
 
-// TestForgeriesAtTheBroker: it takes any event, and none of them does anything.
+// TestForgeriesAtTheBroker: without OIDC it takes any event, and none of them does
+// anything.
 func TestForgeriesAtTheBroker(t *testing.T) {
 	s := local(t, setup{})
 	s.placeForeign(t)
