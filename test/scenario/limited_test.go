@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -111,18 +112,21 @@ func (l *limited) start(t *testing.T, role string, s *servingv1.Service) {
 // lack of memory, all go on serving, and a well-behaved caller is served.
 func TestRolesLiveUnderAttack(t *testing.T) {
 	l := startLimited(t)
-	picture := smallJPEG(t)
-	quiet := l.latencies(t, picture, time.Second)
+	photo, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := l.latencies(t, photo, 5*time.Second)
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var attacking sync.WaitGroup
 			attacking.Go(func() { a.attack(ctx, t, l); cancel() })
-			during := l.latenciesUntil(ctx, t, picture)
+			during := l.latenciesUntil(ctx, t, photo)
 			attacking.Wait()
 			l.wantAlive(t)
-			after := l.latencies(t, picture, time.Second)
+			after := l.latencies(t, photo, 2*time.Second)
 			t.Logf("p99 %v during the attack (%d calls), %v before, %v after; %s", p99(during), len(during), p99(quiet), p99(after), l.peaks())
 			if !*hostile {
 				return
@@ -168,14 +172,18 @@ func (l *limited) latencies(t *testing.T, picture []byte, d time.Duration) []tim
 	return l.latenciesUntil(ctx, t, picture)
 }
 
-// latenciesUntil are those of small resizes by the gateway, one after the other.
+// latenciesUntil returns the latencies of one caller, who has a photo of 2 MP made
+// smaller by the gateway again and again. A refusal as busy is an answer too.
 func (l *limited) latenciesUntil(ctx context.Context, t *testing.T, picture []byte) (all []time.Duration) {
 	for ctx.Err() == nil {
 		start := time.Now()
-		status, body := l.json(context.WithoutCancel(ctx), "gateway", "/v1/resize", resizeBody(picture, "image/jpeg", 32))
+		status, body := l.json(context.WithoutCancel(ctx), "gateway", "/v1/resize", resizeBody(picture, "image/jpeg", 800))
 		if status != http.StatusOK && status != http.StatusTooManyRequests {
 			t.Errorf("a well-behaved caller gets %d %.200s", status, body)
 			return all
+		}
+		if status == http.StatusTooManyRequests {
+			t.Logf("a well-behaved caller is refused as busy: %.200s", body)
 		}
 		all = append(all, time.Since(start))
 		time.Sleep(5 * time.Millisecond)
