@@ -3,6 +3,7 @@ package imaging_test
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -40,6 +41,21 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
+// leastTime returns the least processor time of some runs of work, each of which
+// must end with the error: the garbage collector's time is in it too.
+func leastTime(t *testing.T, work func() error, want error) time.Duration {
+	t.Helper()
+	least := time.Duration(math.MaxInt64)
+	for range 4 {
+		began := cpuTime(t)
+		if err := work(); !errors.Is(err, want) {
+			t.Fatalf("got %v, want %v", err, want)
+		}
+		least = min(least, cpuTime(t)-began)
+	}
+	return least
+}
+
 // TestCancelledWorkStops: work whose context ends stops in the middle, in the
 // decoders, in our own loops and in the encoders.
 func TestCancelledWorkStops(t *testing.T) {
@@ -58,16 +74,9 @@ func TestCancelledWorkStops(t *testing.T) {
 		"encode jpeg":             func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.JPEG); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			began := cpuTime(t)
-			if err := work(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			whole := cpuTime(t) - began
-			began = cpuTime(t)
-			if err := work(newLeaving(t)); !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v, want the context's error", err)
-			}
-			if part := cpuTime(t) - began; part > whole/2 {
+			whole := leastTime(t, func() error { return work(t.Context()) }, nil)
+			part := leastTime(t, func() error { return work(newLeaving(t)) }, context.Canceled)
+			if part > whole/2 {
 				t.Errorf("took %v of the processor after the end, %v in all", part, whole)
 			} else {
 				t.Logf("%v of %v", part, whole)
