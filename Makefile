@@ -140,15 +140,15 @@ soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requ
 CASES ?=
 
 .PHONY: cases
-cases: build ## send the images of the folder CASES to a local mode, and print what each answers beside what is expected
+cases: build ## send the images in the folder CASES to a local mode and print each answer with the expected one
 	go run ./test/cases bin/imageflow-local "$(CASES)"
 
 .PHONY: hostile
-hostile: setup ## attack every role under the memory limit of its manifest: none is killed, all serve, a good caller waits at most 3 times as long (root)
+hostile: setup ## attack every role under the memory limit of its manifest: no role is killed, all serve, the p99 of a normal caller stays below 3 times its quiet value (root)
 	go test ./test/scenario -count=1 -v -timeout 30m -races=false -run TestRolesLiveUnderAttack -hostile
 
 .PHONY: memory
-memory: setup ## compare what each pair of formats takes of memory, at its limit and in a cgroup, with what is reckoned (root, some 20 minutes)
+memory: setup ## measure the memory of each pair of formats at its limit, in a cgroup, and compare it with the footprint (root, about 20 minutes)
 	go test ./internal/imaging -count=1 -v -timeout 2h -run TestFootprintHolds -memory.all -memory.budget 805306368 -memory.pixels 80000000
 
 .PHONY: fuzz

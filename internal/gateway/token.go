@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// Token is the secret that callers must bear. An empty token disables
+// Token is the secret that callers must send. An empty token disables
 // authentication.
 type Token string
 
@@ -22,28 +22,28 @@ var openPaths = []string{
 	openAPIPath, "/health/", "/v1/health/", healthpb.Health_Check_FullMethodName, healthpb.Health_Watch_FullMethodName,
 }
 
-// Authorize reports whether a request of any protocol bears the token or needs
-// none. It removes the token from the request: the processors must not get it.
+// Authorize reports whether a request of any protocol carries the token or needs
+// none. It removes the token from the request, so that processors never see it.
 func (t Token) Authorize(r *http.Request) bool {
 	if t == "" {
 		return true
 	}
-	authorized := t.borne(r.Header.Get("Authorization"))
+	authorized := t.matches(r.Header.Get("Authorization"))
 	r.Header.Del("Authorization")
 	return authorized || slices.ContainsFunc(openPaths, func(path string) bool {
 		return r.URL.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path)
 	})
 }
 
-// borne reports whether an Authorization header bears the token. Its time tells
-// nothing about the token but the length.
-func (t Token) borne(authorization string) bool {
+// matches reports, in constant time, whether an Authorization header carries the
+// token.
+func (t Token) matches(authorization string) bool {
 	scheme, given, _ := strings.Cut(authorization, " ")
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(given), []byte(t)) == 1
 }
 
-// Guard passes the requests that are authorized to next. It is for servers of
-// others; serve asks Authorize itself.
+// Guard passes authorized requests to next. It is for servers outside this project;
+// package serve calls Authorize itself.
 func (t Token) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !t.Authorize(r) {

@@ -75,7 +75,7 @@ type BridgeConfig struct {
 	OIDC
 	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
 	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects outcomes may tag, with commas between; empty means SWEEP_BUCKETS"`
-	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"every upload starts a chain, so that what is not an image becomes a dead letter; else it is ignored"`
+	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"whether uploads that are not images start a chain and become dead letters; by default they are ignored"`
 	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
 }
 

@@ -22,7 +22,7 @@ type Telemetry struct {
 	MetricsHost    string `split_words:"true" default:"127.0.0.1" desc:"address that Prometheus metrics listen on; in a pod 0.0.0.0, or Prometheus cannot ask"`
 	MetricsPort    int    `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`
 	PProf          bool   `envconfig:"PPROF" desc:"whether profiles are served, at /debug/pprof/ of PPROF_ADDRESS"`
-	PProfAddress   string `envconfig:"PPROF_ADDRESS" default:"127.0.0.1:6060" desc:"host:port that profiles listen on; who reaches it reads what is in memory"`
+	PProfAddress   string `envconfig:"PPROF_ADDRESS" default:"127.0.0.1:6060" desc:"host:port of the profiles; anyone who reaches it can read the memory of the process"`
 	Exporter       string `envconfig:"OTEL_TRACES_EXPORTER" desc:"otlp or none: where traces go; empty means otlp where an endpoint is set"`
 	Collector      string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"URL of what takes traces, such as http://collector:4318"`
 	TraceCollector string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same, of traces alone: the whole URL"`
