@@ -71,7 +71,7 @@ func (s *system) call(processor, file string, parameters map[string]any) answer 
 	if err != nil {
 		return answer{message: err.Error()}
 	}
-	resp, err := client.Post(s.gateway+"/v1/"+processor, "application/json", bytes.NewReader(body))
+	resp, err := client.Post(s.Gateway+"/v1/"+processor, "application/json", bytes.NewReader(body))
 	if err != nil {
 		return answer{message: err.Error()}
 	}

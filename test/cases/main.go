@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+
+	"imageflow.dev/test/localmode"
 )
 
 func main() {
@@ -32,11 +34,12 @@ func run(command, folder string) (failed int, err error) {
 	if err != nil || len(images) == 0 {
 		return 0, errors.Join(err, fmt.Errorf("no images in %s", folder))
 	}
-	system, err := start(command)
+	local, err := localmode.Start(command)
 	if err != nil {
 		return 0, err
 	}
-	defer system.stop()
+	defer local.Stop()
+	system := &system{local}
 	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	defer table.Flush()
 	fmt.Fprintln(table, "CASE\tRESULT\tEXPECTED\tANSWER")

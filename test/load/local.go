@@ -1,73 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// local is a local mode of our own.
-type local struct {
-	cmd *exec.Cmd
-	dir string
-}
-
 // pid is that of the local mode, 0 where there is none.
 var pid int
-
-// startLocal starts a local mode on free ports, and has the config speak of it.
-func startLocal(c *config) (*local, error) {
-	dir, err := os.MkdirTemp("", "imageflow-load-")
-	if err != nil {
-		return nil, err
-	}
-	args := []string{"--data", dir}
-	address := map[string]string{}
-	for _, part := range []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker", "metrics"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		address[part] = l.Addr().String()
-		args = append(args, "--"+part+"-port", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-		l.Close()
-	}
-	c.gateway, c.s3 = "http://"+address["gateway"], address["s3"]
-	l := &local{cmd: exec.Command(c.start, args...), dir: dir}
-	l.cmd.Stderr = os.Stderr
-	out, err := l.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := l.cmd.Start(); err != nil {
-		return nil, err
-	}
-	pid = l.cmd.Process.Pid
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "ImageFlow is running") {
-			go func() {
-				for lines.Scan() { // what it prints of each step
-				}
-			}()
-			return l, nil
-		}
-	}
-	l.stop()
-	return nil, fmt.Errorf("%s has ended", c.start)
-}
-
-func (l *local) stop() {
-	_ = l.cmd.Process.Signal(os.Interrupt)
-	_ = l.cmd.Wait()
-	_ = os.RemoveAll(l.dir)
-}
 
 // load is the work of this machine up to a time, in ticks of a CPU.
 type load struct {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"imageflow.dev/test/localmode"
 )
 
 type config struct {
@@ -55,11 +57,12 @@ func main() {
 
 func run(c config) error {
 	if c.gateway == "" {
-		local, err := startLocal(&c)
+		local, err := localmode.Start(c.start)
 		if err != nil {
 			return err
 		}
-		defer local.stop()
+		defer local.Stop()
+		c.gateway, c.s3, pid = local.Gateway, local.S3, local.PID()
 	}
 	set, err := pictures(c)
 	if err != nil {
