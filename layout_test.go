@@ -28,7 +28,7 @@ var floors = []struct {
 	{"internal/oidc", nil},
 	{"internal/parameters", nil},
 	{"internal/protolimit", nil},
-	{"internal/serve", nil},
+	{"internal/serve", []string{"internal/protolimit"}},
 	{"internal/signature", nil},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", nil},

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strconv"
 )
@@ -17,6 +18,44 @@ type base64Text struct {
 
 // add decodes the next characters. Line ends are skipped.
 func (b *base64Text) add(text []byte) error {
+	if b.padding == 0 && isPlain(text) {
+		return b.addPlain(text)
+	}
+	return b.addAny(text)
+}
+
+// isPlain reports whether base64 text has no line ends, no padding and no
+// characters of the URL alphabet.
+func isPlain(text []byte) bool {
+	for _, c := range []byte("\r\n=-_") {
+		if bytes.IndexByte(text, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// addPlain decodes plain text, which most images are, without copying it first.
+func (b *base64Text) addPlain(text []byte) (err error) {
+	n := min(-b.n&3, len(text)) // completes the last four characters
+	b.n += copy(b.buffer[b.n:], text[:n])
+	if b.n&3 != 0 {
+		return nil
+	}
+	text = text[n:]
+	if err := b.flush(); err != nil {
+		return err
+	}
+	whole := len(text) &^ 3
+	if b.decoded, err = base64.RawStdEncoding.AppendDecode(b.decoded, text[:whole]); err != nil {
+		return errNoBase64
+	}
+	b.n = copy(b.buffer[:], text[whole:])
+	return nil
+}
+
+// addAny decodes text character by character.
+func (b *base64Text) addAny(text []byte) error {
 	for _, c := range text {
 		switch c {
 		case '\r', '\n':

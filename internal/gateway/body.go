@@ -80,6 +80,7 @@ func (m bodyMarshaler) NewDecoder(r io.Reader) runtime.Decoder {
 	}
 	return runtime.DecoderFunc(func(v any) error {
 		b.err = explainRead(b.decode(v.(proto.Message)))
+		_ = b.Close() // nothing that follows is read
 		return b.err
 	})
 }

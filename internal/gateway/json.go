@@ -102,8 +102,10 @@ func (s *splitter) readImage() error {
 		}
 		chunk, _ = s.in.Peek(s.in.Buffered())
 		plain := chunk
-		if i := bytes.IndexAny(chunk, `"\`); i >= 0 {
-			plain = chunk[:i]
+		for _, end := range []byte(`"\`) {
+			if i := bytes.IndexByte(plain, end); i >= 0 {
+				plain = plain[:i]
+			}
 		}
 		if len(plain) > 0 {
 			err = image.add(plain)

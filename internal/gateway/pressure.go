@@ -71,19 +71,20 @@ func (l *limiter) enter(ctx context.Context, now time.Time) (context.Context, *t
 	return context.WithValue(ctx, ticketKey{}, t), t
 }
 
-// leave ends a call.
+// leave counts a call as done. Only the first time matters.
 func (l *limiter) leave(t *ticket, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := slices.Index(l.calls, t); i >= 0 {
-		l.calls = slices.Delete(l.calls, i, i+1)
-		l.done++
+	i := slices.Index(l.calls, t)
+	if i < 0 {
+		return
 	}
+	l.calls = slices.Delete(l.calls, i, i+1)
+	l.done++
 	l.roll(now)
 	if t.busy {
 		l.shed(now)
 	}
-	t.evict(nil)
 }
 
 // roll ends the window when it is over.
@@ -159,7 +160,29 @@ func limitConcurrency(mux *runtime.ServeMux, next http.Handler) http.Handler {
 			answerError(ctx, mux, marshaler, w, r, errEvicted)
 			return
 		}
-		defer func() { l.leave(t, time.Now()) }()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		defer t.evict(nil)
+		leave := func() { l.leave(t, time.Now()) }
+		defer leave()
+		next.ServeHTTP(&limitedWriter{w, leave}, r.WithContext(ctx))
 	})
 }
+
+// limitedWriter ends a call in work when its answer begins: a caller that does not
+// read its answer keeps nobody else out.
+type limitedWriter struct {
+	http.ResponseWriter
+	begin func()
+}
+
+func (w *limitedWriter) WriteHeader(status int) {
+	w.begin()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *limitedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

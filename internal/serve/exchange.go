@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +18,7 @@ type gate struct {
 	// work are the requests but those for health, which have places of their own;
 	// so do the calls that watch health, which do not end by themselves.
 	work, health, watches crowd
+	turns                 chan struct{} // of large bodies
 }
 
 const (
@@ -27,7 +29,8 @@ const (
 )
 
 func newGate(c Config) *gate {
-	g := &gate{pace: defaults, budget: &budget{size: c.BodyBytes, wait: maxWait}}
+	g := &gate{pace: defaults, budget: &budget{size: c.BodyBytes, wait: maxWait},
+		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 	if c.MinBodyRate > 0 {
 		g.rate = c.MinBodyRate
 	}

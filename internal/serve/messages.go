@@ -7,6 +7,9 @@ import (
 	"net/http"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+
+	"imageflow.dev/internal/protolimit"
 )
 
 // messages is the body of a gRPC request: messages, before each a byte of flags
@@ -19,6 +22,7 @@ import (
 // holds nothing and may be silent.
 type messages struct {
 	*body
+	check  *protolimit.Arriving
 	asked  chan struct{} // nil where the method takes one message
 	seen   bool          // the first one
 	prefix [5]byte
@@ -45,12 +49,16 @@ func (m *messages) Read(p []byte) (n int, err error) {
 	if m.rest -= int64(n); err == io.EOF && m.rest > 0 {
 		err = io.ErrUnexpectedEOF
 	}
+	if invalid := m.check.Check(p[:n]); invalid != nil {
+		return 0, m.fail(&refusal{http.StatusBadRequest, status.Convert(invalid)})
+	}
 	return n, err
 }
 
 // next reads the prefix of the next message. Of one message alone the sender must
 // not let us wait; after it, nothing is read.
 func (m *messages) next() error {
+	m.endTurn()
 	if m.asked == nil && m.seen {
 		return io.EOF
 	}
@@ -73,6 +81,7 @@ func (m *messages) next() error {
 	if m.prefix[0] != 0 { // the flag of compression is the only one
 		return m.fail(errFlagged)
 	}
+	m.check.Reset()
 	m.seen, m.have, m.rest = true, m.prefix[:], int64(binary.BigEndian.Uint32(m.prefix[1:]))
 	return nil
 }
@@ -96,7 +105,7 @@ type messagesKey struct{}
 func (g *gate) calls(c *crowd, budget *budget, rpc *grpc.Server) http.Handler {
 	streaming := streaming(rpc)
 	return g.guard(c, budget, func(a *response, r *http.Request, b *body) {
-		all := &messages{body: b}
+		all := &messages{body: b, check: protolimit.NewArriving(r.URL.Path)}
 		if streaming[r.URL.Path] {
 			all.asked = make(chan struct{}, 1)
 		}

@@ -117,12 +117,22 @@ func TestRolesLiveUnderAttack(t *testing.T) {
 		t.Fatal(err)
 	}
 	quiet := l.latencies(t, photo, 5*time.Second)
+	least := time.Duration(strong(0, 5)) * time.Second // an attack is repeated until then
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
+			attack := a.prepare(t, l)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var attacking sync.WaitGroup
-			attacking.Go(func() { a.attack(ctx, t, l); cancel() })
+			attacking.Go(func() {
+				for began := time.Now(); ; {
+					attack(ctx)
+					if ctx.Err() != nil || time.Since(began) >= least {
+						break
+					}
+				}
+				cancel()
+			})
 			during := l.latenciesUntil(ctx, t, photo)
 			attacking.Wait()
 			l.wantAlive(t)
