@@ -28,7 +28,7 @@ type written struct{ output, sideCar objects.Info }
 
 // glance is what was seen in the places of a picture and its side-car.
 type glance struct {
-	output, sideCar place
+	output, sideCar location
 	found           written
 	err             error
 }
