@@ -26,9 +26,9 @@ var floors = []struct {
 	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
-	{"internal/parameters", nil},
 	{"internal/protolimit", nil},
-	{"internal/serve", []string{"internal/protolimit"}},
+	{"internal/queryparams", nil},
+	{"internal/server", []string{"internal/protolimit"}},
 	{"internal/signature", nil},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", nil},
@@ -44,8 +44,8 @@ var floors = []struct {
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters", "internal/jsonlimit"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit"}},
 	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},

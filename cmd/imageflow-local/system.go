@@ -17,7 +17,7 @@ import (
 	"imageflow.dev/internal/local/broker"
 	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -48,7 +48,7 @@ type system struct {
 	store   *objects.Store
 	s3      *s3server.Server
 	broker  *broker.Broker
-	console *serve.Server
+	console *server.Server
 	watched []*telemetry.Endpoint
 	tracing []*telemetry.Tracing
 	roles   *errgroup.Group
@@ -90,7 +90,7 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	}); err != nil {
 		return nil, err
 	}
-	if sys.console, err = serve.Listen(serve.Config{Role: "console", Address: s.host + ":0", Guard: s.telemetry.Guard}, nil, console, health.NewServer()); err != nil {
+	if sys.console, err = server.Listen(server.Config{Role: "console", Address: s.host + ":0", Guard: s.telemetry.Guard}, nil, console, health.NewServer()); err != nil {
 		return nil, err
 	}
 	if err := sys.startRoles(ctx, s, token); err != nil {

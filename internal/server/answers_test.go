@@ -1,4 +1,4 @@
-package serve_test
+package server_test
 
 import (
 	"bytes"
@@ -12,13 +12,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // largeAnswer is what the methods below answer. Two have no place in answerBytes.
 const (
-	largeAnswer = 2 * serve.Chunk
-	answerBytes = 3 * serve.Chunk
+	largeAnswer = 2 * server.Chunk
+	answerBytes = 3 * server.Chunk
 )
 
 // large is a method with a large answer.
@@ -36,11 +36,11 @@ func large(_ any, ctx context.Context, decode func(any) error, intercept grpc.Un
 // posted is read and answered with nothing.
 func listenLarge(t *testing.T) (address string) {
 	t.Helper()
-	rpc := grpc.NewServer(grpc.UnaryInterceptor(serve.AwaitPlace))
+	rpc := grpc.NewServer(grpc.UnaryInterceptor(server.AwaitPlace))
 	rpc.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "test.Large", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Get", Handler: large}},
 	}, nil)
-	return listen(t, serve.Config{BodyBytes: 1 << 20, AnswerBytes: answerBytes}, rpc, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return listen(t, server.Config{BodyBytes: 1 << 20, AnswerBytes: answerBytes}, rpc, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/large" {
 			_, _ = w.Write(make([]byte, largeAnswer))
 		}
@@ -68,7 +68,7 @@ var largePaths = []string{"/test.Large/Get", "/v1/large"}
 // TestUnreadAnswersAreBounded: of large answers that are not read, one is written,
 // one waits, and all others are refused as busy. Who asks for little is served.
 func TestUnreadAnswersAreBounded(t *testing.T) {
-	t.Cleanup(serve.SetPace(long, long, long, long))
+	t.Cleanup(server.SetPace(long, long, long, long))
 	for _, path := range largePaths {
 		address := listenLarge(t)
 		const calls = 6
@@ -129,7 +129,7 @@ func (w *wire) begun() {
 // TestUnreadAnswersMakePlace: for callers that read theirs, which wait for no one
 // who is silent.
 func TestUnreadAnswersMakePlace(t *testing.T) {
-	t.Cleanup(serve.SetPace(long, 200*time.Millisecond, long, long))
+	t.Cleanup(server.SetPace(long, 200*time.Millisecond, long, long))
 	for _, path := range largePaths {
 		address := listenLarge(t)
 		c := deaf(t, address, path, 1)

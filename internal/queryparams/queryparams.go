@@ -1,6 +1,6 @@
-// Package parameters reads a query string or a form into a request, by the rules
+// Package queryparams reads a query string or a form into a request, by the rules
 // of the JSON door's query strings. A name that the request lacks is an error.
-package parameters
+package queryparams
 
 import (
 	"maps"

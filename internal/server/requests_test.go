@@ -1,4 +1,4 @@
-package serve_test
+package server_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"google.golang.org/grpc/health"
 
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // TestRequestsAreMeasured: by method and end, where no caller can make up labels.
@@ -24,7 +24,7 @@ func TestRequestsAreMeasured(t *testing.T) {
 	reader := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	codes := map[string]int{"/v1/resize": 200, "/v1/resize/full": 429, "/v1/executions/some/id": 200, "/notifications": 503, "/": 202}
-	server, err := serve.Listen(serve.Config{Role: "test", Address: "127.0.0.1:0", BodyBytes: 1 << 20}, nil,
+	s, err := server.Listen(server.Config{Role: "test", Address: "127.0.0.1:0", BodyBytes: 1 << 20}, nil,
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if code, ok := codes[r.URL.Path]; ok {
 				w.WriteHeader(code)
@@ -37,11 +37,11 @@ func TestRequestsAreMeasured(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	go func() { _ = server.Run(ctx) }()
+	go func() { _ = s.Run(ctx) }()
 	for _, path := range []string{
 		"/v1/made-up", "/v1/resize", "/v1/resize/full", "/v1/executions/some/id", "/v1/executions/other", "/notifications", "/", "/health/liveness",
 	} {
-		resp, err := http.Post("http://"+server.Address()+path, "text/plain", nil)
+		resp, err := http.Post("http://"+s.Address()+path, "text/plain", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package serve_test
+package server_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // start serves a gRPC health service and a route that blocks until released.
@@ -30,7 +30,7 @@ func start(t *testing.T) (address string, stop func(), entered chan struct{}, re
 		<-release
 		_, _ = io.WriteString(w, "finished")
 	})
-	s, err := serve.Listen(serve.Config{
+	s, err := server.Listen(server.Config{
 		Address: "127.0.0.1:0", DrainDelay: 300 * time.Millisecond, DrainTimeout: 5 * time.Second,
 	}, rpc, routes, h)
 	if err != nil {
@@ -117,7 +117,7 @@ func TestTakenAddressIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	_, err = serve.Listen(serve.Config{Address: taken.Addr().String()}, nil, http.NotFoundHandler(), health.NewServer())
+	_, err = server.Listen(server.Config{Address: taken.Addr().String()}, nil, http.NotFoundHandler(), health.NewServer())
 	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("got %v", err)
 	}

@@ -1,4 +1,4 @@
-package serve_test
+package server_test
 
 import (
 	"bufio"
@@ -18,13 +18,13 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // echo is a gRPC server whose methods answer with what they get: one message,
 // or a stream of them.
 func echo() *grpc.Server {
-	rpc := grpc.NewServer(grpc.StreamInterceptor(serve.OneByOne), grpc.MaxRecvMsgSize(64<<20))
+	rpc := grpc.NewServer(grpc.StreamInterceptor(server.OneByOne), grpc.MaxRecvMsgSize(64<<20))
 	rpc.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "test.Echo", HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{MethodName: "Once", Handler: once}},
@@ -61,7 +61,7 @@ const rpcType = "application/grpc"
 // byte of the body, over every protocol.
 func TestUnauthorizedRequestsAreRefusedUnread(t *testing.T) {
 	var reached atomic.Int64
-	address := listen(t, serve.Config{BodyBytes: 1 << 20, Authorize: func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer secret" }},
+	address := listen(t, server.Config{BodyBytes: 1 << 20, Authorize: func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer secret" }},
 		echo(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	c := dialWire(t, address)
 	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/no.Such/Method"} {
@@ -105,7 +105,7 @@ func half(t *testing.T, address, path string, headers ...string) (int, http.Head
 // TestCompressedRequestsAreRefused: by their headers, before the body, and by the
 // flag of a message; the answer says what is accepted.
 func TestCompressedRequestsAreRefused(t *testing.T) {
-	address := listen(t, serve.Config{BodyBytes: 1 << 20}, echo(), http.NotFoundHandler())
+	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), http.NotFoundHandler())
 	c := dialWire(t, address)
 	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many"} {
 		for _, encoding := range []string{"gzip", "snappy", "made-up", "identity, gzip"} {
@@ -134,7 +134,7 @@ func TestCompressedRequestsAreRefused(t *testing.T) {
 
 // TestAnswersAreNotCompressed: not even for callers that would take them.
 func TestAnswersAreNotCompressed(t *testing.T) {
-	address := listen(t, serve.Config{BodyBytes: 1 << 20}, echo(), http.NotFoundHandler())
+	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), http.NotFoundHandler())
 	c := dialWire(t, address)
 	stream := c.open("/test.Echo/Once", rpcType, "grpc-accept-encoding", "gzip", "accept-encoding", "gzip")
 	c.send(stream, append(prefix(0, 3), "\n\x01x"...), true)

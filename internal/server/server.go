@@ -1,6 +1,6 @@
-// Package serve puts every door of a process on one port: gRPC, CloudEvents and
+// Package server puts every door of a process on one port: gRPC, CloudEvents and
 // JSON, over HTTP/1.1 and HTTP/2 without TLS.
-package serve
+package server
 
 import (
 	"container/list"

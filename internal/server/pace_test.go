@@ -1,4 +1,4 @@
-package serve_test
+package server_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // long is a time that no test reaches.
@@ -49,9 +49,9 @@ func post(t *testing.T, address string, n int) int {
 // TestSilenceHoldsNothing: what is declared and does not come takes nothing from
 // others, however long it is waited for.
 func TestSilenceHoldsNothing(t *testing.T) {
-	t.Cleanup(serve.SetPace(long, long, long, long))
+	t.Cleanup(server.SetPace(long, long, long, long))
 	const budget = 4 << 20
-	address := listen(t, serve.Config{BodyBytes: budget}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: budget}, echo(), discard)
 	c := dialWire(t, address)
 	for range 30 {
 		c.send(c.open("/test.Echo/Once", rpcType), prefix(0, budget), false)
@@ -67,8 +67,8 @@ func TestSilenceHoldsNothing(t *testing.T) {
 
 // TestSilentAndSlowSendersAreCutOff: with a clear answer, over every protocol.
 func TestSilentAndSlowSendersAreCutOff(t *testing.T) {
-	t.Cleanup(serve.SetPace(300*time.Millisecond, long, long, long))
-	address := listen(t, serve.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}, echo(), discard)
+	t.Cleanup(server.SetPace(300*time.Millisecond, long, long, long))
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}, echo(), discard)
 	for name, trickles := range map[string]bool{"silent": false, "slow": true} {
 		for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
 			c := dialWire(t, address)
@@ -109,9 +109,9 @@ func (w *wire) trickle(stream uint32, done <-chan struct{}) {
 // TestUnreadAnswersAreCutOff: over HTTP/2, where a caller opens no window; what
 // they held is free again.
 func TestUnreadAnswersAreCutOff(t *testing.T) {
-	t.Cleanup(serve.SetPace(300*time.Millisecond, 100*time.Millisecond, long, long))
+	t.Cleanup(server.SetPace(300*time.Millisecond, 100*time.Millisecond, long, long))
 	const size = 60 << 10
-	address := listen(t, serve.Config{BodyBytes: size}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: size}, echo(), discard)
 	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
 		c := dialWire(t, address, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		contentType := rpcType
@@ -133,8 +133,8 @@ func TestUnreadAnswersAreCutOff(t *testing.T) {
 // TestSilentHoldersMakePlace: a caller that holds bytes for which others wait is
 // cut off sooner than one that holds nothing.
 func TestSilentHoldersMakePlace(t *testing.T) {
-	t.Cleanup(serve.SetPace(long, 200*time.Millisecond, long, 6*time.Second)) // a look each 100 ms
-	address := listen(t, serve.Config{BodyBytes: 1 << 20}, echo(), discard)
+	t.Cleanup(server.SetPace(long, 200*time.Millisecond, long, 6*time.Second)) // a look each 100 ms
+	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), discard)
 	resting := dialWire(t, address)
 	stream := resting.open("/test.Echo/Many", rpcType)
 	ends := make([]*io.PipeWriter, 4)
@@ -147,7 +147,7 @@ func TestSilentHoldersMakePlace(t *testing.T) {
 				resp.Body.Close()
 			}
 		})
-		_, _ = ends[i].Write(make([]byte, 2*serve.Chunk))
+		_, _ = ends[i].Write(make([]byte, 2*server.Chunk))
 	}
 	if got := post(t, address, 2<<20); got != http.StatusOK {
 		t.Errorf("beside silent holders: %d", got)
@@ -165,8 +165,8 @@ func TestSilentHoldersMakePlace(t *testing.T) {
 // TestHalfReadBodiesDoNotBlockEachOther: bodies of which each is as large as the
 // budget are all read, though all begin at once and come in small parts.
 func TestHalfReadBodiesDoNotBlockEachOther(t *testing.T) {
-	t.Cleanup(serve.SetPace(long, long, long, long))
-	address := listen(t, serve.Config{BodyBytes: 1 << 20, AnswerBytes: 32 << 20}, echo(), discard)
+	t.Cleanup(server.SetPace(long, long, long, long))
+	address := listen(t, server.Config{BodyBytes: 1 << 20, AnswerBytes: 32 << 20}, echo(), discard)
 	var all sync.WaitGroup
 	for range 12 {
 		all.Go(func() {
@@ -199,9 +199,9 @@ func dialRPC(t *testing.T, address string) *grpc.ClientConn {
 
 // TestWaitingBodiesAreRefusedAsBusy: in the end, and told when to come again.
 func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
-	t.Cleanup(serve.SetPace(long, long, long, 600*time.Millisecond))
+	t.Cleanup(server.SetPace(long, long, long, 600*time.Millisecond))
 	read, proceed := make(chan struct{}, 1), make(chan struct{})
-	address := listen(t, serve.Config{BodyBytes: 1 << 10}, echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	address := listen(t, server.Config{BodyBytes: 1 << 10}, echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err == nil {
 			read <- struct{}{}
 			<-proceed
@@ -226,8 +226,8 @@ func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
 // rests, and one that waits for its answer for longer than it may be silent.
 func TestSlowButHonestCallers(t *testing.T) {
 	const grace = time.Second
-	t.Cleanup(serve.SetPace(grace, long, long, long))
-	address := listen(t, serve.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}, echo(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	t.Cleanup(server.SetPace(grace, long, long, long))
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}, echo(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		discard(w, r)
 		if r.URL.Path == "/v1/long" {
 			time.Sleep(2 * grace)

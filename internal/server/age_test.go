@@ -1,4 +1,4 @@
-package serve_test
+package server_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/grpc/health"
 
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // TestOldConnectionsEnd: with the age reached, a connection's next answer is its
@@ -20,7 +20,7 @@ func TestOldConnectionsEnd(t *testing.T) {
 	const age = 200 * time.Millisecond
 	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		for _, limit := range []time.Duration{age, 0} {
-			s, err := serve.Listen(serve.Config{Address: "127.0.0.1:0", MaxConnectionAge: limit}, nil,
+			s, err := server.Listen(server.Config{Address: "127.0.0.1:0", MaxConnectionAge: limit}, nil,
 				http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), health.NewServer())
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +63,7 @@ func clientOf(h2 bool) *http.Client {
 }
 
 func TestHeadersAreLimited(t *testing.T) {
-	s, err := serve.Listen(serve.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), health.NewServer())
+	s, err := server.Listen(server.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), health.NewServer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestHeadersAreLimited(t *testing.T) {
 
 func TestHealthOverHTTP(t *testing.T) {
 	h := health.NewServer()
-	s, err := serve.Listen(serve.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), h)
+	s, err := server.Listen(server.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), h)
 	if err != nil {
 		t.Fatal(err)
 	}

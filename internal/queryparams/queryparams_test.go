@@ -1,4 +1,4 @@
-package parameters_test
+package queryparams_test
 
 import (
 	"errors"
@@ -7,13 +7,13 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"imageflow.dev/internal/parameters"
+	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 func TestRead(t *testing.T) {
 	got := &imageflowv1.FilterRequest{ExecutionId: "stays"}
-	err := parameters.Read(got, url.Values{
+	err := queryparams.Read(got, url.Values{
 		"filterType": {"FILTER_TYPE_SHARPEN"}, "intensity": {"0.5"}, "parameters[sigma]": {"2"}, "output_image.content_type": {"image/png"},
 	})
 	want := &imageflowv1.FilterRequest{
@@ -37,8 +37,8 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		"output_image.width[1]": {"output_image.width[1]": {"1"}},
 		"":                      {"filter_type": {"1"}, "filterType": {"2"}},
 	} {
-		var bad *parameters.Error
-		if err := parameters.Read(&imageflowv1.FilterRequest{}, values); !errors.As(err, &bad) || bad.Name != name {
+		var bad *queryparams.Error
+		if err := queryparams.Read(&imageflowv1.FilterRequest{}, values); !errors.As(err, &bad) || bad.Name != name {
 			t.Errorf("%v: %v, want an error of %q", values, err, name)
 		}
 	}

@@ -1,4 +1,4 @@
-package serve_test
+package server_test
 
 import (
 	"bytes"
@@ -15,14 +15,14 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // listen serves until the test ends.
-func listen(t *testing.T, c serve.Config, rpc *grpc.Server, routes http.Handler) string {
+func listen(t *testing.T, c server.Config, rpc *grpc.Server, routes http.Handler) string {
 	t.Helper()
 	c.Address, c.DrainTimeout = "127.0.0.1:0", 10*time.Second
-	s, err := serve.Listen(c, rpc, routes, health.NewServer())
+	s, err := server.Listen(c, rpc, routes, health.NewServer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestStreamWaitsForItsHandler(t *testing.T) {
 	const messages, size = 40, 4 << 20
 	proceed := make(chan struct{})
 	var got atomic.Int64
-	rpc := grpc.NewServer(grpc.StreamInterceptor(serve.OneByOne), grpc.MaxRecvMsgSize(2*size))
+	rpc := grpc.NewServer(grpc.StreamInterceptor(server.OneByOne), grpc.MaxRecvMsgSize(2*size))
 	rpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Sink", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
 		StreamName: "Take", ClientStreams: true, ServerStreams: true,
 		Handler: func(_ any, s grpc.ServerStream) error {
@@ -61,7 +61,7 @@ func TestStreamWaitsForItsHandler(t *testing.T) {
 			}
 		},
 	}}}, nil)
-	address := listen(t, serve.Config{BodyBytes: 64 << 20}, rpc, http.NotFoundHandler())
+	address := listen(t, server.Config{BodyBytes: 64 << 20}, rpc, http.NotFoundHandler())
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestLargeBodiesWaitForTheBudget(t *testing.T) {
 	const size, budget = 4 << 20, 8 << 20
 	var got, whole atomic.Int64
 	proceed := make(chan struct{})
-	address := listen(t, serve.Config{BodyBytes: budget}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	address := listen(t, server.Config{BodyBytes: budget}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(counter{&got}, r.Body)
 		if err != nil || n != r.ContentLength {
 			t.Errorf("%d bytes of %d: %v", n, r.ContentLength, err)
@@ -130,7 +130,7 @@ func TestLargeBodiesWaitForTheBudget(t *testing.T) {
 	if err := post(1000); err != nil {
 		t.Errorf("a small body: %v", err)
 	}
-	if got := got.Load(); got > budget+size+6*serve.Chunk+1000 { // a first chunk passes by
+	if got := got.Load(); got > budget+size+6*server.Chunk+1000 { // a first chunk passes by
 		t.Errorf("%d KiB are in memory at once, the budget has %d", got>>10, budget>>10)
 	}
 	close(proceed)
@@ -152,11 +152,11 @@ func (c counter) Write(p []byte) (int, error) {
 // TestSlowBodiesEnd: a body that does not come ends its request, over both
 // protocols; one that has come leaves its request all the time it wants.
 func TestSlowBodiesEnd(t *testing.T) {
-	t.Cleanup(serve.SetPace(200*time.Millisecond, 100*time.Millisecond, time.Minute, time.Minute)) // when the servers have ended
+	t.Cleanup(server.SetPace(200*time.Millisecond, 100*time.Millisecond, time.Minute, time.Minute)) // when the servers have ended
 	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			outcomes := make(chan error, 1)
-			address := listen(t, serve.Config{BodyBytes: 1 << 20}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			address := listen(t, server.Config{BodyBytes: 1 << 20}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				_, err := io.ReadAll(r.Body)
 				if err == nil {
 					select {
