@@ -89,7 +89,7 @@ func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) error {
 }
 
 // stat returns what is known of an object, and nothing of one that is not there.
-func (t *task[Req, Resp]) stat(ctx context.Context, at place) (objects.Info, error) {
+func (t *task[Req, Resp]) stat(ctx context.Context, at location) (objects.Info, error) {
 	if at.key == "" {
 		return objects.Info{}, nil
 	}

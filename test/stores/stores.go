@@ -20,7 +20,7 @@ type Kind struct {
 	Name string
 	// ListsMetadata means that listings have metadata and tags.
 	ListsMetadata bool
-	start func(testing.TB) objects.Config
+	start         func(testing.TB) objects.Config
 }
 
 // The kinds of stores.
