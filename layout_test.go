@@ -65,7 +65,7 @@ var walls = map[string][]string{
 	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},
 	"go.opentelemetry.io/otel/sdk/trace":   {"internal/telemetry"},
 	"go.opentelemetry.io/otel/sdk/metric":  {"internal/telemetry"},
-	module + "internal/local/objects":      {"cmd/imageflow-local", "test/*"},
+	module + "internal/local/s3server":     {"cmd/imageflow-local", "test/*"},
 	module + "internal/local/broker":       {"cmd/imageflow-local"},
 }
 
