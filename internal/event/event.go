@@ -25,7 +25,7 @@ type Door struct {
 	// Processor is the one served.
 	Processor functions.Processor
 	// Run runs a job.
-	Run func(context.Context, functions.Request, job.Patience) (functions.Response, error)
+	Run func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 	// Signer verifies events before anything is done for them, and signs the
 	// answers; nil accepts every event and signs none.
 	Signer *signature.Signer
@@ -73,7 +73,7 @@ func (d *Door) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, 
 	if err != nil {
 		return nil, err
 	}
-	resp, err := d.Run(ctx, req, job.Queue)
+	resp, err := d.Run(ctx, req, job.Enqueue)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ import (
 type (
 	request  = imageflowv1.ResizeRequest
 	response = imageflowv1.ResizeResponse
-	work     = func(context.Context, functions.Request, job.Patience) (functions.Response, error)
+	work     = func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 )
 
 // door serves the resize processor's door before some work.
@@ -40,7 +40,7 @@ func door(t *testing.T, run work) string {
 
 // echo answers as a job does that has written its output.
 func echo(got **request) work {
-	return func(_ context.Context, req functions.Request, _ job.Patience) (functions.Response, error) {
+	return func(_ context.Context, req functions.Request, _ job.OverloadPolicy) (functions.Response, error) {
 		r := req.(*request)
 		*got = r
 		execution := r.GetExecutionId()
@@ -175,7 +175,7 @@ func TestIdsFollowFromTheCause(t *testing.T) {
 
 func TestLongFactsAreLeftOut(t *testing.T) {
 	for facts, want := range map[int]bool{10: true, 70 << 10: false} {
-		run := func(context.Context, functions.Request, job.Patience) (functions.Response, error) {
+		run := func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 			return &imageflowv1.FilterResponse{
 				Result:   &imageflowv1.ProcessingResult{OutputImage: &imageflowv1.ImageData{ObjectKey: "out"}},
 				Metadata: &imageflowv1.FilterMetadata{AppliedParameters: map[string]string{"fact": strings.Repeat("x", facts)}},
@@ -209,7 +209,7 @@ func TestFailures(t *testing.T) {
 		{&functions.Error{Kind: functions.NotFound, Message: "old", Cause: fmt.Errorf("x: %w", job.ErrSuperseded)}, 202, "", ""},
 	}
 	for _, test := range tests {
-		resp := post(t, door(t, func(context.Context, functions.Request, job.Patience) (functions.Response, error) {
+		resp := post(t, door(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 			return nil, test.err
 		}), created("a.jpg"), false)
 		var body bytes.Buffer
@@ -246,7 +246,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"no response of a step", "", broken, "not the response of a step"},
 		{"too long", "", long, "too large"},
 	}
-	url := door(t, func(context.Context, functions.Request, job.Patience) (functions.Response, error) {
+	url := door(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 		t.Error("the work began")
 		return nil, errors.New("no")
 	})

@@ -53,7 +53,7 @@ func TestStepsVerifyAndSign(t *testing.T) {
 	work := echo(&got)
 	s := httptest.NewServer(&event.Door{
 		Processor: resize.Processor, Signer: ours,
-		Run: func(ctx context.Context, r functions.Request, p job.Patience) (functions.Response, error) {
+		Run: func(ctx context.Context, r functions.Request, p job.OverloadPolicy) (functions.Response, error) {
 			jobs.Add(1)
 			return work(ctx, r, p)
 		},

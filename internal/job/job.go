@@ -54,11 +54,11 @@ func NewRunner(p functions.Processor, store *objects.Store, admission *Admission
 // or the context's. On an error nothing has been written, unless it is the
 // store's: then one of picture and side-car may have been. Callers only read the
 // response.
-func (r *Runner) Run(ctx context.Context, req functions.Request, patience Patience) (functions.Response, error) {
+func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
 	if req.GetInputImage().GetEtag() == "" {
-		return r.work(ctx, req, patience)
+		return r.work(ctx, req, policy)
 	}
-	return r.merge(ctx, req, patience)
+	return r.merge(ctx, req, policy)
 }
 
 // task is one job at work. It belongs to one goroutine.
@@ -76,7 +76,7 @@ type task struct {
 	recalled bool
 }
 
-func (r *Runner) work(ctx context.Context, req functions.Request, patience Patience) (resp functions.Response, err error) {
+func (r *Runner) work(ctx context.Context, req functions.Request, policy OverloadPolicy) (resp functions.Response, err error) {
 	t := &task{Runner: r, req: req, watch: telemetry.StartJob(ctx, r.processor.Name)}
 	ctx = t.watch.Context()
 	defer func() {
@@ -97,7 +97,7 @@ func (r *Runner) work(ctx context.Context, req functions.Request, patience Patie
 	if err := t.authorize(t.config.ReadFrom, t.config.WriteTo); err != nil {
 		return resp, err
 	}
-	leave, err := t.enter(ctx, patience)
+	leave, err := t.enter(ctx, policy)
 	if err != nil {
 		return resp, err
 	}

@@ -73,9 +73,9 @@ func TestRepaired(t *testing.T) {
 	strict := limits
 	strict.Strict = true
 	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
-	_, err := refusing.Run(t.Context(), req, job.Refuse)
+	_, err := refusing.Run(t.Context(), req, job.FailFast)
 	wantKind(t, err, functions.Invalid, "input_image")
-	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.Refuse)
+	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.FailFast)
 	if err != nil {
 		t.Errorf("a whole picture: %v", err)
 	}
@@ -177,7 +177,7 @@ func TestReference(t *testing.T) {
 	ask := func(ref, out *data) error {
 		_, err := run(t.Context(), &imageflowv1.DetectionRequest{
 			InputImage: &data{ObjectKey: "ref/in.jpg", Etag: etag}, ResizeMetadataRef: ref, OutputImage: out,
-		}, job.Refuse)
+		}, job.FailFast)
 		return err
 	}
 	if err := ask(in("ref/in_resize.json"), nil); err != nil || got != `{"facts": 1}` {
@@ -192,7 +192,7 @@ func TestReference(t *testing.T) {
 	wantKind(t, ask(in("ref/in_resize.json"), in("ref/in_resize.png")), functions.Invalid, "output_image.object_key")
 }
 
-func detecting(apply detector) func(context.Context, functions.Request, job.Patience) (functions.Response, error) {
+func detecting(apply detector) func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 	p := functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
 		Name: "detect", Suffix: "ai-detection",
 		Reference: func(r *imageflowv1.DetectionRequest) *data { return r.GetResizeMetadataRef() },

@@ -22,7 +22,7 @@ type Door struct {
 	// Processor is the one served.
 	Processor functions.Processor
 	// Run runs a job.
-	Run func(context.Context, functions.Request, job.Patience) (functions.Response, error)
+	Run func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 	// Health is the truth that the service's own Health call repeats.
 	Health *health.Server
 	// StreamParallelism is how many items of one stream are in work at once.
@@ -81,7 +81,7 @@ func unary(
 }
 
 func (d *Door) call(ctx context.Context, req proto.Message) (proto.Message, error) {
-	resp, err := d.Run(ctx, req.(functions.Request), job.Refuse)
+	resp, err := d.Run(ctx, req.(functions.Request), job.FailFast)
 	if err != nil {
 		return nil, job.Status(ctx, err).Err()
 	}

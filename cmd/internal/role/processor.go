@@ -19,7 +19,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/rpc"
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -35,7 +35,10 @@ type service struct {
 
 // processor puts a processor behind its three doors on one port, and services
 // beside it.
-func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, beside ...service) (*serve.Server, error) {
+func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, beside ...service) (*server.Server, error) {
+	if err := imaging.Start(); err != nil {
+		return nil, err
+	}
 	store, err := c.Store.open()
 	if err != nil {
 		return nil, err
@@ -50,9 +53,9 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	}).Run
 	healthy := serving(p.Service)
 
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
-		protolimit.Codec(), grpc.ChainUnaryInterceptor(serve.AwaitPlace), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
-	services := protolimit.Registrar(server)
+	grpcServer := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
+		protolimit.Codec(), grpc.ChainUnaryInterceptor(server.AwaitPlace), grpc.ChainStreamInterceptor(server.OneByOne, protolimit.Stream), t.Server())
+	services := protolimit.Registrar(grpcServer)
 	door := &rpc.Door{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(services); err != nil {
 		return nil, err
@@ -62,9 +65,9 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	}
 	healthpb.RegisterHealthServer(services, healthy)
-	reflection.Register(server)
+	reflection.Register(grpcServer)
 
-	json, err := jsonDoor(c, t, p.Name, server)
+	json, err := jsonDoor(c, t, p.Name, grpcServer)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +81,7 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	routes.Handle("/v1/", t.JSON(json))
 	config := c.serve(p.Name, int64(c.messageBytes()))
 	config.AnswerBytes = 2 * config.BodyBytes // those of jobs that end at once
-	return serve.Listen(config, server, routes, healthy)
+	return server.Listen(config, grpcServer, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.
@@ -86,13 +89,13 @@ func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 
 
 // jsonDoor is the gateway before the server of the same process, which it
 // reaches through memory.
-func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, server *grpc.Server) (http.Handler, error) {
+func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, grpcServer *grpc.Server) (http.Handler, error) {
 	listener := bufconn.Listen(1 << 20)
-	go func() { _ = server.Serve(listener) }() // ends with the process
+	go func() { _ = grpcServer.Serve(listener) }() // ends with the process
 	conn, err := grpc.NewClient("passthrough:///"+name,
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
-		grpc.WithUnaryInterceptor(serve.AwaitPlaceOfJSON),
+		grpc.WithUnaryInterceptor(server.AwaitPlaceOfJSON),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
 	if err != nil {
 		return nil, err
