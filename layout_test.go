@@ -29,26 +29,27 @@ var floors = []struct {
 	{"internal/metrics", nil},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
+	{"internal/processors", []string{"proto/imageflow/v1"}},
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
 	{"internal/signature", nil},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", []string{"internal/metrics"}},
-	{"internal/triggers", nil},
+	{"internal/triggers", []string{"internal/processors"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 
-	{"functions", []string{"proto/imageflow/v1", "internal/imaging"}},
-	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference"}},
-	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
+	{"functions", []string{"proto/imageflow/v1", "internal/imaging", "internal/processors"}},
+	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference", "internal/processors"}},
+	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/processors"}},
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
 	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/processors", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
 	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
@@ -56,7 +57,7 @@ var floors = []struct {
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
 	{"hack/*", []string{"test/*"}},
 	{"test/*", []string{"*", "*/*", "*/*/*"}},
-	{".", []string{"internal/gateway"}},
+	{".", []string{"internal/gateway", "internal/processors"}},
 }
 
 // walls says who alone may import what is not ours.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -77,7 +78,7 @@ const gpuResource = "nvidia.com/gpu"
 // gpu compares what detect's pods ask for with what the nodes have.
 func (c *cluster) gpu(ctx context.Context) (string, *finding) {
 	var pods, nodes list
-	if err := c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service=ai-detection-grpc-service"); err != nil {
+	if err := c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service="+processors.Detect.Host); err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
 	asking := slices.DeleteFunc(pods.Items, func(pod object) bool { return !pod.asksForGPU() })
@@ -111,7 +112,10 @@ func (c *cluster) gpu(ctx context.Context) (string, *finding) {
 // services also tells why a Service's pods do not start, which Knative may take
 // minutes to say.
 func (c *cluster) services(ctx context.Context) (string, *finding) {
-	wanted := []string{"resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service", "grpc-gateway", "bridge"}
+	wanted := []string{"grpc-gateway", "bridge"}
+	for _, p := range processors.All {
+		wanted = append(wanted, p.Host)
+	}
 	good, wrong := c.allReady(ctx, "services.serving.knative.dev", wanted, func(o object) string { return c.pending(ctx, o.Metadata.Name) })
 	if len(wrong) > 0 {
 		return "", &finding{strings.Join(wrong, "\n"), deploy + "; kubectl describe pods -n " + c.namespace}

@@ -15,6 +15,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -31,9 +32,7 @@ const (
 func New(repository inference.Repository, defaultModel string) functions.Processor {
 	d := &detector{repository, defaultModel}
 	return functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
-		Name:      "detect",
-		Suffix:    "ai-detection",
-		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
+		Info:      processors.Detect,
 		Check:     d.check,
 		Reference: reference,
 		Variant:   d.variant,

@@ -17,6 +17,7 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/rpc"
 	"imageflow.dev/internal/server"
@@ -67,7 +68,7 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	healthpb.RegisterHealthServer(services, healthy)
 	reflection.Register(grpcServer)
 
-	json, err := jsonDoor(c, t, p.Name, grpcServer)
+	json, err := jsonDoor(c, t, p.Info, grpcServer)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +90,10 @@ func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 
 
 // jsonDoor is the gateway before the server of the same process, which it
 // reaches through memory.
-func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, grpcServer *grpc.Server) (http.Handler, error) {
+func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, p processors.Info, grpcServer *grpc.Server) (http.Handler, error) {
 	listener := bufconn.Listen(1 << 20)
 	go func() { _ = grpcServer.Serve(listener) }() // ends with the process
-	conn, err := grpc.NewClient("passthrough:///"+name,
+	conn, err := grpc.NewClient("passthrough:///"+p.Name,
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
 		grpc.WithUnaryInterceptor(server.AwaitPlaceOfJSON),
@@ -102,6 +103,6 @@ func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, grpcServer *
 	}
 	// Bytes in JSON are base64: four for three.
 	return gateway.New(context.Background(), jsonTimeout, int64(c.messageBytes())/3*4, gateway.Backend{
-		Register: gateway.Services[name], Conn: conn,
+		Register: p.RegisterJSON, Conn: conn,
 	})
 }
