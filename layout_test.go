@@ -22,6 +22,7 @@ var floors = []struct {
 	{"proto/inference", nil},
 	{"internal/imaging", nil},
 	{"internal/httpevent", nil},
+	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
 	{"internal/inference", []string{"proto/inference"}},
 	{"internal/jsonlimit", nil},
 	{"internal/objects", nil},
@@ -29,10 +30,10 @@ var floors = []struct {
 	{"internal/parameters", nil},
 	{"internal/protolimit", nil},
 	{"internal/serve", []string{"internal/protolimit"}},
-	{"internal/signature", nil},
+	{"internal/signature", []string{"internal/events"}},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", nil},
-	{"internal/triggers", nil},
+	{"internal/triggers", []string{"internal/events"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 
@@ -41,12 +42,12 @@ var floors = []struct {
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
-	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
+	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events", "internal/telemetry", "internal/execution"}},
 
-	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/parameters", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
+	{"internal/rpc", []string{"internal/events", "internal/job", "functions", "proto/imageflow/v1"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events", "internal/parameters", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
 	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/parameters", "internal/jsonlimit"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

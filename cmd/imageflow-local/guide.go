@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/template"
+
+	"imageflow.dev/internal/events"
 )
 
 // guideText tells where everything is and how to knock at each door. The
@@ -36,7 +38,7 @@ gRPC:
   grpcurl -plaintext -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"target_width":320}' {{.ResizeAddress}} imageflow.v1.ResizeService/ResizeImage
 
 {{if .Unsigned}}CloudEvents by hand, which need no signature here:
-  curl -s '{{.Filter}}/?filter_type=FILTER_TYPE_BLUR&intensity=1' -H 'Ce-Id: 1' -H 'Ce-Specversion: 1.0' -H 'Ce-Source: me' -H 'Ce-Type: com.amazonaws.s3.ObjectCreated:Put' -H 'Content-Type: application/json' -d '{"s3":{"bucket":{"name":"{{.Bucket}}"},"object":{"key":"uploads%2Fmine.jpg"}}}' -i
+  curl -s '{{.Filter}}/?filter_type=FILTER_TYPE_BLUR&intensity=1' -H 'Ce-Id: 1' -H 'Ce-Specversion: 1.0' -H 'Ce-Source: me' -H 'Ce-Type: {{.CreatedType}}' -H 'Content-Type: application/json' -d '{"s3":{"bucket":{"name":"{{.Bucket}}"},"object":{"key":"uploads%2Fmine.jpg"}}}' -i
 {{else}}CloudEvents carry the bridge's signature. To send one by hand, start again with --allow-unsigned-events.
 {{end}}
 `))
@@ -52,6 +54,7 @@ func guide(out io.Writer, s *settings) {
 		"S3": s.url("s3"), "Gateway": s.url("gateway"), "Resize": s.url("resize"), "Detect": s.url("detect"),
 		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"), "Metrics": s.url("metrics"),
 		"ResizeAddress": s.address("resize"), "Unsigned": s.signing.AllowUnsigned,
+		"CreatedType": events.ObjectCreatedPrefix + "Put",
 	})
 	if err != nil {
 		fmt.Fprintln(out, err)
