@@ -17,7 +17,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/internal/parameters"
+	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -29,7 +29,7 @@ const createdPrefix = "com.amazonaws.s3.ObjectCreated:"
 // its URL, ask for.
 func request[Req functions.Request](e *cloudevent.Event, query string) (Req, error) {
 	req := functions.NewRequest[Req]()
-	values, err := parameters.Parse(query)
+	values, err := queryparams.Parse(query)
 	if err != nil {
 		return req, functions.Errorf(functions.Invalid, "", "%v", err)
 	}
@@ -60,12 +60,12 @@ func request[Req functions.Request](e *cloudevent.Event, query string) (Req, err
 // an error, since the event brings it.
 func setParameters[Req functions.Request](req Req, values url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if path := parameters.Path(req, name); path != nil && (path[0].Name() == "input_image" || path[0].Name() == "input_bytes") {
+		if path := queryparams.Path(req, name); path != nil && (path[0].Name() == "input_image" || path[0].Name() == "input_bytes") {
 			return functions.Errorf(functions.Invalid, name, "no parameter of a step: the event says which picture")
 		}
 	}
-	var bad *parameters.Error
-	err := parameters.Read(req, values)
+	var bad *queryparams.Error
+	err := queryparams.Read(req, values)
 	if errors.As(err, &bad) {
 		return functions.Errorf(functions.Invalid, bad.Name, "%s", bad.Reason)
 	}

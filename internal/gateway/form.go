@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/internal/jsonlimit"
-	"imageflow.dev/internal/parameters"
+	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -131,7 +131,7 @@ func (t *textReader) readImage(part io.Reader) ([]byte, error) {
 // of them, the others as in a query string.
 func readFields(req proto.Message, fields url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		path := parameters.Path(req, name)
+		path := queryparams.Path(req, name)
 		if len(path) != 1 || path[0].Message() == nil || strings.Contains(name, "[") {
 			continue
 		}
@@ -144,8 +144,8 @@ func readFields(req proto.Message, fields url.Values) error {
 		}
 		delete(fields, name)
 	}
-	var bad *parameters.Error
-	if err := parameters.Read(req, fields); errors.As(err, &bad) && bad.Name != "" {
+	var bad *queryparams.Error
+	if err := queryparams.Read(req, fields); errors.As(err, &bad) && bad.Name != "" {
 		return invalid(bad.Name, bad.Reason)
 	} else if err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"imageflow.dev/internal/parameters"
+	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -96,7 +96,7 @@ func checkRequest(r *http.Request, maxBody int64) (*http.Request, error) {
 	if r.ContentLength > maxBody {
 		return r, status.Errorf(codes.InvalidArgument, "a body of %d bytes: no more than %d are taken", r.ContentLength, maxBody)
 	}
-	if err := parameters.CheckQuery(r.URL.RawQuery); err != nil {
+	if err := queryparams.CheckQuery(r.URL.RawQuery); err != nil {
 		return r, status.Error(codes.InvalidArgument, err.Error())
 	}
 	if !utf8.ValidString(r.URL.Path) {

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"imageflow.dev/internal/events"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -15,35 +16,28 @@ func (p *plan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1
 	result.Status = imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED
 	result.OutputImage = image
 	result.FirstFrameOnly = p.animated
-	note(result, "execution_id", p.execution)
+	events.ExecutionID.Set(result, p.execution)
 	if p.source.key != "" {
-		note(result, "source_bucket", p.source.bucket)
-		note(result, "source_key", p.source.key)
-		note(result, "source_etag", p.etag)
+		events.SourceBucket.Set(result, p.source.bucket)
+		events.SourceKey.Set(result, p.source.key)
+		events.SourceETag.Set(result, p.etag)
 	}
 	if p.output.key != "" {
 		image.Bucket, image.ObjectKey = p.output.bucket, p.output.key
 	}
 	if len(p.repaired) > 0 {
-		note(result, "repaired", strings.Join(p.repaired, "; "))
+		events.Repaired.Set(result, strings.Join(p.repaired, "; "))
 	}
 	if p.sideCar.key != "" {
-		note(result, "side_car", p.sideCar.key)
+		events.SideCar.Set(result, p.sideCar.key)
 	}
 }
 
 // clock writes the job's times into its result.
 func (t *task[Req, Resp]) clock(result *imageflowv1.ProcessingResult) {
 	for stage, took := range t.watch.Stages() {
-		note(result, stage+"_ms", fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
+		events.StageTime(stage).Set(result, fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
 	}
 	result.ProcessedAt = timestamppb.Now()
 	result.ProcessingTimeSeconds = t.watch.Elapsed().Seconds()
-}
-
-func note(result *imageflowv1.ProcessingResult, key, value string) {
-	if result.Metadata == nil {
-		result.Metadata = map[string]string{}
-	}
-	result.Metadata[key] = value
 }

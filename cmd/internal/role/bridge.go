@@ -10,7 +10,7 @@ import (
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/oidc"
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/storeadmin"
 	"imageflow.dev/internal/telemetry"
 )
@@ -90,7 +90,7 @@ func (c *BridgeConfig) Validate() error {
 
 // bridgeServer is the bridge's port and its sweeper.
 type bridgeServer struct {
-	*serve.Server
+	*server.Server
 	bridge *bridge.Bridge
 	drain  time.Duration
 }
@@ -140,11 +140,11 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve.Listen(c.serve("bridge", maxBridgeBytes), nil, t.Handler(routes), serving())
+	listening, err := server.Listen(c.serve("bridge", maxBridgeBytes), nil, t.Handler(routes), serving())
 	if err != nil {
 		return nil, err
 	}
-	return &bridgeServer{Server: server, bridge: events, drain: c.DrainTimeout}, nil
+	return &bridgeServer{Server: listening, bridge: events, drain: c.DrainTimeout}, nil
 }
 
 // routes asks for the broker's tokens before everything but notifications, which

@@ -13,7 +13,7 @@ import (
 
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 )
 
 // Server is what every role reads from the environment.
@@ -43,8 +43,8 @@ func port(name string, value int) error {
 
 // serve is the config of a role's port, with a budget of bodyBytes. One body more
 // may be in memory.
-func (c Server) serve(role string, bodyBytes int64) serve.Config {
-	return serve.Config{
+func (c Server) serve(role string, bodyBytes int64) server.Config {
+	return server.Config{
 		Role:      role,
 		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
 		BodyBytes: bodyBytes, MinBodyRate: c.MinRate, MaxConnections: c.MaxConns, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,

@@ -16,7 +16,7 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/protolimit"
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -66,7 +66,7 @@ func (c *GatewayConfig) dial(t *telemetry.Tracing) (map[string]*grpc.ClientConn,
 	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
 		conn, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
-			grpc.WithChainUnaryInterceptor(serve.AwaitPlaceOfJSON, gateway.MeasureOverhead),
+			grpc.WithChainUnaryInterceptor(server.AwaitPlaceOfJSON, gateway.MeasureOverhead),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: 5 * time.Second}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
@@ -80,15 +80,15 @@ func (c *GatewayConfig) dial(t *telemetry.Tracing) (map[string]*grpc.ClientConn,
 
 func (c *GatewayConfig) listen(
 	t *telemetry.Tracing, json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
-) (*serve.Server, error) {
+) (*server.Server, error) {
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)),
-		protolimit.Codec(), grpc.ChainUnaryInterceptor(serve.AwaitPlace), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
-	services := protolimit.Registrar(server)
+	rpc := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)),
+		protolimit.Codec(), grpc.ChainUnaryInterceptor(server.AwaitPlace), grpc.ChainStreamInterceptor(server.OneByOne, protolimit.Stream), t.Server())
+	services := protolimit.Registrar(rpc)
 	imageflowv1.RegisterExecutionServiceServer(services, executions)
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
 	healthpb.RegisterHealthServer(services, healthy)
-	reflection.Register(server)
+	reflection.Register(rpc)
 	config := c.serve("gateway", c.BodyBytes/2)
 	config.AnswerBytes = c.BodyBytes // at most two of the largest answers, as JSON
 	config.Authorize = gateway.Token(c.Token).Authorize
@@ -99,5 +99,5 @@ func (c *GatewayConfig) listen(
 		}
 		return next
 	}
-	return serve.Listen(config, server, t.JSON(json), healthy)
+	return server.Listen(config, rpc, t.JSON(json), healthy)
 }

@@ -19,7 +19,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/rpc"
-	"imageflow.dev/internal/serve"
+	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -37,7 +37,10 @@ type service struct {
 // beside it.
 func processor[Req functions.Request, Resp functions.Response](
 	c ProcessorConfig, t *telemetry.Tracing, p functions.Processor[Req, Resp], beside ...service,
-) (*serve.Server, error) {
+) (*server.Server, error) {
+	if err := imaging.Start(); err != nil {
+		return nil, err
+	}
 	store, err := c.Store.open()
 	if err != nil {
 		return nil, err
@@ -52,9 +55,9 @@ func processor[Req functions.Request, Resp functions.Response](
 	}).Run
 	healthy := serving(p.Service)
 
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
-		protolimit.Codec(), grpc.ChainUnaryInterceptor(serve.AwaitPlace), grpc.ChainStreamInterceptor(serve.OneByOne, protolimit.Stream), t.Server())
-	services := protolimit.Registrar(server)
+	grpcServer := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
+		protolimit.Codec(), grpc.ChainUnaryInterceptor(server.AwaitPlace), grpc.ChainStreamInterceptor(server.OneByOne, protolimit.Stream), t.Server())
+	services := protolimit.Registrar(grpcServer)
 	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(services); err != nil {
 		return nil, err
@@ -64,9 +67,9 @@ func processor[Req functions.Request, Resp functions.Response](
 		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	}
 	healthpb.RegisterHealthServer(services, healthy)
-	reflection.Register(server)
+	reflection.Register(grpcServer)
 
-	json, err := jsonDoor(c, t, p.Name, server)
+	json, err := jsonDoor(c, t, p.Name, grpcServer)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	routes.Handle("/v1/", t.JSON(json))
 	config := c.serve(p.Name, int64(c.messageBytes()))
 	config.AnswerBytes = 2 * config.BodyBytes // those of jobs that end at once
-	return serve.Listen(config, server, routes, healthy)
+	return server.Listen(config, grpcServer, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.
@@ -88,13 +91,13 @@ func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 
 
 // jsonDoor is the gateway before the server of the same process, which it
 // reaches through memory.
-func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, server *grpc.Server) (http.Handler, error) {
+func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, grpcServer *grpc.Server) (http.Handler, error) {
 	listener := bufconn.Listen(1 << 20)
-	go func() { _ = server.Serve(listener) }() // ends with the process
+	go func() { _ = grpcServer.Serve(listener) }() // ends with the process
 	conn, err := grpc.NewClient("passthrough:///"+name,
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
-		grpc.WithUnaryInterceptor(serve.AwaitPlaceOfJSON),
+		grpc.WithUnaryInterceptor(server.AwaitPlaceOfJSON),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
 	if err != nil {
 		return nil, err

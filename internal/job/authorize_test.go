@@ -1,0 +1,70 @@
+package job_test
+
+import (
+	"testing"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// TestReach: a job reads and writes nowhere but where it may, and a refusal
+// names the field.
+func TestReach(t *testing.T) {
+	runner := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{
+		Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits,
+		ReadFrom: objects.AllowList{bucket + "/reach/in/", other}, WriteTo: objects.AllowList{bucket + "/reach/"},
+	})
+	picture := pngOf(t, 16, 16)
+	for _, at := range []string{"reach/in/a.png", "reach/inner.png"} {
+		place(t, bucket, at, picture)
+	}
+	place(t, other, "reach/b.png", picture)
+	for _, test := range []struct{ in, out *imageflowv1.ImageData }{
+		{in("reach/in/a.png"), nil},
+		{&imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/b.png"}, &imageflowv1.ImageData{Bucket: bucket, ObjectKey: "reach/b-out.png"}},
+		{nil, in("reach/bytes.png")},
+		{nil, nil},
+	} {
+		if field := reach(t, runner, test.in, test.out, picture); field != "" {
+			t.Errorf("from %v to %v: %s is refused", test.in, test.out, field)
+		}
+	}
+	for _, test := range []struct {
+		in, out *imageflowv1.ImageData
+		field   string
+	}{
+		{in("reach/inner.png"), nil, "input_image"},
+		{&imageflowv1.ImageData{Bucket: "secrets", ObjectKey: "reach/in/a.png"}, in("reach/x.png"), "input_image"},
+		{&imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/b.png"}, nil, "output_image"}, // beside its input
+		{in("reach/in/a.png"), in("elsewhere.png"), "output_image"},
+		{nil, &imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/x.png"}, "output_image"},
+	} {
+		if field := reach(t, runner, test.in, test.out, picture); field != test.field {
+			t.Errorf("from %v to %v: the field at fault is %q, want %q", test.in, test.out, field, test.field)
+		}
+	}
+	if found := append(keys(t, other, "reach/"), keys(t, bucket, "elsewhere")...); len(found) != 1 {
+		t.Errorf("it was written out of reach: %v", found)
+	}
+}
+
+// reach resizes and returns the field that is refused.
+func reach(t *testing.T, runner *runner, in, out *imageflowv1.ImageData, picture []byte) string {
+	t.Helper()
+	req := &imageflowv1.ResizeRequest{InputImage: in, OutputImage: out, TargetWidth: 8}
+	if in == nil {
+		req.InputBytes = picture
+	}
+	_, err := runner.Run(t.Context(), req, job.FailFast)
+	if err == nil {
+		return ""
+	}
+	e := functions.AsError(err)
+	if e.Kind != functions.Invalid {
+		t.Errorf("%v", err)
+	}
+	return e.Field
+}

@@ -1,0 +1,214 @@
+package s3server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/tags"
+
+	"imageflow.dev/internal/local/s3server"
+)
+
+// TestNotificationsAreMinIOs compares what is posted with what a MinIO posted for
+// the same puts: it has the same fields, and the values that the bridge reads.
+func TestNotificationsAreMinIOs(t *testing.T) {
+	l := newListener(t)
+	_, c := start(t, folder(t), l.URL)
+	put(t, c, "pictures", keys[1], "hello", minio.PutObjectOptions{
+		ContentType: "image/jpeg", UserMetadata: map[string]string{"gen": "2", "trace-id": "abc"},
+	})
+	got := l.next(t)
+	for path, want := range map[string]any{
+		"EventName":                     "s3:ObjectCreated:Put",
+		"Key":                           "pictures/" + keys[1],
+		"Records.eventName":             "s3:ObjectCreated:Put",
+		"Records.s3.bucket.name":        "pictures",
+		"Records.s3.object.key":         url.QueryEscape(keys[1]),
+		"Records.s3.object.size":        5.0,
+		"Records.s3.object.eTag":        "5d41402abc4b2a76b9719d911017c592",
+		"Records.s3.object.contentType": "image/jpeg",
+		"Records.s3.object.userMetadata.X-Amz-Meta-Gen":      "2",
+		"Records.s3.object.userMetadata.X-Amz-Meta-Trace-Id": "abc",
+		"Records.s3.object.userMetadata.content-type":        "image/jpeg",
+		"Records.source.host":                                "127.0.0.1",
+	} {
+		if have := dig(got, path); have != want {
+			t.Errorf("%s is %v, want %v", path, have, want)
+		}
+	}
+	captured := fieldsOf("", capturedPut())
+	if have := fieldsOf("", got); !slices.Equal(have, captured) {
+		t.Errorf("the fields are\n%q, want\n%q", have, captured)
+	}
+}
+
+// capturedPut is a put as a MinIO of February 2026 posted it, less what only a
+// MinIO has: its deployment's id and host id.
+func capturedPut() (n any) {
+	_ = json.Unmarshal([]byte(`{"EventName":"s3:ObjectCreated:Put","Key":"img/in/a.jpg","Records":[{
+		"eventVersion":"2.0","eventSource":"minio:s3","awsRegion":"","eventTime":"2026-11-23T18:59:52.677Z",
+		"eventName":"s3:ObjectCreated:Put","userIdentity":{"principalId":"labadmin"},
+		"requestParameters":{"principalId":"labadmin","region":"","sourceIPAddress":"127.0.0.1"},
+		"responseElements":{"x-amz-request-id":"18EAC1B6E19DAB33","x-minio-origin-endpoint":"http://127.0.0.1:19000"},
+		"s3":{"s3SchemaVersion":"1.0","configurationId":"Config",
+			"bucket":{"name":"img","ownerIdentity":{"principalId":"labadmin"},"arn":"arn:aws:s3:::img"},
+			"object":{"key":"in%2Fa.jpg","size":5,"eTag":"5d41402abc4b2a76b9719d911017c592","contentType":"image/jpeg",
+				"userMetadata":{"X-Amz-Meta-Gen":"2","X-Amz-Meta-Trace-Id":"abc","content-type":"image/jpeg"},
+				"sequencer":"18EAC1B6E1AA7A69"}},
+		"source":{"host":"127.0.0.1","port":"","userAgent":"MinIO (linux; amd64) minio-go/v7.4.1"}}]}`), &n)
+	return n
+}
+
+// fieldsOf lists the paths of a JSON value's fields.
+func fieldsOf(path string, v any) []string {
+	var all []string
+	switch v := v.(type) {
+	case map[string]any:
+		for name, field := range v {
+			all = append(all, fieldsOf(path+"."+name, field)...)
+		}
+	case []any:
+		for _, field := range v {
+			all = append(all, fieldsOf(path, field)...)
+		}
+	default:
+		return []string{path}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestEveryWayOfCreating(t *testing.T) {
+	l := newListener(t)
+	_, c := start(t, folder(t), l.URL)
+	metadata := map[string]string{"imageflow-execution": "e"}
+	put(t, c, "pictures", keys[1], "hello", minio.PutObjectOptions{UserMetadata: metadata})
+	first := l.next(t)
+
+	_, err := c.CopyObject(t.Context(), minio.CopyDestOptions{Bucket: "pictures", Object: "copy.jpg"}, minio.CopySrcOptions{Bucket: "pictures", Object: keys[1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, l.next(t), "Copy", "copy.jpg", 5, "e")
+
+	big := bytes.Repeat([]byte("x"), 6<<20)
+	_, err = c.PutObject(t.Context(), "pictures", "big.jpg", bytes.NewReader(big), int64(len(big)), minio.PutObjectOptions{PartSize: 5 << 20, UserMetadata: metadata})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, l.next(t), "CompleteMultipartUpload", "big.jpg", 6<<20, "e")
+
+	upload(t, c, "form.jpg", "hello")
+	last := l.next(t)
+	expect(t, last, "Post", "form.jpg", 5, "e")
+	if a, b := dig(first, "Records.s3.object.sequencer").(string), dig(last, "Records.s3.object.sequencer").(string); a >= b {
+		t.Errorf("the sequencers %s and %s are out of order", a, b)
+	}
+}
+
+func expect(t *testing.T, n map[string]any, how, key string, size float64, execution string) {
+	t.Helper()
+	if n["EventName"] != "s3:ObjectCreated:"+how || n["Key"] != "pictures/"+key || dig(n, "Records.s3.object.size") != size ||
+		dig(n, "Records.s3.object.userMetadata.X-Amz-Meta-Imageflow-Execution") != execution {
+		t.Errorf("got %v, want %s of %s", n, how, key)
+	}
+}
+
+// upload sends a file as an HTML form does.
+func upload(t *testing.T, c *minio.Client, key, content string) {
+	t.Helper()
+	policy := minio.NewPostPolicy()
+	for _, err := range []error{
+		policy.SetBucket("pictures"), policy.SetKey(key), policy.SetExpires(time.Now().Add(time.Minute)),
+		policy.SetUserMetadata("imageflow-execution", "e"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	address, fields, err := c.PresignedPostPolicy(t.Context(), policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for k, v := range fields {
+		_ = form.WriteField(k, v)
+	}
+	file, _ := form.CreateFormFile("file", key)
+	_, _ = file.Write([]byte(content))
+	form.Close()
+	resp, err := http.Post(address.String(), form.FormDataContentType(), &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		t.Fatalf("the form was answered %s", resp.Status)
+	}
+}
+
+func TestWhatIsNotToldOf(t *testing.T) {
+	l := newListener(t)
+	_, c := start(t, folder(t), l.URL)
+	put(t, c, "other", "a.jpg", "hello", minio.PutObjectOptions{})
+	put(t, c, "pictures", "a.jpg", "hello", minio.PutObjectOptions{})
+	l.next(t)
+	set, _ := tags.MapToObjectTags(map[string]string{"imageflow-status": "completed"})
+	if err := c.PutObjectTagging(t.Context(), "pictures", "a.jpg", set, minio.PutObjectTaggingOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var absent minio.PutObjectOptions
+	absent.SetMatchETagExcept("*")
+	if _, err := c.PutObject(t.Context(), "pictures", "a.jpg", strings.NewReader("x"), 1, absent); err == nil {
+		t.Fatal("the condition did not hold")
+	}
+	if err := c.RemoveObject(t.Context(), "pictures", "a.jpg", minio.RemoveObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	l.none(t)
+}
+
+func TestADeafListenerHearsLater(t *testing.T) {
+	s3server.RetryAfter(10 * time.Millisecond)
+	l := newListener(t)
+	_, c := start(t, folder(t), l.URL)
+	l.status.Store(http.StatusServiceUnavailable)
+	put(t, c, "pictures", "later.jpg", "hello", minio.PutObjectOptions{})
+	l.next(t)
+	l.status.Store(http.StatusOK)
+	select {
+	case n := <-l.got:
+		if n["Key"] != "pictures/later.jpg" {
+			t.Errorf("got %v", n)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it was never told again")
+	}
+	l.none(t)
+}
+
+func TestNoListenerFailsNoPut(t *testing.T) {
+	away := httptest.NewServer(nil)
+	away.Close()
+	s, c := start(t, folder(t), away.URL)
+	put(t, c, "pictures", "a.jpg", "hello", minio.PutObjectOptions{})
+	if _, err := os.Stat(filepath.Join(s.Path("pictures"), "a.jpg")); err != nil {
+		t.Error(err)
+	}
+	began := time.Now()
+	if err := s.Close(); err != nil || time.Since(began) > time.Second {
+		t.Errorf("the end took %v with a notification waiting: %v", time.Since(began), err)
+	}
+}

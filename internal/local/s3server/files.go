@@ -1,0 +1,63 @@
+package s3server
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/s3api/utils"
+)
+
+const (
+	bucketsDir    = "buckets"
+	attributesDir = "attributes"
+)
+
+// maxCopyBytes is S3's own limit for the source of a copy; versitygw's library
+// copies nothing when it is left out.
+const maxCopyBytes = 5 << 30
+
+// openFiles opens the folder of the data, makes what is missing, and returns the
+// store and the folder's absolute path.
+func openFiles(dir string, buckets []string) (backend.Backend, string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, bucket := range buckets {
+		if !utils.IsValidBucketName(bucket) {
+			return nil, "", fmt.Errorf("%q is no valid name of a bucket", bucket)
+		}
+		if err := os.MkdirAll(filepath.Join(dir, bucketsDir, bucket), 0o755); err != nil {
+			return nil, "", err
+		}
+	}
+	root := filepath.Join(dir, bucketsDir)
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return nil, "", err
+	}
+	attributes, err := openAttributes(dir, root)
+	if err != nil {
+		return nil, "", err
+	}
+	files, err := posix.New(root, attributes, posix.PosixOpts{CopyObjectThreshold: maxCopyBytes})
+	return files, dir, err
+}
+
+// openAttributes says where metadata and tags are kept. With the file where the
+// file system can: then both appear at once, and a reader never sees the content
+// of one version with the ETag of another. Else in files of their own. A folder
+// stays with what it began with.
+func openAttributes(dir, root string) (meta.MetadataStorer, error) {
+	attributes := filepath.Join(dir, attributesDir)
+	if _, err := os.Stat(attributes); err != nil && (meta.XattrMeta{}).Test(root) == nil {
+		return meta.XattrMeta{}, nil
+	}
+	if err := os.MkdirAll(attributes, 0o755); err != nil {
+		return nil, err
+	}
+	return meta.NewSideCar(attributes)
+}

@@ -1,0 +1,36 @@
+package queryparams
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Limits of a query string.
+const (
+	maxQueryBytes = 8 << 10
+	maxParameters = 100
+)
+
+// CheckQuery refuses a query string that is too long, before it is parsed.
+func CheckQuery(query string) error {
+	if len(query) > maxQueryBytes {
+		return &Error{"", fmt.Sprintf("parameters: the query string is longer than %d bytes", maxQueryBytes)}
+	}
+	if strings.Count(query, "&") >= maxParameters {
+		return &Error{"", fmt.Sprintf("parameters: the query string has more than %d", maxParameters)}
+	}
+	return nil
+}
+
+// Parse parses a query string within the limits. Its errors are Errors.
+func Parse(query string) (url.Values, error) {
+	if err := CheckQuery(query); err != nil {
+		return nil, err
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, &Error{"", "parameters: the query string is not URL-encoded"}
+	}
+	return values, nil
+}

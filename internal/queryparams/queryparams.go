@@ -1,0 +1,104 @@
+// Package queryparams reads a query string or a form into a request, by the rules
+// of the JSON door's query strings. A name that the request lacks is an error.
+package queryparams
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Error is a parameter that cannot be read.
+type Error struct {
+	Name   string // empty where several are at fault together
+	Reason string
+}
+
+// Error returns the name and the reason.
+func (e *Error) Error() string {
+	if e.Name == "" {
+		return e.Reason
+	}
+	return e.Name + ": " + e.Reason
+}
+
+// Read sets the fields of a request that the parameters name. Its errors are
+// Errors; the first by name is told.
+func Read(req proto.Message, parameters url.Values) error {
+	none := utilities.NewDoubleArray(nil)
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		path := Path(req, name)
+		if path == nil {
+			return &Error{clip(name), "no such parameter"}
+		}
+		if !utf8.ValidString(name + strings.Join(parameters[name], "")) {
+			return &Error{clip(name), "not UTF-8"}
+		}
+		// Alone, so that the one at fault can be named.
+		alone := req.ProtoReflect().Type().New().Interface()
+		if err := runtime.PopulateQueryParameters(alone, url.Values{name: parameters[name]}, none); err != nil {
+			return &Error{clip(name), reason(path, parameters[name])}
+		}
+	}
+	if err := runtime.PopulateQueryParameters(req, parameters, none); err != nil {
+		return &Error{"", "parameters: " + err.Error()}
+	}
+	return nil
+}
+
+// reason says why a parameter cannot be read. It does not repeat the value, as the
+// library's own errors do.
+func reason(path []protoreflect.FieldDescriptor, values []string) string {
+	field := path[len(path)-1]
+	switch {
+	case len(values) > 1 && !field.IsList():
+		return "given more than once"
+	case field.Message() != nil:
+		return "not a valid value"
+	case field.Enum() != nil:
+		return "not a value of " + string(field.Enum().Name())
+	}
+	return "not a valid " + field.Kind().String()
+}
+
+// maxQuotedName is how much of a name an error repeats.
+const maxQuotedName = 64
+
+// clip returns a caller's name for an error: short, and without control
+// characters.
+func clip(name string) string {
+	short := name[:min(len(name), maxQuotedName)]
+	if quoted := strconv.QuoteToASCII(short); quoted != `"`+short+`"` {
+		return quoted
+	}
+	return short
+}
+
+// Path returns the fields that a parameter's name leads through, or nil where it
+// leads nowhere: a.b for a field of a field, a[k] for an entry of a map.
+func Path(req proto.Message, name string) (path []protoreflect.FieldDescriptor) {
+	m := req.ProtoReflect().Descriptor()
+	name, _, _ = strings.Cut(name, "[")
+	for part := range strings.SplitSeq(name, ".") {
+		if m == nil {
+			return nil
+		}
+		field := m.Fields().ByName(protoreflect.Name(part))
+		if field == nil {
+			field = m.Fields().ByJSONName(part)
+		}
+		if field == nil {
+			return nil
+		}
+		path, m = append(path, field), field.Message()
+	}
+	return path
+}

@@ -1,0 +1,45 @@
+package queryparams_test
+
+import (
+	"errors"
+	"net/url"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/internal/queryparams"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+func TestRead(t *testing.T) {
+	got := &imageflowv1.FilterRequest{ExecutionId: "stays"}
+	err := queryparams.Read(got, url.Values{
+		"filterType": {"FILTER_TYPE_SHARPEN"}, "intensity": {"0.5"}, "parameters[sigma]": {"2"}, "output_image.content_type": {"image/png"},
+	})
+	want := &imageflowv1.FilterRequest{
+		ExecutionId: "stays", FilterType: imageflowv1.FilterType_FILTER_TYPE_SHARPEN, Intensity: 0.5,
+		Parameters: map[string]string{"sigma": "2"}, OutputImage: &imageflowv1.ImageData{ContentType: "image/png"},
+	}
+	if err != nil || !proto.Equal(got, want) {
+		t.Errorf("read %v, %v", got, err)
+	}
+}
+
+// TestWrongParametersAreNamed; of several, the first by name.
+func TestWrongParametersAreNamed(t *testing.T) {
+	for name, values := range map[string]url.Values{
+		"intensty":              {"intensty": {"1"}, "x": {"1"}},
+		"intensity":             {"intensity": {"much"}},
+		"execution_id":          {"execution_id": {"a\xff"}},
+		"intensity.x":           {"intensity.x": {"1"}},
+		"output_image.key":      {"output_image.key": {"a"}},
+		"filter_type":           {"filter_type": {"SHARP"}, "intensity": {"1"}},
+		"output_image.width[1]": {"output_image.width[1]": {"1"}},
+		"":                      {"filter_type": {"1"}, "filterType": {"2"}},
+	} {
+		var bad *queryparams.Error
+		if err := queryparams.Read(&imageflowv1.FilterRequest{}, values); !errors.As(err, &bad) || bad.Name != name {
+			t.Errorf("%v: %v, want an error of %q", values, err, name)
+		}
+	}
+}

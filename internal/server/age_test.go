@@ -1,0 +1,109 @@
+package server_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/health"
+
+	"imageflow.dev/internal/server"
+)
+
+// TestOldConnectionsEnd: with the age reached, a connection's next answer is its
+// last, over both protocols; no request fails for it.
+func TestOldConnectionsEnd(t *testing.T) {
+	const age = 200 * time.Millisecond
+	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		for _, limit := range []time.Duration{age, 0} {
+			s, err := server.Listen(server.Config{Address: "127.0.0.1:0", MaxConnectionAge: limit}, nil,
+				http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), health.NewServer())
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = s.Run(t.Context()) }()
+			client := clientOf(h2)
+			ask := func() (reused bool) {
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
+				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address()+"/", nil)
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(body), name) && !h2 || h2 && string(body) != "HTTP/2.0" {
+					t.Errorf("%s: got %q, %v", name, body, err)
+				}
+				return reused
+			}
+			if ask() || !ask() {
+				t.Errorf("%s: a young connection is not used again", name)
+			}
+			time.Sleep(age + 50*time.Millisecond)
+			if !ask() {
+				t.Errorf("%s: the old connection's last request came on a new one", name)
+			}
+			time.Sleep(50 * time.Millisecond) // the client hears of it
+			if got, want := ask(), limit == 0; got != want {
+				t.Errorf("%s, age %v: the old connection is used again: %v, want %v", name, limit, got, want)
+			}
+		}
+	}
+}
+
+func clientOf(h2 bool) *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(!h2)
+	protocols.SetUnencryptedHTTP2(h2)
+	return &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+}
+
+func TestHeadersAreLimited(t *testing.T) {
+	s, err := server.Listen(server.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), health.NewServer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _ = s.Run(ctx) }()
+	for _, h2 := range []bool{false, true} {
+		req, _ := http.NewRequest(http.MethodGet, "http://"+s.Address()+"/health/liveness", nil)
+		req.Header.Set("X", strings.Repeat("x", 200<<10))
+		resp, err := clientOf(h2).Do(req)
+		if err != nil {
+			continue // refused by ending the stream
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("HTTP/2 %v: got %d", h2, resp.StatusCode)
+		}
+	}
+}
+
+func TestHealthOverHTTP(t *testing.T) {
+	h := health.NewServer()
+	s, err := server.Listen(server.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Run(t.Context()) }()
+	get := func(path string) int {
+		resp, err := http.Get("http://" + s.Address() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if get("/health/liveness") != 200 || get("/health/readiness") != 200 {
+		t.Error("a server that serves does not say so")
+	}
+	h.Shutdown()
+	if get("/health/liveness") != 200 || get("/health/readiness") != 503 {
+		t.Error("a draining server must be alive and not ready")
+	}
+}

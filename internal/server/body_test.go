@@ -1,0 +1,199 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"imageflow.dev/internal/server"
+)
+
+// listen serves until the test ends.
+func listen(t *testing.T, c server.Config, rpc *grpc.Server, routes http.Handler) string {
+	t.Helper()
+	c.Address, c.DrainTimeout = "127.0.0.1:0", 10*time.Second
+	s, err := server.Listen(c, rpc, routes, health.NewServer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s.Address()
+}
+
+// TestStreamWaitsForItsHandler: of a stream whose handler is busy, little more
+// comes in than the message that the handler asked for.
+func TestStreamWaitsForItsHandler(t *testing.T) {
+	const messages, size = 40, 4 << 20
+	proceed := make(chan struct{})
+	var got atomic.Int64
+	rpc := grpc.NewServer(grpc.StreamInterceptor(server.OneByOne), grpc.MaxRecvMsgSize(2*size))
+	rpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Sink", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
+		StreamName: "Take", ClientStreams: true, ServerStreams: true,
+		Handler: func(_ any, s grpc.ServerStream) error {
+			for {
+				m := &wrapperspb.BytesValue{}
+				if err := s.RecvMsg(m); err != nil {
+					if err == io.EOF {
+						return nil
+					}
+					return err
+				}
+				got.Add(int64(len(m.GetValue())))
+				<-proceed
+			}
+		},
+	}}}, nil)
+	address := listen(t, server.Config{BodyBytes: 64 << 20}, rpc, http.NotFoundHandler())
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/test.Sink/Take")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent atomic.Int64
+	go func() {
+		for range messages {
+			if stream.SendMsg(wrapperspb.Bytes(make([]byte, size))) != nil {
+				return
+			}
+			sent.Add(size)
+		}
+		_ = stream.CloseSend()
+	}()
+	for before := int64(-1); before != sent.Load() || got.Load() == 0; time.Sleep(300 * time.Millisecond) {
+		before = sent.Load()
+	}
+	// One message at the handler, a window of 4 MiB, and what the client buffers.
+	if sent := sent.Load(); sent > 5*size {
+		t.Errorf("%d MiB have been sent while the handler has its first message of %d", sent>>20, size>>20)
+	}
+	close(proceed)
+	if err := stream.RecvMsg(&wrapperspb.BytesValue{}); err != io.EOF {
+		t.Errorf("the stream's end: %v", err)
+	}
+	if got := got.Load(); got != messages*size {
+		t.Errorf("%d bytes came of %d", got, messages*size)
+	}
+}
+
+// TestLargeBodiesWaitForTheBudget: of several large bodies no more is read than
+// the budget and one body beyond it, small ones pass by, and all are answered.
+func TestLargeBodiesWaitForTheBudget(t *testing.T) {
+	const size, budget = 4 << 20, 8 << 20
+	var got, whole atomic.Int64
+	proceed := make(chan struct{})
+	address := listen(t, server.Config{BodyBytes: budget}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(counter{&got}, r.Body)
+		if err != nil || n != r.ContentLength {
+			t.Errorf("%d bytes of %d: %v", n, r.ContentLength, err)
+		}
+		if n == size {
+			whole.Add(1)
+			<-proceed
+		}
+	}))
+	post := func(n int) error {
+		resp, err := http.Post("http://"+address, "application/octet-stream", bytes.NewReader(make([]byte, n)))
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		return err
+	}
+	answers := make(chan error)
+	for range 6 {
+		go func() { answers <- post(size) }()
+	}
+	for before := int64(-1); before != got.Load() || whole.Load() == 0; time.Sleep(300 * time.Millisecond) {
+		before = got.Load()
+	}
+	if err := post(1000); err != nil {
+		t.Errorf("a small body: %v", err)
+	}
+	if got := got.Load(); got > budget+size+6*server.Chunk+1000 { // a first chunk passes by
+		t.Errorf("%d KiB are in memory at once, the budget has %d", got>>10, budget>>10)
+	}
+	close(proceed)
+	for range 6 {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// counter counts what is written.
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Write(p []byte) (int, error) {
+	c.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// TestSlowBodiesEnd: a body that does not come ends its request, over both
+// protocols; one that has come leaves its request all the time it wants.
+func TestSlowBodiesEnd(t *testing.T) {
+	t.Cleanup(server.SetPace(200*time.Millisecond, 100*time.Millisecond, time.Minute, time.Minute)) // when the servers have ended
+	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			outcomes := make(chan error, 1)
+			address := listen(t, server.Config{BodyBytes: 1 << 20}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, err := io.ReadAll(r.Body)
+				if err == nil {
+					select {
+					case <-r.Context().Done():
+						err = r.Context().Err()
+					case <-time.After(600 * time.Millisecond):
+					}
+				}
+				outcomes <- err
+			}))
+			for _, whole := range []string{"", "whole"} {
+				resp, err := clientOf(h2).Post("http://"+address, "text/plain", strings.NewReader(whole))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if err := <-outcomes; err != nil {
+					t.Errorf("the body %q: %v", whole, err)
+				}
+			}
+
+			slow, end := io.Pipe()
+			defer end.Close()
+			go func() { _, _ = end.Write([]byte("half")) }()
+			go func() {
+				if resp, err := clientOf(h2).Post("http://"+address, "text/plain", slow); err == nil {
+					resp.Body.Close()
+				}
+			}()
+			select {
+			case err := <-outcomes:
+				if err == nil {
+					t.Error("half a body was taken for a whole one")
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("a body that does not come holds its request")
+			}
+		})
+	}
+}

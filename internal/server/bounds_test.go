@@ -1,0 +1,168 @@
+package server_test
+
+import (
+	"net"
+	"net/http"
+	"runtime"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"imageflow.dev/internal/server"
+)
+
+// heap returns what is in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestUnreadBodiesAreBounded: what callers send and handlers do not read yet takes
+// little memory, with many connections and as much from each as it may send.
+func TestUnreadBodiesAreBounded(t *testing.T) {
+	t.Cleanup(server.SetPace(long, long, long, long))
+	const connections, bound = 110, 64 << 20
+	release := make(chan struct{})
+	rpc := grpc.NewServer(grpc.StreamInterceptor(server.OneByOne))
+	rpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Busy", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
+		StreamName: "Take", ClientStreams: true, ServerStreams: true,
+		Handler: func(any, grpc.ServerStream) error { <-release; return nil },
+	}}}, nil)
+	address := listen(t, server.Config{BodyBytes: 1 << 20}, rpc, discard)
+	before := heap()
+	all := make([]*wire, 0, connections)
+	for range connections {
+		c := dialWire(t, address)
+		for range 2 {
+			stream := c.open("/test.Busy/Take", rpcType)
+			c.send(stream, append(prefix(0, 64<<20), make([]byte, 60<<10)...), false)
+		}
+		c.send(c.open("/test.Busy/Take", rpcType), make([]byte, 2<<20), false) // without regard to windows
+		c.settle()
+		all = append(all, c)
+	}
+	if grown := heap() - before; grown > bound {
+		t.Errorf("%d MiB are held for %d connections, want at most %d", grown>>20, connections, bound>>20)
+	}
+	if got := post(t, address, 1<<20); got != http.StatusOK {
+		t.Errorf("another caller: %d", got)
+	}
+	close(release)
+	for _, c := range all {
+		c.ended(1)
+	}
+}
+
+// TestSendersCannotFillMore: of a stream, no more than its window is taken before
+// the handler asks; a sender that goes on breaks the protocol.
+func TestSendersCannotFillMore(t *testing.T) {
+	t.Cleanup(server.SetPace(long, long, long, long))
+	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	c := dialWire(t, address)
+	stream := c.open("/v1/x", "text/plain")
+	c.send(stream, make([]byte, 1<<20), false)
+	if got := c.ended(stream); got["reset"] != "FLOW_CONTROL_ERROR" {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestTinyFramesTakeNoMore: a message that comes a byte at a time takes little
+// more than its bytes.
+func TestTinyFramesTakeNoMore(t *testing.T) {
+	t.Cleanup(server.SetPace(long, long, long, long))
+	const frames, bound = 20_000, 32 << 20
+	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), discard)
+	c := dialWire(t, address)
+	before := heap()
+	stream := c.open("/test.Echo/Once", rpcType)
+	c.send(stream, append(prefix(0, frames+4), 0x0a, 0xa0, 0x9c, 0x01), false)
+	for range frames - 1 {
+		c.send(stream, []byte{0}, false)
+	}
+	c.settle()
+	if grown := heap() - before; grown > bound {
+		t.Errorf("%d MiB are held for %d bytes", grown>>20, frames)
+	}
+	c.send(stream, []byte{0}, true)
+	if got := c.ended(stream); got["grpc-status"] != "0" {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestConnectionsAreBounded: those beyond the bound take the places of idle ones,
+// and health is answered whatever the others do.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Cleanup(server.SetPace(long, time.Nanosecond, long, long))
+	const bound = 8
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}, echo(), discard)
+	open := make([]net.Conn, 0, 10*bound)
+	for range cap(open) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		open = append(open, conn)
+		checkHealth(t, address)
+	}
+	closed := 0
+	for _, conn := range open {
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, err := conn.Read(make([]byte, 1)); err != nil && !isTimeout(err) {
+			closed++
+		}
+	}
+	if len(open)-closed > bound {
+		t.Errorf("%d of %d connections are open, want at most %d", len(open)-closed, len(open), bound)
+	}
+}
+
+func isTimeout(err error) bool {
+	netErr, ok := err.(net.Error)
+	return ok && netErr.Timeout()
+}
+
+// TestRestingStreamsMakePlace: streams that rest for ever take no place from calls,
+// on however many connections; the oldest are told to come again.
+func TestRestingStreamsMakePlace(t *testing.T) {
+	t.Cleanup(server.SetPace(long, time.Nanosecond, long, long))
+	const bound = 8
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}, echo(), discard)
+	first := dialWire(t, address)
+	oldest := first.open("/test.Echo/Many", rpcType)
+	first.send(oldest, append(prefix(0, 3), "\n\x01x"...), false)
+	for range 3 * bound {
+		c := dialWire(t, address)
+		for range bound {
+			c.open("/test.Echo/Many", rpcType)
+		}
+		checkHealth(t, address)
+		if got := post(t, address, 1<<10); got != http.StatusOK {
+			t.Fatalf("a call beside resting streams: %d", got)
+		}
+	}
+	if got := first.ended(oldest); got["grpc-status"] != "14" {
+		t.Errorf("the oldest: %v", got)
+	}
+}
+
+// checkHealth asks on connections of their own, as probes do.
+func checkHealth(t *testing.T, address string) {
+	t.Helper()
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + address + "/health/readiness")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	conn := dialRPC(t, address)
+	defer conn.Close()
+	answer, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil || resp.StatusCode != http.StatusOK || answer.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		t.Fatalf("health: %d, %v, %v", resp.StatusCode, answer, err)
+	}
+}

@@ -1,0 +1,274 @@
+package server_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"imageflow.dev/internal/server"
+)
+
+// long is a time that no test reaches.
+const long = time.Hour
+
+// discard reads a body to its end and answers.
+var discard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	n, err := io.Copy(io.Discard, r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	_, _ = io.WriteString(w, strings.Repeat("x", int(n)))
+})
+
+// post posts n bytes and returns the status.
+func post(t *testing.T, address string, n int) int {
+	t.Helper()
+	client := http.Client{Timeout: patience}
+	resp, err := client.Post("http://"+address+"/v1/x", "application/octet-stream", bytes.NewReader(make([]byte, n)))
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+	return resp.StatusCode
+}
+
+// TestSilenceHoldsNothing: what is declared and does not come takes nothing from
+// others, however long it is waited for.
+func TestSilenceHoldsNothing(t *testing.T) {
+	t.Cleanup(server.SetPace(long, long, long, long))
+	const budget = 4 << 20
+	address := listen(t, server.Config{BodyBytes: budget}, echo(), discard)
+	c := dialWire(t, address)
+	for range 30 {
+		c.send(c.open("/test.Echo/Once", rpcType), prefix(0, budget), false)
+		c.send(c.open("/test.Echo/Many", rpcType), prefix(0, budget), false)
+		c.open("/v1/x", "application/json", "content-length", "4000000")
+	}
+	for range 3 {
+		if got := post(t, address, budget); got != http.StatusOK {
+			t.Errorf("a body of the whole budget: %d", got)
+		}
+	}
+}
+
+// TestSilentAndSlowSendersAreCutOff: with a clear answer, over every protocol.
+func TestSilentAndSlowSendersAreCutOff(t *testing.T) {
+	t.Cleanup(server.SetPace(300*time.Millisecond, long, long, long))
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}, echo(), discard)
+	for name, trickles := range map[string]bool{"silent": false, "slow": true} {
+		for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
+			c := dialWire(t, address)
+			contentType, begin := rpcType, append(prefix(0, 1<<20), "half"...)
+			if path == "/v1/x" {
+				contentType = "application/json"
+			}
+			stream := c.open(path, contentType)
+			c.send(stream, begin, false)
+			var sender sync.WaitGroup
+			done := make(chan struct{})
+			if trickles {
+				sender.Go(func() { c.trickle(stream, done) })
+			}
+			got := c.ended(stream)
+			close(done)
+			sender.Wait()
+			text := got["grpc-message"]
+			if contentType == rpcType && (got["grpc-status"] != "4" || !strings.Contains(text, "MIN_BODY_RATE")) || contentType != rpcType && got[":status"] != "408" {
+				t.Errorf("%s, %s: %v", name, path, got)
+			}
+		}
+	}
+}
+
+// trickle sends a byte from time to time until it is done.
+func (w *wire) trickle(stream uint32, done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(20 * time.Millisecond):
+			w.send(stream, []byte{0}, false)
+		}
+	}
+}
+
+// TestUnreadAnswersAreCutOff: over HTTP/2, where a caller opens no window; what
+// they held is free again.
+func TestUnreadAnswersAreCutOff(t *testing.T) {
+	t.Cleanup(server.SetPace(300*time.Millisecond, 100*time.Millisecond, long, long))
+	const size = 60 << 10
+	address := listen(t, server.Config{BodyBytes: size}, echo(), discard)
+	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
+		c := dialWire(t, address, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+		contentType := rpcType
+		if path == "/v1/x" {
+			contentType = "application/octet-stream"
+		}
+		stream := c.open(path, contentType)
+		message := append([]byte{0x0a, 0x80, 0xc0, 0x03}, make([]byte, 57344)...) // a BytesValue
+		c.send(stream, append(prefix(0, uint32(len(message))), message...), path != "/test.Echo/Many")
+		if got := c.ended(stream); got["reset"] == "" {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+	if got := post(t, address, 1<<20); got != http.StatusOK {
+		t.Errorf("afterwards: %d", got)
+	}
+}
+
+// TestSilentHoldersMakePlace: a caller that holds bytes for which others wait is
+// cut off sooner than one that holds nothing.
+func TestSilentHoldersMakePlace(t *testing.T) {
+	t.Cleanup(server.SetPace(long, 200*time.Millisecond, long, 6*time.Second)) // a look each 100 ms
+	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), discard)
+	resting := dialWire(t, address)
+	stream := resting.open("/test.Echo/Many", rpcType)
+	ends := make([]*io.PipeWriter, 4)
+	var senders sync.WaitGroup
+	for i := range ends {
+		var body *io.PipeReader
+		body, ends[i] = io.Pipe()
+		senders.Go(func() {
+			if resp, err := http.Post("http://"+address+"/v1/x", "text/plain", body); err == nil {
+				resp.Body.Close()
+			}
+		})
+		_, _ = ends[i].Write(make([]byte, 2*server.Chunk))
+	}
+	if got := post(t, address, 2<<20); got != http.StatusOK {
+		t.Errorf("beside silent holders: %d", got)
+	}
+	for _, end := range ends {
+		end.Close()
+	}
+	senders.Wait()
+	resting.send(stream, append(prefix(0, 3), "\n\x01x"...), true)
+	if got := resting.ended(stream); got["grpc-status"] != "0" {
+		t.Errorf("the stream that rested meanwhile: %v", got)
+	}
+}
+
+// TestHalfReadBodiesDoNotBlockEachOther: bodies of which each is as large as the
+// budget are all read, though all begin at once and come in small parts.
+func TestHalfReadBodiesDoNotBlockEachOther(t *testing.T) {
+	t.Cleanup(server.SetPace(long, long, long, long))
+	address := listen(t, server.Config{BodyBytes: 1 << 20, AnswerBytes: 32 << 20}, echo(), discard)
+	var all sync.WaitGroup
+	for range 12 {
+		all.Go(func() {
+			if got := post(t, address, 1<<20); got != http.StatusOK {
+				t.Errorf("got %d", got)
+			}
+		})
+	}
+	conn := dialRPC(t, address)
+	for range 12 {
+		all.Go(func() {
+			m := wrapperspb.Bytes(make([]byte, 1<<20))
+			if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m, grpc.MaxCallRecvMsgSize(2<<20)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func dialRPC(t *testing.T, address string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// TestWaitingBodiesAreRefusedAsBusy: in the end, and told when to come again.
+func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
+	t.Cleanup(server.SetPace(long, long, long, 600*time.Millisecond))
+	read, proceed := make(chan struct{}, 1), make(chan struct{})
+	address := listen(t, server.Config{BodyBytes: 1 << 10}, echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err == nil {
+			read <- struct{}{}
+			<-proceed
+		}
+	}))
+	var elder sync.WaitGroup
+	elder.Go(func() { post(t, address, 1<<20) })
+	<-read
+	defer elder.Wait()
+	defer close(proceed)
+	if got := post(t, address, 1<<20); got != http.StatusTooManyRequests {
+		t.Errorf("a body beyond the budget and the elder: %d", got)
+	}
+	conn := dialRPC(t, address)
+	m := wrapperspb.Bytes(make([]byte, 1<<20))
+	if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m); !strings.Contains(err.Error(), "ResourceExhausted") || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("gRPC: %v", err)
+	}
+}
+
+// TestSlowButHonestCallers: one that keeps the rate with pauses, one whose stream
+// rests, and one that waits for its answer for longer than it may be silent.
+func TestSlowButHonestCallers(t *testing.T) {
+	const grace = time.Second
+	t.Cleanup(server.SetPace(grace, long, long, long))
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}, echo(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		discard(w, r)
+		if r.URL.Path == "/v1/long" {
+			time.Sleep(2 * grace)
+		}
+	}))
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { // 128 KiB in 4 s: twice the rate
+		body, end := io.Pipe()
+		go func() {
+			defer end.Close()
+			for range 40 {
+				_, _ = end.Write(make([]byte, 128<<10/40))
+				time.Sleep(grace / 10)
+			}
+		}()
+		resp, err := http.Post("http://"+address+"/v1/x", "text/plain", body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("the slow body: %v, %v", resp, err)
+		}
+	})
+	all.Go(func() {
+		for _, h2 := range []bool{false, true} {
+			resp, err := clientOf(h2).Post("http://"+address+"/v1/long", "text/plain", strings.NewReader("x"))
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Errorf("the slow answer: %v, %v", resp, err)
+			}
+		}
+	})
+	stream, err := dialRPC(t, address).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/test.Echo/Many")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		time.Sleep(2 * grace)
+		m := wrapperspb.Bytes(make([]byte, 100<<10))
+		if err := stream.SendMsg(m); err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.RecvMsg(m); err != nil {
+			t.Fatalf("the stream that rested: %v", err)
+		}
+	}
+}

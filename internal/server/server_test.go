@@ -1,0 +1,124 @@
+package server_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"imageflow.dev/internal/server"
+)
+
+// start serves a gRPC health service and a route that blocks until released.
+func start(t *testing.T) (address string, stop func(), entered chan struct{}, release chan struct{}, done chan error) {
+	t.Helper()
+	h := health.NewServer()
+	rpc := grpc.NewServer()
+	healthpb.RegisterHealthServer(rpc, h)
+	entered, release, done = make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	routes := http.NewServeMux()
+	routes.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-release
+		_, _ = io.WriteString(w, "finished")
+	})
+	s, err := server.Listen(server.Config{
+		Address: "127.0.0.1:0", DrainDelay: 300 * time.Millisecond, DrainTimeout: 5 * time.Second,
+	}, rpc, routes, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- s.Run(ctx) }()
+	return s.Address(), cancel, entered, release, done
+}
+
+func TestDrainAnnouncesAndLetsCallsFinish(t *testing.T) {
+	address, stop, entered, release, done := start(t)
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	check := func() healthpb.HealthCheckResponse_ServingStatus {
+		answer, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.GetStatus()
+	}
+	if got := check(); got != healthpb.HealthCheckResponse_SERVING {
+		t.Fatalf("before the drain: %v", got)
+	}
+
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := http.Get("http://" + address + "/slow")
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		answer <- string(body)
+	}()
+	<-entered
+	stop()
+	deadline := time.Now().Add(250 * time.Millisecond)
+	for check() != healthpb.HealthCheckResponse_NOT_SERVING {
+		if time.Now().After(deadline) {
+			t.Fatal("NOT_SERVING was not announced during the drain delay")
+		}
+	}
+	time.Sleep(400 * time.Millisecond) // the drain delay is over, the call still runs
+	close(release)
+	if got := <-answer; got != "finished" {
+		t.Errorf("the call in flight got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOneConnectionMixesProtocols(t *testing.T) {
+	address, _, _, release, _ := start(t)
+	close(release)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+	for _, contentType := range []string{"application/grpc", "text/plain", "application/grpc+proto", ""} {
+		req, _ := http.NewRequest(http.MethodPost, "http://"+address+"/grpc.health.v1.Health/Check", strings.NewReader("\x00\x00\x00\x00\x00"))
+		req.Header.Set("Content-Type", contentType)
+		req.Header.Set("Te", "trailers")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		wantGRPC := strings.HasPrefix(contentType, "application/grpc")
+		if gotGRPC := resp.Trailer.Get("Grpc-Status") == "0"; gotGRPC != wantGRPC {
+			t.Errorf("%q: answered as gRPC: %v, want %v", contentType, gotGRPC, wantGRPC)
+		}
+	}
+}
+
+func TestTakenAddressIsNamed(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, err = server.Listen(server.Config{Address: taken.Addr().String()}, nil, http.NotFoundHandler(), health.NewServer())
+	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
+		t.Errorf("got %v", err)
+	}
+}
