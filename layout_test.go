@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -117,6 +119,28 @@ func TestBinariesLinkNoKubernetes(t *testing.T) {
 	for _, p := range strings.Fields(string(out)) {
 		if strings.HasPrefix(p, "knative.dev/") || strings.HasPrefix(p, "k8s.io/") {
 			t.Errorf("a binary links %s", p)
+		}
+	}
+}
+
+var registryHost = regexp.MustCompile(`\b((registry[.])?npmjs[.](org|com)|pypi[.]org|files[.]pythonhosted[.]org|` +
+	`(proxy|sum|index)[.]golang[.]org|deb[.]debian[.]org|crates[.]io|repo1?[.]maven|` +
+	`docker[.]io|ghcr[.]io|gcr[.]io|quay[.]io|registry[.]k8s[.]io|nvcr[.]io)\b`)
+
+// TestNoRegistryHost: package clients know their registries, and a user can
+// point them elsewhere, so no file names one.
+func TestNoRegistryHost(t *testing.T) {
+	out, err := exec.Command("git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host := registryHost.Find(content); host != nil {
+			t.Errorf("%s names %s", name, host)
 		}
 	}
 }

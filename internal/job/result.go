@@ -34,7 +34,7 @@ func (p *plan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1
 }
 
 // clock writes the job's times into its result.
-func (t *task[Req, Resp]) clock(result *imageflowv1.ProcessingResult) {
+func (t *task) clock(result *imageflowv1.ProcessingResult) {
 	for stage, took := range t.watch.Stages() {
 		events.StageTime(stage).Set(result, fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
 	}
