@@ -25,15 +25,12 @@ const (
 	defaultMaxDetections = 300
 )
 
-// Processor is the type of the detect processor.
-type Processor = functions.Processor[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]
-
 // New returns the detect processor over a repository of models made by Prepare;
 // they may come and change at any time. The default is the model meant where a
 // request names none. The side-car is the whole DetectionResponse.
-func New(repository inference.Repository, defaultModel string) Processor {
+func New(repository inference.Repository, defaultModel string) functions.Processor {
 	d := &detector{repository, defaultModel}
-	return Processor{
+	return functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
 		Name:      "detect",
 		Suffix:    "ai-detection",
 		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
@@ -43,7 +40,7 @@ func New(repository inference.Repository, defaultModel string) Processor {
 		Footprint: footprint,
 		Apply:     d.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
-	}
+	})
 }
 
 func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
@@ -65,48 +62,48 @@ func footprint(r *imageflowv1.DetectionRequest, h imaging.Header, f imaging.Form
 const maxChanges = 5
 
 // apply detects, then makes the output.
-func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (
+func (d *detector) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input) (
 	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
 ) {
-	rescale, err := toOriginal(in)
+	rescale, err := toOriginal(r, in)
 	if err != nil {
 		return out, nil, err
 	}
 	resp = &imageflowv1.DetectionResponse{
 		Result: &imageflowv1.ProcessingResult{},
 		Metadata: &imageflowv1.DetectionMetadata{
-			ConfidenceThreshold: or(in.Request.GetConfidenceThreshold(), defaultConfidence),
-			NmsThreshold:        or(in.Request.GetNmsThreshold(), defaultNMS),
+			ConfidenceThreshold: or(r.GetConfidenceThreshold(), defaultConfidence),
+			NmsThreshold:        or(r.GetNmsThreshold(), defaultNMS),
 		},
 	}
-	m, found, err := d.detect(ctx, in, resp.GetMetadata())
+	m, found, err := d.detect(ctx, r, in, resp.GetMetadata())
 	for i := 0; i < maxChanges && errors.Is(err, inference.ErrChanged); i++ { // now it is the one that replaced it
-		m, found, err = d.detect(ctx, in, resp.GetMetadata())
+		m, found, err = d.detect(ctx, r, in, resp.GetMetadata())
 	}
 	if err != nil {
-		return out, nil, d.explain(in.Request, err)
+		return out, nil, d.explain(r, err)
 	}
 	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
 	resp.Metadata.TotalDetections = int32(len(found))
 	for _, b := range found {
 		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
 	}
-	out, err = output(ctx, in, m, found)
+	out, err = output(ctx, r, in, m, found)
 	return out, resp, err
 }
 
 // detect returns the boxes that the request's model finds, and the model.
-func (d *detector) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) (*model, []box, error) {
-	m, err := d.model(ctx, d.name(in.Request))
+func (d *detector) detect(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, facts *imageflowv1.DetectionMetadata) (*model, []box, error) {
+	m, err := d.model(ctx, d.name(r))
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := m.detect(ctx, in, facts)
+	found, err := m.detect(ctx, r, in, facts)
 	return m, found, err
 }
 
 // detect returns the boxes in the given picture's pixels, most confident first.
-func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) ([]box, error) {
+func (m *model) detect(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, facts *imageflowv1.DetectionMetadata) ([]box, error) {
 	decoding, decoded := in.Stage(ctx, "decode")
 	input, place, err := m.input(decoding, in.Image)
 	decoded()
@@ -127,7 +124,7 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 		if err != nil {
 			return err
 		}
-		found = suppress(candidates, facts.GetNmsThreshold(), m.layout.endToEnd, int(or(in.Request.GetMaxDetections(), defaultMaxDetections)))
+		found = suppress(candidates, facts.GetNmsThreshold(), m.layout.endToEnd, int(or(r.GetMaxDetections(), defaultMaxDetections)))
 		facts.NmsTimeMs = milliseconds(time.Since(inferred))
 		return nil
 	})
@@ -140,8 +137,8 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 }
 
 // output draws the boxes, in a picture of the given one's quality, or hands it on.
-func output(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], m *model, found []box) (imaging.Encoded, error) {
-	if !in.Request.GetDrawBoxes() || len(found) == 0 {
+func output(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, m *model, found []box) (imaging.Encoded, error) {
+	if !r.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(ctx, in.Format)
 	}
 	p, err := in.Pixels(ctx)
@@ -165,8 +162,8 @@ func (m *model) detection(b box) *imageflowv1.Detection {
 
 // toOriginal returns what takes a box to the pixels that the response speaks
 // of: the original's where a resize side-car is named, else the picture's own.
-func toOriginal(in functions.Input[*imageflowv1.DetectionRequest]) (func(box) box, error) {
-	if reference(in.Request) == nil {
+func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) box, error) {
+	if reference(r) == nil {
 		return func(b box) box { return b }, nil
 	}
 	facts := &imageflowv1.ResizeMetadata{}

@@ -139,7 +139,7 @@ func TestEnd2EndSettlesLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, 96, 96), Request: &request{}, Format: imaging.PNG})
+		_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 96, 96), Format: imaging.PNG})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +207,7 @@ func TestOpenSideTakesImgsz(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, 128, 128), Request: &request{}, Format: imaging.PNG})
+	_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 128, 128), Format: imaging.PNG})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestClassWithoutName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, 9, 9), Request: &request{}, Format: imaging.PNG})
+		_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 9, 9), Format: imaging.PNG})
 		if err == nil || !strings.Contains(err.Error(), "its names have 2 classes") {
 			t.Errorf("class %g: got %v, want an error", class, err)
 		}
