@@ -2,6 +2,7 @@
 package detect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,18 +29,17 @@ const (
 // Processor is the type of the detect processor.
 type Processor = functions.Processor[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]
 
-// New returns the detect processor over a repository of models made by Prepare;
-// they may come and change at any time. The default is the model meant where a
-// request names none. The side-car is the whole DetectionResponse.
-func New(repository inference.Repository, defaultModel string) Processor {
-	d := &detector{repository, defaultModel}
+// New returns the detect processor. The models may change at any time. The
+// side-car is the whole DetectionResponse.
+func New(models *Models) Processor {
+	d := &detector{models}
 	return Processor{
 		Name:      "detect",
 		Suffix:    "ai-detection",
 		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
-		Check:     d.check,
+		Check:     models.check,
 		Reference: reference,
-		Variant:   d.variant,
+		Variant:   models.variant,
 		Footprint: footprint,
 		Apply:     d.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
@@ -61,6 +61,8 @@ func footprint(r *imageflowv1.DetectionRequest, h imaging.Header, f imaging.Form
 	return max(h.ReadFootprint(), h.ConvertFootprint(f))
 }
 
+type detector struct{ models *Models }
+
 // maxChanges is how many replacements of its model a request goes along with.
 const maxChanges = 5
 
@@ -75,8 +77,8 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 	resp = &imageflowv1.DetectionResponse{
 		Result: &imageflowv1.ProcessingResult{},
 		Metadata: &imageflowv1.DetectionMetadata{
-			ConfidenceThreshold: or(in.Request.GetConfidenceThreshold(), defaultConfidence),
-			NmsThreshold:        or(in.Request.GetNmsThreshold(), defaultNMS),
+			ConfidenceThreshold: cmp.Or(in.Request.GetConfidenceThreshold(), defaultConfidence),
+			NmsThreshold:        cmp.Or(in.Request.GetNmsThreshold(), defaultNMS),
 		},
 	}
 	m, found, err := d.detect(ctx, in, resp.GetMetadata())
@@ -84,7 +86,7 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 		m, found, err = d.detect(ctx, in, resp.GetMetadata())
 	}
 	if err != nil {
-		return out, nil, d.explain(in.Request, err)
+		return out, nil, d.models.requestError(in.Request, err)
 	}
 	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
 	resp.Metadata.TotalDetections = int32(len(found))
@@ -97,7 +99,7 @@ func (d *detector) apply(ctx context.Context, in functions.Input[*imageflowv1.De
 
 // detect returns the boxes that the request's model finds, and the model.
 func (d *detector) detect(ctx context.Context, in functions.Input[*imageflowv1.DetectionRequest], facts *imageflowv1.DetectionMetadata) (*model, []box, error) {
-	m, err := d.model(ctx, d.name(in.Request))
+	m, err := d.models.model(ctx, d.models.requested(in.Request))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -127,7 +129,7 @@ func (m *model) detect(ctx context.Context, in functions.Input[*imageflowv1.Dete
 		if err != nil {
 			return err
 		}
-		found = suppress(candidates, facts.GetNmsThreshold(), m.layout.endToEnd, int(or(in.Request.GetMaxDetections(), defaultMaxDetections)))
+		found = suppress(candidates, facts.GetNmsThreshold(), m.layout.endToEnd, int(cmp.Or(in.Request.GetMaxDetections(), defaultMaxDetections)))
 		facts.NmsTimeMs = milliseconds(time.Since(inferred))
 		return nil
 	})
@@ -185,14 +187,6 @@ func toOriginal(in functions.Input[*imageflowv1.DetectionRequest]) (func(box) bo
 		b.x1, b.x2, b.y1, b.y2 = b.x1*scaleX, b.x2*scaleX, b.y1*scaleY, b.y2*scaleY
 		return b.clip(int(facts.GetOriginalWidth()), int(facts.GetOriginalHeight()))
 	}, nil
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

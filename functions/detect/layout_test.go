@@ -184,7 +184,7 @@ func TestModelsRefused(t *testing.T) {
 		"a huge side":         {onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata("imgsz", "[9000, 9000]")), []string{"parameter imgsz", "4096"}},
 		"another task":        {onnx.Always(input, endToEnd(), metadata("task", "segment")), []string{`"segment"`}},
 		"no names":            {onnx.Always(input, endToEnd(), nil), []string{"parameter names", "labels.txt"}},
-		"names with a gap":    {onnx.Always(input, endToEnd(), metadata("names", "{0: 'cat', 2: 'dog'}")), []string{"parameter names", "from 0"}},
+		"names with a gap":    {onnx.Always(input, endToEnd(), metadata("names", "{0: 'cat', 2: 'dog'}")), []string{"parameter names", "starting at 0"}},
 		"a fixed batch":       {onnx.Always([]int64{8, 3, 64, 64}, endToEnd(), metadata()), []string{"[8 3 64 64]", "dynamic batch axis"}},
 	} {
 		t.Run(name, func(t *testing.T) {
