@@ -9,10 +9,10 @@
 #   test          no image: the tests of internal/imaging on the libvips that is shipped
 #
 # A release names its bases by digest:
-#   --build-arg DEBIAN_IMAGE=docker.io/library/debian@sha256:...
-ARG GO_IMAGE=docker.io/library/golang:1.26-bookworm
-ARG DEBIAN_IMAGE=docker.io/library/debian:bookworm-slim
-ARG CUDA_IMAGE=docker.io/nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
+#   --build-arg DEBIAN_IMAGE=debian@sha256:...
+ARG GO_IMAGE=golang:1.26-bookworm
+ARG DEBIAN_IMAGE=debian:bookworm-slim
+ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 
 # libvips and libheif from Debian's own sources, so with its security patches,
 # but without what nothing here uses: Debian's libvips42 draws in ImageMagick,
@@ -89,15 +89,11 @@ LABEL org.opencontainers.image.title=ImageFlow \
       org.opencontainers.image.description="Pictures resized, searched for objects and filtered, by resident processors"
 
 FROM ${GO_IMAGE} AS onnxruntime
-ARG ORT_VERSION=1.24.3
-ARG ORT_SHA256=aa1bb5fa261ea68de05dd53efbba210cd7adf2d2850f4c3a201054c74cc78040
-ARG ORT_URL=https://registry.npmjs.org/onnxruntime-node/-/onnxruntime-node-${ORT_VERSION}.tgz
-WORKDIR /src
-RUN curl -fsSL --retry 3 -o package.tgz "${ORT_URL}" \
- && echo "${ORT_SHA256}  package.tgz" | sha256sum --check --quiet \
- && tar xzf package.tgz --strip-components=1 && rm package.tgz \
- && arch=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/') \
- && install -D -m 644 -t /out/usr/lib "bin/napi-v6/linux/${arch}/libonnxruntime.so.1"
+ARG DEBIAN_FRONTEND=noninteractive
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends python3-pip \
+ && rm -rf /var/lib/apt/lists/*
+COPY hack/onnxruntime.sh /src/
+RUN /src/onnxruntime.sh /out/usr/lib
 
 FROM runtime AS with-onnxruntime
 COPY --from=onnxruntime /out/ /

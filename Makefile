@@ -9,14 +9,10 @@ SHELL := bash
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
 TOOLS := $(CACHE)/bin
 
-# ONNX Runtime, as npm carries it: one tarball with the libraries of both
-# architectures. The Dockerfile names the version.
-ORT_VERSION := $(shell sed -n 's/^ARG ORT_VERSION=//p' Dockerfile)
-ORT_SHA256 := $(shell sed -n 's/^ARG ORT_SHA256=//p' Dockerfile)
-ORT_URL := https://registry.npmjs.org/onnxruntime-node/-/onnxruntime-node-$(ORT_VERSION).tgz
-ORT_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
-ORT_LIB := $(CACHE)/onnxruntime-$(ORT_VERSION)-$(ORT_ARCH)/libonnxruntime.so.1
-export ONNXRUNTIME_LIB := $(ORT_LIB)
+# ONNX Runtime, for this machine's architecture.
+ORT_VERSION := $(shell hack/onnxruntime.sh)
+ORT := $(CACHE)/onnxruntime-$(ORT_VERSION)-$(shell uname -m)
+export ONNXRUNTIME_LIB := $(ORT)/libonnxruntime.so.1
 
 # Tools that generate and check the contract; each version has its own stamp.
 BUF := v1.75.0
@@ -43,8 +39,6 @@ HELDOUT := $(CACHE)/heldout-$(ORT_VERSION)
 
 # The Jaeger that make trace sends spans to; its build takes some 20 minutes, once.
 JAEGER := v1.76.0
-
-APT_PACKAGES := libvips-dev pkg-config
 
 .PHONY: help
 help: ## list the targets
@@ -201,31 +195,8 @@ heldout: setup .cache/heldout/heldout.json ## score the demo model on 300 held-o
 	go test ./functions/detect -count=1 -v -run HeldOutScore -heldout $(CURDIR)/.cache/heldout
 
 .PHONY: setup
-setup: libvips $(ORT_LIB) ## install or fetch what the build needs: libvips, ONNX Runtime
-
-.PHONY: libvips
-libvips:
-	@pkg-config --exists vips 2>/dev/null && exit 0
-	install="apt-get install -y --no-install-recommends $(APT_PACKAGES)"
-	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo="sudo -n"; else
-		echo "libvips is missing and installing it needs root. Run:  sudo apt-get update && sudo $$install" >&2
-		exit 1
-	fi
-	command -v apt-get >/dev/null || { echo "libvips is missing: install libvips and its headers (8.14 or newer), then run this again" >&2; exit 1; }
-	echo "installing $(APT_PACKAGES) ..."
-	log=$$(mktemp)
-	{ $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive $$install; } >"$$log" 2>&1 ||
-		{ tail -n 20 "$$log" >&2; exit 1; }
-	rm "$$log"
-
-$(ORT_LIB):
-	@echo "fetching ONNX Runtime $(ORT_VERSION) (86 MB, once) ..."
-	mkdir -p $(@D)
-	tarball=$(@D)/package.tgz
-	curl -fsSL --retry 3 -o "$$tarball" $(ORT_URL)
-	echo "$(ORT_SHA256)  $$tarball" | sha256sum --check --quiet
-	tar xzf "$$tarball" -C $(@D) --strip-components=5 package/bin/napi-v6/linux/$(ORT_ARCH)/libonnxruntime.so.1
-	rm "$$tarball"
+setup: ## install or fetch what the build needs: a C compiler, libvips, ONNX Runtime
+	@hack/setup.sh $(ORT)
 
 .PHONY: proto
 proto: proto-tools ## generate the Go code and the OpenAPI description of the contract

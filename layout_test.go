@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -22,16 +24,17 @@ var floors = []struct {
 	{"proto/inference", nil},
 	{"internal/imaging", nil},
 	{"internal/httpevent", nil},
-	{"internal/inference", []string{"proto/inference"}},
+	{"internal/inference", []string{"proto/inference", "internal/metrics"}},
 	{"internal/jsonlimit", nil},
+	{"internal/metrics", nil},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
-	{"internal/server", []string{"internal/protolimit"}},
+	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
 	{"internal/signature", nil},
 	{"internal/storeadmin", nil},
-	{"internal/telemetry", nil},
+	{"internal/telemetry", []string{"internal/metrics"}},
 	{"internal/triggers", nil},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
@@ -44,9 +47,9 @@ var floors = []struct {
 	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
 
 	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
@@ -64,7 +67,7 @@ var walls = map[string][]string{
 	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},
 	"go.opentelemetry.io/otel/sdk/trace":   {"internal/telemetry"},
 	"go.opentelemetry.io/otel/sdk/metric":  {"internal/telemetry"},
-	module + "internal/local/objects":      {"cmd/imageflow-local", "test/*"},
+	module + "internal/local/s3server":     {"cmd/imageflow-local", "test/*"},
 	module + "internal/local/broker":       {"cmd/imageflow-local"},
 }
 
@@ -115,6 +118,28 @@ func TestBinariesLinkNoKubernetes(t *testing.T) {
 	for _, p := range strings.Fields(string(out)) {
 		if strings.HasPrefix(p, "knative.dev/") || strings.HasPrefix(p, "k8s.io/") {
 			t.Errorf("a binary links %s", p)
+		}
+	}
+}
+
+var registryHost = regexp.MustCompile(`\b((registry[.])?npmjs[.](org|com)|pypi[.]org|files[.]pythonhosted[.]org|` +
+	`(proxy|sum|index)[.]golang[.]org|deb[.]debian[.]org|crates[.]io|repo1?[.]maven|` +
+	`docker[.]io|ghcr[.]io|gcr[.]io|quay[.]io|registry[.]k8s[.]io|nvcr[.]io)\b`)
+
+// TestNoRegistryHost: package clients know their registries, and a user can
+// point them elsewhere, so no file names one.
+func TestNoRegistryHost(t *testing.T) {
+	out, err := exec.Command("git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host := registryHost.Find(content); host != nil {
+			t.Errorf("%s names %s", name, host)
 		}
 	}
 }

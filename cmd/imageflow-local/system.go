@@ -15,7 +15,7 @@ import (
 
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/local/broker"
-	localobjects "imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
@@ -46,7 +46,7 @@ var services = map[string]string{
 //	└──────────────── pictures ─────────────────────────────────┘
 type system struct {
 	store   *objects.Store
-	s3      *localobjects.Server
+	s3      *s3server.Server
 	broker  *broker.Broker
 	console *server.Server
 	watched []*telemetry.Endpoint
@@ -76,11 +76,11 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 		return nil, err
 	}
 	token := rand.Text()
-	sys.s3, err = localobjects.Start(ctx, localobjects.Config{
+	sys.s3, err = s3server.Start(ctx, s3server.Config{
 		Address: s.address("s3"), Dir: filepath.Join(s.data, "objects"),
 		AccessKey: s.accessKey, SecretKey: s.secretKey, Buckets: []string{s.bucket, deadLetters},
 		Allow:  s.guard.allow,
-		Notify: localobjects.Notify{URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}},
+		Notify: s3server.Notify{URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}},
 	})
 	if err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func makeReady(ctx context.Context, out io.Writer, store *objects.Store, config 
 	steps := []func() error{
 		func() error { return makeBucket(ctx, out, store, config.Bucket) },
 		func() error { return makeBucket(ctx, out, store, config.DeadLetters) },
-		func() error { return store.Watch(ctx, config.Bucket, config.Webhook, bridge.CreatedEvents) },
+		func() error { return store.SetNotification(ctx, config.Bucket, config.Webhook, bridge.CreatedEvents) },
 		func() error { return users.make(ctx, out, config.Admin()) },
 	}
 	for _, step := range steps {
@@ -105,7 +105,7 @@ func checkStore(ctx context.Context, out io.Writer, store *objects.Store, config
 			missing = append(missing, fmt.Errorf("bucket %s: %w", bucket, err))
 		}
 	}
-	events, err := store.Watched(ctx, config.Bucket, config.Webhook)
+	events, err := store.NotificationEvents(ctx, config.Bucket, config.Webhook)
 	for _, event := range bridge.CreatedEvents {
 		if err == nil && !slices.Contains(events, event) {
 			err = fmt.Errorf("%s is not told of %s", config.Webhook, event)

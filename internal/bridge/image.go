@@ -62,7 +62,7 @@ func (b *Bridge) isImage(ctx context.Context, info objects.Info) (bool, error) {
 	if kind != inDoubt {
 		return kind == anImage, nil
 	}
-	start, err := b.config.Store.Start(ctx, info.Bucket, info.Key, info.ETag, sniffBytes)
+	start, err := b.config.Store.GetPrefix(ctx, info.Bucket, info.Key, info.ETag, sniffBytes)
 	switch {
 	case gone(err): // nothing to process
 		return false, nil

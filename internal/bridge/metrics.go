@@ -6,19 +6,18 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/cloudevents/sdk-go/v2/types"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-)
 
-var meter = otel.Meter("imageflow.dev")
+	"imageflow.dev/internal/metrics"
+)
 
 // What the bridge counts.
 var (
-	notifications = counter("imageflow.bridge.notifications", "notifications of the store, by outcome")
-	deadLetters   = counter("imageflow.dead_letters", "dead letters stored, repetitions included")
-	emitted       = counter("imageflow.sweeper.emitted", "events of objects that the sweeper found unfinished")
-	pending       = gauge("imageflow.sweeper.pending", "objects past the grace period without a final tag, at the last sweep")
+	notifications = metrics.Counter("imageflow.bridge.notifications", "notifications of the store, by outcome")
+	deadLetters   = metrics.Counter("imageflow.dead_letters", "dead letters stored, repetitions included")
+	emitted       = metrics.Counter("imageflow.sweeper.emitted", "events of objects that the sweeper found unfinished")
+	pending       = metrics.Gauge("imageflow.sweeper.pending", "objects past the grace period without a final tag, at the last sweep")
 )
 
 // startCounting has the rare counters begin at 0: of one that begins with its
@@ -29,39 +28,11 @@ func startCounting() {
 	}
 }
 
-// chainDuration is also what the gateway measures of its pipelines, by the same
-// name and with the same bounds.
-var chainDuration = func() metric.Float64Histogram {
-	h, err := meter.Float64Histogram("imageflow.pipeline.duration", metric.WithUnit("s"),
-		metric.WithDescription("time from a picture's coming to the end of its last step, by door"),
-		metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300))
-	if err != nil {
-		panic(err) // only for a name that is wrong
-	}
-	return h
-}()
-
 // measureChain measures a chain that has run to its end.
 func measureChain(ctx context.Context, last *cloudevents.Event) {
 	if began, err := types.ToTime(last.Extensions()["began"]); err == nil {
-		chainDuration.Record(ctx, max(time.Since(began).Seconds(), 0), metric.WithAttributes(attribute.String("door", "event")))
+		metrics.PipelineDuration.Record(ctx, max(time.Since(began).Seconds(), 0), metric.WithAttributes(attribute.String("protocol", "event")))
 	}
-}
-
-func counter(name, description string) metric.Int64Counter {
-	c, err := meter.Int64Counter(name, metric.WithDescription(description))
-	if err != nil {
-		panic(err) // only for a name that is wrong
-	}
-	return c
-}
-
-func gauge(name, description string) metric.Int64Gauge {
-	g, err := meter.Int64Gauge(name, metric.WithDescription(description))
-	if err != nil {
-		panic(err) // only for a name that is wrong
-	}
-	return g
 }
 
 // count counts one more, by outcome where there are several.

@@ -143,7 +143,7 @@ func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (open bool, er
 	if age := s.now().Sub(entry.Modified); age < s.config.Grace || age > s.config.Horizon {
 		return false, nil
 	}
-	if entry.Told && (execution.WrittenByUs(entry.Info) || execution.HasOutcome(entry.Info, entry.Tags)) {
+	if entry.HasMetadata && (execution.WrittenByUs(entry.Info) || execution.HasOutcome(entry.Info, entry.Tags)) {
 		return false, nil
 	}
 	if s.bridge.certainlyNoImage(entry) {

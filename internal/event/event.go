@@ -25,7 +25,7 @@ type Door[Req functions.Request, Resp functions.Response] struct {
 	// Processor is the one served.
 	Processor functions.Processor[Req, Resp]
 	// Run runs a job.
-	Run func(context.Context, Req, job.Patience) (Resp, error)
+	Run func(context.Context, Req, job.OverloadPolicy) (Resp, error)
 	// Signer verifies events before anything is done for them, and signs the
 	// answers; nil accepts every event and signs none.
 	Signer *signature.Signer
@@ -73,7 +73,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudev
 	if err != nil {
 		return nil, err
 	}
-	resp, err := d.Run(ctx, req, job.Queue)
+	resp, err := d.Run(ctx, req, job.Enqueue)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ import (
 type (
 	request  = imageflowv1.ResizeRequest
 	response = imageflowv1.ResizeResponse
-	work     = func(context.Context, *request, job.Patience) (*response, error)
+	work     = func(context.Context, *request, job.OverloadPolicy) (*response, error)
 )
 
 // door serves the resize processor's door before some work.
@@ -40,7 +40,7 @@ func door(t *testing.T, run work) string {
 
 // echo answers as a job does that has written its output.
 func echo(got **request) work {
-	return func(_ context.Context, r *request, _ job.Patience) (*response, error) {
+	return func(_ context.Context, r *request, _ job.OverloadPolicy) (*response, error) {
 		*got = r
 		execution := r.GetExecutionId()
 		if execution == "" {
@@ -174,7 +174,7 @@ func TestIdsFollowFromTheCause(t *testing.T) {
 
 func TestLongFactsAreLeftOut(t *testing.T) {
 	for facts, want := range map[int]bool{10: true, 70 << 10: false} {
-		run := func(context.Context, *imageflowv1.FilterRequest, job.Patience) (*imageflowv1.FilterResponse, error) {
+		run := func(context.Context, *imageflowv1.FilterRequest, job.OverloadPolicy) (*imageflowv1.FilterResponse, error) {
 			return &imageflowv1.FilterResponse{
 				Result:   &imageflowv1.ProcessingResult{OutputImage: &imageflowv1.ImageData{ObjectKey: "out"}},
 				Metadata: &imageflowv1.FilterMetadata{AppliedParameters: map[string]string{"fact": strings.Repeat("x", facts)}},
@@ -208,7 +208,7 @@ func TestFailures(t *testing.T) {
 		{&functions.Error{Kind: functions.NotFound, Message: "old", Cause: fmt.Errorf("x: %w", job.ErrSuperseded)}, 202, "", ""},
 	}
 	for _, test := range tests {
-		resp := post(t, door(t, func(context.Context, *request, job.Patience) (*response, error) { return nil, test.err }), created("a.jpg"), false)
+		resp := post(t, door(t, func(context.Context, *request, job.OverloadPolicy) (*response, error) { return nil, test.err }), created("a.jpg"), false)
 		var body bytes.Buffer
 		_, _ = body.ReadFrom(resp.Body)
 		text := strings.ReplaceAll(body.String(), " ", "")
@@ -243,7 +243,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"no response of a step", "", broken, "not the response of a step"},
 		{"too long", "", long, "too large"},
 	}
-	url := door(t, func(context.Context, *request, job.Patience) (*response, error) {
+	url := door(t, func(context.Context, *request, job.OverloadPolicy) (*response, error) {
 		t.Error("the work began")
 		return nil, errors.New("no")
 	})

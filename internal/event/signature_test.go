@@ -52,7 +52,7 @@ func TestStepsVerifyAndSign(t *testing.T) {
 	work := echo(&got)
 	s := httptest.NewServer(&event.Door[*request, *response]{
 		Processor: resize.Processor, Signer: ours,
-		Run: func(ctx context.Context, r *request, p job.Patience) (*response, error) {
+		Run: func(ctx context.Context, r *request, p job.OverloadPolicy) (*response, error) {
 			jobs.Add(1)
 			return work(ctx, r, p)
 		},

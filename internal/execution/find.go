@@ -143,7 +143,7 @@ func look(ctx context.Context, store *objects.Store, bucket, prefix string, visi
 			return nil
 		}
 		info := entry.Info
-		if !entry.Told {
+		if !entry.HasMetadata {
 			if info, err = store.Stat(ctx, bucket, entry.Key); errors.Is(err, objects.ErrNotFound) {
 				continue
 			} else if err != nil {

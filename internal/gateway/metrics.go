@@ -4,32 +4,16 @@ import (
 	"context"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/grpc"
 
+	"imageflow.dev/internal/metrics"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-var meter = otel.Meter("imageflow.dev")
-
-// What the gateway measures.
-var (
-	callOverhead = histogram("imageflow.call.overhead", "time of a processor's call beyond the processor's own, by step",
-		0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
-	pipelineDuration = histogram("imageflow.pipeline.duration", "time from a picture's coming to the end of its last step, by door",
-		0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300)
-)
-
-func histogram(name, description string, bounds ...float64) metric.Float64Histogram {
-	h, err := meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description),
-		metric.WithExplicitBucketBoundaries(bounds...))
-	if err != nil {
-		panic(err) // only for a name that is wrong
-	}
-	return h
-}
+var callOverhead = metrics.Histogram("imageflow.call.overhead", "s",
+	"time of a call of a processor that is not the processor's own, by step", metrics.OverheadBounds)
 
 // steps names the steps by their methods.
 var steps = func() map[string]string {

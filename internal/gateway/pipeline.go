@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/metrics"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -86,7 +87,7 @@ func (p *Pipeline) RunPipeline(ctx context.Context, req *imageflowv1.RunPipeline
 		}
 	}
 	resp.ProcessingTimeSeconds = time.Since(start).Seconds()
-	pipelineDuration.Record(ctx, resp.GetProcessingTimeSeconds(), metric.WithAttributes(attribute.String("door", "call")))
+	metrics.PipelineDuration.Record(ctx, resp.GetProcessingTimeSeconds(), metric.WithAttributes(attribute.String("protocol", "call")))
 	return resp, nil
 }
 

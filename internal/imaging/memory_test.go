@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/h2non/bimg"
-
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/test/cgroup"
 )
@@ -181,7 +179,9 @@ func runMemoryChild(t *testing.T, group *cgroup.Group, work string, write imagin
 // memoryChild opens the file, says so, and does the work when it is asked to.
 func memoryChild(t *testing.T) {
 	what := strings.SplitN(*memoryWork, "|", 3)
-	bimg.VipsCacheSetMax(0) // as it was before these tests linked bimg
+	if err := imaging.Start(); err != nil { // measured with the process, not with the image
+		t.Fatal(err)
+	}
 	m := memoryImage(t, what[2])
 	debug.FreeOSMemory()
 	fmt.Println("ready")

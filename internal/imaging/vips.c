@@ -14,13 +14,13 @@ static void note_warning(const char *domain, GLogLevelFlags level, const char *m
 	if (g_str_has_prefix(message, "read gave ")) warned = 1;
 }
 
-int imaging_start(void) {
-	if (VIPS_INIT("imageflow")) return -1;
+const char *imaging_start(void) {
+	if (VIPS_INIT("imageflow")) return vips_error_buffer();
 	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, note_warning, NULL);
 	vips_block_untrusted_set(TRUE);
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
-	return 0;
+	return NULL;
 }
 
 // ended frees what libvips keeps for a thread, since Go's come and go, and the

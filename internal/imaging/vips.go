@@ -16,12 +16,6 @@ import (
 	"unsafe"
 )
 
-func init() {
-	if C.imaging_start() != 0 {
-		panic("libvips does not start")
-	}
-}
-
 // decoding is one call to libvips on a picture from outside.
 type decoding struct {
 	shrink int // by the decoder itself: 1, 2, 4 or 8
@@ -34,6 +28,9 @@ type decoding struct {
 
 // decode returns the stored picture.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if err := Start(); err != nil {
+		return nil, err
+	}
 	if m.inspect != nil {
 		if err := m.inspect(ctx); err != nil {
 			return nil, err
@@ -140,6 +137,9 @@ func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pi
 
 // encode writes the pixels as they are, and no metadata but their density.
 func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, error) {
+	if err := Start(); err != nil {
+		return nil, err
+	}
 	var data unsafe.Pointer
 	var size C.size_t
 	err := stoppable(ctx, func(stop C.Stop) C.int {

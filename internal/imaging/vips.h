@@ -55,9 +55,9 @@ typedef struct {
 	int across, down;
 } Box;
 
-// imaging_start readies libvips: one thread a picture, nothing cached, no reader
-// of formats that libvips itself does not trust.
-int imaging_start(void);
+// imaging_start initializes libvips: one thread per image, no operation cache, and no
+// loaders that libvips marks as untrusted. It returns NULL, or the reason why it failed.
+const char *imaging_start(void);
 
 // imaging_decode decodes a picture into rows of sRGB with 3 or 4 channels, the
 // fourth of which is straight alpha. With weights it is resampled: they are for

@@ -15,7 +15,7 @@ func TestOneSlowJobIsNoMeasure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 1, Cores: 2})
 		work := func(d time.Duration, err error) {
-			leave, enterErr := a.enter(t.Context(), Queue)
+			leave, enterErr := a.enter(t.Context(), Enqueue)
 			if enterErr != nil {
 				t.Fatal(enterErr)
 			}

@@ -48,7 +48,7 @@ func TestLimitsHold(t *testing.T) {
 		var jobs sync.WaitGroup
 		for range 60 {
 			req := &request{InputBytes: pictures[random.IntN(len(pictures))], TargetWidth: 1 + random.Int32N(30)}
-			patient, hurry := job.Patience(random.IntN(3)), time.Duration(random.IntN(4000))*time.Microsecond
+			patient, hurry := job.OverloadPolicy(random.IntN(3)), time.Duration(random.IntN(4000))*time.Microsecond
 			jobs.Go(func() { tryOne(t, runner, req, patient, hurry) })
 		}
 		jobs.Wait()
@@ -58,7 +58,7 @@ func TestLimitsHold(t *testing.T) {
 		if most := decoded.most.Load(); most > limits.DecodedBytes {
 			t.Errorf("%d bytes at once within %+v", most, limits)
 		}
-		tryOne(t, runner, &request{InputBytes: pictures[0], TargetWidth: 1}, job.Wait, 0) // all is free again
+		tryOne(t, runner, &request{InputBytes: pictures[0], TargetWidth: 1}, job.Block, 0) // all is free again
 	}
 }
 
@@ -83,7 +83,7 @@ func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
 
 // tryOne runs a job, which gives up after a hurry below a millisecond. Only then
 // may it end for lack of time, and none that waits is told that all is busy.
-func tryOne(t *testing.T, r *runner, req *request, patient job.Patience, hurry time.Duration) {
+func tryOne(t *testing.T, r *runner, req *request, patient job.OverloadPolicy, hurry time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	gives := hurry > 0 && hurry < time.Millisecond
@@ -93,7 +93,7 @@ func tryOne(t *testing.T, r *runner, req *request, patient job.Patience, hurry t
 	}
 	_, err := r.Run(ctx, req, patient)
 	switch busy := err != nil && functions.AsError(err).Kind == functions.Busy; {
-	case err == nil, busy && patient != job.Wait, errors.Is(err, context.DeadlineExceeded) && gives:
+	case err == nil, busy && patient != job.Block, errors.Is(err, context.DeadlineExceeded) && gives:
 	default:
 		t.Errorf("patient %v: %v", patient, err)
 	}
@@ -125,7 +125,7 @@ func await(t *testing.T, what string, c <-chan struct{}) {
 func TestFullQueue(t *testing.T) {
 	r, begun, end := blocked(t)
 	picture := pngOf(t, 4, 4)
-	start := func(p job.Patience) chan error {
+	start := func(p job.OverloadPolicy) chan error {
 		done := make(chan error, 1)
 		go func() {
 			_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, p)
@@ -133,10 +133,10 @@ func TestFullQueue(t *testing.T) {
 		}()
 		return done
 	}
-	first := start(job.Refuse)
+	first := start(job.FailFast)
 	await(t, "the first does not begin", begun)
 	// Of these one takes the queue's place, whichever; the others are refused.
-	several := []chan error{start(job.Refuse), start(job.Refuse), start(job.Refuse)}
+	several := []chan error{start(job.FailFast), start(job.FailFast), start(job.FailFast)}
 	refused := make(chan struct{}, len(several))
 	results := make(chan error, len(several))
 	for _, done := range several {
@@ -150,7 +150,7 @@ func TestFullQueue(t *testing.T) {
 	}
 	await(t, "the second is not refused at once", refused)
 	await(t, "the third is not refused at once", refused)
-	patient := start(job.Wait)
+	patient := start(job.Block)
 	select {
 	case err := <-patient:
 		t.Fatalf("the patient one does not wait: %v", err)
@@ -184,7 +184,7 @@ func TestSlowQueue(t *testing.T) {
 	picture := pngOf(t, 4, 4)
 	results := make(chan error, 10)
 	here := 0
-	start := func(p job.Patience) {
+	start := func(p job.OverloadPolicy) {
 		here++
 		go func() {
 			_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, p)
@@ -196,7 +196,7 @@ func TestSlowQueue(t *testing.T) {
 			}
 		}
 	}
-	start(job.Refuse) // tells how long one takes
+	start(job.FailFast) // tells how long one takes
 	await(t, "the first does not begin", begun)
 	end <- struct{}{}
 	if err := <-results; err != nil {
@@ -204,15 +204,15 @@ func TestSlowQueue(t *testing.T) {
 	}
 	for here = 0; admission.Load().Active.Taken > 0; time.Sleep(time.Millisecond) { // it has its place until it returns
 	}
-	start(job.Refuse)
-	start(job.Refuse) // two for a core are always taken
+	start(job.FailFast)
+	start(job.FailFast) // two for a core are always taken
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if _, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.Refuse); err == nil || functions.AsError(err).Kind != functions.Busy {
+	if _, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.FailFast); err == nil || functions.AsError(err).Kind != functions.Busy {
 		t.Errorf("a third call: %v, want it refused as busy", err)
 	}
-	start(job.Queue)
-	start(job.Wait)
+	start(job.Enqueue)
+	start(job.Block)
 	close(end)
 	for range here {
 		if err := <-results; err != nil {
@@ -228,13 +228,13 @@ func TestCancelledJobsLeave(t *testing.T) {
 	picture := pngOf(t, 4, 4)
 	first := make(chan error, 1)
 	go func() {
-		_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
+		_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.FailFast)
 		first <- err
 	}()
 	await(t, "the first does not begin", begun)
 	for range 5 { // each takes the queue's only place
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
+		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.FailFast)
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("got %v", err)
@@ -244,7 +244,7 @@ func TestCancelledJobsLeave(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
-	if _, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.Refuse); err != nil {
+	if _, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.FailFast); err != nil {
 		t.Error(err)
 	}
 }
@@ -264,7 +264,7 @@ func TestDeadlineAndQueue(t *testing.T) {
 	}), store, admission, job.Config{Bucket: bucket, MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 100, MaxPixels: 10000}})
 	picture := pngOf(t, 4, 4)
 	run := func(ctx context.Context) error {
-		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.Refuse)
+		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.FailFast)
 		return err
 	}
 	results := make(chan error, 64)

@@ -24,7 +24,7 @@ func TestBeyondTheBudget(t *testing.T) {
 	config := job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}
 	admission := job.NewAdmission(job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: budget, Cores: 2})
 	small := &imageflowv1.ResizeRequest{InputBytes: large, TargetWidth: 100}
-	if _, err := job.NewRunner(resize.Processor, store, admission, config).Run(t.Context(), small, job.Refuse); err != nil {
+	if _, err := job.NewRunner(resize.Processor, store, admission, config).Run(t.Context(), small, job.FailFast); err != nil {
 		t.Errorf("a small resize: %v", err)
 	}
 
@@ -34,7 +34,7 @@ func TestBeyondTheBudget(t *testing.T) {
 		return imaging.Encoded{}, nil, context.Canceled
 	}
 	blur := &imageflowv1.FilterRequest{InputBytes: large, FilterType: imageflowv1.FilterType_FILTER_TYPE_BLUR, Intensity: 1}
-	_, err := job.NewRunner(p, store, admission, config).Run(t.Context(), blur, job.Refuse)
+	_, err := job.NewRunner(p, store, admission, config).Run(t.Context(), blur, job.FailFast)
 	wantKind(t, err, functions.Invalid, "input_bytes")
 	for _, text := range []string{"1000×800", "need 10 MiB", "the budget is 4 MiB", "MAX_DECODED_BYTES"} {
 		if err != nil && !strings.Contains(err.Error(), text) {
@@ -58,7 +58,7 @@ func TestOutputIsInTheBudget(t *testing.T) {
 	}
 	place(t, bucket, "budget/in.png", pngOf(t, 90, 60))
 	resp, err := job.NewRunner(p, store, admission, job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).
-		Run(t.Context(), &imageflowv1.ResizeRequest{InputImage: in("budget/in.png"), TargetWidth: 60}, job.Refuse)
+		Run(t.Context(), &imageflowv1.ResizeRequest{InputImage: in("budget/in.png"), TargetWidth: 60}, job.FailFast)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func ended(err error) bool {
 
 // explain gives an error of the store its kind and words for the caller. limit names
 // the most that is read.
-func explain(err error, field string, at place, limit string) error {
+func explain(err error, field string, at location, limit string) error {
 	if err == nil {
 		return nil
 	}

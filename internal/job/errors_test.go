@@ -67,7 +67,7 @@ func TestProcessorsOwnCheck(t *testing.T) {
 	run := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).Run
 	_, err := run(t.Context(), &imageflowv1.FilterRequest{
 		InputImage: in("none.jpg"), FilterType: imageflowv1.FilterType_FILTER_TYPE_BLUR, Intensity: 11,
-	}, job.Refuse)
+	}, job.FailFast)
 	wantKind(t, err, functions.Invalid, "intensity")
 }
 
@@ -95,7 +95,7 @@ func TestStoreDown(t *testing.T) {
 		{InputImage: in("in.jpg"), TargetWidth: 8},
 		{InputBytes: jpegOf(t, 16, 12), TargetWidth: 8, OutputImage: &data{Bucket: bucket}},
 	} {
-		_, err = runner.Run(t.Context(), req, job.Refuse)
+		_, err = runner.Run(t.Context(), req, job.FailFast)
 		wantKind(t, err, functions.Unavailable, "")
 		if s := job.Status(t.Context(), err); strings.Contains(s.Message(), l.Addr().String()) {
 			t.Errorf("the caller is told %q", s.Message())
@@ -114,7 +114,7 @@ func TestPanicIsInternal(t *testing.T) {
 	for name, p := range map[string]processor{"apply": inApply, "check": inCheck} {
 		runner := newRunner(p, job.AdmissionLimits{Active: 1, DecodedBytes: 1 << 20, Cores: 1})
 		for range 3 { // the second would wait for ever if the first left its place taken
-			_, err := runner.Run(t.Context(), &request{InputBytes: jpegOf(t, 16, 12), TargetWidth: 8}, job.Refuse)
+			_, err := runner.Run(t.Context(), &request{InputBytes: jpegOf(t, 16, 12), TargetWidth: 8}, job.FailFast)
 			wantKind(t, err, functions.Internal, "")
 			if s := job.Status(t.Context(), err); s.Code() != codes.Internal || s.Message() != "internal error" || len(s.Details()) != 0 {
 				t.Errorf("%s: the caller is told %v", name, s)
@@ -165,6 +165,6 @@ func TestIntensityThatIsNoNumber(t *testing.T) {
 	run := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).Run
 	_, err := run(t.Context(), &imageflowv1.FilterRequest{
 		InputBytes: jpegOf(t, 8, 8), FilterType: imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS, Intensity: float32(math.NaN()),
-	}, job.Refuse)
+	}, job.FailFast)
 	wantKind(t, err, functions.Invalid, "intensity")
 }

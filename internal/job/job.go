@@ -56,11 +56,11 @@ func NewRunner[Req functions.Request, Resp functions.Response](
 // or the context's. On an error nothing has been written, unless it is the
 // store's: then one of picture and side-car may have been. Callers only read the
 // response.
-func (r *Runner[Req, Resp]) Run(ctx context.Context, req Req, patience Patience) (Resp, error) {
+func (r *Runner[Req, Resp]) Run(ctx context.Context, req Req, policy OverloadPolicy) (Resp, error) {
 	if req.GetInputImage().GetEtag() == "" {
-		return r.work(ctx, req, patience)
+		return r.work(ctx, req, policy)
 	}
-	return r.merge(ctx, req, patience)
+	return r.merge(ctx, req, policy)
 }
 
 // task is one job at work. It belongs to one goroutine.
@@ -78,7 +78,7 @@ type task[Req functions.Request, Resp functions.Response] struct {
 	recalled bool
 }
 
-func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience) (resp Resp, err error) {
+func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, policy OverloadPolicy) (resp Resp, err error) {
 	t := &task[Req, Resp]{Runner: r, req: req, watch: telemetry.StartJob(ctx, r.processor.Name)}
 	ctx = t.watch.Context()
 	defer func() {
@@ -99,7 +99,7 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, patience Patience
 	if err := t.authorize(t.config.ReadFrom, t.config.WriteTo); err != nil {
 		return resp, err
 	}
-	leave, err := t.enter(ctx, patience)
+	leave, err := t.enter(ctx, policy)
 	if err != nil {
 		return resp, err
 	}

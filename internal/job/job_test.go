@@ -74,9 +74,9 @@ func TestRepaired(t *testing.T) {
 	strict := limits
 	strict.Strict = true
 	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
-	_, err := refusing.Run(t.Context(), req, job.Refuse)
+	_, err := refusing.Run(t.Context(), req, job.FailFast)
 	wantKind(t, err, functions.Invalid, "input_image")
-	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.Refuse)
+	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.FailFast)
 	if err != nil {
 		t.Errorf("a whole picture: %v", err)
 	}
@@ -178,7 +178,7 @@ func TestReference(t *testing.T) {
 	ask := func(ref, out *data) error {
 		_, err := run(t.Context(), &imageflowv1.DetectionRequest{
 			InputImage: &data{ObjectKey: "ref/in.jpg", Etag: etag}, ResizeMetadataRef: ref, OutputImage: out,
-		}, job.Refuse)
+		}, job.FailFast)
 		return err
 	}
 	if err := ask(in("ref/in_resize.json"), nil); err != nil || got != `{"facts": 1}` {
@@ -193,7 +193,7 @@ func TestReference(t *testing.T) {
 	wantKind(t, ask(in("ref/in_resize.json"), in("ref/in_resize.png")), functions.Invalid, "output_image.object_key")
 }
 
-func detecting(apply detector) func(context.Context, *imageflowv1.DetectionRequest, job.Patience) (*imageflowv1.DetectionResponse, error) {
+func detecting(apply detector) func(context.Context, *imageflowv1.DetectionRequest, job.OverloadPolicy) (*imageflowv1.DetectionResponse, error) {
 	p := detect.Processor{
 		Name: "detect", Suffix: "ai-detection", Apply: apply,
 		Reference: func(r *imageflowv1.DetectionRequest) *data { return r.GetResizeMetadataRef() },

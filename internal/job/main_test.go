@@ -15,7 +15,7 @@ import (
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
-	localobjects "imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -47,7 +47,7 @@ func runWithStore(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	s3, err := localobjects.Start(context.Background(), localobjects.Config{
+	s3, err := s3server.Start(context.Background(), s3server.Config{
 		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{bucket, other},
 	})
 	if err != nil {
@@ -80,7 +80,7 @@ func run(t *testing.T, req *imageflowv1.ResizeRequest) (*imageflowv1.ResizeRespo
 	if req.GetTargetWidth() == 0 {
 		req.TargetWidth = 8
 	}
-	return newRunner(resize.Processor, roomy).Run(t.Context(), req, job.Refuse)
+	return newRunner(resize.Processor, roomy).Run(t.Context(), req, job.FailFast)
 }
 
 func newRunner(p processor, a job.AdmissionLimits) *runner {

@@ -9,14 +9,14 @@ import (
 
 // merge lets equal requests that are in flight share one run. They must demand a
 // version: a run for any version may have begun before the newest was there.
-func (r *Runner[Req, Resp]) merge(ctx context.Context, req Req, patience Patience) (resp Resp, err error) {
+func (r *Runner[Req, Resp]) merge(ctx context.Context, req Req, policy OverloadPolicy) (resp Resp, err error) {
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	if err != nil {
 		return resp, err
 	}
-	key := fmt.Sprint(patience, string(text))
+	key := fmt.Sprint(policy, string(text))
 	for {
-		shared := r.flights.DoChan(key, func() (any, error) { return r.work(ctx, req, patience) })
+		shared := r.flights.DoChan(key, func() (any, error) { return r.work(ctx, req, policy) })
 		select {
 		case <-ctx.Done():
 			return resp, ctx.Err()

@@ -15,19 +15,19 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// place is where an object lies; without a key it is nowhere.
-type place struct{ bucket, key string }
+// location is the bucket and key of an object. Without a key there is no object.
+type location struct{ bucket, key string }
 
 // plan says where a job reads and writes and what its output is.
 type plan struct {
 	execution string
-	source    place  // nowhere for input_bytes
-	etag      string // the version of the source demanded; empty takes any
-	reference place
-	output    place // the key of a derived name gets its extension late
-	named     bool  // the output's key is the caller's own, extension included
-	overwrite bool  // a named output may replace what ImageFlow did not write
-	sideCar   place
+	source    location // nowhere for input_bytes
+	etag      string   // the version of the source demanded; empty takes any
+	reference location
+	output    location // the key of a derived name gets its extension late
+	named     bool     // the output's key is the caller's own, extension included
+	overwrite bool     // a named output may replace what ImageFlow did not write
+	sideCar   location
 	format    imaging.Format
 	animated  bool // the picture has further frames or pages
 	repaired  []string
@@ -37,14 +37,14 @@ type plan struct {
 func newPlan(req functions.Request, reference *imageflowv1.ImageData, suffix, defaultBucket string) (plan, error) {
 	in, out := req.GetInputImage(), req.GetOutputImage()
 	p := plan{
-		source:    place{cmp.Or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
+		source:    location{cmp.Or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
 		etag:      unquoted(in.GetEtag()),
 		execution: cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
 	}
-	p.reference = place{cmp.Or(reference.GetBucket(), p.source.bucket), reference.GetObjectKey()}
+	p.reference = location{cmp.Or(reference.GetBucket(), p.source.bucket), reference.GetObjectKey()}
 	p.output.bucket = cmp.Or(out.GetBucket(), p.source.bucket)
 	switch {
 	case out.GetObjectKey() != "":
@@ -118,7 +118,7 @@ func (p *plan) settle(picture imaging.Format, withSideCar bool) error {
 		p.output.key += "." + p.format.Extension()
 	}
 	if withSideCar {
-		p.sideCar = place{p.output.bucket, strings.TrimSuffix(p.output.key, path.Ext(p.output.key)) + ".json"}
+		p.sideCar = location{p.output.bucket, strings.TrimSuffix(p.output.key, path.Ext(p.output.key)) + ".json"}
 	}
 	return p.checkWrites()
 }
@@ -130,12 +130,12 @@ const maxKeyBytes = 1024
 // over what the job reads or over each other.
 func (p *plan) checkWrites() error {
 	field := p.nameField()
-	for _, write := range []place{p.output, p.sideCar} {
+	for _, write := range []location{p.output, p.sideCar} {
 		switch {
 		case len(write.key) > maxKeyBytes || !execution.SegmentsFit(write.key):
 			return functions.Errorf(functions.Invalid, field, "makes an output's key longer than %d bytes, or %d between two slashes",
 				maxKeyBytes, execution.MaxSegmentBytes)
-		case write.key != "" && slices.Contains([]place{p.source, p.reference}, write):
+		case write.key != "" && slices.Contains([]location{p.source, p.reference}, write):
 			return functions.Errorf(functions.Invalid, field, "would write %.64q over what it is made from", write.key)
 		}
 	}

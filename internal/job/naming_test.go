@@ -164,7 +164,7 @@ func TestLongNamesAreInvalidAtOnce(t *testing.T) {
 		"named":                {&request{InputImage: in("long/cat.jpg"), OutputImage: in(x(252) + ".jpg"), TargetWidth: 1}, "output_image.object_key"},
 		"another is named":     {&request{InputImage: in("long/" + x(250) + ".jpg"), OutputImage: in("short.jpg"), TargetWidth: 1}, ""},
 	} {
-		_, err := r.Run(t.Context(), test.req, job.Refuse)
+		_, err := r.Run(t.Context(), test.req, job.FailFast)
 		e := functions.AsError(err)
 		if test.field == "" && e.Kind != functions.NotFound || test.field != "" && (e.Kind != functions.Invalid || e.Field != test.field) {
 			t.Errorf("%s: %v", name, err)

@@ -36,7 +36,7 @@ func TestDerivedNamesReplaceNothingForeign(t *testing.T) {
 		_, err := r.Run(t.Context(), &imageflowv1.FilterRequest{
 			InputImage: req.GetInputImage(), ExecutionId: req.GetExecutionId(), OutputImage: req.GetOutputImage(),
 			FilterType: imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS, Intensity: 0.1,
-		}, job.Queue)
+		}, job.Enqueue)
 		return err
 	}
 	for _, c := range []struct {
@@ -149,7 +149,7 @@ func TestForeignObjectThatComesMeanwhile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err := r.Run(t.Context(), &request{InputImage: in("meanwhile/in.jpg"), TargetWidth: 5}, job.Refuse)
+		_, err := r.Run(t.Context(), &request{InputImage: in("meanwhile/in.jpg"), TargetWidth: 5}, job.FailFast)
 		wantKind(t, err, functions.Invalid, "execution_id")
 		if data, _, err := store.Get(t.Context(), bucket, own, "", maxObjectBytes); err != nil || string(data) != "my own" {
 			t.Errorf("over %s: the object holds %d bytes, %v", over, len(data), err)

@@ -28,7 +28,7 @@ type written struct{ output, sideCar objects.Info }
 
 // glance is what was seen in the places of a picture and its side-car.
 type glance struct {
-	output, sideCar place
+	output, sideCar location
 	found           written
 	err             error
 }
@@ -89,7 +89,7 @@ func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) error {
 }
 
 // stat returns what is known of an object, and nothing of one that is not there.
-func (t *task[Req, Resp]) stat(ctx context.Context, at place) (objects.Info, error) {
+func (t *task[Req, Resp]) stat(ctx context.Context, at location) (objects.Info, error) {
 	if at.key == "" {
 		return objects.Info{}, nil
 	}

@@ -45,7 +45,7 @@ func TestEqualJobIsRecalled(t *testing.T) {
 	one := &request{InputImage: &data{ObjectKey: "recall/in.jpg", Etag: etag}, TargetWidth: 20}
 	run := func(req *request, want int64) *imageflowv1.ResizeResponse {
 		t.Helper()
-		resp, err := r.Run(t.Context(), req, job.Refuse)
+		resp, err := r.Run(t.Context(), req, job.FailFast)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestWrongExtension(t *testing.T) {
 	place(t, bucket, "wrong/in.jpg", pngOf(t, 40, 30))
 	other := place(t, bucket, "wrong/in_resize.jpg", []byte("of another"))
 	for range 2 {
-		resp, err := r.Run(t.Context(), &request{InputImage: in("wrong/in.jpg"), TargetWidth: 20}, job.Refuse)
+		resp, err := r.Run(t.Context(), &request{InputImage: in("wrong/in.jpg"), TargetWidth: 20}, job.FailFast)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestEqualJobsAtOnce(t *testing.T) {
 	for i := range answers {
 		all.Go(func() {
 			req := &request{InputImage: &data{ObjectKey: "once/in.jpg", Etag: etag}, TargetWidth: 20}
-			resp, err := runners[i%2].Run(t.Context(), req, job.Refuse)
+			resp, err := runners[i%2].Run(t.Context(), req, job.FailFast)
 			if err != nil {
 				t.Error(err)
 			}
@@ -146,7 +146,7 @@ func TestEqualJobsWithoutAVersion(t *testing.T) {
 	var all sync.WaitGroup
 	for range roomy.Active {
 		all.Go(func() {
-			if _, err := r.Run(t.Context(), &request{InputImage: in("anyversion/in.jpg"), TargetWidth: 20}, job.Queue); err != nil {
+			if _, err := r.Run(t.Context(), &request{InputImage: in("anyversion/in.jpg"), TargetWidth: 20}, job.Enqueue); err != nil {
 				t.Error(err)
 			}
 		})
@@ -172,9 +172,9 @@ func TestOneCallersEndIsNotTheOthers(t *testing.T) {
 	req := &request{InputImage: &data{ObjectKey: "shared/in.jpg", Etag: etag}, TargetWidth: 20}
 	leaving, leave := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
-	go func() { _, err := r.Run(leaving, req, job.Refuse); first <- err }()
+	go func() { _, err := r.Run(leaving, req, job.FailFast); first <- err }()
 	<-began
-	go func() { _, err := r.Run(t.Context(), req, job.Refuse); second <- err }()
+	go func() { _, err := r.Run(t.Context(), req, job.FailFast); second <- err }()
 	leave()
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("who went away got %v", err)
@@ -197,7 +197,7 @@ func TestTimeOutBehindAJob(t *testing.T) {
 	etag := place(t, bucket, "timeout/in.jpg", jpegOf(t, 40, 30))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	_, err := r.Run(ctx, &request{InputImage: &data{ObjectKey: "timeout/in.jpg", Etag: etag}, TargetWidth: 20}, job.Refuse)
+	_, err := r.Run(ctx, &request{InputImage: &data{ObjectKey: "timeout/in.jpg", Etag: etag}, TargetWidth: 20}, job.FailFast)
 	if got := functions.AsError(err).Kind; got != functions.Unavailable || work.Load() != 1 {
 		t.Errorf("after %d runs the kind is %v (%v), want %v after one", work.Load(), got, err, functions.Unavailable)
 	}
@@ -215,9 +215,9 @@ func TestSlowJobOfAnOldVersion(t *testing.T) {
 	}
 	old := make(chan error, 1)
 	first := version(40)
-	go func() { _, err := slow.Run(t.Context(), first, job.Refuse); old <- err }()
+	go func() { _, err := slow.Run(t.Context(), first, job.FailFast); old <- err }()
 	<-began
-	second, err := quick.Run(t.Context(), version(60), job.Refuse)
+	second, err := quick.Run(t.Context(), version(60), job.FailFast)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestSlowJobOfAnOldVersion(t *testing.T) {
 	if err != nil || sideCar.Metadata["imageflow-source-etag"] != second.GetResult().GetMetadata()["source_etag"] {
 		t.Errorf("the side-car is %+v, %v, want the new version's", sideCar, err)
 	}
-	if _, err := quick.Run(t.Context(), first, job.Refuse); !errors.Is(err, job.ErrSuperseded) {
+	if _, err := quick.Run(t.Context(), first, job.FailFast); !errors.Is(err, job.ErrSuperseded) {
 		t.Errorf("a job of the old version ended with %v", err)
 	}
 }

@@ -49,7 +49,7 @@ func remove(t *testing.T, key string) {
 func TestDeletedSourceLeavesNoOutputs(t *testing.T) {
 	run := func(t *testing.T, r *runner) {
 		place(t, bucket, "deleted/in.jpg", jpegOf(t, 16, 12))
-		_, err := r.Run(t.Context(), &request{InputImage: in("deleted/in.jpg"), TargetWidth: 8}, job.Queue)
+		_, err := r.Run(t.Context(), &request{InputImage: in("deleted/in.jpg"), TargetWidth: 8}, job.Enqueue)
 		wantKind(t, err, functions.NotFound, "input_image")
 		if got := keys(t, bucket, "deleted/"); len(got) != 0 {
 			t.Errorf("there are %q", got)
@@ -82,7 +82,7 @@ func TestDeletedSourceTakesNothingForeign(t *testing.T) {
 			place(t, bucket, "taken/in_resize.jpg", []byte("my own"))
 		}
 	})
-	_, err := r.Run(t.Context(), &request{InputImage: in("taken/in.jpg"), TargetWidth: 8}, job.Queue)
+	_, err := r.Run(t.Context(), &request{InputImage: in("taken/in.jpg"), TargetWidth: 8}, job.Enqueue)
 	wantKind(t, err, functions.NotFound, "input_image")
 	checkKept(t, "taken/", "taken/in_resize.jpg", "my own")
 }
@@ -100,6 +100,6 @@ func TestSourceThatComesBack(t *testing.T) {
 			place(t, bucket, "back/in.jpg", picture)
 		}
 	})
-	_, err := r.Run(t.Context(), &request{InputImage: in("back/in.jpg"), TargetWidth: 8}, job.Queue)
+	_, err := r.Run(t.Context(), &request{InputImage: in("back/in.jpg"), TargetWidth: 8}, job.Enqueue)
 	wantKind(t, err, functions.Unavailable, "")
 }

@@ -10,9 +10,9 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-func (t *task[Req, Resp]) enter(ctx context.Context, patience Patience) (leave func(error), err error) {
+func (t *task[Req, Resp]) enter(ctx context.Context, policy OverloadPolicy) (leave func(error), err error) {
 	defer t.watch.Stage("queue")()
-	return t.admission.enter(ctx, patience)
+	return t.admission.enter(ctx, policy)
 }
 
 // fetch reads the picture and the object that the processor refers to.

@@ -34,7 +34,7 @@ func TestStalledStore(t *testing.T) {
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			_, err := r.Run(t.Context(), &request{InputImage: in("stall/in.png"), TargetWidth: 8}, job.Queue)
+			_, err := r.Run(t.Context(), &request{InputImage: in("stall/in.png"), TargetWidth: 8}, job.Enqueue)
 			wantKind(t, err, functions.Unavailable, "")
 		})
 	}
@@ -46,7 +46,7 @@ func TestStalledStore(t *testing.T) {
 	through.Close() // idle connections have less left
 	for range 4 {
 		all.Go(func() {
-			if _, err := r.Run(t.Context(), &request{InputImage: in("stall/in.png"), TargetWidth: 8}, job.Queue); err != nil {
+			if _, err := r.Run(t.Context(), &request{InputImage: in("stall/in.png"), TargetWidth: 8}, job.Enqueue); err != nil {
 				t.Error(err)
 			}
 		})
@@ -66,7 +66,7 @@ func TestJobTimeout(t *testing.T) {
 	})
 	etag := place(t, bucket, "timeout/in.png", pngOf(t, 4, 4))
 	for _, etag := range []string{"", etag} {
-		_, err := r.Run(t.Context(), &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}, job.Queue)
+		_, err := r.Run(t.Context(), &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}, job.Enqueue)
 		wantKind(t, err, functions.Unavailable, "")
 		if !strings.Contains(err.Error(), "JOB_TIMEOUT") {
 			t.Errorf("the error does not name the setting: %v", err)

@@ -82,7 +82,7 @@ const writeTries = 10
 // a newer version wrote. An equal job that was quicker has written what this one
 // would have. It returns what is there in the end.
 func (t *task[Req, Resp]) write(
-	ctx context.Context, at place, contentType string, data []byte, more map[string]string, over objects.Info,
+	ctx context.Context, at location, contentType string, data []byte, more map[string]string, over objects.Info,
 ) (objects.Info, error) {
 	metadata := execution.Mark(t.execution, at.bucket, at.key)
 	maps.Copy(metadata, t.marks)

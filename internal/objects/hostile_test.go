@@ -32,7 +32,7 @@ func TestWalkListsKeysAsTheyAre(t *testing.T) {
 			if err := s.SetTags(t.Context(), "keys", entry.Key, entry.ETag, map[string]string{"a": "b"}); err != nil {
 				t.Errorf("%q: %v", entry.Key, err)
 			}
-			if start, err := s.Start(t.Context(), "keys", entry.Key, entry.ETag, 64); err != nil || string(start) != "x" {
+			if start, err := s.GetPrefix(t.Context(), "keys", entry.Key, entry.ETag, 64); err != nil || string(start) != "x" {
 				t.Errorf("%q starts with %q, %v", entry.Key, start, err)
 			}
 		}

@@ -7,19 +7,18 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// Entry is what a listing tells of an object.
+// Entry is an object in a listing.
 type Entry struct {
 	Info
-	// Told says that the listing has the content type, the metadata and the
-	// tags too, as only MinIO's do. Else they are empty: ask Stat and Tags.
-	Told bool
-	Tags map[string]string
+	// HasMetadata means that the listing contains the content type, the metadata and
+	// the tags. Only MinIO's listings do. If false, call Stat and Tags.
+	HasMetadata bool
+	Tags        map[string]string
 }
 
-// Walk lists the objects under prefix in key order, with all that the store
-// tells in a listing. It reads on as it is asked, a thousand objects at a time,
-// so a slow caller sees pages as old as they are when read. It ends after an
-// error.
+// Walk lists the objects under prefix in key order. It requests pages of 1000
+// objects as the caller iterates, so the last entries of a page may be outdated when
+// the caller is slow. An error ends the listing.
 func (s *Store) Walk(ctx context.Context, bucket, prefix string) iter.Seq2[Entry, error] {
 	options := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithMetadata: true}
 	return func(yield func(Entry, error) bool) {
@@ -41,10 +40,10 @@ func (s *Store) Walk(ctx context.Context, bucket, prefix string) iter.Seq2[Entry
 }
 
 func entry(bucket string, o minio.ObjectInfo) Entry {
-	told := o.UserMetadata != nil // MinIO tells at least the content type
-	if told {
+	hasMetadata := o.UserMetadata != nil // MinIO lists at least the content type
+	if hasMetadata {
 		o.ContentType = o.UserMetadata["content-type"]
 		o.UserMetadata = o.UserMetadataStripped
 	}
-	return Entry{Info: describe(bucket, o), Told: told, Tags: o.UserTags}
+	return Entry{Info: describe(bucket, o), HasMetadata: hasMetadata, Tags: o.UserTags}
 }

@@ -47,13 +47,13 @@ func TestWalkTellsWhatTheStoreTells(t *testing.T) {
 			t.Fatalf("listed %v", got)
 		}
 		a := got[0]
-		if a.ETag != written.ETag || a.Size != 5 || time.Since(a.Modified) > time.Minute || a.Told != kind.Tells {
+		if a.ETag != written.ETag || a.Size != 5 || time.Since(a.Modified) > time.Minute || a.HasMetadata != kind.ListsMetadata {
 			t.Errorf("got %+v", a)
 		}
-		if kind.Tells && (a.ContentType != "image/jpeg" || !maps.Equal(a.Metadata, metadata) || a.Tags["status"] != "done") {
+		if kind.ListsMetadata && (a.ContentType != "image/jpeg" || !maps.Equal(a.Metadata, metadata) || a.Tags["status"] != "done") {
 			t.Errorf("got %+v", a)
 		}
-		if !got[1].Told && kind.Tells {
+		if !got[1].HasMetadata && kind.ListsMetadata {
 			t.Error("nothing is told of an object without metadata")
 		}
 	})

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -96,17 +95,12 @@ func (s *Store) Close() { s.transport.CloseIdleConnections() }
 // Get reads a whole object of at most limit bytes. With an etag it demands that
 // version and fails with ErrChanged for any other.
 func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) ([]byte, Info, error) {
-	var opts minio.GetObjectOptions
-	if strings.ContainsFunc(etag, unicode.IsControl) { // fits in no header, so no version has it
-		return nil, Info{}, fmt.Errorf("get %s/%s with etag %q: %w", bucket, key, etag, ErrChanged)
+	opts, err := getOptions(bucket, key, etag)
+	if err != nil {
+		return nil, Info{}, err
 	}
 	ctx, end := s.begin(ctx)
 	defer end()
-	if etag != "" {
-		if err := opts.SetMatchETag(etag); err != nil {
-			return nil, Info{}, err
-		}
-	}
 	body, info, _, err := s.core.GetObject(ctx, bucket, key, opts)
 	if err != nil {
 		return nil, Info{}, explain(ctx, err, "get", bucket, key)
@@ -116,7 +110,7 @@ func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) 
 		return nil, Info{}, fmt.Errorf("get %s/%s of %d bytes: %w", bucket, key, info.Size, ErrTooLarge)
 	}
 	if info.Size < 0 {
-		return nil, Info{}, fmt.Errorf("get %s/%s: the answer tells no size: %w", bucket, key, ErrUnavailable)
+		return nil, Info{}, fmt.Errorf("get %s/%s: the response has no size: %w", bucket, key, ErrUnavailable)
 	}
 	data := make([]byte, info.Size)
 	if _, err := io.ReadFull(body, data); err != nil {

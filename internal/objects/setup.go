@@ -8,40 +8,41 @@ import (
 	"github.com/minio/minio-go/v7/pkg/notification"
 )
 
-// MakeBucket makes a bucket and tells whether it was not there before.
+// MakeBucket creates a bucket if it does not exist. Made reports whether it did.
 func (s *Store) MakeBucket(ctx context.Context, bucket string) (made bool, err error) {
 	ctx, end := s.begin(ctx)
 	defer end()
-	there, err := s.core.BucketExists(ctx, bucket)
-	if err == nil && !there {
+	exists, err := s.core.BucketExists(ctx, bucket)
+	if err == nil && !exists {
 		err = s.core.MakeBucket(ctx, bucket, minio.MakeBucketOptions{})
 	}
-	return err == nil && !there, explain(ctx, err, "make", bucket, "")
+	return err == nil && !exists, explain(ctx, err, "make", bucket, "")
 }
 
-// CheckBucket fails unless the bucket is there and the store lets us see it.
+// CheckBucket returns an error unless the bucket exists and the credentials give
+// access to it.
 func (s *Store) CheckBucket(ctx context.Context, bucket string) error {
 	ctx, end := s.begin(ctx)
 	defer end()
-	there, err := s.core.BucketExists(ctx, bucket)
-	if err == nil && !there {
+	exists, err := s.core.BucketExists(ctx, bucket)
+	if err == nil && !exists {
 		err = ErrNotFound
 	}
 	return explain(ctx, err, "look for", bucket, "")
 }
 
-// Watch makes the store tell a target, by its ARN, of these events in a bucket.
-// What it tells other targets stays.
-func (s *Store) Watch(ctx context.Context, bucket, arn string, events []string) error {
+// SetNotification makes the store notify a target, given by its ARN, of events in a
+// bucket. It replaces the events of this target and keeps those of others.
+func (s *Store) SetNotification(ctx context.Context, bucket, arn string, events []string) error {
 	ctx, end := s.begin(ctx)
 	defer end()
 	target, err := notification.NewArnFromString(arn)
 	if err != nil {
-		return fmt.Errorf("%q is no ARN such as arn:minio:sqs::IMAGEFLOW:webhook: %w", arn, err)
+		return fmt.Errorf("%q is not an ARN such as arn:minio:sqs::IMAGEFLOW:webhook: %w", arn, err)
 	}
 	config, err := s.core.GetBucketNotification(ctx, bucket)
 	if err != nil {
-		return explain(ctx, err, "watch", bucket, "")
+		return explain(ctx, err, "get notifications of", bucket, "")
 	}
 	config.RemoveQueueByArn(target)
 	queue := notification.NewConfig(target)
@@ -49,11 +50,12 @@ func (s *Store) Watch(ctx context.Context, bucket, arn string, events []string) 
 		queue.AddEvents(notification.EventType(event))
 	}
 	config.AddQueue(queue)
-	return explain(ctx, s.core.SetBucketNotification(ctx, bucket, config), "watch", bucket, "")
+	return explain(ctx, s.core.SetBucketNotification(ctx, bucket, config), "set notifications of", bucket, "")
 }
 
-// Watched returns the events of a bucket that the store tells a target of.
-func (s *Store) Watched(ctx context.Context, bucket, arn string) (events []string, err error) {
+// NotificationEvents returns the events of a bucket that a target, given by its ARN,
+// is notified of.
+func (s *Store) NotificationEvents(ctx context.Context, bucket, arn string) (events []string, err error) {
 	ctx, end := s.begin(ctx)
 	defer end()
 	config, err := s.core.GetBucketNotification(ctx, bucket)
@@ -65,5 +67,5 @@ func (s *Store) Watched(ctx context.Context, bucket, arn string) (events []strin
 			events = append(events, string(event))
 		}
 	}
-	return events, explain(ctx, err, "watch", bucket, "")
+	return events, explain(ctx, err, "get notifications of", bucket, "")
 }

@@ -22,7 +22,7 @@ type Door[Req functions.Request, Resp functions.Response] struct {
 	// Processor is the one served.
 	Processor functions.Processor[Req, Resp]
 	// Run runs a job.
-	Run func(context.Context, Req, job.Patience) (Resp, error)
+	Run func(context.Context, Req, job.OverloadPolicy) (Resp, error)
 	// Health is the truth that the service's own Health call repeats.
 	Health *health.Server
 	// StreamParallelism is how many items of one stream are in work at once.
@@ -80,7 +80,7 @@ func unary[Req, Resp proto.Message](service, name string, f func(context.Context
 }
 
 func (d *Door[Req, Resp]) call(ctx context.Context, req Req) (Resp, error) {
-	resp, err := d.Run(ctx, req, job.Refuse)
+	resp, err := d.Run(ctx, req, job.FailFast)
 	if err != nil {
 		return resp, job.Status(ctx, err).Err()
 	}

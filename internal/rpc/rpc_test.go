@@ -34,7 +34,7 @@ import (
 type (
 	request  = imageflowv1.ResizeRequest
 	response = imageflowv1.ResizeResponse
-	work     = func(context.Context, *request, job.Patience) (*response, error)
+	work     = func(context.Context, *request, job.OverloadPolicy) (*response, error)
 )
 
 const parallelism = 4
@@ -122,13 +122,13 @@ func open(t *testing.T, ctx context.Context, run work) imageflowv1.ResizeService
 func TestStreamKeepsOrder(t *testing.T) {
 	const n = 200
 	var now, most atomic.Int64
-	s := open(t, limited(t), func(_ context.Context, r *request, p job.Patience) (*response, error) {
+	s := open(t, limited(t), func(_ context.Context, r *request, p job.OverloadPolicy) (*response, error) {
 		if working := now.Add(1); working > most.Load() {
 			most.Store(working)
 		}
 		defer now.Add(-1)
 		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
-		if p != job.Wait {
+		if p != job.Block {
 			t.Error("an item of a stream is impatient")
 		}
 		if r.GetTargetWidth()%10 == 3 {
@@ -161,7 +161,7 @@ func TestStreamKeepsOrder(t *testing.T) {
 func TestBackPressure(t *testing.T) {
 	const n = 100
 	var begun atomic.Int64
-	s := open(t, limited(t), func(_ context.Context, r *request, _ job.Patience) (*response, error) {
+	s := open(t, limited(t), func(_ context.Context, r *request, _ job.OverloadPolicy) (*response, error) {
 		begun.Add(1)
 		resp := numbered(r)
 		resp.Result.OutputData = make([]byte, 1<<20)
@@ -182,7 +182,7 @@ func TestBackPressure(t *testing.T) {
 func TestCancellationEndsTheWork(t *testing.T) {
 	begun, ended := make(chan struct{}, parallelism), make(chan struct{}, parallelism)
 	ctx, cancel := context.WithCancel(limited(t))
-	s := open(t, ctx, func(ctx context.Context, _ *request, _ job.Patience) (*response, error) {
+	s := open(t, ctx, func(ctx context.Context, _ *request, _ job.OverloadPolicy) (*response, error) {
 		begun <- struct{}{}
 		<-ctx.Done()
 		ended <- struct{}{}
@@ -245,8 +245,8 @@ func TestPanicFailsOneItem(t *testing.T) {
 }
 
 func TestUnaryFailsWithACode(t *testing.T) {
-	c := client(t, func(_ context.Context, _ *request, p job.Patience) (*response, error) {
-		if p != job.Refuse {
+	c := client(t, func(_ context.Context, _ *request, p job.OverloadPolicy) (*response, error) {
+		if p != job.FailFast {
 			t.Error("a call is patient")
 		}
 		return nil, functions.Errorf(functions.Busy, "", "full")

@@ -79,7 +79,7 @@ func keep(s grpc.ServerStream) (release func()) {
 
 // item runs one job of a stream; its failure is a response too.
 func (d *Door[Req, Resp]) item(ctx context.Context, req Req) Resp {
-	resp, err := d.Run(ctx, req, job.Wait)
+	resp, err := d.Run(ctx, req, job.Block)
 	if err == nil {
 		return resp
 	}

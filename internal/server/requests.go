@@ -9,21 +9,15 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/grpc/codes"
+
+	"imageflow.dev/internal/metrics"
 )
 
-var requestDuration = func() metric.Float64Histogram {
-	h, err := otel.Meter("imageflow.dev").Float64Histogram("imageflow.request.duration", metric.WithUnit("s"),
-		metric.WithDescription("time of a request at a door, by role, door, method, code and how it ended: ok, refused, busy or failed"),
-		metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 5, 10, 30))
-	if err != nil {
-		panic(err) // only for a name that is wrong
-	}
-	return h
-}()
+var requestDuration = metrics.Histogram("imageflow.request.duration", "s",
+	"time of a request, by role, protocol, method, code and outcome: ok, refused, busy, failed or cancelled", metrics.LatencyBounds)
 
 // requests measures what comes to the doors of a role.
 type requests struct {
@@ -52,13 +46,13 @@ func (q *requests) measure(next http.Handler) http.Handler {
 }
 
 func (q *requests) record(r *http.Request, a *answer, served bool, took time.Duration) {
-	door, code, end := "json", strconv.Itoa(cmp.Or(a.status, http.StatusOK)), httpEnd(cmp.Or(a.status, http.StatusOK))
+	protocol, code, end := "json", strconv.Itoa(cmp.Or(a.status, http.StatusOK)), httpEnd(cmp.Or(a.status, http.StatusOK))
 	switch {
 	case isRPC(r):
 		n, _ := strconv.Atoi(a.Header().Get("Grpc-Status")) // a trailer that grpc has set by now
-		door, code, end = "grpc", codes.Code(n).String(), rpcEnd(codes.Code(n))
+		protocol, code, end = "grpc", codes.Code(n).String(), rpcEnd(codes.Code(n))
 	case r.URL.Path == "/":
-		door = "event"
+		protocol = "event"
 	}
 	if !served {
 		end = "failed"
@@ -67,8 +61,8 @@ func (q *requests) record(r *http.Request, a *answer, served bool, took time.Dur
 		end = "cancelled" // by the caller, who has gone
 	}
 	requestDuration.Record(context.WithoutCancel(r.Context()), took.Seconds(), metric.WithAttributes(
-		attribute.String("role", q.role), attribute.String("door", door), attribute.String("code", code),
-		attribute.String("outcome", end), attribute.String("method", q.method(r.URL.Path, end == "ok" || door == "event"))))
+		attribute.String("role", q.role), attribute.String("protocol", protocol), attribute.String("code", code),
+		attribute.String("outcome", end), attribute.String("method", q.method(r.URL.Path, end == "ok" || protocol == "event"))))
 }
 
 // method returns the first two parts of a path that no caller has chosen, or that

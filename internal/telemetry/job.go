@@ -15,6 +15,13 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"imageflow.dev/internal/metrics"
+)
+
+var (
+	jobDuration   = metrics.Histogram("imageflow.job.duration", "s", "time of a job, by step and outcome", metrics.LatencyBounds)
+	stageDuration = metrics.Histogram("imageflow.job.stage.duration", "s", "time of a stage of a job, by step and stage", metrics.LatencyBounds)
 )
 
 // scope names what makes the spans.

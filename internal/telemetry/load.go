@@ -5,54 +5,49 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"imageflow.dev/internal/metrics"
 )
 
-// Usage is how much of something is taken, and how much of it there is.
+// Usage is the part of a resource that is taken, and its limit.
 type Usage struct{ Taken, Limit int64 }
 
-// Load is how full a processor is.
+// Load is the current load of a processor.
 type Load struct {
-	// Waiting jobs are in the queue, Active ones have left it, and of those the
-	// Computing have a core.
+	// Waiting counts the jobs in the queue, Active those that have left it, and
+	// Computing the active jobs that hold a core.
 	Waiting, Active, Computing Usage
-	// Decoded is the bytes of the pictures that are decoded.
+	// Decoded counts the bytes of decoded images in memory.
 	Decoded Usage
 }
 
-// gauges are the two of one Usage.
-type gauges struct{ taken, limit metric.Int64ObservableGauge }
+// usageGauges report one Usage.
+type usageGauges struct{ taken, limit metric.Int64ObservableGauge }
 
 var (
-	waiting   = usage("imageflow.job.waiting", "{job}", "jobs in the queue")
-	active    = usage("imageflow.job.active", "{job}", "jobs that fetch, compute or store")
-	computing = usage("imageflow.job.computing", "{job}", "jobs that have a core")
-	decoded   = usage("imageflow.job.decoded", "By", "decoded bytes held")
+	waiting   = newUsageGauges("imageflow.job.waiting", "{job}", "jobs in the queue")
+	active    = newUsageGauges("imageflow.job.active", "{job}", "jobs that fetch, compute or store")
+	computing = newUsageGauges("imageflow.job.computing", "{job}", "jobs that have a core")
+	decoded   = newUsageGauges("imageflow.job.decoded", "By", "decoded bytes held")
 )
 
-func usage(name, unit, description string) gauges {
-	gauge := func(name, description string) metric.Int64ObservableGauge {
-		g, err := meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
-		if err != nil {
-			panic(err) // only for a name that is wrong
-		}
-		return g
+func newUsageGauges(name, unit, description string) usageGauges {
+	return usageGauges{
+		taken: metrics.ObservableGauge(name, unit, description+", by step"),
+		limit: metrics.ObservableGauge(name+".limit", unit, "limit of "+description+", by step"),
 	}
-	return gauges{gauge(name, description+", by step"), gauge(name+".limit", "the most "+description+", by step")}
 }
 
-// WatchLoad has read called whenever the measurements are, for as long as the
+// WatchLoad calls read at each collection of the metrics, for as long as the
 // process lives.
 func WatchLoad(step string, read func() Load) {
 	by := metric.WithAttributes(attribute.String("step", step))
-	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	metrics.Observe(func(_ context.Context, o metric.Observer) error {
 		now := read()
-		for g, u := range map[gauges]Usage{waiting: now.Waiting, active: now.Active, computing: now.Computing, decoded: now.Decoded} {
+		for g, u := range map[usageGauges]Usage{waiting: now.Waiting, active: now.Active, computing: now.Computing, decoded: now.Decoded} {
 			o.ObserveInt64(g.taken, u.Taken, by)
 			o.ObserveInt64(g.limit, u.Limit, by)
 		}
 		return nil
 	}, waiting.taken, waiting.limit, active.taken, active.limit, computing.taken, computing.limit, decoded.taken, decoded.limit)
-	if err != nil {
-		panic(err) // only for instruments of another meter
-	}
 }

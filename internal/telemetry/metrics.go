@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel"
 	exporter "go.opentelemetry.io/otel/exporters/prometheus"
-	"go.opentelemetry.io/otel/metric"
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"golang.org/x/net/netutil"
 )
@@ -94,23 +93,3 @@ func (e *Endpoint) Address() string { return e.listener.Addr().String() }
 
 // Close ends the serving.
 func (e *Endpoint) Close() error { return e.server.Close() }
-
-var meter = otel.Meter("imageflow.dev")
-
-// seconds are the buckets of durations: a stage takes from under a millisecond
-// to seconds. The service levels of config/monitoring are among their bounds.
-var seconds = metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 5, 10, 30)
-
-// What is measured of jobs.
-var (
-	jobDuration   = histogram("imageflow.job.duration", "time of a job, by step and outcome")
-	stageDuration = histogram("imageflow.job.stage.duration", "time of a job's stage, by step and stage")
-)
-
-func histogram(name, description string) metric.Float64Histogram {
-	h, err := meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description), seconds)
-	if err != nil {
-		panic(err) // only for a name that is wrong
-	}
-	return h
-}

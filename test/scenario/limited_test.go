@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -112,39 +110,35 @@ func (l *limited) start(t *testing.T, role string, s *servingv1.Service) {
 // lack of memory, all go on serving, and a well-behaved caller is served.
 func TestRolesLiveUnderAttack(t *testing.T) {
 	l := startLimited(t)
-	photo, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	quiet := l.latencies(t, photo, 5*time.Second)
-	least := time.Duration(strong(0, 5)) * time.Second // an attack is repeated until then
+	gateway := l.url("gateway", "")
+	quiet := callFor(t, gateway, time.Duration(strong(1, 5))*time.Second)
+	yieldCores(t)
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			attack := a.prepare(t, l)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			var attacking sync.WaitGroup
-			attacking.Go(func() {
-				for began := time.Now(); ; {
-					attack(ctx)
-					if ctx.Err() != nil || time.Since(began) >= least {
-						break
-					}
-				}
-				cancel()
-			})
-			during := l.latenciesUntil(ctx, t, photo)
-			attacking.Wait()
+			caller := startPhotoCaller(t, gateway)
+			l.attackFor(t, time.Duration(strong(0, 5))*time.Second, attack)
+			during := caller.end(t)
 			l.wantAlive(t)
-			after := l.latencies(t, photo, 2*time.Second)
-			t.Logf("p99 %v during the attack (%d calls), %v before, %v after; %s", p99(during), len(during), p99(quiet), p99(after), l.peaks())
-			if !*hostile {
-				return
-			}
-			if most := 3 * max(p99(quiet), p99(after)); len(during) > 20 && p99(during) > most {
-				t.Errorf("p99 %v during the attack, want at most %v", p99(during), most)
+			after := callFor(t, gateway, time.Duration(strong(1, 2))*time.Second)
+			t.Logf("p99 %v during the attack (%d calls, %d busy), %v before, %v after; %s",
+				p99(during.All), len(during.All), during.Busy, p99(quiet.All), p99(after.All), l.peaks())
+			if limit := 3 * max(p99(quiet.All), p99(after.All)); *hostile && p99(during.All) > limit {
+				t.Errorf("p99 %v during the attack, want at most %v", p99(during.All), limit)
 			}
 		})
+	}
+}
+
+// attackFor repeats an attack for at least d.
+func (l *limited) attackFor(t *testing.T, d time.Duration, attack func(context.Context)) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for began := time.Now(); ; {
+		attack(ctx)
+		if ctx.Err() != nil || time.Since(began) >= d {
+			return
+		}
 	}
 }
 
@@ -174,31 +168,6 @@ func (l *limited) peaks() string {
 	}
 	slices.Sort(all)
 	return strings.Join(all, ", ")
-}
-
-func (l *limited) latencies(t *testing.T, picture []byte, d time.Duration) []time.Duration {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	return l.latenciesUntil(ctx, t, picture)
-}
-
-// latenciesUntil returns the latencies of one caller, who has a photo of 2 MP made
-// smaller by the gateway again and again. A refusal as busy is an answer too.
-func (l *limited) latenciesUntil(ctx context.Context, t *testing.T, picture []byte) (all []time.Duration) {
-	for ctx.Err() == nil {
-		start := time.Now()
-		status, body := l.json(context.WithoutCancel(ctx), "gateway", "/v1/resize", resizeBody(picture, "image/jpeg", 800))
-		if status != http.StatusOK && status != http.StatusTooManyRequests {
-			t.Errorf("a well-behaved caller gets %d %.200s", status, body)
-			return all
-		}
-		if status == http.StatusTooManyRequests {
-			t.Logf("a well-behaved caller is refused as busy: %.200s", body)
-		}
-		all = append(all, time.Since(start))
-		time.Sleep(5 * time.Millisecond)
-	}
-	return all
 }
 
 func p99(all []time.Duration) time.Duration {

@@ -36,6 +36,13 @@ var detectRaces = flag.Bool("races", true, "build the commands with the race det
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if url := os.Getenv(callerURL); url != "" {
+			if err := call(url); err != nil {
+				fmt.Println(err)
+				return 1
+			}
+			return 0
+		}
 		dir, err := os.MkdirTemp("", "imageflow-scenario-")
 		if err != nil {
 			panic(err)

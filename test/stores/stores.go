@@ -10,7 +10,7 @@ import (
 	miniogo "github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	localobjects "imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/test/minio"
 )
@@ -18,9 +18,9 @@ import (
 // Kind is a kind of store.
 type Kind struct {
 	Name string
-	// Tells says that listings have metadata and tags.
-	Tells bool
-	start func(testing.TB) objects.Config
+	// ListsMetadata means that listings have metadata and tags.
+	ListsMetadata bool
+	start         func(testing.TB) objects.Config
 }
 
 // The kinds of stores.
@@ -68,7 +68,7 @@ func Start(t testing.TB, kind Kind, buckets ...string) (objects.Config, *objects
 func startLocal(t testing.TB) objects.Config {
 	dir := t.TempDir()
 	t.Cleanup(func() { _ = os.Chdir(os.TempDir()) }) // its data is the working directory
-	s, err := localobjects.Start(t.Context(), localobjects.Config{
+	s, err := s3server.Start(t.Context(), s3server.Config{
 		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password",
 	})
 	if err != nil {

@@ -38,6 +38,9 @@ type service struct {
 func processor[Req functions.Request, Resp functions.Response](
 	c ProcessorConfig, t *telemetry.Tracing, p functions.Processor[Req, Resp], beside ...service,
 ) (*server.Server, error) {
+	if err := imaging.Start(); err != nil {
+		return nil, err
+	}
 	store, err := c.Store.open()
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package objects_test
+package s3server_test
 
 import (
 	"bytes"

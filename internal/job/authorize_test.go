@@ -58,7 +58,7 @@ func reach(t *testing.T, runner *runner, in, out *imageflowv1.ImageData, picture
 	if in == nil {
 		req.InputBytes = picture
 	}
-	_, err := runner.Run(t.Context(), req, job.Refuse)
+	_, err := runner.Run(t.Context(), req, job.FailFast)
 	if err == nil {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package objects_test
+package s3server_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/tags"
 
-	"imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/local/s3server"
 )
 
 // TestNotificationsAreMinIOs compares what is posted with what a MinIO posted for
@@ -181,7 +181,7 @@ func TestWhatIsNotToldOf(t *testing.T) {
 }
 
 func TestADeafListenerHearsLater(t *testing.T) {
-	objects.RetryAfter(10 * time.Millisecond)
+	s3server.RetryAfter(10 * time.Millisecond)
 	l := newListener(t)
 	_, c := start(t, folder(t), l.URL)
 	l.status.Store(http.StatusServiceUnavailable)

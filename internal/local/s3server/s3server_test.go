@@ -1,4 +1,4 @@
-package objects_test
+package s3server_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/tags"
 
-	"imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/local/s3server"
 )
 
 // keys are names that are easily bent on their way.
@@ -174,14 +174,14 @@ func TestStartRefuses(t *testing.T) {
 	}
 	defer l.Close()
 	for name, c := range map[string]struct {
-		config objects.Config
+		config s3server.Config
 		names  string
 	}{
-		"a taken address": {objects.Config{Address: l.Addr().String(), Dir: folder(t), AccessKey: "a", SecretKey: "b"}, l.Addr().String()},
-		"a bucket's name": {objects.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a", SecretKey: "b", Buckets: []string{"A_b"}}, "A_b"},
-		"no secret":       {objects.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a"}, "secret"},
+		"a taken address": {s3server.Config{Address: l.Addr().String(), Dir: folder(t), AccessKey: "a", SecretKey: "b"}, l.Addr().String()},
+		"a bucket's name": {s3server.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a", SecretKey: "b", Buckets: []string{"A_b"}}, "A_b"},
+		"no secret":       {s3server.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a"}, "secret"},
 	} {
-		if s, err := objects.Start(t.Context(), c.config); err == nil || s != nil || !strings.Contains(err.Error(), c.names) {
+		if s, err := s3server.Start(t.Context(), c.config); err == nil || s != nil || !strings.Contains(err.Error(), c.names) {
 			t.Errorf("%s: got %v, want an error that names %q", name, err, c.names)
 		}
 	}
@@ -191,7 +191,7 @@ func TestOneServerAtATime(t *testing.T) {
 	start(t, folder(t), "")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := objects.Start(ctx, objects.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a", SecretKey: "b"}); err == nil {
+	if _, err := s3server.Start(ctx, s3server.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a", SecretKey: "b"}); err == nil {
 		t.Error("a second server started beside the first")
 	}
 }

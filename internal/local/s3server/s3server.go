@@ -1,7 +1,7 @@
-// Package objects is an S3 server for one machine: versitygw in this process,
+// Package s3server is an S3 server for one machine: versitygw in this process,
 // objects as plain files in a folder, and the bucket notifications of MinIO,
 // which versitygw lacks.
-package objects
+package s3server
 
 import (
 	"context"

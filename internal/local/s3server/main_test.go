@@ -1,4 +1,4 @@
-package objects_test
+package s3server_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	"imageflow.dev/internal/local/objects"
+	"imageflow.dev/internal/local/s3server"
 )
 
 const token = "Bearer t"
@@ -84,11 +84,11 @@ func dig(v any, path string) any {
 	return v
 }
 
-func start(t testing.TB, dir, notify string) (*objects.Server, *minio.Client) {
+func start(t testing.TB, dir, notify string) (*s3server.Server, *minio.Client) {
 	t.Helper()
-	s, err := objects.Start(t.Context(), objects.Config{
+	s, err := s3server.Start(t.Context(), s3server.Config{
 		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{"pictures", "other"},
-		Notify: objects.Notify{URL: notify, Token: token, Buckets: []string{"pictures"}},
+		Notify: s3server.Notify{URL: notify, Token: token, Buckets: []string{"pictures"}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# setup.sh FOLDER: installs what the build needs and this machine lacks: from Debian's packages a C
+# compiler and libvips, and into FOLDER the library of ONNX Runtime.
+set -euo pipefail
+hack=$(dirname "$0")
+folder=$1
+
+packages=()
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
+pkg-config --exists vips 2>/dev/null || packages+=(libvips-dev pkg-config)
+if [ ! -f "$folder/libonnxruntime.so.1" ] && ! python3 -m pip --version >/dev/null 2>&1 && ! command -v npm >/dev/null; then
+	packages+=(python3-pip) # fetches ONNX Runtime
+fi
+
+if [ ${#packages[@]} != 0 ]; then
+	install="apt-get install -y --no-install-recommends ${packages[*]}"
+	command -v apt-get >/dev/null || {
+		echo "this machine lacks what Debian calls ${packages[*]} (libvips 8.14 or newer): install it, then run this again" >&2
+		exit 1
+	}
+	if [ "$(id -u)" = 0 ]; then
+		sudo=
+	elif sudo -n true 2>/dev/null; then
+		sudo="sudo -n"
+	else
+		echo "installing ${packages[*]} needs root. Run:  sudo apt-get update && sudo $install" >&2
+		exit 1
+	fi
+	echo "installing ${packages[*]} ..."
+	log=$(mktemp)
+	{ $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive $install; } >"$log" 2>&1 || {
+		tail -n 20 "$log" >&2
+		exit 1
+	}
+	rm "$log"
+fi
+
+if [ ! -f "$folder/libonnxruntime.so.1" ]; then
+	echo "fetching ONNX Runtime $("$hack/onnxruntime.sh") (once) ..."
+	"$hack/onnxruntime.sh" "$folder"
+fi
