@@ -49,11 +49,17 @@ func (f folders) manifests() (*broker.Manifests, error) {
 // Which models there are is not known here.
 var stepChecks = map[string]func(query string) error{
 	"resize": check(resize.Processor),
-	"detect": check(detect.Processor{}),
+	"detect": check(anyModel(detect.New(nil))),
 	"filter": check(filter.Processor),
 }
 
-func check[Req functions.Request, Resp functions.Response](p functions.Processor[Req, Resp]) func(string) error {
+// anyModel returns the detect processor without its check of the model's name.
+func anyModel(p functions.Processor) functions.Processor {
+	p.Check = nil
+	return p
+}
+
+func check(p functions.Processor) func(string) error {
 	return func(query string) error { return event.CheckParameters(p, query) }
 }
 

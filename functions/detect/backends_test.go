@@ -22,7 +22,7 @@ import (
 
 // onTriton returns the processor over the models of a server, which may be
 // started later.
-func onTriton(t testing.TB, server *triton.Server, defaultModel string) detect.Processor {
+func onTriton(t testing.TB, server *triton.Server, defaultModel string) functions.Processor {
 	t.Helper()
 	r, err := inference.Dial(server.Address, time.Minute)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestTritonComesAndGoes(t *testing.T) {
 		if err := p.Check(r); err != nil {
 			return nil, err
 		}
-		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, side, side), Request: r, Format: imaging.PNG})
+		_, resp, err := apply(t.Context(), p, r, functions.Input{Image: picture(t, side, side), Format: imaging.PNG})
 		return resp, err
 	}
 	want := func(kind, model string) *response {
@@ -132,7 +132,7 @@ func TestBackendsTakeParameters(t *testing.T) {
 	}
 	server := triton.New(t, dir)
 	server.Start()
-	for name, p := range map[string]detect.Processor{"onnxruntime": over(repository(t, dir), "m"), "triton": onTriton(t, server, "m")} {
+	for name, p := range map[string]functions.Processor{"onnxruntime": over(repository(t, dir), "m"), "triton": onTriton(t, server, "m")} {
 		t.Run(name, func(t *testing.T) {
 			expect(t, seen(t, p, flat(t, 2*side, side), &request{}), "cat/0 0.90: 20.0 8.0 60.0 64.0")
 		})

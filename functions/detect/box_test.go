@@ -96,7 +96,7 @@ func TestColours(t *testing.T) {
 			for i := range side * side {
 				m.SetNRGBA(i%side, i/side, color.NRGBA{51, 102, 204, 255})
 			}
-			_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: encoded(t, m), Request: &request{}, Format: imaging.PNG})
+			_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: encoded(t, m), Format: imaging.PNG})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestGreyAround(t *testing.T) {
 		for i := range m.Pix {
 			m.Pix[i] = 255
 		}
-		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: encoded(t, m), Request: &request{MaxDetections: 1}, Format: imaging.PNG})
+		_, resp, err := apply(t.Context(), p, &request{MaxDetections: 1}, functions.Input{Image: encoded(t, m), Format: imaging.PNG})
 		if err != nil {
 			t.Fatal(err)
 		}

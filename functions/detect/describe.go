@@ -27,7 +27,7 @@ type description struct {
 	width, height int
 	names         []string     // of the classes
 	pool          *sync.Pool   // of input tensors, 3×height×width
-	numbers       [256]float32 // the input value of each pixel value
+	values        [256]float32 // the input value of each pixel value
 }
 
 // Accept returns an error unless detection can use the model. A repository of
@@ -58,7 +58,7 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	}
 	tensor := d.pool.Get().([]float32)
 	defer d.release(tensor)
-	set(tensor, 0.5)
+	fillWith(tensor, 0.5)
 	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: tensor}, func(outputs []inference.Tensor) (err error) {
 		d.layout, err = chooseLayout(outputs[0].Shape, info.Metadata, &d)
 		return err
@@ -69,7 +69,7 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.numbers = d.numbered()
+	d.values = d.inputValues()
 	return &model{m, d}, nil
 }
 

@@ -34,7 +34,7 @@ const side = 64
 var input = []int64{1, 3, side, side}
 
 // newProcessor opens a repository with the one model "m".
-func newProcessor(t testing.TB, m onnx.Model) (detect.Processor, error) {
+func newProcessor(t testing.TB, m onnx.Model) (functions.Processor, error) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := m.Save(dir, "m", "3", "model.onnx"); err != nil {
@@ -46,7 +46,7 @@ func newProcessor(t testing.TB, m onnx.Model) (detect.Processor, error) {
 }
 
 // over returns the processor over the models of a repository.
-func over(r inference.Repository, defaultModel string) detect.Processor {
+func over(r inference.Repository, defaultModel string) functions.Processor {
 	return detect.New(detect.NewModels(r, defaultModel))
 }
 
@@ -104,7 +104,7 @@ func found(t testing.TB, output onnx.Tensor, m *imaging.Image, r *request, pairs
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: m, Request: r, Format: m.Format})
+	_, resp, err := apply(t.Context(), p, r, functions.Input{Image: m, Format: m.Format})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestNoDrawingHandsPictureOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, draw := range []bool{false, true} {
-		out, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: m, Request: &request{DrawBoxes: draw}, Format: imaging.PNG})
+		out, resp, err := apply(t.Context(), p, &request{DrawBoxes: draw}, functions.Input{Image: m, Format: imaging.PNG})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestCancelled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err = p.Apply(ctx, functions.Input[*request]{Image: picture(t, 9, 9), Request: &request{}, Format: imaging.PNG})
+	_, _, err = apply(ctx, p, &request{}, functions.Input{Image: picture(t, 9, 9), Format: imaging.PNG})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
@@ -246,9 +246,18 @@ func referring(t *testing.T) func(sideCar []byte) (*response, error) {
 		t.Errorf("reference %v, want that of the request, or none", got)
 	}
 	return func(sideCar []byte) (*response, error) {
-		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{
-			Image: picture(t, 128, 64), Request: r, Format: imaging.PNG, Reference: sideCar,
+		_, resp, err := apply(t.Context(), p, r, functions.Input{
+			Image: picture(t, 128, 64), Format: imaging.PNG, Reference: sideCar,
 		})
 		return resp, err
 	}
+}
+
+// apply is p.Apply with the types of detect.
+func apply(ctx context.Context, p functions.Processor, r *request, in functions.Input) (imaging.Encoded, *response, error) {
+	out, resp, err := p.Apply(ctx, r, in)
+	if err != nil {
+		return out, nil, err
+	}
+	return out, resp.(*response), nil
 }

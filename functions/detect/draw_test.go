@@ -114,7 +114,7 @@ func TestDrawingKeepsFormat(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := open(t, given.Data)
-		out, _, err := p.Apply(t.Context(), functions.Input[*request]{Image: m, Request: &request{DrawBoxes: true}, Format: m.Format})
+		out, _, err := apply(t.Context(), p, &request{DrawBoxes: true}, functions.Input{Image: m, Format: m.Format})
 		if err != nil {
 			t.Fatal(err)
 		}

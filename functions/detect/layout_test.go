@@ -139,7 +139,7 @@ func TestEnd2EndSettlesLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, 96, 96), Request: &request{}, Format: imaging.PNG})
+		_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 96, 96), Format: imaging.PNG})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,8 +168,8 @@ func TestModelsRefused(t *testing.T) {
 		m    onnx.Model
 		want []string
 	}{
-		"ambiguous":           {onnx.Always([]int64{1, 3, 96, 96}, single(), one), []string{"end-to-end and v5", "metadata end2end", "parameter layout"}},
-		"also ambiguous":      {onnx.Always(input, endToEnd(), metadata("end2end", "")), []string{"end-to-end and rt-detr", "metadata end2end", "parameter layout"}},
+		"ambiguous":           {onnx.Always([]int64{1, 3, 96, 96}, single(), one), []string{"end-to-end and v5", "metadata must have end2end", "parameter layout"}},
+		"also ambiguous":      {onnx.Always(input, endToEnd(), metadata("end2end", "")), []string{"end-to-end and rt-detr", "metadata must have end2end", "parameter layout"}},
 		"unknown":             {onnx.Always(input, shaped(1, 9, 11), metadata()), []string{"[1 9 11]", "2 classes", "names", "64×64 pixels", "parameter layout"}},
 		"an unknown layout":   {onnx.Always(input, endToEnd(), metadata("layout", "v99")), []string{`"v99"`, "end-to-end, v8, v5, yolox, rt-detr"}},
 		"another layout":      {onnx.Always(input, shaped(1, 84, 9), metadata("layout", "yolox")), []string{"[1 84 9]", "yolox", "2 classes"}},
@@ -207,7 +207,7 @@ func TestOpenSideTakesImgsz(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, 128, 128), Request: &request{}, Format: imaging.PNG})
+	_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 128, 128), Format: imaging.PNG})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,8 +224,8 @@ func TestClassWithoutName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = p.Apply(t.Context(), functions.Input[*request]{Image: picture(t, 9, 9), Request: &request{}, Format: imaging.PNG})
-		if err == nil || !strings.Contains(err.Error(), "its names have 2 classes") {
+		_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 9, 9), Format: imaging.PNG})
+		if err == nil || !strings.Contains(err.Error(), "only 2 names") {
 			t.Errorf("class %g: got %v, want an error", class, err)
 		}
 	}

@@ -9,21 +9,20 @@ import (
 	"testing"
 
 	"imageflow.dev/functions"
-	"imageflow.dev/functions/detect"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // demo is the processor over the demo model.
-func demo(t testing.TB) detect.Processor {
+func demo(t testing.TB) functions.Processor {
 	t.Helper()
 	return over(repository(t, filepath.Join("model", "repository")), "yolo")
 }
 
 // seen runs the processor on an encoded picture, from its bytes.
-func seen(t testing.TB, p detect.Processor, data []byte, r *request) *response {
+func seen(t testing.TB, p functions.Processor, data []byte, r *request) *response {
 	t.Helper()
 	m := open(t, data)
-	_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: m, Request: r, Format: m.Format})
+	_, resp, err := apply(t.Context(), p, r, functions.Input{Image: m, Format: m.Format})
 	if err != nil {
 		t.Error(err)
 	}

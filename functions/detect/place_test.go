@@ -108,7 +108,7 @@ func TestThereAndBack(t *testing.T) {
 			width, height := 40+random.IntN(500), 40+random.IntN(500)
 			want := randomRect(random, width, height, 1+min(width, height, max(width, height)/10)/2)
 			m := red(t, width, height, want)
-			_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: m, Request: &request{}, Format: imaging.PNG})
+			_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: m, Format: imaging.PNG})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestOriginalResizedAndBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &request{ResizeMetadataRef: &imageflowv1.ImageData{ObjectKey: "a_resize.json"}}
-		_, resp, err := p.Apply(t.Context(), functions.Input[*request]{Image: resized, Request: r, Format: imaging.PNG, Reference: sideCar})
+		_, resp, err := apply(t.Context(), p, r, functions.Input{Image: resized, Format: imaging.PNG, Reference: sideCar})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,9 +160,9 @@ func shrunk(t *testing.T, m *imaging.Image, random *rand.Rand) (*imaging.Image, 
 		TargetWidth: int32(60 + random.IntN(400)), TargetHeight: int32(60 + random.IntN(400)), MaintainAspectRatio: random.IntN(2) == 0,
 		Quality: imageflowv1.ResizeQuality(random.IntN(4)),
 	}
-	out, resp, err := resize.Processor.Apply(t.Context(), functions.Input[*imageflowv1.ResizeRequest]{Image: m, Request: r, Format: imaging.PNG})
+	out, resp, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: imaging.PNG})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return open(t, out.Data), resp.GetMetadata()
+	return open(t, out.Data), resp.(*imageflowv1.ResizeResponse).GetMetadata()
 }

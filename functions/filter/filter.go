@@ -14,7 +14,7 @@ import (
 )
 
 // Processor is the filter processor. It has no side-car.
-var Processor = functions.Processor[*imageflowv1.FilterRequest, *imageflowv1.FilterResponse]{
+var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *imageflowv1.FilterResponse]{
 	Name:    "filter",
 	Suffix:  "filter",
 	Service: imageflowv1.FilterService_ServiceDesc.ServiceName,
@@ -26,7 +26,7 @@ var Processor = functions.Processor[*imageflowv1.FilterRequest, *imageflowv1.Fil
 		}
 		return h.Footprint(f)
 	},
-}
+})
 
 // parameter is a setting beside the intensity, a number in [least, most].
 type parameter struct{ least, most, otherwise float64 }
@@ -96,17 +96,17 @@ func (f filter) read(r *imageflowv1.FilterRequest) (settings, error) {
 	return s, nil
 }
 
-func apply(ctx context.Context, in functions.Input[*imageflowv1.FilterRequest]) (imaging.Encoded, *imageflowv1.FilterResponse, error) {
-	f := filters[in.Request.GetFilterType()]
-	s, err := f.read(in.Request)
+func apply(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input) (imaging.Encoded, *imageflowv1.FilterResponse, error) {
+	f := filters[r.GetFilterType()]
+	s, err := f.read(r)
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
 	facts := &imageflowv1.FilterMetadata{
-		FilterType: in.Request.GetFilterType(), Intensity: in.Request.GetIntensity(), AppliedParameters: map[string]string{},
+		FilterType: r.GetFilterType(), Intensity: r.GetIntensity(), AppliedParameters: map[string]string{},
 	}
 	resp := &imageflowv1.FilterResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: facts}
-	intensity := float64(in.Request.GetIntensity())
+	intensity := float64(r.GetIntensity())
 	if intensity == 0 { // nothing changes, and no setting has an effect
 		out, err := in.Image.Convert(ctx, in.Format)
 		return out, resp, err

@@ -69,11 +69,11 @@ func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imagef
 	if err := filter.Processor.Check(r); err != nil {
 		t.Fatal(err)
 	}
-	out, resp, err := filter.Processor.Apply(t.Context(), functions.Input[*request]{Image: m, Request: r, Format: m.Format})
+	out, resp, err := filter.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: m.Format})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out, resp
+	return out, resp.(*imageflowv1.FilterResponse)
 }
 
 // filtered sends a picture through a filter, both as PNG.

@@ -13,14 +13,14 @@ import (
 )
 
 // Processor is the resize processor. Its side-car is the ResizeMetadata.
-var Processor = functions.Processor[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
+var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
 	Name:      "resize",
 	Suffix:    "resize",
 	Service:   imageflowv1.ResizeService_ServiceDesc.ServiceName,
 	Apply:     apply,
 	Footprint: footprint,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
-}
+})
 
 // qualities maps the contract's qualities; unspecified means good.
 var qualities = map[imageflowv1.ResizeQuality]struct {
@@ -33,16 +33,16 @@ var qualities = map[imageflowv1.ResizeQuality]struct {
 	imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST:        {imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST, imaging.Best},
 }
 
-func apply(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
 	width, height := in.Image.Size()
-	w, h, err := target(width, height, in.Request)
+	w, h, err := target(width, height, r)
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
 	if most := in.Image.Limits.MaxPixels; int64(w)*int64(h) > most {
 		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge", "the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, most)
 	}
-	q := qualities[in.Request.GetQuality()]
+	q := qualities[r.GetQuality()]
 	out, err := in.Image.Resize(ctx, w, h, q.quality, in.Format)
 	if err != nil {
 		return out, nil, err

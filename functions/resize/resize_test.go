@@ -165,11 +165,11 @@ func open(t testing.TB, data []byte) *imaging.Image {
 
 func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imageflowv1.ResizeResponse) {
 	t.Helper()
-	out, resp, err := resize.Processor.Apply(t.Context(), functions.Input[*request]{Image: m, Request: r, Format: m.Format})
+	out, resp, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: m.Format})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out, resp
+	return out, resp.(*imageflowv1.ResizeResponse)
 }
 
 // TestEnlargingHasTheLimitsOfPictures: a small picture does not become one that
@@ -177,7 +177,7 @@ func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imagef
 func TestEnlargingHasTheLimitsOfPictures(t *testing.T) {
 	m := encoded(t, gradient(30, 20), imaging.PNG)
 	r := &request{TargetWidth: 10000, TargetHeight: 10000, Enlarge: true}
-	_, _, err := resize.Processor.Apply(t.Context(), functions.Input[*request]{Image: m, Request: r, Format: m.Format})
+	_, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: m.Format})
 	if e := functions.AsError(err); err == nil || e.Kind != functions.Invalid || !strings.Contains(e.Message, "10000×10000") {
 		t.Errorf("got %v", err)
 	}

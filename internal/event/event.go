@@ -21,11 +21,11 @@ import (
 )
 
 // Door answers events with the work of one processor.
-type Door[Req functions.Request, Resp functions.Response] struct {
+type Door struct {
 	// Processor is the one served.
-	Processor functions.Processor[Req, Resp]
+	Processor functions.Processor
 	// Run runs a job.
-	Run func(context.Context, Req, job.OverloadPolicy) (Resp, error)
+	Run func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 	// Signer verifies events before anything is done for them, and signs the
 	// answers; nil accepts every event and signs none.
 	Signer *signature.Signer
@@ -35,7 +35,7 @@ type Door[Req functions.Request, Resp functions.Response] struct {
 // has the step's parameters. It answers 200 with the next event, 202 with none
 // when the object has meanwhile been replaced (its newer version has an event
 // of its own), or an error with a google.rpc.Status as JSON.
-func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	next, err := d.answer(ctx, r)
 	switch {
@@ -54,7 +54,7 @@ func (d *Door[Req, Resp]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
+func (d *Door) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
 	if err := d.Signer.VerifyHeader(r.Header); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (d *Door[Req, Resp]) answer(ctx context.Context, r *http.Request) (*cloudev
 	if hops(e) >= maxHops {
 		return nil, functions.Errorf(functions.Invalid, hopsExtension, "the chain is longer than %d steps: is it a loop?", maxHops)
 	}
-	req, err := request[Req](e, r.URL.RawQuery)
+	req, err := request(d.Processor, e, r.URL.RawQuery)
 	if err != nil {
 		return nil, err
 	}

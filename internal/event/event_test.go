@@ -28,19 +28,20 @@ import (
 type (
 	request  = imageflowv1.ResizeRequest
 	response = imageflowv1.ResizeResponse
-	work     = func(context.Context, *request, job.OverloadPolicy) (*response, error)
+	work     = func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 )
 
 // door serves the resize processor's door before some work.
 func door(t *testing.T, run work) string {
-	s := httptest.NewServer(&event.Door[*request, *response]{Processor: resize.Processor, Run: run})
+	s := httptest.NewServer(&event.Door{Processor: resize.Processor, Run: run})
 	t.Cleanup(s.Close)
 	return s.URL
 }
 
 // echo answers as a job does that has written its output.
 func echo(got **request) work {
-	return func(_ context.Context, r *request, _ job.OverloadPolicy) (*response, error) {
+	return func(_ context.Context, req functions.Request, _ job.OverloadPolicy) (functions.Response, error) {
+		r := req.(*request)
 		*got = r
 		execution := r.GetExecutionId()
 		if execution == "" {
@@ -174,13 +175,13 @@ func TestIdsFollowFromTheCause(t *testing.T) {
 
 func TestLongFactsAreLeftOut(t *testing.T) {
 	for facts, want := range map[int]bool{10: true, 70 << 10: false} {
-		run := func(context.Context, *imageflowv1.FilterRequest, job.OverloadPolicy) (*imageflowv1.FilterResponse, error) {
+		run := func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 			return &imageflowv1.FilterResponse{
 				Result:   &imageflowv1.ProcessingResult{OutputImage: &imageflowv1.ImageData{ObjectKey: "out"}},
 				Metadata: &imageflowv1.FilterMetadata{AppliedParameters: map[string]string{"fact": strings.Repeat("x", facts)}},
 			}, nil
 		}
-		s := httptest.NewServer(&event.Door[*imageflowv1.FilterRequest, *imageflowv1.FilterResponse]{Processor: filter.Processor, Run: run})
+		s := httptest.NewServer(&event.Door{Processor: filter.Processor, Run: run})
 		var data imageflowv1.FilterResponse
 		if err := protojson.Unmarshal(next(t, post(t, s.URL, created("a.jpg"), false)).Data(), &data); err != nil {
 			t.Error(err)
@@ -208,7 +209,9 @@ func TestFailures(t *testing.T) {
 		{&functions.Error{Kind: functions.NotFound, Message: "old", Cause: fmt.Errorf("x: %w", job.ErrSuperseded)}, 202, "", ""},
 	}
 	for _, test := range tests {
-		resp := post(t, door(t, func(context.Context, *request, job.OverloadPolicy) (*response, error) { return nil, test.err }), created("a.jpg"), false)
+		resp := post(t, door(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+			return nil, test.err
+		}), created("a.jpg"), false)
 		var body bytes.Buffer
 		_, _ = body.ReadFrom(resp.Body)
 		text := strings.ReplaceAll(body.String(), " ", "")
@@ -243,7 +246,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"no response of a step", "", broken, "not the response of a step"},
 		{"too long", "", long, "too large"},
 	}
-	url := door(t, func(context.Context, *request, job.OverloadPolicy) (*response, error) {
+	url := door(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 		t.Error("the work began")
 		return nil, errors.New("no")
 	})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/event"
 	"imageflow.dev/internal/job"
@@ -41,7 +42,7 @@ func TestHostileEventsTakeLittleMemory(t *testing.T) {
 	structured := map[string]string{"Content-Type": "application/cloudevents+json; charset=utf-8"}
 	deep := strings.Repeat("[", 300_000)
 	inBase64 := base64.StdEncoding.EncodeToString([]byte(`{"s3":` + strings.Repeat("[", 100_000)))
-	h := &event.Door[*request, *response]{Processor: resize.Processor, Run: func(context.Context, *request, job.OverloadPolicy) (*response, error) {
+	h := &event.Door{Processor: resize.Processor, Run: func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 		t.Error("the work began")
 		return &response{}, nil
 	}}

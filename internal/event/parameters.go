@@ -9,8 +9,8 @@ import (
 
 // CheckParameters refuses the parameters of a step, the query of its URL, with
 // which a Door of the processor would refuse every event.
-func CheckParameters[Req functions.Request, Resp functions.Response](p functions.Processor[Req, Resp], query string) error {
-	req, err := request[Req](anEvent(), query)
+func CheckParameters(p functions.Processor, query string) error {
+	req, err := request(p, anEvent(), query)
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ const createdPrefix = "com.amazonaws.s3.ObjectCreated:"
 
 // request makes the request that an event and a step's parameters, the query of
 // its URL, ask for.
-func request[Req functions.Request](e *cloudevent.Event, query string) (Req, error) {
-	req := functions.NewRequest[Req]()
+func request(p functions.Processor, e *cloudevent.Event, query string) (functions.Request, error) {
+	req := p.NewRequest()
 	values, err := queryparams.Parse(query)
 	if err != nil {
 		return req, functions.Errorf(functions.Invalid, "", "%v", err)
@@ -58,7 +58,7 @@ func request[Req functions.Request](e *cloudevent.Event, query string) (Req, err
 
 // setParameters reads a step's parameters into a request. One of the picture is
 // an error, since the event brings it.
-func setParameters[Req functions.Request](req Req, values url.Values) error {
+func setParameters(req functions.Request, values url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if path := queryparams.Path(req, name); path != nil && (path[0].Name() == "input_image" || path[0].Name() == "input_bytes") {
 			return functions.Errorf(functions.Invalid, name, "no parameter of a step: the event says which picture")

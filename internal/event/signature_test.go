@@ -12,6 +12,7 @@ import (
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
+	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/event"
 	"imageflow.dev/internal/job"
@@ -50,9 +51,9 @@ func TestStepsVerifyAndSign(t *testing.T) {
 	var jobs atomic.Int64
 	var got *request
 	work := echo(&got)
-	s := httptest.NewServer(&event.Door[*request, *response]{
+	s := httptest.NewServer(&event.Door{
 		Processor: resize.Processor, Signer: ours,
-		Run: func(ctx context.Context, r *request, p job.OverloadPolicy) (*response, error) {
+		Run: func(ctx context.Context, r functions.Request, p job.OverloadPolicy) (functions.Response, error) {
 			jobs.Add(1)
 			return work(ctx, r, p)
 		},
@@ -101,7 +102,7 @@ func (u unread) Read([]byte) (int, error) {
 }
 
 func TestTheBodyOfAnUnsignedEventIsNotRead(t *testing.T) {
-	d := &event.Door[*request, *response]{Processor: resize.Processor, Signer: newSigner(t, strings.Repeat("a", 32))}
+	d := &event.Door{Processor: resize.Processor, Signer: newSigner(t, strings.Repeat("a", 32))}
 	r := httptest.NewRequest(http.MethodPost, "/", unread{t})
 	for name, value := range map[string]string{
 		"Ce-Id": "1", "Ce-Source": "s", "Ce-Specversion": "1.0", "Ce-Type": "com.amazonaws.s3.ObjectCreated:Put",

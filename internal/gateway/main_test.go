@@ -37,12 +37,12 @@ const bucket = "pictures"
 // directory.
 var models, _ = filepath.Abs("../../functions/detect/model/repository")
 
-var demo = sync.OnceValues(func() (detect.Processor, error) {
+var demo = sync.OnceValues(func() (functions.Processor, error) {
 	repository, err := inference.Open(context.Background(), models, inference.Options{
 		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept,
 	})
 	if err != nil {
-		return detect.Processor{}, err
+		return functions.Processor{}, err
 	}
 	return detect.New(detect.NewModels(repository, "yolo")), nil
 })
@@ -86,7 +86,7 @@ func start(t *testing.T, edit ...func(*gateway.Pipeline)) *system {
 }
 
 // processor serves one and connects to it.
-func processor[Req functions.Request, Resp functions.Response](t *testing.T, s *system, p functions.Processor[Req, Resp]) *grpc.ClientConn {
+func processor(t *testing.T, s *system, p functions.Processor) *grpc.ClientConn {
 	t.Helper()
 	run := job.NewRunner(p, s.store, job.NewAdmission(job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 64 << 20, Cores: 2}),
 		job.Config{Bucket: bucket, MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 4000, MaxPixels: 4_000_000}}).Run
@@ -96,7 +96,7 @@ func processor[Req functions.Request, Resp functions.Response](t *testing.T, s *
 		}
 		return handle(ctx, req)
 	}))
-	if err := (&rpc.Door[Req, Resp]{Processor: p, Run: run, Health: health.NewServer()}).Register(server); err != nil {
+	if err := (&rpc.Door{Processor: p, Run: run, Health: health.NewServer()}).Register(server); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -65,14 +65,14 @@ func TestLimitsHold(t *testing.T) {
 // measured is a runner whose work is a short sleep, and shows in the gauges. The
 // largest images take the whole budget.
 func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
-	footprint := func(_ *request, h imaging.Header, f imaging.Format) int64 {
+	footprint := func(_ functions.Request, h imaging.Header, f imaging.Format) int64 {
 		return min(h.Footprint(f), limits.DecodedBytes)
 	}
-	p := applying(func(_ context.Context, in functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
-		n := footprint(in.Request, in.Image.Header, in.Format)
+	p := applying(func(_ context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+		n := footprint(r, in.Image.Header, in.Format)
 		working.add(1)
 		decoded.add(n)
-		time.Sleep(time.Duration(in.Request.GetTargetWidth()) * 10 * time.Microsecond)
+		time.Sleep(time.Duration(r.(*request).GetTargetWidth()) * 10 * time.Microsecond)
 		decoded.add(-n)
 		working.add(-1)
 		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
@@ -103,7 +103,7 @@ func tryOne(t *testing.T, r *runner, req *request, patient job.OverloadPolicy, h
 // know of and to end its jobs.
 func blocked(t *testing.T) (r *runner, begun chan struct{}, end chan struct{}) {
 	begun, end = make(chan struct{}, 10), make(chan struct{})
-	r = newRunner(applying(func(ctx context.Context, _ functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+	r = newRunner(applying(func(ctx context.Context, _ functions.Request, _ functions.Input) (imaging.Encoded, functions.Response, error) {
 		begun <- struct{}{}
 		<-end
 		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, ctx.Err()
@@ -175,7 +175,7 @@ func TestSlowQueue(t *testing.T) {
 	const slow = 50 * time.Millisecond
 	begun, end := make(chan struct{}, 10), make(chan struct{})
 	admission := job.NewAdmission(job.AdmissionLimits{Queue: 10, QueueTime: slow, Active: 2, DecodedBytes: 1 << 20, Cores: 1})
-	r := job.NewRunner(applying(func(context.Context, functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+	r := job.NewRunner(applying(func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
 		time.Sleep(slow)
 		begun <- struct{}{}
 		<-end
@@ -256,7 +256,7 @@ func TestDeadlineAndQueue(t *testing.T) {
 	const slow = 100 * time.Millisecond
 	begun, end := make(chan struct{}, 100), make(chan struct{})
 	admission := job.NewAdmission(job.AdmissionLimits{Queue: 64, Active: 8, DecodedBytes: 1 << 20, Cores: 1})
-	r := job.NewRunner(applying(func(context.Context, functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+	r := job.NewRunner(applying(func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
 		begun <- struct{}{}
 		time.Sleep(slow)
 		<-end

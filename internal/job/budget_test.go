@@ -29,7 +29,7 @@ func TestBeyondTheBudget(t *testing.T) {
 	}
 
 	p := filter.Processor
-	p.Apply = func(context.Context, functions.Input[*imageflowv1.FilterRequest]) (imaging.Encoded, *imageflowv1.FilterResponse, error) {
+	p.Apply = func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
 		t.Error("the image is worked on")
 		return imaging.Encoded{}, nil, context.Canceled
 	}
@@ -52,9 +52,9 @@ func TestOutputIsInTheBudget(t *testing.T) {
 	admission := job.NewAdmission(roomy)
 	p := resize.Processor
 	stored := int64(-1)
-	p.SideCar = func(r *imageflowv1.ResizeResponse) proto.Message { // made when the output is stored
+	p.SideCar = func(r functions.Response) proto.Message { // made when the output is stored
 		stored = admission.Load().Decoded.Taken
-		return r.GetMetadata()
+		return r.(*imageflowv1.ResizeResponse).GetMetadata()
 	}
 	place(t, bucket, "budget/in.png", pngOf(t, 90, 60))
 	resp, err := job.NewRunner(p, store, admission, job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).

@@ -12,14 +12,12 @@ import (
 
 // Check refuses what a runner of the processor would refuse without looking at
 // the picture.
-func Check[Req functions.Request, Resp functions.Response](p functions.Processor[Req, Resp], req Req) error {
+func Check(p functions.Processor, req functions.Request) error {
 	_, err := check(p, req, "")
 	return err
 }
 
-func check[Req functions.Request, Resp functions.Response](
-	p functions.Processor[Req, Resp], req Req, defaultBucket string,
-) (plan, error) {
+func check(p functions.Processor, req functions.Request, defaultBucket string) (plan, error) {
 	if err := protovalidate.Validate(req); err != nil {
 		return plan{}, violation(err)
 	}

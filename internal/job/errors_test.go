@@ -106,11 +106,11 @@ func TestStoreDown(t *testing.T) {
 // TestPanicIsInternal: wherever a processor panics, the job fails and nothing
 // else does.
 func TestPanicIsInternal(t *testing.T) {
-	inApply := applying(func(context.Context, functions.Input[*request]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+	inApply := applying(func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
 		panic("secret")
 	})
 	inCheck := resize.Processor
-	inCheck.Check = func(*request) error { panic("secret") }
+	inCheck.Check = func(functions.Request) error { panic("secret") }
 	for name, p := range map[string]processor{"apply": inApply, "check": inCheck} {
 		runner := newRunner(p, job.AdmissionLimits{Active: 1, DecodedBytes: 1 << 20, Cores: 1})
 		for range 3 { // the second would wait for ever if the first left its place taken

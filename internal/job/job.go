@@ -34,8 +34,8 @@ type Config struct {
 }
 
 // Runner runs the jobs of one processor, safe for concurrent use.
-type Runner[Req functions.Request, Resp functions.Response] struct {
-	processor functions.Processor[Req, Resp]
+type Runner struct {
+	processor functions.Processor
 	store     *objects.Store
 	admission *Admission
 	config    Config
@@ -44,11 +44,9 @@ type Runner[Req functions.Request, Resp functions.Response] struct {
 }
 
 // NewRunner returns a runner. Runners that share an admission share its limits.
-func NewRunner[Req functions.Request, Resp functions.Response](
-	p functions.Processor[Req, Resp], store *objects.Store, admission *Admission, c Config,
-) *Runner[Req, Resp] {
+func NewRunner(p functions.Processor, store *objects.Store, admission *Admission, c Config) *Runner {
 	telemetry.WatchLoad(p.Name, admission.Load)
-	return &Runner[Req, Resp]{processor: p, store: store, admission: admission, config: c}
+	return &Runner{processor: p, store: store, admission: admission, config: c}
 }
 
 // Run does one job. One whose outputs are there already is answered from them,
@@ -56,7 +54,7 @@ func NewRunner[Req functions.Request, Resp functions.Response](
 // or the context's. On an error nothing has been written, unless it is the
 // store's: then one of picture and side-car may have been. Callers only read the
 // response.
-func (r *Runner[Req, Resp]) Run(ctx context.Context, req Req, policy OverloadPolicy) (Resp, error) {
+func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
 	if req.GetInputImage().GetEtag() == "" {
 		return r.work(ctx, req, policy)
 	}
@@ -64,10 +62,10 @@ func (r *Runner[Req, Resp]) Run(ctx context.Context, req Req, policy OverloadPol
 }
 
 // task is one job at work. It belongs to one goroutine.
-type task[Req functions.Request, Resp functions.Response] struct {
-	*Runner[Req, Resp]
+type task struct {
+	*Runner
 	plan
-	req      Req
+	req      functions.Request
 	watch    *telemetry.Job
 	encoded  []byte // the picture as it was fetched
 	referred []byte // the content of plan.reference
@@ -78,8 +76,8 @@ type task[Req functions.Request, Resp functions.Response] struct {
 	recalled bool
 }
 
-func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, policy OverloadPolicy) (resp Resp, err error) {
-	t := &task[Req, Resp]{Runner: r, req: req, watch: telemetry.StartJob(ctx, r.processor.Name)}
+func (r *Runner) work(ctx context.Context, req functions.Request, policy OverloadPolicy) (resp functions.Response, err error) {
+	t := &task{Runner: r, req: req, watch: telemetry.StartJob(ctx, r.processor.Name)}
 	ctx = t.watch.Context()
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -108,7 +106,7 @@ func (r *Runner[Req, Resp]) work(ctx context.Context, req Req, policy OverloadPo
 }
 
 // bounded runs a job within its timeout.
-func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
+func (t *task) bounded(ctx context.Context) (resp functions.Response, err error) {
 	limit := t.config.Timeout
 	if limit <= 0 {
 		return t.run(ctx)
@@ -123,7 +121,7 @@ func (t *task[Req, Resp]) bounded(ctx context.Context) (resp Resp, err error) {
 }
 
 // run does a job that has been let in: fetch, then recall or else apply and store.
-func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
+func (t *task) run(ctx context.Context) (resp functions.Response, err error) {
 	defer func() { t.grant.release() }() // of apply
 	seen := t.peek(ctx)
 	if err := t.fetch(ctx); err != nil {
@@ -136,7 +134,7 @@ func (t *task[Req, Resp]) run(ctx context.Context) (resp Resp, err error) {
 }
 
 // produce recalls, or else makes and stores the output of a job that has its image.
-func (t *task[Req, Resp]) produce(ctx context.Context, seen <-chan glance) (resp Resp, err error) {
+func (t *task) produce(ctx context.Context, seen <-chan glance) (resp functions.Response, err error) {
 	if t.marks, err = t.newMarks(ctx); err != nil {
 		return resp, err
 	}
@@ -167,7 +165,7 @@ func (t *task[Req, Resp]) produce(ctx context.Context, seen <-chan glance) (resp
 }
 
 // outcome names how the job ended, for the log.
-func (t *task[Req, Resp]) outcome(err error) string {
+func (t *task) outcome(err error) string {
 	switch {
 	case errors.Is(err, ErrSuperseded):
 		return "superseded"

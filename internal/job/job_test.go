@@ -15,7 +15,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/functions"
-	"imageflow.dev/functions/detect"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
@@ -23,7 +22,7 @@ import (
 )
 
 // detector is the type of detect.Processor's Apply.
-type detector = func(context.Context, functions.Input[*imageflowv1.DetectionRequest]) (imaging.Encoded, *imageflowv1.DetectionResponse, error)
+type detector = func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error)
 
 func TestResult(t *testing.T) {
 	etag := place(t, bucket, "result/in.jpg", jpegOf(t, 40, 30))
@@ -170,7 +169,7 @@ func TestReference(t *testing.T) {
 	etag := place(t, bucket, "ref/in.jpg", jpegOf(t, 16, 12))
 	place(t, bucket, "ref/in_resize.json", []byte(`{"facts": 1}`))
 	var got string
-	run := detecting(func(_ context.Context, in functions.Input[*imageflowv1.DetectionRequest]) (imaging.Encoded, *imageflowv1.DetectionResponse, error) {
+	run := detecting(func(_ context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
 		got = string(in.Reference)
 		out, err := in.Image.Convert(t.Context(), in.Format)
 		return out, &imageflowv1.DetectionResponse{Result: &imageflowv1.ProcessingResult{}}, err
@@ -193,11 +192,12 @@ func TestReference(t *testing.T) {
 	wantKind(t, ask(in("ref/in_resize.json"), in("ref/in_resize.png")), functions.Invalid, "output_image.object_key")
 }
 
-func detecting(apply detector) func(context.Context, *imageflowv1.DetectionRequest, job.OverloadPolicy) (*imageflowv1.DetectionResponse, error) {
-	p := detect.Processor{
-		Name: "detect", Suffix: "ai-detection", Apply: apply,
+func detecting(apply detector) func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+	p := functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
+		Name: "detect", Suffix: "ai-detection",
 		Reference: func(r *imageflowv1.DetectionRequest) *data { return r.GetResizeMetadataRef() },
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
-	}
+	})
+	p.Apply = apply
 	return job.NewRunner(p, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).Run
 }

@@ -53,7 +53,7 @@ func (t *turns) release(key string, mine chan struct{}) {
 
 // turn waits until no equal job is at work, also where their requests name no
 // version. After that its output may be there.
-func (t *task[Req, Resp]) turn(ctx context.Context) (release func(), waited bool, err error) {
+func (t *task) turn(ctx context.Context) (release func(), waited bool, err error) {
 	if t.output.key == "" {
 		return func() {}, false, nil
 	}

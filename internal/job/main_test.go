@@ -63,8 +63,8 @@ func runWithStore(m *testing.M) (code int, err error) {
 }
 
 type (
-	processor = functions.Processor[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]
-	runner    = job.Runner[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]
+	processor = functions.Processor
+	runner    = job.Runner
 )
 
 var (
@@ -80,7 +80,13 @@ func run(t *testing.T, req *imageflowv1.ResizeRequest) (*imageflowv1.ResizeRespo
 	if req.GetTargetWidth() == 0 {
 		req.TargetWidth = 8
 	}
-	return newRunner(resize.Processor, roomy).Run(t.Context(), req, job.FailFast)
+	return resized(newRunner(resize.Processor, roomy).Run(t.Context(), req, job.FailFast))
+}
+
+// resized returns the response of a resize with its own type.
+func resized(resp functions.Response, err error) (*imageflowv1.ResizeResponse, error) {
+	typed, _ := resp.(*imageflowv1.ResizeResponse)
+	return typed, err
 }
 
 func newRunner(p processor, a job.AdmissionLimits) *runner {
@@ -88,7 +94,7 @@ func newRunner(p processor, a job.AdmissionLimits) *runner {
 }
 
 // applying is the resize processor with other work in it.
-func applying(apply func(context.Context, functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error)) processor {
+func applying(apply func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error)) processor {
 	p := resize.Processor
 	p.Apply = apply
 	return p

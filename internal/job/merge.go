@@ -5,11 +5,13 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/functions"
 )
 
 // merge lets equal requests that are in flight share one run. They must demand a
 // version: a run for any version may have begun before the newest was there.
-func (r *Runner[Req, Resp]) merge(ctx context.Context, req Req, policy OverloadPolicy) (resp Resp, err error) {
+func (r *Runner) merge(ctx context.Context, req functions.Request, policy OverloadPolicy) (resp functions.Response, err error) {
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	if err != nil {
 		return resp, err
@@ -24,7 +26,8 @@ func (r *Runner[Req, Resp]) merge(ctx context.Context, req Req, policy OverloadP
 			if ended(got.Err) && ctx.Err() == nil {
 				continue // the end was of the one who had begun the run
 			}
-			return got.Val.(Resp), got.Err
+			resp, _ = got.Val.(functions.Response)
+			return resp, got.Err
 		}
 	}
 }

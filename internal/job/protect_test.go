@@ -136,9 +136,9 @@ func TestOverwrite(t *testing.T) {
 func TestForeignObjectThatComesMeanwhile(t *testing.T) {
 	place(t, bucket, "meanwhile/in.jpg", jpegOf(t, 16, 12))
 	own := "meanwhile/in_resize.jpg"
-	r := newRunner(applying(func(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+	r := newRunner(applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
 		place(t, bucket, own, []byte("my own"))
-		return resize.Processor.Apply(ctx, in)
+		return resize.Processor.Apply(ctx, r, in)
 	}), roomy)
 	for _, over := range []string{"nothing", "an output"} {
 		if err := store.Remove(t.Context(), bucket, own); err != nil {

@@ -35,7 +35,7 @@ type glance struct {
 
 // peek begins to look at where the job will write if the picture is of the format
 // that its key says, so that this takes no time of its own beside the fetch.
-func (t *task[Req, Resp]) peek(ctx context.Context) <-chan glance {
+func (t *task) peek(ctx context.Context) <-chan glance {
 	guess := t.plan
 	format, known := imaging.FormatOf(path.Ext(guess.source.key))
 	if !known || guess.settle(format, t.processor.SideCar != nil) != nil {
@@ -53,7 +53,7 @@ func unseen() <-chan glance {
 	return seen
 }
 
-func (t *task[Req, Resp]) glance(ctx context.Context, p plan) glance {
+func (t *task) glance(ctx context.Context, p plan) glance {
 	g := glance{output: p.output, sideCar: p.sideCar}
 	var both errgroup.Group
 	both.Go(func() (err error) { g.found.output, err = t.stat(ctx, p.output); return err })
@@ -66,7 +66,7 @@ func (t *task[Req, Resp]) glance(ctx context.Context, p plan) glance {
 // the right place. Where something does lie there, it asks again whether the
 // source is still the version that was fetched: what a job of a newer version
 // wrote can only be there when the source has been replaced before.
-func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) error {
+func (t *task) look(ctx context.Context, seen <-chan glance) error {
 	if t.output.key == "" {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (t *task[Req, Resp]) look(ctx context.Context, seen <-chan glance) error {
 }
 
 // stat returns what is known of an object, and nothing of one that is not there.
-func (t *task[Req, Resp]) stat(ctx context.Context, at location) (objects.Info, error) {
+func (t *task) stat(ctx context.Context, at location) (objects.Info, error) {
 	if at.key == "" {
 		return objects.Info{}, nil
 	}
@@ -102,7 +102,7 @@ func (t *task[Req, Resp]) stat(ctx context.Context, at location) (objects.Info, 
 
 // current fails with ErrSuperseded when the source is no longer the version that
 // was fetched.
-func (t *task[Req, Resp]) current(ctx context.Context) error {
+func (t *task) current(ctx context.Context) error {
 	if t.source.key == "" {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (t *task[Req, Resp]) current(ctx context.Context) error {
 }
 
 // newMarks returns the metadata by which the outputs of equal jobs are known.
-func (t *task[Req, Resp]) newMarks(ctx context.Context) (map[string]string, error) {
+func (t *task) newMarks(ctx context.Context) (map[string]string, error) {
 	from := t.etag
 	if t.source.key == "" {
 		from = digest(t.encoded)
@@ -135,8 +135,8 @@ func (t *task[Req, Resp]) newMarks(ctx context.Context) (map[string]string, erro
 
 // settings returns the part of the request that decides what the output looks
 // like.
-func (t *task[Req, Resp]) settings() proto.Message {
-	settings := functions.NewRequest[Req]().ProtoReflect()
+func (t *task) settings() proto.Message {
+	settings := t.processor.NewRequest().ProtoReflect()
 	t.req.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch field.Name() {
 		case "input_image", "input_bytes", "output_image", "execution_id", "resize_metadata_ref":
@@ -168,7 +168,7 @@ func alike(o objects.Info, marks map[string]string) bool {
 }
 
 // isDone tells whether an equal job has written its outputs.
-func (t *task[Req, Resp]) isDone() bool {
+func (t *task) isDone() bool {
 	return alike(t.found.output, t.marks) && (t.sideCar.key == "" || alike(t.found.sideCar, t.marks))
 }
 
@@ -189,11 +189,11 @@ func facts(resp functions.Response) (string, error) {
 
 // recall answers with what an equal job has written. Where there was none, or its
 // facts cannot be read, it reports false.
-func (t *task[Req, Resp]) recall(ctx context.Context) (resp Resp, ok bool) {
+func (t *task) recall(ctx context.Context) (resp functions.Response, ok bool) {
 	if t.output.key == "" || !t.isDone() {
 		return resp, false
 	}
-	resp = functions.NewResponse[Resp](&imageflowv1.ProcessingResult{})
+	resp = t.processor.NewResponse(&imageflowv1.ProcessingResult{})
 	from := t.found.output
 	width, height := execution.Size(from)
 	if err := t.readFacts(ctx, resp); err != nil || resp.GetResult() == nil || width < 1 {
@@ -207,7 +207,7 @@ func (t *task[Req, Resp]) recall(ctx context.Context) (resp Resp, ok bool) {
 	return resp, true
 }
 
-func (t *task[Req, Resp]) readFacts(ctx context.Context, resp Resp) error {
+func (t *task) readFacts(ctx context.Context, resp functions.Response) error {
 	if text := t.found.output.Metadata[execution.FactsMetadata]; text != "" {
 		data, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {

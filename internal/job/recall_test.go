@@ -19,10 +19,10 @@ import (
 
 // counting is the resize processor that counts how often it works, after wait.
 func counting(work *atomic.Int64, wait func()) processor {
-	return applying(func(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+	return applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
 		work.Add(1)
 		wait()
-		return resize.Processor.Apply(ctx, in)
+		return resize.Processor.Apply(ctx, r, in)
 	})
 }
 
@@ -45,7 +45,7 @@ func TestEqualJobIsRecalled(t *testing.T) {
 	one := &request{InputImage: &data{ObjectKey: "recall/in.jpg", Etag: etag}, TargetWidth: 20}
 	run := func(req *request, want int64) *imageflowv1.ResizeResponse {
 		t.Helper()
-		resp, err := r.Run(t.Context(), req, job.FailFast)
+		resp, err := resized(r.Run(t.Context(), req, job.FailFast))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestEqualJobsAtOnce(t *testing.T) {
 	for i := range answers {
 		all.Go(func() {
 			req := &request{InputImage: &data{ObjectKey: "once/in.jpg", Etag: etag}, TargetWidth: 20}
-			resp, err := runners[i%2].Run(t.Context(), req, job.FailFast)
+			resp, err := resized(runners[i%2].Run(t.Context(), req, job.FailFast))
 			if err != nil {
 				t.Error(err)
 			}
@@ -190,7 +190,7 @@ func TestOneCallersEndIsNotTheOthers(t *testing.T) {
 // which the work would begin anew.
 func TestTimeOutBehindAJob(t *testing.T) {
 	var work atomic.Int64
-	r := newRunner(applying(func(context.Context, functions.Input[*request]) (out imaging.Encoded, resp *imageflowv1.ResizeResponse, err error) {
+	r := newRunner(applying(func(context.Context, functions.Request, functions.Input) (out imaging.Encoded, resp functions.Response, err error) {
 		work.Add(1)
 		return out, nil, &functions.Error{Kind: functions.Unavailable, Message: "no answer", Cause: context.DeadlineExceeded}
 	}), roomy)

@@ -33,7 +33,7 @@ func (p *plan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1
 }
 
 // clock writes the job's times into its result.
-func (t *task[Req, Resp]) clock(result *imageflowv1.ProcessingResult) {
+func (t *task) clock(result *imageflowv1.ProcessingResult) {
 	for stage, took := range t.watch.Stages() {
 		note(result, stage+"_ms", fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
 	}

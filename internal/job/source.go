@@ -11,7 +11,7 @@ import (
 
 // sourceExists fails with NotFound when the source is gone. A source that cannot be
 // looked at, or has been replaced, is still there.
-func (t *task[Req, Resp]) sourceExists(ctx context.Context) error {
+func (t *task) sourceExists(ctx context.Context) error {
 	if t.source.key == "" {
 		return nil
 	}
@@ -25,7 +25,7 @@ func (t *task[Req, Resp]) sourceExists(ctx context.Context) error {
 // withdraw removes what the job has written, because its source was deleted
 // meanwhile. What others have put there since stays. Where the source has come back
 // by then, the same job is to be done again.
-func (t *task[Req, Resp]) withdraw(ctx context.Context, gone error, all ...objects.Info) error {
+func (t *task) withdraw(ctx context.Context, gone error, all ...objects.Info) error {
 	ctx = context.WithoutCancel(ctx)
 	for _, info := range all {
 		if info.ETag == "" {

@@ -14,7 +14,6 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // before starts a proxy in front of the store that does something before it passes a
@@ -56,9 +55,9 @@ func TestDeletedSourceLeavesNoOutputs(t *testing.T) {
 		}
 	}
 	t.Run("while it works", func(t *testing.T) {
-		run(t, newRunner(applying(func(ctx context.Context, in functions.Input[*imageflowv1.ResizeRequest]) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+		run(t, newRunner(applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
 			remove(t, "deleted/in.jpg")
-			return resize.Processor.Apply(ctx, in)
+			return resize.Processor.Apply(ctx, r, in)
 		}), roomy))
 	})
 	t.Run("while it writes", func(t *testing.T) {

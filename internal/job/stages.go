@@ -10,13 +10,13 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-func (t *task[Req, Resp]) enter(ctx context.Context, policy OverloadPolicy) (leave func(error), err error) {
+func (t *task) enter(ctx context.Context, policy OverloadPolicy) (leave func(error), err error) {
 	defer t.watch.Stage("queue")()
 	return t.admission.enter(ctx, policy)
 }
 
 // fetch reads the picture and the object that the processor refers to.
-func (t *task[Req, Resp]) fetch(ctx context.Context) error {
+func (t *task) fetch(ctx context.Context) error {
 	defer t.watch.Stage("fetch")()
 	limit := t.config.MaxObjectBytes
 	if t.encoded = t.req.GetInputBytes(); int64(len(t.encoded)) > limit {
@@ -47,7 +47,7 @@ func (t *task[Req, Resp]) fetch(ctx context.Context) error {
 const maxSideCarBytes = 16 << 20
 
 // open checks the picture's header, from which the last of the plan follows.
-func (t *task[Req, Resp]) open() (err error) {
+func (t *task) open() (err error) {
 	if t.picture, err = imaging.Open(t.encoded, t.config.Limits); err != nil {
 		return t.pictureError(err)
 	}
@@ -57,7 +57,7 @@ func (t *task[Req, Resp]) open() (err error) {
 
 // footprint returns the memory that the processor takes, and refuses what is beyond
 // the budget.
-func (t *task[Req, Resp]) footprint() (int64, error) {
+func (t *task) footprint() (int64, error) {
 	n := t.picture.Footprint(t.format)
 	if t.processor.Footprint != nil {
 		n = t.processor.Footprint(t.req, t.picture.Header, t.format)
@@ -73,7 +73,7 @@ func (t *task[Req, Resp]) footprint() (int64, error) {
 
 // apply waits until there is memory to decode the image and a core to do so, and lets
 // the processor work. What the output takes stays granted.
-func (t *task[Req, Resp]) apply(ctx context.Context) (out imaging.Encoded, resp Resp, err error) {
+func (t *task) apply(ctx context.Context) (out imaging.Encoded, resp functions.Response, err error) {
 	n, err := t.footprint()
 	if err != nil {
 		return out, resp, err
@@ -88,8 +88,8 @@ func (t *task[Req, Resp]) apply(ctx context.Context) (out imaging.Encoded, resp 
 
 	ctx, applied := t.watch.Within(ctx, "apply")
 	defer applied()
-	out, resp, err = t.processor.Apply(ctx, functions.Input[Req]{
-		Image: t.picture, Request: t.req, Format: t.format, Reference: t.referred, Watch: t.watch.Within,
+	out, resp, err = t.processor.Apply(ctx, t.req, functions.Input{
+		Image: t.picture, Format: t.format, Reference: t.referred, Watch: t.watch.Within,
 	})
 	return out, resp, t.pictureError(err)
 }

@@ -12,7 +12,6 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/test/stores"
 )
 
@@ -57,7 +56,7 @@ func TestStalledStore(t *testing.T) {
 // TestJobTimeout: a job without a deadline ends at the job's own, as one that may
 // fare better later. Callers that share it do not begin it anew.
 func TestJobTimeout(t *testing.T) {
-	p := applying(func(ctx context.Context, _ functions.Input[*imageflowv1.ResizeRequest]) (out imaging.Encoded, resp *imageflowv1.ResizeResponse, err error) {
+	p := applying(func(ctx context.Context, _ functions.Request, _ functions.Input) (out imaging.Encoded, resp functions.Response, err error) {
 		<-ctx.Done()
 		return out, nil, ctx.Err()
 	})

@@ -20,7 +20,7 @@ import (
 
 // put stores the image and its side-car, both at once, unless the source is gone. An
 // image without a place goes into the response.
-func (t *task[Req, Resp]) put(ctx context.Context, out imaging.Encoded, resp Resp) error {
+func (t *task) put(ctx context.Context, out imaging.Encoded, resp functions.Response) error {
 	image := &imageflowv1.ImageData{
 		ContentType: out.Format.MediaType(), SizeBytes: int64(len(out.Data)), Width: int32(out.Width), Height: int32(out.Height),
 	}
@@ -45,7 +45,7 @@ func (t *task[Req, Resp]) put(ctx context.Context, out imaging.Encoded, resp Res
 }
 
 // writeBoth writes the image and its side-car.
-func (t *task[Req, Resp]) writeBoth(ctx context.Context, out imaging.Encoded, resp Resp) (w written, err error) {
+func (t *task) writeBoth(ctx context.Context, out imaging.Encoded, resp functions.Response) (w written, err error) {
 	told, err := facts(resp)
 	if err != nil {
 		return w, err
@@ -81,7 +81,7 @@ const writeTries = 10
 // ours, and a job of an older version, however slow, never overwrites what one of
 // a newer version wrote. An equal job that was quicker has written what this one
 // would have. It returns what is there in the end.
-func (t *task[Req, Resp]) write(
+func (t *task) write(
 	ctx context.Context, at location, contentType string, data []byte, more map[string]string, over objects.Info,
 ) (objects.Info, error) {
 	metadata := execution.Mark(t.execution, at.bucket, at.key)

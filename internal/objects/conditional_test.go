@@ -21,26 +21,27 @@ func TestPutOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := put("", "second"); !errors.Is(err, objects.ErrChanged) {
-			t.Errorf("where something is, for nothing: %v", err)
+			t.Errorf("with no etag over an existing object: %v", err)
 		}
 		second, err := put(first.ETag, "second")
 		if err != nil {
 			t.Errorf("over the version: %v", err)
 		}
 		if _, err := put(first.ETag, "third"); !errors.Is(err, objects.ErrChanged) {
-			t.Errorf("over a version that is no more: %v", err)
+			t.Errorf("over a replaced version: %v", err)
 		}
 		if err := store.Remove(t.Context(), bucket, "over/a"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := put(second.ETag, "third"); !errors.Is(err, objects.ErrChanged) {
-			t.Errorf("over a version of what is gone: %v", err)
+			t.Errorf("over a version of a deleted object: %v", err)
 		}
 	})
 }
 
-// TestPutOverHasOneWinner among many at once, over nothing and over a version.
-func TestPutOverHasOneWinner(t *testing.T) {
+// The test writes one object concurrently, first when it does not exist and then over
+// a version.
+func TestPutOver_concurrentHasOneWinner(t *testing.T) {
 	each(t, func(t *testing.T, _ stores.Kind, store *objects.Store) {
 		etag := ""
 		for round := range 20 {
@@ -60,7 +61,7 @@ func TestPutOverHasOneWinner(t *testing.T) {
 			all.Wait()
 			info, err := store.Stat(t.Context(), bucket, "over/raced")
 			if err != nil || winners.Load() != 1 {
-				t.Fatalf("round %d: %d of 8 have written, %v", round, winners.Load(), err)
+				t.Fatalf("round %d: %d of 8 writes succeeded, %v", round, winners.Load(), err)
 			}
 			etag = info.ETag
 		}
@@ -86,7 +87,7 @@ func TestRemoveVersion(t *testing.T) {
 			t.Errorf("it is still there: %v", err)
 		}
 		if err := store.RemoveVersion(t.Context(), bucket, key, second.ETag); !errors.Is(err, objects.ErrNotFound) {
-			t.Errorf("what is gone: %v", err)
+			t.Errorf("a deleted object: %v", err)
 		}
 	})
 }

@@ -8,17 +8,17 @@ import (
 	"imageflow.dev/test/stores"
 )
 
-// TestWalkListsKeysAsTheyAre, whatever characters they have. Not every store takes
-// every key.
-func TestWalkListsKeysAsTheyAre(t *testing.T) {
+// Not every store supports every key.
+func TestWalk_keysWithUnusualCharacters(t *testing.T) {
 	stores.Each(t, []string{"keys"}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		var want []string
 		for _, key := range []string{
-			"in/two\nlines.jpg", "in/a\tb.jpg", "in/\x01.jpg", "in/\x1f.jpg", "in/\x7f.jpg", "in/\u0085.jpg", "in/100%.jpg", "in/%0A.jpg", "in/a+b c.jpg",
+			"in/two\nlines.jpg", "in/a\tb.jpg", "in/\x01.jpg", "in/\x1f.jpg", "in/\x7f.jpg", "in/\u0085.jpg",
+			"in/100%.jpg", "in/%0A.jpg", "in/a+b c.jpg",
 			`in/"'<>&.jpg`, "in/日本語.jpg", "in/\ufffe.jpg", "in/a\r.jpg", "in/;?#.jpg", "in/😀.jpg",
 		} {
 			if _, err := s.Put(t.Context(), "keys", key, "image/jpeg", []byte("x"), nil); err != nil {
-				t.Logf("not taken: %q: %v", key, err)
+				t.Logf("not supported: %q: %v", key, err)
 				continue
 			}
 			want = append(want, key)
@@ -32,8 +32,8 @@ func TestWalkListsKeysAsTheyAre(t *testing.T) {
 			if err := s.SetTags(t.Context(), "keys", entry.Key, entry.ETag, map[string]string{"a": "b"}); err != nil {
 				t.Errorf("%q: %v", entry.Key, err)
 			}
-			if start, err := s.GetPrefix(t.Context(), "keys", entry.Key, entry.ETag, 64); err != nil || string(start) != "x" {
-				t.Errorf("%q starts with %q, %v", entry.Key, start, err)
+			if prefix, err := s.GetPrefix(t.Context(), "keys", entry.Key, entry.ETag, 64); err != nil || string(prefix) != "x" {
+				t.Errorf("%q begins with %q, %v", entry.Key, prefix, err)
 			}
 		}
 		slices.Sort(want)

@@ -11,7 +11,7 @@ import (
 	"imageflow.dev/test/stores"
 )
 
-const bucket = "pictures"
+const bucket = "images"
 
 // each runs a test against every kind of store.
 func each(t *testing.T, test func(*testing.T, stores.Kind, *objects.Store)) {
@@ -27,7 +27,7 @@ func put(t *testing.T, s *objects.Store, key, content string, metadata map[strin
 	return info
 }
 
-func TestWalkTellsWhatTheStoreTells(t *testing.T) {
+func TestWalk_metadataAndTags(t *testing.T) {
 	each(t, func(t *testing.T, kind stores.Kind, s *objects.Store) {
 		metadata := map[string]string{"imageflow-execution": "in/a ü", "step": "resize"}
 		written := put(t, s, "in/a ü.jpg", "hello", metadata)
@@ -54,12 +54,12 @@ func TestWalkTellsWhatTheStoreTells(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 		if !got[1].HasMetadata && kind.ListsMetadata {
-			t.Error("nothing is told of an object without metadata")
+			t.Error("HasMetadata is false for an object without metadata")
 		}
 	})
 }
 
-func TestWalkEndsInAnError(t *testing.T) {
+func TestWalk_endsWithAnError(t *testing.T) {
 	each(t, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		for _, err := range s.Walk(t.Context(), "no-such-bucket", "") {
 			if !errors.Is(err, objects.ErrNotFound) {
@@ -73,7 +73,7 @@ func TestWalkEndsInAnError(t *testing.T) {
 			last = err
 		}
 		if last == nil {
-			t.Error("a cancelled walk looks like a whole one")
+			t.Error("a cancelled listing ended without an error")
 		}
 	})
 }

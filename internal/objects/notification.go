@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Notification is what MinIO posts to a webhook when an object was created. It
-// has one record as a rule.
+// Notification is the message that MinIO posts to a webhook when an object was
+// created. It usually has one record.
 type Notification struct {
 	EventName string
 	Key       string
 	Records   []Record
 }
 
-// Record is one entry of a Notification, in the form of Amazon's S3 events.
-// Fields that nothing here reads are left out.
+// Record is one entry of a Notification, in the format of Amazon's S3 events. Fields
+// that ImageFlow does not read are omitted.
 type Record struct {
 	EventName string    `json:"eventName"`
 	EventTime time.Time `json:"eventTime"`
@@ -30,7 +30,7 @@ type Record struct {
 			ETag         string            `json:"eTag"`
 			ContentType  string            `json:"contentType"`
 			UserMetadata map[string]string `json:"userMetadata"`
-			// Sequencer orders the events of one key.
+			// Sequencer orders the events of one key: a later event has a greater string.
 			Sequencer string `json:"sequencer"`
 		} `json:"object"`
 	} `json:"s3"`
@@ -39,10 +39,10 @@ type Record struct {
 // Bucket returns the bucket's name.
 func (r *Record) Bucket() string { return r.S3.Bucket.Name }
 
-// Key returns the object's key in plain text.
+// Key returns the object's key without escapes.
 func (r *Record) Key() (string, error) { return url.QueryUnescape(r.S3.Object.EscapedKey) }
 
-// Info returns what the record says about the object.
+// Info returns the record's description of the object.
 func (r *Record) Info() (Info, error) {
 	key, err := r.Key()
 	o := r.S3.Object

@@ -1,5 +1,4 @@
-// Package objects reads and writes objects by bucket and key in any store that
-// speaks S3.
+// Package objects is a client of an S3-compatible object store.
 package objects
 
 import (
@@ -19,24 +18,24 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
-// The ways in which a store can refuse. Their texts are for logs.
+// The kinds of errors of a Store. Their texts are for logs.
 var (
-	// ErrNotFound means that there is no such bucket or key.
+	// ErrNotFound means that the bucket or key does not exist.
 	ErrNotFound = errors.New("no such object")
-	// ErrChanged means that the object is not the version demanded.
+	// ErrChanged means that the object does not have the requested ETag.
 	ErrChanged = errors.New("the object has been replaced")
-	// ErrTooLarge means that the object is larger than the caller takes.
+	// ErrTooLarge means that the object is larger than the caller's limit.
 	ErrTooLarge = errors.New("the object is too large")
-	// ErrInvalidName means that the store can hold no such bucket or key.
-	ErrInvalidName = errors.New("no name for an object")
-	// ErrUnavailable means that the store does not answer, or does not let us in.
+	// ErrInvalidName means that the store does not support this bucket name or key.
+	ErrInvalidName = errors.New("invalid bucket name or key")
+	// ErrUnavailable means that the store does not answer or denies access.
 	ErrUnavailable = errors.New("the object store is unavailable")
 )
 
-// Info is what a store knows about an object besides its content.
+// Info describes an object, without its content.
 type Info struct {
 	Bucket, Key string
-	// ETag has no quotes.
+	// ETag identifies the version. It has no quotes.
 	ETag        string
 	ContentType string
 	// Size is in bytes.
@@ -46,15 +45,15 @@ type Info struct {
 	Metadata map[string]string
 }
 
-// Config says which store. Endpoint is host:port.
+// Config is the address of a store and the credentials for it.
 type Config struct {
-	Endpoint  string
+	Endpoint  string // host:port
 	AccessKey string
 	SecretKey string
-	Secure    bool
+	Secure    bool // use HTTPS
 	Region    string
-	// ProgressTimeout is how long a transfer may stand still before it fails as
-	// unavailable; 0 means DefaultProgressTimeout.
+	// ProgressTimeout is how long a transfer may make no progress before it fails with
+	// ErrUnavailable. 0 means DefaultProgressTimeout.
 	ProgressTimeout time.Duration
 }
 
@@ -65,7 +64,7 @@ type Store struct {
 	progressTimeout time.Duration
 }
 
-// New returns a client; it does not connect yet.
+// New returns a client. It does not connect yet.
 func New(c Config) (*Store, error) {
 	transport, err := minio.DefaultTransport(c.Secure)
 	if err != nil {
@@ -79,8 +78,8 @@ func New(c Config) (*Store, error) {
 		Region:       c.Region,
 		Transport:    progressTransport{transport},
 		BucketLookup: minio.BucketLookupPath,
-		// Whoever sent us the work tries again; long retries here would only
-		// hide from them that the store is down.
+		// Callers retry. More retries here would only hide from them that the store is
+		// down.
 		MaxRetries: 2,
 	})
 	if err != nil {
@@ -89,11 +88,11 @@ func New(c Config) (*Store, error) {
 	return &Store{core: core, transport: transport, progressTimeout: cmp.Or(c.ProgressTimeout, DefaultProgressTimeout)}, nil
 }
 
-// Close closes the connections that are not in use. The store can be used on.
+// Close closes idle connections. The store remains usable.
 func (s *Store) Close() { s.transport.CloseIdleConnections() }
 
-// Get reads a whole object of at most limit bytes. With an etag it demands that
-// version and fails with ErrChanged for any other.
+// Get reads an object of at most limit bytes. If etag is not empty and the object has
+// another ETag, the error is ErrChanged.
 func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) ([]byte, Info, error) {
 	opts, err := getOptions(bucket, key, etag)
 	if err != nil {
@@ -119,7 +118,7 @@ func (s *Store) Get(ctx context.Context, bucket, key, etag string, limit int64) 
 	return data, describe(bucket, info), nil
 }
 
-// Stat returns what the store knows about an object.
+// Stat returns the description of an object.
 func (s *Store) Stat(ctx context.Context, bucket, key string) (Info, error) {
 	ctx, end := s.begin(ctx)
 	defer end()
@@ -130,14 +129,15 @@ func (s *Store) Stat(ctx context.Context, bucket, key string) (Info, error) {
 	return describe(bucket, info), nil
 }
 
-// Put writes a whole object. Metadata keys are in lower case; values may be any
-// text.
+// Put writes an object. Metadata keys are in lower case. Values may have any
+// characters.
 func (s *Store) Put(ctx context.Context, bucket, key, contentType string, data []byte, metadata map[string]string) (Info, error) {
 	return s.put(ctx, bucket, key, data, minio.PutObjectOptions{ContentType: contentType}, metadata)
 }
 
-// PutOver is a Put that succeeds only over the version with this etag, or, with
-// an empty one, where there is no object yet. Else the error is ErrChanged.
+// PutOver replaces the version of an object that has this etag. An empty etag means
+// that the object must not exist yet. If the condition is false, the error is
+// ErrChanged.
 func (s *Store) PutOver(
 	ctx context.Context, etag, bucket, key, contentType string, data []byte, metadata map[string]string,
 ) (Info, error) {
@@ -148,7 +148,7 @@ func (s *Store) PutOver(
 		o.SetMatchETag(etag)
 	}
 	info, err := s.put(ctx, bucket, key, data, o, metadata)
-	if etag != "" && errors.Is(err, ErrNotFound) { // some stores say so of an object that is gone
+	if etag != "" && errors.Is(err, ErrNotFound) { // some stores return 404 when the object was deleted
 		err = fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	return info, err
@@ -161,7 +161,7 @@ func (s *Store) put(
 	defer end()
 	escaped := make(map[string]string, len(metadata))
 	for k, v := range metadata {
-		escaped[k] = url.PathEscape(v) // headers carry ASCII only
+		escaped[k] = url.PathEscape(v) // headers are ASCII
 	}
 	o.UserMetadata, o.DisableMultipart = escaped, true
 	up, err := s.core.Client.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), o)
@@ -174,7 +174,7 @@ func (s *Store) put(
 	}, nil
 }
 
-// Remove deletes an object; a missing one is no error.
+// Remove deletes an object. It returns nil if the object does not exist.
 func (s *Store) Remove(ctx context.Context, bucket, key string) error {
 	ctx, end := s.begin(ctx)
 	defer end()
@@ -182,11 +182,11 @@ func (s *Store) Remove(ctx context.Context, bucket, key string) error {
 	return explain(ctx, err, "remove", bucket, key)
 }
 
-// RemoveVersion deletes an object that is still of the version etag; else the error
-// is ErrChanged. S3 and versitygw check that as they delete. MinIO does not: there,
-// the version is the one that was looked at just before.
+// RemoveVersion deletes an object if it has this etag. Otherwise the error is
+// ErrChanged, or ErrNotFound if the object does not exist. S3 and versitygw delete
+// conditionally. MinIO does not: there the ETag is only checked just before.
 func (s *Store) RemoveVersion(ctx context.Context, bucket, key, etag string) error {
-	if err := s.demand(ctx, bucket, key, etag); err != nil {
+	if err := s.checkVersion(ctx, bucket, key, etag); err != nil {
 		return err
 	}
 	ctx, end := s.begin(ctx)
@@ -208,7 +208,7 @@ func (s *Store) RemoveVersion(ctx context.Context, bucket, key, etag string) err
 	return explain(ctx, minio.ErrorResponse{StatusCode: response.StatusCode, Code: response.Status}, "remove", bucket, key)
 }
 
-// Tags returns an object's tags.
+// Tags returns the tags of an object.
 func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string, error) {
 	ctx, end := s.begin(ctx)
 	defer end()
@@ -233,7 +233,7 @@ func describe(bucket string, o minio.ObjectInfo) Info {
 	}
 }
 
-// unescaped returns a metadata value as it was before put escaped it.
+// unescaped reverts the escaping of a metadata value by put.
 func unescaped(value string) string {
 	if plain, err := url.PathUnescape(value); err == nil {
 		return plain
@@ -241,36 +241,36 @@ func unescaped(value string) string {
 	return value
 }
 
-// badNames are the codes with which stores (S3 itself, MinIO, versitygw) refuse
-// a bucket, a key, or metadata that holds a key.
+// badNames are the error codes of S3, MinIO and versitygw for an invalid bucket name,
+// an invalid key, or metadata that is too large because of a key.
 var badNames = map[string]bool{
 	"InvalidBucketName": true, "KeyTooLongError": true, "MetadataTooLarge": true,
 	"XMinioInvalidObjectName": true, "XMinioObjectExistsAsDirectory": true, "XMinioParentIsObject": true,
 	"ExistingObjectIsDirectory": true, "ObjectParentIsFile": true, "DirectoryObjectContainsData": true,
 }
 
-// explain puts one of this package's errors into err's chain. What is not an
-// answer of the store is the lack of one.
+// explain wraps err with this package's error for it. Errors that are not a response of
+// the store become ErrUnavailable.
 func explain(ctx context.Context, err error, verb, bucket, key string) error {
 	if err == nil {
 		return nil
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
-		err = cause // of the end of ctx
+		err = cause // more specific than "context canceled"
 	}
 	kind := ErrUnavailable
-	answer := minio.ToErrorResponse(err)
+	response := minio.ToErrorResponse(err)
 	switch {
-	case errors.Is(err, ErrNotFound) || answer.StatusCode == http.StatusNotFound:
+	case errors.Is(err, ErrNotFound) || response.StatusCode == http.StatusNotFound:
 		kind = ErrNotFound
-	case answer.StatusCode == http.StatusPreconditionFailed,
-		answer.Code == "ConditionalRequestConflict": // S3 itself, of writes at the same time
+	case response.StatusCode == http.StatusPreconditionFailed,
+		response.Code == "ConditionalRequestConflict": // from S3, for concurrent conditional writes
 		kind = ErrChanged
-	case badNames[answer.Code], s3utils.CheckValidBucketName(bucket) != nil,
-		key != "" && s3utils.CheckValidObjectName(key) != nil: // the last two minio-go refuses by itself
+	case badNames[response.Code], s3utils.CheckValidBucketName(bucket) != nil,
+		key != "" && s3utils.CheckValidObjectName(key) != nil: // minio-go itself rejects these two
 		kind = ErrInvalidName
-	case answer.StatusCode >= 400 && answer.StatusCode < 500 && answer.StatusCode != http.StatusForbidden &&
-		answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusTooManyRequests:
+	case response.StatusCode >= 400 && response.StatusCode < 500 && response.StatusCode != http.StatusForbidden &&
+		response.StatusCode != http.StatusUnauthorized && response.StatusCode != http.StatusTooManyRequests:
 		return fmt.Errorf("%s %s/%s: %w", verb, bucket, key, err)
 	}
 	return fmt.Errorf("%s %s/%s: %w: %w", verb, bucket, key, kind, err)

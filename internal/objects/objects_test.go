@@ -13,19 +13,21 @@ import (
 	"imageflow.dev/test/stores"
 )
 
-func TestAnyKeyAndAnyMetadata(t *testing.T) {
+func TestPut_anyKeyAndMetadata(t *testing.T) {
 	each(t, func(t *testing.T, _ stores.Kind, store *objects.Store) {
 		texts := []string{
-			"plain", "with space", "a+b", "50%", "%2F", "q?x=1&y#z", "猫/é ü", "quote\"'`", "back\\slash", "a=b;c,d", "~!@$^*()[]{}|<>:", "tab\tand\nline", " edges ",
+			"plain", "with space", "a+b", "50%", "%2F", "q?x=1&y#z", "猫/é ü", "quote\"'`", "back\\slash", "a=b;c,d",
+			"~!@$^*()[]{}|<>:", "tab\tand\nline", " edges ",
 		}
 		for _, text := range texts {
-			key := "keys/" + strings.Map(func(r rune) rune { // control characters are in no key
+			key := "keys/" + strings.Map(func(r rune) rune { // keys have no control characters
 				if r < ' ' {
 					return -1
 				}
 				return r
 			}, text)
-			put, err := store.Put(t.Context(), bucket, key, "text/plain", []byte(text), map[string]string{"imageflow-x": text, "empty": ""})
+			metadata := map[string]string{"imageflow-x": text, "empty": ""}
+			put, err := store.Put(t.Context(), bucket, key, "text/plain", []byte(text), metadata)
 			if err != nil {
 				t.Errorf("%q: %v", key, err)
 				continue
@@ -34,7 +36,8 @@ func TestAnyKeyAndAnyMetadata(t *testing.T) {
 			if err != nil || string(data) != text {
 				t.Errorf("%q: read %q, %v", key, data, err)
 			}
-			if info.Metadata["imageflow-x"] != text || info.ETag != put.ETag || info.ContentType != "text/plain" || info.Size != int64(len(text)) {
+			if info.Metadata["imageflow-x"] != text || info.ETag != put.ETag || info.ContentType != "text/plain" ||
+				info.Size != int64(len(text)) {
 				t.Errorf("%q: read %+v, written %+v", key, info, put)
 			}
 			var listed []string
@@ -45,24 +48,24 @@ func TestAnyKeyAndAnyMetadata(t *testing.T) {
 				listed = append(listed, e.Key)
 			}
 			if !slices.Contains(listed, key) {
-				t.Errorf("%q is not listed, but %q", key, listed)
+				t.Errorf("%q is not in the listing %q", key, listed)
 			}
 		}
 	})
 }
 
-func TestKindsOfRefusal(t *testing.T) {
+func TestErrors_haveTheirKind(t *testing.T) {
 	for _, kind := range []stores.Kind{stores.MinIO, stores.Local} {
 		t.Run(kind.Name, func(t *testing.T) {
 			config, store := stores.Start(t, kind, bucket)
 			config.SecretKey = "wrong-secret"
-			refusals(t, store, open(t, config))
+			checkErrorKinds(t, store, open(t, config))
 		})
 	}
 }
 
-// refusals checks what a store refuses, and a stranger to it is refused.
-func refusals(t *testing.T, store, stranger *objects.Store) {
+// checkErrorKinds checks the errors of a store. The second client has wrong credentials.
+func checkErrorKinds(t *testing.T, store, unauthorized *objects.Store) {
 	put, err := store.Put(t.Context(), bucket, "kinds/in", "text/plain", []byte("first"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -81,24 +84,24 @@ func refusals(t *testing.T, store, stranger *objects.Store) {
 		err  error
 		want error
 	}{
-		{"the version demanded", get(store, bucket, "kinds/in", put.ETag, 5), nil},
+		{"the requested version", get(store, bucket, "kinds/in", put.ETag, 5), nil},
 		{"no such key", get(store, bucket, "kinds/none", "", 5), objects.ErrNotFound},
 		{"no such bucket", get(store, "no-such-bucket", "kinds/in", "", 5), objects.ErrNotFound},
 		{"put to no such bucket", write(store, "no-such-bucket", "x", nil), objects.ErrNotFound},
 		{"another version", get(store, bucket, "kinds/in", "0123", 5), objects.ErrChanged},
-		{"a version that fits in no header", get(store, bucket, "kinds/in", "a\nb", 5), objects.ErrChanged},
+		{"an etag that is invalid in a header", get(store, bucket, "kinds/in", "a\nb", 5), objects.ErrChanged},
 		{"one byte too large", get(store, bucket, "kinds/in", "", 4), objects.ErrTooLarge},
-		{"a bucket that cannot be", write(store, "a..b", "x", nil), objects.ErrInvalidName},
-		{"read a bucket that cannot be", get(store, "A", "x", "", 5), objects.ErrInvalidName},
+		{"an invalid bucket name", write(store, "a..b", "x", nil), objects.ErrInvalidName},
+		{"get from an invalid bucket name", get(store, "A", "x", "", 5), objects.ErrInvalidName},
 		{"a key that is too long", write(store, bucket, strings.Repeat("k", 1100), nil), objects.ErrInvalidName},
-		{"a wrong secret", get(stranger, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
-		{"no one there", get(dead, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
-		{"put, no one there", write(dead, bucket, "x", nil), objects.ErrUnavailable},
-		{"an answer without a size", get(fakeStore(t, func(w http.ResponseWriter) {
+		{"a wrong secret", get(unauthorized, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
+		{"no server", get(dead, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
+		{"put, no server", write(dead, bucket, "x", nil), objects.ErrUnavailable},
+		{"a response without a size", get(fakeStore(t, func(w http.ResponseWriter) {
 			w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 00:00:00 GMT")
 			w.(http.Flusher).Flush()
 		}), bucket, "x", "", 5), objects.ErrUnavailable},
-		{"an answer cut off", get(fakeStore(t, func(w http.ResponseWriter) {
+		{"a truncated response", get(fakeStore(t, func(w http.ResponseWriter) {
 			w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 00:00:00 GMT")
 			w.Header().Set("Content-Length", "5")
 			_, _ = w.Write([]byte("abc"))
@@ -123,14 +126,18 @@ func deadStore(t *testing.T) *objects.Store {
 		t.Fatal(err)
 	}
 	l.Close()
-	return open(t, objects.Config{Endpoint: l.Addr().String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
+	return open(t, configOf(l.Addr()))
 }
 
-// fakeStore answers everything in one way that no real store does.
+// fakeStore returns a client of a server that answers every request with answer.
 func fakeStore(t *testing.T, answer func(http.ResponseWriter)) *objects.Store {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
 	t.Cleanup(s.Close)
-	return open(t, objects.Config{Endpoint: s.Listener.Addr().String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
+	return open(t, configOf(s.Listener.Addr()))
+}
+
+func configOf(endpoint net.Addr) objects.Config {
+	return objects.Config{Endpoint: endpoint.String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"}
 }
 
 func open(t *testing.T, c objects.Config) *objects.Store {
@@ -147,7 +154,7 @@ func TestRemove(t *testing.T) {
 		if _, err := store.Put(t.Context(), bucket, "remove/in", "text/plain", nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // the second finds nothing, which is no error
+		for range 2 { // removing a missing object is no error
 			if err := store.Remove(t.Context(), bucket, "remove/in"); err != nil {
 				t.Error(err)
 			}

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// DefaultProgressTimeout is how long a transfer may stand still by default.
+// DefaultProgressTimeout is the default of Config.ProgressTimeout.
 const DefaultProgressTimeout = 15 * time.Second
 
-// errStalled is the cause of the end of an operation without progress.
-var errStalled = errors.New("no byte was sent or received for too long")
+// errStalled is the cause of a context that was cancelled because of no progress.
+var errStalled = errors.New("no byte was sent or received within the progress timeout")
 
-// operation is one call of a Store. When one of its requests makes no progress for
-// the timeout it is cancelled as a whole, so that no retry makes it wait again, and
-// its connection is dropped.
+// operation is one method call of a Store. If one of its requests makes no progress
+// within the timeout, the whole operation is cancelled: it is not retried, and its
+// connection is closed.
 type operation struct {
 	timeout time.Duration
 	cancel  context.CancelCauseFunc
@@ -25,20 +25,21 @@ type operation struct {
 
 type operationKey struct{}
 
-// begin starts an operation, which end releases.
-func (s *Store) begin(ctx context.Context) (within context.Context, end context.CancelFunc) {
+// begin starts an operation. It returns the context of its requests. The caller calls
+// end when the operation ends.
+func (s *Store) begin(ctx context.Context) (_ context.Context, end context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	o := &operation{timeout: s.progressTimeout, cancel: cancel}
 	return context.WithValue(ctx, operationKey{}, o), func() { cancel(nil) }
 }
 
-// watch cancels the operation unless the deadline, which is one timeout ahead, is
-// renewed or stopped before.
-func (o *operation) watch() *deadline {
+// startDeadline returns a deadline that cancels the operation after the timeout, unless
+// it is renewed or stopped before.
+func (o *operation) startDeadline() *deadline {
 	return &deadline{timeout: o.timeout, timer: time.AfterFunc(o.timeout, func() { o.cancel(errStalled) })}
 }
 
-// deadline is that of the next byte.
+// deadline is the time by which the next byte must be transferred.
 type deadline struct {
 	timeout time.Duration
 
@@ -62,8 +63,8 @@ func (d *deadline) stop() {
 	d.timer.Stop()
 }
 
-// progressTransport watches the progress of the requests of operations: while a
-// body is sent, until the header of the answer comes, and while a body is read.
+// progressTransport cancels operations that make no progress while a request body is
+// sent, while it waits for the response header, or while a response body is read.
 type progressTransport struct{ next http.RoundTripper }
 
 func (t progressTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -71,12 +72,12 @@ func (t progressTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.next.RoundTrip(r)
 	}
-	d := o.watch()
+	d := o.startDeadline()
 	defer d.stop()
 	if r.Body != nil && r.Body != http.NoBody {
-		watched := *r
-		watched.Body, watched.GetBody = &sentBody{r.Body, d}, nil
-		r = &watched
+		monitored := *r
+		monitored.Body, monitored.GetBody = &sentBody{r.Body, d}, nil
+		r = &monitored
 	}
 	response, err := t.next.RoundTrip(r)
 	if err == nil {
@@ -85,7 +86,7 @@ func (t progressTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// sentBody renews the deadline whenever the connection takes more of a body.
+// sentBody is a request body. It renews the deadline when the connection reads more.
 type sentBody struct {
 	io.ReadCloser
 	deadline *deadline
@@ -96,15 +97,15 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// receivedBody has a deadline for each read. Between reads there is none: then it
-// is the caller who is slow.
+// receivedBody is a response body with a deadline for each read. Between reads there is
+// no deadline, because the caller may be slow.
 type receivedBody struct {
 	io.ReadCloser
 	operation *operation
 }
 
 func (b *receivedBody) Read(p []byte) (int, error) {
-	d := b.operation.watch()
+	d := b.operation.startDeadline()
 	defer d.stop()
 	return b.ReadCloser.Read(p)
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// slow is a store that takes a while for each piece of a body, and for its answer.
+// slow is a transport that waits before each piece of a body and before the response.
 type slow struct{ each time.Duration }
 
 func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -50,9 +50,9 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return copy(p, "x"), b.wait(b.ctx)
 }
 
-// TestSlowTransfersEnd: what makes progress may take longer than the timeout, and
-// so may a caller who reads the answer slowly. What makes none for that long fails.
-func TestSlowTransfersEnd(t *testing.T) {
+// A transfer that makes progress may take longer than the timeout, and the caller may
+// read the response slowly. A transfer without progress for the timeout fails.
+func TestProgressTimeout_needsOnlyProgress(t *testing.T) {
 	for each, wantErr := range map[time.Duration]bool{9 * time.Second: false, 11 * time.Second: true} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &Store{progressTimeout: 10 * time.Second}
@@ -60,7 +60,7 @@ func TestSlowTransfersEnd(t *testing.T) {
 			defer end()
 			err := exchange(ctx, progressTransport{slow{each}})
 			if stalled := context.Cause(ctx) == errStalled; (err != nil) != wantErr || stalled != wantErr {
-				t.Errorf("with %v for each piece: %v, stalled: %v", each, err, stalled)
+				t.Errorf("%v per piece: %v, stalled: %v", each, err, stalled)
 			}
 		})
 	}
@@ -77,7 +77,7 @@ func exchange(ctx context.Context, transport http.RoundTripper) error {
 	}
 	defer response.Body.Close()
 	for piece := make([]byte, 1); ; {
-		time.Sleep(time.Minute) // a caller who has other things to do
+		time.Sleep(time.Minute) // a slow caller
 		if _, err := response.Body.Read(piece); err == io.EOF {
 			return nil
 		} else if err != nil {

@@ -11,9 +11,9 @@ import (
 	"imageflow.dev/test/stores"
 )
 
-// TestStalledTransfers: whatever stands still, the operation fails as unavailable,
-// though its caller has set no deadline, and its connection is dropped.
-func TestStalledTransfers(t *testing.T) {
+// When a transfer makes no progress, the operation fails with ErrUnavailable although
+// its context has no deadline, and its connection is closed.
+func TestProgressTimeout_stalledOperations(t *testing.T) {
 	config, direct := stores.Start(t, stores.Local, bucket)
 	big := bytes.Repeat([]byte("x"), 32<<20) // more than the buffers of a connection
 	put(t, direct, "in/big", string(big[:4<<20]), nil)
@@ -29,12 +29,15 @@ func TestStalledTransfers(t *testing.T) {
 			_, err := s.Put(ctx, bucket, "in/put", "text/plain", big, nil)
 			return err
 		}},
-		{"put, no answer", all, 0, func(ctx context.Context, s *objects.Store) error {
+		{"put, no response", all, 0, func(ctx context.Context, s *objects.Store) error {
 			_, err := s.PutOver(ctx, "", bucket, "in/over", "text/plain", []byte("x"), nil)
 			return err
 		}},
-		{"stat", all, 0, func(ctx context.Context, s *objects.Store) error { _, err := s.Stat(ctx, bucket, "in/big"); return err }},
-		{"start", all, 500, func(ctx context.Context, s *objects.Store) error {
+		{"stat", all, 0, func(ctx context.Context, s *objects.Store) error {
+			_, err := s.Stat(ctx, bucket, "in/big")
+			return err
+		}},
+		{"get prefix", all, 500, func(ctx context.Context, s *objects.Store) error {
 			_, err := s.GetPrefix(ctx, bucket, "in/big", "", 100_000)
 			return err
 		}},
@@ -46,7 +49,10 @@ func TestStalledTransfers(t *testing.T) {
 			}
 			return nil
 		}},
-		{"tags", all, 0, func(ctx context.Context, s *objects.Store) error { _, err := s.Tags(ctx, bucket, "in/big"); return err }},
+		{"tags", all, 0, func(ctx context.Context, s *objects.Store) error {
+			_, err := s.Tags(ctx, bucket, "in/big")
+			return err
+		}},
 		{"remove", all, 0, func(ctx context.Context, s *objects.Store) error { return s.Remove(ctx, bucket, "in/none") }},
 		{"bucket", all, 0, func(ctx context.Context, s *objects.Store) error { return s.CheckBucket(ctx, bucket) }},
 	} {
@@ -64,11 +70,11 @@ func TestStalledTransfers(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 			case <-time.After(time.Minute):
-				t.Fatal("it waits for ever")
+				t.Fatal("the operation does not end")
 			}
 			for start := time.Now(); c.down < all && proxy.Dropped.Load() == 0; time.Sleep(time.Millisecond) {
 				if time.Since(start) > time.Minute {
-					t.Fatal("the connection is kept")
+					t.Fatal("the connection is still open")
 				}
 			}
 		})

@@ -10,25 +10,22 @@ import (
 	"github.com/minio/minio-go/v7/pkg/tags"
 )
 
-// ErrTooManyTags means that an object has as many tags as S3 allows, and no
-// room for another.
-var ErrTooManyTags = errors.New("the object has no room for another tag")
+// ErrTooManyTags means that an object would have more tags than S3 allows.
+var ErrTooManyTags = errors.New("the object has too many tags")
 
-// maxTags is S3's limit for an object.
+// maxTags is S3's limit of tags per object.
 const maxTags = 10
 
-// SetTags sets tags of a version of an object, and keeps its others; an empty
-// value removes a tag. Without an etag it takes any version. It fails with
-// ErrChanged when the object is or becomes another version meanwhile, which
-// then does not keep the tags.
+// SetTags sets tags of an object and keeps its other tags. An empty value removes a
+// tag. If etag is not empty and the object has, or gets in the meantime, another ETag,
+// the error is ErrChanged, and SetTags removes the tags from the new version.
 //
-// S3 sets tags without a condition, so the version is looked at before and
-// after. What remains: whoever else sets tags in between loses them; and for
-// the moment until they are taken away again, or until someone else does should
-// this process die just then, the new version of an object that is replaced in
-// between has the tags of the old one.
+// S3 has no conditional request for tags, so SetTags checks the version before and
+// after. Two races remain. Tags that another client sets in between are lost. If the
+// object is replaced in between, the new version has the tags until SetTags removes
+// them; it keeps them if the process ends before that.
 func (s *Store) SetTags(ctx context.Context, bucket, key, etag string, wanted map[string]string) error {
-	if err := s.demand(ctx, bucket, key, etag); err != nil {
+	if err := s.checkVersion(ctx, bucket, key, etag); err != nil {
 		return err
 	}
 	have, err := s.Tags(ctx, bucket, key)
@@ -38,7 +35,7 @@ func (s *Store) SetTags(ctx context.Context, bucket, key, etag string, wanted ma
 	if err != nil {
 		return err
 	}
-	err = s.demand(ctx, bucket, key, etag)
+	err = s.checkVersion(ctx, bucket, key, etag)
 	if errors.Is(err, ErrChanged) {
 		if undoErr := s.removeTags(ctx, bucket, key, wanted); undoErr != nil && !errors.Is(undoErr, ErrNotFound) {
 			return errors.Join(err, undoErr)
@@ -47,7 +44,7 @@ func (s *Store) SetTags(ctx context.Context, bucket, key, etag string, wanted ma
 	return err
 }
 
-// removeTags removes those tags whose values are still the given ones.
+// removeTags removes the given tags, except those whose value has changed.
 func (s *Store) removeTags(ctx context.Context, bucket, key string, given map[string]string) error {
 	have, err := s.Tags(ctx, bucket, key)
 	if err != nil {
@@ -62,8 +59,8 @@ func (s *Store) removeTags(ctx context.Context, bucket, key string, given map[st
 	return s.changeTags(ctx, bucket, key, have, unwanted)
 }
 
-// demand fails unless the object is of the version etag.
-func (s *Store) demand(ctx context.Context, bucket, key, etag string) error {
+// checkVersion returns ErrChanged if etag is not empty and the object has another ETag.
+func (s *Store) checkVersion(ctx context.Context, bucket, key, etag string) error {
 	info, err := s.Stat(ctx, bucket, key)
 	if err == nil && etag != "" && info.ETag != etag {
 		err = fmt.Errorf("%s/%s with etag %q: %w", bucket, key, etag, ErrChanged)
@@ -71,7 +68,8 @@ func (s *Store) demand(ctx context.Context, bucket, key, etag string) error {
 	return err
 }
 
-// changeTags changes the tags that an object has to those wanted.
+// changeTags replaces the tags of an object, which has the tags have, by have with the
+// changes wanted. It makes no request if nothing changes.
 func (s *Store) changeTags(ctx context.Context, bucket, key string, have, wanted map[string]string) error {
 	changed := maps.Clone(have)
 	maps.Copy(changed, wanted)

@@ -29,7 +29,8 @@ func TestSetTags(t *testing.T) {
 			return s.SetTags(t.Context(), bucket, "a", etag, map[string]string{name: value})
 		}
 		first := put(t, s, "a", "one", nil)
-		if err := errors.Join(set("", "mine", "x"), set(first.ETag, "status", "failed"), set(first.ETag, "status", "done")); err != nil {
+		err := errors.Join(set("", "mine", "x"), set(first.ETag, "status", "failed"), set(first.ETag, "status", "done"))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if got := tags(); !maps.Equal(got, map[string]string{"mine": "x", "status": "done"}) {
@@ -40,12 +41,13 @@ func TestSetTags(t *testing.T) {
 		}
 		put(t, s, "a", "two", nil)
 		if got := tags(); len(got) != 0 {
-			t.Errorf("a new version has the tags of the old: %v", got)
+			t.Errorf("a new version has the tags of the old one: %v", got)
 		}
 		if err := set(first.ETag, "status", "done"); !errors.Is(err, objects.ErrChanged) || len(tags()) != 0 {
-			t.Errorf("the old version's tag: %v, tags %v", err, tags())
+			t.Errorf("a tag for the old version: %v, tags %v", err, tags())
 		}
-		if err := s.SetTags(t.Context(), bucket, "none", "", map[string]string{"status": "done"}); !errors.Is(err, objects.ErrNotFound) {
+		err = s.SetTags(t.Context(), bucket, "none", "", map[string]string{"status": "done"})
+		if !errors.Is(err, objects.ErrNotFound) {
 			t.Errorf("no object: %v", err)
 		}
 		for i := range 10 {
@@ -59,9 +61,9 @@ func TestSetTags(t *testing.T) {
 	})
 }
 
-// TestSetTagsWhileReplaced replaces an object just before its tag is set, after
-// its version was looked at.
-func TestSetTagsWhileReplaced(t *testing.T) {
+// The test replaces an object after SetTags has checked its version and before it sets
+// the tags.
+func TestSetTags_replacedInBetween(t *testing.T) {
 	for _, kind := range []stores.Kind{stores.MinIO, stores.Local} {
 		t.Run(kind.Name, func(t *testing.T) {
 			c, direct := stores.Start(t, kind, bucket)

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// URI names a version of an object in ASCII: s3://bucket/key?etag=...
+// URI returns the ASCII URI of an object, or of one version if etag is not empty:
+// s3://bucket/key?etag=...
 func URI(bucket, key, etag string) string {
 	u := url.URL{Scheme: "s3", Host: bucket, Path: "/" + key}
 	if etag != "" {
@@ -15,7 +16,7 @@ func URI(bucket, key, etag string) string {
 	return u.String()
 }
 
-// ParseURI reads what URI wrote.
+// ParseURI parses a URI that URI returned. The etag is empty if the URI has none.
 func ParseURI(text string) (bucket, key, etag string, err error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "s3" || u.Host == "" || len(u.Path) < 2 {

@@ -27,10 +27,10 @@ func FuzzURI(f *testing.F) {
 	})
 }
 
-func TestNoURIs(t *testing.T) {
+func TestParseURI_invalid(t *testing.T) {
 	for _, text := range []string{"", "s3://", "s3://bucket", "s3://bucket/", "http://bucket/key", "bucket/key", "s3://b/%zz"} {
 		if _, _, _, err := objects.ParseURI(text); err == nil {
-			t.Errorf("%q is taken", text)
+			t.Errorf("%q is accepted", text)
 		}
 	}
 }
@@ -43,12 +43,13 @@ func TestRecord(t *testing.T) {
 	}
 	r.S3.Object.EscapedKey = "%zz"
 	if _, err := r.Key(); err == nil {
-		t.Error("a wrong escape is taken")
+		t.Error("an invalid escape is accepted")
 	}
 	r.S3.Bucket.Name, r.S3.Object.EscapedKey, r.S3.Object.ETag, r.S3.Object.Size = "b", "in/a+b", "e", 5
 	r.S3.Object.UserMetadata = map[string]string{"X-Amz-Meta-Imageflow-Execution": "in%2F%C3%A9", "content-type": "c"}
 	info, err := r.Info()
-	if err != nil || info.Bucket != "b" || info.Key != "in/a b" || info.ETag != "e" || info.Size != 5 || info.Metadata["imageflow-execution"] != "in/é" {
+	if err != nil || info.Bucket != "b" || info.Key != "in/a b" || info.ETag != "e" || info.Size != 5 ||
+		info.Metadata["imageflow-execution"] != "in/é" {
 		t.Errorf("got %+v, %v", info, err)
 	}
 }

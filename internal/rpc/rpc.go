@@ -18,11 +18,11 @@ import (
 )
 
 // Door serves one processor's service.
-type Door[Req functions.Request, Resp functions.Response] struct {
+type Door struct {
 	// Processor is the one served.
-	Processor functions.Processor[Req, Resp]
+	Processor functions.Processor
 	// Run runs a job.
-	Run func(context.Context, Req, job.OverloadPolicy) (Resp, error)
+	Run func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 	// Health is the truth that the service's own Health call repeats.
 	Health *health.Server
 	// StreamParallelism is how many items of one stream are in work at once.
@@ -31,7 +31,7 @@ type Door[Req functions.Request, Resp functions.Response] struct {
 
 // Register adds the service to the server. It finds the methods by what they
 // take and give, so that a new processor needs no code here.
-func (d *Door[Req, Resp]) Register(server grpc.ServiceRegistrar) error {
+func (d *Door) Register(server grpc.ServiceRegistrar) error {
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(d.Processor.Service))
 	if err != nil {
 		return fmt.Errorf("service %s of processor %s: %w", d.Processor.Service, d.Processor.Name, err)
@@ -43,14 +43,14 @@ func (d *Door[Req, Resp]) Register(server grpc.ServiceRegistrar) error {
 		m := methods.Get(i)
 		switch name := string(m.Name()); {
 		case m.Input().FullName() == nameOf(&healthRequest{}):
-			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, d.health))
+			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, func() proto.Message { return new(healthRequest) }, d.health))
 		case m.IsStreamingClient() && m.IsStreamingServer():
 			desc.Streams = append(desc.Streams, grpc.StreamDesc{
 				StreamName: name, ServerStreams: true, ClientStreams: true,
 				Handler: func(_ any, s grpc.ServerStream) error { return d.stream(s) },
 			})
 		default:
-			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, d.call))
+			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, func() proto.Message { return d.Processor.NewRequest() }, d.call))
 		}
 	}
 	server.RegisterService(desc, nil)
@@ -62,35 +62,36 @@ type healthRequest = imageflowv1.HealthCheckRequest
 func nameOf(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
 
 // unary describes a method that f implements.
-func unary[Req, Resp proto.Message](service, name string, f func(context.Context, Req) (Resp, error)) grpc.MethodDesc {
+func unary(
+	service, name string, newRequest func() proto.Message, f func(context.Context, proto.Message) (proto.Message, error),
+) grpc.MethodDesc {
 	info := &grpc.UnaryServerInfo{FullMethod: "/" + service + "/" + name}
 	return grpc.MethodDesc{MethodName: name, Handler: func(
 		_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor,
 	) (any, error) {
-		var none Req
-		req := none.ProtoReflect().Type().New().Interface().(Req)
+		req := newRequest()
 		if err := decode(req); err != nil {
 			return nil, err
 		}
 		if intercept == nil {
 			return f(ctx, req)
 		}
-		return intercept(ctx, req, info, func(ctx context.Context, req any) (any, error) { return f(ctx, req.(Req)) })
+		return intercept(ctx, req, info, func(ctx context.Context, req any) (any, error) { return f(ctx, req.(proto.Message)) })
 	}}
 }
 
-func (d *Door[Req, Resp]) call(ctx context.Context, req Req) (Resp, error) {
-	resp, err := d.Run(ctx, req, job.FailFast)
+func (d *Door) call(ctx context.Context, req proto.Message) (proto.Message, error) {
+	resp, err := d.Run(ctx, req.(functions.Request), job.FailFast)
 	if err != nil {
-		return resp, job.Status(ctx, err).Err()
+		return nil, job.Status(ctx, err).Err()
 	}
 	return resp, nil
 }
 
 // health answers from grpc.health.v1, for the service asked about or for this
 // one.
-func (d *Door[Req, Resp]) health(ctx context.Context, req *healthRequest) (*imageflowv1.HealthCheckResponse, error) {
-	name := req.GetService()
+func (d *Door) health(ctx context.Context, req proto.Message) (proto.Message, error) {
+	name := req.(*healthRequest).GetService()
 	if name == "" {
 		name = d.Processor.Service
 	}

@@ -34,7 +34,7 @@ import (
 type (
 	request  = imageflowv1.ResizeRequest
 	response = imageflowv1.ResizeResponse
-	work     = func(context.Context, *request, job.OverloadPolicy) (*response, error)
+	work     = func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 )
 
 const parallelism = 4
@@ -48,7 +48,7 @@ func serve(t *testing.T, run work) (*grpc.ClientConn, *health.Server) {
 	}
 	server, healthy := grpc.NewServer(), health.NewServer()
 	healthy.SetServingStatus(resize.Processor.Service, healthpb.HealthCheckResponse_SERVING)
-	door := &rpc.Door[*request, *response]{Processor: resize.Processor, Run: run, Health: healthy, StreamParallelism: parallelism}
+	door := &rpc.Door{Processor: resize.Processor, Run: run, Health: healthy, StreamParallelism: parallelism}
 	if err := door.Register(server); err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,8 @@ func limited(t *testing.T) context.Context {
 }
 
 // numbered answers a request with its number, its target width.
-func numbered(r *request) *response {
-	return &response{Result: &imageflowv1.ProcessingResult{}, Metadata: &imageflowv1.ResizeMetadata{OutputWidth: r.GetTargetWidth()}}
+func numbered(r functions.Request) *response {
+	return &response{Result: &imageflowv1.ProcessingResult{}, Metadata: &imageflowv1.ResizeMetadata{OutputWidth: r.(*request).GetTargetWidth()}}
 }
 
 // send sends n numbered requests and says that they are all.
@@ -122,7 +122,7 @@ func open(t *testing.T, ctx context.Context, run work) imageflowv1.ResizeService
 func TestStreamKeepsOrder(t *testing.T) {
 	const n = 200
 	var now, most atomic.Int64
-	s := open(t, limited(t), func(_ context.Context, r *request, p job.OverloadPolicy) (*response, error) {
+	s := open(t, limited(t), func(_ context.Context, r functions.Request, p job.OverloadPolicy) (functions.Response, error) {
 		if working := now.Add(1); working > most.Load() {
 			most.Store(working)
 		}
@@ -131,7 +131,7 @@ func TestStreamKeepsOrder(t *testing.T) {
 		if p != job.Block {
 			t.Error("an item of a stream is impatient")
 		}
-		if r.GetTargetWidth()%10 == 3 {
+		if r.(*request).GetTargetWidth()%10 == 3 {
 			return nil, functions.Errorf(functions.Invalid, "target_width", "ends in 3")
 		}
 		return numbered(r), nil
@@ -161,7 +161,7 @@ func TestStreamKeepsOrder(t *testing.T) {
 func TestBackPressure(t *testing.T) {
 	const n = 100
 	var begun atomic.Int64
-	s := open(t, limited(t), func(_ context.Context, r *request, _ job.OverloadPolicy) (*response, error) {
+	s := open(t, limited(t), func(_ context.Context, r functions.Request, _ job.OverloadPolicy) (functions.Response, error) {
 		begun.Add(1)
 		resp := numbered(r)
 		resp.Result.OutputData = make([]byte, 1<<20)
@@ -182,7 +182,7 @@ func TestBackPressure(t *testing.T) {
 func TestCancellationEndsTheWork(t *testing.T) {
 	begun, ended := make(chan struct{}, parallelism), make(chan struct{}, parallelism)
 	ctx, cancel := context.WithCancel(limited(t))
-	s := open(t, ctx, func(ctx context.Context, _ *request, _ job.OverloadPolicy) (*response, error) {
+	s := open(t, ctx, func(ctx context.Context, _ functions.Request, _ job.OverloadPolicy) (functions.Response, error) {
 		begun <- struct{}{}
 		<-ctx.Done()
 		ended <- struct{}{}
@@ -213,11 +213,11 @@ func pngOf(t *testing.T) []byte {
 // TestPanicFailsOneItem runs real jobs, of which one meets a processor's bug.
 func TestPanicFailsOneItem(t *testing.T) {
 	p := resize.Processor
-	p.Apply = func(ctx context.Context, in functions.Input[*request]) (imaging.Encoded, *response, error) {
-		if in.Request.GetTargetWidth() == 3 {
+	p.Apply = func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+		if r.(*request).GetTargetWidth() == 3 {
 			panic("secret")
 		}
-		return resize.Processor.Apply(ctx, in)
+		return resize.Processor.Apply(ctx, r, in)
 	}
 	s := open(t, limited(t), job.NewRunner(p, nil,
 		job.NewAdmission(job.AdmissionLimits{Active: 2, DecodedBytes: 1 << 20, Cores: 2}),
@@ -245,7 +245,7 @@ func TestPanicFailsOneItem(t *testing.T) {
 }
 
 func TestUnaryFailsWithACode(t *testing.T) {
-	c := client(t, func(_ context.Context, _ *request, p job.OverloadPolicy) (*response, error) {
+	c := client(t, func(_ context.Context, _ functions.Request, p job.OverloadPolicy) (functions.Response, error) {
 		if p != job.FailFast {
 			t.Error("a call is patient")
 		}

@@ -21,12 +21,12 @@ import (
 // It does what this loop does, but in parallel:
 //
 //	for req := range requests { send(item(req)) }
-func (d *Door[Req, Resp]) stream(s grpc.ServerStream) error {
+func (d *Door) stream(s grpc.ServerStream) error {
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()
 	// Each element is the future of one response; the channel keeps the order
 	// and its capacity bounds the work.
-	answers := make(chan chan Resp, max(d.StreamParallelism-1, 0))
+	answers := make(chan chan functions.Response, max(d.StreamParallelism-1, 0))
 	received := make(chan error, 1)
 	go func() {
 		defer close(answers)
@@ -46,15 +46,15 @@ func (d *Door[Req, Resp]) stream(s grpc.ServerStream) error {
 }
 
 // receive starts the work on each request until the client has sent its last.
-func (d *Door[Req, Resp]) receive(ctx context.Context, s grpc.ServerStream, answers chan<- chan Resp) error {
+func (d *Door) receive(ctx context.Context, s grpc.ServerStream, answers chan<- chan functions.Response) error {
 	for {
-		req := functions.NewRequest[Req]()
+		req := d.Processor.NewRequest()
 		if err := s.RecvMsg(req); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		answer, release := make(chan Resp, 1), keep(s)
+		answer, release := make(chan functions.Response, 1), keep(s)
 		select {
 		case answers <- answer:
 			go func() {
@@ -78,7 +78,7 @@ func keep(s grpc.ServerStream) (release func()) {
 }
 
 // item runs one job of a stream; its failure is a response too.
-func (d *Door[Req, Resp]) item(ctx context.Context, req Req) Resp {
+func (d *Door) item(ctx context.Context, req functions.Request) functions.Response {
 	resp, err := d.Run(ctx, req, job.Block)
 	if err == nil {
 		return resp
@@ -88,7 +88,7 @@ func (d *Door[Req, Resp]) item(ctx context.Context, req Req) Resp {
 	if field := functions.AsError(err).Field; field != "" {
 		facts["error_field"] = field
 	}
-	return functions.NewResponse[Resp](&imageflowv1.ProcessingResult{
+	return d.Processor.NewResponse(&imageflowv1.ProcessingResult{
 		Status:      imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED,
 		Message:     s.Message(),
 		Metadata:    facts,

@@ -19,7 +19,7 @@ import (
 var requestDuration = metrics.Histogram("imageflow.request.duration", "s",
 	"time of a request, by role, protocol, method, code and outcome: ok, refused, busy, failed or cancelled", metrics.LatencyBounds)
 
-// requests measures what comes to the doors of a role.
+// requests measures what arrives at the server of a role.
 type requests struct {
 	role string
 	// known are the methods that were once answered well. All others are one,

@@ -80,7 +80,7 @@ func measured(t *testing.T, reader sdk.Reader) []string {
 					return v.AsString()
 				}
 				if value("role") == "test" && p.Count == 1 {
-					lines = append(lines, strings.Join([]string{value("door"), value("method"), value("code"), value("outcome")}, " "))
+					lines = append(lines, strings.Join([]string{value("protocol"), value("method"), value("code"), value("outcome")}, " "))
 				}
 			}
 		}

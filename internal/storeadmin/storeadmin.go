@@ -1,5 +1,5 @@
-// Package storeadmin makes users and policies in a MinIO, by the few requests of
-// its admin API that this takes.
+// Package storeadmin creates users and policies in MinIO. It implements only the
+// requests of MinIO's admin API that this needs.
 package storeadmin
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/secure-io/sio-go"
 )
 
-// Admin is a client with the credentials of an administrator.
+// Admin is a client of MinIO's admin API with the credentials of an administrator.
 type Admin struct {
 	// Endpoint is host:port.
 	Endpoint             string
@@ -30,16 +30,16 @@ type Admin struct {
 	Region               string
 }
 
-// timeout bounds a request.
+// timeout bounds one request.
 const timeout = 15 * time.Second
 
-// SetPolicy makes a policy, or replaces the one of this name.
+// SetPolicy creates or replaces a policy. The policy is a JSON document.
 func (a *Admin) SetPolicy(ctx context.Context, name string, policy []byte) error {
 	return a.put(ctx, "add-canned-policy", url.Values{"name": {name}}, policy)
 }
 
-// SetUser makes a user with one policy, or gives an existing user this secret key
-// and policy.
+// SetUser creates a user with one policy, or replaces the secret key and the policy of
+// an existing user.
 func (a *Admin) SetUser(ctx context.Context, accessKey, secretKey, policy string) error {
 	text, err := json.Marshal(map[string]string{"secretKey": secretKey, "status": "enabled"})
 	if err != nil {
@@ -56,7 +56,7 @@ func (a *Admin) SetUser(ctx context.Context, accessKey, secretKey, policy string
 		url.Values{"policyName": {policy}, "userOrGroup": {accessKey}, "isGroup": {"false"}}, nil)
 }
 
-// put makes a request of the admin API.
+// put sends a PUT request to the admin API.
 func (a *Admin) put(ctx context.Context, operation string, query url.Values, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -77,12 +77,12 @@ func (a *Admin) put(ctx context.Context, operation string, query url.Values, bod
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("the store answered %s to %s: %s", resp.Status, operation, reason(answer))
+		err = fmt.Errorf("%s: the store answered %s: %s", operation, resp.Status, reason(answer))
 	}
 	return err
 }
 
-// reason returns the message of an error, which is JSON.
+// reason returns the message of an error response, which is usually JSON.
 func reason(answer []byte) string {
 	var e struct{ Message string }
 	if json.Unmarshal(answer, &e) == nil && e.Message != "" {
@@ -91,8 +91,8 @@ func reason(answer []byte) string {
 	return strings.TrimSpace(string(answer))
 }
 
-// What MinIO takes secrets in: a salt, an id of how the key is derived and which
-// cipher is used, a nonce, and the text in the stream format of secure-io.
+// MinIO's format for encrypted request bodies: a salt, the id of the key derivation and
+// the cipher, a nonce, and the text encrypted in the stream format of secure-io.
 const (
 	saltBytes      = 32
 	pbkdf2AESGCM   = 0x02
@@ -100,7 +100,7 @@ const (
 	derivedKeySize = 32
 )
 
-// seal encrypts a text for a server that knows the password.
+// seal encrypts a text for a server that has the password.
 func seal(password string, text []byte) ([]byte, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails
@@ -122,6 +122,6 @@ func seal(password string, text []byte) ([]byte, error) {
 	if _, err := w.Write(text); err != nil {
 		return nil, err
 	}
-	err = w.Close() // writes the rest
+	err = w.Close() // writes the last block
 	return sealed.Bytes(), err
 }

@@ -13,9 +13,9 @@ import (
 	"imageflow.dev/test/minio"
 )
 
-const files, letters = "imageflow-files", "imageflow-dead-letters"
+const files, deadLetters = "imageflow-files", "imageflow-dead-letters"
 
-// connect returns a client of a server with some credentials.
+// connect returns a client of the server with the given credentials.
 func connect(t *testing.T, s *minio.Server, accessKey, secretKey string) *objects.Store {
 	t.Helper()
 	store, err := objects.New(objects.Config{Endpoint: s.Address, AccessKey: accessKey, SecretKey: secretKey, Region: "us-east-1"})
@@ -25,15 +25,16 @@ func connect(t *testing.T, s *minio.Server, accessKey, secretKey string) *object
 	return store
 }
 
-// administrator returns a client once the server can make users, which is later
-// than it is ready.
+// administrator returns an admin client once the server can create users, which is
+// later than its readiness.
 func administrator(t *testing.T, s *minio.Server) *storeadmin.Admin {
 	t.Helper()
 	admin := &storeadmin.Admin{Endpoint: s.Address, AccessKey: minio.AccessKey, SecretKey: minio.SecretKey, Region: "us-east-1"}
-	policy := []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::none/*"]}]}`)
+	policy := []byte(`{"Version":"2012-10-17",` +
+		`"Statement":[{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::none/*"]}]}`)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		err := admin.SetPolicy(t.Context(), "first", policy)
-		if err == nil { // a MinIO that is still loading its policies may forget this one
+		if err == nil { // while MinIO loads its policies, it may lose this one
 			err = admin.SetUser(t.Context(), "first", "the first secret", "first")
 		}
 		if err == nil {
@@ -45,13 +46,13 @@ func administrator(t *testing.T, s *minio.Server) *storeadmin.Admin {
 	}
 }
 
-// TestRolesMayDoNoMore: what each role's policy leaves out is refused by MinIO. That
-// it has what the role needs is shown by the stories of test/scenario, whose
-// deployments use these users.
-func TestRolesMayDoNoMore(t *testing.T) {
+// The test checks that MinIO denies what a role's policy does not allow. The tests of
+// test/scenario, whose deployments use these users, check that each policy allows what
+// its role needs.
+func TestRolePolicies_denyEverythingElse(t *testing.T) {
 	server := minio.Start(t)
 	root := connect(t, server, minio.AccessKey, minio.SecretKey)
-	for _, bucket := range []string{files, letters, "others"} {
+	for _, bucket := range []string{files, deadLetters, "others"} {
 		if _, err := root.MakeBucket(t.Context(), bucket); err != nil {
 			t.Fatal(err)
 		}
@@ -62,8 +63,8 @@ func TestRolesMayDoNoMore(t *testing.T) {
 	admin := administrator(t, server)
 	may := map[string][]string{
 		"resize": {"read files", "write files"}, "detect": {"read files", "write files"}, "filter": {"read files", "write files"},
-		"gateway": {"read files", "read letters"},
-		"bridge":  {"read files", "read letters", "write letters", "remove letters"},
+		"gateway": {"read files", "read dead letters"},
+		"bridge":  {"read files", "read dead letters", "write dead letters", "remove dead letters"},
 		"triton":  nil,
 	}
 	for role, allowed := range may {
@@ -72,14 +73,14 @@ func TestRolesMayDoNoMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		secret := "the secret of " + role
-		for range 2 { // it may run again
+		for range 2 { // setup may run again
 			if err := errors.Join(admin.SetPolicy(t.Context(), "imageflow-"+role, policy),
 				admin.SetUser(t.Context(), "imageflow-"+role, secret, "imageflow-"+role)); err != nil {
 				t.Fatalf("%s: %v", role, err)
 			}
 		}
 		store := connect(t, server, "imageflow-"+role, secret)
-		for name, bucket := range map[string]string{"files": files, "letters": letters, "others": "others"} {
+		for name, bucket := range map[string]string{"files": files, "dead letters": deadLetters, "others": "others"} {
 			_, _, readErr := store.Get(t.Context(), bucket, "a.jpg", "", 10)
 			_, writeErr := store.Put(t.Context(), bucket, "by-"+role, "image/jpeg", []byte("x"), nil)
 			for action, err := range map[string]error{
@@ -94,30 +95,37 @@ func TestRolesMayDoNoMore(t *testing.T) {
 	}
 }
 
-// TestSetupsPolicyIsEnough for a user that makes the others.
-func TestSetupsPolicyIsEnough(t *testing.T) {
+// The test creates buckets, policies and users with a user that has only the policy
+// setup.json.
+func TestSetupPolicy_allowsSetup(t *testing.T) {
 	server := minio.Start(t)
 	policy, err := os.ReadFile("../../config/minio-policies/setup.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := administrator(t, server)
-	if err := errors.Join(root.SetPolicy(t.Context(), "setup", policy), root.SetUser(t.Context(), "setup", "the secret of setup", "setup")); err != nil {
+	err = errors.Join(root.SetPolicy(t.Context(), "setup", policy),
+		root.SetUser(t.Context(), "setup", "the secret of setup", "setup"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	store := connect(t, server, "setup", "the secret of setup")
-	for _, bucket := range []string{files, letters} {
+	for _, bucket := range []string{files, deadLetters} {
 		if made, err := store.MakeBucket(t.Context(), bucket); err != nil || !made {
 			t.Errorf("%s: %v", bucket, err)
 		}
 	}
-	setup := &storeadmin.Admin{Endpoint: server.Address, AccessKey: "setup", SecretKey: "the secret of setup", Region: "us-east-1"}
-	if err := errors.Join(setup.SetPolicy(t.Context(), "p", policy), setup.SetUser(t.Context(), "other", "another secret", "setup")); err != nil {
+	setup := &storeadmin.Admin{
+		Endpoint: server.Address, AccessKey: "setup", SecretKey: "the secret of setup", Region: "us-east-1",
+	}
+	err = errors.Join(setup.SetPolicy(t.Context(), "p", policy),
+		setup.SetUser(t.Context(), "other", "another secret", "setup"))
+	if err != nil {
 		t.Error(err)
 	}
 }
 
-func TestARefusalSaysWhy(t *testing.T) {
+func TestSetUser_errorNamesOperation(t *testing.T) {
 	server := minio.Start(t)
 	err := administrator(t, server).SetUser(t.Context(), "ab", "short", "none")
 	if err == nil || !strings.Contains(err.Error(), "add-user") {

@@ -149,13 +149,11 @@ func filtered(data []byte, kind imageflowv1.FilterType, intensity float32) ([]by
 	return apply(filter.Processor, data, &imageflowv1.FilterRequest{FilterType: kind, Intensity: intensity}, imaging.JPEG)
 }
 
-func apply[Req functions.Request, Resp functions.Response](
-	p functions.Processor[Req, Resp], data []byte, req Req, f imaging.Format,
-) ([]byte, error) {
+func apply(p functions.Processor, data []byte, req functions.Request, f imaging.Format) ([]byte, error) {
 	m, err := imaging.Open(data, imaging.Limits{MaxSide: 16383, MaxPixels: 50_000_000})
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := p.Apply(context.Background(), functions.Input[Req]{Image: m, Request: req, Format: f})
+	out, _, err := p.Apply(context.Background(), req, functions.Input{Image: m, Format: f})
 	return out.Data, err
 }

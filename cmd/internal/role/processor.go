@@ -35,9 +35,7 @@ type service struct {
 
 // processor puts a processor behind its three doors on one port, and services
 // beside it.
-func processor[Req functions.Request, Resp functions.Response](
-	c ProcessorConfig, t *telemetry.Tracing, p functions.Processor[Req, Resp], beside ...service,
-) (*server.Server, error) {
+func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, beside ...service) (*server.Server, error) {
 	if err := imaging.Start(); err != nil {
 		return nil, err
 	}
@@ -58,7 +56,7 @@ func processor[Req functions.Request, Resp functions.Response](
 	grpcServer := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
 		protolimit.Codec(), grpc.ChainUnaryInterceptor(server.AwaitPlace), grpc.ChainStreamInterceptor(server.OneByOne, protolimit.Stream), t.Server())
 	services := protolimit.Registrar(grpcServer)
-	door := &rpc.Door[Req, Resp]{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
+	door := &rpc.Door{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(services); err != nil {
 		return nil, err
 	}
@@ -78,7 +76,7 @@ func processor[Req functions.Request, Resp functions.Response](
 		return nil, err
 	}
 	routes := http.NewServeMux()
-	events := &event.Door[Req, Resp]{Processor: p, Run: run, Signer: signer}
+	events := &event.Door{Processor: p, Run: run, Signer: signer}
 	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
 	config := c.serve(p.Name, int64(c.messageBytes()))

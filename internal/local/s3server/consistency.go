@@ -4,44 +4,47 @@ import (
 	"context"
 	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
 
-// steady is a backend without some faults of versitygw's own.
-type steady struct{ backend.Backend }
+// consistent is a backend that works around three faults of versitygw: unread
+// uploads, reads that mix versions, and keys that XML cannot hold.
+type consistent struct{ backend.Backend }
 
-// PutObject stores an object, and reads the request to its end. versitygw does
-// not when the object is empty: what it leaves, the last chunk of a signed body,
-// it then takes for the connection's next request.
-func (s steady) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	out, err := s.Backend.PutObject(ctx, in)
+// PutObject stores an object and reads the request body to its end. versitygw does
+// not when the object is empty: it then takes the last chunk of a signed body for the
+// next request of the connection.
+func (c consistent) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	out, err := c.Backend.PutObject(ctx, in)
 	if err == nil && in.Body != nil {
 		_, err = io.Copy(io.Discard, in.Body)
 	}
 	return out, err
 }
 
-// readTries is how often a read may meet an overwrite.
-const readTries = 20
+// maxReadTries bounds how often a read that meets an overwrite is repeated.
+const maxReadTries = 20
 
-// GetObject reads an object without mixing versions. versitygw reads an object's
-// ETag and conditions by its name, and then opens the name for the content: an
-// overwrite in between gives the old ETag with the new content. If the name has
-// the same ETag still after that, both were of one version; else it reads again.
-func (s steady) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
-	for range readTries {
-		out, err := s.Backend.GetObject(ctx, in)
+// GetObject reads one version of an object. versitygw reads the ETag by the
+// object's file name and then opens the file: an overwrite in between returns the old
+// ETag with the new content. If ETag and time are still the same after the file was
+// opened, both belong to one version. Otherwise GetObject reads again.
+func (c consistent) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	for range maxReadTries {
+		out, err := c.Backend.GetObject(ctx, in)
 		if err != nil || out.Body == nil {
 			return out, err
 		}
-		head, err := s.Backend.HeadObject(ctx, &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
-		if err == nil && deref(head.ETag) == deref(out.ETag) {
+		head, err := c.Backend.HeadObject(ctx, &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+		if err == nil && aws.ToString(head.ETag) == aws.ToString(out.ETag) &&
+			aws.ToTime(head.LastModified).Equal(aws.ToTime(out.LastModified)) {
 			return out, nil
 		}
 		out.Body.Close()
 	}
-	return nil, s3err.GetAPIError(s3err.ErrSlowDown) // clients try again
+	return nil, s3err.GetAPIError(s3err.ErrSlowDown) // clients retry
 }

@@ -3,28 +3,29 @@ package s3server
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3response"
 )
 
-// notifying is a backend that tells of new objects before it answers for them,
-// as MinIO does without a queue: whoever has the answer to a put knows that its
-// event is on the way. Deletions, tags and the like are not told of.
+// notifying is a backend that notifies the webhook of a new object before it answers
+// the request, as MinIO without a queue does: when a client has the response to a
+// put, the notification has been sent. Deletions and tags are not notified.
 type notifying struct {
 	backend.Backend
-	posts            *posts
+	webhook          *webhook
 	address, account string
 }
 
-// PutObject stores an object and tells of it. versitygw calls it for the upload
-// of an HTML form too, which MinIO names by its own name.
+// PutObject stores an object and notifies the webhook. versitygw also calls it for
+// the upload of an HTML form, which MinIO reports as "Post".
 func (n *notifying) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
 	out, err := n.Backend.PutObject(ctx, in)
-	if err != nil || !n.posts.wanted(*in.Bucket) {
+	if err != nil || !n.webhook.wants(*in.Bucket) {
 		return out, err
 	}
-	size := deref(in.ContentLength)
+	size := aws.ToInt64(in.ContentLength)
 	if out.Size != nil {
 		size = *out.Size
 	}
@@ -32,56 +33,51 @@ func (n *notifying) PutObject(ctx context.Context, in s3response.PutObjectInput)
 	if r, ok := ctx.(interface{ Method() []byte }); ok && string(r.Method()) == "POST" {
 		how = "Post"
 	}
-	// Told from what was written, not from what is there by now: another put
-	// may have come between, and tells of itself.
-	n.created(ctx, how, *in.Bucket, *in.Key, facts{size: size, etag: out.ETag, contentType: deref(in.ContentType), metadata: in.Metadata})
+	// The notification describes the object as it was written. A later put may have
+	// replaced it already, and sends its own notification.
+	n.created(ctx, how, *in.Bucket, *in.Key, objectInfo{
+		size: size, etag: out.ETag, contentType: aws.ToString(in.ContentType), metadata: in.Metadata,
+	})
 	return out, nil
 }
 
-// CopyObject copies an object and tells of the copy.
+// CopyObject copies an object and notifies the webhook of the copy.
 func (n *notifying) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
 	out, err := n.Backend.CopyObject(ctx, in)
 	if err == nil {
-		n.createdAsFound(ctx, "Copy", *in.Bucket, *in.Key)
+		n.createdAsStored(ctx, "Copy", *in.Bucket, *in.Key)
 	}
 	return out, err
 }
 
-// CompleteMultipartUpload joins the parts of an object and tells of it.
+// CompleteMultipartUpload joins the parts of an object and notifies the webhook.
 func (n *notifying) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (
 	s3response.CompleteMultipartUploadResult, string, error,
 ) {
 	out, version, err := n.Backend.CompleteMultipartUpload(ctx, in)
 	if err == nil {
-		n.createdAsFound(ctx, "CompleteMultipartUpload", *in.Bucket, *in.Key)
+		n.createdAsStored(ctx, "CompleteMultipartUpload", *in.Bucket, *in.Key)
 	}
 	return out, version, err
 }
 
-// createdAsFound tells of a new object that is described by the store alone.
-func (n *notifying) createdAsFound(ctx context.Context, how, bucket, key string) {
-	if !n.posts.wanted(bucket) {
+// createdAsStored notifies the webhook of a new object whose size, ETag and metadata
+// it reads from the store.
+func (n *notifying) createdAsStored(ctx context.Context, how, bucket, key string) {
+	if !n.webhook.wants(bucket) {
 		return
 	}
 	head, err := n.Backend.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
-	if err != nil { // gone again
-		n.posts.logger.Warn("a new object could not be looked at and is not told of", "bucket", bucket, "key", key, "error", err)
+	if err != nil { // the object was deleted in the meantime
+		n.webhook.logger.Warn("notification dropped: new object cannot be read", "bucket", bucket, "key", key, "error", err)
 		return
 	}
-	n.created(ctx, how, bucket, key, facts{
-		size: deref(head.ContentLength), etag: deref(head.ETag), contentType: deref(head.ContentType), metadata: head.Metadata,
+	n.created(ctx, how, bucket, key, objectInfo{
+		size: aws.ToInt64(head.ContentLength), etag: aws.ToString(head.ETag),
+		contentType: aws.ToString(head.ContentType), metadata: head.Metadata,
 	})
 }
 
-func (n *notifying) created(ctx context.Context, how, bucket, key string, f facts) {
-	n.posts.send(bucket+"/"+key, notification(callerOf(ctx, n.address, n.account), how, bucket, key, f))
-}
-
-// deref returns what p points to, or a zero value.
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
+func (n *notifying) created(ctx context.Context, how, bucket, key string, o objectInfo) {
+	n.webhook.send(bucket+"/"+key, notification(callerOf(ctx, n.address, n.account), how, bucket, key, o))
 }

@@ -16,24 +16,22 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/tags"
-
-	"imageflow.dev/internal/local/s3server"
 )
 
-// TestNotificationsAreMinIOs compares what is posted with what a MinIO posted for
-// the same puts: it has the same fields, and the values that the bridge reads.
-func TestNotificationsAreMinIOs(t *testing.T) {
+// The test compares a notification with a captured one of MinIO: it has the same
+// fields, and the values that the bridge reads are correct.
+func TestWebhook_sendsWhatMinIOSends(t *testing.T) {
 	l := newListener(t)
 	_, c := start(t, folder(t), l.URL)
-	put(t, c, "pictures", keys[1], "hello", minio.PutObjectOptions{
+	put(t, c, "images", keys[1], "hello", minio.PutObjectOptions{
 		ContentType: "image/jpeg", UserMetadata: map[string]string{"gen": "2", "trace-id": "abc"},
 	})
 	got := l.next(t)
 	for path, want := range map[string]any{
 		"EventName":                     "s3:ObjectCreated:Put",
-		"Key":                           "pictures/" + keys[1],
+		"Key":                           "images/" + keys[1],
 		"Records.eventName":             "s3:ObjectCreated:Put",
-		"Records.s3.bucket.name":        "pictures",
+		"Records.s3.bucket.name":        "images",
 		"Records.s3.object.key":         url.QueryEscape(keys[1]),
 		"Records.s3.object.size":        5.0,
 		"Records.s3.object.eTag":        "5d41402abc4b2a76b9719d911017c592",
@@ -53,8 +51,8 @@ func TestNotificationsAreMinIOs(t *testing.T) {
 	}
 }
 
-// capturedPut is a put as a MinIO of February 2026 posted it, less what only a
-// MinIO has: its deployment's id and host id.
+// capturedPut returns a notification that a MinIO of February 2026 sent, without its
+// deployment id and host id.
 func capturedPut() (n any) {
 	_ = json.Unmarshal([]byte(`{"EventName":"s3:ObjectCreated:Put","Key":"img/in/a.jpg","Records":[{
 		"eventVersion":"2.0","eventSource":"minio:s3","awsRegion":"","eventTime":"2026-11-23T18:59:52.677Z",
@@ -70,7 +68,7 @@ func capturedPut() (n any) {
 	return n
 }
 
-// fieldsOf lists the paths of a JSON value's fields.
+// fieldsOf returns the sorted paths of all fields of a JSON value.
 func fieldsOf(path string, v any) []string {
 	var all []string
 	switch v := v.(type) {
@@ -89,21 +87,23 @@ func fieldsOf(path string, v any) []string {
 	return all
 }
 
-func TestEveryWayOfCreating(t *testing.T) {
+func TestWebhook_everyKindOfCreation(t *testing.T) {
 	l := newListener(t)
 	_, c := start(t, folder(t), l.URL)
 	metadata := map[string]string{"imageflow-execution": "e"}
-	put(t, c, "pictures", keys[1], "hello", minio.PutObjectOptions{UserMetadata: metadata})
+	put(t, c, "images", keys[1], "hello", minio.PutObjectOptions{UserMetadata: metadata})
 	first := l.next(t)
 
-	_, err := c.CopyObject(t.Context(), minio.CopyDestOptions{Bucket: "pictures", Object: "copy.jpg"}, minio.CopySrcOptions{Bucket: "pictures", Object: keys[1]})
+	_, err := c.CopyObject(t.Context(), minio.CopyDestOptions{Bucket: "images", Object: "copy.jpg"},
+		minio.CopySrcOptions{Bucket: "images", Object: keys[1]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	expect(t, l.next(t), "Copy", "copy.jpg", 5, "e")
 
 	big := bytes.Repeat([]byte("x"), 6<<20)
-	_, err = c.PutObject(t.Context(), "pictures", "big.jpg", bytes.NewReader(big), int64(len(big)), minio.PutObjectOptions{PartSize: 5 << 20, UserMetadata: metadata})
+	_, err = c.PutObject(t.Context(), "images", "big.jpg", bytes.NewReader(big), int64(len(big)),
+		minio.PutObjectOptions{PartSize: 5 << 20, UserMetadata: metadata})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,18 +119,18 @@ func TestEveryWayOfCreating(t *testing.T) {
 
 func expect(t *testing.T, n map[string]any, how, key string, size float64, execution string) {
 	t.Helper()
-	if n["EventName"] != "s3:ObjectCreated:"+how || n["Key"] != "pictures/"+key || dig(n, "Records.s3.object.size") != size ||
+	if n["EventName"] != "s3:ObjectCreated:"+how || n["Key"] != "images/"+key || dig(n, "Records.s3.object.size") != size ||
 		dig(n, "Records.s3.object.userMetadata.X-Amz-Meta-Imageflow-Execution") != execution {
 		t.Errorf("got %v, want %s of %s", n, how, key)
 	}
 }
 
-// upload sends a file as an HTML form does.
+// upload uploads a file with an HTML form.
 func upload(t *testing.T, c *minio.Client, key, content string) {
 	t.Helper()
 	policy := minio.NewPostPolicy()
 	for _, err := range []error{
-		policy.SetBucket("pictures"), policy.SetKey(key), policy.SetExpires(time.Now().Add(time.Minute)),
+		policy.SetBucket("images"), policy.SetKey(key), policy.SetExpires(time.Now().Add(time.Minute)),
 		policy.SetUserMetadata("imageflow-execution", "e"),
 	} {
 		if err != nil {
@@ -155,60 +155,59 @@ func upload(t *testing.T, c *minio.Client, key, content string) {
 	}
 	resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
-		t.Fatalf("the form was answered %s", resp.Status)
+		t.Fatalf("the form upload returned %s", resp.Status)
 	}
 }
 
-func TestWhatIsNotToldOf(t *testing.T) {
+func TestWebhook_ignoresOtherBucketsTagsAndDeletions(t *testing.T) {
 	l := newListener(t)
 	_, c := start(t, folder(t), l.URL)
 	put(t, c, "other", "a.jpg", "hello", minio.PutObjectOptions{})
-	put(t, c, "pictures", "a.jpg", "hello", minio.PutObjectOptions{})
+	put(t, c, "images", "a.jpg", "hello", minio.PutObjectOptions{})
 	l.next(t)
 	set, _ := tags.MapToObjectTags(map[string]string{"imageflow-status": "completed"})
-	if err := c.PutObjectTagging(t.Context(), "pictures", "a.jpg", set, minio.PutObjectTaggingOptions{}); err != nil {
+	if err := c.PutObjectTagging(t.Context(), "images", "a.jpg", set, minio.PutObjectTaggingOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var absent minio.PutObjectOptions
 	absent.SetMatchETagExcept("*")
-	if _, err := c.PutObject(t.Context(), "pictures", "a.jpg", strings.NewReader("x"), 1, absent); err == nil {
-		t.Fatal("the condition did not hold")
+	if _, err := c.PutObject(t.Context(), "images", "a.jpg", strings.NewReader("x"), 1, absent); err == nil {
+		t.Fatal("a conditional put on an existing object succeeded")
 	}
-	if err := c.RemoveObject(t.Context(), "pictures", "a.jpg", minio.RemoveObjectOptions{}); err != nil {
+	if err := c.RemoveObject(t.Context(), "images", "a.jpg", minio.RemoveObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	l.none(t)
 }
 
-func TestADeafListenerHearsLater(t *testing.T) {
-	s3server.RetryAfter(10 * time.Millisecond)
+func TestWebhook_retriesAfterError(t *testing.T) {
 	l := newListener(t)
 	_, c := start(t, folder(t), l.URL)
 	l.status.Store(http.StatusServiceUnavailable)
-	put(t, c, "pictures", "later.jpg", "hello", minio.PutObjectOptions{})
+	put(t, c, "images", "later.jpg", "hello", minio.PutObjectOptions{})
 	l.next(t)
 	l.status.Store(http.StatusOK)
 	select {
 	case n := <-l.got:
-		if n["Key"] != "pictures/later.jpg" {
+		if n["Key"] != "images/later.jpg" {
 			t.Errorf("got %v", n)
 		}
 	case <-time.After(5 * time.Second):
-		t.Error("it was never told again")
+		t.Error("no retry")
 	}
 	l.none(t)
 }
 
-func TestNoListenerFailsNoPut(t *testing.T) {
+func TestWebhook_unreachableDoesNotFailPut(t *testing.T) {
 	away := httptest.NewServer(nil)
 	away.Close()
 	s, c := start(t, folder(t), away.URL)
-	put(t, c, "pictures", "a.jpg", "hello", minio.PutObjectOptions{})
-	if _, err := os.Stat(filepath.Join(s.Path("pictures"), "a.jpg")); err != nil {
+	put(t, c, "images", "a.jpg", "hello", minio.PutObjectOptions{})
+	if _, err := os.Stat(filepath.Join(s.Path("images"), "a.jpg")); err != nil {
 		t.Error(err)
 	}
 	began := time.Now()
 	if err := s.Close(); err != nil || time.Since(began) > time.Second {
-		t.Errorf("the end took %v with a notification waiting: %v", time.Since(began), err)
+		t.Errorf("Close took %v with a notification waiting for a retry: %v", time.Since(began), err)
 	}
 }

@@ -16,12 +16,12 @@ const (
 	attributesDir = "attributes"
 )
 
-// maxCopyBytes is S3's own limit for the source of a copy; versitygw's library
-// copies nothing when it is left out.
+// maxCopyBytes is S3's limit for the source of a copy. Without it versitygw's library
+// copies nothing.
 const maxCopyBytes = 5 << 30
 
-// openFiles opens the folder of the data, makes what is missing, and returns the
-// store and the folder's absolute path.
+// openFiles opens the data folder, creates missing buckets, and returns the backend
+// and the folder's absolute path.
 func openFiles(dir string, buckets []string) (backend.Backend, string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -29,7 +29,7 @@ func openFiles(dir string, buckets []string) (backend.Backend, string, error) {
 	}
 	for _, bucket := range buckets {
 		if !utils.IsValidBucketName(bucket) {
-			return nil, "", fmt.Errorf("%q is no valid name of a bucket", bucket)
+			return nil, "", fmt.Errorf("%q is not a valid bucket name", bucket)
 		}
 		if err := os.MkdirAll(filepath.Join(dir, bucketsDir, bucket), 0o755); err != nil {
 			return nil, "", err
@@ -47,10 +47,10 @@ func openFiles(dir string, buckets []string) (backend.Backend, string, error) {
 	return files, dir, err
 }
 
-// openAttributes says where metadata and tags are kept. With the file where the
-// file system can: then both appear at once, and a reader never sees the content
-// of one version with the ETag of another. Else in files of their own. A folder
-// stays with what it began with.
+// openAttributes returns the storage of metadata and tags: extended attributes if the
+// file system supports them, else separate files. With extended attributes, content
+// and ETag appear together, so a reader never sees the content of one version with
+// the ETag of another. A folder that already has separate files keeps them.
 func openAttributes(dir, root string) (meta.MetadataStorer, error) {
 	attributes := filepath.Join(dir, attributesDir)
 	if _, err := os.Stat(attributes); err != nil && (meta.XattrMeta{}).Test(root) == nil {

@@ -17,9 +17,12 @@ import (
 	"imageflow.dev/internal/local/s3server"
 )
 
-const token = "Bearer t"
+const (
+	token      = "Bearer t"
+	retryDelay = 10 * time.Millisecond
+)
 
-// listener collects the notifications.
+// listener is a webhook receiver that collects the notifications.
 type listener struct {
 	*httptest.Server
 	got    chan map[string]any
@@ -40,15 +43,15 @@ func newListener(t testing.TB) *listener {
 		w.WriteHeader(int(l.status.Load()))
 		select {
 		case l.got <- body:
-		default: // a benchmark, which does not look
+		default: // a benchmark does not read them
 		}
 	}))
 	t.Cleanup(l.Close)
 	return l
 }
 
-// next returns the notification that the last put posted, which came before the
-// put's answer.
+// next returns the notification of the last put. The server posts it before it
+// answers the put.
 func (l *listener) next(t *testing.T) map[string]any {
 	t.Helper()
 	select {
@@ -64,12 +67,13 @@ func (l *listener) none(t *testing.T) {
 	t.Helper()
 	select {
 	case n := <-l.got:
-		t.Errorf("told of %v", n)
+		t.Errorf("unexpected notification: %v", n)
 	case <-time.After(20 * time.Millisecond):
 	}
 }
 
-// dig returns what lies at a path of names in a JSON object, through lists of one.
+// dig returns the value at a dotted path in a JSON value. It descends into lists of
+// one element.
 func dig(v any, path string) any {
 	for name := range strings.SplitSeq(path, ".") {
 		if list, ok := v.([]any); ok && len(list) == 1 {
@@ -84,29 +88,32 @@ func dig(v any, path string) any {
 	return v
 }
 
+// start starts a server that notifies the URL of new objects in the bucket "images".
 func start(t testing.TB, dir, notify string) (*s3server.Server, *minio.Client) {
 	t.Helper()
 	s, err := s3server.Start(t.Context(), s3server.Config{
-		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{"pictures", "other"},
-		Notify: s3server.Notify{URL: notify, Token: token, Buckets: []string{"pictures"}},
+		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{"images", "other"},
+		Notify: s3server.Notify{URL: notify, Token: token, Buckets: []string{"images"}, RetryDelay: retryDelay},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(func() {
-		transport.CloseIdleConnections() // else the next test waits for those never used; see Server.Close
+		transport.CloseIdleConnections() // the next Start would wait for unused ones; see Server.Close
 		_ = s.Close()
 	})
-	c, err := minio.New(s.Address(), &minio.Options{Creds: credentials.NewStaticV4("user", "password", ""), Region: "us-east-1", Transport: transport})
+	c, err := minio.New(s.Address(), &minio.Options{
+		Creds: credentials.NewStaticV4("user", "password", ""), Region: "us-east-1", Transport: transport,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, c
 }
 
-// folder returns a folder for the data that outlives the working directory's
-// stay in it.
+// folder returns a temporary data folder. Start makes it the working directory, so
+// the cleanup leaves it before it is removed.
 func folder(t testing.TB) string {
 	dir := t.TempDir()
 	t.Cleanup(func() {

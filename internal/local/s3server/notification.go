@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// facts of a new object.
-type facts struct {
-	size              int64
+// objectInfo describes a new object.
+type objectInfo struct {
+	size              int64 // bytes
 	etag, contentType string
 	metadata          map[string]string
 }
 
-// caller is who made a request.
+// caller describes the client that made a request.
 type caller struct{ account, ip, userAgent, endpoint string }
 
-// callerOf reads the request that versitygw's contexts carry: they are those of
-// fasthttp.
+// callerOf returns the client of a request. versitygw's contexts are fasthttp
+// request contexts.
 func callerOf(ctx context.Context, address, account string) caller {
 	c := caller{account: account, endpoint: "http://" + address}
 	if r, ok := ctx.(interface{ RemoteIP() net.IP }); ok {
@@ -36,9 +36,9 @@ func callerOf(ctx context.Context, address, account string) caller {
 
 type object map[string]any
 
-// notification makes the text that MinIO would post, field by field as captured
-// from it.
-func notification(c caller, how, bucket, key string, f facts) []byte {
+// notification returns the JSON that MinIO would post for a new object. The fields
+// are those of a captured MinIO notification.
+func notification(c caller, how, bucket, key string, o objectInfo) []byte {
 	now := time.Now().UTC()
 	event := "s3:ObjectCreated:" + how
 	principal := object{"principalId": c.account}
@@ -55,31 +55,32 @@ func notification(c caller, how, bucket, key string, f facts) []byte {
 			"s3SchemaVersion": "1.0",
 			"configurationId": "Config",
 			"bucket":          object{"name": bucket, "ownerIdentity": principal, "arn": "arn:aws:s3:::" + bucket},
-			"object":          describe(key, f, now),
+			"object":          describe(key, o, now),
 		},
 		"source": object{"host": c.ip, "port": "", "userAgent": c.userAgent},
 	}
 	text, err := json.Marshal(object{"EventName": event, "Key": bucket + "/" + key, "Records": []object{record}})
 	if err != nil {
-		panic(err) // strings and numbers only
+		panic(err) // impossible: the value has only strings and numbers
 	}
 	return text
 }
 
-func describe(key string, f facts, now time.Time) object {
-	metadata := map[string]string{"content-type": f.contentType}
-	for k, v := range f.metadata {
+func describe(key string, o objectInfo, now time.Time) object {
+	metadata := map[string]string{"content-type": o.contentType}
+	for k, v := range o.metadata {
 		metadata[textproto.CanonicalMIMEHeaderKey("X-Amz-Meta-"+k)] = v
 	}
 	return object{
 		"key":          url.QueryEscape(key),
-		"size":         f.size,
-		"eTag":         strings.Trim(f.etag, `"`),
-		"contentType":  f.contentType,
+		"size":         o.size,
+		"eTag":         strings.Trim(o.etag, `"`),
+		"contentType":  o.contentType,
 		"userMetadata": metadata,
 		"sequencer":    nanoseconds(now),
 	}
 }
 
-// nanoseconds writes a time so that the order of the texts is that of the times.
+// nanoseconds formats a time as a hexadecimal string of fixed width, so that the
+// strings sort as the times do.
 func nanoseconds(t time.Time) string { return fmt.Sprintf("%016X", t.UnixNano()) }

@@ -1,6 +1,6 @@
-// Package s3server is an S3 server for one machine: versitygw in this process,
-// objects as plain files in a folder, and the bucket notifications of MinIO,
-// which versitygw lacks.
+// Package s3server is an S3 server for one machine. It runs versitygw in the process,
+// stores objects as plain files in a folder, and adds bucket notifications in MinIO's
+// format.
 package s3server
 
 import (
@@ -18,23 +18,24 @@ import (
 	"github.com/versity/versitygw/s3api"
 )
 
-// Config of a server.
+// Config configures a Server.
 type Config struct {
-	// Address is host:port; port 0 takes a free one.
+	// Address is host:port. Port 0 selects a free port.
 	Address string
-	// Dir holds the data: buckets/ with the objects as files of their names,
-	// and attributes/ with what is known of them where the file system cannot
-	// keep it with the file.
+	// Dir is the data folder. buckets/ has the objects as files named by their keys.
+	// attributes/ has their metadata and tags if the file system does not support
+	// extended attributes.
 	Dir string
-	// AccessKey and SecretKey are of the one account, which may do everything.
+	// AccessKey and SecretKey are the credentials of the one account, which has all
+	// permissions.
 	AccessKey, SecretKey string
-	// Buckets are made at the start where they are missing.
+	// Buckets are created at the start if they do not exist.
 	Buckets []string
-	// Notify is told of new objects.
+	// Notify is the webhook that is notified of new objects.
 	Notify Notify
-	// Allow reports whether a signed request may go on; without it all may.
+	// Allow reports whether a correctly signed request is permitted. nil permits all.
 	Allow func(*http.Request) bool
-	// Logger gets what goes wrong; slog's default when nil.
+	// Logger logs failed notifications. nil means slog.Default.
 	Logger *slog.Logger
 }
 
@@ -42,21 +43,20 @@ type Config struct {
 type Server struct {
 	address string
 	dir     string
-	posts   *posts
+	webhook *webhook
 	cancel  context.CancelFunc
 	ended   chan error
 }
 
-// running holds the place of the one gateway that versitygw allows in a
-// process: it has state of its own there, the working directory among it.
+// running is the slot of the one server that a process can run: versitygw has global
+// state, including the working directory.
 var running = make(chan struct{}, 1)
 
-// Start starts a server and returns when it answers, or fails. It waits for an
-// earlier server of the process to be gone, as long as the context allows.
+// Start starts a server and returns when it accepts requests. If another server runs
+// in the process, Start waits for its end until ctx is done.
 //
-// It changes the working directory of the process to Dir/buckets, which
-// versitygw's files are relative to, and leaves it there: make every other path
-// absolute before.
+// Start changes the working directory of the process to Dir/buckets, because
+// versitygw's file names are relative to it. Make all other paths absolute before.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	select {
 	case running <- struct{}{}:
@@ -79,12 +79,16 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return start(ctx, c, address, dir, files)
 }
 
-// start serves the files, and leaves the process's place to run.
+// start serves the files. From here on, run releases the slot of the process.
 func start(ctx context.Context, c Config, address, dir string, files backend.Backend) (*Server, error) {
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Server{address: address, dir: dir, cancel: cancel, ended: make(chan error, 1), posts: newPosts(serving, c.Notify, c.Logger)}
+	s := &Server{
+		address: address, dir: dir, cancel: cancel, ended: make(chan error, 1), webhook: newWebhook(serving, c.Notify, c.Logger),
+	}
 	listening := make(chan struct{})
-	go s.run(serving, &notifying{Backend: guarded{steady{files}, c.Allow}, posts: s.posts, address: address, account: c.AccessKey}, c, listening)
+	go s.run(serving, &notifying{
+		Backend: authorized{consistent{files}, c.Allow}, webhook: s.webhook, address: address, account: c.AccessKey,
+	}, c, listening)
 	select {
 	case <-listening:
 		return s, nil
@@ -96,24 +100,24 @@ func start(ctx context.Context, c Config, address, dir string, files backend.Bac
 	}
 }
 
-// run serves until the context ends.
+// run serves until ctx is done. It closes listening when the server accepts requests.
 func (s *Server) run(ctx context.Context, files backend.Backend, c Config, listening chan struct{}) {
 	err := embedgw.RunVersityGW(ctx, files, &embedgw.Config{
 		RootUserAccess: c.AccessKey, RootUserSecret: c.SecretKey,
-		// Given by us, since versitygw prints that it takes this one.
+		// Set explicitly: versitygw prints a message when it chooses this default.
 		IAMService: auth.NewIAMServiceSingle(auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin}),
 		Ports:      []string{s.address}, Quiet: true, KeepAlive: true,
 		MaxConnections: 4096, MaxRequests: 1024, MultipartMaxParts: 10000,
 		S3Options: []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
 	})
 	s.cancel()
-	s.posts.wait()
+	s.webhook.wait()
 	<-running
 	s.ended <- err
 }
 
-// freeAddress returns the address with a port. versitygw would find a taken one
-// too, but say so less clearly.
+// freeAddress returns the address with a free port. It exists for its error: versitygw's
+// own error about an address in use is unclear.
 func freeAddress(address string) (string, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -122,29 +126,27 @@ func freeAddress(address string) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// Address returns the host:port that is served.
+// Address returns the host:port that the server listens on.
 func (s *Server) Address() string { return s.address }
 
-// Ended gets the server's error when it ends by itself, and nil when it was
-// closed.
+// Ended receives the server's error when it ends by itself, or nil after Close.
 func (s *Server) Ended() <-chan error { return s.ended }
 
-// Path returns the folder of a bucket's objects.
+// Path returns the folder that has a bucket's objects.
 func (s *Server) Path(bucket string) string { return filepath.Join(s.dir, bucketsDir, bucket) }
 
-// closePatience is how long Close waits for what is in flight.
-const closePatience = time.Second
+// closeTimeout is how long Close waits for requests in flight.
+const closeTimeout = time.Second
 
-// Close ends the server: it listens no more, and what is in flight has a second
-// to end. versitygw itself would wait ten seconds for a connection on which a
-// client never asked anything; it goes on doing so in the background.
+// Close stops the server. Requests in flight have closeTimeout to end. versitygw waits
+// ten seconds for idle connections; it continues to do so in the background.
 func (s *Server) Close() error {
 	s.cancel()
 	select {
 	case err := <-s.ended:
-		s.ended <- err // for Ended and a second Close
+		s.ended <- err // Ended and a second Close receive it again
 		return err
-	case <-time.After(closePatience):
+	case <-time.After(closeTimeout):
 		return nil
 	}
 }

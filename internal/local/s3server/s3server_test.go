@@ -19,38 +19,38 @@ import (
 	"imageflow.dev/internal/local/s3server"
 )
 
-// keys are names that are easily bent on their way.
+// keys have characters that need escaping in a URL, a header or XML.
 var keys = []string{"plain.jpg", "in/dir with space/ü+é&=%2F.jpg", "100%/a+b=c&d?e#f.jpg", "日本/猫.png", "a~b'(c)!*.jpg"}
 
-func TestObjectsAreKeptWhole(t *testing.T) {
+func TestObjects_roundTrip(t *testing.T) {
 	_, c := start(t, folder(t), "")
 	for _, key := range keys {
-		put(t, c, "pictures", key, "hello", minio.PutObjectOptions{
+		put(t, c, "images", key, "hello", minio.PutObjectOptions{
 			ContentType: "image/jpeg", UserMetadata: map[string]string{"trace-id": "abc"}, UserTags: map[string]string{"a": "1"},
 		})
-		o, err := c.GetObject(t.Context(), "pictures", key, minio.GetObjectOptions{})
+		o, err := c.GetObject(t.Context(), "images", key, minio.GetObjectOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if content, err := io.ReadAll(o); string(content) != "hello" {
 			t.Errorf("%s: got %q, %v", key, content, err)
 		}
-		info, err := c.StatObject(t.Context(), "pictures", key, minio.StatObjectOptions{})
+		info, err := c.StatObject(t.Context(), "images", key, minio.StatObjectOptions{})
 		if err != nil || info.ETag != "5d41402abc4b2a76b9719d911017c592" || info.Size != 5 ||
 			info.ContentType != "image/jpeg" || info.UserMetadata["Trace-Id"] != "abc" {
 			t.Errorf("%s: got %+v, %v", key, info, err)
 		}
 		set, _ := tags.MapToObjectTags(map[string]string{"imageflow-status": "completed"})
-		if err := c.PutObjectTagging(t.Context(), "pictures", key, set, minio.PutObjectTaggingOptions{}); err != nil {
+		if err := c.PutObjectTagging(t.Context(), "images", key, set, minio.PutObjectTaggingOptions{}); err != nil {
 			t.Error(err)
 		}
-		have, err := c.GetObjectTagging(t.Context(), "pictures", key, minio.GetObjectTaggingOptions{})
+		have, err := c.GetObjectTagging(t.Context(), "images", key, minio.GetObjectTaggingOptions{})
 		if err != nil || have.ToMap()["imageflow-status"] != "completed" || have.Count() != 1 {
 			t.Errorf("%s: got tags %v, %v", key, have, err)
 		}
 	}
 	var listed []string
-	for o := range c.ListObjects(t.Context(), "pictures", minio.ListObjectsOptions{Recursive: true}) {
+	for o := range c.ListObjects(t.Context(), "images", minio.ListObjectsOptions{Recursive: true}) {
 		listed = append(listed, o.Key)
 	}
 	slices.Sort(listed)
@@ -59,14 +59,14 @@ func TestObjectsAreKeptWhole(t *testing.T) {
 	}
 }
 
-// TestMakingABucketTwice: clients that make their bucket first, such as rclone, learn
-// that they have it, of a bucket that was there from the start too.
-func TestMakingABucketTwice(t *testing.T) {
+// Clients that create their bucket first, such as rclone, get BucketAlreadyOwnedByYou,
+// also for a bucket of the configuration.
+func TestCreateBucket_alreadyOwned(t *testing.T) {
 	_, c := start(t, folder(t), "")
-	if err := c.MakeBucket(t.Context(), "more-pictures", minio.MakeBucketOptions{}); err != nil {
+	if err := c.MakeBucket(t.Context(), "more-images", minio.MakeBucketOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, bucket := range []string{"pictures", "more-pictures"} {
+	for _, bucket := range []string{"images", "more-images"} {
 		err := c.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{})
 		if code := minio.ToErrorResponse(err).Code; code != "BucketAlreadyOwnedByYou" {
 			t.Errorf("%s: got %q, %v", bucket, code, err)
@@ -74,17 +74,18 @@ func TestMakingABucketTwice(t *testing.T) {
 	}
 }
 
-func TestConditions(t *testing.T) {
+func TestConditionalRequests(t *testing.T) {
 	_, c := start(t, folder(t), "")
 	const etag = "5d41402abc4b2a76b9719d911017c592"
-	put(t, c, "pictures", "a", "hello", minio.PutObjectOptions{})
+	put(t, c, "images", "a", "hello", minio.PutObjectOptions{})
 	for name, set := range map[string]func(*minio.PutObjectOptions){
 		"absent":        func(o *minio.PutObjectOptions) { o.SetMatchETagExcept("*") },
 		"other version": func(o *minio.PutObjectOptions) { o.SetMatchETag(strings.Repeat("0", 32)) },
 	} {
 		var o minio.PutObjectOptions
 		set(&o)
-		if _, err := c.PutObject(t.Context(), "pictures", "a", strings.NewReader("x"), 1, o); minio.ToErrorResponse(err).StatusCode != 412 {
+		_, err := c.PutObject(t.Context(), "images", "a", strings.NewReader("x"), 1, o)
+		if minio.ToErrorResponse(err).StatusCode != 412 {
 			t.Errorf("a put on %s: got %v, want 412", name, err)
 		}
 	}
@@ -92,18 +93,18 @@ func TestConditions(t *testing.T) {
 	if err := get.SetMatchETag(strings.Repeat("0", 32)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.StatObject(t.Context(), "pictures", "a", get); minio.ToErrorResponse(err).StatusCode != 412 {
+	if _, err := c.StatObject(t.Context(), "images", "a", get); minio.ToErrorResponse(err).StatusCode != 412 {
 		t.Errorf("a get of another version: got %v, want 412", err)
 	}
 	var same minio.PutObjectOptions
 	same.SetMatchETag(etag)
-	put(t, c, "pictures", "a", "hello again", same)
+	put(t, c, "images", "a", "hello again", same)
 	if winners := race(c, 16); winners != 1 {
 		t.Errorf("%d of 16 created the same object", winners)
 	}
 }
 
-// race lets several create one object and returns how many did.
+// race creates one object n times concurrently and returns the number of successes.
 func race(c *minio.Client, n int) int64 {
 	var winners atomic.Int64
 	var group sync.WaitGroup
@@ -111,7 +112,7 @@ func race(c *minio.Client, n int) int64 {
 		group.Go(func() {
 			var o minio.PutObjectOptions
 			o.SetMatchETagExcept("*")
-			if _, err := c.PutObject(context.Background(), "pictures", "raced", strings.NewReader("x"), 1, o); err == nil {
+			if _, err := c.PutObject(context.Background(), "images", "raced", strings.NewReader("x"), 1, o); err == nil {
 				winners.Add(1)
 			}
 		})
@@ -120,16 +121,16 @@ func race(c *minio.Client, n int) int64 {
 	return winners.Load()
 }
 
-func TestDataSurvivesARestart(t *testing.T) {
+func TestStart_keepsDataOfEarlierServer(t *testing.T) {
 	dir := folder(t)
 	s, c := start(t, dir, "")
-	put(t, c, "pictures", keys[1], "hello", minio.PutObjectOptions{
+	put(t, c, "images", keys[1], "hello", minio.PutObjectOptions{
 		ContentType: "image/jpeg", UserMetadata: map[string]string{"trace-id": "abc"}, UserTags: map[string]string{"a": "1"},
 	})
-	if file, err := os.ReadFile(filepath.Join(s.Path("pictures"), keys[1])); string(file) != "hello" {
+	if file, err := os.ReadFile(filepath.Join(s.Path("images"), keys[1])); string(file) != "hello" {
 		t.Errorf("the object's file: %q, %v", file, err)
 	}
-	// A client that keeps a connection open and never asks must not hold it up.
+	// A client that opens a connection and sends no request must not delay Close.
 	idle, err := net.Dial("tcp", s.Address())
 	if err != nil {
 		t.Fatal(err)
@@ -139,26 +140,26 @@ func TestDataSurvivesARestart(t *testing.T) {
 		t.Error(err)
 	}
 	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("the end took %v", took)
+		t.Errorf("Close took %v", took)
 	}
 	idle.Close()
 	_, c = start(t, dir, "")
-	info, err := c.StatObject(t.Context(), "pictures", keys[1], minio.StatObjectOptions{})
+	info, err := c.StatObject(t.Context(), "images", keys[1], minio.StatObjectOptions{})
 	if err != nil || info.UserMetadata["Trace-Id"] != "abc" || info.ContentType != "image/jpeg" || info.UserTagCount != 1 {
 		t.Errorf("got %+v, %v", info, err)
 	}
 }
 
-// TestAttributesInFiles is for file systems that keep no attributes with a file:
-// a folder that began so stays so.
-func TestAttributesInFiles(t *testing.T) {
+// A folder that has separate files for attributes keeps them. They are for file systems
+// without extended attributes.
+func TestStart_attributesInSeparateFiles(t *testing.T) {
 	dir := folder(t)
 	if err := os.Mkdir(filepath.Join(dir, "attributes"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	_, c := start(t, dir, "")
-	put(t, c, "pictures", keys[1], "hello", minio.PutObjectOptions{UserMetadata: map[string]string{"trace-id": "abc"}})
-	info, err := c.StatObject(t.Context(), "pictures", keys[1], minio.StatObjectOptions{})
+	put(t, c, "images", keys[1], "hello", minio.PutObjectOptions{UserMetadata: map[string]string{"trace-id": "abc"}})
+	info, err := c.StatObject(t.Context(), "images", keys[1], minio.StatObjectOptions{})
 	if err != nil || info.UserMetadata["Trace-Id"] != "abc" {
 		t.Errorf("got %+v, %v", info, err)
 	}
@@ -167,31 +168,35 @@ func TestAttributesInFiles(t *testing.T) {
 	}
 }
 
-func TestStartRefuses(t *testing.T) {
+func TestStart_invalidConfig(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	config := func(address, secret string, buckets ...string) s3server.Config {
+		return s3server.Config{Address: address, Dir: folder(t), AccessKey: "a", SecretKey: secret, Buckets: buckets}
+	}
 	for name, c := range map[string]struct {
 		config s3server.Config
 		names  string
 	}{
-		"a taken address": {s3server.Config{Address: l.Addr().String(), Dir: folder(t), AccessKey: "a", SecretKey: "b"}, l.Addr().String()},
-		"a bucket's name": {s3server.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a", SecretKey: "b", Buckets: []string{"A_b"}}, "A_b"},
-		"no secret":       {s3server.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a"}, "secret"},
+		"address in use":      {config(l.Addr().String(), "b"), l.Addr().String()},
+		"invalid bucket name": {config("127.0.0.1:0", "b", "A_b"), "A_b"},
+		"no secret":           {config("127.0.0.1:0", ""), "secret"},
 	} {
 		if s, err := s3server.Start(t.Context(), c.config); err == nil || s != nil || !strings.Contains(err.Error(), c.names) {
-			t.Errorf("%s: got %v, want an error that names %q", name, err, c.names)
+			t.Errorf("%s: got %v, want an error that contains %q", name, err, c.names)
 		}
 	}
 }
 
-func TestOneServerAtATime(t *testing.T) {
+func TestStart_secondServerFails(t *testing.T) {
 	start(t, folder(t), "")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := s3server.Start(ctx, s3server.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a", SecretKey: "b"}); err == nil {
-		t.Error("a second server started beside the first")
+	second := s3server.Config{Address: "127.0.0.1:0", Dir: folder(t), AccessKey: "a", SecretKey: "b"}
+	if _, err := s3server.Start(ctx, second); err == nil {
+		t.Error("a second server started in the same process")
 	}
 }

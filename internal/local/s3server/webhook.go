@@ -12,114 +12,122 @@ import (
 	"time"
 )
 
-// Notify says who is told of the new objects of which buckets.
+// Notify configures the webhook that is notified of new objects.
 type Notify struct {
-	// URL is posted to; empty tells no one.
+	// URL receives the notifications as POST requests. If empty, none are sent.
 	URL string
-	// Token is sent verbatim as the Authorization header, as MinIO's auth_token
-	// is ("Bearer x").
+	// Token is sent as the Authorization header without change, for example
+	// "Bearer x". MinIO calls it auth_token.
 	Token string
-	// Buckets are those watched; none means all.
+	// Buckets are the buckets whose new objects are notified. Empty means all.
 	Buckets []string
+	// RetryDelay is the delay before the first retry. It doubles with each retry. 0
+	// means one second.
+	RetryDelay time.Duration
 }
 
 const (
-	// postPatience is how long a put may wait for a listener that is slow.
-	postPatience = 5 * time.Second
-	// retries is how often, at doubling distances, a post is tried again.
-	retries = 6
-	// maxWaiting is how many notifications may wait for another try. It bounds
-	// the memory while the listener is away.
+	// postTimeout bounds one POST request, and so how long a put waits for a slow
+	// receiver.
+	postTimeout = 5 * time.Second
+	// maxRetries bounds the retries of one notification.
+	maxRetries = 6
+	// maxWaiting bounds the notifications that wait for a retry, and so the memory
+	// that they use while the receiver is down.
 	maxWaiting = 1000
+	// defaultRetryDelay is the default of Notify.RetryDelay.
+	defaultRetryDelay = time.Second
 )
 
-// firstRetry is the first distance between two tries.
-var firstRetry = time.Second
-
-// posts sends notifications. Like MinIO without a queue on disk, it forgets those
-// not yet accepted when the process ends.
-type posts struct {
+// webhook sends notifications. Like MinIO without a queue on disk, it loses the
+// notifications that wait for a retry when the process ends.
+type webhook struct {
 	notify  Notify
 	logger  *slog.Logger
 	client  *http.Client
-	ctx     context.Context // ends the waiting; of the server, since a put ends before
+	ctx     context.Context // of the server: retries outlive the request that caused them
 	waiting chan struct{}
 	group   sync.WaitGroup
 }
 
-func newPosts(ctx context.Context, n Notify, logger *slog.Logger) *posts {
+func newWebhook(ctx context.Context, n Notify, logger *slog.Logger) *webhook {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.MaxIdleConnsPerHost = 64
-	return &posts{
+	if n.RetryDelay == 0 {
+		n.RetryDelay = defaultRetryDelay
+	}
+	return &webhook{
 		notify: n, logger: logger, ctx: ctx, waiting: make(chan struct{}, maxWaiting),
-		client: &http.Client{Timeout: postPatience, Transport: transport},
+		client: &http.Client{Timeout: postTimeout, Transport: transport},
 	}
 }
 
-func (p *posts) wanted(bucket string) bool {
-	return p.notify.URL != "" && (len(p.notify.Buckets) == 0 || slices.Contains(p.notify.Buckets, bucket))
+// wants reports whether new objects of the bucket are notified.
+func (w *webhook) wants(bucket string) bool {
+	return w.notify.URL != "" && (len(w.notify.Buckets) == 0 || slices.Contains(w.notify.Buckets, bucket))
 }
 
-// send posts a notification, and returns when it was accepted or failed for the
-// first time: the object is stored, and its put must succeed.
-func (p *posts) send(name string, text []byte) {
-	err := p.post(text)
+// send posts a notification. It returns after the first try: if the try failed, the
+// retries run in the background, because the object is stored and its put must
+// succeed.
+func (w *webhook) send(name string, text []byte) {
+	err := w.post(text)
 	if err == nil {
 		return
 	}
-	logger := p.logger.With("object", name, "url", p.notify.URL)
+	logger := w.logger.With("object", name, "url", w.notify.URL)
 	select {
-	case p.waiting <- struct{}{}:
-		logger.Warn("a new object could not be told of yet", "error", err)
-		p.group.Go(func() {
-			defer func() { <-p.waiting }()
-			p.sendLater(logger, text)
+	case w.waiting <- struct{}{}:
+		logger.Warn("notification failed: will retry", "error", err)
+		w.group.Go(func() {
+			defer func() { <-w.waiting }()
+			w.retry(logger, text)
 		})
 	default:
-		logger.Error("a new object was told of in vain: too many wait", "error", err)
+		logger.Error("notification dropped: retry queue full", "error", err)
 	}
 }
 
-func (p *posts) sendLater(logger *slog.Logger, text []byte) {
+func (w *webhook) retry(logger *slog.Logger, text []byte) {
 	var err error
-	for i := range retries {
+	for i := range maxRetries {
 		select {
-		case <-time.After(firstRetry << i):
-		case <-p.ctx.Done():
-			logger.Error("a new object was told of in vain: the server ends")
+		case <-time.After(w.notify.RetryDelay << i):
+		case <-w.ctx.Done():
+			logger.Error("notification dropped: server is closing")
 			return
 		}
-		if err = p.post(text); err == nil {
+		if err = w.post(text); err == nil {
 			return
 		}
 	}
-	logger.Error("a new object was told of in vain", "tries", retries+1, "error", err)
+	logger.Error("notification dropped: all retries failed", "tries", maxRetries+1, "error", err)
 }
 
-func (p *posts) post(text []byte) error {
-	req, err := http.NewRequestWithContext(p.ctx, http.MethodPost, p.notify.URL, bytes.NewReader(text))
+func (w *webhook) post(text []byte) error {
+	req, err := http.NewRequestWithContext(w.ctx, http.MethodPost, w.notify.URL, bytes.NewReader(text))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if p.notify.Token != "" {
-		req.Header.Set("Authorization", p.notify.Token)
+	if w.notify.Token != "" {
+		req.Header.Set("Authorization", w.notify.Token)
 	}
-	resp, err := p.client.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection serves again
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // allows the connection to be reused
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("answered %s", resp.Status)
+		return fmt.Errorf("the webhook answered %s", resp.Status)
 	}
 	return nil
 }
 
-// wait returns when nothing waits for another try any more.
-func (p *posts) wait() {
-	p.group.Wait()
-	p.client.CloseIdleConnections()
+// wait returns when all retries have ended.
+func (w *webhook) wait() {
+	w.group.Wait()
+	w.client.CloseIdleConnections()
 }

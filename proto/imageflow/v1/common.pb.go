@@ -132,36 +132,37 @@ func (HealthCheckResponse_ServingStatus) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_common_proto_rawDescGZIP(), []int{3, 0}
 }
 
-// ImageData names a picture in an object store.
+// ImageData names an image in an object store.
 type ImageData struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bucket; empty means the server's default bucket.
 	Bucket string `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
-	// The object's key, as S3 has it: 1 to 1024 bytes of UTF-8, no leading
-	// slash, no "." or ".." segment, no control characters.
+	// The object's key, as in S3: 1 to 1024 bytes of UTF-8, no leading slash, no
+	// "." or ".." segment, no control characters.
 	ObjectKey string `protobuf:"bytes,2,opt,name=object_key,json=objectKey,proto3" json:"object_key,omitempty"`
-	// The media type. In a result: what was written. In an `output_image`: the
-	// wanted format (image/jpeg, image/png, image/webp, image/tiff, image/avif);
-	// empty means the input's own, or PNG for a GIF. JPEG is written with quality
-	// 85, WebP 80, AVIF 60, the others without loss, in sRGB with 8 bits a channel
-	// and without the input's metadata. JPEG has no transparency: what is
-	// transparent is laid on white.
+	// The media type. In a result: the format of the output. In an `output_image`:
+	// the requested format (image/jpeg, image/png, image/webp, image/tiff or
+	// image/avif); empty means the format of the input, or PNG for a GIF. JPEG is
+	// encoded with quality 85, WebP with 80, AVIF with 60; PNG and TIFF are
+	// lossless. Outputs are sRGB with 8 bits per channel and carry no metadata of
+	// the input. JPEG has no transparency: transparent pixels are blended with
+	// white.
 	ContentType string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	// The encoded size in bytes; set by the server.
 	SizeBytes int64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
-	// Width in pixels as shown, that is after EXIF orientation; set by the server.
+	// The width in pixels after EXIF orientation; set by the server.
 	Width int32 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"`
-	// Height in pixels as shown; set by the server.
+	// The height in pixels after EXIF orientation; set by the server.
 	Height int32 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"`
-	// When the object was written; set by the server.
+	// The time at which the object was written; set by the server.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// The object's entity tag without quotes. In an `input_image` it demands that
-	// version: the call fails when the object has been replaced meanwhile.
+	// The object's entity tag (ETag) without quotes. In an `input_image` it selects
+	// that version: the call fails if the object has been replaced.
 	Etag string `protobuf:"bytes,8,opt,name=etag,proto3" json:"etag,omitempty"`
-	// In an `output_image` with an `object_key`: true replaces whatever object is
-	// there, and beside it, where the side-car goes. False replaces only what
-	// ImageFlow wrote there itself, and fails with INVALID_ARGUMENT where there is
-	// anything else. In a Trigger: `output_image.overwrite=true`.
+	// In an `output_image` with an `object_key`: true replaces any object at that
+	// key and at the key of the side-car. False replaces only an object that
+	// ImageFlow wrote; with any other object there, the call fails with
+	// INVALID_ARGUMENT. In a Trigger: `output_image.overwrite=true`.
 	Overwrite     bool `protobuf:"varint,9,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -260,31 +261,32 @@ func (x *ImageData) GetOverwrite() bool {
 	return false
 }
 
-// ProcessingResult is the part of every response that no processor owns.
+// ProcessingResult is the part that the responses of all processors share.
 type ProcessingResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// COMPLETED, or FAILED for a failed item of a stream; unary calls fail with
-	// a status code instead.
+	// COMPLETED, or FAILED for a failed item of a stream. A unary call that fails
+	// returns a status code instead.
 	Status ProcessingStatus `protobuf:"varint,1,opt,name=status,proto3,enum=imageflow.v1.ProcessingStatus" json:"status,omitempty"`
-	// What went wrong, for people; empty on success.
+	// A description of the failure for people; empty on success.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Where the output lies, or what it is when it is only in `output_data`.
+	// The object that was written. Without bucket and key if the output is only in
+	// `output_data`.
 	OutputImage *ImageData `protobuf:"bytes,3,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// Facts about the job: execution_id, source_bucket, source_key,
-	// source_etag, side_car, repaired (what was wrong with an input whose pixels
-	// are all there), and for a failed item error_code (as in google.rpc.Code) and
-	// error_field.
+	// Metadata of the job: execution_id, source_bucket, source_key, source_etag,
+	// side_car (the key of the JSON object), repaired (the defect of an input that
+	// was repaired without loss of pixels), and for a failed item error_code (a name
+	// of google.rpc.Code) and error_field.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// When the job was done.
+	// The time at which the job ended.
 	ProcessedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=processed_at,json=processedAt,proto3" json:"processed_at,omitempty"`
-	// The server's own time for this job in seconds, queueing included.
+	// The time that the server took for this job, in seconds, including queueing.
 	ProcessingTimeSeconds float64 `protobuf:"fixed64,6,opt,name=processing_time_seconds,json=processingTimeSeconds,proto3" json:"processing_time_seconds,omitempty"`
-	// The encoded output, when the input came as `input_bytes` and no
-	// `output_image` was named.
+	// The encoded output, if the input was sent as `input_bytes` and the request
+	// names no `output_image` to write to.
 	OutputData []byte `protobuf:"bytes,7,opt,name=output_data,json=outputData,proto3" json:"output_data,omitempty"`
-	// True where the input has further frames or pages, as an animation has: the
-	// output was made from the first one alone. An input that is handed on as it
-	// is keeps all.
+	// True if the input has several frames or pages, such as an animation, and the
+	// output was made from the first one only. An input that is returned unchanged
+	// keeps all of them.
 	FirstFrameOnly bool `protobuf:"varint,8,opt,name=first_frame_only,json=firstFrameOnly,proto3" json:"first_frame_only,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -379,7 +381,7 @@ func (x *ProcessingResult) GetFirstFrameOnly() bool {
 // HealthCheckRequest asks for the health of one service.
 type HealthCheckRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The full service name; empty means the one asked.
+	// The full name of the service; empty means the service that is called.
 	Service       string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -422,7 +424,7 @@ func (x *HealthCheckRequest) GetService() string {
 	return ""
 }
 
-// HealthCheckResponse carries the same truth as grpc.health.v1.
+// HealthCheckResponse reports the same status as grpc.health.v1.
 type HealthCheckResponse struct {
 	state         protoimpl.MessageState            `protogen:"open.v1"`
 	Status        HealthCheckResponse_ServingStatus `protobuf:"varint,1,opt,name=status,proto3,enum=imageflow.v1.HealthCheckResponse_ServingStatus" json:"status,omitempty"`
@@ -471,7 +473,7 @@ var File_imageflow_v1_common_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/common.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/rules.proto\"\x8c\x04\n" +
+	"\x19imageflow/v1/common.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/rules.proto\"\x94\x04\n" +
 	"\tImageData\x12D\n" +
 	"\x06bucket\x18\x01 \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$R\x06bucket\x12+\n" +
 	"\n" +
@@ -484,8 +486,8 @@ const file_imageflow_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1c\n" +
 	"\x04etag\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04etag\x12\x1c\n" +
-	"\toverwrite\x18\t \x01(\bR\toverwrite:\x9b\x01\xbaH\x97\x01\x1a\x94\x01\n" +
-	"\x0fimage.overwrite\x12Woverwrite needs an object_key: derived names never replace what ImageFlow did not write\x1a(!this.overwrite || this.object_key != ''\"\xe9\x03\n" +
+	"\toverwrite\x18\t \x01(\bR\toverwrite:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n" +
+	"\x0fimage.overwrite\x12_overwrite needs an object_key: at a derived name only objects that ImageFlow wrote are replaced\x1a(!this.overwrite || this.object_key != ''\"\xe9\x03\n" +
 	"\x10ProcessingResult\x126\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1e.imageflow.v1.ProcessingStatusR\x06status\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12:\n" +

@@ -23,31 +23,33 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DetectionRequest is one picture and what to look for.
+// DetectionRequest contains one image and the settings of its detection.
 type DetectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The picture in the store.
+	// The image in the store.
 	InputImage *ImageData `protobuf:"bytes,1,opt,name=input_image,json=inputImage,proto3" json:"input_image,omitempty"`
-	// A model of the server's repository; empty means its default.
+	// The name of a model in the server's repository; empty means the default.
 	ModelName string `protobuf:"bytes,2,opt,name=model_name,json=modelName,proto3" json:"model_name,omitempty"`
-	// Detections below it are dropped; 0 means the default, 0.25.
+	// Detections with a lower confidence are dropped; 0 means the default, 0.25.
 	ConfidenceThreshold float32 `protobuf:"fixed32,3,opt,name=confidence_threshold,json=confidenceThreshold,proto3" json:"confidence_threshold,omitempty"`
-	// Of two boxes of one class whose intersection over union is above it, the
-	// less confident one is dropped; 0 means the default, 0.45.
+	// Of two boxes of one class with a larger intersection over union, the one with
+	// the lower confidence is dropped; 0 means the default, 0.45.
 	NmsThreshold float32 `protobuf:"fixed32,4,opt,name=nms_threshold,json=nmsThreshold,proto3" json:"nms_threshold,omitempty"`
-	// True draws the boxes into the output; otherwise the output is the input.
+	// True draws the boxes into the output. False returns the image as it is.
 	DrawBoxes bool `protobuf:"varint,5,opt,name=draw_boxes,json=drawBoxes,proto3" json:"draw_boxes,omitempty"`
-	// As in ResizeRequest.
+	// See ResizeRequest.execution_id.
 	ExecutionId string `protobuf:"bytes,6,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// A resize side-car: with it, boxes are in the pixels of the original
-	// picture; without it, in those of the given one.
+	// The side-car of a resize. With it, boxes are in pixels of the original image;
+	// without it, in pixels of the given image.
 	ResizeMetadataRef *ImageData `protobuf:"bytes,7,opt,name=resize_metadata_ref,json=resizeMetadataRef,proto3" json:"resize_metadata_ref,omitempty"`
-	// The encoded picture itself, for callers with no bucket.
+	// The encoded image, for callers without a bucket.
 	InputBytes []byte `protobuf:"bytes,8,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
-	// Where to write; by default `<execution_id>_ai-detection.<ext>` in the
-	// input's bucket, or nowhere for `input_bytes`. As in ResizeRequest.
+	// The object to write; by default `<execution_id>_ai-detection.<ext>` in the
+	// bucket of the input, or none for `input_bytes`. See
+	// ResizeRequest.output_image.
 	OutputImage *ImageData `protobuf:"bytes,9,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// The most confident so many are kept; 0 means the default, 300.
+	// The maximum number of detections, the most confident ones; 0 means the
+	// default, 300.
 	MaxDetections int32 `protobuf:"varint,10,opt,name=max_detections,json=maxDetections,proto3" json:"max_detections,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -153,7 +155,7 @@ func (x *DetectionRequest) GetMaxDetections() int32 {
 	return 0
 }
 
-// DetectionResponse is what was found, most confident first.
+// DetectionResponse contains the detections, the most confident first.
 type DetectionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
@@ -214,15 +216,15 @@ func (x *DetectionResponse) GetMetadata() *DetectionMetadata {
 	return nil
 }
 
-// Detection is one object.
+// Detection is one object in the image.
 type Detection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The model's name of the class.
+	// The name of the class in the model.
 	ClassName string `protobuf:"bytes,1,opt,name=class_name,json=className,proto3" json:"class_name,omitempty"`
-	// In [0, 1].
+	// The confidence in [0, 1].
 	Confidence float32      `protobuf:"fixed32,2,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	Bbox       *BoundingBox `protobuf:"bytes,3,opt,name=bbox,proto3" json:"bbox,omitempty"`
-	// The model's number of the class, from 0.
+	// The index of the class in the model, from 0.
 	ClassId       int32 `protobuf:"varint,4,opt,name=class_id,json=classId,proto3" json:"class_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -287,7 +289,8 @@ func (x *Detection) GetClassId() int32 {
 }
 
 // BoundingBox is in pixels: x to the right and y downwards from the top left
-// corner of the picture as shown, clipped to the picture, x1 <= x2, y1 <= y2.
+// corner of the image after EXIF orientation. It is clipped to the image, with
+// x1 <= x2 and y1 <= y2.
 type BoundingBox struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	X1            float32                `protobuf:"fixed32,1,opt,name=x1,proto3" json:"x1,omitempty"`
@@ -356,23 +359,23 @@ func (x *BoundingBox) GetY2() float32 {
 	return 0
 }
 
-// DetectionMetadata says how the detections were made.
+// DetectionMetadata describes how the detections were made.
 type DetectionMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model that was used.
 	ModelName string `protobuf:"bytes,1,opt,name=model_name,json=modelName,proto3" json:"model_name,omitempty"`
-	// Its version in the repository.
+	// The version of the model in the repository.
 	ModelVersion string `protobuf:"bytes,2,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
-	// The threshold that was used.
+	// The confidence threshold that was used.
 	ConfidenceThreshold float32 `protobuf:"fixed32,3,opt,name=confidence_threshold,json=confidenceThreshold,proto3" json:"confidence_threshold,omitempty"`
-	// The threshold that was used.
+	// The threshold of non-maximum suppression that was used.
 	NmsThreshold float32 `protobuf:"fixed32,4,opt,name=nms_threshold,json=nmsThreshold,proto3" json:"nms_threshold,omitempty"`
-	// How many detections there are.
+	// The number of detections.
 	TotalDetections int32 `protobuf:"varint,5,opt,name=total_detections,json=totalDetections,proto3" json:"total_detections,omitempty"`
-	// Measured time of the model's run in milliseconds.
+	// The measured time of inference, in milliseconds.
 	InferenceTimeMs float64 `protobuf:"fixed64,6,opt,name=inference_time_ms,json=inferenceTimeMs,proto3" json:"inference_time_ms,omitempty"`
-	// Measured time of decoding the output and of non-maximum suppression in
-	// milliseconds.
+	// The measured time of decoding the model's output and of non-maximum
+	// suppression, in milliseconds.
 	NmsTimeMs     float64 `protobuf:"fixed64,7,opt,name=nms_time_ms,json=nmsTimeMs,proto3" json:"nms_time_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

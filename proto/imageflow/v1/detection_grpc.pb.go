@@ -28,14 +28,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AIDetectionService finds objects in a picture.
+// AIDetectionService finds objects in an image.
 type AIDetectionServiceClient interface {
-	// DetectObjects finds the objects of one picture.
+	// DetectObjects finds the objects in one image.
 	DetectObjects(ctx context.Context, in *DetectionRequest, opts ...grpc.CallOption) (*DetectionResponse, error)
-	// DetectObjectsStream takes one picture a message; responses keep the order
-	// of the requests, and a failed item does not end the stream.
+	// DetectObjectsStream processes one image per message. Responses arrive in the
+	// order of the requests, and a failed item does not end the stream.
 	DetectObjectsStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[DetectionRequest, DetectionResponse], error)
-	// Health says whether this service takes work.
+	// Health reports whether this service accepts requests.
 	Health(ctx context.Context, in *HealthCheckRequest, opts ...grpc.CallOption) (*HealthCheckResponse, error)
 }
 
@@ -84,14 +84,14 @@ func (c *aIDetectionServiceClient) Health(ctx context.Context, in *HealthCheckRe
 // All implementations must embed UnimplementedAIDetectionServiceServer
 // for forward compatibility.
 //
-// AIDetectionService finds objects in a picture.
+// AIDetectionService finds objects in an image.
 type AIDetectionServiceServer interface {
-	// DetectObjects finds the objects of one picture.
+	// DetectObjects finds the objects in one image.
 	DetectObjects(context.Context, *DetectionRequest) (*DetectionResponse, error)
-	// DetectObjectsStream takes one picture a message; responses keep the order
-	// of the requests, and a failed item does not end the stream.
+	// DetectObjectsStream processes one image per message. Responses arrive in the
+	// order of the requests, and a failed item does not end the stream.
 	DetectObjectsStream(grpc.BidiStreamingServer[DetectionRequest, DetectionResponse]) error
-	// Health says whether this service takes work.
+	// Health reports whether this service accepts requests.
 	Health(context.Context, *HealthCheckRequest) (*HealthCheckResponse, error)
 	mustEmbedUnimplementedAIDetectionServiceServer()
 }

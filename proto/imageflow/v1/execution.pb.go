@@ -27,10 +27,10 @@ const (
 // GetExecutionRequest names an execution.
 type GetExecutionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The id of the uploaded picture, which follows from its key as execution_id of
-	// ResizeRequest says, or the id that was given to the steps.
+	// The id of the upload, derived from its key as described at
+	// ResizeRequest.execution_id, or the id that the requests gave.
 	ExecutionId string `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// The bucket of the picture; empty means the server's default bucket.
+	// The bucket of the image; empty means the server's default bucket.
 	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -80,24 +80,21 @@ func (x *GetExecutionRequest) GetBucket() string {
 	return ""
 }
 
-// GetExecutionResponse is what the bucket tells of an execution.
+// GetExecutionResponse is the state of an execution, derived from the bucket.
 type GetExecutionResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	ExecutionId string                 `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// PENDING: the picture is there and no step has written anything. RUNNING: a
-	// step has. COMPLETED: the chain has run to its end; only a chain of events
-	// says so, so an execution of a workflow stays RUNNING. FAILED: a step could
-	// not be done.
+	// PENDING: the image exists and no step has written an output. RUNNING: a step
+	// has. COMPLETED: the chain has ended; only chains of events report their end,
+	// so an execution of a workflow stays RUNNING. FAILED: a step failed for good.
 	Status ProcessingStatus `protobuf:"varint,2,opt,name=status,proto3,enum=imageflow.v1.ProcessingStatus" json:"status,omitempty"`
-	// The uploaded picture; missing when it is gone, or never was. Where the id was
-	// given to the steps: the `<execution_id>.<ext>` that they read.
+	// The uploaded image; unset if it does not exist. If requests gave the id: the
+	// object `<execution_id>.<ext>` that they read.
 	Source *ImageData `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
-	// The steps that have been done for this version of the picture, in the order
-	// of the chain, as far as their outputs have the names that the contract gives
-	// them.
+	// The completed steps for this version of the image, in the order of the chain.
+	// Only outputs with default names are found.
 	Steps []*ExecutionStep `protobuf:"bytes,4,rep,name=steps,proto3" json:"steps,omitempty"`
-	// The newest dead letter about this version of the picture; missing where
-	// there is none.
+	// The newest dead letter of this version of the image; unset if there is none.
 	Failure       *ExecutionFailure `protobuf:"bytes,5,opt,name=failure,proto3" json:"failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -168,19 +165,20 @@ func (x *GetExecutionResponse) GetFailure() *ExecutionFailure {
 	return nil
 }
 
-// ExecutionStep is one step that has been done.
+// ExecutionStep is one completed step.
 type ExecutionStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// resize, detect or filter.
 	Name   string           `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Status ProcessingStatus `protobuf:"varint,2,opt,name=status,proto3,enum=imageflow.v1.ProcessingStatus" json:"status,omitempty"`
-	// What the step wrote; width and height are not known here.
+	// The output of the step. Width and height are 0 if the object's metadata lack
+	// them.
 	OutputImage *ImageData `protobuf:"bytes,3,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// The key of the step's facts as JSON, in the same bucket; empty where the
-	// step writes none.
+	// The key of the step's side-car (metadata as JSON) in the same bucket; empty if
+	// the step writes none.
 	SideCar    string                 `protobuf:"bytes,4,opt,name=side_car,json=sideCar,proto3" json:"side_car,omitempty"`
 	FinishedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=finished_at,json=finishedAt,proto3" json:"finished_at,omitempty"`
-	// The step's own time in seconds, as in ProcessingResult; 0 when unknown.
+	// The processing time in seconds, as in ProcessingResult; 0 if unknown.
 	ProcessingTimeSeconds float64 `protobuf:"fixed64,6,opt,name=processing_time_seconds,json=processingTimeSeconds,proto3" json:"processing_time_seconds,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -258,16 +256,16 @@ func (x *ExecutionStep) GetProcessingTimeSeconds() float64 {
 	return 0
 }
 
-// ExecutionFailure is why an event of the chain could not be handled.
+// ExecutionFailure describes why an event of the chain could not be handled.
 type ExecutionFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The address of the step that failed, with its parameters.
 	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
-	// The HTTP status that it answered last; 0 when unknown.
+	// The HTTP status of its last answer; 0 if unknown.
 	Code int32 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"`
-	// What it answered, for people.
+	// The text of its last answer, for people.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// How often it was tried; 0 when unknown.
+	// The number of attempts; 0 if unknown.
 	Attempts int32                  `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	FailedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=failed_at,json=failedAt,proto3" json:"failed_at,omitempty"`
 	// The key of the dead letter in the bucket of dead letters.

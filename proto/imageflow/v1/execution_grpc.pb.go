@@ -26,12 +26,12 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ExecutionService tells how far a picture is on its way through a chain. The
-// gateway answers it from what is in the bucket, so it knows of every execution,
-// whoever began it, and of none whose objects are gone.
+// ExecutionService reports how far an image has come in its chain. The gateway
+// derives the answer from the objects in the bucket. It finds every execution,
+// whoever started it, as long as its objects exist.
 type ExecutionServiceClient interface {
-	// GetExecution tells of one execution; NOT_FOUND when the bucket has nothing
-	// of it.
+	// GetExecution returns the state of one execution, or NOT_FOUND if the bucket has
+	// no object of it.
 	GetExecution(ctx context.Context, in *GetExecutionRequest, opts ...grpc.CallOption) (*GetExecutionResponse, error)
 }
 
@@ -57,12 +57,12 @@ func (c *executionServiceClient) GetExecution(ctx context.Context, in *GetExecut
 // All implementations must embed UnimplementedExecutionServiceServer
 // for forward compatibility.
 //
-// ExecutionService tells how far a picture is on its way through a chain. The
-// gateway answers it from what is in the bucket, so it knows of every execution,
-// whoever began it, and of none whose objects are gone.
+// ExecutionService reports how far an image has come in its chain. The gateway
+// derives the answer from the objects in the bucket. It finds every execution,
+// whoever started it, as long as its objects exist.
 type ExecutionServiceServer interface {
-	// GetExecution tells of one execution; NOT_FOUND when the bucket has nothing
-	// of it.
+	// GetExecution returns the state of one execution, or NOT_FOUND if the bucket has
+	// no object of it.
 	GetExecution(context.Context, *GetExecutionRequest) (*GetExecutionResponse, error)
 	mustEmbedUnimplementedExecutionServiceServer()
 }

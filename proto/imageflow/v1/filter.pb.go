@@ -23,28 +23,28 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// FilterType is a filter. Values v of a channel are in [0, 1] below, sRGB as
-// encoded; alpha is never changed.
+// FilterType selects a filter. In the formulas, v is the value of a channel in
+// [0, 1], as encoded in sRGB. Alpha never changes.
 type FilterType int32
 
 const (
 	FilterType_FILTER_TYPE_UNSPECIFIED FilterType = 0
-	// A Gaussian that looks alike at any size: its standard deviation is
-	// intensity x (longer side / 400) pixels, at most 20. Intensity in [0, 10].
+	// A Gaussian blur that looks the same at any image size: its standard deviation
+	// is intensity x (longer side / 400) pixels, at most 20. Intensity in [0, 10].
 	FilterType_FILTER_TYPE_BLUR FilterType = 1
-	// Unsharp masking: v + (y - blurred y) x intensity, y the pixel's luma by
-	// ITU-R BT.601. Intensity in [0, 10]. Parameter `sigma` in [0.5, 3], default
-	// 1: the standard deviation of the blur in pixels.
+	// Unsharp masking: v + (y - blurred y) x intensity, where y is the luma of the
+	// pixel (ITU-R BT.601). Intensity in [0, 10]. Parameter `sigma` in [0.5, 3],
+	// default 1: the standard deviation of the blur in pixels.
 	FilterType_FILTER_TYPE_SHARPEN FilterType = 2
 	// v + intensity. Intensity in [-1, 1].
 	FilterType_FILTER_TYPE_BRIGHTNESS FilterType = 3
 	// pivot + (v - pivot) x (1 + intensity). Intensity in [-1, 4]. Parameter
-	// `pivot` in [0, 1], default 0.5: the value that stays.
+	// `pivot` in [0, 1], default 0.5: the value that does not change.
 	FilterType_FILTER_TYPE_CONTRAST FilterType = 4
-	// y + (v - y) x (1 + intensity), y the pixel's luma by ITU-R BT.601.
-	// Intensity in [-1, 4]; -1 is greyscale.
+	// y + (v - y) x (1 + intensity), where y is the luma of the pixel (ITU-R
+	// BT.601). Intensity in [-1, 4]; -1 gives greyscale.
 	FilterType_FILTER_TYPE_SATURATION FilterType = 5
-	// A Gaussian with a standard deviation of `intensity` pixels. Intensity in
+	// A Gaussian blur with a standard deviation of `intensity` pixels. Intensity in
 	// [0, 20].
 	FilterType_FILTER_TYPE_GAUSSIAN FilterType = 6
 )
@@ -98,24 +98,24 @@ func (FilterType) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_filter_proto_rawDescGZIP(), []int{0}
 }
 
-// FilterRequest is one picture and one filter.
+// FilterRequest contains one image and one filter.
 type FilterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The picture in the store.
+	// The image in the store.
 	InputImage *ImageData `protobuf:"bytes,1,opt,name=input_image,json=inputImage,proto3" json:"input_image,omitempty"`
-	// Which filter; must be given.
+	// The filter; required.
 	FilterType FilterType `protobuf:"varint,2,opt,name=filter_type,json=filterType,proto3,enum=imageflow.v1.FilterType" json:"filter_type,omitempty"`
-	// How much, in the unit and range given at the filter's type; 0 leaves every
-	// pixel as it is.
+	// The strength, in the unit and range that FilterType gives for each filter;
+	// 0 changes no pixel.
 	Intensity float32 `protobuf:"fixed32,3,opt,name=intensity,proto3" json:"intensity,omitempty"`
-	// Settings of the filter's type, by name; unknown names are refused.
+	// Further settings that FilterType names; unknown names are rejected.
 	Parameters map[string]string `protobuf:"bytes,4,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// As in ResizeRequest.
+	// See ResizeRequest.execution_id.
 	ExecutionId string `protobuf:"bytes,5,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// The encoded picture itself, for callers with no bucket.
+	// The encoded image, for callers without a bucket.
 	InputBytes []byte `protobuf:"bytes,6,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
-	// Where to write; by default `<execution_id>_filter.<ext>` in the input's
-	// bucket, or nowhere for `input_bytes`. As in ResizeRequest.
+	// The object to write; by default `<execution_id>_filter.<ext>` in the bucket
+	// of the input, or none for `input_bytes`. See ResizeRequest.output_image.
 	OutputImage   *ImageData `protobuf:"bytes,7,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -200,7 +200,7 @@ func (x *FilterRequest) GetOutputImage() *ImageData {
 	return nil
 }
 
-// FilterResponse is the filtered picture and its facts.
+// FilterResponse describes the filtered image.
 type FilterResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
@@ -253,12 +253,12 @@ func (x *FilterResponse) GetMetadata() *FilterMetadata {
 	return nil
 }
 
-// FilterMetadata says what was applied.
+// FilterMetadata describes the filter that was applied.
 type FilterMetadata struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	FilterType FilterType             `protobuf:"varint,1,opt,name=filter_type,json=filterType,proto3,enum=imageflow.v1.FilterType" json:"filter_type,omitempty"`
 	Intensity  float32                `protobuf:"fixed32,2,opt,name=intensity,proto3" json:"intensity,omitempty"`
-	// Every setting that had an effect, defaults and derived ones included.
+	// Every setting that had an effect, including defaults and derived values.
 	AppliedParameters map[string]string `protobuf:"bytes,3,rep,name=applied_parameters,json=appliedParameters,proto3" json:"applied_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

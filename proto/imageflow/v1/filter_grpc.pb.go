@@ -28,14 +28,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// FilterService changes the look of a picture.
+// FilterService applies filters to an image.
 type FilterServiceClient interface {
-	// ApplyFilter filters one picture.
+	// ApplyFilter filters one image.
 	ApplyFilter(ctx context.Context, in *FilterRequest, opts ...grpc.CallOption) (*FilterResponse, error)
-	// ApplyFilterStream filters one picture a message; responses keep the order
-	// of the requests, and a failed item does not end the stream.
+	// ApplyFilterStream filters one image per message. Responses arrive in the
+	// order of the requests, and a failed item does not end the stream.
 	ApplyFilterStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FilterRequest, FilterResponse], error)
-	// Health says whether this service takes work.
+	// Health reports whether this service accepts requests.
 	Health(ctx context.Context, in *HealthCheckRequest, opts ...grpc.CallOption) (*HealthCheckResponse, error)
 }
 
@@ -84,14 +84,14 @@ func (c *filterServiceClient) Health(ctx context.Context, in *HealthCheckRequest
 // All implementations must embed UnimplementedFilterServiceServer
 // for forward compatibility.
 //
-// FilterService changes the look of a picture.
+// FilterService applies filters to an image.
 type FilterServiceServer interface {
-	// ApplyFilter filters one picture.
+	// ApplyFilter filters one image.
 	ApplyFilter(context.Context, *FilterRequest) (*FilterResponse, error)
-	// ApplyFilterStream filters one picture a message; responses keep the order
-	// of the requests, and a failed item does not end the stream.
+	// ApplyFilterStream filters one image per message. Responses arrive in the
+	// order of the requests, and a failed item does not end the stream.
 	ApplyFilterStream(grpc.BidiStreamingServer[FilterRequest, FilterResponse]) error
-	// Health says whether this service takes work.
+	// Health reports whether this service accepts requests.
 	Health(context.Context, *HealthCheckRequest) (*HealthCheckResponse, error)
 	mustEmbedUnimplementedFilterServiceServer()
 }

@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ListModelsRequest asks for all models.
+// ListModelsRequest requests all models.
 type ListModelsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -59,7 +59,7 @@ func (*ListModelsRequest) Descriptor() ([]byte, []int) {
 	return file_imageflow_v1_model_proto_rawDescGZIP(), []int{0}
 }
 
-// ListModelsResponse lists models, sorted by name.
+// ListModelsResponse contains the models, sorted by name.
 type ListModelsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Models        []*Model               `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
@@ -104,35 +104,35 @@ func (x *ListModelsResponse) GetModels() []*Model {
 	return nil
 }
 
-// Model is what is known of a model. Of one that is not ready it is the name,
-// the versions and the reason.
+// Model describes a model. For a model that is not ready, only name, versions and
+// reason are set.
 type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As DetectionRequest.model_name takes it.
+	// The name, as in DetectionRequest.model_name.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// True for the one that is meant where a request names none.
+	// True for the model that serves requests without a model_name.
 	Default bool `protobuf:"varint,2,opt,name=default,proto3" json:"default,omitempty"`
-	// True when it takes pictures.
+	// True if the model accepts images.
 	Ready bool `protobuf:"varint,3,opt,name=ready,proto3" json:"ready,omitempty"`
-	// Why it does not, or why the newest of its versions is not the one that does;
-	// for people.
+	// Why the model is not ready, or why its newest version is not in use; for
+	// people.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The version in use.
 	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	// Those that the repository has, the newest last.
+	// The versions in the repository, the newest last.
 	Versions []string `protobuf:"bytes,6,rep,name=versions,proto3" json:"versions,omitempty"`
-	// How it writes its detections: end-to-end, v8, v5, yolox or rt-detr.
+	// The layout of its output: end-to-end, v8, v5, yolox or rt-detr.
 	Layout string `protobuf:"bytes,7,opt,name=layout,proto3" json:"layout,omitempty"`
-	// The names of its classes, by number.
+	// The names of its classes, by index.
 	Labels []string `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty"`
-	// The size of its input in pixels.
+	// The width and height of its input in pixels.
 	InputWidth  int32 `protobuf:"varint,9,opt,name=input_width,json=inputWidth,proto3" json:"input_width,omitempty"`
 	InputHeight int32 `protobuf:"varint,10,opt,name=input_height,json=inputHeight,proto3" json:"input_height,omitempty"`
-	// How a picture is brought to that size: letterbox, top-left or stretch.
+	// How an image is fitted to that size: letterbox, top-left or stretch.
 	Resize string `protobuf:"bytes,11,opt,name=resize,proto3" json:"resize,omitempty"`
-	// What runs it: onnxruntime or triton.
+	// The backend that runs it: onnxruntime or triton.
 	Backend string `protobuf:"bytes,12,opt,name=backend,proto3" json:"backend,omitempty"`
-	// What onnxruntime runs it on: cpu or cuda.
+	// The execution provider of onnxruntime: cpu or cuda.
 	Provider      string `protobuf:"bytes,13,opt,name=provider,proto3" json:"provider,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,9 +26,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ModelService tells of the models that detection has.
+// ModelService describes the models of the detection service.
 type ModelServiceClient interface {
-	// ListModels tells of every model, those that cannot be used among them.
+	// ListModels returns every model, including models that cannot be used.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 }
 
@@ -54,9 +54,9 @@ func (c *modelServiceClient) ListModels(ctx context.Context, in *ListModelsReque
 // All implementations must embed UnimplementedModelServiceServer
 // for forward compatibility.
 //
-// ModelService tells of the models that detection has.
+// ModelService describes the models of the detection service.
 type ModelServiceServer interface {
-	// ListModels tells of every model, those that cannot be used among them.
+	// ListModels returns every model, including models that cannot be used.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	mustEmbedUnimplementedModelServiceServer()
 }

@@ -23,29 +23,29 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// RunPipelineRequest is one picture and what to do with it.
+// RunPipelineRequest contains one image and the steps to run on it.
 type RunPipelineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The picture in the store. Every step then writes its output into the store,
-	// and the next reads exactly the version that was written.
+	// The image in the store. Every step then writes its output to the store, and
+	// the next step reads exactly the version that was written.
 	InputImage *ImageData `protobuf:"bytes,1,opt,name=input_image,json=inputImage,proto3" json:"input_image,omitempty"`
-	// The encoded picture itself, for callers with no bucket. The steps then hand
-	// each other bytes, and nothing is stored but the last picture, where an
-	// `output_image` is named.
+	// The encoded image, for callers without a bucket. The steps then pass bytes to
+	// each other, and only the last image is stored, if `output_image` names an
+	// object.
 	InputBytes []byte `protobuf:"bytes,2,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
-	// Names the outputs and ties the steps together, as in ResizeRequest. Give one
-	// where a chain of events works on the same picture: both would write to the
-	// same names, and whichever is overtaken fails.
+	// See ResizeRequest.execution_id. Give an id if a chain of events processes the
+	// same image: otherwise both write to the same names, and the one that finds its
+	// input replaced fails.
 	ExecutionId string `protobuf:"bytes,3,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// What to do, in this order.
+	// The steps, in the order in which they run.
 	Steps []*PipelineStep `protobuf:"bytes,4,rep,name=steps,proto3" json:"steps,omitempty"`
-	// Where the last step writes, and in which format. Without it, and for every
-	// other step, the names are the step's usual ones: `<execution_id>_<suffix>.<ext>`,
-	// or for the n-th step of the same kind, n from 2, `<execution_id>_<suffix>-<n>.<ext>`.
-	// `overwrite` is about the last step's output.
+	// The object and the format that the last step writes. Without it, and for all
+	// other steps, the names are the defaults: `<execution_id>_<suffix>.<ext>`, or
+	// `<execution_id>_<suffix>-<n>.<ext>` for the n-th step of the same kind, n from
+	// 2. `overwrite` applies to the output of the last step.
 	OutputImage *ImageData `protobuf:"bytes,5,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// True puts the last picture into the answer where it is written to the store,
-	// too; it always is there when it is not written.
+	// True returns the last image in the response although it is written to the
+	// store. An image that is not written is always returned.
 	Inline        bool `protobuf:"varint,6,opt,name=inline,proto3" json:"inline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -123,12 +123,12 @@ func (x *RunPipelineRequest) GetInline() bool {
 	return false
 }
 
-// PipelineStep is one step: the request of a processor, with what the pipeline
-// itself gives each step left empty.
+// PipelineStep is one step: the request of a processor without the fields that the
+// pipeline sets.
 type PipelineStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Exactly one must be given. Its rules are checked when the pipeline has put
-	// the step's input in, before the first step runs.
+	// Exactly one must be given. Its rules are checked before the first step runs,
+	// with the fields that the pipeline sets.
 	//
 	// Types that are valid to be assigned to Processor:
 	//
@@ -226,18 +226,17 @@ func (*PipelineStep_Detect) isPipelineStep_Processor() {}
 
 func (*PipelineStep_Filter) isPipelineStep_Processor() {}
 
-// RunPipelineResponse is what the steps have answered.
+// RunPipelineResponse contains the responses of the steps.
 type RunPipelineResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	ExecutionId string                 `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// The answer of each step, in order, without the bytes of its picture.
+	// The response of each step, in order, without the bytes of its image.
 	Steps []*PipelineStepResponse `protobuf:"bytes,2,rep,name=steps,proto3" json:"steps,omitempty"`
-	// The last picture: where it lies, or what it is when it is only in
-	// `output_data`.
+	// The last image. Without bucket and key if it is only in `output_data`.
 	OutputImage *ImageData `protobuf:"bytes,3,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// The encoded last picture, when it was not written, or with `inline`.
+	// The encoded last image, if it was not written to the store, or with `inline`.
 	OutputData []byte `protobuf:"bytes,4,opt,name=output_data,json=outputData,proto3" json:"output_data,omitempty"`
-	// The time of the whole call at the server in seconds.
+	// The time that the gateway took for the whole call, in seconds.
 	ProcessingTimeSeconds float64 `protobuf:"fixed64,5,opt,name=processing_time_seconds,json=processingTimeSeconds,proto3" json:"processing_time_seconds,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -308,10 +307,10 @@ func (x *RunPipelineResponse) GetProcessingTimeSeconds() float64 {
 	return 0
 }
 
-// PipelineStepResponse is the answer of the processor of the step.
+// PipelineStepResponse is the response of one step.
 type PipelineStepResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As in the request's step.
+	// The field of the request's step.
 	//
 	// Types that are valid to be assigned to Processor:
 	//

@@ -26,16 +26,15 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// PipelineService takes a picture through several steps in one call. The gateway
-// answers it, in JSON and in gRPC, by calling the processors one after the other.
+// PipelineService runs several steps on an image in one call. The gateway serves
+// it, by JSON and gRPC, and calls the processors one after the other.
 type PipelineServiceClient interface {
-	// RunPipeline runs the steps in their order, each on the picture that the one
-	// before has made. The first that fails ends it: the call then fails with that
-	// step's status, whose message begins with `steps[<index>] <name>: ` and whose
-	// google.rpc.ErrorInfo has the reason PIPELINE_STEP_FAILED and in its metadata
-	// `index`, from 0, `name` and `execution_id`. The answers of the steps before
-	// it are lost to the caller, but what they wrote stays in the bucket, and the
-	// same call made again finds it there instead of doing it again.
+	// RunPipeline runs the steps in order, each on the output of the step before.
+	// The first failure ends the call with the status of that step. The message
+	// then begins with `steps[<index>] <name>: `, and a google.rpc.ErrorInfo has the
+	// reason PIPELINE_STEP_FAILED and the metadata `index` (from 0), `name` and
+	// `execution_id`. The caller does not get the responses of the earlier steps,
+	// but their outputs stay in the bucket, and a repeated call uses them.
 	RunPipeline(ctx context.Context, in *RunPipelineRequest, opts ...grpc.CallOption) (*RunPipelineResponse, error)
 }
 
@@ -61,16 +60,15 @@ func (c *pipelineServiceClient) RunPipeline(ctx context.Context, in *RunPipeline
 // All implementations must embed UnimplementedPipelineServiceServer
 // for forward compatibility.
 //
-// PipelineService takes a picture through several steps in one call. The gateway
-// answers it, in JSON and in gRPC, by calling the processors one after the other.
+// PipelineService runs several steps on an image in one call. The gateway serves
+// it, by JSON and gRPC, and calls the processors one after the other.
 type PipelineServiceServer interface {
-	// RunPipeline runs the steps in their order, each on the picture that the one
-	// before has made. The first that fails ends it: the call then fails with that
-	// step's status, whose message begins with `steps[<index>] <name>: ` and whose
-	// google.rpc.ErrorInfo has the reason PIPELINE_STEP_FAILED and in its metadata
-	// `index`, from 0, `name` and `execution_id`. The answers of the steps before
-	// it are lost to the caller, but what they wrote stays in the bucket, and the
-	// same call made again finds it there instead of doing it again.
+	// RunPipeline runs the steps in order, each on the output of the step before.
+	// The first failure ends the call with the status of that step. The message
+	// then begins with `steps[<index>] <name>: `, and a google.rpc.ErrorInfo has the
+	// reason PIPELINE_STEP_FAILED and the metadata `index` (from 0), `name` and
+	// `execution_id`. The caller does not get the responses of the earlier steps,
+	// but their outputs stay in the bucket, and a repeated call uses them.
 	RunPipeline(context.Context, *RunPipelineRequest) (*RunPipelineResponse, error)
 	mustEmbedUnimplementedPipelineServiceServer()
 }

@@ -23,19 +23,20 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ResizeQuality chooses speed against fidelity. Figures are the PSNR of
-// photographs against a full decoding and Lanczos3 in double precision.
+// ResizeQuality is a choice between speed and fidelity. The figures are the PSNR
+// of photographs, measured against full decoding and Lanczos3 in double precision.
+// Bright lines on black give lower figures with FAST and GOOD.
 type ResizeQuality int32
 
 const (
 	ResizeQuality_RESIZE_QUALITY_UNSPECIFIED ResizeQuality = 0
-	// A JPEG is shrunk while it is decoded, as far as its decoder can, then
-	// filtered with Catmull and Rom's cubic; above 29 dB.
+	// A JPEG is shrunk by its decoder as far as the output allows, then filtered with
+	// a Catmull-Rom cubic; above 30 dB.
 	ResizeQuality_RESIZE_QUALITY_FAST ResizeQuality = 1
-	// A JPEG is shrunk while it is decoded to at least 1.5 times the size, then
-	// filtered with Lanczos3; above 43 dB.
+	// A JPEG is shrunk by its decoder to at least 1.5 times the output, then filtered
+	// with Lanczos3; above 46 dB.
 	ResizeQuality_RESIZE_QUALITY_GOOD ResizeQuality = 2
-	// Decoded in full, then filtered with Lanczos3; above 48 dB.
+	// The image is decoded in full, then filtered with Lanczos3; above 52 dB.
 	ResizeQuality_RESIZE_QUALITY_BEST ResizeQuality = 3
 )
 
@@ -82,47 +83,52 @@ func (ResizeQuality) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{0}
 }
 
-// ResizeRequest is one picture and the size wanted. The output's size follows
-// from the picture's width W and height H as shown, that is after EXIF
-// orientation, in this order:
-//  1. A target of 0 takes the other one's scale: 800 x 0 of 1920 x 1080 is
-//     800 x 450. Both 0 is refused.
-//  2. With both given, maintain_aspect_ratio takes the smaller of the scales
-//     target_width / W and target_height / H for both sides, so that the picture
-//     fits inside; without it each side has its own.
-//  3. Without enlarge no scale is above 1.
+// ResizeRequest contains one image and the requested size. The size of the
+// output follows from the width W and height H of the image after EXIF
+// orientation, by these rules in this order:
+//  1. A target of 0 uses the scale of the other side: 800 x 0 of 1920 x 1080
+//     gives 800 x 450. Both 0 is an error.
+//  2. If both are given, maintain_aspect_ratio uses the smaller of the scales
+//     target_width / W and target_height / H for both sides, so that the image
+//     fits inside. Without it, each side uses its own scale.
+//  3. Without enlarge, a scale is at most 1.
 //  4. Sides are rounded to the nearest pixel and are at least 1.
 type ResizeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The picture in the store.
+	// The image in the store.
 	InputImage *ImageData `protobuf:"bytes,1,opt,name=input_image,json=inputImage,proto3" json:"input_image,omitempty"`
-	// Width wanted in pixels; 0 lets it follow from the height.
+	// The requested width in pixels; 0 derives it from the height.
 	TargetWidth int32 `protobuf:"varint,2,opt,name=target_width,json=targetWidth,proto3" json:"target_width,omitempty"`
-	// Height wanted in pixels; 0 lets it follow from the width.
+	// The requested height in pixels; 0 derives it from the width.
 	TargetHeight int32 `protobuf:"varint,3,opt,name=target_height,json=targetHeight,proto3" json:"target_height,omitempty"`
-	// True fits the picture inside target_width x target_height and keeps its
-	// aspect ratio; false stretches it to exactly that size. It has no effect where
-	// one of them is 0.
+	// True fits the image inside target_width x target_height and keeps its aspect
+	// ratio; false stretches it to exactly that size. It has no effect if one of
+	// them is 0.
 	MaintainAspectRatio bool `protobuf:"varint,4,opt,name=maintain_aspect_ratio,json=maintainAspectRatio,proto3" json:"maintain_aspect_ratio,omitempty"`
 	// Unspecified means GOOD.
 	Quality ResizeQuality `protobuf:"varint,5,opt,name=quality,proto3,enum=imageflow.v1.ResizeQuality" json:"quality,omitempty"`
-	// Names the outputs and ties the steps of one picture together. When empty it
-	// follows from the input's key alone, such that no two keys share one, or is
-	// made for `input_bytes`: `in/cat.jpg` has `in/cat`, as every name ending in
-	// .jpg without another dot; a name without a dot, or ending in one, gets a dot
-	// (`in/cat` has `in/cat.`); every other key is its own id (`in/cat.png`,
-	// `in/cat.jpeg`, `in/cat.JPG`, `in/a.b.jpg`). An id that is given may be that
-	// of an upload: then both write to the same names, and the last one's outputs
-	// stay.
+	// Identifies the steps of one image and begins the names of their outputs. If
+	// it is empty, the server derives it from the key of the input, or generates one
+	// for `input_bytes`. No two keys have the same id:
+	//   - A name that ends in .jpg and has no other dot loses the extension:
+	//     `in/cat.jpg` has the id `in/cat`.
+	//   - A name without a dot, or with a dot at its end, gets another dot: `in/cat`
+	//     has the id `in/cat.`.
+	//   - Every other key is its own id: `in/cat.png`, `in/cat.jpeg`, `in/cat.JPG`,
+	//     `in/a.b.jpg`.
+	//
+	// A request may give the id of an upload. Both then write to the same names, and
+	// the later outputs replace the earlier ones.
 	ExecutionId string `protobuf:"bytes,6,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// The encoded picture itself, for callers with no bucket.
+	// The encoded image, for callers without a bucket.
 	InputBytes []byte `protobuf:"bytes,7,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
-	// Where to write; by default `<execution_id>_resize.<ext>` in the input's
-	// bucket, or nowhere for `input_bytes`. At such a name only an output of the
-	// same execution is ever replaced: where another object is, the job fails with
-	// INVALID_ARGUMENT. For names of your own see ImageData.overwrite.
+	// The object to write; by default `<execution_id>_resize.<ext>` in the bucket of
+	// the input, or none for `input_bytes`. At a default name only an output of the
+	// same execution is replaced; with any other object there, the call fails with
+	// INVALID_ARGUMENT. For keys of your own see ImageData.overwrite.
 	OutputImage *ImageData `protobuf:"bytes,8,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// Without it a picture smaller than the target keeps its size.
+	// True allows scales above 1. False keeps the size of an image that is smaller
+	// than the target.
 	Enlarge       bool `protobuf:"varint,9,opt,name=enlarge,proto3" json:"enlarge,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -221,7 +227,7 @@ func (x *ResizeRequest) GetEnlarge() bool {
 	return false
 }
 
-// ResizeResponse is the resized picture and its facts.
+// ResizeResponse describes the resized image.
 type ResizeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
@@ -274,16 +280,16 @@ func (x *ResizeResponse) GetMetadata() *ResizeMetadata {
 	return nil
 }
 
-// ResizeMetadata relates the pixels of the output to those of the original.
+// ResizeMetadata maps pixels of the output to pixels of the original.
 type ResizeMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Original width in pixels as shown, that is after EXIF orientation.
+	// The width of the original in pixels, after EXIF orientation.
 	OriginalWidth int32 `protobuf:"varint,1,opt,name=original_width,json=originalWidth,proto3" json:"original_width,omitempty"`
-	// Original height in pixels as shown.
+	// The height of the original in pixels, after EXIF orientation.
 	OriginalHeight int32 `protobuf:"varint,2,opt,name=original_height,json=originalHeight,proto3" json:"original_height,omitempty"`
-	// Output width in pixels.
+	// The width of the output in pixels.
 	OutputWidth int32 `protobuf:"varint,3,opt,name=output_width,json=outputWidth,proto3" json:"output_width,omitempty"`
-	// Output height in pixels.
+	// The height of the output in pixels.
 	OutputHeight int32 `protobuf:"varint,4,opt,name=output_height,json=outputHeight,proto3" json:"output_height,omitempty"`
 	// output_width / original_width.
 	ScaleFactorX float64 `protobuf:"fixed64,5,opt,name=scale_factor_x,json=scaleFactorX,proto3" json:"scale_factor_x,omitempty"`

@@ -28,14 +28,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ResizeService makes a picture smaller (or, when asked, larger).
+// ResizeService makes an image smaller or, on request, larger.
 type ResizeServiceClient interface {
-	// ResizeImage resizes one picture.
+	// ResizeImage resizes one image.
 	ResizeImage(ctx context.Context, in *ResizeRequest, opts ...grpc.CallOption) (*ResizeResponse, error)
-	// ResizeImageStream resizes one picture a message; responses keep the order
-	// of the requests, and a failed item does not end the stream.
+	// ResizeImageStream resizes one image per message. Responses arrive in the
+	// order of the requests, and a failed item does not end the stream.
 	ResizeImageStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ResizeRequest, ResizeResponse], error)
-	// Health says whether this service takes work.
+	// Health reports whether this service accepts requests.
 	Health(ctx context.Context, in *HealthCheckRequest, opts ...grpc.CallOption) (*HealthCheckResponse, error)
 }
 
@@ -84,14 +84,14 @@ func (c *resizeServiceClient) Health(ctx context.Context, in *HealthCheckRequest
 // All implementations must embed UnimplementedResizeServiceServer
 // for forward compatibility.
 //
-// ResizeService makes a picture smaller (or, when asked, larger).
+// ResizeService makes an image smaller or, on request, larger.
 type ResizeServiceServer interface {
-	// ResizeImage resizes one picture.
+	// ResizeImage resizes one image.
 	ResizeImage(context.Context, *ResizeRequest) (*ResizeResponse, error)
-	// ResizeImageStream resizes one picture a message; responses keep the order
-	// of the requests, and a failed item does not end the stream.
+	// ResizeImageStream resizes one image per message. Responses arrive in the
+	// order of the requests, and a failed item does not end the stream.
 	ResizeImageStream(grpc.BidiStreamingServer[ResizeRequest, ResizeResponse]) error
-	// Health says whether this service takes work.
+	// Health reports whether this service accepts requests.
 	Health(context.Context, *HealthCheckRequest) (*HealthCheckResponse, error)
 	mustEmbedUnimplementedResizeServiceServer()
 }

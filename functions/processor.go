@@ -1,0 +1,75 @@
+package functions
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"imageflow.dev/internal/imaging"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// Processor is a Definition without its types: New makes it, and all processors
+// have this one type. Requests must come from NewRequest, or have its type. Its
+// functions are documented at Definition; the same ones are nil.
+type Processor struct {
+	Name, Suffix, Service string
+
+	Check     func(Request) error
+	Reference func(Request) *imageflowv1.ImageData
+	Variant   func(context.Context, Request) (string, error)
+	Footprint func(Request, imaging.Header, imaging.Format) int64
+	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
+	SideCar   func(Response) proto.Message
+
+	request, response protoreflect.MessageType
+	result            protoreflect.FieldDescriptor
+}
+
+// resultField is the name of the field that Response.GetResult reads.
+const resultField protoreflect.Name = "result"
+
+// New makes a processor of its definition.
+func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
+	var req Req
+	var resp Resp
+	p := Processor{
+		Name: d.Name, Suffix: d.Suffix, Service: d.Service,
+		request: req.ProtoReflect().Type(), response: resp.ProtoReflect().Type(),
+		Apply: func(ctx context.Context, r Request, in Input) (imaging.Encoded, Response, error) {
+			out, resp, err := d.Apply(ctx, r.(Req), in)
+			if err != nil {
+				return out, nil, err
+			}
+			return out, resp, nil
+		},
+	}
+	p.result = p.response.Descriptor().Fields().ByName(resultField)
+	if d.Check != nil {
+		p.Check = func(r Request) error { return d.Check(r.(Req)) }
+	}
+	if d.Reference != nil {
+		p.Reference = func(r Request) *imageflowv1.ImageData { return d.Reference(r.(Req)) }
+	}
+	if d.Variant != nil {
+		p.Variant = func(ctx context.Context, r Request) (string, error) { return d.Variant(ctx, r.(Req)) }
+	}
+	if d.Footprint != nil {
+		p.Footprint = func(r Request, h imaging.Header, f imaging.Format) int64 { return d.Footprint(r.(Req), h, f) }
+	}
+	if d.SideCar != nil {
+		p.SideCar = func(r Response) proto.Message { return d.SideCar(r.(Resp)) }
+	}
+	return p
+}
+
+// NewRequest returns an empty request.
+func (p Processor) NewRequest() Request { return p.request.New().Interface().(Request) }
+
+// NewResponse returns a response with the given result and no metadata.
+func (p Processor) NewResponse(result *imageflowv1.ProcessingResult) Response {
+	m := p.response.New()
+	m.Set(p.result, protoreflect.ValueOfMessage(result.ProtoReflect()))
+	return m.Interface().(Response)
+}
