@@ -17,23 +17,24 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-// brokerDrain is how long deliveries in flight may take to finish.
+// brokerDrain is the time that deliveries in flight have to finish.
 const brokerDrain = 10 * time.Second
 
-// runBroker runs the broker alone, for roles that are processes of their own.
+// runBroker runs only the broker, for roles that run as separate processes.
 func runBroker(ctx context.Context, args []string, out io.Writer) error {
 	config := broker.Config{}
 	addresses := map[string]string{}
 	f := flag.NewFlagSet("imageflow-local broker", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.Usage = func() {
-		fmt.Fprint(out, "Usage: imageflow-local broker [flags]\n\nRuns the broker alone, in front of roles that run by themselves (see imageflow --help).\n\nFlags:\n")
+		fmt.Fprint(out, "Usage: imageflow-local broker [flags]\n\n"+
+			"Runs only the broker, for roles that run as separate processes (see imageflow --help).\n\nFlags:\n")
 		f.PrintDefaults()
 	}
 	f.StringVar(&config.Address, "address", "127.0.0.1:8085", "`host:port` to listen on")
-	f.StringVar(&config.Dir, "data", "data/events", "`folder` of the queue")
+	f.StringVar(&config.Dir, "data", "data/events", "`folder` for the queue")
 	eventing := eventingFlag(f)
-	f.Func("service", "where a Service of the manifests is, as `name=URL`; give one for each", func(text string) error {
+	f.Func("service", "the address of a Service of the manifests, as `name=URL`; repeat for each Service", func(text string) error {
 		name, url, ok := strings.Cut(text, "=")
 		if !ok {
 			return errors.New("not of the form name=URL")
@@ -55,13 +56,13 @@ func runBroker(ctx context.Context, args []string, out io.Writer) error {
 	return serveTraced(ctx, config)
 }
 
-// serveTraced is serveBroker with the traces that the environment asks for.
+// serveTraced calls serveBroker with tracing as the environment configures it.
 func serveTraced(ctx context.Context, config broker.Config) error {
-	var told role.Telemetry
-	if err := errors.Join(role.Load(&told), told.Validate()); err != nil {
+	var settings role.Telemetry
+	if err := errors.Join(role.Load(&settings), settings.Validate()); err != nil {
 		return err
 	}
-	tracing, err := told.Trace(ctx, cmp.Or(told.Service, "imageflow-broker"))
+	tracing, err := settings.Trace(ctx, cmp.Or(settings.Service, "imageflow-broker"))
 	if err != nil {
 		return err
 	}

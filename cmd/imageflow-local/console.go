@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/signature"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -22,8 +22,8 @@ type step struct {
 	result *imageflowv1.ProcessingResult
 }
 
-// console is a subscriber of its own: it prints each step that the chain
-// reports, and remembers the steps of the executions it was asked to follow.
+// console subscribes to the completed steps of the chain. It prints each step and
+// records the steps of followed executions.
 type console struct {
 	out    io.Writer
 	signer *signature.Signer
@@ -36,7 +36,7 @@ func newConsole(out io.Writer, signer *signature.Signer) *console {
 	return &console{out: out, signer: signer, followed: map[string][]step{}}
 }
 
-// consoleTrigger subscribes the console to every step of the broker.
+// consoleTrigger subscribes the console to the completed events of all steps.
 const consoleTrigger = `
 apiVersion: eventing.knative.dev/v1
 kind: Trigger
@@ -45,31 +45,31 @@ spec:
   broker: default
   filters:
     - all:
-        - prefix: {type: dev.imageflow.}
-        - suffix: {type: .completed.v1}
+        - prefix: {type: ` + events.StepPrefix + `}
+        - suffix: {type: ` + events.CompletedSuffix + `}
   delivery: {retry: 0}
   subscriber:
     ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: console}
 `
 
-// ServeHTTP takes the event of a finished step.
+// ServeHTTP handles the event of a completed step.
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if c.signer.Verify(*e) != nil { // the step that it claims to be of was not done
+	if c.signer.Verify(*e) != nil { // anyone could have sent it
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	resp := &imageflowv1.ResizeResponse{} // every response has its result at the same place
+	resp := &imageflowv1.ResizeResponse{} // all responses have the result in the same field
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(e.Data(), resp); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	name := strings.TrimSuffix(strings.TrimPrefix(e.Type(), "dev.imageflow."), ".completed.v1")
-	c.note(resp.GetResult().GetMetadata()["execution_id"], step{name: name, at: time.Now(), result: resp.GetResult()})
+	name, _ := events.CompletedStep(e.Type())
+	c.note(events.ExecutionID.Get(resp.GetResult()), step{name: name, at: time.Now(), result: resp.GetResult()})
 	w.WriteHeader(http.StatusAccepted)
 }
 
@@ -84,14 +84,14 @@ func (c *console) note(execution string, s step) {
 		image.GetWidth(), image.GetHeight(), kilobytes(image.GetSizeBytes()), 1000*s.result.GetProcessingTimeSeconds())
 }
 
-// follow begins to remember the steps of an execution.
+// follow starts to record the steps of an execution.
 func (c *console) follow(execution string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.followed[execution] = []step{}
 }
 
-// steps returns the steps of a followed execution so far.
+// steps returns the recorded steps of a followed execution.
 func (c *console) steps(execution string) []step {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,18 +13,18 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// patience is how long the first picture may take through the chain.
-const patience = 2 * time.Minute
+// demoTimeout is how long the first image may take through the chain.
+const demoTimeout = 2 * time.Minute
 
-// show puts a picture into the bucket, waits until its chain has ended, and
-// reports.
+// show uploads an image, waits until its chain has ended, and prints a report.
 func show(ctx context.Context, out io.Writer, s *settings, system *system, console *console) error {
-	picture, err := os.ReadFile(s.image)
+	data, err := os.ReadFile(s.image)
 	if err != nil {
 		return err
 	}
@@ -34,22 +34,22 @@ func show(ctx context.Context, out io.Writer, s *settings, system *system, conso
 	fmt.Fprintf(out, "%s → s3://%s/%s\n", s.image, s.bucket, key)
 	start := time.Now()
 	contentType := mime.TypeByExtension(filepath.Ext(key))
-	if _, err := system.store.Put(ctx, s.bucket, key, contentType, picture, nil); err != nil {
+	if _, err := system.store.Put(ctx, s.bucket, key, contentType, data, nil); err != nil {
 		return err
 	}
 	stored := time.Since(start)
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
-	if err := ended(ctx, system.store, s.bucket, key); err != nil {
+	if err := awaitOutcome(ctx, system.store, s.bucket, key); err != nil {
 		return err
 	}
 	took := time.Since(start)
-	time.Sleep(100 * time.Millisecond) // the console may hear of the last step after the bucket does
+	time.Sleep(100 * time.Millisecond) // the event of the last step may arrive after the tag
 	return report(ctx, out, s, system, console.steps(id), stored, took)
 }
 
-// ended waits for the tag that ends a chain.
-func ended(ctx context.Context, store *objects.Store, bucket, key string) error {
+// awaitOutcome waits for the tag that ends a chain.
+func awaitOutcome(ctx context.Context, store *objects.Store, bucket, key string) error {
 	for {
 		info, err := store.Stat(ctx, bucket, key)
 		if err != nil {
@@ -63,7 +63,7 @@ func ended(ctx context.Context, store *objects.Store, bucket, key string) error 
 		case execution.StatusCompleted:
 			return nil
 		case execution.StatusFailed:
-			return errors.New("the chain failed; the reason lies in the bucket of dead letters")
+			return errors.New("the chain failed; a dead letter contains the reason")
 		}
 		select {
 		case <-ctx.Done():
@@ -73,16 +73,16 @@ func ended(ctx context.Context, store *objects.Store, bucket, key string) error 
 	}
 }
 
-// report prints where the outputs are, how long each step took and what was
-// found.
+// report prints the outputs, the time of each step and the detections.
 func report(ctx context.Context, out io.Writer, s *settings, system *system, steps []step, stored, took time.Duration) error {
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(table, "\nstep\ttime\tqueue\tfetch\tapply\tstore\toutput\n")
 	fmt.Fprintf(table, "upload\t%.0f ms\t\t\t\t\t\n", milliseconds(stored))
 	for _, step := range steps {
-		facts, image := step.result.GetMetadata(), step.result.GetOutputImage()
+		image := step.result.GetOutputImage()
+		stage := func(name string) string { return events.StageTime(name).Get(step.result) }
 		fmt.Fprintf(table, "%s\t%.0f ms\t%s\t%s\t%s\t%s\t%s\n", step.name, 1000*step.result.GetProcessingTimeSeconds(),
-			facts["queue_ms"], facts["fetch_ms"], facts["apply_ms"], facts["store_ms"],
+			stage("queue"), stage("fetch"), stage("apply"), stage("store"),
 			filepath.Join(system.s3.Path(image.GetBucket()), filepath.FromSlash(image.GetObjectKey())))
 	}
 	fmt.Fprintf(table, "whole chain\t%.0f ms\t\t\t\t\t\n", milliseconds(took))
@@ -90,7 +90,7 @@ func report(ctx context.Context, out io.Writer, s *settings, system *system, ste
 		return err
 	}
 	for _, step := range steps {
-		if key := step.result.GetMetadata()["side_car"]; step.name == "detect" && key != "" {
+		if key := events.SideCar.Get(step.result); step.name == "detect" && key != "" {
 			return detections(ctx, out, system.store, s.bucket, key)
 		}
 	}

@@ -9,32 +9,32 @@ import (
 	"strings"
 )
 
-// guard keeps web pages from driving local mode: it refuses requests whose Host
-// is another name than ours, which a page can have led here (DNS rebinding), and
-// those that a page of another origin sends.
+// guard protects local mode against web pages. It rejects requests with a foreign
+// Host, which DNS rebinding can send here, and requests from pages of another
+// origin.
 type guard struct {
-	host    string   // that we listen on
-	origins []string // of pages that may call
+	host    string   // the listening address
+	origins []string // origins of the pages that may call
 }
 
 func (g guard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !g.isOurs(r.Host):
-			http.Error(w, "local mode answers at localhost, a loopback address or its --host only", http.StatusForbidden)
+			http.Error(w, "Host is not localhost, a loopback address or the --host of local mode", http.StatusForbidden)
 		case g.isCrossSite(r):
-			http.Error(w, "local mode answers no page of another origin", http.StatusForbidden)
+			http.Error(w, "requests from pages of other origins are not allowed", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// allow reports whether a request may go on.
+// allow reports whether a request is allowed.
 func (g guard) allow(r *http.Request) bool { return g.isOurs(r.Host) && !g.isCrossSite(r) }
 
-// isOurs reports whether a Host, with or without a port, is one of ours. Where we
-// listen on all addresses, every address is: a name could be anybody's.
+// isOurs reports whether host, with or without a port, is one of ours. If local
+// mode listens on all addresses, every IP address is accepted, but no other name.
 func (g guard) isOurs(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -48,8 +48,8 @@ func (g guard) isOurs(host string) bool {
 	return err == nil && (address.IsLoopback() || all)
 }
 
-// isCrossSite reports whether a browser says that a page of another origin sends
-// the request.
+// isCrossSite reports whether a page of another origin sends the request, by the
+// headers that browsers set.
 func (g guard) isCrossSite(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin != "" {

@@ -1,6 +1,6 @@
-// Command imageflow-local runs the whole of ImageFlow in one process on one
-// machine: every role at a loopback address, with an S3 server and a durable
-// broker in the places of MinIO and Knative's.
+// Command imageflow-local runs the whole of ImageFlow in one process: every role at
+// a loopback address, an S3 server instead of MinIO, and a durable broker instead of
+// Knative's.
 package main
 
 import (
@@ -28,9 +28,8 @@ func main() {
 	}
 }
 
-// run runs the broker alone where that is asked for. Else it starts the system,
-// shows the picture's way through it when one is given, and serves until the
-// context ends.
+// run starts the system, sends the image of --image through it, and serves until
+// the context ends. With the argument "broker" it runs only the broker.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "broker" {
 		return runBroker(ctx, args[1:], out)
@@ -50,7 +49,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	signer, err := s.signing.Signer()
 	if err != nil {
-		return fmt.Errorf("the key of events in %s: %w", s.data, err)
+		return fmt.Errorf("event signing key in %s: %w", s.data, err)
 	}
 	console := newConsole(out, signer)
 	system, err := start(ctx, s, console)

@@ -17,13 +17,14 @@ import (
 	"imageflow.dev/internal/triggers"
 )
 
-// folders are those of the manifests, in the order of their reading.
+// folders lists the folders with manifests, in reading order.
 type folders []string
 
-// eventingFlag adds the flag that names them.
+// eventingFlag adds the flag --eventing.
 func eventingFlag(f *flag.FlagSet) *folders {
 	given := &folders{}
-	f.Func("eventing", "`folders` of the broker's and the triggers' manifests, with commas between them; may be given several times (default \"eventing\")",
+	f.Func("eventing",
+		"`folders` with the manifests of broker and Triggers, separated by commas; may be repeated (default \"eventing\")",
 		func(text string) error {
 			*given = append(*given, strings.Split(text, ",")...)
 			return nil
@@ -31,7 +32,7 @@ func eventingFlag(f *flag.FlagSet) *folders {
 	return given
 }
 
-// manifests reads the folders, and checks every step.
+// manifests reads the folders and checks every step.
 func (f folders) manifests() (*broker.Manifests, error) {
 	if len(f) == 0 {
 		f = folders{"eventing"}
@@ -45,8 +46,8 @@ func (f folders) manifests() (*broker.Manifests, error) {
 	return m, checkSteps(m)
 }
 
-// stepChecks say of the parts that are processors which parameters they take.
-// Which models there are is not known here.
+// stepChecks check the parameters of a step, by processor. They do not know which
+// models exist.
 var stepChecks = map[string]func(query string) error{
 	"resize": check(resize.Processor),
 	"detect": check(anyModel(detect.New(nil))),
@@ -63,8 +64,8 @@ func check(p functions.Processor) func(string) error {
 	return func(query string) error { return event.CheckParameters(p, query) }
 }
 
-// checkSteps finds the Triggers whose every event would be refused, and those that
-// would write over each other's outputs.
+// checkSteps rejects Triggers whose parameters the processor would reject, and
+// Triggers that would overwrite each other's outputs.
 func checkSteps(m *broker.Manifests) error {
 	var errs []error
 	var all []triggers.Trigger
@@ -78,7 +79,7 @@ func checkSteps(m *broker.Manifests) error {
 		}
 		err := check(step.URI.RawQuery)
 		if path := step.URI.Path; path != "" && path != "/" {
-			err = fmt.Errorf("events are taken at /, not at %s", path)
+			err = fmt.Errorf("processors accept events at /, not at %s", path)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: %w", step.Place, err))

@@ -10,9 +10,8 @@ import (
 	"testing"
 )
 
-// TestTheStepsOfTheRepository: what is shipped asks its processors for what they
-// can do.
-func TestTheStepsOfTheRepository(t *testing.T) {
+// TestShippedTriggers_haveValidParameters checks every step in eventing/.
+func TestShippedTriggers_haveValidParameters(t *testing.T) {
 	m, err := folders{"../../eventing", "../../eventing/examples"}.manifests()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +42,7 @@ spec:
     uri: %s
 `
 
-func TestWrongStepsAreNamed(t *testing.T) {
+func TestManifests_invalidParameters(t *testing.T) {
 	const resize, detect, filter = "resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service"
 	for _, c := range []struct{ service, uri, names string }{
 		{resize, "/?target_width=99999", "target_width: "},
@@ -80,8 +79,8 @@ func TestWrongStepsAreNamed(t *testing.T) {
 	}
 }
 
-// TestEventingFolders: given several times or with commas, they add up.
-func TestEventingFolders(t *testing.T) {
+// TestEventingFlag_repeatedOrWithCommas adds up all folders.
+func TestEventingFlag_repeatedOrWithCommas(t *testing.T) {
 	for _, args := range [][]string{
 		{"--eventing", "../../eventing", "--eventing", "../../eventing/examples"},
 		{"--eventing", "../../eventing,../../eventing/examples"},
@@ -100,10 +99,7 @@ func TestEventingFolders(t *testing.T) {
 	}
 }
 
-// TestTriggersThatWriteOneNameAreRefused: three sizes of one upload, by three
-// Triggers, would each replace the one before.
-func TestTriggersThatWriteOneNameAreRefused(t *testing.T) {
-	const sizes = `
+const sizes = `
 apiVersion: eventing.knative.dev/v1
 kind: Broker
 metadata: {name: default, namespace: image-processing}
@@ -128,7 +124,13 @@ spec:
     ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: resize-grpc-service}
     uri: /?target_width=640%s
 `
-	for extra, refused := range map[string]bool{"": true, "&output_image.content_type=image/webp": true, "&output_image.bucket=small": false} {
+
+// TestManifests_triggersWithTheSameOutput rejects two sizes of one upload that
+// would overwrite each other.
+func TestManifests_triggersWithTheSameOutput(t *testing.T) {
+	for extra, refused := range map[string]bool{
+		"": true, "&output_image.content_type=image/webp": true, "&output_image.bucket=small": false,
+	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "sizes.yaml"), fmt.Appendf(nil, sizes, extra), 0o600); err != nil {
 			t.Fatal(err)

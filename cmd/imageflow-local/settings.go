@@ -28,12 +28,13 @@ type settings struct {
 	guard                 guard
 }
 
-// listeners lists what gets a port of its own.
+// listeners lists the parts that have a port of their own.
 var listeners = []struct {
 	name string
 	port int
 }{
-	{"s3", 9000}, {"gateway", 8080}, {"resize", 8081}, {"detect", 8082}, {"filter", 8083}, {"bridge", 8084}, {"broker", 8085}, {"metrics", 9095},
+	{"s3", 9000}, {"gateway", 8080}, {"resize", 8081}, {"detect", 8082}, {"filter", 8083},
+	{"bridge", 8084}, {"broker", 8085}, {"metrics", 9095},
 }
 
 func parse(args []string, out io.Writer) (*settings, error) {
@@ -41,9 +42,10 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f := flag.NewFlagSet("imageflow-local", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.Usage = func() {
-		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n\nRuns all of ImageFlow on this machine, with its objects and its queue in one folder.\n\nFlags:\n")
+		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n\n"+
+			"Runs all of ImageFlow on this machine. Objects and queue are in one folder.\n\nFlags:\n")
 		f.PrintDefaults()
-		fmt.Fprint(out, "\nThe processors' limits, and what is told of the work, are read from the environment:\n")
+		fmt.Fprint(out, "\nThe environment sets the limits of the processors, traces and metrics:\n")
 		_ = role.Usage(out, &struct {
 			role.Work
 			role.Telemetry
@@ -53,16 +55,18 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.StringVar(&s.models, "models", "functions/detect/model/repository", "`folder` of models: <name>/<version>/model.onnx")
 	s.eventing = eventingFlag(f)
 	f.StringVar(&s.library, "onnxruntime", "", "shared library of ONNX Runtime (default $ONNXRUNTIME_LIB)")
-	f.StringVar(&s.image, "image", "", "`picture` to send through the chain at the start")
+	f.StringVar(&s.image, "image", "", "`image` file to send through the chain at the start")
 	f.StringVar(&s.host, "host", "127.0.0.1", "address to listen on")
-	f.StringVar(&s.bucket, "bucket", "imageflow-files", "bucket of the pictures")
-	f.StringVar(&s.buckets, "buckets", "", "more `buckets`, or parts of them as bucket/prefix, that calls may read and write, with commas between; * is all")
+	f.StringVar(&s.bucket, "bucket", "imageflow-files", "bucket of the images")
+	f.StringVar(&s.buckets, "buckets", "",
+		"additional `buckets`, or bucket/prefix, that calls may read and write, separated by commas; * allows all")
 	f.StringVar(&s.accessKey, "access-key", "imageflow", "access key of the S3 server")
 	f.StringVar(&s.secretKey, "secret-key", "imageflow-local", "secret key of the S3 server")
-	f.BoolVar(&s.signing.AllowUnsigned, "allow-unsigned-events", false, "take events that nobody signed, such as one sent by hand; on a loopback address only")
+	f.BoolVar(&s.signing.AllowUnsigned, "allow-unsigned-events", false,
+		"accept events without a signature, such as events sent by hand; needs a loopback address")
 	f.BoolVar(&s.verbose, "verbose", false, "log every request")
 	for _, l := range listeners {
-		s.ports[l.name] = f.Int(l.name+"-port", l.port, "`port` of "+l.name+"; 0 takes a free one")
+		s.ports[l.name] = f.Int(l.name+"-port", l.port, "`port` of "+l.name+"; 0 chooses a free port")
 	}
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -70,19 +74,21 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; see --help", f.Arg(0))
 	}
-	return s, errors.Join(s.checkUnsigned(), s.settlePaths(), s.takePorts(), role.Load(&s.telemetry), s.telemetry.Validate(), s.keepPagesOut())
+	return s, errors.Join(s.checkUnsigned(), s.makePathsAbsolute(), s.choosePorts(),
+		role.Load(&s.telemetry), s.telemetry.Validate(), s.setGuard())
 }
 
-// checkUnsigned refuses to take unsigned events from other machines.
+// checkUnsigned rejects --allow-unsigned-events on an address that other machines
+// reach.
 func (s *settings) checkUnsigned() error {
 	ip := net.ParseIP(s.host)
 	if s.signing.AllowUnsigned && s.host != "localhost" && !ip.IsLoopback() {
-		return fmt.Errorf("--allow-unsigned-events needs a loopback address, and --host is %q", s.host)
+		return fmt.Errorf("--allow-unsigned-events needs a loopback address, but --host is %q", s.host)
 	}
 	return nil
 }
 
-// allowed returns the buckets that calls may use where the environment names none.
+// allowed returns the buckets that calls may use if the environment names none.
 func (s *settings) allowed() []string {
 	if s.buckets == "" {
 		return []string{s.bucket}
@@ -90,9 +96,9 @@ func (s *settings) allowed() []string {
 	return append([]string{s.bucket}, strings.Split(s.buckets, ",")...)
 }
 
-// keepPagesOut guards every port against web pages but those of the gateway's
-// CORS_ALLOW_ORIGINS.
-func (s *settings) keepPagesOut() error {
+// setGuard guards every port against web pages, except the pages that the gateway's
+// CORS_ALLOW_ORIGINS allows.
+func (s *settings) setGuard() error {
 	var allowed struct {
 		Origins []string `envconfig:"CORS_ALLOW_ORIGINS"`
 	}
@@ -102,9 +108,9 @@ func (s *settings) keepPagesOut() error {
 	return err
 }
 
-// settlePaths makes the paths independent of the working directory, which the
+// makePathsAbsolute makes the paths independent of the working directory, which the
 // S3 server changes.
-func (s *settings) settlePaths() (err error) {
+func (s *settings) makePathsAbsolute() (err error) {
 	for _, path := range []*string{&s.data, &s.models, &s.library, &s.image} {
 		if *path == "" {
 			continue
@@ -116,13 +122,13 @@ func (s *settings) settlePaths() (err error) {
 	return nil
 }
 
-// takePorts finds a port for each listener that left the choice to us. All are
-// needed before the first part starts, since the parts know each other by them.
-func (s *settings) takePorts() error {
+// choosePorts replaces each port 0 by a free port. All ports must be known before the
+// first part starts, since the parts address each other.
+func (s *settings) choosePorts() error {
 	for _, l := range listeners {
 		listener, err := net.Listen("tcp", s.address(l.name))
 		if err != nil {
-			return fmt.Errorf("port %d for %s is taken (%w); choose another with --%s-port", *s.ports[l.name], l.name, err, l.name)
+			return fmt.Errorf("port %d for %s is not available (%w); choose another with --%s-port", *s.ports[l.name], l.name, err, l.name)
 		}
 		*s.ports[l.name] = listener.Addr().(*net.TCPAddr).Port
 		defer listener.Close()

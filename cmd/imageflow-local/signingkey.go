@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// signingKeys returns the key that events are signed with, and makes it at the
-// first start. It lies in the data folder, since the broker's queue there holds
-// signed events when local mode starts again. Only its owner can read it. A second
-// key may be added to the file by hand, as in EVENT_SIGNING_KEYS.
+// signingKeys returns the keys that sign events, and generates one at the first
+// start. The file is in the data folder because the broker's queue there keeps
+// signed events across restarts. Only its owner can read it. A second key can be
+// added to the file by hand, as in EVENT_SIGNING_KEYS.
 func signingKeys(data string) ([]string, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, err
@@ -24,15 +24,15 @@ func signingKeys(data string) ([]string, error) {
 		text, err = makeSigningKey(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the key of events: %w", err)
+		return nil, fmt.Errorf("event signing key: %w", err)
 	}
 	return strings.Split(string(text), ","), nil
 }
 
-// makeSigningKey writes a new key whole or not at all.
+// makeSigningKey writes a new key atomically.
 func makeSigningKey(path string) ([]byte, error) {
 	key := []byte(rand.Text() + rand.Text())                               // 260 bits
-	file, err := os.CreateTemp(filepath.Dir(path), ".event-signing-key-*") // of mode 0600
+	file, err := os.CreateTemp(filepath.Dir(path), ".event-signing-key-*") // with mode 0600
 	if err != nil {
 		return nil, err
 	}

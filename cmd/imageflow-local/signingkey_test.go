@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestTheKeyOfEventsStays: the queue in the same folder holds signed events.
-func TestTheKeyOfEventsStays(t *testing.T) {
+// TestSigningKeys_stableOverRestarts: the queue in the same folder keeps signed
+// events.
+func TestSigningKeys_stableOverRestarts(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "new", "data")
 	first, err := signingKeys(data)
 	if err != nil || len(first) != 1 || len(first[0]) < 32 {
@@ -30,15 +31,18 @@ func TestTheKeyOfEventsStays(t *testing.T) {
 	}
 }
 
-func TestUnsignedEventsOnLoopbackOnly(t *testing.T) {
-	for host, allowed := range map[string]bool{"127.0.0.1": true, "localhost": true, "::1": true, "0.0.0.0": false, "": false, "10.0.0.1": false} {
+func TestUnsignedEvents_needLoopback(t *testing.T) {
+	for host, allowed := range map[string]bool{
+		"127.0.0.1": true, "localhost": true, "::1": true, "0.0.0.0": false, "": false, "10.0.0.1": false,
+	} {
 		s := &settings{host: host}
 		s.signing.AllowUnsigned = true
 		if err := s.checkUnsigned(); (err == nil) != allowed {
 			t.Errorf("%q: %v", host, err)
 		}
 	}
-	if _, err := parse([]string{"--host", "0.0.0.0", "--allow-unsigned-events"}, io.Discard); err == nil || !strings.Contains(err.Error(), "loopback") {
+	_, err := parse([]string{"--host", "0.0.0.0", "--allow-unsigned-events"}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "loopback") {
 		t.Errorf("on every address: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// Where the manifests mean these to be.
+// The names that the manifests use.
 const (
 	namespace       = "image-processing"
 	deadLetters     = "imageflow-dead-letters"
@@ -29,7 +29,7 @@ const (
 	notificationURL = "/notifications"
 )
 
-// services maps the Services that the manifests name to our listeners.
+// services maps the Services of the manifests to our listeners.
 var services = map[string]string{
 	"resize-grpc-service":       "resize",
 	"ai-detection-grpc-service": "detect",
@@ -38,12 +38,12 @@ var services = map[string]string{
 	"bridge":                    "bridge",
 }
 
-// system is everything that runs.
+// system contains everything that runs.
 //
 //	s3 ──notification──▶ bridge ──event──▶ broker ◀─▶ resize, detect, filter ◀── gateway
 //	▲                      ▲                 │ │                │
 //	│                      └── outcome ──────┘ └─▶ console      │
-//	└──────────────── pictures ─────────────────────────────────┘
+//	└──────────────── images ───────────────────────────────────┘
 type system struct {
 	store   *objects.Store
 	s3      *s3server.Server
@@ -56,8 +56,7 @@ type system struct {
 	failed  context.Context // ends when a role does
 }
 
-// start starts the parts in an order in which none misses another: what is
-// called before who calls.
+// start starts every part before the parts that call it.
 func start(ctx context.Context, s *settings, console *console) (_ *system, err error) {
 	manifests, err := s.eventing.manifests()
 	if err == nil {
@@ -76,21 +75,11 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 		return nil, err
 	}
 	token := rand.Text()
-	sys.s3, err = s3server.Start(ctx, s3server.Config{
-		Address: s.address("s3"), Dir: filepath.Join(s.data, "objects"),
-		AccessKey: s.accessKey, SecretKey: s.secretKey, Buckets: []string{s.bucket, deadLetters},
-		Allow:  s.guard.allow,
-		Notify: s3server.Notify{URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}},
-	})
-	if err != nil {
+	if err := sys.startStore(ctx, s, token); err != nil {
 		return nil, err
 	}
-	if sys.store, err = objects.New(objects.Config{
-		Endpoint: s.address("s3"), AccessKey: s.accessKey, SecretKey: s.secretKey, Region: "us-east-1",
-	}); err != nil {
-		return nil, err
-	}
-	if sys.console, err = server.Listen(server.Config{Role: "console", Address: s.host + ":0", Guard: s.telemetry.Guard}, nil, console, health.NewServer()); err != nil {
+	listen := server.Config{Role: "console", Address: s.host + ":0", Guard: s.telemetry.Guard}
+	if sys.console, err = server.Listen(listen, nil, console, health.NewServer()); err != nil {
 		return nil, err
 	}
 	if err := sys.startRoles(ctx, s, token); err != nil {
@@ -99,7 +88,24 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	return sys, sys.startBroker(ctx, s, manifests)
 }
 
-// measure serves metrics and profiles, where they are wanted.
+// startStore starts the S3 server and opens a client of it.
+func (sys *system) startStore(ctx context.Context, s *settings, token string) (err error) {
+	sys.s3, err = s3server.Start(ctx, s3server.Config{
+		Address: s.address("s3"), Dir: filepath.Join(s.data, "objects"),
+		AccessKey: s.accessKey, SecretKey: s.secretKey, Buckets: []string{s.bucket, deadLetters},
+		Allow:  s.guard.allow,
+		Notify: s3server.Notify{URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}},
+	})
+	if err != nil {
+		return err
+	}
+	sys.store, err = objects.New(objects.Config{
+		Endpoint: s.address("s3"), AccessKey: s.accessKey, SecretKey: s.secretKey, Region: "us-east-1",
+	})
+	return err
+}
+
+// measure serves metrics and profiles, if configured.
 func (sys *system) measure(s *settings) (err error) {
 	watched := s.telemetry
 	watched.MetricsPort = *s.ports["metrics"]
@@ -107,7 +113,7 @@ func (sys *system) measure(s *settings) (err error) {
 	return err
 }
 
-// startRoles listens as every role, and begins to serve.
+// startRoles listens for every role and starts to serve.
 func (sys *system) startRoles(ctx context.Context, s *settings, token string) error {
 	drained, drain := context.WithCancel(context.WithoutCancel(ctx))
 	sys.drain = drain
@@ -135,14 +141,14 @@ func (sys *system) startRoles(ctx context.Context, s *settings, token string) er
 	return nil
 }
 
-// trace starts the tracing of a part: each is a service of its own.
+// trace starts the tracing of a part. Each part is a service of its own in traces.
 func (sys *system) trace(ctx context.Context, s *settings, part string) (*telemetry.Tracing, error) {
 	tracing, err := s.telemetry.Trace(ctx, cmp.Or(s.telemetry.Service, "imageflow")+"-"+part)
 	sys.tracing = append(sys.tracing, tracing)
 	return tracing, err
 }
 
-// adapt fits a role's config to local mode.
+// adapt sets the parts of a role's config that local mode decides.
 func adapt(config role.Config, s *settings, name, token string) {
 	server := func(c *role.Server) { c.Host, c.Port, c.Guard = s.host, *s.ports[name], s.telemetry.Guard }
 	store := func(c *role.Store) {
@@ -207,23 +213,23 @@ func (sys *system) startBroker(ctx context.Context, s *settings, manifests *brok
 	return err
 }
 
-// wait waits until the context ends, or a part does.
+// wait waits until the context or a part ends.
 func (sys *system) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-sys.failed.Done():
-		return errors.New("a role has ended")
+		return errors.New("a role ended")
 	case err := <-sys.broker.Ended():
-		return fmt.Errorf("the broker has ended: %w", err)
+		return fmt.Errorf("the broker ended: %w", err)
 	case err := <-sys.s3.Ended():
-		return fmt.Errorf("the S3 server has ended: %w", err)
+		return fmt.Errorf("the S3 server ended: %w", err)
 	}
 }
 
-// stop ends the parts: the broker first, or it would use up the events' tries at
-// roles that are gone; then the roles, which finish what they are at while the
-// store still answers.
+// stop stops the parts: first the broker, since it would use up the attempts of
+// events on stopped roles; then the roles, which finish their jobs while the store
+// still answers.
 func (sys *system) stop() error {
 	var err error
 	if sys.broker != nil {
@@ -240,7 +246,7 @@ func (sys *system) stop() error {
 	}
 	for _, tracing := range sys.tracing {
 		if err := tracing.End(); err != nil {
-			slog.Warn("traces", "error", err)
+			slog.Warn("tracing did not stop cleanly", "error", err)
 		}
 	}
 	for _, endpoint := range sys.watched {

@@ -11,7 +11,7 @@ static int read_bytes(void *from, int y, float *row) {
 	return 0;
 }
 
-// Floats are rows of so many numbers.
+// Floats are rows of length numbers each.
 typedef struct {
 	float *numbers;
 	size_t length;
@@ -28,7 +28,7 @@ static void write_floats(void *to, int y, const float *row) {
 	memcpy(f->numbers + y * f->length, row, f->length * sizeof(float));
 }
 
-int imaging_blur(const Bytes *b, Grid to, const Grid *back, Stop stop) {
+int imaging_blur(const Bytes *b, Weights2D to, const Weights2D *back, Stop stop) {
 	if (back == NULL)
 		return imaging_resample(read_bytes, (void *)b, b->width, b->bands, to.columns, to.rows,
 			imaging_write_colours, (void *)b, stop);
@@ -43,18 +43,18 @@ int imaging_blur(const Bytes *b, Grid to, const Grid *back, Stop stop) {
 	return failed;
 }
 
-// Sharpening is Bytes at work.
+// Sharpening is the state of write_sharp.
 typedef struct {
 	const Bytes *b;
 	float amount;
 } Sharpening;
 
-// luma is ITU-R BT.601's.
+// luma is computed as in ITU-R BT.601.
 static inline float luma(const uint8_t *pixel) {
 	return 0.299f * pixel[0] + 0.587f * pixel[1] + 0.114f * pixel[2];
 }
 
-FOR_EACH_PROCESSOR
+FOR_EACH_CPU
 static int read_luma(void *from, int y, float *row) {
 	const Bytes *b = ((const Sharpening *)from)->b;
 	const uint8_t *pixel = b->pixels + (size_t)y * b->width * b->bands;
@@ -62,7 +62,7 @@ static int read_luma(void *from, int y, float *row) {
 	return 0;
 }
 
-FOR_EACH_PROCESSOR
+FOR_EACH_CPU
 static void write_sharp(void *to, int y, const float *row) {
 	const Sharpening *s = to;
 	uint8_t *pixel = s->b->pixels + (size_t)y * s->b->width * s->b->bands;
@@ -72,7 +72,7 @@ static void write_sharp(void *to, int y, const float *row) {
 	}
 }
 
-int imaging_sharpen(const Bytes *b, Grid blur, float amount, Stop stop) {
+int imaging_sharpen(const Bytes *b, Weights2D blur, float amount, Stop stop) {
 	Sharpening s = {b, amount};
 	return imaging_resample(read_luma, &s, b->width, 1, blur.columns, blur.rows, write_sharp, &s, stop);
 }

@@ -10,20 +10,19 @@ import (
 	"unsafe"
 )
 
-// Blur filters every colour with a Gaussian of a standard deviation above 0, in
-// pixels, to half a step of 255. The picture goes on beyond its edges as in a
-// mirror. Alpha stays, and a pixel has as much say as it is opaque. The error is
-// the context's.
+// Blur applies a Gaussian filter to all colours. sigma is its standard deviation in pixels,
+// above 0. Results are exact to half a step of 255. The image is reflected at its edges.
+// Alpha does not change, and colours are weighted by it. The only error is the context's.
 func (p *Pixels) Blur(ctx context.Context, sigma float64) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	// Two Gaussians one behind the other are one, whose variance is their sum. So
-	// a wide one is done by way of a coarser picture, which its half deviates by
-	// coarseSigma: at a cost that does not depend on the deviation.
+	// Two Gaussians in sequence are one Gaussian with the sum of their variances. So a
+	// wide blur goes through a coarser image, in which half of the variance has the
+	// standard deviation coarseSigma. The cost does not depend on sigma.
 	half := sigma / math.Sqrt2
 	step := half / coarseSigma
 	whole := size{p.Width, p.Height}
-	if step < leastStep {
+	if step < minStep {
 		return stoppable(ctx, func(stop C.Stop) C.int {
 			return C.imaging_blur(p.bytes(&pin), p.gaussian(sigma, whole, whole, &pin), nil, stop)
 		})
@@ -36,16 +35,16 @@ func (p *Pixels) Blur(ctx context.Context, sigma float64) error {
 }
 
 const (
-	// coarseSigma, in the coarser picture's pixels, is the least with which what is
-	// left out shows nowhere: at most 1 in 3000 of the contrast.
+	// coarseSigma, in pixels of the coarser image, is the smallest sigma at which the
+	// decimation error stays below 1/3000 of the contrast.
 	coarseSigma = 0.9
-	// leastStep is how much coarser a picture must be to save work.
-	leastStep = 1.5
+	// minStep is the smallest reduction of the coarser image that saves work.
+	minStep = 1.5
 )
 
-// Sharpen adds to every colour, amount times, how far its pixel's luma by ITU-R
-// BT.601 stands out from the luma blurred with a Gaussian of sigma pixels. Alpha
-// stays. The error is the context's.
+// Sharpen adds amount × (luma − blurred luma) of a pixel to each of its colours. Luma is
+// that of ITU-R BT.601, and the blur is a Gaussian with a standard deviation of sigma
+// pixels. Alpha does not change. The only error is the context's.
 func (p *Pixels) Sharpen(ctx context.Context, sigma, amount float64) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -58,14 +57,14 @@ func (p *Pixels) Sharpen(ctx context.Context, sigma, amount float64) error {
 // size is a width and a height.
 type size [2]int
 
-// gaussian returns the weights which blur the picture, at one size, and bring it
-// to another; sigma is in pixels of its own size.
-func (p *Pixels) gaussian(sigma float64, from, to size, pin *runtime.Pinner) C.Grid {
+// gaussian returns the weights that blur the image and resample it between two sizes. sigma
+// is in pixels of the original size.
+func (p *Pixels) gaussian(sigma float64, from, to size, pin *runtime.Pinner) C.Weights2D {
 	weigh := func(i, whole int) *C.Weights {
 		scale, width := float64(from[i])/float64(to[i]), sigma*float64(from[i])/float64(whole)
-		return gaussian.weigh(from[i], to[i], scale, width, mirrored).pinned(pin)
+		return gaussian.computeWeights(from[i], to[i], scale, width, reflect).pinned(pin)
 	}
-	return C.Grid{columns: weigh(0, p.Width), rows: weigh(1, p.Height)}
+	return C.Weights2D{columns: weigh(0, p.Width), rows: weigh(1, p.Height)}
 }
 
 func (p *Pixels) bytes(pin *runtime.Pinner) *C.Bytes {

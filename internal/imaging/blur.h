@@ -1,20 +1,21 @@
-// Filters which mix neighbouring pixels, in place. Alpha stays; where there is
-// some, a pixel has as much say as it is opaque.
+// Blur and sharpen, in place. Alpha is not changed. Colours of images with alpha are
+// weighted by it.
 
 #pragma once
 
 #include "resample.h"
 #include "rows.h"
 
-// Grid are the weights across and down.
+// Weights2D are the weights for columns and for rows.
 typedef struct {
 	const Weights *columns, *rows;
-} Grid;
+} Weights2D;
 
-// imaging_blur blurs by one set of weights, or by two: one to a coarser picture
-// and one back. It returns 0, or -1 when it is stopped.
-int imaging_blur(const Bytes *b, Grid to, const Grid *back, Stop stop);
+// imaging_blur blurs the image with the weights in to. If back is not NULL, to leads to a
+// smaller image and back from there to the original size. It returns 0, or -1 if it was
+// stopped.
+int imaging_blur(const Bytes *b, Weights2D to, const Weights2D *back, Stop stop);
 
-// imaging_sharpen adds to every colour, amount times, how far its pixel's luma
-// stands out from the blurred luma. It returns as imaging_blur does.
-int imaging_sharpen(const Bytes *b, Grid blur, float amount, Stop stop);
+// imaging_sharpen adds amount × (luma − blurred luma) of a pixel to each of its colours.
+// It returns 0, or -1 if it was stopped.
+int imaging_sharpen(const Bytes *b, Weights2D blur, float amount, Stop stop);

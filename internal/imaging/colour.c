@@ -29,7 +29,7 @@ int imaging_drop_extra(VipsImage **image, int extra, int alpha) {
 
 int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
 	VipsImage *made;
-	const int n = (*image)->Bands; // with alpha, 4
+	const int n = (*image)->Bands; // 3, or 4 with alpha
 	double colours[16] = {0}, ones[4] = {1, 1, 1, 1}, offsets[4] = {0.5, 0.5, 0.5, 0.5};
 	if (n != 3 && n != 4) return -1;
 	for (int i = 0; i < 3; i++) {
@@ -45,13 +45,13 @@ int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
 	return imaging_replace(image, made);
 }
 
-int imaging_is_srgb(VipsImage *image, int managed, int channels) {
-	return !(managed && imaging_has_profile(image)) && image->Type == VIPS_INTERPRETATION_sRGB &&
+int imaging_is_srgb(VipsImage *image, int use_profile, int channels) {
+	return !(use_profile && imaging_has_profile(image)) && image->Type == VIPS_INTERPRETATION_sRGB &&
 		image->BandFmt == VIPS_FORMAT_UCHAR && image->Bands == channels;
 }
 
-// space_of returns the colour space that an image's profile must be for, 0 if none
-// can be used.
+// space_of returns the colour space that a profile must have to fit the image, or 0 if no
+// profile fits.
 static int space_of(const VipsImage *image) {
 	switch (image->Type) {
 	case VIPS_INTERPRETATION_B_W:
@@ -63,8 +63,8 @@ static int space_of(const VipsImage *image) {
 	}
 }
 
-// intent_of returns the rendering intent by which lcms can use the embedded
-// profile, or -1. libvips itself would silently use another profile instead.
+// intent_of returns the rendering intent with which Little CMS can use the embedded profile,
+// or -1. With an unusable profile, libvips would silently use a different one.
 static int intent_of(VipsImage *image) {
 	static const int preferred[] = {VIPS_INTENT_RELATIVE, VIPS_INTENT_PERCEPTUAL, VIPS_INTENT_SATURATION};
 	const void *data;
@@ -79,29 +79,29 @@ static int intent_of(VipsImage *image) {
 	return intent;
 }
 
-// by_profile converts an image by its own profile, or returns -1 and leaves it as it is.
-static int by_profile(VipsImage **image) {
+// apply_profile converts the image with its embedded profile. If that is not possible, it
+// returns -1 and does not change the image.
+static int apply_profile(VipsImage **image) {
 	VipsImage *made;
-	const int intent = intent_of(*image), inks = (*image)->Type == VIPS_INTERPRETATION_CMYK;
+	const int intent = intent_of(*image), cmyk = (*image)->Type == VIPS_INTERPRETATION_CMYK;
 	if (intent < 0) return -1;
 	if (vips_icc_transform(*image, &made, "srgb", "embedded", TRUE, "intent", intent,
-		"black_point_compensation", inks, NULL)) return -1;
+		"black_point_compensation", cmyk, NULL)) return -1;
 	return imaging_replace(image, made);
 }
 
-static int inks_to_srgb(VipsImage **image) {
+static int cmyk_to_srgb(VipsImage **image) {
 	VipsImage *made;
 	return vips_icc_transform(*image, &made, "srgb", "input_profile", "cmyk",
 		"black_point_compensation", TRUE, NULL) || imaging_replace(image, made);
 }
 
-// d50_to_d65 is the Bradford adaptation of XYZ colours from a white to another.
+// d50_to_d65 is the Bradford matrix that adapts XYZ colours from white point D50 to D65.
 static const double d50_to_d65[9] = {
 	0.9555766, -0.0230393, 0.0631636, -0.0282895, 1.0099416, 0.0210077, 0.0122982, -0.0204830, 1.3299098,
 };
 
-// lab_to_srgb takes the white of a Lab image as D50, where libvips by itself takes
-// D65.
+// lab_to_srgb assumes white point D50 for Lab. libvips assumes D65.
 static int lab_to_srgb(VipsImage **image) {
 	VipsImage *made;
 	if (vips_colourspace(*image, &made, VIPS_INTERPRETATION_LAB, NULL) || imaging_replace(image, made)) return -1;
@@ -114,8 +114,8 @@ static int lab_to_srgb(VipsImage **image) {
 	return failed || vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL) || imaging_replace(image, made);
 }
 
-// narrow rounds channels of 16 bits to 8.
-static int narrow(VipsImage **image) {
+// to_8_bits rounds channels of 16 bits to 8 bits.
+static int to_8_bits(VipsImage **image) {
 	VipsImage *made;
 	const int grey = (*image)->Type == VIPS_INTERPRETATION_GREY16;
 	if (vips_linear1(*image, &made, 1 / 257.0, 0.5, "uchar", TRUE, NULL)) return -1;
@@ -126,49 +126,49 @@ static int narrow(VipsImage **image) {
 static int without_profile(VipsImage **image) {
 	VipsImage *made;
 	switch ((*image)->Type) {
-	case VIPS_INTERPRETATION_CMYK: return inks_to_srgb(image);
+	case VIPS_INTERPRETATION_CMYK: return cmyk_to_srgb(image);
 	case VIPS_INTERPRETATION_LAB:
 	case VIPS_INTERPRETATION_LABS: return lab_to_srgb(image);
 	case VIPS_INTERPRETATION_GREY16:
 	case VIPS_INTERPRETATION_RGB16:
-		if (narrow(image)) return -1;
+		if (to_8_bits(image)) return -1;
 	default: break;
 	}
 	if ((*image)->Type == VIPS_INTERPRETATION_sRGB) return 0;
 	return vips_colourspace(*image, &made, VIPS_INTERPRETATION_sRGB, NULL) || imaging_replace(image, made);
 }
 
-// to_three converts the colours alone, without alpha.
-static int to_three(VipsImage **image, int managed) {
+// colours_to_srgb converts an image without alpha to three channels of sRGB.
+static int colours_to_srgb(VipsImage **image, int use_profile) {
 	VipsImage *made;
-	if (!(managed && by_profile(image) == 0) && without_profile(image)) return -1;
+	if (!(use_profile && apply_profile(image) == 0) && without_profile(image)) return -1;
 	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR)
 		if (vips_cast_uchar(*image, &made, NULL) || imaging_replace(image, made)) return -1;
 	return (*image)->Bands == 3 ? 0 : -1;
 }
 
-// take_alpha splits the alpha channel from an image, with 8 bits.
-static int take_alpha(VipsImage **image, VipsImage **alpha) {
+// split_alpha removes the alpha channel from the image and returns it with 8 bits.
+static int split_alpha(VipsImage **image, VipsImage **alpha) {
 	VipsImage *made;
 	const int n = (*image)->Bands - 1;
 	if (vips_extract_band(*image, alpha, n, NULL)) return -1;
-	if ((*image)->Type == VIPS_INTERPRETATION_LABS) // whose colours are signed
+	if ((*image)->Type == VIPS_INTERPRETATION_LABS) // its channels are signed
 		if (vips_copy(*alpha, &made, "format", VIPS_FORMAT_USHORT, NULL) || imaging_replace(alpha, made)) return -1;
-	if ((*alpha)->BandFmt != VIPS_FORMAT_UCHAR && narrow(alpha)) return -1;
+	if ((*alpha)->BandFmt != VIPS_FORMAT_UCHAR && to_8_bits(alpha)) return -1;
 	return vips_extract_band(*image, &made, 0, "n", n, NULL) || imaging_replace(image, made);
 }
 
-// decoded unpacks the Lab colours of a TIFF with 8 bits.
-static int decoded(VipsImage **image) {
+// unpack decodes packed pixel formats, such as Lab of a TIFF with 8 bits.
+static int unpack(VipsImage **image) {
 	VipsImage *made;
 	return vips_image_decode(*image, &made) || imaging_replace(image, made);
 }
 
-int imaging_to_srgb(VipsImage **image, int managed, int channels) {
+int imaging_to_srgb(VipsImage **image, int use_profile, int channels) {
 	VipsImage *alpha = NULL, *made;
-	int failed = decoded(image);
-	if (vips_image_hasalpha(*image)) failed = failed || take_alpha(image, &alpha);
-	failed = failed || to_three(image, managed);
+	int failed = unpack(image);
+	if (vips_image_hasalpha(*image)) failed = failed || split_alpha(image, &alpha);
+	failed = failed || colours_to_srgb(image, use_profile);
 	if (!failed && channels == 4) {
 		failed = alpha ? vips_bandjoin2(*image, alpha, &made, NULL) : vips_addalpha(*image, &made, NULL);
 		failed = failed || imaging_replace(image, made);

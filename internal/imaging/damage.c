@@ -7,7 +7,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-// Inspection is a decoder and what it has found so far.
+// Inspection is a decoder with its input and its finding.
 typedef struct {
 	struct jpeg_decompress_struct decoder;
 	struct jpeg_source_mgr source;
@@ -19,13 +19,13 @@ typedef struct {
 	Damage damage;
 } Inspection;
 
-static Inspection *of(j_common_ptr decoder) { return decoder->client_data; }
+static Inspection *inspection_of(j_common_ptr decoder) { return decoder->client_data; }
 
-// classify looks at what a warning is about. Bytes that no one needs are common
-// behind scans; before a restart marker they show that pixels were lost.
+// classify sets the damage that a warning indicates. Surplus bytes are common after a scan,
+// but before a restart marker they show that pixels were lost.
 static void classify(j_common_ptr decoder, int level) {
-	Inspection *i = of(decoder);
-	if (level >= 0 || i->damage != WHOLE) return;
+	Inspection *i = inspection_of(decoder);
+	if (level >= 0 || i->damage != INTACT) return;
 	const int marker = decoder->err->msg_parm.i[1];
 	switch (decoder->err->msg_code) {
 	case JWRN_HIT_MARKER:
@@ -47,19 +47,19 @@ static void classify(j_common_ptr decoder, int level) {
 	}
 }
 
-static void fail(j_common_ptr decoder) {
-	if (of(decoder)->damage == WHOLE) of(decoder)->damage = CORRUPT;
-	longjmp(of(decoder)->failed, 1);
+static void abort_decoding(j_common_ptr decoder) {
+	if (inspection_of(decoder)->damage == INTACT) inspection_of(decoder)->damage = CORRUPT;
+	longjmp(inspection_of(decoder)->failed, 1);
 }
 
-static void say_nothing(j_common_ptr decoder) {}
+static void discard_message(j_common_ptr decoder) {}
 
-static void nothing(j_decompress_ptr decoder) {}
+static void do_nothing(j_decompress_ptr decoder) {}
 
-// fill gives the decoder the next part.
-static boolean fill(j_decompress_ptr decoder) {
+// fill_input passes the next part to the decoder.
+static boolean fill_input(j_decompress_ptr decoder) {
 	static const JOCTET end[] = {0xff, JPEG_EOI};
-	Inspection *i = of((j_common_ptr)decoder);
+	Inspection *i = inspection_of((j_common_ptr)decoder);
 	if (imaging_stopped(i->stop)) {
 		i->damage = STOPPED;
 		longjmp(i->failed, 1);
@@ -77,16 +77,16 @@ static boolean fill(j_decompress_ptr decoder) {
 	return TRUE;
 }
 
-static void skip(j_decompress_ptr decoder, long n) {
+static void skip_input(j_decompress_ptr decoder, long n) {
 	struct jpeg_source_mgr *s = decoder->src;
 	while (n > (long)s->bytes_in_buffer) {
 		n -= s->bytes_in_buffer;
-		fill(decoder);
+		fill_input(decoder);
 	}
 	if (n > 0) s->next_input_byte += n, s->bytes_in_buffer -= n;
 }
 
-// decode_small decodes to an eighth of the size, for which all scans are read.
+// decode_small decodes at one eighth of the size, which still reads all scans.
 static void decode_small(Inspection *i) {
 	struct jpeg_decompress_struct *d = &i->decoder;
 	jpeg_read_header(d, TRUE);
@@ -99,17 +99,17 @@ static void decode_small(Inspection *i) {
 }
 
 Damage imaging_jpeg_damage(const Part *parts, int count, Stop stop) {
-	Inspection i = {.parts = parts, .count = count, .stop = stop, .damage = WHOLE};
+	Inspection i = {.parts = parts, .count = count, .stop = stop, .damage = INTACT};
 	i.decoder.err = jpeg_std_error(&i.errors);
 	i.decoder.client_data = &i;
 	i.errors.emit_message = classify;
-	i.errors.error_exit = fail;
-	i.errors.output_message = say_nothing;
+	i.errors.error_exit = abort_decoding;
+	i.errors.output_message = discard_message;
 	if (setjmp(i.failed) == 0) {
 		jpeg_create_decompress(&i.decoder);
 		i.source = (struct jpeg_source_mgr){
-			.init_source = nothing, .fill_input_buffer = fill, .skip_input_data = skip,
-			.resync_to_restart = jpeg_resync_to_restart, .term_source = nothing,
+			.init_source = do_nothing, .fill_input_buffer = fill_input, .skip_input_data = skip_input,
+			.resync_to_restart = jpeg_resync_to_restart, .term_source = do_nothing,
 		};
 		i.decoder.src = &i.source;
 		decode_small(&i);

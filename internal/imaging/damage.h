@@ -1,4 +1,4 @@
-// Damage to the image data of a JPEG, which libjpeg only warns about.
+// Detection of damaged JPEG image data, for which libjpeg only emits warnings.
 
 #pragma once
 
@@ -6,8 +6,8 @@
 
 #include "vips.h"
 
-typedef enum { WHOLE, TRUNCATED, CORRUPT, STOPPED } Damage;
+typedef enum { INTACT, TRUNCATED, CORRUPT, STOPPED } Damage;
 
-// imaging_jpeg_damage decodes a JPEG for its warnings alone. Warnings that say
-// nothing about pixels are ignored.
+// imaging_jpeg_damage decodes a JPEG and classifies libjpeg's warnings. Warnings that do
+// not concern pixels are ignored.
 Damage imaging_jpeg_damage(const Part *parts, int count, Stop stop);

@@ -8,35 +8,35 @@ import (
 	"slices"
 )
 
-// density is how many pixels an image has, across and down, for a length when it is
-// printed. Its zero value says nothing.
+// density is the number of pixels per unit of length, across and down, for printing. The
+// zero value means unknown.
 type density struct {
 	across, down float64
-	// unit is the length in metres; 0 where only the ratio is meant.
+	// unit is the unit of length in metres; 0 means that only the ratio is known.
 	unit float64
 }
 
-// Lengths, in metres.
+// Units of length, in metres.
 const (
 	inch       = 0.0254
 	centimetre = 0.01
 	metre      = 1
 )
 
-// Tags of TIFF and EXIF.
+// TIFF and EXIF tags.
 const (
 	tagAcross = 282
 	tagDown   = 283
 	tagUnit   = 296
 )
 
-// known reports whether the density says anything.
+// known reports whether the density has information.
 func (d density) known() bool {
 	return d.across > 0 && d.down > 0 && (d.unit > 0 || d.across != d.down)
 }
 
-// in returns the density for another unit in whole pixels, from 1 to limit; zeros
-// where it cannot be said like this.
+// in converts the density to another unit, in whole pixels from 1 to limit. It returns zeros
+// if that is not possible.
 func (d density) in(unit, limit float64) (across, down uint32) {
 	if !d.known() {
 		return 0, 0
@@ -52,7 +52,7 @@ func (d density) in(unit, limit float64) (across, down uint32) {
 	return uint32(a), uint32(b)
 }
 
-// or returns the density, or another where it says nothing.
+// or returns the density, or other if the density is unknown.
 func (d density) or(other density) density {
 	if d.known() {
 		return d
@@ -60,7 +60,7 @@ func (d density) or(other density) density {
 	return other
 }
 
-// turned returns the density of the image upright.
+// turned returns the density after the image was turned upright.
 func (d density) turned(orientation int) density {
 	if orientation >= 5 {
 		d.across, d.down = d.down, d.across
@@ -68,7 +68,7 @@ func (d density) turned(orientation int) density {
 	return d
 }
 
-// densityOfJFIF reads the payload of a JPEG's JFIF segment.
+// densityOfJFIF parses the payload of a JFIF segment.
 func densityOfJFIF(segment []byte) density {
 	if len(segment) < 12 {
 		return density{}
@@ -78,7 +78,7 @@ func densityOfJFIF(segment []byte) density {
 	return density{float64(be.Uint16(segment[8:])), float64(be.Uint16(segment[10:])), unit}
 }
 
-// densityOfPNG reads the content of a chunk pHYs.
+// densityOfPNG parses the content of a pHYs chunk.
 func densityOfPNG(chunk []byte) density {
 	if len(chunk) < 9 {
 		return density{}
@@ -90,7 +90,7 @@ func densityOfPNG(chunk []byte) density {
 	return density{float64(be.Uint32(chunk)), float64(be.Uint32(chunk[4:])), unit}
 }
 
-// densityOfEXIF reads the first directory of a TIFF structure.
+// densityOfEXIF parses the first directory of a TIFF structure.
 func densityOfEXIF(tiff []byte) density {
 	entries, order, err := firstDirectory(tiff)
 	if err != nil {
@@ -113,8 +113,8 @@ func (f tiffFields) density() density {
 	return density{f.fractions(tagAcross, 0)[0], f.fractions(tagDown, 0)[0], unit}
 }
 
-// stamped returns a copy of an image as libvips has encoded it, with the density.
-// WebP and AVIF have none, and a WebP gets rid of what libvips always adds.
+// stamped returns a copy of an image encoded by libvips, with the density. WebP and AVIF have
+// no density; from WebP it removes the EXIF that libvips always adds.
 func (d density) stamped(f Format, data []byte) []byte {
 	switch f {
 	case JPEG:
@@ -129,8 +129,7 @@ func (d density) stamped(f Format, data []byte) []byte {
 	return bytes.Clone(data)
 }
 
-// withoutEXIF returns a WebP without its EXIF, in a simple container where that
-// will do.
+// withoutEXIF returns a WebP without EXIF, in a simple container if that is enough.
 func withoutEXIF(data []byte) []byte {
 	const hasEXIF = 8
 	le := binary.LittleEndian
@@ -153,7 +152,7 @@ func withoutEXIF(data []byte) []byte {
 	return out
 }
 
-// jfif returns the segment that begins a JPEG.
+// jfif returns the JFIF segment.
 func (d density) jfif() []byte {
 	unit, length := byte(1), inch
 	if d.unit == centimetre {
@@ -172,7 +171,7 @@ func (d density) jfif() []byte {
 	return append(segment, 0, 0) // no thumbnail
 }
 
-// stampPNG changes the chunk pHYs, which libvips always writes, or takes it out.
+// stampPNG sets the pHYs chunk, which libvips always writes, or removes it.
 func (d density) stampPNG(data []byte) []byte {
 	be := binary.BigEndian
 	at := bytes.Index(data, []byte("pHYs")) - 4
@@ -194,7 +193,7 @@ func (d density) stampPNG(data []byte) []byte {
 	return data
 }
 
-// stampTIFF changes the fields that libvips always writes.
+// stampTIFF sets the resolution fields, which libvips always writes.
 func (d density) stampTIFF(data []byte) {
 	unit, length, denominator := uint16(2), inch, uint32(1000)
 	if d.unit == centimetre {
@@ -207,7 +206,7 @@ func (d density) stampTIFF(data []byte) {
 	if d.unit == 0 {
 		unit, denominator = 1, 1
 	}
-	entries, order, _ := firstDirectory(data) // none where that fails
+	entries, order, _ := firstDirectory(data) // no entries on error
 	for _, e := range entries {
 		switch e.tag {
 		case tagUnit:

@@ -7,19 +7,25 @@ import (
 	"slices"
 )
 
-// tiffVital are the tags without which pixels have no meaning: their values must lie
-// in the file. All other tags can be done without.
+// tiffVital are the tags that pixels depend on. Their values must lie in the file. Other
+// tags are left out if their values do not.
 var tiffVital = map[uint16]bool{
 	tagWidth: true, tagHeight: true, tagBits: true, tagCompression: true, tagPhotometric: true, tagStripOffsets: true,
-	tagSamplesPerPixel: true, tagRowsPerStrip: true, tagStripByteCounts: true, tagPlanar: true, 317: true, // predictor
-	320:          true, // colours of a palette
-	tagTileWidth: true, tagTileHeight: true, tagTileOffsets: true, tagTileByteCounts: true,
-	tagInkSet: true, 333: true, // inks
-	tagExtraSamples: true, tagSampleFormat: true,
-	tagJPEGTables: true, tagLuma: true, tagSubsampling: true, 531: true, tagReference: true,
+	tagSamplesPerPixel: true, tagRowsPerStrip: true, tagStripByteCounts: true, tagPlanar: true, tagPredictor: true,
+	tagPalette: true, tagTileWidth: true, tagTileHeight: true, tagTileOffsets: true, tagTileByteCounts: true,
+	tagInkSet: true, tagInkNames: true, tagExtraSamples: true, tagSampleFormat: true,
+	tagJPEGTables: true, tagLuma: true, tagSubsampling: true, tagPositioning: true, tagReference: true,
 }
 
-// tiffFixes are the bytes of a TIFF that the decoder sees otherwise than they are.
+// Tags of TIFF 6.0 that only the decoder reads.
+const (
+	tagPredictor   = 317
+	tagPalette     = 320
+	tagInkNames    = 333
+	tagPositioning = 531
+)
+
+// tiffFixes collects the bytes of a TIFF that are replaced for the decoder.
 type tiffFixes struct {
 	data   []byte
 	order  binary.ByteOrder
@@ -32,19 +38,19 @@ type tiffFix struct {
 	bytes []byte
 }
 
-// put has the decoder see other bytes at a place.
-func (t *tiffFixes) put(at int64, bytes []byte) { t.fixes = append(t.fixes, tiffFix{at, bytes}) }
+// replace replaces the bytes at an offset for the decoder.
+func (t *tiffFixes) replace(at int64, bytes []byte) { t.fixes = append(t.fixes, tiffFix{at, bytes}) }
 
-// blank makes the entry at a place one of a single byte.
+// blank replaces the entry at an offset by an entry of a single byte.
 func (t *tiffFixes) blank(at int64) {
 	t.header.repair("a tag whose value lies outside the file was left out")
 	entry := make([]byte, 10)
 	t.order.PutUint16(entry, 1)
 	t.order.PutUint32(entry[2:], 1)
-	t.put(at+2, entry)
+	t.replace(at+2, entry)
 }
 
-// finish reads the header from the fields and completes what the decoder sees.
+// finish sets the header from the fields and completes the parts that the decoder reads.
 func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields) error {
 	h := t.header
 	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
@@ -57,17 +63,17 @@ func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields
 	for _, e := range entries {
 		held += min(e.size(), size)
 	}
-	if held > 2*size { // as if each byte were in two: libtiff copies them all
+	if held > 2*size { // libtiff copies the values of all entries
 		return invalid("corrupt tiff: its entries overlap")
 	}
 	for _, tags := range [][2]uint16{{tagStripOffsets, tagStripByteCounts}, {tagTileOffsets, tagTileByteCounts}} {
 		i := slices.IndexFunc(entries, func(e directoryEntry) bool { return e.tag == tags[1] })
-		if err := t.locate(fields, tags, i, entries, at+2+12*int64(i)); err != nil {
+		if err := t.checkStrips(fields, tags, i, entries, at+2+12*int64(i)); err != nil {
 			return err
 		}
 	}
 	if fields.number(tagCompression, 1) == compressionJPEG {
-		h.inspect = func(ctx context.Context) error { return t.jpegs(ctx, entries, fields) }
+		h.inspect = func(ctx context.Context) error { return t.checkJPEGs(ctx, entries, fields) }
 	}
 	return t.apply()
 }
@@ -77,14 +83,15 @@ const (
 	tiffHeaderBytes = 8
 )
 
-// locate checks that all strips or tiles lie in the file. A size that reaches beyond
-// the file is cut down to it; whether that is enough is then for the decoder to say,
-// or known where nothing is compressed. Entry i, at a place, has the sizes.
-func (t *tiffFixes) locate(f tiffFields, tags [2]uint16, i int, entries []directoryEntry, at int64) error {
+// checkStrips checks that all strips or tiles lie in the file. tags are the tags of their
+// offsets and sizes; entry i, at offset at, has the sizes. The size of a strip that ends
+// beyond the file is reduced. The decoder then reports missing data; for uncompressed data,
+// checkStrips does.
+func (t *tiffFixes) checkStrips(f tiffFields, tags [2]uint16, i int, entries []directoryEntry, at int64) error {
 	offsets, counts, size := f[tags[0]], f[tags[1]], int64(len(t.data))
 	plain := f.number(tagCompression, compressionNone) == compressionNone
 	if i < 0 && plain && tags[0] == tagStripOffsets {
-		return t.unsized(f, offsets)
+		return t.checkUnsized(f, offsets)
 	}
 	if len(offsets) != len(counts) {
 		return invalid("corrupt tiff: strips without sizes")
@@ -105,14 +112,14 @@ func (t *tiffFixes) locate(f tiffFields, tags [2]uint16, i int, entries []direct
 		}
 		total += int64(counts[k])
 	}
-	if total > 4*size+1<<20 { // some share a blank strip, but each is read anew
+	if total > 4*size+1<<20 { // strips may share bytes, but the decoder reads each one
 		return invalid("corrupt tiff: its strips overlap")
 	}
 	return nil
 }
 
-// unsized checks strips whose sizes are missing, which libtiff works out.
-func (t *tiffFixes) unsized(f tiffFields, offsets []uint32) error {
+// checkUnsized checks strips without sizes. libtiff computes the sizes.
+func (t *tiffFixes) checkUnsized(f tiffFields, offsets []uint32) error {
 	for k, from := range offsets {
 		if int64(from)+f.stripSize(k) > int64(len(t.data)) {
 			return truncated(TIFF)
@@ -122,7 +129,7 @@ func (t *tiffFixes) unsized(f tiffFields, offsets []uint32) error {
 	return nil
 }
 
-// stripSize returns how many bytes the k-th strip has where it is not compressed.
+// stripSize returns the size of uncompressed strip k in bytes.
 func (f tiffFields) stripSize(k int) int64 {
 	samples := int64(f.number(tagSamplesPerPixel, 1))
 	bits := int64(1)
@@ -139,7 +146,7 @@ func (f tiffFields) stripSize(k int) int64 {
 	return (int64(f.number(tagWidth, 0))*samples*bits + 7) / 8 * max(rows, 0)
 }
 
-// setNumber has the decoder see another k-th value in the entry at a place.
+// setNumber replaces value k of entry e, at offset at, for the decoder.
 func (t *tiffFixes) setNumber(e directoryEntry, at int64, k int, value uint32) {
 	where := at + 8
 	if e.size() > 4 {
@@ -147,19 +154,19 @@ func (t *tiffFixes) setNumber(e directoryEntry, at int64, k int, value uint32) {
 	}
 	if e.kind == tiffShort {
 		number := make([]byte, 2)
-		t.order.PutUint16(number, uint16(value)) // less than it was
-		t.put(where+2*int64(k), number)
+		t.order.PutUint16(number, uint16(value)) // the new value is smaller
+		t.replace(where+2*int64(k), number)
 		return
 	}
 	number := make([]byte, 4)
 	t.order.PutUint32(number, value)
-	t.put(where+4*int64(k), number)
+	t.replace(where+4*int64(k), number)
 }
 
-// maxFixes bounds the bytes that are fixed one by one.
+// maxFixes is the maximum number of replacements.
 const maxFixes = 64
 
-// apply cuts the file into parts around what is fixed.
+// apply splits the file into parts around the replaced bytes.
 func (t *tiffFixes) apply() error {
 	if len(t.fixes) > maxFixes {
 		return invalid("corrupt tiff: too much of it lies outside the file")
@@ -178,9 +185,9 @@ func (t *tiffFixes) apply() error {
 	return nil
 }
 
-// jpegs checks the strips or tiles of a TIFF that are JPEGs, whose tables may stand
-// apart. libtiff minds no damage.
-func (t *tiffFixes) jpegs(ctx context.Context, entries []directoryEntry, f tiffFields) error {
+// checkJPEGs checks the strips or tiles of a TIFF that are JPEGs. Their tables may be in a
+// separate tag. libtiff does not report damage.
+func (t *tiffFixes) checkJPEGs(ctx context.Context, entries []directoryEntry, f tiffFields) error {
 	var tables []byte
 	for _, e := range entries {
 		if e.tag == tagJPEGTables {
@@ -191,7 +198,7 @@ func (t *tiffFixes) jpegs(ctx context.Context, entries []directoryEntry, f tiffF
 		for k, from := range f[tags[0]] {
 			jpeg := t.data[from : int64(from)+int64(f[tags[1]][k])]
 			parts := [][]byte{jpeg, {0xff, jpegEnd}}
-			if len(tables) > 4 && len(jpeg) > 2 { // without the end of the one and the start of the other
+			if len(tables) > 4 && len(jpeg) > 2 { // without the end and start markers in between
 				parts = [][]byte{tables[:len(tables)-2], jpeg[2:], {0xff, jpegEnd}}
 			}
 			if err := jpegDamage(ctx, TIFF, parts); err != nil {

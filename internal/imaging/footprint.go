@@ -3,29 +3,28 @@ package imaging
 // #include "vips.h"
 import "C"
 
-// A job holds the most memory while it decodes, changes or encodes. What one phase
-// held is free in the next one, except for pixels that Go has not collected yet. The
-// figures are measured by make memory.
+// A job reaches its peak memory while it decodes, changes or encodes an image. The memory of
+// one phase is free in the next, except for pixels that Go has not collected yet. make memory
+// measures these constants.
 
 const (
-	// blurring is the bytes per channel that Blur holds beside the pixels, for a
-	// coarser image of floats.
+	// blurring is the extra memory of Blur in bytes per channel: a coarser image of floats.
 	blurring = 2
-	// converting is the bytes per channel of the copy that libvips makes of an image
-	// whose colours it converts after it was resampled.
+	// converting is the memory in bytes per channel of the copy that libvips makes to
+	// convert the colours of a resampled image.
 	converting = 1
-	// coefficients is the bytes per pixel that a JPEG holds until its Huffman codes
-	// are made, where they are made for it.
+	// coefficients is the memory in bytes per pixel of the coefficients that the JPEG
+	// encoder buffers to optimize Huffman codes.
 	coefficients = 3
 )
 
-// Footprint returns the most bytes of memory that decoding an image in full, changing
-// its pixels and encoding it in a format takes.
+// Footprint returns the maximum memory in bytes for decoding the image at full size,
+// changing its pixels and encoding it in format f.
 func (h Header) Footprint(f Format) int64 {
 	return h.footprint(h.pixels(), f, blurring)
 }
 
-// ConvertFootprint returns the most bytes of memory that Convert takes.
+// ConvertFootprint returns the maximum memory of Convert in bytes.
 func (h Header) ConvertFootprint(f Format) int64 {
 	if f == h.Format {
 		return 0
@@ -33,40 +32,37 @@ func (h Header) ConvertFootprint(f Format) int64 {
 	return h.footprint(h.pixels(), f, 0)
 }
 
-// ResizeFootprint returns the most bytes of memory that a resize to width × height
-// pixels takes. Where the decoder gives rows, the input is never in memory in full.
+// ResizeFootprint returns the maximum memory in bytes of a resize to width × height pixels.
+// If the decoder works row by row, the decoded input is never in memory as a whole.
 func (h Header) ResizeFootprint(width, height int, f Format) int64 {
 	return h.footprint(int64(width)*int64(height), f, converting)
 }
 
-// ReadFootprint returns the most bytes of memory that the decoder holds beside the
-// rows that it gives.
+// ReadFootprint returns the maximum memory in bytes that the decoder holds, without the rows
+// that it returns.
 func (h Header) ReadFootprint() int64 { return h.pixels() * int64(h.held) }
 
-// footprint is for an output of so many pixels, which are changed with so many bytes
-// per channel beside them.
+// footprint returns the maximum memory in bytes for an output of this many pixels. changing
+// is the extra memory of a change, in bytes per channel.
 func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
-	channels, clear := int64(3), h.Alpha && f.alpha()
-	if h.Alpha {
-		channels = 4
-	}
+	channels, withAlpha := int64(h.channels()), h.Alpha && f.alpha()
 	garbage := int64(0)
 	if h.Orientation != 1 {
 		garbage += channels
 	}
-	if h.Alpha && !clear {
+	if h.Alpha && !withAlpha {
 		garbage += channels
 	}
 	decoded := h.ReadFootprint() + pixels*channels
-	encoded := f.encoding(pixels, clear)
+	encoded := f.encoding(pixels, withAlpha)
 	return max(decoded, pixels*(garbage+channels)+max(pixels*changing*channels, encoded))
 }
 
-// encoding returns the most bytes of memory that encoding so many pixels takes beside
-// them.
-func (f Format) encoding(pixels int64, clear bool) int64 {
-	if clear {
-		return pixels * int64(codecs[f].clear)
+// encoding returns the maximum memory in bytes for encoding this many pixels, without the
+// pixels themselves.
+func (f Format) encoding(pixels int64, withAlpha bool) int64 {
+	if withAlpha {
+		return pixels * int64(codecs[f].withAlpha)
 	}
 	held := pixels * int64(codecs[f].opaque)
 	if f == JPEG {

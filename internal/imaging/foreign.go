@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-const formatsRead = "jpeg, png, webp, tiff and gif are read"
+const supportedFormats = "supported formats are jpeg, png, webp, tiff and gif"
 
-// signatures tell formats that are not read by the bytes at a place. The first that
-// fits counts.
+// signatures identify unsupported formats by the bytes at an offset. The first match wins.
 var signatures = []struct {
 	at    int
 	magic string
@@ -20,38 +19,43 @@ var signatures = []struct {
 	{0, "\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 image"}, {0, "\xff\x4f\xff\x51", "a JPEG 2000 image"},
 	{0, "II\xbc\x01", "a JPEG XR image"},
 	{0, "II+\x00", "a BigTIFF image"}, {0, "MM\x00+", "a BigTIFF image"},
-	{0, "II\x1a\x00\x00\x00HEAPCCDR", "a raw image of a Canon camera"}, {0, "FUJIFILMCCD-RAW", "a raw image of a Fujifilm camera"},
+	{0, "II\x1a\x00\x00\x00HEAPCCDR", "a raw image of a Canon camera"},
+	{0, "FUJIFILMCCD-RAW", "a raw image of a Fujifilm camera"},
 	{0, "IIRO", "a raw image of an Olympus camera"}, {0, "IIRS", "a raw image of an Olympus camera"},
 	{0, "MMOR", "a raw image of an Olympus camera"}, {0, "IIU\x00", "a raw image of a Panasonic camera"},
 	{0, "\x00MRM", "a raw image of a Minolta camera"}, {0, "FOVb", "a raw image of a Sigma camera"},
 	{0, "\x00\x00\x01\x00", "an ICO icon"}, {0, "icns", "an ICNS icon"},
-	{0, "BM", "a BMP image"}, {0, "8BPS", "a Photoshop document"}, {0, "gimp xcf", "a GIMP image"}, {0, "qoif", "a QOI image"},
-	{0, "\x76\x2f\x31\x01", "an OpenEXR image"}, {0, "#?RADIANCE", "a Radiance HDR image"}, {0, "#?RGBE", "a Radiance HDR image"},
-	{0, "DDS ", "a DDS texture"}, {0, "FLIF", "a FLIF image"}, {0, "BPG\xfb", "a BPG image"}, {0, "farbfeld", "a farbfeld image"},
+	{0, "BM", "a BMP image"}, {0, "8BPS", "a Photoshop document"}, {0, "gimp xcf", "a GIMP image"},
+	{0, "qoif", "a QOI image"}, {0, "\x76\x2f\x31\x01", "an OpenEXR image"},
+	{0, "#?RADIANCE", "a Radiance HDR image"}, {0, "#?RGBE", "a Radiance HDR image"},
+	{0, "DDS ", "a DDS texture"}, {0, "FLIF", "a FLIF image"}, {0, "BPG\xfb", "a BPG image"},
+	{0, "farbfeld", "a farbfeld image"},
 	{0, "SIMPLE  =", "a FITS image"}, {128, "DICM", "a DICOM image"}, {0, "AT&TFORM", "a DjVu document"},
 	{0, "\x01\xda\x01", "an SGI image"}, {0, "\x59\xa6\x6a\x95", "a Sun raster image"}, {40, " EMF", "an EMF drawing"},
 	{0, "\xd7\xcd\xc6\x9a", "a WMF drawing"}, {0, "%PDF-", "a PDF"}, {0, "%!PS", "a PostScript document"},
-	{0, "\xc5\xd0\xd3\xc6", "a PostScript document"}, {0, "PK\x03\x04", "a ZIP archive"}, {0, "7z\xbc\xaf\x27\x1c", "a 7z archive"},
-	{0, "Rar!\x1a\x07", "a RAR archive"}, {0, "\x1f\x8b", "a gzip file"}, {257, "ustar", "a tar archive"}, {8, "AVI ", "an AVI video"},
+	{0, "\xc5\xd0\xd3\xc6", "a PostScript document"}, {0, "PK\x03\x04", "a ZIP archive"},
+	{0, "7z\xbc\xaf\x27\x1c", "a 7z archive"}, {0, "Rar!\x1a\x07", "a RAR archive"},
+	{0, "\x1f\x8b", "a gzip file"}, {257, "ustar", "a tar archive"}, {8, "AVI ", "an AVI video"},
 	{0, "\x1a\x45\xdf\xa3", "a Matroska or WebM video"},
 }
 
-// brands tell the files that are boxes (ISO/IEC 14496-12) by their brands.
+// brands identify files made of boxes (ISO/IEC 14496-12) by a prefix of a brand.
 var brands = []struct{ brand, name string }{
 	{"avif", "an AVIF image"}, {"avis", "an AVIF image"}, {"hei", "a HEIC image"}, {"hev", "a HEIC image"},
-	{"mif1", "a HEIF image"}, {"msf1", "a HEIF image"}, {"crx ", "a raw image of a Canon camera"}, {"qt  ", "a QuickTime video"},
+	{"mif1", "a HEIF image"}, {"msf1", "a HEIF image"}, {"crx ", "a raw image of a Canon camera"},
+	{"qt  ", "a QuickTime video"},
 }
 
-// foreignError refuses a file of another format by its name.
+// foreignError returns the error for a file of an unsupported format, with its name.
 func foreignError(data []byte) error {
 	name := foreignName(data)
 	if name == "" {
 		name = "not an image of a known format"
 	}
-	return invalid("%s; %s", name, formatsRead)
+	return invalid("%s; %s", name, supportedFormats)
 }
 
-// foreignName returns what a file is that is not read, "" where it is not known.
+// foreignName returns the name of an unsupported format, or "" if it is unknown.
 func foreignName(data []byte) string {
 	for _, s := range signatures {
 		if len(data) > s.at && bytes.HasPrefix(data[s.at:], []byte(s.magic)) {
@@ -62,13 +66,13 @@ func foreignName(data []byte) string {
 	switch {
 	case len(data) >= 12 && string(data[4:8]) == "ftyp":
 		return boxName(data)
-	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '7' && bytes.IndexByte([]byte(" \t\r\n"), data[2]) >= 0:
+	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '7' && strings.IndexByte(" \t\r\n", data[2]) >= 0:
 		return "a PBM, PGM or PPM image"
 	case isSVG(data):
 		return "an SVG image"
 	case isTGA(data):
 		return "a TGA image"
-	case bytes.HasPrefix(data, []byte("\x00\x00\x02\x00")): // as many a TGA
+	case bytes.HasPrefix(data, []byte("\x00\x00\x02\x00")): // many TGAs start like this too
 		return "a CUR cursor"
 	case kind == "application/octet-stream":
 		return ""
@@ -80,12 +84,12 @@ func foreignName(data []byte) string {
 	return "a file of type " + kind
 }
 
-// boxName returns the name of a file of boxes by the brands in its first one.
+// boxName returns the name of a format made of boxes, from the brands in the first box.
 func boxName(data []byte) string {
 	end := min(int64(binary.BigEndian.Uint32(data)), int64(len(data)), 256)
 	var listed []string
 	for at := int64(8); at+4 <= end; at += 4 {
-		if at != 12 { // the version of the first brand
+		if at != 12 { // these four bytes are a version
 			listed = append(listed, string(data[at:at+4]))
 		}
 	}
@@ -99,15 +103,15 @@ func boxName(data []byte) string {
 	return "an MP4 video"
 }
 
-// isSVG reports whether a text begins as an SVG does, behind declarations and
-// comments.
+// isSVG reports whether a text is an SVG. Declarations and comments may precede the root
+// element.
 func isSVG(data []byte) bool {
 	begin := bytes.TrimLeft(bytes.TrimPrefix(data[:min(len(data), 4096)], []byte("\xef\xbb\xbf")), " \t\r\n")
 	return bytes.HasPrefix(begin, []byte("<")) && bytes.Contains(begin, []byte("<svg"))
 }
 
-// isTGA reports whether a file has the footer of a TGA, or a head that makes sense
-// as one: the format has no signature.
+// isTGA reports whether a file has the footer or a plausible header of a TGA. The format has
+// no signature.
 func isTGA(data []byte) bool {
 	if len(data) < 18 {
 		return false

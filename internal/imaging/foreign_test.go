@@ -36,10 +36,10 @@ func TestForeignFilesAreNamed(t *testing.T) {
 		"a BigTIFF image;":              "II+\x00\x08\x00" + zeros,
 		"a ZIP archive;":                "PK\x03\x04" + zeros,
 		"a file of type audio/mpeg;":    "ID3" + zeros,
-		"not an image of a known format; jpeg, png, webp, tiff and gif are read": "\x01\x02\x03\x04secret",
+		"not an image of a known format; supported formats are jpeg, png, webp, tiff and gif": "\x01\x02\x03\x04secret",
 	} {
 		_, err := imaging.Open([]byte(data), roomy)
-		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "; jpeg, png, webp, tiff and gif are read") {
+		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "; supported formats are jpeg, png, webp, tiff and gif") {
 			t.Errorf("%q: got %v, want %s", data[:12], err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {

@@ -5,7 +5,7 @@ import "C"
 
 import "strings"
 
-// Format is an encoding of pictures.
+// Format is an image format.
 type Format string
 
 // The formats.
@@ -18,16 +18,16 @@ const (
 	AVIF Format = "avif"
 )
 
-// codecs says what is known of each format. What has no quality, which is in
-// [1, 100] and means nothing where nothing is lost, is not written.
+// codecs describes the formats. quality is in [1, 100]; 0 marks read-only formats, and
+// lossless encoders ignore it.
 var codecs = map[Format]struct {
 	extension string
 	aliases   []string
 	vips      C.Codec
 	quality   int
-	// opaque and clear are the most bytes per pixel that encoding takes beside the
-	// pixels, without and with alpha.
-	opaque, clear int
+	// opaque and withAlpha are the maximum memory for encoding in bytes per pixel,
+	// without the pixels themselves.
+	opaque, withAlpha int
 }{
 	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, 6, 0},
 	PNG:  {"png", []string{"png"}, C.PNG, 100, 7, 9},
@@ -37,8 +37,8 @@ var codecs = map[Format]struct {
 	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 26, 30},
 }
 
-// FormatOf reads a media type or a file name's extension, with or without its
-// dot, in any case.
+// FormatOf parses a media type, or a file name extension with or without the dot. It
+// ignores case.
 func FormatOf(text string) (Format, bool) {
 	text = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(text), "image/"), ".")
 	for format, codec := range codecs {
@@ -57,11 +57,11 @@ func (f Format) MediaType() string { return "image/" + string(f) }
 // Extension returns the usual extension of file names, without a dot.
 func (f Format) Extension() string { return codecs[f].extension }
 
-// Writable tells whether pictures are written in this format.
+// Writable reports whether this package encodes the format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
 
-// Output returns the format of the output where none is asked for: the input's
-// own, or PNG where that is not written.
+// Output returns the default output format for an input of format f: f itself, or PNG if f
+// is not writable.
 func (f Format) Output() Format {
 	if f.Writable() {
 		return f
@@ -69,5 +69,5 @@ func (f Format) Output() Format {
 	return PNG
 }
 
-// alpha tells whether the format can hold transparency.
+// alpha reports whether the format supports transparency.
 func (f Format) alpha() bool { return f != JPEG }

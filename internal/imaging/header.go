@@ -10,49 +10,50 @@ import (
 	"strings"
 )
 
-// Header is what a picture says of itself before it is decoded.
+// Header is the parsed header of an encoded image.
 type Header struct {
 	Format Format
-	// Width and Height are in pixels as stored, before orientation.
+	// Width and Height are in pixels, as stored, before orientation.
 	Width, Height int
-	// Orientation is EXIF's, 1 to 8; 1 is upright.
+	// Orientation is the EXIF orientation, 1 to 8; 1 is upright.
 	Orientation int
-	// Alpha tells whether the picture may have transparent pixels.
+	// Alpha reports whether the image may have transparent pixels.
 	Alpha bool
-	// colours is how many channels it has beside alpha: 1 is grey, 4 are inks.
-	// profile is how many its ICC profile is for, 0 without one that is used.
+	// colours is the number of channels without alpha: 1 is grey, 4 is CMYK. profile is the
+	// number of channels of the ICC profile, or 0 if there is none to apply.
 	colours, profile int
-	// extra is how many channels a TIFF has besides its colours, and alphaAt which
-	// of them is alpha, counted from 1; 0 is none.
+	// extra is the number of channels of a TIFF after its colours. alphaAt is the number of
+	// the alpha channel among them, counted from 1; 0 means no alpha.
 	extra, alphaAt int
-	// fromYCbCr is the matrix of 3 × 4 to RGB for what libvips leaves as YCbCr.
+	// fromYCbCr is the 3 × 4 matrix to RGB, for YCbCr that libvips does not convert.
 	fromYCbCr *[12]float64
-	// sampled is how a JPEG's components are sampled, zero for those it has not.
+	// sampled are the sampling factors of a JPEG's components; unused entries are zero.
 	sampled [4]sampling
 	density density
-	// frame is where the first frame of a GIF lies, if it does not fill the canvas.
+	// frame is the first frame of a GIF on its canvas; empty if it fills the canvas.
 	frame image.Rectangle
-	// quality is a JPEG's own, 1 to 100, and 0 where it is not known.
+	// quality is the quality of a JPEG, 1 to 100; 0 means unknown.
 	quality int
-	// held is the bytes per pixel that the decoder holds beside the rows that it
-	// gives: 0 where it works row by row.
+	// held is the memory that the decoder holds, in bytes per pixel, without the rows that
+	// it returns. It is 0 for decoders that work row by row.
 	held int
-	// Animated tells whether there are further frames or pages; only the first is
-	// used.
+	// Animated reports whether the file has more frames or pages. Only the first is used.
 	Animated bool
-	// parts are what the decoder gets to see of the file, one behind the other.
+	// parts are the parts of the file that the decoder reads, in this order.
 	parts [][]byte
-	// kept is where the last of them ends in the file.
+	// kept is the end of the last part in the file.
 	kept int64
-	// tail bounds the bytes that the last 16 rows of a PNG take; 0 does not.
+	// tail is the maximum size in bytes of the last 16 rows of a PNG; 0 means no limit.
 	tail int
-	// inspect checks before decoding what takes more than a look; nil checks nothing.
+	// inspect does checks that are too slow for the header parser. It runs before decoding;
+	// nil means no check.
 	inspect func(context.Context) error
-	// Repaired lists what was wrong with the file and did no harm to its pixels.
+	// Repaired lists the faults of the file that were repaired. They did not affect pixels.
 	Repaired []string
 }
 
-// keep lets the decoder see a part of the file. Parts that adjoin become one.
+// keep adds a part of the file to the parts that the decoder reads. It merges adjacent
+// parts.
 func (h *Header) keep(data []byte, from, to int64) {
 	if from == to {
 		return
@@ -65,14 +66,14 @@ func (h *Header) keep(data []byte, from, to int64) {
 	h.parts, h.kept = append(h.parts, data[from:to:to]), to
 }
 
-// repair notes what was wrong with the file.
-func (h *Header) repair(what string) {
-	if !slices.Contains(h.Repaired, what) {
-		h.Repaired = append(h.Repaired, what)
+// repair adds a fault to Repaired, once.
+func (h *Header) repair(fault string) {
+	if !slices.Contains(h.Repaired, fault) {
+		h.Repaired = append(h.Repaired, fault)
 	}
 }
 
-// Size returns width and height in pixels as shown, after orientation.
+// Size returns width and height in pixels, as displayed, after orientation.
 func (h Header) Size() (width, height int) {
 	if h.Orientation >= 5 {
 		return h.Height, h.Width
@@ -80,19 +81,27 @@ func (h Header) Size() (width, height int) {
 	return h.Width, h.Height
 }
 
-// Limits bound what is decoded. Refusals name them as the settings MAX_IMAGE_SIDE and
-// MAX_IMAGE_PIXELS.
+// channels returns the number of channels of the decoded image.
+func (h Header) channels() int {
+	if h.Alpha {
+		return 4
+	}
+	return 3
+}
+
+// Limits are the limits for input images. Error texts name them by their environment
+// variables, MAX_IMAGE_SIDE, MAX_IMAGE_PIXELS and STRICT_INPUT.
 type Limits struct {
-	// MaxSide is the most pixels in width or height.
+	// MaxSide is the maximum width and height in pixels.
 	MaxSide int
-	// MaxPixels is the most pixels in all.
+	// MaxPixels is the maximum area in pixels.
 	MaxPixels int64
-	// Strict refuses files that have to be repaired.
+	// Strict rejects files that need a repair.
 	Strict bool
 }
 
-// InputError means that the picture is at fault. Its reason is written for the
-// caller.
+// InputError means that the input image is invalid, too large or not supported. Its reason
+// is written for the caller.
 type InputError struct{ Reason string }
 
 // Error returns the reason.
@@ -102,8 +111,8 @@ func invalid(format string, args ...any) error {
 	return &InputError{Reason: fmt.Sprintf(format, args...)}
 }
 
-// parsers lists the formats that are read, by how their files begin. libvips
-// never sees a byte of anything else.
+// parsers lists the supported input formats and their signatures. libvips never reads a file
+// of another format.
 var parsers = []struct {
 	format Format
 	begins func([]byte) bool
@@ -120,9 +129,9 @@ func magic(begin string) func([]byte) bool {
 	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(begin)) }
 }
 
-// ParseHeader reads the header of a JPEG, PNG, WebP, GIF or TIFF, in pure Go
-// and without decoding a pixel. It fails with an InputError for anything else,
-// for what ends too early, and for what exceeds the limits.
+// ParseHeader parses the header of a JPEG, PNG, WebP, GIF or TIFF in pure Go, without
+// decoding pixels. It returns an InputError for other formats, for truncated or corrupt
+// files, and for images that exceed the limits.
 func ParseHeader(data []byte, limits Limits) (Header, error) {
 	if len(data) == 0 {
 		return Header{}, invalid("zero bytes: not an image")
@@ -149,20 +158,20 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 func (l Limits) check(h Header) error {
 	switch {
 	case h.Width < 1 || h.Height < 1:
-		return invalid("corrupt %s: the picture is %d×%d pixels", h.Format, h.Width, h.Height)
+		return invalid("corrupt %s: the image has %d×%d pixels", h.Format, h.Width, h.Height)
 	case h.Width > l.MaxSide || h.Height > l.MaxSide:
 		return invalid("%d×%d pixels: a side is longer than MAX_IMAGE_SIDE=%d", h.Width, h.Height, l.MaxSide)
 	case int64(h.Width)*int64(h.Height) > l.MaxPixels:
 		return invalid("%d×%d pixels: more than MAX_IMAGE_PIXELS=%d", h.Width, h.Height, l.MaxPixels)
 	}
 	if l.Strict && len(h.Repaired) > 0 {
-		return invalid("damaged %s: %s; STRICT_INPUT=false takes it", h.Format, strings.Join(h.Repaired, "; "))
+		return invalid("damaged %s: %s; STRICT_INPUT=false accepts it", h.Format, strings.Join(h.Repaired, "; "))
 	}
 	return nil
 }
 
-// profileColours returns how many channels an ICC profile is for, from the colour
-// space in its header; 0 for sRGB, to which nothing need be done, and for nonsense.
+// profileColours returns the number of channels of an ICC profile, from the colour space in
+// its header. It returns 0 for sRGB, which needs no conversion, and for invalid profiles.
 func profileColours(icc []byte) int {
 	if len(icc) < 20 || profileName(icc) == "sRGB IEC61966-2.1" {
 		return 0
@@ -170,8 +179,8 @@ func profileColours(icc []byte) int {
 	return map[string]int{"GRAY": 1, "RGB ": 3, "CMYK": 4}[string(icc[16:20])]
 }
 
-// profileName returns the description of an ICC profile of version 2 (ICC.1:2001,
-// 6.5.17).
+// profileName returns the description of a version 2 ICC profile (ICC.1:2001, 6.5.17), or
+// "" for other versions.
 func profileName(icc []byte) string {
 	const tags = 132
 	for at := tags; at+12 <= len(icc) && at < tags+12*100; at += 12 {

@@ -1,6 +1,5 @@
-// Package imaging turns encoded pictures into pixels and back. It stands alone
-// before libvips and lets in only what it has checked, in forms known to be
-// good.
+// Package imaging decodes, resizes and encodes images. It is the only package that calls
+// libvips, and libvips sees only files whose header this package has checked.
 package imaging
 
 import (
@@ -10,18 +9,18 @@ import (
 	"sync/atomic"
 )
 
-// Image is an encoded picture whose header has been checked. It is immutable
-// and safe for concurrent use.
+// Image is an encoded image with a checked header. It is immutable and safe for concurrent
+// use.
 type Image struct {
 	Header
-	// Limits are those it was opened with, which bind what is made of it too.
+	// Limits are the limits passed to Open. They also apply to images made from this one.
 	Limits Limits
 	data   []byte
-	// sound is set when the image has been decoded without an error.
-	sound atomic.Bool
+	// verified is set after the image was decoded without an error.
+	verified atomic.Bool
 }
 
-// Encoded is a picture that has been written.
+// Encoded is the result of encoding an image.
 type Encoded struct {
 	Data   []byte
 	Format Format
@@ -29,24 +28,23 @@ type Encoded struct {
 	Width, Height int
 }
 
-// Quality chooses speed against fidelity of a resize.
+// Quality selects between speed and fidelity of a resize.
 type Quality int
 
-// The qualities, with their PSNR against Lanczos3 in double precision and their
-// CPU time as a ratio to vips_thumbnail's for JPEGs of 2 to 12 MP; README.md has
-// the tables.
+// The qualities. The contract, proto/imageflow/v1/resize.proto, states the minimum PSNR of
+// each for photographs. README.md has measured values of PSNR and CPU time.
 const (
-	// Fast lets the decoder of JPEGs shrink as far as it can, then filters with
-	// Catmull and Rom's cubic: above 30 dB, 0.7 to 0.8.
+	// Fast lets the JPEG decoder shrink as far as it can, then filters with the Catmull-Rom
+	// cubic.
 	Fast Quality = iota
-	// Good leaves at least 1.5 times the size to the Lanczos3 filter: above 46 dB,
-	// but 35 for bright lines on black; 1.
+	// Good lets the JPEG decoder shrink to at least 1.5 times the size, then filters with
+	// Lanczos3.
 	Good
-	// Best decodes in full and filters with Lanczos3 alone: above 52 dB, 1 to 1.6.
+	// Best decodes at full size and filters with Lanczos3 only.
 	Best
 )
 
-// Open checks a picture's header. Its errors are InputErrors.
+// Open parses and checks the header of an image. Its errors are InputErrors.
 func Open(data []byte, limits Limits) (*Image, error) {
 	h, err := ParseHeader(data, limits)
 	if err != nil {
@@ -55,10 +53,9 @@ func Open(data []byte, limits Limits) (*Image, error) {
 	return &Image{Header: h, Limits: limits, data: data}, nil
 }
 
-// Convert returns the picture in a format: its own bytes where it has the
-// format already, metadata included, a re-encoded upright one otherwise. A file
-// that was repaired comes out as the decoder sees it. It fails if the picture
-// cannot be decoded, in either case.
+// Convert returns the image in format f. If it already has that format, Convert returns its
+// own bytes with all metadata, or the repaired file. Otherwise it re-encodes the image
+// upright. In both cases it fails if the image cannot be decoded.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	if f == m.Format {
 		if err := m.check(ctx); err != nil {
@@ -77,10 +74,9 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 	return p.Encode(ctx, f)
 }
 
-// check decodes the picture, unless that has been done, as small as it comes
-// cheaply.
+// check decodes the image at a small size, unless an earlier call has decoded it.
 func (m *Image) check(ctx context.Context) error {
-	if m.sound.Load() {
+	if m.verified.Load() {
 		return nil
 	}
 	w, h := m.Size()
@@ -88,7 +84,7 @@ func (m *Image) check(ctx context.Context) error {
 	return err
 }
 
-// Pixels decodes the picture in full, upright.
+// Pixels decodes the image at full size, upright.
 func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
 	p, err := m.decode(ctx, decoding{shrink: 1, across: 1, down: 1})
 	if err != nil {
@@ -97,7 +93,7 @@ func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
 	return p.upright(ctx, m.Orientation)
 }
 
-// Resize returns the picture at exactly width × height pixels as shown.
+// Resize returns the image upright, resized to exactly width × height pixels, in format f.
 func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
 	p, err := m.scaled(ctx, width, height, q)
 	if err != nil {
@@ -106,7 +102,7 @@ func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Form
 	return p.Encode(ctx, f)
 }
 
-// scaled returns the picture at width × height pixels, upright.
+// scaled returns the image upright, resized to exactly width × height pixels.
 func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixels, error) {
 	w, h := width, height
 	if m.Orientation >= 5 {
@@ -116,7 +112,7 @@ func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixe
 		return m.Pixels(ctx)
 	}
 	k := lanczos3
-	if q == Fast && !m.uneven() {
+	if q == Fast && !m.unevenSampling() {
 		k = catmullRom
 	}
 	d := decoding{shrink: m.shrinkOnLoad(w, h, q)}
@@ -129,18 +125,18 @@ func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixe
 	return p.upright(ctx, m.Orientation)
 }
 
-// leastReduction is what a quality leaves to the filter: where that is less, the
-// decoder's coarse shrinking shows.
-var leastReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1)}
+// minReduction is the minimum reduction that each quality leaves to the filter. Below it,
+// the coarse shrinking of the decoder becomes visible.
+var minReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1)}
 
-// shrinkOnLoad returns how far the decoder shrinks by itself, which libjpeg does
-// without decoding all.
+// shrinkOnLoad returns the factor by which the decoder shrinks: 1, 2, 4 or 8. libjpeg
+// decodes a shrunk image faster than a full one.
 func (m *Image) shrinkOnLoad(w, h int, q Quality) int {
 	if m.Format != JPEG {
 		return 1
 	}
 	shrink := 1
-	for shrink < 8 && m.keepsDetail(2*shrink, w, h, leastReduction[q]) {
+	for shrink < 8 && m.keepsDetail(2*shrink, w, h, minReduction[q]) {
 		shrink *= 2
 	}
 	return shrink

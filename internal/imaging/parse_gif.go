@@ -6,17 +6,17 @@ import (
 	"image"
 )
 
-// gifTrailer ends a GIF.
+// gifTrailer is the end marker of a GIF.
 const gifTrailer = 0x3b
 
-// parseGIF walks the blocks of a GIF89a up to its trailer. The decoder sees them as
-// far as the first frame. What is wrong behind that does no harm.
+// parseGIF reads the blocks of a GIF89a up to its trailer. The decoder gets the blocks up to
+// the first frame. Faults after the first frame are repaired.
 func parseGIF(data []byte, h *Header) error {
 	if len(data) < 14 {
 		return truncated(GIF)
 	}
 	h.Width, h.Height = gifScreen(data)
-	h.Alpha, h.colours, h.held = true, 3, 8 // the canvas, and as libvips takes it
+	h.Alpha, h.colours, h.held = true, 3, 8 // the canvas, and the copy in libvips
 	frames, first := 0, 0
 	for at := 13 + colorTable(data[10]); ; {
 		if at >= len(data) {
@@ -36,7 +36,7 @@ func parseGIF(data []byte, h *Header) error {
 				if first = at; at == len(data) && !endsBlocks(data, begin) {
 					return truncated(GIF)
 				}
-				h.inspect = gifFrame{data, begin}.whole
+				h.inspect = gifFrame{data, begin}.checkPixels
 			}
 			h.Animated = frames > 1
 		case gifTrailer:
@@ -47,7 +47,8 @@ func parseGIF(data []byte, h *Header) error {
 	}
 }
 
-// gifEnd ends a file whose first frame ends at a place, 0 where there was none.
+// gifEnd completes the header at the end of the file. first is the end of the first frame,
+// or 0 if there is none.
 func gifEnd(data []byte, h *Header, first int, fault string) error {
 	switch {
 	case first == 0 && fault == "":
@@ -61,8 +62,8 @@ func gifEnd(data []byte, h *Header, first int, fault string) error {
 	return nil
 }
 
-// gifScreen returns the size of the logical screen, 1 × 1 where it has none, which
-// the first frame then gives.
+// gifScreen returns the size of the logical screen. If it is empty, gifScreen returns 1 × 1
+// and the first frame determines the size.
 func gifScreen(data []byte) (width, height int) {
 	width = int(binary.LittleEndian.Uint16(data[6:]))
 	height = int(binary.LittleEndian.Uint16(data[8:]))
@@ -72,8 +73,8 @@ func gifScreen(data []byte) (width, height int) {
 	return width, height
 }
 
-// growToFrame makes the picture as large as its first frame reaches, given by
-// left, top, width and height.
+// growToFrame enlarges the image to contain its first frame. frame starts with left, top,
+// width and height.
 func growToFrame(frame []byte, h *Header) {
 	le := binary.LittleEndian
 	left, top := int(le.Uint16(frame)), int(le.Uint16(frame[2:]))
@@ -84,7 +85,7 @@ func growToFrame(frame []byte, h *Header) {
 	}
 }
 
-// colorTable returns the size in bytes of the table that a flags byte tells of.
+// colorTable returns the size in bytes of the colour table that a flags byte announces.
 func colorTable(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
@@ -92,7 +93,7 @@ func colorTable(flags byte) int {
 	return 3 << (flags&7 + 1)
 }
 
-// skipBlocks returns the place behind a row of data blocks, or the file's end.
+// skipBlocks returns the offset after a sequence of data blocks, or the end of the file.
 func skipBlocks(data []byte, at int) int {
 	for at < len(data) {
 		length := int(data[at])
@@ -104,7 +105,7 @@ func skipBlocks(data []byte, at int) int {
 	return len(data)
 }
 
-// endsBlocks tells whether the data blocks of a frame have the end that they must.
+// endsBlocks reports whether the data blocks of a frame are terminated.
 func endsBlocks(data []byte, frame int) bool {
 	at := frame + 10 + colorTable(data[frame+9]) + 1
 	for at < len(data) && data[at] != 0 {
@@ -113,24 +114,24 @@ func endsBlocks(data []byte, frame int) bool {
 	return at < len(data)
 }
 
-// gifFrame is the frame that begins at a place in a file.
+// gifFrame is the frame that starts at offset begin.
 type gifFrame struct {
 	data  []byte
 	begin int
 }
 
-// whole checks that the frame's data has all of its pixels, which the decoder does
-// not mind.
-func (f gifFrame) whole(ctx context.Context) error {
+// checkPixels checks that the data of the frame has all of its pixels. The decoder ignores
+// missing ones.
+func (f gifFrame) checkPixels(ctx context.Context) error {
 	le := binary.LittleEndian
 	head := f.data[f.begin:]
 	pixels := int64(le.Uint16(head[5:])) * int64(le.Uint16(head[7:]))
 	at := f.begin + 10 + colorTable(head[9])
 	codes := &gifCodes{data: f.data, at: at + 1}
-	switch have, sound := codes.count(ctx, uint(f.data[at]), pixels); {
+	switch have, valid := codes.count(ctx, uint(f.data[at]), pixels); {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case !sound:
+	case !valid:
 		return invalid("corrupt gif: its image data is damaged")
 	case have < pixels:
 		return invalid("truncated gif: its image data ends too early")
@@ -138,15 +139,15 @@ func (f gifFrame) whole(ctx context.Context) error {
 	return nil
 }
 
-// gifCodes reads the codes of LZW, as GIF has it, from data blocks.
+// gifCodes reads the LZW codes of a GIF from data blocks.
 type gifCodes struct {
 	data        []byte
-	at, left    int // the next byte, and how many the block has still
+	at, left    int // the next byte, and the number of bytes left in the block
 	buffer      uint32
 	bits, width uint
 }
 
-// next returns the next code, and -1 behind the last.
+// next returns the next code, or -1 after the last one.
 func (c *gifCodes) next() int {
 	for c.bits < c.width {
 		if c.left == 0 {
@@ -170,28 +171,28 @@ func (c *gifCodes) next() int {
 	return int(code)
 }
 
-// count returns how many pixels the codes stand for, up to those that are wanted,
-// and whether all codes have a meaning.
-func (c *gifCodes) count(ctx context.Context, least uint, pixels int64) (have int64, sound bool) {
-	if least < 1 || least > 8 {
+// count returns the number of pixels that the codes stand for, and whether all codes are
+// valid. It stops when it has reached pixels. minSize is the minimum code size in bits.
+func (c *gifCodes) count(ctx context.Context, minSize uint, pixels int64) (have int64, valid bool) {
+	if minSize < 1 || minSize > 8 {
 		return 0, false
 	}
-	var length [4096]int64 // of each code
-	clear := 1 << least
-	for i := range clear {
+	var length [4096]int64 // pixels of each code
+	clearCode := 1 << minSize
+	for i := range clearCode {
 		length[i] = 1
 	}
-	free, before := clear+2, -1
-	c.width = least + 1
+	free, before := clearCode+2, -1
+	c.width = minSize + 1
 	for n := 0; have < pixels; n++ {
 		code := c.next()
 		switch {
-		case code < 0 || code == clear+1:
+		case code < 0 || code == clearCode+1:
 			return have, true
 		case n&0xfffff == 0 && ctx.Err() != nil:
 			return have, true
-		case code == clear:
-			free, before, c.width = clear+2, -1, least+1
+		case code == clearCode:
+			free, before, c.width = clearCode+2, -1, minSize+1
 			continue
 		case before >= 0 && free < len(length):
 			length[free] = length[before] + 1
@@ -199,7 +200,7 @@ func (c *gifCodes) count(ctx context.Context, least uint, pixels int64) (have in
 				c.width++
 			}
 		}
-		if code >= free || before < 0 && code > clear {
+		if code >= free || before < 0 && code > clearCode {
 			return have, false
 		}
 		have += length[code]

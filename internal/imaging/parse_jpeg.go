@@ -5,45 +5,46 @@ import (
 	"encoding/binary"
 )
 
-// The markers of a JPEG that matter here (ITU-T T.81, table B.1).
+// JPEG markers (ITU-T T.81, table B.1).
 const (
 	jpegEnd  = 0xd9
 	jpegScan = 0xda
 )
 
-// jpegReader walks the markers of a JPEG.
+// jpegReader reads the marker segments of a JPEG.
 type jpegReader struct {
 	data   []byte
 	header *Header
-	// begin is where the part that the decoder sees next begins.
+	// begin is the start of the part that the decoder reads next.
 	begin       int
 	progressive bool
 	components  []jpegComponent
-	// blocks are those of all components, work those of all scans.
-	blocks, work int64
-	scans, stray int
+	// blocks is the number of blocks of all components, scanned the number of blocks that
+	// all scans cover.
+	blocks, scanned int64
+	scans, stray    int
 }
 
-// jpegComponent is a component of the frame and how much of it the scans hold.
+// jpegComponent is a component of the frame and its coefficients in the scans so far.
 type jpegComponent struct {
 	id     byte
 	blocks int64
-	// begun has a bit for each coefficient that a scan holds, done for those that are
-	// exact.
-	begun, done uint64
+	// begun has a bit for each coefficient that a scan contains, complete a bit for each
+	// coefficient that has all of its bits.
+	begun, complete uint64
 }
 
 const allCoefficients = 1<<64 - 1
 
-// parseJPEG walks the marker segments up to the end marker (ITU-T T.81, annex B).
-// Bytes between segments are left out, and an end marker is added where all scans
-// are there; whether they are whole, only decoding can tell.
+// parseJPEG reads the marker segments up to the end marker (ITU-T T.81, annex B). It leaves
+// out bytes between segments, and adds a missing end marker if all scans are present. Damage
+// inside a scan is found by decoding only.
 func parseJPEG(data []byte, h *Header) error {
 	r := jpegReader{data: data, header: h}
 	for at := 2; ; {
 		begin, marker := nextMarker(data, at)
 		if begin < 0 {
-			return r.cut(len(data))
+			return r.endWithoutMarker(len(data))
 		}
 		if begin > at && r.scans == 0 {
 			if err := r.leaveOut(at, begin); err != nil {
@@ -57,26 +58,26 @@ func parseJPEG(data []byte, h *Header) error {
 		switch {
 		case marker == jpegEnd:
 			return r.end(at)
-		case !hasSegment(marker): // libjpeg ends at these, if it does not know them
+		case !hasSegment(marker): // libjpeg stops at those that it does not know
 			continue
 		case at+2 > len(data):
-			return r.cut(begin)
+			return r.endWithoutMarker(begin)
 		}
 		next := at + int(binary.BigEndian.Uint16(data[at:]))
 		if next < at+2 || next > len(data) {
-			return r.cut(begin)
+			return r.endWithoutMarker(begin)
 		}
 		if err := r.segment(marker, data[at+2:next]); err != nil {
 			return err
 		}
-		if at = next; marker == jpegScan { // each can be stopped at
+		if at = next; marker == jpegScan { // the decoder can be stopped before each scan
 			r.keep(at)
 		}
 	}
 }
 
-// nextMarker returns the next marker and where it begins, with its fill bytes; -1
-// where there is none. A byte of 255 in a scan is followed by a 0.
+// nextMarker returns the next marker and its offset, including fill bytes, or -1 if there is
+// none. In a scan, a data byte of 255 is followed by 0.
 func nextMarker(data []byte, at int) (begin int, marker byte) {
 	for at < len(data) {
 		next := bytes.IndexByte(data[at:], 0xff)
@@ -94,13 +95,13 @@ func nextMarker(data []byte, at int) (begin int, marker byte) {
 	return -1, 0
 }
 
-// maxStray bounds the places with bytes that belong to no segment.
+// maxStray is the maximum number of places with bytes that belong to no segment.
 const maxStray = 64
 
-// leaveOut has the decoder not see the bytes up to next.
+// leaveOut hides the bytes from at to next from the decoder.
 func (r *jpegReader) leaveOut(at, next int) error {
 	if r.stray++; r.stray > maxStray {
-		return invalid("corrupt jpeg: no marker where one must be")
+		return invalid("corrupt jpeg: too many bytes between its segments")
 	}
 	r.header.repair("bytes between its segments were left out")
 	r.keep(at)
@@ -115,18 +116,19 @@ func (r *jpegReader) keep(end int) {
 	r.begin = end
 }
 
-// cut ends a file without an end marker. All that scans must hold has to be there.
-func (r *jpegReader) cut(end int) error {
+// endWithoutMarker completes the header of a file without an end marker. All coefficients
+// must be complete.
+func (r *jpegReader) endWithoutMarker(end int) error {
 	if r.scans == 0 {
 		return truncated(JPEG)
 	}
 	for _, c := range r.components {
-		if c.done != allCoefficients {
+		if c.complete != allCoefficients {
 			return truncated(JPEG)
 		}
 	}
 	r.header.repair("the end marker was missing")
-	if r.data[end-1] == 0xff { // the end marker's first half, or a byte whose 0 is missing
+	if r.data[end-1] == 0xff { // first half of the end marker, or a data byte without its 0
 		end--
 	}
 	r.keep(end)
@@ -134,16 +136,16 @@ func (r *jpegReader) cut(end int) error {
 	return nil
 }
 
-// end ends a file at its end marker. Cameras and phones append data of their own.
-// Scans that only make coefficients more exact may be missing.
+// end completes the header at the end marker. Cameras and phones append other data. Scans
+// that only refine coefficients may be missing.
 func (r *jpegReader) end(at int) error {
 	if r.scans == 0 {
-		return invalid("corrupt jpeg: it ends before its picture")
+		return invalid("corrupt jpeg: it ends before its image data")
 	}
 	for _, c := range r.components {
 		switch {
 		case c.begun&1 == 0:
-			return invalid("truncated jpeg: a colour is missing")
+			return invalid("truncated jpeg: a colour component is missing")
 		case c.begun != allCoefficients:
 			return invalid("truncated jpeg: a scan is missing")
 		}
@@ -166,13 +168,13 @@ func (r *jpegReader) segment(marker byte, segment []byte) error {
 	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
 		h.density = h.density.or(densityOfEXIF(segment[6:]))
 		h.Orientation = exifOrientation(segment[6:])
-	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // the first part
+	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // first part
 		h.profile = profileColours(segment[min(14, len(segment)):])
 	}
 	return nil
 }
 
-// frame reads a frame header (T.81, B.2.2).
+// frame parses a frame header (T.81, B.2.2).
 func (r *jpegReader) frame(marker byte, segment []byte) error {
 	h := r.header
 	if len(segment) < 6 || len(segment) < 6+3*int(segment[5]) {
@@ -184,74 +186,74 @@ func (r *jpegReader) frame(marker byte, segment []byte) error {
 	h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 	h.Width = int(binary.BigEndian.Uint16(segment[3:]))
 	h.colours = int(segment[5])
-	h.sampled = samplings(segment[6:])
+	h.sampled = parseSamplings(segment[6:])
 	r.progressive = marker&3 == 2
-	if r.progressive { // all coefficients, of 16 bits
+	if r.progressive { // the decoder holds all coefficients, 16 bits each
 		h.held = 2 * h.colours
 	}
-	most := [2]int{1, 1}
+	full := sampling{1, 1}
 	for c := range h.colours {
-		sampling := int(segment[6+3*c+1])
-		most = [2]int{max(most[0], sampling>>4), max(most[1], sampling&15)}
+		factors := int(segment[6+3*c+1])
+		full = sampling{max(full.across, factors>>4), max(full.down, factors&15)}
 	}
 	for c := range h.colours {
-		id, sampling := segment[6+3*c], int(segment[6+3*c+1])
-		blocks := int64(h.Width*(sampling>>4)/most[0]/8+1) * int64(h.Height*(sampling&15)/most[1]/8+1)
+		id, factors := segment[6+3*c], int(segment[6+3*c+1])
+		blocks := int64(h.Width*(factors>>4)/full.across/8+1) * int64(h.Height*(factors&15)/full.down/8+1)
 		r.components = append(r.components, jpegComponent{id: id, blocks: blocks})
 		r.blocks += blocks
 	}
 	return nil
 }
 
-// isFrame tells the markers SOF0 to SOF15 from DHT, JPG and DAC among them.
+// isFrame reports whether a marker is SOF0 to SOF15. DHT, JPG and DAC are not.
 func isFrame(marker byte) bool {
 	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc
 }
 
 const (
-	// maxScans is what libvips takes.
+	// maxScans is the limit of libvips.
 	maxScans = 99
-	// maxPasses and freeBlocks bound the blocks of all scans: how often as many as
-	// the picture has, and how many more. A scan can be a few bytes that go over the
-	// whole picture; encoders make less than ten passes.
+	// The scans may cover maxPasses × the blocks of the image + freeBlocks. A scan of a
+	// few bytes can cover the whole image; encoders make fewer than ten passes.
 	maxPasses  = 12
 	freeBlocks = 4 << 20
 )
 
-// scan reads a scan header (T.81, B.2.3).
+// scan parses a scan header (T.81, B.2.3).
 func (r *jpegReader) scan(segment []byte) error {
 	h := r.header
 	if h.Width == 0 {
 		return invalid("corrupt jpeg: no frame before the scan")
 	}
 	if r.scans++; r.scans > maxScans {
-		return invalid("jpeg of more than %d scans", maxScans)
+		return invalid("jpeg with more than %d scans", maxScans)
 	}
 	if len(segment) < 1 || len(segment) < 4+2*int(segment[0]) {
 		return invalid("corrupt jpeg: short scan header")
 	}
 	n := int(segment[0])
-	if n < h.colours { // others follow: all coefficients, as in a progressive one
+	if n < h.colours { // more scans follow: the decoder holds all coefficients
 		h.held = 2 * h.colours
 	}
-	begun, done := r.coefficients(segment[1+2*n:])
+	begun, complete := r.coefficients(segment[1+2*n:])
 	for i := range n {
 		for c := range r.components {
 			if r.components[c].id == segment[1+2*i] {
-				r.work += r.components[c].blocks
+				r.scanned += r.components[c].blocks
 				r.components[c].begun |= begun
-				r.components[c].done |= done
+				r.components[c].complete |= complete
 			}
 		}
 	}
-	if r.work > maxPasses*r.blocks+freeBlocks {
-		return invalid("jpeg whose scans go over the picture more than %d times", maxPasses)
+	if r.scanned > maxPasses*r.blocks+freeBlocks {
+		return invalid("jpeg with scans that cover the image more than %d times", maxPasses)
 	}
 	return nil
 }
 
-// coefficients returns which coefficients a scan begins, and which it completes.
-func (r *jpegReader) coefficients(spectrum []byte) (begun, done uint64) {
+// coefficients returns the coefficients that a scan begins and those that it completes, one
+// bit each.
+func (r *jpegReader) coefficients(spectrum []byte) (begun, complete uint64) {
 	if !r.progressive {
 		return allCoefficients, allCoefficients
 	}
@@ -261,19 +263,18 @@ func (r *jpegReader) coefficients(spectrum []byte) (begun, done uint64) {
 	}
 	begun = uint64(allCoefficients) << first & (uint64(allCoefficients) >> (63 - last))
 	if spectrum[2]&15 == 0 {
-		done = begun
+		complete = begun
 	}
-	return begun, done
+	return begun, complete
 }
 
-// hasSegment tells the markers that a segment follows, in the head and between
-// scans.
+// hasSegment reports whether a segment follows the marker, in the header and between scans.
 func hasSegment(marker byte) bool {
 	return marker >= 0xc0 && marker <= 0xcf || marker >= 0xda && marker <= 0xef || marker == 0xfe
 }
 
-// exifOrientation reads the tag 0x0112 of the first directory of a TIFF
-// structure; 1 when there is none.
+// exifOrientation returns tag 0x0112 of the first directory of a TIFF structure, or 1 if it
+// is missing.
 func exifOrientation(tiff []byte) int {
 	dir, order, err := firstDirectory(tiff)
 	if err != nil {

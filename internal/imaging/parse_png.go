@@ -11,38 +11,40 @@ import (
 
 const (
 	pngSignature = 8
-	pngOverhead  = 12 // of a chunk: its length, kind and checksum
-	pngDeepest   = 1032
+	pngOverhead  = 12   // bytes of a chunk: length, type and checksum
+	pngMaxRatio  = 1032 // maximum compression ratio of deflate
 )
 
-// pngEnd is the chunk IEND.
+// pngEnd is an IEND chunk.
 var pngEnd = []byte("\x00\x00\x00\x00IEND\xae\x42\x60\x82")
 
-// pngKept are the kinds of chunks that the decoder sees. All others are left out,
-// compressed texts among them: libpng would inflate each to find out its size.
+// pngKept are the types of chunks that the decoder reads. All others are left out, for
+// example compressed texts, since libpng would inflate each to find its size.
 var pngKept = map[string]bool{
-	"IHDR": true, "PLTE": true, "IDAT": true, "tRNS": true, "gAMA": true, "cHRM": true, "sRGB": true, "iCCP": true, "pHYs": true,
+	"IHDR": true, "PLTE": true, "IDAT": true, "tRNS": true,
+	"gAMA": true, "cHRM": true, "sRGB": true, "iCCP": true, "pHYs": true,
 }
 
-// pngReader walks the chunks of a PNG.
+// pngReader reads the chunks of a PNG.
 type pngReader struct {
 	data   []byte
 	header *Header
 	seen   map[string]int
-	// open tells whether the chunk before is one of image data that is kept.
+	// open reports whether the previous chunk is image data.
 	open bool
-	// compressed is the image data in bytes, raw what it must inflate to.
+	// compressed is the size of the image data in bytes. raw is the size that interlaced
+	// image data must inflate to.
 	compressed, raw int64
 }
 
-// parsePNG walks the chunks up to the last (ISO/IEC 15948). Those that decide what
-// the pixels are must match their checksums, which libvips ignores.
+// parsePNG reads the chunks up to the last (ISO/IEC 15948). Chunks that determine pixels must
+// match their checksums, which libvips ignores.
 func parsePNG(data []byte, h *Header) error {
 	r := &pngReader{data: data, header: h, seen: map[string]int{}}
 	h.keep(data, 0, pngSignature)
 	for at := int64(pngSignature); ; {
 		kind, content, next := pngChunk(data, at)
-		if next == 0 { // the rest is no whole chunk
+		if next == 0 { // the chunk is incomplete
 			if r.seen["IDAT"] == 0 || kind == "IDAT" {
 				return truncated(PNG)
 			}
@@ -52,22 +54,22 @@ func parsePNG(data []byte, h *Header) error {
 		if r.seen["IHDR"] == 0 && kind != "IHDR" {
 			return invalid("corrupt png: no header chunk")
 		}
-		sound := crc32.ChecksumIEEE(data[at+4:next-4]) == binary.BigEndian.Uint32(data[next-4:])
+		valid := crc32.ChecksumIEEE(data[at+4:next-4]) == binary.BigEndian.Uint32(data[next-4:])
 		if kind == "IEND" {
-			if !sound {
+			if !valid {
 				h.repair("the end marker did not match its checksum")
 			}
 			return r.end()
 		}
-		if err := r.chunk(kind, content, sound, at, next); err != nil {
+		if err := r.chunk(kind, content, valid, at, next); err != nil {
 			return err
 		}
 		at = next
 	}
 }
 
-// pngChunk returns the chunk at a place and where the next one begins: 0 where the
-// chunk is cut. The kind is known as soon as it is there.
+// pngChunk returns the chunk at an offset and the offset of the next one, or 0 if the chunk
+// is truncated. The kind of a truncated chunk is returned if present.
 func pngChunk(data []byte, at int64) (kind string, content []byte, next int64) {
 	if at+8 > int64(len(data)) {
 		return "", nil, 0
@@ -80,29 +82,38 @@ func pngChunk(data []byte, at int64) (kind string, content []byte, next int64) {
 	return kind, data[at+8 : end-4], end
 }
 
-// chunk reads a chunk and decides whether the decoder sees it.
-func (r *pngReader) chunk(kind string, content []byte, sound bool, at, next int64) error {
+// chunk parses a chunk and decides whether the decoder gets it. valid: the checksum matches.
+func (r *pngReader) chunk(kind string, content []byte, valid bool, at, next int64) error {
 	ancillary := kind[0]&0x20 != 0
 	switch {
-	case !sound && (!ancillary || kind == "tRNS"):
+	case !valid && (!ancillary || kind == "tRNS"):
 		return invalid("corrupt png: the chunk at byte %d does not match its checksum", at)
 	case !ancillary && !pngKept[kind]:
-		return invalid("corrupt png: the chunk at byte %d is of no known kind", at)
-	case !sound:
+		return invalid("corrupt png: the critical chunk at byte %d has an unknown type", at)
+	case !valid:
 		r.header.repair("a chunk that did not match its checksum was left out")
 		return nil
 	}
+	keep, err := r.parse(kind, content)
+	if keep && err == nil {
+		r.header.keep(r.data, at, next)
+	}
+	return err
+}
+
+// parse parses a valid chunk and reports whether the decoder gets it.
+func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 	r.seen[kind]++
-	keep := pngKept[kind] && (r.seen[kind] == 1 || kind == "IDAT")
+	keep = pngKept[kind] && (r.seen[kind] == 1 || kind == "IDAT")
 	switch kind {
 	case "IHDR":
 		if len(content) != 13 || r.seen[kind] > 1 {
-			return invalid("corrupt png: no header chunk")
+			return false, invalid("corrupt png: no header chunk")
 		}
 		r.readHeader(content)
 	case "IDAT":
 		if r.seen[kind] > 1 && !r.open {
-			return invalid("corrupt png: its image data is interrupted")
+			return false, invalid("corrupt png: its image data is interrupted")
 		}
 		r.compressed += int64(len(content))
 	case "tRNS":
@@ -118,13 +129,10 @@ func (r *pngReader) chunk(kind string, content []byte, sound bool, at, next int6
 		r.header.Orientation = exifOrientation(content)
 	}
 	r.open = kind == "IDAT"
-	if keep {
-		r.header.keep(r.data, at, next)
-	}
-	return nil
+	return keep, nil
 }
 
-// readHeader reads the content of the chunk IHDR.
+// readHeader parses the content of an IHDR chunk.
 func (r *pngReader) readHeader(ihdr []byte) {
 	h := r.header
 	h.Width, h.Height = int(binary.BigEndian.Uint32(ihdr)), int(binary.BigEndian.Uint32(ihdr[4:]))
@@ -133,17 +141,17 @@ func (r *pngReader) readHeader(ihdr []byte) {
 	if kind&2 == 0 {
 		h.colours = 1
 	}
-	if interlaced { // four channels at most
+	if interlaced { // the decoder holds up to four channels
 		h.held = 4 * max(8, depth) / 8
 	}
 	channels := map[byte]int{2: 3, 4: 2, 6: 4}[kind]
 	row := func(width int) int64 { return 1 + (int64(width)*int64(max(1, channels)*depth)+7)/8 }
 	if !interlaced {
-		// Honest data does not grow by compression, but for the heads of its blocks.
+		// Valid data grows by compression only by the block headers.
 		h.tail = int(16*(row(h.Width)+row(h.Width)/8) + 16<<10)
 		return
 	}
-	for _, pass := range [7][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}} {
+	for _, pass := range adam7 {
 		width, height := (h.Width-pass[0]+pass[2]-1)/pass[2], (h.Height-pass[1]+pass[3]-1)/pass[3]
 		if width > 0 && height > 0 {
 			r.raw += int64(height) * row(width)
@@ -151,12 +159,17 @@ func (r *pngReader) readHeader(ihdr []byte) {
 	}
 }
 
-// maxProfile bounds an ICC profile in bytes; those of printers with tables of their
-// colours have two or three million.
+// adam7 are the interlace passes: first column, first row, and the steps across and down.
+var adam7 = [7][4]int{
+	{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2},
+}
+
+// maxProfile is the maximum size of an ICC profile in bytes. Printer profiles with lookup
+// tables have two to three million bytes.
 const maxProfile = 4 << 20
 
-// profile reads the first ICC profile and reports whether it can be used. Chunks
-// beyond the first are left out, since libpng would inflate each.
+// profile parses the first ICC profile and reports whether the decoder gets it. Further
+// profiles are left out, since libpng would inflate each.
 func (r *pngReader) profile(chunk []byte) bool {
 	if r.seen["iCCP"] > 1 {
 		r.header.repair("a second colour profile was left out")
@@ -167,11 +180,12 @@ func (r *pngReader) profile(chunk []byte) bool {
 		return false
 	}
 	chunk = chunk[name+2:]
-	inflated, err := zlib.NewReader(bytes.NewReader(chunk[:min(len(chunk), 4096)])) // the head is in it, unless by intent
+	// Only a crafted file has its profile header beyond the first 4 KiB.
+	inflated, err := zlib.NewReader(bytes.NewReader(chunk[:min(len(chunk), 4096)]))
 	if err != nil {
 		return false
 	}
-	head, _ := io.ReadAll(io.LimitReader(inflated, 4096)) // whatever of it there is
+	head, _ := io.ReadAll(io.LimitReader(inflated, 4096)) // a truncated stream is enough
 	if len(head) < 4 || binary.BigEndian.Uint32(head) > maxProfile {
 		return false
 	}
@@ -179,26 +193,26 @@ func (r *pngReader) profile(chunk []byte) bool {
 	return true
 }
 
-// end completes the chunks that the decoder sees.
+// end completes the parts that the decoder reads.
 func (r *pngReader) end() error {
 	if r.compressed == 0 {
 		return truncated(PNG)
 	}
 	h := r.header
 	h.parts = append(h.parts, pngEnd)
-	// Chunks have an overhead, of which the smallest consist.
+	// The overhead of chunks counts too; an empty chunk is all overhead.
 	h.tail = int(int64(h.tail) * (r.compressed + pngOverhead*int64(r.seen["IDAT"])) / r.compressed)
-	// Interlaced, all is read at once, so that only a look at the data can tell.
+	// libpng inflates all interlaced data at once, so that tail does not limit it.
 	const surplus = 64 << 20
-	if r.raw > 0 && pngDeepest*r.compressed > r.raw+surplus {
-		h.inspect = r.inflates
+	if r.raw > 0 && pngMaxRatio*r.compressed > r.raw+surplus {
+		h.inspect = r.checkSurplus
 	}
 	return nil
 }
 
-// inflates checks that the image data is not far more than the pixels need: libpng
-// inflates all of it.
-func (r *pngReader) inflates(ctx context.Context) error {
+// checkSurplus checks that the image data is not much larger than the pixels need, since
+// libpng inflates all of it.
+func (r *pngReader) checkSurplus(ctx context.Context) error {
 	var data []io.Reader
 	for at := int64(pngSignature); at > 0; {
 		kind, content, next := pngChunk(r.data, at)
@@ -209,7 +223,7 @@ func (r *pngReader) inflates(ctx context.Context) error {
 	}
 	inflated, err := zlib.NewReader(io.MultiReader(data...))
 	if err != nil {
-		return nil // it is the decoder that says so
+		return nil // the decoder reports it
 	}
 	for left := r.raw + 1<<20; left > 0; {
 		n, err := io.CopyN(io.Discard, inflated, min(left, 1<<20))
@@ -220,5 +234,5 @@ func (r *pngReader) inflates(ctx context.Context) error {
 			return err
 		}
 	}
-	return invalid("corrupt png: its image data is far more than its pixels")
+	return invalid("corrupt png: its image data is much larger than its pixels need")
 }

@@ -2,7 +2,7 @@ package imaging
 
 import "slices"
 
-// Tags and values that say what a TIFF's pixels consist of.
+// TIFF tags and values that describe the samples of a pixel.
 const (
 	tagCompression  = 259
 	tagPlanar       = 284
@@ -15,7 +15,7 @@ const (
 
 	photometricRGB     = 2
 	photometricPalette = 3
-	photometricInks    = 5
+	photometricCMYK    = 5
 	photometricYCbCr   = 6
 	photometricLab     = 8
 
@@ -23,77 +23,80 @@ const (
 	inkSetCMYK      = 1
 )
 
-// tiffColours is the number of colours of each photometric interpretation that
-// libvips reads.
+// tiffColours is the number of colour samples of each photometric interpretation that
+// libvips supports.
 var tiffColours = map[int]int{
 	0: 1, 1: 1, photometricRGB: 3, photometricPalette: 1, 4: 1,
-	photometricInks: 4, photometricYCbCr: 3, photometricLab: 3,
+	photometricCMYK: 4, photometricYCbCr: 3, photometricLab: 3,
 	32844: 1, 32845: 3, // LogL and LogLuv
 }
 
-// maxSamples bounds the samples of a pixel; separations for print have a dozen.
+// maxSamples is the maximum number of samples per pixel. Separations for print have about
+// a dozen.
 const maxSamples = 32
 
+// maxTile is the maximum side of a tile in pixels.
 const maxTile = 4096
 
-// samples reads what a pixel consists of, and refuses what libvips does not read,
-// or what makes pixels far larger than the limits reckon with.
+// samples parses the layout of a pixel. It rejects layouts that libvips does not support,
+// and those that need much more memory per pixel than the limits assume.
 func (f tiffFields) samples(h *Header) error {
 	colours, known := tiffColours[f.number(tagPhotometric, 1)]
 	samples, bits := f.number(tagSamplesPerPixel, 1), f.maximum(tagBits, 1)
 	format := f.maximum(tagSampleFormat, 1)
 	switch {
 	case !known:
-		return invalid("tiff of photometric interpretation %d: grey, RGB, palettes, CMYK, YCbCr and Lab are read",
+		return invalid("tiff with photometric interpretation %d: supported are grey, RGB, palettes, CMYK, YCbCr and Lab",
 			f.number(tagPhotometric, 1))
 	case samples < colours:
-		return invalid("corrupt tiff: %d samples a pixel of %d colours", samples, colours)
+		return invalid("corrupt tiff: %d samples per pixel for %d colours", samples, colours)
 	case samples > maxSamples:
-		return invalid("tiff of %d samples a pixel: at most %d are read", samples, maxSamples)
+		return invalid("tiff with %d samples per pixel: the maximum is %d", samples, maxSamples)
 	case format == 3 || format > 4:
-		return invalid("tiff of floating-point or complex samples: integers are read")
+		return invalid("tiff with floating-point or complex samples: only integers are supported")
 	case !slices.Contains([]int{1, 2, 4, 8, 16}, bits):
-		return invalid("tiff of %d bits a sample: 1, 2, 4, 8 and 16 are read", bits)
+		return invalid("tiff with %d bits per sample: supported are 1, 2, 4, 8 and 16", bits)
 	}
 	h.colours, h.extra = colours, samples-colours
 	h.alphaAt = f.alphaAt(samples, colours)
 	h.Alpha = h.alphaAt > 0
-	h.held = samples * max(8, bits) / 8 // all may be one strip
-	// A tile is decoded in full, however little of it the picture shows.
+	h.held = samples * max(8, bits) / 8 // the whole image may be one strip
+	// The decoder decodes whole tiles, even if the image is smaller.
 	width, height := f.number(tagTileWidth, 0), f.number(tagTileHeight, 0)
 	if width > maxTile || height > maxTile {
-		return invalid("tiff with tiles of %d×%d pixels: no side may be longer than %d", width, height, maxTile)
+		return invalid("tiff with tiles of %d×%d pixels: the maximum side is %d", width, height, maxTile)
 	}
-	if err := f.misread(h, bits); err != nil {
+	if err := f.checkMisread(h, bits); err != nil {
 		return err
 	}
-	return f.chroma(bits, h)
+	return f.convertYCbCr(bits, h)
 }
 
-// misread refuses what libvips would read and get wrong: its readers that repack
-// rows take planes for rows, and its division by alpha takes the last of four
-// channels, and of inks and Lab only 8 bits.
-func (f tiffFields) misread(h *Header, bits int) error {
+// checkMisread rejects layouts that libvips decodes incorrectly. Its readers that repack
+// rows confuse planes with rows. Its division by alpha assumes that alpha is the last of
+// four channels, and that CMYK has 8 bits.
+func (f tiffFields) checkMisread(h *Header, bits int) error {
 	photometric := f.number(tagPhotometric, 1)
-	copied := photometric == photometricRGB || photometric == photometricInks
+	copied := photometric == photometricRGB || photometric == photometricCMYK
 	associated := slices.Contains(f[tagExtraSamples], 1)
 	switch {
-	case photometric == photometricInks && f.number(tagInkSet, inkSetCMYK) != inkSetCMYK:
-		return invalid("tiff of inks other than CMYK")
+	case photometric == photometricCMYK && f.number(tagInkSet, inkSetCMYK) != inkSetCMYK:
+		return invalid("tiff with inks other than CMYK")
 	case f.number(tagPlanar, 1) != 1 && h.extra+h.colours > 1 && !copied:
-		return invalid("tiff with planes of samples: this is read for RGB and CMYK")
+		return invalid("tiff with planes of samples: supported for RGB and CMYK only")
 	case f.number(tagPlanar, 1) != 1 && h.extra+h.colours > 1 && f.number(tagTileWidth, 0) > 0:
-		return invalid("tiff with planes of samples in tiles: in strips they are read")
-	case associated && (photometric == photometricLab || photometric == photometricInks && bits > 8):
-		return invalid("tiff of inks or Lab multiplied by alpha: alpha must be unassociated")
+		return invalid("tiff with planes of samples in tiles: supported in strips only")
+	case associated && (photometric == photometricLab || photometric == photometricCMYK && bits > 8):
+		return invalid("tiff with Lab or 16-bit CMYK multiplied by alpha: alpha must be unassociated")
 	case associated && h.extra+h.colours == 4 && h.alphaAt != h.extra:
-		return invalid("tiff of grey multiplied by alpha: alpha must be the last of 4 samples")
+		return invalid("tiff with grey multiplied by alpha: alpha must be the last of 4 samples")
 	}
 	return nil
 }
 
-// alphaAt returns which of the samples after the colours is alpha, counted from 1:
-// the first that TIFF calls associated or unassociated alpha. 0 means none.
+// alphaAt returns the number of the alpha sample among the samples after the colours,
+// counted from 1. It is the first one marked as associated or unassociated alpha; 0 means
+// no alpha.
 func (f tiffFields) alphaAt(samples, colours int) int {
 	kinds := f[tagExtraSamples]
 	for i, kind := range kinds {
@@ -104,29 +107,30 @@ func (f tiffFields) alphaAt(samples, colours int) int {
 	return 0
 }
 
-// chroma sees to YCbCr that is not compressed as JPEG, which libvips leaves as it is.
-func (f tiffFields) chroma(bits int, h *Header) error {
+// convertYCbCr sets the matrix for YCbCr that is not compressed as JPEG. libvips does not
+// convert it.
+func (f tiffFields) convertYCbCr(bits int, h *Header) error {
 	if f.number(tagPhotometric, 1) != photometricYCbCr || f.number(tagCompression, 1) == compressionJPEG {
 		return nil
 	}
 	if bits != 8 {
-		return invalid("tiff of YCbCr with %d bits a sample: 8 are read", bits)
+		return invalid("tiff with YCbCr of %d bits per sample: supported are 8", bits)
 	}
 	if s := f[tagSubsampling]; len(s) != 2 || s[0] != 1 || s[1] != 1 {
-		return invalid("tiff of YCbCr with subsampled colours: this is read only if compressed as JPEG")
+		return invalid("tiff with YCbCr of subsampled colours: supported only if compressed as JPEG")
 	}
 	luma := f.fractions(tagLuma, 0.299, 0.587, 0.114)
 	reference := f.fractions(tagReference, 0, 255, 128, 255, 128, 255)
 	if luma[1] == 0 || reference[0] == reference[1] || reference[2] == reference[3] || reference[4] == reference[5] {
-		return invalid("corrupt tiff: no colours are encoded like this")
+		return invalid("corrupt tiff: its YCbCr coefficients are invalid")
 	}
 	h.fromYCbCr = toRGB(luma, reference)
 	return nil
 }
 
-// toRGB returns the 3 × 4 matrix from YCbCr, and 1, to RGB, from the shares of red,
-// green and blue in Y and the codes of black and white, or none and full, of each
-// of Y, Cb and Cr (TIFF 6.0, section 21).
+// toRGB returns the 3 × 4 matrix from (Y, Cb, Cr, 1) to RGB. luma are the coefficients of
+// red, green and blue in Y. reference are the codes of black and white for each of Y, Cb and
+// Cr (TIFF 6.0, section 21).
 func toRGB(luma, reference []float64) *[12]float64 {
 	rgb := func(y, cb, cr float64) [3]float64 {
 		y = (y - reference[0]) * 255 / (reference[1] - reference[0])
@@ -145,8 +149,8 @@ func toRGB(luma, reference []float64) *[12]float64 {
 	return &m
 }
 
-// fractions returns the values of a tag of ratios, or the defaults where there are
-// not as many.
+// fractions returns the values of a tag of rationals, or the defaults if it does not have
+// the same number of values.
 func (f tiffFields) fractions(tag uint16, defaults ...float64) []float64 {
 	v := f[tag]
 	if len(v) != 2*len(defaults) {
@@ -162,10 +166,10 @@ func (f tiffFields) fractions(tag uint16, defaults ...float64) []float64 {
 	return values
 }
 
-// maximum returns the greatest value of a tag.
-func (f tiffFields) maximum(tag uint16, otherwise int) int {
+// maximum returns the largest value of a tag, or defaultValue if it has none.
+func (f tiffFields) maximum(tag uint16, defaultValue int) int {
 	if v := f[tag]; len(v) > 0 {
 		return int(slices.Max(v))
 	}
-	return otherwise
+	return defaultValue
 }

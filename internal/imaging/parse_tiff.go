@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Tags and types of TIFF 6.0 that are read here.
+// Tags and types of TIFF 6.0.
 const (
 	tagWidth           = 256
 	tagHeight          = 257
@@ -30,19 +30,19 @@ const (
 	tiffRational = 5
 )
 
-// directoryEntry is one of a TIFF directory; value is its four-byte field.
+// directoryEntry is an entry of a TIFF directory. value is its field of four bytes.
 type directoryEntry struct {
 	tag, kind uint16
 	count     uint32
 	value     []byte
 }
 
-// maxEntries bounds a directory; real ones have a few dozen.
+// maxEntries is the maximum size of a directory. Real ones have a few dozen entries.
 const maxEntries = 1024
 
 var errDirectory = errors.New("no directory")
 
-// firstDirectory reads the first image file directory of a TIFF structure.
+// firstDirectory parses the first image file directory of a TIFF structure.
 func firstDirectory(data []byte) ([]directoryEntry, binary.ByteOrder, error) {
 	if len(data) < 8 {
 		return nil, nil, errDirectory
@@ -59,8 +59,8 @@ func byteOrder(data []byte) binary.ByteOrder {
 	return binary.LittleEndian
 }
 
-// directory reads an image file directory, and where the next one is, 0 after the
-// last.
+// directory parses an image file directory and returns the offset of the next one, or 0
+// after the last.
 func directory(data []byte, order binary.ByteOrder, at int64) (entries []directoryEntry, next int64, err error) {
 	if at+2 > int64(len(data)) {
 		return nil, 0, errDirectory
@@ -81,10 +81,12 @@ func directory(data []byte, order binary.ByteOrder, at int64) (entries []directo
 	return entries, next, nil
 }
 
-// sizes are those of TIFF's types, in bytes.
-var sizes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+// sizes are the sizes of the TIFF types in bytes.
+var sizes = [...]int64{
+	1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8,
+}
 
-// size returns how many bytes of the file an entry's value takes.
+// size returns the size of an entry's value in bytes.
 func (e directoryEntry) size() int64 {
 	if int(e.kind) >= len(sizes) {
 		return 0
@@ -92,11 +94,11 @@ func (e directoryEntry) size() int64 {
 	return sizes[e.kind] * int64(e.count)
 }
 
-// maxValues bounds what is read of an entry; a picture of the smallest tiles has
-// fewer of them.
+// maxValues is the maximum number of values of an entry. An image with the smallest tiles has
+// fewer.
 const maxValues = 1 << 20
 
-// numbers reads an entry's values, which are bytes, shorts or longs.
+// numbers returns the values of an entry of bytes, shorts or longs.
 func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, error) {
 	if e.kind != tiffByte && e.kind != tiffShort && e.kind != tiffLong {
 		return nil, errDirectory
@@ -127,12 +129,13 @@ func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, 
 	return values, nil
 }
 
-// within tells whether an entry's values lie in a file of size bytes.
-func (e directoryEntry) within(size int64, order binary.ByteOrder) bool {
+// isInside reports whether the values of an entry lie in a file of size bytes.
+func (e directoryEntry) isInside(size int64, order binary.ByteOrder) bool {
 	return e.size() <= 4 || int64(order.Uint32(e.value))+e.size() <= size
 }
 
-// bytes returns an entry's value of single bytes, nil where it is none.
+// bytes returns the value of an entry of bytes, or nil if it has at most four or is not in
+// the file.
 func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
 	at, length := int64(order.Uint32(e.value)), int64(e.count)
 	if length <= 4 || at+length > int64(len(data)) {
@@ -141,8 +144,8 @@ func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
 	return data[at : at+length]
 }
 
-// ratios returns the numerators and denominators of an entry's values, nil where
-// it has no ratios.
+// ratios returns the numerators and denominators of an entry of rationals, or nil for other
+// entries.
 func (e directoryEntry) ratios(data []byte, order binary.ByteOrder) []uint32 {
 	at := int64(order.Uint32(e.value))
 	if e.kind != tiffRational || e.count > maxRatios || at+e.size() > int64(len(data)) {
@@ -155,11 +158,11 @@ func (e directoryEntry) ratios(data []byte, order binary.ByteOrder) []uint32 {
 	return values
 }
 
-// maxRatios bounds what is read of an entry; those that are used have up to 6.
+// maxRatios is the maximum number of rationals of an entry.
 const maxRatios = 6
 
-// parseTIFF reads the first directory and checks that all of its strips or tiles
-// lie within the file. The decoder sees no other directory.
+// parseTIFF parses the first directory and checks that all of its strips or tiles lie in the
+// file. It hides the other directories from the decoder.
 func parseTIFF(data []byte, h *Header) error {
 	if len(data) < 8 {
 		return truncated(TIFF)
@@ -172,15 +175,15 @@ func parseTIFF(data []byte, h *Header) error {
 	}
 	fix := tiffFixes{data: data, order: order, header: h}
 	if h.Animated = next != 0; h.Animated {
-		fix.put(at+2+12*int64(len(entries)), make([]byte, 4))
+		fix.replace(at+2+12*int64(len(entries)), make([]byte, 4))
 	}
 	fields := tiffFields{}
 	for i, e := range entries {
 		if _, twice := fields[e.tag]; twice {
-			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff's choice may not be ours
+			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff may choose the other one
 		}
 		fields[e.tag] = nil
-		if !e.within(int64(len(data)), order) {
+		if !e.isInside(int64(len(data)), order) {
 			if tiffVital[e.tag] {
 				return truncated(TIFF)
 			}
@@ -190,36 +193,41 @@ func parseTIFF(data []byte, h *Header) error {
 		if e.tag == tagProfile {
 			h.profile = profileColours(e.bytes(data, order))
 		}
-		if slices.Contains(tiffRatios, e.tag) {
-			fields[e.tag] = e.ratios(data, order)
-		}
-		if !slices.Contains(tiffTags, e.tag) {
-			continue
-		}
-		if fields[e.tag], err = e.numbers(data, order); err != nil {
+		if fields[e.tag], err = e.values(data, order); err != nil {
 			return truncated(TIFF)
 		}
 	}
 	return fix.finish(entries, at, fields)
 }
 
-// tiffTags are those whose values parseTIFF reads.
+// values returns the values of an entry with a tag that parseTIFF reads, or nil.
+func (e directoryEntry) values(data []byte, order binary.ByteOrder) ([]uint32, error) {
+	switch {
+	case slices.Contains(tiffRatios, e.tag):
+		return e.ratios(data, order), nil
+	case slices.Contains(tiffTags, e.tag):
+		return e.numbers(data, order)
+	}
+	return nil, nil
+}
+
+// tiffTags are the tags whose values parseTIFF reads.
 var tiffTags = []uint16{
 	tagWidth, tagHeight, tagBits, tagPhotometric, tagOrientation, tagSamplesPerPixel, tagTileWidth, tagTileHeight,
 	tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts,
 	tagCompression, tagRowsPerStrip, tagPlanar, tagInkSet, tagExtraSamples, tagSampleFormat, tagSubsampling, tagUnit,
 }
 
-// tiffRatios are those of which parseTIFF reads numerators and denominators.
+// tiffRatios are the tags of rationals that parseTIFF reads.
 var tiffRatios = []uint16{tagLuma, tagReference, tagAcross, tagDown}
 
-// tiffFields are the values of a directory's tags, nil where they are not read.
+// tiffFields are the values of the tags of a directory; nil for tags that are not read.
 type tiffFields map[uint16][]uint32
 
-// number returns the value of a tag that has one.
-func (f tiffFields) number(tag uint16, otherwise int) int {
+// number returns the value of a tag with one value, or defaultValue.
+func (f tiffFields) number(tag uint16, defaultValue int) int {
 	if v := f[tag]; len(v) == 1 {
 		return int(v[0])
 	}
-	return otherwise
+	return defaultValue
 }

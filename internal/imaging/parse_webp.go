@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// parseWebP reads the chunks of the RIFF container (RFC 9649).
+// parseWebP parses the chunks of the RIFF container (RFC 9649).
 func parseWebP(data []byte, h *Header) error {
 	if len(data) < 25 {
 		return truncated(WebP)
@@ -13,7 +13,7 @@ func parseWebP(data []byte, h *Header) error {
 	if int64(binary.LittleEndian.Uint32(data[4:]))+8 > int64(len(data)) {
 		return truncated(WebP)
 	}
-	h.colours, h.held = 3, 8 // as the decoder has it, and as libvips takes it
+	h.colours, h.held = 3, 8 // the copies in the decoder and in libvips
 	payload, kind := data[20:], string(data[12:16])
 	if len(payload) < 10 && kind != "VP8L" {
 		return truncated(WebP)
@@ -27,38 +27,37 @@ func parseWebP(data []byte, h *Header) error {
 		h.Height = int(binary.LittleEndian.Uint16(payload[8:]) & 0x3fff)
 	case "VP8L":
 		if payload[0] != 0x2f {
-			return invalid("corrupt webp: no lossless picture")
+			return invalid("corrupt webp: no lossless image")
 		}
 		bits := binary.LittleEndian.Uint32(payload[1:])
 		h.Width, h.Height = int(bits&0x3fff)+1, int(bits>>14&0x3fff)+1
 		h.Alpha = bits>>28&1 != 0
 	case "VP8X":
 		h.Alpha, h.Animated = payload[0]&0x10 != 0, payload[0]&0x02 != 0
-		if h.Animated { // another canvas
+		if h.Animated { // the decoder has one more canvas
 			h.held = 12
 		}
 		h.Width, h.Height = uint24(payload[4:])+1, uint24(payload[7:])+1
 		return webpChunks(data, h)
 	default:
-		return invalid("corrupt webp: no picture chunk")
+		return invalid("corrupt webp: no image chunk")
 	}
 	return nil
 }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// maxFrames bounds the frames or pages of a picture, of which only the first is
-// used. libvips looks at all of them, and at each in a time that grows with them.
-const maxFrames = 4096
+// maxChunks is the maximum number of chunks. Only the first frame is used, but libvips reads
+// all of them, in quadratic time.
+const maxChunks = 4096
 
-// webpChunks reads what the chunks of an extended file tell, of each kind the
-// first.
+// webpChunks parses the first EXIF and ICCP chunks of an extended file.
 func webpChunks(data []byte, h *Header) error {
 	found := map[string][]byte{"EXIF": nil, "ICCP": nil}
 	chunks := 0
 	for at := int64(12); at+8 <= int64(len(data)); {
-		if chunks++; chunks > maxFrames {
-			return invalid("webp of more than %d chunks", maxFrames)
+		if chunks++; chunks > maxChunks {
+			return invalid("webp with more than %d chunks", maxChunks)
 		}
 		length := int64(binary.LittleEndian.Uint32(data[at+4:]))
 		if at+8+length > int64(len(data)) {

@@ -2,28 +2,28 @@ package imaging
 
 import "context"
 
-// Pixels is a decoded picture: Height×Width×Channels bytes in rows, sRGB,
-// Channels 3, or 4 with straight alpha last.
+// Pixels is a decoded image in sRGB. Pix has Height × Width × Channels bytes, row by row.
+// Channels is 3, or 4 with straight alpha as the last.
 type Pixels struct {
 	Width, Height, Channels int
 	Pix                     []byte
-	// density is that of the image which it was decoded from.
+	// density is the density of the encoded image.
 	density density
 }
 
-// NewPixels returns a black picture, transparent where it has four channels.
+// NewPixels returns a black image with 3 channels, or a transparent one with 4.
 func NewPixels(width, height, channels int) *Pixels {
 	return &Pixels{Width: width, Height: height, Channels: channels, Pix: make([]byte, width*height*channels)}
 }
 
-// Encode writes the picture. Where the format has no transparency, it is laid
-// on white. The error is the context's where that has ended.
+// Encode encodes the image. If the format has no transparency, it is composited on white.
+// After the context ends, the error is the context's.
 func (p *Pixels) Encode(ctx context.Context, f Format) (Encoded, error) {
 	return p.encodeAt(ctx, f, codecs[f].quality)
 }
 
-// EncodeLike writes what was changed of a picture, as Encode does; but a JPEG made
-// of a JPEG has no less quality than that, up to 95.
+// EncodeLike encodes a modified version of m, like Encode. If both are JPEGs, the quality
+// is at least that of m, up to 95.
 func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, error) {
 	quality := codecs[f].quality
 	if f == JPEG {
@@ -42,7 +42,7 @@ func (p *Pixels) encodeAt(ctx context.Context, f Format, quality int) (_ Encoded
 	return Encoded{data, f, p.Width, p.Height}, err
 }
 
-// flatten lays the picture on white.
+// flatten composites the image on white.
 func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
 	flat := NewPixels(p.Width, p.Height, 3)
 	flat.density = p.density
@@ -61,7 +61,7 @@ func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
 	return flat, nil
 }
 
-// upright returns the picture as EXIF's orientation means it to be shown.
+// upright returns the image turned by its EXIF orientation, 1 to 8.
 func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) {
 	if orientation == 1 {
 		return p, nil
@@ -73,8 +73,8 @@ func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) 
 	}
 	out := NewPixels(outW, outH, n)
 	out.density = p.density.turned(orientation)
-	// Stored pixel (0,0) goes to start; a step right or down in the stored
-	// picture moves by right or down in the shown one.
+	// The stored pixel (0,0) moves to index start. One step right or down in the stored
+	// image is a step of right or down in the upright one.
 	start, right, down := [...]func() (int, int, int){
 		2: func() (int, int, int) { return outW - 1, -1, outW },
 		3: func() (int, int, int) { return outW*outH - 1, -1, -outW },

@@ -1,7 +1,6 @@
 package imaging
 
-// luminance is the table by which libjpeg divides what it keeps of brightness, at
-// quality 50.
+// luminance is the luminance quantization table of libjpeg at quality 50.
 var luminance = [64]int{
 	16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
 	14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -9,9 +8,8 @@ var luminance = [64]int{
 	49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 }
 
-// jpegQualityOf returns the quality, 1 to 100 as libjpeg counts it, that comes
-// nearest to the first table of a DQT segment; 0 where that is not of brightness
-// or not of bytes.
+// jpegQualityOf returns the libjpeg quality, 1 to 100, that is closest to the first table
+// of a DQT segment. It returns 0 if that is not an 8-bit luminance table.
 func jpegQualityOf(segment []byte) int {
 	if len(segment) < 65 || segment[0] != 0 {
 		return 0
@@ -28,7 +26,7 @@ func jpegQualityOf(segment []byte) int {
 	return 1
 }
 
-// divisors returns the sum of libjpeg's table at a quality.
+// divisors returns the sum of libjpeg's luminance table at a quality.
 func divisors(quality int) (sum int) {
 	scale := 200 - 2*quality
 	if quality < 50 {

@@ -2,15 +2,16 @@ package imaging
 
 import "math"
 
-// kernel is the shape of a filter: the weight of an input at a distance, in
-// outputs where it shrinks and in inputs where it enlarges; 0 beyond reach.
+// kernel is a filter kernel. at returns the weight of an input at a distance. The unit of
+// distance is one output when the filter shrinks and one input when it enlarges. The weight
+// is 0 beyond support.
 type kernel struct {
-	reach float64
-	at    func(distance float64) float64
+	support float64
+	at      func(distance float64) float64
 }
 
 var (
-	// catmullRom keeps edges sharp with a third less to add up.
+	// catmullRom is a cubic. It keeps edges sharp and has a third fewer weights than lanczos3.
 	catmullRom = kernel{2, func(d float64) float64 {
 		if d = math.Abs(d); d < 1 {
 			return (1.5*d-2.5)*d*d + 1
@@ -30,64 +31,63 @@ var (
 // gaussian has a standard deviation of 1.
 var gaussian = kernel{4, func(d float64) float64 { return math.Exp(-d * d / 2) }}
 
-// weights are those of resample.h.
+// weights are the Weights of resample.h.
 type weights struct {
-	count int
-	first []int32
-	of    []float32
+	count  int
+	first  []int32
+	values []float32
 }
 
-// edge says which of n inputs, 0 to n-1, stands for one beyond the edges.
+// edge maps an index beyond the n inputs, 0 to n-1, to the index of an input.
 type edge func(i, n int) int
 
-// goesOn repeats the input at the edge.
-func goesOn(i, n int) int { return min(max(i, 0), n-1) }
+// clamp repeats the input at the edge.
+func clamp(i, n int) int { return min(max(i, 0), n-1) }
 
-// mirrored sees the inputs from behind.
-func mirrored(i, n int) int {
+// reflect mirrors the inputs at the edge.
+func reflect(i, n int) int {
 	i = ((i % (2 * n)) + 2*n) % (2 * n)
 	return min(i, 2*n-1-i)
 }
 
-// weigh returns what each of so many outputs is made of. An output is scale
-// inputs wide, of which there are n, and the kernel's unit is width inputs.
-func (k kernel) weigh(n, outputs int, scale, width float64, beyond edge) *weights {
-	reach := k.reach * width
-	count := min(n, int(2*reach)+1)
+// computeWeights returns the weights of the n inputs for each output. An output is scale
+// inputs wide, and width is the unit of the kernel in inputs.
+func (k kernel) computeWeights(n, outputs int, scale, width float64, beyond edge) *weights {
+	support := k.support * width
+	count := min(n, int(2*support)+1)
 	w := &weights{count, make([]int32, outputs), make([]float32, outputs*count)}
 	for i := range outputs {
 		centre := (float64(i)+0.5)*scale - 0.5
-		low := int(math.Ceil(centre - reach))
-		high := min(int(math.Floor(centre+reach)), low+int(2*reach))
+		low := int(math.Ceil(centre - support))
+		high := min(int(math.Floor(centre+support)), low+int(2*support))
 		first := min(max(low, 0), n-count)
 		w.first[i] = int32(first)
-		of := w.of[i*count:][:count]
+		values := w.values[i*count:][:count]
 		var sum float32
 		for at := low; at <= high; at++ {
 			weight := float32(k.at((float64(at) - centre) / width))
-			of[beyond(at, n)-first] += weight
+			values[beyond(at, n)-first] += weight
 			sum += weight
 		}
-		for j := range of {
-			of[j] /= sum
+		for j := range values {
+			values[j] /= sum
 		}
 	}
 	return w
 }
 
-// largestReduction bounds the weights of an output. What shrinks more is made of
-// means of pixels, which costs less than 1 % of the contrast of the finest
-// details.
-const largestReduction = 8
+// maxReduction limits the number of weights per output. Above it, boxes of pixels are
+// averaged first, which costs less than 1 % of the contrast of the finest details.
+const maxReduction = 8
 
-// resize returns how many pixels of a side of length, which the decoder shrinks,
-// are first made one, and the weights of what it becomes. Of a length that the
-// decoder does not divide, it loses the rest.
+// resize returns the side of the averaged boxes, in pixels, and the weights of the outputs
+// for one axis. length is the size before the decoder divides it by shrink; the decoder
+// drops the remainder.
 func (k kernel) resize(length, shrink, outputs int) (box int, w *weights) {
 	decoded := length / shrink
 	scale := float64(length) / float64(shrink) / float64(outputs)
-	box = max(1, int(scale/largestReduction))
+	box = max(1, int(scale/maxReduction))
 	scale /= float64(box)
-	w = k.weigh((decoded+box-1)/box, outputs, scale, math.Max(1, scale), goesOn)
+	w = k.computeWeights((decoded+box-1)/box, outputs, scale, math.Max(1, scale), clamp)
 	return box, w
 }

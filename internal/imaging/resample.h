@@ -1,5 +1,5 @@
-// Resampling by weights: a picture becomes one of another size, or a blurred
-// one, each pixel a weighted sum of the pixels around it.
+// Separable resampling: each output pixel is a weighted sum of input pixels. It serves
+// resize and blur.
 
 #pragma once
 
@@ -7,24 +7,24 @@
 
 #include "stop.h"
 
-// Weights say what each of so many outputs along one side is made of: the count
-// inputs from first[i] on, by weights[i * count ...]. No first is below the one
-// before, and all inputs exist.
+// Weights describe the outputs along one axis. Output i is the sum of count inputs from
+// first[i] on, multiplied by weights[i * count ...]. first never decreases, and all these
+// inputs exist.
 typedef struct {
 	int outputs, count;
 	const int32_t *first;
 	const float *weights;
 } Weights;
 
-// Reader gives the rows of a picture, each once and from the top, as width ×
-// bands numbers. It returns 0, or anything else to give up.
+// Reader writes row y, width × bands numbers, to row. It is called once for each row, from
+// the top down. It returns 0, or another value to abort.
 typedef int (*Reader)(void *from, int y, float *row);
 
-// Writer takes the rows of the outcome in the same way.
+// Writer receives the output rows in the same order and form.
 typedef void (*Writer)(void *to, int y, const float *row);
 
-// resample reads rows of width pixels with 1 to 4 bands. Row y is written when
-// no row below first + count of y has been read. It returns 0, what the reader
-// gave up with, or -1 when it is stopped.
+// imaging_resample reads rows of width pixels with 1 to 4 bands. It writes row y as soon as
+// the rows up to first[y] + count − 1 are read. It returns 0, the reader's value if that
+// is not 0, or -1 if it was stopped.
 int imaging_resample(Reader read, void *from, int width, int bands,
 	const Weights *columns, const Weights *rows, Writer write, void *to, Stop stop);

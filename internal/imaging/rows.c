@@ -2,7 +2,7 @@
 
 #include "simd.h"
 
-FOR_EACH_PROCESSOR
+FOR_EACH_CPU
 void imaging_to_floats(const uint8_t *pixels, int width, int bands, int alpha, float *row) {
 	if (!alpha) {
 		for (int i = 0; i < width * bands; i++) row[i] = pixels[i];
@@ -15,10 +15,10 @@ void imaging_to_floats(const uint8_t *pixels, int width, int bands, int alpha, f
 	}
 }
 
-// Where there is less alpha, of 255, colours cannot be told any more.
-#define LEAST_ALPHA 0.03f
+// Below this alpha (of 255), colours are too imprecise to restore and stay as they are.
+#define MIN_ALPHA 0.03f
 
-FOR_EACH_PROCESSOR
+FOR_EACH_CPU
 void imaging_write_colours(void *to, int y, const float *row) {
 	const Bytes *b = to;
 	const int n = b->width * b->bands;
@@ -29,7 +29,7 @@ void imaging_write_colours(void *to, int y, const float *row) {
 	}
 	for (int i = 0; i < n; i += b->bands) {
 		const float a = row[i + b->bands - 1];
-		if (a < LEAST_ALPHA) continue;
+		if (a < MIN_ALPHA) continue;
 		for (int c = i; c < i + b->bands - 1; c++) out[c] = imaging_to_byte(row[c] * (255 / a));
 	}
 }
@@ -43,7 +43,7 @@ void imaging_write_bytes(void *to, int y, const float *row) {
 	for (int x = 0; x < b->width; x++, alpha += b->bands, row += b->bands) *alpha = imaging_to_byte(*row);
 }
 
-FOR_EACH_PROCESSOR
+FOR_EACH_CPU
 void imaging_add_boxes(const uint8_t *pixels, int width, int bands, int alpha, int across, int rows, float *means) {
 	for (int x = 0; x < width; x += across, means += bands) {
 		const int n = width - x < across ? width - x : across;

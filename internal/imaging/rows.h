@@ -1,30 +1,32 @@
-// Rows of pixels as bytes and as floats. Where there is alpha, floats hold
-// colours multiplied by it, so that transparent pixels have no say.
+// Conversion of pixel rows between bytes and floats. With alpha, the floats hold
+// premultiplied colours, so that transparent pixels do not contribute.
 
 #pragma once
 
 #include <stdint.h>
 #include <stddef.h>
 
-// Bytes are pixels in memory.
+// Bytes are the pixels of an image in memory, without padding between rows.
 typedef struct {
 	uint8_t *pixels;
-	int width, bands, alpha;
+	int width, bands, alpha; // alpha: 1 if the last band is alpha, or 0
 } Bytes;
 
 void imaging_to_floats(const uint8_t *pixels, int width, int bands, int alpha, float *row);
 
-// imaging_to_byte rounds.
+// imaging_to_byte rounds to the nearest integer and clamps to 0 … 255.
 static inline uint8_t imaging_to_byte(float v) {
 	v += 0.5f;
 	return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
 }
 
-// imaging_write_bytes is a Writer to Bytes, imaging_write_colours one that leaves
-// alpha, and the colours where there is none, as they are.
+// imaging_write_bytes is a Writer to Bytes.
 void imaging_write_bytes(void *to, int y, const float *row);
+
+// imaging_write_colours is a Writer to Bytes that keeps alpha, and the colours of
+// transparent pixels.
 void imaging_write_colours(void *to, int y, const float *row);
 
-// imaging_add_boxes adds one of so many rows to the means of boxes of pixels, of
-// which the last may be narrower.
+// imaging_add_boxes adds one row of pixels to the means of boxes that are across pixels
+// wide and rows pixels high. The last box may be narrower.
 void imaging_add_boxes(const uint8_t *pixels, int width, int bands, int alpha, int across, int rows, float *means);

@@ -152,28 +152,30 @@ func TestRefusedTIFFs(t *testing.T) {
 	add := func(tag uint16, v uint32) func([]entry) []entry {
 		return func(e []entry) []entry { return append(e, entry{tag, short, []uint32{v}}) }
 	}
-	const planes = "tiff with planes of samples: this is read for RGB and CMYK"
+	const planes = "tiff with planes of samples: supported for RGB and CMYK only"
 	for name, test := range map[string]struct {
 		data []byte
 		want string
 	}{
-		"12 bits":          {with(value(2, 12, 12, 12)), "tiff of 12 bits a sample: 1, 2, 4, 8 and 16 are read"},
-		"32 bits":          {with(value(2, 32, 32, 32)), "tiff of 32 bits a sample: 1, 2, 4, 8 and 16 are read"},
-		"floats":           {with(add(339, 3)), "tiff of floating-point or complex samples: integers are read"},
-		"a raw mosaic":     {with(value(4, 32803)), "tiff of photometric interpretation 32803: grey, RGB, palettes, CMYK, YCbCr and Lab are read"},
-		"too few samples":  {with(value(6, 2)), "corrupt tiff: 2 samples a pixel of 3 colours"},
-		"too many samples": {with(value(6, 33)), "tiff of 33 samples a pixel: at most 32 are read"},
+		"12 bits": {with(value(2, 12, 12, 12)), "tiff with 12 bits per sample: supported are 1, 2, 4, 8 and 16"},
+		"32 bits": {with(value(2, 32, 32, 32)), "tiff with 32 bits per sample: supported are 1, 2, 4, 8 and 16"},
+		"floats":  {with(add(339, 3)), "tiff with floating-point or complex samples: only integers are supported"},
+		"a raw mosaic": {with(value(4, 32803)), "tiff with photometric interpretation 32803: " +
+			"supported are grey, RGB, palettes, CMYK, YCbCr and Lab"},
+		"too few samples":  {with(value(6, 2)), "corrupt tiff: 2 samples per pixel for 3 colours"},
+		"too many samples": {with(value(6, 33)), "tiff with 33 samples per pixel: the maximum is 32"},
 		"grey in planes":   {sampleTIFF(1, 8, true, []byte{9, 9}, 2), planes},
 		"Lab in planes":    {sampleTIFF(8, 8, true, []byte{9, 9, 9}), planes},
 		"planes in tiles": {with(func(e []entry) []entry {
 			return append(e, entry{284, short, []uint32{2}}, entry{322, short, []uint32{16}}, entry{323, short, []uint32{16}})
-		}), "tiff with planes of samples in tiles: in strips they are read"},
+		}), "tiff with planes of samples in tiles: supported in strips only"},
 		"deep associated inks": {sampleTIFF(5, 16, false, []byte{9, 9, 9, 9, 9}, 1),
-			"tiff of inks or Lab multiplied by alpha: alpha must be unassociated"},
+			"tiff with Lab or 16-bit CMYK multiplied by alpha: alpha must be unassociated"},
 		"associated grey of four": {sampleTIFF(1, 8, false, []byte{9, 9, 9, 9}, 1, 0, 0),
-			"tiff of grey multiplied by alpha: alpha must be the last of 4 samples"},
-		"other inks":       {with(func(e []entry) []entry { return add(332, 2)(value(6, 4)(value(4, 5)(e))) }), "tiff of inks other than CMYK"},
-		"subsampled YCbCr": {with(value(4, 6)), "tiff of YCbCr with subsampled colours: this is read only if compressed as JPEG"},
+			"tiff with grey multiplied by alpha: alpha must be the last of 4 samples"},
+		"other inks": {with(func(e []entry) []entry { return add(332, 2)(value(6, 4)(value(4, 5)(e))) }),
+			"tiff with inks other than CMYK"},
+		"subsampled YCbCr": {with(value(4, 6)), "tiff with YCbCr of subsampled colours: supported only if compressed as JPEG"},
 	} {
 		if _, err := imaging.Open(test.data, roomy); !isInputError(err) || err.Error() != test.want {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)

@@ -2,12 +2,12 @@ package imaging
 
 import "slices"
 
-// sampling is the sampling factors of a JPEG's component.
+// sampling is the pair of sampling factors of a JPEG component, 1 to 4 each.
 type sampling struct{ across, down int }
 
-// samplings reads those of up to four components from a frame header, from behind
-// their number.
-func samplings(components []byte) (all [4]sampling) {
+// parseSamplings reads the sampling factors of up to four components. components is the
+// part of a frame header after the number of components.
+func parseSamplings(components []byte) (all [4]sampling) {
 	for i := range all {
 		if len(components) < 3*i+3 {
 			break
@@ -18,61 +18,63 @@ func samplings(components []byte) (all [4]sampling) {
 	return all
 }
 
-// largest returns the factors of the components that are sampled in full.
-func (h *Header) largest() (most sampling) {
+// maxSampling returns the largest factors of all components, which have full resolution.
+func (h *Header) maxSampling() (full sampling) {
 	for _, s := range h.sampled {
-		most = sampling{max(most.across, s.across), max(most.down, s.down)}
+		full = sampling{max(full.across, s.across), max(full.down, s.down)}
 	}
-	return most
+	return full
 }
 
-// uneven reports whether libjpeg, when it shrinks the image, leaves a component with
-// fewer samples than others, as it does where the factors differ along one side
+// unevenSampling reports whether libjpeg, when it shrinks the image, returns a component
+// with fewer samples than the others. This happens if the factors differ along one side
 // only, or by more than 2.
-func (h *Header) uneven() bool {
-	most := h.largest()
+func (h *Header) unevenSampling() bool {
+	full := h.maxSampling()
 	return slices.ContainsFunc(h.sampled[:], func(s sampling) bool {
-		return s != sampling{} && s.lags(s.blockSize(4, most), 4, most)
+		return s != sampling{} && s.isSubsampled(s.blockSize(4, full), 4, full)
 	})
 }
 
-// leastOfUneven is the least reduction that is left to the filter where a component
-// lags: libjpeg enlarges it to the size of the others, and that blurs.
-const leastOfUneven = 4
+// minSubsampledReduction is the minimum reduction that is left to the filter if a component
+// is subsampled. libjpeg enlarges such a component to the size of the others, which blurs
+// it.
+const minSubsampledReduction = 4
 
-// keepsDetail reports whether each component of a JPEG that libjpeg shrinks by 2, 4
-// or 8 has least times width × height samples left, or as many as it had.
-func (h *Header) keepsDetail(shrink, width, height int, least float64) bool {
-	most := h.largest()
+// keepsDetail reports whether a JPEG that libjpeg shrinks by 2, 4 or 8 still has enough
+// samples for an output of width × height pixels. Each component needs reduction times
+// as many samples along each side, or all the samples that it has.
+func (h *Header) keepsDetail(shrink, width, height int, reduction float64) bool {
+	full := h.maxSampling()
 	for _, s := range h.sampled {
 		if s == (sampling{}) {
 			continue
 		}
-		size := s.blockSize(8/shrink, most)
-		needed, lags := least, s.lags(size, 8/shrink, most)
-		if lags {
-			needed = max(least, leastOfUneven)
+		size := s.blockSize(8/shrink, full)
+		needed, subsampled := reduction, s.isSubsampled(size, 8/shrink, full)
+		if subsampled {
+			needed = max(reduction, minSubsampledReduction)
 		}
-		across := float64(h.Width*s.across*size) / float64(8*most.across)
-		down := float64(h.Height*s.down*size) / float64(8*most.down)
-		if (size < 8 || lags) && (across < needed*float64(width) || down < needed*float64(height)) {
+		across := float64(h.Width*s.across*size) / float64(8*full.across)
+		down := float64(h.Height*s.down*size) / float64(8*full.down)
+		if (size < 8 || subsampled) && (across < needed*float64(width) || down < needed*float64(height)) {
 			return false
 		}
 	}
 	return true
 }
 
-// lags reports whether blocks of this size have fewer samples, along a side, than
-// blocks of the component that is sampled in full.
-func (s sampling) lags(size, full int, most sampling) bool {
-	return s.across*size < most.across*full || s.down*size < most.down*full
+// isSubsampled reports whether the component, in blocks of size, has fewer samples along a
+// side than a component of full resolution in blocks of fullSize.
+func (s sampling) isSubsampled(size, fullSize int, full sampling) bool {
+	return s.across*size < full.across*fullSize || s.down*size < full.down*fullSize
 }
 
-// blockSize returns the side of the blocks that libjpeg makes of a component's
-// blocks of 8 × 8. It doubles their size as long as both sides of the component
-// stay within those of the largest.
-func (s sampling) blockSize(size int, most sampling) int {
-	across, down := most.across*size, most.down*size
+// blockSize returns the side of the blocks that libjpeg makes of the 8 × 8 blocks of a
+// component, if a component of full resolution gets blocks of size. libjpeg doubles the
+// size while both sides of the component stay within those of full resolution.
+func (s sampling) blockSize(size int, full sampling) int {
+	across, down := full.across*size, full.down*size
 	for size < 8 && across%(s.across*size*2) == 0 && down%(s.down*size*2) == 0 {
 		size *= 2
 	}

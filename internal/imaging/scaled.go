@@ -2,9 +2,9 @@ package imaging
 
 import "context"
 
-// Scaled returns the picture upright at exactly width × height pixels, which may
-// stretch it; three channels, white where it is transparent. It is made fast, for
-// eyes that do not mind.
+// Scaled returns the image upright, stretched to exactly width × height pixels, with three
+// channels. Transparent pixels are composited on white. It has the fidelity of Fast, which
+// is enough for input of models.
 func (m *Image) Scaled(ctx context.Context, width, height int) (*Pixels, error) {
 	p, err := m.scaled(ctx, width, height, Fast)
 	if err == nil && p.Channels == 4 {

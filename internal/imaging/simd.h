@@ -1,6 +1,7 @@
-// What is compiled for several processors is chosen when the program starts.
+// FOR_EACH_CPU compiles a function for AVX2 and for any CPU. The program chooses one at
+// start.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2,fma", "default")))
+#define FOR_EACH_CPU __attribute__((target_clones("avx2,fma", "default")))
 #else
-#define FOR_EACH_PROCESSOR
+#define FOR_EACH_CPU
 #endif

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-// read_part gives at most the rest of one part.
+// read_part copies up to length bytes, but not beyond the end of one part.
 static size_t read_part(Source *s, char *buffer, size_t length) {
 	size_t offset = s->at;
 	int i = 0;
@@ -16,9 +16,9 @@ static size_t read_part(Source *s, char *buffer, size_t length) {
 	return n;
 }
 
-// read_parts gives all that is asked for, which libtiff expects; but of a JPEG one
-// part at a time, so that the work can be stopped between two scans. It returns 0, as
-// at the end, when the call is to stop.
+// read_parts copies length bytes, since libtiff does not accept fewer. For a JPEG it copies
+// from one part only, so that a stop takes effect between two scans. It returns 0, as at
+// the end of the file, if the call was stopped.
 static gint64 read_parts(VipsSourceCustom *custom, char *buffer, gint64 length, void *user) {
 	Source *s = user;
 	gint64 done = 0;
@@ -37,7 +37,7 @@ static gint64 seek_parts(VipsSourceCustom *custom, gint64 offset, int whence, vo
 	return s->at = to;
 }
 
-VipsSource *imaging_source_new(Source *s, const Picture *image) {
+VipsSource *imaging_source_new(Source *s, const EncodedImage *image) {
 	*s = (Source){.image = image, .left = SIZE_MAX};
 	for (int i = 0; i < image->count; i++) s->size += image->parts[i].size;
 	if ((image->codec == WEBP || image->codec == GIF) && image->count == 1)

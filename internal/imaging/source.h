@@ -1,4 +1,4 @@
-// Source feeds the bytes of an encoded image to a libvips loader, part by part.
+// A libvips source that reads the parts of an encoded image.
 
 #pragma once
 
@@ -7,15 +7,15 @@
 #include "vips.h"
 
 typedef struct {
-	const Picture *image;
-	gint64 at, size; // where the loader reads next, and where the file ends
-	size_t left;     // the loader may read so many more bytes
+	const EncodedImage *image;
+	gint64 at, size; // the read position, and the size of all parts
+	size_t left;     // how many more bytes the loader may read
 } Source;
 
-// imaging_source_new returns a libvips source. The Source must live as long. Loaders
-// that map the file get it as it lies in memory where it has one part.
-VipsSource *imaging_source_new(Source *s, const Picture *image);
+// imaging_source_new initializes s and returns a libvips source on it. s must outlive the
+// source. If the file has one part, loaders that map files get it without a copy.
+VipsSource *imaging_source_new(Source *s, const EncodedImage *image);
 
-// imaging_source_end bounds the bytes that the loader may still read, when it is
-// about to read the last rows.
+// imaging_source_end limits the bytes that the loader may still read to image->tail. The
+// caller calls it before it reads the last rows.
 void imaging_source_end(Source *s);

@@ -10,12 +10,11 @@ import (
 	"sync/atomic"
 )
 
-// errFailed means that a C function could not do its work.
+// errFailed means that a C function returned an error.
 var errFailed = errors.New("failed")
 
-// stoppable calls a C function with a flag that is set when ctx ends. It returns
-// ctx's error where the call failed after that, and errFailed where it failed
-// otherwise.
+// stoppable calls a C function with a flag that is set when ctx ends. If the call fails, it
+// returns the error of an ended ctx, or else errFailed.
 func stoppable(ctx context.Context, call func(stop C.Stop) C.int) error {
 	if err := ctx.Err(); err != nil {
 		return err

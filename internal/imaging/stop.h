@@ -1,4 +1,4 @@
-// A call stops early when another thread sets its flag.
+// A flag that another thread sets to stop a call early.
 
 #pragma once
 

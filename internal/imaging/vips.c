@@ -6,32 +6,32 @@
 #include "rows.h"
 #include "source.h"
 
-// warned is set when libvips' JPEG reader reports warnings, which it does in the
-// thread that closes the image: the one that decodes it.
+// warned is set when the JPEG loader of libvips logs warnings. It logs them in the thread
+// that closes the image, which is the thread that decodes it.
 static __thread int warned;
 
-static void note_warning(const char *domain, GLogLevelFlags level, const char *message, void *unused) {
+static void record_warning(const char *domain, GLogLevelFlags level, const char *message, void *unused) {
 	if (g_str_has_prefix(message, "read gave ")) warned = 1;
 }
 
 const char *imaging_start(void) {
 	if (VIPS_INIT("imageflow")) return vips_error_buffer();
-	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, note_warning, NULL);
+	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, record_warning, NULL);
 	vips_block_untrusted_set(TRUE);
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
 	return NULL;
 }
 
-// ended frees what libvips keeps for a thread, since Go's come and go, and the
-// words of its errors.
-static int ended(int failed) {
+// finish frees the memory that libvips keeps per thread, since Go starts and ends threads,
+// and drops error messages.
+static int finish(int failed) {
 	if (failed) vips_error_clear();
 	vips_thread_shutdown();
 	return failed ? -1 : 0;
 }
 
-static int load(const Picture *p, Source *from, VipsImage **out) {
+static int load(const EncodedImage *p, Source *from, VipsImage **out) {
 	VipsSource *source = imaging_source_new(from, p);
 	int failed = -1;
 #define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
@@ -49,7 +49,7 @@ static int load(const Picture *p, Source *from, VipsImage **out) {
 
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-// Strip reads a picture from top to bottom, some rows at once.
+// Strip reads an image from top to bottom, up to 16 rows at once.
 typedef struct {
 	VipsRegion *region;
 	Source *source;
@@ -69,7 +69,7 @@ static const uint8_t *strip_row(Strip *s, int y) {
 	return VIPS_REGION_ADDR(s->region, 0, y);
 }
 
-// read_strip is a Reader of the means of boxes, of which the last may be smaller.
+// read_strip is a Reader of the means of boxes. The last boxes may be smaller.
 static int read_strip(void *from, int y, float *row) {
 	Strip *s = from;
 	const VipsImage *image = s->region->im;
@@ -85,7 +85,7 @@ static int read_strip(void *from, int y, float *row) {
 	return 0;
 }
 
-// resample_into changes the size of a picture of eight bits and up to 4 channels.
+// resample_into resamples an image of 8 bits and up to 4 channels into out.
 static int resample_into(uint8_t *out, VipsImage *in, Source *source, Box box, const Weights *columns, const Weights *rows) {
 	const int alpha = vips_image_hasalpha(in);
 	Strip from = {vips_region_new(in), source, alpha, box};
@@ -98,7 +98,7 @@ static int resample_into(uint8_t *out, VipsImage *in, Source *source, Box box, c
 
 static void free_pixels(VipsImage *image, void *pixels) { g_free(pixels); }
 
-// resample does so in libvips' memory. The profile stays.
+// resample replaces the image by a resampled one and keeps its profile.
 static int resample(VipsImage **image, Source *source, Box box, const Weights *columns, const Weights *rows) {
 	VipsImage *in = *image, *made = NULL;
 	const size_t size = (size_t)columns->outputs * rows->outputs * in->Bands;
@@ -131,9 +131,9 @@ static int copy_rows(VipsImage *image, Source *source, uint8_t *out) {
 	return failed;
 }
 
-// place puts the frame of a GIF on its canvas, which is transparent around it.
-// libvips does so only for some sizes of canvas, and may leave out alpha.
-static int place(VipsImage **image, const Picture *p) {
+// place_on_canvas puts the frame of a GIF on its canvas, which is transparent around the
+// frame. libvips does this only for some canvas sizes, and may omit alpha.
+static int place_on_canvas(VipsImage **image, const EncodedImage *p) {
 	const Frame f = p->frame;
 	VipsImage *made;
 	if (vips_extract_area(*image, &made, f.left, f.top, f.width, f.height, NULL)) return -1;
@@ -143,58 +143,58 @@ static int place(VipsImage **image, const Picture *p) {
 	return vips_embed(*image, &made, f.left, f.top, p->width, p->height, NULL) || imaging_replace(image, made);
 }
 
-static int decode(const Picture *p, VipsImage **image, Source *source, Box box, const Weights *columns,
+static int decode(const EncodedImage *p, VipsImage **image, Source *source, Box box, const Weights *columns,
 	const Weights *rows, int channels, uint8_t *out) {
-	if (p->frame.width > 0 && place(image, p)) return -1;
+	if (p->frame.width > 0 && place_on_canvas(image, p)) return -1;
 	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height) return -1;
 	if ((p->extra > 1 || p->extra != p->alpha) && imaging_drop_extra(image, p->extra, p->alpha)) return -1;
 	if (p->is_ycc && imaging_from_ycc(image, p->ycc)) return -1;
-	if (columns == NULL) return imaging_to_srgb(image, p->managed, channels) || copy_rows(*image, source, out);
-	int managed = p->managed;
+	if (columns == NULL) return imaging_to_srgb(image, p->use_profile, channels) || copy_rows(*image, source, out);
+	int use_profile = p->use_profile;
 	if ((*image)->BandFmt != VIPS_FORMAT_UCHAR || (*image)->Coding != VIPS_CODING_NONE || (*image)->Bands > 4) {
-		if (imaging_to_srgb(image, managed, channels)) return -1;
-		managed = 0;
+		if (imaging_to_srgb(image, use_profile, channels)) return -1;
+		use_profile = 0;
 	}
-	if (imaging_is_srgb(*image, managed, channels)) return resample_into(out, *image, source, box, columns, rows);
-	// Resampled first, it has fewer pixels to convert.
-	return resample(image, source, box, columns, rows) || imaging_to_srgb(image, managed, channels) ||
+	if (imaging_is_srgb(*image, use_profile, channels)) return resample_into(out, *image, source, box, columns, rows);
+	// Resampling first leaves fewer pixels to convert.
+	return resample(image, source, box, columns, rows) || imaging_to_srgb(image, use_profile, channels) ||
 		copy_rows(*image, source, out);
 }
 
-int imaging_decode(Picture *p, Box box, const Weights *columns, const Weights *rows,
+int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out) {
 	VipsImage *image;
 	Source source;
 	warned = 0;
-	if (load(p, &source, &image)) return ended(-1);
+	if (load(p, &source, &image)) return finish(-1);
 	const int failed = decode(p, &image, &source, box, columns, rows, channels, out);
 	g_object_unref(image);
 	p->warned = warned;
-	return ended(failed);
+	return finish(failed);
 }
 
-// optimized reports whether the Huffman codes of a JPEG are made for its own
-// coefficients, all of which are held until then. It saves some 5 % of the file.
-static int optimized(const VipsImage *image) {
+// use_optimized_codes reports whether a JPEG gets Huffman codes made for its coefficients.
+// They save about 5 % of the file, but the encoder has to buffer all coefficients.
+static int use_optimized_codes(const VipsImage *image) {
 	return (int64_t)image->Xsize * image->Ysize <= MAX_OPTIMIZED_PIXELS;
 }
 
 static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
-#define BARE "strip", TRUE, NULL
+#define WITHOUT_METADATA "strip", TRUE, NULL
 	switch (codec) {
-	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", optimized(image), BARE);
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", use_optimized_codes(image), WITHOUT_METADATA);
 	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1,
-		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, BARE);
-	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, BARE);
-	case TIFF: return vips_tiffsave_buffer(image, data, size, BARE);
+		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, WITHOUT_METADATA);
+	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, WITHOUT_METADATA);
+	case TIFF: return vips_tiffsave_buffer(image, data, size, WITHOUT_METADATA);
 	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", quality,
-		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, BARE);
+		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, WITHOUT_METADATA);
 	default: return -1;
 	}
 }
 
-// kill_stopped ends the work on an image when its call is to stop.
-static void kill_stopped(VipsImage *image, VipsProgress *progress, void *stop) {
+// kill_if_stopped ends the work on an image after its call was stopped.
+static void kill_if_stopped(VipsImage *image, VipsProgress *progress, void *stop) {
 	if (imaging_stopped(stop)) vips_image_set_kill(image, TRUE);
 }
 
@@ -202,11 +202,11 @@ int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	Codec codec, int quality, Stop stop, void **data, size_t *size) {
 	VipsImage *image = vips_image_new_from_memory(pixels, (size_t)width * height * channels,
 		width, height, channels, VIPS_FORMAT_UCHAR);
-	if (image == NULL) return ended(-1);
+	if (image == NULL) return finish(-1);
 	image->Type = VIPS_INTERPRETATION_sRGB;
 	vips_image_set_progress(image, TRUE);
-	g_signal_connect(image, "eval", G_CALLBACK(kill_stopped), (void *)stop);
+	g_signal_connect(image, "eval", G_CALLBACK(kill_if_stopped), (void *)stop);
 	const int failed = save(image, codec, quality, data, size);
 	g_object_unref(image);
-	return ended(failed);
+	return finish(failed);
 }

@@ -16,17 +16,17 @@ import (
 	"unsafe"
 )
 
-// decoding is one call to libvips on a picture from outside.
+// decoding are the parameters of one call to the decoder.
 type decoding struct {
-	shrink int // by the decoder itself: 1, 2, 4 or 8
-	// across and down are the sides of the boxes of pixels whose means are
-	// resampled.
+	shrink int // factor by which the decoder shrinks: 1, 2, 4 or 8
+	// across and down are the sides, in pixels, of the boxes that are averaged before
+	// resampling.
 	across, down int
-	// columns and rows are nil where the size stays.
+	// columns and rows are nil if the size does not change.
 	columns, rows *weights
 }
 
-// decode returns the stored picture.
+// decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if err := Start(); err != nil {
 		return nil, err
@@ -36,60 +36,62 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 			return nil, err
 		}
 	}
-	width, height := m.Width/d.shrink, m.Height/d.shrink
-	picture := &C.Picture{
-		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
-		width: C.int(width), height: C.int(height), shrink: C.int(d.shrink),
-	}
-	if m.profile > 0 {
-		picture.managed = 1
-	}
-	picture.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
-	picture.extra, picture.alpha = C.int(m.extra), C.int(m.alphaAt)
-	if m.fromYCbCr != nil {
-		picture.is_ycc = 1
-		for i, v := range m.fromYCbCr {
-			picture.ycc[i] = C.double(v)
-		}
-	}
+	in := m.encodedImage(d.shrink)
+	width, height := int(in.width), int(in.height)
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	pin.Pin(picture)
-	picture.parts, picture.count = pinnedParts(m.parts, &pin)
+	pin.Pin(in)
+	in.parts, in.count = pinnedParts(m.parts, &pin)
 	var columns, rows *C.Weights
 	if d.columns != nil {
 		columns, rows = d.columns.pinned(&pin), d.rows.pinned(&pin)
 		width, height = len(d.columns.first), len(d.rows.first)
 	}
-	channels := 3
-	if m.Alpha {
-		channels = 4
-	}
-	p := NewPixels(width, height, channels)
+	p := NewPixels(width, height, m.channels())
 	p.density = m.density
 	err := stoppable(ctx, func(stop C.Stop) C.int {
-		picture.stop = stop
-		return C.imaging_decode(picture, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(channels), p.memory())
+		in.stop = stop
+		return C.imaging_decode(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(p.Channels), p.memory())
 	})
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
-	if err == nil && m.Format == JPEG && picture.warned != 0 {
+	if err == nil && m.Format == JPEG && in.warned != 0 {
 		err = jpegDamage(ctx, JPEG, m.parts)
 	}
 	if err == nil {
-		m.sound.Store(true)
+		m.verified.Store(true)
 	}
 	return p, err
 }
 
-// jpegDamage returns an error where a JPEG, in a file of a format, is cut or damaged.
-// The decoders only warn, if that.
+// encodedImage returns the header for C, without the parts of the file.
+func (m *Image) encodedImage(shrink int) *C.EncodedImage {
+	in := &C.EncodedImage{
+		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
+		width: C.int(m.Width / shrink), height: C.int(m.Height / shrink), shrink: C.int(shrink),
+	}
+	if m.profile > 0 {
+		in.use_profile = 1
+	}
+	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
+	in.extra, in.alpha = C.int(m.extra), C.int(m.alphaAt)
+	if m.fromYCbCr != nil {
+		in.is_ycc = 1
+		for i, v := range m.fromYCbCr {
+			in.ycc[i] = C.double(v)
+		}
+	}
+	return in
+}
+
+// jpegDamage returns an error if a JPEG in a file of format f is truncated or damaged. The
+// decoders report such damage as a warning at most.
 func jpegDamage(ctx context.Context, f Format, parts [][]byte) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	first, count := pinnedParts(parts, &pin)
-	damage := C.Damage(C.WHOLE)
+	damage := C.Damage(C.INTACT)
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		damage = C.imaging_jpeg_damage(first, count, stop)
 		return 0
@@ -107,7 +109,7 @@ func jpegDamage(ctx context.Context, f Format, parts [][]byte) error {
 	return nil
 }
 
-// pinnedParts returns the parts of a file for C, which stay where they are.
+// pinnedParts returns the parts of a file for C and pins their memory.
 func pinnedParts(parts [][]byte, pin *runtime.Pinner) (*C.Part, C.int) {
 	list := make([]C.Part, len(parts))
 	for i, part := range parts {
@@ -120,22 +122,22 @@ func pinnedParts(parts [][]byte, pin *runtime.Pinner) (*C.Part, C.int) {
 	return first, C.int(len(list))
 }
 
-// pinned returns the weights for C, which stay where they are.
+// pinned returns the weights for C and pins their memory.
 func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
-	first, of := unsafe.SliceData(w.first), unsafe.SliceData(w.of)
+	first, values := unsafe.SliceData(w.first), unsafe.SliceData(w.values)
 	c := &C.Weights{
 		outputs: C.int(len(w.first)), count: C.int(w.count),
-		first: (*C.int32_t)(first), weights: (*C.float)(of),
+		first: (*C.int32_t)(first), weights: (*C.float)(values),
 	}
 	pin.Pin(first)
-	pin.Pin(of)
+	pin.Pin(values)
 	pin.Pin(c)
 	return c
 }
 
 func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pix)) }
 
-// encode writes the pixels as they are, and no metadata but their density.
+// encode encodes the pixels with their density and no other metadata.
 func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, error) {
 	if err := Start(); err != nil {
 		return nil, err

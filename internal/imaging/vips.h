@@ -1,6 +1,5 @@
-// The calls to libvips. Each works on the caller's memory, keeps none of it, and
-// returns 0, or -1 for what cannot be done, about which libvips' own words are
-// thrown away: they are shared by all threads.
+// Calls to libvips. Each call uses the caller's memory only during the call and returns 0,
+// or -1 if it failed. The messages of libvips are dropped, since all threads share them.
 
 #pragma once
 
@@ -8,7 +7,8 @@
 #include "resample.h"
 #include "stop.h"
 
-// Larger JPEGs have standard Huffman codes.
+// JPEGs of up to this many pixels are written with optimized Huffman codes, larger ones
+// with the standard codes.
 enum { MAX_OPTIMIZED_PIXELS = 16000000 };
 
 typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
@@ -24,33 +24,33 @@ typedef struct {
 	int left, top, width, height;
 } Frame;
 
-// Picture is an encoded picture and what its header says.
+// EncodedImage is an encoded image and the facts from its header.
 typedef struct {
-	// The loader sees these parts one behind the other.
+	// The loader reads the concatenation of these parts.
 	const Part *parts;
 	int count;
-	// tail bounds the bytes that the last 16 rows take; 0 does not.
+	// tail is the maximum size in bytes of the last 16 rows; 0 means no limit.
 	size_t tail;
 	Stop stop;
 	Codec codec;
-	// width × height pixels come out of the decoder, which shrinks a JPEG's
-	// sides by 1, 2, 4 or 8.
+	// The decoder returns width × height pixels. It shrinks the sides of a JPEG by
+	// 1, 2, 4 or 8.
 	int width, height, shrink;
-	// frame is the part of them that the decoder knows, nothing where that is all.
+	// frame is the part of the canvas that the decoder fills; empty means all of it.
 	Frame frame;
-	// managed reports whether its ICC profile counts, if it fits.
-	int managed;
-	// extra channels follow the colours. The alpha-th of them, from 1, is alpha; 0
-	// is none.
+	// use_profile: convert colours with the ICC profile, if it fits.
+	int use_profile;
+	// extra is the number of channels after the colours. alpha is the number of the alpha
+	// channel among them, counted from 1; 0 means no alpha.
 	int extra, alpha;
-	// ycc is a matrix of 3 × 4 from YCbCr to RGB, if is_ycc.
+	// ycc is the 3 × 4 matrix from YCbCr to RGB; used if is_ycc is set.
 	int is_ycc;
 	double ycc[12];
-	// warned is set where the decoder gave warnings.
+	// warned is set by imaging_decode if the decoder emitted warnings.
 	int warned;
-} Picture;
+} EncodedImage;
 
-// Box is a number of pixels across and down.
+// Box is a width and a height in pixels.
 typedef struct {
 	int across, down;
 } Box;
@@ -59,12 +59,12 @@ typedef struct {
 // loaders that libvips marks as untrusted. It returns NULL, or the reason why it failed.
 const char *imaging_start(void);
 
-// imaging_decode decodes a picture into rows of sRGB with 3 or 4 channels, the
-// fourth of which is straight alpha. With weights it is resampled: they are for
-// means of boxes of pixels, and the outcome has their numbers of outputs.
-int imaging_decode(Picture *p, Box box, const Weights *columns, const Weights *rows,
+// imaging_decode decodes an image to rows of sRGB with 3 or 4 channels, of which the fourth
+// is straight alpha. If columns is not NULL, it averages boxes of pixels first and then
+// resamples them with the weights; out has columns->outputs × rows->outputs pixels.
+int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out);
 
-// imaging_encode encodes rows of sRGB. The data is to be freed with g_free.
+// imaging_encode encodes rows of sRGB. The caller frees *data with g_free.
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	Codec codec, int quality, Stop stop, void **data, size_t *size);

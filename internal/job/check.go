@@ -10,37 +10,40 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// Check refuses what a runner of the processor would refuse without looking at
-// the picture.
+// Check returns the error that a Runner of the processor would return for the request
+// before it fetches the image, except that it checks no allow-list.
 func Check(p functions.Processor, req functions.Request) error {
-	_, err := check(p, req, "")
+	_, err := newPlan(p, req, "")
 	return err
 }
 
-func check(p functions.Processor, req functions.Request, defaultBucket string) (plan, error) {
+// newPlan validates a request and plans it.
+func newPlan(processor functions.Processor, req functions.Request, defaultBucket string) (plan, error) {
 	if err := protovalidate.Validate(req); err != nil {
 		return plan{}, violation(err)
 	}
-	if p.Check != nil {
-		if err := p.Check(req); err != nil {
+	if processor.Check != nil {
+		if err := processor.Check(req); err != nil {
 			return plan{}, err
 		}
 	}
 	var reference *imageflowv1.ImageData
-	if p.Reference != nil {
-		reference = p.Reference(req)
+	if processor.Reference != nil {
+		reference = processor.Reference(req)
 	}
-	return newPlan(req, reference, p.Suffix, defaultBucket)
+	p, err := planRequest(req, reference, processor.Suffix, defaultBucket)
+	p.sideCar = processor.SideCar != nil
+	return p, err
 }
 
-// violation tells of one broken rule, by its field and in its words: the first
-// that is about a field, since a rule about the whole request often only follows.
+// violation returns the error of one violated rule. It prefers a rule about a field,
+// because rules about the whole request often only follow from those.
 func violation(err error) error {
-	var broken *protovalidate.ValidationError
-	if !errors.As(err, &broken) || len(broken.Violations) == 0 {
+	var invalid *protovalidate.ValidationError
+	if !errors.As(err, &invalid) || len(invalid.Violations) == 0 {
 		return err
 	}
-	named := slices.IndexFunc(broken.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
-	first := broken.Violations[max(named, 0)].Proto
+	i := slices.IndexFunc(invalid.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
+	first := invalid.Violations[max(i, 0)].Proto
 	return functions.Errorf(functions.Invalid, protovalidate.FieldPathString(first.GetField()), "%s", first.GetMessage())
 }

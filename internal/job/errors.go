@@ -12,15 +12,15 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// ended tells whether an error is only the end of a job's context. The time-out
-// of a store or a backend is not: it is in the chain of an Unavailable.
+// ended reports whether err is only the end of a job's context. A timeout of a store or
+// a backend is not: it is the cause of an Unavailable error.
 func ended(err error) bool {
 	var e *functions.Error
 	return !errors.As(err, &e) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// explain gives an error of the store its kind and words for the caller. limit names
-// the most that is read.
+// explain returns an error of the store as a functions.Error with a message for the
+// caller. Limit describes the size limit of a read.
 func explain(err error, field string, at location, limit string) error {
 	if err == nil {
 		return nil
@@ -30,11 +30,12 @@ func explain(err error, field string, at location, limit string) error {
 	case errors.Is(err, objects.ErrNotFound):
 		e = functions.Errorf(functions.NotFound, field, "no object %q in bucket %q", at.key, at.bucket)
 	case errors.Is(err, objects.ErrChanged):
-		e = functions.Errorf(functions.NotFound, field, "object %q in bucket %q is no longer the version asked for", at.key, at.bucket)
+		e = functions.Errorf(functions.NotFound, field,
+			"object %q in bucket %q is no longer the requested version", at.key, at.bucket)
 	case errors.Is(err, objects.ErrTooLarge):
 		e = functions.Errorf(functions.Invalid, field, "object %q is larger than %s", at.key, limit)
 	case errors.Is(err, objects.ErrInvalidName):
-		e = functions.Errorf(functions.Invalid, field, "the store can hold no object %q in bucket %q", at.key, at.bucket)
+		e = functions.Errorf(functions.Invalid, field, "the store does not support object %q in bucket %q", at.key, at.bucket)
 	case errors.Is(err, objects.ErrUnavailable):
 		e = functions.Errorf(functions.Unavailable, "", "the object store does not answer")
 	default:
@@ -44,9 +45,9 @@ func explain(err error, field string, at location, limit string) error {
 	return e
 }
 
-// pictureError makes a picture's own fault an Invalid one of the field that the
-// picture came in.
-func (p *plan) pictureError(err error) error {
+// imageError returns an imaging.InputError as an Invalid error of the field that the
+// image came in. It returns other errors unchanged.
+func (p *plan) imageError(err error) error {
 	var input *imaging.InputError
 	if !errors.As(err, &input) {
 		return err
@@ -56,15 +57,7 @@ func (p *plan) pictureError(err error) error {
 	return e
 }
 
-// imageField returns the field of the request that the image came in.
-func (p *plan) imageField() string {
-	if p.source.key != "" {
-		return "input_image"
-	}
-	return "input_bytes"
-}
-
-// panicked logs a panic and makes it an error that gives nothing away.
+// panicked logs a panic and returns an internal error that does not contain it.
 func panicked(ctx context.Context, processor string, cause any) error {
 	slog.ErrorContext(ctx, "panic in a job", "processor", processor, "panic", cause, "stack", string(debug.Stack()))
 	return functions.AsError(fmt.Errorf("panic: %v", cause))

@@ -1,4 +1,5 @@
-// Package job takes one picture through one processor, start to finish.
+// Package job runs one image through one processor: it fetches the image, applies the
+// processor, and stores the output.
 package job
 
 import (
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
@@ -15,157 +17,141 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// ErrSuperseded is in the chain of the error of a job whose source was replaced
-// before its output was written.
+// ErrSuperseded is in the error chain of a job whose source was replaced before its
+// output was written.
 var ErrSuperseded = errors.New("superseded by a newer version of the object")
 
-// Config limits what a job takes.
+// Config limits the jobs of a Runner.
 type Config struct {
-	// Bucket is meant where a request names none.
+	// Bucket is the default bucket of requests that name none.
 	Bucket string
-	// ReadFrom and WriteTo bound where the objects of requests may lie.
+	// ReadFrom and WriteTo are the allow-lists of the objects that requests may name.
 	ReadFrom, WriteTo objects.AllowList
-	// Timeout bounds a job that has its turn; 0 leaves that to its caller.
+	// Timeout bounds a job from its admission to its end. 0 means no timeout.
 	Timeout time.Duration
-	// MaxObjectBytes limits an encoded picture.
+	// MaxObjectBytes limits the size of an encoded image.
 	MaxObjectBytes int64
-	// Limits bound a decoded one.
+	// Limits limit the size of a decoded image.
 	Limits imaging.Limits
 }
 
-// Runner runs the jobs of one processor, safe for concurrent use.
+// Runner runs the jobs of one processor. It is safe for concurrent use.
 type Runner struct {
 	processor functions.Processor
 	store     *objects.Store
 	admission *Admission
 	config    Config
-	flights   singleflight.Group
-	turns     turns
+	shared    singleflight.Group
+	locks     keyedMutex
 }
 
-// NewRunner returns a runner. Runners that share an admission share its limits.
+// NewRunner returns a Runner. Runners that share an Admission share its limits.
 func NewRunner(p functions.Processor, store *objects.Store, admission *Admission, c Config) *Runner {
 	telemetry.WatchLoad(p.Name, admission.Load)
 	return &Runner{processor: p, store: store, admission: admission, config: c}
 }
 
-// Run does one job. One whose outputs are there already is answered from them,
-// and equal ones at the same time are done once. Its errors are functions.Errors,
-// or the context's. On an error nothing has been written, unless it is the
-// store's: then one of picture and side-car may have been. Callers only read the
-// response.
+// Run runs one job. If an equal job has already written its outputs, the response is
+// made from them. Equal jobs that run at the same time compute once. Errors are a
+// functions.Error or the error of ctx. After an error nothing has been written, except
+// after an error of the store: then either the image or the side-car may have been.
+// Callers must not modify the response, because other callers may share it.
 func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
 	if req.GetInputImage().GetEtag() == "" {
-		return r.work(ctx, req, policy)
+		return r.execute(ctx, req, policy)
 	}
-	return r.merge(ctx, req, policy)
+	return r.executeShared(ctx, req, policy)
 }
 
-// task is one job at work. It belongs to one goroutine.
-type task struct {
-	*Runner
-	plan
-	req      functions.Request
-	watch    *telemetry.Job
-	encoded  []byte // the picture as it was fetched
-	referred []byte // the content of plan.reference
-	picture  *imaging.Image
-	grant    *grant
-	marks    map[string]string
-	found    written
-	recalled bool
+// executeShared lets equal requests share one execution. The requests must name the
+// version of their source: an execution for any version may have read an older one
+// than the newest at the time of a later request.
+func (r *Runner) executeShared(
+	ctx context.Context, req functions.Request, policy OverloadPolicy,
+) (functions.Response, error) {
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	key := fmt.Sprint(policy, string(text))
+	for {
+		result := r.shared.DoChan(key, func() (any, error) { return r.execute(ctx, req, policy) })
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case got := <-result:
+			if ended(got.Err) && ctx.Err() == nil {
+				continue // the context of the request that started the execution ended, not this one
+			}
+			resp, _ := got.Val.(functions.Response)
+			return resp, got.Err
+		}
+	}
 }
 
-func (r *Runner) work(ctx context.Context, req functions.Request, policy OverloadPolicy) (resp functions.Response, err error) {
-	t := &task{Runner: r, req: req, watch: telemetry.StartJob(ctx, r.processor.Name)}
-	ctx = t.watch.Context()
+// execute plans, admits and runs one job, and records its span, log line and metrics.
+func (r *Runner) execute(
+	ctx context.Context, req functions.Request, policy OverloadPolicy,
+) (resp functions.Response, err error) {
+	ctx, record := telemetry.StartJob(ctx, r.processor.Name)
+	cacheHit := false
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = panicked(ctx, r.processor.Name, cause)
+			resp, err = nil, panicked(ctx, r.processor.Name, cause)
 		}
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		t.watch.End(t.outcome(err), err)
+		record.End(ctx, outcome(err, cacheHit), err)
 	}()
 
-	if t.plan, err = check(r.processor, req, r.config.Bucket); err != nil {
-		return resp, err
-	}
-	t.watch.Of(t.execution)
-	ctx = t.watch.Context()
-	if err := t.authorize(t.config.ReadFrom, t.config.WriteTo); err != nil {
-		return resp, err
-	}
-	leave, err := t.enter(ctx, policy)
+	p, err := newPlan(r.processor, req, r.config.Bucket)
 	if err != nil {
-		return resp, err
+		return nil, err
+	}
+	ctx = record.SetExecution(ctx, p.execution)
+	if err := p.authorize(r.config.ReadFrom, r.config.WriteTo); err != nil {
+		return nil, err
+	}
+	leave, err := r.enter(ctx, record, policy)
+	if err != nil {
+		return nil, err
 	}
 	defer func() { leave(err) }()
-	return t.bounded(ctx)
-}
-
-// bounded runs a job within its timeout.
-func (t *task) bounded(ctx context.Context) (resp functions.Response, err error) {
-	limit := t.config.Timeout
-	if limit <= 0 {
-		return t.run(ctx)
-	}
-	within, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	resp, err = t.run(within)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		err = &functions.Error{Kind: functions.Unavailable, Message: fmt.Sprintf("the job took longer than %v, its JOB_TIMEOUT", limit), Cause: err}
-	}
+	resp, cacheHit, err = r.runWithTimeout(ctx, record, p)
 	return resp, err
 }
 
-// run does a job that has been let in: fetch, then recall or else apply and store.
-func (t *task) run(ctx context.Context) (resp functions.Response, err error) {
-	defer func() { t.grant.release() }() // of apply
-	seen := t.peek(ctx)
-	if err := t.fetch(ctx); err != nil {
-		return resp, err
-	}
-	if err := t.open(); err != nil {
-		return resp, err
-	}
-	return t.produce(ctx, seen)
+// enter waits for the admission of the job.
+func (r *Runner) enter(
+	ctx context.Context, record *telemetry.Job, policy OverloadPolicy,
+) (leave func(error), err error) {
+	ctx, end := record.Stage(ctx, "queue")
+	defer end()
+	return r.admission.enter(ctx, policy)
 }
 
-// produce recalls, or else makes and stores the output of a job that has its image.
-func (t *task) produce(ctx context.Context, seen <-chan glance) (resp functions.Response, err error) {
-	if t.marks, err = t.newMarks(ctx); err != nil {
-		return resp, err
+// runWithTimeout runs an admitted job within Config.Timeout.
+func (r *Runner) runWithTimeout(
+	ctx context.Context, record *telemetry.Job, p plan,
+) (resp functions.Response, cacheHit bool, err error) {
+	timeout := r.config.Timeout
+	if timeout <= 0 {
+		return r.run(ctx, record, p)
 	}
-	release, waited, err := t.turn(ctx)
-	if err != nil {
-		return resp, err
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	resp, cacheHit, err = r.run(bounded, record, p)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = &functions.Error{
+			Kind: functions.Unavailable, Message: fmt.Sprintf("the job took longer than JOB_TIMEOUT=%v", timeout), Cause: err,
+		}
 	}
-	defer release()
-	if waited {
-		seen = unseen()
-	}
-	if err := t.look(ctx, seen); err != nil {
-		return resp, err
-	}
-	if resp, t.recalled = t.recall(ctx); t.recalled {
-		t.clock(resp.GetResult())
-		return resp, nil
-	}
-	out, resp, err := t.apply(ctx)
-	if err != nil {
-		return resp, err
-	}
-	if err := t.put(ctx, out, resp); err != nil {
-		return resp, err
-	}
-	t.clock(resp.GetResult())
-	return resp, nil
+	return resp, cacheHit, err
 }
 
-// outcome names how the job ended, for the log.
-func (t *task) outcome(err error) string {
+// outcome returns the outcome of a job for logs and metrics.
+func outcome(err error, cacheHit bool) string {
 	switch {
 	case errors.Is(err, ErrSuperseded):
 		return "superseded"
@@ -173,8 +159,8 @@ func (t *task) outcome(err error) string {
 		return "cancelled"
 	case err != nil:
 		return functions.AsError(err).Kind.String()
-	case t.recalled:
-		return "recalled"
+	case cacheHit:
+		return "recalled" // the value of the metric label; dashboards and alerts use it
 	}
 	return "done"
 }

@@ -7,43 +7,57 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// describe fills a result with what the plan tells, about an output.
-func (p *plan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1.ImageData) {
+// describeEncoded returns the description of an encoded image that is not stored yet.
+func describeEncoded(out imaging.Encoded) *imageflowv1.ImageData {
+	return &imageflowv1.ImageData{
+		ContentType: out.Format.MediaType(), SizeBytes: int64(len(out.Data)),
+		Width: int32(out.Width), Height: int32(out.Height),
+	}
+}
+
+// describeStored returns the description of a stored image. Width and height are in
+// pixels.
+func describeStored(o objects.Info, width, height int) *imageflowv1.ImageData {
+	return &imageflowv1.ImageData{
+		ContentType: o.ContentType, SizeBytes: o.Size, Width: int32(width), Height: int32(height),
+		Etag: o.ETag, CreatedAt: timestamppb.New(o.Modified),
+	}
+}
+
+// describe fills a result from the plan. It sets the location of the output image.
+func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1.ImageData) {
 	result.Status = imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED
 	result.OutputImage = image
-	result.FirstFrameOnly = p.animated
-	note(result, "execution_id", p.execution)
+	result.FirstFrameOnly = p.image.Animated
+	events.ExecutionID.Set(result, p.execution)
 	if p.source.key != "" {
-		note(result, "source_bucket", p.source.bucket)
-		note(result, "source_key", p.source.key)
-		note(result, "source_etag", p.etag)
+		events.SourceBucket.Set(result, p.source.bucket)
+		events.SourceKey.Set(result, p.source.key)
+		events.SourceETag.Set(result, p.input.etag)
 	}
-	if p.output.key != "" {
-		image.Bucket, image.ObjectKey = p.output.bucket, p.output.key
+	if p.targets.output.key != "" {
+		image.Bucket, image.ObjectKey = p.targets.output.bucket, p.targets.output.key
 	}
-	if len(p.repaired) > 0 {
-		note(result, "repaired", strings.Join(p.repaired, "; "))
+	if len(p.image.Repaired) > 0 {
+		events.Repaired.Set(result, strings.Join(p.image.Repaired, "; "))
 	}
-	if p.sideCar.key != "" {
-		note(result, "side_car", p.sideCar.key)
+	if p.targets.sideCar.key != "" {
+		events.SideCar.Set(result, p.targets.sideCar.key)
 	}
 }
 
-// clock writes the job's times into its result.
-func (t *task) clock(result *imageflowv1.ProcessingResult) {
-	for stage, took := range t.watch.Stages() {
-		note(result, stage+"_ms", fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
+// setTimes sets the time, the duration and the stages of the job in its result.
+func setTimes(result *imageflowv1.ProcessingResult, record *telemetry.Job) {
+	for stage, took := range record.Stages() {
+		events.StageTime(stage).Set(result, fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
 	}
 	result.ProcessedAt = timestamppb.Now()
-	result.ProcessingTimeSeconds = t.watch.Elapsed().Seconds()
-}
-
-func note(result *imageflowv1.ProcessingResult, key, value string) {
-	if result.Metadata == nil {
-		result.Metadata = map[string]string{}
-	}
-	result.Metadata[key] = value
+	result.ProcessingTimeSeconds = record.Elapsed().Seconds()
 }

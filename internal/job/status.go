@@ -15,10 +15,10 @@ import (
 	"imageflow.dev/functions"
 )
 
-// retryAfter is the delay suggested to callers where the error suggests none.
-const retryAfter = time.Second
+// defaultRetryDelay is the retry delay of retryable errors that have none.
+const defaultRetryDelay = time.Second
 
-// codeOf translates the kinds.
+// codeOf maps the kinds of errors to gRPC codes.
 var codeOf = map[functions.Kind]codes.Code{
 	functions.Internal:    codes.Internal,
 	functions.Invalid:     codes.InvalidArgument,
@@ -27,9 +27,9 @@ var codeOf = map[functions.Kind]codes.Code{
 	functions.Unavailable: codes.Unavailable,
 }
 
-// Status translates an error of Run to what all doors tell a caller: its kind to
-// the code, its field and the time to wait to details. What the caller should
-// not read is logged here.
+// Status returns the gRPC status for an error of Run, which all protocols use. The code
+// follows from the kind. The field and the retry delay are details. The cause, which
+// callers must not see, is logged here.
 func Status(ctx context.Context, err error) *status.Status {
 	if ended(err) {
 		return status.FromContextError(err)
@@ -46,7 +46,7 @@ func Status(ctx context.Context, err error) *status.Status {
 	var detail protoadapt.MessageV1
 	switch {
 	case e.Kind == functions.Busy || e.Kind == functions.Unavailable:
-		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, retryAfter))}
+		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, defaultRetryDelay))}
 	case e.Field != "":
 		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: e.Field, Description: e.Message},

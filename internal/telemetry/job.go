@@ -33,39 +33,31 @@ func start(ctx context.Context, name string, options ...trace.SpanStartOption) (
 	return trace.SpanFromContext(ctx).TracerProvider().Tracer(scope).Start(ctx, name, options...)
 }
 
-// Job watches one job and its stages. It belongs to one goroutine.
+// Job records the duration, the stages and the outcome of one job. It is not safe for
+// concurrent use.
 type Job struct {
 	processor string
-	ctx       context.Context
 	span      trace.Span
 	start     time.Time
 	stages    map[string]time.Duration
 }
 
-// StartJob starts the clock and the span of a job of the named processor.
-func StartJob(ctx context.Context, processor string) *Job {
+// StartJob starts the clock and the span of a job of the named processor. The context
+// carries the span.
+func StartJob(ctx context.Context, processor string) (context.Context, *Job) {
 	ctx, span := start(ctx, processor, trace.WithAttributes(attribute.String("imageflow.step", processor)))
-	return &Job{processor: processor, ctx: ctx, span: span, start: time.Now(), stages: map[string]time.Duration{}}
+	return ctx, &Job{processor: processor, span: span, start: time.Now(), stages: map[string]time.Duration{}}
 }
 
-// Of says of which execution the job is.
-func (j *Job) Of(execution string) {
-	j.ctx = WithExecution(j.ctx, execution)
+// SetExecution sets the execution id of the job. The context carries it to log lines.
+func (j *Job) SetExecution(ctx context.Context, execution string) context.Context {
 	j.span.SetAttributes(attribute.String("imageflow.execution", execution))
+	return WithExecution(ctx, execution)
 }
 
-// Context returns the context that carries the job's span and its execution.
-func (j *Job) Context() context.Context { return j.ctx }
-
-// Stage starts a stage; the function it returns ends it.
-func (j *Job) Stage(name string) (end func()) {
-	_, end = j.Within(j.ctx, name)
-	return end
-}
-
-// Within is Stage for one that is a part of another, or has parts. The context
-// carries its span.
-func (j *Job) Within(ctx context.Context, name string) (_ context.Context, end func()) {
+// Stage starts a stage, or a part of the stage of ctx. The returned function ends it. The
+// durations of stages with one name are added.
+func (j *Job) Stage(ctx context.Context, name string) (_ context.Context, end func()) {
 	began := time.Now()
 	ctx, span := start(ctx, name)
 	return ctx, func() {
@@ -74,16 +66,16 @@ func (j *Job) Within(ctx context.Context, name string) (_ context.Context, end f
 	}
 }
 
-// Stages returns how long each finished stage took.
+// Stages returns the duration of each finished stage.
 func (j *Job) Stages() map[string]time.Duration { return j.stages }
 
 // Elapsed returns the time since the job started.
 func (j *Job) Elapsed() time.Duration { return time.Since(j.start) }
 
-// End ends the job's span, measures the job and logs it: whose it was, how it
-// ended, and where its time went.
-func (j *Job) End(outcome string, err error) {
-	j.measure(outcome)
+// End ends the job: it ends the span, records the metrics, and logs the outcome and the
+// duration of each stage.
+func (j *Job) End(ctx context.Context, outcome string, err error) {
+	j.measure(ctx, outcome)
 	attributes := []slog.Attr{
 		slog.String("step", j.processor), slog.String("outcome", outcome), slog.Float64("ms", milliseconds(j.Elapsed())),
 	}
@@ -97,15 +89,15 @@ func (j *Job) End(outcome string, err error) {
 		j.span.SetAttributes(semconv.ErrorTypeKey.String(outcome))
 		j.span.SetStatus(codes.Error, outcome)
 	}
-	slog.LogAttrs(j.ctx, slog.LevelInfo, "job", attributes...)
+	slog.LogAttrs(ctx, slog.LevelInfo, "job", attributes...)
 	j.span.End()
 }
 
-func (j *Job) measure(outcome string) {
+func (j *Job) measure(ctx context.Context, outcome string) {
 	step := attribute.String("step", j.processor)
-	jobDuration.Record(j.ctx, j.Elapsed().Seconds(), metric.WithAttributes(step, attribute.String("outcome", outcome)))
+	jobDuration.Record(ctx, j.Elapsed().Seconds(), metric.WithAttributes(step, attribute.String("outcome", outcome)))
 	for stage, took := range j.stages {
-		stageDuration.Record(j.ctx, took.Seconds(), metric.WithAttributes(step, attribute.String("stage", stage)))
+		stageDuration.Record(ctx, took.Seconds(), metric.WithAttributes(step, attribute.String("stage", stage)))
 	}
 }
 

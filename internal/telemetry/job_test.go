@@ -9,16 +9,16 @@ import (
 )
 
 func TestStagesAddUp(t *testing.T) {
-	watch := telemetry.StartJob(t.Context(), "resize")
+	ctx, job := telemetry.StartJob(t.Context(), "resize")
 	for range 2 { // one name twice is one stage
-		end := watch.Stage("queue")
+		_, end := job.Stage(ctx, "queue")
 		time.Sleep(time.Millisecond)
 		end()
 	}
-	_ = watch.Stage("never ended")
-	if got := watch.Stages(); len(got) != 1 || got["queue"] < 2*time.Millisecond || got["queue"] > watch.Elapsed() {
-		t.Errorf("stages %v of %v", got, watch.Elapsed())
+	job.Stage(ctx, "never ended")
+	if got := job.Stages(); len(got) != 1 || got["queue"] < 2*time.Millisecond || got["queue"] > job.Elapsed() {
+		t.Errorf("stages %v of %v", got, job.Elapsed())
 	}
-	watch.Of("cat")
-	watch.End("done", errors.New("any"))
+	ctx = job.SetExecution(ctx, "cat")
+	job.End(ctx, "done", errors.New("any"))
 }

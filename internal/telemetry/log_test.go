@@ -23,10 +23,10 @@ func TestLogsTellOfTraceAndExecution(t *testing.T) {
 	var id string
 	tracing.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id = trace.SpanContextFromContext(r.Context()).TraceID().String()
-		job := telemetry.StartJob(r.Context(), "resize")
-		job.Of("cat")
-		slog.InfoContext(job.Context(), "within")
-		job.End("done", nil)
+		ctx, job := telemetry.StartJob(r.Context(), "resize")
+		ctx = job.SetExecution(ctx, "cat")
+		slog.InfoContext(ctx, "within")
+		job.End(ctx, "done", nil)
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 	slog.Info("outside")
 	end(t, tracing)

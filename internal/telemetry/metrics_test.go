@@ -20,9 +20,10 @@ func TestMeasuresLeadToTraces(t *testing.T) {
 	var id string
 	tracing.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id = trace.SpanContextFromContext(r.Context()).TraceID().String()
-		job := telemetry.StartJob(r.Context(), "exemplary")
-		job.Stage("fetch")()
-		job.End("done", nil)
+		ctx, job := telemetry.StartJob(r.Context(), "exemplary")
+		_, end := job.Stage(ctx, "fetch")
+		end()
+		job.End(ctx, "done", nil)
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+metrics.Address()+"/metrics", nil)
 	if err != nil {

@@ -1,0 +1,248 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"path"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// outputs are the objects that a job writes: the image and its side-car. It does not
+// change.
+type outputs struct {
+	store     *objects.Store
+	processor functions.Processor
+	plan      *resolvedPlan
+	key       idempotencyKey
+}
+
+// written describes the objects at the locations of the outputs. An object without an
+// ETag does not exist.
+type written struct{ output, sideCar objects.Info }
+
+// outputStats is the result of statOutputs.
+type outputStats struct {
+	targets targets
+	written written
+	err     error
+}
+
+// stored reports whether the outputs are stored as objects. Otherwise the image is
+// returned in the response.
+func (o *outputs) stored() bool { return o.plan.targets.output.key != "" }
+
+// prefetchOutputs starts statOutputs, so that it runs while the input is fetched. It
+// assumes that the image has the format of its key's extension. It returns nil if the
+// extension is unknown or the job writes nothing.
+func prefetchOutputs(ctx context.Context, store *objects.Store, p plan) <-chan outputStats {
+	format, known := imaging.FormatOf(path.Ext(p.source.key))
+	if !known {
+		return nil
+	}
+	_, targets, err := p.resolve(format)
+	if err != nil || targets.output.key == "" {
+		return nil
+	}
+	stats := make(chan outputStats, 1)
+	go func() { stats <- statOutputs(ctx, store, targets) }()
+	return stats
+}
+
+// statOutputs returns the objects at the targets, both at once.
+func statOutputs(ctx context.Context, store *objects.Store, t targets) outputStats {
+	s := outputStats{targets: t}
+	var both errgroup.Group
+	both.Go(func() (err error) { s.written.output, err = stat(ctx, store, t.output); return err })
+	both.Go(func() (err error) { s.written.sideCar, err = stat(ctx, store, t.sideCar); return err })
+	s.err = both.Wait()
+	return s
+}
+
+// stat returns the description of an object, without an ETag if it does not exist.
+func stat(ctx context.Context, store *objects.Store, at location) (objects.Info, error) {
+	if at.key == "" {
+		return objects.Info{}, nil
+	}
+	info, err := store.Stat(ctx, at.bucket, at.key)
+	if errors.Is(err, objects.ErrNotFound) {
+		return objects.Info{}, nil
+	}
+	return info, explain(err, "output_image", at, "")
+}
+
+// lookup returns the existing objects at the locations of the outputs. It uses the
+// prefetched ones if they are for these locations. It returns an error if the job may
+// not replace them. If there are objects of another job, it checks that the source has
+// not been replaced: outputs of a newer version exist only if it has.
+func (o *outputs) lookup(ctx context.Context, prefetched <-chan outputStats) (written, error) {
+	var s outputStats
+	if prefetched != nil {
+		s = <-prefetched
+	}
+	if s.targets != o.plan.targets {
+		s = statOutputs(ctx, o.store, o.plan.targets)
+	}
+	if s.err != nil {
+		return written{}, s.err
+	}
+	existing := s.written
+	if err := cmp.Or(o.plan.checkReplaceable(existing.output), o.plan.checkReplaceable(existing.sideCar)); err != nil {
+		return written{}, err
+	}
+	if none := existing.output.ETag+existing.sideCar.ETag == ""; none || o.match(existing) {
+		return existing, nil
+	}
+	return existing, o.source().checkUnchanged(ctx)
+}
+
+// match reports whether an equal job has written the outputs.
+func (o *outputs) match(existing written) bool {
+	return o.key.matches(existing.output) && (o.plan.targets.sideCar.key == "" || o.key.matches(existing.sideCar))
+}
+
+// source returns the job's source, in the version that was fetched.
+func (o *outputs) source() source { return source{o.store, o.plan.source, o.plan.input.etag} }
+
+// cachedResponse returns the response of the equal job that wrote the existing objects.
+// It returns false if there was none or its response cannot be read.
+func (o *outputs) cachedResponse(ctx context.Context, existing written) (functions.Response, bool) {
+	if !o.stored() || !o.match(existing) {
+		return nil, false
+	}
+	width, height := execution.Size(existing.output)
+	resp, err := o.readResponse(ctx, existing)
+	if err != nil || resp.GetResult() == nil || width < 1 {
+		return nil, false
+	}
+	proto.Reset(resp.GetResult())
+	o.plan.describe(resp.GetResult(), describeStored(existing.output, width, height))
+	return resp, true
+}
+
+// readResponse reads the response of an equal job, with an empty result, from the
+// metadata of its output or from its side-car.
+func (o *outputs) readResponse(ctx context.Context, existing written) (functions.Response, error) {
+	resp := o.processor.NewResponse(&imageflowv1.ProcessingResult{})
+	if text := existing.output.Metadata[execution.FactsMetadata]; text != "" {
+		return resp, decodeResponse(text, resp)
+	}
+	at := o.plan.targets.sideCar
+	data, _, err := o.store.Get(ctx, at.bucket, at.key, existing.sideCar.ETag, maxSideCarBytes)
+	if err != nil {
+		return nil, err
+	}
+	return resp, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, resp)
+}
+
+// save writes the image and the side-car over the existing objects, unless the source
+// was deleted. If the source is deleted while save writes, it removes them again.
+// Elapsed returns the duration of the job so far. save returns the image's object.
+func (o *outputs) save(
+	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
+) (objects.Info, error) {
+	if err := o.source().checkExists(ctx); err != nil {
+		return objects.Info{}, err
+	}
+	w, err := o.writeBoth(ctx, existing, out, resp, elapsed)
+	if err != nil {
+		return objects.Info{}, err
+	}
+	if deleted := o.source().checkExists(ctx); deleted != nil {
+		return objects.Info{}, o.withdraw(ctx, deleted, w)
+	}
+	return w.output, nil
+}
+
+// writeBoth writes the image and the side-car at the same time.
+func (o *outputs) writeBoth(
+	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
+) (w written, err error) {
+	encoded, err := encodeResponse(resp)
+	if err != nil {
+		return w, err
+	}
+	var both errgroup.Group
+	if at := o.plan.targets.sideCar; at.key != "" {
+		text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(o.processor.SideCar(resp))
+		if err != nil {
+			return w, err
+		}
+		both.Go(func() (err error) {
+			w.sideCar, err = o.write(ctx, at, "application/json", text, nil, existing.sideCar)
+			return err
+		})
+	}
+	both.Go(func() (err error) {
+		w.output, err = o.write(ctx, o.plan.targets.output, out.Format.MediaType(), out.Data, map[string]string{
+			execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
+			execution.FactsMetadata:   encoded,
+			execution.SecondsMetadata: strconv.FormatFloat(elapsed().Seconds(), 'f', 3, 64),
+		}, existing.output)
+		return err
+	})
+	return w, both.Wait()
+}
+
+// maxWriteTries bounds how often a job tries to write an output that others overwrite.
+const maxWriteTries = 10
+
+// write writes an object with the idempotency key and more metadata. It replaces only
+// the existing version, so it never replaces an object that the job does not own, and a
+// slow job of an old version never overwrites the output of a newer version. If an
+// equal job was faster, its object is as good. write returns the object at the end.
+func (o *outputs) write(
+	ctx context.Context, at location, contentType string, data []byte, more map[string]string, existing objects.Info,
+) (objects.Info, error) {
+	metadata := execution.Mark(o.plan.execution, at.bucket, at.key)
+	maps.Copy(metadata, o.key.metadata())
+	maps.Copy(metadata, more)
+	for range maxWriteTries {
+		info, err := o.store.PutOver(ctx, existing.ETag, at.bucket, at.key, contentType, data, metadata)
+		if !errors.Is(err, objects.ErrChanged) {
+			return info, explain(err, "output_image", at, "")
+		}
+		if existing, err = stat(ctx, o.store, at); err != nil || o.key.matches(existing) {
+			return existing, err
+		}
+		if err := cmp.Or(o.plan.checkReplaceable(existing), o.source().checkUnchanged(ctx)); err != nil {
+			return existing, err
+		}
+	}
+	return existing, functions.Errorf(functions.Unavailable, "",
+		"the output was overwritten by others %d times; try again", maxWriteTries)
+}
+
+// withdraw removes what the job has written because its source was deleted. Objects that
+// others have written there since are kept. If the source exists again, the error is
+// Unavailable, so that the job is repeated.
+func (o *outputs) withdraw(ctx context.Context, deleted error, w written) error {
+	ctx = context.WithoutCancel(ctx)
+	for _, info := range []objects.Info{w.output, w.sideCar} {
+		if info.ETag == "" {
+			continue // nothing was written
+		}
+		err := o.store.RemoveVersion(ctx, info.Bucket, info.Key, info.ETag)
+		if err != nil && !errors.Is(err, objects.ErrChanged) && !errors.Is(err, objects.ErrNotFound) {
+			slog.WarnContext(ctx, "output of a deleted source could not be removed",
+				"bucket", info.Bucket, "key", info.Key, "error", err)
+		}
+	}
+	if o.source().checkExists(ctx) == nil {
+		return functions.Errorf(functions.Unavailable, "", "the input image was deleted and uploaded again; try again")
+	}
+	return deleted
+}

@@ -1,0 +1,206 @@
+package job
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/objects"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// location is the bucket and key of an object. Without a key there is no object.
+type location struct{ bucket, key string }
+
+// plan is a valid request with the defaults for what it left out. It is made before
+// anything is fetched, and it does not change.
+type plan struct {
+	request       functions.Request
+	execution     string
+	source        location // empty for input_bytes
+	sourceETag    string   // the requested version of the source; empty means any
+	reference     location
+	referenceETag string
+	// output is where the output is stored. Without a key, it is returned in the
+	// response. A derived key, which is not named, has no extension yet.
+	output    location
+	named     bool           // the request names the output's key, with its extension
+	overwrite bool           // a named output may replace an object that ImageFlow did not write
+	format    imaging.Format // of the output; empty means that the input's format decides
+	sideCar   bool           // the processor writes a side-car
+}
+
+// targets are the locations that a job writes. sideCar is empty if it writes none.
+type targets struct{ output, sideCar location }
+
+// resolvedPlan is a plan whose input has been fetched. The image's header decides what
+// the request left open. It does not change.
+type resolvedPlan struct {
+	plan
+	input   input
+	image   *imaging.Image
+	format  imaging.Format // of the output
+	targets targets
+}
+
+// planRequest applies the defaults for the names that a request left out.
+func planRequest(req functions.Request, reference *imageflowv1.ImageData, suffix, defaultBucket string) (plan, error) {
+	in, out := req.GetInputImage(), req.GetOutputImage()
+	p := plan{
+		request:       req,
+		source:        location{cmp.Or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
+		sourceETag:    unquoted(in.GetEtag()),
+		referenceETag: unquoted(reference.GetEtag()),
+		execution:     cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
+	}
+	if p.execution == "" {
+		p.execution = uuid.NewString()
+	}
+	p.reference = location{cmp.Or(reference.GetBucket(), p.source.bucket), reference.GetObjectKey()}
+	p.output.bucket = cmp.Or(out.GetBucket(), p.source.bucket)
+	switch {
+	case out.GetObjectKey() != "":
+		p.output.key, p.named, p.overwrite = out.GetObjectKey(), true, out.GetOverwrite()
+	case p.source.key != "" || out.GetBucket() != "":
+		p.output.key = p.execution + "_" + suffix
+	}
+	if len(p.execution) > maxExecutionBytes {
+		return p, functions.Errorf(functions.Invalid, "execution_id",
+			"the execution id derived from the key is longer than %d bytes; give one", maxExecutionBytes)
+	}
+	if err := p.checkSegments(); err != nil {
+		return p, err
+	}
+	var err error
+	p.format, err = p.requestedFormat(out)
+	return p, err
+}
+
+// maxExecutionBytes is the contract's limit of an execution id. The first step rejects a
+// longer id that it derives from a key, so that later steps do not have to.
+const maxExecutionBytes = 900
+
+// unquoted returns an ETag without the quotes that it has in HTTP headers.
+func unquoted(etag string) string { return strings.Trim(etag, `"`) }
+
+// checkSegments rejects output keys whose segments between slashes are too long for a
+// store.
+func (p *plan) checkSegments() error {
+	fits := p.output.key == "" || execution.NamesFit(p.execution)
+	if p.named {
+		fits = execution.SegmentsFit(p.output.key)
+	}
+	if fits {
+		return nil
+	}
+	return functions.Errorf(functions.Invalid, p.nameField(),
+		"makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes)
+}
+
+// requestedFormat returns the format of the output's content type or of the extension
+// of its key, which must agree. It is empty if the request has neither.
+func (p *plan) requestedFormat(out *imageflowv1.ImageData) (imaging.Format, error) {
+	wanted, field := out.GetContentType(), "output_image.content_type"
+	extension := ""
+	if p.named {
+		extension = path.Ext(p.output.key)
+	}
+	if wanted == "" {
+		wanted, field = extension, "output_image.object_key"
+	}
+	if wanted == "" {
+		return "", nil
+	}
+	format, ok := imaging.FormatOf(wanted)
+	if !ok || !format.Writable() {
+		return "", functions.Errorf(functions.Invalid, field,
+			"%.64q is not a format that can be written; use jpeg, png, webp, tiff or avif", wanted)
+	}
+	if other, ok := imaging.FormatOf(extension); ok && other != format {
+		return "", functions.Errorf(functions.Invalid, field,
+			"%.64q disagrees with the extension %.64q of the output's key", wanted, extension)
+	}
+	return format, nil
+}
+
+// resolve returns the format and the locations of the outputs for an input of the given
+// format.
+func (p *plan) resolve(input imaging.Format) (imaging.Format, targets, error) {
+	format := cmp.Or(p.format, input.Output())
+	if p.output.key == "" {
+		return format, targets{}, nil
+	}
+	t := targets{output: p.output}
+	if !p.named {
+		t.output.key += "." + format.Extension()
+	}
+	if p.sideCar {
+		t.sideCar = location{t.output.bucket, strings.TrimSuffix(t.output.key, path.Ext(t.output.key)) + ".json"}
+	}
+	return format, t, p.checkTargets(t)
+}
+
+// maxKeyBytes is S3's limit.
+const maxKeyBytes = 1024
+
+// checkTargets rejects targets that a store does not support, or that would replace the
+// job's inputs or each other.
+func (p *plan) checkTargets(t targets) error {
+	field := p.nameField()
+	for _, at := range []location{t.output, t.sideCar} {
+		switch {
+		case len(at.key) > maxKeyBytes || !execution.SegmentsFit(at.key):
+			return functions.Errorf(functions.Invalid, field,
+				"makes an output's key longer than %d bytes, or %d between two slashes", maxKeyBytes, execution.MaxSegmentBytes)
+		case at.key != "" && slices.Contains([]location{p.source, p.reference}, at):
+			return functions.Errorf(functions.Invalid, field, "would replace the input %.64q", at.key)
+		}
+	}
+	switch {
+	case strings.HasSuffix(t.output.key, "/"):
+		return functions.Errorf(functions.Invalid, field, "must not end in a slash")
+	case t.output == t.sideCar:
+		return functions.Errorf(functions.Invalid, field, "is the key of the side-car; use another extension than .json")
+	}
+	return nil
+}
+
+// nameField returns the request field that decides the names of the outputs.
+func (p *plan) nameField() string {
+	if p.named {
+		return "output_image.object_key"
+	}
+	return "execution_id"
+}
+
+// imageField returns the request field that the image came in.
+func (p *plan) imageField() string {
+	if p.source.key != "" {
+		return "input_image"
+	}
+	return "input_bytes"
+}
+
+// checkReplaceable rejects the replacement of an object that the job does not own. A
+// derived name may replace outputs of the same execution. A named output may replace
+// outputs of any step, and other objects if the request has overwrite.
+func (p *plan) checkReplaceable(existing objects.Info) error {
+	isOutput := execution.WrittenByUs(existing) && existing.Metadata[execution.StepMetadata] != ""
+	switch sameExecution := existing.Metadata[execution.IDMetadata] == p.execution; {
+	case existing.ETag == "", p.overwrite, isOutput && (p.named || sameExecution):
+		return nil
+	case p.named:
+		return functions.Errorf(functions.Invalid, p.nameField(),
+			"the object %.64q exists and was not written by ImageFlow; set output_image.overwrite, or name another key",
+			existing.Key)
+	}
+	return functions.Errorf(functions.Invalid, p.nameField(),
+		"the output's name %.64q is taken by an object that this execution did not write, which is kept; "+
+			"rename it, or name another key in output_image.object_key", existing.Key)
+}
