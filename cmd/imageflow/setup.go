@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"imageflow.dev/cmd/internal/role"
-	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/objects"
 )
 
@@ -73,7 +73,7 @@ func makeReady(ctx context.Context, out io.Writer, store *objects.Store, config 
 	steps := []func() error{
 		func() error { return makeBucket(ctx, out, store, config.Bucket) },
 		func() error { return makeBucket(ctx, out, store, config.DeadLetters) },
-		func() error { return store.SetNotification(ctx, config.Bucket, config.Webhook, bridge.CreatedEvents) },
+		func() error { return store.SetNotification(ctx, config.Bucket, config.Webhook, events.CreationNames()) },
 		func() error { return users.make(ctx, out, config.Admin()) },
 	}
 	for _, step := range steps {
@@ -105,10 +105,10 @@ func checkStore(ctx context.Context, out io.Writer, store *objects.Store, config
 			missing = append(missing, fmt.Errorf("bucket %s: %w", bucket, err))
 		}
 	}
-	events, err := store.NotificationEvents(ctx, config.Bucket, config.Webhook)
-	for _, event := range bridge.CreatedEvents {
-		if err == nil && !slices.Contains(events, event) {
-			err = fmt.Errorf("%s is not told of %s", config.Webhook, event)
+	names, err := store.NotificationEvents(ctx, config.Bucket, config.Webhook)
+	for _, name := range events.CreationNames() {
+		if err == nil && !slices.Contains(names, name) {
+			err = fmt.Errorf("%s is not told of %s", config.Webhook, name)
 		}
 	}
 	if err != nil {
