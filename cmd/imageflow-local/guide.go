@@ -5,6 +5,7 @@ import (
 	"io"
 	"text/template"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/processors"
 )
 
@@ -44,7 +45,7 @@ gRPC:
 
 {{if .Unsigned}}CloudEvent (unsigned events are allowed):
   curl -i '{{.URL.filter}}/?filter_type=FILTER_TYPE_BLUR&intensity=1' -H 'Ce-Id: 1' -H 'Ce-Specversion: 1.0' -H 'Ce-Source: me' \
-    -H 'Ce-Type: com.amazonaws.s3.ObjectCreated:Put' -H 'Content-Type: application/json' \
+    -H 'Ce-Type: {{.CreatedType}}' -H 'Content-Type: application/json' \
     -d '{"s3":{"bucket":{"name":"{{.Bucket}}"},"object":{"key":"uploads%2Fmine.jpg"}}}'
 {{else}}CloudEvents need the signature of the bridge. To send one by hand, restart with --allow-unsigned-events.
 {{end}}
@@ -64,6 +65,7 @@ func guide(out io.Writer, s *settings) {
 		"Data": s.data, "AccessKey": s.accessKey, "SecretKey": s.secretKey, "Bucket": s.bucket, "Sample": sample,
 		"URL": urls, "Processors": processors.All,
 		"ResizeAddress": s.address("resize"), "Unsigned": s.signing.AllowUnsigned,
+		"CreatedType": events.ObjectCreatedPrefix + "Put",
 	})
 	if err != nil {
 		fmt.Fprintln(out, err)

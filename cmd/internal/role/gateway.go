@@ -5,14 +5,11 @@ import (
 	"net/http"
 
 	"google.golang.org/grpc"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/reflection"
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/processors"
-	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -52,23 +49,22 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 // dial connects to the processors; it does not wait for them.
 func (c *GatewayConfig) dial(t *telemetry.Tracing) (gateway.Processors, error) {
 	return gateway.Dial(func(p processors.Info) string { return c.Endpoints[p.Name] }, int(c.BodyBytes),
-		t.Client(), grpc.WithChainUnaryInterceptor(server.AwaitPlaceOfJSON))
+		t.Client(), grpc.WithChainUnaryInterceptor(server.ReserveJSON))
 }
 
 func (c *GatewayConfig) listen(
-	t *telemetry.Tracing, json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
+	t *telemetry.Tracing, json http.Handler, executions *gateway.Executions, pipeline *gateway.Pipeline,
 ) (*server.Server, error) {
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
-	rpc := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)),
-		protolimit.Codec(), grpc.ChainUnaryInterceptor(server.AwaitPlace), grpc.ChainStreamInterceptor(server.OneByOne, protolimit.Stream), t.Server())
-	services := protolimit.Registrar(rpc)
+	services := server.NewRPC(server.RPCConfig{MaxReceiveBytes: int(c.BodyBytes), Options: []grpc.ServerOption{t.Server()}})
 	imageflowv1.RegisterExecutionServiceServer(services, executions)
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
-	healthpb.RegisterHealthServer(services, healthy)
-	reflection.Register(rpc)
 	config := c.serve("gateway", c.BodyBytes/2)
 	config.AnswerBytes = c.BodyBytes // at most two of the largest answers, as JSON
 	config.Authorize = gateway.Token(c.Token).Authorize
+	for _, conn := range pipeline.Processors {
+		config.Closers = append(config.Closers, conn)
+	}
 	config.Guard = func(next http.Handler) http.Handler {
 		next = gateway.CORS(c.Origins, next)
 		if c.Guard != nil {
@@ -76,5 +72,5 @@ func (c *GatewayConfig) listen(
 		}
 		return next
 	}
-	return server.Listen(config, rpc, t.JSON(json), healthy)
+	return server.Listen(config, services, t.JSON(json), healthy)
 }

@@ -15,7 +15,7 @@ import (
 // processors.All.
 var processorRoles = []Role{
 	plain(resize.Processor),
-	withModels(detect.New(nil, "")),
+	withModels(detect.New(nil)),
 	plain(filter.Processor),
 }
 
