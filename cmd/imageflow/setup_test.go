@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"imageflow.dev/test/minio"
+	"imageflow.dev/internal/testing/minio"
 )
 
 // TestSetupSaysWhatIsMissing asks a MinIO that knows no webhook.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // counting is a model that adds to three numbers how many inputs it was run on
