@@ -65,6 +65,13 @@ test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with th
 	@echo "coverage of functions/ and internal/:"
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
 
+# The packages that `make lint` reads; all of them when empty.
+PACKAGES ?=
+
+.PHONY: lint
+lint: setup ## check style, length and common mistakes; PACKAGES=./internal/job/... for some packages
+	@hack/lint.sh $(PACKAGES)
+
 .PHONY: bench
 bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, compare resizes with vips_thumbnail and imagor, then time the whole chain on the local store and on MinIO, single calls, and what telemetry takes
 	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...

@@ -32,10 +32,10 @@ var floors = []struct {
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
-	{"internal/signature", nil},
+	{"internal/signature", []string{"internal/events"}},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", []string{"internal/metrics"}},
-	{"internal/triggers", nil},
+	{"internal/triggers", []string{"internal/events"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 
@@ -44,12 +44,13 @@ var floors = []struct {
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
-	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/telemetry", "internal/execution"}},
+	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
+	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events", "internal/telemetry", "internal/execution"}},
 
-	{"internal/rpc", []string{"internal/job", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
+	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
+	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
 	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
+	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
