@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/signature"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -45,8 +45,8 @@ spec:
   broker: default
   filters:
     - all:
-        - prefix: {type: dev.imageflow.}
-        - suffix: {type: .completed.v1}
+        - prefix: {type: ` + events.StepPrefix + `}
+        - suffix: {type: ` + events.CompletedSuffix + `}
   delivery: {retry: 0}
   subscriber:
     ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: console}
@@ -68,8 +68,8 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	name := strings.TrimSuffix(strings.TrimPrefix(e.Type(), "dev.imageflow."), ".completed.v1")
-	c.note(resp.GetResult().GetMetadata()["execution_id"], step{name: name, at: time.Now(), result: resp.GetResult()})
+	name, _ := events.CompletedStep(e.Type())
+	c.note(events.ExecutionID.Get(resp.GetResult()), step{name: name, at: time.Now(), result: resp.GetResult()})
 	w.WriteHeader(http.StatusAccepted)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -78,9 +79,10 @@ func report(ctx context.Context, out io.Writer, s *settings, system *system, ste
 	fmt.Fprintf(table, "\nstep\ttime\tqueue\tfetch\tapply\tstore\toutput\n")
 	fmt.Fprintf(table, "upload\t%.0f ms\t\t\t\t\t\n", milliseconds(stored))
 	for _, step := range steps {
-		metadata, image := step.result.GetMetadata(), step.result.GetOutputImage()
+		image := step.result.GetOutputImage()
+		stage := func(name string) string { return events.StageTime(name).Get(step.result) }
 		fmt.Fprintf(table, "%s\t%.0f ms\t%s\t%s\t%s\t%s\t%s\n", step.name, 1000*step.result.GetProcessingTimeSeconds(),
-			metadata["queue_ms"], metadata["fetch_ms"], metadata["apply_ms"], metadata["store_ms"],
+			stage("queue"), stage("fetch"), stage("apply"), stage("store"),
 			filepath.Join(system.s3.Path(image.GetBucket()), filepath.FromSlash(image.GetObjectKey())))
 	}
 	fmt.Fprintf(table, "whole chain\t%.0f ms\t\t\t\t\t\n", milliseconds(took))
@@ -88,7 +90,7 @@ func report(ctx context.Context, out io.Writer, s *settings, system *system, ste
 		return err
 	}
 	for _, step := range steps {
-		if key := step.result.GetMetadata()["side_car"]; step.name == "detect" && key != "" {
+		if key := events.SideCar.Get(step.result); step.name == "detect" && key != "" {
 			return detections(ctx, out, system.store, s.bucket, key)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/template"
+
+	"imageflow.dev/internal/events"
 )
 
 // guideText lists the address of every part, with one example for each protocol.
@@ -42,7 +44,7 @@ gRPC:
 
 {{if .Unsigned}}CloudEvent (unsigned events are allowed):
   curl -i '{{.Filter}}/?filter_type=FILTER_TYPE_BLUR&intensity=1' -H 'Ce-Id: 1' -H 'Ce-Specversion: 1.0' -H 'Ce-Source: me' \
-    -H 'Ce-Type: com.amazonaws.s3.ObjectCreated:Put' -H 'Content-Type: application/json' \
+    -H 'Ce-Type: {{.CreatedType}}' -H 'Content-Type: application/json' \
     -d '{"s3":{"bucket":{"name":"{{.Bucket}}"},"object":{"key":"uploads%2Fmine.jpg"}}}'
 {{else}}CloudEvents need the signature of the bridge. To send one by hand, restart with --allow-unsigned-events.
 {{end}}
@@ -59,6 +61,7 @@ func guide(out io.Writer, s *settings) {
 		"S3": s.url("s3"), "Gateway": s.url("gateway"), "Resize": s.url("resize"), "Detect": s.url("detect"),
 		"Filter": s.url("filter"), "Broker": s.url("broker"), "Bridge": s.url("bridge"), "Metrics": s.url("metrics"),
 		"ResizeAddress": s.address("resize"), "Unsigned": s.signing.AllowUnsigned,
+		"CreatedType": events.ObjectCreatedPrefix + "Put",
 	})
 	if err != nil {
 		fmt.Fprintln(out, err)

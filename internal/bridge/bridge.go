@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
@@ -182,7 +183,7 @@ func (b *Bridge) keepFailure(ctx context.Context, letter *execution.Letter) erro
 	}
 	slog.WarnContext(ctx, "an event is kept as a dead letter", "event", letter.EventID, "execution", letter.Execution,
 		"step", letter.Step, "reason", letter.Reason, "letter", letter.Object)
-	if err := b.tagFailed(ctx, source{letter.Bucket, letter.Key, letter.ETag}); err != nil {
+	if err := b.tagFailed(ctx, events.Origin{Bucket: letter.Bucket, Key: letter.Key, ETag: letter.ETag}); err != nil {
 		slog.WarnContext(ctx, "an object could not be tagged as failed",
 			"bucket", letter.Bucket, "key", letter.Key, "error", err)
 	}

@@ -3,66 +3,42 @@ package bridge
 import (
 	"bytes"
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"strconv"
 	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"github.com/cloudevents/sdk-go/v2/types"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/jsonlimit"
-	"imageflow.dev/internal/signature"
 )
 
-// Extensions of a dead letter, as Knative's channels set them, and how often the
-// event was sent, where the broker tells. They are of the letter, not of the
-// event, which goes without them when it is sent again; so is the count of hops.
-// Nothing vouches for them: they are text to show.
-const (
-	errorDestination  = "knativeerrordest"
-	errorCode         = "knativeerrorcode"
-	errorData         = "knativeerrordata"
-	attemptsExtension = "attempts"
-	hopsExtension     = "knativebrokerttl"
-)
-
-// letterOf makes a dead letter of an event that the broker gave up.
+// letterOf returns the record of a dead letter.
 func letterOf(e *cloudevents.Event) *execution.Letter {
-	letter := &execution.Letter{EventID: e.ID(), EventType: e.Type(), Step: extension(e, errorDestination)}
-	letter.Code, _ = strconv.Atoi(extension(e, errorCode))
-	letter.Reason = reasonOf(extension(e, errorData), letter.Code)
-	letter.Attempts, _ = strconv.Atoi(extension(e, attemptsExtension))
-	if letter.Attempts == 0 && letter.Code != 0 && !retried(letter.Code) {
-		letter.Attempts = 1
+	d := events.ParseDeadLetter(e)
+	letter := &execution.Letter{
+		EventID: e.ID(), EventType: e.Type(), Event: eventJSON(d.Event),
+		Step: d.Destination, Code: d.Code, Attempts: d.Attempts, Reason: reasonOf(d),
 	}
-	if from, ok := sourceOf(e); ok {
-		letter.Bucket, letter.Key, letter.ETag = from.bucket, from.key, from.etag
-		letter.Execution = execution.ID(from.key)
+	if origin, ok := events.OriginOf(e); ok {
+		letter.Bucket, letter.Key, letter.ETag = origin.Bucket, origin.Key, origin.ETag
+		letter.Execution = execution.ID(origin.Key)
 	}
-	letter.Event = eventJSON(e)
 	return letter
 }
 
-// eventJSON writes an event as it was before it became a dead letter. Its data
-// are kept byte by byte, in base64 where they are not JSON that can stand in a
-// letter. It has no signature: whoever may read dead letters must not be able to
-// send their events.
-func eventJSON(e *cloudevents.Event) []byte {
-	plain := cloudevents.Event{Context: e.Context.Clone()}
-	for _, name := range []string{errorDestination, errorCode, errorData, attemptsExtension, hopsExtension, signature.Extension} {
-		plain.SetExtension(name, nil)
-	}
+// eventJSON returns an event as JSON. Its data stays byte by byte: in base64 where it
+// is not JSON that fits in a dead letter.
+func eventJSON(e cloudevents.Event) []byte {
 	data := e.Data()
-	if plain.DataBase64 = !plainData(e.DataMediaType(), data); plain.DataBase64 || len(data) == 0 {
-		plain.DataEncoded = data
-		text, _ := plain.MarshalJSON()
+	e.DataEncoded = nil
+	if e.DataBase64 = !plainData(e.DataMediaType(), data); e.DataBase64 || len(data) == 0 {
+		e.DataEncoded = data
+		text, _ := e.MarshalJSON()
 		return text
 	}
-	text, _ := plain.MarshalJSON()
+	text, _ := e.MarshalJSON()
 	text = append(bytes.TrimSuffix(text, []byte("}")), `,"data":`...)
 	return append(append(text, data...), '}')
 }
@@ -75,35 +51,13 @@ func plainData(mediaType string, data []byte) bool {
 	return isJSON && jsonlimit.Check(data, limits) == nil && json.Valid(data) && len(bytes.TrimSpace(data)) == len(data)
 }
 
-// extension returns an extension as text, empty where it is missing.
-func extension(e *cloudevents.Event, name string) string {
-	text, err := types.Format(e.Extensions()[name])
-	if err != nil {
-		return ""
-	}
-	return text
-}
-
-// retried tells the answers after which Knative tries again.
-func retried(code int) bool {
-	switch code {
-	case http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
-		return true
-	}
-	return code >= 500
-}
-
-// reasonOf reads the start of the last answer, which is in base64 as a rule: the
-// message where it is a google.rpc.Status, as our steps answer, else its text.
-func reasonOf(data string, code int) string {
-	answer, err := base64.StdEncoding.DecodeString(data)
-	if err != nil {
-		answer = []byte(data)
-	}
-	text := strings.TrimSpace(strings.ToValidUTF8(string(answer), "\uFFFD"))
-	reason := cmp.Or(messageOf(answer), text)
-	if reason == "" && code != 0 {
-		reason = fmt.Sprintf("answered %d without a reason", code)
+// reasonOf returns why a broker gave an event up: the message of a last answer that is
+// a google.rpc.Status, as ImageFlow's steps send, or else the answer's text.
+func reasonOf(d events.DeadLetter) string {
+	text := strings.TrimSpace(strings.ToValidUTF8(string(d.Answer), "\uFFFD"))
+	reason := cmp.Or(messageOf(d.Answer), text)
+	if reason == "" && d.Code != 0 {
+		reason = fmt.Sprintf("answered %d without a reason", d.Code)
 	}
 	return cmp.Or(reason, "unknown: the broker does not tell")
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"github.com/cloudevents/sdk-go/v2/types"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/metrics"
 )
 
@@ -30,7 +30,7 @@ func startCounting() {
 
 // measureChain measures a chain that has run to its end.
 func measureChain(ctx context.Context, last *cloudevents.Event) {
-	if began, err := types.ToTime(last.Extensions()["began"]); err == nil {
+	if began := events.Began.Get(last); !began.IsZero() {
 		metrics.PipelineDuration.Record(ctx, max(time.Since(began).Seconds(), 0), metric.WithAttributes(attribute.String("protocol", "event")))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/jsonlimit"
@@ -30,7 +31,7 @@ const maxMembers = 200
 // can never be set becomes a dead letter, since trying again would not help.
 func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
-		from, ok := sourceOf(e)
+		from, ok := events.OriginOf(e)
 		believed, err := ok, error(nil)
 		if ok {
 			believed, err = b.hasRun(ctx, e, from)
@@ -40,7 +41,7 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 		}
 		if !believed {
 			slog.WarnContext(ctx, "outcome ignored: no step has written an output for this object", "event", e.ID(),
-				"bucket", from.bucket, "key", from.key)
+				"bucket", from.Bucket, "key", from.Key)
 			return nil
 		}
 		err = b.tag(ctx, from, execution.StatusCompleted)
@@ -60,17 +61,18 @@ func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
 // hasRun reports whether a chain can have run on an upload: the upload lies in a
 // bucket of ours, and the output that the last event names, or another, is there.
 // It fails only if the store is away.
-func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from source) (bool, error) {
+func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from events.Origin) (bool, error) {
 	if !b.watches(from) {
 		return false, nil
 	}
-	if output := outputOf(last); output.Key != "" {
-		info, err := b.config.Store.Stat(ctx, output.Bucket, output.Key)
-		if err == nil && execution.IsOutput(info, execution.ID(from.key)) {
+	if result, err := events.ParseStepCompleted(last); err == nil {
+		output := result.GetOutputImage()
+		info, err := b.config.Store.Stat(ctx, output.GetBucket(), output.GetObjectKey())
+		if err == nil && execution.IsOutput(info, execution.ID(from.Key)) {
 			return true, nil
 		}
 	}
-	has, err := execution.HasOutput(ctx, b.config.Store, from.bucket, from.key, from.etag)
+	has, err := execution.HasOutput(ctx, b.config.Store, from.Bucket, from.Key, from.ETag)
 	if errors.Is(err, objects.ErrUnavailable) {
 		return false, err
 	}
@@ -79,11 +81,11 @@ func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from sourc
 
 // watches reports whether outcomes may change an object: it is in a bucket of ours,
 // and they say which version they are about.
-func (b *Bridge) watches(from source) bool {
-	if from.key == "" || from.etag == "" {
+func (b *Bridge) watches(from events.Origin) bool {
+	if from.Key == "" || from.ETag == "" {
 		return false
 	}
-	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, from.bucket)
+	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, from.Bucket)
 }
 
 // dead stores an event that no one could handle as a dead letter and tags its
@@ -130,24 +132,24 @@ func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
 
 // tag writes the outcome on the object that the chain began with, if it is still
 // the version that the chain was about; an empty status takes it away.
-func (b *Bridge) tag(ctx context.Context, from source, status string) error {
-	return execution.SetOutcome(ctx, b.config.Store, from.bucket, from.key, from.etag, status)
+func (b *Bridge) tag(ctx context.Context, from events.Origin, status string) error {
+	return execution.SetOutcome(ctx, b.config.Store, from.Bucket, from.Key, from.ETag, status)
 }
 
 // status returns the outcome that an object is tagged with.
-func (b *Bridge) status(ctx context.Context, from source) (string, error) {
-	info, err := b.config.Store.Stat(ctx, from.bucket, from.key)
+func (b *Bridge) status(ctx context.Context, from events.Origin) (string, error) {
+	info, err := b.config.Store.Stat(ctx, from.Bucket, from.Key)
 	if err != nil {
 		return "", err
 	}
-	tags, err := b.config.Store.Tags(ctx, from.bucket, from.key)
+	tags, err := b.config.Store.Tags(ctx, from.Bucket, from.Key)
 	return execution.Outcome(info, tags), err
 }
 
 // tagFailed tags an object as failed. One whose chain has completed stays so:
 // then only a repetition of what is done has failed, or a branch, and the letter
 // tells of it.
-func (b *Bridge) tagFailed(ctx context.Context, from source) error {
+func (b *Bridge) tagFailed(ctx context.Context, from events.Origin) error {
 	if !b.watches(from) {
 		return nil
 	}
@@ -162,15 +164,15 @@ func (b *Bridge) tagFailed(ctx context.Context, from source) error {
 }
 
 // forget removes the dead letters about a version of a picture.
-func (b *Bridge) forget(ctx context.Context, from source) error {
-	s := execution.Selection{Bucket: from.bucket, Execution: execution.ID(from.key)}
+func (b *Bridge) forget(ctx context.Context, from events.Origin) error {
+	s := execution.Selection{Bucket: from.Bucket, Execution: execution.ID(from.Key)}
 	for letter, err := range b.letters.List(ctx, s) {
 		switch {
 		case err != nil && letter.Object == "":
 			return err
 		case err != nil:
 			slog.WarnContext(ctx, "a dead letter cannot be read", "letter", letter.Object, "error", err)
-		case letter.Key == from.key && letter.ETag == from.etag:
+		case letter.Key == from.Key && letter.ETag == from.ETag:
 			if err := b.letters.Remove(ctx, letter); err != nil {
 				return err
 			}

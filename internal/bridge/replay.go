@@ -9,6 +9,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 )
 
@@ -74,7 +75,7 @@ func (b *Bridge) resend(ctx context.Context, letter execution.Letter, wait time.
 	if err != nil {
 		return err
 	}
-	from := source{letter.Bucket, letter.Key, letter.ETag}
+	from := events.Origin{Bucket: letter.Bucket, Key: letter.Key, ETag: letter.ETag}
 	if err = b.untagFailed(ctx, from); err == nil {
 		posting, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
@@ -88,8 +89,8 @@ func (b *Bridge) resend(ctx context.Context, letter execution.Letter, wait time.
 }
 
 // untagFailed takes the tag of a failure away.
-func (b *Bridge) untagFailed(ctx context.Context, from source) error {
-	if from.key == "" {
+func (b *Bridge) untagFailed(ctx context.Context, from events.Origin) error {
+	if from.Key == "" {
 		return nil
 	}
 	status, err := b.status(ctx, from)

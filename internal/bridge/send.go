@@ -14,6 +14,7 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"golang.org/x/sync/semaphore"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/signature"
 )
@@ -37,20 +38,6 @@ type refusal struct {
 
 // Error returns the reason.
 func (r *refusal) Error() string { return r.reason }
-
-// lasting reports whether the broker would answer the same event with this code
-// again. Other codes speak of the broker, its address or our rights, and an
-// operator may change these.
-func lasting(code int) bool {
-	switch code {
-	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,
-		http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusConflict,
-		http.StatusGone, http.StatusMisdirectedRequest, http.StatusLocked, http.StatusTooEarly,
-		http.StatusUpgradeRequired, http.StatusTooManyRequests:
-		return false
-	}
-	return code >= 400 && code < 500
-}
 
 // sender posts events to the broker.
 type sender struct {
@@ -143,7 +130,7 @@ func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
 	switch {
 	case resp.StatusCode/100 == 2:
 		return nil
-	case lasting(resp.StatusCode):
+	case events.IsPermanent(resp.StatusCode):
 		return &refusal{resp.StatusCode, fmt.Sprintf("the broker answered %d: %s", resp.StatusCode, answer)}
 	}
 	return fmt.Errorf("the broker answered %d", resp.StatusCode)

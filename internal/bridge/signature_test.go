@@ -11,6 +11,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
@@ -62,7 +63,7 @@ func TestOutcomesMustBeGenuine(t *testing.T) {
 		t.Fatalf("the event of an upload: %v", err)
 	}
 	unsigned, forged, changed := genuine.Clone(), genuine.Clone(), genuine.Clone()
-	unsigned.SetExtension(signature.Extension, nil)
+	unsigned.SetExtension(string(events.Signature), nil)
 	if err := theirs.Sign(&forged); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestSweptAndReplayedEventsAreSigned(t *testing.T) {
 	}
 	w.post("/dead-letters", swept)
 	letters := w.allLetters()
-	if len(letters) != 1 || strings.Contains(string(letters[0].Event), signature.Extension) {
+	if len(letters) != 1 || strings.Contains(string(letters[0].Event), string(events.Signature)) {
 		t.Fatalf("letters: %v", letters)
 	}
 	today, err := bridge.New(bridge.Config{Broker: w.broker.URL, Signer: newSigner(t, young), Store: w.store, DeadLetters: dead})

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 )
@@ -60,7 +61,7 @@ type sweeper struct {
 	bridge *Bridge
 	config Sweep
 	rate   *rate.Limiter
-	memory map[source]memo
+	memory map[events.Origin]memo
 	sweeps int
 	now    func() time.Time
 }
@@ -77,7 +78,7 @@ type memo struct {
 
 func newSweeper(b *Bridge) *sweeper {
 	c := b.config.Sweep
-	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1), memory: map[source]memo{}, now: time.Now}
+	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1), memory: map[events.Origin]memo{}, now: time.Now}
 }
 
 // maxFailures is how many objects may fail one after the other before a sweep
@@ -149,7 +150,7 @@ func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (open bool, er
 	if s.bridge.certainlyNoImage(entry) {
 		return false, nil
 	}
-	version := source{entry.Bucket, entry.Key, entry.ETag}
+	version := events.Origin{Bucket: entry.Bucket, Key: entry.Key, ETag: entry.ETag}
 	m, known := s.memory[version]
 	if !known {
 		m.wait = s.config.Grace
@@ -184,15 +185,15 @@ const (
 
 // look asks the store about one object. A listing says less, may be old by now,
 // and leaves out what the store's policy hides.
-func (s *sweeper) look(ctx context.Context, v source) (objects.Info, condition, error) {
+func (s *sweeper) look(ctx context.Context, v events.Origin) (objects.Info, condition, error) {
 	store := s.bridge.config.Store
-	info, err := store.Stat(ctx, v.bucket, v.key)
-	if err == nil && (info.ETag != v.etag || execution.WrittenByUs(info)) {
+	info, err := store.Stat(ctx, v.Bucket, v.Key)
+	if err == nil && (info.ETag != v.ETag || execution.WrittenByUs(info)) {
 		return info, finished, nil
 	}
 	var tags map[string]string
 	if err == nil {
-		tags, err = store.Tags(ctx, v.bucket, v.key)
+		tags, err = store.Tags(ctx, v.Bucket, v.Key)
 	}
 	outcome := execution.Outcome(info, tags)
 	switch {
@@ -215,7 +216,7 @@ func (s *sweeper) look(ctx context.Context, v source) (objects.Info, condition, 
 // emit sends the event of an object, no faster than the rate allows, and returns
 // the object's condition after that.
 func (s *sweeper) emit(ctx context.Context, info objects.Info) (condition, error) {
-	e, err := sweptEvent(info)
+	e, err := events.NewObjectFound(info)
 	if err != nil {
 		return unfinished, err
 	}

@@ -15,6 +15,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/event"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/signature"
 )
@@ -112,7 +113,7 @@ func TestTheBodyOfAnUnsignedEventIsNotRead(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	d.ServeHTTP(w, r)
-	if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), signature.Extension) {
+	if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), string(events.Signature)) {
 		t.Errorf("answered %d %s", w.Code, w.Body)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/telemetry"
@@ -35,35 +36,28 @@ func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *ima
 	result.Status = imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED
 	result.OutputImage = image
 	result.FirstFrameOnly = p.image.Animated
-	setMetadata(result, "execution_id", p.execution)
+	events.ExecutionID.Set(result, p.execution)
 	if p.source.key != "" {
-		setMetadata(result, "source_bucket", p.source.bucket)
-		setMetadata(result, "source_key", p.source.key)
-		setMetadata(result, "source_etag", p.input.etag)
+		events.SourceBucket.Set(result, p.source.bucket)
+		events.SourceKey.Set(result, p.source.key)
+		events.SourceETag.Set(result, p.input.etag)
 	}
 	if p.targets.output.key != "" {
 		image.Bucket, image.ObjectKey = p.targets.output.bucket, p.targets.output.key
 	}
 	if len(p.image.Repaired) > 0 {
-		setMetadata(result, "repaired", strings.Join(p.image.Repaired, "; "))
+		events.Repaired.Set(result, strings.Join(p.image.Repaired, "; "))
 	}
 	if p.targets.sideCar.key != "" {
-		setMetadata(result, "side_car", p.targets.sideCar.key)
+		events.SideCar.Set(result, p.targets.sideCar.key)
 	}
 }
 
 // setTimes sets the time, the duration and the stages of the job in its result.
 func setTimes(result *imageflowv1.ProcessingResult, record *telemetry.Job) {
 	for stage, took := range record.Stages() {
-		setMetadata(result, stage+"_ms", fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
+		events.StageTime(stage).Set(result, fmt.Sprintf("%.3f", float64(took)/float64(time.Millisecond)))
 	}
 	result.ProcessedAt = timestamppb.Now()
 	result.ProcessingTimeSeconds = record.Elapsed().Seconds()
-}
-
-func setMetadata(result *imageflowv1.ProcessingResult, key, value string) {
-	if result.Metadata == nil {
-		result.Metadata = map[string]string{}
-	}
-	result.Metadata[key] = value
 }

@@ -33,13 +33,11 @@ import (
 	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+
+	"imageflow.dev/internal/events"
 )
 
 const (
-	// Extension is the name of the extension that holds the signature.
-	Extension = "imageflowsig"
-	// originExtension names the object that a chain began with.
-	originExtension = "origin"
 	// version begins every signature of this form.
 	version = "v1"
 	// minKeyBytes is the output size of SHA-256, below which a key weakens the mac.
@@ -50,7 +48,7 @@ const (
 
 // Errors of Verify. None of them holds a part of a key or of a signature.
 var (
-	ErrUnsigned = errors.New("the event is not signed: it needs the extension " + Extension)
+	ErrUnsigned = errors.New("the event is not signed: it needs the extension " + string(events.Signature))
 	ErrInvalid  = errors.New("the event's signature is not valid here")
 )
 
@@ -97,11 +95,8 @@ func (s *Signer) Sign(e *cloudevent.Event) error {
 	if s == nil || len(s.keys) == 0 {
 		return nil
 	}
-	mac, err := s.keys[0].mac(*e)
-	if err != nil {
-		return err
-	}
-	e.SetExtension(Extension, strings.Join([]string{version, s.keys[0].id, base64.RawURLEncoding.EncodeToString(mac)}, ":"))
+	mac := s.keys[0].mac(*e)
+	events.Signature.Set(e, strings.Join([]string{version, s.keys[0].id, base64.RawURLEncoding.EncodeToString(mac)}, ":"))
 	return nil
 }
 
@@ -111,13 +106,12 @@ func (s *Signer) Verify(e cloudevent.Event) error {
 	if s == nil || s.allowUnsigned && len(s.keys) == 0 {
 		return nil
 	}
-	given, ok := e.Extensions()[Extension]
+	text, ok := events.Signature.Get(&e)
 	if !ok {
 		return s.unsigned()
 	}
-	text, ok := given.(string)
 	fields := strings.Split(text, ":")
-	if !ok || len(fields) != 3 || fields[0] != version {
+	if len(fields) != 3 || fields[0] != version {
 		return ErrInvalid
 	}
 	mac, err := base64.RawURLEncoding.Strict().DecodeString(fields[2])
@@ -128,7 +122,7 @@ func (s *Signer) Verify(e cloudevent.Event) error {
 		if k.id != fields[1] {
 			continue
 		}
-		if want, err := k.mac(e); err == nil && hmac.Equal(mac, want) {
+		if hmac.Equal(mac, k.mac(e)) {
 			return nil
 		}
 	}
@@ -140,7 +134,7 @@ func (s *Signer) Verify(e cloudevent.Event) error {
 // theirs in the body.
 func (s *Signer) VerifyHeader(h http.Header) error {
 	structured := strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), cloudevent.ApplicationCloudEventsJSON)
-	if s == nil || structured || h.Get("Ce-"+Extension) != "" {
+	if s == nil || structured || h.Get("Ce-"+string(events.Signature)) != "" {
 		return nil
 	}
 	return s.unsigned()
@@ -154,13 +148,8 @@ func (s *Signer) unsigned() error {
 }
 
 // mac returns the HMAC of the signed parts.
-func (k key) mac(e cloudevent.Event) ([]byte, error) {
-	origin := ""
-	if given, ok := e.Extensions()[originExtension]; ok {
-		if origin, ok = given.(string); !ok {
-			return nil, fmt.Errorf("the extension %s is not a text", originExtension)
-		}
-	}
+func (k key) mac(e cloudevent.Event) []byte {
+	origin, _ := events.OriginURI.Get(&e)
 	h := hmac.New(sha256.New, k.secret)
 	for _, part := range [][]byte{
 		[]byte(e.ID()), []byte(e.Source()), []byte(e.Type()), []byte(e.Subject()), []byte(origin), canonical(e.Data()),
@@ -168,7 +157,7 @@ func (k key) mac(e cloudevent.Event) ([]byte, error) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}
-	return h.Sum(nil), nil
+	return h.Sum(nil)
 }
 
 // canonical returns JSON in one form, and other data as it is.

@@ -13,6 +13,7 @@ import (
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/signature"
 )
 
@@ -56,7 +57,7 @@ func signed(t testing.TB, s *signature.Signer) cloudevent.Event {
 // TestKnownSignature pins the documented form: other programs verify it too.
 func TestKnownSignature(t *testing.T) {
 	const want = "v1:aa305b86:G3gLF1Udy3uWV0YUcw7E0UiciwlbRzudyHM3tgIb4x4"
-	if got := signed(t, signer(t, first)).Extensions()[signature.Extension]; got != want {
+	if got := signed(t, signer(t, first)).Extensions()[string(events.Signature)]; got != want {
 		t.Errorf("signed as %v, want %v", got, want)
 	}
 }
@@ -85,11 +86,11 @@ func TestEveryChangeIsRefused(t *testing.T) {
 			e.SetSource(e.Source()[1:])
 		},
 		"last digit": func(e *cloudevent.Event) {
-			text := e.Extensions()[signature.Extension].(string)
-			e.SetExtension(signature.Extension, text[:len(text)-1]+"!")
+			text := e.Extensions()[string(events.Signature)].(string)
+			e.SetExtension(string(events.Signature), text[:len(text)-1]+"!")
 		},
-		"cut":      func(e *cloudevent.Event) { e.SetExtension(signature.Extension, "v1::") },
-		"not text": func(e *cloudevent.Event) { e.SetExtension(signature.Extension, 1) },
+		"cut":      func(e *cloudevent.Event) { e.SetExtension(string(events.Signature), "v1::") },
+		"not text": func(e *cloudevent.Event) { e.SetExtension(string(events.Signature), 1) },
 		"version":  func(e *cloudevent.Event) { replaceSignature(e, "v1:", "v2:") },
 	}
 	for name, change := range changes {
@@ -100,14 +101,14 @@ func TestEveryChangeIsRefused(t *testing.T) {
 		}
 	}
 	e := signed(t, s)
-	e.SetExtension(signature.Extension, nil)
+	e.SetExtension(string(events.Signature), nil)
 	if err := s.Verify(e); !errors.Is(err, signature.ErrUnsigned) {
 		t.Errorf("unsigned: %v", err)
 	}
 }
 
 func replaceSignature(e *cloudevent.Event, old, with string) {
-	e.SetExtension(signature.Extension, strings.Replace(e.Extensions()[signature.Extension].(string), old, with, 1))
+	e.SetExtension(string(events.Signature), strings.Replace(e.Extensions()[string(events.Signature)].(string), old, with, 1))
 }
 
 // TestUnsignedPartsMayChange: a broker counts hops, traces, and marks dead letters.
@@ -256,7 +257,7 @@ func FuzzVerify(f *testing.F) {
 		if err := s.Verify(a); err != nil {
 			t.Fatal(err)
 		}
-		b.SetExtension(signature.Extension, a.Extensions()[signature.Extension])
+		b.SetExtension(string(events.Signature), a.Extensions()[string(events.Signature)])
 		if s.Verify(b) == nil && !sameParts(a, b) {
 			t.Errorf("%v\nhas the signature of\n%v", b, a)
 		}

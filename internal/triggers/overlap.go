@@ -3,6 +3,8 @@ package triggers
 import (
 	"slices"
 	"strings"
+
+	"imageflow.dev/internal/events"
 )
 
 // overlap reports whether an event that a processor takes can match the filters of
@@ -16,8 +18,11 @@ func overlap(a, b Trigger) bool {
 
 // understood are the events that processors take.
 var understood = Filter{Any: []Filter{
-	{Prefix: map[string]string{"type": "com.amazonaws.s3.ObjectCreated:"}},
-	{All: []Filter{{Prefix: map[string]string{"type": "dev.imageflow."}}, {Suffix: map[string]string{"type": ".completed.v1"}}}},
+	{Prefix: map[string]string{"type": events.ObjectCreatedPrefix}},
+	{All: []Filter{
+		{Prefix: map[string]string{"type": events.StepPrefix}},
+		{Suffix: map[string]string{"type": events.CompletedSuffix}},
+	}},
 }}
 
 // filters returns the filters of a Trigger. Knative ignores spec.filter beside
