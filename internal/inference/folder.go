@@ -88,7 +88,8 @@ func (f *Folder) Model(_ context.Context, name string) (Model, error) {
 	m, ok := f.models[name]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, strings.Join(slices.Sorted(maps.Keys(f.models)), ", "))
+		names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
+		return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
 	case m.session == nil:
 		return nil, &RefusedError{Name: name, Reason: m.refusal}
 	}

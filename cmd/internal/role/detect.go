@@ -25,21 +25,23 @@ const (
 // DetectConfig is the environment of detect.
 type DetectConfig struct {
 	ProcessorConfig
-	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"what runs models: onnxruntime or triton; empty means triton where TRITON_GRPC_URL is set, else onnxruntime"`
-	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model meant where a request names none"`
-	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder of models: <name>/<version>/model.onnx"`
-	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: how often the folder is looked at for changes; 0 is never"`
-	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: its shared library"`
-	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: what it runs on: cpu or cuda"`
-	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads within one run of a model"`
-	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port, or grpc://host:port, of its gRPC service"`
-	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: how long a call to it may take"`
+	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"onnxruntime or triton; default: triton if TRITON_GRPC_URL is set"`
+	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model of requests without model_name"`
+	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder with <name>/<version>/model.onnx"`
+	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: interval of checks for changed models; 0: never"`
+	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"its shared library"`
+	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: cpu or cuda"`
+	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads of one run"`
+	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port of its gRPC service"`
+	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: time limit of a call"`
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *DetectConfig) Validate() error {
 	errs := []error{
-		c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1), atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
+		c.ProcessorConfig.Validate(),
+		atLeast("ONNXRUNTIME_THREADS", c.Threads, 1),
+		atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
 		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0),
 	}
 	if c.Provider != inference.CPU && c.Provider != inference.CUDA {
