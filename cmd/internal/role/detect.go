@@ -76,7 +76,12 @@ func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (P
 	if err != nil {
 		return nil, err
 	}
-	return processor(c.ProcessorConfig, t, detect.New(models), service{&imageflowv1.ModelService_ServiceDesc, modelService{models: models}})
+	listing := service{desc: &imageflowv1.ModelService_ServiceDesc, impl: modelService{models: models}, closer: models}
+	s, err := processor(c.ProcessorConfig, t, detect.New(models), listing)
+	if err != nil {
+		return nil, errors.Join(err, models.Close())
+	}
+	return s, nil
 }
 
 // models returns the models of the backend. Triton may start later; until then
@@ -96,17 +101,14 @@ func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detec
 		return detect.NewModels(repository, c.DefaultModel), nil
 	}
 	repository, err := inference.Open(ctx, c.ModelRepository, inference.Options{
-		Library: c.Library, Provider: c.Provider, Threads: c.Threads, Accept: detect.Accept,
+		Library: c.Library, Provider: c.Provider, Threads: c.Threads, PollInterval: c.Poll, Accept: detect.Accept,
 	})
 	if err != nil {
 		return nil, err
 	}
 	models := detect.NewModels(repository, c.DefaultModel)
 	if err := models.CheckDefault(ctx); err != nil {
-		return nil, fmt.Errorf("DEFAULT_MODEL: %w", err)
-	}
-	if c.Poll > 0 {
-		go repository.Poll(ctx, c.Poll)
+		return nil, errors.Join(fmt.Errorf("DEFAULT_MODEL: %w", err), models.Close())
 	}
 	return models, nil
 }
