@@ -34,7 +34,7 @@ var backends = map[string]func(t testing.TB, dir string) inference.Repository{
 
 func dial(t testing.TB, address string) *inference.Triton {
 	t.Helper()
-	r, err := inference.Dial(address, time.Minute, nil)
+	r, err := inference.Dial(address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

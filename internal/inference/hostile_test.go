@@ -119,31 +119,27 @@ func refused(t *testing.T, r inference.Repository, name, want string) {
 	}
 }
 
-// TestPrepareRefuses: what the repository's user makes of a model is what it gives
-// out, and its refusal is the model's.
-func TestPrepareRefuses(t *testing.T) {
+// TestAccept_refuses: the error of Accept is the reason of the refusal.
+func TestAccept_refuses(t *testing.T) {
 	dir := t.TempDir()
 	save(t, echo(3), dir, "good", "1", "model.onnx")
 	save(t, echo(4), dir, "m", "1", "model.onnx")
-	type prepared struct{ inference.Model }
 	o := options()
-	o.Prepare = func(ctx context.Context, m inference.Model) (inference.Model, error) {
+	o.Accept = func(ctx context.Context, m inference.Model) error {
 		if _, ok := ctx.Deadline(); !ok {
-			t.Error("it may take for ever")
+			t.Error("Accept has no deadline")
 		}
 		if m.Info().Name == "m" {
-			return nil, errors.New("not to my taste")
+			return errors.New("not accepted")
 		}
-		return prepared{m}, nil
+		return nil
 	}
 	r, err := inference.Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused(t, r, "m", "not to my taste")
-	if m, ok := modelOf(t, r, "good").(prepared); !ok {
-		t.Errorf("got %T, want what was prepared", m)
-	}
+	refused(t, r, "m", "not accepted")
+	modelOf(t, r, "good")
 }
 
 // TestBesideModel: config.pbtxt goes over what the file says of itself.

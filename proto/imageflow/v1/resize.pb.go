@@ -31,12 +31,12 @@ type ResizeQuality int32
 const (
 	ResizeQuality_RESIZE_QUALITY_UNSPECIFIED ResizeQuality = 0
 	// A JPEG is shrunk by its decoder as far as the output allows, then filtered with
-	// a Catmull-Rom cubic; above 30 dB.
+	// a Catmull-Rom cubic; above 29 dB.
 	ResizeQuality_RESIZE_QUALITY_FAST ResizeQuality = 1
 	// A JPEG is shrunk by its decoder to at least 1.5 times the output, then filtered
-	// with Lanczos3; above 46 dB.
+	// with Lanczos3; above 43 dB.
 	ResizeQuality_RESIZE_QUALITY_GOOD ResizeQuality = 2
-	// The image is decoded in full, then filtered with Lanczos3; above 52 dB.
+	// The image is decoded in full, then filtered with Lanczos3; above 48 dB.
 	ResizeQuality_RESIZE_QUALITY_BEST ResizeQuality = 3
 )
 
