@@ -71,7 +71,7 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 		return nil, err
 	}
 	routes := http.NewServeMux()
-	events := &event.Door{Processor: p, Run: run, Signer: signer}
+	events := &event.Handler{Processor: p, Run: run, Signer: signer}
 	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
 	config := c.serve(p.Name, int64(c.messageBytes()))
