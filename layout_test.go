@@ -52,7 +52,7 @@ var floors = []struct {
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
 	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/server", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
 	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},

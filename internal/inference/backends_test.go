@@ -19,10 +19,7 @@ import (
 // backends serve the models of a folder.
 var backends = map[string]func(t testing.TB, dir string) inference.Repository{
 	"onnxruntime": func(t testing.TB, dir string) inference.Repository {
-		r, err := inference.Open(t.Context(), dir, options())
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := openFolder(t, dir, options())
 		return r
 	},
 	"triton": func(t testing.TB, dir string) inference.Repository {
