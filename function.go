@@ -32,7 +32,7 @@ type Function struct {
 func New() *Function { return &Function{} }
 
 // Start connects to the processors that the environment names. With a
-// GATEWAY_TOKEN there, callers must bear it.
+// GATEWAY_TOKEN there, callers must send it.
 func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	conns, err := gateway.Dial(func(p processors.Info) string {
 		return cmp.Or(env[p.EndpointVariable], p.DefaultEndpoint(env["PROCESSOR_DOMAIN"]))
@@ -49,7 +49,7 @@ func (f *Function) Start(ctx context.Context, env map[string]string) error {
 		return errors.Join(err, conns.Close())
 	}
 	f.conns = conns
-	handler = gateway.Token(env["GATEWAY_TOKEN"]).Guard(handler)
+	handler = gateway.Token(env["GATEWAY_TOKEN"]).RequireToken(handler)
 	f.handler.Store(&handler)
 	return nil
 }

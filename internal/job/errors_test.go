@@ -21,9 +21,9 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-func TestFailuresHaveTheirKindAndWriteNothing(t *testing.T) {
+func TestRun_failuresHaveTheirKindAndWriteNothing(t *testing.T) {
 	place(t, bucket, "fail/in.jpg", jpegOf(t, 16, 12))
-	place(t, bucket, "fail/text.jpg", []byte("this is no picture"))
+	place(t, bucket, "fail/text.jpg", []byte("this is not an image"))
 	place(t, bucket, "fail/half.jpg", jpegOf(t, 64, 64)[:400])
 	place(t, bucket, "fail/empty.jpg", nil)
 	place(t, bucket, "fail/large.jpg", make([]byte, maxObjectBytes+1))
@@ -38,18 +38,18 @@ func TestFailuresHaveTheirKindAndWriteNothing(t *testing.T) {
 		{"no such bucket", &request{InputImage: &data{Bucket: "no-such-bucket", ObjectKey: "fail/in.jpg"}}, functions.NotFound, "input_image"},
 		{"no such bucket for the output", &request{InputImage: in("fail/in.jpg"), OutputImage: &data{Bucket: "no-such-bucket"}}, functions.NotFound, "output_image"},
 		{"another version", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "0123"}}, functions.NotFound, "input_image"},
-		{"a version that fits in no header", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "a\r\nX-A: b"}}, functions.NotFound, "input_image"},
+		{"an etag that is invalid in a header", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "a\r\nX-A: b"}}, functions.NotFound, "input_image"},
 		{"too large", &request{InputImage: in("fail/large.jpg")}, functions.Invalid, "input_image"},
 		{"too large inline", &request{InputBytes: make([]byte, maxObjectBytes+1)}, functions.Invalid, "input_bytes"},
 		{"too wide", &request{InputImage: in("fail/wide.png")}, functions.Invalid, "input_image"},
-		{"no picture", &request{InputImage: in("fail/text.jpg")}, functions.Invalid, "input_image"},
-		{"no picture inline", &request{InputBytes: []byte("text")}, functions.Invalid, "input_bytes"},
-		{"half a picture", &request{InputImage: in("fail/half.jpg")}, functions.Invalid, "input_image"},
-		{"nothing", &request{InputImage: in("fail/empty.jpg")}, functions.Invalid, "input_image"},
+		{"not an image", &request{InputImage: in("fail/text.jpg")}, functions.Invalid, "input_image"},
+		{"not an image, inline", &request{InputBytes: []byte("text")}, functions.Invalid, "input_bytes"},
+		{"half an image", &request{InputImage: in("fail/half.jpg")}, functions.Invalid, "input_image"},
+		{"an empty object", &request{InputImage: in("fail/empty.jpg")}, functions.Invalid, "input_image"},
 		{"no input", &request{}, functions.Invalid, ""},
 		{"two inputs", &request{InputImage: in("fail/in.jpg"), InputBytes: []byte("x")}, functions.Invalid, ""},
 		{"a negative width", &request{InputImage: in("fail/in.jpg"), TargetWidth: -1}, functions.Invalid, "target_width"},
-		{"a field of a field", &request{InputImage: &data{Bucket: "Not A Bucket", ObjectKey: "fail/in.jpg"}}, functions.Invalid, "input_image.bucket"},
+		{"an invalid nested field", &request{InputImage: &data{Bucket: "Not A Bucket", ObjectKey: "fail/in.jpg"}}, functions.Invalid, "input_image.bucket"},
 	}
 	before := keys(t, bucket, "")
 	for _, test := range tests {
@@ -63,15 +63,15 @@ func TestFailuresHaveTheirKindAndWriteNothing(t *testing.T) {
 	}
 }
 
-func TestProcessorsOwnCheck(t *testing.T) {
-	run := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).Run
+func TestRun_checkOfProcessor(t *testing.T) {
+	run := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), config).Run
 	_, err := run(t.Context(), &imageflowv1.FilterRequest{
 		InputImage: in("none.jpg"), FilterType: imageflowv1.FilterType_FILTER_TYPE_BLUR, Intensity: 11,
 	}, job.FailFast)
 	wantKind(t, err, functions.Invalid, "intensity")
 }
 
-func TestReplacedSourceSupersedes(t *testing.T) {
+func TestRun_replacedSourceIsSuperseded(t *testing.T) {
 	old := place(t, bucket, "super/in.jpg", jpegOf(t, 16, 12))
 	place(t, bucket, "super/in.jpg", jpegOf(t, 20, 12))
 	_, err := run(t, &request{InputImage: &data{ObjectKey: "super/in.jpg", Etag: old}})
@@ -80,17 +80,17 @@ func TestReplacedSourceSupersedes(t *testing.T) {
 	}
 }
 
-func TestStoreDown(t *testing.T) {
+func TestRun_storeDown(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close() // no one listens there now
+	l.Close() // nothing listens there now
 	down, err := objects.New(objects.Config{Endpoint: l.Addr().String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner := job.NewRunner(resize.Processor, down, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+	runner := job.NewRunner(resize.Processor, down, job.NewAdmission(roomy), config)
 	for _, req := range []*request{
 		{InputImage: in("in.jpg"), TargetWidth: 8},
 		{InputBytes: jpegOf(t, 16, 12), TargetWidth: 8, OutputImage: &data{Bucket: bucket}},
@@ -98,14 +98,13 @@ func TestStoreDown(t *testing.T) {
 		_, err = runner.Run(t.Context(), req, job.FailFast)
 		wantKind(t, err, functions.Unavailable, "")
 		if s := job.Status(t.Context(), err); strings.Contains(s.Message(), l.Addr().String()) {
-			t.Errorf("the caller is told %q", s.Message())
+			t.Errorf("the status has the store's address: %q", s.Message())
 		}
 	}
 }
 
-// TestPanicIsInternal: wherever a processor panics, the job fails and nothing
-// else does.
-func TestPanicIsInternal(t *testing.T) {
+// A panic of a processor fails only its job.
+func TestRun_panicIsInternal(t *testing.T) {
 	inApply := applying(func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
 		panic("secret")
 	})
@@ -113,11 +112,11 @@ func TestPanicIsInternal(t *testing.T) {
 	inCheck.Check = func(functions.Request) error { panic("secret") }
 	for name, p := range map[string]processor{"apply": inApply, "check": inCheck} {
 		runner := newRunner(p, job.AdmissionLimits{Active: 1, DecodedBytes: 1 << 20, Cores: 1})
-		for range 3 { // the second would wait for ever if the first left its place taken
+		for range 3 { // a slot that is not released would block the second job
 			_, err := runner.Run(t.Context(), &request{InputBytes: jpegOf(t, 16, 12), TargetWidth: 8}, job.FailFast)
 			wantKind(t, err, functions.Internal, "")
 			if s := job.Status(t.Context(), err); s.Code() != codes.Internal || s.Message() != "internal error" || len(s.Details()) != 0 {
-				t.Errorf("%s: the caller is told %v", name, s)
+				t.Errorf("%s: the status is %v", name, s)
 			}
 		}
 	}
@@ -161,8 +160,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func TestIntensityThatIsNoNumber(t *testing.T) {
-	run := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).Run
+func TestRun_intensityNaN(t *testing.T) {
+	run := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), config).Run
 	_, err := run(t.Context(), &imageflowv1.FilterRequest{
 		InputBytes: jpegOf(t, 8, 8), FilterType: imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS, Intensity: float32(math.NaN()),
 	}, job.FailFast)

@@ -16,11 +16,11 @@ type (
 	data    = imageflowv1.ImageData
 )
 
-func TestNamesOfOutputs(t *testing.T) {
+func TestRun_namesOfOutputs(t *testing.T) {
 	jpeg, png := jpegOf(t, 16, 12), pngOf(t, 16, 12)
 	tests := []struct {
 		name               string
-		picture            []byte
+		image              []byte
 		req                *request
 		output, sideCar    string
 		execution, outputs string // outputs is the bucket; the default when empty
@@ -33,7 +33,7 @@ func TestNamesOfOutputs(t *testing.T) {
 			"wf-1_resize.jpg", "wf-1_resize.json", "wf-1", ""},
 		{"of a nested execution id", jpeg, &request{InputImage: in("names/cat.jpg"), ExecutionId: "a/b.c"},
 			"a/b.c_resize.jpg", "a/b.c_resize.json", "a/b.c", ""},
-		{"the picture, not its name, gives the format", png, &request{InputImage: in("names/lies.jpg")},
+		{"the format is the image's, not the extension's", png, &request{InputImage: in("names/lies.jpg")},
 			"names/lies_resize.png", "names/lies_resize.json", "names/lies", ""},
 		{"no extension", jpeg, &request{InputImage: in("names/plain")},
 			"names/plain._resize.jpg", "names/plain._resize.json", "names/plain.", ""},
@@ -65,7 +65,7 @@ func TestNamesOfOutputs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			if key := test.req.GetInputImage().GetObjectKey(); key != "" {
-				place(t, bucket, key, test.picture)
+				place(t, bucket, key, test.image)
 			}
 			resp, err := run(t, test.req)
 			if err != nil {
@@ -94,10 +94,10 @@ func TestNamesOfOutputs(t *testing.T) {
 	}
 }
 
-// TestNamesRefused are the ways to lose a picture by a careless name.
-func TestNamesRefused(t *testing.T) {
-	picture := jpegOf(t, 16, 12)
-	long := "bad/" + strings.Repeat("long/", 203) // 1019 bytes, a fine key with one letter more
+// The test names outputs such that an object would be lost.
+func TestRun_rejectedNames(t *testing.T) {
+	encoded := jpegOf(t, 16, 12)
+	long := "bad/" + strings.Repeat("long/", 203) // 1019 bytes, a valid key with one more byte
 	tests := []struct {
 		name  string
 		req   *request
@@ -120,10 +120,10 @@ func TestNamesRefused(t *testing.T) {
 		{"longer than a key", &request{InputImage: in(long + "x")}, "execution_id"},
 		{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")}, "output_image.object_key"},
 		{"an execution id out of the bucket", &request{InputImage: in("bad/in.jpg"), ExecutionId: "../x"}, "execution_id"},
-		{"a bucket that cannot be", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}}, "output_image"},
+		{"an invalid bucket name", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}}, "output_image"},
 	}
 	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", long + "x"} {
-		place(t, bucket, key, picture)
+		place(t, bucket, key, encoded)
 	}
 	before := keys(t, bucket, "")
 	for _, test := range tests {
@@ -148,14 +148,13 @@ func wantKind(t *testing.T, err error, kind functions.Kind, field string) {
 	}
 }
 
-// TestLongNamesAreInvalidAtOnce: before the source, which does not exist, is looked
-// for.
-func TestLongNamesAreInvalidAtOnce(t *testing.T) {
+// Long names are rejected before the source, which does not exist, is fetched.
+func TestRun_longNames(t *testing.T) {
 	r := newRunner(resize.Processor, roomy)
 	x := func(n int) string { return strings.Repeat("x", n) }
 	for name, test := range map[string]struct {
 		req   *request
-		field string // none: it is not found
+		field string // empty: the source is not found
 	}{
 		"as long as may be":    {&request{InputImage: in("long/" + x(234) + ".jpg"), TargetWidth: 1}, ""},
 		"derived from the key": {&request{InputImage: in("long/" + x(240) + ".jpg"), TargetWidth: 1}, "execution_id"},
