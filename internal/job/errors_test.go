@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -168,6 +169,21 @@ func TestStatus(t *testing.T) {
 		if field != test.field || retry != test.retry {
 			t.Errorf("%v: field %q, retry %v", test.err, field, retry)
 		}
+	}
+}
+
+// A request is validated before anything copies it.
+func TestRun_invalidRequestIsNotCopied(t *testing.T) {
+	const size = 32 << 20
+	r := newRunner(resize.Processor, roomy)
+	req := &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "0123"}, InputBytes: make([]byte, size), TargetWidth: 8}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := r.Run(t.Context(), req, job.FailFast)
+	runtime.ReadMemStats(&after)
+	wantKind(t, err, functions.Invalid, "")
+	if got := after.TotalAlloc - before.TotalAlloc; got > size/2 {
+		t.Errorf("%d bytes were allocated for a request of %d bytes", got, size)
 	}
 }
 

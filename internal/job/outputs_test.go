@@ -107,8 +107,8 @@ func TestRun_wrongExtension(t *testing.T) {
 // Equal jobs run at the same time on two runners, as on two replicas.
 func TestRun_concurrentEqualJobs(t *testing.T) {
 	var work atomic.Int64
-	arrived := make(chan struct{})
-	wait := func() { <-arrived }
+	began, release := make(chan struct{}, 10), make(chan struct{})
+	wait := func() { began <- struct{}{}; <-release }
 	runners := []*runner{newRunner(counting(&work, wait), roomy), newRunner(counting(&work, wait), roomy)}
 	etag := place(t, bucket, "once/in.jpg", jpegOf(t, 40, 30))
 	var all sync.WaitGroup
@@ -123,10 +123,10 @@ func TestRun_concurrentEqualJobs(t *testing.T) {
 			responses[i] = resp
 		})
 	}
-	for work.Load() < 2 { // until both runners apply
-		time.Sleep(time.Millisecond)
+	for range runners {
+		<-began
 	}
-	close(arrived)
+	close(release)
 	all.Wait()
 	if got := work.Load(); got > 2 {
 		t.Errorf("Apply was called %d times by two runners", got)
