@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // encoded is the bytes of a model.
@@ -85,10 +85,7 @@ func TestBadModelsRefused(t *testing.T) {
 			dir := t.TempDir()
 			save(t, echo(3), dir, "good", "1", "model.onnx")
 			c.lay(filepath.Join(dir, "m"))
-			r, err := inference.Open(t.Context(), dir, options())
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := openFolder(t, dir, options())
 			refused(t, r, "m", c.want)
 			if err := modelOf(t, r, "good").Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return nil }); err != nil {
 				t.Error(err)
@@ -134,10 +131,7 @@ func TestAccept_refuses(t *testing.T) {
 		}
 		return nil
 	}
-	r, err := inference.Open(t.Context(), dir, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := openFolder(t, dir, o)
 	refused(t, r, "m", "not accepted")
 	modelOf(t, r, "good")
 }
@@ -150,10 +144,7 @@ func TestBesideModel(t *testing.T) {
 	save(t, m, dir, "m", "1", "model.onnx")
 	write(t, []byte("# Triton's\nmax_batch_size: 8\nparameters { key: \"names\" value { string_value: \"config\" } }\n"), dir, "m", "config.pbtxt")
 	write(t, []byte("cat\r\nguide dog\n\n"), dir, "m", "labels.txt")
-	r, err := inference.Open(t.Context(), dir, options())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := openFolder(t, dir, options())
 	info := modelOf(t, r, "m").Info()
 	if info.Metadata["names"] != "config" || info.Metadata["imgsz"] != "file" || strings.Join(info.Labels, ",") != "cat,guide dog" {
 		t.Errorf("got %q and %q", info.Metadata, info.Labels)

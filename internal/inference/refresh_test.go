@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // gives is a model that gives one number.
@@ -20,15 +20,13 @@ func gives(v float32) onnx.Model {
 }
 
 // watched opens a repository with the model "m", version 1, which gives 1.
-func watched(t *testing.T) (string, *inference.Folder) {
+func watched(t *testing.T, interval time.Duration) (string, *inference.Folder) {
 	t.Helper()
 	dir := t.TempDir()
 	save(t, gives(1), dir, "m", "1", "model.onnx")
-	r, err := inference.Open(t.Context(), dir, options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir, r
+	o := options()
+	o.PollInterval = interval
+	return dir, openFolder(t, dir, o)
 }
 
 // look looks twice: what has changed must lie still.
@@ -69,7 +67,7 @@ func expect(t *testing.T, r *inference.Folder, name string, want float32, wantVe
 
 // TestFolderChanges: models come, are replaced and go as their files do.
 func TestFolderChanges(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	same := modelOf(t, r, "m")
 	refresh(t, r)
 	if modelOf(t, r, "m") != same {
@@ -113,7 +111,7 @@ func TestFolderChanges(t *testing.T) {
 
 // TestBadReplacementRefused: the model in use stays, until the files are mended.
 func TestBadReplacementRefused(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	write(t, []byte("garbage"), dir, "m", "2", "model.onnx")
 	refresh(t, r)
 	expect(t, r, "m", 1, "1")
@@ -131,7 +129,7 @@ func TestBadReplacementRefused(t *testing.T) {
 
 // TestFolderUnreadable: while the folder is away, its models stay.
 func TestFolderUnreadable(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	if err := os.Rename(dir, dir+"-away"); err != nil {
 		t.Fatal(err)
 	}
@@ -149,10 +147,9 @@ func TestFolderUnreadable(t *testing.T) {
 // TestReplacedUnderLoad: a file is replaced time and again under load, and no call
 // fails or sees what was there before what it has seen.
 func TestReplacedUnderLoad(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 5*time.Millisecond)
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
-	all.Go(func() { r.Poll(ctx, 5*time.Millisecond) })
 	var newest atomic.Int64
 	for range 4 {
 		all.Go(func() {
@@ -181,7 +178,7 @@ func TestReplacedUnderLoad(t *testing.T) {
 
 // TestRunOutlivesReplacement: a run goes on with the model that it began with.
 func TestRunOutlivesReplacement(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	m := modelOf(t, r, "m")
 	err := m.Infer(t.Context(), numbers(1, 3), func(outputs []inference.Tensor) error {
 		save(t, gives(2), dir, "m", "1", "model.onnx")

@@ -12,7 +12,7 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // Jobs whose store stalls in the middle of a body fail with Unavailable and release their
