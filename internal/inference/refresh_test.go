@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // gives is a model that gives one number.
