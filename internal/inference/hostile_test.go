@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // encoded returns the file content of a model.
