@@ -50,7 +50,7 @@ func (f folders) manifests() (*broker.Manifests, error) {
 // models exist.
 var stepChecks = map[string]func(query string) error{
 	"resize": check(resize.Processor),
-	"detect": check(anyModel(detect.New(nil, ""))),
+	"detect": check(anyModel(detect.New(nil))),
 	"filter": check(filter.Processor),
 }
 

@@ -19,7 +19,7 @@ const (
 func (c *cluster) reachable(ctx context.Context) (string, *finding) {
 	var nodes list
 	if err := c.get(ctx, &nodes, "nodes"); err != nil {
-		return "", &finding{err.Error(), "give kubectl a cluster: KUBECONFIG, kubectl config use-context"}
+		return "", &finding{err.Error(), "select a cluster for kubectl: KUBECONFIG, kubectl config use-context"}
 	}
 	return fmt.Sprintf("%d node(s)", len(nodes.Items)), nil
 }
@@ -40,7 +40,7 @@ func (c *cluster) features(ctx context.Context) (string, *finding) {
 	for _, flag := range []string{"kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"} {
 		if config.Data[flag] != "enabled" {
 			return "", &finding{
-				flag + " is not enabled, without which detect cannot be pinned to GPU nodes",
+				flag + " is not enabled; detect needs it to select GPU nodes",
 				"kubectl patch configmap -n knative-serving config-features --patch-file config/cluster/config-features.yaml",
 			}
 		}
@@ -56,16 +56,19 @@ func (c *cluster) namespaced(ctx context.Context) (string, *finding) {
 }
 
 func (c *cluster) secrets(ctx context.Context) (string, *finding) {
-	wanted := map[string][]string{"minio-credentials": {"access-key", "secret-key"}, "bridge-token": {"token"}, "event-signing-keys": {"keys"}}
+	wanted := map[string][]string{
+		"minio-credentials": {"access-key", "secret-key"}, "bridge-token": {"token"}, "event-signing-keys": {"keys"},
+	}
 	for name, keys := range wanted {
 		var secret object
-		mend := fmt.Sprintf("kubectl create secret generic -n %s %s --from-literal=%s=...", c.namespace, name, strings.Join(keys, "=... --from-literal="))
+		fix := fmt.Sprintf("kubectl create secret generic -n %s %s --from-literal=%s=...",
+			c.namespace, name, strings.Join(keys, "=... --from-literal="))
 		if err := c.get(ctx, &secret, "secret", name, "--namespace", c.namespace); err != nil {
-			return "", &finding{err.Error(), mend}
+			return "", &finding{err.Error(), fix}
 		}
 		for _, key := range keys {
 			if secret.Data[key] == "" {
-				return "", &finding{fmt.Sprintf("secret %s has no %s", name, key), mend}
+				return "", &finding{fmt.Sprintf("secret %s has no %s", name, key), fix}
 			}
 		}
 	}
@@ -74,15 +77,17 @@ func (c *cluster) secrets(ctx context.Context) (string, *finding) {
 
 const gpuResource = "nvidia.com/gpu"
 
-// gpu compares what detect's pods ask for with what the nodes have.
+// gpu compares the GPUs that detect's pods request with the GPUs of the nodes.
 func (c *cluster) gpu(ctx context.Context) (string, *finding) {
 	var pods, nodes list
-	if err := c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service=ai-detection-grpc-service"); err != nil {
+	err := c.get(ctx, &pods, "pods", "--namespace", c.namespace,
+		"--selector", "serving.knative.dev/service=ai-detection-grpc-service")
+	if err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
-	asking := slices.DeleteFunc(pods.Items, func(pod object) bool { return !pod.asksForGPU() })
-	if len(asking) == 0 {
-		return "detect asks for none", nil
+	requesting := slices.DeleteFunc(pods.Items, func(pod object) bool { return !pod.requestsGPU() })
+	if len(requesting) == 0 {
+		return "detect requests none", nil
 	}
 	if err := c.get(ctx, &nodes, "nodes"); err != nil {
 		return "", &finding{err.Error(), readFirst}
@@ -93,36 +98,39 @@ func (c *cluster) gpu(ctx context.Context) (string, *finding) {
 	})
 	if len(offering) == 0 {
 		return "", &finding{
-			"detect asks for " + gpuResource + " and no node offers any, so its pod stays Pending",
+			"detect requests " + gpuResource + " but no node offers any, so its pod stays Pending",
 			"add a GPU node with NVIDIA's device plugin, or deploy with config/components/cpu or triton-elsewhere",
 		}
 	}
-	for _, pod := range asking {
+	for _, pod := range requesting {
 		if !slices.ContainsFunc(offering, pod.selects) {
 			return "", &finding{
-				fmt.Sprintf("%d node(s) offer %s, but none has the labels that detect's pod is pinned to: %s", len(offering), gpuResource, labels(pod.Spec.NodeSelector)),
-				"kubectl label node NAME " + labels(pod.Spec.NodeSelector) + ", which NVIDIA's GPU feature discovery does by itself",
+				fmt.Sprintf("%d node(s) offer %s, but none has the labels that detect's pod selects: %s",
+					len(offering), gpuResource, labels(pod.Spec.NodeSelector)),
+				"kubectl label node NAME " + labels(pod.Spec.NodeSelector) + ", or install NVIDIA's GPU feature discovery",
 			}
 		}
 	}
 	return fmt.Sprintf("%d node(s) offer %s", len(offering), gpuResource), nil
 }
 
-// services also tells why a Service's pods do not start, which Knative may take
-// minutes to say.
+// services also reports why the pods of a Service do not start, since Knative may
+// take minutes to do so.
 func (c *cluster) services(ctx context.Context) (string, *finding) {
 	wanted := []string{"resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service", "grpc-gateway", "bridge"}
-	good, wrong := c.allReady(ctx, "services.serving.knative.dev", wanted, func(o object) string { return c.pending(ctx, o.Metadata.Name) })
+	pending := func(o object) string { return c.pending(ctx, o.Metadata.Name) }
+	good, wrong := c.allReady(ctx, "services.serving.knative.dev", wanted, pending)
 	if len(wrong) > 0 {
 		return "", &finding{strings.Join(wrong, "\n"), deploy + "; kubectl describe pods -n " + c.namespace}
 	}
 	return good, nil
 }
 
-// pending tells why a Service's pods are not scheduled.
+// pending returns why the pods of a Service are not scheduled.
 func (c *cluster) pending(ctx context.Context, service string) string {
 	var pods list
-	if c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service="+service) != nil {
+	selector := "serving.knative.dev/service=" + service
+	if c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", selector) != nil {
 		return ""
 	}
 	var reasons []string
@@ -145,13 +153,13 @@ func (c *cluster) ingress(ctx context.Context) (string, *finding) {
 	if class == "" {
 		class = "istio.ingress.networking.knative.dev, Knative's default"
 	}
-	mend := "install an ingress for Knative and name it in ingress-class of configmap config-network in knative-serving"
+	fix := "install an ingress for Knative and name it in ingress-class of configmap config-network in knative-serving"
 	if err := c.get(ctx, &gateway, "routes.serving.knative.dev", "grpc-gateway", "--namespace", c.namespace); err != nil {
 		return "", &finding{err.Error(), deploy}
 	}
 	for _, s := range gateway.Status.Conditions {
 		if s.Type == "IngressReady" && s.Status != "True" {
-			return "", &finding{fmt.Sprintf("class %s: %s %s", class, s.Reason, s.Message), mend}
+			return "", &finding{fmt.Sprintf("class %s: %s %s", class, s.Reason, s.Message), fix}
 		}
 	}
 	return fmt.Sprintf("%s; the gateway is at %s", class, gateway.Status.URL), nil
@@ -164,11 +172,14 @@ func (c *cluster) broker(ctx context.Context) (string, *finding) {
 	}
 	class := broker.Metadata.Annotations["eventing.knative.dev/broker.class"]
 	if reason := broker.unready(); reason != "" {
-		return "", &finding{fmt.Sprintf("class %s: %s", class, reason), "install what this class needs; for Kafka, config/components/kafka says what"}
+		return "", &finding{
+			fmt.Sprintf("class %s: %s", class, reason),
+			"install the broker of this class; config/components/kafka describes Kafka's",
+		}
 	}
 	note := ""
 	if class == "MTChannelBasedBroker" {
-		note = " (its events are in memory unless its channel is not: the sweeper makes up for lost ones)"
+		note = " (keeps events in memory by default; the sweeper replaces lost ones)"
 	}
 	return class + note, nil
 }
@@ -176,27 +187,29 @@ func (c *cluster) broker(ctx context.Context) (string, *finding) {
 func (c *cluster) triggers(ctx context.Context) (string, *finding) {
 	good, wrong := c.allReady(ctx, "triggers.eventing.knative.dev", nil, func(object) string { return "" })
 	if good == "" && len(wrong) == 0 {
-		wrong = []string{"there is none, so no upload is processed"}
+		wrong = []string{"no Trigger exists, so no upload is processed"}
 	}
 	if len(wrong) > 0 {
 		return "", &finding{strings.Join(wrong, "\n"), "kubectl apply -f eventing"}
 	}
 	if twice := c.subscribedTwice(ctx); twice != "" {
 		return "", &finding{
-			"the broker's channel has " + twice + " more than once, and may answer 500 to every event (Knative leaves that behind when its OIDC is switched on or off)",
+			"the broker's channel has the subscriber " + twice + " more than once and may answer 500 to every event" +
+				" (Knative leaves duplicates when its OIDC is switched on or off)",
 			"kubectl delete trigger,broker -n " + c.namespace + " --all, then deploy again",
 		}
 	}
 	return good, nil
 }
 
-// subscribedTwice returns a name that the subscribers of the broker's channel in
-// memory have more than once; another kind of broker has no such channel.
+// subscribedTwice returns the name of a subscriber that the broker's in-memory
+// channel has more than once. Other kinds of brokers have no such channel.
 func (c *cluster) subscribedTwice(ctx context.Context) string {
 	var channel struct {
 		Spec struct{ Subscribers []struct{ Name string } }
 	}
-	text, err := c.run(ctx, "get", "inmemorychannels.messaging.knative.dev", "default-kne-trigger", "--namespace", c.namespace, "--output", "json")
+	text, err := c.run(ctx, "get", "inmemorychannels.messaging.knative.dev", "default-kne-trigger",
+		"--namespace", c.namespace, "--output", "json")
 	if err != nil || json.Unmarshal(text, &channel) != nil {
 		return ""
 	}
@@ -210,7 +223,7 @@ func (c *cluster) subscribedTwice(ctx context.Context) string {
 	return ""
 }
 
-// names finds Triggers that would write over each other's outputs.
+// names finds Triggers that would overwrite each other's outputs.
 func (c *cluster) names(ctx context.Context) (string, *finding) {
 	var found struct{ Items []triggers.Trigger }
 	text, err := c.run(ctx, "get", "triggers.eventing.knative.dev", "--namespace", c.namespace, "--output", "json")
@@ -223,19 +236,21 @@ func (c *cluster) names(ctx context.Context) (string, *finding) {
 	if err := triggers.Check(found.Items); err != nil {
 		return "", &finding{err.Error(), "kubectl edit trigger -n " + c.namespace + " NAME"}
 	}
-	return "no two Triggers write one name", nil
+	return "no two Triggers write the same name", nil
 }
 
-// store asks the bridge, which is where the store must be seen from.
+// store checks the store from the bridge's pod, which must reach it.
 func (c *cluster) store(ctx context.Context) (string, *finding) {
 	var pods list
-	err := c.get(ctx, &pods, "pods", "--namespace", c.namespace, "--selector", "serving.knative.dev/service=bridge", "--field-selector", "status.phase=Running")
+	err := c.get(ctx, &pods, "pods", "--namespace", c.namespace,
+		"--selector", "serving.knative.dev/service=bridge", "--field-selector", "status.phase=Running")
 	if err != nil || len(pods.Items) == 0 {
-		return "", &finding{"no pod of the bridge runs, from which the store could be looked at", deploy}
+		return "", &finding{"the store cannot be checked, since no pod of the bridge runs", deploy}
 	}
-	text, err := c.run(ctx, "exec", "--namespace", c.namespace, pods.Items[0].Metadata.Name, "--container", "bridge", "--", "/imageflow", "setup", "--check")
+	text, err := c.run(ctx, "exec", "--namespace", c.namespace, pods.Items[0].Metadata.Name, "--container", "bridge",
+		"--", "/imageflow", "setup", "--check")
 	if err != nil {
-		return "", &finding{err.Error(), "run imageflow setup with an administrator's credentials, or config/components/setup"}
+		return "", &finding{err.Error(), "run imageflow setup with an administrator's credentials, or deploy config/components/setup"}
 	}
 	return strings.TrimSpace(string(text)), nil
 }

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// cluster is what kubectl shows.
+// cluster reads a cluster through kubectl.
 type cluster struct {
 	kubectl, namespace string
-	patience           time.Duration
+	timeout            time.Duration // of all checks together
 	deadline           time.Time
 }
 
-// object is the part of any Kubernetes object that is looked at here.
+// object contains the fields of any Kubernetes object that the checks read.
 type object struct {
 	Metadata struct {
 		Name                string
@@ -45,8 +45,8 @@ type condition struct{ Type, Status, Reason, Message string }
 
 type list struct{ Items []object }
 
-// run runs kubectl. Its error is the last line of what kubectl says, before
-// which it may log.
+// run runs kubectl. Its error is the last line that kubectl prints, since kubectl may
+// log before it.
 func (c *cluster) run(ctx context.Context, args ...string) ([]byte, error) {
 	var out, wrong bytes.Buffer
 	cmd := exec.CommandContext(ctx, c.kubectl, args...)
@@ -67,12 +67,12 @@ func (c *cluster) get(ctx context.Context, into any, args ...string) error {
 	return json.Unmarshal(text, into)
 }
 
-// unready tells why an object is not ready; empty when it is.
+// unready returns why an object is not ready, or an empty text if it is ready.
 func (o object) unready() string {
 	i := slices.IndexFunc(o.Status.Conditions, func(c condition) bool { return c.Type == "Ready" })
 	switch {
 	case i < 0:
-		return "nothing is said of it yet"
+		return "no status yet"
 	case o.Status.Conditions[i].Status == "True":
 		return ""
 	}
@@ -80,8 +80,8 @@ func (o object) unready() string {
 	return strings.TrimSpace(strings.Join([]string{cmp.Or(ready.Reason, "not ready"), ready.Message}, " "))
 }
 
-// asksForGPU tells whether a container of the pod is to have a GPU.
-func (o object) asksForGPU() bool {
+// requestsGPU reports whether a container of the pod requests a GPU.
+func (o object) requestsGPU() bool {
 	for _, container := range o.Spec.Containers {
 		if container.Resources.Limits[gpuResource] != "" {
 			return true
@@ -90,7 +90,7 @@ func (o object) asksForGPU() bool {
 	return false
 }
 
-// selects tells whether a pod's node selector allows the node.
+// selects reports whether the node selector of a pod allows the node.
 func (o object) selects(node object) bool {
 	for name, value := range o.Spec.NodeSelector {
 		if node.Metadata.Labels[name] != value {
@@ -100,7 +100,7 @@ func (o object) selects(node object) bool {
 	return true
 }
 
-// labels writes them as kubectl label takes them.
+// labels formats a node selector as arguments of kubectl label.
 func labels(selector map[string]string) string {
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(selector)) {
@@ -109,9 +109,11 @@ func labels(selector map[string]string) string {
 	return strings.Join(pairs, " ")
 }
 
-// allReady checks objects of a kind in the namespace: that the wanted ones are
-// there, and that all are ready. why adds what is known of one that is not.
-func (c *cluster) allReady(ctx context.Context, kind string, wanted []string, why func(object) string) (good string, wrong []string) {
+// allReady checks that the wanted objects of a kind exist in the namespace and that
+// all objects of the kind are ready. why adds details about an object that is not.
+func (c *cluster) allReady(
+	ctx context.Context, kind string, wanted []string, why func(object) string,
+) (good string, wrong []string) {
 	var found list
 	if err := c.get(ctx, &found, kind, "--namespace", c.namespace); err != nil {
 		return "", []string{err.Error()}
@@ -125,7 +127,7 @@ func (c *cluster) allReady(ctx context.Context, kind string, wanted []string, wh
 	}
 	for _, name := range wanted {
 		if !slices.Contains(names, name) {
-			wrong = append(wrong, name+" is not there")
+			wrong = append(wrong, name+" does not exist")
 		}
 	}
 	return strings.Join(names, ", "), wrong

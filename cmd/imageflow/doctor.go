@@ -10,25 +10,24 @@ import (
 	"time"
 )
 
-const doctorSummary = "tells what a deployment on Knative lacks, and the mend"
+const doctorSummary = "checks a deployment on Knative and suggests fixes"
 
 const doctorUsage = `Usage: imageflow doctor [flags]
 
-Looks at a deployment through kubectl, with its current context, and says of
-each thing that ImageFlow needs whether it is there, why not, and what mends it.
-It changes nothing. It fails when something is missing.
+Checks a deployment through kubectl, in its current context. For each thing that
+ImageFlow needs, it prints whether the thing is there or, if not, the reason and
+a fix. It changes nothing. It fails if a check fails.
 
 Flags:
 `
 
-// finding is what is wrong with one thing. A nil finding is good news.
-type finding struct{ reason, mend string }
+// finding describes a failed check. A nil finding means success.
+type finding struct{ reason, fix string }
 
-// checks are made in this order: what comes later often fails for what comes
-// before.
+// checks run in dependency order: a failure often causes the failures after it.
 var checks = []struct {
 	name string
-	look func(*cluster, context.Context) (good string, wrong *finding)
+	run  func(*cluster, context.Context) (good string, wrong *finding)
 }{
 	{"cluster", (*cluster).reachable},
 	{"Knative", (*cluster).knative},
@@ -44,7 +43,7 @@ var checks = []struct {
 	{"store", (*cluster).store},
 }
 
-// doctor makes the checks and prints a line for each.
+// doctor runs the checks and prints a line for each.
 func doctor(ctx context.Context, args []string, out io.Writer) error {
 	c := &cluster{}
 	f := flag.NewFlagSet("imageflow doctor", flag.ContinueOnError)
@@ -54,41 +53,50 @@ func doctor(ctx context.Context, args []string, out io.Writer) error {
 		f.PrintDefaults()
 	}
 	f.StringVar(&c.namespace, "namespace", "image-processing", "`namespace` of the deployment")
-	f.StringVar(&c.kubectl, "kubectl", "kubectl", "the `command`")
-	f.DurationVar(&c.patience, "wait", 0, "how long things may take to get ready")
+	f.StringVar(&c.kubectl, "kubectl", "kubectl", "`command` that runs kubectl")
+	f.DurationVar(&c.timeout, "wait", 0, "time that all things together have to get ready")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
 	case err != nil:
 		return err
 	}
-	missing := 0
+	return c.report(ctx, out)
+}
+
+// report runs the checks. Without a reachable cluster, the first is the only one.
+func (c *cluster) report(ctx context.Context, out io.Writer) error {
+	made, missing := 0, 0
 	for _, check := range checks {
-		good, wrong := c.await(ctx, check.look)
+		made++
+		good, wrong := c.await(ctx, check.run)
 		if wrong == nil {
 			fmt.Fprintf(out, "ok       %-14s %s\n", check.name, good)
 			continue
 		}
 		missing++
 		fmt.Fprintf(out, "MISSING  %-14s %s\n", check.name, indent(wrong.reason))
-		fmt.Fprintf(out, "         mend:          %s\n", indent(wrong.mend))
+		fmt.Fprintf(out, "         fix:           %s\n", indent(wrong.fix))
 		if check.name == "cluster" {
-			break // nothing else can be seen
+			break // the other checks need it
 		}
 	}
+	if skipped := len(checks) - made; skipped > 0 {
+		fmt.Fprintf(out, "skipped  %d checks that need the cluster\n", skipped)
+	}
 	if missing > 0 {
-		return fmt.Errorf("%d of %d things are missing", missing, len(checks))
+		return fmt.Errorf("%d of %d checks failed", missing, made)
 	}
 	return nil
 }
 
-// await looks until all is well or the patience ends.
-func (c *cluster) await(ctx context.Context, look func(*cluster, context.Context) (string, *finding)) (string, *finding) {
+// await repeats a check until it succeeds or the timeout ends.
+func (c *cluster) await(ctx context.Context, check func(*cluster, context.Context) (string, *finding)) (string, *finding) {
 	if c.deadline.IsZero() {
-		c.deadline = time.Now().Add(c.patience)
+		c.deadline = time.Now().Add(c.timeout)
 	}
 	for {
-		good, wrong := look(c, ctx)
+		good, wrong := check(c, ctx)
 		if wrong == nil || time.Now().After(c.deadline) || ctx.Err() != nil {
 			return good, wrong
 		}
@@ -96,7 +104,7 @@ func (c *cluster) await(ctx context.Context, look func(*cluster, context.Context
 	}
 }
 
-// indent keeps further lines under the first.
+// indent aligns further lines with the first.
 func indent(text string) string {
 	return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n                        ")
 }

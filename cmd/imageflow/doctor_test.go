@@ -8,12 +8,13 @@ import (
 	"testing"
 )
 
-// fakeKubectl prints the Triggers and the broker's channel of a cluster, and of
-// everything else nothing.
+// fakeKubectl returns a kubectl that prints the given Triggers and the broker's
+// channel, and an empty list for everything else.
 func fakeKubectl(t *testing.T, triggers, channel string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubectl")
-	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *triggers*) cat <<'END'\n%s\nEND\n;; *inmemorychannels*) echo '%s' ;; *) echo '{\"items\": []}' ;; esac\n", triggers, channel)
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *triggers*) cat <<'END'\n%s\nEND\n;;"+
+		" *inmemorychannels*) echo '%s' ;; *) echo '{\"items\": []}' ;; esac\n", triggers, channel)
 	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +28,7 @@ const twoSizes = `{"items": [
    "filters": [{"prefix": {"type": "com.amazonaws.s3.ObjectCreated:"}}, %s],
    "subscriber": {"ref": {"kind": "Service", "name": "resize-grpc-service"}, "uri": "/?target_width=640"}}}]}`
 
-// TestDoctorNamesTriggersThatClash on a cluster.
-func TestDoctorNamesTriggersThatClash(t *testing.T) {
+func TestDoctor_triggersWithTheSameOutput(t *testing.T) {
 	for filter, clash := range map[string]bool{`{"prefix": {"subject": "in/"}}`: true, `{"exact": {"type": "other"}}`: false} {
 		var out strings.Builder
 		_ = doctor(t.Context(), []string{"--kubectl", fakeKubectl(t, fmt.Sprintf(twoSizes, filter), `{}`)}, &out)
@@ -42,8 +42,9 @@ func TestDoctorNamesTriggersThatClash(t *testing.T) {
 	}
 }
 
-// TestDoctorFindsSubscribersOfBefore that Knative left in the broker's channel.
-func TestDoctorFindsSubscribersOfBefore(t *testing.T) {
+// TestDoctor_duplicateSubscribers finds the subscribers that Knative leaves in the
+// broker's channel when OIDC is switched.
+func TestDoctor_duplicateSubscribers(t *testing.T) {
 	triggers := `{"items": [{"metadata": {"name": "one"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}`
 	for channel, line := range map[string]string{
 		`{"spec": {"subscribers": [{"name": "one-1"}, {"name": "two-1"}]}}`: "ok       triggers",
@@ -53,6 +54,26 @@ func TestDoctorFindsSubscribersOfBefore(t *testing.T) {
 		_ = doctor(t.Context(), []string{"--kubectl", fakeKubectl(t, triggers, channel)}, &out)
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("%s: doctor prints\n%s", channel, out.String())
+		}
+	}
+}
+
+// TestDoctor_unreachableCluster counts only the checks that were made.
+func TestDoctor_unreachableCluster(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kubectl")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho 'connection refused' >&2\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	err := doctor(t.Context(), []string{"--kubectl", path}, &out)
+	if err == nil || err.Error() != "1 of 1 checks failed" {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{
+		"MISSING  cluster        connection refused", "fix:           select a cluster", "skipped  11 checks",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("doctor prints\n%swant %q", out.String(), want)
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// Command imageflow runs one role of ImageFlow, configured by the environment.
+// Command imageflow runs one role of ImageFlow, configured by the environment, or a
+// command of an operator.
 package main
 
 import (
@@ -45,7 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return role.Usage(out, config)
 	}
 	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("the environment of %s:\n%w", r.Name, err)
+		return fmt.Errorf("invalid environment of %s:\n%w", r.Name, err)
 	}
 	watch, err := config.Watch(ctx, r.Name)
 	if err != nil {
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return server.Run(ctx)
 }
 
-// commands are what else the binary does.
+// commands are the subcommands for operators.
 var commands = map[string]struct {
 	summary string
 	run     func(ctx context.Context, args []string, out io.Writer) error
@@ -71,7 +72,9 @@ var commands = map[string]struct {
 }
 
 func help(out io.Writer) error {
-	fmt.Fprint(out, "Usage: imageflow ROLE\n       imageflow ROLE --help     lists the role's environment variables\n"+
+	fmt.Fprint(out, "Usage: imageflow ROLE            runs a role\n"+
+		"       imageflow ROLE --help     lists the role's environment variables\n"+
+		"       imageflow COMMAND         runs a command\n"+
 		"       imageflow COMMAND --help  lists the command's flags\n\nRoles:\n")
 	for _, r := range role.All {
 		fmt.Fprintf(out, "  %-8s %s\n", r.Name, r.Summary)

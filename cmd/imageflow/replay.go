@@ -13,28 +13,29 @@ import (
 	"imageflow.dev/internal/execution"
 )
 
-const replaySummary = "sends dead letters to the broker again"
+const replaySummary = "lists dead letters and sends their events again"
 
 const replayUsage = `Usage: imageflow replay --all | --execution ID | --since TIME [flags]
 
-Sends the events of dead letters to the broker again and removes each letter
-whose event was accepted. What fails again comes back as a letter. A letter that
-holds no event is shown and left alone.
+Sends the events of dead letters to the broker again. A dead letter is removed
+when the broker has accepted its event; an event that fails again becomes a dead
+letter again. Dead letters without an event are listed and kept. With --dry-run
+it only lists the dead letters, with their reasons.
 
-A TIME is a duration before now, such as 90m, or a moment, such as
-2026-11-25T03:00:00Z; a letter's time is that of its last failure.
+TIME is a duration before now, such as 90m, or a time such as
+2026-11-25T03:00:00Z. It selects by the time of the last failure.
 
 Flags:
 `
 
-// replayFlags of the command line.
+// replayFlags are the flags of the command.
 type replayFlags struct {
 	all          bool
 	since, until string
 	replay       bridge.Replay
 }
 
-// replay sends dead letters again. It fails when any could not be sent.
+// replay sends dead letters again. It fails if an event could not be sent.
 func replay(ctx context.Context, args []string, out io.Writer) error {
 	flags, err := parseReplay(args, out, time.Now())
 	if errors.Is(err, flag.ErrHelp) {
@@ -45,7 +46,7 @@ func replay(ctx context.Context, args []string, out io.Writer) error {
 	}
 	config := &role.ReplayConfig{}
 	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("the environment of replay:\n%w", err)
+		return fmt.Errorf("invalid environment of replay:\n%w", err)
 	}
 	t := &tally{out: out, dryRun: flags.DryRun}
 	flags.Report = t.report
@@ -56,7 +57,7 @@ func replay(ctx context.Context, args []string, out io.Writer) error {
 	return t.summary()
 }
 
-// parseReplay reads the command line; times are relative to now.
+// parseReplay parses the command line; durations count back from now.
 func parseReplay(args []string, out io.Writer, now time.Time) (*bridge.Replay, error) {
 	var given replayFlags
 	f := flag.NewFlagSet("imageflow replay", flag.ContinueOnError)
@@ -68,40 +69,39 @@ func parseReplay(args []string, out io.Writer, now time.Time) (*bridge.Replay, e
 		_ = role.Usage(out, &role.ReplayConfig{})
 	}
 	s := &given.replay.Selection
-	f.BoolVar(&given.all, "all", false, "choose every letter")
-	f.StringVar(&s.Execution, "execution", "", "choose the letters of the execution `ID`, such as uploads/cat")
-	f.StringVar(&given.since, "since", "", "choose the letters of this `TIME` and later")
-	f.StringVar(&given.until, "until", "", "with --since: and of this `TIME` and earlier")
-	f.StringVar(&s.Bucket, "bucket", "", "only letters about pictures of this `bucket`")
-	f.BoolVar(&given.replay.DryRun, "dry-run", false, "show what would be sent, and send nothing")
-	f.DurationVar(&given.replay.Wait, "wait", 30*time.Second, "how long the broker may take to accept an event")
+	f.BoolVar(&given.all, "all", false, "select all dead letters")
+	f.StringVar(&s.Execution, "execution", "", "select the dead letters of the execution `ID`, such as uploads/cat")
+	f.StringVar(&given.since, "since", "", "select the dead letters from this `TIME` on")
+	f.StringVar(&given.until, "until", "", "with --since: select the dead letters up to this `TIME`")
+	f.StringVar(&s.Bucket, "bucket", "", "select only dead letters of images in this `bucket`")
+	f.BoolVar(&given.replay.DryRun, "dry-run", false, "list the selected dead letters and send nothing")
+	f.DurationVar(&given.replay.Wait, "wait", 30*time.Second, "time that the broker has to accept an event")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; see imageflow replay --help", f.Arg(0))
 	}
-	if err := given.settle(now); err != nil {
+	if err := given.validate(now); err != nil {
 		return nil, err
 	}
 	return &given.replay, nil
 }
 
-// settle checks that exactly one way to choose letters is given, and reads the
-// times.
-func (given *replayFlags) settle(now time.Time) error {
+// validate checks that exactly one selection is given, and parses the times.
+func (given *replayFlags) validate(now time.Time) error {
 	s := &given.replay.Selection
-	chosen := 0
+	selections := 0
 	for _, is := range []bool{given.all, s.Execution != "", given.since != ""} {
 		if is {
-			chosen++
+			selections++
 		}
 	}
 	switch {
-	case chosen != 1:
-		return errors.New("choose letters with one of --all, --execution ID or --since TIME; see imageflow replay --help")
+	case selections != 1:
+		return errors.New("select dead letters with one of --all, --execution ID or --since TIME; see imageflow replay --help")
 	case given.until != "" && given.since == "":
-		return errors.New("--until goes with --since only")
+		return errors.New("--until needs --since")
 	case given.replay.Wait <= 0:
 		return errors.New("--wait must be above 0")
 	}
@@ -118,7 +118,8 @@ func (given *replayFlags) settle(now time.Time) error {
 	return nil
 }
 
-// moment reads a time: a duration before now, or RFC 3339.
+// moment parses a duration before now or a time of RFC 3339. An empty text is the
+// zero time.
 func moment(name, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -128,12 +129,12 @@ func moment(name, text string, now time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, fmt.Errorf("--%s is %q but must be a duration such as 90m or a moment such as 2026-11-25T03:00:00Z", name, text)
+		return t, fmt.Errorf("--%s is %q but must be a duration such as 90m or a time such as 2026-11-25T03:00:00Z", name, text)
 	}
 	return t, nil
 }
 
-// tally prints what becomes of each letter, and counts.
+// tally prints and counts the result for each dead letter.
 type tally struct {
 	out                   io.Writer
 	dryRun                bool
@@ -165,7 +166,7 @@ func (t *tally) report(l execution.Letter, err error) {
 	fmt.Fprintln(t.out)
 }
 
-// summary prints the counts, and fails when a letter did.
+// summary prints the counts. It fails if an event could not be sent.
 func (t *tally) summary() error {
 	verb := "sent"
 	if t.dryRun {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/execution"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 func TestReplayFlags(t *testing.T) {
@@ -26,7 +26,7 @@ func TestReplayFlags(t *testing.T) {
 		{args: "", wrong: "--all, --execution ID or --since TIME"},
 		{args: "--dry-run", wrong: "--all, --execution ID or --since TIME"},
 		{args: "--all --execution cat", wrong: "one of"},
-		{args: "--all --until 1h", wrong: "--since only"},
+		{args: "--all --until 1h", wrong: "--until needs"},
 		{args: "--all extra", wrong: `"extra"`},
 		{args: "--since yesterday", wrong: `"yesterday"`},
 		{args: "--since -5m", wrong: `"-5m"`},
@@ -51,11 +51,11 @@ func TestReplayFlags(t *testing.T) {
 	}
 }
 
-// letterBox starts a store with letters and a broker that refuses the event of
-// one, and tells the environment.
-func letterBox(t *testing.T, refused string) {
+// startReplayTarget starts a store with dead letters and a broker that rejects the
+// event of one, and sets the environment to them.
+func startReplayTarget(t *testing.T, refused string) {
 	t.Helper()
-	c, store := stores.Start(t, stores.Local, "pictures", "dead")
+	c, store := stores.Start(t, stores.Local, "images", "dead")
 	broker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Ce-Subject") == refused {
 			http.Error(w, "no", http.StatusServiceUnavailable)
@@ -73,7 +73,7 @@ func letterBox(t *testing.T, refused string) {
 	for _, id := range []string{"ant", "cat", "dog"} {
 		event := fmt.Sprintf(`{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":%q}`, id)
 		err := letters.Store(t.Context(), &execution.Letter{
-			Execution: id, Bucket: "pictures", EventID: "1", Reason: "no picture", Event: json.RawMessage(event),
+			Execution: id, Bucket: "images", EventID: "1", Reason: "not an image", Event: json.RawMessage(event),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -84,19 +84,23 @@ func letterBox(t *testing.T, refused string) {
 	}
 }
 
-// TestReplayCommand runs the command against a store and a broker that refuses
-// one of three events.
-func TestReplayCommand(t *testing.T) {
-	letterBox(t, "dog")
+// TestReplay_brokerRejectsOneEvent runs the command on three dead letters.
+func TestReplay_brokerRejectsOneEvent(t *testing.T) {
+	startReplayTarget(t, "dog")
 	for _, step := range []struct {
 		args   string
 		fails  bool
 		prints []string
 	}{
 		{"--execution none", false, []string{"0 sent, 0 failed, 0 skipped"}},
-		{"--all --dry-run", false, []string{"would send  pictures/cat/1.json  (no picture)", "skipped     unreadable/", "3 would be sent, 0 failed, 1 skipped"}},
-		{"--execution ant", false, []string{"sent        pictures/ant/1.json", "1 sent, 0 failed, 0 skipped"}},
-		{"--since 1h", true, []string{"sent        pictures/cat/1.json", "FAILED      pictures/dog/1.json  (no picture): the broker answered 503", "1 sent, 1 failed, 1 skipped"}},
+		{"--all --dry-run", false, []string{
+			"would send  images/cat/1.json  (not an image)", "skipped     unreadable/", "3 would be sent, 0 failed, 1 skipped",
+		}},
+		{"--execution ant", false, []string{"sent        images/ant/1.json", "1 sent, 0 failed, 0 skipped"}},
+		{"--since 1h", true, []string{
+			"sent        images/cat/1.json", "FAILED      images/dog/1.json  (not an image): the broker answered 503",
+			"1 sent, 1 failed, 1 skipped",
+		}},
 		{"--all --dry-run", false, []string{"1 would be sent, 0 failed, 1 skipped"}},
 	} {
 		var out strings.Builder
@@ -112,14 +116,14 @@ func TestReplayCommand(t *testing.T) {
 	}
 }
 
-func TestReplayHelps(t *testing.T) {
+func TestReplay_help(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), []string{"replay", "--help"}, &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, word := range []string{"-execution", "-dry-run", "BROKER_URL", "DEAD_LETTER_BUCKET"} {
 		if !strings.Contains(out.String(), word) {
-			t.Errorf("the help does not tell of %s", word)
+			t.Errorf("the help lacks %s", word)
 		}
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-const setupSummary = "makes the buckets and has the store notify the bridge"
+const setupSummary = "creates the buckets and the notifications of the bridge"
 
 const setupUsage = `Usage: imageflow setup [flags]
 
-Makes the bucket of pictures and that of dead letters, and has the store tell
-the bridge of new pictures. What is there already stays as it is, so it may run
-again at any time. The store must know the bridge as a webhook: for MinIO set
+Creates the bucket for images and the bucket for dead letters, and sets up
+notifications of new images to the bridge. It keeps what exists, so it can run
+again at any time. The store must know the bridge as a webhook. For MinIO set
 
   MINIO_NOTIFY_WEBHOOK_ENABLE_IMAGEFLOW=on
   MINIO_NOTIFY_WEBHOOK_ENDPOINT_IMAGEFLOW=http://<bridge>/notifications
@@ -30,7 +30,7 @@ again at any time. The store must know the bridge as a webhook: for MinIO set
 Flags:
 `
 
-// setup makes the store ready, or checks that it is.
+// setup prepares the store or, with --check, reports what it lacks.
 func setup(ctx context.Context, args []string, out io.Writer) error {
 	config := &role.SetupConfig{}
 	f := flag.NewFlagSet("imageflow setup", flag.ContinueOnError)
@@ -41,11 +41,13 @@ func setup(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprint(out, "\nEnvironment:\n")
 		_ = role.Usage(out, config)
 	}
-	check := f.Bool("check", false, "change nothing, and fail when something is missing")
+	check := f.Bool("check", false, "change nothing; fail if something is missing")
 	var users userFolders
-	f.StringVar(&users.users, "users", "", "`folder` of the users to make in MinIO: <role>/access-key and <role>/secret-key for each file of --policies")
-	f.StringVar(&users.policies, "policies", "", "`folder` of the policies of these users: <role>.json, as in config/minio-policies")
-	patience := f.Duration("wait", time.Minute, "how long the store may take to answer and to know its webhook")
+	f.StringVar(&users.users, "users", "",
+		"`folder` of the users to create in MinIO: <role>/access-key and <role>/secret-key for each file of --policies")
+	f.StringVar(&users.policies, "policies", "",
+		"`folder` of the policies of these users: <role>.json, as in config/minio-policies")
+	timeout := f.Duration("wait", time.Minute, "time that the store has to answer and to know its webhook")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
@@ -53,7 +55,7 @@ func setup(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("the environment of setup:\n%w", err)
+		return fmt.Errorf("invalid environment of setup:\n%w", err)
 	}
 	store, err := config.Open()
 	if err != nil {
@@ -62,19 +64,19 @@ func setup(ctx context.Context, args []string, out io.Writer) error {
 	if *check {
 		return checkStore(ctx, out, store, config)
 	}
-	ctx, cancel := context.WithTimeout(ctx, *patience)
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	return makeReady(ctx, out, store, config, users)
+	return prepareStore(ctx, out, store, config, users)
 }
 
-// makeReady tries until the store is ready or the context ends: just after its
-// start a MinIO does not answer, and then does not know its webhooks yet.
-func makeReady(ctx context.Context, out io.Writer, store *objects.Store, config *role.SetupConfig, users userFolders) error {
+// prepareStore retries each step until it succeeds or the context ends. A MinIO that
+// has just started does not answer, and then does not know its webhooks yet.
+func prepareStore(ctx context.Context, out io.Writer, store *objects.Store, config *role.SetupConfig, users userFolders) error {
 	steps := []func() error{
-		func() error { return makeBucket(ctx, out, store, config.Bucket) },
-		func() error { return makeBucket(ctx, out, store, config.DeadLetters) },
+		func() error { return createBucket(ctx, out, store, config.Bucket) },
+		func() error { return createBucket(ctx, out, store, config.DeadLetters) },
 		func() error { return store.SetNotification(ctx, config.Bucket, config.Webhook, events.CreationNames()) },
-		func() error { return users.make(ctx, out, config.Admin()) },
+		func() error { return users.create(ctx, out, config.Admin()) },
 	}
 	for _, step := range steps {
 		for err := step(); err != nil; err = step() {
@@ -85,19 +87,19 @@ func makeReady(ctx context.Context, out io.Writer, store *objects.Store, config 
 			}
 		}
 	}
-	fmt.Fprintf(out, "new objects in %s are told to %s\n", config.Bucket, config.Webhook)
+	fmt.Fprintf(out, "new objects in %s are reported to %s\n", config.Bucket, config.Webhook)
 	return nil
 }
 
-func makeBucket(ctx context.Context, out io.Writer, store *objects.Store, bucket string) error {
-	made, err := store.MakeBucket(ctx, bucket)
-	if made {
-		fmt.Fprintf(out, "made the bucket %s\n", bucket)
+func createBucket(ctx context.Context, out io.Writer, store *objects.Store, bucket string) error {
+	created, err := store.MakeBucket(ctx, bucket)
+	if created {
+		fmt.Fprintf(out, "created bucket %s\n", bucket)
 	}
 	return err
 }
 
-// checkStore reports what is missing, and how to mend it.
+// checkStore reports what the store lacks.
 func checkStore(ctx context.Context, out io.Writer, store *objects.Store, config *role.SetupConfig) error {
 	var missing []error
 	for _, bucket := range []string{config.Bucket, config.DeadLetters} {
@@ -108,7 +110,7 @@ func checkStore(ctx context.Context, out io.Writer, store *objects.Store, config
 	names, err := store.NotificationEvents(ctx, config.Bucket, config.Webhook)
 	for _, name := range events.CreationNames() {
 		if err == nil && !slices.Contains(names, name) {
-			err = fmt.Errorf("%s is not told of %s", config.Webhook, name)
+			err = fmt.Errorf("%s does not receive %s", config.Webhook, name)
 		}
 	}
 	if err != nil {
@@ -117,6 +119,6 @@ func checkStore(ctx context.Context, out io.Writer, store *objects.Store, config
 	if len(missing) > 0 {
 		return fmt.Errorf("the store is not ready; run imageflow setup:\n%w", errors.Join(missing...))
 	}
-	fmt.Fprintln(out, "the store is ready: both buckets are there, and new objects are told to the bridge")
+	fmt.Fprintln(out, "the store is ready: both buckets exist, and the bridge receives notifications of new objects")
 	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"strings"
 	"testing"
 
-	"imageflow.dev/test/minio"
+	"imageflow.dev/internal/testing/minio"
 )
 
-// TestSetupSaysWhatIsMissing asks a MinIO that knows no webhook.
-func TestSetupSaysWhatIsMissing(t *testing.T) {
+// TestSetup_withoutWebhook runs on a MinIO that does not know the bridge.
+func TestSetup_withoutWebhook(t *testing.T) {
 	server := minio.Start(t)
 	for name, value := range map[string]string{
 		"MINIO_ENDPOINT": server.Address, "MINIO_ACCESS_KEY": minio.AccessKey, "MINIO_SECRET_KEY": minio.SecretKey,
@@ -23,11 +23,12 @@ func TestSetupSaysWhatIsMissing(t *testing.T) {
 		}
 	}
 	err = run(t.Context(), []string{"setup", "--wait", "2s"}, &out)
-	if err == nil || !strings.Contains(out.String(), "made the bucket imageflow-files") {
+	if err == nil || !strings.Contains(out.String(), "created bucket imageflow-files") {
 		t.Errorf("a store without the webhook: %q, %v", out.String(), err)
 	}
 	err = run(t.Context(), []string{"setup", "--check"}, &out)
-	if err == nil || !strings.Contains(err.Error(), "arn:minio:sqs::IMAGEFLOW:webhook") || strings.Contains(err.Error(), "bucket imageflow-dead-letters") {
+	if err == nil || !strings.Contains(err.Error(), "arn:minio:sqs::IMAGEFLOW:webhook") ||
+		strings.Contains(err.Error(), "bucket imageflow-dead-letters") {
 		t.Errorf("with the buckets only: %v", err)
 	}
 }

@@ -13,12 +13,12 @@ import (
 	"imageflow.dev/internal/storeadmin"
 )
 
-// userFolders say which users setup makes in the store.
+// userFolders name the users that setup creates in the store.
 type userFolders struct{ users, policies string }
 
-// make makes the user and the policy of each role that has both. It may run again
-// at any time, and gives users the secret keys that are there now.
-func (u userFolders) make(ctx context.Context, out io.Writer, admin *storeadmin.Admin) error {
+// create creates the user and the policy of each role that has both. It can run again
+// at any time and sets the current secret keys.
+func (u userFolders) create(ctx context.Context, out io.Writer, admin *storeadmin.Admin) error {
 	if u.users == "" {
 		return nil
 	}
@@ -28,19 +28,19 @@ func (u userFolders) make(ctx context.Context, out io.Writer, admin *storeadmin.
 	}
 	for _, file := range policies {
 		role := strings.TrimSuffix(filepath.Base(file), ".json")
-		err := u.makeOne(ctx, admin, role, file)
-		if errors.Is(err, fs.ErrNotExist) { // a policy alone
+		err := u.createOne(ctx, admin, role, file)
+		if errors.Is(err, fs.ErrNotExist) { // no user for this policy
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("the user of %s: %w", role, err)
+			return fmt.Errorf("user of %s: %w", role, err)
 		}
-		fmt.Fprintf(out, "made the user of %s\n", role)
+		fmt.Fprintf(out, "created the user of %s\n", role)
 	}
 	return nil
 }
 
-func (u userFolders) makeOne(ctx context.Context, admin *storeadmin.Admin, role, file string) error {
+func (u userFolders) createOne(ctx context.Context, admin *storeadmin.Admin, role, file string) error {
 	read := func(name string) (string, error) {
 		text, err := os.ReadFile(filepath.Join(u.users, role, name))
 		return strings.TrimSpace(string(text)), err

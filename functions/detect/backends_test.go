@@ -3,6 +3,7 @@ package detect_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,20 +17,20 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/onnx"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // onTriton returns the processor over the models of a server, which may be
 // started later.
 func onTriton(t testing.TB, server *triton.Server, defaultModel string) functions.Processor {
 	t.Helper()
-	r, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
+	r, err := inference.Dial(server.Address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	return detect.New(r, defaultModel)
+	return detect.New(detect.NewModels(r, defaultModel))
 }
 
 // TestBackendsDetectTheSame: the demo model, as it is, finds the same on both.
@@ -132,7 +133,7 @@ func TestBackendsTakeParameters(t *testing.T) {
 	}
 	server := triton.New(t, dir)
 	server.Start()
-	for name, p := range map[string]functions.Processor{"onnxruntime": detect.New(repository(t, dir), "m"), "triton": onTriton(t, server, "m")} {
+	for name, p := range map[string]functions.Processor{"onnxruntime": over(repository(t, dir), "m"), "triton": onTriton(t, server, "m")} {
 		t.Run(name, func(t *testing.T) {
 			expect(t, seen(t, p, flat(t, 2*side, side), &request{}), "cat/0 0.90: 20.0 8.0 60.0 64.0")
 		})
@@ -150,11 +151,16 @@ func TestReplacedUnderLoad(t *testing.T) {
 		}
 	}
 	save(1)
-	models := repository(t, dir)
-	p := detect.New(models, "m")
+	models, err := inference.Open(t.Context(), dir, inference.Options{
+		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept, PollInterval: 5 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer models.Close()
+	p := over(models, "m")
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
-	all.Go(func() { models.Watch(ctx, 5*time.Millisecond) })
 	black := flat(t, side, side)
 	var newest atomic.Int64
 	for range 3 {

@@ -5,27 +5,27 @@ import (
 	"slices"
 )
 
-// box is a detection: corners in pixels, x1 <= x2, y1 <= y2.
+// box is a detection. The corners are in pixels; x1 <= x2 and y1 <= y2.
 type box struct {
 	x1, y1, x2, y2 float32
 	confidence     float32
 	class          int
 }
 
-// centred returns a box given by its centre and size.
-func centred(cx, cy, w, h, confidence float32, class int) box {
+// fromCxCyWH returns the box with this centre and size.
+func fromCxCyWH(cx, cy, w, h, confidence float32, class int) box {
 	return box{cx - w/2, cy - h/2, cx + w/2, cy + h/2, confidence, class}
 }
 
-// unplace takes a box from an input to the picture in it.
-func (b box) unplace(p placement) box {
+// toImageCoords maps a box from the model's input to the image.
+func (b box) toImageCoords(p placement) box {
 	x := func(v float32) float32 { return float32((float64(v) - p.left) / p.scaleX) }
 	y := func(v float32) float32 { return float32((float64(v) - p.top) / p.scaleY) }
 	b.x1, b.x2, b.y1, b.y2 = x(b.x1), x(b.x2), y(b.y1), y(b.y2)
 	return b
 }
 
-// clip cuts a box off at the picture's edges.
+// clip cuts off the parts of a box outside the image.
 func (b box) clip(width, height int) box {
 	w, h := float32(width), float32(height)
 	b.x1, b.x2 = min(max(b.x1, 0), w), min(max(b.x2, 0), w)
@@ -35,8 +35,8 @@ func (b box) clip(width, height int) box {
 
 func (b box) area() float32 { return (b.x2 - b.x1) * (b.y2 - b.y1) }
 
-// overlap returns the intersection over the union of two boxes.
-func (b box) overlap(o box) float32 {
+// iou returns the intersection over union of two boxes.
+func (b box) iou(o box) float32 {
 	w := min(b.x2, o.x2) - max(b.x1, o.x1)
 	h := min(b.y2, o.y2) - max(b.y1, o.y1)
 	if w <= 0 || h <= 0 {
@@ -45,21 +45,22 @@ func (b box) overlap(o box) float32 {
 	return w * h / (b.area() + o.area() - w*h)
 }
 
-// maxCandidates bounds the quadratic work of suppress.
+// maxCandidates bounds the quadratic work of nms.
 const maxCandidates = 30000
 
-// suppress sorts boxes by confidence and drops each that overlaps a more
-// confident one of its class by more than the threshold; it keeps at most so
-// many. End-to-end models have dropped theirs already.
-func suppress(boxes []box, threshold float32, endToEnd bool, most int) []box {
+// nms is class-aware non-maximum suppression. It sorts boxes by descending
+// confidence, drops every box whose IoU with a kept box of its class exceeds the
+// threshold, and returns at most limit boxes. For end-to-end models, which include
+// NMS, it only sorts.
+func nms(boxes []box, threshold float32, endToEnd bool, limit int) []box {
 	slices.SortStableFunc(boxes, func(a, b box) int { return cmp.Compare(b.confidence, a.confidence) })
 	boxes = boxes[:min(len(boxes), maxCandidates)]
 	var kept []box
 	for _, b := range boxes {
-		if len(kept) == most {
+		if len(kept) == limit {
 			break
 		}
-		overlaps := func(k box) bool { return k.class == b.class && k.overlap(b) > threshold }
+		overlaps := func(k box) bool { return k.class == b.class && k.iou(b) > threshold }
 		if endToEnd || !slices.ContainsFunc(kept, overlaps) {
 			kept = append(kept, b)
 		}

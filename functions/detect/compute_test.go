@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // working is a model of the layout v8 at 640 pixels and 80 classes that finds three
@@ -73,7 +72,7 @@ func BenchmarkCompute(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, input := detect.New(r, "m"), inference.Tensor{Shape: []int64{1, 3, 640, 640}, Data: make([]float32, 3*640*640)}
+	p, input := over(r, "m"), inference.Tensor{Shape: []int64{1, 3, 640, 640}, Data: make([]float32, 3*640*640)}
 	var whole, decoded, ran, rest []float64
 	for b.Loop() {
 		start := time.Now()

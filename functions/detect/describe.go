@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -12,45 +13,52 @@ import (
 	"imageflow.dev/internal/inference"
 )
 
-// model is a model and how to read it.
+// model is a model of a repository and its description.
 type model struct {
 	inference.Model
 	description
 }
 
-// description is what must be known of a model to use it.
+// description is how to prepare the input of a model and read its output.
 type description struct {
 	preprocessing
 	layout layout
 	// width and height of the input in pixels.
 	width, height int
-	names         []string
+	names         []string     // of the classes
 	pool          *sync.Pool   // of input tensors, 3×height×width
-	numbers       [256]float32 // of each byte of a picture
+	values        [256]float32 // the input value of each pixel value
 }
 
-// Prepare finds out how to read a model: from its metadata, in the form that
-// Ultralytics exports have, or the parameters beside it. It runs it once on a grey
-// picture: many files leave the shape of the output open, and the first run of a
-// model is slower than those that follow.
-func Prepare(ctx context.Context, m inference.Model) (inference.Model, error) {
+// Accept returns an error unless detection can use the model. A repository of
+// files calls it before it replaces a model; see inference.Options.
+func Accept(ctx context.Context, m inference.Model) error {
+	_, err := describe(ctx, m)
+	return err
+}
+
+// describe finds out how to use a model: from its metadata, as Ultralytics exports
+// have it, and from its parameters. It runs the model on a grey image, because
+// many files do not declare the shape of the output. This also warms it up.
+func describe(ctx context.Context, m inference.Model) (*model, error) {
 	info := m.Info()
 	d := description{names: parseNames(info.Metadata["names"])}
 	if len(d.names) == 0 {
 		d.names = info.Labels
 	}
 	if task := info.Metadata["task"]; task != "" && task != "detect" {
-		return nil, fmt.Errorf("it is for the task %q, not detect", task)
+		return nil, fmt.Errorf("its task is %q, not detect", task)
 	}
 	if len(d.names) == 0 {
-		return nil, fmt.Errorf("its classes are unknown: metadata or the parameter names must give them all, from 0, as {0: 'cat', 1: 'dog'}, or labels.txt, one a line")
+		return nil, errors.New("its classes are unknown: the metadata or the parameter names must list all, starting at 0, " +
+			"as in {0: 'cat', 1: 'dog'}, or labels.txt, one per line")
 	}
-	if err := d.measure(info); err != nil {
+	if err := d.setInputSize(info); err != nil {
 		return nil, err
 	}
 	tensor := d.pool.Get().([]float32)
 	defer d.release(tensor)
-	set(tensor, 0.5)
+	fillWith(tensor, 0.5)
 	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: tensor}, func(outputs []inference.Tensor) (err error) {
 		d.layout, err = chooseLayout(outputs[0].Shape, info.Metadata, &d)
 		return err
@@ -61,41 +69,44 @@ func Prepare(ctx context.Context, m inference.Model) (inference.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.numbers = d.numbered()
+	d.values = d.inputValues()
 	return &model{m, d}, nil
 }
 
-// measure finds the size of the input.
-func (d *description) measure(info inference.Info) error {
+// setInputSize sets the size of the input, from the model or its metadata.
+func (d *description) setInputSize(info inference.Info) error {
 	if len(info.Input) != 4 || info.Input[1] != 3 {
 		return fmt.Errorf("its input is %v but must be [N, 3, height, width]", info.Input)
 	}
 	if batch := info.Input[0]; batch > 1 {
-		return fmt.Errorf("its input is %v, fixed to %d pictures a run: export it for one, or with a dynamic batch axis", info.Input, batch)
+		return fmt.Errorf("its input is %v, fixed to %d images per run: export it for one image or with a dynamic batch axis",
+			info.Input, batch)
 	}
 	height, width := parseSize(info.Metadata["imgsz"])
-	d.height, d.width = cmp.Or(int(max(0, info.Input[2])), height), cmp.Or(int(max(0, info.Input[3])), width)
+	d.height = cmp.Or(int(max(0, info.Input[2])), height)
+	d.width = cmp.Or(int(max(0, info.Input[3])), width)
 	if min(d.height, d.width) < 1 || max(d.height, d.width) > maxSide {
-		return fmt.Errorf("its input is %v: metadata or the parameter imgsz must give its height and width, in [1, %d], as [640, 640]", info.Input, maxSide)
+		return fmt.Errorf("its input is %v: the metadata or the parameter imgsz must have its height and width, "+
+			"as in [640, 640], from 1 to %d", info.Input, maxSide)
 	}
 	d.pool = &sync.Pool{New: func() any { return make([]float32, 3*d.height*d.width) }}
 	return nil
 }
 
-// shape returns the shape of an input of one picture.
+// shape returns the shape of the input for one image.
 func (d *description) shape() []int64 { return []int64{1, 3, int64(d.height), int64(d.width)} }
 
-// maxSide bounds the input of a model.
+// maxSide bounds the width and height of an input, in pixels.
 const maxSide = 4096
 
-// entry matches one item of a Python dict of numbers to strings.
-var entry = regexp.MustCompile(`(\d+)\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")`)
+// dictItem matches one item of a Python dict from numbers to strings.
+var dictItem = regexp.MustCompile(`(\d+)\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")`)
 
-// parseNames reads class names as Python prints a dict: {0: 'cat', 1: 'dog'}. It
-// returns none where a number is left out.
+// parseNames parses class names in the form of a Python dict, {0: 'cat', 1: 'dog'}.
+// It returns nil if a number is missing.
 func parseNames(text string) []string {
 	byID := map[int]string{}
-	for _, m := range entry.FindAllStringSubmatch(text, -1) {
+	for _, m := range dictItem.FindAllStringSubmatch(text, -1) {
 		id, err := strconv.Atoi(m[1])
 		if err != nil {
 			return nil
@@ -114,8 +125,8 @@ func parseNames(text string) []string {
 
 var number = regexp.MustCompile(`\d+`)
 
-// parseSize reads a height and a width as Python prints a list of them, or one
-// number that is both; 0 where there is none.
+// parseSize parses a height and a width in the form of a Python list, [480, 640],
+// or of one number for both. It returns 0 if there is no number.
 func parseSize(text string) (height, width int) {
 	numbers := number.FindAllString(text, 2)
 	if len(numbers) == 0 {

@@ -1,7 +1,8 @@
-// Package detect finds objects in pictures with YOLO-like models.
+// Package detect finds objects in images with YOLO-like models.
 package detect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,27 +19,25 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// What a request means that leaves a setting at 0.
+// The values of settings that are 0 in a request.
 const (
 	defaultConfidence    = 0.25
 	defaultNMS           = 0.45
 	defaultMaxDetections = 300
 )
 
-// New returns the detect processor over a repository of models made by Prepare;
-// they may come and change at any time. The default is the model meant where a
-// request names none. The side-car is the whole DetectionResponse.
-func New(repository inference.Repository, defaultModel string) functions.Processor {
-	d := &detector{repository, defaultModel}
+// New returns the detect processor. The models may change at any time. The
+// side-car is the whole DetectionResponse.
+func New(models *Models) functions.Processor {
 	return functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
 		Name:      "detect",
 		Suffix:    "ai-detection",
 		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
-		Check:     d.check,
+		Check:     models.check,
 		Reference: reference,
-		Variant:   d.variant,
+		Variant:   models.variant,
 		Footprint: footprint,
-		Apply:     d.apply,
+		Apply:     models.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	})
 }
@@ -50,7 +49,7 @@ func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 	return r.GetResizeMetadataRef()
 }
 
-// footprint leaves out the model's input, which is small.
+// footprint ignores the model's input, which is small.
 func footprint(r *imageflowv1.DetectionRequest, h imaging.Header, f imaging.Format) int64 {
 	if r.GetDrawBoxes() {
 		return h.Footprint(f)
@@ -58,11 +57,11 @@ func footprint(r *imageflowv1.DetectionRequest, h imaging.Header, f imaging.Form
 	return max(h.ReadFootprint(), h.ConvertFootprint(f))
 }
 
-// maxChanges is how many replacements of its model a request goes along with.
-const maxChanges = 5
+// maxRetries bounds the retries after the model was replaced during a request.
+const maxRetries = 5
 
-// apply detects, then makes the output.
-func (d *detector) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input) (
+// apply detects objects and makes the output.
+func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input) (
 	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
 ) {
 	rescale, err := toOriginal(r, in)
@@ -72,16 +71,16 @@ func (d *detector) apply(ctx context.Context, r *imageflowv1.DetectionRequest, i
 	resp = &imageflowv1.DetectionResponse{
 		Result: &imageflowv1.ProcessingResult{},
 		Metadata: &imageflowv1.DetectionMetadata{
-			ConfidenceThreshold: or(r.GetConfidenceThreshold(), defaultConfidence),
-			NmsThreshold:        or(r.GetNmsThreshold(), defaultNMS),
+			ConfidenceThreshold: cmp.Or(r.GetConfidenceThreshold(), defaultConfidence),
+			NmsThreshold:        cmp.Or(r.GetNmsThreshold(), defaultNMS),
 		},
 	}
-	m, found, err := d.detect(ctx, r, in, resp.GetMetadata())
-	for i := 0; i < maxChanges && errors.Is(err, inference.ErrChanged); i++ { // now it is the one that replaced it
-		m, found, err = d.detect(ctx, r, in, resp.GetMetadata())
+	m, found, err := s.detect(ctx, r, in, resp.GetMetadata())
+	for i := 0; i < maxRetries && errors.Is(err, inference.ErrChanged); i++ {
+		m, found, err = s.detect(ctx, r, in, resp.GetMetadata())
 	}
 	if err != nil {
-		return out, nil, d.explain(r, err)
+		return out, nil, s.requestError(r, err)
 	}
 	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
 	resp.Metadata.TotalDetections = int32(len(found))
@@ -92,18 +91,23 @@ func (d *detector) apply(ctx context.Context, r *imageflowv1.DetectionRequest, i
 	return out, resp, err
 }
 
-// detect returns the boxes that the request's model finds, and the model.
-func (d *detector) detect(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, facts *imageflowv1.DetectionMetadata) (*model, []box, error) {
-	m, err := d.model(ctx, d.name(r))
+// detect returns the model that the request means, and the boxes that it finds.
+func (s *Models) detect(
+	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, metadata *imageflowv1.DetectionMetadata,
+) (*model, []box, error) {
+	m, err := s.model(ctx, s.requested(r))
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := m.detect(ctx, r, in, facts)
+	found, err := m.detect(ctx, r, in, metadata)
 	return m, found, err
 }
 
-// detect returns the boxes in the given picture's pixels, most confident first.
-func (m *model) detect(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, facts *imageflowv1.DetectionMetadata) ([]box, error) {
+// detect returns boxes in pixels of the image, sorted by descending confidence. It
+// notes its times in the metadata.
+func (m *model) detect(
+	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, metadata *imageflowv1.DetectionMetadata,
+) ([]box, error) {
 	decoding, decoded := in.Stage(ctx, "decode")
 	input, place, err := m.input(decoding, in.Image)
 	decoded()
@@ -115,29 +119,33 @@ func (m *model) detect(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 	start := time.Now()
 	inferring, end := in.Stage(ctx, "infer")
 	end = sync.OnceFunc(end)
-	defer end() // where nothing is inferred
+	defer end() // if the run fails
 	err = m.Infer(inferring, inference.Tensor{Shape: m.shape(), Data: input}, func(outputs []inference.Tensor) error {
 		end()
 		inferred := time.Now()
-		facts.InferenceTimeMs = milliseconds(inferred.Sub(start))
-		candidates, err := m.decode(outputs[0], facts.GetConfidenceThreshold())
+		metadata.InferenceTimeMs = milliseconds(inferred.Sub(start))
+		candidates, err := m.decode(outputs[0], metadata.GetConfidenceThreshold())
 		if err != nil {
 			return err
 		}
-		found = suppress(candidates, facts.GetNmsThreshold(), m.layout.endToEnd, int(or(r.GetMaxDetections(), defaultMaxDetections)))
-		facts.NmsTimeMs = milliseconds(time.Since(inferred))
+		limit := int(cmp.Or(r.GetMaxDetections(), defaultMaxDetections))
+		found = nms(candidates, metadata.GetNmsThreshold(), m.layout.endToEnd, limit)
+		metadata.NmsTimeMs = milliseconds(time.Since(inferred))
 		return nil
 	})
 	width, height := in.Image.Size()
 	for i := range found {
-		found[i] = found[i].unplace(place).clip(width, height)
+		found[i] = found[i].toImageCoords(place).clip(width, height)
 	}
-	// What lies in the grey around the picture is no detection in it.
+	// Boxes in the padding around the image are empty now.
 	return slices.DeleteFunc(found, func(b box) bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }), err
 }
 
-// output draws the boxes, in a picture of the given one's quality, or hands it on.
-func output(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, m *model, found []box) (imaging.Encoded, error) {
+// output draws the boxes, at the quality of the input image. Without boxes to
+// draw, it only converts the image to the requested format.
+func output(
+	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, m *model, found []box,
+) (imaging.Encoded, error) {
 	if !r.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(ctx, in.Format)
 	}
@@ -160,36 +168,28 @@ func (m *model) detection(b box) *imageflowv1.Detection {
 	}
 }
 
-// toOriginal returns what takes a box to the pixels that the response speaks
-// of: the original's where a resize side-car is named, else the picture's own.
+// toOriginal returns the mapping of boxes from this image to the response: to the
+// original image if the request refers to a resize side-car, or to this image.
 func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) box, error) {
 	if reference(r) == nil {
 		return func(b box) box { return b }, nil
 	}
-	facts := &imageflowv1.ResizeMetadata{}
-	err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(in.Reference, facts)
+	resized := &imageflowv1.ResizeMetadata{}
+	err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(in.Reference, resized)
 	width, height := in.Image.Size()
 	switch {
-	case err != nil || facts.GetOriginalWidth() < 1 || facts.GetOriginalHeight() < 1:
+	case err != nil || resized.GetOriginalWidth() < 1 || resized.GetOriginalHeight() < 1:
 		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "not the side-car of a resize")
-	case int(facts.GetOutputWidth()) != width || int(facts.GetOutputHeight()) != height:
-		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "it tells of a picture of %d×%d pixels, this one has %d×%d",
-			facts.GetOutputWidth(), facts.GetOutputHeight(), width, height)
+	case int(resized.GetOutputWidth()) != width || int(resized.GetOutputHeight()) != height:
+		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref",
+			"it describes an image of %d×%d pixels, this one has %d×%d", resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
 	}
-	scaleX := float32(facts.GetOriginalWidth()) / float32(width)
-	scaleY := float32(facts.GetOriginalHeight()) / float32(height)
+	scaleX := float32(resized.GetOriginalWidth()) / float32(width)
+	scaleY := float32(resized.GetOriginalHeight()) / float32(height)
 	return func(b box) box {
 		b.x1, b.x2, b.y1, b.y2 = b.x1*scaleX, b.x2*scaleX, b.y1*scaleY, b.y2*scaleY
-		return b.clip(int(facts.GetOriginalWidth()), int(facts.GetOriginalHeight()))
+		return b.clip(int(resized.GetOriginalWidth()), int(resized.GetOriginalHeight()))
 	}, nil
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

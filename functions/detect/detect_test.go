@@ -20,7 +20,7 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 type (
@@ -42,12 +42,17 @@ func newProcessor(t testing.TB, m onnx.Model) (functions.Processor, error) {
 	}
 	r := repository(t, dir)
 	_, err := r.Model(t.Context(), "m")
-	return detect.New(r, "m"), err
+	return over(r, "m"), err
+}
+
+// over returns the processor over the models of a repository.
+func over(r inference.Repository, defaultModel string) functions.Processor {
+	return detect.New(detect.NewModels(r, defaultModel))
 }
 
 func repository(t testing.TB, dir string) *inference.Folder {
 	t.Helper()
-	r, err := inference.Open(t.Context(), dir, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Prepare: detect.Prepare})
+	r, err := inference.Open(t.Context(), dir, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,33 +8,33 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// fit is how a picture is brought to the size of a model's input.
+// fit is how an image is scaled to a model's input.
 type fit string
 
 const (
-	// letterbox scales both sides alike; the picture is in the middle of grey.
+	// letterbox keeps the aspect ratio and centres the image, with grey padding.
 	letterbox fit = "letterbox"
-	// topLeft does too; the picture is in the top left corner.
+	// topLeft keeps the aspect ratio and pads at the right and at the bottom.
 	topLeft fit = "top-left"
-	// stretch scales each side to the input's.
+	// stretch scales width and height independently, without padding.
 	stretch fit = "stretch"
 )
 
-// grey fills what a picture does not cover, as detectors are trained with.
+// grey is the value of the padding, the one that YOLO models are trained with.
 const grey = 114
 
-// preprocessing is how a picture becomes a model's input.
+// preprocessing is how an image becomes a model's input.
 type preprocessing struct {
 	fit fit
-	// bgr tells that blue comes first.
+	// bgr means that the channels are in the order blue, green, red.
 	bgr bool
-	// white is the number of a byte of 255.
+	// white is the input value of a pixel value of 255.
 	white float32
 }
 
 var usual = preprocessing{letterbox, false, 1}
 
-// The parameters of a model that say how it takes pictures.
+// The names of the parameters that override the preprocessing and the layout.
 const (
 	layoutKey   = "layout"
 	fitKey      = "resize"
@@ -42,8 +42,8 @@ const (
 	rangeKey    = "pixel_range"
 )
 
-// preprocess returns how a model takes pictures: as its layout has it, but for what
-// its parameters say.
+// preprocess returns the preprocessing of a model: the default of its layout,
+// overridden by its parameters.
 func preprocess(l layout, parameters map[string]string) (preprocessing, error) {
 	p := l.input
 	switch f := fit(parameters[fitKey]); f {
@@ -72,22 +72,22 @@ func preprocess(l layout, parameters map[string]string) (preprocessing, error) {
 	return p, nil
 }
 
-// placement says where a picture lies in an input: the shown pixel (x, y) is at
+// placement is the position of an image in a model's input: pixel (x, y) is at
 // (x·scaleX + left, y·scaleY + top).
 type placement struct{ scaleX, scaleY, left, top float64 }
 
-// size returns the size at which a picture goes into an input.
+// size returns the size of the scaled image in the input, in pixels.
 func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 	if f == stretch {
 		return inputWidth, inputHeight
 	}
 	scale := math.Min(float64(inputWidth)/float64(width), float64(inputHeight)/float64(height))
-	side := func(length, most int) int { return min(most, max(1, int(math.Round(float64(length)*scale)))) }
+	side := func(length, limit int) int { return min(limit, max(1, int(math.Round(float64(length)*scale)))) }
 	return side(width, inputWidth), side(height, inputHeight)
 }
 
-// input returns the picture as the model takes it, 3×height×width, and where the
-// picture lies in it. It goes back by release.
+// input returns the input tensor of an image, 3×height×width, and the image's
+// position in it. The caller passes the tensor to release after use.
 func (d *description) input(ctx context.Context, m *imaging.Image) ([]float32, placement, error) {
 	width, height := m.Size()
 	w, h := d.fit.size(width, height, d.width, d.height)
@@ -106,43 +106,46 @@ func (d *description) input(ctx context.Context, m *imaging.Image) ([]float32, p
 	}, nil
 }
 
-func (d *description) release(tensor []float32) { d.pool.Put(tensor) } //nolint:staticcheck // the header is small beside its pixels
+// release takes back a tensor of input.
+func (d *description) release(tensor []float32) {
+	d.pool.Put(tensor) //nolint:staticcheck // allocating a slice header is cheap compared with filling the tensor
+}
 
-// fill writes the picture at (left, top) into a tensor, and grey around it.
+// fill writes the image at (left, top) into a tensor, and grey around it.
 func (d *description) fill(tensor []float32, p *imaging.Pixels, left, top int) {
 	n := d.width * d.height
 	planes := [3][]float32{tensor[:n], tensor[n : 2*n], tensor[2*n : 3*n]}
 	if d.bgr {
 		planes[0], planes[2] = planes[2], planes[0]
 	}
-	empty := d.numbers[grey]
+	empty := d.values[grey]
 	for _, plane := range planes {
-		set(plane[:top*d.width], empty)
-		set(plane[(top+p.Height)*d.width:], empty)
+		fillWith(plane[:top*d.width], empty)
+		fillWith(plane[(top+p.Height)*d.width:], empty)
 	}
 	for y := range p.Height {
 		from, to := (top+y)*d.width, (top+y+1)*d.width
 		line := p.Pix[3*y*p.Width : 3*(y+1)*p.Width]
 		for _, plane := range planes {
-			set(plane[from:from+left], empty)
-			set(plane[from+left+p.Width:to], empty)
+			fillWith(plane[from:from+left], empty)
+			fillWith(plane[from+left+p.Width:to], empty)
 		}
 		red, green, blue := planes[0][from+left:to], planes[1][from+left:to], planes[2][from+left:to]
 		for x := range p.Width {
 			pixel := line[3*x : 3*x+3 : 3*x+3]
-			red[x], green[x], blue[x] = d.numbers[pixel[0]], d.numbers[pixel[1]], d.numbers[pixel[2]]
+			red[x], green[x], blue[x] = d.values[pixel[0]], d.values[pixel[1]], d.values[pixel[2]]
 		}
 	}
 }
 
-func set(numbers []float32, v float32) {
-	for i := range numbers {
-		numbers[i] = v
+func fillWith(tensor []float32, v float32) {
+	for i := range tensor {
+		tensor[i] = v
 	}
 }
 
-// numbered returns the number of each byte.
-func (p preprocessing) numbered() (table [256]float32) {
+// inputValues returns the input value of each pixel value.
+func (p preprocessing) inputValues() (table [256]float32) {
 	for v := range table {
 		table[v] = float32(v) * p.white / 255
 	}

@@ -11,7 +11,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // TestKnownAnswers: a model of each layout, at the size of real exports, gives
@@ -168,8 +168,8 @@ func TestModelsRefused(t *testing.T) {
 		m    onnx.Model
 		want []string
 	}{
-		"ambiguous":           {onnx.Always([]int64{1, 3, 96, 96}, single(), one), []string{"end-to-end and v5", "metadata end2end", "parameter layout"}},
-		"also ambiguous":      {onnx.Always(input, endToEnd(), metadata("end2end", "")), []string{"end-to-end and rt-detr", "metadata end2end", "parameter layout"}},
+		"ambiguous":           {onnx.Always([]int64{1, 3, 96, 96}, single(), one), []string{"end-to-end and v5", "metadata must have end2end", "parameter layout"}},
+		"also ambiguous":      {onnx.Always(input, endToEnd(), metadata("end2end", "")), []string{"end-to-end and rt-detr", "metadata must have end2end", "parameter layout"}},
 		"unknown":             {onnx.Always(input, shaped(1, 9, 11), metadata()), []string{"[1 9 11]", "2 classes", "names", "64×64 pixels", "parameter layout"}},
 		"an unknown layout":   {onnx.Always(input, endToEnd(), metadata("layout", "v99")), []string{`"v99"`, "end-to-end, v8, v5, yolox, rt-detr"}},
 		"another layout":      {onnx.Always(input, shaped(1, 84, 9), metadata("layout", "yolox")), []string{"[1 84 9]", "yolox", "2 classes"}},
@@ -184,7 +184,7 @@ func TestModelsRefused(t *testing.T) {
 		"a huge side":         {onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata("imgsz", "[9000, 9000]")), []string{"parameter imgsz", "4096"}},
 		"another task":        {onnx.Always(input, endToEnd(), metadata("task", "segment")), []string{`"segment"`}},
 		"no names":            {onnx.Always(input, endToEnd(), nil), []string{"parameter names", "labels.txt"}},
-		"names with a gap":    {onnx.Always(input, endToEnd(), metadata("names", "{0: 'cat', 2: 'dog'}")), []string{"parameter names", "from 0"}},
+		"names with a gap":    {onnx.Always(input, endToEnd(), metadata("names", "{0: 'cat', 2: 'dog'}")), []string{"parameter names", "starting at 0"}},
 		"a fixed batch":       {onnx.Always([]int64{8, 3, 64, 64}, endToEnd(), metadata()), []string{"[8 3 64 64]", "dynamic batch axis"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestClassWithoutName(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 9, 9), Format: imaging.PNG})
-		if err == nil || !strings.Contains(err.Error(), "its names have 2 classes") {
+		if err == nil || !strings.Contains(err.Error(), "only 2 names") {
 			t.Errorf("class %g: got %v, want an error", class, err)
 		}
 	}

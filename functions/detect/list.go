@@ -8,51 +8,48 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// List tells of the models of a repository of those made by Prepare. A default
-// that is not there is listed too.
-func List(ctx context.Context, repository inference.Repository, defaultModel string) (*imageflowv1.ListModelsResponse, error) {
-	listings, err := repository.List(ctx)
+// List describes all models. A default model that does not exist is listed too.
+func (s *Models) List(ctx context.Context) (*imageflowv1.ListModelsResponse, error) {
+	listings, err := s.repository.List(ctx)
 	if err != nil {
-		return nil, explain(err)
+		return nil, kindError(err)
 	}
 	resp := &imageflowv1.ListModelsResponse{}
-	there := false
+	hasDefault := false
 	for _, l := range listings {
-		there = there || l.Name == defaultModel
-		m, err := tell(ctx, repository, l)
+		hasDefault = hasDefault || l.Name == s.defaultModel
+		m, err := s.listed(ctx, l)
 		if err != nil {
-			return nil, explain(err)
+			return nil, kindError(err)
 		}
-		m.Default = l.Name == defaultModel
+		m.Default = l.Name == s.defaultModel
 		resp.Models = append(resp.Models, m)
 	}
-	if !there {
-		resp.Models = append(resp.Models, &imageflowv1.Model{Name: defaultModel, Default: true, Reason: inference.ErrNotFound.Error()})
+	if !hasDefault {
+		resp.Models = append(resp.Models, &imageflowv1.Model{
+			Name: s.defaultModel, Default: true, Reason: inference.ErrNotFound.Error(),
+		})
 	}
 	return resp, nil
 }
 
-// tell describes a model that is listed.
-func tell(ctx context.Context, repository inference.Repository, l inference.Listing) (*imageflowv1.Model, error) {
-	told := &imageflowv1.Model{Name: l.Name, Versions: l.Versions, Reason: l.Reason}
-	given, err := repository.Model(ctx, l.Name)
+// listed describes one model of the list.
+func (s *Models) listed(ctx context.Context, l inference.Listing) (*imageflowv1.Model, error) {
+	listed := &imageflowv1.Model{Name: l.Name, Versions: l.Versions, Reason: l.Reason}
+	m, err := s.model(ctx, l.Name)
 	var refused *inference.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		told.Reason = refused.Reason
-		return told, nil
-	case err != nil && l.Reason != "": // Triton's own says more
-		return told, nil
+		listed.Reason = refused.Reason
+		return listed, nil
+	case err != nil && l.Reason != "": // the reason that Triton gives is more precise
+		return listed, nil
 	case err != nil:
 		return nil, err
 	}
-	m, err := prepared(given)
-	if err != nil {
-		return nil, err
-	}
 	info := m.Info()
-	told.Ready, told.Version, told.Backend, told.Provider = true, info.Version, info.Backend, info.Provider
-	told.Layout, told.Resize, told.Labels = m.layout.name, string(m.fit), m.names
-	told.InputWidth, told.InputHeight = int32(m.width), int32(m.height)
-	return told, nil
+	listed.Ready, listed.Version, listed.Backend, listed.Provider = true, info.Version, info.Backend, info.Provider
+	listed.Layout, listed.Resize, listed.Labels = m.layout.name, string(m.fit), m.names
+	listed.InputWidth, listed.InputHeight = int32(m.width), int32(m.height)
+	return listed, nil
 }

@@ -13,8 +13,8 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/onnx"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/onnx"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // TestBackendsListModels wants of every model what it is, or why it cannot be used, from both
@@ -25,14 +25,14 @@ func TestBackendsListModels(t *testing.T) {
 	triton.Save(t, onnx.Always([]int64{1, 7}, onnx.Tensor{Shape: []int64{1}, Data: []float32{1}}, metadata()), dir, "other", "1")
 	server := triton.New(t, dir)
 	server.Start()
-	there, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
+	there, err := inference.Dial(server.Address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = there.Close() })
 	for backend, r := range map[string]inference.Repository{"onnxruntime": repository(t, dir), "triton": there} {
 		t.Run(backend, func(t *testing.T) {
-			got, err := detect.List(t.Context(), r, "wide")
+			got, err := detect.NewModels(r, "wide").List(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +52,7 @@ func TestBackendsListModels(t *testing.T) {
 		})
 	}
 	// A default that is missing is what a reader looks for.
-	got, err := detect.List(t.Context(), repository(t, dir), "none")
+	got, err := detect.NewModels(repository(t, dir), "none").List(t.Context())
 	if err != nil || len(got.GetModels()) != 3 {
 		t.Fatalf("got %v, %v, want three", got, err)
 	}
@@ -73,14 +73,14 @@ func TestBackendsRefuseGarbage(t *testing.T) {
 	}
 	server := triton.New(t, dir, "bad")
 	server.Start()
-	there, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
+	there, err := inference.Dial(server.Address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = there.Close() })
 	for backend, r := range map[string]inference.Repository{"onnxruntime": repository(t, dir), "triton": there} {
 		t.Run(backend, func(t *testing.T) {
-			got, err := detect.List(t.Context(), r, "good")
+			got, err := detect.NewModels(r, "good").List(t.Context())
 			if err != nil || len(got.GetModels()) != 2 || !got.GetModels()[1].GetReady() {
 				t.Fatalf("got %v, %v, want good ready", got, err)
 			}
@@ -88,7 +88,7 @@ func TestBackendsRefuseGarbage(t *testing.T) {
 			if bad.GetName() != "bad" || bad.GetReady() || bad.GetReason() == "" {
 				t.Errorf("got %v, want bad and the reason", bad)
 			}
-			p := detect.New(r, "good")
+			p := over(r, "good")
 			expect(t, seen(t, p, flat(t, side, side), &request{}), "cat/0 0.90: 10.0 20.0 30.0 50.0")
 			_, err = p.Variant(t.Context(), &request{ModelName: "bad"})
 			if kindOf(err) != "unavailable" || !strings.Contains(err.Error(), bad.GetReason()) {
@@ -101,12 +101,12 @@ func TestBackendsRefuseGarbage(t *testing.T) {
 // TestTritonAwayListsNothing: nothing is told where nothing is known.
 func TestTritonAwayListsNothing(t *testing.T) {
 	server := triton.New(t, t.TempDir())
-	r, err := inference.Dial(server.Address, time.Minute, detect.Prepare)
+	r, err := inference.Dial(server.Address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	if got, err := detect.List(t.Context(), r, "m"); kindOf(err) != "unavailable" {
+	if got, err := detect.NewModels(r, "m").List(t.Context()); kindOf(err) != "unavailable" {
 		t.Errorf("got %v, %v, want it unavailable", got, err)
 	}
 }

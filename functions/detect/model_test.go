@@ -7,18 +7,15 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"imageflow.dev/functions"
-	"imageflow.dev/functions/detect"
-	"imageflow.dev/internal/inference"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // demo is the processor over the demo model.
 func demo(t testing.TB) functions.Processor {
 	t.Helper()
-	return detect.New(repository(t, filepath.Join("model", "repository")), "yolo")
+	return over(repository(t, filepath.Join("model", "repository")), "yolo")
 }
 
 // seen runs the processor on an encoded picture, from its bytes.
@@ -130,13 +127,7 @@ func TestHeldOutPictures(t *testing.T) {
 // TestConcurrentPictures wants the same of every picture, alone or among others,
 // which the model is run on together.
 func TestConcurrentPictures(t *testing.T) {
-	models, err := inference.Open(t.Context(), filepath.Join("model", "repository"), inference.Options{
-		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Prepare: detect.Prepare, MaxBatch: 4, BatchWait: time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, scenes := detect.New(models, "yolo"), heldOut(t)
+	p, scenes := demo(t), heldOut(t)
 	var wg sync.WaitGroup
 	for _, s := range scenes {
 		want := lines(seen(t, p, s.data, &request{}))

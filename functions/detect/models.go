@@ -1,77 +1,124 @@
 package detect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/inference"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// detector is a repository of models made by Prepare.
-type detector struct {
+// Models wraps a model repository. It finds out how to read each model when it is
+// first used, and again when the repository has replaced it.
+type Models struct {
 	repository   inference.Repository
 	defaultModel string
+
+	mutex sync.Mutex
+	cache map[string]cacheEntry // by name of the model
 }
 
-// name returns the name of the model that a request means.
-func (d *detector) name(r *imageflowv1.DetectionRequest) string {
-	return or(r.GetModelName(), d.defaultModel)
+// cacheEntry is the result of describing one model of the repository.
+type cacheEntry struct {
+	source  inference.Model
+	model   *model
+	refused *inference.RefusedError // instead of model
 }
 
-// check refuses a model that is known not to be there.
-func (d *detector) check(r *imageflowv1.DetectionRequest) error {
-	if name := r.GetModelName(); name != "" && !d.repository.Has(name) {
-		return unknown(name)
+// NewModels wraps a repository. Requests without a model name use the default.
+func NewModels(repository inference.Repository, defaultModel string) *Models {
+	return &Models{repository: repository, defaultModel: defaultModel, cache: map[string]cacheEntry{}}
+}
+
+// CheckDefault returns an error unless the default model can be used.
+func (s *Models) CheckDefault(ctx context.Context) error {
+	_, err := s.model(ctx, s.defaultModel)
+	return err
+}
+
+// Close closes the repository.
+func (s *Models) Close() error { return s.repository.Close() }
+
+// model returns the current model of this name.
+func (s *Models) model(ctx context.Context, name string) (*model, error) {
+	source, err := s.repository.Model(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	entry := s.cache[name]
+	s.mutex.Unlock()
+	if entry.source != source {
+		if entry, err = newEntry(ctx, source); err != nil {
+			return nil, fmt.Errorf("model %q: %w", name, err)
+		}
+		s.mutex.Lock()
+		s.cache[name] = entry
+		s.mutex.Unlock()
+	}
+	if entry.refused != nil {
+		return nil, entry.refused
+	}
+	return entry.model, nil
+}
+
+// newEntry describes a model. The error is temporary; other errors are in the
+// entry.
+func newEntry(ctx context.Context, source inference.Model) (cacheEntry, error) {
+	m, err := describe(ctx, source)
+	if ctx.Err() != nil || errors.Is(err, inference.ErrUnavailable) {
+		return cacheEntry{}, err
+	}
+	if err != nil {
+		return cacheEntry{source: source, refused: &inference.RefusedError{Name: source.Info().Name, Reason: err.Error()}}, nil
+	}
+	return cacheEntry{source: source, model: m}, nil
+}
+
+// requested returns the name of the model that a request means.
+func (s *Models) requested(r *imageflowv1.DetectionRequest) string {
+	return cmp.Or(r.GetModelName(), s.defaultModel)
+}
+
+// check rejects a model name that is known not to exist.
+func (s *Models) check(r *imageflowv1.DetectionRequest) error {
+	if name := r.GetModelName(); name != "" && !s.repository.Has(name) {
+		return notFound(name)
 	}
 	return nil
 }
 
-func unknown(name string) error {
+func notFound(name string) error {
 	return functions.Errorf(functions.NotFound, "model_name", "no model %q", name)
 }
 
-// variant names the version of the model that the request will use, and its files.
-func (d *detector) variant(ctx context.Context, r *imageflowv1.DetectionRequest) (string, error) {
-	m, err := d.repository.Model(ctx, d.name(r))
+// variant identifies the model that the request will use: version and files.
+func (s *Models) variant(ctx context.Context, r *imageflowv1.DetectionRequest) (string, error) {
+	m, err := s.model(ctx, s.requested(r))
 	if err != nil {
-		return "", d.explain(r, err)
+		return "", s.requestError(r, err)
 	}
 	info := m.Info()
 	return strings.TrimSuffix(info.Name+"/"+info.Version+"@"+info.Digest, "@"), nil
 }
 
-// model returns a model as it is now.
-func (d *detector) model(ctx context.Context, name string) (*model, error) {
-	m, err := d.repository.Model(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return prepared(m)
-}
-
-// prepared returns what Prepare has made.
-func prepared(m inference.Model) (*model, error) {
-	if m, ok := m.(*model); ok {
-		return m, nil
-	}
-	return nil, fmt.Errorf("model %s has not been prepared", m.Info().Name)
-}
-
-// explain gives an error of a repository or a model its kind. That the default
-// model is missing is no fault of the caller, and may pass.
-func (d *detector) explain(r *imageflowv1.DetectionRequest, err error) error {
+// requestError gives an error of a repository or a model its kind. A missing
+// default model is not the caller's fault and may be temporary.
+func (s *Models) requestError(r *imageflowv1.DetectionRequest, err error) error {
 	if errors.Is(err, inference.ErrNotFound) && r.GetModelName() != "" {
-		return unknown(r.GetModelName())
+		return notFound(r.GetModelName())
 	}
-	return explain(err)
+	return kindError(err)
 }
 
-// explain gives an error its kind. A model that is refused may be mended.
-func explain(err error) error {
+// kindError gives an error its kind. A refused model is Unavailable because it may
+// be repaired.
+func kindError(err error) error {
 	var refused *inference.RefusedError
 	switch {
 	case errors.As(err, &refused):

@@ -31,7 +31,7 @@ func readV8(out inference.Tensor, d *description, confidence float32) []box {
 	var found []box
 	for a, v := range best {
 		if v >= confidence {
-			found = append(found, centred(out.Data[a], out.Data[n+a], out.Data[2*n+a], out.Data[3*n+a], v, class[a]))
+			found = append(found, fromCxCyWH(out.Data[a], out.Data[n+a], out.Data[2*n+a], out.Data[3*n+a], v, class[a]))
 		}
 	}
 	return found
@@ -41,28 +41,28 @@ func readV5(out inference.Tensor, d *description, confidence float32) []box {
 	var found []box
 	for row := range slices.Chunk(out.Data, 5+len(d.names)) {
 		if v, class, ok := confident(row, confidence); ok {
-			found = append(found, centred(row[0], row[1], row[2], row[3], v, class))
+			found = append(found, fromCxCyWH(row[0], row[1], row[2], row[3], v, class))
 		}
 	}
 	return found
 }
 
-// readYOLOX reads rows in the order of the cells: from the smallest to the
-// largest, each row by row.
+// readYOLOX reads the rows in the order of the grid cells: by increasing stride,
+// and row by row.
 func readYOLOX(out inference.Tensor, d *description, confidence float32) []box {
 	var found []box
 	rest, width := out.Data, 5+len(d.names)
 	for _, stride := range strides {
 		for y := range d.height / stride {
 			for x := range d.width / stride {
-				if len(rest) == 0 { // a model without the largest cells
+				if len(rest) == 0 { // the model has no cells of this stride
 					return found
 				}
 				row, s := rest[:width], float32(stride)
 				rest = rest[width:]
 				if v, class, ok := confident(row, confidence); ok {
 					w, h := exp(row[2])*s, exp(row[3])*s
-					found = append(found, centred((row[0]+float32(x))*s, (row[1]+float32(y))*s, w, h, v, class))
+					found = append(found, fromCxCyWH((row[0]+float32(x))*s, (row[1]+float32(y))*s, w, h, v, class))
 				}
 			}
 		}
@@ -77,24 +77,24 @@ func readRTDETR(out inference.Tensor, d *description, confidence float32) []box 
 	w, h := float32(d.width), float32(d.height)
 	for row := range slices.Chunk(out.Data, 4+len(d.names)) {
 		if class := largest(row[4:]); row[4+class] >= confidence {
-			found = append(found, centred(row[0]*w, row[1]*h, row[2]*w, row[3]*h, row[4+class], class))
+			found = append(found, fromCxCyWH(row[0]*w, row[1]*h, row[2]*w, row[3]*h, row[4+class], class))
 		}
 	}
 	return found
 }
 
-// confident returns the confidence of a row that has an objectness before its
-// classes, the class, and whether that is enough.
-func confident(row []float32, confidence float32) (float32, int, bool) {
-	if row[4] < confidence {
+// confident returns the confidence and the class of a row with an objectness before
+// the classes, and whether the confidence reaches the threshold.
+func confident(row []float32, threshold float32) (float32, int, bool) {
+	if row[4] < threshold {
 		return 0, 0, false
 	}
 	class := largest(row[5:])
 	v := row[4] * row[5+class]
-	return v, class, v >= confidence
+	return v, class, v >= threshold
 }
 
-// largest returns the place of the first of the largest numbers.
+// largest returns the index of the largest number, of equal ones the first.
 func largest(numbers []float32) int {
 	at := 0
 	for i, v := range numbers {

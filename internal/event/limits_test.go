@@ -42,7 +42,7 @@ func TestHostileEventsTakeLittleMemory(t *testing.T) {
 	structured := map[string]string{"Content-Type": "application/cloudevents+json; charset=utf-8"}
 	deep := strings.Repeat("[", 300_000)
 	inBase64 := base64.StdEncoding.EncodeToString([]byte(`{"s3":` + strings.Repeat("[", 100_000)))
-	h := &event.Door{Processor: resize.Processor, Run: func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+	h := &event.Handler{Processor: resize.Processor, Run: func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 		t.Error("the work began")
 		return &response{}, nil
 	}}
@@ -59,7 +59,7 @@ func TestHostileEventsTakeLittleMemory(t *testing.T) {
 		{"a long name", structured, envelope + `,"` + strings.Repeat("x", 5000) + `":"a"}`, "is too long"},
 		{"a long id", structured, strings.Replace(envelope, `"1"`, `"`+strings.Repeat("x", 5000)+`"`, 1) + "}", `attribute \"id\" is too long`},
 		{"deep data", structured, envelope + `,"data":` + deep, "deeper than 32 levels"},
-		{"deep data in base64", structured, envelope + `,"data_base64":"` + inBase64 + `"}`, "not the record of a new object"},
+		{"deep data in base64", structured, envelope + `,"data_base64":"` + inBase64 + `"}`, "deeper than 32 levels"},
 		{"a long text", structured, strings.Repeat(" ", 2<<20), "longer than 1048576 bytes"},
 		{"no event", structured, "secret secret", "not a valid CloudEvent"},
 		{"extension headers", headers(200, "x"), "{}", "more than 100 attributes"},

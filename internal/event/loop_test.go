@@ -10,7 +10,7 @@ import (
 // TestLoopEnds feeds a step's events back to it, as Triggers in a circle do.
 func TestLoopEnds(t *testing.T) {
 	var got *request
-	url := door(t, echo(&got))
+	url := serve(t, echo(&got))
 	e := created("a.jpg")
 	for steps := 0; steps < 100; steps++ {
 		resp := post(t, url+"/?target_width=7", e, false)

@@ -1,33 +1,26 @@
 package event
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/jsonlimit"
-	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// createdPrefix begins the types of the events of new objects, as the CloudEvents
-// adapter for S3 has them.
-const createdPrefix = "com.amazonaws.s3.ObjectCreated:"
-
-// request makes the request that an event and a step's parameters, the query of
-// its URL, ask for.
-func request(p functions.Processor, e *cloudevent.Event, query string) (functions.Request, error) {
+// newRequest returns the request for an event and the parameters of a step, which are
+// the query of its URL.
+func newRequest(p functions.Processor, e *cloudevent.Event, query string) (functions.Request, error) {
 	req := p.NewRequest()
 	values, err := queryparams.Parse(query)
 	if err != nil {
@@ -36,16 +29,7 @@ func request(p functions.Processor, e *cloudevent.Event, query string) (function
 	if err := setParameters(req, values); err != nil {
 		return req, err
 	}
-	var input *imageflowv1.ImageData
-	var execution string
-	switch kind := e.Type(); {
-	case strings.HasPrefix(kind, createdPrefix):
-		input, err = objectOf(e)
-	case strings.HasPrefix(kind, "dev.imageflow.") && strings.HasSuffix(kind, ".completed.v1"):
-		input, execution, err = outputOf(e)
-	default:
-		err = functions.Errorf(functions.Invalid, "", "events of type %q are not understood here", clip(kind))
-	}
+	input, execution, err := inputOf(e)
 	if err != nil {
 		return req, err
 	}
@@ -56,12 +40,12 @@ func request(p functions.Processor, e *cloudevent.Event, query string) (function
 	return req, nil
 }
 
-// setParameters reads a step's parameters into a request. One of the picture is
-// an error, since the event brings it.
+// setParameters sets the parameters of a step in a request. A parameter that names
+// the input image is an error: the event names it.
 func setParameters(req functions.Request, values url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if path := queryparams.Path(req, name); path != nil && (path[0].Name() == "input_image" || path[0].Name() == "input_bytes") {
-			return functions.Errorf(functions.Invalid, name, "no parameter of a step: the event says which picture")
+			return functions.Errorf(functions.Invalid, name, "no parameter of a step: the event names the input image")
 		}
 	}
 	var bad *queryparams.Error
@@ -72,47 +56,59 @@ func setParameters(req functions.Request, values url.Values) error {
 	return err
 }
 
-// objectOf reads the object that a store's record tells of.
+// inputOf returns the image that an event is about. The execution id is empty for a
+// new object: it follows from the object's key.
+func inputOf(e *cloudevent.Event) (input *imageflowv1.ImageData, execution string, err error) {
+	if events.IsObjectCreated(e.Type()) {
+		input, err = objectOf(e)
+		return input, "", err
+	}
+	if _, ok := events.CompletedStep(e.Type()); ok {
+		return outputOf(e)
+	}
+	return nil, "", functions.Errorf(functions.Invalid, "", "events of type %q are not supported", clip(e.Type()))
+}
+
+// objectOf returns the object of an "object created" event.
 func objectOf(e *cloudevent.Event) (*imageflowv1.ImageData, error) {
-	var record objects.Record
-	if jsonlimit.Check(e.Data(), limits) != nil || json.Unmarshal(e.Data(), &record) != nil {
-		return nil, functions.Errorf(functions.Invalid, "data", "not the record of a new object")
+	if err := checkData(e); err != nil {
+		return nil, err
 	}
-	key, err := record.Key()
-	if err != nil || key == "" || record.Bucket() == "" {
-		return nil, functions.Errorf(functions.Invalid, "data", "the record names no object")
+	object, err := events.ParseObjectCreated(e)
+	if err != nil {
+		return nil, functions.Errorf(functions.Invalid, "data", "%v", err)
 	}
-	if !utf8.ValidString(key) {
+	if !utf8.ValidString(object.Key) {
 		return nil, functions.Errorf(functions.Invalid, "data", "the object's key is not UTF-8")
 	}
-	return &imageflowv1.ImageData{
-		Bucket: record.Bucket(), ObjectKey: key, Etag: record.S3.Object.ETag,
-	}, nil
+	return &imageflowv1.ImageData{Bucket: object.Bucket, ObjectKey: object.Key, Etag: object.ETag}, nil
 }
 
-// outputOf reads the output of the step before.
+// outputOf returns the output and the execution id of a "step completed" event.
 func outputOf(e *cloudevent.Event) (*imageflowv1.ImageData, string, error) {
-	var data struct{ Result json.RawMessage }
-	result := &imageflowv1.ProcessingResult{}
-	err := jsonlimit.Check(e.Data(), limits)
-	if err == nil {
-		err = json.Unmarshal(e.Data(), &data)
+	if err := checkData(e); err != nil {
+		return nil, "", err
 	}
-	if err == nil {
-		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data.Result, result)
-	}
+	result, err := events.ParseStepCompleted(e)
 	if err != nil {
-		return nil, "", functions.Errorf(functions.Invalid, "data", "not the response of a step")
+		return nil, "", functions.Errorf(functions.Invalid, "data", "%v", err)
 	}
 	output := result.GetOutputImage()
-	if output.GetObjectKey() == "" {
-		return nil, "", functions.Errorf(functions.Invalid, "data", "the response of the step before names no output")
-	}
 	return &imageflowv1.ImageData{
 		Bucket: output.GetBucket(), ObjectKey: output.GetObjectKey(), Etag: output.GetEtag(),
-	}, result.GetMetadata()["execution_id"], nil
+	}, events.ExecutionID.Get(result), nil
 }
 
+// checkData refuses data whose JSON exceeds the limits. In structured mode, base64
+// hides it from the limits on the body.
+func checkData(e *cloudevent.Event) error {
+	if err := jsonlimit.Check(e.Data(), limits); err != nil {
+		return functions.Errorf(functions.Invalid, "data", "%v", err)
+	}
+	return nil
+}
+
+// set sets a field of a message by its name.
 func set(m proto.Message, field protoreflect.Name, value protoreflect.Value) {
 	r := m.ProtoReflect()
 	r.Set(r.Descriptor().Fields().ByName(field), value)

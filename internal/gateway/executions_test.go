@@ -16,7 +16,7 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // tell puts a gateway before executions and returns what asks it.

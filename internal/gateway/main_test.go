@@ -28,7 +28,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/rpc"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 const bucket = "pictures"
@@ -39,12 +39,12 @@ var models, _ = filepath.Abs("../../functions/detect/model/repository")
 
 var demo = sync.OnceValues(func() (functions.Processor, error) {
 	repository, err := inference.Open(context.Background(), models, inference.Options{
-		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Prepare: detect.Prepare,
+		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept,
 	})
 	if err != nil {
 		return functions.Processor{}, err
 	}
-	return detect.New(repository, "yolo"), nil
+	return detect.New(detect.NewModels(repository, "yolo")), nil
 })
 
 // system is a gateway before the three processors, which are real, on a store.

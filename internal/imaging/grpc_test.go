@@ -21,7 +21,7 @@ import (
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/rpc"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // serveResize starts a gRPC server of the resize processor, with a store.

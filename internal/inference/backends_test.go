@@ -12,17 +12,14 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/onnx"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // backends serve the models of a folder.
 var backends = map[string]func(t testing.TB, dir string) inference.Repository{
 	"onnxruntime": func(t testing.TB, dir string) inference.Repository {
-		r, err := inference.Open(t.Context(), dir, options())
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := openFolder(t, dir, options())
 		return r
 	},
 	"triton": func(t testing.TB, dir string) inference.Repository {
@@ -34,7 +31,7 @@ var backends = map[string]func(t testing.TB, dir string) inference.Repository{
 
 func dial(t testing.TB, address string) *inference.Triton {
 	t.Helper()
-	r, err := inference.Dial(address, time.Minute, nil)
+	r, err := inference.Dial(address, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package inference
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -12,95 +13,119 @@ import (
 	"time"
 )
 
-// The execution providers of ONNX Runtime that are understood.
+// The supported execution providers of ONNX Runtime.
 const (
 	CPU  = "cpu"
 	CUDA = "cuda"
 )
 
-// Options of the in-process runtime.
+// Options configures the in-process runtime.
 type Options struct {
 	// Library is the path of ONNX Runtime's shared library.
 	Library string
 	// Provider is CPU or CUDA; empty means CPU.
 	Provider string
-	// Threads is how many threads one run uses; at least 1.
+	// Threads is the number of threads that one run uses, at least 1.
 	Threads int
-	// MaxBatch is how many inputs of one item may be run together, where the
-	// model's batch axis is dynamic; less than 2, none are. One that could meet
-	// others waits for them no longer than BatchWait.
-	MaxBatch  int
-	BatchWait time.Duration
-	// Prepare prepares each model; nil, nothing does.
-	Prepare Prepare
+	// PollInterval is the interval of Refresh; 0 means never.
+	PollInterval time.Duration
+	// Accept decides whether a loaded model can be used; the text of its error is
+	// the reason of the refusal. It may run the model, and has two minutes. A nil
+	// Accept accepts all models.
+	Accept func(context.Context, Model) error
 }
 
-// Folder is the models of a folder, run in the process.
+// Folder is a repository of the models in a folder. They run in the process.
 type Folder struct {
 	dir     string
 	options Options
 
+	stopPolling context.CancelFunc
+	polling     sync.WaitGroup
+
 	mutex  sync.RWMutex
-	models map[string]*entry
+	models map[string]*folderModel // by name
 }
 
-// entry is what is known of a model's folder.
-type entry struct {
-	found
-	// tried are the files that were loaded last, or refused.
+// folderModel is the state of one model's folder.
+type folderModel struct {
+	modelFiles
+	// tried is the fingerprint of the files that were last loaded or refused.
 	tried string
-	// refused says why they are not in use; empty where they are.
-	refused string
-	// model is in use, and session what it runs on; nil where none could be
-	// loaded yet.
-	model   Model
+	// refusal says why these files are not in use; empty if they are.
+	refusal string
+	// session is the model in use; nil before the first one is loaded.
 	session session
 }
 
-// session is a model that can be ended when another has taken its place.
+// session is a loaded model.
 type session interface {
 	Model
-	// end frees what the model holds when its last run is over; those that come
-	// later fail with ErrChanged.
-	end()
+	// close frees the model's memory after its last run. Later runs fail with
+	// ErrChanged.
+	close()
 }
 
-// Open loads the models of a folder, of each the highest version. One that cannot
-// be loaded is refused, and the others are there. Names that begin with a dot and
-// lost+found are no models: volumes bring them.
+// Open loads the highest version of every model in a folder. It refuses a model
+// that cannot be loaded and continues with the others. It skips lost+found and
+// names that begin with a dot, which volumes contain. The context only bounds Open.
 func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
-	if o.Prepare == nil {
-		o.Prepare = asItIs
+	if o.Accept == nil {
+		o.Accept = func(context.Context, Model) error { return nil }
 	}
 	if err := startRuntime(o); err != nil {
 		return nil, err
 	}
-	f := &Folder{dir: dir, options: o, models: map[string]*entry{}}
-	if err := f.look(ctx, func(entry) bool { return true }); err != nil {
+	f := &Folder{dir: dir, options: o, models: map[string]*folderModel{}}
+	if err := f.refresh(ctx, func(folderModel) bool { return true }); err != nil {
 		return nil, fmt.Errorf("model repository: %w", err)
 	}
 	if len(f.models) == 0 {
 		return nil, fmt.Errorf("model repository %s: no model; it needs <name>/<version>/model.onnx", dir)
 	}
-	return f, ctx.Err()
+	polling, stop := context.WithCancel(context.WithoutCancel(ctx))
+	f.stopPolling = stop
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), f.Close())
+	}
+	if o.PollInterval > 0 {
+		f.polling.Go(func() { f.poll(polling) })
+	}
+	return f, nil
 }
 
-// Model returns the model of a name. Where newer files are refused, it is the one
-// before them.
+// Close stops polling and frees each model after its last run.
+func (f *Folder) Close() error {
+	f.stopPolling()
+	f.polling.Wait()
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for _, m := range f.models {
+		if m.session != nil {
+			m.session.close()
+		}
+	}
+	clear(f.models)
+	return nil
+}
+
+// Model returns the model of this name. If newer files were refused, that is the
+// model loaded before them.
 func (f *Folder) Model(_ context.Context, name string) (Model, error) {
 	f.mutex.RLock()
 	defer f.mutex.RUnlock()
-	e, ok := f.models[name]
+	m, ok := f.models[name]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("model %q: %w among %s", name, ErrNotFound, strings.Join(slices.Sorted(maps.Keys(f.models)), ", "))
-	case e.model == nil:
-		return nil, &RefusedError{Name: name, Reason: e.refused}
+		names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
+		return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
+	case m.session == nil:
+		return nil, &RefusedError{Name: name, Reason: m.refusal}
 	}
-	return e.model, nil
+	return m.session, nil
 }
 
-// Has tells whether there is a model of a name.
+// Has reports whether the folder has a model of this name.
 func (f *Folder) Has(name string) bool {
 	f.mutex.RLock()
 	defer f.mutex.RUnlock()
@@ -108,41 +133,38 @@ func (f *Folder) Has(name string) bool {
 	return ok
 }
 
-// List tells of every model of the folder.
+// List returns all models of the folder.
 func (f *Folder) List(context.Context) ([]Listing, error) {
 	f.mutex.RLock()
 	defer f.mutex.RUnlock()
 	var all []Listing
 	for _, name := range slices.Sorted(maps.Keys(f.models)) {
-		e := f.models[name]
-		all = append(all, Listing{Name: name, Versions: e.versions, Reason: e.refused})
+		m := f.models[name]
+		all = append(all, Listing{Name: name, Versions: m.versions, Reason: m.refusal})
 	}
 	return all, nil
 }
 
-// patience is how long a model may take to be prepared: one that runs without an
-// end must not keep the others waiting.
-const patience = 2 * time.Minute
+// acceptTimeout bounds Accept, so that a model that never returns does not block
+// the others.
+const acceptTimeout = 2 * time.Minute
 
-var errSlow = fmt.Errorf("it was not done with one input in %v", patience)
+var errAcceptTimeout = fmt.Errorf("its first run took longer than %v", acceptTimeout)
 
-// load loads what was found of a model.
-func (f *Folder) load(ctx context.Context, name string, found found) (Model, session, error) {
-	if found.err != nil {
-		return nil, nil, found.err
+// load loads the highest version of a model.
+func (f *Folder) load(ctx context.Context, files modelFiles) (session, error) {
+	if files.err != nil {
+		return nil, files.err
 	}
-	dir := filepath.Join(f.dir, name)
-	s, err := load(dir, name, found.version(), f.options)
+	s, err := load(filepath.Join(f.dir, files.name), files.name, files.version(), f.options)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
+	limited, cancel := context.WithTimeoutCause(ctx, acceptTimeout, errAcceptTimeout)
 	defer cancel()
-	m, err := f.options.Prepare(limited, s)
-	if err != nil {
-		err = cmp.Or(context.Cause(limited), err)
-		s.end()
-		return nil, nil, err
+	if err := f.options.Accept(limited, s); err != nil {
+		s.close()
+		return nil, cmp.Or(context.Cause(limited), err)
 	}
-	return m, s, nil
+	return s, nil
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // encoded is the bytes of a model.
@@ -85,10 +85,7 @@ func TestBadModelsRefused(t *testing.T) {
 			dir := t.TempDir()
 			save(t, echo(3), dir, "good", "1", "model.onnx")
 			c.lay(filepath.Join(dir, "m"))
-			r, err := inference.Open(t.Context(), dir, options())
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := openFolder(t, dir, options())
 			refused(t, r, "m", c.want)
 			if err := modelOf(t, r, "good").Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return nil }); err != nil {
 				t.Error(err)
@@ -119,31 +116,24 @@ func refused(t *testing.T, r inference.Repository, name, want string) {
 	}
 }
 
-// TestPrepareRefuses: what the repository's user makes of a model is what it gives
-// out, and its refusal is the model's.
-func TestPrepareRefuses(t *testing.T) {
+// TestAccept_refuses: the error of Accept is the reason of the refusal.
+func TestAccept_refuses(t *testing.T) {
 	dir := t.TempDir()
 	save(t, echo(3), dir, "good", "1", "model.onnx")
 	save(t, echo(4), dir, "m", "1", "model.onnx")
-	type prepared struct{ inference.Model }
 	o := options()
-	o.Prepare = func(ctx context.Context, m inference.Model) (inference.Model, error) {
+	o.Accept = func(ctx context.Context, m inference.Model) error {
 		if _, ok := ctx.Deadline(); !ok {
-			t.Error("it may take for ever")
+			t.Error("Accept has no deadline")
 		}
 		if m.Info().Name == "m" {
-			return nil, errors.New("not to my taste")
+			return errors.New("not accepted")
 		}
-		return prepared{m}, nil
+		return nil
 	}
-	r, err := inference.Open(t.Context(), dir, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused(t, r, "m", "not to my taste")
-	if m, ok := modelOf(t, r, "good").(prepared); !ok {
-		t.Errorf("got %T, want what was prepared", m)
-	}
+	r := openFolder(t, dir, o)
+	refused(t, r, "m", "not accepted")
+	modelOf(t, r, "good")
 }
 
 // TestBesideModel: config.pbtxt goes over what the file says of itself.
@@ -154,10 +144,7 @@ func TestBesideModel(t *testing.T) {
 	save(t, m, dir, "m", "1", "model.onnx")
 	write(t, []byte("# Triton's\nmax_batch_size: 8\nparameters { key: \"names\" value { string_value: \"config\" } }\n"), dir, "m", "config.pbtxt")
 	write(t, []byte("cat\r\nguide dog\n\n"), dir, "m", "labels.txt")
-	r, err := inference.Open(t.Context(), dir, options())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := openFolder(t, dir, options())
 	info := modelOf(t, r, "m").Info()
 	if info.Metadata["names"] != "config" || info.Metadata["imgsz"] != "file" || strings.Join(info.Labels, ",") != "cat,guide dog" {
 		t.Errorf("got %q and %q", info.Metadata, info.Labels)

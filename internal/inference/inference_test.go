@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 func options() inference.Options {
@@ -36,15 +36,27 @@ func open(t *testing.T, m onnx.Model) inference.Model {
 	if err := m.Save(dir, "m", "1", "model.onnx"); err != nil {
 		t.Fatal(err)
 	}
-	r, err := inference.Open(t.Context(), dir, options())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := openFolder(t, dir, options())
 	model, err := r.Model(t.Context(), "m")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return model
+}
+
+// openFolder opens a folder of models until the end of the test.
+func openFolder(t testing.TB, dir string, o inference.Options) *inference.Folder {
+	t.Helper()
+	r, err := inference.Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
 }
 
 func save(t *testing.T, m onnx.Model, file ...string) {
@@ -72,10 +84,7 @@ func TestHighestVersionWins(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := inference.Open(t.Context(), dir, options())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := openFolder(t, dir, options())
 	want := []inference.Listing{{Name: "another", Versions: []string{"1"}}, {Name: "m", Versions: []string{"2", "9", "10"}}}
 	if got, err := r.List(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("list %v, %v, want %v", got, err, want)
@@ -198,10 +207,7 @@ func TestVolumes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := inference.Open(t.Context(), dir, options())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := openFolder(t, dir, options())
 	if got, err := r.List(t.Context()); err != nil || len(got) != 1 || got[0].Name != "m" {
 		t.Errorf("list %v, %v, want m alone", got, err)
 	}

@@ -11,20 +11,21 @@ import (
 	"imageflow.dev/internal/metrics"
 )
 
-// The backends, as measurements name them.
+// The values of the label backend.
 const (
 	backendONNX   = "onnxruntime"
 	backendTriton = "triton"
 )
 
-// unknown stands for a model whose name only a caller has told.
-const unknown = "unknown"
+// unknownModel is the label of a model that no server has confirmed: names from
+// callers would create any number of time series.
+const unknownModel = "unknown"
 
 var runDuration = metrics.Histogram("imageflow.inference.duration", "s",
-	"time of a run of a model, by model, backend and outcome", metrics.LatencyBounds)
+	"duration of a model's run, by model, backend and outcome", metrics.LatencyBounds)
 
-// measure measures a run of a model, or the vain try to reach one.
-func measure(ctx context.Context, backend, model string, start time.Time, err error) {
+// recordRun records the duration of a run, or of a failed attempt to reach a model.
+func recordRun(ctx context.Context, backend, model string, start time.Time, err error) {
 	runDuration.Record(ctx, time.Since(start).Seconds(), metric.WithAttributes(
 		attribute.String("backend", backend), attribute.String("model", model), attribute.String("outcome", outcome(ctx, err))))
 }

@@ -16,13 +16,14 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-var runtime struct {
+// loaded is the library that this process has loaded.
+var loaded struct {
 	sync.Mutex
 	library string
 }
 
-// startRuntime loads ONNX Runtime, once for the process, and sees whether it can
-// do what is asked for.
+// startRuntime loads ONNX Runtime unless the process has loaded it, and checks
+// that it supports the options.
 func startRuntime(o Options) error {
 	if err := loadRuntime(o.Library); err != nil {
 		return err
@@ -35,49 +36,48 @@ func startRuntime(o Options) error {
 }
 
 func loadRuntime(library string) error {
-	runtime.Lock()
-	defer runtime.Unlock()
+	loaded.Lock()
+	defer loaded.Unlock()
 	if ort.IsInitialized() {
-		if library != runtime.library {
-			return fmt.Errorf("ONNX Runtime is loaded from %s already", runtime.library)
+		if library != loaded.library {
+			return fmt.Errorf("ONNX Runtime is already loaded from %s", loaded.library)
 		}
 		return nil
 	}
 	if _, err := os.Stat(library); err != nil {
-		return fmt.Errorf("the library of ONNX Runtime: %w (set ONNXRUNTIME_LIB; `make setup` fetches it)", err)
+		return fmt.Errorf("ONNX Runtime's library: %w (set ONNXRUNTIME_LIB; `make setup` fetches it)", err)
 	}
 	ort.SetSharedLibraryPath(library)
 	if err := ort.InitializeEnvironment(); err != nil {
 		return fmt.Errorf("ONNX Runtime %s: %w", library, err)
 	}
-	runtime.library = library
+	loaded.library = library
 	return nil
 }
 
-// onnxModel is one session, which ONNX Runtime lets many goroutines run at once.
+// onnxModel is one session. ONNX Runtime allows concurrent runs of a session.
 type onnxModel struct {
 	session *ort.DynamicAdvancedSession
 	info    Info
-	outputs outputs
-	batcher *batcher // nil where inputs are run one by one
+	outputs *outputPool
 
-	ended atomic.Bool
-	runs  sync.RWMutex // read by each run
+	closed atomic.Bool
+	runs   sync.RWMutex // read-locked during a run
 }
 
-// maxModel is what ONNX can hold in one file, in bytes.
-const maxModel = 1<<31 - 1
+// maxModelBytes is the size limit of an ONNX file.
+const maxModelBytes = 1<<31 - 1
 
-// load loads a version of the model in a folder, and reads what lies beside it.
+// load loads one version of the model in dir.
 func load(dir, name, version string, o Options) (session, error) {
 	file := filepath.Join(dir, version, modelFile)
-	// What is no plain file could be read without an end.
+	// Reading a pipe or a device might never end.
 	if info, err := os.Stat(file); err != nil {
 		return nil, err
-	} else if !info.Mode().IsRegular() || info.Size() > maxModel {
-		return nil, fmt.Errorf("%s must be a file of at most %d bytes; weights may lie in files beside it", file, maxModel)
+	} else if !info.Mode().IsRegular() || info.Size() > maxModelBytes {
+		return nil, fmt.Errorf("%s must be a file of at most %d bytes; larger weights belong in separate files", file, maxModelBytes)
 	}
-	m := &onnxModel{info: Info{Name: name, Version: version, Backend: "onnxruntime", Provider: cmp.Or(o.Provider, CPU)}}
+	m := &onnxModel{info: Info{Name: name, Version: version, Backend: backendONNX, Provider: cmp.Or(o.Provider, CPU)}}
 	if err := m.describe(file); err != nil {
 		return nil, err
 	}
@@ -89,25 +89,22 @@ func load(dir, name, version string, o Options) (session, error) {
 	if m.session, err = ort.NewDynamicAdvancedSession(file, []string{m.info.InputName}, m.info.OutputNames, options); err != nil {
 		return nil, err
 	}
-	m.outputs.declare(m.info)
+	m.outputs = newOutputPool(m.info)
 	if m.info.Metadata, err = metadata(m.session); err == nil {
-		err = m.info.beside(dir)
+		err = m.info.readModelConfig(dir)
 	}
 	if err == nil {
 		m.info.Digest, err = digest(file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile))
 	}
 	if err != nil {
-		m.end()
+		m.close()
 		return nil, err
-	}
-	if most := m.info.batch(o.MaxBatch); most > 1 {
-		m.batcher = &batcher{run: m.infer, most: most, wait: o.BatchWait}
 	}
 	return m, nil
 }
 
-// describe reads what a file says of its input and its outputs. The runtime makes
-// a session for that, which need not be a fast one.
+// describe reads the inputs and outputs of a model file. The runtime creates a
+// temporary session for this, so optimisations are switched off.
 func (m *onnxModel) describe(file string) error {
 	options, err := ort.NewSessionOptions()
 	if err != nil {
@@ -120,7 +117,7 @@ func (m *onnxModel) describe(file string) error {
 	}
 	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(file, options)
 	if err != nil {
-		return cmp.Or(errors.Unwrap(err), err) // without talk of a temporary session
+		return cmp.Or(errors.Unwrap(err), err) // the outer error only mentions the temporary session
 	}
 	if len(inputs) != 1 || inputs[0].DataType != ort.TensorElementDataTypeFloat {
 		return fmt.Errorf("it must have one input of float32, not %v", inputs)
@@ -136,7 +133,7 @@ func (m *onnxModel) describe(file string) error {
 	return nil
 }
 
-// sessionOptions must be destroyed.
+// sessionOptions returns the options of a session. The caller destroys them.
 func sessionOptions(o Options) (*ort.SessionOptions, error) {
 	options, err := ort.NewSessionOptions()
 	if err != nil {
@@ -144,7 +141,7 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 	}
 	err = errors.Join(
 		options.SetIntraOpNumThreads(o.Threads),
-		// A thread that spins while it waits takes the core of another request.
+		// A spinning thread would take a core from other requests.
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 	)
 	if o.Provider == CUDA {
@@ -156,17 +153,20 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-// useCUDA has sessions run on the first GPU.
+// useCUDA makes sessions run on the first GPU.
 func useCUDA(options *ort.SessionOptions) error {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err == nil {
 		defer cuda.Destroy()
-		// Each size of a batch is new to cuDNN once: it must not try all its ways.
-		err = errors.Join(cuda.Update(map[string]string{"cudnn_conv_algo_search": "HEURISTIC"}), options.AppendExecutionProviderCUDA(cuda))
+		// The default would try all algorithms of cuDNN at the first run.
+		err = errors.Join(
+			cuda.Update(map[string]string{"cudnn_conv_algo_search": "HEURISTIC"}),
+			options.AppendExecutionProviderCUDA(cuda),
+		)
 	}
 	if err != nil {
-		return fmt.Errorf("it cannot run models on CUDA, as ONNXRUNTIME_PROVIDER asks: %w"+
-			" (this takes a build of ONNX Runtime with CUDA, CUDA's libraries and a GPU)", err)
+		return fmt.Errorf("ONNXRUNTIME_PROVIDER is cuda, but CUDA is not available: %w"+
+			" (it needs a CUDA build of ONNX Runtime, CUDA's libraries and a GPU)", err)
 	}
 	return nil
 }
@@ -193,9 +193,9 @@ func metadata(session *ort.DynamicAdvancedSession) (map[string]string, error) {
 // Info returns the model's description.
 func (m *onnxModel) Info() Info { return m.info }
 
-// end frees the session when its last run is over.
-func (m *onnxModel) end() {
-	m.ended.Store(true)
+// close frees the session after its last run, without waiting for that.
+func (m *onnxModel) close() {
+	m.closed.Store(true)
 	go func() {
 		m.runs.Lock()
 		defer m.runs.Unlock()
@@ -205,19 +205,12 @@ func (m *onnxModel) end() {
 
 // Infer runs the session.
 func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
-	if m.batcher == nil || len(input.Shape) == 0 || input.Shape[0] != 1 {
-		return m.infer(ctx, input, use)
-	}
-	return m.batcher.infer(ctx, input, use)
-}
-
-func (m *onnxModel) infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
-	if m.ended.Load() {
+	if m.closed.Load() {
 		return ErrChanged
 	}
 	m.runs.RLock()
 	defer m.runs.RUnlock()
-	if m.ended.Load() { // while it waited
+	if m.closed.Load() { // meanwhile
 		return ErrChanged
 	}
 	in, err := ort.NewTensor(input.Shape, input.Data)
@@ -225,13 +218,13 @@ func (m *onnxModel) infer(ctx context.Context, input Tensor, use func([]Tensor) 
 		return err
 	}
 	defer in.Destroy()
-	return m.outputs.lend(input.Shape[0], func(outputs []ort.Value) error { return m.run(ctx, in, outputs) }, use)
+	return m.outputs.with(input.Shape[0], func(outputs []ort.Value) error { return m.run(ctx, in, outputs) }, use)
 }
 
-// run runs the session until the context ends.
+// run runs the session, and stops it when ctx ends.
 func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) (err error) {
 	start := time.Now()
-	defer func() { measure(ctx, backendONNX, m.info.Name, start, err) }()
+	defer func() { recordRun(ctx, backendONNX, m.info.Name, start, err) }()
 	run, err := ort.NewRunOptions()
 	if err != nil {
 		return err
@@ -244,7 +237,7 @@ func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) 
 	})
 	err = m.session.RunWithOptions([]ort.Value{in}, outputs, run)
 	if !stop() {
-		<-terminated // it uses the options, which end here
+		<-terminated // Terminate uses the options, which are destroyed next
 		err = errors.Join(ctx.Err(), err)
 	}
 	return err

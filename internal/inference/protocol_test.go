@@ -68,7 +68,7 @@ func (s *scripted) dial(t *testing.T, limit time.Duration) *inference.Triton {
 	kserve.RegisterGRPCInferenceServiceServer(server, s)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	r, err := inference.Dial(listener.Addr().String(), limit, nil)
+	r, err := inference.Dial(listener.Addr().String(), limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestLearnsAgain(t *testing.T) {
 	if modelOf(t, r, "m") != first {
 		t.Error("it was asked for again at once")
 	}
-	r.Keep(0)
+	r.SetMetadataTTL(0)
 	second := modelOf(t, r, "m")
 	if second.Info().Version != "2" {
 		t.Errorf("got %+v, want version 2", second.Info())
@@ -190,8 +190,8 @@ func TestWrongAnswersRefused(t *testing.T) {
 		"of shape [2] has 4 bytes":             func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{2} },
 		"of shape [-1 -1] has 4 bytes":         func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{-1, -1} },
 		"of shape [4294967297 4294967297] has": func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{1<<32 + 1, 1<<32 + 1} },
-		"is of FP16":                           func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
-		`"y" is missing, or not raw`:           func(r *kserve.ModelInferResponse) { r.RawOutputContents = nil },
+		"is of type FP16":                      func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
+		`"y" is missing or not raw`:            func(r *kserve.ModelInferResponse) { r.RawOutputContents = nil },
 		`"y" is missing`:                       func(r *kserve.ModelInferResponse) { r.Outputs[0].Name = "z" },
 		`version "9" ran, not "10"`:            func(r *kserve.ModelInferResponse) { r.ModelVersion = "9" },
 	} {

@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	// maxResponse bounds what a run may give; YOLOv5 at 640 pixels gives 8.6 MB.
-	maxResponse = 64 << 20
-	// fresh is how old a description may be when a model is asked for.
-	fresh = 5 * time.Second
+	// maxResponseBytes bounds the outputs of a run. Those of YOLOv5 at 640 pixels
+	// have 8.6 MB.
+	maxResponseBytes = 64 << 20
+	// metadataTTL is the time after which a cached description is fetched again.
+	metadataTTL = 5 * time.Second
 )
 
-// retries has calls that the server did not answer tried again: over what is
-// over in a moment, such as a connection that ended. A run may be done twice
-// without harm.
+// retries repeats calls that failed as unavailable, for example because the
+// connection broke. Runs are idempotent.
 const retries = `{"methodConfig": [{
 	"name": [{"service": "inference.GRPCInferenceService"}],
 	"retryPolicy": {
@@ -39,169 +39,143 @@ const retries = `{"methodConfig": [{
 	}
 }]}`
 
-// Triton is the models of a server that speaks the Open Inference Protocol.
-// Models come, change and go there; each is described when it is first asked
-// for, and again when it is found to have changed.
+// Triton is a repository of the models on a server that speaks the Open Inference
+// Protocol. The server may add, change and remove models at any time. The
+// description of a model is fetched at its first use, and again from time to time
+// and after a failed run.
 type Triton struct {
-	address string
-	timeout time.Duration
-	fresh   time.Duration
-	prepare Prepare
-	conn    *grpc.ClientConn
-	client  kserve.GRPCInferenceServiceClient
+	metadataTTL time.Duration
+	conn        *grpc.ClientConn
+	client      kserve.GRPCInferenceServiceClient
 
 	mutex sync.Mutex
-	known map[string]learned
+	cache map[string]cacheEntry // by name of the model
 }
 
-// learned is what the server said of a model, the model made of that or why it is
-// refused, and when the server was asked.
-type learned struct {
-	raw     *tritonModel
-	model   Model
-	refused *RefusedError
-	asked   time.Time
+// cacheEntry is a model and the time when the server last confirmed it.
+type cacheEntry struct {
+	model   *tritonModel
+	fetched time.Time
 }
 
-// Dial returns the models of the server at host:port, prepared where prepare is
-// not nil. It does not connect yet, so that the server may come later. Every call
-// ends after the timeout, if its context does not end it before. More options are
-// of the connection.
-func Dial(address string, timeout time.Duration, prepare Prepare, more ...grpc.DialOption) (*Triton, error) {
-	if prepare == nil {
-		prepare = asItIs
-	}
+// Dial returns the models of the server at host:port. It does not connect yet, so
+// the server may start later. The timeout bounds every call in addition to the
+// call's context. More options configure the connection.
+func Dial(address string, timeout time.Duration, more ...grpc.DialOption) (*Triton, error) {
 	connect := grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 5 * time.Second}
 	connect.Backoff.BaseDelay, connect.Backoff.MaxDelay = 100*time.Millisecond, 2*time.Second
 	conn, err := grpc.NewClient(address, append(more,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithChainUnaryInterceptor(limitCalls(address, timeout)),
 		grpc.WithDefaultServiceConfig(retries),
 		grpc.WithConnectParams(connect),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 10 * time.Second}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponse), grpc.MaxRetryRPCBufferSize(maxResponse)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponseBytes), grpc.MaxRetryRPCBufferSize(maxResponseBytes)),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("Triton at %s: %w", address, err)
 	}
-	return &Triton{
-		address: address, timeout: timeout, fresh: fresh, prepare: prepare, conn: conn,
-		client: kserve.NewGRPCInferenceServiceClient(conn), known: map[string]learned{},
-	}, nil
+	client := kserve.NewGRPCInferenceServiceClient(conn)
+	return &Triton{metadataTTL: metadataTTL, conn: conn, client: client, cache: map[string]cacheEntry{}}, nil
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (t *Triton) Close() error { return t.conn.Close() }
 
-// Ready fails with ErrUnavailable while the server does not take work.
+// Ready returns ErrUnavailable unless the server accepts work.
 func (t *Triton) Ready(ctx context.Context) error {
-	answer, err := call(ctx, t, t.client.ServerReady, &kserve.ServerReadyRequest{})
-	if err == nil && !answer.GetReady() {
-		err = fmt.Errorf("it is not ready: %w", ErrUnavailable)
+	resp, err := t.client.ServerReady(ctx, &kserve.ServerReadyRequest{})
+	if err == nil && !resp.GetReady() {
+		err = fmt.Errorf("the server is not ready: %w", ErrUnavailable)
 	}
 	return err
 }
 
-// Model returns the version of a model that the server chooses by its policy. It
-// asks the server where it was not asked a short time ago.
+// Model returns the model in the version that the server chooses by its policy.
+// The description is at most metadataTTL old.
 func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
-	k, ok := t.recent(name)
+	m, ok := t.lookup(name)
+	if ok {
+		return m, nil
+	}
 	start := time.Now()
-	if !ok {
-		raw, err := t.learn(ctx, name)
-		if err == nil {
-			k, err = t.adopt(ctx, raw)
+	m, err := t.fetchMetadata(ctx, name)
+	if err != nil {
+		t.invalidate(name)
+		if err = t.explainNotFound(ctx, name, err); errors.Is(err, ErrUnavailable) {
+			recordRun(ctx, backendTriton, unknownModel, start, err)
 		}
-		if err != nil {
-			t.doubt(name)
-			if err = t.settle(ctx, name, err); errors.Is(err, ErrUnavailable) {
-				measure(ctx, backendTriton, unknown, start, err)
-			}
-			return nil, fmt.Errorf("model %q at Triton: %w", name, err)
-		}
+		return nil, fmt.Errorf("model %q at Triton: %w", name, err)
 	}
-	if k.refused != nil {
-		return nil, k.refused
-	}
-	return k.model, nil
+	return t.store(m), nil
 }
 
-// recent returns what was learned of a model, if that need not be asked for
-// again. While one call asks again, the others go on with it.
-func (t *Triton) recent(name string) (learned, bool) {
+// lookup returns the cached model, or false if its description must be fetched.
+// When an entry expires, one caller fetches it and the others use the old one.
+func (t *Triton) lookup(name string) (*tritonModel, bool) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	k, ok := t.known[name]
-	if ok && time.Since(k.asked) > t.fresh {
-		again := k
-		again.asked = time.Now()
-		t.known[name] = again
-		return k, false
+	entry, ok := t.cache[name]
+	if ok && time.Since(entry.fetched) > t.metadataTTL {
+		t.cache[name] = cacheEntry{entry.model, time.Now()}
+		return nil, false
 	}
-	return k, ok
+	return entry.model, ok
 }
 
-// adopt makes a model of what the server said of it, or finds the one made of the
-// same before.
-func (t *Triton) adopt(ctx context.Context, raw *tritonModel) (learned, error) {
-	name := raw.info.Name
-	t.mutex.Lock()
-	k, ok := t.known[name]
-	t.mutex.Unlock()
-	if !ok || !reflect.DeepEqual(k.raw.info, raw.info) {
-		k = learned{raw: raw}
-		var err error
-		if k.model, err = t.prepare(ctx, raw); ctx.Err() != nil || errors.Is(err, ErrUnavailable) {
-			return k, err
-		} else if err != nil {
-			k.refused = &RefusedError{Name: name, Reason: err.Error()}
-		}
-	}
-	k.asked = time.Now()
+// store caches a model and returns it, or the cached one if that has the same
+// description.
+func (t *Triton) store(m *tritonModel) *tritonModel {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	t.known[name] = k
-	return k, nil
+	if entry, ok := t.cache[m.info.Name]; ok && reflect.DeepEqual(entry.model.info, m.info) {
+		m = entry.model
+	}
+	t.cache[m.info.Name] = cacheEntry{m, time.Now()}
+	return m
 }
 
-// doubt has the next call ask for a model again.
-func (t *Triton) doubt(name string) {
+// invalidate makes the next caller of Model fetch the description again. If that
+// is the same, the model stays.
+func (t *Triton) invalidate(name string) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if k, ok := t.known[name]; ok {
-		k.asked = time.Time{}
-		t.known[name] = k
+	if entry, ok := t.cache[name]; ok {
+		t.cache[name] = cacheEntry{model: entry.model}
 	}
 }
 
-// forget has every call ask for a model again, if it is still this one.
-func (t *Triton) forget(m *tritonModel) {
+// evict removes m from the cache, unless another model has replaced it there.
+func (t *Triton) evict(m *tritonModel) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if t.known[m.info.Name].raw == m {
-		delete(t.known, m.info.Name)
+	if t.cache[m.info.Name].model == m {
+		delete(t.cache, m.info.Name)
 	}
 }
 
-// learn asks the server what a model is.
-func (t *Triton) learn(ctx context.Context, name string) (*tritonModel, error) {
-	about, err := call(ctx, t, t.client.ModelMetadata, &kserve.ModelMetadataRequest{Name: name})
+// fetchMetadata asks the server for the description of a model.
+func (t *Triton) fetchMetadata(ctx context.Context, name string) (*tritonModel, error) {
+	metadata, err := t.client.ModelMetadata(ctx, &kserve.ModelMetadataRequest{Name: name})
 	if err != nil {
 		return nil, err
 	}
-	config, err := call(ctx, t, t.client.ModelConfig, &kserve.ModelConfigRequest{Name: name})
-	if err != nil && status.Code(err) != codes.Unimplemented { // it is Triton's own
+	config, err := t.client.ModelConfig(ctx, &kserve.ModelConfigRequest{Name: name})
+	if err != nil && status.Code(err) != codes.Unimplemented { // ModelConfig is an extension of Triton
 		return nil, err
 	}
-	m := &tritonModel{triton: t, info: Info{Name: name, Version: highest(about.GetVersions()), Backend: "triton", Metadata: map[string]string{}}}
-	m.info.configure(config.GetConfig())
-	if in := about.GetInputs(); len(in) != 1 || in[0].GetDatatype() != float32Type {
+	m := &tritonModel{triton: t, info: Info{
+		Name: name, Version: highest(metadata.GetVersions()), Backend: backendTriton, Metadata: map[string]string{},
+	}}
+	m.info.addParameters(config.GetConfig())
+	if in := metadata.GetInputs(); len(in) != 1 || in[0].GetDatatype() != float32Type {
 		return nil, fmt.Errorf("it must have one input of FP32, not %v", in)
 	}
-	m.info.InputName, m.info.Input = about.Inputs[0].GetName(), about.Inputs[0].GetShape()
-	if len(about.GetOutputs()) == 0 {
+	m.info.InputName, m.info.Input = metadata.Inputs[0].GetName(), metadata.Inputs[0].GetShape()
+	if len(metadata.GetOutputs()) == 0 {
 		return nil, errors.New("it has no output")
 	}
-	for _, out := range about.GetOutputs() {
+	for _, out := range metadata.GetOutputs() {
 		if out.GetDatatype() != float32Type {
 			return nil, fmt.Errorf("its outputs must be of FP32, not %v", out)
 		}
@@ -211,16 +185,16 @@ func (t *Triton) learn(ctx context.Context, name string) (*tritonModel, error) {
 	return m, nil
 }
 
-// highest returns the version that a server chooses of those it has ready.
+// highest returns the highest version, or "" if there is none.
 func highest(versions []string) string {
 	if len(versions) == 0 {
 		return ""
 	}
-	return slices.MaxFunc(versions, byNumber)
+	return slices.MaxFunc(versions, compareVersions)
 }
 
-// byNumber compares names of versions.
-func byNumber(a, b string) int {
+// compareVersions compares the names of versions as numbers.
+func compareVersions(a, b string) int {
 	m, _ := strconv.Atoi(a)
 	n, _ := strconv.Atoi(b)
 	return cmp.Compare(m, n)

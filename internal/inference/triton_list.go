@@ -11,27 +11,27 @@ import (
 	kserve "imageflow.dev/proto/inference"
 )
 
-// Has is true: the server knows.
+// Has returns true: only the server knows its models.
 func (t *Triton) Has(string) bool { return true }
 
-// List tells of every model of the server; of a server that keeps no index, which
-// is Triton's own extension, of those that were asked for.
+// List returns all models of the server. The index of models is an extension of
+// Triton; without it, List returns the models that were used.
 func (t *Triton) List(ctx context.Context) ([]Listing, error) {
 	all, err := t.index(ctx)
 	if status.Code(err) == codes.Unimplemented {
-		return t.asked(), nil
+		return t.cached(), nil
 	}
 	return all, err
 }
 
 // index asks the server for its models.
 func (t *Triton) index(ctx context.Context) ([]Listing, error) {
-	index, err := call(ctx, t, t.client.RepositoryIndex, &kserve.RepositoryIndexRequest{})
+	index, err := t.client.RepositoryIndex(ctx, &kserve.RepositoryIndexRequest{})
 	if err != nil {
 		return nil, err
 	}
 	byName := map[string]*Listing{}
-	ready := map[string]string{}
+	ready := map[string]string{} // the highest version that is ready, by name
 	for _, m := range index.GetModels() {
 		l := byName[m.GetName()]
 		if l == nil {
@@ -50,7 +50,7 @@ func (t *Triton) index(ctx context.Context) ([]Listing, error) {
 	var all []Listing
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		l := byName[name]
-		slices.SortFunc(l.Versions, byNumber)
+		slices.SortFunc(l.Versions, compareVersions)
 		if last := highest(l.Versions); last != "" && ready[name] == last {
 			l.Reason = ""
 		}
@@ -59,16 +59,16 @@ func (t *Triton) index(ctx context.Context) ([]Listing, error) {
 	return all, nil
 }
 
-// readyState is the protocol's name for that of a version that takes work.
+// readyState is the state of a version that accepts work.
 const readyState = "READY"
 
-// asked returns the models that were asked for and are there.
-func (t *Triton) asked() (all []Listing) {
+// cached returns the models in the cache.
+func (t *Triton) cached() (all []Listing) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(t.known)) {
+	for _, name := range slices.Sorted(maps.Keys(t.cache)) {
 		l := Listing{Name: name}
-		if version := t.known[name].raw.info.Version; version != "" {
+		if version := t.cache[name].model.info.Version; version != "" {
 			l.Versions = []string{version}
 		}
 		all = append(all, l)

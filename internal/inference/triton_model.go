@@ -12,7 +12,7 @@ import (
 	kserve "imageflow.dev/proto/inference"
 )
 
-// float32Type is the protocol's name for float32.
+// float32Type is the protocol's name of float32.
 const float32Type = "FP32"
 
 // tritonModel is a model as the server described it.
@@ -20,38 +20,39 @@ type tritonModel struct {
 	triton *Triton
 	info   Info
 
-	raw    sync.Pool // of *[]byte, what inputs were written into
-	floats sync.Pool // of *[]float32, what outputs were read into
+	inputs  sync.Pool // of *[]byte, the encoded inputs
+	outputs floatPool
 }
 
 // Info returns the model's description.
 func (m *tritonModel) Info() Info { return m.info }
 
-// Infer runs the model, in the version that the server chooses. Where that is not
-// the one described, the run is void and the error ErrChanged.
+// Infer runs the model in the version that the server chooses. It returns
+// ErrChanged if that is not the version described by Info.
 func (m *tritonModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
 	if n, err := elements(input.Shape); err != nil || n != len(input.Data) {
-		return fmt.Errorf("an input of shape %v has %d numbers", input.Shape, len(input.Data))
+		return fmt.Errorf("the input has the shape %v but %d numbers", input.Shape, len(input.Data))
 	}
 	start := time.Now()
 	resp, err := m.run(ctx, input)
-	measure(ctx, backendTriton, m.info.Name, start, err)
+	recordRun(ctx, backendTriton, m.info.Name, start, err)
 	if err != nil {
 		return fmt.Errorf("model %q at Triton: %w", m.info.Name, err)
 	}
 	if m.info.Version != "" && resp.GetModelVersion() != m.info.Version {
-		m.triton.forget(m)
-		return fmt.Errorf("model %q at Triton: version %q ran, not %q: %w", m.info.Name, resp.GetModelVersion(), m.info.Version, ErrChanged)
+		m.triton.evict(m)
+		return fmt.Errorf("model %q at Triton: version %q ran, not %q: %w",
+			m.info.Name, resp.GetModelVersion(), m.info.Version, ErrChanged)
 	}
 	var buffers []*[]float32
 	defer func() {
 		for _, b := range buffers {
-			m.floats.Put(b)
+			m.outputs.putBuffer(b)
 		}
 	}()
 	tensors := make([]Tensor, len(m.info.OutputNames))
 	for i, name := range m.info.OutputNames {
-		buffer := borrow[float32](&m.floats)
+		buffer := m.outputs.getBuffer()
 		buffers = append(buffers, buffer)
 		if tensors[i], err = output(resp, name, buffer); err != nil {
 			return fmt.Errorf("model %q at Triton: %w", m.info.Name, err)
@@ -60,42 +61,48 @@ func (m *tritonModel) Infer(ctx context.Context, input Tensor, use func([]Tensor
 	return use(tensors)
 }
 
-// run sends the input and returns what came back.
+// run sends the input and returns the response.
 func (m *tritonModel) run(ctx context.Context, input Tensor) (*kserve.ModelInferResponse, error) {
-	raw := borrow[byte](&m.raw)
-	defer m.raw.Put(raw) // the call has copied it when it returns
+	raw, ok := m.inputs.Get().(*[]byte)
+	if !ok {
+		raw = new([]byte)
+	}
+	defer m.inputs.Put(raw) // gRPC has copied it by then
 	*raw = (*raw)[:0]
 	for _, v := range input.Data {
 		*raw = binary.LittleEndian.AppendUint32(*raw, math.Float32bits(v))
 	}
 	req := &kserve.ModelInferRequest{
-		ModelName:        m.info.Name,
-		Inputs:           []*kserve.ModelInferRequest_InferInputTensor{{Name: m.info.InputName, Datatype: float32Type, Shape: input.Shape}},
+		ModelName: m.info.Name,
+		Inputs: []*kserve.ModelInferRequest_InferInputTensor{
+			{Name: m.info.InputName, Datatype: float32Type, Shape: input.Shape},
+		},
 		RawInputContents: [][]byte{*raw},
 	}
 	for _, name := range m.info.OutputNames {
 		req.Outputs = append(req.Outputs, &kserve.ModelInferRequest_InferRequestedOutputTensor{Name: name})
 	}
-	resp, err := call(ctx, m.triton, m.triton.client.ModelInfer, req)
+	resp, err := m.triton.client.ModelInfer(ctx, req)
 	if err != nil && ctx.Err() == nil {
-		m.triton.doubt(m.info.Name) // it may have gone, or be of another shape now
+		m.triton.invalidate(m.info.Name) // the model may be gone or have another shape
 	}
-	return resp, m.triton.settle(ctx, m.info.Name, err)
+	return resp, m.triton.explainNotFound(ctx, m.info.Name, err)
 }
 
-// output reads an output into a buffer.
+// output decodes the output of this name into buffer.
 func output(resp *kserve.ModelInferResponse, name string, buffer *[]float32) (Tensor, error) {
-	i := slices.IndexFunc(resp.GetOutputs(), func(o *kserve.ModelInferResponse_InferOutputTensor) bool { return o.GetName() == name })
+	hasName := func(o *kserve.ModelInferResponse_InferOutputTensor) bool { return o.GetName() == name }
+	i := slices.IndexFunc(resp.GetOutputs(), hasName)
 	if i < 0 || i >= len(resp.GetRawOutputContents()) {
-		return Tensor{}, fmt.Errorf("the output %q is missing, or not raw", name)
+		return Tensor{}, fmt.Errorf("output %q is missing or not raw", name)
 	}
 	out, raw := resp.GetOutputs()[i], resp.GetRawOutputContents()[i]
 	if out.GetDatatype() != float32Type {
-		return Tensor{}, fmt.Errorf("the output %q is of %s, not %s", name, out.GetDatatype(), float32Type)
+		return Tensor{}, fmt.Errorf("output %q is of type %s, not %s", name, out.GetDatatype(), float32Type)
 	}
 	n, err := elements(out.GetShape())
 	if err != nil || 4*n != len(raw) {
-		return Tensor{}, fmt.Errorf("the output %q of shape %v has %d bytes", name, out.GetShape(), len(raw))
+		return Tensor{}, fmt.Errorf("output %q of shape %v has %d bytes", name, out.GetShape(), len(raw))
 	}
 	*buffer = slices.Grow((*buffer)[:0], n)[:n]
 	for k := range *buffer {
@@ -104,7 +111,7 @@ func output(resp *kserve.ModelInferResponse, name string, buffer *[]float32) (Te
 	return Tensor{Shape: out.GetShape(), Data: *buffer}, nil
 }
 
-// elements returns how many numbers a tensor of a shape has.
+// elements returns the number of elements of a tensor of this shape.
 func elements(shape []int64) (int, error) {
 	n := int64(1)
 	for _, dim := range shape {
@@ -114,11 +121,4 @@ func elements(shape []int64) (int, error) {
 		n *= dim
 	}
 	return int(n), nil
-}
-
-func borrow[T any](pool *sync.Pool) *[]T {
-	if b, ok := pool.Get().(*[]T); ok {
-		return b
-	}
-	return new([]T)
 }

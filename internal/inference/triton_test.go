@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // soon is how long what comes by itself may take.

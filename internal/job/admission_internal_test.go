@@ -9,9 +9,9 @@ import (
 	"imageflow.dev/functions"
 )
 
-// TestOneSlowJobIsNoMeasure: neither a job that waited for a stalled store nor a
-// single slow one makes later callers seem to wait for long.
-func TestOneSlowJobIsNoMeasure(t *testing.T) {
+// Neither a job that waited for a stalled store nor a single slow job changes the expected
+// duration much.
+func TestWorking_ignoresOutliers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 1, Cores: 2})
 		work := func(d time.Duration, err error) {
@@ -29,13 +29,13 @@ func TestOneSlowJobIsNoMeasure(t *testing.T) {
 			work(time.Hour, err)
 		}
 		if got := time.Duration(a.working.get()); got < 10*time.Millisecond || got > 12*time.Millisecond {
-			t.Errorf("jobs of 10 ms and slow ones count as %v", got)
+			t.Errorf("after jobs of 10 ms and slow ones, the average is %v", got)
 		}
 		for range 200 {
 			work(time.Second, nil)
 		}
 		if got := time.Duration(a.working.get()); got < 900*time.Millisecond {
-			t.Errorf("when all jobs take a second, they count as %v", got)
+			t.Errorf("when all jobs take a second, the average is %v", got)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"imageflow.dev/functions"
@@ -15,30 +16,27 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// patience is how long a test waits for what should come at once.
-const patience = 20 * time.Second
-
-// gauge counts what is there now and remembers the most.
-type gauge struct{ now, most atomic.Int64 }
+// gauge counts what exists now and keeps the maximum.
+type gauge struct{ now, max atomic.Int64 }
 
 func (g *gauge) add(n int64) {
 	now := g.now.Add(n)
-	for most := g.most.Load(); now > most && !g.most.CompareAndSwap(most, now); most = g.most.Load() {
+	for old := g.max.Load(); now > old && !g.max.CompareAndSwap(old, now); old = g.max.Load() {
 	}
 }
 
-// TestLimitsHold runs random jobs, many of which give up, against random limits.
-func TestLimitsHold(t *testing.T) {
+// The test runs random jobs, many of which time out, with random limits.
+func TestAdmission_limitsHold(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	var pictures [][]byte
+	var images [][]byte
 	for _, side := range []int{1, 10, 30, 50} { // 4 to 10000 decoded bytes
-		pictures = append(pictures, pngOf(t, side, side))
+		images = append(images, pngOf(t, side, side))
 	}
 	for range 20 {
 		if t.Failed() {
-			return // what is lost is lost for all rounds, each of which would wait
+			return // a slot that is lost would block all later rounds
 		}
 		limits := job.AdmissionLimits{
 			Queue: random.Int64N(4), Active: 1 + random.Int64N(6), DecodedBytes: 1 + random.Int64N(30_000), Cores: 1 + random.Int64N(3),
@@ -47,251 +45,209 @@ func TestLimitsHold(t *testing.T) {
 		runner := measured(limits, &working, &decoded)
 		var jobs sync.WaitGroup
 		for range 60 {
-			req := &request{InputBytes: pictures[random.IntN(len(pictures))], TargetWidth: 1 + random.Int32N(30)}
-			patient, hurry := job.OverloadPolicy(random.IntN(3)), time.Duration(random.IntN(4000))*time.Microsecond
-			jobs.Go(func() { tryOne(t, runner, req, patient, hurry) })
+			req := &request{InputBytes: images[random.IntN(len(images))], TargetWidth: 1 + random.Int32N(30)}
+			policy, timeout := job.OverloadPolicy(random.IntN(3)), time.Duration(random.IntN(4000))*time.Microsecond
+			jobs.Go(func() { tryOne(t, runner, req, policy, timeout) })
 		}
 		jobs.Wait()
-		if most := working.most.Load(); most > min(limits.Cores, limits.Active) {
-			t.Errorf("%d at once within %+v", most, limits)
+		if got := working.max.Load(); got > min(limits.Cores, limits.Active) {
+			t.Errorf("%d jobs at once with %+v", got, limits)
 		}
-		if most := decoded.most.Load(); most > limits.DecodedBytes {
-			t.Errorf("%d bytes at once within %+v", most, limits)
+		if got := decoded.max.Load(); got > limits.DecodedBytes {
+			t.Errorf("%d bytes at once with %+v", got, limits)
 		}
-		tryOne(t, runner, &request{InputBytes: pictures[0], TargetWidth: 1}, job.Block, 0) // all is free again
+		tryOne(t, runner, &request{InputBytes: images[0], TargetWidth: 1}, job.Block, 0) // all slots are released
 	}
 }
 
-// measured is a runner whose work is a short sleep, and shows in the gauges. The
-// largest images take the whole budget.
+// measured returns a runner whose Apply sleeps for a short time and counts in the
+// gauges. The largest images take the whole budget.
 func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
 	footprint := func(_ functions.Request, h imaging.Header, f imaging.Format) int64 {
 		return min(h.Footprint(f), limits.DecodedBytes)
 	}
-	p := applying(func(_ context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	p := applying(func(
+		_ context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		n := footprint(r, in.Image.Header, in.Format)
 		working.add(1)
 		decoded.add(n)
 		time.Sleep(time.Duration(r.(*request).GetTargetWidth()) * 10 * time.Microsecond)
 		decoded.add(-n)
 		working.add(-1)
-		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
+		return empty()
 	})
 	p.Footprint = footprint
 	return newRunner(p, limits)
 }
 
-// tryOne runs a job, which gives up after a hurry below a millisecond. Only then
-// may it end for lack of time, and none that waits is told that all is busy.
-func tryOne(t *testing.T, r *runner, req *request, patient job.OverloadPolicy, hurry time.Duration) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+// empty is the result of an Apply that does nothing.
+func empty() (imaging.Encoded, functions.Response, error) {
+	return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
+}
+
+// tryOne runs a job. It has a timeout only if that is below a millisecond, and only then
+// the job may time out. A job that blocks must not be rejected.
+func tryOne(t *testing.T, r *runner, req *request, policy job.OverloadPolicy, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	gives := hurry > 0 && hurry < time.Millisecond
-	if gives {
-		ctx, cancel = context.WithTimeout(ctx, hurry)
+	mayEnd := timeout > 0 && timeout < time.Millisecond
+	if mayEnd {
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	_, err := r.Run(ctx, req, patient)
-	switch busy := err != nil && functions.AsError(err).Kind == functions.Busy; {
-	case err == nil, busy && patient != job.Block, errors.Is(err, context.DeadlineExceeded) && gives:
+	_, err := r.Run(ctx, req, policy)
+	switch {
+	case err == nil, isBusy(err) && policy != job.Block, errors.Is(err, context.DeadlineExceeded) && mayEnd:
 	default:
-		t.Errorf("patient %v: %v", patient, err)
+		t.Errorf("policy %v: %v", policy, err)
 	}
 }
 
-// blocked is a runner with one place to work and one in the queue, and a way to
-// know of and to end its jobs.
-func blocked(t *testing.T) (r *runner, begun chan struct{}, end chan struct{}) {
-	begun, end = make(chan struct{}, 10), make(chan struct{})
-	r = newRunner(applying(func(ctx context.Context, _ functions.Request, _ functions.Input) (imaging.Encoded, functions.Response, error) {
-		begun <- struct{}{}
-		<-end
-		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, ctx.Err()
-	}), job.AdmissionLimits{Queue: 1, Active: 1, DecodedBytes: 1 << 20, Cores: 1})
-	return r, begun, end
+func isBusy(err error) bool { return err != nil && functions.AsError(err).Kind == functions.Busy }
+
+// blocking is a runner in a synctest bubble. Its Apply takes a fixed time and then waits
+// until release is closed or has an element.
+type blocking struct {
+	*runner
+	t         *testing.T
+	admission *job.Admission
+	image     []byte
+	release   chan struct{}
 }
 
-func await(t *testing.T, what string, c <-chan struct{}) {
-	t.Helper()
-	select {
-	case <-c:
-	case <-time.After(patience):
-		t.Fatal(what)
-	}
+func newBlocking(t *testing.T, limits job.AdmissionLimits, takes time.Duration) *blocking {
+	b := &blocking{t: t, admission: job.NewAdmission(limits), image: pngOf(t, 4, 4), release: make(chan struct{})}
+	p := applying(func(
+		ctx context.Context, _ functions.Request, _ functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
+		time.Sleep(takes)
+		<-b.release
+		return empty()
+	})
+	b.runner = job.NewRunner(p, store, b.admission, config)
+	return b
 }
 
-// TestFullQueue: of the callers of a full queue the impatient are refused at
-// once, the patient get their turn.
-func TestFullQueue(t *testing.T) {
-	r, begun, end := blocked(t)
-	picture := pngOf(t, 4, 4)
-	start := func(p job.OverloadPolicy) chan error {
-		done := make(chan error, 1)
-		go func() {
-			_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, p)
-			done <- err
-		}()
-		return done
+func (b *blocking) run(ctx context.Context, policy job.OverloadPolicy) error {
+	_, err := b.Run(ctx, &request{InputBytes: b.image, TargetWidth: 1}, policy)
+	return err
+}
+
+// start starts jobs and returns the channel of their errors, once each job has been
+// rejected, waits, or computes.
+func (b *blocking) start(n int, policy job.OverloadPolicy) chan error {
+	errs := make(chan error, n)
+	for range n {
+		go func() { errs <- b.run(b.t.Context(), policy) }()
 	}
-	first := start(job.FailFast)
-	await(t, "the first does not begin", begun)
-	// Of these one takes the queue's place, whichever; the others are refused.
-	several := []chan error{start(job.FailFast), start(job.FailFast), start(job.FailFast)}
-	refused := make(chan struct{}, len(several))
-	results := make(chan error, len(several))
-	for _, done := range several {
-		go func() {
-			err := <-done
-			if err != nil {
-				refused <- struct{}{}
-			}
-			results <- err
-		}()
-	}
-	await(t, "the second is not refused at once", refused)
-	await(t, "the third is not refused at once", refused)
-	patient := start(job.Block)
-	select {
-	case err := <-patient:
-		t.Fatalf("the patient one does not wait: %v", err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	close(end)
-	for _, done := range []chan error{first, patient} {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-	for range several {
-		if err := <-results; err != nil && functions.AsError(err).Kind != functions.Busy {
-			t.Errorf("refused with %v", err)
+	synctest.Wait()
+	return errs
+}
+
+// finish checks that the jobs of start succeed.
+func (b *blocking) finish(n int, errs <-chan error) {
+	b.t.Helper()
+	for range n {
+		if err := <-errs; err != nil {
+			b.t.Error(err)
 		}
 	}
 }
 
-// TestSlowQueue: a call that would have to wait for too long is refused though the
-// queue has places; an event takes one.
-func TestSlowQueue(t *testing.T) {
-	const slow = 50 * time.Millisecond
-	begun, end := make(chan struct{}, 10), make(chan struct{})
-	admission := job.NewAdmission(job.AdmissionLimits{Queue: 10, QueueTime: slow, Active: 2, DecodedBytes: 1 << 20, Cores: 1})
-	r := job.NewRunner(applying(func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
-		time.Sleep(slow)
-		begun <- struct{}{}
-		<-end
-		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
-	}), store, admission, job.Config{Bucket: bucket, MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 100, MaxPixels: 10000}})
-	picture := pngOf(t, 4, 4)
-	results := make(chan error, 10)
-	here := 0
-	start := func(p job.OverloadPolicy) {
-		here++
-		go func() {
-			_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, p)
-			results <- err
-		}()
-		for deadline := time.Now().Add(patience); admission.Load().Waiting.Taken+admission.Load().Active.Taken < int64(here); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("job %d does not come in", here)
+// When the queue is full, FailFast jobs are rejected at once and Block jobs wait.
+func TestAdmission_queueFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBlocking(t, job.AdmissionLimits{Queue: 1, Active: 1, DecodedBytes: 1 << 20, Cores: 1}, 0)
+		first := b.start(1, job.FailFast)
+		three := b.start(3, job.FailFast) // one of them gets the slot in the queue
+		if len(three) != 2 {
+			t.Fatalf("%d of 3 jobs ended, want 2", len(three))
+		}
+		for range 2 {
+			if err := <-three; !isBusy(err) {
+				t.Errorf("got %v, want Busy", err)
 			}
 		}
-	}
-	start(job.FailFast) // tells how long one takes
-	await(t, "the first does not begin", begun)
-	end <- struct{}{}
-	if err := <-results; err != nil {
-		t.Fatal(err)
-	}
-	for here = 0; admission.Load().Active.Taken > 0; time.Sleep(time.Millisecond) { // it has its place until it returns
-	}
-	start(job.FailFast)
-	start(job.FailFast) // two for a core are always taken
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if _, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.FailFast); err == nil || functions.AsError(err).Kind != functions.Busy {
-		t.Errorf("a third call: %v, want it refused as busy", err)
-	}
-	start(job.Enqueue)
-	start(job.Block)
-	close(end)
-	for range here {
-		if err := <-results; err != nil {
+		blocked := b.start(1, job.Block)
+		if len(blocked) > 0 {
+			t.Fatalf("a job with the policy Block does not wait: %v", <-blocked)
+		}
+		close(b.release)
+		for _, errs := range []chan error{first, three, blocked} {
+			b.finish(1, errs)
+		}
+	})
+}
+
+// A FailFast job whose expected wait exceeds QueueTime is rejected although the queue has
+// slots. Jobs with other policies wait.
+func TestAdmission_queueTimeExceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slow = 50 * time.Millisecond
+		b := newBlocking(t, job.AdmissionLimits{Queue: 10, QueueTime: slow, Active: 2, DecodedBytes: 1 << 20, Cores: 1}, slow)
+		first := b.start(1, job.FailFast) // measures the duration of a job
+		b.release <- struct{}{}
+		b.finish(1, first)
+
+		two := b.start(2, job.FailFast) // two jobs per core are always accepted
+		if err := b.run(t.Context(), job.FailFast); !isBusy(err) {
+			t.Errorf("a third job: %v, want Busy", err)
+		}
+		event, item := b.start(1, job.Enqueue), b.start(1, job.Block)
+		if waiting := b.admission.Load().Waiting.Taken; waiting != 2 {
+			t.Errorf("%d jobs wait, want 2", waiting)
+		}
+		close(b.release)
+		b.finish(2, two)
+		b.finish(1, event)
+		b.finish(1, item)
+	})
+}
+
+// A job that times out in the queue releases its slot.
+func TestAdmission_cancelledJobsRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBlocking(t, job.AdmissionLimits{Queue: 1, Active: 1, DecodedBytes: 1 << 20, Cores: 1}, 0)
+		first := b.start(1, job.FailFast)
+		for range 5 { // each takes the only slot of the queue
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			err := b.run(ctx, job.FailFast)
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		close(b.release)
+		b.finish(1, first)
+		if err := b.run(t.Context(), job.FailFast); err != nil {
 			t.Error(err)
 		}
-	}
+	})
 }
 
-// TestCancelledJobsLeave: a job that is given up while it waits leaves its place
-// to others.
-func TestCancelledJobsLeave(t *testing.T) {
-	r, begun, end := blocked(t)
-	picture := pngOf(t, 4, 4)
-	first := make(chan error, 1)
-	go func() {
-		_, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.FailFast)
-		first <- err
-	}()
-	await(t, "the first does not begin", begun)
-	for range 5 { // each takes the queue's only place
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.FailFast)
-		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("got %v", err)
-		}
-	}
-	close(end)
-	if err := <-first; err != nil {
-		t.Error(err)
-	}
-	if _, err := r.Run(t.Context(), &request{InputBytes: picture, TargetWidth: 1}, job.FailFast); err != nil {
-		t.Error(err)
-	}
-}
+// A FailFast job is rejected at once when the expected wait exceeds its deadline. The
+// error suggests a retry after that wait. A job without a deadline waits.
+func TestAdmission_deadlineExceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const (
+			slow = 100 * time.Millisecond
+			n    = 64
+		)
+		b := newBlocking(t, job.AdmissionLimits{Queue: n, Active: 8, DecodedBytes: 1 << 20, Cores: 1}, slow)
+		first := b.start(1, job.FailFast) // measures the duration of a job
+		b.release <- struct{}{}
+		b.finish(1, first)
 
-// TestDeadlineAndQueue: a call is refused at once when the jobs before it will
-// take longer than its deadline allows; the refusal says how long. One that has
-// time waits, however long the queue.
-func TestDeadlineAndQueue(t *testing.T) {
-	const slow = 100 * time.Millisecond
-	begun, end := make(chan struct{}, 100), make(chan struct{})
-	admission := job.NewAdmission(job.AdmissionLimits{Queue: 64, Active: 8, DecodedBytes: 1 << 20, Cores: 1})
-	r := job.NewRunner(applying(func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
-		begun <- struct{}{}
-		time.Sleep(slow)
-		<-end
-		return imaging.Encoded{Format: imaging.PNG}, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}}, nil
-	}), store, admission, job.Config{Bucket: bucket, MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 100, MaxPixels: 10000}})
-	picture := pngOf(t, 4, 4)
-	run := func(ctx context.Context) error {
-		_, err := r.Run(ctx, &request{InputBytes: picture, TargetWidth: 1}, job.FailFast)
-		return err
-	}
-	results := make(chan error, 64)
-	go func() { results <- run(t.Context()) }() // tells how long one takes
-	await(t, "the first does not begin", begun)
-	end <- struct{}{}
-	if err := <-results; err != nil {
-		t.Fatal(err)
-	}
-	for range 64 {
-		go func() { results <- run(t.Context()) }()
-	}
-	for deadline := time.Now().Add(patience); admission.Load().Waiting.Taken+admission.Load().Active.Taken < 64; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not all callers wait")
+		all := b.start(n, job.FailFast)
+		ctx, cancel := context.WithTimeout(t.Context(), n*slow/2)
+		defer cancel()
+		began := time.Now()
+		err := b.run(ctx, job.FailFast)
+		if took := time.Since(began); !isBusy(err) || functions.AsError(err).RetryAfter < n*slow || took > 0 {
+			t.Errorf("a job with a short deadline: %v after %v, want Busy at once", err, took)
 		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 64*slow/2)
-	defer cancel()
-	err := run(ctx)
-	if e := functions.AsError(err); e.Kind != functions.Busy || e.RetryAfter < 64*slow || ctx.Err() != nil {
-		t.Errorf("a call without the time: %v, to come again after %v", err, e.RetryAfter)
-	}
-	close(end)
-	for range 64 {
-		if err := <-results; err != nil {
-			t.Errorf("a call with the time: %v", err)
-		}
-	}
+		close(b.release)
+		b.finish(n, all)
+	})
 }

@@ -10,26 +10,24 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// TestReach: a job reads and writes nowhere but where it may, and a refusal
-// names the field.
-func TestReach(t *testing.T) {
+func TestRun_allowLists(t *testing.T) {
 	runner := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{
 		Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits,
 		ReadFrom: objects.AllowList{bucket + "/reach/in/", other}, WriteTo: objects.AllowList{bucket + "/reach/"},
 	})
-	picture := pngOf(t, 16, 16)
+	encoded := pngOf(t, 16, 16)
 	for _, at := range []string{"reach/in/a.png", "reach/inner.png"} {
-		place(t, bucket, at, picture)
+		place(t, bucket, at, encoded)
 	}
-	place(t, other, "reach/b.png", picture)
+	place(t, other, "reach/b.png", encoded)
 	for _, test := range []struct{ in, out *imageflowv1.ImageData }{
 		{in("reach/in/a.png"), nil},
-		{&imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/b.png"}, &imageflowv1.ImageData{Bucket: bucket, ObjectKey: "reach/b-out.png"}},
+		{&data{Bucket: other, ObjectKey: "reach/b.png"}, &data{Bucket: bucket, ObjectKey: "reach/b-out.png"}},
 		{nil, in("reach/bytes.png")},
 		{nil, nil},
 	} {
-		if field := reach(t, runner, test.in, test.out, picture); field != "" {
-			t.Errorf("from %v to %v: %s is refused", test.in, test.out, field)
+		if field := rejectedField(t, runner, test.in, test.out, encoded); field != "" {
+			t.Errorf("from %v to %v: %s is rejected", test.in, test.out, field)
 		}
 	}
 	for _, test := range []struct {
@@ -37,26 +35,26 @@ func TestReach(t *testing.T) {
 		field   string
 	}{
 		{in("reach/inner.png"), nil, "input_image"},
-		{&imageflowv1.ImageData{Bucket: "secrets", ObjectKey: "reach/in/a.png"}, in("reach/x.png"), "input_image"},
-		{&imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/b.png"}, nil, "output_image"}, // beside its input
+		{&data{Bucket: "secrets", ObjectKey: "reach/in/a.png"}, in("reach/x.png"), "input_image"},
+		{&data{Bucket: other, ObjectKey: "reach/b.png"}, nil, "output_image"}, // the default location is the input's bucket
 		{in("reach/in/a.png"), in("elsewhere.png"), "output_image"},
-		{nil, &imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/x.png"}, "output_image"},
+		{nil, &data{Bucket: other, ObjectKey: "reach/x.png"}, "output_image"},
 	} {
-		if field := reach(t, runner, test.in, test.out, picture); field != test.field {
-			t.Errorf("from %v to %v: the field at fault is %q, want %q", test.in, test.out, field, test.field)
+		if field := rejectedField(t, runner, test.in, test.out, encoded); field != test.field {
+			t.Errorf("from %v to %v: the rejected field is %q, want %q", test.in, test.out, field, test.field)
 		}
 	}
 	if found := append(keys(t, other, "reach/"), keys(t, bucket, "elsewhere")...); len(found) != 1 {
-		t.Errorf("it was written out of reach: %v", found)
+		t.Errorf("objects were written outside the allow-list: %v", found)
 	}
 }
 
-// reach resizes and returns the field that is refused.
-func reach(t *testing.T, runner *runner, in, out *imageflowv1.ImageData, picture []byte) string {
+// rejectedField resizes an image and returns the rejected field, "" for none.
+func rejectedField(t *testing.T, runner *runner, in, out *imageflowv1.ImageData, encoded []byte) string {
 	t.Helper()
 	req := &imageflowv1.ResizeRequest{InputImage: in, OutputImage: out, TargetWidth: 8}
 	if in == nil {
-		req.InputBytes = picture
+		req.InputBytes = encoded
 	}
 	_, err := runner.Run(t.Context(), req, job.FailFast)
 	if err == nil {

@@ -15,13 +15,11 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// TestBeyondTheBudget: an image that needs more memory than there may be is refused
-// before it is decoded, with the numbers and the setting. What needs less of the same
-// image is done.
-func TestBeyondTheBudget(t *testing.T) {
+// A job that needs more memory than the budget is rejected before the image is decoded.
+// The error has the numbers and the setting. A cheaper job with the same image succeeds.
+func TestRun_exceedsMemoryBudget(t *testing.T) {
 	const budget = 4 << 20
 	large := jpegOf(t, 1000, 800)
-	config := job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}
 	admission := job.NewAdmission(job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: budget, Cores: 2})
 	small := &imageflowv1.ResizeRequest{InputBytes: large, TargetWidth: 100}
 	if _, err := job.NewRunner(resize.Processor, store, admission, config).Run(t.Context(), small, job.FailFast); err != nil {
@@ -30,7 +28,7 @@ func TestBeyondTheBudget(t *testing.T) {
 
 	p := filter.Processor
 	p.Apply = func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
-		t.Error("the image is worked on")
+		t.Error("Apply was called")
 		return imaging.Encoded{}, nil, context.Canceled
 	}
 	blur := &imageflowv1.FilterRequest{InputBytes: large, FilterType: imageflowv1.FilterType_FILTER_TYPE_BLUR, Intensity: 1}
@@ -38,7 +36,7 @@ func TestBeyondTheBudget(t *testing.T) {
 	wantKind(t, err, functions.Invalid, "input_bytes")
 	for _, text := range []string{"1000×800", "need 10 MiB", "the budget is 4 MiB", "MAX_DECODED_BYTES"} {
 		if err != nil && !strings.Contains(err.Error(), text) {
-			t.Errorf("%q does not say %q", err, text)
+			t.Errorf("%q does not contain %q", err, text)
 		}
 	}
 	if taken := admission.Load().Decoded.Taken; taken != 0 {
@@ -46,24 +44,24 @@ func TestBeyondTheBudget(t *testing.T) {
 	}
 }
 
-// TestOutputIsInTheBudget: what a job has made stays in the budget until it is stored,
-// and no longer. The rest is free for others.
-func TestOutputIsInTheBudget(t *testing.T) {
+// The encoded output counts in the budget until it is stored. The rest is released after
+// Apply.
+func TestRun_outputCountsInBudget(t *testing.T) {
 	admission := job.NewAdmission(roomy)
 	p := resize.Processor
 	stored := int64(-1)
-	p.SideCar = func(r functions.Response) proto.Message { // made when the output is stored
+	p.SideCar = func(r functions.Response) proto.Message { // called when the output is stored
 		stored = admission.Load().Decoded.Taken
 		return r.(*imageflowv1.ResizeResponse).GetMetadata()
 	}
 	place(t, bucket, "budget/in.png", pngOf(t, 90, 60))
-	resp, err := job.NewRunner(p, store, admission, job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).
+	resp, err := job.NewRunner(p, store, admission, config).
 		Run(t.Context(), &imageflowv1.ResizeRequest{InputImage: in("budget/in.png"), TargetWidth: 60}, job.FailFast)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := resp.GetResult().GetOutputImage().GetSizeBytes(); stored != want {
-		t.Errorf("%d bytes are taken while %d are stored", stored, want)
+		t.Errorf("%d bytes are taken while %d bytes are stored", stored, want)
 	}
 	if taken := admission.Load().Decoded.Taken; taken != 0 {
 		t.Errorf("%d bytes are still taken", taken)

@@ -57,25 +57,35 @@ func NewRunner(p functions.Processor, store *objects.Store, admission *Admission
 // after an error of the store: then either the image or the side-car may have been.
 // Callers must not modify the response, because other callers may share it.
 func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
-	if req.GetInputImage().GetEtag() == "" {
-		return r.execute(ctx, req, policy)
+	p, err := r.plan(ctx, req)
+	if err != nil || p.sourceETag == "" {
+		return r.execute(ctx, p, err, policy)
 	}
-	return r.executeShared(ctx, req, policy)
+	return r.executeShared(ctx, p, policy)
+}
+
+// plan validates and plans a request, without copying it. A panic of the processor
+// becomes an error.
+func (r *Runner) plan(ctx context.Context, req functions.Request) (p plan, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = panicked(ctx, r.processor.Name, cause)
+		}
+	}()
+	return newPlan(r.processor, req, r.config.Bucket)
 }
 
 // executeShared lets equal requests share one execution. The requests must name the
 // version of their source: an execution for any version may have read an older one
 // than the newest at the time of a later request.
-func (r *Runner) executeShared(
-	ctx context.Context, req functions.Request, policy OverloadPolicy,
-) (functions.Response, error) {
-	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+func (r *Runner) executeShared(ctx context.Context, p plan, policy OverloadPolicy) (functions.Response, error) {
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.request)
 	if err != nil {
 		return nil, err
 	}
 	key := fmt.Sprint(policy, string(text))
 	for {
-		result := r.shared.DoChan(key, func() (any, error) { return r.execute(ctx, req, policy) })
+		result := r.shared.DoChan(key, func() (any, error) { return r.execute(ctx, p, nil, policy) })
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -89,9 +99,10 @@ func (r *Runner) executeShared(
 	}
 }
 
-// execute plans, admits and runs one job, and records its span, log line and metrics.
+// execute admits and runs one job, and records its span, log line and metrics. A job
+// whose request is invalid is only recorded.
 func (r *Runner) execute(
-	ctx context.Context, req functions.Request, policy OverloadPolicy,
+	ctx context.Context, p plan, invalid error, policy OverloadPolicy,
 ) (resp functions.Response, err error) {
 	ctx, record := telemetry.StartJob(ctx, r.processor.Name)
 	cacheHit := false
@@ -105,9 +116,8 @@ func (r *Runner) execute(
 		record.End(ctx, outcome(err, cacheHit), err)
 	}()
 
-	p, err := newPlan(r.processor, req, r.config.Bucket)
-	if err != nil {
-		return nil, err
+	if invalid != nil {
+		return nil, invalid
 	}
 	ctx = record.SetExecution(ctx, p.execution)
 	if err := p.authorize(r.config.ReadFrom, r.config.WriteTo); err != nil {

@@ -24,9 +24,11 @@ import (
 // detector is the type of detect.Processor's Apply.
 type detector = func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error)
 
-func TestResult(t *testing.T) {
+func TestRun_result(t *testing.T) {
 	etag := place(t, bucket, "result/in.jpg", jpegOf(t, 40, 30))
-	resp, err := run(t, &request{InputImage: &data{ObjectKey: "result/in.jpg", Etag: `"` + etag + `"`}, TargetWidth: 20, ExecutionId: "result/é 1"})
+	resp, err := run(t, &request{
+		InputImage: &data{ObjectKey: "result/in.jpg", Etag: `"` + etag + `"`}, TargetWidth: 20, ExecutionId: "result/é 1",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,21 +45,23 @@ func TestResult(t *testing.T) {
 		}
 	}
 	out := result.GetOutputImage()
-	picture, info, err := store.Get(t.Context(), out.GetBucket(), out.GetObjectKey(), out.GetEtag(), maxObjectBytes)
+	output, info, err := store.Get(t.Context(), out.GetBucket(), out.GetObjectKey(), out.GetEtag(), maxObjectBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.GetSizeBytes() != int64(len(picture)) || out.GetContentType() != "image/jpeg" || info.ContentType != "image/jpeg" {
-		t.Errorf("said to be %d bytes of %s, is %d of %s", out.GetSizeBytes(), out.GetContentType(), len(picture), info.ContentType)
+	if out.GetSizeBytes() != int64(len(output)) || out.GetContentType() != "image/jpeg" || info.ContentType != "image/jpeg" {
+		t.Errorf("the result says %d bytes of %s, the object has %d of %s",
+			out.GetSizeBytes(), out.GetContentType(), len(output), info.ContentType)
 	}
-	if h, err := imaging.ParseHeader(picture, limits); err != nil || h.Width != 20 || h.Height != 15 || out.GetWidth() != 20 || out.GetHeight() != 15 {
-		t.Errorf("said to be %d×%d, is %+v, %v", out.GetWidth(), out.GetHeight(), h, err)
+	h, err := imaging.ParseHeader(output, limits)
+	if err != nil || h.Width != 20 || h.Height != 15 || out.GetWidth() != 20 || out.GetHeight() != 15 {
+		t.Errorf("the result says %d×%d, the object is %+v, %v", out.GetWidth(), out.GetHeight(), h, err)
 	}
 }
 
-// TestRepaired: what was wrong with an input is in the result, also of a later call
-// that is answered by what the first has written. STRICT_INPUT refuses it.
-func TestRepaired(t *testing.T) {
+// The result lists the repaired faults of the input, also on a cache hit. STRICT_INPUT
+// rejects such an input.
+func TestRun_repairedInput(t *testing.T) {
 	whole := jpegOf(t, 40, 30)
 	etag := place(t, bucket, "repaired/in.jpg", whole[:len(whole)-2])
 	req := &request{InputImage: &data{ObjectKey: "repaired/in.jpg", Etag: etag}, TargetWidth: 20}
@@ -72,18 +76,18 @@ func TestRepaired(t *testing.T) {
 	}
 	strict := limits
 	strict.Strict = true
-	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
+	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy),
+		job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
 	_, err := refusing.Run(t.Context(), req, job.FailFast)
 	wantKind(t, err, functions.Invalid, "input_image")
 	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.FailFast)
 	if err != nil {
-		t.Errorf("a whole picture: %v", err)
+		t.Errorf("an intact image: %v", err)
 	}
 }
 
-// TestFirstFrameOnly: what became of an animation says so, also where it was
-// done before.
-func TestFirstFrameOnly(t *testing.T) {
+// The result of an animation says that only the first frame was used, also on a cache hit.
+func TestRun_firstFrameOnly(t *testing.T) {
 	frame := image.NewPaletted(image.Rect(0, 0, 16, 12), color.Palette{color.Black, color.White})
 	for frames, want := range map[int]bool{1: false, 3: true} {
 		var b bytes.Buffer
@@ -95,14 +99,15 @@ func TestFirstFrameOnly(t *testing.T) {
 		place(t, bucket, key, b.Bytes())
 		for range 2 {
 			resp, err := run(t, &request{InputImage: in(key)})
-			if got := resp.GetResult(); err != nil || got.GetFirstFrameOnly() != want || got.GetOutputImage().GetContentType() != "image/png" {
+			got := resp.GetResult()
+			if err != nil || got.GetFirstFrameOnly() != want || got.GetOutputImage().GetContentType() != "image/png" {
 				t.Errorf("%d frames: got %v, %v, want a PNG and %v", frames, got, err, want)
 			}
 		}
 	}
 }
 
-func TestWrittenObjectsSayWhoseTheyAre(t *testing.T) {
+func TestRun_outputsHaveMetadata(t *testing.T) {
 	etag := place(t, bucket, "own/in.jpg", jpegOf(t, 16, 12))
 	if _, err := run(t, &request{InputImage: in("own/in.jpg"), ExecutionId: "own/é 1"}); err != nil {
 		t.Fatal(err)
@@ -112,7 +117,9 @@ func TestWrittenObjectsSayWhoseTheyAre(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]string{"imageflow-execution": "own/é 1", "imageflow-step": "resize", "imageflow-source-etag": etag} {
+		for name, want := range map[string]string{
+			"imageflow-execution": "own/é 1", "imageflow-step": "resize", "imageflow-source-etag": etag,
+		} {
 			if got := info.Metadata[name]; got != want {
 				t.Errorf("%s of %s is %q, want %q", name, key, got, want)
 			}
@@ -120,7 +127,7 @@ func TestWrittenObjectsSayWhoseTheyAre(t *testing.T) {
 	}
 }
 
-func TestBytesInBytesOut(t *testing.T) {
+func TestRun_inlineInputAndOutput(t *testing.T) {
 	before := keys(t, bucket, "")
 	resp, err := run(t, &request{InputBytes: jpegOf(t, 40, 30)})
 	if err != nil {
@@ -131,7 +138,7 @@ func TestBytesInBytesOut(t *testing.T) {
 		t.Error(err)
 	}
 	if got := result.GetOutputImage(); got.GetBucket() != "" || got.GetObjectKey() != "" {
-		t.Errorf("said to lie at %s/%s", got.GetBucket(), got.GetObjectKey())
+		t.Errorf("the output has the location %s/%s", got.GetBucket(), got.GetObjectKey())
 	}
 	if result.GetMetadata()["execution_id"] == "" || result.GetMetadata()["source_bucket"] != "" {
 		t.Errorf("metadata %v", result.GetMetadata())
@@ -141,7 +148,7 @@ func TestBytesInBytesOut(t *testing.T) {
 	}
 }
 
-func TestStagesMakeUpTheTime(t *testing.T) {
+func TestRun_stagesAddUpToTheTime(t *testing.T) {
 	place(t, bucket, "stages/in.jpg", jpegOf(t, 16, 12))
 	resp, err := run(t, &request{InputImage: in("stages/in.jpg")})
 	if err != nil {
@@ -156,40 +163,42 @@ func TestStagesMakeUpTheTime(t *testing.T) {
 		sum += ms
 	}
 	if whole := resp.GetResult().GetProcessingTimeSeconds() * 1000; sum <= 0 || sum > whole+0.01 {
-		t.Errorf("the stages take %v ms of %v", sum, whole)
+		t.Errorf("the stages take %v ms of %v ms", sum, whole)
 	}
 	if !resp.GetResult().GetProcessedAt().IsValid() || resp.GetResult().GetProcessedAt().AsTime().Unix() < 1 {
 		t.Errorf("processed at %v", resp.GetResult().GetProcessedAt())
 	}
 }
 
-// TestReference: detect reads a second object, whose absence or replacement is
-// not the picture's.
-func TestReference(t *testing.T) {
+// detect reads a second object. Errors about it must not be taken for errors about the
+// image.
+func TestRun_reference(t *testing.T) {
 	etag := place(t, bucket, "ref/in.jpg", jpegOf(t, 16, 12))
-	place(t, bucket, "ref/in_resize.json", []byte(`{"facts": 1}`))
+	place(t, bucket, "ref/in_resize.json", []byte(`{"metadata": 1}`))
 	var got string
-	run := detecting(func(_ context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	run := detecting(func(
+		_ context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		got = string(in.Reference)
 		out, err := in.Image.Convert(t.Context(), in.Format)
 		return out, &imageflowv1.DetectionResponse{Result: &imageflowv1.ProcessingResult{}}, err
 	})
-	ask := func(ref, out *data) error {
+	detect := func(ref, out *data) error {
 		_, err := run(t.Context(), &imageflowv1.DetectionRequest{
 			InputImage: &data{ObjectKey: "ref/in.jpg", Etag: etag}, ResizeMetadataRef: ref, OutputImage: out,
 		}, job.FailFast)
 		return err
 	}
-	if err := ask(in("ref/in_resize.json"), nil); err != nil || got != `{"facts": 1}` {
+	if err := detect(in("ref/in_resize.json"), nil); err != nil || got != `{"metadata": 1}` {
 		t.Errorf("read %q, %v", got, err)
 	}
-	wantKind(t, ask(in("ref/none.json"), nil), functions.NotFound, "resize_metadata_ref")
-	err := ask(&data{ObjectKey: "ref/in_resize.json", Etag: "0123"}, nil)
+	wantKind(t, detect(in("ref/none.json"), nil), functions.NotFound, "resize_metadata_ref")
+	err := detect(&data{ObjectKey: "ref/in_resize.json", Etag: "0123"}, nil)
 	wantKind(t, err, functions.NotFound, "resize_metadata_ref")
 	if errors.Is(err, job.ErrSuperseded) {
-		t.Error("the side-car's change is taken for the picture's")
+		t.Error("a replaced side-car is taken for a replaced source")
 	}
-	wantKind(t, ask(in("ref/in_resize.json"), in("ref/in_resize.png")), functions.Invalid, "output_image.object_key")
+	wantKind(t, detect(in("ref/in_resize.json"), in("ref/in_resize.png")), functions.Invalid, "output_image.object_key")
 }
 
 func detecting(apply detector) func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
@@ -199,5 +208,5 @@ func detecting(apply detector) func(context.Context, functions.Request, job.Over
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	})
 	p.Apply = apply
-	return job.NewRunner(p, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}).Run
+	return job.NewRunner(p, store, job.NewAdmission(roomy), config).Run
 }

@@ -21,12 +21,12 @@ import (
 )
 
 const (
-	bucket = "imageflow-files" // the default of every runner here
+	bucket = "imageflow-files" // the default bucket of all runners
 	other  = "other-files"
 )
 
-// store is the client of one real store, which all tests share, and endpoint its
-// address.
+// store is the client of the S3 server that all tests share, and endpoint is its address.
+// TestMain sets them.
 var (
 	store    *objects.Store
 	endpoint string
@@ -65,16 +65,19 @@ func runWithStore(m *testing.M) (code int, err error) {
 type (
 	processor = functions.Processor
 	runner    = job.Runner
+	apply     = func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error)
 )
 
+// limits, config and roomy are the defaults of the tests. No test changes them.
 var (
 	limits = imaging.Limits{MaxSide: 2000, MaxPixels: 1_000_000}
+	config = job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits}
 	roomy  = job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 64 << 20, Cores: 2}
 )
 
 const maxObjectBytes = 1 << 20
 
-// run does one job of the resize processor with the roomy limits.
+// run runs one job of the resize processor with the roomy limits.
 func run(t *testing.T, req *imageflowv1.ResizeRequest) (*imageflowv1.ResizeResponse, error) {
 	t.Helper()
 	if req.GetTargetWidth() == 0 {
@@ -90,17 +93,17 @@ func resized(resp functions.Response, err error) (*imageflowv1.ResizeResponse, e
 }
 
 func newRunner(p processor, a job.AdmissionLimits) *runner {
-	return job.NewRunner(p, store, job.NewAdmission(a), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+	return job.NewRunner(p, store, job.NewAdmission(a), config)
 }
 
-// applying is the resize processor with other work in it.
-func applying(apply func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error)) processor {
+// applying returns the resize processor with another Apply.
+func applying(apply apply) processor {
 	p := resize.Processor
 	p.Apply = apply
 	return p
 }
 
-func pictureOf(width, height int) image.Image {
+func imageOf(width, height int) image.Image {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range m.Pix {
 		m.Pix[i] = byte(i)
@@ -112,7 +115,7 @@ func pictureOf(width, height int) image.Image {
 func pngOf(t testing.TB, width, height int) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := png.Encode(&b, pictureOf(width, height)); err != nil {
+	if err := png.Encode(&b, imageOf(width, height)); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -121,13 +124,13 @@ func pngOf(t testing.TB, width, height int) []byte {
 func jpegOf(t testing.TB, width, height int) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := jpeg.Encode(&b, pictureOf(width, height), nil); err != nil {
+	if err := jpeg.Encode(&b, imageOf(width, height), nil); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-// place puts an object and returns its ETag.
+// place writes an object and returns its ETag.
 func place(t *testing.T, bucket, key string, data []byte) string {
 	t.Helper()
 	info, err := store.Put(t.Context(), bucket, key, "application/octet-stream", data, nil)
@@ -137,7 +140,7 @@ func place(t *testing.T, bucket, key string, data []byte) string {
 	return info.ETag
 }
 
-// keys lists a bucket's keys under a prefix.
+// keys returns the keys of a bucket that begin with a prefix.
 func keys(t *testing.T, bucket, prefix string) []string {
 	t.Helper()
 	var found []string
@@ -150,5 +153,5 @@ func keys(t *testing.T, bucket, prefix string) []string {
 	return found
 }
 
-// in names an object of the default bucket.
+// in returns the name of an object in the default bucket.
 func in(key string) *imageflowv1.ImageData { return &imageflowv1.ImageData{ObjectKey: key} }

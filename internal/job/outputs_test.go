@@ -3,12 +3,16 @@ package job_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
@@ -17,9 +21,11 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// counting is the resize processor that counts how often it works, after wait.
+// counting returns the resize processor. Its Apply counts its calls and calls wait first.
 func counting(work *atomic.Int64, wait func()) processor {
-	return applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	return applying(func(
+		ctx context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		work.Add(1)
 		wait()
 		return resize.Processor.Apply(ctx, r, in)
@@ -28,21 +34,23 @@ func counting(work *atomic.Int64, wait func()) processor {
 
 func noWait() {}
 
-// timeless is a response without what tells of the time that it took.
-func timeless(resp *imageflowv1.ResizeResponse) *imageflowv1.ResizeResponse {
-	c := proto.CloneOf(resp)
-	c.Result.ProcessedAt, c.Result.ProcessingTimeSeconds, c.Result.OutputImage.CreatedAt = nil, 0, nil
-	for _, stage := range []string{"queue_ms", "fetch_ms", "apply_ms", "store_ms"} {
-		delete(c.Result.Metadata, stage)
+// checkSameResponse compares two responses, except for times.
+func checkSameResponse(t *testing.T, got, want *imageflowv1.ResizeResponse) {
+	t.Helper()
+	diff := cmp.Diff(want, got, protocmp.Transform(),
+		protocmp.IgnoreFields(&imageflowv1.ProcessingResult{}, "processed_at", "processing_time_seconds"),
+		protocmp.IgnoreFields(&imageflowv1.ImageData{}, "created_at"),
+		cmpopts.IgnoreMapEntries(func(key, _ string) bool { return strings.HasSuffix(key, "_ms") }))
+	if diff != "" {
+		t.Errorf("the responses differ (-want +got):\n%s", diff)
 	}
-	return c
 }
 
-func TestEqualJobIsRecalled(t *testing.T) {
+func TestRun_equalJobIsCacheHit(t *testing.T) {
 	var work atomic.Int64
 	r := newRunner(counting(&work, noWait), roomy)
-	etag := place(t, bucket, "recall/in.jpg", jpegOf(t, 40, 30))
-	one := &request{InputImage: &data{ObjectKey: "recall/in.jpg", Etag: etag}, TargetWidth: 20}
+	etag := place(t, bucket, "equal/in.jpg", jpegOf(t, 40, 30))
+	one := &request{InputImage: &data{ObjectKey: "equal/in.jpg", Etag: etag}, TargetWidth: 20}
 	run := func(req *request, want int64) *imageflowv1.ResizeResponse {
 		t.Helper()
 		resp, err := resized(r.Run(t.Context(), req, job.FailFast))
@@ -50,35 +58,30 @@ func TestEqualJobIsRecalled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := work.Load(); got != want {
-			t.Errorf("it has worked %d times, want %d", got, want)
+			t.Errorf("Apply was called %d times, want %d", got, want)
 		}
 		return resp
 	}
 	first := run(one, 1)
-	if again := run(one, 1); !proto.Equal(timeless(again), timeless(first)) {
-		t.Errorf("the answers differ:\n%v\n%v", again, first)
-	}
+	checkSameResponse(t, run(one, 1), first)
 	anyVersion := proto.CloneOf(one)
 	anyVersion.InputImage.Etag = ""
-	if again := run(anyVersion, 1); !proto.Equal(timeless(again), timeless(first)) {
-		t.Errorf("without the version, the answers differ:\n%v\n%v", again, first)
-	}
+	checkSameResponse(t, run(anyVersion, 1), first)
 
 	smaller := proto.CloneOf(one)
 	smaller.TargetWidth = 10
 	run(smaller, 2)
 	run(one, 3) // its output was overwritten
-	if err := store.Remove(t.Context(), bucket, "recall/in_resize.json"); err != nil {
+	if err := store.Remove(t.Context(), bucket, "equal/in_resize.json"); err != nil {
 		t.Fatal(err)
 	}
 	run(one, 4)
-	place(t, bucket, "recall/in.jpg", jpegOf(t, 60, 30))
+	place(t, bucket, "equal/in.jpg", jpegOf(t, 60, 30))
 	run(anyVersion, 5)
 }
 
-// TestWrongExtension: where an output lies follows from what the picture is, not
-// from what its key says it is.
-func TestWrongExtension(t *testing.T) {
+// The output's key follows from the image's format, not from the extension of its key.
+func TestRun_wrongExtension(t *testing.T) {
 	var work atomic.Int64
 	r := newRunner(counting(&work, noWait), roomy)
 	place(t, bucket, "wrong/in.jpg", pngOf(t, 40, 30))
@@ -88,60 +91,59 @@ func TestWrongExtension(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out := resp.GetResult().GetOutputImage(); out.GetObjectKey() != "wrong/in_resize.png" || out.GetContentType() != "image/png" {
+		out := resp.GetResult().GetOutputImage()
+		if out.GetObjectKey() != "wrong/in_resize.png" || out.GetContentType() != "image/png" {
 			t.Errorf("the output is %v", out)
 		}
 	}
 	if got := work.Load(); got != 1 {
-		t.Errorf("it has worked %d times, want once", got)
+		t.Errorf("Apply was called %d times, want once", got)
 	}
 	if info, err := store.Stat(t.Context(), bucket, "wrong/in_resize.jpg"); err != nil || info.ETag != other {
-		t.Errorf("what another had written is now %+v, %v", info, err)
+		t.Errorf("the other object is now %+v, %v", info, err)
 	}
 }
 
-// TestEqualJobsAtOnce come to two runners, as to two replicas.
-func TestEqualJobsAtOnce(t *testing.T) {
+// Equal jobs run at the same time on two runners, as on two replicas.
+func TestRun_concurrentEqualJobs(t *testing.T) {
 	var work atomic.Int64
-	arrived := make(chan struct{})
-	wait := func() { <-arrived }
+	began, release := make(chan struct{}, 10), make(chan struct{})
+	wait := func() { began <- struct{}{}; <-release }
 	runners := []*runner{newRunner(counting(&work, wait), roomy), newRunner(counting(&work, wait), roomy)}
 	etag := place(t, bucket, "once/in.jpg", jpegOf(t, 40, 30))
 	var all sync.WaitGroup
-	answers := make([]*imageflowv1.ResizeResponse, 10)
-	for i := range answers {
+	responses := make([]*imageflowv1.ResizeResponse, 10)
+	for i := range responses {
 		all.Go(func() {
 			req := &request{InputImage: &data{ObjectKey: "once/in.jpg", Etag: etag}, TargetWidth: 20}
 			resp, err := resized(runners[i%2].Run(t.Context(), req, job.FailFast))
 			if err != nil {
 				t.Error(err)
 			}
-			answers[i] = resp
+			responses[i] = resp
 		})
 	}
-	for work.Load() < 2 { // until both are at it
-		time.Sleep(time.Millisecond)
+	for range runners {
+		<-began
 	}
-	close(arrived)
+	close(release)
 	all.Wait()
 	if got := work.Load(); got > 2 {
-		t.Errorf("two runners have worked %d times", got)
+		t.Errorf("Apply was called %d times by two runners", got)
 	}
-	for _, a := range answers[1:] {
-		if !proto.Equal(timeless(a), timeless(answers[0])) {
-			t.Errorf("the answers differ:\n%v\n%v", a, answers[0])
-		}
+	for _, a := range responses[1:] {
+		checkSameResponse(t, a, responses[0])
 	}
 }
 
-// TestEqualJobsWithoutAVersion: requests that name no version of the source, as
-// some stores' events do, are done once, too.
-func TestEqualJobsWithoutAVersion(t *testing.T) {
+// Requests that name no version of the source, as the events of some stores, also run
+// once.
+func TestRun_concurrentEqualJobsWithoutVersion(t *testing.T) {
 	var work atomic.Int64
 	release := make(chan struct{})
 	admission := job.NewAdmission(roomy)
 	r := job.NewRunner(counting(&work, func() { <-release }), store, admission,
-		job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+		config)
 	place(t, bucket, "anyversion/in.jpg", jpegOf(t, 40, 30))
 	var all sync.WaitGroup
 	for range roomy.Active {
@@ -154,17 +156,16 @@ func TestEqualJobsWithoutAVersion(t *testing.T) {
 	for admission.Load().Active.Taken < roomy.Active || work.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(50 * time.Millisecond) // for whoever would begin to work as well
+	time.Sleep(50 * time.Millisecond) // time for another job to apply, which it must not
 	close(release)
 	all.Wait()
 	if got := work.Load(); got != 1 {
-		t.Errorf("it has worked %d times", got)
+		t.Errorf("Apply was called %d times, want once", got)
 	}
 }
 
-// TestOneCallersEndIsNotTheOthers: who shares a run with a caller that goes away
-// still gets an answer.
-func TestOneCallersEndIsNotTheOthers(t *testing.T) {
+// A caller that shares an execution still gets a response when the first caller leaves.
+func TestRun_sharedExecutionOutlivesFirstCaller(t *testing.T) {
 	var work atomic.Int64
 	began, release := make(chan struct{}, 2), make(chan struct{})
 	r := newRunner(counting(&work, func() { began <- struct{}{}; <-release }), roomy)
@@ -177,20 +178,21 @@ func TestOneCallersEndIsNotTheOthers(t *testing.T) {
 	go func() { _, err := r.Run(t.Context(), req, job.FailFast); second <- err }()
 	leave()
 	if err := <-first; !errors.Is(err, context.Canceled) {
-		t.Errorf("who went away got %v", err)
+		t.Errorf("the first caller got %v", err)
 	}
 	close(release)
 	if err := <-second; err != nil {
-		t.Errorf("who stayed got %v", err)
+		t.Errorf("the second caller got %v", err)
 	}
 }
 
-// TestTimeOutBehindAJob: a backend that does not answer in time ends a job that
-// could be shared, as it ends any other. It is not taken for a caller's end, after
-// which the work would begin anew.
-func TestTimeOutBehindAJob(t *testing.T) {
+// A backend that does not answer in time fails a shared execution. Its DeadlineExceeded
+// must not be taken for the end of the first caller, or the execution would start again.
+func TestRun_sharedExecutionBackendTimeout(t *testing.T) {
 	var work atomic.Int64
-	r := newRunner(applying(func(context.Context, functions.Request, functions.Input) (out imaging.Encoded, resp functions.Response, err error) {
+	r := newRunner(applying(func(
+		context.Context, functions.Request, functions.Input,
+	) (out imaging.Encoded, resp functions.Response, err error) {
 		work.Add(1)
 		return out, nil, &functions.Error{Kind: functions.Unavailable, Message: "no answer", Cause: context.DeadlineExceeded}
 	}), roomy)
@@ -199,12 +201,12 @@ func TestTimeOutBehindAJob(t *testing.T) {
 	defer cancel()
 	_, err := r.Run(ctx, &request{InputImage: &data{ObjectKey: "timeout/in.jpg", Etag: etag}, TargetWidth: 20}, job.FailFast)
 	if got := functions.AsError(err).Kind; got != functions.Unavailable || work.Load() != 1 {
-		t.Errorf("after %d runs the kind is %v (%v), want %v after one", work.Load(), got, err, functions.Unavailable)
+		t.Errorf("after %d executions the kind is %v (%v), want %v after one", work.Load(), got, err, functions.Unavailable)
 	}
 }
 
-// TestSlowJobOfAnOldVersion writes nothing over what the new version's job wrote.
-func TestSlowJobOfAnOldVersion(t *testing.T) {
+// A slow job of an old version does not overwrite the outputs of the new version.
+func TestRun_slowJobOfOldVersion(t *testing.T) {
 	var work atomic.Int64
 	began, release := make(chan struct{}), make(chan struct{})
 	slow := newRunner(counting(&work, func() { close(began); <-release }), roomy)
@@ -223,7 +225,7 @@ func TestSlowJobOfAnOldVersion(t *testing.T) {
 	}
 	close(release)
 	if err := <-old; !errors.Is(err, job.ErrSuperseded) {
-		t.Errorf("the old version's job ended with %v", err)
+		t.Errorf("the job of the old version ended with %v", err)
 	}
 	out, err := store.Stat(t.Context(), bucket, "versions/in_resize.jpg")
 	if err != nil || out.ETag != second.GetResult().GetOutputImage().GetEtag() {

@@ -16,11 +16,11 @@ type (
 	data    = imageflowv1.ImageData
 )
 
-func TestNamesOfOutputs(t *testing.T) {
+func TestRun_namesOfOutputs(t *testing.T) {
 	jpeg, png := jpegOf(t, 16, 12), pngOf(t, 16, 12)
 	tests := []struct {
 		name               string
-		picture            []byte
+		image              []byte
 		req                *request
 		output, sideCar    string
 		execution, outputs string // outputs is the bucket; the default when empty
@@ -33,7 +33,7 @@ func TestNamesOfOutputs(t *testing.T) {
 			"wf-1_resize.jpg", "wf-1_resize.json", "wf-1", ""},
 		{"of a nested execution id", jpeg, &request{InputImage: in("names/cat.jpg"), ExecutionId: "a/b.c"},
 			"a/b.c_resize.jpg", "a/b.c_resize.json", "a/b.c", ""},
-		{"the picture, not its name, gives the format", png, &request{InputImage: in("names/lies.jpg")},
+		{"the format is the image's, not the extension's", png, &request{InputImage: in("names/lies.jpg")},
 			"names/lies_resize.png", "names/lies_resize.json", "names/lies", ""},
 		{"no extension", jpeg, &request{InputImage: in("names/plain")},
 			"names/plain._resize.jpg", "names/plain._resize.json", "names/plain.", ""},
@@ -51,13 +51,15 @@ func TestNamesOfOutputs(t *testing.T) {
 			"names/dog_resize.webp", "names/dog_resize.json", "names/dog", ""},
 		{"another bucket", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other}},
 			"names/dog_resize.jpg", "names/dog_resize.json", "names/dog", other},
-		{"the input's key in another bucket", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other, ObjectKey: "names/dog.jpg"}},
+		{"the input's key in another bucket", jpeg,
+			&request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other, ObjectKey: "names/dog.jpg"}},
 			"names/dog.jpg", "names/dog.json", "names/dog", other},
 		{"named", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: in("names/out/thumb.png")},
 			"names/out/thumb.png", "names/out/thumb.json", "names/dog", ""},
 		{"named without extension", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: in("names/out/v1.0/thumb")},
 			"names/out/v1.0/thumb", "names/out/v1.0/thumb.json", "names/dog", ""},
-		{"named, extension and type agree", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{ObjectKey: "names/out/two.JPEG", ContentType: "image/jpeg"}},
+		{"named, extension and type agree", jpeg,
+			&request{InputImage: in("names/dog.jpg"), OutputImage: &data{ObjectKey: "names/out/two.JPEG", ContentType: "image/jpeg"}},
 			"names/out/two.JPEG", "names/out/two.json", "names/dog", ""},
 		{"bytes to a bucket", jpeg, &request{InputBytes: jpeg, ExecutionId: "names/bytes", OutputImage: &data{Bucket: other}},
 			"names/bytes_resize.jpg", "names/bytes_resize.json", "names/bytes", other},
@@ -65,7 +67,7 @@ func TestNamesOfOutputs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			if key := test.req.GetInputImage().GetObjectKey(); key != "" {
-				place(t, bucket, key, test.picture)
+				place(t, bucket, key, test.image)
 			}
 			resp, err := run(t, test.req)
 			if err != nil {
@@ -94,36 +96,42 @@ func TestNamesOfOutputs(t *testing.T) {
 	}
 }
 
-// TestNamesRefused are the ways to lose a picture by a careless name.
-func TestNamesRefused(t *testing.T) {
-	picture := jpegOf(t, 16, 12)
-	long := "bad/" + strings.Repeat("long/", 203) // 1019 bytes, a fine key with one letter more
+// The test names outputs such that an object would be lost.
+func TestRun_rejectedNames(t *testing.T) {
+	encoded := jpegOf(t, 16, 12)
+	long := "bad/" + strings.Repeat("long/", 203) // 1019 bytes, a valid key with one more byte
 	tests := []struct {
 		name  string
 		req   *request
 		field string
 	}{
-		{"the input itself", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg")}, "output_image.object_key"},
+		{"the input itself", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg")},
+			"output_image.object_key"},
 		{"the input itself, bucket spelled out", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{Bucket: bucket, ObjectKey: "bad/in.jpg"}}, "output_image.object_key"},
-		{"the input by its derived name", &request{InputImage: in("bad/in_resize.jpg"), ExecutionId: "bad/in"}, "execution_id"},
-		{"the input by the side-car's name", &request{InputImage: in("bad/in.json"), OutputImage: in("bad/in.png")}, "output_image.object_key"},
+		{"the input by its derived name", &request{InputImage: in("bad/in_resize.jpg"), ExecutionId: "bad/in"},
+			"execution_id"},
+		{"the input by the side-car's name", &request{InputImage: in("bad/in.json"), OutputImage: in("bad/in.png")},
+			"output_image.object_key"},
 		{"its own side-car", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{ObjectKey: "bad/x.json", ContentType: "image/png"}}, "output_image.object_key"},
 		{"a folder", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/folder/")}, "output_image.object_key"},
 		{"under an object", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg/x.jpg")}, "output_image"},
 		{"an extension and another type", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{ObjectKey: "bad/x.png", ContentType: "image/jpeg"}}, "output_image.content_type"},
-		{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")}, "output_image.object_key"},
+		{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")},
+			"output_image.object_key"},
 		{"a format that is not written", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{ContentType: "image/gif"}}, "output_image.content_type"},
 		{"longer than a key", &request{InputImage: in(long + "x")}, "execution_id"},
-		{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")}, "output_image.object_key"},
+		{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")},
+			"output_image.object_key"},
 		{"an execution id out of the bucket", &request{InputImage: in("bad/in.jpg"), ExecutionId: "../x"}, "execution_id"},
-		{"a bucket that cannot be", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}}, "output_image"},
+		{"an invalid bucket name", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}},
+			"output_image"},
 	}
 	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", long + "x"} {
-		place(t, bucket, key, picture)
+		place(t, bucket, key, encoded)
 	}
 	before := keys(t, bucket, "")
 	for _, test := range tests {
@@ -148,25 +156,29 @@ func wantKind(t *testing.T, err error, kind functions.Kind, field string) {
 	}
 }
 
-// TestLongNamesAreInvalidAtOnce: before the source, which does not exist, is looked
-// for.
-func TestLongNamesAreInvalidAtOnce(t *testing.T) {
+// Long names are rejected before the source, which does not exist, is fetched.
+func TestRun_longNames(t *testing.T) {
 	r := newRunner(resize.Processor, roomy)
 	x := func(n int) string { return strings.Repeat("x", n) }
 	for name, test := range map[string]struct {
 		req   *request
-		field string // none: it is not found
+		field string // empty: the source is not found
 	}{
 		"as long as may be":    {&request{InputImage: in("long/" + x(234) + ".jpg"), TargetWidth: 1}, ""},
 		"derived from the key": {&request{InputImage: in("long/" + x(240) + ".jpg"), TargetWidth: 1}, "execution_id"},
 		"a folder":             {&request{InputImage: in(x(256) + "/cat.jpg"), TargetWidth: 1}, "execution_id"},
 		"given":                {&request{InputImage: in("long/cat.jpg"), ExecutionId: x(250), TargetWidth: 1}, "execution_id"},
-		"named":                {&request{InputImage: in("long/cat.jpg"), OutputImage: in(x(252) + ".jpg"), TargetWidth: 1}, "output_image.object_key"},
-		"another is named":     {&request{InputImage: in("long/" + x(250) + ".jpg"), OutputImage: in("short.jpg"), TargetWidth: 1}, ""},
+		"named": {&request{InputImage: in("long/cat.jpg"), OutputImage: in(x(252) + ".jpg"), TargetWidth: 1},
+			"output_image.object_key"},
+		"another is named": {&request{InputImage: in("long/" + x(250) + ".jpg"), OutputImage: in("short.jpg"), TargetWidth: 1}, ""},
 	} {
 		_, err := r.Run(t.Context(), test.req, job.FailFast)
 		e := functions.AsError(err)
-		if test.field == "" && e.Kind != functions.NotFound || test.field != "" && (e.Kind != functions.Invalid || e.Field != test.field) {
+		want := functions.Invalid
+		if test.field == "" {
+			want, e.Field = functions.NotFound, ""
+		}
+		if e.Kind != want || e.Field != test.field {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -13,26 +13,26 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// checkKept fails unless an object still has the content and a prefix only the
-// objects given.
+// checkKept checks that an object still has its content, and that the prefix has no
+// objects except it and the others.
 func checkKept(t *testing.T, prefix, key, content string, others ...string) {
 	t.Helper()
 	data, _, err := store.Get(t.Context(), bucket, key, "", maxObjectBytes)
 	if err != nil || string(data) != content {
-		t.Errorf("%s holds %d bytes, %v; want what its owner put there", key, len(data), err)
+		t.Errorf("%s has %d bytes, %v; want its original content", key, len(data), err)
 	}
 	if got := keys(t, bucket, prefix); len(got) != 1+len(others) {
-		t.Errorf("there are %q, want %s and %q", got, key, others)
+		t.Errorf("the keys are %q, want %s and %q", got, key, others)
 	}
 }
 
-// TestDerivedNamesReplaceNothingForeign puts a user's own object where a job would
-// write: it stays, and nothing is written beside it.
-func TestDerivedNamesReplaceNothingForeign(t *testing.T) {
-	picture := jpegOf(t, 16, 12)
+// The test puts a user's object at the location of an output. The job keeps it and writes
+// nothing else.
+func TestRun_derivedNameKeepsForeignObject(t *testing.T) {
+	encoded := jpegOf(t, 16, 12)
 	resized := func(req *request) error { _, err := run(t, req); return err }
 	filtered := func(req *request) error {
-		r := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+		r := job.NewRunner(filter.Processor, store, job.NewAdmission(roomy), config)
 		_, err := r.Run(t.Context(), &imageflowv1.FilterRequest{
 			InputImage: req.GetInputImage(), ExecutionId: req.GetExecutionId(), OutputImage: req.GetOutputImage(),
 			FilterType: imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS, Intensity: 0.1,
@@ -55,20 +55,20 @@ func TestDerivedNamesReplaceNothingForeign(t *testing.T) {
 			folder := "foreign/" + c.name + "/"
 			c.req.InputImage = in(folder + "in.jpg")
 			place(t, bucket, folder+c.own, []byte("my own"))
-			place(t, bucket, folder+"in.jpg", picture)
+			place(t, bucket, folder+"in.jpg", encoded)
 			err := c.run(c.req)
 			wantKind(t, err, functions.Invalid, "execution_id")
 			if !strings.Contains(err.Error(), folder+c.own) || !strings.Contains(err.Error(), "output_image.object_key") {
-				t.Errorf("the error does not say which object is in the way, or what to do: %v", err)
+				t.Errorf("the error has neither the object's key nor a remedy: %v", err)
 			}
 			checkKept(t, folder, folder+c.own, "my own", "in.jpg")
 		})
 	}
 }
 
-// TestDerivedNamesReplaceOnlyTheirOwn: neither a copy of an output nor an output
-// that another execution was told to write there is replaced.
-func TestDerivedNamesReplaceOnlyTheirOwn(t *testing.T) {
+// A derived name replaces neither a copy of an output nor the named output of another
+// execution.
+func TestRun_derivedNameKeepsOtherOutputs(t *testing.T) {
 	place(t, bucket, "only/in.jpg", jpegOf(t, 16, 12))
 	place(t, bucket, "only/other.jpg", jpegOf(t, 16, 12))
 	if _, err := run(t, &request{InputImage: in("only/other.jpg")}); err != nil {
@@ -90,20 +90,21 @@ func TestDerivedNamesReplaceOnlyTheirOwn(t *testing.T) {
 	if err := store.Remove(t.Context(), bucket, copied.Key); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t, &request{InputImage: in("only/other.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 5}); err != nil {
+	_, err = run(t, &request{InputImage: in("only/other.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 5})
+	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = run(t, &request{InputImage: in("only/in.jpg"), TargetWidth: 4})
 	wantKind(t, err, functions.Invalid, "execution_id")
 	// A caller who names the key again replaces its output, whatever the execution.
-	if _, err := run(t, &request{InputImage: in("only/in.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 6}); err != nil {
+	_, err = run(t, &request{InputImage: in("only/in.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 6})
+	if err != nil {
 		t.Error(err)
 	}
 }
 
-// TestOverwrite: an output at a key of the caller's own replaces a foreign object,
-// or one where its side-car goes, only when told to.
-func TestOverwrite(t *testing.T) {
+// A named output, or its side-car, replaces a user's object only with overwrite.
+func TestRun_overwrite(t *testing.T) {
 	place(t, bucket, "overwrite/in.jpg", jpegOf(t, 16, 12))
 	for _, c := range []struct{ own, output string }{
 		{"overwrite/1/thumb.png", "overwrite/1/thumb.png"}, {"overwrite/2/thumb.json", "overwrite/2/thumb.png"},
@@ -113,30 +114,32 @@ func TestOverwrite(t *testing.T) {
 		_, err := run(t, req)
 		wantKind(t, err, functions.Invalid, "output_image.object_key")
 		if !strings.Contains(err.Error(), "output_image.overwrite") || !strings.Contains(err.Error(), c.own) {
-			t.Errorf("the error names neither the object nor the setting: %v", err)
+			t.Errorf("the error has neither the key nor the field: %v", err)
 		}
 		checkKept(t, c.own[:len("overwrite/1/")], c.own, "my own")
 		req.OutputImage.Overwrite = true
 		for range 2 {
 			resp, err := run(t, req)
 			if err != nil || resp.GetResult().GetOutputImage().GetOverwrite() {
-				t.Errorf("told to overwrite: %v, %v", resp, err)
+				t.Errorf("with overwrite: %v, %v", resp, err)
 			}
 		}
 		req.OutputImage.Overwrite, req.TargetWidth = false, 5
 		if _, err := run(t, req); err != nil {
-			t.Errorf("over an output of ours: %v", err)
+			t.Errorf("over an output of ImageFlow: %v", err)
 		}
 	}
 	_, err := run(t, &request{InputImage: in("overwrite/in.jpg"), OutputImage: &data{Overwrite: true}})
 	wantKind(t, err, functions.Invalid, "output_image")
 }
 
-// TestForeignObjectThatComesMeanwhile is put where the job writes while it works.
-func TestForeignObjectThatComesMeanwhile(t *testing.T) {
+// The test puts a user's object at the location of the output while the job computes.
+func TestRun_foreignObjectAppears(t *testing.T) {
 	place(t, bucket, "meanwhile/in.jpg", jpegOf(t, 16, 12))
 	own := "meanwhile/in_resize.jpg"
-	r := newRunner(applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	r := newRunner(applying(func(
+		ctx context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		place(t, bucket, own, []byte("my own"))
 		return resize.Processor.Apply(ctx, r, in)
 	}), roomy)
@@ -152,7 +155,7 @@ func TestForeignObjectThatComesMeanwhile(t *testing.T) {
 		_, err := r.Run(t.Context(), &request{InputImage: in("meanwhile/in.jpg"), TargetWidth: 5}, job.FailFast)
 		wantKind(t, err, functions.Invalid, "execution_id")
 		if data, _, err := store.Get(t.Context(), bucket, own, "", maxObjectBytes); err != nil || string(data) != "my own" {
-			t.Errorf("over %s: the object holds %d bytes, %v", over, len(data), err)
+			t.Errorf("over %s: the object has %d bytes, %v", over, len(data), err)
 		}
 	}
 }

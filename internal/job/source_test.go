@@ -16,8 +16,8 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// before starts a proxy in front of the store that does something before it passes a
-// request on, and returns a runner that uses it.
+// before returns a runner that uses the store through a proxy. The proxy calls do before it
+// forwards a request.
 func before(t *testing.T, do func(*http.Request)) *runner {
 	t.Helper()
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: endpoint})
@@ -33,7 +33,7 @@ func before(t *testing.T, do func(*http.Request)) *runner {
 		t.Fatal(err)
 	}
 	t.Cleanup(through.Close)
-	return job.NewRunner(resize.Processor, through, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+	return job.NewRunner(resize.Processor, through, job.NewAdmission(roomy), config)
 }
 
 func remove(t *testing.T, key string) {
@@ -43,19 +43,20 @@ func remove(t *testing.T, key string) {
 	}
 }
 
-// TestDeletedSourceLeavesNoOutputs deletes the source while its job works, and while
-// the job writes.
-func TestDeletedSourceLeavesNoOutputs(t *testing.T) {
+// The test deletes the source while the job computes, and while it writes.
+func TestRun_deletedSourceLeavesNoOutputs(t *testing.T) {
 	run := func(t *testing.T, r *runner) {
 		place(t, bucket, "deleted/in.jpg", jpegOf(t, 16, 12))
 		_, err := r.Run(t.Context(), &request{InputImage: in("deleted/in.jpg"), TargetWidth: 8}, job.Enqueue)
 		wantKind(t, err, functions.NotFound, "input_image")
 		if got := keys(t, bucket, "deleted/"); len(got) != 0 {
-			t.Errorf("there are %q", got)
+			t.Errorf("the keys are %q, want none", got)
 		}
 	}
-	t.Run("while it works", func(t *testing.T) {
-		run(t, newRunner(applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	t.Run("while it computes", func(t *testing.T) {
+		run(t, newRunner(applying(func(
+			ctx context.Context, r functions.Request, in functions.Input,
+		) (imaging.Encoded, functions.Response, error) {
 			remove(t, "deleted/in.jpg")
 			return resize.Processor.Apply(ctx, r, in)
 		}), roomy))
@@ -69,9 +70,9 @@ func TestDeletedSourceLeavesNoOutputs(t *testing.T) {
 	})
 }
 
-// TestDeletedSourceTakesNothingForeign: what is put in the output's place after the
-// job has written it is not removed with the job's outputs.
-func TestDeletedSourceTakesNothingForeign(t *testing.T) {
+// When the outputs of a deleted source are removed, an object that a user has put at their
+// location is kept.
+func TestRun_deletedSourceKeepsForeignObject(t *testing.T) {
 	place(t, bucket, "taken/in.jpg", jpegOf(t, 16, 12))
 	r := before(t, func(r *http.Request) {
 		switch {
@@ -86,17 +87,17 @@ func TestDeletedSourceTakesNothingForeign(t *testing.T) {
 	checkKept(t, "taken/", "taken/in_resize.jpg", "my own")
 }
 
-// TestSourceThatComesBack: whoever deletes and uploads again the same image does not
-// lose its outputs for good: the job is to be done again.
-func TestSourceThatComesBack(t *testing.T) {
-	picture := jpegOf(t, 16, 12)
-	place(t, bucket, "back/in.jpg", picture)
+// If the source is deleted and uploaded again while the job writes, the job is to be
+// repeated.
+func TestRun_sourceDeletedAndUploadedAgain(t *testing.T) {
+	encoded := jpegOf(t, 16, 12)
+	place(t, bucket, "back/in.jpg", encoded)
 	r := before(t, func(r *http.Request) {
 		switch r.Method {
 		case http.MethodPut:
 			remove(t, "back/in.jpg")
 		case http.MethodDelete:
-			place(t, bucket, "back/in.jpg", picture)
+			place(t, bucket, "back/in.jpg", encoded)
 		}
 	})
 	_, err := r.Run(t.Context(), &request{InputImage: in("back/in.jpg"), TargetWidth: 8}, job.Enqueue)

@@ -12,12 +12,12 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
-// TestStalledStore: jobs whose store stands still in the middle of a body fail as
-// unavailable and leave their places, and later ones find nobody before them.
-func TestStalledStore(t *testing.T) {
+// Jobs whose store stalls in the middle of a body fail with Unavailable and release their
+// slots. Later jobs are not rejected because of them.
+func TestRun_stalledStore(t *testing.T) {
 	place(t, bucket, "stall/in.png", pngOf(t, 400, 400))
 	proxy := stores.NewStall(t, endpoint)
 	through, err := objects.New(objects.Config{
@@ -27,8 +27,10 @@ func TestStalledStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer through.Close()
-	admission := job.NewAdmission(job.AdmissionLimits{Queue: 8, QueueTime: 50 * time.Millisecond, Active: 2, DecodedBytes: 64 << 20, Cores: 2})
-	r := job.NewRunner(resize.Processor, through, admission, job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits})
+	admission := job.NewAdmission(job.AdmissionLimits{
+		Queue: 8, QueueTime: 50 * time.Millisecond, Active: 2, DecodedBytes: 64 << 20, Cores: 2,
+	})
+	r := job.NewRunner(resize.Processor, through, admission, config)
 	proxy.After(1<<40, 1000)
 	var all sync.WaitGroup
 	for range 6 {
@@ -39,10 +41,10 @@ func TestStalledStore(t *testing.T) {
 	}
 	all.Wait()
 	if load := admission.Load(); load.Active.Taken != 0 || load.Waiting.Taken != 0 {
-		t.Errorf("places are held: %+v", load)
+		t.Errorf("slots are still taken: %+v", load)
 	}
 	proxy.Forward()
-	through.Close() // idle connections have less left
+	through.Close() // idle connections may still stall
 	for range 4 {
 		all.Go(func() {
 			if _, err := r.Run(t.Context(), &request{InputImage: in("stall/in.png"), TargetWidth: 8}, job.Enqueue); err != nil {
@@ -53,10 +55,12 @@ func TestStalledStore(t *testing.T) {
 	all.Wait()
 }
 
-// TestJobTimeout: a job without a deadline ends at the job's own, as one that may
-// fare better later. Callers that share it do not begin it anew.
-func TestJobTimeout(t *testing.T) {
-	p := applying(func(ctx context.Context, _ functions.Request, _ functions.Input) (out imaging.Encoded, resp functions.Response, err error) {
+// A job without a deadline ends at Config.Timeout with a retryable error. Callers that
+// share its execution do not start it again.
+func TestRun_jobTimeout(t *testing.T) {
+	p := applying(func(
+		ctx context.Context, _ functions.Request, _ functions.Input,
+	) (out imaging.Encoded, resp functions.Response, err error) {
 		<-ctx.Done()
 		return out, nil, ctx.Err()
 	})
@@ -65,10 +69,11 @@ func TestJobTimeout(t *testing.T) {
 	})
 	etag := place(t, bucket, "timeout/in.png", pngOf(t, 4, 4))
 	for _, etag := range []string{"", etag} {
-		_, err := r.Run(t.Context(), &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}, job.Enqueue)
+		req := &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}
+		_, err := r.Run(t.Context(), req, job.Enqueue)
 		wantKind(t, err, functions.Unavailable, "")
 		if !strings.Contains(err.Error(), "JOB_TIMEOUT") {
-			t.Errorf("the error does not name the setting: %v", err)
+			t.Errorf("the error has no setting: %v", err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -84,14 +85,15 @@ func (d *Door) item(ctx context.Context, req functions.Request) functions.Respon
 		return resp
 	}
 	s := job.Status(ctx, err)
-	facts := map[string]string{"execution_id": req.GetExecutionId(), "error_code": code.Code(s.Code()).String()}
-	if field := functions.AsError(err).Field; field != "" {
-		facts["error_field"] = field
-	}
-	return d.Processor.NewResponse(&imageflowv1.ProcessingResult{
+	result := &imageflowv1.ProcessingResult{
 		Status:      imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED,
 		Message:     s.Message(),
-		Metadata:    facts,
 		ProcessedAt: timestamppb.Now(),
-	})
+	}
+	events.ExecutionID.Set(result, req.GetExecutionId())
+	events.ErrorCode.Set(result, code.Code(s.Code()).String())
+	if field := functions.AsError(err).Field; field != "" {
+		events.ErrorField.Set(result, field)
+	}
+	return d.Processor.NewResponse(result)
 }

@@ -10,159 +10,162 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// smallAnswers is how many bytes of answers of at most a chunk are in memory at once.
+// smallAnswers is the budget in bytes of answers of at most one chunk.
 const smallAnswers = 32 << 20
 
-// answers bounds the bytes of answers that are in memory until their callers have
-// read them. Small answers have places of their own, so none waits behind a large one.
-type answers struct {
-	small, large *places
+// answerBudgets bound the bytes of answers in memory until their callers have read
+// them. Small answers have a budget of their own, so they never wait behind large ones.
+type answerBudgets struct {
+	small, large *answerBudget
 }
 
-func newAnswers(size int64) *answers {
-	return &answers{small: newPlaces(smallAnswers), large: newPlaces(size)}
+func newAnswerBudgets(size int64, p pace) *answerBudgets {
+	return &answerBudgets{small: newAnswerBudget(smallAnswers, p), large: newAnswerBudget(size, p)}
 }
 
-// places are for so many bytes of answers that are written, and for as many that
-// wait to be: an answer exists before it is written, so more must not wait.
-type places struct {
+// answerBudget bounds the bytes of answers that are being written, and of those that
+// wait to be written: an answer exists before it is written, so waiting is bounded, too.
+type answerBudget struct {
+	pace
 	size    int64
 	written *semaphore.Weighted
 	waiting atomic.Int64
-	// wait bounds how long an answer waits; then it is refused as busy.
-	wait time.Duration
-	// contended is how long a caller may be silent while others wait for its place.
-	contended time.Duration
 }
 
-func newPlaces(size int64) *places {
-	return &places{
-		size: size, written: semaphore.NewWeighted(size), wait: maxWait, contended: defaults.contended,
-	}
+func newAnswerBudget(size int64, p pace) *answerBudget {
+	return &answerBudget{pace: p, size: size, written: semaphore.NewWeighted(size)}
 }
 
-// place is what an answer has taken.
-type place struct {
-	of *places
-	n  int64
+// reservation is a part of an answer budget.
+type reservation struct {
+	budget *answerBudget
+	n      int64
 }
 
-// giveBack gives a place back; nil is none.
-func (p *place) giveBack() {
+// release returns the reservation; nil is allowed.
+func (p *reservation) release() {
 	if p != nil {
-		p.of.written.Release(p.n)
+		p.budget.written.Release(p.n)
 	}
 }
 
-// take takes a place for an answer of n bytes; one beyond the size takes all. It
-// waits in turn, and calls look from time to time. Where too many bytes wait it
-// refuses the answer as busy.
-func (a *answers) take(ctx context.Context, n int, look func(*places)) (*place, error) {
-	all := a.large
+// acquire reserves n bytes; an answer larger than the budget reserves all of it. It
+// waits in order of arrival and calls poll regularly. If too many bytes wait, or it
+// waits too long, it fails as busy.
+func (b *answerBudgets) acquire(ctx context.Context, n int, poll func(*answerBudget)) (*reservation, error) {
+	budget := b.large
 	if n <= chunk {
-		all = a.small
+		budget = b.small
 	}
-	p := &place{of: all, n: min(int64(n), all.size)}
-	if all.written.TryAcquire(p.n) {
+	p := &reservation{budget: budget, n: min(int64(n), budget.size)}
+	if budget.written.TryAcquire(p.n) {
 		return p, nil
 	}
-	defer all.waiting.Add(-p.n)
-	if all.waiting.Add(p.n) > all.size {
+	defer budget.waiting.Add(-p.n)
+	if budget.waiting.Add(p.n) > budget.size {
 		return nil, errUnread
 	}
-	if err := p.await(ctx, look); err != nil {
+	if err := p.wait(ctx, poll); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *place) await(ctx context.Context, look func(*places)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.of.wait, errUnread)
+func (p *reservation) wait(ctx context.Context, poll func(*answerBudget)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.budget.maxWait, errUnread)
 	defer cancel()
-	taken := make(chan error, 1)
-	go func() { taken <- p.of.written.Acquire(ctx, p.n) }()
-	tick := time.NewTicker(max(p.of.contended/20, time.Millisecond))
+	acquired := make(chan error, 1)
+	go func() { acquired <- p.budget.written.Acquire(ctx, p.n) }()
+	tick := time.NewTicker(max(p.budget.contended/20, time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-taken:
+		case err := <-acquired:
 			if err != nil {
 				err = context.Cause(ctx)
 			}
 			return err
 		case <-tick.C:
-			look(p.of)
+			poll(p.budget)
 		}
 	}
 }
 
-// patience is how long a caller may be silent now, while others wait: the more they
-// wait for, the shorter.
-func (p *places) patience() time.Duration {
-	if 2*p.waiting.Load() > p.size {
-		return p.contended / 10
+// maxSilence returns how long a caller may be silent while others wait. It is
+// shorter when more than half of the allowed bytes wait.
+func (b *answerBudget) maxSilence() time.Duration {
+	if 2*b.waiting.Load() > b.size {
+		return b.contended / 10
 	}
-	return p.contended
+	return b.contended
 }
 
-// take takes a place for n bytes of the answer. While it waits, it cuts off the
-// callers that do not read theirs.
-func (a *response) take(n int) (*place, error) {
-	p, err := a.crowd.answers.take(a.request.Context(), n, func(all *places) {
-		a.crowd.free(all.patience(), func(t *transfer) bool {
-			p, ok := t.holds.(*place)
-			return ok && p.of == all
+// acquire reserves n bytes for the answer. While it waits, it cuts off the callers
+// that do not read their answers.
+func (a *response) acquire(n int) (*reservation, error) {
+	p, err := a.inFlight.answers.acquire(a.request.Context(), n, func(budget *answerBudget) {
+		a.inFlight.cutOffSilent(budget.maxSilence(), func(t *transfer) bool {
+			p, ok := t.holds.(*reservation)
+			return ok && p != nil && p.budget == budget
 		})
 	})
-	return p, a.fail(err)
+	return p, a.noteRefusal(err)
 }
 
-// takeFor returns the place for a part of the answer: the one that was taken ahead,
-// if it is as large.
-func (a *response) takeFor(n int) (*place, error) {
-	if ahead := a.place.Swap(nil); ahead != nil {
-		if int64(n) <= ahead.n || ahead.n == ahead.of.size {
-			return ahead, nil
+// acquireForWrite returns a reservation for n bytes: the one made by reserve, if it
+// is large enough, or a new one.
+func (a *response) acquireForWrite(n int) (*reservation, error) {
+	if p := a.reserved.Swap(nil); p != nil {
+		if int64(n) <= p.n || p.n == p.budget.size {
+			return p, nil
 		}
-		ahead.giveBack()
+		p.release()
 	}
-	return a.take(n)
+	return a.acquire(n)
 }
 
-// takeAhead takes a place for a large answer before it is encoded, which takes as
-// much again.
-func (a *response) takeAhead(n int) error {
+// reserve acquires the budget of a large answer before it is encoded, because the
+// encoded answer takes as much memory again.
+func (a *response) reserve(n int) error {
 	if n <= chunk {
 		return nil
 	}
-	a.place.Swap(nil).giveBack()
-	p, err := a.take(n)
-	a.place.Swap(p).giveBack()
+	a.reserved.Swap(nil).release()
+	p, err := a.acquire(n)
+	a.reserved.Swap(p).release()
 	return err
 }
 
-// responseKey is the context key of a request's *response.
+// responseKey is the context key of the *response of a request.
 type responseKey struct{}
 
-// AwaitPlace is the interceptor that a gRPC server behind Listen has: an answer waits
-// for its place before it is encoded.
-func AwaitPlace(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+// reserveAnswer is an interceptor: an answer waits for the budget before it is encoded.
+func reserveAnswer(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	answer, err := handle(ctx, req)
-	return answer, awaitPlace(ctx, answer, err, 1)
+	if err == nil {
+		err = reserveMessage(ctx, answer, 1)
+	}
+	return answer, err
 }
 
-// AwaitPlaceOfJSON is the same of a client whose answers are passed on as JSON.
-func AwaitPlaceOfJSON(
+// ReserveJSON is an interceptor for clients whose answers are passed on as JSON. An
+// answer waits for the answer budget of the Server before it is encoded.
+func ReserveJSON(
 	ctx context.Context, method string, req, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
-	return awaitPlace(ctx, answer, invoke(ctx, method, req, answer, conn, opts...), 4./3) // bytes are base64
-}
-
-func awaitPlace(ctx context.Context, answer any, err error, growth float64) error {
-	a, within := ctx.Value(responseKey{}).(*response)
-	m, ok := answer.(proto.Message)
-	if err != nil || !within || !ok {
+	if err := invoke(ctx, method, req, answer, conn, opts...); err != nil {
 		return err
 	}
-	return a.takeAhead(int(float64(proto.Size(m))*growth) + 4<<10) // all else is small
+	return reserveMessage(ctx, answer, 4./3) // bytes are sent as base64
+}
+
+// reserveMessage reserves the size of a message times growth. It does nothing outside
+// the requests of a Server.
+func reserveMessage(ctx context.Context, answer any, growth float64) error {
+	a, ok := ctx.Value(responseKey{}).(*response)
+	m, isMessage := answer.(proto.Message)
+	if !ok || !isMessage {
+		return nil
+	}
+	return a.reserve(int(float64(proto.Size(m))*growth) + 4<<10) // 4 KiB for everything but bytes
 }

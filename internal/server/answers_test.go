@@ -34,13 +34,14 @@ func large(_ any, ctx context.Context, decode func(any) error, intercept grpc.Un
 
 // listenLarge serves large answers over gRPC, and at /v1/large; all else that is
 // posted is read and answered with nothing.
-func listenLarge(t *testing.T) (address string) {
+func listenLarge(t *testing.T, c server.Config) (address string) {
 	t.Helper()
-	rpc := grpc.NewServer(grpc.UnaryInterceptor(server.AwaitPlace))
+	rpc := server.NewRPC(server.RPCConfig{})
 	rpc.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "test.Large", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Get", Handler: large}},
 	}, nil)
-	return listen(t, server.Config{BodyBytes: 1 << 20, AnswerBytes: answerBytes}, rpc, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c.BodyBytes, c.AnswerBytes = 1<<20, answerBytes
+	return listen(t, c, rpc, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/large" {
 			_, _ = w.Write(make([]byte, largeAnswer))
 		}
@@ -68,9 +69,8 @@ var largePaths = []string{"/test.Large/Get", "/v1/large"}
 // TestUnreadAnswersAreBounded: of large answers that are not read, one is written,
 // one waits, and all others are refused as busy. Who asks for little is served.
 func TestUnreadAnswersAreBounded(t *testing.T) {
-	t.Cleanup(server.SetPace(long, long, long, long))
 	for _, path := range largePaths {
-		address := listenLarge(t)
+		address := listenLarge(t, server.Config{}.WithPace(long, long, long, long))
 		const calls = 6
 		c := deaf(t, address, path, calls)
 		for _, got := range c.ends(calls - 2) {
@@ -129,9 +129,8 @@ func (w *wire) begun() {
 // TestUnreadAnswersMakePlace: for callers that read theirs, which wait for no one
 // who is silent.
 func TestUnreadAnswersMakePlace(t *testing.T) {
-	t.Cleanup(server.SetPace(long, 200*time.Millisecond, long, long))
 	for _, path := range largePaths {
-		address := listenLarge(t)
+		address := listenLarge(t, server.Config{}.WithPace(long, 200*time.Millisecond, long, long))
 		c := deaf(t, address, path, 1)
 		c.begun()
 		client := http.Client{Timeout: patience}

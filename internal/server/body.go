@@ -6,101 +6,101 @@ import (
 	"sync/atomic"
 )
 
-// body is a request's body, which is read at the pace of its server and within its
-// budget.
+// body reads the body of a request at the pace of the server and within the budget.
 type body struct {
 	io.ReadCloser
 	*exchange
 	ctx     context.Context // ends when the body is closed
-	end     context.CancelFunc
+	cancel  context.CancelFunc
 	reads   transfer
 	account atomic.Pointer[account]
-	read    bool // to its end
-	size    int  // read so far
-	turn    atomic.Bool
+	atEnd   bool
+	size    int         // bytes read so far
+	hasTurn atomic.Bool // see largeBody
 }
 
-// Read reads a part when there is a place for it.
+// Read waits for the budget, then reads.
 func (b *body) Read(p []byte) (int, error) {
-	b.endTurn()
-	if err := b.await(); err != nil {
+	b.releaseTurn()
+	if err := b.acquire(); err != nil {
 		return 0, err
 	}
-	n, err := b.receive(p[:min(int64(len(p)), b.account.Load().place())], false)
+	n, err := b.receive(p[:min(int64(len(p)), b.account.Load().nextRead())], false)
 	b.account.Load().charge(n)
 	if b.size += n; b.size > largeBody && err == nil {
-		b.takeTurn()
+		b.acquireTurn()
 	}
 	return n, err
 }
 
-// largeBody is the size in bytes from which a body takes turns with others. From
-// one Read to the next its handler decodes what it has read. Large bodies may do
-// that on all cores but one, so that small requests are answered meanwhile.
+// largeBody is the size in bytes from which bodies take turns. Between two Reads
+// the handler decodes what it has read. Large bodies may do that on all cores but
+// one, so that small requests are answered meanwhile.
 const largeBody = 1 << 20
 
-// takeTurn waits for a turn, or for the end of the body.
-func (b *body) takeTurn() {
+// acquireTurn waits for a turn, or for the end of the body.
+func (b *body) acquireTurn() {
 	select {
 	case b.turns <- struct{}{}:
-		b.turn.Store(true)
-		if b.ctx.Err() != nil { // leave may not have seen it
-			b.endTurn()
+		b.hasTurn.Store(true)
+		if b.ctx.Err() != nil { // a concurrent Close may have come before Store
+			b.releaseTurn()
 		}
 	case <-b.ctx.Done():
 	}
 }
 
-// endTurn lets the next large body have its turn.
-func (b *body) endTurn() {
-	if b.turn.Swap(false) {
+// releaseTurn lets another large body have its turn.
+func (b *body) releaseTurn() {
+	if b.hasTurn.Swap(false) {
 		<-b.turns
 	}
 }
 
-// await waits until the budget has a place. That time is not the sender's.
-func (b *body) await() error {
+// acquire waits for the budget. This time does not count against the sender.
+func (b *body) acquire() error {
 	account := b.account.Load()
-	if account.enter() {
+	if account.tryAcquire() {
 		return nil
 	}
-	err := account.await(b.ctx, func() { b.crowd.free(b.contended, holdsBody) })
-	return b.fail(err)
+	err := account.wait(b.ctx, func() { b.inFlight.cutOffSilent(b.contended, isBodyWithBytes) })
+	return b.noteRefusal(err)
 }
 
-// holdsBody reports whether a transfer is of a body that holds bytes.
-func holdsBody(t *transfer) bool {
+// isBodyWithBytes reports whether a transfer reads a body that holds bytes.
+func isBodyWithBytes(t *transfer) bool {
 	a, ok := t.holds.(*account)
-	return ok && a.holds()
+	return ok && a.isHolding()
 }
 
-// receive reads what comes next. While the body rests, the sender need not send.
-func (b *body) receive(p []byte, rests bool) (int, error) {
-	n, cut, err := b.reads.await(b.account.Load(), rests, func() (int, error) { return b.ReadCloser.Read(p) })
+// receive reads the next bytes. While the body is at rest, the sender may be silent.
+func (b *body) receive(p []byte, atRest bool) (int, error) {
+	n, cutOff, err := b.reads.do(b.account.Load(), atRest, func() (int, error) { return b.ReadCloser.Read(p) })
 	switch {
 	case err == io.EOF:
-		b.read = true
-	case cut && rests:
+		b.atEnd = true
+	case cutOff && atRest:
 		err = errIdle
-	case cut:
+	case cutOff:
 		err = errSlow(b.reads.rate)
 	}
-	return n, b.fail(err)
+	return n, b.noteRefusal(err)
 }
 
-// Close ends reads that wait, also those for the budget.
+// Close ends Reads in progress, also those that wait for the budget.
 func (b *body) Close() error {
-	b.end()
-	b.endTurn()
+	b.cancel()
+	b.releaseTurn()
 	return b.ReadCloser.Close()
 }
 
-// leave gives all back. What the handler has not read, net/http reads for a while.
-func (b *body) leave() {
-	b.end()
-	b.endTurn()
+// release returns everything that the body holds. For a while, net/http reads the
+// bytes that the handler has not read.
+func (b *body) release() {
+	b.cancel()
+	b.releaseTurn()
 	b.account.Load().release()
-	if !b.read {
-		_ = b.reads.deadline(b.limit())
+	if !b.atEnd {
+		_ = b.reads.setDeadline(b.lingerDeadline())
 	}
 }

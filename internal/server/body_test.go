@@ -19,7 +19,7 @@ import (
 )
 
 // listen serves until the test ends.
-func listen(t *testing.T, c server.Config, rpc *grpc.Server, routes http.Handler) string {
+func listen(t *testing.T, c server.Config, rpc *server.RPC, routes http.Handler) string {
 	t.Helper()
 	c.Address, c.DrainTimeout = "127.0.0.1:0", 10*time.Second
 	s, err := server.Listen(c, rpc, routes, health.NewServer())
@@ -44,7 +44,7 @@ func TestStreamWaitsForItsHandler(t *testing.T) {
 	const messages, size = 40, 4 << 20
 	proceed := make(chan struct{})
 	var got atomic.Int64
-	rpc := grpc.NewServer(grpc.StreamInterceptor(server.OneByOne), grpc.MaxRecvMsgSize(2*size))
+	rpc := server.NewRPC(server.RPCConfig{MaxReceiveBytes: 2 * size})
 	rpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Sink", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
 		StreamName: "Take", ClientStreams: true, ServerStreams: true,
 		Handler: func(_ any, s grpc.ServerStream) error {
@@ -152,11 +152,10 @@ func (c counter) Write(p []byte) (int, error) {
 // TestSlowBodiesEnd: a body that does not come ends its request, over both
 // protocols; one that has come leaves its request all the time it wants.
 func TestSlowBodiesEnd(t *testing.T) {
-	t.Cleanup(server.SetPace(200*time.Millisecond, 100*time.Millisecond, time.Minute, time.Minute)) // when the servers have ended
 	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			outcomes := make(chan error, 1)
-			address := listen(t, server.Config{BodyBytes: 1 << 20}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(200*time.Millisecond, 100*time.Millisecond, time.Minute, time.Minute), nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				_, err := io.ReadAll(r.Body)
 				if err == nil {
 					select {

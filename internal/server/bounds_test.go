@@ -24,15 +24,14 @@ func heap() int64 {
 // TestUnreadBodiesAreBounded: what callers send and handlers do not read yet takes
 // little memory, with many connections and as much from each as it may send.
 func TestUnreadBodiesAreBounded(t *testing.T) {
-	t.Cleanup(server.SetPace(long, long, long, long))
 	const connections, bound = 110, 64 << 20
 	release := make(chan struct{})
-	rpc := grpc.NewServer(grpc.StreamInterceptor(server.OneByOne))
+	rpc := server.NewRPC(server.RPCConfig{})
 	rpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Busy", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
 		StreamName: "Take", ClientStreams: true, ServerStreams: true,
 		Handler: func(any, grpc.ServerStream) error { <-release; return nil },
 	}}}, nil)
-	address := listen(t, server.Config{BodyBytes: 1 << 20}, rpc, discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), rpc, discard)
 	before := heap()
 	all := make([]*wire, 0, connections)
 	for range connections {
@@ -60,8 +59,7 @@ func TestUnreadBodiesAreBounded(t *testing.T) {
 // TestSendersCannotFillMore: of a stream, no more than its window is taken before
 // the handler asks; a sender that goes on breaks the protocol.
 func TestSendersCannotFillMore(t *testing.T) {
-	t.Cleanup(server.SetPace(long, long, long, long))
-	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	c := dialWire(t, address)
 	stream := c.open("/v1/x", "text/plain")
 	c.send(stream, make([]byte, 1<<20), false)
@@ -73,9 +71,8 @@ func TestSendersCannotFillMore(t *testing.T) {
 // TestTinyFramesTakeNoMore: a message that comes a byte at a time takes little
 // more than its bytes.
 func TestTinyFramesTakeNoMore(t *testing.T) {
-	t.Cleanup(server.SetPace(long, long, long, long))
 	const frames, bound = 20_000, 32 << 20
-	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(), discard)
 	c := dialWire(t, address)
 	before := heap()
 	stream := c.open("/test.Echo/Once", rpcType)
@@ -96,9 +93,8 @@ func TestTinyFramesTakeNoMore(t *testing.T) {
 // TestConnectionsAreBounded: those beyond the bound take the places of idle ones,
 // and health is answered whatever the others do.
 func TestConnectionsAreBounded(t *testing.T) {
-	t.Cleanup(server.SetPace(long, time.Nanosecond, long, long))
 	const bound = 8
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
 	open := make([]net.Conn, 0, 10*bound)
 	for range cap(open) {
 		conn, err := net.Dial("tcp", address)
@@ -129,9 +125,8 @@ func isTimeout(err error) bool {
 // TestRestingStreamsMakePlace: streams that rest for ever take no place from calls,
 // on however many connections; the oldest are told to come again.
 func TestRestingStreamsMakePlace(t *testing.T) {
-	t.Cleanup(server.SetPace(long, time.Nanosecond, long, long))
 	const bound = 8
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
 	first := dialWire(t, address)
 	oldest := first.open("/test.Echo/Many", rpcType)
 	first.send(oldest, append(prefix(0, 3), "\n\x01x"...), false)

@@ -9,50 +9,50 @@ import (
 )
 
 const (
-	// part is how much of a body is read at once.
-	part = 32 << 10
-	// chunk is what a body gets at once when it has waited. Bodies that hold less
-	// than a chunk pass by those that wait.
+	// readSize is the number of bytes of a body that one read may return.
+	readSize = 32 << 10
+	// chunk is the number of bytes that a body receives after it has waited. Bodies
+	// that hold less than a chunk do not queue behind waiting bodies.
 	chunk = 256 << 10
-	// smallReserve is what such bodies may hold beyond the size of the budget.
+	// smallReserve is the number of bytes that such bodies may hold beyond the
+	// size of the budget.
 	smallReserve = 16 << 20
 )
 
-// budget bounds the bytes of requests that are in memory at once.
+// budget bounds the bytes of requests in memory.
 //
-// Bytes are charged when they have come, never because they are declared. Where
-// the budget has no place for more, a body waits before its next read. Bodies that
-// are half read hold bytes and wait for more, so they could block each other for
-// ever. They do not because of the elder: the body that has to wait
-// first, and when it is answered the oldest of those that wait, reads on beyond
-// the size. Nothing holds the elder up but its own sender, whom the pace cuts off
-// if slow, and its handler, which never waits for another body. So the elder ends,
-// another one follows, and every body has its turn.
+// Bytes are charged when they have arrived, never when they are declared. A body
+// waits before its next read while the budget is used up. Half-read bodies hold
+// bytes and wait for more, so they could deadlock. The exempt body prevents this:
+// the first body that has to wait, and after its end the oldest waiting body, reads
+// on beyond the size. Only its sender, which is cut off if slow, and its handler,
+// which never waits for another body, can delay it. So the exempt body ends, the
+// next one follows, and every body is read in turn.
 //
-// In memory are then at most the size, the elder (which is as large as handlers
-// let a body be), smallReserve, and a part of each request.
+// Memory thus holds at most the size, the exempt body (as large as handlers let a
+// body be), smallReserve, and readSize of each request.
 type budget struct {
 	size int64
-	// wait bounds how long a body waits in all; then it is refused as busy.
-	wait time.Duration
+	// maxWait bounds the total time that a body waits before it is refused as busy.
+	maxWait time.Duration
 
 	mutex   sync.Mutex
-	held    int64 // by all accounts but the elder
-	elder   *account
+	held    int64 // by all accounts but the exempt one
+	exempt  *account
 	waiting []*account // the oldest first
-	opened  int64      // how many accounts
+	opened  int64      // number of accounts so far
 }
 
-// account is what one body or message holds. All but waited is
-// under the budget's mutex.
+// account counts the bytes that one body or message holds. The mutex of the budget
+// guards all fields but waited.
 type account struct {
 	budget *budget
 	conn   *connection
-	age    int64 // its number
+	number int64 // in the order of opening
 	held   int64
-	used   int64 // of what it holds; the rest is of a chunk
+	used   int64 // the part of held that has arrived; the rest belongs to a chunk
 	waited time.Duration
-	ready  chan struct{} // closed when it may go on; of one that waits
+	ready  chan struct{} // closed when the account need not wait any longer
 }
 
 // open returns an account that holds nothing.
@@ -60,57 +60,57 @@ func (b *budget) open(conn *connection) *account {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.opened++
-	return &account{budget: b, conn: conn, age: b.opened}
+	return &account{budget: b, conn: conn, number: b.opened}
 }
 
-// fits reports whether an account may take more: as the elder, as a small body, or
-// when the budget has a place, no older body waits for it, and the connection has
-// less than half of all.
+// fits reports whether an account may take more bytes. The exempt account may, and
+// small ones within the reserve. Any other may if the budget has bytes left, no
+// older account waits for them, and the connection holds less than its share.
 func (b *budget) fits(a *account) bool {
 	switch {
-	case a == b.elder:
+	case a == b.exempt:
 		return true
 	case a.held < chunk:
 		return b.held < b.size+smallReserve
-	case len(b.waiting) > 0 && b.waiting[0].age < a.age && b.waiting[0].conn.held < b.share():
+	case len(b.waiting) > 0 && b.waiting[0].number < a.number && b.waiting[0].conn.held < b.share():
 		return false
 	}
 	return b.held < b.size && a.conn.held < b.share()
 }
 
-// share is what one connection may take.
+// share is the number of bytes that one connection may hold: half of all.
 func (b *budget) share() int64 { return (b.size + 1) / 2 }
 
-// promote makes an account the elder, whose bytes do not count.
-func (b *budget) promote(a *account) {
-	b.elder = a
+// setExempt makes an account the exempt one, whose bytes are not counted.
+func (b *budget) setExempt(a *account) {
+	b.exempt = a
 	b.held -= a.held
 	a.conn.held -= a.held
 }
 
-// enter reports whether the account may take more now. Else it waits from now on.
-func (a *account) enter() bool {
+// tryAcquire reports whether the account may take more bytes now. If not, it is
+// queued, and the caller must call wait.
+func (a *account) tryAcquire() bool {
 	b := a.budget
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if a.used < a.held || b.fits(a) {
 		return true
 	}
-	if b.elder == nil {
-		b.promote(a)
+	if b.exempt == nil {
+		b.setExempt(a)
 		return true
 	}
 	a.ready = make(chan struct{})
-	at, _ := slices.BinarySearchFunc(b.waiting, a, func(x, y *account) int { return cmp.Compare(x.age, y.age) })
+	at, _ := slices.BinarySearchFunc(b.waiting, a, func(x, y *account) int { return cmp.Compare(x.number, y.number) })
 	b.waiting = slices.Insert(b.waiting, at, a)
 	return false
 }
 
-// await waits until an account that did not enter has a place. It calls look from
-// time to time.
-func (a *account) await(ctx context.Context, look func()) error {
+// wait waits until a queued account may take more bytes. It calls poll regularly.
+func (a *account) wait(ctx context.Context, poll func()) error {
 	start := time.Now()
-	tick := time.NewTicker(a.budget.wait / 60)
+	tick := time.NewTicker(a.budget.maxWait / 60)
 	defer tick.Stop()
 	for {
 		select {
@@ -118,35 +118,35 @@ func (a *account) await(ctx context.Context, look func()) error {
 			a.waited += time.Since(start)
 			return nil
 		case <-ctx.Done():
-			a.budget.forget(a)
+			a.budget.dequeue(a)
 			return ctx.Err()
 		case <-tick.C:
-			if a.waited+time.Since(start) > a.budget.wait {
-				a.budget.forget(a)
+			if a.waited+time.Since(start) > a.budget.maxWait {
+				a.budget.dequeue(a)
 				return errBusy
 			}
-			look()
+			poll()
 		}
 	}
 }
 
-func (b *budget) forget(a *account) {
+func (b *budget) dequeue(a *account) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.waiting = slices.DeleteFunc(b.waiting, func(w *account) bool { return w == a })
 }
 
-// place is how many bytes the next read may bring.
-func (a *account) place() int64 {
+// nextRead returns how many bytes the next read may return.
+func (a *account) nextRead() int64 {
 	a.budget.mutex.Lock()
 	defer a.budget.mutex.Unlock()
 	if a.used < a.held {
 		return a.held - a.used
 	}
-	return part
+	return readSize
 }
 
-// charge notes that n more bytes are in memory, also where there is no place.
+// charge counts n bytes that have arrived, even if they exceed the budget.
 func (a *account) charge(n int) {
 	a.budget.mutex.Lock()
 	defer a.budget.mutex.Unlock()
@@ -156,30 +156,31 @@ func (a *account) charge(n int) {
 
 func (a *account) add(n int64) {
 	a.held += n
-	if a != a.budget.elder {
+	if a != a.budget.exempt {
 		a.budget.held += n
 		a.conn.held += n
 	}
 }
 
-// release gives back all that the account holds, and wakes those that fit now.
+// release returns all bytes of the account and wakes the accounts that fit now.
 func (a *account) release() {
 	b := a.budget
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	a.add(-a.held)
 	a.used = 0
-	if b.elder == a {
-		b.elder = nil
+	if b.exempt == a {
+		b.exempt = nil
 	}
 	b.waiting = slices.DeleteFunc(b.waiting, b.wake)
-	if b.elder == nil && len(b.waiting) > 0 {
-		b.promote(b.waiting[0])
+	if b.exempt == nil && len(b.waiting) > 0 {
+		b.setExempt(b.waiting[0])
 		b.waiting = slices.DeleteFunc(b.waiting, b.wake)
 	}
 }
 
-// wake gives an account a chunk if it fits. So the oldest go on, and not all a little.
+// wake gives an account a chunk if it fits. A whole chunk lets the oldest accounts
+// finish, instead of all advancing slowly.
 func (b *budget) wake(a *account) bool {
 	if !b.fits(a) {
 		return false
@@ -189,8 +190,8 @@ func (b *budget) wake(a *account) bool {
 	return true
 }
 
-// holds reports whether the account holds anything.
-func (a *account) holds() bool {
+// isHolding reports whether the account holds any bytes.
+func (a *account) isHolding() bool {
 	a.budget.mutex.Lock()
 	defer a.budget.mutex.Unlock()
 	return a.held > 0

@@ -12,19 +12,19 @@ import (
 
 const (
 	defaultConnections = 512
-	// spareConnections are taken beyond the bound when no other is idle, so that
-	// a probe of the health finds a place.
+	// spareConnections are accepted beyond the limit if no connection is idle, so
+	// that health probes can connect.
 	spareConnections = 32
-	// socketBytes bounds what the system keeps for a connection, each way.
+	// socketBytes is the size of each of the two buffers of a socket.
 	socketBytes = 256 << 10
 )
 
 func (c Config) maxConnections() int { return cmp.Or(c.MaxConnections, defaultConnections) }
 
-// connection is what is known of one.
+// connection is one connection of a caller.
 type connection struct {
 	since time.Time
-	held  int64 // of the budget, whose mutex it is under
+	held  int64 // bytes of the budget, whose mutex guards it
 }
 
 type connectionKey struct{}
@@ -33,26 +33,26 @@ func withConnection(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, &connection{since: time.Now()})
 }
 
-// connections bounds how many there are: one too many takes the place of the one
-// that is idle for the longest time.
+// connections bounds the number of connections: a new one beyond the limit closes
+// the one that is idle for the longest time.
 type connections struct {
 	max int
 
 	mutex sync.Mutex
-	all   map[net.Conn]*list.Element // its place among the idle; nil of one that is not
+	all   map[net.Conn]*list.Element // its element in idle; nil for an active one
 	idle  list.List                  // of net.Conn
 }
 
-// observe is the ConnState of an http.Server.
+// observe is the ConnState callback of the http.Server.
 func (c *connections) observe(conn net.Conn, state http.ConnState) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	place, known := c.all[conn]
+	element, known := c.all[conn]
 	if !known && state != http.StateNew {
-		return // it has lost its place
+		return // it was dropped
 	}
-	if place != nil {
-		c.idle.Remove(place)
+	if element != nil {
+		c.idle.Remove(element)
 	}
 	switch state {
 	case http.StateNew:
@@ -81,8 +81,8 @@ func (c *connections) add(conn net.Conn) {
 	c.all[conn] = c.idle.PushBack(conn)
 }
 
-func (c *connections) drop(conn net.Conn, place *list.Element) {
-	c.idle.Remove(place)
+func (c *connections) drop(conn net.Conn, element *list.Element) {
+	c.idle.Remove(element)
 	delete(c.all, conn)
 	_ = conn.Close()
 }

@@ -2,12 +2,14 @@ package server
 
 import "time"
 
-// SetPace has callers and waiting bodies given so much time until the test has run.
-func SetPace(grace, contended, total, wait time.Duration) (restore func()) {
-	before, waited := defaults, maxWait
-	defaults.grace, defaults.contended, defaults.total, maxWait = grace, contended, total, wait
-	return func() { defaults, maxWait = before, waited }
-}
-
-// Chunk is how much of the budget a body takes at a time.
+// Chunk is the number of bytes of the budget that a body receives at once.
 const Chunk = chunk
+
+// LargeBody is the size in bytes from which bodies take turns.
+const LargeBody = largeBody
+
+// WithPace returns a copy of the config with other times.
+func (c Config) WithPace(grace, contended, total, maxWait time.Duration) Config {
+	c.pace = &pace{rate: defaultPace.rate, grace: grace, contended: contended, total: total, maxWait: maxWait}
+	return c
+}

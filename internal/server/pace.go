@@ -6,159 +6,167 @@ import (
 	"time"
 )
 
-// pace is how fast a caller must send its request and read its answer.
+// pace is the speed at which callers must send requests and read answers, and the
+// time that they wait.
 type pace struct {
 	// rate is in bytes a second.
 	rate int64
-	// grace is how long a caller may be silent, and how far it may be behind the rate.
+	// grace is the time that a caller may be silent, or behind the rate.
 	grace time.Duration
-	// contended is the same for one that holds bytes for which others wait.
+	// contended replaces grace for a caller that holds bytes others wait for.
 	contended time.Duration
 	// total bounds the time of one body, message or answer.
 	total time.Duration
+	// maxWait bounds the time that a body waits for the budget, or an answer for
+	// the answer budget.
+	maxWait time.Duration
 }
 
-// defaults are the times of every server, and the rate of one that names none. The
-// total is the longest time that Knative gives a request.
-var defaults = pace{rate: 32 << 10, grace: 10 * time.Second, contended: 3 * time.Second, total: 10 * time.Minute}
+// defaultPace is the pace without a MinBodyRate. Its total is the longest time that
+// Knative gives a request.
+var defaultPace = pace{
+	rate: 32 << 10, grace: 10 * time.Second, contended: 3 * time.Second, total: 10 * time.Minute, maxWait: time.Minute,
+}
 
-// maxWait bounds how long a body waits for the budget.
-var maxWait = time.Minute
-
-// crowd bounds how many requests of one kind are in flight. It knows which of them
-// wait for their callers: those are what silence can hold.
-type crowd struct {
+// inFlight bounds the requests of one kind that are in flight. It knows which of
+// them wait for their callers, and cuts off silent callers.
+type inFlight struct {
+	pace
 	max     int
-	answers *answers
+	answers *answerBudgets
 
-	mutex  sync.Mutex
-	n      int
-	silent list.List // of *transfer, the longest silent first
-	looks  bool      // a look at them is due
+	mutex     sync.Mutex
+	n         int
+	silent    list.List // of *transfer, the longest silent first
+	scheduled bool      // enforce will run
 }
 
-// enter lets a request in while there is a place, or in the place of the request
-// whose caller is silent for the longest time.
-func (c *crowd) enter(patience time.Duration) bool {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if c.n >= c.max && !c.cut(patience, func(*transfer) bool { return true }) {
+func newInFlight(max int, p pace, answerBytes int64) *inFlight {
+	return &inFlight{pace: p, max: max, answers: newAnswerBudgets(answerBytes, p)}
+}
+
+// acquire admits a request if fewer than max are in flight. Otherwise it takes the
+// slot of the caller that is silent for the longest time, if that exceeds silence.
+func (f *inFlight) acquire(silence time.Duration) bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.n >= f.max && !f.cutOffLongest(silence, func(*transfer) bool { return true }) {
 		return false
 	}
-	c.n++
+	f.n++
 	return true
 }
 
-func (c *crowd) leave() {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	c.n--
+func (f *inFlight) release() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.n--
 }
 
-// free cuts off the callers that are silent for longer than patience, of those that
-// may be.
-func (c *crowd) free(patience time.Duration, may func(*transfer) bool) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	for c.cut(patience, may) {
+// cutOffSilent cuts off all matching callers that are silent for longer than silence.
+func (f *inFlight) cutOffSilent(silence time.Duration, match func(*transfer) bool) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for f.cutOffLongest(silence, match) {
 	}
 }
 
-// cut cuts off the longest silent caller of those that may be, if it is silent for
-// longer than patience.
-func (c *crowd) cut(patience time.Duration, may func(*transfer) bool) bool {
-	for e := c.silent.Front(); e != nil; e = e.Next() {
+// cutOffLongest cuts off the matching caller that is silent for the longest time, if
+// that exceeds silence.
+func (f *inFlight) cutOffLongest(silence time.Duration, match func(*transfer) bool) bool {
+	for e := f.silent.Front(); e != nil; e = e.Next() {
 		t := e.Value.(*transfer)
-		if time.Since(t.since) <= patience {
+		if time.Since(t.since) <= silence {
 			return false
 		}
-		if may(t) {
-			t.end()
+		if match(t) {
+			t.cutOffNow()
 			return true
 		}
 	}
 	return false
 }
 
-// look cuts off the callers that are silent for longer than they may be.
-func (c *crowd) look() {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	for e := c.silent.Front(); e != nil; {
+// enforce cuts off the callers that exceed their own limits, and runs again while
+// any caller is waited for.
+func (f *inFlight) enforce() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for e := f.silent.Front(); e != nil; {
 		t := e.Value.(*transfer)
 		e = e.Next()
 		if t.limit > 0 && time.Since(t.since) > t.limit {
-			t.end()
+			t.cutOffNow()
 		}
 	}
-	c.looks = c.silent.Len() > 0
-	if c.looks {
-		time.AfterFunc(defaults.grace/10, c.look)
+	f.scheduled = f.silent.Len() > 0
+	if f.scheduled {
+		time.AfterFunc(f.grace/10, f.enforce)
 	}
 }
 
 // transfer is one direction of a request: the reads of its body or the writes of
-// its answer. The time that the handler takes between them is not the caller's.
+// its answer. Time that the handler takes between them does not count.
 type transfer struct {
 	pace
-	crowd *crowd
-	// deadline sets the time until which reads, or writes, may go on.
-	deadline func(time.Time) error
-	credit   time.Duration // how long the caller may be silent now
-	spent    time.Duration
+	inFlight *inFlight
+	// setDeadline sets the read or write deadline of the connection or stream.
+	setDeadline func(time.Time) error
+	credit      time.Duration // the time that the caller may be silent now
+	spent       time.Duration
 
-	// under the crowd's mutex:
-	holds any // *account of a body, *places of an answer
-	since time.Time
-	limit time.Duration // 0 is none
-	place *list.Element // while the caller is waited for
-	cut   bool
+	// The mutex of inFlight guards the following fields.
+	holds  any // *account of a body, *reservation of an answer
+	since  time.Time
+	limit  time.Duration // 0 means none
+	silent *list.Element // set while the caller is waited for
+	cutOff bool
 }
 
-// await waits for the caller while do reads or writes n bytes of what the transfer
-// holds. The caller may be silent for its credit, or, where the transfer rests, as
-// long as the crowd has places. await reports whether the caller was cut off.
-func (t *transfer) await(holds any, rests bool, do func() (int, error)) (n int, cut bool, err error) {
-	t.begin(holds, rests)
-	n, err = do()
-	took, cut := t.leave()
-	if rests {
+// do calls io, which reads or writes n bytes, while the transfer holds the bytes of
+// holds. The caller may be silent for its credit. If the transfer is at rest, it may
+// be silent until its slot is needed. cutOff reports whether the caller was cut off.
+func (t *transfer) do(holds any, atRest bool, io func() (int, error)) (n int, cutOff bool, err error) {
+	t.begin(holds, atRest)
+	n, err = io()
+	took, cutOff := t.finish()
+	if atRest {
 		t.credit, t.spent = t.grace, 0
 	} else {
 		t.spent += took
 		t.credit = min(t.grace, t.credit-took+time.Duration(float64(n)/float64(t.rate)*float64(time.Second)))
 	}
-	return n, cut, err
+	return n, cutOff, err
 }
 
-func (t *transfer) begin(holds any, rests bool) {
-	c := t.crowd
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
+func (t *transfer) begin(holds any, atRest bool) {
+	f := t.inFlight
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
 	t.holds, t.since, t.limit = holds, time.Now(), 0
-	if !rests {
+	if !atRest {
 		t.limit = max(min(t.credit, t.total-t.spent), 1)
 	}
-	t.place = c.silent.PushBack(t)
-	if !c.looks {
-		c.looks = true
-		time.AfterFunc(t.grace/10, c.look)
+	t.silent = f.silent.PushBack(t)
+	if !f.scheduled {
+		f.scheduled = true
+		time.AfterFunc(t.grace/10, f.enforce)
 	}
 }
 
-func (t *transfer) leave() (took time.Duration, cut bool) {
-	t.crowd.mutex.Lock()
-	defer t.crowd.mutex.Unlock()
-	if t.place != nil {
-		t.crowd.silent.Remove(t.place)
-		t.place = nil
+func (t *transfer) finish() (took time.Duration, cutOff bool) {
+	t.inFlight.mutex.Lock()
+	defer t.inFlight.mutex.Unlock()
+	if t.silent != nil {
+		t.inFlight.silent.Remove(t.silent)
+		t.silent = nil
 	}
-	return time.Since(t.since), t.cut
+	return time.Since(t.since), t.cutOff
 }
 
-// end ends the read or the write of a caller that is cut off.
-func (t *transfer) end() {
-	t.crowd.silent.Remove(t.place)
-	t.place, t.cut = nil, true
-	_ = t.deadline(time.Unix(1, 0))
+// cutOffNow makes the read or write in progress fail.
+func (t *transfer) cutOffNow() {
+	t.inFlight.silent.Remove(t.silent)
+	t.silent, t.cutOff = nil, true
+	_ = t.setDeadline(time.Unix(1, 0))
 }

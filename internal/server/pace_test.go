@@ -49,9 +49,8 @@ func post(t *testing.T, address string, n int) int {
 // TestSilenceHoldsNothing: what is declared and does not come takes nothing from
 // others, however long it is waited for.
 func TestSilenceHoldsNothing(t *testing.T) {
-	t.Cleanup(server.SetPace(long, long, long, long))
 	const budget = 4 << 20
-	address := listen(t, server.Config{BodyBytes: budget}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: budget}.WithPace(long, long, long, long), echo(), discard)
 	c := dialWire(t, address)
 	for range 30 {
 		c.send(c.open("/test.Echo/Once", rpcType), prefix(0, budget), false)
@@ -67,8 +66,7 @@ func TestSilenceHoldsNothing(t *testing.T) {
 
 // TestSilentAndSlowSendersAreCutOff: with a clear answer, over every protocol.
 func TestSilentAndSlowSendersAreCutOff(t *testing.T) {
-	t.Cleanup(server.SetPace(300*time.Millisecond, long, long, long))
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}.WithPace(300*time.Millisecond, long, long, long), echo(), discard)
 	for name, trickles := range map[string]bool{"silent": false, "slow": true} {
 		for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
 			c := dialWire(t, address)
@@ -109,9 +107,8 @@ func (w *wire) trickle(stream uint32, done <-chan struct{}) {
 // TestUnreadAnswersAreCutOff: over HTTP/2, where a caller opens no window; what
 // they held is free again.
 func TestUnreadAnswersAreCutOff(t *testing.T) {
-	t.Cleanup(server.SetPace(300*time.Millisecond, 100*time.Millisecond, long, long))
 	const size = 60 << 10
-	address := listen(t, server.Config{BodyBytes: size}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: size}.WithPace(300*time.Millisecond, 100*time.Millisecond, long, long), echo(), discard)
 	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
 		c := dialWire(t, address, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		contentType := rpcType
@@ -133,8 +130,7 @@ func TestUnreadAnswersAreCutOff(t *testing.T) {
 // TestSilentHoldersMakePlace: a caller that holds bytes for which others wait is
 // cut off sooner than one that holds nothing.
 func TestSilentHoldersMakePlace(t *testing.T) {
-	t.Cleanup(server.SetPace(long, 200*time.Millisecond, long, 6*time.Second)) // a look each 100 ms
-	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, 200*time.Millisecond, long, 6*time.Second), echo(), discard)
 	resting := dialWire(t, address)
 	stream := resting.open("/test.Echo/Many", rpcType)
 	ends := make([]*io.PipeWriter, 4)
@@ -165,8 +161,7 @@ func TestSilentHoldersMakePlace(t *testing.T) {
 // TestHalfReadBodiesDoNotBlockEachOther: bodies of which each is as large as the
 // budget are all read, though all begin at once and come in small parts.
 func TestHalfReadBodiesDoNotBlockEachOther(t *testing.T) {
-	t.Cleanup(server.SetPace(long, long, long, long))
-	address := listen(t, server.Config{BodyBytes: 1 << 20, AnswerBytes: 32 << 20}, echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, AnswerBytes: 32 << 20}.WithPace(long, long, long, long), echo(), discard)
 	var all sync.WaitGroup
 	for range 12 {
 		all.Go(func() {
@@ -199,9 +194,8 @@ func dialRPC(t *testing.T, address string) *grpc.ClientConn {
 
 // TestWaitingBodiesAreRefusedAsBusy: in the end, and told when to come again.
 func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
-	t.Cleanup(server.SetPace(long, long, long, 600*time.Millisecond))
 	read, proceed := make(chan struct{}, 1), make(chan struct{})
-	address := listen(t, server.Config{BodyBytes: 1 << 10}, echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	address := listen(t, server.Config{BodyBytes: 1 << 10}.WithPace(long, long, long, 600*time.Millisecond), echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err == nil {
 			read <- struct{}{}
 			<-proceed
@@ -226,8 +220,7 @@ func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
 // rests, and one that waits for its answer for longer than it may be silent.
 func TestSlowButHonestCallers(t *testing.T) {
 	const grace = time.Second
-	t.Cleanup(server.SetPace(grace, long, long, long))
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}, echo(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}.WithPace(grace, long, long, long), echo(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		discard(w, r)
 		if r.URL.Path == "/v1/long" {
 			time.Sleep(2 * grace)

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// refusal is the answer to a request that is not read to its end.
+// refusal is the answer to a request whose body is not read to its end.
 type refusal struct {
 	http   int
 	status *status.Status
@@ -27,23 +27,23 @@ func (e *refusal) Error() string { return e.status.Message() }
 
 var (
 	errUnauthorized = &refusal{http.StatusUnauthorized,
-		status.New(codes.Unauthenticated, "the Authorization header bears no valid token")}
-	errFlagged = &refusal{http.StatusUnsupportedMediaType,
+		status.New(codes.Unauthenticated, "the Authorization header has no valid token")}
+	errCompressed = &refusal{http.StatusUnsupportedMediaType,
 		status.New(codes.Unimplemented, "compressed messages are not accepted; send messages without compression")}
-	errBusy    = busy("the server holds as many bytes of requests as it may; try again shortly")
-	errUnread  = busy("more bytes of answers wait for their callers than the server may hold; try again shortly")
-	errCrowded = busy("the server handles as many requests as it may; try again shortly")
-	errIdle    = &refusal{http.StatusServiceUnavailable,
-		status.New(codes.Unavailable, "the idle request had to make place for others; send it again")}
+	errBusy       = busy("too many bytes of requests are in memory; try again shortly")
+	errUnread     = busy("too many bytes of answers wait for their callers; try again shortly")
+	errOverloaded = busy("too many requests are in flight; try again shortly")
+	errIdle       = &refusal{http.StatusServiceUnavailable,
+		status.New(codes.Unavailable, "the idle request was ended to serve others; send it again")}
 )
 
-// errSlow refuses a body that comes slower than rate.
+// errSlow refuses a body that arrives slower than rate, in bytes a second.
 func errSlow(rate int64) *refusal {
 	return &refusal{http.StatusRequestTimeout, status.Newf(codes.DeadlineExceeded,
-		"the request comes too slowly: MIN_BODY_RATE asks for %d bytes a second", rate)}
+		"the request arrives too slowly: MIN_BODY_RATE requires %d bytes a second", rate)}
 }
 
-// busy refuses a request that may be sent again soon.
+// busy returns a refusal that suggests a retry after one second.
 func busy(message string) *refusal {
 	s := status.New(codes.ResourceExhausted, message)
 	if with, err := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)}); err == nil {
@@ -52,26 +52,41 @@ func busy(message string) *refusal {
 	return &refusal{http.StatusTooManyRequests, s}
 }
 
-// identity is the only encoding of requests, in gRPC and in plain HTTP. The
-// length of a compressed body says nothing about the memory that it takes.
+// identity is the only accepted encoding, in gRPC and in other requests. The length
+// of a compressed body does not bound the memory of its content.
 const identity = "identity"
 
-// admit passes a request to next if its caller is authorized and its body is not
-// compressed. It refuses any other request before a byte of the body is read.
-func (c Config) admit(next http.Handler) http.Handler {
+// Require passes a request to next if authorize allows it. It answers others with 401
+// or Unauthenticated, before a byte of the body is read.
+func Require(authorize func(*http.Request) bool, next http.Handler) http.Handler {
+	return defaultPace.require(authorize, next)
+}
+
+func (p *pace) require(authorize func(*http.Request) bool, next http.Handler) http.Handler {
+	if authorize == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c.Authorize != nil && !c.Authorize(r) {
+		if !authorize(r) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			refuse(w, r, errUnauthorized)
+			p.refuse(w, r, errUnauthorized)
 			return
 		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseEncoded passes a request to next if its body is not compressed. It refuses
+// other requests before a byte of the body is read.
+func (p *pace) refuseEncoded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		encoding, accept := "Content-Encoding", "Accept-Encoding"
 		if isRPC(r) {
 			encoding, accept = "Grpc-Encoding", "Grpc-Accept-Encoding"
 		}
 		if isEncoded(r.Header.Values(encoding)) {
 			w.Header().Set(accept, identity)
-			refuse(w, r, &refusal{http.StatusUnsupportedMediaType, status.New(codes.Unimplemented,
+			p.refuse(w, r, &refusal{http.StatusUnsupportedMediaType, status.New(codes.Unimplemented,
 				"compressed requests are not accepted; send the request without "+encoding)})
 			return
 		}
@@ -91,15 +106,15 @@ func isEncoded(values []string) bool {
 	return false
 }
 
-// refuse answers a request with an error: a gRPC call with a status and no
-// message (Trailers-Only), any other request with a google.rpc.Status as JSON.
-// A caller that neither sends the rest nor reads the answer is not waited for.
-func refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
-	control, limit := http.NewResponseController(w), time.Now().Add(defaults.grace)
+// refuse answers a gRPC call with a status and no message (Trailers-Only), and other
+// requests with a google.rpc.Status as JSON. It waits at most the grace period for a
+// caller that neither sends the rest nor reads the answer.
+func (p *pace) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
+	control, limit := http.NewResponseController(w), time.Now().Add(p.grace)
 	_, _ = control.SetReadDeadline(limit), control.SetWriteDeadline(limit)
 	if isRPC(r) {
 		w.Header().Set("Content-Type", "application/grpc")
-		why.trailers(w.Header())
+		why.setTrailers(w.Header())
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -115,9 +130,9 @@ func refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	_, _ = w.Write(text)
 }
 
-// trailers sets the status of a gRPC call. It replaces one that grpc has set:
-// there every error of a body is one of the connection.
-func (e *refusal) trailers(h http.Header) {
+// setTrailers sets the status of a gRPC call. It replaces the status that grpc has
+// set, which describes every error of a body as one of the connection.
+func (e *refusal) setTrailers(h http.Header) {
 	h.Set("Grpc-Status", strconv.Itoa(int(e.status.Code())))
 	h.Set("Grpc-Message", e.status.Message())
 	h.Del("Grpc-Status-Details-Bin")

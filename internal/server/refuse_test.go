@@ -13,9 +13,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"imageflow.dev/internal/server"
@@ -23,15 +20,13 @@ import (
 
 // echo is a gRPC server whose methods answer with what they get: one message,
 // or a stream of them.
-func echo() *grpc.Server {
-	rpc := grpc.NewServer(grpc.StreamInterceptor(server.OneByOne), grpc.MaxRecvMsgSize(64<<20))
+func echo() *server.RPC {
+	rpc := server.NewRPC(server.RPCConfig{MaxReceiveBytes: 64 << 20})
 	rpc.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "test.Echo", HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{MethodName: "Once", Handler: once}},
 		Streams: []grpc.StreamDesc{{StreamName: "Many", ClientStreams: true, ServerStreams: true, Handler: many}},
 	}, nil)
-	healthpb.RegisterHealthServer(rpc, health.NewServer())
-	reflection.Register(rpc)
 	return rpc
 }
 

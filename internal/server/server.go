@@ -1,5 +1,6 @@
-// Package server puts every door of a process on one port: gRPC, CloudEvents and
-// JSON, over HTTP/1.1 and HTTP/2 without TLS.
+// Package server serves all protocols of a process on one port: gRPC, CloudEvents
+// and JSON, over HTTP/1.1 and HTTP/2 without TLS. It bounds the memory and the
+// connections that callers can take.
 package server
 
 import (
@@ -7,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -15,56 +17,62 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// Config says where and how to serve.
+// Config configures a Server.
 type Config struct {
-	// Role is what measurements are of.
+	// Role is the value of the label role in the metrics.
 	Role string
-	// Address is host:port; port 0 takes a free one.
+	// Address is host:port; port 0 takes a free port.
 	Address string
-	// DrainDelay is how long work is still taken after NOT_SERVING was
-	// announced, so that callers notice before connections close.
+	// DrainDelay is the time between the announcement of NOT_SERVING and the close
+	// of the listener, so that callers notice before their connections close.
 	DrainDelay time.Duration
-	// DrainTimeout is how long work in flight may then take to finish.
+	// DrainTimeout bounds the time that requests in flight may then take to finish.
 	DrainTimeout time.Duration
-	// BodyBytes bounds the bytes of requests that are in memory at once. One body
-	// more, and 16 MiB of small ones, may be there beside them.
+	// BodyBytes bounds the bytes of requests in memory. One more body, and 16 MiB
+	// of small bodies, may exceed it.
 	BodyBytes int64
-	// AnswerBytes bounds the bytes of answers that are written at once; as many may
-	// wait, and 32 MiB of small ones have places of their own. 0 is BodyBytes.
+	// AnswerBytes bounds the bytes of answers that are being written. As many bytes
+	// may wait, and small answers have 32 MiB of their own. 0 means BodyBytes.
 	AnswerBytes int64
-	// MinBodyRate is how many bytes a second a caller must send of a request, and
-	// read of its answer; 0 is 32 KiB.
+	// MinBodyRate is the number of bytes a second that a caller must send of a
+	// request and read of its answer; 0 means 32 KiB.
 	MinBodyRate int64
-	// MaxConnections bounds the connections, and the requests in flight; 0 is 512.
+	// MaxConnections bounds the connections, and the requests in flight; 0 means 512.
 	MaxConnections int
-	// MaxConnectionAge is when a connection is ended, with the answer to a
-	// request that comes after it; what is in flight may finish. A caller whose
-	// name server knows several of us then finds another. 0 is never.
+	// MaxConnectionAge is the age from which a connection is closed after the next
+	// answer. Requests in flight may finish. Callers that resolve the name again
+	// then spread over all replicas. 0 means no limit.
 	MaxConnectionAge time.Duration
-	// Authorize reports whether a request may go on. It is asked before the body
-	// of the request is read, and for every request, health included. Without it
-	// all may.
+	// Authorize reports whether a request may proceed. It runs for every request,
+	// health included, before the body is read. nil allows all requests.
 	Authorize func(*http.Request) bool
-	// Guard wraps what answers all requests of any protocol, before Authorize;
-	// nil wraps nothing.
+	// Guard wraps the handler of all requests, outside Authorize. nil wraps nothing.
 	Guard func(http.Handler) http.Handler
+	// Closers are closed at the end of Run, such as connections that the handlers use.
+	Closers []io.Closer
+
+	pace *pace // nil means defaultPace; only tests set it
 }
 
-// maxHeaderBytes is far above what any caller of ours sends.
+// maxHeaderBytes is far above the headers of legitimate callers.
 const maxHeaderBytes = 64 << 10
 
-// http2Config is what keepalive and window options are to a native gRPC server.
+const (
+	maxStreams   = 100
+	streamWindow = 64 << 10
+)
+
+// http2Config sets what keepalive and window options set in a native gRPC server.
 //
-// What has come of a request and is not read yet is kept for it, at most a window
-// of its stream. So all requests in flight (MaxConnections) keep 32 MiB. The window
-// of a connection has a place for those of all its streams: bodies that wait must
-// not hold up the one that the others wait for.
-func http2Config() *http.HTTP2Config {
+// The bytes of a request that have arrived but are not read yet stay in memory, up
+// to the window of the stream. All requests in flight (MaxConnections) thus hold at
+// most 32 MiB. The window of a connection is the sum of those of its streams:
+// a waiting body must not stop the body that the others wait for.
+func http2Config(p *pace) *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams:          maxStreams,
 		MaxReceiveBufferPerStream:     streamWindow,
@@ -72,63 +80,70 @@ func http2Config() *http.HTTP2Config {
 		MaxReadFrameSize:              16 << 10,
 		SendPingTimeout:               30 * time.Second,
 		PingTimeout:                   15 * time.Second,
-		WriteByteTimeout:              defaults.grace,
+		WriteByteTimeout:              p.grace,
 	}
 }
-
-const (
-	maxStreams   = 100
-	streamWindow = 64 << 10
-)
 
 // Server is a listening server.
 type Server struct {
 	config   Config
 	listener net.Listener
 	http     *http.Server
+	rpc      *RPC // may be nil
 	health   *health.Server
 }
 
-// Listen binds the address and sets up the routes: gRPC to rpc (which may be
-// nil, and has OneByOne among its interceptors where it takes streams),
-// `/health/*` to the health, all else to routes.
-func Listen(c Config, rpc *grpc.Server, routes http.Handler, health *health.Server) (*Server, error) {
-	listener, err := net.Listen("tcp", c.Address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s is taken by another process", c.Address)
+// Listen binds the address and routes gRPC to rpc, which may be nil, `/health/*` to
+// health, and all other requests to routes. The Server owns rpc and the Closers:
+// Run closes them, and so does Listen if it fails.
+func Listen(c Config, rpc *RPC, routes http.Handler, health *health.Server) (*Server, error) {
+	s := &Server{config: c, rpc: rpc, health: health}
+	var err error
+	if s.listener, err = net.Listen("tcp", c.Address); errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("the address %s is taken by another process", c.Address)
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.close())
 	}
+	s.setUp(routes)
+	return s, nil
+}
+
+func (s *Server) setUp(routes http.Handler) {
+	c := &s.config
+	if c.pace == nil {
+		c.pace = &defaultPace
+	}
+	s.rpc.addHealth(s.health)
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	s := &Server{config: c, listener: listener, health: health}
 	conns := &connections{max: c.maxConnections(), all: map[net.Conn]*list.Element{}}
-	handler := c.admit(s.route(rpc, routes))
+	handler := c.pace.require(c.Authorize, c.pace.refuseEncoded(s.route(routes)))
 	if c.Guard != nil {
 		handler = c.Guard(handler)
 	}
 	s.http = &http.Server{
-		Handler:           s.age((&requests{role: c.Role}).measure(handler)),
+		Handler:           s.limitAge((&requestMetrics{role: c.Role}).measure(handler)),
 		ConnContext:       withConnection,
 		ConnState:         conns.observe,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		HTTP2:             http2Config(),
+		HTTP2:             http2Config(c.pace),
 	}
-	return s, nil
 }
 
 // Address returns the bound host:port.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
-// Run serves until the context ends, then drains: it announces NOT_SERVING,
-// goes on for the drain delay, takes nothing new and lets what is in flight
-// finish.
-func (s *Server) Run(ctx context.Context) error {
+// Run serves until ctx ends, then drains: it announces NOT_SERVING, waits for the
+// drain delay, closes the listener and waits for the requests in flight. Call Run
+// once.
+func (s *Server) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, s.close()) }()
+	s.rpc.serveMemory()
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
 	select {
@@ -142,14 +157,23 @@ func (s *Server) Run(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(limit); err != nil {
-		return errors.Join(fmt.Errorf("work in flight at %s was cut off: %w", s.Address(), err), s.http.Close())
+		return errors.Join(fmt.Errorf("requests in flight at %s were cut off: %w", s.Address(), err), s.http.Close())
 	}
 	return nil
 }
 
-// age ends old connections. HTTP/2 in net/http turns the header into a GOAWAY,
-// after which what has been asked is answered and nothing more is taken.
-func (s *Server) age(next http.Handler) http.Handler {
+// close closes everything that the Server owns but the listener.
+func (s *Server) close() error {
+	err := s.rpc.close()
+	for _, c := range s.config.Closers {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+// limitAge closes old connections. For HTTP/2, net/http turns the header into a
+// GOAWAY frame: requests in flight are answered, new ones need a new connection.
+func (s *Server) limitAge(next http.Handler) http.Handler {
 	limit := s.config.MaxConnectionAge
 	if limit <= 0 {
 		return next
@@ -162,27 +186,28 @@ func (s *Server) age(next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) route(rpc *grpc.Server, routes http.Handler) http.Handler {
-	g, unlimited := newGate(s.config), &budget{size: math.MaxInt64 / 2, wait: maxWait}
+func (s *Server) route(routes http.Handler) http.Handler {
+	g := newGate(s.config)
+	unlimited := &budget{size: math.MaxInt64 / 2, maxWait: g.maxWait}
 	mux := http.NewServeMux()
-	mux.Handle("GET /health/liveness", g.plain(&g.health, unlimited, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
-	mux.Handle("GET /health/readiness", g.plain(&g.health, unlimited, http.HandlerFunc(s.readiness)))
-	mux.Handle("/", g.plain(&g.work, g.budget, routes))
-	if rpc == nil {
+	mux.Handle("GET /health/liveness", g.http(g.health, unlimited, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	mux.Handle("GET /health/readiness", g.http(g.health, unlimited, http.HandlerFunc(s.readiness)))
+	mux.Handle("/", g.http(g.work, g.budget, routes))
+	if s.rpc == nil {
 		return mux
 	}
-	calls := g.calls(&g.work, g.budget, rpc)
+	calls := g.grpc(g.work, g.budget, s.rpc)
 	health := map[string]http.Handler{
-		healthpb.Health_Check_FullMethodName: g.calls(&g.health, unlimited, rpc),
-		healthpb.Health_Watch_FullMethodName: g.calls(&g.watches, unlimited, rpc),
+		healthpb.Health_Check_FullMethodName: g.grpc(g.health, unlimited, s.rpc),
+		healthpb.Health_Watch_FullMethodName: g.grpc(g.watches, unlimited, s.rpc),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// One connection can mix gRPC and plain requests: decide by request.
+		// One connection can mix gRPC and other requests: decide for each request.
 		switch h := health[r.URL.Path]; {
 		case !isRPC(r):
 			mux.ServeHTTP(w, r)
 		case h != nil:
-			r.Body = http.MaxBytesReader(w, r.Body, healthBody)
+			r.Body = http.MaxBytesReader(w, r.Body, maxHealthBody)
 			h.ServeHTTP(w, r)
 		default:
 			calls.ServeHTTP(w, r)

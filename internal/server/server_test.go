@@ -21,8 +21,7 @@ import (
 func start(t *testing.T) (address string, stop func(), entered chan struct{}, release chan struct{}, done chan error) {
 	t.Helper()
 	h := health.NewServer()
-	rpc := grpc.NewServer()
-	healthpb.RegisterHealthServer(rpc, h)
+	rpc := server.NewRPC(server.RPCConfig{})
 	entered, release, done = make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	routes := http.NewServeMux()
 	routes.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {

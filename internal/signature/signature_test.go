@@ -48,9 +48,7 @@ func newEvent(t testing.TB) cloudevent.Event {
 func signed(t testing.TB, s *signature.Signer) cloudevent.Event {
 	t.Helper()
 	e := newEvent(t)
-	if err := s.Sign(&e); err != nil {
-		t.Fatal(err)
-	}
+	s.Sign(&e)
 	return e
 }
 
@@ -158,7 +156,8 @@ func TestUnsignedWhereAllowed(t *testing.T) {
 	}
 	for name, s := range map[string]*signature.Signer{"without a key": keyless, "nil": nil} {
 		e := newEvent(t)
-		if err := errors.Join(s.Sign(&e), s.Verify(plain), s.Verify(forged), s.VerifyHeader(http.Header{})); err != nil {
+		s.Sign(&e)
+		if err := errors.Join(s.Verify(plain), s.Verify(forged), s.VerifyHeader(http.Header{})); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -251,9 +250,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, source, kind, subject, origin string, data []byte,
 		id2, source2, kind2, subject2, origin2 string, data2 []byte) {
 		a, b := build(id, source, kind, subject, origin, data), build(id2, source2, kind2, subject2, origin2, data2)
-		if err := s.Sign(&a); err != nil {
-			t.Fatal(err)
-		}
+		s.Sign(&a)
 		if err := s.Verify(a); err != nil {
 			t.Fatal(err)
 		}

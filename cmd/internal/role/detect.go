@@ -25,24 +25,24 @@ const (
 // DetectConfig is the environment of detect.
 type DetectConfig struct {
 	ProcessorConfig
-	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"what runs models: onnxruntime or triton; empty means triton where TRITON_GRPC_URL is set, else onnxruntime"`
-	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model meant where a request names none"`
-	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder of models: <name>/<version>/model.onnx"`
-	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: how often the folder is looked at for changes; 0 is never"`
-	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: its shared library"`
-	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: what it runs on: cpu or cuda"`
-	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads within one run of a model"`
-	MaxBatch        int           `envconfig:"INFERENCE_MAX_BATCH" default:"0" desc:"onnxruntime: how many pictures one run takes together where the model's batch axis is dynamic; 0 means 16 with cuda and 1 with cpu, where more is slower"`
-	BatchWait       time.Duration `envconfig:"INFERENCE_BATCH_WAIT" default:"2ms" desc:"onnxruntime: how long a picture that meets a run waits for others"`
-	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port, or grpc://host:port, of its gRPC service"`
-	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: how long a call to it may take"`
+	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"onnxruntime or triton; default: triton if TRITON_GRPC_URL is set"`
+	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model of requests without model_name"`
+	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder with <name>/<version>/model.onnx"`
+	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: interval of checks for changed models; 0: never"`
+	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"its shared library"`
+	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: cpu or cuda"`
+	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads of one run"`
+	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port of its gRPC service"`
+	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: time limit of a call"`
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *DetectConfig) Validate() error {
 	errs := []error{
-		c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1), atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
-		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0), atLeast("INFERENCE_MAX_BATCH", c.MaxBatch, 0), atLeast("INFERENCE_BATCH_WAIT", c.BatchWait, 0),
+		c.ProcessorConfig.Validate(),
+		atLeast("ONNXRUNTIME_THREADS", c.Threads, 1),
+		atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
+		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0),
 	}
 	if c.Provider != inference.CPU && c.Provider != inference.CUDA {
 		errs = append(errs, fmt.Errorf("ONNXRUNTIME_PROVIDER is %q but must be cpu or cuda", c.Provider))
@@ -76,63 +76,52 @@ func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (P
 	if err != nil {
 		return nil, err
 	}
-	return processor(c.ProcessorConfig, t, detect.New(models, c.DefaultModel), service{
-		&imageflowv1.ModelService_ServiceDesc, modelService{models: models, defaultModel: c.DefaultModel},
-	})
+	listing := service{desc: &imageflowv1.ModelService_ServiceDesc, impl: modelService{models: models}, closer: models}
+	s, err := processor(c.ProcessorConfig, t, detect.New(models), listing)
+	if err != nil {
+		return nil, errors.Join(err, models.Close())
+	}
+	return s, nil
 }
 
-// models returns the models of the backend. Those of Triton may come later: until
-// then detect lives and answers that it is unavailable. Of those in a folder the
-// default must be usable; the others may be refused.
-func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (inference.Repository, error) {
+// models returns the models of the backend. Triton may start later; until then
+// detect answers Unavailable. In a folder, the default model must be usable; the
+// others may be refused.
+func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detect.Models, error) {
 	if c.backend() == triton {
-		models, err := inference.Dial(c.tritonAddress(), c.TritonTimeout, detect.Prepare, t.Client())
+		repository, err := inference.Dial(c.tritonAddress(), c.TritonTimeout, t.Client())
 		if err != nil {
 			return nil, err
 		}
 		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
-		if err := models.Ready(soon); err != nil {
-			slog.WarnContext(ctx, "Triton is not ready; detection is unavailable until it is", "error", err)
+		if err := repository.Ready(soon); err != nil {
+			slog.WarnContext(ctx, "Triton not ready: detection unavailable until it is", "error", err)
 		}
-		return models, nil
+		return detect.NewModels(repository, c.DefaultModel), nil
 	}
-	models, err := inference.Open(ctx, c.ModelRepository, inference.Options{
-		Library: c.Library, Provider: c.Provider, Threads: c.Threads, MaxBatch: c.maxBatch(), BatchWait: c.BatchWait, Prepare: detect.Prepare,
+	repository, err := inference.Open(ctx, c.ModelRepository, inference.Options{
+		Library: c.Library, Provider: c.Provider, Threads: c.Threads, PollInterval: c.Poll, Accept: detect.Accept,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := models.Model(ctx, c.DefaultModel); err != nil {
-		return nil, fmt.Errorf("the default, of DEFAULT_MODEL: %w", err)
-	}
-	if c.Poll > 0 {
-		go models.Watch(ctx, c.Poll)
+	models := detect.NewModels(repository, c.DefaultModel)
+	if err := models.CheckDefault(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("DEFAULT_MODEL: %w", err), models.Close())
 	}
 	return models, nil
 }
 
-// maxBatch is 1 on a CPU: there a run has no more cores for more pictures.
-func (c *DetectConfig) maxBatch() int {
-	switch {
-	case c.MaxBatch > 0:
-		return c.MaxBatch
-	case c.Provider == inference.CUDA:
-		return 16
-	}
-	return 1
-}
-
-// modelService tells of the models.
+// modelService serves the list of models.
 type modelService struct {
 	imageflowv1.UnimplementedModelServiceServer
-	models       inference.Repository
-	defaultModel string
+	models *detect.Models
 }
 
-// ListModels tells of every model.
+// ListModels describes all models.
 func (s modelService) ListModels(ctx context.Context, _ *imageflowv1.ListModelsRequest) (*imageflowv1.ListModelsResponse, error) {
-	resp, err := detect.List(ctx, s.models, s.defaultModel)
+	resp, err := s.models.List(ctx)
 	if err != nil {
 		return nil, job.Status(ctx, err).Err()
 	}

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"imageflow.dev/cmd/internal/role"
-	"imageflow.dev/test/otlp"
-	"imageflow.dev/test/stores"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/otlp"
+	"imageflow.dev/internal/testing/stores"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // demoModels is settled before a test's S3 server changes the working directory.
@@ -119,10 +119,9 @@ func TestBackendsByEnvironment(t *testing.T) {
 		{"TRITON_GRPC_URL=http://triton:8001", []string{"TRITON_GRPC_URL"}},
 		{
 			"INFERENCE_BACKEND=tensorrt ONNXRUNTIME_PROVIDER=gpu TRITON_GRPC_URL=:8001 TRITON_TIMEOUT=0s " +
-				"MODEL_REPOSITORY_POLL=-1s INFERENCE_MAX_BATCH=-1 INFERENCE_BATCH_WAIT=-1s",
+				"MODEL_REPOSITORY_POLL=-1s",
 			[]string{
-				"INFERENCE_BACKEND", "ONNXRUNTIME_PROVIDER", "TRITON_GRPC_URL", "TRITON_TIMEOUT",
-				"MODEL_REPOSITORY_POLL", "INFERENCE_MAX_BATCH", "INFERENCE_BATCH_WAIT",
+				"INFERENCE_BACKEND", "ONNXRUNTIME_PROVIDER", "TRITON_GRPC_URL", "TRITON_TIMEOUT", "MODEL_REPOSITORY_POLL",
 			},
 		},
 	} {
@@ -215,7 +214,7 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 		t.Error(err)
 	}
 
-	for name, want := range map[string]string{"bad": "bad/1/model.onnx", "none": "among bad, yolo"} {
+	for name, want := range map[string]string{"bad": "bad/1/model.onnx", "none": "the repository has bad, yolo"} {
 		t.Setenv("DEFAULT_MODEL", name)
 		c := configOf(t, "detect")
 		if err := role.Load(c); err != nil {

@@ -8,14 +8,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/reflection"
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -66,7 +63,7 @@ func (c *GatewayConfig) dial(t *telemetry.Tracing) (map[string]*grpc.ClientConn,
 	for name, endpoint := range map[string]string{"resize": c.Resize, "detect": c.Detect, "filter": c.Filter} {
 		conn, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
-			grpc.WithChainUnaryInterceptor(server.AwaitPlaceOfJSON, gateway.MeasureOverhead),
+			grpc.WithChainUnaryInterceptor(server.ReserveJSON, gateway.MeasureOverhead),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: 5 * time.Second}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(int(c.BodyBytes)), grpc.MaxCallSendMsgSize(int(c.BodyBytes))))
@@ -79,19 +76,18 @@ func (c *GatewayConfig) dial(t *telemetry.Tracing) (map[string]*grpc.ClientConn,
 }
 
 func (c *GatewayConfig) listen(
-	t *telemetry.Tracing, json http.Handler, executions imageflowv1.ExecutionServiceServer, pipeline imageflowv1.PipelineServiceServer,
+	t *telemetry.Tracing, json http.Handler, executions *gateway.Executions, pipeline *gateway.Pipeline,
 ) (*server.Server, error) {
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
-	rpc := grpc.NewServer(grpc.MaxRecvMsgSize(int(c.BodyBytes)),
-		protolimit.Codec(), grpc.ChainUnaryInterceptor(server.AwaitPlace), grpc.ChainStreamInterceptor(server.OneByOne, protolimit.Stream), t.Server())
-	services := protolimit.Registrar(rpc)
+	services := server.NewRPC(server.RPCConfig{MaxReceiveBytes: int(c.BodyBytes), Options: []grpc.ServerOption{t.Server()}})
 	imageflowv1.RegisterExecutionServiceServer(services, executions)
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
-	healthpb.RegisterHealthServer(services, healthy)
-	reflection.Register(rpc)
 	config := c.serve("gateway", c.BodyBytes/2)
 	config.AnswerBytes = c.BodyBytes // at most two of the largest answers, as JSON
 	config.Authorize = gateway.Token(c.Token).Authorize
+	for _, conn := range pipeline.Processors {
+		config.Closers = append(config.Closers, conn)
+	}
 	config.Guard = func(next http.Handler) http.Handler {
 		next = gateway.CORS(c.Origins, next)
 		if c.Guard != nil {
@@ -99,5 +95,5 @@ func (c *GatewayConfig) listen(
 		}
 		return next
 	}
-	return server.Listen(config, rpc, t.JSON(json), healthy)
+	return server.Listen(config, services, t.JSON(json), healthy)
 }

@@ -2,22 +2,18 @@ package role
 
 import (
 	"context"
-	"net"
+	"io"
 	"net/http"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/reflection"
-	"google.golang.org/grpc/test/bufconn"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/event"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
-	"imageflow.dev/internal/protolimit"
 	"imageflow.dev/internal/rpc"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
@@ -31,6 +27,8 @@ const jsonTimeout = 5 * time.Minute
 type service struct {
 	desc *grpc.ServiceDesc
 	impl any
+	// closer is closed with the server; nil if there is nothing to close.
+	closer io.Closer
 }
 
 // processor puts a processor behind its three doors on one port, and services
@@ -53,9 +51,9 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	}).Run
 	healthy := serving(p.Service)
 
-	grpcServer := grpc.NewServer(grpc.MaxRecvMsgSize(c.messageBytes()), grpc.MaxSendMsgSize(c.messageBytes()),
-		protolimit.Codec(), grpc.ChainUnaryInterceptor(server.AwaitPlace), grpc.ChainStreamInterceptor(server.OneByOne, protolimit.Stream), t.Server())
-	services := protolimit.Registrar(grpcServer)
+	services := server.NewRPC(server.RPCConfig{
+		MaxReceiveBytes: c.messageBytes(), MaxSendBytes: c.messageBytes(), Options: []grpc.ServerOption{t.Server()},
+	})
 	door := &rpc.Door{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := door.Register(services); err != nil {
 		return nil, err
@@ -64,38 +62,35 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 		services.RegisterService(s.desc, s.impl)
 		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	}
-	healthpb.RegisterHealthServer(services, healthy)
-	reflection.Register(grpcServer)
-
-	json, err := jsonDoor(c, t, p.Name, grpcServer)
-	if err != nil {
-		return nil, err
-	}
 	verifier, err := c.verifier()
 	if err != nil {
 		return nil, err
 	}
+	json, err := jsonHandler(c, t, p.Name, services)
+	if err != nil {
+		return nil, err
+	}
 	routes := http.NewServeMux()
-	events := &event.Door{Processor: p, Run: run, Signer: signer}
+	events := &event.Handler{Processor: p, Run: run, Signer: signer}
 	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
 	config := c.serve(p.Name, int64(c.messageBytes()))
+	for _, s := range beside {
+		if s.closer != nil {
+			config.Closers = append(config.Closers, s.closer)
+		}
+	}
 	config.AnswerBytes = 2 * config.BodyBytes // those of jobs that end at once
-	return server.Listen(config, grpcServer, routes, healthy)
+	return server.Listen(config, services, routes, healthy)
 }
 
 // messageBytes leaves room for the largest picture and the rest of its request.
 func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 }
 
-// jsonDoor is the gateway before the server of the same process, which it
-// reaches through memory.
-func jsonDoor(c ProcessorConfig, t *telemetry.Tracing, name string, grpcServer *grpc.Server) (http.Handler, error) {
-	listener := bufconn.Listen(1 << 20)
-	go func() { _ = grpcServer.Serve(listener) }() // ends with the process
-	conn, err := grpc.NewClient("passthrough:///"+name,
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), t.Client(),
-		grpc.WithUnaryInterceptor(server.AwaitPlaceOfJSON),
+// jsonHandler is a gateway for the services of this process, which it calls through
+// memory.
+func jsonHandler(c ProcessorConfig, t *telemetry.Tracing, name string, services *server.RPC) (http.Handler, error) {
+	conn, err := services.Dial(name, t.Client(), grpc.WithUnaryInterceptor(server.ReserveJSON),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
 	if err != nil {
 		return nil, err

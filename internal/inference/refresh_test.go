@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // gives is a model that gives one number.
@@ -20,22 +20,20 @@ func gives(v float32) onnx.Model {
 }
 
 // watched opens a repository with the model "m", version 1, which gives 1.
-func watched(t *testing.T) (string, *inference.Folder) {
+func watched(t *testing.T, interval time.Duration) (string, *inference.Folder) {
 	t.Helper()
 	dir := t.TempDir()
 	save(t, gives(1), dir, "m", "1", "model.onnx")
-	r, err := inference.Open(t.Context(), dir, options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir, r
+	o := options()
+	o.PollInterval = interval
+	return dir, openFolder(t, dir, o)
 }
 
 // look looks twice: what has changed must lie still.
-func look(t *testing.T, r *inference.Folder) {
+func refresh(t *testing.T, r *inference.Folder) {
 	t.Helper()
 	for range 2 {
-		if err := r.Look(t.Context()); err != nil {
+		if err := r.Refresh(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -69,18 +67,18 @@ func expect(t *testing.T, r *inference.Folder, name string, want float32, wantVe
 
 // TestFolderChanges: models come, are replaced and go as their files do.
 func TestFolderChanges(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	same := modelOf(t, r, "m")
-	look(t, r)
+	refresh(t, r)
 	if modelOf(t, r, "m") != same {
 		t.Error("what has not changed has been loaded again")
 	}
 
 	save(t, gives(2), dir, "m", "1", "model.onnx") // the same version
-	if err := r.Look(t.Context()); err != nil || modelOf(t, r, "m") != same {
+	if err := r.Refresh(t.Context()); err != nil || modelOf(t, r, "m") != same {
 		t.Errorf("%v: files that may still be written have been loaded", err)
 	}
-	look(t, r)
+	refresh(t, r)
 	expect(t, r, "m", 2, "1")
 	if a, b := same.Info().Digest, modelOf(t, r, "m").Info().Digest; a == b || a == "" {
 		t.Errorf("digests %q and %q, want them to differ", a, b)
@@ -88,24 +86,24 @@ func TestFolderChanges(t *testing.T) {
 
 	save(t, gives(3), dir, "m", "2", "model.onnx")
 	save(t, gives(4), dir, "new", "1", "model.onnx")
-	if err := r.Look(t.Context()); err != nil {
+	if err := r.Refresh(t.Context()); err != nil {
 		t.Error(err)
 	}
 	refused(t, r, "new", "not loaded yet")
-	look(t, r)
+	refresh(t, r)
 	expect(t, r, "m", 3, "2")
 	expect(t, r, "new", 4, "1")
 
 	if err := os.RemoveAll(filepath.Join(dir, "m", "2")); err != nil { // back to the one before
 		t.Fatal(err)
 	}
-	look(t, r)
+	refresh(t, r)
 	expect(t, r, "m", 2, "1")
 
 	if err := os.RemoveAll(filepath.Join(dir, "new")); err != nil {
 		t.Fatal(err)
 	}
-	look(t, r)
+	refresh(t, r)
 	if _, err := r.Model(t.Context(), "new"); !errors.Is(err, inference.ErrNotFound) || r.Has("new") || !r.Has("m") {
 		t.Errorf("got %v, want new to be gone and m there", err)
 	}
@@ -113,16 +111,16 @@ func TestFolderChanges(t *testing.T) {
 
 // TestBadReplacementRefused: the model in use stays, until the files are mended.
 func TestBadReplacementRefused(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	write(t, []byte("garbage"), dir, "m", "2", "model.onnx")
-	look(t, r)
+	refresh(t, r)
 	expect(t, r, "m", 1, "1")
 	list, err := r.List(t.Context())
 	if err != nil || len(list) != 1 || list[0].Reason == "" || len(list[0].Versions) != 2 {
 		t.Errorf("list %v, %v, want a reason for m's not being at version 2", list, err)
 	}
 	save(t, gives(2), dir, "m", "2", "model.onnx")
-	look(t, r)
+	refresh(t, r)
 	expect(t, r, "m", 2, "2")
 	if list, err := r.List(t.Context()); err != nil || list[0].Reason != "" {
 		t.Errorf("list %v, %v, want no reason", list, err)
@@ -131,28 +129,27 @@ func TestBadReplacementRefused(t *testing.T) {
 
 // TestFolderUnreadable: while the folder is away, its models stay.
 func TestFolderUnreadable(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	if err := os.Rename(dir, dir+"-away"); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Look(t.Context()); err == nil {
+	if err := r.Refresh(t.Context()); err == nil {
 		t.Error("nothing is wrong with a folder that is not there")
 	}
 	expect(t, r, "m", 1, "1")
 	if err := os.Rename(dir+"-away", dir); err != nil {
 		t.Fatal(err)
 	}
-	look(t, r)
+	refresh(t, r)
 	expect(t, r, "m", 1, "1")
 }
 
 // TestReplacedUnderLoad: a file is replaced time and again under load, and no call
 // fails or sees what was there before what it has seen.
 func TestReplacedUnderLoad(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 5*time.Millisecond)
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
-	all.Go(func() { r.Watch(ctx, 5*time.Millisecond) })
 	var newest atomic.Int64
 	for range 4 {
 		all.Go(func() {
@@ -181,11 +178,11 @@ func TestReplacedUnderLoad(t *testing.T) {
 
 // TestRunOutlivesReplacement: a run goes on with the model that it began with.
 func TestRunOutlivesReplacement(t *testing.T) {
-	dir, r := watched(t)
+	dir, r := watched(t, 0)
 	m := modelOf(t, r, "m")
 	err := m.Infer(t.Context(), numbers(1, 3), func(outputs []inference.Tensor) error {
 		save(t, gives(2), dir, "m", "1", "model.onnx")
-		look(t, r)
+		refresh(t, r)
 		expect(t, r, "m", 2, "1")
 		if outputs[0].Data[0] != 1 {
 			t.Errorf("the output has become %g", outputs[0].Data[0])

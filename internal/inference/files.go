@@ -14,35 +14,36 @@ import (
 	"strings"
 )
 
-// modelFile is what a version's folder has.
+// modelFile is the name of the model in the folder of a version.
 const modelFile = "model.onnx"
 
-// found is what lies in a model's folder.
-type found struct {
+// modelFiles describes the files in a model's folder.
+type modelFiles struct {
 	name string
 	// versions are sorted by number.
 	versions []string
-	// files tells these files from others: names, sizes and times.
-	files string
+	// fingerprint has the names, sizes and times of the files. It changes when
+	// they do.
+	fingerprint string
 	// err says why there is nothing to load.
 	err error
 }
 
-// version returns the highest one, empty where there is none.
-func (f found) version() string {
+// version returns the highest version, or "" if there is none.
+func (f modelFiles) version() string {
 	if len(f.versions) == 0 {
 		return ""
 	}
 	return f.versions[len(f.versions)-1]
 }
 
-// find looks into a model's folder. Like Triton it passes over names of versions
-// that do not begin with a digit above 0.
-func find(dir string) found {
-	f := found{name: filepath.Base(dir)}
+// scan reads a model's folder. Like Triton, it skips folders whose names are not
+// numbers above 0.
+func scan(dir string) modelFiles {
+	f := modelFiles{name: filepath.Base(dir)}
 	names, err := folders(dir)
 	if err != nil {
-		f.err, f.files = err, err.Error()
+		f.err, f.fingerprint = err, err.Error()
 		return f
 	}
 	for _, name := range names {
@@ -50,17 +51,17 @@ func find(dir string) found {
 			f.versions = append(f.versions, name)
 		}
 	}
-	slices.SortFunc(f.versions, byNumber)
+	slices.SortFunc(f.versions, compareVersions)
 	if f.version() == "" {
-		f.err, f.files = errors.New("no version; it needs a folder such as 1"), "none"
+		f.err, f.fingerprint = errors.New("no version; it needs a folder such as 1"), "none"
 		return f
 	}
-	f.files = traces(dir, configFile, labelsFile) + traces(filepath.Join(dir, f.version()), all(filepath.Join(dir, f.version()))...)
+	versionDir := filepath.Join(dir, f.version())
+	f.fingerprint = fingerprint(dir, configFile, labelsFile) + fingerprint(versionDir, allNames(versionDir)...)
 	return f
 }
 
-// folders returns the names of the folders in a folder, links to folders
-// among them.
+// folders returns the names of the folders in dir, including links to folders.
 func folders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -74,7 +75,7 @@ func folders(dir string) ([]string, error) {
 		}
 		info, err := os.Stat(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it has gone, or a link leads nowhere
+			continue // deleted since ReadDir, or a dangling link
 		}
 		if err != nil {
 			return nil, err
@@ -86,8 +87,8 @@ func folders(dir string) ([]string, error) {
 	return names, nil
 }
 
-// all returns the names in a folder, none where it cannot be read.
-func all(dir string) (names []string) {
+// allNames returns the names in dir, or none if dir is not readable.
+func allNames(dir string) (names []string) {
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
 		names = append(names, entry.Name())
@@ -95,8 +96,8 @@ func all(dir string) (names []string) {
 	return names
 }
 
-// traces tells of files what changes with them.
-func traces(dir string, names ...string) string {
+// fingerprint returns the names, sizes and times of those files that exist.
+func fingerprint(dir string, names ...string) string {
 	var b strings.Builder
 	for _, name := range names {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
@@ -106,7 +107,7 @@ func traces(dir string, names ...string) string {
 	return b.String()
 }
 
-// digest tells the content of files from another.
+// digest returns a hash of the content of those files that exist.
 func digest(files ...string) (string, error) {
 	hash := sha256.New()
 	for _, file := range files {
@@ -122,7 +123,7 @@ func digest(files ...string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(hash, "\n%d\n", n) // what one ends with cannot begin the next
+		fmt.Fprintf(hash, "\n%d\n", n) // a separator: bytes cannot move from one file to the next
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:8]), nil
 }

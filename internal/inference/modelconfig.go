@@ -14,20 +14,18 @@ import (
 	kserve "imageflow.dev/proto/inference"
 )
 
-// The files that may lie beside a model's versions.
+// The optional files of a model, next to the folders of its versions.
 const (
 	configFile = "config.pbtxt"
 	labelsFile = "labels.txt"
 )
 
-// maxBeside bounds them in bytes.
-const maxBeside = 1 << 20
+// maxConfigBytes bounds the size of each of them.
+const maxConfigBytes = 1 << 20
 
-// beside reads what lies in a model's folder beside its versions into its
-// description: the parameters of config.pbtxt, by which Triton describes it too,
-// and the lines of labels.txt.
-func (i *Info) beside(dir string) error {
-	text, err := readBeside(dir, configFile)
+// readModelConfig reads config.pbtxt and labels.txt in a model's folder.
+func (i *Info) readModelConfig(dir string) error {
+	text, err := readOptional(dir, configFile)
 	if err != nil {
 		return err
 	}
@@ -35,8 +33,8 @@ func (i *Info) beside(dir string) error {
 	if err := (prototext.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, config); err != nil {
 		return fmt.Errorf("%s: %w", configFile, err)
 	}
-	i.configure(config)
-	if text, err = readBeside(dir, labelsFile); err != nil {
+	i.addParameters(config)
+	if text, err = readOptional(dir, labelsFile); err != nil {
 		return err
 	}
 	if lines := strings.TrimRight(string(text), "\r\n"); lines != "" {
@@ -47,16 +45,15 @@ func (i *Info) beside(dir string) error {
 	return nil
 }
 
-// configure takes what a config.pbtxt says.
-func (i *Info) configure(config *kserve.ModelConfig) {
-	i.MaxBatch = int(config.GetMaxBatchSize())
+// addParameters adds the parameters of a config.pbtxt to the metadata.
+func (i *Info) addParameters(config *kserve.ModelConfig) {
 	for key, value := range config.GetParameters() {
 		i.Metadata[key] = value.GetStringValue()
 	}
 }
 
-// readBeside returns nothing where there is no file.
-func readBeside(dir, name string) ([]byte, error) {
+// readOptional reads a file of at most maxConfigBytes. A missing file is empty.
+func readOptional(dir, name string) ([]byte, error) {
 	file, err := os.Open(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -65,9 +62,9 @@ func readBeside(dir, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxBeside+1))
-	if len(text) > maxBeside {
-		err = fmt.Errorf("%s has more than %d bytes", name, maxBeside)
+	text, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
+	if len(text) > maxConfigBytes {
+		err = fmt.Errorf("%s has more than %d bytes", name, maxConfigBytes)
 	}
 	return text, err
 }

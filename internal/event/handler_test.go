@@ -31,9 +31,9 @@ type (
 	work     = func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
 )
 
-// door serves the resize processor's door before some work.
-func door(t *testing.T, run work) string {
-	s := httptest.NewServer(&event.Door{Processor: resize.Processor, Run: run})
+// serve starts a server of the resize processor that runs jobs with run.
+func serve(t *testing.T, run work) string {
+	s := httptest.NewServer(&event.Handler{Processor: resize.Processor, Run: run})
 	t.Cleanup(s.Close)
 	return s.URL
 }
@@ -121,7 +121,7 @@ func next(t *testing.T, resp *http.Response) *cloudevent.Event {
 func TestChain(t *testing.T) {
 	for _, structured := range []bool{false, true} {
 		var got *request
-		url := door(t, echo(&got))
+		url := serve(t, echo(&got))
 		first := next(t, post(t, url+"/?target_width=7&enlarge=true", created("in/%E7%8C%AB+1%252F.jpg"), structured))
 		if in := got.GetInputImage(); in.GetBucket() != "b" || in.GetObjectKey() != "in/猫 1%2F.jpg" || in.GetEtag() != "e1" || got.GetTargetWidth() != 7 || !got.GetEnlarge() {
 			t.Errorf("the first step was asked %v", got)
@@ -158,7 +158,7 @@ func wantExtensions(t *testing.T, e *cloudevent.Event, want map[string]string) {
 
 func TestIdsFollowFromTheCause(t *testing.T) {
 	var got *request
-	url := door(t, echo(&got))
+	url := serve(t, echo(&got))
 	id := func(query, cause string) string {
 		e := created("a.jpg")
 		e.SetID(cause)
@@ -181,7 +181,7 @@ func TestLongFactsAreLeftOut(t *testing.T) {
 				Metadata: &imageflowv1.FilterMetadata{AppliedParameters: map[string]string{"fact": strings.Repeat("x", facts)}},
 			}, nil
 		}
-		s := httptest.NewServer(&event.Door{Processor: filter.Processor, Run: run})
+		s := httptest.NewServer(&event.Handler{Processor: filter.Processor, Run: run})
 		var data imageflowv1.FilterResponse
 		if err := protojson.Unmarshal(next(t, post(t, s.URL, created("a.jpg"), false)).Data(), &data); err != nil {
 			t.Error(err)
@@ -209,7 +209,7 @@ func TestFailures(t *testing.T) {
 		{&functions.Error{Kind: functions.NotFound, Message: "old", Cause: fmt.Errorf("x: %w", job.ErrSuperseded)}, 202, "", ""},
 	}
 	for _, test := range tests {
-		resp := post(t, door(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+		resp := post(t, serve(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 			return nil, test.err
 		}), created("a.jpg"), false)
 		var body bytes.Buffer
@@ -246,7 +246,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"no response of a step", "", broken, "not the response of a step"},
 		{"too long", "", long, "too large"},
 	}
-	url := door(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+	url := serve(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 		t.Error("the work began")
 		return nil, errors.New("no")
 	})

@@ -1,0 +1,84 @@
+package detect_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"imageflow.dev/functions/detect"
+	"imageflow.dev/internal/inference"
+)
+
+// fakeModel is a model of the layout v8 that always finds one object.
+type fakeModel struct {
+	info inference.Info
+	err  error
+	runs atomic.Int64
+}
+
+func (m *fakeModel) Info() inference.Info { return m.info }
+
+func (m *fakeModel) Infer(_ context.Context, _ inference.Tensor, use func([]inference.Tensor) error) error {
+	m.runs.Add(1)
+	if m.err != nil {
+		return m.err
+	}
+	output := v8(object{10, 20, 30, 50, []float32{0.9, 0}})
+	return use([]inference.Tensor{{Shape: output.Shape, Data: output.Data}})
+}
+
+func newFakeModel(version string) *fakeModel {
+	return &fakeModel{info: inference.Info{Name: "m", Version: version, Input: input, Metadata: metadata()}}
+}
+
+// fakeRepository has one model, which nothing has checked.
+type fakeRepository struct{ model inference.Model }
+
+func (r *fakeRepository) Model(context.Context, string) (inference.Model, error) { return r.model, nil }
+func (r *fakeRepository) Has(string) bool                                        { return true }
+func (r *fakeRepository) List(context.Context) ([]inference.Listing, error)      { return nil, nil }
+func (r *fakeRepository) Close() error                                           { return nil }
+
+// TestModels_describesEachModelOnce: the first use runs the model to describe it;
+// a replacement is described again.
+func TestModels_describesEachModelOnce(t *testing.T) {
+	first, second := newFakeModel("1"), newFakeModel("2")
+	repository := &fakeRepository{first}
+	p := over(repository, "m")
+	for _, m := range []*fakeModel{first, second} {
+		repository.model = m
+		for range 3 {
+			if variant, err := p.Variant(t.Context(), &request{}); err != nil || variant != "m/"+m.info.Version {
+				t.Errorf("variant %q, %v, want version %s", variant, err, m.info.Version)
+			}
+		}
+		if runs := m.runs.Load(); runs != 1 {
+			t.Errorf("version %s ran %d times, want once", m.info.Version, runs)
+		}
+	}
+}
+
+// TestModels_remembersRefusalsOnly: a model that cannot be used is described once;
+// an unavailable backend is asked again.
+func TestModels_remembersRefusalsOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		runs int64
+	}{
+		"refused": {errors.New("invalid graph"), 1}, "unavailable": {inference.ErrUnavailable, 3}, "changed": {inference.ErrChanged, 3},
+	} {
+		m := newFakeModel("1")
+		m.err = c.err
+		models := detect.NewModels(&fakeRepository{m}, "m")
+		for range 3 {
+			if err := models.CheckDefault(t.Context()); err == nil || !strings.Contains(err.Error(), c.err.Error()) {
+				t.Errorf("%s: got %v, want %v", name, err, c.err)
+			}
+		}
+		if runs := m.runs.Load(); runs != c.runs {
+			t.Errorf("%s: ran %d times, want %d", name, runs, c.runs)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+// Package event is the CloudEvents transport of a processor: each event runs a job,
+// and the answer is the event that reports its completion.
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/httpevent"
+	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/signature"
+)
+
+// Handler answers events with the work of one processor.
+type Handler struct {
+	Processor functions.Processor
+	// Run runs a job.
+	Run func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
+	// Signer verifies each event before any work, and signs the answers. Nil accepts
+	// every event and signs none.
+	Signer *signature.Signer
+}
+
+// ServeHTTP accepts an event in binary or structured mode. The query of the URL has
+// the parameters of the step. It answers
+//
+//   - 200 with the event that reports the completion of the step,
+//   - 202 without an event if the object has been replaced meanwhile: its newer
+//     version has an event of its own,
+//   - an error with a google.rpc.Status as JSON otherwise.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	next, err := h.answer(ctx, r)
+	switch {
+	case errors.Is(err, job.ErrSuperseded):
+		slog.InfoContext(ctx, "execution superseded", "step", h.Processor.Name, "reason", err)
+		w.WriteHeader(http.StatusAccepted)
+	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
+		slog.WarnContext(ctx, "event refused", "step", h.Processor.Name, "reason", err)
+		refuse(w, status.New(codes.Unauthenticated, err.Error()))
+	case err != nil:
+		refuse(w, job.Status(ctx, err))
+	default:
+		if err := httpevent.WriteResponse(ctx, w, next); err != nil {
+			slog.WarnContext(ctx, "answer not sent", "step", h.Processor.Name, "error", err)
+		}
+	}
+}
+
+// maxChainLength limits the steps of a chain whose Triggers lead back into it.
+// Brokers do not end such a loop, or only after hundreds of steps and without a dead
+// letter.
+const maxChainLength = 16
+
+func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
+	if err := h.Signer.VerifyHeader(r.Header); err != nil {
+		return nil, err
+	}
+	e, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Signer.Verify(*e); err != nil {
+		return nil, err
+	}
+	measureLag(ctx, h.Processor.Name, e)
+	if events.ChainLength.Get(e) >= maxChainLength {
+		return nil, functions.Errorf(functions.Invalid, string(events.ChainLength),
+			"the chain is longer than %d steps: is it a loop?", maxChainLength)
+	}
+	req, err := newRequest(h.Processor, e, r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := h.Run(ctx, req, job.Enqueue)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := events.NewStepCompleted(ctx, e, h.Processor.Name, r.URL.RawQuery, resp)
+	if err != nil {
+		return nil, err
+	}
+	h.Signer.Sign(answer)
+	return answer, nil
+}
+
+// refuse answers an event with an error.
+func refuse(w http.ResponseWriter, s *status.Status) {
+	code := events.HTTPStatus(s.Code())
+	if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	body, err := protojson.Marshal(s.Proto())
+	if err != nil {
+		body, _ = json.Marshal(map[string]any{"code": s.Code(), "message": s.Message()})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(body)
+}

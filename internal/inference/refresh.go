@@ -1,0 +1,105 @@
+package inference
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// poll calls Refresh at an interval until the context ends.
+func (f *Folder) poll(ctx context.Context) {
+	ticker := time.NewTicker(f.options.PollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := f.Refresh(ctx); err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "model repository not readable: keeping the loaded models", "error", err)
+		}
+	}
+}
+
+// Refresh brings the models up to date with the folder. It loads files that have
+// changed, but only if they are the same as at the previous Refresh, because a
+// copy may still be in progress. A loaded model replaces the one in use; if it is
+// refused, the one in use stays. A model whose folder is gone is removed.
+// Refresh is not safe for concurrent use, nor together with PollInterval; the
+// models stay in use meanwhile.
+func (f *Folder) Refresh(ctx context.Context) error {
+	return f.refresh(ctx, func(now folderModel) bool {
+		before, ok := f.models[now.name]
+		return ok && before.fingerprint == now.fingerprint
+	})
+}
+
+// refresh is Refresh; stable reports whether changed files can be loaded now.
+func (f *Folder) refresh(ctx context.Context, stable func(now folderModel) bool) error {
+	names, err := folders(f.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		now := folderModel{}
+		if before := f.models[name]; before != nil {
+			now = *before
+		}
+		now.modelFiles = scan(filepath.Join(f.dir, name))
+		if now.fingerprint != now.tried && stable(now) {
+			f.try(ctx, &now)
+		}
+		if now.session == nil && now.refusal == "" {
+			now.refusal = "it is new and not loaded yet"
+		}
+		f.put(&now)
+	}
+	for name := range f.models {
+		if !slices.Contains(names, name) {
+			slog.InfoContext(ctx, "model removed", "model", name)
+			f.remove(name)
+		}
+	}
+	return nil
+}
+
+// try loads the files of m, or notes why they are refused.
+func (f *Folder) try(ctx context.Context, m *folderModel) {
+	session, err := f.load(ctx, m.modelFiles)
+	if ctx.Err() != nil {
+		return // the error may come from ctx, not from the files
+	}
+	m.tried, m.refusal = m.fingerprint, ""
+	if err != nil {
+		m.refusal = strings.ReplaceAll(err.Error(), f.dir+string(filepath.Separator), "")
+		slog.ErrorContext(ctx, "model refused", "model", m.name, "version", m.version(), "reason", m.refusal)
+		return
+	}
+	m.session = session
+	slog.InfoContext(ctx, "model loaded", "model", m.name, "version", m.version())
+}
+
+// put stores m under its name, and closes the session that m replaces.
+func (f *Folder) put(m *folderModel) {
+	f.mutex.Lock()
+	before := f.models[m.name]
+	f.models[m.name] = m
+	f.mutex.Unlock()
+	if before != nil && before.session != nil && before.session != m.session {
+		before.session.close()
+	}
+}
+
+func (f *Folder) remove(name string) {
+	f.mutex.Lock()
+	m := f.models[name]
+	delete(f.models, name)
+	f.mutex.Unlock()
+	if m.session != nil {
+		m.session.close()
+	}
+}
