@@ -127,7 +127,7 @@ func TestExecutionIsTold(t *testing.T) {
 		code int
 		says string
 	}{
-		{"in/a%20cat", http.StatusNotFound, `nothing of an execution`},
+		{"in/a%20cat", http.StatusNotFound, `has no execution`},
 		{"in/a%20cat%20%C3%BC?bucket=others", http.StatusNotFound, `others`},
 		{"in/a?bucket=no-such-bucket", http.StatusNotFound, `no-such-bucket`},
 		{"in/a?bucket=NO", http.StatusBadRequest, "bucket: "},
