@@ -17,8 +17,8 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/onnx"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // onTriton returns the processor over the models of a server, which may be
