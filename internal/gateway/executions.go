@@ -22,9 +22,9 @@ type Executions struct {
 	imageflowv1.UnimplementedExecutionServiceServer
 	// Store may be nil: then every call is refused with Missing, which says
 	// what the gateway lacks.
-	Store   *objects.Store
-	Missing string
-	Letters execution.Letters
+	Store       *objects.Store
+	Missing     string
+	DeadLetters execution.DeadLetterStore
 	// Bucket is meant where a request names none.
 	Bucket string
 	// ReadFrom bounds which executions may be looked up.
@@ -53,7 +53,7 @@ func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecu
 	if !x.ReadFrom.Contains(bucket, id) {
 		return nil, outside("bucket", bucket)
 	}
-	e, err := execution.Find(ctx, x.Store, x.Letters, bucket, id)
+	e, err := execution.Find(ctx, x.Store, x.DeadLetters, bucket, id)
 	switch {
 	case errors.Is(err, objects.ErrNotFound):
 		return nil, status.Errorf(codes.NotFound, "bucket %q has nothing of an execution %q", bucket, id)
