@@ -61,7 +61,8 @@ test: setup check-proto $(TOOLS)/stamp-minio-$(MINIO) ## run every test, with th
 	go vet ./...
 	go test -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
 	go test -run 'TestFootprintHolds|TestBombsCostNothing' ./internal/imaging # they measure memory and processor time
-	go -C test/argo test -count=1 ./... # its cache does not see config/
+	go -C test test -race -timeout 20m -count=1 ./... # its cache does not see config/
+	go -C test/argo test -count=1 ./... # nor does that of this one
 	@echo "coverage of functions/ and internal/:"
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "  total " $$3}'
 
@@ -76,17 +77,17 @@ lint: setup ## check style, length and common mistakes; PACKAGES=./internal/job/
 bench: setup $(TOOLS)/stamp-minio-$(MINIO) ## run the micro-benchmarks, compare resizes with vips_thumbnail and imagor, then time the whole chain on the local store and on MinIO, single calls, and what telemetry takes
 	go test -run '^$$' -bench . -benchmem ./functions/... ./internal/...
 	go -C test/bench run -mod=mod .
-	go test -run '^$$' -bench Chain -benchtime 50x ./test/scenario -races=false
-	go test -run '^$$' -bench 'Overhead|Throughput' -benchtime 300x ./test/scenario -races=false
-	go test -run '^$$' -bench Telemetry -benchtime 200x ./test/scenario -races=false
+	go -C test test -run '^$$' -bench Chain -benchtime 50x ./scenario -races=false
+	go -C test test -run '^$$' -bench 'Overhead|Throughput' -benchtime 300x ./scenario -races=false
+	go -C test test -run '^$$' -bench Telemetry -benchtime 200x ./scenario -races=false
 
 .PHONY: pictures
 pictures: setup ## make the page of what filters and qualities look like: test/pictures
-	go run ./test/pictures test/images/sample.jpg test/pictures
+	go -C test run ./pictures images/sample.jpg pictures
 
 .PHONY: trace
 trace: setup $(TOOLS)/stamp-jaeger-$(JAEGER) ## send the trace of an upload to a real Jaeger, and draw what it has to internal/telemetry/trace.svg
-	go test ./test/scenario -count=1 -v -races=false -run TestJaegerShowsOneTrace -jaeger $(TOOLS)/jaeger -waterfall $(CURDIR)/internal/telemetry/trace.svg
+	go -C test test ./scenario -count=1 -v -races=false -run TestJaegerShowsOneTrace -jaeger $(TOOLS)/jaeger -waterfall $(CURDIR)/internal/telemetry/trace.svg
 
 # As a tool of a module, since its own replaces packages, which go install refuses.
 $(TOOLS)/stamp-jaeger-$(JAEGER):
@@ -105,20 +106,21 @@ KILLS ?= 10
 
 .PHONY: crash
 crash: setup $(TOOLS)/stamp-minio-$(MINIO) ## lose nothing: PICTURES=500 through a real MinIO while every part is killed KILLS=10 times, and other losses
-	go test ./test/scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
+	go -C test test ./scenario -count=1 -v -timeout 30m -races=false -crash.images $(PICTURES) -crash.kills $(KILLS) \
 		-run 'TestNothingIsLostOverKills|TestLocalModeLosesNothing|TestSweeperFindsWhatNoOneTold|TestPoisonIsKeptAndReplayed|TestHostileKeysHoldUpNoOne|TestSweeperGoesPastHostileKeys'
 
 .PHONY: load
 load: build ## send pictures at constant rates and tell whether the service levels hold; FLAGS="--gateway URL" for a deployment, FLAGS=--help for more
-	go run ./test/load $(FLAGS)
+	go -C test build -o ../bin/load ./load
+	bin/load $(FLAGS)
 
 # Prometheus as Debian packages it, unpacked and not installed: nothing starts.
 PROMETHEUS := $(CACHE)/prometheus
 
 .PHONY: monitoring-test
 monitoring-test: setup $(PROMETHEUS)/stamp ## test alerts and dashboard: the rules with promtool, every panel's query on a real Prometheus that watches local mode
-	PROMETHEUS_HOME=$(PROMETHEUS)/usr/bin go test -count=1 -v ./test/scenario -races=false -run TestDashboardShows
-	PROMETHEUS_HOME=$(PROMETHEUS)/usr/bin go test -count=1 -v -run 'TestRules|TestEveryAlert|TestPodsAreMonitored' ./test/manifests
+	PROMETHEUS_HOME=$(PROMETHEUS)/usr/bin go -C test test -count=1 -v ./scenario -races=false -run TestDashboardShows
+	PROMETHEUS_HOME=$(PROMETHEUS)/usr/bin go -C test test -count=1 -v -run 'TestRules|TestEveryAlert|TestPodsAreMonitored' ./manifests
 
 $(PROMETHEUS)/stamp:
 	@echo "fetching Prometheus (19 MB, once) ..."
@@ -134,7 +136,7 @@ FUZZTIME ?= 10m
 
 .PHONY: soak
 soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requests while memory, threads and goroutines are watched; then ROTATIONS=2000 pictures turned in parallel, all the same
-	go test ./test/scenario -count=1 -v -timeout 2h -races=false -run TestSoak -soak $(SOAK)
+	go -C test test ./scenario -count=1 -v -timeout 2h -races=false -run TestSoak -soak $(SOAK)
 	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -pictures $(ROTATIONS)
 
 # A folder of cases: images/, senders/, clients/.
@@ -142,11 +144,12 @@ CASES ?=
 
 .PHONY: cases
 cases: build ## send the images in the folder CASES to a local mode and print each answer with the expected one
-	go run ./test/cases bin/imageflow-local "$(CASES)"
+	go -C test build -o ../bin/cases ./cases
+	bin/cases bin/imageflow-local "$(CASES)"
 
 .PHONY: hostile
 hostile: setup ## attack every role under the memory limit of its manifest: no role is killed, all serve, the p99 of a normal caller stays below 3 times its quiet value (root)
-	go test ./test/scenario -count=1 -v -timeout 30m -races=false -run TestRolesLiveUnderAttack -hostile
+	go -C test test ./scenario -count=1 -v -timeout 30m -races=false -run TestRolesLiveUnderAttack -hostile
 
 .PHONY: memory
 memory: setup ## measure the memory of each pair of formats at its limit, in a cgroup, and compare it with the footprint (root, about 20 minutes)
@@ -179,7 +182,7 @@ $(TRITON)/stamp:
 .PHONY: triton-test
 triton-test: setup triton proto-tools ## run the tests of inference on Triton's own server, and compare our copy of its protocol with its client's
 	@export PATH=$(TOOLS):$$PATH
-	PYTHONPATH= $(TRITON)/venv/bin/python test/triton/protocol.py > .cache/triton.binpb
+	PYTHONPATH= $(TRITON)/venv/bin/python internal/testing/triton/protocol.py > .cache/triton.binpb
 	buf build --path proto/inference -o .cache/inference.binpb
 	buf breaking .cache/triton.binpb --against .cache/inference.binpb --config '{"version":"v2","breaking":{"use":["WIRE","FIELD_NO_DELETE","FIELD_SAME_NAME","FIELD_SAME_TYPE","PACKAGE_MESSAGE_NO_DELETE","PACKAGE_SERVICE_NO_DELETE","RPC_NO_DELETE"]}}'
 	echo "protocol: what we know of it is as Triton's client has it"
@@ -302,7 +305,7 @@ E2E := TestUploadBecomesThreeOutputs|TestWhatIsNoPictureFails|TestErrorTable|Tes
 
 .PHONY: e2e
 e2e: setup ## run the stories on the cluster of kubectl's context; it empties the buckets there
-	go test ./test/scenario -count=1 -v -timeout 30m -races=false -cluster -run '^($(E2E))'
+	go -C test test ./scenario -count=1 -v -timeout 30m -races=false -cluster -run '^($(E2E))'
 
 .PHONY: clean
 clean: ## remove what was built here; the data of local mode stays

@@ -42,7 +42,7 @@ type Function struct {
 func New() *Function { return &Function{conns: map[string]*grpc.ClientConn{}} }
 
 // Start connects to the processors that the environment names. With a
-// GATEWAY_TOKEN there, callers must bear it.
+// GATEWAY_TOKEN there, callers must send it.
 func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	executions := &gateway.Executions{Missing: "a Knative Function of the gateway looks no executions up"}
 	pipeline := &gateway.Pipeline{
@@ -63,7 +63,7 @@ func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	handler = gateway.Token(env["GATEWAY_TOKEN"]).Guard(handler)
+	handler = gateway.Token(env["GATEWAY_TOKEN"]).RequireToken(handler)
 	f.handler.Store(&handler)
 	return nil
 }

@@ -38,6 +38,9 @@ var floors = []struct {
 	{"internal/triggers", []string{"internal/events"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
+	{"internal/testing/stores", []string{"internal/objects", "internal/local/s3server", "internal/testing/minio"}},
+	{"internal/testing/triton", []string{"internal/inference", "proto/inference", "internal/testing/onnx"}},
+	{"internal/testing/*", nil},
 
 	{"functions", []string{"proto/imageflow/v1", "internal/imaging"}},
 	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference"}},
@@ -49,14 +52,12 @@ var floors = []struct {
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
 	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/server", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
 	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
-	{"hack/*", []string{"test/*"}},
-	{"test/*", []string{"*", "*/*", "*/*/*"}},
 	{".", []string{"internal/gateway"}},
 }
 
@@ -64,11 +65,11 @@ var floors = []struct {
 var walls = map[string][]string{
 	"C":                                    {"internal/imaging"},
 	"github.com/yalue/onnxruntime_go":      {"internal/inference"},
-	"github.com/minio/minio-go/v7":         {"internal/objects", "test/*"},
+	"github.com/minio/minio-go/v7":         {"internal/objects", "internal/testing/*"},
 	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},
 	"go.opentelemetry.io/otel/sdk/trace":   {"internal/telemetry"},
 	"go.opentelemetry.io/otel/sdk/metric":  {"internal/telemetry"},
-	module + "internal/local/s3server":     {"cmd/imageflow-local", "test/*"},
+	module + "internal/local/s3server":     {"cmd/imageflow-local", "internal/testing/*"},
 	module + "internal/local/broker":       {"cmd/imageflow-local"},
 }
 
@@ -88,10 +89,20 @@ func TestFloors(t *testing.T) {
 			if strings.HasPrefix(imported, module) && !matchAny(may, nameOf(imported)) {
 				t.Errorf("%s imports %s, which its floor may not", name, nameOf(imported))
 			}
+			if strings.HasPrefix(imported, module+"internal/testing/") && !strings.HasPrefix(name, "internal/testing/") {
+				t.Errorf("%s imports %s, which only tests may", name, imported)
+			}
 			if who, walled := walls[imported]; walled && !matchAny(who, name) {
 				t.Errorf("%s imports %s, which only %v may", name, imported, who)
 			}
 		}
+	}
+}
+
+// TestModuleOfTestsCompiles: what changes here may break test/, which ./... leaves out.
+func TestModuleOfTestsCompiles(t *testing.T) {
+	if out, err := exec.Command("go", "-C", "test", "vet", "./...").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/execution"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 func TestReplayFlags(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"imageflow.dev/test/minio"
+	"imageflow.dev/internal/testing/minio"
 )
 
 // TestSetup_withoutWebhook runs on a MinIO that does not know the bridge.

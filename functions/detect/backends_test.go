@@ -3,6 +3,7 @@ package detect_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,8 +17,8 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/onnx"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // onTriton returns the processor over the models of a server, which may be
@@ -150,11 +151,16 @@ func TestReplacedUnderLoad(t *testing.T) {
 		}
 	}
 	save(1)
-	models := repository(t, dir)
+	models, err := inference.Open(t.Context(), dir, inference.Options{
+		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept, PollInterval: 5 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer models.Close()
 	p := over(models, "m")
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
-	all.Go(func() { models.Poll(ctx, 5*time.Millisecond) })
 	black := flat(t, side, side)
 	var newest atomic.Int64
 	for range 3 {

@@ -8,7 +8,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 func cat(x1, y1, x2, y2, confidence float32) object {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/inference"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // working is a model of the layout v8 at 640 pixels and 80 classes that finds three

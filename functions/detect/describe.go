@@ -79,13 +79,15 @@ func (d *description) setInputSize(info inference.Info) error {
 		return fmt.Errorf("its input is %v but must be [N, 3, height, width]", info.Input)
 	}
 	if batch := info.Input[0]; batch > 1 {
-		return fmt.Errorf("its input is %v, fixed to %d images per run: export it for one image or with a dynamic batch axis", info.Input, batch)
+		return fmt.Errorf("its input is %v, fixed to %d images per run: export it for one image or with a dynamic batch axis",
+			info.Input, batch)
 	}
 	height, width := parseSize(info.Metadata["imgsz"])
-	d.height, d.width = cmp.Or(int(max(0, info.Input[2])), height), cmp.Or(int(max(0, info.Input[3])), width)
+	d.height = cmp.Or(int(max(0, info.Input[2])), height)
+	d.width = cmp.Or(int(max(0, info.Input[3])), width)
 	if min(d.height, d.width) < 1 || max(d.height, d.width) > maxSide {
-		return fmt.Errorf("its input is %v: the metadata or the parameter imgsz must have its height and width, as in [640, 640], from 1 to %d",
-			info.Input, maxSide)
+		return fmt.Errorf("its input is %v: the metadata or the parameter imgsz must have its height and width, "+
+			"as in [640, 640], from 1 to %d", info.Input, maxSide)
 	}
 	d.pool = &sync.Pool{New: func() any { return make([]float32, 3*d.height*d.width) }}
 	return nil

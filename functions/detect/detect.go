@@ -143,7 +143,9 @@ func (m *model) detect(
 
 // output draws the boxes, at the quality of the input image. Without boxes to
 // draw, it only converts the image to the requested format.
-func output(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, m *model, found []box) (imaging.Encoded, error) {
+func output(
+	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, m *model, found []box,
+) (imaging.Encoded, error) {
 	if !r.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(ctx, in.Format)
 	}
@@ -179,8 +181,8 @@ func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) 
 	case err != nil || resized.GetOriginalWidth() < 1 || resized.GetOriginalHeight() < 1:
 		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "not the side-car of a resize")
 	case int(resized.GetOutputWidth()) != width || int(resized.GetOutputHeight()) != height:
-		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "it describes an image of %d×%d pixels, this one has %d×%d",
-			resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
+		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref",
+			"it describes an image of %d×%d pixels, this one has %d×%d", resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
 	}
 	scaleX := float32(resized.GetOriginalWidth()) / float32(width)
 	scaleY := float32(resized.GetOriginalHeight()) / float32(height)

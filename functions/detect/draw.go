@@ -83,7 +83,9 @@ func newText(label string, height float64) text {
 	metrics := face.Metrics()
 	margin := int(height / 4)
 	return text{
-		label, face, font.MeasureString(face, label).Ceil() + 2*margin, (metrics.Ascent + metrics.Descent).Ceil(), margin, metrics.Ascent.Ceil(),
+		label: label, face: face, margin: margin, above: metrics.Ascent.Ceil(),
+		width:  font.MeasureString(face, label).Ceil() + 2*margin,
+		height: (metrics.Ascent + metrics.Descent).Ceil(),
 	}
 }
 
@@ -94,7 +96,8 @@ func (t text) draw(p *imaging.Pixels, at image.Point, paint color.RGBA) image.Re
 	background = background.Add(image.Pt(min(0, p.Width-background.Max.X), max(0, -background.Min.Y)))
 	m := image.NewRGBA(background)
 	draw.Draw(m, background, image.NewUniform(paint), image.Point{}, draw.Src)
-	d := font.Drawer{Dst: m, Src: image.Black, Face: t.face, Dot: fixed.P(background.Min.X+t.margin, background.Min.Y+t.above)}
+	start := fixed.P(background.Min.X+t.margin, background.Min.Y+t.above)
+	d := font.Drawer{Dst: m, Src: image.Black, Face: t.face, Dot: start}
 	d.DrawString(t.label)
 	each(p, background, func(x, y int) []byte { return m.Pix[m.PixOffset(x, y):] })
 	return background

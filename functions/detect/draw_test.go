@@ -10,7 +10,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 func newRandom() *rand.Rand { return rand.New(rand.NewPCG(3, 4)) }

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // object is what a model finds: a box, and a confidence for each class.

@@ -106,7 +106,10 @@ func (d *description) input(ctx context.Context, m *imaging.Image) ([]float32, p
 	}, nil
 }
 
-func (d *description) release(tensor []float32) { d.pool.Put(tensor) } //nolint:staticcheck // allocating a slice header costs little compared with the pixels
+// release takes back a tensor of input.
+func (d *description) release(tensor []float32) {
+	d.pool.Put(tensor) //nolint:staticcheck // allocating a slice header is cheap compared with filling the tensor
+}
 
 // fill writes the image at (left, top) into a tensor, and grey around it.
 func (d *description) fill(tensor []float32, p *imaging.Pixels, left, top int) {

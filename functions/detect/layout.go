@@ -33,7 +33,10 @@ type layout struct {
 // of classes.
 var layouts = []layout{
 	// [1, N, 6]: x1 y1 x2 y2 confidence class
-	{name: "end-to-end", endToEnd: true, hasClasses: dimension(2, 0, 6), hasCount: atMostMaxKept, read: readEndToEnd, input: usual},
+	{
+		name: "end-to-end", endToEnd: true, hasClasses: dimension(2, 0, 6), hasCount: atMostMaxKept, read: readEndToEnd,
+		input: usual,
+	},
 	// [1, 4+C, A]: cx cy w h, a confidence for each class
 	{name: "v8", hasClasses: dimension(1, 1, 4), read: readV8, input: usual},
 	// [1, A, 5+C]: cx cy w h, objectness, a confidence for each class
@@ -89,8 +92,8 @@ func chooseLayout(shape []int64, metadata map[string]string, d *description) (la
 	}
 	switch len(fitting) {
 	case 0:
-		return layout{}, fmt.Errorf("its output %v has no known layout for %d classes (the number of its names) and an input of %d×%d pixels; "+
-			"the parameter %s in config.pbtxt can name one", shape, len(d.names), d.width, d.height, layoutKey)
+		return layout{}, fmt.Errorf("its output %v has no known layout for %d classes (the number of its names) and an input "+
+			"of %d×%d pixels; the parameter %s in config.pbtxt can name one", shape, len(d.names), d.width, d.height, layoutKey)
 	case 1:
 		return fitting[0], nil
 	}
@@ -102,11 +105,12 @@ func chooseLayout(shape []int64, metadata map[string]string, d *description) (la
 func namedLayout(name string, shape []int64, d *description) (layout, error) {
 	i := slices.IndexFunc(layouts, func(l layout) bool { return l.name == name })
 	if i < 0 {
-		return layout{}, fmt.Errorf("the parameter %s is %q but must be one of %s", layoutKey, name, strings.Join(layoutNames(layouts), ", "))
+		return layout{}, fmt.Errorf("the parameter %s is %q but must be one of %s",
+			layoutKey, name, strings.Join(layoutNames(layouts), ", "))
 	}
 	if !layouts[i].canRead(shape, d) {
-		return layout{}, fmt.Errorf("its output %v cannot have the layout %s for %d classes (the number of its names) and an input of %d×%d pixels",
-			shape, name, len(d.names), d.width, d.height)
+		return layout{}, fmt.Errorf("its output %v cannot have the layout %s for %d classes (the number of its names) and an input "+
+			"of %d×%d pixels", shape, name, len(d.names), d.width, d.height)
 	}
 	return layouts[i], nil
 }

@@ -11,7 +11,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // TestKnownAnswers: a model of each layout, at the size of real exports, gives

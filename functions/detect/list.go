@@ -26,7 +26,9 @@ func (s *Models) List(ctx context.Context) (*imageflowv1.ListModelsResponse, err
 		resp.Models = append(resp.Models, m)
 	}
 	if !hasDefault {
-		resp.Models = append(resp.Models, &imageflowv1.Model{Name: s.defaultModel, Default: true, Reason: inference.ErrNotFound.Error()})
+		resp.Models = append(resp.Models, &imageflowv1.Model{
+			Name: s.defaultModel, Default: true, Reason: inference.ErrNotFound.Error(),
+		})
 	}
 	return resp, nil
 }

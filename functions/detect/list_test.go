@@ -13,8 +13,8 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/onnx"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/onnx"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // TestBackendsListModels wants of every model what it is, or why it cannot be used, from both

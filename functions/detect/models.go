@@ -41,6 +41,9 @@ func (s *Models) CheckDefault(ctx context.Context) error {
 	return err
 }
 
+// Close closes the repository.
+func (s *Models) Close() error { return s.repository.Close() }
+
 // model returns the current model of this name.
 func (s *Models) model(ctx context.Context, name string) (*model, error) {
 	source, err := s.repository.Model(ctx, name)

@@ -39,6 +39,7 @@ type fakeRepository struct{ model inference.Model }
 func (r *fakeRepository) Model(context.Context, string) (inference.Model, error) { return r.model, nil }
 func (r *fakeRepository) Has(string) bool                                        { return true }
 func (r *fakeRepository) List(context.Context) ([]inference.Listing, error)      { return nil, nil }
+func (r *fakeRepository) Close() error                                           { return nil }
 
 // TestModels_describesEachModelOnce: the first use runs the model to describe it;
 // a replacement is described again.

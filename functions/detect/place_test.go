@@ -13,7 +13,7 @@ import (
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/onnx"
+	"imageflow.dev/internal/testing/onnx"
 )
 
 // finder is a model that finds what is red: the middle and the length of its

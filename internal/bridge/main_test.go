@@ -19,7 +19,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 func newSigner(t *testing.T, keys ...string) *signature.Signer {

@@ -16,7 +16,7 @@ import (
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 const grace = 10 * time.Minute

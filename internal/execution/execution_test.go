@@ -13,7 +13,7 @@ import (
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 const (

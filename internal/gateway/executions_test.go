@@ -16,7 +16,7 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // tell puts a gateway before executions and returns what asks it.
@@ -127,7 +127,7 @@ func TestExecutionIsTold(t *testing.T) {
 		code int
 		says string
 	}{
-		{"in/a%20cat", http.StatusNotFound, `nothing of an execution`},
+		{"in/a%20cat", http.StatusNotFound, `has no execution`},
 		{"in/a%20cat%20%C3%BC?bucket=others", http.StatusNotFound, `others`},
 		{"in/a?bucket=no-such-bucket", http.StatusNotFound, `no-such-bucket`},
 		{"in/a?bucket=NO", http.StatusBadRequest, "bucket: "},

@@ -55,8 +55,8 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
 		runtime.WithMetadata(nameSpan),
-		runtime.WithForwardResponseOption(typePicture),
-		runtime.WithForwardResponseRewriter(answerPicture),
+		runtime.WithForwardResponseOption(setImageType),
+		runtime.WithForwardResponseRewriter(answerImage),
 		runtime.WithErrorHandler(answerError),
 		runtime.WithRoutingErrorHandler(answerRouting),
 		runtime.WithIncomingHeaderMatcher(matchHeader),

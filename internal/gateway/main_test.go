@@ -28,7 +28,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/rpc"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 const bucket = "pictures"

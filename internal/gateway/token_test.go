@@ -11,7 +11,7 @@ import (
 
 // guarded returns the URL of a handler that tells what reaches it.
 func guarded(t *testing.T, token gateway.Token) string {
-	s := httptest.NewServer(token.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewServer(token.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(`{"path":"` + r.URL.Path + `","authorization":"` + r.Header.Get("Authorization") + `"}`))
 	})))
 	t.Cleanup(s.Close)

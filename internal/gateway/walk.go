@@ -104,7 +104,7 @@ var ownFields = map[string]bool{"input_image": true, "input_bytes": true, "outpu
 // failed says which step an error is of. Its code and its details stay; a field
 // at fault is named as the pipeline's request has it.
 func (w *walk) failed(i int, name protoreflect.Name, err error) error {
-	s := status.Convert(inOurWords(status.Convert(err), err)).Proto()
+	s := status.Convert(sanitizeStatus(status.Convert(err), err)).Proto()
 	at := fmt.Sprintf("steps[%d]", i)
 	s.Message = fmt.Sprintf("%s %s: %s", at, name, s.GetMessage())
 	for _, detail := range s.GetDetails() {

@@ -21,7 +21,7 @@ import (
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/rpc"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // serveResize serves the resize processor's gRPC door before a store.

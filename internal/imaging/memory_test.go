@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/imaging"
-	"imageflow.dev/test/cgroup"
+	"imageflow.dev/internal/testing/cgroup"
 )
 
 var (

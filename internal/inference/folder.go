@@ -3,6 +3,7 @@ package inference
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -26,6 +27,8 @@ type Options struct {
 	Provider string
 	// Threads is the number of threads that one run uses, at least 1.
 	Threads int
+	// PollInterval is the interval of Refresh; 0 means never.
+	PollInterval time.Duration
 	// Accept decides whether a loaded model can be used; the text of its error is
 	// the reason of the refusal. It may run the model, and has two minutes. A nil
 	// Accept accepts all models.
@@ -36,6 +39,9 @@ type Options struct {
 type Folder struct {
 	dir     string
 	options Options
+
+	stopPolling context.CancelFunc
+	polling     sync.WaitGroup
 
 	mutex  sync.RWMutex
 	models map[string]*folderModel // by name
@@ -62,7 +68,7 @@ type session interface {
 
 // Open loads the highest version of every model in a folder. It refuses a model
 // that cannot be loaded and continues with the others. It skips lost+found and
-// names that begin with a dot, which volumes contain.
+// names that begin with a dot, which volumes contain. The context only bounds Open.
 func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
 	if o.Accept == nil {
 		o.Accept = func(context.Context, Model) error { return nil }
@@ -77,7 +83,30 @@ func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
 	if len(f.models) == 0 {
 		return nil, fmt.Errorf("model repository %s: no model; it needs <name>/<version>/model.onnx", dir)
 	}
-	return f, ctx.Err()
+	polling, stop := context.WithCancel(context.WithoutCancel(ctx))
+	f.stopPolling = stop
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), f.Close())
+	}
+	if o.PollInterval > 0 {
+		f.polling.Go(func() { f.poll(polling) })
+	}
+	return f, nil
+}
+
+// Close stops polling and frees each model after its last run.
+func (f *Folder) Close() error {
+	f.stopPolling()
+	f.polling.Wait()
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for _, m := range f.models {
+		if m.session != nil {
+			m.session.close()
+		}
+	}
+	clear(f.models)
+	return nil
 }
 
 // Model returns the model of this name. If newer files were refused, that is the
@@ -88,7 +117,8 @@ func (f *Folder) Model(_ context.Context, name string) (Model, error) {
 	m, ok := f.models[name]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, strings.Join(slices.Sorted(maps.Keys(f.models)), ", "))
+		names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
+		return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
 	case m.session == nil:
 		return nil, &RefusedError{Name: name, Reason: m.refusal}
 	}

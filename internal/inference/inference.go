@@ -79,6 +79,9 @@ type Repository interface {
 	Has(name string) bool
 	// List returns all models, sorted by name.
 	List(ctx context.Context) ([]Listing, error)
+	// Close releases the models or the connection. The repository and its models
+	// are not usable afterwards.
+	Close() error
 }
 
 // Listing describes the versions of one model in a repository.

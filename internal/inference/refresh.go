@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Poll calls Refresh at an interval until the context ends.
-func (f *Folder) Poll(ctx context.Context, interval time.Duration) {
-	ticker := time.NewTicker(interval)
+// poll calls Refresh at an interval until the context ends.
+func (f *Folder) poll(ctx context.Context) {
+	ticker := time.NewTicker(f.options.PollInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -29,7 +29,8 @@ func (f *Folder) Poll(ctx context.Context, interval time.Duration) {
 // changed, but only if they are the same as at the previous Refresh, because a
 // copy may still be in progress. A loaded model replaces the one in use; if it is
 // refused, the one in use stays. A model whose folder is gone is removed.
-// Refresh is not safe for concurrent use; the models stay in use meanwhile.
+// Refresh is not safe for concurrent use, nor together with PollInterval; the
+// models stay in use meanwhile.
 func (f *Folder) Refresh(ctx context.Context) error {
 	return f.refresh(ctx, func(now folderModel) bool {
 		before, ok := f.models[now.name]

@@ -41,7 +41,8 @@ func (m *tritonModel) Infer(ctx context.Context, input Tensor, use func([]Tensor
 	}
 	if m.info.Version != "" && resp.GetModelVersion() != m.info.Version {
 		m.triton.evict(m)
-		return fmt.Errorf("model %q at Triton: version %q ran, not %q: %w", m.info.Name, resp.GetModelVersion(), m.info.Version, ErrChanged)
+		return fmt.Errorf("model %q at Triton: version %q ran, not %q: %w",
+			m.info.Name, resp.GetModelVersion(), m.info.Version, ErrChanged)
 	}
 	var buffers []*[]float32
 	defer func() {
@@ -90,7 +91,8 @@ func (m *tritonModel) run(ctx context.Context, input Tensor) (*kserve.ModelInfer
 
 // output decodes the output of this name into buffer.
 func output(resp *kserve.ModelInferResponse, name string, buffer *[]float32) (Tensor, error) {
-	i := slices.IndexFunc(resp.GetOutputs(), func(o *kserve.ModelInferResponse_InferOutputTensor) bool { return o.GetName() == name })
+	hasName := func(o *kserve.ModelInferResponse_InferOutputTensor) bool { return o.GetName() == name }
+	i := slices.IndexFunc(resp.GetOutputs(), hasName)
 	if i < 0 || i >= len(resp.GetRawOutputContents()) {
 		return Tensor{}, fmt.Errorf("output %q is missing or not raw", name)
 	}

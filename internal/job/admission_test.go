@@ -66,7 +66,9 @@ func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
 	footprint := func(_ functions.Request, h imaging.Header, f imaging.Format) int64 {
 		return min(h.Footprint(f), limits.DecodedBytes)
 	}
-	p := applying(func(_ context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	p := applying(func(
+		_ context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		n := footprint(r, in.Image.Header, in.Format)
 		working.add(1)
 		decoded.add(n)
@@ -116,7 +118,9 @@ type blocking struct {
 
 func newBlocking(t *testing.T, limits job.AdmissionLimits, takes time.Duration) *blocking {
 	b := &blocking{t: t, admission: job.NewAdmission(limits), image: pngOf(t, 4, 4), release: make(chan struct{})}
-	p := applying(func(ctx context.Context, _ functions.Request, _ functions.Input) (imaging.Encoded, functions.Response, error) {
+	p := applying(func(
+		ctx context.Context, _ functions.Request, _ functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		time.Sleep(takes)
 		<-b.release
 		return empty()

@@ -22,7 +22,7 @@ func TestRun_allowLists(t *testing.T) {
 	place(t, other, "reach/b.png", encoded)
 	for _, test := range []struct{ in, out *imageflowv1.ImageData }{
 		{in("reach/in/a.png"), nil},
-		{&imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/b.png"}, &imageflowv1.ImageData{Bucket: bucket, ObjectKey: "reach/b-out.png"}},
+		{&data{Bucket: other, ObjectKey: "reach/b.png"}, &data{Bucket: bucket, ObjectKey: "reach/b-out.png"}},
 		{nil, in("reach/bytes.png")},
 		{nil, nil},
 	} {
@@ -35,10 +35,10 @@ func TestRun_allowLists(t *testing.T) {
 		field   string
 	}{
 		{in("reach/inner.png"), nil, "input_image"},
-		{&imageflowv1.ImageData{Bucket: "secrets", ObjectKey: "reach/in/a.png"}, in("reach/x.png"), "input_image"},
-		{&imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/b.png"}, nil, "output_image"}, // the default location is the input's bucket
+		{&data{Bucket: "secrets", ObjectKey: "reach/in/a.png"}, in("reach/x.png"), "input_image"},
+		{&data{Bucket: other, ObjectKey: "reach/b.png"}, nil, "output_image"}, // the default location is the input's bucket
 		{in("reach/in/a.png"), in("elsewhere.png"), "output_image"},
-		{nil, &imageflowv1.ImageData{Bucket: other, ObjectKey: "reach/x.png"}, "output_image"},
+		{nil, &data{Bucket: other, ObjectKey: "reach/x.png"}, "output_image"},
 	} {
 		if field := rejectedField(t, runner, test.in, test.out, encoded); field != test.field {
 			t.Errorf("from %v to %v: the rejected field is %q, want %q", test.in, test.out, field, test.field)

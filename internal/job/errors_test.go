@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -35,10 +36,14 @@ func TestRun_failuresHaveTheirKindAndWriteNothing(t *testing.T) {
 		field string
 	}{
 		{"no such object", &request{InputImage: in("fail/none.jpg")}, functions.NotFound, "input_image"},
-		{"no such bucket", &request{InputImage: &data{Bucket: "no-such-bucket", ObjectKey: "fail/in.jpg"}}, functions.NotFound, "input_image"},
-		{"no such bucket for the output", &request{InputImage: in("fail/in.jpg"), OutputImage: &data{Bucket: "no-such-bucket"}}, functions.NotFound, "output_image"},
-		{"another version", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "0123"}}, functions.NotFound, "input_image"},
-		{"an etag that is invalid in a header", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "a\r\nX-A: b"}}, functions.NotFound, "input_image"},
+		{"no such bucket", &request{InputImage: &data{Bucket: "no-such-bucket", ObjectKey: "fail/in.jpg"}},
+			functions.NotFound, "input_image"},
+		{"no such bucket for the output", &request{InputImage: in("fail/in.jpg"), OutputImage: &data{Bucket: "no-such-bucket"}},
+			functions.NotFound, "output_image"},
+		{"another version", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "0123"}},
+			functions.NotFound, "input_image"},
+		{"an etag that is invalid in a header", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "a\r\nX-A: b"}},
+			functions.NotFound, "input_image"},
 		{"too large", &request{InputImage: in("fail/large.jpg")}, functions.Invalid, "input_image"},
 		{"too large inline", &request{InputBytes: make([]byte, maxObjectBytes+1)}, functions.Invalid, "input_bytes"},
 		{"too wide", &request{InputImage: in("fail/wide.png")}, functions.Invalid, "input_image"},
@@ -49,7 +54,8 @@ func TestRun_failuresHaveTheirKindAndWriteNothing(t *testing.T) {
 		{"no input", &request{}, functions.Invalid, ""},
 		{"two inputs", &request{InputImage: in("fail/in.jpg"), InputBytes: []byte("x")}, functions.Invalid, ""},
 		{"a negative width", &request{InputImage: in("fail/in.jpg"), TargetWidth: -1}, functions.Invalid, "target_width"},
-		{"an invalid nested field", &request{InputImage: &data{Bucket: "Not A Bucket", ObjectKey: "fail/in.jpg"}}, functions.Invalid, "input_image.bucket"},
+		{"an invalid nested field", &request{InputImage: &data{Bucket: "Not A Bucket", ObjectKey: "fail/in.jpg"}},
+			functions.Invalid, "input_image.bucket"},
 	}
 	before := keys(t, bucket, "")
 	for _, test := range tests {
@@ -86,7 +92,9 @@ func TestRun_storeDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close() // nothing listens there now
-	down, err := objects.New(objects.Config{Endpoint: l.Addr().String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1"})
+	down, err := objects.New(objects.Config{
+		Endpoint: l.Addr().String(), AccessKey: "user", SecretKey: "password", Region: "us-east-1",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +113,9 @@ func TestRun_storeDown(t *testing.T) {
 
 // A panic of a processor fails only its job.
 func TestRun_panicIsInternal(t *testing.T) {
-	inApply := applying(func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error) {
+	inApply := applying(func(
+		context.Context, functions.Request, functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		panic("secret")
 	})
 	inCheck := resize.Processor
@@ -115,7 +125,8 @@ func TestRun_panicIsInternal(t *testing.T) {
 		for range 3 { // a slot that is not released would block the second job
 			_, err := runner.Run(t.Context(), &request{InputBytes: jpegOf(t, 16, 12), TargetWidth: 8}, job.FailFast)
 			wantKind(t, err, functions.Internal, "")
-			if s := job.Status(t.Context(), err); s.Code() != codes.Internal || s.Message() != "internal error" || len(s.Details()) != 0 {
+			s := job.Status(t.Context(), err)
+			if s.Code() != codes.Internal || s.Message() != "internal error" || len(s.Details()) != 0 {
 				t.Errorf("%s: the status is %v", name, s)
 			}
 		}
@@ -138,7 +149,8 @@ func TestStatus(t *testing.T) {
 		{errors.New("secret"), codes.Internal, "internal error", "", false},
 		{context.Canceled, codes.Canceled, "context canceled", "", false},
 		{context.DeadlineExceeded, codes.DeadlineExceeded, "context deadline exceeded", "", false},
-		{&functions.Error{Kind: functions.Unavailable, Message: "away", Cause: context.DeadlineExceeded}, codes.Unavailable, "away", "", true},
+		{&functions.Error{Kind: functions.Unavailable, Message: "away", Cause: context.DeadlineExceeded},
+			codes.Unavailable, "away", "", true},
 	}
 	for _, test := range tests {
 		s := job.Status(t.Context(), test.err)
@@ -157,6 +169,21 @@ func TestStatus(t *testing.T) {
 		if field != test.field || retry != test.retry {
 			t.Errorf("%v: field %q, retry %v", test.err, field, retry)
 		}
+	}
+}
+
+// A request is validated before anything copies it.
+func TestRun_invalidRequestIsNotCopied(t *testing.T) {
+	const size = 32 << 20
+	r := newRunner(resize.Processor, roomy)
+	req := &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "0123"}, InputBytes: make([]byte, size), TargetWidth: 8}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := r.Run(t.Context(), req, job.FailFast)
+	runtime.ReadMemStats(&after)
+	wantKind(t, err, functions.Invalid, "")
+	if got := after.TotalAlloc - before.TotalAlloc; got > size/2 {
+		t.Errorf("%d bytes were allocated for a request of %d bytes", got, size)
 	}
 }
 

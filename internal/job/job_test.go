@@ -26,7 +26,9 @@ type detector = func(context.Context, functions.Request, functions.Input) (imagi
 
 func TestRun_result(t *testing.T) {
 	etag := place(t, bucket, "result/in.jpg", jpegOf(t, 40, 30))
-	resp, err := run(t, &request{InputImage: &data{ObjectKey: "result/in.jpg", Etag: `"` + etag + `"`}, TargetWidth: 20, ExecutionId: "result/é 1"})
+	resp, err := run(t, &request{
+		InputImage: &data{ObjectKey: "result/in.jpg", Etag: `"` + etag + `"`}, TargetWidth: 20, ExecutionId: "result/é 1",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +50,11 @@ func TestRun_result(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out.GetSizeBytes() != int64(len(output)) || out.GetContentType() != "image/jpeg" || info.ContentType != "image/jpeg" {
-		t.Errorf("the result says %d bytes of %s, the object has %d of %s", out.GetSizeBytes(), out.GetContentType(), len(output), info.ContentType)
+		t.Errorf("the result says %d bytes of %s, the object has %d of %s",
+			out.GetSizeBytes(), out.GetContentType(), len(output), info.ContentType)
 	}
-	if h, err := imaging.ParseHeader(output, limits); err != nil || h.Width != 20 || h.Height != 15 || out.GetWidth() != 20 || out.GetHeight() != 15 {
+	h, err := imaging.ParseHeader(output, limits)
+	if err != nil || h.Width != 20 || h.Height != 15 || out.GetWidth() != 20 || out.GetHeight() != 15 {
 		t.Errorf("the result says %d×%d, the object is %+v, %v", out.GetWidth(), out.GetHeight(), h, err)
 	}
 }
@@ -72,7 +76,8 @@ func TestRun_repairedInput(t *testing.T) {
 	}
 	strict := limits
 	strict.Strict = true
-	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy), job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
+	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy),
+		job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
 	_, err := refusing.Run(t.Context(), req, job.FailFast)
 	wantKind(t, err, functions.Invalid, "input_image")
 	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.FailFast)
@@ -94,7 +99,8 @@ func TestRun_firstFrameOnly(t *testing.T) {
 		place(t, bucket, key, b.Bytes())
 		for range 2 {
 			resp, err := run(t, &request{InputImage: in(key)})
-			if got := resp.GetResult(); err != nil || got.GetFirstFrameOnly() != want || got.GetOutputImage().GetContentType() != "image/png" {
+			got := resp.GetResult()
+			if err != nil || got.GetFirstFrameOnly() != want || got.GetOutputImage().GetContentType() != "image/png" {
 				t.Errorf("%d frames: got %v, %v, want a PNG and %v", frames, got, err, want)
 			}
 		}
@@ -111,7 +117,9 @@ func TestRun_outputsHaveMetadata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]string{"imageflow-execution": "own/é 1", "imageflow-step": "resize", "imageflow-source-etag": etag} {
+		for name, want := range map[string]string{
+			"imageflow-execution": "own/é 1", "imageflow-step": "resize", "imageflow-source-etag": etag,
+		} {
 			if got := info.Metadata[name]; got != want {
 				t.Errorf("%s of %s is %q, want %q", name, key, got, want)
 			}
@@ -168,7 +176,9 @@ func TestRun_reference(t *testing.T) {
 	etag := place(t, bucket, "ref/in.jpg", jpegOf(t, 16, 12))
 	place(t, bucket, "ref/in_resize.json", []byte(`{"metadata": 1}`))
 	var got string
-	run := detecting(func(_ context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	run := detecting(func(
+		_ context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		got = string(in.Reference)
 		out, err := in.Image.Convert(t.Context(), in.Format)
 		return out, &imageflowv1.DetectionResponse{Result: &imageflowv1.ProcessingResult{}}, err

@@ -23,7 +23,9 @@ import (
 
 // counting returns the resize processor. Its Apply counts its calls and calls wait first.
 func counting(work *atomic.Int64, wait func()) processor {
-	return applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	return applying(func(
+		ctx context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		work.Add(1)
 		wait()
 		return resize.Processor.Apply(ctx, r, in)
@@ -89,7 +91,8 @@ func TestRun_wrongExtension(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out := resp.GetResult().GetOutputImage(); out.GetObjectKey() != "wrong/in_resize.png" || out.GetContentType() != "image/png" {
+		out := resp.GetResult().GetOutputImage()
+		if out.GetObjectKey() != "wrong/in_resize.png" || out.GetContentType() != "image/png" {
 			t.Errorf("the output is %v", out)
 		}
 	}
@@ -104,8 +107,8 @@ func TestRun_wrongExtension(t *testing.T) {
 // Equal jobs run at the same time on two runners, as on two replicas.
 func TestRun_concurrentEqualJobs(t *testing.T) {
 	var work atomic.Int64
-	arrived := make(chan struct{})
-	wait := func() { <-arrived }
+	began, release := make(chan struct{}, 10), make(chan struct{})
+	wait := func() { began <- struct{}{}; <-release }
 	runners := []*runner{newRunner(counting(&work, wait), roomy), newRunner(counting(&work, wait), roomy)}
 	etag := place(t, bucket, "once/in.jpg", jpegOf(t, 40, 30))
 	var all sync.WaitGroup
@@ -120,10 +123,10 @@ func TestRun_concurrentEqualJobs(t *testing.T) {
 			responses[i] = resp
 		})
 	}
-	for work.Load() < 2 { // until both runners apply
-		time.Sleep(time.Millisecond)
+	for range runners {
+		<-began
 	}
-	close(arrived)
+	close(release)
 	all.Wait()
 	if got := work.Load(); got > 2 {
 		t.Errorf("Apply was called %d times by two runners", got)
@@ -187,7 +190,9 @@ func TestRun_sharedExecutionOutlivesFirstCaller(t *testing.T) {
 // must not be taken for the end of the first caller, or the execution would start again.
 func TestRun_sharedExecutionBackendTimeout(t *testing.T) {
 	var work atomic.Int64
-	r := newRunner(applying(func(context.Context, functions.Request, functions.Input) (out imaging.Encoded, resp functions.Response, err error) {
+	r := newRunner(applying(func(
+		context.Context, functions.Request, functions.Input,
+	) (out imaging.Encoded, resp functions.Response, err error) {
 		work.Add(1)
 		return out, nil, &functions.Error{Kind: functions.Unavailable, Message: "no answer", Cause: context.DeadlineExceeded}
 	}), roomy)

@@ -51,13 +51,15 @@ func TestRun_namesOfOutputs(t *testing.T) {
 			"names/dog_resize.webp", "names/dog_resize.json", "names/dog", ""},
 		{"another bucket", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other}},
 			"names/dog_resize.jpg", "names/dog_resize.json", "names/dog", other},
-		{"the input's key in another bucket", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other, ObjectKey: "names/dog.jpg"}},
+		{"the input's key in another bucket", jpeg,
+			&request{InputImage: in("names/dog.jpg"), OutputImage: &data{Bucket: other, ObjectKey: "names/dog.jpg"}},
 			"names/dog.jpg", "names/dog.json", "names/dog", other},
 		{"named", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: in("names/out/thumb.png")},
 			"names/out/thumb.png", "names/out/thumb.json", "names/dog", ""},
 		{"named without extension", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: in("names/out/v1.0/thumb")},
 			"names/out/v1.0/thumb", "names/out/v1.0/thumb.json", "names/dog", ""},
-		{"named, extension and type agree", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{ObjectKey: "names/out/two.JPEG", ContentType: "image/jpeg"}},
+		{"named, extension and type agree", jpeg,
+			&request{InputImage: in("names/dog.jpg"), OutputImage: &data{ObjectKey: "names/out/two.JPEG", ContentType: "image/jpeg"}},
 			"names/out/two.JPEG", "names/out/two.json", "names/dog", ""},
 		{"bytes to a bucket", jpeg, &request{InputBytes: jpeg, ExecutionId: "names/bytes", OutputImage: &data{Bucket: other}},
 			"names/bytes_resize.jpg", "names/bytes_resize.json", "names/bytes", other},
@@ -103,24 +105,30 @@ func TestRun_rejectedNames(t *testing.T) {
 		req   *request
 		field string
 	}{
-		{"the input itself", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg")}, "output_image.object_key"},
+		{"the input itself", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg")},
+			"output_image.object_key"},
 		{"the input itself, bucket spelled out", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{Bucket: bucket, ObjectKey: "bad/in.jpg"}}, "output_image.object_key"},
-		{"the input by its derived name", &request{InputImage: in("bad/in_resize.jpg"), ExecutionId: "bad/in"}, "execution_id"},
-		{"the input by the side-car's name", &request{InputImage: in("bad/in.json"), OutputImage: in("bad/in.png")}, "output_image.object_key"},
+		{"the input by its derived name", &request{InputImage: in("bad/in_resize.jpg"), ExecutionId: "bad/in"},
+			"execution_id"},
+		{"the input by the side-car's name", &request{InputImage: in("bad/in.json"), OutputImage: in("bad/in.png")},
+			"output_image.object_key"},
 		{"its own side-car", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{ObjectKey: "bad/x.json", ContentType: "image/png"}}, "output_image.object_key"},
 		{"a folder", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/folder/")}, "output_image.object_key"},
 		{"under an object", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg/x.jpg")}, "output_image"},
 		{"an extension and another type", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{ObjectKey: "bad/x.png", ContentType: "image/jpeg"}}, "output_image.content_type"},
-		{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")}, "output_image.object_key"},
+		{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")},
+			"output_image.object_key"},
 		{"a format that is not written", &request{InputImage: in("bad/in.jpg"),
 			OutputImage: &data{ContentType: "image/gif"}}, "output_image.content_type"},
 		{"longer than a key", &request{InputImage: in(long + "x")}, "execution_id"},
-		{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")}, "output_image.object_key"},
+		{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")},
+			"output_image.object_key"},
 		{"an execution id out of the bucket", &request{InputImage: in("bad/in.jpg"), ExecutionId: "../x"}, "execution_id"},
-		{"an invalid bucket name", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}}, "output_image"},
+		{"an invalid bucket name", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}},
+			"output_image"},
 	}
 	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", long + "x"} {
 		place(t, bucket, key, encoded)
@@ -160,12 +168,17 @@ func TestRun_longNames(t *testing.T) {
 		"derived from the key": {&request{InputImage: in("long/" + x(240) + ".jpg"), TargetWidth: 1}, "execution_id"},
 		"a folder":             {&request{InputImage: in(x(256) + "/cat.jpg"), TargetWidth: 1}, "execution_id"},
 		"given":                {&request{InputImage: in("long/cat.jpg"), ExecutionId: x(250), TargetWidth: 1}, "execution_id"},
-		"named":                {&request{InputImage: in("long/cat.jpg"), OutputImage: in(x(252) + ".jpg"), TargetWidth: 1}, "output_image.object_key"},
-		"another is named":     {&request{InputImage: in("long/" + x(250) + ".jpg"), OutputImage: in("short.jpg"), TargetWidth: 1}, ""},
+		"named": {&request{InputImage: in("long/cat.jpg"), OutputImage: in(x(252) + ".jpg"), TargetWidth: 1},
+			"output_image.object_key"},
+		"another is named": {&request{InputImage: in("long/" + x(250) + ".jpg"), OutputImage: in("short.jpg"), TargetWidth: 1}, ""},
 	} {
 		_, err := r.Run(t.Context(), test.req, job.FailFast)
 		e := functions.AsError(err)
-		if test.field == "" && e.Kind != functions.NotFound || test.field != "" && (e.Kind != functions.Invalid || e.Field != test.field) {
+		want := functions.Invalid
+		if test.field == "" {
+			want, e.Field = functions.NotFound, ""
+		}
+		if e.Kind != want || e.Field != test.field {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -90,13 +90,15 @@ func TestRun_derivedNameKeepsOtherOutputs(t *testing.T) {
 	if err := store.Remove(t.Context(), bucket, copied.Key); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t, &request{InputImage: in("only/other.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 5}); err != nil {
+	_, err = run(t, &request{InputImage: in("only/other.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 5})
+	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = run(t, &request{InputImage: in("only/in.jpg"), TargetWidth: 4})
 	wantKind(t, err, functions.Invalid, "execution_id")
 	// A caller who names the key again replaces its output, whatever the execution.
-	if _, err := run(t, &request{InputImage: in("only/in.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 6}); err != nil {
+	_, err = run(t, &request{InputImage: in("only/in.jpg"), OutputImage: in("only/in_resize.jpg"), TargetWidth: 6})
+	if err != nil {
 		t.Error(err)
 	}
 }
@@ -135,7 +137,9 @@ func TestRun_overwrite(t *testing.T) {
 func TestRun_foreignObjectAppears(t *testing.T) {
 	place(t, bucket, "meanwhile/in.jpg", jpegOf(t, 16, 12))
 	own := "meanwhile/in_resize.jpg"
-	r := newRunner(applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+	r := newRunner(applying(func(
+		ctx context.Context, r functions.Request, in functions.Input,
+	) (imaging.Encoded, functions.Response, error) {
 		place(t, bucket, own, []byte("my own"))
 		return resize.Processor.Apply(ctx, r, in)
 	}), roomy)

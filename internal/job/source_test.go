@@ -54,7 +54,9 @@ func TestRun_deletedSourceLeavesNoOutputs(t *testing.T) {
 		}
 	}
 	t.Run("while it computes", func(t *testing.T) {
-		run(t, newRunner(applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+		run(t, newRunner(applying(func(
+			ctx context.Context, r functions.Request, in functions.Input,
+		) (imaging.Encoded, functions.Response, error) {
 			remove(t, "deleted/in.jpg")
 			return resize.Processor.Apply(ctx, r, in)
 		}), roomy))

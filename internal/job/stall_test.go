@@ -12,7 +12,7 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // Jobs whose store stalls in the middle of a body fail with Unavailable and release their
@@ -27,7 +27,9 @@ func TestRun_stalledStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer through.Close()
-	admission := job.NewAdmission(job.AdmissionLimits{Queue: 8, QueueTime: 50 * time.Millisecond, Active: 2, DecodedBytes: 64 << 20, Cores: 2})
+	admission := job.NewAdmission(job.AdmissionLimits{
+		Queue: 8, QueueTime: 50 * time.Millisecond, Active: 2, DecodedBytes: 64 << 20, Cores: 2,
+	})
 	r := job.NewRunner(resize.Processor, through, admission, config)
 	proxy.After(1<<40, 1000)
 	var all sync.WaitGroup
@@ -56,7 +58,9 @@ func TestRun_stalledStore(t *testing.T) {
 // A job without a deadline ends at Config.Timeout with a retryable error. Callers that
 // share its execution do not start it again.
 func TestRun_jobTimeout(t *testing.T) {
-	p := applying(func(ctx context.Context, _ functions.Request, _ functions.Input) (out imaging.Encoded, resp functions.Response, err error) {
+	p := applying(func(
+		ctx context.Context, _ functions.Request, _ functions.Input,
+	) (out imaging.Encoded, resp functions.Response, err error) {
 		<-ctx.Done()
 		return out, nil, ctx.Err()
 	})
@@ -65,7 +69,8 @@ func TestRun_jobTimeout(t *testing.T) {
 	})
 	etag := place(t, bucket, "timeout/in.png", pngOf(t, 4, 4))
 	for _, etag := range []string{"", etag} {
-		_, err := r.Run(t.Context(), &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}, job.Enqueue)
+		req := &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}
+		_, err := r.Run(t.Context(), req, job.Enqueue)
 		wantKind(t, err, functions.Unavailable, "")
 		if !strings.Contains(err.Error(), "JOB_TIMEOUT") {
 			t.Errorf("the error has no setting: %v", err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 func TestPutOver(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // Not every store supports every key.

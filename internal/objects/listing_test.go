@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 const bucket = "images"

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 func TestPut_anyKeyAndMetadata(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 func TestSetTags(t *testing.T) {

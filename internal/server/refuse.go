@@ -56,22 +56,37 @@ func busy(message string) *refusal {
 // of a compressed body does not bound the memory of its content.
 const identity = "identity"
 
-// admit passes a request to next if its caller is authorized and its body is not
-// compressed. It refuses other requests before a byte of the body is read.
-func (c Config) admit(next http.Handler) http.Handler {
+// Require passes a request to next if authorize allows it. It answers others with 401
+// or Unauthenticated, before a byte of the body is read.
+func Require(authorize func(*http.Request) bool, next http.Handler) http.Handler {
+	return defaultPace.require(authorize, next)
+}
+
+func (p *pace) require(authorize func(*http.Request) bool, next http.Handler) http.Handler {
+	if authorize == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c.Authorize != nil && !c.Authorize(r) {
+		if !authorize(r) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			c.pace.refuse(w, r, errUnauthorized)
+			p.refuse(w, r, errUnauthorized)
 			return
 		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseEncoded passes a request to next if its body is not compressed. It refuses
+// other requests before a byte of the body is read.
+func (p *pace) refuseEncoded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		encoding, accept := "Content-Encoding", "Accept-Encoding"
 		if isRPC(r) {
 			encoding, accept = "Grpc-Encoding", "Grpc-Accept-Encoding"
 		}
 		if isEncoded(r.Header.Values(encoding)) {
 			w.Header().Set(accept, identity)
-			c.pace.refuse(w, r, &refusal{http.StatusUnsupportedMediaType, status.New(codes.Unimplemented,
+			p.refuse(w, r, &refusal{http.StatusUnsupportedMediaType, status.New(codes.Unimplemented,
 				"compressed requests are not accepted; send the request without "+encoding)})
 			return
 		}

@@ -119,7 +119,7 @@ func (s *Server) setUp(routes http.Handler) {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	conns := &connections{max: c.maxConnections(), all: map[net.Conn]*list.Element{}}
-	handler := c.admit(s.route(routes))
+	handler := c.pace.require(c.Authorize, c.pace.refuseEncoded(s.route(routes)))
 	if c.Guard != nil {
 		handler = c.Guard(handler)
 	}

@@ -68,6 +68,7 @@ func (a *Admin) put(ctx context.Context, operation string, query url.Values, bod
 	if err != nil {
 		return err
 	}
+	req.Close = true // requests are rare: keep no idle connection
 	digest := sha256.Sum256(body)
 	req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(digest[:]))
 	resp, err := http.DefaultClient.Do(signer.SignV4(*req, a.AccessKey, a.SecretKey, "", a.Region))

@@ -10,7 +10,7 @@ import (
 
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/storeadmin"
-	"imageflow.dev/test/minio"
+	"imageflow.dev/internal/testing/minio"
 )
 
 const files, deadLetters = "imageflow-files", "imageflow-dead-letters"

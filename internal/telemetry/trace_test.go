@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"imageflow.dev/internal/telemetry"
-	"imageflow.dev/test/otlp"
+	"imageflow.dev/internal/testing/otlp"
 )
 
 // start starts the tracing of a service, whose spans the receiver gets at once

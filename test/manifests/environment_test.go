@@ -36,11 +36,11 @@ func TestMain(m *testing.M) {
 
 // built builds the command and returns its path.
 var built = sync.OnceValues(func() (string, error) {
-	args := []string{"build", "-o", folder}
+	args := []string{"-C", root, "build", "-o", folder}
 	if race { // as the other tests of `make test` have built its packages
 		args = append(args, "-race")
 	}
-	out, err := exec.Command("go", append(args, "imageflow.dev/cmd/imageflow")...).CombinedOutput()
+	out, err := exec.Command("go", append(args, "./cmd/imageflow")...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, out)
 	}

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	realminio "imageflow.dev/test/minio"
+	realminio "imageflow.dev/internal/testing/minio"
 )
 
 // deployment is ImageFlow as on a cluster: every role and the broker a process

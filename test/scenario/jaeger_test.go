@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"imageflow.dev/test/otlp"
+	"imageflow.dev/internal/testing/otlp"
 )
 
 var (

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 
-	"imageflow.dev/test/cgroup"
+	"imageflow.dev/internal/testing/cgroup"
 )
 
 // hostile makes TestRolesLiveUnderAttack as hard as it can be; `make hostile`.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"imageflow.dev/test/otlp"
+	"imageflow.dev/internal/testing/otlp"
 )
 
 // BenchmarkTelemetry sends 1080p JPEGs through the chain of two local systems in

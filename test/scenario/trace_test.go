@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"imageflow.dev/test/otlp"
+	"imageflow.dev/internal/testing/otlp"
 )
 
 // tracing is the environment of a process that sends its spans to the receiver.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"imageflow.dev/cmd/internal/role"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // run runs a role until the returned function ends it and tells how it ended.

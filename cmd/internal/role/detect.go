@@ -25,21 +25,23 @@ const (
 // DetectConfig is the environment of detect.
 type DetectConfig struct {
 	ProcessorConfig
-	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"what runs models: onnxruntime or triton; empty means triton where TRITON_GRPC_URL is set, else onnxruntime"`
-	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model meant where a request names none"`
-	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder of models: <name>/<version>/model.onnx"`
-	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: how often the folder is looked at for changes; 0 is never"`
-	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: its shared library"`
-	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: what it runs on: cpu or cuda"`
-	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads within one run of a model"`
-	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port, or grpc://host:port, of its gRPC service"`
-	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: how long a call to it may take"`
+	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"onnxruntime, or triton (default if TRITON_GRPC_URL is set)"`
+	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model of requests without model_name"`
+	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder with <name>/<version>/model.onnx"`
+	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: interval of reloads; 0: never"`
+	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"its shared library"`
+	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: cpu or cuda"`
+	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads of one run"`
+	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port of its gRPC service"`
+	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: time limit of a call"`
 }
 
 // Validate reports every variable that is missing or out of range.
 func (c *DetectConfig) Validate() error {
 	errs := []error{
-		c.ProcessorConfig.Validate(), atLeast("ONNXRUNTIME_THREADS", c.Threads, 1), atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
+		c.ProcessorConfig.Validate(),
+		atLeast("ONNXRUNTIME_THREADS", c.Threads, 1),
+		atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
 		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0),
 	}
 	if c.Provider != inference.CPU && c.Provider != inference.CUDA {
@@ -74,7 +76,12 @@ func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (P
 	if err != nil {
 		return nil, err
 	}
-	return processor(c.ProcessorConfig, t, detect.New(models), service{&imageflowv1.ModelService_ServiceDesc, modelService{models: models}})
+	listing := service{desc: &imageflowv1.ModelService_ServiceDesc, impl: modelService{models: models}, closer: models}
+	s, err := processor(c.ProcessorConfig, t, detect.New(models), listing)
+	if err != nil {
+		return nil, errors.Join(err, models.Close())
+	}
+	return s, nil
 }
 
 // models returns the models of the backend. Triton may start later; until then
@@ -94,17 +101,14 @@ func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detec
 		return detect.NewModels(repository, c.DefaultModel), nil
 	}
 	repository, err := inference.Open(ctx, c.ModelRepository, inference.Options{
-		Library: c.Library, Provider: c.Provider, Threads: c.Threads, Accept: detect.Accept,
+		Library: c.Library, Provider: c.Provider, Threads: c.Threads, PollInterval: c.Poll, Accept: detect.Accept,
 	})
 	if err != nil {
 		return nil, err
 	}
 	models := detect.NewModels(repository, c.DefaultModel)
 	if err := models.CheckDefault(ctx); err != nil {
-		return nil, fmt.Errorf("DEFAULT_MODEL: %w", err)
-	}
-	if c.Poll > 0 {
-		go repository.Poll(ctx, c.Poll)
+		return nil, errors.Join(fmt.Errorf("DEFAULT_MODEL: %w", err), models.Close())
 	}
 	return models, nil
 }

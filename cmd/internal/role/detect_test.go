@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"imageflow.dev/cmd/internal/role"
-	"imageflow.dev/test/otlp"
-	"imageflow.dev/test/stores"
-	"imageflow.dev/test/triton"
+	"imageflow.dev/internal/testing/otlp"
+	"imageflow.dev/internal/testing/stores"
+	"imageflow.dev/internal/testing/triton"
 )
 
 // demoModels is settled before a test's S3 server changes the working directory.

@@ -21,7 +21,7 @@ import (
 
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/stores"
+	"imageflow.dev/internal/testing/stores"
 )
 
 // TestGatewayAsAGRPCServer: a client that speaks gRPC has the services of the

@@ -2,6 +2,7 @@ package role
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -26,6 +27,8 @@ const jsonTimeout = 5 * time.Minute
 type service struct {
 	desc *grpc.ServiceDesc
 	impl any
+	// closer is closed with the server; nil if there is nothing to close.
+	closer io.Closer
 }
 
 // processor puts a processor behind its three doors on one port, and services
@@ -72,6 +75,11 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
 	config := c.serve(p.Name, int64(c.messageBytes()))
+	for _, s := range beside {
+		if s.closer != nil {
+			config.Closers = append(config.Closers, s.closer)
+		}
+	}
 	config.AnswerBytes = 2 * config.BodyBytes // those of jobs that end at once
 	return server.Listen(config, services, routes, healthy)
 }

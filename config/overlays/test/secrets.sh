@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes the secrets of a test cluster, with random contents, unless they are there:
-# the key of events, a user of the store for each role, and the store's credentials and the bridge's token, for us and
-# for the MinIO beside us.
+# Creates the secrets of a test cluster with random contents, unless they exist: the
+# event signing key, a store user for each role, and the store's credentials and the
+# bridge's token, in our namespace and in MinIO's.
 set -euo pipefail
 
 ours=image-processing
-theirs=default # where minio.yaml lies
+theirs=default # the namespace of minio.yaml
 
 kubectl get namespace $ours >/dev/null 2>&1 || kubectl create namespace $ours
 for role in resize detect filter gateway bridge; do
@@ -28,7 +28,7 @@ if ! kubectl get secret -n $theirs minio-credentials bridge-token >/dev/null 2>&
 		kubectl create secret generic -n $namespace bridge-token \
 			--from-literal=token="$token" --from-literal=header="Bearer $token"
 	done
-	# A MinIO that runs already has read the old ones.
+	# A running MinIO has read the old ones.
 	if kubectl get deployment -n $theirs minio >/dev/null 2>&1; then
 		kubectl rollout restart -n $theirs deployment/minio
 	fi

@@ -1,10 +1,6 @@
 package broker
 
-import (
-	"errors"
-	"net/http"
-	"time"
-)
+import "time"
 
 // SetAckWait sets how long after a crash an event comes again.
 func SetAckWait(d time.Duration) { ackWait = d }
@@ -17,16 +13,6 @@ func SetReserve(bytes uint64) (before uint64) {
 
 // ParsePeriod parses a duration of ISO 8601.
 var ParsePeriod = parsePeriod
-
-// Matches tells whether the filters of the only Trigger take an event that was
-// posted with these headers.
-func (m *Manifests) Matches(header http.Header) (bool, error) {
-	if len(m.triggers) != 1 {
-		return false, errors.New("not one Trigger")
-	}
-	e, err := readEvent(header, nil)
-	return err == nil && m.triggers[0].matches(e.attributes()), err
-}
 
 // Backoff returns the waits after the first n deliveries of the only Trigger.
 func (m *Manifests) Backoff(n int) (waits []time.Duration) {

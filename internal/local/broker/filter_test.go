@@ -3,6 +3,9 @@ package broker_test
 import (
 	"net/http"
 	"testing"
+	"testing/fstest"
+
+	"imageflow.dev/internal/local/broker"
 )
 
 var filtered = http.Header{
@@ -50,4 +53,13 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%s: got %v, %v", filters, got, err)
 		}
 	}
+}
+
+// matches reports whether a Trigger with this spec matches an event.
+func matches(spec string, header http.Header) (bool, error) {
+	m, err := broker.ReadManifests(fstest.MapFS{"m.yaml": {Data: []byte(trigger(spec))}})
+	if err != nil {
+		return false, err
+	}
+	return m.Matches(header)
 }

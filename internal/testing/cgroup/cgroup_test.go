@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"imageflow.dev/test/cgroup"
+	"imageflow.dev/internal/testing/cgroup"
 )
 
 // TestLimit: a command within the limit ends well, one beyond it is killed and

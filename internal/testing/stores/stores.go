@@ -12,7 +12,7 @@ import (
 
 	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/test/minio"
+	"imageflow.dev/internal/testing/minio"
 )
 
 // Kind is a kind of store.

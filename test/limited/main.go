@@ -13,7 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"imageflow.dev/test/cgroup"
+	"imageflow.dev/internal/testing/cgroup"
 )
 
 func main() {

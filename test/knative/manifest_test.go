@@ -1,4 +1,4 @@
-package broker_test
+package knative_test
 
 import (
 	"context"
@@ -20,7 +20,7 @@ func TestKnativeTakesOurManifests(t *testing.T) {
 	}})
 	count := 0
 	for _, pattern := range []string{"*.yaml", "examples/*.yaml"} {
-		files, err := filepath.Glob(filepath.Join("../../../eventing", pattern))
+		files, err := filepath.Glob(filepath.Join("../../eventing", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %q, %v", pattern, files, err)
 		}

@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"imageflow.dev/internal/testing/onnx"
 	kserve "imageflow.dev/proto/inference"
-	"imageflow.dev/test/onnx"
 )
 
 // patience is how long a server may take to be ready.

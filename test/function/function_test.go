@@ -1,4 +1,5 @@
-package imageflow_test
+// Package function_test runs the gateway as func runs it.
+package function_test
 
 import (
 	"context"
@@ -12,7 +13,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
-	function "knative.dev/func-go/http"
+	funchttp "knative.dev/func-go/http"
 
 	"imageflow.dev"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -20,15 +21,15 @@ import (
 
 // What func looks for in a function, and would pass over if it had another form.
 var (
-	_ function.Starter           = (*imageflow.Function)(nil)
-	_ function.Stopper           = (*imageflow.Function)(nil)
-	_ function.ReadinessReporter = (*imageflow.Function)(nil)
+	_ funchttp.Starter           = (*imageflow.Function)(nil)
+	_ funchttp.Stopper           = (*imageflow.Function)(nil)
+	_ funchttp.ReadinessReporter = (*imageflow.Function)(nil)
 )
 
 // TestFunction runs the function in func's own server.
 func TestFunction(t *testing.T) {
 	f := imageflow.New()
-	server := httptest.NewServer(function.New(f).Server.Handler)
+	server := httptest.NewServer(funchttp.New(f).Server.Handler)
 	t.Cleanup(server.Close)
 	if code, _ := call(t, server.URL, "/health/readiness", ""); code != http.StatusServiceUnavailable {
 		t.Errorf("readiness before the start is %d, want 503", code)
@@ -87,6 +88,7 @@ func TestFunctionDemandsItsToken(t *testing.T) {
 // TestFunctionIsPureGo builds it as func does.
 func TestFunctionIsPureGo(t *testing.T) {
 	cmd := exec.Command("go", "build", ".")
+	cmd.Dir = "../.."
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
