@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-var errNoBase64 = invalid(imageField, "not base64")
+var errNotBase64 = invalid(imageField, "not base64")
 
-// base64Text decodes base64 as it comes: both alphabets, padded or not.
+// base64Text decodes base64 in pieces: both alphabets, padded or not.
 type base64Text struct {
 	decoded []byte
-	buffer  [4096]byte // of characters not decoded yet
+	buffer  [4096]byte // characters that are not decoded yet
 	n       int
 	padding int
 }
@@ -35,9 +35,9 @@ func isPlain(text []byte) bool {
 	return true
 }
 
-// addPlain decodes plain text, which most images are, without copying it first.
+// addPlain decodes plain text without copying it first. Most images are plain.
 func (b *base64Text) addPlain(text []byte) (err error) {
-	n := min(-b.n&3, len(text)) // completes the last four characters
+	n := min(-b.n&3, len(text)) // completes the last group of four characters
 	b.n += copy(b.buffer[b.n:], text[:n])
 	if b.n&3 != 0 {
 		return nil
@@ -48,7 +48,7 @@ func (b *base64Text) addPlain(text []byte) (err error) {
 	}
 	whole := len(text) &^ 3
 	if b.decoded, err = base64.RawStdEncoding.AppendDecode(b.decoded, text[:whole]); err != nil {
-		return errNoBase64
+		return errNotBase64
 	}
 	b.n = copy(b.buffer[:], text[whole:])
 	return nil
@@ -69,7 +69,7 @@ func (b *base64Text) addAny(text []byte) error {
 			c = '/'
 		}
 		if b.padding > 0 {
-			return errNoBase64
+			return errNotBase64
 		}
 		b.buffer[b.n] = c
 		if b.n++; b.n == len(b.buffer) {
@@ -85,22 +85,22 @@ func (b *base64Text) flush() (err error) {
 	b.decoded, err = base64.RawStdEncoding.AppendDecode(b.decoded, b.buffer[:b.n])
 	b.n = 0
 	if err != nil {
-		return errNoBase64
+		return errNotBase64
 	}
 	return nil
 }
 
-// end returns what was decoded.
+// end returns the decoded bytes.
 func (b *base64Text) end() ([]byte, error) {
 	if b.padding > 0 && (b.n+b.padding)%4 != 0 || b.padding > 2 {
-		return nil, errNoBase64
+		return nil, errNotBase64
 	}
 	return b.decoded, b.flush()
 }
 
-// escaped returns the character that JSON's escape sequence without its backslash
-// stands for, where base64 can have it.
-func escaped(sequence []byte) (byte, bool) {
+// escaped returns the character of a JSON escape sequence, given without its
+// backslash. ok is false if the character cannot occur in base64.
+func escaped(sequence []byte) (c byte, ok bool) {
 	switch sequence[0] {
 	case '/':
 		return '/', true

@@ -21,23 +21,22 @@ const (
 	formType = "multipart/form-data"
 )
 
-// textLimits bound a request without its image. The contract's largest pipeline
-// has some hundred elements in five levels.
+// textLimits bound a request without its image. The largest pipeline of the contract
+// has about a hundred elements in five levels.
 var textLimits = jsonlimit.Limits{Bytes: 256 << 10, Depth: 16, Elements: 1000}
 
-// body is the body of a request: JSON, or a form.
+// body is the body of a request: JSON or a form.
 type body struct {
 	io.ReadCloser
 	form *form // nil for JSON
-	// err is why the body could not be decoded. The generated handlers keep only
-	// its text.
+	// err is the error of the decoder. The generated handlers keep only its text.
 	err error
 }
 
 type bodyKey struct{}
 
-// withBody prepares a request for the bodyMarshaler. It refuses other media types
-// than JSON and forms: a web page can send those across sites without asking. A
+// withBody prepares a request for the bodyMarshaler. It accepts only JSON and forms:
+// a web page can send other media types across sites without a preflight request. A
 // body without a type is JSON, unless a browser sends it.
 func withBody(r *http.Request) (*http.Request, error) {
 	if r.Method != http.MethodPost {
@@ -58,7 +57,7 @@ func withBody(r *http.Request) (*http.Request, error) {
 	return r, nil
 }
 
-// fromBrowser reports whether a browser says where a request comes from.
+// fromBrowser reports whether a request has headers that only browsers set.
 func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 }
@@ -69,10 +68,10 @@ func unsupportedType(mediaType string) error {
 			formType+" with the image as the file field "+fileField+" (curl -F "+fileField+"=@cat.jpg)")}
 }
 
-// bodyMarshaler decodes bodies within the limits, and encodes as the one within.
+// bodyMarshaler decodes bodies within the limits, and encodes like the wrapped one.
 type bodyMarshaler struct{ runtime.Marshaler }
 
-// NewDecoder returns the decoder of the body of a request of withBody's.
+// NewDecoder returns the decoder of a body that withBody has prepared.
 func (m bodyMarshaler) NewDecoder(r io.Reader) runtime.Decoder {
 	b, ok := r.(*body)
 	if !ok {
@@ -80,7 +79,7 @@ func (m bodyMarshaler) NewDecoder(r io.Reader) runtime.Decoder {
 	}
 	return runtime.DecoderFunc(func(v any) error {
 		b.err = explainRead(b.decode(v.(proto.Message)))
-		_ = b.Close() // nothing that follows is read
+		_ = b.Close() // the rest is not read
 		return b.err
 	})
 }
@@ -92,8 +91,8 @@ func (b *body) decode(req proto.Message) error {
 	return decodeJSON(b.ReadCloser, req)
 }
 
-// explainRead gives every error a status. It wraps nothing, since io.EOF would be
-// taken for an empty body, and repeats nothing of the body.
+// explainRead gives every error a status. It wraps no error, because the mux treats
+// io.EOF as an empty body, and repeats no part of the body.
 func explainRead(err error) error {
 	var tooLarge *http.MaxBytesError
 	var limit *jsonlimit.Error
@@ -101,18 +100,18 @@ func explainRead(err error) error {
 	case err == nil || status.Code(err) != codes.Unknown:
 		return err
 	case errors.As(err, &tooLarge):
-		return status.Errorf(codes.InvalidArgument, "a body of more than %d bytes is not taken: it is too large", tooLarge.Limit)
+		return status.Errorf(codes.InvalidArgument, "the body is too large: the limit is %d bytes", tooLarge.Limit)
 	case errors.As(err, &limit):
 		return status.Error(codes.InvalidArgument, "the request without its image: "+limit.Reason)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return status.Error(codes.DeadlineExceeded, "the body did not come in time")
+		return status.Error(codes.DeadlineExceeded, "the body did not arrive in time")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return status.Error(codes.InvalidArgument, "the body ends too early")
 	}
-	return status.Error(codes.InvalidArgument, "the body cannot be read: is it what its content type says?")
+	return status.Error(codes.InvalidArgument, "the body cannot be read: does it match its content type?")
 }
 
-// decodeError returns why a request's body could not be decoded, or else err.
+// decodeError returns the error of the decoder of the request's body, if any, or err.
 func decodeError(ctx context.Context, err error) error {
 	if b, ok := ctx.Value(bodyKey{}).(*body); ok && b.err != nil {
 		return b.err

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// CORS lets pages of some origins call next. It answers their preflight requests,
-// which bear no token. Without origins it changes nothing, and browsers let no
-// page of another origin read an answer.
+// CORS lets web pages of the given origins call next. It answers their preflight
+// requests, which carry no token. Without origins it returns next, and browsers let
+// no page of another origin read an answer.
 func CORS(origins []string, next http.Handler) http.Handler {
 	if len(origins) == 0 {
 		return next

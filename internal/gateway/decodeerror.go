@@ -13,37 +13,37 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// maxQuoted is how much of a caller's own words an error repeats.
+// maxQuoted is the number of bytes of a caller's text that an error repeats.
 const maxQuoted = 64
 
-// plainName is a name that needs no quotes.
+// plainName matches names that need no quotes.
 var plainName = regexp.MustCompile(`^[\w./+-]{1,64}$`)
 
-// clip returns a caller's words for an error: short, and without control
+// clip returns a caller's text for an error: shortened, and without control
 // characters.
-func clip(words string) string {
-	if plainName.MatchString(words) {
-		return words
+func clip(text string) string {
+	if plainName.MatchString(text) {
+		return text
 	}
-	if len(words) <= maxQuoted {
-		return strconv.QuoteToASCII(words)
+	if len(text) <= maxQuoted {
+		return strconv.QuoteToASCII(text)
 	}
-	return strconv.QuoteToASCII(words[:maxQuoted]) + "..."
+	return strconv.QuoteToASCII(text[:maxQuoted]) + "..."
 }
 
-// jsonError is what protojson says: where, and what is wrong, with the words of
-// the caller at its end.
+// jsonError matches an error of protojson: its position and its reason. The caller's
+// own text follows the match.
 var jsonError = regexp.MustCompile(`(?s)\(line (\d+):(\d+)\): ((?:unknown|duplicate|error parsing|invalid value for \w+)?)`)
 
-// jsonReasons says in our words what is wrong, without the caller's.
+// jsonReasons maps the reasons of protojson to texts that repeat no value.
 var jsonReasons = map[string]string{
 	"unknown":       "no such field",
 	"duplicate":     "given twice",
-	"error parsing": "given beside another field that excludes it",
+	"error parsing": "excluded by another field that is set",
 }
 
-// describe explains an error of protojson about the text: it names the field and
-// repeats no value.
+// describe turns an error of protojson into one that names the field and repeats no
+// value.
 func (s *splitter) describe(err error) error {
 	at, reason := len(s.text), "the JSON text is not complete"
 	if found := jsonError.FindStringSubmatch(err.Error()); found != nil {
@@ -56,11 +56,11 @@ func (s *splitter) describe(err error) error {
 	return status.Error(codes.InvalidArgument, reason)
 }
 
-func (s *splitter) reason(what string, at int) string {
-	if reason, known := jsonReasons[what]; known {
+func (s *splitter) reason(matched string, at int) string {
+	if reason, known := jsonReasons[matched]; known {
 		return reason
 	}
-	if kind, wrong := strings.CutPrefix(what, "invalid value for "); wrong {
+	if kind, wrong := strings.CutPrefix(matched, "invalid value for "); wrong {
 		return "not a valid " + kind
 	}
 	if at > s.imageAt {
@@ -69,7 +69,8 @@ func (s *splitter) reason(what string, at int) string {
 	return fmt.Sprintf("unexpected JSON at byte %d", at)
 }
 
-// offset translates a line and a column, in characters, both from 1.
+// offset returns the byte offset of a line and a column. Both start at 1, and columns
+// count characters.
 func offset(text []byte, line, column string) int {
 	lines, _ := strconv.Atoi(line)
 	columns, _ := strconv.Atoi(column)
@@ -84,15 +85,15 @@ func offset(text []byte, line, column string) int {
 	return at
 }
 
-// level is an array or an object on the way to a place in a text.
+// level is an array or an object that encloses a position in a text.
 type level struct {
 	array bool
-	count int // of elements, or of keys and values
+	count int // number of elements, or of keys and values, so far
 	key   string
 }
 
-// pathAt returns the path of the field at an offset of a text, as far as the text
-// is JSON: steps[0].resize.target_width.
+// pathAt returns the path of the field at an offset of a text, such as
+// steps[0].resize.target_width. The path ends where the text is not JSON.
 func pathAt(text []byte, at int) string {
 	d := json.NewDecoder(bytes.NewReader(text))
 	var levels []*level

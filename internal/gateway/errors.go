@@ -19,22 +19,22 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// answerRouting tells of a wrong method as HTTP does; the mux by itself calls it
-// unimplemented.
+// answerRouting answers a wrong method with 405 Method Not Allowed; by default, the mux
+// answers 501.
 func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
 	if code != http.StatusMethodNotAllowed {
 		runtime.DefaultRoutingErrorHandler(ctx, mux, m, w, r, code)
 		return
 	}
 	answerError(ctx, mux, m, w, r, &runtime.HTTPStatusError{
-		HTTPStatus: code, Err: status.Errorf(codes.Unimplemented, "%s is not answered with %s", r.URL.Path, r.Method),
+		HTTPStatus: code, Err: status.Errorf(codes.Unimplemented, "%s does not support the method %s", r.URL.Path, r.Method),
 	})
 }
 
-// answerError writes the google.rpc.Status as the body, and what a refusal asks
-// its caller to wait as a header too.
+// answerError writes the google.rpc.Status as the body, and a suggested retry delay
+// also as a header.
 func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	err = decodeError(ctx, inOurWords(status.Convert(err), err))
+	err = decodeError(ctx, sanitizeStatus(status.Convert(err), err))
 	err = noteRefusal(ctx, err)
 	for _, detail := range status.Convert(err).Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {
@@ -45,10 +45,10 @@ func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler
 	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
 }
 
-// inOurWords replaces what grpc says by itself, which names addresses inside the
-// cluster, or calls a message busy that is too large. A processor that refuses
-// for a while always says for how long.
-func inOurWords(s *status.Status, err error) error {
+// sanitizeStatus replaces the errors that grpc itself makes: they name addresses inside
+// the cluster, and use ResourceExhausted for a message that is too large. A processor
+// that is busy always adds a retry delay.
+func sanitizeStatus(s *status.Status, err error) error {
 	switch {
 	case len(s.Details()) > 0:
 		return err
@@ -57,24 +57,24 @@ func inOurWords(s *status.Status, err error) error {
 	case s.Code() == codes.Unavailable:
 		return unavailable("the processor does not answer")
 	case s.Code() == codes.ResourceExhausted:
-		return status.Error(codes.InvalidArgument, "the request or its answer is larger than the processor takes")
+		return status.Error(codes.InvalidArgument, "the request or its answer is larger than the processor accepts")
 	}
 	return err
 }
 
-// unavailable says what is, and when to ask again, as the processors do.
+// unavailable returns an Unavailable error with a retry delay, as the processors do.
 func unavailable(message string) error {
 	return withDetail(status.New(codes.Unavailable, message), &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 }
 
-// invalid says what is wrong with a field, as the processors do.
+// invalid returns an InvalidArgument error about a field, as the processors do.
 func invalid(field, reason string) error {
 	return withDetail(status.New(codes.InvalidArgument, field+": "+reason), &errdetails.BadRequest{
 		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
 	})
 }
 
-// outside refuses an object that READ_FROM does not contain, in the words of the
+// outside refuses an object that READ_FROM does not contain, with the text of the
 // processors.
 func outside(field, bucket string) error {
 	return invalid(field, fmt.Sprintf("bucket %.64q, or this part of it, is not in READ_FROM", bucket))
@@ -87,15 +87,15 @@ func withDetail(s *status.Status, detail protoadapt.MessageV1) error {
 	return s.Err()
 }
 
-// violation tells of one broken rule of the message that lies at a field, or at
-// none: the first that is about a field, as the processors do.
+// violation returns an error about one violated rule of the message at a field path,
+// which may be empty. Like the processors, it prefers the first rule about a field.
 func violation(at string, err error) error {
-	var broken *protovalidate.ValidationError
-	if !errors.As(err, &broken) || len(broken.Violations) == 0 {
+	var invalidMessage *protovalidate.ValidationError
+	if !errors.As(err, &invalidMessage) || len(invalidMessage.Violations) == 0 {
 		return status.Error(codes.Internal, "internal error")
 	}
-	named := slices.IndexFunc(broken.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
-	first := broken.Violations[max(named, 0)].Proto
+	named := slices.IndexFunc(invalidMessage.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
+	first := invalidMessage.Violations[max(named, 0)].Proto
 	field := strings.Trim(at+"."+protovalidate.FieldPathString(first.GetField()), ".")
 	if field == "" {
 		return status.Error(codes.InvalidArgument, first.GetMessage())

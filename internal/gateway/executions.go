@@ -17,28 +17,27 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// Executions answers for executions in this process, from what a store has.
+// Executions looks up executions in the object store. It runs in this process.
 type Executions struct {
 	imageflowv1.UnimplementedExecutionServiceServer
-	// Store may be nil: then every call is refused with Missing, which says
-	// what the gateway lacks.
-	Store   *objects.Store
-	Missing string
-	Letters execution.Letters
-	// Bucket is meant where a request names none.
+	// Store may be nil: then every call fails with Missing as its message.
+	Store       *objects.Store
+	Missing     string
+	DeadLetters execution.DeadLetterStore
+	// Bucket is the default bucket.
 	Bucket string
-	// ReadFrom bounds which executions may be looked up.
+	// ReadFrom is the allow-list of the executions that may be looked up.
 	ReadFrom objects.AllowList
 }
 
-// Backend returns the service for New; it needs no connection.
+// Backend returns the service for New. It needs no connection.
 func (x *Executions) Backend() Backend {
 	return Backend{Register: func(ctx context.Context, mux *runtime.ServeMux, _ *grpc.ClientConn) error {
 		return imageflowv1.RegisterExecutionServiceHandlerServer(ctx, mux, x)
 	}}
 }
 
-// GetExecution tells of one execution.
+// GetExecution returns the state of one execution.
 func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecutionRequest) (*imageflowv1.GetExecutionResponse, error) {
 	if err := protovalidate.Validate(req); err != nil {
 		return nil, violation("", err)
@@ -53,14 +52,14 @@ func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecu
 	if !x.ReadFrom.Contains(bucket, id) {
 		return nil, outside("bucket", bucket)
 	}
-	e, err := execution.Find(ctx, x.Store, x.Letters, bucket, id)
+	e, err := execution.Find(ctx, x.Store, x.DeadLetters, bucket, id)
 	switch {
 	case errors.Is(err, objects.ErrNotFound):
-		return nil, status.Errorf(codes.NotFound, "bucket %q has nothing of an execution %q", bucket, id)
+		return nil, status.Errorf(codes.NotFound, "bucket %q has no execution %q", bucket, id)
 	case ctx.Err() != nil:
 		return nil, status.FromContextError(ctx.Err()).Err()
 	case err != nil:
-		slog.WarnContext(ctx, "an execution could not be looked up", "bucket", bucket, "execution", id, "error", err)
+		slog.WarnContext(ctx, "execution lookup failed", "bucket", bucket, "execution", id, "error", err)
 		return nil, unavailable("the object store does not answer")
 	}
 	return response(e), nil

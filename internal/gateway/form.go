@@ -24,25 +24,24 @@ import (
 )
 
 const (
-	// fileField is the field of a form that has the image.
+	// fileField is the form field that holds the image.
 	fileField = "image"
-	// maxFields limits a form's parts.
+	// maxFields bounds the number of parts of a form.
 	maxFields = 100
 )
 
-// form is a request that comes as a form, as curl -F sends it. The field `image`
-// is the encoded image. The others are named and written as in a query string,
-// or are JSON where the contract has a message or a list of them.
+// form is a request that arrives as a form, as curl -F sends it. The field `image`
+// holds the encoded image. The other fields have the names and the syntax of a query
+// string, or hold JSON if the contract has a message or a list of messages.
 //
-// Who uploads an image so and names no place for the output gets the image
-// itself back, unless its Accept header asks for application/json, or it asks
-// for detections and wants no boxes drawn.
+// The answer to a form with an image and without an output location is the image
+// itself, unless the Accept header contains application/json, or the request asks for
+// detections without drawn boxes.
 type form struct {
 	boundary  string
 	wantsJSON bool
-	// wantsPicture says that the answer is the image itself. It is known when
-	// the form has been read.
-	wantsPicture bool
+	// wantsImage means that the answer is the image itself. decode sets it.
+	wantsImage bool
 }
 
 func newForm(r *http.Request, boundary string) *form {
@@ -63,20 +62,20 @@ func (f *form) decode(r io.Reader, req proto.Message) error {
 	m := req.ProtoReflect()
 	input := m.Descriptor().Fields().ByName(imageField)
 	if m.Has(input) {
-		return invalid(imageField, "one picture only: it is in "+fileField+", too")
+		return invalid(imageField, "more than one image: there is one in "+fileField+", too")
 	}
 	m.Set(input, protoreflect.ValueOfBytes(image))
-	f.wantsPicture = !f.wantsJSON && answersWithPicture(req)
+	f.wantsImage = !f.wantsJSON && answersWithImage(req)
 	return nil
 }
 
-// read reads the body: the image, nil where there is none, and the fields.
+// read reads the image, which is nil if the form has none, and the other fields.
 func (f *form) read(r io.Reader) (image []byte, fields url.Values, err error) {
 	text := &textReader{Reader: r, left: textLimits.Bytes}
 	fields = url.Values{}
 	for parts, n := multipart.NewReader(text, f.boundary), 0; ; n++ {
 		part, err := parts.NextPart()
-		if err == io.EOF { // not in a chain: there it is an end too early
+		if err == io.EOF { // a wrapped io.EOF means that the form is cut off
 			return image, fields, nil
 		}
 		if err != nil {
@@ -84,13 +83,13 @@ func (f *form) read(r io.Reader) (image []byte, fields url.Values, err error) {
 		}
 		switch name := part.FormName(); {
 		case n >= maxFields:
-			return nil, nil, status.Errorf(codes.InvalidArgument, "a form of more than %d fields is not taken", maxFields)
+			return nil, nil, status.Errorf(codes.InvalidArgument, "the form has more than %d fields", maxFields)
 		case name == fileField && image != nil:
-			return nil, nil, invalid(fileField, "one picture only")
+			return nil, nil, invalid(fileField, "more than one image")
 		case name == fileField:
 			image, err = text.readImage(part)
 		case part.FileName() != "":
-			return nil, nil, invalid(clip(name), "the file must come in the field "+fileField)
+			return nil, nil, invalid(clip(name), "a file must be in the field "+fileField)
 		default:
 			var value []byte
 			value, err = io.ReadAll(part)
@@ -102,8 +101,8 @@ func (f *form) read(r io.Reader) (image []byte, fields url.Values, err error) {
 	}
 }
 
-// textReader bounds how much of a form is not its image: fields, and the headers
-// of all parts, which a multipart.Reader keeps.
+// textReader bounds the bytes of a form outside its image: the fields, and the headers
+// of all parts, which a multipart.Reader keeps in memory.
 type textReader struct {
 	io.Reader
 	left    int
@@ -127,8 +126,8 @@ func (t *textReader) readImage(part io.Reader) ([]byte, error) {
 	return io.ReadAll(part)
 }
 
-// readFields sets the fields of a request: JSON where one is a message or a list
-// of them, the others as in a query string.
+// readFields sets the fields of a request. Messages and lists of messages are JSON,
+// the others have the syntax of a query string.
 func readFields(req proto.Message, fields url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		path := queryparams.Path(req, name)
@@ -153,9 +152,8 @@ func readFields(req proto.Message, fields url.Values) error {
 	return nil
 }
 
-// answersWithPicture tells whether the picture is what a caller with an upload
-// wants to have.
-func answersWithPicture(req proto.Message) bool {
+// answersWithImage reports whether the answer to an upload is the image itself.
+func answersWithImage(req proto.Message) bool {
 	if detect, ok := req.(*imageflowv1.DetectionRequest); ok && !detect.GetDrawBoxes() {
 		return false
 	}
@@ -163,39 +161,39 @@ func answersWithPicture(req proto.Message) bool {
 	return ok && r.GetOutputImage().GetBucket()+r.GetOutputImage().GetObjectKey() == ""
 }
 
-// pictureOf returns the picture of an answer to a form that wants only that, or
-// else nil.
-func pictureOf(ctx context.Context, resp proto.Message) *httpbody.HttpBody {
+// imageOf returns the image of an answer, or nil if the caller does not want the image
+// itself.
+func imageOf(ctx context.Context, resp proto.Message) *httpbody.HttpBody {
 	b, ok := ctx.Value(bodyKey{}).(*body)
-	if !ok || b.form == nil || !b.form.wantsPicture {
+	if !ok || b.form == nil || !b.form.wantsImage {
 		return nil
 	}
-	picture := &httpbody.HttpBody{}
+	image := &httpbody.HttpBody{}
 	switch r := resp.(type) {
 	case interface {
 		GetResult() *imageflowv1.ProcessingResult
 	}:
-		picture.ContentType, picture.Data = r.GetResult().GetOutputImage().GetContentType(), r.GetResult().GetOutputData()
+		image.ContentType, image.Data = r.GetResult().GetOutputImage().GetContentType(), r.GetResult().GetOutputData()
 	case *imageflowv1.RunPipelineResponse:
-		picture.ContentType, picture.Data = r.GetOutputImage().GetContentType(), r.GetOutputData()
+		image.ContentType, image.Data = r.GetOutputImage().GetContentType(), r.GetOutputData()
 	}
-	if len(picture.Data) == 0 {
+	if len(image.Data) == 0 {
 		return nil
 	}
-	return picture
+	return image
 }
 
-// typePicture and answerPicture answer with the picture where it is wanted.
-func typePicture(ctx context.Context, w http.ResponseWriter, resp proto.Message) error {
-	if picture := pictureOf(ctx, resp); picture != nil {
-		w.Header().Set("Content-Type", picture.GetContentType())
+// setImageType and answerImage answer with the image itself if the caller wants it.
+func setImageType(ctx context.Context, w http.ResponseWriter, resp proto.Message) error {
+	if image := imageOf(ctx, resp); image != nil {
+		w.Header().Set("Content-Type", image.GetContentType())
 	}
 	return nil
 }
 
-func answerPicture(ctx context.Context, resp proto.Message) (any, error) {
-	if picture := pictureOf(ctx, resp); picture != nil {
-		return picture, nil
+func answerImage(ctx context.Context, resp proto.Message) (any, error) {
+	if image := imageOf(ctx, resp); image != nil {
+		return image, nil
 	}
 	return resp, nil
 }

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -65,7 +66,7 @@ func before(t *testing.T, address string) string {
 
 func handler(t *testing.T, conn *grpc.ClientConn, maxBody int64) http.Handler {
 	t.Helper()
-	h, err := gateway.New(t.Context(), 2*time.Second, maxBody, gateway.Backend{Register: gateway.Services["resize"], Conn: conn})
+	h, err := gateway.New(t.Context(), 2*time.Second, maxBody, gateway.Backend{Register: processors.Resize.RegisterJSON, Conn: conn})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestBadRequests(t *testing.T) {
 		{"wrong value", "POST", "/v1/resize", `{"target_width":"wide"}`, 400, "target_width: not a valid int32"},
 		{"no JSON", "POST", "/v1/resize", "\xff\xd8\xff\xe0", 400, `"code":3`},
 		{"a body too large", "POST", "/v1/resize", inline(2 * maxBody), 400, fmt.Sprint("no more than ", maxBody)},
-		{"too large for the processor", "POST", "/v1/resize", inline(4000), 400, "larger than the processor takes"},
+		{"too large for the processor", "POST", "/v1/resize", inline(4000), 400, "larger than the processor accepts"},
 		{"wrong method", "GET", "/v1/resize", "", 405, "GET"},
 		{"no such path", "POST", "/v1/nothing", `{}`, 404, `"code":5`},
 		{"too slow", "POST", "/v1/resize", `{}`, 504, "no answer in time"},

@@ -7,7 +7,7 @@ import (
 
 const openAPIPath = "/openapi.json"
 
-// openAPI describes `/v1/...`; `make proto` makes it of the contract.
+// openAPI describes `/v1/...`. `make proto` generates it from the contract.
 //
 //go:embed openapi.swagger.json
 var openAPI []byte

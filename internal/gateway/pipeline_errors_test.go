@@ -118,7 +118,7 @@ func TestPipelineNeverMixes(t *testing.T) {
 		return nil
 	}
 	_, st := s.fail(t, `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`)
-	if st.Code() != codes.NotFound || !strings.Contains(st.Message(), "no longer the version") {
+	if st.Code() != codes.NotFound || !strings.Contains(st.Message(), "no longer the requested version") {
 		t.Errorf("got %v", st)
 	}
 }

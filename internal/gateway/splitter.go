@@ -13,18 +13,18 @@ import (
 	"imageflow.dev/internal/jsonlimit"
 )
 
-// imageField is the field of a request that has the encoded image.
+// imageField is the field of a request that holds the encoded image.
 const imageField = "input_bytes"
 
-// decodeJSON reads a request. The image is decoded as it comes; only the rest of
-// the text is kept, and that has small limits.
+// decodeJSON reads a request. The image is decoded while it arrives; only the rest of
+// the text is kept, which textLimits bound.
 func decodeJSON(r io.Reader, req proto.Message) error {
 	s := &splitter{in: bufio.NewReaderSize(r, 32<<10), scan: jsonlimit.NewScanner(textLimits)}
 	if err := s.split(); err != nil {
 		return err
 	}
 	if len(bytes.TrimSpace(s.text)) == 0 {
-		return nil // an empty request: the contract's rules say what is missing
+		return nil // an empty request: validation reports the missing fields
 	}
 	if err := protojson.Unmarshal(s.text, req); err != nil {
 		return s.describe(err)
@@ -36,22 +36,22 @@ func decodeJSON(r io.Reader, req proto.Message) error {
 	return nil
 }
 
-// splitter takes the image out of a JSON text. An empty string stays in its place.
+// splitter removes the image from a JSON text and leaves an empty string.
 type splitter struct {
 	in    *bufio.Reader
 	scan  *jsonlimit.Scanner
 	text  []byte // without the image
 	image []byte
-	// imageAt and imageBytes are where in the text the image was, and its length
-	// in base64.
+	// imageAt is the offset of the image in the text, and imageBytes its length in
+	// base64.
 	imageAt, imageBytes int
 }
 
 func (s *splitter) split() error {
-	var begin int // of the string at hand
+	var begin int // offset of the current string
 	var last, key []byte
 	for {
-		within := s.scan.InString()
+		inString := s.scan.InString()
 		c, err := s.in.ReadByte()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -63,14 +63,14 @@ func (s *splitter) split() error {
 			return err
 		}
 		switch top := s.scan.Depth() == 1; {
-		case !within && s.scan.InString():
+		case !inString && s.scan.InString():
 			begin = len(s.text)
 			if top && isImage(key) {
 				err = s.readImage()
 			}
-		case within && !s.scan.InString():
+		case inString && !s.scan.InString():
 			last = s.text[begin : len(s.text)-1]
-		case within:
+		case inString:
 		case top && c == ':':
 			key = last
 		case top && c == ',':
@@ -91,7 +91,7 @@ func (s *splitter) keep(c byte) error {
 	return err
 }
 
-// readImage reads a string up to its closing quote, and decodes it.
+// readImage reads a string up to its closing quote and decodes it.
 func (s *splitter) readImage() error {
 	s.imageAt = len(s.text)
 	var image base64Text
@@ -123,8 +123,8 @@ func (s *splitter) readImage() error {
 	}
 }
 
-// unescape adds the character of the escape sequence that comes next to the
-// image, and returns the sequence.
+// unescape adds the character of the next escape sequence to the image and returns
+// the sequence.
 func (s *splitter) unescape(image *base64Text) ([]byte, error) {
 	sequence, err := s.in.Peek(2)
 	if err == nil && sequence[1] == 'u' {
@@ -135,7 +135,7 @@ func (s *splitter) unescape(image *base64Text) ([]byte, error) {
 	}
 	c, ok := escaped(sequence[1:])
 	if !ok {
-		return nil, errNoBase64
+		return nil, errNotBase64
 	}
 	return sequence, image.add([]byte{c})
 }
