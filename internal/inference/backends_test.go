@@ -16,7 +16,7 @@ import (
 	"imageflow.dev/internal/testing/triton"
 )
 
-// backends serve the models of a folder.
+// backends are the ways to run the models of a folder.
 var backends = map[string]func(t testing.TB, dir string) inference.Repository{
 	"onnxruntime": func(t testing.TB, dir string) inference.Repository {
 		r := openFolder(t, dir, options())
@@ -43,8 +43,7 @@ func dial(t testing.TB, address string) *inference.Triton {
 	return r
 }
 
-// TestBackends wants the same of every backend.
-func TestBackends(t *testing.T) {
+func TestBackends_behaveAlike(t *testing.T) {
 	dir := t.TempDir()
 	described := echo(3)
 	described.Metadata = map[string]string{"names": `{0: 'cat', 1: "it's"}`, "imgsz": "[64, 64]"}
@@ -73,8 +72,9 @@ func modelOf(t testing.TB, r inference.Repository, name string) inference.Model 
 func testDescription(t *testing.T, r inference.Repository, metadata map[string]string) {
 	m := modelOf(t, r, "echo")
 	info := m.Info()
-	if info.Name != "echo" || info.Version != "7" || info.InputName != "input" || !slices.Equal(info.OutputNames, []string{"output"}) {
-		t.Errorf("got %+v, want version 7 of echo, from input to output", info)
+	names := append([]string{info.Name, info.Version, info.InputName}, info.OutputNames...)
+	if !slices.Equal(names, []string{"echo", "7", "input", "output"}) {
+		t.Errorf("info %+v, want version 7 of echo with the tensors input and output", info)
 	}
 	if !slices.Equal(info.Input, []int64{-1, 3}) || len(info.Outputs) != 1 || !slices.Equal(info.Outputs[0], []int64{-1, 3}) {
 		t.Errorf("input %v, outputs %v, want [-1 3] and [[-1 3]]", info.Input, info.Outputs)
@@ -83,10 +83,10 @@ func testDescription(t *testing.T, r inference.Repository, metadata map[string]s
 		t.Errorf("metadata %q, want %q", info.Metadata, metadata)
 	}
 	if again := modelOf(t, r, "echo"); again != m {
-		t.Error("the same model is another one")
+		t.Error("Model returned another Model although nothing changed")
 	}
 	if _, err := r.Model(t.Context(), "none"); !errors.Is(err, inference.ErrNotFound) || errors.Is(err, inference.ErrUnavailable) {
-		t.Errorf("a model that does not exist: %v", err)
+		t.Errorf("unknown model: %v, want ErrNotFound", err)
 	}
 }
 
@@ -120,25 +120,25 @@ func testErrors(t *testing.T, r inference.Repository) {
 	m := modelOf(t, r, "echo")
 	wanted := errors.New("wanted")
 	if err := m.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return wanted }); err != wanted {
-		t.Errorf("got %v, want the error of the use as it is", err)
+		t.Errorf("got %v, want the error of use unchanged", err)
 	}
 	short := numbers(1, 3)
 	short.Data = short.Data[:2]
 	for name, input := range map[string]inference.Tensor{
-		"another shape": numbers(1, 4), "another rank": numbers(3), "too little data": short,
-		"a negative dimension": {Shape: []int64{-1, -3}, Data: make([]float32, 3)},
+		"wrong shape": numbers(1, 4), "wrong rank": numbers(3), "too little data": short,
+		"negative dimension": {Shape: []int64{-1, -3}, Data: make([]float32, 3)},
 	} {
 		err := m.Infer(t.Context(), input, func([]inference.Tensor) error {
-			t.Errorf("%s: it ran", name)
+			t.Errorf("%s: the model ran", name)
 			return nil
 		})
 		if err == nil || errors.Is(err, inference.ErrUnavailable) || errors.Is(err, inference.ErrNotFound) {
-			t.Errorf("%s: got %v, want an error that no other try cures", name, err)
+			t.Errorf("%s: got %v, want a permanent error", name, err)
 		}
 	}
 }
 
-// numbers is a tensor of zeros.
+// numbers returns a tensor of zeros.
 func numbers(shape ...int64) inference.Tensor {
 	n := int64(1)
 	for _, dim := range shape {
@@ -149,7 +149,7 @@ func numbers(shape ...int64) inference.Tensor {
 
 const slowSide = 1024
 
-// slow multiplies big matrices, some 100 ms a step.
+// slow returns a model that multiplies large matrices. A step takes about 100 ms.
 func slow(steps int) onnx.Model {
 	m := onnx.Model{Input: []int64{slowSide, slowSide}, Output: []int64{slowSide, slowSide}}
 	from := "input"
@@ -167,27 +167,26 @@ func slow(steps int) onnx.Model {
 func testCancel(t *testing.T, r inference.Repository) {
 	m := modelOf(t, r, "slow")
 	use := func([]inference.Tensor) error {
-		t.Error("a cancelled run gave a result")
+		t.Error("a cancelled run returned a result")
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := m.Infer(ctx, numbers(slowSide, slowSide), use)
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, inference.ErrUnavailable) {
-		t.Errorf("past its deadline: %v", err)
+		t.Errorf("after the deadline: %v", err)
 	}
-	gone, end := context.WithCancel(t.Context())
+	cancelled, end := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, end)
-	for _, when := range []string{"meanwhile", "before"} {
-		err := m.Infer(gone, numbers(slowSide, slowSide), use)
+	for _, when := range []string{"during", "before"} {
+		err := m.Infer(cancelled, numbers(slowSide, slowSide), use)
 		if !errors.Is(err, context.Canceled) || errors.Is(err, inference.ErrUnavailable) {
-			t.Errorf("cancelled %s: %v", when, err)
+			t.Errorf("cancelled %s the run: %v", when, err)
 		}
 	}
 }
 
-// BenchmarkBackends runs the demo model on one picture, of which it gives the
-// median time.
+// BenchmarkBackends reports the median duration of a run of the demo model.
 func BenchmarkBackends(b *testing.B) {
 	for _, name := range slices.Sorted(maps.Keys(backends)) {
 		b.Run(name, func(b *testing.B) {

@@ -14,7 +14,7 @@ import (
 	"imageflow.dev/internal/testing/onnx"
 )
 
-// encoded is the bytes of a model.
+// encoded returns the file content of a model.
 func encoded(t *testing.T, m onnx.Model) []byte {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m.onnx")
@@ -37,73 +37,87 @@ func write(t *testing.T, content []byte, file ...string) {
 	}
 }
 
-// TestBadModelsRefused: of whatever lies in a model's folder there is a reason
-// that names it, and the model beside it serves.
-func TestBadModelsRefused(t *testing.T) {
+// TestOpen_refusesBadModels: the reason names the cause, and other models work.
+func TestOpen_refusesBadModels(t *testing.T) {
 	node := func(op string) []onnx.Node { return []onnx.Node{{Op: op, Inputs: []string{"input"}, Output: "output"}} }
 	whole := encoded(t, echo(3))
-	circle := onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: []onnx.Node{
-		{Op: "Add", Inputs: []string{"input", "b"}, Output: "a"}, {Op: "Identity", Inputs: []string{"a"}, Output: "b"}, {Op: "Identity", Inputs: []string{"b"}, Output: "output"},
+	cycle := onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: []onnx.Node{
+		{Op: "Add", Inputs: []string{"input", "b"}, Output: "a"},
+		{Op: "Identity", Inputs: []string{"a"}, Output: "b"},
+		{Op: "Identity", Inputs: []string{"b"}, Output: "output"},
 	}}
+	integerInput := onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}
+	integerOutput := onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}
 	short := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{1 << 40}, Data: []float32{1}}, nil)
-	backwards := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{-5}, Data: []float32{1}}, nil)
+	negative := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{-5}, Data: []float32{1}}, nil)
 	file := func(content []byte) func(string) {
 		return func(dir string) { write(t, content, dir, "1", "model.onnx") }
 	}
 	model := func(m onnx.Model) func(string) { return file(encoded(t, m)) }
 	for name, c := range map[string]struct {
-		lay  func(dir string)
-		want string
+		install func(dir string)
+		want    string
 	}{
-		"nothing":      {func(dir string) { _ = os.MkdirAll(dir, 0o755) }, "no version"},
-		"no version":   {func(dir string) { write(t, whole, dir, "model.onnx") }, "no version"},
-		"another file": {func(dir string) { write(t, whole, dir, "1", "other.onnx") }, "m/1/model.onnx"},
-		"a folder":     {func(dir string) { write(t, whole, dir, "1", "model.onnx", "model.onnx") }, "m/1/model.onnx"},
-		"a pipe": {func(dir string) {
+		"empty folder":  {func(dir string) { _ = os.MkdirAll(dir, 0o755) }, "no version"},
+		"no version":    {func(dir string) { write(t, whole, dir, "model.onnx") }, "no version"},
+		"other file":    {func(dir string) { write(t, whole, dir, "1", "other.onnx") }, "m/1/model.onnx"},
+		"nested folder": {func(dir string) { write(t, whole, dir, "1", "model.onnx", "model.onnx") }, "m/1/model.onnx"},
+		"pipe": {func(dir string) {
 			write(t, nil, dir, "1", "x")
 			_ = syscall.Mkfifo(filepath.Join(dir, "1", "model.onnx"), 0o600)
 		}, "must be a file"},
-		"3 GB":                  {func(dir string) { file(nil)(dir); _ = os.Truncate(filepath.Join(dir, "1", "model.onnx"), 3<<30) }, "must be a file of at most"},
-		"an empty file":         {file(nil), "m/1/model.onnx"},
-		"garbage":               {file([]byte("garbage")), "m/1/model.onnx"},
-		"zeros":                 {file(make([]byte, 1<<20)), "m/1/model.onnx"},
-		"half of one":           {file(whole[:len(whole)/2]), "m/1/model.onnx"},
-		"all but a byte":        {file(whole[:len(whole)-1]), "m/1/model.onnx"},
-		"a graph of 2 GB":       {file(append([]byte{0x3a, 0xff, 0xff, 0xff, 0xff, 0x07}, whole...)), "m/1/model.onnx"},
-		"a graph of 16 EB":      {file(append([]byte{0x3a}, append(bytes.Repeat([]byte{0xff}, 9), 1)...)), "m/1/model.onnx"},
-		"an empty graph":        {model(onnx.Model{}), "m/1/model.onnx"},
-		"a circle":              {model(circle), "m/1/model.onnx"},
-		"an unknown operator":   {model(onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: node("Explode")}), "m/1/model.onnx"},
-		"4 TB of weights":       {model(short), ""},
-		"a negative dimension":  {model(backwards), "dimensions"},
-		"an input of integers":  {model(onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}), "one input of float32"},
-		"an output of integers": {model(onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}), "outputs must be of float32"},
-		"a wrong config":        {func(dir string) { file(whole)(dir); write(t, []byte("parameters {"), dir, "config.pbtxt") }, "config.pbtxt"},
-		"labels of 2 MB":        {func(dir string) { file(whole)(dir); write(t, make([]byte, 2<<20), dir, "labels.txt") }, "labels.txt has more"},
+		"3 GB": {func(dir string) {
+			file(nil)(dir)
+			_ = os.Truncate(filepath.Join(dir, "1", "model.onnx"), 3<<30)
+		}, "must be a file of at most"},
+		"empty file":         {file(nil), "m/1/model.onnx"},
+		"garbage":            {file([]byte("garbage")), "m/1/model.onnx"},
+		"zeros":              {file(make([]byte, 1<<20)), "m/1/model.onnx"},
+		"first half":         {file(whole[:len(whole)/2]), "m/1/model.onnx"},
+		"last byte missing":  {file(whole[:len(whole)-1]), "m/1/model.onnx"},
+		"graph of 2 GB":      {file(append([]byte{0x3a, 0xff, 0xff, 0xff, 0xff, 0x07}, whole...)), "m/1/model.onnx"},
+		"graph of 16 EB":     {file(append([]byte{0x3a}, append(bytes.Repeat([]byte{0xff}, 9), 1)...)), "m/1/model.onnx"},
+		"empty graph":        {model(onnx.Model{}), "m/1/model.onnx"},
+		"cycle":              {model(cycle), "m/1/model.onnx"},
+		"unknown operator":   {model(onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: node("Explode")}), "m/1/model.onnx"},
+		"4 TB of weights":    {model(short), ""},
+		"negative dimension": {model(negative), "dimensions"},
+		"input of integers":  {model(integerInput), "one input of float32"},
+		"output of integers": {model(integerOutput), "outputs must be of float32"},
+		"invalid config.pbtxt": {func(dir string) {
+			file(whole)(dir)
+			write(t, []byte("parameters {"), dir, "config.pbtxt")
+		}, "config.pbtxt"},
+		"labels of 2 MB": {func(dir string) {
+			file(whole)(dir)
+			write(t, make([]byte, 2<<20), dir, "labels.txt")
+		}, "labels.txt has more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			save(t, echo(3), dir, "good", "1", "model.onnx")
-			c.lay(filepath.Join(dir, "m"))
+			c.install(filepath.Join(dir, "m"))
 			r := openFolder(t, dir, options())
 			refused(t, r, "m", c.want)
-			if err := modelOf(t, r, "good").Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return nil }); err != nil {
+			use := func([]inference.Tensor) error { return nil }
+			if err := modelOf(t, r, "good").Infer(t.Context(), numbers(1, 3), use); err != nil {
 				t.Error(err)
 			}
 			if _, err := r.Model(t.Context(), "m"); err != nil && strings.Contains(err.Error(), dir) {
-				t.Errorf("%v tells where the repository lies", err)
+				t.Errorf("%v exposes the path of the repository", err)
 			}
 		})
 	}
 }
 
-// refused wants a model refused for a reason that says something, in the list too.
+// refused checks that Model refuses a model with this reason, and that List reports
+// the reason too.
 func refused(t *testing.T, r inference.Repository, name, want string) {
 	t.Helper()
 	_, err := r.Model(t.Context(), name)
 	var e *inference.RefusedError
 	if !errors.As(err, &e) || e.Name != name || !strings.Contains(e.Reason, want) {
-		t.Errorf("got %v, want it refused, naming %q", err, want)
+		t.Errorf("got %v, want a refusal that contains %q", err, want)
 	}
 	list, err := r.List(t.Context())
 	if err != nil {
@@ -111,7 +125,7 @@ func refused(t *testing.T, r inference.Repository, name, want string) {
 	}
 	for _, l := range list {
 		if (l.Reason != "") != (l.Name == name) || l.Name == name && l.Reason != e.Reason {
-			t.Errorf("%s is listed with the reason %q", l.Name, l.Reason)
+			t.Errorf("listed reason of %s: %q", l.Name, l.Reason)
 		}
 	}
 }
@@ -136,17 +150,17 @@ func TestAccept_refuses(t *testing.T) {
 	modelOf(t, r, "good")
 }
 
-// TestBesideModel: config.pbtxt goes over what the file says of itself.
-func TestBesideModel(t *testing.T) {
+func TestModelConfig_overridesMetadata(t *testing.T) {
 	dir := t.TempDir()
 	m := echo(3)
 	m.Metadata = map[string]string{"names": "file", "imgsz": "file"}
 	save(t, m, dir, "m", "1", "model.onnx")
-	write(t, []byte("# Triton's\nmax_batch_size: 8\nparameters { key: \"names\" value { string_value: \"config\" } }\n"), dir, "m", "config.pbtxt")
+	config := "# Triton's\nmax_batch_size: 8\nparameters { key: \"names\" value { string_value: \"config\" } }\n"
+	write(t, []byte(config), dir, "m", "config.pbtxt")
 	write(t, []byte("cat\r\nguide dog\n\n"), dir, "m", "labels.txt")
 	r := openFolder(t, dir, options())
 	info := modelOf(t, r, "m").Info()
 	if info.Metadata["names"] != "config" || info.Metadata["imgsz"] != "file" || strings.Join(info.Labels, ",") != "cat,guide dog" {
-		t.Errorf("got %q and %q", info.Metadata, info.Labels)
+		t.Errorf("metadata %q, labels %q, want names of config.pbtxt, imgsz of the file, and two labels", info.Metadata, info.Labels)
 	}
 }

@@ -21,7 +21,7 @@ func options() inference.Options {
 	return inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1}
 }
 
-// echo gives back its input of n numbers.
+// echo returns a model whose output is its input of n numbers.
 func echo(n int64) onnx.Model {
 	return onnx.Model{
 		Input: []int64{-1, n}, Output: []int64{-1, n},
@@ -29,8 +29,8 @@ func echo(n int64) onnx.Model {
 	}
 }
 
-// open loads a repository with one model "m" of version 1.
-func open(t *testing.T, m onnx.Model) inference.Model {
+// openModel returns the only model of a new folder.
+func openModel(t *testing.T, m onnx.Model) inference.Model {
 	t.Helper()
 	dir := t.TempDir()
 	if err := m.Save(dir, "m", "1", "model.onnx"); err != nil {
@@ -66,7 +66,7 @@ func save(t *testing.T, m onnx.Model, file ...string) {
 	}
 }
 
-func TestHighestVersionWins(t *testing.T) {
+func TestOpen_loadsHighestVersion(t *testing.T) {
 	dir := t.TempDir()
 	for _, version := range []string{"2", "10", "9"} {
 		m := echo(3)
@@ -74,7 +74,7 @@ func TestHighestVersionWins(t *testing.T) {
 		save(t, m, dir, "m", version, "model.onnx")
 	}
 	save(t, echo(3), dir, "another", "1", "model.onnx")
-	for _, other := range []string{"011", "latest", "-20", "0"} { // Triton takes none of these for a version
+	for _, other := range []string{"011", "latest", "-20", "0"} { // not versions, for Triton either
 		if err := os.MkdirAll(filepath.Join(dir, "m", other), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestHighestVersionWins(t *testing.T) {
 		t.Errorf("list %v, %v, want %v", got, err, want)
 	}
 	if _, err := r.Model(t.Context(), "none"); !errors.Is(err, inference.ErrNotFound) {
-		t.Errorf("a model that does not exist: %v", err)
+		t.Errorf("unknown model: %v, want ErrNotFound", err)
 	}
 	m, err := r.Model(t.Context(), "m")
 	if err != nil {
@@ -98,53 +98,53 @@ func TestHighestVersionWins(t *testing.T) {
 	}
 	info := m.Info()
 	if info.Name != "m" || info.Version != "10" || info.Metadata["from"] != "10" || info.Metadata["names"] != "{0: 'cat'}" {
-		t.Errorf("got %+v, want version 10 with its metadata", info)
+		t.Errorf("info %+v, want version 10 and its metadata", info)
 	}
 	if !slices.Equal(info.Input, []int64{-1, 3}) || len(info.Outputs) != 1 || !slices.Equal(info.Outputs[0], []int64{-1, 3}) {
 		t.Errorf("input %v, outputs %v, want [-1 3] and [[-1 3]]", info.Input, info.Outputs)
 	}
 }
 
-// TestNothingToOpen: without a folder, or any model in it, there is nothing to
-// serve.
-func TestNothingToOpen(t *testing.T) {
+func TestOpen_failsWithoutModels(t *testing.T) {
 	empty := t.TempDir()
-	for dir, wants := range map[string][]string{empty: {empty, "no model", "<name>/<version>/model.onnx"}, "/nowhere": {"/nowhere"}} {
+	for dir, wants := range map[string][]string{
+		empty: {empty, "no model", "<name>/<version>/model.onnx"}, "/nowhere": {"/nowhere"},
+	} {
 		_, err := inference.Open(t.Context(), dir, options())
 		for _, want := range wants {
 			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, want it to name %q", err, want)
+				t.Errorf("got %v, want an error that contains %q", err, want)
 			}
 		}
 	}
 }
 
-// TestLibraryRefused runs itself in new processes, as the runtime is loaded once.
-func TestLibraryRefused(t *testing.T) {
+// TestOpen_failsWithoutLibrary runs itself in new processes, because a process loads
+// the runtime only once.
+func TestOpen_failsWithoutLibrary(t *testing.T) {
 	if library := os.Getenv("TEST_LIBRARY"); library != "" {
 		_, err := inference.Open(t.Context(), t.TempDir(), inference.Options{Library: library, Threads: 1})
 		t.Log(err)
 		return
 	}
 	garbage := filepath.Join(t.TempDir(), "garbage.so")
-	if err := os.WriteFile(garbage, []byte("no library"), 0o600); err != nil {
+	if err := os.WriteFile(garbage, []byte("not a library"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for library, want := range map[string]string{"/nowhere/libonnxruntime.so": "ONNXRUNTIME_LIB", garbage: "ONNX Runtime"} {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestLibraryRefused$", "-test.v")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestOpen_failsWithoutLibrary$", "-test.v")
 		cmd.Env = append(os.Environ(), "TEST_LIBRARY="+library)
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), library) || !strings.Contains(string(out), want) {
-			t.Errorf("%s: %v, want an error that names it and %s:\n%s", library, err, want, out)
+			t.Errorf("%s: %v, want an error that contains the path and %s:\n%s", library, err, want, out)
 		}
 	}
 }
 
-// TestRunsLeaveNothingBehind runs a model so often that anything kept of a run
-// would show.
-func TestRunsLeaveNothingBehind(t *testing.T) {
+// TestInfer_doesNotLeak runs a model so often that a leak would show.
+func TestInfer_doesNotLeak(t *testing.T) {
 	const runs = 100000
-	m := open(t, echo(1))
+	m := openModel(t, echo(1))
 	input := inference.Tensor{Shape: []int64{1, 1}, Data: make([]float32, 1)}
 	var before int64
 	for run := range runs {
@@ -160,7 +160,7 @@ func TestRunsLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// resident returns the process's memory in bytes.
+// resident returns the resident memory of the process in bytes.
 func resident(t *testing.T) (size int64) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/statm")
@@ -173,12 +173,12 @@ func resident(t *testing.T) (size int64) {
 	return size * int64(os.Getpagesize())
 }
 
-// TestCancelEndsRun cancels a run that would take minutes.
-func TestCancelEndsRun(t *testing.T) {
-	m := open(t, slow(2000))
+// TestInfer_stopsWithItsContext cancels a run that would take minutes.
+func TestInfer_stopsWithItsContext(t *testing.T) {
+	m := openModel(t, slow(2000))
 	input := numbers(slowSide, slowSide)
 	use := func([]inference.Tensor) error {
-		t.Error("a cancelled run gave a result")
+		t.Error("a cancelled run returned a result")
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -188,13 +188,13 @@ func TestCancelEndsRun(t *testing.T) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("the run ended %v after its start", took)
+		t.Errorf("the run took %v", took)
 	}
 }
 
-// TestVolumes: Kubernetes mounts a volume's content behind links, with names
-// beside it that are no models.
-func TestVolumes(t *testing.T) {
+// TestOpen_readsKubernetesVolumes: the files of a volume are behind links, next to
+// folders that are not models.
+func TestOpen_readsKubernetesVolumes(t *testing.T) {
 	dir := t.TempDir()
 	save(t, echo(3), dir, "..2026_11_25", "m", "1", "model.onnx")
 	for _, folder := range []string{"lost+found", ".git", "..2026_11_25/m/.trash"} {
@@ -209,27 +209,42 @@ func TestVolumes(t *testing.T) {
 	}
 	r := openFolder(t, dir, options())
 	if got, err := r.List(t.Context()); err != nil || len(got) != 1 || got[0].Name != "m" {
-		t.Errorf("list %v, %v, want m alone", got, err)
+		t.Errorf("list %v, %v, want only m", got, err)
 	}
 	if got := modelOf(t, r, "m").Info().Version; got != "2" {
-		t.Errorf("version %q, want 2, a link to 1", got)
+		t.Errorf("version %q, want 2, which is a link to 1", got)
 	}
 }
 
-// TestCUDARefused: asked for where there is none, it is an error at the start.
-func TestCUDARefused(t *testing.T) {
+func TestOpen_failsWithoutCUDA(t *testing.T) {
 	dir := t.TempDir()
 	save(t, echo(3), dir, "m", "1", "model.onnx")
 	o := options()
 	o.Provider = inference.CUDA
 	_, err := inference.Open(t.Context(), dir, o)
 	if err == nil {
-		t.Skip("there is a GPU, and a library that can use it")
+		t.Skip("this machine has CUDA")
 	}
 	for _, want := range []string{o.Library, "ONNXRUNTIME_PROVIDER", "CUDA", "GPU"} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not name %s", err, want)
+			t.Errorf("%q does not contain %s", err, want)
 		}
 	}
 	t.Log(err)
+}
+
+func TestFolder_isEmptyAfterClose(t *testing.T) {
+	dir := t.TempDir()
+	save(t, echo(3), dir, "m", "1", "model.onnx")
+	r := openFolder(t, dir, options())
+	m := modelOf(t, r, "m")
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Model(t.Context(), "m"); !errors.Is(err, inference.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+	if err := m.Infer(t.Context(), numbers(1, 3), nil); !errors.Is(err, inference.ErrChanged) {
+		t.Errorf("got %v, want ErrChanged", err)
+	}
 }

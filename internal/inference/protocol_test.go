@@ -17,8 +17,8 @@ import (
 	kserve "imageflow.dev/proto/inference"
 )
 
-// scripted is a server that a test has say what Triton says rarely. It has the
-// model "m", from x to y.
+// scripted is a server with the model "m", whose responses a test can change. The
+// model has the input x and the output y.
 type scripted struct {
 	kserve.UnimplementedGRPCInferenceServiceServer
 	unready  bool
@@ -57,7 +57,7 @@ func (s *scripted) ModelInfer(ctx context.Context, _ *kserve.ModelInferRequest) 
 	return r, s.infer(ctx, call, r)
 }
 
-// dial serves the script; calls to it may take the limit.
+// dial starts the server and returns its client, with a time limit for calls.
 func (s *scripted) dial(t *testing.T, limit time.Duration) *inference.Triton {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -76,12 +76,12 @@ func (s *scripted) dial(t *testing.T, limit time.Duration) *inference.Triton {
 	return r
 }
 
-// TestProtocol: a server that has no ModelConfig will do, of its versions the
-// highest number is the one.
-func TestProtocol(t *testing.T) {
+// TestTriton_needsNoExtensions: ModelConfig is an extension of Triton. The version in
+// use is the highest.
+func TestTriton_needsNoExtensions(t *testing.T) {
 	m := modelOf(t, (&scripted{}).dial(t, soon), "m")
 	if info := m.Info(); info.Version != "10" || len(info.Metadata) != 0 {
-		t.Errorf("got %+v, want version 10 without metadata", info)
+		t.Errorf("info %+v, want version 10 without metadata", info)
 	}
 	err := m.Infer(t.Context(), numbers(2), func(outputs []inference.Tensor) error {
 		if outputs[0].Data[0] != 1 {
@@ -94,7 +94,7 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-func TestRetriesOnlyWhatIsUnavailable(t *testing.T) {
+func TestTriton_retriesOnlyUnavailable(t *testing.T) {
 	for code, want := range map[codes.Code]struct {
 		calls       int64
 		unavailable bool
@@ -102,7 +102,9 @@ func TestRetriesOnlyWhatIsUnavailable(t *testing.T) {
 		codes.Unavailable: {3, true}, codes.Canceled: {1, true}, codes.DeadlineExceeded: {1, true},
 		codes.Internal: {1, false}, codes.InvalidArgument: {1, false}, codes.ResourceExhausted: {1, false}, codes.NotFound: {1, false},
 	} {
-		s := &scripted{infer: func(context.Context, int64, *kserve.ModelInferResponse) error { return status.Error(code, "scripted") }}
+		s := &scripted{infer: func(context.Context, int64, *kserve.ModelInferResponse) error {
+			return status.Error(code, "scripted")
+		}}
 		m := modelOf(t, s.dial(t, soon), "m")
 		err := m.Infer(t.Context(), numbers(2), nil)
 		if got := errors.Is(err, inference.ErrUnavailable); err == nil || got != want.unavailable || s.calls.Load() != want.calls {
@@ -115,34 +117,39 @@ func TestRetriesOnlyWhatIsUnavailable(t *testing.T) {
 		}
 		return nil
 	}}
-	if err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), func([]inference.Tensor) error { return nil }); err != nil {
-		t.Errorf("answered at the third try: %v", err)
+	use := func([]inference.Tensor) error { return nil }
+	if err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), use); err != nil {
+		t.Errorf("third attempt succeeded, but Infer returned %v", err)
 	}
 }
 
-// TestHangingServer: a call ends without the caller's doing, as unavailable.
-func TestHangingServer(t *testing.T) {
+func TestTriton_limitsCalls(t *testing.T) {
 	s := &scripted{infer: func(ctx context.Context, _ int64, _ *kserve.ModelInferResponse) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
 	err := modelOf(t, s.dial(t, time.Second), "m").Infer(t.Context(), numbers(2), nil)
-	if !errors.Is(err, inference.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "within 1s") {
-		t.Errorf("got %v, want it unavailable, naming the limit", err)
+	unavailable := errors.Is(err, inference.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded)
+	if !unavailable || !strings.Contains(err.Error(), "within 1s") {
+		t.Errorf("got %v, want ErrUnavailable and the limit", err)
 	}
 }
 
-// TestNotThereYet: a server that is loading its models has not got them yet.
-func TestNotThereYet(t *testing.T) {
-	s := &scripted{unready: true, metadata: func(*kserve.ModelMetadataResponse) error { return status.Error(codes.NotFound, "scripted") }}
-	if _, err := s.dial(t, soon).Model(t.Context(), "m"); !errors.Is(err, inference.ErrUnavailable) || errors.Is(err, inference.ErrNotFound) {
+// TestTriton_isUnavailableWhileLoading: a server that is not ready may still load the
+// model.
+func TestTriton_isUnavailableWhileLoading(t *testing.T) {
+	s := &scripted{unready: true, metadata: func(*kserve.ModelMetadataResponse) error {
+		return status.Error(codes.NotFound, "scripted")
+	}}
+	_, err := s.dial(t, soon).Model(t.Context(), "m")
+	if !errors.Is(err, inference.ErrUnavailable) || errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}
 }
 
-// TestLearnsAgain: a change shows without a run, a model that stays is the same
-// one, and one that goes is gone.
-func TestLearnsAgain(t *testing.T) {
+// TestTriton_fetchesMetadataAgain: after the TTL, Model returns the changed model, the
+// same Model if nothing changed, or ErrNotFound if it was removed.
+func TestTriton_fetchesMetadataAgain(t *testing.T) {
 	var answer func(*kserve.ModelMetadataResponse) error
 	s := &scripted{metadata: func(r *kserve.ModelMetadataResponse) error { return answer(r) }}
 	version := func(v string) func(*kserve.ModelMetadataResponse) error {
@@ -153,15 +160,15 @@ func TestLearnsAgain(t *testing.T) {
 	first := modelOf(t, r, "m")
 	answer = version("2")
 	if modelOf(t, r, "m") != first {
-		t.Error("it was asked for again at once")
+		t.Error("the metadata was fetched before the TTL")
 	}
 	r.SetMetadataTTL(0)
 	second := modelOf(t, r, "m")
 	if second.Info().Version != "2" {
-		t.Errorf("got %+v, want version 2", second.Info())
+		t.Errorf("info %+v, want version 2", second.Info())
 	}
 	if modelOf(t, r, "m") != second {
-		t.Error("the same model is another one")
+		t.Error("Model returned another Model although nothing changed")
 	}
 	answer = func(*kserve.ModelMetadataResponse) error { return status.Error(codes.NotFound, "scripted") }
 	if _, err := r.Model(t.Context(), "m"); !errors.Is(err, inference.ErrNotFound) {
@@ -169,7 +176,7 @@ func TestLearnsAgain(t *testing.T) {
 	}
 }
 
-func TestWrongDescriptionsRefused(t *testing.T) {
+func TestTriton_rejectsInvalidMetadata(t *testing.T) {
 	for want, spoil := range map[string]func(*kserve.ModelMetadataResponse){
 		"one input of FP32":       func(r *kserve.ModelMetadataResponse) { r.Inputs[0].Datatype = "UINT8" },
 		"must have one input":     func(r *kserve.ModelMetadataResponse) { r.Inputs = append(r.Inputs, r.Inputs[0]) },
@@ -179,17 +186,19 @@ func TestWrongDescriptionsRefused(t *testing.T) {
 		s := &scripted{metadata: func(r *kserve.ModelMetadataResponse) error { spoil(r); return nil }}
 		_, err := s.dial(t, soon).Model(t.Context(), "m")
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"m"`) {
-			t.Errorf("got %v, want m and %q named", err, want)
+			t.Errorf("got %v, want an error that contains \"m\" and %q", err, want)
 		}
 	}
 }
 
-// TestWrongAnswersRefused: nothing of an answer is used that contradicts itself.
-func TestWrongAnswersRefused(t *testing.T) {
+// TestTriton_rejectsInvalidOutputs: use is not called for contradictory responses.
+func TestTriton_rejectsInvalidOutputs(t *testing.T) {
 	for want, spoil := range map[string]func(*kserve.ModelInferResponse){
 		"of shape [2] has 4 bytes":             func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{2} },
 		"of shape [-1 -1] has 4 bytes":         func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{-1, -1} },
-		"of shape [4294967297 4294967297] has": func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{1<<32 + 1, 1<<32 + 1} },
+		"of shape [4294967297 4294967297] has": func(r *kserve.ModelInferResponse) {
+			r.Outputs[0].Shape = []int64{1<<32 + 1, 1<<32 + 1}
+		},
 		"is of type FP16":                      func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
 		`"y" is missing or not raw`:            func(r *kserve.ModelInferResponse) { r.RawOutputContents = nil },
 		`"y" is missing`:                       func(r *kserve.ModelInferResponse) { r.Outputs[0].Name = "z" },
@@ -197,11 +206,11 @@ func TestWrongAnswersRefused(t *testing.T) {
 	} {
 		s := &scripted{infer: func(_ context.Context, _ int64, r *kserve.ModelInferResponse) error { spoil(r); return nil }}
 		err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), func([]inference.Tensor) error {
-			t.Errorf("%s: it was used", want)
+			t.Errorf("%s: use was called", want)
 			return nil
 		})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"m"`) {
-			t.Errorf("got %v, want m and %q named", err, want)
+			t.Errorf("got %v, want an error that contains \"m\" and %q", err, want)
 		}
 	}
 }

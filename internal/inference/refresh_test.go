@@ -14,22 +14,22 @@ import (
 	"imageflow.dev/internal/testing/onnx"
 )
 
-// gives is a model that gives one number.
-func gives(v float32) onnx.Model {
+// constant returns a model whose output is one number.
+func constant(v float32) onnx.Model {
 	return onnx.Always([]int64{1, 3}, onnx.Tensor{Shape: []int64{1}, Data: []float32{v}}, nil)
 }
 
-// watched opens a repository with the model "m", version 1, which gives 1.
-func watched(t *testing.T, interval time.Duration) (string, *inference.Folder) {
+// openConstant opens a folder with version 1 of the model "m", whose output is 1.
+func openConstant(t *testing.T, interval time.Duration) (string, *inference.Folder) {
 	t.Helper()
 	dir := t.TempDir()
-	save(t, gives(1), dir, "m", "1", "model.onnx")
+	save(t, constant(1), dir, "m", "1", "model.onnx")
 	o := options()
 	o.PollInterval = interval
 	return dir, openFolder(t, dir, o)
 }
 
-// look looks twice: what has changed must lie still.
+// refresh refreshes twice: the first Refresh only notes that files have changed.
 func refresh(t *testing.T, r *inference.Folder) {
 	t.Helper()
 	for range 2 {
@@ -39,8 +39,7 @@ func refresh(t *testing.T, r *inference.Folder) {
 	}
 }
 
-// result is what the model of a name gives now. A call that meets its replacement
-// asks for the model again.
+// result returns the current output of a model. It retries after a replacement.
 func result(r *inference.Folder, name string) (v float32, version string, err error) {
 	for range 6 {
 		m, err := r.Model(context.Background(), name)
@@ -61,31 +60,32 @@ func result(r *inference.Folder, name string) (v float32, version string, err er
 func expect(t *testing.T, r *inference.Folder, name string, want float32, wantVersion string) {
 	t.Helper()
 	if v, version, err := result(r, name); err != nil || v != want || version != wantVersion {
-		t.Errorf("%s gives %g in version %s, %v, want %g in version %s", name, v, version, err, want, wantVersion)
+		t.Errorf("output of %s is %g, version %s, %v, want %g, version %s", name, v, version, err, want, wantVersion)
 	}
 }
 
-// TestFolderChanges: models come, are replaced and go as their files do.
-func TestFolderChanges(t *testing.T) {
-	dir, r := watched(t, 0)
+// TestRefresh_followsTheFolder: models are added, replaced and removed with their
+// files.
+func TestRefresh_followsTheFolder(t *testing.T) {
+	dir, r := openConstant(t, 0)
 	same := modelOf(t, r, "m")
 	refresh(t, r)
 	if modelOf(t, r, "m") != same {
-		t.Error("what has not changed has been loaded again")
+		t.Error("an unchanged model was loaded again")
 	}
 
-	save(t, gives(2), dir, "m", "1", "model.onnx") // the same version
+	save(t, constant(2), dir, "m", "1", "model.onnx") // the same version
 	if err := r.Refresh(t.Context()); err != nil || modelOf(t, r, "m") != same {
-		t.Errorf("%v: files that may still be written have been loaded", err)
+		t.Errorf("%v: files that may be incomplete were loaded", err)
 	}
 	refresh(t, r)
 	expect(t, r, "m", 2, "1")
 	if a, b := same.Info().Digest, modelOf(t, r, "m").Info().Digest; a == b || a == "" {
-		t.Errorf("digests %q and %q, want them to differ", a, b)
+		t.Errorf("digests %q and %q, want different ones", a, b)
 	}
 
-	save(t, gives(3), dir, "m", "2", "model.onnx")
-	save(t, gives(4), dir, "new", "1", "model.onnx")
+	save(t, constant(3), dir, "m", "2", "model.onnx")
+	save(t, constant(4), dir, "new", "1", "model.onnx")
 	if err := r.Refresh(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -94,7 +94,7 @@ func TestFolderChanges(t *testing.T) {
 	expect(t, r, "m", 3, "2")
 	expect(t, r, "new", 4, "1")
 
-	if err := os.RemoveAll(filepath.Join(dir, "m", "2")); err != nil { // back to the one before
+	if err := os.RemoveAll(filepath.Join(dir, "m", "2")); err != nil { // back to version 1
 		t.Fatal(err)
 	}
 	refresh(t, r)
@@ -105,21 +105,22 @@ func TestFolderChanges(t *testing.T) {
 	}
 	refresh(t, r)
 	if _, err := r.Model(t.Context(), "new"); !errors.Is(err, inference.ErrNotFound) || r.Has("new") || !r.Has("m") {
-		t.Errorf("got %v, want new to be gone and m there", err)
+		t.Errorf("got %v, want only m", err)
 	}
 }
 
-// TestBadReplacementRefused: the model in use stays, until the files are mended.
-func TestBadReplacementRefused(t *testing.T) {
-	dir, r := watched(t, 0)
+// TestRefresh_keepsModelOfBadReplacement: the model in use stays until the files are
+// fixed.
+func TestRefresh_keepsModelOfBadReplacement(t *testing.T) {
+	dir, r := openConstant(t, 0)
 	write(t, []byte("garbage"), dir, "m", "2", "model.onnx")
 	refresh(t, r)
 	expect(t, r, "m", 1, "1")
 	list, err := r.List(t.Context())
 	if err != nil || len(list) != 1 || list[0].Reason == "" || len(list[0].Versions) != 2 {
-		t.Errorf("list %v, %v, want a reason for m's not being at version 2", list, err)
+		t.Errorf("list %v, %v, want the reason why version 2 is not in use", list, err)
 	}
-	save(t, gives(2), dir, "m", "2", "model.onnx")
+	save(t, constant(2), dir, "m", "2", "model.onnx")
 	refresh(t, r)
 	expect(t, r, "m", 2, "2")
 	if list, err := r.List(t.Context()); err != nil || list[0].Reason != "" {
@@ -127,14 +128,13 @@ func TestBadReplacementRefused(t *testing.T) {
 	}
 }
 
-// TestFolderUnreadable: while the folder is away, its models stay.
-func TestFolderUnreadable(t *testing.T) {
-	dir, r := watched(t, 0)
+func TestRefresh_keepsModelsOfMissingFolder(t *testing.T) {
+	dir, r := openConstant(t, 0)
 	if err := os.Rename(dir, dir+"-away"); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Refresh(t.Context()); err == nil {
-		t.Error("nothing is wrong with a folder that is not there")
+		t.Error("Refresh of a missing folder returned no error")
 	}
 	expect(t, r, "m", 1, "1")
 	if err := os.Rename(dir+"-away", dir); err != nil {
@@ -144,10 +144,10 @@ func TestFolderUnreadable(t *testing.T) {
 	expect(t, r, "m", 1, "1")
 }
 
-// TestReplacedUnderLoad: a file is replaced time and again under load, and no call
-// fails or sees what was there before what it has seen.
-func TestReplacedUnderLoad(t *testing.T) {
-	dir, r := watched(t, 5*time.Millisecond)
+// TestPoll_replacesUnderLoad: no call fails, and no caller gets an older model than
+// before.
+func TestPoll_replacesUnderLoad(t *testing.T) {
+	dir, r := openConstant(t, 5*time.Millisecond)
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	var newest atomic.Int64
@@ -165,7 +165,7 @@ func TestReplacedUnderLoad(t *testing.T) {
 		})
 	}
 	for n := int64(2); n < 12 && !t.Failed(); n++ {
-		save(t, gives(float32(n)), dir, "m", "1", "model.onnx")
+		save(t, constant(float32(n)), dir, "m", "1", "model.onnx")
 		for deadline := time.Now().Add(soon); newest.Load() < n; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) || t.Failed() {
 				t.Fatalf("the newest is %d, want %d", newest.Load(), n)
@@ -176,16 +176,16 @@ func TestReplacedUnderLoad(t *testing.T) {
 	all.Wait()
 }
 
-// TestRunOutlivesReplacement: a run goes on with the model that it began with.
-func TestRunOutlivesReplacement(t *testing.T) {
-	dir, r := watched(t, 0)
+// TestRefresh_finishesRuns: a run keeps its model until it ends.
+func TestRefresh_finishesRuns(t *testing.T) {
+	dir, r := openConstant(t, 0)
 	m := modelOf(t, r, "m")
 	err := m.Infer(t.Context(), numbers(1, 3), func(outputs []inference.Tensor) error {
-		save(t, gives(2), dir, "m", "1", "model.onnx")
+		save(t, constant(2), dir, "m", "1", "model.onnx")
 		refresh(t, r)
 		expect(t, r, "m", 2, "1")
 		if outputs[0].Data[0] != 1 {
-			t.Errorf("the output has become %g", outputs[0].Data[0])
+			t.Errorf("the output changed to %g during the run", outputs[0].Data[0])
 		}
 		return nil
 	})
@@ -193,6 +193,6 @@ func TestRunOutlivesReplacement(t *testing.T) {
 		t.Error(err)
 	}
 	if err := m.Infer(t.Context(), numbers(1, 3), nil); !errors.Is(err, inference.ErrChanged) {
-		t.Errorf("got %v, want ErrChanged of what has been replaced", err)
+		t.Errorf("got %v, want ErrChanged from a replaced model", err)
 	}
 }

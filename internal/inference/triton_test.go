@@ -12,10 +12,10 @@ import (
 	"imageflow.dev/internal/testing/triton"
 )
 
-// soon is how long what comes by itself may take.
+// soon bounds the wait for a condition.
 const soon = time.Minute
 
-// eventually wants the models of a server to run, at last.
+// eventually waits until a model runs. Until then, only ErrUnavailable is allowed.
 func eventually(t *testing.T, r inference.Repository, name string) inference.Model {
 	t.Helper()
 	for deadline := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
@@ -27,16 +27,15 @@ func eventually(t *testing.T, r inference.Repository, name string) inference.Mod
 			return m
 		}
 		if !errors.Is(err, inference.ErrUnavailable) {
-			t.Fatalf("got %v, want nothing but ErrUnavailable until it runs", err)
+			t.Fatalf("got %v, want ErrUnavailable until the model runs", err)
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("it does not recover: %v", err)
+			t.Fatalf("the model does not run: %v", err)
 		}
 	}
 }
 
-// TestTritonDownAtStart: the server may come later than its client.
-func TestTritonDownAtStart(t *testing.T) {
+func TestTriton_startsAfterItsClient(t *testing.T) {
 	dir := t.TempDir()
 	triton.Save(t, echo(3), dir, "echo", "1")
 	server := triton.New(t, dir)
@@ -54,15 +53,15 @@ func TestTritonDownAtStart(t *testing.T) {
 	}
 }
 
-// TestTritonStoppedUnderLoad: every call succeeds or says that it is worth
-// another try, and they succeed again by themselves.
-func TestTritonStoppedUnderLoad(t *testing.T) {
+// TestTriton_restartsUnderLoad: every call succeeds or returns ErrUnavailable, and
+// calls succeed again after the restart.
+func TestTriton_restartsUnderLoad(t *testing.T) {
 	dir := t.TempDir()
 	triton.Save(t, echo(3), dir, "echo", "1")
 	server := triton.New(t, dir)
 	server.Start()
 	r := dial(t, server.Address)
-	var right, unavailable atomic.Int64
+	var succeeded, unavailable atomic.Int64
 	done := make(chan struct{})
 	var load sync.WaitGroup
 	for range 4 {
@@ -79,7 +78,7 @@ func TestTritonStoppedUnderLoad(t *testing.T) {
 				}
 				switch {
 				case err == nil:
-					right.Add(1)
+					succeeded.Add(1)
 				case errors.Is(err, inference.ErrUnavailable):
 					unavailable.Add(1)
 				default:
@@ -94,23 +93,23 @@ func TestTritonStoppedUnderLoad(t *testing.T) {
 		before := counter.Load()
 		for deadline := time.Now().Add(soon); counter.Load() < before+10; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) || t.Failed() {
-				t.Errorf("%d succeeded, %d unavailable", right.Load(), unavailable.Load())
+				t.Errorf("%d succeeded, %d unavailable", succeeded.Load(), unavailable.Load())
 				return
 			}
 		}
 	}
-	more(&right)
+	more(&succeeded)
 	server.Stop()
 	more(&unavailable)
 	server.Start()
-	more(&right)
+	more(&succeeded)
 	close(done)
 	load.Wait()
 }
 
-// TestTritonChangesModel: what was learned of a model is learned again when
-// another version answers.
-func TestTritonChangesModel(t *testing.T) {
+// TestTriton_noticesNewVersion: a run by another version returns ErrChanged, and Model
+// then fetches the new description.
+func TestTriton_noticesNewVersion(t *testing.T) {
 	dir := t.TempDir()
 	first, second := echo(3), echo(3)
 	first.Metadata, second.Metadata = map[string]string{"names": "old"}, map[string]string{"names": "new"}
@@ -124,7 +123,7 @@ func TestTritonChangesModel(t *testing.T) {
 	server.Start()
 	for deadline := time.Now().Add(soon); ; {
 		err := old.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error {
-			t.Error("a run of another version than the one described was used")
+			t.Error("use was called for the outputs of another version")
 			return nil
 		})
 		if errors.Is(err, inference.ErrChanged) {
@@ -136,13 +135,13 @@ func TestTritonChangesModel(t *testing.T) {
 	}
 	m := modelOf(t, r, "echo")
 	if info := m.Info(); m == old || info.Version != "2" || info.Metadata["names"] != "new" {
-		t.Errorf("got %+v, want version 2 and its metadata", info)
+		t.Errorf("info %+v, want version 2 and its metadata", info)
 	}
 	eventually(t, r, "echo")
 }
 
-// TestTritonBigOutput gets more than grpc's 4 MiB, in place.
-func TestTritonBigOutput(t *testing.T) {
+// TestTriton_returnsLargeOutputs: the output exceeds gRPC's default limit of 4 MiB.
+func TestTriton_returnsLargeOutputs(t *testing.T) {
 	const n = 5 << 18 // 5 MiB of float32
 	dir := t.TempDir()
 	triton.Save(t, echo(n), dir, "echo", "1")
@@ -155,7 +154,7 @@ func TestTritonBigOutput(t *testing.T) {
 	m := modelOf(t, dial(t, server.Address), "echo")
 	err := m.Infer(t.Context(), input, func(outputs []inference.Tensor) error {
 		if !slices.Equal(outputs[0].Data, input.Data) {
-			t.Error("the output is not the input")
+			t.Error("the output differs from the input")
 		}
 		return nil
 	})

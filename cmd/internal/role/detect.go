@@ -25,10 +25,10 @@ const (
 // DetectConfig is the environment of detect.
 type DetectConfig struct {
 	ProcessorConfig
-	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"onnxruntime or triton; default: triton if TRITON_GRPC_URL is set"`
+	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"onnxruntime, or triton (default if TRITON_GRPC_URL is set)"`
 	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model of requests without model_name"`
 	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder with <name>/<version>/model.onnx"`
-	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: interval of checks for changed models; 0: never"`
+	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: interval of reloads; 0: never"`
 	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"its shared library"`
 	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: cpu or cuda"`
 	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads of one run"`
