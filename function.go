@@ -11,10 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/processors"
 )
 
 const (
@@ -24,45 +22,33 @@ const (
 	maxBody = 96 << 20
 )
 
-// endpoints are the variables of the processors, and where these are when a
-// variable is not set.
-var endpoints = map[string]struct{ variable, otherwise string }{
-	"resize": {"RESIZE_GRPC_ENDPOINT", "resize-grpc-service:80"},
-	"detect": {"AI_DETECTION_GRPC_ENDPOINT", "ai-detection-grpc-service:80"},
-	"filter": {"FILTER_GRPC_ENDPOINT", "filter-grpc-service:80"},
-}
-
 // Function answers HTTP with JSON in front of the processors.
 type Function struct {
 	handler atomic.Pointer[http.Handler]
-	conns   map[string]*grpc.ClientConn
+	conns   gateway.Processors
 }
 
 // New returns a function that is ready once it has started.
-func New() *Function { return &Function{conns: map[string]*grpc.ClientConn{}} }
+func New() *Function { return &Function{} }
 
 // Start connects to the processors that the environment names. With a
 // GATEWAY_TOKEN there, callers must send it.
 func (f *Function) Start(ctx context.Context, env map[string]string) error {
-	executions := &gateway.Executions{Missing: "a Knative Function of the gateway looks no executions up"}
-	pipeline := &gateway.Pipeline{
-		Processors: f.conns, Missing: "a Knative Function of the gateway reads no written picture", MaxBytes: maxBody, Timeout: timeout,
-	}
-	backends := []gateway.Backend{executions.Backend(), pipeline.Backend()}
-	for name, endpoint := range endpoints {
-		conn, err := grpc.NewClient(cmp.Or(env[endpoint.variable], endpoint.otherwise),
-			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBody), grpc.MaxCallSendMsgSize(maxBody)))
-		if err != nil {
-			return err
-		}
-		f.conns[name] = conn
-		backends = append(backends, gateway.Backend{Register: gateway.Services[name], Conn: conn})
-	}
-	handler, err := gateway.New(ctx, timeout, maxBody, backends...)
+	conns, err := gateway.Dial(func(p processors.Info) string {
+		return cmp.Or(env[p.EndpointVariable], p.DefaultEndpoint(env["PROCESSOR_DOMAIN"]))
+	}, maxBody)
 	if err != nil {
 		return err
 	}
+	executions := &gateway.Executions{Missing: "a Knative Function of the gateway looks no executions up"}
+	pipeline := &gateway.Pipeline{
+		Processors: conns, Missing: "a Knative Function of the gateway reads no written picture", MaxBytes: maxBody, Timeout: timeout,
+	}
+	handler, err := gateway.New(ctx, timeout, maxBody, append(conns.Backends(), executions.Backend(), pipeline.Backend())...)
+	if err != nil {
+		return errors.Join(err, conns.Close())
+	}
+	f.conns = conns
 	handler = gateway.Token(env["GATEWAY_TOKEN"]).RequireToken(handler)
 	f.handler.Store(&handler)
 	return nil
@@ -83,9 +69,5 @@ func (f *Function) Handle(w http.ResponseWriter, r *http.Request) {
 
 // Stop closes the connections.
 func (f *Function) Stop(context.Context) error {
-	var errs []error
-	for _, conn := range f.conns {
-		errs = append(errs, conn.Close())
-	}
-	return errors.Join(errs...)
+	return f.conns.Close()
 }

@@ -29,22 +29,23 @@ var floors = []struct {
 	{"internal/metrics", nil},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
+	{"internal/processors", []string{"proto/imageflow/v1"}},
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
 	{"internal/signature", []string{"internal/events"}},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", []string{"internal/metrics"}},
-	{"internal/triggers", []string{"internal/events"}},
+	{"internal/triggers", []string{"internal/events", "internal/processors"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 	{"internal/testing/stores", []string{"internal/objects", "internal/local/s3server", "internal/testing/minio"}},
 	{"internal/testing/triton", []string{"internal/inference", "proto/inference", "internal/testing/onnx"}},
 	{"internal/testing/*", nil},
 
-	{"functions", []string{"proto/imageflow/v1", "internal/imaging"}},
-	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference"}},
-	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging"}},
+	{"functions", []string{"proto/imageflow/v1", "internal/imaging", "internal/processors"}},
+	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference", "internal/processors"}},
+	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/processors"}},
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
@@ -52,13 +53,13 @@ var floors = []struct {
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
 	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/server", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
+	{"internal/gateway", []string{"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
 	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
-	{".", []string{"internal/gateway"}},
+	{".", []string{"internal/gateway", "internal/processors"}},
 }
 
 // walls says who alone may import what is not ours.

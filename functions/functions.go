@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -59,13 +60,7 @@ func (in Input) Pixels(ctx context.Context) (*imaging.Pixels, error) {
 // Definition describes a processor by its own request and response types. New
 // makes a Processor of it.
 type Definition[Req Request, Resp Response] struct {
-	// Name is the name of the role and of the step: "resize", "detect", "filter".
-	Name string
-	// Suffix ends the names of outputs: "<execution id>_<suffix>.<ext>".
-	Suffix string
-	// Service is the full name of the gRPC service. It has one unary method from Req
-	// to Resp, and one method between streams of them.
-	Service string
+	processors.Info
 	// Check returns an error for a request that passes the contract's rules and is
 	// still invalid. It runs before anything is fetched; nil accepts every request.
 	Check func(Req) error

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -14,7 +15,7 @@ import (
 // have this one type. Requests must come from NewRequest, or have its type. Its
 // functions are documented at Definition; the same ones are nil.
 type Processor struct {
-	Name, Suffix, Service string
+	processors.Info
 
 	Check     func(Request) error
 	Reference func(Request) *imageflowv1.ImageData
@@ -35,8 +36,9 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	var req Req
 	var resp Resp
 	p := Processor{
-		Name: d.Name, Suffix: d.Suffix, Service: d.Service,
-		request: req.ProtoReflect().Type(), response: resp.ProtoReflect().Type(),
+		Info:     d.Info,
+		request:  req.ProtoReflect().Type(),
+		response: resp.ProtoReflect().Type(),
 		Apply: func(ctx context.Context, r Request, in Input) (imaging.Encoded, Response, error) {
 			out, resp, err := d.Apply(ctx, r.(Req), in)
 			if err != nil {

@@ -8,11 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"imageflow.dev/functions"
-	"imageflow.dev/functions/detect"
-	"imageflow.dev/functions/filter"
-	"imageflow.dev/functions/resize"
-	"imageflow.dev/internal/event"
+	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/local/broker"
 	"imageflow.dev/internal/triggers"
 )
@@ -46,22 +42,16 @@ func (f folders) manifests() (*broker.Manifests, error) {
 	return m, checkSteps(m)
 }
 
-// stepChecks check the parameters of a step, by processor. They do not know which
-// models exist.
-var stepChecks = map[string]func(query string) error{
-	"resize": check(resize.Processor),
-	"detect": check(anyModel(detect.New(nil))),
-	"filter": check(filter.Processor),
-}
-
-// anyModel returns the detect processor without its check of the model's name.
-func anyModel(p functions.Processor) functions.Processor {
-	p.Check = nil
-	return p
-}
-
-func check(p functions.Processor) func(string) error {
-	return func(query string) error { return event.CheckParameters(p, query) }
+// parameterCheck returns the check of a Service's step parameters; nil where the
+// Service is no processor. It accepts the name of any model.
+func parameterCheck(service string) func(query string) error {
+	name, _ := part(service)
+	for _, r := range role.All {
+		if r.Name == name {
+			return r.CheckParameters
+		}
+	}
+	return nil
 }
 
 // checkSteps rejects Triggers whose parameters the processor would reject, and
@@ -73,7 +63,7 @@ func checkSteps(m *broker.Manifests) error {
 		t := triggers.Trigger{Place: step.Place}
 		errs = append(errs, json.Unmarshal(step.Trigger, &t))
 		all = append(all, t)
-		check := stepChecks[services[step.Service]]
+		check := parameterCheck(step.Service)
 		if check == nil {
 			continue
 		}

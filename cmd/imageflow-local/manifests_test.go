@@ -18,7 +18,7 @@ func TestShippedTriggers_haveValidParameters(t *testing.T) {
 	}
 	checked := 0
 	for step := range m.Steps() {
-		if stepChecks[services[step.Service]] != nil {
+		if parameterCheck(step.Service) != nil {
 			checked++
 		}
 	}

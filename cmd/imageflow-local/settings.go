@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/processors"
 )
 
 // settings of local mode.
@@ -28,14 +29,20 @@ type settings struct {
 	guard                 guard
 }
 
-// listeners lists the parts that have a port of their own.
-var listeners = []struct {
+// listener is a part that has a port of its own.
+type listener struct {
 	name string
 	port int
-}{
-	{"s3", 9000}, {"gateway", 8080}, {"resize", 8081}, {"detect", 8082}, {"filter", 8083},
-	{"bridge", 8084}, {"broker", 8085}, {"metrics", 9095},
 }
+
+// listeners lists every listener, with its default port.
+var listeners = func() []listener {
+	all := []listener{{"s3", 9000}, {"gateway", 8080}}
+	for _, p := range processors.All {
+		all = append(all, listener{p.Name, p.LocalPort})
+	}
+	return append(all, listener{"bridge", 8084}, listener{"broker", 8085}, listener{"metrics", 9095})
+}()
 
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{ports: map[string]*int{}}

@@ -17,6 +17,7 @@ import (
 	"imageflow.dev/internal/local/broker"
 	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 )
@@ -29,13 +30,13 @@ const (
 	notificationURL = "/notifications"
 )
 
-// services maps the Services of the manifests to our listeners.
-var services = map[string]string{
-	"resize-grpc-service":       "resize",
-	"ai-detection-grpc-service": "detect",
-	"filter-grpc-service":       "filter",
-	"grpc-gateway":              "gateway",
-	"bridge":                    "bridge",
+// part returns the listener of a Service of the manifests.
+func part(service string) (name string, ok bool) {
+	if p, ok := processors.At(service); ok {
+		return p.Name, true
+	}
+	name, ok = map[string]string{"grpc-gateway": "gateway", "bridge": "bridge"}[service]
+	return name, ok
 }
 
 // system contains everything that runs.
@@ -166,11 +167,11 @@ func adapt(config role.Config, s *settings, name, token string) {
 			c.WriteTo = s.allowed()
 		}
 	}
+	if p, ok := config.(interface{ Processor() *role.ProcessorConfig }); ok {
+		work(p.Processor())
+	}
 	switch c := config.(type) {
-	case *role.ProcessorConfig:
-		work(c)
 	case *role.DetectConfig:
-		work(&c.ProcessorConfig)
 		c.ModelRepository = s.models
 		if s.library != "" {
 			c.Library = s.library
@@ -182,7 +183,9 @@ func adapt(config role.Config, s *settings, name, token string) {
 		if len(c.ReadFrom) == 0 {
 			c.ReadFrom = s.allowed()
 		}
-		c.Resize, c.Detect, c.Filter = s.address("resize"), s.address("detect"), s.address("filter")
+		for name := range c.Endpoints {
+			c.Endpoints[name] = s.address(name)
+		}
 	case *role.BridgeConfig:
 		server(&c.Server)
 		store(&c.Store)
@@ -203,11 +206,11 @@ func (sys *system) startBroker(ctx context.Context, s *settings, manifests *brok
 			if service == consoleService {
 				return "http://" + sys.console.Address(), true
 			}
-			part, ok := services[service]
+			name, ok := part(service)
 			if !ok {
 				return "", false
 			}
-			return s.url(part), true
+			return s.url(name), true
 		},
 	})
 	return err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -81,7 +82,7 @@ const gpuResource = "nvidia.com/gpu"
 func (c *cluster) gpu(ctx context.Context) (string, *finding) {
 	var pods, nodes list
 	err := c.get(ctx, &pods, "pods", "--namespace", c.namespace,
-		"--selector", "serving.knative.dev/service=ai-detection-grpc-service")
+		"--selector", "serving.knative.dev/service="+processors.Detect.Host)
 	if err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
@@ -117,7 +118,10 @@ func (c *cluster) gpu(ctx context.Context) (string, *finding) {
 // services also reports why the pods of a Service do not start, since Knative may
 // take minutes to do so.
 func (c *cluster) services(ctx context.Context) (string, *finding) {
-	wanted := []string{"resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service", "grpc-gateway", "bridge"}
+	wanted := []string{"grpc-gateway", "bridge"}
+	for _, p := range processors.All {
+		wanted = append(wanted, p.Host)
+	}
 	pending := func(o object) string { return c.pending(ctx, o.Metadata.Name) }
 	good, wrong := c.allReady(ctx, "services.serving.knative.dev", wanted, pending)
 	if len(wrong) > 0 {

@@ -16,6 +16,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -30,9 +31,7 @@ const (
 // side-car is the whole DetectionResponse.
 func New(models *Models) functions.Processor {
 	return functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
-		Name:      "detect",
-		Suffix:    "ai-detection",
-		Service:   imageflowv1.AIDetectionService_ServiceDesc.ServiceName,
+		Info:      processors.Detect,
 		Check:     models.check,
 		Reference: reference,
 		Variant:   models.variant,

@@ -10,16 +10,15 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // Processor is the filter processor. It has no side-car.
 var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *imageflowv1.FilterResponse]{
-	Name:    "filter",
-	Suffix:  "filter",
-	Service: imageflowv1.FilterService_ServiceDesc.ServiceName,
-	Check:   check,
-	Apply:   apply,
+	Info:  processors.Filter,
+	Check: check,
+	Apply: apply,
 	Footprint: func(r *imageflowv1.FilterRequest, h imaging.Header, f imaging.Format) int64 {
 		if r.GetIntensity() == 0 {
 			return h.ConvertFootprint(f)

@@ -9,14 +9,13 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // Processor is the resize processor. Its side-car is the ResizeMetadata.
 var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
-	Name:      "resize",
-	Suffix:    "resize",
-	Service:   imageflowv1.ResizeService_ServiceDesc.ServiceName,
+	Info:      processors.Resize,
 	Apply:     apply,
 	Footprint: footprint,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },

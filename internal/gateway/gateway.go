@@ -3,7 +3,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,28 +19,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/internal/queryparams"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // Backend is one service and a connection to it.
 type Backend struct {
 	Register func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error
 	Conn     *grpc.ClientConn
-}
-
-// Services lists what the gateway can put before the processors, by processor.
-var Services = map[string]func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
-	"resize": imageflowv1.RegisterResizeServiceHandler,
-	"detect": registerDetect,
-	"filter": imageflowv1.RegisterFilterServiceHandler,
-}
-
-// registerDetect puts detection before its connection, and the list of its models.
-func registerDetect(ctx context.Context, mux *runtime.ServeMux, conn *grpc.ClientConn) error {
-	return errors.Join(
-		imageflowv1.RegisterAIDetectionServiceHandler(ctx, mux, conn),
-		imageflowv1.RegisterModelServiceHandler(ctx, mux, conn),
-	)
 }
 
 // New returns a handler of `/v1/...` that calls the backends, and of

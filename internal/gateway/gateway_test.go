@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -65,7 +66,7 @@ func before(t *testing.T, address string) string {
 
 func handler(t *testing.T, conn *grpc.ClientConn, maxBody int64) http.Handler {
 	t.Helper()
-	h, err := gateway.New(t.Context(), 2*time.Second, maxBody, gateway.Backend{Register: gateway.Services["resize"], Conn: conn})
+	h, err := gateway.New(t.Context(), 2*time.Second, maxBody, gateway.Backend{Register: processors.Resize.RegisterJSON, Conn: conn})
 	if err != nil {
 		t.Fatal(err)
 	}

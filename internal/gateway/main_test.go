@@ -64,18 +64,14 @@ func start(t *testing.T, edit ...func(*gateway.Pipeline)) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conns := map[string]*grpc.ClientConn{
+	conns := gateway.Processors{
 		"resize": processor(t, s, resize.Processor), "detect": processor(t, s, detector), "filter": processor(t, s, filter.Processor),
 	}
 	s.pipeline = &gateway.Pipeline{Processors: conns, Store: s.store, MaxBytes: 1 << 20, Timeout: time.Minute}
 	for _, e := range edit {
 		e(s.pipeline)
 	}
-	backends := []gateway.Backend{s.pipeline.Backend()}
-	for name, conn := range conns {
-		backends = append(backends, gateway.Backend{Register: gateway.Services[name], Conn: conn})
-	}
-	handler, err := gateway.New(t.Context(), time.Minute, 1<<20, backends...)
+	handler, err := gateway.New(t.Context(), time.Minute, 1<<20, append(conns.Backends(), s.pipeline.Backend())...)
 	if err != nil {
 		t.Fatal(err)
 	}

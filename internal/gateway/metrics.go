@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 
 	"imageflow.dev/internal/metrics"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -18,8 +19,8 @@ var callOverhead = metrics.Histogram("imageflow.call.overhead", "s",
 // steps names the steps by their methods.
 var steps = func() map[string]string {
 	all := map[string]string{}
-	for name, p := range processors {
-		all[p.method] = string(name)
+	for _, p := range processors.All {
+		all[p.Method()] = p.Name
 	}
 	return all
 }()

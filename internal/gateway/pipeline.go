@@ -26,19 +26,11 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// processors are those that a step can name, by the field of PipelineStep.
-var processors = map[protoreflect.Name]struct{ method, suffix string }{
-	"resize": {imageflowv1.ResizeService_ResizeImage_FullMethodName, "resize"},
-	"detect": {imageflowv1.AIDetectionService_DetectObjects_FullMethodName, "ai-detection"},
-	"filter": {imageflowv1.FilterService_ApplyFilter_FullMethodName, "filter"},
-}
-
 // Pipeline takes pictures through several steps, as a client of the processors.
 type Pipeline struct {
 	imageflowv1.UnimplementedPipelineServiceServer
-	// Processors are the connections, by the names of Services; each must be
-	// there.
-	Processors map[string]*grpc.ClientConn
+	// Processors are the connections to all processors.
+	Processors Processors
 	// Store is where a written picture is read that is wanted inline. It may be
 	// nil: then that is refused with Missing, which says what the gateway lacks.
 	Store   *objects.Store

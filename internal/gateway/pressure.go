@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"imageflow.dev/internal/processors"
 )
 
 // limiter bounds how many calls of one kind are in work while they come faster
@@ -144,8 +146,8 @@ const maxSkipped = 4 << 20
 // paths of the processors while they come faster than they are done.
 func limitConcurrency(mux *runtime.ServeMux, next http.Handler) http.Handler {
 	limiters := map[string]*limiter{"/v1/pipeline": {}}
-	for name := range Services {
-		limiters["/v1/"+name] = &limiter{}
+	for _, p := range processors.All {
+		limiters["/v1/"+p.Name] = &limiter{}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l, ok := limiters[r.URL.Path]

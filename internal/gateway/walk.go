@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -50,7 +51,7 @@ func (w *walk) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespon
 	}
 	answer := &imageflowv1.PipelineStepResponse{}
 	done := answer.ProtoReflect().Mutable(answer.ProtoReflect().Descriptor().Fields().ByName(name)).Message().Interface()
-	if err := w.Processors[string(name)].Invoke(ctx, processors[name].method, call.Interface(), done); err != nil {
+	if err := w.Processors.call(ctx, name, call.Interface(), done); err != nil {
 		return nil, w.failed(i, name, err)
 	}
 	result := done.(interface {
@@ -76,11 +77,12 @@ func (w *walk) output(name protoreflect.Name, last bool) *imageflowv1.ImageData 
 	if n == 1 || len(w.req.GetInputBytes()) > 0 || out.GetObjectKey() != "" {
 		return out
 	}
+	p, _ := processors.Named(string(name))
 	out = proto.CloneOf(out)
 	if out == nil {
 		out = &imageflowv1.ImageData{}
 	}
-	out.ObjectKey = w.req.GetExecutionId() + "_" + processors[name].suffix + "-" + strconv.Itoa(n) +
+	out.ObjectKey = w.req.GetExecutionId() + "_" + p.Suffix + "-" + strconv.Itoa(n) +
 		extension(out.GetContentType(), w.at.image.GetObjectKey())
 	return out
 }

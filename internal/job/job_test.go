@@ -18,6 +18,7 @@ import (
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -203,7 +204,7 @@ func TestRun_reference(t *testing.T) {
 
 func detecting(apply detector) func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 	p := functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
-		Name: "detect", Suffix: "ai-detection",
+		Info:      processors.Detect,
 		Reference: func(r *imageflowv1.DetectionRequest) *data { return r.GetResizeMetadataRef() },
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	})

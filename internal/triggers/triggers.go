@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"imageflow.dev/internal/processors"
 )
 
 // Trigger is the part of a Knative Trigger that says which events go where, as in
@@ -36,21 +38,6 @@ type Filter struct {
 	CESQL                 string
 }
 
-// processor is how a processor names what it writes.
-type processor struct {
-	suffix string
-	// sideCar means that it also writes <execution id>_<suffix>.json, whatever
-	// the format of the image is.
-	sideCar bool
-}
-
-// processors are the Services that derive names from executions.
-var processors = map[string]processor{
-	"resize-grpc-service":       {"resize", true},
-	"ai-detection-grpc-service": {"ai-detection", true},
-	"filter-grpc-service":       {"filter", false},
-}
-
 // Check returns an error for each pair of Triggers that can write one name from
 // one event.
 func Check(all []Trigger) error {
@@ -61,7 +48,7 @@ func Check(all []Trigger) error {
 				errs = append(errs, fmt.Errorf("%s and %s: both can get one event, for which %s writes <execution id>_%s twice; "+
 					"let the filters tell their events apart, such as by a prefix of the subject, "+
 					"or give one of them a bucket of its own with output_image.bucket in its subscriber's uri",
-					a, b, a.Spec.Subscriber.Ref.Name, p.suffix))
+					a, b, a.Spec.Subscriber.Ref.Name, p.Suffix))
 			}
 		}
 	}
@@ -85,10 +72,10 @@ func (t Trigger) service() (namespace, name string) {
 
 // sameNames reports whether two Triggers on one broker have one processor write
 // to the same names for the same event.
-func sameNames(a, b Trigger) (processor, bool) {
+func sameNames(a, b Trigger) (processors.Info, bool) {
 	aSpace, aName := a.service()
 	bSpace, bName := b.service()
-	p, ok := processors[aName]
+	p, ok := processors.At(aName)
 	if !ok || aName != bName || aSpace != bSpace || a.broker() != b.broker() {
 		return p, false
 	}
@@ -97,7 +84,7 @@ func sameNames(a, b Trigger) (processor, bool) {
 		return p, false
 	}
 	otherFormat := from.format != "" && to.format != "" && from.format != to.format
-	return p, from.key != "" || p.sideCar || !otherFormat
+	return p, from.key != "" || p.HasSideCar || !otherFormat
 }
 
 func (t Trigger) broker() string {

@@ -124,6 +124,9 @@ type ProcessorConfig struct {
 	OIDC
 }
 
+// Processor returns the part of the config that all processors have in common.
+func (c *ProcessorConfig) Processor() *ProcessorConfig { return c }
+
 // Validate reports every variable that is missing or out of range.
 func (c *ProcessorConfig) Validate() error {
 	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate(), c.OIDC.validate())
@@ -139,9 +142,8 @@ type GatewayConfig struct {
 	Letters
 	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that executions are looked up in and pictures read from, with commas between; empty or * is all that the store lets us"`
 	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token that callers must carry; empty asks for none"`
-	Resize    string        `envconfig:"RESIZE_GRPC_ENDPOINT" default:"resize-grpc-service:80" desc:"host:port of resize"`
-	Detect    string        `envconfig:"AI_DETECTION_GRPC_ENDPOINT" default:"ai-detection-grpc-service:80" desc:"host:port of detect"`
-	Filter    string        `envconfig:"FILTER_GRPC_ENDPOINT" default:"filter-grpc-service:80" desc:"host:port of filter"`
+	Domain    string        `envconfig:"PROCESSOR_DOMAIN" desc:"DNS domain of the processors' Services, such as image-processing.svc.cluster.local, for the endpoints that are not set"`
+	Endpoints Endpoints     `ignored:"true"`
 	Origins   []string      `envconfig:"CORS_ALLOW_ORIGINS" desc:"origins of web pages that may call, such as https://app.example, with commas between; empty allows none"`
 	Timeout   time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"how long a request may take"`
 	BodyBytes int64         `envconfig:"MAX_BODY_BYTES" default:"100663296" desc:"size of a request's body"`
@@ -154,8 +156,7 @@ func (c *GatewayConfig) Validate() error {
 		store = errors.Join(c.Store.validate(), required("DEAD_LETTER_BUCKET", c.DeadLetters))
 	}
 	return errors.Join(store,
-		required("RESIZE_GRPC_ENDPOINT", c.Resize), required("AI_DETECTION_GRPC_ENDPOINT", c.Detect),
-		required("FILTER_GRPC_ENDPOINT", c.Filter), c.Server.validate(),
+		c.Server.validate(),
 		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1), origins("CORS_ALLOW_ORIGINS", c.Origins),
 	)
 }

@@ -13,6 +13,15 @@ import (
 // Load fills a config from the environment. envconfig stops at the first bad
 // variable; to report them all, it is asked field by field.
 func Load(config any) error {
+	err := loadStruct(config)
+	if c, ok := config.(*GatewayConfig); ok {
+		c.Endpoints = Endpoints{}
+		err = errors.Join(err, c.Endpoints.load(c.Domain))
+	}
+	return err
+}
+
+func loadStruct(config any) error {
 	var bad []error
 	each(reflect.ValueOf(config).Elem(), func(field reflect.StructField, value reflect.Value) {
 		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
@@ -49,6 +58,11 @@ func Usage(w io.Writer, config any) error {
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	if err := envconfig.Usagef("", config, table, usage); err != nil {
 		return err
+	}
+	if c, ok := config.(*GatewayConfig); ok {
+		if err := envconfig.Usagef("", c.Endpoints.variables(), table, usage); err != nil {
+			return err
+		}
 	}
 	return table.Flush()
 }

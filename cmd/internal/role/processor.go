@@ -14,6 +14,7 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/rpc"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
@@ -66,7 +67,7 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	if err != nil {
 		return nil, err
 	}
-	json, err := jsonHandler(c, t, p.Name, services)
+	json, err := jsonHandler(c, t, p.Info, services)
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +90,14 @@ func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 
 
 // jsonHandler is a gateway for the services of this process, which it calls through
 // memory.
-func jsonHandler(c ProcessorConfig, t *telemetry.Tracing, name string, services *server.RPC) (http.Handler, error) {
-	conn, err := services.Dial(name, t.Client(), grpc.WithUnaryInterceptor(server.ReserveJSON),
+func jsonHandler(c ProcessorConfig, t *telemetry.Tracing, p processors.Info, services *server.RPC) (http.Handler, error) {
+	conn, err := services.Dial(p.Name, t.Client(), grpc.WithUnaryInterceptor(server.ReserveJSON),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
 	if err != nil {
 		return nil, err
 	}
 	// Bytes in JSON are base64: four for three.
 	return gateway.New(context.Background(), jsonTimeout, int64(c.messageBytes())/3*4, gateway.Backend{
-		Register: gateway.Services[name], Conn: conn,
+		Register: p.RegisterJSON, Conn: conn,
 	})
 }

@@ -4,12 +4,11 @@ package role
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
-	"imageflow.dev/functions/filter"
-	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -30,6 +29,9 @@ type Role struct {
 	// Listen builds the role and binds its port. The tracing, which may be nil,
 	// makes its spans.
 	Listen func(context.Context, Config, *telemetry.Tracing) (Process, error)
+	// CheckParameters returns an error for step parameters, as the query of a URL, with
+	// which every event would fail; nil where the role is no processor.
+	CheckParameters func(query string) error
 }
 
 // Process is a role that listens.
@@ -40,18 +42,11 @@ type Process interface {
 	Run(context.Context) error
 }
 
-// All lists the roles. A processor is one line.
-var All = []Role{
-	role("resize", "makes pictures smaller", func(_ context.Context, c *ProcessorConfig, t *telemetry.Tracing) (Process, error) {
-		return processor(*c, t, resize.Processor)
-	}),
-	role("detect", "finds objects in pictures", listenDetect),
-	role("filter", "changes the look of pictures", func(_ context.Context, c *ProcessorConfig, t *telemetry.Tracing) (Process, error) {
-		return processor(*c, t, filter.Processor)
-	}),
+// All lists the roles: the processors, the gateway and the bridge.
+var All = append(slices.Clone(processorRoles),
 	role("gateway", "answers HTTP with JSON in front of the processors", listenGateway),
 	role("bridge", "turns bucket notifications into events and outcomes into tags", listenBridge),
-}
+)
 
 // role makes a Role of a constructor with a typed config.
 func role[C any, P interface {
