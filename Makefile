@@ -90,7 +90,7 @@ FUZZTIME ?= 10m
 
 soak: setup minio ## check that memory stays bounded over SOAK=10000 mixed requests and that ROTATIONS=2000 parallel outputs are equal
 	$(SCENARIO) -timeout 2h -run TestSoak -soak $(SOAK)
-	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -pictures $(ROTATIONS)
+	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -images $(ROTATIONS)
 
 hostile: setup ## attack every role under the memory limit of its manifest and check that it keeps serving (root)
 	$(SCENARIO) -timeout 30m -run TestRolesLiveUnderAttack -hostile
