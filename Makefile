@@ -137,7 +137,7 @@ FUZZTIME ?= 10m
 .PHONY: soak
 soak: setup $(TOOLS)/stamp-minio-$(MINIO) ## hold no more: SOAK=10000 mixed requests while memory, threads and goroutines are watched; then ROTATIONS=2000 pictures turned in parallel, all the same
 	go -C test test ./scenario -count=1 -v -timeout 2h -races=false -run TestSoak -soak $(SOAK)
-	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -pictures $(ROTATIONS)
+	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -images $(ROTATIONS)
 
 # A folder of cases: images/, senders/, clients/.
 CASES ?=

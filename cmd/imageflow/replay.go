@@ -141,7 +141,7 @@ type tally struct {
 	sent, failed, skipped int
 }
 
-func (t *tally) report(l execution.Letter, err error) {
+func (t *tally) report(l execution.DeadLetter, err error) {
 	word := "sent"
 	switch {
 	case errors.Is(err, bridge.ErrNoEvent):

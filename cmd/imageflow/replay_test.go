@@ -69,17 +69,17 @@ func startReplayTarget(t *testing.T, refused string) {
 	} {
 		t.Setenv(name, value)
 	}
-	letters := execution.NewLetters(store, "dead")
+	letters := execution.NewDeadLetterStore(store, "dead")
 	for _, id := range []string{"ant", "cat", "dog"} {
 		event := fmt.Sprintf(`{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":%q}`, id)
-		err := letters.Store(t.Context(), &execution.Letter{
+		err := letters.Put(t.Context(), &execution.DeadLetter{
 			Execution: id, Bucket: "images", EventID: "1", Reason: "not an image", Event: json.RawMessage(event),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := letters.Store(t.Context(), &execution.Letter{Reason: "no JSON", Message: "?"}); err != nil {
+	if err := letters.Put(t.Context(), &execution.DeadLetter{Reason: "no JSON", Message: "?"}); err != nil {
 		t.Fatal(err)
 	}
 }

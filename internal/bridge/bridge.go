@@ -52,7 +52,7 @@ type Config struct {
 type Bridge struct {
 	config  Config
 	sender  *sender
-	letters execution.Letters
+	letters execution.DeadLetterStore
 	mux     *http.ServeMux
 }
 
@@ -65,7 +65,7 @@ func New(c Config) (*Bridge, error) {
 		return nil, fmt.Errorf("broker %q: %w", c.Broker, err)
 	}
 	startCounting()
-	b := &Bridge{config: c, sender: sender, letters: execution.NewLetters(c.Store, c.DeadLetters), mux: http.NewServeMux()}
+	b := &Bridge{config: c, sender: sender, letters: execution.NewDeadLetterStore(c.Store, c.DeadLetters), mux: http.NewServeMux()}
 	sender.refused = func(ctx context.Context, e cloudevents.Event, r *refusal) {
 		if err := b.keepRefused(ctx, &e, r); err != nil {
 			slog.WarnContext(ctx, "a refused event could not be kept, the sweeper will find its object",
@@ -163,7 +163,7 @@ func (b *Bridge) start(ctx context.Context, u upload) (outcome string, err error
 func (b *Bridge) keepUnreadable(ctx context.Context, body []byte, wrong error) error {
 	slog.WarnContext(ctx, "a notification that is no event is kept as a dead letter", "reason", wrong)
 	body = body[:min(len(body), maxNotificationBytes)]
-	return b.keep(ctx, &execution.Letter{Reason: wrong.Error(), Message: string(body)})
+	return b.keep(ctx, &execution.DeadLetter{Reason: wrong.Error(), Message: string(body)})
 }
 
 // keepRefused stores an event that the broker will never accept as a dead letter,
@@ -177,7 +177,7 @@ func (b *Bridge) keepRefused(ctx context.Context, e *cloudevents.Event, r *refus
 // keepFailure stores a dead letter and tags its object as failed. The letter is
 // what counts: where the tag cannot be set, the sweeper will send the object's
 // event again, and the tag is tried again with the next letter.
-func (b *Bridge) keepFailure(ctx context.Context, letter *execution.Letter) error {
+func (b *Bridge) keepFailure(ctx context.Context, letter *execution.DeadLetter) error {
 	if err := b.keep(ctx, letter); err != nil {
 		return err
 	}
@@ -191,8 +191,8 @@ func (b *Bridge) keepFailure(ctx context.Context, letter *execution.Letter) erro
 }
 
 // keep stores a dead letter.
-func (b *Bridge) keep(ctx context.Context, letter *execution.Letter) error {
-	err := b.letters.Store(ctx, letter)
+func (b *Bridge) keep(ctx context.Context, letter *execution.DeadLetter) error {
+	err := b.letters.Put(ctx, letter)
 	if err == nil {
 		count(ctx, deadLetters, "")
 	}

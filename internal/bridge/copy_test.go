@@ -14,7 +14,7 @@ import (
 // tags of a finished source along, and starts a chain of its own all the same.
 func TestCopyIsAnUpload(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
-		mark := execution.Mark("in/cat", pictures, "in/cat_resize.jpg")
+		mark := execution.ObjectMetadata("in/cat", pictures, "in/cat_resize.jpg")
 		output := w.put("in/cat_resize.jpg", "output", mark)
 		copied := w.put("in/copy.jpg", "output", mark)
 		w.notify(output, copied)

@@ -214,7 +214,7 @@ func TestOutcomesFitTheBucket(t *testing.T) {
 				t.Errorf("without an output of its version, %s is %q", key, got)
 			}
 		}
-		elsewhere := w.put("elsewhere/x.png", "output", execution.Mark("idle", pictures, "elsewhere/x.png"))
+		elsewhere := w.put("elsewhere/x.png", "output", execution.ObjectMetadata("idle", pictures, "elsewhere/x.png"))
 		data := `{"result":{"output_image":{"bucket":"pictures","object_key":"` + elsewhere.Key + `"}}}`
 		postRaw(w.bridge, "/completed", "application/json", data, map[string]string{"origin": objects.URI(pictures, "idle.jpg", idle.ETag)})
 		if got := w.status("idle.jpg"); got != execution.StatusCompleted {

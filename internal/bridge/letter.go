@@ -15,9 +15,9 @@ import (
 )
 
 // letterOf returns the record of a dead letter.
-func letterOf(e *cloudevents.Event) *execution.Letter {
+func letterOf(e *cloudevents.Event) *execution.DeadLetter {
 	d := events.ParseDeadLetter(e)
-	letter := &execution.Letter{
+	letter := &execution.DeadLetter{
 		EventID: e.ID(), EventType: e.Type(), Event: eventJSON(d.Event),
 		Step: d.Destination, Code: d.Code, Attempts: d.Attempts, Reason: reasonOf(d),
 	}

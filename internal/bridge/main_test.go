@@ -86,7 +86,7 @@ type world struct {
 	store   *objects.Store
 	broker  *broker
 	bridge  *bridge.Bridge
-	letters execution.Letters
+	letters execution.DeadLetterStore
 }
 
 // worlds runs a test in a world with each kind of store.
@@ -99,7 +99,7 @@ func worlds(t *testing.T, sweep bridge.Sweep, test func(*testing.T, *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, &world{t: t, store: s, broker: b, bridge: h, letters: execution.NewLetters(s, dead)})
+		test(t, &world{t: t, store: s, broker: b, bridge: h, letters: execution.NewDeadLetterStore(s, dead)})
 	})
 }
 
@@ -172,7 +172,7 @@ func (w *world) status(key string) string {
 	return tags[execution.StatusTag]
 }
 
-func (w *world) allLetters() (all []execution.Letter) {
+func (w *world) allLetters() (all []execution.DeadLetter) {
 	w.t.Helper()
 	for letter, err := range w.letters.List(w.t.Context(), execution.Selection{}) {
 		if err != nil {
@@ -184,7 +184,7 @@ func (w *world) allLetters() (all []execution.Letter) {
 }
 
 // one returns the only letter there is.
-func (w *world) one() execution.Letter {
+func (w *world) one() execution.DeadLetter {
 	w.t.Helper()
 	all := w.allLetters()
 	if len(all) != 1 {

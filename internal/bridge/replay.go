@@ -22,7 +22,7 @@ type Replay struct {
 	Wait time.Duration
 	// Report is told of each letter: the error is nil when its event was
 	// accepted, or would be sent, and ErrNoEvent when there is none to send.
-	Report func(execution.Letter, error)
+	Report func(execution.DeadLetter, error)
 }
 
 // ErrNoEvent means that a dead letter holds no event that could be sent.
@@ -55,7 +55,7 @@ func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 }
 
 // noEvent says why a letter's event cannot be sent.
-func noEvent(letter execution.Letter) error {
+func noEvent(letter execution.DeadLetter) error {
 	if letter.Whole == nil || letter.EventID == "" {
 		return ErrNoEvent
 	}
@@ -66,12 +66,12 @@ func noEvent(letter execution.Letter) error {
 // taken away before, so that neither a new failure nor the end of the chain,
 // which may both come before the broker's answer does, is undone after it; and
 // so that the sweeper finds the object should the event be lost.
-func (b *Bridge) resend(ctx context.Context, letter execution.Letter, wait time.Duration) error {
+func (b *Bridge) resend(ctx context.Context, letter execution.DeadLetter, wait time.Duration) error {
 	var e cloudevents.Event
 	if err := json.Unmarshal(letter.Event, &e); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoEvent, err)
 	}
-	taken, err := b.letters.Take(ctx, letter)
+	taken, err := b.letters.BeginReplay(ctx, letter)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (b *Bridge) resend(ctx context.Context, letter execution.Letter, wait time.
 	}
 	after := context.WithoutCancel(ctx)
 	if err != nil {
-		return errors.Join(err, b.letters.Return(after, taken), b.tagFailed(after, from))
+		return errors.Join(err, b.letters.CancelReplay(after, taken), b.tagFailed(after, from))
 	}
 	return b.letters.Remove(after, taken)
 }

@@ -18,7 +18,7 @@ import (
 func (w *world) replay(r bridge.Replay) []string {
 	w.t.Helper()
 	lines := []string{}
-	r.Report = func(l execution.Letter, err error) {
+	r.Report = func(l execution.DeadLetter, err error) {
 		switch {
 		case errors.Is(err, bridge.ErrNoEvent):
 			lines = append(lines, l.Execution+" skipped")
@@ -57,7 +57,7 @@ func TestReplaySendsTheEventAsItWas(t *testing.T) {
 		if got := w.replay(one); !slices.Equal(got, []string{"cat failed"}) || w.status("cat.jpg") != execution.StatusFailed {
 			t.Errorf("without a broker: %q, status %q", got, w.status("cat.jpg"))
 		}
-		if all := w.allLetters(); len(all) != 3 || slices.ContainsFunc(all, func(l execution.Letter) bool { return l.Sent }) {
+		if all := w.allLetters(); len(all) != 3 || slices.ContainsFunc(all, func(l execution.DeadLetter) bool { return l.InReplay }) {
 			t.Errorf("without a broker the letters are %+v", all)
 		}
 		w.broker.answer(http.StatusAccepted)
@@ -90,14 +90,14 @@ func TestReplayKeepsWhatFailsAgain(t *testing.T) {
 		done := make(chan []string)
 		go func() { done <- w.replay(bridge.Replay{}) }()
 		waitFor(t, "the first letter's event to be sent", func() bool { // its object's tag is taken away just before
-			return w.status("cat.jpg") == "" && slices.ContainsFunc(w.allLetters(), func(l execution.Letter) bool { return l.Sent && l.Execution == "cat" })
+			return w.status("cat.jpg") == "" && slices.ContainsFunc(w.allLetters(), func(l execution.DeadLetter) bool { return l.InReplay && l.Execution == "cat" })
 		})
 		w.post("/dead-letters", failed(cat, 400, "again"))
 		w.post("/completed", last(dog))
 		close(hold)
 		<-done
 		l := w.one()
-		if l.Execution != "cat" || l.Reason != "again" || l.Failures != 2 || l.Sent || w.status("cat.jpg") != execution.StatusFailed {
+		if l.Execution != "cat" || l.Reason != "again" || l.Failures != 2 || l.InReplay || w.status("cat.jpg") != execution.StatusFailed {
 			t.Errorf("the failure is %+v, status %q", l, w.status("cat.jpg"))
 		}
 		if got := w.status("dog.jpg"); got != execution.StatusCompleted {
@@ -110,7 +110,7 @@ func TestReplayGoesOnAfterACrash(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		cat := w.upload("cat.jpg", "x")
 		w.post("/dead-letters", failed(cat, 400, refusal))
-		if _, err := w.letters.Take(t.Context(), w.one()); err != nil {
+		if _, err := w.letters.BeginReplay(t.Context(), w.one()); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.replay(bridge.Replay{}); !slices.Equal(got, []string{"cat sent"}) || len(w.allLetters()) != 0 {
@@ -126,7 +126,7 @@ func TestReplayStopsWhenAsked(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var lines []string
-		err := w.bridge.Replay(ctx, bridge.Replay{Wait: time.Minute, Report: func(l execution.Letter, err error) {
+		err := w.bridge.Replay(ctx, bridge.Replay{Wait: time.Minute, Report: func(l execution.DeadLetter, err error) {
 			lines = append(lines, fmt.Sprint(l.Execution, err))
 			cancel()
 		}})

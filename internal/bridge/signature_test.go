@@ -39,7 +39,7 @@ func signedWorld(t *testing.T, signer *signature.Signer) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, store: store, broker: b, bridge: h, letters: execution.NewLetters(store, dead)}
+	return &world{t: t, store: store, broker: b, bridge: h, letters: execution.NewDeadLetterStore(store, dead)}
 }
 
 // answerTo posts an event to a route and returns the status.
@@ -109,7 +109,7 @@ func TestSweptAndReplayedEventsAreSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = today.Replay(t.Context(), bridge.Replay{Wait: time.Minute, Report: func(_ execution.Letter, err error) {
+	err = today.Replay(t.Context(), bridge.Replay{Wait: time.Minute, Report: func(_ execution.DeadLetter, err error) {
 		if err != nil {
 			t.Error(err)
 		}

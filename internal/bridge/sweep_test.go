@@ -39,7 +39,7 @@ func TestSweepFindsWhatIsUnfinished(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
 		lost := w.put("in/lost ü.jpg", "v1", map[string]string{"mine": "x"})
-		w.put("in/cat_resize.jpg", "output", execution.Mark("in/cat", pictures, "in/cat_resize.jpg"))
+		w.put("in/cat_resize.jpg", "output", execution.ObjectMetadata("in/cat", pictures, "in/cat_resize.jpg"))
 		w.put("elsewhere/dog.jpg", "not watched", nil)
 		done, gaveUp := w.upload("in/done.jpg", "done"), w.upload("in/failed.jpg", "failed")
 		w.post("/completed", last(done))
@@ -162,7 +162,7 @@ func TestSweepAsksOnce(t *testing.T) {
 			for i := range n {
 				key := "in/" + strings.Repeat("x", i+1) + ".jpg"
 				if i%2 == 0 {
-					w.put(key, "ours", execution.Mark("x", pictures, key))
+					w.put(key, "ours", execution.ObjectMetadata("x", pictures, key))
 					continue
 				}
 				w.put(key, "done", nil)

@@ -1,6 +1,6 @@
-// Package execution is what a bucket tells of executions: the marks by which
-// the steps, the bridge and the gateway recognise each other's objects, the dead
-// letters, and how the state of an execution follows from them.
+// Package execution reads and writes the state of executions in a bucket: the metadata
+// by which the steps, the bridge and the gateway recognise each other's objects, the
+// outcome of a chain, and the dead letters.
 package execution
 
 import (
@@ -9,47 +9,46 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// The user metadata of the objects that we write, keys in lower case.
+// The keys, in lower case, of the user metadata of the objects that ImageFlow writes.
 const (
-	// IDMetadata has the execution id. Every object of ours has it.
+	// IDMetadata holds the execution id. Every object that ImageFlow writes has it.
 	IDMetadata = "imageflow-execution"
-	// KeyMetadata has a digest of the bucket and the key that the object was
-	// written to. A copy keeps its metadata, and is thereby known to be none of
-	// ours.
+	// KeyMetadata holds a digest of the bucket and the key that the object was written
+	// to. A copy keeps its metadata, so the digest shows that it is a copy.
 	KeyMetadata = "imageflow-key"
-	// StepMetadata has the name of the step that wrote the object.
+	// StepMetadata holds the name of the step that wrote the object.
 	StepMetadata = "imageflow-step"
-	// SourceMetadata has the entity tag of the image that the step read.
+	// SourceMetadata holds the entity tag of the image that the step read.
 	SourceMetadata = "imageflow-source-etag"
-	// RequestMetadata has a digest of all that decided the output but the
-	// image: two outputs with the same source and request are alike.
+	// RequestMetadata holds a digest of everything that determines the output except
+	// the image: two outputs with equal source and request are equal.
 	RequestMetadata = "imageflow-request"
-	// FactsMetadata has the step's facts, where they are few: the response as
-	// protobuf in base64. Else they lie in the side-car.
-	FactsMetadata = "imageflow-facts"
-	// WidthMetadata and HeightMetadata have the size of an image in pixels.
+	// ResponseMetadata holds the step's response as protobuf in base64, if it is short.
+	// A longer response is in the side-car.
+	ResponseMetadata = "imageflow-facts"
+	// WidthMetadata and HeightMetadata hold the size of an image in pixels.
 	WidthMetadata  = "imageflow-width"
 	HeightMetadata = "imageflow-height"
-	// SecondsMetadata has the step's own time in seconds, on its image.
+	// SecondsMetadata holds the duration of the step in seconds. Only images have it.
 	SecondsMetadata = "imageflow-seconds"
 )
 
-// Mark returns the metadata by which an object that we write to bucket and key is
-// recognised as ours.
-func Mark(id, bucket, key string) map[string]string {
+// ObjectMetadata returns the metadata by which WrittenByUs recognises an object that
+// ImageFlow writes to bucket and key.
+func ObjectMetadata(id, bucket, key string) map[string]string {
 	return map[string]string{IDMetadata: id, KeyMetadata: digestOf(bucket + "/" + key)}
 }
 
-// WrittenByUs reports whether a step or the bridge wrote the object where it lies.
-// A mark without KeyMetadata is from before there was one, and is believed.
+// WrittenByUs reports whether a step or the bridge wrote the object to its bucket and
+// key. Objects without KeyMetadata are older than that key, and IDMetadata suffices.
 func WrittenByUs(info objects.Info) bool {
 	id := info.Metadata[IDMetadata]
 	key, ok := info.Metadata[KeyMetadata]
-	return id != "" && (!ok || key == Mark(id, info.Bucket, info.Key)[KeyMetadata])
+	return id != "" && (!ok || key == ObjectMetadata(id, info.Bucket, info.Key)[KeyMetadata])
 }
 
-// Size returns width and height in pixels of an image that a step wrote; 0 of
-// any other object.
+// Size returns the width and height in pixels of an image that a step wrote, and 0 for
+// every other object.
 func Size(info objects.Info) (width, height int) {
 	width, _ = strconv.Atoi(info.Metadata[WidthMetadata])
 	height, _ = strconv.Atoi(info.Metadata[HeightMetadata])

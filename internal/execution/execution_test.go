@@ -21,9 +21,9 @@ const (
 	letters = "dead-letters"
 )
 
-func each(t *testing.T, test func(*testing.T, *objects.Store, execution.Letters)) {
+func each(t *testing.T, test func(*testing.T, *objects.Store, execution.DeadLetterStore)) {
 	stores.Each(t, []string{bucket, letters}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
-		test(t, s, execution.NewLetters(s, letters))
+		test(t, s, execution.NewDeadLetterStore(s, letters))
 	})
 }
 
@@ -40,7 +40,7 @@ func put(t *testing.T, s *objects.Store, key, contentType, content string, metad
 func output(t *testing.T, s *objects.Store, id, step, from, content string) objects.Info {
 	t.Helper()
 	write := func(key, contentType, content string) objects.Info {
-		metadata := execution.Mark(id, bucket, key)
+		metadata := execution.ObjectMetadata(id, bucket, key)
 		maps.Copy(metadata, map[string]string{execution.StepMetadata: step, execution.SourceMetadata: from, execution.SecondsMetadata: "0.25"})
 		return put(t, s, key, contentType, content, metadata)
 	}
@@ -50,7 +50,7 @@ func output(t *testing.T, s *objects.Store, id, step, from, content string) obje
 	return write(id+"_"+step+".jpg", "image/jpeg", content)
 }
 
-func find(t *testing.T, s *objects.Store, l execution.Letters, id string) execution.Execution {
+func find(t *testing.T, s *objects.Store, l execution.DeadLetterStore, id string) execution.Execution {
 	t.Helper()
 	e, err := execution.Find(t.Context(), s, l, bucket, id)
 	if err != nil {
@@ -71,7 +71,7 @@ func names(e execution.Execution) string {
 // TestFindFollowsAChain looks at an execution after everything that happens to
 // it, among objects whose names only look like its own.
 func TestFindFollowsAChain(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		id := "in/cat ü"
 		put(t, s, id+"2.jpg", "image/jpeg", "another", nil)
 		put(t, s, id+"_2.jpg", "image/jpeg", "another's source", nil)
@@ -119,9 +119,9 @@ func TestFindFollowsAChain(t *testing.T) {
 }
 
 func TestFindTellsOfFailures(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		source := put(t, s, "cat.jpg", "image/jpeg", "v1", nil)
-		letter := &execution.Letter{
+		letter := &execution.DeadLetter{
 			Execution: "cat", Bucket: bucket, Key: "cat.jpg", ETag: source.ETag, EventID: "1", Reason: "no picture", Code: 400,
 		}
 		keep(t, l, letter)
@@ -129,14 +129,14 @@ func TestFindTellsOfFailures(t *testing.T) {
 		if e.State != execution.Failed || e.Failure == nil || e.Failure.Reason != "no picture" || e.Failure.Object != letter.Object {
 			t.Errorf("got %+v", e)
 		}
-		taken, err := l.Take(t.Context(), *letter)
+		taken, err := l.BeginReplay(t.Context(), *letter)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if e = find(t, s, l, "cat"); e.State != execution.Pending || e.Failure != nil {
 			t.Errorf("while it is sent again: %+v", e)
 		}
-		if err := l.Return(t.Context(), taken); err != nil {
+		if err := l.CancelReplay(t.Context(), taken); err != nil {
 			t.Fatal(err)
 		}
 		if e = find(t, s, l, "cat"); e.State != execution.Failed {
@@ -155,15 +155,15 @@ func TestFindTellsOfFailures(t *testing.T) {
 	})
 }
 
-func keep(t *testing.T, l execution.Letters, letter *execution.Letter) {
+func keep(t *testing.T, l execution.DeadLetterStore, letter *execution.DeadLetter) {
 	t.Helper()
-	if err := l.Store(t.Context(), letter); err != nil {
+	if err := l.Put(t.Context(), letter); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // list returns the ids of the events of a selection.
-func list(t *testing.T, l execution.Letters, s execution.Selection) []string {
+func list(t *testing.T, l execution.DeadLetterStore, s execution.Selection) []string {
 	t.Helper()
 	ids := []string{}
 	for letter, err := range l.List(t.Context(), s) {
@@ -177,8 +177,8 @@ func list(t *testing.T, l execution.Letters, s execution.Selection) []string {
 }
 
 func TestLetterKeepsItsStory(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
-		letter := execution.Letter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first", Event: json.RawMessage(`{"id":"a/b"}`)}
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
+		letter := execution.DeadLetter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first", Event: json.RawMessage(`{"id":"a/b"}`)}
 		keep(t, l, &letter)
 		if letter.Object != bucket+"/in/cat/a%2Fb.json" {
 			t.Errorf("lies at %q", letter.Object)
@@ -195,7 +195,7 @@ func TestLetterKeepsItsStory(t *testing.T) {
 			t.Errorf("a letter is no object of ours: %+v, %v", info, err)
 		}
 
-		taken, err := l.Take(t.Context(), got)
+		taken, err := l.BeginReplay(t.Context(), got)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +207,7 @@ func TestLetterKeepsItsStory(t *testing.T) {
 		if fresh.Failures != 3 {
 			t.Errorf("it has failed %d times", fresh.Failures)
 		}
-		for _, done := range []func(context.Context, execution.Letter) error{l.Return, l.Remove} {
+		for _, done := range []func(context.Context, execution.DeadLetter) error{l.CancelReplay, l.Remove} {
 			if err := done(t.Context(), taken); err != nil {
 				t.Fatal(err)
 			}
@@ -219,7 +219,7 @@ func TestLetterKeepsItsStory(t *testing.T) {
 }
 
 func TestListSelects(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		long := strings.Repeat("long/", 190) + "cat"
 		var middle time.Time
 		for i, c := range []struct{ bucket, execution string }{
@@ -230,9 +230,9 @@ func TestListSelects(t *testing.T) {
 				time.Sleep(2 * time.Millisecond)
 				middle = time.Now()
 			}
-			keep(t, l, &execution.Letter{Bucket: c.bucket, Execution: c.execution, EventID: fmt.Sprint(i)})
+			keep(t, l, &execution.DeadLetter{Bucket: c.bucket, Execution: c.execution, EventID: fmt.Sprint(i)})
 		}
-		keep(t, l, &execution.Letter{Message: "not JSON"})
+		keep(t, l, &execution.DeadLetter{Message: "not JSON"})
 		for _, c := range []struct {
 			name string
 			s    execution.Selection

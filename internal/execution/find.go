@@ -13,55 +13,54 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// State is how far an execution is.
+// State is the progress of an execution.
 type State int
 
-// The states, in order. An execution without a chain of events, such as one of a
-// workflow, stays Running when all is done: only a chain says that it has ended.
+// The states, in order. An execution without a chain of events, such as that of a
+// workflow, stays Running after its last step: only a chain records its end.
 const (
-	// Pending means that the picture is there and nothing is done.
+	// Pending means that the image exists and no step has written an output.
 	Pending State = iota
 	// Running means that a step has written its output.
 	Running
-	// Completed means that the chain has run to its end.
+	// Completed means that the last step of the chain has finished.
 	Completed
-	// Failed means that a step could not be done; others may go on.
+	// Failed means that a step failed. Other steps may still run.
 	Failed
 )
 
-// Execution is what is known of one picture's way through a chain.
+// Execution is the state of one image in a chain.
 type Execution struct {
 	ID, Bucket string
 	State      State
-	// Source is the uploaded image; nil when it is gone, or never was. See ID; an
-	// id that was given to the steps is that of the `<id>.<ext>` that they read.
+	// Source is the uploaded image, or nil if it does not exist. ID defines its key. If
+	// the caller of the steps chose the id, Source is the `<id>.<ext>` that they read.
 	Source *objects.Info
-	// Steps are those that are done, in the order of the chain.
+	// Steps are the finished steps, in the order of the chain.
 	Steps []Step
-	// Failure is the newest dead letter, nil where there is none.
-	Failure *Letter
+	// Failure is the newest dead letter, or nil.
+	Failure *DeadLetter
 }
 
-// Step is one step that has been done.
+// Step is a finished step.
 type Step struct {
 	Name string
-	// Output is the step's picture.
+	// Output is the image that the step wrote.
 	Output objects.Info
-	// SideCar is the key of the step's facts, empty where it has none.
+	// SideCar is the key of the step's response as JSON; empty if there is none.
 	SideCar string
-	// Seconds is the step's own time; 0 is unknown.
+	// Seconds is the duration of the step; 0 is unknown.
 	Seconds float64
 }
 
-// maxEntries is how many objects Find looks at: many others can have names that
-// begin with the execution's, and not every store tells whose they are without
-// being asked for each.
+// maxEntries limits the objects that Find reads: the keys of many other objects may
+// have the same prefix, and not every store lists their metadata.
 const maxEntries = 1000
 
-// Find returns an execution of a bucket by its id. It knows the outputs that
-// have the names which the contract gives them, `<id>_<suffix>.<ext>`. The error
-// is objects.ErrNotFound when nothing is there of that id.
-func Find(ctx context.Context, store *objects.Store, letters Letters, bucket, id string) (Execution, error) {
+// Find returns the execution with an id. It finds the outputs that have the default
+// key, `<id>_<suffix>.<ext>`. The error is objects.ErrNotFound if the bucket has
+// neither source, outputs nor dead letters of the execution.
+func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore, bucket, id string) (Execution, error) {
 	e := Execution{ID: id, Bucket: bucket}
 	if err := e.findSource(ctx, store); err != nil {
 		return e, err
@@ -73,7 +72,7 @@ func Find(ctx context.Context, store *objects.Store, letters Letters, bucket, id
 	if err := e.findNamedSource(ctx, store, outputs); err != nil {
 		return e, err
 	}
-	if err := e.findFailure(ctx, letters); err != nil {
+	if err := e.findFailure(ctx, deadLetters); err != nil {
 		return e, err
 	}
 	e.Steps = steps(e.Source, outputs)
@@ -83,10 +82,10 @@ func Find(ctx context.Context, store *objects.Store, letters Letters, bucket, id
 	return e, e.deriveState(ctx, store)
 }
 
-// findSource finds the upload that has the id.
+// findSource sets the source to the upload whose key gives the id.
 func (e *Execution) findSource(ctx context.Context, store *objects.Store) error {
 	key := Key(e.ID)
-	if ID(key) != e.ID { // no upload has this id
+	if ID(key) != e.ID { // no key gives this id
 		return nil
 	}
 	info, err := store.Stat(ctx, e.Bucket, key)
@@ -99,9 +98,9 @@ func (e *Execution) findSource(ctx context.Context, store *objects.Store) error 
 	return nil
 }
 
-// findNamedSource finds the source of an execution whose id was given to the
-// steps: the newest `<id>.<ext>` that they read, if they did not read the upload
-// that has the id.
+// findNamedSource sets the source of an execution whose id the caller of the steps
+// chose: the newest `<id>.<ext>` that they read, unless they read the upload whose key
+// gives the id.
 func (e *Execution) findNamedSource(ctx context.Context, store *objects.Store, outputs []objects.Info) error {
 	read := map[string]bool{}
 	for _, output := range outputs {
@@ -111,7 +110,7 @@ func (e *Execution) findNamedSource(ctx context.Context, store *objects.Store, o
 		return nil
 	}
 	var newest *objects.Info
-	err := look(ctx, store, e.Bucket, e.ID+".", func(info objects.Info) {
+	err := visitObjects(ctx, store, e.Bucket, e.ID+".", func(info objects.Info) {
 		if stem(info.Key) == e.ID && read[info.ETag] && !WrittenByUs(info) && (newest == nil || info.Modified.After(newest.Modified)) {
 			newest = &info
 		}
@@ -122,9 +121,9 @@ func (e *Execution) findNamedSource(ctx context.Context, store *objects.Store, o
 	return err
 }
 
-// outputs returns the objects that the execution's steps wrote.
+// outputs returns the objects that the steps of the execution wrote.
 func (e *Execution) outputs(ctx context.Context, store *objects.Store) (found []objects.Info, err error) {
-	err = look(ctx, store, e.Bucket, e.ID+"_", func(info objects.Info) {
+	err = visitObjects(ctx, store, e.Bucket, e.ID+"_", func(info objects.Info) {
 		if info.Metadata[IDMetadata] == e.ID && WrittenByUs(info) {
 			found = append(found, info)
 		}
@@ -132,8 +131,9 @@ func (e *Execution) outputs(ctx context.Context, store *objects.Store) (found []
 	return found, err
 }
 
-// look calls visit for the objects under a prefix, with their metadata.
-func look(ctx context.Context, store *objects.Store, bucket, prefix string, visit func(objects.Info)) error {
+// visitObjects calls visit for the objects with a prefix, with their metadata. It ends
+// after maxEntries.
+func visitObjects(ctx context.Context, store *objects.Store, bucket, prefix string, visit func(objects.Info)) error {
 	seen := 0
 	for entry, err := range store.Walk(ctx, bucket, prefix) {
 		if err != nil {
@@ -155,22 +155,22 @@ func look(ctx context.Context, store *objects.Store, bucket, prefix string, visi
 	return nil
 }
 
-// steps orders outputs as a chain: each was made from the source or from the
-// output of a step before. Outputs of an earlier version of the source fall out;
-// without a source, all count, in the order of time.
+// steps returns the steps of the outputs in the order of the chain: each was made from
+// the source or from the output of an earlier step. It omits outputs of other versions
+// of the source. Without a source, it returns all in the order of time.
 func steps(source *objects.Info, outputs []objects.Info) []Step {
-	isFacts := func(o objects.Info) bool { return o.ContentType == "application/json" }
-	pictures := slices.DeleteFunc(slices.Clone(outputs), isFacts)
-	slices.SortStableFunc(pictures, func(a, b objects.Info) int { return a.Modified.Compare(b.Modified) })
+	isSideCar := func(o objects.Info) bool { return o.ContentType == "application/json" }
+	images := slices.DeleteFunc(slices.Clone(outputs), isSideCar)
+	slices.SortStableFunc(images, func(a, b objects.Info) int { return a.Modified.Compare(b.Modified) })
 	if source != nil {
-		pictures = descendants(source.ETag, pictures)
+		images = descendants(source.ETag, images)
 	}
 	var done []Step
-	for _, picture := range pictures {
-		step := Step{Name: picture.Metadata[StepMetadata], Output: picture}
-		step.Seconds, _ = strconv.ParseFloat(picture.Metadata[SecondsMetadata], 64)
+	for _, image := range images {
+		step := Step{Name: image.Metadata[StepMetadata], Output: image}
+		step.Seconds, _ = strconv.ParseFloat(image.Metadata[SecondsMetadata], 64)
 		for _, o := range outputs {
-			if isFacts(o) && stem(o.Key) == stem(picture.Key) {
+			if isSideCar(o) && stem(o.Key) == stem(image.Key) {
 				step.SideCar = o.Key
 			}
 		}
@@ -179,12 +179,12 @@ func steps(source *objects.Info, outputs []objects.Info) []Step {
 	return done
 }
 
-// descendants returns the pictures that were made from a version, each after
-// what it was made from.
-func descendants(etag string, pictures []objects.Info) (found []objects.Info) {
+// descendants returns the images that were made from a version of an object, directly
+// or indirectly, each after the image that it was made from.
+func descendants(etag string, images []objects.Info) (found []objects.Info) {
 	taken := map[string]bool{}
 	take := func(from string) {
-		for _, p := range pictures {
+		for _, p := range images {
 			if p.Metadata[SourceMetadata] == from && !taken[p.Key] {
 				taken[p.Key] = true
 				found = append(found, p)
@@ -200,25 +200,25 @@ func descendants(etag string, pictures []objects.Info) (found []objects.Info) {
 
 func stem(key string) string { return strings.TrimSuffix(key, path.Ext(key)) }
 
-// findFailure finds the newest letter. One whose event is being sent again is
-// none any more.
-func (e *Execution) findFailure(ctx context.Context, letters Letters) error {
-	for letter, err := range letters.List(ctx, Selection{Bucket: e.Bucket, Execution: e.ID}) {
+// findFailure sets the failure to the newest dead letter whose event is not being sent
+// again.
+func (e *Execution) findFailure(ctx context.Context, deadLetters DeadLetterStore) error {
+	for d, err := range deadLetters.List(ctx, Selection{Bucket: e.Bucket, Execution: e.ID}) {
 		switch {
-		case errors.Is(err, ErrUnreadable): // the source's tag says enough
+		case errors.Is(err, ErrUnreadable): // the tag of the source records the failure
 		case err != nil:
 			return err
-		case letter.Sent, e.Source != nil && letter.ETag != "" && letter.ETag != e.Source.ETag:
-		case e.Failure == nil || letter.Last.After(e.Failure.Last):
-			e.Failure = &letter
+		case d.InReplay, e.Source != nil && d.ETag != "" && d.ETag != e.Source.ETag:
+		case e.Failure == nil || d.Last.After(e.Failure.Last):
+			e.Failure = &d
 		}
 	}
 	return nil
 }
 
-// deriveState sets how far the execution is. The outcome in the source's tags goes
-// before what was written: an earlier run on the same image may have failed. It is
-// that of the upload's own execution.
+// deriveState sets the state. The outcome in the tags of the source has precedence over
+// the outputs and dead letters, which may be from an earlier run on the same image. Only
+// the execution whose id follows from the key of the source has an outcome.
 func (e *Execution) deriveState(ctx context.Context, store *objects.Store) error {
 	outcome := ""
 	if e.Source != nil && ID(e.Source.Key) == e.ID {
@@ -241,5 +241,5 @@ func (e *Execution) deriveState(ctx context.Context, store *objects.Store) error
 	return nil
 }
 
-// Finished is when the step was done.
+// Finished returns the time at which the step wrote its output.
 func (s Step) Finished() time.Time { return s.Output.Modified }

@@ -105,7 +105,7 @@ func FuzzIDsKeepUploadsApart(f *testing.F) {
 // TestFindTellsUploadsApart: pictures that differ in their extensions alone have
 // executions of their own, in whichever order they came.
 func TestFindTellsUploadsApart(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		keys := []string{"in/cat.webp", "in/cat.png", "in/cat", "in/cat.jpg", "in/cat.jpeg", "in/cat.JPG"}
 		for _, key := range keys {
 			output(t, s, execution.ID(key), "resize", put(t, s, key, "image/jpeg", key, nil).ETag, "r "+key)
@@ -125,7 +125,7 @@ func TestFindTellsUploadsApart(t *testing.T) {
 // TestFindByAGivenID finds the picture that the calls of an execution have read,
 // beside an upload which has the same id and one which has not.
 func TestFindByAGivenID(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		source := put(t, s, "exec-42.png", "image/png", "v1", nil)
 		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, "", execution.StatusCompleted); err != nil {
 			t.Fatal(err)

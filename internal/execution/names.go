@@ -2,14 +2,14 @@ package execution
 
 import "strings"
 
-// MaxSegmentBytes is how long a part of a key between slashes may be: MinIO and
-// file systems hold no longer ones.
+// MaxSegmentBytes limits the part of a key between two slashes, as MinIO and file
+// systems do.
 const MaxSegmentBytes = 255
 
-// longestEnding is the longest that a step adds to an execution id.
+// longestEnding is the longest text that a step appends to an execution id.
 const longestEnding = "_ai-detection-16.webp"
 
-// SegmentsFit reports whether a store can hold a key, by its parts.
+// SegmentsFit reports whether every part of a key between slashes is within MaxSegmentBytes.
 func SegmentsFit(key string) bool {
 	for part := range strings.SplitSeq(key, "/") {
 		if len(part) > MaxSegmentBytes {
@@ -19,6 +19,6 @@ func SegmentsFit(key string) bool {
 	return true
 }
 
-// NamesFit reports whether a store can hold every name that a step derives from an
+// NamesFit reports whether SegmentsFit for every key that a step derives from an
 // execution id, so that no chain fails at its second step.
 func NamesFit(id string) bool { return SegmentsFit(id + longestEnding) }

@@ -6,21 +6,20 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// The tags that a source object gets when its chain has ended.
+// The tags of a source object whose chain has ended.
 const (
 	StatusTag       = "imageflow-status"
 	StatusCompleted = "completed"
 	StatusFailed    = "failed"
 
-	// VersionTag has a digest of the object's bucket, key and entity tag. A copy
-	// keeps its tags, and so does, for a moment, an object that is replaced while
-	// it is tagged: the status is not about them.
+	// VersionTag holds a digest of the object's bucket, key and entity tag. It shows
+	// that the status of a copy, or of an object that was replaced while it was tagged,
+	// is about another object.
 	VersionTag = "imageflow-status-of"
 )
 
-// Outcome returns the status that the tags of an object record for this version
-// of it, and an empty string where they record none. A status from before
-// VersionTag is believed.
+// Outcome returns the status that the tags record for this version of an object, or an
+// empty string. A status without VersionTag is older than that tag and is valid.
 func Outcome(info objects.Info, tags map[string]string) string {
 	if version, ok := tags[VersionTag]; ok && version != versionOf(info.Bucket, info.Key, info.ETag) {
 		return ""
@@ -35,9 +34,9 @@ func Outcome(info objects.Info, tags map[string]string) string {
 // HasOutcome reports whether the chain of this version of an object has ended.
 func HasOutcome(info objects.Info, tags map[string]string) bool { return Outcome(info, tags) != "" }
 
-// SetOutcome tags a version of an object with a status, and with the version
-// that it is about; an empty status removes both tags. Without an etag it takes
-// the version that is there. Its errors are those of objects.Store.SetTags.
+// SetOutcome tags a version of an object with a status and a digest of the version. An
+// empty status removes both tags. An empty etag means the current version. SetOutcome
+// returns the errors of objects.Store.SetTags.
 func SetOutcome(ctx context.Context, store *objects.Store, bucket, key, etag, status string) error {
 	if etag == "" {
 		info, err := store.Stat(ctx, bucket, key)

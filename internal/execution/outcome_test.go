@@ -11,7 +11,7 @@ import (
 // TestMarksNameTheirObject: whatever is copied to another key or bucket, metadata
 // and all, was not written there by us.
 func TestMarksNameTheirObject(t *testing.T) {
-	mark := execution.Mark("in/cat", "pictures", "in/cat_resize.jpg")
+	mark := execution.ObjectMetadata("in/cat", "pictures", "in/cat_resize.jpg")
 	old := map[string]string{execution.IDMetadata: "in/cat"}
 	for _, c := range []struct {
 		name, bucket, key string
@@ -36,7 +36,7 @@ func TestMarksNameTheirObject(t *testing.T) {
 // TestOutcomeIsOfOneVersion: a status says nothing about a copy of the object, nor
 // about another version of it.
 func TestOutcomeIsOfOneVersion(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, _ execution.Letters) {
+	each(t, func(t *testing.T, s *objects.Store, _ execution.DeadLetterStore) {
 		outcome := func(key string, tags map[string]string) string {
 			t.Helper()
 			info, err := s.Stat(t.Context(), bucket, key)

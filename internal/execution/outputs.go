@@ -7,11 +7,11 @@ import (
 )
 
 // HasOutput reports whether a step has written an output that was made from this
-// version of an upload, under the names that the contract gives to outputs. Among
-// very many objects with similar names it assumes so.
+// version of an upload and has the default key. It also returns true if too many
+// objects have the same prefix to read them all.
 func HasOutput(ctx context.Context, store *objects.Store, bucket, key, etag string) (bool, error) {
 	id, seen, found := ID(key), 0, false
-	err := look(ctx, store, bucket, id+"_", func(info objects.Info) {
+	err := visitObjects(ctx, store, bucket, id+"_", func(info objects.Info) {
 		seen++
 		found = found || IsOutput(info, id) && (etag == "" || info.Metadata[SourceMetadata] == etag)
 	})

@@ -21,9 +21,9 @@ import (
 type Executions struct {
 	imageflowv1.UnimplementedExecutionServiceServer
 	// Store may be nil: then every call fails with Missing as its message.
-	Store   *objects.Store
-	Missing string
-	Letters execution.Letters
+	Store       *objects.Store
+	Missing     string
+	DeadLetters execution.DeadLetterStore
 	// Bucket is the default bucket.
 	Bucket string
 	// ReadFrom is the allow-list of the executions that may be looked up.
@@ -52,7 +52,7 @@ func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecu
 	if !x.ReadFrom.Contains(bucket, id) {
 		return nil, outside("bucket", bucket)
 	}
-	e, err := execution.Find(ctx, x.Store, x.Letters, bucket, id)
+	e, err := execution.Find(ctx, x.Store, x.DeadLetters, bucket, id)
 	switch {
 	case errors.Is(err, objects.ErrNotFound):
 		return nil, status.Errorf(codes.NotFound, "bucket %q has no execution %q", bucket, id)

@@ -55,7 +55,7 @@ type told struct {
 	source, output objects.Info
 }
 
-func tellOf(t *testing.T, store *objects.Store, letters execution.Letters) told {
+func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStore) told {
 	t.Helper()
 	put := func(key, contentType string, metadata map[string]string) objects.Info {
 		t.Helper()
@@ -72,7 +72,7 @@ func tellOf(t *testing.T, store *objects.Store, letters execution.Letters) told 
 	}
 	x.output = put(x.id+"_resize.png", "image/png", marks)
 	put(x.id+"_resize.json", "application/json", marks)
-	if err := letters.Store(t.Context(), &execution.Letter{
+	if err := letters.Put(t.Context(), &execution.DeadLetter{
 		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model", Step: "http://detect/",
 	}); err != nil {
 		t.Fatal(err)
@@ -101,8 +101,8 @@ func (x told) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
 
 func TestExecutionIsTold(t *testing.T) {
 	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
-	letters := execution.NewLetters(store, "dead")
-	ask := tell(t, &gateway.Executions{Store: store, Letters: letters, Bucket: "pictures"})
+	letters := execution.NewDeadLetterStore(store, "dead")
+	ask := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures"})
 	x := tellOf(t, store, letters)
 	for _, path := range []string{"in/a%20cat%20%C3%BC", url.PathEscape(x.id), "in/a%20cat%20%C3%BC?bucket=pictures"} {
 		code, r, body := ask(path)
@@ -111,7 +111,7 @@ func TestExecutionIsTold(t *testing.T) {
 		}
 		x.check(t, r)
 	}
-	limited := tell(t, &gateway.Executions{Store: store, Letters: letters, Bucket: "pictures", ReadFrom: objects.AllowList{"pictures/in/"}})
+	limited := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures", ReadFrom: objects.AllowList{"pictures/in/"}})
 	if code, r, _ := limited("in/a%20cat%20%C3%BC"); code != http.StatusOK {
 		t.Errorf("within READ_FROM: %d", code)
 	} else {
@@ -151,7 +151,7 @@ func TestExecutionsWithoutAStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask = tell(t, &gateway.Executions{Store: away, Letters: execution.NewLetters(away, "dead"), Bucket: "pictures"})
+	ask = tell(t, &gateway.Executions{Store: away, DeadLetters: execution.NewDeadLetterStore(away, "dead"), Bucket: "pictures"})
 	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable || !strings.Contains(body, "the object store does not answer") {
 		t.Errorf("with one that is away: %d %s", code, body)
 	}

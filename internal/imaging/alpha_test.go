@@ -7,7 +7,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// disc is opaque red on transparent green: any green that shows is a fringe.
+// disc returns opaque red on transparent green. Any visible green is a fringe.
 func disc(side int) []uint8 {
 	m := flat(side, side, color.NRGBA{0, 255, 0, 0})
 	for y := range side {
@@ -26,8 +26,7 @@ func discPNG(t testing.TB, side int) []byte {
 	return asPNG(t, m)
 }
 
-// checkDisc finds fringes, since whatever is seen must be red, and that the disc is
-// where it was.
+// checkDisc checks that all visible pixels are red, and that the disc is in its place.
 func checkDisc(t *testing.T, p *imaging.Pixels) {
 	t.Helper()
 	if p.Channels != 4 {
@@ -44,7 +43,7 @@ func checkDisc(t *testing.T, p *imaging.Pixels) {
 		}
 	}
 	if soft == 0 {
-		t.Error("the edge is hard: nothing was mixed")
+		t.Error("the edge is hard: no pixels were mixed")
 	}
 	if middle := p.Pix[4*(p.Height/2*p.Width+p.Width/2):]; middle[3] != 255 {
 		t.Errorf("the middle is %v", middle[:4])
@@ -54,7 +53,7 @@ func checkDisc(t *testing.T, p *imaging.Pixels) {
 	}
 }
 
-func TestAlphaHasNoFringes(t *testing.T) {
+func TestAlpha_hasNoFringes(t *testing.T) {
 	data := discPNG(t, 120)
 	for _, side := range []int{50, 13, 200} {
 		for q := imaging.Fast; q <= imaging.Best; q++ {
@@ -70,11 +69,11 @@ func TestAlphaHasNoFringes(t *testing.T) {
 	}
 }
 
-// TestDeepAlpha: of sixteen bits, alpha keeps the upper eight, with and without a
-// profile to convert from.
-func TestDeepAlpha(t *testing.T) {
+// TestAlpha_of16BitsKeepsTheUpper8 converts with and without a profile.
+func TestAlpha_of16BitsKeepsTheUpper8(t *testing.T) {
 	plain := asPNG(t, deep(64, 48, color.NRGBA64{0x8080, 0x8080, 0x8080, 0x4040}))
-	for name, data := range map[string][]byte{"plain": plain, "profile": withChunk(plain, "iCCP", deflated(profile("RGB ", 1)))} {
+	linear := withChunk(plain, "iCCP", deflated(profile("RGB ", 1)))
+	for name, data := range map[string][]byte{"plain": plain, "profile": linear} {
 		for way, e := range everyWay(t, open(t, data), imaging.PNG) {
 			if p := pixels(t, e.Data); p.Channels != 4 || p.Pix[3] != 0x40 {
 				t.Errorf("%s, %s: %v of %d channels, want an alpha of 64", name, way, p.Pix[:4], p.Channels)
@@ -83,8 +82,7 @@ func TestDeepAlpha(t *testing.T) {
 	}
 }
 
-// TestAlphaToJPEG lays transparent pixels on white.
-func TestAlphaToJPEG(t *testing.T) {
+func TestAlpha_isCompositedOnWhiteInJPEG(t *testing.T) {
 	m := open(t, discPNG(t, 480))
 	for name, e := range everyWay(t, m, imaging.JPEG) {
 		p := pixels(t, e.Data)

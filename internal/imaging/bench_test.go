@@ -24,23 +24,24 @@ func BenchmarkResize(b *testing.B) {
 	}
 }
 
-// BenchmarkFootprint tells how much the process grows over the largest work on a
-// picture, as a part of what Footprint says.
+// BenchmarkFootprint reports the growth of the process during decoding, blurring and
+// encoding, as a fraction of Footprint.
 func BenchmarkFootprint(b *testing.B) {
 	const width, height = 3000, 2000
 	opaque, clear := detailed(width, height), noisy(width, height)
 	for name, data := range map[string][]byte{
-		"jpeg": asJPEG(b, opaque), "jpeg turned": withOrientation(asJPEG(b, opaque), 6), "png": asPNG(b, opaque),
-		"png with alpha": asPNG(b, clear), "webp": encoded(b, opaque, imaging.WebP), "webp with alpha": encoded(b, clear, imaging.WebP),
+		"jpeg": asJPEG(b, opaque), "jpeg turned": withOrientation(asJPEG(b, opaque), 6),
+		"png": asPNG(b, opaque), "png with alpha": asPNG(b, clear),
+		"webp": encoded(b, opaque, imaging.WebP), "webp with alpha": encoded(b, clear, imaging.WebP),
 		"tiff": encoded(b, clear, imaging.TIFF),
 	} {
 		for _, f := range writable {
 			b.Run(name+" to "+string(f), func(b *testing.B) {
 				m := open(b, data)
-				var most float64
+				var largest float64
 				for b.Loop() {
 					debug.FreeOSMemory()
-					// Since then, VmHWM is the peak: proc(5).
+					// This resets the peak, VmHWM: proc(5).
 					if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 						b.Skip(err)
 					}
@@ -55,16 +56,16 @@ func BenchmarkFootprint(b *testing.B) {
 					if _, err := p.Encode(b.Context(), f); err != nil {
 						b.Fatal(err)
 					}
-					most = max(most, float64(peak(b)-before))
+					largest = max(largest, float64(peak(b)-before))
 				}
-				b.ReportMetric(most/float64(m.Footprint(f)), "of-footprint")
-				b.ReportMetric(most/width/height, "B/pixel")
+				b.ReportMetric(largest/float64(m.Footprint(f)), "of-footprint")
+				b.ReportMetric(largest/width/height, "B/pixel")
 			})
 		}
 	}
 }
 
-// peak returns the process's greatest resident size in bytes.
+// peak returns the peak resident size of the process in bytes.
 func peak(b *testing.B) int {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

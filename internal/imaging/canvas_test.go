@@ -10,7 +10,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// gifFrames writes a GIF whose frames are red, on a canvas with a blue background.
+// gifFrames writes a GIF with red frames on a canvas with a blue background.
 func gifFrames(t *testing.T, width, height int, transparent bool, frames ...image.Rectangle) []byte {
 	t.Helper()
 	palette := color.Palette{color.NRGBA{0, 0, 255, 255}, color.NRGBA{255, 0, 0, 255}}
@@ -32,16 +32,16 @@ func gifFrames(t *testing.T, width, height int, transparent bool, frames ...imag
 	return b.Bytes()
 }
 
-// TestCanvas: the first frame of a GIF has its place on the canvas, however large
-// that is, and around it there is nothing.
-func TestCanvas(t *testing.T) {
+// TestGIFCanvas_isTransparentAroundTheFrame uses canvases of many sizes, since libvips
+// handles only some of them.
+func TestGIFCanvas_isTransparentAroundTheFrame(t *testing.T) {
 	frame := image.Rect(12, 8, 52, 38)
 	for _, canvas := range []image.Point{{52, 38}, {60, 40}, {640, 480}, {800, 600}, {2048, 60}, {3000, 60}, {60, 2049}} {
 		for _, transparent := range []bool{false, true} {
 			data := gifFrames(t, canvas.X, canvas.Y, transparent, frame, image.Rect(0, 0, 20, 20))
 			m := open(t, data)
 			if m.Width != canvas.X || m.Height != canvas.Y || !m.Alpha || !m.Animated {
-				t.Errorf("%v: the header says %+v", canvas, m.Header)
+				t.Errorf("%v: got the header %+v", canvas, m.Header)
 			}
 			checkFrame(t, pixels(t, data), frame)
 			half, err := m.Resize(t.Context(), canvas.X/2, canvas.Y/2, imaging.Good, imaging.PNG)
@@ -56,11 +56,11 @@ func TestCanvas(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p := pixels(t, white.Data).Pix; !bytes.HasSuffix(p, []byte{255, 255, 255}) {
-		t.Errorf("as JPEG: around the frame it is %v, want white", p[len(p)-3:])
+		t.Errorf("as JPEG: the canvas around the frame is %v, want white", p[len(p)-3:])
 	}
 }
 
-// checkFrame finds red in the frame, and nothing elsewhere.
+// checkFrame checks that the frame is red and the rest is transparent.
 func checkFrame(t *testing.T, p *imaging.Pixels, frame image.Rectangle) {
 	t.Helper()
 	for y := range p.Height {
@@ -74,9 +74,9 @@ func checkFrame(t *testing.T, p *imaging.Pixels, frame image.Rectangle) {
 	}
 }
 
-// TestCanvasGrows: a frame that reaches beyond the canvas enlarges it, and gives its
-// size where it has none.
-func TestCanvasGrows(t *testing.T) {
+// TestGIFCanvas_growsToTheFrame uses frames that extend beyond the canvas, and canvases
+// without a size.
+func TestGIFCanvas_growsToTheFrame(t *testing.T) {
 	frame := [4]int{3, 4, 1, 1}
 	for screen, want := range map[image.Point]image.Point{
 		{0, 0}: {4, 5}, {0, 128}: {4, 5}, {2, 2}: {4, 5}, {9, 3}: {9, 5},

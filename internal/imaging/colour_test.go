@@ -13,9 +13,9 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// lookUp is a profile of lookup tables with two points a channel, which give a Lab
-// colour for each corner of the colour space. intents are the tables that it has:
-// A2B0 is perceptual, A2B1 relative.
+// lookUp returns an ICC profile of lookup tables with two points per channel, which map each
+// corner of the colour space to a Lab colour. intents are its tables: A2B0 is perceptual,
+// A2B1 relative, A2B2 saturation.
 func lookUp(version byte, space string, intents map[string]func([]float64) [3]float64) []byte {
 	channels := map[string]int{"GRAY": 1, "RGB ": 3, "CMYK": 4}[space]
 	tags := []iccTag{{"wtpt", []byte("XYZ \x00\x00\x00\x00\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d")}}
@@ -27,10 +27,10 @@ func lookUp(version byte, space string, intents map[string]func([]float64) [3]fl
 	return iccOf(version, "prtr"+space+"Lab ", tags)
 }
 
-// lookUpTable is of ICC's type lut8.
+// lookUpTable returns a table of the ICC type lut8.
 func lookUpTable(channels int, lab func([]float64) [3]float64) []byte {
 	b := append([]byte("mft1\x00\x00\x00\x00"), byte(channels), 3, 2, 0)
-	for i := range 9 { // a matrix that changes nothing
+	for i := range 9 { // the identity matrix
 		b = binary.BigEndian.AppendUint32(b, map[bool]uint32{true: 65536}[i%4 == 0])
 	}
 	ramp := make([]byte, 256)
@@ -38,7 +38,7 @@ func lookUpTable(channels int, lab func([]float64) [3]float64) []byte {
 		ramp[i] = byte(i)
 	}
 	b = append(b, bytes.Repeat(ramp, channels)...)
-	for corner := range 1 << channels { // the first channel varies least rapidly
+	for corner := range 1 << channels { // the last channel varies fastest
 		at := make([]float64, channels)
 		for c := range at {
 			at[c] = float64(corner >> (channels - 1 - c) & 1)
@@ -49,7 +49,7 @@ func lookUpTable(channels int, lab func([]float64) [3]float64) []byte {
 	return append(b, bytes.Repeat(ramp, 3)...)
 }
 
-// odd inks look like no others, and their black is not quite dark.
+// oddInks maps CMYK to unusual Lab colours, with a black that is not quite dark.
 func oddInks(v []float64) [3]float64 {
 	c, m, y, k := v[0], v[1], v[2], v[3]
 	return [3]float64{12 + (1-k)*(88-30*c-20*m-25*y), (1 - k) * (60*c - 50*m), (1 - k) * (40*m - 60*y)}
@@ -71,7 +71,7 @@ type tables = map[string]func([]float64) [3]float64
 
 var patches = [6][4]byte{{255, 0, 0, 0}, {0, 255, 0, 0}, {0, 0, 255, 0}, {0, 0, 0, 255}, {128, 64, 0, 32}, {0, 0, 0, 0}}
 
-// patchTIFF has the patches, 16 × 16 pixels each, in a row.
+// patchTIFF returns a TIFF of the patches in a row, 16 × 16 pixels each.
 func patchTIFF(photometric uint32, channels, bits int, profile []byte) []byte {
 	return tiffOf(patches, photometric, channels, bits, profile)
 }
@@ -101,7 +101,7 @@ func tiffOf(patches [6][4]byte, photometric uint32, channels, bits int, profile 
 	return withPixels(binary.LittleEndian, entries, pixels)
 }
 
-// patchJPEG has the patches in inks, inverted as Adobe does.
+// patchJPEG returns a CMYK JPEG of the patches, with inverted values as Adobe writes them.
 func patchJPEG(t *testing.T, profile []byte) []byte {
 	t.Helper()
 	options := bimg.Options{Type: bimg.JPEG, Quality: 95, Interpretation: bimg.InterpretationCMYK}
@@ -115,7 +115,7 @@ func patchJPEG(t *testing.T, profile []byte) []byte {
 	return withProfile(jpeg, profile)
 }
 
-// checkPatches compares the patches, in full and resized, with sRGB colours.
+// checkPatches compares the patches with sRGB colours, at full size and resized.
 func checkPatches(t *testing.T, data []byte, want [6]rgb) {
 	t.Helper()
 	m := open(t, data)
@@ -136,8 +136,8 @@ func checkPatches(t *testing.T, data []byte, want [6]rgb) {
 	}
 }
 
-// TestProfiles compares with what Little CMS makes of the same profiles.
-func TestProfiles(t *testing.T) {
+// TestProfiles_areAppliedAsByLittleCMS has expected colours computed by Little CMS.
+func TestProfiles_areAppliedAsByLittleCMS(t *testing.T) {
 	relative := [6]rgb{{255, 121, 175}, {107, 222, 119}, {112, 188, 255}, {32, 32, 32}, {218, 167, 172}, {255, 255, 255}}
 	perceptual := [6]rgb{{255, 117, 173}, {103, 221, 115}, {108, 187, 255}, {0, 0, 0}, {218, 165, 170}, {255, 255, 255}}
 	light := [6]rgb{{84, 70, 0}, {0, 63, 47}, {188, 67, 188}, {0, 0, 0}, {38, 53, 6}, {0, 0, 0}}
@@ -148,34 +148,33 @@ func TestProfiles(t *testing.T) {
 		data []byte
 		want [6]rgb
 	}{
-		"inks, jpeg":             {patchJPEG(t, both), relative},
-		"inks, tiff":             {patchTIFF(5, 4, 8, both), relative},
-		"inks, 16 bits":          {patchTIFF(5, 4, 16, both), relative},
-		"inks, version 4":        {patchTIFF(5, 4, 8, both4), relative},
-		"inks, perceptual alone": {patchJPEG(t, lookUp(2, "CMYK", tables{"A2B0": oddInks})), perceptual},
-		"rgb, relative":          {patchTIFF(2, 3, 8, lookUp(2, "RGB ", tables{"A2B1": oddLight, "A2B0": oddGrey})), light},
-		"rgb, perceptual alone":  {patchTIFF(2, 3, 8, lookUp(2, "RGB ", tables{"A2B0": oddLight})), light},
-		"rgb, saturation alone":  {patchTIFF(2, 3, 16, lookUp(2, "RGB ", tables{"A2B2": oddLight})), light},
-		"grey, perceptual alone": {patchTIFF(1, 1, 8, lookUp(2, "GRAY", tables{"A2B0": oddGrey})), grey},
+		"cmyk, jpeg":            {patchJPEG(t, both), relative},
+		"cmyk, tiff":            {patchTIFF(5, 4, 8, both), relative},
+		"cmyk, 16 bits":         {patchTIFF(5, 4, 16, both), relative},
+		"cmyk, version 4":       {patchTIFF(5, 4, 8, both4), relative},
+		"cmyk, perceptual only": {patchJPEG(t, lookUp(2, "CMYK", tables{"A2B0": oddInks})), perceptual},
+		"rgb, relative":         {patchTIFF(2, 3, 8, lookUp(2, "RGB ", tables{"A2B1": oddLight, "A2B0": oddGrey})), light},
+		"rgb, perceptual only":  {patchTIFF(2, 3, 8, lookUp(2, "RGB ", tables{"A2B0": oddLight})), light},
+		"rgb, saturation only":  {patchTIFF(2, 3, 16, lookUp(2, "RGB ", tables{"A2B2": oddLight})), light},
+		"grey, perceptual only": {patchTIFF(1, 1, 8, lookUp(2, "GRAY", tables{"A2B0": oddGrey})), grey},
 	} {
 		t.Run(name, func(t *testing.T) { checkPatches(t, test.data, test.want) })
 	}
 }
 
-// TestUnusableProfiles: a profile that does not fit the image, or that nobody can
-// read, changes nothing.
-func TestUnusableProfiles(t *testing.T) {
-	inks := lookUp(2, "CMYK", tables{"A2B0": oddInks, "A2B1": oddInks})
+// TestProfiles_thatDoNotFitAreIgnored also covers broken profiles.
+func TestProfiles_thatDoNotFitAreIgnored(t *testing.T) {
+	cmyk := lookUp(2, "CMYK", tables{"A2B0": oddInks, "A2B1": oddInks})
 	light := lookUp(2, "RGB ", tables{"A2B0": oddLight, "A2B1": oddLight})
 	grey := lookUp(2, "GRAY", tables{"A2B1": oddGrey})
 	clear := asPNG(t, noisy(30, 20))
 	for name, test := range map[string]struct{ with, without []byte }{
-		"an rgb profile on inks":       {patchTIFF(5, 4, 8, light), patchTIFF(5, 4, 8, nil)},
-		"an rgb profile on ink jpeg":   {patchJPEG(t, light), patchJPEG(t, nil)},
-		"half a profile of inks":       {patchJPEG(t, inks[:140]), patchJPEG(t, nil)},
-		"a profile of inks, no tables": {patchTIFF(5, 4, 8, lookUp(2, "CMYK", nil)), patchTIFF(5, 4, 8, nil)},
-		"inks on rgb with alpha":       {withChunk(clear, "iCCP", deflated(inks)), clear},
-		"grey on rgb":                  {patchTIFF(2, 3, 16, grey), patchTIFF(2, 3, 16, nil)},
+		"an rgb profile on cmyk":        {patchTIFF(5, 4, 8, light), patchTIFF(5, 4, 8, nil)},
+		"an rgb profile on a cmyk jpeg": {patchJPEG(t, light), patchJPEG(t, nil)},
+		"half a cmyk profile":           {patchJPEG(t, cmyk[:140]), patchJPEG(t, nil)},
+		"a cmyk profile without tables": {patchTIFF(5, 4, 8, lookUp(2, "CMYK", nil)), patchTIFF(5, 4, 8, nil)},
+		"cmyk on rgb with alpha":        {withChunk(clear, "iCCP", deflated(cmyk)), clear},
+		"grey on rgb":                   {patchTIFF(2, 3, 16, grey), patchTIFF(2, 3, 16, nil)},
 	} {
 		if with, without := pixels(t, test.with), pixels(t, test.without); !bytes.Equal(with.Pix, without.Pix) {
 			t.Errorf("%s changes the colours", name)
@@ -183,8 +182,8 @@ func TestUnusableProfiles(t *testing.T) {
 	}
 }
 
-// TestInksWithoutProfile: black ink is black, and paper white.
-func TestInksWithoutProfile(t *testing.T) {
+// TestCMYK_withoutProfile checks that black ink is black and paper is white.
+func TestCMYK_withoutProfile(t *testing.T) {
 	p := pixels(t, patchJPEG(t, nil))
 	for patch, want := range map[int]byte{3: 0, 5: 255} {
 		at := 3 * (8*p.Width + 16*patch + 8)
@@ -196,8 +195,8 @@ func TestInksWithoutProfile(t *testing.T) {
 	}
 }
 
-// TestLab: lightness, and two signed colours, under a white of D50.
-func TestLab(t *testing.T) {
+// TestLab_hasWhitePointD50 covers signed colours of 8 and 16 bits.
+func TestLab_hasWhitePointD50(t *testing.T) {
 	minus := func(v byte) byte { return -v }
 	labs := [6][4]byte{{200, 20, 40}, {100, minus(30), 10}, {230, 10, minus(20)}, {150, 0, 0}, {60, 50, 20}, {128, 40, minus(60)}}
 	want := [6]rgb{{245, 179, 120}, {28, 105, 75}, {232, 222, 255}, {142, 142, 142}, {120, 0, 30}, {141, 95, 224}}
@@ -206,8 +205,8 @@ func TestLab(t *testing.T) {
 	}
 }
 
-// TestSixteenBits: they are rounded, after the profile has been applied.
-func TestSixteenBits(t *testing.T) {
+// Test16Bits_areRoundedAfterTheProfile covers values between two 8-bit steps.
+func Test16Bits_areRoundedAfterTheProfile(t *testing.T) {
 	for value, want := range map[uint16]struct{ plain, linear byte }{
 		0x8000: {128, 188}, 0x8100: {128, 188}, 0x01ff: {2, 22}, 0xffff: {255, 255},
 		0x0080: {0, 6}, 0x0081: {1, 6}, 0x0050: {0, 4},

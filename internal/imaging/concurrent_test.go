@@ -11,15 +11,16 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// turnedPictures is how many are compared; `make soak` asks for more.
-var turnedPictures = flag.Int("pictures", 50, "pictures that are turned in parallel")
+// turnedImages is the number of compared images; `make soak` compares more.
+var turnedImages = flag.Int("images", 50, "number of images that TestConcurrentOutputsAreTheSame turns in parallel")
 
-// TestConcurrentOutputsAreTheSame: rotation in bimg reads freed memory, which
-// shows as a few different pictures among many at once.
+// TestConcurrentOutputsAreTheSame compares images turned in parallel with the same images
+// turned one by one. Rotation in bimg, for example, reads freed memory, which changes a few
+// of many images.
 func TestConcurrentOutputsAreTheSame(t *testing.T) {
 	const workers = 4
-	pictures := *turnedPictures
-	sources := make([]*imaging.Image, pictures)
+	images := *turnedImages
+	sources := make([]*imaging.Image, images)
 	for i := range sources {
 		orientation := 2 + i%7
 		sources[i] = open(t, withOrientation(asJPEG(t, stored(150+i%101, 100+i%53, orientation)), orientation))
@@ -28,7 +29,7 @@ func TestConcurrentOutputsAreTheSame(t *testing.T) {
 		e, err := sources[i].Resize(t.Context(), 40+i%50, 45, imaging.Quality(i%3), imaging.JPEG)
 		return e.Data, err
 	}
-	want := make([][]byte, pictures)
+	want := make([][]byte, images)
 	for i := range want {
 		var err error
 		if want[i], err = work(i); err != nil {
@@ -38,13 +39,13 @@ func TestConcurrentOutputsAreTheSame(t *testing.T) {
 	var group errgroup.Group
 	for range workers {
 		group.Go(func() error {
-			for i := range pictures {
+			for i := range images {
 				got, err := work(i)
 				if err != nil {
 					return err
 				}
 				if !bytes.Equal(got, want[i]) {
-					return fmt.Errorf("picture %d comes out differently", i)
+					return fmt.Errorf("image %d differs from the one made alone", i)
 				}
 			}
 			return nil
@@ -53,5 +54,5 @@ func TestConcurrentOutputsAreTheSame(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d × %d pictures compared with those made one by one", workers, pictures)
+	t.Logf("compared %d × %d images with those made one by one", workers, images)
 }

@@ -15,23 +15,23 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// suspect is a file of the hostile corpus, which is a picture or is refused. One that
-// is cut may be either.
+// suspect is a file of the hostile corpus. It is accepted or rejected; truncated files (cut)
+// may be either.
 type suspect struct {
-	data       []byte
-	taken, cut bool
+	data          []byte
+	accepted, cut bool
 }
 
-// corpus is what an enemy, or a bad network, would send; each sample is cut at so
-// many places.
+// corpus returns files that an attacker or a bad network might send. Each sample is truncated
+// at cuts places.
 func corpus(t testing.TB, cuts int) map[string]suspect {
 	all := map[string]suspect{
 		"svg before png":  {append([]byte(foreign["svg"]), asPNG(t, detailed(30, 20))...), false, false},
 		"pdf before jpeg": {append([]byte(foreign["pdf"]), asJPEG(t, detailed(30, 20))...), false, false},
 	}
-	add := func(files map[string][]byte, taken bool) {
+	add := func(files map[string][]byte, accepted bool) {
 		for name, data := range files {
-			all[name] = suspect{data, taken, false}
+			all[name] = suspect{data, accepted, false}
 		}
 	}
 	add(bombs(t), false)
@@ -53,7 +53,7 @@ func corpus(t testing.TB, cuts int) map[string]suspect {
 	return all
 }
 
-// threads are one pixel thin and as long as is taken.
+// threads are images one pixel wide or high with the maximum side.
 func threads(t testing.TB) map[string][]byte {
 	all := map[string][]byte{}
 	teal := color.NRGBA{40, 120, 140, 255}
@@ -65,12 +65,12 @@ func threads(t testing.TB) map[string][]byte {
 	return all
 }
 
-// badChecksums spoils the checksum of each chunk of a PNG, one at a time.
+// badChecksums breaks the checksum of each chunk of a PNG, one at a time.
 func badChecksums(png []byte) map[string][]byte {
 	all := map[string][]byte{}
 	for at := 8; at < len(png); {
 		kind, end := string(png[at+4:at+8]), at+12+int(binary.BigEndian.Uint32(png[at:]))
-		if kind == "IEND" { // which all can do without
+		if kind == "IEND" { // it is repaired
 			break
 		}
 		bad := bytes.Clone(png)
@@ -81,7 +81,7 @@ func badChecksums(png []byte) map[string][]byte {
 	return all
 }
 
-// multiples are small pictures with n of what one, or a few, would do.
+// multiples are small images with n frames, entries or scans.
 func multiples(t testing.TB, n int) map[string][]byte {
 	le := binary.LittleEndian
 	webp := simpleWebP(encoded(t, detailed(30, 20), imaging.WebP))[12:]
@@ -95,7 +95,7 @@ func multiples(t testing.TB, n int) map[string][]byte {
 	}
 }
 
-// manyPages links so many pages of 4×4 pixels.
+// manyPages returns a TIFF of n pages with 4×4 pixels.
 func manyPages(n int) []byte {
 	le := binary.LittleEndian
 	tiff := withPixels(le, rgbTIFF(4, 4), bytes.Repeat([]byte{90}, 48))
@@ -109,8 +109,8 @@ func manyPages(n int) []byte {
 	return tiff
 }
 
-// overlapping has n entries that no one knows, each of which is the whole megabyte
-// of its pixels.
+// overlapping returns a TIFF with n unknown entries. The value of each is the same megabyte,
+// which holds the pixels.
 func overlapping(n int) []byte {
 	le := binary.LittleEndian
 	const size = 1 << 20
@@ -126,21 +126,22 @@ func overlapping(n int) []byte {
 	return tiff
 }
 
-// manyScans is a grey progressive JPEG whose scans tell in a few bytes that there
-// is nothing in any block.
+// manyScans returns a grey progressive JPEG with n scans. In a few bytes, each scan encodes
+// that all blocks are empty.
 func manyScans(side uint16, n int) []byte {
 	be := binary.BigEndian
 	b := append([]byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}, bytes.Repeat([]byte{1}, 64)...)
 	b = be.AppendUint16(be.AppendUint16(append(b, 0xff, 0xc2, 0, 11, 8), side), side)
 	b = append(b, 1, 1, 0x11, 0)
-	// One code, the bit 0: 2^14 blocks, and as many more as the next 14 bits say.
+	// The only code, bit 0, is an end-of-band run of 2^14 blocks plus the value of the
+	// next 14 bits.
 	b = append(b, 0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xe0)
 	scan := append([]byte{0xff, 0xda, 0, 8, 1, 1, 0, 1, 63, 0}, bytes.Repeat([]byte{0x2a, 0xaa}, 60)...)
 	return append(append(b, bytes.Repeat(scan, n)...), 0xff, 0xd9)
 }
 
-// TestHostileCorpus: everything is a picture or refused by its header with a
-// reason, quickly, and leaves nothing behind in memory or in the temporary folder.
+// TestHostileCorpus checks that each file is accepted, or rejected with an InputError by its
+// header, and that it is fast and leaves nothing in memory or in the temporary folder.
 func TestHostileCorpus(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
@@ -151,13 +152,13 @@ func TestHostileCorpus(t *testing.T) {
 		for name, file := range files {
 			began := time.Now()
 			m, err := imaging.Open(file.data, roomy)
-			if err == nil && (file.taken || file.cut) {
+			if err == nil && (file.accepted || file.cut) {
 				_, err = m.Resize(t.Context(), 16, 16, imaging.Good, imaging.JPEG)
 			}
 			if d := time.Since(began); d > took {
 				slowest, took = name, d
 			}
-			if err != nil && !isInputError(err) || (err == nil) != file.taken && !file.cut {
+			if err != nil && !isInputError(err) || (err == nil) != file.accepted && !file.cut {
 				t.Errorf("%s, %d bytes: %v", name, len(file.data), err)
 			}
 		}
@@ -165,19 +166,19 @@ func TestHostileCorpus(t *testing.T) {
 		resident[round] = statusOf(t, "VmRSS")
 	}
 	t.Logf("%d files; the slowest, %s, took %v; resident after each round %v KiB", len(files), slowest, took, resident)
-	if took > 3*time.Second { // 0.1 s without the race detector and other work
+	if took > 3*time.Second { // 0.1 s without the race detector and other load
 		t.Errorf("%s took %v", slowest, took)
 	}
 	if grown := resident[len(resident)-1] - resident[1]; grown > 16<<10 {
-		t.Errorf("after each round %v KiB are resident: %d KiB more", resident, grown)
+		t.Errorf("resident after each round: %v KiB, which is growth by %d KiB", resident, grown)
 	}
 	left, err := os.ReadDir(temp)
 	if err != nil || len(left) > 0 {
-		t.Errorf("left in the temporary folder: %v, %v", left, err)
+		t.Errorf("the temporary folder has %v, %v", left, err)
 	}
 }
 
-// statusOf returns a number from the status that the kernel keeps of this process.
+// statusOf returns a number from /proc/self/status.
 func statusOf(t testing.TB, name string) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

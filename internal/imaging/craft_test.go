@@ -20,7 +20,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// roomy are the limits that the processors have by default.
+// roomy are large limits, in the order of the defaults of the processors.
 var roomy = imaging.Limits{MaxSide: 16383, MaxPixels: 50_000_000}
 
 func open(t testing.TB, data []byte) *imaging.Image {
@@ -41,7 +41,7 @@ func pixels(t testing.TB, data []byte) *imaging.Pixels {
 	return p
 }
 
-// detailed draws smooth shades, rings that grow finer outwards, and hard edges.
+// detailed draws smooth gradients, rings that get finer outwards, and hard edges.
 func detailed(width, height int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -58,7 +58,7 @@ func detailed(width, height int) *image.NRGBA {
 	return m
 }
 
-// flat is one colour all over.
+// flat returns an image of one colour.
 func flat(width, height int, c color.NRGBA) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for i := 0; i < len(m.Pix); i += 4 {
@@ -67,7 +67,7 @@ func flat(width, height int, c color.NRGBA) *image.NRGBA {
 	return m
 }
 
-// noisy has random colours and random alpha.
+// noisy returns an image with random colours and random alpha.
 func noisy(width, height int) *image.NRGBA {
 	random := rand.New(rand.NewPCG(1, 2))
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -77,10 +77,10 @@ func noisy(width, height int) *image.NRGBA {
 	return m
 }
 
-// here is this folder; the store of the tests works in one of its own.
+// here is this folder. The store of the tests changes the working directory.
 var here, _ = os.Getwd()
 
-// photo reads a picture that bimg is tested with.
+// photo reads a test image of bimg.
 func photo(t testing.TB, name string) []byte {
 	t.Helper()
 	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg")
@@ -114,8 +114,8 @@ func asJPEG(t testing.TB, m image.Image) []byte {
 	return b.Bytes()
 }
 
-// encoded writes a picture with the package itself, in a format that the
-// standard library only reads.
+// encoded encodes an image with this package, for formats that the standard library only
+// decodes.
 func encoded(t testing.TB, m image.Image, f imaging.Format) []byte {
 	t.Helper()
 	e, err := pixels(t, asPNG(t, m)).Encode(t.Context(), f)
@@ -125,13 +125,12 @@ func encoded(t testing.TB, m image.Image, f imaging.Format) []byte {
 	return e.Data
 }
 
-// exif is a TIFF structure with an orientation and, behind it, what a
-// thumbnail would hold.
+// exif returns a TIFF structure with an orientation, followed by the bytes of a thumbnail.
 func exif(order binary.AppendByteOrder, orientation int, thumbnail string) []byte {
 	return append(asTIFF(order, entry{274, short, []uint32{uint32(orientation)}}), thumbnail...)
 }
 
-// withSegment puts a marker segment behind a JPEG's start.
+// withSegment inserts a marker segment after the start marker of a JPEG.
 func withSegment(jpeg []byte, marker byte, payload []byte) []byte {
 	head := []byte{0xff, 0xd8, 0xff, marker}
 	head = binary.BigEndian.AppendUint16(head, uint16(len(payload)+2))
@@ -146,24 +145,24 @@ func withOrientation(jpeg []byte, orientation int) []byte {
 const (
 	short     = 3
 	long      = 4
-	rational  = 5 // of which each takes two values
+	rational  = 5 // entry has two values for each
 	undefined = 7 // bytes
 )
 
-// entry is one of a TIFF directory.
+// entry is an entry of a TIFF directory.
 type entry struct {
 	tag, kind uint16
 	values    []uint32
 }
 
-// asTIFF writes a TIFF of one directory and nothing behind it.
+// asTIFF writes a TIFF of one directory without pixels.
 func asTIFF(order binary.AppendByteOrder, entries ...entry) []byte {
 	b := append([]byte("II"), 42, 0)
 	if order == binary.AppendByteOrder(binary.BigEndian) {
 		b = append([]byte("MM"), 0, 42)
 	}
 	b = order.AppendUint16(order.AppendUint32(b, 8), uint16(len(entries)))
-	var behind []byte
+	var values []byte
 	for _, e := range entries {
 		count := len(e.values)
 		if e.kind == rational {
@@ -182,17 +181,17 @@ func asTIFF(order binary.AppendByteOrder, entries ...entry) []byte {
 			}
 		}
 		if len(field) > 4 {
-			at := 8 + 2 + 12*len(entries) + 4 + len(behind)
-			behind = append(behind, field...)
+			at := 8 + 2 + 12*len(entries) + 4 + len(values)
+			values = append(values, field...)
 			field = order.AppendUint32(nil, uint32(at))
 		}
 		b = append(b, append(field, 0, 0, 0, 0)[:4]...)
 	}
-	return append(order.AppendUint32(b, 0), behind...)
+	return append(order.AppendUint32(b, 0), values...)
 }
 
-// rgbTIFF are the entries of an uncompressed picture whose pixels lie at the
-// file's start, which is as good a place as any.
+// rgbTIFF returns the entries of an uncompressed image. Its pixels start at the directory,
+// so that the file needs no pixels of its own.
 func rgbTIFF(width, height uint32) []entry {
 	return []entry{
 		{256, long, []uint32{width}},
@@ -207,7 +206,7 @@ func rgbTIFF(width, height uint32) []entry {
 	}
 }
 
-// withPixels writes a TIFF with its pixels behind the directory.
+// withPixels writes a TIFF with its pixels after the directory.
 func withPixels(order binary.AppendByteOrder, entries []entry, pixels []byte) []byte {
 	for i, e := range entries {
 		switch e.tag {
@@ -220,8 +219,8 @@ func withPixels(order binary.AppendByteOrder, entries []entry, pixels []byte) []
 	return append(asTIFF(order, entries...), pixels...)
 }
 
-// gifOf writes a GIF with a screen and frames of the given places and sizes,
-// {left, top, width, height}, all red.
+// gifOf writes a GIF with a screen of width × height and red frames, each given as {left,
+// top, width, height}.
 func gifOf(width, height int, frames ...[4]int) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint16(le.AppendUint16([]byte("GIF89a"), uint16(width)), uint16(height))
@@ -236,12 +235,12 @@ func gifOf(width, height int, frames ...[4]int) []byte {
 	return append(b, 0x3b)
 }
 
-// gifData is the image data of so many pixels of colour 0, but of a million at most,
-// without the block that ends it.
+// gifData returns the image data of n pixels of colour 0, or of a million if n is larger,
+// without the terminating block.
 func gifData(n int) []byte {
 	var codes bytes.Buffer
 	w := lzw.NewWriter(&codes, lzw.LSB, 2)
-	_, _ = w.Write(make([]byte, min(n, 1<<20))) // a buffer takes all
+	_, _ = w.Write(make([]byte, min(n, 1<<20))) // writes to a buffer do not fail
 	_ = w.Close()
 	b := []byte{2}
 	for block := range slices.Chunk(codes.Bytes(), 255) {

@@ -7,9 +7,9 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestForeignFilesAreNamed: a refusal says what the file is, what is read, and nothing
-// that the file says.
-func TestForeignFilesAreNamed(t *testing.T) {
+// TestForeignFiles_areNamed checks that the error names the format of the file and the
+// supported formats, and does not repeat content of the file.
+func TestForeignFiles_areNamed(t *testing.T) {
 	zeros := strings.Repeat("\x00", 64)
 	for want, data := range map[string]string{
 		"a PDF;":                        "%PDF-1.4\nsecret",
@@ -39,7 +39,8 @@ func TestForeignFilesAreNamed(t *testing.T) {
 		"not an image of a known format; supported formats are jpeg, png, webp, tiff and gif": "\x01\x02\x03\x04secret",
 	} {
 		_, err := imaging.Open([]byte(data), roomy)
-		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "; supported formats are jpeg, png, webp, tiff and gif") {
+		const supported = "; supported formats are jpeg, png, webp, tiff and gif"
+		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), supported) {
 			t.Errorf("%q: got %v, want %s", data[:12], err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
@@ -48,10 +49,11 @@ func TestForeignFilesAreNamed(t *testing.T) {
 	}
 }
 
-// TestForeignFilesOfAnySize: what is named by bytes further on may end before them.
-func TestForeignFilesOfAnySize(t *testing.T) {
+// TestForeignFiles_ofAnyLength truncates files before the bytes that identify them.
+func TestForeignFiles_ofAnyLength(t *testing.T) {
 	for _, whole := range []string{
-		"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf", "\xff\xff\xff\xffftypavif", "P6\n2 1\n", "<svg>", "\x00\x00\x02\x00\x01\x00",
+		"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf", "\xff\xff\xff\xffftypavif",
+		"P6\n2 1\n", "<svg>", "\x00\x00\x02\x00\x01\x00",
 		strings.Repeat("\x00", 128) + "DICM", strings.Repeat("a", 257) + "ustar",
 	} {
 		for n := range len(whole) + 1 {

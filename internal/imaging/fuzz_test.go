@@ -6,7 +6,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// FuzzParseHeader: any bytes are refused with a reason, or are a picture within
+// FuzzParseHeader checks that any bytes are rejected with an InputError, or accepted within
 // the limits.
 func FuzzParseHeader(f *testing.F) {
 	for _, sample := range samples(f) {
@@ -25,17 +25,17 @@ func FuzzParseHeader(f *testing.F) {
 		h, err := imaging.ParseHeader(data, roomy)
 		switch {
 		case err != nil && !isInputError(err):
-			t.Errorf("got %v, which is no InputError", err)
+			t.Errorf("got %v, want an InputError", err)
 		case err != nil:
 		case h.Width < 1 || h.Height < 1 || h.Width > roomy.MaxSide || h.Height > roomy.MaxSide ||
 			int64(h.Width)*int64(h.Height) > roomy.MaxPixels || h.Orientation < 1 || h.Orientation > 8:
-			t.Errorf("taken in spite of the limits: %+v", h)
+			t.Errorf("accepted beyond the limits: %+v", h)
 		}
 	})
 }
 
-// FuzzPixels: what the header is taken of, libvips decodes to a picture of the
-// size that the header tells, or refuses. The limits are narrow, to be quick.
+// FuzzPixels checks that libvips decodes a file with an accepted header to an image of the
+// header's size, or rejects it. The limits are small for speed.
 func FuzzPixels(f *testing.F) {
 	for _, sample := range samples(f) {
 		f.Add(sample.data)
@@ -50,13 +50,13 @@ func FuzzPixels(f *testing.F) {
 		}
 		p, err := m.Pixels(t.Context())
 		if err != nil && !isInputError(err) {
-			t.Errorf("got %v, which is no InputError", err)
+			t.Errorf("got %v, want an InputError", err)
 		}
 		if w, h := m.Size(); err == nil && (p.Width != w || p.Height != h || len(p.Pix) != w*h*p.Channels) {
-			t.Errorf("the header says %d×%d, the decoder %d×%d with %d bytes", w, h, p.Width, p.Height, len(p.Pix))
+			t.Errorf("the header has %d×%d, the decoder %d×%d with %d bytes", w, h, p.Width, p.Height, len(p.Pix))
 		}
 		if _, err := m.Resize(t.Context(), 20, 10, imaging.Fast, imaging.JPEG); err != nil && !isInputError(err) {
-			t.Errorf("resized: %v, which is no InputError", err)
+			t.Errorf("resized: %v, want an InputError", err)
 		}
 	})
 }

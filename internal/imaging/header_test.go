@@ -14,7 +14,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// fact is what a header says, with the size as shown.
+// fact is the expected content of a header. Width and height are after orientation.
 type fact struct {
 	format          imaging.Format
 	width, height   int
@@ -22,14 +22,16 @@ type fact struct {
 	alpha, animated bool
 }
 
-// samples are pictures of every format and variant, with what is true of them.
+// samples are images of all formats and variants with their facts.
 func samples(t testing.TB) map[string]struct {
 	data []byte
 	want fact
 } {
 	opaque, clear := detailed(30, 20), noisy(30, 20)
 	le, be := binary.LittleEndian, binary.BigEndian
-	jpeg := asJPEG(t, opaque)
+	jpeg, png := asJPEG(t, opaque), asPNG(t, opaque)
+	trailed := append(bytes.Clone(jpeg), make([]byte, 5000)...)
+	twoFrames := gifOf(30, 20, [4]int{0, 0, 30, 20}, [4]int{1, 1, 9, 9})
 	webp := simpleWebP(encoded(t, opaque, imaging.WebP))
 	tiff := func(order binary.AppendByteOrder, more ...entry) []byte {
 		entries := append(rgbTIFF(30, 20), more...)
@@ -43,13 +45,13 @@ func samples(t testing.TB) map[string]struct {
 		"jpeg":                 {jpeg, fact{imaging.JPEG, 30, 20, 1, false, false}},
 		"jpeg turned":          {withOrientation(jpeg, 6), fact{imaging.JPEG, 20, 30, 6, false, false}},
 		"jpeg odd orientation": {withOrientation(jpeg, 9), fact{imaging.JPEG, 30, 20, 1, false, false}},
-		"jpeg and a trailer":   {append(bytes.Clone(jpeg), make([]byte, 5000)...), fact{imaging.JPEG, 30, 20, 1, false, false}},
-		"png":                  {asPNG(t, opaque), fact{imaging.PNG, 30, 20, 1, false, false}},
+		"jpeg and a trailer":   {trailed, fact{imaging.JPEG, 30, 20, 1, false, false}},
+		"png":                  {png, fact{imaging.PNG, 30, 20, 1, false, false}},
 		"png with alpha":       {asPNG(t, clear), fact{imaging.PNG, 30, 20, 1, true, false}},
 		"png palette":          {asPNG(t, paletted(30, 20, 255)), fact{imaging.PNG, 30, 20, 1, false, false}},
 		"png clear palette":    {asPNG(t, paletted(30, 20, 0)), fact{imaging.PNG, 30, 20, 1, true, false}},
-		"png turned":           {withChunk(asPNG(t, opaque), "eXIf", exif(le, 8, "")), fact{imaging.PNG, 20, 30, 8, false, false}},
-		"png animated":         {withChunk(asPNG(t, opaque), "acTL", make([]byte, 8)), fact{imaging.PNG, 30, 20, 1, false, true}},
+		"png turned":           {withChunk(png, "eXIf", exif(le, 8, "")), fact{imaging.PNG, 20, 30, 8, false, false}},
+		"png animated":         {withChunk(png, "acTL", make([]byte, 8)), fact{imaging.PNG, 30, 20, 1, false, true}},
 		"webp lossy":           {webp, fact{imaging.WebP, 30, 20, 1, false, false}},
 		"webp with alpha":      {encoded(t, clear, imaging.WebP), fact{imaging.WebP, 30, 20, 1, true, false}},
 		"webp lossless":        {riff("VP8L", vp8l(30, 20, false)), fact{imaging.WebP, 30, 20, 1, false, false}},
@@ -57,7 +59,7 @@ func samples(t testing.TB) map[string]struct {
 		"webp turned":          {extendedWebP(webp, 0x08, exif(le, 5, "")), fact{imaging.WebP, 20, 30, 5, false, false}},
 		"webp animated":        {extendedWebP(webp, 0x02, nil), fact{imaging.WebP, 30, 20, 1, false, true}},
 		"gif":                  {gifOf(30, 20, [4]int{0, 0, 30, 20}), fact{imaging.GIF, 30, 20, 1, true, false}},
-		"gif animated":         {gifOf(30, 20, [4]int{0, 0, 30, 20}, [4]int{1, 1, 9, 9}), fact{imaging.GIF, 30, 20, 1, true, true}},
+		"gif animated":         {twoFrames, fact{imaging.GIF, 30, 20, 1, true, true}},
 		"tiff little":          {tiff(le), fact{imaging.TIFF, 30, 20, 1, false, false}},
 		"tiff big":             {tiff(be), fact{imaging.TIFF, 30, 20, 1, false, false}},
 		"tiff turned":          {tiff(be, entry{274, short, []uint32{7}}), fact{imaging.TIFF, 20, 30, 7, false, false}},
@@ -66,7 +68,7 @@ func samples(t testing.TB) map[string]struct {
 	}
 }
 
-func TestHeader(t *testing.T) {
+func TestParseHeader_ofAllVariants(t *testing.T) {
 	for name, sample := range samples(t) {
 		h, err := imaging.ParseHeader(sample.data, roomy)
 		if err != nil {
@@ -80,8 +82,9 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// TestFootprint: what a decoder or an encoder holds as a whole counts.
-func TestFootprint(t *testing.T) {
+// TestFootprint_includesBuffersOfTheCodecs compares variants that need different amounts of
+// memory.
+func TestFootprint_includesBuffersOfTheCodecs(t *testing.T) {
 	jpeg := asJPEG(t, detailed(30, 20))
 	progressive := bytes.Replace(jpeg, []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1)
 	png := asPNG(t, detailed(30, 20))
@@ -97,29 +100,30 @@ func TestFootprint(t *testing.T) {
 		return h
 	}
 	footprint := func(data []byte, f imaging.Format) int64 { return header(data).Footprint(f) }
-	// Three channels and at least as much to encode, in 600 pixels.
+	small := func(data []byte, f imaging.Format) int64 { return header(data).ResizeFootprint(3, 2, f) }
+	// 600 pixels of three channels, and at least the same to encode them.
 	if got := footprint(jpeg, imaging.JPEG); got < 6*600 || got > 12*600 {
 		t.Errorf("a plain JPEG takes %d bytes", got)
 	}
-	for name, more := range map[string][2]int64{
-		"progressive":            {header(progressive).ResizeFootprint(3, 2, imaging.JPEG), header(jpeg).ResizeFootprint(3, 2, imaging.JPEG)},
-		"interlaced":             {header(interlaced).ResizeFootprint(3, 2, imaging.PNG), header(png).ResizeFootprint(3, 2, imaging.PNG)},
-		"in full":                {footprint(jpeg, imaging.JPEG), header(jpeg).ResizeFootprint(15, 10, imaging.JPEG)},
-		"anything":               {footprint(jpeg, imaging.JPEG), header(jpeg).ConvertFootprint(imaging.JPEG)},
-		"with alpha":             {footprint(clear, imaging.PNG), footprint(png, imaging.PNG)},
-		"turned":                 {footprint(withOrientation(jpeg, 3), imaging.JPEG), footprint(jpeg, imaging.JPEG)},
-		"transparent to be JPEG": {footprint(clear, imaging.JPEG), footprint(png, imaging.JPEG) + 600},
-		"AVIF":                   {footprint(jpeg, imaging.AVIF), footprint(jpeg, imaging.WebP)},
+	for name, pair := range map[string]struct{ larger, smaller int64 }{
+		"progressive":         {small(progressive, imaging.JPEG), small(jpeg, imaging.JPEG)},
+		"interlaced":          {small(interlaced, imaging.PNG), small(png, imaging.PNG)},
+		"full size":           {footprint(jpeg, imaging.JPEG), header(jpeg).ResizeFootprint(15, 10, imaging.JPEG)},
+		"no conversion":       {footprint(jpeg, imaging.JPEG), header(jpeg).ConvertFootprint(imaging.JPEG)},
+		"with alpha":          {footprint(clear, imaging.PNG), footprint(png, imaging.PNG)},
+		"turned":              {footprint(withOrientation(jpeg, 3), imaging.JPEG), footprint(jpeg, imaging.JPEG)},
+		"transparent to JPEG": {footprint(clear, imaging.JPEG), footprint(png, imaging.JPEG) + 600},
+		"AVIF":                {footprint(jpeg, imaging.AVIF), footprint(jpeg, imaging.WebP)},
 	} {
-		if more[0] <= more[1] {
-			t.Errorf("%s: %d bytes, not more than %d", name, more[0], more[1])
+		if pair.larger <= pair.smaller {
+			t.Errorf("%s: %d bytes, want more than %d", name, pair.larger, pair.smaller)
 		}
 	}
 }
 
-// TestTruncated cuts every picture at many places: each is refused, or all of its
-// pixels are there. Zeros behind the picture are none of it.
-func TestTruncated(t *testing.T) {
+// TestTruncatedFiles_areRejectedOrComplete truncates each image at many places. Zeros after
+// an image do not belong to it.
+func TestTruncatedFiles_areRejectedOrComplete(t *testing.T) {
 	for name, sample := range samples(t) {
 		whole := bytes.TrimRight(sample.data, "\x00")
 		for n := 0; n < len(whole); n += 1 + len(whole)/400 {
@@ -147,7 +151,7 @@ func paletted(width, height int, alpha uint8) *image.Paletted {
 		color.Palette{color.NRGBA{200, 10, 10, alpha}, color.NRGBA{0, 0, 255, 255}})
 }
 
-// withChunk puts a chunk behind a PNG's header chunk.
+// withChunk inserts a chunk after the header chunk of a PNG.
 func withChunk(data []byte, kind string, payload []byte) []byte {
 	const header = 8 + 8 + 13 + 4
 	out := binary.BigEndian.AppendUint32(bytes.Clone(data[:header]), uint32(len(payload)))
@@ -162,13 +166,13 @@ func riff(kind string, payload []byte, more ...byte) []byte {
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
 }
 
-// simpleWebP takes the picture out of an extended file, which libvips writes.
+// simpleWebP extracts the image from an extended file, which libvips writes.
 func simpleWebP(extended []byte) []byte {
 	chunk := extended[bytes.Index(extended, []byte("VP8 ")):]
 	return riff("VP8 ", chunk[8:8+binary.LittleEndian.Uint32(chunk[4:])])
 }
 
-// vp8l is the head of a lossless picture.
+// vp8l returns the header of a lossless image.
 func vp8l(width, height int, alpha bool) []byte {
 	bits := uint32(width-1) | uint32(height-1)<<14
 	if alpha {
@@ -177,7 +181,7 @@ func vp8l(width, height int, alpha bool) []byte {
 	return append(binary.LittleEndian.AppendUint32([]byte{0x2f}, bits), 0)
 }
 
-// extendedWebP wraps a 30×20 picture.
+// extendedWebP wraps a 30×20 image in an extended container.
 func extendedWebP(simple []byte, flags byte, exif []byte) []byte {
 	more := bytes.Clone(simple[12:])
 	if exif != nil {
@@ -186,7 +190,7 @@ func extendedWebP(simple []byte, flags byte, exif []byte) []byte {
 	return riff("VP8X", []byte{flags, 0, 0, 0, 29, 0, 0, 19, 0, 0}, more...)
 }
 
-// secondPage lets the first directory point to itself as the next.
+// secondPage makes the first directory point to itself as the next one.
 func secondPage(tiff []byte) []byte {
 	entries := int(binary.LittleEndian.Uint16(tiff[8:]))
 	binary.LittleEndian.PutUint32(tiff[10+12*entries:], 8)

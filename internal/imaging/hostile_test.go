@@ -11,7 +11,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// bombs are small files that would become pictures beyond all limits.
+// bombs are small files of images far beyond the limits.
 func bombs(t testing.TB) map[string][]byte {
 	le, be := binary.LittleEndian, binary.BigEndian
 	bigPNG := asPNG(t, detailed(8, 8))
@@ -24,32 +24,32 @@ func bombs(t testing.TB) map[string][]byte {
 	samplesPerPixel[6].values = []uint32{4000}
 	float := rgbTIFF(7000, 7000)
 	float[2].values = []uint32{64, 64, 64}
-	// libtiff goes by the first of two equal tags.
+	// libtiff uses the first of two equal tags.
 	twice := append([]entry{{256, long, []uint32{60_000}}}, rgbTIFF(4, 4)...)
 	tiled := append(rgbTIFF(4, 4)[:5:5], entry{277, short, []uint32{3}},
 		entry{322, long, []uint32{60_000}}, entry{323, long, []uint32{60_000}},
 		entry{324, long, []uint32{8}}, entry{325, long, []uint32{16}})
 	return map[string][]byte{
-		"png 50k":                  bigPNG,
-		"jpeg 65k":                 bigJPEG,
-		"jpeg behind a stray byte": strayMarker(bigJPEG),
-		"gif 65k":                  gifOf(65535, 65535, [4]int{0, 0, 65535, 65535}),
-		"gif of a larger frame":    gifOf(10, 10, [4]int{0, 0, 65535, 65535}),
-		"webp lossy 16k":           riff("VP8 ", []byte{0, 0, 0, 0x9d, 0x01, 0x2a, 0xff, 0x3f, 0xff, 0x3f}),
-		"webp lossless 16k":        riff("VP8L", vp8l(16384, 16384, false)),
-		"webp 16M":                 riff("VP8X", []byte{0, 0, 0, 0, 255, 255, 255, 255, 255, 255}),
-		"tiff 4G":                  asTIFF(le, rgbTIFF(1<<32-1, 1<<32-1)...),
-		"tiff 20k":                 asTIFF(le, rgbTIFF(20_000, 20_000)...),
-		"tiff 10k, big-endian":     asTIFF(be, rgbTIFF(10_000, 10_000)...),
-		"tiff of two widths":       asTIFF(le, twice...),
-		"tiff of many samples":     asTIFF(le, samplesPerPixel...),
-		"tiff of doubles":          asTIFF(le, float...),
-		"tiff of huge tiles":       asTIFF(le, tiled...),
+		"png 50k":                 bigPNG,
+		"jpeg 65k":                bigJPEG,
+		"jpeg after a stray byte": strayMarker(bigJPEG),
+		"gif 65k":                 gifOf(65535, 65535, [4]int{0, 0, 65535, 65535}),
+		"gif of a larger frame":   gifOf(10, 10, [4]int{0, 0, 65535, 65535}),
+		"webp lossy 16k":          riff("VP8 ", []byte{0, 0, 0, 0x9d, 0x01, 0x2a, 0xff, 0x3f, 0xff, 0x3f}),
+		"webp lossless 16k":       riff("VP8L", vp8l(16384, 16384, false)),
+		"webp 16M":                riff("VP8X", []byte{0, 0, 0, 0, 255, 255, 255, 255, 255, 255}),
+		"tiff 4G":                 asTIFF(le, rgbTIFF(1<<32-1, 1<<32-1)...),
+		"tiff 20k":                asTIFF(le, rgbTIFF(20_000, 20_000)...),
+		"tiff 10k, big-endian":    asTIFF(be, rgbTIFF(10_000, 10_000)...),
+		"tiff of two widths":      asTIFF(le, twice...),
+		"tiff of many samples":    asTIFF(le, samplesPerPixel...),
+		"tiff of doubles":         asTIFF(le, float...),
+		"tiff of huge tiles":      asTIFF(le, tiled...),
 	}
 }
 
-// strayMarker hides a JPEG's true frame in what looks like a segment to a
-// parser, but not to libjpeg, and shows a small frame in its stead.
+// strayMarker hides the true frame of a JPEG in bytes that may look like a segment to a
+// parser, but not to libjpeg, and adds a small frame.
 func strayMarker(jpeg []byte) []byte {
 	frame := bytes.Index(jpeg, []byte{0xff, 0xc0})
 	length := 2 + int(binary.BigEndian.Uint16(jpeg[frame+2:]))
@@ -63,25 +63,26 @@ func strayMarker(jpeg []byte) []byte {
 func TestLimits(t *testing.T) {
 	data := asPNG(t, detailed(40, 30))
 	for _, test := range []struct {
-		limits imaging.Limits
-		taken  bool
+		limits   imaging.Limits
+		accepted bool
 	}{
 		{imaging.Limits{MaxSide: 40, MaxPixels: 1200}, true},
 		{imaging.Limits{MaxSide: 39, MaxPixels: 1200}, false},
 		{imaging.Limits{MaxSide: 40, MaxPixels: 1199}, false},
 	} {
-		if _, err := imaging.ParseHeader(data, test.limits); (err == nil) != test.taken || err != nil && !isInputError(err) {
+		_, err := imaging.ParseHeader(data, test.limits)
+		if (err == nil) != test.accepted || err != nil && !isInputError(err) {
 			t.Errorf("%+v: %v", test.limits, err)
 		}
 	}
 }
 
-// foreign is what libvips reads, or could, and we never let it.
+// foreign are files of unsupported formats. libvips could read some of them.
 var foreign = map[string]string{
 	"nothing":  "",
 	"one byte": "\xff",
 	"zeros":    strings.Repeat("\x00", 100),
-	"text":     "hello, this is not a picture at all",
+	"text":     "hello, this is not an image",
 	"svg":      `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>`,
 	"pdf":      "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
 	"ps":       "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
@@ -108,8 +109,7 @@ func TestStart_blocksUntrustedFormats(t *testing.T) {
 	}
 }
 
-// polyglots are two things in one, of 30×20 pixels: what hides in or behind a
-// picture does not change what it is read as.
+// polyglots are images of 30×20 pixels with a file of another format inside or after them.
 func polyglots(t testing.TB) map[string][]byte {
 	svg := []byte(foreign["svg"])
 	jpeg, png := asJPEG(t, detailed(30, 20)), asPNG(t, detailed(30, 20))
@@ -122,7 +122,7 @@ func polyglots(t testing.TB) map[string][]byte {
 	}
 }
 
-func TestPolyglots(t *testing.T) {
+func TestPolyglots_areReadAsTheirFirstFormat(t *testing.T) {
 	for name, data := range polyglots(t) {
 		if p := pixels(t, data); p.Width != 30 || p.Height != 20 {
 			t.Errorf("%s: got %d×%d, want 30×20", name, p.Width, p.Height)
@@ -130,8 +130,8 @@ func TestPolyglots(t *testing.T) {
 	}
 }
 
-// TestJPEGEnd: a thumbnail's end marker is not the picture's.
-func TestJPEGEnd(t *testing.T) {
+// TestJPEG_ignoresTheEndMarkerOfItsThumbnail truncates a JPEG after its thumbnail.
+func TestJPEG_ignoresTheEndMarkerOfItsThumbnail(t *testing.T) {
 	thumbnail := string(asJPEG(t, detailed(8, 8)))
 	whole := withSegment(asJPEG(t, detailed(200, 100)), 0xe1,
 		append([]byte("Exif\x00\x00"), exif(binary.LittleEndian, 3, thumbnail)...))
@@ -144,13 +144,13 @@ func TestJPEGEnd(t *testing.T) {
 	}
 }
 
-// TestHalfAPicture: a file that is whole, of a picture that is not, is an error and
-// not half a picture.
-func TestHalfAPicture(t *testing.T) {
+// TestHalfAnImage_isRejected uses a complete file with half of the image data.
+func TestHalfAnImage_isRejected(t *testing.T) {
 	whole := asPNG(t, noisy(60, 40))
 	at := bytes.Index(whole, []byte("IDAT"))
 	length := binary.BigEndian.Uint32(whole[at-4:])
-	half := withChunk(append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...), "IDAT", whole[at+4:at+4+int(length/2)])
+	rest := append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...)
+	half := withChunk(rest, "IDAT", whole[at+4:at+4+int(length/2)])
 	for way, resize := range map[string]func(m *imaging.Image) error{
 		"in full": func(m *imaging.Image) error { _, err := m.Pixels(t.Context()); return err },
 		"resized": func(m *imaging.Image) error {
@@ -164,8 +164,9 @@ func TestHalfAPicture(t *testing.T) {
 	}
 }
 
-// TestCorruptMiddle: a picture with a damaged body is an error or a picture.
-func TestCorruptMiddle(t *testing.T) {
+// TestCorruptMiddle_neverFailsInternally damages files at many places. Each is rejected, or
+// decoded to the size in its header.
+func TestCorruptMiddle_neverFailsInternally(t *testing.T) {
 	for name, sample := range samples(t) {
 		for at := 12; at < len(sample.data)-12; at += 1 + len(sample.data)/40 {
 			data := bytes.Clone(sample.data)
@@ -179,7 +180,7 @@ func TestCorruptMiddle(t *testing.T) {
 				t.Errorf("%s damaged at %d: %v", name, at, err)
 			}
 			if w, h := m.Size(); err == nil && (p.Width != w || p.Height != h) {
-				t.Errorf("%s damaged at %d: the header says %d×%d, the decoder %d×%d", name, at, w, h, p.Width, p.Height)
+				t.Errorf("%s damaged at %d: the header has %d×%d, the decoder %d×%d", name, at, w, h, p.Width, p.Height)
 			}
 		}
 	}

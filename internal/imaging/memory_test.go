@@ -18,24 +18,25 @@ import (
 )
 
 var (
-	memoryBudget = flag.Int64("memory.budget", 64<<20, "largest footprint of an image in TestFootprintHolds; make memory has the default of MAX_DECODED_BYTES")
-	memoryPixels = flag.Int64("memory.pixels", 2e6, "largest image there; make memory has the default of MAX_IMAGE_PIXELS")
-	memoryAll    = flag.Bool("memory.all", false, "measure every source there, not only the usual ones")
-	memoryWork   = flag.String("memory.work", "", "what the child process of TestFootprintHolds does: work|format|file")
+	memoryBudget = flag.Int64("memory.budget", 64<<20,
+		"maximum footprint of an image in TestFootprintHolds, in bytes; make memory uses the default of MAX_DECODED_BYTES")
+	memoryPixels = flag.Int64("memory.pixels", 2e6,
+		"maximum size of an image in TestFootprintHolds, in pixels; make memory uses the default of MAX_IMAGE_PIXELS")
+	memoryAll  = flag.Bool("memory.all", false, "measure all sources in TestFootprintHolds, not only the common ones")
+	memoryWork = flag.String("memory.work", "", "work of the child process of TestFootprintHolds: work|format|file")
 )
 
-// memoryConstant is what a job takes beside the pixels: tables and code of the
-// codecs, threads, and rows that are in work.
+// memoryConstant is the memory of a job besides the pixels, in bytes: tables and code of
+// the codecs, threads, and the rows being processed.
 const memoryConstant = 32 << 20
 
-// memoryEnvironment is what the images set, and config/base.
+// memoryEnvironment is the environment set by the container images and config/base.
 var memoryEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
 	"VIPS_DISC_THRESHOLD=1g", "GOMEMLIMIT=1GiB", "GOMAXPROCS=2",
 }
 
-// memoryWorks are the operations of the processors, with what each is reckoned to
-// take.
+// memoryWorks are the operations of the processors, with their computed footprints.
 var memoryWorks = map[string]struct {
 	footprint func(*imaging.Image, imaging.Format) int64
 	do        func(*imaging.Image, imaging.Format) error
@@ -50,7 +51,7 @@ var memoryWorks = map[string]struct {
 			if err := p.Blur(context.Background(), 2); err != nil {
 				return err
 			}
-			for at, block := 0, noise(1<<20); at < len(p.Pix); { // which is harder to encode
+			for at, block := 0, noise(1<<20); at < len(p.Pix); { // noise needs most memory to encode
 				at += copy(p.Pix[at:], block)
 			}
 			_, err = p.EncodeLike(context.Background(), m, f)
@@ -77,8 +78,8 @@ var memoryWorks = map[string]struct {
 	},
 }
 
-// TestFootprintHolds measures what each pair of formats takes, each in a process
-// and a memory cgroup of its own, at the largest image that the budget allows.
+// TestFootprintHolds measures the memory of each pair of formats, at the largest image that
+// the budget allows. Each runs in its own process and memory cgroup.
 func TestFootprintHolds(t *testing.T) {
 	withoutRace(t)
 	if *memoryWork != "" {
@@ -91,10 +92,14 @@ func TestFootprintHolds(t *testing.T) {
 			continue
 		}
 		for _, write := range writable {
-			t.Run(fmt.Sprintf("%s to %s", read, write), func(t *testing.T) { measureMemory(t, files, read, "change", write) })
+			t.Run(fmt.Sprintf("%s to %s", read, write), func(t *testing.T) {
+				measureMemory(t, files, read, "change", write)
+			})
 		}
 		for _, work := range []string{"halve", "shrink"} {
-			t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) { measureMemory(t, files, read, work, imaging.JPEG) })
+			t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
+				measureMemory(t, files, read, work, imaging.JPEG)
+			})
 		}
 	}
 }
@@ -105,24 +110,24 @@ func measureMemory(t *testing.T, files memoryFiles, read, work string, write ima
 	file := files.path(t, read, min(*memoryPixels, *memoryBudget*1e6/each))
 	group, err := cgroup.New(8 << 30)
 	if errors.Is(err, cgroup.ErrUnavailable) {
-		t.Skip("left out: ", err)
+		t.Skip("skipped: ", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer group.Close()
 	m := memoryImage(t, file)
-	reckoned, pixels := footprint(m, write), int64(m.Width)*int64(m.Height)
+	computed, pixels := footprint(m, write), int64(m.Width)*int64(m.Height)
 	taken := runMemoryChild(t, group, work, write, file)
-	t.Logf("%5.1f MP take %4d MiB, %4.1f bytes a pixel, %3d %% of the footprint",
-		float64(pixels)/1e6, taken>>20, float64(taken)/float64(pixels), 100*taken/reckoned)
-	if taken > reckoned+memoryConstant {
-		t.Errorf("%d×%d pixels take %d MiB, more than the footprint of %d MiB and %d",
-			m.Width, m.Height, taken>>20, reckoned>>20, memoryConstant>>20)
+	t.Logf("%5.1f MP take %4d MiB, %4.1f bytes per pixel, %3d %% of the footprint",
+		float64(pixels)/1e6, taken>>20, float64(taken)/float64(pixels), 100*taken/computed)
+	if taken > computed+memoryConstant {
+		t.Errorf("%d×%d pixels take %d MiB, more than the footprint of %d MiB + %d MiB",
+			m.Width, m.Height, taken>>20, computed>>20, memoryConstant>>20)
 	}
 }
 
-// memoryImage opens a file whose size is bounded by the budget alone.
+// memoryImage opens a file without a limit for its area.
 func memoryImage(t *testing.T, file string) *imaging.Image {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -136,11 +141,12 @@ func memoryImage(t *testing.T, file string) *imaging.Image {
 	return m
 }
 
-// runMemoryChild does the work in a process of the group and returns how much memory
-// it took.
+// runMemoryChild does the work in a process of the group and returns the memory that the
+// work took, in bytes.
 func runMemoryChild(t *testing.T, group *cgroup.Group, work string, write imaging.Format, file string) int64 {
 	t.Helper()
-	cmd := group.Command(os.Args[0], "-test.run", "^TestFootprintHolds$", "-memory.work", strings.Join([]string{work, string(write), file}, "|"))
+	cmd := group.Command(os.Args[0], "-test.run", "^TestFootprintHolds$",
+		"-memory.work", strings.Join([]string{work, string(write), file}, "|"))
 	cmd.Env = append(os.Environ(), memoryEnvironment...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -176,10 +182,10 @@ func runMemoryChild(t *testing.T, group *cgroup.Group, work string, write imagin
 	return peak - before
 }
 
-// memoryChild opens the file, says so, and does the work when it is asked to.
+// memoryChild opens the file, prints "ready", and does the work after it has read a line.
 func memoryChild(t *testing.T) {
 	what := strings.SplitN(*memoryWork, "|", 3)
-	if err := imaging.Start(); err != nil { // measured with the process, not with the image
+	if err := imaging.Start(); err != nil { // before "ready", so that the work does not include it
 		t.Fatal(err)
 	}
 	m := memoryImage(t, what[2])

@@ -21,8 +21,8 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// memorySources are images of noise, which no encoder can make small, in every form
-// that takes memory of its own.
+// memorySources generate images of noise, which compresses worst, in all variants that take
+// different amounts of memory.
 var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 	"jpeg":             noiseJPEG,
 	"jpeg turned":      func(t *testing.T, w, h int) []byte { return withOrientation(noiseJPEG(t, w, h), 6) },
@@ -52,7 +52,8 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 	"tiff deflate 16": noiseTIFF(4, 16, true),
 }
 
-// noise repeats after some megabytes, at no length of a row.
+// noise returns random bytes with a period of 8.4 million bytes, which is no multiple of a
+// row.
 func noise(n int) []byte {
 	random := rand.NewChaCha8([32]byte{7})
 	out := make([]byte, n)
@@ -100,7 +101,7 @@ func noiseGIF(t *testing.T, w, h int) []byte {
 	return b.Bytes()
 }
 
-// noiseTIFF is one strip.
+// noiseTIFF generates a TIFF with one strip.
 func noiseTIFF(channels, bits int, deflate bool) func(t *testing.T, w, h int) []byte {
 	return func(t *testing.T, w, h int) []byte {
 		pixels, compression := noise(w*h*channels*bits/8), uint32(1)
@@ -117,9 +118,9 @@ func noiseTIFF(channels, bits int, deflate bool) func(t *testing.T, w, h int) []
 			each[i] = uint32(bits)
 		}
 		entries := []entry{
-			{256, long, []uint32{uint32(w)}}, {257, long, []uint32{uint32(h)}}, {258, short, each}, {259, short, []uint32{compression}},
-			{262, short, []uint32{2}}, {273, long, []uint32{8}}, {277, short, []uint32{uint32(channels)}},
-			{278, long, []uint32{uint32(h)}}, {279, long, []uint32{0}},
+			{256, long, []uint32{uint32(w)}}, {257, long, []uint32{uint32(h)}}, {258, short, each},
+			{259, short, []uint32{compression}}, {262, short, []uint32{2}}, {273, long, []uint32{8}},
+			{277, short, []uint32{uint32(channels)}}, {278, long, []uint32{uint32(h)}}, {279, long, []uint32{0}},
 		}
 		if channels == 4 {
 			entries = append(entries, entry{338, short, []uint32{2}})
@@ -128,7 +129,7 @@ func noiseTIFF(channels, bits int, deflate bool) func(t *testing.T, w, h int) []
 	}
 }
 
-// rewritten is a JPEG of noise as bimg writes it.
+// rewritten generates a JPEG of noise that bimg re-encodes with options.
 func rewritten(o bimg.Options) func(t *testing.T, w, h int) []byte {
 	return func(t *testing.T, w, h int) []byte {
 		out, err := bimg.Resize(noiseJPEG(t, w, h), o)
@@ -139,11 +140,10 @@ func rewritten(o bimg.Options) func(t *testing.T, w, h int) []byte {
 	}
 }
 
-// memoryFiles keeps images of each source in a folder, in sizes that differ by
-// enough to be worth it.
+// memoryFiles caches generated images in a folder, in a few sizes.
 type memoryFiles struct{ dir string }
 
-// path returns the file of an image of 4:3 with so many pixels, or up to a tenth less.
+// path returns the file of a 4:3 image with this many pixels, or up to 10 % fewer.
 func (f memoryFiles) path(t *testing.T, source string, pixels int64) string {
 	t.Helper()
 	size := float64(*memoryPixels)

@@ -10,8 +10,8 @@ import (
 
 var writable = []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP, imaging.TIFF, imaging.AVIF}
 
-// TestMetadataIsStripped: where a picture was taken, and by whom, stays behind.
-func TestMetadataIsStripped(t *testing.T) {
+// TestMetadata_isRemoved checks EXIF, XMP and comments, which can hold private data.
+func TestMetadata_isRemoved(t *testing.T) {
 	text := make([]uint32, 0, 8)
 	for _, c := range "secret!\x00" {
 		text = append(text, uint32(c))
@@ -29,7 +29,7 @@ func TestMetadataIsStripped(t *testing.T) {
 	}
 }
 
-// asASCII turns a TIFF's only entry, of longs behind the directory, into text.
+// asASCII turns the only entry of a TIFF, with longs after the directory, into text.
 func asASCII(tiff []byte, text string) []byte {
 	le := binary.LittleEndian
 	le.PutUint16(tiff[12:], 2)
@@ -37,8 +37,8 @@ func asASCII(tiff []byte, text string) []byte {
 	return append(tiff[:le.Uint32(tiff[18:])], text...)
 }
 
-// everyWay writes a picture by every operation that gives encoded pictures, at
-// half its size where it has to change.
+// everyWay encodes an image with all operations that return encoded images. Those that
+// shrink halve its size.
 func everyWay(t *testing.T, m *imaging.Image, f imaging.Format) map[string]imaging.Encoded {
 	t.Helper()
 	w, h := m.Size()

@@ -16,7 +16,7 @@ import (
 
 type rgb = [3]int
 
-// oddInputs are pictures of one colour each.
+// oddInputs are images of one colour each, with unusual pixel formats and profiles.
 func oddInputs(t *testing.T) map[string]struct {
 	data []byte
 	want rgb
@@ -25,39 +25,44 @@ func oddInputs(t *testing.T) map[string]struct {
 	teal := color.NRGBA{40, 120, 140, 255}
 	opaque := flat(64, 48, teal)
 	palette := image.NewPaletted(opaque.Rect, color.Palette{teal, color.NRGBA{1, 2, 3, 255}})
-	ink, err := bimg.Resize(asPNG(t, opaque), bimg.Options{Type: bimg.JPEG, Quality: 95, Interpretation: bimg.InterpretationCMYK})
+	options := bimg.Options{Type: bimg.JPEG, Quality: 95, Interpretation: bimg.InterpretationCMYK}
+	cmyk, err := bimg.Resize(asPNG(t, opaque), options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	middle := grey(64, 48, 128)
+	middle, middleJPEG := grey(64, 48, 128), asJPEG(t, middleRGB())
+	teal16 := color.NRGBA64{0x2828, 0x7878, 0x8c8c, 0xffff}
+	clear16 := color.NRGBA64{0x2828, 0x7878, 0x8c8c, 0xfffe}
+	srgb := described(profile("RGB ", 1), "sRGB IEC61966-2.1")
+	almostSRGB := described(profile("RGB ", 1), "sRGB IEC61966-2.1 linear")
 	return map[string]struct {
 		data []byte
 		want rgb
 	}{
-		"grey jpeg":             {asJPEG(t, middle), rgb{128, 128, 128}},
-		"grey png":              {asPNG(t, middle), rgb{128, 128, 128}},
-		"grey png of 16 bits":   {asPNG(t, deep16(64, 48, 0x8080)), rgb{128, 128, 128}},
-		"palette png":           {asPNG(t, palette), rgb{40, 120, 140}},
-		"png of 16 bits":        {asPNG(t, deep(64, 48, color.NRGBA64{0x2828, 0x7878, 0x8c8c, 0xffff})), rgb{40, 120, 140}},
-		"16 bits with alpha":    {asPNG(t, deep(64, 48, color.NRGBA64{0x2828, 0x7878, 0x8c8c, 0xfffe})), rgb{40, 120, 140}},
-		"ink jpeg":              {ink, rgb{40, 120, 140}},
-		"ink tiff":              {inkTIFF(64, 48), rgb{255, 255, 255}},
-		"linear rgb profile":    {withProfile(asJPEG(t, middleRGB()), profile("RGB ", 1)), rgb{188, 188, 188}},
-		"linear grey profile":   {withProfile(asJPEG(t, middle), profile("GRAY", 1)), rgb{188, 188, 188}},
-		"linear grey png":       {withChunk(asPNG(t, middle), "iCCP", deflated(profile("GRAY", 1))), rgb{188, 188, 188}},
-		"linear rgb webp":       {webpWithProfile(encoded(t, middleRGB(), imaging.WebP), profile("RGB ", 1)), rgb{188, 188, 188}},
-		"sRGB by its name":      {withProfile(asJPEG(t, middleRGB()), described(profile("RGB ", 1), "sRGB IEC61966-2.1")), rgb{128, 128, 128}},
-		"almost sRGB's name":    {withProfile(asJPEG(t, middleRGB()), described(profile("RGB ", 1), "sRGB IEC61966-2.1 linear")), rgb{188, 188, 188}},
-		"grey profile on rgb":   {withProfile(asJPEG(t, middleRGB()), profile("GRAY", 1)), rgb{128, 128, 128}},
-		"rgb profile on grey":   {withProfile(asJPEG(t, middle), profile("RGB ", 1)), rgb{128, 128, 128}},
-		"half a profile":        {withProfile(asJPEG(t, middleRGB()), profile("RGB ", 1)[:140]), rgb{128, 128, 128}},
-		"a profile of nonsense": {withProfile(asJPEG(t, middleRGB()), []byte("no profile")), rgb{128, 128, 128}},
+		"grey jpeg":           {asJPEG(t, middle), rgb{128, 128, 128}},
+		"grey png":            {asPNG(t, middle), rgb{128, 128, 128}},
+		"grey png of 16 bits": {asPNG(t, deep16(64, 48, 0x8080)), rgb{128, 128, 128}},
+		"palette png":         {asPNG(t, palette), rgb{40, 120, 140}},
+		"png of 16 bits":      {asPNG(t, deep(64, 48, teal16)), rgb{40, 120, 140}},
+		"16 bits with alpha":  {asPNG(t, deep(64, 48, clear16)), rgb{40, 120, 140}},
+		"cmyk jpeg":           {cmyk, rgb{40, 120, 140}},
+		"cmyk tiff":           {paperTIFF(64, 48), rgb{255, 255, 255}},
+		"linear rgb profile":  {withProfile(middleJPEG, profile("RGB ", 1)), rgb{188, 188, 188}},
+		"linear grey profile": {withProfile(asJPEG(t, middle), profile("GRAY", 1)), rgb{188, 188, 188}},
+		"linear grey png":     {withChunk(asPNG(t, middle), "iCCP", deflated(profile("GRAY", 1))), rgb{188, 188, 188}},
+		"linear rgb webp": {webpWithProfile(encoded(t, middleRGB(), imaging.WebP), profile("RGB ", 1)),
+			rgb{188, 188, 188}},
+		"sRGB by its name":    {withProfile(middleJPEG, srgb), rgb{128, 128, 128}},
+		"almost sRGB's name":  {withProfile(middleJPEG, almostSRGB), rgb{188, 188, 188}},
+		"grey profile on rgb": {withProfile(middleJPEG, profile("GRAY", 1)), rgb{128, 128, 128}},
+		"rgb profile on grey": {withProfile(asJPEG(t, middle), profile("RGB ", 1)), rgb{128, 128, 128}},
+		"half a profile":      {withProfile(middleJPEG, profile("RGB ", 1)[:140]), rgb{128, 128, 128}},
+		"an invalid profile":  {withProfile(middleJPEG, []byte("no profile")), rgb{128, 128, 128}},
 	}
 }
 
-// TestOddInputs: whatever a file holds, its colour comes out as sRGB, through
-// every operation.
-func TestOddInputs(t *testing.T) {
+// TestOddInputs_becomeSRGB checks the colour after all operations.
+func TestOddInputs_becomeSRGB(t *testing.T) {
 	for name, test := range oddInputs(t) {
 		t.Run(name, func(t *testing.T) {
 			for way, e := range everyWay(t, open(t, test.data), imaging.PNG) {
@@ -84,8 +89,8 @@ func deep16(width, height int, v uint16) image.Image {
 	return m
 }
 
-// inkTIFF is a picture without any ink.
-func inkTIFF(width, height uint32) []byte {
+// paperTIFF returns a CMYK image without any ink.
+func paperTIFF(width, height uint32) []byte {
 	entries := rgbTIFF(width, height)
 	entries[2].values = []uint32{8, 8, 8, 8}
 	entries[4].values = []uint32{5}
@@ -93,11 +98,11 @@ func inkTIFF(width, height uint32) []byte {
 	return withPixels(binary.LittleEndian, entries, make([]byte, width*height*4))
 }
 
-// deflated is the payload of a PNG's profile chunk.
+// deflated returns the payload of an iCCP chunk of a PNG.
 func deflated(profile []byte) []byte {
 	b := bytes.NewBufferString("name\x00\x00")
 	w := zlib.NewWriter(b)
-	_, _ = w.Write(profile) // a buffer takes all
+	_, _ = w.Write(profile) // writes to a buffer do not fail
 	_ = w.Close()
 	return b.Bytes()
 }
@@ -113,7 +118,7 @@ func withProfile(jpeg, profile []byte) []byte {
 	return withSegment(jpeg, 0xe2, append([]byte("ICC_PROFILE\x00\x01\x01"), profile...))
 }
 
-// profile is an ICC profile of sRGB's primaries, or of grey, with a plain gamma.
+// profile returns an ICC profile with the primaries of sRGB, or of grey, and a gamma curve.
 func profile(space string, gamma float64) []byte {
 	be := binary.BigEndian
 	xyz := func(x, y, z float64) []byte {
@@ -141,8 +146,8 @@ type iccTag struct {
 	data []byte
 }
 
-// iccOf is an ICC profile of a version, of a class, colour space and connection
-// space, and of tags.
+// iccOf returns an ICC profile. spaces are its class, colour space and connection space, of
+// four bytes each.
 func iccOf(version byte, spaces string, tags []iccTag) []byte {
 	be := binary.BigEndian
 	head := make([]byte, 128)
@@ -162,7 +167,7 @@ func iccOf(version byte, spaces string, tags []iccTag) []byte {
 	return out
 }
 
-// described gives a profile a description in the stead of its white point.
+// described replaces the white point of a profile by a description.
 func described(icc []byte, name string) []byte {
 	be := binary.BigEndian
 	text := be.AppendUint32([]byte("desc\x00\x00\x00\x00"), uint32(len(name)+1))

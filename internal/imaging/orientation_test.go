@@ -9,12 +9,12 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// corners are the colours of a picture's quarters as shown: top left, top
-// right, bottom left, bottom right.
+// corners are the colours of the quarters of an upright image: top left, top right, bottom
+// left, bottom right.
 var corners = [4]color.NRGBA{{220, 30, 30, 255}, {30, 200, 30, 255}, {30, 30, 220, 255}, {240, 240, 240, 255}}
 
-// stored returns the quarters as a camera with this orientation stores them, by
-// EXIF's own words: where the stored row 0 and column 0 are when shown.
+// stored returns the quarters as a camera with this orientation stores them. EXIF defines an
+// orientation by the sides of the upright image where the stored row 0 and column 0 are.
 func stored(width, height, orientation int) image.Image {
 	sides := [...]struct{ row, column string }{
 		1: {"top", "left"}, 2: {"top", "right"}, 3: {"bottom", "right"}, 4: {"bottom", "left"},
@@ -49,7 +49,7 @@ func stored(width, height, orientation int) image.Image {
 	return m
 }
 
-// checkCorners looks into the middle of the quarters of a part of a picture.
+// checkCorners checks the colours in the middle of the quarters of a part of an image.
 func checkCorners(t *testing.T, p *imaging.Pixels, part image.Rectangle) {
 	t.Helper()
 	for i, want := range corners {
@@ -65,9 +65,8 @@ func checkCorners(t *testing.T, p *imaging.Pixels, part image.Rectangle) {
 	}
 }
 
-// TestOrientation shows pictures of every orientation upright, by every
-// operation.
-func TestOrientation(t *testing.T) {
+// TestOrientation_isAppliedByAllOperations covers all orientations.
+func TestOrientation_isAppliedByAllOperations(t *testing.T) {
 	const width, height = 192, 144
 	for orientation := 1; orientation <= 8; orientation++ {
 		t.Run(fmt.Sprint(orientation), func(t *testing.T) {
@@ -79,7 +78,7 @@ func TestOrientation(t *testing.T) {
 				for name, e := range everyWay(t, m, f) {
 					p := pixels(t, e.Data)
 					if p.Width != e.Width || p.Height != e.Height || 3*p.Width != 4*p.Height {
-						t.Errorf("%s: got %d×%d, said %d×%d", name, p.Width, p.Height, e.Width, e.Height)
+						t.Errorf("%s: got %d×%d, reported %d×%d", name, p.Width, p.Height, e.Width, e.Height)
 						continue
 					}
 					t.Run(name, func(t *testing.T) { checkCorners(t, p, image.Rect(0, 0, p.Width, p.Height)) })

@@ -42,7 +42,7 @@ func parseGIF(data []byte, h *Header) error {
 		case gifTrailer:
 			return gifEnd(data, h, first, "")
 		default:
-			return gifEnd(data, h, first, "bytes behind its frames were left out")
+			return gifEnd(data, h, first, "bytes after its frames were left out")
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestPixelsAreBitExact sends pixels through PNG and TIFF and back.
-func TestPixelsAreBitExact(t *testing.T) {
+// TestLosslessFormats_keepAllBits encodes pixels as PNG and TIFF and decodes them.
+func TestLosslessFormats_keepAllBits(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {1, 300}, {300, 1}, {67, 45}, {300, 200}} {
 		opaque, clear := detailed(size[0], size[1]), noisy(size[0], size[1])
 		checkExact(t, pixels(t, asPNG(t, opaque)), opaque)
@@ -41,9 +41,8 @@ func checkExact(t *testing.T, p *imaging.Pixels, want *image.NRGBA) {
 	}
 }
 
-// TestEveryFormat resizes from each format that is read to each that is written
-// and looks for the colours.
-func TestEveryFormat(t *testing.T) {
+// TestResize_betweenAllFormats checks the colours for all input and output formats.
+func TestResize_betweenAllFormats(t *testing.T) {
 	const width, height = 96, 72
 	m := stored(width, height, 1)
 	var b bytes.Buffer
@@ -68,7 +67,7 @@ func TestEveryFormat(t *testing.T) {
 	}
 }
 
-// readable makes a PNG of an AVIF, which libvips alone reads.
+// readable converts an AVIF, which this package does not decode, to PNG.
 func readable(t *testing.T, f imaging.Format, data []byte) []byte {
 	t.Helper()
 	if f != imaging.AVIF {
@@ -81,27 +80,31 @@ func readable(t *testing.T, f imaging.Format, data []byte) []byte {
 	return png
 }
 
-// TestEncode writes every format with and without alpha.
-func TestEncode(t *testing.T) {
+// TestEncode_inAllFormats encodes images with and without alpha.
+func TestEncode_inAllFormats(t *testing.T) {
 	for _, f := range writable {
 		if !f.Writable() {
 			t.Errorf("%s is not writable", f)
 		}
-		for name, m := range map[string]*image.NRGBA{"opaque": detailed(70, 50), "clear": noisy(70, 50), "one pixel": noisy(1, 1)} {
+		for name, m := range map[string]*image.NRGBA{
+			"opaque": detailed(70, 50), "with alpha": noisy(70, 50), "one pixel": noisy(1, 1),
+		} {
 			if p := pixels(t, readable(t, f, encoded(t, m, f))); p.Width != m.Rect.Dx() || p.Height != m.Rect.Dy() {
 				t.Errorf("%s %s: got %d×%d, want %v", name, f, p.Width, p.Height, m.Rect)
 			}
 		}
 	}
 	if imaging.GIF.Writable() || imaging.GIF.Output() != imaging.PNG || imaging.WebP.Output() != imaging.WebP {
-		t.Error("a GIF is written as PNG, anything else as itself")
+		t.Error("want PNG as the output of GIF, and the input's format for all others")
 	}
 }
 
-// TestPaintedIsWritten: what is painted is what is written, and what was written
-// stays.
-func TestPaintedIsWritten(t *testing.T) {
-	for name, p := range map[string]*imaging.Pixels{"decoded": pixels(t, asPNG(t, detailed(40, 30))), "new": imaging.NewPixels(40, 30, 3)} {
+// TestEncode_copiesPixels checks that changes before Encode appear in its output, and that
+// changes after it do not.
+func TestEncode_copiesPixels(t *testing.T) {
+	for name, p := range map[string]*imaging.Pixels{
+		"decoded": pixels(t, asPNG(t, detailed(40, 30))), "new": imaging.NewPixels(40, 30, 3),
+	} {
 		copy(p.Pix[3*(7*40+9):], []byte{1, 2, 3})
 		for _, f := range []imaging.Format{imaging.PNG, imaging.TIFF} {
 			e, err := p.Encode(t.Context(), f)
@@ -117,24 +120,25 @@ func TestPaintedIsWritten(t *testing.T) {
 	}
 }
 
-func TestConvert(t *testing.T) {
+func TestConvert_keepsTheBytesOfTheSameFormat(t *testing.T) {
 	data := withOrientation(asJPEG(t, detailed(64, 48)), 6)
 	m := open(t, data)
 	same, err := m.Convert(t.Context(), imaging.JPEG)
 	if err != nil || !bytes.Equal(same.Data, data) || same.Width != 48 || same.Height != 64 {
-		t.Errorf("to its own format: got %d bytes of %d×%d (%v), want the same", len(same.Data), same.Width, same.Height, err)
+		t.Errorf("to the same format: got %d bytes of %d×%d (%v)", len(same.Data), same.Width, same.Height, err)
 	}
 	other, err := m.Convert(t.Context(), imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config, err := png.DecodeConfig(bytes.NewReader(other.Data)); err != nil || config.Width != 48 || config.Height != 64 {
+	config, err := png.DecodeConfig(bytes.NewReader(other.Data))
+	if err != nil || config.Width != 48 || config.Height != 64 {
 		t.Errorf("to PNG: got %+v (%v), want 48×64", config, err)
 	}
 }
 
-// TestConvertChecks: an image that is handed on as it is must be one.
-func TestConvertChecks(t *testing.T) {
+// TestConvert_rejectsDamage checks the decoding of files that are returned unchanged.
+func TestConvert_rejectsDamage(t *testing.T) {
 	damaged := func(whole []byte) []byte {
 		for i := len(whole) / 2; i < len(whole)-60; i++ {
 			whole[i] = 0xff
@@ -144,13 +148,14 @@ func TestConvertChecks(t *testing.T) {
 	whole := asPNG(t, noisy(60, 40))
 	at := bytes.Index(whole, []byte("IDAT"))
 	length := binary.BigEndian.Uint32(whole[at-4:])
-	half := withChunk(append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...), "IDAT", whole[at+4:at+4+int(length/2)])
+	rest := append(bytes.Clone(whole[:at-4]), whole[at+8+int(length):]...)
+	half := withChunk(rest, "IDAT", whole[at+4:at+4+int(length/2)])
 	for name, data := range map[string][]byte{
 		"half a png": half, "webp": damaged(encoded(t, noisy(200, 100), imaging.WebP)),
 	} {
 		m := open(t, data)
 		if _, err := m.Convert(t.Context(), m.Format); !isInputError(err) {
-			t.Errorf("%s is handed on: %v", name, err)
+			t.Errorf("%s: got %v, want an InputError", name, err)
 		}
 	}
 	for _, size := range []int{1, 7, 8, 33} {

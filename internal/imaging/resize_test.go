@@ -97,19 +97,19 @@ func checkFidelity(t *testing.T, name string, data []byte, width, height int, mi
 	}
 }
 
-// TestPhotoFidelity checks the minimum PSNRs of resize.proto on photographs whose sizes the
-// shrinking decoder does and does not divide. test/bench measures more of them.
+// TestPhotoFidelity uses photographs whose sizes the shrinking decoder does and does not
+// divide. The most difficult one has the minimum PSNRs of resize.proto, the others have
+// about 3 dB below the measured values. test/bench measures more photographs.
 func TestPhotoFidelity(t *testing.T) {
-	promised := [3]float64{imaging.Fast: 29, imaging.Good: 43, imaging.Best: 48}
 	for _, test := range []struct {
 		file          string
 		width, height int
 		minimum       [3]float64
 	}{
-		{"test_square.jpg", 240, 240, promised},            // 999×999
-		{"test_issue.jpg", 100, 67, promised},              // 550×368
-		{"test_smart_crop.jpg", 61, 61, promised},          // 300×300
-		{"test_gif.jpg", 150, 145, [3]float64{28, 34, 48}}, // 703×681, bright lines on black
+		{"test_square.jpg", 240, 240, [3]float64{38, 48, 50}},   // 999×999
+		{"test_issue.jpg", 100, 67, [3]float64{36, 46, 50}},     // 550×368
+		{"test_smart_crop.jpg", 61, 61, [3]float64{29, 43, 48}}, // 300×300
+		{"test_gif.jpg", 150, 145, [3]float64{28, 34, 50}},      // 703×681, bright lines on black
 	} {
 		checkFidelity(t, test.file, photo(t, test.file), test.width, test.height, test.minimum)
 	}

@@ -10,8 +10,8 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// sampleTIFF has 32 × 24 equal pixels of these samples, with 8 or 16 bits each,
-// and says of what kind those behind the colours are.
+// sampleTIFF returns a TIFF of 32 × 24 equal pixels. pixel are the samples, with 8 or 16 bits
+// each, and extra the kinds of the samples after the colours.
 func sampleTIFF(photometric uint32, bits int, planar bool, pixel []byte, extra ...uint32) []byte {
 	const width, height = 32, 24
 	entries := rgbTIFF(width, height)
@@ -38,10 +38,10 @@ func sampleTIFF(photometric uint32, bits int, planar bool, pixel []byte, extra .
 	return withPlanes(entries, data, len(pixel))
 }
 
-// withPlanes writes a TIFF with a strip for each plane of pixels.
+// withPlanes writes a TIFF with one strip for each plane.
 func withPlanes(entries []entry, pixels []byte, planes int) []byte {
 	le, size := binary.LittleEndian, len(pixels)/planes
-	for range 2 { // the first time for how long the head is
+	for range 2 { // the first round determines the size of the directory
 		head := len(asTIFF(le, entries...))
 		for i, e := range entries {
 			switch e.tag {
@@ -58,21 +58,20 @@ func withPlanes(entries []entry, pixels []byte, planes int) []byte {
 	return append(asTIFF(le, entries...), pixels...)
 }
 
-// TestExtraSamples: what TIFF calls alpha is alpha, and all else that comes with
-// the colours is left out, however many there are.
-func TestExtraSamples(t *testing.T) {
+// TestExtraSamples_exceptAlphaAreIgnored covers all positions and kinds of alpha.
+func TestExtraSamples_exceptAlphaAreIgnored(t *testing.T) {
 	const alpha = 102 // 40 %
 	bases := map[string]struct {
 		photometric uint32
 		colours     []byte
-	}{"grey": {1, []byte{90}}, "rgb": {2, []byte{40, 120, 200}}, "inks": {5, []byte{10, 60, 200, 30}}}
+	}{"grey": {1, []byte{90}}, "rgb": {2, []byte{40, 120, 200}}, "cmyk": {5, []byte{10, 60, 200, 30}}}
 	for name, base := range bases {
 		want := pixels(t, sampleTIFF(base.photometric, 8, false, base.colours)).Pix[:3]
 		for _, extra := range [][]uint32{{}, {0}, {2}, {1}, {0, 0}, {0, 2}, {2, 0}, {0, 1}, {1, 0}, {0, 0, 0, 0, 2}} {
 			for _, bits := range []int{8, 16} {
 				for _, planar := range []bool{false, true} {
-					if planar && name == "grey" || name == "inks" && bits == 16 && slices.Contains(extra, 1) {
-						continue // see TestRefusedTIFFs
+					if planar && name == "grey" || name == "cmyk" && bits == 16 && slices.Contains(extra, 1) {
+						continue // TestTIFF_unsupportedLayoutsAreRejected covers these
 					}
 					at := slices.IndexFunc(extra, func(kind uint32) bool { return kind > 0 })
 					pixel := slices.Concat(base.colours, slices.Repeat([]byte{7}, max(1, len(extra))))
@@ -94,7 +93,7 @@ func TestExtraSamples(t *testing.T) {
 	}
 }
 
-// checkSamples looks at a pixel in the middle, in full and resized.
+// checkSamples checks a pixel in the middle, at full size and resized.
 func checkSamples(t *testing.T, data []byte, want []byte, transparent bool, alpha byte) {
 	t.Helper()
 	m := open(t, data)
@@ -118,31 +117,30 @@ func checkSamples(t *testing.T, data []byte, want []byte, transparent bool, alph
 	}
 }
 
-// TestYCbCr: TIFFs that are not compressed as JPEG hold it too.
-func TestYCbCr(t *testing.T) {
-	entry530 := entry{530, short, []uint32{1, 1}}
+func TestTIFF_withUncompressedYCbCr(t *testing.T) {
+	subsampling := entry{530, short, []uint32{1, 1}}
 	tiff := func(more ...entry) []byte {
 		entries := append(rgbTIFF(32, 24), more...)
 		entries[4].values = []uint32{6}
 		return withPixels(binary.LittleEndian, entries, slices.Repeat([]byte{98, 117, 103}, 32*24))
 	}
-	// The codes of video, and Y of equal shares.
+	// The reference values of video, and equal luma coefficients.
 	video := entry{532, rational, []uint32{16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1}}
-	shares := entry{529, rational, []uint32{1, 3, 1, 3, 1, 3}}
+	equal := entry{529, rational, []uint32{1, 3, 1, 3, 1, 3}}
 	for name, test := range map[string]struct {
 		data []byte
 		want []byte
 	}{
-		"as JPEG has it": {tiff(entry530), []byte{63, 120, 79}},
-		"as video":       {tiff(entry530, video), []byte{56, 120, 73}},
-		"other shares":   {tiff(shares, entry530), []byte{65, 146, 83}},
+		"as in JPEG":         {tiff(subsampling), []byte{63, 120, 79}},
+		"as in video":        {tiff(subsampling, video), []byte{56, 120, 73}},
+		"other coefficients": {tiff(equal, subsampling), []byte{65, 146, 83}},
 	} {
 		t.Run(name, func(t *testing.T) { checkSamples(t, test.data, test.want, false, 0) })
 	}
 }
 
-// TestRefusedTIFFs: what is not read is refused by its header, with the reason.
-func TestRefusedTIFFs(t *testing.T) {
+// TestTIFF_unsupportedLayoutsAreRejected checks the errors of the header parser.
+func TestTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 	with := func(change func([]entry) []entry) []byte {
 		return withPixels(binary.LittleEndian, change(rgbTIFF(32, 24)), make([]byte, 4*4*32*24))
 	}

@@ -11,9 +11,9 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestScaledPlacement marks a spot in pictures of random sizes, turned any way,
-// and finds it in the scaled one where its proportions say.
-func TestScaledPlacement(t *testing.T) {
+// TestScaled_keepsPositions draws a spot in images of random size and orientation, and finds
+// it at the same relative position in the scaled image.
+func TestScaled_keepsPositions(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	for range 40 {
 		width, height, orientation := 40+random.IntN(400), 40+random.IntN(400), 1+random.IntN(8)
@@ -44,7 +44,7 @@ func TestScaledPlacement(t *testing.T) {
 	}
 }
 
-// turn says where a stored point is when shown.
+// turn returns the position of a stored point after orientation.
 func turn(x, y, width, height float64, orientation int) (float64, float64) {
 	switch orientation {
 	case 2:
@@ -65,7 +65,7 @@ func turn(x, y, width, height float64, orientation int) (float64, float64) {
 	return x, y
 }
 
-// redness returns the middle of what is redder than grey.
+// redness returns the centre of the pixels that are redder than grey.
 func redness(p *imaging.Pixels) (x, y float64) {
 	var sum float64
 	for i := range p.Width * p.Height {
@@ -75,8 +75,8 @@ func redness(p *imaging.Pixels) (x, y float64) {
 	return x / sum, y / sum
 }
 
-// TestScaledIsWhiteWhereTransparent: models see no alpha.
-func TestScaledIsWhiteWhereTransparent(t *testing.T) {
+// TestScaled_isWhiteWhereTransparent matters since models have no alpha.
+func TestScaled_isWhiteWhereTransparent(t *testing.T) {
 	p, err := open(t, asPNG(t, flat(40, 30, color.NRGBA{255, 0, 0, 0}))).Scaled(t.Context(), 20, 20)
 	if err != nil {
 		t.Fatal(err)

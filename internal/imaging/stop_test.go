@@ -12,7 +12,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// leaving is a context that ends as soon as the work has begun: its Err is nil once.
+// leaving is a context that ends just after the work has started. Its Err is nil once.
 type leaving struct {
 	context.Context
 	begun atomic.Bool
@@ -31,7 +31,7 @@ func newLeaving(t *testing.T) context.Context {
 	return &leaving{Context: ctx}
 }
 
-// cpuTime returns the processor time of this process.
+// cpuTime returns the CPU time of this process.
 func cpuTime(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
@@ -41,23 +41,23 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// leastTime returns the least processor time of some runs of work, each of which
-// must end with the error: the garbage collector's time is in it too.
-func leastTime(t *testing.T, work func() error, want error) time.Duration {
+// minTime returns the minimum CPU time of several runs of work, since a run can include time
+// of the garbage collector. Each run must return the error want.
+func minTime(t *testing.T, work func() error, want error) time.Duration {
 	t.Helper()
-	least := time.Duration(math.MaxInt64)
+	minimum := time.Duration(math.MaxInt64)
 	for range 4 {
 		began := cpuTime(t)
 		if err := work(); !errors.Is(err, want) {
 			t.Fatalf("got %v, want %v", err, want)
 		}
-		least = min(least, cpuTime(t)-began)
+		minimum = min(minimum, cpuTime(t)-began)
 	}
-	return least
+	return minimum
 }
 
-// TestCancelledWorkStops: work whose context ends stops in the middle, in the
-// decoders, in our own loops and in the encoders.
+// TestCancelledWorkStops checks that decoders, the loops of this package and encoders stop
+// early after their context has ended.
 func TestCancelledWorkStops(t *testing.T) {
 	const width, height = 3000, 2000
 	noise := noisy(width, height)
@@ -68,16 +68,16 @@ func TestCancelledWorkStops(t *testing.T) {
 		"decode png":              func(ctx context.Context) error { _, err := open(t, png).Pixels(ctx); return err },
 		"resize":                  func(ctx context.Context) error { _, err := open(t, png).Scaled(ctx, 1000, 700); return err },
 		"blur":                    func(ctx context.Context) error { return p.Blur(ctx, 1) },
-		"blur by way of a coarse": func(ctx context.Context) error { return p.Blur(ctx, 9) },
+		"blur of a coarser image": func(ctx context.Context) error { return p.Blur(ctx, 9) },
 		"sharpen":                 func(ctx context.Context) error { return p.Sharpen(ctx, 3, 0.1) },
 		"encode png":              func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.PNG); return err },
 		"encode jpeg":             func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.JPEG); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			whole := leastTime(t, func() error { return work(t.Context()) }, nil)
-			part := leastTime(t, func() error { return work(newLeaving(t)) }, context.Canceled)
+			whole := minTime(t, func() error { return work(t.Context()) }, nil)
+			part := minTime(t, func() error { return work(newLeaving(t)) }, context.Canceled)
 			if part > whole/2 {
-				t.Errorf("took %v of the processor after the end, %v in all", part, whole)
+				t.Errorf("cancelled work took %v of CPU time, uncancelled work %v", part, whole)
 			} else {
 				t.Logf("%v of %v", part, whole)
 			}
@@ -85,7 +85,7 @@ func TestCancelledWorkStops(t *testing.T) {
 	}
 }
 
-// TestEndedContextStartsNothing covers every operation that takes a context.
+// TestEndedContextStartsNothing covers all operations that take a context.
 func TestEndedContextStartsNothing(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -180,9 +180,11 @@ static int use_optimized_codes(const VipsImage *image) {
 }
 
 static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
+	const int optimize = use_optimized_codes(image);
 #define WITHOUT_METADATA "strip", TRUE, NULL
 	switch (codec) {
-	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality, "optimize_coding", use_optimized_codes(image), WITHOUT_METADATA);
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality,
+		"optimize_coding", optimize, WITHOUT_METADATA);
 	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1,
 		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, WITHOUT_METADATA);
 	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, WITHOUT_METADATA);

@@ -86,7 +86,7 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 }
 
 // jpegDamage returns an error if a JPEG in a file of format f is truncated or damaged. The
-// decoders report such damage as a warning at most.
+// decoders only warn about such damage, or not at all.
 func jpegDamage(ctx context.Context, f Format, parts [][]byte) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()

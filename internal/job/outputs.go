@@ -137,7 +137,7 @@ func (o *outputs) cachedResponse(ctx context.Context, existing written) (functio
 // metadata of its output or from its side-car.
 func (o *outputs) readResponse(ctx context.Context, existing written) (functions.Response, error) {
 	resp := o.processor.NewResponse(&imageflowv1.ProcessingResult{})
-	if text := existing.output.Metadata[execution.FactsMetadata]; text != "" {
+	if text := existing.output.Metadata[execution.ResponseMetadata]; text != "" {
 		return resp, decodeResponse(text, resp)
 	}
 	at := o.plan.targets.sideCar
@@ -189,8 +189,8 @@ func (o *outputs) writeBoth(
 	both.Go(func() (err error) {
 		w.output, err = o.write(ctx, o.plan.targets.output, out.Format.MediaType(), out.Data, map[string]string{
 			execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
-			execution.FactsMetadata:   encoded,
-			execution.SecondsMetadata: strconv.FormatFloat(elapsed().Seconds(), 'f', 3, 64),
+			execution.ResponseMetadata: encoded,
+			execution.SecondsMetadata:  strconv.FormatFloat(elapsed().Seconds(), 'f', 3, 64),
 		}, existing.output)
 		return err
 	})
@@ -207,7 +207,7 @@ const maxWriteTries = 10
 func (o *outputs) write(
 	ctx context.Context, at location, contentType string, data []byte, more map[string]string, existing objects.Info,
 ) (objects.Info, error) {
-	metadata := execution.Mark(o.plan.execution, at.bucket, at.key)
+	metadata := execution.ObjectMetadata(o.plan.execution, at.bucket, at.key)
 	maps.Copy(metadata, o.key.metadata())
 	maps.Copy(metadata, more)
 	for range maxWriteTries {

@@ -33,7 +33,7 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	}
 	executions := &gateway.Executions{
 		Store: store, Missing: "executions are not looked up here: " + noStore,
-		Letters: execution.NewLetters(store, c.DeadLetters), Bucket: c.Bucket, ReadFrom: c.ReadFrom,
+		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
 		Processors: conns, Store: store, Missing: "no written picture is read here: " + noStore,

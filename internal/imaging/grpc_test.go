@@ -1,4 +1,4 @@
-// The fuzzer would instrument all that a server links.
+// Without this constraint, the fuzzer would instrument everything that a server links.
 //go:build !fuzz
 
 package imaging_test
@@ -24,16 +24,16 @@ import (
 	"imageflow.dev/internal/testing/stores"
 )
 
-// serveResize serves the resize processor's gRPC door before a store.
+// serveResize starts a gRPC server of the resize processor, with a store.
 func serveResize(t *testing.T) (imageflowv1.ResizeServiceClient, *objects.Store) {
 	t.Helper()
-	_, store := stores.Start(t, stores.Local, "pictures")
+	_, store := stores.Start(t, stores.Local, "images")
 	limits := job.AdmissionLimits{Queue: 8, Active: 8, DecodedBytes: 1 << 30, Cores: 2}
 	run := job.NewRunner(resize.Processor, store, job.NewAdmission(limits),
-		job.Config{Bucket: "pictures", MaxObjectBytes: 64 << 20, Limits: roomy}).Run
+		job.Config{Bucket: "images", MaxObjectBytes: 64 << 20, Limits: roomy}).Run
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(65 << 20))
-	door := &rpc.Door{Processor: resize.Processor, Run: run, Health: health.NewServer()}
-	if err := door.Register(server); err != nil {
+	service := &rpc.Door{Processor: resize.Processor, Run: run, Health: health.NewServer()}
+	if err := service.Register(server); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,50 +50,50 @@ func serveResize(t *testing.T) (imageflowv1.ResizeServiceClient, *objects.Store)
 	return imageflowv1.NewResizeServiceClient(conn), store
 }
 
-// TestHostileCorpusAtTheDoor sends the corpus in requests and by the bucket, under
-// keys with the wrong extension: callers get INVALID_ARGUMENT, or a picture, and
-// only pictures are written.
-func TestHostileCorpusAtTheDoor(t *testing.T) {
+// TestHostileCorpus_overGRPC sends the corpus in requests, and through the bucket under keys
+// with the wrong extension. Callers get INVALID_ARGUMENT or an image, and the processor
+// writes only images and their metadata.
+func TestHostileCorpus_overGRPC(t *testing.T) {
 	temp := t.TempDir()
 	client, store := serveResize(t)
 	t.Setenv("TMPDIR", temp)
-	slowest, took, pictures := "", time.Duration(0), 0
-	ask := func(name string, file suspect, r *imageflowv1.ResizeRequest) (done bool) {
+	slowest, took, resized := "", time.Duration(0), 0
+	call := func(name string, file suspect, r *imageflowv1.ResizeRequest) (ok bool) {
 		r.TargetWidth, r.TargetHeight, r.ExecutionId = 16, 16, "out/"+name
 		began := time.Now()
 		_, err := client.ResizeImage(t.Context(), r)
 		if d := time.Since(began); d > took {
 			slowest, took = name, d
 		}
-		right := err == nil && file.taken || status.Code(err) == codes.InvalidArgument && !file.taken
-		if !right && !(file.cut && err == nil) {
+		expected := err == nil && file.accepted || status.Code(err) == codes.InvalidArgument && !file.accepted
+		if !expected && !(file.cut && err == nil) {
 			t.Errorf("%s, %d bytes: %v", name, len(file.data), err)
 		}
 		return err == nil
 	}
 	files := corpus(t, 6)
 	for name, file := range files {
-		ask(name, file, &imageflowv1.ResizeRequest{InputBytes: file.data})
+		call(name, file, &imageflowv1.ResizeRequest{InputBytes: file.data})
 		key := "in/" + name + ".gif"
-		if _, err := store.Put(t.Context(), "pictures", key, "image/gif", file.data, nil); err != nil {
+		if _, err := store.Put(t.Context(), "images", key, "image/gif", file.data, nil); err != nil {
 			t.Fatal(err)
 		}
-		if ask(name, file, &imageflowv1.ResizeRequest{InputImage: &imageflowv1.ImageData{ObjectKey: key}}) {
-			pictures++
+		if call(name, file, &imageflowv1.ResizeRequest{InputImage: &imageflowv1.ImageData{ObjectKey: key}}) {
+			resized++
 		}
 	}
-	t.Logf("%d files, in the request and by the bucket; the slowest, %s, took %v", len(files), slowest, took)
-	if got, want := count(t, store, "out/"), 2*pictures; got != want { // each with its side-car
-		t.Errorf("%d objects were written, want %d", got, want)
+	t.Logf("%d files, each in the request and in the bucket; the slowest, %s, took %v", len(files), slowest, took)
+	if got, want := count(t, store, "out/"), 2*resized; got != want { // each with its side-car
+		t.Errorf("got %d written objects, want %d", got, want)
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
-		t.Errorf("left in the temporary folder: %v, %v", left, err)
+		t.Errorf("the temporary folder has %v, %v", left, err)
 	}
 }
 
 func count(t *testing.T, store *objects.Store, prefix string) (n int) {
 	t.Helper()
-	for _, err := range store.Walk(context.Background(), "pictures", prefix) {
+	for _, err := range store.Walk(context.Background(), "images", prefix) {
 		if err != nil {
 			t.Fatal(err)
 		}

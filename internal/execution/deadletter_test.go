@@ -13,15 +13,15 @@ import (
 
 // TestLetterKeepsItsEventByteByByte: the event may be signed.
 func TestLetterKeepsItsEventByteByByte(t *testing.T) {
-	each(t, func(t *testing.T, _ *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, _ *objects.Store, l execution.DeadLetterStore) {
 		event := "{\n\t\"id\": \"1\",  \"data\": {\"b\":1, \"a\":\"<\\u2028>\u2028\", \"n\": 1.0}\r\n}"
-		letter := execution.Letter{Execution: "cat", Bucket: bucket, EventID: "1", Event: json.RawMessage(event)}
+		letter := execution.DeadLetter{Execution: "cat", Bucket: bucket, EventID: "1", Event: json.RawMessage(event)}
 		keep(t, l, &letter)
-		taken, err := l.Take(t.Context(), letter)
+		taken, err := l.BeginReplay(t.Context(), letter)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Return(t.Context(), taken); err != nil {
+		if err := l.CancelReplay(t.Context(), taken); err != nil {
 			t.Fatal(err)
 		}
 		got, err := l.Load(t.Context(), letter.Object)
@@ -36,8 +36,8 @@ func TestWhatDoesNotFitIsCut(t *testing.T) {
 	long := strings.Repeat("\x01", 1<<20)
 	large := `{"data":"` + strings.Repeat("x", 7<<20) + `"}`
 	deep := `{"data":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}"
-	each(t, func(t *testing.T, _ *objects.Store, l execution.Letters) {
-		for name, letter := range map[string]execution.Letter{
+	each(t, func(t *testing.T, _ *objects.Store, l execution.DeadLetterStore) {
+		for name, letter := range map[string]execution.DeadLetter{
 			"large":         {EventID: "large", Event: json.RawMessage(large)},
 			"deep":          {EventID: "deep", Event: json.RawMessage(deep)},
 			"no JSON":       {EventID: "none", Event: json.RawMessage(`{"data":`)},
@@ -66,10 +66,10 @@ func TestWhatDoesNotFitIsCut(t *testing.T) {
 // TestUnreadableLetterIsReplaced: what lies at a letter's key and is none, or is
 // too large to be read, holds up neither its successor nor the other letters.
 func TestUnreadableLetterIsReplaced(t *testing.T) {
-	each(t, func(t *testing.T, s *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		for i, old := range []string{"no JSON", `{"first":7}`, strings.Repeat("[", 20000), strings.Repeat("x", 9<<20), ""} {
 			id := fmt.Sprint("cat", i)
-			letter := execution.Letter{Execution: id, Bucket: bucket, EventID: "e", Reason: "new", Event: json.RawMessage(`{}`)}
+			letter := execution.DeadLetter{Execution: id, Bucket: bucket, EventID: "e", Reason: "new", Event: json.RawMessage(`{}`)}
 			spoil := func(key string) {
 				if _, err := s.Put(t.Context(), letters, key, "application/json", []byte(old), nil); err != nil {
 					t.Fatal(err)
@@ -84,12 +84,12 @@ func TestUnreadableLetterIsReplaced(t *testing.T) {
 				t.Errorf("%d: found with %v", i, err)
 			}
 			keep(t, l, &letter)
-			taken, err := l.Take(t.Context(), letter)
+			taken, err := l.BeginReplay(t.Context(), letter)
 			if err != nil {
 				t.Fatal(err)
 			}
 			spoil(key)
-			if err := l.Return(t.Context(), taken); err != nil {
+			if err := l.CancelReplay(t.Context(), taken); err != nil {
 				t.Errorf("%d: returned with %v", i, err)
 			}
 			if got, err := l.Load(t.Context(), key); err != nil || got.Reason != "new" || got.Failures != 1 {
@@ -101,7 +101,7 @@ func TestUnreadableLetterIsReplaced(t *testing.T) {
 
 // TestLetterAboutAnImpossibleName is kept all the same, and counted on.
 func TestLetterAboutAnImpossibleName(t *testing.T) {
-	each(t, func(t *testing.T, _ *objects.Store, l execution.Letters) {
+	each(t, func(t *testing.T, _ *objects.Store, l execution.DeadLetterStore) {
 		names := []struct{ bucket, execution string }{
 			{"..", "x"}, {".", "x"}, {"UPPER", "x"}, {"a", "x"}, {"ab..cd", "x"}, {"imageflow-files:80", "x"}, {"a/b", "x"},
 			{"unreadable", "x"}, {"\x00", "x"}, {bucket, "a\x00b"}, {bucket, "../../x"}, {bucket, "a\xffb"}, {bucket, "a\nb"},
@@ -110,8 +110,8 @@ func TestLetterAboutAnImpossibleName(t *testing.T) {
 		}
 		for _, name := range names {
 			for failures := range 2 {
-				letter := &execution.Letter{Bucket: name.bucket, Execution: name.execution, EventID: "../\n%\xff.json", Event: json.RawMessage(`{}`)}
-				if err := l.Store(t.Context(), letter); err != nil || letter.Failures != failures+1 {
+				letter := &execution.DeadLetter{Bucket: name.bucket, Execution: name.execution, EventID: "../\n%\xff.json", Event: json.RawMessage(`{}`)}
+				if err := l.Put(t.Context(), letter); err != nil || letter.Failures != failures+1 {
 					t.Errorf("%q: %v, it has failed %d times", name, err, letter.Failures)
 				}
 			}
