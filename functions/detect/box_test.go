@@ -15,56 +15,60 @@ func cat(x1, y1, x2, y2, confidence float32) object {
 	return object{x1, y1, x2, y2, []float32{confidence, 0}}
 }
 
-func TestSuppression(t *testing.T) {
+func TestNMS(t *testing.T) {
 	dog := object{0, 0, 20, 20, []float32{0, 0.95}}
-	half := []object{cat(0, 0, 20, 20, 0.75), cat(0, 0, 20, 10, 0.875)} // they overlap by exactly 0.5
-	// Each overlaps the next by 0.43, the first the last by 0.11.
+	half := []object{cat(0, 0, 20, 20, 0.75), cat(0, 0, 20, 10, 0.875)} // their IoU is exactly 0.5
+	// The IoU of neighbours is 0.43, of the first and the last 0.11.
 	chain := []object{cat(0, 0, 20, 20, 0.9), cat(0, 8, 20, 28, 0.8), cat(0, 16, 20, 36, 0.7)}
 	for name, c := range map[string]struct {
 		objects []object
 		r       *request
 		want    []string
 	}{
-		"above the threshold": {half, &request{NmsThreshold: 0.49}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0"}},
-		"at the threshold":    {half, &request{NmsThreshold: 0.5}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
-		"by default":          {half, &request{}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0"}},
-		"never at 1":          {half, &request{NmsThreshold: 1}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
-		"another class stays": {append(half[:1:1], dog), &request{}, []string{"dog/1 0.95: 0.0 0.0 20.0 20.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
-		"a dropped box drops none": {chain, &request{NmsThreshold: 0.4}, []string{
+		"IoU above the threshold": {half, &request{NmsThreshold: 0.49}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0"}},
+		"IoU at the threshold": {half, &request{NmsThreshold: 0.5}, []string{
+			"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
+		"default threshold": {half, &request{}, []string{"cat/0 0.88: 0.0 0.0 20.0 10.0"}},
+		"threshold of 1 drops no box": {half, &request{NmsThreshold: 1}, []string{
+			"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
+		"other classes stay": {append(half[:1:1], dog), &request{}, []string{
+			"dog/1 0.95: 0.0 0.0 20.0 20.0", "cat/0 0.75: 0.0 0.0 20.0 20.0"}},
+		"dropped boxes drop no others": {chain, &request{NmsThreshold: 0.4}, []string{
 			"cat/0 0.90: 0.0 0.0 20.0 20.0", "cat/0 0.70: 0.0 16.0 20.0 36.0"}},
-		"the most confident so many": {append(chain[:3:3], dog), &request{NmsThreshold: 0.9, MaxDetections: 2}, []string{
+		"limit keeps the most confident": {append(chain[:3:3], dog), &request{NmsThreshold: 0.9, MaxDetections: 2}, []string{
 			"dog/1 0.95: 0.0 0.0 20.0 20.0", "cat/0 0.90: 0.0 0.0 20.0 20.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for layout, output := range map[string]onnx.Tensor{"v8": v8(c.objects...), "v5": v5(c.objects...)} {
 				t.Run(layout, func(t *testing.T) {
-					expect(t, found(t, output, picture(t, side, side), c.r), c.want...)
+					expect(t, detectConstant(t, output, greyImage(t, side, side), c.r), c.want...)
 				})
 			}
 		})
 	}
-	// An end-to-end model has its own idea of what overlaps.
-	expect(t, found(t, endToEnd(half...), picture(t, side, side), &request{}),
+	// End-to-end models include NMS, so no box is dropped.
+	expect(t, detectConstant(t, endToEnd(half...), greyImage(t, side, side), &request{}),
 		"cat/0 0.88: 0.0 0.0 20.0 10.0", "cat/0 0.75: 0.0 0.0 20.0 20.0")
-	expect(t, found(t, endToEnd(half...), picture(t, side, side), &request{MaxDetections: 1}), "cat/0 0.88: 0.0 0.0 20.0 10.0")
+	expect(t, detectConstant(t, endToEnd(half...), greyImage(t, side, side), &request{MaxDetections: 1}),
+		"cat/0 0.88: 0.0 0.0 20.0 10.0")
 }
 
-// TestBoxesEndAtPicture gives boxes that leave a picture of 128×64 pixels, which
-// lies in the letterbox from 16 to 48 down.
-func TestBoxesEndAtPicture(t *testing.T) {
-	resp := found(t, v8(
+// TestBoxes_areClippedToTheImage has boxes outside an image of 128×64 pixels, which
+// covers the letterbox from y = 16 to y = 48.
+func TestBoxes_areClippedToTheImage(t *testing.T) {
+	resp := detectConstant(t, v8(
 		cat(-20, 30, 10, 90, 0.9),
 		cat(50, 0, 90, 20, 0.8),
-		cat(10, 0, 30, 15, 0.7),  // in the grey above it
-		cat(10, 50, 30, 60, 0.6), // and below
-		cat(20, 20, 20, 40, 0.5), // of no width
-	), picture(t, 128, 64), &request{})
+		cat(10, 0, 30, 15, 0.7),  // in the padding above
+		cat(10, 50, 30, 60, 0.6), // in the padding below
+		cat(20, 20, 20, 40, 0.5), // without width
+	), greyImage(t, 128, 64), &request{})
 	expect(t, resp, "cat/0 0.90: 0.0 28.0 20.0 64.0", "cat/0 0.80: 100.0 0.0 128.0 8.0")
 }
 
-// TestColours has a model find a box at 40 times the means of its three channels,
-// each in [0, 1] unless told otherwise.
-func TestColours(t *testing.T) {
+// TestInput_hasChannelsInOrder uses a model that finds a box at 40 times the means of
+// its three channels. The channels are in [0, 1] by default.
+func TestInput_hasChannelsInOrder(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
 		times    float32
@@ -105,11 +109,12 @@ func TestColours(t *testing.T) {
 	}
 }
 
-// TestGreyAround has a model tell the mean of its input: that of a white picture of
-// 64×32 pixels, and of grey 114 in the rest.
-func TestGreyAround(t *testing.T) {
+// TestInput_hasGreyPadding uses a model whose confidence is the mean of its input: of
+// a white image of 64×32 pixels, and of grey 114 in the padding.
+func TestInput_hasGreyPadding(t *testing.T) {
 	for resize, want := range map[string]string{
-		"letterbox": "cat/0 0.72: 0.0 0.0 64.0 32.0", "top-left": "cat/0 0.72: 0.0 16.0 64.0 32.0", "stretch": "cat/0 1.00: 0.0 8.0 64.0 24.0",
+		"letterbox": "cat/0 0.72: 0.0 0.0 64.0 32.0", "top-left": "cat/0 0.72: 0.0 16.0 64.0 32.0",
+		"stretch": "cat/0 1.00: 0.0 8.0 64.0 24.0",
 	} {
 		box, scale := endToEnd(), onnx.Tensor{Shape: []int64{3, 6}, Data: make([]float32, 18)}
 		copy(box.Data, []float32{0, 16, 64, 48, 0, 0})

@@ -13,10 +13,10 @@ import (
 	"imageflow.dev/internal/testing/onnx"
 )
 
-// working is a model of the layout v8 at 640 pixels and 80 classes that finds three
-// objects, after as many convolutions as take a core some time: 1.5 billion
-// multiplications, a third of what the smallest YOLOv8 does.
-func working() onnx.Model {
+// syntheticModel returns a model of the layout v8 with 640 pixels and 80 classes. It
+// always finds three objects, after 1.5 billion multiplications in convolutions, a
+// third of those of the smallest YOLOv8.
+func syntheticModel() onnx.Model {
 	in := size{640, 640}
 	var objects []object
 	for i := range 3 {
@@ -43,7 +43,10 @@ func working() onnx.Model {
 		}
 		m.Constants[name] = weights
 		m.Nodes = append(m.Nodes,
-			onnx.Node{Op: "Conv", Inputs: []string{from, name}, Output: name + "sum", Ints: map[string][]int64{"strides": {c.stride, c.stride}, "pads": {1, 1, 1, 1}}},
+			onnx.Node{
+				Op: "Conv", Inputs: []string{from, name}, Output: name + "sum",
+				Ints: map[string][]int64{"strides": {c.stride, c.stride}, "pads": {1, 1, 1, 1}},
+			},
 			onnx.Node{Op: "Relu", Inputs: []string{name + "sum"}, Output: name + "out"})
 		from = name + "out"
 	}
@@ -55,16 +58,17 @@ func working() onnx.Model {
 	return m
 }
 
-// BenchmarkCompute takes a JPEG of 1920×1080 from its bytes to boxes, by turns with
-// what none can do without: decoding it at the model's size, and the bare run. It
-// gives the medians, the ratio to these two, and what the rest takes.
+// BenchmarkCompute detects objects in a JPEG of 1920×1080 pixels, starting from its
+// bytes, alternating with the unavoidable parts: decoding at the model's size, and
+// the run alone. It reports the medians, the ratio of the whole to both parts, and
+// the time of the rest.
 func BenchmarkCompute(b *testing.B) {
 	data, err := os.ReadFile(filepath.Join("..", "..", "test", "images", "sample.jpg"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	dir := b.TempDir()
-	if err := working().Save(dir, "m", "1", "model.onnx"); err != nil {
+	if err := syntheticModel().Save(dir, "m", "1", "model.onnx"); err != nil {
 		b.Fatal(err)
 	}
 	r := repository(b, dir)
@@ -72,11 +76,11 @@ func BenchmarkCompute(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, input := over(r, "m"), inference.Tensor{Shape: []int64{1, 3, 640, 640}, Data: make([]float32, 3*640*640)}
+	p, input := processorOf(r, "m"), inference.Tensor{Shape: []int64{1, 3, 640, 640}, Data: make([]float32, 3*640*640)}
 	var whole, decoded, ran, rest []float64
 	for b.Loop() {
 		start := time.Now()
-		resp := seen(b, p, data, &request{})
+		resp := detectIn(b, p, data, &request{})
 		whole = append(whole, since(start))
 		if len(resp.GetDetections()) != 3 {
 			b.Fatalf("got %q, want three", lines(resp))

@@ -19,8 +19,8 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/internal/testing/onnx"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 type (
@@ -28,12 +28,13 @@ type (
 	response = imageflowv1.DetectionResponse
 )
 
-// side is that of the tests' models' input.
+// side is the width and height of the input of the tests' models, in pixels.
 const side = 64
 
 var input = []int64{1, 3, side, side}
 
-// newProcessor opens a repository with the one model "m".
+// newProcessor returns the processor for a folder whose only model is "m". The error
+// is the refusal of the model.
 func newProcessor(t testing.TB, m onnx.Model) (functions.Processor, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,25 +43,28 @@ func newProcessor(t testing.TB, m onnx.Model) (functions.Processor, error) {
 	}
 	r := repository(t, dir)
 	_, err := r.Model(t.Context(), "m")
-	return over(r, "m"), err
+	return processorOf(r, "m"), err
 }
 
-// over returns the processor over the models of a repository.
-func over(r inference.Repository, defaultModel string) functions.Processor {
+// processorOf returns the processor for the models of a repository.
+func processorOf(r inference.Repository, defaultModel string) functions.Processor {
 	return detect.New(detect.NewModels(r, defaultModel))
 }
 
 func repository(t testing.TB, dir string) *inference.Folder {
 	t.Helper()
-	r, err := inference.Open(t.Context(), dir, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept})
+	r, err := inference.Open(t.Context(), dir, inference.Options{
+		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
-// metadata is that of a model of two classes, which tells what it is where the
-// shape of its output does not.
+// metadata returns the metadata of a model with two classes, changed by pairs of keys
+// and values. It decides where the shape of the output is ambiguous.
 func metadata(pairs ...string) map[string]string {
 	m := map[string]string{"names": "{0: 'cat', 1: 'dog'}", "end2end": "True"}
 	for i := 0; i < len(pairs); i += 2 {
@@ -69,8 +73,8 @@ func metadata(pairs ...string) map[string]string {
 	return m
 }
 
-// picture is a grey PNG.
-func picture(t testing.TB, width, height int) *imaging.Image {
+// greyImage returns a grey PNG.
+func greyImage(t testing.TB, width, height int) *imaging.Image {
 	t.Helper()
 	m := image.NewGray(image.Rect(0, 0, width, height))
 	for i := range m.Pix {
@@ -97,8 +101,9 @@ func open(t testing.TB, data []byte) *imaging.Image {
 	return m
 }
 
-// found sends a picture through a model that always gives the output.
-func found(t testing.TB, output onnx.Tensor, m *imaging.Image, r *request, pairs ...string) *response {
+// detectConstant applies the processor to an image, with a model whose output is
+// constant.
+func detectConstant(t testing.TB, output onnx.Tensor, m *imaging.Image, r *request, pairs ...string) *response {
 	t.Helper()
 	p, err := newProcessor(t, onnx.Always(input, output, metadata(pairs...)))
 	if err != nil {
@@ -111,12 +116,13 @@ func found(t testing.TB, output onnx.Tensor, m *imaging.Image, r *request, pairs
 	return resp
 }
 
-// lines returns detections as text: class, confidence, box.
+// lines returns the detections as text: class, confidence, box.
 func lines(r *response) []string {
 	var all []string
 	for _, d := range r.GetDetections() {
 		b := d.GetBbox()
-		all = append(all, fmt.Sprintf("%s/%d %.2f: %.1f %.1f %.1f %.1f", d.GetClassName(), d.GetClassId(), d.GetConfidence(), b.GetX1(), b.GetY1(), b.GetX2(), b.GetY2()))
+		all = append(all, fmt.Sprintf("%s/%d %.2f: %.1f %.1f %.1f %.1f",
+			d.GetClassName(), d.GetClassId(), d.GetConfidence(), b.GetX1(), b.GetY1(), b.GetX2(), b.GetY2()))
 	}
 	return all
 }
@@ -131,9 +137,8 @@ func expect(t *testing.T, r *response, want ...string) {
 	}
 }
 
-// TestResponse wants the facts of a run.
-func TestResponse(t *testing.T) {
-	resp := found(t, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), picture(t, side, side), &request{})
+func TestResponse_hasMetadata(t *testing.T) {
+	resp := detectConstant(t, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), greyImage(t, side, side), &request{})
 	expect(t, resp, "cat/0 0.90: 10.0 20.0 30.0 50.0")
 	m := resp.GetMetadata()
 	if m.GetModelName() != "m" || m.GetModelVersion() != "3" || m.GetConfidenceThreshold() != 0.25 || m.GetNmsThreshold() != 0.45 {
@@ -142,14 +147,15 @@ func TestResponse(t *testing.T) {
 	if m.GetInferenceTimeMs() <= 0 || m.GetNmsTimeMs() <= 0 || resp.GetResult() == nil {
 		t.Errorf("got %v, want measured times and an empty result", resp)
 	}
-	resp = found(t, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), picture(t, side, side), &request{ConfidenceThreshold: 0.91, NmsThreshold: 0.6})
+	r := &request{ConfidenceThreshold: 0.91, NmsThreshold: 0.6}
+	resp = detectConstant(t, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), greyImage(t, side, side), r)
 	expect(t, resp)
 	if m := resp.GetMetadata(); m.GetConfidenceThreshold() != 0.91 || m.GetNmsThreshold() != 0.6 {
 		t.Errorf("got %v, want the thresholds of the request", m)
 	}
 }
 
-func TestNoDrawingHandsPictureOn(t *testing.T) {
+func TestApply_convertsImageUnlessDrawing(t *testing.T) {
 	p, err := newProcessor(t, onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata()))
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +171,7 @@ func TestNoDrawingHandsPictureOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if bytes.Equal(out.Data, same.Data) == draw {
-			t.Errorf("draw_boxes %t: the output's being the input is %t", draw, draw)
+			t.Errorf("draw_boxes %t: output equal to the converted input: %t", draw, draw)
 		}
 		if sideCar := p.SideCar(resp); !proto.Equal(sideCar, resp) {
 			t.Errorf("side-car %v, want the whole response", sideCar)
@@ -173,8 +179,7 @@ func TestNoDrawingHandsPictureOn(t *testing.T) {
 	}
 }
 
-// TestUnknownModel wants it refused before anything is fetched.
-func TestUnknownModel(t *testing.T) {
+func TestCheck_rejectsUnknownModel(t *testing.T) {
 	p, err := newProcessor(t, onnx.Always(input, endToEnd(), metadata()))
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +187,7 @@ func TestUnknownModel(t *testing.T) {
 	var e *functions.Error
 	err = p.Check(&request{ModelName: "yolo99"})
 	if !errors.As(err, &e) || e.Kind != functions.NotFound || e.Field != "model_name" || !strings.Contains(e.Message, "yolo99") {
-		t.Errorf("got %v, want NotFound naming model_name and yolo99", err)
+		t.Errorf("got %v, want NotFound for model_name and yolo99", err)
 	}
 	for _, name := range []string{"", "m"} {
 		if err := p.Check(&request{ModelName: name}); err != nil {
@@ -191,36 +196,36 @@ func TestUnknownModel(t *testing.T) {
 	}
 }
 
-func TestCancelled(t *testing.T) {
+func TestApply_stopsWithItsContext(t *testing.T) {
 	p, err := newProcessor(t, onnx.Always(input, endToEnd(), metadata()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err = apply(ctx, p, &request{}, functions.Input{Image: picture(t, 9, 9), Format: imaging.PNG})
+	_, _, err = apply(ctx, p, &request{}, functions.Input{Image: greyImage(t, 9, 9), Format: imaging.PNG})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 }
 
-// TestResizeMetadata wants boxes in the original's pixels.
-func TestResizeMetadata(t *testing.T) {
-	facts := &imageflowv1.ResizeMetadata{OriginalWidth: 1280, OriginalHeight: 320, OutputWidth: 128, OutputHeight: 64}
-	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(facts)
+// TestResizeMetadata_mapsBoxes: boxes are in pixels of the original image.
+func TestResizeMetadata_mapsBoxes(t *testing.T) {
+	resized := &imageflowv1.ResizeMetadata{OriginalWidth: 1280, OriginalHeight: 320, OutputWidth: 128, OutputHeight: 64}
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(resized)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := referring(t)(text)
+	resp, err := applyWithSideCar(t)(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// In the letterbox the picture is 64×32, from 16 down; shrunk by 2.
+	// In the letterbox the image has 64×32 pixels and starts at y = 16.
 	expect(t, resp, "cat/0 0.90: 320.0 80.0 960.0 240.0")
 }
 
-func TestWrongResizeMetadata(t *testing.T) {
-	apply := referring(t)
+func TestResizeMetadata_isValidated(t *testing.T) {
+	apply := applyWithSideCar(t)
 	for _, wrong := range [][]byte{
 		nil, {}, []byte("{}"), []byte("garbage"), []byte(`{"original_width": 1280}`), []byte(`{"detections": []}`),
 		[]byte(`{"original_width": 1280, "original_height": 320, "output_width": 64, "output_height": 128}`),
@@ -229,13 +234,14 @@ func TestWrongResizeMetadata(t *testing.T) {
 		_, err := apply(wrong)
 		var e *functions.Error
 		if !errors.As(err, &e) || e.Kind != functions.Invalid || e.Field != "resize_metadata_ref" {
-			t.Errorf("%q: got %v, want it refused naming resize_metadata_ref", wrong, err)
+			t.Errorf("%q: got %v, want Invalid for resize_metadata_ref", wrong, err)
 		}
 	}
 }
 
-// referring returns what detects in a picture of 128×64 pixels with a side-car.
-func referring(t *testing.T) func(sideCar []byte) (*response, error) {
+// applyWithSideCar returns a function that applies the processor to an image of 128×64
+// pixels and the side-car of a resize.
+func applyWithSideCar(t *testing.T) func(sideCar []byte) (*response, error) {
 	t.Helper()
 	p, err := newProcessor(t, onnx.Always(input, v8(object{16, 24, 48, 40, []float32{0.9, 0}}), metadata()))
 	if err != nil {
@@ -243,11 +249,11 @@ func referring(t *testing.T) func(sideCar []byte) (*response, error) {
 	}
 	r := &request{ResizeMetadataRef: &imageflowv1.ImageData{ObjectKey: "a_resize.json"}}
 	if got := p.Reference(r); got != r.ResizeMetadataRef || p.Reference(&request{}) != nil {
-		t.Errorf("reference %v, want that of the request, or none", got)
+		t.Errorf("reference %v, want the one of the request, or nil", got)
 	}
 	return func(sideCar []byte) (*response, error) {
 		_, resp, err := apply(t.Context(), p, r, functions.Input{
-			Image: picture(t, 128, 64), Format: imaging.PNG, Reference: sideCar,
+			Image: greyImage(t, 128, 64), Format: imaging.PNG, Reference: sideCar,
 		})
 		return resp, err
 	}

@@ -15,15 +15,14 @@ import (
 
 func newRandom() *rand.Rand { return rand.New(rand.NewPCG(3, 4)) }
 
-// randomRect is a rectangle with sides of at least so many pixels.
-func randomRect(random *rand.Rand, width, height, least int) image.Rectangle {
-	x, y := random.IntN(width-least+1), random.IntN(height-least+1)
-	return image.Rect(x, y, x+least+random.IntN(width-x-least+1), y+least+random.IntN(height-y-least+1))
+// randomRect returns a rectangle whose sides have at least minSide pixels.
+func randomRect(random *rand.Rand, width, height, minSide int) image.Rectangle {
+	x, y := random.IntN(width-minSide+1), random.IntN(height-minSide+1)
+	return image.Rect(x, y, x+minSide+random.IntN(width-x-minSide+1), y+minSide+random.IntN(height-y-minSide+1))
 }
 
-// TestDrawingStaysInPlace draws boxes of any size anywhere and wants every pixel
-// outside the box and its label as it was.
-func TestDrawingStaysInPlace(t *testing.T) {
+// TestDrawBox_changesOnlyBoxAndLabel draws boxes of random sizes at random positions.
+func TestDrawBox_changesOnlyBoxAndLabel(t *testing.T) {
 	random := newRandom()
 	sizes := []image.Point{{1, 1}, {1, 700}, {700, 1}, {5, 3}, {60, 40}, {500, 300}, {1700, 20}}
 	for run := range 400 {
@@ -34,13 +33,14 @@ func TestDrawingStaysInPlace(t *testing.T) {
 		}
 		before := bytes.Clone(p.Pix)
 		box := randomRect(random, size.X, size.Y, 1)
-		label := detect.DrawBox(p, float32(box.Min.X)+0.4, float32(box.Min.Y)+0.4, float32(box.Max.X)-0.3, float32(box.Max.Y)-0.3, run, "bottle 0.97")
+		x1, y1, x2, y2 := float32(box.Min.X)+0.4, float32(box.Min.Y)+0.4, float32(box.Max.X)-0.3, float32(box.Max.Y)-0.3
+		label := detect.DrawBox(p, x1, y1, x2, y2, run, "bottle 0.97")
 		whole := image.Rectangle{Max: size}
 		if !label.In(whole) {
-			t.Errorf("%v, box %v: the label at %v leaves the picture", size, box, label)
+			t.Errorf("%v, box %v: the label %v exceeds the image", size, box, label)
 		}
 		if label.Empty() == (min(size.X, 5*size.Y) >= 60) {
-			t.Errorf("%v, box %v: the label is at %v", size, box, label)
+			t.Errorf("%v, box %v: the label is %v", size, box, label)
 		}
 		for i := range p.Pix {
 			at := image.Pt(i/p.Channels%size.X, i/p.Channels/size.X)
@@ -55,14 +55,14 @@ func TestDrawingStaysInPlace(t *testing.T) {
 	}
 }
 
-// TestDrawingGrows: lines and text are of the same part of a picture of any size,
-// and of a small one as large as can be read.
-func TestDrawingGrows(t *testing.T) {
+// TestDrawBox_scalesWithTheImage: lines and text have the same size relative to the
+// image, but stay legible in small images.
+func TestDrawBox_scalesWithTheImage(t *testing.T) {
 	for _, size := range []int{120, 640, 1920, 6000} {
 		p := imaging.NewPixels(size, size/2, 3)
 		label := detect.DrawBox(p, float32(size/4), float32(size/4), float32(size/2), float32(size*2/5), 3, "bottle 0.97")
 		if got := label.Dy(); got < max(10, size/50) || got > max(14, size/35) {
-			t.Errorf("%d pixels: the label is %d high", size, got)
+			t.Errorf("%d pixels: the height of the label is %d", size, got)
 		}
 		line := 0
 		for x := range size/2 - size/4 { // from the left side to the right
@@ -71,7 +71,7 @@ func TestDrawingGrows(t *testing.T) {
 			}
 		}
 		if want := 2 * max(1, (size+200)/400); line != want {
-			t.Errorf("%d pixels: both lines are %d wide, want %d", size, line, want)
+			t.Errorf("%d pixels: the width of both lines is %d, want %d", size, line, want)
 		}
 		ink := 0
 		for y := label.Min.Y; y < label.Max.Y; y++ {
@@ -87,51 +87,54 @@ func TestDrawingGrows(t *testing.T) {
 	}
 }
 
-// TestColourOfClass: each class has its own, on which black can be read.
-func TestColourOfClass(t *testing.T) {
+// TestColour_isUniqueAndLight: black text is legible on the colour of every class.
+func TestColour_isUniqueAndLight(t *testing.T) {
 	seen := map[color.RGBA]int{}
 	for class := range 365 {
 		c := detect.Colour(class)
 		if other, ok := seen[c]; ok {
-			t.Errorf("the classes %d and %d are both %v", other, class, c)
+			t.Errorf("classes %d and %d have the same colour %v", other, class, c)
 		}
 		seen[c] = class
 		if luma := 0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B); luma < 149 || c.A != 255 {
-			t.Errorf("class %d is %v, of luma %.0f", class, c, luma)
+			t.Errorf("class %d has the colour %v with luma %.0f", class, c, luma)
 		}
 	}
 }
 
-// TestDrawingKeepsFormat decodes what comes out.
-func TestDrawingKeepsFormat(t *testing.T) {
+func TestDrawing_keepsFormat(t *testing.T) {
 	p, err := newProcessor(t, onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, format := range []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP} {
-		given, err := imaging.NewPixels(100, 80, 3).Encode(t.Context(), format)
+		source, err := imaging.NewPixels(100, 80, 3).Encode(t.Context(), format)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := open(t, given.Data)
+		m := open(t, source.Data)
 		out, _, err := apply(t.Context(), p, &request{DrawBoxes: true}, functions.Input{Image: m, Format: m.Format})
 		if err != nil {
 			t.Fatal(err)
 		}
 		drawn := open(t, out.Data)
-		if drawn.Format != format || drawn.Width != 100 || drawn.Height != 80 || out.Format != format || out.Width != 100 || out.Height != 80 {
+		if drawn.Format != format || drawn.Width != 100 || drawn.Height != 80 {
 			t.Errorf("a %s of 100×80 became a %s of %d×%d", format, drawn.Format, drawn.Width, drawn.Height)
+		}
+		if out.Format != format || out.Width != 100 || out.Height != 80 {
+			t.Errorf("a %s of 100×80 is reported as a %s of %d×%d", format, out.Format, out.Width, out.Height)
 		}
 		pixels, err := drawn.Pixels(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The letterbox is 64×51 from 6 down, so the box begins at (15.6, 22).
+		// In the letterbox the image has 64×51 pixels and starts at y = 6, so the box
+		// starts at (15.6, 22).
 		if v := pixels.Pix[(40*100+15)*3]; v < 100 {
-			t.Errorf("%s: the box's left side is %d, want its colour", format, v)
+			t.Errorf("%s: the left side of the box is %d, want its colour", format, v)
 		}
 		if v := pixels.Pix[(40*100+30)*3]; v > 20 {
-			t.Errorf("%s: inside the box is %d, want black", format, v)
+			t.Errorf("%s: a pixel inside the box is %d, want black", format, v)
 		}
 	}
 }

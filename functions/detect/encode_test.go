@@ -7,13 +7,13 @@ import (
 	"imageflow.dev/internal/testing/onnx"
 )
 
-// object is what a model finds: a box, and a confidence for each class.
+// object is the detection of a model: a box and a confidence for each class.
 type object struct {
 	x1, y1, x2, y2 float32
 	classes        []float32
 }
 
-// size is that of a model's input.
+// size is the size of a model's input in pixels.
 type size struct{ width, height int }
 
 // cells counts the cells of the strides 8, 16 and 32.
@@ -24,7 +24,7 @@ func (s size) cells() (n int) {
 	return n
 }
 
-// cell returns where the i-th cell begins, and its stride.
+// cell returns the top left corner of cell i, and its stride.
 func (s size) cell(i int) (x, y, stride float32) {
 	for _, stride := range []int{8, 16, 32} {
 		columns, rows := s.width/stride, s.height/stride
@@ -36,7 +36,7 @@ func (s size) cell(i int) (x, y, stride float32) {
 	panic("no such cell")
 }
 
-// encoders write objects as the layouts have them, spread over their rows.
+// encoders write objects in each layout, distributed over its rows.
 var encoders = map[string]func(size, ...object) onnx.Tensor{
 	"end-to-end": func(_ size, objects ...object) onnx.Tensor { // x1 y1 x2 y2 confidence class; the rest is zero
 		t := rows(300, 6)
@@ -56,14 +56,14 @@ var encoders = map[string]func(size, ...object) onnx.Tensor{
 		}
 		return t
 	},
-	"v5": func(s size, objects ...object) onnx.Tensor { // cx cy w h objectness and parts of it
+	"v5": func(s size, objects ...object) onnx.Tensor { // cx cy w h, objectness, class confidences divided by it
 		t := rows(3*s.cells(), 5+len(objects[0].classes))
 		for i, o := range objects {
 			copy(row(t, spread(i, 3*s.cells())), slices.Concat(o.centre(), o.parts(0.95)))
 		}
 		return t
 	},
-	"yolox": func(s size, objects ...object) onnx.Tensor { // as v5, in cells from the own one, sizes as logarithms
+	"yolox": func(s size, objects ...object) onnx.Tensor { // as v5, relative to the cell and its stride, sizes as logarithms
 		t := rows(s.cells(), 5+len(objects[0].classes))
 		for i, o := range objects {
 			at := spread(i, s.cells())
@@ -74,7 +74,7 @@ var encoders = map[string]func(size, ...object) onnx.Tensor{
 		}
 		return t
 	},
-	"rt-detr": func(s size, objects ...object) onnx.Tensor { // cx cy w h in parts of the input, and classes
+	"rt-detr": func(s size, objects ...object) onnx.Tensor { // cx cy w h as fractions of the input, and classes
 		t := rows(300, 4+len(objects[0].classes))
 		for i, o := range objects {
 			c, w, h := o.centre(), float32(s.width), float32(s.height)
@@ -90,14 +90,14 @@ func rows(n, width int) onnx.Tensor {
 
 func row(t onnx.Tensor, i int) []float32 { return t.Data[i*int(t.Shape[2]):] }
 
-// spread finds a row for each of a few objects.
+// spread returns the row of object i; the objects are far apart.
 func spread(i, rows int) int { return (i*(rows/7+1) + 3) % rows }
 
 func (o object) centre() []float32 {
 	return []float32{(o.x1 + o.x2) / 2, (o.y1 + o.y2) / 2, o.x2 - o.x1, o.y2 - o.y1}
 }
 
-// parts is an objectness and what part of it each class has.
+// parts returns an objectness, and the confidence of each class divided by it.
 func (o object) parts(objectness float32) []float32 {
 	all := []float32{objectness}
 	for _, v := range o.classes {
@@ -106,7 +106,7 @@ func (o object) parts(objectness float32) []float32 {
 	return all
 }
 
-// Those of the tests' small input.
+// endToEnd, v8 and v5 encode objects for an input of side×side pixels.
 func endToEnd(objects ...object) onnx.Tensor {
 	return encoders["end-to-end"](size{side, side}, objects...)
 }

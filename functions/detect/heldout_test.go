@@ -13,23 +13,24 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-var heldOutFolder = flag.String("heldout", "", "a folder of held-out pictures, scored by evaluate.py in reference.json: make heldout")
+var heldOutFolder = flag.String("heldout", "",
+	"folder of held-out images and their scores by evaluate.py, reference.json; see make heldout")
 
-// scores are those of a model, as evaluate.py writes them.
+// scores are the scores of a model, in the format of evaluate.py.
 type scores struct {
 	Map50   float64 `json:"map50"`
 	Map     float64 `json:"map50_95"`
 	Classes map[string]classScore
 }
 
-// TestHeldOutScore scores the demo model on all held-out pictures, from their
-// bytes to the boxes of the response. It wants a mAP@0.5 of 0.95, and the scores
-// that evaluate.py comes to with onnxruntime and a decoder of its own.
-func TestHeldOutScore(t *testing.T) {
+// TestDemoModel_scoresOnHeldOutImages scores the whole path from the bytes of the
+// images to the boxes of the response. The mAP@0.5 must be at least 0.95, and the
+// scores must be those of evaluate.py, which has its own decoder.
+func TestDemoModel_scoresOnHeldOutImages(t *testing.T) {
 	if *heldOutFolder == "" {
-		t.Skip("needs pictures: make heldout")
+		t.Skip("no held-out images: run make heldout")
 	}
-	const least, apart = 0.95, 0.01
+	const minMAP, tolerance = 0.95, 0.01
 	var reference struct{ All scores }
 	text, err := os.ReadFile(filepath.Join(*heldOutFolder, "reference.json"))
 	if err != nil {
@@ -38,7 +39,7 @@ func TestHeldOutScore(t *testing.T) {
 	if err := json.Unmarshal(text, &reference); err != nil {
 		t.Fatal(err)
 	}
-	ours := scored(t, readScenes(t, *heldOutFolder))
+	ours := scoreScenes(t, readScenes(t, *heldOutFolder))
 	t.Log("                    AP@0.5       AP@0.5:0.95")
 	t.Log("       objects   ours  Python    ours  Python")
 	for _, name := range slices.Sorted(maps.Keys(ours.Classes)) {
@@ -46,19 +47,19 @@ func TestHeldOutScore(t *testing.T) {
 		t.Logf("%-8s %5d  %.3f   %.3f   %.3f   %.3f", name, a.Objects, a.AP50, b.AP50, a.AP, b.AP)
 	}
 	t.Logf("mean            %.3f   %.3f   %.3f   %.3f", ours.Map50, reference.All.Map50, ours.Map, reference.All.Map)
-	if ours.Map50 < least {
-		t.Errorf("mAP@0.5 is %.4f, want %g", ours.Map50, least)
+	if ours.Map50 < minMAP {
+		t.Errorf("mAP@0.5 is %.4f, want %g", ours.Map50, minMAP)
 	}
-	if math.Abs(ours.Map50-reference.All.Map50) > apart || math.Abs(ours.Map-reference.All.Map) > apart {
-		t.Errorf("ours and Python's are further apart than %g", apart)
+	if math.Abs(ours.Map50-reference.All.Map50) > tolerance || math.Abs(ours.Map-reference.All.Map) > tolerance {
+		t.Errorf("the scores differ from those of evaluate.py by more than %g", tolerance)
 	}
 }
 
-// scored runs the processor over the scenes and scores what it finds.
-func scored(t *testing.T, scenes []scene) scores {
+// scoreScenes applies the processor to the scenes and scores the detections.
+func scoreScenes(t *testing.T, scenes []scene) scores {
 	p, found, names := demo(t), make([][]*imageflowv1.Detection, len(scenes)), map[int32]string{}
 	for i, s := range scenes {
-		found[i] = seen(t, p, s.data, &request{ConfidenceThreshold: 0.001}).GetDetections()
+		found[i] = detectIn(t, p, s.data, &request{ConfidenceThreshold: 0.001}).GetDetections()
 		for _, o := range s.Objects {
 			names[o.ClassID] = o.ClassName
 		}

@@ -14,9 +14,9 @@ import (
 	"imageflow.dev/internal/testing/onnx"
 )
 
-// TestKnownAnswers: a model of each layout, at the size of real exports, gives
-// objects at known places in pictures of any size, and they are found there.
-func TestKnownAnswers(t *testing.T) {
+// TestLayouts_areDecoded: models of each layout, with the sizes of real exports, have
+// objects at known positions in images of random sizes.
+func TestLayouts_areDecoded(t *testing.T) {
 	random := newRandom()
 	names := make([]string, 80)
 	for i := range names {
@@ -26,7 +26,7 @@ func TestKnownAnswers(t *testing.T) {
 		for _, input := range []size{{640, 640}, {640, 384}} {
 			t.Run(fmt.Sprintf("%s %d×%d", name, input.width, input.height), func(t *testing.T) {
 				wide, high := 200+random.IntN(1800), 200+random.IntN(1000)
-				place := placed(name, size{wide, high}, input)
+				place := toInput(name, size{wide, high}, input)
 				var want, objects []object
 				for i := range 7 {
 					r := randomRect(random, wide, high, 60)
@@ -40,23 +40,24 @@ func TestKnownAnswers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				resp := seen(t, p, flat(t, wide, high), &request{})
+				resp := detectIn(t, p, blackPNG(t, wide, high), &request{})
 				slices.SortFunc(want, func(a, b object) int { return cmp.Compare(slices.Max(b.classes), slices.Max(a.classes)) })
-				answers(t, resp, want)
+				expectObjects(t, resp, want)
 			})
 		}
 	}
 }
 
-// placed says where a model of a layout is shown what is in a picture.
-func placed(layout string, picture, input size) func(object) object {
-	x, y := float32(input.width)/float32(picture.width), float32(input.height)/float32(picture.height)
+// toInput returns the mapping of objects from an image to the input of a model.
+func toInput(layout string, image, input size) func(object) object {
+	x, y := float32(input.width)/float32(image.width), float32(input.height)/float32(image.height)
 	var left, top float32
-	if layout != "rt-detr" { // which is given the picture stretched
+	if layout != "rt-detr" { // its images are stretched
 		scale := min(x, y)
-		w, h := float32(math.Round(float64(float32(picture.width)*scale))), float32(math.Round(float64(float32(picture.height)*scale)))
-		x, y = w/float32(picture.width), h/float32(picture.height)
-		if layout != "yolox" { // which is given it in the corner
+		w := float32(math.Round(float64(float32(image.width) * scale)))
+		h := float32(math.Round(float64(float32(image.height) * scale)))
+		x, y = w/float32(image.width), h/float32(image.height)
+		if layout != "yolox" { // its images are in the top left corner
 			left, top = float32((input.width-int(w))/2), float32((input.height-int(h))/2)
 		}
 	}
@@ -65,8 +66,8 @@ func placed(layout string, picture, input size) func(object) object {
 	}
 }
 
-// answers wants objects to half a pixel and a thousandth.
-func answers(t *testing.T, resp *response, want []object) {
+// expectObjects compares boxes within half a pixel and confidences within 0.001.
+func expectObjects(t *testing.T, resp *response, want []object) {
 	t.Helper()
 	if len(resp.GetDetections()) != len(want) {
 		t.Fatalf("got %q, want %v", lines(resp), want)
@@ -85,8 +86,8 @@ func answers(t *testing.T, resp *response, want []object) {
 	}
 }
 
-// flat is a black PNG.
-func flat(t *testing.T, width, height int) []byte {
+// blackPNG returns a black PNG.
+func blackPNG(t *testing.T, width, height int) []byte {
 	t.Helper()
 	p, err := imaging.NewPixels(width, height, 3).Encode(t.Context(), imaging.PNG)
 	if err != nil {
@@ -95,9 +96,8 @@ func flat(t *testing.T, width, height int) []byte {
 	return p.Data
 }
 
-// TestMetadataSettlesLayout: what two layouts have alike in a model of few classes
-// is told apart by what the file says of itself, or a parameter.
-func TestMetadataSettlesLayout(t *testing.T) {
+// TestLayout_isChosenByMetadata: with few classes, two layouts can have the same shape.
+func TestLayout_isChosenByMetadata(t *testing.T) {
 	const nms = "{'batch': 1, 'nms': True}"
 	for _, c := range []struct {
 		settings []string
@@ -115,31 +115,36 @@ func TestMetadataSettlesLayout(t *testing.T) {
 		t.Run(fmt.Sprint(c.settings), func(t *testing.T) {
 			output := rows(300, 6)
 			copy(output.Data, []float32{0.25, 0.5, 0.3, 0.6, 0.9, 1})
-			want := map[string]string{"rt-detr": "dog/1 1.00: 6.4 12.8 25.6 51.2", "end-to-end": "dog/1 0.90: 0.2 0.5 0.3 0.6"}[c.want]
-			expect(t, found(t, output, picture(t, side, side), &request{}, c.settings...), want)
+			want := map[string]string{
+				"rt-detr": "dog/1 1.00: 6.4 12.8 25.6 51.2", "end-to-end": "dog/1 0.90: 0.2 0.5 0.3 0.6",
+			}[c.want]
+			expect(t, detectConstant(t, output, greyImage(t, side, side), &request{}, c.settings...), want)
 		})
 	}
 }
 
-// single writes one object in the layouts that one class makes alike: an input
-// of 96 pixels has 567 anchors of six numbers.
-func single(row ...float32) onnx.Tensor {
+// singleRow returns an output with one object. With one class and an input of 96
+// pixels, it has the shape of two layouts: 567 anchors of six numbers.
+func singleRow(row ...float32) onnx.Tensor {
 	t := onnx.Tensor{Shape: []int64{1, 567, 6}, Data: make([]float32, 567*6)}
 	copy(t.Data, row)
 	return t
 }
 
-func TestEnd2EndSettlesLayout(t *testing.T) {
-	for end2end, want := range map[string]string{"True": "cat/0 0.90: 10.0 20.0 30.0 50.0", "False": "cat/0 0.45: 0.0 0.0 25.0 45.0"} {
-		m := onnx.Always([]int64{1, 3, 96, 96}, single(10, 20, 30, 50, 0.9, 0), map[string]string{"names": "{0: 'cat'}", "end2end": end2end})
+func TestLayout_isChosenByEnd2End(t *testing.T) {
+	for end2end, want := range map[string]string{
+		"True": "cat/0 0.90: 10.0 20.0 30.0 50.0", "False": "cat/0 0.45: 0.0 0.0 25.0 45.0",
+	} {
+		settings := map[string]string{"names": "{0: 'cat'}", "end2end": end2end}
+		m := onnx.Always([]int64{1, 3, 96, 96}, singleRow(10, 20, 30, 50, 0.9, 0), settings)
 		if end2end == "False" { // cx cy w h objectness class
-			m.Constants["value"] = single(10, 20, 30, 50, 0.9, 0.5)
+			m.Constants["value"] = singleRow(10, 20, 30, 50, 0.9, 0.5)
 		}
 		p, err := newProcessor(t, m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 96, 96), Format: imaging.PNG})
+		_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: greyImage(t, 96, 96), Format: imaging.PNG})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,15 +152,16 @@ func TestEnd2EndSettlesLayout(t *testing.T) {
 	}
 }
 
-// TestEnd2EndFalseWithoutDoubt: exports with nms=True say False and are
-// end-to-end by their shape.
-func TestEnd2EndFalseWithoutDoubt(t *testing.T) {
-	resp := found(t, endToEnd(object{10, 20, 30, 50, []float32{0.9}}), picture(t, side, side), &request{}, "end2end", "False", "names", "{0: 'cat', 1: 'dog', 2: 'cow'}")
+// TestLayout_isChosenByShapeFirst: exports with nms=True have end2end False, but only
+// the layout end-to-end fits their shape.
+func TestLayout_isChosenByShapeFirst(t *testing.T) {
+	resp := detectConstant(t, endToEnd(object{10, 20, 30, 50, []float32{0.9}}), greyImage(t, side, side), &request{},
+		"end2end", "False", "names", "{0: 'cat', 1: 'dog', 2: 'cow'}")
 	expect(t, resp, "cat/0 0.90: 10.0 20.0 30.0 50.0")
 }
 
-// TestModelsRefused wants errors that name the setting which decides.
-func TestModelsRefused(t *testing.T) {
+// TestModels_areRefused: the error names the setting that would help.
+func TestModels_areRefused(t *testing.T) {
 	shaped := func(shape ...int64) onnx.Tensor {
 		n := int64(1)
 		for _, v := range shape {
@@ -168,55 +174,87 @@ func TestModelsRefused(t *testing.T) {
 		m    onnx.Model
 		want []string
 	}{
-		"ambiguous":           {onnx.Always([]int64{1, 3, 96, 96}, single(), one), []string{"end-to-end and v5", "metadata must have end2end", "parameter layout"}},
-		"also ambiguous":      {onnx.Always(input, endToEnd(), metadata("end2end", "")), []string{"end-to-end and rt-detr", "metadata must have end2end", "parameter layout"}},
-		"unknown":             {onnx.Always(input, shaped(1, 9, 11), metadata()), []string{"[1 9 11]", "2 classes", "names", "64×64 pixels", "parameter layout"}},
-		"an unknown layout":   {onnx.Always(input, endToEnd(), metadata("layout", "v99")), []string{`"v99"`, "end-to-end, v8, v5, yolox, rt-detr"}},
-		"another layout":      {onnx.Always(input, shaped(1, 84, 9), metadata("layout", "yolox")), []string{"[1 84 9]", "yolox", "2 classes"}},
-		"YOLOX of other size": {onnx.Always(input, shaped(1, 86, 7), metadata("layout", "yolox")), []string{"[1 86 7]", "yolox", "64×64"}},
-		"another resize":      {onnx.Always(input, shaped(1, 84, 7), metadata("resize", "crop")), []string{"parameter resize", "letterbox, top-left or stretch"}},
-		"another order":       {onnx.Always(input, shaped(1, 84, 7), metadata("channel_order", "gbr")), []string{"parameter channel_order", "rgb or bgr"}},
-		"another range":       {onnx.Always(input, shaped(1, 84, 7), metadata("pixel_range", "2")), []string{"parameter pixel_range", "1 or 255"}},
+		"ambiguous": {
+			onnx.Always([]int64{1, 3, 96, 96}, singleRow(), one),
+			[]string{"end-to-end and v5", "metadata must have end2end", "parameter layout"},
+		},
+		"ambiguous with two classes": {
+			onnx.Always(input, endToEnd(), metadata("end2end", "")),
+			[]string{"end-to-end and rt-detr", "metadata must have end2end", "parameter layout"},
+		},
+		"unknown shape": {
+			onnx.Always(input, shaped(1, 9, 11), metadata()),
+			[]string{"[1 9 11]", "2 classes", "names", "64×64 pixels", "parameter layout"},
+		},
+		"unknown layout": {
+			onnx.Always(input, endToEnd(), metadata("layout", "v99")),
+			[]string{`"v99"`, "end-to-end, v8, v5, yolox, rt-detr"},
+		},
+		"shape of another layout": {
+			onnx.Always(input, shaped(1, 84, 9), metadata("layout", "yolox")), []string{"[1 84 9]", "yolox", "2 classes"},
+		},
+		"YOLOX of another size": {
+			onnx.Always(input, shaped(1, 86, 7), metadata("layout", "yolox")), []string{"[1 86 7]", "yolox", "64×64"},
+		},
+		"unknown resize": {
+			onnx.Always(input, shaped(1, 84, 7), metadata("resize", "crop")),
+			[]string{"parameter resize", "letterbox, top-left or stretch"},
+		},
+		"unknown channel order": {
+			onnx.Always(input, shaped(1, 84, 7), metadata("channel_order", "gbr")),
+			[]string{"parameter channel_order", "rgb or bgr"},
+		},
+		"unknown pixel range": {
+			onnx.Always(input, shaped(1, 84, 7), metadata("pixel_range", "2")), []string{"parameter pixel_range", "1 or 255"},
+		},
 		"v8 of other classes": {onnx.Always(input, shaped(1, 84, 84), metadata()), []string{"2 classes", "names"}},
 		"two dimensions":      {onnx.Always(input, shaped(20, 6), metadata()), []string{"[20 6]", "three dimensions"}},
 		"grey input":          {onnx.Always([]int64{1, 1, 64, 64}, endToEnd(), metadata()), []string{"[N, 3, height, width]"}},
-		"an open side":        {onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata()), []string{"parameter imgsz"}},
-		"a huge side":         {onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata("imgsz", "[9000, 9000]")), []string{"parameter imgsz", "4096"}},
-		"another task":        {onnx.Always(input, endToEnd(), metadata("task", "segment")), []string{`"segment"`}},
-		"no names":            {onnx.Always(input, endToEnd(), nil), []string{"parameter names", "labels.txt"}},
-		"names with a gap":    {onnx.Always(input, endToEnd(), metadata("names", "{0: 'cat', 2: 'dog'}")), []string{"parameter names", "starting at 0"}},
-		"a fixed batch":       {onnx.Always([]int64{8, 3, 64, 64}, endToEnd(), metadata()), []string{"[8 3 64 64]", "dynamic batch axis"}},
+		"dynamic side":        {onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata()), []string{"parameter imgsz"}},
+		"huge side": {
+			onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata("imgsz", "[9000, 9000]")),
+			[]string{"parameter imgsz", "4096"},
+		},
+		"other task": {onnx.Always(input, endToEnd(), metadata("task", "segment")), []string{`"segment"`}},
+		"no names":   {onnx.Always(input, endToEnd(), nil), []string{"parameter names", "labels.txt"}},
+		"missing name": {
+			onnx.Always(input, endToEnd(), metadata("names", "{0: 'cat', 2: 'dog'}")),
+			[]string{"parameter names", "starting at 0"},
+		},
+		"fixed batch": {
+			onnx.Always([]int64{8, 3, 64, 64}, endToEnd(), metadata()), []string{"[8 3 64 64]", "dynamic batch axis"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newProcessor(t, c.m)
 			if err == nil {
-				t.Fatal("it was taken")
+				t.Fatal("the model was accepted")
 			}
 			for _, want := range append(c.want, `model "m"`) {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not name %q", err, want)
+					t.Errorf("%q does not contain %q", err, want)
 				}
 			}
 		})
 	}
 }
 
-func TestOpenSideTakesImgsz(t *testing.T) {
+func TestImgsz_setsDynamicSides(t *testing.T) {
 	m := onnx.Always([]int64{-1, 3, -1, -1}, v8(object{10, 20, 30, 50, []float32{0, 0.9}}), metadata("imgsz", "[64, 64]"))
 	p, err := newProcessor(t, m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 128, 128), Format: imaging.PNG})
+	_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: greyImage(t, 128, 128), Format: imaging.PNG})
 	if err != nil {
 		t.Fatal(err)
 	}
 	expect(t, resp, "dog/1 0.90: 20.0 40.0 60.0 100.0")
 }
 
-// TestClassWithoutName: a model whose classes are more than its names has wrong
-// names, so nothing it finds is told.
-func TestClassWithoutName(t *testing.T) {
+// TestDecode_rejectsClassWithoutName: the names of such a model must be wrong, so its
+// detections are not returned.
+func TestDecode_rejectsClassWithoutName(t *testing.T) {
 	for _, class := range []float32{2, -1} {
 		output := endToEnd()
 		copy(output.Data, []float32{10, 20, 30, 50, 0.9, class})
@@ -224,7 +262,7 @@ func TestClassWithoutName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: picture(t, 9, 9), Format: imaging.PNG})
+		_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: greyImage(t, 9, 9), Format: imaging.PNG})
 		if err == nil || !strings.Contains(err.Error(), "only 2 names") {
 			t.Errorf("class %g: got %v, want an error", class, err)
 		}
@@ -241,7 +279,7 @@ func TestParseNames(t *testing.T) {
 		`{0: 'back\\slash', 1: 'end\\'}`:       {`back\slash`, `end\`},
 		`{0: '5: \'x\'', 1: "{7: 'y'}, 8: z"}`: {"5: 'x'", "{7: 'y'}, 8: z"},
 		`{0: '', 1: 'größe', 2: '汽车'}`:         {"", "größe", "汽车"},
-		`{0: 'cat', 2: 'dog'}`:                 nil, // a gap
+		`{0: 'cat', 2: 'dog'}`:                 nil, // 1 is missing
 		`{1: 'cat', 2: 'dog'}`:                 nil,
 		`{99999999999999999999: 'cat'}`:        nil,
 		``:                                     nil,

@@ -12,14 +12,14 @@ import (
 
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/internal/testing/onnx"
 	"imageflow.dev/internal/testing/triton"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// TestBackendsListModels wants of every model what it is, or why it cannot be used, from both
-// backends.
-func TestBackendsListModels(t *testing.T) {
+// TestBackends_listModels: both backends list every model, with the reason why it is
+// refused if it is.
+func TestBackends_listModels(t *testing.T) {
 	dir := t.TempDir()
 	triton.Save(t, onnx.Always([]int64{-1, 3, 64, 96}, rows(size{96, 64}.cells(), 7), metadata()), dir, "wide", "2")
 	triton.Save(t, onnx.Always([]int64{1, 7}, onnx.Tensor{Shape: []int64{1}, Data: []float32{1}}, metadata()), dir, "other", "1")
@@ -51,19 +51,19 @@ func TestBackendsListModels(t *testing.T) {
 			}
 		})
 	}
-	// A default that is missing is what a reader looks for.
+	// A missing default model is listed too.
 	got, err := detect.NewModels(repository(t, dir), "none").List(t.Context())
 	if err != nil || len(got.GetModels()) != 3 {
 		t.Fatalf("got %v, %v, want three", got, err)
 	}
 	if last := got.GetModels()[2]; last.GetName() != "none" || !last.GetDefault() || last.GetReady() || last.GetReason() == "" {
-		t.Errorf("got %v, want the default and why it is not ready", last)
+		t.Errorf("got %v, want the default and the reason why it is not ready", last)
 	}
 }
 
-// TestBackendsRefuseGarbage: a model that cannot be loaded is listed with the
-// reason, a call of it tells that, and the model beside it serves.
-func TestBackendsRefuseGarbage(t *testing.T) {
+// TestBackends_refuseBadModel: a model that cannot be loaded is listed with the reason,
+// requests for it fail with the reason, and other models work.
+func TestBackends_refuseBadModel(t *testing.T) {
 	dir := t.TempDir()
 	good := onnx.Always(input, v8(object{10, 20, 30, 50, []float32{0.9, 0}}), metadata())
 	triton.Save(t, good, dir, "good", "1")
@@ -88,18 +88,17 @@ func TestBackendsRefuseGarbage(t *testing.T) {
 			if bad.GetName() != "bad" || bad.GetReady() || bad.GetReason() == "" {
 				t.Errorf("got %v, want bad and the reason", bad)
 			}
-			p := over(r, "good")
-			expect(t, seen(t, p, flat(t, side, side), &request{}), "cat/0 0.90: 10.0 20.0 30.0 50.0")
+			p := processorOf(r, "good")
+			expect(t, detectIn(t, p, blackPNG(t, side, side), &request{}), "cat/0 0.90: 10.0 20.0 30.0 50.0")
 			_, err = p.Variant(t.Context(), &request{ModelName: "bad"})
 			if kindOf(err) != "unavailable" || !strings.Contains(err.Error(), bad.GetReason()) {
-				t.Errorf("got %v, want it unavailable for %q", err, bad.GetReason())
+				t.Errorf("got %v, want unavailable because of %q", err, bad.GetReason())
 			}
 		})
 	}
 }
 
-// TestTritonAwayListsNothing: nothing is told where nothing is known.
-func TestTritonAwayListsNothing(t *testing.T) {
+func TestList_isUnavailableWithoutTriton(t *testing.T) {
 	server := triton.New(t, t.TempDir())
 	r, err := inference.Dial(server.Address, time.Minute)
 	if err != nil {
@@ -107,6 +106,6 @@ func TestTritonAwayListsNothing(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = r.Close() })
 	if got, err := detect.NewModels(r, "m").List(t.Context()); kindOf(err) != "unavailable" {
-		t.Errorf("got %v, %v, want it unavailable", got, err)
+		t.Errorf("got %v, %v, want unavailable", got, err)
 	}
 }

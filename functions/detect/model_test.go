@@ -12,14 +12,14 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// demo is the processor over the demo model.
+// demo returns the processor for the demo model.
 func demo(t testing.TB) functions.Processor {
 	t.Helper()
-	return over(repository(t, filepath.Join("model", "repository")), "yolo")
+	return processorOf(repository(t, filepath.Join("model", "repository")), "yolo")
 }
 
-// seen runs the processor on an encoded picture, from its bytes.
-func seen(t testing.TB, p functions.Processor, data []byte, r *request) *response {
+// detectIn applies the processor to an encoded image.
+func detectIn(t testing.TB, p functions.Processor, data []byte, r *request) *response {
 	t.Helper()
 	m := open(t, data)
 	_, resp, err := apply(t.Context(), p, r, functions.Input{Image: m, Format: m.Format})
@@ -29,21 +29,21 @@ func seen(t testing.TB, p functions.Processor, data []byte, r *request) *respons
 	return resp
 }
 
-// scene is a held-out picture and what is in it.
+// scene is a held-out image and its objects.
 type scene struct {
 	File    string
-	Objects []thing
+	Objects []labelledObject
 	data    []byte
 }
 
-// thing is an object in a scene, in the scene's pixels.
-type thing struct {
+// labelledObject is an object of a scene. Its box is in pixels of the scene.
+type labelledObject struct {
 	ClassName      string `json:"class_name"`
 	ClassID        int32  `json:"class_id"`
 	X1, Y1, X2, Y2 float32
 }
 
-// heldOut are the ten in testdata.
+// heldOut returns the ten scenes in testdata.
 func heldOut(t *testing.T) []scene { return readScenes(t, filepath.Join("model", "testdata")) }
 
 func readScenes(t *testing.T, folder string) []scene {
@@ -64,14 +64,14 @@ func readScenes(t *testing.T, folder string) []scene {
 	return scenes
 }
 
-// met tells of each detection, the most confident first, whether it meets an
-// object of its class which none has met before, by at least such an overlap.
-func met(found []*imageflowv1.Detection, s scene, least float32) []bool {
+// matched reports for each detection, sorted by descending confidence, whether it
+// matches an object of its class with at least minIoU. An object matches only once.
+func matched(found []*imageflowv1.Detection, s scene, minIoU float32) []bool {
 	taken, right := make([]bool, len(s.Objects)), make([]bool, len(found))
 	for k, d := range found {
-		best, at := least, -1
+		best, at := minIoU, -1
 		for i, o := range s.Objects {
-			v := overlap(d.GetBbox(), &imageflowv1.BoundingBox{X1: o.X1, Y1: o.Y1, X2: o.X2, Y2: o.Y2})
+			v := iou(d.GetBbox(), &imageflowv1.BoundingBox{X1: o.X1, Y1: o.Y1, X2: o.X2, Y2: o.Y2})
 			if !taken[i] && o.ClassID == d.GetClassId() && v >= best {
 				best, at = v, i
 			}
@@ -83,10 +83,10 @@ func met(found []*imageflowv1.Detection, s scene, least float32) []bool {
 	return right
 }
 
-// hits counts the detections that meet an object by half.
-func hits(found []*imageflowv1.Detection, s scene) int {
+// countMatches returns the number of detections that match an object at IoU 0.5.
+func countMatches(found []*imageflowv1.Detection, s scene) int {
 	count := 0
-	for _, right := range met(found, s, 0.5) {
+	for _, right := range matched(found, s, 0.5) {
 		if right {
 			count++
 		}
@@ -94,26 +94,26 @@ func hits(found []*imageflowv1.Detection, s scene) int {
 	return count
 }
 
-// overlap is the intersection over the union.
-func overlap(a, b *imageflowv1.BoundingBox) float32 {
+// iou returns the intersection over union of two boxes.
+func iou(a, b *imageflowv1.BoundingBox) float32 {
 	area := func(x1, y1, x2, y2 float32) float32 { return max(0, x2-x1) * max(0, y2-y1) }
 	common := area(max(a.X1, b.X1), max(a.Y1, b.Y1), min(a.X2, b.X2), min(a.Y2, b.Y2))
 	return common / (area(a.X1, a.Y1, a.X2, a.Y2) + area(b.X1, b.Y1, b.X2, b.Y2) - common)
 }
 
-// TestHeldOutPictures wants, end to end, the scores that model/README.md gives
-// for "the ten in testdata" at confidence 0.5 and IoU 0.5. They were measured
-// with another decoder and letterbox, so one object may be missed or wrong.
-func TestHeldOutPictures(t *testing.T) {
+// TestDemoModel_findsHeldOutObjects checks the scores of "the ten in testdata" in
+// model/README.md, at confidence 0.5 and IoU 0.5. They were measured with another
+// decoder, so one object may differ.
+func TestDemoModel_findsHeldOutObjects(t *testing.T) {
 	const precision, recall, one = 0.968, 1.0, 0.05
 	p, scenes := demo(t), heldOut(t)
 	right, made, there := 0, 0, 0
 	for _, s := range scenes {
-		found := seen(t, p, s.data, &request{ConfidenceThreshold: 0.5}).GetDetections()
-		right, made, there = right+hits(found, s), made+len(found), there+len(s.Objects)
+		found := detectIn(t, p, s.data, &request{ConfidenceThreshold: 0.5}).GetDetections()
+		right, made, there = right+countMatches(found, s), made+len(found), there+len(s.Objects)
 	}
 	if len(scenes) != 10 || there != 30 {
-		t.Fatalf("%d pictures with %d objects, want 10 with 30", len(scenes), there)
+		t.Fatalf("%d images with %d objects, want 10 with 30", len(scenes), there)
 	}
 	t.Logf("%d of %d right, of %d objects", right, made, there)
 	if got := float64(right) / float64(made); got < precision-one {
@@ -124,16 +124,16 @@ func TestHeldOutPictures(t *testing.T) {
 	}
 }
 
-// TestConcurrentPictures wants the same of every picture, alone or among others,
-// which the model is run on together.
-func TestConcurrentPictures(t *testing.T) {
+// TestApply_isSafeForConcurrentUse: concurrent requests get the same detections as
+// single ones.
+func TestApply_isSafeForConcurrentUse(t *testing.T) {
 	p, scenes := demo(t), heldOut(t)
 	var wg sync.WaitGroup
 	for _, s := range scenes {
-		want := lines(seen(t, p, s.data, &request{}))
+		want := lines(detectIn(t, p, s.data, &request{}))
 		for range 2 {
 			wg.Go(func() {
-				if got := lines(seen(t, p, s.data, &request{})); !slices.Equal(got, want) {
+				if got := lines(detectIn(t, p, s.data, &request{})); !slices.Equal(got, want) {
 					t.Errorf("%s: got %q, want %q", s.File, got, want)
 				}
 			})
@@ -142,13 +142,14 @@ func TestConcurrentPictures(t *testing.T) {
 	wg.Wait()
 }
 
-// TestOrder wants the most confident first, in the picture, above the threshold.
-func TestOrder(t *testing.T) {
+// TestDetections_areSortedAndInTheImage: detections have descending confidences above
+// the threshold, and boxes inside the image.
+func TestDetections_areSortedAndInTheImage(t *testing.T) {
 	p := demo(t)
 	for _, s := range heldOut(t) {
 		width, height := open(t, s.data).Size()
 		last := float32(1)
-		for _, d := range seen(t, p, s.data, &request{ConfidenceThreshold: 0.01}).GetDetections() {
+		for _, d := range detectIn(t, p, s.data, &request{ConfidenceThreshold: 0.01}).GetDetections() {
 			b := d.GetBbox()
 			if d.GetConfidence() > last || d.GetConfidence() < 0.01 {
 				t.Errorf("%s: confidence %g after %g", s.File, d.GetConfidence(), last)
@@ -170,7 +171,7 @@ func BenchmarkDetect1080p(b *testing.B) {
 	for name, r := range map[string]*request{"boxes only": {}, "drawn": {DrawBoxes: true}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				seen(b, p, data, r)
+				detectIn(b, p, data, r)
 			}
 		})
 	}

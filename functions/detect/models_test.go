@@ -46,7 +46,7 @@ func (r *fakeRepository) Close() error                                          
 func TestModels_describesEachModelOnce(t *testing.T) {
 	first, second := newFakeModel("1"), newFakeModel("2")
 	repository := &fakeRepository{first}
-	p := over(repository, "m")
+	p := processorOf(repository, "m")
 	for _, m := range []*fakeModel{first, second} {
 		repository.model = m
 		for range 3 {

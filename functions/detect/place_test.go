@@ -12,20 +12,20 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/internal/testing/onnx"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// finder is a model that finds what is red: the middle and the length of its
-// shadow to one side and downwards are those of the box, to parts of a pixel.
+// finder returns a model that finds a red rectangle with subpixel accuracy: the box has
+// the centre and the size of the projections of the red pixels onto both axes.
 func finder(s size, pairs ...string) onnx.Model {
 	w, h := int64(s.width), int64(s.height)
 	m := onnx.Model{
 		Input: []int64{1, 3, h, w}, Output: []int64{1, 300, 6}, Metadata: metadata(pairs...),
 		Constants: map[string]onnx.Tensor{
 			"red":   {Shape: []int64{1, 3, 1, 1}, Data: []float32{1, -1, 0}},
-			"x":     {Shape: []int64{1, 1, 1, w}, Data: middles(s.width)},
-			"y":     {Shape: []int64{1, 1, h, 1}, Data: middles(s.height)},
+			"x":     {Shape: []int64{1, 1, 1, w}, Data: centres(s.width)},
+			"y":     {Shape: []int64{1, 1, h, 1}, Data: centres(s.height)},
 			"half":  {Shape: []int64{1}, Data: []float32{0.5}},
 			"found": {Shape: []int64{1, 300, 6}, Data: append([]float32{0, 0, 0, 0, 0.9}, make([]float32, 1795)...)},
 		},
@@ -60,8 +60,8 @@ func finder(s size, pairs ...string) onnx.Model {
 	return m
 }
 
-// middles are those of n pixels.
-func middles(n int) []float32 {
+// centres returns the coordinates of the centres of n pixels.
+func centres(n int) []float32 {
 	all := make([]float32, n)
 	for i := range all {
 		all[i] = float32(i) + 0.5
@@ -69,22 +69,24 @@ func middles(n int) []float32 {
 	return all
 }
 
-// red is a black picture with a red rectangle.
-func red(t *testing.T, width, height int, r image.Rectangle) *imaging.Image {
+// redRectangle returns a black image with a red rectangle.
+func redRectangle(t *testing.T, width, height int, r image.Rectangle) *imaging.Image {
 	t.Helper()
 	m := image.NewPaletted(image.Rect(0, 0, width, height), color.Palette{color.Black, color.RGBA{255, 0, 0, 255}})
 	draw.Draw(m, r, image.NewUniform(m.Palette[1]), image.Point{}, draw.Src)
 	return encoded(t, m)
 }
 
-// meets wants the one box found where the rectangle is, to so many pixels.
-func meets(t *testing.T, resp *response, want image.Rectangle, slack float64) {
+// expectNear checks that the only box is the rectangle, within slack pixels.
+func expectNear(t *testing.T, resp *response, want image.Rectangle, slack float64) {
 	t.Helper()
 	if len(resp.GetDetections()) != 1 {
 		t.Fatalf("got %q, want one box at %v", lines(resp), want)
 	}
 	b := resp.GetDetections()[0].GetBbox()
-	for _, off := range []float32{b.X1 - float32(want.Min.X), b.Y1 - float32(want.Min.Y), b.X2 - float32(want.Max.X), b.Y2 - float32(want.Max.Y)} {
+	for _, off := range []float32{
+		b.X1 - float32(want.Min.X), b.Y1 - float32(want.Min.Y), b.X2 - float32(want.Max.X), b.Y2 - float32(want.Max.Y),
+	} {
 		if float64(max(off, -off)) > slack {
 			t.Errorf("got %v, want %v to %.1f", b, want, slack)
 		}
@@ -93,10 +95,9 @@ func meets(t *testing.T, resp *response, want image.Rectangle, slack float64) {
 
 var fits = []string{"letterbox", "top-left", "stretch"}
 
-// TestThereAndBack paints rectangles into pictures of random size, which a model
-// finds in its input, and wants them where they were: to a pixel, or to one of the
-// input where that is larger.
-func TestThereAndBack(t *testing.T) {
+// TestBoxes_areMappedToTheImage finds rectangles in images of random sizes, within one
+// pixel of the image or of the input, whichever is larger.
+func TestBoxes_areMappedToTheImage(t *testing.T) {
 	random := newRandom()
 	for _, fit := range fits {
 		in := size{256, 160}
@@ -107,27 +108,27 @@ func TestThereAndBack(t *testing.T) {
 		for range 15 {
 			width, height := 40+random.IntN(500), 40+random.IntN(500)
 			want := randomRect(random, width, height, 1+min(width, height, max(width, height)/10)/2)
-			m := red(t, width, height, want)
+			m := redRectangle(t, width, height, want)
 			_, resp, err := apply(t.Context(), p, &request{}, functions.Input{Image: m, Format: imaging.PNG})
 			if err != nil {
 				t.Fatal(err)
 			}
-			meets(t, resp, want, max(1, coarseness(width, height, in, fit)))
+			expectNear(t, resp, want, max(1, coarseness(width, height, in, fit)))
 		}
 	}
 }
 
-// coarseness is how many pixels of a picture one of the input covers.
+// coarseness returns the size of a pixel of the input in pixels of the image.
 func coarseness(width, height int, in size, fit string) float64 {
 	x, y := float64(width)/float64(in.width), float64(height)/float64(in.height)
 	return max(x, y)
 }
 
-// TestOriginalResizedAndBack is the chain: a picture of random size is resized at
-// random, kept in proportion or not, and detected in with the resize's side-car.
-// The rectangle is found where it was in the original, to a pixel of what is
-// coarsest of the original, the resized picture and the model's input.
-func TestOriginalResizedAndBack(t *testing.T) {
+// TestBoxes_areMappedToTheOriginal resizes images of random sizes at random, with or
+// without their aspect ratio, and finds the rectangle with the side-car of the resize.
+// The box is in pixels of the original, within one pixel of the coarsest of original,
+// resized image and input.
+func TestBoxes_areMappedToTheOriginal(t *testing.T) {
 	random := newRandom()
 	in := size{320, 320}
 	p, err := newProcessor(t, finder(in))
@@ -137,8 +138,8 @@ func TestOriginalResizedAndBack(t *testing.T) {
 	for range 25 {
 		width, height := 40+random.IntN(700), 40+random.IntN(500)
 		want := randomRect(random, width, height, 1+min(width, height, max(width, height)/10)/2)
-		resized, facts := shrunk(t, red(t, width, height, want), random)
-		sideCar, err := protojson.Marshal(facts)
+		resized, sizes := resizeAtRandom(t, redRectangle(t, width, height, want), random)
+		sideCar, err := protojson.Marshal(sizes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,12 +150,12 @@ func TestOriginalResizedAndBack(t *testing.T) {
 		}
 		w, h := resized.Size()
 		x, y := float64(width)/float64(w), float64(height)/float64(h)
-		meets(t, resp, want, max(1, x, y, max(x, y)*coarseness(w, h, in, "letterbox")))
+		expectNear(t, resp, want, max(1, x, y, max(x, y)*coarseness(w, h, in, "letterbox")))
 	}
 }
 
-// shrunk resizes a picture at random and returns the facts too.
-func shrunk(t *testing.T, m *imaging.Image, random *rand.Rand) (*imaging.Image, *imageflowv1.ResizeMetadata) {
+// resizeAtRandom resizes an image and returns the metadata of the resize too.
+func resizeAtRandom(t *testing.T, m *imaging.Image, random *rand.Rand) (*imaging.Image, *imageflowv1.ResizeMetadata) {
 	t.Helper()
 	r := &imageflowv1.ResizeRequest{
 		TargetWidth: int32(60 + random.IntN(400)), TargetHeight: int32(60 + random.IntN(400)), MaintainAspectRatio: random.IntN(2) == 0,

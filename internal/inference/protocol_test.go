@@ -194,15 +194,15 @@ func TestTriton_rejectsInvalidMetadata(t *testing.T) {
 // TestTriton_rejectsInvalidOutputs: use is not called for contradictory responses.
 func TestTriton_rejectsInvalidOutputs(t *testing.T) {
 	for want, spoil := range map[string]func(*kserve.ModelInferResponse){
-		"of shape [2] has 4 bytes":             func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{2} },
-		"of shape [-1 -1] has 4 bytes":         func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{-1, -1} },
+		"of shape [2] has 4 bytes":     func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{2} },
+		"of shape [-1 -1] has 4 bytes": func(r *kserve.ModelInferResponse) { r.Outputs[0].Shape = []int64{-1, -1} },
 		"of shape [4294967297 4294967297] has": func(r *kserve.ModelInferResponse) {
 			r.Outputs[0].Shape = []int64{1<<32 + 1, 1<<32 + 1}
 		},
-		"is of type FP16":                      func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
-		`"y" is missing or not raw`:            func(r *kserve.ModelInferResponse) { r.RawOutputContents = nil },
-		`"y" is missing`:                       func(r *kserve.ModelInferResponse) { r.Outputs[0].Name = "z" },
-		`version "9" ran, not "10"`:            func(r *kserve.ModelInferResponse) { r.ModelVersion = "9" },
+		"is of type FP16":           func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
+		`"y" is missing or not raw`: func(r *kserve.ModelInferResponse) { r.RawOutputContents = nil },
+		`"y" is missing`:            func(r *kserve.ModelInferResponse) { r.Outputs[0].Name = "z" },
+		`version "9" ran, not "10"`: func(r *kserve.ModelInferResponse) { r.ModelVersion = "9" },
 	} {
 		s := &scripted{infer: func(_ context.Context, _ int64, r *kserve.ModelInferResponse) error { spoil(r); return nil }}
 		err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), func([]inference.Tensor) error {

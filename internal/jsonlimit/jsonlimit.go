@@ -1,5 +1,5 @@
-// Package jsonlimit bounds a JSON text while it is read, before a decoder makes
-// values of it: a few bytes of JSON can take hundreds of bytes of memory.
+// Package jsonlimit bounds a JSON text while it is read, before it is decoded: a few
+// bytes of JSON can become hundreds of bytes of memory.
 package jsonlimit
 
 import (
@@ -7,16 +7,16 @@ import (
 	"io"
 )
 
-// Limits are the largest numbers allowed; 0 is no limit.
+// Limits are maxima; 0 means no limit.
 type Limits struct {
-	// Bytes is the length of the text.
+	// Bytes bounds the length of the text.
 	Bytes int
-	// Depth is how many arrays and objects contain one another.
+	// Depth bounds the nesting of arrays and objects.
 	Depth int
-	// Elements is how many elements and members all arrays and objects have
+	// Elements bounds the number of elements and members of all arrays and objects
 	// together. An empty array or object counts as one.
 	Elements int
-	// Members is how many of them the outermost array or object has itself.
+	// Members bounds those of the outermost array or object.
 	Members int
 }
 
@@ -26,18 +26,18 @@ type Error struct{ Reason string }
 // Error returns the reason.
 func (e *Error) Error() string { return e.Reason }
 
-// Scanner checks the text that is written to it. It accepts texts that are not
-// JSON: the decoder that comes after it refuses them.
+// Scanner checks the text that is written to it. It accepts invalid JSON, which the
+// decoder refuses later.
 type Scanner struct {
 	limits                          Limits
 	bytes, depth, elements, members int
 	inString, escaped               bool
 }
 
-// NewScanner returns a Scanner of one text.
+// NewScanner returns a Scanner for one text.
 func NewScanner(l Limits) *Scanner { return &Scanner{limits: l} }
 
-// Write scans the next bytes of the text. Its errors are Errors.
+// Write scans the next bytes of the text. Its errors are of type *Error.
 func (s *Scanner) Write(p []byte) (int, error) {
 	if s.bytes += len(p); exceeds(s.bytes, s.limits.Bytes) {
 		return 0, &Error{fmt.Sprintf("the JSON text is longer than %d bytes", s.limits.Bytes)}
@@ -57,7 +57,7 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Depth returns how many arrays and objects are open.
+// Depth returns the number of open arrays and objects.
 func (s *Scanner) Depth() int { return s.depth }
 
 // InString reports whether a string is open.
@@ -75,7 +75,7 @@ func (s *Scanner) scan(c byte) {
 		s.inString = true
 	case c == '{' || c == '[':
 		s.depth++
-		s.count() // the first one in it
+		s.count() // its first element
 	case c == '}' || c == ']':
 		s.depth = max(s.depth-1, 0)
 	case c == ',':
@@ -90,12 +90,12 @@ func (s *Scanner) count() {
 	}
 }
 
-// Check scans a whole text. Its errors are Errors.
+// Check scans a whole text. Its errors are of type *Error.
 func Check(text []byte, l Limits) error {
 	_, err := NewScanner(l).Write(text)
 	return err
 }
 
-// NewReader returns a reader of r that fails with an Error where the text
-// exceeds a limit.
+// NewReader returns a reader of r that fails with an *Error when the text exceeds a
+// limit.
 func NewReader(r io.Reader, l Limits) io.Reader { return io.TeeReader(r, NewScanner(l)) }

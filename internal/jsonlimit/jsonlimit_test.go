@@ -48,15 +48,13 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestNoLimit: 0 allows everything.
-func TestNoLimit(t *testing.T) {
+func TestCheck_zeroLimitsAllowEverything(t *testing.T) {
 	if err := jsonlimit.Check([]byte(strings.Repeat("[", 1<<20)), jsonlimit.Limits{}); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestNothingIsDecoded beyond a limit.
-func TestNothingIsDecoded(t *testing.T) {
+func TestNewReader_stopsAtLimit(t *testing.T) {
 	var v any
 	hostile := strings.NewReader(`{"steps":[` + strings.Repeat("{},", 1<<20) + `{}]}`)
 	err := json.NewDecoder(jsonlimit.NewReader(hostile, limits)).Decode(&v)
@@ -65,6 +63,6 @@ func TestNothingIsDecoded(t *testing.T) {
 		t.Errorf("got %v, %v", v, err)
 	}
 	if read := hostile.Size() - int64(hostile.Len()); read > 64<<10 {
-		t.Errorf("%d bytes were read of a text that is refused at its start", read)
+		t.Errorf("%d bytes of a text were read whose beginning exceeds the limit", read)
 	}
 }

@@ -1,5 +1,5 @@
-// Package oidc lets only certain service accounts of a cluster call a handler, by
-// the JSON Web Token that Knative's brokers send with each event.
+// Package oidc restricts a handler to certain service accounts of a cluster. They are
+// identified by the JSON Web Token that Knative's brokers send with each event.
 package oidc
 
 import (
@@ -20,17 +20,16 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// Config says which tokens are accepted.
+// Config defines which tokens are accepted.
 type Config struct {
-	// Issuer is the URL of who issues tokens, and where its keys are found by
-	// discovery.
+	// Issuer is the URL of the issuer. Its keys are found by discovery.
 	Issuer string
 	// Audience must be among the audiences of a token.
 	Audience string
-	// Subjects are those that may call, with * for any text.
+	// Subjects are patterns of allowed subjects; * matches any text without a slash.
 	Subjects []string
-	// CAFile, if set, holds the certificates that vouch for the issuer, and
-	// TokenFile the token with which its keys may be read.
+	// CAFile, if set, holds the root certificates for connections to the issuer.
+	// TokenFile, if set, holds the bearer token for these connections.
 	CAFile, TokenFile string
 }
 
@@ -46,7 +45,7 @@ type Verifier struct {
 	tokens *oidc.IDTokenVerifier // nil until the issuer has answered
 }
 
-// New returns a verifier. It asks the issuer when the first token comes.
+// New returns a verifier. It connects to the issuer when the first token arrives.
 func New(c Config) (*Verifier, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if c.CAFile != "" {
@@ -67,12 +66,12 @@ func New(c Config) (*Verifier, error) {
 	return &Verifier{config: c, client: &http.Client{Transport: wire, Timeout: timeout}}, nil
 }
 
-// errIssuer means that the issuer's keys cannot be had now.
-var errIssuer = errors.New("the issuer of tokens does not answer")
+// errUnavailable means that the keys of the issuer are not available now.
+var errUnavailable = errors.New("the issuer of tokens does not answer")
 
-// Require returns a handler that calls next for requests with an accepted token. It
-// answers others without reading their bodies: 401 without a valid token, 403 for
-// another subject, and 503 where the issuer does not answer.
+// Require passes requests with an accepted token to next. It answers others without
+// reading their bodies: 401 without a valid token, 403 if the subject is not allowed,
+// and 503 if the issuer does not answer.
 func (v *Verifier) Require(next http.Handler) http.Handler {
 	if v == nil {
 		return next
@@ -84,12 +83,12 @@ func (v *Verifier) Require(next http.Handler) http.Handler {
 			return
 		}
 		slog.WarnContext(r.Context(), "request refused", "path", r.URL.Path, "reason", err)
-		http.Error(w, http.StatusText(code)+": a token of an allowed service account is needed", code)
+		http.Error(w, http.StatusText(code)+": the request needs a token of an allowed service account", code)
 	})
 }
 
-// verify returns the status that a request is refused with.
-func (v *Verifier) verify(r *http.Request) (code int, err error) {
+// verify returns an error, and the HTTP status for it, if a request is not allowed.
+func (v *Verifier) verify(r *http.Request) (status int, err error) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return http.StatusUnauthorized, errors.New("no bearer token")
@@ -98,11 +97,11 @@ func (v *Verifier) verify(r *http.Request) (code int, err error) {
 	if err != nil {
 		return http.StatusServiceUnavailable, err
 	}
-	// The keys are fetched with the client of the provider's own context.
+	// Verify fetches keys with the client from the context of the provider.
 	valid, err := tokens.Verify(r.Context(), token)
 	if err != nil {
 		if strings.Contains(err.Error(), "fetching keys") {
-			return http.StatusServiceUnavailable, fmt.Errorf("%w: %w", errIssuer, err)
+			return http.StatusServiceUnavailable, fmt.Errorf("%w: %w", errUnavailable, err)
 		}
 		return http.StatusUnauthorized, err
 	}
@@ -119,25 +118,25 @@ func (v *Verifier) allows(subject string) bool {
 	})
 }
 
-// discover returns what verifies tokens, and asks the issuer until it has answered
-// once.
+// discover returns the verifier of the tokens. It asks the issuer until discovery has
+// succeeded once.
 func (v *Verifier) discover() (*oidc.IDTokenVerifier, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.tokens != nil {
 		return v.tokens, nil
 	}
-	// The context also serves later fetches of keys.
+	// The provider also uses this context to fetch keys later.
 	provider, err := oidc.NewProvider(oidc.ClientContext(context.Background(), v.client), v.config.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errIssuer, err)
+		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
 	v.tokens = provider.Verifier(&oidc.Config{ClientID: v.config.Audience})
 	return v.tokens, nil
 }
 
 // Bearer returns a transport that sends the token in a file with each request. It
-// reads the file each time, since the token is replaced before it expires.
+// reads the file each time, because tokens are replaced before they expire.
 func Bearer(file string, next http.RoundTripper) http.RoundTripper {
 	return bearer{file, next}
 }
@@ -147,11 +146,11 @@ type bearer struct {
 	next http.RoundTripper
 }
 
-// RoundTrip sends the request.
+// RoundTrip sends a copy of the request with the token.
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	token, err := os.ReadFile(b.file)
 	if err != nil {
-		return nil, fmt.Errorf("the token to send: %w", err)
+		return nil, fmt.Errorf("read the token to send: %w", err)
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))

@@ -18,7 +18,7 @@ import (
 	"imageflow.dev/internal/oidc"
 )
 
-// issuer is a stand-in for a cluster's API server.
+// issuer is a fake of a cluster's API server.
 type issuer struct {
 	*httptest.Server
 	key *rsa.PrivateKey
@@ -65,7 +65,7 @@ func (i *issuer) token(t *testing.T, key *rsa.PrivateKey, c jwt.Claims) string {
 	return text
 }
 
-// unread fails the test when it is read.
+// unread fails the test if it is read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -78,7 +78,7 @@ const (
 	trigger  = "system:serviceaccount:image-processing:chain-1-resize-oidc-eventing.knative.dev-trigger"
 )
 
-func TestOnlyAllowedTokensPass(t *testing.T) {
+func TestRequire_onlyAllowedTokensPass(t *testing.T) {
 	i := startIssuer(t)
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("reader\n"), 0o600); err != nil {
@@ -130,8 +130,8 @@ func TestOnlyAllowedTokensPass(t *testing.T) {
 	}
 }
 
-// TestAnIssuerThatIsAway is the event's fate for a while, not for good.
-func TestAnIssuerThatIsAway(t *testing.T) {
+// The broker delivers the event again after a 503.
+func TestRequire_unreachableIssuer(t *testing.T) {
 	v, err := oidc.New(oidc.Config{Issuer: "http://127.0.0.1:1", Audience: audience, Subjects: []string{"*"}})
 	if err != nil {
 		t.Fatal(err)
@@ -141,19 +141,19 @@ func TestAnIssuerThatIsAway(t *testing.T) {
 	w := httptest.NewRecorder()
 	v.Require(http.NotFoundHandler()).ServeHTTP(w, r)
 	if w.Code != http.StatusServiceUnavailable {
-		t.Errorf("answered %d", w.Code)
+		t.Errorf("status %d", w.Code)
 	}
 }
 
-func TestNoVerifierAcceptsAll(t *testing.T) {
+func TestRequire_nilVerifierAcceptsAll(t *testing.T) {
 	w := httptest.NewRecorder()
 	(*oidc.Verifier)(nil).Require(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	if w.Code != http.StatusNotFound {
-		t.Errorf("answered %d", w.Code)
+		t.Errorf("status %d", w.Code)
 	}
 }
 
-func TestTheTokenToSendIsReadEachTime(t *testing.T) {
+func TestBearer_readsFileEachTime(t *testing.T) {
 	var got []string
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.Header.Get("Authorization")) }))
 	t.Cleanup(s.Close)

@@ -16,7 +16,7 @@ type Arriving struct {
 	request protoreflect.MessageDescriptor // nil for an unknown method: nothing is checked
 
 	head          []byte // of the current field: its tag and, if it has one, its length or number
-	value         uint64 // bytes of the current field that are still to arrive
+	value         uint64 // bytes of the current field that have not arrived yet
 	fields, plain uint64 // plain are the bytes that belong to no image
 }
 

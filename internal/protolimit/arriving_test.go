@@ -29,7 +29,7 @@ func TestArriving_hostile(t *testing.T) {
 	a := protolimit.NewArriving(imageflowv1.PipelineService_RunPipeline_FullMethodName)
 	for _, c := range hostile {
 		if c.name == "steps after an image" || len(c.message) < 1<<20 {
-			continue // the image may be as large as it likes; the small ones are left to Codec
+			continue // images are unlimited, and Codec refuses the small messages
 		}
 		for _, size := range []int{1, 7, 32 << 10} {
 			a.Reset()

@@ -1,6 +1,5 @@
-// Package protolimit bounds the messages that a gRPC server decodes, before
-// objects are made of them: two bytes of protobuf can take hundreds of bytes of
-// memory.
+// Package protolimit bounds the messages that a gRPC server decodes, before they are
+// decoded: two bytes of protobuf can become hundreds of bytes of memory.
 package protolimit
 
 import (
@@ -12,15 +11,15 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Limits of a message without its image, that is without the bytes fields of its
-// first level. The contract's largest pipeline has less than a tenth of each.
+// The limits of a message without its image, which is any field of type bytes on the
+// first level. The largest pipeline of the contract needs less than a tenth of each.
 const (
 	maxBytes  = 256 << 10
 	maxFields = 4000
 	maxDepth  = 16
 )
 
-// scan counts what a message has.
+// scan counts the fields of a message and the bytes of its image.
 type scan struct{ fields, imageBytes int }
 
 // check refuses an encoded message beyond the limits. It allocates nothing.
@@ -77,7 +76,7 @@ func (s *scan) value(b []byte, field protoreflect.FieldDescriptor, depth int) er
 	case field.Kind() == protoreflect.BytesKind && depth == 0:
 		s.imageBytes += len(b)
 	case field.IsList() && field.Kind() != protoreflect.StringKind && field.Kind() != protoreflect.BytesKind:
-		s.fields += len(b) // packed, a byte or more each
+		s.fields += len(b) // packed: each value has at least one byte
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// raw sends bytes as they are.
+// raw is a codec that sends bytes unchanged.
 type raw struct{ encoding.CodecV2 }
 
 func (c raw) Marshal(v any) (mem.BufferSlice, error) {
@@ -108,9 +108,7 @@ var hostile = []struct {
 	{"no UTF-8", field(3, []byte("\xff")), "not valid protobuf"},
 }
 
-// TestHostileMessages are refused before objects exist; the refusal names the
-// limit.
-func TestHostileMessages(t *testing.T) {
+func TestCodec_refusesHostileMessagesWithoutDecoding(t *testing.T) {
 	conn := dial(t)
 	for _, c := range hostile {
 		var before, after runtime.MemStats
@@ -120,14 +118,14 @@ func TestHostileMessages(t *testing.T) {
 		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), c.contains) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.contains)
 		}
-		// What carries the message: frames, and the whole of it, at both ends.
+		// Client and server hold the message, and the frames that carry it.
 		if took, most := after.TotalAlloc-before.TotalAlloc, uint64(8*len(c.message)+4<<20); took > most {
 			t.Errorf("%s: a message of %d bytes took %d bytes of memory", c.name, len(c.message), took)
 		}
 	}
 }
 
-func TestHostileMessagesOfStreams(t *testing.T) {
+func TestStream_reportsRefusals(t *testing.T) {
 	conn := dial(t)
 	for _, c := range hostile[5:7] {
 		s, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, imageflowv1.ResizeService_ResizeImageStream_FullMethodName)
@@ -143,8 +141,7 @@ func TestHostileMessagesOfStreams(t *testing.T) {
 	}
 }
 
-// TestImagesAreTaken however large, and the largest requests.
-func TestImagesAreTaken(t *testing.T) {
+func TestCodec_acceptsLargeImagesAndLargestRequests(t *testing.T) {
 	client := imageflowv1.NewPipelineServiceClient(dial(t))
 	req := &imageflowv1.RunPipelineRequest{ExecutionId: strings.Repeat("x", 900), InputBytes: make([]byte, 8<<20)}
 	for range 16 {

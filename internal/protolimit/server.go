@@ -15,17 +15,17 @@ func Codec() grpc.ServerOption {
 	return grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(encodingproto.Name)})
 }
 
-// codec decodes within the limits. grpc calls an error of a codec internal; a
-// decoding carries it past grpc to the caller.
+// codec decodes within the limits. grpc turns each error of a codec into Internal; a
+// decoding carries the original error to the caller.
 type codec struct{ encoding.CodecV2 }
 
-// decoding is a message to be decoded, and why it could not be.
+// decoding is a message to decode, and the error of that.
 type decoding struct {
 	message any
 	err     error
 }
 
-// Unmarshal decodes a message, or a decoding of one.
+// Unmarshal decodes into a message or a *decoding.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if d, ok := v.(*decoding); ok {
 		d.err = c.decode(data, d.message)
@@ -50,7 +50,7 @@ func (c codec) decode(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// Stream is the interceptor that gives callers of streams the refusals of Codec.
+// Stream is the interceptor that reports the errors of Codec to callers of streams.
 func Stream(server any, s grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	return handle(server, stream{s})
 }
@@ -68,8 +68,8 @@ func decode(receive func(any) error, m any) error {
 	return d.err
 }
 
-// Registrar registers services such that callers of their unary methods get the
-// refusals of Codec.
+// Registrar returns a registrar for services whose unary methods report the errors of
+// Codec to their callers.
 func Registrar(r grpc.ServiceRegistrar) grpc.ServiceRegistrar { return registrar{r} }
 
 type registrar struct{ grpc.ServiceRegistrar }

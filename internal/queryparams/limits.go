@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Limits of a query string.
+// The limits of a query string.
 const (
 	maxQueryBytes = 8 << 10
 	maxParameters = 100
 )
 
-// CheckQuery refuses a query string that is too long, before it is parsed.
+// CheckQuery returns an *Error for a query string beyond the limits.
 func CheckQuery(query string) error {
 	if len(query) > maxQueryBytes {
 		return &Error{"", fmt.Sprintf("parameters: the query string is longer than %d bytes", maxQueryBytes)}
@@ -23,7 +23,7 @@ func CheckQuery(query string) error {
 	return nil
 }
 
-// Parse parses a query string within the limits. Its errors are Errors.
+// Parse parses a query string within the limits. Its errors are of type *Error.
 func Parse(query string) (url.Values, error) {
 	if err := CheckQuery(query); err != nil {
 		return nil, err

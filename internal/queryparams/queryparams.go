@@ -1,5 +1,5 @@
-// Package queryparams reads a query string or a form into a request, by the rules
-// of the JSON door's query strings. A name that the request lacks is an error.
+// Package queryparams reads a query string or a form into a request, by the rules of
+// grpc-gateway. A name that the request does not have is an error.
 package queryparams
 
 import (
@@ -16,9 +16,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Error is a parameter that cannot be read.
+// Error reports a parameter that cannot be read.
 type Error struct {
-	Name   string // empty where several are at fault together
+	Name   string // empty if the error is not about one parameter
 	Reason string
 }
 
@@ -30,8 +30,8 @@ func (e *Error) Error() string {
 	return e.Name + ": " + e.Reason
 }
 
-// Read sets the fields of a request that the parameters name. Its errors are
-// Errors; the first by name is told.
+// Read sets the fields of a request that the parameters name. It returns an *Error for
+// the first wrong parameter in alphabetical order.
 func Read(req proto.Message, parameters url.Values) error {
 	none := utilities.NewDoubleArray(nil)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
@@ -42,9 +42,9 @@ func Read(req proto.Message, parameters url.Values) error {
 		if !utf8.ValidString(name + strings.Join(parameters[name], "")) {
 			return &Error{clip(name), "not UTF-8"}
 		}
-		// Alone, so that the one at fault can be named.
-		alone := req.ProtoReflect().Type().New().Interface()
-		if err := runtime.PopulateQueryParameters(alone, url.Values{name: parameters[name]}, none); err != nil {
+		// Each parameter is read alone first, so that an error can name it.
+		single := req.ProtoReflect().Type().New().Interface()
+		if err := runtime.PopulateQueryParameters(single, url.Values{name: parameters[name]}, none); err != nil {
 			return &Error{clip(name), reason(path, parameters[name])}
 		}
 	}
@@ -54,8 +54,8 @@ func Read(req proto.Message, parameters url.Values) error {
 	return nil
 }
 
-// reason says why a parameter cannot be read. It does not repeat the value, as the
-// library's own errors do.
+// reason explains why a parameter cannot be read. Unlike the errors of the library, it
+// does not repeat the value.
 func reason(path []protoreflect.FieldDescriptor, values []string) string {
 	field := path[len(path)-1]
 	switch {
@@ -69,11 +69,10 @@ func reason(path []protoreflect.FieldDescriptor, values []string) string {
 	return "not a valid " + field.Kind().String()
 }
 
-// maxQuotedName is how much of a name an error repeats.
+// maxQuotedName is the number of bytes of a name that an error repeats.
 const maxQuotedName = 64
 
-// clip returns a caller's name for an error: short, and without control
-// characters.
+// clip returns a name for an error: shortened, and without control characters.
 func clip(name string) string {
 	short := name[:min(len(name), maxQuotedName)]
 	if quoted := strconv.QuoteToASCII(short); quoted != `"`+short+`"` {
@@ -82,8 +81,8 @@ func clip(name string) string {
 	return short
 }
 
-// Path returns the fields that a parameter's name leads through, or nil where it
-// leads nowhere: a.b for a field of a field, a[k] for an entry of a map.
+// Path returns the fields on the path of a parameter's name, or nil if the request has
+// no such field. a.b names a field of a field, and a[k] an entry of a map.
 func Path(req proto.Message, name string) (path []protoreflect.FieldDescriptor) {
 	m := req.ProtoReflect().Descriptor()
 	name, _, _ = strings.Cut(name, "[")

@@ -25,8 +25,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestWrongParametersAreNamed; of several, the first by name.
-func TestWrongParametersAreNamed(t *testing.T) {
+func TestRead_namesFirstWrongParameter(t *testing.T) {
 	for name, values := range map[string]url.Values{
 		"intensty":              {"intensty": {"1"}, "x": {"1"}},
 		"intensity":             {"intensity": {"much"}},

@@ -16,8 +16,8 @@ import (
 
 type executionKey struct{}
 
-// WithExecution returns a context of which logs tell the execution, and whose
-// next span, if it is the first of a trace, begins the execution's own one.
+// WithExecution returns a context with an execution id. Log records have the id as an
+// attribute. The first span of a trace takes the trace id of the execution.
 func WithExecution(ctx context.Context, id string) context.Context {
 	if id == "" {
 		return ctx
@@ -30,14 +30,14 @@ func executionOf(ctx context.Context) string {
 	return id
 }
 
-// ids makes the ids of spans and traces. The trace of an execution follows from
-// its id, so that calls about one execution have one trace also where the caller,
-// as Argo, does not tell them of it; and that a sampler, which goes by the
-// trace's id, takes all of them or none.
-type ids struct{}
+// idGenerator generates the ids of spans and traces. The trace id of an execution is a
+// hash of its execution id. So the calls of one execution share a trace even if the
+// caller, such as Argo, propagates none, and a sampler, which decides by trace id,
+// takes all of them or none.
+type idGenerator struct{}
 
 // NewIDs returns the ids of a trace and of its first span.
-func (g ids) NewIDs(ctx context.Context) (id trace.TraceID, span trace.SpanID) {
+func (g idGenerator) NewIDs(ctx context.Context) (id trace.TraceID, span trace.SpanID) {
 	if execution := executionOf(ctx); execution != "" {
 		digest := sha256.Sum256([]byte("imageflow execution " + execution))
 		id = trace.TraceID(digest[:16])
@@ -49,18 +49,18 @@ func (g ids) NewIDs(ctx context.Context) (id trace.TraceID, span trace.SpanID) {
 }
 
 // NewSpanID returns the id of a span.
-func (ids) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
+func (idGenerator) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
 	for !id.IsValid() {
 		rand.Read(id[:])
 	}
 	return id
 }
 
-// maxPeek is how much of a request is looked at for its execution.
+// maxPeek is the number of bytes of a request that are searched for its execution id.
 const maxPeek = 4 << 10
 
-// JSON is Handler for requests in JSON. One that names an execution and is part
-// of no trace is part of that of the execution.
+// JSON is Handler for JSON requests. A request without a trace that has an execution id
+// joins the trace of the execution.
 func (t *Tracing) JSON(next http.Handler) http.Handler {
 	if t == nil {
 		return next
@@ -69,7 +69,7 @@ func (t *Tracing) JSON(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Traceparent") == "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 			body := bufio.NewReaderSize(r.Body, maxPeek)
-			begin, _ := body.Peek(maxPeek) // an error comes again
+			begin, _ := body.Peek(maxPeek) // a later Read returns the error again
 			r = r.WithContext(WithExecution(r.Context(), executionIn(begin)))
 			r.Body = struct {
 				io.Reader
@@ -80,7 +80,7 @@ func (t *Tracing) JSON(next http.Handler) http.Handler {
 	})
 }
 
-// executionIn returns the execution that a request in JSON, or its begin, names.
+// executionIn returns the execution id in the beginning of a JSON request, or "".
 func executionIn(request []byte) string {
 	d := json.NewDecoder(bytes.NewReader(request))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

@@ -1,6 +1,5 @@
-// Package telemetry measures jobs and carries traces: what is measured is
-// scraped by Prometheus, spans are sent by OTLP, and logs tell of which trace
-// and execution they are.
+// Package telemetry exports metrics to Prometheus and spans by OTLP, propagates traces
+// over HTTP, gRPC and CloudEvents, and adds trace and execution ids to log records.
 package telemetry
 
 import (
@@ -24,11 +23,11 @@ var (
 	stageDuration = metrics.Histogram("imageflow.job.stage.duration", "s", "time of a stage of a job, by step and stage", metrics.LatencyBounds)
 )
 
-// scope names what makes the spans.
+// scope is the instrumentation scope of the spans.
 const scope = "imageflow.dev"
 
-// start starts a span within that of the context. What made that one makes this
-// one too, so that several services can be in one process.
+// start starts a child of the span in ctx. It uses the provider of that span, so that
+// several services can run in one process.
 func start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	return trace.SpanFromContext(ctx).TracerProvider().Tracer(scope).Start(ctx, name, options...)
 }
@@ -82,7 +81,7 @@ func (j *Job) End(ctx context.Context, outcome string, err error) {
 	for _, stage := range slices.Sorted(maps.Keys(j.stages)) {
 		attributes = append(attributes, slog.Float64(stage+"_ms", milliseconds(j.stages[stage])))
 	}
-	j.span.SetAttributes(ended(outcome))
+	j.span.SetAttributes(outcomeAttribute(outcome))
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))
 		j.span.RecordError(err)

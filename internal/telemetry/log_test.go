@@ -13,8 +13,7 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// TestLogsTellOfTraceAndExecution: the one line of a job, and any other within it.
-func TestLogsTellOfTraceAndExecution(t *testing.T) {
+func TestLogHandler_addsTraceAndExecution(t *testing.T) {
 	var out bytes.Buffer
 	before := slog.Default()
 	defer slog.SetDefault(before)
@@ -52,6 +51,6 @@ func TestLogsTellOfTraceAndExecution(t *testing.T) {
 		}
 	}
 	if out.Len() > 0 {
-		t.Errorf("there is more: %s", &out)
+		t.Errorf("more lines than expected: %s", &out)
 	}
 }

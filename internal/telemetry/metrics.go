@@ -19,18 +19,18 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Endpoint is an address of a process where it is measured or profiled.
+// Endpoint serves the metrics or the profiles of a process.
 type Endpoint struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-// maxConnections bounds the connections of an endpoint.
+// maxConnections bounds the connections of one endpoint.
 const maxConnections = 16
 
-// ServeMetrics serves all that the process measures, and what Go and the system
-// tell of it, at `/metrics` of an address, host:port; port 0 takes a free one. A
-// process that does not call it measures nothing, at next to no cost.
+// ServeMetrics serves the metrics of the process, and those of the Go runtime and the
+// operating system, at `/metrics` of an address, host:port; port 0 takes a free port.
+// Without it, recording metrics costs next to nothing.
 func ServeMetrics(address string, guard Guard) (*Endpoint, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -39,7 +39,7 @@ func ServeMetrics(address string, guard Guard) (*Endpoint, error) {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // which carries exemplars
+	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // needed for exemplars
 	e, err := serve("metrics", address, guard.wrap(routes))
 	if err == nil {
 		otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
@@ -47,8 +47,8 @@ func ServeMetrics(address string, guard Guard) (*Endpoint, error) {
 	return e, err
 }
 
-// ServeProfiles serves those of net/http/pprof at `/debug/pprof/` of an address.
-// Whoever reaches them can read what the process has in memory, and slow it down.
+// ServeProfiles serves net/http/pprof at `/debug/pprof/` of an address, host:port.
+// Anyone who reaches it can read the memory of the process and slow it down.
 func ServeProfiles(address string, guard Guard) (*Endpoint, error) {
 	routes := http.NewServeMux()
 	routes.HandleFunc("/debug/pprof/", pprof.Index)
@@ -59,7 +59,7 @@ func ServeProfiles(address string, guard Guard) (*Endpoint, error) {
 	return serve("profiles", address, guard.wrap(routes))
 }
 
-// Guard wraps what answers requests; nil wraps nothing.
+// Guard wraps the handler of an endpoint; nil wraps nothing.
 type Guard func(http.Handler) http.Handler
 
 func (g Guard) wrap(routes http.Handler) http.Handler {
@@ -69,20 +69,20 @@ func (g Guard) wrap(routes http.Handler) http.Handler {
 	return g(routes)
 }
 
-func serve(what, address string, routes http.Handler) (*Endpoint, error) {
+func serve(name, address string, routes http.Handler) (*Endpoint, error) {
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s for %s is taken by another process", address, what)
+		return nil, fmt.Errorf("the address %s for %s is taken by another process", address, name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	e := &Endpoint{listener: listener, server: &http.Server{
 		Handler: routes, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, WriteTimeout: 5 * time.Minute, MaxHeaderBytes: 16 << 10,
 	}}
 	go func() {
 		if err := e.server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error(what+" are no longer served", "error", err)
+			slog.Error("telemetry endpoint failed", "endpoint", name, "error", err)
 		}
 	}()
 	return e, nil
@@ -91,5 +91,5 @@ func serve(what, address string, routes http.Handler) (*Endpoint, error) {
 // Address returns the bound host:port.
 func (e *Endpoint) Address() string { return e.listener.Addr().String() }
 
-// Close ends the serving.
+// Close closes the listener and all connections.
 func (e *Endpoint) Close() error { return e.server.Close() }

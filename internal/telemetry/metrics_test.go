@@ -12,8 +12,7 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// TestMeasuresLeadToTraces: a bucket of the stages tells of a job in it.
-func TestMeasuresLeadToTraces(t *testing.T) {
+func TestServeMetrics_bucketsHaveTracesAsExemplars(t *testing.T) {
 	metrics := serve(t)
 	tracing, _ := start(t, "imageflow-resize")
 	defer end(t, tracing)
@@ -37,12 +36,11 @@ func TestMeasuresLeadToTraces(t *testing.T) {
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	if want := regexp.MustCompile(`stage_duration_seconds_bucket\{.*step="exemplary".*# \{.*trace_id="` + id + `"`); !want.Match(text) {
-		t.Errorf("no %s in\n%s", want, text)
+		t.Errorf("no match of %s in\n%s", want, text)
 	}
 }
 
-// TestProfilesAreApart: metrics have no profiles beside them.
-func TestProfilesAreApart(t *testing.T) {
+func TestServeMetrics_servesNoProfiles(t *testing.T) {
 	profiles, err := telemetry.ServeProfiles("127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +54,7 @@ func TestProfilesAreApart(t *testing.T) {
 			}
 			resp.Body.Close()
 			if resp.StatusCode != want {
-				t.Errorf("%q answered %d, want %d", path, resp.StatusCode, want)
+				t.Errorf("%q: status %d, want %d", path, resp.StatusCode, want)
 			}
 		}
 	}

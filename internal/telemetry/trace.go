@@ -21,19 +21,19 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// Traces says whether and how spans leave the process. The OpenTelemetry SDK
-// reads the rest from the environment by itself: endpoints, headers, sampling,
-// batches.
+// Traces configures the export of spans. The OpenTelemetry SDK reads other settings
+// from the environment: endpoints, headers, sampling and batches.
 type Traces struct {
-	// Exporter is OTLP, or None; empty means OTLP where there is an Endpoint.
+	// Exporter is OTLP or None; empty means OTLP if Endpoint is set.
 	Exporter string
 	// Protocol is HTTP or GRPC; empty means HTTP.
 	Protocol string
-	// Endpoint is where spans go; empty leaves it to the SDK.
+	// Endpoint is the URL of the collector. Only whether it is set matters: the SDK reads
+	// its value from the environment.
 	Endpoint string
 }
 
-// The exporters and the protocols, by their names in OpenTelemetry.
+// The names of the exporters and the protocols in OpenTelemetry.
 const (
 	OTLP = "otlp"
 	None = "none"
@@ -41,19 +41,18 @@ const (
 	GRPC = "grpc"
 )
 
-func (t Traces) on() bool {
+func (t Traces) isEnabled() bool {
 	return t.Exporter == OTLP || t.Exporter == "" && t.Endpoint != ""
 }
 
-// Tracing makes the spans of one service. A nil one makes none, costs nothing and
-// leaves what it is given as it is.
+// Tracing creates the spans of one service. A nil Tracing creates none: its methods
+// return their arguments unchanged.
 type Tracing struct{ provider *sdk.TracerProvider }
 
-// StartTracing returns what makes the spans of the named service, or nil where
-// none are wanted. It does not wait for who takes them: what cannot be sent is
-// logged and lost.
+// StartTracing returns the Tracing of the named service, or nil if traces are off. It
+// does not wait for the collector: spans that cannot be sent are lost, and logged.
 func StartTracing(ctx context.Context, t Traces, service string) (*Tracing, error) {
-	if !t.on() {
+	if !t.isEnabled() {
 		return nil, nil
 	}
 	exporter, err := t.exporter(ctx)
@@ -66,25 +65,27 @@ func StartTracing(ctx context.Context, t Traces, service string) (*Tracing, erro
 		return nil, fmt.Errorf("traces: %w", err)
 	}
 	otel.SetTextMapPropagator(propagator)
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Warn("telemetry was lost", "error", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Warn("spans or metrics lost", "error", err) }))
 	return &Tracing{provider: sdk.NewTracerProvider(
-		sdk.WithSpanProcessor(telling{sdk.NewBatchSpanProcessor(exporter)}), sdk.WithResource(about), sdk.WithIDGenerator(ids{}),
+		sdk.WithSpanProcessor(outcomeFilter{sdk.NewBatchSpanProcessor(exporter)}), sdk.WithResource(about), sdk.WithIDGenerator(idGenerator{}),
 	)}, nil
 }
 
-// telling passes on the spans that tell something. Of six notifications of a
-// chain five are of our own outputs, and are ignored.
-type telling struct{ sdk.SpanProcessor }
+// outcomeFilter drops the spans of ignored events. Five of the six notifications of a
+// chain report our own outputs and are ignored.
+type outcomeFilter struct{ sdk.SpanProcessor }
 
-// OnEnd passes a span on, unless it is the first and its outcome is "ignored".
-func (p telling) OnEnd(s sdk.ReadOnlySpan) {
-	if s.Parent().IsValid() || !slices.Contains(s.Attributes(), ended("ignored")) { // Attributes copies
+// OnEnd passes a span on, unless it has no parent and the outcome "ignored".
+func (p outcomeFilter) OnEnd(s sdk.ReadOnlySpan) {
+	if s.Parent().IsValid() || !slices.Contains(s.Attributes(), outcomeAttribute("ignored")) { // Attributes copies, so it comes last
 		p.SpanProcessor.OnEnd(s)
 	}
 }
 
-// ended is the attribute that tells how the work of a span ended.
-func ended(how string) attribute.KeyValue { return attribute.String("imageflow.outcome", how) }
+// outcomeAttribute returns the attribute for the outcome of a span's work.
+func outcomeAttribute(outcome string) attribute.KeyValue {
+	return attribute.String("imageflow.outcome", outcome)
+}
 
 func (t Traces) exporter(ctx context.Context) (*otlptrace.Exporter, error) {
 	switch cmp.Or(t.Protocol, HTTP) {
@@ -96,7 +97,7 @@ func (t Traces) exporter(ctx context.Context) (*otlptrace.Exporter, error) {
 	return nil, fmt.Errorf("the protocol %q is neither %s nor %s", t.Protocol, HTTP, GRPC)
 }
 
-// version is that of the main module, or the commit that it was built from.
+// version returns the version of the main module, or the commit of its build.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -105,52 +106,51 @@ func version() string {
 	return info.Main.Version
 }
 
-// endPatience is how long the last spans may take to be sent.
-const endPatience = 5 * time.Second
+// shutdownTimeout bounds the time to send the last spans.
+const shutdownTimeout = 5 * time.Second
 
-// End sends what spans are left, and makes no more.
+// End sends the remaining spans. No spans are created after it.
 func (t *Tracing) End() error {
 	if t == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), endPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if err := t.provider.Shutdown(ctx); err != nil {
-		return fmt.Errorf("the last spans were not sent: %w", err)
+		return fmt.Errorf("send the last spans: %w", err)
 	}
 	return nil
 }
 
 // propagator carries traces between processes.
-var propagator = events{propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})}
+var propagator = eventPropagator{propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})}
 
-// events carries the trace of a CloudEvent in its extensions too, which last
-// where the headers of a request do not: in a broker's queue, and over a reply,
-// which a broker sends on with the headers of what it answers. So the extensions
-// are believed first.
-type events struct{ propagation.TextMapPropagator }
+// eventPropagator carries the trace of a CloudEvent also in its extensions. They survive
+// where HTTP headers do not: in the queue of a broker, and in a reply, which a broker
+// forwards with the headers of the answered event. So extensions take precedence.
+type eventPropagator struct{ propagation.TextMapPropagator }
 
-// The headers of CloudEvents in binary mode that tell of one, and of its trace.
+// The headers of CloudEvents in binary mode.
 const (
 	idHeader     = "Ce-Id"
 	eventHeaders = "Ce-"
 )
 
-// Inject adds the extensions where the carrier has an event.
-func (p events) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
+// Inject sets the headers, and the extensions if the carrier holds an event.
+func (p eventPropagator) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
 	p.TextMapPropagator.Inject(ctx, carrier)
 	if carrier.Get(idHeader) != "" {
 		propagation.TraceContext{}.Inject(ctx, extensions{carrier})
 	}
 }
 
-// Extract takes the trace of the event, or else of the request.
-func (p events) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+// Extract returns a context with the trace of the event, or else of the request.
+func (p eventPropagator) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
 	ctx = p.TextMapPropagator.Extract(ctx, carrier)
 	return propagation.TraceContext{}.Extract(ctx, extensions{carrier})
 }
 
-// extensions are the headers of an event's extensions.
+// extensions is a carrier of the extensions of an event.
 type extensions struct{ propagation.TextMapCarrier }
 
 func (e extensions) Get(name string) string { return e.TextMapCarrier.Get(eventHeaders + name) }

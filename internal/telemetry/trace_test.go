@@ -15,8 +15,7 @@ import (
 	"imageflow.dev/internal/testing/otlp"
 )
 
-// start starts the tracing of a service, whose spans the receiver gets at once
-// when it ends.
+// start starts the tracing of a service. end sends its spans to the receiver.
 func start(t *testing.T, service string) (*telemetry.Tracing, *otlp.Receiver) {
 	t.Helper()
 	received := otlp.Start(t)
@@ -35,25 +34,24 @@ func end(t *testing.T, tracing *telemetry.Tracing) {
 	}
 }
 
-// TestOffIsNothing: what would be wrapped is left as it is.
-func TestOffIsNothing(t *testing.T) {
+func TestStartTracing_offReturnsNilThatWrapsNothing(t *testing.T) {
 	for _, traces := range []telemetry.Traces{{}, {Exporter: telemetry.None, Endpoint: "http://127.0.0.1:4318"}} {
 		tracing, err := telemetry.StartTracing(t.Context(), traces, "any")
 		if err != nil || tracing != nil {
-			t.Fatalf("%+v: got %v, %v, want nothing", traces, tracing, err)
+			t.Fatalf("%+v: got %v, %v, want nil", traces, tracing, err)
 		}
 	}
 	var off *telemetry.Tracing
 	plain := http.NewServeMux()
 	if off.Handler(plain) != http.Handler(plain) || off.JSON(plain) != http.Handler(plain) || off.Transport(http.DefaultTransport) != http.DefaultTransport {
-		t.Error("something is wrapped")
+		t.Error("a nil Tracing wraps its argument")
 	}
 	if err := off.End(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestBadProtocol(t *testing.T) {
+func TestStartTracing_unknownProtocol(t *testing.T) {
 	_, err := telemetry.StartTracing(t.Context(), telemetry.Traces{Exporter: telemetry.OTLP, Protocol: "http/json"}, "any")
 	if err == nil || !strings.Contains(err.Error(), "http/json") {
 		t.Errorf("got %v", err)
@@ -66,9 +64,8 @@ const (
 	second  = "00f067aa0ba902b7"
 )
 
-// TestEventExtensionIsBelievedFirst, as brokers send a reply with the headers of
-// what it answers.
-func TestEventExtensionIsBelievedFirst(t *testing.T) {
+// Brokers forward a reply with the headers of the event that it answers.
+func TestHandler_eventExtensionTakesPrecedence(t *testing.T) {
 	for _, c := range []struct {
 		name, header, extension, parent string
 	}{
@@ -91,7 +88,7 @@ func TestEventExtensionIsBelievedFirst(t *testing.T) {
 			end(t, tracing)
 			spans := received.Spans()
 			if len(spans) != 1 || spans[0].Parent != c.parent || (c.parent != "") != (spans[0].Trace == traceID) {
-				t.Fatalf("got %+v, want one within %q", spans, c.parent)
+				t.Fatalf("got %+v, want one span with the parent %q", spans, c.parent)
 			}
 			if got := spans[0]; got.Service != "imageflow-resize" || got.Attributes["cloudevents.event_type"] != "some.type" {
 				t.Errorf("got %+v", got)
@@ -100,8 +97,7 @@ func TestEventExtensionIsBelievedFirst(t *testing.T) {
 	}
 }
 
-// TestEventsCarryTheirTrace in the extension, which lasts, and in the header.
-func TestEventsCarryTheirTrace(t *testing.T) {
+func TestTransport_setsTraceInHeaderAndExtension(t *testing.T) {
 	tracing, received := start(t, "imageflow-bridge")
 	got := make(chan http.Header, 2)
 	broker := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header }))
@@ -114,7 +110,7 @@ func TestEventsCarryTheirTrace(t *testing.T) {
 		}
 		if id != "" {
 			r.Header.Set("Ce-Id", id)
-			r.Header.Set("Ce-Traceparent", "00-"+traceID+"-"+first+"-01") // an old one
+			r.Header.Set("Ce-Traceparent", "00-"+traceID+"-"+first+"-01") // must be replaced
 		}
 		resp, err := client.Do(r)
 		if err != nil {
@@ -126,19 +122,19 @@ func TestEventsCarryTheirTrace(t *testing.T) {
 	end(t, tracing)
 	event, plain := <-got, <-got
 	if header := event.Get("Traceparent"); header == "" || event.Get("Ce-Traceparent") != header || strings.Contains(header, first) {
-		t.Errorf("the event has %q and %q", event.Get("Ce-Traceparent"), header)
+		t.Errorf("the event has the extension %q and the header %q", event.Get("Ce-Traceparent"), header)
 	}
 	if plain.Get("Traceparent") == "" || plain.Get("Ce-Traceparent") != "" {
-		t.Errorf("what is no event has %q and %q", plain.Get("Ce-Traceparent"), plain.Get("Traceparent"))
+		t.Errorf("a request without an event has the extension %q and the header %q", plain.Get("Ce-Traceparent"), plain.Get("Traceparent"))
 	}
 	if spans := received.Spans(); len(spans) != 2 || spans[0].Name != "send event" || spans[1].Name != "POST" {
 		t.Errorf("spans %+v", spans)
 	}
 }
 
-// TestExecutionHasItsTrace: the same one of each call that names it, and one of
-// its own where nothing does. The request comes through whole.
-func TestExecutionHasItsTrace(t *testing.T) {
+// Requests that name one execution share a trace, others have traces of their own. The
+// handler reads the request unchanged.
+func TestJSON_executionDeterminesTrace(t *testing.T) {
 	tracing, _ := start(t, "imageflow-gateway")
 	defer end(t, tracing)
 	traceOf := func(body, traceparent string) (id string) {
@@ -149,7 +145,7 @@ func TestExecutionHasItsTrace(t *testing.T) {
 		}
 		tracing.JSON(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if text, err := io.ReadAll(r.Body); err != nil || string(text) != body {
-				t.Errorf("of %d bytes came %d, %v", len(body), len(text), err)
+				t.Errorf("the handler read %d of %d bytes, %v", len(text), len(body), err)
 			}
 			id = trace.SpanContextFromContext(r.Context()).TraceID().String()
 		})).ServeHTTP(httptest.NewRecorder(), r)
@@ -165,19 +161,18 @@ func TestExecutionHasItsTrace(t *testing.T) {
 		`["cat"]`:                 false,
 		`not JSON`:                false,
 		``:                        false,
-		`{"input_bytes": "` + strings.Repeat("A", 10_000) + `", "execution_id": "cat, but far to seek"}`: false,
+		`{"input_bytes": "` + strings.Repeat("A", 10_000) + `", "execution_id": "cat, beyond the searched bytes"}`: false,
 	} {
 		if id := traceOf(body, ""); id == "" || (id == one) != same {
-			t.Errorf("%.40s has the trace %s, the execution %s", body, id, one)
+			t.Errorf("%.40s has the trace %s; the execution has %s", body, id, one)
 		}
 	}
 	if id := traceOf(`{"execution_id": "cat"}`, "00-"+traceID+"-"+first+"-01"); id != traceID {
-		t.Errorf("the caller's trace %s became %s", traceID, id)
+		t.Errorf("the trace %s of the caller was replaced by %s", traceID, id)
 	}
 }
 
-// TestWhoTakesNoSpansHoldsNothingUp.
-func TestWhoTakesNoSpansHoldsNothingUp(t *testing.T) {
+func TestTracing_unreachableCollectorDelaysNothing(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 	tracing, err := telemetry.StartTracing(t.Context(), telemetry.Traces{Exporter: telemetry.OTLP}, "any")
 	if err != nil {
@@ -193,9 +188,9 @@ func TestWhoTakesNoSpansHoldsNothingUp(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil || !handled {
-			t.Errorf("handled %v, ended with %v", handled, err)
+			t.Errorf("handled: %v, End returned %v", handled, err)
 		}
 	case <-ctx.Done():
-		t.Error("the end is waited for")
+		t.Error("End did not return")
 	}
 }

@@ -15,11 +15,11 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// unmeasured leaves measuring to serve.
-var unmeasured = noop.NewMeterProvider()
+// noMetrics disables the metrics of the instrumentation: package server measures.
+var noMetrics = noop.NewMeterProvider()
 
-// Handler gives each request to next a span, in the trace that the request, or
-// the event that it carries, is part of.
+// Handler starts a span for each request to next. The span continues the trace of the
+// event that the request carries, or of the request itself.
 func (t *Tracing) Handler(next http.Handler) http.Handler {
 	if t == nil {
 		return next
@@ -29,12 +29,12 @@ func (t *Tracing) Handler(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 	return otelhttp.NewHandler(described, "", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagator),
-		otelhttp.WithMeterProvider(unmeasured), otelhttp.WithSpanNameFormatter(spanName))
+		otelhttp.WithMeterProvider(noMetrics), otelhttp.WithSpanNameFormatter(spanName))
 }
 
-// spanName names a request by the pattern of the mux that took it, so that no
-// caller makes up names. One that a pattern of a whole subtree took keeps the name
-// that its span was given there.
+// spanName returns the name of a request's span: the pattern of the mux that matched
+// it, so that callers cannot create names. If that pattern is a subtree, the span keeps
+// the name that its handler set.
 func spanName(_ string, r *http.Request) string {
 	if r.Pattern != "" && !strings.HasSuffix(r.Pattern, "/") {
 		if method, path, ok := strings.Cut(r.Pattern, " "); ok {
@@ -48,8 +48,8 @@ func spanName(_ string, r *http.Request) string {
 	return r.Method
 }
 
-// Transport gives each request through next a span, and has the request, and the
-// event that it carries, be part of its trace.
+// Transport starts a span for each request through next, and adds its trace to the
+// headers of the request and of the event that it carries.
 func (t *Tracing) Transport(next http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		return next
@@ -59,7 +59,7 @@ func (t *Tracing) Transport(next http.RoundTripper) http.RoundTripper {
 		return next.RoundTrip(r)
 	})
 	return otelhttp.NewTransport(described, otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(propagator),
-		otelhttp.WithMeterProvider(unmeasured), otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
+		otelhttp.WithMeterProvider(noMetrics), otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
 			if r.Header.Get(idHeader) != "" {
 				return "send event"
 			}
@@ -72,7 +72,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip calls the function.
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// describe tells of the event that a request carries.
+// describe sets the attributes of the event that a request carries.
 func describe(span trace.Span, header http.Header) {
 	if header.Get(idHeader) == "" || !span.IsRecording() {
 		return
@@ -87,7 +87,7 @@ func describe(span trace.Span, header http.Header) {
 	}
 }
 
-// Server gives each call of a gRPC server a span.
+// Server is an option of a gRPC server: each call has a span.
 func (t *Tracing) Server() grpc.ServerOption {
 	if t == nil {
 		return grpc.EmptyServerOption{}
@@ -95,7 +95,7 @@ func (t *Tracing) Server() grpc.ServerOption {
 	return grpc.StatsHandler(otelgrpc.NewServerHandler(t.rpc()...))
 }
 
-// Client gives each call through a connection a span, which the call carries.
+// Client is an option of a gRPC connection: each call has a span, and carries its trace.
 func (t *Tracing) Client() grpc.DialOption {
 	if t == nil {
 		return grpc.EmptyDialOption{}
@@ -105,13 +105,13 @@ func (t *Tracing) Client() grpc.DialOption {
 
 func (t *Tracing) rpc() []otelgrpc.Option {
 	return []otelgrpc.Option{
-		otelgrpc.WithTracerProvider(t.provider), otelgrpc.WithPropagators(propagator), otelgrpc.WithMeterProvider(unmeasured),
-		otelgrpc.WithFilter(work),
+		otelgrpc.WithTracerProvider(t.provider), otelgrpc.WithPropagators(propagator), otelgrpc.WithMeterProvider(noMetrics),
+		otelgrpc.WithFilter(isWork),
 	}
 }
 
-// work tells whether a call is more than a look whether someone is there.
-func work(call *stats.RPCTagInfo) bool {
+// isWork is false for health checks and reflection, which have no spans.
+func isWork(call *stats.RPCTagInfo) bool {
 	method := call.FullMethodName
 	return !strings.HasPrefix(method, "/grpc.") && !strings.HasSuffix(method, "/Health") &&
 		!strings.HasSuffix(method, "Ready") && !strings.HasSuffix(method, "Live")
