@@ -11,7 +11,7 @@ import (
 )
 
 // ErrTooManyTags means that an object would have more tags than S3 allows.
-var ErrTooManyTags = errors.New("the object has too many tags")
+var ErrTooManyTags = errors.New("the object has no room for another tag")
 
 // maxTags is S3's limit of tags per object.
 const maxTags = 10
