@@ -14,8 +14,8 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// compareFidelity prints the PSNR of each peer's outcome, without loss, against
-// the whole picture filtered with Lanczos3 in double precision.
+// compareFidelity prints the PSNR of each peer's lossless output, against the full image
+// filtered with Lanczos3 in double precision.
 func compareFidelity(workers map[string]*process, p photos, dir string) error {
 	fmt.Printf("| PSNR in dB | %s |\n|---|%s\n", strings.Join(order, " | "), strings.Repeat("---|", len(order)))
 	for _, t := range p.varied() {
@@ -42,8 +42,8 @@ func compareFidelity(workers map[string]*process, p photos, dir string) error {
 	return nil
 }
 
-// varied are photographs, a rendered scene and drawings, of sizes which a JPEG's
-// decoder does and does not divide when it shrinks.
+// varied returns photographs, a rendered scene and drawings. Their sizes are divisible and
+// not divisible by the factors of a shrinking JPEG decoder.
 func (p photos) varied() []named {
 	var all []named
 	for _, v := range []struct {
@@ -62,12 +62,13 @@ func (p photos) varied() []named {
 		{"bright lines on black, 703×681", "test_gif.jpg", 150, 145},
 		{"a PNG, 2048×1536", "3mp.png", 800, 600},
 	} {
-		all = append(all, named{fmt.Sprintf("%s → %d×%d", v.name, v.width, v.height), task{p.path(v.file), v.width, v.height, imaging.PNG, ""}})
+		name := fmt.Sprintf("%s → %d×%d", v.name, v.width, v.height)
+		all = append(all, named{name, task{p.path(v.file), v.width, v.height, imaging.PNG, ""}})
 	}
 	return all
 }
 
-// decode reads a picture in full, as it is stored.
+// decode decodes an image file at full size.
 func decode(path string) (*image.RGBA, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

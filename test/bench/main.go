@@ -1,8 +1,8 @@
-// Command bench compares resizes with vips_thumbnail called from C, with bimg and
-// with imagor, on this machine, and prints tables in Markdown.
+// Command bench compares the resizes of this repository with vips_thumbnail called from C,
+// with bimg and with imagor, and prints tables in Markdown.
 //
-// Each peer is a process of its own, all with one thread a picture; they take
-// turns. CPU time is that of the process, garbage collection included.
+// Each peer is a process of its own with one thread per image, and the peers take turns.
+// CPU time is the time of the whole process, with garbage collection.
 package main
 
 import (
@@ -15,8 +15,8 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	worker := flag.String("worker", "", "work as this peer (used by bench itself)")
-	rounds := flag.Int("rounds", 25, "how often each peer does each task")
+	worker := flag.String("worker", "", "run as this peer (used by bench itself)")
+	rounds := flag.Int("rounds", 25, "number of rounds of each task")
 	flag.Parse()
 	if *worker != "" {
 		if err := work(*worker); err != nil {
@@ -29,11 +29,10 @@ func main() {
 	}
 }
 
-// order is that of the tables' columns; the first is what the others are compared
-// with.
-var order = []string{limit, "FAST", "GOOD", "BEST", "bimg", "imagor"}
+// order is the order of the columns. Ratios are relative to the first one.
+var order = []string{baseline, "FAST", "GOOD", "BEST", "bimg", "imagor"}
 
-const limit = "vips_thumbnail"
+const baseline = "vips_thumbnail"
 
 func run(rounds int) error {
 	dir, err := os.MkdirTemp("", "bench")
@@ -41,14 +40,14 @@ func run(rounds int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, limit)
+	binary := filepath.Join(dir, baseline)
 	if err := compile(binary); err != nil {
 		return err
 	}
 	workers := map[string]*process{}
 	for _, peer := range order {
 		args := []string{os.Args[0], "-worker", peer}
-		if peer == limit {
+		if peer == baseline {
 			args = []string{binary}
 		}
 		if workers[peer], err = start(args); err != nil {

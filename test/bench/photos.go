@@ -12,18 +12,18 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// named is a task with a name for people.
+// named is a task with a name for the tables.
 type named struct {
 	name string
 	task task
 }
 
-// photos finds pictures by their names.
-type photos struct{ ours, bimgs, made string }
+// photos finds images by name in three folders: of this repository, of bimg, and of
+// generated images.
+type photos struct{ ours, bimgs, generated string }
 
-// gather finds the pictures that bimg is tested with. It makes a JPEG of 12 MP
-// without a profile, which vips_thumbnail and bimg would leave unused, and a PNG
-// of 3 MP.
+// gather finds the test images of bimg. It generates a JPEG of 12 MP and a PNG of 3 MP. The
+// JPEG has no profile, since vips_thumbnail and bimg would not apply it.
 func gather(dir string) (photos, error) {
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg").Output()
 	p := photos{"../images", filepath.Join(strings.TrimSpace(string(module)), "testdata"), dir}
@@ -49,7 +49,7 @@ func gather(dir string) (photos, error) {
 	return p, os.WriteFile(p.path("3mp.png"), png.Data, 0o600)
 }
 
-// withoutMetadata leaves out a JPEG's application segments.
+// withoutMetadata removes the application segments of a JPEG.
 func withoutMetadata(jpeg []byte) []byte {
 	out, at := jpeg[:2:2], 2
 	for jpeg[at+1] != 0xda { // start of scan
@@ -70,10 +70,10 @@ func (p photos) path(name string) string {
 			return filepath.Join(dir, name)
 		}
 	}
-	return filepath.Join(p.made, name)
+	return filepath.Join(p.generated, name)
 }
 
-// tasks are those whose speed is compared.
+// tasks returns the tasks of the speed comparison.
 func (p photos) tasks() []named {
 	return []named{
 		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, ""}},

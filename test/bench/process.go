@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// compile builds the peer that is written in C.
+// compile builds the peer written in C.
 func compile(to string) error {
 	cmd := exec.Command("sh", "-c", `cc -O2 -o "$1" thumbnail/thumbnail.c $(pkg-config --cflags --libs vips)`, "sh", to)
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
 }
 
-// process is a peer at work.
+// process is a running peer.
 type process struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -40,16 +40,16 @@ func start(args []string) (*process, error) {
 
 func (p *process) end() {
 	p.in.Close()
-	_ = p.cmd.Wait() // it has nothing more to say
+	_ = p.cmd.Wait() // all results have been read
 }
 
-// did is what a task took.
-type did struct {
+// usage is the cost of a task.
+type usage struct {
 	cpu, wall float64 // ms
-	bytes     int
+	bytes     int     // size of the output
 }
 
-func (p *process) do(t task) (d did, err error) {
+func (p *process) do(t task) (d usage, err error) {
 	if _, err := fmt.Fprintln(p.in, t); err != nil {
 		return d, err
 	}

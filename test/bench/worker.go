@@ -17,20 +17,19 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// task is one resize, as the workers read it: bytes to bytes, to exactly this
-// size.
+// task is one resize of encoded bytes to exactly this size.
 type task struct {
 	file          string
 	width, height int
 	format        imaging.Format
-	keep          string // a file for the outcome, if any
+	keep          string // file to write the output to, if not empty
 }
 
 func (t task) String() string {
 	return fmt.Sprintf("%s %d %d %s %s", t.file, t.width, t.height, t.format, t.keep)
 }
 
-// peers are those written in Go, each of which works in a process of its own.
+// peers are the peers written in Go. Each runs in its own process.
 var peers = map[string]func() func(data []byte, t task) ([]byte, error){
 	"FAST":   ours(imaging.Fast),
 	"GOOD":   ours(imaging.Good),
@@ -52,7 +51,7 @@ func ours(q imaging.Quality) func() func([]byte, task) ([]byte, error) {
 	}
 }
 
-// bimgs is bimg with the options that measured fastest.
+// bimgs is bimg with its fastest options.
 func bimgs() func([]byte, task) ([]byte, error) {
 	bimg.VipsCacheSetMax(0)
 	return func(data []byte, t task) ([]byte, error) {
@@ -67,8 +66,8 @@ func bimgs() func([]byte, task) ([]byte, error) {
 	}
 }
 
-// imagors is imagor's processor with its own defaults and our encoders' settings,
-// without its server.
+// imagors is the processor of imagor, without its server, with its own defaults and the
+// encoder settings of this repository.
 func imagors() func([]byte, task) ([]byte, error) {
 	processor := vips.NewProcessor()
 	if err := processor.Startup(context.Background()); err != nil {
@@ -87,8 +86,8 @@ func imagors() func([]byte, task) ([]byte, error) {
 	}
 }
 
-// work does one peer's tasks: each line of the standard input is one, each of the
-// standard output the CPU-ms, ms and bytes it took.
+// work runs the tasks of one peer. Each line of standard input is a task. Each line of
+// standard output has its CPU time in ms, wall time in ms, and output size in bytes.
 func work(peer string) error {
 	do := peers[peer]()
 	lines := bufio.NewScanner(os.Stdin)
@@ -119,7 +118,7 @@ func work(peer string) error {
 
 func ms(d time.Duration) string { return strconv.FormatFloat(d.Seconds()*1e3, 'f', 3, 64) }
 
-// cpuTime is what all threads of the process have used.
+// cpuTime returns the CPU time of all threads of the process.
 func cpuTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {

@@ -1,5 +1,5 @@
-// Command pictures makes the page of what filters and qualities look like: its
-// pictures and its README.md, in the folder that is given.
+// Command pictures generates the page that shows the filters and qualities: its images and
+// its README.md, in the given folder.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 3 {
-		log.Fatal("usage: pictures PICTURE FOLDER")
+		log.Fatal("usage: pictures IMAGE FOLDER")
 	}
 	p := page{folder: os.Args[2]}
 	if err := p.make(os.Args[1]); err != nil {
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// page is the page in the making.
+// page collects the text of the page and writes its files.
 type page struct {
 	folder string
 	text   strings.Builder
@@ -41,11 +41,34 @@ type page struct {
 
 const head = `# What it looks like
 
-Made by ` + "`make pictures`" + ` from [sample.jpg](../images/sample.jpg), 1920×1080, by the processors themselves. The contract says in [filter.proto](../../proto/imageflow/v1/filter.proto) and [resize.proto](../../proto/imageflow/v1/resize.proto) what each does.
+` + "`make pictures`" + ` generates this page from [sample.jpg](../images/sample.jpg), 1920×1080, with the processors.
+[filter.proto](../../proto/imageflow/v1/filter.proto) and [resize.proto](../../proto/imageflow/v1/resize.proto)
+define the filters and qualities.
 `
 
-func (p *page) make(picture string) error {
-	original, err := os.ReadFile(picture)
+const filtersHead = `
+## Filters
+
+The input of the filters, 480×270:
+
+![original](original.jpg)
+
+| filter | | |
+|---|---|---|
+`
+
+const qualitiesHead = `
+## Qualities
+
+A detail of the image resized to 200×113. Each pixel is enlarged to %[1]d×%[1]d. FAST lets the JPEG decoder shrink
+by 8, GOOD by 4, and BEST does not let it shrink.
+
+| FAST | GOOD | BEST |
+|---|---|---|
+|`
+
+func (p *page) make(file string) error {
+	original, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -60,10 +83,23 @@ func (p *page) make(picture string) error {
 }
 
 func (p *page) write(name string, data []byte) error {
-	return os.WriteFile(filepath.Join(p.folder, name), data, 0o644) //nolint:gosec // for all to see
+	return os.WriteFile(filepath.Join(p.folder, name), data, 0o644) //nolint:gosec // a public page
 }
 
-// filters shows every filter at two intensities.
+// examples are the filters with two intensities each.
+var examples = []struct {
+	kind        imageflowv1.FilterType
+	intensities [2]float32
+}{
+	{imageflowv1.FilterType_FILTER_TYPE_BLUR, [2]float32{1, 5}},
+	{imageflowv1.FilterType_FILTER_TYPE_GAUSSIAN, [2]float32{2, 12}},
+	{imageflowv1.FilterType_FILTER_TYPE_SHARPEN, [2]float32{1, 5}},
+	{imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS, [2]float32{-0.25, 0.25}},
+	{imageflowv1.FilterType_FILTER_TYPE_CONTRAST, [2]float32{-0.5, 0.8}},
+	{imageflowv1.FilterType_FILTER_TYPE_SATURATION, [2]float32{-1, 1}},
+}
+
+// filters adds the section of the filters.
 func (p *page) filters(original []byte) error {
 	small, err := resized(original, 480, imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST, imaging.PNG)
 	if err != nil {
@@ -76,18 +112,8 @@ func (p *page) filters(original []byte) error {
 	if err := p.write("original.jpg", plain); err != nil {
 		return err
 	}
-	p.text.WriteString("\n## Filters\n\nThe picture they begin with, 480×270:\n\n![original](original.jpg)\n\n| filter | | |\n|---|---|---|\n")
-	for _, f := range []struct {
-		kind        imageflowv1.FilterType
-		intensities [2]float32
-	}{
-		{imageflowv1.FilterType_FILTER_TYPE_BLUR, [2]float32{1, 5}},
-		{imageflowv1.FilterType_FILTER_TYPE_GAUSSIAN, [2]float32{2, 12}},
-		{imageflowv1.FilterType_FILTER_TYPE_SHARPEN, [2]float32{1, 5}},
-		{imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS, [2]float32{-0.25, 0.25}},
-		{imageflowv1.FilterType_FILTER_TYPE_CONTRAST, [2]float32{-0.5, 0.8}},
-		{imageflowv1.FilterType_FILTER_TYPE_SATURATION, [2]float32{-1, 1}},
-	} {
+	p.text.WriteString(filtersHead)
+	for _, f := range examples {
 		name := strings.ToLower(strings.TrimPrefix(f.kind.String(), "FILTER_TYPE_"))
 		fmt.Fprintf(&p.text, "| %s |", name)
 		for i, intensity := range f.intensities {
@@ -106,16 +132,17 @@ func (p *page) filters(original []byte) error {
 	return nil
 }
 
-// detail is what is shown of a resized picture, and how many times enlarged.
+// detail is the part of a resized image that the page shows, enlarged by the factor times.
 var detail = image.Rect(84, 68, 144, 108)
 
 const times = 5
 
-// qualities shows a detail of a tenth of the picture in every quality.
+// qualities adds the section of the qualities.
 func (p *page) qualities(original []byte) error {
-	fmt.Fprintf(&p.text, "\n## Qualities\n\nA detail of the picture resized to 200×113, each pixel shown as %d×%d. FAST lets the JPEG's decoder shrink by 8, GOOD by 4, BEST not at all.\n\n| FAST | GOOD | BEST |\n|---|---|---|\n|", times, times)
+	fmt.Fprintf(&p.text, qualitiesHead, times)
 	for _, q := range []imageflowv1.ResizeQuality{
-		imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST, imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD, imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST,
+		imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST, imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD,
+		imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST,
 	} {
 		out, err := resized(original, 200, q, imaging.PNG)
 		if err != nil {
@@ -146,7 +173,8 @@ func resized(data []byte, width int32, q imageflowv1.ResizeQuality, f imaging.Fo
 }
 
 func filtered(data []byte, kind imageflowv1.FilterType, intensity float32) ([]byte, error) {
-	return apply(filter.Processor, data, &imageflowv1.FilterRequest{FilterType: kind, Intensity: intensity}, imaging.JPEG)
+	req := &imageflowv1.FilterRequest{FilterType: kind, Intensity: intensity}
+	return apply(filter.Processor, data, req, imaging.JPEG)
 }
 
 func apply(p functions.Processor, data []byte, req functions.Request, f imaging.Format) ([]byte, error) {

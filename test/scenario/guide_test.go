@@ -7,29 +7,33 @@ import (
 	"testing"
 )
 
-// TestGuideRunsAsPrinted pastes the examples for curl into a shell.
-func TestGuideRunsAsPrinted(t *testing.T) {
+// TestGuide_examplesRunAsPrinted pastes the examples for curl into a shell.
+func TestGuide_examplesRunAsPrinted(t *testing.T) {
 	sample, err := filepath.Abs(filepath.Join("..", "images", "sample.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := local(t, setup{flags: []string{"--image", sample, "--allow-unsigned-events"}})
-	eventually(t, "the last example", func() bool { return strings.Contains(s.output.String(), "need no signature here:\n  curl") })
+	const last = "CloudEvent (unsigned events are allowed):\n  curl"
+	eventually(t, "the last example", func() bool {
+		_, example, found := strings.Cut(s.output.String(), last)
+		return found && strings.HasSuffix(strings.TrimSpace(example), "'")
+	})
 	examples := 0
-	for line := range strings.Lines(s.output.String()) {
-		line = strings.TrimSpace(line)
-		if !strings.HasPrefix(line, "curl ") {
+	for paragraph := range strings.SplitSeq(s.output.String(), "\n\n") {
+		_, example, found := strings.Cut(paragraph, ":\n  curl ")
+		if !found {
 			continue
 		}
 		examples++
-		cmd := exec.Command("bash", "-c", strings.Replace(line, "curl ", "curl --silent --show-error --fail-with-body ", 1))
+		cmd := exec.Command("bash", "-c", "curl --silent --show-error --fail-with-body "+example)
 		cmd.Dir = t.TempDir()
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s\n%s%v", line, out, err)
+			t.Errorf("%s\n%s%v", example, out, err)
 		}
 	}
-	if examples < 5 {
-		t.Errorf("%d examples", examples)
+	if examples != 5 {
+		t.Errorf("%d examples, want 5", examples)
 	}
 	eventually(t, "the end of the upload's chain", func() bool { return s.tag(t, "uploads/mine.jpg") == "completed" })
 }

@@ -1,5 +1,6 @@
-// Reads lines "<picture> <width> <height> <format>" and answers each with how it
-// went: CPU-ms, ms, bytes. With a fifth word, the outcome is also written there.
+// Reads lines "<file> <width> <height> <format> [<output>]" and prints for each the CPU time
+// in ms, the wall time in ms, and the output size in bytes. If output is given, it also
+// writes the result to that file.
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -29,7 +30,8 @@ int main(int argc, char **argv) {
 		if (vips_thumbnail_buffer(data, size, &image, width, "height", height, "size", VIPS_SIZE_FORCE, NULL))
 			vips_error_exit(NULL);
 		const int failed = strcmp(format, "png") == 0
-			? vips_pngsave_buffer(image, &out, &length, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, "strip", TRUE, NULL)
+			? vips_pngsave_buffer(image, &out, &length, "compression", 1,
+				"filter", VIPS_FOREIGN_PNG_FILTER_ALL, "strip", TRUE, NULL)
 			: vips_jpegsave_buffer(image, &out, &length, "Q", 85, "optimize_coding", TRUE, "strip", TRUE, NULL);
 		if (failed) vips_error_exit(NULL);
 		g_object_unref(image);
