@@ -1,5 +1,6 @@
-// Package bridge turns what a bucket tells into events, and what becomes of the
-// events into what the bucket shows.
+// Package bridge connects an object store to a broker. It turns the store's
+// notifications into events, and it records the outcome of each chain of events in the
+// store: as a tag of the uploaded object, and as a dead letter if the chain failed.
 package bridge
 
 import (
@@ -26,73 +27,77 @@ import (
 type Config struct {
 	// Broker is the URL that events are posted to.
 	Broker string
-	// Token must be the bearer token of every notification; empty takes all.
+	// Token is the bearer token that every notification must carry. Empty accepts all.
 	Token string
 	// Signer signs the events that the bridge sends, and verifies those that it
-	// receives; nil signs none and accepts every event.
+	// receives. Nil signs none and accepts every event.
 	Signer *signature.Signer
-	// Store is where objects get their tags and dead letters go.
+	// Store holds the uploaded objects and the dead letters.
 	Store *objects.Store
-	// DeadLetters is the bucket of dead letters.
+	// DeadLetters is the bucket of the dead letters.
 	DeadLetters string
-	// AcceptWithin is how long a notification waits for the broker to accept
-	// its event before it is answered anyway.
+	// AcceptWithin is the time that a notification waits for the broker to accept its
+	// event. After it, the notification is answered and the bridge continues to wait in
+	// the background.
 	AcceptWithin time.Duration
-	// Strict has every upload start a chain, be it an image or not.
+	// MaxBackground limits the events that wait in the background; 0 means 256.
+	MaxBackground int64
+	// Strict starts a chain for every upload, even if it is not an image.
 	Strict bool
-	// Buckets are those whose objects get tags; none means all.
-	Buckets []string
-	// Wire wraps what events are posted through; nil leaves it as it is.
-	Wire func(http.RoundTripper) http.RoundTripper
-	// Sweep says which objects Run looks after.
+	// OutcomeBuckets are the buckets whose objects may be tagged. None means all.
+	OutcomeBuckets []string
+	// WrapTransport wraps the HTTP transport to the broker. It may be nil.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
+	// Sweep configures Bridge.Sweep.
 	Sweep Sweep
 }
 
-// Bridge is the handler of notifications and of the events that end a chain.
+// Bridge handles the store's notifications and the events that end a chain.
 type Bridge struct {
-	config  Config
-	sender  *sender
-	letters execution.DeadLetterStore
-	mux     *http.ServeMux
+	config      Config
+	sender      *sender
+	deadLetters execution.DeadLetterStore
+	mux         *http.ServeMux
 }
 
-// New returns a bridge. Its routes: `/notifications` for the store's webhook,
-// `/completed` for the last event of a chain, `/dead-letters` for events that
-// no one could handle.
+// New returns a bridge with three routes: `/notifications` for the store's webhook,
+// `/completed` for the last event of a chain, and `/dead-letters` for the events that
+// the broker gave up. Drain ends it.
 func New(c Config) (*Bridge, error) {
 	sender, err := newSender(c)
 	if err != nil {
 		return nil, fmt.Errorf("broker %q: %w", c.Broker, err)
 	}
-	startCounting()
-	b := &Bridge{config: c, sender: sender, letters: execution.NewDeadLetterStore(c.Store, c.DeadLetters), mux: http.NewServeMux()}
-	sender.refused = func(ctx context.Context, e cloudevents.Event, r *refusal) {
+	initCounters()
+	b := &Bridge{
+		config: c, sender: sender, deadLetters: execution.NewDeadLetterStore(c.Store, c.DeadLetters), mux: http.NewServeMux(),
+	}
+	sender.onRefusal = func(ctx context.Context, e cloudevents.Event, r *refusal) {
 		if err := b.keepRefused(ctx, &e, r); err != nil {
-			slog.WarnContext(ctx, "a refused event could not be kept, the sweeper will find its object",
-				"event", e.ID(), "error", err)
+			slog.WarnContext(ctx, "dead letter not stored: the sweeper will send the event again", "event", e.ID(), "error", err)
 		}
 	}
-	b.mux.HandleFunc("POST /notifications", b.notified)
-	b.mux.HandleFunc("POST /completed", b.completed)
-	b.mux.HandleFunc("POST /dead-letters", b.dead)
+	b.mux.HandleFunc("POST /notifications", b.handleNotification)
+	b.mux.HandleFunc("POST /completed", b.handleCompleted)
+	b.mux.HandleFunc("POST /dead-letters", b.handleDeadLetter)
 	return b, nil
 }
 
-// ServeHTTP routes.
+// ServeHTTP serves the routes of New.
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.mux.ServeHTTP(w, r) }
 
-// Drain waits until every event is sent whose notification was answered before,
-// or cuts them off when the context ends. The sweeper of a later bridge finds
-// those.
+// Drain waits until the broker has accepted all events that the bridge is sending, and
+// closes its connections. When the context ends, Drain cancels those events and returns
+// an error. A sweep finds their objects later. Use neither ServeHTTP nor Sweep after it.
 func (b *Bridge) Drain(ctx context.Context) error { return b.sender.drain(ctx) }
 
-// maxNotificationBytes is far above what MinIO posts.
+// maxNotificationBytes is far above the size of MinIO's notifications.
 const maxNotificationBytes = 1 << 20
 
-// notified posts an event for each new picture. Any answer but 2xx would make
-// the store's queue stop there and try for ever, so only a broker or a store
-// that is away gets one.
-func (b *Bridge) notified(w http.ResponseWriter, r *http.Request) {
+// handleNotification posts an event for each new image. After any answer but 2xx the
+// store repeats the notification forever, and sends no other one before it. So only an
+// unavailable broker or store leads to such an answer.
+func (b *Bridge) handleNotification(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	given, want := r.Header.Get("Authorization"), "Bearer "+b.config.Token
 	if b.config.Token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
@@ -106,100 +111,100 @@ func (b *Bridge) notified(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the notification ends early", http.StatusBadRequest)
 		return
 	}
-	outcome, err := b.take(ctx, body)
+	outcome, err := b.processNotification(ctx, body)
 	if err != nil {
-		slog.WarnContext(ctx, "a notification is pushed back", "error", err)
-		http.Error(w, "the bridge cannot take notifications now", http.StatusServiceUnavailable)
+		slog.WarnContext(ctx, "notification rejected: the store will repeat it", "error", err)
+		http.Error(w, "the broker or the store is unavailable", http.StatusServiceUnavailable)
 	}
 	count(ctx, notifications, outcome)
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String("imageflow.outcome", outcome))
 }
 
-// take sends the events of a notification. It stores dead letters for records
-// that are no events, and for events that the broker refuses, and goes on. It
-// fails only if the same notification may fare better later. The outcome is for
-// the counter.
-func (b *Bridge) take(ctx context.Context, body []byte) (outcome string, err error) {
-	found, wrong := readNotification(body)
+// processNotification posts the events of a notification. It stores a dead letter for
+// each malformed record and each event that the broker refuses, and continues. It
+// returns an error only if a repetition of the notification may succeed. The outcome is
+// a label of the counter.
+func (b *Bridge) processNotification(ctx context.Context, body []byte) (outcome string, err error) {
+	found, malformed := parseNotification(body)
 	outcome = "ignored"
-	if wrong != nil {
+	if malformed != nil {
 		outcome = "unreadable"
-		if err := b.keepUnreadable(ctx, body, wrong); err != nil {
+		if err := b.keepMalformed(ctx, body, malformed); err != nil {
 			return "pushed back", err
 		}
 	}
 	for _, u := range found {
-		if outcome, err = b.start(ctx, u); err != nil {
+		if outcome, err = b.startChain(ctx, u); err != nil {
 			return "pushed back", fmt.Errorf("event %s: %w", u.event.ID(), err)
 		}
 	}
 	return outcome, nil
 }
 
-// start starts the chain of an upload, if it is an image.
-func (b *Bridge) start(ctx context.Context, u upload) (outcome string, err error) {
+// startChain posts the event of an upload if the upload is an image.
+func (b *Bridge) startChain(ctx context.Context, u upload) (outcome string, err error) {
 	image, err := b.isImage(ctx, u.info)
 	if err != nil {
 		return "", err
 	}
 	if !image {
-		slog.InfoContext(ctx, "upload ignored: it is not an image", "bucket", u.info.Bucket, "key", u.info.Key,
-			"content type", u.info.ContentType, "size", u.info.Size)
+		slog.InfoContext(ctx, "upload ignored: not an image", "bucket", u.info.Bucket, "key", u.info.Key,
+			"content_type", u.info.ContentType, "size", u.info.Size)
 		return "ignored_not_image", nil
 	}
-	later, err := b.sender.send(ctx, u.event)
-	var never *refusal
+	inBackground, err := b.sender.send(ctx, u.event)
+	var refused *refusal
 	switch {
-	case errors.As(err, &never):
-		return "refused", b.keepRefused(ctx, &u.event, never)
+	case errors.As(err, &refused):
+		return "refused", b.keepRefused(ctx, &u.event, refused)
 	case err != nil:
 		return "", err
-	case later:
+	case inBackground:
 		return "in background", nil
 	}
 	return "accepted", nil
 }
 
-func (b *Bridge) keepUnreadable(ctx context.Context, body []byte, wrong error) error {
-	slog.WarnContext(ctx, "a notification that is no event is kept as a dead letter", "reason", wrong)
+// keepMalformed stores a notification that is malformed as a dead letter.
+func (b *Bridge) keepMalformed(ctx context.Context, body []byte, reason error) error {
+	slog.WarnContext(ctx, "notification malformed: stored as a dead letter", "reason", reason)
 	body = body[:min(len(body), maxNotificationBytes)]
-	return b.keep(ctx, &execution.DeadLetter{Reason: wrong.Error(), Message: string(body)})
+	return b.putDeadLetter(ctx, &execution.DeadLetter{Reason: reason.Error(), Message: string(body)})
 }
 
-// keepRefused stores an event that the broker will never accept as a dead letter,
-// and tags its object as failed.
+// keepRefused stores an event that the broker will never accept as a dead letter, and
+// tags its object as failed.
 func (b *Bridge) keepRefused(ctx context.Context, e *cloudevents.Event, r *refusal) error {
-	letter := letterOf(e)
-	letter.Reason, letter.Code, letter.Step, letter.Attempts = r.reason, r.code, b.config.Broker, 1
-	return b.keepFailure(ctx, letter)
+	d := newDeadLetter(e)
+	d.Reason, d.Code, d.Step, d.Attempts = r.reason, r.code, b.config.Broker, 1
+	return b.keepFailure(ctx, d)
 }
 
-// keepFailure stores a dead letter and tags its object as failed. The letter is
-// what counts: where the tag cannot be set, the sweeper will send the object's
-// event again, and the tag is tried again with the next letter.
-func (b *Bridge) keepFailure(ctx context.Context, letter *execution.DeadLetter) error {
-	if err := b.keep(ctx, letter); err != nil {
+// keepFailure stores a dead letter and tags its object as failed. An error of the tag is
+// only logged: the sweeper will send the object's event again, and the next dead letter
+// sets the tag.
+func (b *Bridge) keepFailure(ctx context.Context, d *execution.DeadLetter) error {
+	if err := b.putDeadLetter(ctx, d); err != nil {
 		return err
 	}
-	slog.WarnContext(ctx, "an event is kept as a dead letter", "event", letter.EventID, "execution", letter.Execution,
-		"step", letter.Step, "reason", letter.Reason, "letter", letter.Object)
-	if err := b.tagFailed(ctx, events.Origin{Bucket: letter.Bucket, Key: letter.Key, ETag: letter.ETag}); err != nil {
-		slog.WarnContext(ctx, "an object could not be tagged as failed",
-			"bucket", letter.Bucket, "key", letter.Key, "error", err)
+	slog.WarnContext(ctx, "event stored as a dead letter", "event", d.EventID, "execution", d.Execution,
+		"step", d.Step, "reason", d.Reason, "dead_letter", d.Object)
+	if err := b.tagFailed(ctx, events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}); err != nil {
+		slog.WarnContext(ctx, "object not tagged as failed", "bucket", d.Bucket, "key", d.Key, "error", err)
 	}
 	return nil
 }
 
-// keep stores a dead letter.
-func (b *Bridge) keep(ctx context.Context, letter *execution.DeadLetter) error {
-	err := b.letters.Put(ctx, letter)
+// putDeadLetter stores and counts a dead letter.
+func (b *Bridge) putDeadLetter(ctx context.Context, d *execution.DeadLetter) error {
+	err := b.deadLetters.Put(ctx, d)
 	if err == nil {
 		count(ctx, deadLetters, "")
 	}
 	return err
 }
 
-// gone tells whether an object is no more, or no more the version meant.
-func gone(err error) bool {
+// isGone reports whether an error means that a version of an object no longer exists.
+func isGone(err error) bool {
 	return errors.Is(err, objects.ErrNotFound) || errors.Is(err, objects.ErrChanged)
 }

@@ -7,13 +7,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"imageflow.dev/internal/bridge"
 )
 
-// posted is one captured post of a real MinIO.
+// posted is a captured request of MinIO.
 type posted struct{ Body json.RawMessage }
 
 func captures(t *testing.T, name string) []posted {
@@ -28,8 +30,8 @@ func captures(t *testing.T, name string) []posted {
 	return all
 }
 
-// TestRealNotifications posts what a real MinIO posted, puts, a copy, a
-// multipart upload and a deletion, and expects the events of the new objects.
+// TestRealNotifications posts captured notifications of MinIO about puts, a copy, a
+// multipart upload and a deletion. Only the new objects have events.
 func TestRealNotifications(t *testing.T) {
 	b := newBroker(t)
 	h := newBridge(t, b)
@@ -70,7 +72,7 @@ func fill(event, metadata string) string {
 	return string(bytes.Replace(bytes.Replace([]byte(record), []byte("%s"), []byte(event), 1), []byte("%s"), []byte(metadata), 1))
 }
 
-func TestWhatStartsAChain(t *testing.T) {
+func TestNotifications(t *testing.T) {
 	for _, c := range []struct {
 		name, token, body string
 		code, events      int
@@ -104,7 +106,7 @@ func TestEqualNotificationsGiveEqualEvents(t *testing.T) {
 	}
 }
 
-func TestBrokerAwayPushesBack(t *testing.T) {
+func TestNotification_brokerUnavailable(t *testing.T) {
 	b := newBroker(t)
 	b.answer(http.StatusServiceUnavailable)
 	h := newBridge(t, b)
@@ -117,52 +119,75 @@ func TestBrokerAwayPushesBack(t *testing.T) {
 	}
 }
 
-// TestSlowBrokerDoesNotBlock: some brokers answer only when the chain has run.
-// Their events go on in the background, so many and no more, and a bridge that
-// ends waits for them.
-func TestSlowBrokerDoesNotBlock(t *testing.T) {
-	bridge.LimitBackground(t, 2)
-	b := newBroker(t)
-	release := make(chan struct{})
-	b.hold = release
-	h, err := bridge.New(bridge.Config{Broker: b.URL, Token: "secret", AcceptWithin: 50 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []int{200, 200, 503} {
-		if code := notify(h, "secret", fill("s3:ObjectCreated:Put", "")); code != want {
-			t.Errorf("answered %d, want %d", code, want)
-		}
-	}
-	drained := make(chan error, 1)
-	go func() { drained <- h.Drain(t.Context()) }()
+// slowBroker is a transport to a broker that answers 202 to each event after release is
+// closed.
+type slowBroker struct {
+	release  chan struct{}
+	accepted atomic.Int64
+}
+
+func (b *slowBroker) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
-	case err := <-drained:
-		t.Fatalf("drained while two events were on their way: %v", err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	close(release)
-	if err := <-drained; err != nil {
-		t.Error(err)
-	}
-	if n := len(b.all()); n < 2 {
-		t.Errorf("%d events came through", n)
+	case <-b.release:
+		b.accepted.Add(1)
+		return &http.Response{StatusCode: http.StatusAccepted, Body: http.NoBody, Request: r}, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
 	}
 }
 
-func TestDrainEnds(t *testing.T) {
-	b := newBroker(t)
-	release := make(chan struct{})
-	defer close(release)
-	b.hold = release
-	h, err := bridge.New(bridge.Config{Broker: b.URL, AcceptWithin: time.Millisecond})
+// newSlowBridge returns a bridge that posts to a slowBroker.
+func newSlowBridge(t *testing.T) (*bridge.Bridge, *slowBroker) {
+	t.Helper()
+	b := &slowBroker{release: make(chan struct{})}
+	h, err := bridge.New(bridge.Config{
+		Broker: "http://broker", AcceptWithin: time.Second, MaxBackground: 2,
+		WrapTransport: func(http.RoundTripper) http.RoundTripper { return b },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	notify(h, "", fill("s3:ObjectCreated:Put", ""))
-	limit, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if err := h.Drain(limit); err == nil {
-		t.Error("a drain that was cut off looks like a whole one")
-	}
+	return h, b
+}
+
+// TestSlowBroker: some brokers answer only after the whole chain has run. A limited
+// number of their events waits in the background, and Drain waits for them.
+func TestSlowBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, b := newSlowBridge(t)
+		for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusServiceUnavailable} {
+			start := time.Now()
+			if code := notify(h, "", fill("s3:ObjectCreated:Put", "")); code != want || time.Since(start) != time.Second {
+				t.Errorf("answered %d after %v, want %d after 1s", code, time.Since(start), want)
+			}
+		}
+		drained := make(chan error, 1)
+		go func() { drained <- h.Drain(t.Context()) }()
+		synctest.Wait()
+		select {
+		case err := <-drained:
+			t.Fatalf("drained while two events were in the background: %v", err)
+		default:
+		}
+		close(b.release)
+		if err := <-drained; err != nil || b.accepted.Load() != 2 {
+			t.Errorf("the drain returns %v, and %d events were accepted", err, b.accepted.Load())
+		}
+	})
+}
+
+func TestDrain_contextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, b := newSlowBridge(t)
+		notify(h, "", fill("s3:ObjectCreated:Put", ""))
+		limit, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := h.Drain(limit); err == nil {
+			t.Error("an incomplete drain returns no error")
+		}
+		synctest.Wait() // the post has ended
+		if b.accepted.Load() != 0 {
+			t.Error("an event was accepted")
+		}
+	})
 }

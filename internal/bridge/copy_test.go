@@ -10,13 +10,13 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// TestCopyIsAnUpload: a server-side copy brings the metadata of an output or the
-// tags of a finished source along, and starts a chain of its own all the same.
+// TestCopyIsAnUpload: a server-side copy keeps the metadata of an output or the tags of a
+// finished source, and still starts a chain of its own.
 func TestCopyIsAnUpload(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
-		mark := execution.ObjectMetadata("in/cat", pictures, "in/cat_resize.jpg")
-		output := w.put("in/cat_resize.jpg", "output", mark)
-		copied := w.put("in/copy.jpg", "output", mark)
+		metadata := execution.ObjectMetadata("in/cat", pictures, "in/cat_resize.jpg")
+		output := w.put("in/cat_resize.jpg", "output", metadata)
+		copied := w.put("in/copy.jpg", "output", metadata)
 		w.notify(output, copied)
 		if got := w.subjects(0); got != copied.Key {
 			t.Errorf("notified of an output and its copy, events are sent for %q", got)
@@ -41,7 +41,7 @@ func TestCopyIsAnUpload(t *testing.T) {
 	})
 }
 
-// notify tells the bridge of new objects, as MinIO does.
+// notify posts a notification for new objects, as MinIO does.
 func (w *world) notify(all ...objects.Info) {
 	w.t.Helper()
 	var records []objects.Record

@@ -2,29 +2,21 @@ package bridge
 
 import (
 	"context"
-	"testing"
 	"time"
 )
 
-// LimitBackground bounds what may wait in the background, for one test.
-func LimitBackground(t *testing.T, n int64) {
-	before := maxBackground
-	maxBackground = n
-	t.Cleanup(func() { maxBackground = before })
-}
-
-// Sweeper sweeps when asked to, by a clock that is ahead.
+// Sweeper is a sweeper with a clock that is Ahead of the system's.
 type Sweeper struct {
 	*sweeper
 	Ahead time.Duration
 }
 
-// NewSweeper returns a sweeper that remembers nothing yet.
+// NewSweeper returns a sweeper without entries.
 func (b *Bridge) NewSweeper() *Sweeper {
 	s := &Sweeper{sweeper: newSweeper(b)}
 	s.now = func() time.Time { return time.Now().Add(s.Ahead) }
 	return s
 }
 
-// Sweep sweeps once.
+// Sweep runs one sweep.
 func (s *Sweeper) Sweep(ctx context.Context) error { return s.sweep(ctx) }

@@ -14,7 +14,7 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// notification returns what a store posts of new objects with these keys.
+// notification returns the notification for new objects with these keys.
 func notification(keys ...string) string {
 	var records []string
 	for _, key := range keys {
@@ -25,8 +25,8 @@ func notification(keys ...string) string {
 	return `{"Records":[` + strings.Join(records, ",") + `]}`
 }
 
-// TestHostileKeysAreSent: no key stops a bucket's notifications, and each arrives
-// as it is in the event's data. The subject is the key where that may be.
+// TestHostileKeysAreSent: no key blocks a bucket's notifications, and each arrives
+// unchanged in the event's data. The subject is the key, escaped where necessary.
 func TestHostileKeysAreSent(t *testing.T) {
 	for key, subject := range map[string]string{
 		"thumbnails/two\nlines.jpg": "thumbnails/two%0Alines.jpg", "in/\ttab.jpg": "in/%09tab.jpg", "\x01.jpg": "%01.jpg", "a\x7f.jpg": "a%7F.jpg",
@@ -59,12 +59,12 @@ func TestHostileKeysAreSent(t *testing.T) {
 	}
 }
 
-// TestRefusedEventBecomesADeadLetter: what the broker will never take does not
-// come again, and holds up no other; what it may take later does.
+// TestRefusedEventBecomesADeadLetter: an event that the broker will never accept is not
+// repeated and blocks no other event. One that it may accept later is repeated.
 func TestRefusedEventBecomesADeadLetter(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		for _, code := range []int{400, 406, 413, 415, 422, 431, 451} {
-			key := fmt.Sprint("lasting", code, ".jpg")
+			key := fmt.Sprint("permanent", code, ".jpg")
 			etag := w.put(key, "x", nil).ETag
 			w.broker.answers = map[string]int{key: code}
 			before := len(w.broker.all())
@@ -72,24 +72,24 @@ func TestRefusedEventBecomesADeadLetter(t *testing.T) {
 			if got := notify(w.bridge, "", body); got != http.StatusOK || len(w.broker.all()) != before+3 {
 				t.Errorf("%d: answered %d, %d events were sent", code, got, len(w.broker.all())-before)
 			}
-			if l := w.one(); l.Key != key || l.Code != code || !strings.Contains(l.Reason, fmt.Sprint(code)) || w.status(key) != execution.StatusFailed {
-				t.Errorf("%d: the letter is %+v, the status %q", code, l, w.status(key))
+			if l := w.onlyDeadLetter(); l.Key != key || l.Code != code || !strings.Contains(l.Reason, fmt.Sprint(code)) || w.status(key) != execution.StatusFailed {
+				t.Errorf("%d: the dead letter is %+v, the status %q", code, l, w.status(key))
 			}
-			if err := w.letters.Remove(t.Context(), w.one()); err != nil {
+			if err := w.deadLetters.Remove(t.Context(), w.onlyDeadLetter()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, code := range []int{301, 401, 403, 404, 408, 429, 500, 503, 507} {
-			key := fmt.Sprint("passing", code, ".jpg")
+			key := fmt.Sprint("temporary", code, ".jpg")
 			w.broker.answers = map[string]int{key: code}
-			if got := notify(w.bridge, "", notification(key)); got != http.StatusServiceUnavailable || len(w.allLetters()) != 0 {
-				t.Errorf("%d: answered %d, %d letters", code, got, len(w.allLetters()))
+			if got := notify(w.bridge, "", notification(key)); got != http.StatusServiceUnavailable || len(w.allDeadLetters()) != 0 {
+				t.Errorf("%d: answered %d, %d dead letters", code, got, len(w.allDeadLetters()))
 			}
 		}
 	})
 }
 
-// TestRefusalInTheBackground: a slow broker's refusal is a dead letter too.
+// TestRefusalInTheBackground: a late refusal becomes a dead letter too.
 func TestRefusalInTheBackground(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		hold := make(chan struct{})
@@ -105,14 +105,14 @@ func TestRefusalInTheBackground(t *testing.T) {
 		if err := h.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if l := w.one(); l.Key != "cat.jpg" || l.Code != http.StatusRequestEntityTooLarge {
-			t.Errorf("the letter is %+v", l)
+		if l := w.onlyDeadLetter(); l.Key != "cat.jpg" || l.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("the dead letter is %+v", l)
 		}
 	})
 }
 
-// TestNotificationsAreBounded: many small records make neither many values nor a
-// large letter.
+// TestNotificationsAreBounded: a notification with many small records takes little
+// memory and becomes one dead letter.
 func TestNotificationsAreBounded(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		bodies := []string{
@@ -120,16 +120,15 @@ func TestNotificationsAreBounded(t *testing.T) {
 			`{"Records":[{"eventName":"s3:ObjectCreated:Put"` + strings.Repeat(`,"a":{}`, 100_000) + `}]}`,
 		}
 		for i, body := range bodies {
-			if code := notify(w.bridge, "", body); code != http.StatusOK || len(w.allLetters()) != i+1 {
-				t.Errorf("%.30s is answered %d, %d letters", body, code, len(w.allLetters()))
+			if code := notify(w.bridge, "", body); code != http.StatusOK || len(w.allDeadLetters()) != i+1 {
+				t.Errorf("%.30s is answered %d, %d dead letters", body, code, len(w.allDeadLetters()))
 			}
 		}
 	})
 }
 
-// TestSweeperGoesOn after objects whose events fail, whatever the reason, and
-// leaves them alone for a while.
-func TestSweeperGoesOn(t *testing.T) {
+// TestSweepContinuesAfterFailures, and skips the failed objects in the next sweep.
+func TestSweepContinuesAfterFailures(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		w.broker.answers = map[string]int{}
 		for i := range 100 {
@@ -147,8 +146,8 @@ func TestSweeperGoesOn(t *testing.T) {
 		if last := all[len(all)-1]; len(all) != 101 || last.Subject() != "in/zz.jpg" {
 			t.Errorf("%d events were sent, the last of %q", len(all), last.Subject())
 		}
-		if n := len(w.allLetters()); n != 50 || w.status("in/aa/000\n.jpg") != execution.StatusFailed {
-			t.Errorf("%d letters, and the first object is %q", n, w.status("in/aa/000\n.jpg"))
+		if n := len(w.allDeadLetters()); n != 50 || w.status("in/aa/000\n.jpg") != execution.StatusFailed {
+			t.Errorf("%d dead letters, and the first object is %q", n, w.status("in/aa/000\n.jpg"))
 		}
 		if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != 101 {
 			t.Errorf("at once: %v, %d events more", err, len(w.broker.all())-101)
@@ -156,8 +155,8 @@ func TestSweeperGoesOn(t *testing.T) {
 	})
 }
 
-// TestImpossibleOrigins: an outcome about what no store can hold is recorded, or
-// ignored, and does not come again.
+// TestImpossibleOrigins: an outcome about an object that no store can hold is recorded
+// or ignored, and the broker does not repeat it.
 func TestImpossibleOrigins(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		origins := []string{
@@ -174,17 +173,17 @@ func TestImpossibleOrigins(t *testing.T) {
 				}
 			}
 		}
-		if n := len(w.allLetters()); n != len(origins) {
-			t.Errorf("%d letters, want %d", n, len(origins))
+		if n := len(w.allDeadLetters()); n != len(origins) {
+			t.Errorf("%d dead letters, want %d", n, len(origins))
 		}
 	})
 }
 
-// TestOutcomesFitTheBucket: an upload is not completed because someone says so.
-func TestOutcomesFitTheBucket(t *testing.T) {
+// TestCompleted_withoutAnOutput: an event alone does not complete an upload.
+func TestCompleted_withoutAnOutput(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		h, err := bridge.New(bridge.Config{
-			Broker: w.broker.URL, Store: w.store, DeadLetters: dead, AcceptWithin: time.Minute, Buckets: []string{"others"},
+			Broker: w.broker.URL, Store: w.store, DeadLetters: dead, AcceptWithin: time.Minute, OutcomeBuckets: []string{"others"},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -201,7 +200,7 @@ func TestOutcomesFitTheBucket(t *testing.T) {
 		}
 		postRaw(w.bridge, "/dead-letters", "application/json", "{}", map[string]string{"origin": objects.URI(pictures, "done.jpg", "")})
 		if got := w.status("done.jpg"); got != "" {
-			t.Errorf("in a bucket that is not watched, the status is %q", got)
+			t.Errorf("outside OutcomeBuckets, the status is %q", got)
 		}
 		for key, etag := range map[string]string{"idle.jpg": idle.ETag, "old.jpg": replaced.ETag} {
 			for _, etag := range []string{etag, "another", ""} {
@@ -223,7 +222,7 @@ func TestOutcomesFitTheBucket(t *testing.T) {
 	})
 }
 
-// TestOutcomesAreBounded: an event of very many attributes is not read.
+// TestOutcomesAreBounded: an event with too many attributes is refused.
 func TestOutcomesAreBounded(t *testing.T) {
 	b := newBroker(t)
 	event := `{"specversion":"1.0","id":"1","source":"s","type":"t"` + strings.Repeat(`,"a":""`, 500_000) + `}`

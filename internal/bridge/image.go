@@ -11,87 +11,89 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// emptyETag is of objects without content, whose size a notification leaves out.
+// emptyETag is the entity tag of an empty object, whose size a notification omits.
 const emptyETag = "d41d8cd98f00b204e9800998ecf8427e"
 
-// likelihood is what an object's name and content type say of it.
-type likelihood int
+// kind is the classification of an object by its name and content type.
+type kind int
 
 const (
-	inDoubt likelihood = iota
-	// anImage is meant to be one: if it is not, its uploader wants to know.
-	anImage
-	// noImage is a folder marker, empty, or of another type by type and name.
-	noImage
+	// unknownKind needs a look at the content.
+	unknownKind kind = iota
+	// imageKind is an object that its uploader declares as an image. If it is not an
+	// image, the uploader learns that from a dead letter.
+	imageKind
+	// otherKind is a folder marker, an empty object, or an object whose content type and
+	// name are those of something else.
+	otherKind
 )
 
-// imageExtensions are of the formats that cameras, browsers and editors write.
+// imageExtensions are the extensions of the formats that cameras, browsers and editors write.
 var imageExtensions = []string{
 	".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".avif", ".heic", ".heif",
 	".tif", ".tiff", ".bmp", ".jxl", ".jp2",
 }
 
-// otherTypes are content types of things that are no images, by type or by its start.
+// otherTypes are content types, or their prefixes, of objects that are not images.
 var otherTypes = []string{
 	"text/", "video/", "audio/", "font/", "message/", "multipart/", "application/json",
 	"application/xml", "application/pdf", "application/zip", "application/gzip", "application/x-tar", "application/javascript", "application/x-directory",
 }
 
-func classify(info objects.Info) likelihood {
+func classify(info objects.Info) kind {
 	extension := strings.ToLower(path.Ext(info.Key))
 	contentType := strings.ToLower(info.ContentType)
 	ofType := func(start string) bool { return strings.HasPrefix(contentType, start) }
 	switch {
 	case strings.HasSuffix(info.Key, "/"), info.Size == 0 && info.ETag == emptyETag:
-		return noImage
+		return otherKind
 	case ofType("image/"), slices.Contains(imageExtensions, extension):
-		return anImage
+		return imageKind
 	case extension != "" && slices.ContainsFunc(otherTypes, ofType):
-		return noImage
+		return otherKind
 	}
-	return inDoubt
+	return unknownKind
 }
 
-// isImage reports whether an upload is for the chains. It reads the first bytes
-// only if the name and the content type leave a doubt.
+// isImage reports whether an upload starts a chain. It reads the first bytes of the
+// object only if its name and content type do not decide.
 func (b *Bridge) isImage(ctx context.Context, info objects.Info) (bool, error) {
 	if b.config.Strict {
 		return true, nil
 	}
-	kind := classify(info)
-	if kind != inDoubt {
-		return kind == anImage, nil
+	if k := classify(info); k != unknownKind {
+		return k == imageKind, nil
 	}
 	start, err := b.config.Store.GetPrefix(ctx, info.Bucket, info.Key, info.ETag, sniffBytes)
 	switch {
-	case gone(err): // nothing to process
+	case isGone(err): // nothing to process
 		return false, nil
 	case errors.Is(err, objects.ErrUnavailable):
 		return false, err
-	case err != nil: // a step will say why it cannot be read
+	case err != nil: // a step will report the error
 		return true, nil
 	}
 	return startsLikeImage(start), nil
 }
 
-// certainlyNoImage reports whether a listing says that an object needs no chain.
-func (b *Bridge) certainlyNoImage(entry objects.Entry) bool {
-	return !b.config.Strict && classify(entry.Info) == noImage
+// isCertainlyNoImage reports whether the listing of an object shows that it starts no chain.
+func (b *Bridge) isCertainlyNoImage(entry objects.Entry) bool {
+	return !b.config.Strict && classify(entry.Info) == otherKind
 }
 
-// sniffBytes is how much of an object startsLikeImage looks at.
+// sniffBytes is the length of the prefix that startsLikeImage needs.
 const sniffBytes = 64
 
-// magics begin the formats; '?' is any byte.
+// magics are the first bytes of the image formats; '?' is any byte.
 var magics = []string{
 	"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF87a", "GIF89a", "RIFF????WEBP", "II*\x00", "MM\x00*", "II+\x00", "MM\x00+",
 	"BM????\x00\x00\x00\x00????", "\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a", "\x00\x00\x00\x0cjP  \r\n\x87\n",
 }
 
-// imageBrands are those of ISO media files that hold still images.
+// imageBrands are the brands of ISO media files that contain still images.
 var imageBrands = []string{"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}
 
-// startsLikeImage reports whether the first bytes of an object are of an image.
+// startsLikeImage reports whether start begins like an image file.
 func startsLikeImage(start []byte) bool {
 	if len(start) >= 12 && string(start[4:8]) == "ftyp" {
 		return slices.Contains(imageBrands, string(start[8:12]))

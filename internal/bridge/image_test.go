@@ -17,13 +17,13 @@ const (
 	mp4Start  = "\x00\x00\x00\x20ftypisom\x00\x00\x02\x00"
 )
 
-// uploads are what people put into a bucket, and whether it is for the chains.
+// uploads are objects, and whether they start a chain.
 var uploads = []struct {
 	key, contentType, content string
 	image                     bool
 }{
 	{"in/photo.jpg", "image/jpeg", jpegStart, true},
-	{"in/text.jpg", "image/jpeg", "dear diary", true}, // its uploader learns that it is none
+	{"in/text.jpg", "image/jpeg", "dear diary", true}, // its uploader expects an image
 	{"in/text.jpeg", "application/octet-stream", "dear diary", true},
 	{"in/Photo.JPG", "", jpegStart, true},
 	{"in/photo", "application/octet-stream", jpegStart, true},
@@ -48,8 +48,7 @@ var uploads = []struct {
 	{"in/short", "", "\xff\xd8", false},
 }
 
-// created returns what a store posts of a new object. Like MinIO, it leaves out a
-// size of 0.
+// created returns the notification for a new object. Like MinIO, it omits a size of 0.
 func created(t *testing.T, info objects.Info) string {
 	t.Helper()
 	object := map[string]any{"key": info.Key, "eTag": info.ETag, "contentType": info.ContentType}
@@ -65,14 +64,14 @@ func created(t *testing.T, info objects.Info) string {
 	return string(text)
 }
 
-// TestWhatIsNoImageIsIgnored, told by a notification or found by the sweeper.
-func TestWhatIsNoImageIsIgnored(t *testing.T) {
+// TestOtherObjectsAreIgnored by notifications and by the sweeper.
+func TestOtherObjectsAreIgnored(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		want := map[string]bool{}
 		for _, u := range uploads {
 			info, err := w.store.Put(t.Context(), pictures, u.key, u.contentType, []byte(u.content), nil)
 			if err != nil {
-				t.Logf("%s: %v", u.key, err) // not every store takes folder markers
+				t.Logf("%s: %v", u.key, err) // not every store accepts folder markers
 				continue
 			}
 			want[u.key] = u.image
@@ -99,13 +98,13 @@ func TestWhatIsNoImageIsIgnored(t *testing.T) {
 				t.Errorf("the sweeper sent %s: %v", key, swept[key])
 			}
 		}
-		if letters := w.allLetters(); len(letters) > 0 {
-			t.Errorf("there are letters: %+v", letters)
+		if found := w.allDeadLetters(); len(found) > 0 {
+			t.Errorf("there are dead letters: %+v", found)
 		}
 	})
 }
 
-// TestStrictUploads: every upload starts a chain, if one wishes.
+// TestStrictUploads: with Strict, every upload starts a chain.
 func TestStrictUploads(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		h, err := bridge.New(bridge.Config{
@@ -126,12 +125,13 @@ func TestStrictUploads(t *testing.T) {
 	})
 }
 
-// TestUploadInDoubtThatIsGone starts no chain, and is not posted again.
-func TestUploadInDoubtThatIsGone(t *testing.T) {
+// TestRemovedUploadOfUnknownKind: it starts no chain, and the store does not repeat its
+// notification.
+func TestRemovedUploadOfUnknownKind(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		gone := objects.Info{Bucket: pictures, Key: "in/gone", ETag: strings.Repeat("0", 32), Size: 9}
-		if code := notify(w.bridge, "", created(t, gone)); code != http.StatusOK || len(w.broker.all()) != 0 || len(w.allLetters()) != 0 {
-			t.Errorf("answered %d, %d events, %d letters", code, len(w.broker.all()), len(w.allLetters()))
+		if code := notify(w.bridge, "", created(t, gone)); code != http.StatusOK || len(w.broker.all()) != 0 || len(w.allDeadLetters()) != 0 {
+			t.Errorf("answered %d, %d events, %d dead letters", code, len(w.broker.all()), len(w.allDeadLetters()))
 		}
 	})
 }

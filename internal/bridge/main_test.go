@@ -27,15 +27,15 @@ const (
 	dead     = "dead-letters"
 )
 
-// broker keeps what it is sent, and answers with its status when hold, where
-// there is one, is closed.
+// broker records the events that it receives. It answers with status after hold is
+// closed; a nil hold answers at once.
 type broker struct {
 	*httptest.Server
 	hold <-chan struct{}
 
 	mu      sync.Mutex
 	status  int
-	answers map[string]int // by the subject of the event, instead of status
+	answers map[string]int // by the subject of the event; the default is status
 	events  []cloudevents.Event
 }
 
@@ -82,14 +82,14 @@ func newBridge(t *testing.T, b *broker) http.Handler {
 
 // world is a bridge between a store and a broker.
 type world struct {
-	t       *testing.T
-	store   *objects.Store
-	broker  *broker
-	bridge  *bridge.Bridge
-	letters execution.DeadLetterStore
+	t           *testing.T
+	store       *objects.Store
+	broker      *broker
+	bridge      *bridge.Bridge
+	deadLetters execution.DeadLetterStore
 }
 
-// worlds runs a test in a world with each kind of store.
+// worlds runs a test with each kind of store.
 func worlds(t *testing.T, sweep bridge.Sweep, test func(*testing.T, *world)) {
 	stores.Each(t, []string{pictures, dead}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		b := newBroker(t)
@@ -99,7 +99,7 @@ func worlds(t *testing.T, sweep bridge.Sweep, test func(*testing.T, *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, &world{t: t, store: s, broker: b, bridge: h, letters: execution.NewDeadLetterStore(s, dead)})
+		test(t, &world{t: t, store: s, broker: b, bridge: h, deadLetters: execution.NewDeadLetterStore(s, dead)})
 	})
 }
 
@@ -112,8 +112,8 @@ func (w *world) put(key, content string, metadata map[string]string) objects.Inf
 	return info
 }
 
-// upload puts an image and what a step makes of it, and returns the event that
-// the image's notification gives.
+// upload stores an image and its output, and returns the event that the bridge sends
+// after the image's notification.
 func (w *world) upload(key, content string) cloudevents.Event {
 	w.t.Helper()
 	info := w.put(key, content, nil)
@@ -131,7 +131,7 @@ func (w *world) upload(key, content string) cloudevents.Event {
 	return events[len(events)-1]
 }
 
-// output puts what a step makes of an upload.
+// output stores the output of an upload.
 func (w *world) output(of objects.Info) {
 	w.t.Helper()
 	id := execution.ID(of.Key)
@@ -153,7 +153,7 @@ func (w *world) post(route string, e cloudevents.Event) {
 	}
 }
 
-// last returns the event that ends the chain of a cause.
+// last returns the event that ends the chain of a first event.
 func last(cause cloudevents.Event) cloudevents.Event {
 	e := cloudevents.NewEvent()
 	e.SetID("end of " + cause.ID())
@@ -172,21 +172,21 @@ func (w *world) status(key string) string {
 	return tags[execution.StatusTag]
 }
 
-func (w *world) allLetters() (all []execution.DeadLetter) {
+func (w *world) allDeadLetters() (all []execution.DeadLetter) {
 	w.t.Helper()
-	for letter, err := range w.letters.List(w.t.Context(), execution.Selection{}) {
+	for d, err := range w.deadLetters.List(w.t.Context(), execution.Selection{}) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		all = append(all, letter)
+		all = append(all, d)
 	}
 	return all
 }
 
-// one returns the only letter there is.
-func (w *world) one() execution.DeadLetter {
+// onlyDeadLetter returns the only dead letter.
+func (w *world) onlyDeadLetter() execution.DeadLetter {
 	w.t.Helper()
-	all := w.allLetters()
+	all := w.allDeadLetters()
 	if len(all) != 1 {
 		w.t.Fatalf("there are %d dead letters: %+v", len(all), all)
 	}

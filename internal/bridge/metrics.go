@@ -12,7 +12,7 @@ import (
 	"imageflow.dev/internal/metrics"
 )
 
-// What the bridge counts.
+// The metrics of the bridge.
 var (
 	notifications = metrics.Counter("imageflow.bridge.notifications", "notifications of the store, by outcome")
 	deadLetters   = metrics.Counter("imageflow.dead_letters", "dead letters stored, repetitions included")
@@ -20,22 +20,23 @@ var (
 	pending       = metrics.Gauge("imageflow.sweeper.pending", "objects past the grace period without a final tag, at the last sweep")
 )
 
-// startCounting has the rare counters begin at 0: of one that begins with its
-// first event Prometheus does not see that it rose.
-func startCounting() {
+// initCounters sets the rare counters to 0, so that Prometheus' increase() includes their
+// first increment.
+func initCounters() {
 	for _, c := range []metric.Int64Counter{deadLetters, emitted} {
 		c.Add(context.Background(), 0)
 	}
 }
 
-// measureChain measures a chain that has run to its end.
-func measureChain(ctx context.Context, last *cloudevents.Event) {
+// recordChainDuration records the time from the start of a chain to its last event.
+func recordChainDuration(ctx context.Context, last *cloudevents.Event) {
 	if began := events.Began.Get(last); !began.IsZero() {
-		metrics.PipelineDuration.Record(ctx, max(time.Since(began).Seconds(), 0), metric.WithAttributes(attribute.String("protocol", "event")))
+		metrics.PipelineDuration.Record(ctx, max(time.Since(began).Seconds(), 0),
+			metric.WithAttributes(attribute.String("protocol", "event")))
 	}
 }
 
-// count counts one more, by outcome where there are several.
+// count adds 1 to a counter. An empty outcome sets no label.
 func count(ctx context.Context, c metric.Int64Counter, outcome string) {
 	if outcome == "" {
 		c.Add(ctx, 1)

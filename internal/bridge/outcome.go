@@ -20,83 +20,25 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// maxEventBytes is above what brokers take.
+// maxEventBytes is above the limits of brokers.
 const maxEventBytes = 4 << 20
 
 // maxMembers limits the attributes of an event in structured mode.
 const maxMembers = 200
 
-// completed tags the source of a chain that has run to its end, and removes the
-// dead letters of that version: what failed before has now been done. A tag that
-// can never be set becomes a dead letter, since trying again would not help.
-func (b *Bridge) completed(w http.ResponseWriter, r *http.Request) {
-	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error {
-		from, ok := events.OriginOf(e)
-		believed, err := ok, error(nil)
-		if ok {
-			believed, err = b.hasRun(ctx, e, from)
-		}
-		if err != nil {
-			return err
-		}
-		if !believed {
-			slog.WarnContext(ctx, "outcome ignored: no step has written an output for this object", "event", e.ID(),
-				"bucket", from.Bucket, "key", from.Key)
-			return nil
-		}
-		err = b.tag(ctx, from, execution.StatusCompleted)
-		switch {
-		case err == nil || gone(err):
-			measureChain(ctx, e)
-			return b.forget(ctx, from)
-		case errors.Is(err, objects.ErrUnavailable):
-			return err
-		}
-		letter := letterOf(e)
-		letter.Reason = fmt.Sprintf("the chain has completed, but its object cannot be tagged so: %v", err)
-		return b.keep(ctx, letter)
-	})
+// handleCompleted records the end of a chain.
+func (b *Bridge) handleCompleted(w http.ResponseWriter, r *http.Request) {
+	b.handleOutcome(w, r, b.recordCompleted)
 }
 
-// hasRun reports whether a chain can have run on an upload: the upload lies in a
-// bucket of ours, and the output that the last event names, or another, is there.
-// It fails only if the store is away.
-func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, from events.Origin) (bool, error) {
-	if !b.watches(from) {
-		return false, nil
-	}
-	if result, err := events.ParseStepCompleted(last); err == nil {
-		output := result.GetOutputImage()
-		info, err := b.config.Store.Stat(ctx, output.GetBucket(), output.GetObjectKey())
-		if err == nil && execution.IsOutput(info, execution.ID(from.Key)) {
-			return true, nil
-		}
-	}
-	has, err := execution.HasOutput(ctx, b.config.Store, from.Bucket, from.Key, from.ETag)
-	if errors.Is(err, objects.ErrUnavailable) {
-		return false, err
-	}
-	return has && err == nil, nil
+// handleDeadLetter records an event that the broker gave up.
+func (b *Bridge) handleDeadLetter(w http.ResponseWriter, r *http.Request) {
+	b.handleOutcome(w, r, func(ctx context.Context, e *cloudevents.Event) error { return b.keepFailure(ctx, newDeadLetter(e)) })
 }
 
-// watches reports whether outcomes may change an object: it is in a bucket of ours,
-// and they say which version they are about.
-func (b *Bridge) watches(from events.Origin) bool {
-	if from.Key == "" || from.ETag == "" {
-		return false
-	}
-	return len(b.config.Buckets) == 0 || slices.Contains(b.config.Buckets, from.Bucket)
-}
-
-// dead stores an event that no one could handle as a dead letter and tags its
-// source as failed.
-func (b *Bridge) dead(w http.ResponseWriter, r *http.Request) {
-	b.outcome(w, r, func(ctx context.Context, e *cloudevents.Event) error { return b.keepFailure(ctx, letterOf(e)) })
-}
-
-// outcome answers an event of a chain's end once it is recorded; a failure makes
-// the broker send it again.
-func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(context.Context, *cloudevents.Event) error) {
+// handleOutcome answers an event after record has recorded it. If record fails, the
+// broker sends the event again.
+func (b *Bridge) handleOutcome(w http.ResponseWriter, r *http.Request, record func(context.Context, *cloudevents.Event) error) {
 	if err := b.config.Signer.VerifyHeader(r.Header); err != nil {
 		b.refuse(w, r, err)
 		return
@@ -116,64 +58,122 @@ func (b *Bridge) outcome(w http.ResponseWriter, r *http.Request, record func(con
 		return
 	}
 	if err := record(r.Context(), e); err != nil {
-		slog.WarnContext(r.Context(), "an outcome could not be recorded", "path", r.URL.Path, "event", e.ID(), "error", err)
+		slog.WarnContext(r.Context(), "outcome not recorded: the broker will repeat it", "path", r.URL.Path, "event", e.ID(), "error", err)
 		http.Error(w, "the outcome could not be recorded", http.StatusServiceUnavailable)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// refuse answers an event that does not prove who made it. Brokers do not retry a
-// 401.
+// refuse answers an event without a valid signature. Brokers do not retry after 401.
 func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
 	slog.WarnContext(r.Context(), "event refused", "path", r.URL.Path, "reason", reason)
 	http.Error(w, reason.Error(), http.StatusUnauthorized)
 }
 
-// tag writes the outcome on the object that the chain began with, if it is still
-// the version that the chain was about; an empty status takes it away.
-func (b *Bridge) tag(ctx context.Context, from events.Origin, status string) error {
-	return execution.SetOutcome(ctx, b.config.Store, from.Bucket, from.Key, from.ETag, status)
+// recordCompleted tags the object of a completed chain and removes the dead letters of
+// that version of the object, since the failed steps have succeeded by now. If the tag
+// can never be set, recordCompleted stores a dead letter, since a retry would not help.
+func (b *Bridge) recordCompleted(ctx context.Context, e *cloudevents.Event) error {
+	origin, ok := events.OriginOf(e)
+	plausible, err := ok, error(nil)
+	if ok {
+		plausible, err = b.hasRun(ctx, e, origin)
+	}
+	if err != nil {
+		return err
+	}
+	if !plausible {
+		slog.WarnContext(ctx, "outcome ignored: the object has no output", "event", e.ID(),
+			"bucket", origin.Bucket, "key", origin.Key)
+		return nil
+	}
+	err = b.tag(ctx, origin, execution.StatusCompleted)
+	switch {
+	case err == nil || isGone(err):
+		recordChainDuration(ctx, e)
+		return b.removeDeadLetters(ctx, origin)
+	case errors.Is(err, objects.ErrUnavailable):
+		return err
+	}
+	d := newDeadLetter(e)
+	d.Reason = fmt.Sprintf("the chain has completed, but its object cannot be tagged: %v", err)
+	return b.putDeadLetter(ctx, d)
 }
 
-// status returns the outcome that an object is tagged with.
-func (b *Bridge) status(ctx context.Context, from events.Origin) (string, error) {
-	info, err := b.config.Store.Stat(ctx, from.Bucket, from.Key)
+// hasRun reports whether a chain can have run on an upload: the upload is in one of
+// OutcomeBuckets, and the output that the last event names exists, or another output
+// does. It returns an error only if the store is unavailable.
+func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, origin events.Origin) (bool, error) {
+	if !b.mayTag(origin) {
+		return false, nil
+	}
+	if result, err := events.ParseStepCompleted(last); err == nil {
+		output := result.GetOutputImage()
+		info, err := b.config.Store.Stat(ctx, output.GetBucket(), output.GetObjectKey())
+		if err == nil && execution.IsOutput(info, execution.ID(origin.Key)) {
+			return true, nil
+		}
+	}
+	has, err := execution.HasOutput(ctx, b.config.Store, origin.Bucket, origin.Key, origin.ETag)
+	if errors.Is(err, objects.ErrUnavailable) {
+		return false, err
+	}
+	return has && err == nil, nil
+}
+
+// mayTag reports whether an outcome may change an object: the object is in one of
+// OutcomeBuckets, and its version is known.
+func (b *Bridge) mayTag(origin events.Origin) bool {
+	if origin.Key == "" || origin.ETag == "" {
+		return false
+	}
+	return len(b.config.OutcomeBuckets) == 0 || slices.Contains(b.config.OutcomeBuckets, origin.Bucket)
+}
+
+// tag tags an object with the outcome of its chain, if the object is still the version
+// that the chain processed. An empty status removes the tag.
+func (b *Bridge) tag(ctx context.Context, origin events.Origin, status string) error {
+	return execution.SetOutcome(ctx, b.config.Store, origin.Bucket, origin.Key, origin.ETag, status)
+}
+
+// statusOf returns the outcome in an object's tags.
+func (b *Bridge) statusOf(ctx context.Context, origin events.Origin) (string, error) {
+	info, err := b.config.Store.Stat(ctx, origin.Bucket, origin.Key)
 	if err != nil {
 		return "", err
 	}
-	tags, err := b.config.Store.Tags(ctx, from.Bucket, from.Key)
+	tags, err := b.config.Store.Tags(ctx, origin.Bucket, origin.Key)
 	return execution.Outcome(info, tags), err
 }
 
-// tagFailed tags an object as failed. One whose chain has completed stays so:
-// then only a repetition of what is done has failed, or a branch, and the letter
-// tells of it.
-func (b *Bridge) tagFailed(ctx context.Context, from events.Origin) error {
-	if !b.watches(from) {
+// tagFailed tags an object as failed, unless its chain has completed: then a repeated
+// delivery or another branch of the chain failed, and the dead letter records it.
+func (b *Bridge) tagFailed(ctx context.Context, origin events.Origin) error {
+	if !b.mayTag(origin) {
 		return nil
 	}
-	status, err := b.status(ctx, from)
+	status, err := b.statusOf(ctx, origin)
 	if err == nil && status != execution.StatusCompleted {
-		err = b.tag(ctx, from, execution.StatusFailed)
+		err = b.tag(ctx, origin, execution.StatusFailed)
 	}
-	if gone(err) {
+	if isGone(err) {
 		return nil
 	}
 	return err
 }
 
-// forget removes the dead letters about a version of a picture.
-func (b *Bridge) forget(ctx context.Context, from events.Origin) error {
-	s := execution.Selection{Bucket: from.Bucket, Execution: execution.ID(from.Key)}
-	for letter, err := range b.letters.List(ctx, s) {
+// removeDeadLetters removes the dead letters about a version of an object.
+func (b *Bridge) removeDeadLetters(ctx context.Context, origin events.Origin) error {
+	s := execution.Selection{Bucket: origin.Bucket, Execution: execution.ID(origin.Key)}
+	for d, err := range b.deadLetters.List(ctx, s) {
 		switch {
-		case err != nil && letter.Object == "":
+		case err != nil && d.Object == "":
 			return err
 		case err != nil:
-			slog.WarnContext(ctx, "a dead letter cannot be read", "letter", letter.Object, "error", err)
-		case letter.Key == from.Key && letter.ETag == from.ETag:
-			if err := b.letters.Remove(ctx, letter); err != nil {
+			slog.WarnContext(ctx, "dead letter unreadable", "dead_letter", d.Object, "error", err)
+		case d.Key == origin.Key && d.ETag == origin.ETag:
+			if err := b.deadLetters.Remove(ctx, d); err != nil {
 				return err
 			}
 		}

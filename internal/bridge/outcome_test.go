@@ -18,11 +18,10 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// refusal is how a step answers a picture that is none.
-const refusal = `{"code":3,"message":"input_image: not a picture","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest"}]}`
+// notAnImage is the answer of a step to an object that is not an image.
+const notAnImage = `{"code":3,"message":"input_image: not an image","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest"}]}`
 
-// failed makes a dead letter of an event as Knative's channels and the local
-// broker do.
+// failed returns an event as a dead letter of Knative's channels or the local broker.
 func failed(e cloudevents.Event, code int, answer string) cloudevents.Event {
 	e = e.Clone()
 	e.SetExtension("knativeerrordest", "http://resize-grpc-service/?target_width=800")
@@ -40,7 +39,7 @@ func TestCompletedTagsTheSource(t *testing.T) {
 		}
 		replaced := w.upload("in/cat.jpg", "v2")
 		w.post("/completed", last(e))
-		w.post("/dead-letters", failed(e, 400, refusal))
+		w.post("/dead-letters", failed(e, 400, notAnImage))
 		if got := w.status("in/cat.jpg"); got != "" {
 			t.Errorf("the new version has the outcome of the old: %q", got)
 		}
@@ -51,30 +50,30 @@ func TestCompletedTagsTheSource(t *testing.T) {
 	})
 }
 
-func TestDeadLetterTellsWhy(t *testing.T) {
+func TestDeadLetterHasTheReason(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
-		e := w.upload("in/cat.jpg", "not a picture")
-		w.post("/dead-letters", failed(e, 400, refusal))
+		e := w.upload("in/cat.jpg", "not an image")
+		w.post("/dead-letters", failed(e, 400, notAnImage))
 		if got := w.status("in/cat.jpg"); got != execution.StatusFailed {
 			t.Errorf("the status is %q", got)
 		}
-		l := w.one()
+		l := w.onlyDeadLetter()
 		origin := e.Extensions()["origin"].(string)
 		if l.Execution != "in/cat" || l.Bucket != pictures || l.Key != "in/cat.jpg" || l.ETag == "" || !strings.Contains(origin, l.ETag) ||
-			l.Reason != "input_image: not a picture" || l.Code != 400 || l.Attempts != 1 || l.Failures != 1 ||
+			l.Reason != "input_image: not an image" || l.Code != 400 || l.Attempts != 1 || l.Failures != 1 ||
 			l.Step != "http://resize-grpc-service/?target_width=800" || l.EventID != e.ID() || l.Object != pictures+"/in/cat/"+e.ID()+".json" {
-			t.Errorf("the letter is %+v", l)
+			t.Errorf("the dead letter is %+v", l)
 		}
 		var kept cloudevents.Event
 		if err := json.Unmarshal(l.Event, &kept); err != nil || kept.String() != e.String() {
-			t.Errorf("the letter has the event\n%v, want\n%v (%v)", kept, e, err)
+			t.Errorf("the dead letter has the event\n%v, want\n%v (%v)", kept, e, err)
 		}
 
 		again := failed(e, 503, "no healthy upstream")
 		again.SetExtension("attempts", 6)
 		again.SetExtension("knativebrokerttl", 3)
 		w.post("/dead-letters", again)
-		second := w.one()
+		second := w.onlyDeadLetter()
 		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 || !second.First.Equal(l.First) || !second.Last.After(l.Last) {
 			t.Errorf("after the second failure it is %+v", second)
 		}
@@ -83,17 +82,17 @@ func TestDeadLetterTellsWhy(t *testing.T) {
 		}
 
 		w.post("/completed", last(e)) // the sweeper tried again, with success
-		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted || len(w.allLetters()) != 0 {
-			t.Errorf("after all: %q, %v", got, w.allLetters())
+		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted || len(w.allDeadLetters()) != 0 {
+			t.Errorf("after all: %q, %v", got, w.allDeadLetters())
 		}
 		w.post("/dead-letters", failed(e, 503, "a repetition"))
-		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted || w.one().Reason != "a repetition" {
-			t.Errorf("a failed repetition of what is done: %q, %v", got, w.allLetters())
+		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted || w.onlyDeadLetter().Reason != "a repetition" {
+			t.Errorf("a failed repetition of what is done: %q, %v", got, w.allDeadLetters())
 		}
 	})
 }
 
-// TestReasons reads the answers that brokers hand on.
+// TestReasons checks the reasons for several answers in dead letters.
 func TestReasons(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		for i, c := range []struct {
@@ -103,23 +102,23 @@ func TestReasons(t *testing.T) {
 			attempts  int
 			raw, bare bool
 		}{
-			{code: 400, answer: refusal[:70], reason: "input_image: not a picture", attempts: 1}, // cut off as Knative does
+			{code: 400, answer: notAnImage[:70], reason: "input_image: not an image", attempts: 1}, // cut off as Knative does
 			{code: 422, answer: "plain text\n", reason: "plain text", attempts: 1},
 			{code: 500, answer: "dispatch error: connection refused", reason: "dispatch error: connection refused"},
 			{code: 429, answer: "", reason: "answered 429 without a reason"},
 			{code: 400, answer: "not base64!", raw: true, reason: "not base64!", attempts: 1},
-			{bare: true, reason: "unknown: the broker does not tell"},
+			{bare: true, reason: "unknown: the broker gives no reason"},
 		} {
 			e := w.upload(fmt.Sprintf("%d.jpg", i), "x")
-			letter := failed(e, c.code, c.answer)
+			dead := failed(e, c.code, c.answer)
 			if c.raw {
-				letter.SetExtension("knativeerrordata", c.answer)
+				dead.SetExtension("knativeerrordata", c.answer)
 			}
 			if c.bare {
-				letter = e
+				dead = e
 			}
-			w.post("/dead-letters", letter)
-			got, err := w.letters.Load(t.Context(), fmt.Sprintf("%s/%d/%s.json", pictures, i, e.ID()))
+			w.post("/dead-letters", dead)
+			got, err := w.deadLetters.Load(t.Context(), fmt.Sprintf("%s/%d/%s.json", pictures, i, e.ID()))
 			if err != nil || got.Reason != c.reason || got.Code != c.code || got.Attempts != c.attempts {
 				t.Errorf("%d %q: got %+v, %v", c.code, c.answer, got, err)
 			}
@@ -127,9 +126,9 @@ func TestReasons(t *testing.T) {
 	})
 }
 
-// TestNoRoomForTheOutcome: the outcome of an object that has all the tags that
-// S3 allows is a dead letter, and the broker does not try for ever.
-func TestNoRoomForTheOutcome(t *testing.T) {
+// TestCompleted_objectWithTooManyTags: the outcome becomes a dead letter, and the broker
+// does not repeat it.
+func TestCompleted_objectWithTooManyTags(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		e := w.upload("cat.jpg", "x")
 		for i := range 10 {
@@ -138,19 +137,19 @@ func TestNoRoomForTheOutcome(t *testing.T) {
 			}
 		}
 		w.post("/completed", last(e))
-		l := w.one()
-		if !strings.Contains(l.Reason, "completed") || !strings.Contains(l.Reason, "no room for another tag") || l.Execution != "cat" {
-			t.Errorf("the letter is %+v", l)
+		l := w.onlyDeadLetter()
+		if !strings.Contains(l.Reason, "completed") || !strings.Contains(l.Reason, "too many tags") || l.Execution != "cat" {
+			t.Errorf("the dead letter is %+v", l)
 		}
-		w.post("/dead-letters", failed(e, 400, refusal))
-		if n := len(w.allLetters()); n != 2 {
-			t.Errorf("there are %d letters", n)
+		w.post("/dead-letters", failed(e, 400, notAnImage))
+		if n := len(w.allDeadLetters()); n != 2 {
+			t.Errorf("there are %d dead letters", n)
 		}
 	})
 }
 
-// TestUnreadableIsKept posts what can never become an event or names no object.
-func TestUnreadableIsKept(t *testing.T) {
+// TestMalformedNotificationsAreKept, and an event that names no object.
+func TestMalformedNotificationsAreKept(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		good := fill("s3:ObjectCreated:Put", "")
 		half := strings.Replace(good, `{"Records":[`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"},7,`, 1)
@@ -159,16 +158,16 @@ func TestUnreadableIsKept(t *testing.T) {
 				t.Errorf("%d is answered %d", i, code)
 			}
 		}
-		letters := w.allLetters()
-		if len(letters) != 5 || len(w.broker.all()) != 1 {
-			t.Errorf("%d letters, %d events", len(letters), len(w.broker.all()))
+		found := w.allDeadLetters()
+		if len(found) != 5 || len(w.broker.all()) != 1 {
+			t.Errorf("%d dead letters, %d events", len(found), len(w.broker.all()))
 		}
-		for _, l := range letters {
+		for _, l := range found {
 			if !strings.HasPrefix(l.Object, "unreadable/") || l.Reason == "" || l.Message == "" {
 				t.Errorf("got %+.200v", l)
 			}
 			if l.Message == "no JSON" && l.Failures != 2 {
-				t.Errorf("it came twice: %+v", l)
+				t.Errorf("received twice, but it is %+v", l)
 			}
 		}
 
@@ -178,7 +177,7 @@ func TestUnreadableIsKept(t *testing.T) {
 		foreign.SetSource("/elsewhere")
 		foreign.SetExtension("origin", "no URI")
 		w.post("/dead-letters", failed(foreign, 400, "what is this"))
-		if l, err := w.letters.Load(t.Context(), "unreadable/1.json"); err != nil || l.EventType != "com.example" {
+		if l, err := w.deadLetters.Load(t.Context(), "unreadable/1.json"); err != nil || l.EventType != "com.example" {
 			t.Errorf("an event about nothing: %+v, %v", l, err)
 		}
 
@@ -190,8 +189,8 @@ func TestUnreadableIsKept(t *testing.T) {
 	})
 }
 
-// TestStoreAwayPushesBack: an outcome that cannot be recorded now is sent again.
-func TestStoreAwayPushesBack(t *testing.T) {
+// TestStoreUnavailable: the broker and the store repeat their requests.
+func TestStoreUnavailable(t *testing.T) {
 	store, err := objects.New(objects.Config{Endpoint: "127.0.0.1:1", AccessKey: "a", SecretKey: "b", Region: "us-east-1"})
 	if err != nil {
 		t.Fatal(err)

@@ -13,40 +13,41 @@ import (
 	"imageflow.dev/internal/execution"
 )
 
-// Replay says which dead letters are sent again, and how.
+// Replay selects the dead letters whose events are sent again.
 type Replay struct {
 	Selection execution.Selection
-	// DryRun only reports.
+	// DryRun sends nothing and only reports.
 	DryRun bool
-	// Wait is how long the broker may take to accept an event.
+	// Wait is the time that the broker has to accept an event.
 	Wait time.Duration
-	// Report is told of each letter: the error is nil when its event was
-	// accepted, or would be sent, and ErrNoEvent when there is none to send.
+	// Report is called for each dead letter. Its error is nil if the broker accepted the
+	// event or, in a dry run, if the event would be sent. It is ErrNoEvent if the dead
+	// letter contains no event.
 	Report func(execution.DeadLetter, error)
 }
 
-// ErrNoEvent means that a dead letter holds no event that could be sent.
+// ErrNoEvent means that a dead letter contains no event that can be sent.
 var ErrNoEvent = errors.New("no event")
 
-// Replay sends the events of the letters that there are now to the broker, one
-// after the other, and removes each that was accepted. What fails again comes
-// back as a letter. It fails when the letters cannot be listed.
+// Replay sends the events of the selected dead letters to the broker, one after the
+// other, and removes each dead letter whose event was accepted. It omits dead letters
+// that are stored after its start. It returns an error if it cannot list the dead letters.
 func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 	if now := time.Now(); r.Selection.Until.IsZero() || r.Selection.Until.After(now) {
-		r.Selection.Until = now // what fails again meanwhile waits for the next replay
+		r.Selection.Until = now
 	}
-	for letter, err := range b.letters.List(ctx, r.Selection) {
+	for d, err := range b.deadLetters.List(ctx, r.Selection) {
 		switch {
-		case err != nil && letter.Object == "":
+		case err != nil && d.Object == "":
 			return err
 		case errors.Is(err, execution.ErrUnreadable):
 			err = fmt.Errorf("%w: %w", ErrNoEvent, err)
-		case err == nil && len(letter.Event) == 0:
-			err = noEvent(letter)
+		case err == nil && len(d.Event) == 0:
+			err = noEvent(d)
 		case err == nil && !r.DryRun:
-			err = b.resend(ctx, letter, r.Wait)
+			err = b.resend(ctx, d, r.Wait)
 		}
-		r.Report(letter, err)
+		r.Report(d, err)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -54,50 +55,50 @@ func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 	return nil
 }
 
-// noEvent says why a letter's event cannot be sent.
-func noEvent(letter execution.DeadLetter) error {
-	if letter.Whole == nil || letter.EventID == "" {
+// noEvent returns the reason why a dead letter contains no event.
+func noEvent(d execution.DeadLetter) error {
+	if d.Whole == nil || d.EventID == "" {
 		return ErrNoEvent
 	}
-	return fmt.Errorf("%w: it had %d bytes, and only its start was kept", ErrNoEvent, letter.Whole.Bytes)
+	return fmt.Errorf("%w: it had %d bytes, and only its start was kept", ErrNoEvent, d.Whole.Bytes)
 }
 
-// resend sends a letter's event. The letter is set aside and the object's tag
-// taken away before, so that neither a new failure nor the end of the chain,
-// which may both come before the broker's answer does, is undone after it; and
-// so that the sweeper finds the object should the event be lost.
-func (b *Bridge) resend(ctx context.Context, letter execution.DeadLetter, wait time.Duration) error {
+// resend sends the event of a dead letter. It moves the dead letter and removes the tag
+// of the object before. A new failure and the end of the chain may both precede the
+// broker's answer, and resend must not undo them after it. If the event is lost, the
+// sweeper finds the object, since it has no tag.
+func (b *Bridge) resend(ctx context.Context, d execution.DeadLetter, wait time.Duration) error {
 	var e cloudevents.Event
-	if err := json.Unmarshal(letter.Event, &e); err != nil {
+	if err := json.Unmarshal(d.Event, &e); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoEvent, err)
 	}
-	taken, err := b.letters.BeginReplay(ctx, letter)
+	moved, err := b.deadLetters.BeginReplay(ctx, d)
 	if err != nil {
 		return err
 	}
-	from := events.Origin{Bucket: letter.Bucket, Key: letter.Key, ETag: letter.ETag}
-	if err = b.untagFailed(ctx, from); err == nil {
+	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
+	if err = b.untagFailed(ctx, origin); err == nil {
 		posting, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
 		err = b.sender.post(posting, e)
 	}
 	after := context.WithoutCancel(ctx)
 	if err != nil {
-		return errors.Join(err, b.letters.CancelReplay(after, taken), b.tagFailed(after, from))
+		return errors.Join(err, b.deadLetters.CancelReplay(after, moved), b.tagFailed(after, origin))
 	}
-	return b.letters.Remove(after, taken)
+	return b.deadLetters.Remove(after, moved)
 }
 
-// untagFailed takes the tag of a failure away.
-func (b *Bridge) untagFailed(ctx context.Context, from events.Origin) error {
-	if from.Key == "" {
+// untagFailed removes the tag of an object that is tagged as failed.
+func (b *Bridge) untagFailed(ctx context.Context, origin events.Origin) error {
+	if origin.Key == "" {
 		return nil
 	}
-	status, err := b.status(ctx, from)
+	status, err := b.statusOf(ctx, origin)
 	if err == nil && status == execution.StatusFailed {
-		err = b.tag(ctx, from, "")
+		err = b.tag(ctx, origin, "")
 	}
-	if gone(err) {
+	if isGone(err) {
 		return nil
 	}
 	return err

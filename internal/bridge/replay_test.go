@@ -14,7 +14,7 @@ import (
 	"imageflow.dev/internal/execution"
 )
 
-// replay returns a line for each letter.
+// replay returns a line for each dead letter.
 func (w *world) replay(r bridge.Replay) []string {
 	w.t.Helper()
 	lines := []string{}
@@ -37,18 +37,18 @@ func (w *world) replay(r bridge.Replay) []string {
 	return lines
 }
 
-func TestReplaySendsTheEventAsItWas(t *testing.T) {
+func TestReplaySendsTheOriginalEvent(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		cat, dog := w.upload("cat.jpg", "x"), w.upload("dog.jpg", "x")
-		w.post("/dead-letters", failed(cat, 400, refusal))
-		w.post("/dead-letters", failed(dog, 400, refusal))
+		w.post("/dead-letters", failed(cat, 400, notAnImage))
+		w.post("/dead-letters", failed(dog, 400, notAnImage))
 		notify(w.bridge, "", "no event")
 		before := len(w.broker.all())
 
 		if got := w.replay(bridge.Replay{DryRun: true}); !slices.Equal(got, []string{"cat sent", "dog sent", " skipped"}) {
 			t.Errorf("a dry run: %q", got)
 		}
-		if len(w.broker.all()) != before || len(w.allLetters()) != 3 || w.status("cat.jpg") != execution.StatusFailed {
+		if len(w.broker.all()) != before || len(w.allDeadLetters()) != 3 || w.status("cat.jpg") != execution.StatusFailed {
 			t.Error("a dry run changes something")
 		}
 
@@ -57,12 +57,12 @@ func TestReplaySendsTheEventAsItWas(t *testing.T) {
 		if got := w.replay(one); !slices.Equal(got, []string{"cat failed"}) || w.status("cat.jpg") != execution.StatusFailed {
 			t.Errorf("without a broker: %q, status %q", got, w.status("cat.jpg"))
 		}
-		if all := w.allLetters(); len(all) != 3 || slices.ContainsFunc(all, func(l execution.DeadLetter) bool { return l.InReplay }) {
-			t.Errorf("without a broker the letters are %+v", all)
+		if all := w.allDeadLetters(); len(all) != 3 || slices.ContainsFunc(all, func(l execution.DeadLetter) bool { return l.InReplay }) {
+			t.Errorf("without a broker the dead letters are %+v", all)
 		}
 		w.broker.answer(http.StatusAccepted)
-		if got := w.replay(one); !slices.Equal(got, []string{"cat sent"}) || len(w.allLetters()) != 2 {
-			t.Errorf("with one: %q, %d letters", got, len(w.allLetters()))
+		if got := w.replay(one); !slices.Equal(got, []string{"cat sent"}) || len(w.allDeadLetters()) != 2 {
+			t.Errorf("with one: %q, %d dead letters", got, len(w.allDeadLetters()))
 		}
 		if got := w.status("cat.jpg"); got != "" {
 			t.Errorf("while its chain runs, the status is %q", got)
@@ -78,51 +78,51 @@ func TestReplaySendsTheEventAsItWas(t *testing.T) {
 	})
 }
 
-// TestReplayKeepsWhatFailsAgain: a broker may answer after the event has failed
-// again, or its chain has completed; neither is undone.
-func TestReplayKeepsWhatFailsAgain(t *testing.T) {
+// TestReplay_brokerAnswersLate: a broker may answer after the event has failed again or its
+// chain has completed. The replay undoes neither.
+func TestReplay_brokerAnswersLate(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		cat, dog := w.upload("cat.jpg", "x"), w.upload("dog.jpg", "x")
-		w.post("/dead-letters", failed(cat, 400, refusal))
-		w.post("/dead-letters", failed(dog, 400, refusal))
+		w.post("/dead-letters", failed(cat, 400, notAnImage))
+		w.post("/dead-letters", failed(dog, 400, notAnImage))
 		hold := make(chan struct{})
 		w.broker.hold = hold
 		done := make(chan []string)
 		go func() { done <- w.replay(bridge.Replay{}) }()
-		waitFor(t, "the first letter's event to be sent", func() bool { // its object's tag is taken away just before
-			return w.status("cat.jpg") == "" && slices.ContainsFunc(w.allLetters(), func(l execution.DeadLetter) bool { return l.InReplay && l.Execution == "cat" })
+		waitFor(t, "the event of the first dead letter", func() bool { // the tag of its object is removed just before
+			return w.status("cat.jpg") == "" && slices.ContainsFunc(w.allDeadLetters(), func(l execution.DeadLetter) bool { return l.InReplay && l.Execution == "cat" })
 		})
 		w.post("/dead-letters", failed(cat, 400, "again"))
 		w.post("/completed", last(dog))
 		close(hold)
 		<-done
-		l := w.one()
+		l := w.onlyDeadLetter()
 		if l.Execution != "cat" || l.Reason != "again" || l.Failures != 2 || l.InReplay || w.status("cat.jpg") != execution.StatusFailed {
 			t.Errorf("the failure is %+v, status %q", l, w.status("cat.jpg"))
 		}
 		if got := w.status("dog.jpg"); got != execution.StatusCompleted {
-			t.Errorf("what has completed is %q", got)
+			t.Errorf("the completed object is %q", got)
 		}
 	})
 }
 
-func TestReplayGoesOnAfterACrash(t *testing.T) {
+func TestReplay_afterACrash(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		cat := w.upload("cat.jpg", "x")
-		w.post("/dead-letters", failed(cat, 400, refusal))
-		if _, err := w.letters.BeginReplay(t.Context(), w.one()); err != nil {
+		w.post("/dead-letters", failed(cat, 400, notAnImage))
+		if _, err := w.deadLetters.BeginReplay(t.Context(), w.onlyDeadLetter()); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.replay(bridge.Replay{}); !slices.Equal(got, []string{"cat sent"}) || len(w.allLetters()) != 0 {
-			t.Errorf("got %q, %v", got, w.allLetters())
+		if got := w.replay(bridge.Replay{}); !slices.Equal(got, []string{"cat sent"}) || len(w.allDeadLetters()) != 0 {
+			t.Errorf("got %q, %v", got, w.allDeadLetters())
 		}
 	})
 }
 
-func TestReplayStopsWhenAsked(t *testing.T) {
+func TestReplay_contextEnds(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		for i := range 3 {
-			w.post("/dead-letters", failed(w.upload(fmt.Sprint(i, ".jpg"), "x"), 400, refusal))
+			w.post("/dead-letters", failed(w.upload(fmt.Sprint(i, ".jpg"), "x"), 400, notAnImage))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var lines []string
@@ -130,8 +130,8 @@ func TestReplayStopsWhenAsked(t *testing.T) {
 			lines = append(lines, fmt.Sprint(l.Execution, err))
 			cancel()
 		}})
-		if !errors.Is(err, context.Canceled) || len(lines) != 1 || len(w.allLetters()) != 2 {
-			t.Errorf("got %v after %s, %d letters", err, strings.Join(lines, ", "), len(w.allLetters()))
+		if !errors.Is(err, context.Canceled) || len(lines) != 1 || len(w.allDeadLetters()) != 2 {
+			t.Errorf("got %v after %s, %d dead letters", err, strings.Join(lines, ", "), len(w.allDeadLetters()))
 		}
 	})
 }
@@ -140,7 +140,7 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timeout while waiting for %s", what)
 		}
 	}
 }

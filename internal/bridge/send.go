@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,18 +20,17 @@ import (
 	"imageflow.dev/internal/signature"
 )
 
-// maxBackground is how many events may wait for a slow broker at once after
-// their notifications were answered.
-var maxBackground int64 = 256
+// defaultBackground is the default of Config.MaxBackground.
+const defaultBackground = 256
 
-// maxPost is how long a broker may take. Some answer when the whole chain has
-// run, with all that is tried again there.
-const maxPost = 10 * time.Minute
+// postTimeout limits the time for one answer of the broker. Some brokers answer after
+// the whole chain has run, including its retries.
+const postTimeout = 10 * time.Minute
 
 // errBusy means that too many events wait for the broker.
 var errBusy = errors.New("too many events wait for the broker")
 
-// refusal is why an event will never be accepted.
+// refusal is the reason why the broker will never accept an event.
 type refusal struct {
 	code   int // of the broker's answer; 0 if the event could not be sent
 	reason string
@@ -41,15 +41,15 @@ func (r *refusal) Error() string { return r.reason }
 
 // sender posts events to the broker.
 type sender struct {
-	broker     string
-	client     *http.Client
-	signer     *signature.Signer
-	refused    func(context.Context, cloudevents.Event, *refusal) // of an event in the background
-	within     time.Duration
-	slots      *semaphore.Weighted
-	background sync.WaitGroup
-	ctx        context.Context // of what is in the background
-	cut        context.CancelFunc
+	broker    string
+	client    *http.Client
+	signer    *signature.Signer
+	onRefusal func(context.Context, cloudevents.Event, *refusal) // for an event in the background
+	within    time.Duration
+	slots     *semaphore.Weighted // of the events in the background
+	posts     sync.WaitGroup
+	ctx       context.Context // ends all posts
+	cancel    context.CancelFunc
 }
 
 func newSender(c Config) (*sender, error) {
@@ -58,30 +58,33 @@ func newSender(c Config) (*sender, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	var wire http.RoundTripper = transport
-	if c.Wire != nil {
-		wire = c.Wire(wire)
+	var wrapped http.RoundTripper = transport
+	if c.WrapTransport != nil {
+		wrapped = c.WrapTransport(transport)
 	}
 	s := &sender{
-		broker: c.Broker, client: &http.Client{Transport: wire}, signer: c.Signer, within: c.AcceptWithin,
-		slots: semaphore.NewWeighted(maxBackground),
+		broker: c.Broker, client: &http.Client{Transport: wrapped}, signer: c.Signer, within: c.AcceptWithin,
+		slots: semaphore.NewWeighted(cmp.Or(c.MaxBackground, defaultBackground)),
 	}
-	s.ctx, s.cut = context.WithCancel(context.Background())
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	context.AfterFunc(s.ctx, transport.CloseIdleConnections)
 	return s, nil
 }
 
-// send posts an event and waits until the broker accepted it, or only for a
-// short time: some brokers answer when the whole chain has run, and one slow
-// chain must not hold up the others. Then it goes on in the background. It may:
-// the source object is the durable record of what was asked, and the sweeper
-// finds it should the event be lost.
-func (s *sender) send(ctx context.Context, e cloudevents.Event) (later bool, err error) {
-	posting, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxPost)
+// send posts an event and waits up to AcceptWithin for the broker to accept it. After
+// that it continues to wait in the background and returns true: some brokers answer
+// after the whole chain has run, and a slow chain must not delay others. If the event is
+// lost meanwhile, the sweeper finds the object, which is the durable record of the event.
+func (s *sender) send(ctx context.Context, e cloudevents.Event) (inBackground bool, err error) {
+	posting, cancel := context.WithTimeout(context.WithoutCancel(ctx), postTimeout)
 	answer := make(chan error, 1)
-	go func() { answer <- s.post(posting, e) }()
+	s.posts.Go(func() {
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)()
+		answer <- s.post(posting, e)
+	})
 	select {
 	case err := <-answer:
-		cancel()
 		return false, err
 	case <-ctx.Done():
 		cancel()
@@ -92,26 +95,24 @@ func (s *sender) send(ctx context.Context, e cloudevents.Event) (later bool, err
 		cancel()
 		return false, errBusy
 	}
-	s.background.Go(func() {
+	s.posts.Go(func() {
 		defer s.slots.Release(1)
-		defer cancel()
-		defer context.AfterFunc(s.ctx, cancel)()
-		var never *refusal
+		var refused *refusal
 		switch err := <-answer; {
-		case errors.As(err, &never):
-			s.refused(context.WithoutCancel(ctx), e, never)
+		case errors.As(err, &refused):
+			s.onRefusal(context.WithoutCancel(ctx), e, refused)
 		case err != nil:
-			slog.WarnContext(ctx, "an event was not accepted, the sweeper will find its object", "event", e.ID(), "error", err)
+			slog.WarnContext(ctx, "event not accepted: the sweeper will send it again", "event", e.ID(), "error", err)
 		}
 	})
 	return true, nil
 }
 
-// maxAnswerBytes is how much of the broker's answer is read.
+// maxAnswerBytes limits the part of the broker's answer that is read.
 const maxAnswerBytes = 1 << 10
 
-// post signs and posts an event and waits for the broker's answer. The error is a refusal
-// if the broker will never accept the event.
+// post signs and posts an event and waits for the broker's answer. The error is a
+// refusal if the broker will never accept the event.
 func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
 	e = e.Clone()
 	s.signer.Sign(&e)
@@ -134,19 +135,18 @@ func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
 	return fmt.Errorf("the broker answered %d", resp.StatusCode)
 }
 
-// drain waits for what is in the background, and cuts it off when the context
-// ends.
+// drain waits for all posts. When the context ends, it cancels them.
 func (s *sender) drain(ctx context.Context) error {
-	defer s.cut()
+	defer s.cancel()
 	done := make(chan struct{})
 	go func() {
-		s.background.Wait()
+		s.posts.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return errors.New("events on their way to the broker were cut off")
+		return errors.New("the drain timeout ended before the broker accepted all events")
 	}
 }

@@ -39,7 +39,7 @@ func signedWorld(t *testing.T, signer *signature.Signer) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, store: store, broker: b, bridge: h, letters: execution.NewDeadLetterStore(store, dead)}
+	return &world{t: t, store: store, broker: b, bridge: h, deadLetters: execution.NewDeadLetterStore(store, dead)}
 }
 
 // answerTo posts an event to a route and returns the status.
@@ -54,8 +54,8 @@ func (w *world) answerTo(route string, e cloudevents.Event) int {
 	return answer.Code
 }
 
-// TestOutcomesMustBeGenuine: nobody else can mark an upload, or leave a letter.
-func TestOutcomesMustBeGenuine(t *testing.T) {
+// TestOutcome_withoutAValidSignature: it neither tags an upload nor stores a dead letter.
+func TestOutcome_withoutAValidSignature(t *testing.T) {
 	ours, theirs := newSigner(t, strings.Repeat("a", 32)), newSigner(t, strings.Repeat("b", 32))
 	w := signedWorld(t, ours)
 	genuine := w.upload("cat.jpg", "x")
@@ -73,8 +73,8 @@ func TestOutcomesMustBeGenuine(t *testing.T) {
 			}
 		}
 	}
-	if status := w.status("cat.jpg"); status != "" || len(w.allLetters()) != 0 {
-		t.Errorf("tagged %q, letters %v", status, w.allLetters())
+	if status := w.status("cat.jpg"); status != "" || len(w.allDeadLetters()) != 0 {
+		t.Errorf("tagged %q, dead letters %v", status, w.allDeadLetters())
 	}
 	genuine.SetExtension("knativeerrorcode", "400") // as a broker adds it
 	if code := w.answerTo("/dead-letters", genuine); code != http.StatusAccepted {
@@ -85,10 +85,10 @@ func TestOutcomesMustBeGenuine(t *testing.T) {
 	}
 }
 
-// TestSweptAndReplayedEventsAreSigned: a letter holds no signature, and its event
-// is signed with the key of the day.
-func TestSweptAndReplayedEventsAreSigned(t *testing.T) {
-	const old, young = "the key of yesterday, 32 bytes and more", "the key of today, 32 bytes and more"
+// TestReplay_afterAKeyRotation: a dead letter contains no signature. The replay signs its
+// event with the current key. Swept events are signed too.
+func TestReplay_afterAKeyRotation(t *testing.T) {
+	const old, current = "the key before the rotation, 32 bytes", "the key after the rotation, 32 bytes"
 	w := signedWorld(t, newSigner(t, old))
 	w.put("swept.jpg", "x", nil)
 	sweeper := w.bridge.NewSweeper()
@@ -101,15 +101,15 @@ func TestSweptAndReplayedEventsAreSigned(t *testing.T) {
 		t.Fatalf("a swept event: %v", err)
 	}
 	w.post("/dead-letters", swept)
-	letters := w.allLetters()
-	if len(letters) != 1 || strings.Contains(string(letters[0].Event), string(events.Signature)) {
-		t.Fatalf("letters: %v", letters)
+	found := w.allDeadLetters()
+	if len(found) != 1 || strings.Contains(string(found[0].Event), string(events.Signature)) {
+		t.Fatalf("dead letters: %v", found)
 	}
-	today, err := bridge.New(bridge.Config{Broker: w.broker.URL, Signer: newSigner(t, young), Store: w.store, DeadLetters: dead})
+	rotated, err := bridge.New(bridge.Config{Broker: w.broker.URL, Signer: newSigner(t, current), Store: w.store, DeadLetters: dead})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = today.Replay(t.Context(), bridge.Replay{Wait: time.Minute, Report: func(_ execution.DeadLetter, err error) {
+	err = rotated.Replay(t.Context(), bridge.Replay{Wait: time.Minute, Report: func(_ execution.DeadLetter, err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -118,7 +118,7 @@ func TestSweptAndReplayedEventsAreSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := w.broker.all()
-	if err := newSigner(t, young).Verify(events[len(events)-1]); err != nil || len(events) != 2 {
+	if err := newSigner(t, current).Verify(events[len(events)-1]); err != nil || len(events) != 2 {
 		t.Errorf("%d events; the replayed one: %v", len(events), err)
 	}
 }

@@ -15,27 +15,28 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// Sweep says which objects the sweeper looks after: those that the store has
-// but whose notification, or whose events, may have been lost.
+// Sweep configures Bridge.Sweep, which finds uploads whose notification or events were
+// lost.
 type Sweep struct {
+	// Buckets are the buckets of uploads.
 	Buckets []string
-	// Prefix of the keys; empty means all.
+	// Prefix is a prefix of the uploads' keys. Empty means all keys.
 	Prefix string
-	// Interval between two sweeps; 0 sweeps never.
+	// Interval is the time between two sweeps. 0 disables the sweeps.
 	Interval time.Duration
-	// Grace is how long a chain has before its object counts as unfinished, by
-	// the store's clock and ours.
+	// Grace is the age at which an object without an outcome counts as unfinished. It
+	// compares the store's clock with the bridge's.
 	Grace time.Duration
-	// Horizon is the age from which an object is left alone.
+	// Horizon is the age from which an object is ignored.
 	Horizon time.Duration
-	// Rate is how many events are sent a second at most.
+	// Rate limits the events per second.
 	Rate float64
 }
 
-// Sweep looks through the buckets again and again until the context ends, and
-// sends an event for each object past its grace period that no step wrote and
-// that has no final tag. Several bridges may do so at once: steps do nothing
-// twice, so more events only cost their way.
+// Sweep lists the buckets periodically until the context ends. It sends an event for
+// each object past its grace period that no step wrote and that has no outcome. Several
+// bridges may sweep concurrently: steps are idempotent, so additional events cost only
+// their delivery.
 func (b *Bridge) Sweep(ctx context.Context) {
 	if b.config.Sweep.Interval <= 0 {
 		return
@@ -43,7 +44,7 @@ func (b *Bridge) Sweep(ctx context.Context) {
 	s := newSweeper(b)
 	for tick := time.NewTicker(b.config.Sweep.Interval); ; {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "a sweep ended early", "error", err)
+			slog.WarnContext(ctx, "sweep ended early", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -54,39 +55,36 @@ func (b *Bridge) Sweep(ctx context.Context) {
 	}
 }
 
-// sweeper remembers from sweep to sweep, so that an object is not looked at each
-// time that is known to need nothing, and one that no Trigger wants, and which
-// therefore never gets a tag, is sent less and less often.
+// sweeper keeps an entry for each object between its sweeps. So it asks the store only
+// once about a finished object. It sends events less and less often for an object
+// without an outcome, which may be an object that no Trigger selects.
 type sweeper struct {
-	bridge *Bridge
-	config Sweep
-	rate   *rate.Limiter
-	memory map[events.Origin]memo
-	sweeps int
-	now    func() time.Time
+	bridge  *Bridge
+	config  Sweep
+	rate    *rate.Limiter
+	entries map[events.Origin]sweepEntry
+	sweeps  int // started so far
+	now     func() time.Time
 }
 
-// memo is what is remembered of a version of an object.
-type memo struct {
-	// state is what the last look found; what is finished gets no other.
-	state condition
-	// due is when the object is looked at again, wait what was waited for that.
-	due  time.Time
-	wait time.Duration
-	seen int // the last sweep that saw it
+// sweepEntry is the state of a version of an object between sweeps.
+type sweepEntry struct {
+	state objectState // after the last check; a finished object is not checked again
+	due   time.Time   // of the next check
+	wait  time.Duration
+	seen  int // the number of the last sweep that listed the object
 }
 
 func newSweeper(b *Bridge) *sweeper {
 	c := b.config.Sweep
-	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1), memory: map[events.Origin]memo{}, now: time.Now}
+	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1), entries: map[events.Origin]sweepEntry{}, now: time.Now}
 }
 
-// maxFailures is how many objects may fail one after the other before a sweep
-// ends: then the store or the broker is away.
+// maxFailures is the number of consecutive failures after which a sweep ends, since the
+// store or the broker is unavailable.
 const maxFailures = 128
 
-// sweep looks through the buckets once. An object that fails does not end it, but
-// is reported.
+// sweep lists the buckets once. It continues after a failure and returns the first.
 func (s *sweeper) sweep(ctx context.Context) error {
 	s.sweeps++
 	tally := &tally{}
@@ -95,9 +93,9 @@ func (s *sweeper) sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	for version, m := range s.memory {
-		if m.seen != s.sweeps { // gone, replaced or too old
-			delete(s.memory, version)
+	for version, entry := range s.entries {
+		if entry.seen != s.sweeps { // removed, replaced or too old
+			delete(s.entries, version)
 		}
 	}
 	pending.Record(ctx, tally.unfinished)
@@ -107,85 +105,84 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	return nil
 }
 
-// tally counts what a sweep has found.
+// tally counts the results of a sweep.
 type tally struct {
 	unfinished, failures int64
 	first                error
 }
 
 func (s *sweeper) sweepBucket(ctx context.Context, bucket string, t *tally) error {
-	inARow := 0
+	consecutive := 0
 	for entry, err := range s.bridge.config.Store.Walk(ctx, bucket, s.config.Prefix) {
 		if err != nil {
 			return err
 		}
-		open, err := s.visit(ctx, entry)
-		if open {
+		isUnfinished, err := s.visit(ctx, entry)
+		if isUnfinished {
 			t.unfinished++
 		}
 		switch {
-		case err == nil && open:
-			inARow = 0
+		case err == nil && isUnfinished:
+			consecutive = 0
 		case err != nil:
-			inARow++
+			consecutive++
 			t.failures++
 			t.first = cmp.Or(t.first, err)
 		}
-		if inARow >= maxFailures || ctx.Err() != nil {
+		if consecutive >= maxFailures || ctx.Err() != nil {
 			return cmp.Or(ctx.Err(), t.first)
 		}
 	}
 	return nil
 }
 
-// visit looks at one object of a listing, sends its event if that is due, and
-// tells whether its chain is still open.
-func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (open bool, err error) {
+// visit checks one object of a listing and sends its event if that is due. It reports
+// whether the object is unfinished.
+func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (isUnfinished bool, err error) {
 	if age := s.now().Sub(entry.Modified); age < s.config.Grace || age > s.config.Horizon {
 		return false, nil
 	}
 	if entry.HasMetadata && (execution.WrittenByUs(entry.Info) || execution.HasOutcome(entry.Info, entry.Tags)) {
 		return false, nil
 	}
-	if s.bridge.certainlyNoImage(entry) {
+	if s.bridge.isCertainlyNoImage(entry) {
 		return false, nil
 	}
 	version := events.Origin{Bucket: entry.Bucket, Key: entry.Key, ETag: entry.ETag}
-	m, known := s.memory[version]
-	if !known {
-		m.wait = s.config.Grace
+	known, ok := s.entries[version]
+	if !ok {
+		known.wait = s.config.Grace
 	}
-	m.seen = s.sweeps
-	defer func() { s.memory[version] = m }()
-	if m.state == finished || s.now().Before(m.due) {
-		return m.state == unfinished, nil
+	known.seen = s.sweeps
+	defer func() { s.entries[version] = known }()
+	if known.state == finished || s.now().Before(known.due) {
+		return known.state == unfinished, nil
 	}
-	// Whatever comes of it, the next sweep passes this object over, so that
-	// none holds up those behind it.
-	m.wait *= 2
-	m.due = s.now().Add(m.wait)
+	// The next sweep skips this object even after a failure, so that it delays no others.
+	known.wait *= 2
+	known.due = s.now().Add(known.wait)
 	var info objects.Info
-	info, m.state, err = s.look(ctx, version)
-	if err == nil && m.state == unfinished {
-		m.state, err = s.emit(ctx, info)
+	info, known.state, err = s.check(ctx, version)
+	if err == nil && known.state == unfinished {
+		known.state, err = s.emit(ctx, info)
 	}
-	return m.state == unfinished, err
+	return known.state == unfinished, err
 }
 
-// condition of an object, as the store tells it when asked for it alone.
-type condition int
+// objectState is the state of an object's chain.
+type objectState int
 
 const (
-	unfinished condition = iota
-	// failed objects stay so until someone sends their dead letters again.
+	unfinished objectState = iota
+	// failed objects stay failed until a replay of their dead letters.
 	failed
-	// finished objects need nothing any more: they are ours, completed or gone.
+	// finished objects are completed or removed, are not images, or were written by ImageFlow.
 	finished
 )
 
-// look asks the store about one object. A listing says less, may be old by now,
-// and leaves out what the store's policy hides.
-func (s *sweeper) look(ctx context.Context, v events.Origin) (objects.Info, condition, error) {
+// check reads the metadata and the tags of an object from the store. A listing may lack
+// them, and may be outdated.
+func (s *sweeper) check(ctx context.Context, v events.Origin) (objects.Info, objectState, error) {
 	store := s.bridge.config.Store
 	info, err := store.Stat(ctx, v.Bucket, v.Key)
 	if err == nil && (info.ETag != v.ETag || execution.WrittenByUs(info)) {
@@ -197,7 +194,7 @@ func (s *sweeper) look(ctx context.Context, v events.Origin) (objects.Info, cond
 	}
 	outcome := execution.Outcome(info, tags)
 	switch {
-	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrInvalidName): // the latter cannot be read at all
+	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrInvalidName): // an invalid name can never be read
 		return info, finished, nil
 	case err != nil:
 		return info, unfinished, err
@@ -213,9 +210,9 @@ func (s *sweeper) look(ctx context.Context, v events.Origin) (objects.Info, cond
 	return info, unfinished, err
 }
 
-// emit sends the event of an object, no faster than the rate allows, and returns
-// the object's condition after that.
-func (s *sweeper) emit(ctx context.Context, info objects.Info) (condition, error) {
+// emit sends the event of an object within the rate limit, and returns the object's
+// state after that.
+func (s *sweeper) emit(ctx context.Context, info objects.Info) (objectState, error) {
 	e, err := events.NewObjectFound(info)
 	if err != nil {
 		return unfinished, err
@@ -224,14 +221,14 @@ func (s *sweeper) emit(ctx context.Context, info objects.Info) (condition, error
 		return unfinished, err
 	}
 	_, err = s.bridge.sender.send(ctx, e)
-	var never *refusal
+	var refused *refusal
 	switch {
-	case errors.As(err, &never):
-		return failed, s.bridge.keepRefused(ctx, &e, never)
+	case errors.As(err, &refused):
+		return failed, s.bridge.keepRefused(ctx, &e, refused)
 	case err != nil:
 		return unfinished, err
 	}
 	count(ctx, emitted, "")
-	slog.InfoContext(ctx, "an unfinished object's event is sent again", "bucket", info.Bucket, "key", info.Key, "event", e.ID())
+	slog.InfoContext(ctx, "event sent again: its object has no outcome", "bucket", info.Bucket, "key", info.Key, "event", e.ID())
 	return unfinished, nil
 }

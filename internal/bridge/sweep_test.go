@@ -35,15 +35,15 @@ func (w *world) subjects(n int) string {
 	return strings.Join(all, " ")
 }
 
-func TestSweepFindsWhatIsUnfinished(t *testing.T) {
+func TestSweepSendsUnfinishedObjects(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
 		lost := w.put("in/lost ü.jpg", "v1", map[string]string{"mine": "x"})
 		w.put("in/cat_resize.jpg", "output", execution.ObjectMetadata("in/cat", pictures, "in/cat_resize.jpg"))
-		w.put("elsewhere/dog.jpg", "not watched", nil)
+		w.put("elsewhere/dog.jpg", "outside the prefix", nil)
 		done, gaveUp := w.upload("in/done.jpg", "done"), w.upload("in/failed.jpg", "failed")
 		w.post("/completed", last(done))
-		w.post("/dead-letters", failed(gaveUp, 400, refusal))
+		w.post("/dead-letters", failed(gaveUp, 400, notAnImage))
 		before := len(w.broker.all())
 		if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != before {
 			t.Fatalf("within the grace period: %v, %s", err, w.subjects(before))
@@ -80,8 +80,8 @@ func TestSweepFindsWhatIsUnfinished(t *testing.T) {
 	})
 }
 
-// TestSweepSlowsDown: what no Trigger wants is sent less and less often, but a
-// new version of it counts anew.
+// TestSweepSlowsDown: the event of an object that no Trigger selects is sent less and less
+// often. A new version of the object starts over.
 func TestSweepSlowsDown(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
@@ -103,9 +103,9 @@ func TestSweepSlowsDown(t *testing.T) {
 	})
 }
 
-// TestSweepWithoutABroker reports what failed, tries every object, and waits
-// before it tries them again.
-func TestSweepWithoutABroker(t *testing.T) {
+// TestSweep_brokerUnavailable: the sweep reports the failure, tries every object, and
+// waits before the next attempt.
+func TestSweep_brokerUnavailable(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
 		sweeper.Ahead = grace + time.Second
@@ -144,17 +144,16 @@ func TestSweepGoesOnByItself(t *testing.T) {
 	})
 }
 
-// TestSweepAsksOnce counts the requests of sweeps over objects that need
-// nothing: where listings tell all, a sweep asks for none of them; elsewhere
-// once for each.
-func TestSweepAsksOnce(t *testing.T) {
+// TestSweepRequests counts the requests of sweeps over finished objects. A sweep needs
+// none if listings contain metadata and tags, and else at most two for each object.
+func TestSweepRequests(t *testing.T) {
 	const n = 20
 	for _, c := range []struct {
 		kind stores.Kind
-		want []int64 // requests about objects, by sweep
+		want []int64 // requests about single objects, by sweep
 	}{
 		{stores.MinIO, []int64{0, 0}},
-		{stores.Local, []int64{n + n/2, 0}}, // of ours the metadata is enough
+		{stores.Local, []int64{n + n/2, 0}}, // the metadata suffices for outputs
 	} {
 		t.Run(c.kind.Name, func(t *testing.T) {
 			config, s := stores.Start(t, c.kind, pictures, dead)
@@ -170,20 +169,20 @@ func TestSweepAsksOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			asked := &atomic.Int64{}
-			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: counted(t, config, asked), DeadLetters: dead, Sweep: sweeping})
+			requests := &atomic.Int64{}
+			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: countRequests(t, config, requests), DeadLetters: dead, Sweep: sweeping})
 			if err != nil {
 				t.Fatal(err)
 			}
 			sweeper := h.NewSweeper()
 			sweeper.Ahead = grace + time.Second
 			for i, want := range c.want {
-				asked.Store(0)
+				requests.Store(0)
 				if err := sweeper.Sweep(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if got := asked.Load(); got != want {
-					t.Errorf("sweep %d asked for %d objects, want %d", i+1, got, want)
+				if got := requests.Load(); got != want {
+					t.Errorf("sweep %d made %d requests, want %d", i+1, got, want)
 				}
 			}
 			if len(w.broker.all()) != 0 {
@@ -193,13 +192,12 @@ func TestSweepAsksOnce(t *testing.T) {
 	}
 }
 
-// counted returns a client of a store whose requests about single objects are
-// counted.
-func counted(t *testing.T, c objects.Config, asked *atomic.Int64) *objects.Store {
+// countRequests returns a client of a store that counts its requests about single objects.
+func countRequests(t *testing.T, c objects.Config, requests *atomic.Int64) *objects.Store {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: c.Endpoint})
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(strings.Trim(r.URL.Path, "/"), "/") {
-			asked.Add(1)
+			requests.Add(1)
 		}
 		proxy.ServeHTTP(w, r)
 	}))

@@ -2,6 +2,7 @@ package manifests_test
 
 import (
 	"path"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,8 +55,10 @@ func TestOIDCFits(t *testing.T) {
 func checkReceiver(t *testing.T, name string, audience *string, subject string) {
 	t.Helper()
 	c := service(t, find(t, "oidc", "Service", name)).Spec.Template.Spec.Containers[0]
-	if audience == nil || *audience != variableOf(c.Env, "OIDC_AUDIENCE") {
-		t.Errorf("%s wants the audience %q", name, variableOf(c.Env, "OIDC_AUDIENCE"))
+	// Knative sets K_SERVICE to the name of the Service.
+	want := strings.ReplaceAll(variableOf(c.Env, "OIDC_AUDIENCE"), "$(K_SERVICE)", name)
+	if audience == nil || *audience != want {
+		t.Errorf("%s wants the audience %q", name, want)
 	}
 	if ok, err := path.Match(variableOf(c.Env, "OIDC_SUBJECTS"), subject); err != nil || !ok {
 		t.Errorf("%s does not accept %s", name, subject)

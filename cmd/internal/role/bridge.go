@@ -131,7 +131,8 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	}
 	events, err := bridge.New(bridge.Config{
 		Broker: c.Broker.URL, Token: c.Token, Signer: signer, Store: store, DeadLetters: c.DeadLetters,
-		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, Buckets: outcomes, Wire: c.Broker.wire(t.Transport),
+		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, OutcomeBuckets: outcomes,
+		WrapTransport: c.Broker.wire(t.Transport),
 	})
 	if err != nil {
 		return nil, err
@@ -184,11 +185,11 @@ func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
 	if err != nil {
 		return err
 	}
-	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters, Wire: c.Broker.wire(nil)})
+	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters, WrapTransport: c.Broker.wire(nil)})
 	if err != nil {
 		return err
 	}
-	return events.Replay(ctx, r)
+	return errors.Join(events.Replay(ctx, r), events.Drain(ctx))
 }
 
 // SetupConfig is the environment of a setup.

@@ -20,8 +20,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"imageflow.dev/internal/objects"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/internal/testing/stores"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // TestGatewayAsAGRPCServer: a client that speaks gRPC has the services of the

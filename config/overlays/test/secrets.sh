@@ -8,7 +8,9 @@ ours=image-processing
 theirs=default # the namespace of minio.yaml
 
 kubectl get namespace $ours >/dev/null 2>&1 || kubectl create namespace $ours
-for role in resize detect filter gateway bridge; do
+for policy in "$(dirname "$0")"/../../minio-policies/*.json; do
+	role=$(basename "$policy" .json)
+	case $role in setup | triton) continue ;; esac
 	if ! kubectl get secret -n $ours minio-credentials-$role >/dev/null 2>&1; then
 		kubectl create secret generic -n $ours minio-credentials-$role \
 			--from-literal=access-key=imageflow-$role --from-literal=secret-key="$(openssl rand -hex 20)"

@@ -1,4 +1,4 @@
-// Package onnx writes tiny ONNX models, for tests that need a real one.
+// Package onnx writes tiny ONNX models for tests.
 package onnx
 
 import (
@@ -10,26 +10,26 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Model is one with the input "input" and the output "output".
+// Model is a model with the input "input" and the output "output".
 type Model struct {
-	// Input and Output are shapes; -1 is a dynamic dimension, others are written as
-	// they are.
+	// Input and Output are shapes. A dimension of -1 is dynamic; other values are
+	// written without checks.
 	Input, Output []int64
-	// InputType and OutputType are element types; 0 means float32.
+	// InputType and OutputType are the element types; 0 means Float32.
 	InputType, OutputType uint64
 	Nodes                 []Node
-	// Constants are named float32 tensors.
+	// Constants are float32 tensors by name.
 	Constants map[string]Tensor
 	Metadata  map[string]string
 }
 
-// The element types, by ONNX's numbers.
+// The numbers of element types in ONNX.
 const (
 	Float32 = 1
 	Int64   = 7
 )
 
-// Node is an operator. Of attributes it has lists of integers.
+// Node is an operator. Ints are its attributes that are lists of integers.
 type Node struct {
 	Op     string
 	Inputs []string
@@ -37,13 +37,13 @@ type Node struct {
 	Ints   map[string][]int64
 }
 
-// Tensor is numbers in a shape.
+// Tensor is an array of numbers in row-major order.
 type Tensor struct {
 	Shape []int64
 	Data  []float32
 }
 
-// Always returns a model that gives the same output for every input.
+// Always returns a model whose output is constant.
 func Always(input []int64, output Tensor, metadata map[string]string) Model {
 	return Model{
 		Input: input, Output: output.Shape, Metadata: metadata,
@@ -52,7 +52,7 @@ func Always(input []int64, output Tensor, metadata map[string]string) Model {
 	}
 }
 
-// Save writes the model to a file, and makes its folders.
+// Save writes the model to a file, whose path it joins, and creates its folders.
 func (m Model) Save(file ...string) error {
 	path := filepath.Join(file...)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -61,7 +61,7 @@ func (m Model) Save(file ...string) error {
 	return os.WriteFile(path, m.encode(), 0o600)
 }
 
-// The numbers below are those of the fields in onnx.proto.
+// encode returns the file content. Field numbers here and below are from onnx.proto.
 func (m Model) encode() []byte {
 	var graph message
 	for _, n := range m.Nodes {
@@ -85,7 +85,7 @@ func (m Model) encode() []byte {
 
 	var opset, model message
 	opset.number(2, 13)
-	model.number(1, 7) // the version of the format
+	model.number(1, 7) // the version of the file format
 	model.bytes(7, graph)
 	model.bytes(8, opset)
 	for key, value := range m.Metadata {
@@ -103,11 +103,11 @@ func ints(name string, values []int64) message {
 	for _, v := range values {
 		attribute.number(8, uint64(v))
 	}
-	attribute.number(20, 7) // its type
+	attribute.number(20, 7) // the type INTS
 	return attribute
 }
 
-// value describes an input or an output.
+// value encodes the description of an input or an output.
 func value(name string, elements uint64, dims []int64) message {
 	var shape, tensor, kind, value message
 	for _, n := range dims {

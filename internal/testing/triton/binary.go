@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// modelPy runs an ONNX file on Triton's Python backend: the binary that PyPI
-// carries brings no other.
+// modelPy runs an ONNX file on Triton's Python backend, the only backend in the
+// distribution of Triton on PyPI.
 //
 //go:embed model.py
 var modelPy []byte
 
-// startBinary starts Triton's own server, as `make triton` has installed it.
+// startBinary starts the Triton that `make triton` installed in home.
 func startBinary(t testing.TB, home, address, repository string) (stop func(), err error) {
 	models := t.TempDir()
 	if err := adapt(models, repository); err != nil {
@@ -40,7 +40,7 @@ func startBinary(t testing.TB, home, address, repository string) (stop func(), e
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(home, "venv", "bin")+":"+os.Getenv("PATH"),
 		"PYTHONPATH="+filepath.Join(home, "packages"), "PYTHONDONTWRITEBYTECODE=1")
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its Python processes must end with it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // stop also ends its Python processes
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func startBinary(t testing.TB, home, address, repository string) (stop func(), e
 	}, nil
 }
 
-// adapt copies a repository for a server without ONNX Runtime.
+// adapt copies a repository and changes it for a server without ONNX Runtime.
 func adapt(to, repository string) error {
 	if err := os.CopyFS(to, os.DirFS(repository)); err != nil {
 		return err
@@ -74,7 +74,7 @@ func adapt(to, repository string) error {
 		}
 		const backend = `backend: "onnxruntime"`
 		if !strings.Contains(string(text), backend) {
-			return fmt.Errorf("%s does not name its backend", file)
+			return fmt.Errorf("%s: the backend is missing", file)
 		}
 		if err := os.WriteFile(file, []byte(strings.Replace(string(text), backend, `backend: "python"`, 1)), 0o600); err != nil {
 			return err

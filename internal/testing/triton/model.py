@@ -1,4 +1,4 @@
-"""Runs the model.onnx beside this file, for a Triton that has no ONNX Runtime."""
+"""Runs the model.onnx in the folder of this file, on a Triton without ONNX Runtime."""
 
 import os
 

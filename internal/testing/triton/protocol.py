@@ -1,4 +1,4 @@
-"""Writes the protocol that Triton's own client carries, as a FileDescriptorSet."""
+"""Writes the protocol in Triton's own client as a FileDescriptorSet."""
 
 import sys
 

@@ -18,8 +18,8 @@ import (
 	kserve "imageflow.dev/proto/inference"
 )
 
-// standIn answers as Triton does for what the tests ask; like Triton it tells
-// clients nothing of an ONNX file's metadata.
+// standIn imitates Triton as far as the tests need it. Like Triton, it does not
+// report the metadata of ONNX files.
 type standIn struct {
 	kserve.UnimplementedGRPCInferenceServiceServer
 	repository string
@@ -27,21 +27,26 @@ type standIn struct {
 }
 
 func startStandIn(address, repository string) (stop func(), err error) {
-	models, err := inference.Open(context.Background(), repository, inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1})
+	options := inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1}
+	models, err := inference.Open(context.Background(), repository, options)
 	if err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, models.Close())
 	}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(1 << 30))
 	kserve.RegisterGRPCInferenceServiceServer(server, &standIn{repository: repository, models: models})
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(listener)
+	}()
 	return func() {
 		server.Stop()
 		<-ended
+		_ = models.Close()
 	}, nil
 }
 
@@ -87,12 +92,14 @@ func (s *standIn) ModelConfig(ctx context.Context, r *kserve.ModelConfigRequest)
 	return &kserve.ModelConfigResponse{Config: config}, prototext.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, config)
 }
 
-func (s *standIn) RepositoryIndex(ctx context.Context, _ *kserve.RepositoryIndexRequest) (*kserve.RepositoryIndexResponse, error) {
+func (s *standIn) RepositoryIndex(
+	ctx context.Context, _ *kserve.RepositoryIndexRequest,
+) (*kserve.RepositoryIndexResponse, error) {
 	list, err := s.models.List(ctx)
 	resp := &kserve.RepositoryIndexResponse{}
 	for _, l := range list {
 		index := &kserve.RepositoryIndexResponse_ModelIndex{Name: l.Name, State: "READY"}
-		if len(l.Versions) > 0 { // by its default policy Triton looks at the last alone
+		if len(l.Versions) > 0 { // by default, Triton loads only the highest
 			index.Version = l.Versions[len(l.Versions)-1]
 		}
 		if l.Reason != "" {
@@ -136,11 +143,11 @@ func (s *standIn) model(ctx context.Context, name, version string) (inference.Mo
 	return m, nil
 }
 
-// tensor reads the one input of a request, and refuses what does not fit the
-// model's.
+// tensor decodes the only input of a request, and rejects one that does not fit the
+// model.
 func tensor(info inference.Info, r *kserve.ModelInferRequest) (inference.Tensor, error) {
 	if len(r.GetInputs()) != 1 || len(r.GetRawInputContents()) != 1 {
-		return inference.Tensor{}, errors.New("one input, raw, is wanted")
+		return inference.Tensor{}, errors.New("the request must have one raw input")
 	}
 	in, raw := r.GetInputs()[0], r.GetRawInputContents()[0]
 	n, fits := int64(1), len(in.GetShape()) == len(info.Input)
@@ -148,8 +155,10 @@ func tensor(info inference.Info, r *kserve.ModelInferRequest) (inference.Tensor,
 		n *= dim
 		fits = fits && (dim == info.Input[i] || info.Input[i] == -1)
 	}
-	if in.GetName() != info.InputName || in.GetDatatype() != "FP32" || !fits || 4*n != int64(len(raw)) {
-		return inference.Tensor{}, fmt.Errorf("unexpected input %v of %d bytes: '%s' of %v was expected", in, len(raw), info.InputName, info.Input)
+	fits = fits && in.GetName() == info.InputName && in.GetDatatype() == "FP32"
+	if !fits || 4*n != int64(len(raw)) {
+		return inference.Tensor{}, fmt.Errorf("unexpected input %v of %d bytes: expected '%s' of %v",
+			in, len(raw), info.InputName, info.Input)
 	}
 	t := inference.Tensor{Shape: in.GetShape(), Data: make([]float32, n)}
 	_, err := binary.Decode(raw, binary.LittleEndian, t.Data)

@@ -1,6 +1,6 @@
-// Package triton serves models over Triton's protocol, for tests. Where
-// TRITON_HOME names what `make triton` has installed, that is Triton's own binary;
-// else it is a stand-in: the published protocol in front of ONNX Runtime.
+// Package triton serves models over Triton's protocol, for tests. If TRITON_HOME is
+// the folder of `make triton`, it runs Triton itself. Otherwise it runs a stand-in
+// that speaks the protocol and runs the models with ONNX Runtime.
 package triton
 
 import (
@@ -21,21 +21,21 @@ import (
 	kserve "imageflow.dev/proto/inference"
 )
 
-// patience is how long a server may take to be ready.
-const patience = time.Minute
+// startTimeout bounds the wait until a server is ready.
+const startTimeout = time.Minute
 
-// Server serves a repository at an address that stays the same while it stops
-// and starts.
+// Server serves a repository. Its address stays the same when it restarts.
 type Server struct {
 	Address    string
 	t          testing.TB
 	repository string
-	bad        []string
-	stop       func() // nil while it is stopped
+	bad        []string // models that cannot be loaded
+	stop       func()   // nil while it is stopped
 }
 
-// New returns a server of a repository, which has not been started; it ends with
-// the test. Every model needs a config.pbtxt. The bad ones it does without.
+// New returns a server for a repository, and stops it at the end of the test. Every
+// model needs a config.pbtxt. The models in bad cannot be loaded, so Start does not
+// wait for them.
 func New(t testing.TB, repository string, bad ...string) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,8 +48,7 @@ func New(t testing.TB, repository string, bad ...string) *Server {
 	return s
 }
 
-// Start starts the server, which reads its repository, and waits until it and
-// its models are ready.
+// Start starts the server and waits until it and its models are ready.
 func (s *Server) Start() {
 	s.t.Helper()
 	start := startStandIn
@@ -66,7 +65,7 @@ func (s *Server) Start() {
 	}
 }
 
-// Stop ends the server at once, with the calls that it is at.
+// Stop stops the server at once and breaks its calls.
 func (s *Server) Stop() {
 	if s.stop != nil {
 		s.stop()
@@ -81,10 +80,10 @@ func (s *Server) wait() error {
 	}
 	defer conn.Close()
 	client := kserve.NewGRPCInferenceServiceClient(conn)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if _, err := client.ServerLive(ctx, &kserve.ServerLiveRequest{}, grpc.WaitForReady(true)); err != nil {
-		return fmt.Errorf("Triton does not start: %w", err)
+		return fmt.Errorf("starting Triton: %w", err)
 	}
 	models, err := filepath.Glob(filepath.Join(s.repository, "*", "config.pbtxt"))
 	if err != nil {
@@ -93,12 +92,12 @@ func (s *Server) wait() error {
 	for _, file := range models {
 		name := filepath.Base(filepath.Dir(file))
 		for !slices.Contains(s.bad, name) {
-			answer, err := client.ModelReady(ctx, &kserve.ModelReadyRequest{Name: name})
-			if err == nil && answer.GetReady() {
+			resp, err := client.ModelReady(ctx, &kserve.ModelReadyRequest{Name: name})
+			if err == nil && resp.GetReady() {
 				break
 			}
 			if ctx.Err() != nil {
-				return fmt.Errorf("Triton's model %s does not get ready: %w", name, err)
+				return fmt.Errorf("model %s was not loaded by Triton: %w", name, err)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -106,8 +105,8 @@ func (s *Server) wait() error {
 	return nil
 }
 
-// Save writes a version of a model to a repository, and what Triton must be told
-// of it: its metadata as parameters.
+// Save writes a version of a model to a repository, and its config.pbtxt, which has
+// the metadata as parameters.
 func Save(t testing.TB, m onnx.Model, repository, name, version string) {
 	t.Helper()
 	if err := m.Save(repository, name, version, "model.onnx"); err != nil {

@@ -28,8 +28,8 @@ func postRaw(h http.Handler, route, contentType, data string, attributes map[str
 	return w.Code
 }
 
-// TestNestedDeadLetterTakesLittleMemory: what comes in 18 kB is kept in little
-// more, and comes out of a replay as it was.
+// TestNestedDeadLetterTakesLittleMemory: an event of 18 kB is stored in little more, and a
+// replay sends it unchanged.
 func TestNestedDeadLetterTakesLittleMemory(t *testing.T) {
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
@@ -51,8 +51,8 @@ func TestNestedDeadLetterTakesLittleMemory(t *testing.T) {
 	})
 }
 
-// TestReplayedDataAreTheSame: an event's data may be signed, or no JSON at all.
-func TestReplayedDataAreTheSame(t *testing.T) {
+// TestReplayedDataIsUnchanged, also where it is not JSON.
+func TestReplayedDataIsUnchanged(t *testing.T) {
 	kinds := map[string][]string{
 		"application/json": {
 			`{}`, "{ \"b\" : 1.0,\n\"a\":\"<\\u2028\u2028>\" }", " 7 ", `{"half":`, "\xff", `"\ud800"`, "",
@@ -81,9 +81,9 @@ func TestReplayedDataAreTheSame(t *testing.T) {
 	})
 }
 
-// TestReplayGoesOnAfterAnUnreadableLetter, which it reports, and after one that
-// was too large to be kept.
-func TestReplayGoesOnAfterAnUnreadableLetter(t *testing.T) {
+// TestReplay_unreadableDeadLetter: the replay reports it, and one whose event was too
+// large to keep, and continues.
+func TestReplay_unreadableDeadLetter(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		for _, key := range []string{"aa/x/1.json", pictures + "/cat/0.json"} {
 			if _, err := w.store.Put(t.Context(), dead, key, "application/json", []byte("no letter"), nil); err != nil {
@@ -95,12 +95,12 @@ func TestReplayGoesOnAfterAnUnreadableLetter(t *testing.T) {
 			t.Fatalf("answered %d", code)
 		}
 		cat := w.upload("cat.jpg", "x")
-		w.post("/dead-letters", failed(cat, 400, refusal))
+		w.post("/dead-letters", failed(cat, 400, notAnImage))
 		got := strings.Join(w.replay(bridge.Replay{}), ", ")
 		if got != " skipped,  skipped, cat sent,  skipped" {
 			t.Errorf("replayed: %q", got)
 		}
-		w.post("/dead-letters", failed(cat, 400, refusal))
+		w.post("/dead-letters", failed(cat, 400, notAnImage))
 		w.post("/completed", last(cat))
 		if got := w.status("cat.jpg"); got != "completed" {
 			t.Errorf("the status is %q", got)
@@ -108,7 +108,7 @@ func TestReplayGoesOnAfterAnUnreadableLetter(t *testing.T) {
 	})
 }
 
-// TestReasonOfADeepAnswer: an answer is read no further than its message.
+// TestReasonOfADeepAnswer: the answer is read only up to its message.
 func TestReasonOfADeepAnswer(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		answer := `{"details":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `,"message":"too deep"}`
@@ -117,7 +117,7 @@ func TestReasonOfADeepAnswer(t *testing.T) {
 		e.SetType("t")
 		e.SetSource("s")
 		w.post("/dead-letters", failed(e, 400, answer))
-		if l := w.one(); l.Reason != "too deep" || !json.Valid(l.Event) {
+		if l := w.onlyDeadLetter(); l.Reason != "too deep" || !json.Valid(l.Event) {
 			t.Errorf("got %+v", l)
 		}
 	})

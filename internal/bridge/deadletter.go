@@ -14,26 +14,26 @@ import (
 	"imageflow.dev/internal/jsonlimit"
 )
 
-// letterOf returns the record of a dead letter.
-func letterOf(e *cloudevents.Event) *execution.DeadLetter {
-	d := events.ParseDeadLetter(e)
-	letter := &execution.DeadLetter{
-		EventID: e.ID(), EventType: e.Type(), Event: eventJSON(d.Event),
-		Step: d.Destination, Code: d.Code, Attempts: d.Attempts, Reason: reasonOf(d),
+// newDeadLetter returns the dead letter for an event that a broker gave up.
+func newDeadLetter(e *cloudevents.Event) *execution.DeadLetter {
+	parsed := events.ParseDeadLetter(e)
+	d := &execution.DeadLetter{
+		EventID: e.ID(), EventType: e.Type(), Event: eventJSON(parsed.Event),
+		Step: parsed.Destination, Code: parsed.Code, Attempts: parsed.Attempts, Reason: reasonOf(parsed),
 	}
 	if origin, ok := events.OriginOf(e); ok {
-		letter.Bucket, letter.Key, letter.ETag = origin.Bucket, origin.Key, origin.ETag
-		letter.Execution = execution.ID(origin.Key)
+		d.Bucket, d.Key, d.ETag = origin.Bucket, origin.Key, origin.ETag
+		d.Execution = execution.ID(origin.Key)
 	}
-	return letter
+	return d
 }
 
-// eventJSON returns an event as JSON. Its data stays byte by byte: in base64 where it
-// is not JSON that fits in a dead letter.
+// eventJSON returns an event as JSON. It copies the event's data byte by byte, in base64
+// if the data is not JSON that fits in a dead letter.
 func eventJSON(e cloudevents.Event) []byte {
 	data := e.Data()
 	e.DataEncoded = nil
-	if e.DataBase64 = !plainData(e.DataMediaType(), data); e.DataBase64 || len(data) == 0 {
+	if e.DataBase64 = !isPlainJSON(e.DataMediaType(), data); e.DataBase64 || len(data) == 0 {
 		e.DataEncoded = data
 		text, _ := e.MarshalJSON()
 		return text
@@ -43,27 +43,27 @@ func eventJSON(e cloudevents.Event) []byte {
 	return append(append(text, data...), '}')
 }
 
-// plainData reports whether an event's data can stand in a letter as they are,
-// and are read from there byte by byte.
-func plainData(mediaType string, data []byte) bool {
-	isJSON := mediaType == "application/json" || mediaType == "text/json" // where the SDK reads values
+// isPlainJSON reports whether data can be part of a dead letter without base64, and can
+// be read from it byte by byte.
+func isPlainJSON(mediaType string, data []byte) bool {
+	isJSON := mediaType == "application/json" || mediaType == "text/json" // as in the SDK
 	limits := jsonlimit.Limits{Depth: execution.MaxEventDepth - 1}
 	return isJSON && jsonlimit.Check(data, limits) == nil && json.Valid(data) && len(bytes.TrimSpace(data)) == len(data)
 }
 
-// reasonOf returns why a broker gave an event up: the message of a last answer that is
-// a google.rpc.Status, as ImageFlow's steps send, or else the answer's text.
+// reasonOf returns the last answer that a broker received as text: the message of a
+// google.rpc.Status, which ImageFlow's steps answer, or else the whole text.
 func reasonOf(d events.DeadLetter) string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(d.Answer), "\uFFFD"))
 	reason := cmp.Or(messageOf(d.Answer), text)
 	if reason == "" && d.Code != 0 {
 		reason = fmt.Sprintf("answered %d without a reason", d.Code)
 	}
-	return cmp.Or(reason, "unknown: the broker does not tell")
+	return cmp.Or(reason, "unknown: the broker gives no reason")
 }
 
-// messageOf returns the message of a google.rpc.Status in JSON. It reads no
-// further than that, since the rest may be cut off.
+// messageOf returns the message of a google.rpc.Status in JSON, or an empty string. It
+// stops at the message, because the end of the JSON may be missing.
 func messageOf(status []byte) string {
 	d := json.NewDecoder(bytes.NewReader(status))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

@@ -20,40 +20,40 @@ type upload struct {
 	event cloudevents.Event
 }
 
-// notificationLimits are far above what a store posts, which is one record.
+// notificationLimits are far above the notifications of a store, which have one record.
 var notificationLimits = jsonlimit.Limits{Bytes: maxNotificationBytes, Depth: 32, Elements: 10_000}
 
-// readNotification returns the uploads that a notification reports, and what is
-// wrong with its first record that cannot be read.
-func readNotification(body []byte) (found []upload, wrong error) {
+// parseNotification returns the uploads that a notification reports, and the error of
+// the first malformed record.
+func parseNotification(body []byte) (found []upload, malformed error) {
 	if err := jsonlimit.Check(body, notificationLimits); err != nil {
-		return nil, fmt.Errorf("the notification is not what a store posts: %w", err)
+		return nil, fmt.Errorf("malformed notification: %w", err)
 	}
 	var n struct{ Records []json.RawMessage }
 	if err := json.Unmarshal(body, &n); err != nil {
-		return nil, fmt.Errorf("the notification is not what a store posts: %w", err)
+		return nil, fmt.Errorf("malformed notification: %w", err)
 	}
 	if len(n.Records) == 0 {
 		return nil, errors.New("the notification has no records")
 	}
 	for _, raw := range n.Records {
-		u, created, err := readRecord(raw)
+		u, isUpload, err := parseRecord(raw)
 		switch {
 		case err != nil:
-			wrong = cmp.Or(wrong, err)
-		case created:
+			malformed = cmp.Or(malformed, err)
+		case isUpload:
 			found = append(found, u)
 		}
 	}
-	return found, wrong
+	return found, malformed
 }
 
-// readRecord reads a record. Created is false for a record of anything but a new
-// object of somebody else.
-func readRecord(raw []byte) (u upload, created bool, err error) {
+// parseRecord returns the upload that a record reports. It returns false for other
+// records: those of deletions, of tags, and of objects that ImageFlow wrote.
+func parseRecord(raw []byte) (u upload, isUpload bool, err error) {
 	var record objects.Record
 	if err := json.Unmarshal(raw, &record); err != nil {
-		return u, false, fmt.Errorf("a record is not what a store posts: %w", err)
+		return u, false, fmt.Errorf("malformed record: %w", err)
 	}
 	u.info, err = record.Info()
 	if !events.IsCreation(record.EventName) || err == nil && execution.WrittenByUs(u.info) {
