@@ -21,7 +21,8 @@ name() { # TARGET
 }
 
 build() {
-	local command=(docker build) target image
+	local command=(docker build) target image revision
+	revision=$(git rev-parse HEAD)
 	[ "$ENGINE" = docker ] || command=(buildah bud --isolation=chroot --network=host --pull=false --layers)
 	for target in $IMAGE_TARGETS; do
 		image=dev.local/$(name "$target"):$TAG
@@ -29,7 +30,7 @@ build() {
 		# shellcheck disable=SC2086
 		"${command[@]}" --target "$target" -t "$image" \
 			--label org.opencontainers.image.version="$TAG" \
-			--label org.opencontainers.image.revision="$(git rev-parse HEAD)" \
+			--label org.opencontainers.image.revision="$revision" --build-arg REVISION="$revision" \
 			${GOPROXY:+--build-arg "GOPROXY=$GOPROXY"} ${IMAGE_FLAGS:-} .
 	done
 	for target in $IMAGE_TARGETS; do
