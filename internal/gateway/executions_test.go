@@ -15,8 +15,8 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/objects"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/internal/testing/stores"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // tell puts a gateway before executions and returns what asks it.
