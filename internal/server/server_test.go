@@ -17,7 +17,7 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// start serves a gRPC health service and a route that blocks until released.
+// start serves gRPC health and a route that blocks until release is closed.
 func start(t *testing.T) (address string, stop func(), entered chan struct{}, release chan struct{}, done chan error) {
 	t.Helper()
 	h := health.NewServer()
@@ -40,7 +40,7 @@ func start(t *testing.T) (address string, stop func(), entered chan struct{}, re
 	return s.Address(), cancel, entered, release, done
 }
 
-func TestDrainAnnouncesAndLetsCallsFinish(t *testing.T) {
+func TestRun_drainAnnouncesAndLetsCallsFinish(t *testing.T) {
 	address, stop, entered, release, done := start(t)
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -87,14 +87,15 @@ func TestDrainAnnouncesAndLetsCallsFinish(t *testing.T) {
 	}
 }
 
-func TestOneConnectionMixesProtocols(t *testing.T) {
+func TestListen_oneConnectionMixesProtocols(t *testing.T) {
 	address, _, _, release, _ := start(t)
 	close(release)
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
 	for _, contentType := range []string{"application/grpc", "text/plain", "application/grpc+proto", ""} {
-		req, _ := http.NewRequest(http.MethodPost, "http://"+address+"/grpc.health.v1.Health/Check", strings.NewReader("\x00\x00\x00\x00\x00"))
+		req, _ := http.NewRequest(http.MethodPost, "http://"+address+"/grpc.health.v1.Health/Check",
+			strings.NewReader("\x00\x00\x00\x00\x00"))
 		req.Header.Set("Content-Type", contentType)
 		req.Header.Set("Te", "trailers")
 		resp, err := client.Do(req)
@@ -110,7 +111,7 @@ func TestOneConnectionMixesProtocols(t *testing.T) {
 	}
 }
 
-func TestTakenAddressIsNamed(t *testing.T) {
+func TestListen_namesTakenAddress(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
