@@ -12,14 +12,14 @@ import (
 type OverloadPolicy int
 
 const (
-	// FailFast, for unary calls, rejects the job when the expected wait exceeds its
-	// deadline or QueueTime, or when the queue is full, so that the caller can try
+	// FailFast rejects the job when the expected wait exceeds its deadline or
+	// QueueTime, or when the queue is full. It is for unary calls, whose caller can try
 	// another replica.
 	FailFast OverloadPolicy = iota
-	// Enqueue, for events, rejects the job only when the queue is full.
+	// Enqueue rejects the job only when the queue is full. It is for events.
 	Enqueue
-	// Block, for the items of a stream, never rejects the job. It waits for a slot
-	// in the queue, which slows the sender down.
+	// Block waits for a slot in the queue and never rejects the job. It is for the
+	// items of a stream, whose sender it slows down.
 	Block
 )
 

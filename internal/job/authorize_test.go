@@ -17,9 +17,9 @@ func TestRun_allowLists(t *testing.T) {
 	})
 	encoded := pngOf(t, 16, 16)
 	for _, at := range []string{"reach/in/a.png", "reach/inner.png"} {
-		place(t, bucket, at, encoded)
+		put(t, bucket, at, encoded)
 	}
-	place(t, other, "reach/b.png", encoded)
+	put(t, other, "reach/b.png", encoded)
 	for _, test := range []struct{ in, out *imageflowv1.ImageData }{
 		{in("reach/in/a.png"), nil},
 		{&data{Bucket: other, ObjectKey: "reach/b.png"}, &data{Bucket: bucket, ObjectKey: "reach/b-out.png"}},

@@ -54,7 +54,7 @@ func TestRun_outputCountsInBudget(t *testing.T) {
 		stored = admission.Load().Decoded.Taken
 		return r.(*imageflowv1.ResizeResponse).GetMetadata()
 	}
-	place(t, bucket, "budget/in.png", pngOf(t, 90, 60))
+	put(t, bucket, "budget/in.png", pngOf(t, 90, 60))
 	resp, err := job.NewRunner(p, store, admission, config).
 		Run(t.Context(), &imageflowv1.ResizeRequest{InputImage: in("budget/in.png"), TargetWidth: 60}, job.FailFast)
 	if err != nil {

@@ -23,12 +23,12 @@ import (
 )
 
 func TestRun_failuresHaveTheirKindAndWriteNothing(t *testing.T) {
-	place(t, bucket, "fail/in.jpg", jpegOf(t, 16, 12))
-	place(t, bucket, "fail/text.jpg", []byte("this is not an image"))
-	place(t, bucket, "fail/half.jpg", jpegOf(t, 64, 64)[:400])
-	place(t, bucket, "fail/empty.jpg", nil)
-	place(t, bucket, "fail/large.jpg", make([]byte, maxObjectBytes+1))
-	place(t, bucket, "fail/wide.png", pngOf(t, limits.MaxSide+1, 1))
+	put(t, bucket, "fail/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "fail/text.jpg", []byte("this is not an image"))
+	put(t, bucket, "fail/half.jpg", jpegOf(t, 64, 64)[:400])
+	put(t, bucket, "fail/empty.jpg", nil)
+	put(t, bucket, "fail/large.jpg", make([]byte, maxObjectBytes+1))
+	put(t, bucket, "fail/wide.png", pngOf(t, limits.MaxSide+1, 1))
 	tests := []struct {
 		name  string
 		req   *request
@@ -78,8 +78,8 @@ func TestRun_checkOfProcessor(t *testing.T) {
 }
 
 func TestRun_replacedSourceIsSuperseded(t *testing.T) {
-	old := place(t, bucket, "super/in.jpg", jpegOf(t, 16, 12))
-	place(t, bucket, "super/in.jpg", jpegOf(t, 20, 12))
+	old := put(t, bucket, "super/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "super/in.jpg", jpegOf(t, 20, 12))
 	_, err := run(t, &request{InputImage: &data{ObjectKey: "super/in.jpg", Etag: old}})
 	if !errors.Is(err, job.ErrSuperseded) {
 		t.Errorf("got %v", err)

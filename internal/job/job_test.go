@@ -26,7 +26,7 @@ import (
 type detector = func(context.Context, functions.Request, functions.Input) (imaging.Encoded, functions.Response, error)
 
 func TestRun_result(t *testing.T) {
-	etag := place(t, bucket, "result/in.jpg", jpegOf(t, 40, 30))
+	etag := put(t, bucket, "result/in.jpg", jpegOf(t, 40, 30))
 	resp, err := run(t, &request{
 		InputImage: &data{ObjectKey: "result/in.jpg", Etag: `"` + etag + `"`}, TargetWidth: 20, ExecutionId: "result/é 1",
 	})
@@ -64,7 +64,7 @@ func TestRun_result(t *testing.T) {
 // rejects such an input.
 func TestRun_repairedInput(t *testing.T) {
 	whole := jpegOf(t, 40, 30)
-	etag := place(t, bucket, "repaired/in.jpg", whole[:len(whole)-2])
+	etag := put(t, bucket, "repaired/in.jpg", whole[:len(whole)-2])
 	req := &request{InputImage: &data{ObjectKey: "repaired/in.jpg", Etag: etag}, TargetWidth: 20}
 	for range 2 {
 		resp, err := run(t, req)
@@ -77,11 +77,11 @@ func TestRun_repairedInput(t *testing.T) {
 	}
 	strict := limits
 	strict.Strict = true
-	refusing := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy),
+	strictRunner := job.NewRunner(resize.Processor, store, job.NewAdmission(roomy),
 		job.Config{Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: strict})
-	_, err := refusing.Run(t.Context(), req, job.FailFast)
+	_, err := strictRunner.Run(t.Context(), req, job.FailFast)
 	wantKind(t, err, functions.Invalid, "input_image")
-	_, err = refusing.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.FailFast)
+	_, err = strictRunner.Run(t.Context(), &request{InputBytes: whole, TargetWidth: 20}, job.FailFast)
 	if err != nil {
 		t.Errorf("an intact image: %v", err)
 	}
@@ -97,7 +97,7 @@ func TestRun_firstFrameOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := fmt.Sprintf("frames/%d.gif", frames)
-		place(t, bucket, key, b.Bytes())
+		put(t, bucket, key, b.Bytes())
 		for range 2 {
 			resp, err := run(t, &request{InputImage: in(key)})
 			got := resp.GetResult()
@@ -109,7 +109,7 @@ func TestRun_firstFrameOnly(t *testing.T) {
 }
 
 func TestRun_outputsHaveMetadata(t *testing.T) {
-	etag := place(t, bucket, "own/in.jpg", jpegOf(t, 16, 12))
+	etag := put(t, bucket, "own/in.jpg", jpegOf(t, 16, 12))
 	if _, err := run(t, &request{InputImage: in("own/in.jpg"), ExecutionId: "own/é 1"}); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestRun_inlineInputAndOutput(t *testing.T) {
 }
 
 func TestRun_stagesAddUpToTheTime(t *testing.T) {
-	place(t, bucket, "stages/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "stages/in.jpg", jpegOf(t, 16, 12))
 	resp, err := run(t, &request{InputImage: in("stages/in.jpg")})
 	if err != nil {
 		t.Fatal(err)
@@ -174,8 +174,8 @@ func TestRun_stagesAddUpToTheTime(t *testing.T) {
 // detect reads a second object. Errors about it must not be taken for errors about the
 // image.
 func TestRun_reference(t *testing.T) {
-	etag := place(t, bucket, "ref/in.jpg", jpegOf(t, 16, 12))
-	place(t, bucket, "ref/in_resize.json", []byte(`{"metadata": 1}`))
+	etag := put(t, bucket, "ref/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "ref/in_resize.json", []byte(`{"metadata": 1}`))
 	var got string
 	run := detecting(func(
 		_ context.Context, r functions.Request, in functions.Input,

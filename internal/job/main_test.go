@@ -130,8 +130,8 @@ func jpegOf(t testing.TB, width, height int) []byte {
 	return b.Bytes()
 }
 
-// place writes an object and returns its ETag.
-func place(t *testing.T, bucket, key string, data []byte) string {
+// put writes an object and returns its ETag.
+func put(t *testing.T, bucket, key string, data []byte) string {
 	t.Helper()
 	info, err := store.Put(t.Context(), bucket, key, "application/octet-stream", data, nil)
 	if err != nil {

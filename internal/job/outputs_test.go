@@ -49,7 +49,7 @@ func checkSameResponse(t *testing.T, got, want *imageflowv1.ResizeResponse) {
 func TestRun_equalJobIsCacheHit(t *testing.T) {
 	var work atomic.Int64
 	r := newRunner(counting(&work, noWait), roomy)
-	etag := place(t, bucket, "equal/in.jpg", jpegOf(t, 40, 30))
+	etag := put(t, bucket, "equal/in.jpg", jpegOf(t, 40, 30))
 	one := &request{InputImage: &data{ObjectKey: "equal/in.jpg", Etag: etag}, TargetWidth: 20}
 	run := func(req *request, want int64) *imageflowv1.ResizeResponse {
 		t.Helper()
@@ -76,7 +76,7 @@ func TestRun_equalJobIsCacheHit(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(one, 4)
-	place(t, bucket, "equal/in.jpg", jpegOf(t, 60, 30))
+	put(t, bucket, "equal/in.jpg", jpegOf(t, 60, 30))
 	run(anyVersion, 5)
 }
 
@@ -84,8 +84,8 @@ func TestRun_equalJobIsCacheHit(t *testing.T) {
 func TestRun_wrongExtension(t *testing.T) {
 	var work atomic.Int64
 	r := newRunner(counting(&work, noWait), roomy)
-	place(t, bucket, "wrong/in.jpg", pngOf(t, 40, 30))
-	other := place(t, bucket, "wrong/in_resize.jpg", []byte("of another"))
+	put(t, bucket, "wrong/in.jpg", pngOf(t, 40, 30))
+	other := put(t, bucket, "wrong/in_resize.jpg", []byte("of another"))
 	for range 2 {
 		resp, err := r.Run(t.Context(), &request{InputImage: in("wrong/in.jpg"), TargetWidth: 20}, job.FailFast)
 		if err != nil {
@@ -110,7 +110,7 @@ func TestRun_concurrentEqualJobs(t *testing.T) {
 	began, release := make(chan struct{}, 10), make(chan struct{})
 	wait := func() { began <- struct{}{}; <-release }
 	runners := []*runner{newRunner(counting(&work, wait), roomy), newRunner(counting(&work, wait), roomy)}
-	etag := place(t, bucket, "once/in.jpg", jpegOf(t, 40, 30))
+	etag := put(t, bucket, "once/in.jpg", jpegOf(t, 40, 30))
 	var all sync.WaitGroup
 	responses := make([]*imageflowv1.ResizeResponse, 10)
 	for i := range responses {
@@ -144,7 +144,7 @@ func TestRun_concurrentEqualJobsWithoutVersion(t *testing.T) {
 	admission := job.NewAdmission(roomy)
 	r := job.NewRunner(counting(&work, func() { <-release }), store, admission,
 		config)
-	place(t, bucket, "anyversion/in.jpg", jpegOf(t, 40, 30))
+	put(t, bucket, "anyversion/in.jpg", jpegOf(t, 40, 30))
 	var all sync.WaitGroup
 	for range roomy.Active {
 		all.Go(func() {
@@ -169,7 +169,7 @@ func TestRun_sharedExecutionOutlivesFirstCaller(t *testing.T) {
 	var work atomic.Int64
 	began, release := make(chan struct{}, 2), make(chan struct{})
 	r := newRunner(counting(&work, func() { began <- struct{}{}; <-release }), roomy)
-	etag := place(t, bucket, "shared/in.jpg", jpegOf(t, 40, 30))
+	etag := put(t, bucket, "shared/in.jpg", jpegOf(t, 40, 30))
 	req := &request{InputImage: &data{ObjectKey: "shared/in.jpg", Etag: etag}, TargetWidth: 20}
 	leaving, leave := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
@@ -196,7 +196,7 @@ func TestRun_sharedExecutionBackendTimeout(t *testing.T) {
 		work.Add(1)
 		return out, nil, &functions.Error{Kind: functions.Unavailable, Message: "no answer", Cause: context.DeadlineExceeded}
 	}), roomy)
-	etag := place(t, bucket, "timeout/in.jpg", jpegOf(t, 40, 30))
+	etag := put(t, bucket, "timeout/in.jpg", jpegOf(t, 40, 30))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	_, err := r.Run(ctx, &request{InputImage: &data{ObjectKey: "timeout/in.jpg", Etag: etag}, TargetWidth: 20}, job.FailFast)
@@ -212,7 +212,7 @@ func TestRun_slowJobOfOldVersion(t *testing.T) {
 	slow := newRunner(counting(&work, func() { close(began); <-release }), roomy)
 	quick := newRunner(counting(&work, noWait), roomy)
 	version := func(width int) *request {
-		etag := place(t, bucket, "versions/in.jpg", jpegOf(t, width, 30))
+		etag := put(t, bucket, "versions/in.jpg", jpegOf(t, width, 30))
 		return &request{InputImage: &data{ObjectKey: "versions/in.jpg", Etag: etag}, TargetWidth: 20}
 	}
 	old := make(chan error, 1)

@@ -67,7 +67,7 @@ func TestRun_namesOfOutputs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			if key := test.req.GetInputImage().GetObjectKey(); key != "" {
-				place(t, bucket, key, test.image)
+				put(t, bucket, key, test.image)
 			}
 			resp, err := run(t, test.req)
 			if err != nil {
@@ -131,7 +131,7 @@ func TestRun_rejectedNames(t *testing.T) {
 			"output_image"},
 	}
 	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", long + "x"} {
-		place(t, bucket, key, encoded)
+		put(t, bucket, key, encoded)
 	}
 	before := keys(t, bucket, "")
 	for _, test := range tests {

@@ -54,8 +54,8 @@ func TestRun_derivedNameKeepsForeignObject(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			folder := "foreign/" + c.name + "/"
 			c.req.InputImage = in(folder + "in.jpg")
-			place(t, bucket, folder+c.own, []byte("my own"))
-			place(t, bucket, folder+"in.jpg", encoded)
+			put(t, bucket, folder+c.own, []byte("my own"))
+			put(t, bucket, folder+"in.jpg", encoded)
 			err := c.run(c.req)
 			wantKind(t, err, functions.Invalid, "execution_id")
 			if !strings.Contains(err.Error(), folder+c.own) || !strings.Contains(err.Error(), "output_image.object_key") {
@@ -69,8 +69,8 @@ func TestRun_derivedNameKeepsForeignObject(t *testing.T) {
 // A derived name replaces neither a copy of an output nor the named output of another
 // execution.
 func TestRun_derivedNameKeepsOtherOutputs(t *testing.T) {
-	place(t, bucket, "only/in.jpg", jpegOf(t, 16, 12))
-	place(t, bucket, "only/other.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "only/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "only/other.jpg", jpegOf(t, 16, 12))
 	if _, err := run(t, &request{InputImage: in("only/other.jpg")}); err != nil {
 		t.Fatal(err)
 	}
@@ -105,11 +105,11 @@ func TestRun_derivedNameKeepsOtherOutputs(t *testing.T) {
 
 // A named output, or its side-car, replaces a user's object only with overwrite.
 func TestRun_overwrite(t *testing.T) {
-	place(t, bucket, "overwrite/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "overwrite/in.jpg", jpegOf(t, 16, 12))
 	for _, c := range []struct{ own, output string }{
 		{"overwrite/1/thumb.png", "overwrite/1/thumb.png"}, {"overwrite/2/thumb.json", "overwrite/2/thumb.png"},
 	} {
-		place(t, bucket, c.own, []byte("my own"))
+		put(t, bucket, c.own, []byte("my own"))
 		req := &request{InputImage: in("overwrite/in.jpg"), OutputImage: in(c.output)}
 		_, err := run(t, req)
 		wantKind(t, err, functions.Invalid, "output_image.object_key")
@@ -135,12 +135,12 @@ func TestRun_overwrite(t *testing.T) {
 
 // The test puts a user's object at the location of the output while the job computes.
 func TestRun_foreignObjectAppears(t *testing.T) {
-	place(t, bucket, "meanwhile/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "meanwhile/in.jpg", jpegOf(t, 16, 12))
 	own := "meanwhile/in_resize.jpg"
 	r := newRunner(applying(func(
 		ctx context.Context, r functions.Request, in functions.Input,
 	) (imaging.Encoded, functions.Response, error) {
-		place(t, bucket, own, []byte("my own"))
+		put(t, bucket, own, []byte("my own"))
 		return resize.Processor.Apply(ctx, r, in)
 	}), roomy)
 	for _, over := range []string{"nothing", "an output"} {

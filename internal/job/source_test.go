@@ -46,7 +46,7 @@ func remove(t *testing.T, key string) {
 // The test deletes the source while the job computes, and while it writes.
 func TestRun_deletedSourceLeavesNoOutputs(t *testing.T) {
 	run := func(t *testing.T, r *runner) {
-		place(t, bucket, "deleted/in.jpg", jpegOf(t, 16, 12))
+		put(t, bucket, "deleted/in.jpg", jpegOf(t, 16, 12))
 		_, err := r.Run(t.Context(), &request{InputImage: in("deleted/in.jpg"), TargetWidth: 8}, job.Enqueue)
 		wantKind(t, err, functions.NotFound, "input_image")
 		if got := keys(t, bucket, "deleted/"); len(got) != 0 {
@@ -73,13 +73,13 @@ func TestRun_deletedSourceLeavesNoOutputs(t *testing.T) {
 // When the outputs of a deleted source are removed, an object that a user has put at their
 // location is kept.
 func TestRun_deletedSourceKeepsForeignObject(t *testing.T) {
-	place(t, bucket, "taken/in.jpg", jpegOf(t, 16, 12))
+	put(t, bucket, "taken/in.jpg", jpegOf(t, 16, 12))
 	r := before(t, func(r *http.Request) {
 		switch {
 		case r.Method == http.MethodPut:
 			remove(t, "taken/in.jpg")
 		case r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, ".jpg"):
-			place(t, bucket, "taken/in_resize.jpg", []byte("my own"))
+			put(t, bucket, "taken/in_resize.jpg", []byte("my own"))
 		}
 	})
 	_, err := r.Run(t.Context(), &request{InputImage: in("taken/in.jpg"), TargetWidth: 8}, job.Enqueue)
@@ -91,13 +91,13 @@ func TestRun_deletedSourceKeepsForeignObject(t *testing.T) {
 // repeated.
 func TestRun_sourceDeletedAndUploadedAgain(t *testing.T) {
 	encoded := jpegOf(t, 16, 12)
-	place(t, bucket, "back/in.jpg", encoded)
+	put(t, bucket, "back/in.jpg", encoded)
 	r := before(t, func(r *http.Request) {
 		switch r.Method {
 		case http.MethodPut:
 			remove(t, "back/in.jpg")
 		case http.MethodDelete:
-			place(t, bucket, "back/in.jpg", encoded)
+			put(t, bucket, "back/in.jpg", encoded)
 		}
 	})
 	_, err := r.Run(t.Context(), &request{InputImage: in("back/in.jpg"), TargetWidth: 8}, job.Enqueue)

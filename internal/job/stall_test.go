@@ -18,7 +18,7 @@ import (
 // Jobs whose store stalls in the middle of a body fail with Unavailable and release their
 // slots. Later jobs are not rejected because of them.
 func TestRun_stalledStore(t *testing.T) {
-	place(t, bucket, "stall/in.png", pngOf(t, 400, 400))
+	put(t, bucket, "stall/in.png", pngOf(t, 400, 400))
 	proxy := stores.NewStall(t, endpoint)
 	through, err := objects.New(objects.Config{
 		Endpoint: proxy.Address, AccessKey: "user", SecretKey: "password", Region: "us-east-1", ProgressTimeout: time.Second,
@@ -67,7 +67,7 @@ func TestRun_jobTimeout(t *testing.T) {
 	r := job.NewRunner(p, store, job.NewAdmission(roomy), job.Config{
 		Bucket: bucket, MaxObjectBytes: maxObjectBytes, Limits: limits, Timeout: 50 * time.Millisecond,
 	})
-	etag := place(t, bucket, "timeout/in.png", pngOf(t, 4, 4))
+	etag := put(t, bucket, "timeout/in.png", pngOf(t, 4, 4))
 	for _, etag := range []string{"", etag} {
 		req := &request{InputImage: &data{ObjectKey: "timeout/in.png", Etag: etag}, TargetWidth: 2}
 		_, err := r.Run(t.Context(), req, job.Enqueue)

@@ -110,7 +110,7 @@ func checkErrorKinds(t *testing.T, store, unauthorized *objects.Store) {
 	all := []error{objects.ErrNotFound, objects.ErrChanged, objects.ErrTooLarge, objects.ErrInvalidName, objects.ErrUnavailable}
 	for _, test := range tests {
 		for _, kind := range all {
-			if got, want := errors.Is(test.err, kind), kind == test.want; got != want {
+			if got, want := errors.Is(test.err, kind), errors.Is(test.want, kind); got != want {
 				t.Errorf("%s: %v is %q: %v, want %v", test.name, test.err, kind, got, want)
 			}
 		}

@@ -3,6 +3,7 @@ package objects
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"testing"
@@ -59,7 +60,7 @@ func TestProgressTimeout_needsOnlyProgress(t *testing.T) {
 			ctx, end := s.begin(t.Context())
 			defer end()
 			err := exchange(ctx, progressTransport{slow{each}})
-			if stalled := context.Cause(ctx) == errStalled; (err != nil) != wantErr || stalled != wantErr {
+			if stalled := errors.Is(context.Cause(ctx), errStalled); (err != nil) != wantErr || stalled != wantErr {
 				t.Errorf("%v per piece: %v, stalled: %v", each, err, stalled)
 			}
 		})

@@ -36,8 +36,8 @@ func callerOf(ctx context.Context, address, account string) caller {
 
 type object map[string]any
 
-// notification returns the JSON that MinIO would post for a new object. The fields
-// are those of a captured MinIO notification.
+// notification returns the JSON that MinIO would post for a new object. It has the fields
+// of a captured MinIO notification.
 func notification(c caller, how, bucket, key string, o objectInfo) []byte {
 	now := time.Now().UTC()
 	event := "s3:ObjectCreated:" + how
