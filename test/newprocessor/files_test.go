@@ -13,13 +13,13 @@ import (
 const maxFiles = 6
 
 // registration matches the names by which existing files refer to one processor.
-const registration = `functions/filter|processors\.Filter|[^a-z]Filter,|filter-grpc-service|FILTER_GRPC_ENDPOINT|FilterService|` +
+const registration = `functions/filter|processors\.Filter|filter-grpc-service|FILTER_GRPC_ENDPOINT|FilterService|` +
 	`FilterRequest|this\.filter|credentials-filter|filter\.json|step="filter"`
 
 // examples are files that refer to the processor filter because they use it. They
 // register nothing.
 var examples = []string{
-	"eventing/chain.yaml",                      // the example chain
+	"eventing/chain.yaml",                       // the example chain
 	"config/components/oidc/kustomization.yaml", // the audiences of the example chain
 }
 
