@@ -51,8 +51,14 @@ FROM vips AS build
 WORKDIR /src/imageflow
 COPY . .
 ARG GOPROXY
+ARG REVISION
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go build -trimpath -ldflags '-s -w' -o /out/imageflow ./cmd/imageflow
+    go build -trimpath -ldflags "-s -w -X imageflow.dev/cmd/internal/version.revision=${REVISION}" -o /out/imageflow ./cmd/imageflow
+# The licences of the project and of each Go module in the binary.
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    install -D -m 644 -t /out/usr/share/doc/imageflow LICENSE NOTICE \
+ && go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}' ./cmd/imageflow | sort -u \
+    | while read -r module folder; do install -D -m 644 -t "/out/usr/share/doc/imageflow/$module" "$folder"/LICEN[CS]E*; done
 # The authorities that Debian trusts, not those that the building machine adds.
 RUN mkdir -p /out/etc/ssl/certs \
  && cat /usr/share/ca-certificates/mozilla/*.crt >/out/etc/ssl/certs/ca-certificates.crt

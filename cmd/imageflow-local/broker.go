@@ -67,8 +67,8 @@ func serveTraced(ctx context.Context, config broker.Config) error {
 		return err
 	}
 	host, _, _ := net.SplitHostPort(config.Address)
-	config.Door = func(next http.Handler) http.Handler { return guard{host: host}.wrap(tracing.Handler(next)) }
-	config.Wire = tracing.Transport
+	config.WrapHandler = func(next http.Handler) http.Handler { return guard{host: host}.wrap(tracing.Handler(next)) }
+	config.WrapTransport = tracing.Transport
 	return errors.Join(serveBroker(ctx, config), tracing.End())
 }
 

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"imageflow.dev/cmd/internal/version"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -29,10 +30,15 @@ func main() {
 }
 
 // run starts the system, sends the image of --image through it, and serves until
-// the context ends. With the argument "broker" it runs only the broker.
+// the context ends. The argument "broker" runs only the broker; "version" prints the version.
 func run(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) > 0 && args[0] == "broker" {
-		return runBroker(ctx, args[1:], out)
+	if len(args) > 0 {
+		switch args[0] {
+		case "broker":
+			return runBroker(ctx, args[1:], out)
+		case "version":
+			return version.Write(out, "imageflow-local")
+		}
 	}
 	s, err := parse(args, out)
 	if err != nil {

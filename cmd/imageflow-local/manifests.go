@@ -60,7 +60,7 @@ func checkSteps(m *broker.Manifests) error {
 	var errs []error
 	var all []triggers.Trigger
 	for step := range m.Steps() {
-		t := triggers.Trigger{Place: step.Place}
+		t := triggers.Trigger{Location: step.Location}
 		errs = append(errs, json.Unmarshal(step.Trigger, &t))
 		all = append(all, t)
 		check := parameterCheck(step.Service)
@@ -72,7 +72,7 @@ func checkSteps(m *broker.Manifests) error {
 			err = fmt.Errorf("processors accept events at /, not at %s", path)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: %w", step.Place, err))
+			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: %w", step.Location, err))
 		}
 	}
 	return errors.Join(append(errs, triggers.Check(all))...)

@@ -49,7 +49,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f := flag.NewFlagSet("imageflow-local", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.Usage = func() {
-		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n\n"+
+		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n       imageflow-local version\n\n"+
 			"Runs all of ImageFlow on this machine. Objects and queue are in one folder.\n\nFlags:\n")
 		f.PrintDefaults()
 		fmt.Fprint(out, "\nThe environment sets the limits of the processors, traces and metrics:\n")

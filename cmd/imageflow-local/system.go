@@ -200,7 +200,8 @@ func (sys *system) startBroker(ctx context.Context, s *settings, manifests *brok
 		return err
 	}
 	sys.broker, err = broker.Start(ctx, broker.Config{
-		Door: func(next http.Handler) http.Handler { return s.telemetry.Guard(tracing.Handler(next)) }, Wire: tracing.Transport,
+		WrapHandler:   func(next http.Handler) http.Handler { return s.telemetry.Guard(tracing.Handler(next)) },
+		WrapTransport: tracing.Transport,
 		Address: s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
 		Resolve: func(_, service string) (string, bool) {
 			if service == consoleService {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/cmd/internal/version"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -66,9 +67,14 @@ var commands = map[string]struct {
 	summary string
 	run     func(ctx context.Context, args []string, out io.Writer) error
 }{
-	"doctor": {doctorSummary, doctor},
-	"replay": {replaySummary, replay},
-	"setup":  {setupSummary, setup},
+	"doctor":  {doctorSummary, doctor},
+	"replay":  {replaySummary, replay},
+	"setup":   {setupSummary, setup},
+	"version": {"prints the version, the commit and the Go version", printVersion},
+}
+
+func printVersion(_ context.Context, _ []string, out io.Writer) error {
+	return version.Write(out, "imageflow")
 }
 
 func help(out io.Writer) error {

@@ -181,7 +181,8 @@ func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) 
 		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "not the side-car of a resize")
 	case int(resized.GetOutputWidth()) != width || int(resized.GetOutputHeight()) != height:
 		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref",
-			"it describes an image of %d×%d pixels, this one has %d×%d", resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
+			"it describes an image of %d×%d pixels, this one has %d×%d",
+			resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
 	}
 	scaleX := float32(resized.GetOriginalWidth()) / float32(width)
 	scaleY := float32(resized.GetOriginalHeight()) / float32(height)

@@ -35,7 +35,7 @@ func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshal
 // also as a header.
 func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 	err = decodeError(ctx, sanitizeStatus(status.Convert(err), err))
-	err = noteRefusal(ctx, err)
+	err = limitError(ctx, err)
 	for _, detail := range status.Convert(err).Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {
 			seconds := int(retry.GetRetryDelay().AsDuration().Round(time.Second) / time.Second)

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Limiter lets tests bring their own time.
+// Limiter is a limiter whose tests set the time.
 type Limiter struct{ limiter }
 
-// Enter returns nil for a call that is refused; else evicted reports whether it
-// was ended since, and leave ends it.
-func (l *Limiter) Enter(now time.Time) (evicted func() bool, leave func(time.Time)) {
-	ctx, t := l.enter(context.Background(), now)
+// Acquire returns nil functions for a refused call. evicted reports whether an admitted
+// call was evicted since, and release counts it as done.
+func (l *Limiter) Acquire(now time.Time) (evicted func() bool, release func(time.Time)) {
+	ctx, t := l.acquire(context.Background(), now)
 	if t == nil {
 		return nil, nil
 	}
-	return func() bool { return context.Cause(ctx) == errEvicted }, func(now time.Time) { l.leave(t, now) }
+	return func() bool { return context.Cause(ctx) == errEvicted }, func(now time.Time) { l.release(t, now) }
 }

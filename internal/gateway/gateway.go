@@ -1,4 +1,4 @@
-// Package gateway is the JSON door: HTTP with JSON in, gRPC out.
+// Package gateway translates HTTP with JSON to gRPC calls of the processors.
 package gateway
 
 import (
@@ -27,10 +27,10 @@ type Backend struct {
 	Conn     *grpc.ClientConn
 }
 
-// New returns a handler of `/v1/...` that calls the backends, and of
-// `/openapi.json`. JSON has the field names of the contract; lowerCamelCase is
-// read as well. A field that does not exist is an error. Requests may also come
-// as forms with a file; see form.
+// New returns a handler for `/v1/...`, which calls the backends, and for
+// `/openapi.json`. JSON has the field names of the contract; requests may also use
+// lowerCamelCase, or be forms with a file (see form). An unknown field is an error.
+// timeout bounds a request, and maxBody its body in bytes.
 func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...Backend) (http.Handler, error) {
 	json := bodyMarshaler{&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{
 		MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true},
@@ -56,7 +56,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	return limitConcurrency(mux, bound(mux, timeout, maxBody)), nil
 }
 
-// bound limits the time that a request may take, and the size of its parts.
+// bound limits the time and the size of requests.
 func bound(mux *runtime.ServeMux, timeout time.Duration, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
@@ -73,11 +73,11 @@ func bound(mux *runtime.ServeMux, timeout time.Duration, maxBody int64) http.Han
 	})
 }
 
-// checkRequest refuses what can be refused before the body is read, and prepares
-// the rest.
+// checkRequest makes the checks that need no body, and prepares the body for its
+// decoder.
 func checkRequest(r *http.Request, maxBody int64) (*http.Request, error) {
 	if r.ContentLength > maxBody {
-		return r, status.Errorf(codes.InvalidArgument, "a body of %d bytes: no more than %d are taken", r.ContentLength, maxBody)
+		return r, status.Errorf(codes.InvalidArgument, "the body has %d bytes; the limit is %d bytes", r.ContentLength, maxBody)
 	}
 	if err := queryparams.CheckQuery(r.URL.RawQuery); err != nil {
 		return r, status.Error(codes.InvalidArgument, err.Error())
@@ -88,7 +88,7 @@ func checkRequest(r *http.Request, maxBody int64) (*http.Request, error) {
 	return withBody(r)
 }
 
-// nameSpan names the span of a request by the contract's path.
+// nameSpan sets the name of the span of a request to the path in the contract.
 func nameSpan(ctx context.Context, r *http.Request) metadata.MD {
 	if path, ok := runtime.HTTPPathPattern(ctx); ok {
 		span := trace.SpanFromContext(ctx)
@@ -98,11 +98,11 @@ func nameSpan(ctx context.Context, r *http.Request) metadata.MD {
 	return nil
 }
 
-// traceHeaders are the headers of the trace context.
+// traceHeaders are the headers of the trace context and its baggage.
 var traceHeaders = []string{"traceparent", "tracestate", "baggage"}
 
-// matchHeader passes the trace context on, and nothing else of a caller's own;
-// the mux adds Authorization and X-Forwarded-*.
+// matchHeader forwards only the trace headers of the caller. The mux adds Authorization
+// and X-Forwarded-*.
 func matchHeader(name string) (string, bool) {
 	name = strings.ToLower(name)
 	return name, slices.Contains(traceHeaders, name)

@@ -10,22 +10,22 @@ import (
 
 const tick = time.Millisecond
 
-// simulation is a server behind a limiter that does one call after the other.
+// simulation is a server behind a limiter. It processes one call at a time.
 type simulation struct {
 	limiter gateway.Limiter
 	now     time.Time
-	each    time.Duration // what a call takes
+	each    time.Duration // processing time of a call
 	queue   []*simulated
-	left    time.Duration // of the first
+	left    time.Duration // remaining time of the first call
 	refused int
 	done    []time.Duration // latencies
 }
 
 type simulated struct {
-	came    time.Time
+	arrived time.Time
 	evicted func() bool
-	leave   func(time.Time)
-	after   func() // its end, or nil
+	release func(time.Time)
+	after   func() // called at its end, or nil
 }
 
 func newSimulation(each time.Duration) *simulation {
@@ -33,22 +33,22 @@ func newSimulation(each time.Duration) *simulation {
 }
 
 func (s *simulation) call(after func()) {
-	evicted, leave := s.limiter.Enter(s.now)
-	if leave == nil {
+	evicted, release := s.limiter.Acquire(s.now)
+	if release == nil {
 		s.refused++
 		return
 	}
-	s.queue = append(s.queue, &simulated{s.now, evicted, leave, after})
+	s.queue = append(s.queue, &simulated{s.now, evicted, release, after})
 }
 
-// run goes on for a while; arrive is called before each tick.
+// run advances the time by d. It calls arrive before each tick.
 func (s *simulation) run(d time.Duration, arrive func()) {
 	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(tick) {
 		arrive()
 		s.queue = slices.DeleteFunc(s.queue, func(c *simulated) bool {
 			if c.evicted() {
 				s.refused++
-				c.leave(s.now)
+				c.release(s.now)
 				return true
 			}
 			return false
@@ -62,15 +62,15 @@ func (s *simulation) run(d time.Duration, arrive func()) {
 		}
 		first := s.queue[0]
 		s.queue, s.left = s.queue[1:], s.each
-		s.done = append(s.done, s.now.Sub(first.came))
-		first.leave(s.now)
+		s.done = append(s.done, s.now.Sub(first.arrived))
+		first.release(s.now)
 		if first.after != nil {
 			first.after()
 		}
 	}
 }
 
-// rate returns an arrival of so many calls a second.
+// rate returns a function for run that makes perSecond calls a second.
 func (s *simulation) rate(perSecond float64) func() {
 	var due float64
 	return func() {
@@ -80,9 +80,9 @@ func (s *simulation) rate(perSecond float64) func() {
 	}
 }
 
-// TestClosedLoopsAreNotRefused: callers who wait for their answers make a queue
-// that does not grow, however slow the processors and however late some begin.
-func TestClosedLoopsAreNotRefused(t *testing.T) {
+// Callers that wait for their answers make a queue that does not grow, however slow the
+// processors are and however late some callers start.
+func TestLimiter_admitsClosedLoops(t *testing.T) {
 	for _, each := range []time.Duration{5 * time.Millisecond, 35 * time.Millisecond, 200 * time.Millisecond} {
 		for _, callers := range []int{1, 20, 64} {
 			for _, spread := range []time.Duration{tick, 700 * time.Millisecond} {
@@ -109,9 +109,9 @@ func TestClosedLoopsAreNotRefused(t *testing.T) {
 	}
 }
 
-// TestTwiceTheCapacity: of calls that come at twice the rate at which they are
-// done, those that are done are done soon, and the processors stay busy.
-func TestTwiceTheCapacity(t *testing.T) {
+// If calls arrive at twice the rate of their processing, the processed calls have a low
+// latency, and the processors stay busy.
+func TestLimiter_twiceTheCapacity(t *testing.T) {
 	for _, each := range []time.Duration{10 * time.Millisecond, 35 * time.Millisecond, 50 * time.Millisecond} {
 		s := newSimulation(each)
 		s.run(time.Minute, s.rate(2/each.Seconds()))
@@ -126,7 +126,7 @@ func TestTwiceTheCapacity(t *testing.T) {
 		s.run(10*time.Second, func() {})
 		s.run(10*time.Second, s.rate(0.8/each.Seconds()))
 		if s.refused > 0 {
-			t.Errorf("%v each: %d refused when all was calm again", each, s.refused)
+			t.Errorf("%v each: %d refused after the overload", each, s.refused)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 var callOverhead = metrics.Histogram("imageflow.call.overhead", "s",
 	"time of a call of a processor that is not the processor's own, by step", metrics.OverheadBounds)
 
-// steps names the steps by their methods.
+// steps maps gRPC methods to the names of steps.
 var steps = func() map[string]string {
 	all := map[string]string{}
 	for _, p := range processors.All {
@@ -25,9 +25,11 @@ var steps = func() map[string]string {
 	return all
 }()
 
-// MeasureOverhead is the interceptor of the connections to the processors: it
-// measures what a call takes beyond the processor's own time.
-func MeasureOverhead(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+// MeasureOverhead is an interceptor for connections to processors. It records the time of
+// a call without the processor's own time.
+func MeasureOverhead(
+	ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
 	start := time.Now()
 	err := invoke(ctx, method, req, reply, conn, opts...)
 	answer, processed := reply.(interface {

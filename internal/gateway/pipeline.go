@@ -26,52 +26,52 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// Pipeline takes pictures through several steps, as a client of the processors.
+// Pipeline runs several steps on an image, as a client of the processors.
 type Pipeline struct {
 	imageflowv1.UnimplementedPipelineServiceServer
 	// Processors are the connections to all processors.
 	Processors Processors
-	// Store is where a written picture is read that is wanted inline. It may be
-	// nil: then that is refused with Missing, which says what the gateway lacks.
+	// Store is read if an image is written to the store but wanted inline. If Store is
+	// nil, such requests fail with Missing as their message.
 	Store   *objects.Store
 	Missing string
-	// Bucket is meant where a request names none.
+	// Bucket is the default bucket.
 	Bucket string
-	// ReadFrom bounds where a picture may lie that is wanted inline.
+	// ReadFrom is the allow-list of the images that are read from Store.
 	ReadFrom objects.AllowList
-	// MaxBytes limits such a picture.
+	// MaxBytes bounds the size of such an image.
 	MaxBytes int64
-	// Timeout is what all steps together may take.
+	// Timeout bounds the time of all steps together.
 	Timeout time.Duration
 }
 
-// Backend returns the service for New; it needs no connection of its own.
+// Backend returns the service for New. It needs no connection.
 func (p *Pipeline) Backend() Backend {
 	return Backend{Register: func(ctx context.Context, mux *runtime.ServeMux, _ *grpc.ClientConn) error {
 		return imageflowv1.RegisterPipelineServiceHandlerServer(ctx, mux, p)
 	}}
 }
 
-// RunPipeline does a request's steps in their order. It completes the request's
-// execution id.
+// RunPipeline runs the steps of a request in order. It sets the execution id of the
+// request if it is empty.
 func (p *Pipeline) RunPipeline(ctx context.Context, req *imageflowv1.RunPipelineRequest) (*imageflowv1.RunPipelineResponse, error) {
 	start := time.Now()
 	req.ExecutionId = cmp.Or(req.GetExecutionId(), execution.ID(req.GetInputImage().GetObjectKey()), uuid.NewString())
 	if err := p.check(req); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(carryTrace(ctx), p.Timeout)
+	ctx, cancel := context.WithTimeout(propagateTrace(ctx), p.Timeout)
 	defer cancel()
-	w := &walk{Pipeline: p, req: req, at: picture{req.GetInputImage(), req.GetInputBytes()}, times: map[protoreflect.Name]int{}}
+	run := &run{Pipeline: p, req: req, input: location{req.GetInputImage(), req.GetInputBytes()}, count: map[protoreflect.Name]int{}}
 	resp := &imageflowv1.RunPipelineResponse{ExecutionId: req.GetExecutionId()}
 	for i := range req.GetSteps() {
-		answer, err := w.step(ctx, i)
+		answer, err := run.step(ctx, i)
 		if err != nil {
 			return nil, err
 		}
 		resp.Steps = append(resp.Steps, answer)
 	}
-	resp.OutputImage, resp.OutputData = w.at.image, w.at.data
+	resp.OutputImage, resp.OutputData = run.input.image, run.input.data
 	if req.GetInline() && resp.OutputData == nil {
 		var err error
 		if resp.OutputData, err = p.read(ctx, resp.GetOutputImage()); err != nil {
@@ -83,8 +83,7 @@ func (p *Pipeline) RunPipeline(ctx context.Context, req *imageflowv1.RunPipeline
 	return resp, nil
 }
 
-// check refuses, before anything is done, what breaks the contract's rules, in
-// whichever step.
+// check validates the request and all its steps before the first step runs.
 func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 	if err := protovalidate.Validate(req); err != nil {
 		return violation("", err)
@@ -110,8 +109,8 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 	return nil
 }
 
-// authorize refuses, before any step is run, a request whose last picture could
-// not be read. Without a key of its own it is named after the execution.
+// authorize returns an error if READ_FROM does not contain the last image. The default
+// key of that image begins with the execution id.
 func (p *Pipeline) authorize(req *imageflowv1.RunPipelineRequest) error {
 	out := req.GetOutputImage()
 	bucket := cmp.Or(out.GetBucket(), req.GetInputImage().GetBucket(), p.Bucket)
@@ -121,7 +120,7 @@ func (p *Pipeline) authorize(req *imageflowv1.RunPipelineRequest) error {
 	return nil
 }
 
-// read reads the picture that the last step wrote.
+// read reads the image that the last step wrote.
 func (p *Pipeline) read(ctx context.Context, image *imageflowv1.ImageData) ([]byte, error) {
 	if !p.ReadFrom.Contains(image.GetBucket(), image.GetObjectKey()) {
 		return nil, outside("inline", image.GetBucket())
@@ -133,16 +132,16 @@ func (p *Pipeline) read(ctx context.Context, image *imageflowv1.ImageData) ([]by
 	case ctx.Err() != nil:
 		return nil, status.FromContextError(ctx.Err()).Err()
 	case errors.Is(err, objects.ErrTooLarge):
-		return nil, invalid("inline", fmt.Sprintf("the picture is larger than %d bytes", p.MaxBytes))
+		return nil, invalid("inline", fmt.Sprintf("the image is larger than %d bytes", p.MaxBytes))
 	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrChanged):
-		return nil, unavailable("the last picture was replaced before it could be read")
+		return nil, unavailable("the last image was replaced before it could be read")
 	}
-	slog.WarnContext(ctx, "the last picture of a pipeline could not be read", "bucket", image.GetBucket(), "key", image.GetObjectKey(), "error", err)
+	slog.WarnContext(ctx, "pipeline output not readable", "bucket", image.GetBucket(), "key", image.GetObjectKey(), "error", err)
 	return nil, unavailable("the object store does not answer")
 }
 
-// carryTrace passes on what a caller says of its trace.
-func carryTrace(ctx context.Context) context.Context {
+// propagateTrace copies the trace headers of the caller to outgoing calls.
+func propagateTrace(ctx context.Context) context.Context {
 	for _, name := range traceHeaders {
 		for _, value := range metadata.ValueFromIncomingContext(ctx, name) {
 			ctx = metadata.AppendToOutgoingContext(ctx, name, value)
@@ -151,8 +150,8 @@ func carryTrace(ctx context.Context) context.Context {
 	return ctx
 }
 
-// request returns a copy of the request that a step carries, and the step's
-// field that it lies in.
+// request returns a copy of the request of a step, and the field of the step that
+// holds it.
 func request(step *imageflowv1.PipelineStep) (protoreflect.FieldDescriptor, protoreflect.Message) {
 	m := step.ProtoReflect()
 	field := m.WhichOneof(m.Descriptor().Oneofs().ByName("processor"))

@@ -150,7 +150,7 @@ func TestPipelineTooLargeInline(t *testing.T) {
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},"inline":true,"steps":[{"resize":{"target_width":300}}]}`)
 	var answer struct{ Message string }
-	if err := json.Unmarshal([]byte(text), &answer); err != nil || resp.StatusCode != http.StatusBadRequest || answer.Message != fmt.Sprintf("inline: the picture is larger than %d bytes", 100) {
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || resp.StatusCode != http.StatusBadRequest || answer.Message != fmt.Sprintf("inline: the image is larger than %d bytes", 100) {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
 	if !slices.Contains(s.keys(t), "cat_resize.jpg") {

@@ -3,8 +3,6 @@ package imaging_test
 import (
 	"os"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -45,7 +43,7 @@ func BenchmarkFootprint(b *testing.B) {
 					if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 						b.Skip(err)
 					}
-					before := peak(b)
+					before := statusOf(b, "VmHWM")
 					p, err := m.Pixels(b.Context())
 					if err != nil {
 						b.Fatal(err)
@@ -56,27 +54,13 @@ func BenchmarkFootprint(b *testing.B) {
 					if _, err := p.Encode(b.Context(), f); err != nil {
 						b.Fatal(err)
 					}
-					largest = max(largest, float64(peak(b)-before))
+					largest = max(largest, float64(statusOf(b, "VmHWM")-before)*1024)
 				}
 				b.ReportMetric(largest/float64(m.Footprint(f)), "of-footprint")
 				b.ReportMetric(largest/width/height, "B/pixel")
 			})
 		}
 	}
-}
-
-// peak returns the peak resident size of the process in bytes.
-func peak(b *testing.B) int {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		b.Skip(err)
-	}
-	_, after, _ := strings.Cut(string(status), "VmHWM:")
-	kB, err := strconv.Atoi(strings.Fields(after)[0])
-	if err != nil {
-		b.Fatal(err)
-	}
-	return kB * 1024
 }
 
 func BenchmarkScaled(b *testing.B) {

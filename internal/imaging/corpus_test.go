@@ -178,7 +178,7 @@ func TestHostileCorpus(t *testing.T) {
 	}
 }
 
-// statusOf returns a number from /proc/self/status.
+// statusOf returns a number from /proc/self/status. Sizes are in KiB.
 func statusOf(t testing.TB, name string) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

@@ -131,14 +131,14 @@ func exif(order binary.AppendByteOrder, orientation int, thumbnail string) []byt
 }
 
 // withSegment inserts a marker segment after the start marker of a JPEG.
-func withSegment(jpeg []byte, marker byte, payload []byte) []byte {
+func withSegment(data []byte, marker byte, payload []byte) []byte {
 	head := []byte{0xff, 0xd8, 0xff, marker}
 	head = binary.BigEndian.AppendUint16(head, uint16(len(payload)+2))
-	return append(append(head, payload...), jpeg[2:]...)
+	return append(append(head, payload...), data[2:]...)
 }
 
-func withOrientation(jpeg []byte, orientation int) []byte {
-	return withSegment(jpeg, 0xe1, append([]byte("Exif\x00\x00"), exif(binary.BigEndian, orientation, "")...))
+func withOrientation(data []byte, orientation int) []byte {
+	return withSegment(data, 0xe1, append([]byte("Exif\x00\x00"), exif(binary.BigEndian, orientation, "")...))
 }
 
 // Kinds of TIFF fields.

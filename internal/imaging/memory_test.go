@@ -81,6 +81,9 @@ var memoryWorks = map[string]struct {
 // TestFootprintHolds measures the memory of each pair of formats, at the largest image that
 // the budget allows. Each runs in its own process and memory cgroup.
 func TestFootprintHolds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory or time: make test")
+	}
 	withoutRace(t)
 	if *memoryWork != "" {
 		memoryChild(t)

@@ -73,11 +73,11 @@ func readable(t *testing.T, f imaging.Format, data []byte) []byte {
 	if f != imaging.AVIF {
 		return data
 	}
-	png, err := bimg.Resize(data, bimg.Options{Type: bimg.PNG, NoAutoRotate: true})
+	readable, err := bimg.Resize(data, bimg.Options{Type: bimg.PNG, NoAutoRotate: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return png
+	return readable
 }
 
 // TestEncode_inAllFormats encodes images with and without alpha.

@@ -35,9 +35,9 @@ func checkDivisors(t *testing.T, data []byte, quality int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	divisors := func(jpeg []byte) []byte {
-		i := bytes.Index(jpeg, []byte{0xff, 0xdb})
-		return jpeg[i+5 : i+5+64]
+	divisors := func(data []byte) []byte {
+		i := bytes.Index(data, []byte{0xff, 0xdb})
+		return data[i+5 : i+5+64]
 	}
 	if got, want := divisors(out.Data), divisors(grainyJPEG(t, quality)); !bytes.Equal(got, want) {
 		t.Errorf("got the divisors %v, want those of quality %d, %v", got, quality, want)

@@ -59,6 +59,9 @@ func minTime(t *testing.T, work func() error, want error) time.Duration {
 // TestCancelledWorkStops checks that decoders, the loops of this package and encoders stop
 // early after their context has ended.
 func TestCancelledWorkStops(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory or time: make test")
+	}
 	const width, height = 3000, 2000
 	noise := noisy(width, height)
 	jpeg, png := asJPEG(t, noise), asPNG(t, noise)

@@ -119,7 +119,8 @@ func testConcurrent(t *testing.T, r inference.Repository) {
 func testErrors(t *testing.T, r inference.Repository) {
 	m := modelOf(t, r, "echo")
 	wanted := errors.New("wanted")
-	if err := m.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return wanted }); err != wanted {
+	err := m.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return wanted })
+	if err != wanted { //nolint:errorlint // Infer must not wrap it
 		t.Errorf("got %v, want the error of use unchanged", err)
 	}
 	short := numbers(1, 3)

@@ -85,7 +85,7 @@ func load(dir, name, version string, o Options) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer options.Destroy()
+	defer destroy(options)
 	if m.session, err = ort.NewDynamicAdvancedSession(file, []string{m.info.InputName}, m.info.OutputNames, options); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (m *onnxModel) describe(file string) error {
 	if err != nil {
 		return err
 	}
-	defer options.Destroy()
+	defer destroy(options)
 	err = errors.Join(options.SetIntraOpNumThreads(1), options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll))
 	if err != nil {
 		return err
@@ -153,11 +153,14 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 	return options, nil
 }
 
+// destroy frees an object of the runtime. An error only means that it is freed already.
+func destroy(object interface{ Destroy() error }) { _ = object.Destroy() }
+
 // useCUDA makes sessions run on the first GPU.
 func useCUDA(options *ort.SessionOptions) error {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err == nil {
-		defer cuda.Destroy()
+		defer destroy(cuda)
 		// The default would try all algorithms of cuDNN at the first run.
 		err = errors.Join(
 			cuda.Update(map[string]string{"cudnn_conv_algo_search": "HEURISTIC"}),
@@ -176,7 +179,7 @@ func metadata(session *ort.DynamicAdvancedSession) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer m.Destroy()
+	defer destroy(m)
 	keys, err := m.GetCustomMetadataMapKeys()
 	if err != nil {
 		return nil, err
@@ -217,7 +220,7 @@ func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) 
 	if err != nil {
 		return err
 	}
-	defer in.Destroy()
+	defer destroy(in)
 	return m.outputs.with(input.Shape[0], func(outputs []ort.Value) error { return m.run(ctx, in, outputs) }, use)
 }
 
@@ -229,7 +232,7 @@ func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) 
 	if err != nil {
 		return err
 	}
-	defer run.Destroy()
+	defer destroy(run)
 	terminated := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = run.Terminate()

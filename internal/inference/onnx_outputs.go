@@ -53,7 +53,7 @@ func (o *outputPool) with(batch int64, run func([]ort.Value) error, use func([]T
 	defer func() {
 		for _, value := range values {
 			if value != nil { // a failed run may leave it nil
-				_ = value.Destroy()
+				destroy(value)
 			}
 		}
 	}()

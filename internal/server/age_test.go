@@ -14,9 +14,9 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// TestOldConnectionsEnd: with the age reached, a connection's next answer is its
-// last, over both protocols; no request fails for it.
-func TestOldConnectionsEnd(t *testing.T) {
+// The first answer after the maximum age is the last one of a connection, over both
+// protocols. No request fails because of that.
+func TestMaxConnectionAge_closesOldConnections(t *testing.T) {
 	const age = 200 * time.Millisecond
 	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		for _, limit := range []time.Duration{age, 0} {
@@ -41,15 +41,15 @@ func TestOldConnectionsEnd(t *testing.T) {
 				return reused
 			}
 			if ask() || !ask() {
-				t.Errorf("%s: a young connection is not used again", name)
+				t.Errorf("%s: a young connection is not reused", name)
 			}
 			time.Sleep(age + 50*time.Millisecond)
 			if !ask() {
-				t.Errorf("%s: the old connection's last request came on a new one", name)
+				t.Errorf("%s: the last request did not use the old connection", name)
 			}
-			time.Sleep(50 * time.Millisecond) // the client hears of it
+			time.Sleep(50 * time.Millisecond) // the client receives the GOAWAY
 			if got, want := ask(), limit == 0; got != want {
-				t.Errorf("%s, age %v: the old connection is used again: %v, want %v", name, limit, got, want)
+				t.Errorf("%s, age %v: the old connection is reused: %v, want %v", name, limit, got, want)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func clientOf(h2 bool) *http.Client {
 	return &http.Client{Transport: &http.Transport{Protocols: &protocols}}
 }
 
-func TestHeadersAreLimited(t *testing.T) {
+func TestListen_limitsHeaders(t *testing.T) {
 	s, err := server.Listen(server.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), health.NewServer())
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestHeadersAreLimited(t *testing.T) {
 		req.Header.Set("X", strings.Repeat("x", 200<<10))
 		resp, err := clientOf(h2).Do(req)
 		if err != nil {
-			continue // refused by ending the stream
+			continue // the server may reset the stream
 		}
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
@@ -84,7 +84,7 @@ func TestHeadersAreLimited(t *testing.T) {
 	}
 }
 
-func TestHealthOverHTTP(t *testing.T) {
+func TestHealth_overHTTP(t *testing.T) {
 	h := health.NewServer()
 	s, err := server.Listen(server.Config{Address: "127.0.0.1:0"}, nil, http.NotFoundHandler(), h)
 	if err != nil {
@@ -100,7 +100,7 @@ func TestHealthOverHTTP(t *testing.T) {
 		return resp.StatusCode
 	}
 	if get("/health/liveness") != 200 || get("/health/readiness") != 200 {
-		t.Error("a server that serves does not say so")
+		t.Error("a serving server is not alive and ready")
 	}
 	h.Shutdown()
 	if get("/health/liveness") != 200 || get("/health/readiness") != 503 {

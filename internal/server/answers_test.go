@@ -15,13 +15,13 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// largeAnswer is what the methods below answer. Two have no place in answerBytes.
+// largeAnswer is the size of the answers below. answerBytes is less than two of them.
 const (
 	largeAnswer = 2 * server.Chunk
 	answerBytes = 3 * server.Chunk
 )
 
-// large is a method with a large answer.
+// large is the handler of a gRPC method with a large answer.
 func large(_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 	m := &wrapperspb.BytesValue{}
 	if err := decode(m); err != nil {
@@ -32,8 +32,8 @@ func large(_ any, ctx context.Context, decode func(any) error, intercept grpc.Un
 	})
 }
 
-// listenLarge serves large answers over gRPC, and at /v1/large; all else that is
-// posted is read and answered with nothing.
+// listenLarge serves large answers over gRPC and at /v1/large. Other requests are read
+// and have empty answers.
 func listenLarge(t *testing.T, c server.Config) (address string) {
 	t.Helper()
 	rpc := server.NewRPC(server.RPCConfig{})
@@ -49,9 +49,9 @@ func listenLarge(t *testing.T, c server.Config) (address string) {
 	}))
 }
 
-// deaf opens calls of a path on one connection, whose answers have windows for
-// a refusal and no more.
-func deaf(t *testing.T, address, path string, calls int) *wire {
+// openUnread opens calls of a path on one connection. The windows of their answers are
+// only large enough for a refusal.
+func openUnread(t *testing.T, address, path string, calls int) *wire {
 	t.Helper()
 	c := dialWire(t, address, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 10})
 	contentType := rpcType
@@ -66,13 +66,13 @@ func deaf(t *testing.T, address, path string, calls int) *wire {
 
 var largePaths = []string{"/test.Large/Get", "/v1/large"}
 
-// TestUnreadAnswersAreBounded: of large answers that are not read, one is written,
-// one waits, and all others are refused as busy. Who asks for little is served.
-func TestUnreadAnswersAreBounded(t *testing.T) {
+// One large answer that is not read is written, one waits, and all others are refused as
+// busy. Requests with small answers are served.
+func TestAnswerBytes_boundsUnreadAnswers(t *testing.T) {
 	for _, path := range largePaths {
 		address := listenLarge(t, server.Config{}.WithPace(long, long, long, long))
 		const calls = 6
-		c := deaf(t, address, path, calls)
+		c := openUnread(t, address, path, calls)
 		for _, got := range c.ends(calls - 2) {
 			if got[":status"] != "429" && got["grpc-status"] != "8" {
 				t.Errorf("%s: %v", path, got)
@@ -82,16 +82,16 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 			t.Errorf("%s: a large body beside unread answers: %d", path, got)
 		}
 		if got := post(t, address, 1); got != http.StatusOK {
-			t.Errorf("%s: a small one: %d", path, got)
+			t.Errorf("%s: a small body: %d", path, got)
 		}
 	}
 }
 
-// ends reads until so many streams have ended, and returns their headers.
+// ends reads until n streams have ended, and returns their headers.
 func (w *wire) ends(n int) (ended []map[string]string) {
 	w.t.Helper()
 	all := map[uint32]map[string]string{}
-	_ = w.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = w.conn.SetReadDeadline(time.Now().Add(timeout))
 	for len(ended) < n {
 		frame, err := w.framer.ReadFrame()
 		if err != nil {
@@ -111,14 +111,14 @@ func (w *wire) ends(n int) (ended []map[string]string) {
 	return ended
 }
 
-// begun reads until an answer has begun.
-func (w *wire) begun() {
+// awaitAnswer reads until an answer begins.
+func (w *wire) awaitAnswer() {
 	w.t.Helper()
-	_ = w.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = w.conn.SetReadDeadline(time.Now().Add(timeout))
 	for {
 		frame, err := w.framer.ReadFrame()
 		if err != nil {
-			w.t.Fatalf("no answer has begun: %v", err)
+			w.t.Fatalf("no answer begins: %v", err)
 		}
 		if _, ok := frame.(*http2.MetaHeadersFrame); ok {
 			return
@@ -126,14 +126,13 @@ func (w *wire) begun() {
 	}
 }
 
-// TestUnreadAnswersMakePlace: for callers that read theirs, which wait for no one
-// who is silent.
-func TestUnreadAnswersMakePlace(t *testing.T) {
+// Callers that do not read their answers are cut off for callers that read.
+func TestAnswerBytes_unreadAnswersAreCutOffForOthers(t *testing.T) {
 	for _, path := range largePaths {
 		address := listenLarge(t, server.Config{}.WithPace(long, 200*time.Millisecond, long, long))
-		c := deaf(t, address, path, 1)
-		c.begun()
-		client := http.Client{Timeout: patience}
+		c := openUnread(t, address, path, 1)
+		c.awaitAnswer()
+		client := http.Client{Timeout: timeout}
 		resp, err := client.Post("http://"+address+"/v1/large", "text/plain", bytes.NewReader(nil))
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// listen serves until the test ends.
+// listen starts a server and stops it at the end of the test.
 func listen(t *testing.T, c server.Config, rpc *server.RPC, routes http.Handler) string {
 	t.Helper()
 	c.Address, c.DrainTimeout = "127.0.0.1:0", 10*time.Second
@@ -38,9 +38,9 @@ func listen(t *testing.T, c server.Config, rpc *server.RPC, routes http.Handler)
 	return s.Address()
 }
 
-// TestStreamWaitsForItsHandler: of a stream whose handler is busy, little more
-// comes in than the message that the handler asked for.
-func TestStreamWaitsForItsHandler(t *testing.T) {
+// While the handler of a stream is busy, the server reads little more than the message
+// that the handler asked for.
+func TestStream_waitsForItsHandler(t *testing.T) {
 	const messages, size = 40, 4 << 20
 	proceed := make(chan struct{})
 	var got atomic.Int64
@@ -86,20 +86,20 @@ func TestStreamWaitsForItsHandler(t *testing.T) {
 	}
 	// One message at the handler, a window of 4 MiB, and what the client buffers.
 	if sent := sent.Load(); sent > 5*size {
-		t.Errorf("%d MiB have been sent while the handler has its first message of %d", sent>>20, size>>20)
+		t.Errorf("%d MiB were sent while the handler has only its first message of %d MiB", sent>>20, size>>20)
 	}
 	close(proceed)
 	if err := stream.RecvMsg(&wrapperspb.BytesValue{}); err != io.EOF {
-		t.Errorf("the stream's end: %v", err)
+		t.Errorf("the end of the stream: %v", err)
 	}
 	if got := got.Load(); got != messages*size {
-		t.Errorf("%d bytes came of %d", got, messages*size)
+		t.Errorf("received %d bytes of %d", got, messages*size)
 	}
 }
 
-// TestLargeBodiesWaitForTheBudget: of several large bodies no more is read than
-// the budget and one body beyond it, small ones pass by, and all are answered.
-func TestLargeBodiesWaitForTheBudget(t *testing.T) {
+// Large bodies are read within the budget and one body beyond it. Small bodies do not
+// wait, and all are answered.
+func TestBodyBytes_largeBodiesWait(t *testing.T) {
 	const size, budget = 4 << 20, 8 << 20
 	var got, whole atomic.Int64
 	proceed := make(chan struct{})
@@ -130,8 +130,8 @@ func TestLargeBodiesWaitForTheBudget(t *testing.T) {
 	if err := post(1000); err != nil {
 		t.Errorf("a small body: %v", err)
 	}
-	if got := got.Load(); got > budget+size+6*server.Chunk+1000 { // a first chunk passes by
-		t.Errorf("%d KiB are in memory at once, the budget has %d", got>>10, budget>>10)
+	if got := got.Load(); got > budget+size+6*server.Chunk+1000 { // a body may read its first chunk at once
+		t.Errorf("%d KiB are in memory, the budget is %d KiB", got>>10, budget>>10)
 	}
 	close(proceed)
 	for range 6 {
@@ -141,7 +141,7 @@ func TestLargeBodiesWaitForTheBudget(t *testing.T) {
 	}
 }
 
-// counter counts what is written.
+// counter counts the written bytes.
 type counter struct{ n *atomic.Int64 }
 
 func (c counter) Write(p []byte) (int, error) {
@@ -149,9 +149,9 @@ func (c counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestSlowBodiesEnd: a body that does not come ends its request, over both
-// protocols; one that has come leaves its request all the time it wants.
-func TestSlowBodiesEnd(t *testing.T) {
+// A body that does not arrive ends its request, over both protocols. After the body has
+// arrived, the handler has unlimited time.
+func TestPace_endsSlowBodies(t *testing.T) {
 	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			outcomes := make(chan error, 1)
@@ -188,10 +188,10 @@ func TestSlowBodiesEnd(t *testing.T) {
 			select {
 			case err := <-outcomes:
 				if err == nil {
-					t.Error("half a body was taken for a whole one")
+					t.Error("half a body was accepted as a whole one")
 				}
 			case <-time.After(10 * time.Second):
-				t.Error("a body that does not come holds its request")
+				t.Error("a body that does not arrive does not end its request")
 			}
 		})
 	}

@@ -13,7 +13,7 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// heap returns what is in use.
+// heap returns the bytes of the heap in use.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -21,9 +21,9 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestUnreadBodiesAreBounded: what callers send and handlers do not read yet takes
-// little memory, with many connections and as much from each as it may send.
-func TestUnreadBodiesAreBounded(t *testing.T) {
+// Bytes that have arrived and are not read by handlers take little memory, even if many
+// connections send as much as they can.
+func TestBodyBytes_boundsUnreadBodies(t *testing.T) {
 	const connections, bound = 110, 64 << 20
 	release := make(chan struct{})
 	rpc := server.NewRPC(server.RPCConfig{})
@@ -40,12 +40,12 @@ func TestUnreadBodiesAreBounded(t *testing.T) {
 			stream := c.open("/test.Busy/Take", rpcType)
 			c.send(stream, append(prefix(0, 64<<20), make([]byte, 60<<10)...), false)
 		}
-		c.send(c.open("/test.Busy/Take", rpcType), make([]byte, 2<<20), false) // without regard to windows
+		c.send(c.open("/test.Busy/Take", rpcType), make([]byte, 2<<20), false) // ignores the windows
 		c.settle()
 		all = append(all, c)
 	}
 	if grown := heap() - before; grown > bound {
-		t.Errorf("%d MiB are held for %d connections, want at most %d", grown>>20, connections, bound>>20)
+		t.Errorf("%d connections take %d MiB of memory, want at most %d MiB", connections, grown>>20, bound>>20)
 	}
 	if got := post(t, address, 1<<20); got != http.StatusOK {
 		t.Errorf("another caller: %d", got)
@@ -56,9 +56,8 @@ func TestUnreadBodiesAreBounded(t *testing.T) {
 	}
 }
 
-// TestSendersCannotFillMore: of a stream, no more than its window is taken before
-// the handler asks; a sender that goes on breaks the protocol.
-func TestSendersCannotFillMore(t *testing.T) {
+// The server accepts only the window of a stream before the handler reads.
+func TestStreamWindow_isEnforced(t *testing.T) {
 	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	c := dialWire(t, address)
 	stream := c.open("/v1/x", "text/plain")
@@ -68,9 +67,8 @@ func TestSendersCannotFillMore(t *testing.T) {
 	}
 }
 
-// TestTinyFramesTakeNoMore: a message that comes a byte at a time takes little
-// more than its bytes.
-func TestTinyFramesTakeNoMore(t *testing.T) {
+// A message that arrives in frames of one byte takes little more memory than its bytes.
+func TestBodyBytes_tinyFrames(t *testing.T) {
 	const frames, bound = 20_000, 32 << 20
 	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(), discard)
 	c := dialWire(t, address)
@@ -82,7 +80,7 @@ func TestTinyFramesTakeNoMore(t *testing.T) {
 	}
 	c.settle()
 	if grown := heap() - before; grown > bound {
-		t.Errorf("%d MiB are held for %d bytes", grown>>20, frames)
+		t.Errorf("%d MiB of memory for a message of %d bytes", grown>>20, frames)
 	}
 	c.send(stream, []byte{0}, true)
 	if got := c.ended(stream); got["grpc-status"] != "0" {
@@ -90,9 +88,8 @@ func TestTinyFramesTakeNoMore(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded: those beyond the bound take the places of idle ones,
-// and health is answered whatever the others do.
-func TestConnectionsAreBounded(t *testing.T) {
+// Connections beyond the limit replace idle ones. Health is answered in any case.
+func TestMaxConnections_replacesIdleConnections(t *testing.T) {
 	const bound = 8
 	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
 	open := make([]net.Conn, 0, 10*bound)
@@ -122,9 +119,9 @@ func isTimeout(err error) bool {
 	return ok && netErr.Timeout()
 }
 
-// TestRestingStreamsMakePlace: streams that rest for ever take no place from calls,
-// on however many connections; the oldest are told to come again.
-func TestRestingStreamsMakePlace(t *testing.T) {
+// Streams at rest do not keep calls out, on any number of connections. The oldest are
+// ended with Unavailable.
+func TestMaxConnections_endsStreamsAtRest(t *testing.T) {
 	const bound = 8
 	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
 	first := dialWire(t, address)
@@ -137,18 +134,18 @@ func TestRestingStreamsMakePlace(t *testing.T) {
 		}
 		checkHealth(t, address)
 		if got := post(t, address, 1<<10); got != http.StatusOK {
-			t.Fatalf("a call beside resting streams: %d", got)
+			t.Fatalf("a call beside streams at rest: %d", got)
 		}
 	}
 	if got := first.ended(oldest); got["grpc-status"] != "14" {
-		t.Errorf("the oldest: %v", got)
+		t.Errorf("the oldest stream: %v", got)
 	}
 }
 
-// checkHealth asks on connections of their own, as probes do.
+// checkHealth checks health over HTTP and gRPC on new connections, as probes do.
 func checkHealth(t *testing.T, address string) {
 	t.Helper()
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + address + "/health/readiness")
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-
 	"io"
 	"net/http"
 	"slices"
@@ -19,8 +18,8 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// TestRequestsAreMeasured: by method and end, where no caller can make up labels.
-func TestRequestsAreMeasured(t *testing.T) {
+// Callers cannot create labels.
+func TestRequestDuration_byMethodAndOutcome(t *testing.T) {
 	reader := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	codes := map[string]int{"/v1/resize": 200, "/v1/resize/full": 429, "/v1/executions/some/id": 200, "/notifications": 503, "/": 202}
@@ -53,7 +52,7 @@ func TestRequestsAreMeasured(t *testing.T) {
 		"json /v1/resize 429 busy", "json other 404 refused", "json other 503 failed",
 	}
 	var got []string
-	for time.Sleep(0); len(got) < len(want) && ctx.Err() == nil; time.Sleep(time.Millisecond) { // the last may not be noted yet
+	for time.Sleep(0); len(got) < len(want) && ctx.Err() == nil; time.Sleep(time.Millisecond) { // the last request may not be recorded yet
 		got = measured(t, reader)
 	}
 	if !slices.Equal(got, want) {
@@ -61,7 +60,7 @@ func TestRequestsAreMeasured(t *testing.T) {
 	}
 }
 
-// measured lists what was measured of requests to the role test.
+// measured lists the labels of the recorded requests to the role "test".
 func measured(t *testing.T, reader sdk.Reader) []string {
 	t.Helper()
 	var all metricdata.ResourceMetrics

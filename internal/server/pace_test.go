@@ -33,7 +33,7 @@ var discard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 // post posts n bytes and returns the status.
 func post(t *testing.T, address string, n int) int {
 	t.Helper()
-	client := http.Client{Timeout: patience}
+	client := http.Client{Timeout: timeout}
 	resp, err := client.Post("http://"+address+"/v1/x", "application/octet-stream", bytes.NewReader(make([]byte, n)))
 	if err != nil {
 		t.Error(err)
@@ -46,9 +46,8 @@ func post(t *testing.T, address string, n int) int {
 	return resp.StatusCode
 }
 
-// TestSilenceHoldsNothing: what is declared and does not come takes nothing from
-// others, however long it is waited for.
-func TestSilenceHoldsNothing(t *testing.T) {
+// Declared bytes that do not arrive take no budget from others.
+func TestBodyBytes_silentCallersHoldNothing(t *testing.T) {
 	const budget = 4 << 20
 	address := listen(t, server.Config{BodyBytes: budget}.WithPace(long, long, long, long), echo(), discard)
 	c := dialWire(t, address)
@@ -64,8 +63,7 @@ func TestSilenceHoldsNothing(t *testing.T) {
 	}
 }
 
-// TestSilentAndSlowSendersAreCutOff: with a clear answer, over every protocol.
-func TestSilentAndSlowSendersAreCutOff(t *testing.T) {
+func TestPace_cutsOffSilentAndSlowSenders(t *testing.T) {
 	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}.WithPace(300*time.Millisecond, long, long, long), echo(), discard)
 	for name, trickles := range map[string]bool{"silent": false, "slow": true} {
 		for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
@@ -92,7 +90,7 @@ func TestSilentAndSlowSendersAreCutOff(t *testing.T) {
 	}
 }
 
-// trickle sends a byte from time to time until it is done.
+// trickle sends one byte every 20 ms until done is closed.
 func (w *wire) trickle(stream uint32, done <-chan struct{}) {
 	for {
 		select {
@@ -104,9 +102,9 @@ func (w *wire) trickle(stream uint32, done <-chan struct{}) {
 	}
 }
 
-// TestUnreadAnswersAreCutOff: over HTTP/2, where a caller opens no window; what
-// they held is free again.
-func TestUnreadAnswersAreCutOff(t *testing.T) {
+// HTTP/2 callers that open no window for their answers are cut off, and their part of the
+// budget is released.
+func TestPace_cutsOffUnreadAnswers(t *testing.T) {
 	const size = 60 << 10
 	address := listen(t, server.Config{BodyBytes: size}.WithPace(300*time.Millisecond, 100*time.Millisecond, long, long), echo(), discard)
 	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
@@ -127,9 +125,9 @@ func TestUnreadAnswersAreCutOff(t *testing.T) {
 	}
 }
 
-// TestSilentHoldersMakePlace: a caller that holds bytes for which others wait is
-// cut off sooner than one that holds nothing.
-func TestSilentHoldersMakePlace(t *testing.T) {
+// A silent caller that holds bytes others wait for is cut off earlier than one that
+// holds nothing.
+func TestPace_cutsOffSilentHoldersFirst(t *testing.T) {
 	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, 200*time.Millisecond, long, 6*time.Second), echo(), discard)
 	resting := dialWire(t, address)
 	stream := resting.open("/test.Echo/Many", rpcType)
@@ -146,7 +144,7 @@ func TestSilentHoldersMakePlace(t *testing.T) {
 		_, _ = ends[i].Write(make([]byte, 2*server.Chunk))
 	}
 	if got := post(t, address, 2<<20); got != http.StatusOK {
-		t.Errorf("beside silent holders: %d", got)
+		t.Errorf("beside silent callers: %d", got)
 	}
 	for _, end := range ends {
 		end.Close()
@@ -154,13 +152,13 @@ func TestSilentHoldersMakePlace(t *testing.T) {
 	senders.Wait()
 	resting.send(stream, append(prefix(0, 3), "\n\x01x"...), true)
 	if got := resting.ended(stream); got["grpc-status"] != "0" {
-		t.Errorf("the stream that rested meanwhile: %v", got)
+		t.Errorf("the stream at rest: %v", got)
 	}
 }
 
-// TestHalfReadBodiesDoNotBlockEachOther: bodies of which each is as large as the
-// budget are all read, though all begin at once and come in small parts.
-func TestHalfReadBodiesDoNotBlockEachOther(t *testing.T) {
+// Bodies as large as the budget are all read, although they start together and arrive in
+// small parts.
+func TestBodyBytes_halfReadBodiesDoNotDeadlock(t *testing.T) {
 	address := listen(t, server.Config{BodyBytes: 1 << 20, AnswerBytes: 32 << 20}.WithPace(long, long, long, long), echo(), discard)
 	var all sync.WaitGroup
 	for range 12 {
@@ -192,8 +190,7 @@ func dialRPC(t *testing.T, address string) *grpc.ClientConn {
 	return conn
 }
 
-// TestWaitingBodiesAreRefusedAsBusy: in the end, and told when to come again.
-func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
+func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 	read, proceed := make(chan struct{}, 1), make(chan struct{})
 	address := listen(t, server.Config{BodyBytes: 1 << 10}.WithPace(long, long, long, 600*time.Millisecond), echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err == nil {
@@ -201,13 +198,13 @@ func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
 			<-proceed
 		}
 	}))
-	var elder sync.WaitGroup
-	elder.Go(func() { post(t, address, 1<<20) })
+	var exempt sync.WaitGroup
+	exempt.Go(func() { post(t, address, 1<<20) })
 	<-read
-	defer elder.Wait()
+	defer exempt.Wait()
 	defer close(proceed)
 	if got := post(t, address, 1<<20); got != http.StatusTooManyRequests {
-		t.Errorf("a body beyond the budget and the elder: %d", got)
+		t.Errorf("a body beyond the budget and the exempt body: %d", got)
 	}
 	conn := dialRPC(t, address)
 	m := wrapperspb.Bytes(make([]byte, 1<<20))
@@ -216,9 +213,9 @@ func TestWaitingBodiesAreRefusedAsBusy(t *testing.T) {
 	}
 }
 
-// TestSlowButHonestCallers: one that keeps the rate with pauses, one whose stream
-// rests, and one that waits for its answer for longer than it may be silent.
-func TestSlowButHonestCallers(t *testing.T) {
+// A body with pauses that keeps the rate, a stream at rest, and a caller that waits for
+// its answer for longer than the grace period are not cut off.
+func TestPace_acceptsSlowLegitimateCallers(t *testing.T) {
 	const grace = time.Second
 	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}.WithPace(grace, long, long, long), echo(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		discard(w, r)
@@ -261,7 +258,7 @@ func TestSlowButHonestCallers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := stream.RecvMsg(m); err != nil {
-			t.Fatalf("the stream that rested: %v", err)
+			t.Fatalf("the stream at rest: %v", err)
 		}
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// echo is a gRPC server whose methods answer with what they get: one message,
-// or a stream of them.
+// echo returns services whose methods answer with their request: one message, or a
+// stream of messages.
 func echo() *server.RPC {
 	rpc := server.NewRPC(server.RPCConfig{MaxReceiveBytes: 64 << 20})
 	rpc.RegisterService(&grpc.ServiceDesc{
@@ -52,9 +52,8 @@ func many(_ any, s grpc.ServerStream) error {
 
 const rpcType = "application/grpc"
 
-// TestUnauthorizedRequestsAreRefusedUnread: the refusal comes before the first
-// byte of the body, over every protocol.
-func TestUnauthorizedRequestsAreRefusedUnread(t *testing.T) {
+// The refusal does not wait for the first byte of the body, over any protocol.
+func TestAuthorize_refusesWithoutReadingBodies(t *testing.T) {
 	var reached atomic.Int64
 	address := listen(t, server.Config{BodyBytes: 1 << 20, Authorize: func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer secret" }},
 		echo(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
@@ -80,7 +79,8 @@ func TestUnauthorizedRequestsAreRefusedUnread(t *testing.T) {
 	}
 }
 
-// half sends the head of a request alone, over HTTP/1.1, and returns the answer's.
+// half sends only the header of a request over HTTP/1.1, and returns the answer's status
+// and header.
 func half(t *testing.T, address, path string, headers ...string) (int, http.Header) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -89,7 +89,7 @@ func half(t *testing.T, address, path string, headers ...string) (int, http.Head
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n%s\r\n", path, strings.Join(headers, ""))
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(timeout))
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -97,9 +97,9 @@ func half(t *testing.T, address, path string, headers ...string) (int, http.Head
 	return resp.StatusCode, resp.Header
 }
 
-// TestCompressedRequestsAreRefused: by their headers, before the body, and by the
-// flag of a message; the answer says what is accepted.
-func TestCompressedRequestsAreRefused(t *testing.T) {
+// A header refuses a request before its body arrives, a flag refuses a single message.
+// The answer names the accepted encoding.
+func TestListen_refusesCompressedRequests(t *testing.T) {
 	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), http.NotFoundHandler())
 	c := dialWire(t, address)
 	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many"} {
@@ -127,8 +127,7 @@ func TestCompressedRequestsAreRefused(t *testing.T) {
 	}
 }
 
-// TestAnswersAreNotCompressed: not even for callers that would take them.
-func TestAnswersAreNotCompressed(t *testing.T) {
+func TestListen_compressesNoAnswers(t *testing.T) {
 	address := listen(t, server.Config{BodyBytes: 1 << 20}, echo(), http.NotFoundHandler())
 	c := dialWire(t, address)
 	stream := c.open("/test.Echo/Once", rpcType, "grpc-accept-encoding", "gzip", "accept-encoding", "gzip")

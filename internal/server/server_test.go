@@ -17,7 +17,7 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// start serves a gRPC health service and a route that blocks until released.
+// start serves gRPC health and a route that blocks until release is closed.
 func start(t *testing.T) (address string, stop func(), entered chan struct{}, release chan struct{}, done chan error) {
 	t.Helper()
 	h := health.NewServer()
@@ -40,7 +40,7 @@ func start(t *testing.T) (address string, stop func(), entered chan struct{}, re
 	return s.Address(), cancel, entered, release, done
 }
 
-func TestDrainAnnouncesAndLetsCallsFinish(t *testing.T) {
+func TestRun_drainAnnouncesAndLetsCallsFinish(t *testing.T) {
 	address, stop, entered, release, done := start(t)
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -87,7 +87,7 @@ func TestDrainAnnouncesAndLetsCallsFinish(t *testing.T) {
 	}
 }
 
-func TestOneConnectionMixesProtocols(t *testing.T) {
+func TestListen_oneConnectionMixesProtocols(t *testing.T) {
 	address, _, _, release, _ := start(t)
 	close(release)
 	var protocols http.Protocols
@@ -110,7 +110,7 @@ func TestOneConnectionMixesProtocols(t *testing.T) {
 	}
 }
 
-func TestTakenAddressIsNamed(t *testing.T) {
+func TestListen_namesTakenAddress(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -12,20 +12,20 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// wire is an HTTP/2 client that sends what a test tells it to send, and no more: it
-// acknowledges nothing, and opens no window by itself.
+// wire is an HTTP/2 client under the full control of a test: it acknowledges nothing and
+// opens no window by itself.
 type wire struct {
 	t       *testing.T
 	conn    net.Conn
 	framer  *http2.Framer
 	headers bytes.Buffer
 	encoder *hpack.Encoder
-	stream  uint32 // the next one
+	stream  uint32 // id of the next stream
 	writes  sync.Mutex
 }
 
-// patience bounds what a test waits for; no test depends on its length.
-const patience = 30 * time.Second
+// timeout bounds the waits of a test. No test depends on its length.
+const timeout = 30 * time.Second
 
 func dialWire(t *testing.T, address string, settings ...http2.Setting) *wire {
 	t.Helper()
@@ -46,7 +46,7 @@ func dialWire(t *testing.T, address string, settings ...http2.Setting) *wire {
 	return w
 }
 
-// open begins a POST and returns its stream. The rest are names and values of headers.
+// open begins a POST request and returns its stream. headers are names and values.
 func (w *wire) open(path, contentType string, headers ...string) uint32 {
 	w.t.Helper()
 	stream := w.stream
@@ -62,8 +62,8 @@ func (w *wire) open(path, contentType string, headers ...string) uint32 {
 	return stream
 }
 
-// send sends data in frames, without regard to windows. It reports whether the
-// connection took them.
+// send sends data in frames and ignores windows. It reports whether all writes to the
+// connection succeeded.
 func (w *wire) send(stream uint32, data []byte, end bool) bool {
 	w.writes.Lock()
 	defer w.writes.Unlock()
@@ -76,16 +76,16 @@ func (w *wire) send(stream uint32, data []byte, end bool) bool {
 	return w.framer.WriteData(stream, end, data) == nil
 }
 
-// prefix is that of a gRPC message.
+// prefix returns the prefix of a gRPC message.
 func prefix(flags byte, length uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{flags}, length)
 }
 
-// settle waits until the server has taken all that was sent.
+// settle waits until the server has received everything that was sent.
 func (w *wire) settle() {
 	w.t.Helper()
 	_ = w.framer.WritePing(false, [8]byte{1})
-	_ = w.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = w.conn.SetReadDeadline(time.Now().Add(timeout))
 	for {
 		frame, err := w.framer.ReadFrame()
 		if err != nil {
@@ -101,7 +101,7 @@ func (w *wire) settle() {
 func (w *wire) ended(stream uint32) map[string]string {
 	w.t.Helper()
 	got := map[string]string{}
-	_ = w.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = w.conn.SetReadDeadline(time.Now().Add(timeout))
 	for {
 		frame, err := w.framer.ReadFrame()
 		if err != nil {

@@ -15,9 +15,8 @@ import (
 // Trigger is the part of a Knative Trigger that says which events go where, as in
 // its JSON.
 type Trigger struct {
-	// Place says where the Trigger was read, for messages; empty where it does
-	// not matter.
-	Place    string `json:"-"`
+	// Location names the Trigger and its file, for messages. Empty means the name alone.
+	Location string `json:"-"`
 	Metadata struct{ Name, Namespace string }
 	Spec     struct {
 		Broker     string
@@ -58,7 +57,7 @@ func Check(all []Trigger) error {
 // String names a Trigger.
 func (t Trigger) String() string {
 	name := fmt.Sprintf("Trigger %s/%s", t.Metadata.Namespace, t.Metadata.Name)
-	return cmp.Or(t.Place, name)
+	return cmp.Or(t.Location, name)
 }
 
 // service returns the namespace and the name of the subscriber.

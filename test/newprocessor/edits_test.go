@@ -16,7 +16,7 @@ type edit struct{ file, old, new string }
 // edits are the changes to existing files that add the processor invert. Its own files
 // are in testdata.
 var edits = []edit{
-	after("proto/imageflow/v1/pipeline.proto", `import "imageflow/v1/filter.proto";`+"\n", `import "imageflow/v1/invert.proto";`+"\n"),
+	after("proto/imageflow/v1/pipeline.proto", "import \"imageflow/v1/filter.proto\";\n", "import \"imageflow/v1/invert.proto\";\n"),
 	after("proto/imageflow/v1/pipeline.proto", "this.filter", ", this.invert"),
 	after("proto/imageflow/v1/pipeline.proto", "    FilterRequest filter = 3 [(buf.validate.field).ignore = IGNORE_ALWAYS];\n",
 		"    InvertRequest invert = 4 [(buf.validate.field).ignore = IGNORE_ALWAYS];\n"),
@@ -45,8 +45,9 @@ var Invert = Info{
       - {op: replace, path: /spec/template/spec/containers/0/env/1/valueFrom/secretKeyRef/name, value: minio-credentials-invert}
       - {op: replace, path: /spec/template/spec/containers/0/env/2/valueFrom/secretKeyRef/name, value: minio-credentials-invert}
 `},
-	after("config/minio-policies/kustomization.yaml", "{key: secret-key, path: filter/secret-key}]}\n", "                - secret: "+
-		"{name: minio-credentials-invert, items: [{key: access-key, path: invert/access-key}, {key: secret-key, path: invert/secret-key}]}\n"),
+	after("config/minio-policies/kustomization.yaml", "{key: secret-key, path: filter/secret-key}]}\n",
+		"                - secret: {name: minio-credentials-invert, items: ["+
+			"{key: access-key, path: invert/access-key}, {key: secret-key, path: invert/secret-key}]}\n"),
 
 	after("config/monitoring/rules.yaml", `            or absent(imageflow_job_active_limit{step="filter"})`+"\n",
 		`            or absent(imageflow_job_active_limit{step="invert"})`+"\n"),
@@ -60,10 +61,10 @@ func after(file, old, text string) edit { return edit{file, old, old + text} }
 func copyTree(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, part := range []string{"proto", ".cache/proto", "internal/processors", "cmd/internal/role", "config", "eventing"} {
+	for _, part := range []string{"proto", ".cache/proto", "internal/processors", "cmd/internal/role", "config", "eventing", "hack/tools"} {
 		copyFolder(t, filepath.Join(root, part), filepath.Join(folder, part))
 	}
-	for _, file := range []string{"buf.yaml", "buf.gen.yaml"} {
+	for _, file := range []string{"buf.yaml", "buf.gen.yaml", "go.mod", "go.sum"} {
 		write(t, filepath.Join(folder, file), read(t, filepath.Join(root, file)))
 	}
 	copyFolder(t, "testdata", folder)

@@ -36,14 +36,11 @@ const bucket = "imageflow-files"
 // TestNewProcessor generates the code of invert, builds local mode with it, and calls
 // it.
 func TestNewProcessor(t *testing.T) {
-	if _, err := exec.LookPath("buf"); err != nil {
-		t.Skip("buf is not in PATH; make proto-tools builds it")
-	}
 	folder := copyTree(t)
-	command(t, folder, "buf", "generate")
-	command(t, folder, "buf", "build", "-o", "contract.binpb")
-	local, err := localmode.Start(build(t, folder),
-		"--models", filepath.Join(absolute(t, root), "functions/detect/model/repository"), "--eventing", filepath.Join(folder, "eventing"))
+	command(t, folder, "go", "tool", "-modfile=hack/tools/go.mod", "buf", "generate")
+	command(t, folder, "go", "tool", "-modfile=hack/tools/go.mod", "buf", "build", "-o", "contract.binpb")
+	models := filepath.Join(absolute(t, root), "functions/detect/model/repository")
+	local, err := localmode.Start(build(t, folder), "--models", models, "--eventing", filepath.Join(folder, "eventing"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +51,8 @@ func TestNewProcessor(t *testing.T) {
 		wantColour(t, answer["result"].(map[string]any)["output_data"], inverted)
 	})
 	t.Run("pipeline", func(t *testing.T) {
-		twice := []any{map[string]any{"invert": map[string]any{"strength": 1}}, map[string]any{"invert": map[string]any{"strength": 1}}}
-		answer := post(t, local.Gateway+"/v1/pipeline", map[string]any{"input_bytes": encoded(given), "steps": twice})
+		step := map[string]any{"invert": map[string]any{"strength": 1}}
+		answer := post(t, local.Gateway+"/v1/pipeline", map[string]any{"input_bytes": encoded(given), "steps": []any{step, step}})
 		wantColour(t, answer["output_data"], given)
 	})
 	t.Run("gRPC", func(t *testing.T) { callGRPC(t, filepath.Join(folder, "contract.binpb"), local.Addresses["invert"]) })
@@ -84,9 +81,9 @@ func build(t *testing.T, folder string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(folder, "overlay.json"), string(overlay))
-	binary := filepath.Join(folder, "imageflow-local")
-	command(t, root, "go", "build", "-buildvcs=false", "-overlay", filepath.Join(folder, "overlay.json"), "-o", binary, "./cmd/imageflow-local")
+	file, binary := filepath.Join(folder, "overlay.json"), filepath.Join(folder, "imageflow-local")
+	write(t, file, string(overlay))
+	command(t, root, "go", "build", "-buildvcs=false", "-overlay", file, "-o", binary, "./cmd/imageflow-local")
 	return binary
 }
 
@@ -163,7 +160,9 @@ func callGRPC(t *testing.T, contract, address string) {
 
 // upload uploads an image and waits for the output that the Trigger causes.
 func upload(t *testing.T, address string) {
-	store, err := objects.New(objects.Config{Endpoint: address, AccessKey: "imageflow", SecretKey: "imageflow-local", Region: "us-east-1"})
+	store, err := objects.New(objects.Config{
+		Endpoint: address, AccessKey: "imageflow", SecretKey: "imageflow-local", Region: "us-east-1",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ type mistake struct {
 
 var mistakes = []mistake{
 	{"missing object", "nowhere.jpg", `"draw_boxes":false`, "draw_boxes=false", notFound, "nowhere.jpg"},
-	{"not an image", "text.jpg", `"draw_boxes":false`, "draw_boxes=false", invalid, "text; jpeg, png"},
+	{"not an image", "text.jpg", `"draw_boxes":false`, "draw_boxes=false", invalid, "text; supported formats are jpeg, png"},
 	{"zero bytes", "empty.jpg", `"draw_boxes":false`, "draw_boxes=false", invalid, "zero bytes"},
 	{"threshold 1.5", "in.jpg", `"confidence_threshold":1.5`, "confidence_threshold=1.5", invalid, "confidence_threshold"},
 	{"unknown model", "in.jpg", `"model_name":"gpt"`, "model_name=gpt", notFound, "gpt"},

@@ -69,7 +69,7 @@ func TestForgeriesAtTheBroker(t *testing.T) {
 	}
 	if !*onCluster { // whose logs are of many pods
 		eventually(t, "both dead letters to be refused", func() bool {
-			return strings.Count(s.output.String(), "a dead letter was refused and is dropped") >= 2
+			return strings.Count(s.output.String(), "dead letter dropped: refused by the sink") >= 2
 		})
 	}
 	s.put(t, "cat.jpg", "image/jpeg", jpegOf(t, 64, 48))

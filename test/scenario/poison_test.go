@@ -22,7 +22,7 @@ type poison struct {
 }
 
 var poisons = []poison{
-	{"text", (*deployment).putText, "text; jpeg, png", true, (*deployment).putGood},
+	{"text", (*deployment).putText, "text; supported formats are jpeg, png", true, (*deployment).putGood},
 	{"gone", (*deployment).putAndRemove, "no object", true, (*deployment).putGood},
 	{"huge", (*deployment).putHuge, "pixels", true, func(*deployment, testing.TB, string) {}}, // the limits are raised for all
 	{"tags", (*deployment).putTagged, "no room for another tag", false, (*deployment).removeTags},

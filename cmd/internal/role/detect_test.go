@@ -20,12 +20,12 @@ import (
 	"imageflow.dev/internal/testing/triton"
 )
 
-// demoModels is settled before a test's S3 server changes the working directory.
+// demoModels is an absolute path, because a test's S3 server changes the working
+// directory.
 var demoModels, _ = filepath.Abs("../../../functions/detect/model/repository")
 
-// TestDetectOutlivesTriton: without Triton detect lives, says that it serves, and
-// answers 503; with it, it detects.
-func TestDetectOutlivesTriton(t *testing.T) {
+// TestDetect_outlivesTriton: without Triton, detect is live and ready, and returns 503.
+func TestDetect_outlivesTriton(t *testing.T) {
 	config, _ := stores.Start(t, stores.Local, "imageflow-files")
 	server := triton.New(t, demoModels)
 	for name, value := range map[string]string{
@@ -41,7 +41,7 @@ func TestDetectOutlivesTriton(t *testing.T) {
 		t.Helper()
 		resp := post(t, "http://"+address+"/v1/detect", body)
 		if resp.StatusCode != want {
-			t.Errorf("answered %d, want %d", resp.StatusCode, want)
+			t.Errorf("got status %d, want %d", resp.StatusCode, want)
 		}
 	}
 	lives := func() {
@@ -60,7 +60,7 @@ func TestDetectOutlivesTriton(t *testing.T) {
 				return
 			}
 			if resp.StatusCode != http.StatusServiceUnavailable || time.Now().After(deadline) {
-				t.Fatalf("answered %d", resp.StatusCode)
+				t.Fatalf("got status %d", resp.StatusCode)
 			}
 		}
 	}
@@ -78,7 +78,7 @@ func TestDetectOutlivesTriton(t *testing.T) {
 	}
 }
 
-// detectBody is a request with a picture in it.
+// detectBody returns a request with an embedded image.
 func detectBody(t *testing.T) []byte {
 	t.Helper()
 	var picture bytes.Buffer
@@ -103,8 +103,8 @@ func post(t *testing.T, url string, body []byte) *http.Response {
 	return resp
 }
 
-// TestBackendsByEnvironment: which settings go together.
-func TestBackendsByEnvironment(t *testing.T) {
+// TestDetectConfig_validatesBackends checks combinations of the backends' settings.
+func TestDetectConfig_validatesBackends(t *testing.T) {
 	for _, c := range []struct {
 		settings string
 		bad      []string
@@ -144,7 +144,7 @@ func TestBackendsByEnvironment(t *testing.T) {
 	}
 }
 
-// listsModels wants the demo model ready, and a bad one with its reason.
+// listsModels checks that the demo model is ready and a bad one has a reason.
 func listsModels(t *testing.T, url string) {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -160,19 +160,19 @@ func listsModels(t *testing.T, url string) {
 		}
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil || resp.StatusCode != http.StatusOK || len(list.Models) != 2 {
-		t.Fatalf("%s: answered %d %v, %v, want two models", url, resp.StatusCode, list, err)
+		t.Fatalf("%s: got status %d, %v, %v, want two models", url, resp.StatusCode, list, err)
 	}
 	if m := list.Models[0]; m.Name != "bad" || m.Ready || !strings.Contains(m.Reason, "bad/1/model.onnx") {
-		t.Errorf("%s: got %+v, want why it is bad", url, m)
+		t.Errorf("%s: got %+v, want the reason why it is bad", url, m)
 	}
 	if m := list.Models[1]; m.Name != "yolo" || !m.Ready || !m.Default || m.Layout != "v8" || len(m.Labels) == 0 {
-		t.Errorf("%s: got %+v, want it ready, the default, of layout v8", url, m)
+		t.Errorf("%s: got %+v, want it ready, the default, and of layout v8", url, m)
 	}
 }
 
-// TestBadModelBesideTheDefault: detect serves with what it has, and a call of the
-// bad model says what is wrong with it. A bad default it does not start with.
-func TestBadModelBesideTheDefault(t *testing.T) {
+// TestDetect_startsWithBadModel: the other models work, and requests for the bad model
+// fail with the reason. Detect does not start with a bad default model.
+func TestDetect_startsWithBadModel(t *testing.T) {
 	config, _ := stores.Start(t, stores.Local, "imageflow-files")
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(demoModels)); err != nil {
@@ -194,7 +194,7 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 	address, end := run(t, "detect")
 	body := detectBody(t)
 	if resp := post(t, "http://"+address+"/v1/detect", body); resp.StatusCode != http.StatusOK {
-		t.Errorf("the default: answered %d", resp.StatusCode)
+		t.Errorf("default model: got status %d", resp.StatusCode)
 	}
 	body = append([]byte(`{"model_name": "bad", `), body[1:]...)
 	resp, err := http.Post("http://"+address+"/v1/detect", "application/json", bytes.NewReader(body))
@@ -202,8 +202,9 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "bad/1/model.onnx") {
-		t.Errorf("the bad one: answered %d %s, want 503 and the reason", resp.StatusCode, text)
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "bad/1/model.onnx") {
+		t.Errorf("bad model: got status %d, %s, want 503 and the reason", resp.StatusCode, text)
 	}
 	t.Setenv("AI_DETECTION_GRPC_ENDPOINT", address)
 	atGateway, endGateway := run(t, "gateway")
@@ -224,15 +225,16 @@ func TestBadModelBesideTheDefault(t *testing.T) {
 			if r.Name != "detect" {
 				continue
 			}
-			if _, err := r.Listen(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "DEFAULT_MODEL") || !strings.Contains(err.Error(), want) {
-				t.Errorf("the default %s: %v, want an error that names %s", name, err, want)
+			_, err := r.Listen(t.Context(), c, nil)
+			if err == nil || !strings.Contains(err.Error(), "DEFAULT_MODEL") || !strings.Contains(err.Error(), want) {
+				t.Errorf("DEFAULT_MODEL=%s: %v, want an error that contains %q", name, err, want)
 			}
 		}
 	}
 }
 
-// TestTritonIsInTheTrace: its call is within the inference that makes it.
-func TestTritonIsInTheTrace(t *testing.T) {
+// TestTriton_isInTheTrace: the span of the call to Triton is a child of the inference.
+func TestTriton_isInTheTrace(t *testing.T) {
 	received := otlp.Start(t)
 	config, _ := stores.Start(t, stores.Local, "imageflow-files")
 	server := triton.New(t, demoModels)
@@ -247,7 +249,7 @@ func TestTritonIsInTheTrace(t *testing.T) {
 	}
 	address, end := run(t, "detect")
 	if resp := post(t, "http://"+address+"/v1/detect", detectBody(t)); resp.StatusCode != http.StatusOK {
-		t.Errorf("answered %d", resp.StatusCode)
+		t.Errorf("got status %d", resp.StatusCode)
 	}
 	if err := end(); err != nil {
 		t.Error(err)
@@ -258,6 +260,6 @@ func TestTritonIsInTheTrace(t *testing.T) {
 	}
 	call, infer := spans["inference.GRPCInferenceService/ModelInfer"], spans["infer"]
 	if infer.ID == "" || call.Parent != infer.ID || call.Service != "my-detect" {
-		t.Errorf("the call %+v is not within the inference %+v of %+v", call, infer, spans)
+		t.Errorf("the call %+v is not a child of the inference %+v in %+v", call, infer, spans)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-// BenchmarkDeliver measures an event from its post to its delivery, with five
-// Triggers of which one wants it.
+// BenchmarkDeliver measures the time from a post to the delivery, with five Triggers of
+// which one selects the event.
 func BenchmarkDeliver(b *testing.B) {
 	got := make(chan bool, 1)
 	s := &subscriber{Server: httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got <- true }))}
@@ -34,7 +34,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "µs-p99")
 }
 
-// BenchmarkThroughput measures posts by several producers, all delivered.
+// BenchmarkThroughput measures the events per second of several producers.
 func BenchmarkThroughput(b *testing.B) {
 	var delivered atomic.Int64
 	s := &subscriber{Server: httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { delivered.Add(1) }))}

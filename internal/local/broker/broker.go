@@ -1,9 +1,11 @@
-// Package broker is a CloudEvents broker for one machine with the behaviour of
-// Knative's Broker and Triggers, read from the same manifests. Events lie in
-// NATS JetStream, on disk, in this process: each Trigger is a durable consumer,
-// so that what was accepted is delivered at least once, whatever process dies on
-// the way. The disk is synced every two minutes only: what it got since may be
-// lost when the power is.
+// Package broker is a CloudEvents broker for one machine. It reads the manifests of
+// Knative's Broker and Triggers and behaves as they do. It stores events on disk with NATS
+// JetStream in this process. Each Trigger is a durable consumer, so an accepted event is
+// delivered at least once even if a process is killed. JetStream syncs the disk every two
+// minutes, so a power failure may lose the events of the last two minutes.
+//
+// The package imports nothing of ImageFlow but the HTTP binding of CloudEvents: it stands
+// in for Knative and must not know the events that it carries.
 //
 //	POST /namespace/broker ─▶ events ─▶ Trigger ─▶ subscriber
 //	                            ▲          │ ╰────── its reply ─╮
@@ -29,30 +31,34 @@ import (
 
 // Config of a broker.
 type Config struct {
-	// Address of the ingress, host:port; port 0 takes a free one.
+	// Address is the host:port of the ingress. Port 0 selects a free port.
 	Address string
-	// Dir holds the events. Only one broker may use it.
+	// Dir is the folder of the events. Only one broker may use it.
 	Dir string
-	// Manifests say which Brokers and Triggers there are.
+	// Manifests are the Brokers and Triggers.
 	Manifests *Manifests
-	// Resolve finds the Services that the manifests name.
+	// Resolve returns the URLs of the Services that the manifests name.
 	Resolve Resolve
-	// MaxBytes bounds the events on disk, and the dead letters again; 0 means
-	// 1 GiB. Beyond it producers get an error.
+	// MaxBytes limits the events on disk, and separately the dead letters. 0 means
+	// 1 GiB. Above it, producers receive an error.
 	MaxBytes int64
-	// Hops is how many steps of replies an event may lead to; 0 means 32.
-	Hops int
-	// Workers is how many events of one Trigger are delivered at once; 0
-	// means two for each core.
+	// MaxReplies limits the length of a chain of replies that an event leads to. 0
+	// means 32.
+	MaxReplies int
+	// Workers is the number of concurrent deliveries of each Trigger. 0 means two for
+	// each core.
 	Workers int
-	// Timeout of one delivery where the manifests say none; 0 means that of
-	// Knative Serving, 5 minutes.
+	// Timeout limits a delivery if the manifests have no timeout. 0 means 5 minutes, the
+	// default of Knative Serving.
 	Timeout time.Duration
-	// Door wraps the ingress, and Wire what events are posted through; nil leaves
-	// them as they are.
-	Door func(http.Handler) http.Handler
-	Wire func(http.RoundTripper) http.RoundTripper
-	// Logger gets what goes wrong; slog's default when nil.
+	// AckWait is the time after which the events that a killed broker was delivering are
+	// delivered again. A running broker renews it during each delivery. 0 means 5 seconds.
+	AckWait time.Duration
+	// WrapHandler wraps the ingress. It may be nil.
+	WrapHandler func(http.Handler) http.Handler
+	// WrapTransport wraps the HTTP transport of the deliveries. It may be nil.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
+	// Logger logs failures. Nil means slog's default.
 	Logger *slog.Logger
 }
 
@@ -66,17 +72,19 @@ type Broker struct {
 	address  string
 	ended    chan error
 	triggers []*trigger
-	letters  jetstream.Consumer
 	workers  sync.WaitGroup
-	// accepting has as many elements as there are events being read.
+	// deadLetters is the consumer of the dead letters of all Triggers.
+	deadLetters jetstream.Consumer
+	// accepting is a semaphore of the events that the ingress reads.
 	accepting chan struct{}
-	// fetching ends when no more events are taken up, delivering when those
-	// taken up are cut off.
+	// fetching ends when the broker stops to fetch events. delivering ends when it
+	// cancels the deliveries in flight.
 	fetching, delivering         context.Context
 	stopFetching, stopDelivering context.CancelFunc
 }
 
-// Start starts a broker; it takes and delivers events when Start has returned.
+// Start starts a broker. The broker accepts and delivers events when Start returns. Stop it
+// with Shutdown or Close.
 func Start(ctx context.Context, c Config) (*Broker, error) {
 	c = c.withDefaults()
 	if err := c.Manifests.Check(c.Resolve); err != nil {
@@ -84,7 +92,7 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 	}
 	listener, err := net.Listen("tcp", c.Address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the broker's address %s is taken by another process", c.Address)
+		return nil, fmt.Errorf("the broker's address %s is in use by another process", c.Address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the broker cannot listen at %s: %w", c.Address, err)
@@ -109,36 +117,36 @@ func Start(ctx context.Context, c Config) (*Broker, error) {
 }
 
 func (c Config) withDefaults() Config {
-	c.MaxBytes, c.Hops = cmp.Or(c.MaxBytes, 1<<30), cmp.Or(c.Hops, 32)
+	c.MaxBytes, c.MaxReplies = cmp.Or(c.MaxBytes, 1<<30), cmp.Or(c.MaxReplies, 32)
 	c.Workers = cmp.Or(c.Workers, 2*runtime.GOMAXPROCS(0))
-	c.Timeout = cmp.Or(c.Timeout, 5*time.Minute)
+	c.Timeout, c.AckWait = cmp.Or(c.Timeout, 5*time.Minute), cmp.Or(c.AckWait, 5*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
 }
 
-// startWork gives each Trigger its consumer, and then each consumer its workers:
-// a reply must find every Trigger there.
+// startWork creates the consumer of each Trigger and then starts the workers. In this
+// order, because a reply is stored only for the Triggers that have a consumer.
 func (b *Broker) startWork(ctx context.Context) error {
 	names := map[string]bool{}
 	for _, spec := range b.config.Manifests.triggers {
 		t, err := b.newTrigger(ctx, spec)
 		if err != nil {
-			return fmt.Errorf("%s: %w", spec.place, err)
+			return fmt.Errorf("%s: %w", spec.resource, err)
 		}
 		b.triggers = append(b.triggers, t)
-		names[consumerName(spec.place)] = true
+		names[consumerName(spec.resource)] = true
 	}
 	if err := b.store.keepOnly(ctx, names); err != nil {
 		return err
 	}
 	var err error
-	if b.letters, err = b.store.consumer(ctx, deadLetterStream, deadLetterWorker, "", jetstream.DeliverAllPolicy); err != nil {
+	if b.deadLetters, err = b.store.consumer(ctx, deadLetterStream, deadLetterWorker, "", jetstream.DeliverAllPolicy); err != nil {
 		return err
 	}
 	for _, t := range b.triggers {
 		b.startWorkers(t.consumer, t.handle)
 	}
-	b.startWorkers(b.letters, b.handleLetter)
+	b.startWorkers(b.deadLetters, b.handleDeadLetter)
 	return nil
 }
 
@@ -150,12 +158,12 @@ func (b *Broker) URL(namespace, name string) string {
 	return "http://" + b.address + "/" + namespace + "/" + name
 }
 
-// Ended gets the ingress's error when it ends by itself.
+// Ended returns a channel that receives the error of the ingress if it fails.
 func (b *Broker) Ended() <-chan error { return b.ended }
 
-// Pending counts the events that each Trigger, by namespace/name, has still to
-// look at or to deliver, and under DeadLetters the dead letters on their way. It
-// knows of an event a moment after the producer's answer.
+// Pending returns the number of undelivered events of each Trigger, by namespace/name, and
+// under DeadLetters the number of undelivered dead letters. It includes an event shortly
+// after the producer's answer.
 func (b *Broker) Pending(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
 	var errs []error
@@ -168,18 +176,18 @@ func (b *Broker) Pending(ctx context.Context) (map[string]int, error) {
 		counts[name] = int(info.NumPending) + info.NumAckPending
 	}
 	for _, t := range b.triggers {
-		count(t.spec.place.namespace+"/"+t.spec.place.name, t.consumer)
+		count(t.spec.resource.namespace+"/"+t.spec.resource.name, t.consumer)
 	}
-	count(DeadLetters, b.letters)
+	count(DeadLetters, b.deadLetters)
 	return counts, errors.Join(errs...)
 }
 
-// DeadLetters is the name of the dead letters in Pending.
+// DeadLetters is the key of the dead letters in Pending.
 const DeadLetters = "dead letters"
 
-// Shutdown stops taking events, and waits for the deliveries in flight. When the
-// context ends before they do, they are cut off and come again at the next
-// start, as does all that was not delivered yet.
+// Shutdown stops the ingress and waits for the deliveries in flight. When the context ends,
+// it cancels them. The next broker with the same Dir delivers them again, and all events
+// that were not delivered yet.
 func (b *Broker) Shutdown(ctx context.Context) error {
 	var err error
 	if b.ingress != nil {
@@ -198,7 +206,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close stops at once: deliveries in flight come again at the next start.
+// Close stops the broker and cancels the deliveries in flight; see Shutdown.
 func (b *Broker) Close() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

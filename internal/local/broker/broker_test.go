@@ -13,7 +13,7 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-func TestAChainOfReplies(t *testing.T) {
+func TestChainOfReplies(t *testing.T) {
 	one, two, three := subscribe(t, reply("b")), subscribe(t, reply("c")), subscribe(t, nil)
 	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"one": on("a", one), "two": on("b", two), "three": on("c", three)}))
 	h := headerOf("a")
@@ -25,7 +25,7 @@ func TestAChainOfReplies(t *testing.T) {
 	}
 	first := one.next(t)
 	if first.body != body || first.attribute("Subject") != h.Get("Ce-Subject") || first.header.Get("Content-Type") != "application/json" {
-		t.Errorf("the event was bent on its way: %v %q", first.header, first.body)
+		t.Errorf("the event has changed: %v %q", first.header, first.body)
 	}
 	if first.header.Get("Prefer") != "reply" || first.attribute("Knativebrokerttl") != "" {
 		t.Errorf("got %v", first.header)
@@ -35,7 +35,7 @@ func TestAChainOfReplies(t *testing.T) {
 	if last.body != `{"from":"b"}` || last.attribute("Traceparent") != h.Get("Ce-Traceparent") {
 		t.Errorf("got %v %q", last.header, last.body)
 	}
-	settled(t, b)
+	waitIdle(t, b)
 	for _, s := range []*subscriber{one, two, three} {
 		s.none(t, 0)
 	}
@@ -51,27 +51,27 @@ func TestStructuredMode(t *testing.T) {
 	if d := s.next(t); d.body != "\x00\x01\xff" || d.attribute("Partitionkey") != "p" || d.header.Get("Content-Type") != "image/png" {
 		t.Errorf("got %v %q", d.header, d.body)
 	} else if d.attribute("Subject") != "Stra%C3%9Fe%201%25" {
-		t.Errorf("the subject is not encoded as the HTTP binding wants it: %q", d.attribute("Subject"))
+		t.Errorf("the subject is not encoded as in the HTTP binding: %q", d.attribute("Subject"))
 	}
 }
 
-// ingressCases say how the ingress answers what.
+// ingressCases are requests to the ingress and its answers.
 var ingressCases = map[string]struct {
 	header http.Header
 	body   string
 	code   int
 }{
-	"no event":            {http.Header{}, "x", 400},
-	"no id":               {with("Ce-Id", ""), "", 400},
-	"an old version":      {with("Ce-Specversion", "0.3"), "", 400},
-	"a time that is none": {with("Ce-Time", "noon"), "", 400},
-	"text":                {of("application/cloudevents+json"), "{", 400},
-	"a batch":             {of("application/cloudevents-batch+json"), "[]", 400},
-	"a line break":        {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"a\nb"}`, 400},
-	"large attributes":    {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"` + strings.Repeat("x", 65<<10) + `"}`, 400},
-	"hops used up":        {with("Ce-Knativebrokerttl", "1"), "", 400},
-	"a large one":         {headerOf("a"), strings.Repeat("x", 1<<20+1), 413},
-	"just not too large":  {headerOf("a"), strings.Repeat("x", 1<<20), 202},
+	"no event":             {http.Header{}, "x", 400},
+	"no id":                {with("Ce-Id", ""), "", 400},
+	"an old version":       {with("Ce-Specversion", "0.3"), "", 400},
+	"a malformed time":     {with("Ce-Time", "noon"), "", 400},
+	"text":                 {of("application/cloudevents+json"), "{", 400},
+	"a batch":              {of("application/cloudevents-batch+json"), "[]", 400},
+	"a line break":         {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"a\nb"}`, 400},
+	"large attributes":     {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"` + strings.Repeat("x", 65<<10) + `"}`, 400},
+	"time to live used up": {with("Ce-Knativebrokerttl", "1"), "", 400},
+	"a large one":          {headerOf("a"), strings.Repeat("x", 1<<20+1), 413},
+	"just not too large":   {headerOf("a"), strings.Repeat("x", 1<<20), 202},
 }
 
 func with(name, value string) http.Header {
@@ -82,7 +82,7 @@ func with(name, value string) http.Header {
 
 func of(contentType string) http.Header { return http.Header{"Content-Type": {contentType}} }
 
-func TestIngressRefuses(t *testing.T) {
+func TestIngress_invalidRequests(t *testing.T) {
 	b := start(t, broker.Config{}, manifest("{retry: 0}", nil))
 	for name, c := range ingressCases {
 		if code := send(t, b, c.header, c.body); code != c.code {
@@ -106,7 +106,7 @@ func TestIngressRefuses(t *testing.T) {
 	}
 }
 
-func TestIngressSpeaksHTTP2(t *testing.T) {
+func TestIngress_HTTP2(t *testing.T) {
 	s := subscribe(t, nil)
 	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"t": on("a", s)}))
 	protocols := &http.Protocols{}
@@ -123,7 +123,7 @@ func TestIngressSpeaksHTTP2(t *testing.T) {
 	s.next(t)
 }
 
-func TestASlowSubscriberKeepsNoOtherWaiting(t *testing.T) {
+func TestSlowSubscriber_doesNotDelayOthers(t *testing.T) {
 	release := make(chan struct{})
 	slow := subscribe(t, func(w http.ResponseWriter, _ *http.Request) { <-release; w.WriteHeader(http.StatusOK) })
 	quick := subscribe(t, nil)
@@ -136,7 +136,7 @@ func TestASlowSubscriberKeepsNoOtherWaiting(t *testing.T) {
 		quick.next(t)
 	}
 	if n := len(slow.got); n > 2 {
-		t.Errorf("%d deliveries at once to the slow one, of 2 allowed", n)
+		t.Errorf("%d concurrent deliveries to the slow subscriber, want at most 2", n)
 	}
 	counts, err := b.Pending(t.Context())
 	if err != nil || counts["test/slow"] != 20 {
@@ -144,21 +144,20 @@ func TestASlowSubscriberKeepsNoOtherWaiting(t *testing.T) {
 	}
 }
 
-// TestALongDeliveryIsNotDoubled lets a delivery last longer than the time after
-// which a dead broker's events come again.
-func TestALongDeliveryIsNotDoubled(t *testing.T) {
+// TestLongDelivery_isNotRepeated: a delivery may take longer than AckWait.
+func TestLongDelivery_isNotRepeated(t *testing.T) {
 	s := subscribe(t, func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(1200 * time.Millisecond)
+		time.Sleep(2 * ackWait)
 		w.WriteHeader(http.StatusOK)
 	})
 	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"t": on("a", s)}))
 	publish(t, b, "a", "{}")
 	s.next(t)
-	settled(t, b)
+	waitIdle(t, b)
 	s.none(t, 100*time.Millisecond)
 }
 
-func TestMany(t *testing.T) {
+func TestManyEvents_deliveredOnce(t *testing.T) {
 	var got sync.Map
 	var doubled atomic.Int64
 	s := subscribe(t, func(w http.ResponseWriter, r *http.Request) {
@@ -184,13 +183,13 @@ func TestMany(t *testing.T) {
 	for range 400 {
 		s.next(t)
 	}
-	settled(t, b)
+	waitIdle(t, b)
 	if n := doubled.Load(); n > 0 {
 		t.Errorf("%d were delivered twice", n)
 	}
 }
 
-func TestAFullStoreIsTheProducersError(t *testing.T) {
+func TestFullStore_producersReceiveAnError(t *testing.T) {
 	block := make(chan struct{})
 	s := subscribe(t, func(http.ResponseWriter, *http.Request) { <-block })
 	defer close(block)
@@ -206,57 +205,55 @@ func TestAFullStoreIsTheProducersError(t *testing.T) {
 	}
 }
 
-// TestAFullDiskLosesNothing: what was accepted is delivered, and room is all that
-// is needed to go on.
-func TestAFullDiskLosesNothing(t *testing.T) {
+// TestFullDisk: accepted events are delivered, and the broker continues after there is
+// space again.
+func TestFullDisk(t *testing.T) {
 	open := make(chan struct{})
 	s := subscribe(t, func(http.ResponseWriter, *http.Request) { <-open })
 	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"t": on("a", s)}))
 	for range 20 {
 		publish(t, b, "a", "{}")
 	}
-	before := broker.SetReserve(1 << 62)
-	defer broker.SetReserve(before)
+	before := b.SetReserve(1 << 62)
 	if code := send(t, b, headerOf("a"), "{}"); code != http.StatusInsufficientStorage {
 		t.Errorf("got %d, want 507", code)
 	}
 	close(open)
-	settled(t, b)
-	broker.SetReserve(before)
+	waitIdle(t, b)
+	b.SetReserve(before)
 	publish(t, b, "a", "{}")
-	settled(t, b)
+	waitIdle(t, b)
 	if n := len(s.got); n != 21 {
 		t.Errorf("%d deliveries, want 21", n)
 	}
 }
 
-// TestWhatIsDoneLeavesTheDisk sends through a small store many times what it
-// holds.
-func TestWhatIsDoneLeavesTheDisk(t *testing.T) {
+// TestDeliveredEventsAreRemoved sends many times the size of the store through it.
+func TestDeliveredEventsAreRemoved(t *testing.T) {
 	s := subscribe(t, nil)
 	b := start(t, broker.Config{MaxBytes: 100 << 10}, manifest("{retry: 0}", map[string]string{"t": on("a", s), "other": on("b", s)}))
 	for range 25 {
 		publish(t, b, "a", strings.Repeat("x", 10<<10))
 		s.next(t)
-		settled(t, b)
+		waitIdle(t, b)
 	}
 }
 
-func TestALoopIsCut(t *testing.T) {
+func TestLoopEnds(t *testing.T) {
 	s, dead := subscribe(t, reply("a")), subscribe(t, nil)
-	b := start(t, broker.Config{Hops: 5}, manifest(sink(dead, "retry: 0"), map[string]string{"t": on("a", s)}))
+	b := start(t, broker.Config{MaxReplies: 5}, manifest(sink(dead, "retry: 0"), map[string]string{"t": on("a", s)}))
 	publish(t, b, "a", "{}")
 	d := dead.next(t)
 	if code := d.attribute("Knativeerrorcode"); code != "508" || !strings.Contains(errorData(t, d), "chain of replies") {
 		t.Errorf("got %v", d.header)
 	}
-	settled(t, b)
+	waitIdle(t, b)
 	if n := len(s.got); n != 5 {
 		t.Errorf("%d deliveries, want 5", n)
 	}
 }
 
-func TestATakenAddressIsNamed(t *testing.T) {
+func TestStart_addressInUse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

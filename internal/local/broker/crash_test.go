@@ -15,8 +15,7 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-// childDir and childManifest make this test's binary a broker that waits to be
-// killed.
+// childDir and childManifest make the test binary run a broker.
 const childDir, childManifest = "BROKER_TEST_DIR", "BROKER_TEST_MANIFEST"
 
 func runChild(dir string) {
@@ -24,7 +23,7 @@ func runChild(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	b, err := broker.Start(context.Background(), broker.Config{Address: "127.0.0.1:0", Dir: dir, Manifests: m, Resolve: none})
+	b, err := broker.Start(context.Background(), broker.Config{Address: "127.0.0.1:0", Dir: dir, Manifests: m, Resolve: none, AckWait: ackWait})
 	if err != nil {
 		panic(err)
 	}
@@ -51,9 +50,8 @@ func startChild(t *testing.T, dir, text string) (child *exec.Cmd, url string) {
 	return child, strings.TrimSpace(line)
 }
 
-// TestAKilledBrokerLosesNothing kills a broker with an event in its hands and
-// others in its queue.
-func TestAKilledBrokerLosesNothing(t *testing.T) {
+// TestKill_eventsAreDeliveredAfterIt: a delivery is in flight, and other events are queued.
+func TestKill_eventsAreDeliveredAfterIt(t *testing.T) {
 	hung := make(chan struct{})
 	s := subscribe(t, func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -88,10 +86,10 @@ func TestAKilledBrokerLosesNothing(t *testing.T) {
 	for len(seen) < 20 {
 		seen[s.next(t).attribute("Id")] = true
 	}
-	settled(t, b)
+	waitIdle(t, b)
 }
 
-func TestWhatWasCutOffComesAgain(t *testing.T) {
+func TestClose_cancelledDeliveriesAreRepeated(t *testing.T) {
 	hung := make(chan struct{})
 	s := subscribe(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -107,12 +105,12 @@ func TestWhatWasCutOffComesAgain(t *testing.T) {
 	began := time.Now()
 	b.Close()
 	if took := time.Since(began); took > time.Second {
-		t.Errorf("the end took %v", took)
+		t.Errorf("Close took %v", took)
 	}
 	close(hung)
 	b = start(t, broker.Config{Dir: dir}, text)
 	s.next(t)
-	settled(t, b)
+	waitIdle(t, b)
 }
 
 func TestShutdownWaitsForDeliveries(t *testing.T) {
@@ -126,24 +124,24 @@ func TestShutdownWaitsForDeliveries(t *testing.T) {
 		t.Error(err)
 	}
 	b = start(t, broker.Config{Dir: dir}, text)
-	settled(t, b)
+	waitIdle(t, b)
 	s.none(t, 0)
 }
 
-// TestATriggerThatIsNoMore must not keep events on the disk, and a new one gets
-// the events that come after it.
-func TestATriggerThatIsNoMore(t *testing.T) {
-	away := subscribe(t, answer(503, ""))
+// TestRemovedTrigger: its events are removed. A new Trigger receives the events that were
+// published after its creation.
+func TestRemovedTrigger(t *testing.T) {
+	unavailable := subscribe(t, answer(503, ""))
 	s := subscribe(t, nil)
 	dir := t.TempDir()
-	b := start(t, broker.Config{Dir: dir}, manifest("{retry: 9, backoffPolicy: linear, backoffDelay: PT1H}", map[string]string{"old": on("a", away)}))
+	b := start(t, broker.Config{Dir: dir}, manifest("{retry: 9, backoffPolicy: linear, backoffDelay: PT1H}", map[string]string{"old": on("a", unavailable)}))
 	publish(t, b, "a", "{}")
-	away.next(t)
+	unavailable.next(t)
 	b.Close()
 	b = start(t, broker.Config{Dir: dir}, manifest("{retry: 0}", map[string]string{"new": on("a", s)}))
 	publish(t, b, "a", `{"new":1}`)
 	if d := s.next(t); d.body != `{"new":1}` {
 		t.Errorf("got %q", d.body)
 	}
-	settled(t, b)
+	waitIdle(t, b)
 }

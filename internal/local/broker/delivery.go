@@ -10,29 +10,29 @@ import (
 	"github.com/sosodev/duration"
 )
 
-// delivery says how often and when an event is sent, and where to in the end.
+// delivery configures the retries of an event and the sink of its dead letter.
 type delivery struct {
-	// retry is how often it is sent again after the first time.
+	// retry limits the deliveries after the first one.
 	retry int
-	// timeout of one sending; zero is the broker's own.
+	// timeout limits one delivery. 0 means Config.Timeout.
 	timeout     time.Duration
 	delay       time.Duration
 	exponential bool
-	// sink gets what failed; nil drops it.
+	// sink receives the dead letters. Nil drops them.
 	sink *destination
 }
 
-// defaultDelivery is of Brokers that say nothing, as Knative ships it.
+// defaultDelivery is the delivery of Brokers without one. It is Knative's default.
 var defaultDelivery = delivery{retry: 10, delay: 200 * time.Millisecond, exponential: true}
 
-// maxBackoff bounds the exponential growth.
+// maxBackoff limits exponential backoff.
 const maxBackoff = 10 * time.Minute
 
-// minLetterWait keeps dead letters from being posted without a pause.
-const minLetterWait = 100 * time.Millisecond
+// minDeadLetterWait is the minimum time between two deliveries of a dead letter.
+const minDeadLetterWait = 100 * time.Millisecond
 
-// backoff returns how long to wait after the n-th sending, counted from 1. As in
-// Knative, the first wait of the linear policy is none.
+// backoff returns the wait after delivery n, counted from 1. As in Knative, the first wait
+// of the linear policy is 0.
 func (d delivery) backoff(n int) time.Duration {
 	factor := float64(n - 1)
 	if d.exponential {
@@ -51,35 +51,35 @@ type deliveryText struct {
 
 func (t *deliveryText) parse(field, namespace string) (d delivery, err error) {
 	var errs []error
-	note := func(name string, err error) {
+	addError := func(name string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s.%s: %w", field, name, err))
 		}
 	}
 	if t.Retry != nil {
 		if d.retry = *t.Retry; d.retry < 0 {
-			note("retry", fmt.Errorf("%d is negative", d.retry))
+			addError("retry", fmt.Errorf("%d is negative", d.retry))
 		}
 	}
 	if t.Timeout != nil {
 		d.timeout, err = parsePeriod(*t.Timeout)
 		if err == nil && d.timeout == 0 {
-			err = errors.New("it is zero")
+			err = errors.New("it must not be zero")
 		}
-		note("timeout", err)
+		addError("timeout", err)
 	}
 	if t.BackoffPolicy != nil {
 		d.exponential = *t.BackoffPolicy == "exponential"
 		if !d.exponential && *t.BackoffPolicy != "linear" {
-			note("backoffPolicy", fmt.Errorf("%q is neither linear nor exponential", *t.BackoffPolicy))
+			addError("backoffPolicy", fmt.Errorf("%q is neither linear nor exponential", *t.BackoffPolicy))
 		}
 	}
 	if t.BackoffDelay != nil {
 		d.delay, err = parsePeriod(*t.BackoffDelay)
-		note("backoffDelay", err)
+		addError("backoffDelay", err)
 	}
 	if (t.BackoffPolicy == nil) != (t.BackoffDelay == nil) {
-		note("backoffPolicy", errors.New("Knative heeds backoffPolicy and backoffDelay only together"))
+		addError("backoffPolicy", errors.New("Knative uses backoffPolicy and backoffDelay only together"))
 	}
 	if t.DeadLetterSink != nil {
 		sink, err := t.DeadLetterSink.parse(field+".deadLetterSink", namespace)
@@ -92,7 +92,7 @@ func (t *deliveryText) parse(field, namespace string) (d delivery, err error) {
 func parsePeriod(text string) (time.Duration, error) {
 	d, err := duration.Parse(text)
 	if err != nil || d.Negative || !strings.ContainsAny(text, "0123456789") {
-		return 0, fmt.Errorf("%q is no duration of ISO 8601 such as PT0.5S", text)
+		return 0, fmt.Errorf("%q is not an ISO 8601 duration such as PT0.5S", text)
 	}
 	return d.ToTimeDuration(), nil
 }

@@ -6,11 +6,10 @@ import (
 	"net/url"
 )
 
-// destination is where events go: a Service and a relative URI, or an absolute
-// URI.
+// destination is the receiver of events: a Service and a relative URI, or an absolute URI.
 type destination struct {
 	field           string
-	namespace, name string // of a Service; empty where the URI is absolute
+	namespace, name string // of a Service; empty if the URI is absolute
 	uri             *url.URL
 }
 
@@ -24,9 +23,9 @@ type destinationText struct {
 	URI *string `json:"uri"`
 }
 
-var errMissing = errors.New("it is missing")
+var errMissing = errors.New("missing")
 
-// services are the kinds that a ref may name.
+// services are the kinds that a ref may have.
 var services = map[string]bool{"serving.knative.dev/v1 Service": true, "v1 Service": true}
 
 func (t *destinationText) parse(field, namespace string) (d destination, err error) {
@@ -38,15 +37,15 @@ func (t *destinationText) parse(field, namespace string) (d destination, err err
 	}
 	if t.Ref == nil {
 		if (d.uri.Scheme != "http" && d.uri.Scheme != "https") || d.uri.Host == "" {
-			return d, fmt.Errorf("%s.uri: %q is no absolute http URI, and there is no ref", field, d.uri)
+			return d, fmt.Errorf("%s.uri: %q is not an absolute http URI, and there is no ref", field, d.uri)
 		}
 		return d, nil
 	}
 	if kind := t.Ref.APIVersion + " " + t.Ref.Kind; !services[kind] {
-		return d, fmt.Errorf("%s.ref.kind: %q is no Service", field, kind)
+		return d, fmt.Errorf("%s.ref.kind: %q is not a Service", field, kind)
 	}
 	if !name.MatchString(t.Ref.Name) {
-		return d, fmt.Errorf("%s.ref.name: %q is no name", field, t.Ref.Name)
+		return d, fmt.Errorf("%s.ref.name: %q is not a name", field, t.Ref.Name)
 	}
 	if d.uri.IsAbs() || d.uri.Host != "" {
 		return d, fmt.Errorf("%s.uri: %q is not relative to its ref", field, d.uri)

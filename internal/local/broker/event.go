@@ -22,8 +22,8 @@ import (
 	"imageflow.dev/internal/httpevent"
 )
 
-// event is a CloudEvent in HTTP's binary mode, which is also how it is stored:
-// its data is carried byte by byte, whatever it claims to be.
+// event is a CloudEvent in HTTP's binary mode. The store keeps it in this form. Its data
+// stays byte by byte, whatever its content type is.
 type event struct {
 	header http.Header // Ce-* and Content-Type
 	data   []byte
@@ -34,59 +34,60 @@ const (
 	contentType     = "Content-Type"
 )
 
-// errNoEvent is of what does not even claim to be one.
-var errNoEvent = errors.New("it is no CloudEvent")
+// errNoEvent means that a message has no attributes of a CloudEvent.
+var errNoEvent = errors.New("not a CloudEvent")
 
-// readEvent reads an event in binary or structured mode, and checks it.
+// readEvent returns the event in a message in binary or structured mode.
 func readEvent(header http.Header, body []byte) (event, error) {
 	m := cehttp.NewMessage(header, io.NopCloser(bytes.NewReader(body)))
 	switch m.ReadEncoding() {
 	case binding.EncodingUnknown:
 		return event{}, errNoEvent
 	case binding.EncodingBatch:
-		return event{}, errors.New("it is a batch of CloudEvents, which Knative's broker does not take either")
+		return event{}, errors.New("batches of CloudEvents are not supported, as in Knative's broker")
 	}
 	parsed, err := binding.ToEvent(context.Background(), m)
 	if err != nil {
 		return event{}, err
 	}
 	if parsed.SpecVersion() != "1.0" {
-		return event{}, fmt.Errorf("its specversion is %q: only 1.0 is spoken here", parsed.SpecVersion())
+		return event{}, fmt.Errorf("specversion is %q but must be 1.0", parsed.SpecVersion())
 	}
 	if err := parsed.Validate(); err != nil {
 		return event{}, err
 	}
 	binary := &http.Request{Header: http.Header{}}
-	if err := cehttp.WriteRequest(binding.WithForceBinary(context.Background()), (*binding.EventMessage)(parsed), binary); err != nil {
+	forceBinary := binding.WithForceBinary(context.Background())
+	if err := cehttp.WriteRequest(forceBinary, (*binding.EventMessage)(parsed), binary); err != nil {
 		return event{}, err
 	}
 	if err := checkAttributeValues(binary.Header); err != nil {
 		return event{}, err
 	}
-	if m.ReadEncoding() == binding.EncodingStructured { // else they are encoded already
+	if m.ReadEncoding() == binding.EncodingStructured { // in binary mode they are encoded already
 		httpevent.Encode(binary.Header)
 	}
 	return event{header: binary.Header, data: parsed.Data()}, nil
 }
 
-// checkAttributeValues refuses what could not be sent on in a header.
+// checkAttributeValues returns an error for attributes that cannot be HTTP headers.
 func checkAttributeValues(header http.Header) error {
 	size := 0
 	for name := range header {
 		value := header.Get(name)
 		if size += len(name) + len(value); size > maxHeaderBytes {
-			return fmt.Errorf("its attributes are larger than %d bytes", maxHeaderBytes)
+			return fmt.Errorf("the attributes are larger than %d bytes", maxHeaderBytes)
 		}
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return fmt.Errorf("its attribute %s has a control character, which cannot be sent on", strings.TrimPrefix(name, attributePrefix))
+			return fmt.Errorf("attribute %s has a control character", strings.TrimPrefix(name, attributePrefix))
 		}
 	}
 	return nil
 }
 
-// attributes returns what filters see: the attributes and extensions by their
-// names, and what Knative sees besides, which is a time where there is none and
-// other names of two attributes. They hide extensions of such names.
+// attributes returns the attributes and extensions that filters see, by name. As in
+// Knative, it also has a default time, the media type, and older names of two attributes.
+// These hide extensions with the same names.
 func (e event) attributes() map[string]string {
 	all := make(map[string]string, len(e.header)+3)
 	for name, values := range e.header {
@@ -104,8 +105,7 @@ func (e event) attributes() map[string]string {
 
 func (e event) id() string { return e.header.Get(attributePrefix + "Id") }
 
-// with returns the event with an extension set, or removed where the value is
-// empty.
+// with returns a copy of the event with an extension. An empty value removes it.
 func (e event) with(extension, value string) event {
 	header := maps.Clone(e.header)
 	if value == "" {
@@ -116,23 +116,22 @@ func (e event) with(extension, value string) event {
 	return event{header: header, data: e.data}
 }
 
-// hopsExtension counts down the replies that an event may still lead to, as in
-// Knative. Subscribers do not see it.
-const hopsExtension = "knativebrokerttl"
+// ttlExtension counts down the replies that an event may still lead to, as in Knative. The
+// broker removes it before a delivery.
+const ttlExtension = "knativebrokerttl"
 
-// hops returns how many replies an event may still lead to.
-func (e event) hops(otherwise int) int {
-	n, err := strconv.Atoi(e.header.Get(attributePrefix + hopsExtension))
+// ttl returns the number of replies that an event may still lead to.
+func (e event) ttl(defaultTTL int) int {
+	n, err := strconv.Atoi(e.header.Get(attributePrefix + ttlExtension))
 	if err != nil {
-		return otherwise
+		return defaultTTL
 	}
 	return n
 }
 
-func (e event) withHops(n int) event { return e.with(hopsExtension, strconv.Itoa(n)) }
+func (e event) withTTL(n int) event { return e.with(ttlExtension, strconv.Itoa(n)) }
 
-// withTrace returns the event as a part of the context's trace, where there is
-// one.
+// withTrace returns a copy of the event that is part of the context's trace, if any.
 func (e event) withTrace(ctx context.Context) event {
 	found := propagation.MapCarrier{}
 	otel.GetTextMapPropagator().Inject(ctx, found)
@@ -144,18 +143,18 @@ func (e event) withTrace(ctx context.Context) event {
 	return e
 }
 
-// trace returns a context in the event's trace.
+// trace returns a context that is part of the event's trace.
 func (e event) trace(ctx context.Context) context.Context {
 	return otel.GetTextMapPropagator().Extract(ctx, propagation.HeaderCarrier(e.header))
 }
 
-// message makes a message of the store.
+// message returns the message with which the store keeps the event.
 func (e event) message(subject string) *nats.Msg {
 	return &nats.Msg{Subject: subject, Header: nats.Header(e.header), Data: e.data}
 }
 
-// stored returns the event of a message.
-func stored(msg jetstream.Msg) event {
+// eventOf returns the event in a message.
+func eventOf(msg jetstream.Msg) event {
 	header := http.Header{}
 	for name, values := range msg.Headers() {
 		if name == contentType || strings.HasPrefix(name, attributePrefix) {

@@ -2,13 +2,16 @@ package broker
 
 import "time"
 
-// SetAckWait sets how long after a crash an event comes again.
-func SetAckWait(d time.Duration) { ackWait = d }
+// SetReserve sets the number of bytes of the disk that stay free, and returns the previous
+// value.
+func (b *Broker) SetReserve(bytes uint64) (before uint64) { return b.store.reserve.Swap(bytes) }
 
-// SetReserve sets how much of the disk is left free, and returns what it was.
-func SetReserve(bytes uint64) (before uint64) {
-	before, reserve = reserve, bytes
-	return before
+// Retried reports whether the broker retries after an HTTP status.
+var Retried = retried
+
+// Extensions returns the extensions that the broker sets and that internal/events reads.
+func Extensions() []string {
+	return []string{errorDestination, errorCode, errorData, attempts, ttlExtension}
 }
 
 // ParsePeriod parses a duration of ISO 8601.

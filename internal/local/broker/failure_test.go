@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/local/broker"
 )
 
@@ -24,13 +27,13 @@ func errorData(t *testing.T, d delivered) string {
 
 const quickly = "backoffPolicy: linear, backoffDelay: PT0.001S"
 
-// answerCases say how often an event is delivered to a subscriber that answers
-// so, with two retries.
+// answerCases are the answers of a subscriber and the deliveries after them, with two
+// retries.
 var answerCases = []struct {
 	name   string
 	answer http.HandlerFunc
 	tries  int
-	code   string // of the dead letter; none where empty
+	code   string // of the dead letter; empty if there is none
 }{
 	{"200", answer(200, ""), 1, ""},
 	{"202", answer(202, ""), 1, ""},
@@ -53,14 +56,14 @@ var answerCases = []struct {
 	{"no answer in time", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 3, "500"},
 }
 
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestRetries(t *testing.T) {
 	for _, c := range answerCases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s, dead := subscribe(t, c.answer), subscribe(t, nil)
 			b := start(t, broker.Config{}, manifest(sink(dead, "retry: 2, timeout: PT0.1S, "+quickly), map[string]string{"t": on("a", s)}))
 			publish(t, b, "a", "{}")
-			settled(t, b)
+			waitIdle(t, b)
 			if n := len(s.got); n != c.tries {
 				t.Errorf("%d tries, want %d", n, c.tries)
 			}
@@ -73,7 +76,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestADeadLetterSaysWhatHappened(t *testing.T) {
+func TestDeadLetter_extensions(t *testing.T) {
 	long := "line\nü " + strings.Repeat("x", 5000)
 	s, dead := subscribe(t, answer(400, long)), subscribe(t, nil)
 	b := start(t, broker.Config{}, manifest(sink(dead, "retry: 2"), map[string]string{"t": on("a", s)}))
@@ -82,7 +85,7 @@ func TestADeadLetterSaysWhatHappened(t *testing.T) {
 	send(t, b, h, `{"a":1}`)
 	d := dead.next(t)
 	if d.body != `{"a":1}` || d.attribute("Id") != "1" || d.attribute("Type") != "a" || d.attribute("Traceparent") != h.Get("Ce-Traceparent") {
-		t.Errorf("the event was bent: %v %q", d.header, d.body)
+		t.Errorf("the event has changed: %v %q", d.header, d.body)
 	}
 	if d.attribute("Knativeerrordest") != s.URL+"/" || d.attribute("Knativeerrorcode") != "400" || d.attribute("Knativebrokerttl") != "" {
 		t.Errorf("got %v", d.header)
@@ -92,27 +95,27 @@ func TestADeadLetterSaysWhatHappened(t *testing.T) {
 	}
 }
 
-// TestADeadLetterThatIsNotGenuineIsDropped: anyone may post events to the broker,
-// and would fill its queue with letters that nobody takes.
-func TestADeadLetterThatIsNotGenuineIsDropped(t *testing.T) {
+// TestDeadLetter_refusedBySink: it is dropped. Otherwise anyone could fill the queue with
+// events that have no valid signature.
+func TestDeadLetter_refusedBySink(t *testing.T) {
 	s := subscribe(t, answer(401, ""))
 	dead := subscribe(t, answer(401, "who made this?"))
 	b := start(t, broker.Config{}, manifest(sink(dead, "retry: 5, "+quickly), map[string]string{"t": on("a", s)}))
 	publish(t, b, "a", "{}")
 	dead.next(t)
-	settled(t, b)
+	waitIdle(t, b)
 	if n := len(dead.got); n != 0 {
 		t.Errorf("posted %d more times", n)
 	}
 }
 
-func TestADeadLetterIsKeptUntilItIsTaken(t *testing.T) {
-	var deaf atomic.Bool
-	deaf.Store(true)
+func TestDeadLetter_repeatedUntilAccepted(t *testing.T) {
+	var failing atomic.Bool
+	failing.Store(true)
 	s := subscribe(t, answer(400, ""))
 	dead := subscribe(t, func(w http.ResponseWriter, _ *http.Request) {
-		if deaf.Load() {
-			w.WriteHeader(http.StatusBadRequest) // even what is final for an event
+		if failing.Load() {
+			w.WriteHeader(http.StatusBadRequest) // final for an event, but not for a dead letter
 		}
 	})
 	dir := t.TempDir()
@@ -127,22 +130,22 @@ func TestADeadLetterIsKeptUntilItIsTaken(t *testing.T) {
 	}
 	b = start(t, broker.Config{Dir: dir}, text)
 	dead.next(t)
-	deaf.Store(false)
-	settled(t, b)
+	failing.Store(false)
+	waitIdle(t, b)
 	if n := len(s.got); n != 1 {
 		t.Errorf("%d deliveries, want 1", n)
 	}
 }
 
-func TestWithoutASinkAnEventIsDropped(t *testing.T) {
+func TestFailure_withoutASink(t *testing.T) {
 	s := subscribe(t, answer(400, ""))
 	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"t": on("a", s)}))
 	publish(t, b, "a", "{}")
 	s.next(t)
-	settled(t, b)
+	waitIdle(t, b)
 }
 
-func TestBackoffWaitsAndLetsOthersPass(t *testing.T) {
+func TestBackoff_doesNotDelayOtherEvents(t *testing.T) {
 	s := subscribe(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Ce-Id") == "1" {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -155,7 +158,7 @@ func TestBackoffWaitsAndLetsOthersPass(t *testing.T) {
 	h.Set("Ce-Id", "2")
 	send(t, b, h, "{}")
 	if d := s.next(t); d.attribute("Id") != "2" {
-		t.Error("an event waited for another one's next try")
+		t.Error("an event waited for the retry of another event")
 	}
 	times = append(times, s.next(t).at, s.next(t).at)
 	for i, want := range []time.Duration{200 * time.Millisecond, 400 * time.Millisecond} {
@@ -165,7 +168,24 @@ func TestBackoffWaitsAndLetsOthersPass(t *testing.T) {
 	}
 }
 
-func TestASubscriberThatIsDownGetsItsEventsLater(t *testing.T) {
+// TestContract compares the words and the retries that the broker repeats with
+// internal/events, which the bridge and the steps use.
+func TestContract(t *testing.T) {
+	for status := 100; status < 600; status++ {
+		if got, want := broker.Retried(status), events.Retried(status); got != want {
+			t.Errorf("%d: the broker retries: %v, want %v", status, got, want)
+		}
+	}
+	e := cloudevent.New()
+	for _, name := range broker.Extensions() {
+		e.SetExtension(name, 1)
+	}
+	if d := events.ParseDeadLetter(&e); len(d.Event.Extensions()) != 0 || d.Destination == "" || d.Code != 1 || len(d.Answer) == 0 || d.Attempts != 1 {
+		t.Errorf("a dead letter is read as %+v", d)
+	}
+}
+
+func TestSubscriber_startsLater(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +195,7 @@ func TestASubscriberThatIsDownGetsItsEventsLater(t *testing.T) {
 	spec := fmt.Sprintf("subscriber: {uri: 'http://%s/'}", address)
 	b := start(t, broker.Config{}, manifest("{retry: 100, backoffPolicy: linear, backoffDelay: PT0.02S}", map[string]string{"t": spec}))
 	publish(t, b, "a", "{}")
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // a few attempts fail
 	if l, err = net.Listen("tcp", address); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +206,7 @@ func TestASubscriberThatIsDownGetsItsEventsLater(t *testing.T) {
 	select {
 	case <-got:
 	case <-time.After(5 * time.Second):
-		t.Error("it was not delivered")
+		t.Error("the event was not delivered")
 	}
-	settled(t, b)
+	waitIdle(t, b)
 }

@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// filter says whether an event with these attributes, extensions among them, is
-// wanted.
+// filter reports whether it selects an event with these attributes and extensions.
 type filter func(attributes map[string]string) bool
 
 type legacyFilterText struct {
 	Attributes map[string]string `json:"attributes"`
 }
 
-// filterText is one filter: exactly one of its dialects is given.
+// filterText is a filter in YAML. It has exactly one dialect.
 type filterText struct {
 	Exact  map[string]string `json:"exact"`
 	Prefix map[string]string `json:"prefix"`
@@ -26,8 +25,8 @@ type filterText struct {
 	CESQL  string            `json:"cesql"`
 }
 
-// parseFilters makes a filter of what a Trigger asks. Without any, every event
-// is wanted.
+// parseFilters returns the filter of a Trigger. A Trigger without filters selects every
+// event.
 func parseFilters(legacy *legacyFilterText, filters []filterText) (filter, error) {
 	if legacy == nil {
 		parts, err := parseEach("spec.filters", filters)
@@ -55,7 +54,7 @@ func parseEach(field string, texts []filterText) ([]filter, error) {
 
 func (t *filterText) parse(field string) (filter, error) {
 	if n := t.dialects(); n != 1 {
-		return nil, fmt.Errorf("%s: it has %d dialects; one is needed, with something in it", field, n)
+		return nil, fmt.Errorf("%s has %d dialects but must have one that is not empty", field, n)
 	}
 	switch {
 	case len(t.Exact) > 0:
@@ -74,7 +73,7 @@ func (t *filterText) parse(field string) (filter, error) {
 		part, err := t.Not.parse(field + ".not")
 		return func(a map[string]string) bool { return !part(a) }, err
 	default:
-		return nil, fmt.Errorf("%s.cesql: this broker does not speak it", field)
+		return nil, fmt.Errorf("%s.cesql is not supported by this broker", field)
 	}
 }
 
@@ -96,14 +95,14 @@ func (t *filterText) compare(field string, wanted map[string]string, same func(h
 	return compare(wanted, same), nil
 }
 
-// attributeName is what Knative takes as the name of an attribute; CloudEvents
-// would also have it begin with a digit.
+// attributeName matches the attribute names that Knative accepts. CloudEvents also allows
+// a digit at the start.
 var attributeName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 
 func checkAttributes(wanted map[string]string, anyValue bool) error {
 	for name, value := range wanted {
 		if !attributeName.MatchString(name) {
-			return fmt.Errorf("%q is no name of an attribute", name)
+			return fmt.Errorf("%q is not a name of an attribute", name)
 		}
 		if value == "" && !anyValue {
 			return fmt.Errorf("%s has no value", name)
@@ -112,8 +111,8 @@ func checkAttributes(wanted map[string]string, anyValue bool) error {
 	return nil
 }
 
-// compare wants every one of the attributes to be the same. One that is not there
-// is empty, and empty is never the same as what is wanted.
+// compare returns a filter that selects events for whose attributes same holds for every
+// wanted value. A missing attribute is empty, and no wanted value is.
 func compare(wanted map[string]string, same func(have, want string) bool) filter {
 	return func(attributes map[string]string) bool {
 		for name, want := range wanted {

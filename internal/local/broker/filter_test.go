@@ -13,7 +13,7 @@ var filtered = http.Header{
 	"Ce-Subject": {"in/a.jpg"}, "Content-Type": {"image/jpeg"}, "Ce-Partitionkey": {"p7"},
 }
 
-// filterCases say which filters take that event.
+// filterCases are filters, and whether they select the event.
 var filterCases = map[string]bool{
 	`filters: []`: true,
 	`filter: {}`:  true,

@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// maxEventBytes limits an event's body.
+	// maxEventBytes limits the body of an event.
 	maxEventBytes = 1 << 20
-	// maxHeaderBytes limits its attributes.
+	// maxHeaderBytes limits the attributes of an event.
 	maxHeaderBytes = 64 << 10
-	// maxAccepting limits how many events are read at once, and with it their
-	// memory; further ones wait.
+	// maxAccepting limits the events that are read concurrently, and so their memory.
+	// Other requests wait.
 	maxAccepting = 64
 )
 
@@ -24,18 +24,18 @@ func (b *Broker) newIngress() *http.Server {
 	protocols.SetUnencryptedHTTP2(true)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{namespace}/{name}", b.accept)
-	var door http.Handler = mux
-	if b.config.Door != nil {
-		door = b.config.Door(door)
+	var handler http.Handler = mux
+	if b.config.WrapHandler != nil {
+		handler = b.config.WrapHandler(handler)
 	}
 	return &http.Server{
-		Handler: door, Protocols: protocols,
+		Handler: handler, Protocols: protocols,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MaxHeaderBytes: maxHeaderBytes,
 	}
 }
 
-// accept takes an event in binary or structured mode; 202 means that it is on
-// disk.
+// accept stores an event in binary or structured mode. The answer 202 means that the event
+// is on disk.
 func (b *Broker) accept(w http.ResponseWriter, r *http.Request) {
 	namespace, name := r.PathValue("namespace"), r.PathValue("name")
 	spec := b.config.Manifests.broker(namespace, name)
@@ -59,20 +59,21 @@ func (b *Broker) accept(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the event is not valid: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	hops := e.hops(b.config.Hops + 1)
-	if hops <= 1 {
-		http.Error(w, "the event has led to too many others: "+hopsExtension+" is used up", http.StatusBadRequest)
+	ttl := e.ttl(b.config.MaxReplies + 1)
+	if ttl <= 1 {
+		http.Error(w, "the chain of replies is too long: "+ttlExtension+" is used up", http.StatusBadRequest)
 		return
 	}
-	if err := b.store.publish(r.Context(), e.withTrace(r.Context()).withHops(hops-1).message(subject(eventStream, spec.place))); err != nil {
-		b.logger.ErrorContext(r.Context(), "an event could not be stored", "event", e.id(), "error", err)
+	msg := e.withTrace(r.Context()).withTTL(ttl - 1).message(subject(eventStream, spec.resource))
+	if err := b.store.publish(r.Context(), msg); err != nil {
+		b.logger.ErrorContext(r.Context(), "event not stored", "event", e.id(), "error", err)
 		b.refuse(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// refuse answers an event that could not be read or stored.
+// refuse answers an event that was not read or not stored.
 func (b *Broker) refuse(w http.ResponseWriter, err error) {
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -80,8 +81,8 @@ func (b *Broker) refuse(w http.ResponseWriter, err error) {
 		http.Error(w, fmt.Sprintf("the event is larger than %d bytes", maxEventBytes), http.StatusRequestEntityTooLarge)
 	case errors.Is(err, errFull):
 		http.Error(w, errFull.Error(), http.StatusInsufficientStorage)
-	case errors.Is(err, errAway):
-		http.Error(w, errAway.Error(), http.StatusServiceUnavailable)
+	case errors.Is(err, errUnavailable):
+		http.Error(w, errUnavailable.Error(), http.StatusServiceUnavailable)
 	default:
 		http.Error(w, "the event could not be read", http.StatusBadRequest)
 	}

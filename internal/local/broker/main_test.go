@@ -19,14 +19,13 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		runChild(dir) // until it is killed
+		runChild(dir) // never returns
 	}
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // failures are what is tested
-	broker.SetAckWait(500 * time.Millisecond)
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the tests cause failures
 	os.Exit(m.Run())
 }
 
-// delivered is an event as a subscriber gets it.
+// delivered is an event that a subscriber has received.
 type delivered struct {
 	at     time.Time
 	header http.Header
@@ -35,7 +34,7 @@ type delivered struct {
 
 func (d delivered) attribute(name string) string { return d.header.Get("Ce-" + name) }
 
-// subscriber remembers what it gets and answers as it is told.
+// subscriber records the events that it receives.
 type subscriber struct {
 	*httptest.Server
 	got chan delivered
@@ -101,8 +100,8 @@ func headerOf(kind string) http.Header {
 	return h
 }
 
-// manifest writes a Broker and Triggers; each is the text of its spec but for
-// the broker.
+// manifest returns the manifests of a Broker and of Triggers. A trigger is the YAML of its
+// spec without the broker.
 func manifest(delivery string, triggers map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: default, namespace: test}\nspec:\n  delivery: %s\n", delivery)
@@ -122,6 +121,9 @@ func sink(to *subscriber, rest string) string {
 
 func none(_, _ string) (string, bool) { return "", false }
 
+// ackWait is short, so that the tests of crashes are.
+const ackWait = 500 * time.Millisecond
+
 func start(t testing.TB, c broker.Config, text string) *broker.Broker {
 	t.Helper()
 	m, err := broker.ReadManifests(fstest.MapFS{"m.yaml": {Data: []byte(text)}})
@@ -131,7 +133,7 @@ func start(t testing.TB, c broker.Config, text string) *broker.Broker {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
-	c.Address, c.Manifests, c.Resolve = "127.0.0.1:0", m, none
+	c.Address, c.Manifests, c.Resolve, c.AckWait = "127.0.0.1:0", m, none, ackWait
 	b, err := broker.Start(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -164,24 +166,24 @@ func publish(t testing.TB, b *broker.Broker, kind, body string) {
 	}
 }
 
-// settled waits until nothing is pending. An event is counted a moment after its
-// producer's answer, so one look that finds nothing is not enough.
-func settled(t testing.TB, b *broker.Broker) {
+// waitIdle waits until no event is pending. An event is counted shortly after its
+// producer's answer, so waitIdle checks several times.
+func waitIdle(t testing.TB, b *broker.Broker) {
 	t.Helper()
 	var counts map[string]int
-	still := 0
+	idle := 0
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		var err error
 		if counts, err = b.Pending(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		still++
+		idle++
 		for _, n := range counts {
 			if n > 0 {
-				still = 0
+				idle = 0
 			}
 		}
-		if still == 5 {
+		if idle == 5 {
 			return
 		}
 	}

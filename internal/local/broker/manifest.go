@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Manifests are the Brokers and Triggers of a deployment, read and found right.
+// Manifests are the valid Brokers and Triggers of a deployment.
 type Manifests struct {
 	brokers  []*brokerSpec
 	triggers []*triggerSpec
@@ -23,12 +23,12 @@ type Manifests struct {
 type Resolve func(namespace, service string) (base string, ok bool)
 
 type brokerSpec struct {
-	place    place
+	resource resource
 	delivery delivery
 }
 
 type triggerSpec struct {
-	place      place
+	resource   resource
 	broker     *brokerSpec
 	matches    filter
 	subscriber destination
@@ -36,15 +36,15 @@ type triggerSpec struct {
 	text       []byte // as JSON
 }
 
-// place says where something was written, for messages, and what its name is.
-type place struct{ file, kind, namespace, name string }
+// resource names a Broker or a Trigger and the file that contains it.
+type resource struct{ file, kind, namespace, name string }
 
-func (p place) String() string {
+func (p resource) String() string {
 	return fmt.Sprintf("%s: %s %s/%s", p.file, p.kind, p.namespace, p.name)
 }
 
-// The texts of the manifests. Every field that they know is honoured; any other
-// is an error, so that nothing works on a cluster only.
+// The manifests as YAML. This broker supports every field in these types. Any other field
+// is an error, so that no manifest behaves differently on a cluster.
 type (
 	header struct {
 		APIVersion string `json:"apiVersion"`
@@ -84,10 +84,9 @@ func ReadManifests(folder fs.FS) (*Manifests, error) {
 	return m, nil
 }
 
-// AddFolder reads every .yaml and .yml of a folder; what lies in folders below it
-// is not meant. It fails on anything that the broker would not honour, and names
-// every file and field at fault. Triggers may name Brokers that are there.
-// Whether the Services exist is for Check.
+// AddFolder reads every .yaml and .yml file in a folder, without subfolders. Its error
+// names every file and field that is invalid or not supported. Triggers may name Brokers
+// that were read before. Check finds out whether the Services exist.
 func (m *Manifests) AddFolder(folder fs.FS) error {
 	files, err := fs.ReadDir(folder, ".")
 	if err != nil {
@@ -107,7 +106,7 @@ func (m *Manifests) AddFolder(folder fs.FS) error {
 	return r.end()
 }
 
-// Add reads the documents of one more file. It may name Brokers that are there.
+// Add reads the documents of another file. It may name Brokers that were read before.
 func (m *Manifests) Add(text []byte) error {
 	r := &reader{Manifests: m}
 	r.readFile("added", text)
@@ -117,7 +116,7 @@ func (m *Manifests) Add(text []byte) error {
 // Check resolves every Service that the manifests name.
 func (m *Manifests) Check(resolve Resolve) error {
 	var errs []error
-	check := func(p place, d *destination) {
+	check := func(p resource, d *destination) {
 		if d == nil {
 			return
 		}
@@ -126,12 +125,12 @@ func (m *Manifests) Check(resolve Resolve) error {
 		}
 	}
 	for _, b := range m.brokers {
-		check(b.place, b.delivery.sink)
+		check(b.resource, b.delivery.sink)
 	}
 	for _, t := range m.triggers {
-		check(t.place, &t.subscriber)
+		check(t.resource, &t.subscriber)
 		if t.delivery.sink != t.broker.delivery.sink {
-			check(t.place, t.delivery.sink)
+			check(t.resource, t.delivery.sink)
 		}
 	}
 	return errors.Join(errs...)
@@ -139,30 +138,29 @@ func (m *Manifests) Check(resolve Resolve) error {
 
 // Step is a Trigger whose subscriber is a Service.
 type Step struct {
-	// Place names the Trigger and its file, for messages.
-	Place string
-	// Service is the subscriber's.
+	// Location names the Trigger and its file, for messages.
+	Location string
+	// Service is the name of the subscriber.
 	Service string
-	// Trigger is the whole Trigger as JSON.
+	// Trigger is the Trigger as JSON.
 	Trigger []byte
-	// URI has the path and the query that the subscriber is called with.
+	// URI has the path and the query of the requests to the subscriber.
 	URI url.URL
 }
 
-// Steps yields the Triggers whose subscribers are Services, in the order of
-// their reading.
+// Steps yields the Triggers whose subscribers are Services, in the order of the files.
 func (m *Manifests) Steps() iter.Seq[Step] {
 	return func(yield func(Step) bool) {
 		for _, t := range m.triggers {
 			to := t.subscriber
-			if to.name != "" && !yield(Step{Place: t.place.String(), Service: to.name, URI: *to.uri, Trigger: t.text}) {
+			if to.name != "" && !yield(Step{Location: t.resource.String(), Service: to.name, URI: *to.uri, Trigger: t.text}) {
 				return
 			}
 		}
 	}
 }
 
-// isManifest leaves out what is kustomize's own.
+// isManifest reports whether a file is a manifest. The files of kustomize are not.
 func isManifest(name string) bool {
 	ext := path.Ext(name)
 	return (ext == ".yaml" || ext == ".yml") && name != "kustomization.yaml" && name != "kustomization.yml"
@@ -177,7 +175,7 @@ func documents(text []byte) [][]byte {
 	for _, at := range append(separator.FindAllIndex(text, -1), []int{len(text), len(text)}) {
 		var content any
 		d := text[start:at[0]]
-		if err := yaml.Unmarshal(d, &content); err != nil || content != nil { // comments alone are no document
+		if err := yaml.Unmarshal(d, &content); err != nil || content != nil { // a document with only comments is empty
 			all = append(all, bytes.TrimSpace(d))
 		}
 		start = at[1]

@@ -8,14 +8,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// reader turns texts into specs, and collects what is wrong with them.
+// reader parses manifests and collects their errors.
 type reader struct {
 	*Manifests
 	pending []pendingTrigger
 	errs    []error
 }
 
-// pendingTrigger waits for its broker, which may be in a later file.
+// pendingTrigger is a Trigger whose Broker may be in a later file.
 type pendingTrigger struct {
 	spec   *triggerSpec
 	broker string
@@ -28,7 +28,7 @@ const (
 	defaultBroker    = "default" // as Knative fills it in
 )
 
-// name is what Kubernetes takes as the name of an object.
+// name matches the names of Kubernetes objects.
 var name = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
 func (r *reader) readFile(file string, text []byte) {
@@ -40,10 +40,10 @@ func (r *reader) readFile(file string, text []byte) {
 func (r *reader) read(file string, text []byte) {
 	var h header
 	if err := yaml.Unmarshal(text, &h); err != nil {
-		r.fail(place{file: file}, "", err)
+		r.fail(resource{file: file}, "", err)
 		return
 	}
-	p := place{file: file, kind: h.Kind, namespace: h.Metadata.Namespace, name: h.Metadata.Name}
+	p := resource{file: file, kind: h.Kind, namespace: h.Metadata.Namespace, name: h.Metadata.Name}
 	if p.namespace == "" {
 		p.namespace = defaultNamespace
 	}
@@ -51,9 +51,9 @@ func (r *reader) read(file string, text []byte) {
 	case h.APIVersion != apiVersion:
 		r.fail(p, "apiVersion", fmt.Errorf("%q is not %q", h.APIVersion, apiVersion))
 	case !name.MatchString(p.name):
-		r.fail(p, "metadata.name", fmt.Errorf("%q is no name", p.name))
+		r.fail(p, "metadata.name", fmt.Errorf("%q is not a name", p.name))
 	case !name.MatchString(p.namespace):
-		r.fail(p, "metadata.namespace", fmt.Errorf("%q is no name", p.namespace))
+		r.fail(p, "metadata.namespace", fmt.Errorf("%q is not a name", p.namespace))
 	case h.Kind == "Broker":
 		r.readBroker(p, text)
 	case h.Kind == "Trigger":
@@ -63,34 +63,34 @@ func (r *reader) read(file string, text []byte) {
 	}
 }
 
-func (r *reader) readBroker(p place, text []byte) {
+func (r *reader) readBroker(p resource, text []byte) {
 	var doc brokerText
 	if err := yaml.UnmarshalStrict(text, &doc); err != nil {
 		r.fail(p, "", err)
 		return
 	}
-	spec := &brokerSpec{place: p, delivery: defaultDelivery}
+	spec := &brokerSpec{resource: p, delivery: defaultDelivery}
 	if doc.Spec.Delivery != nil {
 		d, err := doc.Spec.Delivery.parse("spec.delivery", p.namespace)
 		r.fail(p, "", err)
 		spec.delivery = d
 	}
 	if other := r.broker(p.namespace, p.name); other != nil {
-		r.fail(p, "metadata.name", fmt.Errorf("it is also in %s", other.place.file))
+		r.fail(p, "metadata.name", fmt.Errorf("it is also in %s", other.resource.file))
 		return
 	}
 	r.brokers = append(r.brokers, spec)
 }
 
-func (r *reader) readTrigger(p place, text []byte) {
+func (r *reader) readTrigger(p resource, text []byte) {
 	var doc triggerText
 	if err := yaml.UnmarshalStrict(text, &doc); err != nil {
 		r.fail(p, "", err)
 		return
 	}
-	json, err := yaml.YAMLToJSON(text)
+	text, err := yaml.YAMLToJSON(text)
 	r.fail(p, "", err)
-	spec := &triggerSpec{place: p, text: json}
+	spec := &triggerSpec{resource: p, text: text}
 	spec.matches, err = parseFilters(doc.Spec.Filter, doc.Spec.Filters)
 	r.fail(p, "", err)
 	if doc.Spec.Subscriber == nil {
@@ -100,8 +100,8 @@ func (r *reader) readTrigger(p place, text []byte) {
 		r.fail(p, "", err)
 	}
 	for _, other := range r.triggers {
-		if other.place.namespace == p.namespace && other.place.name == p.name {
-			r.fail(p, "metadata.name", fmt.Errorf("it is also in %s", other.place.file))
+		if other.resource.namespace == p.namespace && other.resource.name == p.name {
+			r.fail(p, "metadata.name", fmt.Errorf("it is also in %s", other.resource.file))
 			return
 		}
 	}
@@ -109,21 +109,21 @@ func (r *reader) readTrigger(p place, text []byte) {
 	r.triggers = append(r.triggers, spec)
 }
 
-// broker returns a Broker, or nil.
+// broker returns the Broker of a namespace with a name, or nil.
 func (m *Manifests) broker(namespace, name string) *brokerSpec {
 	for _, b := range m.brokers {
-		if b.place.namespace == namespace && b.place.name == name {
+		if b.resource.namespace == namespace && b.resource.name == name {
 			return b
 		}
 	}
 	return nil
 }
 
-// end gives the triggers their brokers. A trigger's delivery replaces the
-// broker's, all but the sink: that falls back to the broker's.
+// end sets the Brokers of the Triggers and returns all errors. The delivery of a Trigger
+// replaces that of its Broker, except that the Broker's sink is the default.
 func (r *reader) end() error {
 	for _, t := range r.pending {
-		p := t.spec.place
+		p := t.spec.resource
 		if t.broker == "" {
 			t.broker = defaultBroker
 		}
@@ -146,8 +146,8 @@ func (r *reader) end() error {
 	return errors.Join(r.errs...)
 }
 
-// fail notes an error, if it is one.
-func (r *reader) fail(p place, field string, err error) {
+// fail collects an error. It ignores nil.
+func (r *reader) fail(p resource, field string, err error) {
 	if err == nil {
 		return
 	}

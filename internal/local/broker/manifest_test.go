@@ -12,9 +12,9 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-// TestTheManifestsOfTheRepository are right, but for what only their deployment
-// knows: the addresses of their Services, and what these take.
-func TestTheManifestsOfTheRepository(t *testing.T) {
+// TestManifestsOfTheRepository: they are valid. The test does not check the addresses of
+// the Services and the parameters of the steps.
+func TestManifestsOfTheRepository(t *testing.T) {
 	m := shipped(t)
 	var steps []string
 	for step := range m.Steps() {
@@ -29,8 +29,8 @@ func TestTheManifestsOfTheRepository(t *testing.T) {
 	}
 }
 
-// TestServicesAreAskedFor: every Service that a manifest names must be there.
-func TestServicesAreAskedFor(t *testing.T) {
+// TestCheck_missingServices: every Service that a manifest names must exist.
+func TestCheck_missingServices(t *testing.T) {
 	m := shipped(t)
 	var asked []string
 	if err := m.Check(func(namespace, service string) (string, bool) {
@@ -56,8 +56,8 @@ func shipped(t *testing.T) *broker.Manifests {
 	return m
 }
 
-// TestAFolderIsReadAlone: what lies below is for whoever names it.
-func TestAFolderIsReadAlone(t *testing.T) {
+// TestAddFolder_ignoresSubfolders.
+func TestAddFolder_ignoresSubfolders(t *testing.T) {
 	folder := fstest.MapFS{
 		"a.yaml":          {Data: []byte(manifest("{retry: 0}", map[string]string{"t": to}))},
 		"examples/b.yaml": {Data: []byte(strings.SplitAfterN(manifest("{retry: 0}", map[string]string{"more": to}), "---\n", 2)[1])},
@@ -71,10 +71,10 @@ func TestAFolderIsReadAlone(t *testing.T) {
 	}
 	below, _ := fs.Sub(folder, "examples")
 	if err := m.AddFolder(below); err != nil || len(slices.Collect(m.Steps())) != 2 {
-		t.Errorf("the folder below: %v", err)
+		t.Errorf("the subfolder: %v", err)
 	}
 	if err := m.AddFolder(below); err == nil || !strings.Contains(err.Error(), "also in b.yaml") {
-		t.Errorf("twice the same: %v", err)
+		t.Errorf("the same folder twice: %v", err)
 	}
 }
 
@@ -88,7 +88,7 @@ func trigger(spec string) string { return manifest("{retry: 0}", map[string]stri
 
 func delivery(d string) string { return manifest(d, nil) }
 
-// refusals are texts, and what their errors must name.
+// refusals are invalid manifests and texts of their errors.
 var refusals = map[string]struct{ text, names string }{
 	"no YAML":                 {"a: [", "m.yaml"},
 	"another group":           {"apiVersion: v1\nkind: Service\nmetadata: {name: a}", `apiVersion: "v1"`},
@@ -106,7 +106,7 @@ var refusals = map[string]struct{ text, names string }{
 	"an empty subscriber":     {trigger("subscriber: {}"), "spec.subscriber.uri"},
 	"a relative URI":          {trigger("subscriber: {uri: /x}"), "spec.subscriber.uri"},
 	"another scheme":          {trigger("subscriber: {uri: 'ftp://x/'}"), "spec.subscriber.uri"},
-	"a URI that is none":      {trigger("subscriber: {uri: 'http://x:y/%'}"), "spec.subscriber.uri"},
+	"a malformed URI":      {trigger("subscriber: {uri: 'http://x:y/%'}"), "spec.subscriber.uri"},
 	"an absolute URI and ref": {trigger("subscriber: {" + ref + ", uri: 'http://x/'}"), "spec.subscriber.uri"},
 	"a ref of another kind":   {trigger("subscriber: {ref: {apiVersion: v1, kind: Pod, name: s}}"), "spec.subscriber.ref.kind"},
 	"a ref without a name":    {trigger("subscriber: {ref: {apiVersion: v1, kind: Service}}"), "spec.subscriber.ref.name"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,28 +15,35 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// store is NATS JetStream in this process, with no port.
+// store is NATS JetStream in this process, without a port.
 type store struct {
-	dir    string
-	server *server.Server
-	conn   *nats.Conn
-	js     jetstream.JetStream
+	dir     string
+	server  *server.Server
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	ackWait time.Duration
+	// reserve is the number of bytes of the disk that stay free. If JetStream finds the
+	// disk full, it accepts nothing until it is restarted.
+	reserve atomic.Uint64
 }
 
-// The two streams, whose subjects are <stream>.<namespace>.<name>. An event
-// stays until every Trigger of its Broker is done with it; a dead letter until
-// its sink has it.
+const defaultReserve = 64 << 20
+
+// The two streams. Their subjects are <stream>.<namespace>.<name>. An event stays until
+// every Trigger of its Broker has acknowledged it, a dead letter until its sink has
+// accepted it.
 const (
 	eventStream      = "events"
 	deadLetterStream = "deadletters"
 	deadLetterWorker = "sinks"
 )
 
-// maxMessageBytes leaves room for the attributes of an event of maxEventBytes.
+// maxMessageBytes is maxEventBytes plus a budget for the attributes.
 const maxMessageBytes = maxEventBytes + 256<<10
 
 func openStore(ctx context.Context, c Config) (*store, error) {
-	s := &store{dir: c.Dir}
+	s := &store{dir: c.Dir, ackWait: c.AckWait}
+	s.reserve.Store(defaultReserve)
 	var err error
 	s.server, err = server.NewServer(&server.Options{
 		ServerName: "imageflow-local", DontListen: true, NoSigs: true, MaxPayload: maxMessageBytes,
@@ -48,7 +56,7 @@ func openStore(ctx context.Context, c Config) (*store, error) {
 	s.server.Start()
 	if !s.server.ReadyForConnections(10 * time.Second) {
 		s.close()
-		return nil, fmt.Errorf("the event store in %s does not open", c.Dir)
+		return nil, fmt.Errorf("the event store in %s did not open within 10 seconds", c.Dir)
 	}
 	if s.conn, err = nats.Connect("", nats.InProcessServer(s.server)); err == nil {
 		s.js, err = jetstream.New(s.conn)
@@ -77,20 +85,22 @@ func (s *store) openStreams(ctx context.Context, maxBytes int64) error {
 	return nil
 }
 
-// maxAckPending is how many events of one Trigger may wait for another try before
-// others no longer get their first. Each takes about 600 bytes of memory.
+// maxAckPending limits the events of one Trigger that wait for a retry. Above it, the
+// Trigger's other events wait too. Each takes about 600 bytes of memory.
 const maxAckPending = 10_000
 
 // consumer opens a durable consumer.
-func (s *store) consumer(ctx context.Context, stream, name, subject string, from jetstream.DeliverPolicy) (jetstream.Consumer, error) {
+func (s *store) consumer(
+	ctx context.Context, stream, name, subject string, from jetstream.DeliverPolicy,
+) (jetstream.Consumer, error) {
 	return s.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		Durable: name, FilterSubject: subject, DeliverPolicy: from, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxAckPending: maxAckPending, MaxDeliver: -1,
+		AckWait: s.ackWait, MaxAckPending: maxAckPending, MaxDeliver: -1,
 	})
 }
 
-// keepOnly removes the consumers of Triggers that are no more, and with them
-// what only they waited for.
+// keepOnly removes the consumers with other names, which are those of removed Triggers, and
+// so the events that only they had not acknowledged.
 func (s *store) keepOnly(ctx context.Context, names map[string]bool) error {
 	stream, err := s.js.Stream(ctx, eventStream)
 	if err != nil {
@@ -107,21 +117,18 @@ func (s *store) keepOnly(ctx context.Context, names map[string]bool) error {
 }
 
 var (
-	errFull = errors.New("the event store is full")
-	errAway = errors.New("the event store does not answer")
+	errFull        = errors.New("the event store is full")
+	errUnavailable = errors.New("the event store is unavailable")
 )
 
-// storeFailed is JetStream's code of a message that a stream could not take,
-// and noStorage that of a disk that is full.
+// storeFailed is JetStream's code for a message that a stream could not store, and
+// noStorage that for a full disk.
 const storeFailed, noStorage = 10077, 10047
 
-// reserve is what is left free of the disk: JetStream, once it found the disk
-// full, takes nothing more until it is started again.
-var reserve uint64 = 64 << 20
-
-// publish returns when the message is on disk.
+// publish stores a message. It returns when the message is on disk.
 func (s *store) publish(ctx context.Context, msg *nats.Msg) error {
 	var disk syscall.Statfs_t
+	reserve := s.reserve.Load()
 	if err := syscall.Statfs(s.dir, &disk); err == nil && disk.Bavail*uint64(disk.Bsize) < reserve {
 		return fmt.Errorf("%w: its disk has less than %d MB free", errFull, reserve/1e6)
 	}
@@ -135,7 +142,7 @@ func (s *store) publish(ctx context.Context, msg *nats.Msg) error {
 	case errors.As(err, &refused) && (refused.ErrorCode == storeFailed || refused.ErrorCode == noStorage):
 		return fmt.Errorf("%w: %w", errFull, err)
 	}
-	return fmt.Errorf("%w: %w", errAway, err)
+	return fmt.Errorf("%w: %w", errUnavailable, err)
 }
 
 func (s *store) close() {
@@ -147,18 +154,19 @@ func (s *store) close() {
 	s.server.WaitForShutdown()
 }
 
-// subject names what is about one object. Dots part a subject, and no name of
-// Kubernetes has an underscore.
-func subject(stream string, p place) string {
+// subject returns the subject of a Broker's events or of a Trigger's dead letters. Dots
+// separate the parts of a subject. Names of Kubernetes have no underscore, so token
+// replaces their dots by underscores.
+func subject(stream string, p resource) string {
 	return stream + "." + token(p.namespace) + "." + token(p.name)
 }
 
-// consumerName names the consumer of a Trigger.
-func consumerName(p place) string { return token(p.namespace) + "_" + token(p.name) }
+// consumerName returns the name of a Trigger's consumer.
+func consumerName(p resource) string { return token(p.namespace) + "_" + token(p.name) }
 
 func token(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
-// natsLog passes on what the server complains of.
+// natsLog writes the warnings and errors of the NATS server to a Logger.
 type natsLog struct{ *slog.Logger }
 
 var _ server.Logger = natsLog{}

@@ -7,13 +7,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ackWait is how long after this process has died an event in its hands comes
-// again; while it lives, a delivery keeps its event by signs of life.
-var ackWait = 5 * time.Second
-
-// startWorkers handles the messages of a consumer, several at a time. A worker
-// asks for one when it is free: one fetched ahead would lose its time while it
-// waits for a slow delivery.
+// startWorkers handles the messages of a consumer concurrently. An idle worker fetches one
+// message. Messages fetched in advance would exceed AckWait while they wait for a slow
+// delivery.
 func (b *Broker) startWorkers(c jetstream.Consumer, handle func(jetstream.Msg)) {
 	for range b.config.Workers {
 		b.workers.Go(func() {
@@ -21,23 +17,22 @@ func (b *Broker) startWorkers(c jetstream.Consumer, handle func(jetstream.Msg)) 
 				msg, err := b.next(c)
 				switch {
 				case err != nil:
-					b.logger.Warn("no event could be fetched", "error", err)
+					b.logger.Warn("fetch failed", "error", err)
 					b.pause(100 * time.Millisecond)
 				case msg != nil:
-					b.hold(msg, handle)
+					b.keepInProgress(msg, handle)
 				}
 			}
 		})
 	}
 }
 
-// patience is how long one request for a message waits. A new one then follows,
-// should the former have been lost.
-const patience = 30 * time.Second
+// fetchTimeout limits one fetch. Another one follows, in case the first was lost.
+const fetchTimeout = 30 * time.Second
 
-// next returns a message, or nil when none came.
+// next returns a message, or nil after fetchTimeout.
 func (b *Broker) next(c jetstream.Consumer) (jetstream.Msg, error) {
-	ctx, cancel := context.WithTimeout(b.fetching, patience)
+	ctx, cancel := context.WithTimeout(b.fetching, fetchTimeout)
 	defer cancel()
 	batch, err := c.Fetch(1, jetstream.FetchContext(ctx))
 	if err != nil {
@@ -46,19 +41,19 @@ func (b *Broker) next(c jetstream.Consumer) (jetstream.Msg, error) {
 		}
 		return nil, err
 	}
-	msg := <-batch.Messages() // nil when it closes
+	msg := <-batch.Messages() // nil if it is closed
 	if msg == nil && ctx.Err() == nil {
 		return nil, batch.Error()
 	}
 	return msg, nil
 }
 
-// hold handles a message, and tells the store meanwhile that it is in good hands.
-func (b *Broker) hold(msg jetstream.Msg, handle func(jetstream.Msg)) {
+// keepInProgress handles a message. Meanwhile it renews the message's AckWait.
+func (b *Broker) keepInProgress(msg jetstream.Msg, handle func(jetstream.Msg)) {
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
-		tick := time.NewTicker(ackWait / 3)
+		tick := time.NewTicker(b.config.AckWait / 3)
 		defer tick.Stop()
 		for {
 			select {
@@ -72,7 +67,7 @@ func (b *Broker) hold(msg jetstream.Msg, handle func(jetstream.Msg)) {
 	handle(msg)
 }
 
-// pause waits, but not beyond the end.
+// pause waits for a time or the end of fetching.
 func (b *Broker) pause(d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -80,15 +75,14 @@ func (b *Broker) pause(d time.Duration) {
 	}
 }
 
-// settled logs that the store could not be told what became of a message, which
-// comes again then.
-func (b *Broker) settled(err error) {
+// logAckError logs the error of an acknowledgement.
+func (b *Broker) logAckError(err error) {
 	if err != nil {
-		b.logger.Warn("what became of an event could not be stored; it comes again", "error", err)
+		b.logger.Warn("acknowledgement failed: the event will be delivered again", "error", err)
 	}
 }
 
-// attempt returns the how manieth delivery of a message this is, from 1.
+// attempt returns the delivery count of msg, starting at 1.
 func attempt(msg jetstream.Msg) int {
 	m, err := msg.Metadata()
 	if err != nil {

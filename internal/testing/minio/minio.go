@@ -33,6 +33,9 @@ type Server struct {
 // answers. It ends with the test, and its data with it.
 func Start(t testing.TB, env ...string) *Server {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs MinIO: make test")
+	}
 	s := &Server{Address: freeAddress(t), env: env, dir: t.TempDir(), log: filepath.Join(t.TempDir(), "minio.log")}
 	t.Cleanup(func() {
 		s.Kill()

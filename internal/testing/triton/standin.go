@@ -38,8 +38,11 @@ func startStandIn(address, repository string) (stop func(), err error) {
 	}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(1 << 30))
 	kserve.RegisterGRPCInferenceServiceServer(server, &standIn{repository: repository, models: models})
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(listener)
+	}()
 	return func() {
 		server.Stop()
 		<-ended

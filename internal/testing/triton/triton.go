@@ -83,7 +83,7 @@ func (s *Server) wait() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if _, err := client.ServerLive(ctx, &kserve.ServerLiveRequest{}, grpc.WaitForReady(true)); err != nil {
-		return fmt.Errorf("Triton did not start: %w", err)
+		return fmt.Errorf("starting Triton: %w", err)
 	}
 	models, err := filepath.Glob(filepath.Join(s.repository, "*", "config.pbtxt"))
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Server) wait() error {
 				break
 			}
 			if ctx.Err() != nil {
-				return fmt.Errorf("Triton did not load model %s: %w", name, err)
+				return fmt.Errorf("model %s was not loaded by Triton: %w", name, err)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}

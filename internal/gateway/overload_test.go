@@ -14,23 +14,22 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// TestPressure: once a processor has refused as busy, what is beyond what it takes
-// is refused at the gateway, and the processor does not hear of it; others are not
-// affected, and when calls are taken again the bound goes.
-func TestPressure(t *testing.T) {
+// After a processor has refused a call as busy, the gateway refuses further calls without
+// calling it. Other processors are not affected. The limit ends with the overload.
+func TestGateway_shedsLoadOfBusyProcessor(t *testing.T) {
 	s := start(t)
 	full, err := status.New(codes.ResourceExhausted, "full").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var busy atomic.Bool
-	var heard atomic.Int64
+	var called atomic.Int64
 	begun, end := make(chan struct{}, 100), make(chan struct{})
 	s.before = func(ctx context.Context, method string) error {
 		if !strings.HasSuffix(method, "ResizeImage") {
 			return nil
 		}
-		heard.Add(1)
+		called.Add(1)
 		if busy.Load() {
 			return full.Err()
 		}
@@ -49,23 +48,23 @@ func TestPressure(t *testing.T) {
 		defer resp.Body.Close()
 		_, _ = io.Copy(io.Discard, resp.Body)
 		if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
-			t.Error("a refusal does not say when to ask again")
+			t.Error("a refusal has no Retry-After")
 		}
 		return resp.StatusCode
 	}
 	answers := make(chan int, 100)
-	for range 4 { // so many are always let in
+	for range 4 { // the minimum of the limit
 		go func() { answers <- call("/v1/resize") }()
 	}
 	for range 4 {
 		<-begun
 	}
 	busy.Store(true)
-	if got := call("/v1/resize"); got != http.StatusTooManyRequests || heard.Load() != 5 {
-		t.Errorf("a busy processor: %d, asked %d times; want 429 from it", got, heard.Load())
+	if got := call("/v1/resize"); got != http.StatusTooManyRequests || called.Load() != 5 {
+		t.Errorf("a busy processor: %d after %d calls; want 429 from it", got, called.Load())
 	}
-	if got := call("/v1/resize"); got != http.StatusTooManyRequests || heard.Load() != 5 {
-		t.Errorf("under pressure: %d, asked %d times; want 429 without asking", got, heard.Load())
+	if got := call("/v1/resize"); got != http.StatusTooManyRequests || called.Load() != 5 {
+		t.Errorf("during shedding: %d after %d calls; want 429 from the gateway", got, called.Load())
 	}
 	if got := call("/v1/filter"); got == http.StatusTooManyRequests {
 		t.Errorf("another processor: %d", got)
@@ -74,7 +73,7 @@ func TestPressure(t *testing.T) {
 	close(end)
 	for range 4 {
 		if got := <-answers; got != http.StatusOK {
-			t.Errorf("a call that was let in: %d", got)
+			t.Errorf("an admitted call: %d", got)
 		}
 	}
 	if got := call("/v1/resize"); got != http.StatusOK {

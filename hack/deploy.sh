@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# deploy.sh deploys OVERLAY with the images of TAG to the cluster of kubectl's context.
+# LOAD is a command that copies image archives to the nodes of a cluster without a
+# registry.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if [ -n "${LOAD:-}" ]; then
+	archives=()
+	for name in $(hack/image.sh names); do archives+=("${IMAGES_DIR:-.cache/images}/$name.tar"); done
+	$LOAD "${archives[@]}"
+fi
+kubectl patch configmap -n knative-serving config-features --patch-file config/cluster/config-features.yaml
+if [ -x "$OVERLAY/secrets.sh" ]; then "$OVERLAY/secrets.sh"; fi
+kubectl kustomize "$OVERLAY" | sed -E "s#(dev.local/imageflow[a-z-]*):dev\$#\1:$TAG#" | kubectl apply -f -
+bin/imageflow doctor --wait 5m

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# proto.sh generate   generates the Go code and the OpenAPI description of the contract
+# proto.sh check      lints the contract, compares it with the version that it must stay
+#                     compatible with, and finds stale generated code
+set -euo pipefail
+cd "$(dirname "$0")/.."
+openapi=internal/gateway/openapi.swagger.json
+buf() { go tool -modfile=hack/tools/go.mod buf "$@"; }
+
+# The imported .proto files come from the Go modules that carry them.
+imports() {
+	local folder=.cache/proto validate google
+	[ -f $folder/google/api/http.proto ] && return
+	validate=$(where github.com/bufbuild/protovalidate@v1.2.2)
+	google=$(where github.com/grpc-ecosystem/grpc-gateway@v1.16.0)
+	install -D -m 644 -t $folder/buf/validate "$validate/proto/protovalidate/buf/validate/validate.proto"
+	install -D -m 644 -t $folder/google/api "$google"/third_party/googleapis/google/api/{annotations,http}.proto
+}
+
+where() {
+	(cd / && go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+}
+
+check() {
+	buf format --diff --exit-code proto
+	buf lint
+	buf build --path proto/imageflow -o .cache/contract.binpb
+	buf breaking .cache/contract.binpb --against test/contract/imageflow.proto --config buf.yaml
+	rm -rf .cache/generated
+	mkdir -p .cache/generated
+	buf generate -o .cache/generated
+	if ! diff -r --exclude='*.proto' --exclude=openapi.yaml .cache/generated/proto proto ||
+		! diff .cache/generated/$openapi $openapi; then
+		echo "the generated code is stale: run make proto" >&2
+		exit 1
+	fi
+	echo "contract: lint, compatibility and generated code are fine"
+}
+
+imports
+case $1 in
+generate)
+	rm -f proto/imageflow/v1/*.go proto/inference/*.go
+	buf generate
+	;;
+check) check ;;
+esac

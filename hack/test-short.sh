@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# test-short.sh runs the tests of the root module that need no MinIO and take little
+# time, without the race detector.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+go vet ./...
+go test -short -timeout 5m ./...
+echo "not run: tests that are slow or need MinIO or built commands (make test), lint (make lint)"

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# test.sh runs every test that this machine can run, and lists the others at the end.
+# Extra: NAME=FOLDER of a Prometheus is found or fetched by prometheus.sh.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+hack/lint.sh
+hack/vulncheck.sh
+PROMETHEUS_HOME=$(hack/prometheus.sh) || echo "not run: the rules of alerts and the dashboard, for Prometheus cannot be fetched"
+export PROMETHEUS_HOME
+
+go build -o .cache/testreport ./hack/testreport
+{
+	go test -json -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
+	# These measure memory and processor time, which the race detector changes.
+	go test -json -run 'TestFootprintHolds|TestBombsCostNothing' ./internal/imaging
+	# The cache of test results does not see files outside of a module, such as config/.
+	go -C test test -json -race -timeout 20m -count=1 ./...
+	go -C test/argo test -json -count=1 ./...
+} | .cache/testreport
+echo "needs more than this machine: a cluster (make e2e), Triton's own server (make triton-test), a GPU, a real Jaeger (make trace)"
+go tool cover -func=coverage.out | awk '/^total:/ {print "coverage of functions/ and internal/: " $3}'

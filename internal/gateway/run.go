@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"imageflow.dev/internal/processors"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// location is an object in the store, or the bytes of an image.
+type location struct {
+	image *imageflowv1.ImageData
+	data  []byte
+}
+
+// run is one run of a pipeline. It is not safe for concurrent use.
+type run struct {
+	*Pipeline
+	req *imageflowv1.RunPipelineRequest
+	// input is the input of the next step.
+	input location
+	// count counts the steps of each processor so far.
+	count map[protoreflect.Name]int
+}
+
+// step runs step i. Its output becomes the input of the next step.
+func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepResponse, error) {
+	field, call := request(r.req.GetSteps()[i])
+	name := field.Name()
+	r.count[name]++
+	set(call, "execution_id", protoreflect.ValueOfString(r.req.GetExecutionId()))
+	if len(r.input.data) > 0 {
+		set(call, "input_bytes", protoreflect.ValueOfBytes(r.input.data))
+	} else {
+		from := &imageflowv1.ImageData{Bucket: r.input.image.GetBucket(), ObjectKey: r.input.image.GetObjectKey(), Etag: r.input.image.GetEtag()}
+		set(call, "input_image", protoreflect.ValueOfMessage(from.ProtoReflect()))
+	}
+	if out := r.output(name, i == len(r.req.GetSteps())-1); out != nil {
+		set(call, "output_image", protoreflect.ValueOfMessage(out.ProtoReflect()))
+	}
+	answer := &imageflowv1.PipelineStepResponse{}
+	done := answer.ProtoReflect().Mutable(answer.ProtoReflect().Descriptor().Fields().ByName(name)).Message().Interface()
+	if err := r.Processors.call(ctx, name, call.Interface(), done); err != nil {
+		return nil, r.failed(i, name, err)
+	}
+	result := done.(interface {
+		GetResult() *imageflowv1.ProcessingResult
+	}).GetResult()
+	r.input = location{result.GetOutputImage(), result.GetOutputData()}
+	if r.input.image.GetObjectKey() == "" && len(r.input.data) == 0 {
+		return nil, r.failed(i, name, status.Error(codes.Internal, "internal error"))
+	}
+	result.OutputData = nil // RunPipelineResponse has the data of the last step
+	return answer, nil
+}
+
+// output returns where a step writes; nil means the default of the processor. If a
+// processor has several steps, the later ones get names of their own, because they would
+// overwrite the earlier output, which may be their input.
+func (r *run) output(name protoreflect.Name, last bool) *imageflowv1.ImageData {
+	var out *imageflowv1.ImageData
+	if last {
+		out = r.req.GetOutputImage()
+	}
+	n := r.count[name]
+	if n == 1 || len(r.req.GetInputBytes()) > 0 || out.GetObjectKey() != "" {
+		return out
+	}
+	p, _ := processors.Named(string(name))
+	out = proto.CloneOf(out)
+	if out == nil {
+		out = &imageflowv1.ImageData{}
+	}
+	out.ObjectKey = r.req.GetExecutionId() + "_" + p.Suffix + "-" + strconv.Itoa(n) +
+		extension(out.GetContentType(), r.input.image.GetObjectKey())
+	return out
+}
+
+// extension returns the file extension of a content type, or that of the input if the
+// content type is empty.
+func extension(contentType, input string) string {
+	switch format := strings.TrimPrefix(contentType, "image/"); format {
+	case "":
+		return path.Ext(input)
+	case "jpeg":
+		return ".jpg"
+	default:
+		return "." + format
+	}
+}
+
+// ownFields are the fields of a step's request that the pipeline sets.
+var ownFields = map[string]bool{"input_image": true, "input_bytes": true, "output_image": true, "execution_id": true}
+
+// failed adds the step to an error and keeps its code and its details. The names of
+// invalid fields become paths in the request of the pipeline.
+func (r *run) failed(i int, name protoreflect.Name, err error) error {
+	s := status.Convert(sanitizeStatus(status.Convert(err), err)).Proto()
+	at := fmt.Sprintf("steps[%d]", i)
+	s.Message = fmt.Sprintf("%s %s: %s", at, name, s.GetMessage())
+	for _, detail := range s.GetDetails() {
+		fields := &errdetails.BadRequest{}
+		if detail.UnmarshalTo(fields) != nil {
+			continue // another kind of detail
+		}
+		for _, v := range fields.GetFieldViolations() {
+			if first, _, _ := strings.Cut(v.GetField(), "."); !ownFields[first] {
+				v.Field = fmt.Sprintf("%s.%s.%s", at, name, v.GetField())
+			}
+		}
+		if err := detail.MarshalFrom(fields); err != nil {
+			return err
+		}
+	}
+	info, err := anypb.New(&errdetails.ErrorInfo{
+		Reason: "PIPELINE_STEP_FAILED", Domain: "imageflow.dev",
+		Metadata: map[string]string{"index": strconv.Itoa(i), "name": string(name), "execution_id": r.req.GetExecutionId()},
+	})
+	if err != nil {
+		return err
+	}
+	s.Details = append(s.Details, info)
+	return status.ErrorProto(s)
+}
