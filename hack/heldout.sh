@@ -19,5 +19,5 @@ if [ ! -f $images/heldout.json ] || [ -n "$(find $model -maxdepth 1 -name '*.py'
 	echo "rendering the held-out images ..."
 	"$home/bin/python" $model/evaluate.py --render $images
 fi
-"$home/bin/python" $model/evaluate.py --pictures $images/heldout.json --out $images/reference.json >/dev/null
+"$home/bin/python" $model/evaluate.py --images $images/heldout.json --out $images/reference.json >/dev/null
 go test ./functions/detect -count=1 -v -run HeldOutScore -heldout "$PWD/$images"

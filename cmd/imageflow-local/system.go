@@ -202,7 +202,7 @@ func (sys *system) startBroker(ctx context.Context, s *settings, manifests *brok
 	sys.broker, err = broker.Start(ctx, broker.Config{
 		WrapHandler:   func(next http.Handler) http.Handler { return s.telemetry.Guard(tracing.Handler(next)) },
 		WrapTransport: tracing.Transport,
-		Address: s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
+		Address:       s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
 		Resolve: func(_, service string) (string, bool) {
 			if service == consoleService {
 				return "http://" + sys.console.Address(), true

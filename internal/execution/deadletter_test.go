@@ -11,8 +11,8 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// TestLetterKeepsItsEventByteByByte: the event may be signed.
-func TestLetterKeepsItsEventByteByByte(t *testing.T) {
+// TestPut_keepsTheEventByteByByte, since the event may be signed.
+func TestPut_keepsTheEventByteByByte(t *testing.T) {
 	each(t, func(t *testing.T, _ *objects.Store, l execution.DeadLetterStore) {
 		event := "{\n\t\"id\": \"1\",  \"data\": {\"b\":1, \"a\":\"<\\u2028>\u2028\", \"n\": 1.0}\r\n}"
 		letter := execution.DeadLetter{Execution: "cat", Bucket: bucket, EventID: "1", Event: json.RawMessage(event)}
@@ -31,8 +31,8 @@ func TestLetterKeepsItsEventByteByByte(t *testing.T) {
 	})
 }
 
-// TestWhatDoesNotFitIsCut: every letter that is written can be read.
-func TestWhatDoesNotFitIsCut(t *testing.T) {
+// TestPut_truncates: every stored dead letter can be loaded.
+func TestPut_truncates(t *testing.T) {
 	long := strings.Repeat("\x01", 1<<20)
 	large := `{"data":"` + strings.Repeat("x", 7<<20) + `"}`
 	deep := `{"data":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}"
@@ -63,9 +63,9 @@ func TestWhatDoesNotFitIsCut(t *testing.T) {
 	})
 }
 
-// TestUnreadableLetterIsReplaced: what lies at a letter's key and is none, or is
-// too large to be read, holds up neither its successor nor the other letters.
-func TestUnreadableLetterIsReplaced(t *testing.T) {
+// TestPut_replacesUnreadableObject: an object at the key of a dead letter that is not a dead
+// letter, or is too large, blocks neither this dead letter nor others.
+func TestPut_replacesUnreadableObject(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		for i, old := range []string{"no JSON", `{"first":7}`, strings.Repeat("[", 20000), strings.Repeat("x", 9<<20), ""} {
 			id := fmt.Sprint("cat", i)
@@ -99,8 +99,8 @@ func TestUnreadableLetterIsReplaced(t *testing.T) {
 	})
 }
 
-// TestLetterAboutAnImpossibleName is kept all the same, and counted on.
-func TestLetterAboutAnImpossibleName(t *testing.T) {
+// TestPut_invalidNames: the dead letter is stored, and its failures are counted.
+func TestPut_invalidNames(t *testing.T) {
 	each(t, func(t *testing.T, _ *objects.Store, l execution.DeadLetterStore) {
 		names := []struct{ bucket, execution string }{
 			{"..", "x"}, {".", "x"}, {"UPPER", "x"}, {"a", "x"}, {"ab..cd", "x"}, {"imageflow-files:80", "x"}, {"a/b", "x"},

@@ -36,7 +36,7 @@ func put(t *testing.T, s *objects.Store, key, contentType, content string, metad
 	return info
 }
 
-// output writes what a step writes.
+// output stores the output of a step.
 func output(t *testing.T, s *objects.Store, id, step, from, content string) objects.Info {
 	t.Helper()
 	write := func(key, contentType, content string) objects.Info {
@@ -59,7 +59,7 @@ func find(t *testing.T, s *objects.Store, l execution.DeadLetterStore, id string
 	return e
 }
 
-// names returns the steps' names in order.
+// names returns the names of the steps in order.
 func names(e execution.Execution) string {
 	var all []string
 	for _, s := range e.Steps {
@@ -68,9 +68,9 @@ func names(e execution.Execution) string {
 	return strings.Join(all, " ")
 }
 
-// TestFindFollowsAChain looks at an execution after everything that happens to
-// it, among objects whose names only look like its own.
-func TestFindFollowsAChain(t *testing.T) {
+// TestFind_chain finds an execution after each change of its state, among objects with
+// similar keys.
+func TestFind_chain(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		id := "in/cat ü"
 		put(t, s, id+"2.jpg", "image/jpeg", "another", nil)
@@ -118,7 +118,7 @@ func TestFindFollowsAChain(t *testing.T) {
 	})
 }
 
-func TestFindTellsOfFailures(t *testing.T) {
+func TestFind_failures(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		source := put(t, s, "cat.jpg", "image/jpeg", "v1", nil)
 		letter := &execution.DeadLetter{
@@ -162,7 +162,7 @@ func keep(t *testing.T, l execution.DeadLetterStore, letter *execution.DeadLette
 	}
 }
 
-// list returns the ids of the events of a selection.
+// list returns the event ids of the selected dead letters.
 func list(t *testing.T, l execution.DeadLetterStore, s execution.Selection) []string {
 	t.Helper()
 	ids := []string{}
@@ -176,7 +176,7 @@ func list(t *testing.T, l execution.DeadLetterStore, s execution.Selection) []st
 	return ids
 }
 
-func TestLetterKeepsItsStory(t *testing.T) {
+func TestDeadLetter_countsFailures(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		letter := execution.DeadLetter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first", Event: json.RawMessage(`{"id":"a/b"}`)}
 		keep(t, l, &letter)
@@ -218,7 +218,7 @@ func TestLetterKeepsItsStory(t *testing.T) {
 	})
 }
 
-func TestListSelects(t *testing.T) {
+func TestList_selection(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		long := strings.Repeat("long/", 190) + "cat"
 		var middle time.Time

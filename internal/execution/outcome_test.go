@@ -8,9 +8,9 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// TestMarksNameTheirObject: whatever is copied to another key or bucket, metadata
-// and all, was not written there by us.
-func TestMarksNameTheirObject(t *testing.T) {
+// TestWrittenByUs_copies: ImageFlow did not write a copy with another key or in another
+// bucket, although the copy has the metadata.
+func TestWrittenByUs_copies(t *testing.T) {
 	mark := execution.ObjectMetadata("in/cat", "pictures", "in/cat_resize.jpg")
 	old := map[string]string{execution.IDMetadata: "in/cat"}
 	for _, c := range []struct {
@@ -33,9 +33,9 @@ func TestMarksNameTheirObject(t *testing.T) {
 	}
 }
 
-// TestOutcomeIsOfOneVersion: a status says nothing about a copy of the object, nor
-// about another version of it.
-func TestOutcomeIsOfOneVersion(t *testing.T) {
+// TestOutcome_otherVersions: a status is not that of a copy of the object or of another
+// version.
+func TestOutcome_otherVersions(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, _ execution.DeadLetterStore) {
 		outcome := func(key string, tags map[string]string) string {
 			t.Helper()

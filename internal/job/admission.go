@@ -24,27 +24,39 @@ const (
 )
 
 // Admission is the admission control of one or more Runners. It has four limits:
-// jobs in total, jobs that may fetch an image, decoded bytes, and jobs that
-// compute. A job acquires them in this order and never waits for an earlier limit
-// while it holds a later one, so jobs cannot deadlock. Runners that share an
-// Admission share the limits.
+// jobs in total, active jobs, decoded bytes, and jobs that compute. A job acquires
+// them in this order and never waits for an earlier limit while it holds a later
+// one, so jobs cannot deadlock. Runners that share an Admission share the limits.
+//
+// Jobs that use the store and jobs that do not are in separate lanes, so a store that
+// stalls delays only the jobs that use it.
 type Admission struct {
-	slots, active, bytes, cores *budget
-	limits                      AdmissionLimits
-	// working is the time that recent jobs held a slot of active, computing the
-	// time that they held a core.
-	working, computing ewma
+	stored, inline lane
+	bytes, cores   *budget
+	limits         AdmissionLimits
+	computing      ewma // the time that recent jobs held a core
+}
+
+// lane is the queue of one kind of jobs, and their active slots.
+type lane struct {
+	slots, active *budget
+	working       ewma // the time that recent jobs held an active slot
+}
+
+func newLane(l AdmissionLimits) lane {
+	return lane{slots: newBudget(l.Queue + l.Active), active: newBudget(l.Active)}
 }
 
 // AdmissionLimits are the sizes of an Admission. Each is at least 1, except Queue,
 // which may be 0.
 type AdmissionLimits struct {
-	// Queue is the number of jobs that may wait for an active slot.
+	// Queue is the number of jobs in each lane that may wait for an active slot.
 	Queue int64
 	// QueueTime is the longest expected wait of a FailFast job. 0 means that only
 	// the job's deadline counts.
 	QueueTime time.Duration
-	// Active is the number of jobs that fetch, compute or store at the same time.
+	// Active is the number of jobs in each lane that fetch, compute or store at the
+	// same time.
 	Active int64
 	// DecodedBytes is the memory in bytes that all jobs together may use to decode
 	// and encode. Errors name it by its setting, MAX_DECODED_BYTES.
@@ -68,22 +80,29 @@ func NewAdmission(l AdmissionLimits) *Admission {
 	}
 	l.Cores = l.Shared.budget.size
 	return &Admission{
-		slots: newBudget(l.Queue + l.Active), active: newBudget(l.Active), bytes: newBudget(l.DecodedBytes),
-		cores: l.Shared.budget, limits: l,
+		stored: newLane(l), inline: newLane(l), bytes: newBudget(l.DecodedBytes), cores: l.Shared.budget, limits: l,
 	}
 }
 
-// expectedWait estimates how long a new job waits for an active slot. The queue
-// drains at the pace of the scarcer resource: cores or active slots.
-func (a *Admission) expectedWait() time.Duration {
-	each := max(a.computing.get()/float64(a.limits.Cores), a.working.get()/float64(a.limits.Active))
-	return time.Duration(float64(a.slots.taken.Load()) * each)
+// lane returns the lane of a job.
+func (a *Admission) lane(inline bool) *lane {
+	if inline {
+		return &a.inline
+	}
+	return &a.stored
+}
+
+// expectedWait estimates how long a new job waits for an active slot of a lane. The
+// queue drains at the pace of the scarcer resource: cores or active slots.
+func (a *Admission) expectedWait(l *lane) time.Duration {
+	each := max(a.computing.get()/float64(a.limits.Cores), l.working.get()/float64(a.limits.Active))
+	return time.Duration(float64(l.slots.taken.Load()) * each)
 }
 
 // tooLong reports whether a wait exceeds the deadline of ctx or QueueTime. It is
-// false while there are fewer than two jobs per core, however slow they are.
-func (a *Admission) tooLong(ctx context.Context, wait time.Duration) bool {
-	if a.slots.taken.Load() < 2*a.limits.Cores {
+// false while the lane has fewer than two jobs per core, however slow they are.
+func (a *Admission) tooLong(ctx context.Context, l *lane, wait time.Duration) bool {
+	if l.slots.taken.Load() < 2*a.limits.Cores {
 		return false
 	}
 	deadline, ok := ctx.Deadline()
@@ -102,43 +121,48 @@ const (
 	maxRetryAfter = time.Minute
 )
 
-// Load returns the current usage of each limit.
+// Load returns the current usage of each limit, for slots that of the fuller lane.
 func (a *Admission) Load() telemetry.Load {
-	active := a.active.usage()
+	l := &a.stored
+	if a.inline.slots.taken.Load() > l.slots.taken.Load() {
+		l = &a.inline
+	}
+	active := l.active.usage()
 	return telemetry.Load{
-		Waiting: telemetry.Usage{Taken: max(a.slots.taken.Load()-active.Taken, 0), Limit: a.limits.Queue},
+		Waiting: telemetry.Usage{Taken: max(l.slots.taken.Load()-active.Taken, 0), Limit: a.limits.Queue},
 		Active:  active, Computing: a.cores.usage(), Decoded: a.bytes.usage(),
 	}
 }
 
-// enter acquires a slot in the queue and then an active slot. The policy decides
-// whether the job is rejected with Busy instead of waiting. The caller calls leave
-// with the error of the job when the job ends.
-func (a *Admission) enter(ctx context.Context, policy OverloadPolicy) (leave func(error), err error) {
-	wait := a.expectedWait()
-	if policy == FailFast && a.tooLong(ctx, wait) {
+// enter acquires a slot in the queue and then an active slot. An inline job does not
+// use the store. The policy decides whether the job is rejected with Busy instead of
+// waiting. The caller calls leave with the error of the job when the job ends.
+func (a *Admission) enter(ctx context.Context, policy OverloadPolicy, inline bool) (leave func(error), err error) {
+	l := a.lane(inline)
+	wait := a.expectedWait(l)
+	if policy == FailFast && a.tooLong(ctx, l, wait) {
 		return nil, busy(wait, "the expected wait of %v is longer than the deadline or QUEUE_TIME; try again later",
 			wait.Round(time.Millisecond))
 	}
-	if !a.slots.TryAcquire(1) {
+	if !l.slots.TryAcquire(1) {
 		if policy != Block {
 			return nil, busy(wait, "the queue of %d (QUEUE_LENGTH) is full; try again shortly", a.limits.Queue)
 		}
-		if err := a.slots.Acquire(ctx, 1); err != nil {
+		if err := l.slots.Acquire(ctx, 1); err != nil {
 			return nil, err
 		}
 	}
-	if err := a.active.Acquire(ctx, 1); err != nil {
-		a.slots.Release(1)
+	if err := l.active.Acquire(ctx, 1); err != nil {
+		l.slots.Release(1)
 		return nil, err
 	}
 	start := time.Now()
 	return func(err error) {
 		if representative(err) {
-			a.working.add(time.Since(start))
+			l.working.add(time.Since(start))
 		}
-		a.active.Release(1)
-		a.slots.Release(1)
+		l.active.Release(1)
+		l.slots.Release(1)
 	}, nil
 }
 

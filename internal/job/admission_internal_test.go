@@ -15,7 +15,7 @@ func TestWorking_ignoresOutliers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 1, Cores: 2})
 		work := func(d time.Duration, err error) {
-			leave, enterErr := a.enter(t.Context(), Enqueue)
+			leave, enterErr := a.enter(t.Context(), Enqueue, false)
 			if enterErr != nil {
 				t.Fatal(enterErr)
 			}
@@ -28,13 +28,13 @@ func TestWorking_ignoresOutliers(t *testing.T) {
 		for _, err := range []error{functions.Errorf(functions.Unavailable, "", "stalled"), context.Canceled, nil} {
 			work(time.Hour, err)
 		}
-		if got := time.Duration(a.working.get()); got < 10*time.Millisecond || got > 12*time.Millisecond {
+		if got := time.Duration(a.stored.working.get()); got < 10*time.Millisecond || got > 12*time.Millisecond {
 			t.Errorf("after jobs of 10 ms and slow ones, the average is %v", got)
 		}
 		for range 200 {
 			work(time.Second, nil)
 		}
-		if got := time.Duration(a.working.get()); got < 900*time.Millisecond {
+		if got := time.Duration(a.stored.working.get()); got < 900*time.Millisecond {
 			t.Errorf("when all jobs take a second, the average is %v", got)
 		}
 	})

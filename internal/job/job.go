@@ -123,7 +123,7 @@ func (r *Runner) execute(
 	if err := p.authorize(r.config.ReadFrom, r.config.WriteTo); err != nil {
 		return nil, err
 	}
-	leave, err := r.enter(ctx, record, policy)
+	leave, err := r.enter(ctx, record, policy, p.inline())
 	if err != nil {
 		return nil, err
 	}
@@ -134,11 +134,11 @@ func (r *Runner) execute(
 
 // enter waits for the admission of the job.
 func (r *Runner) enter(
-	ctx context.Context, record *telemetry.Job, policy OverloadPolicy,
+	ctx context.Context, record *telemetry.Job, policy OverloadPolicy, inline bool,
 ) (leave func(error), err error) {
 	ctx, end := record.Stage(ctx, "queue")
 	defer end()
-	return r.admission.enter(ctx, policy)
+	return r.admission.enter(ctx, policy, inline)
 }
 
 // runWithTimeout runs an admitted job within Config.Timeout.

@@ -82,6 +82,9 @@ func planRequest(req functions.Request, reference *imageflowv1.ImageData, suffix
 	return p, err
 }
 
+// inline reports whether the job uses no object of the store.
+func (p plan) inline() bool { return p.source.key == "" && p.reference.key == "" && p.output.key == "" }
+
 // maxExecutionBytes is the contract's limit of an execution id. The first step rejects a
 // longer id that it derives from a key, so that later steps do not have to.
 const maxExecutionBytes = 900

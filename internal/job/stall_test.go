@@ -55,6 +55,39 @@ func TestRun_stalledStore(t *testing.T) {
 	all.Wait()
 }
 
+// A job that does not use the store runs while others fill the queue and wait for a
+// store that stalls.
+func TestRun_inlineBesideStalledStore(t *testing.T) {
+	put(t, bucket, "stall/beside.png", pngOf(t, 400, 400))
+	proxy := stores.NewStall(t, endpoint)
+	through, err := objects.New(objects.Config{
+		Endpoint: proxy.Address, AccessKey: "user", SecretKey: "password", Region: "us-east-1", ProgressTimeout: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer through.Close()
+	limits := job.AdmissionLimits{Queue: 2, Active: 2, DecodedBytes: 64 << 20, Cores: 2}
+	admission := job.NewAdmission(limits)
+	r := job.NewRunner(resize.Processor, through, admission, config)
+	proxy.After(1<<40, 1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	var stalled sync.WaitGroup
+	for i := range limits.Queue + limits.Active {
+		stalled.Go(func() {
+			_, _ = r.Run(ctx, &request{InputImage: in("stall/beside.png"), TargetWidth: 8 + int32(i)}, job.Enqueue)
+		})
+	}
+	for admission.Load().Waiting.Taken < limits.Queue {
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := r.Run(t.Context(), &request{InputBytes: pngOf(t, 40, 40), TargetWidth: 8}, job.FailFast); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	stalled.Wait()
+}
+
 // A job without a deadline ends at Config.Timeout with a retryable error. Callers that
 // share its execution do not start it again.
 func TestRun_jobTimeout(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"imageflow.dev/internal/triggers"
 )
 
-// trigger makes one of its filters and the URI of its subscriber, a Service.
+// trigger returns a Trigger with filters and the URI of its subscriber, a Service.
 func trigger(t testing.TB, name, service, uri, filters string) triggers.Trigger {
 	t.Helper()
 	var tr triggers.Trigger
@@ -74,8 +74,8 @@ func TestClashes(t *testing.T) {
 	}
 }
 
-// TestOverlapIsExact compares the decision with events: where it says that none
-// matches both filters, none of very many does, and the other way round.
+// TestOverlapIsExact compares overlap with a search for an event that both filters select,
+// among very many events.
 func TestOverlapIsExact(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	events := allEvents()
@@ -103,8 +103,8 @@ func asTrigger(f triggers.Filter) (t triggers.Trigger) {
 	return t
 }
 
-// allEvents have all values of up to four letters of two attributes, of which z is
-// in no filter.
+// allEvents have all values of up to four letters for two attributes. No filter contains
+// the letter z.
 func allEvents() (all []map[string]string) {
 	values := []string{""}
 	for i := 0; len(values[i]) < 4; i++ {
@@ -151,7 +151,7 @@ func randomFilter(r *rand.Rand, depth int) triggers.Filter {
 	return triggers.Filter{Not: &not}
 }
 
-// matches is what a filter means.
+// matches reports whether a filter selects an event.
 func matches(f triggers.Filter, e map[string]string) bool {
 	for name, value := range f.Exact {
 		return e[name] == value

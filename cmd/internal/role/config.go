@@ -82,10 +82,10 @@ func (c Store) open() (*objects.Store, error) {
 type Work struct {
 	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty or * is all that the store lets us"`
 	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
-	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs may wait; more are refused as busy"`
+	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs that use the store may wait, and how many others; more are rejected as busy"`
 	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"0" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as its deadline allows"`
 	JobTimeout   time.Duration `envconfig:"JOB_TIMEOUT" default:"2m" desc:"how long a job may take once it has its turn, where its caller sets no earlier deadline"`
-	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs fetch, compute or store at once; 0 means 4 for each core"`
+	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs that use the store are active at once, and how many others; 0 means 4 for each core"`
 	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"memory that all jobs together may take to decode and encode images; an image that needs more is refused"`
 	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
 	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Scores the exported model with onnxruntime: letterbox, decode, class-aware NMS.
 
-    evaluate.py --render DIR      makes held-out pictures and heldout.json there
-    evaluate.py --pictures FILE   scores on a heldout.json with its pictures beside it
-    evaluate.py --show PICTURE    prints what is found in one picture
+    evaluate.py --render DIR    renders held-out images and heldout.json
+    evaluate.py --images FILE   scores the model on a heldout.json and the images next to it
+    evaluate.py --show IMAGE    prints the detections in one image
 
-It shares nothing with the Go code: `make heldout` scores both and compares.
+It shares no code with the service: `make heldout` scores both and compares.
 
 Average precision is the area under the interpolated precision-recall curve
-(101 recall points, as COCO has it), a mean over the classes. Precision and
-recall are counted at one confidence over all classes.
+(101 recall points, as COCO defines it), averaged over the classes. Precision
+and recall are over all classes, at one confidence.
 """
 import argparse
 import ast
@@ -38,7 +38,7 @@ class Model:
         self.ms = []
 
     def detect(self, pic, confidence=0.001, overlap=0.45):
-        """Rows [class, x1, y1, x2, y2, score] in the picture's pixels, best first."""
+        """Returns rows [class, x1, y1, x2, y2, score] in pixels of the image, by descending score."""
         boxed, s, px, py = scenes.letterbox(pic, self.side)
         x = np.ascontiguousarray(boxed.transpose(2, 0, 1)[None], np.float32) / 255
         began = time.perf_counter()
@@ -66,7 +66,8 @@ def ious(a, many):
 
 
 def match(found, truth, threshold):
-    """For each detection, best first, whether it meets an object not yet met."""
+    """Returns for each detection, by descending score, whether it matches an object that no
+    earlier one matches."""
     free, right = np.ones(len(truth), bool), np.zeros(len(found), bool)
     for i, f in enumerate(found):
         v = ious(f[1:5], truth[:, 1:]) * (free & (truth[:, 0] == f[0])) if len(truth) else np.zeros(0)
@@ -84,8 +85,8 @@ def average_precision(right, score, total):
     return float(np.where(at < len(precision), precision[np.minimum(at, len(precision) - 1)], 0).mean()) if len(precision) else 0.0
 
 
-def score(model, pictures, confidence):
-    founds, truths = [model.detect(p) for p, _ in pictures], [t for _, t in pictures]
+def score(model, images, confidence):
+    founds, truths = [model.detect(p) for p, _ in images], [t for _, t in images]
     ap = {}
     for c in range(len(model.names)):
         total = sum((t[:, 0] == c).sum() for t in truths)
@@ -97,15 +98,15 @@ def score(model, pictures, confidence):
     sure = [f[f[:, 5] >= confidence] for f in founds]
     hits, made, total = sum(match(f, t, 0.5).sum() for f, t in zip(sure, truths)), sum(map(len, sure)), sum(map(len, truths))
     table = np.array(list(ap.values()))
-    return dict(pictures=len(pictures), objects=int(total), precision=round(hits / max(made, 1), 4), recall=round(hits / total, 4),
+    return dict(pictures=len(images), objects=int(total), precision=round(hits / max(made, 1), 4), recall=round(hits / total, 4),
                 map50=round(float(table[:, 0].mean()), 4), map50_95=round(float(table.mean()), 4),
                 classes={model.names[c]: dict(objects=int(sum((t[:, 0] == c).sum() for t in truths)), ap50=round(v[0], 4),
                                               ap50_95=round(float(np.mean(v)), 4)) for c, v in ap.items()})
 
 
 def heldout(folder, seed, collages, tables):
-    """Renders pictures of 480 by 360, worn as cameras and codecs wear them, as
-    PNG, so that every decoder reads the same pixels."""
+    """Renders images of 480 by 360 pixels, with the defects of cameras and codecs. They are
+    PNG files, so that every decoder reads the same pixels."""
     os.makedirs(folder, exist_ok=True)
     with mp.Pool() as pool:
         bank = scenes.Bank(seed, 60, 60, pool)
@@ -121,8 +122,8 @@ def heldout(folder, seed, collages, tables):
     scenes.write_index(os.path.join(folder, "heldout.json"), index)
 
 
-def pictures(path):
-    """The kinds, pictures and objects of a heldout.json."""
+def read_index(path):
+    """Returns the kinds, images and objects of a heldout.json."""
     with open(path) as f:
         index = json.load(f)
     return [(e.get("kind", ""), np.asarray(Image.open(os.path.join(os.path.dirname(path), e["file"])).convert("RGB")),
@@ -133,13 +134,13 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--model", default=os.path.join(HERE, "repository/yolo/1/model.onnx"))
     ap.add_argument("--render", metavar="DIR")
-    ap.add_argument("--seed", type=int, default=777, help="of the held-out pictures; must not be the training's (default %(default)s)")
+    ap.add_argument("--seed", type=int, default=777, help="of the held-out images; not the one of the training (default %(default)s)")
     ap.add_argument("--collages", type=int, default=200)
     ap.add_argument("--tables", type=int, default=100)
-    ap.add_argument("--pictures", metavar="FILE")
-    ap.add_argument("--show", metavar="PICTURE")
+    ap.add_argument("--images", metavar="FILE")
+    ap.add_argument("--show", metavar="IMAGE")
     ap.add_argument("--confidence", type=float, default=0.5, help="for precision and recall (default %(default)s)")
-    ap.add_argument("--out", help="write the scores there as JSON")
+    ap.add_argument("--out", help="file for the scores, as JSON")
     args = ap.parse_args()
     if args.render:
         return heldout(args.render, args.seed, args.collages, args.tables)
@@ -149,9 +150,9 @@ def main():
         for c, *box, s in model.detect(pic, args.confidence):
             print(f"{model.names[int(c)]:7s} {s:.3f}", *(f"{v:7.1f}" for v in box))
         return
-    if not args.pictures:
-        ap.error("nothing to do")
-    all_ = pictures(args.pictures)
+    if not args.images:
+        ap.error("one of --render, --images and --show is needed")
+    all_ = read_index(args.images)
     result = dict(confidence=args.confidence, match_iou=0.5, nms_iou=0.45, onnxruntime=ort.__version__,
                   all=score(model, [e[1:] for e in all_], args.confidence))
     result["run_ms_median"] = round(float(np.median(model.ms)), 2)

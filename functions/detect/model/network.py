@@ -1,4 +1,4 @@
-"""The network and what it is trained towards."""
+"""The network and its losses."""
 import copy
 import math
 
@@ -8,8 +8,8 @@ import torch.nn.functional as Fn
 
 import scenes
 
-SIDE, STRIDES, NC = 384, (8, 16, 32), len(scenes.CLASSES)  # the side of the exported model's input
-BINS = 16  # a box's side lies 0 to 15 strides from its anchor
+SIDE, STRIDES, NC = 384, (8, 16, 32), len(scenes.CLASSES)  # SIDE is the input size of the exported model
+BINS = 16  # the sides of a box are 0 to 15 strides from its anchor
 
 
 def conv(cin, cout, k=3, s=1):
@@ -17,8 +17,8 @@ def conv(cin, cout, k=3, s=1):
 
 
 def twins(block):
-    """One block for each stride: the convolution is shared, the normalisation is
-    not, since its statistics differ."""
+    """Returns one block for each stride. The convolution is shared; the normalisation is
+    not, because the statistics of the strides differ."""
     return nn.ModuleList(nn.Sequential(block[0], copy.deepcopy(block[1]), block[2]) for _ in STRIDES)
 
 
@@ -32,7 +32,7 @@ class Residual(nn.Module):
 
 
 class Detector(nn.Module):
-    """A small pyramid, down and up again, with one head for boxes and one for classes."""
+    """A small feature pyramid in both directions, with one head for boxes and one for classes."""
 
     def __init__(self, neck=48):
         super().__init__()
@@ -40,20 +40,20 @@ class Detector(nn.Module):
         self.p3 = nn.Sequential(conv(32, 64, 3, 2), Residual(64), Residual(64))
         self.p4 = nn.Sequential(conv(64, 96, 3, 2), Residual(96), Residual(96))
         self.p5 = nn.Sequential(conv(96, 128, 3, 2), Residual(128), Residual(128))
-        self.wide = conv(384, 128, 1)  # pooled neighbourhoods: large objects need the whole view
+        self.wide = conv(384, 128, 1)  # pooled neighbourhoods, for large objects
         self.lateral = nn.ModuleList(nn.Conv2d(c, neck, 1) for c in (64, 96, 128))
         self.down = nn.ModuleList(conv(neck, neck) for _ in range(2))
         self.step = nn.ModuleList(conv(neck, neck, 3, 2) for _ in range(2))
         self.up = nn.ModuleList(conv(neck, neck) for _ in range(2))
         self.box1, self.box2, self.cls1, self.cls2 = (twins(conv(neck, neck)) for _ in range(4))
-        # Separate outputs for each stride: they see objects of different size.
+        # Separate outputs for each stride, because the sizes of their objects differ.
         self.boxes = nn.ModuleList(nn.Conv2d(neck, 4 * BINS, 1) for _ in STRIDES)
         self.classes = nn.ModuleList(nn.Conv2d(neck, NC, 1) for _ in STRIDES)
         for c in self.classes:
             nn.init.constant_(c.bias, -5.0)  # objects are rare among the anchors
 
     def features(self, x):
-        """What each stride's head sees for boxes and for classes."""
+        """Returns the features of each stride for boxes and for classes."""
         p3 = self.p3(self.p2(x))
         p4 = self.p4(p3)
         p5 = self.p5(p4)
@@ -69,20 +69,20 @@ class Detector(nn.Module):
     def forward(self, x):
         """Returns centres-and-sizes in pixels (N,4,A), class logits (N,NC,A) and
         the logits of each side's distance (N,4,BINS,A)."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # twice as fast where the CPU has it
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # twice as fast on a CPU with bfloat16
             seen = self.features(x)
         points, stride = grid(int(x.shape[2]))
         sides = torch.cat([out(f.float()).flatten(2) for out, (f, _) in zip(self.boxes, seen)], 2)
         logits = torch.cat([out(f.float()).flatten(2) for out, (_, f) in zip(self.classes, seen)], 2)
         sides = sides.reshape(-1, 4, BINS, len(stride))
-        # Distances to left, top, right, bottom: the mean over the bins.
+        # The distances to left, top, right and bottom are the means over the bins.
         d = (sides.softmax(2) * torch.arange(BINS, dtype=torch.float32).view(BINS, 1)).sum(2) * stride
         near, far = points - d[:, :2], points + d[:, 2:]
         return torch.cat(((near + far) / 2, far - near), 1), logits, sides
 
 
 def grid(side):
-    """The anchors' centres (2,A) and strides (A), in pixels."""
+    """Returns the centres (2,A) and strides (A) of the anchors, in pixels."""
     points, strides = [], []
     for s in STRIDES:
         c = (torch.arange(side // s) + 0.5) * s
@@ -103,7 +103,7 @@ class Exported(nn.Module):
 
 
 def iou(a, b, complete=False):
-    """IoU of xyxy boxes, or the complete IoU, which also pulls boxes that do not touch."""
+    """Returns the IoU of xyxy boxes, or the complete IoU, which has a gradient for disjoint boxes too."""
     w = (torch.minimum(a[..., 2], b[..., 2]) - torch.maximum(a[..., 0], b[..., 0])).clamp(0)
     h = (torch.minimum(a[..., 3], b[..., 3]) - torch.maximum(a[..., 1], b[..., 1])).clamp(0)
     aw, ah, bw, bh = a[..., 2] - a[..., 0], a[..., 3] - a[..., 1], b[..., 2] - b[..., 0], b[..., 3] - b[..., 1]
@@ -121,11 +121,11 @@ def iou(a, b, complete=False):
 
 
 def assign(pred, logits, truth, points, topk=9):
-    """Which anchors learn which object: the few inside it that are best by score
-    and overlap together, so that score and box learn to agree.
+    """Assigns anchors to objects: of the anchors inside an object, those with the best
+    combination of score and IoU, so that scores and boxes become consistent.
 
     Boxes are xyxy. Returns the chosen anchors (N,A), their rows of truth (N,A,5)
-    and how much each counts (N,A)."""
+    and their weights (N,A)."""
     pts = points.t()[None, None]
     box, cls, used = truth[:, :, None, 1:], truth[..., 0].long(), truth[..., 0] >= 0
     inside = ((pts > box[..., :2]) & (pts < box[..., 2:])).all(-1) & used[..., None]
@@ -133,7 +133,7 @@ def assign(pred, logits, truth, points, topk=9):
     score = logits.sigmoid().gather(2, cls.clamp(0)[:, None].expand(-1, logits.shape[1], -1)).transpose(1, 2)
     fit = (score.sqrt() * over ** 6 + 1e-12) * inside
     chosen = torch.zeros_like(fit).scatter_(2, fit.topk(topk, 2).indices, 1.0) * inside
-    # An anchor that two objects want goes to the one it overlaps more.
+    # An anchor of two objects is assigned to the one with the higher IoU.
     owner = (over * chosen + chosen * 1e-9).argmax(1)
     chosen = chosen * Fn.one_hot(owner, truth.shape[1]).transpose(1, 2)
     fit = fit * chosen
@@ -142,8 +142,8 @@ def assign(pred, logits, truth, points, topk=9):
 
 
 def loss_of(out, truth, side):
-    """truth is (N,M,5), rows [class, x1, y1, x2, y2], class -1 where unused.
-    Returns the losses of classes, boxes and distances."""
+    """Returns the losses of classes, boxes and distances. truth is (N,M,5) with rows
+    [class, x1, y1, x2, y2]; unused rows have class -1."""
     boxes, logits, sides = out
     points, stride = grid(side)
     c, s = boxes[:, :2].transpose(1, 2), boxes[:, 2:].transpose(1, 2)
@@ -157,7 +157,7 @@ def loss_of(out, truth, side):
     total, weight = weight.sum().clamp(1), weight[mine]
     lc = Fn.binary_cross_entropy_with_logits(logits, target, reduction="sum") / total
     lb = ((1 - iou(pred[mine], want[mine][:, 1:], True)) * weight).sum() / total
-    # Both bins beside a distance share it, as near as they are.
+    # A distance is divided between its two neighbouring bins, by linear interpolation.
     low, log = goal.long(), sides.permute(0, 3, 1, 2)[mine].log_softmax(2)
     part = (goal - low)[..., None]
     ld = -(log.gather(2, low[..., None]) * (1 - part) + log.gather(2, low[..., None] + 1) * part)

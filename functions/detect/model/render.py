@@ -1,4 +1,4 @@
-"""Ray-marches objects on a table before a wall: soft shadows, highlights, outlines."""
+"""Ray-marches objects on a table in front of a wall, with soft shadows, highlights and exact outlines."""
 import numpy as np
 
 from shapes import BOUND, DIST, F, albedo, fbm, hsv, noise, smooth
@@ -16,7 +16,7 @@ def local(o, p):
 
 
 def span(o, origin, d, grow=1.0):
-    """Where rays enter and leave an object's bounding sphere, in its own units."""
+    """Returns where rays enter and leave an object's bounding sphere, in units of the object."""
     b = (origin * d).sum(0)
     c = (origin * origin).sum(0) - F((BOUND[o["kind"]] * grow) ** 2)
     disc = b * b - c
@@ -25,7 +25,7 @@ def span(o, origin, d, grow=1.0):
 
 
 def hit(o, origin, d):
-    """Distance along each ray to the object, inf where it misses."""
+    """Returns the distance along each ray to the object, inf if the ray misses it."""
     origin, d = local(o, origin), o["turn"].T @ d
     t, end = span(o, origin, d)
     out = np.full(t.shape, np.inf, F)
@@ -47,10 +47,10 @@ def hit(o, origin, d):
 
 
 def shadow(o, p, light, soft):
-    """How much of the light reaches p past this object: 1 is all of it."""
+    """Returns the fraction of the light that passes this object and reaches p."""
     origin = local(o, p)
     d = (o["turn"].T @ light)[:, None]
-    t, end = span(o, origin, d, 1.3)  # a soft shadow reaches past the object
+    t, end = span(o, origin, d, 1.3)  # a soft shadow is larger than the object
     out = np.ones(t.shape, F)
     idx = np.nonzero(end > t)[0]
     t, end, dist = np.maximum(t[idx], 0.03).astype(F), end[idx], DIST[o["kind"]]
@@ -70,8 +70,8 @@ def shadow(o, p, light, soft):
 
 
 def camera(look, yaw, pitch, dist, fov, width, height):
-    """The eye (3,1), a function from rows to unit rays (3,N), and one that tells
-    whether a point lies in the picture."""
+    """Returns the eye (3,1), a function from rows to unit rays (3,N), and a function that
+    reports whether a point is in the image."""
     fwd = -np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
     right = np.cross(fwd, [0, 1, 0])
     right /= np.linalg.norm(right)
@@ -94,7 +94,7 @@ def camera(look, yaw, pitch, dist, fov, width, height):
 
 
 def shade(o, p, d, others, room):
-    """Light on an object's surface at p, seen along d."""
+    """Returns the light from an object's surface at p in direction -d."""
     q = local(o, p)
     col = albedo(q, o)
     e, n, dist = F(0.004), 0, DIST[o["kind"]]
@@ -111,7 +111,7 @@ def shade(o, p, d, others, room):
     for other in others:
         sh *= shadow(other, p[:, sure] + n[:, sure] * F(0.02 * o["size"]), room["light"], room["soft"])
     lit[sure] *= sh
-    near = np.clip(p[1] / (0.5 * o["size"]), 0, 1) * 0.35 + 0.65  # the ground takes light away
+    near = np.clip(p[1] / (0.5 * o["size"]), 0, 1) * 0.35 + 0.65  # the ground absorbs light
     up = n[1] * 0.5 + 0.5
     ambient = room["sky"][:, None] * up + room["bounce"][:, None] * (1 - up)
     fill = np.maximum((n * room["fill"][:, None]).sum(0), 0) * room["fill_power"]
@@ -121,7 +121,7 @@ def shade(o, p, d, others, room):
     bright = np.maximum((n * half).sum(0), 0)
     mirror = d - n * (2 * (n * d).sum(0))
     fresnel = (1 - np.maximum(-(n * d).sum(0), 0)) ** 4
-    # A window with soft edges is mirrored by what shines.
+    # Shiny surfaces mirror a window with soft edges.
     window = smooth(0.86, 0.93, (mirror * room["window"][:, None]).sum(0))
     gloss = o["shine"] * (bright ** o["power"] * (lit > 0) * 1.3 + window * 0.35)
     return out + room["key"][:, None] * gloss + room["sky"][:, None] * fresnel * 0.35 * o["shine"] * open_ * np.clip(mirror[1] + 0.6, 0, 1)
@@ -176,14 +176,14 @@ def ground_colour(g, x, z):
 
 
 def over(hits):
-    """The nearest object of each ray, -1 where none."""
+    """Returns the nearest object of each ray, or -1."""
     best = np.argmin(hits, 0)
     best[~np.isfinite(hits.min(0))] = -1
     return best
 
 
 def surroundings(objects, eye, d, room):
-    """Ground and wall where no object is in the way."""
+    """Renders the ground and the wall."""
     with np.errstate(divide="ignore", invalid="ignore"):
         tg = np.where(d[1] < -1e-4, -eye[1] / d[1], np.inf)
         tw = np.where(d[2] < -1e-4, (room["wall_z"] - eye[2]) / d[2], np.inf)
@@ -200,7 +200,7 @@ def surroundings(objects, eye, d, room):
         contact *= np.where(wall, 1, 1 - 0.45 * smooth(1.25, 0.3, flat))
     corner = 0.6 + 0.4 * smooth(0, 1.6, np.where(wall, p[1], p[2] - room["wall_z"]))
     out = col * (room["sky"][:, None] * contact * corner * 1.1 + room["key"][:, None] * lit)
-    if room["mirror"]:  # a polished table mirrors what stands on it
+    if room["mirror"]:  # a polished table mirrors the objects on it
         idx = np.nonzero(~wall)[0]
         m = d[:, idx] * np.array([[1], [-1], [1]], F)
         hits = np.stack([hit(o, p[:, idx], m) for o in objects])
@@ -215,8 +215,8 @@ def surroundings(objects, eye, d, room):
 
 
 def render(objects, room, cam, width, height, tile=400_000):
-    """The picture in linear light (H,W,3), the object seen at each pixel, and
-    how much of each object is seen past the others."""
+    """Returns the image in linear light (H,W,3), the object at each pixel, and the
+    visible fraction of each object."""
     eye, rays, _ = cam
     rows = max(1, tile // width)
     pic, ids, own = np.zeros((height, width, 3), F), np.zeros((height, width), int), np.zeros(len(objects))
@@ -241,7 +241,7 @@ def render(objects, room, cam, width, height, tile=400_000):
 
 
 def develop(linear):
-    """Linear light to 8 bits, highlights rolled off."""
+    """Converts linear light to 8 bits, with compressed highlights."""
     x = np.maximum(linear, 0)
     x = np.where(x > 0.7, 0.7 + 0.3 * (1 - np.exp(-(x - 0.7) / 0.3)), x)
     return (x ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)

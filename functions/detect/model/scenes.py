@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Renders the pictures from which the demo detector learns.
+"""Renders the training images of the demo detector.
 
-Objects are signed distance functions, ray-marched with numpy: one renderer
-gives soft shadows, highlights and exact outlines, so the boxes are exact too.
-Two kinds of picture are made from it:
+Objects are signed distance functions, ray-marched with numpy. The renderer knows
+the exact outlines of the objects, so the boxes are exact too. There are two kinds
+of images:
 
-  table    a whole scene in three dimensions (some tenths of a second each)
-  collage  pre-rendered single objects with their shadows, pasted on many
-           backgrounds (fast, a few milliseconds each; most of the training)
+  table    a whole scene in three dimensions (a few tenths of a second each)
+  collage  pre-rendered single objects with their shadows on backgrounds (a few
+           milliseconds each; most of the training)
 
-    scenes.py sample  OUT.jpg     the README picture
-    scenes.py preview OUT.jpg     a contact sheet, to look at
-    scenes.py heldout DIR         pictures with ground truth for the Go tests
+    scenes.py sample  OUT.jpg     the image of the README
+    scenes.py preview OUT.jpg     a contact sheet
+    scenes.py heldout DIR         images with ground truth for the Go tests
 """
 import argparse
 import io
@@ -40,7 +40,7 @@ def boxes_of(objects, ids, shrink=1):
 # --- table scenes ----------------------------------------------------------------
 
 def table(rng, width, height, factor=1):
-    """A whole scene. Returns uint8 (H,W,3) and rows [class, x1, y1, x2, y2]."""
+    """Renders a whole scene. Returns uint8 (H,W,3) and rows [class, x1, y1, x2, y2]."""
     while True:
         room, objects = new_room(rng), []
         room["light"][2] = abs(room["light"][2]) * rng.choice([1, 1, -0.4])
@@ -54,7 +54,7 @@ def table(rng, width, height, factor=1):
                     break
         cam = camera((rng.uniform(-1, 1), 0.5, rng.uniform(-0.6, 0.6)), rng.normal() * 0.25, rng.uniform(0.15, 0.75),
                      rng.uniform(4.5, 10), rng.uniform(0.6, 1.0), width * factor, height * factor)
-        # A quick look first: what hides behind others is taken away.
+        # A quick rendering of some columns finds hidden objects, which are removed.
         eye, rays, inside = cam
         objects = [o for o in objects if inside(o["at"])]
         d = rays(0, height * factor)[:, ::7]
@@ -72,7 +72,7 @@ def table(rng, width, height, factor=1):
         pic, ids, _ = render(objects, room, cam, width * factor, height * factor)
         rows = boxes_of(objects, ids, factor)
         side = max(width, height)
-        # Slivers at the border carry no usable label.
+        # Slivers at the border have no useful label.
         if len(rows) and (np.maximum(rows[:, 3] - rows[:, 1], rows[:, 4] - rows[:, 2]) / side).min() > 0.05 \
                 and (np.minimum(rows[:, 3] - rows[:, 1], rows[:, 4] - rows[:, 2]) / side).min() > 0.025:
             return develop(aa(pic, factor)), rows
@@ -81,7 +81,7 @@ def table(rng, width, height, factor=1):
 # --- collages ----------------------------------------------------------------------
 
 def sprite(kind, rng, side=176):
-    """One object with its shadow: uint8 RGBA, and the shadow's strength."""
+    """Renders one object. Returns uint8 RGBA and the strength of its shadow."""
     o, room = new_object(kind, rng), new_room(rng)
     room["bounce"] = room["bounce"] * F(rng.uniform(0.3, 1.2))
     cam = camera((0, o["low"] * 0.95, 0), rng.normal() * 0.2, rng.uniform(0.08, 0.85), 6.0, 0.62, side, side)
@@ -99,7 +99,7 @@ def sprite(kind, rng, side=176):
     p = eye + d[:, g] * (-eye[1] / d[1, g])
     flat = np.hypot(p[0], p[2])
     lit = shadow(o, p, room["light"], room["soft"])
-    # Shadows must not be cut by the sprite's frame.
+    # Shadows fade out before the border of the sprite.
     dark[g] = (1 - lit * (1 - 0.4 * smooth(1.2, 0.4, flat))) * smooth(3.2, 1.6, flat) * 0.75
     edge = np.minimum(np.arange(side), np.arange(side)[::-1]) / (side * 0.12)
     dark = dark.reshape(side, side) * np.clip(np.minimum(edge[:, None], edge[None]), 0, 1)
@@ -132,7 +132,7 @@ def background(rng, side=384):
 
 
 class Bank:
-    """Sprites and backgrounds rendered once, from which collages are pasted."""
+    """Sprites and backgrounds for collages, rendered once."""
 
     def __init__(self, seed, sprites, backgrounds, pool=None):
         per = [(c, sprites) for c in CLASSES] + [(c, sprites // 5) for c in DISTRACTORS]
@@ -178,7 +178,7 @@ class Bank:
             ox, oy, x1, y1 = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
             bw, bh = x1 - ox, y1 - oy
             for _ in range(6):
-                # Up to a quarter of an object may lie outside the picture.
+                # Up to a quarter of an object may be outside the image.
                 out = 0.25 if rng.random() < 0.2 else 0.0
                 px = int(rng.uniform(-out * bw, max(width - (1 - out) * bw, 1))) - ox
                 py = int(rng.uniform(-out * bh, max(height - (1 - out) * bh, 1))) - oy
@@ -191,7 +191,7 @@ class Bank:
                 whole = (im[..., 3] > 127).sum()
                 if mask.sum() < 0.6 * whole:
                     continue
-                # What lies below must stay visible for the most part.
+                # At least 55 % of every object below must stay visible.
                 hidden = [(view[mask] == i).sum() for i in range(len(placed))]
                 if any(h and ((ids == i).sum() - h) < 0.55 * placed[i][1] for i, h in enumerate(hidden)):
                     continue
@@ -218,7 +218,7 @@ def _table_job(job):
 
 
 def wear(pic, rng):
-    """What cameras and codecs do to pictures."""
+    """Adds the defects of cameras and codecs: exposure, colour, noise, blur, compression."""
     x = pic.astype(F)
     if rng.random() < 0.8:
         x = 255 * (x / 255) ** F(np.exp(rng.normal() * 0.2)) * (rng.uniform(0.75, 1.2) * (1 + rng.normal(size=3) * 0.05)).astype(F)
@@ -235,7 +235,7 @@ def wear(pic, rng):
 
 
 def letterbox(pic, side):
-    """Scales a picture into a square, the rest grey 114, as the Go code does."""
+    """Scales an image into a square with grey padding (114), as the Go code does."""
     h, w = pic.shape[:2]
     s = side / max(w, h)
     nw, nh = round(w * s), round(h * s)
@@ -247,7 +247,7 @@ def letterbox(pic, side):
     return out, s, x, y
 
 
-# --- the README picture ---------------------------------------------------------------
+# --- the image of the README -------------------------------------------------------------
 
 def sample(width=1920, height=1080, factor=2):
     rng = np.random.default_rng(7)
@@ -298,7 +298,7 @@ def main():
     ap.add_argument("what", choices=["sample", "preview", "heldout"])
     ap.add_argument("out")
     ap.add_argument("--seed", type=int, default=20261124, help="of preview and heldout (default %(default)s)")
-    ap.add_argument("--factor", type=int, default=2, help="supersampling of the sample picture (default %(default)s)")
+    ap.add_argument("--factor", type=int, default=2, help="supersampling of the sample image (default %(default)s)")
     args = ap.parse_args()
     if args.what == "sample":
         pic, _ = sample(factor=args.factor)

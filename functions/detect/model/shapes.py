@@ -1,26 +1,26 @@
 """The objects: their shapes, colours and random proportions.
 
-A shape is a signed distance function: how far a point is from the surface,
-negative inside. Points are (3,N) arrays, y is up, objects are about two units
-tall around their origin.
+A shape is a signed distance function: the distance of a point from the surface,
+negative inside. Points are (3,N) arrays; y points up. Objects are about two units
+tall and centred at the origin.
 """
 import numpy as np
 
 CLASSES = ["ball", "mug", "bottle", "book", "cone", "die"]
-DISTRACTORS = ["can", "ring", "brick", "capsule"]  # rendered, never labelled
+DISTRACTORS = ["can", "ring", "brick", "capsule"]  # rendered but never labelled
 F = np.float32
 
 
-# --- small tools --------------------------------------------------------------
+# --- helpers ------------------------------------------------------------------
 
 def hsv(h, s, v):
-    """One colour in linear light; hue in turns."""
+    """Returns a colour in linear light. The hue is in turns."""
     k = (np.array([5.0, 3.0, 1.0]) + 6 * h) % 6
     return ((v - v * s * np.clip(np.minimum(k, 4 - k), 0, 1)) ** 2.2).astype(F)
 
 
 def noise(x, y, seed=0):
-    """Smooth value noise in 0..1 on a hashed lattice."""
+    """Returns smooth value noise in 0..1 on a hashed lattice."""
     xi, yi = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = (x - xi).astype(F), (y - yi).astype(F)
     fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
@@ -107,7 +107,7 @@ def d_book(p, o):
 
 def d_cone(p, o):
     base = box(p, 0.6, 0.06, 0.6, 0.04, cy=-0.89)
-    # A truncated cone: the slope's distance, cut by two planes.
+    # A truncated cone: the distance of the slope, clipped by two planes.
     slope = (np.sqrt(p[0] ** 2 + p[2] ** 2) - (F(0.27) - p[1] * F(0.19))) * F(0.982)
     return np.minimum(base, np.maximum(slope, np.maximum(p[1] - F(0.95), F(-0.9) - p[1])))
 
@@ -148,7 +148,7 @@ FACES = [(0, 1, 1), (0, -1, 6), (1, 1, 2), (1, -1, 5), (2, 1, 3), (2, -1, 4)]
 
 
 def albedo(p, o):
-    """The colour (3,N) of an object's surface at p, in linear light."""
+    """Returns the colour (3,N) of an object's surface at p, in linear light."""
     kind, (a, b, c) = o["kind"], o["colours"]
     n = p.shape[1]
 

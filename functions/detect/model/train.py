@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Trains the demo detector on pictures from scenes.py and exports it to ONNX.
+"""Trains the demo detector on images from scenes.py and exports it to ONNX.
 
-The number of iterations is fixed, not the time, and every picture comes from
-its own seed: the same command learns from the same pictures, whatever the
-number of workers that render them. What is rendered once, and a checkpoint,
-are kept in a folder; a run that was cut goes on from there.
+The number of iterations is fixed and every image has its own seed, so the same
+command trains on the same images, with any number of rendering workers. A folder
+has the renderings and a checkpoint; an interrupted run continues from there.
 """
 import argparse
 import collections
@@ -29,10 +28,10 @@ SHAPES = [(1, 1), (1, 0.75), (1, 0.75), (1, 0.5625), (0.75, 1)]
 BANK, TABLES = None, None  # set before the workers are forked
 
 
-# --- pictures ----------------------------------------------------------------------
+# --- images ------------------------------------------------------------------------
 
 def kept(path, make):
-    """What make returns, from the file of an earlier run if there is one."""
+    """Returns the content of the file of an earlier run, or else the result of make."""
     if not os.path.exists(path):
         made = make()
         with open(path + ".part", "wb") as f:
@@ -43,7 +42,7 @@ def kept(path, make):
 
 
 def render(args):
-    """Renders objects, backgrounds and whole scenes, those of the training's seed."""
+    """Renders objects, backgrounds and whole scenes with the seed of the training."""
     with mp.Pool(args.workers) as pool:
         bank = kept(f"{args.work}/bank-{args.seed}-{args.sprites}-{args.backgrounds}.pickle",
                     lambda: scenes.Bank(args.seed, args.sprites, args.backgrounds, pool))
@@ -53,7 +52,7 @@ def render(args):
 
 
 def table(rng, side):
-    """One of the whole scenes, cropped so that every object stays, recoloured."""
+    """Returns one of the whole scenes, cropped without losing objects, and recoloured."""
     pic, rows = TABLES[rng.integers(len(TABLES))]
     rows = rows.copy()
     if rng.random() < 0.5:
@@ -70,9 +69,9 @@ def table(rng, side):
 
 
 def example(seed, side, times=1):
-    """One picture and its rows, mirrored and worn as many times: to render is what takes long."""
+    """Returns several variants of one image and its rows, because rendering takes long."""
     rng = np.random.default_rng(seed)
-    drawn = int(side * (1.5 if rng.random() < 0.3 else 1))  # some are scaled down once more, as large pictures are
+    drawn = int(side * (1.5 if rng.random() < 0.3 else 1))  # some are scaled down afterwards, like large images
     if rng.random() < 0.5:
         pic, rows = table(rng, drawn)
     else:
@@ -90,7 +89,7 @@ def finish(pic, rows, rng, side):
 
 
 def batches(job):
-    """Two batches of the same scenes."""
+    """Returns two batches of the same scenes."""
     seed, step, size, side = job
     out = []
     for made in zip(*(example((seed, 9, step, i), side, 2) for i in range(size))):
@@ -106,8 +105,8 @@ def images(pics):
 
 
 def stream(pool, jobs, ahead=12, apart=20):
-    """Batches in order, a few rendered ahead: all of them would fill the memory.
-    The second of a job's comes some steps after the first."""
+    """Yields batches in order. Only a few are rendered ahead, to limit the memory. The
+    second batch of a job follows some steps after the first."""
     waiting, later = collections.deque(), collections.deque()
     for job in itertools.chain(jobs, [None] * ahead):
         if job:
@@ -140,15 +139,15 @@ def export(net, path, note):
     for k, v in meta.items():
         model.metadata_props.add(key=k, value=str(v))
     onnx.checker.check_model(model)
-    # Under another name first: whoever loads the model meanwhile gets a whole one.
+    # The rename is atomic, so that a concurrent reader never gets a partial file.
     onnx.save(model, path + ".part")
     os.replace(path + ".part", path)
 
 
 def calibrate(net, path, seed, count=300):
-    """Shifts all confidences so that 0.5 is where precision and recall are best
-    together (F1, at IoU 0.5), measured on training-like pictures. The order of
-    detections, and so the average precision, stays."""
+    """Shifts all confidences so that F1 (at IoU 0.5) is best at 0.5, measured on images like
+    those of the training. The order of the detections, and so the average precision,
+    does not change."""
     import evaluate
     model, scores, rights, total = evaluate.Model(path), [], [], 0
     for i in range(count):
@@ -167,7 +166,7 @@ def calibrate(net, path, seed, count=300):
 
 
 class Run:
-    """A network in training, and the running mean of its weights, which is what is exported."""
+    """A network in training, and the running mean of its weights, which is exported."""
 
     def __init__(self, args):
         self.args, self.total, self.step = args, args.small + args.large, 0
@@ -185,19 +184,19 @@ class Run:
             self.step = state["step"]
             for k in ("net", "mean", "opt"):
                 getattr(self, k).load_state_dict(state[k])
-            print(f"goes on from step {self.step}", flush=True)
+            print(f"continuing from step {self.step}", flush=True)
 
     def save(self):
         torch.save(dict(step=self.step, net=self.net.state_dict(), mean=self.mean.state_dict(), opt=self.opt.state_dict()), self.path + ".part")
         os.replace(self.path + ".part", self.path)
 
     def jobs(self):
-        """What is rendered for the steps that are left, two from each."""
+        """Returns the rendering jobs of the remaining steps. One job serves two steps."""
         return [(self.args.seed, i, self.args.batch, self.args.small_side if i < self.args.small else self.args.large_side)
                 for i in range(self.step, self.total, 2)]
 
     def learn(self, pics, truth):
-        """One step on one batch. Returns its losses."""
+        """Trains one step on one batch and returns its losses."""
         lr = self.args.lr * min(1, (self.step + 1) / 200) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * self.step / self.total)))
         for g in self.opt.param_groups:
             g["lr"] = lr
@@ -217,18 +216,18 @@ class Run:
 def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     ap.add_argument("--out", default=os.path.join(HERE, "repository/yolo/1/model.onnx"))
-    ap.add_argument("--work", default=os.path.join(HERE, "../../../.cache/training"), help="folder of what is rendered once, and of the checkpoint")
+    ap.add_argument("--work", default=os.path.join(HERE, "../../../.cache/training"), help="folder of the renderings and the checkpoint")
     ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--small", type=int, default=2250, help="iterations at --small-side, where most is learnt cheaply")
+    ap.add_argument("--small", type=int, default=2250, help="iterations at --small-side, which are cheaper")
     ap.add_argument("--small-side", type=int, default=224)
     ap.add_argument("--large", type=int, default=2250, help="iterations at --large-side")
-    ap.add_argument("--large-side", type=int, default=320, help="the exported model takes a little more, which finds small objects better")
+    ap.add_argument("--large-side", type=int, default=320, help="the exported model has a larger input, which finds small objects better")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--lr", type=float, default=2e-3)
     ap.add_argument("--sprites", type=int, default=1500, help="rendered objects for each class")
     ap.add_argument("--backgrounds", type=int, default=1000)
     ap.add_argument("--tables", type=int, default=3000, help="rendered whole scenes")
-    ap.add_argument("--workers", type=int, default=2, help="processes that render")
+    ap.add_argument("--workers", type=int, default=2, help="rendering processes")
     return ap.parse_args()
 
 
@@ -242,7 +241,7 @@ def main():
     print(f"rendered in {time.time() - began:.0f} s", flush=True)
     run, sums = Run(args), np.zeros(3)
     print(run.note, flush=True)
-    with mp.Pool(args.workers, os.nice, (5,)) as pool:  # rendering must not starve the network
+    with mp.Pool(args.workers, os.nice, (5,)) as pool:  # rendering has a lower priority than training
         for pics, truth in stream(pool, run.jobs()):
             sums += run.learn(pics, truth)
             if run.step % 50 == 0:

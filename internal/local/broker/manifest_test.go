@@ -106,7 +106,7 @@ var refusals = map[string]struct{ text, names string }{
 	"an empty subscriber":     {trigger("subscriber: {}"), "spec.subscriber.uri"},
 	"a relative URI":          {trigger("subscriber: {uri: /x}"), "spec.subscriber.uri"},
 	"another scheme":          {trigger("subscriber: {uri: 'ftp://x/'}"), "spec.subscriber.uri"},
-	"a malformed URI":      {trigger("subscriber: {uri: 'http://x:y/%'}"), "spec.subscriber.uri"},
+	"a malformed URI":         {trigger("subscriber: {uri: 'http://x:y/%'}"), "spec.subscriber.uri"},
 	"an absolute URI and ref": {trigger("subscriber: {" + ref + ", uri: 'http://x/'}"), "spec.subscriber.uri"},
 	"a ref of another kind":   {trigger("subscriber: {ref: {apiVersion: v1, kind: Pod, name: s}}"), "spec.subscriber.ref.kind"},
 	"a ref without a name":    {trigger("subscriber: {ref: {apiVersion: v1, kind: Service}}"), "spec.subscriber.ref.name"},
