@@ -48,7 +48,8 @@ func TestErrorsNameTheFieldAndRepeatNothing(t *testing.T) {
 		if answer.Code != http.StatusBadRequest || !strings.Contains(text, contains) {
 			t.Errorf("%.80s: got %d %.500s, want %s", body, answer.Code, text, contains)
 		}
-		if repeated := strings.Repeat("secret", 12); strings.Contains(text, repeated) || !strings.Contains(contains, "no such field") && strings.Contains(text, "secret") {
+		if repeated := strings.Repeat("secret", 12); strings.Contains(text, repeated) ||
+			!strings.Contains(contains, "no such field") && strings.Contains(text, "secret") {
 			t.Errorf("%.80s is repeated: %.500s", body, text)
 		}
 	}
@@ -60,24 +61,28 @@ func TestOtherMediaTypes(t *testing.T) {
 	h := handler(t, nobody(t), 1<<20)
 	for _, contentType := range []string{
 		"image/jpeg", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded", "application/json;", "text/json",
-		"multipart/mixed; boundary=b", "APPLICATION/JSON; charset=utf-8", "application/json; charset", strings.Repeat("x", 1000) + "/y", "a\x01b/c",
+		"multipart/mixed; boundary=b", "APPLICATION/JSON; charset=utf-8", "application/json; charset",
+		strings.Repeat("x", 1000) + "/y", "a\x01b/c",
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"target_width":1,"input_bytes":"AAAA"}`))
 		req.Header.Set("Content-Type", contentType)
 		answer := httptest.NewRecorder()
 		h.ServeHTTP(answer, req)
 		text := answer.Body.String()
-		if json := strings.HasPrefix(strings.ToLower(contentType), "application/json"); json && contentType != "application/json; charset" {
+		if json := strings.HasPrefix(strings.ToLower(contentType), "application/json"); json &&
+			contentType != "application/json; charset" {
 			if answer.Code != http.StatusServiceUnavailable { // there is no processor
 				t.Errorf("%q: %d %s", contentType, answer.Code, text)
 			}
 			continue
 		}
-		if answer.Code != http.StatusUnsupportedMediaType || !strings.Contains(text, "application/json") || !strings.Contains(text, "multipart/form-data") || len(text) > 600 {
+		if answer.Code != http.StatusUnsupportedMediaType || !strings.Contains(text, "application/json") ||
+			!strings.Contains(text, "multipart/form-data") || len(text) > 600 {
 			t.Errorf("%q: %d %s", contentType, answer.Code, text)
 		}
 	}
-	for header, want := range map[string]int{"Accept": http.StatusServiceUnavailable, "Origin": http.StatusUnsupportedMediaType, "Sec-Fetch-Site": http.StatusUnsupportedMediaType} {
+	for header, want := range map[string]int{"Accept": http.StatusServiceUnavailable,
+		"Origin": http.StatusUnsupportedMediaType, "Sec-Fetch-Site": http.StatusUnsupportedMediaType} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"target_width":1,"input_bytes":"AAAA"}`))
 		req.Header.Set(header, "x")
 		answer := httptest.NewRecorder()

@@ -73,7 +73,8 @@ func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStor
 	x.output = put(x.id+"_resize.png", "image/png", marks)
 	put(x.id+"_resize.json", "application/json", marks)
 	if err := letters.Put(t.Context(), &execution.DeadLetter{
-		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model", Step: "http://detect/",
+		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model",
+		Step: "http://detect/",
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -82,19 +83,24 @@ func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStor
 
 func (x told) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
 	t.Helper()
-	if r.GetExecutionId() != x.id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED || len(r.GetSteps()) != 1 {
+	if r.GetExecutionId() != x.id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED ||
+		len(r.GetSteps()) != 1 {
 		t.Fatalf("told %v", r)
 	}
-	if s := r.GetSource(); s.GetObjectKey() != x.id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != x.source.ETag || s.GetContentType() != "image/jpeg" {
+	if s := r.GetSource(); s.GetObjectKey() != x.id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != x.source.ETag ||
+		s.GetContentType() != "image/jpeg" {
 		t.Errorf("the source is %v", s)
 	}
 	s := r.GetSteps()[0]
-	if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != x.output.ETag || s.GetSideCar() != x.id+"_resize.json" || s.GetProcessingTimeSeconds() != 0.125 ||
-		time.Since(s.GetFinishedAt().AsTime()) > time.Minute || s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {
+	if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != x.output.ETag || s.GetSideCar() != x.id+"_resize.json" ||
+		s.GetProcessingTimeSeconds() != 0.125 ||
+		time.Since(s.GetFinishedAt().AsTime()) > time.Minute ||
+		s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {
 		t.Errorf("the step is %v", s)
 	}
 	f := r.GetFailure()
-	if f.GetReason() != "no model" || f.GetCode() != 400 || f.GetAttempts() != 1 || f.GetStep() != "http://detect/" || f.GetDeadLetter() != "pictures/"+x.id+"/1.json" {
+	if f.GetReason() != "no model" || f.GetCode() != 400 || f.GetAttempts() != 1 || f.GetStep() != "http://detect/" ||
+		f.GetDeadLetter() != "pictures/"+x.id+"/1.json" {
 		t.Errorf("the failure is %v", f)
 	}
 }
@@ -111,7 +117,8 @@ func TestExecutionIsTold(t *testing.T) {
 		}
 		x.check(t, r)
 	}
-	limited := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures", ReadFrom: objects.AllowList{"pictures/in/"}})
+	limited := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures",
+		ReadFrom: objects.AllowList{"pictures/in/"}})
 	if code, r, _ := limited("in/a%20cat%20%C3%BC"); code != http.StatusOK {
 		t.Errorf("within READ_FROM: %d", code)
 	} else {
@@ -152,7 +159,8 @@ func TestExecutionsWithoutAStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask = tell(t, &gateway.Executions{Store: away, DeadLetters: execution.NewDeadLetterStore(away, "dead"), Bucket: "pictures"})
-	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable || !strings.Contains(body, "the object store does not answer") {
+	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable ||
+		!strings.Contains(body, "the object store does not answer") {
 		t.Errorf("with one that is away: %d %s", code, body)
 	}
 }

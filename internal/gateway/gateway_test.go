@@ -130,14 +130,16 @@ func TestErrors(t *testing.T) {
 		return s.Err()
 	}
 	retry := &errdetails.RetryInfo{RetryDelay: durationpb.New(3 * time.Second)}
-	field := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "target_width", Description: "is odd"}}}
+	field := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "target_width",
+		Description: "is odd"}}}
 	tests := []struct {
 		err        error
 		code       int
 		retryAfter string
 		contains   string
 	}{
-		{with(status.New(codes.InvalidArgument, "target_width: is odd"), field), 400, "", `"field_violations":[{"field":"target_width","description":"is odd"`},
+		{with(status.New(codes.InvalidArgument, "target_width: is odd"), field), 400, "",
+			`"field_violations":[{"field":"target_width","description":"is odd"`},
 		{status.Error(codes.NotFound, "none"), 404, "", `"code":5`},
 		{with(status.New(codes.ResourceExhausted, "full"), retry), 429, "3", `"message":"full"`},
 		{with(status.New(codes.Unavailable, "no store"), retry), 503, "3", `"message":"no store"`},

@@ -43,19 +43,23 @@ func TestHostileBodiesTakeLittleMemory(t *testing.T) {
 		name, contentType, body, contains string
 	}{
 		{"empty objects", "application/json", `{"steps":[` + strings.Repeat("{},", 1<<20) + `{}]}`, "more than 1000 elements"},
-		{"empty objects after an image", "application/json", `{"input_bytes":"AAAA","steps":[` + strings.Repeat("{},", 1<<20) + `{}]}`, "more than 1000 elements"},
+		{"empty objects after an image", "application/json", `{"input_bytes":"AAAA","steps":[` + strings.Repeat("{},", 1<<20) +
+			`{}]}`, "more than 1000 elements"},
 		{"members", "application/json", `{"parameters":{` + strings.Repeat(`"a":"",`, 1<<19) + `"b":""}}`, "more than 1000 elements"},
 		{"nested arrays", "application/json", strings.Repeat("[", 3<<20), "deeper than 16 levels"},
 		{"nested objects", "application/json", strings.Repeat(`{"a":`, 1<<19), "deeper than 16 levels"},
 		{"a long string", "application/json", `{"execution_id":"` + strings.Repeat("x", 3<<20) + `"}`, "longer than 262144 bytes"},
-		{"an image at another place", "application/json", `{"input_image":{"input_bytes":"` + strings.Repeat("A", 3<<20) + `"}}`, "longer than 262144 bytes"},
+		{"an image at another place", "application/json", `{"input_image":{"input_bytes":"` + strings.Repeat("A", 3<<20) +
+			`"}}`, "longer than 262144 bytes"},
 		{"white space", "application/json", strings.Repeat(" ", 3<<20) + "{}", "longer than 262144 bytes"},
 		{"parts", formType, manyParts(1<<17, "Content-Disposition: form-data; name=a\r\n\r\n"), "more than 100 fields"},
 		{"parts without a name", formType, manyParts(1<<18, "A: b\r\n\r\n"), "more than 100 fields"},
 		{"headers of a part", formType, "--b\r\n" + strings.Repeat("a: b\r\n", 1<<19) + "\r\n\r\n--b--\r\n", ""},
 		{"a long header", formType, "--b\r\nA: " + strings.Repeat("b", 3<<20) + "\r\n\r\n\r\n--b--\r\n", "longer than 262144 bytes"},
-		{"a long field", formType, "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + strings.Repeat("b", 3<<20) + "\r\n--b--\r\n", "longer than 262144 bytes"},
-		{"JSON in a field", formType, manyParts(1, "Content-Disposition: form-data; name=output_image\r\n\r\n["+strings.Repeat("{},", 80<<10)+"{}]"), "more than 1000 elements"},
+		{"a long field", formType, "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + strings.Repeat("b", 3<<20) +
+			"\r\n--b--\r\n", "longer than 262144 bytes"},
+		{"JSON in a field", formType, manyParts(1,
+			"Content-Disposition: form-data; name=output_image\r\n\r\n["+strings.Repeat("{},", 80<<10)+"{}]"), "more than 1000 elements"},
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(c.body))
 		req.Header.Set("Content-Type", c.contentType)
@@ -122,7 +126,8 @@ func TestFormsOfBase64(t *testing.T) {
 		"every + a \\u002B": strings.ReplaceAll(std, "+", `\u002B`),
 	} {
 		for _, body := range []string{
-			`{"input_bytes":"%s","target_width":7}`, `{"targetWidth":7, "inputBytes" : "%s"}`, "\n{\"output_image\":{\"object_key\":\"input_bytes\"},\"target_width\":7,\"input_bytes\":\"%s\"}\n",
+			`{"input_bytes":"%s","target_width":7}`, `{"targetWidth":7, "inputBytes" : "%s"}`,
+			"\n{\"output_image\":{\"object_key\":\"input_bytes\"},\"target_width\":7,\"input_bytes\":\"%s\"}\n",
 		} {
 			got = nil
 			resp, answer := ask(t, "POST", url+"/v1/resize", fmt.Sprintf(body, text))
@@ -135,7 +140,8 @@ func TestFormsOfBase64(t *testing.T) {
 
 func TestBadBase64(t *testing.T) {
 	h := handler(t, nobody(t), 100<<20)
-	for _, text := range []string{"A", "AAAAA", "AA=A", "AAA==", "AAAA=", "AA A", "é", `\u00e9`, `\x`, `\t`, "!!!!", `AA\u003`, "===="} {
+	for _, text := range []string{"A", "AAAAA", "AA=A", "AAA==", "AAAA=", "AA A", "é", `\u00e9`, `\x`, `\t`, "!!!!",
+		`AA\u003`, "===="} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"input_bytes":"`+text+`","target_width":7}`))
 		req.Header.Set("Content-Type", "application/json")
 		answer := httptest.NewRecorder()

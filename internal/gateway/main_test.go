@@ -86,7 +86,8 @@ func processor(t *testing.T, s *system, p functions.Processor) *grpc.ClientConn 
 	t.Helper()
 	run := job.NewRunner(p, s.store, job.NewAdmission(job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 64 << 20, Cores: 2}),
 		job.Config{Bucket: bucket, MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 4000, MaxPixels: 4_000_000}}).Run
-	server := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	server := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo,
+		handle grpc.UnaryHandler) (any, error) {
 		if err := s.before(ctx, info.FullMethod); err != nil {
 			return nil, err
 		}

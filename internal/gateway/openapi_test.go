@@ -19,7 +19,8 @@ func TestOpenAPITellsOfEveryPath(t *testing.T) {
 		Paths       map[string]map[string]any
 		Definitions map[string]struct{ Properties map[string]any }
 	}
-	if err := json.Unmarshal([]byte(text), &told); err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
+	if err := json.Unmarshal([]byte(text), &told); err != nil || resp.StatusCode != http.StatusOK ||
+		resp.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v", resp.StatusCode, err)
 	}
 	n := 0

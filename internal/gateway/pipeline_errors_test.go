@@ -58,14 +58,17 @@ func TestPipelineFailsAtAStep(t *testing.T) {
 		says         string
 		field, index string
 	}{
-		{`{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":99}},{"resize":{"target_width":50}}`, "cat.jpg",
+		{`{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":99}},` +
+			`{"resize":{"target_width":50}}`, "cat.jpg",
 			400, "steps[1] filter: intensity: 99 is outside", "steps[1].filter.intensity", "1"},
-		{`{"resize":{"target_width":100}},{"detect":{"model_name":"gpt"}}`, "cat.jpg", 404, `steps[1] detect: model_name: no model "gpt"`, "steps[1].detect.model_name", "1"},
+		{`{"resize":{"target_width":100}},{"detect":{"model_name":"gpt"}}`, "cat.jpg", 404,
+			`steps[1] detect: model_name: no model "gpt"`, "steps[1].detect.model_name", "1"},
 		{`{"resize":{"target_width":100}}`, "dog.jpg", 404, `steps[0] resize: input_image: no object "dog.jpg"`, "input_image", "0"},
 	} {
 		resp, st := s.fail(t, `{"input_image":{"object_key":"`+c.input+`"},"execution_id":"x","steps":[`+c.steps+`]}`)
 		field, step := details(st)
-		if resp.StatusCode != c.code || !strings.HasPrefix(st.Message(), c.says) || field != c.field || step["index"] != c.index || step["execution_id"] != "x" {
+		if resp.StatusCode != c.code || !strings.HasPrefix(st.Message(), c.says) || field != c.field ||
+			step["index"] != c.index || step["execution_id"] != "x" {
 			t.Errorf("%s: %d %v, field %q, step %v", c.steps, resp.StatusCode, st, field, step)
 		}
 	}
@@ -97,7 +100,8 @@ func TestPipelineIsCheckedFirst(t *testing.T) {
 		{`{"input_image":{"object_key":"` + strings.Repeat("k", 1000) + `"},"steps":[` + resize + `]}`, "execution_id", "900"},
 	} {
 		resp, st := s.fail(t, c.body)
-		if field, _ := details(st); resp.StatusCode != 400 || !strings.Contains(st.Message(), c.says) || field != c.field || strings.HasPrefix(st.Message(), ":") {
+		if field, _ := details(st); resp.StatusCode != 400 || !strings.Contains(st.Message(), c.says) || field != c.field ||
+			strings.HasPrefix(st.Message(), ":") {
 			t.Errorf("%.200s: %d %v, field %q; want %q about %q", c.body, resp.StatusCode, st, field, c.says, c.field)
 		}
 	}
@@ -117,7 +121,8 @@ func TestPipelineNeverMixes(t *testing.T) {
 		}
 		return nil
 	}
-	_, st := s.fail(t, `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`)
+	_, st := s.fail(t, `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}},`+
+		`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`)
 	if st.Code() != codes.NotFound || !strings.Contains(st.Message(), "no longer the requested version") {
 		t.Errorf("got %v", st)
 	}
@@ -138,10 +143,12 @@ func TestPipelineSharesItsDeadline(t *testing.T) {
 		return nil
 	}
 	began := time.Now()
-	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR"}}]}`,
+	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},`+
+		`"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR"}}]}`,
 		"Traceparent", "00-aa-bb-01", "Authorization", "Bearer secret")
 	took := time.Since(began) // the gateway's own limit is a minute
-	if resp.StatusCode != http.StatusGatewayTimeout || !strings.Contains(text, `"steps[1] filter: no answer in time"`) || took > 30*time.Second {
+	if resp.StatusCode != http.StatusGatewayTimeout || !strings.Contains(text, `"steps[1] filter: no answer in time"`) ||
+		took > 30*time.Second {
 		t.Errorf("%d %s after %v", resp.StatusCode, text, took)
 	}
 	for range 2 {
@@ -157,14 +164,16 @@ func TestPipelineOfTheBusyAndTheAway(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	s.before = func(context.Context, string) error {
-		full, err := status.New(codes.ResourceExhausted, "full").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(3 * time.Second)})
+		full, err := status.New(codes.ResourceExhausted,
+			"full").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(3 * time.Second)})
 		if err != nil {
 			return err
 		}
 		return full.Err()
 	}
 	const body = `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}}]}`
-	if resp, st := s.fail(t, body); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "3" || st.Message() != "steps[0] resize: full" {
+	if resp, st := s.fail(t, body); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "3" ||
+		st.Message() != "steps[0] resize: full" {
 		t.Errorf("%d %v", resp.StatusCode, st)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -39,7 +39,8 @@ func results(r *imageflowv1.RunPipelineResponse) (all []*imageflowv1.ProcessingR
 	return all
 }
 
-const three = `"steps":[{"resize":{"target_width":160}},{"detect":{"draw_boxes":true}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
+const three = `"steps":[{"resize":{"target_width":160}},{"detect":{"draw_boxes":true}},` +
+	`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
 
 // TestPipelineByReference: every step reads exactly what the one before wrote,
 // and all have the names that the contract gives them.
@@ -54,7 +55,8 @@ func TestPipelineByReference(t *testing.T) {
 	etag := source.ETag
 	for i, want := range []string{"in/cat_resize.jpg", "in/cat_ai-detection.jpg", "in/cat_filter.jpg"} {
 		out := all[i].GetOutputImage()
-		if out.GetObjectKey() != want || out.GetBucket() != bucket || all[i].GetMetadata()["source_etag"] != etag || all[i].GetMetadata()["execution_id"] != "in/cat" {
+		if out.GetObjectKey() != want || out.GetBucket() != bucket || all[i].GetMetadata()["source_etag"] != etag ||
+			all[i].GetMetadata()["execution_id"] != "in/cat" {
 			t.Errorf("step %d: %v", i, all[i])
 		}
 		etag = out.GetEtag()
@@ -62,7 +64,8 @@ func TestPipelineByReference(t *testing.T) {
 	if out := r.GetOutputImage(); out.GetEtag() != etag || out.GetWidth() != 160 {
 		t.Errorf("the output is %v", out)
 	}
-	if r.GetSteps()[0].GetResize().GetMetadata().GetOriginalWidth() != 320 || r.GetSteps()[1].GetDetect().GetMetadata().GetModelName() != "yolo" ||
+	if r.GetSteps()[0].GetResize().GetMetadata().GetOriginalWidth() != 320 ||
+		r.GetSteps()[1].GetDetect().GetMetadata().GetModelName() != "yolo" ||
 		r.GetSteps()[2].GetFilter().GetMetadata().GetIntensity() != 1 {
 		t.Errorf("facts are missing: %v", r)
 	}
@@ -76,11 +79,13 @@ func TestPipelineByBytes(t *testing.T) {
 	s := start(t)
 	picture := base64.StdEncoding.EncodeToString(jpegOf(t, 320, 240))
 	r := s.run(t, `{"input_bytes":"`+picture+`","output_image":{"content_type":"image/png"},`+three+`}`)
-	if format, width := describe(t, r.GetOutputData()); format != "png" || width != 160 || r.GetOutputImage().GetContentType() != "image/png" {
+	if format, width := describe(t, r.GetOutputData()); format != "png" || width != 160 ||
+		r.GetOutputImage().GetContentType() != "image/png" {
 		t.Errorf("%s of width %d, %v", format, width, r.GetOutputImage())
 	}
 	for i, result := range results(r) {
-		if len(result.GetOutputData()) > 0 || result.GetOutputImage().GetWidth() != 160 || result.GetMetadata()["execution_id"] != r.GetExecutionId() {
+		if len(result.GetOutputData()) > 0 || result.GetOutputImage().GetWidth() != 160 ||
+			result.GetMetadata()["execution_id"] != r.GetExecutionId() {
 			t.Errorf("step %d: %v", i, result)
 		}
 	}
@@ -88,7 +93,8 @@ func TestPipelineByBytes(t *testing.T) {
 		t.Errorf("stored: %q", keys)
 	}
 	r = s.run(t, `{"input_bytes":"`+picture+`","execution_id":"x","output_image":{"bucket":"pictures"},"inline":true,`+three+`}`)
-	if keys := s.keys(t); !slices.Equal(keys, []string{"x_filter.jpg"}) || !bytes.Equal(r.GetOutputData(), s.get(t, "x_filter.jpg")) {
+	if keys := s.keys(t); !slices.Equal(keys, []string{"x_filter.jpg"}) ||
+		!bytes.Equal(r.GetOutputData(), s.get(t, "x_filter.jpg")) {
 		t.Errorf("stored: %q, %d bytes inline", keys, len(r.GetOutputData()))
 	}
 }
@@ -97,7 +103,8 @@ func TestPipelineByBytes(t *testing.T) {
 func TestPipelineRepeatsAStep(t *testing.T) {
 	s := start(t)
 	s.put(t, "a.v1.jpg", jpegOf(t, 400, 40))
-	const steps = `"steps":[{"resize":{"target_width":300}},{"resize":{"target_width":200}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}},{"resize":{"target_width":100}}]`
+	const steps = `"steps":[{"resize":{"target_width":300}},{"resize":{"target_width":200}},` +
+		`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}},{"resize":{"target_width":100}}]`
 	for _, c := range []struct{ output, last string }{
 		{``, "a.v1.jpg_resize-3.jpg"}, {`"output_image":{"content_type":"image/png"},`, "a.v1.jpg_resize-3.png"},
 		{`"output_image":{"object_key":"out.jpeg"},`, "out.jpeg"},
@@ -116,7 +123,8 @@ func TestPipelineRepeatsAStep(t *testing.T) {
 			}
 		}
 	}
-	if keys := s.keys(t); !slices.Contains(keys, "a.v1.jpg_resize.json") || !slices.Contains(keys, "a.v1.jpg_resize-2.json") || !slices.Contains(keys, "a.v1.jpg_resize-3.json") {
+	if keys := s.keys(t); !slices.Contains(keys, "a.v1.jpg_resize.json") ||
+		!slices.Contains(keys, "a.v1.jpg_resize-2.json") || !slices.Contains(keys, "a.v1.jpg_resize-3.json") {
 		t.Errorf("side-cars are missing: %q", keys)
 	}
 }
@@ -148,9 +156,11 @@ func TestPipelineTooLargeInline(t *testing.T) {
 	s := start(t)
 	s.pipeline.MaxBytes = 100
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
-	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},"inline":true,"steps":[{"resize":{"target_width":300}}]}`)
+	resp, text := ask(t, "POST", s.url+"/v1/pipeline",
+		`{"input_image":{"object_key":"cat.jpg"},"inline":true,"steps":[{"resize":{"target_width":300}}]}`)
 	var answer struct{ Message string }
-	if err := json.Unmarshal([]byte(text), &answer); err != nil || resp.StatusCode != http.StatusBadRequest || answer.Message != fmt.Sprintf("inline: the image is larger than %d bytes", 100) {
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || resp.StatusCode != http.StatusBadRequest ||
+		answer.Message != fmt.Sprintf("inline: the image is larger than %d bytes", 100) {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
 	if !slices.Contains(s.keys(t), "cat_resize.jpg") {

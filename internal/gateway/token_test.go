@@ -24,8 +24,10 @@ func TestToken(t *testing.T) {
 		path, authorization string
 		code                int
 	}{
-		{"/v1/resize", "", 401}, {"/v1/resize", "Bearer", 401}, {"/v1/resize", "Bearer wrong", 401}, {"/v1/resize", "Bearer secret2", 401},
-		{"/v1/resize", "secret", 401}, {"/v1/resize", "Basic secret", 401}, {"/v1/executions/health", "", 401}, {"/%76%31/resize", "", 401},
+		{"/v1/resize", "", 401}, {"/v1/resize", "Bearer", 401}, {"/v1/resize", "Bearer wrong", 401},
+		{"/v1/resize", "Bearer secret2", 401},
+		{"/v1/resize", "secret", 401}, {"/v1/resize", "Basic secret", 401}, {"/v1/executions/health", "", 401},
+		{"/%76%31/resize", "", 401},
 		{"/v1/pipeline", "Bearer secret", 200}, {"/v1/pipeline", "bearer secret", 200},
 		{"/v1/health/resize", "", 200}, {"/openapi.json", "", 200},
 	} {
@@ -41,7 +43,8 @@ func TestToken(t *testing.T) {
 
 // TestNoToken: without one all come through as they are.
 func TestNoToken(t *testing.T) {
-	if resp, text := ask(t, "POST", guarded(t, "")+"/v1/resize", "", "Authorization", "Bearer theirs"); resp.StatusCode != 200 || !strings.Contains(text, "Bearer theirs") {
+	if resp, text := ask(t, "POST", guarded(t, "")+"/v1/resize", "", "Authorization",
+		"Bearer theirs"); resp.StatusCode != 200 || !strings.Contains(text, "Bearer theirs") {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
 }

@@ -155,7 +155,8 @@ func TestPace_endsSlowBodies(t *testing.T) {
 	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			outcomes := make(chan error, 1)
-			address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(200*time.Millisecond, 100*time.Millisecond, time.Minute, time.Minute), nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(200*time.Millisecond, 100*time.Millisecond,
+				time.Minute, time.Minute), nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				_, err := io.ReadAll(r.Body)
 				if err == nil {
 					select {

@@ -58,7 +58,8 @@ func TestBodyBytes_boundsUnreadBodies(t *testing.T) {
 
 // The server accepts only the window of a stream before the handler reads.
 func TestStreamWindow_isEnforced(t *testing.T) {
-	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(),
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	c := dialWire(t, address)
 	stream := c.open("/v1/x", "text/plain")
 	c.send(stream, make([]byte, 1<<20), false)
@@ -91,7 +92,8 @@ func TestBodyBytes_tinyFrames(t *testing.T) {
 // Connections beyond the limit replace idle ones. Health is answered in any case.
 func TestMaxConnections_replacesIdleConnections(t *testing.T) {
 	const bound = 8
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long,
+		long), echo(), discard)
 	open := make([]net.Conn, 0, 10*bound)
 	for range cap(open) {
 		conn, err := net.Dial("tcp", address)
@@ -123,7 +125,8 @@ func isTimeout(err error) bool {
 // ended with Unavailable.
 func TestMaxConnections_endsStreamsAtRest(t *testing.T) {
 	const bound = 8
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long,
+		long), echo(), discard)
 	first := dialWire(t, address)
 	oldest := first.open("/test.Echo/Many", rpcType)
 	first.send(oldest, append(prefix(0, 3), "\n\x01x"...), false)
