@@ -120,7 +120,8 @@ func (e expectation) judge(got, like answer) string {
 		return "?"
 	case e.verdict == later:
 		return "later"
-	case e.verdict == refused && (got.status != http.StatusBadRequest || !strings.Contains(strings.ToLower(got.message), strings.ToLower(e.says))):
+	case e.verdict == refused &&
+		(got.status != http.StatusBadRequest || !strings.Contains(strings.ToLower(got.message), strings.ToLower(e.says))):
 		return "FAIL"
 	case e.verdict == refused:
 		return "ok"

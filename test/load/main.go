@@ -29,7 +29,9 @@ type config struct {
 func parse() (c config) {
 	flag.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway; empty starts a local mode")
 	flag.StringVar(&c.token, "token", os.Getenv("GATEWAY_TOKEN"), "bearer token of the gateway (default $GATEWAY_TOKEN)")
-	flag.StringVar(&c.target, "target", "calls", "what is sent: calls (a pipeline in one call, with the picture's bytes) or uploads (into the bucket, and through the chain of events)")
+	flag.StringVar(&c.target, "target", "calls",
+		"requests to send: calls (a pipeline in one call, with the bytes of the image) or\n"+
+			"uploads (into the bucket, through the chain of events)")
 	flag.StringVar(&c.s3, "s3", "", "uploads: `host:port` of the object store")
 	flag.StringVar(&c.bucket, "bucket", "imageflow-files", "uploads: the bucket")
 	flag.StringVar(&c.accessKey, "access-key", "imageflow", "uploads: access key")

@@ -22,7 +22,8 @@ func TestReport(t *testing.T) {
 			http.Error(w, `{"code":8,"message":"steps[1] detect: the queue is full"}`, http.StatusTooManyRequests)
 		default:
 			time.Sleep(70 * time.Millisecond)
-			fmt.Fprint(w, `{"steps":[{"resize":{"result":{"processing_time_seconds":0.001}}},{"detect":{"result":{"processing_time_seconds":0.002}}}]}`)
+			fmt.Fprint(w,
+				`{"steps":[{"resize":{"result":{"processing_time_seconds":0.001}}},{"detect":{"result":{"processing_time_seconds":0.002}}}]}`)
 		}
 	}))
 	defer server.Close()
@@ -41,7 +42,8 @@ func TestReport(t *testing.T) {
 	}
 	r := report{config: c, set: set, began: time.Now(), runs: []*rateRun{run}}
 	text := r.markdown("x.svg")
-	for _, want := range []string{"| availability | ≥ 99.9 % | **fail**", "| call overhead, p95 | ≤ 50 ms | **fail**", "| pipeline, p95 | ≤ 3 s | pass", "detect", "1 times: `500"} {
+	for _, want := range []string{"| availability | ≥ 99.9 % | **fail**", "| call overhead, p95 | ≤ 50 ms | **fail**",
+		"| pipeline, p95 | ≤ 3 s | pass", "detect", "1 times: `500"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report has no %q:\n%s", want, text)
 		}

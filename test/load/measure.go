@@ -65,12 +65,12 @@ func measure(results <-chan *vegeta.Result, rate int, duration time.Duration) *r
 }
 
 func (r *rateRun) add(res *vegeta.Result) {
-	switch {
-	case res.Code == http.StatusOK:
+	switch res.Code {
+	case http.StatusOK:
 		r.counts[done]++
 		r.latencies = append(r.latencies, res.Latency)
 		r.overheads = append(r.overheads, res.Latency-inside(res))
-	case res.Code == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		r.counts[busy]++
 		r.refusals = append(r.refusals, res.Latency)
 		r.refusers[refuser(res.Body)]++
@@ -133,7 +133,10 @@ func (r *rateRun) levels() []level {
 	available := 1 - r.share(r.counts[failed])
 	return []level{
 		{"availability", "≥ 99.9 %", fmt.Sprintf("%.2f %%", 100*available), available >= 0.999},
-		{"call overhead, p95", "≤ 50 ms", fmt.Sprintf("%.0f ms", ms(overhead)), len(r.overheads) > 0 && overhead <= 50*time.Millisecond},
+		{
+			"call overhead, p95", "≤ 50 ms", fmt.Sprintf("%.0f ms", ms(overhead)),
+			len(r.overheads) > 0 && overhead <= 50*time.Millisecond,
+		},
 		{"pipeline, p95", "≤ 3 s", fmt.Sprintf("%.0f ms", ms(pipeline)), len(r.latencies) > 0 && pipeline <= 3*time.Second},
 		{"error rate", "≤ 0.1 %", fmt.Sprintf("%.2f %%", 100*errors), errors <= 0.001},
 		{"throughput", "≥ 10/s", fmt.Sprintf("%.1f/s", r.throughput()), r.throughput() >= 9.9}, // the last may end late

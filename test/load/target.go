@@ -56,7 +56,13 @@ type uploads struct {
 func newUploads(c config, set []picture) (*uploads, error) {
 	s3, err := minio.New(c.s3, &minio.Options{Creds: credentials.NewStaticV4(c.accessKey, c.secretKey, ""), Region: "us-east-1"})
 	return &uploads{
-		gateway: c.gateway, token: c.token, bucket: c.bucket, run: fmt.Sprintf("load/%d", time.Now().Unix()), s3: s3, set: set, limit: c.timeout,
+		gateway: c.gateway,
+		token:   c.token,
+		bucket:  c.bucket,
+		run:     fmt.Sprintf("load/%d", time.Now().Unix()),
+		s3:      s3,
+		set:     set,
+		limit:   c.timeout,
 	}, err
 }
 
@@ -80,11 +86,14 @@ func (u *uploads) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), u.limit)
 	defer cancel()
 	key := id + "." + strings.TrimPrefix(p.contentType, "image/")
-	if _, err := u.s3.PutObject(ctx, u.bucket, key, bytes.NewReader(p.data), int64(len(p.data)), minio.PutObjectOptions{ContentType: p.contentType}); err != nil {
+	if _, err := u.s3.PutObject(ctx, u.bucket, key, bytes.NewReader(p.data), int64(len(p.data)),
+		minio.PutObjectOptions{ContentType: p.contentType}); err != nil {
 		return nil, err
 	}
 	code, body := u.ended(ctx, id)
-	return &http.Response{StatusCode: code, Status: http.StatusText(code), Request: r, Body: io.NopCloser(bytes.NewReader(body))}, nil
+	return &http.Response{
+		StatusCode: code, Status: http.StatusText(code), Request: r, Body: io.NopCloser(bytes.NewReader(body)),
+	}, nil
 }
 
 func (u *uploads) ended(ctx context.Context, id string) (code int, body []byte) {

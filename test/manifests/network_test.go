@@ -109,7 +109,9 @@ func egress(t *testing.T, objects []object) (all []*networkingv1.NetworkPolicy) 
 }
 
 // selected returns the rules of the policies that select a pod with these labels.
-func selected(t *testing.T, policies []*networkingv1.NetworkPolicy, own map[string]string) (rules []networkingv1.NetworkPolicyEgressRule) {
+func selected(
+	t *testing.T, policies []*networkingv1.NetworkPolicy, own map[string]string,
+) (rules []networkingv1.NetworkPolicyEgressRule) {
 	t.Helper()
 	for _, p := range policies {
 		s, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)

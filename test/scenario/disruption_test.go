@@ -11,15 +11,48 @@ var disruptions = []struct {
 	name    string
 	kubectl []string
 }{
-	{"delete resize's pods", []string{"delete", "pod", "--namespace", namespace, "--selector", "serving.knative.dev/service=resize-grpc-service", "--wait=false"}},
-	{"delete detect's pods", []string{"delete", "pod", "--namespace", namespace, "--selector", "serving.knative.dev/service=ai-detection-grpc-service", "--wait=false"}},
-	{"delete filter's pods", []string{"delete", "pod", "--namespace", namespace, "--selector", "serving.knative.dev/service=filter-grpc-service", "--wait=false"}},
-	{"restart the bridge", []string{"delete", "pod", "--namespace", namespace, "--selector", "serving.knative.dev/service=bridge", "--wait=false"}},
-	{"restart the broker's ingress", []string{"rollout", "restart", "--namespace", "knative-eventing", "deployment/mt-broker-ingress"}},
-	{"restart the broker's filter", []string{"rollout", "restart", "--namespace", "knative-eventing", "deployment/mt-broker-filter"}},
+	{
+		"delete resize's pods",
+		[]string{
+			"delete", "pod", "--namespace", namespace, "--wait=false",
+			"--selector", "serving.knative.dev/service=resize-grpc-service",
+		},
+	},
+	{
+		"delete detect's pods",
+		[]string{
+			"delete", "pod", "--namespace", namespace, "--wait=false",
+			"--selector", "serving.knative.dev/service=ai-detection-grpc-service",
+		},
+	},
+	{
+		"delete filter's pods",
+		[]string{
+			"delete", "pod", "--namespace", namespace, "--wait=false",
+			"--selector", "serving.knative.dev/service=filter-grpc-service",
+		},
+	},
+	{
+		"restart the bridge",
+		[]string{"delete", "pod", "--namespace", namespace, "--selector", "serving.knative.dev/service=bridge", "--wait=false"},
+	},
+	{
+		"restart the broker's ingress",
+		[]string{"rollout", "restart", "--namespace", "knative-eventing", "deployment/mt-broker-ingress"},
+	},
+	{
+		"restart the broker's filter",
+		[]string{"rollout", "restart", "--namespace", "knative-eventing", "deployment/mt-broker-filter"},
+	},
 	{"restart MinIO", []string{"rollout", "restart", "--namespace", "default", "deployment/minio"}},
-	{"roll out a new revision of resize", []string{"patch", "ksvc", "--namespace", namespace, "resize-grpc-service", "--type", "merge", "--patch",
-		`{"spec":{"template":{"metadata":{"annotations":{"imageflow.dev/rolled-out":"` + time.Now().UTC().Format(time.RFC3339) + `"}}}}}`}},
+	{
+		"roll out a new revision of resize",
+		[]string{
+			"patch", "ksvc", "--namespace", namespace, "resize-grpc-service", "--type", "merge", "--patch",
+			`{"spec":{"template":{"metadata":{"annotations":{"imageflow.dev/rolled-out":"` +
+				time.Now().UTC().Format(time.RFC3339) + `"}}}}}`,
+		},
+	},
 }
 
 // TestOnClusterLosesNothing puts five pictures a second while parts are disrupted,

@@ -32,7 +32,8 @@ func TestTenEqualEventsAtOnce(t *testing.T) {
 		}
 		all.Wait()
 		for i, r := range responses {
-			if r.StatusCode != http.StatusOK || r.Header.Get("Ce-Id") != responses[0].Header.Get("Ce-Id") || timeless(t, bodies[i]) != timeless(t, bodies[0]) {
+			if r.StatusCode != http.StatusOK || r.Header.Get("Ce-Id") != responses[0].Header.Get("Ce-Id") ||
+				timeless(t, bodies[i]) != timeless(t, bodies[0]) {
 				t.Errorf("%s: answer %d is %s %s, the first is %s", step.part, i, r.Status, bodies[i], bodies[0])
 			}
 		}

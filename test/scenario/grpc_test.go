@@ -128,7 +128,10 @@ func field(m protoreflect.Message, path ...protoreflect.Name) protoreflect.Value
 // input_image and execution_id.
 var services = []struct{ part, service, unary, suffix, fields string }{
 	{"resize", "ResizeService", "ResizeImage", "resize", `"target_width":100,"quality":"RESIZE_QUALITY_FAST"`},
-	{"detect", "AIDetectionService", "DetectObjects", "ai-detection", `"model_name":"yolo","confidence_threshold":0.5,"draw_boxes":true`},
+	{
+		"detect", "AIDetectionService", "DetectObjects", "ai-detection",
+		`"model_name":"yolo","confidence_threshold":0.5,"draw_boxes":true`,
+	},
 	{"filter", "FilterService", "ApplyFilter", "filter", `"filter_type":"FILTER_TYPE_CONTRAST","intensity":0.3`},
 }
 
@@ -193,7 +196,8 @@ func TestNineCallsByTheContract(t *testing.T) {
 			if got := field(response, "status").Enum(); got != 1 {
 				t.Errorf("status %d, want SERVING", got)
 			}
-			standard, err := healthpb.NewHealthClient(call.conn).Check(t.Context(), &healthpb.HealthCheckRequest{Service: "imageflow.v1." + c.service})
+			standard, err := healthpb.NewHealthClient(call.conn).
+				Check(t.Context(), &healthpb.HealthCheckRequest{Service: "imageflow.v1." + c.service})
 			if err != nil || standard.GetStatus() != healthpb.HealthCheckResponse_SERVING {
 				t.Errorf("grpc.health.v1: %v, %v", standard, err)
 			}

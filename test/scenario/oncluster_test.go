@@ -47,7 +47,8 @@ func TestOnClusterFromOutside(t *testing.T) {
 	run := placed(t, s)
 	request := func(picture, execution string) string {
 		return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",
-			"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`, bucket, run, picture, run, execution)
+			"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`,
+			bucket, run, picture, run, execution)
 	}
 	began := time.Now()
 	response, err := call.unary(t, "RunPipeline", request("in.jpg", "outside"))
@@ -68,7 +69,8 @@ func TestOnClusterFromOutside(t *testing.T) {
 	awaitOutcome(t, run+"/outside-late", "cancelled")
 	for _, host := range []string{".svc.cluster.local", ".example.test"} {
 		hidden := outside(t, "resize-grpc-service."+namespace+host)
-		if _, err := healthpb.NewHealthClient(hidden.conn).Check(t.Context(), &healthpb.HealthCheckRequest{}); status.Code(err) != codes.Unimplemented {
+		_, err := healthpb.NewHealthClient(hidden.conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+		if status.Code(err) != codes.Unimplemented {
 			t.Errorf("resize can be reached from outside: %v", err)
 		}
 	}
@@ -82,10 +84,13 @@ func TestOnClusterFromInside(t *testing.T) {
 	file := contract(t)
 	for _, c := range services {
 		for from, options := range map[string][]grpc.DialOption{"here": nil, "a pod": {fromPod(t)}} {
-			call := &caller{dial(t, "passthrough:///"+s.addresses[c.part], options...), file.Services().ByName(protoreflect.Name(c.service))}
+			call := &caller{
+				dial(t, "passthrough:///"+s.addresses[c.part], options...), file.Services().ByName(protoreflect.Name(c.service)),
+			}
 			run := placed(t, s)
 			request := func(picture, execution string) string {
-				return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run, picture, run, execution, c.fields)
+				return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run,
+					picture, run, execution, c.fields)
 			}
 			t.Run(c.part+" from "+from, func(t *testing.T) {
 				began := time.Now()
@@ -153,7 +158,8 @@ func (c *caller) stops(t testing.TB, name, run string, request func(picture, exe
 			spent += j.ApplyMS
 		}
 	}
-	t.Logf("of %d pictures given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", pictures, begun, spent, whole[0].ApplyMS)
+	t.Logf("of %d pictures given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", pictures, begun,
+		spent, whole[0].ApplyMS)
 	if begun > pictures/2 {
 		t.Errorf("%d of %d pictures were worked on for nobody", begun, pictures)
 	}
@@ -216,10 +222,15 @@ func TestOnClusterStreamsSpread(t *testing.T) {
 	needsCluster(t)
 	s := connect(t)
 	run := placed(t, s)
-	revise(t, serviceOf["resize"], `[{"op":"replace","path":"/spec/template/metadata/annotations/autoscaling.knative.dev~1min-scale","value":"2"}]`)
+	revise(t, serviceOf["resize"],
+		`[{"op":"replace","path":"/spec/template/metadata/annotations/autoscaling.knative.dev~1min-scale","value":"2"}]`)
 	selector := "serving.knative.dev/revision=" + latest(t, serviceOf["resize"])
 	eventually(t, "two pods", func() bool {
-		return strings.Count(kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", `jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`), "True") == 2
+		return strings.Count(
+			kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o",
+				`jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`),
+			"True",
+		) == 2
 	})
 	var counts map[string]int
 	eventually(t, "the ingress to know of both", func() bool {
@@ -250,7 +261,11 @@ func (s *system) eightStreams(t testing.TB, run, round string) {
 		all.Go(func() {
 			var requests []string
 			for j := range 10 {
-				requests = append(requests, fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/in.jpg"},"execution_id":"%s/%d-%d","target_width":100}`, bucket, run, round, i, j))
+				requests = append(
+					requests,
+					fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/in.jpg"},"execution_id":"%s/%d-%d","target_width":100}`,
+						bucket, run, round, i, j),
+				)
 			}
 			if got := len(call.stream(t, "ResizeImageStream", requests)); got != len(requests) {
 				t.Errorf("%d responses", got)

@@ -47,7 +47,12 @@ func (s *system) sharpening(t testing.TB, key string) work {
 	client := imageflowv1.NewFilterServiceClient(dial(t, s.addresses["filter"]))
 	return func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error) {
 		r, err := client.ApplyFilter(ctx, &imageflowv1.FilterRequest{
-			InputImage: &imageflowv1.ImageData{ObjectKey: key}, FilterType: imageflowv1.FilterType_FILTER_TYPE_SHARPEN, Intensity: 0.5, ExecutionId: execution,
+			InputImage: &imageflowv1.ImageData{
+				ObjectKey: key,
+			},
+			FilterType:  imageflowv1.FilterType_FILTER_TYPE_SHARPEN,
+			Intensity:   0.5,
+			ExecutionId: execution,
 		})
 		return r.GetResult(), err
 	}

@@ -101,7 +101,8 @@ func (m *mix) run(t testing.TB, n int) {
 // request makes one request and checks how it ends.
 func (m *mix) request(t testing.TB, execution string) {
 	p := m.pictures[rand.N(len(m.pictures))]
-	call := []func(context.Context, string, mixPicture) (*imageflowv1.ProcessingResult, error){m.resizes, m.detects, m.filters}[rand.N(3)]
+	calls := []func(context.Context, string, mixPicture) (*imageflowv1.ProcessingResult, error){m.resizes, m.detects, m.filters}
+	call := calls[rand.N(len(calls))]
 	if rand.N(2) == 0 {
 		p.key = "" // by the bytes
 	}
@@ -130,12 +131,19 @@ func (p mixPicture) input() (reference *imageflowv1.ImageData, data []byte) {
 
 // anyFormat is the input's own half of the time.
 func anyFormat() *imageflowv1.ImageData {
-	return &imageflowv1.ImageData{ContentType: []string{"", "", "", "", "", "", "image/jpeg", "image/jpeg", "image/png", "image/png", "image/webp", "image/avif"}[rand.N(12)]}
+	return &imageflowv1.ImageData{
+		ContentType: []string{
+			"", "", "", "", "", "", "image/jpeg", "image/jpeg", "image/png", "image/png", "image/webp", "image/avif",
+		}[rand.N(12)],
+	}
 }
 
 func (m *mix) resizes(ctx context.Context, execution string, p mixPicture) (*imageflowv1.ProcessingResult, error) {
 	r := &imageflowv1.ResizeRequest{
-		TargetWidth: 50 + rand.N[int32](1500), Quality: imageflowv1.ResizeQuality(rand.N(4)), ExecutionId: execution, OutputImage: anyFormat(),
+		TargetWidth: 50 + rand.N[int32](1500),
+		Quality:     imageflowv1.ResizeQuality(rand.N(4)),
+		ExecutionId: execution,
+		OutputImage: anyFormat(),
 	}
 	r.InputImage, r.InputBytes = p.input()
 	resp, err := m.resize.ResizeImage(ctx, r)

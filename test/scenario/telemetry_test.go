@@ -82,7 +82,8 @@ func TestLogsTellNoSecret(t *testing.T) {
 	start("bridge", "bridge", "BRIDGE_TOKEN=the-bridge-token", "BROKER_URL=http://user:the-broker-password@127.0.0.1:1")
 
 	tellSecrets(t, addresses)
-	secret := regexp.MustCompile(`(?i)[a-z-]*(` + secretKey + `|store-secret|gateway-token|bridge-token|broker-password|some-token)|Bearer|AWS4-HMAC|X-Amz-(Signature|Credential)`)
+	secret := regexp.MustCompile(`(?i)[a-z-]*(` + secretKey +
+		`|store-secret|gateway-token|bridge-token|broker-password|some-token)|Bearer|AWS4-HMAC|X-Amz-(Signature|Credential)`)
 	for name, p := range parts {
 		if err := p.stop(t); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -95,7 +96,9 @@ func TestLogsTellNoSecret(t *testing.T) {
 	if found := secret.FindString(fmt.Sprint(spans)); found != "" || len(spans) == 0 {
 		t.Errorf("%d spans have %q", len(spans), found)
 	}
-	line := regexp.MustCompile(`"msg":"job","step":"resize","outcome":"done".*"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}","execution":"quiet"`)
+	line := regexp.MustCompile(
+		`"msg":"job","step":"resize","outcome":"done".*"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}","execution":"quiet"`,
+	)
 	if log := parts["resize"].output.String(); !line.MatchString(log) || strings.Count(log, `"msg":"job"`) != 1 {
 		t.Errorf("not one line of the job:\n%s", log)
 	}
@@ -105,7 +108,8 @@ func TestLogsTellNoSecret(t *testing.T) {
 func tellSecrets(t *testing.T, addresses map[string]string) {
 	t.Helper()
 	call := `{"input_image":{"bucket":"imageflow-files","object_key":"cat.jpg"},"execution_id":"quiet","target_width":100}`
-	notification := `{"Records":[{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"imageflow-files"},"object":{"key":"cat.jpg"}}}]}`
+	notification := `{"Records":[{"eventName":"s3:ObjectCreated:Put",` +
+		`"s3":{"bucket":{"name":"imageflow-files"},"object":{"key":"cat.jpg"}}}]}`
 	for _, c := range []struct {
 		to, path, token, body string
 		want                  int
