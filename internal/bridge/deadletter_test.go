@@ -91,7 +91,8 @@ func TestReplay_unreadableDeadLetter(t *testing.T) {
 			}
 		}
 		large := strings.Repeat("x", 4<<20-1)
-		if code := postRaw(w.bridge, "/dead-letters", "application/json", large, map[string]string{"id": "large", "more": strings.Repeat("\u2028", 300<<10)}); code != http.StatusAccepted {
+		if code := postRaw(w.bridge, "/dead-letters", "application/json", large,
+			map[string]string{"id": "large", "more": strings.Repeat("\u2028", 300<<10)}); code != http.StatusAccepted {
 			t.Fatalf("answered %d", code)
 		}
 		cat := w.upload("cat.jpg", "x")

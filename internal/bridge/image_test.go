@@ -130,7 +130,8 @@ func TestStrictUploads(t *testing.T) {
 func TestRemovedUploadOfUnknownKind(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		gone := objects.Info{Bucket: pictures, Key: "in/gone", ETag: strings.Repeat("0", 32), Size: 9}
-		if code := notify(w.bridge, "", created(t, gone)); code != http.StatusOK || len(w.broker.all()) != 0 || len(w.allDeadLetters()) != 0 {
+		if code := notify(w.bridge, "", created(t, gone)); code != http.StatusOK || len(w.broker.all()) != 0 ||
+			len(w.allDeadLetters()) != 0 {
 			t.Errorf("answered %d, %d events, %d dead letters", code, len(w.broker.all()), len(w.allDeadLetters()))
 		}
 	})

@@ -19,7 +19,8 @@ import (
 )
 
 // notAnImage is the answer of a step to an object that is not an image.
-const notAnImage = `{"code":3,"message":"input_image: not an image","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest"}]}`
+const notAnImage = `{"code":3,"message":"input_image: not an image",` +
+	`"details":[{"@type":"type.googleapis.com/google.rpc.BadRequest"}]}`
 
 // failed returns an event as a dead letter of Knative's channels or the local broker.
 func failed(e cloudevents.Event, code int, answer string) cloudevents.Event {
@@ -59,9 +60,11 @@ func TestDeadLetterHasTheReason(t *testing.T) {
 		}
 		l := w.onlyDeadLetter()
 		origin := e.Extensions()["origin"].(string)
-		if l.Execution != "in/cat" || l.Bucket != pictures || l.Key != "in/cat.jpg" || l.ETag == "" || !strings.Contains(origin, l.ETag) ||
+		if l.Execution != "in/cat" || l.Bucket != pictures || l.Key != "in/cat.jpg" || l.ETag == "" ||
+			!strings.Contains(origin, l.ETag) ||
 			l.Reason != "input_image: not an image" || l.Code != 400 || l.Attempts != 1 || l.Failures != 1 ||
-			l.Step != "http://resize-grpc-service/?target_width=800" || l.EventID != e.ID() || l.Object != pictures+"/in/cat/"+e.ID()+".json" {
+			l.Step != "http://resize-grpc-service/?target_width=800" || l.EventID != e.ID() ||
+			l.Object != pictures+"/in/cat/"+e.ID()+".json" {
 			t.Errorf("the dead letter is %+v", l)
 		}
 		var kept cloudevents.Event
@@ -74,7 +77,8 @@ func TestDeadLetterHasTheReason(t *testing.T) {
 		again.SetExtension("knativebrokerttl", 3)
 		w.post("/dead-letters", again)
 		second := w.onlyDeadLetter()
-		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 || !second.First.Equal(l.First) || !second.Last.After(l.Last) {
+		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 ||
+			!second.First.Equal(l.First) || !second.Last.After(l.Last) {
 			t.Errorf("after the second failure it is %+v", second)
 		}
 		if !bytes.Equal(second.Event, l.Event) {
@@ -153,7 +157,8 @@ func TestMalformedNotificationsAreKept(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		good := fill("s3:ObjectCreated:Put", "")
 		half := strings.Replace(good, `{"Records":[`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"},7,`, 1)
-		for i, body := range []string{"no JSON", `{}`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"}]}`, half, strings.Repeat("x", 2<<20), "no JSON"} {
+		for i, body := range []string{"no JSON", `{}`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"}]}`, half,
+			strings.Repeat("x", 2<<20), "no JSON"} {
 			if code := notify(w.bridge, "", body); code != http.StatusOK {
 				t.Errorf("%d is answered %d", i, code)
 			}

@@ -34,7 +34,8 @@ func signedWorld(t *testing.T, signer *signature.Signer) *world {
 	b := newBroker(t)
 	h, err := bridge.New(bridge.Config{
 		Broker: b.URL, Signer: signer, Store: store, DeadLetters: dead, AcceptWithin: time.Minute,
-		Sweep: bridge.Sweep{Buckets: []string{pictures}, Interval: time.Minute, Grace: time.Millisecond, Horizon: time.Hour, Rate: 1000},
+		Sweep: bridge.Sweep{Buckets: []string{pictures}, Interval: time.Minute, Grace: time.Millisecond, Horizon: time.Hour,
+			Rate: 1000},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,8 +118,8 @@ func TestReplay_afterAKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := w.broker.all()
-	if err := newSigner(t, current).Verify(events[len(events)-1]); err != nil || len(events) != 2 {
-		t.Errorf("%d events; the replayed one: %v", len(events), err)
+	sent := w.broker.all()
+	if err := newSigner(t, current).Verify(sent[len(sent)-1]); err != nil || len(sent) != 2 {
+		t.Errorf("%d events; the replayed one: %v", len(sent), err)
 	}
 }

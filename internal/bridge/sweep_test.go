@@ -55,7 +55,8 @@ func TestSweepSendsUnfinishedObjects(t *testing.T) {
 		}
 		e := w.broker.all()[before]
 		if e.Type() != "com.amazonaws.s3.ObjectCreated:Put" || e.Source() != "minio:s3.."+pictures || e.Validate() != nil ||
-			e.Extensions()["origin"] != objects.URI(pictures, lost.Key, lost.ETag) || e.Extensions()["partitionkey"] != execution.ID(lost.Key) {
+			e.Extensions()["origin"] != objects.URI(pictures, lost.Key, lost.ETag) ||
+			e.Extensions()["partitionkey"] != execution.ID(lost.Key) {
 			t.Errorf("the event is %v", e)
 		}
 		var record objects.Record
@@ -170,7 +171,8 @@ func TestSweepRequests(t *testing.T) {
 				}
 			}
 			requests := &atomic.Int64{}
-			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: countRequests(t, config, requests), DeadLetters: dead, Sweep: sweeping})
+			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: countRequests(t, config, requests), DeadLetters: dead,
+				Sweep: sweeping})
 			if err != nil {
 				t.Fatal(err)
 			}

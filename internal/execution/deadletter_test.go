@@ -110,7 +110,8 @@ func TestPut_invalidNames(t *testing.T) {
 		}
 		for _, name := range names {
 			for failures := range 2 {
-				letter := &execution.DeadLetter{Bucket: name.bucket, Execution: name.execution, EventID: "../\n%\xff.json", Event: json.RawMessage(`{}`)}
+				letter := &execution.DeadLetter{Bucket: name.bucket, Execution: name.execution, EventID: "../\n%\xff.json",
+					Event: json.RawMessage(`{}`)}
 				if err := l.Put(t.Context(), letter); err != nil || letter.Failures != failures+1 {
 					t.Errorf("%q: %v, it has failed %d times", name, err, letter.Failures)
 				}

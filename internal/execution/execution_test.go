@@ -41,7 +41,8 @@ func output(t *testing.T, s *objects.Store, id, step, from, content string) obje
 	t.Helper()
 	write := func(key, contentType, content string) objects.Info {
 		metadata := execution.ObjectMetadata(id, bucket, key)
-		maps.Copy(metadata, map[string]string{execution.StepMetadata: step, execution.SourceMetadata: from, execution.SecondsMetadata: "0.25"})
+		maps.Copy(metadata, map[string]string{execution.StepMetadata: step, execution.SourceMetadata: from,
+			execution.SecondsMetadata: "0.25"})
 		return put(t, s, key, contentType, content, metadata)
 	}
 	if step == "resize" {
@@ -178,7 +179,8 @@ func list(t *testing.T, l execution.DeadLetterStore, s execution.Selection) []st
 
 func TestDeadLetter_countsFailures(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
-		letter := execution.DeadLetter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first", Event: json.RawMessage(`{"id":"a/b"}`)}
+		letter := execution.DeadLetter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first",
+			Event: json.RawMessage(`{"id":"a/b"}`)}
 		keep(t, l, &letter)
 		if letter.Object != bucket+"/in/cat/a%2Fb.json" {
 			t.Errorf("lies at %q", letter.Object)
