@@ -158,7 +158,8 @@ func TestGetExecution_missingOrUnreachableStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask = lookup(t, &gateway.Executions{Store: unreachable, DeadLetters: execution.NewDeadLetterStore(unreachable, "dead"), Bucket: "pictures"})
+	ask = lookup(t,
+		&gateway.Executions{Store: unreachable, DeadLetters: execution.NewDeadLetterStore(unreachable, "dead"), Bucket: "pictures"})
 	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable ||
 		!strings.Contains(body, "the object store does not answer") {
 		t.Errorf("with an unreachable store: %d %s", code, body)
