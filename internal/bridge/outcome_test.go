@@ -44,7 +44,7 @@ func TestCompletedTagsTheSource(t *testing.T) {
 		if got := w.status("in/cat.jpg"); got != "" {
 			t.Errorf("the new version has the outcome of the old: %q", got)
 		}
-		if err := w.store.Remove(t.Context(), pictures, "in/cat.jpg"); err != nil {
+		if err := w.store.Remove(t.Context(), images, "in/cat.jpg"); err != nil {
 			t.Fatal(err)
 		}
 		w.post("/completed", last(replaced)) // is accepted
@@ -60,11 +60,11 @@ func TestDeadLetterHasTheReason(t *testing.T) {
 		}
 		l := w.onlyDeadLetter()
 		origin := e.Extensions()["origin"].(string)
-		if l.Execution != "in/cat" || l.Bucket != pictures || l.Key != "in/cat.jpg" || l.ETag == "" ||
+		if l.Execution != "in/cat" || l.Bucket != images || l.Key != "in/cat.jpg" || l.ETag == "" ||
 			!strings.Contains(origin, l.ETag) ||
 			l.Reason != "input_image: not an image" || l.Code != 400 || l.Attempts != 1 || l.Failures != 1 ||
 			l.Step != "http://resize-grpc-service/?target_width=800" || l.EventID != e.ID() ||
-			l.Object != pictures+"/in/cat/"+e.ID()+".json" {
+			l.Object != images+"/in/cat/"+e.ID()+".json" {
 			t.Errorf("the dead letter is %+v", l)
 		}
 		var kept cloudevents.Event
@@ -122,7 +122,7 @@ func TestReasons(t *testing.T) {
 				dead = e
 			}
 			w.post("/dead-letters", dead)
-			got, err := w.deadLetters.Load(t.Context(), fmt.Sprintf("%s/%d/%s.json", pictures, i, e.ID()))
+			got, err := w.deadLetters.Load(t.Context(), fmt.Sprintf("%s/%d/%s.json", images, i, e.ID()))
 			if err != nil || got.Reason != c.reason || got.Code != c.code || got.Attempts != c.attempts {
 				t.Errorf("%d %q: got %+v, %v", c.code, c.answer, got, err)
 			}
@@ -136,7 +136,7 @@ func TestCompleted_objectWithTooManyTags(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		e := w.upload("cat.jpg", "x")
 		for i := range 10 {
-			if err := w.store.SetTags(t.Context(), pictures, "cat.jpg", "", map[string]string{fmt.Sprint("own", i): "x"}); err != nil {
+			if err := w.store.SetTags(t.Context(), images, "cat.jpg", "", map[string]string{fmt.Sprint("own", i): "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -207,7 +207,7 @@ func TestStoreUnavailable(t *testing.T) {
 	for route, body := range map[string]string{"/notifications": "no JSON", "/completed": "{}", "/dead-letters": "{}"} {
 		r := httptest.NewRequest(http.MethodPost, route, strings.NewReader(body))
 		for name, value := range map[string]string{
-			"Ce-Id": "1", "Ce-Type": "t", "Ce-Source": "s", "Ce-Specversion": "1.0", "Ce-Origin": "s3://pictures/cat.jpg?etag=e",
+			"Ce-Id": "1", "Ce-Type": "t", "Ce-Source": "s", "Ce-Specversion": "1.0", "Ce-Origin": "s3://images/cat.jpg?etag=e",
 			"Content-Type": "application/json",
 		} {
 			r.Header.Set(name, value)

@@ -171,11 +171,11 @@ func TestParseDeadLetter(t *testing.T) {
 			events.DeadLetter{Code: 503, Answer: []byte("not base64!"), Attempts: 6}},
 		{nil, events.DeadLetter{}},
 	} {
-		letter := e.Clone()
+		deadLetter := e.Clone()
 		for name, value := range c.extensions {
-			letter.SetExtension(name, value)
+			deadLetter.SetExtension(name, value)
 		}
-		got := events.ParseDeadLetter(&letter)
+		got := events.ParseDeadLetter(&deadLetter)
 		if got.Destination != c.want.Destination || got.Code != c.want.Code || string(got.Answer) != string(c.want.Answer) ||
 			got.Attempts != c.want.Attempts {
 			t.Errorf("%v: got %+v", c.extensions, got)
