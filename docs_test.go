@@ -23,7 +23,7 @@ var (
 func TestDocumentedPathsExist(t *testing.T) {
 	for _, file := range markdown(t, "docs") {
 		for _, text := range codeSpans(t, file) {
-			if !filePath.MatchString(text) || isMediaType(text) {
+			if !filePath.MatchString(text) || isOtherName(text) {
 				continue
 			}
 			path, name, _ := strings.Cut(text, ":")
@@ -134,9 +134,10 @@ func codeSpans(t *testing.T, file string) []string {
 	return spans
 }
 
-func isMediaType(text string) bool {
-	kind, _, _ := strings.Cut(text, "/")
-	return slices.Contains([]string{"image", "application", "multipart", "text"}, kind)
+// isOtherName reports whether a text that looks like a path is a media type or the key of an object.
+func isOtherName(text string) bool {
+	first, _, _ := strings.Cut(text, "/")
+	return slices.Contains([]string{"image", "application", "multipart", "text", "uploads", "imageflow-files"}, first)
 }
 
 // declares reports whether a Go file, or a Go file of a folder, declares a function, method, type or variable.

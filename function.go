@@ -1,6 +1,6 @@
-// Package imageflow is the gateway as a Knative Function, what `func build` wraps:
-// it makes one Function with New, calls Start with the environment, and Handle for
-// each request. func.yaml describes it.
+// Package imageflow is the gateway as a Knative Function, which func.yaml describes.
+// func's scaffolding creates one Function with New, calls Start with the environment,
+// and calls Handle for each request.
 package imageflow
 
 import (
@@ -16,23 +16,23 @@ import (
 )
 
 const (
-	// timeout leaves time for an answer before func's server ends a request, at 30 s.
+	// timeout is below the 30 s after which func's server ends a request.
 	timeout = 25 * time.Second
-	// maxBody is the size of a request, and of an answer of a processor, in bytes.
+	// maxBody limits a request, and a response of a processor, in bytes.
 	maxBody = 96 << 20
 )
 
-// Function answers HTTP with JSON in front of the processors.
+// Function serves JSON and calls the processors by gRPC.
 type Function struct {
 	handler atomic.Pointer[http.Handler]
 	conns   gateway.Processors
 }
 
-// New returns a function that is ready once it has started.
+// New returns a Function. Call Start before Handle.
 func New() *Function { return &Function{} }
 
-// Start connects to the processors that the environment names. With a
-// GATEWAY_TOKEN there, callers must send it.
+// Start connects to the processors that the environment names. If the environment has
+// a GATEWAY_TOKEN, callers must send it.
 func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	conns, err := gateway.Dial(func(p processors.Info) string {
 		return cmp.Or(env[p.EndpointVariable], p.DefaultEndpoint(env["PROCESSOR_DOMAIN"]))
@@ -40,9 +40,10 @@ func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	executions := &gateway.Executions{Missing: "a Knative Function of the gateway looks no executions up"}
+	executions := &gateway.Executions{Missing: "the gateway as a Knative Function does not look up executions"}
 	pipeline := &gateway.Pipeline{
-		Processors: conns, Missing: "a Knative Function of the gateway reads no written picture", MaxBytes: maxBody, Timeout: timeout,
+		Processors: conns, Missing: "the gateway as a Knative Function does not read stored images",
+		MaxBytes: maxBody, Timeout: timeout,
 	}
 	handler, err := gateway.New(ctx, timeout, maxBody, append(conns.Backends(), executions.Backend(), pipeline.Backend())...)
 	if err != nil {
@@ -54,10 +55,10 @@ func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	return nil
 }
 
-// Ready says whether Start has finished: func starts a function beside its server.
+// Ready reports whether Start has finished. func runs Start and its server in parallel.
 func (f *Function) Ready(context.Context) (bool, error) { return f.handler.Load() != nil, nil }
 
-// Handle answers `/v1/...`, and 503 before Start has finished.
+// Handle serves `/v1/...`. It answers 503 until Start has finished.
 func (f *Function) Handle(w http.ResponseWriter, r *http.Request) {
 	handler := f.handler.Load()
 	if handler == nil {

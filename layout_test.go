@@ -14,8 +14,8 @@ import (
 
 const module = "imageflow.dev/"
 
-// floors says, for each package of ours, what of ours it may import; patterns
-// are of path.Match. The first entry that matches a package rules it.
+// floors lists the packages of this module that each package may import. The names are
+// patterns of path.Match, and the first entry that matches a package applies.
 var floors = []struct {
 	pkg string
 	may []string
@@ -44,17 +44,32 @@ var floors = []struct {
 	{"internal/testing/*", nil},
 
 	{"functions", []string{"proto/imageflow/v1", "internal/imaging", "internal/processors"}},
-	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference", "internal/processors"}},
+	{"functions/detect", []string{
+		"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference", "internal/processors",
+	}},
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/processors"}},
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
-	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events", "internal/telemetry", "internal/execution"}},
+	{"internal/job", []string{
+		"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events",
+		"internal/telemetry", "internal/execution",
+	}},
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
+	{"internal/event", []string{
+		"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events",
+		"internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature",
+		"internal/metrics",
+	}},
+	{"internal/gateway", []string{
+		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution",
+		"internal/queryparams", "internal/jsonlimit", "internal/metrics",
+	}},
+	{"internal/bridge", []string{
+		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit",
+		"internal/httpevent", "internal/signature", "internal/metrics",
+	}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
@@ -64,7 +79,7 @@ var floors = []struct {
 	{".", []string{"internal/gateway", "internal/processors"}},
 }
 
-// walls says who alone may import what is not ours.
+// walls lists packages that only some packages may import.
 var walls = map[string][]string{
 	"C":                                    {"internal/imaging"},
 	"github.com/yalue/onnxruntime_go":      {"internal/inference"},
@@ -86,23 +101,23 @@ func TestFloors(t *testing.T) {
 		name := nameOf(p.ImportPath)
 		may, ok := allowed(name)
 		if !ok {
-			t.Errorf("%s stands on no floor: add it to the table", name)
+			t.Errorf("%s has no entry in floors", name)
 		}
 		for _, imported := range p.Imports {
 			if strings.HasPrefix(imported, module) && !matchAny(may, nameOf(imported)) {
-				t.Errorf("%s imports %s, which its floor may not", name, nameOf(imported))
+				t.Errorf("%s may not import %s", name, nameOf(imported))
 			}
 			if strings.HasPrefix(imported, module+"internal/testing/") && !strings.HasPrefix(name, "internal/testing/") {
 				t.Errorf("%s imports %s, which only tests may", name, imported)
 			}
 			if who, walled := walls[imported]; walled && !matchAny(who, name) {
-				t.Errorf("%s imports %s, which only %v may", name, imported, who)
+				t.Errorf("%s imports %s, which only %v may import", name, imported, who)
 			}
 		}
 	}
 }
 
-// TestModuleOfTestsCompiles: what changes here may break test/, which ./... leaves out.
+// TestModuleOfTestsCompiles vets test/, which ./... does not include.
 func TestModuleOfTestsCompiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles Kubernetes' packages: make test")
@@ -112,7 +127,7 @@ func TestModuleOfTestsCompiles(t *testing.T) {
 	}
 }
 
-// TestGatewayIsPureGo keeps the JSON door fit for `func build`.
+// TestGatewayIsPureGo: func builds the gateway without cgo.
 func TestGatewayIsPureGo(t *testing.T) {
 	cmd := exec.Command("go", "list", "-deps", "-f", "{{if .CgoFiles}}{{.ImportPath}}{{end}}", "./internal/gateway")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=1")
@@ -121,7 +136,7 @@ func TestGatewayIsPureGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range strings.Fields(string(out)) {
-		if strings.Contains(p, ".") { // the standard library has pure variants
+		if strings.Contains(p, ".") { // packages of the standard library have variants without cgo
 			t.Errorf("internal/gateway needs cgo through %s", p)
 		}
 	}
@@ -144,8 +159,8 @@ var registryHost = regexp.MustCompile(`\b((registry[.])?npmjs[.](org|com)|pypi[.
 	`(proxy|sum|index)[.]golang[.]org|deb[.]debian[.]org|crates[.]io|repo1?[.]maven|` +
 	`docker[.]io|ghcr[.]io|gcr[.]io|quay[.]io|registry[.]k8s[.]io|nvcr[.]io)\b`)
 
-// TestNoRegistryHost: package clients know their registries, and a user can
-// point them elsewhere, so no file names one.
+// TestNoRegistryHost: no file names a registry. Package clients know their registries,
+// and users can configure others.
 func TestNoRegistryHost(t *testing.T) {
 	out, err := exec.Command("git", "ls-files", "-z").Output()
 	if err != nil {

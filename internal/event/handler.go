@@ -73,7 +73,7 @@ func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Even
 	if err := h.Signer.Verify(*e); err != nil {
 		return nil, err
 	}
-	measureLag(ctx, h.Processor.Name, e)
+	recordLag(ctx, h.Processor.Name, e)
 	if events.ChainLength.Get(e) >= maxChainLength {
 		return nil, functions.Errorf(functions.Invalid, string(events.ChainLength),
 			"the chain is longer than %d steps: is it a loop?", maxChainLength)

@@ -14,12 +14,14 @@ import (
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/event"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -38,7 +40,8 @@ func serve(t *testing.T, run work) string {
 	return s.URL
 }
 
-// echo answers as a job does that has written its output.
+// echo returns a job that stores its request in got and returns the response of a job with
+// an output.
 func echo(got **request) work {
 	return func(_ context.Context, req functions.Request, _ job.OverloadPolicy) (functions.Response, error) {
 		r := req.(*request)
@@ -61,7 +64,7 @@ func echo(got **request) work {
 	}
 }
 
-// created is the event of a new object.
+// created returns an "object created" event.
 func created(escapedKey string) cloudevent.Event {
 	e := cloudevent.New()
 	e.SetID("cause")
@@ -123,12 +126,13 @@ func TestChain(t *testing.T) {
 		var got *request
 		url := serve(t, echo(&got))
 		first := next(t, post(t, url+"/?target_width=7&enlarge=true", created("in/%E7%8C%AB+1%252F.jpg"), structured))
-		if in := got.GetInputImage(); in.GetBucket() != "b" || in.GetObjectKey() != "in/猫 1%2F.jpg" || in.GetEtag() != "e1" || got.GetTargetWidth() != 7 || !got.GetEnlarge() {
-			t.Errorf("the first step was asked %v", got)
+		wantInput := &imageflowv1.ImageData{Bucket: "b", ObjectKey: "in/猫 1%2F.jpg", Etag: "e1"}
+		if !proto.Equal(got.GetInputImage(), wantInput) || got.GetTargetWidth() != 7 || !got.GetEnlarge() {
+			t.Errorf("the request of the first step is %v", got)
 		}
 		const execution = "in/猫 1%2F"
 		origin := "s3://b/in/%E7%8C%AB%201%252F.jpg?etag=e1"
-		if first.Type() != "dev.imageflow.resize.completed.v1" || first.Subject() != execution || first.Source() != "/imageflow/resize" {
+		if first.Type() != events.StepCompletedType("resize") || first.Subject() != execution || first.Source() != "/imageflow/resize" {
 			t.Errorf("the first event is %v", first)
 		}
 		wantExtensions(t, first, map[string]string{
@@ -140,10 +144,13 @@ func TestChain(t *testing.T) {
 			t.Errorf("data is %s, %v", first.Data(), err)
 		}
 		second := next(t, post(t, url+"/?target_width=3", *first, structured))
-		if in := got.GetInputImage(); in.GetObjectKey() != execution+"_resize.jpg" || in.GetEtag() != "e2" || got.GetExecutionId() != execution {
-			t.Errorf("the second step was asked %v", got)
+		wantInput = &imageflowv1.ImageData{Bucket: "b", ObjectKey: execution + "_resize.jpg", Etag: "e2"}
+		if !proto.Equal(got.GetInputImage(), wantInput) || got.GetExecutionId() != execution {
+			t.Errorf("the request of the second step is %v", got)
 		}
-		wantExtensions(t, second, map[string]string{"causationid": first.ID(), "correlationid": "cause", "partitionkey": execution, "origin": origin})
+		wantExtensions(t, second, map[string]string{
+			"causationid": first.ID(), "correlationid": "cause", "partitionkey": execution, "origin": origin,
+		})
 	}
 }
 
@@ -156,7 +163,7 @@ func wantExtensions(t *testing.T, e *cloudevent.Event, want map[string]string) {
 	}
 }
 
-func TestIdsFollowFromTheCause(t *testing.T) {
+func TestIDs_dependOnCauseAndParameters(t *testing.T) {
 	var got *request
 	url := serve(t, echo(&got))
 	id := func(query, cause string) string {
@@ -166,19 +173,19 @@ func TestIdsFollowFromTheCause(t *testing.T) {
 	}
 	same, again := id("target_width=7", "1"), id("target_width=7", "1")
 	if same != again {
-		t.Errorf("a repeated delivery gives %s, then %s", same, again)
+		t.Errorf("the ids of a repeated delivery are %s and %s", same, again)
 	}
 	if same == id("target_width=7", "2") || same == id("target_width=8", "1") {
-		t.Error("another cause or other parameters give the same id")
+		t.Error("events of another cause or with other parameters have the same id")
 	}
 }
 
-func TestLongFactsAreLeftOut(t *testing.T) {
-	for facts, want := range map[int]bool{10: true, 70 << 10: false} {
+func TestLongResponse_isReducedToItsResult(t *testing.T) {
+	for size, want := range map[int]bool{10: true, 70 << 10: false} {
 		run := func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 			return &imageflowv1.FilterResponse{
 				Result:   &imageflowv1.ProcessingResult{OutputImage: &imageflowv1.ImageData{ObjectKey: "out"}},
-				Metadata: &imageflowv1.FilterMetadata{AppliedParameters: map[string]string{"fact": strings.Repeat("x", facts)}},
+				Metadata: &imageflowv1.FilterMetadata{AppliedParameters: map[string]string{"fact": strings.Repeat("x", size)}},
 			}, nil
 		}
 		s := httptest.NewServer(&event.Handler{Processor: filter.Processor, Run: run})
@@ -188,12 +195,12 @@ func TestLongFactsAreLeftOut(t *testing.T) {
 		}
 		s.Close()
 		if got := data.GetMetadata() != nil; got != want || data.GetResult().GetOutputImage().GetObjectKey() != "out" {
-			t.Errorf("%d bytes of facts: there: %v, want %v; result %v", facts, got, want, data.GetResult())
+			t.Errorf("%d bytes of metadata: kept %v, want %v; result %v", size, got, want, data.GetResult())
 		}
 	}
 }
 
-func TestFailures(t *testing.T) {
+func TestErrors(t *testing.T) {
 	tests := []struct {
 		err        error
 		code       int
@@ -215,16 +222,17 @@ func TestFailures(t *testing.T) {
 		var body bytes.Buffer
 		_, _ = body.ReadFrom(resp.Body)
 		text := strings.ReplaceAll(body.String(), " ", "")
-		if resp.StatusCode != test.code || resp.Header.Get("Retry-After") != test.retryAfter || !strings.Contains(text, strings.ReplaceAll(test.contains, " ", "")) {
+		if resp.StatusCode != test.code || resp.Header.Get("Retry-After") != test.retryAfter ||
+			!strings.Contains(text, strings.ReplaceAll(test.contains, " ", "")) {
 			t.Errorf("%v: got %d, Retry-After %q, %s", test.err, resp.StatusCode, resp.Header.Get("Retry-After"), text)
 		}
 		if strings.Contains(text, "secret") {
-			t.Errorf("%v: told to the caller", test.err)
+			t.Errorf("%v: the answer contains the internal error", test.err)
 		}
 	}
 }
 
-func TestRefusedEvents(t *testing.T) {
+func TestInvalidEvents(t *testing.T) {
 	other, empty, broken, long := created("a.jpg"), created(""), created("a.jpg"), created("a.jpg")
 	other.SetType("com.example.other")
 	broken.SetType("dev.imageflow.resize.completed.v1")
@@ -239,7 +247,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"wrong value", "target_width=wide", created("a.jpg"), "target_width"},
 		{"no query", "target_width=%zz", created("a.jpg"), "not URL-encoded"},
 		{"not UTF-8", "%ff=1", created("a.jpg"), "no such parameter"},
-		{"a picture of its own", "input_bytes=eA==", created("a.jpg"), "input_bytes"},
+		{"an image of its own", "input_bytes=eA==", created("a.jpg"), "input_bytes"},
 		{"both spellings", "target_width=1&targetWidth=2", created("a.jpg"), "target_width"},
 		{"unknown type", "", other, "com.example.other"},
 		{"no key", "", empty, "names no object"},
@@ -247,7 +255,7 @@ func TestRefusedEvents(t *testing.T) {
 		{"too long", "", long, "too large"},
 	}
 	url := serve(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
-		t.Error("the work began")
+		t.Error("a job was run")
 		return nil, errors.New("no")
 	})
 	for _, test := range tests {

@@ -28,7 +28,8 @@ func attributes(n int, value string) string {
 
 func headers(n int, value string) map[string]string {
 	h := map[string]string{
-		"Content-Type": "application/json", "Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Source": "test", "Ce-Type": "com.amazonaws.s3.ObjectCreated:Put",
+		"Content-Type": "application/json", "Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Source": "test",
+		"Ce-Type": "com.amazonaws.s3.ObjectCreated:Put",
 	}
 	for i := range n {
 		h[fmt.Sprintf("Ce-A%d", i)] = value
@@ -36,16 +37,18 @@ func headers(n int, value string) map[string]string {
 	return h
 }
 
-// TestHostileEventsTakeLittleMemory: the limits hold before objects exist. The
-// refusal names the limit and repeats nothing.
+// TestHostileEventsTakeLittleMemory: the limits apply before the event is decoded. The
+// error names the limit and repeats no part of the event.
 func TestHostileEventsTakeLittleMemory(t *testing.T) {
 	structured := map[string]string{"Content-Type": "application/cloudevents+json; charset=utf-8"}
-	deep := strings.Repeat("[", 300_000)
+	deep, many := strings.Repeat("[", 300_000), strings.Repeat("{},", 300_000)
+	longID := strings.Replace(envelope, `"1"`, `"`+strings.Repeat("x", 5000)+`"`, 1) + "}"
 	inBase64 := base64.StdEncoding.EncodeToString([]byte(`{"s3":` + strings.Repeat("[", 100_000)))
-	h := &event.Handler{Processor: resize.Processor, Run: func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
-		t.Error("the work began")
+	run := func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+		t.Error("a job was run")
 		return &response{}, nil
-	}}
+	}
+	h := &event.Handler{Processor: resize.Processor, Run: run}
 	for _, c := range []struct {
 		name     string
 		header   map[string]string
@@ -54,10 +57,10 @@ func TestHostileEventsTakeLittleMemory(t *testing.T) {
 	}{
 		{"extensions", structured, envelope + attributes(60_000, `""`) + "}", "more than 100 members"},
 		{"a deep extension", structured, envelope + `,"a":` + deep, "deeper than 32 levels"},
-		{"elements of an extension", structured, envelope + `,"a":[` + strings.Repeat("{},", 300_000) + "{}]}", "more than 10000 elements"},
+		{"elements of an extension", structured, envelope + `,"a":[` + many + "{}]}", "more than 10000 elements"},
 		{"a long extension", structured, envelope + `,"a":"` + strings.Repeat("x", 5000) + `"}`, `attribute \"a\" is too long`},
 		{"a long name", structured, envelope + `,"` + strings.Repeat("x", 5000) + `":"a"}`, "is too long"},
-		{"a long id", structured, strings.Replace(envelope, `"1"`, `"`+strings.Repeat("x", 5000)+`"`, 1) + "}", `attribute \"id\" is too long`},
+		{"a long id", structured, longID, `attribute \"id\" is too long`},
 		{"deep data", structured, envelope + `,"data":` + deep, "deeper than 32 levels"},
 		{"deep data in base64", structured, envelope + `,"data_base64":"` + inBase64 + `"}`, "deeper than 32 levels"},
 		{"a long text", structured, strings.Repeat(" ", 2<<20), "longer than 1048576 bytes"},
@@ -65,7 +68,7 @@ func TestHostileEventsTakeLittleMemory(t *testing.T) {
 		{"extension headers", headers(200, "x"), "{}", "more than 100 attributes"},
 		{"a long header", headers(1, strings.Repeat("x", 5000)), "{}", "is too long"},
 		{"deep binary data", headers(1, "x"), `{"s3":` + deep, "deeper than 32 levels"},
-		{"elements of binary data", headers(1, "x"), `{"s3":{"a":[` + strings.Repeat("{},", 300_000) + "{}]}}", "more than 10000 elements"},
+		{"elements of binary data", headers(1, "x"), `{"s3":{"a":[` + many + "{}]}}", "more than 10000 elements"},
 		{"a long value", headers(1, "x"), `{"secret":"` + strings.Repeat("x", 2<<20), "longer than 1048576 bytes"},
 		{"no JSON", headers(1, "x"), `{"secret": secret`, "not the record of a new object"},
 	} {

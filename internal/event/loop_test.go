@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestLoopEnds feeds a step's events back to it, as Triggers in a circle do.
+// TestLoopEnds sends the events of a step back to it, as Triggers in a loop do.
 func TestLoopEnds(t *testing.T) {
 	var got *request
 	url := serve(t, echo(&got))
@@ -25,5 +25,5 @@ func TestLoopEnds(t *testing.T) {
 		}
 		return
 	}
-	t.Error("a hundred steps, and no end")
+	t.Error("the loop did not end after 100 steps")
 }

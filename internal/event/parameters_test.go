@@ -16,7 +16,7 @@ func TestCheckParameters(t *testing.T) {
 	for _, c := range []struct {
 		check func(string) error
 		query string
-		field string // at fault; "-" where none is named, empty where all is right
+		field string // in the error; "-" for an error without a field, empty for no error
 	}{
 		{resizes, "target_width=800&target_height=600&maintain_aspect_ratio=true", ""},
 		{resizes, "targetWidth=1&quality=RESIZE_QUALITY_FAST&output_image.content_type=image/webp", ""},

@@ -16,21 +16,22 @@ import (
 	"imageflow.dev/internal/jsonlimit"
 )
 
-// limits bound an incoming event and its data: images travel by reference.
+// limits are the limits of an event and of its data. Events name images and do not contain
+// them.
 var limits = jsonlimit.Limits{Bytes: 1 << 20, Depth: 32, Elements: 10_000, Members: maxAttributes}
 
 const (
-	// maxAttributes limits the attributes of an event, extensions included.
+	// maxAttributes limits the number of attributes, including extensions.
 	maxAttributes = 100
-	// maxAttributeBytes limits each attribute. The longest of ours is `origin`,
-	// with a key of 1024 bytes whose bytes are three characters each.
+	// maxAttributeBytes limits each attribute. The longest is the origin: a key of 1024
+	// bytes, each encoded with three characters.
 	maxAttributeBytes = 4 << 10
 )
 
-// read reads an event, in binary or structured mode, within the limits.
+// read returns the event of a request in binary or structured mode. It enforces the limits.
 func read(r *http.Request) (*cloudevent.Event, error) {
 	if countAttributes(r.Header) > maxAttributes {
-		return nil, invalidEvent("it has more than %d attributes", maxAttributes)
+		return nil, invalidEvent("more than %d attributes", maxAttributes)
 	}
 	httpevent.Decode(r.Header)
 	body := &bodyReader{Reader: jsonlimit.NewReader(r.Body, bodyLimits(r))}
@@ -44,12 +45,13 @@ func read(r *http.Request) (*cloudevent.Event, error) {
 	case errors.As(body.err, &exceeded):
 		return nil, functions.Errorf(functions.Invalid, "", "the event is too large: %s", exceeded.Reason)
 	case err != nil:
-		return nil, invalidEvent("it is neither in binary nor in structured mode")
+		return nil, invalidEvent("neither in binary nor in structured mode")
 	}
 	return e, check(e)
 }
 
-// bodyLimits are the limits of a body: the data, or in structured mode the event.
+// bodyLimits returns the limits of a body, which is the data, or the event in structured
+// mode.
 func bodyLimits(r *http.Request) jsonlimit.Limits {
 	l := limits
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), cloudevent.ApplicationCloudEventsJSON) {
@@ -67,7 +69,7 @@ func countAttributes(h http.Header) (n int) {
 	return n
 }
 
-// bodyReader remembers why a body could not be read. The SDK drops it.
+// bodyReader keeps the error of reading a body, which the SDK drops.
 type bodyReader struct {
 	io.Reader
 	err error
@@ -81,12 +83,12 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// check refuses an event whose attributes are not valid, and names them.
+// check returns an error that names the invalid attributes of an event.
 func check(e *cloudevent.Event) error {
 	if err := e.Validate(); err != nil {
 		var bad cloudevent.ValidationError
 		errors.As(err, &bad)
-		return invalidEvent("wrong or missing: %q", clip(strings.Join(slices.Sorted(maps.Keys(bad)), ", ")))
+		return invalidEvent("invalid or missing: %q", clip(strings.Join(slices.Sorted(maps.Keys(bad)), ", ")))
 	}
 	attributes := map[string]string{"id": e.ID(), "source": e.Source(), "type": e.Type(), "subject": e.Subject()}
 	for name, value := range e.Extensions() {
@@ -96,7 +98,8 @@ func check(e *cloudevent.Event) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		if len(name) > maxQuoted || len(attributes[name]) > maxAttributeBytes {
-			return invalidEvent("attribute %q is too long: names may have %d bytes, values %d", clip(name), maxQuoted, maxAttributeBytes)
+			return invalidEvent("attribute %q is too long: the limits are %d bytes for names and %d for values",
+				clip(name), maxQuoted, maxAttributeBytes)
 		}
 	}
 	return nil
@@ -106,7 +109,7 @@ func invalidEvent(format string, args ...any) error {
 	return functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: "+format, args...)
 }
 
-// maxQuoted is how much of a sender's own words an error repeats.
+// maxQuoted limits the text of the sender that an error repeats, in bytes.
 const maxQuoted = 64
 
-func clip(words string) string { return words[:min(len(words), maxQuoted)] }
+func clip(text string) string { return text[:min(len(text), maxQuoted)] }

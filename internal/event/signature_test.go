@@ -43,8 +43,8 @@ func signedUpload(t *testing.T, by *signature.Signer) cloudevent.Event {
 	return e
 }
 
-// TestStepsVerifyAndSign: an event from elsewhere is refused for good and before
-// any work; the answer to a genuine one is signed.
+// TestStepsVerifyAndSign: an event without a valid signature is refused before any job, and
+// the answer to an event with one is signed.
 func TestStepsVerifyAndSign(t *testing.T) {
 	ours, theirs := newSigner(t, strings.Repeat("a", 32)), newSigner(t, strings.Repeat("b", 32))
 	var jobs atomic.Int64
@@ -92,7 +92,7 @@ func postEvent(t *testing.T, url string, e cloudevent.Event) *http.Response {
 	return resp
 }
 
-// unread fails the test when it is read.
+// unread is a body that fails the test when it is read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -100,7 +100,7 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestTheBodyOfAnUnsignedEventIsNotRead(t *testing.T) {
+func TestUnsignedEvent_bodyIsNotRead(t *testing.T) {
 	d := &event.Handler{Processor: resize.Processor, Signer: newSigner(t, strings.Repeat("a", 32))}
 	r := httptest.NewRequest(http.MethodPost, "/", unread{t})
 	for name, value := range map[string]string{

@@ -24,7 +24,7 @@ func TestID(t *testing.T) {
 	}
 }
 
-// derivedNames returns the names of the outputs and side-cars of an execution.
+// derivedNames returns the keys of the outputs and side-cars of an execution.
 func derivedNames(id string) (names []string) {
 	for _, suffix := range []string{"resize", "ai-detection", "filter", "resize-2", "filter-16"} {
 		for _, extension := range []string{"jpg", "png", "webp", "tiff", "avif", "json"} {
@@ -34,8 +34,8 @@ func derivedNames(id string) (names []string) {
 	return names
 }
 
-// TestIDsKeepUploadsApart forms every key of a few pieces that matter to the rule.
-func TestIDsKeepUploadsApart(t *testing.T) {
+// TestID_outputsNeverCollide combines the parts of keys that matter to the rule.
+func TestID_outputsNeverCollide(t *testing.T) {
 	keys := []string{""}
 	for begin := 0; len(keys) < 50_000; {
 		end := len(keys)
@@ -70,10 +70,11 @@ func TestIDsKeepUploadsApart(t *testing.T) {
 	}
 }
 
-// FuzzIDsKeepUploadsApart looks for two keys whose executions meet.
-func FuzzIDsKeepUploadsApart(f *testing.F) {
+// FuzzID_outputsNeverCollide searches for two keys whose outputs have the same key.
+func FuzzID_outputsNeverCollide(f *testing.F) {
 	for _, pair := range [][2]string{
-		{"cat.jpg", "cat"}, {"cat.jpg", "cat.png"}, {"cat.", "cat"}, {"cat.jpg", "cat.jpg.jpg"}, {"a/.jpg", "a/"}, {"a.jpg", "a_resize.jpg"},
+		{"cat.jpg", "cat"}, {"cat.jpg", "cat.png"}, {"cat.", "cat"}, {"cat.jpg", "cat.jpg.jpg"}, {"a/.jpg", "a/"},
+		{"a.jpg", "a_resize.jpg"},
 		{"a", "a_resize"}, {"a.png", "a.png_resize.png"}, {"cat.JPG", "cat.jpg"}, {"..jpg", ".jpg"},
 	} {
 		f.Add(pair[0], pair[1])
@@ -102,9 +103,9 @@ func FuzzIDsKeepUploadsApart(f *testing.F) {
 	})
 }
 
-// TestFindTellsUploadsApart: pictures that differ in their extensions alone have
-// executions of their own, in whichever order they came.
-func TestFindTellsUploadsApart(t *testing.T) {
+// TestFind_uploadsWithDifferentExtensions: they have executions of their own, independent
+// of the order of the uploads.
+func TestFind_uploadsWithDifferentExtensions(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		keys := []string{"in/cat.webp", "in/cat.png", "in/cat", "in/cat.jpg", "in/cat.jpeg", "in/cat.JPG"}
 		for _, key := range keys {
@@ -112,7 +113,8 @@ func TestFindTellsUploadsApart(t *testing.T) {
 		}
 		for _, key := range keys {
 			e := find(t, s, l, execution.ID(key))
-			if e.Source == nil || e.Source.Key != key || names(e) != "resize" || !strings.HasPrefix(e.Steps[0].Output.Key, execution.ID(key)+"_") {
+			if e.Source == nil || e.Source.Key != key || names(e) != "resize" ||
+				!strings.HasPrefix(e.Steps[0].Output.Key, execution.ID(key)+"_") {
 				t.Errorf("of %s found %+v", key, e)
 			}
 		}
@@ -122,9 +124,9 @@ func TestFindTellsUploadsApart(t *testing.T) {
 	})
 }
 
-// TestFindByAGivenID finds the picture that the calls of an execution have read,
-// beside an upload which has the same id and one which has not.
-func TestFindByAGivenID(t *testing.T) {
+// TestFind_idGivenByCaller finds the image that the steps have read, with and without an
+// upload that has the same id.
+func TestFind_idGivenByCaller(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		source := put(t, s, "exec-42.png", "image/png", "v1", nil)
 		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, "", execution.StatusCompleted); err != nil {
@@ -135,7 +137,8 @@ func TestFindByAGivenID(t *testing.T) {
 		output(t, s, "exec-42", "filter", resized.ETag, "f")
 		check := func(when string) {
 			t.Helper()
-			if e := find(t, s, l, "exec-42"); e.Source == nil || e.Source.Key != source.Key || names(e) != "resize filter" || e.State != execution.Running {
+			if e := find(t, s, l, "exec-42"); e.Source == nil || e.Source.Key != source.Key || names(e) != "resize filter" ||
+				e.State != execution.Running {
 				t.Errorf("%s: %+v", when, e)
 			}
 		}

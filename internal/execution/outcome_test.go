@@ -8,23 +8,23 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// TestMarksNameTheirObject: whatever is copied to another key or bucket, metadata
-// and all, was not written there by us.
-func TestMarksNameTheirObject(t *testing.T) {
-	mark := execution.ObjectMetadata("in/cat", "pictures", "in/cat_resize.jpg")
+// TestWrittenByUs_copies: ImageFlow did not write a copy with another key or in another
+// bucket, although the copy has the metadata.
+func TestWrittenByUs_copies(t *testing.T) {
+	metadata := execution.ObjectMetadata("in/cat", "images", "in/cat_resize.jpg")
 	old := map[string]string{execution.IDMetadata: "in/cat"}
 	for _, c := range []struct {
 		name, bucket, key string
 		metadata          map[string]string
 		want              bool
 	}{
-		{"where it was written", "pictures", "in/cat_resize.jpg", mark, true},
-		{"a copy under another key", "pictures", "backup/cat_resize.jpg", mark, false},
-		{"a copy under another derived key", "pictures", "in/cat_resize.webp", mark, false},
-		{"a copy in another bucket", "others", "in/cat_resize.jpg", mark, false},
-		{"an upload", "pictures", "in/cat_resize.jpg", nil, false},
-		{"an upload with metadata of its own", "pictures", "in/cat_resize.jpg", map[string]string{"mine": "x"}, false},
-		{"from before marks named keys", "pictures", "thumb.jpg", old, true},
+		{"where it was written", "images", "in/cat_resize.jpg", metadata, true},
+		{"a copy under another key", "images", "backup/cat_resize.jpg", metadata, false},
+		{"a copy under another derived key", "images", "in/cat_resize.webp", metadata, false},
+		{"a copy in another bucket", "others", "in/cat_resize.jpg", metadata, false},
+		{"an upload", "images", "in/cat_resize.jpg", nil, false},
+		{"an upload with metadata of its own", "images", "in/cat_resize.jpg", map[string]string{"mine": "x"}, false},
+		{"without KeyMetadata", "images", "thumb.jpg", old, true},
 	} {
 		info := objects.Info{Bucket: c.bucket, Key: c.key, Metadata: c.metadata}
 		if got := execution.WrittenByUs(info); got != c.want {
@@ -33,9 +33,9 @@ func TestMarksNameTheirObject(t *testing.T) {
 	}
 }
 
-// TestOutcomeIsOfOneVersion: a status says nothing about a copy of the object, nor
-// about another version of it.
-func TestOutcomeIsOfOneVersion(t *testing.T) {
+// TestOutcome_otherVersions: a status is not that of a copy of the object or of another
+// version.
+func TestOutcome_otherVersions(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, _ execution.DeadLetterStore) {
 		outcome := func(key string, tags map[string]string) string {
 			t.Helper()

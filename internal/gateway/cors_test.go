@@ -8,7 +8,7 @@ import (
 	"imageflow.dev/internal/gateway"
 )
 
-func TestCORS(t *testing.T) {
+func TestCORS_onlyGivenOrigins(t *testing.T) {
 	const ours = "https://app.example"
 	for _, c := range []struct {
 		origins        []string
@@ -24,7 +24,10 @@ func TestCORS(t *testing.T) {
 		{[]string{ours}, http.MethodOptions, ours + ".evil", http.StatusTeapot, ""},
 		{[]string{ours}, http.MethodPost, "http://app.example", http.StatusTeapot, ""},
 	} {
-		h := gateway.CORS(c.origins, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+		h := gateway.CORS(c.origins, http.HandlerFunc(func(w http.ResponseWriter,
+			_ *http.Request) {
+			w.WriteHeader(http.StatusTeapot)
+		}))
 		r := httptest.NewRequest(c.method, "/v1/resize", nil)
 		r.Header.Set("Access-Control-Request-Method", "POST")
 		r.Header.Set("Origin", c.origin)

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestErrorsNameTheFieldAndRepeatNothing of what was sent but a short name.
-func TestErrorsNameTheFieldAndRepeatNothing(t *testing.T) {
-	h := handler(t, nobody(t), 1<<20)
+// Errors repeat nothing of the request but a short name.
+func TestDecodeJSON_errorsNameTheField(t *testing.T) {
+	h := handler(t, unreachable(t), 1<<20)
 	long := strings.Repeat("secret", 1000)
 	for body, contains := range map[string]string{
 		`{"target_wdith":1}`:                                         `"field":"target_wdith"`,
@@ -48,36 +48,40 @@ func TestErrorsNameTheFieldAndRepeatNothing(t *testing.T) {
 		if answer.Code != http.StatusBadRequest || !strings.Contains(text, contains) {
 			t.Errorf("%.80s: got %d %.500s, want %s", body, answer.Code, text, contains)
 		}
-		if repeated := strings.Repeat("secret", 12); strings.Contains(text, repeated) || !strings.Contains(contains, "no such field") && strings.Contains(text, "secret") {
-			t.Errorf("%.80s is repeated: %.500s", body, text)
+		if repeated := strings.Repeat("secret", 12); strings.Contains(text, repeated) ||
+			!strings.Contains(contains, "no such field") && strings.Contains(text, "secret") {
+			t.Errorf("%.80s: the error repeats the value: %.500s", body, text)
 		}
 	}
 }
 
-// TestOtherMediaTypes: a web page can send them across sites without asking, and
-// a raw image is not what is taken.
-func TestOtherMediaTypes(t *testing.T) {
-	h := handler(t, nobody(t), 1<<20)
+// A web page can send other media types across sites without a preflight request.
+func TestGateway_refusesOtherMediaTypes(t *testing.T) {
+	h := handler(t, unreachable(t), 1<<20)
 	for _, contentType := range []string{
 		"image/jpeg", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded", "application/json;", "text/json",
-		"multipart/mixed; boundary=b", "APPLICATION/JSON; charset=utf-8", "application/json; charset", strings.Repeat("x", 1000) + "/y", "a\x01b/c",
+		"multipart/mixed; boundary=b", "APPLICATION/JSON; charset=utf-8", "application/json; charset",
+		strings.Repeat("x", 1000) + "/y", "a\x01b/c",
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"target_width":1,"input_bytes":"AAAA"}`))
 		req.Header.Set("Content-Type", contentType)
 		answer := httptest.NewRecorder()
 		h.ServeHTTP(answer, req)
 		text := answer.Body.String()
-		if json := strings.HasPrefix(strings.ToLower(contentType), "application/json"); json && contentType != "application/json; charset" {
-			if answer.Code != http.StatusServiceUnavailable { // there is no processor
+		if json := strings.HasPrefix(strings.ToLower(contentType), "application/json"); json &&
+			contentType != "application/json; charset" {
+			if answer.Code != http.StatusServiceUnavailable { // the processor is unreachable
 				t.Errorf("%q: %d %s", contentType, answer.Code, text)
 			}
 			continue
 		}
-		if answer.Code != http.StatusUnsupportedMediaType || !strings.Contains(text, "application/json") || !strings.Contains(text, "multipart/form-data") || len(text) > 600 {
+		if answer.Code != http.StatusUnsupportedMediaType || !strings.Contains(text, "application/json") ||
+			!strings.Contains(text, "multipart/form-data") || len(text) > 600 {
 			t.Errorf("%q: %d %s", contentType, answer.Code, text)
 		}
 	}
-	for header, want := range map[string]int{"Accept": http.StatusServiceUnavailable, "Origin": http.StatusUnsupportedMediaType, "Sec-Fetch-Site": http.StatusUnsupportedMediaType} {
+	for header, want := range map[string]int{"Accept": http.StatusServiceUnavailable,
+		"Origin": http.StatusUnsupportedMediaType, "Sec-Fetch-Site": http.StatusUnsupportedMediaType} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"target_width":1,"input_bytes":"AAAA"}`))
 		req.Header.Set(header, "x")
 		answer := httptest.NewRecorder()

@@ -21,7 +21,9 @@ import (
 
 // answerRouting answers a wrong method with 405 Method Not Allowed; by default, the mux
 // answers 501.
-func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
+func answerRouting(
+	ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int,
+) {
 	if code != http.StatusMethodNotAllowed {
 		runtime.DefaultRoutingErrorHandler(ctx, mux, m, w, r, code)
 		return
@@ -33,7 +35,9 @@ func answerRouting(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshal
 
 // answerError writes the google.rpc.Status as the body, and a suggested retry delay
 // also as a header.
-func answerError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+func answerError(
+	ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error,
+) {
 	err = decodeError(ctx, sanitizeStatus(status.Convert(err), err))
 	err = limitError(ctx, err)
 	for _, detail := range status.Convert(err).Details() {

@@ -38,7 +38,9 @@ func (x *Executions) Backend() Backend {
 }
 
 // GetExecution returns the state of one execution.
-func (x *Executions) GetExecution(ctx context.Context, req *imageflowv1.GetExecutionRequest) (*imageflowv1.GetExecutionResponse, error) {
+func (x *Executions) GetExecution(
+	ctx context.Context, req *imageflowv1.GetExecutionRequest,
+) (*imageflowv1.GetExecutionResponse, error) {
 	if err := protovalidate.Validate(req); err != nil {
 		return nil, violation("", err)
 	}

@@ -19,8 +19,8 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// tell puts a gateway before executions and returns what asks it.
-func tell(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflowv1.GetExecutionResponse, string) {
+// lookup starts a gateway and returns a function that looks up an execution by its path.
+func lookup(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflowv1.GetExecutionResponse, string) {
 	t.Helper()
 	h, err := gateway.New(t.Context(), time.Minute, maxBody, x.Backend())
 	if err != nil {
@@ -49,13 +49,13 @@ func tell(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflo
 	}
 }
 
-// told is an execution whose first step is done and whose second has failed.
-type told struct {
+// failedExecution is an execution whose first step is done and whose second has failed.
+type failedExecution struct {
 	id             string
 	source, output objects.Info
 }
 
-func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStore) told {
+func putFailedExecution(t *testing.T, store *objects.Store, deadLetters execution.DeadLetterStore) failedExecution {
 	t.Helper()
 	put := func(key, contentType string, metadata map[string]string) objects.Info {
 		t.Helper()
@@ -65,45 +65,51 @@ func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStor
 		}
 		return info
 	}
-	x := told{id: "in/a cat ü"}
+	x := failedExecution{id: "in/a cat ü"}
 	x.source = put(x.id+".jpg", "image/jpeg", nil)
-	marks := map[string]string{
+	metadata := map[string]string{
 		"imageflow-execution": x.id, "imageflow-step": "resize", "imageflow-source-etag": x.source.ETag, "imageflow-seconds": "0.125",
 	}
-	x.output = put(x.id+"_resize.png", "image/png", marks)
-	put(x.id+"_resize.json", "application/json", marks)
-	if err := letters.Put(t.Context(), &execution.DeadLetter{
-		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model", Step: "http://detect/",
+	x.output = put(x.id+"_resize.png", "image/png", metadata)
+	put(x.id+"_resize.json", "application/json", metadata)
+	if err := deadLetters.Put(t.Context(), &execution.DeadLetter{
+		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model",
+		Step: "http://detect/",
 	}); err != nil {
 		t.Fatal(err)
 	}
 	return x
 }
 
-func (x told) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
+func (x failedExecution) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
 	t.Helper()
-	if r.GetExecutionId() != x.id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED || len(r.GetSteps()) != 1 {
-		t.Fatalf("told %v", r)
+	if r.GetExecutionId() != x.id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED ||
+		len(r.GetSteps()) != 1 {
+		t.Fatalf("got %v", r)
 	}
-	if s := r.GetSource(); s.GetObjectKey() != x.id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != x.source.ETag || s.GetContentType() != "image/jpeg" {
+	if s := r.GetSource(); s.GetObjectKey() != x.id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != x.source.ETag ||
+		s.GetContentType() != "image/jpeg" {
 		t.Errorf("the source is %v", s)
 	}
 	s := r.GetSteps()[0]
-	if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != x.output.ETag || s.GetSideCar() != x.id+"_resize.json" || s.GetProcessingTimeSeconds() != 0.125 ||
-		time.Since(s.GetFinishedAt().AsTime()) > time.Minute || s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {
+	if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != x.output.ETag || s.GetSideCar() != x.id+"_resize.json" ||
+		s.GetProcessingTimeSeconds() != 0.125 ||
+		time.Since(s.GetFinishedAt().AsTime()) > time.Minute ||
+		s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {
 		t.Errorf("the step is %v", s)
 	}
 	f := r.GetFailure()
-	if f.GetReason() != "no model" || f.GetCode() != 400 || f.GetAttempts() != 1 || f.GetStep() != "http://detect/" || f.GetDeadLetter() != "pictures/"+x.id+"/1.json" {
+	if f.GetReason() != "no model" || f.GetCode() != 400 || f.GetAttempts() != 1 || f.GetStep() != "http://detect/" ||
+		f.GetDeadLetter() != "pictures/"+x.id+"/1.json" {
 		t.Errorf("the failure is %v", f)
 	}
 }
 
-func TestExecutionIsTold(t *testing.T) {
+func TestGetExecution_failedExecution(t *testing.T) {
 	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
-	letters := execution.NewDeadLetterStore(store, "dead")
-	ask := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures"})
-	x := tellOf(t, store, letters)
+	deadLetters := execution.NewDeadLetterStore(store, "dead")
+	ask := lookup(t, &gateway.Executions{Store: store, DeadLetters: deadLetters, Bucket: "pictures"})
+	x := putFailedExecution(t, store, deadLetters)
 	for _, path := range []string{"in/a%20cat%20%C3%BC", url.PathEscape(x.id), "in/a%20cat%20%C3%BC?bucket=pictures"} {
 		code, r, body := ask(path)
 		if code != http.StatusOK || !strings.Contains(body, `"execution_id"`) {
@@ -111,7 +117,8 @@ func TestExecutionIsTold(t *testing.T) {
 		}
 		x.check(t, r)
 	}
-	limited := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures", ReadFrom: objects.AllowList{"pictures/in/"}})
+	limited := lookup(t, &gateway.Executions{Store: store, DeadLetters: deadLetters, Bucket: "pictures",
+		ReadFrom: objects.AllowList{"pictures/in/"}})
 	if code, r, _ := limited("in/a%20cat%20%C3%BC"); code != http.StatusOK {
 		t.Errorf("within READ_FROM: %d", code)
 	} else {
@@ -142,17 +149,20 @@ func TestExecutionIsTold(t *testing.T) {
 	}
 }
 
-func TestExecutionsWithoutAStore(t *testing.T) {
-	ask := tell(t, &gateway.Executions{Missing: "MINIO_ENDPOINT is not set"})
+func TestGetExecution_missingOrUnreachableStore(t *testing.T) {
+	ask := lookup(t, &gateway.Executions{Missing: "MINIO_ENDPOINT is not set"})
 	if code, _, body := ask("cat"); code != http.StatusNotImplemented || !strings.Contains(body, "MINIO_ENDPOINT is not set") {
 		t.Errorf("without a store: %d %s", code, body)
 	}
-	away, err := objects.New(objects.Config{Endpoint: "127.0.0.1:1", AccessKey: "a", SecretKey: "b", Region: "us-east-1"})
+	unreachable, err := objects.New(objects.Config{Endpoint: "127.0.0.1:1", AccessKey: "a", SecretKey: "b", Region: "us-east-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask = tell(t, &gateway.Executions{Store: away, DeadLetters: execution.NewDeadLetterStore(away, "dead"), Bucket: "pictures"})
-	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable || !strings.Contains(body, "the object store does not answer") {
-		t.Errorf("with one that is away: %d %s", code, body)
+	ask = lookup(t, &gateway.Executions{
+		Store: unreachable, DeadLetters: execution.NewDeadLetterStore(unreachable, "dead"), Bucket: "pictures",
+	})
+	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable ||
+		!strings.Contains(body, "the object store does not answer") {
+		t.Errorf("with an unreachable store: %d %s", code, body)
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// upload is a form: a file, and fields as curl -F has them.
+// upload is a form: files, and fields in the syntax of curl -F.
 type upload struct {
 	files  map[string][]byte
 	fields []string // name=value
 	accept string
-	cut    int // how many bytes are missing at the end
+	cut    int // number of bytes that are missing at the end
 }
 
 func (u upload) post(t *testing.T, url string) (*http.Response, []byte) {
@@ -32,7 +32,7 @@ func (u upload) post(t *testing.T, url string) (*http.Response, []byte) {
 		_, _ = file.Write(data)
 	}
 	w.Close()
-	// A reader of no known length goes in chunks, as a pipe into curl does.
+	// A reader of unknown length is sent in chunks, like a pipe into curl.
 	req, err := http.NewRequest("POST", url, io.MultiReader(bytes.NewReader(body.Bytes()[:body.Len()-u.cut])))
 	if err != nil {
 		t.Fatal(err)
@@ -54,29 +54,33 @@ func (u upload) post(t *testing.T, url string) (*http.Response, []byte) {
 	return resp, data
 }
 
-// TestUploadIsAnsweredByThePicture, or by JSON where that is wanted.
-func TestUploadIsAnsweredByThePicture(t *testing.T) {
+// The answer is JSON if the request asks for it.
+func TestForm_uploadIsAnsweredWithImage(t *testing.T) {
 	s := start(t)
 	cat := map[string][]byte{"image": jpegOf(t, 640, 480)}
 	for _, c := range []struct {
 		path, accept string
 		fields       []string
 		contentType  string
-		width        int    // of a picture
+		width        int    // of the image
 		says         string // in JSON
 	}{
 		{"resize", "", []string{"target_width=320"}, "image/jpeg", 320, ""},
 		{"resize", "", []string{"targetWidth=320", "output_image.content_type=image/png"}, "image/png", 320, ""},
 		{"resize", "", []string{"target_width=320", `output_image={"content_type":"image/png"}`}, "image/png", 320, ""},
 		{"resize", "application/json", []string{"target_width=320"}, "application/json", 0, `"original_width":640`},
-		{"resize", "", []string{"target_width=320", "output_image.object_key=small.jpg"}, "application/json", 0, `"object_key":"small.jpg"`},
+		{"resize", "", []string{"target_width=320", "output_image.object_key=small.jpg"}, "application/json", 0,
+			`"object_key":"small.jpg"`},
 		{"detect", "", nil, "application/json", 0, `"total_detections":`},
 		{"detect", "", []string{"draw_boxes=true"}, "image/jpeg", 640, ""},
 		{"detect", "application/json, text/plain", []string{"draw_boxes=true"}, "application/json", 0, `"total_detections":`},
 		{"filter", "", []string{"filter_type=FILTER_TYPE_SHARPEN", "intensity=1", "parameters[sigma]=2"}, "image/jpeg", 640, ""},
-		{"filter", "application/json", []string{"filter_type=FILTER_TYPE_SHARPEN", "intensity=1", `parameters={"sigma":"2"}`}, "application/json", 0, `"sigma":"2"`},
-		{"pipeline", "", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`, `steps=[{"resize":{"target_width":200}}]`}, "image/jpeg", 200, ""},
-		{"pipeline", "application/json", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`}, "application/json", 0, `"total_detections":`},
+		{"filter", "application/json", []string{"filter_type=FILTER_TYPE_SHARPEN", "intensity=1", `parameters={"sigma":"2"}`},
+			"application/json", 0, `"sigma":"2"`},
+		{"pipeline", "", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`,
+			`steps=[{"resize":{"target_width":200}}]`}, "image/jpeg", 200, ""},
+		{"pipeline", "application/json", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`}, "application/json",
+			0, `"total_detections":`},
 	} {
 		resp, data := upload{files: cat, fields: c.fields, accept: c.accept}.post(t, s.url+"/v1/"+c.path)
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != c.contentType {
@@ -96,8 +100,7 @@ func TestUploadIsAnsweredByThePicture(t *testing.T) {
 	}
 }
 
-// TestFormOfAStoredPicture: a form needs no file.
-func TestFormOfAStoredPicture(t *testing.T) {
+func TestForm_storedImageNeedsNoFile(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 640, 480))
 	resp, data := upload{fields: []string{"input_image.object_key=cat.jpg", "target_width=320"}}.post(t, s.url+"/v1/resize")
@@ -106,7 +109,7 @@ func TestFormOfAStoredPicture(t *testing.T) {
 	}
 }
 
-func TestBadForms(t *testing.T) {
+func TestForm_refusesBadForms(t *testing.T) {
 	s := start(t)
 	small := map[string][]byte{"image": jpegOf(t, 32, 32)}
 	many := make([]string, 101)
@@ -127,17 +130,20 @@ func TestBadForms(t *testing.T) {
 		{upload{files: small, fields: []string{"target_width=1", "input_bytes=AAAA"}}, "more than one image"},
 		{upload{files: small, fields: []string{"target_width=1", "image=AAAA"}}, "more than one image"},
 		{upload{files: map[string][]byte{"file": {1}}, fields: []string{"target_width=1"}}, "file: a file must be in the field image"},
-		{upload{files: map[string][]byte{"image": []byte("dear diary")}, fields: []string{"target_width=1"}}, "text; supported formats are jpeg, png"},
+		{upload{files: map[string][]byte{"image": []byte("dear diary")}, fields: []string{"target_width=1"}},
+			"text; supported formats are jpeg, png"},
 		{upload{files: map[string][]byte{"image": {}}, fields: []string{"target_width=1"}}, "exactly one must be given"},
 		{upload{fields: []string{"target_width=1"}}, "exactly one must be given"},
 		{upload{files: map[string][]byte{"image": make([]byte, 1<<20)}, fields: []string{"target_width=1"}}, "too large"},
-		{upload{files: small, fields: []string{"execution_id=" + strings.Repeat("x", 256<<10)}}, "fields and headers are longer than 262144 bytes"},
+		{upload{files: small, fields: []string{"execution_id=" + strings.Repeat("x", 256<<10)}},
+			"fields and headers are longer than 262144 bytes"},
 		{upload{files: small, fields: many}, "more than 100 fields"},
 		{upload{files: small, fields: []string{"target_width=1"}, cut: 30}, "ends too early"},
-		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "ends too early"}, // of the last boundary
+		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "ends too early"}, // the last boundary is cut off
 	} {
 		resp, data := c.form.post(t, s.url+"/v1/resize")
-		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) || !strings.Contains(string(data), `"code":`) {
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) ||
+			!strings.Contains(string(data), `"code":`) {
 			t.Errorf("%.100q: %d %.300s, want %q", c.form.fields, resp.StatusCode, data, c.says)
 		}
 	}

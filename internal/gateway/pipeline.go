@@ -54,7 +54,9 @@ func (p *Pipeline) Backend() Backend {
 
 // RunPipeline runs the steps of a request in order. It sets the execution id of the
 // request if it is empty.
-func (p *Pipeline) RunPipeline(ctx context.Context, req *imageflowv1.RunPipelineRequest) (*imageflowv1.RunPipelineResponse, error) {
+func (p *Pipeline) RunPipeline(
+	ctx context.Context, req *imageflowv1.RunPipelineRequest,
+) (*imageflowv1.RunPipelineResponse, error) {
 	start := time.Now()
 	req.ExecutionId = cmp.Or(req.GetExecutionId(), execution.ID(req.GetInputImage().GetObjectKey()), uuid.NewString())
 	if err := p.check(req); err != nil {
@@ -79,7 +81,8 @@ func (p *Pipeline) RunPipeline(ctx context.Context, req *imageflowv1.RunPipeline
 		}
 	}
 	resp.ProcessingTimeSeconds = time.Since(start).Seconds()
-	metrics.PipelineDuration.Record(ctx, resp.GetProcessingTimeSeconds(), metric.WithAttributes(attribute.String("protocol", "call")))
+	metrics.PipelineDuration.Record(ctx, resp.GetProcessingTimeSeconds(),
+		metric.WithAttributes(attribute.String("protocol", "call")))
 	return resp, nil
 }
 
@@ -98,7 +101,8 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 	out := req.GetOutputImage()
 	written := req.GetInputImage().GetObjectKey() != "" || out.GetBucket() != "" || out.GetObjectKey() != ""
 	if written && !execution.NamesFit(req.GetExecutionId()) {
-		return invalid("execution_id", fmt.Sprintf("makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes))
+		return invalid("execution_id", fmt.Sprintf(
+			"makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes))
 	}
 	if req.GetInline() && written && p.Store == nil {
 		return status.Error(codes.Unimplemented, "inline: "+p.Missing)

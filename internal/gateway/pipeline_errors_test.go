@@ -21,7 +21,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// fail posts a pipeline that must fail and returns the status it fails with.
+// fail posts a pipeline that must fail, and returns its status.
 func (s *system) fail(t *testing.T, body string) (*http.Response, *status.Status) {
 	t.Helper()
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", body)
@@ -32,7 +32,7 @@ func (s *system) fail(t *testing.T, body string) (*http.Response, *status.Status
 	return resp, status.FromProto(p)
 }
 
-// details returns the field at fault, and what is told of the step.
+// details returns the invalid field, and the metadata about the step.
 func details(s *status.Status) (field string, step map[string]string) {
 	for _, d := range s.Details() {
 		switch d := d.(type) {
@@ -47,9 +47,8 @@ func details(s *status.Status) (field string, step map[string]string) {
 	return field, step
 }
 
-// TestPipelineFailsAtAStep: the error is that step's, with its place, and what
-// the steps before it wrote stays.
-func TestPipelineFailsAtAStep(t *testing.T) {
+// The error names the step. The outputs of the steps before it remain.
+func TestPipeline_failsAtStep(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	for _, c := range []struct {
@@ -58,25 +57,27 @@ func TestPipelineFailsAtAStep(t *testing.T) {
 		says         string
 		field, index string
 	}{
-		{`{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":99}},{"resize":{"target_width":50}}`, "cat.jpg",
+		{`{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":99}},` +
+			`{"resize":{"target_width":50}}`, "cat.jpg",
 			400, "steps[1] filter: intensity: 99 is outside", "steps[1].filter.intensity", "1"},
-		{`{"resize":{"target_width":100}},{"detect":{"model_name":"gpt"}}`, "cat.jpg", 404, `steps[1] detect: model_name: no model "gpt"`, "steps[1].detect.model_name", "1"},
+		{`{"resize":{"target_width":100}},{"detect":{"model_name":"gpt"}}`, "cat.jpg", 404,
+			`steps[1] detect: model_name: no model "gpt"`, "steps[1].detect.model_name", "1"},
 		{`{"resize":{"target_width":100}}`, "dog.jpg", 404, `steps[0] resize: input_image: no object "dog.jpg"`, "input_image", "0"},
 	} {
 		resp, st := s.fail(t, `{"input_image":{"object_key":"`+c.input+`"},"execution_id":"x","steps":[`+c.steps+`]}`)
 		field, step := details(st)
-		if resp.StatusCode != c.code || !strings.HasPrefix(st.Message(), c.says) || field != c.field || step["index"] != c.index || step["execution_id"] != "x" {
+		if resp.StatusCode != c.code || !strings.HasPrefix(st.Message(), c.says) || field != c.field ||
+			step["index"] != c.index || step["execution_id"] != "x" {
 			t.Errorf("%s: %d %v, field %q, step %v", c.steps, resp.StatusCode, st, field, step)
 		}
 	}
 	if keys := s.keys(t); !slices.Equal(keys, []string{"cat.jpg", "x_resize.jpg", "x_resize.json"}) {
-		t.Errorf("there are %q", keys)
+		t.Errorf("objects: %q", keys)
 	}
 }
 
-// TestPipelineIsCheckedFirst: nothing is done for a request that breaks a rule,
-// in whichever step.
-func TestPipelineIsCheckedFirst(t *testing.T) {
+// No step runs if the request violates a rule in any step.
+func TestPipeline_validatesAllStepsFirst(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	const resize = `{"resize":{"target_width":100}}`
@@ -97,18 +98,18 @@ func TestPipelineIsCheckedFirst(t *testing.T) {
 		{`{"input_image":{"object_key":"` + strings.Repeat("k", 1000) + `"},"steps":[` + resize + `]}`, "execution_id", "900"},
 	} {
 		resp, st := s.fail(t, c.body)
-		if field, _ := details(st); resp.StatusCode != 400 || !strings.Contains(st.Message(), c.says) || field != c.field || strings.HasPrefix(st.Message(), ":") {
+		if field, _ := details(st); resp.StatusCode != 400 || !strings.Contains(st.Message(), c.says) || field != c.field ||
+			strings.HasPrefix(st.Message(), ":") {
 			t.Errorf("%.200s: %d %v, field %q; want %q about %q", c.body, resp.StatusCode, st, field, c.says, c.field)
 		}
 	}
 	if keys := s.keys(t); len(keys) != 1 {
-		t.Errorf("there are %q", keys)
+		t.Errorf("objects: %q", keys)
 	}
 }
 
-// TestPipelineNeverMixes: an output that another run replaces before the next
-// step has read it ends the pipeline.
-func TestPipelineNeverMixes(t *testing.T) {
+// A pipeline fails if another run replaces an output before the next step has read it.
+func TestPipeline_neverMixesRuns(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	s.before = func(_ context.Context, method string) error {
@@ -117,14 +118,14 @@ func TestPipelineNeverMixes(t *testing.T) {
 		}
 		return nil
 	}
-	_, st := s.fail(t, `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`)
+	_, st := s.fail(t, `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}},`+
+		`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`)
 	if st.Code() != codes.NotFound || !strings.Contains(st.Message(), "no longer the requested version") {
 		t.Errorf("got %v", st)
 	}
 }
 
-// TestPipelineSharesItsDeadline, and passes the trace on to every step.
-func TestPipelineSharesItsDeadline(t *testing.T) {
+func TestPipeline_propagatesDeadlineAndTrace(t *testing.T) {
 	s := start(t)
 	s.pipeline.Timeout = 2 * time.Second
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
@@ -138,10 +139,12 @@ func TestPipelineSharesItsDeadline(t *testing.T) {
 		return nil
 	}
 	began := time.Now()
-	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR"}}]}`,
+	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},`+
+		`"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR"}}]}`,
 		"Traceparent", "00-aa-bb-01", "Authorization", "Bearer secret")
-	took := time.Since(began) // the gateway's own limit is a minute
-	if resp.StatusCode != http.StatusGatewayTimeout || !strings.Contains(text, `"steps[1] filter: no answer in time"`) || took > 30*time.Second {
+	took := time.Since(began) // the timeout of the gateway is one minute
+	if resp.StatusCode != http.StatusGatewayTimeout || !strings.Contains(text, `"steps[1] filter: no answer in time"`) ||
+		took > 30*time.Second {
 		t.Errorf("%d %s after %v", resp.StatusCode, text, took)
 	}
 	for range 2 {
@@ -151,20 +154,21 @@ func TestPipelineSharesItsDeadline(t *testing.T) {
 	}
 }
 
-// TestPipelineOfTheBusyAndTheAway: a refusal says when to come again; one who is
-// away is not named.
-func TestPipelineOfTheBusyAndTheAway(t *testing.T) {
+// A busy processor sets Retry-After. The address of an unreachable one is not disclosed.
+func TestPipeline_busyAndUnreachableProcessors(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	s.before = func(context.Context, string) error {
-		full, err := status.New(codes.ResourceExhausted, "full").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(3 * time.Second)})
+		full, err := status.New(codes.ResourceExhausted,
+			"full").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(3 * time.Second)})
 		if err != nil {
 			return err
 		}
 		return full.Err()
 	}
 	const body = `{"input_image":{"object_key":"cat.jpg"},"steps":[{"resize":{"target_width":100}}]}`
-	if resp, st := s.fail(t, body); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "3" || st.Message() != "steps[0] resize: full" {
+	if resp, st := s.fail(t, body); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "3" ||
+		st.Message() != "steps[0] resize: full" {
 		t.Errorf("%d %v", resp.StatusCode, st)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

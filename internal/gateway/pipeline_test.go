@@ -15,7 +15,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// run posts a pipeline that must be done.
+// run posts a pipeline that must succeed.
 func (s *system) run(t *testing.T, body string) *imageflowv1.RunPipelineResponse {
 	t.Helper()
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", body)
@@ -39,11 +39,12 @@ func results(r *imageflowv1.RunPipelineResponse) (all []*imageflowv1.ProcessingR
 	return all
 }
 
-const three = `"steps":[{"resize":{"target_width":160}},{"detect":{"draw_boxes":true}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
+const three = `"steps":[{"resize":{"target_width":160}},{"detect":{"draw_boxes":true}},` +
+	`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
 
-// TestPipelineByReference: every step reads exactly what the one before wrote,
-// and all have the names that the contract gives them.
-func TestPipelineByReference(t *testing.T) {
+// Every step reads the exact version that the previous step wrote. All outputs have the
+// names of the contract.
+func TestPipeline_byReference(t *testing.T) {
 	s := start(t)
 	source := s.put(t, "in/cat.jpg", jpegOf(t, 320, 240))
 	r := s.run(t, `{"input_image":{"object_key":"in/cat.jpg"},`+three+`}`)
@@ -54,7 +55,8 @@ func TestPipelineByReference(t *testing.T) {
 	etag := source.ETag
 	for i, want := range []string{"in/cat_resize.jpg", "in/cat_ai-detection.jpg", "in/cat_filter.jpg"} {
 		out := all[i].GetOutputImage()
-		if out.GetObjectKey() != want || out.GetBucket() != bucket || all[i].GetMetadata()["source_etag"] != etag || all[i].GetMetadata()["execution_id"] != "in/cat" {
+		if out.GetObjectKey() != want || out.GetBucket() != bucket || all[i].GetMetadata()["source_etag"] != etag ||
+			all[i].GetMetadata()["execution_id"] != "in/cat" {
 			t.Errorf("step %d: %v", i, all[i])
 		}
 		etag = out.GetEtag()
@@ -62,42 +64,47 @@ func TestPipelineByReference(t *testing.T) {
 	if out := r.GetOutputImage(); out.GetEtag() != etag || out.GetWidth() != 160 {
 		t.Errorf("the output is %v", out)
 	}
-	if r.GetSteps()[0].GetResize().GetMetadata().GetOriginalWidth() != 320 || r.GetSteps()[1].GetDetect().GetMetadata().GetModelName() != "yolo" ||
+	if r.GetSteps()[0].GetResize().GetMetadata().GetOriginalWidth() != 320 ||
+		r.GetSteps()[1].GetDetect().GetMetadata().GetModelName() != "yolo" ||
 		r.GetSteps()[2].GetFilter().GetMetadata().GetIntensity() != 1 {
-		t.Errorf("facts are missing: %v", r)
+		t.Errorf("metadata is missing: %v", r)
 	}
 	if _, width := describe(t, s.get(t, "in/cat_filter.jpg")); width != 160 {
 		t.Errorf("%d wide", width)
 	}
 }
 
-// TestPipelineByBytes: nothing is stored, and each picture is sent back once.
-func TestPipelineByBytes(t *testing.T) {
+// Nothing is stored, and the answer contains only the last image.
+func TestPipeline_byBytes(t *testing.T) {
 	s := start(t)
-	picture := base64.StdEncoding.EncodeToString(jpegOf(t, 320, 240))
-	r := s.run(t, `{"input_bytes":"`+picture+`","output_image":{"content_type":"image/png"},`+three+`}`)
-	if format, width := describe(t, r.GetOutputData()); format != "png" || width != 160 || r.GetOutputImage().GetContentType() != "image/png" {
+	image := base64.StdEncoding.EncodeToString(jpegOf(t, 320, 240))
+	r := s.run(t, `{"input_bytes":"`+image+`","output_image":{"content_type":"image/png"},`+three+`}`)
+	if format, width := describe(t, r.GetOutputData()); format != "png" || width != 160 ||
+		r.GetOutputImage().GetContentType() != "image/png" {
 		t.Errorf("%s of width %d, %v", format, width, r.GetOutputImage())
 	}
 	for i, result := range results(r) {
-		if len(result.GetOutputData()) > 0 || result.GetOutputImage().GetWidth() != 160 || result.GetMetadata()["execution_id"] != r.GetExecutionId() {
+		if len(result.GetOutputData()) > 0 || result.GetOutputImage().GetWidth() != 160 ||
+			result.GetMetadata()["execution_id"] != r.GetExecutionId() {
 			t.Errorf("step %d: %v", i, result)
 		}
 	}
 	if keys := s.keys(t); len(keys) > 0 {
 		t.Errorf("stored: %q", keys)
 	}
-	r = s.run(t, `{"input_bytes":"`+picture+`","execution_id":"x","output_image":{"bucket":"pictures"},"inline":true,`+three+`}`)
-	if keys := s.keys(t); !slices.Equal(keys, []string{"x_filter.jpg"}) || !bytes.Equal(r.GetOutputData(), s.get(t, "x_filter.jpg")) {
+	r = s.run(t, `{"input_bytes":"`+image+`","execution_id":"x","output_image":{"bucket":"pictures"},"inline":true,`+three+`}`)
+	if keys := s.keys(t); !slices.Equal(keys, []string{"x_filter.jpg"}) ||
+		!bytes.Equal(r.GetOutputData(), s.get(t, "x_filter.jpg")) {
 		t.Errorf("stored: %q, %d bytes inline", keys, len(r.GetOutputData()))
 	}
 }
 
-// TestPipelineRepeatsAStep: no step writes over another's output.
-func TestPipelineRepeatsAStep(t *testing.T) {
+// No step overwrites the output of another.
+func TestPipeline_repeatsProcessor(t *testing.T) {
 	s := start(t)
 	s.put(t, "a.v1.jpg", jpegOf(t, 400, 40))
-	const steps = `"steps":[{"resize":{"target_width":300}},{"resize":{"target_width":200}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}},{"resize":{"target_width":100}}]`
+	const steps = `"steps":[{"resize":{"target_width":300}},{"resize":{"target_width":200}},` +
+		`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}},{"resize":{"target_width":100}}]`
 	for _, c := range []struct{ output, last string }{
 		{``, "a.v1.jpg_resize-3.jpg"}, {`"output_image":{"content_type":"image/png"},`, "a.v1.jpg_resize-3.png"},
 		{`"output_image":{"object_key":"out.jpeg"},`, "out.jpeg"},
@@ -116,14 +123,14 @@ func TestPipelineRepeatsAStep(t *testing.T) {
 			}
 		}
 	}
-	if keys := s.keys(t); !slices.Contains(keys, "a.v1.jpg_resize.json") || !slices.Contains(keys, "a.v1.jpg_resize-2.json") || !slices.Contains(keys, "a.v1.jpg_resize-3.json") {
+	if keys := s.keys(t); !slices.Contains(keys, "a.v1.jpg_resize.json") ||
+		!slices.Contains(keys, "a.v1.jpg_resize-2.json") || !slices.Contains(keys, "a.v1.jpg_resize-3.json") {
 		t.Errorf("side-cars are missing: %q", keys)
 	}
 }
 
-// TestPipelineInline: the picture that was written is in the answer too, and a
-// second run finds all steps done.
-func TestPipelineInline(t *testing.T) {
+// The answer contains the written image. A second run finds all outputs.
+func TestPipeline_inline(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	body := `{"input_image":{"object_key":"cat.jpg"},"inline":true,` + three + `}`
@@ -134,7 +141,7 @@ func TestPipelineInline(t *testing.T) {
 	again := s.run(t, body)
 	for i, result := range results(again) {
 		if result.GetMetadata()["apply_ms"] != "" {
-			t.Errorf("step %d was done again: %v", i, result)
+			t.Errorf("step %d ran again: %v", i, result)
 		}
 	}
 	s.pipeline.Store, s.pipeline.Missing = nil, "no store here"
@@ -143,14 +150,16 @@ func TestPipelineInline(t *testing.T) {
 	}
 }
 
-// TestPipelineTooLargeInline says so, and what was written stays.
-func TestPipelineTooLargeInline(t *testing.T) {
+// The written image remains in the store.
+func TestPipeline_inlineImageTooLarge(t *testing.T) {
 	s := start(t)
 	s.pipeline.MaxBytes = 100
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
-	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},"inline":true,"steps":[{"resize":{"target_width":300}}]}`)
+	resp, text := ask(t, "POST", s.url+"/v1/pipeline",
+		`{"input_image":{"object_key":"cat.jpg"},"inline":true,"steps":[{"resize":{"target_width":300}}]}`)
 	var answer struct{ Message string }
-	if err := json.Unmarshal([]byte(text), &answer); err != nil || resp.StatusCode != http.StatusBadRequest || answer.Message != fmt.Sprintf("inline: the image is larger than %d bytes", 100) {
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || resp.StatusCode != http.StatusBadRequest ||
+		answer.Message != fmt.Sprintf("inline: the image is larger than %d bytes", 100) {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
 	if !slices.Contains(s.keys(t), "cat_resize.jpg") {

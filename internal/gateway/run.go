@@ -43,7 +43,8 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 	if len(r.input.data) > 0 {
 		set(call, "input_bytes", protoreflect.ValueOfBytes(r.input.data))
 	} else {
-		from := &imageflowv1.ImageData{Bucket: r.input.image.GetBucket(), ObjectKey: r.input.image.GetObjectKey(), Etag: r.input.image.GetEtag()}
+		in := r.input.image
+		from := &imageflowv1.ImageData{Bucket: in.GetBucket(), ObjectKey: in.GetObjectKey(), Etag: in.GetEtag()}
 		set(call, "input_image", protoreflect.ValueOfMessage(from.ProtoReflect()))
 	}
 	if out := r.output(name, i == len(r.req.GetSteps())-1); out != nil {

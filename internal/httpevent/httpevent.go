@@ -1,7 +1,6 @@
-// Package httpevent encodes the attributes of CloudEvents as HTTP headers: the
-// part of the HTTP binding (3.1.3.2) that the SDK leaves out. Without it an
-// attribute with a space at its end, or with anything but ASCII, is changed on
-// its way or cannot be sent.
+// Package httpevent encodes the attributes of CloudEvents as HTTP headers. The SDK omits
+// this part of the HTTP binding (3.1.3.2). Without it, an attribute that ends with a space
+// or is not ASCII arrives changed or cannot be sent.
 package httpevent
 
 import (
@@ -16,7 +15,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 )
 
-// prefix of the headers that are attributes in binary mode.
+// prefix is the prefix of the headers that contain attributes in binary mode.
 const prefix = "Ce-"
 
 // NewRequest returns a request that posts an event in binary mode.
@@ -47,8 +46,8 @@ func WriteResponse(ctx context.Context, w http.ResponseWriter, e *event.Event) e
 // Encode percent-encodes the attributes in the headers of an event in binary mode.
 func Encode(h http.Header) { eachAttribute(h, encode) }
 
-// Decode undoes Encode. A value that is not percent-encoded stays as it is, and
-// so does one that would not be valid decoded.
+// Decode is the inverse of Encode. It does not change a value that is not
+// percent-encoded or whose decoded form is not a valid attribute.
 func Decode(h http.Header) { eachAttribute(h, decode) }
 
 func eachAttribute(h http.Header, change func(string) string) {
@@ -61,8 +60,8 @@ func eachAttribute(h http.Header, change func(string) string) {
 	}
 }
 
-// encode escapes what the binding does not allow in a header: all but printable
-// ASCII, and space, double quote and percent sign.
+// encode escapes the characters that the binding does not allow in a header: all except
+// printable ASCII, and also space, double quote and percent sign.
 func encode(value string) string {
 	return escape(value, func(c byte) bool { return c <= ' ' || c >= 0x7f || c == '"' || c == '%' })
 }
@@ -74,8 +73,8 @@ func decode(value string) string {
 	return value
 }
 
-// Attribute returns a text as the value of an attribute: the text itself if
-// CloudEvents allows it, else the text percent-encoded where it is not allowed.
+// Attribute returns a text as the value of an attribute: the text itself if CloudEvents
+// allows it, or else the text with percent-encoded characters.
 func Attribute(text string) string {
 	if valid(text) {
 		return text
@@ -93,7 +92,7 @@ func Attribute(text string) string {
 	return value.String()
 }
 
-// valid reports whether an attribute may have this value: UTF-8 without control
+// valid reports whether an attribute may have this value: it is UTF-8 without control
 // characters and noncharacters.
 func valid(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {

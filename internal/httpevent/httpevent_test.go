@@ -23,9 +23,9 @@ func newEvent(subject string) event.Event {
 	return e
 }
 
-// TestAttributesTravel: what is sent is in the form of the binding, and what is
-// received is what was sent.
-func TestAttributesTravel(t *testing.T) {
+// TestAttributes_sentAndReceived: the header has the form of the binding, and the received
+// attributes equal the sent ones.
+func TestAttributes_sentAndReceived(t *testing.T) {
 	for subject, header := range map[string]string{
 		"in/cat.jpg": "in/cat.jpg", "100%25.jpg": "100%2525.jpg", "a b \"c\"": "a%20b%20%22c%22", "": "",
 		"日本語.jpg": "%E6%97%A5%E6%9C%AC%E8%AA%9E.jpg", "Euro € 😀": "Euro%20%E2%82%AC%20%F0%9F%98%80", "a+b": "a+b", "%zz": "%25zz",
@@ -54,7 +54,8 @@ func TestAttributesTravel(t *testing.T) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || string(body) != `{"a": 1}` || resp.Header.Get("Ce-Subject") != header || resp.Header.Get("Content-Type") != event.ApplicationJSON {
+		if err != nil || string(body) != `{"a": 1}` || resp.Header.Get("Ce-Subject") != header ||
+			resp.Header.Get("Content-Type") != event.ApplicationJSON {
 			t.Errorf("%q is answered with %v %s, %v", subject, resp.Header, body, err)
 		}
 		if got.Subject() != subject || got.Extensions()["origin"] != "s3://b/"+subject || string(got.Data()) != `{"a": 1}` {
@@ -64,8 +65,8 @@ func TestAttributesTravel(t *testing.T) {
 	}
 }
 
-// TestDecodeLeavesWhatIsNotEncoded, or is no attribute once decoded.
-func TestDecodeLeavesWhatIsNotEncoded(t *testing.T) {
+// TestDecode_valuesThatAreNotEncoded, or whose decoded form is not a valid attribute.
+func TestDecode_valuesThatAreNotEncoded(t *testing.T) {
 	for value, want := range map[string]string{
 		"100%": "100%", "%zz": "%zz", "日本語": "日本語", "a%FFb": "a%FFb", "a%0Ab": "a%0Ab", "%EF%BF%BE": "%EF%BF%BE", "%C2%85": "%C2%85",
 		"%e2%82%ac": "€", "a+b": "a+b",

@@ -38,7 +38,7 @@ func corpus(t testing.TB, cuts int) map[string]suspect {
 	add(multiples(t, 5_000), false)
 	add(badChecksums(asPNG(t, noisy(30, 20))), false)
 	add(polyglots(t), true)
-	add(threads(t), true)
+	add(thinImages(t), true)
 	add(map[string][]byte{"tiff of many pages": manyPages(5_000)}, true)
 	for name, text := range foreign {
 		all[name] = suspect{[]byte(text), false, false}
@@ -53,8 +53,8 @@ func corpus(t testing.TB, cuts int) map[string]suspect {
 	return all
 }
 
-// threads are images one pixel wide or high with the maximum side.
-func threads(t testing.TB) map[string][]byte {
+// thinImages returns images one pixel wide or high with the maximum side.
+func thinImages(t testing.TB) map[string][]byte {
 	all := map[string][]byte{}
 	teal := color.NRGBA{40, 120, 140, 255}
 	for _, format := range []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP, imaging.TIFF} {

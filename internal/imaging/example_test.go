@@ -38,7 +38,7 @@ func Example() {
 	// Output: png of 640×480 pixels became webp of 320×240
 }
 
-// An image beyond the limits is refused before a pixel is decoded. The text of an
+// An image beyond the limits is rejected before a pixel is decoded. The text of an
 // InputError is written for the caller.
 func ExampleOpen() {
 	_, err := imaging.Open(blackPNG(640, 480), imaging.Limits{MaxSide: 500, MaxPixels: 16_000_000})

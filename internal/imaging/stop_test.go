@@ -12,23 +12,23 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// leaving is a context that ends just after the work has started. Its Err is nil once.
-type leaving struct {
+// endingContext is a context that ends just after the work has started. Its Err is nil once.
+type endingContext struct {
 	context.Context
 	begun atomic.Bool
 }
 
-func (c *leaving) Err() error {
+func (c *endingContext) Err() error {
 	if c.begun.CompareAndSwap(false, true) {
 		return nil
 	}
 	return c.Context.Err()
 }
 
-func newLeaving(t *testing.T) context.Context {
+func newEndingContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	return &leaving{Context: ctx}
+	return &endingContext{Context: ctx}
 }
 
 // cpuTime returns the CPU time of this process.
@@ -78,7 +78,7 @@ func TestCancelledWorkStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := minTime(t, func() error { return work(t.Context()) }, nil)
-			part := minTime(t, func() error { return work(newLeaving(t)) }, context.Canceled)
+			part := minTime(t, func() error { return work(newEndingContext(t)) }, context.Canceled)
 			if part > whole/2 {
 				t.Errorf("cancelled work took %v of CPU time, uncancelled work %v", part, whole)
 			} else {

@@ -42,6 +42,7 @@ type Folder struct {
 
 	stopPolling context.CancelFunc
 	polling     sync.WaitGroup
+	releasing   sync.WaitGroup // replaced models, until their last run ends
 
 	mutex  sync.RWMutex
 	models map[string]*folderModel // by name
@@ -61,9 +62,10 @@ type folderModel struct {
 // session is a loaded model.
 type session interface {
 	Model
-	// close frees the model's memory after its last run. Later runs fail with
-	// ErrChanged.
-	close()
+	// stop makes later runs fail with ErrChanged.
+	stop()
+	// free waits for the last run and frees the model's memory.
+	free()
 }
 
 // Open loads the highest version of every model in a folder. It refuses a model
@@ -94,19 +96,26 @@ func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
 	return f, nil
 }
 
-// Close stops polling and frees each model after its last run.
+// Close stops polling, waits for the last run of each model and frees the models.
 func (f *Folder) Close() error {
 	f.stopPolling()
 	f.polling.Wait()
 	f.mutex.Lock()
-	defer f.mutex.Unlock()
 	for _, m := range f.models {
-		if m.session != nil {
-			m.session.close()
-		}
+		f.release(m.session)
 	}
 	clear(f.models)
+	f.mutex.Unlock()
+	f.releasing.Wait()
 	return nil
+}
+
+// release frees a session, which may be nil, after its last run. It does not wait.
+func (f *Folder) release(s session) {
+	if s != nil {
+		s.stop()
+		f.releasing.Go(s.free)
+	}
 }
 
 // Model returns the model of this name. If newer files were refused, that is the
@@ -163,7 +172,7 @@ func (f *Folder) load(ctx context.Context, files modelFiles) (session, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, acceptTimeout, errAcceptTimeout)
 	defer cancel()
 	if err := f.options.Accept(limited, s); err != nil {
-		s.close()
+		f.release(s)
 		return nil, cmp.Or(context.Cause(limited), err)
 	}
 	return s, nil

@@ -61,8 +61,8 @@ type onnxModel struct {
 	info    Info
 	outputs *outputPool
 
-	closed atomic.Bool
-	runs   sync.RWMutex // read-locked during a run
+	stopped atomic.Bool
+	runs    sync.RWMutex // read-locked during a run
 }
 
 // maxModelBytes is the size limit of an ONNX file.
@@ -97,7 +97,7 @@ func load(dir, name, version string, o Options) (session, error) {
 		m.info.Digest, err = digest(file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile))
 	}
 	if err != nil {
-		m.close()
+		m.free()
 		return nil, err
 	}
 	return m, nil
@@ -196,24 +196,22 @@ func metadata(session *ort.DynamicAdvancedSession) (map[string]string, error) {
 // Info returns the model's description.
 func (m *onnxModel) Info() Info { return m.info }
 
-// close frees the session after its last run, without waiting for that.
-func (m *onnxModel) close() {
-	m.closed.Store(true)
-	go func() {
-		m.runs.Lock()
-		defer m.runs.Unlock()
-		_ = m.session.Destroy()
-	}()
+func (m *onnxModel) stop() { m.stopped.Store(true) }
+
+func (m *onnxModel) free() {
+	m.runs.Lock()
+	defer m.runs.Unlock()
+	destroy(m.session)
 }
 
 // Infer runs the session.
 func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
-	if m.closed.Load() {
+	if m.stopped.Load() {
 		return ErrChanged
 	}
 	m.runs.RLock()
 	defer m.runs.RUnlock()
-	if m.closed.Load() { // meanwhile
+	if m.stopped.Load() { // meanwhile
 		return ErrChanged
 	}
 	in, err := ort.NewTensor(input.Shape, input.Data)

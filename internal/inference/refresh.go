@@ -83,14 +83,14 @@ func (f *Folder) try(ctx context.Context, m *folderModel) {
 	slog.InfoContext(ctx, "model loaded", "model", m.name, "version", m.version())
 }
 
-// put stores m under its name, and closes the session that m replaces.
+// put stores m under its name, and releases the session that m replaces.
 func (f *Folder) put(m *folderModel) {
 	f.mutex.Lock()
 	before := f.models[m.name]
 	f.models[m.name] = m
 	f.mutex.Unlock()
-	if before != nil && before.session != nil && before.session != m.session {
-		before.session.close()
+	if before != nil && before.session != m.session {
+		f.release(before.session)
 	}
 }
 
@@ -99,7 +99,5 @@ func (f *Folder) remove(name string) {
 	m := f.models[name]
 	delete(f.models, name)
 	f.mutex.Unlock()
-	if m.session != nil {
-		m.session.close()
-	}
+	f.release(m.session)
 }

@@ -37,7 +37,8 @@ func startIssuer(t *testing.T) *issuer {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
-		answer(w, map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"}})
+		answer(w, map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys",
+			"id_token_signing_alg_values_supported": []string{"RS256"}})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "RS256", Use: "sig"}}})
@@ -117,7 +118,9 @@ func TestRequire_onlyAllowedTokensPass(t *testing.T) {
 		"another issuer":   {with(func(c *jwt.Claims) { c.Issuer = "https://other" }), 401},
 		"expired":          {with(func(c *jwt.Claims) { c.Expiry = past }), 401},
 		"another subject":  {with(func(c *jwt.Claims) { c.Subject = "system:serviceaccount:default:default" }), 403},
-		"a subject alike":  {with(func(c *jwt.Claims) { c.Subject = "system:serviceaccount:other:x-oidc-eventing.knative.dev-trigger" }), 403},
+		"a similar subject": {with(func(c *jwt.Claims) {
+			c.Subject = "system:serviceaccount:other:x-oidc-eventing.knative.dev-trigger"
+		}), 403},
 	} {
 		reached = 0
 		r := httptest.NewRequest(http.MethodPost, "/", unread{t})
@@ -155,7 +158,10 @@ func TestRequire_nilVerifierAcceptsAll(t *testing.T) {
 
 func TestBearer_readsFileEachTime(t *testing.T) {
 	var got []string
-	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.Header.Get("Authorization")) }))
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
+		got = append(got, r.Header.Get("Authorization"))
+	}))
 	t.Cleanup(s.Close)
 	file := filepath.Join(t.TempDir(), "token")
 	client := &http.Client{Transport: oidc.Bearer(file, http.DefaultTransport)}

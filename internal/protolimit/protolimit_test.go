@@ -113,7 +113,8 @@ func TestCodec_refusesHostileMessagesWithoutDecoding(t *testing.T) {
 	for _, c := range hostile {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		err := conn.Invoke(t.Context(), imageflowv1.PipelineService_RunPipeline_FullMethodName, c.message, &imageflowv1.RunPipelineResponse{})
+		err := conn.Invoke(t.Context(), imageflowv1.PipelineService_RunPipeline_FullMethodName, c.message,
+			&imageflowv1.RunPipelineResponse{})
 		runtime.ReadMemStats(&after)
 		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), c.contains) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.contains)
@@ -128,14 +129,16 @@ func TestCodec_refusesHostileMessagesWithoutDecoding(t *testing.T) {
 func TestStream_reportsRefusals(t *testing.T) {
 	conn := dial(t)
 	for _, c := range hostile[5:7] {
-		s, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, imageflowv1.ResizeService_ResizeImageStream_FullMethodName)
+		s, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
+			imageflowv1.ResizeService_ResizeImageStream_FullMethodName)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := s.SendMsg(c.message); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.RecvMsg(&imageflowv1.ResizeResponse{}); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), c.contains) {
+		if err := s.RecvMsg(&imageflowv1.ResizeResponse{}); status.Code(err) != codes.InvalidArgument ||
+			!strings.Contains(err.Error(), c.contains) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.contains)
 		}
 	}

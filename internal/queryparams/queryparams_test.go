@@ -14,7 +14,8 @@ import (
 func TestRead(t *testing.T) {
 	got := &imageflowv1.FilterRequest{ExecutionId: "stays"}
 	err := queryparams.Read(got, url.Values{
-		"filterType": {"FILTER_TYPE_SHARPEN"}, "intensity": {"0.5"}, "parameters[sigma]": {"2"}, "output_image.content_type": {"image/png"},
+		"filterType": {"FILTER_TYPE_SHARPEN"}, "intensity": {"0.5"}, "parameters[sigma]": {"2"},
+		"output_image.content_type": {"image/png"},
 	})
 	want := &imageflowv1.FilterRequest{
 		ExecutionId: "stays", FilterType: imageflowv1.FilterType_FILTER_TYPE_SHARPEN, Intensity: 0.5,

@@ -28,14 +28,16 @@ func TestMaxConnectionAge_closesOldConnections(t *testing.T) {
 			go func() { _ = s.Run(t.Context()) }()
 			client := clientOf(h2)
 			ask := func() (reused bool) {
-				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
+				ctx := httptrace.WithClientTrace(t.Context(),
+					&httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
 				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address()+"/", nil)
 				resp, err := client.Do(req)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer resp.Body.Close()
-				if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(body), name) && !h2 || h2 && string(body) != "HTTP/2.0" {
+				if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(body), name) && !h2 || h2 &&
+					string(body) != "HTTP/2.0" {
 					t.Errorf("%s: got %q, %v", name, body, err)
 				}
 				return reused

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"runtime"
@@ -58,7 +59,8 @@ func TestBodyBytes_boundsUnreadBodies(t *testing.T) {
 
 // The server accepts only the window of a stream before the handler reads.
 func TestStreamWindow_isEnforced(t *testing.T) {
-	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, long, long, long), echo(),
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	c := dialWire(t, address)
 	stream := c.open("/v1/x", "text/plain")
 	c.send(stream, make([]byte, 1<<20), false)
@@ -91,7 +93,8 @@ func TestBodyBytes_tinyFrames(t *testing.T) {
 // Connections beyond the limit replace idle ones. Health is answered in any case.
 func TestMaxConnections_replacesIdleConnections(t *testing.T) {
 	const bound = 8
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long,
+		long), echo(), discard)
 	open := make([]net.Conn, 0, 10*bound)
 	for range cap(open) {
 		conn, err := net.Dial("tcp", address)
@@ -115,15 +118,16 @@ func TestMaxConnections_replacesIdleConnections(t *testing.T) {
 }
 
 func isTimeout(err error) bool {
-	netErr, ok := err.(net.Error)
-	return ok && netErr.Timeout()
+	var netErr net.Error
+	return errors.As(err, &netErr) && netErr.Timeout()
 }
 
 // Streams at rest do not keep calls out, on any number of connections. The oldest are
 // ended with Unavailable.
 func TestMaxConnections_endsStreamsAtRest(t *testing.T) {
 	const bound = 8
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long, long), echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long,
+		long), echo(), discard)
 	first := dialWire(t, address)
 	oldest := first.open("/test.Echo/Many", rpcType)
 	first.send(oldest, append(prefix(0, 3), "\n\x01x"...), false)

@@ -64,7 +64,8 @@ func TestBodyBytes_silentCallersHoldNothing(t *testing.T) {
 }
 
 func TestPace_cutsOffSilentAndSlowSenders(t *testing.T) {
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}.WithPace(300*time.Millisecond, long, long, long), echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}.WithPace(300*time.Millisecond, long, long,
+		long), echo(), discard)
 	for name, trickles := range map[string]bool{"silent": false, "slow": true} {
 		for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
 			c := dialWire(t, address)
@@ -83,7 +84,8 @@ func TestPace_cutsOffSilentAndSlowSenders(t *testing.T) {
 			close(done)
 			sender.Wait()
 			text := got["grpc-message"]
-			if contentType == rpcType && (got["grpc-status"] != "4" || !strings.Contains(text, "MIN_BODY_RATE")) || contentType != rpcType && got[":status"] != "408" {
+			if contentType == rpcType && (got["grpc-status"] != "4" || !strings.Contains(text, "MIN_BODY_RATE")) ||
+				contentType != rpcType && got[":status"] != "408" {
 				t.Errorf("%s, %s: %v", name, path, got)
 			}
 		}
@@ -106,7 +108,8 @@ func (w *wire) trickle(stream uint32, done <-chan struct{}) {
 // budget is released.
 func TestPace_cutsOffUnreadAnswers(t *testing.T) {
 	const size = 60 << 10
-	address := listen(t, server.Config{BodyBytes: size}.WithPace(300*time.Millisecond, 100*time.Millisecond, long, long), echo(), discard)
+	address := listen(t, server.Config{BodyBytes: size}.WithPace(300*time.Millisecond, 100*time.Millisecond, long, long),
+		echo(), discard)
 	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/v1/x"} {
 		c := dialWire(t, address, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		contentType := rpcType
@@ -128,7 +131,8 @@ func TestPace_cutsOffUnreadAnswers(t *testing.T) {
 // A silent caller that holds bytes others wait for is cut off earlier than one that
 // holds nothing.
 func TestPace_cutsOffSilentHoldersFirst(t *testing.T) {
-	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, 200*time.Millisecond, long, 6*time.Second), echo(), discard)
+	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, 200*time.Millisecond, long, 6*time.Second),
+		echo(), discard)
 	resting := dialWire(t, address)
 	stream := resting.open("/test.Echo/Many", rpcType)
 	ends := make([]*io.PipeWriter, 4)
@@ -192,12 +196,13 @@ func dialRPC(t *testing.T, address string) *grpc.ClientConn {
 
 func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 	read, proceed := make(chan struct{}, 1), make(chan struct{})
-	address := listen(t, server.Config{BodyBytes: 1 << 10}.WithPace(long, long, long, 600*time.Millisecond), echo(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err == nil {
-			read <- struct{}{}
-			<-proceed
-		}
-	}))
+	address := listen(t, server.Config{BodyBytes: 1 << 10}.WithPace(long, long, long, 600*time.Millisecond), echo(),
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err == nil {
+				read <- struct{}{}
+				<-proceed
+			}
+		}))
 	var exempt sync.WaitGroup
 	exempt.Go(func() { post(t, address, 1<<20) })
 	<-read
@@ -208,7 +213,8 @@ func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 	}
 	conn := dialRPC(t, address)
 	m := wrapperspb.Bytes(make([]byte, 1<<20))
-	if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m); !strings.Contains(err.Error(), "ResourceExhausted") || !strings.Contains(err.Error(), "try again") {
+	if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m); !strings.Contains(err.Error(), "ResourceExhausted") ||
+		!strings.Contains(err.Error(), "try again") {
 		t.Errorf("gRPC: %v", err)
 	}
 }
@@ -217,12 +223,13 @@ func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 // its answer for longer than the grace period are not cut off.
 func TestPace_acceptsSlowLegitimateCallers(t *testing.T) {
 	const grace = time.Second
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}.WithPace(grace, long, long, long), echo(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		discard(w, r)
-		if r.URL.Path == "/v1/long" {
-			time.Sleep(2 * grace)
-		}
-	}))
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}.WithPace(grace, long, long, long), echo(),
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			discard(w, r)
+			if r.URL.Path == "/v1/long" {
+				time.Sleep(2 * grace)
+			}
+		}))
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { // 128 KiB in 4 s: twice the rate
@@ -247,7 +254,8 @@ func TestPace_acceptsSlowLegitimateCallers(t *testing.T) {
 			}
 		}
 	})
-	stream, err := dialRPC(t, address).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/test.Echo/Many")
+	stream, err := dialRPC(t, address).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
+		"/test.Echo/Many")
 	if err != nil {
 		t.Fatal(err)
 	}

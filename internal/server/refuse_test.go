@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,7 +40,7 @@ func many(_ any, s grpc.ServerStream) error {
 	for {
 		m := &wrapperspb.BytesValue{}
 		if err := s.RecvMsg(m); err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
@@ -55,10 +56,12 @@ const rpcType = "application/grpc"
 // The refusal does not wait for the first byte of the body, over any protocol.
 func TestAuthorize_refusesWithoutReadingBodies(t *testing.T) {
 	var reached atomic.Int64
-	address := listen(t, server.Config{BodyBytes: 1 << 20, Authorize: func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer secret" }},
+	address := listen(t, server.Config{BodyBytes: 1 << 20,
+		Authorize: func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer secret" }},
 		echo(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	c := dialWire(t, address)
-	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/no.Such/Method"} {
+	for _, path := range []string{"/test.Echo/Once", "/test.Echo/Many",
+		"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/no.Such/Method"} {
 		if got := c.ended(c.open(path, rpcType)); got["grpc-status"] != "16" || got[":status"] != "200" || got["grpc-message"] == "" {
 			t.Errorf("%s: %v", path, got)
 		}

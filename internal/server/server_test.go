@@ -94,7 +94,8 @@ func TestListen_oneConnectionMixesProtocols(t *testing.T) {
 	protocols.SetUnencryptedHTTP2(true)
 	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
 	for _, contentType := range []string{"application/grpc", "text/plain", "application/grpc+proto", ""} {
-		req, _ := http.NewRequest(http.MethodPost, "http://"+address+"/grpc.health.v1.Health/Check", strings.NewReader("\x00\x00\x00\x00\x00"))
+		req, _ := http.NewRequest(http.MethodPost, "http://"+address+"/grpc.health.v1.Health/Check",
+			strings.NewReader("\x00\x00\x00\x00\x00"))
 		req.Header.Set("Content-Type", contentType)
 		req.Header.Set("Te", "trailers")
 		resp, err := client.Do(req)

@@ -52,11 +52,13 @@ func (w *wire) open(path, contentType string, headers ...string) uint32 {
 	stream := w.stream
 	w.stream += 2
 	w.headers.Reset()
-	all := append([]string{":method", "POST", ":scheme", "http", ":authority", "test", ":path", path, "content-type", contentType, "te", "trailers"}, headers...)
+	all := append([]string{":method", "POST", ":scheme", "http", ":authority", "test", ":path", path, "content-type",
+		contentType, "te", "trailers"}, headers...)
 	for i := 0; i < len(all); i += 2 {
 		_ = w.encoder.WriteField(hpack.HeaderField{Name: all[i], Value: all[i+1]})
 	}
-	if err := w.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: w.headers.Bytes(), EndHeaders: true}); err != nil {
+	if err := w.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: w.headers.Bytes(),
+		EndHeaders: true}); err != nil {
 		w.t.Fatal(err)
 	}
 	return stream

@@ -1,4 +1,4 @@
-// Package signature signs CloudEvents and verifies who made them.
+// Package signature signs CloudEvents and verifies their signatures.
 //
 // The signature is an extension, imageflowsig, of the form
 //
@@ -9,11 +9,11 @@
 // id, source, type, subject, origin (an extension; absent parts are empty) and
 // the data. JSON data is signed in a canonical form: without insignificant
 // whitespace, and with <, >, &, U+2028 and U+2029 as \u003c and so on, so that an
-// intermediary may rewrite the JSON around it. Other data is signed as it is.
+// intermediary may format the JSON differently. Other data is signed byte by byte.
 //
 // The key id is the first 8 hexadecimal digits of the SHA-256 of the text
 // "imageflow event signing key" followed by the key. It selects the key and
-// proves nothing.
+// is not a proof.
 //
 // Other attributes, such as the extensions of a dead letter, are not signed:
 // receivers must not trust them.
@@ -38,21 +38,21 @@ import (
 )
 
 const (
-	// version begins every signature of this form.
+	// version is the first part of every signature.
 	version = "v1"
-	// minKeyBytes is the output size of SHA-256, below which a key weakens the mac.
+	// minKeyBytes is the output size of SHA-256. A shorter key would weaken the mac.
 	minKeyBytes = 32
-	// maxKeys is the key in use and, during a rotation, the one before or after it.
+	// maxKeys allows the current key and, during a rotation, the previous or next one.
 	maxKeys = 2
 )
 
-// Errors of Verify. None of them holds a part of a key or of a signature.
+// The errors of Verify. Their texts contain no part of a key or of a signature.
 var (
 	ErrUnsigned = errors.New("the event is not signed: it needs the extension " + string(events.Signature))
 	ErrInvalid  = errors.New("the event's signature is not valid here")
 )
 
-// Signer signs events with its first key and verifies them with all. A nil Signer
+// Signer signs events with its first key and verifies them with all keys. A nil Signer
 // neither signs nor verifies.
 type Signer struct {
 	keys          []key
@@ -64,15 +64,15 @@ type key struct {
 	secret []byte
 }
 
-// New returns a Signer with one or two keys. With allowUnsigned, it also accepts
-// events without a signature, and works without a key; then it accepts every event
-// and signs none.
+// New returns a Signer with one or two keys. With allowUnsigned, the Signer also accepts
+// events without a signature, and the keys may be missing. Without keys it accepts every
+// event and signs none.
 func New(keys []string, allowUnsigned bool) (*Signer, error) {
 	switch {
 	case len(keys) == 0 && !allowUnsigned:
-		return nil, errors.New("there is no key")
+		return nil, errors.New("no key is given")
 	case len(keys) > maxKeys:
-		return nil, fmt.Errorf("there are %d keys but at most %d can be in use", len(keys), maxKeys)
+		return nil, fmt.Errorf("%d keys are given but at most %d are allowed", len(keys), maxKeys)
 	}
 	s := &Signer{allowUnsigned: allowUnsigned}
 	for i, text := range keys {
@@ -90,7 +90,7 @@ func keyID(secret string) string {
 	return hex.EncodeToString(digest[:4])
 }
 
-// Sign sets the signature of an event, in place of any that it has.
+// Sign sets the signature of an event. It replaces an existing signature.
 func (s *Signer) Sign(e *cloudevent.Event) {
 	if s == nil || len(s.keys) == 0 {
 		return
@@ -99,8 +99,8 @@ func (s *Signer) Sign(e *cloudevent.Event) {
 	events.Signature.Set(e, strings.Join([]string{version, s.keys[0].id, base64.RawURLEncoding.EncodeToString(mac)}, ":"))
 }
 
-// Verify returns ErrUnsigned or ErrInvalid unless the event carries a signature
-// by one of the keys.
+// Verify returns ErrUnsigned or ErrInvalid unless the event has a signature by one of the
+// keys.
 func (s *Signer) Verify(e cloudevent.Event) error {
 	if s == nil || s.allowUnsigned && len(s.keys) == 0 {
 		return nil
@@ -128,9 +128,9 @@ func (s *Signer) Verify(e cloudevent.Event) error {
 	return ErrInvalid
 }
 
-// VerifyHeader returns ErrUnsigned where the header of a request shows that its
-// event has no signature, before the body is read. Events in structured mode have
-// theirs in the body.
+// VerifyHeader returns ErrUnsigned if the header of a request shows that its event has no
+// signature, so that the body need not be read. In structured mode the signature is in
+// the body, and VerifyHeader returns nil.
 func (s *Signer) VerifyHeader(h http.Header) error {
 	structured := strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), cloudevent.ApplicationCloudEventsJSON)
 	if s == nil || structured || h.Get("Ce-"+string(events.Signature)) != "" {
@@ -159,7 +159,7 @@ func (k key) mac(e cloudevent.Event) []byte {
 	return h.Sum(nil)
 }
 
-// canonical returns JSON in one form, and other data as it is.
+// canonical returns JSON in the canonical form, and other data unchanged.
 func canonical(data []byte) []byte {
 	var compact, escaped bytes.Buffer
 	if json.Compact(&compact, data) != nil {

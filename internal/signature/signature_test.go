@@ -52,7 +52,7 @@ func signed(t testing.TB, s *signature.Signer) cloudevent.Event {
 	return e
 }
 
-// TestKnownSignature pins the documented form: other programs verify it too.
+// TestKnownSignature checks the documented form, on which other programs depend.
 func TestKnownSignature(t *testing.T) {
 	const want = "v1:aa305b86:G3gLF1Udy3uWV0YUcw7E0UiciwlbRzudyHM3tgIb4x4"
 	if got := signed(t, signer(t, first)).Extensions()[string(events.Signature)]; got != want {
@@ -60,9 +60,9 @@ func TestKnownSignature(t *testing.T) {
 	}
 }
 
-// TestEveryChangeIsRefused: of a signed part, of the signature, and of the border
-// between two parts.
-func TestEveryChangeIsRefused(t *testing.T) {
+// TestVerify_changedEvent changes each signed part, the signature, and the border between
+// two parts.
+func TestVerify_changedEvent(t *testing.T) {
 	s := signer(t, first)
 	changes := map[string]func(*cloudevent.Event){
 		"id":      func(e *cloudevent.Event) { e.SetID("2") },
@@ -109,8 +109,9 @@ func replaceSignature(e *cloudevent.Event, old, with string) {
 	e.SetExtension(string(events.Signature), strings.Replace(e.Extensions()[string(events.Signature)].(string), old, with, 1))
 }
 
-// TestUnsignedPartsMayChange: a broker counts hops, traces, and marks dead letters.
-func TestUnsignedPartsMayChange(t *testing.T) {
+// TestVerify_changedUnsignedParts: brokers set a time to live, a trace, and the extensions
+// of dead letters.
+func TestVerify_changedUnsignedParts(t *testing.T) {
 	s := signer(t, first)
 	e := signed(t, s)
 	for _, name := range []string{"knativeerrordata", "knativebrokerttl", "traceparent", "hops"} {
@@ -122,8 +123,8 @@ func TestUnsignedPartsMayChange(t *testing.T) {
 	}
 }
 
-// TestKeysRotate: the old key verifies until it is taken away; the first signs.
-func TestKeysRotate(t *testing.T) {
+// TestVerify_keyRotation: the first key signs, and each key verifies until it is removed.
+func TestVerify_keyRotation(t *testing.T) {
 	old, both, turned, alone := signer(t, first), signer(t, first, second), signer(t, second, first), signer(t, second)
 	for name, c := range map[string]struct {
 		by, to *signature.Signer
@@ -138,7 +139,7 @@ func TestKeysRotate(t *testing.T) {
 	}
 }
 
-func TestUnsignedWhereAllowed(t *testing.T) {
+func TestVerify_allowUnsigned(t *testing.T) {
 	plain, forged := newEvent(t), signed(t, signer(t, second))
 	keyed, err := signature.New([]string{first}, true)
 	if err != nil {
@@ -163,8 +164,9 @@ func TestUnsignedWhereAllowed(t *testing.T) {
 	}
 }
 
-func TestWrongKeysAreRefusedAndNotPrinted(t *testing.T) {
-	for _, keys := range [][]string{nil, {"short secret"}, {first, "short secret"}, {first, second, first + "3"}, {"   " + first[:31] + "  "}} {
+func TestNew_invalidKeysAreNotPrinted(t *testing.T) {
+	for _, keys := range [][]string{nil, {"short secret"}, {first, "short secret"}, {first, second, first + "3"},
+		{"   " + first[:31] + "  "}} {
 		_, err := signature.New(keys, false)
 		if err == nil {
 			t.Errorf("%d keys are accepted", len(keys))
@@ -178,7 +180,7 @@ func TestWrongKeysAreRefusedAndNotPrinted(t *testing.T) {
 	}
 }
 
-func TestHeaderShowsTheSignature(t *testing.T) {
+func TestVerifyHeader(t *testing.T) {
 	s := signer(t, first)
 	for name, c := range map[string]struct {
 		header http.Header
@@ -196,9 +198,9 @@ func TestHeaderShowsTheSignature(t *testing.T) {
 	}
 }
 
-// TestSignaturesOutliveTheWire in binary and in structured mode, and rewritten by
-// a library that indents and escapes.
-func TestSignaturesOutliveTheWire(t *testing.T) {
+// TestVerify_afterTransport in binary and in structured mode, and after a library has
+// indented and escaped the JSON.
+func TestVerify_afterTransport(t *testing.T) {
 	s := signer(t, first)
 	e := signed(t, s)
 	for name, mode := range map[string]func(context.Context) context.Context{
@@ -221,7 +223,7 @@ func TestSignaturesOutliveTheWire(t *testing.T) {
 	}
 }
 
-// transmit sends an event as a request and reads it.
+// transmit sends an event as a request and returns the received event.
 func transmit(t testing.TB, ctx context.Context, e cloudevent.Event) cloudevent.Event {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1", nil)
@@ -274,7 +276,7 @@ func build(id, source, kind, subject, origin string, data []byte) cloudevent.Eve
 	return e
 }
 
-// sameParts compares what is signed; of two texts of JSON, the values.
+// sameParts compares the signed parts. It compares JSON data by value.
 func sameParts(a, b cloudevent.Event) bool {
 	return a.ID() == b.ID() && a.Source() == b.Source() && a.Type() == b.Type() && a.Subject() == b.Subject() &&
 		a.Extensions()["origin"] == b.Extensions()["origin"] && (bytes.Equal(a.Data(), b.Data()) || equalJSON(a.Data(), b.Data()))

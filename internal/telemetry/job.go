@@ -20,7 +20,8 @@ import (
 
 var (
 	jobDuration   = metrics.Histogram("imageflow.job.duration", "s", "time of a job, by step and outcome", metrics.LatencyBounds)
-	stageDuration = metrics.Histogram("imageflow.job.stage.duration", "s", "time of a stage of a job, by step and stage", metrics.LatencyBounds)
+	stageDuration = metrics.Histogram("imageflow.job.stage.duration", "s",
+		"time of a stage of a job, by step and stage", metrics.LatencyBounds)
 )
 
 // scope is the instrumentation scope of the spans.

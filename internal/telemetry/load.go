@@ -44,7 +44,9 @@ func WatchLoad(step string, read func() Load) {
 	by := metric.WithAttributes(attribute.String("step", step))
 	metrics.Observe(func(_ context.Context, o metric.Observer) error {
 		now := read()
-		for g, u := range map[usageGauges]Usage{waiting: now.Waiting, active: now.Active, computing: now.Computing, decoded: now.Decoded} {
+		for g, u := range map[usageGauges]Usage{
+			waiting: now.Waiting, active: now.Active, computing: now.Computing, decoded: now.Decoded,
+		} {
 			o.ObserveInt64(g.taken, u.Taken, by)
 			o.ObserveInt64(g.limit, u.Limit, by)
 		}

@@ -39,7 +39,8 @@ func ServeMetrics(address string, guard Guard) (*Endpoint, error) {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})) // needed for exemplars
+	exemplars := promhttp.HandlerOpts{EnableOpenMetrics: true}
+	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, exemplars))
 	e, err := serve("metrics", address, guard.wrap(routes))
 	if err == nil {
 		otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
@@ -78,7 +79,8 @@ func serve(name, address string, routes http.Handler) (*Endpoint, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	e := &Endpoint{listener: listener, server: &http.Server{
-		Handler: routes, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, WriteTimeout: 5 * time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: routes, MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
 	}}
 	go func() {
 		if err := e.server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {

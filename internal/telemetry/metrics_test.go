@@ -35,7 +35,8 @@ func TestServeMetrics_bucketsHaveTracesAsExemplars(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
-	if want := regexp.MustCompile(`stage_duration_seconds_bucket\{.*step="exemplary".*# \{.*trace_id="` + id + `"`); !want.Match(text) {
+	if want := regexp.MustCompile(`stage_duration_seconds_bucket\{.*step="exemplary".*# \{.*trace_id="` + id +
+		`"`); !want.Match(text) {
 		t.Errorf("no match of %s in\n%s", want, text)
 	}
 }

@@ -67,7 +67,8 @@ func StartTracing(ctx context.Context, t Traces, service string) (*Tracing, erro
 	otel.SetTextMapPropagator(propagator)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Warn("spans or metrics lost", "error", err) }))
 	return &Tracing{provider: sdk.NewTracerProvider(
-		sdk.WithSpanProcessor(outcomeFilter{sdk.NewBatchSpanProcessor(exporter)}), sdk.WithResource(about), sdk.WithIDGenerator(idGenerator{}),
+		sdk.WithSpanProcessor(outcomeFilter{sdk.NewBatchSpanProcessor(exporter)}),
+		sdk.WithResource(about), sdk.WithIDGenerator(idGenerator{}),
 	)}, nil
 }
 

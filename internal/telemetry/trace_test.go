@@ -43,7 +43,8 @@ func TestStartTracing_offReturnsNilThatWrapsNothing(t *testing.T) {
 	}
 	var off *telemetry.Tracing
 	plain := http.NewServeMux()
-	if off.Handler(plain) != http.Handler(plain) || off.JSON(plain) != http.Handler(plain) || off.Transport(http.DefaultTransport) != http.DefaultTransport {
+	if off.Handler(plain) != http.Handler(plain) || off.JSON(plain) != http.Handler(plain) ||
+		off.Transport(http.DefaultTransport) != http.DefaultTransport {
 		t.Error("a nil Tracing wraps its argument")
 	}
 	if err := off.End(); err != nil {
@@ -125,7 +126,8 @@ func TestTransport_setsTraceInHeaderAndExtension(t *testing.T) {
 		t.Errorf("the event has the extension %q and the header %q", event.Get("Ce-Traceparent"), header)
 	}
 	if plain.Get("Traceparent") == "" || plain.Get("Ce-Traceparent") != "" {
-		t.Errorf("a request without an event has the extension %q and the header %q", plain.Get("Ce-Traceparent"), plain.Get("Traceparent"))
+		t.Errorf("a request without an event has the extension %q and the header %q", plain.Get("Ce-Traceparent"),
+			plain.Get("Traceparent"))
 	}
 	if spans := received.Spans(); len(spans) != 2 || spans[0].Name != "send event" || spans[1].Name != "POST" {
 		t.Errorf("spans %+v", spans)

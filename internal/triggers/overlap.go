@@ -7,17 +7,17 @@ import (
 	"imageflow.dev/internal/events"
 )
 
-// overlap reports whether an event that a processor takes can match the filters of
-// both Triggers. It is exact for every dialect but CESQL, which it takes to match
-// any event, and for filters of more than maxTerms alternatives.
+// overlap reports whether the filters of both Triggers can select one event that a
+// processor accepts. It also returns true if it cannot decide: for CESQL, and for filters
+// with more than maxTerms alternatives.
 func overlap(a, b Trigger) bool {
-	both := append(append([]Filter{understood}, a.filters()...), b.filters()...)
+	both := append(append([]Filter{acceptedEvents}, a.filters()...), b.filters()...)
 	terms, ok := expand(both, true, true)
 	return !ok || slices.ContainsFunc(terms, term.satisfiable)
 }
 
-// understood are the events that processors take.
-var understood = Filter{Any: []Filter{
+// acceptedEvents selects the events that processors accept.
+var acceptedEvents = Filter{Any: []Filter{
 	{Prefix: map[string]string{"type": events.ObjectCreatedPrefix}},
 	{All: []Filter{
 		{Prefix: map[string]string{"type": events.StepPrefix}},
@@ -25,15 +25,15 @@ var understood = Filter{Any: []Filter{
 	}},
 }}
 
-// filters returns the filters of a Trigger. Knative ignores spec.filter beside
-// spec.filters.
+// filters returns the filters of a Trigger. Like Knative, it ignores spec.filter if there
+// are spec.filters.
 func (t Trigger) filters() []Filter {
 	if len(t.Spec.Filters) > 0 || t.Spec.Filter == nil {
 		return t.Spec.Filters
 	}
 	exact := map[string]string{}
 	for name, value := range t.Spec.Filter.Attributes {
-		if value != "" { // which any value matches
+		if value != "" { // an empty value matches any value
 			exact[name] = value
 		}
 	}
@@ -69,11 +69,12 @@ func (l literal) matches(value string) bool {
 // term is a conjunction of literals.
 type term []literal
 
-// maxTerms bounds the alternatives of a filter.
+// maxTerms limits the alternatives of a filter.
 const maxTerms = 4096
 
-// expand returns the terms of which one must hold for every one, or any one, of the
-// filters to match, or not to match where want is false. It gives up at maxTerms.
+// expand returns a disjunction of terms for a list of filters. It is true if every filter
+// (or any filter, if every is false) selects the event, or does not select it if want is
+// false. ok is false if there are more than maxTerms terms.
 func expand(filters []Filter, want, every bool) (terms []term, ok bool) {
 	var parts [][]term
 	for _, f := range filters {
@@ -86,7 +87,8 @@ func expand(filters []Filter, want, every bool) (terms []term, ok bool) {
 	return combine(parts, every)
 }
 
-// combine joins the terms of several filters: every one of them must hold, or any.
+// combine returns the conjunction of several disjunctions, or their disjunction if every is
+// false.
 func combine(parts [][]term, every bool) (terms []term, ok bool) {
 	if !every {
 		terms = slices.Concat(parts...)
@@ -108,8 +110,8 @@ func combine(parts [][]term, every bool) (terms []term, ok bool) {
 	return terms, true
 }
 
-// expand returns the terms of which one must hold for the filter to match, or not
-// to match.
+// expand returns a disjunction of terms for a filter. It is true if the filter selects the
+// event, or does not select it if want is false.
 func (f Filter) expand(want bool) (terms []term, ok bool) {
 	switch {
 	case len(f.All) > 0:
@@ -130,8 +132,8 @@ func (f Filter) expand(want bool) (terms []term, ok bool) {
 	return combine(parts, want)
 }
 
-// satisfiable reports whether some event matches all literals. Attributes do not
-// depend on each other.
+// satisfiable reports whether an event exists that matches all literals. Attributes are
+// independent of each other.
 func (t term) satisfiable() bool {
 	byAttribute := map[string][]literal{}
 	for _, l := range t {
@@ -146,9 +148,9 @@ func (t term) satisfiable() bool {
 	return true
 }
 
-// candidate returns a value that matches all literals of an attribute if any
-// value does: the exact one where there is one, else the longest prefix and the
-// longest suffix with a text between them that no negated literal can match.
+// candidate returns a value that matches all literals of an attribute if there is one: the
+// value of an exact literal, or else the longest prefix and the longest suffix around a
+// text that no negated literal matches.
 func candidate(literals []literal) string {
 	longest := map[kind]string{}
 	fresh := "\x00"

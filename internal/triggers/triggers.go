@@ -1,5 +1,5 @@
-// Package triggers finds Triggers that make a processor write one name twice from
-// one event: the later output replaces the earlier one, or is refused.
+// Package triggers finds pairs of Triggers that make a processor write two outputs with one
+// key from one event: the later output replaces the earlier one, or is refused.
 package triggers
 
 import (
@@ -12,8 +12,7 @@ import (
 	"imageflow.dev/internal/processors"
 )
 
-// Trigger is the part of a Knative Trigger that says which events go where, as in
-// its JSON.
+// Trigger is the JSON of a Knative Trigger, reduced to its filters and its subscriber.
 type Trigger struct {
 	// Location names the Trigger and its file, for messages. Empty means the name alone.
 	Location string `json:"-"`
@@ -29,7 +28,7 @@ type Trigger struct {
 	}
 }
 
-// Filter is one filter of a Trigger, in one of the dialects.
+// Filter is a filter of a Trigger in one of the dialects.
 type Filter struct {
 	Exact, Prefix, Suffix map[string]string
 	All, Any              []Filter
@@ -37,15 +36,15 @@ type Filter struct {
 	CESQL                 string
 }
 
-// Check returns an error for each pair of Triggers that can write one name from
-// one event.
+// Check returns an error for each pair of Triggers that can write two outputs with one key
+// from one event.
 func Check(all []Trigger) error {
 	var errs []error
 	for i, a := range all {
 		for _, b := range all[i+1:] {
 			if p, ok := sameNames(a, b); ok && overlap(a, b) {
 				errs = append(errs, fmt.Errorf("%s and %s: both can get one event, for which %s writes <execution id>_%s twice; "+
-					"let the filters tell their events apart, such as by a prefix of the subject, "+
+					"let the filters select different events, such as by a prefix of the subject, "+
 					"or give one of them a bucket of its own with output_image.bucket in its subscriber's uri",
 					a, b, a.Spec.Subscriber.Ref.Name, p.Suffix))
 			}
@@ -54,13 +53,13 @@ func Check(all []Trigger) error {
 	return errors.Join(errs...)
 }
 
-// String names a Trigger.
+// String returns the name of a Trigger for messages.
 func (t Trigger) String() string {
 	name := fmt.Sprintf("Trigger %s/%s", t.Metadata.Namespace, t.Metadata.Name)
 	return cmp.Or(t.Location, name)
 }
 
-// service returns the namespace and the name of the subscriber.
+// service returns the namespace and the name of the subscriber; empty if it is not a Service.
 func (t Trigger) service() (namespace, name string) {
 	ref := t.Spec.Subscriber.Ref
 	if ref == nil {
@@ -69,8 +68,8 @@ func (t Trigger) service() (namespace, name string) {
 	return cmp.Or(ref.Namespace, t.Metadata.Namespace), ref.Name
 }
 
-// sameNames reports whether two Triggers on one broker have one processor write
-// to the same names for the same event.
+// sameNames reports whether two Triggers on one broker make one processor write outputs
+// with the same key for the same event.
 func sameNames(a, b Trigger) (processors.Info, bool) {
 	aSpace, aName := a.service()
 	bSpace, bName := b.service()
@@ -90,18 +89,19 @@ func (t Trigger) broker() string {
 	return t.Metadata.Namespace + "/" + cmp.Or(t.Spec.Broker, "default")
 }
 
-// output is what the parameters of a step say of its output; what is empty
-// follows from the event.
+// output is the output that the parameters of a step name. Empty fields are derived from
+// the event.
 type output struct{ bucket, key, format string }
 
 func (t Trigger) output() output {
 	uri, err := url.Parse(t.Spec.Subscriber.URI)
 	if err != nil {
-		return output{} // refused elsewhere
+		return output{} // another check reports it
 	}
-	get := func(field, json string) string {
+	get := func(field, jsonName string) string {
 		q := uri.Query()
-		return cmp.Or(q.Get("output_image."+field), q.Get("outputImage."+json), q.Get("output_image."+json), q.Get("outputImage."+field))
+		return cmp.Or(q.Get("output_image."+field), q.Get("outputImage."+jsonName),
+			q.Get("output_image."+jsonName), q.Get("outputImage."+field))
 	}
 	format := strings.TrimPrefix(strings.ToLower(get("content_type", "contentType")), "image/")
 	return output{get("bucket", "bucket"), get("object_key", "objectKey"), strings.Replace(format, "jpg", "jpeg", 1)}

@@ -9,7 +9,7 @@ import (
 	"imageflow.dev/internal/triggers"
 )
 
-// trigger makes one of its filters and the URI of its subscriber, a Service.
+// trigger returns a Trigger with filters and the URI of its subscriber, a Service.
 func trigger(t testing.TB, name, service, uri, filters string) triggers.Trigger {
 	t.Helper()
 	var tr triggers.Trigger
@@ -43,22 +43,29 @@ func TestClashes(t *testing.T) {
 		{"sizes of one upload", resize, created, created, "/?target_width=320", "/?target_width=640", true},
 		{"side-cars clash in any format", resize, created, created, "/?output_image.content_type=image/webp", "/?target_width=1", true},
 		{"no filter", resize, ``, created, "", "", true},
-		{"a suffix and a prefix", resize, created + `,{"suffix":{"subject":".jpg"}}`, created + `,{"prefix":{"subject":"in/"}}`, "", "", true},
+		{"a suffix and a prefix", resize, created + `,{"suffix":{"subject":".jpg"}}`, created + `,{"prefix":{"subject":"in/"}}`,
+			"", "", true},
 		{"two prefixes", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"prefix":{"subject":"b/"}}`, "", "", false},
-		{"a prefix of the other", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"prefix":{"subject":"a/b/"}}`, "", "", true},
-		{"prefix and not", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"not":{"prefix":{"subject":"a/"}}}`, "", "", false},
-		{"not a part of it", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"not":{"prefix":{"subject":"a/b"}}}`, "", "", true},
+		{"a prefix of the other", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"prefix":{"subject":"a/b/"}}`,
+			"", "", true},
+		{"prefix and not", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"not":{"prefix":{"subject":"a/"}}}`,
+			"", "", false},
+		{"not a part of it", resize, created + `,{"prefix":{"subject":"a/"}}`, created +
+			`,{"not":{"prefix":{"subject":"a/b"}}}`, "", "", true},
 		{"two types", resize, created, resized, "", "", false},
 		{"a type that no processor takes", filter, `{"exact":{"type":"other"}}`, `{"exact":{"type":"other"}}`, "", "", false},
 		{"any of the types", resize, `{"any":[` + created + `,` + resized + `]}`, resized, "", "", true},
 		{"not any of the types", resize, `{"not":{"any":[` + created + `,` + resized + `]}}`, resized, "", "", false},
-		{"not all", resize, `{"not":{"all":[` + created + `,{"suffix":{"subject":".jpg"}}]}}`, created + `,{"suffix":{"subject":".x.jpg"}}`, "", "", false},
+		{"not all", resize, `{"not":{"all":[` + created + `,{"suffix":{"subject":".jpg"}}]}}`, created +
+			`,{"suffix":{"subject":".x.jpg"}}`, "", "", false},
 		{"CESQL", resize, `{"cesql":"type = 'x'"}`, created, "", "", true},
 		{"another bucket", resize, created, created, "/?target_width=1&output_image.bucket=small", "/?target_width=2", false},
 		{"two keys", resize, created, created, "/?output_image.object_key=a.jpg", "/?outputImage.objectKey=b.jpg", false},
 		{"one key", filter, created, created, "/?output_image.object_key=a.jpg", "/?outputImage.objectKey=a.jpg", true},
-		{"two formats without side-cars", filter, created, created, "/?output_image.content_type=image/png", "/?output_image.content_type=image/webp", false},
-		{"one format by two names", filter, created, created, "/?output_image.content_type=image/jpg", "/?output_image.content_type=image/jpeg", true},
+		{"two formats without side-cars", filter, created, created, "/?output_image.content_type=image/png",
+			"/?output_image.content_type=image/webp", false},
+		{"one format by two names", filter, created, created, "/?output_image.content_type=image/jpg",
+			"/?output_image.content_type=image/jpeg", true},
 		{"not a processor", "bridge", created, created, "/completed", "/completed", false},
 	} {
 		a, b := trigger(t, "first", c.service, c.uriA, "["+c.a+"]"), trigger(t, "second", c.service, c.uriB, "["+c.b+"]")
@@ -74,8 +81,8 @@ func TestClashes(t *testing.T) {
 	}
 }
 
-// TestOverlapIsExact compares the decision with events: where it says that none
-// matches both filters, none of very many does, and the other way round.
+// TestOverlapIsExact compares overlap with a search for an event that both filters select,
+// among very many events.
 func TestOverlapIsExact(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	events := allEvents()
@@ -103,8 +110,8 @@ func asTrigger(f triggers.Filter) (t triggers.Trigger) {
 	return t
 }
 
-// allEvents have all values of up to four letters of two attributes, of which z is
-// in no filter.
+// allEvents have all values of up to four letters for two attributes. No filter contains
+// the letter z.
 func allEvents() (all []map[string]string) {
 	values := []string{""}
 	for i := 0; len(values[i]) < 4; i++ {
@@ -151,7 +158,7 @@ func randomFilter(r *rand.Rand, depth int) triggers.Filter {
 	return triggers.Filter{Not: &not}
 }
 
-// matches is what a filter means.
+// matches reports whether a filter selects an event.
 func matches(f triggers.Filter, e map[string]string) bool {
 	for name, value := range f.Exact {
 		return e[name] == value

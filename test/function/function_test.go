@@ -60,8 +60,8 @@ func TestFunction(t *testing.T) {
 		{"/v1/pipeline", `{"input_image": {"object_key": "cat.png"}, "steps": [{"filter": {"filter_type": 1}}]}`,
 			http.StatusServiceUnavailable, "steps[0] filter: the processor does not answer"},
 		{"/v1/pipeline", `{"input_image": {"object_key": "cat.png"}, "inline": true, "steps": [{"resize": {"target_width": 80}}]}`,
-			http.StatusNotImplemented, "reads no written picture"},
-		{"/v1/executions/cat", "", http.StatusNotImplemented, "looks no executions up"},
+			http.StatusNotImplemented, "does not read stored images"},
+		{"/v1/executions/cat", "", http.StatusNotImplemented, "does not look up executions"},
 	} {
 		if code, body := call(t, server.URL, c.path, c.body); code != c.code || !strings.Contains(body, c.says) {
 			t.Errorf("%s %s: %d %s, want %d with %q", c.path, c.body, code, body, c.code, c.says)

@@ -51,9 +51,9 @@ func TestFiltersAgreeWithKnative(t *testing.T) {
 	}
 }
 
-// TestWhatKnativeRefusesIsRefused holds both to attribute names of every kind.
+// TestRefusesWhatKnativeRefuses holds both to attribute names of every kind.
 // What passes here passes on a cluster.
-func TestWhatKnativeRefusesIsRefused(t *testing.T) {
+func TestRefusesWhatKnativeRefuses(t *testing.T) {
 	for _, name := range []string{"type", "a1", "1a", "Type", "a_b", "a-b", "a.b", "ä", " ", "a b"} {
 		for _, spec := range []knative.TriggerSpec{
 			{Filter: &knative.TriggerFilter{Attributes: map[string]string{name: "x"}}},
@@ -61,7 +61,8 @@ func TestWhatKnativeRefusesIsRefused(t *testing.T) {
 			{Filters: []knative.SubscriptionsAPIFilter{{Not: &knative.SubscriptionsAPIFilter{Prefix: map[string]string{name: "x"}}}}},
 			{Filters: []knative.SubscriptionsAPIFilter{{Any: []knative.SubscriptionsAPIFilter{{Suffix: map[string]string{name: "x"}}}}}},
 		} {
-			want := knative.ValidateAttributeFilters(spec.Filter).Also(knative.ValidateSubscriptionAPIFiltersList(t.Context(), spec.Filters))
+			want := knative.ValidateAttributeFilters(spec.Filter).
+				Also(knative.ValidateSubscriptionAPIFiltersList(t.Context(), spec.Filters))
 			if _, err := matches(specOf(spec), headerOf("a")); (err != nil) != (want != nil) {
 				t.Errorf("%s: got %v; Knative says %v", specOf(spec), err, want)
 			}
@@ -110,7 +111,8 @@ func matches(spec string, header http.Header) (bool, error) {
 // trigger returns the manifest of a Broker and of a Trigger with this spec.
 func trigger(spec string) string {
 	return "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: default, namespace: test}\n---\n" +
-		"apiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: t, namespace: test}\nspec: {broker: default, " + spec + "}\n"
+		"apiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: t, namespace: test}\n" +
+		"spec: {broker: default, " + spec + "}\n"
 }
 
 func headerOf(kind string) http.Header {

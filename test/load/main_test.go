@@ -11,7 +11,7 @@ import (
 )
 
 // TestReport sends to a gateway that does some, refuses some and fails one, and
-// looks for that in the report and its picture.
+// looks for that in the report and its image.
 func TestReport(t *testing.T) {
 	var n atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -22,12 +22,13 @@ func TestReport(t *testing.T) {
 			http.Error(w, `{"code":8,"message":"steps[1] detect: the queue is full"}`, http.StatusTooManyRequests)
 		default:
 			time.Sleep(70 * time.Millisecond)
-			fmt.Fprint(w, `{"steps":[{"resize":{"result":{"processing_time_seconds":0.001}}},{"detect":{"result":{"processing_time_seconds":0.002}}}]}`)
+			fmt.Fprint(w,
+				`{"steps":[{"resize":{"result":{"processing_time_seconds":0.001}}},{"detect":{"result":{"processing_time_seconds":0.002}}}]}`)
 		}
 	}))
 	defer server.Close()
 	c := config{gateway: server.URL, target: "calls", rates: "50", duration: 200 * time.Millisecond, timeout: 10 * time.Second}
-	set := []picture{{"a", "image/jpeg", []byte("picture")}}
+	set := []testImage{{"a", "image/jpeg", []byte("image")}}
 	attack, err := attacker(c, set)
 	if err != nil {
 		t.Fatal(err)
@@ -41,12 +42,13 @@ func TestReport(t *testing.T) {
 	}
 	r := report{config: c, set: set, began: time.Now(), runs: []*rateRun{run}}
 	text := r.markdown("x.svg")
-	for _, want := range []string{"| availability | ≥ 99.9 % | **fail**", "| call overhead, p95 | ≤ 50 ms | **fail**", "| pipeline, p95 | ≤ 3 s | pass", "detect", "1 times: `500"} {
+	for _, want := range []string{"| availability | ≥ 99.9 % | **fail**", "| call overhead, p95 | ≤ 50 ms | **fail**",
+		"| pipeline, p95 | ≤ 3 s | pass", "detect", "1 times: `500"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report has no %q:\n%s", want, text)
 		}
 	}
-	if picture := r.picture(); !strings.HasPrefix(picture, "<svg") || strings.Count(picture, "<rect") < bars {
-		t.Errorf("picture: %.200s", picture)
+	if chart := r.chart(); !strings.HasPrefix(chart, "<svg") || strings.Count(chart, "<rect") < bars {
+		t.Errorf("chart: %.200s", chart)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// outcome is what became of one picture.
+// outcome is what became of one image.
 type outcome int
 
 const (
@@ -27,7 +27,7 @@ type rateRun struct {
 	rate   int
 	took   time.Duration
 	counts [failed + 1]int
-	// latencies and overheads are those of the pictures that are done, sorted.
+	// latencies and overheads are those of the images that are done, sorted.
 	latencies, overheads []time.Duration
 	refusals             []time.Duration
 	refusers             map[string]int // how often each step has refused
@@ -65,12 +65,12 @@ func measure(results <-chan *vegeta.Result, rate int, duration time.Duration) *r
 }
 
 func (r *rateRun) add(res *vegeta.Result) {
-	switch {
-	case res.Code == http.StatusOK:
+	switch res.Code {
+	case http.StatusOK:
 		r.counts[done]++
 		r.latencies = append(r.latencies, res.Latency)
 		r.overheads = append(r.overheads, res.Latency-inside(res))
-	case res.Code == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		r.counts[busy]++
 		r.refusals = append(r.refusals, res.Latency)
 		r.refusers[refuser(res.Body)]++
@@ -104,12 +104,12 @@ func refuser(body []byte) string {
 	return "gateway"
 }
 
-// share returns the share of the pictures that were sent.
+// share returns the share of the images that were sent.
 func (r *rateRun) share(n int) float64 {
 	return float64(n) / float64(max(r.counts[done]+r.counts[busy]+r.counts[failed], 1))
 }
 
-// throughput is pictures a second that were done.
+// throughput is images a second that were done.
 func (r *rateRun) throughput() float64 { return float64(r.counts[done]) / r.took.Seconds() }
 
 // quantile of sorted durations; 0 where there are none.
@@ -133,7 +133,10 @@ func (r *rateRun) levels() []level {
 	available := 1 - r.share(r.counts[failed])
 	return []level{
 		{"availability", "≥ 99.9 %", fmt.Sprintf("%.2f %%", 100*available), available >= 0.999},
-		{"call overhead, p95", "≤ 50 ms", fmt.Sprintf("%.0f ms", ms(overhead)), len(r.overheads) > 0 && overhead <= 50*time.Millisecond},
+		{
+			"call overhead, p95", "≤ 50 ms", fmt.Sprintf("%.0f ms", ms(overhead)),
+			len(r.overheads) > 0 && overhead <= 50*time.Millisecond,
+		},
 		{"pipeline, p95", "≤ 3 s", fmt.Sprintf("%.0f ms", ms(pipeline)), len(r.latencies) > 0 && pipeline <= 3*time.Second},
 		{"error rate", "≤ 0.1 %", fmt.Sprintf("%.2f %%", 100*errors), errors <= 0.001},
 		{"throughput", "≥ 10/s", fmt.Sprintf("%.1f/s", r.throughput()), r.throughput() >= 9.9}, // the last may end late

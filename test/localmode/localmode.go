@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -16,49 +17,67 @@ import (
 type Local struct {
 	// Gateway is the URL of the gateway; S3 is the host:port of the store.
 	Gateway, S3 string
+	// Addresses has the host:port of every part.
+	Addresses map[string]string
 
 	cmd *exec.Cmd
 	dir string
 }
 
-// Start runs the command of local mode and returns when it is ready.
-func Start(command string) (*Local, error) {
+// portFlag matches the flag with the port of a part in the help of local mode.
+var portFlag = regexp.MustCompile(`(?m)^\s+-(\w+)-port\b`)
+
+// Start runs the command of local mode, with more arguments, and returns when it is
+// ready.
+func Start(command string, more ...string) (*Local, error) {
+	help, err := exec.Command(command, "--help").Output()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "imageflow-local-")
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--data", dir}
-	address := map[string]string{}
-	for _, part := range []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker", "metrics"} {
+	args := append([]string{"--data", dir}, more...)
+	addresses := map[string]string{}
+	for _, part := range portFlag.FindAllStringSubmatch(string(help), -1) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		address[part] = l.Addr().String()
-		args = append(args, "--"+part+"-port", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		addresses[part[1]] = l.Addr().String()
+		args = append(args, "--"+part[1]+"-port", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 		l.Close()
 	}
-	l := &Local{Gateway: "http://" + address["gateway"], S3: address["s3"], cmd: exec.Command(command, args...), dir: dir}
+	l := &Local{
+		Gateway: "http://" + addresses["gateway"], S3: addresses["s3"], Addresses: addresses,
+		cmd: exec.Command(command, args...), dir: dir,
+	}
+	return l, l.run()
+}
+
+// run starts the process and waits until it is ready.
+func (l *Local) run() error {
 	l.cmd.Stderr = os.Stderr
 	out, err := l.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := l.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "ImageFlow is running") {
 			go func() {
-				for lines.Scan() { // what it prints of each step
+				for lines.Scan() { // the output of each step
 				}
 			}()
-			return l, nil
+			return nil
 		}
 	}
 	l.Stop()
-	return nil, fmt.Errorf("%s has ended at its start", command)
+	return fmt.Errorf("%s ended before it was ready", l.cmd.Path)
 }
 
 // PID returns the process id.

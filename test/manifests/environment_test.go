@@ -92,7 +92,9 @@ func TestVariablesAreRead(t *testing.T) {
 // TestRolesStart with the environment of their manifests, on a port of ours.
 func TestRolesStart(t *testing.T) {
 	for _, render := range []string{"overlay test", "overlay production"} {
-		for _, name := range []string{"resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service", "grpc-gateway", "bridge"} {
+		for _, name := range []string{
+			"resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service", "grpc-gateway", "bridge",
+		} {
 			t.Run(render+" "+name, func(t *testing.T) {
 				t.Parallel()
 				c := service(t, find(t, render, "Service", name)).Spec.Template.Spec.Containers[0]
@@ -107,7 +109,11 @@ func start(t *testing.T, c corev1.Container) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command(t), c.Args...)
-	cmd.Env = []string{"HOST=127.0.0.1", "PORT=0", "METRICS_PORT=0", "MODEL_REPOSITORY=" + filepath.Join(root, "functions/detect/model/repository"), "ONNXRUNTIME_LIB=" + os.Getenv("ONNXRUNTIME_LIB")}
+	cmd.Env = []string{
+		"HOST=127.0.0.1", "PORT=0", "METRICS_PORT=0",
+		"MODEL_REPOSITORY=" + filepath.Join(root, "functions/detect/model/repository"),
+		"ONNXRUNTIME_LIB=" + os.Getenv("ONNXRUNTIME_LIB"),
+	}
 	for _, e := range c.Env {
 		if e.ValueFrom != nil {
 			e.Value = "of-the-secret-at-least-32-characters"

@@ -33,7 +33,9 @@ func TestRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{"rules.yaml": text, "rules_test.yaml": read(t, "config/monitoring/rules_test.yaml")} {
+	for name, content := range map[string][]byte{
+		"rules.yaml": text, "rules_test.yaml": read(t, "config/monitoring/rules_test.yaml"),
+	} {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -20,9 +20,9 @@ var endpoints = map[string]int{
 	"MINIO_ENDPOINT": 0, "TRITON_GRPC_URL": 0, "OTEL_EXPORTER_OTLP_ENDPOINT": 0, "BROKER_URL": 8080,
 }
 
-// TestEgressIsWhatIsCalled: each pod reaches the endpoints in its environment and
+// TestEgressMatchesCalls: each pod reaches the endpoints in its environment and
 // the DNS, and no rule opens a port of all pods.
-func TestEgressIsWhatIsCalled(t *testing.T) {
+func TestEgressMatchesCalls(t *testing.T) {
 	all, err := rendered()
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,9 @@ func egress(t *testing.T, objects []object) (all []*networkingv1.NetworkPolicy) 
 }
 
 // selected returns the rules of the policies that select a pod with these labels.
-func selected(t *testing.T, policies []*networkingv1.NetworkPolicy, own map[string]string) (rules []networkingv1.NetworkPolicyEgressRule) {
+func selected(
+	t *testing.T, policies []*networkingv1.NetworkPolicy, own map[string]string,
+) (rules []networkingv1.NetworkPolicyEgressRule) {
 	t.Helper()
 	for _, p := range policies {
 		s, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)

@@ -33,7 +33,8 @@ func TestDashboardShows(t *testing.T) {
 		s.put(t, notes, "image/jpeg", []byte("dear diary"))
 		eventually(t, "the ends", func() bool { return s.tag(t, cat) == "completed" && s.tag(t, notes) == "failed" })
 		post(t, http.DefaultClient, s.url("gateway", "/v1/pipeline"), fmt.Sprintf(
-			`{"input_image":{"bucket":%q,"object_key":%q},"execution_id":"mine-%d","steps":[{"resize":{"target_width":100}},{"detect":{}}]}`, bucket, cat, rounds), nil)
+			`{"input_image":{"bucket":%q,"object_key":%q},"execution_id":"mine-%d",`+
+				`"steps":[{"resize":{"target_width":100}},{"detect":{}}]}`, bucket, cat, rounds), nil)
 		post(t, http.DefaultClient, s.url("gateway", "/v1/resize"), `{}`, nil)
 	}
 	traffic()

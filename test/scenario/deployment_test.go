@@ -121,7 +121,8 @@ func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
 	for role := range serviceOf {
 		d.writeUser(t, users, role)
 	}
-	d.command(t, "setup", "imageflow", "setup", "--policies", filepath.Join("..", "..", "config", "minio-policies"), "--users", users)
+	d.command(t, "setup", "imageflow", "setup", "--policies", filepath.Join("..", "..", "config", "minio-policies"),
+		"--users", users)
 	d.command(t, "bridge", "imageflow", "setup", "--check")
 }
 

@@ -113,7 +113,8 @@ func TestFullQueue(t *testing.T) {
 	s := local(t, setup{env: []string{"QUEUE_LENGTH=0", "MAX_ACTIVE_JOBS=1"}})
 	file := contract(t)
 	s.place(t, "big.png", pngOf(t, 2500, 2500))
-	body := fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"big.png"},"target_width":1200,"quality":"RESIZE_QUALITY_BEST"`, bucket)
+	body := fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"big.png"},"target_width":1200,"quality":"RESIZE_QUALITY_BEST"`,
+		bucket)
 	call := s.caller(t, file, "resize", "ResizeService")
 	signed := s.signed(t, binaryEvent, record("big.png"))
 	doors := map[string]func(i int) (done, refused bool){
@@ -131,7 +132,8 @@ func TestFullQueue(t *testing.T) {
 			return resp.StatusCode == 200, resp.StatusCode == busy.json && resp.Header.Get("Retry-After") != ""
 		},
 		"CloudEvents": func(int) (bool, bool) {
-			resp, _ := post(t, http.DefaultClient, s.url("resize", "/?target_width=1200&quality=RESIZE_QUALITY_BEST"), record("big.png"), signed)
+			resp, _ := post(t, http.DefaultClient, s.url("resize", "/?target_width=1200&quality=RESIZE_QUALITY_BEST"),
+				record("big.png"), signed)
 			return resp.StatusCode == 200, resp.StatusCode == busy.event && resp.Header.Get("Retry-After") != ""
 		},
 	}
@@ -171,7 +173,8 @@ func TestDrain(t *testing.T) {
 	answer := make(chan error, 1)
 	go func() {
 		_, err := call.unary(t, "ResizeImage", fmt.Sprintf(
-			`{"input_image":{"bucket":%q,"object_key":"big.png"},"target_width":2500,"quality":"RESIZE_QUALITY_BEST","execution_id":"late"}`, bucket))
+			`{"input_image":{"bucket":%q,"object_key":"big.png"},"target_width":2500,`+
+				`"quality":"RESIZE_QUALITY_BEST","execution_id":"late"}`, bucket))
 		answer <- err
 	}()
 	stopped := make(chan error, 1)

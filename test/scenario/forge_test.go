@@ -97,7 +97,8 @@ func (s *system) placeForeign(t testing.TB) {
 		_ = s.s3.RemoveBucket(ctx, foreign)
 	})
 	image := jpegOf(t, 320, 240)
-	_, err := s.s3.PutObject(ctx, foreign, private, bytes.NewReader(image), int64(len(image)), minio.PutObjectOptions{ContentType: "image/jpeg"})
+	_, err := s.s3.PutObject(ctx, foreign, private, bytes.NewReader(image), int64(len(image)),
+		minio.PutObjectOptions{ContentType: "image/jpeg"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,18 +137,37 @@ func (s *system) forgedCalls() []forgery {
 	return []forgery{
 		{name: "a pipeline from another bucket", part: "gateway", path: "/v1/pipeline", status: http.StatusBadRequest,
 			body: fmt.Sprintf(`{%s,"output_image":{"bucket":%q,"object_key":"stolen.jpg"},%s}`, stolen, bucket, steps)},
-		{name: "a pipeline into another bucket", part: "gateway", path: "/v1/pipeline", status: http.StatusBadRequest,
-			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"output_image":{"bucket":%q,"object_key":"x.jpg"},%s}`, foreign, steps)},
+		{
+			name:   "a pipeline into another bucket",
+			part:   "gateway",
+			path:   "/v1/pipeline",
+			status: http.StatusBadRequest,
+			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"output_image":{"bucket":%q,"object_key":"x.jpg"},%s}`,
+				foreign, steps),
+		},
 		resize("from another bucket", "gateway", `{`+stolen+`,"target_width":32}`),
 		resize("from another bucket, at the processor", "resize", `{`+stolen+`,"target_width":32}`),
 		resize("over a key of another bucket", "resize", into(foreign, private)),
 		resize("into the dead letters", "resize", into("imageflow-dead-letters", bucket+"/x/y.jpg")),
-		resize("from the dead letters", "resize", `{"input_image":{"bucket":"imageflow-dead-letters","object_key":"x.jpg"},"target_width":32}`),
-		{name: "a side-car of another bucket", part: "detect", path: "/v1/detect", status: http.StatusBadRequest,
-			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"resize_metadata_ref":{"bucket":%q,"object_key":"a.json"}}`, foreign)},
-		{name: "a notification with no token", part: "bridge", path: "/notifications", status: http.StatusUnauthorized, body: forgedNotification},
-		{name: "a notification with another token", part: "bridge", path: "/notifications", status: http.StatusUnauthorized, body: forgedNotification,
-			header: map[string]string{"Authorization": "Bearer of-another"}},
+		resize("from the dead letters", "resize",
+			`{"input_image":{"bucket":"imageflow-dead-letters","object_key":"x.jpg"},"target_width":32}`),
+		{
+			name:   "a side-car of another bucket",
+			part:   "detect",
+			path:   "/v1/detect",
+			status: http.StatusBadRequest,
+			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"resize_metadata_ref":{"bucket":%q,"object_key":"a.json"}}`,
+				foreign),
+		},
+		{
+			name: "a notification with no token", part: "bridge", path: "/notifications",
+			status: http.StatusUnauthorized, body: forgedNotification,
+		},
+		{
+			name: "a notification with another token", part: "bridge", path: "/notifications",
+			status: http.StatusUnauthorized, body: forgedNotification,
+			header: map[string]string{"Authorization": "Bearer of-another"},
+		},
 	}
 }
 
@@ -164,7 +184,8 @@ func forgedHeader(kind string) map[string]string {
 // one that was signed.
 func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 	t.Helper()
-	data := fmt.Sprintf(`{"result":{"output_image":{"bucket":%q,"object_key":%q},"metadata":{"execution_id":"any/where"}}}`, foreign, private)
+	data := fmt.Sprintf(`{"result":{"output_image":{"bucket":%q,"object_key":%q},"metadata":{"execution_id":"any/where"}}}`,
+		foreign, private)
 	header := forgedHeader("dev.imageflow.resize.completed.v1")
 	header["Ce-Origin"] = "s3://" + foreign + "/" + private
 	genuine := s.signed(t, header, `{"result":{}}`)
@@ -175,7 +196,8 @@ func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 	}
 	letter := maps.Clone(header)
 	letter["Ce-Knativeerrordata"], letter["Ce-Knativeerrorcode"] = "look here", "400"
-	structured := fmt.Sprintf(`{"specversion":"1.0","id":"f1","source":"x","type":"dev.imageflow.resize.completed.v1","data":%s}`, data)
+	structured := fmt.Sprintf(`{"specversion":"1.0","id":"f1","source":"x","type":"dev.imageflow.resize.completed.v1","data":%s}`,
+		data)
 	forged := map[string]map[string]string{
 		"unsigned":          header,
 		"a dead letter":     letter,
@@ -209,7 +231,8 @@ func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 func forgedOrigins() (all []forgery) {
 	for _, origin := range []string{
 		"s3://../x.jpg", "s3://UPPER/x.jpg", "s3://a/x.jpg", "s3://no-such-bucket-here/x.jpg", "s3://imageflow-files/a%00b.jpg",
-		"s3://imageflow-files/../../x.jpg", "s3://imageflow-files/" + strings.Repeat("k", 1100) + ".jpg", "s3://imageflow-files/a%ff.jpg",
+		"s3://imageflow-files/../../x.jpg", "s3://imageflow-files/" + strings.Repeat("k", 1100) + ".jpg",
+		"s3://imageflow-files/a%ff.jpg",
 		"s3://imageflow-files:80/x.jpg", "s3://u:p@imageflow-files/x.jpg", "s3://", url.PathEscape("s3://x/y"), "",
 	} {
 		for _, path := range []string{"/completed", "/dead-letters"} {

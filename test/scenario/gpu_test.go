@@ -21,7 +21,8 @@ func gpuPatch(t testing.TB) string {
 	var base struct {
 		Spec struct{ Template struct{ Spec podSpec } }
 	}
-	text := kubectl(t, "create", "--dry-run=client", "-o", "json", "-f", filepath.Join("..", "..", "config", "base", "ai-detection-grpc-service.yaml"))
+	text := kubectl(t, "create", "--dry-run=client", "-o", "json", "-f",
+		filepath.Join("..", "..", "config", "base", "ai-detection-grpc-service.yaml"))
 	if err := json.Unmarshal([]byte(text), &base); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,9 @@ func gpuPatch(t testing.TB) string {
 // fakeGPU is the node of ../shared/cluster, which says that it has GPUs.
 func fakeGPU(t testing.TB) string {
 	t.Helper()
-	node, _, _ := strings.Cut(kubectl(t, "get", "nodes", "-l", "nvidia.com/gpu.product=fake", "-o", "jsonpath={.items[*].metadata.name}"), " ")
+	node, _, _ := strings.Cut(
+		kubectl(t, "get", "nodes", "-l", "nvidia.com/gpu.product=fake", "-o", "jsonpath={.items[*].metadata.name}"), " ",
+	)
 	if node == "" {
 		t.Skip("needs a node whose GPUs can be taken away")
 	}

@@ -128,7 +128,10 @@ func field(m protoreflect.Message, path ...protoreflect.Name) protoreflect.Value
 // input_image and execution_id.
 var services = []struct{ part, service, unary, suffix, fields string }{
 	{"resize", "ResizeService", "ResizeImage", "resize", `"target_width":100,"quality":"RESIZE_QUALITY_FAST"`},
-	{"detect", "AIDetectionService", "DetectObjects", "ai-detection", `"model_name":"yolo","confidence_threshold":0.5,"draw_boxes":true`},
+	{
+		"detect", "AIDetectionService", "DetectObjects", "ai-detection",
+		`"model_name":"yolo","confidence_threshold":0.5,"draw_boxes":true`,
+	},
 	{"filter", "FilterService", "ApplyFilter", "filter", `"filter_type":"FILTER_TYPE_CONTRAST","intensity":0.3`},
 }
 
@@ -136,7 +139,7 @@ func TestNineCallsByTheContract(t *testing.T) {
 	s := local(t, setup{})
 	file := contract(t)
 	s.place(t, "in.jpg", jpegOf(t, 400, 300))
-	s.place(t, "bad.jpg", []byte("not a picture"))
+	s.place(t, "bad.jpg", []byte("not a image"))
 	const completed, failed = 3, 4
 	for _, c := range services {
 		call := s.caller(t, file, c.part, c.service)
@@ -180,7 +183,10 @@ func TestNineCallsByTheContract(t *testing.T) {
 					if field(r, "result", "message").String() == "" {
 						t.Error("the failed item has no message")
 					}
-				} else if key := field(r, "result", "output_image", "object_key").String(); key != fmt.Sprintf("many-%d_%s.jpg", i, c.suffix) {
+					continue
+				}
+				key := field(r, "result", "output_image", "object_key").String()
+				if key != fmt.Sprintf("many-%d_%s.jpg", i, c.suffix) {
 					t.Errorf("item %d is %q: out of order", i, key)
 				}
 			}
@@ -193,7 +199,8 @@ func TestNineCallsByTheContract(t *testing.T) {
 			if got := field(response, "status").Enum(); got != 1 {
 				t.Errorf("status %d, want SERVING", got)
 			}
-			standard, err := healthpb.NewHealthClient(call.conn).Check(t.Context(), &healthpb.HealthCheckRequest{Service: "imageflow.v1." + c.service})
+			standard, err := healthpb.NewHealthClient(call.conn).
+				Check(t.Context(), &healthpb.HealthCheckRequest{Service: "imageflow.v1." + c.service})
 			if err != nil || standard.GetStatus() != healthpb.HealthCheckResponse_SERVING {
 				t.Errorf("grpc.health.v1: %v, %v", standard, err)
 			}

@@ -22,7 +22,8 @@ import (
 )
 
 // hostile makes TestRolesLiveUnderAttack as hard as it can be; `make hostile`.
-var hostile = flag.Bool("hostile", false, "attack with full strength and judge latencies, on a machine that has nothing else to do")
+var hostile = flag.Bool("hostile", false,
+	"attack with full strength and judge latencies, on a machine that has nothing else to do")
 
 // gatewayToken is what callers of the limited gateway carry.
 const gatewayToken = "gateway-token"
@@ -60,7 +61,8 @@ func startLimited(t *testing.T) *limited {
 // manifestOf returns a Service of config/base.
 func manifestOf(t *testing.T, service string) *servingv1.Service {
 	t.Helper()
-	all, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join("..", "..", "config", "base"))
+	all, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
+		Run(filesys.MakeFsOnDisk(), filepath.Join("..", "..", "config", "base"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +103,9 @@ func (l *limited) start(t *testing.T, role string, s *servingv1.Service) {
 	env = append(env, "HOST="+host, "PORT="+port, "METRICS_PORT=0", "GOMAXPROCS=2", "ONNXRUNTIME_PROVIDER=cpu",
 		"MINIO_ENDPOINT="+l.store.address, "MINIO_ACCESS_KEY="+accessKey, "MINIO_SECRET_KEY="+secretKey,
 		"MODEL_REPOSITORY=functions/detect/model/repository", "BROKER_URL="+l.url("broker", "/image-processing/default"),
-		"BRIDGE_TOKEN="+bridgeToken, "GATEWAY_TOKEN="+gatewayToken, "EVENT_SIGNING_KEYS="+signingKey, "ALLOW_UNSIGNED_EVENTS=true",
-		"RESIZE_GRPC_ENDPOINT="+l.addresses["resize"], "AI_DETECTION_GRPC_ENDPOINT="+l.addresses["detect"], "FILTER_GRPC_ENDPOINT="+l.addresses["filter"])
+		"BRIDGE_TOKEN="+bridgeToken, "GATEWAY_TOKEN="+gatewayToken, "EVENT_SIGNING_KEYS="+signingKey,
+		"ALLOW_UNSIGNED_EVENTS=true", "RESIZE_GRPC_ENDPOINT="+l.addresses["resize"],
+		"AI_DETECTION_GRPC_ENDPOINT="+l.addresses["detect"], "FILTER_GRPC_ENDPOINT="+l.addresses["filter"])
 	launchCommand(t, "serving", env, group.Command(filepath.Join(binaries, "imageflow"), role))
 }
 

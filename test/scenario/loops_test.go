@@ -31,7 +31,8 @@ func TestClosedLoopsFinish(t *testing.T) {
 	}{
 		"JSON at the gateway":   {10, json("gateway", "/v1/resize", `"target_width":320`)},
 		"JSON at the processor": {10, json("resize", "/v1/resize", `"target_width":320`)},
-		"pipelines":             {3, json("gateway", "/v1/pipeline", `"steps":[{"resize":{"target_width":320}},{"detect":{}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`)},
+		"pipelines": {3, json("gateway", "/v1/pipeline",
+			`"steps":[{"resize":{"target_width":320}},{"detect":{}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`)},
 		"gRPC": {10, func(id string) error {
 			_, err := resize.unary(t, "ResizeImage", fmt.Sprintf(`{%s,"execution_id":%q,"target_width":320}`, input, id))
 			return err

@@ -50,7 +50,8 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir)
 		binaries = dir
 		flag.Parse()
-		build := exec.Command("go", "build", fmt.Sprintf("-race=%v", *detectRaces), "-o", dir+"/", "./cmd/imageflow", "./cmd/imageflow-local")
+		build := exec.Command("go", "build", fmt.Sprintf("-race=%v", *detectRaces), "-o", dir+"/", "./cmd/imageflow",
+			"./cmd/imageflow-local")
 		build.Dir = filepath.Join("..", "..")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Printf("%s%v\n", out, err)

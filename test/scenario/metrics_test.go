@@ -8,14 +8,15 @@ import (
 	"testing"
 )
 
-// TestMetricsTell what an operator asks: what was done, what failed, what waits.
-func TestMetricsTell(t *testing.T) {
+// TestMetrics what an operator asks: what was done, what failed, what waits.
+func TestMetrics(t *testing.T) {
 	s := local(t, setup{env: []string{"SWEEP_INTERVAL=100ms"}})
 	s.put(t, "cat.jpg", "image/jpeg", jpegOf(t, 900, 900))
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))
 	eventually(t, "the ends", func() bool { return s.tag(t, "cat.jpg") == "completed" && s.tag(t, "notes.jpg") == "failed" })
-	post(t, http.DefaultClient, s.url("gateway", "/v1/pipeline"),
-		fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"cat.jpg"},"execution_id":"mine","steps":[{"resize":{"target_width":100}}]}`, bucket), nil)
+	post(t, http.DefaultClient, s.url("gateway", "/v1/pipeline"), fmt.Sprintf(
+		`{"input_image":{"bucket":%q,"object_key":"cat.jpg"},"execution_id":"mine","steps":[{"resize":{"target_width":100}}]}`,
+		bucket), nil)
 	for _, want := range []string{
 		`imageflow_job_duration_seconds_count\{.*outcome="done".*step="resize".*\} 2\n`,
 		`imageflow_job_duration_seconds_count\{.*outcome="invalid".*step="resize".*\} 1\n`,
@@ -28,7 +29,8 @@ func TestMetricsTell(t *testing.T) {
 		`imageflow_pipeline_duration_seconds_count\{protocol="call"\} 1\n`,
 		`imageflow_call_overhead_seconds_count\{.*step="resize"\} 1\n`,
 		`imageflow_request_duration_seconds_count\{code="200",method="/v1/pipeline",outcome="ok",protocol="json",role="gateway"\} 1\n`,
-		`imageflow_request_duration_seconds_count\{code="OK",method="/imageflow.v1.ResizeService/ResizeImage",outcome="ok",protocol="grpc",role="resize"\} 1\n`,
+		`imageflow_request_duration_seconds_count\{code="OK",method="/imageflow.v1.ResizeService/ResizeImage",` +
+			`outcome="ok",protocol="grpc",role="resize"\} 1\n`,
 		`imageflow_request_duration_seconds_count\{code="400",method="/",outcome="refused",protocol="event",role="resize"\} 1\n`,
 		`imageflow_sweeper_emitted_total 0\n`,
 		`imageflow_bridge_notifications_total\{.*outcome="accepted".*\} 2\n`,

@@ -45,9 +45,10 @@ func TestOnClusterFromOutside(t *testing.T) {
 		t.Errorf("health: %v, %v", healthy, err)
 	}
 	run := placed(t, s)
-	request := func(picture, execution string) string {
+	request := func(img, execution string) string {
 		return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",
-			"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`, bucket, run, picture, run, execution)
+			"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`,
+			bucket, run, img, run, execution)
 	}
 	began := time.Now()
 	response, err := call.unary(t, "RunPipeline", request("in.jpg", "outside"))
@@ -59,7 +60,7 @@ func TestOnClusterFromOutside(t *testing.T) {
 		t.Errorf("output %q", key)
 	}
 	if _, err := call.unary(t, "RunPipeline", request("missing.jpg", "missing")); status.Code(err) != codes.NotFound {
-		t.Errorf("a missing picture: %v", err)
+		t.Errorf("a missing image: %v", err)
 	}
 	endsInTime(t, "outside", func(ctx context.Context) error {
 		path, m := call.method("RunPipeline")
@@ -68,7 +69,8 @@ func TestOnClusterFromOutside(t *testing.T) {
 	awaitOutcome(t, run+"/outside-late", "cancelled")
 	for _, host := range []string{".svc.cluster.local", ".example.test"} {
 		hidden := outside(t, "resize-grpc-service."+namespace+host)
-		if _, err := healthpb.NewHealthClient(hidden.conn).Check(t.Context(), &healthpb.HealthCheckRequest{}); status.Code(err) != codes.Unimplemented {
+		_, err := healthpb.NewHealthClient(hidden.conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+		if status.Code(err) != codes.Unimplemented {
 			t.Errorf("resize can be reached from outside: %v", err)
 		}
 	}
@@ -82,10 +84,13 @@ func TestOnClusterFromInside(t *testing.T) {
 	file := contract(t)
 	for _, c := range services {
 		for from, options := range map[string][]grpc.DialOption{"here": nil, "a pod": {fromPod(t)}} {
-			call := &caller{dial(t, "passthrough:///"+s.addresses[c.part], options...), file.Services().ByName(protoreflect.Name(c.service))}
+			call := &caller{
+				dial(t, "passthrough:///"+s.addresses[c.part], options...), file.Services().ByName(protoreflect.Name(c.service)),
+			}
 			run := placed(t, s)
-			request := func(picture, execution string) string {
-				return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run, picture, run, execution, c.fields)
+			request := func(img, execution string) string {
+				return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run,
+					img, run, execution, c.fields)
 			}
 			t.Run(c.part+" from "+from, func(t *testing.T) {
 				began := time.Now()
@@ -106,7 +111,7 @@ func TestOnClusterFromInside(t *testing.T) {
 }
 
 // streamsInOrder has a stream of 200 answered.
-func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request func(picture, execution string) string) {
+func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request func(img, execution string) string) {
 	t.Helper()
 	var requests []string
 	for i := range 200 {
@@ -126,18 +131,18 @@ func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request 
 }
 
 // stops has a call run into its deadline, and a stream be given up in the middle
-// of its pictures. The processor ends a picture that libvips is at, but drops what
+// of its images. The processor ends a image that libvips is at, but drops what
 // comes after.
-func (c *caller) stops(t testing.TB, name, run string, request func(picture, execution string) string) {
+func (c *caller) stops(t testing.TB, name, run string, request func(img, execution string) string) {
 	t.Helper()
 	endsInTime(t, name, func(ctx context.Context) error {
 		path, m := c.method(name)
 		return c.conn.Invoke(ctx, path, message(t, m.Input(), request("big.png", "late")), dynamicpb.NewMessage(m.Output()))
 	})
 	awaitOutcome(t, run+"/late", "cancelled")
-	const pictures = 12
+	const images = 12
 	var requests []string
-	for i := range pictures {
+	for i := range images {
 		requests = append(requests, request("big.png", fmt.Sprintf("given-up-%d", i)))
 	}
 	c.giveUp(t, name+"Stream", request("in.jpg", "before"), requests)
@@ -145,7 +150,7 @@ func (c *caller) stops(t testing.TB, name, run string, request func(picture, exe
 		t.Error(err)
 	}
 	whole := awaitOutcome(t, run+"/whole", "done")
-	time.Sleep(time.Duration(whole[0].ApplyMS*pictures/2) * time.Millisecond) // in which two cores do all
+	time.Sleep(time.Duration(whole[0].ApplyMS*images/2) * time.Millisecond) // in which two cores do all
 	begun, spent := 0, 0.0
 	for _, j := range awaitOutcome(t, run+"/given-up", "cancelled") {
 		if j.ApplyMS > 0 {
@@ -153,13 +158,14 @@ func (c *caller) stops(t testing.TB, name, run string, request func(picture, exe
 			spent += j.ApplyMS
 		}
 	}
-	t.Logf("of %d pictures given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", pictures, begun, spent, whole[0].ApplyMS)
-	if begun > pictures/2 {
-		t.Errorf("%d of %d pictures were worked on for nobody", begun, pictures)
+	t.Logf("of %d images given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", images, begun,
+		spent, whole[0].ApplyMS)
+	if begun > images/2 {
+		t.Errorf("%d of %d images were worked on for nobody", begun, images)
 	}
 }
 
-// placed puts a picture, and one that takes long, under a prefix of this run.
+// placed puts a image, and one that takes long, under a prefix of this run.
 func placed(t testing.TB, s *system) (prefix string) {
 	t.Helper()
 	prefix = fmt.Sprintf("grpc/%d", time.Now().UnixNano())
@@ -216,10 +222,15 @@ func TestOnClusterStreamsSpread(t *testing.T) {
 	needsCluster(t)
 	s := connect(t)
 	run := placed(t, s)
-	revise(t, serviceOf["resize"], `[{"op":"replace","path":"/spec/template/metadata/annotations/autoscaling.knative.dev~1min-scale","value":"2"}]`)
+	revise(t, serviceOf["resize"],
+		`[{"op":"replace","path":"/spec/template/metadata/annotations/autoscaling.knative.dev~1min-scale","value":"2"}]`)
 	selector := "serving.knative.dev/revision=" + latest(t, serviceOf["resize"])
 	eventually(t, "two pods", func() bool {
-		return strings.Count(kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", `jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`), "True") == 2
+		return strings.Count(
+			kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o",
+				`jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`),
+			"True",
+		) == 2
 	})
 	var counts map[string]int
 	eventually(t, "the ingress to know of both", func() bool {
@@ -239,7 +250,7 @@ func TestOnClusterStreamsSpread(t *testing.T) {
 	t.Logf("jobs by pod: %v", counts)
 }
 
-// eightStreams sends ten requests each for the picture of a run in eight streams
+// eightStreams sends ten requests each for the image of a run in eight streams
 // at once, each on a connection of its own.
 func (s *system) eightStreams(t testing.TB, run, round string) {
 	t.Helper()
@@ -250,7 +261,11 @@ func (s *system) eightStreams(t testing.TB, run, round string) {
 		all.Go(func() {
 			var requests []string
 			for j := range 10 {
-				requests = append(requests, fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/in.jpg"},"execution_id":"%s/%d-%d","target_width":100}`, bucket, run, round, i, j))
+				requests = append(
+					requests,
+					fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/in.jpg"},"execution_id":"%s/%d-%d","target_width":100}`,
+						bucket, run, round, i, j),
+				)
 			}
 			if got := len(call.stream(t, "ResizeImageStream", requests)); got != len(requests) {
 				t.Errorf("%d responses", got)

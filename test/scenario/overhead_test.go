@@ -31,7 +31,7 @@ func sample(t testing.TB) []byte {
 // work is one call from bucket to bucket; its outputs are named by the execution.
 type work func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error)
 
-// resizing makes 800×450 pixels of a picture.
+// resizing makes 800×450 pixels of a image.
 func (s *system) resizing(t testing.TB, key string, q imageflowv1.ResizeQuality) work {
 	client := imageflowv1.NewResizeServiceClient(dial(t, s.addresses["resize"]))
 	return func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error) {
@@ -47,7 +47,12 @@ func (s *system) sharpening(t testing.TB, key string) work {
 	client := imageflowv1.NewFilterServiceClient(dial(t, s.addresses["filter"]))
 	return func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error) {
 		r, err := client.ApplyFilter(ctx, &imageflowv1.FilterRequest{
-			InputImage: &imageflowv1.ImageData{ObjectKey: key}, FilterType: imageflowv1.FilterType_FILTER_TYPE_SHARPEN, Intensity: 0.5, ExecutionId: execution,
+			InputImage: &imageflowv1.ImageData{
+				ObjectKey: key,
+			},
+			FilterType:  imageflowv1.FilterType_FILTER_TYPE_SHARPEN,
+			Intensity:   0.5,
+			ExecutionId: execution,
 		})
 		return r.GetResult(), err
 	}

@@ -39,10 +39,12 @@ func TestWebPagesCannotDriveLocalMode(t *testing.T) {
 	}
 	for part, path := range paths {
 		for what, refused := range map[string]*http.Response{
-			"another Host":   ask("POST", part, path, "evil.example:80", nil),
-			"another origin": ask("POST", part, path, "", map[string]string{"Origin": "http://evil.example", "Content-Type": "text/plain"}),
-			"no origin":      ask("POST", part, path, "", map[string]string{"Origin": "null"}),
-			"another site":   ask("GET", part, path, "", map[string]string{"Sec-Fetch-Site": "cross-site"}),
+			"another Host": ask("POST", part, path, "evil.example:80", nil),
+			"another origin": ask("POST", part, path, "", map[string]string{
+				"Origin": "http://evil.example", "Content-Type": "text/plain",
+			}),
+			"no origin":    ask("POST", part, path, "", map[string]string{"Origin": "null"}),
+			"another site": ask("GET", part, path, "", map[string]string{"Sec-Fetch-Site": "cross-site"}),
 		} {
 			if refused.StatusCode != http.StatusForbidden || refused.Header.Get("Access-Control-Allow-Origin") != "" {
 				t.Errorf("%s, %s: %s", part, what, refused.Status)
@@ -56,8 +58,12 @@ func TestWebPagesCannotDriveLocalMode(t *testing.T) {
 	if resp := ask("POST", "gateway", "/v1/resize", "", simple); resp.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("JSON as plain text: %s", resp.Status)
 	}
-	preflight := map[string]string{"Origin": "https://app.example", "Access-Control-Request-Method": "POST", "Sec-Fetch-Site": "cross-site"}
-	if resp := ask("OPTIONS", "gateway", "/v1/resize", "", preflight); resp.StatusCode != http.StatusNoContent || resp.Header.Get("Access-Control-Allow-Origin") != "https://app.example" {
+	preflight := map[string]string{
+		"Origin": "https://app.example", "Access-Control-Request-Method": "POST",
+		"Sec-Fetch-Site": "cross-site",
+	}
+	if resp := ask("OPTIONS", "gateway", "/v1/resize", "", preflight); resp.StatusCode != http.StatusNoContent ||
+		resp.Header.Get("Access-Control-Allow-Origin") != "https://app.example" {
 		t.Errorf("a page that may call: %s %v", resp.Status, resp.Header)
 	}
 	s3, err := minio.New("evil.example:80", &minio.Options{

@@ -54,7 +54,8 @@ func (p pipelined) keys() (keys []string) {
 	return keys
 }
 
-const chain = `"steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":true}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
+const chain = `"steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":true}},` +
+	`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
 
 // TestPipelines is one call for what else takes three.
 func TestPipelines(t *testing.T) {
@@ -67,7 +68,8 @@ func TestPipelines(t *testing.T) {
 }
 
 func (s *system) pipelineByReference(t *testing.T) {
-	code, answer := s.pipeline(t, `{"input_image":{"bucket":"imageflow-files","object_key":"run-8.png"},"execution_id":"run-8",`+chain+`}`)
+	code, answer := s.pipeline(t,
+		`{"input_image":{"bucket":"imageflow-files","object_key":"run-8.png"},"execution_id":"run-8",`+chain+`}`)
 	want := []string{"run-8_resize.png", "run-8_ai-detection.png", "run-8_filter.png"}
 	if code != http.StatusOK || answer.ID != "run-8" || !slices.Equal(answer.keys(), want) || answer.Output.Key != want[2] {
 		t.Fatalf("%d %+v", code, answer)
@@ -87,8 +89,8 @@ func (s *system) pipelineByReference(t *testing.T) {
 
 func (s *system) pipelineByBytes(t *testing.T) {
 	before := len(s.keys(t, ""))
-	picture := base64.StdEncoding.EncodeToString(jpegOf(t, 1000, 500))
-	code, answer := s.pipeline(t, `{"input_bytes":"`+picture+`",`+chain+`}`)
+	img := base64.StdEncoding.EncodeToString(jpegOf(t, 1000, 500))
+	code, answer := s.pipeline(t, `{"input_bytes":"`+img+`",`+chain+`}`)
 	m, format, err := image.Decode(bytes.NewReader(answer.Data))
 	if code != http.StatusOK || err != nil || format != "jpeg" || m.Bounds().Size() != image.Pt(800, 400) {
 		t.Errorf("%d %s %v", code, format, err)
@@ -122,12 +124,13 @@ func (s *system) pipelineStepThatFails(t *testing.T) {
 	}
 }
 
-// TestUploadAndPictureBack as curl -F image=@cat.jpg -F ... -o small.jpg does it.
-func TestUploadAndPictureBack(t *testing.T) {
+// TestUploadReturnsImage as curl -F image=@cat.jpg -F ... -o small.jpg does it.
+func TestUploadReturnsImage(t *testing.T) {
 	s := local(t, setup{})
 	for path, fields := range map[string]map[string]string{
-		"/v1/resize":   {"target_width": "320"},
-		"/v1/pipeline": {"steps": `[{"resize":{"target_width":320}},{"filter":{"filter_type":"FILTER_TYPE_SATURATION","intensity":-1}}]`},
+		"/v1/resize": {"target_width": "320"},
+		"/v1/pipeline": {"steps": `[{"resize":{"target_width":320}},` +
+			`{"filter":{"filter_type":"FILTER_TYPE_SATURATION","intensity":-1}}]`},
 	} {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)

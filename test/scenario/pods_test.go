@@ -32,7 +32,8 @@ func TestOnClusterPodsMayDoNothing(t *testing.T) {
 		revisions = append(revisions, latest(t, service))
 	}
 	var pods struct{ Items []podOnCluster }
-	text := kubectl(t, "get", "pods", "-n", namespace, "-l", "serving.knative.dev/revision in ("+strings.Join(revisions, ",")+")", "-o", "json")
+	text := kubectl(t, "get", "pods", "-n", namespace, "-l",
+		"serving.knative.dev/revision in ("+strings.Join(revisions, ",")+")", "-o", "json")
 	if err := json.Unmarshal([]byte(text), &pods); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,8 @@ func TestOnClusterPodsMayDoNothing(t *testing.T) {
 func powerless(t *testing.T, pod, container string) {
 	t.Helper()
 	in := func(command ...string) (string, error) {
-		out, err := exec.Command("kubectl", append([]string{"exec", "-n", namespace, pod, "-c", container, "--"}, command...)...).CombinedOutput()
+		out, err := exec.Command("kubectl", append([]string{"exec", "-n", namespace, pod, "-c", container, "--"}, command...)...).
+			CombinedOutput()
 		return string(out), err
 	}
 	if out, err := in("/imageflow", "--help"); err != nil || !strings.Contains(out, "Usage: imageflow") {
@@ -91,7 +93,8 @@ func powerless(t *testing.T, pod, container string) {
 // TestOnClusterRefusesRoot has the namespace take a pod that would be root.
 func TestOnClusterRefusesRoot(t *testing.T) {
 	needsCluster(t)
-	out, err := exec.Command("kubectl", "run", "root", "-n", namespace, "--image=dev.local/none:1", "--dry-run=server").CombinedOutput()
+	out, err := exec.Command("kubectl", "run", "root", "-n", namespace, "--image=dev.local/none:1", "--dry-run=server").
+		CombinedOutput()
 	if err == nil || !strings.Contains(string(out), `violates PodSecurity "restricted`) {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -31,7 +31,8 @@ func patchFor(t testing.TB, service, patch string) {
 	t.Helper()
 	before := kubectl(t, "get", "ksvc", "-n", namespace, service, "-o", "jsonpath={.spec.template}")
 	t.Cleanup(func() {
-		kubectl(t, "patch", "ksvc", "-n", namespace, service, "--type", "json", "-p", `[{"op":"replace","path":"/spec/template","value":`+before+`}]`)
+		kubectl(t, "patch", "ksvc", "-n", namespace, service, "--type", "json", "-p",
+			`[{"op":"replace","path":"/spec/template","value":`+before+`}]`)
 		awaitServing(t, service)
 	})
 	kubectl(t, "patch", "ksvc", "-n", namespace, service, "--type", "json", "-p", patch)
@@ -73,7 +74,9 @@ func awaitServing(t testing.TB, service string) {
 // kubectl exec carries what goes to and fro.
 func fromPod(t testing.TB) grpc.DialOption {
 	t.Helper()
-	pod := strings.Fields(kubectl(t, "get", "pods", "-n", namespace, "-l", "serving.knative.dev/service=grpc-gateway", "--field-selector", "status.phase=Running", "-o", "name"))[0]
+	pods := kubectl(t, "get", "pods", "-n", namespace, "-l", "serving.knative.dev/service=grpc-gateway",
+		"--field-selector", "status.phase=Running", "-o", "name")
+	pod := strings.Fields(pods)[0]
 	return grpc.WithContextDialer(func(_ context.Context, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
@@ -97,7 +100,7 @@ func fromPod(t testing.TB) grpc.DialOption {
 // loggedJob is a line that a processor logs of a job.
 type loggedJob struct {
 	pod, Msg, Execution, Outcome string
-	ApplyMS                      float64 `json:"apply_ms"` // 0 when its picture was not begun
+	ApplyMS                      float64 `json:"apply_ms"` // 0 when its img was not begun
 }
 
 // jobs are those of executions with the prefix that the selected pods log.

@@ -16,7 +16,10 @@ var soakRequests = flag.Int("soak", 40, "requests that TestSoak makes; growth is
 const soakJudged = 3000
 
 // soakEnvironment is what the images set, and config/base.
-var soakEnvironment = []string{"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216", "VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOMEMLIMIT=1GiB"}
+var soakEnvironment = []string{
+	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
+	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOMEMLIMIT=1GiB",
+}
 
 // TestSoak makes mixed requests of the three processors, and looks after every
 // thousand, while they rest, at what they hold.

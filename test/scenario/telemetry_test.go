@@ -17,18 +17,18 @@ import (
 // turn, one that measures and traces everything and one that does neither, and
 // compares the CPU time that they take. Run it with -benchtime=200x or more.
 func BenchmarkTelemetry(b *testing.B) {
-	picture, batch := sample(b), 20
+	img, batch := sample(b), 20
 	systems := []*system{
 		local(b, setup{env: []string{"OTEL_SDK_DISABLED=true"}, flags: []string{"--verbose"}}),
 		local(b, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.Start(b).HTTP}, flags: []string{"--verbose"}}),
 	}
-	var took [2][]float64 // CPU-ms a picture
+	var took [2][]float64 // CPU-ms a image
 	var ratios []float64
 	for round := range max(b.N/batch, 1) + 1 {
 		var now [2]float64
 		for i := range systems {
 			which := (i + round) % 2 // neither is always the first
-			now[which] = systems[which].spend(b, fmt.Sprintf("%d-%d", b.N, round), batch, picture)
+			now[which] = systems[which].spend(b, fmt.Sprintf("%d-%d", b.N, round), batch, img)
 		}
 		if round == 0 {
 			continue // to warm up
@@ -42,12 +42,12 @@ func BenchmarkTelemetry(b *testing.B) {
 	b.ReportMetric(median(ratios), "on/off")
 }
 
-// spend sends a batch through the chain and returns the CPU-ms a picture.
-func (s *system) spend(b *testing.B, name string, batch int, picture []byte) float64 {
+// spend sends a batch through the chain and returns the CPU-ms a image.
+func (s *system) spend(b *testing.B, name string, batch int, img []byte) float64 {
 	before := cpu(b, s.cmd.Process.Pid)
 	for i := range batch {
 		key := fmt.Sprintf("%s-%d.jpg", name, i)
-		s.put(b, key, "image/jpeg", picture)
+		s.put(b, key, "image/jpeg", img)
 		for s.tag(b, key) != "completed" {
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -61,9 +61,9 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// TestLogsTellNoSecret: one line for each job, with its trace and execution, and
+// TestLogsContainNoSecret: one line for each job, with its trace and execution, and
 // no credential or token in any line or span, also of calls that bear wrong ones.
-func TestLogsTellNoSecret(t *testing.T) {
+func TestLogsContainNoSecret(t *testing.T) {
 	received := otlp.Start(t)
 	store := local(t, setup{})
 	store.place(t, "cat.jpg", jpegOf(t, 300, 300))
@@ -82,7 +82,8 @@ func TestLogsTellNoSecret(t *testing.T) {
 	start("bridge", "bridge", "BRIDGE_TOKEN=the-bridge-token", "BROKER_URL=http://user:the-broker-password@127.0.0.1:1")
 
 	tellSecrets(t, addresses)
-	secret := regexp.MustCompile(`(?i)[a-z-]*(` + secretKey + `|store-secret|gateway-token|bridge-token|broker-password|some-token)|Bearer|AWS4-HMAC|X-Amz-(Signature|Credential)`)
+	secret := regexp.MustCompile(`(?i)[a-z-]*(` + secretKey +
+		`|store-secret|gateway-token|bridge-token|broker-password|some-token)|Bearer|AWS4-HMAC|X-Amz-(Signature|Credential)`)
 	for name, p := range parts {
 		if err := p.stop(t); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -95,7 +96,9 @@ func TestLogsTellNoSecret(t *testing.T) {
 	if found := secret.FindString(fmt.Sprint(spans)); found != "" || len(spans) == 0 {
 		t.Errorf("%d spans have %q", len(spans), found)
 	}
-	line := regexp.MustCompile(`"msg":"job","step":"resize","outcome":"done".*"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}","execution":"quiet"`)
+	line := regexp.MustCompile(
+		`"msg":"job","step":"resize","outcome":"done".*"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}","execution":"quiet"`,
+	)
 	if log := parts["resize"].output.String(); !line.MatchString(log) || strings.Count(log, `"msg":"job"`) != 1 {
 		t.Errorf("not one line of the job:\n%s", log)
 	}
@@ -105,7 +108,8 @@ func TestLogsTellNoSecret(t *testing.T) {
 func tellSecrets(t *testing.T, addresses map[string]string) {
 	t.Helper()
 	call := `{"input_image":{"bucket":"imageflow-files","object_key":"cat.jpg"},"execution_id":"quiet","target_width":100}`
-	notification := `{"Records":[{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"imageflow-files"},"object":{"key":"cat.jpg"}}}]}`
+	notification := `{"Records":[{"eventName":"s3:ObjectCreated:Put",` +
+		`"s3":{"bucket":{"name":"imageflow-files"},"object":{"key":"cat.jpg"}}}]}`
 	for _, c := range []struct {
 		to, path, token, body string
 		want                  int

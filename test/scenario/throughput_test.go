@@ -16,12 +16,14 @@ import (
 
 // BenchmarkThroughput resizes 1080p JPEGs to 800×450 from bucket to bucket on a
 // real MinIO, as many at once as keep the cores busy, and tells the CPU time a
-// picture of each process that shares them. Run it with -benchtime=500x or more.
+// image of each process that shares them. Run it with -benchtime=500x or more.
 func BenchmarkThroughput(b *testing.B) {
 	d := deploy(b, setup{forgetful: true, env: []string{"QUEUE_TIME=0"}}) // none is refused
 	d.place(b, "throughput.jpg", sample(b))
 	pids := map[string]int{"minio": d.minio.PID(), "resize": d.pid("resize"), "caller": os.Getpid()}
-	for _, q := range []imageflowv1.ResizeQuality{imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD, imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST} {
+	for _, q := range []imageflowv1.ResizeQuality{
+		imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD, imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST,
+	} {
 		call := d.resizing(b, "throughput.jpg", q)
 		b.Run(strings.ToLower(strings.TrimPrefix(q.String(), "RESIZE_QUALITY_")), func(b *testing.B) {
 			before, wall := spent(b, pids), time.Now()
@@ -66,7 +68,7 @@ func spent(t testing.TB, pids map[string]int) map[string]time.Duration {
 	return all
 }
 
-// shares returns a table of who has used the cores for n pictures.
+// shares returns a table of who has used the cores for n images.
 func shares(before, after map[string]time.Duration, elapsed time.Duration, n int) string {
 	used := map[string]time.Duration{}
 	for name := range before {
@@ -75,8 +77,8 @@ func shares(before, after map[string]time.Duration, elapsed time.Duration, n int
 	machine := used["machine"]
 	delete(used, "machine")
 	var ours time.Duration
-	for _, time := range used {
-		ours += time
+	for _, d := range used {
+		ours += d
 	}
 	used["others"] = machine - ours
 	cores := float64(elapsed) * float64(runtime.NumCPU())

@@ -82,7 +82,12 @@ func pathOf(spans []otlp.Span, span otlp.Span) string {
 // execution by a caller that knows of no traces, as Argo; and of one that does.
 func TestCallsAreOneTrace(t *testing.T) {
 	received := otlp.Start(t)
-	s := local(t, setup{env: append(tracing(received), "OTEL_EXPORTER_OTLP_ENDPOINT="+received.HTTP, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")})
+	s := local(
+		t,
+		setup{
+			env: append(tracing(received), "OTEL_EXPORTER_OTLP_ENDPOINT="+received.HTTP, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"),
+		},
+	)
 	s.put(t, "in/cat.jpg", "image/jpeg", jpegOf(t, 300, 300))
 	const own = "0af7651916cd43dd8448eb211c80319c"
 	input := `"input_image":{"bucket":"imageflow-files","object_key":"in/cat.jpg"}`
@@ -98,7 +103,8 @@ func TestCallsAreOneTrace(t *testing.T) {
 		traces[span.Trace] = append(traces[span.Trace], span)
 	}
 	call := func(step, method string) string {
-		return "gateway POST /v1/%s > gateway imageflow.v1." + method + " > " + step + " imageflow.v1." + method + " > " + step + " " + step
+		return "gateway POST /v1/%s > gateway imageflow.v1." + method +
+			" > " + step + " imageflow.v1." + method + " > " + step + " " + step
 	}
 	resize, detect := call("resize", "ResizeService/ResizeImage"), call("detect", "AIDetectionService/DetectObjects")
 	for _, want := range [][]string{

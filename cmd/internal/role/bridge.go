@@ -15,8 +15,8 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// Letters says where dead letters lie.
-type Letters struct {
+// DeadLetterBucket configures the bucket of dead letters.
+type DeadLetterBucket struct {
 	DeadLetters string `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of events that no one could handle"`
 }
 
@@ -68,7 +68,7 @@ const maxBridgeBytes = 32 << 20
 type BridgeConfig struct {
 	Server
 	Store
-	Letters
+	DeadLetterBucket
 	Broker
 	Sweep
 	Signing
@@ -164,7 +164,7 @@ func (c *BridgeConfig) routes(events http.Handler) (http.Handler, error) {
 // ReplayConfig is the environment of a replay.
 type ReplayConfig struct {
 	Store
-	Letters
+	DeadLetterBucket
 	Broker
 	Signing
 }
@@ -195,7 +195,7 @@ func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
 // SetupConfig is the environment of a setup.
 type SetupConfig struct {
 	Store
-	Letters
+	DeadLetterBucket
 	Webhook string `envconfig:"MINIO_WEBHOOK_ARN" default:"arn:minio:sqs::IMAGEFLOW:webhook" desc:"what the object store calls the bridge"`
 }
 

@@ -139,7 +139,7 @@ type GatewayConfig struct {
 	// inline; without an endpoint they are not, and the gateway needs none of
 	// its other variables either.
 	Store
-	Letters
+	DeadLetterBucket
 	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that executions are looked up in and pictures read from, with commas between; empty or * is all that the store lets us"`
 	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token that callers must carry; empty asks for none"`
 	Domain    string        `envconfig:"PROCESSOR_DOMAIN" desc:"DNS domain of the processors' Services, such as image-processing.svc.cluster.local, for the endpoints that are not set"`
