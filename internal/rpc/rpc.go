@@ -18,7 +18,7 @@ import (
 )
 
 // Door serves one processor's service.
-type Door struct {
+type Handler struct {
 	// Processor is the one served.
 	Processor functions.Processor
 	// Run runs a job.
@@ -31,26 +31,26 @@ type Door struct {
 
 // Register adds the service to the server. It finds the methods by what they
 // take and give, so that a new processor needs no code here.
-func (d *Door) Register(server grpc.ServiceRegistrar) error {
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(d.Processor.Service))
+func (h *Handler) Register(server grpc.ServiceRegistrar) error {
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(h.Processor.Service))
 	if err != nil {
-		return fmt.Errorf("service %s of processor %s: %w", d.Processor.Service, d.Processor.Name, err)
+		return fmt.Errorf("service %s of processor %s: %w", h.Processor.Service, h.Processor.Name, err)
 	}
 	service := found.(protoreflect.ServiceDescriptor)
-	desc := &grpc.ServiceDesc{ServiceName: d.Processor.Service, Metadata: service.ParentFile().Path()}
+	desc := &grpc.ServiceDesc{ServiceName: h.Processor.Service, Metadata: service.ParentFile().Path()}
 	methods := service.Methods()
 	for i := range methods.Len() {
 		m := methods.Get(i)
 		switch name := string(m.Name()); {
 		case m.Input().FullName() == nameOf(&healthRequest{}):
-			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, func() proto.Message { return new(healthRequest) }, d.health))
+			desc.Methods = append(desc.Methods, unary(h.Processor.Service, name, func() proto.Message { return new(healthRequest) }, h.health))
 		case m.IsStreamingClient() && m.IsStreamingServer():
 			desc.Streams = append(desc.Streams, grpc.StreamDesc{
 				StreamName: name, ServerStreams: true, ClientStreams: true,
-				Handler: func(_ any, s grpc.ServerStream) error { return d.stream(s) },
+				Handler: func(_ any, s grpc.ServerStream) error { return h.stream(s) },
 			})
 		default:
-			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, func() proto.Message { return d.Processor.NewRequest() }, d.call))
+			desc.Methods = append(desc.Methods, unary(h.Processor.Service, name, func() proto.Message { return h.Processor.NewRequest() }, h.call))
 		}
 	}
 	server.RegisterService(desc, nil)
@@ -80,8 +80,8 @@ func unary(
 	}}
 }
 
-func (d *Door) call(ctx context.Context, req proto.Message) (proto.Message, error) {
-	resp, err := d.Run(ctx, req.(functions.Request), job.FailFast)
+func (h *Handler) call(ctx context.Context, req proto.Message) (proto.Message, error) {
+	resp, err := h.Run(ctx, req.(functions.Request), job.FailFast)
 	if err != nil {
 		return nil, job.Status(ctx, err).Err()
 	}
@@ -90,12 +90,12 @@ func (d *Door) call(ctx context.Context, req proto.Message) (proto.Message, erro
 
 // health answers from grpc.health.v1, for the service asked about or for this
 // one.
-func (d *Door) health(ctx context.Context, req proto.Message) (proto.Message, error) {
+func (h *Handler) health(ctx context.Context, req proto.Message) (proto.Message, error) {
 	name := req.(*healthRequest).GetService()
 	if name == "" {
-		name = d.Processor.Service
+		name = h.Processor.Service
 	}
-	answer, err := d.Health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
+	answer, err := h.Health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
 	if err != nil {
 		return nil, err
 	}

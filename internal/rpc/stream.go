@@ -22,16 +22,16 @@ import (
 // It does what this loop does, but in parallel:
 //
 //	for req := range requests { send(item(req)) }
-func (d *Door) stream(s grpc.ServerStream) error {
+func (h *Handler) stream(s grpc.ServerStream) error {
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()
 	// Each element is the future of one response; the channel keeps the order
 	// and its capacity bounds the work.
-	answers := make(chan chan functions.Response, max(d.StreamParallelism-1, 0))
+	answers := make(chan chan functions.Response, max(h.StreamParallelism-1, 0))
 	received := make(chan error, 1)
 	go func() {
 		defer close(answers)
-		received <- d.receive(ctx, s, answers)
+		received <- h.receive(ctx, s, answers)
 	}()
 	for answer := range answers {
 		select {
@@ -47,9 +47,9 @@ func (d *Door) stream(s grpc.ServerStream) error {
 }
 
 // receive starts the work on each request until the client has sent its last.
-func (d *Door) receive(ctx context.Context, s grpc.ServerStream, answers chan<- chan functions.Response) error {
+func (h *Handler) receive(ctx context.Context, s grpc.ServerStream, answers chan<- chan functions.Response) error {
 	for {
-		req := d.Processor.NewRequest()
+		req := h.Processor.NewRequest()
 		if err := s.RecvMsg(req); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
@@ -60,7 +60,7 @@ func (d *Door) receive(ctx context.Context, s grpc.ServerStream, answers chan<- 
 		case answers <- answer:
 			go func() {
 				defer release()
-				answer <- d.item(ctx, req)
+				answer <- h.item(ctx, req)
 			}()
 		case <-ctx.Done():
 			release()
@@ -79,8 +79,8 @@ func keep(s grpc.ServerStream) (release func()) {
 }
 
 // item runs one job of a stream; its failure is a response too.
-func (d *Door) item(ctx context.Context, req functions.Request) functions.Response {
-	resp, err := d.Run(ctx, req, job.Block)
+func (h *Handler) item(ctx context.Context, req functions.Request) functions.Response {
+	resp, err := h.Run(ctx, req, job.Block)
 	if err == nil {
 		return resp
 	}
@@ -95,5 +95,5 @@ func (d *Door) item(ctx context.Context, req functions.Request) functions.Respon
 	if field := functions.AsError(err).Field; field != "" {
 		events.ErrorField.Set(result, field)
 	}
-	return d.Processor.NewResponse(result)
+	return h.Processor.NewResponse(result)
 }

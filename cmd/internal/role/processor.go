@@ -55,8 +55,8 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	services := server.NewRPC(server.RPCConfig{
 		MaxReceiveBytes: c.messageBytes(), MaxSendBytes: c.messageBytes(), Options: []grpc.ServerOption{t.Server()},
 	})
-	door := &rpc.Door{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
-	if err := door.Register(services); err != nil {
+	handler := &rpc.Handler{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
+	if err := handler.Register(services); err != nil {
 		return nil, err
 	}
 	for _, s := range beside {
