@@ -1,4 +1,4 @@
-// Package rpc is the gRPC door of a processor.
+// Package rpc is the gRPC transport of a processor.
 package rpc
 
 import (
@@ -17,20 +17,19 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// Door serves one processor's service.
+// Handler serves the gRPC service of one processor.
 type Handler struct {
-	// Processor is the one served.
 	Processor functions.Processor
 	// Run runs a job.
 	Run func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
-	// Health is the truth that the service's own Health call repeats.
+	// Health answers the service's own Health call.
 	Health *health.Server
-	// StreamParallelism is how many items of one stream are in work at once.
+	// StreamParallelism is the maximum number of items of one stream in work.
 	StreamParallelism int
 }
 
-// Register adds the service to the server. It finds the methods by what they
-// take and give, so that a new processor needs no code here.
+// Register adds the service to the server. It recognises the methods by their types, so
+// that a new processor needs no code here.
 func (h *Handler) Register(server grpc.ServiceRegistrar) error {
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(h.Processor.Service))
 	if err != nil {
@@ -43,14 +42,14 @@ func (h *Handler) Register(server grpc.ServiceRegistrar) error {
 		m := methods.Get(i)
 		switch name := string(m.Name()); {
 		case m.Input().FullName() == nameOf(&healthRequest{}):
-			desc.Methods = append(desc.Methods, unary(h.Processor.Service, name, func() proto.Message { return new(healthRequest) }, h.health))
+			desc.Methods = append(desc.Methods, h.unary(name, newHealthRequest, h.health))
 		case m.IsStreamingClient() && m.IsStreamingServer():
 			desc.Streams = append(desc.Streams, grpc.StreamDesc{
 				StreamName: name, ServerStreams: true, ClientStreams: true,
 				Handler: func(_ any, s grpc.ServerStream) error { return h.stream(s) },
 			})
 		default:
-			desc.Methods = append(desc.Methods, unary(h.Processor.Service, name, func() proto.Message { return h.Processor.NewRequest() }, h.call))
+			desc.Methods = append(desc.Methods, h.unary(name, func() proto.Message { return h.Processor.NewRequest() }, h.call))
 		}
 	}
 	server.RegisterService(desc, nil)
@@ -59,13 +58,15 @@ func (h *Handler) Register(server grpc.ServiceRegistrar) error {
 
 type healthRequest = imageflowv1.HealthCheckRequest
 
+func newHealthRequest() proto.Message { return new(healthRequest) }
+
 func nameOf(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
 
 // unary describes a method that f implements.
-func unary(
-	service, name string, newRequest func() proto.Message, f func(context.Context, proto.Message) (proto.Message, error),
+func (h *Handler) unary(
+	name string, newRequest func() proto.Message, f func(context.Context, proto.Message) (proto.Message, error),
 ) grpc.MethodDesc {
-	info := &grpc.UnaryServerInfo{FullMethod: "/" + service + "/" + name}
+	info := &grpc.UnaryServerInfo{FullMethod: "/" + h.Processor.Service + "/" + name}
 	return grpc.MethodDesc{MethodName: name, Handler: func(
 		_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor,
 	) (any, error) {
@@ -88,7 +89,7 @@ func (h *Handler) call(ctx context.Context, req proto.Message) (proto.Message, e
 	return resp, nil
 }
 
-// health answers from grpc.health.v1, for the service asked about or for this
+// health answers from grpc.health.v1, for the requested service or by default for this
 // one.
 func (h *Handler) health(ctx context.Context, req proto.Message) (proto.Message, error) {
 	name := req.(*healthRequest).GetService()
@@ -99,7 +100,7 @@ func (h *Handler) health(ctx context.Context, req proto.Message) (proto.Message,
 	if err != nil {
 		return nil, err
 	}
-	// The two enumerations have the same values by contract.
+	// By contract, the two enumerations have the same values.
 	return &imageflowv1.HealthCheckResponse{
 		Status: imageflowv1.HealthCheckResponse_ServingStatus(answer.GetStatus()),
 	}, nil

@@ -15,11 +15,11 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// stream answers every request in the order they came, several in work at once.
-// When all places are taken it stops reading, and so slows the sender down. A
-// failed item is answered as such and the stream goes on.
+// stream answers the requests in their order, with several in work at once. When all
+// slots are taken, it stops reading, which slows the sender down. A failed item gets an
+// answer too, and the stream goes on.
 //
-// It does what this loop does, but in parallel:
+// It is the parallel form of this loop:
 //
 //	for req := range requests { send(item(req)) }
 func (h *Handler) stream(s grpc.ServerStream) error {
@@ -69,8 +69,8 @@ func (h *Handler) receive(ctx context.Context, s grpc.ServerStream, answers chan
 	}
 }
 
-// keep has the server count the bytes of the message that was just received until
-// release: the next one is received while this one is in work.
+// keep makes the server count the bytes of the last received message until release,
+// because the next message is received while this one is in work.
 func keep(s grpc.ServerStream) (release func()) {
 	if k, ok := s.(interface{ Keep() (release func()) }); ok {
 		return k.Keep()
@@ -78,7 +78,7 @@ func keep(s grpc.ServerStream) (release func()) {
 	return func() {}
 }
 
-// item runs one job of a stream; its failure is a response too.
+// item runs one job of a stream. It returns a failure as a response.
 func (h *Handler) item(ctx context.Context, req functions.Request) functions.Response {
 	resp, err := h.Run(ctx, req, job.Block)
 	if err == nil {
