@@ -12,8 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/detect"
@@ -173,8 +174,8 @@ func TestApply_convertsImageUnlessDrawing(t *testing.T) {
 		if bytes.Equal(out.Data, same.Data) == draw {
 			t.Errorf("draw_boxes %t: output equal to the converted input: %t", draw, draw)
 		}
-		if sideCar := p.SideCar(resp); !proto.Equal(sideCar, resp) {
-			t.Errorf("side-car %v, want the whole response", sideCar)
+		if diff := cmp.Diff(resp, p.SideCar(resp), protocmp.Transform()); diff != "" {
+			t.Errorf("side-car differs from the response (-want +got):\n%s", diff)
 		}
 	}
 }

@@ -32,7 +32,8 @@ type preprocessing struct {
 	white float32
 }
 
-var usual = preprocessing{letterbox, false, 1}
+// defaultPreprocessing is the one of Ultralytics.
+var defaultPreprocessing = preprocessing{letterbox, false, 1}
 
 // The names of the parameters that override the preprocessing and the layout.
 const (

@@ -35,12 +35,12 @@ var layouts = []layout{
 	// [1, N, 6]: x1 y1 x2 y2 confidence class
 	{
 		name: "end-to-end", endToEnd: true, hasClasses: dimension(2, 0, 6), hasCount: atMostMaxKept, read: readEndToEnd,
-		input: usual,
+		input: defaultPreprocessing,
 	},
 	// [1, 4+C, A]: cx cy w h, a confidence for each class
-	{name: "v8", hasClasses: dimension(1, 1, 4), read: readV8, input: usual},
+	{name: "v8", hasClasses: dimension(1, 1, 4), read: readV8, input: defaultPreprocessing},
 	// [1, A, 5+C]: cx cy w h, objectness, a confidence for each class
-	{name: "v5", hasClasses: dimension(2, 1, 5), hasCount: anchors(3), read: readV5, input: usual},
+	{name: "v5", hasClasses: dimension(2, 1, 5), hasCount: anchors(3), read: readV5, input: defaultPreprocessing},
 	// [1, A, 5+C]: as v5, but cx cy relative to the anchor's cell, w h as logarithms, both in units of the stride
 	{
 		name: "yolox", hasClasses: dimension(2, 1, 5), hasCount: anchors(1), exactCount: true, read: readYOLOX,

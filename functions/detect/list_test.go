@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/encoding/prototext"
-	"google.golang.org/protobuf/proto"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
@@ -46,8 +46,8 @@ func TestBackends_listModels(t *testing.T) {
 			if backend == "onnxruntime" {
 				want.Models[1].Provider = "cpu"
 			}
-			if !proto.Equal(got, want) {
-				t.Errorf("got\n%s\nwant\n%s", prototext.Format(got), prototext.Format(want))
+			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+				t.Errorf("models (-want +got):\n%s", diff)
 			}
 		})
 	}

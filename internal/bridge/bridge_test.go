@@ -66,7 +66,8 @@ func TestRealNotifications(t *testing.T) {
 	}
 }
 
-const record = `{"Records":[{"eventName":"%s","s3":{"bucket":{"name":"b"},"object":{"key":"k.jpg","eTag":"e","sequencer":"1","userMetadata":{%s}}}}]}`
+const record = `{"Records":[{"eventName":"%s","s3":{"bucket":{"name":"b"},` +
+	`"object":{"key":"k.jpg","eTag":"e","sequencer":"1","userMetadata":{%s}}}}]}`
 
 func fill(event, metadata string) string {
 	return string(bytes.Replace(bytes.Replace([]byte(record), []byte("%s"), []byte(event), 1), []byte("%s"), []byte(metadata), 1))

@@ -14,7 +14,7 @@ import (
 // finished source, and still starts a chain of its own.
 func TestCopyIsAnUpload(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
-		metadata := execution.ObjectMetadata("in/cat", pictures, "in/cat_resize.jpg")
+		metadata := execution.ObjectMetadata("in/cat", images, "in/cat_resize.jpg")
 		output := w.put("in/cat_resize.jpg", "output", metadata)
 		copied := w.put("in/copy.jpg", "output", metadata)
 		w.notify(output, copied)
@@ -24,12 +24,12 @@ func TestCopyIsAnUpload(t *testing.T) {
 
 		done := w.upload("in/done.jpg", "done")
 		w.post("/completed", last(done))
-		tags, err := w.store.Tags(t.Context(), pictures, "in/done.jpg")
+		tags, err := w.store.Tags(t.Context(), images, "in/done.jpg")
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.put("in/twin.jpg", "done", nil)
-		if err := w.store.SetTags(t.Context(), pictures, "in/twin.jpg", "", tags); err != nil {
+		if err := w.store.SetTags(t.Context(), images, "in/twin.jpg", "", tags); err != nil {
 			t.Fatal(err)
 		}
 		before := len(w.broker.all())

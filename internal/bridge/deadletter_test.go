@@ -85,13 +85,14 @@ func TestReplayedDataIsUnchanged(t *testing.T) {
 // large to keep, and continues.
 func TestReplay_unreadableDeadLetter(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
-		for _, key := range []string{"aa/x/1.json", pictures + "/cat/0.json"} {
+		for _, key := range []string{"aa/x/1.json", images + "/cat/0.json"} {
 			if _, err := w.store.Put(t.Context(), dead, key, "application/json", []byte("no letter"), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 		large := strings.Repeat("x", 4<<20-1)
-		if code := postRaw(w.bridge, "/dead-letters", "application/json", large, map[string]string{"id": "large", "more": strings.Repeat("\u2028", 300<<10)}); code != http.StatusAccepted {
+		if code := postRaw(w.bridge, "/dead-letters", "application/json", large,
+			map[string]string{"id": "large", "more": strings.Repeat("\u2028", 300<<10)}); code != http.StatusAccepted {
 			t.Fatalf("answered %d", code)
 		}
 		cat := w.upload("cat.jpg", "x")

@@ -20,7 +20,7 @@ func notification(keys ...string) string {
 	for _, key := range keys {
 		records = append(records, fmt.Sprintf(
 			`{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"%s"},"object":{"key":"%s","eTag":"e","sequencer":"1"}}}`,
-			pictures, url.QueryEscape(key)))
+			images, url.QueryEscape(key)))
 	}
 	return `{"Records":[` + strings.Join(records, ",") + `]}`
 }
@@ -29,9 +29,11 @@ func notification(keys ...string) string {
 // unchanged in the event's data. The subject is the key, escaped where necessary.
 func TestHostileKeysAreSent(t *testing.T) {
 	for key, subject := range map[string]string{
-		"thumbnails/two\nlines.jpg": "thumbnails/two%0Alines.jpg", "in/\ttab.jpg": "in/%09tab.jpg", "\x01.jpg": "%01.jpg", "a\x7f.jpg": "a%7F.jpg",
+		"thumbnails/two\nlines.jpg": "thumbnails/two%0Alines.jpg", "in/\ttab.jpg": "in/%09tab.jpg",
+		"\x01.jpg": "%01.jpg", "a\x7f.jpg": "a%7F.jpg",
 		"a\xff.jpg": "a%FF.jpg", "100%.jpg": "100%.jpg", "100%25.jpg": "100%25.jpg", `a"b'.jpg`: `a"b'.jpg`, "日本語 ü.jpg": "日本語 ü.jpg",
-		"a\r\nCe-Type: x.jpg": "a%0D%0ACe-Type: x.jpg", "\u0085.jpg": "%C2%85.jpg", "\ufffe.jpg": "%EF%BF%BE.jpg", "\x00.jpg": "%00.jpg",
+		"a\r\nCe-Type: x.jpg": "a%0D%0ACe-Type: x.jpg", "\u0085.jpg": "%C2%85.jpg",
+		"\ufffe.jpg": "%EF%BF%BE.jpg", "\x00.jpg": "%00.jpg",
 		strings.Repeat("\n", 1020) + ".jpg": strings.Repeat("%0A", 1020) + ".jpg",
 	} {
 		b := newBroker(t)
@@ -72,7 +74,8 @@ func TestRefusedEventBecomesADeadLetter(t *testing.T) {
 			if got := notify(w.bridge, "", body); got != http.StatusOK || len(w.broker.all()) != before+3 {
 				t.Errorf("%d: answered %d, %d events were sent", code, got, len(w.broker.all())-before)
 			}
-			if l := w.onlyDeadLetter(); l.Key != key || l.Code != code || !strings.Contains(l.Reason, fmt.Sprint(code)) || w.status(key) != execution.StatusFailed {
+			if l := w.onlyDeadLetter(); l.Key != key || l.Code != code || !strings.Contains(l.Reason, fmt.Sprint(code)) ||
+				w.status(key) != execution.StatusFailed {
 				t.Errorf("%d: the dead letter is %+v, the status %q", code, l, w.status(key))
 			}
 			if err := w.deadLetters.Remove(t.Context(), w.onlyDeadLetter()); err != nil {
@@ -160,10 +163,11 @@ func TestSweepContinuesAfterFailures(t *testing.T) {
 func TestImpossibleOrigins(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		origins := []string{
-			"s3://../x.jpg", "s3://UPPER/x.jpg", "s3://a/x.jpg", "s3://no-such-bucket-here/x.jpg", "s3://pictures/a%00b.jpg",
-			"s3://pictures/../../x.jpg", "s3://pictures/" + strings.Repeat("k", 1100) + ".jpg", "s3://pictures/a%ff.jpg", "s3://ab..cd/x.jpg",
-			"s3://pictures:80/x.jpg", "s3://u:p@pictures/x.jpg", "s3://unreadable/x.jpg", "s3://pictures/" + strings.Repeat("k/", 600) + "x.jpg",
-			"s3://pictures/a%0Ab.jpg", "s3://pictures//", "s3:///x", "no URI", "s3://pictures/dir/?etag=%0A",
+			"s3://../x.jpg", "s3://UPPER/x.jpg", "s3://a/x.jpg", "s3://no-such-bucket-here/x.jpg", "s3://images/a%00b.jpg",
+			"s3://images/../../x.jpg", "s3://images/" + strings.Repeat("k", 1100) + ".jpg",
+			"s3://images/a%ff.jpg", "s3://ab..cd/x.jpg", "s3://images:80/x.jpg", "s3://u:p@images/x.jpg",
+			"s3://unreadable/x.jpg", "s3://images/" + strings.Repeat("k/", 600) + "x.jpg",
+			"s3://images/a%0Ab.jpg", "s3://images//", "s3:///x", "no URI", "s3://images/dir/?etag=%0A",
 		}
 		for i, origin := range origins {
 			for _, route := range []string{"/completed", "/dead-letters"} {
@@ -198,14 +202,15 @@ func TestCompleted_withoutAnOutput(t *testing.T) {
 				t.Errorf("%s is answered %d", route, code)
 			}
 		}
-		postRaw(w.bridge, "/dead-letters", "application/json", "{}", map[string]string{"origin": objects.URI(pictures, "done.jpg", "")})
+		postRaw(w.bridge, "/dead-letters", "application/json", "{}", map[string]string{"origin": objects.URI(images, "done.jpg", "")})
 		if got := w.status("done.jpg"); got != "" {
 			t.Errorf("outside OutcomeBuckets, the status is %q", got)
 		}
 		for key, etag := range map[string]string{"idle.jpg": idle.ETag, "old.jpg": replaced.ETag} {
 			for _, etag := range []string{etag, "another", ""} {
-				origin := objects.URI(pictures, key, etag)
-				if code := postRaw(w.bridge, "/completed", "application/json", "{}", map[string]string{"origin": origin}); code != http.StatusAccepted {
+				origin := objects.URI(images, key, etag)
+				if code := postRaw(w.bridge, "/completed", "application/json", "{}",
+					map[string]string{"origin": origin}); code != http.StatusAccepted {
 					t.Errorf("%s is answered %d", origin, code)
 				}
 			}
@@ -213,9 +218,10 @@ func TestCompleted_withoutAnOutput(t *testing.T) {
 				t.Errorf("without an output of its version, %s is %q", key, got)
 			}
 		}
-		elsewhere := w.put("elsewhere/x.png", "output", execution.ObjectMetadata("idle", pictures, "elsewhere/x.png"))
-		data := `{"result":{"output_image":{"bucket":"pictures","object_key":"` + elsewhere.Key + `"}}}`
-		postRaw(w.bridge, "/completed", "application/json", data, map[string]string{"origin": objects.URI(pictures, "idle.jpg", idle.ETag)})
+		elsewhere := w.put("elsewhere/x.png", "output", execution.ObjectMetadata("idle", images, "elsewhere/x.png"))
+		data := `{"result":{"output_image":{"bucket":"images","object_key":"` + elsewhere.Key + `"}}}`
+		postRaw(w.bridge, "/completed", "application/json", data,
+			map[string]string{"origin": objects.URI(images, "idle.jpg", idle.ETag)})
 		if got := w.status("idle.jpg"); got != execution.StatusCompleted {
 			t.Errorf("with the output that its last event names, the status is %q", got)
 		}

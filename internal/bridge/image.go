@@ -37,7 +37,8 @@ var imageExtensions = []string{
 // otherTypes are content types, or their prefixes, of objects that are not images.
 var otherTypes = []string{
 	"text/", "video/", "audio/", "font/", "message/", "multipart/", "application/json",
-	"application/xml", "application/pdf", "application/zip", "application/gzip", "application/x-tar", "application/javascript", "application/x-directory",
+	"application/xml", "application/pdf", "application/zip", "application/gzip", "application/x-tar",
+	"application/javascript", "application/x-directory",
 }
 
 func classify(info objects.Info) kind {

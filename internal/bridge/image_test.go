@@ -69,7 +69,7 @@ func TestOtherObjectsAreIgnored(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		want := map[string]bool{}
 		for _, u := range uploads {
-			info, err := w.store.Put(t.Context(), pictures, u.key, u.contentType, []byte(u.content), nil)
+			info, err := w.store.Put(t.Context(), images, u.key, u.contentType, []byte(u.content), nil)
 			if err != nil {
 				t.Logf("%s: %v", u.key, err) // not every store accepts folder markers
 				continue
@@ -114,7 +114,7 @@ func TestStrictUploads(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, u := range uploads {
-			info := objects.Info{Bucket: pictures, Key: u.key, ContentType: u.contentType, Size: int64(len(u.content)), ETag: "e"}
+			info := objects.Info{Bucket: images, Key: u.key, ContentType: u.contentType, Size: int64(len(u.content)), ETag: "e"}
 			if code := notify(h, "", created(t, info)); code != http.StatusOK {
 				t.Errorf("%s is answered %d", u.key, code)
 			}
@@ -129,8 +129,9 @@ func TestStrictUploads(t *testing.T) {
 // notification.
 func TestRemovedUploadOfUnknownKind(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
-		gone := objects.Info{Bucket: pictures, Key: "in/gone", ETag: strings.Repeat("0", 32), Size: 9}
-		if code := notify(w.bridge, "", created(t, gone)); code != http.StatusOK || len(w.broker.all()) != 0 || len(w.allDeadLetters()) != 0 {
+		gone := objects.Info{Bucket: images, Key: "in/gone", ETag: strings.Repeat("0", 32), Size: 9}
+		if code := notify(w.bridge, "", created(t, gone)); code != http.StatusOK || len(w.broker.all()) != 0 ||
+			len(w.allDeadLetters()) != 0 {
 			t.Errorf("answered %d, %d events, %d dead letters", code, len(w.broker.all()), len(w.allDeadLetters()))
 		}
 	})

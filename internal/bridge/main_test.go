@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	pictures = "pictures"
-	dead     = "dead-letters"
+	images = "images"
+	dead   = "dead-letters"
 )
 
 // broker records the events that it receives. It answers with status after hold is
@@ -91,7 +91,7 @@ type world struct {
 
 // worlds runs a test with each kind of store.
 func worlds(t *testing.T, sweep bridge.Sweep, test func(*testing.T, *world)) {
-	stores.Each(t, []string{pictures, dead}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+	stores.Each(t, []string{images, dead}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		b := newBroker(t)
 		h, err := bridge.New(bridge.Config{
 			Broker: b.URL, Store: s, DeadLetters: dead, AcceptWithin: time.Minute, Sweep: sweep,
@@ -105,7 +105,7 @@ func worlds(t *testing.T, sweep bridge.Sweep, test func(*testing.T, *world)) {
 
 func (w *world) put(key, content string, metadata map[string]string) objects.Info {
 	w.t.Helper()
-	info, err := w.store.Put(w.t.Context(), pictures, key, "image/jpeg", []byte(content), metadata)
+	info, err := w.store.Put(w.t.Context(), images, key, "image/jpeg", []byte(content), metadata)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func (w *world) upload(key, content string) cloudevents.Event {
 	info := w.put(key, content, nil)
 	w.output(info)
 	record := objects.Record{EventName: "s3:ObjectCreated:Put"}
-	record.S3.Bucket.Name, record.S3.Object.EscapedKey, record.S3.Object.ETag = pictures, key, info.ETag
+	record.S3.Bucket.Name, record.S3.Object.EscapedKey, record.S3.Object.ETag = images, key, info.ETag
 	body, err := json.Marshal(map[string]any{"Records": []any{record}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -165,7 +165,7 @@ func last(cause cloudevents.Event) cloudevents.Event {
 
 func (w *world) status(key string) string {
 	w.t.Helper()
-	tags, err := w.store.Tags(w.t.Context(), pictures, key)
+	tags, err := w.store.Tags(w.t.Context(), images, key)
 	if err != nil {
 		w.t.Fatal(err)
 	}

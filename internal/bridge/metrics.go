@@ -17,7 +17,8 @@ var (
 	notifications = metrics.Counter("imageflow.bridge.notifications", "notifications of the store, by outcome")
 	deadLetters   = metrics.Counter("imageflow.dead_letters", "dead letters stored, repetitions included")
 	emitted       = metrics.Counter("imageflow.sweeper.emitted", "events of objects that the sweeper found unfinished")
-	pending       = metrics.Gauge("imageflow.sweeper.pending", "objects past the grace period without a final tag, at the last sweep")
+	pending       = metrics.Gauge("imageflow.sweeper.pending",
+		"objects past the grace period without a final tag, at the last sweep")
 )
 
 // initCounters sets the rare counters to 0, so that Prometheus' increase() includes their

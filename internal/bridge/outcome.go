@@ -58,7 +58,8 @@ func (b *Bridge) handleOutcome(w http.ResponseWriter, r *http.Request, record fu
 		return
 	}
 	if err := record(r.Context(), e); err != nil {
-		slog.WarnContext(r.Context(), "outcome not recorded: the broker will repeat it", "path", r.URL.Path, "event", e.ID(), "error", err)
+		slog.WarnContext(r.Context(), "outcome not recorded: the broker will repeat it", "path", r.URL.Path, "event", e.ID(),
+			"error", err)
 		http.Error(w, "the outcome could not be recorded", http.StatusServiceUnavailable)
 		return
 	}

@@ -19,7 +19,8 @@ import (
 )
 
 // notAnImage is the answer of a step to an object that is not an image.
-const notAnImage = `{"code":3,"message":"input_image: not an image","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest"}]}`
+const notAnImage = `{"code":3,"message":"input_image: not an image",` +
+	`"details":[{"@type":"type.googleapis.com/google.rpc.BadRequest"}]}`
 
 // failed returns an event as a dead letter of Knative's channels or the local broker.
 func failed(e cloudevents.Event, code int, answer string) cloudevents.Event {
@@ -43,7 +44,7 @@ func TestCompletedTagsTheSource(t *testing.T) {
 		if got := w.status("in/cat.jpg"); got != "" {
 			t.Errorf("the new version has the outcome of the old: %q", got)
 		}
-		if err := w.store.Remove(t.Context(), pictures, "in/cat.jpg"); err != nil {
+		if err := w.store.Remove(t.Context(), images, "in/cat.jpg"); err != nil {
 			t.Fatal(err)
 		}
 		w.post("/completed", last(replaced)) // is accepted
@@ -59,9 +60,11 @@ func TestDeadLetterHasTheReason(t *testing.T) {
 		}
 		l := w.onlyDeadLetter()
 		origin := e.Extensions()["origin"].(string)
-		if l.Execution != "in/cat" || l.Bucket != pictures || l.Key != "in/cat.jpg" || l.ETag == "" || !strings.Contains(origin, l.ETag) ||
+		if l.Execution != "in/cat" || l.Bucket != images || l.Key != "in/cat.jpg" || l.ETag == "" ||
+			!strings.Contains(origin, l.ETag) ||
 			l.Reason != "input_image: not an image" || l.Code != 400 || l.Attempts != 1 || l.Failures != 1 ||
-			l.Step != "http://resize-grpc-service/?target_width=800" || l.EventID != e.ID() || l.Object != pictures+"/in/cat/"+e.ID()+".json" {
+			l.Step != "http://resize-grpc-service/?target_width=800" || l.EventID != e.ID() ||
+			l.Object != images+"/in/cat/"+e.ID()+".json" {
 			t.Errorf("the dead letter is %+v", l)
 		}
 		var kept cloudevents.Event
@@ -74,7 +77,8 @@ func TestDeadLetterHasTheReason(t *testing.T) {
 		again.SetExtension("knativebrokerttl", 3)
 		w.post("/dead-letters", again)
 		second := w.onlyDeadLetter()
-		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 || !second.First.Equal(l.First) || !second.Last.After(l.Last) {
+		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 ||
+			!second.First.Equal(l.First) || !second.Last.After(l.Last) {
 			t.Errorf("after the second failure it is %+v", second)
 		}
 		if !bytes.Equal(second.Event, l.Event) {
@@ -118,7 +122,7 @@ func TestReasons(t *testing.T) {
 				dead = e
 			}
 			w.post("/dead-letters", dead)
-			got, err := w.deadLetters.Load(t.Context(), fmt.Sprintf("%s/%d/%s.json", pictures, i, e.ID()))
+			got, err := w.deadLetters.Load(t.Context(), fmt.Sprintf("%s/%d/%s.json", images, i, e.ID()))
 			if err != nil || got.Reason != c.reason || got.Code != c.code || got.Attempts != c.attempts {
 				t.Errorf("%d %q: got %+v, %v", c.code, c.answer, got, err)
 			}
@@ -132,7 +136,7 @@ func TestCompleted_objectWithTooManyTags(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		e := w.upload("cat.jpg", "x")
 		for i := range 10 {
-			if err := w.store.SetTags(t.Context(), pictures, "cat.jpg", "", map[string]string{fmt.Sprint("own", i): "x"}); err != nil {
+			if err := w.store.SetTags(t.Context(), images, "cat.jpg", "", map[string]string{fmt.Sprint("own", i): "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -153,7 +157,8 @@ func TestMalformedNotificationsAreKept(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		good := fill("s3:ObjectCreated:Put", "")
 		half := strings.Replace(good, `{"Records":[`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"},7,`, 1)
-		for i, body := range []string{"no JSON", `{}`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"}]}`, half, strings.Repeat("x", 2<<20), "no JSON"} {
+		for i, body := range []string{"no JSON", `{}`, `{"Records":[{"eventName":"s3:ObjectCreated:Put"}]}`, half,
+			strings.Repeat("x", 2<<20), "no JSON"} {
 			if code := notify(w.bridge, "", body); code != http.StatusOK {
 				t.Errorf("%d is answered %d", i, code)
 			}
@@ -202,7 +207,7 @@ func TestStoreUnavailable(t *testing.T) {
 	for route, body := range map[string]string{"/notifications": "no JSON", "/completed": "{}", "/dead-letters": "{}"} {
 		r := httptest.NewRequest(http.MethodPost, route, strings.NewReader(body))
 		for name, value := range map[string]string{
-			"Ce-Id": "1", "Ce-Type": "t", "Ce-Source": "s", "Ce-Specversion": "1.0", "Ce-Origin": "s3://pictures/cat.jpg?etag=e",
+			"Ce-Id": "1", "Ce-Type": "t", "Ce-Source": "s", "Ce-Specversion": "1.0", "Ce-Origin": "s3://images/cat.jpg?etag=e",
 			"Content-Type": "application/json",
 		} {
 			r.Header.Set(name, value)

@@ -57,7 +57,8 @@ func TestReplaySendsTheOriginalEvent(t *testing.T) {
 		if got := w.replay(one); !slices.Equal(got, []string{"cat failed"}) || w.status("cat.jpg") != execution.StatusFailed {
 			t.Errorf("without a broker: %q, status %q", got, w.status("cat.jpg"))
 		}
-		if all := w.allDeadLetters(); len(all) != 3 || slices.ContainsFunc(all, func(l execution.DeadLetter) bool { return l.InReplay }) {
+		if all := w.allDeadLetters(); len(all) != 3 ||
+			slices.ContainsFunc(all, func(l execution.DeadLetter) bool { return l.InReplay }) {
 			t.Errorf("without a broker the dead letters are %+v", all)
 		}
 		w.broker.answer(http.StatusAccepted)
@@ -90,14 +91,16 @@ func TestReplay_brokerAnswersLate(t *testing.T) {
 		done := make(chan []string)
 		go func() { done <- w.replay(bridge.Replay{}) }()
 		waitFor(t, "the event of the first dead letter", func() bool { // the tag of its object is removed just before
-			return w.status("cat.jpg") == "" && slices.ContainsFunc(w.allDeadLetters(), func(l execution.DeadLetter) bool { return l.InReplay && l.Execution == "cat" })
+			return w.status("cat.jpg") == "" && slices.ContainsFunc(w.allDeadLetters(),
+				func(l execution.DeadLetter) bool { return l.InReplay && l.Execution == "cat" })
 		})
 		w.post("/dead-letters", failed(cat, 400, "again"))
 		w.post("/completed", last(dog))
 		close(hold)
 		<-done
 		l := w.onlyDeadLetter()
-		if l.Execution != "cat" || l.Reason != "again" || l.Failures != 2 || l.InReplay || w.status("cat.jpg") != execution.StatusFailed {
+		if l.Execution != "cat" || l.Reason != "again" || l.Failures != 2 || l.InReplay ||
+			w.status("cat.jpg") != execution.StatusFailed {
 			t.Errorf("the failure is %+v, status %q", l, w.status("cat.jpg"))
 		}
 		if got := w.status("dog.jpg"); got != execution.StatusCompleted {

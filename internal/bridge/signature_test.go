@@ -30,11 +30,12 @@ func newSigner(t *testing.T, keys ...string) *signature.Signer {
 // signedWorld is a world whose bridge signs and verifies.
 func signedWorld(t *testing.T, signer *signature.Signer) *world {
 	t.Helper()
-	_, store := stores.Start(t, stores.Local, pictures, dead)
+	_, store := stores.Start(t, stores.Local, images, dead)
 	b := newBroker(t)
 	h, err := bridge.New(bridge.Config{
 		Broker: b.URL, Signer: signer, Store: store, DeadLetters: dead, AcceptWithin: time.Minute,
-		Sweep: bridge.Sweep{Buckets: []string{pictures}, Interval: time.Minute, Grace: time.Millisecond, Horizon: time.Hour, Rate: 1000},
+		Sweep: bridge.Sweep{Buckets: []string{images}, Interval: time.Minute, Grace: time.Millisecond, Horizon: time.Hour,
+			Rate: 1000},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func TestOutcome_withoutAValidSignature(t *testing.T) {
 	unsigned, forged, changed := genuine.Clone(), genuine.Clone(), genuine.Clone()
 	unsigned.SetExtension(string(events.Signature), nil)
 	theirs.Sign(&forged)
-	changed.SetExtension("origin", objects.URI(pictures, "other.jpg", ""))
+	changed.SetExtension("origin", objects.URI(images, "other.jpg", ""))
 	for _, route := range []string{"/completed", "/dead-letters"} {
 		for name, e := range map[string]cloudevents.Event{"unsigned": unsigned, "another key": forged, "changed": changed} {
 			if code := w.answerTo(route, e); code != http.StatusUnauthorized {
@@ -117,8 +118,8 @@ func TestReplay_afterAKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := w.broker.all()
-	if err := newSigner(t, current).Verify(events[len(events)-1]); err != nil || len(events) != 2 {
-		t.Errorf("%d events; the replayed one: %v", len(events), err)
+	sent := w.broker.all()
+	if err := newSigner(t, current).Verify(sent[len(sent)-1]); err != nil || len(sent) != 2 {
+		t.Errorf("%d events; the replayed one: %v", len(sent), err)
 	}
 }

@@ -77,7 +77,8 @@ type sweepEntry struct {
 
 func newSweeper(b *Bridge) *sweeper {
 	c := b.config.Sweep
-	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1), entries: map[events.Origin]sweepEntry{}, now: time.Now}
+	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1),
+		entries: map[events.Origin]sweepEntry{}, now: time.Now}
 }
 
 // maxFailures is the number of consecutive failures after which a sweep ends, since the

@@ -22,7 +22,7 @@ import (
 const grace = 10 * time.Minute
 
 var sweeping = bridge.Sweep{
-	Buckets: []string{pictures}, Prefix: "in/", Interval: time.Hour, Grace: grace, Horizon: 100 * time.Hour, Rate: 1000,
+	Buckets: []string{images}, Prefix: "in/", Interval: time.Hour, Grace: grace, Horizon: 100 * time.Hour, Rate: 1000,
 }
 
 // subjects returns the subjects of the events after the first n, sorted.
@@ -39,7 +39,7 @@ func TestSweepSendsUnfinishedObjects(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
 		lost := w.put("in/lost ü.jpg", "v1", map[string]string{"mine": "x"})
-		w.put("in/cat_resize.jpg", "output", execution.ObjectMetadata("in/cat", pictures, "in/cat_resize.jpg"))
+		w.put("in/cat_resize.jpg", "output", execution.ObjectMetadata("in/cat", images, "in/cat_resize.jpg"))
 		w.put("elsewhere/dog.jpg", "outside the prefix", nil)
 		done, gaveUp := w.upload("in/done.jpg", "done"), w.upload("in/failed.jpg", "failed")
 		w.post("/completed", last(done))
@@ -54,8 +54,9 @@ func TestSweepSendsUnfinishedObjects(t *testing.T) {
 			t.Fatalf("after the grace period: %v, %q", err, w.subjects(before))
 		}
 		e := w.broker.all()[before]
-		if e.Type() != "com.amazonaws.s3.ObjectCreated:Put" || e.Source() != "minio:s3.."+pictures || e.Validate() != nil ||
-			e.Extensions()["origin"] != objects.URI(pictures, lost.Key, lost.ETag) || e.Extensions()["partitionkey"] != execution.ID(lost.Key) {
+		if e.Type() != "com.amazonaws.s3.ObjectCreated:Put" || e.Source() != "minio:s3.."+images || e.Validate() != nil ||
+			e.Extensions()["origin"] != objects.URI(images, lost.Key, lost.ETag) ||
+			e.Extensions()["partitionkey"] != execution.ID(lost.Key) {
 			t.Errorf("the event is %v", e)
 		}
 		var record objects.Record
@@ -63,7 +64,7 @@ func TestSweepSendsUnfinishedObjects(t *testing.T) {
 			t.Fatal(err)
 		}
 		info, err := record.Info()
-		if err != nil || info.Key != lost.Key || info.ETag != lost.ETag || info.Bucket != pictures || info.Metadata["mine"] != "x" {
+		if err != nil || info.Key != lost.Key || info.ETag != lost.ETag || info.Bucket != images || info.Metadata["mine"] != "x" {
 			t.Errorf("the record is %+v", record)
 		}
 
@@ -156,21 +157,22 @@ func TestSweepRequests(t *testing.T) {
 		{stores.Local, []int64{n + n/2, 0}}, // the metadata suffices for outputs
 	} {
 		t.Run(c.kind.Name, func(t *testing.T) {
-			config, s := stores.Start(t, c.kind, pictures, dead)
+			config, s := stores.Start(t, c.kind, images, dead)
 			w := &world{t: t, store: s, broker: newBroker(t)}
 			for i := range n {
 				key := "in/" + strings.Repeat("x", i+1) + ".jpg"
 				if i%2 == 0 {
-					w.put(key, "ours", execution.ObjectMetadata("x", pictures, key))
+					w.put(key, "ours", execution.ObjectMetadata("x", images, key))
 					continue
 				}
 				w.put(key, "done", nil)
-				if err := execution.SetOutcome(t.Context(), s, pictures, key, "", execution.StatusCompleted); err != nil {
+				if err := execution.SetOutcome(t.Context(), s, images, key, "", execution.StatusCompleted); err != nil {
 					t.Fatal(err)
 				}
 			}
 			requests := &atomic.Int64{}
-			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: countRequests(t, config, requests), DeadLetters: dead, Sweep: sweeping})
+			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: countRequests(t, config, requests), DeadLetters: dead,
+				Sweep: sweeping})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -66,7 +66,8 @@ func newRecord(key string) *objects.Record {
 }
 
 func TestNewObjectCreated(t *testing.T) {
-	e, err := events.NewObjectCreated(newRecord("in/a+b.jpg"), []byte(`{"s3":{"bucket":{"name":"b"},"object":{"key":"in/a+b.jpg","eTag":"e1"}}}`))
+	e, err := events.NewObjectCreated(newRecord("in/a+b.jpg"),
+		[]byte(`{"s3":{"bucket":{"name":"b"},"object":{"key":"in/a+b.jpg","eTag":"e1"}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,8 @@ func TestNewStepCompleted(t *testing.T) {
 		OutputImage: &imageflowv1.ImageData{Bucket: "b", ObjectKey: "in/a_resize.jpg", Etag: "e2"}, ProcessedAt: timestamppb.New(began),
 	}
 	events.ExecutionID.Set(result, "in/a")
-	first, err := events.NewStepCompleted(t.Context(), &cause, "resize", "target_width=1", &imageflowv1.ResizeResponse{Result: result})
+	first, err := events.NewStepCompleted(t.Context(), &cause, "resize", "target_width=1",
+		&imageflowv1.ResizeResponse{Result: result})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,18 +163,21 @@ func TestParseDeadLetter(t *testing.T) {
 		extensions map[string]any
 		want       events.DeadLetter
 	}{
-		{map[string]any{"knativeerrordest": "http://resize/?a=b", "knativeerrorcode": 400, "knativeerrordata": base64.StdEncoding.EncodeToString([]byte("no image"))},
+		{map[string]any{"knativeerrordest": "http://resize/?a=b", "knativeerrorcode": 400,
+			"knativeerrordata": base64.StdEncoding.EncodeToString([]byte("no image"))},
 			events.DeadLetter{Destination: "http://resize/?a=b", Code: 400, Answer: []byte("no image"), Attempts: 1}},
-		{map[string]any{"knativeerrorcode": "503", "knativeerrordata": "not base64!", "attempts": "6", "knativebrokerttl": 3, "imageflowsig": "v1:a:b"},
+		{map[string]any{"knativeerrorcode": "503", "knativeerrordata": "not base64!", "attempts": "6", "knativebrokerttl": 3,
+			"imageflowsig": "v1:a:b"},
 			events.DeadLetter{Code: 503, Answer: []byte("not base64!"), Attempts: 6}},
 		{nil, events.DeadLetter{}},
 	} {
-		letter := e.Clone()
+		deadLetter := e.Clone()
 		for name, value := range c.extensions {
-			letter.SetExtension(name, value)
+			deadLetter.SetExtension(name, value)
 		}
-		got := events.ParseDeadLetter(&letter)
-		if got.Destination != c.want.Destination || got.Code != c.want.Code || string(got.Answer) != string(c.want.Answer) || got.Attempts != c.want.Attempts {
+		got := events.ParseDeadLetter(&deadLetter)
+		if got.Destination != c.want.Destination || got.Code != c.want.Code || string(got.Answer) != string(c.want.Answer) ||
+			got.Attempts != c.want.Attempts {
 			t.Errorf("%v: got %+v", c.extensions, got)
 		}
 		if got.Event.String() != e.String() {

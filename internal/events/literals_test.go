@@ -16,7 +16,8 @@ import (
 // names of extensions, and keys of the metadata of results and objects.
 var contractWords = regexp.MustCompile(`com\.amazonaws\.s3|\bdev\.imageflow\.|\.completed\.v1|` +
 	`imageflowsig|causationid|correlationid|partitionkey|knativeerror|knativebrokerttl|` +
-	`^(origin|began|hops)$|^(source_bucket|source_key|source_etag|side_car|repaired|error_code|error_field)$|^(queue|fetch|apply|store)_ms$`)
+	`^(origin|began|hops)$|^(source_bucket|source_key|source_etag|side_car|repaired|error_code|error_field)$|` +
+	`^(queue|fetch|apply|store)_ms$`)
 
 // exempt folders have no production code of the contract's users. The local broker
 // stands in for Knative's and must not know ImageFlow: it repeats Knative's words.

@@ -15,16 +15,16 @@ import (
 func TestPut_keepsTheEventByteByByte(t *testing.T) {
 	each(t, func(t *testing.T, _ *objects.Store, l execution.DeadLetterStore) {
 		event := "{\n\t\"id\": \"1\",  \"data\": {\"b\":1, \"a\":\"<\\u2028>\u2028\", \"n\": 1.0}\r\n}"
-		letter := execution.DeadLetter{Execution: "cat", Bucket: bucket, EventID: "1", Event: json.RawMessage(event)}
-		keep(t, l, &letter)
-		taken, err := l.BeginReplay(t.Context(), letter)
+		deadLetter := execution.DeadLetter{Execution: "cat", Bucket: bucket, EventID: "1", Event: json.RawMessage(event)}
+		keep(t, l, &deadLetter)
+		taken, err := l.BeginReplay(t.Context(), deadLetter)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := l.CancelReplay(t.Context(), taken); err != nil {
 			t.Fatal(err)
 		}
-		got, err := l.Load(t.Context(), letter.Object)
+		got, err := l.Load(t.Context(), deadLetter.Object)
 		if err != nil || string(got.Event) != event {
 			t.Errorf("got %q, %v", got.Event, err)
 		}
@@ -37,7 +37,7 @@ func TestPut_truncates(t *testing.T) {
 	large := `{"data":"` + strings.Repeat("x", 7<<20) + `"}`
 	deep := `{"data":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}"
 	each(t, func(t *testing.T, _ *objects.Store, l execution.DeadLetterStore) {
-		for name, letter := range map[string]execution.DeadLetter{
+		for name, deadLetter := range map[string]execution.DeadLetter{
 			"large":         {EventID: "large", Event: json.RawMessage(large)},
 			"deep":          {EventID: "deep", Event: json.RawMessage(deep)},
 			"no JSON":       {EventID: "none", Event: json.RawMessage(`{"data":`)},
@@ -45,9 +45,9 @@ func TestPut_truncates(t *testing.T) {
 			"long fields":   {EventID: long, EventType: long, Reason: long, Step: long, Key: long, ETag: long, Message: long},
 			"long location": {EventID: "location", Bucket: long, Execution: long, Event: json.RawMessage(`{"data":"x"}`)},
 		} {
-			message := letter.Message + string(letter.Event)
-			keep(t, l, &letter)
-			got, err := l.Load(t.Context(), letter.Object)
+			message := deadLetter.Message + string(deadLetter.Event)
+			keep(t, l, &deadLetter)
+			got, err := l.Load(t.Context(), deadLetter.Object)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -69,9 +69,9 @@ func TestPut_replacesUnreadableObject(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		for i, old := range []string{"no JSON", `{"first":7}`, strings.Repeat("[", 20000), strings.Repeat("x", 9<<20), ""} {
 			id := fmt.Sprint("cat", i)
-			letter := execution.DeadLetter{Execution: id, Bucket: bucket, EventID: "e", Reason: "new", Event: json.RawMessage(`{}`)}
+			deadLetter := execution.DeadLetter{Execution: id, Bucket: bucket, EventID: "e", Reason: "new", Event: json.RawMessage(`{}`)}
 			spoil := func(key string) {
-				if _, err := s.Put(t.Context(), letters, key, "application/json", []byte(old), nil); err != nil {
+				if _, err := s.Put(t.Context(), deadLetters, key, "application/json", []byte(old), nil); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -83,8 +83,8 @@ func TestPut_replacesUnreadableObject(t *testing.T) {
 			if _, err := execution.Find(t.Context(), s, l, bucket, id); !errors.Is(err, objects.ErrNotFound) {
 				t.Errorf("%d: found with %v", i, err)
 			}
-			keep(t, l, &letter)
-			taken, err := l.BeginReplay(t.Context(), letter)
+			keep(t, l, &deadLetter)
+			taken, err := l.BeginReplay(t.Context(), deadLetter)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,14 +110,15 @@ func TestPut_invalidNames(t *testing.T) {
 		}
 		for _, name := range names {
 			for failures := range 2 {
-				letter := &execution.DeadLetter{Bucket: name.bucket, Execution: name.execution, EventID: "../\n%\xff.json", Event: json.RawMessage(`{}`)}
-				if err := l.Put(t.Context(), letter); err != nil || letter.Failures != failures+1 {
-					t.Errorf("%q: %v, it has failed %d times", name, err, letter.Failures)
+				deadLetter := &execution.DeadLetter{Bucket: name.bucket, Execution: name.execution, EventID: "../\n%\xff.json",
+					Event: json.RawMessage(`{}`)}
+				if err := l.Put(t.Context(), deadLetter); err != nil || deadLetter.Failures != failures+1 {
+					t.Errorf("%q: %v, after %d failures", name, err, deadLetter.Failures)
 				}
 			}
 		}
 		if n := len(list(t, l, execution.Selection{})); n != len(names) {
-			t.Errorf("%d letters are listed, want %d", n, len(names))
+			t.Errorf("%d dead letters are listed, want %d", n, len(names))
 		}
 	})
 }

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	bucket  = "pictures"
-	letters = "dead-letters"
+	bucket      = "images"
+	deadLetters = "dead-letters"
 )
 
 func each(t *testing.T, test func(*testing.T, *objects.Store, execution.DeadLetterStore)) {
-	stores.Each(t, []string{bucket, letters}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
-		test(t, s, execution.NewDeadLetterStore(s, letters))
+	stores.Each(t, []string{bucket, deadLetters}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+		test(t, s, execution.NewDeadLetterStore(s, deadLetters))
 	})
 }
 
@@ -41,7 +41,8 @@ func output(t *testing.T, s *objects.Store, id, step, from, content string) obje
 	t.Helper()
 	write := func(key, contentType, content string) objects.Info {
 		metadata := execution.ObjectMetadata(id, bucket, key)
-		maps.Copy(metadata, map[string]string{execution.StepMetadata: step, execution.SourceMetadata: from, execution.SecondsMetadata: "0.25"})
+		maps.Copy(metadata, map[string]string{execution.StepMetadata: step, execution.SourceMetadata: from,
+			execution.SecondsMetadata: "0.25"})
 		return put(t, s, key, contentType, content, metadata)
 	}
 	if step == "resize" {
@@ -121,15 +122,16 @@ func TestFind_chain(t *testing.T) {
 func TestFind_failures(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		source := put(t, s, "cat.jpg", "image/jpeg", "v1", nil)
-		letter := &execution.DeadLetter{
-			Execution: "cat", Bucket: bucket, Key: "cat.jpg", ETag: source.ETag, EventID: "1", Reason: "no picture", Code: 400,
+		deadLetter := &execution.DeadLetter{
+			Execution: "cat", Bucket: bucket, Key: "cat.jpg", ETag: source.ETag, EventID: "1", Reason: "not an image", Code: 400,
 		}
-		keep(t, l, letter)
+		keep(t, l, deadLetter)
 		e := find(t, s, l, "cat")
-		if e.State != execution.Failed || e.Failure == nil || e.Failure.Reason != "no picture" || e.Failure.Object != letter.Object {
+		if e.State != execution.Failed || e.Failure == nil || e.Failure.Reason != "not an image" ||
+			e.Failure.Object != deadLetter.Object {
 			t.Errorf("got %+v", e)
 		}
-		taken, err := l.BeginReplay(t.Context(), *letter)
+		taken, err := l.BeginReplay(t.Context(), *deadLetter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,14 +152,14 @@ func TestFind_failures(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e = find(t, s, l, "cat"); e.State != execution.Failed || e.Source != nil {
-			t.Errorf("of a picture that is gone: %+v", e)
+			t.Errorf("after the image was removed: %+v", e)
 		}
 	})
 }
 
-func keep(t *testing.T, l execution.DeadLetterStore, letter *execution.DeadLetter) {
+func keep(t *testing.T, l execution.DeadLetterStore, deadLetter *execution.DeadLetter) {
 	t.Helper()
-	if err := l.Put(t.Context(), letter); err != nil {
+	if err := l.Put(t.Context(), deadLetter); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -166,11 +168,11 @@ func keep(t *testing.T, l execution.DeadLetterStore, letter *execution.DeadLette
 func list(t *testing.T, l execution.DeadLetterStore, s execution.Selection) []string {
 	t.Helper()
 	ids := []string{}
-	for letter, err := range l.List(t.Context(), s) {
+	for deadLetter, err := range l.List(t.Context(), s) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, letter.EventID)
+		ids = append(ids, deadLetter.EventID)
 	}
 	slices.Sort(ids)
 	return ids
@@ -178,21 +180,23 @@ func list(t *testing.T, l execution.DeadLetterStore, s execution.Selection) []st
 
 func TestDeadLetter_countsFailures(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
-		letter := execution.DeadLetter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first", Event: json.RawMessage(`{"id":"a/b"}`)}
-		keep(t, l, &letter)
-		if letter.Object != bucket+"/in/cat/a%2Fb.json" {
-			t.Errorf("lies at %q", letter.Object)
+		deadLetter := execution.DeadLetter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first",
+			Event: json.RawMessage(`{"id":"a/b"}`)}
+		keep(t, l, &deadLetter)
+		if deadLetter.Object != bucket+"/in/cat/a%2Fb.json" {
+			t.Errorf("its key is %q", deadLetter.Object)
 		}
-		again := letter
+		again := deadLetter
 		again.Reason = "second"
 		keep(t, l, &again)
-		got, err := l.Load(t.Context(), letter.Object)
-		if err != nil || got.Reason != "second" || got.Failures != 2 || !got.First.Equal(letter.First) || got.Last.Before(letter.Last) {
+		got, err := l.Load(t.Context(), deadLetter.Object)
+		if err != nil || got.Reason != "second" || got.Failures != 2 || !got.First.Equal(deadLetter.First) ||
+			got.Last.Before(deadLetter.Last) {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		info, err := s.Stat(t.Context(), letters, letter.Object)
+		info, err := s.Stat(t.Context(), deadLetters, deadLetter.Object)
 		if err != nil || !execution.WrittenByUs(info) {
-			t.Errorf("a letter is no object of ours: %+v, %v", info, err)
+			t.Errorf("WrittenByUs is false for a dead letter: %+v, %v", info, err)
 		}
 
 		taken, err := l.BeginReplay(t.Context(), got)
@@ -200,9 +204,9 @@ func TestDeadLetter_countsFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		if ids := list(t, l, execution.Selection{Execution: "in/cat"}); len(ids) != 1 {
-			t.Errorf("a letter that is taken is listed as %v", ids)
+			t.Errorf("a dead letter in replay is listed as %v", ids)
 		}
-		fresh := letter
+		fresh := deadLetter
 		keep(t, l, &fresh) // it fails at once
 		if fresh.Failures != 3 {
 			t.Errorf("it has failed %d times", fresh.Failures)
@@ -211,7 +215,7 @@ func TestDeadLetter_countsFailures(t *testing.T) {
 			if err := done(t.Context(), taken); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := l.Load(t.Context(), letter.Object); err != nil || got.Failures != 3 {
+			if got, err := l.Load(t.Context(), deadLetter.Object); err != nil || got.Failures != 3 {
 				t.Errorf("the failure of what was sent again is lost: %+v, %v", got, err)
 			}
 		}
@@ -243,7 +247,7 @@ func TestList_selection(t *testing.T) {
 			{"an execution", execution.Selection{Bucket: bucket, Execution: "cat"}, "0"},
 			{"an execution of any bucket", execution.Selection{Execution: "cat"}, "0 2"},
 			{"a long one", execution.Selection{Bucket: bucket, Execution: long}, "4"},
-			{"one that looks like a letter", execution.Selection{Bucket: bucket, Execution: "cat/0.json"}, "6"},
+			{"an id that looks like a dead letter", execution.Selection{Bucket: bucket, Execution: "cat/0.json"}, "6"},
 			{"since", execution.Selection{Since: middle}, " 4 5 6 7 8"},
 			{"until", execution.Selection{Until: middle}, "0 1 2 3"},
 		} {

@@ -11,20 +11,20 @@ import (
 // TestWrittenByUs_copies: ImageFlow did not write a copy with another key or in another
 // bucket, although the copy has the metadata.
 func TestWrittenByUs_copies(t *testing.T) {
-	mark := execution.ObjectMetadata("in/cat", "pictures", "in/cat_resize.jpg")
+	metadata := execution.ObjectMetadata("in/cat", "images", "in/cat_resize.jpg")
 	old := map[string]string{execution.IDMetadata: "in/cat"}
 	for _, c := range []struct {
 		name, bucket, key string
 		metadata          map[string]string
 		want              bool
 	}{
-		{"where it was written", "pictures", "in/cat_resize.jpg", mark, true},
-		{"a copy under another key", "pictures", "backup/cat_resize.jpg", mark, false},
-		{"a copy under another derived key", "pictures", "in/cat_resize.webp", mark, false},
-		{"a copy in another bucket", "others", "in/cat_resize.jpg", mark, false},
-		{"an upload", "pictures", "in/cat_resize.jpg", nil, false},
-		{"an upload with metadata of its own", "pictures", "in/cat_resize.jpg", map[string]string{"mine": "x"}, false},
-		{"from before marks named keys", "pictures", "thumb.jpg", old, true},
+		{"where it was written", "images", "in/cat_resize.jpg", metadata, true},
+		{"a copy under another key", "images", "backup/cat_resize.jpg", metadata, false},
+		{"a copy under another derived key", "images", "in/cat_resize.webp", metadata, false},
+		{"a copy in another bucket", "others", "in/cat_resize.jpg", metadata, false},
+		{"an upload", "images", "in/cat_resize.jpg", nil, false},
+		{"an upload with metadata of its own", "images", "in/cat_resize.jpg", map[string]string{"mine": "x"}, false},
+		{"without KeyMetadata", "images", "thumb.jpg", old, true},
 	} {
 		info := objects.Info{Bucket: c.bucket, Key: c.key, Metadata: c.metadata}
 		if got := execution.WrittenByUs(info); got != c.want {

@@ -9,8 +9,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// TestBase64_pieces: text that arrives in pieces of any size, some of them with line
-// ends, is decoded as if it came at once.
+// Text in pieces of any size, some of them with line ends, is decoded like the whole text.
 func TestBase64_pieces(t *testing.T) {
 	want := make([]byte, 20_000)
 	for i := range want {

@@ -8,7 +8,7 @@ import (
 	"imageflow.dev/internal/gateway"
 )
 
-func TestCORS(t *testing.T) {
+func TestCORS_onlyGivenOrigins(t *testing.T) {
 	const ours = "https://app.example"
 	for _, c := range []struct {
 		origins        []string

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestErrorsNameTheFieldAndRepeatNothing of what was sent but a short name.
-func TestErrorsNameTheFieldAndRepeatNothing(t *testing.T) {
-	h := handler(t, nobody(t), 1<<20)
+// Errors repeat nothing of the request but a short name.
+func TestDecodeJSON_errorsNameTheField(t *testing.T) {
+	h := handler(t, unreachable(t), 1<<20)
 	long := strings.Repeat("secret", 1000)
 	for body, contains := range map[string]string{
 		`{"target_wdith":1}`:                                         `"field":"target_wdith"`,
@@ -50,15 +50,14 @@ func TestErrorsNameTheFieldAndRepeatNothing(t *testing.T) {
 		}
 		if repeated := strings.Repeat("secret", 12); strings.Contains(text, repeated) ||
 			!strings.Contains(contains, "no such field") && strings.Contains(text, "secret") {
-			t.Errorf("%.80s is repeated: %.500s", body, text)
+			t.Errorf("%.80s: the error repeats the value: %.500s", body, text)
 		}
 	}
 }
 
-// TestOtherMediaTypes: a web page can send them across sites without asking, and
-// a raw image is not what is taken.
-func TestOtherMediaTypes(t *testing.T) {
-	h := handler(t, nobody(t), 1<<20)
+// A web page can send other media types across sites without a preflight request.
+func TestGateway_refusesOtherMediaTypes(t *testing.T) {
+	h := handler(t, unreachable(t), 1<<20)
 	for _, contentType := range []string{
 		"image/jpeg", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded", "application/json;", "text/json",
 		"multipart/mixed; boundary=b", "APPLICATION/JSON; charset=utf-8", "application/json; charset",
@@ -71,7 +70,7 @@ func TestOtherMediaTypes(t *testing.T) {
 		text := answer.Body.String()
 		if json := strings.HasPrefix(strings.ToLower(contentType), "application/json"); json &&
 			contentType != "application/json; charset" {
-			if answer.Code != http.StatusServiceUnavailable { // there is no processor
+			if answer.Code != http.StatusServiceUnavailable { // the processor is unreachable
 				t.Errorf("%q: %d %s", contentType, answer.Code, text)
 			}
 			continue

@@ -19,8 +19,8 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// tell puts a gateway before executions and returns what asks it.
-func tell(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflowv1.GetExecutionResponse, string) {
+// lookup starts a gateway and returns a function that looks up an execution by its path.
+func lookup(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflowv1.GetExecutionResponse, string) {
 	t.Helper()
 	h, err := gateway.New(t.Context(), time.Minute, maxBody, x.Backend())
 	if err != nil {
@@ -49,13 +49,13 @@ func tell(t *testing.T, x *gateway.Executions) func(path string) (int, *imageflo
 	}
 }
 
-// told is an execution whose first step is done and whose second has failed.
-type told struct {
+// failedExecution is an execution whose first step is done and whose second has failed.
+type failedExecution struct {
 	id             string
 	source, output objects.Info
 }
 
-func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStore) told {
+func putFailedExecution(t *testing.T, store *objects.Store, letters execution.DeadLetterStore) failedExecution {
 	t.Helper()
 	put := func(key, contentType string, metadata map[string]string) objects.Info {
 		t.Helper()
@@ -65,7 +65,7 @@ func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStor
 		}
 		return info
 	}
-	x := told{id: "in/a cat ü"}
+	x := failedExecution{id: "in/a cat ü"}
 	x.source = put(x.id+".jpg", "image/jpeg", nil)
 	marks := map[string]string{
 		"imageflow-execution": x.id, "imageflow-step": "resize", "imageflow-source-etag": x.source.ETag, "imageflow-seconds": "0.125",
@@ -81,11 +81,11 @@ func tellOf(t *testing.T, store *objects.Store, letters execution.DeadLetterStor
 	return x
 }
 
-func (x told) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
+func (x failedExecution) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
 	t.Helper()
 	if r.GetExecutionId() != x.id || r.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED ||
 		len(r.GetSteps()) != 1 {
-		t.Fatalf("told %v", r)
+		t.Fatalf("got %v", r)
 	}
 	if s := r.GetSource(); s.GetObjectKey() != x.id+".jpg" || s.GetBucket() != "pictures" || s.GetEtag() != x.source.ETag ||
 		s.GetContentType() != "image/jpeg" {
@@ -105,11 +105,11 @@ func (x told) check(t *testing.T, r *imageflowv1.GetExecutionResponse) {
 	}
 }
 
-func TestExecutionIsTold(t *testing.T) {
+func TestGetExecution_failedExecution(t *testing.T) {
 	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
 	letters := execution.NewDeadLetterStore(store, "dead")
-	ask := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures"})
-	x := tellOf(t, store, letters)
+	ask := lookup(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures"})
+	x := putFailedExecution(t, store, letters)
 	for _, path := range []string{"in/a%20cat%20%C3%BC", url.PathEscape(x.id), "in/a%20cat%20%C3%BC?bucket=pictures"} {
 		code, r, body := ask(path)
 		if code != http.StatusOK || !strings.Contains(body, `"execution_id"`) {
@@ -117,7 +117,7 @@ func TestExecutionIsTold(t *testing.T) {
 		}
 		x.check(t, r)
 	}
-	limited := tell(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures",
+	limited := lookup(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures",
 		ReadFrom: objects.AllowList{"pictures/in/"}})
 	if code, r, _ := limited("in/a%20cat%20%C3%BC"); code != http.StatusOK {
 		t.Errorf("within READ_FROM: %d", code)
@@ -149,18 +149,18 @@ func TestExecutionIsTold(t *testing.T) {
 	}
 }
 
-func TestExecutionsWithoutAStore(t *testing.T) {
-	ask := tell(t, &gateway.Executions{Missing: "MINIO_ENDPOINT is not set"})
+func TestGetExecution_missingOrUnreachableStore(t *testing.T) {
+	ask := lookup(t, &gateway.Executions{Missing: "MINIO_ENDPOINT is not set"})
 	if code, _, body := ask("cat"); code != http.StatusNotImplemented || !strings.Contains(body, "MINIO_ENDPOINT is not set") {
 		t.Errorf("without a store: %d %s", code, body)
 	}
-	away, err := objects.New(objects.Config{Endpoint: "127.0.0.1:1", AccessKey: "a", SecretKey: "b", Region: "us-east-1"})
+	unreachable, err := objects.New(objects.Config{Endpoint: "127.0.0.1:1", AccessKey: "a", SecretKey: "b", Region: "us-east-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask = tell(t, &gateway.Executions{Store: away, DeadLetters: execution.NewDeadLetterStore(away, "dead"), Bucket: "pictures"})
+	ask = lookup(t, &gateway.Executions{Store: unreachable, DeadLetters: execution.NewDeadLetterStore(unreachable, "dead"), Bucket: "pictures"})
 	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable ||
 		!strings.Contains(body, "the object store does not answer") {
-		t.Errorf("with one that is away: %d %s", code, body)
+		t.Errorf("with an unreachable store: %d %s", code, body)
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// upload is a form: a file, and fields as curl -F has them.
+// upload is a form: files, and fields in the syntax of curl -F.
 type upload struct {
 	files  map[string][]byte
 	fields []string // name=value
 	accept string
-	cut    int // how many bytes are missing at the end
+	cut    int // number of bytes that are missing at the end
 }
 
 func (u upload) post(t *testing.T, url string) (*http.Response, []byte) {
@@ -32,7 +32,7 @@ func (u upload) post(t *testing.T, url string) (*http.Response, []byte) {
 		_, _ = file.Write(data)
 	}
 	w.Close()
-	// A reader of no known length goes in chunks, as a pipe into curl does.
+	// A reader of unknown length is sent in chunks, like a pipe into curl.
 	req, err := http.NewRequest("POST", url, io.MultiReader(bytes.NewReader(body.Bytes()[:body.Len()-u.cut])))
 	if err != nil {
 		t.Fatal(err)
@@ -54,15 +54,15 @@ func (u upload) post(t *testing.T, url string) (*http.Response, []byte) {
 	return resp, data
 }
 
-// TestUploadIsAnsweredByThePicture, or by JSON where that is wanted.
-func TestUploadIsAnsweredByThePicture(t *testing.T) {
+// The answer is JSON if the request asks for it.
+func TestForm_uploadIsAnsweredWithImage(t *testing.T) {
 	s := start(t)
 	cat := map[string][]byte{"image": jpegOf(t, 640, 480)}
 	for _, c := range []struct {
 		path, accept string
 		fields       []string
 		contentType  string
-		width        int    // of a picture
+		width        int    // of the image
 		says         string // in JSON
 	}{
 		{"resize", "", []string{"target_width=320"}, "image/jpeg", 320, ""},
@@ -100,8 +100,7 @@ func TestUploadIsAnsweredByThePicture(t *testing.T) {
 	}
 }
 
-// TestFormOfAStoredPicture: a form needs no file.
-func TestFormOfAStoredPicture(t *testing.T) {
+func TestForm_storedImageNeedsNoFile(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 640, 480))
 	resp, data := upload{fields: []string{"input_image.object_key=cat.jpg", "target_width=320"}}.post(t, s.url+"/v1/resize")
@@ -110,7 +109,7 @@ func TestFormOfAStoredPicture(t *testing.T) {
 	}
 }
 
-func TestBadForms(t *testing.T) {
+func TestForm_refusesBadForms(t *testing.T) {
 	s := start(t)
 	small := map[string][]byte{"image": jpegOf(t, 32, 32)}
 	many := make([]string, 101)
@@ -140,7 +139,7 @@ func TestBadForms(t *testing.T) {
 			"fields and headers are longer than 262144 bytes"},
 		{upload{files: small, fields: many}, "more than 100 fields"},
 		{upload{files: small, fields: []string{"target_width=1"}, cut: 30}, "ends too early"},
-		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "ends too early"}, // of the last boundary
+		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "ends too early"}, // the last boundary is cut off
 	} {
 		resp, data := c.form.post(t, s.url+"/v1/resize")
 		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) ||

@@ -25,7 +25,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// backend is a resize service that does what its test says.
+// backend is a resize service whose behaviour a test sets.
 type backend struct {
 	imageflowv1.UnimplementedResizeServiceServer
 	resize func(context.Context, *imageflowv1.ResizeRequest) (*imageflowv1.ResizeResponse, error)
@@ -37,7 +37,7 @@ func (b *backend) ResizeImage(ctx context.Context, r *imageflowv1.ResizeRequest)
 
 const maxBody = 10_000
 
-// open puts a gateway before a real gRPC server.
+// open starts a real gRPC server, and a gateway for it.
 func open(t *testing.T, resize func(context.Context, *imageflowv1.ResizeRequest) (*imageflowv1.ResizeResponse, error)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,7 +51,7 @@ func open(t *testing.T, resize func(context.Context, *imageflowv1.ResizeRequest)
 	return before(t, l.Addr().String())
 }
 
-// before puts a gateway before an address.
+// before starts a gateway for a processor at an address.
 func before(t *testing.T, address string) string {
 	t.Helper()
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -73,7 +73,7 @@ func handler(t *testing.T, conn *grpc.ClientConn, maxBody int64) http.Handler {
 	return h
 }
 
-// ask posts a body and returns the answer with its JSON in one line.
+// ask sends a request and returns the answer, and its JSON in one line.
 func ask(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
@@ -92,13 +92,13 @@ func ask(t *testing.T, method, url, body string, header ...string) (*http.Respon
 	var raw json.RawMessage
 	var text bytes.Buffer
 	if err := json.NewDecoder(resp.Body).Decode(&raw); err != nil {
-		t.Fatalf("%s %s: %d with no JSON: %v", method, url, resp.StatusCode, err)
+		t.Fatalf("%s %s: %d, body is not JSON: %v", method, url, resp.StatusCode, err)
 	}
 	_ = json.Compact(&text, raw)
 	return resp, text.String()
 }
 
-func TestBothSpellingsInSnakeCaseOut(t *testing.T) {
+func TestGateway_readsBothSpellingsWritesSnakeCase(t *testing.T) {
 	url := open(t, func(ctx context.Context, r *imageflowv1.ResizeRequest) (*imageflowv1.ResizeResponse, error) {
 		md, _ := metadata.FromIncomingContext(ctx)
 		return &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{
@@ -114,12 +114,12 @@ func TestBothSpellingsInSnakeCaseOut(t *testing.T) {
 			t.Errorf("%s: %d %s", body, resp.StatusCode, got)
 		}
 		if !strings.Contains(got, `"message":"[00-aa-bb-01] []"`) {
-			t.Errorf("the processor was sent other headers: %s", got)
+			t.Errorf("the processor received other headers: %s", got)
 		}
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestGateway_translatesErrorsOfProcessors(t *testing.T) {
 	with := func(s *status.Status, d any) error {
 		switch d := d.(type) {
 		case *errdetails.BadRequest:
@@ -157,7 +157,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) {
+func TestGateway_refusesBadRequests(t *testing.T) {
 	url := open(t, func(ctx context.Context, _ *imageflowv1.ResizeRequest) (*imageflowv1.ResizeResponse, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -185,7 +185,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-func TestProcessorAway(t *testing.T) {
+func TestGateway_unreachableProcessor(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// nobody is a connection to no one: requests that come as far are answered 503.
-func nobody(t *testing.T) *grpc.ClientConn {
+// unreachable returns a connection without a server: calls fail with 503.
+func unreachable(t *testing.T) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient("127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -29,16 +29,15 @@ func nobody(t *testing.T) *grpc.ClientConn {
 	return conn
 }
 
-// manyParts is a form of n small parts.
+// manyParts returns a form of n parts.
 func manyParts(n int, part string) string {
 	return strings.Repeat("--b\r\n"+part+"\r\n", n) + "--b--\r\n"
 }
 
-// TestHostileBodiesTakeLittleMemory: the limits hold before objects exist. The
-// refusal names the limit.
-func TestHostileBodiesTakeLittleMemory(t *testing.T) {
+// The limits apply before a body is decoded. The error names the limit.
+func TestGateway_hostileBodiesTakeLittleMemory(t *testing.T) {
 	const formType = "multipart/form-data; boundary=b"
-	h := handler(t, nobody(t), 100<<20)
+	h := handler(t, unreachable(t), 100<<20)
 	for _, c := range []struct {
 		name, contentType, body, contains string
 	}{
@@ -78,26 +77,26 @@ func TestHostileBodiesTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// TestImageTakesLittleMoreThanItself: base64 is decoded as it comes.
-func TestImageTakesLittleMoreThanItself(t *testing.T) {
+// Base64 is decoded while it arrives.
+func TestDecodeJSON_imageTakesLittleMoreThanItsSize(t *testing.T) {
 	const size = 16 << 20
-	h := handler(t, nobody(t), 100<<20)
+	h := handler(t, unreachable(t), 100<<20)
 	body := `{"target_width":1,"input_bytes":"` + base64.StdEncoding.EncodeToString(make([]byte, size)) + `"`
-	req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(body)) // its end is missing: no call follows
+	req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(body)) // the end is missing, so no call follows
 	req.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	h.ServeHTTP(answer, req)
 	runtime.ReadMemStats(&after)
-	// A slice that grows takes about five times its last length in all.
+	// Growing a slice allocates about five times its final length in total.
 	if took := after.TotalAlloc - before.TotalAlloc; answer.Code != http.StatusBadRequest || took > 7*size {
 		t.Errorf("%d %s: an image of %d bytes took %d bytes of memory", answer.Code, answer.Body, size, took)
 	}
 }
 
-// TestFormsOfBase64: what JSON writers make of an image.
-func TestFormsOfBase64(t *testing.T) {
+// JSON writers differ in alphabet, padding, escapes and line ends.
+func TestDecodeJSON_allFormsOfBase64(t *testing.T) {
 	var got []byte
 	url := open(t, func(_ context.Context, r *imageflowv1.ResizeRequest) (*imageflowv1.ResizeResponse, error) {
 		got = r.GetInputBytes()
@@ -138,8 +137,8 @@ func TestFormsOfBase64(t *testing.T) {
 	}
 }
 
-func TestBadBase64(t *testing.T) {
-	h := handler(t, nobody(t), 100<<20)
+func TestDecodeJSON_refusesBadBase64(t *testing.T) {
+	h := handler(t, unreachable(t), 100<<20)
 	for _, text := range []string{"A", "AAAAA", "AA=A", "AAA==", "AAAA=", "AA A", "é", `\u00e9`, `\x`, `\t`, "!!!!",
 		`AA\u003`, "===="} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(`{"input_bytes":"`+text+`","target_width":7}`))
@@ -152,8 +151,8 @@ func TestBadBase64(t *testing.T) {
 	}
 }
 
-func TestLongQueries(t *testing.T) {
-	h := handler(t, nobody(t), 100<<20)
+func TestGateway_refusesLongQueries(t *testing.T) {
+	h := handler(t, unreachable(t), 100<<20)
 	for query, contains := range map[string]string{
 		strings.Repeat("&a=", 200):         "more than 100",
 		"a=" + strings.Repeat("x", 10<<10): "longer than 8192 bytes",
@@ -166,8 +165,7 @@ func TestLongQueries(t *testing.T) {
 	}
 }
 
-// TestLongNamesOfPipelines are refused before the first step.
-func TestLongNamesOfPipelines(t *testing.T) {
+func TestPipeline_refusesLongNamesBeforeFirstStep(t *testing.T) {
 	s := start(t)
 	body := `{"input_image":{"object_key":"` + strings.Repeat("x", 240) + `.jpg"},"steps":[{"resize":{"target_width":1}}]}`
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", body)

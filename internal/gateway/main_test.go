@@ -33,8 +33,7 @@ import (
 
 const bucket = "pictures"
 
-// models is where the demo model lies, for when a store has moved the working
-// directory.
+// models is the absolute path of the demo model: a store changes the working directory.
 var models, _ = filepath.Abs("../../functions/detect/model/repository")
 
 var demo = sync.OnceValues(func() (functions.Processor, error) {
@@ -47,12 +46,12 @@ var demo = sync.OnceValues(func() (functions.Processor, error) {
 	return detect.New(detect.NewModels(repository, "yolo")), nil
 })
 
-// system is a gateway before the three processors, which are real, on a store.
+// system is a gateway with the three real processors and a store.
 type system struct {
 	url      string
 	store    *objects.Store
 	pipeline *gateway.Pipeline
-	// before is called before each call of a processor, and may refuse it.
+	// before runs before each call of a processor. Its error refuses the call.
 	before func(ctx context.Context, method string) error
 }
 
@@ -81,7 +80,7 @@ func start(t *testing.T, edit ...func(*gateway.Pipeline)) *system {
 	return s
 }
 
-// processor serves one and connects to it.
+// processor serves a processor and returns a connection to it.
 func processor(t *testing.T, s *system, p functions.Processor) *grpc.ClientConn {
 	t.Helper()
 	run := job.NewRunner(p, s.store, job.NewAdmission(job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 64 << 20, Cores: 2}),
@@ -128,7 +127,7 @@ func jpegOf(t *testing.T, width, height int) []byte {
 	return b.Bytes()
 }
 
-// describe returns a picture's format and width.
+// describe returns the format and the width of an image.
 func describe(t *testing.T, data []byte) (format string, width int) {
 	t.Helper()
 	c, format, err := image.DecodeConfig(bytes.NewReader(data))

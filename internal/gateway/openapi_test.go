@@ -12,14 +12,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// TestOpenAPITellsOfEveryPath of the contract, in the contract's field names.
-func TestOpenAPITellsOfEveryPath(t *testing.T) {
+func TestOpenAPI_describesEveryPathInSnakeCase(t *testing.T) {
 	resp, text := ask(t, "GET", before(t, "127.0.0.1:1")+"/openapi.json", "")
-	var told struct {
+	var description struct {
 		Paths       map[string]map[string]any
 		Definitions map[string]struct{ Properties map[string]any }
 	}
-	if err := json.Unmarshal([]byte(text), &told); err != nil || resp.StatusCode != http.StatusOK ||
+	if err := json.Unmarshal([]byte(text), &description); err != nil || resp.StatusCode != http.StatusOK ||
 		resp.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v", resp.StatusCode, err)
 	}
@@ -33,15 +32,15 @@ func TestOpenAPITellsOfEveryPath(t *testing.T) {
 						continue
 					}
 					n++
-					if told.Paths[strings.ReplaceAll(path, "=**", "")][method] == nil {
-						t.Errorf("nothing is told of %s %s", method, path)
+					if description.Paths[strings.ReplaceAll(path, "=**", "")][method] == nil {
+						t.Errorf("%s %s is not described", method, path)
 					}
 				}
 			}
 		}
 		return true
 	})
-	if n < 8 || told.Definitions["ResizeRequest"].Properties["target_width"] == nil {
-		t.Errorf("%d paths; %v", n, told.Definitions["ResizeRequest"])
+	if n < 8 || description.Definitions["ResizeRequest"].Properties["target_width"] == nil {
+		t.Errorf("%d paths; %v", n, description.Definitions["ResizeRequest"])
 	}
 }

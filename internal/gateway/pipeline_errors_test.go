@@ -21,7 +21,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// fail posts a pipeline that must fail and returns the status it fails with.
+// fail posts a pipeline that must fail, and returns its status.
 func (s *system) fail(t *testing.T, body string) (*http.Response, *status.Status) {
 	t.Helper()
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", body)
@@ -32,7 +32,7 @@ func (s *system) fail(t *testing.T, body string) (*http.Response, *status.Status
 	return resp, status.FromProto(p)
 }
 
-// details returns the field at fault, and what is told of the step.
+// details returns the invalid field, and the metadata about the step.
 func details(s *status.Status) (field string, step map[string]string) {
 	for _, d := range s.Details() {
 		switch d := d.(type) {
@@ -47,9 +47,8 @@ func details(s *status.Status) (field string, step map[string]string) {
 	return field, step
 }
 
-// TestPipelineFailsAtAStep: the error is that step's, with its place, and what
-// the steps before it wrote stays.
-func TestPipelineFailsAtAStep(t *testing.T) {
+// The error names the step. The outputs of the steps before it remain.
+func TestPipeline_failsAtStep(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	for _, c := range []struct {
@@ -73,13 +72,12 @@ func TestPipelineFailsAtAStep(t *testing.T) {
 		}
 	}
 	if keys := s.keys(t); !slices.Equal(keys, []string{"cat.jpg", "x_resize.jpg", "x_resize.json"}) {
-		t.Errorf("there are %q", keys)
+		t.Errorf("objects: %q", keys)
 	}
 }
 
-// TestPipelineIsCheckedFirst: nothing is done for a request that breaks a rule,
-// in whichever step.
-func TestPipelineIsCheckedFirst(t *testing.T) {
+// No step runs if the request violates a rule in any step.
+func TestPipeline_validatesAllStepsFirst(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	const resize = `{"resize":{"target_width":100}}`
@@ -106,13 +104,12 @@ func TestPipelineIsCheckedFirst(t *testing.T) {
 		}
 	}
 	if keys := s.keys(t); len(keys) != 1 {
-		t.Errorf("there are %q", keys)
+		t.Errorf("objects: %q", keys)
 	}
 }
 
-// TestPipelineNeverMixes: an output that another run replaces before the next
-// step has read it ends the pipeline.
-func TestPipelineNeverMixes(t *testing.T) {
+// A pipeline fails if another run replaces an output before the next step has read it.
+func TestPipeline_neverMixesRuns(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	s.before = func(_ context.Context, method string) error {
@@ -128,8 +125,7 @@ func TestPipelineNeverMixes(t *testing.T) {
 	}
 }
 
-// TestPipelineSharesItsDeadline, and passes the trace on to every step.
-func TestPipelineSharesItsDeadline(t *testing.T) {
+func TestPipeline_propagatesDeadlineAndTrace(t *testing.T) {
 	s := start(t)
 	s.pipeline.Timeout = 2 * time.Second
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
@@ -146,7 +142,7 @@ func TestPipelineSharesItsDeadline(t *testing.T) {
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", `{"input_image":{"object_key":"cat.jpg"},`+
 		`"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR"}}]}`,
 		"Traceparent", "00-aa-bb-01", "Authorization", "Bearer secret")
-	took := time.Since(began) // the gateway's own limit is a minute
+	took := time.Since(began) // the timeout of the gateway is one minute
 	if resp.StatusCode != http.StatusGatewayTimeout || !strings.Contains(text, `"steps[1] filter: no answer in time"`) ||
 		took > 30*time.Second {
 		t.Errorf("%d %s after %v", resp.StatusCode, text, took)
@@ -158,9 +154,8 @@ func TestPipelineSharesItsDeadline(t *testing.T) {
 	}
 }
 
-// TestPipelineOfTheBusyAndTheAway: a refusal says when to come again; one who is
-// away is not named.
-func TestPipelineOfTheBusyAndTheAway(t *testing.T) {
+// A busy processor sets Retry-After. The address of an unreachable one is not disclosed.
+func TestPipeline_busyAndUnreachableProcessors(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	s.before = func(context.Context, string) error {

@@ -15,7 +15,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// run posts a pipeline that must be done.
+// run posts a pipeline that must succeed.
 func (s *system) run(t *testing.T, body string) *imageflowv1.RunPipelineResponse {
 	t.Helper()
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", body)
@@ -42,9 +42,9 @@ func results(r *imageflowv1.RunPipelineResponse) (all []*imageflowv1.ProcessingR
 const three = `"steps":[{"resize":{"target_width":160}},{"detect":{"draw_boxes":true}},` +
 	`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
 
-// TestPipelineByReference: every step reads exactly what the one before wrote,
-// and all have the names that the contract gives them.
-func TestPipelineByReference(t *testing.T) {
+// Every step reads the exact version that the previous step wrote. All outputs have the
+// names of the contract.
+func TestPipeline_byReference(t *testing.T) {
 	s := start(t)
 	source := s.put(t, "in/cat.jpg", jpegOf(t, 320, 240))
 	r := s.run(t, `{"input_image":{"object_key":"in/cat.jpg"},`+three+`}`)
@@ -67,15 +67,15 @@ func TestPipelineByReference(t *testing.T) {
 	if r.GetSteps()[0].GetResize().GetMetadata().GetOriginalWidth() != 320 ||
 		r.GetSteps()[1].GetDetect().GetMetadata().GetModelName() != "yolo" ||
 		r.GetSteps()[2].GetFilter().GetMetadata().GetIntensity() != 1 {
-		t.Errorf("facts are missing: %v", r)
+		t.Errorf("metadata is missing: %v", r)
 	}
 	if _, width := describe(t, s.get(t, "in/cat_filter.jpg")); width != 160 {
 		t.Errorf("%d wide", width)
 	}
 }
 
-// TestPipelineByBytes: nothing is stored, and each picture is sent back once.
-func TestPipelineByBytes(t *testing.T) {
+// Nothing is stored, and the answer contains only the last image.
+func TestPipeline_byBytes(t *testing.T) {
 	s := start(t)
 	picture := base64.StdEncoding.EncodeToString(jpegOf(t, 320, 240))
 	r := s.run(t, `{"input_bytes":"`+picture+`","output_image":{"content_type":"image/png"},`+three+`}`)
@@ -99,8 +99,8 @@ func TestPipelineByBytes(t *testing.T) {
 	}
 }
 
-// TestPipelineRepeatsAStep: no step writes over another's output.
-func TestPipelineRepeatsAStep(t *testing.T) {
+// No step overwrites the output of another.
+func TestPipeline_repeatsProcessor(t *testing.T) {
 	s := start(t)
 	s.put(t, "a.v1.jpg", jpegOf(t, 400, 40))
 	const steps = `"steps":[{"resize":{"target_width":300}},{"resize":{"target_width":200}},` +
@@ -129,9 +129,8 @@ func TestPipelineRepeatsAStep(t *testing.T) {
 	}
 }
 
-// TestPipelineInline: the picture that was written is in the answer too, and a
-// second run finds all steps done.
-func TestPipelineInline(t *testing.T) {
+// The answer contains the written image. A second run finds all outputs.
+func TestPipeline_inline(t *testing.T) {
 	s := start(t)
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))
 	body := `{"input_image":{"object_key":"cat.jpg"},"inline":true,` + three + `}`
@@ -142,7 +141,7 @@ func TestPipelineInline(t *testing.T) {
 	again := s.run(t, body)
 	for i, result := range results(again) {
 		if result.GetMetadata()["apply_ms"] != "" {
-			t.Errorf("step %d was done again: %v", i, result)
+			t.Errorf("step %d ran again: %v", i, result)
 		}
 	}
 	s.pipeline.Store, s.pipeline.Missing = nil, "no store here"
@@ -151,8 +150,8 @@ func TestPipelineInline(t *testing.T) {
 	}
 }
 
-// TestPipelineTooLargeInline says so, and what was written stays.
-func TestPipelineTooLargeInline(t *testing.T) {
+// The written image remains in the store.
+func TestPipeline_inlineImageTooLarge(t *testing.T) {
 	s := start(t)
 	s.pipeline.MaxBytes = 100
 	s.put(t, "cat.jpg", jpegOf(t, 320, 240))

@@ -9,7 +9,8 @@ import (
 	"imageflow.dev/internal/gateway"
 )
 
-// guarded returns the URL of a handler that tells what reaches it.
+// guarded returns the URL of a handler that answers with the path and the header it
+// received.
 func guarded(t *testing.T, token gateway.Token) string {
 	s := httptest.NewServer(token.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(`{"path":"` + r.URL.Path + `","authorization":"` + r.Header.Get("Authorization") + `"}`))
@@ -18,7 +19,7 @@ func guarded(t *testing.T, token gateway.Token) string {
 	return s.URL
 }
 
-func TestToken(t *testing.T) {
+func TestRequireToken_refusesOthers(t *testing.T) {
 	url := guarded(t, "secret")
 	for _, c := range []struct {
 		path, authorization string
@@ -41,8 +42,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// TestNoToken: without one all come through as they are.
-func TestNoToken(t *testing.T) {
+// All requests pass unchanged.
+func TestRequireToken_emptyToken(t *testing.T) {
 	if resp, text := ask(t, "POST", guarded(t, "")+"/v1/resize", "", "Authorization",
 		"Bearer theirs"); resp.StatusCode != 200 || !strings.Contains(text, "Bearer theirs") {
 		t.Errorf("%d %s", resp.StatusCode, text)

@@ -54,7 +54,8 @@ func TestAttributes_sentAndReceived(t *testing.T) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || string(body) != `{"a": 1}` || resp.Header.Get("Ce-Subject") != header || resp.Header.Get("Content-Type") != event.ApplicationJSON {
+		if err != nil || string(body) != `{"a": 1}` || resp.Header.Get("Ce-Subject") != header ||
+			resp.Header.Get("Content-Type") != event.ApplicationJSON {
 			t.Errorf("%q is answered with %v %s, %v", subject, resp.Header, body, err)
 		}
 		if got.Subject() != subject || got.Extensions()["origin"] != "s3://b/"+subject || string(got.Data()) != `{"a": 1}` {

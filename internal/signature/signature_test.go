@@ -165,7 +165,8 @@ func TestVerify_allowUnsigned(t *testing.T) {
 }
 
 func TestNew_invalidKeysAreNotPrinted(t *testing.T) {
-	for _, keys := range [][]string{nil, {"short secret"}, {first, "short secret"}, {first, second, first + "3"}, {"   " + first[:31] + "  "}} {
+	for _, keys := range [][]string{nil, {"short secret"}, {first, "short secret"}, {first, second, first + "3"},
+		{"   " + first[:31] + "  "}} {
 		_, err := signature.New(keys, false)
 		if err == nil {
 			t.Errorf("%d keys are accepted", len(keys))

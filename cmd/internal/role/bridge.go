@@ -15,7 +15,7 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// DeadLetterBucket has the variable of the dead letters.
+// DeadLetterBucket configures the bucket of dead letters.
 type DeadLetterBucket struct {
 	DeadLetters string `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of dead letters"`
 }

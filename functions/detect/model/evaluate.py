@@ -82,7 +82,9 @@ def average_precision(right, score, total):
     recall, precision = hits / max(total, 1), hits / np.arange(1, len(hits) + 1)
     precision = np.maximum.accumulate(precision[::-1])[::-1] if len(precision) else precision
     at = np.searchsorted(recall, np.linspace(0, 1, 101), side="left")
-    return float(np.where(at < len(precision), precision[np.minimum(at, len(precision) - 1)], 0).mean()) if len(precision) else 0.0
+    if not len(precision):
+        return 0.0
+    return float(np.where(at < len(precision), precision[np.minimum(at, len(precision) - 1)], 0).mean())
 
 
 def score(model, images, confidence):
@@ -126,15 +128,17 @@ def read_index(path):
     """Returns the kinds, images and objects of a heldout.json."""
     with open(path) as f:
         index = json.load(f)
-    return [(e.get("kind", ""), np.asarray(Image.open(os.path.join(os.path.dirname(path), e["file"])).convert("RGB")),
-             np.array([[o[k] for k in ("class_id", "x1", "y1", "x2", "y2")] for o in e["objects"]]).reshape(-1, 5)) for e in index]
+    keys, folder = ("class_id", "x1", "y1", "x2", "y2"), os.path.dirname(path)
+    return [(e.get("kind", ""), np.asarray(Image.open(os.path.join(folder, e["file"])).convert("RGB")),
+             np.array([[o[k] for k in keys] for o in e["objects"]]).reshape(-1, 5)) for e in index]
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--model", default=os.path.join(HERE, "repository/yolo/1/model.onnx"))
     ap.add_argument("--render", metavar="DIR")
-    ap.add_argument("--seed", type=int, default=777, help="of the held-out images; not the one of the training (default %(default)s)")
+    ap.add_argument("--seed", type=int, default=777,
+                    help="of the held-out images; not the one of the training (default %(default)s)")
     ap.add_argument("--collages", type=int, default=200)
     ap.add_argument("--tables", type=int, default=100)
     ap.add_argument("--images", metavar="FILE")

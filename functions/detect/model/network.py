@@ -13,7 +13,8 @@ BINS = 16  # the sides of a box are 0 to 15 strides from its anchor
 
 
 def conv(cin, cout, k=3, s=1):
-    return nn.Sequential(nn.Conv2d(cin, cout, k, s, k // 2, bias=False), nn.BatchNorm2d(cout, momentum=0.03, eps=1e-3), nn.ReLU(True))
+    norm = nn.BatchNorm2d(cout, momentum=0.03, eps=1e-3)
+    return nn.Sequential(nn.Conv2d(cin, cout, k, s, k // 2, bias=False), norm, nn.ReLU(True))
 
 
 def twins(block):

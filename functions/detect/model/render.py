@@ -124,7 +124,8 @@ def shade(o, p, d, others, room):
     # Shiny surfaces mirror a window with soft edges.
     window = smooth(0.86, 0.93, (mirror * room["window"][:, None]).sum(0))
     gloss = o["shine"] * (bright ** o["power"] * (lit > 0) * 1.3 + window * 0.35)
-    return out + room["key"][:, None] * gloss + room["sky"][:, None] * fresnel * 0.35 * o["shine"] * open_ * np.clip(mirror[1] + 0.6, 0, 1)
+    reflected = room["sky"][:, None] * fresnel * 0.35 * o["shine"] * open_ * np.clip(mirror[1] + 0.6, 0, 1)
+    return out + room["key"][:, None] * gloss + reflected
 
 
 def new_room(rng):

@@ -221,7 +221,8 @@ def wear(pic, rng):
     """Adds the defects of cameras and codecs: exposure, colour, noise, blur, compression."""
     x = pic.astype(F)
     if rng.random() < 0.8:
-        x = 255 * (x / 255) ** F(np.exp(rng.normal() * 0.2)) * (rng.uniform(0.75, 1.2) * (1 + rng.normal(size=3) * 0.05)).astype(F)
+        gamma = F(np.exp(rng.normal() * 0.2))
+        x = 255 * (x / 255) ** gamma * (rng.uniform(0.75, 1.2) * (1 + rng.normal(size=3) * 0.05)).astype(F)
     if rng.random() < 0.3:
         x = x + rng.normal(size=x.shape).astype(F) * rng.uniform(1, 9)
     im = Image.fromarray(np.clip(x, 0, 255).astype(np.uint8))
@@ -254,7 +255,8 @@ def sample(width=1920, height=1080, factor=2):
     room = new_room(rng)
     light = np.array([-0.7, 0.72, 0.38])
     room.update(light=(light / np.linalg.norm(light)).astype(F), key=np.array([1.08, 1.0, 0.88], F), soft=9.0,
-                sky=np.array([0.27, 0.31, 0.37], F), bounce=np.array([0.16, 0.11, 0.07], F), fill_power=0.25, wall_z=-4.2, mirror=0.2)
+                sky=np.array([0.27, 0.31, 0.37], F), bounce=np.array([0.16, 0.11, 0.07], F),
+                fill_power=0.25, wall_z=-4.2, mirror=0.2)
     room["fill"] = np.array([0.8, 0.4, 0.45], F)
     window = np.array([-0.5, 0.62, 0.6])
     room["window"] = (window / np.linalg.norm(window)).astype(F)
@@ -268,14 +270,20 @@ def sample(width=1920, height=1080, factor=2):
 
     white, ink, cream = np.full(3, 0.85, F), np.full(3, 0.02, F), hsv(0.12, 0.18, 0.95)
     objects = [
-        make("bottle", -2.55, -0.7, 1.25, rotation(0), 1.0, (hsv(0.40, 0.85, 0.36), cream, hsv(0.10, 0.75, 0.85)), 1, rad=0.35, shoulder=0.34, shine=0.8, power=110),
-        make("book", -1.0, -1.75, 1.12, rotation(0.25, np.pi / 2), 0.95, (hsv(0.60, 0.75, 0.55), hsv(0.12, 0.55, 0.95), cream), 1, w=0.72, h=0.95, t=0.2, shine=0.25),
+        make("bottle", -2.55, -0.7, 1.25, rotation(0), 1.0,
+             (hsv(0.40, 0.85, 0.36), cream, hsv(0.10, 0.75, 0.85)), 1, rad=0.35, shoulder=0.34, shine=0.8, power=110),
+        make("book", -1.0, -1.75, 1.12, rotation(0.25, np.pi / 2), 0.95,
+             (hsv(0.60, 0.75, 0.55), hsv(0.12, 0.55, 0.95), cream), 1, w=0.72, h=0.95, t=0.2, shine=0.25),
         make("cone", 2.8, -0.9, 1.0, rotation(0.5), 0.95, (hsv(0.045, 0.92, 0.98), white, white), 1, shine=0.3, power=40),
-        make("mug", 0.95, -0.5, 0.92, rotation(-0.45), 0.75, (hsv(0.985, 0.72, 0.80), white, white), 0, rad=0.6, shine=0.6, power=90),
-        make("book", 2.35, 1.25, 0.7, rotation(-0.5), 0.2, (hsv(0.46, 0.7, 0.5), cream, hsv(0.1, 0.7, 0.9)), 1, w=0.7, h=0.95, t=0.2, shine=0.3),
-        make("ball", -0.75, 0.35, 0.62, rotation(0.9, 0.5, 0.35), 1.0, (hsv(0.13, 0.8, 0.97), hsv(0.58, 0.75, 0.8), white), 1, shine=0.55, power=70),
+        make("mug", 0.95, -0.5, 0.92, rotation(-0.45), 0.75,
+             (hsv(0.985, 0.72, 0.80), white, white), 0, rad=0.6, shine=0.6, power=90),
+        make("book", 2.35, 1.25, 0.7, rotation(-0.5), 0.2,
+             (hsv(0.46, 0.7, 0.5), cream, hsv(0.1, 0.7, 0.9)), 1, w=0.7, h=0.95, t=0.2, shine=0.3),
+        make("ball", -0.75, 0.35, 0.62, rotation(0.9, 0.5, 0.35), 1.0,
+             (hsv(0.13, 0.8, 0.97), hsv(0.58, 0.75, 0.8), white), 1, shine=0.55, power=70),
         make("die", 0.62, 1.45, 0.5, rotation(0.55), 0.62, (white, ink, ink), shine=0.5, power=80),
-        make("die", -1.95, 1.5, 0.46, rotation(-0.35, np.pi / 2), 0.62, (hsv(0.99, 0.85, 0.75), white, white), shine=0.55, power=80),
+        make("die", -1.95, 1.5, 0.46, rotation(-0.35, np.pi / 2), 0.62,
+             (hsv(0.99, 0.85, 0.75), white, white), shine=0.55, power=80),
     ]
     cam = camera((0.15, 0.78, 0), 0.0, 0.36, 9.3, 0.80, width * factor, height * factor)
     pic, ids, seen = render(objects, room, cam, width * factor, height * factor)

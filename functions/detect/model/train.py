@@ -187,7 +187,8 @@ class Run:
             print(f"continuing from step {self.step}", flush=True)
 
     def save(self):
-        torch.save(dict(step=self.step, net=self.net.state_dict(), mean=self.mean.state_dict(), opt=self.opt.state_dict()), self.path + ".part")
+        state = dict(step=self.step, net=self.net.state_dict(), mean=self.mean.state_dict(), opt=self.opt.state_dict())
+        torch.save(state, self.path + ".part")
         os.replace(self.path + ".part", self.path)
 
     def jobs(self):
@@ -197,7 +198,8 @@ class Run:
 
     def learn(self, pics, truth):
         """Trains one step on one batch and returns its losses."""
-        lr = self.args.lr * min(1, (self.step + 1) / 200) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * self.step / self.total)))
+        cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / self.total)
+        lr = self.args.lr * min(1, (self.step + 1) / 200) * (0.01 + 0.99 * cosine)
         for g in self.opt.param_groups:
             g["lr"] = lr
         losses = loss_of(self.net(images(pics)), torch.from_numpy(truth), pics.shape[1])
@@ -216,12 +218,14 @@ class Run:
 def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     ap.add_argument("--out", default=os.path.join(HERE, "repository/yolo/1/model.onnx"))
-    ap.add_argument("--work", default=os.path.join(HERE, "../../../.cache/training"), help="folder of the renderings and the checkpoint")
+    ap.add_argument("--work", default=os.path.join(HERE, "../../../.cache/training"),
+                    help="folder of the renderings and the checkpoint")
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--small", type=int, default=2250, help="iterations at --small-side, which are cheaper")
     ap.add_argument("--small-side", type=int, default=224)
     ap.add_argument("--large", type=int, default=2250, help="iterations at --large-side")
-    ap.add_argument("--large-side", type=int, default=320, help="the exported model has a larger input, which finds small objects better")
+    ap.add_argument("--large-side", type=int, default=320,
+                    help="the exported model has a larger input, which finds small objects better")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--lr", type=float, default=2e-3)
     ap.add_argument("--sprites", type=int, default=1500, help="rendered objects for each class")
@@ -245,7 +249,8 @@ def main():
         for pics, truth in stream(pool, run.jobs()):
             sums += run.learn(pics, truth)
             if run.step % 50 == 0:
-                print(f"{run.step}/{run.total} class {sums[0] / 50:.3f} box {sums[1] / 50:.3f} side {sums[2] / 50:.3f} {time.time() - began:.0f} s", flush=True)
+                losses = f"class {sums[0] / 50:.3f} box {sums[1] / 50:.3f} side {sums[2] / 50:.3f}"
+                print(f"{run.step}/{run.total} {losses} {time.time() - began:.0f} s", flush=True)
                 sums[:] = 0
             if run.step % 250 == 0:
                 run.save()

@@ -15,7 +15,8 @@ import (
 
 func TestChainOfReplies(t *testing.T) {
 	one, two, three := subscribe(t, reply("b")), subscribe(t, reply("c")), subscribe(t, nil)
-	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"one": on("a", one), "two": on("b", two), "three": on("c", three)}))
+	b := start(t, broker.Config{}, manifest("{retry: 0}",
+		map[string]string{"one": on("a", one), "two": on("b", two), "three": on("c", three)}))
 	h := headerOf("a")
 	h.Set("Ce-Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	h.Set("Ce-Subject", "in/dir with space/ü+é&=%2F.jpg")
@@ -24,7 +25,8 @@ func TestChainOfReplies(t *testing.T) {
 		t.Fatalf("the broker answered %d", code)
 	}
 	first := one.next(t)
-	if first.body != body || first.attribute("Subject") != h.Get("Ce-Subject") || first.header.Get("Content-Type") != "application/json" {
+	if first.body != body || first.attribute("Subject") != h.Get("Ce-Subject") ||
+		first.header.Get("Content-Type") != "application/json" {
 		t.Errorf("the event has changed: %v %q", first.header, first.body)
 	}
 	if first.header.Get("Prefer") != "reply" || first.attribute("Knativebrokerttl") != "" {
@@ -44,11 +46,13 @@ func TestChainOfReplies(t *testing.T) {
 func TestStructuredMode(t *testing.T) {
 	s := subscribe(t, nil)
 	b := start(t, broker.Config{}, manifest("{retry: 0}", map[string]string{"t": on("a", s)}))
-	text := `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"Straße 1%","partitionkey":"p","datacontenttype":"image/png","data_base64":"AAH/"}`
+	text := `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"Straße 1%",` +
+		`"partitionkey":"p","datacontenttype":"image/png","data_base64":"AAH/"}`
 	if code := send(t, b, http.Header{"Content-Type": {"application/cloudevents+json"}}, text); code != http.StatusAccepted {
 		t.Fatalf("the broker answered %d", code)
 	}
-	if d := s.next(t); d.body != "\x00\x01\xff" || d.attribute("Partitionkey") != "p" || d.header.Get("Content-Type") != "image/png" {
+	if d := s.next(t); d.body != "\x00\x01\xff" || d.attribute("Partitionkey") != "p" ||
+		d.header.Get("Content-Type") != "image/png" {
 		t.Errorf("got %v %q", d.header, d.body)
 	} else if d.attribute("Subject") != "Stra%C3%9Fe%201%25" {
 		t.Errorf("the subject is not encoded as in the HTTP binding: %q", d.attribute("Subject"))
@@ -61,14 +65,16 @@ var ingressCases = map[string]struct {
 	body   string
 	code   int
 }{
-	"no event":             {http.Header{}, "x", 400},
-	"no id":                {with("Ce-Id", ""), "", 400},
-	"an old version":       {with("Ce-Specversion", "0.3"), "", 400},
-	"a malformed time":     {with("Ce-Time", "noon"), "", 400},
-	"text":                 {of("application/cloudevents+json"), "{", 400},
-	"a batch":              {of("application/cloudevents-batch+json"), "[]", 400},
-	"a line break":         {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"a\nb"}`, 400},
-	"large attributes":     {of("application/cloudevents+json"), `{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"` + strings.Repeat("x", 65<<10) + `"}`, 400},
+	"no event":         {http.Header{}, "x", 400},
+	"no id":            {with("Ce-Id", ""), "", 400},
+	"an old version":   {with("Ce-Specversion", "0.3"), "", 400},
+	"a malformed time": {with("Ce-Time", "noon"), "", 400},
+	"text":             {of("application/cloudevents+json"), "{", 400},
+	"a batch":          {of("application/cloudevents-batch+json"), "[]", 400},
+	"a line break": {of("application/cloudevents+json"),
+		`{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"a\nb"}`, 400},
+	"large attributes": {of("application/cloudevents+json"),
+		`{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"` + strings.Repeat("x", 65<<10) + `"}`, 400},
 	"time to live used up": {with("Ce-Knativebrokerttl", "1"), "", 400},
 	"a large one":          {headerOf("a"), strings.Repeat("x", 1<<20+1), 413},
 	"just not too large":   {headerOf("a"), strings.Repeat("x", 1<<20), 202},
@@ -128,7 +134,8 @@ func TestSlowSubscriber_doesNotDelayOthers(t *testing.T) {
 	slow := subscribe(t, func(w http.ResponseWriter, _ *http.Request) { <-release; w.WriteHeader(http.StatusOK) })
 	quick := subscribe(t, nil)
 	defer close(release)
-	b := start(t, broker.Config{Workers: 2}, manifest("{retry: 0}", map[string]string{"slow": on("a", slow), "quick": on("a", quick)}))
+	b := start(t, broker.Config{Workers: 2}, manifest("{retry: 0}",
+		map[string]string{"slow": on("a", slow), "quick": on("a", quick)}))
 	for range 20 {
 		publish(t, b, "a", "{}")
 	}
@@ -231,7 +238,8 @@ func TestFullDisk(t *testing.T) {
 // TestDeliveredEventsAreRemoved sends many times the size of the store through it.
 func TestDeliveredEventsAreRemoved(t *testing.T) {
 	s := subscribe(t, nil)
-	b := start(t, broker.Config{MaxBytes: 100 << 10}, manifest("{retry: 0}", map[string]string{"t": on("a", s), "other": on("b", s)}))
+	b := start(t, broker.Config{MaxBytes: 100 << 10},
+		manifest("{retry: 0}", map[string]string{"t": on("a", s), "other": on("b", s)}))
 	for range 25 {
 		publish(t, b, "a", strings.Repeat("x", 10<<10))
 		s.next(t)
@@ -259,7 +267,8 @@ func TestStart_addressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = broker.Start(t.Context(), broker.Config{Address: l.Addr().String(), Dir: t.TempDir(), Manifests: &broker.Manifests{}, Resolve: none})
+	_, err = broker.Start(t.Context(), broker.Config{Address: l.Addr().String(), Dir: t.TempDir(),
+		Manifests: &broker.Manifests{}, Resolve: none})
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("got %v", err)
 	}

@@ -23,7 +23,8 @@ func runChild(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	b, err := broker.Start(context.Background(), broker.Config{Address: "127.0.0.1:0", Dir: dir, Manifests: m, Resolve: none, AckWait: ackWait})
+	b, err := broker.Start(context.Background(),
+		broker.Config{Address: "127.0.0.1:0", Dir: dir, Manifests: m, Resolve: none, AckWait: ackWait})
 	if err != nil {
 		panic(err)
 	}
@@ -134,7 +135,8 @@ func TestRemovedTrigger(t *testing.T) {
 	unavailable := subscribe(t, answer(503, ""))
 	s := subscribe(t, nil)
 	dir := t.TempDir()
-	b := start(t, broker.Config{Dir: dir}, manifest("{retry: 9, backoffPolicy: linear, backoffDelay: PT1H}", map[string]string{"old": on("a", unavailable)}))
+	b := start(t, broker.Config{Dir: dir}, manifest("{retry: 9, backoffPolicy: linear, backoffDelay: PT1H}",
+		map[string]string{"old": on("a", unavailable)}))
 	publish(t, b, "a", "{}")
 	unavailable.next(t)
 	b.Close()

@@ -79,7 +79,7 @@ func (t *deliveryText) parse(field, namespace string) (d delivery, err error) {
 		addError("backoffDelay", err)
 	}
 	if (t.BackoffPolicy == nil) != (t.BackoffDelay == nil) {
-		addError("backoffPolicy", errors.New("Knative uses backoffPolicy and backoffDelay only together"))
+		addError("backoffPolicy", errors.New("must be given together with backoffDelay, as Knative uses both or none"))
 	}
 	if t.DeadLetterSink != nil {
 		sink, err := t.DeadLetterSink.parse(field+".deadLetterSink", namespace)

@@ -51,7 +51,8 @@ var answerCases = []struct {
 	{"501", answer(501, ""), 3, "501"},
 	{"503", answer(503, ""), 3, "503"},
 	{"no event in a success", answer(200, `{"ok":true}`), 3, "502"},
-	{"half an event in a success", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Ce-Specversion", "1.0") }, 3, "502"},
+	{"half an event in a success", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Ce-Specversion", "1.0") },
+		3, "502"},
 	{"a broken connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 3, "500"},
 	{"no answer in time", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 3, "500"},
 }
@@ -84,10 +85,12 @@ func TestDeadLetter_extensions(t *testing.T) {
 	h.Set("Ce-Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	send(t, b, h, `{"a":1}`)
 	d := dead.next(t)
-	if d.body != `{"a":1}` || d.attribute("Id") != "1" || d.attribute("Type") != "a" || d.attribute("Traceparent") != h.Get("Ce-Traceparent") {
+	if d.body != `{"a":1}` || d.attribute("Id") != "1" || d.attribute("Type") != "a" ||
+		d.attribute("Traceparent") != h.Get("Ce-Traceparent") {
 		t.Errorf("the event has changed: %v %q", d.header, d.body)
 	}
-	if d.attribute("Knativeerrordest") != s.URL+"/" || d.attribute("Knativeerrorcode") != "400" || d.attribute("Knativebrokerttl") != "" {
+	if d.attribute("Knativeerrordest") != s.URL+"/" || d.attribute("Knativeerrorcode") != "400" ||
+		d.attribute("Knativebrokerttl") != "" {
 		t.Errorf("got %v", d.header)
 	}
 	if data := errorData(t, d); len(d.attribute("Knativeerrordata")) != 1024 || !strings.HasPrefix(long, data) {
@@ -151,7 +154,8 @@ func TestBackoff_doesNotDelayOtherEvents(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
-	b := start(t, broker.Config{Workers: 1}, manifest("{retry: 2, backoffPolicy: exponential, backoffDelay: PT0.2S}", map[string]string{"t": on("a", s)}))
+	b := start(t, broker.Config{Workers: 1}, manifest("{retry: 2, backoffPolicy: exponential, backoffDelay: PT0.2S}",
+		map[string]string{"t": on("a", s)}))
 	publish(t, b, "a", "{}")
 	times := []time.Time{s.next(t).at}
 	h := headerOf("a")
@@ -180,7 +184,8 @@ func TestContract(t *testing.T) {
 	for _, name := range broker.Extensions() {
 		e.SetExtension(name, 1)
 	}
-	if d := events.ParseDeadLetter(&e); len(d.Event.Extensions()) != 0 || d.Destination == "" || d.Code != 1 || len(d.Answer) == 0 || d.Attempts != 1 {
+	if d := events.ParseDeadLetter(&e); len(d.Event.Extensions()) != 0 || d.Destination == "" || d.Code != 1 ||
+		len(d.Answer) == 0 || d.Attempts != 1 {
 		t.Errorf("a dead letter is read as %+v", d)
 	}
 }
@@ -193,7 +198,8 @@ func TestSubscriber_startsLater(t *testing.T) {
 	address := l.Addr().String()
 	l.Close()
 	spec := fmt.Sprintf("subscriber: {uri: 'http://%s/'}", address)
-	b := start(t, broker.Config{}, manifest("{retry: 100, backoffPolicy: linear, backoffDelay: PT0.02S}", map[string]string{"t": spec}))
+	b := start(t, broker.Config{}, manifest("{retry: 100, backoffPolicy: linear, backoffDelay: PT0.02S}",
+		map[string]string{"t": spec}))
 	publish(t, b, "a", "{}")
 	time.Sleep(100 * time.Millisecond) // a few attempts fail
 	if l, err = net.Listen("tcp", address); err != nil {

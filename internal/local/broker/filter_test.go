@@ -43,8 +43,10 @@ var filterCases = map[string]bool{
 	`filters: [{not: {exact: {source: /shop}}}]`:                               false,
 	`filters: [{not: {exact: {missing: x}}}]`:                                  true,
 	`filters: [{not: {not: {exact: {source: /shop}}}}]`:                        true,
-	`filters: [{all: [{any: [{exact: {source: /a}}, {exact: {source: /shop}}]}, {not: {all: [{suffix: {type: .made}}, {exact: {subject: x}}]}}]}]`: true,
-	`filters: [{all: [{any: [{exact: {source: /a}}, {exact: {source: /shop}}]}, {not: {any: [{suffix: {type: .made}}, {exact: {subject: x}}]}}]}]`: false,
+	`filters: [{all: [{any: [{exact: {source: /a}}, {exact: {source: /shop}}]}, ` +
+		`{not: {all: [{suffix: {type: .made}}, {exact: {subject: x}}]}}]}]`: true,
+	`filters: [{all: [{any: [{exact: {source: /a}}, {exact: {source: /shop}}]}, ` +
+		`{not: {any: [{suffix: {type: .made}}, {exact: {subject: x}}]}}]}]`: false,
 }
 
 func TestFilters(t *testing.T) {

@@ -104,9 +104,11 @@ func headerOf(kind string) http.Header {
 // spec without the broker.
 func manifest(delivery string, triggers map[string]string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: default, namespace: test}\nspec:\n  delivery: %s\n", delivery)
+	fmt.Fprintf(&b, "apiVersion: eventing.knative.dev/v1\nkind: Broker\n"+
+		"metadata: {name: default, namespace: test}\nspec:\n  delivery: %s\n", delivery)
 	for name, spec := range triggers {
-		fmt.Fprintf(&b, "---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: %s, namespace: test}\nspec: {broker: default, %s}\n", name, spec)
+		fmt.Fprintf(&b, "---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\n"+
+			"metadata: {name: %s, namespace: test}\nspec: {broker: default, %s}\n", name, spec)
 	}
 	return b.String()
 }

@@ -39,7 +39,8 @@ func TestCheck_missingServices(t *testing.T) {
 	}); err != nil || !slices.Contains(asked, "image-processing/bridge") || len(asked) != 7 { // six subscribers and a sink
 		t.Errorf("Services %q, %v", asked, err)
 	}
-	if err := m.Check(none); err == nil || !strings.Contains(err.Error(), "chain.yaml: Trigger image-processing/chain-1-resize: spec.subscriber.ref.name") {
+	if err := m.Check(none); err == nil || !strings.Contains(err.Error(),
+		"chain.yaml: Trigger image-processing/chain-1-resize: spec.subscriber.ref.name") {
 		t.Errorf("missing Services: %v", err)
 	}
 }
@@ -101,7 +102,8 @@ var refusals = map[string]struct{ text, names string }{
 	"a field of a Trigger":    {trigger(to + ", brokerRef: {}"), `"brokerRef"`},
 	"a field of a delivery":   {delivery("{retryAfterMax: PT1S}"), `"retryAfterMax"`},
 	"a field of a subscriber": {trigger("subscriber: {audience: a}"), `"audience"`},
-	"a missing Broker":        {strings.Replace(trigger(to), "broker: default", "broker: other", 1), "spec.broker: there is no Broker test/other"},
+	"a missing Broker": {strings.Replace(trigger(to), "broker: default", "broker: other", 1),
+		"spec.broker: there is no Broker test/other"},
 	"no subscriber":           {trigger(""), "spec.subscriber"},
 	"an empty subscriber":     {trigger("subscriber: {}"), "spec.subscriber.uri"},
 	"a relative URI":          {trigger("subscriber: {uri: /x}"), "spec.subscriber.uri"},
@@ -118,15 +120,17 @@ var refusals = map[string]struct{ text, names string }{
 	"no time at all":          {delivery("{timeout: PT0S}"), "spec.delivery.timeout"},
 	"a negative time":         {delivery("{timeout: -PT1S}"), "spec.delivery.timeout"},
 	"a sink":                  {delivery("{deadLetterSink: {uri: x}}"), "spec.delivery.deadLetterSink.uri"},
-	"a sink of a Trigger":     {trigger(to + ", delivery: {deadLetterSink: {uri: x}}"), "Trigger test/t: spec.delivery.deadLetterSink.uri"},
-	"both kinds of filters":   {trigger(to + ", filter: {attributes: {type: a}}, filters: [{exact: {type: a}}]"), "spec.filter"},
-	"an unknown dialect":      {trigger(to + ", filters: [{regex: {type: a}}]"), `"regex"`},
-	"two dialects":            {trigger(to + ", filters: [{exact: {type: a}, prefix: {type: a}}]"), "spec.filters[0]"},
-	"no dialect":              {trigger(to + ", filters: [{exact: {type: a}}, {}]"), "spec.filters[1]"},
-	"an empty dialect":        {trigger(to + ", filters: [{exact: {}}]"), "spec.filters[0]"},
-	"CESQL":                   {trigger(to + `, filters: [{cesql: "type = 'a'"}]`), "spec.filters[0].cesql"},
-	"a nested one":            {trigger(to + ", filters: [{all: [{not: {any: [{exact: {type: ''}}]}}]}]"), "spec.filters[0].all[0].not.any[0].exact"},
-	"an attribute's name":     {trigger(to + ", filters: [{exact: {Type: a}}]"), "spec.filters[0].exact"},
+	"a sink of a Trigger": {trigger(to + ", delivery: {deadLetterSink: {uri: x}}"),
+		"Trigger test/t: spec.delivery.deadLetterSink.uri"},
+	"both kinds of filters": {trigger(to + ", filter: {attributes: {type: a}}, filters: [{exact: {type: a}}]"), "spec.filter"},
+	"an unknown dialect":    {trigger(to + ", filters: [{regex: {type: a}}]"), `"regex"`},
+	"two dialects":          {trigger(to + ", filters: [{exact: {type: a}, prefix: {type: a}}]"), "spec.filters[0]"},
+	"no dialect":            {trigger(to + ", filters: [{exact: {type: a}}, {}]"), "spec.filters[1]"},
+	"an empty dialect":      {trigger(to + ", filters: [{exact: {}}]"), "spec.filters[0]"},
+	"CESQL":                 {trigger(to + `, filters: [{cesql: "type = 'a'"}]`), "spec.filters[0].cesql"},
+	"a nested one": {trigger(to + ", filters: [{all: [{not: {any: [{exact: {type: ''}}]}}]}]"),
+		"spec.filters[0].all[0].not.any[0].exact"},
+	"an attribute's name": {trigger(to + ", filters: [{exact: {Type: a}}]"), "spec.filters[0].exact"},
 }
 
 func TestWhatIsRefused(t *testing.T) {
@@ -157,8 +161,10 @@ func TestEveryErrorIsReportedAtOnce(t *testing.T) {
 
 func TestWhatIsFilledIn(t *testing.T) {
 	m, err := broker.ReadManifests(fstest.MapFS{
-		"a.yaml": {Data: []byte("# a comment\n---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: t}\nspec: {subscriber: {uri: 'http://s/'}}\n--- # end\n")},
-		"b.yaml": {Data: []byte("apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata:\n  name: default\n  annotations: {eventing.knative.dev/broker.class: Kafka}\n")},
+		"a.yaml": {Data: []byte("# a comment\n---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\n" +
+			"metadata: {name: t}\nspec: {subscriber: {uri: 'http://s/'}}\n--- # end\n")},
+		"b.yaml": {Data: []byte("apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata:\n  name: default\n" +
+			"  annotations: {eventing.knative.dev/broker.class: Kafka}\n")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -167,10 +173,12 @@ func TestWhatIsFilledIn(t *testing.T) {
 	if got := m.Backoff(3); !slices.Equal(got, want) {
 		t.Errorf("waits %v, want %v", got, want)
 	}
-	if err := m.Add([]byte("apiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: more}\nspec: {subscriber: {uri: 'http://s/'}}\n")); err != nil {
+	if err := m.Add([]byte("apiVersion: eventing.knative.dev/v1\nkind: Trigger\n" +
+		"metadata: {name: more}\nspec: {subscriber: {uri: 'http://s/'}}\n")); err != nil {
 		t.Error(err)
 	}
-	if err := m.Add([]byte("apiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {name: more}\n")); err == nil {
+	if err := m.Add([]byte("apiVersion: eventing.knative.dev/v1\nkind: Trigger\n" +
+		"metadata: {name: more}\n")); err == nil {
 		t.Error("a second one of the name was added")
 	}
 }
@@ -182,7 +190,8 @@ func TestBackoff(t *testing.T) {
 		"{retry: 3}": {0, 0, 0, 0},
 		"{backoffPolicy: exponential, backoffDelay: PT4M}": {4 * time.Minute, 8 * time.Minute, 10 * time.Minute, 10 * time.Minute},
 	} {
-		m, err := broker.ReadManifests(fstest.MapFS{"m.yaml": {Data: []byte(manifest(spec, map[string]string{"t": "subscriber: {uri: 'http://s/'}"}))}})
+		m, err := broker.ReadManifests(fstest.MapFS{"m.yaml": {Data: []byte(manifest(spec,
+			map[string]string{"t": "subscriber: {uri: 'http://s/'}"}))}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +203,8 @@ func TestBackoff(t *testing.T) {
 
 func TestPeriods(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"PT0.5S": 500 * time.Millisecond, "PT10S": 10 * time.Second, "PT1M30S": 90 * time.Second, "PT2H": 2 * time.Hour, "P1D": 24 * time.Hour,
+		"PT0.5S": 500 * time.Millisecond, "PT10S": 10 * time.Second, "PT1M30S": 90 * time.Second, "PT2H": 2 * time.Hour,
+		"P1D": 24 * time.Hour,
 	} {
 		if got, err := broker.ParsePeriod(text); got != want || err != nil {
 			t.Errorf("%s: %v, %v", text, got, err)

@@ -93,7 +93,8 @@ func (t *trigger) storeReply(reply message) *failure {
 // letter is on disk.
 func (t *trigger) giveUp(msg jetstream.Msg, e event, failed *failure) {
 	t.logger.ErrorContext(e.trace(t.delivering), "delivery failed: no more retries",
-		"trigger", t.spec.resource.String(), "event", e.id(), "attempts", attempt(msg), "code", failed.code, "answer", failed.text(), "sink", t.sink)
+		"trigger", t.spec.resource.String(), "event", e.id(), "attempts", attempt(msg),
+		"code", failed.code, "answer", failed.text(), "sink", t.sink)
 	if t.sink != "" {
 		if err := t.store.publish(t.delivering, t.newDeadLetter(e, failed, attempt(msg))); err != nil {
 			t.logger.Error("dead letter not stored: the event will be delivered again", "event", e.id(), "error", err)
