@@ -44,17 +44,32 @@ var floors = []struct {
 	{"internal/testing/*", nil},
 
 	{"functions", []string{"proto/imageflow/v1", "internal/imaging", "internal/processors"}},
-	{"functions/detect", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference", "internal/processors"}},
+	{"functions/detect", []string{
+		"functions", "proto/imageflow/v1", "internal/imaging", "internal/inference", "internal/processors",
+	}},
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/processors"}},
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
-	{"internal/job", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events", "internal/telemetry", "internal/execution"}},
+	{"internal/job", []string{
+		"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events",
+		"internal/telemetry", "internal/execution",
+	}},
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
-	{"internal/event", []string{"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events", "internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
-	{"internal/gateway", []string{"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/queryparams", "internal/jsonlimit", "internal/metrics"}},
-	{"internal/bridge", []string{"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit", "internal/httpevent", "internal/signature", "internal/metrics"}},
+	{"internal/event", []string{
+		"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events",
+		"internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature",
+		"internal/metrics",
+	}},
+	{"internal/gateway", []string{
+		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution",
+		"internal/queryparams", "internal/jsonlimit", "internal/metrics",
+	}},
+	{"internal/bridge", []string{
+		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit",
+		"internal/httpevent", "internal/signature", "internal/metrics",
+	}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

@@ -6,10 +6,10 @@ cd "$(dirname "$0")/.."
 stories=(
 	TestNothingIsLostOverKills
 	TestLocalModeLosesNothing
-	TestSweeperFindsWhatNoOneTold
+	TestSweeperFindsUnannouncedUploads
 	TestPoisonIsKeptAndReplayed
-	TestHostileKeysHoldUpNoOne
-	TestSweeperGoesPastHostileKeys
+	TestHostileKeysDelayNobody
+	TestSweeperSkipsHostileKeys
 )
 pattern=$(IFS='|' && echo "${stories[*]}")
 go -C test test ./scenario -count=1 -v -timeout 30m -races=false -crash.images "$1" -crash.kills "$2" -run "^($pattern)\$"

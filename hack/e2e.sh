@@ -5,14 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 stories=(
 	TestUploadBecomesThreeOutputs
-	TestWhatIsNoPictureFails
+	TestNonImageFails
 	TestErrorTable
 	TestNineCallsByTheContract
 	TestWorkflowBodiesChain
 	TestBytesInBytesOut
 	TestEventIsAnsweredByTheNext
 	TestPipelines
-	TestUploadAndPictureBack
+	TestUploadReturnsImage
 	TestOutputsStartNoChain
 	TestForgeries
 	TestOnCluster

@@ -133,11 +133,11 @@ func (sys *system) startRoles(ctx context.Context, s *settings, token string) er
 		if err != nil {
 			return err
 		}
-		server, err := r.Listen(drained, config, tracing)
+		process, err := r.Listen(drained, config, tracing)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
-		sys.roles.Go(func() error { return server.Run(drained) })
+		sys.roles.Go(func() error { return process.Run(drained) })
 	}
 	return nil
 }
@@ -151,47 +151,49 @@ func (sys *system) trace(ctx context.Context, s *settings, part string) (*teleme
 
 // adapt sets the parts of a role's config that local mode decides.
 func adapt(config role.Config, s *settings, name, token string) {
-	server := func(c *role.Server) { c.Host, c.Port, c.Guard = s.host, *s.ports[name], s.telemetry.Guard }
-	store := func(c *role.Store) {
-		c.Endpoint, c.Secure, c.Bucket = s.address("s3"), false, s.bucket
-		c.AccessKey, c.SecretKey, c.Region = s.accessKey, s.secretKey, "us-east-1"
-	}
-	work := func(c *role.ProcessorConfig) {
-		server(&c.Server)
-		store(&c.Store)
-		c.Signing = s.signing
-		if len(c.ReadFrom) == 0 {
-			c.ReadFrom = s.allowed()
-		}
-		if len(c.WriteTo) == 0 {
-			c.WriteTo = s.allowed()
-		}
-	}
 	if p, ok := config.(interface{ Processor() *role.ProcessorConfig }); ok {
-		work(p.Processor())
+		s.adaptProcessor(p.Processor(), name)
 	}
 	switch c := config.(type) {
 	case *role.DetectConfig:
-		c.ModelRepository = s.models
-		if s.library != "" {
-			c.Library = s.library
-		}
+		c.ModelRepository, c.Library = s.models, cmp.Or(s.library, c.Library)
 	case *role.GatewayConfig:
-		server(&c.Server)
-		store(&c.Store)
+		s.adaptServer(&c.Server, name)
+		s.adaptStore(&c.Store)
 		c.DeadLetters = deadLetters
 		if len(c.ReadFrom) == 0 {
 			c.ReadFrom = s.allowed()
 		}
-		for name := range c.Endpoints {
-			c.Endpoints[name] = s.address(name)
+		for processor := range c.Endpoints {
+			c.Endpoints[processor] = s.address(processor)
 		}
 	case *role.BridgeConfig:
-		server(&c.Server)
-		store(&c.Store)
+		s.adaptServer(&c.Server, name)
+		s.adaptStore(&c.Store)
 		c.Broker.URL, c.Token, c.DeadLetters = s.url("broker")+"/"+namespace+"/default", token, deadLetters
 		c.Signing = s.signing
 	}
+}
+
+func (s *settings) adaptProcessor(c *role.ProcessorConfig, name string) {
+	s.adaptServer(&c.Server, name)
+	s.adaptStore(&c.Store)
+	c.Signing = s.signing
+	if len(c.ReadFrom) == 0 {
+		c.ReadFrom = s.allowed()
+	}
+	if len(c.WriteTo) == 0 {
+		c.WriteTo = s.allowed()
+	}
+}
+
+func (s *settings) adaptServer(c *role.Server, name string) {
+	c.Host, c.Port, c.Guard = s.host, *s.ports[name], s.telemetry.Guard
+}
+
+func (s *settings) adaptStore(c *role.Store) {
+	c.Endpoint, c.Secure, c.Bucket = s.address("s3"), false, s.bucket
+	c.AccessKey, c.SecretKey, c.Region = s.accessKey, s.secretKey, "us-east-1"
 }
 
 func (sys *system) startBroker(ctx context.Context, s *settings, manifests *broker.Manifests) error {

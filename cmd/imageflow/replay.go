@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -50,11 +51,7 @@ func replay(ctx context.Context, args []string, out io.Writer) error {
 	}
 	t := &tally{out: out, dryRun: flags.DryRun}
 	flags.Report = t.report
-	if err := config.Replay(ctx, *flags); err != nil {
-		t.summary()
-		return err
-	}
-	return t.summary()
+	return cmp.Or(config.Replay(ctx, *flags), t.summary())
 }
 
 // parseReplay parses the command line; durations count back from now.

@@ -16,7 +16,7 @@ type expectation struct {
 	verdict verdict
 	// says is in the message of what is refused.
 	says string
-	// like names another file with the same picture, or is filtered.
+	// like names another file with the same image, or is filtered.
 	like string
 	// opaque has no transparent pixel.
 	opaque bool
@@ -24,7 +24,7 @@ type expectation struct {
 	stripes []color.NRGBA
 }
 
-// filtered means that a filter which changes nothing gives the same picture.
+// filtered means that a filter which changes nothing gives the same image.
 const filtered = "the filter"
 
 type verdict string

@@ -51,9 +51,9 @@ func TestFiltersAgreeWithKnative(t *testing.T) {
 	}
 }
 
-// TestWhatKnativeRefusesIsRefused holds both to attribute names of every kind.
+// TestRefusesWhatKnativeRefuses holds both to attribute names of every kind.
 // What passes here passes on a cluster.
-func TestWhatKnativeRefusesIsRefused(t *testing.T) {
+func TestRefusesWhatKnativeRefuses(t *testing.T) {
 	for _, name := range []string{"type", "a1", "1a", "Type", "a_b", "a-b", "a.b", "ä", " ", "a b"} {
 		for _, spec := range []knative.TriggerSpec{
 			{Filter: &knative.TriggerFilter{Attributes: map[string]string{name: "x"}}},

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The picture: a histogram for each rate, one below the other, with the same
+// The image: a histogram for each rate, one below the other, with the same
 // logarithmic axis from 1 ms to 100 s.
 const (
 	left, right, top = 70, 20, 34
@@ -24,7 +24,7 @@ func x(d time.Duration) float64 {
 	return left + plotWidth*min(max(math.Log10(max(ms(d), 1))/decades, 0), 1)
 }
 
-func (r *report) picture() string {
+func (r *report) chart() string {
 	var b strings.Builder
 	height := top + len(r.runs)*(plotHeight+gap)
 	fmt.Fprintf(&b,

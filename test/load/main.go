@@ -1,4 +1,4 @@
-// Command load sends pictures at a constant rate, whatever becomes of those before
+// Command load sends images at a constant rate, whatever becomes of those before
 // (an open model), and tells whether the service levels hold.
 package main
 
@@ -22,7 +22,7 @@ type config struct {
 	s3, bucket, accessKey, secretKey string
 	rates                            string
 	duration, timeout, rest          time.Duration
-	picture, pictures                string
+	image, folder                    string
 	start, out, name, note           string
 }
 
@@ -36,12 +36,12 @@ func parse() (c config) {
 	flag.StringVar(&c.bucket, "bucket", "imageflow-files", "uploads: the bucket")
 	flag.StringVar(&c.accessKey, "access-key", "imageflow", "uploads: access key")
 	flag.StringVar(&c.secretKey, "secret-key", "imageflow-local", "uploads: secret key")
-	flag.StringVar(&c.rates, "rates", "10,30,60", "pictures a second, one run after the other; the first is the uncrowded one")
+	flag.StringVar(&c.rates, "rates", "10,30,60", "images a second, one run after the other; the first is the uncrowded one")
 	flag.DurationVar(&c.duration, "duration", time.Minute, "how long each rate lasts")
-	flag.DurationVar(&c.timeout, "timeout", time.Minute, "how long one picture may take")
+	flag.DurationVar(&c.timeout, "timeout", time.Minute, "how long one image may take")
 	flag.DurationVar(&c.rest, "rest", 5*time.Second, "pause between two rates")
-	flag.StringVar(&c.picture, "picture", "test/images/sample.jpg", "`JPEG` that the mixed set is made of")
-	flag.StringVar(&c.pictures, "pictures", "", "`folder` of pictures to send in turn in its place")
+	flag.StringVar(&c.image, "image", "test/images/sample.jpg", "`JPEG` that the mixed set is made of")
+	flag.StringVar(&c.folder, "images", "", "`folder` of images to send in turn in its place")
 	flag.StringVar(&c.start, "start", "bin/imageflow-local", "the `command` of local mode")
 	flag.StringVar(&c.out, "out", "test/load/results", "`folder` of the result")
 	flag.StringVar(&c.name, "name", "local", "name of the result, after the date")
@@ -66,7 +66,7 @@ func run(c config) error {
 		defer local.Stop()
 		c.gateway, c.s3, pid = local.Gateway, local.S3, local.PID()
 	}
-	set, err := pictures(c)
+	set, err := imageSet(c)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func run(c config) error {
 	for text := range strings.SplitSeq(c.rates, ",") {
 		rate, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil || rate < 1 {
-			return fmt.Errorf("--rates: %q is no number of pictures a second", text)
+			return fmt.Errorf("--rates: %q is no number of images a second", text)
 		}
 		if len(r.runs) > 0 {
 			time.Sleep(c.rest)
@@ -89,15 +89,15 @@ func run(c config) error {
 	return r.write()
 }
 
-func pictures(c config) ([]picture, error) {
-	if c.pictures != "" {
-		return folder(c.pictures)
+func imageSet(c config) ([]testImage, error) {
+	if c.folder != "" {
+		return folder(c.folder)
 	}
-	return mixed(c.picture)
+	return mixed(c.image)
 }
 
 // attacker returns what sends the set at a rate.
-func attacker(c config, set []picture) (func(rate int) <-chan *vegeta.Result, error) {
+func attacker(c config, set []testImage) (func(rate int) <-chan *vegeta.Result, error) {
 	options := []func(*vegeta.Attacker){vegeta.Timeout(c.timeout), vegeta.Connections(1000)}
 	var target vegeta.Targeter
 	var err error

@@ -11,7 +11,7 @@ import (
 )
 
 // TestReport sends to a gateway that does some, refuses some and fails one, and
-// looks for that in the report and its picture.
+// looks for that in the report and its image.
 func TestReport(t *testing.T) {
 	var n atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +28,7 @@ func TestReport(t *testing.T) {
 	}))
 	defer server.Close()
 	c := config{gateway: server.URL, target: "calls", rates: "50", duration: 200 * time.Millisecond, timeout: 10 * time.Second}
-	set := []picture{{"a", "image/jpeg", []byte("picture")}}
+	set := []testImage{{"a", "image/jpeg", []byte("image")}}
 	attack, err := attacker(c, set)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("the report has no %q:\n%s", want, text)
 		}
 	}
-	if picture := r.picture(); !strings.HasPrefix(picture, "<svg") || strings.Count(picture, "<rect") < bars {
-		t.Errorf("picture: %.200s", picture)
+	if chart := r.chart(); !strings.HasPrefix(chart, "<svg") || strings.Count(chart, "<rect") < bars {
+		t.Errorf("chart: %.200s", chart)
 	}
 }

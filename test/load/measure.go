@@ -11,7 +11,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// outcome is what became of one picture.
+// outcome is what became of one image.
 type outcome int
 
 const (
@@ -27,7 +27,7 @@ type rateRun struct {
 	rate   int
 	took   time.Duration
 	counts [failed + 1]int
-	// latencies and overheads are those of the pictures that are done, sorted.
+	// latencies and overheads are those of the images that are done, sorted.
 	latencies, overheads []time.Duration
 	refusals             []time.Duration
 	refusers             map[string]int // how often each step has refused
@@ -104,12 +104,12 @@ func refuser(body []byte) string {
 	return "gateway"
 }
 
-// share returns the share of the pictures that were sent.
+// share returns the share of the images that were sent.
 func (r *rateRun) share(n int) float64 {
 	return float64(n) / float64(max(r.counts[done]+r.counts[busy]+r.counts[failed], 1))
 }
 
-// throughput is pictures a second that were done.
+// throughput is images a second that were done.
 func (r *rateRun) throughput() float64 { return float64(r.counts[done]) / r.took.Seconds() }
 
 // quantile of sorted durations; 0 where there are none.

@@ -14,12 +14,12 @@ import (
 // report is all runs, and what they were made with.
 type report struct {
 	config config
-	set    []picture
+	set    []testImage
 	began  time.Time
 	runs   []*rateRun
 }
 
-// write prints the report, and writes it with its picture.
+// write prints the report, and writes it with its image.
 func (r *report) write() error {
 	base := filepath.Join(r.config.out, r.began.Format("2006-01-02")+"-"+r.config.name)
 	if err := os.MkdirAll(r.config.out, 0o755); err != nil {
@@ -27,18 +27,18 @@ func (r *report) write() error {
 	}
 	text := r.markdown(filepath.Base(base) + ".svg")
 	fmt.Print(text)
-	if err := os.WriteFile(base+".svg", []byte(r.picture()), 0o644); err != nil {
+	if err := os.WriteFile(base+".svg", []byte(r.chart()), 0o644); err != nil {
 		return err
 	}
 	fmt.Printf("\nwritten to %s.md and .svg\n", base)
 	return os.WriteFile(base+".md", []byte(text), 0o644)
 }
 
-func (r *report) markdown(picture string) string {
+func (r *report) markdown(img string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Load: %s, %s\n\n", r.config.name, r.began.UTC().Format("2006-01-02 15:04 UTC"))
 	fmt.Fprintf(&b, "`%s`, %v each, on %s. %s\n\n", r.config.target, r.config.duration, machine(), r.config.note)
-	fmt.Fprintf(&b, "Sent in turn: %s.\n\n", r.pictures())
+	fmt.Fprintf(&b, "Sent in turn: %s.\n\n", r.imageSet())
 	b.WriteString("| service level | |" + r.columns(func(x *rateRun) string { return fmt.Sprintf("%d/s", x.rate) }))
 	b.WriteString("|---|---|" + r.columns(func(*rateRun) string { return "---" }))
 	for i, l := range r.runs[0].levels() {
@@ -53,7 +53,7 @@ func (r *report) markdown(picture string) string {
 	for _, row := range r.rows() {
 		b.WriteString("| " + row.name + " | |" + r.columns(row.value))
 	}
-	fmt.Fprintf(&b, "\n![latencies](%s)\n", picture)
+	fmt.Fprintf(&b, "\n![latencies](%s)\n", img)
 	for _, x := range r.runs {
 		for _, text := range slices.Sorted(maps.Keys(x.errors)) {
 			fmt.Fprintf(&b, "\n%d/s, %d times: `%s`\n", x.rate, x.errors[text], strings.ReplaceAll(text, "`", "'"))
@@ -100,7 +100,7 @@ func (r *report) columns(value func(*rateRun) string) string {
 	return b.String() + "\n"
 }
 
-func (r *report) pictures() string {
+func (r *report) imageSet() string {
 	var names []string
 	times := map[string]int{}
 	for _, p := range r.set {

@@ -22,8 +22,8 @@ const steps = `[{"resize":{"target_width":800,"target_height":600,"maintain_aspe
 	`{"detect":{"confidence_threshold":0.5,"nms_threshold":0.4,"draw_boxes":true}},` +
 	`{"filter":{"filter_type":"FILTER_TYPE_SHARPEN","intensity":1}}]`
 
-// calls sends each picture of the set in turn as the bytes of a pipeline's call.
-func calls(gateway, token string, set []picture) (vegeta.Targeter, error) {
+// calls sends each image of the set in turn as the bytes of a pipeline's call.
+func calls(gateway, token string, set []testImage) (vegeta.Targeter, error) {
 	var bodies [][]byte
 	for _, p := range set {
 		body, err := json.Marshal(map[string]any{"input_bytes": p.data, "steps": json.RawMessage(steps)})
@@ -44,16 +44,16 @@ func calls(gateway, token string, set []picture) (vegeta.Targeter, error) {
 	}, nil
 }
 
-// uploads puts pictures into the bucket and waits until the gateway tells how
+// uploads puts images into the bucket and waits until the gateway tells how
 // each one's chain has ended. As a RoundTripper it is one call to its caller.
 type uploads struct {
 	gateway, token, bucket, run string
 	s3                          *minio.Client
-	set                         []picture
+	set                         []testImage
 	limit                       time.Duration
 }
 
-func newUploads(c config, set []picture) (*uploads, error) {
+func newUploads(c config, set []testImage) (*uploads, error) {
 	s3, err := minio.New(c.s3, &minio.Options{Creds: credentials.NewStaticV4(c.accessKey, c.secretKey, ""), Region: "us-east-1"})
 	return &uploads{
 		gateway: c.gateway,
@@ -66,7 +66,7 @@ func newUploads(c config, set []picture) (*uploads, error) {
 	}, err
 }
 
-// targeter numbers the pictures; the URL is only the number's.
+// targeter numbers the images; the URL is only the number's.
 func (u *uploads) targeter() vegeta.Targeter {
 	var n atomic.Int64
 	return func(t *vegeta.Target) error {

@@ -20,9 +20,9 @@ var endpoints = map[string]int{
 	"MINIO_ENDPOINT": 0, "TRITON_GRPC_URL": 0, "OTEL_EXPORTER_OTLP_ENDPOINT": 0, "BROKER_URL": 8080,
 }
 
-// TestEgressIsWhatIsCalled: each pod reaches the endpoints in its environment and
+// TestEgressMatchesCalls: each pod reaches the endpoints in its environment and
 // the DNS, and no rule opens a port of all pods.
-func TestEgressIsWhatIsCalled(t *testing.T) {
+func TestEgressMatchesCalls(t *testing.T) {
 	all, err := rendered()
 	if err != nil {
 		t.Fatal(err)

@@ -126,9 +126,9 @@ func TestServicesAreResident(t *testing.T) {
 	})
 }
 
-// TestConcurrencyIsThatOfAdmission: a pod is given as many requests as it has
+// TestConcurrencyMatchesAdmission: a pod is given as many requests as it has
 // places for, and another is started when the first has as many as it works on.
-func TestConcurrencyIsThatOfAdmission(t *testing.T) {
+func TestConcurrencyMatchesAdmission(t *testing.T) {
 	each(t, func(t *testing.T, o object) {
 		s := service(t, o)
 		if s == nil || s.Spec.Template.Labels["app.kubernetes.io/component"] != "processor" {

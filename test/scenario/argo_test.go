@@ -35,14 +35,14 @@ func TestOnClusterArgo(t *testing.T) {
 		{"grpc-image-processing", "grpc-filter-call"},
 		{"image-pipeline", "pipeline"},
 	} {
-		t.Run(c.entrypoint+" without its picture", func(t *testing.T) {
+		t.Run(c.entrypoint+" without its image", func(t *testing.T) {
 			t.Parallel()
 			s.argoFails(t, c.template, c.entrypoint)
 		})
 	}
 }
 
-// argoSucceeds checks the outputs for a picture that is there, and tells the times.
+// argoSucceeds checks the outputs for a image that is there, and tells the times.
 func (s *system) argoSucceeds(t *testing.T, template, steps string) {
 	id := s.argoID(t)
 	s.place(t, id+".png", pngOf(t, 1200, 1200))
@@ -67,7 +67,7 @@ func (s *system) argoSucceeds(t *testing.T, template, steps string) {
 	}
 }
 
-// argoFails begins a template at an entry point whose picture is not there: the
+// argoFails begins a template at an entry point whose image is not there: the
 // call is made once, and the step keeps its answer, which names the object.
 func (s *system) argoFails(t *testing.T, template, entrypoint string) {
 	id := s.argoID(t)

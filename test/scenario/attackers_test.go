@@ -84,9 +84,9 @@ func (l *limited) send(
 	return resp.StatusCode, string(answer)
 }
 
-func resizeBody(picture []byte, contentType string, width int) string {
+func resizeBody(img []byte, contentType string, width int) string {
 	return fmt.Sprintf(`{"input_bytes":%q,"target_width":%d,"output_image":{"content_type":%q}}`,
-		base64.StdEncoding.EncodeToString(picture), width, contentType)
+		base64.StdEncoding.EncodeToString(img), width, contentType)
 }
 
 func smallJPEG(t *testing.T) []byte { return largeJPEG(t, 320, 240) }

@@ -78,8 +78,8 @@ func TestDataSurvivesRestart(t *testing.T) {
 	eventually(t, "the next output", func() bool { return s.exists("b_filter.jpg") })
 }
 
-// TestWhatIsNoPictureFails: the chain of a bad upload ends visibly.
-func TestWhatIsNoPictureFails(t *testing.T) {
+// TestNonImageFails: the chain of a bad upload ends visibly.
+func TestNonImageFails(t *testing.T) {
 	s := local(t, setup{})
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))
 	eventually(t, "the tag of a failed chain", func() bool { return s.tag(t, "notes.jpg") == "failed" })

@@ -15,11 +15,11 @@ import (
 
 // How hard the crash test is; `make crash` asks for more.
 var (
-	crashImages = flag.Int("crash.images", 30, "pictures that are put")
+	crashImages = flag.Int("crash.images", 30, "images that are put")
 	crashKills  = flag.Int("crash.kills", 1, "how often each part is killed")
 )
 
-// TestNothingIsLostOverKills puts pictures at full speed while every part but
+// TestNothingIsLostOverKills puts images at full speed while every part but
 // the store is killed at random, again and again.
 func TestNothingIsLostOverKills(t *testing.T) {
 	d := deploy(t, setup{})
@@ -44,7 +44,7 @@ func colourOf(i int) color.RGBA {
 
 func keyOf(i int) string { return fmt.Sprintf("crash/%04d.jpg", i) }
 
-// putColours puts one picture of each colour, eight at a time.
+// putColours puts one image of each colour, eight at a time.
 func (s *system) putColours(t testing.TB, n int) {
 	var all sync.WaitGroup
 	next := make(chan int)
@@ -92,18 +92,18 @@ func (s *system) awaitCompleted(t testing.TB, n int) {
 	}
 }
 
-// checkColours looks at the outputs of n pictures, and that nothing else is there.
+// checkColours looks at the outputs of n images, and that nothing else is there.
 func (s *system) checkColours(t testing.TB, n int) {
 	t.Helper()
 	for i := range n {
 		s.checkColour(t, i)
 	}
 	if got, want := len(s.keys(t, "")), 6*n; got != want {
-		t.Errorf("%d objects, want %d: each picture, its three outputs and two side-cars", got, want)
+		t.Errorf("%d objects, want %d: each image, its three outputs and two side-cars", got, want)
 	}
 }
 
-// checkColour looks at the outputs of the i-th picture: they are of its colour.
+// checkColour looks at the outputs of the i-th image: they are of its colour.
 func (s *system) checkColour(t testing.TB, i int) {
 	execution := strings.TrimSuffix(keyOf(i), ".jpg")
 	for _, step := range []string{"resize", "ai-detection", "filter"} {

@@ -55,7 +55,7 @@ var disruptions = []struct {
 	},
 }
 
-// TestOnClusterLosesNothing puts five pictures a second while parts are disrupted,
+// TestOnClusterLosesNothing puts five images a second while parts are disrupted,
 // one after the other.
 func TestOnClusterLosesNothing(t *testing.T) {
 	if !*onCluster {
@@ -64,7 +64,7 @@ func TestOnClusterLosesNothing(t *testing.T) {
 	s := cluster(t)
 	stop := make(chan struct{})
 	var putting sync.WaitGroup
-	pictures := 0
+	images := 0
 	putting.Go(func() {
 		for tick := time.NewTicker(200 * time.Millisecond); ; {
 			select {
@@ -72,9 +72,9 @@ func TestOnClusterLosesNothing(t *testing.T) {
 				tick.Stop()
 				return
 			case <-tick.C:
-				i := pictures
+				i := images
 				putting.Go(func() { s.put(t, keyOf(i), "image/jpeg", plainJPEG(t, 1000, 800, colourOf(i))) })
-				pictures++
+				images++
 			}
 		}
 	})
@@ -82,14 +82,14 @@ func TestOnClusterLosesNothing(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		kubectl(t, d.kubectl...)
 		time.Sleep(8 * time.Second)
-		t.Logf("%s: %d pictures are put", d.name, len(s.keys(t, "crash/"))/6)
+		t.Logf("%s: %d images are put", d.name, len(s.keys(t, "crash/"))/6)
 	}
 	close(stop)
 	putting.Wait()
 	began := time.Now()
-	s.awaitCompleted(t, pictures)
-	t.Logf("%d pictures completed, the last %v after it was put", pictures, time.Since(began).Round(time.Second))
-	s.checkColours(t, pictures)
+	s.awaitCompleted(t, images)
+	t.Logf("%d images completed, the last %v after it was put", images, time.Since(began).Round(time.Second))
+	s.checkColours(t, images)
 	if letters := len(s.keysOf(t, "imageflow-dead-letters", "")); letters > 0 {
 		t.Logf("%d dead letters of chains that were completed later", letters)
 	}

@@ -108,7 +108,7 @@ func TestQuickVersions(t *testing.T) {
 			eventually(t, "the end of the last version", func() bool { return s.tag(t, keyOf(versions-1)) == "completed" })
 			s.checkColour(t, versions-1)
 			if from := s.metadata(t, "crash/0019_resize.jpg")["Imageflow-Source-Etag"]; from != s.etag(t, keyOf(versions-1)) {
-				t.Errorf("the resized picture is made from %s", from)
+				t.Errorf("the resized image is made from %s", from)
 			}
 		})
 	}
@@ -160,8 +160,8 @@ spec:
     uri: /?target_width=100
 `
 
-// TestCircleEnds: Triggers that lead back into their chain end in a dead letter.
-func TestCircleEnds(t *testing.T) {
+// TestTriggerLoopEnds: Triggers that lead back into their chain end in a dead letter.
+func TestTriggerLoopEnds(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "circle.yaml"), []byte(circle), 0o644); err != nil {
 		t.Fatal(err)

@@ -16,10 +16,10 @@ var impossible = []string{"two\nlines", "a\ttab", "\x01", "a\x7fb", "a\r\nCe-Typ
 // unusual are keys that are processed like any other.
 var unusual = []string{"100%", "100%25", "%0A", `a"b'c`, "日本語 ü", "a+b c", "a;b&c=?#", "😀", " x ", "<b>&amp;", "a\u0085b"}
 
-// TestHostileKeysHoldUpNoOne: uploads whose keys cannot be processed, among
+// TestHostileKeysDelayNobody: uploads whose keys cannot be processed, among
 // others, become dead letters; the others are processed, and MinIO's queue is
 // empty in the end.
-func TestHostileKeysHoldUpNoOne(t *testing.T) {
+func TestHostileKeysDelayNobody(t *testing.T) {
 	bad := max(len(impossible), *crashImages/10)
 	good := *crashImages - bad
 	d := deploy(t, setup{env: []string{"SWEEP_INTERVAL=0"}})
@@ -35,12 +35,12 @@ func TestHostileKeysHoldUpNoOne(t *testing.T) {
 	for i := range unusual {
 		eventually(t, "the end of "+unusualKey(i), func() bool { return d.tag(t, unusualKey(i)) == "completed" })
 	}
-	letters := map[string]letter{}
-	eventually(t, "the dead letters", func() bool { letters = d.letters(t); return len(letters) >= bad })
+	letters := map[string]deadLetter{}
+	eventually(t, "the dead letters", func() bool { letters = d.deadLetters(t); return len(letters) >= bad })
 	for i := range bad {
 		key := hostileKey(i)
 		if got := letters[key]; !strings.Contains(got.Reason, "control characters") {
-			t.Errorf("the letter of %q says %+v", key, got)
+			t.Errorf("the dead letter of %q says %+v", key, got)
 		}
 		eventually(t, "the tag of a hostile key", func() bool { return d.tag(t, key) == "failed" })
 	}
@@ -51,9 +51,9 @@ func TestHostileKeysHoldUpNoOne(t *testing.T) {
 	t.Logf("%d uploads completed and %d dead letters after %v", good+len(unusual), bad, time.Since(began).Round(time.Second))
 }
 
-// TestSweeperGoesPastHostileKeys: the only sweep there is finds a lost upload
+// TestSweeperSkipsHostileKeys: the only sweep there is finds a lost upload
 // behind many whose keys cannot be processed.
-func TestSweeperGoesPastHostileKeys(t *testing.T) {
+func TestSweeperSkipsHostileKeys(t *testing.T) {
 	bad := max(20, *crashImages/5)
 	d := deploy(t, setup{env: []string{"SWEEP_INTERVAL=1h", "SWEEP_GRACE=1ms", "SWEEP_RATE=1000"}, forgetful: true})
 	bridge := d.parts["bridge"]
@@ -66,7 +66,7 @@ func TestSweeperGoesPastHostileKeys(t *testing.T) {
 	bridge.restart(t)
 	eventually(t, "the lost upload's end", func() bool { return d.tag(t, lost) == "completed" })
 	t.Logf("the upload behind %d hostile keys was completed after %v", bad, time.Since(began).Round(time.Second))
-	eventually(t, "the dead letters", func() bool { return len(d.letters(t)) == bad })
+	eventually(t, "the dead letters", func() bool { return len(d.deadLetters(t)) == bad })
 }
 
 func hostileKey(i int) string {

@@ -68,12 +68,12 @@ func TestJaegerShowsOneTrace(t *testing.T) {
 	if len(services) != 5 {
 		t.Errorf("the trace goes through %v, want the bridge, the broker and three steps", services)
 	}
-	var picture bytes.Buffer
+	var img bytes.Buffer
 	title := fmt.Sprintf("One upload of a 1920×1080 JPEG: trace %s, %d spans", last[0].Trace, len(last))
-	if err := otlp.Waterfall(&picture, title, last); err != nil {
+	if err := otlp.Waterfall(&img, title, last); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(*waterfall, picture.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(*waterfall, img.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // until the last output is stored, and how much of that is not the steps' own
 // time. Run it with -benchtime=50x or more.
 func BenchmarkChain(b *testing.B) {
-	picture, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
+	img, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -34,13 +34,13 @@ func BenchmarkChain(b *testing.B) {
 		s := kind.start(setup{flags: []string{"--eventing", "eventing", "--eventing", m.manifests}})
 		for _, rate := range []int{1, 10} {
 			b.Run(fmt.Sprintf("%s/rate=%d", kind.name, rate), func(b *testing.B) {
-				measure(b, s, m, picture, rate)
+				measure(b, s, m, img, rate)
 			})
 		}
 	}
 }
 
-func measure(b *testing.B, s *system, m *meter, picture []byte, rate int) {
+func measure(b *testing.B, s *system, m *meter, img []byte, rate int) {
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	var all sync.WaitGroup
@@ -50,7 +50,7 @@ func measure(b *testing.B, s *system, m *meter, picture []byte, rate int) {
 		execution := fmt.Sprintf("bench/%d-%d", run, i)
 		all.Go(func() {
 			puts[i].began = time.Now()
-			s.put(b, execution+".jpg", "image/jpeg", picture)
+			s.put(b, execution+".jpg", "image/jpeg", img)
 			puts[i].stored = time.Now()
 			puts[i].steps = m.await(b, execution)
 		})
@@ -83,7 +83,7 @@ func measure(b *testing.B, s *system, m *meter, picture []byte, rate int) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// put is one picture's way.
+// put is one image's way.
 type put struct {
 	began, stored time.Time
 	steps         map[string]result

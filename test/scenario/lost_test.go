@@ -10,7 +10,7 @@ import (
 // sweeping is the environment of a bridge that soon looks after what was lost.
 var sweeping = []string{"SWEEP_INTERVAL=500ms", "SWEEP_GRACE=3s", "SWEEP_RATE=1000"}
 
-// TestLocalModeLosesNothing: the one process is killed while pictures are put,
+// TestLocalModeLosesNothing: the one process is killed while images are put,
 // and with it the notifications that it had not delivered.
 func TestLocalModeLosesNothing(t *testing.T) {
 	s := local(t, setup{env: sweeping})
@@ -26,9 +26,9 @@ func TestLocalModeLosesNothing(t *testing.T) {
 	s.checkColours(t, *crashImages)
 }
 
-// TestSweeperFindsWhatNoOneTold: the bridge is away while pictures are put into
+// TestSweeperFindsUnannouncedUploads: the bridge is away while images are put into
 // a store that forgets what it could not tell.
-func TestSweeperFindsWhatNoOneTold(t *testing.T) {
+func TestSweeperFindsUnannouncedUploads(t *testing.T) {
 	d := deploy(t, setup{env: sweeping, forgetful: true})
 	bridge := d.parts["bridge"]
 	bridge.runs[0].kill(t)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestMetricsTell what an operator asks: what was done, what failed, what waits.
-func TestMetricsTell(t *testing.T) {
+// TestMetrics what an operator asks: what was done, what failed, what waits.
+func TestMetrics(t *testing.T) {
 	s := local(t, setup{env: []string{"SWEEP_INTERVAL=100ms"}})
 	s.put(t, "cat.jpg", "image/jpeg", jpegOf(t, 900, 900))
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))

@@ -33,7 +33,7 @@ func TestForeignObjectsAreKept(t *testing.T) {
 	}
 }
 
-// TestUploadsOfOneNameStayApart: pictures that differ in their extension alone
+// TestUploadsOfOneNameStayApart: images that differ in their extension alone
 // have outputs, side-cars and outcomes of their own.
 func TestUploadsOfOneNameStayApart(t *testing.T) {
 	s := local(t, setup{})

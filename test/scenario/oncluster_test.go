@@ -45,10 +45,10 @@ func TestOnClusterFromOutside(t *testing.T) {
 		t.Errorf("health: %v, %v", healthy, err)
 	}
 	run := placed(t, s)
-	request := func(picture, execution string) string {
+	request := func(img, execution string) string {
 		return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",
 			"steps":[{"resize":{"target_width":100}},{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]}`,
-			bucket, run, picture, run, execution)
+			bucket, run, img, run, execution)
 	}
 	began := time.Now()
 	response, err := call.unary(t, "RunPipeline", request("in.jpg", "outside"))
@@ -60,7 +60,7 @@ func TestOnClusterFromOutside(t *testing.T) {
 		t.Errorf("output %q", key)
 	}
 	if _, err := call.unary(t, "RunPipeline", request("missing.jpg", "missing")); status.Code(err) != codes.NotFound {
-		t.Errorf("a missing picture: %v", err)
+		t.Errorf("a missing image: %v", err)
 	}
 	endsInTime(t, "outside", func(ctx context.Context) error {
 		path, m := call.method("RunPipeline")
@@ -88,9 +88,9 @@ func TestOnClusterFromInside(t *testing.T) {
 				dial(t, "passthrough:///"+s.addresses[c.part], options...), file.Services().ByName(protoreflect.Name(c.service)),
 			}
 			run := placed(t, s)
-			request := func(picture, execution string) string {
+			request := func(img, execution string) string {
 				return fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":"%s/%s"},"execution_id":"%s/%s",%s}`, bucket, run,
-					picture, run, execution, c.fields)
+					img, run, execution, c.fields)
 			}
 			t.Run(c.part+" from "+from, func(t *testing.T) {
 				began := time.Now()
@@ -111,7 +111,7 @@ func TestOnClusterFromInside(t *testing.T) {
 }
 
 // streamsInOrder has a stream of 200 answered.
-func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request func(picture, execution string) string) {
+func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request func(img, execution string) string) {
 	t.Helper()
 	var requests []string
 	for i := range 200 {
@@ -131,18 +131,18 @@ func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request 
 }
 
 // stops has a call run into its deadline, and a stream be given up in the middle
-// of its pictures. The processor ends a picture that libvips is at, but drops what
+// of its images. The processor ends a image that libvips is at, but drops what
 // comes after.
-func (c *caller) stops(t testing.TB, name, run string, request func(picture, execution string) string) {
+func (c *caller) stops(t testing.TB, name, run string, request func(img, execution string) string) {
 	t.Helper()
 	endsInTime(t, name, func(ctx context.Context) error {
 		path, m := c.method(name)
 		return c.conn.Invoke(ctx, path, message(t, m.Input(), request("big.png", "late")), dynamicpb.NewMessage(m.Output()))
 	})
 	awaitOutcome(t, run+"/late", "cancelled")
-	const pictures = 12
+	const images = 12
 	var requests []string
-	for i := range pictures {
+	for i := range images {
 		requests = append(requests, request("big.png", fmt.Sprintf("given-up-%d", i)))
 	}
 	c.giveUp(t, name+"Stream", request("in.jpg", "before"), requests)
@@ -150,7 +150,7 @@ func (c *caller) stops(t testing.TB, name, run string, request func(picture, exe
 		t.Error(err)
 	}
 	whole := awaitOutcome(t, run+"/whole", "done")
-	time.Sleep(time.Duration(whole[0].ApplyMS*pictures/2) * time.Millisecond) // in which two cores do all
+	time.Sleep(time.Duration(whole[0].ApplyMS*images/2) * time.Millisecond) // in which two cores do all
 	begun, spent := 0, 0.0
 	for _, j := range awaitOutcome(t, run+"/given-up", "cancelled") {
 		if j.ApplyMS > 0 {
@@ -158,14 +158,14 @@ func (c *caller) stops(t testing.TB, name, run string, request func(picture, exe
 			spent += j.ApplyMS
 		}
 	}
-	t.Logf("of %d pictures given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", pictures, begun,
+	t.Logf("of %d images given up %d were begun, at which it worked %.0f ms; one takes %.0f ms", images, begun,
 		spent, whole[0].ApplyMS)
-	if begun > pictures/2 {
-		t.Errorf("%d of %d pictures were worked on for nobody", begun, pictures)
+	if begun > images/2 {
+		t.Errorf("%d of %d images were worked on for nobody", begun, images)
 	}
 }
 
-// placed puts a picture, and one that takes long, under a prefix of this run.
+// placed puts a image, and one that takes long, under a prefix of this run.
 func placed(t testing.TB, s *system) (prefix string) {
 	t.Helper()
 	prefix = fmt.Sprintf("grpc/%d", time.Now().UnixNano())
@@ -250,7 +250,7 @@ func TestOnClusterStreamsSpread(t *testing.T) {
 	t.Logf("jobs by pod: %v", counts)
 }
 
-// eightStreams sends ten requests each for the picture of a run in eight streams
+// eightStreams sends ten requests each for the image of a run in eight streams
 // at once, each on a connection of its own.
 func (s *system) eightStreams(t testing.TB, run, round string) {
 	t.Helper()

@@ -31,7 +31,7 @@ func sample(t testing.TB) []byte {
 // work is one call from bucket to bucket; its outputs are named by the execution.
 type work func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error)
 
-// resizing makes 800×450 pixels of a picture.
+// resizing makes 800×450 pixels of a image.
 func (s *system) resizing(t testing.TB, key string, q imageflowv1.ResizeQuality) work {
 	client := imageflowv1.NewResizeServiceClient(dial(t, s.addresses["resize"]))
 	return func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error) {

@@ -42,7 +42,7 @@ func (s *system) execution(t testing.TB, id string) (e execution) {
 	return e
 }
 
-// TestOnClusterEventPath puts 50 pictures, two a second, and tells by hop how
+// TestOnClusterEventPath puts 50 images, two a second, and tells by hop how
 // long an output took after what it was made from, and how much of that the step
 // itself did not.
 func TestOnClusterEventPath(t *testing.T) {
@@ -51,17 +51,17 @@ func TestOnClusterEventPath(t *testing.T) {
 	}
 	s := connect(t)
 	run := time.Now().UTC().Format("path/150405")
-	picture, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
+	img, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	const pictures = 50
-	for i := range pictures {
-		s.put(t, fmt.Sprintf("%s/%d.jpg", run, i), "image/jpeg", picture)
+	const images = 50
+	for i := range images {
+		s.put(t, fmt.Sprintf("%s/%d.jpg", run, i), "image/jpeg", img)
 		time.Sleep(500 * time.Millisecond)
 	}
 	took, beyond := map[string][]float64{}, map[string][]float64{}
-	for i := range pictures {
+	for i := range images {
 		eventually(t, "the end", func() bool { return s.tag(t, fmt.Sprintf("%s/%d.jpg", run, i)) == "completed" })
 		e := s.execution(t, fmt.Sprintf("%s/%d", run, i))
 		before, own := e.Source.CreatedAt, 0.0
@@ -74,13 +74,13 @@ func TestOnClusterEventPath(t *testing.T) {
 		beyond["whole"] = append(beyond["whole"], milliseconds(before.Sub(e.Source.CreatedAt))-own)
 	}
 	for _, hop := range []string{"resize", "detect", "filter", "whole"} {
-		if len(took[hop]) != pictures {
+		if len(took[hop]) != images {
 			t.Errorf("%d executions have the step %s", len(took[hop]), hop)
 			continue
 		}
 		slices.Sort(took[hop])
 		slices.Sort(beyond[hop])
 		t.Logf("%-6s p50 %4.0f ms, p95 %4.0f ms; beyond the step's own time before storing: p50 %3.0f ms, p95 %3.0f ms", hop,
-			took[hop][pictures/2], took[hop][pictures*95/100], beyond[hop][pictures/2], beyond[hop][pictures*95/100])
+			took[hop][images/2], took[hop][images*95/100], beyond[hop][images/2], beyond[hop][images*95/100])
 	}
 }

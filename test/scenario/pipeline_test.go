@@ -89,8 +89,8 @@ func (s *system) pipelineByReference(t *testing.T) {
 
 func (s *system) pipelineByBytes(t *testing.T) {
 	before := len(s.keys(t, ""))
-	picture := base64.StdEncoding.EncodeToString(jpegOf(t, 1000, 500))
-	code, answer := s.pipeline(t, `{"input_bytes":"`+picture+`",`+chain+`}`)
+	img := base64.StdEncoding.EncodeToString(jpegOf(t, 1000, 500))
+	code, answer := s.pipeline(t, `{"input_bytes":"`+img+`",`+chain+`}`)
 	m, format, err := image.Decode(bytes.NewReader(answer.Data))
 	if code != http.StatusOK || err != nil || format != "jpeg" || m.Bounds().Size() != image.Pt(800, 400) {
 		t.Errorf("%d %s %v", code, format, err)
@@ -124,8 +124,8 @@ func (s *system) pipelineStepThatFails(t *testing.T) {
 	}
 }
 
-// TestUploadAndPictureBack as curl -F image=@cat.jpg -F ... -o small.jpg does it.
-func TestUploadAndPictureBack(t *testing.T) {
+// TestUploadReturnsImage as curl -F image=@cat.jpg -F ... -o small.jpg does it.
+func TestUploadReturnsImage(t *testing.T) {
 	s := local(t, setup{})
 	for path, fields := range map[string]map[string]string{
 		"/v1/resize": {"target_width": "320"},

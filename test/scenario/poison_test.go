@@ -18,7 +18,7 @@ type poison struct {
 	put    func(d *deployment, t testing.TB, key string)
 	reason string
 	atStep bool // a step could not handle it, after some attempts
-	mend   func(d *deployment, t testing.TB, key string)
+	fix    func(d *deployment, t testing.TB, key string)
 }
 
 var poisons = []poison{
@@ -45,19 +45,19 @@ func TestPoisonIsKeptAndReplayed(t *testing.T) {
 	d.parts["resize"].restart(t)
 	d.awaitCompleted(t, good)
 
-	letters := map[string]letter{}
-	eventually(t, "the dead letters", func() bool { letters = d.letters(t); return len(letters) >= len(keys) })
+	letters := map[string]deadLetter{}
+	eventually(t, "the dead letters", func() bool { letters = d.deadLetters(t); return len(letters) >= len(keys) })
 	for key, p := range keys {
 		if got := letters[key]; !strings.Contains(got.Reason, p.reason) || (got.Attempts > 0) != p.atStep {
-			t.Errorf("the letter of %s says %+v, want %q", key, got, p.reason)
+			t.Errorf("the dead letter of %s says %+v, want %q", key, got, p.reason)
 		}
 	}
 	if len(letters) != len(keys) {
-		t.Errorf("%d letters, want %d", len(letters), len(keys))
+		t.Errorf("%d dead letters, want %d", len(letters), len(keys))
 	}
 
 	for key, p := range keys {
-		p.mend(d, t, key)
+		p.fix(d, t, key)
 	}
 	d.env = append(d.env, "MAX_IMAGE_PIXELS=50000000")
 	d.parts["resize"].restart(t)
@@ -66,21 +66,21 @@ func TestPoisonIsKeptAndReplayed(t *testing.T) {
 	for key := range keys {
 		eventually(t, "the end of "+key, func() bool { return d.tag(t, key) == "completed" })
 	}
-	eventually(t, "the letters to be gone", func() bool { return len(d.letters(t)) == 0 })
+	eventually(t, "the dead letters to be gone", func() bool { return len(d.deadLetters(t)) == 0 })
 }
 
-// letter is what an operator reads in a dead letter.
-type letter struct {
+// deadLetter is what an operator reads in a dead letter.
+type deadLetter struct {
 	Key, Reason string
 	Attempts    int
 }
 
-// letters reads the dead letters by the key of their picture.
-func (d *deployment) letters(t testing.TB) map[string]letter {
+// deadLetters reads the dead letters by the key of their image.
+func (d *deployment) deadLetters(t testing.TB) map[string]deadLetter {
 	t.Helper()
-	found := map[string]letter{}
+	found := map[string]deadLetter{}
 	for o := range d.s3.ListObjects(context.Background(), "imageflow-dead-letters", minio.ListObjectsOptions{Recursive: true}) {
-		var l letter
+		var l deadLetter
 		if err := json.Unmarshal(d.getFrom(t, "imageflow-dead-letters", o.Key), &l); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func (d *deployment) putHuge(t testing.TB, key string) {
 	d.put(t, key, "image/jpeg", plainJPEG(t, 2000, 1500, colourOf(8)))
 }
 
-// putTagged puts a picture with so many tags that none can be added.
+// putTagged puts a image with so many tags that none can be added.
 func (d *deployment) putTagged(t testing.TB, key string) {
 	t.Helper()
 	tags := map[string]string{}

@@ -100,7 +100,7 @@ func fromPod(t testing.TB) grpc.DialOption {
 // loggedJob is a line that a processor logs of a job.
 type loggedJob struct {
 	pod, Msg, Execution, Outcome string
-	ApplyMS                      float64 `json:"apply_ms"` // 0 when its picture was not begun
+	ApplyMS                      float64 `json:"apply_ms"` // 0 when its img was not begun
 }
 
 // jobs are those of executions with the prefix that the selected pods log.

@@ -24,27 +24,27 @@ type mix struct {
 	detect imageflowv1.AIDetectionServiceClient
 	filter imageflowv1.FilterServiceClient
 
-	pictures []mixPicture // as often in it as they are to be used
+	images []mixImage // as often in it as they are to be used
 
 	mu       sync.Mutex
 	outcomes map[codes.Code]int
 }
 
-// mixPicture is there as bytes and under a key.
-type mixPicture struct {
+// mixImage exists as bytes and under a key.
+type mixImage struct {
 	key  string
 	data []byte
 	want codes.Code
 }
 
-// mixSizes are the pictures' sizes in megapixels, with how many of 100 requests
+// mixSizes are the images' sizes in megapixels, with how many of 100 requests
 // are of them.
 var mixSizes = []struct {
 	megapixels float64
 	percent    int
 }{{0.1, 30}, {0.3, 30}, {1, 21}, {2, 12}, {6, 4}, {12, 2}, {24, 1}}
 
-// newMix lets the processors make pictures of all sizes from the sample, in three
+// newMix lets the processors make images of all sizes from the sample, in three
 // formats, and cuts some off. A short soak goes without the large ones.
 func newMix(t testing.TB, d *deployment) *mix {
 	t.Helper()
@@ -67,13 +67,13 @@ func newMix(t testing.TB, d *deployment) *mix {
 			if err != nil {
 				t.Fatal(err)
 			}
-			whole := mixPicture{fmt.Sprintf("soak/%v.%s", size.megapixels, format), resp.GetResult().GetOutputData(), codes.OK}
-			cut := mixPicture{"soak/cut " + format, whole.data[:len(whole.data)/2], codes.InvalidArgument}
+			whole := mixImage{fmt.Sprintf("soak/%v.%s", size.megapixels, format), resp.GetResult().GetOutputData(), codes.OK}
+			cut := mixImage{"soak/cut " + format, whole.data[:len(whole.data)/2], codes.InvalidArgument}
 			d.place(t, whole.key, whole.data)
 			d.place(t, cut.key, cut.data)
-			m.pictures = append(m.pictures, slices.Repeat([]mixPicture{whole}, size.percent)...)
+			m.images = append(m.images, slices.Repeat([]mixImage{whole}, size.percent)...)
 			if size.megapixels == 1 {
-				m.pictures = append(m.pictures, cut, cut)
+				m.images = append(m.images, cut, cut)
 			}
 		}
 	}
@@ -100,8 +100,8 @@ func (m *mix) run(t testing.TB, n int) {
 
 // request makes one request and checks how it ends.
 func (m *mix) request(t testing.TB, execution string) {
-	p := m.pictures[rand.N(len(m.pictures))]
-	calls := []func(context.Context, string, mixPicture) (*imageflowv1.ProcessingResult, error){m.resizes, m.detects, m.filters}
+	p := m.images[rand.N(len(m.images))]
+	calls := []func(context.Context, string, mixImage) (*imageflowv1.ProcessingResult, error){m.resizes, m.detects, m.filters}
 	call := calls[rand.N(len(calls))]
 	if rand.N(2) == 0 {
 		p.key = "" // by the bytes
@@ -121,8 +121,8 @@ func (m *mix) request(t testing.TB, execution string) {
 	}
 }
 
-// input names the picture or gives its bytes.
-func (p mixPicture) input() (reference *imageflowv1.ImageData, data []byte) {
+// input names the image or gives its bytes.
+func (p mixImage) input() (reference *imageflowv1.ImageData, data []byte) {
 	if p.key != "" {
 		return &imageflowv1.ImageData{ObjectKey: p.key}, nil
 	}
@@ -138,7 +138,7 @@ func anyFormat() *imageflowv1.ImageData {
 	}
 }
 
-func (m *mix) resizes(ctx context.Context, execution string, p mixPicture) (*imageflowv1.ProcessingResult, error) {
+func (m *mix) resizes(ctx context.Context, execution string, p mixImage) (*imageflowv1.ProcessingResult, error) {
 	r := &imageflowv1.ResizeRequest{
 		TargetWidth: 50 + rand.N[int32](1500),
 		Quality:     imageflowv1.ResizeQuality(rand.N(4)),
@@ -150,14 +150,14 @@ func (m *mix) resizes(ctx context.Context, execution string, p mixPicture) (*ima
 	return resp.GetResult(), err
 }
 
-func (m *mix) detects(ctx context.Context, execution string, p mixPicture) (*imageflowv1.ProcessingResult, error) {
+func (m *mix) detects(ctx context.Context, execution string, p mixImage) (*imageflowv1.ProcessingResult, error) {
 	r := &imageflowv1.DetectionRequest{ModelName: "yolo", DrawBoxes: rand.N(4) == 0, ExecutionId: execution}
 	r.InputImage, r.InputBytes = p.input()
 	resp, err := m.detect.DetectObjects(ctx, r)
 	return resp.GetResult(), err
 }
 
-func (m *mix) filters(ctx context.Context, execution string, p mixPicture) (*imageflowv1.ProcessingResult, error) {
+func (m *mix) filters(ctx context.Context, execution string, p mixImage) (*imageflowv1.ProcessingResult, error) {
 	r := &imageflowv1.FilterRequest{
 		FilterType: imageflowv1.FilterType(1 + rand.N(6)), Intensity: rand.Float32(), ExecutionId: execution,
 	}

@@ -17,18 +17,18 @@ import (
 // turn, one that measures and traces everything and one that does neither, and
 // compares the CPU time that they take. Run it with -benchtime=200x or more.
 func BenchmarkTelemetry(b *testing.B) {
-	picture, batch := sample(b), 20
+	img, batch := sample(b), 20
 	systems := []*system{
 		local(b, setup{env: []string{"OTEL_SDK_DISABLED=true"}, flags: []string{"--verbose"}}),
 		local(b, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.Start(b).HTTP}, flags: []string{"--verbose"}}),
 	}
-	var took [2][]float64 // CPU-ms a picture
+	var took [2][]float64 // CPU-ms a image
 	var ratios []float64
 	for round := range max(b.N/batch, 1) + 1 {
 		var now [2]float64
 		for i := range systems {
 			which := (i + round) % 2 // neither is always the first
-			now[which] = systems[which].spend(b, fmt.Sprintf("%d-%d", b.N, round), batch, picture)
+			now[which] = systems[which].spend(b, fmt.Sprintf("%d-%d", b.N, round), batch, img)
 		}
 		if round == 0 {
 			continue // to warm up
@@ -42,12 +42,12 @@ func BenchmarkTelemetry(b *testing.B) {
 	b.ReportMetric(median(ratios), "on/off")
 }
 
-// spend sends a batch through the chain and returns the CPU-ms a picture.
-func (s *system) spend(b *testing.B, name string, batch int, picture []byte) float64 {
+// spend sends a batch through the chain and returns the CPU-ms a image.
+func (s *system) spend(b *testing.B, name string, batch int, img []byte) float64 {
 	before := cpu(b, s.cmd.Process.Pid)
 	for i := range batch {
 		key := fmt.Sprintf("%s-%d.jpg", name, i)
-		s.put(b, key, "image/jpeg", picture)
+		s.put(b, key, "image/jpeg", img)
 		for s.tag(b, key) != "completed" {
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -61,9 +61,9 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// TestLogsTellNoSecret: one line for each job, with its trace and execution, and
+// TestLogsContainNoSecret: one line for each job, with its trace and execution, and
 // no credential or token in any line or span, also of calls that bear wrong ones.
-func TestLogsTellNoSecret(t *testing.T) {
+func TestLogsContainNoSecret(t *testing.T) {
 	received := otlp.Start(t)
 	store := local(t, setup{})
 	store.place(t, "cat.jpg", jpegOf(t, 300, 300))

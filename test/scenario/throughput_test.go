@@ -16,7 +16,7 @@ import (
 
 // BenchmarkThroughput resizes 1080p JPEGs to 800×450 from bucket to bucket on a
 // real MinIO, as many at once as keep the cores busy, and tells the CPU time a
-// picture of each process that shares them. Run it with -benchtime=500x or more.
+// image of each process that shares them. Run it with -benchtime=500x or more.
 func BenchmarkThroughput(b *testing.B) {
 	d := deploy(b, setup{forgetful: true, env: []string{"QUEUE_TIME=0"}}) // none is refused
 	d.place(b, "throughput.jpg", sample(b))
@@ -68,7 +68,7 @@ func spent(t testing.TB, pids map[string]int) map[string]time.Duration {
 	return all
 }
 
-// shares returns a table of who has used the cores for n pictures.
+// shares returns a table of who has used the cores for n images.
 func shares(before, after map[string]time.Duration, elapsed time.Duration, n int) string {
 	used := map[string]time.Duration{}
 	for name := range before {

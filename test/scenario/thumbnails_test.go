@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestASecondChainTakesNoCode: one more file of Triggers makes thumbnails of what
+// TestSecondChainNeedsNoCode: one more file of Triggers makes thumbnails of what
 // lies under a prefix, beside the chain of the rest.
-func TestASecondChainTakesNoCode(t *testing.T) {
+func TestSecondChainNeedsNoCode(t *testing.T) {
 	s := local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
 	s.put(t, "thumbnails/2026/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))
 	s.put(t, "uploads/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))

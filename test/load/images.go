@@ -13,15 +13,15 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// picture is one of the set that is sent.
-type picture struct {
+// image is one of the set that is sent.
+type testImage struct {
 	name, contentType string
 	data              []byte
 }
 
-// mixed makes the usual set of a picture, ten in number: small and large ones,
+// mixed makes the usual set of a image, ten in number: small and large ones,
 // JPEG and PNG, most of them as a screen is.
-func mixed(path string) ([]picture, error) {
+func mixed(path string) ([]testImage, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func mixed(path string) ([]picture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	var set []picture
+	var set []testImage
 	for _, kind := range []struct {
 		width, height, times int
 		format               string
@@ -46,7 +46,7 @@ func mixed(path string) ([]picture, error) {
 	return set, nil
 }
 
-func scaled(from image.Image, width, height int, format string) (p picture, err error) {
+func scaled(from image.Image, width, height int, format string) (p testImage, err error) {
 	to := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.ApproxBiLinear.Scale(to, to.Bounds(), from, from.Bounds(), draw.Src, nil)
 	var b bytes.Buffer
@@ -55,11 +55,11 @@ func scaled(from image.Image, width, height int, format string) (p picture, err 
 	} else {
 		err = jpeg.Encode(&b, to, &jpeg.Options{Quality: 85})
 	}
-	return picture{fmt.Sprintf("%d×%d %s", width, height, format), "image/" + format, b.Bytes()}, err
+	return testImage{fmt.Sprintf("%d×%d %s", width, height, format), "image/" + format, b.Bytes()}, err
 }
 
 // folder reads a set of the user's own.
-func folder(path string) (set []picture, err error) {
+func folder(path string) (set []testImage, err error) {
 	files, err := os.ReadDir(path)
 	if err != nil {
 		return nil, err
@@ -69,10 +69,10 @@ func folder(path string) (set []picture, err error) {
 		if err != nil {
 			return nil, err
 		}
-		set = append(set, picture{f.Name(), mime.TypeByExtension(filepath.Ext(f.Name())), data})
+		set = append(set, testImage{f.Name(), mime.TypeByExtension(filepath.Ext(f.Name())), data})
 	}
 	if len(set) == 0 {
-		return nil, fmt.Errorf("there is no picture in %s", path)
+		return nil, fmt.Errorf("there is no image in %s", path)
 	}
 	return set, nil
 }
