@@ -55,7 +55,7 @@ type failedExecution struct {
 	source, output objects.Info
 }
 
-func putFailedExecution(t *testing.T, store *objects.Store, letters execution.DeadLetterStore) failedExecution {
+func putFailedExecution(t *testing.T, store *objects.Store, deadLetters execution.DeadLetterStore) failedExecution {
 	t.Helper()
 	put := func(key, contentType string, metadata map[string]string) objects.Info {
 		t.Helper()
@@ -67,12 +67,12 @@ func putFailedExecution(t *testing.T, store *objects.Store, letters execution.De
 	}
 	x := failedExecution{id: "in/a cat ü"}
 	x.source = put(x.id+".jpg", "image/jpeg", nil)
-	marks := map[string]string{
+	metadata := map[string]string{
 		"imageflow-execution": x.id, "imageflow-step": "resize", "imageflow-source-etag": x.source.ETag, "imageflow-seconds": "0.125",
 	}
-	x.output = put(x.id+"_resize.png", "image/png", marks)
-	put(x.id+"_resize.json", "application/json", marks)
-	if err := letters.Put(t.Context(), &execution.DeadLetter{
+	x.output = put(x.id+"_resize.png", "image/png", metadata)
+	put(x.id+"_resize.json", "application/json", metadata)
+	if err := deadLetters.Put(t.Context(), &execution.DeadLetter{
 		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model",
 		Step: "http://detect/",
 	}); err != nil {
@@ -107,9 +107,9 @@ func (x failedExecution) check(t *testing.T, r *imageflowv1.GetExecutionResponse
 
 func TestGetExecution_failedExecution(t *testing.T) {
 	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
-	letters := execution.NewDeadLetterStore(store, "dead")
-	ask := lookup(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures"})
-	x := putFailedExecution(t, store, letters)
+	deadLetters := execution.NewDeadLetterStore(store, "dead")
+	ask := lookup(t, &gateway.Executions{Store: store, DeadLetters: deadLetters, Bucket: "pictures"})
+	x := putFailedExecution(t, store, deadLetters)
 	for _, path := range []string{"in/a%20cat%20%C3%BC", url.PathEscape(x.id), "in/a%20cat%20%C3%BC?bucket=pictures"} {
 		code, r, body := ask(path)
 		if code != http.StatusOK || !strings.Contains(body, `"execution_id"`) {
@@ -117,7 +117,7 @@ func TestGetExecution_failedExecution(t *testing.T) {
 		}
 		x.check(t, r)
 	}
-	limited := lookup(t, &gateway.Executions{Store: store, DeadLetters: letters, Bucket: "pictures",
+	limited := lookup(t, &gateway.Executions{Store: store, DeadLetters: deadLetters, Bucket: "pictures",
 		ReadFrom: objects.AllowList{"pictures/in/"}})
 	if code, r, _ := limited("in/a%20cat%20%C3%BC"); code != http.StatusOK {
 		t.Errorf("within READ_FROM: %d", code)
@@ -158,7 +158,9 @@ func TestGetExecution_missingOrUnreachableStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask = lookup(t, &gateway.Executions{Store: unreachable, DeadLetters: execution.NewDeadLetterStore(unreachable, "dead"), Bucket: "pictures"})
+	ask = lookup(t, &gateway.Executions{
+		Store: unreachable, DeadLetters: execution.NewDeadLetterStore(unreachable, "dead"), Bucket: "pictures",
+	})
 	if code, _, body := ask("cat"); code != http.StatusServiceUnavailable ||
 		!strings.Contains(body, "the object store does not answer") {
 		t.Errorf("with an unreachable store: %d %s", code, body)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -15,5 +16,5 @@ func (l *Limiter) Acquire(now time.Time) (evicted func() bool, release func(time
 	if t == nil {
 		return nil, nil
 	}
-	return func() bool { return context.Cause(ctx) == errEvicted }, func(now time.Time) { l.release(t, now) }
+	return func() bool { return errors.Is(context.Cause(ctx), errEvicted) }, func(now time.Time) { l.release(t, now) }
 }

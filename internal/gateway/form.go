@@ -75,7 +75,7 @@ func (f *form) read(r io.Reader) (image []byte, fields url.Values, err error) {
 	fields = url.Values{}
 	for parts, n := multipart.NewReader(text, f.boundary), 0; ; n++ {
 		part, err := parts.NextPart()
-		if err == io.EOF { // a wrapped io.EOF means that the form is cut off
+		if err == io.EOF { //nolint:errorlint // a wrapped io.EOF means that the form is cut off
 			return image, fields, nil
 		}
 		if err != nil {

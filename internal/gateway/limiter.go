@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -128,9 +129,9 @@ func (l *limiter) limit() int {
 type ticketKey struct{}
 
 // limitError returns the error for the caller: errEvicted if the call was evicted, else
-// err. If err means that a processor is busy, it marks the ticket of the call.
+// err. If err means that a processor is busy, it sets busy on the ticket of the call.
 func limitError(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errEvicted {
+	if errors.Is(context.Cause(ctx), errEvicted) {
 		return errEvicted
 	}
 	if t, ok := ctx.Value(ticketKey{}).(*ticket); ok && status.Code(err) == codes.ResourceExhausted {
@@ -184,9 +185,9 @@ type limitedWriter struct {
 	release func()
 }
 
-func (w *limitedWriter) WriteHeader(status int) {
+func (w *limitedWriter) WriteHeader(code int) {
 	w.release()
-	w.ResponseWriter.WriteHeader(status)
+	w.ResponseWriter.WriteHeader(code)
 }
 
 func (w *limitedWriter) Write(p []byte) (int, error) {

@@ -77,8 +77,8 @@ func TestPipeline_byReference(t *testing.T) {
 // Nothing is stored, and the answer contains only the last image.
 func TestPipeline_byBytes(t *testing.T) {
 	s := start(t)
-	picture := base64.StdEncoding.EncodeToString(jpegOf(t, 320, 240))
-	r := s.run(t, `{"input_bytes":"`+picture+`","output_image":{"content_type":"image/png"},`+three+`}`)
+	image := base64.StdEncoding.EncodeToString(jpegOf(t, 320, 240))
+	r := s.run(t, `{"input_bytes":"`+image+`","output_image":{"content_type":"image/png"},`+three+`}`)
 	if format, width := describe(t, r.GetOutputData()); format != "png" || width != 160 ||
 		r.GetOutputImage().GetContentType() != "image/png" {
 		t.Errorf("%s of width %d, %v", format, width, r.GetOutputImage())
@@ -92,7 +92,7 @@ func TestPipeline_byBytes(t *testing.T) {
 	if keys := s.keys(t); len(keys) > 0 {
 		t.Errorf("stored: %q", keys)
 	}
-	r = s.run(t, `{"input_bytes":"`+picture+`","execution_id":"x","output_image":{"bucket":"pictures"},"inline":true,`+three+`}`)
+	r = s.run(t, `{"input_bytes":"`+image+`","execution_id":"x","output_image":{"bucket":"pictures"},"inline":true,`+three+`}`)
 	if keys := s.keys(t); !slices.Equal(keys, []string{"x_filter.jpg"}) ||
 		!bytes.Equal(r.GetOutputData(), s.get(t, "x_filter.jpg")) {
 		t.Errorf("stored: %q, %d bytes inline", keys, len(r.GetOutputData()))

@@ -96,11 +96,11 @@ func (s *splitter) readImage() error {
 	s.imageAt = len(s.text)
 	var image base64Text
 	for {
-		chunk, err := s.in.Peek(1)
+		_, err := s.in.Peek(1) // fills the buffer
 		if err != nil {
 			return err
 		}
-		chunk, _ = s.in.Peek(s.in.Buffered())
+		chunk, _ := s.in.Peek(s.in.Buffered())
 		plain := chunk
 		for _, end := range []byte(`"\`) {
 			if i := bytes.IndexByte(plain, end); i >= 0 {

@@ -1,6 +1,7 @@
 package protolimit
 
 import (
+	"errors"
 	"io"
 	"strings"
 
@@ -66,7 +67,7 @@ func (a *Arriving) field() error {
 		n, length = a.rest(kind, a.head[n:])
 	}
 	switch {
-	case n < 0 && protowire.ParseError(n) == io.ErrUnexpectedEOF:
+	case n < 0 && errors.Is(protowire.ParseError(n), io.ErrUnexpectedEOF):
 		return nil // the next byte belongs to the head
 	case n < 0:
 		return errMalformed

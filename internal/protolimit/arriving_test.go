@@ -45,7 +45,9 @@ func TestArriving_hostile(t *testing.T) {
 func TestArriving_image(t *testing.T) {
 	message, err := proto.Marshal(&imageflowv1.RunPipelineRequest{
 		ExecutionId: strings.Repeat("x", 900), InputBytes: make([]byte, 1<<20),
-		Steps: []*imageflowv1.PipelineStep{{Processor: &imageflowv1.PipelineStep_Filter{Filter: &imageflowv1.FilterRequest{Intensity: 0.5}}}},
+		Steps: []*imageflowv1.PipelineStep{{
+			Processor: &imageflowv1.PipelineStep_Filter{Filter: &imageflowv1.FilterRequest{Intensity: 0.5}},
+		}},
 	})
 	if err != nil {
 		t.Fatal(err)

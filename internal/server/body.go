@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 )
@@ -77,7 +78,7 @@ func isBodyWithBytes(t *transfer) bool {
 func (b *body) receive(p []byte, atRest bool) (int, error) {
 	n, cutOff, err := b.reads.do(b.account.Load(), atRest, func() (int, error) { return b.ReadCloser.Read(p) })
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		b.atEnd = true
 	case cutOff && atRest:
 		err = errIdle

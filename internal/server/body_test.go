@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -51,7 +52,7 @@ func TestStream_waitsForItsHandler(t *testing.T) {
 			for {
 				m := &wrapperspb.BytesValue{}
 				if err := s.RecvMsg(m); err != nil {
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						return nil
 					}
 					return err
@@ -89,7 +90,7 @@ func TestStream_waitsForItsHandler(t *testing.T) {
 		t.Errorf("%d MiB were sent while the handler has only its first message of %d MiB", sent>>20, size>>20)
 	}
 	close(proceed)
-	if err := stream.RecvMsg(&wrapperspb.BytesValue{}); err != io.EOF {
+	if err := stream.RecvMsg(&wrapperspb.BytesValue{}); !errors.Is(err, io.EOF) {
 		t.Errorf("the end of the stream: %v", err)
 	}
 	if got := got.Load(); got != messages*size {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"runtime"
@@ -117,8 +118,8 @@ func TestMaxConnections_replacesIdleConnections(t *testing.T) {
 }
 
 func isTimeout(err error) bool {
-	netErr, ok := err.(net.Error)
-	return ok && netErr.Timeout()
+	var netErr net.Error
+	return errors.As(err, &netErr) && netErr.Timeout()
 }
 
 // Streams at rest do not keep calls out, on any number of connections. The oldest are

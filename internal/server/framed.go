@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/http"
 
@@ -46,7 +47,7 @@ func (f *framedBody) Read(p []byte) (n int, err error) {
 		more, err = f.body.Read(p[n:])
 		n += more
 	}
-	if f.rest -= int64(n); err == io.EOF && f.rest > 0 {
+	if f.rest -= int64(n); errors.Is(err, io.EOF) && f.rest > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if invalid := f.check.Check(p[:n]); invalid != nil {
@@ -84,7 +85,7 @@ func (f *framedBody) readPrefix() error {
 	for read := 0; read < len(f.prefix); {
 		n, err := f.receive(part, f.requested != nil && read == 0)
 		if read += n; err != nil && read < len(f.prefix) {
-			if err == io.EOF && read > 0 {
+			if errors.Is(err, io.EOF) && read > 0 {
 				err = io.ErrUnexpectedEOF
 			}
 			return err

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,7 +40,7 @@ func many(_ any, s grpc.ServerStream) error {
 	for {
 		m := &wrapperspb.BytesValue{}
 		if err := s.RecvMsg(m); err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err

@@ -94,10 +94,10 @@ type Server struct {
 }
 
 // Listen binds the address and routes gRPC to rpc, which may be nil, `/health/*` to
-// health, and all other requests to routes. The Server owns rpc and the Closers:
+// healthServer, and all other requests to routes. The Server owns rpc and the Closers:
 // Run closes them, and so does Listen if it fails.
-func Listen(c Config, rpc *RPC, routes http.Handler, health *health.Server) (*Server, error) {
-	s := &Server{config: c, rpc: rpc, health: health}
+func Listen(c Config, rpc *RPC, routes http.Handler, healthServer *health.Server) (*Server, error) {
+	s := &Server{config: c, rpc: rpc, health: healthServer}
 	var err error
 	if s.listener, err = net.Listen("tcp", c.Address); errors.Is(err, syscall.EADDRINUSE) {
 		err = fmt.Errorf("the address %s is taken by another process", c.Address)
@@ -197,13 +197,13 @@ func (s *Server) route(routes http.Handler) http.Handler {
 		return mux
 	}
 	calls := g.grpc(g.work, g.budget, s.rpc)
-	health := map[string]http.Handler{
+	healthCalls := map[string]http.Handler{
 		healthpb.Health_Check_FullMethodName: g.grpc(g.health, unlimited, s.rpc),
 		healthpb.Health_Watch_FullMethodName: g.grpc(g.watches, unlimited, s.rpc),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// One connection can mix gRPC and other requests: decide for each request.
-		switch h := health[r.URL.Path]; {
+		switch h := healthCalls[r.URL.Path]; {
 		case !isRPC(r):
 			mux.ServeHTTP(w, r)
 		case h != nil:

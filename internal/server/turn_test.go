@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -89,7 +90,7 @@ func TestLargeBody_nextReadReleasesTurn(t *testing.T) {
 		if isDone(secondDone) {
 			t.Fatal("the second body did not wait")
 		}
-		if _, err := first.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := first.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("the end of the first body: %v", err)
 		}
 		if !isDone(secondDone) {
