@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lint() { # FOLDER PACKAGE...
-	go -C "$1" tool -modfile="$PWD/hack/tools/go.mod" golangci-lint run "${@:2}"
+	go -C "$1" tool -modfile="$PWD/hack/tools/go.mod" golangci-lint run --allow-parallel-runners "${@:2}"
 }
 
 if [ $# != 0 ]; then

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"log/slog"
 	"os"
 	"testing"
 
@@ -130,14 +131,29 @@ func jpegOf(t testing.TB, width, height int) []byte {
 	return b.Bytes()
 }
 
-// put writes an object and returns its ETag.
+// put writes an object and returns its ETag. The end of the test removes all objects.
 func put(t *testing.T, bucket, key string, data []byte) string {
 	t.Helper()
+	t.Cleanup(removeAll)
 	info, err := store.Put(t.Context(), bucket, key, "application/octet-stream", data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return info.ETag
+}
+
+// removeAll removes all objects, so that a repeated test finds no outputs of its own.
+func removeAll() {
+	for _, bucket := range []string{bucket, other} {
+		for o, err := range store.Walk(context.Background(), bucket, "") {
+			if err == nil {
+				err = store.Remove(context.Background(), bucket, o.Key)
+			}
+			if err != nil {
+				slog.Error("object of a test could not be removed", "error", err)
+			}
+		}
+	}
 }
 
 // keys returns the keys of a bucket that begin with a prefix.
