@@ -142,7 +142,7 @@ func TestCompleted_objectWithTooManyTags(t *testing.T) {
 		}
 		w.post("/completed", last(e))
 		l := w.onlyDeadLetter()
-		if !strings.Contains(l.Reason, "completed") || !strings.Contains(l.Reason, "too many tags") || l.Execution != "cat" {
+		if !strings.Contains(l.Reason, "completed") || !strings.Contains(l.Reason, "cannot be tagged") || l.Execution != "cat" {
 			t.Errorf("the dead letter is %+v", l)
 		}
 		w.post("/dead-letters", failed(e, 400, notAnImage))

@@ -161,30 +161,6 @@ func (b *Broker) URL(namespace, name string) string {
 // Ended returns a channel that receives the error of the ingress if it fails.
 func (b *Broker) Ended() <-chan error { return b.ended }
 
-// Pending returns the number of undelivered events of each Trigger, by namespace/name, and
-// under DeadLetters the number of undelivered dead letters. It includes an event shortly
-// after the producer's answer.
-func (b *Broker) Pending(ctx context.Context) (map[string]int, error) {
-	counts := map[string]int{}
-	var errs []error
-	count := func(name string, c jetstream.Consumer) {
-		info, err := c.Info(ctx)
-		if err != nil {
-			errs = append(errs, err)
-			return
-		}
-		counts[name] = int(info.NumPending) + info.NumAckPending
-	}
-	for _, t := range b.triggers {
-		count(t.spec.resource.namespace+"/"+t.spec.resource.name, t.consumer)
-	}
-	count(DeadLetters, b.deadLetters)
-	return counts, errors.Join(errs...)
-}
-
-// DeadLetters is the key of the dead letters in Pending.
-const DeadLetters = "dead letters"
-
 // Shutdown stops the ingress and waits for the deliveries in flight. When the context ends,
 // it cancels them. The next broker with the same Dir delivers them again, and all events
 // that were not delivered yet.

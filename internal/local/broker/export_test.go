@@ -1,6 +1,12 @@
 package broker
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 // SetReserve sets the number of bytes of the disk that stay free, and returns the previous
 // value.
@@ -24,3 +30,27 @@ func (m *Manifests) Backoff(n int) (waits []time.Duration) {
 	}
 	return waits
 }
+
+// Pending returns the number of undelivered events of each Trigger, by namespace/name, and
+// under DeadLetters the number of undelivered dead letters. It includes an event shortly
+// after the producer's answer.
+func (b *Broker) Pending(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	var errs []error
+	count := func(name string, c jetstream.Consumer) {
+		info, err := c.Info(ctx)
+		if err != nil {
+			errs = append(errs, err)
+			return
+		}
+		counts[name] = int(info.NumPending) + info.NumAckPending
+	}
+	for _, t := range b.triggers {
+		count(t.spec.resource.namespace+"/"+t.spec.resource.name, t.consumer)
+	}
+	count(DeadLetters, b.deadLetters)
+	return counts, errors.Join(errs...)
+}
+
+// DeadLetters is the key of the dead letters in Pending.
+const DeadLetters = "dead letters"
