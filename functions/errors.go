@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Kind says whose fault an error is and whether trying again can help. Each
-// door translates it once.
+// Kind reports whose fault an error is and whether a retry can help. Each transport
+// translates it once.
 type Kind int
 
 // The five kinds.
 const (
-	// Internal is a fault of ours; its text is logged and never sent.
+	// Internal is a fault of ImageFlow; its text is logged and never sent.
 	Internal Kind = iota
 	// Invalid is bad input: parameters, format, size, corruption.
 	Invalid
 	// NotFound is an object or a model that does not exist.
 	NotFound
-	// Busy is a full queue; try again a little later.
+	// Busy is a full queue; a retry a little later can help.
 	Busy
-	// Unavailable is a store or a backend that does not answer; try again.
+	// Unavailable is a store or a backend that does not answer; a retry can help.
 	Unavailable
 )
 
@@ -36,7 +36,7 @@ type Error struct {
 	// google.rpc.BadRequest; empty when no single field is.
 	Field   string
 	Message string
-	// RetryAfter is the delay suggested for a Busy or Unavailable; 0 is a second.
+	// RetryAfter is the delay suggested for a Busy or Unavailable; 0 means 1 s.
 	RetryAfter time.Duration
 	// Cause is logged and never sent.
 	Cause error
@@ -63,7 +63,7 @@ func Errorf(kind Kind, field, format string, args ...any) *Error {
 }
 
 // AsError finds the Error in err's chain. Any other error becomes an Internal
-// one with a message that gives nothing away and err as its cause.
+// error with a message without details, and err as its cause.
 func AsError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

@@ -1,6 +1,6 @@
-// Package functions defines what a processor is. Each package below it is one:
-// pixels and typed parameters in, pixels and typed facts out. A processor
-// knows nothing of stores, brokers or protocols.
+// Package functions defines processors. Each package below it contains one: it takes an
+// image and typed parameters, and returns an image and typed metadata. A processor
+// uses no store, no broker and no protocol.
 package functions
 
 import (
@@ -13,7 +13,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// Request is what the requests of all processors have in common.
+// Request has the fields that the requests of all processors have in common.
 type Request interface {
 	proto.Message
 	GetInputImage() *imageflowv1.ImageData
@@ -22,7 +22,7 @@ type Request interface {
 	GetExecutionId() string
 }
 
-// Response is what the responses of all processors have in common.
+// Response has the field that the responses of all processors have in common.
 type Response interface {
 	proto.Message
 	GetResult() *imageflowv1.ProcessingResult

@@ -1,4 +1,4 @@
-// Package filter changes the look of pictures.
+// Package filter changes the look of images.
 package filter
 
 import (
@@ -27,38 +27,43 @@ var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *
 	},
 })
 
-// parameter is a setting beside the intensity, a number in [least, most].
-type parameter struct{ least, most, otherwise float64 }
+// parameter is a setting other than the intensity: its range [min, max] and its default.
+type parameter struct{ min, max, byDefault float64 }
 
-// settings are the values of a filter's parameters, and what else it reports.
+// settings are the values of a filter's parameters, and other values that it reports.
 type settings map[string]float64
 
-// filter is one filter: the range of its intensity, its parameters, and its
-// work.
+// filter is one filter: the range of its intensity, its parameters and its function.
 type filter struct {
-	least, most float64
-	parameters  map[string]parameter
-	// sigma derives the setting "sigma", the standard deviation of a Gaussian
-	// in pixels; nil where it does not follow from the intensity.
+	min, max   float64 // of the intensity
+	parameters map[string]parameter
+	// sigma derives the setting "sigma", the standard deviation of a Gaussian in
+	// pixels, from the intensity; nil means that sigma is a parameter or not used.
 	sigma func(width, height int, intensity float64) float64
-	// pixels changes pixels in place. Its error is the context's.
+	// pixels changes the pixels in place. Its only error is the context's.
 	pixels func(ctx context.Context, p *imaging.Pixels, intensity float64, s settings) error
 }
 
-// filters are the filters, as the contract describes them.
+// The parameters of the contract.
+var (
+	sigmaParameter = map[string]parameter{"sigma": {0.5, 3, 1}}
+	pivotParameter = map[string]parameter{"pivot": {0, 1, 0.5}}
+)
+
+// filters are the filters of the contract.
 var filters = map[imageflowv1.FilterType]filter{
-	imageflowv1.FilterType_FILTER_TYPE_BLUR:       {most: 10, pixels: blur, sigma: relativeSigma},
-	imageflowv1.FilterType_FILTER_TYPE_GAUSSIAN:   {most: maxSigma, pixels: blur, sigma: absoluteSigma},
-	imageflowv1.FilterType_FILTER_TYPE_SHARPEN:    {most: 10, pixels: sharpen, parameters: map[string]parameter{"sigma": {0.5, 3, 1}}},
-	imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS: {least: -1, most: 1, pixels: brightness},
-	imageflowv1.FilterType_FILTER_TYPE_CONTRAST:   {least: -1, most: 4, pixels: contrast, parameters: map[string]parameter{"pivot": {0, 1, 0.5}}},
-	imageflowv1.FilterType_FILTER_TYPE_SATURATION: {least: -1, most: 4, pixels: saturation},
+	imageflowv1.FilterType_FILTER_TYPE_BLUR:       {max: 10, pixels: blur, sigma: relativeSigma},
+	imageflowv1.FilterType_FILTER_TYPE_GAUSSIAN:   {max: maxSigma, pixels: blur, sigma: absoluteSigma},
+	imageflowv1.FilterType_FILTER_TYPE_SHARPEN:    {max: 10, pixels: sharpen, parameters: sigmaParameter},
+	imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS: {min: -1, max: 1, pixels: brightness},
+	imageflowv1.FilterType_FILTER_TYPE_CONTRAST:   {min: -1, max: 4, pixels: contrast, parameters: pivotParameter},
+	imageflowv1.FilterType_FILTER_TYPE_SATURATION: {min: -1, max: 4, pixels: saturation},
 }
 
-// maxSigma is the contract's; more would hide all.
+// maxSigma is the maximum of the contract, in pixels. A larger one would hide everything.
 const maxSigma = 20
 
-// relativeSigma looks alike at any size.
+// relativeSigma makes the blur look the same at any size of the image.
 func relativeSigma(width, height int, intensity float64) float64 {
 	return math.Min(maxSigma, intensity*float64(max(width, height))/400)
 }
@@ -67,18 +72,18 @@ func absoluteSigma(_, _ int, intensity float64) float64 { return intensity }
 
 func check(r *imageflowv1.FilterRequest) error {
 	f := filters[r.GetFilterType()]
-	if v := float64(r.GetIntensity()); !(v >= f.least && v <= f.most) { // NaN is in no range
-		return functions.Errorf(functions.Invalid, "intensity", "%g is outside [%g, %g] of %s", v, f.least, f.most, r.GetFilterType())
+	if v := float64(r.GetIntensity()); !(v >= f.min && v <= f.max) { // also true for NaN
+		return functions.Errorf(functions.Invalid, "intensity", "%g is outside [%g, %g] of %s", v, f.min, f.max, r.GetFilterType())
 	}
 	_, err := f.read(r)
 	return err
 }
 
-// read reads the parameters of a request.
+// read returns the settings of a request, with defaults.
 func (f filter) read(r *imageflowv1.FilterRequest) (settings, error) {
 	s := settings{}
 	for name, p := range f.parameters {
-		s[name] = p.otherwise
+		s[name] = p.byDefault
 	}
 	for name, text := range r.GetParameters() {
 		p, ok := f.parameters[name]
@@ -87,26 +92,29 @@ func (f filter) read(r *imageflowv1.FilterRequest) (settings, error) {
 				r.GetFilterType(), name, slices.Sorted(maps.Keys(f.parameters)))
 		}
 		v, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(v >= p.least && v <= p.most) { // nor here
-			return nil, functions.Errorf(functions.Invalid, "parameters", "%s is %q but must be a number in [%g, %g]", name, text, p.least, p.most)
+		if err != nil || !(v >= p.min && v <= p.max) { // also true for NaN
+			return nil, functions.Errorf(functions.Invalid, "parameters",
+				"%s is %q but must be a number in [%g, %g]", name, text, p.min, p.max)
 		}
 		s[name] = v
 	}
 	return s, nil
 }
 
-func apply(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input) (imaging.Encoded, *imageflowv1.FilterResponse, error) {
+func apply(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input) (
+	imaging.Encoded, *imageflowv1.FilterResponse, error,
+) {
 	f := filters[r.GetFilterType()]
 	s, err := f.read(r)
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
-	facts := &imageflowv1.FilterMetadata{
+	metadata := &imageflowv1.FilterMetadata{
 		FilterType: r.GetFilterType(), Intensity: r.GetIntensity(), AppliedParameters: map[string]string{},
 	}
-	resp := &imageflowv1.FilterResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: facts}
+	resp := &imageflowv1.FilterResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}
 	intensity := float64(r.GetIntensity())
-	if intensity == 0 { // nothing changes, and no setting has an effect
+	if intensity == 0 { // no setting has an effect
 		out, err := in.Image.Convert(ctx, in.Format)
 		return out, resp, err
 	}
@@ -115,7 +123,7 @@ func apply(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input
 		s["sigma"] = f.sigma(width, height, intensity)
 	}
 	for name, value := range s {
-		facts.AppliedParameters[name] = strconv.FormatFloat(value, 'g', 6, 64)
+		metadata.AppliedParameters[name] = strconv.FormatFloat(value, 'g', 6, 64)
 	}
 	p, err := in.Pixels(ctx)
 	if err != nil {

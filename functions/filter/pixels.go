@@ -13,13 +13,13 @@ func brightness(ctx context.Context, p *imaging.Pixels, intensity float64, _ set
 	return curve(ctx, p, func(v float64) float64 { return v + intensity })
 }
 
-// contrast spreads the channels around the pivot.
+// contrast increases the distance of every channel from the pivot.
 func contrast(ctx context.Context, p *imaging.Pixels, intensity float64, s settings) error {
 	pivot := s["pivot"]
 	return curve(ctx, p, func(v float64) float64 { return pivot + (v-pivot)*(1+intensity) })
 }
 
-// curve sends every channel but alpha, in [0, 1], through f.
+// curve applies f, on values in [0, 1], to every channel except alpha.
 func curve(ctx context.Context, p *imaging.Pixels, f func(float64) float64) error {
 	var table [256]byte
 	for v := range table {
@@ -32,7 +32,7 @@ func curve(ctx context.Context, p *imaging.Pixels, f func(float64) float64) erro
 	})
 }
 
-// eachRow calls change with every row, until the context ends.
+// eachRow calls change with every row, until the context ends. Its error is the context's.
 func eachRow(ctx context.Context, p *imaging.Pixels, change func(row []byte)) error {
 	for row := range slices.Chunk(p.Pix, p.Width*p.Channels) {
 		if err := ctx.Err(); err != nil {
@@ -43,11 +43,10 @@ func eachRow(ctx context.Context, p *imaging.Pixels, change func(row []byte)) er
 	return nil
 }
 
-// fraction is the number of bits behind the point of the integer arithmetic
-// below.
+// fraction is the number of fractional bits of the fixed-point arithmetic below.
 const fraction = 16
 
-// saturation moves every pixel away from its own grey, or towards it.
+// saturation moves every pixel away from its grey, or towards it.
 func saturation(ctx context.Context, p *imaging.Pixels, intensity float64, _ settings) error {
 	factor := int64(math.Round((1 + intensity) * (1 << fraction)))
 	return eachRow(ctx, p, func(row []byte) {
@@ -62,21 +61,21 @@ func saturation(ctx context.Context, p *imaging.Pixels, intensity float64, _ set
 	})
 }
 
-// luma returns a pixel's luma by ITU-R BT.601 in [0, 255], with fraction bits.
+// luma returns a pixel's luma by ITU-R BT.601 in [0, 255], with fraction fractional bits.
 func luma(pixel []byte) int64 {
 	const r, g, b = 19595, 38470, 7471 // 0.299, 0.587, 0.114; they add up to 1
 	return r*int64(pixel[0]) + g*int64(pixel[1]) + b*int64(pixel[2])
 }
 
-// clamp rounds to a byte.
+// clamp limits v to [0, 255] and rounds it.
 func clamp(v float64) byte { return byte(max(0, min(255, v)) + 0.5) }
 
-// clampFixed rounds a number with so many bits behind the point.
+// clampFixed rounds a fixed-point number with the given number of fractional bits.
 func clampFixed(v int64, bits int) byte {
 	return byte(max(0, min(255, (v+1<<(bits-1))>>bits)))
 }
 
-// blur filters every colour with a Gaussian.
+// blur applies a Gaussian to every channel.
 func blur(ctx context.Context, p *imaging.Pixels, _ float64, s settings) error {
 	return p.Blur(ctx, s["sigma"])
 }

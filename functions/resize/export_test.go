@@ -1,4 +1,4 @@
 package resize
 
-// Target is the size that a picture gets.
+// Target is the size of the output.
 var Target = target

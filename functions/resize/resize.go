@@ -1,4 +1,4 @@
-// Package resize makes pictures smaller or, when asked, larger.
+// Package resize makes images smaller or, on request, larger.
 package resize
 
 import (
@@ -32,14 +32,17 @@ var qualities = map[imageflowv1.ResizeQuality]struct {
 	imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST:        {imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST, imaging.Best},
 }
 
-func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input) (imaging.Encoded, *imageflowv1.ResizeResponse, error) {
+func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input) (
+	imaging.Encoded, *imageflowv1.ResizeResponse, error,
+) {
 	width, height := in.Image.Size()
 	w, h, err := target(width, height, r)
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
-	if most := in.Image.Limits.MaxPixels; int64(w)*int64(h) > most {
-		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge", "the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, most)
+	if limit := in.Image.Limits.MaxPixels; int64(w)*int64(h) > limit {
+		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge",
+			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, limit)
 	}
 	q := qualities[r.GetQuality()]
 	out, err := in.Image.Resize(ctx, w, h, q.quality, in.Format)
@@ -66,10 +69,10 @@ func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format
 	return in.ResizeFootprint(w, h, f)
 }
 
-// target returns the output's size for a picture of width × height pixels by
-// the rules of the contract: a side of 0 follows from the other; with the
-// aspect ratio kept the picture fits inside the target; no side grows unless
-// asked to. A side that follows and is too long is an Invalid error.
+// target returns the output's size in pixels for an image of width × height pixels, by
+// the rules of the contract: a side of 0 follows from the other; with the aspect ratio
+// kept, the image fits inside the target; no side grows unless enlarge is set. It
+// returns an Invalid error if a derived side is too long.
 func target(width, height int, r *imageflowv1.ResizeRequest) (w, h int, err error) {
 	field := ""
 	scaleX := float64(r.GetTargetWidth()) / float64(width)
@@ -88,12 +91,13 @@ func target(width, height int, r *imageflowv1.ResizeRequest) (w, h int, err erro
 	}
 	w, h = side(width, scaleX), side(height, scaleY)
 	if max(w, h) > maxSide {
-		return 0, 0, functions.Errorf(functions.Invalid, field, "the output would have %d×%d pixels, but no side may be longer than %d", w, h, maxSide)
+		return 0, 0, functions.Errorf(functions.Invalid, field,
+			"the output would have %d×%d pixels, but no side may be longer than %d", w, h, maxSide)
 	}
 	return w, h, nil
 }
 
-// maxSide is the longest side that the formats' encoders all write.
+// maxSide is the longest side in pixels that every encoder supports.
 const maxSide = 16383
 
 func side(length int, scale float64) int {

@@ -92,7 +92,7 @@ func processor(t *testing.T, s *system, p functions.Processor) *grpc.ClientConn 
 		}
 		return handle(ctx, req)
 	}))
-	if err := (&rpc.Door{Processor: p, Run: run, Health: health.NewServer()}).Register(server); err != nil {
+	if err := (&rpc.Handler{Processor: p, Run: run, Health: health.NewServer()}).Register(server); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

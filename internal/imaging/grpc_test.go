@@ -32,7 +32,7 @@ func serveResize(t *testing.T) (imageflowv1.ResizeServiceClient, *objects.Store)
 	run := job.NewRunner(resize.Processor, store, job.NewAdmission(limits),
 		job.Config{Bucket: "images", MaxObjectBytes: 64 << 20, Limits: roomy}).Run
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(65 << 20))
-	service := &rpc.Door{Processor: resize.Processor, Run: run, Health: health.NewServer()}
+	service := &rpc.Handler{Processor: resize.Processor, Run: run, Health: health.NewServer()}
 	if err := service.Register(server); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package rpc is the gRPC door of a processor.
+// Package rpc is the gRPC transport of a processor.
 package rpc
 
 import (
@@ -17,40 +17,39 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// Door serves one processor's service.
-type Door struct {
-	// Processor is the one served.
+// Handler serves the gRPC service of one processor.
+type Handler struct {
 	Processor functions.Processor
 	// Run runs a job.
 	Run func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
-	// Health is the truth that the service's own Health call repeats.
+	// Health answers the service's own Health call.
 	Health *health.Server
-	// StreamParallelism is how many items of one stream are in work at once.
+	// StreamParallelism is the maximum number of items of one stream in work.
 	StreamParallelism int
 }
 
-// Register adds the service to the server. It finds the methods by what they
-// take and give, so that a new processor needs no code here.
-func (d *Door) Register(server grpc.ServiceRegistrar) error {
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(d.Processor.Service))
+// Register adds the service to the server. It recognises the methods by their types, so
+// that a new processor needs no code here.
+func (h *Handler) Register(server grpc.ServiceRegistrar) error {
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(h.Processor.Service))
 	if err != nil {
-		return fmt.Errorf("service %s of processor %s: %w", d.Processor.Service, d.Processor.Name, err)
+		return fmt.Errorf("service %s of processor %s: %w", h.Processor.Service, h.Processor.Name, err)
 	}
 	service := found.(protoreflect.ServiceDescriptor)
-	desc := &grpc.ServiceDesc{ServiceName: d.Processor.Service, Metadata: service.ParentFile().Path()}
+	desc := &grpc.ServiceDesc{ServiceName: h.Processor.Service, Metadata: service.ParentFile().Path()}
 	methods := service.Methods()
 	for i := range methods.Len() {
 		m := methods.Get(i)
 		switch name := string(m.Name()); {
 		case m.Input().FullName() == nameOf(&healthRequest{}):
-			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, func() proto.Message { return new(healthRequest) }, d.health))
+			desc.Methods = append(desc.Methods, h.unary(name, newHealthRequest, h.health))
 		case m.IsStreamingClient() && m.IsStreamingServer():
 			desc.Streams = append(desc.Streams, grpc.StreamDesc{
 				StreamName: name, ServerStreams: true, ClientStreams: true,
-				Handler: func(_ any, s grpc.ServerStream) error { return d.stream(s) },
+				Handler: func(_ any, s grpc.ServerStream) error { return h.stream(s) },
 			})
 		default:
-			desc.Methods = append(desc.Methods, unary(d.Processor.Service, name, func() proto.Message { return d.Processor.NewRequest() }, d.call))
+			desc.Methods = append(desc.Methods, h.unary(name, func() proto.Message { return h.Processor.NewRequest() }, h.call))
 		}
 	}
 	server.RegisterService(desc, nil)
@@ -59,13 +58,15 @@ func (d *Door) Register(server grpc.ServiceRegistrar) error {
 
 type healthRequest = imageflowv1.HealthCheckRequest
 
+func newHealthRequest() proto.Message { return new(healthRequest) }
+
 func nameOf(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
 
 // unary describes a method that f implements.
-func unary(
-	service, name string, newRequest func() proto.Message, f func(context.Context, proto.Message) (proto.Message, error),
+func (h *Handler) unary(
+	name string, newRequest func() proto.Message, f func(context.Context, proto.Message) (proto.Message, error),
 ) grpc.MethodDesc {
-	info := &grpc.UnaryServerInfo{FullMethod: "/" + service + "/" + name}
+	info := &grpc.UnaryServerInfo{FullMethod: "/" + h.Processor.Service + "/" + name}
 	return grpc.MethodDesc{MethodName: name, Handler: func(
 		_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor,
 	) (any, error) {
@@ -80,26 +81,26 @@ func unary(
 	}}
 }
 
-func (d *Door) call(ctx context.Context, req proto.Message) (proto.Message, error) {
-	resp, err := d.Run(ctx, req.(functions.Request), job.FailFast)
+func (h *Handler) call(ctx context.Context, req proto.Message) (proto.Message, error) {
+	resp, err := h.Run(ctx, req.(functions.Request), job.FailFast)
 	if err != nil {
 		return nil, job.Status(ctx, err).Err()
 	}
 	return resp, nil
 }
 
-// health answers from grpc.health.v1, for the service asked about or for this
+// health answers from grpc.health.v1, for the requested service or by default for this
 // one.
-func (d *Door) health(ctx context.Context, req proto.Message) (proto.Message, error) {
+func (h *Handler) health(ctx context.Context, req proto.Message) (proto.Message, error) {
 	name := req.(*healthRequest).GetService()
 	if name == "" {
-		name = d.Processor.Service
+		name = h.Processor.Service
 	}
-	answer, err := d.Health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
+	answer, err := h.Health.Check(ctx, &healthpb.HealthCheckRequest{Service: name})
 	if err != nil {
 		return nil, err
 	}
-	// The two enumerations have the same values by contract.
+	// By contract, the two enumerations have the same values.
 	return &imageflowv1.HealthCheckResponse{
 		Status: imageflowv1.HealthCheckResponse_ServingStatus(answer.GetStatus()),
 	}, nil

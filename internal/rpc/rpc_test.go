@@ -48,8 +48,8 @@ func serve(t *testing.T, run work) (*grpc.ClientConn, *health.Server) {
 	}
 	server, healthy := grpc.NewServer(), health.NewServer()
 	healthy.SetServingStatus(resize.Processor.Service, healthpb.HealthCheckResponse_SERVING)
-	door := &rpc.Door{Processor: resize.Processor, Run: run, Health: healthy, StreamParallelism: parallelism}
-	if err := door.Register(server); err != nil {
+	handler := &rpc.Handler{Processor: resize.Processor, Run: run, Health: healthy, StreamParallelism: parallelism}
+	if err := handler.Register(server); err != nil {
 		t.Fatal(err)
 	}
 	reflection.Register(server)

@@ -15,23 +15,23 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// stream answers every request in the order they came, several in work at once.
-// When all places are taken it stops reading, and so slows the sender down. A
-// failed item is answered as such and the stream goes on.
+// stream answers the requests in their order, with several in work at once. When all
+// slots are taken, it stops reading, which slows the sender down. A failed item gets an
+// answer too, and the stream goes on.
 //
-// It does what this loop does, but in parallel:
+// It is the parallel form of this loop:
 //
 //	for req := range requests { send(item(req)) }
-func (d *Door) stream(s grpc.ServerStream) error {
+func (h *Handler) stream(s grpc.ServerStream) error {
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()
 	// Each element is the future of one response; the channel keeps the order
 	// and its capacity bounds the work.
-	answers := make(chan chan functions.Response, max(d.StreamParallelism-1, 0))
+	answers := make(chan chan functions.Response, max(h.StreamParallelism-1, 0))
 	received := make(chan error, 1)
 	go func() {
 		defer close(answers)
-		received <- d.receive(ctx, s, answers)
+		received <- h.receive(ctx, s, answers)
 	}()
 	for answer := range answers {
 		select {
@@ -47,9 +47,9 @@ func (d *Door) stream(s grpc.ServerStream) error {
 }
 
 // receive starts the work on each request until the client has sent its last.
-func (d *Door) receive(ctx context.Context, s grpc.ServerStream, answers chan<- chan functions.Response) error {
+func (h *Handler) receive(ctx context.Context, s grpc.ServerStream, answers chan<- chan functions.Response) error {
 	for {
-		req := d.Processor.NewRequest()
+		req := h.Processor.NewRequest()
 		if err := s.RecvMsg(req); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
@@ -60,7 +60,7 @@ func (d *Door) receive(ctx context.Context, s grpc.ServerStream, answers chan<- 
 		case answers <- answer:
 			go func() {
 				defer release()
-				answer <- d.item(ctx, req)
+				answer <- h.item(ctx, req)
 			}()
 		case <-ctx.Done():
 			release()
@@ -69,8 +69,8 @@ func (d *Door) receive(ctx context.Context, s grpc.ServerStream, answers chan<- 
 	}
 }
 
-// keep has the server count the bytes of the message that was just received until
-// release: the next one is received while this one is in work.
+// keep makes the server count the bytes of the last received message until release,
+// because the next message is received while this one is in work.
 func keep(s grpc.ServerStream) (release func()) {
 	if k, ok := s.(interface{ Keep() (release func()) }); ok {
 		return k.Keep()
@@ -78,9 +78,9 @@ func keep(s grpc.ServerStream) (release func()) {
 	return func() {}
 }
 
-// item runs one job of a stream; its failure is a response too.
-func (d *Door) item(ctx context.Context, req functions.Request) functions.Response {
-	resp, err := d.Run(ctx, req, job.Block)
+// item runs one job of a stream. It returns a failure as a response.
+func (h *Handler) item(ctx context.Context, req functions.Request) functions.Response {
+	resp, err := h.Run(ctx, req, job.Block)
 	if err == nil {
 		return resp
 	}
@@ -95,5 +95,5 @@ func (d *Door) item(ctx context.Context, req functions.Request) functions.Respon
 	if field := functions.AsError(err).Field; field != "" {
 		events.ErrorField.Set(result, field)
 	}
-	return d.Processor.NewResponse(result)
+	return h.Processor.NewResponse(result)
 }

@@ -61,7 +61,7 @@ func after(file, old, text string) edit { return edit{file, old, old + text} }
 func copyTree(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, part := range []string{"proto", ".cache/proto", "internal/processors", "cmd/internal/role", "config", "eventing", "hack/tools"} {
+	for _, part := range []string{"proto", "internal/processors", "cmd/internal/role", "config", "eventing", "hack/tools"} {
 		copyFolder(t, filepath.Join(root, part), filepath.Join(folder, part))
 	}
 	for _, file := range []string{"buf.yaml", "buf.gen.yaml", "go.mod", "go.sum"} {

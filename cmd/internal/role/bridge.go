@@ -17,17 +17,17 @@ import (
 
 // DeadLetterBucket configures the bucket of dead letters.
 type DeadLetterBucket struct {
-	DeadLetters string `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of events that no one could handle"`
+	DeadLetters string `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of dead letters"`
 }
 
-// Broker says where events go.
+// Broker has the variables of the broker.
 type Broker struct {
 	URL         string `envconfig:"BROKER_URL" desc:"URL of the broker's ingress"`
-	BrokerToken string `envconfig:"BROKER_TOKEN_FILE" desc:"file of the token that is sent to the broker, for Knative's OIDC; empty sends none"`
+	BrokerToken string `envconfig:"BROKER_TOKEN_FILE" desc:"file of the token for Knative's OIDC; empty: none"`
 }
 
-// wire returns what wraps the transport that events are posted through: the token,
-// if there is one, around what other may add.
+// wire returns a wrapper for the transport of events. It adds the token, if there is one,
+// and then other.
 func (c Broker) wire(other func(http.RoundTripper) http.RoundTripper) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		if other != nil {
@@ -40,14 +40,15 @@ func (c Broker) wire(other func(http.RoundTripper) http.RoundTripper) func(http.
 	}
 }
 
-// Sweep says which objects the bridge looks after by itself.
+// Sweep has the variables of the sweeper. After SWEEP_GRACE, it sends an event again, and
+// once more after twice that time.
 type Sweep struct {
-	Buckets  []string      `envconfig:"SWEEP_BUCKETS" desc:"buckets of uploads, with commas between; empty means MINIO_BUCKET"`
-	Prefix   string        `envconfig:"SWEEP_PREFIX" desc:"what the keys of uploads begin with"`
-	Interval time.Duration `envconfig:"SWEEP_INTERVAL" default:"1m" desc:"time between two looks through the buckets; 0 is never"`
-	Grace    time.Duration `envconfig:"SWEEP_GRACE" default:"2m" desc:"age at which an upload without outcome gets its event again, and again after twice the time"`
-	Horizon  time.Duration `envconfig:"SWEEP_HORIZON" default:"168h" desc:"age from which an upload is left alone"`
-	Rate     float64       `envconfig:"SWEEP_RATE" default:"10" desc:"such events a second"`
+	Buckets  []string      `envconfig:"SWEEP_BUCKETS" desc:"buckets of uploads; empty: MINIO_BUCKET"`
+	Prefix   string        `envconfig:"SWEEP_PREFIX" desc:"prefix of the keys of uploads"`
+	Interval time.Duration `envconfig:"SWEEP_INTERVAL" default:"1m" desc:"time between two sweeps; 0: never"`
+	Grace    time.Duration `envconfig:"SWEEP_GRACE" default:"2m" desc:"age at which an upload without outcome is sent again"`
+	Horizon  time.Duration `envconfig:"SWEEP_HORIZON" default:"168h" desc:"age from which an upload is ignored"`
+	Rate     float64       `envconfig:"SWEEP_RATE" default:"10" desc:"maximum number of such events per second"`
 }
 
 func (c Sweep) validate() error {
@@ -61,7 +62,7 @@ func (c Sweep) validate() error {
 	return errors.Join(errs...)
 }
 
-// maxBridgeBytes is room for many notifications and events at once.
+// maxBridgeBytes limits the bodies of notifications and events in memory.
 const maxBridgeBytes = 32 << 20
 
 // BridgeConfig is the environment of the bridge.
@@ -73,9 +74,9 @@ type BridgeConfig struct {
 	Sweep
 	Signing
 	OIDC
-	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token that notifications carry"`
-	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects outcomes may tag, with commas between; empty means SWEEP_BUCKETS"`
-	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"whether uploads that are not images start a chain and become dead letters; by default they are ignored"`
+	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token of notifications"`
+	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects are tagged; empty: SWEEP_BUCKETS"`
+	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"send uploads that are not images too"`
 	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
 }
 
@@ -83,20 +84,21 @@ type BridgeConfig struct {
 func (c *BridgeConfig) Validate() error {
 	return errors.Join(
 		c.Server.validate(), c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("BRIDGE_TOKEN", c.Token),
-		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0), c.Sweep.validate(), c.Signing.validate(),
+		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0),
+		c.Sweep.validate(), c.Signing.validate(),
 		c.OIDC.validate(),
 	)
 }
 
-// bridgeServer is the bridge's port and its sweeper.
+// bridgeServer is the port of the bridge, with its sweeper.
 type bridgeServer struct {
 	*server.Server
 	bridge *bridge.Bridge
 	drain  time.Duration
 }
 
-// Run serves and sweeps until the context ends, then drains: what the bridge
-// has taken has the drain timeout to reach the broker.
+// Run serves and sweeps until the context ends. Then it drains: accepted events have the
+// drain timeout to reach the broker.
 func (s *bridgeServer) Run(ctx context.Context) error {
 	swept := make(chan struct{})
 	sweeping, stop := context.WithCancel(ctx)
@@ -148,8 +150,8 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	return &bridgeServer{Server: listening, bridge: events, drain: c.DrainTimeout}, nil
 }
 
-// routes asks for the broker's tokens before everything but notifications, which
-// have a token of their own.
+// routes requires the broker's token on all paths except /notifications, which has its
+// own token.
 func (c *BridgeConfig) routes(events http.Handler) (http.Handler, error) {
 	verifier, err := c.verifier()
 	if err != nil {
@@ -185,7 +187,9 @@ func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
 	if err != nil {
 		return err
 	}
-	events, err := bridge.New(bridge.Config{Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters, WrapTransport: c.Broker.wire(nil)})
+	events, err := bridge.New(bridge.Config{
+		Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters, WrapTransport: c.Broker.wire(nil),
+	})
 	if err != nil {
 		return err
 	}
@@ -196,7 +200,7 @@ func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
 type SetupConfig struct {
 	Store
 	DeadLetterBucket
-	Webhook string `envconfig:"MINIO_WEBHOOK_ARN" default:"arn:minio:sqs::IMAGEFLOW:webhook" desc:"what the object store calls the bridge"`
+	Webhook string `envconfig:"MINIO_WEBHOOK_ARN" default:"arn:minio:sqs::IMAGEFLOW:webhook" desc:"ARN of the bridge"`
 }
 
 // Validate reports every variable that is missing or out of range.

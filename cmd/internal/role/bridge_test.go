@@ -15,7 +15,7 @@ import (
 	"imageflow.dev/internal/testing/stores"
 )
 
-// run runs a role until the returned function ends it and tells how it ended.
+// run runs a role. The returned function ends it and returns its error.
 func run(t *testing.T, name string) (address string, end func() error) {
 	t.Helper()
 	for _, r := range role.All {
@@ -50,7 +50,7 @@ func run(t *testing.T, name string) (address string, end func() error) {
 	return "", nil
 }
 
-// TestBridgeSweepsAndDrains: a bridge finds an object that no one told it of,
+// TestBridgeSweepsAndDrains: a bridge finds an object without a notification,
 // and does not end before the broker has its event.
 func TestBridgeSweepsAndDrains(t *testing.T) {
 	config, store := stores.Start(t, stores.Local, "uploads", "imageflow-dead-letters")
@@ -65,7 +65,8 @@ func TestBridgeSweepsAndDrains(t *testing.T) {
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s",
 		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
-		"MINIO_BUCKET": "uploads", "BROKER_URL": broker.URL, "BRIDGE_TOKEN": "token", "EVENT_SIGNING_KEYS": signingKey, "ACCEPT_WITHIN": "1ms",
+		"MINIO_BUCKET": "uploads", "BROKER_URL": broker.URL, "BRIDGE_TOKEN": "token",
+		"EVENT_SIGNING_KEYS": signingKey, "ACCEPT_WITHIN": "1ms",
 		"SWEEP_INTERVAL": "10ms", "SWEEP_GRACE": "1ms",
 	} {
 		t.Setenv(name, value)
@@ -122,7 +123,9 @@ func TestSweepOutOfRangeIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantNames(t, c.Validate(), "SWEEP_INTERVAL")
-	for name, value := range map[string]string{"SWEEP_INTERVAL": "1m", "SWEEP_GRACE": "0s", "SWEEP_HORIZON": "0s", "SWEEP_RATE": "0"} {
+	for name, value := range map[string]string{
+		"SWEEP_INTERVAL": "1m", "SWEEP_GRACE": "0s", "SWEEP_HORIZON": "0s", "SWEEP_RATE": "0",
+	} {
 		t.Setenv(name, value)
 	}
 	if err := role.Load(c); err != nil {

@@ -16,16 +16,19 @@ import (
 	"imageflow.dev/internal/server"
 )
 
-// Server is what every role reads from the environment.
+// Server has the variables of every role.
+// Above MAX_CONNECTIONS a new connection replaces an idle one, or is refused as busy. A
+// caller below MIN_BODY_RATE, or silent for 10 s within a body, is disconnected; a stream
+// may pause between messages.
 type Server struct {
 	Telemetry
 	Host         string        `desc:"address to listen on; empty means all"`
-	Port         int           `default:"8080" desc:"port of every door; 0 takes a free one"`
-	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"how long work is still taken after NOT_SERVING was announced"`
-	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"how long work in flight may take to finish"`
-	MaxConns     int           `envconfig:"MAX_CONNECTIONS" default:"512" desc:"how many connections are open, and how many requests in flight; one too many takes the place of one that is idle, or is refused as busy"`
-	MinRate      int64         `envconfig:"MIN_BODY_RATE" default:"32768" desc:"bytes a second that a caller must send of a request and read of its answer; one that is slower, or silent for 10s, is cut off; a stream may rest between messages"`
-	MaxAge       time.Duration `envconfig:"MAX_CONNECTION_AGE" default:"5m" desc:"when a connection is ended, so that callers spread; 0 is never"`
+	Port         int           `default:"8080" desc:"port of all protocols; 0 means a free one"`
+	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"time from NOT_SERVING until no new work is accepted"`
+	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"time that work in flight has to finish"`
+	MaxConns     int           `envconfig:"MAX_CONNECTIONS" default:"512" desc:"limit of connections, and of requests in flight"`
+	MinRate      int64         `envconfig:"MIN_BODY_RATE" default:"32768" desc:"minimum transfer rate of a body, in bytes/s"`
+	MaxAge       time.Duration `envconfig:"MAX_CONNECTION_AGE" default:"5m" desc:"maximum age of a connection; 0: none"`
 }
 
 func (c Server) validate() error {
@@ -41,26 +44,29 @@ func port(name string, value int) error {
 	return nil
 }
 
-// serve is the config of a role's port, with a budget of bodyBytes. One body more
-// may be in memory.
+// serve returns the config of a role's port. bodyBytes limits the bodies in memory,
+// apart from one more body.
 func (c Server) serve(role string, bodyBytes int64) server.Config {
 	return server.Config{
 		Role:      role,
 		Address:   net.JoinHostPort(c.Host, strconv.Itoa(c.Port)),
-		BodyBytes: bodyBytes, MinBodyRate: c.MinRate, MaxConnections: c.MaxConns, DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout, MaxConnectionAge: c.MaxAge,
+		BodyBytes: bodyBytes, MinBodyRate: c.MinRate,
+		MaxConnections: c.MaxConns, MaxConnectionAge: c.MaxAge,
+		DrainDelay: c.DrainDelay, DrainTimeout: c.DrainTimeout,
 		Guard: c.Guard,
 	}
 }
 
-// Store says where the objects lie.
+// Store has the variables of the object store. A transfer that makes no progress for
+// STORE_PROGRESS_TIMEOUT fails as Unavailable.
 type Store struct {
 	Endpoint  string        `envconfig:"MINIO_ENDPOINT" desc:"host:port of the object store"`
 	AccessKey string        `envconfig:"MINIO_ACCESS_KEY" desc:"access key of the object store"`
 	SecretKey string        `envconfig:"MINIO_SECRET_KEY" desc:"secret key of the object store"`
-	Secure    bool          `envconfig:"MINIO_SECURE" default:"false" desc:"whether the object store speaks TLS"`
+	Secure    bool          `envconfig:"MINIO_SECURE" default:"false" desc:"whether the object store uses TLS"`
 	Region    string        `envconfig:"MINIO_REGION" default:"us-east-1" desc:"region of the object store"`
-	Progress  time.Duration `envconfig:"STORE_PROGRESS_TIMEOUT" default:"15s" desc:"how long a transfer from or to the object store may stand still before it fails as unavailable"`
-	Bucket    string        `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket meant where a request names none"`
+	Progress  time.Duration `envconfig:"STORE_PROGRESS_TIMEOUT" default:"15s" desc:"maximum time without progress in a transfer"`
+	Bucket    string        `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket of requests that name none"`
 }
 
 func (c Store) validate() error {
@@ -78,31 +84,33 @@ func (c Store) open() (*objects.Store, error) {
 	})
 }
 
-// Work limits what a processor takes on, and where.
+// Work limits the jobs of a processor. Jobs beyond QUEUE_LENGTH, and calls whose expected
+// wait exceeds QUEUE_TIME, are refused as Busy. An image that needs more than
+// MAX_DECODED_BYTES is refused.
 type Work struct {
-	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that pictures may be read from, with commas between; empty or * is all that the store lets us"`
-	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for the outputs"`
-	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"how many jobs that use the store may wait, and how many others; more are rejected as busy"`
-	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"0" desc:"how long a call may have to wait for its turn; one that would wait longer is refused as busy, events and streams are not; 0 is as long as its deadline allows"`
-	JobTimeout   time.Duration `envconfig:"JOB_TIMEOUT" default:"2m" desc:"how long a job may take once it has its turn, where its caller sets no earlier deadline"`
-	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"how many jobs that use the store are active at once, and how many others; 0 means 4 for each core"`
-	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"memory that all jobs together may take to decode and encode images; an image that needs more is refused"`
-	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"size of an encoded picture"`
-	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"width or height of a picture in pixels"`
-	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files whose pixels are all there; else they are repaired, which the result says"`
-	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"80000000" desc:"width x height of a picture"`
+	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or bucket/prefix, that inputs may be in; empty or *: all"`
+	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for outputs"`
+	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"maximum number of waiting jobs"`
+	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"0" desc:"maximum expected wait of a call; 0: its deadline"`
+	JobTimeout   time.Duration `envconfig:"JOB_TIMEOUT" default:"2m" desc:"time limit of a job after its wait"`
+	Active       int64         `envconfig:"MAX_ACTIVE_JOBS" default:"0" desc:"maximum number of active jobs; 0: 4 per core"`
+	DecodedBytes int64         `envconfig:"MAX_DECODED_BYTES" default:"805306368" desc:"memory of all jobs for decoded images"`
+	ObjectBytes  int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"maximum size of an encoded image in bytes"`
+	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"maximum width or height of an image in pixels"`
+	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files that could be repaired"`
+	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"80000000" desc:"maximum width x height of an image"`
 }
 
 func (c Work) validate() error {
 	return errors.Join(
-		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("QUEUE_TIME", c.QueueTime, 0), atLeast("JOB_TIMEOUT", c.JobTimeout, time.Second), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
+		atLeast("QUEUE_LENGTH", c.Queue, 0), atLeast("QUEUE_TIME", c.QueueTime, 0),
+		atLeast("JOB_TIMEOUT", c.JobTimeout, time.Second), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
 		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
 		atLeast("MAX_IMAGE_SIDE", c.Side, 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
 	)
 }
 
-// cores are those of the process, whose processors share them where it has
-// several.
+// cores are the cores of the process. All processors of a process share them.
 var cores = sync.OnceValue(func() *job.Cores { return job.NewCores(int64(runtime.GOMAXPROCS(0))) })
 
 func (c Work) admission() *job.Admission {
@@ -135,18 +143,17 @@ func (c *ProcessorConfig) Validate() error {
 // GatewayConfig is the environment of the gateway.
 type GatewayConfig struct {
 	Server
-	// Store is where executions are looked up and pictures read that are wanted
-	// inline; without an endpoint they are not, and the gateway needs none of
-	// its other variables either.
+	// Store is optional: without an endpoint the gateway looks up no executions and
+	// reads no images for inline answers, and its other variables are not used.
 	Store
 	DeadLetterBucket
-	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or parts of them as bucket/prefix, that executions are looked up in and pictures read from, with commas between; empty or * is all that the store lets us"`
-	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token that callers must carry; empty asks for none"`
-	Domain    string        `envconfig:"PROCESSOR_DOMAIN" desc:"DNS domain of the processors' Services, such as image-processing.svc.cluster.local, for the endpoints that are not set"`
+	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or bucket/prefix, to look up; empty or *: all"`
+	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token of callers; empty: none is needed"`
+	Domain    string        `envconfig:"PROCESSOR_DOMAIN" desc:"DNS domain of the processors' Services"`
 	Endpoints Endpoints     `ignored:"true"`
-	Origins   []string      `envconfig:"CORS_ALLOW_ORIGINS" desc:"origins of web pages that may call, such as https://app.example, with commas between; empty allows none"`
-	Timeout   time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"how long a request may take"`
-	BodyBytes int64         `envconfig:"MAX_BODY_BYTES" default:"100663296" desc:"size of a request's body"`
+	Origins   []string      `envconfig:"CORS_ALLOW_ORIGINS" desc:"origins of web pages that may call, comma-separated"`
+	Timeout   time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"time limit of a request"`
+	BodyBytes int64         `envconfig:"MAX_BODY_BYTES" default:"100663296" desc:"maximum size of a request body in bytes"`
 }
 
 // Validate reports every variable that is missing or out of range.
@@ -157,11 +164,12 @@ func (c *GatewayConfig) Validate() error {
 	}
 	return errors.Join(store,
 		c.Server.validate(),
-		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1), origins("CORS_ALLOW_ORIGINS", c.Origins),
+		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
+		origins("CORS_ALLOW_ORIGINS", c.Origins),
 	)
 }
 
-// origins checks that each is what browsers send: scheme and host alone.
+// origins checks that each origin has the form that browsers send: scheme and host.
 func origins(name string, values []string) error {
 	for _, value := range values {
 		if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != value {
@@ -178,9 +186,9 @@ func required(name, value string) error {
 	return nil
 }
 
-func atLeast[T cmp.Ordered](name string, value, least T) error {
-	if value < least {
-		return fmt.Errorf("%s is %v but must be at least %v", name, value, least)
+func atLeast[T cmp.Ordered](name string, value, minimum T) error {
+	if value < minimum {
+		return fmt.Errorf("%s is %v but must be at least %v", name, value, minimum)
 	}
 	return nil
 }

@@ -81,11 +81,11 @@ func TestDetect_outlivesTriton(t *testing.T) {
 // detectBody returns a request with an embedded image.
 func detectBody(t *testing.T) []byte {
 	t.Helper()
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
+	var encoded bytes.Buffer
+	if err := png.Encode(&encoded, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(map[string]any{"input_bytes": picture.Bytes()})
+	body, err := json.Marshal(map[string]any{"input_bytes": encoded.Bytes()})
 	if err != nil {
 		t.Fatal(err)
 	}

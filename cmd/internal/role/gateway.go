@@ -2,6 +2,7 @@ package role
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"google.golang.org/grpc"
@@ -15,11 +16,10 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// noStore says what a gateway without a store lacks.
+// noStore is the reason for which a gateway refuses calls that need a store.
 const noStore = "MINIO_ENDPOINT is not set for the gateway"
 
-// listenGateway puts JSON before the processors, and JSON and gRPC before the
-// services that the gateway has of its own.
+// listenGateway serves the processors in JSON, and its own services in JSON and gRPC.
 func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) (Process, error) {
 	conns, err := c.dial(t)
 	if err != nil {
@@ -28,7 +28,7 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	var store *objects.Store
 	if c.Endpoint != "" {
 		if store, err = c.open(); err != nil {
-			return nil, err
+			return nil, errors.Join(err, conns.Close())
 		}
 	}
 	executions := &gateway.Executions{
@@ -36,12 +36,12 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
-		Processors: conns, Store: store, Missing: "no written picture is read here: " + noStore,
+		Processors: conns, Store: store, Missing: "images in the store are not read here: " + noStore,
 		Bucket: c.Bucket, ReadFrom: c.ReadFrom, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
 	}
 	json, err := gateway.New(ctx, c.Timeout, c.BodyBytes, append(conns.Backends(), executions.Backend(), pipeline.Backend())...)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, conns.Close())
 	}
 	return c.listen(t, json, executions, pipeline)
 }
@@ -60,11 +60,9 @@ func (c *GatewayConfig) listen(
 	imageflowv1.RegisterExecutionServiceServer(services, executions)
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
 	config := c.serve("gateway", c.BodyBytes/2)
-	config.AnswerBytes = c.BodyBytes // at most two of the largest answers, as JSON
+	config.AnswerBytes = c.BodyBytes // enough for two of the largest answers, as JSON
 	config.Authorize = gateway.Token(c.Token).Authorize
-	for _, conn := range pipeline.Processors {
-		config.Closers = append(config.Closers, conn)
-	}
+	config.Closers = append(config.Closers, pipeline.Processors)
 	config.Guard = func(next http.Handler) http.Handler {
 		next = gateway.CORS(c.Origins, next)
 		if c.Guard != nil {

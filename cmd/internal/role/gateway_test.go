@@ -28,9 +28,9 @@ import (
 // gateway on the same port, with health and reflection; all but health ask for
 // the token, and so does JSON.
 func TestGatewayAsAGRPCServer(t *testing.T) {
-	config, store := stores.Start(t, stores.Local, "pictures", "imageflow-dead-letters")
+	config, store := stores.Start(t, stores.Local, "images", "imageflow-dead-letters")
 	for name, value := range map[string]string{
-		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MINIO_BUCKET": "pictures",
+		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MINIO_BUCKET": "images",
 		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
 		"EVENT_SIGNING_KEYS": signingKey,
 	} {
@@ -59,11 +59,11 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 // placePicture puts cat.png into the bucket.
 func placePicture(t *testing.T, store *objects.Store) {
 	t.Helper()
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 64, 48))); err != nil {
+	var encoded bytes.Buffer
+	if err := png.Encode(&encoded, image.NewGray(image.Rect(0, 0, 64, 48))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Put(t.Context(), "pictures", "cat.png", "image/png", picture.Bytes(), nil); err != nil {
+	if _, err := store.Put(t.Context(), "images", "cat.png", "image/png", encoded.Bytes(), nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -73,7 +73,9 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 	t.Helper()
 	request := &imageflowv1.RunPipelineRequest{
 		InputImage: &imageflowv1.ImageData{ObjectKey: "cat.png"}, Inline: true,
-		Steps: []*imageflowv1.PipelineStep{{Processor: &imageflowv1.PipelineStep_Resize{Resize: &imageflowv1.ResizeRequest{TargetWidth: 16}}}},
+		Steps: []*imageflowv1.PipelineStep{
+			{Processor: &imageflowv1.PipelineStep_Resize{Resize: &imageflowv1.ResizeRequest{TargetWidth: 16}}},
+		},
 	}
 	pipeline := imageflowv1.NewPipelineServiceClient(conn)
 	if _, err := pipeline.RunPipeline(t.Context(), request); status.Code(err) != codes.Unauthenticated {
@@ -87,9 +89,10 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat.png_resize.png" {
 		t.Errorf("answered %v, %v", resp, err)
 	}
-	told, err := imageflowv1.NewExecutionServiceClient(conn).GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat.png"})
-	if err != nil || len(told.GetSteps()) != 1 {
-		t.Errorf("the execution: %v, %v", told, err)
+	client := imageflowv1.NewExecutionServiceClient(conn)
+	found, err := client.GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: "cat.png"})
+	if err != nil || len(found.GetSteps()) != 1 {
+		t.Errorf("the execution: %v, %v", found, err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// jpegOf is the header of a JPEG of width × height pixels, and a small picture.
+// jpegOf is the header of a JPEG of width × height pixels, and a small image.
 func jpegOf(t *testing.T, width, height int) imaging.Header {
 	t.Helper()
 	var b bytes.Buffer

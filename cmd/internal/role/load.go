@@ -10,8 +10,8 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
-// Load fills a config from the environment. envconfig stops at the first bad
-// variable; to report them all, it is asked field by field.
+// Load fills a config from the environment. It calls envconfig for one field at a time,
+// because envconfig stops at the first invalid variable.
 func Load(config any) error {
 	err := loadStruct(config)
 	if c, ok := config.(*GatewayConfig); ok {
@@ -28,7 +28,7 @@ func loadStruct(config any) error {
 		if err := envconfig.Process("", one.Interface()); err != nil {
 			var parse *envconfig.ParseError
 			if errors.As(err, &parse) {
-				err = fmt.Errorf("%s is %q, which is no %s", parse.KeyName, parse.Value, parse.TypeName)
+				err = fmt.Errorf("%s is %q, which is not a valid %s", parse.KeyName, parse.Value, parse.TypeName)
 			}
 			bad = append(bad, err)
 		}
@@ -37,8 +37,7 @@ func loadStruct(config any) error {
 	return errors.Join(bad...)
 }
 
-// each visits the fields of a struct, and of the structs embedded in it, that are
-// variables.
+// each visits the fields that are variables, also in embedded structs.
 func each(v reflect.Value, visit func(reflect.StructField, reflect.Value)) {
 	for i := range v.NumField() {
 		if field := v.Type().Field(i); field.Anonymous {
@@ -49,7 +48,7 @@ func each(v reflect.Value, visit func(reflect.StructField, reflect.Value)) {
 	}
 }
 
-// usage is how envconfig prints each variable.
+// usage is the template with which envconfig prints each variable.
 const usage = `{{range .}}  {{usage_key .}}	{{usage_description .}}{{with usage_default .}} (default {{.}}){{end}}
 {{end}}`
 

@@ -52,7 +52,9 @@ func TestMissingVariablesAreNamed(t *testing.T) {
 // TestBadVariablesAreNamed: all at once, in whichever embedded struct they are.
 func TestBadVariablesAreNamed(t *testing.T) {
 	needed(t)
-	for name, value := range map[string]string{"PORT": "http", "DRAIN_DELAY": "1", "MINIO_SECURE": "maybe", "QUEUE_LENGTH": "many", "ONNXRUNTIME_THREADS": "1.5"} {
+	for name, value := range map[string]string{
+		"PORT": "http", "DRAIN_DELAY": "1", "MINIO_SECURE": "maybe", "QUEUE_LENGTH": "many", "ONNXRUNTIME_THREADS": "1.5",
+	} {
 		t.Setenv(name, value)
 	}
 	wantNames(t, role.Load(configOf(t, "detect")), "PORT", "DRAIN_DELAY", "MINIO_SECURE", "QUEUE_LENGTH", "ONNXRUNTIME_THREADS")
@@ -68,7 +70,9 @@ func TestVariablesOutOfRangeAreNamed(t *testing.T) {
 	for name, value := range bad {
 		t.Setenv(name, value)
 	}
-	of := map[string][]string{"gateway": {"PORT", "DRAIN_DELAY", "DRAIN_TIMEOUT", "MAX_CONNECTION_AGE", "REQUEST_TIMEOUT", "MAX_BODY_BYTES"}}
+	of := map[string][]string{
+		"gateway": {"PORT", "DRAIN_DELAY", "DRAIN_TIMEOUT", "MAX_CONNECTION_AGE", "REQUEST_TIMEOUT", "MAX_BODY_BYTES"},
+	}
 	for name := range bad {
 		if name != "REQUEST_TIMEOUT" && name != "MAX_BODY_BYTES" {
 			of["detect"] = append(of["detect"], name)

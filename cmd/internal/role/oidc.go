@@ -11,11 +11,11 @@ import (
 
 // OIDC says whose tokens events must carry, beside their signatures.
 type OIDC struct {
-	Issuer    string   `envconfig:"OIDC_ISSUER" desc:"URL of who issues the tokens that Knative's broker sends with events; empty asks for no token"`
-	Audience  string   `envconfig:"OIDC_AUDIENCE" desc:"audience of such a token, as in the Trigger's subscriber; $(K_SERVICE) in it is the name of the Knative Service"`
-	Subjects  []string `envconfig:"OIDC_SUBJECTS" desc:"service accounts whose tokens are accepted, such as system:serviceaccount:NAMESPACE:NAME, with * for any text and commas between"`
-	CAFile    string   `envconfig:"OIDC_CA_FILE" desc:"file of the certificates that vouch for the issuer; empty means the system's"`
-	TokenFile string   `envconfig:"OIDC_TOKEN_FILE" desc:"file of the token with which the issuer's keys are read; empty sends none"`
+	Issuer    string   `envconfig:"OIDC_ISSUER" desc:"URL of the issuer of the tokens on events; empty: none are needed"`
+	Audience  string   `envconfig:"OIDC_AUDIENCE" desc:"their audience; $(K_SERVICE) means the Knative Service"`
+	Subjects  []string `envconfig:"OIDC_SUBJECTS" desc:"accepted service accounts; * matches any text"`
+	CAFile    string   `envconfig:"OIDC_CA_FILE" desc:"certificates of the issuer; empty: the system's"`
+	TokenFile string   `envconfig:"OIDC_TOKEN_FILE" desc:"token for reading the issuer's keys; empty: none"`
 }
 
 func (c OIDC) validate() error {

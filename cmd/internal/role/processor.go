@@ -20,11 +20,11 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// jsonTimeout bounds a JSON call at a processor's own port, as Knative bounds
-// every request.
+// jsonTimeout limits a JSON call at a processor's own port, as Knative limits every
+// request.
 const jsonTimeout = 5 * time.Minute
 
-// service is a gRPC service beside a processor's own.
+// service is a gRPC service in addition to the service of the processor.
 type service struct {
 	desc *grpc.ServiceDesc
 	impl any
@@ -32,8 +32,8 @@ type service struct {
 	closer io.Closer
 }
 
-// processor puts a processor behind its three doors on one port, and services
-// beside it.
+// processor serves a processor in gRPC, JSON and CloudEvents on one port, with further
+// gRPC services.
 func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, beside ...service) (*server.Server, error) {
 	if err := imaging.Start(); err != nil {
 		return nil, err
@@ -42,26 +42,45 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	if err != nil {
 		return nil, err
 	}
-	signer, err := c.Signer()
-	if err != nil {
-		return nil, err
-	}
 	admission := c.Work.admission()
 	run := job.NewRunner(p, store, admission, job.Config{
-		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout, Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels, Strict: c.Strict},
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout,
+		Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels, Strict: c.Strict},
 	}).Run
 	healthy := serving(p.Service)
-
 	services := server.NewRPC(server.RPCConfig{
 		MaxReceiveBytes: c.messageBytes(), MaxSendBytes: c.messageBytes(), Options: []grpc.ServerOption{t.Server()},
 	})
-	door := &rpc.Door{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
-	if err := door.Register(services); err != nil {
+	handler := &rpc.Handler{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
+	if err := handler.Register(services); err != nil {
 		return nil, err
 	}
+	config := c.serve(p.Name, int64(c.messageBytes()))
+	config.AnswerBytes = 2 * config.BodyBytes // for the answers of jobs that end at the same time
 	for _, s := range beside {
 		services.RegisterService(s.desc, s.impl)
 		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
+		if s.closer != nil {
+			config.Closers = append(config.Closers, s.closer)
+		}
+	}
+	routes, err := c.routes(t, p, run, services)
+	if err != nil {
+		return nil, err
+	}
+	return server.Listen(config, services, routes, healthy)
+}
+
+// runFunc is the type of job.Runner.Run.
+type runFunc = func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error)
+
+// routes returns the handlers of events and of JSON.
+func (c ProcessorConfig) routes(
+	t *telemetry.Tracing, p functions.Processor, run runFunc, services *server.RPC,
+) (http.Handler, error) {
+	signer, err := c.Signer()
+	if err != nil {
+		return nil, err
 	}
 	verifier, err := c.verifier()
 	if err != nil {
@@ -75,20 +94,13 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	events := &event.Handler{Processor: p, Run: run, Signer: signer}
 	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
 	routes.Handle("/v1/", t.JSON(json))
-	config := c.serve(p.Name, int64(c.messageBytes()))
-	for _, s := range beside {
-		if s.closer != nil {
-			config.Closers = append(config.Closers, s.closer)
-		}
-	}
-	config.AnswerBytes = 2 * config.BodyBytes // those of jobs that end at once
-	return server.Listen(config, services, routes, healthy)
+	return routes, nil
 }
 
-// messageBytes leaves room for the largest picture and the rest of its request.
+// messageBytes is the size of a message with the largest image.
 func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 }
 
-// jsonHandler is a gateway for the services of this process, which it calls through
+// jsonHandler returns a gateway for the services of this process. It calls them through
 // memory.
 func jsonHandler(c ProcessorConfig, t *telemetry.Tracing, p processors.Info, services *server.RPC) (http.Handler, error) {
 	conn, err := services.Dial(p.Name, t.Client(), grpc.WithUnaryInterceptor(server.ReserveJSON),
@@ -96,7 +108,7 @@ func jsonHandler(c ProcessorConfig, t *telemetry.Tracing, p processors.Info, ser
 	if err != nil {
 		return nil, err
 	}
-	// Bytes in JSON are base64: four for three.
+	// Base64 in JSON has four characters for three bytes.
 	return gateway.New(context.Background(), jsonTimeout, int64(c.messageBytes())/3*4, gateway.Backend{
 		Register: p.RegisterJSON, Conn: conn,
 	})

@@ -1,5 +1,5 @@
-// Package role puts the parts of each role together. The two commands share it:
-// one runs a role, the other all of them at loopback addresses.
+// Package role is the composition root: it makes a listening process of each role's
+// configuration. One command runs a single role, the other all roles on this machine.
 package role
 
 import (
@@ -16,18 +16,17 @@ import (
 type Config interface {
 	// Validate reports every variable that is missing or out of range.
 	Validate() error
-	// Watch begins to tell what the process of a role does.
+	// Watch starts the metrics and the tracing of a role's process.
 	Watch(ctx context.Context, role string) (*Watch, error)
 }
 
-// Role is one thing that a process can run as.
+// Role is one of the roles of a process.
 type Role struct {
 	Name    string
 	Summary string
-	// Config returns an empty config, to be loaded.
+	// Config returns an empty config for Load.
 	Config func() Config
-	// Listen builds the role and binds its port. The tracing, which may be nil,
-	// makes its spans.
+	// Listen builds the role and binds its port. The tracing may be nil.
 	Listen func(context.Context, Config, *telemetry.Tracing) (Process, error)
 	// CheckParameters returns an error for step parameters, as the query of a URL, with
 	// which every event would fail; nil where the role is no processor.
@@ -45,10 +44,10 @@ type Process interface {
 // All lists the roles: the processors, the gateway and the bridge.
 var All = append(slices.Clone(processorRoles),
 	role("gateway", "answers HTTP with JSON in front of the processors", listenGateway),
-	role("bridge", "turns bucket notifications into events and outcomes into tags", listenBridge),
+	role("bridge", "makes events of bucket notifications and tags of outcomes", listenBridge),
 )
 
-// role makes a Role of a constructor with a typed config.
+// role makes a Role of a constructor with its own type of config.
 func role[C any, P interface {
 	*C
 	Config
@@ -62,7 +61,7 @@ func role[C any, P interface {
 	}
 }
 
-// serving returns the health of a process that is ready from the start.
+// serving returns the health of services that are ready from the start.
 func serving(services ...string) *health.Server {
 	h := health.NewServer()
 	for _, service := range services {

@@ -7,10 +7,11 @@ import (
 	"imageflow.dev/internal/signature"
 )
 
-// Signing says with which keys events are signed and verified.
+// Signing has the keys of events. With two keys, one can be rotated. Unsigned events come
+// from anyone who can reach the port.
 type Signing struct {
-	Keys          []string `envconfig:"EVENT_SIGNING_KEYS" desc:"one or two keys of at least 32 characters, with a comma between: events are signed with the first and verified with both, so that keys can be rotated"`
-	AllowUnsigned bool     `envconfig:"ALLOW_UNSIGNED_EVENTS" default:"false" desc:"whether events without a signature are accepted too, from anyone who can reach the port"`
+	Keys          []string `envconfig:"EVENT_SIGNING_KEYS" desc:"one or two keys, at least 32 characters each: the first signs"`
+	AllowUnsigned bool     `envconfig:"ALLOW_UNSIGNED_EVENTS" default:"false" desc:"also accept events without a signature"`
 }
 
 func (c Signing) validate() error {
@@ -22,7 +23,7 @@ func (c Signing) validate() error {
 func (c Signing) Signer() (*signature.Signer, error) {
 	if len(c.Keys) == 0 && !c.AllowUnsigned {
 		return nil, errors.New("EVENT_SIGNING_KEYS must be set; " +
-			"without keys events can be taken unsigned only, with ALLOW_UNSIGNED_EVENTS=true")
+			"ALLOW_UNSIGNED_EVENTS=true accepts unsigned events instead")
 	}
 	s, err := signature.New(c.Keys, c.AllowUnsigned)
 	if err != nil {

@@ -15,33 +15,33 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// Telemetry is what a process tells of itself. OpenTelemetry's SDK reads more
-// variables by itself: those of OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_*,
-// OTEL_BSP_* and OTEL_RESOURCE_ATTRIBUTES.
+// Telemetry has the variables of metrics, profiles and traces. OpenTelemetry's SDK reads
+// others itself: OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_*, OTEL_BSP_* and
+// OTEL_RESOURCE_ATTRIBUTES. Profiles show the memory of the process to their readers.
 type Telemetry struct {
-	MetricsHost    string `split_words:"true" default:"127.0.0.1" desc:"address that Prometheus metrics listen on; in a pod 0.0.0.0, or Prometheus cannot ask"`
+	MetricsHost    string `split_words:"true" default:"127.0.0.1" desc:"address of the Prometheus metrics; 0.0.0.0 in a pod"`
 	MetricsPort    int    `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`
-	PProf          bool   `envconfig:"PPROF" desc:"whether profiles are served, at /debug/pprof/ of PPROF_ADDRESS"`
-	PProfAddress   string `envconfig:"PPROF_ADDRESS" default:"127.0.0.1:6060" desc:"host:port of the profiles; anyone who reaches it can read the memory of the process"`
-	Exporter       string `envconfig:"OTEL_TRACES_EXPORTER" desc:"otlp or none: where traces go; empty means otlp where an endpoint is set"`
-	Collector      string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"URL of what takes traces, such as http://collector:4318"`
-	TraceCollector string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same, of traces alone: the whole URL"`
-	Protocol       string `envconfig:"OTEL_EXPORTER_OTLP_PROTOCOL" default:"http/protobuf" desc:"how traces are sent: http/protobuf or grpc"`
-	Service        string `envconfig:"OTEL_SERVICE_NAME" desc:"what traces call the process; empty means imageflow-ROLE"`
-	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"whether nothing is measured or traced, whatever else is set"`
-	// Guard wraps what answers requests, at every port of the process; nil wraps
-	// nothing.
+	PProf          bool   `envconfig:"PPROF" desc:"serve profiles at /debug/pprof/ of PPROF_ADDRESS"`
+	PProfAddress   string `envconfig:"PPROF_ADDRESS" default:"127.0.0.1:6060" desc:"host:port of the profiles"`
+	Exporter       string `envconfig:"OTEL_TRACES_EXPORTER" desc:"otlp or none; empty: otlp if there is an endpoint"`
+	Collector      string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"URL of the collector, such as http://collector:4318"`
+	TraceCollector string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"URL for traces only, with its path"`
+	Protocol       string `envconfig:"OTEL_EXPORTER_OTLP_PROTOCOL" default:"http/protobuf" desc:"http/protobuf or grpc"`
+	Service        string `envconfig:"OTEL_SERVICE_NAME" desc:"name in traces; empty: imageflow-ROLE"`
+	Disabled       bool   `envconfig:"OTEL_SDK_DISABLED" desc:"disable metrics and traces"`
+	// Guard wraps the handlers of every port of the process; nil wraps none.
 	Guard func(http.Handler) http.Handler `ignored:"true"`
 }
 
 // Validate reports every variable that is out of range.
 func (c Telemetry) Validate() error {
-	return errors.Join(port("METRICS_PORT", c.MetricsPort), required("METRICS_HOST", c.MetricsHost), address("PPROF_ADDRESS", c.PProfAddress),
+	return errors.Join(
+		port("METRICS_PORT", c.MetricsPort), required("METRICS_HOST", c.MetricsHost), address("PPROF_ADDRESS", c.PProfAddress),
 		oneOf("OTEL_TRACES_EXPORTER", c.Exporter, "", telemetry.OTLP, telemetry.None),
 		oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", c.Protocol, telemetry.HTTP, telemetry.GRPC))
 }
 
-// address checks one that names its host: an empty one would be all.
+// address checks a host:port. An empty host would mean all addresses.
 func address(name, value string) error {
 	if host, _, err := net.SplitHostPort(value); err != nil || host == "" {
 		return fmt.Errorf("%s is %q but must be host:port", name, value)
@@ -51,12 +51,13 @@ func address(name, value string) error {
 
 func oneOf(name, value string, values ...string) error {
 	if !slices.Contains(values, value) {
-		return fmt.Errorf("%s is %q but must be %s", name, value, strings.Join(slices.DeleteFunc(values, func(v string) bool { return v == "" }), " or "))
+		allowed := slices.DeleteFunc(values, func(v string) bool { return v == "" })
+		return fmt.Errorf("%s is %q but must be %s", name, value, strings.Join(allowed, " or "))
 	}
 	return nil
 }
 
-// Trace returns what makes the spans of a service, or nil where none are wanted.
+// Trace starts the tracing of a service. It returns nil if tracing is disabled.
 func (c Telemetry) Trace(ctx context.Context, service string) (*telemetry.Tracing, error) {
 	if c.Disabled {
 		return nil, nil
@@ -66,7 +67,7 @@ func (c Telemetry) Trace(ctx context.Context, service string) (*telemetry.Tracin
 	}, service)
 }
 
-// Watch is what tells of a process.
+// Watch has the endpoints and the tracing of a process.
 type Watch struct {
 	Tracing   *telemetry.Tracing
 	endpoints []*telemetry.Endpoint
@@ -84,7 +85,7 @@ func (c Server) Watch(ctx context.Context, role string) (w *Watch, err error) {
 	return w, nil
 }
 
-// Serve serves metrics and profiles where they are wanted.
+// Serve serves metrics and profiles, unless they are disabled.
 func (c Telemetry) Serve() (served []*telemetry.Endpoint, err error) {
 	add := func(e *telemetry.Endpoint, failed error) {
 		if failed == nil {
@@ -104,10 +105,10 @@ func (c Telemetry) Serve() (served []*telemetry.Endpoint, err error) {
 	return served, nil
 }
 
-// Close sends the last spans, which are no reason to fail, and serves no more.
+// Close flushes spans (failures are only logged) and stops the metrics server.
 func (w *Watch) Close() error {
 	if err := w.Tracing.End(); err != nil {
-		slog.Warn("traces", "error", err)
+		slog.Warn("spans not flushed", "error", err)
 	}
 	return closeAll(w.endpoints)
 }

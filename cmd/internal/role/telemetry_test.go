@@ -8,7 +8,7 @@ import (
 	"imageflow.dev/cmd/internal/role"
 )
 
-// TestMetricsAndProfilesStayOnTheMachine unless they are told to listen elsewhere,
+// TestMetricsAndProfilesStayOnTheMachine unless another address is set,
 // whatever HOST is.
 func TestMetricsAndProfilesStayOnTheMachine(t *testing.T) {
 	t.Setenv("HOST", "0.0.0.0")
