@@ -43,10 +43,7 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 		return nil, err
 	}
 	admission := c.Work.admission()
-	run := job.NewRunner(p, store, admission, job.Config{
-		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout,
-		Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels, Strict: c.Strict},
-	}).Run
+	run := job.NewRunner(p, store, admission, c.jobs()).Run
 	healthy := serving(p.Service)
 	services := server.NewRPC(server.RPCConfig{
 		MaxReceiveBytes: c.messageBytes(), MaxSendBytes: c.messageBytes(), Options: []grpc.ServerOption{t.Server()},
@@ -69,6 +66,14 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 		return nil, err
 	}
 	return server.Listen(config, services, routes, healthy)
+}
+
+// jobs returns the configuration of the runner.
+func (c ProcessorConfig) jobs() job.Config {
+	return job.Config{
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout,
+		Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels, Strict: c.Strict},
+	}
 }
 
 // runFunc is the type of job.Runner.Run.
