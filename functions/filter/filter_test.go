@@ -208,13 +208,19 @@ func TestAppliedParameters(t *testing.T) {
 		r     *request
 		want  map[string]string
 	}{
-		"blur grows with the picture":     {800, &request{FilterType: blur, Intensity: 2}, map[string]string{"sigma": "4"}},
-		"blur is bounded":                 {2000, &request{FilterType: blur, Intensity: 10}, map[string]string{"sigma": "20"}},
-		"gaussian tells its deviation":    {800, &request{FilterType: gaussian, Intensity: 2.5}, map[string]string{"sigma": "2.5"}},
-		"sharpen has a default":           {20, &request{FilterType: sharpen, Intensity: 1}, map[string]string{"sigma": "1"}},
-		"sharpen takes a sigma":           {20, &request{FilterType: sharpen, Intensity: 1, Parameters: map[string]string{"sigma": "2.50"}}, map[string]string{"sigma": "2.5"}},
-		"contrast has a default":          {20, &request{FilterType: contrast, Intensity: -1}, map[string]string{"pivot": "0.5"}},
-		"contrast takes a pivot":          {20, &request{FilterType: contrast, Intensity: 4, Parameters: map[string]string{"pivot": "1e-1"}}, map[string]string{"pivot": "0.1"}},
+		"blur grows with the picture":  {800, &request{FilterType: blur, Intensity: 2}, map[string]string{"sigma": "4"}},
+		"blur is bounded":              {2000, &request{FilterType: blur, Intensity: 10}, map[string]string{"sigma": "20"}},
+		"gaussian tells its deviation": {800, &request{FilterType: gaussian, Intensity: 2.5}, map[string]string{"sigma": "2.5"}},
+		"sharpen has a default":        {20, &request{FilterType: sharpen, Intensity: 1}, map[string]string{"sigma": "1"}},
+		"sharpen takes a sigma": {
+			20, &request{FilterType: sharpen, Intensity: 1, Parameters: map[string]string{"sigma": "2.50"}},
+			map[string]string{"sigma": "2.5"},
+		},
+		"contrast has a default": {20, &request{FilterType: contrast, Intensity: -1}, map[string]string{"pivot": "0.5"}},
+		"contrast takes a pivot": {
+			20, &request{FilterType: contrast, Intensity: 4, Parameters: map[string]string{"pivot": "1e-1"}},
+			map[string]string{"pivot": "0.1"},
+		},
 		"brightness has only intensity":   {20, &request{FilterType: brightness, Intensity: 0.5}, nil},
 		"saturation has only intensity":   {20, &request{FilterType: saturation, Intensity: 0.5}, nil},
 		"zero leaves nothing to be told":  {20, &request{FilterType: contrast, Parameters: map[string]string{"pivot": "1"}}, nil},

@@ -77,7 +77,10 @@ func limited(t *testing.T) context.Context {
 
 // numbered answers a request with its number, its target width.
 func numbered(r functions.Request) *response {
-	return &response{Result: &imageflowv1.ProcessingResult{}, Metadata: &imageflowv1.ResizeMetadata{OutputWidth: r.(*request).GetTargetWidth()}}
+	return &response{
+		Result:   &imageflowv1.ProcessingResult{},
+		Metadata: &imageflowv1.ResizeMetadata{OutputWidth: r.(*request).GetTargetWidth()},
+	}
 }
 
 // send sends n numbered requests and says that they are all.
@@ -146,7 +149,8 @@ func TestStreamKeepsOrder(t *testing.T) {
 		switch facts := r.GetResult().GetMetadata(); {
 		case failed != (i%10 == 3):
 			t.Errorf("item %d failed: %v", i, failed)
-		case failed && (facts["error_code"] != "INVALID_ARGUMENT" || facts["error_field"] != "target_width" || r.GetResult().GetMessage() != "target_width: ends in 3"):
+		case failed && (facts["error_code"] != "INVALID_ARGUMENT" || facts["error_field"] != "target_width" ||
+			r.GetResult().GetMessage() != "target_width: ends in 3"):
 			t.Errorf("item %d tells %v", i, r.GetResult())
 		case !failed && r.GetMetadata().GetOutputWidth() != int32(i):
 			t.Errorf("item %d is answered with %d", i, r.GetMetadata().GetOutputWidth())
@@ -238,7 +242,9 @@ func TestPanicFailsOneItem(t *testing.T) {
 		if failed := result.GetStatus() == imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED; failed != (i == 2) {
 			t.Errorf("item %d: %v", i, r)
 		}
-		if i == 2 && (result.GetMessage() != "internal error" || result.GetMetadata()["error_code"] != "INTERNAL" || result.GetMetadata()["execution_id"] != "3") {
+		if i == 2 &&
+			(result.GetMessage() != "internal error" || result.GetMetadata()["error_code"] != "INTERNAL" ||
+				result.GetMetadata()["execution_id"] != "3") {
 			t.Errorf("the item tells %v", result)
 		}
 	}
@@ -260,7 +266,9 @@ func TestUnaryFailsWithACode(t *testing.T) {
 func TestHealthIsOneTruth(t *testing.T) {
 	conn, healthy := serve(t, nil)
 	c := imageflowv1.NewResizeServiceClient(conn)
-	for _, want := range []healthpb.HealthCheckResponse_ServingStatus{healthpb.HealthCheckResponse_SERVING, healthpb.HealthCheckResponse_NOT_SERVING} {
+	for _, want := range []healthpb.HealthCheckResponse_ServingStatus{
+		healthpb.HealthCheckResponse_SERVING, healthpb.HealthCheckResponse_NOT_SERVING,
+	} {
 		healthy.SetServingStatus(resize.Processor.Service, want)
 		for _, name := range []string{"", resize.Processor.Service} {
 			got, err := c.Health(limited(t), &imageflowv1.HealthCheckRequest{Service: name})
@@ -269,7 +277,8 @@ func TestHealthIsOneTruth(t *testing.T) {
 			}
 		}
 	}
-	if _, err := c.Health(limited(t), &imageflowv1.HealthCheckRequest{Service: "no.such.Service"}); status.Code(err) != codes.NotFound {
+	_, err := c.Health(limited(t), &imageflowv1.HealthCheckRequest{Service: "no.such.Service"})
+	if status.Code(err) != codes.NotFound {
 		t.Errorf("an unknown service: %v", err)
 	}
 }
