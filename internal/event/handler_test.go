@@ -13,8 +13,9 @@ import (
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/functions"
@@ -127,8 +128,9 @@ func TestChain(t *testing.T) {
 		url := serve(t, echo(&got))
 		first := next(t, post(t, url+"/?target_width=7&enlarge=true", created("in/%E7%8C%AB+1%252F.jpg"), structured))
 		wantInput := &imageflowv1.ImageData{Bucket: "b", ObjectKey: "in/猫 1%2F.jpg", Etag: "e1"}
-		if !proto.Equal(got.GetInputImage(), wantInput) || got.GetTargetWidth() != 7 || !got.GetEnlarge() {
-			t.Errorf("the request of the first step is %v", got)
+		want := &request{InputImage: wantInput, TargetWidth: 7, Enlarge: true}
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			t.Errorf("the request of the first step differs (-want +got):\n%s", diff)
 		}
 		const execution = "in/猫 1%2F"
 		origin := "s3://b/in/%E7%8C%AB%201%252F.jpg?etag=e1"
@@ -145,8 +147,9 @@ func TestChain(t *testing.T) {
 		}
 		second := next(t, post(t, url+"/?target_width=3", *first, structured))
 		wantInput = &imageflowv1.ImageData{Bucket: "b", ObjectKey: execution + "_resize.jpg", Etag: "e2"}
-		if !proto.Equal(got.GetInputImage(), wantInput) || got.GetExecutionId() != execution {
-			t.Errorf("the request of the second step is %v", got)
+		want = &request{InputImage: wantInput, TargetWidth: 3, ExecutionId: execution}
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			t.Errorf("the request of the second step differs (-want +got):\n%s", diff)
 		}
 		wantExtensions(t, second, map[string]string{
 			"causationid": first.ID(), "correlationid": "cause", "partitionkey": execution, "origin": origin,

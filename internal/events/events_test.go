@@ -8,8 +8,9 @@ import (
 	"time"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/internal/events"
@@ -128,8 +129,8 @@ func TestNewStepCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := events.ParseStepCompleted(first)
-	if err != nil || !proto.Equal(got, result) {
-		t.Errorf("the result is %v, %v", got, err)
+	if diff := cmp.Diff(result, got, protocmp.Transform()); diff != "" || err != nil {
+		t.Errorf("the result differs (-want +got):\n%s%v", diff, err)
 	}
 	second, err := events.NewStepCompleted(t.Context(), first, "filter", "", &imageflowv1.FilterResponse{Result: result})
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"net/url"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -21,8 +22,8 @@ func TestRead(t *testing.T) {
 		ExecutionId: "stays", FilterType: imageflowv1.FilterType_FILTER_TYPE_SHARPEN, Intensity: 0.5,
 		Parameters: map[string]string{"sigma": "2"}, OutputImage: &imageflowv1.ImageData{ContentType: "image/png"},
 	}
-	if err != nil || !proto.Equal(got, want) {
-		t.Errorf("read %v, %v", got, err)
+	if diff := cmp.Diff(want, got, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("error %v; (-want +got):\n%s", err, diff)
 	}
 }
 
