@@ -3,11 +3,15 @@ package imageflow_test
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"os/exec"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -124,6 +128,42 @@ func TestModuleOfTestsCompiles(t *testing.T) {
 	}
 	if out, err := exec.Command("go", "-C", "test", "vet", "./...").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// generic lists the packages whose declarations may have type parameters: functions
+// has the one constructor of processors; internal/processors and cmd/internal/role are
+// the registries of processors and of roles.
+var generic = []string{"functions", "internal/processors", "cmd/internal/role"}
+
+// TestTypeParameters: everything behind the constructor of processors is free of type
+// parameters.
+func TestTypeParameters(t *testing.T) {
+	files, err := exec.Command("git", "ls-files", "*.go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.FieldsSeq(string(files)) {
+		if slices.Contains(generic, path.Dir(name)) || strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "test/") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncType:
+				if n.TypeParams != nil {
+					t.Errorf("%s: a function has type parameters", name)
+				}
+			case *ast.TypeSpec:
+				if n.TypeParams != nil {
+					t.Errorf("%s: %s has type parameters", name, n.Name)
+				}
+			}
+			return true
+		})
 	}
 }
 

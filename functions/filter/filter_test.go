@@ -33,7 +33,7 @@ const (
 
 var types = []imageflowv1.FilterType{blur, sharpen, brightness, contrast, saturation, gaussian}
 
-// noise is a picture of random colours and, unless opaque, random alpha.
+// noise is an image of random colours and, unless opaque, random alpha.
 func noise(width, height int, opaque bool) *image.NRGBA {
 	random := rand.New(rand.NewPCG(1, 2))
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -46,7 +46,7 @@ func noise(width, height int, opaque bool) *image.NRGBA {
 	return m
 }
 
-// flat is a picture of one colour.
+// flat is an image of one colour.
 func flat(width, height int, c color.NRGBA) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
@@ -76,7 +76,7 @@ func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imagef
 	return out, resp.(*imageflowv1.FilterResponse)
 }
 
-// filtered sends a picture through a filter, both as PNG.
+// filtered sends an image through a filter, both as PNG.
 func filtered(t testing.TB, m image.Image, r *request) *image.NRGBA {
 	t.Helper()
 	var b bytes.Buffer
@@ -89,7 +89,7 @@ func filtered(t testing.TB, m image.Image, r *request) *image.NRGBA {
 		t.Fatal(err)
 	}
 	if decoded.Bounds() != m.Bounds() || out.Width != m.Bounds().Dx() || out.Height != m.Bounds().Dy() {
-		t.Fatalf("%v became %v, told to be %d×%d", m.Bounds(), decoded.Bounds(), out.Width, out.Height)
+		t.Fatalf("%v became %v, reported as %d×%d", m.Bounds(), decoded.Bounds(), out.Width, out.Height)
 	}
 	got := image.NewNRGBA(decoded.Bounds())
 	for y := range got.Rect.Dy() {
@@ -165,7 +165,7 @@ func TestAlphaStays(t *testing.T) {
 	for _, kind := range types {
 		r := &request{FilterType: kind, Intensity: 0.9}
 		if kind == blur {
-			r.Intensity = 9 // which is little in a small picture
+			r.Intensity = 9 // which is little in a small image
 		}
 		got := filtered(t, m, r)
 		if bytes.Equal(got.Pix, m.Pix) {
@@ -187,12 +187,12 @@ func TestFlatAreasStay(t *testing.T) {
 		{FilterType: gaussian, Intensity: 5}, {FilterType: gaussian, Intensity: 20}, {FilterType: blur, Intensity: 10},
 	} {
 		if got := filtered(t, m, r); !bytes.Equal(got.Pix, m.Pix) {
-			t.Errorf("%v changed a flat picture", r)
+			t.Errorf("%v changed a flat image", r)
 		}
 	}
 }
 
-// TestSmallest sends pictures smaller than any kernel through every filter.
+// TestSmallest sends images smaller than any kernel through every filter.
 func TestSmallest(t *testing.T) {
 	for _, m := range []*image.NRGBA{noise(1, 1, true), noise(1, 5, false), noise(7, 1, true), noise(2, 2, false)} {
 		for _, kind := range types {
@@ -208,16 +208,16 @@ func TestAppliedParameters(t *testing.T) {
 		r     *request
 		want  map[string]string
 	}{
-		"blur grows with the picture":     {800, &request{FilterType: blur, Intensity: 2}, map[string]string{"sigma": "4"}},
+		"blur grows with the image":       {800, &request{FilterType: blur, Intensity: 2}, map[string]string{"sigma": "4"}},
 		"blur is bounded":                 {2000, &request{FilterType: blur, Intensity: 10}, map[string]string{"sigma": "20"}},
-		"gaussian tells its deviation":    {800, &request{FilterType: gaussian, Intensity: 2.5}, map[string]string{"sigma": "2.5"}},
+		"gaussian reports its deviation":  {800, &request{FilterType: gaussian, Intensity: 2.5}, map[string]string{"sigma": "2.5"}},
 		"sharpen has a default":           {20, &request{FilterType: sharpen, Intensity: 1}, map[string]string{"sigma": "1"}},
-		"sharpen takes a sigma":           {20, &request{FilterType: sharpen, Intensity: 1, Parameters: map[string]string{"sigma": "2.50"}}, map[string]string{"sigma": "2.5"}},
+		"sharpen takes a sigma":           {20, &request{FilterType: sharpen, Intensity: 1, Parameters: sigma("2.50")}, sigma("2.5")},
 		"contrast has a default":          {20, &request{FilterType: contrast, Intensity: -1}, map[string]string{"pivot": "0.5"}},
-		"contrast takes a pivot":          {20, &request{FilterType: contrast, Intensity: 4, Parameters: map[string]string{"pivot": "1e-1"}}, map[string]string{"pivot": "0.1"}},
+		"contrast takes a pivot":          {20, &request{FilterType: contrast, Intensity: 4, Parameters: pivot("1e-1")}, pivot("0.1")},
 		"brightness has only intensity":   {20, &request{FilterType: brightness, Intensity: 0.5}, nil},
 		"saturation has only intensity":   {20, &request{FilterType: saturation, Intensity: 0.5}, nil},
-		"zero leaves nothing to be told":  {20, &request{FilterType: contrast, Parameters: map[string]string{"pivot": "1"}}, nil},
+		"zero leaves nothing to report":   {20, &request{FilterType: contrast, Parameters: map[string]string{"pivot": "1"}}, nil},
 		"a height counts as a width does": {1, &request{FilterType: blur, Intensity: 10}, map[string]string{"sigma": "0.5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -292,3 +292,7 @@ func BenchmarkFilter1080p(b *testing.B) {
 		})
 	}
 }
+
+func sigma(value string) map[string]string { return map[string]string{"sigma": value} }
+
+func pivot(value string) map[string]string { return map[string]string{"pivot": value} }

@@ -27,7 +27,7 @@ func TestBlurMixesWhatIsSeen(t *testing.T) {
 }
 
 // reference filters a channel with a Gaussian out to five standard deviations,
-// in the plainest way; the picture goes on beyond its edges as in a mirror.
+// in the plainest way; the image goes on beyond its edges as in a mirror.
 func reference(m *image.NRGBA, sigma float64, at func(x, y int) float64) func(x, y int) float64 {
 	reach := int(math.Ceil(5 * sigma))
 	weight := func(d int) float64 { return math.Exp(-float64(d*d) / (2 * sigma * sigma)) }
@@ -53,7 +53,7 @@ func reference(m *image.NRGBA, sigma float64, at func(x, y int) float64) func(x,
 	return pass(pass(at, 1, 0), 0, 1)
 }
 
-// off returns how far a picture is from what it should be, at most and in the
+// off returns how far an image is from what it should be, at most and in the
 // mean, 0 to 255.
 func off(got *image.NRGBA, want func(x, y, channel int) float64) (most, mean float64) {
 	w, h := got.Rect.Dx(), got.Rect.Dy()

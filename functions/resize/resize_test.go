@@ -33,8 +33,8 @@ func TestTarget(t *testing.T) {
 		wantW, wantH  int
 	}{
 		"stretched to exactly the target":    {1920, 1080, &request{TargetWidth: 800, TargetHeight: 600}, 800, 600},
-		"fits inside, width decides":         {1920, 1080, &request{TargetWidth: 800, TargetHeight: 600, MaintainAspectRatio: true}, 800, 450},
-		"fits inside, height decides":        {1080, 1920, &request{TargetWidth: 800, TargetHeight: 600, MaintainAspectRatio: true}, 338, 600},
+		"fits inside, width decides":         {1920, 1080, within(800, 600), 800, 450},
+		"fits inside, height decides":        {1080, 1920, within(800, 600), 338, 600},
 		"height follows":                     {1920, 1080, &request{TargetWidth: 960}, 960, 540},
 		"width follows":                      {1920, 1080, &request{TargetHeight: 540}, 960, 540},
 		"width follows, aspect ratio kept":   {1920, 1080, &request{TargetHeight: 540, MaintainAspectRatio: true}, 960, 540},
@@ -42,11 +42,11 @@ func TestTarget(t *testing.T) {
 		"the same size":                      {640, 480, &request{TargetWidth: 640, TargetHeight: 480}, 640, 480},
 		"not enlarged":                       {100, 50, &request{TargetWidth: 200, TargetHeight: 100}, 100, 50},
 		"not enlarged, height follows":       {100, 50, &request{TargetWidth: 200}, 100, 50},
-		"not enlarged, aspect ratio kept":    {100, 50, &request{TargetWidth: 200, TargetHeight: 200, MaintainAspectRatio: true}, 100, 50},
+		"not enlarged, aspect ratio kept":    {100, 50, within(200, 200), 100, 50},
 		"no side is enlarged":                {100, 50, &request{TargetWidth: 200, TargetHeight: 20}, 100, 20},
 		"enlarged":                           {100, 50, &request{TargetWidth: 200, TargetHeight: 300, Enlarge: true}, 200, 300},
 		"enlarged, height follows":           {100, 50, &request{TargetWidth: 200, Enlarge: true}, 200, 100},
-		"enlarged, aspect ratio kept":        {100, 50, &request{TargetWidth: 200, TargetHeight: 300, Enlarge: true, MaintainAspectRatio: true}, 200, 100},
+		"enlarged, aspect ratio kept":        {100, 50, enlarged(within(200, 300)), 200, 100},
 		"never 0 high":                       {10000, 3, &request{TargetWidth: 10}, 10, 1},
 		"never 0 wide":                       {1, 16383, &request{TargetHeight: 1}, 1, 1},
 		"never 0, aspect ratio kept":         {16383, 2, &request{TargetWidth: 5, TargetHeight: 5, MaintainAspectRatio: true}, 5, 1},
@@ -61,7 +61,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// TestTooLongFollowerIsRefused: cutting it off would distort the picture.
+// TestTooLongFollowerIsRefused: a limit on it would distort the image.
 func TestTooLongFollowerIsRefused(t *testing.T) {
 	for field, r := range map[string]*request{
 		"target_width":  {TargetWidth: 500, Enlarge: true},
@@ -103,7 +103,7 @@ func TestTargetProperties(t *testing.T) {
 	}
 }
 
-// broken tells which rule of the contract w × h breaks.
+// broken returns the rule of the contract that w × h breaks.
 func broken(width, height, w, h int, r *request) string {
 	tw, th := int(r.TargetWidth), int(r.TargetHeight)
 	// A side is within a half of what the other side's scale makes of it, or 1.
@@ -172,7 +172,7 @@ func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imagef
 	return out, resp.(*imageflowv1.ResizeResponse)
 }
 
-// TestEnlargingHasTheLimitsOfPictures: a small picture does not become one that
+// TestEnlargingHasTheLimitsOfImages: a small image does not become one that
 // would not have been taken.
 func TestEnlargingHasTheLimitsOfPictures(t *testing.T) {
 	m := encoded(t, gradient(30, 20), imaging.PNG)
@@ -259,4 +259,14 @@ func BenchmarkResize1080p(b *testing.B) {
 			}
 		})
 	}
+}
+
+// within returns a request that keeps the aspect ratio.
+func within(width, height int32) *request {
+	return &request{TargetWidth: width, TargetHeight: height, MaintainAspectRatio: true}
+}
+
+func enlarged(r *request) *request {
+	r.Enlarge = true
+	return r
 }

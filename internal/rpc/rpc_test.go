@@ -39,7 +39,7 @@ type (
 
 const parallelism = 4
 
-// serve serves the resize processor's door before some work.
+// serve serves the resize processor with run in place of its jobs.
 func serve(t *testing.T, run work) (*grpc.ClientConn, *health.Server) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,7 +77,8 @@ func limited(t *testing.T) context.Context {
 
 // numbered answers a request with its number, its target width.
 func numbered(r functions.Request) *response {
-	return &response{Result: &imageflowv1.ProcessingResult{}, Metadata: &imageflowv1.ResizeMetadata{OutputWidth: r.(*request).GetTargetWidth()}}
+	metadata := &imageflowv1.ResizeMetadata{OutputWidth: r.(*request).GetTargetWidth()}
+	return &response{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}
 }
 
 // send sends n numbered requests and says that they are all.
@@ -146,8 +147,9 @@ func TestStreamKeepsOrder(t *testing.T) {
 		switch facts := r.GetResult().GetMetadata(); {
 		case failed != (i%10 == 3):
 			t.Errorf("item %d failed: %v", i, failed)
-		case failed && (facts["error_code"] != "INVALID_ARGUMENT" || facts["error_field"] != "target_width" || r.GetResult().GetMessage() != "target_width: ends in 3"):
-			t.Errorf("item %d tells %v", i, r.GetResult())
+		case failed && (facts["error_code"] != "INVALID_ARGUMENT" || facts["error_field"] != "target_width" ||
+			r.GetResult().GetMessage() != "target_width: ends in 3"):
+			t.Errorf("item %d is %v", i, r.GetResult())
 		case !failed && r.GetMetadata().GetOutputWidth() != int32(i):
 			t.Errorf("item %d is answered with %d", i, r.GetMetadata().GetOutputWidth())
 		}
@@ -222,10 +224,10 @@ func TestPanicFailsOneItem(t *testing.T) {
 	s := open(t, limited(t), job.NewRunner(p, nil,
 		job.NewAdmission(job.AdmissionLimits{Active: 2, DecodedBytes: 1 << 20, Cores: 2}),
 		job.Config{MaxObjectBytes: 1 << 20, Limits: imaging.Limits{MaxSide: 100, MaxPixels: 1000}}).Run)
-	picture := pngOf(t)
+	encoded := pngOf(t)
 	go func() {
 		for width := int32(1); width <= 5; width++ {
-			_ = s.Send(&request{InputBytes: picture, TargetWidth: width, ExecutionId: fmt.Sprint(width)})
+			_ = s.Send(&request{InputBytes: encoded, TargetWidth: width, ExecutionId: fmt.Sprint(width)})
 		}
 		_ = s.CloseSend()
 	}()
@@ -238,8 +240,9 @@ func TestPanicFailsOneItem(t *testing.T) {
 		if failed := result.GetStatus() == imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED; failed != (i == 2) {
 			t.Errorf("item %d: %v", i, r)
 		}
-		if i == 2 && (result.GetMessage() != "internal error" || result.GetMetadata()["error_code"] != "INTERNAL" || result.GetMetadata()["execution_id"] != "3") {
-			t.Errorf("the item tells %v", result)
+		if i == 2 && (result.GetMessage() != "internal error" || result.GetMetadata()["error_code"] != "INTERNAL" ||
+			result.GetMetadata()["execution_id"] != "3") {
+			t.Errorf("the item is %v", result)
 		}
 	}
 }
@@ -260,7 +263,9 @@ func TestUnaryFailsWithACode(t *testing.T) {
 func TestHealthIsOneTruth(t *testing.T) {
 	conn, healthy := serve(t, nil)
 	c := imageflowv1.NewResizeServiceClient(conn)
-	for _, want := range []healthpb.HealthCheckResponse_ServingStatus{healthpb.HealthCheckResponse_SERVING, healthpb.HealthCheckResponse_NOT_SERVING} {
+	for _, want := range []healthpb.HealthCheckResponse_ServingStatus{
+		healthpb.HealthCheckResponse_SERVING, healthpb.HealthCheckResponse_NOT_SERVING,
+	} {
 		healthy.SetServingStatus(resize.Processor.Service, want)
 		for _, name := range []string{"", resize.Processor.Service} {
 			got, err := c.Health(limited(t), &imageflowv1.HealthCheckRequest{Service: name})
@@ -269,7 +274,8 @@ func TestHealthIsOneTruth(t *testing.T) {
 			}
 		}
 	}
-	if _, err := c.Health(limited(t), &imageflowv1.HealthCheckRequest{Service: "no.such.Service"}); status.Code(err) != codes.NotFound {
+	_, err := c.Health(limited(t), &imageflowv1.HealthCheckRequest{Service: "no.such.Service"})
+	if status.Code(err) != codes.NotFound {
 		t.Errorf("an unknown service: %v", err)
 	}
 }

@@ -1,11 +1,11 @@
 package role
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"reflect"
 	"runtime"
 	"strconv"
 	"sync"
@@ -186,9 +186,21 @@ func required(name, value string) error {
 	return nil
 }
 
-func atLeast[T cmp.Ordered](name string, value, minimum T) error {
-	if value < minimum {
-		return fmt.Errorf("%s is %v but must be at least %v", name, value, minimum)
+// atLeast returns an error if a number or a duration is below its minimum.
+func atLeast(name string, value, minimum any) error {
+	v, m := number(value), number(minimum)
+	if v >= m {
+		return nil
 	}
-	return nil
+	if _, ok := value.(time.Duration); ok {
+		minimum = time.Duration(m)
+	}
+	return fmt.Errorf("%s is %v but must be at least %v", name, value, minimum)
+}
+
+func number(v any) float64 {
+	if r := reflect.ValueOf(v); r.CanInt() {
+		return float64(r.Int())
+	}
+	return reflect.ValueOf(v).Float()
 }

@@ -21,24 +21,30 @@ var processorRoles = []Role{
 
 // plain returns the role of a processor that needs no settings of its own.
 func plain(p functions.Processor) Role {
-	return ofProcessor(p, func(_ context.Context, c *ProcessorConfig, t *telemetry.Tracing) (Process, error) {
-		return processor(*c, t, p)
-	})
+	r := roleOf(p)
+	r.Config = func() Config { return &ProcessorConfig{} }
+	r.Listen = func(_ context.Context, c Config, t *telemetry.Tracing) (Process, error) {
+		return processor(*c.(*ProcessorConfig), t, p)
+	}
+	return r
 }
 
 // withModels returns the role of detect. Its step parameters are checked without the
 // name of the model: the models are known only when the role runs.
 func withModels(p functions.Processor) Role {
 	p.Check = nil
-	return ofProcessor(p, listenDetect)
+	r := roleOf(p)
+	r.Config = func() Config { return &DetectConfig{} }
+	r.Listen = func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
+		return listenDetect(ctx, c.(*DetectConfig), t)
+	}
+	return r
 }
 
-// ofProcessor makes the role of a processor. See role.
-func ofProcessor[C any, P interface {
-	*C
-	Config
-}](p functions.Processor, listen func(context.Context, P, *telemetry.Tracing) (Process, error)) Role {
-	r := role(p.Name, p.Summary, listen)
-	r.CheckParameters = func(query string) error { return event.CheckParameters(p, query) }
-	return r
+// roleOf returns the part of a role that all processors have in common.
+func roleOf(p functions.Processor) Role {
+	return Role{
+		Name: p.Name, Summary: p.Summary,
+		CheckParameters: func(query string) error { return event.CheckParameters(p, query) },
+	}
 }

@@ -43,23 +43,21 @@ type Process interface {
 
 // All lists the roles: the processors, the gateway and the bridge.
 var All = append(slices.Clone(processorRoles),
-	role("gateway", "answers HTTP with JSON in front of the processors", listenGateway),
-	role("bridge", "makes events of bucket notifications and tags of outcomes", listenBridge),
-)
-
-// role makes a Role of a constructor with its own type of config.
-func role[C any, P interface {
-	*C
-	Config
-}](name, summary string, listen func(context.Context, P, *telemetry.Tracing) (Process, error)) Role {
-	return Role{
-		Name: name, Summary: summary,
-		Config: func() Config { return P(new(C)) },
+	Role{
+		Name: "gateway", Summary: "answers HTTP with JSON in front of the processors",
+		Config: func() Config { return &GatewayConfig{} },
 		Listen: func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
-			return listen(ctx, c.(P), t)
+			return listenGateway(ctx, c.(*GatewayConfig), t)
 		},
-	}
-}
+	},
+	Role{
+		Name: "bridge", Summary: "makes events of bucket notifications and tags of outcomes",
+		Config: func() Config { return &BridgeConfig{} },
+		Listen: func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
+			return listenBridge(ctx, c.(*BridgeConfig), t)
+		},
+	},
+)
 
 // serving returns the health of services that are ready from the start.
 func serving(services ...string) *health.Server {

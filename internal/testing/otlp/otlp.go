@@ -60,7 +60,9 @@ func Start(t testing.TB) *Receiver {
 }
 
 // Export takes spans by gRPC.
-func (r *Receiver) Export(_ context.Context, req *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+func (r *Receiver) Export(
+	_ context.Context, req *collector.ExportTraceServiceRequest,
+) (*collector.ExportTraceServiceResponse, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	for _, of := range req.GetResourceSpans() {
@@ -97,10 +99,15 @@ func (r *Receiver) Spans() []Span {
 
 func span(service string, s *tracev1.Span) Span {
 	return Span{
-		Service: service, Name: s.GetName(),
-		Trace: hex.EncodeToString(s.GetTraceId()), ID: hex.EncodeToString(s.GetSpanId()), Parent: hex.EncodeToString(s.GetParentSpanId()),
-		Start: time.Unix(0, int64(s.GetStartTimeUnixNano())), End: time.Unix(0, int64(s.GetEndTimeUnixNano())),
-		Attributes: attributes(s.GetAttributes()), Failed: s.GetStatus().GetCode() == tracev1.Status_STATUS_CODE_ERROR,
+		Service:    service,
+		Name:       s.GetName(),
+		Trace:      hex.EncodeToString(s.GetTraceId()),
+		ID:         hex.EncodeToString(s.GetSpanId()),
+		Parent:     hex.EncodeToString(s.GetParentSpanId()),
+		Start:      time.Unix(0, int64(s.GetStartTimeUnixNano())),
+		End:        time.Unix(0, int64(s.GetEndTimeUnixNano())),
+		Attributes: attributes(s.GetAttributes()),
+		Failed:     s.GetStatus().GetCode() == tracev1.Status_STATUS_CODE_ERROR,
 	}
 }
 

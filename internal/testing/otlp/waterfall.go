@@ -37,8 +37,12 @@ func Waterfall(w io.Writer, title string, spans []Span) error {
 	colour := map[string]string{}
 	var out strings.Builder
 	width, height := names+times+2*margin, (len(rows)+3)*row
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height)
-	fmt.Fprintf(&out, `<rect width="100%%" height="100%%" fill="white"/><text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", margin, row, html.EscapeString(title))
+	fmt.Fprintf(&out,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width,
+		height)
+	fmt.Fprintf(&out,
+		`<rect width="100%%" height="100%%" fill="white"/><text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", margin,
+		row, html.EscapeString(title))
 	at := func(t time.Time) float64 {
 		return names + margin + times*float64(t.Sub(begin))/float64(end.Sub(begin))
 	}
@@ -49,8 +53,8 @@ func Waterfall(w io.Writer, title string, spans []Span) error {
 		}
 		y := (i + 3) * row
 		x, long := at(r.Start), max(at(r.End)-at(r.Start), 1)
-		fmt.Fprintf(&out, `<text x="%d" y="%d" fill="%s">%s<tspan fill="#333"> %s</tspan></text>`+"\n",
-			margin+10*r.depth, y, colour[r.Service], html.EscapeString(strings.TrimPrefix(r.Service, "imageflow-")), html.EscapeString(r.Name))
+		fmt.Fprintf(&out, `<text x="%d" y="%d" fill="%s">%s<tspan fill="#333"> %s</tspan></text>`+"\n", margin+10*r.depth,
+			y, colour[r.Service], html.EscapeString(strings.TrimPrefix(r.Service, "imageflow-")), html.EscapeString(r.Name))
 		fmt.Fprintf(&out, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>`, x, y-row/2-2, long, row/2+2, colour[r.Service])
 		label, anchor := x+long+4, "start"
 		if label > float64(width-60) {
@@ -74,7 +78,9 @@ func grid(out io.Writer, whole time.Duration, height int) {
 	}
 	for t := time.Duration(0); t <= whole; t += step {
 		x := names + margin + times*float64(t)/float64(whole)
-		fmt.Fprintf(out, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#ddd"/><text x="%.1f" y="%d" fill="#666" font-size="10">%.0f ms</text>`+"\n",
+		fmt.Fprintf(out,
+			`<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#ddd"/>`+
+				`<text x="%.1f" y="%d" fill="#666" font-size="10">%.0f ms</text>`+"\n",
 			x, row+row/2, x, height, x+2, 2*row, milliseconds(t))
 	}
 }

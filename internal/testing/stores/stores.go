@@ -47,7 +47,9 @@ func Start(t testing.TB, kind Kind, buckets ...string) (objects.Config, *objects
 	config := kind.start(t)
 	config.Region = "us-east-1"
 	client, err := miniogo.New(config.Endpoint, &miniogo.Options{
-		Creds: credentials.NewStaticV4(config.AccessKey, config.SecretKey, ""), Region: config.Region, Transport: &http.Transport{DisableKeepAlives: true},
+		Creds:     credentials.NewStaticV4(config.AccessKey, config.SecretKey, ""),
+		Region:    config.Region,
+		Transport: &http.Transport{DisableKeepAlives: true},
 	})
 	if err != nil {
 		t.Fatal(err)
