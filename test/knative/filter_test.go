@@ -70,15 +70,15 @@ func TestRefusesWhatKnativeRefuses(t *testing.T) {
 	}
 }
 
-// TestCESQLIsRefused though Knative knows it: a Trigger that would work on a
-// cluster only must not be silently different here.
+// TestCESQLIsRefused: Knative supports it, but a Trigger must not behave differently in
+// local mode without an error.
 func TestCESQLIsRefused(t *testing.T) {
 	filters := []knative.SubscriptionsAPIFilter{{CESQL: "type = 'a'"}}
 	if err := knative.ValidateSubscriptionAPIFiltersList(t.Context(), filters); err != nil {
 		t.Fatal(err)
 	}
 	_, err := matches(specOf(knative.TriggerSpec{Filters: filters}), headerOf("a"))
-	if err == nil || !strings.Contains(err.Error(), "m.yaml: Trigger test/t: spec.filters[0].cesql: this broker does not speak it") {
+	if err == nil || !strings.Contains(err.Error(), "m.yaml: Trigger test/t: spec.filters[0].cesql: not supported by this broker") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -54,7 +54,7 @@ func parseEach(field string, texts []filterText) ([]filter, error) {
 
 func (t *filterText) parse(field string) (filter, error) {
 	if n := t.dialects(); n != 1 {
-		return nil, fmt.Errorf("%s has %d dialects but must have one that is not empty", field, n)
+		return nil, fmt.Errorf("%s: %d dialects are given but exactly one that is not empty is needed", field, n)
 	}
 	switch {
 	case len(t.Exact) > 0:
@@ -73,7 +73,7 @@ func (t *filterText) parse(field string) (filter, error) {
 		part, err := t.Not.parse(field + ".not")
 		return func(a map[string]string) bool { return !part(a) }, err
 	default:
-		return nil, fmt.Errorf("%s.cesql is not supported by this broker", field)
+		return nil, fmt.Errorf("%s.cesql: not supported by this broker", field)
 	}
 }
 
