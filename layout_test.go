@@ -132,9 +132,8 @@ func TestModuleOfTestsCompiles(t *testing.T) {
 }
 
 // generic lists the packages whose declarations may have type parameters: functions
-// has the one constructor of processors; internal/processors and cmd/internal/role are
-// the registries of processors and of roles.
-var generic = []string{"functions", "internal/processors", "cmd/internal/role"}
+// has the one constructor of processors.
+var generic = []string{"functions"}
 
 // TestTypeParameters: everything behind the constructor of processors is free of type
 // parameters.

@@ -423,12 +423,12 @@ const file_imageflow_v1_pipeline_proto_rawDesc = "" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\x05steps\x12:\n" +
 	"\foutput_image\x18\x05 \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x12\x16\n" +
 	"\x06inline\x18\x06 \x01(\bR\x06inline:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n" +
-	"\x0epipeline.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x83\x04\n" +
+	"\x0epipeline.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x80\x04\n" +
 	"\fPipelineStep\x12=\n" +
 	"\x06resize\x18\x01 \x01(\v2\x1b.imageflow.v1.ResizeRequestB\x06\xbaH\x03\xd8\x01\x03H\x00R\x06resize\x12@\n" +
 	"\x06detect\x18\x02 \x01(\v2\x1e.imageflow.v1.DetectionRequestB\x06\xbaH\x03\xd8\x01\x03H\x00R\x06detect\x12=\n" +
-	"\x06filter\x18\x03 \x01(\v2\x1b.imageflow.v1.FilterRequestB\x06\xbaH\x03\xd8\x01\x03H\x00R\x06filter:\x9e\x02\xbaH\x9a\x02\x1a\x97\x02\n" +
-	"\rpipeline.step\x12ithe pipeline gives its steps input_image, input_bytes, output_image and execution_id: leave them out here\x1a\x9a\x01[this.resize, this.detect, this.filter].all(step, !has(step.input_image) && step.input_bytes == b'' && !has(step.output_image) && step.execution_id == '')B\x12\n" +
+	"\x06filter\x18\x03 \x01(\v2\x1b.imageflow.v1.FilterRequestB\x06\xbaH\x03\xd8\x01\x03H\x00R\x06filter:\x9b\x02\xbaH\x97\x02\x1a\x94\x02\n" +
+	"\rpipeline.step\x12fthe pipeline sets input_image, input_bytes, output_image and execution_id: leave them out of its steps\x1a\x9a\x01[this.resize, this.detect, this.filter].all(step, !has(step.input_image) && step.input_bytes == b'' && !has(step.output_image) && step.execution_id == '')B\x12\n" +
 	"\tprocessor\x12\x05\xbaH\x02\b\x01\"\x87\x02\n" +
 	"\x13RunPipelineResponse\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x128\n" +

@@ -34,7 +34,7 @@ var file_imageflow_v1_rules_proto_extTypes = []protoimpl.ExtensionInfo{
 
 // Extension fields to validate.StringRules.
 var (
-	// The form of an object key, or of a part of one.
+	// True requires the form of an object key, or of the beginning of one.
 	//
 	// optional bool object_key = 80001;
 	E_ObjectKey = &file_imageflow_v1_rules_proto_extTypes[0]
