@@ -81,7 +81,7 @@ RUN apt-get update -q \
       liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log \
  && ldconfig && /imageflow --help >/dev/null
-# One thread a picture, as many pictures as cores; two arenas, or glibc keeps
+# One thread for each image, as many images as cores; two arenas, or glibc keeps
 # freed pixels in one for each thread, and fixed thresholds, or it keeps up to 64
 # MiB in each; pictures that fit the admission budget
 # stay in memory, for the root is read-only; no plain text between the logs.

@@ -19,7 +19,7 @@ type testImage struct {
 	data              []byte
 }
 
-// mixed makes the usual set of a image, ten in number: small and large ones,
+// mixed makes the usual set of an image, ten in number: small and large ones,
 // JPEG and PNG, most of them as a screen is.
 func mixed(path string) ([]testImage, error) {
 	data, err := os.ReadFile(path)

@@ -139,7 +139,7 @@ func TestNineCallsByTheContract(t *testing.T) {
 	s := local(t, setup{})
 	file := contract(t)
 	s.place(t, "in.jpg", jpegOf(t, 400, 300))
-	s.place(t, "bad.jpg", []byte("not a image"))
+	s.place(t, "bad.jpg", []byte("not an image"))
 	const completed, failed = 3, 4
 	for _, c := range services {
 		call := s.caller(t, file, c.part, c.service)

@@ -23,7 +23,7 @@ message RunPipelineRequest { ImageData input_image = 1; string execution_id = 3;
 message RunPipelineResponse { string execution_id = 1; ImageData output_image = 3; }
 service PipelineService { rpc RunPipeline(RunPipelineRequest) returns (RunPipelineResponse); }`
 
-// ingress is where calls from outside the cluster arrive; the host name tells the
+// ingress is where calls from outside the cluster arrive; the host name selects the
 // Service.
 const ingress = "traefik.traefik.svc.cluster.local:80"
 
@@ -131,7 +131,7 @@ func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request 
 }
 
 // stops has a call run into its deadline, and a stream be given up in the middle
-// of its images. The processor ends a image that libvips is at, but drops what
+// of its images. The processor ends an image that libvips is at, but drops what
 // comes after.
 func (c *caller) stops(t testing.TB, name, run string, request func(img, execution string) string) {
 	t.Helper()
@@ -165,7 +165,7 @@ func (c *caller) stops(t testing.TB, name, run string, request func(img, executi
 	}
 }
 
-// placed puts a image, and one that takes long, under a prefix of this run.
+// placed puts an image, and one that takes long, under a prefix of this run.
 func placed(t testing.TB, s *system) (prefix string) {
 	t.Helper()
 	prefix = fmt.Sprintf("grpc/%d", time.Now().UnixNano())

@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// gradient draws a image in which every place looks different.
+// gradient draws an image in which every place looks different.
 func gradient(width, height int) image.Image {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -55,7 +55,7 @@ func pngOf(t testing.TB, width, height int) []byte {
 	return b.Bytes()
 }
 
-// bigPNG is a image on which every processor works for long: all of it has to
+// bigPNG is an image on which every processor works for long: all of it has to
 // be unpacked first.
 func bigPNG(t testing.TB) []byte {
 	t.Helper()

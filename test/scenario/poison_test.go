@@ -108,7 +108,7 @@ func (d *deployment) putHuge(t testing.TB, key string) {
 	d.put(t, key, "image/jpeg", plainJPEG(t, 2000, 1500, colourOf(8)))
 }
 
-// putTagged puts a image with so many tags that none can be added.
+// putTagged puts an image with so many tags that none can be added.
 func (d *deployment) putTagged(t testing.TB, key string) {
 	t.Helper()
 	tags := map[string]string{}

@@ -22,7 +22,7 @@ func BenchmarkTelemetry(b *testing.B) {
 		local(b, setup{env: []string{"OTEL_SDK_DISABLED=true"}, flags: []string{"--verbose"}}),
 		local(b, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.Start(b).HTTP}, flags: []string{"--verbose"}}),
 	}
-	var took [2][]float64 // CPU-ms a image
+	var took [2][]float64 // CPU-ms an image
 	var ratios []float64
 	for round := range max(b.N/batch, 1) + 1 {
 		var now [2]float64
@@ -42,7 +42,7 @@ func BenchmarkTelemetry(b *testing.B) {
 	b.ReportMetric(median(ratios), "on/off")
 }
 
-// spend sends a batch through the chain and returns the CPU-ms a image.
+// spend sends a batch through the chain and returns the CPU-ms an image.
 func (s *system) spend(b *testing.B, name string, batch int, img []byte) float64 {
 	before := cpu(b, s.cmd.Process.Pid)
 	for i := range batch {
