@@ -1,5 +1,5 @@
 // Command load sends images at a constant rate, whatever becomes of those before
-// (an open model), and tells whether the service levels hold.
+// (an open model), and reports whether the service levels hold.
 package main
 
 import (

@@ -44,7 +44,7 @@ func calls(gateway, token string, set []testImage) (vegeta.Targeter, error) {
 	}, nil
 }
 
-// uploads puts images into the bucket and waits until the gateway tells how
+// uploads puts images into the bucket and waits until the gateway reports how
 // each one's chain has ended. As a RoundTripper it is one call to its caller.
 type uploads struct {
 	gateway, token, bucket, run string

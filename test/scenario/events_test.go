@@ -52,7 +52,7 @@ func TestTenEqualEventsAtOnce(t *testing.T) {
 	}
 }
 
-// timeless is an answer without what tells of its own time.
+// timeless is an answer without its times.
 func timeless(t testing.TB, body string) string {
 	t.Helper()
 	var answer struct {

@@ -1,4 +1,4 @@
-// Package scenario tells the stories of ImageFlow's users, over the wire only:
+// Package scenario tests the stories of ImageFlow's users, over the wire only:
 // the tests import none of its packages, but the contract's where they measure.
 package scenario
 
@@ -235,7 +235,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// exists tells whether there is such an object.
+// exists reports whether the object exists.
 func (s *system) exists(key string) bool {
 	_, err := s.s3.StatObject(context.Background(), bucket, key, minio.StatObjectOptions{})
 	return err == nil

@@ -23,7 +23,7 @@ message RunPipelineRequest { ImageData input_image = 1; string execution_id = 3;
 message RunPipelineResponse { string execution_id = 1; ImageData output_image = 3; }
 service PipelineService { rpc RunPipeline(RunPipelineRequest) returns (RunPipelineResponse); }`
 
-// ingress is where calls from outside the cluster arrive; the host name tells the
+// ingress is where calls from outside the cluster arrive; the host name selects the
 // Service.
 const ingress = "traefik.traefik.svc.cluster.local:80"
 

@@ -59,7 +59,7 @@ func (s *system) sharpening(t testing.TB, key string) work {
 }
 
 // BenchmarkOverhead makes one call at a time, from bucket to bucket on a real
-// MinIO, in turn with a bare get and puts of the same bytes by minio-go. It tells
+// MinIO, in turn with a bare get and puts of the same bytes by minio-go. It reports
 // where the server's time goes, and what the caller waits beyond it. Run it with
 // -benchtime=200x or more.
 func BenchmarkOverhead(b *testing.B) {
@@ -102,7 +102,7 @@ func (m series) time(b *testing.B, f func() error) float64 {
 	return milliseconds(time.Since(began))
 }
 
-// call makes one call and adds the times that the answer tells.
+// call makes one call and adds the times in its answer.
 func (m series) call(b *testing.B, call work, execution string) (result *imageflowv1.ProcessingResult) {
 	b.Helper()
 	latency := m.time(b, func() (err error) { result, err = call(b.Context(), execution); return err })

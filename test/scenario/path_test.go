@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// execution is what the gateway tells of one.
+// execution is an execution as the gateway describes it.
 type execution struct {
 	Status string
 	Source struct {
@@ -42,7 +42,7 @@ func (s *system) execution(t testing.TB, id string) (e execution) {
 	return e
 }
 
-// TestOnClusterEventPath puts 50 images, two a second, and tells by hop how
+// TestOnClusterEventPath puts 50 images, two a second, and reports by hop how
 // long an output took after what it was made from, and how much of that the step
 // itself did not.
 func TestOnClusterEventPath(t *testing.T) {

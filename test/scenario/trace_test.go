@@ -78,7 +78,7 @@ func pathOf(spans []otlp.Span, span otlp.Span) string {
 	return "? > " + name
 }
 
-// TestCallsAreOneTrace: of a pipeline at the JSON door; of calls about one
+// TestCallsAreOneTrace: of a pipeline by JSON; of calls about one
 // execution by a caller that knows of no traces, as Argo; and of one that does.
 func TestCallsAreOneTrace(t *testing.T) {
 	received := otlp.Start(t)
