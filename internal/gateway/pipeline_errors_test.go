@@ -88,7 +88,10 @@ func TestPipeline_validatesAllStepsFirst(t *testing.T) {
 		{with(resize + `,{}`), "steps[1].processor", "exactly one"},
 		{with(resize + `,{"detect":{"confidence_threshold":1.5}}`), "steps[1].detect.confidence_threshold", "1"},
 		{with(resize + `,{"resize":{}}`), "steps[1].resize", "at least one must be above 0"},
-		{with(resize + `,{"resize":{"target_width":1,"input_image":{"object_key":"dog.jpg"}}}`), "steps[1]", "leave them out of its steps"},
+		{
+			with(resize + `,{"resize":{"target_width":1,"input_image":{"object_key":"dog.jpg"}}}`),
+			"steps[1]", "leave them out of its steps",
+		},
 		{with(resize + `,{"filter":{"filter_type":"FILTER_TYPE_BLUR","execution_id":"x"}}`), "steps[1]", "leave them out of its steps"},
 		{with(resize + `,{"detect":{"output_image":{"object_key":"x.png"}}}`), "steps[1]", "leave them out of its steps"},
 		{with(resize + `,{"detect":{"input_bytes":"AAAA"}}`), "steps[1]", "leave them out of its steps"},
