@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# test.sh runs every test that this machine can run, and lists the others at the end.
-# Extra: NAME=FOLDER of a Prometheus is found or fetched by prometheus.sh.
+# test.sh runs lint, govulncheck and every test that this machine can run, and lists the
+# tests that it did not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 hack/lint.sh
 hack/vulncheck.sh
-PROMETHEUS_HOME=$(hack/prometheus.sh) || echo "not run: the rules of alerts and the dashboard, for Prometheus cannot be fetched"
+PROMETHEUS_HOME=$(hack/prometheus.sh) || echo "not run: tests of alerts and dashboard, because Prometheus cannot be fetched"
 export PROMETHEUS_HOME
 
 go build -o .cache/testreport ./hack/testreport
