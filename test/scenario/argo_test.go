@@ -42,7 +42,7 @@ func TestOnClusterArgo(t *testing.T) {
 	}
 }
 
-// argoSucceeds checks the outputs of an existing image and logs the times.
+// argoSucceeds checks the outputs of an image that exists, and logs the times.
 func (s *system) argoSucceeds(t *testing.T, template, steps string) {
 	id := s.argoID(t)
 	s.place(t, id+".png", pngOf(t, 1200, 1200))
@@ -104,7 +104,7 @@ func (s *system) argoID(t *testing.T) string {
 	return id
 }
 
-// workflow has the fields of an Argo workflow that the tests read.
+// workflow is the status of a workflow, as Argo reports it.
 type workflow struct {
 	Metadata struct{ CreationTimestamp time.Time }
 	Status   struct {

@@ -36,7 +36,7 @@ func TestNothingIsLostOverKills(t *testing.T) {
 	d.countWork(t, 3*(*crashImages))
 }
 
-// colourOf is the i-th of many colours that are far enough apart to be kept
+// colourOf is the i-th of many colours that are far enough apart to be distinguished
 // from each other behind a JPEG.
 func colourOf(i int) color.RGBA {
 	return color.RGBA{uint8(20 + 24*(i%10)), uint8(20 + 24*(i/10%10)), uint8(20 + 40*(i/100%6)), 255}

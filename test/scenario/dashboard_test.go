@@ -26,7 +26,7 @@ func TestDashboardShows(t *testing.T) {
 	p := watch(t, filepath.Join(home, "prometheus"), s.addresses["metrics"])
 	eventually(t, "a first look", func() bool { return len(p.query(t, "imageflow_job_active_limit")) > 0 })
 	rounds := 0
-	traffic := func() { // completed and rejected calls by each protocol, and a dead letter
+	traffic := func() { // calls that succeed and fail by each protocol, and a dead letter
 		rounds++
 		cat, notes := fmt.Sprintf("cat-%d.jpg", rounds), fmt.Sprintf("notes-%d.jpg", rounds)
 		s.put(t, cat, "image/jpeg", jpegOf(t, 900, 900))

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// refusal describes one kind of error in each protocol.
+// refusal is one kind of error as each transport reports it.
 type refusal struct {
 	code        codes.Code
 	json, event int
@@ -42,7 +42,7 @@ var mistakes = []mistake{
 	{"unknown model", "in.jpg", `"model_name":"gpt"`, "model_name=gpt", notFound, "gpt"},
 }
 
-// TestErrorTable makes each mistake by each protocol and checks the code, the message, and that nothing is written.
+// TestErrorTable makes each mistake through each transport: code, message, nothing written.
 func TestErrorTable(t *testing.T) {
 	s := local(t, setup{})
 	file := contract(t)
@@ -58,7 +58,7 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
-// TestStoreDown: a processor whose store does not answer reports that by each protocol
+// TestStoreDown: a processor whose store does not answer reports it through each transport
 // and stays alive.
 func TestStoreDown(t *testing.T) {
 	address := freeAddress(t)
@@ -107,7 +107,7 @@ var binaryEvent = map[string]string{
 	"Ce-Id": "1", "Ce-Specversion": "1.0", "Ce-Source": "test", "Ce-Type": "com.amazonaws.s3.ObjectCreated:Put",
 }
 
-// TestFullQueue fills a queue of length 0 by each protocol and expects rejections
+// TestFullQueue fills a queue of none, through each transport, and looks for refusals
 // among the answers; every call is either done or refused.
 func TestFullQueue(t *testing.T) {
 	s := local(t, setup{env: []string{"QUEUE_LENGTH=0", "MAX_ACTIVE_JOBS=1"}})

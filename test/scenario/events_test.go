@@ -52,7 +52,7 @@ func TestTenEqualEventsAtOnce(t *testing.T) {
 	}
 }
 
-// timeless returns an answer without its times.
+// timeless is an answer without its times.
 func timeless(t testing.TB, body string) string {
 	t.Helper()
 	var answer struct {

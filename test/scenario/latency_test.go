@@ -14,7 +14,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 )
 
-// BenchmarkChain puts 1080p JPEGs at a steady rate and reports how long it takes
+// BenchmarkChain puts 1080p JPEGs at a steady rate and measures how long it takes
 // until the last output is stored, and how much of that is not the steps' own
 // time. Run it with -benchtime=50x or more.
 func BenchmarkChain(b *testing.B) {

@@ -102,7 +102,7 @@ func (m series) time(b *testing.B, f func() error) float64 {
 	return milliseconds(time.Since(began))
 }
 
-// call makes one call and adds the times that the answer reports.
+// call makes one call and adds the times in its answer.
 func (m series) call(b *testing.B, call work, execution string) (result *imageflowv1.ProcessingResult) {
 	b.Helper()
 	latency := m.time(b, func() (err error) { result, err = call(b.Context(), execution); return err })

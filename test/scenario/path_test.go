@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// execution has the fields of an execution that the tests read.
+// execution is an execution as the gateway describes it.
 type execution struct {
 	Status string
 	Source struct {

@@ -166,7 +166,7 @@ func (m *mix) filters(ctx context.Context, execution string, p mixImage) (*image
 	return resp.GetResult(), err
 }
 
-// String summarizes how the requests ended.
+// String returns how many requests ended in which way.
 func (m *mix) String() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkThroughput resizes 1080p JPEGs to 800×450 from bucket to bucket on a
-// real MinIO, as many at once as keep the cores busy, and reports the CPU time of an
+// real MinIO, as many at once as keep the cores busy, and reports the CPU time a
 // image of each process that shares them. Run it with -benchtime=500x or more.
 func BenchmarkThroughput(b *testing.B) {
 	d := deploy(b, setup{forgetful: true, env: []string{"QUEUE_TIME=0"}}) // none is refused
