@@ -114,16 +114,16 @@ func (l *limited) start(t *testing.T, role string, s *servingv1.Service) {
 func TestRolesLiveUnderAttack(t *testing.T) {
 	l := startLimited(t)
 	gateway := l.url("gateway", "")
-	quiet := callFor(t, gateway, time.Duration(strong(1, 5))*time.Second)
+	quiet := callFor(t, gateway, time.Duration(strong(1, 10))*time.Second)
 	yieldCores(t)
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			attack := a.prepare(t, l)
 			caller := startPhotoCaller(t, gateway)
-			l.attackFor(t, time.Duration(strong(0, 5))*time.Second, attack)
+			l.attackFor(t, time.Duration(strong(0, 15))*time.Second, attack)
 			during := caller.end(t)
 			l.wantAlive(t)
-			after := callFor(t, gateway, time.Duration(strong(1, 2))*time.Second)
+			after := callFor(t, gateway, time.Duration(strong(1, 5))*time.Second)
 			t.Logf("p99 %v during the attack (%d calls, %d busy), %v before, %v after; %s",
 				p99(during.All), len(during.All), during.Busy, p99(quiet.All), p99(after.All), l.peaks())
 			if limit := 3 * max(p99(quiet.All), p99(after.All)); *hostile && p99(during.All) > limit {
