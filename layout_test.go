@@ -39,7 +39,7 @@ var floors = []struct {
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
 	{"internal/signature", []string{"internal/events"}},
 	{"internal/storeadmin", nil},
-	{"internal/telemetry", []string{"internal/metrics"}},
+	{"internal/telemetry", []string{"internal/jsonlimit", "internal/metrics"}},
 	{"internal/triggers", []string{"internal/events", "internal/processors"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},

@@ -55,33 +55,9 @@ func isPlainJSON(mediaType string, data []byte) bool {
 // google.rpc.Status, which ImageFlow's steps answer, or else the whole text.
 func reasonOf(d events.DeadLetter) string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(d.Answer), "\uFFFD"))
-	reason := cmp.Or(messageOf(d.Answer), text)
+	reason := cmp.Or(jsonlimit.StringField(d.Answer, "message"), text)
 	if reason == "" && d.Code != 0 {
 		reason = fmt.Sprintf("answered %d without a reason", d.Code)
 	}
 	return cmp.Or(reason, "unknown: the broker gives no reason")
-}
-
-// messageOf returns the message of a google.rpc.Status in JSON, or an empty string. It
-// stops at the message, because the end of the JSON may be missing.
-func messageOf(status []byte) string {
-	d := json.NewDecoder(bytes.NewReader(status))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return ""
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return ""
-		}
-		var value json.RawMessage
-		if d.Decode(&value) != nil {
-			return ""
-		}
-		var text string
-		if name == "message" && json.Unmarshal(value, &text) == nil {
-			return text
-		}
-	}
-	return ""
 }

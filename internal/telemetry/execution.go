@@ -2,16 +2,16 @@ package telemetry
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"imageflow.dev/internal/jsonlimit"
 )
 
 type executionKey struct{}
@@ -70,7 +70,7 @@ func (t *Tracing) JSON(next http.Handler) http.Handler {
 		if r.Header.Get("Traceparent") == "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 			body := bufio.NewReaderSize(r.Body, maxPeek)
 			begin, _ := body.Peek(maxPeek) // a later Read returns the error again
-			r = r.WithContext(WithExecution(r.Context(), executionIn(begin)))
+			r = r.WithContext(WithExecution(r.Context(), jsonlimit.StringField(begin, "execution_id", "executionId")))
 			r.Body = struct {
 				io.Reader
 				io.Closer
@@ -78,26 +78,4 @@ func (t *Tracing) JSON(next http.Handler) http.Handler {
 		}
 		traced.ServeHTTP(w, r)
 	})
-}
-
-// executionIn returns the execution id in the beginning of a JSON request, or "".
-func executionIn(request []byte) string {
-	d := json.NewDecoder(bytes.NewReader(request))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return ""
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return ""
-		}
-		var value any
-		if d.Decode(&value) != nil {
-			return ""
-		}
-		if id, ok := value.(string); ok && (name == "execution_id" || name == "executionId") {
-			return id
-		}
-	}
-	return ""
 }
