@@ -31,9 +31,9 @@ type pngReader struct {
 	header *Header
 	seen   map[string]int
 	// open reports whether the previous chunk is image data.
-	open bool
-	// compressed is the size of the image data in bytes. raw is the size that interlaced
-	// image data must inflate to.
+	open, interlaced bool
+	// compressed is the size of the image data in bytes, raw the size that it must inflate
+	// to.
 	compressed, raw int64
 }
 
@@ -136,23 +136,26 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 func (r *pngReader) readHeader(ihdr []byte) {
 	h := r.header
 	h.Width, h.Height = int(binary.BigEndian.Uint32(ihdr)), int(binary.BigEndian.Uint32(ihdr[4:]))
-	depth, kind, interlaced := int(ihdr[8]), ihdr[9], ihdr[12] != 0
+	depth, kind := int(ihdr[8]), ihdr[9]
+	r.interlaced = ihdr[12] != 0
 	h.Alpha, h.colours = kind&4 != 0, 3
 	if kind&2 == 0 {
 		h.colours = 1
 	}
-	if interlaced { // the decoder holds up to four channels
+	if r.interlaced { // the decoder holds up to four channels
 		h.held = 4 * max(8, depth) / 8
 	}
 	channels := map[byte]int{2: 3, 4: 2, 6: 4}[kind]
 	row := func(width int) int64 { return 1 + (int64(width)*int64(max(1, channels)*depth)+7)/8 }
-	if !interlaced {
+	sides := [2]int{min(h.Width, 1<<24), min(h.Height, 1<<24)} // no limit on sides is higher; their product fits
+	if !r.interlaced {
 		// Valid data grows by compression only by the block headers.
-		h.tail = int(16*(row(h.Width)+row(h.Width)/8) + 16<<10)
+		r.raw = int64(sides[1]) * row(sides[0])
+		h.tail = int(16*(row(h.Width)+row(h.Width)/8) + 4<<10)
 		return
 	}
 	for _, pass := range adam7 {
-		width, height := (h.Width-pass[0]+pass[2]-1)/pass[2], (h.Height-pass[1]+pass[3]-1)/pass[3]
+		width, height := (sides[0]-pass[0]+pass[2]-1)/pass[2], (sides[1]-pass[1]+pass[3]-1)/pass[3]
 		if width > 0 && height > 0 {
 			r.raw += int64(height) * row(width)
 		}
@@ -193,6 +196,8 @@ func (r *pngReader) profile(chunk []byte) bool {
 	return true
 }
 
+var errSurplus = invalid("corrupt png: its image data is much larger than its pixels need")
+
 // end completes the parts that the decoder reads.
 func (r *pngReader) end() error {
 	if r.compressed == 0 {
@@ -202,9 +207,12 @@ func (r *pngReader) end() error {
 	h.parts = append(h.parts, pngEnd)
 	// The overhead of chunks counts too; an empty chunk is all overhead.
 	h.tail = int(int64(h.tail) * (r.compressed + pngOverhead*int64(r.seen["IDAT"])) / r.compressed)
+	if r.compressed > r.raw+r.raw/8+64<<10 { // no encoder makes the data this much larger
+		return errSurplus
+	}
 	// libpng inflates all interlaced data at once, so that tail does not limit it.
 	const surplus = 64 << 20
-	if r.raw > 0 && pngMaxRatio*r.compressed > r.raw+surplus {
+	if r.interlaced && pngMaxRatio*r.compressed > r.raw+surplus {
 		h.inspect = r.checkSurplus
 	}
 	return nil
@@ -234,5 +242,5 @@ func (r *pngReader) checkSurplus(ctx context.Context) error {
 			return err
 		}
 	}
-	return invalid("corrupt png: its image data is much larger than its pixels need")
+	return errSurplus
 }
