@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strconv"
 )
 
@@ -47,7 +48,7 @@ func (b *base64Text) addPlain(text []byte) (err error) {
 		return err
 	}
 	whole := len(text) &^ 3
-	if b.decoded, err = base64.RawStdEncoding.AppendDecode(b.decoded, text[:whole]); err != nil {
+	if b.decoded, err = base64.RawStdEncoding.AppendDecode(b.grown(whole), text[:whole]); err != nil {
 		return errNotBase64
 	}
 	b.n = copy(b.buffer[:], text[whole:])
@@ -82,12 +83,21 @@ func (b *base64Text) addAny(text []byte) error {
 }
 
 func (b *base64Text) flush() (err error) {
-	b.decoded, err = base64.RawStdEncoding.AppendDecode(b.decoded, b.buffer[:b.n])
+	b.decoded, err = base64.RawStdEncoding.AppendDecode(b.grown(b.n), b.buffer[:b.n])
 	b.n = 0
 	if err != nil {
 		return errNotBase64
 	}
 	return nil
+}
+
+// grown returns what is decoded, with capacity for n more characters. Its capacity doubles:
+// append copies a large slice far more often.
+func (b *base64Text) grown(n int) []byte {
+	if need := len(b.decoded) + n; need > cap(b.decoded) {
+		b.decoded = slices.Grow(b.decoded, max(n, cap(b.decoded)))
+	}
+	return b.decoded
 }
 
 // end returns the decoded bytes.
