@@ -137,7 +137,7 @@ image: ## build the images dev.local/imageflow and -detect with docker or builda
 image-archive: image ## write the images as docker archives into IMAGES_DIR
 	@hack/image.sh archive
 
-deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and report what is missing
+deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and list missing parts
 	@hack/deploy.sh
 
 e2e: setup ## run the stories on the cluster of kubectl's context; empties the buckets there

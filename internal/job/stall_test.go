@@ -15,18 +15,25 @@ import (
 	"imageflow.dev/internal/testing/stores"
 )
 
-// Jobs whose store stalls in the middle of a body fail with Unavailable and release their
-// slots. Later jobs are not rejected because of them.
-func TestRun_stalledStore(t *testing.T) {
-	put(t, bucket, "stall/in.png", pngOf(t, 400, 400))
+// stallingStore returns the store through a proxy that can stall, and the proxy.
+func stallingStore(t *testing.T, progressTimeout time.Duration) (*stores.Stall, *objects.Store) {
+	t.Helper()
 	proxy := stores.NewStall(t, endpoint)
 	through, err := objects.New(objects.Config{
-		Endpoint: proxy.Address, AccessKey: "user", SecretKey: "password", Region: "us-east-1", ProgressTimeout: time.Second,
+		Endpoint: proxy.Address, AccessKey: "user", SecretKey: "password", Region: "us-east-1", ProgressTimeout: progressTimeout,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer through.Close()
+	t.Cleanup(through.Close)
+	return proxy, through
+}
+
+// Jobs whose store stalls in the middle of a body fail with Unavailable and release their
+// slots. Later jobs are not rejected because of them.
+func TestRun_stalledStore(t *testing.T) {
+	put(t, bucket, "stall/in.png", pngOf(t, 400, 400))
+	proxy, through := stallingStore(t, time.Second)
 	admission := job.NewAdmission(job.AdmissionLimits{
 		Queue: 8, QueueTime: 50 * time.Millisecond, Active: 2, DecodedBytes: 64 << 20, Cores: 2,
 	})
@@ -59,14 +66,7 @@ func TestRun_stalledStore(t *testing.T) {
 // store that stalls.
 func TestRun_inlineBesideStalledStore(t *testing.T) {
 	put(t, bucket, "stall/beside.png", pngOf(t, 400, 400))
-	proxy := stores.NewStall(t, endpoint)
-	through, err := objects.New(objects.Config{
-		Endpoint: proxy.Address, AccessKey: "user", SecretKey: "password", Region: "us-east-1", ProgressTimeout: time.Hour,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer through.Close()
+	proxy, through := stallingStore(t, time.Hour)
 	limits := job.AdmissionLimits{Queue: 2, Active: 2, DecodedBytes: 64 << 20, Cores: 2}
 	admission := job.NewAdmission(limits)
 	r := job.NewRunner(resize.Processor, through, admission, config)
