@@ -43,7 +43,10 @@ var floors = []struct {
 	{"internal/triggers", []string{"internal/events", "internal/processors"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
-	{"internal/testing/stores", []string{"internal/objects", "internal/local/s3server", "internal/testing/minio"}},
+	{"internal/testing/stores", []string{
+		"internal/objects", "internal/local/s3server", "internal/testing/freeport", "internal/testing/minio",
+	}},
+	{"internal/testing/minio", []string{"internal/testing/freeport"}},
 	{"internal/testing/triton", []string{"internal/inference", "proto/inference", "internal/testing/onnx"}},
 	{"internal/testing/*", nil},
 

@@ -18,6 +18,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/testing/freeport"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -49,7 +50,7 @@ func runWithStore(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(dir)
 	s3, err := s3server.Start(context.Background(), s3server.Config{
-		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{bucket, other},
+		Address: freeport.Address(), Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{bucket, other},
 	})
 	if err != nil {
 		return 0, err

@@ -8,7 +8,10 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"imageflow.dev/internal/server"
@@ -24,7 +27,7 @@ func (c *closer) Close() error {
 
 func TestRun_closesWhatTheServerOwns(t *testing.T) {
 	rpc, owned := echo(), &closer{}
-	conn, err := rpc.Dial("test")
+	conn, err := rpc.Dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +39,13 @@ func TestRun_closesWhatTheServerOwns(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	m := wrapperspb.Bytes([]byte("x"))
-	if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m); err != nil {
-		t.Errorf("a call through memory: %v", err)
+	sent, received := wrapperspb.Bytes([]byte("x")), &wrapperspb.BytesValue{}
+	err = conn.Invoke(t.Context(), "/test.Echo/Once", sent, received)
+	if err != nil || &received.Value[0] != &sent.Value[0] {
+		t.Errorf("a call in this process: %q, %v, not the bytes that were sent", received.Value, err)
+	}
+	if err := conn.Invoke(t.Context(), "/test.Echo/None", sent, received); status.Code(err) != codes.Unimplemented {
+		t.Errorf("a call of an unknown method: %v", err)
 	}
 	if owned.closed != 0 {
 		t.Error("closed while the server runs")
@@ -47,8 +54,8 @@ func TestRun_closesWhatTheServerOwns(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m); err == nil || owned.closed != 1 {
-		t.Errorf("after Run: a call gives %v, the closer was closed %d times", err, owned.closed)
+	if owned.closed != 1 || conn.GetState() != connectivity.Shutdown {
+		t.Errorf("after Run: closed %d times, the connection is %s", owned.closed, conn.GetState())
 	}
 }
 

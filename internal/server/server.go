@@ -143,7 +143,6 @@ func (s *Server) Address() string { return s.listener.Addr().String() }
 // once.
 func (s *Server) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
-	s.rpc.serveMemory()
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
 	select {

@@ -9,8 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"strings"
+
+	"imageflow.dev/internal/testing/freeport"
 )
 
 // Local is a running local mode, on free ports and with data of its own.
@@ -41,13 +42,9 @@ func Start(command string, more ...string) (*Local, error) {
 	args := append([]string{"--data", dir}, more...)
 	addresses := map[string]string{}
 	for _, part := range portFlag.FindAllStringSubmatch(string(help), -1) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		addresses[part[1]] = l.Addr().String()
-		args = append(args, "--"+part[1]+"-port", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-		l.Close()
+		addresses[part[1]] = freeport.Address()
+		_, port, _ := net.SplitHostPort(addresses[part[1]])
+		args = append(args, "--"+part[1]+"-port", port)
 	}
 	l := &Local{
 		Gateway: "http://" + addresses["gateway"], S3: addresses["s3"], Addresses: addresses,

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"imageflow.dev/internal/testing/freeport"
 )
 
 // TestDashboardShows has a real Prometheus watch local mode at work, and asks it
@@ -121,7 +123,7 @@ func watch(t testing.TB, binary, address string) *watcher {
 			t.Fatal(err)
 		}
 	}
-	w := &watcher{address: freeAddress(t)}
+	w := &watcher{address: freeport.Address()}
 	cmd := exec.Command(binary, "--config.file="+filepath.Join(folder, "prometheus.yaml"),
 		"--storage.tsdb.path="+filepath.Join(folder, "data"), "--web.listen-address="+w.address, "--log.level=warn")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

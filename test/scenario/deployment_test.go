@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"imageflow.dev/internal/testing/freeport"
 	realminio "imageflow.dev/internal/testing/minio"
 )
 
@@ -46,8 +47,8 @@ func deploy(t testing.TB, c setup) *deployment {
 	t.Helper()
 	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}, env: c.env}
 	for _, name := range parts {
-		d.addresses[name] = freeAddress(t)
-		d.addresses[name+" metrics"] = freeAddress(t)
+		d.addresses[name] = freeport.Address()
+		d.addresses[name+" metrics"] = freeport.Address()
 	}
 	d.startMinIO(t, c.forgetful)
 	broker := []string{"broker", "--address", d.addresses["broker"], "--data", t.TempDir()}

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"imageflow.dev/internal/testing/freeport"
 )
 
 // refusal is one kind of error as each transport reports it.
@@ -61,10 +63,10 @@ func TestErrorTable(t *testing.T) {
 // TestStoreDown: a processor whose store does not answer reports it through each transport
 // and stays alive.
 func TestStoreDown(t *testing.T) {
-	address := freeAddress(t)
+	address := freeport.Address()
 	_, port, _ := strings.Cut(address, ":")
 	launch(t, "serving", []string{
-		"HOST=127.0.0.1", "PORT=" + port, "MINIO_ENDPOINT=" + freeAddress(t), "MINIO_ACCESS_KEY=a", "MINIO_SECRET_KEY=b",
+		"HOST=127.0.0.1", "PORT=" + port, "MINIO_ENDPOINT=" + freeport.Address(), "MINIO_ACCESS_KEY=a", "MINIO_SECRET_KEY=b",
 		"MODEL_REPOSITORY=functions/detect/model/repository",
 	}, "imageflow", "detect")
 	s := &system{addresses: map[string]string{"detect": address, "gateway": address}}

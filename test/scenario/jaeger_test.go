@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"imageflow.dev/internal/testing/freeport"
 	"imageflow.dev/internal/testing/otlp"
 )
 
@@ -81,9 +82,9 @@ func TestJaegerShowsOneTrace(t *testing.T) {
 // startJaeger starts a Jaeger in memory.
 func startJaeger(t *testing.T) (query, collector string) {
 	t.Helper()
-	query, collector = freeAddress(t), freeAddress(t)
+	query, collector = freeport.Address(), freeport.Address()
 	config := filepath.Join(t.TempDir(), "jaeger.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, jaegerConfig, query, freeAddress(t), collector), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, jaegerConfig, query, freeport.Address(), collector), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(*jaegerBinary, "--config", config)

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"imageflow.dev/internal/testing/cgroup"
+	"imageflow.dev/internal/testing/freeport"
 )
 
 // hostile makes TestRolesLiveUnderAttack as hard as it can be; `make hostile`.
@@ -50,7 +51,7 @@ func startLimited(t *testing.T) *limited {
 	s := local(t, setup{})
 	l := &limited{s, newStallingStore(t, s.addresses["s3"]), map[string]*cgroup.Group{}}
 	for name := range serviceOf {
-		s.addresses[name] = freeAddress(t)
+		s.addresses[name] = freeport.Address()
 	}
 	for name, service := range serviceOf {
 		l.start(t, name, manifestOf(t, service))

@@ -21,6 +21,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"imageflow.dev/internal/testing/freeport"
 )
 
 const (
@@ -193,7 +195,7 @@ func local(t testing.TB, c setup) *system {
 	s := &system{addresses: map[string]string{}, data: c.dir}
 	args := append([]string{"--data", c.dir}, c.flags...)
 	for _, part := range parts {
-		s.addresses[part] = freeAddress(t)
+		s.addresses[part] = freeport.Address()
 		_, port, _ := net.SplitHostPort(s.addresses[part])
 		args = append(args, "--"+part+"-port", port)
 	}
@@ -210,16 +212,6 @@ func client(t testing.TB, address, accessKey, secretKey string) *minio.Client {
 		t.Fatal(err)
 	}
 	return c
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // url returns the URL of a path at a part.

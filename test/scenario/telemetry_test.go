@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"imageflow.dev/internal/testing/freeport"
 	"imageflow.dev/internal/testing/otlp"
 )
 
@@ -70,7 +71,7 @@ func TestLogsContainNoSecret(t *testing.T) {
 	parts := map[string]*process{}
 	addresses := map[string]string{}
 	start := func(name, role string, env ...string) {
-		addresses[name] = freeAddress(t)
+		addresses[name] = freeport.Address()
 		host, port, _ := net.SplitHostPort(addresses[name])
 		parts[name] = launch(t, "serving", append(append(tracing(received),
 			"HOST="+host, "PORT="+port, "METRICS_PORT=0", "DRAIN_DELAY=0s", "MINIO_ENDPOINT="+store.addresses["s3"],

@@ -91,7 +91,7 @@ func (c ProcessorConfig) routes(
 	if err != nil {
 		return nil, err
 	}
-	json, err := jsonHandler(c, t, p.Info, services)
+	json, err := jsonHandler(c, p.Info, services)
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +105,9 @@ func (c ProcessorConfig) routes(
 // messageBytes is the size of a message with the largest image.
 func (c ProcessorConfig) messageBytes() int { return int(c.ObjectBytes) + 1<<20 }
 
-// jsonHandler returns a gateway for the services of this process. It calls them through
-// memory.
-func jsonHandler(c ProcessorConfig, t *telemetry.Tracing, p processors.Info, services *server.RPC) (http.Handler, error) {
-	conn, err := services.Dial(p.Name, t.Client(), grpc.WithUnaryInterceptor(server.ReserveJSON),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.messageBytes()), grpc.MaxCallSendMsgSize(c.messageBytes())))
+// jsonHandler returns a gateway for the services of this process.
+func jsonHandler(c ProcessorConfig, p processors.Info, services *server.RPC) (http.Handler, error) {
+	conn, err := services.Dial(grpc.WithUnaryInterceptor(server.ReserveJSON))
 	if err != nil {
 		return nil, err
 	}

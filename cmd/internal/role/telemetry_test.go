@@ -1,11 +1,11 @@
 package role_test
 
 import (
-	"net"
 	"strings"
 	"testing"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/testing/freeport"
 )
 
 // TestMetricsAndProfilesStayOnTheMachine unless another address is set,
@@ -20,7 +20,7 @@ func TestMetricsAndProfilesStayOnTheMachine(t *testing.T) {
 	if config.PProfAddress != "127.0.0.1:6060" || config.MetricsHost != "127.0.0.1" {
 		t.Errorf("profiles at %s, metrics at %s", config.PProfAddress, config.MetricsHost)
 	}
-	config.PProfAddress, config.MetricsPort = "127.0.0.1:0", freePort(t)
+	config.PProfAddress, config.MetricsPort = "127.0.0.1:0", freeport.Port()
 	endpoints, err := config.Serve()
 	if err != nil || len(endpoints) != 2 {
 		t.Fatalf("%d endpoints, %v", len(endpoints), err)
@@ -39,14 +39,4 @@ func TestMetricsAndProfilesStayOnTheMachine(t *testing.T) {
 			t.Errorf("PPROF_ADDRESS %q: %v", everywhere, err)
 		}
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"imageflow.dev/internal/local/s3server"
+	"imageflow.dev/internal/testing/freeport"
 )
 
 const (
@@ -92,7 +93,7 @@ func dig(v any, path string) any {
 func start(t testing.TB, dir, notify string) (*s3server.Server, *minio.Client) {
 	t.Helper()
 	s, err := s3server.Start(t.Context(), s3server.Config{
-		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{"images", "other"},
+		Address: freeport.Address(), Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{"images", "other"},
 		Notify: s3server.Notify{URL: notify, Token: token, Buckets: []string{"images"}, RetryDelay: retryDelay},
 	})
 	if err != nil {

@@ -3,13 +3,14 @@
 package minio
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"imageflow.dev/internal/testing/freeport"
 )
 
 // The account of every server.
@@ -36,7 +37,7 @@ func Start(t testing.TB, env ...string) *Server {
 	if testing.Short() {
 		t.Skip("needs MinIO: make test")
 	}
-	s := &Server{Address: freeAddress(t), env: env, dir: t.TempDir(), log: filepath.Join(t.TempDir(), "minio.log")}
+	s := &Server{Address: freeport.Address(), env: env, dir: t.TempDir(), log: filepath.Join(t.TempDir(), "minio.log")}
 	t.Cleanup(func() {
 		s.Kill()
 		if text, err := os.ReadFile(s.log); err == nil && t.Failed() {
@@ -97,14 +98,4 @@ func (s *Server) waitReady(t testing.TB) {
 			t.Fatalf("MinIO does not get ready: %v", err)
 		}
 	}
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

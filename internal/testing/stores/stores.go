@@ -12,6 +12,7 @@ import (
 
 	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/testing/freeport"
 	"imageflow.dev/internal/testing/minio"
 )
 
@@ -71,7 +72,7 @@ func startLocal(t testing.TB) objects.Config {
 	dir := t.TempDir()
 	t.Cleanup(func() { _ = os.Chdir(os.TempDir()) }) // its data is the working directory
 	s, err := s3server.Start(t.Context(), s3server.Config{
-		Address: "127.0.0.1:0", Dir: dir, AccessKey: "user", SecretKey: "password",
+		Address: freeport.Address(), Dir: dir, AccessKey: "user", SecretKey: "password",
 	})
 	if err != nil {
 		t.Fatal(err)
