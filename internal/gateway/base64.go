@@ -5,13 +5,15 @@ import (
 	"encoding/base64"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 var errNotBase64 = invalid(imageField, "not base64")
 
 // base64Text decodes base64 in pieces: both alphabets, padded or not.
 type base64Text struct {
-	decoded []byte
+	pieces  [][]byte // the first decoded bytes, in full pieces of at least pieceBytes
+	decoded []byte   // the decoded bytes after them
 	buffer  [4096]byte // characters that are not decoded yet
 	n       int
 	padding int
@@ -91,11 +93,22 @@ func (b *base64Text) flush() (err error) {
 	return nil
 }
 
-// grown returns what is decoded, with capacity for n more characters. Its capacity doubles:
-// append copies a large slice far more often.
+// pieceBytes is the capacity of a piece. A growing slice would be cleared and copied
+// at each growth, and touch several times the memory.
+const pieceBytes = 1 << 20
+
+var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
+
+// grown returns decoded with capacity for n more characters. Its capacity doubles up to
+// pieceBytes.
 func (b *base64Text) grown(n int) []byte {
-	if need := len(b.decoded) + n; need > cap(b.decoded) {
-		b.decoded = slices.Grow(b.decoded, max(n, cap(b.decoded)))
+	switch need := len(b.decoded) + n; {
+	case need <= cap(b.decoded):
+	case need <= pieceBytes:
+		b.decoded = slices.Grow(b.decoded, max(n, min(cap(b.decoded), pieceBytes-len(b.decoded))))
+	default:
+		b.pieces = append(b.pieces, b.decoded)
+		b.decoded = pieces.Get().(*[pieceBytes]byte)[:0]
 	}
 	return b.decoded
 }
@@ -105,7 +118,15 @@ func (b *base64Text) end() ([]byte, error) {
 	if b.padding > 0 && (b.n+b.padding)%4 != 0 || b.padding > 2 {
 		return nil, errNotBase64
 	}
-	return b.decoded, b.flush()
+	if err := b.flush(); err != nil || len(b.pieces) == 0 {
+		return b.decoded, err
+	}
+	all := append(b.pieces, b.decoded)
+	image := slices.Concat(all...)
+	for _, piece := range all[1:] {
+		pieces.Put((*[pieceBytes]byte)(piece[:pieceBytes]))
+	}
+	return image, nil
 }
 
 // escaped returns the character of a JSON escape sequence, given without its

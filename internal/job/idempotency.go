@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -55,7 +56,10 @@ func settingsOf(processor functions.Processor, req functions.Request) proto.Mess
 func digest(parts ...[]byte) string {
 	hash := sha256.New()
 	for _, part := range parts {
-		fmt.Fprintf(hash, "%d\n%s", len(part), part)
+		fmt.Fprintf(hash, "%d\n", len(part))
+		for piece := range slices.Chunk(part, 1<<20) { // a Write cannot be preempted
+			hash.Write(piece)
+		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:16])
 }

@@ -100,7 +100,8 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 	return &resolvedPlan{plan: p, input: in, image: image, format: format, targets: targets}, err
 }
 
-// newOutputs returns the outputs of the job, identified by its idempotency key.
+// newOutputs returns the outputs of the job, identified by its idempotency key if they
+// are stored.
 func (r *Runner) newOutputs(ctx context.Context, p *resolvedPlan) (*outputs, error) {
 	variant := ""
 	if r.processor.Variant != nil {
@@ -109,8 +110,13 @@ func (r *Runner) newOutputs(ctx context.Context, p *resolvedPlan) (*outputs, err
 			return nil, err
 		}
 	}
-	key, err := newIdempotencyKey(r.processor, p, variant)
-	return &outputs{store: r.store, processor: r.processor, plan: p, key: key}, err
+	out := &outputs{store: r.store, processor: r.processor, plan: p}
+	if !out.stored() {
+		return out, nil
+	}
+	var err error
+	out.key, err = newIdempotencyKey(r.processor, p, variant)
+	return out, err
 }
 
 // lock waits until no equal job runs, also if their requests name no version of the
