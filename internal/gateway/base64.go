@@ -12,8 +12,8 @@ var errNotBase64 = invalid(imageField, "not base64")
 
 // base64Text decodes base64 in pieces: both alphabets, padded or not.
 type base64Text struct {
-	pieces  [][]byte // the first decoded bytes, in full pieces of at least pieceBytes
-	decoded []byte   // the decoded bytes after them
+	pieces  [][]byte   // the first decoded bytes, in full pieces of at least pieceBytes
+	decoded []byte     // the decoded bytes after them
 	buffer  [4096]byte // characters that are not decoded yet
 	n       int
 	padding int
