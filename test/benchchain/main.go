@@ -3,7 +3,7 @@
 // from an upload to its last output. With -base it runs a second build beside the first
 // and prints the ratios; the builds take turns within each round.
 //
-//	benchchain -base /path/to/imageflow-local
+//	make bench-chain BASE=/path/to/imageflow-local
 package main
 
 import (

@@ -23,7 +23,8 @@ type part struct {
 
 // parts lists the parts. A sample belongs to the part of its innermost frame that has one.
 var parts = []part{
-	{"pixels", []string{"imageflow.dev/internal/imaging.", "imageflow.dev/functions/"}},
+	// Code without a Go caller is that of libvips' threads; ONNX Runtime has none of its own.
+	{"pixels", []string{"imageflow.dev/internal/imaging.", "imageflow.dev/functions/", "runtime._ExternalCode"}},
 	{"inference", []string{"imageflow.dev/internal/inference.", "github.com/yalue/onnxruntime_go."}},
 	{"jobs", []string{"imageflow.dev/internal/job.", "imageflow.dev/internal/execution."}},
 	{"store client", []string{"imageflow.dev/internal/objects.", "github.com/minio/minio-go/"}},
@@ -48,9 +49,6 @@ var parts = []part{
 
 func partOf(s *profile.Sample) string {
 	for _, location := range s.Location { // innermost first
-		if len(location.Line) == 0 && location.Mapping != nil && strings.Contains(location.Mapping.File, ".so") {
-			return "pixels" // a thread of libvips; ONNX Runtime computes in the thread that calls it
-		}
 		for _, line := range location.Line {
 			name := line.Function.Name
 			for _, p := range parts {
