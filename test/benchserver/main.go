@@ -25,7 +25,7 @@ type config struct {
 func parse() (c config) {
 	flag.StringVar(&c.ours, "ours", "bin/imageflow", "`binary` of imageflow to measure")
 	flag.StringVar(&c.base, "base", "", "another `binary` of imageflow, to compare with; empty: none")
-	flag.StringVar(&c.peerURL, "peer-url", "", "URL `template` of another server, with {url} for the URL of the source and\n"+
+	flag.StringVar(&c.peerURL, "peer-url", "", "URL `template` of another server, with {url} for the URL of the source,\n"+
 		"{width} and {height}; such as http://127.0.0.1:8081/insecure/rs:force:{width}:{height}/plain/{url}@jpg")
 	flag.StringVar(&c.peerCommand, "peer-command", "", "shell `command` that starts the other server;\n"+
 		"empty: it runs already, and its CPU is not measured")

@@ -10,8 +10,8 @@ import (
 // target within a round.
 func report(w io.Writer, targets []*target) {
 	first := targets[0]
-	fmt.Fprintf(w, "| | images/s | p50 ms | p99 ms | CPU-ms | MinIO's CPU-ms | images/s to %s | CPU to %s | both CPUs to %s |\n",
-		first.name, first.name, first.name)
+	fmt.Fprintf(w, "| | images/s | p50 ms | p99 ms | CPU-ms | MinIO's CPU-ms "+
+		"| images/s to %[1]s | CPU to %[1]s | both CPUs to %[1]s |\n", first.name)
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
 	for _, t := range targets {
 		over := func(value func(turn) float64) float64 {
@@ -20,9 +20,13 @@ func report(w io.Writer, targets []*target) {
 		of := func(value func(turn) float64) float64 {
 			return t.median(func(i int) float64 { return value(t.turns[i]) })
 		}
-		fmt.Fprintf(w, "| %s | %.1f | %.0f | %.0f | %.1f | %.1f | %.2f | %.2f | %.2f |\n", t.name,
-			of(turn.images), of(turn.middle), of(turn.tail), of(turn.own), of(turn.stored),
-			over(turn.images), over(turn.own), over(turn.both))
+		fmt.Fprintf(w, "| %s | %.1f | %.0f | %.0f | ", t.name, of(turn.images), of(turn.middle), of(turn.tail))
+		if t.process == nil {
+			fmt.Fprintf(w, "– | %.1f | %.2f | – | – |\n", of(turn.stored), over(turn.images))
+			continue
+		}
+		fmt.Fprintf(w, "%.1f | %.1f | %.2f | %.2f | %.2f |\n",
+			of(turn.own), of(turn.stored), over(turn.images), over(turn.own), over(turn.both))
 	}
 }
 

@@ -27,7 +27,7 @@ type target struct {
 // imageEnvironment is what the container image and the manifests set.
 var imageEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
-	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOMEMLIMIT=1GiB", "MAX_ACTIVE_JOBS=8", "QUEUE_LENGTH=64",
+	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOGC=400", "GOMEMLIMIT=1GiB", "MAX_ACTIVE_JOBS=8", "QUEUE_LENGTH=64",
 }
 
 // startTargets starts all servers. Ratios are relative to the first one.
@@ -81,7 +81,8 @@ func (s *servers) startImageFlow(ctx context.Context, c config, st *store, name,
 		return nil, err
 	}
 	return &target{name: name, process: p, stores: true, request: func(n int) (*http.Request, error) {
-		body := fmt.Sprintf(`{"input_image": {"object_key": %q}, "target_width": %d, "target_height": %d, "execution_id": "%s/%d"}`,
+		body := fmt.Sprintf(
+			`{"input_image": {"object_key": %q}, "target_width": %d, "target_height": %d, "execution_id": "%s/%d"}`,
 			st.source(n), c.width, c.height, name, n)
 		r, err := http.NewRequest(http.MethodPost, "http://"+address+"/v1/resize", strings.NewReader(body))
 		if err == nil {
