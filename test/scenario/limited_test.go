@@ -60,7 +60,7 @@ func startLimited(t *testing.T) *limited {
 }
 
 // manifestOf returns a Service of config/base.
-func manifestOf(t *testing.T, service string) *servingv1.Service {
+func manifestOf(t testing.TB, service string) *servingv1.Service {
 	t.Helper()
 	all, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
 		Run(filesys.MakeFsOnDisk(), filepath.Join("..", "..", "config", "base"))
