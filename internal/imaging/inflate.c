@@ -21,8 +21,8 @@ typedef struct {
 	uint8_t *pixels; // the last row, if its bytes are not yet the bands
 } Inflated;
 
-// joined returns the parts in one piece of memory. The caller frees *owned.
-static const void *joined(const Part *parts, int count, size_t *size, void **owned) {
+// joined returns the parts in one piece of memory, or NULL. The caller frees *owned.
+static const void *joined(const Part *parts, int count, Stop stop, size_t *size, void **owned) {
 	*owned = NULL, *size = 0;
 	if (count == 1) {
 		*size = parts[0].size;
@@ -31,15 +31,16 @@ static const void *joined(const Part *parts, int count, size_t *size, void **own
 	for (int i = 0; i < count; i++) *size += parts[i].size;
 	uint8_t *to = *owned = malloc(*size + 1);
 	if (to == NULL) return NULL;
-	for (int i = 0; i < count; to += parts[i++].size) memcpy(to, parts[i].data, parts[i].size);
-	return *owned;
+	for (int i = 0; i < count && !imaging_stopped(stop); to += parts[i++].size)
+		memcpy(to, parts[i].data, parts[i].size);
+	return imaging_stopped(stop) ? NULL : *owned;
 }
 
-// inflate returns size bytes of image data, or NULL.
-static uint8_t *inflate(const PngData *png, size_t size) {
+// inflate returns size bytes of image data, or NULL. It cannot be stopped while it inflates.
+static uint8_t *inflate(const PngData *png, size_t size, Stop stop) {
 	size_t compressed;
 	void *owned;
-	const void *from = joined(png->parts, png->count, &compressed, &owned);
+	const void *from = joined(png->parts, png->count, stop, &compressed, &owned);
 	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
 	uint8_t *to = malloc(size + SLACK);
 	int failed = from == NULL || d == NULL || to == NULL;
@@ -166,7 +167,7 @@ static int copy_rows(Inflated *in, uint8_t *out) {
 int imaging_inflate(const PngData *png, Box box, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out) {
 	Inflated in = {.png = png, .stop = stop, .box = box};
 	in.length = ((size_t)png->width * png->samples * png->depth + 7) / 8;
-	in.data = inflate(png, (in.length + 1) * png->height);
+	in.data = inflate(png, (in.length + 1) * png->height, stop);
 	int failed = in.data == NULL;
 	if (!failed && (png->palette || png->depth < 8)) {
 		in.pixels = malloc((size_t)png->width * png->bands + SLACK);
