@@ -26,10 +26,22 @@ type Encoded struct {
 	Format Format
 	// Width and Height are in pixels.
 	Width, Height int
-	// Planar reports that the image was made from the planes of a JPEG, without pixels of
-	// red, green and blue.
-	Planar bool
+	// Path is the way in which the image was made.
+	Path Path
 }
+
+// Path is a way to make an image from another one.
+type Path string
+
+// The paths.
+const (
+	// General decodes to pixels of red, green and blue, with libvips.
+	General Path = "general"
+	// Planar decodes a JPEG to its planes and encodes planes, with libjpeg.
+	Planar Path = "planar"
+	// Unchanged hands on the bytes of the input.
+	Unchanged Path = "unchanged"
+)
 
 // Quality selects between speed and fidelity of a resize.
 type Quality int
@@ -66,9 +78,9 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 		}
 		w, h := m.Size()
 		if len(m.Repaired) > 0 {
-			return Encoded{Data: bytes.Join(m.parts, nil), Format: f, Width: w, Height: h}, nil
+			return Encoded{Data: bytes.Join(m.parts, nil), Format: f, Width: w, Height: h, Path: Unchanged}, nil
 		}
-		return Encoded{Data: m.data, Format: f, Width: w, Height: h}, nil
+		return Encoded{Data: m.data, Format: f, Width: w, Height: h, Path: Unchanged}, nil
 	}
 	p, err := m.Pixels(ctx)
 	if err != nil {

@@ -144,7 +144,7 @@ func (p *planes) encode(ctx context.Context, quality int) (Encoded, error) {
 	}
 	defer C.free(unsafe.Pointer(data))
 	file := p.density.stamped(JPEG, unsafe.Slice((*byte)(data), size))
-	return Encoded{Data: file, Format: JPEG, Width: p.width, Height: p.height, Planar: true}, nil
+	return Encoded{Data: file, Format: JPEG, Width: p.width, Height: p.height, Path: Planar}, nil
 }
 
 // jpegDamage returns an error if a JPEG in a file of format f is truncated or damaged. The
