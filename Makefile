@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .PHONY: help setup minio build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	load crash soak hostile memory fuzz heldout cases pictures trace triton-test image image-archive deploy e2e \
+	bench-server load crash soak hostile memory fuzz heldout cases pictures trace triton-test image image-archive deploy e2e \
 	clean
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -71,6 +71,13 @@ monitoring-test: setup ## test the alerts with promtool and every panel of the d
 
 bench: setup minio ## run the benchmarks: packages, resize beside vips_thumbnail and imagor, the whole chain, telemetry
 	@hack/bench.sh
+
+# Another build of bin/imageflow to compare with; none when empty.
+BASE ?=
+
+bench-server: build minio ## measure resize as a server with MinIO, and the CPU of both; BASE=path compares with another build, FLAGS=--help lists settings
+	@go -C test build -o ../bin/benchserver ./benchserver
+	bin/benchserver $(if $(BASE),--base "$(BASE)") $(FLAGS)
 
 load: build ## send images at constant rates and check the service levels; FLAGS="--gateway URL" for a deployment
 	@go -C test build -o ../bin/load ./load
