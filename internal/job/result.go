@@ -1,30 +1,18 @@
 package job
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/imaging"
-	"imageflow.dev/internal/metrics"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
-
-var outputsMade = metrics.Counter("imageflow.job.outputs", "images made by jobs, by step and pixel path")
-
-// countOutput counts an image that a processor made.
-func countOutput(ctx context.Context, processor string, out imaging.Encoded) {
-	outputsMade.Add(ctx, 1, metric.WithAttributes(
-		attribute.String("step", processor), attribute.String("path", string(out.Path))))
-}
 
 // describeEncoded returns the description of an encoded image that is not stored yet.
 func describeEncoded(out imaging.Encoded) *imageflowv1.ImageData {

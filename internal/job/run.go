@@ -159,7 +159,7 @@ func (r *Runner) produce(
 	image := describeEncoded(encoded)
 	out.plan.describe(resp.GetResult(), image)
 	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
-	countOutput(ctx, r.processor.Name, encoded)
+	record.CountOutput(ctx, string(encoded.Path))
 	if !out.stored() {
 		resp.GetResult().OutputData = encoded.Data
 		return resp, nil
