@@ -30,10 +30,11 @@ var discard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strings.Repeat("x", int(n)))
 })
 
-// post posts n bytes and returns the status.
+// post posts n bytes on a new connection and returns the status. A server may close idle
+// connections at any time, so a POST on a kept one can fail.
 func post(t *testing.T, address string, n int) int {
 	t.Helper()
-	client := http.Client{Timeout: timeout}
+	client := http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Post("http://"+address+"/v1/x", "application/octet-stream", bytes.NewReader(make([]byte, n)))
 	if err != nil {
 		t.Error(err)
