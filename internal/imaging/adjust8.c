@@ -1,0 +1,240 @@
+#include "adjust8.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simd.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline)) void
+
+// Fixed-point numbers have BITS fraction bits.
+enum { BITS = 14, ONE = 1 << BITS, HALF = ONE / 2 };
+
+// TOLERANCE is how far R, G and B may be outside of 0 … 255. Decoders clip them.
+enum { TOLERANCE = 2 };
+
+// CHUNK is how many samples of Cb and Cr are converted to RGB at once.
+enum { CHUNK = 32, MAX_FACTOR = 4 };
+
+// Factors are an Adjustment in fixed point.
+typedef struct {
+	int32_t own, luma, offset;
+} Factors;
+
+// Rows are a row of Cb and Cr, centred, and the rows of Y that it covers.
+typedef struct {
+	int16_t *luma[MAX_FACTOR], *colours[2];
+} Rows;
+
+// Band adjusts one row of Cb and Cr at a time. across and down are the samples of Y per sample
+// of Cb and Cr.
+typedef struct {
+	Factors factors;
+	int width, samples, across, down;
+	Rows before, after; // after is not clipped until clip_chunk
+	int16_t *added[MAX_FACTOR]; // by sharpening
+	int16_t *zeros, *low, *high;
+	uint8_t *clips; // whether the pixels of a sample are clipped in RGB
+} Band;
+
+static inline int32_t min32(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t max32(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline int32_t clip(int32_t v, int32_t low, int32_t high) { return min32(max32(v, low), high); }
+
+FOR_EACH_CPU
+static void widen(int16_t *restrict out, const uint8_t *in, int centre, int n) {
+	for (int x = 0; x < n; x++) out[x] = in[x] - centre;
+}
+
+FOR_EACH_CPU
+static void narrow(uint8_t *restrict out, const int16_t *in, int centre, int n) {
+	for (int x = 0; x < n; x++) out[x] = clip(in[x] + centre, 0, 255);
+}
+
+FOR_EACH_CPU
+static void scale(int16_t *restrict out, const int16_t *in, const int16_t *added, int32_t factor, int32_t offset, int n) {
+	for (int x = 0; x < n; x++) out[x] = ((in[x] * factor + offset + HALF) >> BITS) + added[x];
+}
+
+// The inverse of the conversion of ITU-R BT.601, for centred Cb and Cr.
+static inline int32_t red_of(int32_t cr) { return (cr * 22970 + HALF) >> BITS; }
+static inline int32_t green_of(int32_t cb, int32_t cr) { return (cb * -5638 + cr * -11700 + HALF) >> BITS; }
+static inline int32_t blue_of(int32_t cb) { return (cb * 29032 + HALF) >> BITS; }
+
+// luma_of returns the luma of ITU-R BT.601 with BITS fraction bits.
+static inline int32_t luma_of(int32_t r, int32_t g, int32_t b) { return r * 4899 + g * 9617 + b * 1868; }
+
+// reduce_rows finds the smallest and largest Y of each column of a band.
+FOR_EACH_CPU
+static void reduce_rows(int16_t *restrict low, int16_t *restrict high, int16_t *const *rows, int count, int n) {
+	for (int x = 0; x < n; x++) low[x] = high[x] = rows[0][x];
+	for (int k = 1; k < count; k++) {
+		const int16_t *row = rows[k];
+		for (int x = 0; x < n; x++) low[x] = min32(low[x], row[x]), high[x] = max32(high[x], row[x]);
+	}
+}
+
+// mark_clips sets clips for the samples of Cb and Cr with which R, G or B is out of range.
+ALWAYS_INLINE mark_clips(const Band *b, const Rows *rows, const int across) {
+	reduce_rows(b->low, b->high, rows->luma, b->down, b->samples * across);
+	const int16_t *low = b->low, *high = b->high, *cbs = rows->colours[0], *crs = rows->colours[1];
+	uint8_t *restrict clips = b->clips;
+	const int n = b->samples;
+	for (int x = 0; x < n; x++) {
+		int32_t min = low[x * across], max = high[x * across];
+		for (int i = 1; i < across; i++) min = min32(min, low[x * across + i]), max = max32(max, high[x * across + i]);
+		const int32_t cb = cbs[x], cr = crs[x], red = red_of(cr), green = green_of(cb, cr), blue = blue_of(cb);
+		min += min32(red, min32(green, blue));
+		max += max32(red, max32(green, blue));
+		const int32_t colour = max32(max32(cb, -cb), max32(cr, -cr));
+		clips[x] |= (min < -TOLERANCE) | (max > 255 + TOLERANCE) | (colour > 128);
+	}
+}
+
+// clip_chunk adjusts the pixels of up to CHUNK samples in RGB if they are marked.
+ALWAYS_INLINE clip_chunk(const Band *b, int first, int samples, const int across) {
+	enum { MAX = CHUNK * MAX_FACTOR };
+	const Factors f = b->factors;
+	const int n = samples * across, shift = BITS + __builtin_ctz(b->down * across);
+	int16_t red[MAX], green[MAX], blue[MAX], clips[MAX];
+	int32_t reds[MAX] = {0}, greens[MAX] = {0}, blues[MAX] = {0};
+	for (int x = 0; x < samples; x++) {
+		const int32_t cb = b->before.colours[0][first + x], cr = b->before.colours[1][first + x];
+		for (int i = x * across; i < (x + 1) * across; i++)
+			red[i] = red_of(cr), green[i] = green_of(cb, cr), blue[i] = blue_of(cb), clips[i] = b->clips[first + x];
+	}
+	for (int k = 0; k < b->down; k++) {
+		const int16_t *in = b->before.luma[k] + first * across, *added = b->added[k] + first * across;
+		int16_t *restrict out = b->after.luma[k] + first * across;
+		for (int i = 0; i < n; i++) {
+			int32_t r = clip(in[i] + red[i], 0, 255), g = clip(in[i] + green[i], 0, 255), v = clip(in[i] + blue[i], 0, 255);
+			const int32_t all = ((luma_of(r, g, v) >> (BITS - 4)) * f.luma >> 4) + f.offset + HALF + added[i] * ONE;
+			r = clip((r * f.own + all) >> BITS, 0, 255);
+			g = clip((g * f.own + all) >> BITS, 0, 255);
+			v = clip((v * f.own + all) >> BITS, 0, 255);
+			reds[i] += r, greens[i] += g, blues[i] += v;
+			const int16_t luma = (luma_of(r, g, v) + HALF) >> BITS;
+			out[i] = clips[i] ? luma : out[i];
+		}
+	}
+	for (int x = 0; x < samples; x++) {
+		if (!b->clips[first + x]) continue;
+		int32_t r = 0, g = 0, v = 0;
+		for (int i = x * across; i < (x + 1) * across; i++) r += reds[i], g += greens[i], v += blues[i];
+		b->after.colours[0][first + x] = (r * -2765 + g * -5427 + v * 8192 + (1 << (shift - 1))) >> shift;
+		b->after.colours[1][first + x] = (r * 8192 + g * -6860 + v * -1332 + (1 << (shift - 1))) >> shift;
+	}
+}
+
+FOR_EACH_CPU
+static void clip_1(const Band *b, int first, int samples) { clip_chunk(b, first, samples, 1); }
+FOR_EACH_CPU
+static void clip_2(const Band *b, int first, int samples) { clip_chunk(b, first, samples, 2); }
+FOR_EACH_CPU
+static void clip_4(const Band *b, int first, int samples) { clip_chunk(b, first, samples, 4); }
+
+FOR_EACH_CPU
+static void mark_1(const Band *b, const Rows *rows) { mark_clips(b, rows, 1); }
+FOR_EACH_CPU
+static void mark_2(const Band *b, const Rows *rows) { mark_clips(b, rows, 2); }
+FOR_EACH_CPU
+static void mark_4(const Band *b, const Rows *rows) { mark_clips(b, rows, 4); }
+
+static void mark(const Band *b, const Rows *rows) {
+	(b->across == 1 ? mark_1 : b->across == 2 ? mark_2 : mark_4)(b, rows);
+}
+
+// clip_colours adjusts pixels in RGB if a colour of them is out of range.
+static void clip_colours(const Band *b) {
+	memset(b->clips, 0, b->samples);
+	mark(b, &b->before);
+	mark(b, &b->after);
+	for (int first = 0; first < b->samples; first += CHUNK) {
+		const int n = min32(CHUNK, b->samples - first);
+		if (memchr(b->clips + first, 1, n) == NULL) continue;
+		(b->across == 1 ? clip_1 : b->across == 2 ? clip_2 : clip_4)(b, first, n);
+	}
+}
+
+// extend repeats the last of n numbers up to end.
+static void extend(int16_t *row, int n, int end) {
+	for (; n < end; n++) row[n] = row[n - 1];
+}
+
+// read_band reads rows of Y from top on, and the row of Cb and Cr. Rows below the image repeat
+// the last one.
+static void read_band(Band *b, const Plane *planes, int count, int top, Blur8 *blur) {
+	const int end = b->samples * b->across;
+	for (int k = 0; k < b->down; k++) {
+		if (top + k >= planes->height) {
+			memcpy(b->before.luma[k], b->before.luma[k - 1], end * sizeof(int16_t));
+			memcpy(b->added[k], b->added[k - 1], end * sizeof(int16_t));
+			continue;
+		}
+		widen(b->before.luma[k], planes->samples + (size_t)(top + k) * b->width, 0, b->width);
+		extend(b->before.luma[k], b->width, end);
+		if (blur == NULL) continue;
+		imaging_blur8_row(blur, b->added[k]);
+		extend(b->added[k], b->width, end);
+	}
+	for (int c = 1; c < count; c++)
+		widen(b->before.colours[c - 1], planes[c].samples + (size_t)(top / b->down) * b->samples, 128, b->samples);
+}
+
+static void adjust_band(Band *b, const Plane *planes, int count, int top) {
+	const Factors f = b->factors;
+	for (int k = 0; k < b->down; k++)
+		scale(b->after.luma[k], b->before.luma[k], b->added[k], f.own + f.luma, f.offset, b->samples * b->across);
+	for (int c = 1; c < count; c++) {
+		scale(b->after.colours[c - 1], b->before.colours[c - 1], b->zeros, f.own, 0, b->samples);
+	}
+	if (count > 1) clip_colours(b);
+	for (int k = 0; k < b->down && top + k < planes->height; k++)
+		narrow(planes->samples + (size_t)(top + k) * b->width, b->after.luma[k], 0, b->width);
+	for (int c = 1; c < count; c++)
+		narrow(planes[c].samples + (size_t)(top / b->down) * b->samples, b->after.colours[c - 1], 128, b->samples);
+}
+
+static Band new_band(const Plane *planes, int count, const Adjustment *a) {
+	const Plane colours = planes[count - 1];
+	Band b = {
+		.factors = {lrintf(a->own * ONE), lrintf(a->luma * ONE), lrintf(a->offset * ONE)},
+		.width = planes->width, .samples = colours.width,
+		.across = planes->across / colours.across, .down = planes->down / colours.down,
+	};
+	enum { ROWS = 3 * MAX_FACTOR + 7, ALIGNMENT = 64 };
+	const size_t length = ((size_t)b.samples * b.across + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+	int16_t *rows = calloc(ROWS * length, sizeof(int16_t));
+	if (rows == NULL) abort();
+	b.zeros = rows;
+	for (int k = 0; k < MAX_FACTOR; k++) {
+		b.before.luma[k] = rows += length;
+		b.after.luma[k] = rows += length;
+		b.added[k] = rows += length;
+	}
+	for (int c = 0; c < 2; c++) {
+		b.before.colours[c] = rows += length;
+		b.after.colours[c] = rows += length;
+	}
+	b.low = rows += length;
+	b.high = rows + length;
+	b.clips = calloc(1, length);
+	if (b.clips == NULL) abort();
+	return b;
+}
+
+int imaging_adjust8(const Plane *planes, int count, const Adjustment *a, Stop stop) {
+	Band b = new_band(planes, count, a);
+	Blur8 *blur = a->blur == NULL ? NULL : imaging_blur8_new(planes, a->blur, a->sharpen);
+	int stopped = 0;
+	for (int y = 0; y < planes->height && !stopped; y += b.down) {
+		read_band(&b, planes, count, y, blur);
+		adjust_band(&b, planes, count, y);
+		stopped = imaging_stopped(stop);
+	}
+	if (blur != NULL) imaging_blur8_free(blur);
+	free(b.zeros);
+	free(b.clips);
+	return stopped ? -1 : 0;
+}

@@ -1,0 +1,19 @@
+// Filters of the colours of planes of bytes. The results are the same on every CPU.
+
+#pragma once
+
+#include "blur8.h"
+
+// Adjustment is a filter that is linear where it does not clip. A colour v in 0 … 255 of a
+// pixel with the luma y becomes own · v + luma · y + offset + sharpen · (y − blurred y).
+typedef struct {
+	float own, luma, offset; // own and own + luma are in 0 … 5
+	float sharpen;           // in −10 … 10
+	const Gauss2D *blur;     // NULL if sharpen is 0
+} Adjustment;
+
+// imaging_adjust8 adjusts 1 plane of grey, or Y in full resolution and Cb and Cr of equal size,
+// which have 1, 2 or 4 samples of Y per sample along each side. Where an adjustment leads out
+// of 0 … 255 in R, G or B, it is applied in RGB to all pixels of a sample of Cb and Cr. It
+// returns 0, or -1 if it was stopped.
+int imaging_adjust8(const Plane *planes, int count, const Adjustment *a, Stop stop);
