@@ -5,9 +5,11 @@
 
 #include "planes.h"
 
+enum { GAUSS8_SUM = 1 << 14 };
+
 // Gauss8 is a symmetric kernel in fixed point. weights[0] is half of the weight in the middle,
 // and weights[i] is the weight of each of the two samples at distance i, up to radius. Their
-// sum is 1 << 14, which stands for one half.
+// sum is GAUSS8_SUM, which stands for one half.
 typedef struct {
 	int radius;
 	const int16_t *weights;

@@ -1,8 +1,9 @@
-// Filters of the colours of planes of bytes. The results are the same on every CPU.
+// Filters of the colours of planes and pixels of bytes. The results are the same on every CPU.
 
 #pragma once
 
 #include "blur8.h"
+#include "rows.h"
 
 // Adjustment is a filter that is linear where it does not clip. A colour v in 0 … 255 of a
 // pixel with the luma y becomes own · v + luma · y + offset + sharpen · (y − blurred y).
@@ -12,8 +13,12 @@ typedef struct {
 	const Gauss2D *blur;     // NULL if sharpen is 0
 } Adjustment;
 
-// imaging_adjust8 adjusts 1 plane of grey, or Y in full resolution and Cb and Cr of equal size,
+// imaging_adjust adjusts 1 plane of grey, or Y in full resolution and Cb and Cr of equal size,
 // which have 1, 2 or 4 samples of Y per sample along each side. Where an adjustment leads out
 // of 0 … 255 in R, G or B, it is applied in RGB to all pixels of a sample of Cb and Cr. It
 // returns 0, or -1 if it was stopped.
-int imaging_adjust8(const Plane *planes, int count, const Adjustment *a, Stop stop);
+int imaging_adjust(const Plane *planes, int count, const Adjustment *a, Stop stop);
+
+// imaging_adjust_pixels adjusts pixels without sharpening. It returns 0, or -1 if it was
+// stopped.
+int imaging_adjust_pixels(const Bytes *b, int height, const Adjustment *a, Stop stop);

@@ -1,4 +1,4 @@
-#include "adjust8.h"
+#include "adjust.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -65,6 +65,11 @@ static inline int32_t blue_of(int32_t cb) { return (cb * 29032 + HALF) >> BITS; 
 // luma_of returns the luma of ITU-R BT.601 with BITS fraction bits.
 static inline int32_t luma_of(int32_t r, int32_t g, int32_t b) { return r * 4899 + g * 9617 + b * 1868; }
 
+// common returns what an adjustment adds to each colour of a pixel, with BITS fraction bits.
+static inline int32_t common(int32_t r, int32_t g, int32_t b, Factors f) {
+	return (((luma_of(r, g, b) + 512) >> 10) * f.luma >> (BITS - 10)) + f.offset + HALF;
+}
+
 // reduce_rows finds the smallest and largest Y of each column of a band.
 FOR_EACH_CPU
 static void reduce_rows(int16_t *restrict low, int16_t *restrict high, int16_t *const *rows, int count, int n) {
@@ -109,7 +114,7 @@ ALWAYS_INLINE clip_chunk(const Band *b, int first, int samples, const int across
 		int16_t *restrict out = b->after.luma[k] + first * across;
 		for (int i = 0; i < n; i++) {
 			int32_t r = clip(in[i] + red[i], 0, 255), g = clip(in[i] + green[i], 0, 255), v = clip(in[i] + blue[i], 0, 255);
-			const int32_t all = ((luma_of(r, g, v) >> (BITS - 4)) * f.luma >> 4) + f.offset + HALF + added[i] * ONE;
+			const int32_t all = common(r, g, v, f) + added[i] * ONE;
 			r = clip((r * f.own + all) >> BITS, 0, 255);
 			g = clip((g * f.own + all) >> BITS, 0, 255);
 			v = clip((v * f.own + all) >> BITS, 0, 255);
@@ -196,10 +201,14 @@ static void adjust_band(Band *b, const Plane *planes, int count, int top) {
 		narrow(planes[c].samples + (size_t)(top / b->down) * b->samples, b->after.colours[c - 1], 128, b->samples);
 }
 
+static Factors factors_of(const Adjustment *a) {
+	return (Factors){lrintf(a->own * ONE), lrintf(a->luma * ONE), lrintf(a->offset * ONE)};
+}
+
 static Band new_band(const Plane *planes, int count, const Adjustment *a) {
 	const Plane colours = planes[count - 1];
 	Band b = {
-		.factors = {lrintf(a->own * ONE), lrintf(a->luma * ONE), lrintf(a->offset * ONE)},
+		.factors = factors_of(a),
 		.width = planes->width, .samples = colours.width,
 		.across = planes->across / colours.across, .down = planes->down / colours.down,
 	};
@@ -224,7 +233,7 @@ static Band new_band(const Plane *planes, int count, const Adjustment *a) {
 	return b;
 }
 
-int imaging_adjust8(const Plane *planes, int count, const Adjustment *a, Stop stop) {
+int imaging_adjust(const Plane *planes, int count, const Adjustment *a, Stop stop) {
 	Band b = new_band(planes, count, a);
 	Blur8 *blur = a->blur == NULL ? NULL : imaging_blur8_new(planes, a->blur, a->sharpen);
 	int stopped = 0;
@@ -237,4 +246,22 @@ int imaging_adjust8(const Plane *planes, int count, const Adjustment *a, Stop st
 	free(b.zeros);
 	free(b.clips);
 	return stopped ? -1 : 0;
+}
+
+FOR_EACH_CPU
+static void adjust_row(uint8_t *pixel, int width, int bands, Factors f) {
+	for (int x = 0; x < width; x++, pixel += bands) {
+		const int32_t all = common(pixel[0], pixel[1], pixel[2], f);
+		for (int c = 0; c < 3; c++) pixel[c] = clip((pixel[c] * f.own + all) >> BITS, 0, 255);
+	}
+}
+
+int imaging_adjust_pixels(const Bytes *b, int height, const Adjustment *a, Stop stop) {
+	const Factors f = factors_of(a);
+	const size_t length = (size_t)b->width * b->bands;
+	for (int y = 0; y < height; y++) {
+		if (imaging_stopped(stop)) return -1;
+		adjust_row(b->pixels + y * length, b->width, b->bands, f);
+	}
+	return 0;
 }
