@@ -6,8 +6,6 @@
 
 #include "simd.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline)) void
-
 // Fixed-point numbers have BITS fraction bits.
 enum { BITS = 14, ONE = 1 << BITS, HALF = ONE / 2 };
 
@@ -15,7 +13,10 @@ enum { BITS = 14, ONE = 1 << BITS, HALF = ONE / 2 };
 enum { TOLERANCE = 2 };
 
 // CHUNK is how many samples of Cb and Cr are converted to RGB at once.
-enum { CHUNK = 32, MAX_FACTOR = 4 };
+enum { CHUNK = 32 };
+
+// A sample of Cb and Cr covers SIDE × SIDE samples of Y.
+enum { SIDE = 2 };
 
 // Factors are an Adjustment in fixed point.
 typedef struct {
@@ -24,16 +25,16 @@ typedef struct {
 
 // Rows are a row of Cb and Cr, centred, and the rows of Y that it covers.
 typedef struct {
-	int16_t *luma[MAX_FACTOR], *colours[2];
+	int16_t *luma[SIDE], *colours[2];
 } Rows;
 
-// Band adjusts one row of Cb and Cr at a time. across and down are the samples of Y per sample
-// of Cb and Cr.
+// Band adjusts one row of Cb and Cr at a time, or one row of grey.
 typedef struct {
 	Factors factors;
-	int width, samples, across, down;
+	int width, samples; // of Y, and of Cb and Cr
+	int down;           // rows of Y
 	Rows before, after; // after is not clipped until clip_chunk
-	int16_t *added[MAX_FACTOR]; // by sharpening
+	int16_t *added[SIDE]; // by sharpening
 	int16_t *zeros, *low, *high;
 	uint8_t *clips; // whether the pixels of a sample are clipped in RGB
 } Band;
@@ -70,95 +71,67 @@ static inline int32_t common(int32_t r, int32_t g, int32_t b, Factors f) {
 	return (((luma_of(r, g, b) + 512) >> 10) * f.luma >> (BITS - 10)) + f.offset + HALF;
 }
 
-// reduce_rows finds the smallest and largest Y of each column of a band.
-FOR_EACH_CPU
-static void reduce_rows(int16_t *restrict low, int16_t *restrict high, int16_t *const *rows, int count, int n) {
-	for (int x = 0; x < n; x++) low[x] = high[x] = rows[0][x];
-	for (int k = 1; k < count; k++) {
-		const int16_t *row = rows[k];
-		for (int x = 0; x < n; x++) low[x] = min32(low[x], row[x]), high[x] = max32(high[x], row[x]);
-	}
-}
-
 // mark_clips sets clips for the samples of Cb and Cr with which R, G or B is out of range.
-ALWAYS_INLINE mark_clips(const Band *b, const Rows *rows, const int across) {
-	reduce_rows(b->low, b->high, rows->luma, b->down, b->samples * across);
-	const int16_t *low = b->low, *high = b->high, *cbs = rows->colours[0], *crs = rows->colours[1];
+FOR_EACH_CPU
+static void mark_clips(const Band *b, const Rows *rows) {
+	const int16_t *above = rows->luma[0], *below = rows->luma[1], *cbs = rows->colours[0], *crs = rows->colours[1];
 	uint8_t *restrict clips = b->clips;
 	const int n = b->samples;
 	for (int x = 0; x < n; x++) {
-		int32_t min = low[x * across], max = high[x * across];
-		for (int i = 1; i < across; i++) min = min32(min, low[x * across + i]), max = max32(max, high[x * across + i]);
+		const int32_t left = above[2 * x], right = above[2 * x + 1], left2 = below[2 * x], right2 = below[2 * x + 1];
+		const int32_t darkest = min32(min32(left, right), min32(left2, right2));
+		const int32_t brightest = max32(max32(left, right), max32(left2, right2));
 		const int32_t cb = cbs[x], cr = crs[x], red = red_of(cr), green = green_of(cb, cr), blue = blue_of(cb);
-		min += min32(red, min32(green, blue));
-		max += max32(red, max32(green, blue));
+		const int32_t min = darkest + min32(red, min32(green, blue)), max = brightest + max32(red, max32(green, blue));
 		const int32_t colour = max32(max32(cb, -cb), max32(cr, -cr));
 		clips[x] |= (min < -TOLERANCE) | (max > 255 + TOLERANCE) | (colour > 128);
 	}
 }
 
 // clip_chunk adjusts the pixels of up to CHUNK samples in RGB if they are marked.
-ALWAYS_INLINE clip_chunk(const Band *b, int first, int samples, const int across) {
-	enum { MAX = CHUNK * MAX_FACTOR };
-	const Factors f = b->factors;
-	const int n = samples * across, shift = BITS + __builtin_ctz(b->down * across);
+FOR_EACH_CPU
+static void clip_chunk(const Band *band, int first, int samples) {
+	enum { MAX = CHUNK * SIDE, SHIFT = BITS + 2 };
+	const Factors f = band->factors;
+	const int n = samples * SIDE;
 	int16_t red[MAX], green[MAX], blue[MAX], clips[MAX];
 	int32_t reds[MAX] = {0}, greens[MAX] = {0}, blues[MAX] = {0};
 	for (int x = 0; x < samples; x++) {
-		const int32_t cb = b->before.colours[0][first + x], cr = b->before.colours[1][first + x];
-		for (int i = x * across; i < (x + 1) * across; i++)
-			red[i] = red_of(cr), green[i] = green_of(cb, cr), blue[i] = blue_of(cb), clips[i] = b->clips[first + x];
+		const int32_t cb = band->before.colours[0][first + x], cr = band->before.colours[1][first + x];
+		for (int i = x * SIDE; i < (x + 1) * SIDE; i++)
+			red[i] = red_of(cr), green[i] = green_of(cb, cr), blue[i] = blue_of(cb), clips[i] = band->clips[first + x];
 	}
-	for (int k = 0; k < b->down; k++) {
-		const int16_t *in = b->before.luma[k] + first * across, *added = b->added[k] + first * across;
-		int16_t *restrict out = b->after.luma[k] + first * across;
+	for (int k = 0; k < SIDE; k++) {
+		const int16_t *in = band->before.luma[k] + first * SIDE, *added = band->added[k] + first * SIDE;
+		int16_t *restrict out = band->after.luma[k] + first * SIDE;
 		for (int i = 0; i < n; i++) {
-			int32_t r = clip(in[i] + red[i], 0, 255), g = clip(in[i] + green[i], 0, 255), v = clip(in[i] + blue[i], 0, 255);
-			const int32_t all = common(r, g, v, f) + added[i] * ONE;
+			int32_t r = clip(in[i] + red[i], 0, 255), g = clip(in[i] + green[i], 0, 255), b = clip(in[i] + blue[i], 0, 255);
+			const int32_t all = common(r, g, b, f) + added[i] * ONE;
 			r = clip((r * f.own + all) >> BITS, 0, 255);
 			g = clip((g * f.own + all) >> BITS, 0, 255);
-			v = clip((v * f.own + all) >> BITS, 0, 255);
-			reds[i] += r, greens[i] += g, blues[i] += v;
-			const int16_t luma = (luma_of(r, g, v) + HALF) >> BITS;
+			b = clip((b * f.own + all) >> BITS, 0, 255);
+			reds[i] += r, greens[i] += g, blues[i] += b;
+			const int16_t luma = (luma_of(r, g, b) + HALF) >> BITS;
 			out[i] = clips[i] ? luma : out[i];
 		}
 	}
 	for (int x = 0; x < samples; x++) {
-		if (!b->clips[first + x]) continue;
-		int32_t r = 0, g = 0, v = 0;
-		for (int i = x * across; i < (x + 1) * across; i++) r += reds[i], g += greens[i], v += blues[i];
-		b->after.colours[0][first + x] = (r * -2765 + g * -5427 + v * 8192 + (1 << (shift - 1))) >> shift;
-		b->after.colours[1][first + x] = (r * 8192 + g * -6860 + v * -1332 + (1 << (shift - 1))) >> shift;
+		if (!band->clips[first + x]) continue;
+		int32_t r = 0, g = 0, b = 0;
+		for (int i = x * SIDE; i < (x + 1) * SIDE; i++) r += reds[i], g += greens[i], b += blues[i];
+		band->after.colours[0][first + x] = (r * -2765 + g * -5427 + b * 8192 + (1 << (SHIFT - 1))) >> SHIFT;
+		band->after.colours[1][first + x] = (r * 8192 + g * -6860 + b * -1332 + (1 << (SHIFT - 1))) >> SHIFT;
 	}
-}
-
-FOR_EACH_CPU
-static void clip_1(const Band *b, int first, int samples) { clip_chunk(b, first, samples, 1); }
-FOR_EACH_CPU
-static void clip_2(const Band *b, int first, int samples) { clip_chunk(b, first, samples, 2); }
-FOR_EACH_CPU
-static void clip_4(const Band *b, int first, int samples) { clip_chunk(b, first, samples, 4); }
-
-FOR_EACH_CPU
-static void mark_1(const Band *b, const Rows *rows) { mark_clips(b, rows, 1); }
-FOR_EACH_CPU
-static void mark_2(const Band *b, const Rows *rows) { mark_clips(b, rows, 2); }
-FOR_EACH_CPU
-static void mark_4(const Band *b, const Rows *rows) { mark_clips(b, rows, 4); }
-
-static void mark(const Band *b, const Rows *rows) {
-	(b->across == 1 ? mark_1 : b->across == 2 ? mark_2 : mark_4)(b, rows);
 }
 
 // clip_colours adjusts pixels in RGB if a colour of them is out of range.
 static void clip_colours(const Band *b) {
 	memset(b->clips, 0, b->samples);
-	mark(b, &b->before);
-	mark(b, &b->after);
+	mark_clips(b, &b->before);
+	mark_clips(b, &b->after);
 	for (int first = 0; first < b->samples; first += CHUNK) {
 		const int n = min32(CHUNK, b->samples - first);
-		if (memchr(b->clips + first, 1, n) == NULL) continue;
-		(b->across == 1 ? clip_1 : b->across == 2 ? clip_2 : clip_4)(b, first, n);
+		if (memchr(b->clips + first, 1, n) != NULL) clip_chunk(b, first, n);
 	}
 }
 
@@ -170,7 +143,7 @@ static void extend(int16_t *row, int n, int end) {
 // read_band reads rows of Y from top on, and the row of Cb and Cr. Rows below the image repeat
 // the last one.
 static void read_band(Band *b, const Plane *planes, int count, int top, Blur8 *blur) {
-	const int end = b->samples * b->across;
+	const int end = b->samples * SIDE;
 	for (int k = 0; k < b->down; k++) {
 		if (top + k >= planes->height) {
 			memcpy(b->before.luma[k], b->before.luma[k - 1], end * sizeof(int16_t));
@@ -190,7 +163,7 @@ static void read_band(Band *b, const Plane *planes, int count, int top, Blur8 *b
 static void adjust_band(Band *b, const Plane *planes, int count, int top) {
 	const Factors f = b->factors;
 	for (int k = 0; k < b->down; k++)
-		scale(b->after.luma[k], b->before.luma[k], b->added[k], f.own + f.luma, f.offset, b->samples * b->across);
+		scale(b->after.luma[k], b->before.luma[k], b->added[k], f.own + f.luma, f.offset, b->samples * SIDE);
 	for (int c = 1; c < count; c++) {
 		scale(b->after.colours[c - 1], b->before.colours[c - 1], b->zeros, f.own, 0, b->samples);
 	}
@@ -206,18 +179,16 @@ static Factors factors_of(const Adjustment *a) {
 }
 
 static Band new_band(const Plane *planes, int count, const Adjustment *a) {
-	const Plane colours = planes[count - 1];
 	Band b = {
 		.factors = factors_of(a),
-		.width = planes->width, .samples = colours.width,
-		.across = planes->across / colours.across, .down = planes->down / colours.down,
+		.width = planes->width, .samples = (planes->width + SIDE - 1) / SIDE, .down = count == 1 ? 1 : SIDE,
 	};
-	enum { ROWS = 3 * MAX_FACTOR + 7, ALIGNMENT = 64 };
-	const size_t length = ((size_t)b.samples * b.across + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+	enum { ROWS = 3 * SIDE + 7, ALIGNMENT = 64 };
+	const size_t length = ((size_t)b.samples * SIDE + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
 	int16_t *rows = calloc(ROWS * length, sizeof(int16_t));
 	if (rows == NULL) abort();
 	b.zeros = rows;
-	for (int k = 0; k < MAX_FACTOR; k++) {
+	for (int k = 0; k < SIDE; k++) {
 		b.before.luma[k] = rows += length;
 		b.after.luma[k] = rows += length;
 		b.added[k] = rows += length;

@@ -13,10 +13,9 @@ typedef struct {
 	const Gauss2D *blur;     // NULL if sharpen is 0
 } Adjustment;
 
-// imaging_adjust adjusts 1 plane of grey, or Y in full resolution and Cb and Cr of equal size,
-// which have 1, 2 or 4 samples of Y per sample along each side. Where an adjustment leads out
-// of 0 … 255 in R, G or B, it is applied in RGB to all pixels of a sample of Cb and Cr. It
-// returns 0, or -1 if it was stopped.
+// imaging_adjust adjusts 1 plane of grey, or the planes of a JPEG with 4:2:0. Where R, G or B
+// of a pixel is outside of 0 … 255, before or after, the pixels of a sample of Cb and Cr are
+// adjusted in RGB. It returns 0, or -1 if it was stopped.
 int imaging_adjust(const Plane *planes, int count, const Adjustment *a, Stop stop);
 
 // imaging_adjust_pixels adjusts pixels without sharpening. It returns 0, or -1 if it was

@@ -3,7 +3,8 @@
 
 #pragma once
 
-#include "planes.h"
+#include "plane.h"
+#include "stop.h"
 
 enum { GAUSS8_SUM = 1 << 14 };
 

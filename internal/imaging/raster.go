@@ -26,7 +26,7 @@ type Adjustment struct{ Own, Luma, Offset float64 }
 // Raster decodes the image at full size, upright, for an output in format f. A JPEG that becomes
 // a JPEG stays in planes: filters of colours are linear, so they have the same result there.
 func (m *Image) Raster(ctx context.Context, f Format) (Raster, error) {
-	if f == JPEG && m.hasPlanes() && m.hasEvenColours() && m.Orientation == 1 {
+	if f == JPEG && m.hasPlanes() && m.Orientation == 1 {
 		return m.readPlanes(ctx)
 	}
 	return m.Pixels(ctx)
