@@ -57,6 +57,13 @@ func (in Input) Pixels(ctx context.Context) (*imaging.Pixels, error) {
 	return in.Image.Pixels(within)
 }
 
+// Raster decodes the image for filters of its colours, as a stage.
+func (in Input) Raster(ctx context.Context) (imaging.Raster, error) {
+	within, end := in.Stage(ctx, "decode")
+	defer end()
+	return in.Image.Raster(within, in.Format)
+}
+
 // Definition describes a processor by its own request and response types. New
 // makes a Processor of it.
 type Definition[Req Request, Resp Response] struct {

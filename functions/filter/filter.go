@@ -40,8 +40,8 @@ type filter struct {
 	// sigma derives the setting "sigma", the standard deviation of a Gaussian in
 	// pixels, from the intensity; nil means that sigma is a parameter or not used.
 	sigma func(width, height int, intensity float64) float64
-	// pixels changes the pixels in place. Its only error is the context's.
-	pixels func(ctx context.Context, p *imaging.Pixels, intensity float64, s settings) error
+	// change changes the image in place. Its only error is the context's.
+	change func(ctx context.Context, r imaging.Raster, intensity float64, s settings) error
 }
 
 // The parameters of the contract.
@@ -52,12 +52,12 @@ var (
 
 // filters are the filters of the contract.
 var filters = map[imageflowv1.FilterType]filter{
-	imageflowv1.FilterType_FILTER_TYPE_BLUR:       {max: 10, pixels: blur, sigma: relativeSigma},
-	imageflowv1.FilterType_FILTER_TYPE_GAUSSIAN:   {max: maxSigma, pixels: blur, sigma: absoluteSigma},
-	imageflowv1.FilterType_FILTER_TYPE_SHARPEN:    {max: 10, pixels: sharpen, parameters: sigmaParameter},
-	imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS: {min: -1, max: 1, pixels: brightness},
-	imageflowv1.FilterType_FILTER_TYPE_CONTRAST:   {min: -1, max: 4, pixels: contrast, parameters: pivotParameter},
-	imageflowv1.FilterType_FILTER_TYPE_SATURATION: {min: -1, max: 4, pixels: saturation},
+	imageflowv1.FilterType_FILTER_TYPE_BLUR:       {max: 10, change: blur, sigma: relativeSigma},
+	imageflowv1.FilterType_FILTER_TYPE_GAUSSIAN:   {max: maxSigma, change: blur, sigma: absoluteSigma},
+	imageflowv1.FilterType_FILTER_TYPE_SHARPEN:    {max: 10, change: sharpen, parameters: sigmaParameter},
+	imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS: {min: -1, max: 1, change: brightness},
+	imageflowv1.FilterType_FILTER_TYPE_CONTRAST:   {min: -1, max: 4, change: contrast, parameters: pivotParameter},
+	imageflowv1.FilterType_FILTER_TYPE_SATURATION: {min: -1, max: 4, change: saturation},
 }
 
 // maxSigma is the maximum of the contract, in pixels. A larger one would hide everything.
@@ -125,15 +125,19 @@ func apply(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input
 	for name, value := range s {
 		metadata.AppliedParameters[name] = strconv.FormatFloat(value, 'g', 6, 64)
 	}
-	p, err := in.Pixels(ctx)
+	out, err := f.apply(ctx, in, intensity, s)
+	return out, resp, err
+}
+
+func (f filter) apply(ctx context.Context, in functions.Input, intensity float64, s settings) (imaging.Encoded, error) {
+	raster, err := in.Raster(ctx)
 	if err != nil {
-		return imaging.Encoded{}, nil, err
+		return imaging.Encoded{}, err
 	}
-	if err := f.pixels(ctx, p, intensity, s); err != nil {
-		return imaging.Encoded{}, nil, err
+	if err := f.change(ctx, raster, intensity, s); err != nil {
+		return imaging.Encoded{}, err
 	}
 	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
-	out, err := p.Encode(within, in.Format)
-	return out, resp, err
+	return raster.Encode(within, in.Format)
 }

@@ -10,9 +10,8 @@ import (
 	"unsafe"
 )
 
-// Blur applies a Gaussian filter to all colours. sigma is its standard deviation in pixels,
-// above 0. Results are exact to half a step of 255. The image is reflected at its edges.
-// Alpha does not change, and colours are weighted by it. The only error is the context's.
+// Blur implements Raster. Results are exact to half a step of 255. Alpha does not change, and
+// colours are weighted by it.
 func (p *Pixels) Blur(ctx context.Context, sigma float64) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -42,9 +41,7 @@ const (
 	minStep = 1.5
 )
 
-// Sharpen adds amount × (luma − blurred luma) of a pixel to each of its colours. Luma is
-// that of ITU-R BT.601, and the blur is a Gaussian with a standard deviation of sigma
-// pixels. Alpha does not change. The only error is the context's.
+// Sharpen implements Raster. Alpha does not change.
 func (p *Pixels) Sharpen(ctx context.Context, sigma, amount float64) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codes.h"
+
 // The rows of samples that the decoder writes are padded, so that vectors may read beyond
 // their ends.
 enum { ROW_ALIGNMENT = 64 };
@@ -132,7 +134,6 @@ static void set_parameters(j_compress_ptr e, const Plane *planes, int count, con
 	e->in_color_space = count == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
 	jpeg_set_defaults(e);
 	jpeg_set_quality(e, output->quality, TRUE);
-	e->optimize_coding = output->optimize;
 	e->write_JFIF_header = FALSE;
 	e->raw_data_in = TRUE;
 	for (int i = 0; i < count; i++) {
@@ -151,15 +152,14 @@ static void copy_padded(const Plane *plane, int y, JSAMPARRAY rows, int count, i
 	}
 }
 
-static int write_all(Encoder *c, const Plane *planes, int count, const JpegOutput *output, Stop stop) {
-	j_compress_ptr e = &c->encoder;
-	set_parameters(e, planes, count, output);
+// write_rows writes every step-th row of MCUs.
+static int write_rows(j_compress_ptr e, const Plane *planes, int count, int step, Stop stop) {
 	jpeg_start_compress(e, TRUE);
 	JSAMPARRAY rows[MAX_PLANES];
 	for (int i = 0; i < count; i++)
 		rows[i] = e->mem->alloc_sarray((j_common_ptr)e, JPOOL_IMAGE, e->comp_info[i].width_in_blocks * DCTSIZE,
 			planes[i].down * DCTSIZE);
-	for (int y = 0; e->next_scanline < e->image_height; y += DCTSIZE) {
+	for (int y = 0; e->next_scanline < e->image_height; y += DCTSIZE * step) {
 		if (imaging_stopped(stop)) return -1;
 		for (int i = 0; i < count; i++)
 			copy_padded(&planes[i], y * planes[i].down, rows[i], planes[i].down * DCTSIZE,
@@ -168,6 +168,30 @@ static int write_all(Encoder *c, const Plane *planes, int count, const JpegOutpu
 	}
 	jpeg_finish_compress(e);
 	return 0;
+}
+
+// Codes are made for one in MAX_STEP rows of MCUs, but for at least MIN_ROWS.
+enum { MAX_STEP = 8, MIN_ROWS = 4 };
+
+static int write_all(j_compress_ptr e, const Plane *planes, int count, const JpegOutput *output, Stop stop,
+	unsigned char **data, unsigned long *size) {
+	int height = 0; // of a row of MCUs
+	for (int i = 0; i < count; i++) height = planes[i].down * DCTSIZE > height ? planes[i].down * DCTSIZE : height;
+	const int rows = (output->height + height - 1) / height;
+	const int step = rows >= MAX_STEP * MIN_ROWS ? MAX_STEP : rows / MIN_ROWS;
+	set_parameters(e, planes, count, output);
+	e->optimize_coding = TRUE;
+	if (step > 1) {
+		e->image_height = (rows + step - 1) / step * height;
+		if (write_rows(e, planes, count, step, stop)) return -1;
+		imaging_extend_codes(e);
+		free(*data);
+		*data = NULL, *size = 0;
+		jpeg_mem_dest(e, data, size);
+		e->image_height = output->height;
+		e->optimize_coding = FALSE;
+	}
+	return write_rows(e, planes, count, 1, stop);
 }
 
 int imaging_write_planes(const Plane *planes, int count, const JpegOutput *output, Stop stop,
@@ -181,7 +205,7 @@ int imaging_write_planes(const Plane *planes, int count, const JpegOutput *outpu
 	if (setjmp(c.failed) == 0) {
 		jpeg_create_compress(&c.encoder);
 		jpeg_mem_dest(&c.encoder, data, size);
-		failed = write_all(&c, planes, count, output, stop);
+		failed = write_all(&c.encoder, planes, count, output, stop, data, size);
 	}
 	if (failed && c.encoder.dest != NULL) {
 		c.encoder.dest->term_destination(&c.encoder); // sets *data to the buffer in use

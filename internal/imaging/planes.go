@@ -128,9 +128,6 @@ func (p *planes) encode(ctx context.Context, quality int) (Encoded, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	output := C.JpegOutput{width: C.int(p.width), height: C.int(p.height), quality: C.int(quality)}
-	if p.width*p.height <= C.MAX_OPTIMIZED_PIXELS {
-		output.optimize = 1
-	}
 	var data *C.uchar
 	var size C.ulong
 	err := stoppable(ctx, func(stop C.Stop) C.int {

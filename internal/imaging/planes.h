@@ -4,16 +4,10 @@
 #pragma once
 
 #include "damage.h"
+#include "plane.h"
 #include "resample8.h"
 
 enum { MAX_PLANES = 3 };
-
-// Plane is a plane of samples, row by row without padding. across and down are the sampling
-// factors of the component.
-typedef struct {
-	uint8_t *samples;
-	int width, height, across, down;
-} Plane;
 
 // PlaneSink receives the next count rows of a plane. Behind each row, bytes up to the next
 // multiple of 64 are readable.
@@ -50,7 +44,7 @@ Damage imaging_check_jpeg(const Part *parts, int count, Stop stop);
 
 // JpegOutput are the options of imaging_write_planes. quality is in 1 … 100.
 typedef struct {
-	int width, height, quality, optimize;
+	int width, height, quality;
 } JpegOutput;
 
 // imaging_write_planes encodes 1 plane of grey or 3 planes of YCbCr. A plane has

@@ -10,28 +10,34 @@ import (
 
 // The integer resampler gives the same bytes on every CPU, and those of sums of doubles.
 func TestIntegerResample(t *testing.T) {
-	native := runResampler(t, "gcc", nil)
+	checkSameOnARM(t, "testdata/resample8.c")
+}
+
+// checkSameOnARM compares the output of a C program on this CPU with that on arm64.
+func checkSameOnARM(t *testing.T, source string) {
+	t.Helper()
+	native := runC(t, source, "gcc", nil)
 	t.Run("arm64", func(t *testing.T) {
 		if testing.Short() {
 			t.Skip("emulates a CPU: make test")
 		}
-		if arm := runResampler(t, "aarch64-linux-gnu-gcc", []string{"qemu-aarch64"}); arm != native {
-			t.Errorf("digest %s on arm64, %s here", arm, native)
+		if arm := runC(t, source, "aarch64-linux-gnu-gcc", []string{"qemu-aarch64"}); arm != native {
+			t.Errorf("%s on arm64, %s here", arm, native)
 		}
 	})
 }
 
-// runResampler compiles testdata/resample8.c and returns its digest of many outputs.
-func runResampler(t *testing.T, compiler string, emulator []string) string {
+// runC compiles a C program and returns its output.
+func runC(t *testing.T, source, compiler string, emulator []string) string {
 	t.Helper()
 	for _, tool := range append([]string{compiler}, emulator...) {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip("skipped: ", err)
 		}
 	}
-	program := filepath.Join(t.TempDir(), "resample8")
+	program := filepath.Join(t.TempDir(), "program")
 	build := exec.CommandContext(t.Context(), compiler, "-O3", "-static", "-Wall", "-Wextra", "-Werror",
-		"testdata/resample8.c", "-o", program, "-lm")
+		source, "-o", program, "-lm")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

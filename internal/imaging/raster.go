@@ -1,0 +1,38 @@
+package imaging
+
+import "context"
+
+// Raster is a decoded image whose colours can be changed: Pixels, or the planes of a JPEG. The
+// errors of its filters are only the context's.
+type Raster interface {
+	// Adjust changes the colours of each pixel.
+	Adjust(ctx context.Context, a Adjustment) error
+	// Blur applies a Gaussian filter to all colours. sigma is its standard deviation in pixels,
+	// above 0. The image is reflected at its edges.
+	Blur(ctx context.Context, sigma float64) error
+	// Sharpen adds amount × (luma − blurred luma) of a pixel to each of its colours. Luma is
+	// that of ITU-R BT.601, and the blur is a Gaussian with a standard deviation of sigma
+	// pixels. amount is in [-10, 10].
+	Sharpen(ctx context.Context, sigma, amount float64) error
+	// Encode encodes the image as Pixels.Encode does.
+	Encode(ctx context.Context, f Format) (Encoded, error)
+}
+
+// Adjustment is a linear change of colours. A value v of a pixel with the luma y, both in
+// [0, 1], becomes Own × v + Luma × y + Offset, limited to [0, 1]. Luma is that of ITU-R BT.601.
+// Own and Own + Luma are in [0, 5].
+type Adjustment struct{ Own, Luma, Offset float64 }
+
+// Raster decodes the image at full size, upright, for an output in format f. A JPEG that becomes
+// a JPEG stays in planes: filters of colours are linear, so they have the same result there.
+func (m *Image) Raster(ctx context.Context, f Format) (Raster, error) {
+	if f == JPEG && m.hasPlanes() && m.Orientation == 1 {
+		return m.readPlanes(ctx)
+	}
+	return m.Pixels(ctx)
+}
+
+// Encode implements Raster. f is JPEG.
+func (p *planes) Encode(ctx context.Context, f Format) (Encoded, error) {
+	return p.encode(ctx, codecs[f].quality)
+}
