@@ -22,26 +22,33 @@ import (
 // every call.
 //
 // Callers that wait for their answers before they call again make a queue as long as
-// their number: it may be long, but it does not grow. A queue that grows for more than
-// a second is overload. Then the limiter sheds load: it admits only as many concurrent
-// calls as finish within targetLatency (Little's law). It evicts the newest calls above
-// that limit, and refuses new ones before their bodies are read. A call that a processor
-// refuses as busy starts shedding, too. Shedding stops sheddingTime after the last
-// refusal.
+// their number: it may be long, but it does not grow. A queue that grows fast for more
+// than a second, or slowly for ten seconds, is overload. Then the limiter sheds load: it
+// admits only as many concurrent calls as finish within targetLatency (Little's law). It
+// evicts the newest calls above that limit, and refuses new ones before their bodies are
+// read. A call that a processor refuses as busy starts shedding, too. Shedding stops
+// sheddingTime after the last refusal.
 type limiter struct {
 	mu     sync.Mutex
 	active []*ticket // the oldest first
 	// arrived and done count calls until windowEnd.
 	windowEnd     time.Time
 	arrived, done int
-	growing       int       // consecutive windows in which far more calls arrived than were done
-	rate          float64   // EWMA of the calls done in a window
+	growing       int     // consecutive windows in which far more calls arrived than were done
+	rate          float64 // EWMA of the calls done in a window
+	slow          struct {
+		windowEnd time.Time
+		active    int // at the end of the last slow window
+		growing   int // consecutive slow windows in which the queue grew
+	}
 	sheddingUntil time.Time // in the past if the limiter admits every call
 }
 
 const (
 	window        = 300 * time.Millisecond
 	maxGrowing    = 4 // windows
+	slowWindow    = 5 * time.Second
+	maxSlow       = 2 // slow windows
 	targetLatency = 200 * time.Millisecond
 	sheddingTime  = 5 * time.Second
 	// minLimit is the smallest limit; fewer calls would not keep the processors busy.
@@ -104,6 +111,24 @@ func (l *limiter) nextWindow(now time.Time) {
 	l.rate += (float64(l.done) - l.rate) / 3
 	l.arrived, l.done, l.windowEnd = 0, 0, now.Add(window)
 	if l.growing >= maxGrowing {
+		l.shed(now)
+	}
+	l.nextSlowWindow(now)
+}
+
+// nextSlowWindow starts a new slow window if the current one is over.
+func (l *limiter) nextSlowWindow(now time.Time) {
+	s := &l.slow
+	if now.Before(s.windowEnd) {
+		return
+	}
+	if len(l.active) > s.active+s.active/8+1 && len(l.active) > l.limit() {
+		s.growing++
+	} else {
+		s.growing = 0
+	}
+	s.active, s.windowEnd = len(l.active), now.Add(slowWindow)
+	if s.growing >= maxSlow {
 		l.shed(now)
 	}
 }

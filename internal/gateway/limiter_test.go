@@ -130,3 +130,18 @@ func TestLimiter_twiceTheCapacity(t *testing.T) {
 		}
 	}
 }
+
+// If slightly more calls arrive than can be processed, the queue stays short as well.
+func TestLimiter_slightOverload(t *testing.T) {
+	for _, each := range []time.Duration{10 * time.Millisecond, 35 * time.Millisecond, 50 * time.Millisecond} {
+		s := newSimulation(each)
+		s.run(5*time.Minute, s.rate(1.15/each.Seconds()))
+		slices.Sort(s.done)
+		if capacity := int(5 * time.Minute / each); len(s.done) < capacity*9/10 {
+			t.Errorf("%v each: %d of at most %d done", each, len(s.done), capacity)
+		}
+		if last := s.done[len(s.done)-1]; last > 2*time.Second {
+			t.Errorf("%v each: a call took %v", each, last)
+		}
+	}
+}

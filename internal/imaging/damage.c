@@ -1,10 +1,7 @@
 #include "damage.h"
 
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include <jpeglib.h>
 #include <jerror.h>
 
 // Inspection is a decoder with its input and its finding.
@@ -21,36 +18,37 @@ typedef struct {
 
 static Inspection *inspection_of(j_common_ptr decoder) { return decoder->client_data; }
 
-// classify sets the damage that a warning indicates. Surplus bytes are common after a scan,
-// but before a restart marker they show that pixels were lost.
+static void end_with(j_common_ptr decoder, Damage damage) {
+	inspection_of(decoder)->damage = damage;
+	longjmp(inspection_of(decoder)->failed, 1);
+}
+
+// classify ends the decoding if a warning indicates damage. Surplus bytes are common after a
+// scan, but before a restart marker they show that pixels were lost.
 static void classify(j_common_ptr decoder, int level) {
-	Inspection *i = inspection_of(decoder);
-	if (level >= 0 || i->damage != INTACT) return;
-	const int marker = decoder->err->msg_parm.i[1];
+	if (level >= 0) return;
+	const int *parameters = decoder->err->msg_parm.i;
 	switch (decoder->err->msg_code) {
 	case JWRN_HIT_MARKER:
 	case JWRN_JPEG_EOF:
-		i->damage = TRUNCATED;
+		end_with(decoder, TRUNCATED);
 		break;
 	case JWRN_EXTRANEOUS_DATA:
-		if (marker < 0xd0 || marker > 0xd7) break;
+		if (parameters[1] < 0xd0 || parameters[1] > 0xd7) break;
 		// fall through
 	case JWRN_HUFF_BAD_CODE:
 	case JWRN_ARITH_BAD_CODE:
-		i->damage = CORRUPT;
+		end_with(decoder, CORRUPT);
 		break;
 	case JWRN_MUST_RESYNC:
-		i->damage = decoder->err->msg_parm.i[0] == JPEG_EOI ? TRUNCATED : CORRUPT;
+		end_with(decoder, parameters[0] == JPEG_EOI ? TRUNCATED : CORRUPT);
 		break;
 	default: // odd scan parameters, versions and application segments
 		break;
 	}
 }
 
-static void abort_decoding(j_common_ptr decoder) {
-	if (inspection_of(decoder)->damage == INTACT) inspection_of(decoder)->damage = CORRUPT;
-	longjmp(inspection_of(decoder)->failed, 1);
-}
+static void abort_decoding(j_common_ptr decoder) { end_with(decoder, UNREADABLE); }
 
 static void discard_message(j_common_ptr decoder) {}
 
@@ -60,10 +58,7 @@ static void do_nothing(j_decompress_ptr decoder) {}
 static boolean fill_input(j_decompress_ptr decoder) {
 	static const JOCTET end[] = {0xff, JPEG_EOI};
 	Inspection *i = inspection_of((j_common_ptr)decoder);
-	if (imaging_stopped(i->stop)) {
-		i->damage = STOPPED;
-		longjmp(i->failed, 1);
-	}
+	if (imaging_stopped(i->stop)) end_with((j_common_ptr)decoder, STOPPED);
 	while (i->next < i->count && i->parts[i->next].size == 0) i->next++;
 	if (i->next < i->count) {
 		const Part *part = &i->parts[i->next++];
@@ -86,19 +81,7 @@ static void skip_input(j_decompress_ptr decoder, long n) {
 	if (n > 0) s->next_input_byte += n, s->bytes_in_buffer -= n;
 }
 
-// decode_small decodes at one eighth of the size, which still reads all scans.
-static void decode_small(Inspection *i) {
-	struct jpeg_decompress_struct *d = &i->decoder;
-	jpeg_read_header(d, TRUE);
-	d->scale_num = 1, d->scale_denom = 8;
-	d->out_color_space = d->jpeg_color_space;
-	jpeg_start_decompress(d);
-	JSAMPARRAY row = d->mem->alloc_sarray((j_common_ptr)d, JPOOL_IMAGE, d->output_width * d->output_components, 1);
-	while (d->output_scanline < d->output_height && !imaging_stopped(i->stop)) jpeg_read_scanlines(d, row, 1);
-	if (imaging_stopped(i->stop)) i->damage = STOPPED;
-}
-
-Damage imaging_jpeg_damage(const Part *parts, int count, Stop stop) {
+Damage imaging_read_jpeg(const Part *parts, int count, Stop stop, JpegWork work, void *user) {
 	Inspection i = {.parts = parts, .count = count, .stop = stop, .damage = INTACT};
 	i.decoder.err = jpeg_std_error(&i.errors);
 	i.decoder.client_data = &i;
@@ -112,7 +95,7 @@ Damage imaging_jpeg_damage(const Part *parts, int count, Stop stop) {
 			.resync_to_restart = jpeg_resync_to_restart, .term_source = do_nothing,
 		};
 		i.decoder.src = &i.source;
-		decode_small(&i);
+		i.damage = work(&i.decoder, stop, user);
 	}
 	jpeg_destroy_decompress(&i.decoder);
 	return i.damage;

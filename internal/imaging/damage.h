@@ -1,13 +1,21 @@
-// Detection of damaged JPEG image data, for which libjpeg only emits warnings.
+// A JPEG decoder that classifies damage, for which libjpeg only emits warnings.
 
 #pragma once
 
 #include <stddef.h>
+#include <stdio.h>
+
+#include <jpeglib.h>
 
 #include "vips.h"
 
-typedef enum { INTACT, TRUNCATED, CORRUPT, STOPPED } Damage;
+// Damage is the result of reading a JPEG. UNREADABLE means that libjpeg gave up.
+typedef enum { INTACT, TRUNCATED, CORRUPT, UNREADABLE, STOPPED } Damage;
 
-// imaging_jpeg_damage decodes a JPEG and classifies libjpeg's warnings. Warnings that do
-// not concern pixels are ignored.
-Damage imaging_jpeg_damage(const Part *parts, int count, Stop stop);
+// JpegWork uses a decoder whose source is set. It returns INTACT or STOPPED. It may be left
+// by a longjmp, so it allocates memory only from the decoder's pools.
+typedef Damage (*JpegWork)(j_decompress_ptr decoder, Stop stop, void *user);
+
+// imaging_read_jpeg calls work with a decoder that reads the parts. It ends work at the first
+// warning that concerns pixels, and ignores other warnings.
+Damage imaging_read_jpeg(const Part *parts, int count, Stop stop, JpegWork work, void *user);

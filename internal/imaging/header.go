@@ -27,6 +27,8 @@ type Header struct {
 	extra, alphaAt int
 	// fromYCbCr is the 3 × 4 matrix to RGB, for YCbCr that libvips does not convert.
 	fromYCbCr *[12]float64
+	// ycc reports whether a JPEG has grey or YCbCr of 8 bits.
+	ycc bool
 	// sampled are the sampling factors of a JPEG's components; unused entries are zero.
 	sampled [4]sampling
 	density density

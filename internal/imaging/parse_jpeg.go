@@ -23,6 +23,9 @@ type jpegReader struct {
 	// all scans cover.
 	blocks, scanned int64
 	scans, stray    int
+	// hasJFIF is set by a JFIF segment. adobe is the payload of an Adobe segment.
+	hasJFIF bool
+	adobe   []byte
 }
 
 // jpegComponent is a component of the frame and its coefficients in the scans so far.
@@ -165,9 +168,12 @@ func (r *jpegReader) segment(marker byte, segment []byte) error {
 		h.quality = jpegQualityOf(segment)
 	case marker == 0xe0 && bytes.HasPrefix(segment, []byte("JFIF\x00")):
 		h.density = h.density.or(densityOfJFIF(segment))
+		r.hasJFIF = r.hasJFIF || len(segment) >= 14
 	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
 		h.density = h.density.or(densityOfEXIF(segment[6:]))
 		h.Orientation = exifOrientation(segment[6:])
+	case marker == 0xee && bytes.HasPrefix(segment, []byte("Adobe")) && len(segment) >= 12:
+		r.adobe = segment
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // first part
 		h.profile = profileColours(segment[min(14, len(segment)):])
 	}
@@ -231,6 +237,9 @@ func (r *jpegReader) scan(segment []byte) error {
 	if len(segment) < 1 || len(segment) < 4+2*int(segment[0]) {
 		return invalid("corrupt jpeg: short scan header")
 	}
+	if r.scans == 1 {
+		h.ycc = r.isYCC()
+	}
 	n := int(segment[0])
 	if n < h.colours { // more scans follow: the decoder holds all coefficients
 		h.held = 2 * h.colours
@@ -249,6 +258,19 @@ func (r *jpegReader) scan(segment []byte) error {
 		return invalid("jpeg with scans that cover the image more than %d times", maxPasses)
 	}
 	return nil
+}
+
+// isYCC reports whether the components are grey or YCbCr, by the rules of libjpeg.
+func (r *jpegReader) isYCC() bool {
+	switch {
+	case len(r.components) != 3:
+		return len(r.components) == 1
+	case r.hasJFIF:
+		return true
+	case r.adobe != nil:
+		return r.adobe[11] != 0
+	}
+	return r.components[0].id != 'R' || r.components[1].id != 'G' || r.components[2].id != 'B'
 }
 
 // coefficients returns the coefficients that a scan begins and those that it completes, one

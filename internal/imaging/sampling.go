@@ -19,8 +19,10 @@ func parseSamplings(components []byte) (all [4]sampling) {
 }
 
 // maxSampling returns the largest factors of all components, which have full resolution.
-func (h *Header) maxSampling() (full sampling) {
-	for _, s := range h.sampled {
+func (h *Header) maxSampling() sampling { return maxSampling(h.sampled[:]) }
+
+func maxSampling(all []sampling) (full sampling) {
+	for _, s := range all {
 		full = sampling{max(full.across, s.across), max(full.down, s.down)}
 	}
 	return full

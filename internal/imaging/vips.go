@@ -3,7 +3,6 @@ package imaging
 // #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
 // #cgo pkg-config: vips lcms2 libjpeg
-// #include "damage.h"
 // #include "vips.h"
 // #include <glib.h>
 import "C"
@@ -83,30 +82,6 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		}
 	}
 	return in
-}
-
-// jpegDamage returns an error if a JPEG in a file of format f is truncated or damaged. The
-// decoders only warn about such damage, or not at all.
-func jpegDamage(ctx context.Context, f Format, parts [][]byte) error {
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	first, count := pinnedParts(parts, &pin)
-	damage := C.Damage(C.INTACT)
-	err := stoppable(ctx, func(stop C.Stop) C.int {
-		damage = C.imaging_jpeg_damage(first, count, stop)
-		return 0
-	})
-	switch {
-	case err != nil:
-		return err
-	case damage == C.STOPPED:
-		return ctx.Err()
-	case damage == C.TRUNCATED:
-		return invalid("truncated %s: its image data ends too early", f)
-	case damage == C.CORRUPT:
-		return invalid("corrupt %s: its image data is damaged", f)
-	}
-	return nil
 }
 
 // pinnedParts returns the parts of a file for C and pins their memory.

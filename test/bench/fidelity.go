@@ -14,11 +14,17 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// compareFidelity prints the PSNR of each peer's lossless output, against the full image
-// filtered with Lanczos3 in double precision.
+// compareFidelity prints the PSNR of each peer's output before lossy encoding, against the full
+// image filtered with Lanczos3 in double precision. The colours of both are subsampled as in the
+// output, which is 4:2:0 unless it is a PNG.
 func compareFidelity(workers map[string]*process, p photos, dir string) error {
-	fmt.Printf("| PSNR in dB | %s |\n|---|%s\n", strings.Join(order, " | "), strings.Repeat("---|", len(order)))
-	for _, t := range p.varied() {
+	fmt.Printf("| PSNR in dB · of luma · of colours | %s |\n|---|%s\n",
+		strings.Join(lossless, " | "), strings.Repeat("---|", len(lossless)))
+	images, err := p.varied()
+	if err != nil {
+		return err
+	}
+	for _, t := range images {
 		original, err := decode(t.task.file)
 		if err != nil {
 			return err
@@ -26,46 +32,80 @@ func compareFidelity(workers map[string]*process, p photos, dir string) error {
 		want := image.NewRGBA(image.Rect(0, 0, t.task.width, t.task.height))
 		lanczos3.Scale(want, want.Rect, original, original.Rect, draw.Src, nil)
 		fmt.Printf("| %s |", t.name)
-		for _, peer := range order {
-			t.task.keep = filepath.Join(dir, peer+".png")
-			if _, err := workers[peer].do(t.task); err != nil {
-				return err
-			}
-			got, err := decode(t.task.keep)
+		for _, peer := range lossless {
+			got, err := resized(workers[peer], t.task, filepath.Join(dir, peer+".png"))
 			if err != nil {
 				return err
 			}
-			fmt.Printf(" %.1f |", psnr(got, want))
+			fmt.Printf(" %s |", fidelityOf(outputOf(got, t.task.format), outputOf(want, t.task.format)))
 		}
 		fmt.Println()
 	}
 	return nil
 }
 
+// outputOf returns the samples that an encoder of the format would encode.
+func outputOf(m *image.RGBA, f imaging.Format) ycc {
+	if f == imaging.PNG {
+		return toYCC(m)
+	}
+	return toYCC(m).subsampled()
+}
+
+// lossless are the peers that can return an image without the loss of an encoder.
+var lossless = []string{baseline, "FAST", "GOOD", "BEST", "bimg", "imagor"}
+
+// resized returns a peer's output before lossy encoding. It uses a file.
+func resized(peer *process, t task, file string) (*image.RGBA, error) {
+	t.format, t.keep = imaging.PNG, file
+	if _, err := peer.do(t); err != nil {
+		return nil, err
+	}
+	return decode(file)
+}
+
 // varied returns photographs, a rendered scene and drawings. Their sizes are divisible and
-// not divisible by the factors of a shrinking JPEG decoder.
-func (p photos) varied() []named {
+// not divisible by the factors of a shrinking JPEG decoder. All but the last three are also
+// written to JPEGs with other subsampling than 4:2:0.
+func (p photos) varied() ([]named, error) {
 	var all []named
-	for _, v := range []struct {
+	list := []struct {
 		name, file    string
 		width, height int
+		format        imaging.Format
 	}{
-		{"a beach, 4032×3024", "12mp.jpg", 800, 600},
-		{"stars, 4000×6000", "vertical.jpg", 400, 600},
-		{"a bird, 1920×1080", "northern_cardinal_bird.jpg", 800, 450},
-		{"the bird, smaller", "northern_cardinal_bird.jpg", 203, 115},
-		{"a nebula, 1680×1050", "test.jpg", 400, 250},
-		{"the nebula, 999×999", "test_square.jpg", 240, 240},
-		{"a fjord, 550×368", "test_issue.jpg", 100, 67},
-		{"a drawn tiger, 900×900", "test_svg.jpg", 200, 200},
-		{"a rendered scene, 1920×1080", "sample.jpg", 400, 225},
-		{"bright lines on black, 703×681", "test_gif.jpg", 150, 145},
-		{"a PNG, 2048×1536", "3mp.png", 800, 600},
-	} {
-		name := fmt.Sprintf("%s → %d×%d", v.name, v.width, v.height)
-		all = append(all, named{name, task{p.path(v.file), v.width, v.height, imaging.PNG, ""}})
+		{"a beach, 4032×3024", "12mp.jpg", 800, 600, imaging.JPEG},
+		{"stars, 4000×6000", "vertical.jpg", 400, 600, imaging.JPEG},
+		{"a bird, 1920×1080", "northern_cardinal_bird.jpg", 800, 450, imaging.JPEG},
+		{"the bird, smaller", "northern_cardinal_bird.jpg", 203, 115, imaging.JPEG},
+		{"a nebula, 1680×1050", "test.jpg", 400, 250, imaging.JPEG},
+		{"the nebula, 999×999", "test_square.jpg", 240, 240, imaging.JPEG},
+		{"a fjord, 550×368", "test_issue.jpg", 100, 67, imaging.JPEG},
+		{"a drawn tiger, 900×900", "test_svg.jpg", 200, 200, imaging.JPEG},
+		{"a rendered scene, 1920×1080", "sample.jpg", 400, 225, imaging.JPEG},
+		{"bright lines on black, 703×681", "test_gif.jpg", 150, 145, imaging.JPEG},
+		{"a PNG, 2048×1536", "3mp.png", 800, 600, imaging.PNG},
+		{"a WebP, 1920×1080", "1080p.webp", 800, 450, imaging.WebP},
 	}
-	return all
+	for _, v := range list {
+		name := fmt.Sprintf("%s → %d×%d", v.name, v.width, v.height)
+		all = append(all, named{name, task{p.path(v.file), v.width, v.height, v.format, 8, ""}})
+	}
+	for _, v := range all[:len(all)-3] {
+		for _, s := range []struct {
+			name   string
+			across int
+		}{{"4:2:2", 2}, {"4:1:1", 4}} {
+			file, err := p.sampled(v.task.file, s.across)
+			if err != nil {
+				return nil, err
+			}
+			t := v.task
+			t.file = file
+			all = append(all, named{v.name + ", " + s.name, t})
+		}
+	}
+	return all, nil
 }
 
 // decode decodes an image file at full size.
@@ -96,12 +136,3 @@ var lanczos3 = &draw.Kernel{Support: 3, At: func(d float64) float64 {
 	}
 	return 3 * math.Sin(math.Pi*d) * math.Sin(math.Pi*d/3) / (math.Pi * math.Pi * d * d)
 }}
-
-func psnr(a, b *image.RGBA) float64 {
-	var sum float64
-	for i := range a.Pix {
-		d := float64(a.Pix[i]) - float64(b.Pix[i])
-		sum += d * d
-	}
-	return 10 * math.Log10(255*255*float64(len(a.Pix)/4*3)/sum)
-}

@@ -1,5 +1,6 @@
 // Command bench compares the resizes of this repository with vips_thumbnail called from C,
-// with bimg and with imagor, and prints tables in Markdown.
+// with bimg, with imagor, and with the least work that libjpeg-turbo can do. It prints tables
+// in Markdown.
 //
 // Each peer is a process of its own with one thread per image, and the peers take turns.
 // CPU time is the time of the whole process, with garbage collection.
@@ -29,10 +30,28 @@ func main() {
 	}
 }
 
-// order is the order of the columns. Ratios are relative to the first one.
-var order = []string{baseline, "FAST", "GOOD", "BEST", "bimg", "imagor"}
+// order is the order of the columns.
+var order = []string{baseline, "FAST", "GOOD", "BEST", "bimg", "imagor", limit, fullLimit}
 
-const baseline = "vips_thumbnail"
+// Ratios are relative to the baseline, and to the limit: decoding a JPEG to planes at the size
+// that GOOD uses, and encoding planes. The full limit decodes at full size.
+const (
+	baseline  = "vips_thumbnail"
+	limit     = "limit"
+	fullLimit = "limit at full size"
+)
+
+// peersInC are the commands of the peers written in C, which are compiled to a folder.
+func peersInC(dir string) (map[string][]string, error) {
+	thumbnail, planes := filepath.Join(dir, "thumbnail"), filepath.Join(dir, "limit")
+	if err := compile(thumbnail, "vips"); err != nil {
+		return nil, err
+	}
+	if err := compile(planes, "libjpeg"); err != nil {
+		return nil, err
+	}
+	return map[string][]string{baseline: {thumbnail}, limit: {planes}, fullLimit: {planes, "full"}}, nil
+}
 
 func run(rounds int) error {
 	dir, err := os.MkdirTemp("", "bench")
@@ -40,15 +59,15 @@ func run(rounds int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, baseline)
-	if err := compile(binary); err != nil {
+	commands, err := peersInC(dir)
+	if err != nil {
 		return err
 	}
 	workers := map[string]*process{}
 	for _, peer := range order {
-		args := []string{os.Args[0], "-worker", peer}
-		if peer == baseline {
-			args = []string{binary}
+		args, ok := commands[peer]
+		if !ok {
+			args = []string{os.Args[0], "-worker", peer}
 		}
 		if workers[peer], err = start(args); err != nil {
 			return err

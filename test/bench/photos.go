@@ -22,8 +22,8 @@ type named struct {
 // generated images.
 type photos struct{ ours, bimgs, generated string }
 
-// gather finds the test images of bimg. It generates a JPEG of 12 MP and a PNG of 3 MP. The
-// JPEG has no profile, since vips_thumbnail and bimg would not apply it.
+// gather finds the test images of bimg. It generates a JPEG of 12 MP, a PNG of 3 MP and a WebP
+// of 2 MP. The JPEG has no profile, since vips_thumbnail and bimg would not apply it.
 func gather(dir string) (photos, error) {
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg").Output()
 	p := photos{"../images", filepath.Join(strings.TrimSpace(string(module)), "testdata"), dir}
@@ -38,15 +38,41 @@ func gather(dir string) (photos, error) {
 	if err := os.WriteFile(p.path("12mp.jpg"), data, 0o600); err != nil {
 		return p, err
 	}
+	if err := p.resized("12mp.jpg", 2048, 1536, "3mp.png", imaging.PNG); err != nil {
+		return p, err
+	}
+	return p, p.resized("northern_cardinal_bird.jpg", 1920, 1080, "1080p.webp", imaging.WebP)
+}
+
+// resized writes an image in another size or format.
+func (p photos) resized(from string, width, height int, to string, f imaging.Format) error {
+	data, err := os.ReadFile(p.path(from))
+	if err != nil {
+		return err
+	}
 	m, err := imaging.Open(data, limits)
 	if err != nil {
-		return p, err
+		return err
 	}
-	png, err := m.Resize(context.Background(), 2048, 1536, imaging.Best, imaging.PNG)
+	out, err := m.Resize(context.Background(), width, height, imaging.Best, f)
 	if err != nil {
-		return p, err
+		return err
 	}
-	return p, os.WriteFile(p.path("3mp.png"), png.Data, 0o600)
+	return os.WriteFile(p.path(to), out.Data, 0o600)
+}
+
+// sampled writes a JPEG with colours of one sample for this many pixels across.
+func (p photos) sampled(from string, across int) (string, error) {
+	m, err := decode(from)
+	if err != nil {
+		return "", err
+	}
+	data, err := sampledJPEG(toYCC(m), across)
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(p.generated, fmt.Sprintf("%d-%s", across, filepath.Base(from)))
+	return to, os.WriteFile(to, data, 0o600)
 }
 
 // withoutMetadata removes the application segments of a JPEG.
@@ -76,8 +102,9 @@ func (p photos) path(name string) string {
 // tasks returns the tasks of the speed comparison.
 func (p photos) tasks() []named {
 	return []named{
-		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, ""}},
-		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, ""}},
-		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, ""}},
+		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, 4, ""}},
+		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, 4, ""}},
+		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, 8, ""}},
+		{"1080p WebP → 800×450", task{p.path("1080p.webp"), 800, 450, imaging.WebP, 8, ""}},
 	}
 }

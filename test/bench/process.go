@@ -6,12 +6,15 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
-// compile builds the peer written in C.
-func compile(to string) error {
-	cmd := exec.Command("sh", "-c", `cc -O2 -o "$1" thumbnail/thumbnail.c $(pkg-config --cflags --libs vips)`, "sh", to)
+// compile builds NAME/NAME.c to the file DIR/NAME with a library.
+func compile(to, library string) error {
+	name := filepath.Base(to)
+	cmd := exec.Command("sh", "-c", `cc -O2 -o "$1" "$2" $(pkg-config --cflags --libs "$3")`,
+		"sh", to, filepath.Join(name, name+".c"), library)
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
 }

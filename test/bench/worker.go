@@ -22,11 +22,14 @@ type task struct {
 	file          string
 	width, height int
 	format        imaging.Format
-	keep          string // file to write the output to, if not empty
+	// eighths is the size, in eighths, to which GOOD lets the decoder shrink a JPEG. Only the
+	// limit reads it.
+	eighths int
+	keep    string // file to write the output to, if not empty
 }
 
 func (t task) String() string {
-	return fmt.Sprintf("%s %d %d %s %s", t.file, t.width, t.height, t.format, t.keep)
+	return fmt.Sprintf("%s %d %d %s %d %s", t.file, t.width, t.height, t.format, t.eighths, t.keep)
 }
 
 // peers are the peers written in Go. Each runs in its own process.
@@ -59,8 +62,11 @@ func bimgs() func([]byte, task) ([]byte, error) {
 			Width: t.width, Height: t.height, Force: true, Interpolator: bimg.Bilinear,
 			Type: bimg.JPEG, Quality: 85, NoAutoRotate: true, StripMetadata: true,
 		}
-		if t.format == imaging.PNG {
+		switch t.format {
+		case imaging.PNG:
 			o.Type, o.Compression, o.Interpolator = bimg.PNG, 1, bimg.Bicubic
+		case imaging.WebP:
+			o.Type, o.Quality = bimg.WEBP, 80
 		}
 		return bimg.Resize(data, o)
 	}
@@ -74,8 +80,12 @@ func imagors() func([]byte, task) ([]byte, error) {
 		panic(err)
 	}
 	return func(data []byte, t task) ([]byte, error) {
+		quality := "85"
+		if t.format == imaging.WebP {
+			quality = "80"
+		}
 		p := imagorpath.Params{Width: t.width, Height: t.height, Stretch: true, Filters: imagorpath.Filters{
-			{Name: "format", Args: string(t.format)}, {Name: "quality", Args: "85"},
+			{Name: "format", Args: string(t.format)}, {Name: "quality", Args: quality},
 			{Name: "compression", Args: "1"}, {Name: "strip_metadata"},
 		}}
 		blob, err := processor.Process(context.Background(), imagor.NewBlobFromBytes(data), p, nil)
@@ -93,7 +103,7 @@ func work(peer string) error {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var t task
-		if n, err := fmt.Sscan(lines.Text(), &t.file, &t.width, &t.height, &t.format, &t.keep); n < 4 {
+		if n, err := fmt.Sscan(lines.Text(), &t.file, &t.width, &t.height, &t.format, &t.eighths, &t.keep); n < 5 {
 			return err
 		}
 		data, err := os.ReadFile(t.file)

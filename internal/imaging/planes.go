@@ -1,0 +1,164 @@
+package imaging
+
+// #include "planes.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"unsafe"
+)
+
+// planes are the components of a JPEG as they are stored: grey, or Y, Cb and Cr of ITU-R
+// BT.601 in the full range. readPlanes decodes a JPEG to planes, and encode makes a JPEG of
+// them. In between, code may change the samples in place.
+type planes struct {
+	// width and height are in pixels.
+	width, height int
+	all           []plane
+	density       density
+}
+
+// plane is one component. A sample covers as many pixels across and down as the largest
+// sampling factors of all planes divided by its own. The first sample begins where the first
+// pixel begins: colours are sited at the centre of their pixels, as in JFIF.
+type plane struct {
+	sampling
+	// width and height are in samples, rounded up if the last sample covers fewer pixels.
+	width, height int
+	// samples has height rows of width bytes.
+	samples []byte
+}
+
+// newPlanes returns planes of zeros for an image of width × height pixels.
+func newPlanes(width, height int, sampled ...sampling) *planes {
+	full := maxSampling(sampled)
+	p := &planes{width: width, height: height}
+	for _, s := range sampled {
+		w, h := ceilDiv(width*s.across, full.across), ceilDiv(height*s.down, full.down)
+		p.all = append(p.all, plane{s, w, h, make([]byte, w*h)})
+	}
+	return p
+}
+
+// hasPlanes reports whether the image is a JPEG of grey or YCbCr, whose planes can be used as
+// they are. Other images have colours that need a conversion.
+func (m *Image) hasPlanes() bool {
+	return m.Format == JPEG && m.ycc && m.profile == 0
+}
+
+// planesAt returns the planes, without samples, that the decoder returns at scale/8 of the
+// size, for scale from 1 to 8. It returns planes of colour with more samples than the scale
+// asks for where it can, so their sizes are not in proportion to their sampling factors.
+func (h *Header) planesAt(scale int) []plane {
+	full := h.maxSampling()
+	all := make([]plane, h.colours)
+	for i, s := range h.sampled[:h.colours] {
+		size := s.blockSize(scale, full)
+		all[i] = plane{
+			sampling: s,
+			width:    ceilDiv(h.Width*s.across*size, 8*full.across), height: ceilDiv(h.Height*s.down*size, 8*full.down),
+		}
+	}
+	return all
+}
+
+// readPlanes decodes an image that hasPlanes to planes of full size, as stored, before
+// orientation. Its errors are those of the general decoder.
+func (m *Image) readPlanes(ctx context.Context) (*planes, error) {
+	p := newPlanes(m.Width, m.Height, m.sampled[:m.colours]...)
+	p.density = m.density
+	return p, m.decodePlanes(ctx, 8, p.all)
+}
+
+// decodePlanes decodes the image at scale/8 of its size into the samples of planes that have
+// the sizes of planesAt.
+func (m *Image) decodePlanes(ctx context.Context, scale int, into []plane) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	source := &C.PlaneSource{scale: C.int(scale), planes: C.int(len(into)), sizes: pinnedPlanes(into, &pin)}
+	source.parts, source.count = pinnedParts(m.parts, &pin)
+	err := readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage { return C.imaging_decode_planes(source, stop) })
+	if err == nil {
+		m.verified.Store(true)
+	}
+	return err
+}
+
+// encode encodes the planes as a JPEG of a quality from 1 to 100, with their density and
+// sampling factors. The samples of each plane have the size that newPlanes gives it.
+func (p *planes) encode(ctx context.Context, quality int) (Encoded, error) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	output := C.JpegOutput{width: C.int(p.width), height: C.int(p.height), quality: C.int(quality)}
+	if p.width*p.height <= C.MAX_OPTIMIZED_PIXELS {
+		output.optimize = 1
+	}
+	var data *C.uchar
+	var size C.ulong
+	err := stoppable(ctx, func(stop C.Stop) C.int {
+		return C.imaging_write_planes(pinnedPlanes(p.all, &pin), C.int(len(p.all)), &output, stop, &data, &size)
+	})
+	if errors.Is(err, errFailed) {
+		return Encoded{}, fmt.Errorf("libjpeg cannot encode %d×%d pixels", p.width, p.height)
+	}
+	if err != nil {
+		return Encoded{}, err
+	}
+	defer C.free(unsafe.Pointer(data))
+	file := p.density.stamped(JPEG, unsafe.Slice((*byte)(data), size))
+	return Encoded{file, JPEG, p.width, p.height}, nil
+}
+
+// jpegDamage returns an error if a JPEG in a file of format f is truncated or damaged. The
+// decoders only warn about such damage, or not at all.
+func jpegDamage(ctx context.Context, f Format, parts [][]byte) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	first, count := pinnedParts(parts, &pin)
+	return readJPEG(ctx, f, func(stop C.Stop) C.Damage { return C.imaging_check_jpeg(first, count, stop) })
+}
+
+// readJPEG calls a C function that reads a JPEG in a file of format f, and returns the error
+// for its result.
+func readJPEG(ctx context.Context, f Format, read func(stop C.Stop) C.Damage) error {
+	damage := C.Damage(C.INTACT)
+	err := stoppable(ctx, func(stop C.Stop) C.int {
+		damage = read(stop)
+		return 0
+	})
+	switch {
+	case err != nil:
+		return err
+	case damage == C.STOPPED:
+		return ctx.Err()
+	case damage == C.TRUNCATED:
+		return invalid("truncated %s: its image data ends too early", f)
+	case damage == C.CORRUPT:
+		return invalid("corrupt %s: its image data is damaged", f)
+	case damage == C.UNREADABLE:
+		return invalid("corrupt %s: it cannot be decoded", f)
+	}
+	return nil
+}
+
+// pinnedPlanes returns planes for C and pins their memory.
+func pinnedPlanes(all []plane, pin *runtime.Pinner) *C.Plane {
+	list := make([]C.Plane, len(all))
+	for i, p := range all {
+		samples := unsafe.SliceData(p.samples)
+		pin.Pin(samples)
+		list[i] = C.Plane{
+			samples: (*C.uint8_t)(samples), width: C.int(p.width), height: C.int(p.height),
+			across: C.int(p.across), down: C.int(p.down),
+		}
+	}
+	first := unsafe.SliceData(list)
+	pin.Pin(first)
+	return first
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }

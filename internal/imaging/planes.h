@@ -1,0 +1,49 @@
+// JPEGs as planes: their components as they are stored, without upsampling and without
+// conversion of colours.
+
+#pragma once
+
+#include "damage.h"
+
+enum { MAX_PLANES = 3 };
+
+// Plane is a plane of samples, row by row without padding. across and down are the sampling
+// factors of the component.
+typedef struct {
+	uint8_t *samples;
+	int width, height, across, down;
+} Plane;
+
+// PlaneSink receives the next count rows of a plane. Behind each row, bytes up to the next
+// multiple of 64 are readable.
+typedef void (*PlaneSink)(void *to, int plane, uint8_t *const *rows, int count);
+
+// PlaneSource describes a JPEG of 1 to MAX_PLANES components. The decoder shrinks the image
+// to scale/8, with scale in 1 … 8. sizes are the sizes of its planes after that.
+typedef struct {
+	const Part *parts;
+	int count, scale, planes;
+	const Plane *sizes;
+} PlaneSource;
+
+// imaging_read_planes decodes a JPEG and passes the rows of its planes to the sink, from the
+// top down. The planes take turns after each row of MCUs. It returns UNREADABLE if the planes
+// have other sizes.
+Damage imaging_read_planes(const PlaneSource *source, PlaneSink sink, void *to, Stop stop);
+
+// imaging_decode_planes decodes a JPEG into the samples of source->sizes.
+Damage imaging_decode_planes(const PlaneSource *source, Stop stop);
+
+// imaging_check_jpeg decodes all scans of a JPEG at one eighth of its size.
+Damage imaging_check_jpeg(const Part *parts, int count, Stop stop);
+
+// JpegOutput are the options of imaging_write_planes. quality is in 1 … 100.
+typedef struct {
+	int width, height, quality, optimize;
+} JpegOutput;
+
+// imaging_write_planes encodes 1 plane of grey or 3 planes of YCbCr. A plane has
+// ⌈width · across / largest across⌉ × ⌈height · down / largest down⌉ samples. The file has no
+// JFIF segment. The caller frees *data with free. It returns 0, or -1 if it failed.
+int imaging_write_planes(const Plane *planes, int count, const JpegOutput *output, Stop stop,
+	unsigned char **data, unsigned long *size);
