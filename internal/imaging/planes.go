@@ -93,9 +93,8 @@ func (m *Image) decodePlanes(ctx context.Context, scale int, into []plane) error
 func (p *planes) encode(ctx context.Context, quality int) (Encoded, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	output := C.JpegOutput{width: C.int(p.width), height: C.int(p.height), quality: C.int(quality)}
-	if p.width*p.height <= C.MAX_OPTIMIZED_PIXELS {
-		output.optimize = 1
+	output := C.JpegOutput{
+		width: C.int(p.width), height: C.int(p.height), quality: C.int(quality), optimize: optimized(p.width, p.height),
 	}
 	var data *C.uchar
 	var size C.ulong
@@ -111,6 +110,14 @@ func (p *planes) encode(ctx context.Context, quality int) (Encoded, error) {
 	defer C.free(unsafe.Pointer(data))
 	file := p.density.stamped(JPEG, unsafe.Slice((*byte)(data), size))
 	return Encoded{file, JPEG, p.width, p.height}, nil
+}
+
+// optimized returns the option of JpegOutput for an image of width × height pixels.
+func optimized(width, height int) C.int {
+	if width*height <= C.MAX_OPTIMIZED_PIXELS {
+		return 1
+	}
+	return 0
 }
 
 // jpegDamage returns an error if a JPEG in a file of format f is truncated or damaged. The
