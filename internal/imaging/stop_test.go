@@ -73,8 +73,12 @@ func TestCancelledWorkStops(t *testing.T) {
 		"blur":                    func(ctx context.Context) error { return p.Blur(ctx, 1) },
 		"blur of a coarser image": func(ctx context.Context) error { return p.Blur(ctx, 9) },
 		"sharpen":                 func(ctx context.Context) error { return p.Sharpen(ctx, 3, 0.1) },
-		"encode png":              func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.PNG); return err },
-		"encode jpeg":             func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.JPEG); return err },
+		"paint": func(ctx context.Context) error {
+			_, err := open(t, jpeg).Painted(ctx, nil, imaging.JPEG)
+			return err
+		},
+		"encode png":  func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.PNG); return err },
+		"encode jpeg": func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.JPEG); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := minTime(t, func() error { return work(t.Context()) }, nil)
@@ -99,6 +103,7 @@ func TestEndedContextStartsNothing(t *testing.T) {
 		"resize":  func() error { _, err := m.Resize(ended, 30, 20, imaging.Good, imaging.PNG); return err },
 		"scaled":  func() error { _, err := scaled(ended, m, 30, 20); return err },
 		"convert": func() error { _, err := m.Convert(ended, imaging.PNG); return err },
+		"painted": func() error { _, err := m.Painted(ended, nil, imaging.JPEG); return err },
 		"blur":    func() error { return p.Blur(ended, 2) },
 		"sharpen": func() error { return p.Sharpen(ended, 1, 2) },
 		"encode":  func() error { _, err := p.Encode(ended, imaging.WebP); return err },
