@@ -86,7 +86,7 @@ RUN apt-get update -q \
 # MiB in each; pictures that fit the admission budget
 # stay in memory, for the root is read-only; no plain text between the logs.
 ENV VIPS_CONCURRENCY=1 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 MALLOC_TRIM_THRESHOLD_=16777216 \
-    VIPS_DISC_THRESHOLD=1g VIPS_WARNING=1
+    VIPS_DISC_THRESHOLD=1g VIPS_WARNING=1 GOGC=400
 WORKDIR /
 USER 65532:65532
 EXPOSE 8080

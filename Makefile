@@ -5,8 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .PHONY: help setup minio build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	load crash soak hostile memory fuzz heldout cases pictures trace triton-test image image-archive deploy e2e \
-	clean
+	bench-chain bench-server load crash soak hostile memory fuzz heldout cases pictures trace triton-test image \
+	image-archive deploy e2e clean
 
 # Files that are downloaded or built once and shared by every clone of this user.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
@@ -71,6 +71,20 @@ monitoring-test: setup ## test the alerts with promtool and every panel of the d
 
 bench: setup minio ## run the benchmarks: packages, resize beside vips_thumbnail and imagor, the whole chain, telemetry
 	@hack/bench.sh
+
+# Another build to compare with in `make bench-chain`: the path of its imageflow-local.
+BASE ?=
+
+bench-chain: build ## measure the chain in local mode: CPU per image by part, images per second, latency; BASE=path compares
+	@go -C test build -o ../bin/benchchain ./benchchain
+	bin/benchchain -base "$(BASE)" $(FLAGS)
+
+# Another build of bin/imageflow to compare with; none when empty.
+BASE ?=
+
+bench-server: build minio ## measure resize as a server with MinIO, and the CPU of both; BASE=path compares with another build, FLAGS=--help lists settings
+	@go -C test build -o ../bin/benchserver ./benchserver
+	bin/benchserver $(if $(BASE),--base "$(BASE)") $(FLAGS)
 
 load: build ## send images at constant rates and check the service levels; FLAGS="--gateway URL" for a deployment
 	@go -C test build -o ../bin/load ./load

@@ -20,6 +20,7 @@ require (
 	github.com/secure-io/sio-go v0.3.1
 	github.com/sosodev/duration v1.4.0
 	github.com/versity/versitygw v1.8.0
+	github.com/x448/float16 v0.8.4
 	github.com/yalue/onnxruntime_go v1.27.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0

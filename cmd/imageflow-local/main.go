@@ -12,13 +12,21 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"imageflow.dev/cmd/internal/version"
 	"imageflow.dev/internal/telemetry"
 )
 
+// gcPercent is GOGC if the environment does not set it. The parts share one heap, whose
+// data lives as long as a job: collections at twice the live data cost a tenth of a chain.
+const gcPercent = 400
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	switch err := run(ctx, os.Args[1:], os.Stdout); {

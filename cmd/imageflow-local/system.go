@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/health"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/local/broker"
 	"imageflow.dev/internal/local/s3server"
 	"imageflow.dev/internal/objects"
@@ -94,8 +95,10 @@ func (sys *system) startStore(ctx context.Context, s *settings, token string) (e
 	sys.s3, err = s3server.Start(ctx, s3server.Config{
 		Address: s.address("s3"), Dir: filepath.Join(s.data, "objects"),
 		AccessKey: s.accessKey, SecretKey: s.secretKey, Buckets: []string{s.bucket, deadLetters},
-		Allow:  s.guard.allow,
-		Notify: s3server.Notify{URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}},
+		Allow: s.guard.allow,
+		Notify: s3server.Notify{
+			URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}, Ignore: writtenByUs,
+		},
 	})
 	if err != nil {
 		return err
@@ -104,6 +107,11 @@ func (sys *system) startStore(ctx context.Context, s *settings, token string) (e
 		Endpoint: s.address("s3"), AccessKey: s.accessKey, SecretKey: s.secretKey, Region: "us-east-1",
 	})
 	return err
+}
+
+// writtenByUs reports the new objects that the bridge would ignore: most objects are outputs.
+func writtenByUs(bucket, key string, metadata map[string]string) bool {
+	return execution.WrittenByUs(objects.Info{Bucket: bucket, Key: key, Metadata: metadata})
 }
 
 // measure serves metrics and profiles, if configured.

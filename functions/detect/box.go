@@ -33,6 +33,9 @@ func (b box) clip(width, height int) box {
 	return b
 }
 
+// isEmpty reports whether a box has no area. It is true for NaN.
+func (b box) isEmpty() bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }
+
 func (b box) area() float32 { return (b.x2 - b.x1) * (b.y2 - b.y1) }
 
 // iou returns the intersection over union of two boxes.
@@ -50,20 +53,24 @@ const maxCandidates = 30000
 
 // nms is class-aware non-maximum suppression. It sorts boxes by descending
 // confidence, drops every box whose IoU with a kept box of its class exceeds the
-// threshold, and returns at most limit boxes. For end-to-end models, which include
-// NMS, it only sorts.
-func nms(boxes []box, threshold float32, endToEnd bool, limit int) []box {
+// threshold, and returns at most limit boxes that count. For end-to-end models, which
+// include NMS, it only sorts. Other boxes suppress, but are not returned.
+func nms(boxes []box, threshold float32, endToEnd bool, limit int, counts func(box) bool) []box {
 	slices.SortStableFunc(boxes, func(a, b box) int { return cmp.Compare(b.confidence, a.confidence) })
 	boxes = boxes[:min(len(boxes), maxCandidates)]
-	var kept []box
+	var kept, counted []box
 	for _, b := range boxes {
-		if len(kept) == limit {
+		if len(counted) == limit {
 			break
 		}
 		overlaps := func(k box) bool { return k.class == b.class && k.iou(b) > threshold }
-		if endToEnd || !slices.ContainsFunc(kept, overlaps) {
-			kept = append(kept, b)
+		if !endToEnd && slices.ContainsFunc(kept, overlaps) {
+			continue
+		}
+		kept = append(kept, b)
+		if counts(b) {
+			counted = append(counted, b)
 		}
 	}
-	return kept
+	return counted
 }

@@ -120,7 +120,7 @@ func TestInput_hasGreyPadding(t *testing.T) {
 		copy(box.Data, []float32{0, 16, 64, 48, 0, 0})
 		scale.Data[4] = 1
 		p, err := newProcessor(t, onnx.Model{
-			Input: input, Output: box.Shape, Metadata: metadata("resize", resize),
+			Input: input, Output: box.Shape, Metadata: metadata("resize", resize, "layout", "end-to-end"),
 			Constants: map[string]onnx.Tensor{"box": box, "scale": scale},
 			Nodes: []onnx.Node{
 				{Op: "GlobalAveragePool", Inputs: []string{"input"}, Output: "means"},
@@ -141,5 +141,18 @@ func TestInput_hasGreyPadding(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, resp, want)
+	}
+}
+
+// TestMaxDetections_countsBoxesInTheImage: boxes in the padding are more confident.
+func TestMaxDetections_countsBoxesInTheImage(t *testing.T) {
+	var objects []object
+	for i := range 7 {
+		x := float32(8 * i)
+		objects = append(objects, object{x, 1, x + 6, 7, []float32{0.9}}, object{x, 20, x + 6, 26, []float32{0.8}})
+	}
+	resp := detectConstant(t, v8(objects...), greyImage(t, 64, 32), &request{MaxDetections: 5}, "names", "{0: 'cat'}")
+	if n := len(resp.GetDetections()); n != 5 || resp.GetMetadata().GetTotalDetections() != 5 {
+		t.Errorf("%d detections, want 5: %q", n, lines(resp))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 
 	"imageflow.dev/internal/inference"
@@ -59,7 +58,7 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	defer d.release(tensor)
 	fillWith(tensor, 0.5)
 	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: tensor}, func(outputs []inference.Tensor) (err error) {
-		d.layout, err = chooseLayout(outputs[0].Shape, info.Metadata, &d)
+		d.layout, err = chooseLayout(outputs[0], info.Metadata, &d)
 		return err
 	})
 	if err == nil {
@@ -96,30 +95,6 @@ func (d *description) shape() []int64 { return []int64{1, 3, int64(d.height), in
 
 // maxSide bounds the width and height of an input, in pixels.
 const maxSide = 4096
-
-// dictItem matches one item of a Python dict from numbers to strings.
-var dictItem = regexp.MustCompile(`(\d+)\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")`)
-
-// parseNames parses class names in the form of a Python dict, {0: 'cat', 1: 'dog'}.
-// It returns nil if a number is missing.
-func parseNames(text string) []string {
-	byID := map[int]string{}
-	for _, m := range dictItem.FindAllStringSubmatch(text, -1) {
-		id, err := strconv.Atoi(m[1])
-		if err != nil {
-			return nil
-		}
-		byID[id] = strings.NewReplacer(`\'`, `'`, `\"`, `"`, `\\`, `\`).Replace(m[2] + m[3])
-	}
-	names := make([]string, len(byID))
-	for id, name := range byID {
-		if id >= len(names) {
-			return nil
-		}
-		names[id] = name
-	}
-	return names
-}
 
 var number = regexp.MustCompile(`\d+`)
 

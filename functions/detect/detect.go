@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -114,6 +113,8 @@ func (m *model) detect(
 		return nil, err
 	}
 	defer m.release(input)
+	width, height := in.Image.Size()
+	toImage := func(b box) box { return b.toImageCoords(place).clip(width, height) }
 	var found []box
 	start := time.Now()
 	inferring, end := in.Stage(ctx, "infer")
@@ -128,16 +129,15 @@ func (m *model) detect(
 			return err
 		}
 		limit := int(cmp.Or(r.GetMaxDetections(), defaultMaxDetections))
-		found = nms(candidates, metadata.GetNmsThreshold(), m.layout.endToEnd, limit)
+		// Boxes in the padding around the image do not count.
+		found = nms(candidates, metadata.GetNmsThreshold(), m.layout.endToEnd, limit, func(b box) bool { return !toImage(b).isEmpty() })
 		metadata.NmsTimeMs = milliseconds(time.Since(inferred))
 		return nil
 	})
-	width, height := in.Image.Size()
 	for i := range found {
-		found[i] = found[i].toImageCoords(place).clip(width, height)
+		found[i] = toImage(found[i])
 	}
-	// Boxes in the padding around the image are empty now.
-	return slices.DeleteFunc(found, func(b box) bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }), err
+	return found, err
 }
 
 // output draws the boxes, at the quality of the input image. Without boxes to

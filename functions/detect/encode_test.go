@@ -74,6 +74,24 @@ var encoders = map[string]func(size, ...object) onnx.Tensor{
 		}
 		return t
 	},
+	"yolox-decoded": func(s size, objects ...object) onnx.Tensor { // as v5, with one row per cell
+		t := rows(s.cells(), 5+len(objects[0].classes))
+		for i, o := range objects {
+			copy(row(t, spread(i, s.cells())), slices.Concat(o.centre(), o.parts(0.95)))
+		}
+		return t
+	},
+	"rt-detr-topk": func(s size, objects ...object) onnx.Tensor { // cx cy w h as fractions of the input, confidence, class
+		t := rows(300, 6)
+		for i, o := range objects {
+			c, w, h := o.centre(), float32(s.width), float32(s.height)
+			confidence := slices.Max(o.classes)
+			copy(row(t, i), []float32{
+				c[0] / w, c[1] / h, c[2] / w, c[3] / h, confidence, float32(slices.Index(o.classes, confidence)),
+			})
+		}
+		return t
+	},
 	"rt-detr": func(s size, objects ...object) onnx.Tensor { // cx cy w h as fractions of the input, and classes
 		t := rows(300, 4+len(objects[0].classes))
 		for i, o := range objects {

@@ -34,8 +34,12 @@ type preprocessing struct {
 	white float32
 }
 
-// defaultPreprocessing is the one of Ultralytics.
-var defaultPreprocessing = preprocessing{letterbox, false, 1}
+// The preprocessing of the projects that train the models.
+var (
+	defaultPreprocessing = preprocessing{letterbox, false, 1} // of Ultralytics
+	yoloxPreprocessing   = preprocessing{topLeft, true, 255}
+	rtdetrPreprocessing  = preprocessing{stretch, false, 1}
+)
 
 // The names of the parameters that override the preprocessing and the layout.
 const (

@@ -22,6 +22,10 @@ type layout struct {
 	hasCount func(shape []int64, d *description) bool
 	// exactCount means that the output is only readable with that number.
 	exactCount bool
+	// classColumn means that the last of six numbers of a row is the class.
+	classColumn bool
+	// neverEmpty means that a trained model returns boxes for every image.
+	neverEmpty bool
 	// read returns the candidates at or above the confidence. Their boxes are in
 	// pixels of the model's input.
 	read func(out inference.Tensor, d *description, confidence float32) []box
@@ -34,8 +38,8 @@ type layout struct {
 var layouts = []layout{
 	// [1, N, 6]: x1 y1 x2 y2 confidence class
 	{
-		name: "end-to-end", endToEnd: true, hasClasses: dimension(2, 0, 6), hasCount: atMostMaxKept, read: readEndToEnd,
-		input: defaultPreprocessing,
+		name: "end-to-end", endToEnd: true, hasClasses: dimension(2, 0, 6), hasCount: atMostMaxKept, classColumn: true,
+		read: readEndToEnd, input: defaultPreprocessing,
 	},
 	// [1, 4+C, A]: cx cy w h, a confidence for each class
 	{name: "v8", hasClasses: dimension(1, 1, 4), read: readV8, input: defaultPreprocessing},
@@ -44,12 +48,22 @@ var layouts = []layout{
 	// [1, A, 5+C]: as v5, but cx cy relative to the anchor's cell, w h as logarithms, both in units of the stride
 	{
 		name: "yolox", hasClasses: dimension(2, 1, 5), hasCount: anchors(1), exactCount: true, read: readYOLOX,
-		input: preprocessing{topLeft, true, 255},
+		input: yoloxPreprocessing,
+	},
+	// [1, A, 5+C]: as v5, the boxes of yolox in pixels
+	{
+		name: "yolox-decoded", hasClasses: dimension(2, 1, 5), hasCount: anchors(1), neverEmpty: true, read: readV5,
+		input: yoloxPreprocessing,
 	},
 	// [1, N, 4+C]: cx cy w h as fractions of the input, a confidence for each class
 	{
-		name: "rt-detr", endToEnd: true, hasClasses: dimension(2, 1, 4), hasCount: atMostMaxKept, read: readRTDETR,
-		input: preprocessing{stretch, false, 1},
+		name: "rt-detr", endToEnd: true, hasClasses: dimension(2, 1, 4), hasCount: atMostMaxKept, neverEmpty: true,
+		read: readRTDETR, input: rtdetrPreprocessing,
+	},
+	// [1, N, 6]: cx cy w h as fractions of the input, confidence, class
+	{
+		name: "rt-detr-topk", endToEnd: true, hasClasses: dimension(2, 0, 6), hasCount: atMostMaxKept, classColumn: true,
+		neverEmpty: true, read: readRTDETRTopK, input: rtdetrPreprocessing,
 	},
 }
 
@@ -76,10 +90,11 @@ func anchors(perCell int64) func([]int64, *description) bool {
 	}
 }
 
-// chooseLayout returns the layout of a model whose output has this shape: the one
-// that the parameter layout names, or the only one that fits the shape and the
-// metadata.
-func chooseLayout(shape []int64, metadata map[string]string, d *description) (layout, error) {
+// chooseLayout returns the layout of a model from the output of a trial run: the one
+// that the parameter layout names, or the only one that fits the shape, the metadata
+// and the values.
+func chooseLayout(out inference.Tensor, metadata map[string]string, d *description) (layout, error) {
+	shape := out.Shape
 	if len(shape) != 3 {
 		return layout{}, fmt.Errorf("its output is %v but must have three dimensions", shape)
 	}
@@ -87,19 +102,41 @@ func chooseLayout(shape []int64, metadata map[string]string, d *description) (la
 		return namedLayout(name, shape, d)
 	}
 	fitting := slices.DeleteFunc(slices.Clone(layouts), func(l layout) bool { return !l.fits(shape, d) })
-	if len(fitting) > 1 {
-		fitting = filterByMetadata(fitting, metadata)
-	}
-	switch len(fitting) {
-	case 0:
+	if len(fitting) == 0 {
 		return layout{}, fmt.Errorf("its output %v has no known layout for %d classes (the number of its names) and an input "+
 			"of %d×%d pixels; the parameter %s in config.pbtxt can name one", shape, len(d.names), d.width, d.height, layoutKey)
-	case 1:
-		return fitting[0], nil
+	}
+	switch t, clear := chooseTrial(fitting, out, metadata, d); {
+	case t.isImplausible():
+		return layout{}, fmt.Errorf("its output %v has no plausible boxes in the layout %s; the parameter %s in config.pbtxt "+
+			"can name another one, or this one to use the model nevertheless",
+			shape, strings.Join(layoutNames(fitting), " or "), layoutKey)
+	case clear:
+		return t.layout, nil
 	}
 	return layout{}, fmt.Errorf("its output %v fits the layouts %s: the parameter %s in config.pbtxt must name one, "+
 		"or the metadata must have end2end, True or False",
 		shape, strings.Join(layoutNames(fitting), " and "), layoutKey)
+}
+
+// chooseTrial tries the layouts. Metadata decides between those whose values are about
+// as plausible.
+func chooseTrial(fitting []layout, out inference.Tensor, metadata map[string]string, d *description) (t trial, clear bool) {
+	var all, agreed []trial
+	for _, l := range fitting {
+		all = append(all, l.try(out, d))
+	}
+	t, clear = best(all)
+	for _, l := range filterByMetadata(fitting, metadata) {
+		agreed = append(agreed, l.try(out, d))
+	}
+	if len(agreed) == 0 {
+		return t, clear
+	}
+	if a, ok := best(agreed); a.sane > t.sane-minLead {
+		return a, ok
+	}
+	return t, clear
 }
 
 func namedLayout(name string, shape []int64, d *description) (layout, error) {
@@ -129,9 +166,11 @@ func filterByMetadata(fitting []layout, metadata map[string]string) []layout {
 	endToEnd, err := strconv.ParseBool(metadata["end2end"])
 	added := strings.Contains(metadata["args"], "'nms': True")
 	head := metadata["head"]
-	return slices.DeleteFunc(fitting, func(l layout) bool {
+	return slices.DeleteFunc(slices.Clone(fitting), func(l layout) bool {
 		switch {
-		case head != "" && (l.name == "rt-detr") != (head == "RTDETRDecoder"):
+		case head == "RTDETRDecoder":
+			return l.input != rtdetrPreprocessing
+		case head != "" && l.input == rtdetrPreprocessing:
 			return true
 		case err != nil && !added:
 			return false

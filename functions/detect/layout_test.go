@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"imageflow.dev/functions"
-	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/testing/onnx"
 )
@@ -52,12 +51,12 @@ func TestLayouts_areDecoded(t *testing.T) {
 func toInput(layout string, image, input size) func(object) object {
 	x, y := float32(input.width)/float32(image.width), float32(input.height)/float32(image.height)
 	var left, top float32
-	if layout != "rt-detr" { // its images are stretched
+	if !strings.HasPrefix(layout, "rt-detr") { // its images are stretched
 		scale := min(x, y)
 		w := float32(math.Round(float64(float32(image.width) * scale)))
 		h := float32(math.Round(float64(float32(image.height) * scale)))
 		x, y = w/float32(image.width), h/float32(image.height)
-		if layout != "yolox" { // its images are in the top left corner
+		if !strings.HasPrefix(layout, "yolox") { // its images are in the top left corner
 			left, top = float32((input.width-int(w))/2), float32((input.height-int(h))/2)
 		}
 	}
@@ -109,16 +108,19 @@ func TestLayout_isChosenByMetadata(t *testing.T) {
 		{[]string{"end2end", "", "head", "v10Detect"}, "end-to-end"},
 		{[]string{"end2end", "False"}, "rt-detr"},
 		{[]string{"head", "RTDETRDecoder", "end2end", "False"}, "rt-detr"},
+		{[]string{"head", "RTDETRDecoder", "end2end", "False"}, "rt-detr-topk"},
+		{[]string{"end2end", ""}, "rt-detr-topk"},
 		{[]string{"layout", "rt-detr", "end2end", "True"}, "rt-detr"},
 		{[]string{"layout", "end-to-end", "end2end", "False"}, "end-to-end"},
 	} {
 		t.Run(fmt.Sprint(c.settings), func(t *testing.T) {
 			output := rows(300, 6)
-			copy(output.Data, []float32{0.25, 0.5, 0.3, 0.6, 0.9, 1})
-			want := map[string]string{
-				"rt-detr": "dog/1 1.00: 6.4 12.8 25.6 51.2", "end-to-end": "dog/1 0.90: 0.2 0.5 0.3 0.6",
-			}[c.want]
-			expect(t, detectConstant(t, output, greyImage(t, side, side), &request{}, c.settings...), want)
+			copy(output.Data, map[string][]float32{
+				"rt-detr": {0.25, 0.5, 0.3, 0.6, 0.1, 0.9}, "rt-detr-topk": {0.25, 0.5, 0.3, 0.6, 0.9, 1},
+				"end-to-end": {6.4, 12.8, 25.6, 51.2, 0.9, 1},
+			}[c.want])
+			expect(t, detectConstant(t, output, greyImage(t, side, side), &request{}, c.settings...),
+				"dog/1 0.90: 6.4 12.8 25.6 51.2")
 		})
 	}
 }
@@ -160,6 +162,15 @@ func TestLayout_isChosenByShapeFirst(t *testing.T) {
 	expect(t, resp, "cat/0 0.90: 10.0 20.0 30.0 50.0")
 }
 
+// fractions returns an output of the layout v8 whose boxes are fractions of the input.
+func fractions() onnx.Tensor {
+	t := v8(object{0, 0, 0, 0, []float32{0, 0}})
+	for i := range t.Data {
+		t.Data[i] = float32(i%9) / 9
+	}
+	return t
+}
+
 // TestModels_areRefused: the error names the setting that would help.
 func TestModels_areRefused(t *testing.T) {
 	shaped := func(shape ...int64) onnx.Tensor {
@@ -178,9 +189,8 @@ func TestModels_areRefused(t *testing.T) {
 			onnx.Always([]int64{1, 3, 96, 96}, singleRow(), one),
 			[]string{"end-to-end and v5", "metadata must have end2end", "parameter layout"},
 		},
-		"ambiguous with two classes": {
-			onnx.Always(input, endToEnd(), metadata("end2end", "")),
-			[]string{"end-to-end and rt-detr", "metadata must have end2end", "parameter layout"},
+		"boxes in fractions": {
+			onnx.Always(input, fractions(), metadata()), []string{"[1 6 84]", "plausible", "v8", "parameter layout"},
 		},
 		"unknown shape": {
 			onnx.Always(input, shaped(1, 9, 11), metadata()),
@@ -188,7 +198,7 @@ func TestModels_areRefused(t *testing.T) {
 		},
 		"unknown layout": {
 			onnx.Always(input, endToEnd(), metadata("layout", "v99")),
-			[]string{`"v99"`, "end-to-end, v8, v5, yolox, rt-detr"},
+			[]string{`"v99"`, "end-to-end, v8, v5, yolox, yolox-decoded, rt-detr, rt-detr-topk"},
 		},
 		"shape of another layout": {
 			onnx.Always(input, shaped(1, 84, 9), metadata("layout", "yolox")), []string{"[1 84 9]", "yolox", "2 classes"},
@@ -265,29 +275,6 @@ func TestDecode_rejectsClassWithoutName(t *testing.T) {
 		_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: greyImage(t, 9, 9), Format: imaging.PNG})
 		if err == nil || !strings.Contains(err.Error(), "only 2 names") {
 			t.Errorf("class %g: got %v, want an error", class, err)
-		}
-	}
-}
-
-func TestParseNames(t *testing.T) {
-	for text, want := range map[string][]string{
-		`{0: 'cat', 1: 'dog'}`:                 {"cat", "dog"},
-		`{1: 'dog', 0: "cat"}`:                 {"cat", "dog"},
-		`{0:'a',1:'b',}`:                       {"a", "b"},
-		`{0: "it's", 1: 'say "hi"'}`:           {"it's", `say "hi"`},
-		`{0: 'it\'s', 1: "a \"b\""}`:           {"it's", `a "b"`},
-		`{0: 'back\\slash', 1: 'end\\'}`:       {`back\slash`, `end\`},
-		`{0: '5: \'x\'', 1: "{7: 'y'}, 8: z"}`: {"5: 'x'", "{7: 'y'}, 8: z"},
-		`{0: '', 1: 'größe', 2: '汽车'}`:         {"", "größe", "汽车"},
-		`{0: 'cat', 2: 'dog'}`:                 nil, // 1 is missing
-		`{1: 'cat', 2: 'dog'}`:                 nil,
-		`{99999999999999999999: 'cat'}`:        nil,
-		``:                                     nil,
-		`{}`:                                   nil,
-		`cat, dog`:                             nil,
-	} {
-		if got := detect.ParseNames(text); !slices.Equal(got, want) {
-			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
 }

@@ -21,7 +21,8 @@ import (
 func finder(s size, pairs ...string) onnx.Model {
 	w, h := int64(s.width), int64(s.height)
 	m := onnx.Model{
-		Input: []int64{1, 3, h, w}, Output: []int64{1, 300, 6}, Metadata: metadata(pairs...),
+		Input: []int64{1, 3, h, w}, Output: []int64{1, 300, 6},
+		Metadata: metadata(append(pairs, "layout", "end-to-end")...), // a grey image gives NaN
 		Constants: map[string]onnx.Tensor{
 			"red":   {Shape: []int64{1, 3, 1, 1}, Data: []float32{1, -1, 0}},
 			"x":     {Shape: []int64{1, 1, 1, w}, Data: centres(s.width)},

@@ -83,6 +83,17 @@ func readRTDETR(out inference.Tensor, d *description, confidence float32) []box 
 	return found
 }
 
+func readRTDETRTopK(out inference.Tensor, d *description, confidence float32) []box {
+	var found []box
+	w, h := float32(d.width), float32(d.height)
+	for row := range slices.Chunk(out.Data, 6) {
+		if row[4] >= confidence {
+			found = append(found, fromCxCyWH(row[0]*w, row[1]*h, row[2]*w, row[3]*h, row[4], int(row[5])))
+		}
+	}
+	return found
+}
+
 // confident returns the confidence and the class of a row with an objectness before
 // the classes, and whether the confidence reaches the threshold.
 func confident(row []float32, threshold float32) (float32, int, bool) {

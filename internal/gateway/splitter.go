@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -16,10 +17,19 @@ import (
 // imageField is the field of a request that holds the encoded image.
 const imageField = "input_bytes"
 
+// readers are the buffers of decodeJSON.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
+
 // decodeJSON reads a request. The image is decoded while it arrives; only the rest of
 // the text is kept, which textLimits bound.
 func decodeJSON(r io.Reader, req proto.Message) error {
-	s := &splitter{in: bufio.NewReaderSize(r, 32<<10), scan: jsonlimit.NewScanner(textLimits)}
+	in := readers.Get().(*bufio.Reader)
+	in.Reset(r)
+	defer func() {
+		in.Reset(nil)
+		readers.Put(in)
+	}()
+	s := &splitter{in: in, scan: jsonlimit.NewScanner(textLimits)}
 	if err := s.split(); err != nil {
 		return err
 	}

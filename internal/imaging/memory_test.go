@@ -33,7 +33,7 @@ const memoryConstant = 32 << 20
 // memoryEnvironment is the environment set by the container images and config/base.
 var memoryEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
-	"VIPS_DISC_THRESHOLD=1g", "GOMEMLIMIT=1GiB", "GOMAXPROCS=2",
+	"VIPS_DISC_THRESHOLD=1g", "GOMEMLIMIT=1GiB", "GOGC=400", "GOMAXPROCS=2",
 }
 
 // memoryWorks are the operations of the processors, with their computed footprints.

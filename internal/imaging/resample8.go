@@ -23,14 +23,10 @@ func (w *weights) fixed() *weights8 {
 	fixed := &weights8{w.count, w.first, make([]int16, len(w.values))}
 	for at := 0; at < len(w.values); at += w.count {
 		values := w.values[at:][:w.count]
-		var total, sum float64
-		for _, v := range values {
-			total += float64(v)
-		}
-		before := 0
+		sum, before := 1.0, 1<<C.WEIGHT_BITS // from 1 on, since int rounds negative numbers up
 		for j, v := range values {
 			sum += float64(v)
-			rounded := int(math.Floor(sum*(1<<C.WEIGHT_BITS)/total + 0.5))
+			rounded := int(sum*(1<<C.WEIGHT_BITS) + 0.5)
 			fixed.values[at+j] = int16(rounded - before)
 			before = rounded
 		}

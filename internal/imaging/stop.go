@@ -24,6 +24,8 @@ func stoppable(ctx context.Context, call func(stop C.Stop) C.int) error {
 	pin.Pin(flag)
 	defer pin.Unpin()
 	defer context.AfterFunc(ctx, func() { atomic.StoreInt32(flag, 1) })()
+	enter()
+	defer leave()
 	if call((*C.int32_t)(flag)) == 0 {
 		return nil
 	}

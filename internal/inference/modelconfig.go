@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +53,8 @@ func (i *Info) addParameters(config *kserve.ModelConfig) {
 	}
 }
 
-// readOptional reads a file of at most maxConfigBytes. A missing file is empty.
+// readOptional reads a text file of at most maxConfigBytes, without its byte order mark.
+// A missing file is empty.
 func readOptional(dir, name string) ([]byte, error) {
 	file, err := os.Open(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,5 +68,8 @@ func readOptional(dir, name string) ([]byte, error) {
 	if len(text) > maxConfigBytes {
 		err = fmt.Errorf("%s has more than %d bytes", name, maxConfigBytes)
 	}
-	return text, err
+	return bytes.TrimPrefix(text, []byte(byteOrderMark)), err
 }
+
+// byteOrderMark begins some text files of Windows.
+const byteOrderMark = "\ufeff"

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,10 @@ type onnxModel struct {
 	session *ort.DynamicAdvancedSession
 	info    Info
 	outputs *outputPool
+	// input is the element type of the input, and halves tells for each output whether
+	// its element type is float16.
+	input  ort.TensorElementDataType
+	halves []bool
 
 	stopped atomic.Bool
 	runs    sync.RWMutex // read-locked during a run
@@ -89,7 +94,10 @@ func load(dir, name, version string, o Options) (session, error) {
 	if m.session, err = ort.NewDynamicAdvancedSession(file, []string{m.info.InputName}, m.info.OutputNames, options); err != nil {
 		return nil, err
 	}
-	m.outputs = newOutputPool(m.info)
+	if m.outputs, err = newOutputPool(m.info, m.halves); err != nil {
+		m.free()
+		return nil, err
+	}
 	if m.info.Metadata, err = metadata(m.session); err == nil {
 		err = m.info.readModelConfig(dir)
 	}
@@ -119,18 +127,29 @@ func (m *onnxModel) describe(file string) error {
 	if err != nil {
 		return cmp.Or(errors.Unwrap(err), err) // the outer error only mentions the temporary session
 	}
-	if len(inputs) != 1 || inputs[0].DataType != ort.TensorElementDataTypeFloat {
-		return fmt.Errorf("it must have one input of float32, not %v", inputs)
+	if len(inputs) != 1 || !isSupported(inputs[0].DataType) {
+		return fmt.Errorf("it must have one input of float32 or float16, not %s", describeTensors(inputs))
 	}
-	m.info.Input, m.info.InputName = inputs[0].Dimensions, inputs[0].Name
+	m.info.Input, m.info.InputName, m.input = inputs[0].Dimensions, inputs[0].Name, inputs[0].DataType
 	for _, out := range outputs {
-		if out.DataType != ort.TensorElementDataTypeFloat {
-			return fmt.Errorf("its outputs must be of float32, not %v", out)
+		if !isSupported(out.DataType) {
+			return fmt.Errorf("its outputs must be of float32 or float16, not %s", describeTensors(outputs))
 		}
+		m.halves = append(m.halves, out.DataType == ort.TensorElementDataTypeFloat16)
 		m.info.OutputNames = append(m.info.OutputNames, out.Name)
 		m.info.Outputs = append(m.info.Outputs, out.Dimensions)
 	}
 	return nil
+}
+
+// describeTensors lists tensors by name, element type and shape, for people.
+func describeTensors(all []ort.InputOutputInfo) string {
+	var texts []string
+	for _, t := range all {
+		kind := strings.ToLower(strings.TrimPrefix(t.DataType.String(), "ONNX_TENSOR_ELEMENT_DATA_TYPE_"))
+		texts = append(texts, fmt.Sprintf("%s of %s %v", t.Name, kind, []int64(t.Dimensions)))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // sessionOptions returns the options of a session. The caller destroys them.
@@ -214,7 +233,7 @@ func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) 
 	if m.stopped.Load() { // meanwhile
 		return ErrChanged
 	}
-	in, err := ort.NewTensor(input.Shape, input.Data)
+	in, err := newInput(input, m.input)
 	if err != nil {
 		return err
 	}

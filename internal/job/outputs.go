@@ -62,13 +62,13 @@ func prefetchOutputs(ctx context.Context, store *objects.Store, p plan) <-chan o
 	return stats
 }
 
-// statOutputs returns the objects at the targets, both at once.
+// statOutputs returns the objects at the targets. If there is no image, it does not look
+// for the side-car: the first write finds out whether there is one.
 func statOutputs(ctx context.Context, store *objects.Store, t targets) outputStats {
 	s := outputStats{targets: t}
-	var both errgroup.Group
-	both.Go(func() (err error) { s.written.output, err = stat(ctx, store, t.output); return err })
-	both.Go(func() (err error) { s.written.sideCar, err = stat(ctx, store, t.sideCar); return err })
-	s.err = both.Wait()
+	if s.written.output, s.err = stat(ctx, store, t.output); s.written.output.ETag != "" {
+		s.written.sideCar, s.err = stat(ctx, store, t.sideCar)
+	}
 	return s
 }
 
@@ -148,15 +148,12 @@ func (o *outputs) readResponse(ctx context.Context, existing written) (functions
 	return resp, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, resp)
 }
 
-// save writes the image and the side-car over the existing objects, unless the source
-// was deleted. If the source is deleted while save writes, it removes them again.
+// save writes the image and the side-car over the existing objects. If the source has been
+// deleted, it removes them again: only a check after the writes misses no deletion.
 // Elapsed returns the duration of the job so far. save returns the image's object.
 func (o *outputs) save(
 	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
 ) (objects.Info, error) {
-	if err := o.source().checkExists(ctx); err != nil {
-		return objects.Info{}, err
-	}
 	w, err := o.writeBoth(ctx, existing, out, resp, elapsed)
 	if err != nil {
 		return objects.Info{}, err
@@ -167,7 +164,8 @@ func (o *outputs) save(
 	return w.output, nil
 }
 
-// writeBoth writes the image and the side-car at the same time.
+// writeBoth writes the image and the side-car at the same time. If one of two new objects
+// cannot have its name, it removes the other.
 func (o *outputs) writeBoth(
 	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
 ) (w written, err error) {
@@ -194,7 +192,11 @@ func (o *outputs) writeBoth(
 		}, existing.output)
 		return err
 	})
-	return w, both.Wait()
+	err = both.Wait()
+	if err != nil && functions.AsError(err).Kind == functions.Invalid && existing.output.ETag == "" {
+		o.remove(context.WithoutCancel(ctx), w)
+	}
+	return w, err
 }
 
 // maxWriteTries bounds how often a job tries to write an output that others overwrite.
@@ -203,7 +205,8 @@ const maxWriteTries = 10
 // write writes an object with the idempotency key and more metadata. It replaces only
 // the existing version, so it never replaces an object that the job does not own, and a
 // slow job of an old version never overwrites the output of a newer version. If an
-// equal job was faster, its object is as good. write returns the object at the end.
+// equal job was faster, its object is as good. write returns the object at the end, or
+// none after an error.
 func (o *outputs) write(
 	ctx context.Context, at location, contentType string, data []byte, more map[string]string, existing objects.Info,
 ) (objects.Info, error) {
@@ -219,30 +222,35 @@ func (o *outputs) write(
 			return existing, err
 		}
 		if err := cmp.Or(o.plan.checkReplaceable(existing), o.source().checkUnchanged(ctx)); err != nil {
-			return existing, err
+			return objects.Info{}, err
 		}
 	}
-	return existing, functions.Errorf(functions.Unavailable, "",
+	return objects.Info{}, functions.Errorf(functions.Unavailable, "",
 		"the output was overwritten by others %d times; try again", maxWriteTries)
 }
 
-// withdraw removes what the job has written because its source was deleted. Objects that
-// others have written there since are kept. If the source exists again, the error is
-// Unavailable, so that the job is repeated.
+// withdraw removes what the job has written because its source was deleted. If the source
+// exists again, the error is Unavailable, so that the job is repeated.
 func (o *outputs) withdraw(ctx context.Context, deleted error, w written) error {
 	ctx = context.WithoutCancel(ctx)
+	o.remove(ctx, w)
+	if o.source().checkExists(ctx) == nil {
+		return functions.Errorf(functions.Unavailable, "", "the input image was deleted and uploaded again; try again")
+	}
+	return deleted
+}
+
+// remove removes what the job has written. Objects that others have written there since
+// are kept.
+func (o *outputs) remove(ctx context.Context, w written) {
 	for _, info := range []objects.Info{w.output, w.sideCar} {
 		if info.ETag == "" {
 			continue // nothing was written
 		}
 		err := o.store.RemoveVersion(ctx, info.Bucket, info.Key, info.ETag)
 		if err != nil && !errors.Is(err, objects.ErrChanged) && !errors.Is(err, objects.ErrNotFound) {
-			slog.WarnContext(ctx, "output of a deleted source could not be removed",
+			slog.WarnContext(ctx, "output of a failed job could not be removed",
 				"bucket", info.Bucket, "key", info.Key, "error", err)
 		}
 	}
-	if o.source().checkExists(ctx) == nil {
-		return functions.Errorf(functions.Unavailable, "", "the input image was deleted and uploaded again; try again")
-	}
-	return deleted
 }

@@ -21,8 +21,9 @@ type Local struct {
 	// Addresses has the host:port of every part.
 	Addresses map[string]string
 
-	cmd *exec.Cmd
-	dir string
+	cmd  *exec.Cmd
+	dir  string
+	each func(line string)
 }
 
 // portFlag matches the flag with the port of a part in the help of local mode.
@@ -31,7 +32,13 @@ var portFlag = regexp.MustCompile(`(?m)^\s+-(\w+)-port\b`)
 // Start runs the command of local mode, with more arguments, and returns when it is
 // ready.
 func Start(command string, more ...string) (*Local, error) {
-	help, err := exec.Command(command, "--help").Output()
+	return StartCommand(exec.Command(command, more...), func(string) {})
+}
+
+// StartCommand is Start for a command that may have an environment of its own. It calls
+// each with every line that local mode prints once it is ready.
+func StartCommand(cmd *exec.Cmd, each func(line string)) (*Local, error) {
+	help, err := exec.Command(cmd.Path, "--help").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -39,16 +46,16 @@ func Start(command string, more ...string) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"--data", dir}, more...)
+	cmd.Args = append(cmd.Args, "--data", dir)
 	addresses := map[string]string{}
 	for _, part := range portFlag.FindAllStringSubmatch(string(help), -1) {
 		addresses[part[1]] = freeport.Address()
 		_, port, _ := net.SplitHostPort(addresses[part[1]])
-		args = append(args, "--"+part[1]+"-port", port)
+		cmd.Args = append(cmd.Args, "--"+part[1]+"-port", port)
 	}
 	l := &Local{
 		Gateway: "http://" + addresses["gateway"], S3: addresses["s3"], Addresses: addresses,
-		cmd: exec.Command(command, args...), dir: dir,
+		cmd: cmd, dir: dir, each: each,
 	}
 	return l, l.run()
 }
@@ -67,7 +74,8 @@ func (l *Local) run() error {
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "ImageFlow is running") {
 			go func() {
-				for lines.Scan() { // the output of each step
+				for lines.Scan() {
+					l.each(lines.Text())
 				}
 			}()
 			return nil

@@ -12,25 +12,19 @@ import (
 // gpuPatch makes detect ask for a GPU as the base does, without its image.
 func gpuPatch(t testing.TB) string {
 	t.Helper()
-	type podSpec struct {
-		NodeSelector, Tolerations json.RawMessage
-		Containers                []struct {
-			Resources struct{ Limits map[string]string }
+	spec := manifestOf(t, serviceOf["detect"]).Spec.Template.Spec
+	text := func(v any) []byte {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return text
 	}
-	var base struct {
-		Spec struct{ Template struct{ Spec podSpec } }
-	}
-	text := kubectl(t, "create", "--dry-run=client", "-o", "json", "-f",
-		filepath.Join("..", "..", "config", "base", "ai-detection-grpc-service.yaml"))
-	if err := json.Unmarshal([]byte(text), &base); err != nil {
-		t.Fatal(err)
-	}
-	spec := base.Spec.Template.Spec
+	gpus := spec.Containers[0].Resources.Limits["nvidia.com/gpu"]
 	return fmt.Sprintf(`[{"op":"add","path":"/spec/template/spec/nodeSelector","value":%s},
 		{"op":"add","path":"/spec/template/spec/tolerations","value":%s},
 		{"op":"add","path":"/spec/template/spec/containers/0/resources/limits/nvidia.com~1gpu","value":%q}]`,
-		spec.NodeSelector, spec.Tolerations, spec.Containers[0].Resources.Limits["nvidia.com/gpu"])
+		text(spec.NodeSelector), text(spec.Tolerations), gpus.String())
 }
 
 // fakeGPU is the node of ../shared/cluster, which says that it has GPUs.

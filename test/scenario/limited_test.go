@@ -32,7 +32,7 @@ const gatewayToken = "gateway-token"
 // imageEnvironment is what the container images set, beside GOMEMLIMIT.
 var imageEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
-	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1",
+	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOGC=400",
 }
 
 // limited is every role in a memory cgroup with the limit and the environment of its
@@ -60,7 +60,7 @@ func startLimited(t *testing.T) *limited {
 }
 
 // manifestOf returns a Service of config/base.
-func manifestOf(t *testing.T, service string) *servingv1.Service {
+func manifestOf(t testing.TB, service string) *servingv1.Service {
 	t.Helper()
 	all, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
 		Run(filesys.MakeFsOnDisk(), filepath.Join("..", "..", "config", "base"))

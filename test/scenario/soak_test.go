@@ -18,7 +18,7 @@ const soakJudged = 3000
 // soakEnvironment is what the images set, and config/base.
 var soakEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
-	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOMEMLIMIT=1GiB",
+	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOGC=400", "GOMEMLIMIT=1GiB",
 }
 
 // TestSoak makes mixed requests of the three processors, and looks after every

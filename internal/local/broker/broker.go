@@ -140,7 +140,7 @@ func (b *Broker) startWork(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if b.deadLetters, err = b.store.consumer(ctx, deadLetterStream, deadLetterWorker, "", jetstream.DeliverAllPolicy); err != nil {
+	if b.deadLetters, err = b.store.consumer(ctx, deadLetterStream, deadLetterWorker, jetstream.DeliverAllPolicy); err != nil {
 		return err
 	}
 	for _, t := range b.triggers {

@@ -105,6 +105,8 @@ func (e event) attributes() map[string]string {
 
 func (e event) id() string { return e.header.Get(attributePrefix + "Id") }
 
+func (e event) eventType() string { return e.header.Get(attributePrefix + "Type") }
+
 // with returns a copy of the event with an extension. An empty value removes it.
 func (e event) with(extension, value string) event {
 	header := maps.Clone(e.header)

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,6 +51,21 @@ func (b *Broker) Pending(ctx context.Context) (map[string]int, error) {
 	}
 	count(DeadLetters, b.deadLetters)
 	return counts, errors.Join(errs...)
+}
+
+// PublishUntyped stores an event as brokers did before subjects had types.
+func (b *Broker) PublishUntyped(ctx context.Context, namespace string, header http.Header) error {
+	to := subject(eventStream, resource{namespace: namespace, name: "default"})
+	return b.store.publish(ctx, event{header: header}.message(to))
+}
+
+// Stored returns the number of events in the store.
+func (b *Broker) Stored(ctx context.Context) (uint64, error) {
+	stream, err := b.store.js.Stream(ctx, eventStream)
+	if err != nil {
+		return 0, err
+	}
+	return stream.CachedInfo().State.Msgs, nil
 }
 
 // DeadLetters is the key of the dead letters in Pending.

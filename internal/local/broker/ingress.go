@@ -64,7 +64,7 @@ func (b *Broker) accept(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the chain of replies is too long: "+ttlExtension+" is used up", http.StatusBadRequest)
 		return
 	}
-	msg := e.withTrace(r.Context()).withTTL(ttl - 1).message(subject(eventStream, spec.resource))
+	msg := e.withTrace(r.Context()).withTTL(ttl - 1).message(eventSubject(spec.resource, e.eventType()))
 	if err := b.store.publish(r.Context(), msg); err != nil {
 		b.logger.ErrorContext(r.Context(), "event not stored", "event", e.id(), "error", err)
 		b.refuse(w, err)

@@ -31,6 +31,7 @@ type triggerSpec struct {
 	resource   resource
 	broker     *brokerSpec
 	matches    filter
+	types      typeFilter
 	subscriber destination
 	delivery   delivery
 	text       []byte // as JSON

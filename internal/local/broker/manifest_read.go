@@ -91,6 +91,7 @@ func (r *reader) readTrigger(p resource, text []byte) {
 	text, err := yaml.YAMLToJSON(text)
 	r.fail(p, "", err)
 	spec := &triggerSpec{resource: p, text: text}
+	spec.types = newTypeFilter(doc.Spec.Filter, doc.Spec.Filters)
 	spec.matches, err = parseFilters(doc.Spec.Filter, doc.Spec.Filters)
 	r.fail(p, "", err)
 	if doc.Spec.Subscriber == nil {

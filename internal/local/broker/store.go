@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,9 +28,8 @@ type store struct {
 
 const defaultReserve = 64 << 20
 
-// The two streams. Their subjects are <stream>.<namespace>.<name>. An event stays until
-// every Trigger of its Broker has acknowledged it, a dead letter until its sink has
-// accepted it.
+// The two streams; subject.go has their subjects. An event stays until every Trigger that
+// may select its type has acknowledged it, a dead letter until its sink has accepted it.
 const (
 	eventStream      = "events"
 	deadLetterStream = "deadletters"
@@ -89,12 +87,12 @@ func (s *store) openStreams(ctx context.Context, maxBytes int64) error {
 // Trigger's other events wait too. Each takes about 600 bytes of memory.
 const maxAckPending = 10_000
 
-// consumer opens a durable consumer.
+// consumer opens a durable consumer of the given subjects; without any, of all.
 func (s *store) consumer(
-	ctx context.Context, stream, name, subject string, from jetstream.DeliverPolicy,
+	ctx context.Context, stream, name string, from jetstream.DeliverPolicy, subjects ...string,
 ) (jetstream.Consumer, error) {
 	return s.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		Durable: name, FilterSubject: subject, DeliverPolicy: from, AckPolicy: jetstream.AckExplicitPolicy,
+		Durable: name, FilterSubjects: subjects, DeliverPolicy: from, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: s.ackWait, MaxAckPending: maxAckPending, MaxDeliver: -1,
 	})
 }
@@ -153,18 +151,6 @@ func (s *store) close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }
-
-// subject returns the subject of a Broker's events or of a Trigger's dead letters. Dots
-// separate the parts of a subject. Names of Kubernetes have no underscore, so token
-// replaces their dots by underscores.
-func subject(stream string, p resource) string {
-	return stream + "." + token(p.namespace) + "." + token(p.name)
-}
-
-// consumerName returns the name of a Trigger's consumer.
-func consumerName(p resource) string { return token(p.namespace) + "_" + token(p.name) }
-
-func token(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // natsLog writes the warnings and errors of the NATS server to a Logger.
 type natsLog struct{ *slog.Logger }

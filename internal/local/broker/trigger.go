@@ -29,8 +29,9 @@ func (b *Broker) newTrigger(ctx context.Context, spec *triggerSpec) (t *trigger,
 			return nil, err
 		}
 	}
-	t.consumer, err = b.store.consumer(ctx, eventStream, consumerName(spec.resource), subject(eventStream, spec.broker.resource),
-		jetstream.DeliverNewPolicy) // events since the creation of the Trigger
+	t.consumer, err = b.store.consumer(ctx, eventStream, consumerName(spec.resource),
+		jetstream.DeliverNewPolicy, // events since the creation of the Trigger
+		spec.types.subjects(spec.broker.resource)...)
 	return t, err
 }
 
@@ -65,7 +66,7 @@ func (t *trigger) deliver(e event) *failure {
 	if ttl <= 1 {
 		return t.endLoop(*reply)
 	}
-	return t.storeReply(reply.withTTL(ttl - 1).message(subject(eventStream, t.spec.broker.resource)))
+	return t.storeReply(reply.withTTL(ttl - 1).message(eventSubject(t.spec.broker.resource, reply.eventType())))
 }
 
 // endLoop stores a reply as a dead letter because the chain of replies is too long. The

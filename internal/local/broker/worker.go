@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"context"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,38 +13,34 @@ func (b *Broker) startWorkers(c jetstream.Consumer, handle func(jetstream.Msg)) 
 	for range b.config.Workers {
 		b.workers.Go(func() {
 			for b.fetching.Err() == nil {
-				msg, err := b.next(c)
-				switch {
-				case err != nil:
+				if err := b.work(c, handle); err != nil {
 					b.logger.Warn("fetch failed", "error", err)
 					b.pause(100 * time.Millisecond)
-				case msg != nil:
-					b.keepInProgress(msg, handle)
 				}
 			}
 		})
 	}
 }
 
-// fetchTimeout limits one fetch. Another one follows, in case the first was lost.
-const fetchTimeout = 30 * time.Second
-
-// next returns a message, or nil after fetchTimeout.
-func (b *Broker) next(c jetstream.Consumer) (jetstream.Msg, error) {
-	ctx, cancel := context.WithTimeout(b.fetching, fetchTimeout)
-	defer cancel()
-	batch, err := c.Fetch(1, jetstream.FetchContext(ctx))
+// work handles one message after the other until fetching ends.
+func (b *Broker) work(c jetstream.Consumer, handle func(jetstream.Msg)) error {
+	// An iterator asks for the next message when Next is called, not before.
+	messages, err := c.Messages(jetstream.PullMaxMessages(1), jetstream.WithMessagesErrOnMissingHeartbeat(false))
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, nil
+		return err
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextContext(b.fetching))
+		switch {
+		case err == nil:
+			b.keepInProgress(msg, handle)
+		case b.fetching.Err() != nil:
+			return nil
+		default:
+			return err
 		}
-		return nil, err
 	}
-	msg := <-batch.Messages() // nil if it is closed
-	if msg == nil && ctx.Err() == nil {
-		return nil, batch.Error()
-	}
-	return msg, nil
 }
 
 // keepInProgress handles a message. Meanwhile it renews the message's AckWait.

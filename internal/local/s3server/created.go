@@ -79,5 +79,8 @@ func (n *notifying) createdAsStored(ctx context.Context, how, bucket, key string
 }
 
 func (n *notifying) created(ctx context.Context, how, bucket, key string, o objectInfo) {
+	if n.webhook.ignores(bucket, key, o) {
+		return
+	}
 	n.webhook.send(bucket+"/"+key, notification(callerOf(ctx, n.address, n.account), how, bucket, key, o))
 }

@@ -117,7 +117,16 @@ func TestWebhook_everyKindOfCreation(t *testing.T) {
 	}
 }
 
-func expect(t *testing.T, n map[string]any, how, key string, size float64, execution string) {
+func TestWebhook_ignoredObjects(t *testing.T) {
+	l := newListener(t)
+	_, c := start(t, folder(t), l.URL)
+	put(t, c, "images", "ignored.jpg", "hello", minio.PutObjectOptions{UserMetadata: map[string]string{"Ignored": "x"}})
+	l.none(t)
+	put(t, c, "images", "a.jpg", "hello", minio.PutObjectOptions{})
+	expect(t, l.next(t), "Put", "a.jpg", 5, nil)
+}
+
+func expect(t *testing.T, n map[string]any, how, key string, size float64, execution any) {
 	t.Helper()
 	if n["EventName"] != "s3:ObjectCreated:"+how || n["Key"] != "images/"+key || dig(n, "Records.s3.object.size") != size ||
 		dig(n, "Records.s3.object.userMetadata.X-Amz-Meta-Imageflow-Execution") != execution {

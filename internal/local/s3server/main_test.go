@@ -89,12 +89,15 @@ func dig(v any, path string) any {
 	return v
 }
 
+// ignored reports objects with the metadata "ignored".
+func ignored(_, _ string, metadata map[string]string) bool { return metadata["ignored"] != "" }
+
 // start starts a server that notifies the URL of new objects in the bucket "images".
 func start(t testing.TB, dir, notify string) (*s3server.Server, *minio.Client) {
 	t.Helper()
 	s, err := s3server.Start(t.Context(), s3server.Config{
 		Address: freeport.Address(), Dir: dir, AccessKey: "user", SecretKey: "password", Buckets: []string{"images", "other"},
-		Notify: s3server.Notify{URL: notify, Token: token, Buckets: []string{"images"}, RetryDelay: retryDelay},
+		Notify: s3server.Notify{URL: notify, Token: token, Buckets: []string{"images"}, RetryDelay: retryDelay, Ignore: ignored},
 	})
 	if err != nil {
 		t.Fatal(err)

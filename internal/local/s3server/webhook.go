@@ -21,6 +21,9 @@ type Notify struct {
 	Token string
 	// Buckets are the buckets whose new objects are notified. Empty means all.
 	Buckets []string
+	// Ignore reports new objects that are not notified, by their bucket, key and user
+	// metadata, whose names are in lower case. nil means none.
+	Ignore func(bucket, key string, metadata map[string]string) bool
 	// RetryDelay is the delay before the first retry. It doubles with each retry. 0
 	// means one second.
 	RetryDelay time.Duration
@@ -66,6 +69,11 @@ func newWebhook(ctx context.Context, n Notify, logger *slog.Logger) *webhook {
 // wants reports whether new objects of the bucket are notified.
 func (w *webhook) wants(bucket string) bool {
 	return w.notify.URL != "" && (len(w.notify.Buckets) == 0 || slices.Contains(w.notify.Buckets, bucket))
+}
+
+// ignores reports whether a new object is not notified.
+func (w *webhook) ignores(bucket, key string, o objectInfo) bool {
+	return w.notify.Ignore != nil && w.notify.Ignore(bucket, key, o.metadata)
 }
 
 // send posts a notification. It returns after the first try: if the try failed, the

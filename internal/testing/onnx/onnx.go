@@ -27,14 +27,17 @@ type Model struct {
 const (
 	Float32 = 1
 	Int64   = 7
+	Float16 = 10
 )
 
-// Node is an operator. Ints are its attributes that are lists of integers.
+// Node is an operator. Ints are its attributes that are lists of integers, and To is the
+// element type that a Cast converts to.
 type Node struct {
 	Op     string
 	Inputs []string
 	Output string
 	Ints   map[string][]int64
+	To     uint64
 }
 
 // Tensor is an array of numbers in row-major order.
@@ -73,6 +76,13 @@ func (m Model) encode() []byte {
 		node.bytes(4, []byte(n.Op))
 		for name, values := range n.Ints {
 			node.bytes(5, ints(name, values))
+		}
+		if n.To != 0 {
+			var to message
+			to.bytes(1, []byte("to"))
+			to.number(3, n.To)
+			to.number(20, 2) // the type INT
+			node.bytes(5, to)
 		}
 		graph.bytes(1, node)
 	}

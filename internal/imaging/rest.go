@@ -1,0 +1,50 @@
+package imaging
+
+// #include <stdlib.h>
+// #ifdef __GLIBC__
+// #include <malloc.h>
+// static void trim(void) { malloc_trim(0); }
+// #else
+// static void trim(void) {}
+// #endif
+import "C"
+
+import (
+	"sync"
+	"time"
+)
+
+// restTime is how long no C function must run before the process is at rest.
+const restTime = 5 * time.Second
+
+// rest returns the free memory of C to the operating system when the process comes to
+// rest. Go does this for its own heap; glibc keeps free memory between allocations in use.
+var rest struct {
+	mu    sync.Mutex
+	calls int // running now
+	timer *time.Timer
+}
+
+// enter reports the start of a call of a C function.
+func enter() {
+	rest.mu.Lock()
+	defer rest.mu.Unlock()
+	rest.calls++
+	if rest.timer != nil {
+		rest.timer.Stop()
+	}
+}
+
+// leave reports the end of a call.
+func leave() {
+	rest.mu.Lock()
+	defer rest.mu.Unlock()
+	if rest.calls--; rest.calls > 0 {
+		return
+	}
+	if rest.timer == nil {
+		rest.timer = time.AfterFunc(restTime, func() { C.trim() })
+		return
+	}
+	rest.timer.Reset(restTime)
+}
