@@ -26,7 +26,22 @@ type Encoded struct {
 	Format Format
 	// Width and Height are in pixels.
 	Width, Height int
+	// Path is the way in which the image was made.
+	Path Path
 }
+
+// Path is a way to make an image from another one.
+type Path string
+
+// The paths.
+const (
+	// General decodes to pixels of red, green and blue, with libvips.
+	General Path = "general"
+	// Planar decodes a JPEG to its planes and encodes planes, with libjpeg.
+	Planar Path = "planar"
+	// Unchanged hands on the bytes of the input.
+	Unchanged Path = "unchanged"
+)
 
 // Quality selects between speed and fidelity of a resize.
 type Quality int
@@ -63,9 +78,9 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 		}
 		w, h := m.Size()
 		if len(m.Repaired) > 0 {
-			return Encoded{bytes.Join(m.parts, nil), f, w, h}, nil
+			return Encoded{Data: bytes.Join(m.parts, nil), Format: f, Width: w, Height: h, Path: Unchanged}, nil
 		}
-		return Encoded{m.data, f, w, h}, nil
+		return Encoded{Data: m.data, Format: f, Width: w, Height: h, Path: Unchanged}, nil
 	}
 	p, err := m.Pixels(ctx)
 	if err != nil {
@@ -78,6 +93,9 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 func (m *Image) check(ctx context.Context) error {
 	if m.verified.Load() {
 		return nil
+	}
+	if m.hasPlanes() {
+		return m.verify(jpegDamage(ctx, JPEG, m.parts))
 	}
 	w, h := m.Size()
 	_, err := m.scaled(ctx, max(1, w/8), max(1, h/8), Fast)
@@ -95,6 +113,13 @@ func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
 
 // Resize returns the image upright, resized to exactly width × height pixels, in format f.
 func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
+	if m.isPlanar(width, height, q, f) {
+		p, err := m.scaledPlanes(ctx, width, height, q)
+		if err != nil {
+			return Encoded{}, err
+		}
+		return p.encode(ctx, codecs[f].quality)
+	}
 	p, err := m.scaled(ctx, width, height, q)
 	if err != nil {
 		return Encoded{}, err
@@ -104,10 +129,7 @@ func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Form
 
 // scaled returns the image upright, resized to exactly width × height pixels.
 func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixels, error) {
-	w, h := width, height
-	if m.Orientation >= 5 {
-		w, h = h, w
-	}
+	w, h := m.stored(width, height)
 	if w == m.Width && h == m.Height {
 		return m.Pixels(ctx)
 	}
