@@ -101,7 +101,7 @@ func TestTriton_restarts(t *testing.T) {
 	server.Start()
 	expect(t, recovers(), "cat/0 0.90: 10.0 20.0 30.0 50.0")
 	want("not found", "none")
-	want("unavailable", "other")
+	want("invalid", "other")
 	// A missing default model is not the caller's fault.
 	r := &request{}
 	if _, err := tritonProcessor(t, server, "none").Variant(t.Context(), r); kindOf(err) != "unavailable" {

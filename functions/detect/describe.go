@@ -24,9 +24,8 @@ type description struct {
 	layout layout
 	// width and height of the input in pixels.
 	width, height int
-	names         []string     // of the classes
-	pool          *sync.Pool   // of input tensors, 3×height×width
-	values        [256]float32 // the input value of each pixel value
+	names         []string   // of the classes
+	pool          *sync.Pool // of input tensors, 3×height×width
 }
 
 // Accept returns an error unless detection can use the model. A repository of
@@ -68,7 +67,6 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.values = d.inputValues()
 	return &model{m, d}, nil
 }
 

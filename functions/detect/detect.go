@@ -148,16 +148,15 @@ func output(
 	if !r.GetDrawBoxes() || len(found) == 0 {
 		return in.Image.Convert(ctx, in.Format)
 	}
-	p, err := in.Pixels(ctx)
-	if err != nil {
-		return imaging.Encoded{}, err
-	}
+	width, height := in.Image.Size()
+	var patches []imaging.Patch
 	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
-		drawBox(p, found[i], fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence))
+		label := fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence)
+		patches = append(patches, drawBox(width, height, found[i], label)...)
 	}
 	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
-	return p.EncodeLike(within, in.Image, in.Format)
+	return in.Image.Painted(within, patches, in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {

@@ -39,26 +39,27 @@ var labelFont = func() *opentype.Font {
 	return f
 }()
 
-// drawBox draws a box and its label in the colour of its class. Lines and text
-// scale with the image. drawBox returns the rectangle of the label, which is empty
-// if no legible label fits, and changes no pixel outside the box and the label.
-func drawBox(p *imaging.Pixels, b box, label string) image.Rectangle {
+// drawBox returns a box and its label in the colour of its class, for an image of width ×
+// height pixels. Lines and text scale with the image. The label comes last; it is missing if
+// no legible label fits. Nothing is painted outside the box and the label.
+func drawBox(width, height int, b box, label string) []imaging.Patch {
 	paint := colour(b.class)
-	size := float64(max(p.Width, p.Height))
+	size := float64(max(width, height))
 	line := max(1, int(math.Round(size/400)))
 	x1, y1, x2, y2 := int(b.x1), int(b.y1), int(math.Ceil(float64(b.x2))), int(math.Ceil(float64(b.y2)))
+	var patches []imaging.Patch
 	for _, side := range []image.Rectangle{
 		{image.Pt(x1, y1), image.Pt(x2, y1+line)}, {image.Pt(x1, y2-line), image.Pt(x2, y2)},
 		{image.Pt(x1, y1), image.Pt(x1+line, y2)}, {image.Pt(x2-line, y1), image.Pt(x2, y2)},
 	} {
-		fill(p, side.Intersect(image.Rect(x1, y1, x2, y2)), paint)
+		patches = append(patches, imaging.Patch{At: side.Intersect(image.Rect(x1, y1, x2, y2)), Colour: paint})
 	}
-	for height := math.Max(textHeight, size/50); height >= minTextHeight; height = math.Floor(0.9 * height) {
-		if t := newText(label, height); t.width <= p.Width && t.height <= p.Height {
-			return t.draw(p, image.Pt(x1, y1), paint)
+	for points := math.Max(textHeight, size/50); points >= minTextHeight; points = math.Floor(0.9 * points) {
+		if t := newText(label, points); t.width <= width && t.height <= height {
+			return append(patches, t.draw(t.place(width, image.Pt(x1, y1)), paint))
 		}
 	}
-	return image.Rectangle{}
+	return patches
 }
 
 // The height of text in pixels: in small images, and the lower limit for labels
@@ -89,35 +90,19 @@ func newText(label string, height float64) text {
 	}
 }
 
-// draw draws the text on a coloured background and returns the rectangle of the
-// background. That is above the point, but moved so that it lies in the image.
-func (t text) draw(p *imaging.Pixels, at image.Point, paint color.RGBA) image.Rectangle {
-	background := image.Rect(0, -t.height, t.width, 0).Add(at)
-	background = background.Add(image.Pt(min(0, p.Width-background.Max.X), max(0, -background.Min.Y)))
+// place returns the rectangle of the text's background: above the point, but moved so that it
+// lies in an image of this width.
+func (t text) place(width int, at image.Point) image.Rectangle {
+	r := image.Rect(0, -t.height, t.width, 0).Add(at)
+	return r.Add(image.Pt(min(0, width-r.Max.X), max(0, -r.Min.Y)))
+}
+
+// draw draws the text on a coloured background.
+func (t text) draw(background image.Rectangle, paint color.RGBA) imaging.Patch {
 	m := image.NewRGBA(background)
 	draw.Draw(m, background, image.NewUniform(paint), image.Point{}, draw.Src)
 	start := fixed.P(background.Min.X+t.margin, background.Min.Y+t.above)
 	d := font.Drawer{Dst: m, Src: image.Black, Face: t.face, Dot: start}
 	d.DrawString(t.label)
-	each(p, background, func(x, y int) []byte { return m.Pix[m.PixOffset(x, y):] })
-	return background
-}
-
-// fill paints the part of a rectangle that lies in the image.
-func fill(p *imaging.Pixels, r image.Rectangle, paint color.RGBA) {
-	colour := []byte{paint.R, paint.G, paint.B}
-	each(p, r.Intersect(image.Rect(0, 0, p.Width, p.Height)), func(int, int) []byte { return colour })
-}
-
-// each paints every pixel of a rectangle in the image, without transparency.
-func each(p *imaging.Pixels, r image.Rectangle, paint func(x, y int) []byte) {
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		for x := r.Min.X; x < r.Max.X; x++ {
-			pixel := p.Pix[(y*p.Width+x)*p.Channels:]
-			copy(pixel[:3], paint(x, y))
-			if p.Channels == 4 {
-				pixel[3] = 255
-			}
-		}
-	}
+	return imaging.Patch{At: background, Pixels: m}
 }

@@ -3,7 +3,9 @@ package detect
 import (
 	"context"
 	"fmt"
+	"image"
 	"math"
+	"slices"
 
 	"imageflow.dev/internal/imaging"
 )
@@ -96,16 +98,16 @@ func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 func (d *description) input(ctx context.Context, m *imaging.Image) ([]float32, placement, error) {
 	width, height := m.Size()
 	w, h := d.fit.size(width, height, d.width, d.height)
-	p, err := m.Scaled(ctx, w, h)
-	if err != nil {
-		return nil, placement{}, err
-	}
 	left, top := (d.width-w)/2, (d.height-h)/2
 	if d.fit == topLeft {
 		left, top = 0, 0
 	}
 	tensor := d.pool.Get().([]float32)
-	d.fill(tensor, p, left, top)
+	if err := m.ScaledTo(ctx, w, h, d.floats(tensor, left, top)); err != nil {
+		d.release(tensor)
+		return nil, placement{}, err
+	}
+	d.pad(tensor, image.Rect(left, top, left+w, top+h))
 	return tensor, placement{
 		scaleX: float64(w) / float64(width), scaleY: float64(h) / float64(height), left: float64(left), top: float64(top),
 	}, nil
@@ -116,29 +118,29 @@ func (d *description) release(tensor []float32) {
 	d.pool.Put(tensor) //nolint:staticcheck // allocating a slice header is cheap compared with filling the tensor
 }
 
-// fill writes the image at (left, top) into a tensor, and grey around it.
-func (d *description) fill(tensor []float32, p *imaging.Pixels, left, top int) {
-	n := d.width * d.height
-	planes := [3][]float32{tensor[:n], tensor[n : 2*n], tensor[2*n : 3*n]}
+// floats returns the planes of a tensor from the pixel at (left, top) on.
+func (d *description) floats(tensor []float32, left, top int) imaging.Floats {
+	n, start := d.width*d.height, top*d.width+left
+	f := imaging.Floats{
+		Red: tensor[start:n], Green: tensor[n+start : 2*n], Blue: tensor[2*n+start : 3*n],
+		Stride: d.width, White: d.white,
+	}
 	if d.bgr {
-		planes[0], planes[2] = planes[2], planes[0]
+		f.Red, f.Blue = f.Blue, f.Red
 	}
-	empty := d.values[grey]
-	for _, plane := range planes {
-		fillWith(plane[:top*d.width], empty)
-		fillWith(plane[(top+p.Height)*d.width:], empty)
-	}
-	for y := range p.Height {
-		from, to := (top+y)*d.width, (top+y+1)*d.width
-		line := p.Pix[3*y*p.Width : 3*(y+1)*p.Width]
-		for _, plane := range planes {
-			fillWith(plane[from:from+left], empty)
-			fillWith(plane[from+left+p.Width:to], empty)
-		}
-		red, green, blue := planes[0][from+left:to], planes[1][from+left:to], planes[2][from+left:to]
-		for x := range p.Width {
-			pixel := line[3*x : 3*x+3 : 3*x+3]
-			red[x], green[x], blue[x] = d.values[pixel[0]], d.values[pixel[1]], d.values[pixel[2]]
+	return f
+}
+
+// pad fills a tensor with grey around the image.
+func (d *description) pad(tensor []float32, inner image.Rectangle) {
+	empty := grey * d.white / 255
+	for plane := range slices.Chunk(tensor, d.width*d.height) {
+		fillWith(plane[:inner.Min.Y*d.width], empty)
+		fillWith(plane[inner.Max.Y*d.width:], empty)
+		for y := inner.Min.Y; y < inner.Max.Y; y++ {
+			row := plane[y*d.width : (y+1)*d.width]
+			fillWith(row[:inner.Min.X], empty)
+			fillWith(row[inner.Max.X:], empty)
 		}
 	}
 }
@@ -147,12 +149,4 @@ func fillWith(tensor []float32, v float32) {
 	for i := range tensor {
 		tensor[i] = v
 	}
-}
-
-// inputValues returns the input value of each pixel value.
-func (p preprocessing) inputValues() (table [256]float32) {
-	for v := range table {
-		table[v] = float32(v) * p.white / 255
-	}
-	return table
 }

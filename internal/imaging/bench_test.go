@@ -63,11 +63,13 @@ func BenchmarkFootprint(b *testing.B) {
 	}
 }
 
-func BenchmarkScaled(b *testing.B) {
+func BenchmarkScaledTo(b *testing.B) {
+	const width, height = 640, 360
 	m := open(b, asJPEG(b, detailed(1920, 1080)))
+	plane := make([]float32, width*height)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := m.Scaled(b.Context(), 640, 360); err != nil {
+		if err := m.ScaledTo(b.Context(), width, height, imaging.Floats{plane, plane, plane, width, 1}); err != nil {
 			b.Fatal(err)
 		}
 	}

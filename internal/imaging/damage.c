@@ -9,6 +9,7 @@ typedef struct {
 	struct jpeg_decompress_struct decoder;
 	struct jpeg_source_mgr source;
 	struct jpeg_error_mgr errors;
+	struct jpeg_progress_mgr progress;
 	jmp_buf failed;
 	const Part *parts;
 	int count, next;
@@ -52,6 +53,11 @@ static void abort_decoding(j_common_ptr decoder) { end_with(decoder, UNREADABLE)
 
 static void discard_message(j_common_ptr decoder) {}
 
+// check_stop is called for each row of MCUs in each scan.
+static void check_stop(j_common_ptr decoder) {
+	if (imaging_stopped(inspection_of(decoder)->stop)) end_with(decoder, STOPPED);
+}
+
 static void do_nothing(j_decompress_ptr decoder) {}
 
 // fill_input passes the next part to the decoder.
@@ -83,6 +89,7 @@ static void skip_input(j_decompress_ptr decoder, long n) {
 
 Damage imaging_read_jpeg(const Part *parts, int count, Stop stop, JpegWork work, void *user) {
 	Inspection i = {.parts = parts, .count = count, .stop = stop, .damage = INTACT};
+	i.progress.progress_monitor = check_stop;
 	i.decoder.err = jpeg_std_error(&i.errors);
 	i.decoder.client_data = &i;
 	i.errors.emit_message = classify;
@@ -95,6 +102,7 @@ Damage imaging_read_jpeg(const Part *parts, int count, Stop stop, JpegWork work,
 			.resync_to_restart = jpeg_resync_to_restart, .term_source = do_nothing,
 		};
 		i.decoder.src = &i.source;
+		i.decoder.progress = &i.progress;
 		i.damage = work(&i.decoder, stop, user);
 	}
 	jpeg_destroy_decompress(&i.decoder);

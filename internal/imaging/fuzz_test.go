@@ -1,6 +1,7 @@
 package imaging_test
 
 import (
+	"image"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -34,7 +35,7 @@ func FuzzParseHeader(f *testing.F) {
 	})
 }
 
-// FuzzPixels checks that libvips decodes a file with an accepted header to an image of the
+// FuzzPixels checks that libvips or libjpeg decodes a file with an accepted header to an image of the
 // header's size, or rejects it. The limits are small for speed.
 func FuzzPixels(f *testing.F) {
 	for _, sample := range samples(f) {
@@ -43,6 +44,7 @@ func FuzzPixels(f *testing.F) {
 	for _, multiple := range multiples(f, 3) {
 		f.Add(multiple)
 	}
+	patches := []imaging.Patch{{At: image.Rect(3, 5, 20, 200)}, {At: image.Rect(-10, 7, 300, 9)}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
 		if err != nil {
@@ -57,6 +59,9 @@ func FuzzPixels(f *testing.F) {
 		}
 		if _, err := m.Resize(t.Context(), 20, 10, imaging.Fast, imaging.JPEG); err != nil && !isInputError(err) {
 			t.Errorf("resized: %v, want an InputError", err)
+		}
+		if _, err := m.Painted(t.Context(), patches, imaging.JPEG); err != nil && !isInputError(err) {
+			t.Errorf("painted: %v, want an InputError", err)
 		}
 	})
 }

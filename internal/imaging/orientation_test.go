@@ -84,7 +84,7 @@ func TestOrientation_isAppliedByAllOperations(t *testing.T) {
 					t.Run(name, func(t *testing.T) { checkCorners(t, p, image.Rect(0, 0, p.Width, p.Height)) })
 				}
 			}
-			p, err := m.Scaled(t.Context(), 64, 48)
+			p, err := scaled(t.Context(), m, 64, 48)
 			if err != nil {
 				t.Fatal(err)
 			}

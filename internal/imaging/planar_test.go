@@ -80,10 +80,12 @@ func TestPlanar_onlyIfColoursNeedNoConversion(t *testing.T) {
 		to   imaging.Format
 		want imaging.Path
 	}{
-		"JPEG to JPEG":             {jpeg, imaging.JPEG, imaging.Planar},
-		"JPEG to PNG":              {jpeg, imaging.PNG, imaging.General},
-		"PNG to JPEG":              {asPNG(t, flat(64, 48, color.NRGBA{200, 100, 50, 255})), imaging.JPEG, imaging.General},
-		"RGB":                      {withSegment(jpeg, 0xee, []byte("Adobe\x00\x64\x00\x00\x00\x00\x00")), imaging.JPEG, imaging.General},
+		"JPEG to JPEG": {jpeg, imaging.JPEG, imaging.Planar},
+		"JPEG to PNG":  {jpeg, imaging.PNG, imaging.General},
+		"PNG to JPEG":  {asPNG(t, flat(64, 48, color.NRGBA{200, 100, 50, 255})), imaging.JPEG, imaging.General},
+		"RGB": {
+			withSegment(jpeg, 0xee, []byte("Adobe\x00\x64\x00\x00\x00\x00\x00")), imaging.JPEG, imaging.General,
+		},
 		"a profile":                {withProfile(jpeg, profile("RGB ", 1.2)), imaging.JPEG, imaging.General},
 		"a profile that misfits":   {withProfile(jpeg, profile("GRAY", 1.2)), imaging.JPEG, imaging.Planar},
 		"grey with a grey profile": {withProfile(asJPEG(t, grey(64, 48, 99)), profile("GRAY", 1.2)), imaging.JPEG, imaging.General},

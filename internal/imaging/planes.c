@@ -121,12 +121,51 @@ Damage imaging_check_jpeg(const Part *parts, int count, Stop stop) {
 typedef struct {
 	struct jpeg_compress_struct encoder;
 	struct jpeg_error_mgr errors;
+	struct jpeg_progress_mgr progress;
 	jmp_buf failed;
+	Stop stop;
 } Encoder;
 
 static void abort_encoding(j_common_ptr encoder) { longjmp(((Encoder *)encoder)->failed, 1); }
 
 static void discard_message(j_common_ptr encoder) {}
+
+// check_stop is called for each row of MCUs.
+static void check_stop(j_common_ptr encoder) {
+	if (imaging_stopped(((Encoder *)encoder)->stop)) abort_encoding(encoder);
+}
+
+int imaging_write_jpeg(JpegWriting work, void *user, Stop stop, unsigned char **data, unsigned long *size) {
+	Encoder c = {.stop = stop, .progress.progress_monitor = check_stop};
+	volatile int failed = -1;
+	*data = NULL, *size = 0;
+	c.encoder.err = jpeg_std_error(&c.errors);
+	c.errors.error_exit = abort_encoding;
+	c.errors.output_message = discard_message;
+	if (setjmp(c.failed) == 0) {
+		jpeg_create_compress(&c.encoder);
+		c.encoder.progress = &c.progress;
+		jpeg_mem_dest(&c.encoder, data, size);
+		work(&c.encoder, user);
+		failed = 0;
+	}
+	if (failed && c.encoder.dest != NULL) {
+		c.encoder.dest->term_destination(&c.encoder); // sets *data to the buffer in use
+		free(*data);
+		*data = NULL;
+	}
+	jpeg_destroy_compress(&c.encoder);
+	return failed;
+}
+
+// Writing is one call of imaging_write_planes.
+typedef struct {
+	const Plane *planes;
+	int count;
+	const JpegOutput *output;
+	unsigned char **data;
+	unsigned long *size;
+} Writing;
 
 static void set_parameters(j_compress_ptr e, const Plane *planes, int count, const JpegOutput *output) {
 	e->image_width = output->width, e->image_height = output->height;
@@ -153,65 +192,48 @@ static void copy_padded(const Plane *plane, int y, JSAMPARRAY rows, int count, i
 }
 
 // write_rows writes every step-th row of MCUs.
-static int write_rows(j_compress_ptr e, const Plane *planes, int count, int step, Stop stop) {
+static void write_rows(j_compress_ptr e, const Writing *w, int step) {
 	jpeg_start_compress(e, TRUE);
 	JSAMPARRAY rows[MAX_PLANES];
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < w->count; i++)
 		rows[i] = e->mem->alloc_sarray((j_common_ptr)e, JPOOL_IMAGE, e->comp_info[i].width_in_blocks * DCTSIZE,
-			planes[i].down * DCTSIZE);
+			w->planes[i].down * DCTSIZE);
 	for (int y = 0; e->next_scanline < e->image_height; y += DCTSIZE * step) {
-		if (imaging_stopped(stop)) return -1;
-		for (int i = 0; i < count; i++)
-			copy_padded(&planes[i], y * planes[i].down, rows[i], planes[i].down * DCTSIZE,
+		for (int i = 0; i < w->count; i++)
+			copy_padded(&w->planes[i], y * w->planes[i].down, rows[i], w->planes[i].down * DCTSIZE,
 				e->comp_info[i].width_in_blocks * DCTSIZE);
 		jpeg_write_raw_data(e, rows, e->max_v_samp_factor * DCTSIZE);
 	}
 	jpeg_finish_compress(e);
-	return 0;
 }
 
 // Codes are made for one in MAX_STEP rows of MCUs, but for at least MIN_ROWS.
 enum { MAX_STEP = 8, MIN_ROWS = 4 };
 
-static int write_all(j_compress_ptr e, const Plane *planes, int count, const JpegOutput *output, Stop stop,
-	unsigned char **data, unsigned long *size) {
+static void write_all(j_compress_ptr e, void *writing) {
+	const Writing *w = writing;
 	int height = 0; // of a row of MCUs
-	for (int i = 0; i < count; i++) height = planes[i].down * DCTSIZE > height ? planes[i].down * DCTSIZE : height;
-	const int rows = (output->height + height - 1) / height;
+	for (int i = 0; i < w->count; i++)
+		height = w->planes[i].down * DCTSIZE > height ? w->planes[i].down * DCTSIZE : height;
+	const int rows = (w->output->height + height - 1) / height;
 	const int step = rows >= MAX_STEP * MIN_ROWS ? MAX_STEP : rows / MIN_ROWS;
-	set_parameters(e, planes, count, output);
+	set_parameters(e, w->planes, w->count, w->output);
 	e->optimize_coding = TRUE;
 	if (step > 1) {
 		e->image_height = (rows + step - 1) / step * height;
-		if (write_rows(e, planes, count, step, stop)) return -1;
+		write_rows(e, w, step);
 		imaging_extend_codes(e);
-		free(*data);
-		*data = NULL, *size = 0;
-		jpeg_mem_dest(e, data, size);
-		e->image_height = output->height;
+		free(*w->data);
+		*w->data = NULL, *w->size = 0;
+		jpeg_mem_dest(e, w->data, w->size);
+		e->image_height = w->output->height;
 		e->optimize_coding = FALSE;
 	}
-	return write_rows(e, planes, count, 1, stop);
+	write_rows(e, w, 1);
 }
 
 int imaging_write_planes(const Plane *planes, int count, const JpegOutput *output, Stop stop,
 	unsigned char **data, unsigned long *size) {
-	Encoder c = {0};
-	int failed = -1;
-	*data = NULL, *size = 0;
-	c.encoder.err = jpeg_std_error(&c.errors);
-	c.errors.error_exit = abort_encoding;
-	c.errors.output_message = discard_message;
-	if (setjmp(c.failed) == 0) {
-		jpeg_create_compress(&c.encoder);
-		jpeg_mem_dest(&c.encoder, data, size);
-		failed = write_all(&c.encoder, planes, count, output, stop, data, size);
-	}
-	if (failed && c.encoder.dest != NULL) {
-		c.encoder.dest->term_destination(&c.encoder); // sets *data to the buffer in use
-		free(*data);
-		*data = NULL;
-	}
-	jpeg_destroy_compress(&c.encoder);
-	return failed;
+	Writing w = {planes, count, output, data, size};
+	return imaging_write_jpeg(write_all, &w, stop, data, size);
 }

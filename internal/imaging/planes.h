@@ -42,6 +42,14 @@ Damage imaging_resample_planes(const PlaneSource *source, const PlaneTarget *tar
 // imaging_check_jpeg decodes all scans of a JPEG at one eighth of its size.
 Damage imaging_check_jpeg(const Part *parts, int count, Stop stop);
 
+// JpegWriting uses an encoder whose destination is set. It may be left by a longjmp, so it
+// allocates memory only from the encoder's pools.
+typedef void (*JpegWriting)(j_compress_ptr encoder, void *user);
+
+// imaging_write_jpeg calls work with an encoder. The caller frees *data with free. It returns
+// 0, or -1 if it failed or was stopped.
+int imaging_write_jpeg(JpegWriting work, void *user, Stop stop, unsigned char **data, unsigned long *size);
+
 // JpegOutput are the options of imaging_write_planes. quality is in 1 … 100.
 typedef struct {
 	int width, height, quality;

@@ -69,12 +69,16 @@ func TestCancelledWorkStops(t *testing.T) {
 	for name, work := range map[string]func(context.Context) error{
 		"decode jpeg":             func(ctx context.Context) error { _, err := open(t, jpeg).Pixels(ctx); return err },
 		"decode png":              func(ctx context.Context) error { _, err := open(t, png).Pixels(ctx); return err },
-		"resize":                  func(ctx context.Context) error { _, err := open(t, png).Scaled(ctx, 1000, 700); return err },
+		"resize":                  func(ctx context.Context) error { _, err := scaled(ctx, open(t, png), 1000, 700); return err },
 		"blur":                    func(ctx context.Context) error { return p.Blur(ctx, 1) },
 		"blur of a coarser image": func(ctx context.Context) error { return p.Blur(ctx, 9) },
 		"sharpen":                 func(ctx context.Context) error { return p.Sharpen(ctx, 3, 0.1) },
-		"encode png":              func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.PNG); return err },
-		"encode jpeg":             func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.JPEG); return err },
+		"paint": func(ctx context.Context) error {
+			_, err := open(t, jpeg).Painted(ctx, nil, imaging.JPEG)
+			return err
+		},
+		"encode png":  func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.PNG); return err },
+		"encode jpeg": func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.JPEG); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := minTime(t, func() error { return work(t.Context()) }, nil)
@@ -97,8 +101,9 @@ func TestEndedContextStartsNothing(t *testing.T) {
 	for name, work := range map[string]func() error{
 		"pixels":  func() error { _, err := m.Pixels(ended); return err },
 		"resize":  func() error { _, err := m.Resize(ended, 30, 20, imaging.Good, imaging.PNG); return err },
-		"scaled":  func() error { _, err := m.Scaled(ended, 30, 20); return err },
+		"scaled":  func() error { _, err := scaled(ended, m, 30, 20); return err },
 		"convert": func() error { _, err := m.Convert(ended, imaging.PNG); return err },
+		"painted": func() error { _, err := m.Painted(ended, nil, imaging.JPEG); return err },
 		"blur":    func() error { return p.Blur(ended, 2) },
 		"sharpen": func() error { return p.Sharpen(ended, 1, 2) },
 		"encode":  func() error { _, err := p.Encode(ended, imaging.WebP); return err },

@@ -1,6 +1,7 @@
 package imaging_test
 
 import (
+	"context"
 	"image"
 	"image/color"
 	"image/draw"
@@ -11,9 +12,9 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestScaled_keepsPositions draws a spot in images of random size and orientation, and finds
+// TestScaledTo_keepsPositions draws a spot in images of random size and orientation, and finds
 // it at the same relative position in the scaled image.
-func TestScaled_keepsPositions(t *testing.T) {
+func TestScaledTo_keepsPositions(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	for range 40 {
 		width, height, orientation := 40+random.IntN(400), 40+random.IntN(400), 1+random.IntN(8)
@@ -28,7 +29,7 @@ func TestScaled_keepsPositions(t *testing.T) {
 		}
 
 		w, h := 80+random.IntN(300), 80+random.IntN(300)
-		p, err := open(t, withOrientation(asJPEG(t, m), orientation)).Scaled(t.Context(), w, h)
+		p, err := scaled(t.Context(), open(t, withOrientation(asJPEG(t, m), orientation)), w, h)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,9 +76,9 @@ func redness(p *imaging.Pixels) (x, y float64) {
 	return x / sum, y / sum
 }
 
-// TestScaled_isWhiteWhereTransparent matters since models have no alpha.
-func TestScaled_isWhiteWhereTransparent(t *testing.T) {
-	p, err := open(t, asPNG(t, flat(40, 30, color.NRGBA{255, 0, 0, 0}))).Scaled(t.Context(), 20, 20)
+// TestScaledTo_isWhiteWhereTransparent matters since models have no alpha.
+func TestScaledTo_isWhiteWhereTransparent(t *testing.T) {
+	p, err := scaled(t.Context(), open(t, asPNG(t, flat(40, 30, color.NRGBA{255, 0, 0, 0}))), 20, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,4 +87,18 @@ func TestScaled_isWhiteWhereTransparent(t *testing.T) {
 			t.Fatalf("byte %d of %d channels is %d, want white", i, p.Channels, v)
 		}
 	}
+}
+
+// scaled returns what ScaledTo writes as pixels.
+func scaled(ctx context.Context, m *imaging.Image, width, height int) (*imaging.Pixels, error) {
+	n := width * height
+	all := make([]float32, 3*n)
+	err := m.ScaledTo(ctx, width, height, imaging.Floats{
+		Red: all[:n], Green: all[n : 2*n], Blue: all[2*n:], Stride: width, White: 255,
+	})
+	p := imaging.NewPixels(width, height, 3)
+	for i := range p.Pix {
+		p.Pix[i] = byte(math.Round(float64(all[i%3*n+i/3])))
+	}
+	return p, err
 }

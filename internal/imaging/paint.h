@@ -1,0 +1,21 @@
+// Painting on the coefficients of a JPEG. Blocks that are not painted keep theirs, so that
+// nothing is lost there.
+
+#pragma once
+
+#include "planes.h"
+
+// Patch is an opaque rectangle inside the image. The pixel at (x, y) in it has the bytes red,
+// green and blue at pixels + y * row + x * pixel.
+typedef struct {
+	Frame at;
+	const uint8_t *pixels;
+	size_t row, pixel;
+} Patch;
+
+// imaging_paint paints patches, later ones over earlier ones, on a JPEG of YCbCr, and encodes
+// it with the same sampling factors. With quality 0 it keeps the quantization tables;
+// otherwise it quantizes all coefficients again with the tables of that quality, in 1 … 100.
+// optimize asks for Huffman codes made for the coefficients. The caller frees *data with free.
+Damage imaging_paint(const Part *parts, int count, const Patch *patches, int patch_count,
+	int quality, int optimize, Stop stop, unsigned char **data, unsigned long *size);
