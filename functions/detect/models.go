@@ -107,17 +107,21 @@ func (s *Models) variant(ctx context.Context, r *imageflowv1.DetectionRequest) (
 	return strings.TrimSuffix(info.Name+"/"+info.Version+"@"+info.Digest, "@"), nil
 }
 
-// requestError gives an error of a repository or a model its kind. A missing
-// default model is not the caller's fault and may be temporary.
+// requestError gives an error of a repository or a model its kind. A model that the
+// request names and that is missing or refused is the caller's fault, and a retry does
+// not help. The default model is not, and may be repaired.
 func (s *Models) requestError(r *imageflowv1.DetectionRequest, err error) error {
-	if errors.Is(err, inference.ErrNotFound) && r.GetModelName() != "" {
+	var refused *inference.RefusedError
+	switch named := r.GetModelName() != ""; {
+	case named && errors.Is(err, inference.ErrNotFound):
 		return notFound(r.GetModelName())
+	case named && errors.As(err, &refused):
+		return functions.Errorf(functions.Invalid, "model_name", "unusable %v", refused)
 	}
 	return kindError(err)
 }
 
-// kindError gives an error its kind. A refused model is Unavailable because it may
-// be repaired.
+// kindError gives an error that is not the caller's fault its kind.
 func kindError(err error) error {
 	var refused *inference.RefusedError
 	switch {

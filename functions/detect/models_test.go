@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"imageflow.dev/functions"
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
 )
@@ -79,6 +80,21 @@ func TestModels_remembersRefusalsOnly(t *testing.T) {
 		}
 		if runs := m.runs.Load(); runs != c.runs {
 			t.Errorf("%s: ran %d times, want %d", name, runs, c.runs)
+		}
+	}
+}
+
+// TestModels_refusedModelHasAKind: a caller who names a refused model must not retry; the
+// default model may be repaired.
+func TestModels_refusedModelHasAKind(t *testing.T) {
+	m := newFakeModel("1")
+	m.err = errors.New("invalid graph")
+	p := detect.New(detect.NewModels(&fakeRepository{m}, "m"))
+	for name, want := range map[string]functions.Kind{"m": functions.Invalid, "": functions.Unavailable} {
+		_, err := p.Variant(t.Context(), &request{ModelName: name})
+		var e *functions.Error
+		if !errors.As(err, &e) || e.Kind != want || e.Field != "model_name" || !strings.Contains(e.Error(), "invalid graph") {
+			t.Errorf("named %q: got %v, want kind %v", name, err, want)
 		}
 	}
 }

@@ -15,6 +15,9 @@ const (
 	SideCar ResultKey = "side_car"
 	// Repaired says what was wrong with an input whose pixels are all there.
 	Repaired ResultKey = "repaired"
+	// PixelPath is the path of package imaging by which the output was made. It is missing
+	// where the output already existed.
+	PixelPath ResultKey = "pixel_path"
 	// ErrorCode is the name of the google.rpc.Code of a failed item of a stream.
 	ErrorCode ResultKey = "error_code"
 	// ErrorField is the field of the request that made an item of a stream fail.

@@ -26,7 +26,22 @@ type Encoded struct {
 	Format Format
 	// Width and Height are in pixels.
 	Width, Height int
+	// Path is the way in which the image was made.
+	Path Path
 }
+
+// Path is a way to make an image from another one.
+type Path string
+
+// The paths.
+const (
+	// General decodes to pixels of red, green and blue, with libvips.
+	General Path = "general"
+	// Planar decodes a JPEG to its planes and encodes planes, with libjpeg.
+	Planar Path = "planar"
+	// Unchanged hands on the bytes of the input.
+	Unchanged Path = "unchanged"
+)
 
 // Quality selects between speed and fidelity of a resize.
 type Quality int
@@ -63,9 +78,9 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 		}
 		w, h := m.Size()
 		if len(m.Repaired) > 0 {
-			return Encoded{bytes.Join(m.parts, nil), f, w, h}, nil
+			return Encoded{Data: bytes.Join(m.parts, nil), Format: f, Width: w, Height: h, Path: Unchanged}, nil
 		}
-		return Encoded{m.data, f, w, h}, nil
+		return Encoded{Data: m.data, Format: f, Width: w, Height: h, Path: Unchanged}, nil
 	}
 	p, err := m.Pixels(ctx)
 	if err != nil {
@@ -79,6 +94,9 @@ func (m *Image) check(ctx context.Context) error {
 	if m.verified.Load() {
 		return nil
 	}
+	if m.hasPlanes() {
+		return m.verify(jpegDamage(ctx, JPEG, m.parts))
+	}
 	w, h := m.Size()
 	_, err := m.scaled(ctx, max(1, w/8), max(1, h/8), Fast)
 	return err
@@ -86,16 +104,21 @@ func (m *Image) check(ctx context.Context) error {
 
 // Pixels decodes the image at full size, upright.
 func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
-	p, err := m.decode(ctx, decoding{shrink: 1, across: 1, down: 1})
-	if err != nil {
-		return nil, err
-	}
-	return p.upright(ctx, m.Orientation)
+	return m.upright(ctx, fullSize)
 }
 
 // Resize returns the image upright, resized to exactly width × height pixels, in format f.
 func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
-	p, err := m.scaled(ctx, width, height, q)
+	if m.isPlanar(width, height, q, f) {
+		p, err := m.scaledPlanes(ctx, width, height, q)
+		if err != nil {
+			return Encoded{}, err
+		}
+		return p.encode(ctx, codecs[f].quality)
+	}
+	d := m.scaling(width, height, q)
+	d.keepGrey = f == PNG || f == JPEG
+	p, err := m.upright(ctx, d)
 	if err != nil {
 		return Encoded{}, err
 	}
@@ -104,12 +127,14 @@ func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Form
 
 // scaled returns the image upright, resized to exactly width × height pixels.
 func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixels, error) {
-	w, h := width, height
-	if m.Orientation >= 5 {
-		w, h = h, w
-	}
+	return m.upright(ctx, m.scaling(width, height, q))
+}
+
+// scaling returns how to decode the image to width × height pixels after orientation.
+func (m *Image) scaling(width, height int, q Quality) decoding {
+	w, h := m.stored(width, height)
 	if w == m.Width && h == m.Height {
-		return m.Pixels(ctx)
+		return fullSize
 	}
 	k := lanczos3
 	if q == Fast && !m.unevenSampling() {
@@ -118,6 +143,13 @@ func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixe
 	d := decoding{shrink: m.shrinkOnLoad(w, h, q)}
 	d.across, d.columns = k.resize(m.Width, d.shrink, w)
 	d.down, d.rows = k.resize(m.Height, d.shrink, h)
+	return d
+}
+
+var fullSize = decoding{shrink: 1, across: 1, down: 1}
+
+// upright decodes the image and turns it upright.
+func (m *Image) upright(ctx context.Context, d decoding) (*Pixels, error) {
 	p, err := m.decode(ctx, d)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (p *Pixels) encodeAt(ctx context.Context, f Format, quality int) (_ Encoded
 		}
 	}
 	data, err := p.encode(ctx, f, quality)
-	return Encoded{data, f, p.Width, p.Height}, err
+	return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
 }
 
 // flatten composites the image on white.

@@ -89,6 +89,23 @@ Damage imaging_decode_planes(const PlaneSource *source, Stop stop) {
 	return imaging_read_planes(source, copy_rows, planes, stop);
 }
 
+static void push_rows(void *to, int plane, uint8_t *const *rows, int count) {
+	imaging_resample8_push(((Resample8 **)to)[plane], rows, count);
+}
+
+Damage imaging_resample_planes(const PlaneSource *source, const PlaneTarget *targets, Stop stop) {
+	Resample8 *resamplers[MAX_PLANES];
+	for (int i = 0; i < source->planes; i++) {
+		const PlaneTarget *t = &targets[i];
+		resamplers[i] = imaging_resample8_new(source->sizes[i].width, t->columns, t->rows, t->samples,
+			t->columns->outputs);
+		if (resamplers[i] == NULL) abort();
+	}
+	const Damage damage = imaging_read_planes(source, push_rows, resamplers, stop);
+	for (int i = 0; i < source->planes; i++) imaging_resample8_free(resamplers[i]);
+	return damage;
+}
+
 static Damage check_all(j_decompress_ptr d, Stop stop, void *unused) {
 	start_raw(d, 1);
 	return read_mcu_rows(d, NULL, stop);

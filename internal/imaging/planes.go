@@ -44,10 +44,13 @@ func newPlanes(width, height int, sampled ...sampling) *planes {
 	return p
 }
 
-// hasPlanes reports whether the image is a JPEG of grey or YCbCr, whose planes can be used as
-// they are. Other images have colours that need a conversion.
-func (m *Image) hasPlanes() bool {
-	return m.Format == JPEG && m.ycc && m.profile == 0
+// samplings returns the sampling factors of the planes.
+func (p *planes) samplings() []sampling {
+	all := make([]sampling, len(p.all))
+	for i, c := range p.all {
+		all[i] = c.sampling
+	}
+	return all
 }
 
 // planesAt returns the planes, without samples, that the decoder returns at scale/8 of the
@@ -79,9 +82,40 @@ func (m *Image) readPlanes(ctx context.Context) (*planes, error) {
 func (m *Image) decodePlanes(ctx context.Context, scale int, into []plane) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	source := &C.PlaneSource{scale: C.int(scale), planes: C.int(len(into)), sizes: pinnedPlanes(into, &pin)}
-	source.parts, source.count = pinnedParts(m.parts, &pin)
-	err := readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage { return C.imaging_decode_planes(source, stop) })
+	source := m.planeSource(scale, into, &pin)
+	return m.verify(readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage { return C.imaging_decode_planes(source, stop) }))
+}
+
+// planeWeights are the weights that resample a plane.
+type planeWeights struct{ columns, rows *weights8 }
+
+// resamplePlanes decodes the image at scale/8 of its size and resamples each plane into the
+// samples of another one.
+func (m *Image) resamplePlanes(ctx context.Context, scale int, by []planeWeights, into []plane) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	source := m.planeSource(scale, m.planesAt(scale), &pin)
+	targets := make([]C.PlaneTarget, len(into))
+	for i, w := range by {
+		samples := unsafe.SliceData(into[i].samples)
+		pin.Pin(samples)
+		targets[i] = C.PlaneTarget{(*C.uint8_t)(samples), w.columns.pinned(&pin), w.rows.pinned(&pin)}
+	}
+	first := unsafe.SliceData(targets)
+	return m.verify(readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage {
+		return C.imaging_resample_planes(source, first, stop)
+	}))
+}
+
+// planeSource returns the image for C and pins its memory.
+func (m *Image) planeSource(scale int, sizes []plane, pin *runtime.Pinner) *C.PlaneSource {
+	source := &C.PlaneSource{scale: C.int(scale), planes: C.int(len(sizes)), sizes: pinnedPlanes(sizes, pin)}
+	source.parts, source.count = pinnedParts(m.parts, pin)
+	return source
+}
+
+// verify records that the image was decoded if err is nil.
+func (m *Image) verify(err error) error {
 	if err == nil {
 		m.verified.Store(true)
 	}
@@ -110,7 +144,7 @@ func (p *planes) encode(ctx context.Context, quality int) (Encoded, error) {
 	}
 	defer C.free(unsafe.Pointer(data))
 	file := p.density.stamped(JPEG, unsafe.Slice((*byte)(data), size))
-	return Encoded{file, JPEG, p.width, p.height}, nil
+	return Encoded{Data: file, Format: JPEG, Width: p.width, Height: p.height, Path: Planar}, nil
 }
 
 // jpegDamage returns an error if a JPEG in a file of format f is truncated or damaged. The

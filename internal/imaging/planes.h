@@ -4,6 +4,7 @@
 #pragma once
 
 #include "damage.h"
+#include "resample8.h"
 
 enum { MAX_PLANES = 3 };
 
@@ -33,6 +34,16 @@ Damage imaging_read_planes(const PlaneSource *source, PlaneSink sink, void *to, 
 
 // imaging_decode_planes decodes a JPEG into the samples of source->sizes.
 Damage imaging_decode_planes(const PlaneSource *source, Stop stop);
+
+// PlaneTarget is the plane to which a plane is resampled, and its weights.
+typedef struct {
+	uint8_t *samples;
+	const Weights8 *columns, *rows;
+} PlaneTarget;
+
+// imaging_resample_planes decodes a JPEG and resamples its planes row by row, so that the
+// decoded planes are never in memory as a whole.
+Damage imaging_resample_planes(const PlaneSource *source, const PlaneTarget *targets, Stop stop);
 
 // imaging_check_jpeg decodes all scans of a JPEG at one eighth of its size.
 Damage imaging_check_jpeg(const Part *parts, int count, Stop stop);

@@ -73,11 +73,16 @@ func reflect(i, n int) int {
 // computeWeights returns the weights of the n inputs for each output. An output is scale
 // inputs wide, and width is the unit of the kernel in inputs.
 func (k kernel) computeWeights(n, outputs int, scale, width float64, beyond edge) *weights {
+	return k.computeWeightsFrom(0, n, outputs, scale, width, beyond)
+}
+
+// computeWeightsFrom is computeWeights for outputs of which the first begins at an input.
+func (k kernel) computeWeightsFrom(begin float64, n, outputs int, scale, width float64, beyond edge) *weights {
 	support, step := k.support*width, kernelSteps/width
 	count := min(n, int(2*support)+1)
 	w := &weights{count, make([]int32, outputs), make([]float32, outputs*count)}
 	for i := range outputs {
-		centre := (float64(i)+0.5)*scale - 0.5
+		centre := begin + (float64(i)+0.5)*scale - 0.5
 		low := int(math.Ceil(centre - support))
 		high := min(int(math.Floor(centre+support)), low+int(2*support))
 		first := min(max(low, 0), n-count)

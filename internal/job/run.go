@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/telemetry"
@@ -157,6 +158,8 @@ func (r *Runner) produce(
 	}
 	image := describeEncoded(encoded)
 	out.plan.describe(resp.GetResult(), image)
+	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
+	record.CountOutput(ctx, string(encoded.Path))
 	if !out.stored() {
 		resp.GetResult().OutputData = encoded.Data
 		return resp, nil

@@ -22,6 +22,7 @@ var (
 	jobDuration   = metrics.Histogram("imageflow.job.duration", "s", "time of a job, by step and outcome", metrics.LatencyBounds)
 	stageDuration = metrics.Histogram("imageflow.job.stage.duration", "s",
 		"time of a stage of a job, by step and stage", metrics.LatencyBounds)
+	jobOutputs = metrics.Counter("imageflow.job.outputs", "images that jobs made, by step and path of the pixels")
 )
 
 // scope is the instrumentation scope of the spans.
@@ -91,6 +92,12 @@ func (j *Job) End(ctx context.Context, outcome string, err error) {
 	}
 	slog.LogAttrs(ctx, slog.LevelInfo, "job", attributes...)
 	j.span.End()
+}
+
+// CountOutput counts an image that the job made by a path of package imaging.
+func (j *Job) CountOutput(ctx context.Context, path string) {
+	jobOutputs.Add(ctx, 1, metric.WithAttributes(
+		attribute.String("step", j.processor), attribute.String("path", path)))
 }
 
 func (j *Job) measure(ctx context.Context, outcome string) {

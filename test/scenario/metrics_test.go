@@ -21,6 +21,7 @@ func TestMetrics(t *testing.T) {
 		`imageflow_job_duration_seconds_count\{.*outcome="done".*step="resize".*\} 2\n`,
 		`imageflow_job_duration_seconds_count\{.*outcome="invalid".*step="resize".*\} 1\n`,
 		`imageflow_job_stage_duration_seconds_count\{.*stage="apply".*step="detect".*\} 1\n`,
+		`imageflow_job_outputs_total\{.*path="planar".*step="resize".*\} [1-9]`,
 		`imageflow_job_active_limit\{.*step="filter".*\} [1-9]`,
 		`imageflow_job_decoded_bytes\{.*step="filter".*\} 0\n`,
 		`imageflow_inference_duration_seconds_count\{backend="onnxruntime",model="yolo",outcome="done"\} [1-9]`,

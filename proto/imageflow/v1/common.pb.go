@@ -274,8 +274,10 @@ type ProcessingResult struct {
 	OutputImage *ImageData `protobuf:"bytes,3,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// Metadata of the job: execution_id, source_bucket, source_key, source_etag,
 	// side_car (the key of the JSON object), repaired (the defect of an input that
-	// was repaired without loss of pixels), and for a failed item error_code (a name
-	// of google.rpc.Code) and error_field.
+	// was repaired without loss of pixels), pixel_path (how the output was made:
+	// "planar" from the planes of a JPEG, "general" from pixels, or "unchanged"; missing
+	// if the output already existed), and for a failed item error_code (a name of
+	// google.rpc.Code) and error_field.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The time at which the job ended.
 	ProcessedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=processed_at,json=processedAt,proto3" json:"processed_at,omitempty"`
