@@ -192,7 +192,7 @@ func checkAdjusted(t *testing.T, name string, in, out *planes, a Adjustment, add
 		if outside > 1 {
 			clips++
 			off = got.distance(clipped) - 0.1 - 0.5*max(1, a.Own) // RGB is rounded before and after
-			if outside < 4 {                  // decoders clip 2 steps, give or take the rounding
+			if outside < 4 {                                      // decoders clip 2 steps, give or take the rounding
 				off = min(off, got.distance(linear))
 			}
 		}
