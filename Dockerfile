@@ -24,7 +24,7 @@ RUN sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>
       || sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/sources.list \
  && apt-get update -q \
  && apt-get install -q -y --no-install-recommends dpkg-dev cmake g++ meson pkg-config \
-      libaom-dev libexif-dev libexpat1-dev libglib2.0-dev libjpeg62-turbo-dev liblcms2-dev \
+      libaom-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libjpeg62-turbo-dev liblcms2-dev \
       liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev
 WORKDIR /src
 RUN apt-get source -q libheif vips && mv libheif-*/ heif && mv vips-*/ vips
@@ -77,7 +77,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 COPY --from=build /out/ /
 RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends \
-      libaom3 libexif12 libexpat1 libglib2.0-0 libjpeg62-turbo liblcms2-2 \
+      libaom3 libdeflate0 libexif12 libexpat1 libglib2.0-0 libjpeg62-turbo liblcms2-2 \
       liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log \
  && ldconfig && /imageflow --help >/dev/null

@@ -72,15 +72,13 @@ monitoring-test: setup ## test the alerts with promtool and every panel of the d
 bench: setup minio ## run the benchmarks: packages, resize beside vips_thumbnail and imagor, the whole chain, telemetry
 	@hack/bench.sh
 
-# Another build to compare with in `make bench-chain`: the path of its imageflow-local.
+# Another build to compare with, none when empty: of bin/imageflow-local for bench-chain, of
+# bin/imageflow for bench-server.
 BASE ?=
 
 bench-chain: build ## measure the chain in local mode: CPU per image by part, images per second, latency; BASE=path compares
 	@go -C test build -o ../bin/benchchain ./benchchain
 	bin/benchchain -base "$(BASE)" $(FLAGS)
-
-# Another build of bin/imageflow to compare with; none when empty.
-BASE ?=
 
 bench-server: build minio ## measure resize as a server with MinIO, and the CPU of both; BASE=path compares with another build, FLAGS=--help lists settings
 	@go -C test build -o ../bin/benchserver ./benchserver

@@ -20,4 +20,4 @@ if [ ! -f $images/heldout.json ] || [ -n "$(find $model -maxdepth 1 -name '*.py'
 	"$home/bin/python" $model/evaluate.py --render $images
 fi
 "$home/bin/python" $model/evaluate.py --images $images/heldout.json --out $images/reference.json >/dev/null
-go test ./functions/detect -count=1 -v -run HeldOutScore -heldout "$PWD/$images"
+go test ./functions/detect -count=1 -v -run '^TestDemoModel_scoresOnHeldOutImages$' -heldout "$PWD/$images"

@@ -3,7 +3,6 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"math"
 	"slices"
 )
@@ -173,24 +172,30 @@ func (d density) jfif() []byte {
 
 // stampPNG sets the pHYs chunk, which libvips always writes, or removes it.
 func (d density) stampPNG(data []byte) []byte {
-	be := binary.BigEndian
 	at := bytes.Index(data, []byte("pHYs")) - 4
 	if at < 0 || at+21 > len(data) {
 		return data
 	}
-	chunk := data[at : at+21]
-	across, down := d.in(metre, math.MaxInt32)
-	if across == 0 {
+	content := d.pHYs()
+	if content == nil {
 		return append(data[:at], data[at+21:]...)
 	}
-	be.PutUint32(chunk[8:], across)
-	be.PutUint32(chunk[12:], down)
-	chunk[16] = 0
-	if d.unit > 0 {
-		chunk[16] = 1
-	}
-	be.PutUint32(chunk[17:], crc32.ChecksumIEEE(chunk[4:17]))
+	appendChunk(data[:at], "pHYs", content)
 	return data
+}
+
+// pHYs returns the content of the chunk, or nil if the density is unknown.
+func (d density) pHYs() []byte {
+	across, down := d.in(metre, math.MaxInt32)
+	if across == 0 {
+		return nil
+	}
+	be := binary.BigEndian
+	content := be.AppendUint32(be.AppendUint32(nil, across), down)
+	if d.unit > 0 {
+		return append(content, 1)
+	}
+	return append(content, 0)
 }
 
 // stampTIFF sets the resolution fields, which libvips always writes.

@@ -54,6 +54,9 @@ func serveResize(t *testing.T) (imageflowv1.ResizeServiceClient, *objects.Store)
 // with the wrong extension. Callers get INVALID_ARGUMENT or an image, and the processor
 // writes only images and their metadata.
 func TestHostileCorpus_overGRPC(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestHostileCorpus reads the same files")
+	}
 	temp := t.TempDir()
 	client, store := serveResize(t)
 	t.Setenv("TMPDIR", temp)

@@ -45,6 +45,8 @@ type Header struct {
 	parts [][]byte
 	// kept is the end of the last part in the file.
 	kept int64
+	// png describes a PNG that inflate can read; nil means that it cannot.
+	png *pngData
 	// tail is the maximum size in bytes of the last 16 rows of a PNG; 0 means no limit.
 	tail int
 	// inspect does checks that are too slow for the header parser. It runs before decoding;

@@ -104,11 +104,7 @@ func (m *Image) check(ctx context.Context) error {
 
 // Pixels decodes the image at full size, upright.
 func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
-	p, err := m.decode(ctx, decoding{shrink: 1, across: 1, down: 1})
-	if err != nil {
-		return nil, err
-	}
-	return p.upright(ctx, m.Orientation)
+	return m.upright(ctx, fullSize)
 }
 
 // Resize returns the image upright, resized to exactly width × height pixels, in format f.
@@ -120,7 +116,9 @@ func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Form
 		}
 		return p.encode(ctx, codecs[f].quality)
 	}
-	p, err := m.scaled(ctx, width, height, q)
+	d := m.scaling(width, height, q)
+	d.keepGrey = f == PNG || f == JPEG
+	p, err := m.upright(ctx, d)
 	if err != nil {
 		return Encoded{}, err
 	}
@@ -129,9 +127,14 @@ func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Form
 
 // scaled returns the image upright, resized to exactly width × height pixels.
 func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixels, error) {
+	return m.upright(ctx, m.scaling(width, height, q))
+}
+
+// scaling returns how to decode the image to width × height pixels after orientation.
+func (m *Image) scaling(width, height int, q Quality) decoding {
 	w, h := m.stored(width, height)
 	if w == m.Width && h == m.Height {
-		return m.Pixels(ctx)
+		return fullSize
 	}
 	k := lanczos3
 	if q == Fast && !m.unevenSampling() {
@@ -140,6 +143,13 @@ func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixe
 	d := decoding{shrink: m.shrinkOnLoad(w, h, q)}
 	d.across, d.columns = k.resize(m.Width, d.shrink, w)
 	d.down, d.rows = k.resize(m.Height, d.shrink, h)
+	return d
+}
+
+var fullSize = decoding{shrink: 1, across: 1, down: 1}
+
+// upright decodes the image and turns it upright.
+func (m *Image) upright(ctx context.Context, d decoding) (*Pixels, error) {
 	p, err := m.decode(ctx, d)
 	if err != nil {
 		return nil, err

@@ -30,8 +30,12 @@ type pngReader struct {
 	data   []byte
 	header *Header
 	seen   map[string]int
+	// simple is what inflate needs. odd reports that the file has something that inflate does
+	// not support.
+	simple pngData
+	odd    bool
 	// open reports whether the previous chunk is image data.
-	open, interlaced bool
+	open, interlaced, indexed bool
 	// compressed is the size of the image data in bytes, raw the size that it must inflate
 	// to.
 	compressed, raw int64
@@ -116,8 +120,12 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 			return false, invalid("corrupt png: its image data is interrupted")
 		}
 		r.compressed += int64(len(content))
+		r.simple.idat = append(r.simple.idat, content)
+	case "PLTE":
+		r.readPalette(content)
 	case "tRNS":
 		r.header.Alpha = true
+		r.readTransparency(content)
 	case "iCCP":
 		keep = r.profile(content) && keep
 	case "acTL":
@@ -145,8 +153,9 @@ func (r *pngReader) readHeader(ihdr []byte) {
 	if r.interlaced { // the decoder holds up to four channels
 		h.held = 4 * max(8, depth) / 8
 	}
-	channels := map[byte]int{2: 3, 4: 2, 6: 4}[kind]
-	row := func(width int) int64 { return 1 + (int64(width)*int64(max(1, channels)*depth)+7)/8 }
+	channels := max(1, map[byte]int{2: 3, 4: 2, 6: 4}[kind])
+	r.readFormat(ihdr, channels)
+	row := func(width int) int64 { return 1 + (int64(width)*int64(channels*depth)+7)/8 }
 	sides := [2]int{min(h.Width, 1<<24), min(h.Height, 1<<24)} // no limit on sides is higher; their product fits
 	if !r.interlaced {
 		// Valid data grows by compression only by the block headers.
@@ -210,6 +219,7 @@ func (r *pngReader) end() error {
 	if r.compressed > r.raw+r.raw/8+64<<10 { // no encoder makes the data this much larger
 		return errSurplus
 	}
+	r.chooseDecoder()
 	// libpng inflates all interlaced data at once, so that tail does not limit it.
 	const surplus = 64 << 20
 	if r.interlaced && pngMaxRatio*r.compressed > r.raw+surplus {

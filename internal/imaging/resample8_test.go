@@ -12,6 +12,9 @@ import (
 func TestIntegerResample(t *testing.T) {
 	native := runResampler(t, "gcc", nil)
 	t.Run("arm64", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("emulates a CPU: make test")
+		}
 		if arm := runResampler(t, "aarch64-linux-gnu-gcc", []string{"qemu-aarch64"}); arm != native {
 			t.Errorf("digest %s on arm64, %s here", arm, native)
 		}

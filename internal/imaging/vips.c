@@ -205,7 +205,7 @@ int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	VipsImage *image = vips_image_new_from_memory(pixels, (size_t)width * height * channels,
 		width, height, channels, VIPS_FORMAT_UCHAR);
 	if (image == NULL) return finish(-1);
-	image->Type = VIPS_INTERPRETATION_sRGB;
+	image->Type = channels == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
 	vips_image_set_progress(image, TRUE);
 	g_signal_connect(image, "eval", G_CALLBACK(kill_if_stopped), (void *)stop);
 	const int failed = save(image, codec, quality, data, size);

@@ -23,10 +23,17 @@ type decoding struct {
 	across, down int
 	// columns and rows are nil if the size does not change.
 	columns, rows *weights
+	// keepGrey allows a result of one channel.
+	keepGrey bool
 }
 
 // decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.png != nil {
+		if p, err := m.inflate(ctx, d); !errors.Is(err, errFailed) {
+			return p, err
+		}
+	}
 	if err := Start(); err != nil {
 		return nil, err
 	}
@@ -114,6 +121,9 @@ func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pi
 
 // encode encodes the pixels with their density and no other metadata.
 func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, error) {
+	if f == PNG && p.Width*p.Height <= maxAtOnce {
+		return p.deflate(ctx)
+	}
 	if err := Start(); err != nil {
 		return nil, err
 	}

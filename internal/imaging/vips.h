@@ -65,6 +65,6 @@ const char *imaging_start(void);
 int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out);
 
-// imaging_encode encodes rows of sRGB. The caller frees *data with g_free.
+// imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	Codec codec, int quality, Stop stop, void **data, size_t *size);

@@ -143,6 +143,9 @@ func TestOpen_failsWithoutLibrary(t *testing.T) {
 
 // TestInfer_doesNotLeak runs a model so often that a leak would show.
 func TestInfer_doesNotLeak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory over many runs: make test")
+	}
 	const runs = 100000
 	m := openModel(t, echo(1))
 	input := inference.Tensor{Shape: []int64{1, 1}, Data: make([]float32, 1)}

@@ -57,6 +57,7 @@ func TestProgressTimeout_stalledOperations(t *testing.T) {
 		{"bucket", all, 0, func(ctx context.Context, s *objects.Store) error { return s.CheckBucket(ctx, bucket) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			proxy := stores.NewStall(t, config.Endpoint)
 			proxy.After(c.up, c.down)
 			slow := config

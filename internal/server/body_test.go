@@ -42,6 +42,7 @@ func listen(t *testing.T, c server.Config, rpc *server.RPC, routes http.Handler)
 // While the handler of a stream is busy, the server reads little more than the message
 // that the handler asked for.
 func TestStream_waitsForItsHandler(t *testing.T) {
+	t.Parallel()
 	const messages, size = 40, 4 << 20
 	proceed := make(chan struct{})
 	var got atomic.Int64
@@ -101,6 +102,7 @@ func TestStream_waitsForItsHandler(t *testing.T) {
 // Large bodies are read within the budget and one body beyond it. Small bodies do not
 // wait, and all are answered.
 func TestBodyBytes_largeBodiesWait(t *testing.T) {
+	t.Parallel()
 	const size, budget = 4 << 20, 8 << 20
 	var got, whole atomic.Int64
 	proceed := make(chan struct{})
@@ -155,6 +157,7 @@ func (c counter) Write(p []byte) (int, error) {
 func TestPace_endsSlowBodies(t *testing.T) {
 	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			outcomes := make(chan error, 1)
 			address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(200*time.Millisecond, 100*time.Millisecond,
 				time.Minute, time.Minute), nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

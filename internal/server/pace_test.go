@@ -30,10 +30,11 @@ var discard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strings.Repeat("x", int(n)))
 })
 
-// post posts n bytes and returns the status.
+// post posts n bytes on a new connection and returns the status. A server may close idle
+// connections at any time, so a POST on a kept one can fail.
 func post(t *testing.T, address string, n int) int {
 	t.Helper()
-	client := http.Client{Timeout: timeout}
+	client := http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Post("http://"+address+"/v1/x", "application/octet-stream", bytes.NewReader(make([]byte, n)))
 	if err != nil {
 		t.Error(err)
@@ -64,6 +65,7 @@ func TestBodyBytes_silentCallersHoldNothing(t *testing.T) {
 }
 
 func TestPace_cutsOffSilentAndSlowSenders(t *testing.T) {
+	t.Parallel()
 	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 1 << 20}.WithPace(300*time.Millisecond, long, long,
 		long), echo(), discard)
 	for name, trickles := range map[string]bool{"silent": false, "slow": true} {
@@ -107,6 +109,7 @@ func (w *wire) trickle(stream uint32, done <-chan struct{}) {
 // HTTP/2 callers that open no window for their answers are cut off, and their part of the
 // budget is released.
 func TestPace_cutsOffUnreadAnswers(t *testing.T) {
+	t.Parallel()
 	const size = 60 << 10
 	address := listen(t, server.Config{BodyBytes: size}.WithPace(300*time.Millisecond, 100*time.Millisecond, long, long),
 		echo(), discard)
@@ -131,6 +134,7 @@ func TestPace_cutsOffUnreadAnswers(t *testing.T) {
 // A silent caller that holds bytes others wait for is cut off earlier than one that
 // holds nothing.
 func TestPace_cutsOffSilentHoldersFirst(t *testing.T) {
+	t.Parallel()
 	address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(long, 200*time.Millisecond, long, 6*time.Second),
 		echo(), discard)
 	resting := dialWire(t, address)
@@ -195,6 +199,7 @@ func dialRPC(t *testing.T, address string) *grpc.ClientConn {
 }
 
 func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
+	t.Parallel()
 	read, proceed := make(chan struct{}, 1), make(chan struct{})
 	address := listen(t, server.Config{BodyBytes: 1 << 10}.WithPace(long, long, long, 600*time.Millisecond), echo(),
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -222,6 +227,7 @@ func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 // A body with pauses that keeps the rate, a stream at rest, and a caller that waits for
 // its answer for longer than the grace period are not cut off.
 func TestPace_acceptsSlowLegitimateCallers(t *testing.T) {
+	t.Parallel()
 	const grace = time.Second
 	address := listen(t, server.Config{BodyBytes: 1 << 20, MinBodyRate: 16 << 10}.WithPace(grace, long, long, long), echo(),
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

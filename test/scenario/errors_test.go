@@ -66,7 +66,8 @@ func TestStoreDown(t *testing.T) {
 	address := freeport.Address()
 	_, port, _ := strings.Cut(address, ":")
 	launch(t, "serving", []string{
-		"HOST=127.0.0.1", "PORT=" + port, "MINIO_ENDPOINT=" + freeport.Address(), "MINIO_ACCESS_KEY=a", "MINIO_SECRET_KEY=b",
+		"HOST=127.0.0.1", "PORT=" + port, "METRICS_PORT=0",
+		"MINIO_ENDPOINT=" + freeport.Address(), "MINIO_ACCESS_KEY=a", "MINIO_SECRET_KEY=b",
 		"MODEL_REPOSITORY=functions/detect/model/repository",
 	}, "imageflow", "detect")
 	s := &system{addresses: map[string]string{"detect": address, "gateway": address}}

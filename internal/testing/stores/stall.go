@@ -1,6 +1,7 @@
 package stores
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync/atomic"
@@ -8,7 +9,7 @@ import (
 )
 
 // Stall is a proxy before a store, at the level of TCP, that stops to forward in the
-// middle of what passes.
+// middle of a request or an answer.
 type Stall struct {
 	// Address is host:port of the proxy.
 	Address string
@@ -23,7 +24,8 @@ type Stall struct {
 // unlimited is more than any test sends.
 const unlimited = 1 << 40
 
-// NewStall starts a proxy that forwards everything. It ends with the test.
+// NewStall starts a proxy that forwards everything. It ends with the test, and so do
+// its connections.
 func NewStall(t testing.TB, backend string) *Stall {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,7 +41,7 @@ func NewStall(t testing.TB, backend string) *Stall {
 			if err != nil {
 				return
 			}
-			go s.serve(client)
+			go s.serve(t.Context(), client)
 		}
 	}()
 	return s
@@ -48,19 +50,23 @@ func NewStall(t testing.TB, backend string) *Stall {
 // Forward lets new connections pass.
 func (s *Stall) Forward() { s.After(unlimited, unlimited) }
 
-// After makes new connections stop when so many bytes have passed to the store, or
-// to the client.
+// After makes new connections stop after up bytes to the store, or down bytes to the
+// client.
 func (s *Stall) After(up, down int64) {
 	s.up.Store(up)
 	s.down.Store(down)
 }
 
-func (s *Stall) serve(client net.Conn) {
+func (s *Stall) serve(ctx context.Context, client net.Conn) {
 	store, err := net.Dial("tcp", s.backend)
 	if err != nil {
 		_ = client.Close()
 		return
 	}
+	context.AfterFunc(ctx, func() {
+		_ = client.Close()
+		_ = store.Close()
+	})
 	down := s.down.Load()
 	go func() {
 		if n, _ := io.CopyN(client, store, down); n == down {
