@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .PHONY: help setup minio build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-server load crash soak hostile memory fuzz heldout cases pictures trace triton-test image \
+	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases pictures trace triton-test image \
 	image-archive deploy e2e clean
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -111,9 +111,12 @@ memory: setup ## measure the memory of each pair of formats in a cgroup and comp
 	go test ./internal/imaging -count=1 -v -timeout 2h -run TestFootprintHolds -memory.all -memory.budget 805306368 -memory.pixels 80000000
 
 fuzz: setup ## fuzz the image parsers and decoders, FUZZTIME=10m each
-	for target in FuzzParseHeader FuzzPixels; do
+	for target in FuzzParseHeader FuzzPixels FuzzResizeJPEG; do
 		go test -tags fuzz ./internal/imaging -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)
 	done
+
+sanitize: setup ## run the hostile files and FUZZTIME=10m of fuzzing on imaging with AddressSanitizer and UBSan
+	@hack/sanitize.sh $(FUZZTIME)
 
 heldout: setup ## score the demo model on 300 held-out images, by the service's code and by a Python reference
 	@hack/heldout.sh

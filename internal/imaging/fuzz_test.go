@@ -1,7 +1,9 @@
 package imaging_test
 
 import (
+	"bytes"
 	"image"
+	"image/jpeg"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -62,6 +64,42 @@ func FuzzPixels(f *testing.F) {
 		}
 		if _, err := m.Painted(t.Context(), patches, imaging.JPEG); err != nil && !isInputError(err) {
 			t.Errorf("painted: %v, want an InputError", err)
+		}
+	})
+}
+
+// FuzzResizeJPEG checks that a JPEG is resized to a JPEG of the size asked for, or rejected. Most
+// of them are resized as planes.
+func FuzzResizeJPEG(f *testing.F) {
+	for _, sample := range samples(f) {
+		if sample.want.format == imaging.JPEG {
+			for q := range 3 {
+				f.Add(sample.data, uint8(20), uint8(30), uint8(q))
+			}
+		}
+	}
+	noise := func(c, x, y int, _, _ float64) uint8 { return uint8(c*50 + x*y*77) }
+	for _, factors := range [][3][2]int{
+		{{2, 2}, {1, 1}, {1, 1}}, {{2, 1}, {1, 1}, {1, 1}}, {{1, 2}, {1, 1}, {1, 1}},
+		{{4, 1}, {1, 1}, {1, 1}}, {{2, 2}, {2, 1}, {1, 2}},
+	} {
+		f.Add(sampledJPEG(f, 67, 35, factors, noise), uint8(10), uint8(80), uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, width, height, quality uint8) {
+		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
+		if err != nil || m.Format != imaging.JPEG {
+			return
+		}
+		w, h := 1+int(width), 1+int(height)
+		out, err := m.Resize(t.Context(), w, h, imaging.Quality(quality%3), imaging.JPEG)
+		if err != nil {
+			if !isInputError(err) {
+				t.Errorf("got %v, want an InputError", err)
+			}
+			return
+		}
+		if c, err := jpeg.DecodeConfig(bytes.NewReader(out.Data)); err != nil || c.Width != w || c.Height != h {
+			t.Errorf("got %d×%d, %v, want %d×%d", c.Width, c.Height, err, w, h)
 		}
 	})
 }

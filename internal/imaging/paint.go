@@ -82,12 +82,12 @@ func (m *Image) paintBlocks(ctx context.Context, patches []Patch) (_ Encoded, ok
 		readable = damage != C.UNREADABLE
 		return damage
 	})
-	if err != nil {
+	if err := m.verify(err); err != nil {
 		return Encoded{}, readable, err
 	}
 	defer C.free(unsafe.Pointer(data))
-	m.verified.Store(true)
-	return Encoded{m.density.stamped(JPEG, unsafe.Slice((*byte)(data), size)), JPEG, m.Width, m.Height, Planar}, true, nil
+	file := m.density.stamped(JPEG, unsafe.Slice((*byte)(data), size))
+	return Encoded{Data: file, Format: JPEG, Width: m.Width, Height: m.Height, Path: Planar}, true, nil
 }
 
 // pinnedPatches returns patches for C and pins their memory.

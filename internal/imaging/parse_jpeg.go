@@ -200,6 +200,9 @@ func (r *jpegReader) frame(marker byte, segment []byte) error {
 	full := sampling{1, 1}
 	for c := range h.colours {
 		factors := int(segment[6+3*c+1])
+		if factors>>4 < 1 || factors>>4 > 4 || factors&15 < 1 || factors&15 > 4 {
+			return invalid("corrupt jpeg: sampling factors %d × %d", factors>>4, factors&15)
+		}
 		full = sampling{max(full.across, factors>>4), max(full.down, factors&15)}
 	}
 	for c := range h.colours {

@@ -44,6 +44,29 @@ func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality) 
 	return out.upright(ctx, m.Orientation)
 }
 
+// Plane has Height rows of Width samples.
+type Plane struct {
+	Width, Height int
+	Samples       []byte
+}
+
+// ResizePlanes returns the planes that Resize to a JPEG encodes: Y, Cb and Cr, or grey. It
+// returns nil if Resize makes no planes.
+func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) ([]Plane, error) {
+	if !m.isPlanar(width, height, q, JPEG) {
+		return nil, nil
+	}
+	p, err := m.scaledPlanes(ctx, width, height, q)
+	if err != nil {
+		return nil, err
+	}
+	var all []Plane
+	for _, c := range p.all {
+		all = append(all, Plane{c.width, c.height, c.samples})
+	}
+	return all, nil
+}
+
 // stored returns the size before orientation of an upright image.
 func (m *Image) stored(width, height int) (w, h int) {
 	if m.Orientation >= 5 {

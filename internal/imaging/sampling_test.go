@@ -14,7 +14,7 @@ import (
 
 // sampledJPEG writes the planes of Y, Cb and Cr with these sampling factors, each in its own
 // scan. It combines the scans of one grey JPEG per plane, which all have the same tables.
-func sampledJPEG(t *testing.T, width, height int, factors [3][2]int,
+func sampledJPEG(t testing.TB, width, height int, factors [3][2]int,
 	planes func(c, x, y int, width, height float64) uint8) []byte {
 	t.Helper()
 	full := [2]int{}

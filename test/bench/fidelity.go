@@ -33,11 +33,11 @@ func compareFidelity(workers map[string]*process, p photos, dir string) error {
 		lanczos3.Scale(want, want.Rect, original, original.Rect, draw.Src, nil)
 		fmt.Printf("| %s |", t.name)
 		for _, peer := range lossless {
-			got, err := resized(workers[peer], t.task, filepath.Join(dir, peer+".png"))
+			got, err := resized(workers[peer], peer, t.task, filepath.Join(dir, peer+".png"))
 			if err != nil {
 				return err
 			}
-			fmt.Printf(" %s |", fidelityOf(outputOf(got, t.task.format), outputOf(want, t.task.format)))
+			fmt.Printf(" %s |", fidelityOf(got, outputOf(want, t.task.format)))
 		}
 		fmt.Println()
 	}
@@ -55,13 +55,40 @@ func outputOf(m *image.RGBA, f imaging.Format) ycc {
 // lossless are the peers that can return an image without the loss of an encoder.
 var lossless = []string{baseline, "FAST", "GOOD", "BEST", "bimg", "imagor"}
 
-// resized returns a peer's output before lossy encoding. It uses a file.
-func resized(peer *process, t task, file string) (*image.RGBA, error) {
+// qualities are the qualities of the peers that are this repository.
+var qualities = map[string]imaging.Quality{"FAST": imaging.Fast, "GOOD": imaging.Good, "BEST": imaging.Best}
+
+// resized returns a peer's output before lossy encoding. It uses a file, unless the peer is
+// this repository and resizes the planes of a JPEG.
+func resized(worker *process, peer string, t task, file string) (ycc, error) {
+	if q, ours := qualities[peer]; ours && t.format == imaging.JPEG {
+		if planes, err := resizedPlanes(t, q); err != nil || planes != nil {
+			return fromPlanes(planes), err
+		}
+	}
+	format := t.format
 	t.format, t.keep = imaging.PNG, file
-	if _, err := peer.do(t); err != nil {
+	if _, err := worker.do(t); err != nil {
+		return ycc{}, err
+	}
+	m, err := decode(file)
+	if err != nil {
+		return ycc{}, err
+	}
+	return outputOf(m, format), nil
+}
+
+// resizedPlanes returns nil if the image is not resized on its planes.
+func resizedPlanes(t task, q imaging.Quality) ([]imaging.Plane, error) {
+	data, err := os.ReadFile(t.file)
+	if err != nil {
 		return nil, err
 	}
-	return decode(file)
+	m, err := imaging.Open(data, limits)
+	if err != nil {
+		return nil, err
+	}
+	return m.ResizePlanes(context.Background(), t.width, t.height, q)
 }
 
 // varied returns photographs, a rendered scene and drawings. Their sizes are divisible and

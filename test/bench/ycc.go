@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"image"
 	"math"
+
+	"imageflow.dev/internal/imaging"
 )
 
 // plane is one channel of an image.
@@ -45,6 +47,23 @@ func toYCC(m *image.RGBA) ycc {
 		cr.values[i] = 128 + (r-y.values[i])/1.402
 	}
 	return ycc{y, cb, cr}
+}
+
+// fromPlanes returns an image of Y, Cb and Cr, or of grey.
+func fromPlanes(planes []imaging.Plane) (m ycc) {
+	for i, to := range []*plane{&m.y, &m.cb, &m.cr}[:len(planes)] {
+		*to = newPlane(planes[i].Width, planes[i].Height)
+		for j, v := range planes[i].Samples {
+			to.values[j] = float64(v)
+		}
+	}
+	if len(planes) == 1 {
+		m.cb, m.cr = newPlane((m.y.width+1)/2, (m.y.height+1)/2), newPlane((m.y.width+1)/2, (m.y.height+1)/2)
+		for i := range m.cb.values {
+			m.cb.values[i], m.cr.values[i] = 128, 128
+		}
+	}
+	return m
 }
 
 // subsampled returns the image with colours of half the size, as 4:2:0.
