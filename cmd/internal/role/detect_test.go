@@ -203,8 +203,8 @@ func TestDetect_startsWithBadModel(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "bad/1/model.onnx") {
-		t.Errorf("bad model: got status %d, %s, want 503 and the reason", resp.StatusCode, text)
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "bad/1/model.onnx") {
+		t.Errorf("bad model: got status %d, %s, want 400 and the reason", resp.StatusCode, text)
 	}
 	t.Setenv("AI_DETECTION_GRPC_ENDPOINT", address)
 	atGateway, endGateway := run(t, "gateway")
