@@ -12,7 +12,7 @@ import (
 
 // Blur implements Raster. Results are exact to one step of 255 in each plane.
 func (p *planes) Blur(ctx context.Context, sigma float64) error {
-	full := p.all[0].sampling // see filterable
+	full := p.all[0].sampling // Y has full resolution
 	for _, one := range p.all {
 		across := sigma * float64(one.across) / float64(full.across)
 		down := sigma * float64(one.down) / float64(full.down)

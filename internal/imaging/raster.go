@@ -1,6 +1,9 @@
 package imaging
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Raster is a decoded image whose colours can be changed: Pixels, or the planes of a JPEG. The
 // errors of its filters are only the context's.
@@ -23,13 +26,20 @@ type Raster interface {
 // Own and Own + Luma are in [0, 5].
 type Adjustment struct{ Own, Luma, Offset float64 }
 
-// Raster decodes the image at full size, upright, for an output in format f. A JPEG that becomes
-// a JPEG stays in planes: filters of colours are linear, so they have the same result there.
+// Raster decodes the image at full size, upright, for an output in format f. An upright JPEG of
+// grey or 4:2:0 that becomes a JPEG stays in planes: filters of colours are linear, so they have
+// the same result there.
 func (m *Image) Raster(ctx context.Context, f Format) (Raster, error) {
-	if f == JPEG && m.hasPlanes() && m.Orientation == 1 {
+	if f == JPEG && m.hasPlanes() && m.hasOutputSamplings() && m.Orientation == 1 {
 		return m.readPlanes(ctx)
 	}
 	return m.Pixels(ctx)
+}
+
+// hasOutputSamplings reports whether the planes of a JPEG are grey, or sampled as in the output.
+func (m *Image) hasOutputSamplings() bool {
+	own := m.sampled[:m.colours]
+	return m.colours == 1 || slices.Equal(own, outputSamplings(m.colours, codecs[JPEG].quality))
 }
 
 // Encode implements Raster. f is JPEG.
