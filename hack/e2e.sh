@@ -13,7 +13,6 @@ stories=(
 	TestEventIsAnsweredByTheNext
 	TestPipelines
 	TestUploadReturnsImage
-	TestOutputsStartNoChain
 	TestForgeries
 	TestOnCluster
 )

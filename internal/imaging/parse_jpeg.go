@@ -192,7 +192,7 @@ func (r *jpegReader) frame(marker byte, segment []byte) error {
 	h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 	h.Width = int(binary.BigEndian.Uint16(segment[3:]))
 	h.colours = int(segment[5])
-	h.sampled = parseSamplings(segment[6:])
+	h.sampled = parseSamplings(segment[6:][:3*h.colours])
 	r.progressive = marker&3 == 2
 	if r.progressive { // the decoder holds all coefficients, 16 bits each
 		h.held = 2 * h.colours
