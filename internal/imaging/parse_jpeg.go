@@ -191,7 +191,9 @@ func (r *jpegReader) frame(marker byte, segment []byte) error {
 	}
 	h.Height = int(binary.BigEndian.Uint16(segment[1:]))
 	h.Width = int(binary.BigEndian.Uint16(segment[3:]))
-	h.colours = int(segment[5])
+	if h.colours = int(segment[5]); h.colours < 1 || h.colours > 4 {
+		return invalid("corrupt jpeg: %d components", h.colours)
+	}
 	h.sampled = parseSamplings(segment[6:][:3*h.colours])
 	r.progressive = marker&3 == 2
 	if r.progressive { // the decoder holds all coefficients, 16 bits each
