@@ -47,6 +47,9 @@ func eventJSON(e cloudevents.Event) []byte {
 // be read from it byte by byte.
 func isPlainJSON(mediaType string, data []byte) bool {
 	isJSON := mediaType == "application/json" || mediaType == "text/json" // as in the SDK
+	if isJSON && len(data) > execution.MaxEventBytes {
+		return true // only the start of the event is kept, so it need not be valid
+	}
 	limits := jsonlimit.Limits{Depth: execution.MaxEventDepth - 1}
 	return isJSON && jsonlimit.Check(data, limits) == nil && json.Valid(data) && len(bytes.TrimSpace(data)) == len(data)
 }

@@ -16,12 +16,15 @@ import (
 const (
 	maxFieldBytes      = 4 << 10
 	maxMessageBytes    = 256 << 10
-	maxEventBytes      = 6 << 20
 	maxDeadLetterBytes = 8 << 20
 )
 
-// MaxEventDepth limits the nesting of the JSON of a dead letter's event.
-const MaxEventDepth = 100
+// MaxEventBytes and MaxEventDepth limit the size and the nesting of the JSON of a dead
+// letter's event. Of other events only the start is kept.
+const (
+	MaxEventBytes = 6 << 20
+	MaxEventDepth = 100
+)
 
 // Digest describes a text of which only the start is kept.
 type Digest struct {
@@ -49,8 +52,8 @@ func (d *DeadLetter) truncate() {
 
 // fitsDeadLetter reports whether an event is JSON within the limits.
 func fitsDeadLetter(event []byte) bool {
-	limits := jsonlimit.Limits{Bytes: maxEventBytes, Depth: MaxEventDepth}
-	return jsonlimit.Check(event, limits) == nil && json.Valid(event)
+	limits := jsonlimit.Limits{Bytes: MaxEventBytes, Depth: MaxEventDepth}
+	return len(event) <= MaxEventBytes && jsonlimit.Check(event, limits) == nil && json.Valid(event)
 }
 
 // start returns at most the first n bytes of a text, as valid UTF-8.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,6 +77,9 @@ func callFor(t *testing.T, gateway string, d time.Duration) latencies {
 // call is the main function of a caller's process. It calls until its input ends,
 // then it prints its latencies as JSON.
 func call(url string) error {
+	if err := setNice(0); err != nil { // unlike the attacker, which started it
+		return err
+	}
 	photo, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
 	if err != nil {
 		return err
@@ -124,13 +128,26 @@ func callOnce(url, body string) (status int, text []byte, err error) {
 // attacker takes none of those of the roles.
 func yieldCores(t *testing.T) {
 	t.Helper()
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
+	if err := setNice(19); err != nil {
 		t.Fatal(err)
 	}
-	for _, thread := range threads { // later ones inherit it
-		if id, err := strconv.Atoi(thread.Name()); err == nil {
-			_ = syscall.Setpriority(syscall.PRIO_PROCESS, id, 19)
+}
+
+// setNice sets the niceness of this process: of all its threads, since later ones and
+// child processes inherit it.
+func setNice(nice int) error {
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		id, err := strconv.Atoi(thread.Name())
+		if err == nil {
+			err = syscall.Setpriority(syscall.PRIO_PROCESS, id, nice)
+		}
+		if err != nil && !errors.Is(err, syscall.ESRCH) { // the thread has ended
+			return err
 		}
 	}
+	return nil
 }
