@@ -49,7 +49,7 @@ const (
 	maxGrowing    = 4 // windows
 	slowWindow    = 5 * time.Second
 	maxSlow       = 2 // slow windows
-	targetLatency = 200 * time.Millisecond
+	targetLatency = 120 * time.Millisecond
 	sheddingTime  = 5 * time.Second
 	// minLimit is the smallest limit; fewer calls would not keep the processors busy.
 	minLimit = 4
