@@ -23,9 +23,10 @@ type Patch struct {
 
 // Painted returns the image with patches, later ones over earlier ones, in format f. If both
 // formats are JPEG, the quality is at least that of the image, up to 95. Then only the blocks
-// of the JPEG that a patch touches change, where that is possible.
+// of the JPEG that a patch touches change, unless its luma has fewer samples than pixels, which
+// would blur the patches.
 func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded, error) {
-	if f == JPEG && m.hasPlanes() && m.colours == C.MAX_PLANES && m.Orientation == 1 {
+	if f == JPEG && m.hasPlanes() && m.colours == C.MAX_PLANES && m.sampled[0] == m.maxSampling() && m.Orientation == 1 {
 		if e, ok, err := m.paintBlocks(ctx, patches); ok {
 			return e, err
 		}

@@ -50,7 +50,11 @@ func softly(c, x, y int, width, height float64) uint8 {
 // blocks that patches touch. Decoders mix the colours of neighbours.
 func TestPainted_changesOnlyTouchedBlocks(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	for name, factors := range commonSamplings {
+	for _, name := range slices.Sorted(maps.Keys(commonSamplings)) {
+		if name == "subsampled luma" {
+			continue // is painted by pixels
+		}
+		factors := commonSamplings[name]
 		width, height := 150+random.IntN(40), 120+random.IntN(40)
 		data := sampledJPEG(t, width, height, factors, softly)
 		patches := randomPatches(random, width, height)
@@ -90,7 +94,8 @@ func touched(at image.Point, patches []imaging.Patch, factors [3][2]int) bool {
 func TestPainted_looksLikePixels(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 6))
 	files := map[string][]byte{"photo": photo(t, "northern_cardinal_bird.jpg")}
-	for name, factors := range commonSamplings {
+	for _, name := range slices.Sorted(maps.Keys(commonSamplings)) {
+		factors := commonSamplings[name]
 		files[name] = sampledJPEG(t, 150+random.IntN(40), 120+random.IntN(40), factors, softly)
 	}
 	for _, quality := range []int{30, 70, 84, 85, 89, 100} {

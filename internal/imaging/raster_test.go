@@ -1,7 +1,9 @@
 package imaging_test
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -14,7 +16,8 @@ func TestRaster_anySampling(t *testing.T) {
 	vivid := func(c, x, y int, w, h float64) uint8 { // many of its pixels clip
 		return uint8(40 + 170*math.Abs(math.Sin(4*float64(x)/w+3*float64(y)/h+float64(2*c))))
 	}
-	for name, factors := range commonSamplings {
+	for _, name := range slices.Sorted(maps.Keys(commonSamplings)) {
+		factors := commonSamplings[name]
 		data := sampledJPEG(t, 165, 133, factors, vivid)
 		r, err := open(t, data).Raster(t.Context(), imaging.JPEG)
 		if err != nil {
