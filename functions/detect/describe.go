@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"regexp"
 	"strconv"
 	"sync"
@@ -25,7 +26,7 @@ type description struct {
 	// width and height of the input in pixels.
 	width, height int
 	names         []string   // of the classes
-	pool          *sync.Pool // of input tensors, 3×height×width
+	pool          *sync.Pool // of *tensor
 }
 
 // Accept returns an error unless detection can use the model. A repository of
@@ -54,10 +55,9 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if err := d.setInputSize(info); err != nil {
 		return nil, err
 	}
-	tensor := d.pool.Get().([]float32)
-	defer d.release(tensor)
-	fillWith(tensor, 0.5)
-	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: tensor}, func(outputs []inference.Tensor) (err error) {
+	input := make([]float32, 3*d.height*d.width)
+	fillWith(input, 0.5)
+	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: input}, func(outputs []inference.Tensor) (err error) {
 		d.layout, err = chooseLayout(outputs[0], info.Metadata, &d)
 		return err
 	})
@@ -86,7 +86,9 @@ func (d *description) setInputSize(info inference.Info) error {
 		return fmt.Errorf("its input is %v: the metadata or the parameter imgsz must have its height and width, "+
 			"as in [640, 640], from 1 to %d", info.Input, maxSide)
 	}
-	d.pool = &sync.Pool{New: func() any { return make([]float32, 3*d.height*d.width) }}
+	d.pool = &sync.Pool{New: func() any {
+		return &tensor{make([]float32, 3*d.height*d.width), image.Rect(0, 0, d.width, d.height)}
+	}}
 	return nil
 }
 

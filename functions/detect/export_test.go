@@ -1,10 +1,30 @@
 package detect
 
 import (
+	"context"
 	"image"
+	"testing"
 
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/inference"
 )
+
+// NewInput returns a function that makes and drops the input of a model with the default
+// preprocessing.
+func NewInput(t testing.TB, width, height int64) func(context.Context, *imaging.Image) error {
+	t.Helper()
+	d := description{preprocessing: defaultPreprocessing}
+	if err := d.setInputSize(inference.Info{Input: []int64{1, 3, height, width}}); err != nil {
+		t.Fatal(err)
+	}
+	return func(ctx context.Context, m *imaging.Image) error {
+		tensor, _, err := d.input(ctx, m)
+		if err == nil {
+			d.release(tensor)
+		}
+		return err
+	}
+}
 
 // ParseNames reads the metadata "names".
 var ParseNames = parseNames

@@ -93,36 +93,41 @@ func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 	return side(width, inputWidth), side(height, inputHeight)
 }
 
-// input returns the input tensor of an image, 3×height×width, and the image's
-// position in it. The caller passes the tensor to release after use.
-func (d *description) input(ctx context.Context, m *imaging.Image) ([]float32, placement, error) {
+// tensor is the input of a model, 3×height×width numbers.
+type tensor struct {
+	numbers []float32
+	// inner is the part that is not known to be grey.
+	inner image.Rectangle
+}
+
+// input returns the input of an image, and the image's position in it. The caller passes the
+// tensor to release after use.
+func (d *description) input(ctx context.Context, m *imaging.Image) (*tensor, placement, error) {
 	width, height := m.Size()
 	w, h := d.fit.size(width, height, d.width, d.height)
 	left, top := (d.width-w)/2, (d.height-h)/2
 	if d.fit == topLeft {
 		left, top = 0, 0
 	}
-	tensor := d.pool.Get().([]float32)
-	if err := m.ScaledTo(ctx, w, h, d.floats(tensor, left, top)); err != nil {
-		d.release(tensor)
+	t := d.pool.Get().(*tensor)
+	d.pad(t, image.Rect(left, top, left+w, top+h))
+	if err := m.ScaledTo(ctx, w, h, d.floats(t.numbers, left, top)); err != nil {
+		d.release(t)
 		return nil, placement{}, err
 	}
-	d.pad(tensor, image.Rect(left, top, left+w, top+h))
-	return tensor, placement{
+	return t, placement{
 		scaleX: float64(w) / float64(width), scaleY: float64(h) / float64(height), left: float64(left), top: float64(top),
 	}, nil
 }
 
 // release takes back a tensor of input.
-func (d *description) release(tensor []float32) {
-	d.pool.Put(tensor) //nolint:staticcheck // allocating a slice header is cheap compared with filling the tensor
-}
+func (d *description) release(t *tensor) { d.pool.Put(t) }
 
 // floats returns the planes of a tensor from the pixel at (left, top) on.
-func (d *description) floats(tensor []float32, left, top int) imaging.Floats {
+func (d *description) floats(numbers []float32, left, top int) imaging.Floats {
 	n, start := d.width*d.height, top*d.width+left
 	f := imaging.Floats{
-		Red: tensor[start:n], Green: tensor[n+start : 2*n], Blue: tensor[2*n+start : 3*n],
+		Red: numbers[start:n], Green: numbers[n+start : 2*n], Blue: numbers[2*n+start : 3*n],
 		Stride: d.width, White: d.white,
 	}
 	if d.bgr {
@@ -131,10 +136,14 @@ func (d *description) floats(tensor []float32, left, top int) imaging.Floats {
 	return f
 }
 
-// pad fills a tensor with grey around the image.
-func (d *description) pad(tensor []float32, inner image.Rectangle) {
+// pad makes a tensor grey outside of inner, unless it is.
+func (d *description) pad(t *tensor, inner image.Rectangle) {
+	if t.inner == inner {
+		return
+	}
+	t.inner = inner
 	empty := grey * d.white / 255
-	for plane := range slices.Chunk(tensor, d.width*d.height) {
+	for plane := range slices.Chunk(t.numbers, d.width*d.height) {
 		fillWith(plane[:inner.Min.Y*d.width], empty)
 		fillWith(plane[inner.Max.Y*d.width:], empty)
 		for y := inner.Min.Y; y < inner.Max.Y; y++ {
@@ -145,8 +154,8 @@ func (d *description) pad(tensor []float32, inner image.Rectangle) {
 	}
 }
 
-func fillWith(tensor []float32, v float32) {
-	for i := range tensor {
-		tensor[i] = v
+func fillWith(numbers []float32, v float32) {
+	for i := range numbers {
+		numbers[i] = v
 	}
 }

@@ -1,6 +1,7 @@
 package imaging
 
 // #include "blur8.h"
+// #include "planes.h"
 import "C"
 
 import (
@@ -23,13 +24,49 @@ func (p *planes) Blur(ctx context.Context, sigma float64) error {
 	return nil
 }
 
+// wideSigma is the smallest standard deviation at which it pays to blur by way of a coarser
+// plane.
+const wideSigma = 3
+
 // blur blurs a plane in place. The standard deviations are in samples.
 func (p *plane) blur(ctx context.Context, across, down float64) error {
+	if min(across, down) >= wideSigma {
+		return p.blurWidely(ctx, across, down)
+	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	gauss := &C.Gauss2D{columns: gauss8(across, &pin), rows: gauss8(down, &pin)}
 	return stoppable(ctx, func(stop C.Stop) C.int {
 		return C.imaging_blur8(pinnedPlanes([]plane{*p}, &pin), gauss, stop)
+	})
+}
+
+// blurWidely is blur by way of a coarser plane, like Pixels.Blur.
+func (p *plane) blurWidely(ctx context.Context, across, down float64) error {
+	across, down = across/math.Sqrt2, down/math.Sqrt2
+	side := func(length int, sigma float64) int { return int(math.Ceil(float64(length) * coarseSigma / sigma)) }
+	coarse := &planes{all: []plane{{width: side(p.width, across), height: side(p.height, down)}}}
+	middle := &coarse.allocated().all[0]
+	if err := p.blurTo(ctx, middle, across, down); err != nil {
+		return err
+	}
+	across *= float64(middle.width) / float64(p.width)
+	down *= float64(middle.height) / float64(p.height)
+	return middle.blurTo(ctx, p, across, down)
+}
+
+// blurTo writes the blurred plane to one of another size. The standard deviations are in
+// samples of p.
+func (p *plane) blurTo(ctx context.Context, to *plane, across, down float64) error {
+	weigh := func(inputs, outputs int, sigma float64) *weights8 {
+		return gaussian.computeWeights(inputs, outputs, float64(inputs)/float64(outputs), sigma, reflect).fixed()
+	}
+	columns, rows := weigh(p.width, to.width, across), weigh(p.height, to.height, down)
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	return stoppable(ctx, func(stop C.Stop) C.int {
+		both := pinnedPlanes([]plane{*p, *to}, &pin)
+		return C.imaging_resample_plane(both, columns.pinned(&pin), rows.pinned(&pin), stop)
 	})
 }
 

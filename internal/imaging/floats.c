@@ -6,8 +6,11 @@
 // of the product with the scale.
 enum { COLOUR_BITS = 16, COLOUR_MAX = 255 << COLOUR_BITS };
 
+// scaled has a form that compilers make vectors of.
 static inline float scaled(int32_t v, float scale) {
-	return scale * (float)(v < 0 ? 0 : v > COLOUR_MAX ? COLOUR_MAX : v);
+	v = v < 0 ? 0 : v;
+	v = v > COLOUR_MAX ? COLOUR_MAX : v;
+	return scale * (float)v;
 }
 
 FOR_EACH_CPU
@@ -21,12 +24,36 @@ static void convert_ycc(const uint8_t *restrict y, const uint8_t *restrict cb, c
 	}
 }
 
-void imaging_ycc_to_floats(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int width, int height,
-	const FloatPlanes *to) {
-	for (size_t row = 0; row < (size_t)height; row++) {
-		const size_t from = row * width, at = row * to->stride;
-		convert_ycc(y + from, cb + from, cr + from, width,
-			to->red + at, to->green + at, to->blue + at, to->white / COLOUR_MAX);
+FOR_EACH_CPU
+static void convert_grey(const uint8_t *restrict y, int width,
+	float *restrict red, float *restrict green, float *restrict blue, float scale) {
+	for (int x = 0; x < width; x++) red[x] = green[x] = blue[x] = scale * (float)(y[x] << COLOUR_BITS);
+}
+
+static void convert(const Plane *planes, int count, size_t at, int width, float *red, float *green, float *blue, float white) {
+	const uint8_t *y = planes->samples + at;
+	const float scale = white / COLOUR_MAX;
+	if (count == 1) convert_grey(y, width, red, green, blue, scale);
+	else convert_ycc(y, planes[1].samples + at, planes[2].samples + at, width, red, green, blue, scale);
+}
+
+void imaging_planes_to_floats(const Plane *planes, int count, int y, const FloatPlanes *to) {
+	enum { CHUNK = 256 };
+	const int width = planes->width;
+	const size_t from = (size_t)y * width;
+	float *red = to->red + y * to->down, *green = to->green + y * to->down, *blue = to->blue + y * to->down;
+	if (to->right == 1) {
+		convert(planes, count, from, width, red, green, blue, to->white);
+		return;
+	}
+	for (int first = 0; first < width; first += CHUNK) {
+		const int n = width - first < CHUNK ? width - first : CHUNK;
+		float numbers[3][CHUNK];
+		convert(planes, count, from + first, n, numbers[0], numbers[1], numbers[2], to->white);
+		for (int x = 0; x < n; x++) {
+			const ptrdiff_t at = (first + x) * to->right;
+			red[at] = numbers[0][x], green[at] = numbers[1][x], blue[at] = numbers[2][x];
+		}
 	}
 }
 
@@ -42,7 +69,7 @@ static void convert_rgb(const uint8_t *restrict pixels, int width,
 
 void imaging_rgb_to_floats(const uint8_t *pixels, int width, int height, const FloatPlanes *to) {
 	for (size_t row = 0; row < (size_t)height; row++) {
-		const size_t at = row * to->stride;
+		const size_t at = row * to->down;
 		convert_rgb(pixels + 3 * row * width, width, to->red + at, to->green + at, to->blue + at, to->white / 255);
 	}
 }

@@ -1,12 +1,11 @@
 package imaging
 
-// #include "floats.h"
+// #include "planes.h"
 import "C"
 
 import (
 	"context"
 	"runtime"
-	"unsafe"
 )
 
 // Floats are planes of numbers, the input of models. Each starts with the number of the top
@@ -22,6 +21,9 @@ type Floats struct {
 // floats. Transparent pixels are composited on white. It has the fidelity of Fast, which is
 // enough for input of models. Numbers between the pixels of the planes stay as they are.
 func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) error {
+	if m.isPlanar(width, height, Fast, fullResolution) {
+		return m.planesTo(ctx, width, height, to)
+	}
 	p, err := m.scaled(ctx, width, height, Fast)
 	if err == nil && p.Channels == 4 {
 		p, err = p.flatten(ctx)
@@ -31,19 +33,39 @@ func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) erro
 	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	C.imaging_rgb_to_floats(p.memory(), C.int(width), C.int(height), to.pinned(width, height, &pin))
+	C.imaging_rgb_to_floats(p.memory(), C.int(width), C.int(height), to.pinned(width, height, 1, &pin))
 	return nil
 }
 
-// pinned returns the planes for C and pins their memory. It panics unless they have room for
-// width × height pixels.
-func (f Floats) pinned(width, height int, pin *runtime.Pinner) *C.FloatPlanes {
+// fullResolution is the quality of a JPEG whose planes all have full resolution.
+const fullResolution = 100
+
+// planesTo is ScaledTo for an image that isPlanar.
+func (m *Image) planesTo(ctx context.Context, width, height int, to Floats) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	w, h := m.stored(width, height)
+	out := m.outputPlanes(w, h, fullResolution)
+	scale := m.planarScale(out, Fast)
+	source := m.planeSource(scale, m.planesAt(scale), &pin)
+	targets := pinnedTargets(m.planarWeights(scale, out, Fast), out.all, &pin)
+	numbers := to.pinned(width, height, m.Orientation, &pin)
+	return m.verify(readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage {
+		return C.imaging_resample_to_floats(source, targets, numbers, stop)
+	}))
+}
+
+// pinned returns the planes for C and pins their memory, for a source that an EXIF orientation
+// turns to width × height pixels. It panics unless the planes have room for them.
+func (f Floats) pinned(width, height, orientation int, pin *runtime.Pinner) *C.FloatPlanes {
+	start, right, down := turning(width, height, f.Stride, orientation)
 	first := func(plane []float32) *C.float {
 		pin.Pin(&plane[(height-1)*f.Stride+width-1])
-		return (*C.float)(unsafe.SliceData(plane))
+		return (*C.float)(&plane[start])
 	}
 	c := &C.FloatPlanes{
-		red: first(f.Red), green: first(f.Green), blue: first(f.Blue), stride: C.size_t(f.Stride), white: C.float(f.White),
+		red: first(f.Red), green: first(f.Green), blue: first(f.Blue),
+		right: C.ptrdiff_t(right), down: C.ptrdiff_t(down), white: C.float(f.White),
 	}
 	pin.Pin(c)
 	return c

@@ -109,12 +109,12 @@ func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
 
 // Resize returns the image upright, resized to exactly width × height pixels, in format f.
 func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
-	if m.isPlanar(width, height, q, f) {
-		p, err := m.scaledPlanes(ctx, width, height, q)
+	if encoding := codecs[f].quality; f == JPEG && m.isPlanar(width, height, q, encoding) {
+		p, err := m.scaledPlanes(ctx, width, height, q, encoding)
 		if err != nil {
 			return Encoded{}, err
 		}
-		return p.encode(ctx, codecs[f].quality)
+		return p.encode(ctx, encoding)
 	}
 	d := m.scaling(width, height, q)
 	d.keepGrey = f == PNG || f == JPEG

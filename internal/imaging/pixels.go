@@ -73,17 +73,7 @@ func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) 
 	}
 	out := NewPixels(outW, outH, n)
 	out.density = p.density.turned(orientation)
-	// The stored pixel (0,0) moves to index start. One step right or down in the stored
-	// image is a step of right or down in the upright one.
-	start, right, down := [...]func() (int, int, int){
-		2: func() (int, int, int) { return outW - 1, -1, outW },
-		3: func() (int, int, int) { return outW*outH - 1, -1, -outW },
-		4: func() (int, int, int) { return outW * (outH - 1), 1, -outW },
-		5: func() (int, int, int) { return 0, outW, 1 },
-		6: func() (int, int, int) { return outW - 1, outW, -1 },
-		7: func() (int, int, int) { return outW*outH - 1, -outW, -1 },
-		8: func() (int, int, int) { return outW * (outH - 1), -outW, 1 },
-	}[orientation]()
+	start, right, down := turning(outW, outH, outW, orientation)
 	for y := range h {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -96,4 +86,16 @@ func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) 
 		}
 	}
 	return out, nil
+}
+
+// turning describes how an EXIF orientation, 1 to 8, turns an image to w × h pixels, whose rows
+// are stride pixels apart. The stored pixel (0,0) moves to index start. One step right or down
+// in the stored image is a step of right or down in the upright one.
+func turning(w, h, stride, orientation int) (start, right, down int) {
+	across, last := w-1, (h-1)*stride
+	steps := [...][3]int{
+		1: {0, 1, stride}, 2: {across, -1, stride}, 3: {last + across, -1, -stride}, 4: {last, 1, -stride},
+		5: {0, stride, 1}, 6: {across, stride, -1}, 7: {last + across, -stride, -1}, 8: {last, -stride, 1},
+	}[orientation]
+	return steps[0], steps[1], steps[2]
 }

@@ -14,34 +14,42 @@ func (m *Image) hasPlanes() bool {
 // maxPlanarReduction limits the rows that a resampler of planes holds.
 const maxPlanarReduction = 64
 
-// isPlanar decides how the image is resized to width × height pixels in format f: on its
-// planes, or by the general way on pixels of red, green and blue.
-func (m *Image) isPlanar(width, height int, q Quality, f Format) bool {
-	if f != JPEG || !m.hasPlanes() {
+// isPlanar decides how the image is resized to width × height pixels: on its planes, or by the
+// general way on pixels of red, green and blue. The planes get the sampling factors of a JPEG
+// of the quality encoding.
+func (m *Image) isPlanar(width, height int, q Quality, encoding int) bool {
+	if !m.hasPlanes() {
 		return false
 	}
 	w, h := m.stored(width, height)
-	scale := m.planarScale(m.outputPlanes(w, h), q)
+	scale := m.planarScale(m.outputPlanes(w, h, encoding), q)
 	return m.Width*scale <= 8*maxPlanarReduction*w && m.Height*scale <= 8*maxPlanarReduction*h
 }
 
 // scaledPlanes returns the planes of an image that isPlanar, upright, resized to exactly
-// width × height pixels. They have the sampling factors of a JPEG of the default quality.
-func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality) (*planes, error) {
-	out := m.outputPlanes(m.stored(width, height))
-	scale, k := m.planarScale(out, q), lanczos3
-	if q == Fast {
-		k = catmullRom
-	}
-	by := make([]planeWeights, len(out.all))
-	for i := range by {
-		columns, rows := m.axes(i, scale, out)
-		by[i] = planeWeights{columns.weights(k), rows.weights(k)}
-	}
-	if err := m.resamplePlanes(ctx, scale, by, out.all); err != nil {
+// width × height pixels.
+func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality, encoding int) (*planes, error) {
+	w, h := m.stored(width, height)
+	out := m.outputPlanes(w, h, encoding).allocated()
+	scale := m.planarScale(out, q)
+	if err := m.resamplePlanes(ctx, scale, m.planarWeights(scale, out, q), out.all); err != nil {
 		return nil, err
 	}
 	return out.upright(ctx, m.Orientation)
+}
+
+// planarWeights returns the weights that resample the planes at scale/8 of the size to others.
+func (m *Image) planarWeights(scale int, out *planes, q Quality) []planeWeights {
+	by := make([]planeWeights, len(out.all))
+	for i := range by {
+		if i > 1 && m.sampled[i] == m.sampled[i-1] {
+			by[i] = by[i-1]
+			continue
+		}
+		columns, rows := m.axes(i, scale, out)
+		by[i] = planeWeights{columns.weights(q), rows.weights(q)}
+	}
+	return by
 }
 
 // Plane has Height rows of Width samples.
@@ -53,10 +61,11 @@ type Plane struct {
 // ResizePlanes returns the planes that Resize to a JPEG encodes: Y, Cb and Cr, or grey. It
 // returns nil if Resize makes no planes.
 func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) ([]Plane, error) {
-	if !m.isPlanar(width, height, q, JPEG) {
+	encoding := codecs[JPEG].quality
+	if !m.isPlanar(width, height, q, encoding) {
 		return nil, nil
 	}
-	p, err := m.scaledPlanes(ctx, width, height, q)
+	p, err := m.scaledPlanes(ctx, width, height, q, encoding)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +84,9 @@ func (m *Image) stored(width, height int) (w, h int) {
 	return width, height
 }
 
-// outputPlanes returns empty planes for an output of w × h pixels, before orientation.
-func (m *Image) outputPlanes(w, h int) *planes {
-	p := newPlanes(w, h, outputSamplings(m.colours, codecs[JPEG].quality)...)
+// outputPlanes returns planes without samples for an output of w × h pixels, before orientation.
+func (m *Image) outputPlanes(w, h, encoding int) *planes {
+	p := emptyPlanes(w, h, outputSamplings(m.colours, encoding)...)
 	p.density = m.density
 	return p
 }
@@ -110,10 +119,16 @@ func (m *Image) axes(i, scale int, out *planes) (columns, rows axis) {
 		outLength: float64(out.width*to.across) / float64(outFull.across), outputs: to.width,
 		mirrored: mirrored.across,
 	}
+	if in.across*size*outFull.across < to.across*scale*full.across {
+		columns.refined = float64(m.Width*scale) / 8
+	}
 	rows = axis{
 		length: float64(m.Height*in.down*size) / float64(8*full.down), samples: in.height,
 		outLength: float64(out.height*to.down) / float64(outFull.down), outputs: to.height,
 		mirrored: mirrored.down,
+	}
+	if in.down*size*outFull.down < to.down*scale*full.down {
+		rows.refined = float64(m.Height*scale) / 8
 	}
 	return columns, rows
 }
@@ -136,14 +151,33 @@ type axis struct {
 	// mirrored reports whether the outputs are mirrored later, so that the last one has to be
 	// whole instead of the first.
 	mirrored bool
+	// refined is the length in samples of full resolution, if the output has more samples in
+	// proportion to that than the plane; otherwise it is 0.
+	refined float64
 }
 
-func (a axis) weights(k kernel) *weights8 {
+func (a axis) weights(q Quality) *weights8 {
+	k := lanczos3
+	if q == Fast {
+		k = catmullRom
+	}
+	if q != Fast || a.refined == 0 || a.length >= a.outLength {
+		return a.filtered(k).fixed()
+	}
+	// Colours are enlarged to full resolution as decoders do it.
+	inputs, full := a.samples, int(math.Ceil(a.refined))
+	enlarged := linear.computeWeights(inputs, full, a.length/a.refined, 1, clamp)
+	a.length, a.samples = a.refined, full
+	return a.filtered(k).after(enlarged, inputs).fixed()
+}
+
+// filtered returns the weights of a kernel.
+func (a axis) filtered(k kernel) *weights {
 	scale, begin := a.length/a.outLength, 0.0
 	if a.mirrored {
 		begin = a.length - float64(a.outputs)*scale
 	}
-	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, math.Max(1, scale), clamp).fixed()
+	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, math.Max(1, scale), clamp)
 }
 
 // mirrorings are the sides of the stored image that each EXIF orientation mirrors.
@@ -161,14 +195,37 @@ func (p *planes) upright(ctx context.Context, orientation int) (*planes, error) 
 		out.width, out.height = p.height, p.width
 	}
 	for _, c := range p.all {
-		turned, err := (&Pixels{Width: c.width, Height: c.height, Channels: 1, Pix: c.samples}).upright(ctx, orientation)
+		turned, err := c.upright(ctx, orientation)
 		if err != nil {
 			return nil, err
 		}
-		if orientation >= 5 {
-			c.sampling = sampling{c.down, c.across}
+		out.all = append(out.all, turned)
+	}
+	return out, nil
+}
+
+// turnedColumns is how many columns are turned together: as many cache lines as the nearest
+// cache has room for.
+const turnedColumns = 64
+
+// upright returns the plane turned by an EXIF orientation, 2 to 8.
+func (p plane) upright(ctx context.Context, orientation int) (plane, error) {
+	out := plane{p.sampling, p.width, p.height, make([]byte, len(p.samples))}
+	if orientation >= 5 {
+		out = plane{sampling{p.down, p.across}, p.height, p.width, out.samples}
+	}
+	start, right, down := turning(out.width, out.height, out.width, orientation)
+	for x := 0; x < p.width; x += turnedColumns {
+		if err := ctx.Err(); err != nil {
+			return plane{}, err
 		}
-		out.all = append(out.all, plane{c.sampling, turned.Width, turned.Height, turned.Pix})
+		for y := range p.height {
+			to := start + x*right + y*down
+			for _, v := range p.samples[y*p.width+x : y*p.width+min(x+turnedColumns, p.width)] {
+				out.samples[to] = v
+				to += right
+			}
+		}
 	}
 	return out, nil
 }

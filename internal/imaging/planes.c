@@ -95,17 +95,69 @@ static void push_rows(void *to, int plane, uint8_t *const *rows, int count) {
 	imaging_resample8_push(((Resample8 **)to)[plane], rows, count);
 }
 
+static Resample8 *new_resampler(const PlaneSource *source, int plane, const PlaneTarget *t, uint8_t *samples) {
+	Resample8 *r = imaging_resample8_new(source->sizes[plane].width, t->columns, t->rows, samples, t->columns->outputs);
+	if (r == NULL) abort();
+	return r;
+}
+
 Damage imaging_resample_planes(const PlaneSource *source, const PlaneTarget *targets, Stop stop) {
 	Resample8 *resamplers[MAX_PLANES];
-	for (int i = 0; i < source->planes; i++) {
-		const PlaneTarget *t = &targets[i];
-		resamplers[i] = imaging_resample8_new(source->sizes[i].width, t->columns, t->rows, t->samples,
-			t->columns->outputs);
-		if (resamplers[i] == NULL) abort();
-	}
+	for (int i = 0; i < source->planes; i++) resamplers[i] = new_resampler(source, i, &targets[i], targets[i].samples);
 	const Damage damage = imaging_read_planes(source, push_rows, resamplers, stop);
 	for (int i = 0; i < source->planes; i++) imaging_resample8_free(resamplers[i]);
 	return damage;
+}
+
+// Conversion is one call of imaging_resample_to_floats.
+typedef struct {
+	const FloatPlanes *to;
+	Resample8 *resamplers[MAX_PLANES];
+	Plane planes[MAX_PLANES];
+	int count, converted;     // planes and rows
+	int written[MAX_PLANES]; // rows
+} Conversion;
+
+// convert_rows resamples rows, and converts those that all planes have while they are in a cache.
+static void convert_rows(void *to, int plane, uint8_t *const *rows, int count) {
+	Conversion *c = to;
+	c->written[plane] = imaging_resample8_push(c->resamplers[plane], rows, count);
+	int ready = c->written[0];
+	for (int i = 1; i < c->count; i++)
+		if (c->written[i] < ready) ready = c->written[i];
+	for (; c->converted < ready; c->converted++) imaging_planes_to_floats(c->planes, c->count, c->converted, c->to);
+}
+
+Damage imaging_resample_to_floats(const PlaneSource *source, const PlaneTarget *targets, const FloatPlanes *to, Stop stop) {
+	const int width = targets->columns->outputs, height = targets->rows->outputs;
+	Conversion c = {.to = to, .count = source->planes};
+	uint8_t *samples = malloc((size_t)width * height * c.count);
+	if (samples == NULL) abort();
+	for (int i = 0; i < c.count; i++) {
+		c.planes[i] = (Plane){samples + (size_t)i * width * height, width, height, 1, 1};
+		c.resamplers[i] = new_resampler(source, i, &targets[i], c.planes[i].samples);
+	}
+	const Damage damage = imaging_read_planes(source, convert_rows, &c, stop);
+	for (int i = 0; i < c.count; i++) imaging_resample8_free(c.resamplers[i]);
+	free(samples);
+	return damage;
+}
+
+int imaging_resample_plane(const Plane planes[2], const Weights8 *columns, const Weights8 *rows, Stop stop) {
+	const Plane *from = &planes[0], *to = &planes[1];
+	Resample8 *r = imaging_resample8_new(from->width, columns, rows, to->samples, to->width);
+	if (r == NULL) abort();
+	uint8_t *row = calloc(1, padded(from->width));
+	if (row == NULL) abort();
+	int stopped = 0;
+	for (int y = 0; y < from->height && !stopped; y++) {
+		memcpy(row, from->samples + (size_t)y * from->width, from->width);
+		imaging_resample8_push(r, &row, 1);
+		stopped = imaging_stopped(stop);
+	}
+	free(row);
+	imaging_resample8_free(r);
+	return stopped ? -1 : 0;
 }
 
 static Damage check_all(j_decompress_ptr d, Stop stop, void *unused) {

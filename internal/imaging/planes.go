@@ -35,11 +35,25 @@ type plane struct {
 
 // newPlanes returns planes of zeros for an image of width × height pixels.
 func newPlanes(width, height int, sampled ...sampling) *planes {
+	return emptyPlanes(width, height, sampled...).allocated()
+}
+
+// emptyPlanes returns the planes of newPlanes without samples.
+func emptyPlanes(width, height int, sampled ...sampling) *planes {
 	full := maxSampling(sampled)
 	p := &planes{width: width, height: height}
 	for _, s := range sampled {
 		w, h := ceilDiv(width*s.across, full.across), ceilDiv(height*s.down, full.down)
-		p.all = append(p.all, plane{s, w, h, make([]byte, w*h)})
+		p.all = append(p.all, plane{s, w, h, nil})
+	}
+	return p
+}
+
+// allocated gives the planes samples, which are zeros.
+func (p *planes) allocated() *planes {
+	for i := range p.all {
+		c := &p.all[i]
+		c.samples = make([]byte, c.width*c.height)
 	}
 	return p
 }
@@ -89,21 +103,27 @@ func (m *Image) decodePlanes(ctx context.Context, scale int, into []plane) error
 // planeWeights are the weights that resample a plane.
 type planeWeights struct{ columns, rows *weights8 }
 
+// pinnedTargets returns the targets of planes for C and pins their memory.
+func pinnedTargets(by []planeWeights, into []plane, pin *runtime.Pinner) *C.PlaneTarget {
+	targets := make([]C.PlaneTarget, len(into))
+	for i, w := range by {
+		samples := unsafe.SliceData(into[i].samples)
+		pin.Pin(samples)
+		targets[i] = C.PlaneTarget{(*C.uint8_t)(samples), w.columns.pinned(pin), w.rows.pinned(pin)}
+	}
+	first := unsafe.SliceData(targets)
+	pin.Pin(first)
+	return first
+}
+
 // resamplePlanes decodes the image at scale/8 of its size and resamples each plane into the
 // samples of another one.
 func (m *Image) resamplePlanes(ctx context.Context, scale int, by []planeWeights, into []plane) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	source := m.planeSource(scale, m.planesAt(scale), &pin)
-	targets := make([]C.PlaneTarget, len(into))
-	for i, w := range by {
-		samples := unsafe.SliceData(into[i].samples)
-		pin.Pin(samples)
-		targets[i] = C.PlaneTarget{(*C.uint8_t)(samples), w.columns.pinned(&pin), w.rows.pinned(&pin)}
-	}
-	first := unsafe.SliceData(targets)
+	source, targets := m.planeSource(scale, m.planesAt(scale), &pin), pinnedTargets(by, into, &pin)
 	return m.verify(readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage {
-		return C.imaging_resample_planes(source, first, stop)
+		return C.imaging_resample_planes(source, targets, stop)
 	}))
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "damage.h"
+#include "floats.h"
 #include "plane.h"
 #include "resample8.h"
 
@@ -38,6 +39,14 @@ typedef struct {
 // imaging_resample_planes decodes a JPEG and resamples its planes row by row, so that the
 // decoded planes are never in memory as a whole.
 Damage imaging_resample_planes(const PlaneSource *source, const PlaneTarget *targets, Stop stop);
+
+// imaging_resample_to_floats is imaging_resample_planes for planes that become the same size, and
+// converts them to floats. The samples of the targets are not used.
+Damage imaging_resample_to_floats(const PlaneSource *source, const PlaneTarget *targets, const FloatPlanes *to, Stop stop);
+
+// imaging_resample_plane resamples the first of two planes to the second one. It returns 0, or
+// -1 if it was stopped.
+int imaging_resample_plane(const Plane planes[2], const Weights8 *columns, const Weights8 *rows, Stop stop);
 
 // imaging_check_jpeg decodes all scans of a JPEG at one eighth of its size.
 Damage imaging_check_jpeg(const Part *parts, int count, Stop stop);

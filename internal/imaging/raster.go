@@ -26,14 +26,28 @@ type Raster interface {
 // Own and Own + Luma are in [0, 5].
 type Adjustment struct{ Own, Luma, Offset float64 }
 
-// Raster decodes the image at full size, upright, for an output in format f. An upright JPEG of
-// grey or 4:2:0 that becomes a JPEG stays in planes: filters of colours are linear, so they have
-// the same result there.
+// Raster decodes the image at full size, upright, for an output in format f. A JPEG of grey or
+// 4:2:0 that becomes a JPEG stays in planes: filters of colours are linear, so they have the
+// same result there.
 func (m *Image) Raster(ctx context.Context, f Format) (Raster, error) {
-	if f == JPEG && m.hasPlanes() && m.hasOutputSamplings() && m.Orientation == 1 {
-		return m.readPlanes(ctx)
+	if f != JPEG || !m.hasPlanes() || !m.hasOutputSamplings() || !m.turnsWhole() {
+		return m.Pixels(ctx)
 	}
-	return m.Pixels(ctx)
+	p, err := m.readPlanes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.upright(ctx, m.Orientation)
+}
+
+// turnsWhole reports whether planes that are turned upright have the samples of an upright JPEG.
+// A sample of colour that covers less than the others must not become the first one.
+func (m *Image) turnsWhole() bool {
+	if m.colours == 1 {
+		return true
+	}
+	full, mirrored := m.maxSampling(), mirrorings[m.Orientation]
+	return !(mirrored.across && m.Width%full.across != 0 || mirrored.down && m.Height%full.down != 0)
 }
 
 // hasOutputSamplings reports whether the planes of a JPEG are grey, or sampled as in the output.

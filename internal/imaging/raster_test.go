@@ -39,3 +39,36 @@ func TestRaster_anySampling(t *testing.T) {
 		}
 	}
 }
+
+// TestRaster_anyOrientation: a filter has the same result on planes that are turned as on
+// pixels. JPEGs with odd sides are included, whose last samples of colour cover less.
+func TestRaster_anyOrientation(t *testing.T) {
+	a := imaging.Adjustment{Own: 0.8, Offset: 0.1}
+	for _, size := range [][2]int{{166, 134}, {165, 133}} {
+		data := sampledJPEG(t, size[0], size[1], commonSamplings["4:2:0"], waves)
+		for orientation := 1; orientation <= 8; orientation++ {
+			turned := withOrientation(data, orientation)
+			r, err := open(t, turned).Raster(t.Context(), imaging.JPEG)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Adjust(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			out, err := r.Encode(t.Context(), imaging.JPEG)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if size[0]%2 == 0 && out.Path != imaging.Planar {
+				t.Errorf("%v, orientation %d: the %s path", size, orientation, out.Path)
+			}
+			want := pixels(t, turned)
+			if err := want.Adjust(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			if db := likeness(pixels(t, out.Data), want); db < 40 {
+				t.Errorf("%v, orientation %d: %.1f dB", size, orientation, db)
+			}
+		}
+	}
+}

@@ -31,6 +31,8 @@ func (k *kernel) at(steps float64) float32 {
 }
 
 var (
+	// linear interpolates between two inputs.
+	linear = newKernel(1, func(d float64) float64 { return max(0, 1-d) })
 	// catmullRom is a cubic. It keeps edges sharp and has a third fewer weights than lanczos3.
 	catmullRom = newKernel(2, func(d float64) float64 {
 		if d < 1 {
@@ -104,6 +106,27 @@ func (k kernel) computeWeightsFrom(begin float64, n, outputs int, scale, width f
 		}
 	}
 	return w
+}
+
+// after returns the weights of the n inputs of before, whose outputs are the inputs of w.
+func (w *weights) after(before *weights, n int) *weights {
+	all := &weights{0, make([]int32, len(w.first)), nil}
+	for i, first := range w.first {
+		all.first[i] = before.first[first]
+		all.count = max(all.count, int(before.first[int(first)+w.count-1]-all.first[i])+before.count)
+	}
+	all.values = make([]float32, len(w.first)*all.count)
+	for i := range w.first {
+		all.first[i] = min(all.first[i], int32(n-all.count))
+		for j, v := range w.values[i*w.count:][:w.count] {
+			middle := int(w.first[i]) + j
+			into := all.values[i*all.count+int(before.first[middle]-all.first[i]):]
+			for k, u := range before.values[middle*before.count:][:before.count] {
+				into[k] += v * u
+			}
+		}
+	}
+	return all
 }
 
 // maxReduction limits the number of weights per output. Above it, boxes of pixels are

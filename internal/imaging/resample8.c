@@ -41,6 +41,7 @@ struct Resample8 {
 	int count;         // weights of an output row
 	int pairs;         // that may contain count rows
 	int chunks;        // that contain the weights of an output column
+	int copies;        // whether the output is the same as the input
 	int read, written;
 	uint8_t *out;
 	size_t stride;
@@ -246,11 +247,18 @@ static const Kernels *kernels(void) { return &scalar; }
 
 #endif
 
+// is_copy reports whether output i is input i.
+static int is_copy(const Weights8 *w) {
+	int same = w->count == 1;
+	for (int i = 0; i < w->outputs && same; i++) same = w->first[i] == i;
+	return same;
+}
+
 Resample8 *imaging_resample8_new(int width, const Weights8 *columns, const Weights8 *rows, uint8_t *out, size_t stride) {
 	Resample8 r = {
 		.kernels = kernels(), .width = blocks(width, BLOCK) * BLOCK, .outputs = columns->outputs, .rows = rows->outputs,
 		.count = rows->count, .pairs = rows->count / 2 + 1, .chunks = blocks(columns->count, CHUNK),
-		.out = out, .stride = stride,
+		.copies = is_copy(columns) && is_copy(rows), .out = out, .stride = stride,
 	};
 	const size_t size = divide(&r, NULL);
 	char *memory = aligned_alloc(BLOCK, size);
@@ -286,6 +294,10 @@ static void write_row(Resample8 *r) {
 
 int imaging_resample8_push(Resample8 *r, uint8_t *const *rows, int n) {
 	for (int i = 0; i < n && r->written < r->rows; i++) {
+		if (r->copies) {
+			memcpy(r->out + r->written++ * r->stride, rows[i], r->outputs);
+			continue;
+		}
 		keep(r, rows[i]);
 		while (r->written < r->rows && r->read >= r->first_rows[r->written] + r->count) write_row(r);
 	}

@@ -7,7 +7,10 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"imageflow.dev/functions"
@@ -104,4 +107,28 @@ func TestRun_sourceDeletedAndUploadedAgain(t *testing.T) {
 	})
 	_, err := r.Run(t.Context(), &request{InputImage: in("back/in.jpg"), TargetWidth: 8}, job.Enqueue)
 	wantKind(t, err, functions.Unavailable, "")
+}
+
+// TestRun_requestsToTheStore counts the requests of a job by reference, since each takes time and
+// stores charge for them.
+func TestRun_requestsToTheStore(t *testing.T) {
+	put(t, bucket, "counted/in.jpg", jpegOf(t, 16, 12))
+	var mu sync.Mutex
+	var sent []string
+	r := before(t, func(r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		sent = append(sent, r.Method+" "+path.Base(r.URL.Path))
+	})
+	if _, err := r.Run(t.Context(), &request{InputImage: in("counted/in.jpg"), TargetWidth: 8}, job.Enqueue); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(sent)
+	want := []string{
+		"GET in.jpg", "HEAD in.jpg", // to see that it is still there after the outputs are written
+		"HEAD in_resize.jpg", "PUT in_resize.jpg", "PUT in_resize.json",
+	}
+	if !slices.Equal(sent, want) {
+		t.Errorf("the requests are %q, want %q", sent, want)
+	}
 }
