@@ -4,9 +4,13 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
+
+# Commands of the module test/.
+TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/load
+
 .PHONY: help setup minio build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases pictures trace triton-test image \
-	image-archive deploy e2e clean
+	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus pictures trace triton-test \
+	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
@@ -17,7 +21,18 @@ ORT := $(CACHE)/onnxruntime-$(shell hack/onnxruntime.sh)-$(shell uname -m)
 export ONNXRUNTIME_LIB := $(ORT)/libonnxruntime.so.1
 export MINIO_BINARY := $(CACHE)/bin/minio
 
-SCENARIO := go -C test test ./scenario -count=1 -v -races=false
+# The parameters of targets: the image of run (none when empty), the difficulty of crash, the lengths
+# of soak and fuzz, and what deploy deploys; LOAD is a command that copies image archives to the nodes
+# of a cluster without a registry. Those without a default: PACKAGES, BASE, CASES, DIR, FLAGS.
+IMAGE ?= test/images/sample.jpg
+IMAGES ?= 500
+KILLS ?= 10
+SOAK ?= 10000
+ROTATIONS ?= 2000
+FUZZTIME ?= 10m
+TAG ?= $(shell git describe --tags --always --dirty)
+OVERLAY ?= config/overlays/test
+export TAG OVERLAY LOAD IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR ENGINE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +47,8 @@ build: setup ## build the two commands into bin/
 	@echo "building (the first time takes some minutes) ..."
 	go build -o bin/ ./cmd/...
 
-# The image that `make run` sends through the chain; none when empty.
-IMAGE ?= test/images/sample.jpg
+$(TOOLS): build
+	@go -C test build -o ../$@ ./$(@F)
 
 run: build ## set everything up and run the whole chain on this machine; IMAGE=path sends your own image, FLAGS=--help lists settings
 	@exec bin/imageflow-local $(if $(IMAGE),--image "$(IMAGE)") $(FLAGS)
@@ -48,9 +63,6 @@ test-short: setup ## run the tests that need no MinIO and no built commands: und
 
 ci: ## run what CI runs
 	@.ci/run
-
-# The packages that `make lint` reads; all of them when empty.
-PACKAGES ?=
 
 lint: setup ## check style, length and common mistakes; PACKAGES=./internal/job/... reads some packages only
 	@hack/lint.sh $(PACKAGES)
@@ -72,48 +84,29 @@ monitoring-test: setup ## test the alerts with promtool and every panel of the d
 bench: setup minio ## run the benchmarks: packages, resize beside vips_thumbnail and imagor, the whole chain, telemetry
 	@hack/bench.sh
 
-# Another build to compare with, none when empty: of bin/imageflow-local for bench-chain, of
-# bin/imageflow for bench-server.
-BASE ?=
+bench-chain: bin/benchchain ## measure the chain in local mode: CPU per image by part, images per second, latency; BASE=path compares
+	$< -base "$(BASE)" $(FLAGS)
 
-bench-chain: build ## measure the chain in local mode: CPU per image by part, images per second, latency; BASE=path compares
-	@go -C test build -o ../bin/benchchain ./benchchain
-	bin/benchchain -base "$(BASE)" $(FLAGS)
+bench-server: bin/benchserver minio ## measure resize as a server with MinIO, and the CPU of both; BASE=path compares with another build, FLAGS=--help lists settings
+	$< $(if $(BASE),--base "$(BASE)") $(FLAGS)
 
-bench-server: build minio ## measure resize as a server with MinIO, and the CPU of both; BASE=path compares with another build, FLAGS=--help lists settings
-	@go -C test build -o ../bin/benchserver ./benchserver
-	bin/benchserver $(if $(BASE),--base "$(BASE)") $(FLAGS)
-
-load: build ## send images at constant rates and check the service levels; FLAGS="--gateway URL" for a deployment
-	@go -C test build -o ../bin/load ./load
-	bin/load $(FLAGS)
-
-# The difficulty of `make crash`.
-IMAGES ?= 500
-KILLS ?= 10
+load: bin/load ## send images at constant rates and check the service levels; FLAGS="--gateway URL" for a deployment
+	$< $(FLAGS)
 
 crash: setup minio ## check that nothing is lost: IMAGES=500 through a real MinIO while every part is killed KILLS=10 times
 	@hack/crash.sh $(IMAGES) $(KILLS)
 
-# The length of `make soak` and `make fuzz`.
-SOAK ?= 10000
-ROTATIONS ?= 2000
-FUZZTIME ?= 10m
-
 soak: setup minio ## check that memory stays bounded over SOAK=10000 mixed requests and that ROTATIONS=2000 parallel outputs are equal
-	$(SCENARIO) -timeout 2h -run TestSoak -soak $(SOAK)
-	GODEBUG=gccheckmark=0 GOGC=10 go test ./internal/imaging -count=1 -v -timeout 30m -run TestConcurrentOutputsAreTheSame -images $(ROTATIONS)
+	@hack/soak.sh $(SOAK) $(ROTATIONS)
 
 hostile: setup ## attack every role under the memory limit of its manifest and check that it keeps serving (root)
-	$(SCENARIO) -timeout 30m -run TestRolesLiveUnderAttack -hostile
+	go -C test test ./scenario -count=1 -v -races=false -timeout 30m -run TestRolesLiveUnderAttack -hostile
 
 memory: setup ## measure the memory of each pair of formats in a cgroup and compare it with the footprint (root, 20 minutes)
 	go test ./internal/imaging -count=1 -v -timeout 2h -run TestFootprintHolds -memory.all -memory.budget 805306368 -memory.pixels 80000000
 
 fuzz: setup ## fuzz the image parsers and decoders, FUZZTIME=10m each
-	for target in FuzzParseHeader FuzzPixels FuzzResizeJPEG; do
-		go test -tags fuzz ./internal/imaging -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME)
-	done
+	@hack/fuzz.sh $(FUZZTIME)
 
 sanitize: setup ## run the hostile files and FUZZTIME=10m of fuzzing on imaging with AddressSanitizer and UBSan
 	@hack/sanitize.sh $(FUZZTIME)
@@ -121,12 +114,11 @@ sanitize: setup ## run the hostile files and FUZZTIME=10m of fuzzing on imaging 
 heldout: setup ## score the demo model on 300 held-out images, by the service's code and by a Python reference
 	@hack/heldout.sh
 
-# A folder of cases: images/, senders/, clients/.
-CASES ?=
+cases: bin/cases ## send the images in the folder CASES to local mode and print each answer beside the expected one
+	$< bin/imageflow-local "$(CASES)"
 
-cases: build ## send the images in the folder CASES to local mode and print each answer beside the expected one
-	@go -C test build -o ../bin/cases ./cases
-	bin/cases bin/imageflow-local "$(CASES)"
+corpus: bin/corpus ## send every image file below DIR="FOLDER ..." to local mode and compare the answers with Pillow and libvips
+	@hack/corpus.sh $(DIR)
 
 pictures: setup ## make the page that shows every filter and quality: test/pictures
 	go -C test run ./pictures images/sample.jpg pictures
@@ -138,13 +130,6 @@ trace: setup ## send the trace of an upload to a real Jaeger and draw it in inte
 
 triton-test: setup ## run the tests of inference on Triton's own server (160 MB, once)
 	@hack/triton.sh
-
-# The version of the images, and what `make deploy` deploys. LOAD is a command that
-# copies image archives to the nodes of a cluster without a registry.
-TAG ?= $(shell git describe --tags --always --dirty)
-OVERLAY ?= config/overlays/test
-LOAD ?=
-export TAG OVERLAY LOAD IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR ENGINE
 
 image: ## build the images dev.local/imageflow and -detect with docker or buildah, and print their sizes
 	@hack/image.sh build

@@ -31,7 +31,8 @@ type Processor struct {
 // resultField is the name of the field that Response.GetResult reads.
 const resultField protoreflect.Name = "result"
 
-// New makes a processor of its definition.
+// New makes a processor of its definition. It panics if the definition has a side-car and
+// Info does not, or the reverse.
 func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	var req Req
 	var resp Resp
@@ -46,6 +47,9 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 			}
 			return out, resp, nil
 		},
+	}
+	if p.HasSideCar != (d.SideCar != nil) {
+		panic("functions: " + p.Name + ": Info.HasSideCar does not fit the definition")
 	}
 	p.result = p.response.Descriptor().Fields().ByName(resultField)
 	if d.Check != nil {

@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/jpeg"
 	_ "image/png"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 
 	"imageflow.dev/functions"
@@ -28,6 +26,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/rpc"
+	"imageflow.dev/internal/testing/grpctest"
 	"imageflow.dev/internal/testing/stores"
 )
 
@@ -95,23 +94,7 @@ func processor(t *testing.T, s *system, p functions.Processor) *grpc.ClientConn 
 	if err := (&rpc.Handler{Processor: p, Run: run, Health: health.NewServer()}).Register(server); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(l) }()
-	t.Cleanup(server.Stop)
-	return dial(t, l.Addr().String())
-}
-
-func dial(t *testing.T, address string) *grpc.ClientConn {
-	t.Helper()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return grpctest.Serve(t, server)
 }
 
 func jpegOf(t *testing.T, width, height int) []byte {

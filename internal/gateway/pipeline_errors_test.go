@@ -18,6 +18,7 @@ import (
 
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 
+	"imageflow.dev/internal/testing/grpctest"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -179,7 +180,7 @@ func TestPipeline_busyAndUnreachableProcessors(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	s.pipeline.Processors["resize"] = dial(t, l.Addr().String())
+	s.pipeline.Processors["resize"] = grpctest.Dial(t, l.Addr().String())
 	if resp, st := s.fail(t, body); resp.StatusCode != 503 || st.Message() != "steps[0] resize: the processor does not answer" {
 		t.Errorf("%d %v", resp.StatusCode, st)
 	}

@@ -5,14 +5,12 @@ package imaging_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/status"
 
@@ -20,6 +18,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/rpc"
+	"imageflow.dev/internal/testing/grpctest"
 	"imageflow.dev/internal/testing/stores"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -36,18 +35,7 @@ func serveResize(t *testing.T) (imageflowv1.ResizeServiceClient, *objects.Store)
 	if err := service.Register(server); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(server.Stop)
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return imageflowv1.NewResizeServiceClient(conn), store
+	return imageflowv1.NewResizeServiceClient(grpctest.Serve(t, server)), store
 }
 
 // TestHostileCorpus_overGRPC sends the corpus in requests, and through the bucket under keys

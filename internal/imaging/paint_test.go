@@ -140,9 +140,9 @@ func lumaOf(p *imaging.Pixels) *imaging.Pixels {
 // TestPainted_hasItsColours checks the middle of a patch, which is far from all edges, in JPEGs
 // that are painted in different ways and in other formats.
 func TestPainted_hasItsColours(t *testing.T) {
-	picture := asJPEG(t, detailed(200, 160))
+	data := asJPEG(t, detailed(200, 160))
 	for name, data := range map[string][]byte{
-		"JPEG": picture, "turned JPEG": withOrientation(picture, 6),
+		"JPEG": data, "turned JPEG": withOrientation(data, 6),
 		"PNG": asPNG(t, detailed(200, 160)), "transparent PNG": asPNG(t, noisy(200, 160)),
 	} {
 		m := open(t, data)

@@ -61,7 +61,7 @@ type onnxModel struct {
 	session *ort.DynamicAdvancedSession
 	info    Info
 	outputs *outputPool
-	// input is the element type of the input, and halves tells for each output whether
+	// input is the element type of the input, and halves reports for each output whether
 	// its element type is float16.
 	input  ort.TensorElementDataType
 	halves []bool

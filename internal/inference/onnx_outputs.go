@@ -14,7 +14,7 @@ import (
 // before a run. For other models the runtime allocates the outputs.
 type outputPool struct {
 	info Info
-	// halves tells for each output whether it is of float16. Its shape is known, because
+	// halves reports for each output whether it is of float16. Its shape is known, because
 	// the Go package of the runtime cannot read such an output otherwise.
 	halves []bool
 	// dynamic means that only a run shows the shape of an output.

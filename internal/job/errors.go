@@ -52,9 +52,7 @@ func (p *plan) imageError(err error) error {
 	if !errors.As(err, &input) {
 		return err
 	}
-	e := functions.Errorf(functions.Invalid, p.imageField(), "%s", input.Reason)
-	e.Cause = err
-	return e
+	return functions.Errorf(functions.Invalid, p.imageField(), "%s", input.Reason)
 }
 
 // panicked logs a panic and returns an internal error that does not contain it.

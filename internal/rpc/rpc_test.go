@@ -9,14 +9,12 @@ import (
 	"image/png"
 	"io"
 	"math/rand/v2"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
@@ -28,6 +26,7 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/rpc"
+	"imageflow.dev/internal/testing/grpctest"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -42,10 +41,6 @@ const parallelism = 4
 // serve serves the resize processor with run in place of its jobs.
 func serve(t *testing.T, run work) (*grpc.ClientConn, *health.Server) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	server, healthy := grpc.NewServer(), health.NewServer()
 	healthy.SetServingStatus(resize.Processor.Service, healthpb.HealthCheckResponse_SERVING)
 	handler := &rpc.Handler{Processor: resize.Processor, Run: run, Health: healthy, StreamParallelism: parallelism}
@@ -53,14 +48,7 @@ func serve(t *testing.T, run work) (*grpc.ClientConn, *health.Server) {
 		t.Fatal(err)
 	}
 	reflection.Register(server)
-	go func() { _ = server.Serve(l) }()
-	t.Cleanup(server.Stop)
-	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn, healthy
+	return grpctest.Serve(t, server), healthy
 }
 
 func client(t *testing.T, run work) imageflowv1.ResizeServiceClient {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -63,21 +64,9 @@ func TestKill_eventsAreDeliveredAfterIt(t *testing.T) {
 	dir := t.TempDir()
 	text := manifest("{retry: 0}", map[string]string{"t": on("a", s)})
 	child, url := startChild(t, dir, text)
-	for i := range 20 {
-		req, _ := http.NewRequest(http.MethodPost, url, strings.NewReader("{}"))
-		req.Header = headerOf("a")
-		req.Header.Set("Ce-Id", fmt.Sprint(i))
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil || resp.StatusCode != http.StatusAccepted {
-			t.Fatalf("got %v, %v", resp, err)
-		}
-		resp.Body.Close()
-	}
+	postEvents(t, url, 20)
 	s.next(t)
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = child.Wait()
+	kill(t, child)
 	close(hung)
 	for len(s.got) > 0 {
 		<-s.got
@@ -88,6 +77,66 @@ func TestKill_eventsAreDeliveredAfterIt(t *testing.T) {
 		seen[s.next(t).attribute("Id")] = true
 	}
 	waitIdle(t, b)
+}
+
+// TestKill_countsNoAttempt: deliveries that end with the broker use up no retries.
+func TestKill_countsNoAttempt(t *testing.T) {
+	var mode atomic.Int32 // how to answer: not at all while 0, then with 503 once, then with 202
+	hung := make(chan struct{})
+	s := subscribe(t, func(w http.ResponseWriter, r *http.Request) {
+		switch mode.Load() {
+		case 0:
+			select {
+			case <-hung:
+			case <-r.Context().Done():
+			}
+		case 1:
+			mode.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			w.WriteHeader(http.StatusAccepted)
+		}
+	})
+	dir := t.TempDir()
+	text := manifest("{retry: 1, backoffPolicy: linear, backoffDelay: PT0.1S}", map[string]string{"t": on("a", s)})
+	child, url := startChild(t, dir, text)
+	postEvents(t, url, 1)
+	for range 2 {
+		s.next(t)
+		kill(t, child)
+		child, _ = startChild(t, dir, text)
+	}
+	s.next(t)
+	kill(t, child)
+	mode.Store(1)
+	close(hung)
+	b := start(t, broker.Config{Dir: dir}, text)
+	s.next(t) // is answered with 503
+	s.next(t)
+	waitIdle(t, b)
+}
+
+// postEvents sends n events of the type "a" to a broker.
+func postEvents(t *testing.T, url string, n int) {
+	t.Helper()
+	for i := range n {
+		req, _ := http.NewRequest(http.MethodPost, url, strings.NewReader("{}"))
+		req.Header = headerOf("a")
+		req.Header.Set("Ce-Id", fmt.Sprint(i))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode != http.StatusAccepted {
+			t.Fatalf("got %v, %v", resp, err)
+		}
+		resp.Body.Close()
+	}
+}
+
+func kill(t *testing.T, child *exec.Cmd) {
+	t.Helper()
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
 }
 
 func TestClose_cancelledDeliveriesAreRepeated(t *testing.T) {

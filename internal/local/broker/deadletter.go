@@ -17,14 +17,14 @@ const (
 	errorDestination = "knativeerrordest"
 	errorCode        = "knativeerrorcode"
 	errorData        = "knativeerrordata"
-	attempts         = "attempts" // the number of deliveries
+	attempts         = "attempts" // the number of failed deliveries
 )
 
 // maxErrorData limits errorData, in bytes. It is the start of the answer in base64, since
 // an answer may contain characters that an attribute must not have.
 const maxErrorData = 1024
 
-// newDeadLetter returns the message of a dead letter for an event with n deliveries.
+// newDeadLetter returns the message of a dead letter for an event with n failed deliveries.
 func (t *trigger) newDeadLetter(e event, failed *failure, n int) message {
 	data := failed.data[:min(len(failed.data), base64.StdEncoding.DecodedLen(maxErrorData))]
 	e = e.with(ttlExtension, "").with(errorDestination, t.subscriber).

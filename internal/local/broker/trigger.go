@@ -15,6 +15,7 @@ type trigger struct {
 	*Broker
 	spec       *triggerSpec
 	consumer   jetstream.Consumer
+	failures   failures
 	subscriber string
 	sink       string // empty if there is none
 }
@@ -43,16 +44,26 @@ func (t *trigger) handle(msg jetstream.Msg) {
 		return
 	}
 	failed := t.deliver(e)
-	switch n := attempt(msg); {
-	case failed == nil:
-		t.logAckError(msg.Ack())
-	case t.delivering.Err() != nil:
-		t.logAckError(msg.Nak()) // cancelled by Shutdown: deliver again at the next start
-	case failed.retry && n <= t.spec.delivery.retry:
-		t.logAckError(msg.NakWithDelay(t.spec.delivery.backoff(n)))
-	default:
-		t.giveUp(msg, e, failed)
+	if failed == nil {
+		t.acknowledge(msg)
+		return
 	}
+	if t.delivering.Err() != nil {
+		t.logAckError(msg.Nak()) // cancelled by Shutdown: deliver again at the next start
+		return
+	}
+	n := t.failures.add(msg)
+	if failed.retry && n <= t.spec.delivery.retry {
+		t.logAckError(msg.NakWithDelay(t.spec.delivery.backoff(n)))
+		return
+	}
+	t.giveUp(msg, e, failed, n)
+}
+
+// acknowledge ends the deliveries of an event.
+func (t *trigger) acknowledge(msg jetstream.Msg) {
+	t.logAckError(msg.Ack())
+	t.failures.forget(msg)
 }
 
 // deliver posts an event to the subscriber and stores its reply.
@@ -90,18 +101,18 @@ func (t *trigger) storeReply(reply message) *failure {
 	return nil
 }
 
-// giveUp stores a failed event as a dead letter, and acknowledges the event after the dead
-// letter is on disk.
-func (t *trigger) giveUp(msg jetstream.Msg, e event, failed *failure) {
+// giveUp stores an event as a dead letter after n failed deliveries, and acknowledges the event
+// after the dead letter is on disk.
+func (t *trigger) giveUp(msg jetstream.Msg, e event, failed *failure, n int) {
 	t.logger.ErrorContext(e.trace(t.delivering), "delivery failed: no more retries",
-		"trigger", t.spec.resource.String(), "event", e.id(), "attempts", attempt(msg),
+		"trigger", t.spec.resource.String(), "event", e.id(), "attempts", n,
 		"code", failed.code, "answer", failed.text(), "sink", t.sink)
 	if t.sink != "" {
-		if err := t.store.publish(t.delivering, t.newDeadLetter(e, failed, attempt(msg))); err != nil {
+		if err := t.store.publish(t.delivering, t.newDeadLetter(e, failed, n)); err != nil {
 			t.logger.Error("dead letter not stored: the event will be delivered again", "event", e.id(), "error", err)
-			t.logAckError(msg.NakWithDelay(max(time.Second, t.spec.delivery.backoff(attempt(msg)))))
+			t.logAckError(msg.NakWithDelay(max(time.Second, t.spec.delivery.backoff(n))))
 			return
 		}
 	}
-	t.logAckError(msg.Ack())
+	t.acknowledge(msg)
 }

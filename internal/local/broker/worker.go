@@ -77,7 +77,7 @@ func (b *Broker) logAckError(err error) {
 	}
 }
 
-// attempt returns the delivery count of msg, starting at 1.
+// attempt returns how often msg was delivered, with deliveries that ended unfinished.
 func attempt(msg jetstream.Msg) int {
 	m, err := msg.Metadata()
 	if err != nil {
