@@ -21,7 +21,7 @@ type Floats struct {
 // floats. Transparent pixels are composited on white. It has the fidelity of Fast, which is
 // enough for input of models. Numbers between the pixels of the planes stay as they are.
 func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) error {
-	if m.isPlanar(width, height, Fast, fullResolution) {
+	if m.Format == JPEG && m.isPlanar(width, height, Fast, fullResolution) {
 		return m.planesTo(ctx, width, height, to)
 	}
 	p, err := m.scaled(ctx, width, height, Fast)

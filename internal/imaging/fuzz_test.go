@@ -1,9 +1,7 @@
 package imaging_test
 
 import (
-	"bytes"
 	"image"
-	"image/jpeg"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -68,11 +66,11 @@ func FuzzPixels(f *testing.F) {
 	})
 }
 
-// FuzzResizeJPEG checks that a JPEG is resized to a JPEG of the size asked for, or rejected. Most
-// of them are resized as planes.
-func FuzzResizeJPEG(f *testing.F) {
+// FuzzResizePlanes checks that a JPEG or a WebP is resized to its own format and the size asked
+// for, or rejected. Most of them are resized as planes.
+func FuzzResizePlanes(f *testing.F) {
 	for _, sample := range samples(f) {
-		if sample.want.format == imaging.JPEG {
+		if sample.want.format == imaging.JPEG || sample.want.format == imaging.WebP {
 			for q := range 3 {
 				f.Add(sample.data, uint8(20), uint8(30), uint8(q))
 			}
@@ -87,19 +85,19 @@ func FuzzResizeJPEG(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, width, height, quality uint8) {
 		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
-		if err != nil || m.Format != imaging.JPEG {
+		if err != nil || m.Format != imaging.JPEG && m.Format != imaging.WebP {
 			return
 		}
 		w, h := 1+int(width), 1+int(height)
-		out, err := m.Resize(t.Context(), w, h, imaging.Quality(quality%3), imaging.JPEG)
+		out, err := m.Resize(t.Context(), w, h, imaging.Quality(quality%3), m.Format)
 		if err != nil {
 			if !isInputError(err) {
 				t.Errorf("got %v, want an InputError", err)
 			}
 			return
 		}
-		if c, err := jpeg.DecodeConfig(bytes.NewReader(out.Data)); err != nil || c.Width != w || c.Height != h {
-			t.Errorf("got %d×%d, %v, want %d×%d", c.Width, c.Height, err, w, h)
+		if c, err := imaging.ParseHeader(out.Data, roomy); err != nil || c.Format != m.Format || c.Width != w || c.Height != h {
+			t.Errorf("got a %s of %d×%d, %v, want %d×%d", c.Format, c.Width, c.Height, err, w, h)
 		}
 	})
 }

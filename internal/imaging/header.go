@@ -27,9 +27,10 @@ type Header struct {
 	extra, alphaAt int
 	// fromYCbCr is the 3 × 4 matrix to RGB, for YCbCr that libvips does not convert.
 	fromYCbCr *[12]float64
-	// ycc reports whether a JPEG has grey or YCbCr of 8 bits.
+	// ycc reports whether a JPEG has grey or YCbCr of 8 bits, or a WebP is lossy.
 	ycc bool
-	// sampled are the sampling factors of a JPEG's components; unused entries are zero.
+	// sampled are the sampling factors of the components of a JPEG or a lossy WebP; unused
+	// entries are zero.
 	sampled [4]sampling
 	density density
 	// frame is the first frame of a GIF on its canvas; empty if it fills the canvas.

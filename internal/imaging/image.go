@@ -5,6 +5,7 @@ package imaging
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"sync/atomic"
 )
@@ -37,7 +38,8 @@ type Path string
 const (
 	// General decodes to pixels of red, green and blue, with libvips.
 	General Path = "general"
-	// Planar decodes a JPEG to its planes and encodes planes, with libjpeg.
+	// Planar decodes a JPEG or a lossy WebP to its planes and encodes planes, with libjpeg or
+	// libwebp.
 	Planar Path = "planar"
 	// Unchanged hands on the bytes of the input.
 	Unchanged Path = "unchanged"
@@ -109,12 +111,11 @@ func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
 
 // Resize returns the image upright, resized to exactly width × height pixels, in format f.
 func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
-	if encoding := codecs[f].quality; f == JPEG && m.isPlanar(width, height, q, encoding) {
-		p, err := m.scaledPlanes(ctx, width, height, q, encoding)
-		if err != nil {
-			return Encoded{}, err
+	if encoding := codecs[f].quality; f == m.Format && m.isPlanar(width, height, q, encoding) {
+		out, err := m.resizePlanes(ctx, width, height, q, encoding)
+		if !errors.Is(err, errFailed) {
+			return out, err
 		}
-		return p.encode(ctx, encoding)
 	}
 	d := m.scaling(width, height, q)
 	d.keepGrey = f == PNG || f == JPEG

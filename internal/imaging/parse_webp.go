@@ -20,6 +20,7 @@ func parseWebP(data []byte, h *Header) error {
 	}
 	switch kind {
 	case "VP8 ":
+		h.setLossy()
 		if !bytes.Equal(payload[3:6], []byte{0x9d, 0x01, 0x2a}) {
 			return invalid("corrupt webp: no key frame")
 		}
@@ -45,15 +46,20 @@ func parseWebP(data []byte, h *Header) error {
 	return nil
 }
 
+// setLossy records that the image has planes sampled 4:2:0.
+func (h *Header) setLossy() {
+	h.ycc, h.sampled = true, [4]sampling{{2, 2}, {1, 1}, {1, 1}}
+}
+
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // maxChunks is the maximum number of chunks. Only the first frame is used, but libvips reads
 // all of them, in quadratic time.
 const maxChunks = 4096
 
-// webpChunks parses the first EXIF and ICCP chunks of an extended file.
+// webpChunks parses the first EXIF, ICCP and VP8 chunks of an extended file.
 func webpChunks(data []byte, h *Header) error {
-	found := map[string][]byte{"EXIF": nil, "ICCP": nil}
+	found := map[string][]byte{"EXIF": nil, "ICCP": nil, "VP8 ": nil}
 	chunks := 0
 	for at := int64(12); at+8 <= int64(len(data)); {
 		if chunks++; chunks > maxChunks {
@@ -72,5 +78,8 @@ func webpChunks(data []byte, h *Header) error {
 	exif := bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00"))
 	h.Orientation, h.density = exifOrientation(exif), densityOfEXIF(exif)
 	h.profile = profileColours(found["ICCP"])
+	if found["VP8 "] != nil {
+		h.setLossy()
+	}
 	return nil
 }

@@ -16,9 +16,10 @@ const maxPlanarReduction = 64
 
 // isPlanar decides how the image is resized to width × height pixels: on its planes, or by the
 // general way on pixels of red, green and blue. The planes get the sampling factors of a JPEG
-// of the quality encoding.
+// of the quality encoding. Their values have the range of the image's format, so only that
+// format can be made of them.
 func (m *Image) isPlanar(width, height int, q Quality, encoding int) bool {
-	if !m.hasPlanes() {
+	if !m.hasPlanes() && !m.hasWebPPlanes() {
 		return false
 	}
 	w, h := m.stored(width, height)
@@ -32,10 +33,27 @@ func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality, 
 	w, h := m.stored(width, height)
 	out := m.outputPlanes(w, h, encoding).allocated()
 	scale := m.planarScale(out, q)
-	if err := m.resamplePlanes(ctx, scale, m.planarWeights(scale, out, q), out.all); err != nil {
+	resample := m.resamplePlanes
+	if m.Format == WebP {
+		resample = m.resampleWebP
+	}
+	if err := resample(ctx, scale, m.planarWeights(scale, out, q), out.all); err != nil {
 		return nil, err
 	}
 	return out.upright(ctx, m.Orientation)
+}
+
+// resizePlanes is Resize to the format of an image that isPlanar. It returns errFailed for any
+// fault that libwebp finds; the general way then decides whether it is damage.
+func (m *Image) resizePlanes(ctx context.Context, width, height int, q Quality, encoding int) (Encoded, error) {
+	p, err := m.scaledPlanes(ctx, width, height, q, encoding)
+	if err != nil {
+		return Encoded{}, err
+	}
+	if m.Format == WebP {
+		return p.encodeWebP(ctx, encoding)
+	}
+	return p.encode(ctx, encoding)
 }
 
 // planarWeights returns the weights that resample the planes at scale/8 of the size to others.
@@ -58,10 +76,10 @@ type Plane struct {
 	Samples       []byte
 }
 
-// ResizePlanes returns the planes that Resize to a JPEG encodes: Y, Cb and Cr, or grey. It
-// returns nil if Resize makes no planes.
+// ResizePlanes returns the planes that Resize from JPEG to JPEG, or from WebP to WebP, encodes:
+// Y, Cb and Cr, or grey. It returns nil if Resize makes no planes.
 func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) ([]Plane, error) {
-	encoding := codecs[JPEG].quality
+	encoding := codecs[m.Format].quality
 	if !m.isPlanar(width, height, q, encoding) {
 		return nil, nil
 	}
@@ -96,6 +114,9 @@ func (m *Image) outputPlanes(w, h, encoding int) *planes {
 // is a power of 2, since libjpeg-turbo has no vector code for other scales.
 func (m *Image) planarScale(out *planes, q Quality) int {
 	scale, all := 8, m.planesAt(8)
+	if m.Format == WebP { // its decoder has no scales
+		return scale
+	}
 	for ; scale > 1; scale /= 2 {
 		for i, in := range m.planesAt(scale / 2) {
 			to := out.all[i]
