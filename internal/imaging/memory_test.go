@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -221,4 +222,5 @@ func memoryChild(t *testing.T) {
 	if err := memoryWorks[what[0]].do(m, imaging.Format(what[1])); err != nil {
 		t.Fatal(err)
 	}
+	runtime.KeepAlive(m) // as a job does
 }
