@@ -183,6 +183,15 @@ func TestImpossibleOrigins(t *testing.T) {
 	})
 }
 
+// completed posts the last event of an execution, which is accepted.
+func (w *world) completed(origin, data string) {
+	w.t.Helper()
+	code := postRaw(w.bridge, "/completed", "application/json", data, map[string]string{"origin": origin})
+	if code != http.StatusAccepted {
+		w.t.Errorf("%s is answered %d", origin, code)
+	}
+}
+
 // TestCompleted_withoutAnOutput: an event alone does not complete an upload.
 func TestCompleted_withoutAnOutput(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
@@ -208,11 +217,7 @@ func TestCompleted_withoutAnOutput(t *testing.T) {
 		}
 		for key, etag := range map[string]string{"idle.jpg": idle.ETag, "old.jpg": replaced.ETag} {
 			for _, etag := range []string{etag, "another", ""} {
-				origin := objects.URI(images, key, etag)
-				if code := postRaw(w.bridge, "/completed", "application/json", "{}",
-					map[string]string{"origin": origin}); code != http.StatusAccepted {
-					t.Errorf("%s is answered %d", origin, code)
-				}
+				w.completed(objects.URI(images, key, etag), "{}")
 			}
 			if got := w.status(key); got != "" {
 				t.Errorf("without an output of its version, %s is %q", key, got)
@@ -220,8 +225,7 @@ func TestCompleted_withoutAnOutput(t *testing.T) {
 		}
 		elsewhere := w.put("elsewhere/x.png", "output", execution.ObjectMetadata("idle", images, "elsewhere/x.png"))
 		data := `{"result":{"output_image":{"bucket":"images","object_key":"` + elsewhere.Key + `"}}}`
-		postRaw(w.bridge, "/completed", "application/json", data,
-			map[string]string{"origin": objects.URI(images, "idle.jpg", idle.ETag)})
+		w.completed(objects.URI(images, "idle.jpg", idle.ETag), data)
 		if got := w.status("idle.jpg"); got != execution.StatusCompleted {
 			t.Errorf("with the output that its last event names, the status is %q", got)
 		}

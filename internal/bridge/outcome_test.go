@@ -51,6 +51,23 @@ func TestCompletedTagsTheSource(t *testing.T) {
 	})
 }
 
+// failsAgain reports another failure of e, after the one of l.
+func (w *world) failsAgain(e cloudevents.Event, l execution.DeadLetter) {
+	w.t.Helper()
+	again := failed(e, 503, "no healthy upstream")
+	again.SetExtension("attempts", 6)
+	again.SetExtension("knativebrokerttl", 3)
+	w.post("/dead-letters", again)
+	second := w.onlyDeadLetter()
+	if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 ||
+		!second.First.Equal(l.First) || !second.Last.After(l.Last) {
+		w.t.Errorf("after the second failure it is %+v", second)
+	}
+	if !bytes.Equal(second.Event, l.Event) {
+		w.t.Errorf("its event is now %s", second.Event)
+	}
+}
+
 func TestDeadLetterHasTheReason(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		e := w.upload("in/cat.jpg", "not an image")
@@ -71,20 +88,7 @@ func TestDeadLetterHasTheReason(t *testing.T) {
 		if err := json.Unmarshal(l.Event, &kept); err != nil || kept.String() != e.String() {
 			t.Errorf("the dead letter has the event\n%v, want\n%v (%v)", kept, e, err)
 		}
-
-		again := failed(e, 503, "no healthy upstream")
-		again.SetExtension("attempts", 6)
-		again.SetExtension("knativebrokerttl", 3)
-		w.post("/dead-letters", again)
-		second := w.onlyDeadLetter()
-		if second.Failures != 2 || second.Reason != "no healthy upstream" || second.Attempts != 6 ||
-			!second.First.Equal(l.First) || !second.Last.After(l.Last) {
-			t.Errorf("after the second failure it is %+v", second)
-		}
-		if !bytes.Equal(second.Event, l.Event) {
-			t.Errorf("its event is now %s", second.Event)
-		}
-
+		w.failsAgain(e, l)
 		w.post("/completed", last(e)) // the sweeper tried again, with success
 		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted || len(w.allDeadLetters()) != 0 {
 			t.Errorf("after all: %q, %v", got, w.allDeadLetters())

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
@@ -35,6 +37,24 @@ func (w *world) subjects(n int) string {
 	return strings.Join(all, " ")
 }
 
+// checkCreated checks the event of an object with the metadata mine=x.
+func checkCreated(t *testing.T, e cloudevents.Event, lost objects.Info) {
+	t.Helper()
+	if e.Type() != "com.amazonaws.s3.ObjectCreated:Put" || e.Source() != "minio:s3.."+images || e.Validate() != nil ||
+		e.Extensions()["origin"] != objects.URI(images, lost.Key, lost.ETag) ||
+		e.Extensions()["partitionkey"] != execution.ID(lost.Key) {
+		t.Errorf("the event is %v", e)
+	}
+	var record objects.Record
+	if err := json.Unmarshal(e.Data(), &record); err != nil {
+		t.Fatal(err)
+	}
+	info, err := record.Info()
+	if err != nil || info.Key != lost.Key || info.ETag != lost.ETag || info.Bucket != images || info.Metadata["mine"] != "x" {
+		t.Errorf("the record is %+v", record)
+	}
+}
+
 func TestSweepSendsUnfinishedObjects(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		sweeper := w.bridge.NewSweeper()
@@ -54,20 +74,7 @@ func TestSweepSendsUnfinishedObjects(t *testing.T) {
 			t.Fatalf("after the grace period: %v, %q", err, w.subjects(before))
 		}
 		e := w.broker.all()[before]
-		if e.Type() != "com.amazonaws.s3.ObjectCreated:Put" || e.Source() != "minio:s3.."+images || e.Validate() != nil ||
-			e.Extensions()["origin"] != objects.URI(images, lost.Key, lost.ETag) ||
-			e.Extensions()["partitionkey"] != execution.ID(lost.Key) {
-			t.Errorf("the event is %v", e)
-		}
-		var record objects.Record
-		if err := json.Unmarshal(e.Data(), &record); err != nil {
-			t.Fatal(err)
-		}
-		info, err := record.Info()
-		if err != nil || info.Key != lost.Key || info.ETag != lost.ETag || info.Bucket != images || info.Metadata["mine"] != "x" {
-			t.Errorf("the record is %+v", record)
-		}
-
+		checkCreated(t, e, lost)
 		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(before) != "in/lost ü.jpg" {
 			t.Errorf("a second sweep at once: %v, %q", err, w.subjects(before))
 		}
@@ -145,6 +152,22 @@ func TestSweepGoesOnByItself(t *testing.T) {
 	})
 }
 
+// putFinished puts n objects that need no work: outputs, and uploads that are completed.
+func (w *world) putFinished(n int) {
+	w.t.Helper()
+	for i := range n {
+		key := "in/" + strings.Repeat("x", i+1) + ".jpg"
+		if i%2 == 0 {
+			w.put(key, "ours", execution.ObjectMetadata("x", images, key))
+			continue
+		}
+		w.put(key, "done", nil)
+		if err := execution.SetOutcome(w.t.Context(), w.store, images, key, "", execution.StatusCompleted); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // TestSweepRequests counts the requests of sweeps over finished objects. A sweep needs
 // none if listings contain metadata and tags, and else at most two for each object.
 func TestSweepRequests(t *testing.T) {
@@ -159,17 +182,7 @@ func TestSweepRequests(t *testing.T) {
 		t.Run(c.kind.Name, func(t *testing.T) {
 			config, s := stores.Start(t, c.kind, images, dead)
 			w := &world{t: t, store: s, broker: newBroker(t)}
-			for i := range n {
-				key := "in/" + strings.Repeat("x", i+1) + ".jpg"
-				if i%2 == 0 {
-					w.put(key, "ours", execution.ObjectMetadata("x", images, key))
-					continue
-				}
-				w.put(key, "done", nil)
-				if err := execution.SetOutcome(t.Context(), s, images, key, "", execution.StatusCompleted); err != nil {
-					t.Fatal(err)
-				}
-			}
+			w.putFinished(n)
 			requests := &atomic.Int64{}
 			h, err := bridge.New(bridge.Config{Broker: w.broker.URL, Store: countRequests(t, config, requests), DeadLetters: dead,
 				Sweep: sweeping})

@@ -257,10 +257,7 @@ func TestInvalidEvents(t *testing.T) {
 		{"no response of a step", "", broken, "not the response of a step"},
 		{"too long", "", long, "too large"},
 	}
-	url := serve(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
-		t.Error("a job was run")
-		return nil, errors.New("no")
-	})
+	url := serveNoJobs(t)
 	for _, test := range tests {
 		resp := post(t, url+"/?"+test.query, test.e, false)
 		var body bytes.Buffer
@@ -269,12 +266,23 @@ func TestInvalidEvents(t *testing.T) {
 			t.Errorf("%s: got %d %s", test.name, resp.StatusCode, body.String())
 		}
 	}
-	resp, err := http.Post(url, "application/json", strings.NewReader("{}"))
+}
+
+func TestInvalidEvents_noEvent(t *testing.T) {
+	resp, err := http.Post(serveNoJobs(t), "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	if resp.StatusCode != 400 {
-		t.Errorf("no event at all: got %d", resp.StatusCode)
+		t.Errorf("got %d", resp.StatusCode)
 	}
+}
+
+// serveNoJobs serves a processor whose jobs fail the test.
+func serveNoJobs(t *testing.T) (url string) {
+	return serve(t, func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+		t.Error("a job was run")
+		return nil, errors.New("no")
+	})
 }

@@ -37,24 +37,20 @@ func headers(n int, value string) map[string]string {
 	return h
 }
 
-// TestHostileEventsTakeLittleMemory: the limits apply before the event is decoded. The
-// error names the limit and repeats no part of the event.
-func TestHostileEventsTakeLittleMemory(t *testing.T) {
+// hostileEvent is a request and a part of the error that answers it.
+type hostileEvent struct {
+	name     string
+	header   map[string]string
+	body     string
+	contains string
+}
+
+func hostileEvents() []hostileEvent {
 	structured := map[string]string{"Content-Type": "application/cloudevents+json; charset=utf-8"}
 	deep, many := strings.Repeat("[", 300_000), strings.Repeat("{},", 300_000)
 	longID := strings.Replace(envelope, `"1"`, `"`+strings.Repeat("x", 5000)+`"`, 1) + "}"
 	inBase64 := base64.StdEncoding.EncodeToString([]byte(`{"s3":` + strings.Repeat("[", 100_000)))
-	run := func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
-		t.Error("a job was run")
-		return &response{}, nil
-	}
-	h := &event.Handler{Processor: resize.Processor, Run: run}
-	for _, c := range []struct {
-		name     string
-		header   map[string]string
-		body     string
-		contains string
-	}{
+	return []hostileEvent{
 		{"extensions", structured, envelope + attributes(60_000, `""`) + "}", "more than 100 members"},
 		{"a deep extension", structured, envelope + `,"a":` + deep, "deeper than 32 levels"},
 		{"elements of an extension", structured, envelope + `,"a":[` + many + "{}]}", "more than 10000 elements"},
@@ -71,7 +67,18 @@ func TestHostileEventsTakeLittleMemory(t *testing.T) {
 		{"elements of binary data", headers(1, "x"), `{"s3":{"a":[` + many + "{}]}}", "more than 10000 elements"},
 		{"a long value", headers(1, "x"), `{"secret":"` + strings.Repeat("x", 2<<20), "longer than 1048576 bytes"},
 		{"no JSON", headers(1, "x"), `{"secret": secret`, "not the record of a new object"},
-	} {
+	}
+}
+
+// TestHostileEventsTakeLittleMemory: the limits apply before the event is decoded. The
+// error names the limit and repeats no part of the event.
+func TestHostileEventsTakeLittleMemory(t *testing.T) {
+	run := func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
+		t.Error("a job was run")
+		return &response{}, nil
+	}
+	h := &event.Handler{Processor: resize.Processor, Run: run}
+	for _, c := range hostileEvents() {
 		req := httptest.NewRequest(http.MethodPost, "/?target_width=1", strings.NewReader(c.body))
 		for name, value := range c.header {
 			req.Header.Set(name, value)

@@ -10,35 +10,39 @@ import (
 	"imageflow.dev/internal/event"
 )
 
+func resizes(query string) error { return event.CheckParameters(resize.Processor, query) }
+
+func filters(query string) error { return event.CheckParameters(filter.Processor, query) }
+
+var parameterCases = []struct {
+	check func(string) error
+	query string
+	field string // in the error; "-" for an error without a field, empty for no error
+}{
+	{resizes, "target_width=800&target_height=600&maintain_aspect_ratio=true", ""},
+	{resizes, "targetWidth=1&quality=RESIZE_QUALITY_FAST&output_image.content_type=image/webp", ""},
+	{resizes, "target_width=16383&quality=3", ""},
+	{resizes, "", "-"}, // neither side is given
+	{resizes, "target_width=99999", "target_width"},
+	{resizes, "target_width=-1", "target_width"},
+	{resizes, "target_width=wide", "target_width"},
+	{resizes, "target_width=1&target_widht=2", "target_widht"},
+	{resizes, "target_width=1&quality=RESIZE_QUALITY_SUPERB", "quality"},
+	{resizes, "target_width=1&quality=99", "quality"},
+	{resizes, "target_width=1&input_image.object_key=a", "input_image.object_key"},
+	{resizes, "target_width=1&output_image.content_type=image/gif", "output_image.content_type"},
+	{resizes, "target_width=1&execution_id=/a", "execution_id"},
+	{resizes, "target_width=%zz", "-"},
+	{filters, "filter_type=FILTER_TYPE_SHARPEN&intensity=1", ""},
+	{filters, "filter_type=FILTER_TYPE_SHARPEN&intensity=1&parameters[sigma]=2", ""},
+	{filters, "intensity=1", "filter_type"},
+	{filters, "filter_type=FILTER_TYPE_BRIGHTNESS&intensity=1.5", "intensity"},
+	{filters, "filter_type=FILTER_TYPE_SHARPEN&parameters[sigma]=9", "parameters"},
+	{filters, "filter_type=FILTER_TYPE_BLUR&parameters[sigma]=1", "parameters"},
+}
+
 func TestCheckParameters(t *testing.T) {
-	resizes := func(query string) error { return event.CheckParameters(resize.Processor, query) }
-	filters := func(query string) error { return event.CheckParameters(filter.Processor, query) }
-	for _, c := range []struct {
-		check func(string) error
-		query string
-		field string // in the error; "-" for an error without a field, empty for no error
-	}{
-		{resizes, "target_width=800&target_height=600&maintain_aspect_ratio=true", ""},
-		{resizes, "targetWidth=1&quality=RESIZE_QUALITY_FAST&output_image.content_type=image/webp", ""},
-		{resizes, "target_width=16383&quality=3", ""},
-		{resizes, "", "-"}, // neither side is given
-		{resizes, "target_width=99999", "target_width"},
-		{resizes, "target_width=-1", "target_width"},
-		{resizes, "target_width=wide", "target_width"},
-		{resizes, "target_width=1&target_widht=2", "target_widht"},
-		{resizes, "target_width=1&quality=RESIZE_QUALITY_SUPERB", "quality"},
-		{resizes, "target_width=1&quality=99", "quality"},
-		{resizes, "target_width=1&input_image.object_key=a", "input_image.object_key"},
-		{resizes, "target_width=1&output_image.content_type=image/gif", "output_image.content_type"},
-		{resizes, "target_width=1&execution_id=/a", "execution_id"},
-		{resizes, "target_width=%zz", "-"},
-		{filters, "filter_type=FILTER_TYPE_SHARPEN&intensity=1", ""},
-		{filters, "filter_type=FILTER_TYPE_SHARPEN&intensity=1&parameters[sigma]=2", ""},
-		{filters, "intensity=1", "filter_type"},
-		{filters, "filter_type=FILTER_TYPE_BRIGHTNESS&intensity=1.5", "intensity"},
-		{filters, "filter_type=FILTER_TYPE_SHARPEN&parameters[sigma]=9", "parameters"},
-		{filters, "filter_type=FILTER_TYPE_BLUR&parameters[sigma]=1", "parameters"},
-	} {
+	for _, c := range parameterCases {
 		err := c.check(c.query)
 		var e *functions.Error
 		switch {

@@ -7,39 +7,43 @@ import (
 	"testing"
 )
 
+var longSecret = strings.Repeat("secret", 1000)
+
+// bodyErrors are invalid bodies, and a part of the error that answers each.
+var bodyErrors = map[string]string{
+	`{"target_wdith":1}`:                                         `"field":"target_wdith"`,
+	`{"target_width":"secret"}`:                                  `"message":"target_width: not a valid int32"`,
+	`{"target_width":` + longSecret + `}`:                        `"message":"target_width: unexpected JSON at byte 16"`,
+	`{"target_width":"` + longSecret + `"}`:                      `"field":"target_width"`,
+	`{"quality":"secret"}`:                                       `"message":"quality: not a valid enum"`,
+	`{"output_image":{"width":"secret"}}`:                        `"field":"output_image.width"`,
+	`{"output_image":{"key":"secret"}}`:                          `"message":"output_image.key: no such field"`,
+	`{"output_image":[1,2,"secret"]}`:                            `"field":"output_image"`,
+	`{"output_image":"secret"}`:                                  `"field":"output_image"`,
+	`{"target_width":1,"target_width":2}`:                        `"message":"target_width: given twice"`,
+	`{"target_width":1,"targetWidth":2}`:                         `"message":"targetWidth: given twice"`,
+	`{"input_bytes":"A","input_bytes":"A"}`:                      `"message":"input_bytes: not base64"`,
+	`{"input_bytes":{"a":"secret"}}`:                             `"field":"input_bytes"`,
+	`{"input_bytes":"secr et"}`:                                  `"message":"input_bytes: not base64"`,
+	`{"output_image":{"created_at":"secret"}}`:                   `"field":"output_image.created_at"`,
+	"\n{\n\"é\":1,\"target_width\":\"secret\"}":                  `"field":"`,
+	`{"` + longSecret + `":1}`:                                   `no such field`,
+	"{\"se\\ncret\":1}":                                          `no such field`,
+	`secret`:                                                     `"message":"unexpected JSON at byte 0"`,
+	`"secret"`:                                                   `"message":"unexpected JSON at byte 0"`,
+	`[{"target_width":"secret"}]`:                                `"message":"unexpected JSON at byte 0"`,
+	`{"input_bytes":"AAAA","target_width":!}`:                    `"message":"target_width: unexpected JSON at byte 37"`,
+	`{"target_width":1} secret`:                                  `unexpected JSON at byte 19`,
+	`{"target_width":1`:                                          `"message":"target_width: the JSON text is not complete"`,
+	`{"input_bytes":"AAAA`:                                       `the body ends too early`,
+	`{"target_width":1,"output_image":{"object_key":"a","secret`: `"field":"output_image`,
+	"\xff\xd8\xff\xe0secret":                                     `"message":"unexpected JSON at byte 0"`,
+}
+
 // Errors repeat nothing of the request but a short name.
 func TestDecodeJSON_errorsNameTheField(t *testing.T) {
 	h := handler(t, unreachable(t), 1<<20)
-	long := strings.Repeat("secret", 1000)
-	for body, contains := range map[string]string{
-		`{"target_wdith":1}`:                                         `"field":"target_wdith"`,
-		`{"target_width":"secret"}`:                                  `"message":"target_width: not a valid int32"`,
-		`{"target_width":` + long + `}`:                              `"message":"target_width: unexpected JSON at byte 16"`,
-		`{"target_width":"` + long + `"}`:                            `"field":"target_width"`,
-		`{"quality":"secret"}`:                                       `"message":"quality: not a valid enum"`,
-		`{"output_image":{"width":"secret"}}`:                        `"field":"output_image.width"`,
-		`{"output_image":{"key":"secret"}}`:                          `"message":"output_image.key: no such field"`,
-		`{"output_image":[1,2,"secret"]}`:                            `"field":"output_image"`,
-		`{"output_image":"secret"}`:                                  `"field":"output_image"`,
-		`{"target_width":1,"target_width":2}`:                        `"message":"target_width: given twice"`,
-		`{"target_width":1,"targetWidth":2}`:                         `"message":"targetWidth: given twice"`,
-		`{"input_bytes":"A","input_bytes":"A"}`:                      `"message":"input_bytes: not base64"`,
-		`{"input_bytes":{"a":"secret"}}`:                             `"field":"input_bytes"`,
-		`{"input_bytes":"secr et"}`:                                  `"message":"input_bytes: not base64"`,
-		`{"output_image":{"created_at":"secret"}}`:                   `"field":"output_image.created_at"`,
-		"\n{\n\"é\":1,\"target_width\":\"secret\"}":                  `"field":"`,
-		`{"` + long + `":1}`:                                         `no such field`,
-		"{\"se\\ncret\":1}":                                          `no such field`,
-		`secret`:                                                     `"message":"unexpected JSON at byte 0"`,
-		`"secret"`:                                                   `"message":"unexpected JSON at byte 0"`,
-		`[{"target_width":"secret"}]`:                                `"message":"unexpected JSON at byte 0"`,
-		`{"input_bytes":"AAAA","target_width":!}`:                    `"message":"target_width: unexpected JSON at byte 37"`,
-		`{"target_width":1} secret`:                                  `unexpected JSON at byte 19`,
-		`{"target_width":1`:                                          `"message":"target_width: the JSON text is not complete"`,
-		`{"input_bytes":"AAAA`:                                       `the body ends too early`,
-		`{"target_width":1,"output_image":{"object_key":"a","secret`: `"field":"output_image`,
-		"\xff\xd8\xff\xe0secret":                                     `"message":"unexpected JSON at byte 0"`,
-	} {
+	for body, contains := range bodyErrors {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
 		answer := httptest.NewRecorder()

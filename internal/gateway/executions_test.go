@@ -105,6 +105,19 @@ func (x failedExecution) check(t *testing.T, r *imageflowv1.GetExecutionResponse
 	}
 }
 
+var failedLookups = []struct {
+	path string
+	code int
+	says string
+}{
+	{"in/a%20cat", http.StatusNotFound, `has no execution`},
+	{"in/a%20cat%20%C3%BC?bucket=others", http.StatusNotFound, `others`},
+	{"in/a?bucket=no-such-bucket", http.StatusNotFound, `no-such-bucket`},
+	{"in/a?bucket=NO", http.StatusBadRequest, "bucket: "},
+	{"in%2F..%2Fa", http.StatusBadRequest, "execution_id: "},
+	{"in/%ff", http.StatusBadRequest, "the path is not UTF-8"},
+}
+
 func TestGetExecution_failedExecution(t *testing.T) {
 	_, store := stores.Start(t, stores.Local, "pictures", "others", "dead")
 	deadLetters := execution.NewDeadLetterStore(store, "dead")
@@ -129,18 +142,7 @@ func TestGetExecution_failedExecution(t *testing.T) {
 			t.Errorf("%s outside READ_FROM: %d %s", path, code, body)
 		}
 	}
-	for _, c := range []struct {
-		path string
-		code int
-		says string
-	}{
-		{"in/a%20cat", http.StatusNotFound, `has no execution`},
-		{"in/a%20cat%20%C3%BC?bucket=others", http.StatusNotFound, `others`},
-		{"in/a?bucket=no-such-bucket", http.StatusNotFound, `no-such-bucket`},
-		{"in/a?bucket=NO", http.StatusBadRequest, "bucket: "},
-		{"in%2F..%2Fa", http.StatusBadRequest, "execution_id: "},
-		{"in/%ff", http.StatusBadRequest, "the path is not UTF-8"},
-	} {
+	for _, c := range failedLookups {
 		code, _, body := ask(c.path)
 		var answer struct{ Message string }
 		if err := json.Unmarshal([]byte(body), &answer); err != nil || code != c.code || !strings.Contains(answer.Message, c.says) {

@@ -54,34 +54,36 @@ func (u upload) post(t *testing.T, url string) (*http.Response, []byte) {
 	return resp, data
 }
 
+var formAnswers = []struct {
+	path, accept string
+	fields       []string
+	contentType  string
+	width        int    // of the image
+	says         string // in JSON
+}{
+	{"resize", "", []string{"target_width=320"}, "image/jpeg", 320, ""},
+	{"resize", "", []string{"targetWidth=320", "output_image.content_type=image/png"}, "image/png", 320, ""},
+	{"resize", "", []string{"target_width=320", `output_image={"content_type":"image/png"}`}, "image/png", 320, ""},
+	{"resize", "application/json", []string{"target_width=320"}, "application/json", 0, `"original_width":640`},
+	{"resize", "", []string{"target_width=320", "output_image.object_key=small.jpg"}, "application/json", 0,
+		`"object_key":"small.jpg"`},
+	{"detect", "", nil, "application/json", 0, `"total_detections":`},
+	{"detect", "", []string{"draw_boxes=true"}, "image/jpeg", 640, ""},
+	{"detect", "application/json, text/plain", []string{"draw_boxes=true"}, "application/json", 0, `"total_detections":`},
+	{"filter", "", []string{"filter_type=FILTER_TYPE_SHARPEN", "intensity=1", "parameters[sigma]=2"}, "image/jpeg", 640, ""},
+	{"filter", "application/json", []string{"filter_type=FILTER_TYPE_SHARPEN", "intensity=1", `parameters={"sigma":"2"}`},
+		"application/json", 0, `"sigma":"2"`},
+	{"pipeline", "", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`,
+		`steps=[{"resize":{"target_width":200}}]`}, "image/jpeg", 200, ""},
+	{"pipeline", "application/json", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`}, "application/json",
+		0, `"total_detections":`},
+}
+
 // The answer is JSON if the request asks for it.
 func TestForm_uploadIsAnsweredWithImage(t *testing.T) {
 	s := start(t)
 	cat := map[string][]byte{"image": jpegOf(t, 640, 480)}
-	for _, c := range []struct {
-		path, accept string
-		fields       []string
-		contentType  string
-		width        int    // of the image
-		says         string // in JSON
-	}{
-		{"resize", "", []string{"target_width=320"}, "image/jpeg", 320, ""},
-		{"resize", "", []string{"targetWidth=320", "output_image.content_type=image/png"}, "image/png", 320, ""},
-		{"resize", "", []string{"target_width=320", `output_image={"content_type":"image/png"}`}, "image/png", 320, ""},
-		{"resize", "application/json", []string{"target_width=320"}, "application/json", 0, `"original_width":640`},
-		{"resize", "", []string{"target_width=320", "output_image.object_key=small.jpg"}, "application/json", 0,
-			`"object_key":"small.jpg"`},
-		{"detect", "", nil, "application/json", 0, `"total_detections":`},
-		{"detect", "", []string{"draw_boxes=true"}, "image/jpeg", 640, ""},
-		{"detect", "application/json, text/plain", []string{"draw_boxes=true"}, "application/json", 0, `"total_detections":`},
-		{"filter", "", []string{"filter_type=FILTER_TYPE_SHARPEN", "intensity=1", "parameters[sigma]=2"}, "image/jpeg", 640, ""},
-		{"filter", "application/json", []string{"filter_type=FILTER_TYPE_SHARPEN", "intensity=1", `parameters={"sigma":"2"}`},
-			"application/json", 0, `"sigma":"2"`},
-		{"pipeline", "", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`,
-			`steps=[{"resize":{"target_width":200}}]`}, "image/jpeg", 200, ""},
-		{"pipeline", "application/json", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`}, "application/json",
-			0, `"total_detections":`},
-	} {
+	for _, c := range formAnswers {
 		resp, data := upload{files: cat, fields: c.fields, accept: c.accept}.post(t, s.url+"/v1/"+c.path)
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != c.contentType {
 			t.Errorf("%s %q: %d, %s %.200s", c.path, c.fields, resp.StatusCode, resp.Header.Get("Content-Type"), data)
@@ -109,17 +111,19 @@ func TestForm_storedImageNeedsNoFile(t *testing.T) {
 	}
 }
 
-func TestForm_refusesBadForms(t *testing.T) {
-	s := start(t)
+// badForm is a form and a part of the error that answers it.
+type badForm struct {
+	form upload
+	says string
+}
+
+func badForms(t *testing.T) []badForm {
 	small := map[string][]byte{"image": jpegOf(t, 32, 32)}
 	many := make([]string, 101)
 	for i := range many {
 		many[i] = fmt.Sprintf("parameters[%d]=1", i)
 	}
-	for _, c := range []struct {
-		form upload
-		says string
-	}{
+	return []badForm{
 		{upload{files: small, fields: []string{"target_wdith=1"}}, "target_wdith: no such parameter"},
 		{upload{files: small, fields: []string{"target_width=wide"}}, "target_width: "},
 		{upload{files: small, fields: []string{"target_width=1", "output_image={"}}, "output_image: "},
@@ -140,7 +144,12 @@ func TestForm_refusesBadForms(t *testing.T) {
 		{upload{files: small, fields: many}, "more than 100 fields"},
 		{upload{files: small, fields: []string{"target_width=1"}, cut: 30}, "ends too early"},
 		{upload{files: small, fields: []string{"target_width=1"}, cut: 4}, "ends too early"}, // the last boundary is cut off
-	} {
+	}
+}
+
+func TestForm_refusesBadForms(t *testing.T) {
+	s := start(t)
+	for _, c := range badForms(t) {
 		resp, data := c.form.post(t, s.url+"/v1/resize")
 		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) ||
 			!strings.Contains(string(data), `"code":`) {

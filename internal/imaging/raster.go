@@ -47,7 +47,7 @@ func (m *Image) turnsWhole() bool {
 		return true
 	}
 	full, mirrored := m.maxSampling(), mirrorings[m.Orientation]
-	return !(mirrored.across && m.Width%full.across != 0 || mirrored.down && m.Height%full.down != 0)
+	return (!mirrored.across || m.Width%full.across == 0) && (!mirrored.down || m.Height%full.down == 0)
 }
 
 // hasOutputSamplings reports whether the planes of a JPEG are grey, or sampled as in the output.

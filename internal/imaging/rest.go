@@ -10,6 +10,7 @@ package imaging
 import "C"
 
 import (
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -17,8 +18,9 @@ import (
 // restTime is how long no C function must run before the process is at rest.
 const restTime = 5 * time.Second
 
-// rest returns the free memory of C to the operating system when the process comes to
-// rest. Go does this for its own heap; glibc keeps free memory between allocations in use.
+// rest returns free memory to the operating system when the process comes to rest: glibc
+// keeps the free memory between allocations in use, and Go's garbage collector runs again only
+// after the heap has grown by GOGC, or two minutes later.
 var rest struct {
 	mu    sync.Mutex
 	calls int // running now
@@ -43,7 +45,10 @@ func leave() {
 		return
 	}
 	if rest.timer == nil {
-		rest.timer = time.AfterFunc(restTime, func() { C.trim() })
+		rest.timer = time.AfterFunc(restTime, func() {
+			C.trim()
+			debug.FreeOSMemory()
+		})
 		return
 	}
 	rest.timer.Reset(restTime)

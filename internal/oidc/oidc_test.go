@@ -79,8 +79,16 @@ const (
 	trigger  = "system:serviceaccount:image-processing:chain-1-resize-oidc-eventing.knative.dev-trigger"
 )
 
-func TestRequire_onlyAllowedTokensPass(t *testing.T) {
-	i := startIssuer(t)
+// post returns a request with an Authorization, whose body must not be read.
+func post(t *testing.T, authorization string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/", unread{t})
+	r.Header.Set("Authorization", authorization)
+	return r
+}
+
+// verifier accepts the tokens of an issuer for Triggers.
+func verifier(t *testing.T, i *issuer) *oidc.Verifier {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("reader\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -92,6 +100,12 @@ func TestRequire_onlyAllowedTokensPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return v
+}
+
+func TestRequire_onlyAllowedTokensPass(t *testing.T) {
+	i := startIssuer(t)
+	v := verifier(t, i)
 	reached := 0
 	handler := v.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
 	other, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -123,8 +137,7 @@ func TestRequire_onlyAllowedTokensPass(t *testing.T) {
 		}), 403},
 	} {
 		reached = 0
-		r := httptest.NewRequest(http.MethodPost, "/", unread{t})
-		r.Header.Set("Authorization", c.header)
+		r := post(t, c.header)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		if w.Code != c.code || (reached == 1) != (c.code == 200) {

@@ -14,6 +14,23 @@ import (
 	"imageflow.dev/internal/server"
 )
 
+// reuses sends a request by a protocol and reports whether it used a connection of before.
+func reuses(t *testing.T, client *http.Client, address, protocol string) (reused bool) {
+	t.Helper()
+	ctx := httptrace.WithClientTrace(t.Context(),
+		&httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(body), protocol) {
+		t.Errorf("%s: got %q, %v", protocol, body, err)
+	}
+	return reused
+}
+
 // The first answer after the maximum age is the last one of a connection, over both
 // protocols. No request fails because of that.
 func TestMaxConnectionAge_closesOldConnections(t *testing.T) {
@@ -28,21 +45,7 @@ func TestMaxConnectionAge_closesOldConnections(t *testing.T) {
 			}
 			go func() { _ = s.Run(t.Context()) }()
 			client := clientOf(h2)
-			ask := func() (reused bool) {
-				ctx := httptrace.WithClientTrace(t.Context(),
-					&httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
-				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address()+"/", nil)
-				resp, err := client.Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer resp.Body.Close()
-				if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(body), name) && !h2 || h2 &&
-					string(body) != "HTTP/2.0" {
-					t.Errorf("%s: got %q, %v", name, body, err)
-				}
-				return reused
-			}
+			ask := func() bool { return reuses(t, client, s.Address(), name) }
 			if ask() || !ask() {
 				t.Errorf("%s: a young connection is not reused", name)
 			}

@@ -39,14 +39,9 @@ func listen(t *testing.T, c server.Config, rpc *server.RPC, routes http.Handler)
 	return s.Address()
 }
 
-// While the handler of a stream is busy, the server reads little more than the message
-// that the handler asked for.
-func TestStream_waitsForItsHandler(t *testing.T) {
-	t.Parallel()
-	const messages, size = 40, 4 << 20
-	proceed := make(chan struct{})
-	var got atomic.Int64
-	rpc := server.NewRPC(server.RPCConfig{MaxReceiveBytes: 2 * size})
+// registerSink registers a stream whose handler counts the bytes that it gets, and waits for
+// proceed after each message.
+func registerSink(rpc *server.RPC, got *atomic.Int64, proceed <-chan struct{}) {
 	rpc.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Sink", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
 		StreamName: "Take", ClientStreams: true, ServerStreams: true,
 		Handler: func(_ any, s grpc.ServerStream) error {
@@ -63,6 +58,17 @@ func TestStream_waitsForItsHandler(t *testing.T) {
 			}
 		},
 	}}}, nil)
+}
+
+// While the handler of a stream is busy, the server reads little more than the message
+// that the handler asked for.
+func TestStream_waitsForItsHandler(t *testing.T) {
+	t.Parallel()
+	const messages, size = 40, 4 << 20
+	proceed := make(chan struct{})
+	var got atomic.Int64
+	rpc := server.NewRPC(server.RPCConfig{MaxReceiveBytes: 2 * size})
+	registerSink(rpc, &got, proceed)
 	address := listen(t, server.Config{BodyBytes: 64 << 20}, rpc, http.NotFoundHandler())
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -152,6 +158,22 @@ func (c counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// readAndWork returns a handler that reads the body and then works for 600 ms. It sends the
+// error of either.
+func readAndWork(outcomes chan<- error) http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		if err == nil {
+			select {
+			case <-r.Context().Done():
+				err = r.Context().Err()
+			case <-time.After(600 * time.Millisecond):
+			}
+		}
+		outcomes <- err
+	})
+}
+
 // A body that does not arrive ends its request, over both protocols. After the body has
 // arrived, the handler has unlimited time.
 func TestPace_endsSlowBodies(t *testing.T) {
@@ -160,17 +182,7 @@ func TestPace_endsSlowBodies(t *testing.T) {
 			t.Parallel()
 			outcomes := make(chan error, 1)
 			address := listen(t, server.Config{BodyBytes: 1 << 20}.WithPace(200*time.Millisecond, 100*time.Millisecond,
-				time.Minute, time.Minute), nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				_, err := io.ReadAll(r.Body)
-				if err == nil {
-					select {
-					case <-r.Context().Done():
-						err = r.Context().Err()
-					case <-time.After(600 * time.Millisecond):
-					}
-				}
-				outcomes <- err
-			}))
+				time.Minute, time.Minute), nil, readAndWork(outcomes))
 			for _, whole := range []string{"", "whole"} {
 				resp, err := clientOf(h2).Post("http://"+address, "text/plain", strings.NewReader(whole))
 				if err != nil {

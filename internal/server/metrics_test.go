@@ -18,6 +18,17 @@ import (
 	"imageflow.dev/internal/server"
 )
 
+// answerWith answers a path with its status, and others with 404.
+func answerWith(codes map[string]int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, ok := codes[r.URL.Path]
+		if !ok {
+			code = http.StatusNotFound
+		}
+		w.WriteHeader(code)
+	})
+}
+
 // Callers cannot create labels.
 func TestRequestDuration_byMethodAndOutcome(t *testing.T) {
 	reader := sdk.NewManualReader()
@@ -25,13 +36,7 @@ func TestRequestDuration_byMethodAndOutcome(t *testing.T) {
 	codes := map[string]int{"/v1/resize": 200, "/v1/resize/full": 429, "/v1/executions/some/id": 200, "/notifications": 503,
 		"/": 202}
 	s, err := server.Listen(server.Config{Role: "test", Address: "127.0.0.1:0", BodyBytes: 1 << 20}, nil,
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if code, ok := codes[r.URL.Path]; ok {
-				w.WriteHeader(code)
-				return
-			}
-			w.WriteHeader(http.StatusNotFound)
-		}), health.NewServer())
+		answerWith(codes), health.NewServer())
 	if err != nil {
 		t.Fatal(err)
 	}

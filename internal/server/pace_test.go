@@ -224,6 +224,30 @@ func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 	}
 }
 
+// openMany opens a stream of the echo service.
+func openMany(t *testing.T, address string) grpc.ClientStream {
+	t.Helper()
+	stream, err := dialRPC(t, address).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
+		"/test.Echo/Many")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// trickle returns a body of n pieces of size bytes, with a pause after each.
+func trickle(n, size int, pause time.Duration) io.Reader {
+	body, end := io.Pipe()
+	go func() {
+		defer end.Close()
+		for range n {
+			_, _ = end.Write(make([]byte, size))
+			time.Sleep(pause)
+		}
+	}()
+	return body
+}
+
 // A body with pauses that keeps the rate, a stream at rest, and a caller that waits for
 // its answer for longer than the grace period are not cut off.
 func TestPace_acceptsSlowLegitimateCallers(t *testing.T) {
@@ -239,14 +263,7 @@ func TestPace_acceptsSlowLegitimateCallers(t *testing.T) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { // 128 KiB in 4 s: twice the rate
-		body, end := io.Pipe()
-		go func() {
-			defer end.Close()
-			for range 40 {
-				_, _ = end.Write(make([]byte, 128<<10/40))
-				time.Sleep(grace / 10)
-			}
-		}()
+		body := trickle(40, 128<<10/40, grace/10)
 		resp, err := http.Post("http://"+address+"/v1/x", "text/plain", body)
 		if err != nil || resp.StatusCode != http.StatusOK {
 			t.Errorf("the slow body: %v, %v", resp, err)
@@ -260,11 +277,7 @@ func TestPace_acceptsSlowLegitimateCallers(t *testing.T) {
 			}
 		}
 	})
-	stream, err := dialRPC(t, address).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
-		"/test.Echo/Many")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stream := openMany(t, address)
 	for range 2 {
 		time.Sleep(2 * grace)
 		m := wrapperspb.Bytes(make([]byte, 100<<10))

@@ -40,6 +40,22 @@ func start(t *testing.T) (address string, stop func(), entered chan struct{}, re
 	return s.Address(), cancel, entered, release, done
 }
 
+// getSlow calls /slow and sends the body of the answer, or the error.
+func getSlow(address string) <-chan string {
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := http.Get("http://" + address + "/slow")
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		answer <- string(body)
+	}()
+	return answer
+}
+
 func TestRun_drainAnnouncesAndLetsCallsFinish(t *testing.T) {
 	t.Parallel()
 	address, stop, entered, release, done := start(t)
@@ -59,17 +75,7 @@ func TestRun_drainAnnouncesAndLetsCallsFinish(t *testing.T) {
 		t.Fatalf("before the drain: %v", got)
 	}
 
-	answer := make(chan string, 1)
-	go func() {
-		resp, err := http.Get("http://" + address + "/slow")
-		if err != nil {
-			answer <- err.Error()
-			return
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		answer <- string(body)
-	}()
+	answer := getSlow(address)
 	<-entered
 	stop()
 	for check() != healthpb.HealthCheckResponse_NOT_SERVING { // check fails after the drain delay

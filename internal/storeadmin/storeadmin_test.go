@@ -46,6 +46,31 @@ func administrator(t *testing.T, s *minio.Server) *storeadmin.Admin {
 	}
 }
 
+// may lists what the policy of each role allows.
+var may = map[string][]string{
+	"resize": {"read files", "write files"}, "detect": {"read files", "write files"}, "filter": {"read files", "write files"},
+	"gateway": {"read files", "read dead letters"},
+	"bridge":  {"read files", "read dead letters", "write dead letters", "remove dead letters"},
+	"triton":  nil,
+}
+
+// setRole gives a role its user and its policy, and returns the user's secret.
+func setRole(t *testing.T, admin *storeadmin.Admin, role string) (secret string) {
+	t.Helper()
+	policy, err := os.ReadFile(filepath.Join("../../config/minio-policies", role+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret = "the secret of " + role
+	for range 2 { // setup may run again
+		if err := errors.Join(admin.SetPolicy(t.Context(), "imageflow-"+role, policy),
+			admin.SetUser(t.Context(), "imageflow-"+role, secret, "imageflow-"+role)); err != nil {
+			t.Fatalf("%s: %v", role, err)
+		}
+	}
+	return secret
+}
+
 // The test checks that MinIO denies what a role's policy does not allow. The tests of
 // test/scenario, whose deployments use these users, check that each policy allows what
 // its role needs.
@@ -61,24 +86,8 @@ func TestRolePolicies_denyEverythingElse(t *testing.T) {
 		}
 	}
 	admin := administrator(t, server)
-	may := map[string][]string{
-		"resize": {"read files", "write files"}, "detect": {"read files", "write files"}, "filter": {"read files", "write files"},
-		"gateway": {"read files", "read dead letters"},
-		"bridge":  {"read files", "read dead letters", "write dead letters", "remove dead letters"},
-		"triton":  nil,
-	}
 	for role, allowed := range may {
-		policy, err := os.ReadFile(filepath.Join("../../config/minio-policies", role+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		secret := "the secret of " + role
-		for range 2 { // setup may run again
-			if err := errors.Join(admin.SetPolicy(t.Context(), "imageflow-"+role, policy),
-				admin.SetUser(t.Context(), "imageflow-"+role, secret, "imageflow-"+role)); err != nil {
-				t.Fatalf("%s: %v", role, err)
-			}
-		}
+		secret := setRole(t, admin, role)
 		store := connect(t, server, "imageflow-"+role, secret)
 		for name, bucket := range map[string]string{"files": files, "dead letters": deadLetters, "others": "others"} {
 			_, _, readErr := store.Get(t.Context(), bucket, "a.jpg", "", 10)

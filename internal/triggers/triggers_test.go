@@ -34,40 +34,43 @@ const (
 	resized = `{"exact":{"type":"dev.imageflow.resize.completed.v1"}}`
 )
 
+const resize, filter = "resize-grpc-service", "filter-grpc-service"
+
+var clashCases = []struct {
+	name, service, a, b, uriA, uriB string
+	clash                           bool
+}{
+	{"sizes of one upload", resize, created, created, "/?target_width=320", "/?target_width=640", true},
+	{"side-cars clash in any format", resize, created, created, "/?output_image.content_type=image/webp", "/?target_width=1", true},
+	{"no filter", resize, ``, created, "", "", true},
+	{"a suffix and a prefix", resize, created + `,{"suffix":{"subject":".jpg"}}`, created + `,{"prefix":{"subject":"in/"}}`,
+		"", "", true},
+	{"two prefixes", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"prefix":{"subject":"b/"}}`, "", "", false},
+	{"a prefix of the other", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"prefix":{"subject":"a/b/"}}`,
+		"", "", true},
+	{"prefix and not", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"not":{"prefix":{"subject":"a/"}}}`,
+		"", "", false},
+	{"not a part of it", resize, created + `,{"prefix":{"subject":"a/"}}`, created +
+		`,{"not":{"prefix":{"subject":"a/b"}}}`, "", "", true},
+	{"two types", resize, created, resized, "", "", false},
+	{"a type that no processor takes", filter, `{"exact":{"type":"other"}}`, `{"exact":{"type":"other"}}`, "", "", false},
+	{"any of the types", resize, `{"any":[` + created + `,` + resized + `]}`, resized, "", "", true},
+	{"not any of the types", resize, `{"not":{"any":[` + created + `,` + resized + `]}}`, resized, "", "", false},
+	{"not all", resize, `{"not":{"all":[` + created + `,{"suffix":{"subject":".jpg"}}]}}`, created +
+		`,{"suffix":{"subject":".x.jpg"}}`, "", "", false},
+	{"CESQL", resize, `{"cesql":"type = 'x'"}`, created, "", "", true},
+	{"another bucket", resize, created, created, "/?target_width=1&output_image.bucket=small", "/?target_width=2", false},
+	{"two keys", resize, created, created, "/?output_image.object_key=a.jpg", "/?outputImage.objectKey=b.jpg", false},
+	{"one key", filter, created, created, "/?output_image.object_key=a.jpg", "/?outputImage.objectKey=a.jpg", true},
+	{"two formats without side-cars", filter, created, created, "/?output_image.content_type=image/png",
+		"/?output_image.content_type=image/webp", false},
+	{"one format by two names", filter, created, created, "/?output_image.content_type=image/jpg",
+		"/?output_image.content_type=image/jpeg", true},
+	{"not a processor", "bridge", created, created, "/completed", "/completed", false},
+}
+
 func TestClashes(t *testing.T) {
-	const resize, filter = "resize-grpc-service", "filter-grpc-service"
-	for _, c := range []struct {
-		name, service, a, b, uriA, uriB string
-		clash                           bool
-	}{
-		{"sizes of one upload", resize, created, created, "/?target_width=320", "/?target_width=640", true},
-		{"side-cars clash in any format", resize, created, created, "/?output_image.content_type=image/webp", "/?target_width=1", true},
-		{"no filter", resize, ``, created, "", "", true},
-		{"a suffix and a prefix", resize, created + `,{"suffix":{"subject":".jpg"}}`, created + `,{"prefix":{"subject":"in/"}}`,
-			"", "", true},
-		{"two prefixes", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"prefix":{"subject":"b/"}}`, "", "", false},
-		{"a prefix of the other", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"prefix":{"subject":"a/b/"}}`,
-			"", "", true},
-		{"prefix and not", resize, created + `,{"prefix":{"subject":"a/"}}`, created + `,{"not":{"prefix":{"subject":"a/"}}}`,
-			"", "", false},
-		{"not a part of it", resize, created + `,{"prefix":{"subject":"a/"}}`, created +
-			`,{"not":{"prefix":{"subject":"a/b"}}}`, "", "", true},
-		{"two types", resize, created, resized, "", "", false},
-		{"a type that no processor takes", filter, `{"exact":{"type":"other"}}`, `{"exact":{"type":"other"}}`, "", "", false},
-		{"any of the types", resize, `{"any":[` + created + `,` + resized + `]}`, resized, "", "", true},
-		{"not any of the types", resize, `{"not":{"any":[` + created + `,` + resized + `]}}`, resized, "", "", false},
-		{"not all", resize, `{"not":{"all":[` + created + `,{"suffix":{"subject":".jpg"}}]}}`, created +
-			`,{"suffix":{"subject":".x.jpg"}}`, "", "", false},
-		{"CESQL", resize, `{"cesql":"type = 'x'"}`, created, "", "", true},
-		{"another bucket", resize, created, created, "/?target_width=1&output_image.bucket=small", "/?target_width=2", false},
-		{"two keys", resize, created, created, "/?output_image.object_key=a.jpg", "/?outputImage.objectKey=b.jpg", false},
-		{"one key", filter, created, created, "/?output_image.object_key=a.jpg", "/?outputImage.objectKey=a.jpg", true},
-		{"two formats without side-cars", filter, created, created, "/?output_image.content_type=image/png",
-			"/?output_image.content_type=image/webp", false},
-		{"one format by two names", filter, created, created, "/?output_image.content_type=image/jpg",
-			"/?output_image.content_type=image/jpeg", true},
-		{"not a processor", "bridge", created, created, "/completed", "/completed", false},
-	} {
+	for _, c := range clashCases {
 		a, b := trigger(t, "first", c.service, c.uriA, "["+c.a+"]"), trigger(t, "second", c.service, c.uriB, "["+c.b+"]")
 		for _, both := range [][]triggers.Trigger{{a, b}, {b, a}} {
 			err := triggers.Check(both)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"sync"
 	"time"
 
 	"imageflow.dev/test/localmode"
@@ -65,15 +66,20 @@ func run(command, python string, folders []string, limit int64) (report, error) 
 	defer vips.stop()
 	var results report
 	begin := time.Now()
+	reported := begin
 	for i, file := range files {
 		r, err := s.send(file)
 		if err != nil {
 			return results, fmt.Errorf("%s: %w", file.path, err)
 		}
-		r.pillow, r.vips = pillow.decode(r), vips.decode(r)
+		var both sync.WaitGroup
+		both.Go(func() { r.pillow = pillow.decode(r) })
+		both.Go(func() { r.vips = vips.decode(r) })
+		both.Wait()
 		results = append(results, r)
-		if i%100 == 99 || i == len(files)-1 {
-			fmt.Fprintf(os.Stderr, "%d of %d files, %v\n", i+1, len(files), time.Since(begin).Round(time.Second))
+		if i == len(files)-1 || time.Since(reported) > 10*time.Second {
+			reported = time.Now()
+			fmt.Fprintf(os.Stderr, "%d of %d files, %v: %s\n", i+1, len(files), time.Since(begin).Round(time.Second), file.path)
 		}
 	}
 	return results, nil

@@ -11,7 +11,8 @@ width     the size after EXIF orientation, in pixels
 height
 cpu_ms    the CPU time of decoding
 rss_mib   the peak resident memory of this process while decoding
-psnr      of filtered in dB, in sRGB, colours weighted by alpha; 99 if equal; -1 if there is none
+psnr      of filtered in dB, in sRGB, colours weighted by alpha; 99 if equal; -1 if there is none,
+          or if the image has more than 16 million pixels
 resized   the same of resized, against the reference's pixels filtered by Pillow's Lanczos
 baseline  the same of these filtered pixels, encoded by Pillow as resized is
 """
@@ -26,6 +27,7 @@ import pyvips
 from PIL import Image, ImageCms, ImageOps
 
 Image.MAX_IMAGE_PIXELS = 100_000_000
+MAX_COMPARED = 16_000_000  # pixels; more take this script minutes
 SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -76,6 +78,8 @@ def psnr(got, want):
 
 def compare(m, filtered, resized):
     out = {"psnr": -1, "resized": -1, "baseline": -1}
+    if m.width * m.height > MAX_COMPARED:
+        return out
     if filtered:
         out["psnr"] = psnr(weighted(Image.open(filtered)), weighted(m))
     if resized:

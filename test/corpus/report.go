@@ -51,7 +51,7 @@ func (r *result) finding() finding {
 		return refusedByAll
 	case r.pillow.Error != "" && r.vips.Error != "":
 		return onlyTaken
-	case r.psnr() < minPSNR:
+	case r.psnr() >= 0 && r.psnr() < minPSNR:
 		return otherPixels
 	case max(r.pillow.Resized-r.pillow.Baseline, r.vips.Resized-r.vips.Baseline) < -maxResizeLoss:
 		return worseResize
@@ -59,7 +59,8 @@ func (r *result) finding() finding {
 	return unremarkable
 }
 
-// psnr returns the PSNR against the nearer of the references that decode the file.
+// psnr returns the PSNR against the nearer of the references that decode the file, -1 if none
+// compared it.
 func (r *result) psnr() float64 {
 	best := -1.0
 	for _, d := range []decoded{r.pillow, r.vips} {

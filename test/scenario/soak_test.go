@@ -22,7 +22,7 @@ var soakEnvironment = []string{
 }
 
 // TestSoak makes mixed requests of the three processors, and looks after every
-// thousand, while they rest, at what they hold.
+// thousand, while they rest, at the memory that they hold.
 func TestSoak(t *testing.T) {
 	d := deploy(t, setup{env: soakEnvironment, forgetful: true})
 	m := newMix(t, d)
@@ -33,7 +33,9 @@ func TestSoak(t *testing.T) {
 		m.run(t, each)
 		done += each
 		t.Logf("%5d requests, %.1f a second; %s", done, float64(each)/time.Since(began).Seconds(), m)
-		time.Sleep(soakRest(done))
+		if *soakRequests >= soakJudged {
+			time.Sleep(soakRest)
+		}
 		now := map[string]footprint{}
 		for _, name := range []string{"resize", "detect", "filter"} {
 			now[name] = d.footprint(t, name)
@@ -49,16 +51,9 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// soakRest is how long the processes rest before they are looked at: for what they
-// close after an answer, and where growth is judged by it, until Go has collected
-// twice, every two minutes without work. What the first frees, the second gives
-// back.
-func soakRest(done int) time.Duration {
-	if *soakRequests >= soakJudged && (done == 2000 || done >= *soakRequests) {
-		return 260 * time.Second
-	}
-	return 2 * time.Second
-}
+// soakRest is how long the processes rest before they are measured: until imaging has
+// returned their free memory to the operating system.
+const soakRest = 15 * time.Second
 
 // footprint is what a process holds: resident memory in KiB, now, at its most and
 // by Go's own heap, threads and goroutines.

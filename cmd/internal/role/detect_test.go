@@ -24,18 +24,59 @@ import (
 // directory.
 var demoModels, _ = filepath.Abs("../../../functions/detect/model/repository")
 
-// TestDetect_outlivesTriton: without Triton, detect is live and ready, and returns 503.
-func TestDetect_outlivesTriton(t *testing.T) {
+// setEnvironment sets the environment of detect, with a store of its own and one more variable.
+func setEnvironment(t *testing.T, key, value string) {
+	t.Helper()
 	config, _ := stores.Start(t, stores.Local, "imageflow-files")
-	server := triton.New(t, demoModels)
 	for name, value := range map[string]string{
-		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "TRITON_GRPC_URL": "grpc://" + server.Address,
-		"EVENT_SIGNING_KEYS": signingKey,
-		"MINIO_ENDPOINT":     config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", key: value, "EVENT_SIGNING_KEYS": signingKey,
+		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
 	} {
 		t.Setenv(name, value)
 	}
-	address, end := run(t, "detect")
+}
+
+// runDetect runs detect in the environment of setEnvironment.
+func runDetect(t *testing.T, key, value string) (address string, end func() error) {
+	t.Helper()
+	setEnvironment(t, key, value)
+	return run(t, "detect")
+}
+
+// awaitDetection waits until detect, which answers 503 until then, answers 200.
+func awaitDetection(t *testing.T, address string, body []byte) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		resp := post(t, "http://"+address+"/v1/detect", body)
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+		if resp.StatusCode != http.StatusServiceUnavailable || time.Now().After(deadline) {
+			t.Fatalf("got status %d", resp.StatusCode)
+		}
+	}
+}
+
+// withBadModel returns a copy of the demo repository with one more model, "bad", which cannot be loaded.
+func withBadModel(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(demoModels)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "bad", "1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bad", "1", "model.onnx"), []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestDetect_outlivesTriton: without Triton, detect is live and ready, and returns 503.
+func TestDetect_outlivesTriton(t *testing.T) {
+	server := triton.New(t, demoModels)
+	address, end := runDetect(t, "TRITON_GRPC_URL", "grpc://"+server.Address)
 	body := detectBody(t)
 	detects := func(want int) {
 		t.Helper()
@@ -52,27 +93,15 @@ func TestDetect_outlivesTriton(t *testing.T) {
 			}
 		}
 	}
-	recovers := func() {
-		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-			resp := post(t, "http://"+address+"/v1/detect", body)
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-			if resp.StatusCode != http.StatusServiceUnavailable || time.Now().After(deadline) {
-				t.Fatalf("got status %d", resp.StatusCode)
-			}
-		}
-	}
 	detects(http.StatusServiceUnavailable)
 	lives()
 	server.Start()
-	recovers()
+	awaitDetection(t, address, body)
 	server.Stop()
 	detects(http.StatusServiceUnavailable)
 	lives()
 	server.Start()
-	recovers()
+	awaitDetection(t, address, body)
 	if err := end(); err != nil {
 		t.Error(err)
 	}
@@ -173,25 +202,7 @@ func listsModels(t *testing.T, url string) {
 // TestDetect_startsWithBadModel: the other models work, and requests for the bad model
 // fail with the reason. Detect does not start with a bad default model.
 func TestDetect_startsWithBadModel(t *testing.T) {
-	config, _ := stores.Start(t, stores.Local, "imageflow-files")
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(demoModels)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(dir, "bad", "1"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "bad", "1", "model.onnx"), []byte("garbage"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range map[string]string{
-		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "MODEL_REPOSITORY": dir,
-		"EVENT_SIGNING_KEYS": signingKey,
-		"MINIO_ENDPOINT":     config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
-	} {
-		t.Setenv(name, value)
-	}
-	address, end := run(t, "detect")
+	address, end := runDetect(t, "MODEL_REPOSITORY", withBadModel(t))
 	body := detectBody(t)
 	if resp := post(t, "http://"+address+"/v1/detect", body); resp.StatusCode != http.StatusOK {
 		t.Errorf("default model: got status %d", resp.StatusCode)
@@ -214,7 +225,11 @@ func TestDetect_startsWithBadModel(t *testing.T) {
 	if err := errors.Join(endGateway(), end()); err != nil {
 		t.Error(err)
 	}
+}
 
+// TestDetect_badDefaultModel: the role does not start with a default model that is refused or missing.
+func TestDetect_badDefaultModel(t *testing.T) {
+	setEnvironment(t, "MODEL_REPOSITORY", withBadModel(t))
 	for name, want := range map[string]string{"bad": "bad/1/model.onnx", "none": "the repository has bad, yolo"} {
 		t.Setenv("DEFAULT_MODEL", name)
 		c := configOf(t, "detect")

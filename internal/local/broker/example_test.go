@@ -58,6 +58,15 @@ func Example() {
 	}
 	defer b.Close()
 
+	fmt.Println(greet(b.URL("example", "default")))
+	fmt.Println(<-delivered)
+	// Output:
+	// 202 Accepted
+	// com.example.greeting: hello
+}
+
+// greet sends an event to a broker and returns the status of the answer.
+func greet(broker string) string {
 	e := cloudevent.New()
 	e.SetID("1")
 	e.SetSource("/example")
@@ -65,7 +74,7 @@ func Example() {
 	if err := e.SetData("text/plain", []byte("hello")); err != nil {
 		panic(err)
 	}
-	request, err := httpevent.NewRequest(context.Background(), b.URL("example", "default"), e)
+	request, err := httpevent.NewRequest(context.Background(), broker, e)
 	if err != nil {
 		panic(err)
 	}
@@ -74,9 +83,5 @@ func Example() {
 		panic(err)
 	}
 	answer.Body.Close()
-	fmt.Println(answer.Status)
-	fmt.Println(<-delivered)
-	// Output:
-	// 202 Accepted
-	// com.example.greeting: hello
+	return answer.Status
 }
