@@ -68,8 +68,9 @@ func FuzzPixels(f *testing.F) {
 	})
 }
 
-// FuzzResizeJPEG checks that a JPEG is resized to a JPEG of the size asked for, or rejected. Most
-// of them are resized as planes.
+// FuzzResizeJPEG checks that a JPEG of any orientation is resized to a JPEG of the size asked for,
+// or rejected, and that it becomes the input of a model and is blurred, or is rejected. Most of
+// them are processed as planes.
 func FuzzResizeJPEG(f *testing.F) {
 	for _, sample := range samples(f) {
 		if sample.want.format == imaging.JPEG {
@@ -91,6 +92,17 @@ func FuzzResizeJPEG(f *testing.F) {
 			return
 		}
 		w, h := 1+int(width), 1+int(height)
+		m.Orientation = 1 + int(quality)/3%8
+		if _, err := scaled(t.Context(), m, w, h); err != nil && !isInputError(err) {
+			t.Errorf("scaled: %v, want an InputError", err)
+		}
+		if r, err := m.Raster(t.Context(), imaging.JPEG); err != nil && !isInputError(err) {
+			t.Errorf("decoded: %v, want an InputError", err)
+		} else if err == nil {
+			if err := r.Blur(t.Context(), 0.1+float64(width)/9); err != nil {
+				t.Errorf("blurred: %v", err)
+			}
+		}
 		out, err := m.Resize(t.Context(), w, h, imaging.Quality(quality%3), imaging.JPEG)
 		if err != nil {
 			if !isInputError(err) {

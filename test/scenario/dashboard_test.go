@@ -98,11 +98,9 @@ func panels(t testing.TB) []panel {
 // watcher is a Prometheus.
 type watcher struct{ address string }
 
-// watch starts a Prometheus that looks at the address every second, with our
-// rules.
-func watch(t testing.TB, binary, address string) *watcher {
+// rules returns the alert rules as a file of Prometheus.
+func rules(t testing.TB) []byte {
 	t.Helper()
-	folder := t.TempDir()
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", "monitoring", "rules.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +114,15 @@ func watch(t testing.TB, binary, address string) *watcher {
 	if text, err = yaml.Marshal(manifest.Spec); err != nil {
 		t.Fatal(err)
 	}
+	return text
+}
+
+// watch starts a Prometheus that looks at the address every second, with our
+// rules.
+func watch(t testing.TB, binary, address string) *watcher {
+	t.Helper()
+	folder := t.TempDir()
+	text := rules(t)
 	config := fmt.Sprintf(`{global: {scrape_interval: 1s, evaluation_interval: 1s}, rule_files: [rules.yaml],
 		scrape_configs: [{job_name: imageflow, static_configs: [{targets: [%q]}]}]}`, address)
 	for name, content := range map[string]string{"rules.yaml": string(text), "prometheus.yaml": config} {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -137,28 +138,18 @@ func (s *system) forgedCalls() []forgery {
 	return []forgery{
 		{name: "a pipeline from another bucket", part: "gateway", path: "/v1/pipeline", status: http.StatusBadRequest,
 			body: fmt.Sprintf(`{%s,"output_image":{"bucket":%q,"object_key":"stolen.jpg"},%s}`, stolen, bucket, steps)},
-		{
-			name:   "a pipeline into another bucket",
-			part:   "gateway",
-			path:   "/v1/pipeline",
-			status: http.StatusBadRequest,
+		{name: "a pipeline into another bucket", part: "gateway", path: "/v1/pipeline", status: http.StatusBadRequest,
 			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"output_image":{"bucket":%q,"object_key":"x.jpg"},%s}`,
-				foreign, steps),
-		},
+				foreign, steps)},
 		resize("from another bucket", "gateway", `{`+stolen+`,"target_width":32}`),
 		resize("from another bucket, at the processor", "resize", `{`+stolen+`,"target_width":32}`),
 		resize("over a key of another bucket", "resize", into(foreign, private)),
 		resize("into the dead letters", "resize", into("imageflow-dead-letters", bucket+"/x/y.jpg")),
 		resize("from the dead letters", "resize",
 			`{"input_image":{"bucket":"imageflow-dead-letters","object_key":"x.jpg"},"target_width":32}`),
-		{
-			name:   "a side-car of another bucket",
-			part:   "detect",
-			path:   "/v1/detect",
-			status: http.StatusBadRequest,
+		{name: "a side-car of another bucket", part: "detect", path: "/v1/detect", status: http.StatusBadRequest,
 			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"resize_metadata_ref":{"bucket":%q,"object_key":"a.json"}}`,
-				foreign),
-		},
+				foreign)},
 		{
 			name: "a notification with no token", part: "bridge", path: "/notifications",
 			status: http.StatusUnauthorized, body: forgedNotification,
@@ -209,18 +200,16 @@ func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 		"of another type":   with("Ce-Type", "com.amazonaws.s3.ObjectCreated:Put"),
 		"structured":        {"Content-Type": "application/cloudevents+json"},
 	}
+	const asSigned = `{"result":{}}`
+	bodies := map[string]string{
+		"structured": structured, "of another id": asSigned, "of another origin": asSigned, "of another type": asSigned,
+	}
 	for _, to := range []struct{ part, path string }{
 		{"resize", "/?target_width=32"}, {"detect", "/"}, {"filter", "/?filter_type=FILTER_TYPE_BLUR&intensity=1"},
 		{"bridge", "/completed"}, {"bridge", "/dead-letters"},
 	} {
 		for name, header := range forged {
-			body := data
-			switch name {
-			case "structured":
-				body = structured
-			case "of another id", "of another origin", "of another type":
-				body = `{"result":{}}` // as it was signed
-			}
+			body := cmp.Or(bodies[name], data)
 			all = append(all, forgery{to.part + to.path + ", " + name, to.part, to.path, body, header, http.StatusUnauthorized})
 		}
 	}

@@ -8,6 +8,21 @@ import (
 	"testing"
 )
 
+// runLoops makes calls in parallel loops, each with an execution id of its own.
+func runLoops(t *testing.T, callers, calls int, prefix string, call func(id string) error) {
+	var all sync.WaitGroup
+	for caller := range callers {
+		all.Go(func() {
+			for n := range calls {
+				if err := call(fmt.Sprintf("%s/%d/%d/%d", prefix, callers, caller, n)); err != nil {
+					t.Errorf("caller %d, call %d: %v", caller, n, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 // TestClosedLoopsFinish: callers who each wait for an answer before they ask
 // again are all served, without a retry of their own: the queue is as long as
 // there are callers.
@@ -40,18 +55,7 @@ func TestClosedLoopsFinish(t *testing.T) {
 	} {
 		for _, callers := range []int{20, 64} {
 			t.Run(fmt.Sprintf("%s, %d callers", name, callers), func(t *testing.T) {
-				var all sync.WaitGroup
-				for caller := range callers {
-					all.Go(func() {
-						for n := range loop.calls {
-							id := fmt.Sprintf("%s/%d/%d/%d", strings.ReplaceAll(name, " ", "-"), callers, caller, n)
-							if err := loop.call(id); err != nil {
-								t.Errorf("caller %d, call %d: %v", caller, n, err)
-							}
-						}
-					})
-				}
-				all.Wait()
+				runLoops(t, callers, loop.calls, strings.ReplaceAll(name, " ", "-"), loop.call)
 			})
 		}
 	}
