@@ -93,16 +93,7 @@ func FuzzResizeJPEG(f *testing.F) {
 		}
 		w, h := 1+int(width), 1+int(height)
 		m.Orientation = 1 + int(quality)/3%8
-		if _, err := scaled(t.Context(), m, w, h); err != nil && !isInputError(err) {
-			t.Errorf("scaled: %v, want an InputError", err)
-		}
-		if r, err := m.Raster(t.Context(), imaging.JPEG); err != nil && !isInputError(err) {
-			t.Errorf("decoded: %v, want an InputError", err)
-		} else if err == nil {
-			if err := r.Blur(t.Context(), 0.1+float64(width)/9); err != nil {
-				t.Errorf("blurred: %v", err)
-			}
-		}
+		checkOtherUses(t, m, w, h)
 		out, err := m.Resize(t.Context(), w, h, imaging.Quality(quality%3), imaging.JPEG)
 		if err != nil {
 			if !isInputError(err) {
@@ -114,4 +105,22 @@ func FuzzResizeJPEG(f *testing.F) {
 			t.Errorf("got %d×%d, %v, want %d×%d", c.Width, c.Height, err, w, h)
 		}
 	})
+}
+
+// checkOtherUses makes an image the input of a model, and blurs it.
+func checkOtherUses(t *testing.T, m *imaging.Image, width, height int) {
+	t.Helper()
+	if _, err := scaled(t.Context(), m, width, height); err != nil && !isInputError(err) {
+		t.Errorf("scaled: %v, want an InputError", err)
+	}
+	r, err := m.Raster(t.Context(), imaging.JPEG)
+	if err != nil {
+		if !isInputError(err) {
+			t.Errorf("decoded: %v, want an InputError", err)
+		}
+		return
+	}
+	if err := r.Blur(t.Context(), 0.1+float64(width)/9); err != nil {
+		t.Errorf("blurred: %v", err)
+	}
 }
