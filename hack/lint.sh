@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# lint.sh [PACKAGE...]: lints the packages of the root module, or every package of the
-# root and of test/. The modules test/argo and test/bench, whose dependencies differ,
-# are left out.
+# lint.sh [PACKAGE...]: lints the packages of the root module, or every package of every
+# module.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
 lint() { # FOLDER PACKAGE...
-	go -C "$1" tool -modfile="$PWD/hack/tools/go.mod" golangci-lint run --allow-parallel-runners "${@:2}"
+	go -C "$1" tool -modfile="$root/hack/tools/go.mod" golangci-lint run --config "$root/.golangci.yml" \
+		--allow-parallel-runners "${@:2}"
 }
 
 if [ $# != 0 ]; then
@@ -13,6 +14,11 @@ if [ $# != 0 ]; then
 	exit
 fi
 failed=0
-lint . ./... || failed=1
-lint test ./... || failed=1
+for module in . test test/argo test/bench; do # the dependencies of the last two are large
+	if ! go -C $module list -deps ./... >/dev/null 2>&1; then
+		echo "not linted: $module, because its dependencies cannot be had"
+		continue
+	fi
+	lint $module ./... || failed=1
+done
 exit $failed

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # sanitize.sh TIME builds internal/imaging with AddressSanitizer and UndefinedBehaviorSanitizer,
-# runs its tests of hostile, damaged and odd files, and fuzzes the resize of JPEGs for TIME.
+# runs its tests of hostile, damaged and odd files, and fuzzes the resize of planes for TIME.
 set -euo pipefail
 cd "$(dirname "$0")/../internal/imaging"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export CGO_CFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS=-fsanitize=undefined
 
-gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined testdata/resample8.c -o "$folder/resample8" -lm
-"$folder/resample8"
+for program in resample8 filters floats; do
+	gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined "testdata/$program.c" -o "$folder/$program" -lm
+	"$folder/$program"
+done
 
 # libvips and GLib free nothing at exit. Without a small quarantine, the tests see freed memory
 # as growth.
 export ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8
 go test -asan -tags fuzz -c -fuzz . -o "$folder/imaging.test" .
-"$folder/imaging.test" -test.short -test.timeout 30m -test.run 'Hostile|Bombs|Damage|Corrupt|Half|Odd|Quirks|Planes|Resize|Rows'
+"$folder/imaging.test" -test.short -test.timeout 30m -test.run 'Hostile|Bombs|Damage|Corrupt|Half|Odd|Quirks|Planes|Planar|Raster|ScaledTo|Resize|Rows'
 "$folder/imaging.test" -test.run '^$' -test.fuzz '^FuzzResizePlanes$' -test.fuzztime "$1" -test.fuzzcachedir "$folder/cache"

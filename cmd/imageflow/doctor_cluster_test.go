@@ -83,8 +83,14 @@ var missingThings = map[string]struct {
 	},
 	"a GPU":            {edit("get_nodes", `": "1"`, `": "0"`), []string{"MISSING  GPU", "no node offers any"}},
 	"a label of nodes": {edit("get_nodes", `"T4"`, `"A100"`), []string{"MISSING  GPU", "kubectl label node NAME gpu=T4"}},
-	"a Service":        {edit("get_services.serving.knative.dev", `"bridge"`, `"other"`), []string{"MISSING  Services", "bridge does not exist"}},
-	"a ready Service":  {edit("get_services.serving.knative.dev", `"True"`, `"False"`), []string{"MISSING  Services", "grpc-gateway: not ready"}},
+	"a Service": {
+		edit("get_services.serving.knative.dev", `"bridge"`, `"other"`),
+		[]string{"MISSING  Services", "bridge does not exist"},
+	},
+	"a ready Service": {
+		edit("get_services.serving.knative.dev", `"True"`, `"False"`),
+		[]string{"MISSING  Services", "grpc-gateway: not ready"},
+	},
 	"the ingress": {
 		edit("get_routes.serving.knative.dev_grpc-gateway", `"True"`, `"False"`),
 		[]string{"MISSING  ingress", "class kourier.ingress.networking.knative.dev"},

@@ -57,6 +57,30 @@ func kindOf(err error) string {
 	return functions.AsError(err).Kind.String()
 }
 
+// detectGrey detects objects on a grey image by a model; empty means the default.
+func detectGrey(t *testing.T, p functions.Processor, model string) (*response, error) {
+	r := &request{ModelName: model}
+	if err := p.Check(r); err != nil {
+		return nil, err
+	}
+	_, resp, err := apply(t.Context(), p, r, functions.Input{Image: greyImage(t, side, side), Format: imaging.PNG})
+	return resp, err
+}
+
+// awaitTriton waits until detection is available again.
+func awaitTriton(t *testing.T, p functions.Processor) *response {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		resp, err := detectGrey(t, p, "")
+		if kindOf(err) != "unavailable" || time.Now().After(deadline) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp
+		}
+	}
+}
+
 // TestTriton_restarts: without a server, detection is unavailable; with one, it uses
 // the server's current models.
 func TestTriton_restarts(t *testing.T) {
@@ -66,32 +90,10 @@ func TestTriton_restarts(t *testing.T) {
 	triton.Save(t, onnx.Always([]int64{1, 7}, onnx.Tensor{Shape: []int64{1}, Data: []float32{1}}, nil), dir, "other", "1")
 	server := triton.New(t, dir)
 	p := tritonProcessor(t, server, "m")
-	apply := func(model string) (*response, error) {
-		r := &request{ModelName: model}
-		if err := p.Check(r); err != nil {
-			return nil, err
-		}
-		_, resp, err := apply(t.Context(), p, r, functions.Input{Image: greyImage(t, side, side), Format: imaging.PNG})
-		return resp, err
-	}
-	want := func(kind, model string) *response {
+	want := func(kind, model string) {
 		t.Helper()
-		resp, err := apply(model)
-		if got := kindOf(err); got != kind {
-			t.Errorf("model %q: %s (%v), want %s", model, got, err, kind)
-		}
-		return resp
-	}
-	recovers := func() *response {
-		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; {
-			resp, err := apply("")
-			if kindOf(err) != "unavailable" || time.Now().After(deadline) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				return resp
-			}
+		if _, err := detectGrey(t, p, model); kindOf(err) != kind {
+			t.Errorf("model %q: %v, want %s", model, err, kind)
 		}
 	}
 	want("unavailable", "")
@@ -99,7 +101,7 @@ func TestTriton_restarts(t *testing.T) {
 		t.Errorf("variant: %v, want unavailable", err)
 	}
 	server.Start()
-	expect(t, recovers(), "cat/0 0.90: 10.0 20.0 30.0 50.0")
+	expect(t, awaitTriton(t, p), "cat/0 0.90: 10.0 20.0 30.0 50.0")
 	want("not found", "none")
 	want("invalid", "other")
 	// A missing default model is not the caller's fault.
@@ -113,7 +115,7 @@ func TestTriton_restarts(t *testing.T) {
 	dog := onnx.Always(input, endToEnd(object{8, 8, 24, 24, []float32{0.1, 0.8}}), metadata("names", "{0: 'fish', 1: 'bird'}"))
 	triton.Save(t, dog, dir, "m", "2")
 	server.Start()
-	expect(t, recovers(), "bird/1 0.80: 8.0 8.0 24.0 24.0")
+	expect(t, awaitTriton(t, p), "bird/1 0.80: 8.0 8.0 24.0 24.0")
 	if variant, err := p.Variant(t.Context(), &request{}); err != nil || variant != "m/2" {
 		t.Errorf("variant %q, %v, want m/2", variant, err)
 	}
@@ -141,6 +143,30 @@ func TestBackends_readParameters(t *testing.T) {
 	}
 }
 
+// polled opens a repository whose folder is read again every 5 ms.
+func polled(t *testing.T, dir string) *inference.Folder {
+	t.Helper()
+	models, err := inference.Open(t.Context(), dir, inference.Options{
+		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept, PollInterval: 5 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { models.Close() })
+	return models
+}
+
+// detectVersion returns the version of the model that has detected objects, and checks that the
+// object is the right one for this version.
+func detectVersion(t *testing.T, p functions.Processor, black []byte) int {
+	resp := detectIn(t, p, black, &request{})
+	version, _ := strconv.Atoi(resp.GetMetadata().GetModelVersion())
+	if got, want := lines(resp), fmt.Sprintf("cat/0 0.90: 10.0 20.0 %d.0 50.0", 30+version); len(got) != 1 || got[0] != want {
+		t.Errorf("version %d: got %q, want %q", version, got, want)
+	}
+	return version
+}
+
 // TestModels_replacedUnderLoad: no call fails, and each response has the version that
 // produced it.
 func TestModels_replacedUnderLoad(t *testing.T) {
@@ -152,13 +178,7 @@ func TestModels_replacedUnderLoad(t *testing.T) {
 		}
 	}
 	save(1)
-	models, err := inference.Open(t.Context(), dir, inference.Options{
-		Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Accept: detect.Accept, PollInterval: 5 * time.Millisecond,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer models.Close()
+	models := polled(t, dir)
 	p := processorOf(models, "m")
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -167,11 +187,7 @@ func TestModels_replacedUnderLoad(t *testing.T) {
 	for range 3 {
 		all.Go(func() {
 			for ctx.Err() == nil && !t.Failed() {
-				resp := detectIn(t, p, black, &request{})
-				version, _ := strconv.Atoi(resp.GetMetadata().GetModelVersion())
-				if got, want := lines(resp), fmt.Sprintf("cat/0 0.90: 10.0 20.0 %d.0 50.0", 30+version); len(got) != 1 || got[0] != want {
-					t.Errorf("version %d: got %q, want %q", version, got, want)
-				}
+				version := detectVersion(t, p, black)
 				newest.Store(int64(version))
 			}
 		})

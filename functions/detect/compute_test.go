@@ -59,15 +59,28 @@ func syntheticModel() onnx.Model {
 	return m
 }
 
+func report(b *testing.B, metrics map[string]float64) {
+	for name, value := range metrics {
+		b.ReportMetric(value, name)
+	}
+}
+
+// sample returns the image that make run uses.
+func sample(b *testing.B) []byte {
+	b.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "test", "images", "sample.jpg"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return data
+}
+
 // BenchmarkCompute detects objects in a JPEG of 1920×1080 pixels, starting from its
 // bytes, alternating with the unavoidable parts: decoding at the model's size, and
 // the run alone. It reports the medians, the ratio of the whole to both parts, and
 // the time of the rest.
 func BenchmarkCompute(b *testing.B) {
-	data, err := os.ReadFile(filepath.Join("..", "..", "test", "images", "sample.jpg"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	data := sample(b)
 	dir := b.TempDir()
 	if err := syntheticModel().Save(dir, "m", "1", "model.onnx"); err != nil {
 		b.Fatal(err)
@@ -103,12 +116,10 @@ func BenchmarkCompute(b *testing.B) {
 		ran = append(ran, since(start))
 		rest = append(rest, whole[len(whole)-1]-decoded[len(decoded)-1]-resp.GetMetadata().GetInferenceTimeMs())
 	}
-	b.ReportMetric(median(whole), "whole-p50-ms")
-	b.ReportMetric(median(decoded), "decode-p50-ms")
-	b.ReportMetric(median(ran), "run-p50-ms")
-	b.ReportMetric(median(rest), "rest-p50-ms")
-	b.ReportMetric(median(whole)/(median(decoded)+median(ran)), "ratio")
-	b.ReportMetric(0, "ns/op")
+	report(b, map[string]float64{
+		"whole-p50-ms": median(whole), "decode-p50-ms": median(decoded), "run-p50-ms": median(ran), "rest-p50-ms": median(rest),
+		"ratio": median(whole) / (median(decoded) + median(ran)), "ns/op": 0,
+	})
 }
 
 func since(start time.Time) float64 { return float64(time.Since(start)) / float64(time.Millisecond) }

@@ -3,6 +3,7 @@ package detect_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -171,20 +172,25 @@ func fractions() onnx.Tensor {
 	return t
 }
 
-// TestModels_areRefused: the error names the setting that would help.
-func TestModels_areRefused(t *testing.T) {
-	shaped := func(shape ...int64) onnx.Tensor {
-		n := int64(1)
-		for _, v := range shape {
-			n *= v
-		}
-		return onnx.Tensor{Shape: shape, Data: make([]float32, n)}
+// refusedModel is a model and parts of the error that refuses it.
+type refusedModel struct {
+	m    onnx.Model
+	want []string
+}
+
+// shaped returns a tensor of zeros.
+func shaped(shape ...int64) onnx.Tensor {
+	n := int64(1)
+	for _, v := range shape {
+		n *= v
 	}
+	return onnx.Tensor{Shape: shape, Data: make([]float32, n)}
+}
+
+// badLayouts returns models whose outputs are not understood.
+func badLayouts() map[string]refusedModel {
 	one := map[string]string{"names": "{0: 'cat'}"}
-	for name, c := range map[string]struct {
-		m    onnx.Model
-		want []string
-	}{
+	return map[string]refusedModel{
 		"ambiguous": {
 			onnx.Always([]int64{1, 3, 96, 96}, singleRow(), one),
 			[]string{"end-to-end and v5", "metadata must have end2end", "parameter layout"},
@@ -206,6 +212,14 @@ func TestModels_areRefused(t *testing.T) {
 		"YOLOX of another size": {
 			onnx.Always(input, shaped(1, 86, 7), metadata("layout", "yolox")), []string{"[1 86 7]", "yolox", "64×64"},
 		},
+		"v8 of other classes": {onnx.Always(input, shaped(1, 84, 84), metadata()), []string{"2 classes", "names"}},
+		"two dimensions":      {onnx.Always(input, shaped(20, 6), metadata()), []string{"[20 6]", "three dimensions"}},
+	}
+}
+
+// badInputs returns models whose inputs or parameters are not supported.
+func badInputs() map[string]refusedModel {
+	return map[string]refusedModel{
 		"unknown resize": {
 			onnx.Always(input, shaped(1, 84, 7), metadata("resize", "crop")),
 			[]string{"parameter resize", "letterbox, top-left or stretch"},
@@ -217,10 +231,8 @@ func TestModels_areRefused(t *testing.T) {
 		"unknown pixel range": {
 			onnx.Always(input, shaped(1, 84, 7), metadata("pixel_range", "2")), []string{"parameter pixel_range", "1 or 255"},
 		},
-		"v8 of other classes": {onnx.Always(input, shaped(1, 84, 84), metadata()), []string{"2 classes", "names"}},
-		"two dimensions":      {onnx.Always(input, shaped(20, 6), metadata()), []string{"[20 6]", "three dimensions"}},
-		"grey input":          {onnx.Always([]int64{1, 1, 64, 64}, endToEnd(), metadata()), []string{"[N, 3, height, width]"}},
-		"dynamic side":        {onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata()), []string{"parameter imgsz"}},
+		"grey input":   {onnx.Always([]int64{1, 1, 64, 64}, endToEnd(), metadata()), []string{"[N, 3, height, width]"}},
+		"dynamic side": {onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata()), []string{"parameter imgsz"}},
 		"huge side": {
 			onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata("imgsz", "[9000, 9000]")),
 			[]string{"parameter imgsz", "4096"},
@@ -234,7 +246,14 @@ func TestModels_areRefused(t *testing.T) {
 		"fixed batch": {
 			onnx.Always([]int64{8, 3, 64, 64}, endToEnd(), metadata()), []string{"[8 3 64 64]", "dynamic batch axis"},
 		},
-	} {
+	}
+}
+
+// TestModels_areRefused: the error names the setting that would help.
+func TestModels_areRefused(t *testing.T) {
+	all := badLayouts()
+	maps.Copy(all, badInputs())
+	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			_, err := newProcessor(t, c.m)
 			if err == nil {

@@ -69,15 +69,31 @@ func names(e execution.Execution) string {
 	return strings.Join(all, " ")
 }
 
+// putSimilar puts objects of other executions whose keys begin with the same id.
+func putSimilar(t *testing.T, s *objects.Store, id string) {
+	t.Helper()
+	put(t, s, id+"2.jpg", "image/jpeg", "another", nil)
+	put(t, s, id+"_2.jpg", "image/jpeg", "another's source", nil)
+	output(t, s, id+"_2", "resize", "x", "another's output")
+	put(t, s, id+"/deeper.jpg", "image/jpeg", "another", nil)
+}
+
+// checkSteps checks that resize and then filter have written their outputs.
+func checkSteps(t *testing.T, e execution.Execution, id string, resized, filtered objects.Info) {
+	t.Helper()
+	first := e.Steps[0]
+	if first.Output.Key != id+"_resize.jpg" || first.Output.ETag != resized.ETag || first.SideCar != id+"_resize.json" ||
+		first.Seconds != 0.25 || first.Finished().IsZero() || e.Steps[1].SideCar != "" || e.Steps[1].Output.ETag != filtered.ETag {
+		t.Errorf("the steps are %+v", e.Steps)
+	}
+}
+
 // TestFind_chain finds an execution after each change of its state, among objects with
 // similar keys.
 func TestFind_chain(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		id := "in/cat ü"
-		put(t, s, id+"2.jpg", "image/jpeg", "another", nil)
-		put(t, s, id+"_2.jpg", "image/jpeg", "another's source", nil)
-		output(t, s, id+"_2", "resize", "x", "another's output")
-		put(t, s, id+"/deeper.jpg", "image/jpeg", "another", nil)
+		putSimilar(t, s, id)
 		if _, err := execution.Find(t.Context(), s, l, bucket, id); !errors.Is(err, objects.ErrNotFound) {
 			t.Fatalf("nothing is there yet: %v", err)
 		}
@@ -95,11 +111,7 @@ func TestFind_chain(t *testing.T) {
 		if e.State != execution.Running || names(e) != "resize filter" {
 			t.Fatalf("after two steps: %+v", e)
 		}
-		first := e.Steps[0]
-		if first.Output.Key != id+"_resize.jpg" || first.Output.ETag != resized.ETag || first.SideCar != id+"_resize.json" ||
-			first.Seconds != 0.25 || first.Finished().IsZero() || e.Steps[1].SideCar != "" || e.Steps[1].Output.ETag != filtered.ETag {
-			t.Errorf("the steps are %+v", e.Steps)
-		}
+		checkSteps(t, e, id, resized, filtered)
 
 		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, "", execution.StatusCompleted); err != nil {
 			t.Fatal(err)
@@ -178,6 +190,24 @@ func list(t *testing.T, l execution.DeadLetterStore, s execution.Selection) []st
 	return ids
 }
 
+// failsInReplay checks that a failure during a replay is kept when the replay ends.
+func failsInReplay(t *testing.T, l execution.DeadLetterStore, deadLetter, taken execution.DeadLetter) {
+	t.Helper()
+	fresh := deadLetter
+	keep(t, l, &fresh) // it fails at once
+	if fresh.Failures != 3 {
+		t.Errorf("it has failed %d times", fresh.Failures)
+	}
+	for _, done := range []func(context.Context, execution.DeadLetter) error{l.CancelReplay, l.Remove} {
+		if err := done(t.Context(), taken); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := l.Load(t.Context(), deadLetter.Object); err != nil || got.Failures != 3 {
+			t.Errorf("the failure of what was sent again is lost: %+v, %v", got, err)
+		}
+	}
+}
+
 func TestDeadLetter_countsFailures(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		deadLetter := execution.DeadLetter{Execution: "in/cat", Bucket: bucket, EventID: "a/b", Reason: "first",
@@ -206,19 +236,7 @@ func TestDeadLetter_countsFailures(t *testing.T) {
 		if ids := list(t, l, execution.Selection{Execution: "in/cat"}); len(ids) != 1 {
 			t.Errorf("a dead letter in replay is listed as %v", ids)
 		}
-		fresh := deadLetter
-		keep(t, l, &fresh) // it fails at once
-		if fresh.Failures != 3 {
-			t.Errorf("it has failed %d times", fresh.Failures)
-		}
-		for _, done := range []func(context.Context, execution.DeadLetter) error{l.CancelReplay, l.Remove} {
-			if err := done(t.Context(), taken); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := l.Load(t.Context(), deadLetter.Object); err != nil || got.Failures != 3 {
-				t.Errorf("the failure of what was sent again is lost: %+v, %v", got, err)
-			}
-		}
+		failsInReplay(t, l, deadLetter, taken)
 	})
 }
 

@@ -33,23 +33,26 @@ func TestWrittenByUs_copies(t *testing.T) {
 	}
 }
 
+// outcomeOf returns the outcome of an object that has the tags; nil means its own.
+func outcomeOf(t *testing.T, s *objects.Store, key string, tags map[string]string) string {
+	t.Helper()
+	info, err := s.Stat(t.Context(), bucket, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tags == nil {
+		if tags, err = s.Tags(t.Context(), bucket, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return execution.Outcome(info, tags)
+}
+
 // TestOutcome_otherVersions: a status is not that of a copy of the object or of another
 // version.
 func TestOutcome_otherVersions(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, _ execution.DeadLetterStore) {
-		outcome := func(key string, tags map[string]string) string {
-			t.Helper()
-			info, err := s.Stat(t.Context(), bucket, key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tags == nil {
-				if tags, err = s.Tags(t.Context(), bucket, key); err != nil {
-					t.Fatal(err)
-				}
-			}
-			return execution.Outcome(info, tags)
-		}
+		outcome := func(key string, tags map[string]string) string { return outcomeOf(t, s, key, tags) }
 		source := put(t, s, "c/a.jpg", "image/jpeg", "v1", nil)
 		for _, etag := range []string{"", source.ETag} {
 			if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, etag, execution.StatusFailed); err != nil {
@@ -78,6 +81,12 @@ func TestOutcome_otherVersions(t *testing.T) {
 		if got := outcome(source.Key, old); got != execution.StatusCompleted {
 			t.Errorf("tagged before the version had a tag, the outcome is %q", got)
 		}
+	})
+}
+
+func TestSetOutcome_removesTags(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, _ execution.DeadLetterStore) {
+		source := put(t, s, "c/c.jpg", "image/jpeg", "v1", nil)
 		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, "", execution.StatusFailed); err != nil {
 			t.Fatal(err)
 		}

@@ -53,6 +53,9 @@ func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
 	if h.Alpha && !withAlpha {
 		garbage += channels
 	}
+	if h.png != nil && h.png.bands < 3 { // grey, before it gets colours
+		garbage += int64(h.png.bands)
+	}
 	decoded := h.ReadFootprint() + pixels*channels
 	encoded := f.encoding(pixels, withAlpha)
 	return max(decoded, pixels*(garbage+channels)+max(pixels*changing*channels, encoded))

@@ -66,8 +66,9 @@ func FuzzPixels(f *testing.F) {
 	})
 }
 
-// FuzzResizePlanes checks that a JPEG or a WebP is resized to its own format and the size asked
-// for, or rejected. Most of them are resized as planes.
+// FuzzResizePlanes checks that a JPEG or a WebP of any orientation is resized to its own format and
+// the size asked for, or rejected, and that it becomes the input of a model and is blurred, or is
+// rejected. Most of them are processed as planes.
 func FuzzResizePlanes(f *testing.F) {
 	for _, sample := range samples(f) {
 		if sample.want.format == imaging.JPEG || sample.want.format == imaging.WebP {
@@ -89,6 +90,8 @@ func FuzzResizePlanes(f *testing.F) {
 			return
 		}
 		w, h := 1+int(width), 1+int(height)
+		m.Orientation = 1 + int(quality)/3%8
+		checkOtherUses(t, m, w, h)
 		out, err := m.Resize(t.Context(), w, h, imaging.Quality(quality%3), m.Format)
 		if err != nil {
 			if !isInputError(err) {
@@ -100,4 +103,22 @@ func FuzzResizePlanes(f *testing.F) {
 			t.Errorf("got a %s of %d×%d, %v, want %d×%d", c.Format, c.Width, c.Height, err, w, h)
 		}
 	})
+}
+
+// checkOtherUses makes an image the input of a model, and blurs it.
+func checkOtherUses(t *testing.T, m *imaging.Image, width, height int) {
+	t.Helper()
+	if _, err := scaled(t.Context(), m, width, height); err != nil && !isInputError(err) {
+		t.Errorf("scaled: %v, want an InputError", err)
+	}
+	r, err := m.Raster(t.Context(), imaging.JPEG)
+	if err != nil {
+		if !isInputError(err) {
+			t.Errorf("decoded: %v, want an InputError", err)
+		}
+		return
+	}
+	if err := r.Blur(t.Context(), 0.1+float64(width)/9); err != nil {
+		t.Errorf("blurred: %v", err)
+	}
 }

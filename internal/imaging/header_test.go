@@ -22,6 +22,13 @@ type fact struct {
 	alpha, animated bool
 }
 
+// smallTIFF returns a grey TIFF in RGB of 30×20 pixels with more entries.
+func smallTIFF(order binary.AppendByteOrder, more ...entry) []byte {
+	entries := append(rgbTIFF(30, 20), more...)
+	slices.SortFunc(entries, func(a, b entry) int { return int(a.tag) - int(b.tag) })
+	return withPixels(order, entries, bytes.Repeat([]byte{90}, 1800))
+}
+
 // samples are images of all formats and variants with their facts.
 func samples(t testing.TB) map[string]struct {
 	data []byte
@@ -33,11 +40,6 @@ func samples(t testing.TB) map[string]struct {
 	trailed := append(bytes.Clone(jpeg), make([]byte, 5000)...)
 	twoFrames := gifOf(30, 20, [4]int{0, 0, 30, 20}, [4]int{1, 1, 9, 9})
 	webp := simpleWebP(encoded(t, opaque, imaging.WebP))
-	tiff := func(order binary.AppendByteOrder, more ...entry) []byte {
-		entries := append(rgbTIFF(30, 20), more...)
-		slices.SortFunc(entries, func(a, b entry) int { return int(a.tag) - int(b.tag) })
-		return withPixels(order, entries, bytes.Repeat([]byte{90}, 1800))
-	}
 	return map[string]struct {
 		data []byte
 		want fact
@@ -60,11 +62,11 @@ func samples(t testing.TB) map[string]struct {
 		"webp animated":        {extendedWebP(webp, 0x02, nil), fact{imaging.WebP, 30, 20, 1, false, true}},
 		"gif":                  {gifOf(30, 20, [4]int{0, 0, 30, 20}), fact{imaging.GIF, 30, 20, 1, true, false}},
 		"gif animated":         {twoFrames, fact{imaging.GIF, 30, 20, 1, true, true}},
-		"tiff little":          {tiff(le), fact{imaging.TIFF, 30, 20, 1, false, false}},
-		"tiff big":             {tiff(be), fact{imaging.TIFF, 30, 20, 1, false, false}},
-		"tiff turned":          {tiff(be, entry{274, short, []uint32{7}}), fact{imaging.TIFF, 20, 30, 7, false, false}},
+		"tiff little":          {smallTIFF(le), fact{imaging.TIFF, 30, 20, 1, false, false}},
+		"tiff big":             {smallTIFF(be), fact{imaging.TIFF, 30, 20, 1, false, false}},
+		"tiff turned":          {smallTIFF(be, entry{274, short, []uint32{7}}), fact{imaging.TIFF, 20, 30, 7, false, false}},
 		"tiff with alpha":      {encoded(t, clear, imaging.TIFF), fact{imaging.TIFF, 30, 20, 1, true, false}},
-		"tiff of two pages":    {secondPage(tiff(le)), fact{imaging.TIFF, 30, 20, 1, false, true}},
+		"tiff of two pages":    {secondPage(smallTIFF(le)), fact{imaging.TIFF, 30, 20, 1, false, true}},
 	}
 }
 

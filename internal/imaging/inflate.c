@@ -36,6 +36,13 @@ static const void *joined(const Part *parts, int count, Stop stop, size_t *size,
 	return imaging_stopped(stop) ? NULL : *owned;
 }
 
+// fits_window reports whether zlib could copy from any of size bytes: the window that a stream
+// declares (RFC 1950) holds all of them, or is the largest. libdeflate does not limit distances.
+static int fits_window(const uint8_t *stream, size_t length, size_t size) {
+	const int largest = 7, window = length > 0 ? stream[0] >> 4 : 0;
+	return window == largest || size <= (size_t)256 << window;
+}
+
 // inflate returns size bytes of image data, or NULL. It cannot be stopped while it inflates.
 static uint8_t *inflate(const PngData *png, size_t size, Stop stop) {
 	size_t compressed;
@@ -43,7 +50,7 @@ static uint8_t *inflate(const PngData *png, size_t size, Stop stop) {
 	const void *from = joined(png->parts, png->count, stop, &compressed, &owned);
 	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
 	uint8_t *to = malloc(size + SLACK);
-	int failed = from == NULL || d == NULL || to == NULL;
+	int failed = from == NULL || d == NULL || to == NULL || !fits_window(from, compressed, size);
 	failed = failed || libdeflate_zlib_decompress(d, from, compressed, to, size, NULL) != LIBDEFLATE_SUCCESS;
 	libdeflate_free_decompressor(d);
 	free(owned);

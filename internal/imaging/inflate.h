@@ -25,5 +25,6 @@ typedef struct {
 // imaging_inflate decodes a PNG to rows of width × bands bytes. If columns is not NULL, it
 // averages boxes of pixels first and then resamples them with the weights. It returns 0, or
 // -1 if it was stopped or if the image data has not exactly the expected size, a wrong
-// checksum or other faults.
+// checksum or other faults. It accepts what libpng accepts, and also deflate streams that have
+// reserved codes (RFC 1951, 3.2.6), if their bytes have the right checksum.
 int imaging_inflate(const PngData *png, Box box, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out);

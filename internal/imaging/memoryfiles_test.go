@@ -24,14 +24,20 @@ import (
 // memorySources generate images of noise, which compresses worst, in all variants that take
 // different amounts of memory.
 var memorySources = map[string]func(t *testing.T, width, height int) []byte{
-	"jpeg":             noiseJPEG,
+	"jpeg": noiseJPEG,
+	"jpeg 4:2:0": func(t *testing.T, w, h int) []byte {
+		return encodedJPEG(t, noiseYCbCr(w, h, image.YCbCrSubsampleRatio420))
+	},
 	"jpeg turned":      func(t *testing.T, w, h int) []byte { return withOrientation(noiseJPEG(t, w, h), 6) },
 	"jpeg progressive": rewritten(bimg.Options{Type: bimg.JPEG, Interlace: true}),
 	"jpeg cmyk":        rewritten(bimg.Options{Type: bimg.JPEG, Interpretation: bimg.InterpretationCMYK}),
 	"png":              func(t *testing.T, w, h int) []byte { return fastPNG(t, opaque(w, h)) },
-	"png alpha": func(t *testing.T, w, h int) []byte {
-		return fastPNG(t, &image.NRGBA{Pix: noise(4 * w * h), Stride: 4 * w, Rect: image.Rect(0, 0, w, h)})
+	"png" + atOnce:     func(t *testing.T, w, h int) []byte { return fastPNG(t, opaque(w, h)) },
+	"png grey" + atOnce: func(t *testing.T, w, h int) []byte {
+		return fastPNG(t, &image.Gray{Pix: noise(w * h), Stride: w, Rect: image.Rect(0, 0, w, h)})
 	},
+	"png alpha" + atOnce: func(t *testing.T, w, h int) []byte { return alphaPNG(t, w, h) },
+	"png alpha":          alphaPNG,
 	"png alpha 16": func(t *testing.T, w, h int) []byte {
 		return fastPNG(t, &image.NRGBA64{Pix: noise(8 * w * h), Stride: 8 * w, Rect: image.Rect(0, 0, w, h)})
 	},
@@ -73,10 +79,19 @@ func opaque(w, h int) *image.NRGBA {
 }
 
 func noiseJPEG(t *testing.T, w, h int) []byte {
-	m := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio444)
+	return encodedJPEG(t, noiseYCbCr(w, h, image.YCbCrSubsampleRatio444))
+}
+
+func noiseYCbCr(w, h int, ratio image.YCbCrSubsampleRatio) *image.YCbCr {
+	m := image.NewYCbCr(image.Rect(0, 0, w, h), ratio)
 	copy(m.Y, noise(len(m.Y)))
 	copy(m.Cb, noise(len(m.Cb)))
 	copy(m.Cr, noise(len(m.Cr)))
+	return m
+}
+
+func encodedJPEG(t *testing.T, m image.Image) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 95}); err != nil {
 		t.Fatal(err)
@@ -90,6 +105,10 @@ func fastPNG(t *testing.T, m image.Image) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+func alphaPNG(t *testing.T, w, h int) []byte {
+	return fastPNG(t, &image.NRGBA{Pix: noise(4 * w * h), Stride: 4 * w, Rect: image.Rect(0, 0, w, h)})
 }
 
 func noiseGIF(t *testing.T, w, h int) []byte {

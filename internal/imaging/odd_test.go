@@ -16,6 +16,17 @@ import (
 
 type rgb = [3]int
 
+// cmykJPEG returns an image as a JPEG of inks.
+func cmykJPEG(t *testing.T, m image.Image) []byte {
+	t.Helper()
+	options := bimg.Options{Type: bimg.JPEG, Quality: 95, Interpretation: bimg.InterpretationCMYK}
+	data, err := bimg.Resize(asPNG(t, m), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 // oddInputs are images of one colour each, with unusual pixel formats and profiles.
 func oddInputs(t *testing.T) map[string]struct {
 	data []byte
@@ -25,11 +36,7 @@ func oddInputs(t *testing.T) map[string]struct {
 	teal := color.NRGBA{40, 120, 140, 255}
 	opaque := flat(64, 48, teal)
 	palette := image.NewPaletted(opaque.Rect, color.Palette{teal, color.NRGBA{1, 2, 3, 255}})
-	options := bimg.Options{Type: bimg.JPEG, Quality: 95, Interpretation: bimg.InterpretationCMYK}
-	cmyk, err := bimg.Resize(asPNG(t, opaque), options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmyk := cmykJPEG(t, opaque)
 	middle, middleJPEG := grey(64, 48, 128), asJPEG(t, middleRGB())
 	teal16 := color.NRGBA64{0x2828, 0x7878, 0x8c8c, 0xffff}
 	clear16 := color.NRGBA64{0x2828, 0x7878, 0x8c8c, 0xfffe}

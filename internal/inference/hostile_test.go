@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,27 +38,28 @@ func write(t *testing.T, content []byte, file ...string) {
 	}
 }
 
-// TestOpen_refusesBadModels: the reason names the cause, and other models work.
-func TestOpen_refusesBadModels(t *testing.T) {
-	node := func(op string) []onnx.Node { return []onnx.Node{{Op: op, Inputs: []string{"input"}, Output: "output"}} }
+// badModel writes a model to a folder; want is a part of the error that refuses it.
+type badModel struct {
+	install func(dir string)
+	want    string
+}
+
+// badModels returns models whose files are wrong, and those whose graphs are.
+func badModels(t *testing.T) map[string]badModel {
+	all := badFiles(t)
+	maps.Copy(all, badGraphs(t))
+	return all
+}
+
+// file returns a function that writes a model file.
+func file(t *testing.T, content []byte) func(dir string) {
+	return func(dir string) { write(t, content, dir, "1", "model.onnx") }
+}
+
+func badFiles(t *testing.T) map[string]badModel {
 	whole := encoded(t, echo(3))
-	cycle := onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: []onnx.Node{
-		{Op: "Add", Inputs: []string{"input", "b"}, Output: "a"},
-		{Op: "Identity", Inputs: []string{"a"}, Output: "b"},
-		{Op: "Identity", Inputs: []string{"b"}, Output: "output"},
-	}}
-	integerInput := onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}
-	integerOutput := onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}
-	short := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{1 << 40}, Data: []float32{1}}, nil)
-	negative := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{-5}, Data: []float32{1}}, nil)
-	file := func(content []byte) func(string) {
-		return func(dir string) { write(t, content, dir, "1", "model.onnx") }
-	}
-	model := func(m onnx.Model) func(string) { return file(encoded(t, m)) }
-	for name, c := range map[string]struct {
-		install func(dir string)
-		want    string
-	}{
+	file := func(content []byte) func(string) { return file(t, content) }
+	return map[string]badModel{
 		"empty folder":  {func(dir string) { _ = os.MkdirAll(dir, 0o755) }, "no version"},
 		"no version":    {func(dir string) { write(t, whole, dir, "model.onnx") }, "no version"},
 		"other file":    {func(dir string) { write(t, whole, dir, "1", "other.onnx") }, "m/1/model.onnx"},
@@ -70,20 +72,13 @@ func TestOpen_refusesBadModels(t *testing.T) {
 			file(nil)(dir)
 			_ = os.Truncate(filepath.Join(dir, "1", "model.onnx"), 3<<30)
 		}, "must be a file of at most"},
-		"empty file":         {file(nil), "m/1/model.onnx"},
-		"garbage":            {file([]byte("garbage")), "m/1/model.onnx"},
-		"zeros":              {file(make([]byte, 1<<20)), "m/1/model.onnx"},
-		"first half":         {file(whole[:len(whole)/2]), "m/1/model.onnx"},
-		"last byte missing":  {file(whole[:len(whole)-1]), "m/1/model.onnx"},
-		"graph of 2 GB":      {file(append([]byte{0x3a, 0xff, 0xff, 0xff, 0xff, 0x07}, whole...)), "m/1/model.onnx"},
-		"graph of 16 EB":     {file(append([]byte{0x3a}, append(bytes.Repeat([]byte{0xff}, 9), 1)...)), "m/1/model.onnx"},
-		"empty graph":        {model(onnx.Model{}), "m/1/model.onnx"},
-		"cycle":              {model(cycle), "m/1/model.onnx"},
-		"unknown operator":   {model(onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: node("Explode")}), "m/1/model.onnx"},
-		"4 TB of weights":    {model(short), ""},
-		"negative dimension": {model(negative), "dimensions"},
-		"input of integers":  {model(integerInput), "one input of float32"},
-		"output of integers": {model(integerOutput), "outputs must be of float32"},
+		"empty file":        {file(nil), "m/1/model.onnx"},
+		"garbage":           {file([]byte("garbage")), "m/1/model.onnx"},
+		"zeros":             {file(make([]byte, 1<<20)), "m/1/model.onnx"},
+		"first half":        {file(whole[:len(whole)/2]), "m/1/model.onnx"},
+		"last byte missing": {file(whole[:len(whole)-1]), "m/1/model.onnx"},
+		"graph of 2 GB":     {file(append([]byte{0x3a, 0xff, 0xff, 0xff, 0xff, 0x07}, whole...)), "m/1/model.onnx"},
+		"graph of 16 EB":    {file(append([]byte{0x3a}, append(bytes.Repeat([]byte{0xff}, 9), 1)...)), "m/1/model.onnx"},
 		"invalid config.pbtxt": {func(dir string) {
 			file(whole)(dir)
 			write(t, []byte("parameters {"), dir, "config.pbtxt")
@@ -92,7 +87,35 @@ func TestOpen_refusesBadModels(t *testing.T) {
 			file(whole)(dir)
 			write(t, make([]byte, 2<<20), dir, "labels.txt")
 		}, "labels.txt has more"},
-	} {
+	}
+}
+
+func badGraphs(t *testing.T) map[string]badModel {
+	node := func(op string) []onnx.Node { return []onnx.Node{{Op: op, Inputs: []string{"input"}, Output: "output"}} }
+	cycle := onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: []onnx.Node{
+		{Op: "Add", Inputs: []string{"input", "b"}, Output: "a"},
+		{Op: "Identity", Inputs: []string{"a"}, Output: "b"},
+		{Op: "Identity", Inputs: []string{"b"}, Output: "output"},
+	}}
+	integerInput := onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}
+	integerOutput := onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}
+	short := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{1 << 40}, Data: []float32{1}}, nil)
+	negative := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{-5}, Data: []float32{1}}, nil)
+	model := func(m onnx.Model) func(string) { return file(t, encoded(t, m)) }
+	return map[string]badModel{
+		"empty graph":        {model(onnx.Model{}), "m/1/model.onnx"},
+		"cycle":              {model(cycle), "m/1/model.onnx"},
+		"unknown operator":   {model(onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: node("Explode")}), "m/1/model.onnx"},
+		"4 TB of weights":    {model(short), ""},
+		"negative dimension": {model(negative), "dimensions"},
+		"input of integers":  {model(integerInput), "one input of float32"},
+		"output of integers": {model(integerOutput), "outputs must be of float32"},
+	}
+}
+
+// TestOpen_refusesBadModels: the reason names the cause, and other models work.
+func TestOpen_refusesBadModels(t *testing.T) {
+	for name, c := range badModels(t) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			save(t, echo(3), dir, "good", "1", "model.onnx")

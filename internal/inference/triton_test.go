@@ -1,6 +1,7 @@
 package inference_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -53,6 +54,44 @@ func TestTriton_startsAfterItsClient(t *testing.T) {
 	}
 }
 
+// load calls the model echo in four loops, and counts the outcomes.
+type load struct {
+	succeeded, unavailable atomic.Int64
+	stop                   func()
+}
+
+func startLoad(t *testing.T, r *inference.Triton) *load {
+	l := &load{}
+	ctx, cancel := context.WithCancel(t.Context())
+	var loops sync.WaitGroup
+	l.stop = func() { cancel(); loops.Wait() }
+	for range 4 {
+		loops.Go(func() {
+			for ctx.Err() == nil && l.call(t, r) {
+			}
+		})
+	}
+	return l
+}
+
+// call calls the model once. It returns false after a failure of the test.
+func (l *load) call(t *testing.T, r *inference.Triton) bool {
+	m, err := r.Model(t.Context(), "echo")
+	if err == nil {
+		err = m.Infer(t.Context(), numbers(64, 3), func([]inference.Tensor) error { return nil })
+	}
+	switch {
+	case err == nil:
+		l.succeeded.Add(1)
+	case errors.Is(err, inference.ErrUnavailable):
+		l.unavailable.Add(1)
+	default:
+		t.Errorf("got %v, want ErrUnavailable", err)
+		return false
+	}
+	return true
+}
+
 // TestTriton_restartsUnderLoad: every call succeeds or returns ErrUnavailable, and
 // calls succeed again after the restart.
 func TestTriton_restartsUnderLoad(t *testing.T) {
@@ -61,50 +100,23 @@ func TestTriton_restartsUnderLoad(t *testing.T) {
 	server := triton.New(t, dir)
 	server.Start()
 	r := dial(t, server.Address)
-	var succeeded, unavailable atomic.Int64
-	done := make(chan struct{})
-	var load sync.WaitGroup
-	for range 4 {
-		load.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				m, err := r.Model(t.Context(), "echo")
-				if err == nil {
-					err = m.Infer(t.Context(), numbers(64, 3), func([]inference.Tensor) error { return nil })
-				}
-				switch {
-				case err == nil:
-					succeeded.Add(1)
-				case errors.Is(err, inference.ErrUnavailable):
-					unavailable.Add(1)
-				default:
-					t.Errorf("got %v, want ErrUnavailable", err)
-					return
-				}
-			}
-		})
-	}
+	l := startLoad(t, r)
 	more := func(counter *atomic.Int64) {
 		t.Helper()
 		before := counter.Load()
 		for deadline := time.Now().Add(soon); counter.Load() < before+10; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) || t.Failed() {
-				t.Errorf("%d succeeded, %d unavailable", succeeded.Load(), unavailable.Load())
+				t.Errorf("%d succeeded, %d unavailable", l.succeeded.Load(), l.unavailable.Load())
 				return
 			}
 		}
 	}
-	more(&succeeded)
+	more(&l.succeeded)
 	server.Stop()
-	more(&unavailable)
+	more(&l.unavailable)
 	server.Start()
-	more(&succeeded)
-	close(done)
-	load.Wait()
+	more(&l.succeeded)
+	l.stop()
 }
 
 // TestTriton_noticesNewVersion: a run by another version returns ErrChanged, and Model

@@ -22,6 +22,35 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
+var failures = []struct {
+	name  string
+	req   *request
+	kind  functions.Kind
+	field string
+}{
+	{"no such object", &request{InputImage: in("fail/none.jpg")}, functions.NotFound, "input_image"},
+	{"no such bucket", &request{InputImage: &data{Bucket: "no-such-bucket", ObjectKey: "fail/in.jpg"}},
+		functions.NotFound, "input_image"},
+	{"no such bucket for the output", &request{InputImage: in("fail/in.jpg"), OutputImage: &data{Bucket: "no-such-bucket"}},
+		functions.NotFound, "output_image"},
+	{"another version", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "0123"}},
+		functions.NotFound, "input_image"},
+	{"an etag that is invalid in a header", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "a\r\nX-A: b"}},
+		functions.NotFound, "input_image"},
+	{"too large", &request{InputImage: in("fail/large.jpg")}, functions.Invalid, "input_image"},
+	{"too large inline", &request{InputBytes: make([]byte, maxObjectBytes+1)}, functions.Invalid, "input_bytes"},
+	{"too wide", &request{InputImage: in("fail/wide.png")}, functions.Invalid, "input_image"},
+	{"not an image", &request{InputImage: in("fail/text.jpg")}, functions.Invalid, "input_image"},
+	{"not an image, inline", &request{InputBytes: []byte("text")}, functions.Invalid, "input_bytes"},
+	{"half an image", &request{InputImage: in("fail/half.jpg")}, functions.Invalid, "input_image"},
+	{"an empty object", &request{InputImage: in("fail/empty.jpg")}, functions.Invalid, "input_image"},
+	{"no input", &request{}, functions.Invalid, ""},
+	{"two inputs", &request{InputImage: in("fail/in.jpg"), InputBytes: []byte("x")}, functions.Invalid, ""},
+	{"a negative width", &request{InputImage: in("fail/in.jpg"), TargetWidth: -1}, functions.Invalid, "target_width"},
+	{"an invalid nested field", &request{InputImage: &data{Bucket: "Not A Bucket", ObjectKey: "fail/in.jpg"}},
+		functions.Invalid, "input_image.bucket"},
+}
+
 func TestRun_failuresHaveTheirKindAndWriteNothing(t *testing.T) {
 	put(t, bucket, "fail/in.jpg", jpegOf(t, 16, 12))
 	put(t, bucket, "fail/text.jpg", []byte("this is not an image"))
@@ -29,36 +58,8 @@ func TestRun_failuresHaveTheirKindAndWriteNothing(t *testing.T) {
 	put(t, bucket, "fail/empty.jpg", nil)
 	put(t, bucket, "fail/large.jpg", make([]byte, maxObjectBytes+1))
 	put(t, bucket, "fail/wide.png", pngOf(t, limits.MaxSide+1, 1))
-	tests := []struct {
-		name  string
-		req   *request
-		kind  functions.Kind
-		field string
-	}{
-		{"no such object", &request{InputImage: in("fail/none.jpg")}, functions.NotFound, "input_image"},
-		{"no such bucket", &request{InputImage: &data{Bucket: "no-such-bucket", ObjectKey: "fail/in.jpg"}},
-			functions.NotFound, "input_image"},
-		{"no such bucket for the output", &request{InputImage: in("fail/in.jpg"), OutputImage: &data{Bucket: "no-such-bucket"}},
-			functions.NotFound, "output_image"},
-		{"another version", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "0123"}},
-			functions.NotFound, "input_image"},
-		{"an etag that is invalid in a header", &request{InputImage: &data{ObjectKey: "fail/in.jpg", Etag: "a\r\nX-A: b"}},
-			functions.NotFound, "input_image"},
-		{"too large", &request{InputImage: in("fail/large.jpg")}, functions.Invalid, "input_image"},
-		{"too large inline", &request{InputBytes: make([]byte, maxObjectBytes+1)}, functions.Invalid, "input_bytes"},
-		{"too wide", &request{InputImage: in("fail/wide.png")}, functions.Invalid, "input_image"},
-		{"not an image", &request{InputImage: in("fail/text.jpg")}, functions.Invalid, "input_image"},
-		{"not an image, inline", &request{InputBytes: []byte("text")}, functions.Invalid, "input_bytes"},
-		{"half an image", &request{InputImage: in("fail/half.jpg")}, functions.Invalid, "input_image"},
-		{"an empty object", &request{InputImage: in("fail/empty.jpg")}, functions.Invalid, "input_image"},
-		{"no input", &request{}, functions.Invalid, ""},
-		{"two inputs", &request{InputImage: in("fail/in.jpg"), InputBytes: []byte("x")}, functions.Invalid, ""},
-		{"a negative width", &request{InputImage: in("fail/in.jpg"), TargetWidth: -1}, functions.Invalid, "target_width"},
-		{"an invalid nested field", &request{InputImage: &data{Bucket: "Not A Bucket", ObjectKey: "fail/in.jpg"}},
-			functions.Invalid, "input_image.bucket"},
-	}
 	before := keys(t, bucket, "")
-	for _, test := range tests {
+	for _, test := range failures {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := run(t, test.req)
 			wantKind(t, err, test.kind, test.field)

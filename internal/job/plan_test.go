@@ -16,15 +16,19 @@ type (
 	data    = imageflowv1.ImageData
 )
 
-func TestRun_namesOfOutputs(t *testing.T) {
+// namedOutput is a request and the names of its outputs.
+type namedOutput struct {
+	name               string
+	image              []byte
+	req                *request
+	output, sideCar    string
+	execution, outputs string // outputs is the bucket; the default when empty
+}
+
+// derivedNames are requests whose outputs are named after the input or the execution.
+func derivedNames(t *testing.T) []namedOutput {
 	jpeg, png := jpegOf(t, 16, 12), pngOf(t, 16, 12)
-	tests := []struct {
-		name               string
-		image              []byte
-		req                *request
-		output, sideCar    string
-		execution, outputs string // outputs is the bucket; the default when empty
-	}{
+	return []namedOutput{
 		{"of the key", jpeg, &request{InputImage: in("names/cat.jpg")},
 			"names/cat_resize.jpg", "names/cat_resize.json", "names/cat", ""},
 		{"of a key with another extension", png, &request{InputImage: in("names/cat.png")},
@@ -45,6 +49,13 @@ func TestRun_namesOfOutputs(t *testing.T) {
 			"names/.jpg_resize.jpg", "names/.jpg_resize.json", "names/.jpg", ""},
 		{"unicode and spaces", jpeg, &request{InputImage: in("names/猫 é+%2F.JPG")},
 			"names/猫 é+%2F.JPG_resize.jpg", "names/猫 é+%2F.JPG_resize.json", "names/猫 é+%2F.JPG", ""},
+	}
+}
+
+// requestedNames are requests that name an output, a bucket or a format.
+func requestedNames(t *testing.T) []namedOutput {
+	jpeg := jpegOf(t, 16, 12)
+	return []namedOutput{
 		{"the default bucket by its name", jpeg, &request{InputImage: &data{Bucket: bucket, ObjectKey: "names/named.jpg"}},
 			"names/named_resize.jpg", "names/named_resize.json", "names/named", ""},
 		{"format asked for", jpeg, &request{InputImage: in("names/dog.jpg"), OutputImage: &data{ContentType: "image/webp"}},
@@ -64,77 +75,88 @@ func TestRun_namesOfOutputs(t *testing.T) {
 		{"bytes to a bucket", jpeg, &request{InputBytes: jpeg, ExecutionId: "names/bytes", OutputImage: &data{Bucket: other}},
 			"names/bytes_resize.jpg", "names/bytes_resize.json", "names/bytes", other},
 	}
-	for _, test := range tests {
+}
+
+// check runs the request.
+func (test namedOutput) check(t *testing.T) {
+	if key := test.req.GetInputImage().GetObjectKey(); key != "" {
+		put(t, bucket, key, test.image)
+	}
+	resp, err := run(t, test.req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := test.outputs
+	if where == "" {
+		where = bucket
+	}
+	result := resp.GetResult()
+	if got := result.GetOutputImage(); got.GetObjectKey() != test.output || got.GetBucket() != where {
+		t.Errorf("output %s/%s, want %s/%s", got.GetBucket(), got.GetObjectKey(), where, test.output)
+	}
+	if got := result.GetMetadata()["side_car"]; got != test.sideCar {
+		t.Errorf("side-car %q, want %q", got, test.sideCar)
+	}
+	if got := result.GetMetadata()["execution_id"]; got != test.execution {
+		t.Errorf("execution id %q, want %q", got, test.execution)
+	}
+	for _, key := range []string{test.output, test.sideCar} {
+		if _, err := store.Stat(t.Context(), where, key); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRun_namesOfOutputs(t *testing.T) {
+	for _, test := range append(derivedNames(t), requestedNames(t)...) {
 		t.Run(test.name, func(t *testing.T) {
-			if key := test.req.GetInputImage().GetObjectKey(); key != "" {
-				put(t, bucket, key, test.image)
-			}
-			resp, err := run(t, test.req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			where := test.outputs
-			if where == "" {
-				where = bucket
-			}
-			result := resp.GetResult()
-			if got := result.GetOutputImage(); got.GetObjectKey() != test.output || got.GetBucket() != where {
-				t.Errorf("output %s/%s, want %s/%s", got.GetBucket(), got.GetObjectKey(), where, test.output)
-			}
-			if got := result.GetMetadata()["side_car"]; got != test.sideCar {
-				t.Errorf("side-car %q, want %q", got, test.sideCar)
-			}
-			if got := result.GetMetadata()["execution_id"]; got != test.execution {
-				t.Errorf("execution id %q, want %q", got, test.execution)
-			}
-			for _, key := range []string{test.output, test.sideCar} {
-				if _, err := store.Stat(t.Context(), where, key); err != nil {
-					t.Error(err)
-				}
-			}
+			test.check(t)
 		})
 	}
+}
+
+// longKey is a valid key of 1019 bytes with one more byte.
+var longKey = "bad/" + strings.Repeat("long/", 203)
+
+var rejectedNames = []struct {
+	name  string
+	req   *request
+	field string
+}{
+	{"the input itself", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg")},
+		"output_image.object_key"},
+	{"the input itself, bucket spelled out", &request{InputImage: in("bad/in.jpg"),
+		OutputImage: &data{Bucket: bucket, ObjectKey: "bad/in.jpg"}}, "output_image.object_key"},
+	{"the input by its derived name", &request{InputImage: in("bad/in_resize.jpg"), ExecutionId: "bad/in"},
+		"execution_id"},
+	{"the input by the side-car's name", &request{InputImage: in("bad/in.json"), OutputImage: in("bad/in.png")},
+		"output_image.object_key"},
+	{"its own side-car", &request{InputImage: in("bad/in.jpg"),
+		OutputImage: &data{ObjectKey: "bad/x.json", ContentType: "image/png"}}, "output_image.object_key"},
+	{"a folder", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/folder/")}, "output_image.object_key"},
+	{"under an object", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg/x.jpg")}, "output_image"},
+	{"an extension and another type", &request{InputImage: in("bad/in.jpg"),
+		OutputImage: &data{ObjectKey: "bad/x.png", ContentType: "image/jpeg"}}, "output_image.content_type"},
+	{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")},
+		"output_image.object_key"},
+	{"a format that is not written", &request{InputImage: in("bad/in.jpg"),
+		OutputImage: &data{ContentType: "image/gif"}}, "output_image.content_type"},
+	{"longer than a key", &request{InputImage: in(longKey + "x")}, "execution_id"},
+	{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")},
+		"output_image.object_key"},
+	{"an execution id out of the bucket", &request{InputImage: in("bad/in.jpg"), ExecutionId: "../x"}, "execution_id"},
+	{"an invalid bucket name", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}},
+		"output_image"},
 }
 
 // The test names outputs such that an object would be lost.
 func TestRun_rejectedNames(t *testing.T) {
 	encoded := jpegOf(t, 16, 12)
-	long := "bad/" + strings.Repeat("long/", 203) // 1019 bytes, a valid key with one more byte
-	tests := []struct {
-		name  string
-		req   *request
-		field string
-	}{
-		{"the input itself", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg")},
-			"output_image.object_key"},
-		{"the input itself, bucket spelled out", &request{InputImage: in("bad/in.jpg"),
-			OutputImage: &data{Bucket: bucket, ObjectKey: "bad/in.jpg"}}, "output_image.object_key"},
-		{"the input by its derived name", &request{InputImage: in("bad/in_resize.jpg"), ExecutionId: "bad/in"},
-			"execution_id"},
-		{"the input by the side-car's name", &request{InputImage: in("bad/in.json"), OutputImage: in("bad/in.png")},
-			"output_image.object_key"},
-		{"its own side-car", &request{InputImage: in("bad/in.jpg"),
-			OutputImage: &data{ObjectKey: "bad/x.json", ContentType: "image/png"}}, "output_image.object_key"},
-		{"a folder", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/folder/")}, "output_image.object_key"},
-		{"under an object", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/in.jpg/x.jpg")}, "output_image"},
-		{"an extension and another type", &request{InputImage: in("bad/in.jpg"),
-			OutputImage: &data{ObjectKey: "bad/x.png", ContentType: "image/jpeg"}}, "output_image.content_type"},
-		{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")},
-			"output_image.object_key"},
-		{"a format that is not written", &request{InputImage: in("bad/in.jpg"),
-			OutputImage: &data{ContentType: "image/gif"}}, "output_image.content_type"},
-		{"longer than a key", &request{InputImage: in(long + "x")}, "execution_id"},
-		{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")},
-			"output_image.object_key"},
-		{"an execution id out of the bucket", &request{InputImage: in("bad/in.jpg"), ExecutionId: "../x"}, "execution_id"},
-		{"an invalid bucket name", &request{InputImage: in("bad/in.jpg"), OutputImage: &data{Bucket: "a..b"}},
-			"output_image"},
-	}
-	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", long + "x"} {
+	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", longKey + "x"} {
 		put(t, bucket, key, encoded)
 	}
 	before := keys(t, bucket, "")
-	for _, test := range tests {
+	for _, test := range rejectedNames {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := run(t, test.req)
 			wantKind(t, err, functions.Invalid, test.field)

@@ -64,8 +64,16 @@ func TestErrors_haveTheirKind(t *testing.T) {
 	}
 }
 
-// checkErrorKinds checks the errors of a store. The second client has wrong credentials.
-func checkErrorKinds(t *testing.T, store, unauthorized *objects.Store) {
+// failure is the error of an operation, and the kind that it must have.
+type failure struct {
+	name string
+	err  error
+	want error
+}
+
+// failures returns the errors of operations on a store, and on stores that fail.
+func failures(t *testing.T, store, unauthorized *objects.Store) []failure {
+	t.Helper()
 	put, err := store.Put(t.Context(), bucket, "kinds/in", "text/plain", []byte("first"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -79,11 +87,7 @@ func checkErrorKinds(t *testing.T, store, unauthorized *objects.Store) {
 		_, err := s.Put(t.Context(), bucket, key, "text/plain", []byte("x"), metadata)
 		return err
 	}
-	tests := []struct {
-		name string
-		err  error
-		want error
-	}{
+	return []failure{
 		{"the requested version", get(store, bucket, "kinds/in", put.ETag, 5), nil},
 		{"no such key", get(store, bucket, "kinds/none", "", 5), objects.ErrNotFound},
 		{"no such bucket", get(store, "no-such-bucket", "kinds/in", "", 5), objects.ErrNotFound},
@@ -107,8 +111,12 @@ func checkErrorKinds(t *testing.T, store, unauthorized *objects.Store) {
 			_, _ = w.Write([]byte("abc"))
 		}), bucket, "x", "", 5), objects.ErrUnavailable},
 	}
+}
+
+// checkErrorKinds checks the errors of a store. The second client has wrong credentials.
+func checkErrorKinds(t *testing.T, store, unauthorized *objects.Store) {
 	all := []error{objects.ErrNotFound, objects.ErrChanged, objects.ErrTooLarge, objects.ErrInvalidName, objects.ErrUnavailable}
-	for _, test := range tests {
+	for _, test := range failures(t, store, unauthorized) {
 		for _, kind := range all {
 			if got, want := errors.Is(test.err, kind), errors.Is(test.want, kind); got != want {
 				t.Errorf("%s: %v is %q: %v, want %v", test.name, test.err, kind, got, want)

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// templates are those of config/argo, by name; what Argo looks references up in.
+// templates holds the templates of config/argo by name; Argo resolves references in it.
 type templates map[string]*wfv1.WorkflowTemplate
 
 func (all templates) Get(name string) (*wfv1.WorkflowTemplate, error) {
@@ -28,7 +28,7 @@ func (all templates) Get(name string) (*wfv1.WorkflowTemplate, error) {
 	return nil, fmt.Errorf("there is no WorkflowTemplate %s", name)
 }
 
-// arguments are what a person gives, by template.
+// arguments holds the arguments that a person gives, by template.
 var arguments = map[string]map[string]string{
 	"grpc-image-processing": {"execution-id": "cat"},
 	"image-pipeline":        {"execution-id": "cat", "input-file": "cat.jpg"},
@@ -54,7 +54,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// TestSteps: the URLs are those of the design document.
+// TestSteps: the steps call the URLs of the design document.
 func TestSteps(t *testing.T) {
 	var steps []string
 	for _, s := range read(t)["grpc-image-processing"].Spec.Templates {

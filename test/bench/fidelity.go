@@ -4,19 +4,14 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/image/draw"
-
 	"imageflow.dev/internal/imaging"
 )
 
-// compareFidelity prints the PSNR of each peer's output before lossy encoding, against the full
-// image filtered with Lanczos3 in double precision. The colours of both are subsampled as in the
-// output, which is 4:2:0 unless it is a PNG.
+// compareFidelity prints the PSNR of each peer's output before lossy encoding, against ideal.
 func compareFidelity(workers map[string]*process, p photos, dir string) error {
 	fmt.Printf("| PSNR in dB · of luma · of colours | %s |\n|---|%s\n",
 		strings.Join(lossless, " | "), strings.Repeat("---|", len(lossless)))
@@ -25,31 +20,29 @@ func compareFidelity(workers map[string]*process, p photos, dir string) error {
 		return err
 	}
 	for _, t := range images {
-		original, err := decode(t.task.file)
+		want, err := idealOf(t.task)
 		if err != nil {
 			return err
 		}
-		want := image.NewRGBA(image.Rect(0, 0, t.task.width, t.task.height))
-		lanczos3.Scale(want, want.Rect, original, original.Rect, draw.Src, nil)
 		fmt.Printf("| %s |", t.name)
 		for _, peer := range lossless {
-			got, err := resized(workers[peer], peer, t.task, filepath.Join(dir, peer+".png"))
+			got, err := resized(workers[peer], peer, t.task, filepath.Join(dir, peer+".png"), want)
 			if err != nil {
 				return err
 			}
-			fmt.Printf(" %s |", fidelityOf(got, outputOf(want, t.task.format)))
+			fmt.Printf(" %s |", got)
 		}
 		fmt.Println()
 	}
 	return nil
 }
 
-// outputOf returns the samples that an encoder of the format would encode.
-func outputOf(m *image.RGBA, f imaging.Format) ycc {
+// encodable returns the samples that an encoder of the format would encode.
+func encodable(m ycc, f imaging.Format) ycc {
 	if f == imaging.PNG {
-		return toYCC(m)
+		return m
 	}
-	return toYCC(m).subsampled()
+	return m.subsampled()
 }
 
 // lossless are the peers that can return an image without the loss of an encoder.
@@ -58,24 +51,24 @@ var lossless = []string{baseline, "FAST", "GOOD", "BEST", "bimg", "imagor"}
 // qualities are the qualities of the peers that are this repository.
 var qualities = map[string]imaging.Quality{"FAST": imaging.Fast, "GOOD": imaging.Good, "BEST": imaging.Best}
 
-// resized returns a peer's output before lossy encoding. It uses a file, unless the peer is
-// this repository and resizes the planes of a JPEG.
-func resized(worker *process, peer string, t task, file string) (ycc, error) {
+// resized returns the fidelity of a peer's output before lossy encoding. It uses a file, unless
+// the peer is this repository and resizes the planes of a JPEG.
+func resized(worker *process, peer string, t task, file string, want ideal) (string, error) {
 	if q, ours := qualities[peer]; ours && t.format == imaging.JPEG {
 		if planes, err := resizedPlanes(t, q); err != nil || planes != nil {
-			return fromPlanes(planes), err
+			return fidelityOf(fromPlanes(planes), want.planes).String(), err
 		}
 	}
 	format := t.format
 	t.format, t.keep = imaging.PNG, file
 	if _, err := worker.do(t); err != nil {
-		return ycc{}, err
+		return "", err
 	}
 	m, err := decode(file)
 	if err != nil {
-		return ycc{}, err
+		return "", err
 	}
-	return outputOf(m, format), nil
+	return fidelityOf(encodable(toYCC(m), format), encodable(want.pixels, format)).String(), nil
 }
 
 // resizedPlanes returns nil if the image is not resized on its planes.
@@ -156,10 +149,3 @@ func decode(path string) (*image.RGBA, error) {
 	}
 	return out, nil
 }
-
-var lanczos3 = &draw.Kernel{Support: 3, At: func(d float64) float64 {
-	if d == 0 {
-		return 1
-	}
-	return 3 * math.Sin(math.Pi*d) * math.Sin(math.Pi*d/3) / (math.Pi * math.Pi * d * d)
-}}

@@ -16,6 +16,24 @@ type plane struct {
 
 func newPlane(width, height int) plane { return plane{width, height, make([]float64, width*height)} }
 
+// planeOf returns the samples of rows that begin stride bytes apart.
+func planeOf(samples []byte, stride, width, height int) plane {
+	p := newPlane(width, height)
+	for i := range p.values {
+		p.values[i] = float64(samples[i/width*stride+i%width])
+	}
+	return p
+}
+
+// flatPlane returns colours of grey.
+func flatPlane(width, height int) plane {
+	p := newPlane(width, height)
+	for i := range p.values {
+		p.values[i] = 128
+	}
+	return p
+}
+
 // at returns the value at a point. The values at the edges are repeated beyond them.
 func (p plane) at(x, y int) float64 {
 	return p.values[min(y, p.height-1)*p.width+min(x, p.width-1)]
@@ -41,27 +59,36 @@ func toYCC(m *image.RGBA) ycc {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	y, cb, cr := newPlane(w, h), newPlane(w, h), newPlane(w, h)
 	for i := range y.values {
-		r, g, b := float64(m.Pix[4*i]), float64(m.Pix[4*i+1]), float64(m.Pix[4*i+2])
-		y.values[i] = 0.299*r + 0.587*g + 0.114*b
-		cb.values[i] = 128 + (b-y.values[i])/1.772
-		cr.values[i] = 128 + (r-y.values[i])/1.402
+		y.values[i], cb.values[i], cr.values[i] = toSample(float64(m.Pix[4*i]), float64(m.Pix[4*i+1]), float64(m.Pix[4*i+2]))
 	}
 	return ycc{y, cb, cr}
+}
+
+// displayed limits red, green and blue to 0 … 255.
+func (m ycc) displayed() ycc {
+	limit := func(v float64) float64 { return min(max(v, 0), 255) }
+	for i, y := range m.y.values {
+		db, dr := m.cb.values[i]-128, m.cr.values[i]-128
+		r, g, b := limit(y+1.402*dr), limit(y-(0.114*1.772*db+0.299*1.402*dr)/0.587), limit(y+1.772*db)
+		m.y.values[i], m.cb.values[i], m.cr.values[i] = toSample(r, g, b)
+	}
+	return m
+}
+
+// toSample converts a pixel of red, green and blue without rounding.
+func toSample(r, g, b float64) (y, cb, cr float64) {
+	y = 0.299*r + 0.587*g + 0.114*b
+	return y, 128 + (b-y)/1.772, 128 + (r-y)/1.402
 }
 
 // fromPlanes returns an image of Y, Cb and Cr, or of grey.
 func fromPlanes(planes []imaging.Plane) (m ycc) {
 	for i, to := range []*plane{&m.y, &m.cb, &m.cr}[:len(planes)] {
-		*to = newPlane(planes[i].Width, planes[i].Height)
-		for j, v := range planes[i].Samples {
-			to.values[j] = float64(v)
-		}
+		*to = planeOf(planes[i].Samples, planes[i].Width, planes[i].Width, planes[i].Height)
 	}
 	if len(planes) == 1 {
-		m.cb, m.cr = newPlane((m.y.width+1)/2, (m.y.height+1)/2), newPlane((m.y.width+1)/2, (m.y.height+1)/2)
-		for i := range m.cb.values {
-			m.cb.values[i], m.cr.values[i] = 128, 128
-		}
+		m.cb = flatPlane((m.y.width+1)/2, (m.y.height+1)/2)
+		m.cr = m.cb
 	}
 	return m
 }

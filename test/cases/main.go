@@ -1,5 +1,5 @@
 // Command cases sends the files of a folder of cases to a local mode of its own, and
-// prints what each answers beside what is expected. It fails where they differ.
+// prints each answer beside the expected one. It fails where they differ.
 package main
 
 import (

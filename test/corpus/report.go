@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,22 +15,34 @@ import (
 // report has the results of all files.
 type report []*result
 
-// finding is what a result is noteworthy for.
+// finding classifies a result.
 type finding string
 
 const (
-	refusedByAll  finding = "refused"
-	failed        finding = "5xx"
-	onlyRefused   finding = "refused, though both references decode it"
-	onlyTaken     finding = "taken, though both references refuse it"
-	disagree      finding = "taken by some processors only"
-	otherPixels   finding = "PSNR below 30 dB"
-	worseResize   finding = "resize more than 3 dB below Pillow's"
-	unremarkable  finding = "ok"
-	notRead       finding = "a format that is not read"
-	minPSNR               = 30.0
-	maxResizeLoss         = 3.0
+	refusedByAll finding = "refused"
+	failed       finding = "5xx"
+	onlyRefused  finding = "refused, though both references decode it"
+	onlyTaken    finding = "taken, though both references refuse it"
+	disagree     finding = "taken by some processors only"
+	otherPixels  finding = "PSNR below 30 dB"
+	worseResize  finding = "resize more than 3 dB below Pillow's"
+	unremarkable finding = "ok"
+	notRead      finding = "a format that is not read"
 )
+
+// The limits, in dB. A resize as good as closeResize needs no comparison: the weights of two
+// Lanczos filters differ.
+const minPSNR, maxResizeLoss, closeResize = 30.0, 3.0, 40.0
+
+// worse reports whether the service's resize is worse than Pillow's, by this reference's pixels.
+func (d decoded) worse() bool {
+	return d.Error == "" && d.Resized >= 0 && d.Resized < min(d.Baseline-maxResizeLoss, closeResize)
+}
+
+// message returns the first refusal of a processor.
+func (r *result) message() string {
+	return cmp.Or(r.resize.message, r.detect.message, r.filter.message)
+}
 
 // findings are the columns of the summary.
 var findings = []finding{unremarkable, refusedByAll, onlyRefused, onlyTaken, disagree, otherPixels, worseResize, failed}
@@ -53,7 +66,7 @@ func (r *result) finding() finding {
 		return onlyTaken
 	case r.psnr() >= 0 && r.psnr() < minPSNR:
 		return otherPixels
-	case max(r.pillow.Resized-r.pillow.Baseline, r.vips.Resized-r.vips.Baseline) < -maxResizeLoss:
+	case r.pillow.worse() && r.vips.worse():
 		return worseResize
 	}
 	return unremarkable
@@ -81,7 +94,7 @@ func (rs report) print(w io.Writer, all bool) {
 			continue
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%.1f\t%v\t%d MiB\t%.100s\n", f, r.path, r.resize.status, r.detect.status,
-			r.filter.status, r.pillow, r.vips, r.psnr(), r.cpu.Round(100*time.Microsecond), r.peak, r.resize.message)
+			r.filter.status, r.pillow, r.vips, r.psnr(), r.cpu.Round(100*time.Microsecond), r.peak, r.message())
 	}
 	fmt.Fprintln(table)
 	rs.summarize(table)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// pid is that of the local mode, 0 where there is none.
+// pid is the process id of local mode, 0 if there is none.
 var pid int
 
 // load is the work of this machine up to a time, in ticks of a CPU.
@@ -36,7 +36,7 @@ func startLoad() load {
 	return l
 }
 
-// used is what a process has used.
+// used is the CPU time and memory of a process.
 func used(pid int) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

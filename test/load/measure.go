@@ -27,7 +27,7 @@ type rateRun struct {
 	rate   int
 	took   time.Duration
 	counts [failed + 1]int
-	// latencies and overheads are those of the images that are done, sorted.
+	// latencies and overheads of the completed images, sorted.
 	latencies, overheads []time.Duration
 	refusals             []time.Duration
 	refusers             map[string]int // how often each step has refused

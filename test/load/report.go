@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// report is all runs, and what they were made with.
+// report holds all runs and their settings.
 type report struct {
 	config config
 	set    []testImage

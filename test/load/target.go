@@ -17,7 +17,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// steps are those of eventing/chain.yaml.
+// steps has the same steps as eventing/chain.yaml.
 const steps = `[{"resize":{"target_width":800,"target_height":600,"maintain_aspect_ratio":true}},` +
 	`{"detect":{"confidence_threshold":0.5,"nms_threshold":0.4,"draw_boxes":true}},` +
 	`{"filter":{"filter_type":"FILTER_TYPE_SHARPEN","intensity":1}}]`

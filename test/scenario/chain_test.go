@@ -10,7 +10,36 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// TestUploadBecomesThreeOutputs is the product's main promise.
+// checkSideCars checks the side-cars of an image of 1200×1200 pixels.
+func (s *system) checkSideCars(t *testing.T, execution string) {
+	t.Helper()
+	var resized struct {
+		OriginalWidth int     `json:"original_width"`
+		OutputWidth   int     `json:"output_width"`
+		ScaleX        float64 `json:"scale_factor_x"`
+	}
+	if err := json.Unmarshal(s.get(t, execution+"_resize.json"), &resized); err != nil {
+		t.Fatal(err)
+	}
+	if resized.OriginalWidth != 1200 || resized.OutputWidth != 600 || resized.ScaleX != 0.5 {
+		t.Errorf("resize side-car: %+v", resized)
+	}
+	var found struct {
+		Result   struct{ Status string }
+		Metadata struct {
+			Model string `json:"model_name"`
+		}
+	}
+	if err := json.Unmarshal(s.get(t, execution+"_ai-detection.json"), &found); err != nil {
+		t.Fatal(err)
+	}
+	if found.Metadata.Model != "yolo" || found.Result.Status != "PROCESSING_STATUS_COMPLETED" {
+		t.Errorf("detection side-car: %+v", found)
+	}
+}
+
+// TestUploadBecomesThreeOutputs: an upload is resized, its objects are detected, and it is
+// filtered.
 func TestUploadBecomesThreeOutputs(t *testing.T) {
 	s := local(t, setup{})
 	for _, c := range []struct {
@@ -28,29 +57,7 @@ func TestUploadBecomesThreeOutputs(t *testing.T) {
 					t.Errorf("%s is %v, want 600×600", step, got)
 				}
 			}
-			var resized struct {
-				OriginalWidth int     `json:"original_width"`
-				OutputWidth   int     `json:"output_width"`
-				ScaleX        float64 `json:"scale_factor_x"`
-			}
-			if err := json.Unmarshal(s.get(t, c.execution+"_resize.json"), &resized); err != nil {
-				t.Fatal(err)
-			}
-			if resized.OriginalWidth != 1200 || resized.OutputWidth != 600 || resized.ScaleX != 0.5 {
-				t.Errorf("resize side-car: %+v", resized)
-			}
-			var found struct {
-				Result   struct{ Status string }
-				Metadata struct {
-					Model string `json:"model_name"`
-				}
-			}
-			if err := json.Unmarshal(s.get(t, c.execution+"_ai-detection.json"), &found); err != nil {
-				t.Fatal(err)
-			}
-			if found.Metadata.Model != "yolo" || found.Result.Status != "PROCESSING_STATUS_COMPLETED" {
-				t.Errorf("detection side-car: %+v", found)
-			}
+			s.checkSideCars(t, c.execution)
 		})
 	}
 	t.Run("nothing else was written", func(t *testing.T) {
@@ -60,7 +67,7 @@ func TestUploadBecomesThreeOutputs(t *testing.T) {
 	})
 }
 
-// TestDataSurvivesRestart: Ctrl-C and start again in the same folder.
+// TestDataSurvivesRestart: after Ctrl-C and a new start in the same folder, all objects are there.
 func TestDataSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	s := local(t, setup{dir: dir})
@@ -78,7 +85,7 @@ func TestDataSurvivesRestart(t *testing.T) {
 	eventually(t, "the next output", func() bool { return s.exists("b_filter.jpg") })
 }
 
-// TestNonImageFails: the chain of a bad upload ends visibly.
+// TestNonImageFails: an upload that is not an image gets the status failed and a dead letter.
 func TestNonImageFails(t *testing.T) {
 	s := local(t, setup{})
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))

@@ -16,9 +16,8 @@ import (
 	"imageflow.dev/internal/testing/freeport"
 )
 
-// TestDashboardShows has a real Prometheus watch local mode at work, and asks it
-// what every panel of the dashboard and every rule would. It needs the Prometheus
-// that `make monitoring-test` fetches.
+// TestDashboardShows scrapes a working local mode with a real Prometheus, and runs the query of
+// every panel and every rule. It needs the Prometheus that `make monitoring-test` fetches.
 func TestDashboardShows(t *testing.T) {
 	home := os.Getenv("PROMETHEUS_HOME")
 	if home == "" {
@@ -67,7 +66,7 @@ func shows(points []point) bool {
 	return false
 }
 
-// panel is one of the dashboard.
+// panel is a panel of the dashboard.
 type panel struct {
 	Type, Title string
 	Targets     []struct{ Expr string }
@@ -98,11 +97,9 @@ func panels(t testing.TB) []panel {
 // watcher is a Prometheus.
 type watcher struct{ address string }
 
-// watch starts a Prometheus that looks at the address every second, with our
-// rules.
-func watch(t testing.TB, binary, address string) *watcher {
+// rules returns the alert rules as a file of Prometheus.
+func rules(t testing.TB) []byte {
 	t.Helper()
-	folder := t.TempDir()
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", "monitoring", "rules.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +113,15 @@ func watch(t testing.TB, binary, address string) *watcher {
 	if text, err = yaml.Marshal(manifest.Spec); err != nil {
 		t.Fatal(err)
 	}
+	return text
+}
+
+// watch starts a Prometheus that looks at the address every second, with our
+// rules.
+func watch(t testing.TB, binary, address string) *watcher {
+	t.Helper()
+	folder := t.TempDir()
+	text := rules(t)
 	config := fmt.Sprintf(`{global: {scrape_interval: 1s, evaluation_interval: 1s}, rule_files: [rules.yaml],
 		scrape_configs: [{job_name: imageflow, static_configs: [{targets: [%q]}]}]}`, address)
 	for name, content := range map[string]string{"rules.yaml": string(text), "prometheus.yaml": config} {

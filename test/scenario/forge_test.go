@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// foreign is a bucket that is none of ImageFlow's, and private an image in it.
+// foreign is a bucket outside ImageFlow, and private an image in it.
 const (
 	foreign = "imageflow-test-foreign"
 	private = "private/p.jpg"
@@ -81,7 +82,7 @@ func TestForgeriesAtTheBroker(t *testing.T) {
 	}
 }
 
-// placeForeign puts an image where ImageFlow has no business.
+// placeForeign puts an image into a bucket outside ImageFlow.
 func (s *system) placeForeign(t testing.TB) {
 	t.Helper()
 	ctx := context.Background()
@@ -123,7 +124,7 @@ func (s *system) everything(t testing.TB) map[string]string {
 	return all
 }
 
-// forgedCalls read and write where requests may not.
+// forgedCalls returns calls that read or write outside the allowed buckets.
 func (s *system) forgedCalls() []forgery {
 	const source = `"input_image":{"object_key":"evil.jpg"},"target_width":32`
 	stolen := fmt.Sprintf(`"input_image":{"bucket":%q,"object_key":%q}`, foreign, private)
@@ -137,28 +138,18 @@ func (s *system) forgedCalls() []forgery {
 	return []forgery{
 		{name: "a pipeline from another bucket", part: "gateway", path: "/v1/pipeline", status: http.StatusBadRequest,
 			body: fmt.Sprintf(`{%s,"output_image":{"bucket":%q,"object_key":"stolen.jpg"},%s}`, stolen, bucket, steps)},
-		{
-			name:   "a pipeline into another bucket",
-			part:   "gateway",
-			path:   "/v1/pipeline",
-			status: http.StatusBadRequest,
+		{name: "a pipeline into another bucket", part: "gateway", path: "/v1/pipeline", status: http.StatusBadRequest,
 			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"output_image":{"bucket":%q,"object_key":"x.jpg"},%s}`,
-				foreign, steps),
-		},
+				foreign, steps)},
 		resize("from another bucket", "gateway", `{`+stolen+`,"target_width":32}`),
 		resize("from another bucket, at the processor", "resize", `{`+stolen+`,"target_width":32}`),
 		resize("over a key of another bucket", "resize", into(foreign, private)),
 		resize("into the dead letters", "resize", into("imageflow-dead-letters", bucket+"/x/y.jpg")),
 		resize("from the dead letters", "resize",
 			`{"input_image":{"bucket":"imageflow-dead-letters","object_key":"x.jpg"},"target_width":32}`),
-		{
-			name:   "a side-car of another bucket",
-			part:   "detect",
-			path:   "/v1/detect",
-			status: http.StatusBadRequest,
+		{name: "a side-car of another bucket", part: "detect", path: "/v1/detect", status: http.StatusBadRequest,
 			body: fmt.Sprintf(`{"input_image":{"object_key":"evil.jpg"},"resize_metadata_ref":{"bucket":%q,"object_key":"a.json"}}`,
-				foreign),
-		},
+				foreign)},
 		{
 			name: "a notification with no token", part: "bridge", path: "/notifications",
 			status: http.StatusUnauthorized, body: forgedNotification,
@@ -180,8 +171,8 @@ func forgedHeader(kind string) map[string]string {
 	}
 }
 
-// forgedEvents are unsigned, signed by somebody else, or another event than the
-// one that was signed.
+// forgedEvents returns events that are unsigned, signed with another key, or changed after they
+// were signed.
 func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 	t.Helper()
 	data := fmt.Sprintf(`{"result":{"output_image":{"bucket":%q,"object_key":%q},"metadata":{"execution_id":"any/where"}}}`,
@@ -209,25 +200,23 @@ func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 		"of another type":   with("Ce-Type", "com.amazonaws.s3.ObjectCreated:Put"),
 		"structured":        {"Content-Type": "application/cloudevents+json"},
 	}
+	const asSigned = `{"result":{}}`
+	bodies := map[string]string{
+		"structured": structured, "of another id": asSigned, "of another origin": asSigned, "of another type": asSigned,
+	}
 	for _, to := range []struct{ part, path string }{
 		{"resize", "/?target_width=32"}, {"detect", "/"}, {"filter", "/?filter_type=FILTER_TYPE_BLUR&intensity=1"},
 		{"bridge", "/completed"}, {"bridge", "/dead-letters"},
 	} {
 		for name, header := range forged {
-			body := data
-			switch name {
-			case "structured":
-				body = structured
-			case "of another id", "of another origin", "of another type":
-				body = `{"result":{}}` // as it was signed
-			}
+			body := cmp.Or(bodies[name], data)
 			all = append(all, forgery{to.part + to.path + ", " + name, to.part, to.path, body, header, http.StatusUnauthorized})
 		}
 	}
 	return all
 }
 
-// forgedOrigins would be dead letters that can never be stored.
+// forgedOrigins returns events that would be dead letters that can never be stored.
 func forgedOrigins() (all []forgery) {
 	for _, origin := range []string{
 		"s3://../x.jpg", "s3://UPPER/x.jpg", "s3://a/x.jpg", "s3://no-such-bucket-here/x.jpg", "s3://imageflow-files/a%00b.jpg",

@@ -22,8 +22,8 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// contract is the schema that callers have: not the one we serve, which has
-// more in it. What a story needs of that is added.
+// contract returns the schema of the original contract, which callers have, with the later fields
+// that a story needs.
 func contract(t testing.TB, more ...string) protoreflect.FileDescriptor {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "contract", "imageflow.proto"))
@@ -124,8 +124,8 @@ func field(m protoreflect.Message, path ...protoreflect.Name) protoreflect.Value
 	return v
 }
 
-// services lists what the nine calls are; the request's fields come after
-// input_image and execution_id.
+// services lists the services of the nine calls. fields follow input_image and execution_id in a
+// request.
 var services = []struct{ part, service, unary, suffix, fields string }{
 	{"resize", "ResizeService", "ResizeImage", "resize", `"target_width":100,"quality":"RESIZE_QUALITY_FAST"`},
 	{
@@ -135,12 +135,61 @@ var services = []struct{ part, service, unary, suffix, fields string }{
 	{"filter", "FilterService", "ApplyFilter", "filter", `"filter_type":"FILTER_TYPE_CONTRAST","intensity":0.3`},
 }
 
+// The numbers of ProcessingStatus.
+const completed, failed = 3, 4
+
+// checkStream checks the responses to ten items, of which the seventh fails.
+func checkStream(t *testing.T, responses []*dynamicpb.Message, suffix string) {
+	t.Helper()
+	if len(responses) != 10 {
+		t.Fatalf("%d responses", len(responses))
+	}
+	for i, r := range responses {
+		want := protoreflect.EnumNumber(completed)
+		if i == 6 {
+			want = failed
+		}
+		if got := field(r, "result", "status").Enum(); got != want {
+			t.Errorf("item %d: status %d, want %d", i, got, want)
+		}
+		if i == 6 {
+			if field(r, "result", "message").String() == "" {
+				t.Error("the failed item has no message")
+			}
+			continue
+		}
+		key := field(r, "result", "output_image", "object_key").String()
+		if key != fmt.Sprintf("many-%d_%s.jpg", i, suffix) {
+			t.Errorf("item %d is %q: out of order", i, key)
+		}
+	}
+}
+
+// checkHealth checks both health methods of a service.
+func (c *caller) checkHealth(t *testing.T, service string) {
+	t.Helper()
+	response, err := c.unary(t, "Health", `{}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := field(response, "status").Enum(); got != 1 {
+		t.Errorf("status %d, want SERVING", got)
+	}
+	standard, err := healthpb.NewHealthClient(c.conn).
+		Check(t.Context(), &healthpb.HealthCheckRequest{Service: "imageflow.v1." + service})
+	if err != nil || standard.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		t.Errorf("grpc.health.v1: %v, %v", standard, err)
+	}
+	if _, err := c.unary(t, "Health", `{"service":"no.such.Service"}`); status.Code(err) != codes.NotFound {
+		t.Errorf("an unknown service: %v", err)
+	}
+}
+
 func TestNineCallsByTheContract(t *testing.T) {
 	s := local(t, setup{})
 	file := contract(t)
 	s.place(t, "in.jpg", jpegOf(t, 400, 300))
 	s.place(t, "bad.jpg", []byte("not an image"))
-	const completed, failed = 3, 4
 	for _, c := range services {
 		call := s.caller(t, file, c.part, c.service)
 		request := func(key, execution string) string {
@@ -167,46 +216,10 @@ func TestNineCallsByTheContract(t *testing.T) {
 				}
 				requests = append(requests, request(key, fmt.Sprintf("many-%d", i)))
 			}
-			responses := call.stream(t, c.unary+"Stream", requests)
-			if len(responses) != 10 {
-				t.Fatalf("%d responses", len(responses))
-			}
-			for i, r := range responses {
-				want := protoreflect.EnumNumber(completed)
-				if i == 6 {
-					want = failed
-				}
-				if got := field(r, "result", "status").Enum(); got != want {
-					t.Errorf("item %d: status %d, want %d", i, got, want)
-				}
-				if i == 6 {
-					if field(r, "result", "message").String() == "" {
-						t.Error("the failed item has no message")
-					}
-					continue
-				}
-				key := field(r, "result", "output_image", "object_key").String()
-				if key != fmt.Sprintf("many-%d_%s.jpg", i, c.suffix) {
-					t.Errorf("item %d is %q: out of order", i, key)
-				}
-			}
+			checkStream(t, call.stream(t, c.unary+"Stream", requests), c.suffix)
 		})
 		t.Run(c.service+"/Health", func(t *testing.T) {
-			response, err := call.unary(t, "Health", `{}`)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := field(response, "status").Enum(); got != 1 {
-				t.Errorf("status %d, want SERVING", got)
-			}
-			standard, err := healthpb.NewHealthClient(call.conn).
-				Check(t.Context(), &healthpb.HealthCheckRequest{Service: "imageflow.v1." + c.service})
-			if err != nil || standard.GetStatus() != healthpb.HealthCheckResponse_SERVING {
-				t.Errorf("grpc.health.v1: %v, %v", standard, err)
-			}
-			if _, err := call.unary(t, "Health", `{"service":"no.such.Service"}`); status.Code(err) != codes.NotFound {
-				t.Errorf("an unknown service: %v", err)
-			}
+			call.checkHealth(t, c.service)
 		})
 	}
 }

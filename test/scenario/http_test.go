@@ -33,8 +33,8 @@ func post(t testing.TB, client *http.Client, url, body string, header map[string
 	return resp, string(text)
 }
 
-// TestWorkflowBodiesChain posts what Argo's HTTP steps post, one after the
-// other; they find each other's outputs by the contract's names.
+// TestWorkflowBodiesChain posts the bodies of Argo's HTTP steps one after the other. Each finds the
+// output of the one before by the names of the contract.
 func TestWorkflowBodiesChain(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "run-7.png", pngOf(t, 1000, 1000))
@@ -97,6 +97,12 @@ func TestBytesInBytesOut(t *testing.T) {
 	}
 }
 
+// answeredHeader has the starts of attributes of the event that answers the upload of träum/e.jpg.
+var answeredHeader = map[string]string{
+	"Ce-Type": "dev.imageflow.resize.completed.v1", "Ce-Causationid": "1", "Ce-Correlationid": "1",
+	"Ce-Subject": "tr%C3%A4um/e", "Ce-Origin": "s3://imageflow-files/tr%25C3%25A4um/e.jpg",
+}
+
 // TestEventIsAnsweredByTheNext in both modes and over both protocols.
 func TestEventIsAnsweredByTheNext(t *testing.T) {
 	s := local(t, setup{})
@@ -123,11 +129,7 @@ func TestEventIsAnsweredByTheNext(t *testing.T) {
 				if resp.StatusCode != http.StatusOK || resp.Proto != protocol {
 					t.Fatalf("%s %s: %s", resp.Proto, resp.Status, body)
 				}
-				want := map[string]string{
-					"Ce-Type": "dev.imageflow.resize.completed.v1", "Ce-Causationid": "1", "Ce-Correlationid": "1",
-					"Ce-Subject": "tr%C3%A4um/e", "Ce-Origin": "s3://imageflow-files/tr%25C3%25A4um/e.jpg",
-				}
-				for name, value := range want {
+				for name, value := range answeredHeader {
 					if got := resp.Header.Get(name); !strings.HasPrefix(got, value) {
 						t.Errorf("%s is %q, want %q", name, got, value)
 					}

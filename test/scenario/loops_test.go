@@ -8,9 +8,23 @@ import (
 	"testing"
 )
 
-// TestClosedLoopsFinish: callers who each wait for an answer before they ask
-// again are all served, without a retry of their own: the queue is as long as
-// there are callers.
+// runLoops makes calls in parallel loops, each with an execution id of its own.
+func runLoops(t *testing.T, callers, calls int, prefix string, call func(id string) error) {
+	var all sync.WaitGroup
+	for caller := range callers {
+		all.Go(func() {
+			for n := range calls {
+				if err := call(fmt.Sprintf("%s/%d/%d/%d", prefix, callers, caller, n)); err != nil {
+					t.Errorf("caller %d, call %d: %v", caller, n, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestClosedLoopsFinish: all calls of callers that wait for an answer before the next call are
+// completed without a retry, since the queue is only as long as there are callers.
 func TestClosedLoopsFinish(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "in.jpg", jpegOf(t, 640, 480))
@@ -40,18 +54,7 @@ func TestClosedLoopsFinish(t *testing.T) {
 	} {
 		for _, callers := range []int{20, 64} {
 			t.Run(fmt.Sprintf("%s, %d callers", name, callers), func(t *testing.T) {
-				var all sync.WaitGroup
-				for caller := range callers {
-					all.Go(func() {
-						for n := range loop.calls {
-							id := fmt.Sprintf("%s/%d/%d/%d", strings.ReplaceAll(name, " ", "-"), callers, caller, n)
-							if err := loop.call(id); err != nil {
-								t.Errorf("caller %d, call %d: %v", caller, n, err)
-							}
-						}
-					})
-				}
-				all.Wait()
+				runLoops(t, callers, loop.calls, strings.ReplaceAll(name, " ", "-"), loop.call)
 			})
 		}
 	}

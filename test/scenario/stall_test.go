@@ -29,6 +29,29 @@ func newStallingStore(t *testing.T, store string) *stallingStore {
 	return &stallingStore{listener.Addr().String()}
 }
 
+// passRequests passes what a caller sends, and reports a request for an object under stall/.
+func passRequests(from, to net.Conn, stalls chan<- bool) {
+	defer to.Close()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			if bytes.HasPrefix(buffer[:n], []byte("GET /"+bucket+"/stall/")) {
+				select {
+				case stalls <- true:
+				default:
+				}
+			}
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
 func stallIfAsked(from net.Conn, store string) {
 	defer from.Close()
 	to, err := net.Dial("tcp", store)
@@ -37,27 +60,7 @@ func stallIfAsked(from net.Conn, store string) {
 	}
 	defer to.Close()
 	stalls := make(chan bool, 1)
-	go func() {
-		defer to.Close()
-		buffer := make([]byte, 32<<10)
-		for {
-			n, err := from.Read(buffer)
-			if n > 0 {
-				if bytes.HasPrefix(buffer[:n], []byte("GET /"+bucket+"/stall/")) {
-					select {
-					case stalls <- true:
-					default:
-					}
-				}
-				if _, err := to.Write(buffer[:n]); err != nil {
-					return
-				}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
+	go passRequests(from, to, stalls)
 	buffer := make([]byte, 16<<10)
 	for {
 		n, err := to.Read(buffer)

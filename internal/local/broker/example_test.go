@@ -66,7 +66,7 @@ func Example() {
 }
 
 // greet sends an event to a broker and returns the status of the answer.
-func greet(broker string) string {
+func greet(url string) string {
 	e := cloudevent.New()
 	e.SetID("1")
 	e.SetSource("/example")
@@ -74,7 +74,7 @@ func greet(broker string) string {
 	if err := e.SetData("text/plain", []byte("hello")); err != nil {
 		panic(err)
 	}
-	request, err := httpevent.NewRequest(context.Background(), broker, e)
+	request, err := httpevent.NewRequest(context.Background(), url, e)
 	if err != nil {
 		panic(err)
 	}
