@@ -157,7 +157,7 @@ func polled(t *testing.T, dir string) *inference.Folder {
 }
 
 // detectVersion returns the version of the model that has detected objects, and checks that the
-// object is the one that this version finds.
+// object is the right one for this version.
 func detectVersion(t *testing.T, p functions.Processor, black []byte) int {
 	resp := detectIn(t, p, black, &request{})
 	version, _ := strconv.Atoi(resp.GetMetadata().GetModelVersion())

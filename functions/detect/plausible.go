@@ -17,12 +17,12 @@ const (
 	// minTrialBoxes is the number of boxes from which a trial may refuse a model, and
 	// minSane the share of sane boxes that it must have then.
 	minTrialBoxes, minSane = 10, 0.1
-	// minLead is by how much the share of one layout must exceed that of all others to
+	// minLead is by how much the share of one layout must exceed the shares of all others to
 	// choose between them.
 	minLead = 0.5
 )
 
-// trial is what the output of a trial run looks like in one layout.
+// trial is the output of a trial run, read in one layout.
 type trial struct {
 	layout layout
 	boxes  int

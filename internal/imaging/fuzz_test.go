@@ -68,6 +68,17 @@ func FuzzPixels(f *testing.F) {
 	})
 }
 
+// addSampledJPEGs adds seeds whose colours are sampled in several ways.
+func addSampledJPEGs(f *testing.F) {
+	noise := func(c, x, y int, _, _ float64) uint8 { return uint8(c*50 + x*y*77) }
+	for _, factors := range [][3][2]int{
+		{{2, 2}, {1, 1}, {1, 1}}, {{2, 1}, {1, 1}, {1, 1}}, {{1, 2}, {1, 1}, {1, 1}},
+		{{4, 1}, {1, 1}, {1, 1}}, {{2, 2}, {2, 1}, {1, 2}},
+	} {
+		f.Add(sampledJPEG(f, 67, 35, factors, noise), uint8(10), uint8(80), uint8(1))
+	}
+}
+
 // FuzzResizeJPEG checks that a JPEG of any orientation is resized to a JPEG of the size asked for,
 // or rejected, and that it becomes the input of a model and is blurred, or is rejected. Most of
 // them are processed as planes.
@@ -79,13 +90,7 @@ func FuzzResizeJPEG(f *testing.F) {
 			}
 		}
 	}
-	noise := func(c, x, y int, _, _ float64) uint8 { return uint8(c*50 + x*y*77) }
-	for _, factors := range [][3][2]int{
-		{{2, 2}, {1, 1}, {1, 1}}, {{2, 1}, {1, 1}, {1, 1}}, {{1, 2}, {1, 1}, {1, 1}},
-		{{4, 1}, {1, 1}, {1, 1}}, {{2, 2}, {2, 1}, {1, 2}},
-	} {
-		f.Add(sampledJPEG(f, 67, 35, factors, noise), uint8(10), uint8(80), uint8(1))
-	}
+	addSampledJPEGs(f)
 	f.Fuzz(func(t *testing.T, data []byte, width, height, quality uint8) {
 		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
 		if err != nil || m.Format != imaging.JPEG {
@@ -93,16 +98,7 @@ func FuzzResizeJPEG(f *testing.F) {
 		}
 		w, h := 1+int(width), 1+int(height)
 		m.Orientation = 1 + int(quality)/3%8
-		if _, err := scaled(t.Context(), m, w, h); err != nil && !isInputError(err) {
-			t.Errorf("scaled: %v, want an InputError", err)
-		}
-		if r, err := m.Raster(t.Context(), imaging.JPEG); err != nil && !isInputError(err) {
-			t.Errorf("decoded: %v, want an InputError", err)
-		} else if err == nil {
-			if err := r.Blur(t.Context(), 0.1+float64(width)/9); err != nil {
-				t.Errorf("blurred: %v", err)
-			}
-		}
+		checkOtherUses(t, m, w, h)
 		out, err := m.Resize(t.Context(), w, h, imaging.Quality(quality%3), imaging.JPEG)
 		if err != nil {
 			if !isInputError(err) {
@@ -114,4 +110,22 @@ func FuzzResizeJPEG(f *testing.F) {
 			t.Errorf("got %d×%d, %v, want %d×%d", c.Width, c.Height, err, w, h)
 		}
 	})
+}
+
+// checkOtherUses makes an image the input of a model, and blurs it.
+func checkOtherUses(t *testing.T, m *imaging.Image, width, height int) {
+	t.Helper()
+	if _, err := scaled(t.Context(), m, width, height); err != nil && !isInputError(err) {
+		t.Errorf("scaled: %v, want an InputError", err)
+	}
+	r, err := m.Raster(t.Context(), imaging.JPEG)
+	if err != nil {
+		if !isInputError(err) {
+			t.Errorf("decoded: %v, want an InputError", err)
+		}
+		return
+	}
+	if err := r.Blur(t.Context(), 0.1+float64(width)/9); err != nil {
+		t.Errorf("blurred: %v", err)
+	}
 }

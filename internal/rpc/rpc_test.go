@@ -147,7 +147,7 @@ func TestStreamKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestBackPressure: who does not read is not worked for.
+// TestBackPressure: the server does not work for a caller that does not read.
 func TestBackPressure(t *testing.T) {
 	const n = 100
 	var begun atomic.Int64

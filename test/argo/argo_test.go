@@ -1,7 +1,6 @@
-// Package argo_test runs Argo's own lint on config/argo. It is a module of its own
-// because Argo's packages do not compile with the Kubernetes libraries of the main
-// one; `go test -count=1` in this folder runs it (a cached result does not see
-// what lies outside of the module).
+// Package argo_test runs Argo's own lint on config/argo. It is a module of its own because Argo's
+// packages do not compile with the Kubernetes libraries of the main module. `go test -count=1` in
+// this folder runs it: a cached result ignores changes outside the module.
 package argo_test
 
 import (
@@ -18,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// templates are those of config/argo, by name; what Argo looks references up in.
+// templates holds the templates of config/argo by name; Argo resolves references in it.
 type templates map[string]*wfv1.WorkflowTemplate
 
 func (all templates) Get(name string) (*wfv1.WorkflowTemplate, error) {
@@ -28,7 +27,7 @@ func (all templates) Get(name string) (*wfv1.WorkflowTemplate, error) {
 	return nil, fmt.Errorf("there is no WorkflowTemplate %s", name)
 }
 
-// arguments are what a person gives, by template.
+// arguments holds the arguments that a person gives, by template.
 var arguments = map[string]map[string]string{
 	"grpc-image-processing": {"execution-id": "cat"},
 	"image-pipeline":        {"execution-id": "cat", "input-file": "cat.jpg"},
@@ -54,7 +53,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// TestSteps: the URLs are those of the design document.
+// TestSteps: the steps call the URLs of the design document.
 func TestSteps(t *testing.T) {
 	var steps []string
 	for _, s := range read(t)["grpc-image-processing"].Spec.Templates {
@@ -71,7 +70,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// submit is what `argo submit --from` makes.
+// submit returns the Workflow that `argo submit --from` makes.
 func submit(name string, values map[string]string) *wfv1.Workflow {
 	w := &wfv1.Workflow{
 		ObjectMeta: metav1.ObjectMeta{Name: "test", Namespace: "image-processing"},

@@ -1,4 +1,4 @@
-// Command benchchain measures what the chain of eventing/chain.yaml costs in local mode:
+// Command benchchain measures the cost of the chain of eventing/chain.yaml in local mode:
 // the CPU time of each process and part per image, the images per second, and the time
 // from an upload to its last output. With -base it runs a second build beside the first
 // and prints the ratios; the builds take turns within each round.

@@ -24,7 +24,7 @@ type target struct {
 	turns []turn
 }
 
-// imageEnvironment is what the container image and the manifests set.
+// imageEnvironment holds the variables that the container image and the manifests set.
 var imageEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
 	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOGC=400", "GOMEMLIMIT=1GiB", "MAX_ACTIVE_JOBS=8", "QUEUE_LENGTH=64",
@@ -104,7 +104,7 @@ func (t *target) do(ctx context.Context, client *http.Client, n int) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // what there is of it
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 		return fmt.Errorf("%s answered %s: %s", t.name, response.Status, text)
 	}
 	_, err = io.Copy(io.Discard, response.Body)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// answer is what a resize has answered.
+// answer is the answer to a resize.
 type answer struct {
 	status   int
 	message  string
@@ -40,7 +40,7 @@ func opacity(m image.Image) string {
 	return "transparent"
 }
 
-// client gives up on what would otherwise hold up all cases.
+// client gives up on an answer that would hold up all cases.
 var client = &http.Client{Timeout: 2 * time.Minute}
 
 // resize sends a file to be resized to a PNG.

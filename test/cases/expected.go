@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// expectation is what is right for files of a kind.
+// expectation is the right answer for files of a kind.
 type expectation struct {
 	pattern string // of path.Match
 	verdict verdict
-	// says is in the message of what is refused.
+	// says is a part of the error of a refused file.
 	says string
 	// like names another file with the same image, or is filtered.
 	like string
@@ -113,7 +113,7 @@ func (e expectation) String() string {
 	return text
 }
 
-// judge compares an answer, and that of the file it is like, with what is expected.
+// judge compares an answer with the expectation, and with the answer for the file that it is like.
 func (e expectation) judge(got, like answer) string {
 	switch {
 	case e.verdict == unknown:

@@ -1,5 +1,5 @@
 // Command cases sends the files of a folder of cases to a local mode of its own, and
-// prints what each answers beside what is expected. It fails where they differ.
+// prints each answer beside the expected one. It fails where they differ.
 package main
 
 import (
@@ -62,7 +62,7 @@ func run(command, folder string) (failed int, err error) {
 	return failed, nil
 }
 
-// elsewhere says where the kinds are played that are no single request.
+// elsewhere names the tests of the kinds that are more than a single request.
 var elsewhere = map[string]string{
 	"senders": "a script; make hostile and test/scenario play its kind",
 	"clients": "a script; test/scenario plays its kind",

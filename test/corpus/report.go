@@ -15,7 +15,7 @@ import (
 // report has the results of all files.
 type report []*result
 
-// finding is what a result is noteworthy for.
+// finding classifies a result.
 type finding string
 
 const (

@@ -24,7 +24,7 @@ type service struct {
 	temp  string // a folder for outputs
 }
 
-// answer is what a call answered: an HTTP status and, if it is not 200, a message.
+// answer is the answer to a call: an HTTP status and, if it is not 200, a message.
 type answer struct {
 	status  int
 	message string
@@ -65,7 +65,7 @@ func (s *service) send(f file) (*result, error) {
 	if r.detect, _, err = s.call("detect", data, map[string]any{}); err != nil {
 		return nil, err
 	}
-	to := "image/png" // lossless, and another format than that of the file, whose bytes would be kept
+	to := "image/png" // lossless; an output in the format of the file would keep its bytes
 	if f.format == "png" {
 		to = "image/tiff"
 	}

@@ -19,7 +19,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// What func looks for in a function, and would pass over if it had another form.
+// The methods that func looks for in a function; it ignores others.
 var (
 	_ funchttp.Starter           = (*imageflow.Function)(nil)
 	_ funchttp.Stopper           = (*imageflow.Function)(nil)
@@ -69,7 +69,7 @@ func TestFunction(t *testing.T) {
 	}
 }
 
-// TestFunctionDemandsItsToken where it has one.
+// TestFunctionDemandsItsToken: a function with a token refuses calls without it.
 func TestFunctionDemandsItsToken(t *testing.T) {
 	f := imageflow.New()
 	if err := f.Start(t.Context(), map[string]string{"GATEWAY_TOKEN": "secret"}); err != nil {
@@ -118,7 +118,7 @@ func call(t *testing.T, url, path, body string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
-// resizer answers with what it was asked for.
+// resizer answers with the requested size.
 type resizer struct {
 	imageflowv1.UnimplementedResizeServiceServer
 }

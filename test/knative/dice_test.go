@@ -14,8 +14,8 @@ type dice struct{ *rand.Rand }
 
 func (r dice) oneOf(all ...string) string { return all[r.IntN(len(all))] }
 
-// optional are attributes that an event may lack; the last three are Knative's
-// other names of such, which an event may also have as extensions.
+// optional are the attributes that an event may lack. The last three are Knative's other names for
+// some of them, which an event may also have as extensions.
 var optional = map[string][]string{
 	"Subject":             {"thumbnails/a.jpg", "thumbnails/", "a", "ü +%2F/b.png"},
 	"Time":                {"2026-11-25T03:00:00Z", "2026-11-25T05:00:00.120+02:00", "0001-01-01T00:00:00Z"},
@@ -100,8 +100,7 @@ func whole(r dice, value string) string { return value }
 func front(r dice, value string) string { return value[:1+r.IntN(len(value))] }
 func end(r dice, value string) string   { return value[r.IntN(len(value)):] }
 
-// attributes wants a few attributes, at least so many: often a part of what the
-// event has.
+// attributes returns a filter on at least so many attributes, often some of the event's own.
 func (r dice) attributes(h http.Header, part func(dice, string) string, least int) map[string]string {
 	wanted := map[string]string{}
 	for range least + r.IntN(2) {

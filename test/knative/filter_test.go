@@ -21,8 +21,8 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-// TestFiltersAgreeWithKnative compares verdicts on filters and events at random:
-// what Knative's broker would deliver, this one delivers.
+// TestFiltersAgreeWithKnative: this broker delivers the same events as Knative's, for random
+// filters and events.
 func TestFiltersAgreeWithKnative(t *testing.T) {
 	const filters, events = 1200, 4
 	taken := 0
@@ -51,8 +51,8 @@ func TestFiltersAgreeWithKnative(t *testing.T) {
 	}
 }
 
-// TestRefusesWhatKnativeRefuses holds both to attribute names of every kind.
-// What passes here passes on a cluster.
+// TestRefusesWhatKnativeRefuses compares both on attribute names of every kind. A Trigger that
+// passes here passes on a cluster.
 func TestRefusesWhatKnativeRefuses(t *testing.T) {
 	for _, name := range []string{"type", "a1", "1a", "Type", "a_b", "a-b", "a.b", "ä", " ", "a b"} {
 		for _, spec := range []knative.TriggerSpec{
@@ -137,8 +137,8 @@ func knativeMatches(t *testing.T, spec knative.TriggerSpec, header http.Header) 
 	return filter.Filter(t.Context(), e) != eventfilter.FailFilter
 }
 
-// knativeEvent is an event as Knative's filter gets it: its ingress has read it
-// and sent it on in binary mode.
+// knativeEvent returns an event in the form in which Knative's filter receives it from the ingress:
+// in binary mode.
 func knativeEvent(t *testing.T, header http.Header) cloudevents.Event {
 	req := &http.Request{Header: header, Body: http.NoBody}
 	for range 2 {

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestKnativeTakesOurManifests runs what its webhook runs on a cluster.
+// TestKnativeTakesOurManifests runs the validation of Knative's webhook.
 func TestKnativeTakesOurManifests(t *testing.T) {
 	ctx := config.ToContext(t.Context(), &config.Config{Defaults: &config.Defaults{
 		ClusterDefaultConfig: &config.DefaultConfig{DefaultBrokerClass: "MTChannelBasedBroker"}, // as it is shipped

@@ -1,6 +1,6 @@
-// Command limited runs a command with so much memory and no swap, as a container has
-// it: limited 1GiB bin/imageflow gateway. It needs root and Linux. When the command
-// ends, it prints how much memory was used at most and whether the kernel killed it.
+// Command limited runs a command with a memory limit and no swap, as in a container: limited 1GiB
+// bin/imageflow gateway. It needs root and Linux. When the command ends, it prints the peak memory,
+// and whether the kernel killed the command.
 package main
 
 import (

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// report is all runs, and what they were made with.
+// report holds all runs and their settings.
 type report struct {
 	config config
 	set    []testImage
@@ -115,7 +115,7 @@ func (r *report) imageSet() string {
 	return strings.Join(names, ", ")
 }
 
-// machine says what sends; with a local mode it is also what works.
+// machine describes the machine that sends; with local mode, it also processes.
 func machine() string {
 	model := runtime.GOARCH
 	text, _ := os.ReadFile("/proc/cpuinfo")

@@ -13,7 +13,7 @@ import (
 	_ "imageflow.dev/proto/imageflow/v1"
 )
 
-// messages are what the gateway reads at each path.
+// messages holds the message that the gateway reads at each path.
 var messages = map[string]protoreflect.FullName{
 	"/v1/resize":   "imageflow.v1.ResizeRequest",
 	"/v1/detect":   "imageflow.v1.DetectionRequest",
@@ -21,7 +21,7 @@ var messages = map[string]protoreflect.FullName{
 	"/v1/pipeline": "imageflow.v1.RunPipelineRequest",
 }
 
-// workflowTemplate is what of a WorkflowTemplate makes requests.
+// workflowTemplate has the parts of a WorkflowTemplate that make requests.
 type workflowTemplate struct {
 	Spec struct {
 		Templates []struct {
@@ -31,7 +31,7 @@ type workflowTemplate struct {
 	}
 }
 
-// TestRequestsOfWorkflows are requests of the contract.
+// TestRequestsOfWorkflows: the requests of the workflows are valid by the contract.
 func TestRequestsOfWorkflows(t *testing.T) {
 	parameters := strings.NewReplacer("{{workflow.parameters.gateway}}", "",
 		"{{workflow.parameters.execution-id}}", "uploads/cat", "{{workflow.parameters.input-file}}", "uploads/cat.png",

@@ -18,10 +18,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// runtimeVariables are read by what our binary is made of, and not by its roles.
+// runtimeVariables are read by the libraries in the binary, not by its roles.
 var runtimeVariables = []string{"GOMEMLIMIT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
 
-// folder is where the command is built to.
+// folder holds the built command.
 var folder string
 
 func TestMain(m *testing.M) {
@@ -49,7 +49,7 @@ var built = sync.OnceValues(func() (string, error) {
 
 func command(t *testing.T) string {
 	t.Helper()
-	// What go build reads is unknown to the cache of go test, so it is looked at here.
+	// The cache of go test does not know the files that go build reads, so they are read here.
 	if err := filepath.Walk(filepath.Join(root, "cmd"), func(string, fs.FileInfo, error) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestVariablesAreRead(t *testing.T) {
 	})
 }
 
-// TestRolesStart with the environment of their manifests, on a port of ours.
+// TestRolesStart: each role starts with the environment of its manifest, on a port of the test.
 func TestRolesStart(t *testing.T) {
 	for _, render := range []string{"overlay test", "overlay production"} {
 		for _, name := range []string{

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// function is func.yaml, as far as we fill it in.
+// function has the fields of func.yaml that the project sets.
 type function struct {
 	SpecVersion string `json:"specVersion"`
 	Name        string `json:"name"`
@@ -45,7 +45,7 @@ type function struct {
 	} `json:"deploy"`
 }
 
-// TestFunctionIsTheGateway: func.yaml and base say the same of it.
+// TestFunctionIsTheGateway: func.yaml and config/base have the same settings.
 func TestFunctionIsTheGateway(t *testing.T) {
 	var f function
 	if err := yaml.UnmarshalStrict(read(t, "func.yaml"), &f); err != nil {
@@ -88,9 +88,8 @@ func TestFunctionIsTheGateway(t *testing.T) {
 	sameVariables(t, f.Run.Envs, c.Env)
 }
 
-// sameVariables: the function has every variable of base but those of the store,
-// and of metrics, which it does not use, and the token, which func knows no way to
-// leave out.
+// sameVariables checks that the function has every variable of base, except for the store and the
+// metrics, which it does not use, and the token, which func cannot make optional.
 func sameVariables(t *testing.T, function, base []corev1.EnvVar) {
 	t.Helper()
 	got, want := map[string]string{}, map[string]string{}

@@ -13,21 +13,20 @@ import (
 
 const (
 	mebibyte = 1 << 20
-	// baseBytes is what a role takes with nothing to do, and what two jobs take beside
-	// their pixels.
+	// baseBytes is the memory of a role at rest, with two jobs' memory other than pixels.
 	baseBytes = 128 * mebibyte
-	// bridgeBytes is the same for the bridge, which has no jobs, and bodies for which
-	// it has room: maxBridgeBytes, as it came and as it was read.
+	// bridgeBytes is the memory of the bridge: at rest, and twice maxBridgeBytes for bodies as they
+	// arrive and as they are decoded.
 	bridgeBytes = 64*mebibyte + 2*64*mebibyte
-	// modelBytes is what a model and its runs may take of detect.
+	// modelBytes is the maximum memory of a model and its runs.
 	modelBytes = 512 * mebibyte
-	// messageBytes is what a request has beside its image.
+	// messageBytes is the size of a request without its image.
 	messageBytes = mebibyte
-	// bodyCopies are how often a body is in memory: as it came, as a message, as the
+	// bodyCopies is how many copies of a body are in memory: as it arrived, as a message, as the
 	// gateway sends it on, and the answer.
 	bodyCopies = 4
-	// moreAnswers are how many of the largest answers are in memory beside that one: one
-	// as it was before, one more that is written, before and after, and two that wait.
+	// moreAnswers is how many of the largest answers are in memory besides: one before encoding,
+	// another that is written, before and after encoding, and two that wait.
 	moreAnswers = 5
 )
 
@@ -57,7 +56,7 @@ func TestMemoryFitsTheLimit(t *testing.T) {
 	})
 }
 
-// memoryOf returns what a role takes at most, of it what is not Go's.
+// memoryOf returns the maximum memory of a role, and the part of it outside Go.
 func memoryOf(t *testing.T, c corev1.Container) (foreign, all int64) {
 	t.Helper()
 	switch role := c.Args[0]; role {
@@ -84,11 +83,10 @@ func bytesOf(t *testing.T, c corev1.Container, variable string) int64 {
 	return n
 }
 
-// helps are what the roles print of their variables.
+// helps holds the descriptions of the variables that the roles print.
 var helps = map[string][]byte{}
 
-// valueOf returns what a variable is in a container: as the manifest has it, or the
-// role's default.
+// valueOf returns the value of a variable in a container: from the manifest, or the role's default.
 func valueOf(t *testing.T, c corev1.Container, variable string) string {
 	t.Helper()
 	for _, e := range c.Env {

@@ -21,15 +21,15 @@ func rules(t *testing.T) *monitoringv1.PrometheusRule {
 	return all
 }
 
-// TestRules has promtool check the rules and run their tests. It needs the
-// Prometheus that `make monitoring-test` fetches.
+// TestRules checks the rules and runs their tests with promtool, which `make monitoring-test`
+// fetches.
 func TestRules(t *testing.T) {
 	home := os.Getenv("PROMETHEUS_HOME")
 	if home == "" {
 		t.Skip("PROMETHEUS_HOME is not set; make monitoring-test sets it")
 	}
 	folder := t.TempDir()
-	text, err := yaml.Marshal(rules(t).Spec) // what a rule file has, and nothing else
+	text, err := yaml.Marshal(rules(t).Spec) // the content of a rule file
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsExplained: it is tested, and the README says what to do.
+// TestEveryAlertIsExplained: every alert has a test, and the README says what to do.
 func TestEveryAlertIsExplained(t *testing.T) {
 	readme, tests := string(read(t, "config/monitoring/README.md")), string(read(t, "config/monitoring/rules_test.yaml"))
 	alerts := 0
@@ -118,7 +118,7 @@ func TestPodsAreMonitored(t *testing.T) {
 	}
 }
 
-// usage is what a role says of its environment.
+// usage is the description of its environment that a role prints.
 func usage(t *testing.T, role string) string {
 	t.Helper()
 	out, err := exec.Command(command(t), role, "--help").Output()

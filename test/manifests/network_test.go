@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// endpoints are the variables that name what a pod calls, and the port of the pods
-// there where it is not the one that is called.
+// endpoints maps the variables with the addresses that a pod calls to the port of the called pods,
+// if it differs from the port of the address.
 var endpoints = map[string]int{
 	"MINIO_ENDPOINT": 0, "TRITON_GRPC_URL": 0, "OTEL_EXPORTER_OTLP_ENDPOINT": 0, "BROKER_URL": 8080,
 }
@@ -80,8 +80,7 @@ func checkEndpoint(t *testing.T, o object, rules []networkingv1.NetworkPolicyEgr
 	}
 }
 
-// egress returns the policies about outgoing calls, each rule of which must name
-// namespaces.
+// egress returns the policies of outgoing calls. Each of their rules must name namespaces.
 func egress(t *testing.T, objects []object) (all []*networkingv1.NetworkPolicy) {
 	t.Helper()
 	for _, o := range objects {

@@ -26,7 +26,7 @@ func service(t *testing.T, o object) *servingv1.Service {
 	return s
 }
 
-// pod returns what o makes pods of, if it does.
+// pod returns the pod template of o, or nil.
 func pod(t *testing.T, o object) (metav1.ObjectMeta, *corev1.PodSpec) {
 	t.Helper()
 	if s := service(t, o); s != nil {
@@ -70,7 +70,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// TestContainers: what "restricted" does not ask for.
+// TestContainers checks rules that the level "restricted" does not have.
 func TestContainers(t *testing.T) {
 	each(t, func(t *testing.T, o object) {
 		_, spec := pod(t, o)
@@ -91,7 +91,7 @@ func TestContainers(t *testing.T) {
 	})
 }
 
-// pinned says whether an image has a digest, or a tag that is not the latest.
+// pinned reports whether an image has a digest or a tag other than latest.
 func pinned(image string) bool {
 	if strings.Contains(image, "@sha256:") {
 		return true
@@ -100,7 +100,7 @@ func pinned(image string) bool {
 	return tag > strings.LastIndex(image, "/") && image[tag:] != ":latest"
 }
 
-// TestServicesAreResident: what DESIGN 14 asks of a Service.
+// TestServicesAreResident: each Service keeps at least one pod, and speaks HTTP/2 without TLS.
 func TestServicesAreResident(t *testing.T) {
 	each(t, func(t *testing.T, o object) {
 		s := service(t, o)
@@ -126,8 +126,8 @@ func TestServicesAreResident(t *testing.T) {
 	})
 }
 
-// TestConcurrencyMatchesAdmission: a pod is given as many requests as it has
-// places for, and another is started when the first has as many as it works on.
+// TestConcurrencyMatchesAdmission: a pod gets as many requests as its queue has places for, and
+// another pod starts when the first has as many as it processes at once.
 func TestConcurrencyMatchesAdmission(t *testing.T) {
 	each(t, func(t *testing.T, o object) {
 		s := service(t, o)
@@ -167,8 +167,8 @@ func number(t *testing.T, c corev1.Container, variable string) int64 {
 	panic("unreachable")
 }
 
-// TestWhoOwnsTheGPU: one container or none, on a node that has one; and the model
-// runs where the GPU is.
+// TestWhoOwnsTheGPU: at most one container has a GPU, its pod selects a node with a GPU, and the
+// model runs there.
 func TestWhoOwnsTheGPU(t *testing.T) {
 	for render, want := range map[string]struct{ owner, runs string }{
 		"base":               {"detect", "ONNXRUNTIME_PROVIDER=cuda"},
@@ -200,7 +200,7 @@ func TestWhoOwnsTheGPU(t *testing.T) {
 	}
 }
 
-// TestEveryServiceHas an account without a token, and a budget.
+// TestEveryServiceHas: each Service has an account without a token, and a disruption budget.
 func TestEveryServiceHas(t *testing.T) {
 	each(t, func(t *testing.T, o object) {
 		_, spec := pod(t, o)

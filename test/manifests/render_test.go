@@ -1,4 +1,4 @@
-// Package manifests_test checks config/ as a cluster would, without one.
+// Package manifests_test checks config/ without a cluster, by the rules of a cluster.
 package manifests_test
 
 import (
@@ -16,8 +16,7 @@ import (
 
 const root = "../.."
 
-// renders are what config/ can be rendered to: a kustomization, and components
-// on top of it.
+// renders are the ways to render config/: a kustomization, with components.
 var renders = map[string]struct {
 	base       string
 	components []string
@@ -39,7 +38,7 @@ var renders = map[string]struct {
 	"many":               {"config/overlays/production", []string{"kafka", "setup", "tracing", "oidc"}},
 }
 
-// object is one of a render.
+// object is an object of a render.
 type object struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -110,8 +109,8 @@ func render(base string, components []string) ([]object, error) {
 	return objects, nil
 }
 
-// relative returns the path of a folder of the repository as seen from another
-// folder: kustomize takes no absolute one.
+// relative returns the path of a folder of the repository relative to another folder, since
+// kustomize accepts no absolute paths.
 func relative(from, to string) string {
 	absolute, err := filepath.Abs(filepath.Join(root, to))
 	if err == nil {
@@ -155,7 +154,7 @@ func find(t *testing.T, name, kind, object string) object {
 	panic("unreachable")
 }
 
-// TestEveryFolderIsRendered: none is forgotten here.
+// TestEveryFolderIsRendered: renders covers every folder of config/.
 func TestEveryFolderIsRendered(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(root, "config/*/*/kustomization.yaml"))
 	if err != nil || len(files) < 7 {

@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kinds are the types of what we ship; Argo's are checked in ../argo.
+// kinds are the types of the shipped objects. Argo's are checked in ../argo.
 var kinds = map[string]func() any{
 	"v1 Namespace":                                    func() any { return &corev1.Namespace{} },
 	"v1 ServiceAccount":                               func() any { return &corev1.ServiceAccount{} },
@@ -47,8 +47,8 @@ var kinds = map[string]func() any{
 	"eventing.knative.dev/v1alpha1 EventPolicy":       func() any { return &eventingv1alpha1.EventPolicy{} },
 }
 
-// TestObjects: every object is of a kind we know, has no field that its kind does
-// not have, and Knative's webhook takes it.
+// TestObjects: every object has a known kind and only the fields of its kind, and Knative's webhook
+// accepts it.
 func TestObjects(t *testing.T) {
 	ctx := clusterContext(t, features(t))
 	each(t, func(t *testing.T, o object) {
@@ -79,7 +79,7 @@ func TestObjectsAreWhereTheyBelong(t *testing.T) {
 	})
 }
 
-// TestFeatures: the patch of Knative's flags is needed, and is enough.
+// TestFeatures: the patch of Knative's flags is necessary and sufficient.
 func TestFeatures(t *testing.T) {
 	detect := &servingv1.Service{}
 	find(t, "base", "Service", "ai-detection-grpc-service").into(t, detect)
@@ -95,7 +95,7 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// TestPatches: what is for kubectl patch has the fields of what it patches.
+// TestPatches: a file for kubectl patch has only fields of the object that it patches.
 func TestPatches(t *testing.T) {
 	for file, v := range map[string]any{
 		"config-features.yaml":      &corev1.ConfigMap{},
@@ -116,7 +116,7 @@ func TestPatches(t *testing.T) {
 	}
 }
 
-// validate runs what Knative's webhook runs on its own kinds.
+// validate runs the validation of Knative's webhook.
 func validate(ctx context.Context, v any) error {
 	checked, ok := v.(interface {
 		apis.Defaultable
@@ -132,8 +132,8 @@ func validate(ctx context.Context, v any) error {
 	return nil
 }
 
-// clusterContext is that of a webhook on a cluster with these flags of Serving, and
-// Eventing with the flags that our patch sets.
+// clusterContext returns the context of a webhook on a cluster with these flags of Serving, and
+// with the flags of Eventing that the patch sets.
 func clusterContext(t *testing.T, flags map[string]string) context.Context {
 	t.Helper()
 	f, err := servingconfig.NewFeaturesConfigFromMap(flags)
@@ -155,7 +155,7 @@ func clusterContext(t *testing.T, flags map[string]string) context.Context {
 	}})
 }
 
-// features are the flags that our patch sets.
+// features are the flags that the patch sets.
 func features(t *testing.T) map[string]string {
 	t.Helper()
 	var patch corev1.ConfigMap

@@ -16,8 +16,8 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// TestOnClusterArgo has the cluster's own Argo run the templates of config/argo:
-// the workflow of the design document, at its port 8080, and the one call.
+// TestOnClusterArgo runs the templates of config/argo on the cluster's own Argo: the workflow of
+// the design document, at its port 8080, and the one call.
 func TestOnClusterArgo(t *testing.T) {
 	if !*onCluster {
 		t.Skip("needs a cluster: make e2e")
@@ -67,8 +67,8 @@ func (s *system) argoSucceeds(t *testing.T, template, steps string) {
 	}
 }
 
-// argoFails begins a template at an entry point whose image is not there: the
-// call is made once, and the step keeps its answer, which names the object.
+// argoFails starts a template at an entry point whose image does not exist: the call is made once,
+// and the step keeps the answer, which names the object.
 func (s *system) argoFails(t *testing.T, template, entrypoint string) {
 	id := s.argoID(t)
 	w := runWorkflow(t, template, map[string]string{
@@ -91,7 +91,7 @@ func (s *system) argoFails(t *testing.T, template, entrypoint string) {
 	}
 }
 
-// argoID returns an execution id of its own; what it names is removed at the end.
+// argoID returns a new execution id. Its objects are removed when the test ends.
 func (s *system) argoID(t *testing.T) string {
 	id := fmt.Sprintf("argo/%d", time.Now().UnixNano())
 	t.Cleanup(func() {
@@ -114,21 +114,21 @@ type workflow struct {
 	}
 }
 
-// node is a step, or one try of it. Argo's times are of whole seconds.
+// node is a step, or one attempt of a step. Argo's times are whole seconds.
 type node struct {
 	TemplateName, Type, Message string
 	StartedAt, FinishedAt       time.Time
 	Outputs                     struct{ Result string }
 }
 
-// calls are the HTTP calls that were made, in order.
+// calls are the HTTP calls, in order.
 func (w workflow) calls() []node {
 	calls := slices.SortedFunc(maps.Values(w.Status.Nodes), func(a, b node) int { return a.StartedAt.Compare(b.StartedAt) })
 	return slices.DeleteFunc(calls, func(n node) bool { return n.Type != "HTTP" })
 }
 
-// runWorkflow submits a WorkflowTemplate, waits for the end, and leaves nothing of
-// it but what is returned. The entry point is the template's own when empty.
+// runWorkflow submits a WorkflowTemplate, waits for its end, removes it, and returns its status. An
+// empty entry point means the template's own.
 func runWorkflow(t *testing.T, template string, parameters map[string]string, entrypoint string) workflow {
 	t.Helper()
 	type parameter struct {

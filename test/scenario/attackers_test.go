@@ -30,7 +30,7 @@ func framed(compressed byte, message []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{compressed}, uint32(len(message))), message...)
 }
 
-// untilDone has nothing to read until the context ends.
+// untilDone is a reader that blocks until the context ends.
 type untilDone struct{ context.Context }
 
 func (u untilDone) Read([]byte) (int, error) {
@@ -38,8 +38,8 @@ func (u untilDone) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// lonely is a client of HTTP/2 with a connection of its own, which takes so many bytes
-// that are not read.
+// lonely returns a client of HTTP/2 with a connection of its own and a receive window of so many
+// bytes.
 func lonely(window int) *http.Client {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
@@ -59,7 +59,7 @@ func (l *limited) json(ctx context.Context, role, path, body string) (status int
 		"Authorization", "Bearer "+gatewayToken)
 }
 
-// send posts a body; without an answer, the status is 0.
+// send posts a body and returns the status, 0 without an answer.
 func (l *limited) send(
 	ctx context.Context, client *http.Client, role, path string, body io.Reader, header ...string,
 ) (status int, text string) {
@@ -106,8 +106,8 @@ func chunk(kind string, payload []byte) []byte {
 	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(body))
 }
 
-// greyPNG is a grey PNG of 100×100 pixels with chunks before its data, which may be
-// others than its own.
+// greyPNG returns a grey PNG of 100×100 pixels with more chunks before its data, which can be
+// replaced.
 func greyPNG(before, data []byte) []byte {
 	if data == nil {
 		var z bytes.Buffer

@@ -17,9 +17,8 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// attack is one kind of hostile sender. prepare makes its bytes ahead, so that they
-// cost the roles no time, and returns the attack, which ends in its own time or with
-// the context.
+// attack is one kind of hostile sender. prepare makes the bytes in advance, so that this costs the
+// roles no time. The returned attack ends by itself or with the context.
 type attack struct {
 	name    string
 	prepare func(t *testing.T, l *limited) func(ctx context.Context)
@@ -109,7 +108,7 @@ func deadLetterAttack(t *testing.T, l *limited) func(context.Context) {
 	}
 }
 
-// silentStreams declare large messages, send some of one and nothing more.
+// silentStreams declare large messages, and send only the beginning of one.
 func silentStreams(t *testing.T, l *limited) func(context.Context) {
 	part := append(binary.BigEndian.AppendUint32([]byte{0}, 60<<20), make([]byte, 1<<20)...)
 	return func(ctx context.Context) {

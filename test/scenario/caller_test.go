@@ -124,8 +124,8 @@ func callOnce(url, body string) (status int, text []byte, err error) {
 	return resp.StatusCode, text, err
 }
 
-// yieldCores gives this process, which attacks, the least share of the cores: an
-// attacker takes none of those of the roles.
+// yieldCores gives this process, the attacker, the lowest priority: a real attacker does not run on
+// the cores of the roles.
 func yieldCores(t *testing.T) {
 	t.Helper()
 	if err := setNice(19); err != nil {

@@ -38,7 +38,8 @@ func (s *system) checkSideCars(t *testing.T, execution string) {
 	}
 }
 
-// TestUploadBecomesThreeOutputs is the product's main promise.
+// TestUploadBecomesThreeOutputs: an upload is resized, its objects are detected, and it is
+// filtered.
 func TestUploadBecomesThreeOutputs(t *testing.T) {
 	s := local(t, setup{})
 	for _, c := range []struct {
@@ -66,7 +67,7 @@ func TestUploadBecomesThreeOutputs(t *testing.T) {
 	})
 }
 
-// TestDataSurvivesRestart: Ctrl-C and start again in the same folder.
+// TestDataSurvivesRestart: after Ctrl-C and a new start in the same folder, all objects are there.
 func TestDataSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	s := local(t, setup{dir: dir})
@@ -84,7 +85,7 @@ func TestDataSurvivesRestart(t *testing.T) {
 	eventually(t, "the next output", func() bool { return s.exists("b_filter.jpg") })
 }
 
-// TestNonImageFails: the chain of a bad upload ends visibly.
+// TestNonImageFails: an upload that is not an image gets the status failed and a dead letter.
 func TestNonImageFails(t *testing.T) {
 	s := local(t, setup{})
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))

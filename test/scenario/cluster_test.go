@@ -10,15 +10,14 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// onCluster makes the same stories run on a deployment: `make e2e`. The test
-// must be where the cluster's own names are known, such as in a pod.
+// onCluster runs the same stories on a deployment: `make e2e`. The test must run where the names of
+// the cluster resolve, such as in a pod.
 var onCluster = flag.Bool("cluster", false, "run on the cluster of kubectl's context, and empty its buckets before each story")
 
 // namespace of the deployment.
 const namespace = "image-processing"
 
-// cluster is the system that runs there, with empty buckets. It cannot be set up
-// or restarted here.
+// cluster returns the deployed system, with empty buckets. A test cannot set it up or restart it.
 func cluster(t testing.TB) *system {
 	t.Helper()
 	s := connect(t)
@@ -28,7 +27,7 @@ func cluster(t testing.TB) *system {
 	return s
 }
 
-// connect finds the system that runs there.
+// connect returns the deployed system.
 func connect(t testing.TB) *system {
 	t.Helper()
 	s := &system{addresses: map[string]string{

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// How hard the crash test is; `make crash` asks for more.
+// The size of the crash test. `make crash` sets larger values.
 var (
 	crashImages = flag.Int("crash.images", 30, "images that are put")
 	crashKills  = flag.Int("crash.kills", 1, "how often each part is killed")
@@ -62,7 +62,7 @@ func (s *system) putColours(t testing.TB, n int) {
 	all.Wait()
 }
 
-// killAtRandom kills every part so often, in random order and at random times.
+// killAtRandom kills each part this many times, in random order and at random times.
 func (d *deployment) killAtRandom(t testing.TB, each int) int {
 	var order []*part
 	for _, name := range []string{"bridge", "broker", "resize", "detect", "filter"} {
@@ -92,7 +92,7 @@ func (s *system) awaitCompleted(t testing.TB, n int) {
 	}
 }
 
-// checkColours looks at the outputs of n images, and that nothing else is there.
+// checkColours checks the outputs of n images, and that there are no other objects.
 func (s *system) checkColours(t testing.TB, n int) {
 	t.Helper()
 	for i := range n {
@@ -103,7 +103,7 @@ func (s *system) checkColours(t testing.TB, n int) {
 	}
 }
 
-// checkColour looks at the outputs of the i-th image: they are of its colour.
+// checkColour checks that the outputs of the i-th image have its colour.
 func (s *system) checkColour(t testing.TB, i int) {
 	execution := strings.TrimSuffix(keyOf(i), ".jpg")
 	for _, step := range []string{"resize", "ai-detection", "filter"} {
@@ -128,8 +128,8 @@ func distance(a, b color.RGBA) int {
 	return max(abs(a.R, b.R), abs(a.G, b.G), abs(a.B, b.B))
 }
 
-// countWork reads from the processors' logs how often jobs were done or found
-// their work done. A job that was killed has left no line.
+// countWork logs, from the processors' logs, how many jobs did their work or found it
+// done. A killed job leaves no line.
 func (d *deployment) countWork(t testing.TB, needed int) {
 	outcomes, done := map[string]int{}, map[string]int{}
 	for _, name := range []string{"resize", "detect", "filter"} {

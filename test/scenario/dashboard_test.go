@@ -16,9 +16,8 @@ import (
 	"imageflow.dev/internal/testing/freeport"
 )
 
-// TestDashboardShows has a real Prometheus watch local mode at work, and asks it
-// what every panel of the dashboard and every rule would. It needs the Prometheus
-// that `make monitoring-test` fetches.
+// TestDashboardShows scrapes a working local mode with a real Prometheus, and runs the query of
+// every panel and every rule. It needs the Prometheus that `make monitoring-test` fetches.
 func TestDashboardShows(t *testing.T) {
 	home := os.Getenv("PROMETHEUS_HOME")
 	if home == "" {
@@ -67,7 +66,7 @@ func shows(points []point) bool {
 	return false
 }
 
-// panel is one of the dashboard.
+// panel is a panel of the dashboard.
 type panel struct {
 	Type, Title string
 	Targets     []struct{ Expr string }

@@ -14,8 +14,8 @@ import (
 	realminio "imageflow.dev/internal/testing/minio"
 )
 
-// deployment is ImageFlow as on a cluster: every role and the broker a process
-// of its own, in front of a real MinIO. Each can be killed and comes again.
+// deployment is ImageFlow as on a cluster: every role and the broker is a process of its own, with
+// a real MinIO. Each can be killed and restarted.
 type deployment struct {
 	system
 	env   []string // of every role, when it starts
@@ -24,7 +24,7 @@ type deployment struct {
 	queue string // the folder of MinIO's notifications
 }
 
-// part is one process that is started again and again.
+// part is a process that can be restarted.
 type part struct {
 	name  string
 	start func() *process
@@ -33,7 +33,7 @@ type part struct {
 	runs []*process // the last one is alive
 }
 
-// serviceOf maps the Services that the manifests name to parts.
+// serviceOf maps parts to their Services in the manifests.
 var serviceOf = map[string]string{
 	"resize": "resize-grpc-service", "detect": "ai-detection-grpc-service", "filter": "filter-grpc-service",
 	"gateway": "grpc-gateway", "bridge": "bridge",
@@ -72,7 +72,7 @@ func (d *deployment) add(name string, start func() *process) {
 	d.parts[name] = &part{name: name, start: start}
 }
 
-// environment returns that of a role.
+// environment returns the environment of a role.
 func (d *deployment) environment(role string) []string {
 	host, port, _ := net.SplitHostPort(d.addresses[role])
 	accessKey, secretKey := d.credentials(role)
@@ -143,8 +143,8 @@ func (d *deployment) writeUser(t testing.TB, folder, role string) {
 	}
 }
 
-// credentials are those of a role's own user in the store, which may do no more
-// than config/minio-policies says, and for all else the administrator's.
+// credentials returns the credentials of a role's own user in the store, with the rights in
+// config/minio-policies, and the administrator's for other parts.
 func (d *deployment) credentials(role string) (accessKey, secretKey string) {
 	if serviceOf[role] == "" {
 		return realminio.AccessKey, realminio.SecretKey
@@ -152,7 +152,7 @@ func (d *deployment) credentials(role string) (accessKey, secretKey string) {
 	return "imageflow-" + role, "the secret of " + role
 }
 
-// output joins what all runs of a part have printed; none may be alive.
+// output returns the output of all runs of a part. None may be alive.
 func (p *part) output() string {
 	var all strings.Builder
 	for _, run := range p.runs {
@@ -161,7 +161,7 @@ func (p *part) output() string {
 	return all.String()
 }
 
-// stopAll ends the parts as an operator does.
+// stopAll stops the parts with SIGTERM.
 func (d *deployment) stopAll(t testing.TB) {
 	t.Helper()
 	for name, p := range d.parts {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// disruptions are what an operator, or a node's end, does to a deployment.
+// disruptions are actions of an operator, and the loss of a node.
 var disruptions = []struct {
 	name    string
 	kubectl []string

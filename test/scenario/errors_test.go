@@ -76,7 +76,7 @@ func TestStoreDown(t *testing.T) {
 	}
 }
 
-// make makes the mistake by the three protocols.
+// make makes the mistake through the three protocols.
 func (m mistake) make(t testing.TB, s *system, file protoreflect.FileDescriptor) {
 	t.Helper()
 	body := fmt.Sprintf(`{"input_image":{"bucket":%q,"object_key":%q},%s}`, bucket, m.key, m.json)
@@ -109,8 +109,8 @@ var binaryEvent = map[string]string{
 	"Ce-Id": "1", "Ce-Specversion": "1.0", "Ce-Source": "test", "Ce-Type": "com.amazonaws.s3.ObjectCreated:Put",
 }
 
-// TestFullQueue fills a queue of none, through each transport, and looks for refusals
-// among the answers; every call is either done or refused.
+// TestFullQueue: with a queue of length 0, each call is either done or refused as busy, through
+// each transport.
 func TestFullQueue(t *testing.T) {
 	s := local(t, setup{env: []string{"QUEUE_LENGTH=0", "MAX_ACTIVE_JOBS=1"}})
 	file := contract(t)

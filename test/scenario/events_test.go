@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// TestTenEqualEventsAtOnce: each step is done once, and answers ten times.
+// TestTenEqualEventsAtOnce: each step runs once and answers ten times.
 func TestTenEqualEventsAtOnce(t *testing.T) {
 	d := deploy(t, setup{})
 	d.place(t, "ten.jpg", plainJPEG(t, 1000, 800, colourOf(3)))
@@ -92,8 +92,8 @@ func (s *system) etag(t testing.TB, key string) string {
 	return info.ETag
 }
 
-// TestQuickVersions: of an object that is overwritten again and again, the last
-// version is what the outputs are made of.
+// TestQuickVersions: for an object that is overwritten repeatedly, the last version identifies the
+// source of the outputs.
 func TestQuickVersions(t *testing.T) {
 	systems := map[string]func() *system{
 		"local":      func() *system { return local(t, setup{}) },

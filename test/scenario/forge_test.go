@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// foreign is a bucket that is none of ImageFlow's, and private an image in it.
+// foreign is a bucket outside ImageFlow, and private an image in it.
 const (
 	foreign = "imageflow-test-foreign"
 	private = "private/p.jpg"
@@ -82,7 +82,7 @@ func TestForgeriesAtTheBroker(t *testing.T) {
 	}
 }
 
-// placeForeign puts an image where ImageFlow has no business.
+// placeForeign puts an image into a bucket outside ImageFlow.
 func (s *system) placeForeign(t testing.TB) {
 	t.Helper()
 	ctx := context.Background()
@@ -124,7 +124,7 @@ func (s *system) everything(t testing.TB) map[string]string {
 	return all
 }
 
-// forgedCalls read and write where requests may not.
+// forgedCalls returns calls that read or write outside the allowed buckets.
 func (s *system) forgedCalls() []forgery {
 	const source = `"input_image":{"object_key":"evil.jpg"},"target_width":32`
 	stolen := fmt.Sprintf(`"input_image":{"bucket":%q,"object_key":%q}`, foreign, private)
@@ -171,8 +171,8 @@ func forgedHeader(kind string) map[string]string {
 	}
 }
 
-// forgedEvents are unsigned, signed by somebody else, or another event than the
-// one that was signed.
+// forgedEvents returns events that are unsigned, signed with another key, or changed after they
+// were signed.
 func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 	t.Helper()
 	data := fmt.Sprintf(`{"result":{"output_image":{"bucket":%q,"object_key":%q},"metadata":{"execution_id":"any/where"}}}`,
@@ -216,7 +216,7 @@ func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 	return all
 }
 
-// forgedOrigins would be dead letters that can never be stored.
+// forgedOrigins returns events that would be dead letters that can never be stored.
 func forgedOrigins() (all []forgery) {
 	for _, origin := range []string{
 		"s3://../x.jpg", "s3://UPPER/x.jpg", "s3://a/x.jpg", "s3://no-such-bucket-here/x.jpg", "s3://imageflow-files/a%00b.jpg",

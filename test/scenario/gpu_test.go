@@ -39,8 +39,8 @@ func fakeGPU(t testing.TB) string {
 	return node
 }
 
-// TestOnClusterGPU has detect ask for a GPU while no node has one, then none that
-// its selector means, and then there is one.
+// TestOnClusterGPU: detect waits while no node has a GPU, and while its selector matches none; then
+// it starts.
 func TestOnClusterGPU(t *testing.T) {
 	needsCluster(t)
 	node := fakeGPU(t)
@@ -73,7 +73,7 @@ func TestOnClusterGPU(t *testing.T) {
 	doctorSays(t, "ok       GPU ")
 }
 
-// doctorSays runs the doctor, which must have a line that has all of it.
+// doctorSays runs the doctor and checks that one of its lines has all the words.
 func doctorSays(t testing.TB, parts ...string) {
 	t.Helper()
 	var out []byte

@@ -22,8 +22,8 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// contract is the schema that callers have: not the one we serve, which has
-// more in it. What a story needs of that is added.
+// contract returns the schema of the original contract, which callers have, with the later fields
+// that a story needs.
 func contract(t testing.TB, more ...string) protoreflect.FileDescriptor {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "contract", "imageflow.proto"))
@@ -124,8 +124,8 @@ func field(m protoreflect.Message, path ...protoreflect.Name) protoreflect.Value
 	return v
 }
 
-// services lists what the nine calls are; the request's fields come after
-// input_image and execution_id.
+// services lists the services of the nine calls. fields follow input_image and execution_id in a
+// request.
 var services = []struct{ part, service, unary, suffix, fields string }{
 	{"resize", "ResizeService", "ResizeImage", "resize", `"target_width":100,"quality":"RESIZE_QUALITY_FAST"`},
 	{

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// impossible are keys that the store takes and no step does.
+// impossible are keys that the store accepts and the steps refuse.
 var impossible = []string{"two\nlines", "a\ttab", "\x01", "a\x7fb", "a\r\nCe-Type: x", "\x1b[31m", "\x0b%0A"}
 
 // unusual are keys that are processed like any other.
@@ -51,8 +51,8 @@ func TestHostileKeysDelayNobody(t *testing.T) {
 	t.Logf("%d uploads completed and %d dead letters after %v", good+len(unusual), bad, time.Since(began).Round(time.Second))
 }
 
-// TestSweeperSkipsHostileKeys: the only sweep there is finds a lost upload
-// behind many whose keys cannot be processed.
+// TestSweeperSkipsHostileKeys: the first sweep finds a lost upload behind many uploads whose keys
+// cannot be processed.
 func TestSweeperSkipsHostileKeys(t *testing.T) {
 	bad := max(20, *crashImages/5)
 	d := deploy(t, setup{env: []string{"SWEEP_INTERVAL=1h", "SWEEP_GRACE=1ms", "SWEEP_RATE=1000"}, forgetful: true})

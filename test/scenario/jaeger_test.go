@@ -39,8 +39,8 @@ exporters:
   jaeger_storage_exporter: {trace_storage: memory}
 `
 
-// TestJaegerShowsOneTrace sends the trace of an upload to a real Jaeger, asks
-// Jaeger for it, and draws what Jaeger has. See make trace.
+// TestJaegerShowsOneTrace sends the trace of an upload to a real Jaeger, reads it from there, and
+// draws it. See make trace.
 func TestJaegerShowsOneTrace(t *testing.T) {
 	if *jaegerBinary == "" {
 		t.Skip("only with -jaeger, by make trace")

@@ -14,9 +14,8 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 )
 
-// BenchmarkChain puts 1080p JPEGs at a steady rate and measures how long it takes
-// until the last output is stored, and how much of that is not the steps' own
-// time. Run it with -benchtime=50x or more.
+// BenchmarkChain puts 1080p JPEGs at a constant rate. It measures the time until the last output is
+// stored, and the part of it outside the steps. Run it with -benchtime=50x or more.
 func BenchmarkChain(b *testing.B) {
 	img, err := os.ReadFile(filepath.Join("..", "images", "sample.jpg"))
 	if err != nil {
@@ -83,7 +82,7 @@ func measure(b *testing.B, s *system, m *meter, img []byte, rate int) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// put is one image's way.
+// put has the times of one image.
 type put struct {
 	began, stored time.Time
 	steps         map[string]result

@@ -22,21 +22,21 @@ import (
 	"imageflow.dev/internal/testing/freeport"
 )
 
-// hostile makes TestRolesLiveUnderAttack as hard as it can be; `make hostile`.
+// hostile makes TestRolesLiveUnderAttack use full strength: `make hostile`.
 var hostile = flag.Bool("hostile", false,
 	"attack with full strength and judge latencies, on a machine that has nothing else to do")
 
-// gatewayToken is what callers of the limited gateway carry.
+// gatewayToken is the token of the limited gateway.
 const gatewayToken = "gateway-token"
 
-// imageEnvironment is what the container images set, beside GOMEMLIMIT.
+// imageEnvironment has the variables of the container images, without GOMEMLIMIT.
 var imageEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
 	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOGC=400",
 }
 
-// limited is every role in a memory cgroup with the limit and the environment of its
-// manifest. Store and broker are those of a local mode outside.
+// limited runs every role in a memory cgroup with the limit and the environment of its manifest.
+// The store and the broker belong to a local mode outside.
 type limited struct {
 	*system
 	store  *stallingStore
@@ -146,7 +146,7 @@ func (l *limited) attackFor(t *testing.T, d time.Duration, attack func(context.C
 	}
 }
 
-// wantAlive fails where a role was killed or does not serve.
+// wantAlive checks that no role was killed and that all are serving.
 func (l *limited) wantAlive(t *testing.T) {
 	t.Helper()
 	for role, group := range l.groups {

@@ -23,9 +23,8 @@ func runLoops(t *testing.T, callers, calls int, prefix string, call func(id stri
 	all.Wait()
 }
 
-// TestClosedLoopsFinish: callers who each wait for an answer before they ask
-// again are all served, without a retry of their own: the queue is as long as
-// there are callers.
+// TestClosedLoopsFinish: all calls of callers that wait for an answer before the next call are
+// completed without a retry, since the queue is only as long as there are callers.
 func TestClosedLoopsFinish(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "in.jpg", jpegOf(t, 640, 480))

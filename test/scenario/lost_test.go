@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// sweeping is the environment of a bridge that soon looks after what was lost.
+// sweeping is the environment of a bridge with short sweep times.
 var sweeping = []string{"SWEEP_INTERVAL=500ms", "SWEEP_GRACE=3s", "SWEEP_RATE=1000"}
 
 // TestLocalModeLosesNothing: the one process is killed while images are put,
@@ -26,8 +26,8 @@ func TestLocalModeLosesNothing(t *testing.T) {
 	s.checkColours(t, *crashImages)
 }
 
-// TestSweeperFindsUnannouncedUploads: the bridge is away while images are put into
-// a store that forgets what it could not tell.
+// TestSweeperFindsUnannouncedUploads: the bridge is down while images are put into a store that
+// does not keep undelivered notifications.
 func TestSweeperFindsUnannouncedUploads(t *testing.T) {
 	d := deploy(t, setup{env: sweeping, forgetful: true})
 	bridge := d.parts["bridge"]

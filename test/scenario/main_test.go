@@ -63,14 +63,14 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// process is one running command of ours.
+// process is a running command.
 type process struct {
 	cmd    *exec.Cmd
 	exited chan error
 	output *transcript
 }
 
-// transcript is what a process has printed so far.
+// transcript is the output of a process.
 type transcript struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -95,7 +95,7 @@ func launch(t testing.TB, ready string, env []string, name string, args ...strin
 	return launchCommand(t, ready, env, exec.Command(filepath.Join(binaries, name), args...))
 }
 
-// launchCommand does so with a command that is made already.
+// launchCommand is launch for a prepared command.
 func launchCommand(t testing.TB, ready string, env []string, cmd *exec.Cmd) *process {
 	t.Helper()
 	name := filepath.Base(cmd.Path)
@@ -137,7 +137,7 @@ func launchCommand(t testing.TB, ready string, env []string, cmd *exec.Cmd) *pro
 	return p
 }
 
-// stop asks the process to end and returns how it did.
+// stop sends SIGTERM to the process and returns the error of its end.
 func (p *process) stop(t testing.TB) error {
 	t.Helper()
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -172,15 +172,15 @@ type system struct {
 
 var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker", "metrics"}
 
-// setup says what is not as usual in a system; the zero one is.
+// setup has the settings of a system. Its zero value means the defaults.
 type setup struct {
 	dir        string // of the data; of the test's own when empty
 	env, flags []string
 	forgetful  bool // the store keeps no notification that was not taken
 }
 
-// local starts the whole system in one process. On a cluster it is the system
-// that is there, which is as usual.
+// local starts the whole system in one process. On a cluster, it returns the deployed system, which
+// has the default settings.
 func local(t testing.TB, c setup) *system {
 	t.Helper()
 	if *onCluster {

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// pipelines is what a caller needs to know of the gateway's own service.
+// pipelines is the schema of the gateway's own service.
 const pipelines = `
 message PipelineStep { oneof processor { ResizeRequest resize = 1; FilterRequest filter = 3; } }
 message RunPipelineRequest { ImageData input_image = 1; string execution_id = 3; repeated PipelineStep steps = 4; }
@@ -27,15 +27,14 @@ service PipelineService { rpc RunPipeline(RunPipelineRequest) returns (RunPipeli
 // Service.
 const ingress = "traefik.traefik.svc.cluster.local:80"
 
-// outside calls the gateway as one who is not in the cluster.
+// outside calls the gateway from outside the cluster.
 func outside(t testing.TB, host string) *caller {
 	t.Helper()
 	conn := dial(t, ingress, grpc.WithAuthority(host))
 	return &caller{conn, contract(t, pipelines).Services().ByName("PipelineService")}
 }
 
-// TestOnClusterFromOutside calls through the ingress: the gateway is there, and
-// nothing else.
+// TestOnClusterFromOutside: through the ingress, the gateway can be reached and nothing else.
 func TestOnClusterFromOutside(t *testing.T) {
 	needsCluster(t)
 	s := connect(t)
@@ -130,9 +129,8 @@ func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request 
 	}
 }
 
-// stops has a call run into its deadline, and a stream be given up in the middle
-// of its images. The processor ends an image that libvips is at, but drops what
-// comes after.
+// stops lets a call exceed its deadline, and cancels a stream in the middle. The processor finishes
+// the image that libvips works on, and drops the others.
 func (c *caller) stops(t testing.TB, name, run string, request func(img, execution string) string) {
 	t.Helper()
 	endsInTime(t, name, func(ctx context.Context) error {
@@ -165,7 +163,7 @@ func (c *caller) stops(t testing.TB, name, run string, request func(img, executi
 	}
 }
 
-// placed puts an image, and one that takes long, under a prefix of this run.
+// placed puts an image, and an image that takes long, under a prefix of this run.
 func placed(t testing.TB, s *system) (prefix string) {
 	t.Helper()
 	prefix = fmt.Sprintf("grpc/%d", time.Now().UnixNano())

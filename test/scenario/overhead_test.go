@@ -28,10 +28,10 @@ func sample(t testing.TB) []byte {
 	return data
 }
 
-// work is one call from bucket to bucket; its outputs are named by the execution.
+// work is a call from bucket to bucket. The execution names its outputs.
 type work func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error)
 
-// resizing makes 800×450 pixels of an image.
+// resizing resizes an image to 800×450 pixels.
 func (s *system) resizing(t testing.TB, key string, q imageflowv1.ResizeQuality) work {
 	client := imageflowv1.NewResizeServiceClient(dial(t, s.addresses["resize"]))
 	return func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error) {
@@ -58,10 +58,9 @@ func (s *system) sharpening(t testing.TB, key string) work {
 	}
 }
 
-// BenchmarkOverhead makes one call at a time, from bucket to bucket on a real
-// MinIO, in turn with a bare get and puts of the same bytes by minio-go. It reports
-// where the server's time goes, and what the caller waits beyond it. Run it with
-// -benchtime=200x or more.
+// BenchmarkOverhead makes one call at a time, from bucket to bucket on a real MinIO, in turn with a
+// bare get and puts of the same bytes by minio-go. It reports the parts of the server's time, and
+// the time that the caller waits beyond it. Run it with -benchtime=200x or more.
 func BenchmarkOverhead(b *testing.B) {
 	d := deploy(b, setup{forgetful: true})
 	d.place(b, "overhead.jpg", sample(b))
@@ -87,7 +86,7 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 }
 
-// series are measured times in milliseconds, by what was timed.
+// series are measured times in milliseconds, by name.
 type series map[string][]float64
 
 func (m series) add(name string, took float64) { m[name] = append(m[name], took) }
@@ -121,9 +120,8 @@ func (m series) call(b *testing.B, call work, execution string) (result *imagefl
 	return result
 }
 
-// bare gets the source of a result and puts copies of what it has written, with
-// the pause between that the work took: whoever writes at once after another
-// finds the disk idle.
+// bare gets the source of a result and puts copies of its outputs, with a pause as long as the
+// work: the disk is idle for whoever writes at once after another.
 func (m series) bare(b *testing.B, s *system, result *imageflowv1.ProcessingResult) {
 	b.Helper()
 	output := s.get(b, result.GetOutputImage().GetObjectKey())

@@ -55,8 +55,8 @@ func (s *system) refusesStoreByAnotherName(t *testing.T) {
 	}
 }
 
-// TestWebPagesCannotDriveLocalMode: neither a page of another site, nor one whose
-// name leads to this machine, is answered at any port.
+// TestWebPagesCannotDriveLocalMode: every port refuses pages of other sites, also if the name of
+// the site resolves to this machine.
 func TestWebPagesCannotDriveLocalMode(t *testing.T) {
 	s := local(t, setup{env: []string{"CORS_ALLOW_ORIGINS=https://app.example"}})
 	ask := func(method, part, path, host string, header map[string]string) *http.Response {

@@ -42,9 +42,8 @@ func (s *system) execution(t testing.TB, id string) (e execution) {
 	return e
 }
 
-// TestOnClusterEventPath puts 50 images, two a second, and reports by hop how
-// long an output took after what it was made from, and how much of that the step
-// itself did not.
+// TestOnClusterEventPath puts 50 images, two per second, and reports for each hop the time from the
+// input to the output, and the part of it outside the step.
 func TestOnClusterEventPath(t *testing.T) {
 	if !*onCluster {
 		t.Skip("needs a cluster: make e2e")

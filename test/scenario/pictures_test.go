@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// gradient draws an image in which every place looks different.
+// gradient draws an image without equal regions.
 func gradient(width, height int) image.Image {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -34,7 +34,7 @@ func jpegOf(t testing.TB, width, height int) []byte {
 	return b.Bytes()
 }
 
-// plainJPEG is of one colour.
+// plainJPEG returns an image of one colour.
 func plainJPEG(t testing.TB, width, height int, c color.Color) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -55,8 +55,7 @@ func pngOf(t testing.TB, width, height int) []byte {
 	return b.Bytes()
 }
 
-// bigPNG is an image on which every processor works for long: all of it has to
-// be unpacked first.
+// bigPNG returns an image that takes every processor long, since all of it has to be inflated.
 func bigPNG(t testing.TB) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 4800, 3600))

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// pipelined is the answer of a pipeline; of each step only what all have.
+// pipelined is the answer of a pipeline, with the fields that all steps have.
 type pipelined struct {
 	Message string // of an error
 	ID      string `json:"execution_id"`
@@ -44,7 +44,7 @@ func (s *system) pipeline(t *testing.T, body string) (int, pipelined) {
 	return resp.StatusCode, answer
 }
 
-// keys are those that the steps wrote, in order.
+// keys are the keys of the steps' outputs, in order.
 func (p pipelined) keys() (keys []string) {
 	for _, step := range p.Steps {
 		for _, answer := range step {
@@ -57,7 +57,7 @@ func (p pipelined) keys() (keys []string) {
 const chain = `"steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":true}},` +
 	`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
 
-// TestPipelines is one call for what else takes three.
+// TestPipelines: one call does the work of three.
 func TestPipelines(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "run-8.png", pngOf(t, 1000, 500))
@@ -124,7 +124,7 @@ func (s *system) pipelineStepThatFails(t *testing.T) {
 	}
 }
 
-// TestUploadReturnsImage as curl -F image=@cat.jpg -F ... -o small.jpg does it.
+// TestUploadReturnsImage uploads an image as curl -F image=@cat.jpg -F ... -o small.jpg does.
 func TestUploadReturnsImage(t *testing.T) {
 	s := local(t, setup{})
 	for path, fields := range map[string]map[string]string{

@@ -24,7 +24,7 @@ type podOnCluster struct {
 	}
 }
 
-// TestOnClusterPodsMayDoNothing looks at what the pods are allowed, and tries it.
+// TestOnClusterPodsMayDoNothing checks the rights of the pods, and tries to exceed them.
 func TestOnClusterPodsMayDoNothing(t *testing.T) {
 	needsCluster(t)
 	var revisions []string // those of before may be ending
@@ -55,7 +55,7 @@ func TestOnClusterPodsMayDoNothing(t *testing.T) {
 	}
 }
 
-// powerless tries in a container what must not work there.
+// powerless tries actions in a container that must not work there.
 func powerless(t *testing.T, pod, container string) {
 	t.Helper()
 	in := func(command ...string) (string, error) {
@@ -90,7 +90,7 @@ func powerless(t *testing.T, pod, container string) {
 	}
 }
 
-// TestOnClusterRefusesRoot has the namespace take a pod that would be root.
+// TestOnClusterRefusesRoot: the namespace refuses a pod that runs as root.
 func TestOnClusterRefusesRoot(t *testing.T) {
 	needsCluster(t)
 	out, err := exec.Command("kubectl", "run", "root", "-n", namespace, "--image=dev.local/none:1", "--dry-run=server").

@@ -11,8 +11,8 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// poison is a way to put what the chain cannot handle, what the dead letter says
-// of it, and how the cause is mended.
+// poison is an upload that the chain cannot process, the reason in its dead letter, and the fix of
+// its cause.
 type poison struct {
 	name   string
 	put    func(d *deployment, t testing.TB, key string)
@@ -28,7 +28,7 @@ var poisons = []poison{
 	{"tags", (*deployment).putTagged, "no room for another tag", false, (*deployment).removeTags},
 }
 
-// TestPoisonIsKeptAndReplayed puts what cannot be handled among what can.
+// TestPoisonIsKeptAndReplayed puts images that cannot be processed among others.
 func TestPoisonIsKeptAndReplayed(t *testing.T) {
 	bad := max(len(poisons), *crashImages/10)
 	good := *crashImages - bad
@@ -69,7 +69,7 @@ func TestPoisonIsKeptAndReplayed(t *testing.T) {
 	eventually(t, "the dead letters to be gone", func() bool { return len(d.deadLetters(t)) == 0 })
 }
 
-// deadLetter is what an operator reads in a dead letter.
+// deadLetter has the fields of a dead letter that an operator reads.
 type deadLetter struct {
 	Key, Reason string
 	Attempts    int

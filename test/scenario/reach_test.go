@@ -18,8 +18,8 @@ func needsCluster(t testing.TB) {
 	}
 }
 
-// revise patches a Service, waits until the new revision serves, and at the end
-// of the test makes it what it was.
+// revise patches a Service, waits until the new revision serves, and undoes the patch when the test
+// ends.
 func revise(t testing.TB, service, patch string) {
 	t.Helper()
 	patchFor(t, service, patch)
@@ -38,7 +38,7 @@ func patchFor(t testing.TB, service, patch string) {
 	kubectl(t, "patch", "ksvc", "-n", namespace, service, "--type", "json", "-p", patch)
 }
 
-// latest is the revision that the Service made last.
+// latest returns the newest revision of a Service.
 func latest(t testing.TB, service string) string {
 	t.Helper()
 	return kubectl(t, "get", "ksvc", "-n", namespace, service, "-o", "jsonpath={.status.latestCreatedRevisionName}")
@@ -70,8 +70,8 @@ func awaitServing(t testing.TB, service string) {
 	})
 }
 
-// fromPod makes connections come from the gateway's pod, whose bash opens them:
-// kubectl exec carries what goes to and fro.
+// fromPod returns a dialer whose connections come from the gateway's pod: its bash opens them, and
+// kubectl exec carries the bytes.
 func fromPod(t testing.TB) grpc.DialOption {
 	t.Helper()
 	pods := kubectl(t, "get", "pods", "-n", namespace, "-l", "serving.knative.dev/service=grpc-gateway",
@@ -97,13 +97,13 @@ func fromPod(t testing.TB) grpc.DialOption {
 	})
 }
 
-// loggedJob is a line that a processor logs of a job.
+// loggedJob is a line in a processor's log about a job.
 type loggedJob struct {
 	pod, Msg, Execution, Outcome string
 	ApplyMS                      float64 `json:"apply_ms"` // 0 when its img was not begun
 }
 
-// jobs are those of executions with the prefix that the selected pods log.
+// jobs returns the jobs in the logs of the selected pods whose executions have the prefix.
 func jobs(t testing.TB, selector, prefix string) (found []loggedJob) {
 	t.Helper()
 	for pod := range strings.FieldsSeq(kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", "name")) {
@@ -118,8 +118,8 @@ func jobs(t testing.TB, selector, prefix string) (found []loggedJob) {
 	return found
 }
 
-// awaitOutcome waits until a processor logs an execution with the prefix, and
-// checks how all of them have ended.
+// awaitOutcome waits until a processor logs an execution with the prefix, and checks the outcome of
+// all of them.
 func awaitOutcome(t testing.TB, prefix, want string) (ended []loggedJob) {
 	t.Helper()
 	eventually(t, prefix+" to end", func() bool {

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// signingKey is that of roles which run as processes of their own.
+// signingKey is the key of roles that run as processes of their own.
 const signingKey = "a key of events for these tests only"
 
 // signed returns the headers of an event in binary mode with the signature of the

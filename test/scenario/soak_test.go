@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// soakRequests is how long the soak is; `make soak` asks for more.
+// soakRequests is the length of the soak. `make soak` sets a larger value.
 var soakRequests = flag.Int("soak", 40, "requests that TestSoak makes; growth is judged from 3000 on")
 
-// soakJudged is how many requests tell of growth.
+// soakJudged is the number of requests from which on growth is judged.
 const soakJudged = 3000
 
-// soakEnvironment is what the images set, and config/base.
+// soakEnvironment has the variables that the images and config/base set.
 var soakEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
 	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOGC=400", "GOMEMLIMIT=1GiB",
@@ -55,11 +55,11 @@ func TestSoak(t *testing.T) {
 // returned their free memory to the operating system.
 const soakRest = 15 * time.Second
 
-// footprint is what a process holds: resident memory in KiB, now, at its most and
-// by Go's own heap, threads and goroutines.
+// footprint is the resident memory of a process in KiB, now and at its peak, the part of it
+// in Go's heap, and the numbers of threads and goroutines.
 type footprint struct{ rss, most, heap, threads, goroutines int }
 
-// String returns it in MiB.
+// String returns the footprint in MiB.
 func (f footprint) String() string {
 	return fmt.Sprintf("RSS %d MiB (Go's heap %d), at most %d MiB, %d threads, %d goroutines",
 		f.rss>>10, f.heap>>10, f.most>>10, f.threads, f.goroutines)
@@ -87,8 +87,8 @@ func gauge(t testing.TB, metrics, name string) float64 {
 	return v
 }
 
-// judge compares it with what the process held once it was warm. Idle connections
-// and threads come and go: a few more are no growth.
+// judge compares the footprint with the one of the warm process. A few more threads and
+// idle connections are no growth.
 func (f footprint) judge(t testing.TB, name string, warm footprint) {
 	t.Helper()
 	if 10*f.rss > 11*warm.rss {

@@ -1,4 +1,4 @@
-// Package otlp is who takes spans, for tests: the service of OpenTelemetry's
+// Package otlp receives spans in tests: the service of OpenTelemetry's
 // protocol, by gRPC and over HTTP.
 package otlp
 
@@ -20,7 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Span is one that was received.
+// Span is a received span.
 type Span struct {
 	Service, Name string
 	// Trace, ID and Parent are in hexadecimal; the first of a trace has no
