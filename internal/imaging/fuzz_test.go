@@ -66,6 +66,17 @@ func FuzzPixels(f *testing.F) {
 	})
 }
 
+// addSampledJPEGs adds seeds whose colours are sampled in several ways.
+func addSampledJPEGs(f *testing.F) {
+	noise := func(c, x, y int, _, _ float64) uint8 { return uint8(c*50 + x*y*77) }
+	for _, factors := range [][3][2]int{
+		{{2, 2}, {1, 1}, {1, 1}}, {{2, 1}, {1, 1}, {1, 1}}, {{1, 2}, {1, 1}, {1, 1}},
+		{{4, 1}, {1, 1}, {1, 1}}, {{2, 2}, {2, 1}, {1, 2}},
+	} {
+		f.Add(sampledJPEG(f, 67, 35, factors, noise), uint8(10), uint8(80), uint8(1))
+	}
+}
+
 // FuzzResizePlanes checks that a JPEG or a WebP of any orientation is resized to its own format and
 // the size asked for, or rejected, and that it becomes the input of a model and is blurred, or is
 // rejected. Most of them are processed as planes.
@@ -77,13 +88,7 @@ func FuzzResizePlanes(f *testing.F) {
 			}
 		}
 	}
-	noise := func(c, x, y int, _, _ float64) uint8 { return uint8(c*50 + x*y*77) }
-	for _, factors := range [][3][2]int{
-		{{2, 2}, {1, 1}, {1, 1}}, {{2, 1}, {1, 1}, {1, 1}}, {{1, 2}, {1, 1}, {1, 1}},
-		{{4, 1}, {1, 1}, {1, 1}}, {{2, 2}, {2, 1}, {1, 2}},
-	} {
-		f.Add(sampledJPEG(f, 67, 35, factors, noise), uint8(10), uint8(80), uint8(1))
-	}
+	addSampledJPEGs(f)
 	f.Fuzz(func(t *testing.T, data []byte, width, height, quality uint8) {
 		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
 		if err != nil || m.Format != imaging.JPEG && m.Format != imaging.WebP {

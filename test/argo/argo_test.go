@@ -1,7 +1,6 @@
-// Package argo_test runs Argo's own lint on config/argo. It is a module of its own
-// because Argo's packages do not compile with the Kubernetes libraries of the main
-// one; `go test -count=1` in this folder runs it (a cached result does not see
-// what lies outside of the module).
+// Package argo_test runs Argo's own lint on config/argo. It is a module of its own because Argo's
+// packages do not compile with the Kubernetes libraries of the main module. `go test -count=1` in
+// this folder runs it: a cached result ignores changes outside the module.
 package argo_test
 
 import (
@@ -71,7 +70,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// submit is what `argo submit --from` makes.
+// submit returns the Workflow that `argo submit --from` makes.
 func submit(name string, values map[string]string) *wfv1.Workflow {
 	w := &wfv1.Workflow{
 		ObjectMeta: metav1.ObjectMeta{Name: "test", Namespace: "image-processing"},

@@ -154,8 +154,8 @@ func (b *build) cpu() float64 {
 	return 10 * (user + system)
 }
 
-// settled returns the CPU time once the process has done what follows the last output:
-// the tag of the upload and the acknowledgements.
+// settled returns the CPU time after the work that follows the last output: the tag of the upload
+// and the acknowledgements.
 func (b *build) settled() float64 {
 	time.Sleep(200 * time.Millisecond)
 	return b.cpu()

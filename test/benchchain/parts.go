@@ -23,7 +23,7 @@ type part struct {
 
 // parts lists the parts. A sample belongs to the part of its innermost frame that has one.
 var parts = []part{
-	// Code without a Go caller is that of libvips' threads; ONNX Runtime has none of its own.
+	// Code without a Go caller belongs to libvips' threads. ONNX Runtime has no threads of its own.
 	{"pixels", []string{"imageflow.dev/internal/imaging.", "imageflow.dev/functions/", "runtime._ExternalCode"}},
 	{"inference", []string{"imageflow.dev/internal/inference.", "github.com/yalue/onnxruntime_go."}},
 	{"jobs", []string{"imageflow.dev/internal/job.", "imageflow.dev/internal/execution."}},

@@ -62,7 +62,7 @@ func run(command, folder string) (failed int, err error) {
 	return failed, nil
 }
 
-// elsewhere says where the kinds are played that are no single request.
+// elsewhere names the tests of the kinds that are more than a single request.
 var elsewhere = map[string]string{
 	"senders": "a script; make hostile and test/scenario play its kind",
 	"clients": "a script; test/scenario plays its kind",

@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// run returns the results of all image files below the folders, so far if there is an error.
+// run returns the results of all image files below the folders, or of the files before an error.
 func run(command, python string, folders []string, limit int64) (report, error) {
 	files, err := imageFiles(folders, limit)
 	if err != nil {

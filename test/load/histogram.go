@@ -19,7 +19,7 @@ const (
 	decades          = 5
 )
 
-// x is where a latency lies.
+// x returns the horizontal position of a latency.
 func x(d time.Duration) float64 {
 	return left + plotWidth*min(max(math.Log10(max(ms(d), 1))/decades, 0), 1)
 }

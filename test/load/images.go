@@ -13,14 +13,14 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// image is one of the set that is sent.
+// image is an image of the set that is sent.
 type testImage struct {
 	name, contentType string
 	data              []byte
 }
 
-// mixed makes the usual set of an image, ten in number: small and large ones,
-// JPEG and PNG, most of them as a screen is.
+// mixed makes the default set of ten images from one: small and large, JPEG and PNG, most of them
+// with the aspect ratio of a screen.
 func mixed(path string) ([]testImage, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -58,7 +58,7 @@ func scaled(from image.Image, width, height int, format string) (p testImage, er
 	return testImage{fmt.Sprintf("%d×%d %s", width, height, format), "image/" + format, b.Bytes()}, err
 }
 
-// folder reads a set of the user's own.
+// folder reads the images of a folder as the set.
 func folder(path string) (set []testImage, err error) {
 	files, err := os.ReadDir(path)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // pid is the process id of local mode, 0 if there is none.
 var pid int
 
-// load is the work of this machine up to a time, in ticks of a CPU.
+// load is the CPU time that this machine has used, in ticks.
 type load struct {
 	at              time.Time
 	all, idle, ours float64
@@ -49,7 +49,7 @@ func used(pid int) float64 {
 	return user + system
 }
 
-// others returns how many cores other work has taken since.
+// others returns the number of cores that other processes have used since.
 func (l load) others() float64 {
 	now := startLoad()
 	return max((now.all-l.all)-(now.idle-l.idle)-(now.ours-l.ours), 0) / ticks / now.at.Sub(l.at).Seconds()

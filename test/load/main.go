@@ -1,5 +1,5 @@
-// Command load sends images at a constant rate, whatever becomes of those before
-// (an open model), and reports whether the service levels hold.
+// Command load sends images at a constant rate, whether or not earlier ones are done (an open
+// model), and reports whether the service levels hold.
 package main
 
 import (
@@ -96,7 +96,7 @@ func imageSet(c config) ([]testImage, error) {
 	return mixed(c.image)
 }
 
-// attacker returns what sends the set at a rate.
+// attacker returns a load generator that sends the set at a rate.
 func attacker(c config, set []testImage) (func(rate int) <-chan *vegeta.Result, error) {
 	options := []func(*vegeta.Attacker){vegeta.Timeout(c.timeout), vegeta.Connections(1000)}
 	var target vegeta.Targeter

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestReport sends to a gateway that does some, refuses some and fails one, and
-// looks for that in the report and its image.
+// TestReport sends calls to a gateway that completes some, refuses some and fails one, and checks
+// the report and its image.
 func TestReport(t *testing.T) {
 	var n atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// outcome is what became of one image.
+// outcome is the outcome of one image.
 type outcome int
 
 const (
@@ -22,7 +22,7 @@ const (
 	failed
 )
 
-// rateRun is one rate's run.
+// rateRun is the run at one rate.
 type rateRun struct {
 	rate   int
 	took   time.Duration
@@ -35,7 +35,7 @@ type rateRun struct {
 	others               float64 // cores that other work on this machine took
 }
 
-// answer is the part of a pipeline's, or of an execution's, that is measured.
+// answer has the measured fields of the answer about a pipeline or an execution.
 type answer struct {
 	Status string
 	Steps  []struct {
@@ -48,7 +48,7 @@ type own struct {
 	Seconds float64 `json:"processing_time_seconds"`
 }
 
-// measure takes in the results of a run.
+// measure computes the figures of a run.
 func measure(results <-chan *vegeta.Result, rate int, duration time.Duration) *rateRun {
 	r := &rateRun{rate: rate, took: duration, errors: map[string]int{}, refusers: map[string]int{}}
 	load := startLoad()
@@ -109,10 +109,10 @@ func (r *rateRun) share(n int) float64 {
 	return float64(n) / float64(max(r.counts[done]+r.counts[busy]+r.counts[failed], 1))
 }
 
-// throughput is images a second that were done.
+// throughput is the completed images per second.
 func (r *rateRun) throughput() float64 { return float64(r.counts[done]) / r.took.Seconds() }
 
-// quantile of sorted durations; 0 where there are none.
+// quantile returns a quantile of sorted durations, 0 if there are none.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0

@@ -115,7 +115,7 @@ func (r *report) imageSet() string {
 	return strings.Join(names, ", ")
 }
 
-// machine says what sends; with a local mode it is also what works.
+// machine describes the machine that sends; with local mode, it also processes.
 func machine() string {
 	model := runtime.GOARCH
 	text, _ := os.ReadFile("/proc/cpuinfo")

@@ -22,7 +22,7 @@ const steps = `[{"resize":{"target_width":800,"target_height":600,"maintain_aspe
 	`{"detect":{"confidence_threshold":0.5,"nms_threshold":0.4,"draw_boxes":true}},` +
 	`{"filter":{"filter_type":"FILTER_TYPE_SHARPEN","intensity":1}}]`
 
-// calls sends each image of the set in turn as the bytes of a pipeline's call.
+// calls sends each image of the set in turn as the bytes of a call of the pipeline.
 func calls(gateway, token string, set []testImage) (vegeta.Targeter, error) {
 	var bodies [][]byte
 	for _, p := range set {
@@ -44,8 +44,8 @@ func calls(gateway, token string, set []testImage) (vegeta.Targeter, error) {
 	}, nil
 }
 
-// uploads puts images into the bucket and waits until the gateway reports how
-// each one's chain has ended. As a RoundTripper it is one call to its caller.
+// uploads puts images into the bucket and waits until the gateway reports the outcome of each
+// chain. As a RoundTripper, it makes this one call for its caller.
 type uploads struct {
 	gateway, token, bucket, run string
 	s3                          *minio.Client
@@ -66,7 +66,7 @@ func newUploads(c config, set []testImage) (*uploads, error) {
 	}, err
 }
 
-// targeter numbers the images; the URL is only the number's.
+// targeter numbers the images. The URL only carries the number.
 func (u *uploads) targeter() vegeta.Targeter {
 	var n atomic.Int64
 	return func(t *vegeta.Target) error {
@@ -75,8 +75,8 @@ func (u *uploads) targeter() vegeta.Targeter {
 	}
 }
 
-// RoundTrip answers with what the gateway said last: 200 for a chain that has run
-// to its end, 502 for one that has failed, 504 where it lasts too long.
+// RoundTrip answers with the last answer of the gateway: 200 for a completed chain, 502 for a
+// failed one, 504 for a chain that takes too long.
 func (u *uploads) RoundTrip(r *http.Request) (*http.Response, error) {
 	var n int
 	if _, err := fmt.Sscanf(path.Base(r.URL.Path), "%d", &n); err != nil {

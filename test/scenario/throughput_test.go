@@ -38,7 +38,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// repeat makes b.N calls, four times as many at once as there are cores.
+// repeat makes b.N calls, of which four per core run at once.
 func repeat(b *testing.B, call work) {
 	run, next := time.Now().UnixNano(), make(chan int)
 	var all sync.WaitGroup
@@ -68,7 +68,7 @@ func spent(t testing.TB, pids map[string]int) map[string]time.Duration {
 	return all
 }
 
-// shares returns a table of who has used the cores for n images.
+// shares returns a table of the CPU time of each process for n images.
 func shares(before, after map[string]time.Duration, elapsed time.Duration, n int) string {
 	used := map[string]time.Duration{}
 	for name := range before {

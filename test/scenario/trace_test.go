@@ -17,8 +17,8 @@ func tracing(r *otlp.Receiver) []string {
 	return []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.GRPC, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_BSP_SCHEDULE_DELAY=50"}
 }
 
-// TestUploadIsOneTrace: from the notification to the tag of the end, through every
-// part and stage, each span within the one that caused it.
+// TestUploadIsOneTrace: an upload is one trace from the notification to the last tag, through every
+// part and stage, and each span is a child of its cause.
 func TestUploadIsOneTrace(t *testing.T) {
 	received := otlp.Start(t)
 	s := local(t, setup{env: tracing(received)})
@@ -54,7 +54,7 @@ func TestUploadIsOneTrace(t *testing.T) {
 	}
 }
 
-// paths lists where each span is in its trace, without repetitions.
+// paths lists the paths of the spans in their trace, without repetitions.
 func paths(spans []otlp.Span) []string {
 	var all []string
 	for _, span := range spans {
@@ -64,7 +64,7 @@ func paths(spans []otlp.Span) []string {
 	return slices.Compact(all)
 }
 
-// pathOf names a span after those that it is within.
+// pathOf returns the names of a span's ancestors and its own.
 func pathOf(spans []otlp.Span, span otlp.Span) string {
 	name := fmt.Sprintf("%s %s", strings.TrimPrefix(span.Service, "imageflow-"), span.Name)
 	if span.Parent == "" {
@@ -78,8 +78,8 @@ func pathOf(spans []otlp.Span, span otlp.Span) string {
 	return "? > " + name
 }
 
-// TestCallsAreOneTrace: of a pipeline by JSON; of calls about one
-// execution by a caller that knows of no traces, as Argo; and of one that does.
+// TestCallsAreOneTrace: one trace has a pipeline by JSON; the calls about one execution by a caller
+// without traces, such as Argo; and the calls of a caller with a trace.
 func TestCallsAreOneTrace(t *testing.T) {
 	received := otlp.Start(t)
 	s := local(
