@@ -143,6 +143,9 @@ func (p *planes) block(x, y int) (b block, at []int) {
 // and else to one step of the colours that were clipped in RGB.
 func TestPlanarFilters_equalTheFormulas(t *testing.T) {
 	for name, in := range filterInputs(t) {
+		if testing.Short() && in.width > 300 {
+			continue
+		}
 		for _, a := range []Adjustment{
 			{1, 0, 0.2}, {1, 0, -0.3}, {1.5, 0, -0.25}, {0.5, 0, 0.25}, {0, 0, 0.5}, {5, 0, -2},
 			{1.5, -0.5, 0}, {0, 1, 0}, {5, -4, 0},
@@ -205,7 +208,7 @@ func checkAdjusted(t *testing.T, name string, in, out *planes, a Adjustment, add
 
 func TestPlanarBlur_isGaussian(t *testing.T) {
 	for name, in := range filterInputs(t) {
-		if in.width > 1000 {
+		if in.width > 1000 || testing.Short() && in.width > 300 {
 			continue
 		}
 		for _, sigma := range []float64{0.3, 1, 1.9, 3, 6, 20} {
