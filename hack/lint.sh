@@ -16,7 +16,7 @@ fi
 failed=0
 for module in . test test/argo test/bench; do # the dependencies of the last two are large
 	if ! go -C $module list -deps ./... >/dev/null 2>&1; then
-		echo "not linted: $module, because its dependencies cannot be had"
+		echo "not linted: $module, because its dependencies cannot be downloaded"
 		continue
 	fi
 	lint $module ./... || failed=1

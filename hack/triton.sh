@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # triton.sh runs the tests of inference on Triton's own server, and compares our copy
-# of its protocol with its client's. pip fetches the server once.
+# of its protocol with the client's. pip fetches the server once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pytriton=0.7.0

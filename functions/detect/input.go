@@ -136,7 +136,7 @@ func (d *description) floats(numbers []float32, left, top int) imaging.Floats {
 	return f
 }
 
-// pad makes a tensor grey outside of inner, unless it is.
+// pad fills a tensor with grey outside of inner. It does nothing if that part is grey already.
 func (d *description) pad(t *tensor, inner image.Rectangle) {
 	if t.inner == inner {
 		return

@@ -24,7 +24,7 @@ const (
 	// image, the uploader learns that from a dead letter.
 	imageKind
 	// otherKind is a folder marker, an empty object, or an object whose content type and
-	// name are those of something else.
+	// name say that it is not an image.
 	otherKind
 )
 

@@ -51,7 +51,7 @@ func TestCompletedTagsTheSource(t *testing.T) {
 	})
 }
 
-// failsAgain reports another failure of e, after the one of l.
+// failsAgain reports another failure of e, after the failure that l describes.
 func (w *world) failsAgain(e cloudevents.Event, l execution.DeadLetter) {
 	w.t.Helper()
 	again := failed(e, 503, "no healthy upstream")

@@ -92,7 +92,7 @@ func ChainBegan(e *cloudevent.Event) time.Time {
 	return e.Time()
 }
 
-// setTrace sets the trace of the work done, or else that of the cause.
+// setTrace sets the trace of the work done, or else the trace of the cause.
 func setTrace(ctx context.Context, e, cause *cloudevent.Event) {
 	carrier := propagation.MapCarrier{}
 	otel.GetTextMapPropagator().Inject(ctx, carrier)

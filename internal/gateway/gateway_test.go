@@ -15,13 +15,13 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/testing/grpctest"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -54,12 +54,7 @@ func open(t *testing.T, resize func(context.Context, *imageflowv1.ResizeRequest)
 // before starts a gateway for a processor at an address.
 func before(t *testing.T, address string) string {
 	t.Helper()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	s := httptest.NewServer(handler(t, conn, maxBody))
+	s := httptest.NewServer(handler(t, grpctest.Dial(t, address), maxBody))
 	t.Cleanup(s.Close)
 	return s.URL
 }

@@ -169,8 +169,8 @@ func limitError(ctx context.Context, err error) error {
 // the connection can be reused.
 const maxSkipped = 4 << 20
 
-// limitConcurrency passes requests to next. The paths of the processors, and that of the
-// pipeline, have one limiter each.
+// limitConcurrency passes requests to next. The path of each processor, and the path of
+// the pipeline, have one limiter each.
 func limitConcurrency(mux *runtime.ServeMux, next http.Handler) http.Handler {
 	limited := map[string]http.Handler{"/v1/pipeline": new(limiter).wrap(mux, next)}
 	for _, p := range processors.All {

@@ -24,8 +24,8 @@ func (p *planes) Blur(ctx context.Context, sigma float64) error {
 	return nil
 }
 
-// wideSigma is the smallest standard deviation at which it pays to blur by way of a coarser
-// plane.
+// wideSigma is the smallest standard deviation at which blurring through a coarser plane
+// is faster.
 const wideSigma = 3
 
 // blur blurs a plane in place. The standard deviations are in samples.
@@ -41,7 +41,7 @@ func (p *plane) blur(ctx context.Context, across, down float64) error {
 	})
 }
 
-// blurWidely is blur by way of a coarser plane, like Pixels.Blur.
+// blurWidely is blur through a coarser plane, like Pixels.Blur.
 func (p *plane) blurWidely(ctx context.Context, across, down float64) error {
 	across, down = across/math.Sqrt2, down/math.Sqrt2
 	side := func(length int, sigma float64) int { return int(math.Ceil(float64(length) * coarseSigma / sigma)) }

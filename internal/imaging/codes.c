@@ -69,11 +69,11 @@ static void set_codes(JHUFF_TBL *table, Tree *t) {
 			if (t->bits[s] == length) table->huffval[n++] = s;
 }
 
-// RARE is the frequency of a symbol without a code, and COMMON that of a code without bits.
+// RARE is the frequency of a symbol without a code, and COMMON the frequency of a code without bits.
 enum { RARE = 1, COMMON = 1 << (MAX_BITS + 4) };
 
-// extend adds codes to a table, if there is one. It gets the symbols whose high half is at most
-// runs and whose low half, the size of a coefficient, is at most max.
+// extend adds codes to a table, if there is one. It covers the symbols whose high half is at
+// most runs and whose low half, the size of a coefficient, is at most max.
 static void extend(JHUFF_TBL *table, int runs, int max) {
 	if (table == NULL) return;
 	Tree t = {.frequency = {[UNUSED] = RARE}};

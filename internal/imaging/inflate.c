@@ -18,7 +18,7 @@ typedef struct {
 	Box box;
 	size_t length;  // of a row, without the byte that names its filter
 	uint8_t *data;  // all rows, each after its filter
-	uint8_t *pixels; // the last row, if its bytes are not yet the bands
+	uint8_t *pixels; // the last row expanded to bands, if that is necessary
 } Inflated;
 
 // joined returns the parts in one piece of memory, or NULL. The caller frees *owned.
@@ -144,7 +144,7 @@ static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 static int has_alpha(const PngData *png) { return png->bands == 2 || png->bands == 4; }
 
-// read_boxes is a Reader of the means of boxes. The last boxes may be smaller.
+// read_boxes is a Reader that averages boxes of pixels. The last boxes may be smaller.
 static int read_boxes(void *from, int y, float *row) {
 	Inflated *in = from;
 	const PngData *png = in->png;

@@ -91,7 +91,7 @@ static void to_coefficients(JCOEF *out, const Block in, const Steps *s) {
 	quantize(out, coefficients[0], s);
 }
 
-// Canvas is the memory for a row of blocks of a component, and what it takes to paint there.
+// Canvas is the memory for a row of blocks of a component, and the parameters of painting there.
 typedef struct {
 	int component, top;  // its number, and the first row of samples
 	size_t columns;      // blocks in the row

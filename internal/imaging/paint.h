@@ -1,5 +1,5 @@
-// Painting on the coefficients of a JPEG. Blocks that are not painted keep theirs, so that
-// nothing is lost there.
+// Painting on the coefficients of a JPEG. If the quantization tables are kept, the blocks that
+// are not painted keep their coefficients and so their quality.
 
 #pragma once
 

@@ -15,7 +15,7 @@ func (m *Image) hasPlanes() bool {
 const maxPlanarReduction = 64
 
 // isPlanar decides how the image is resized to width × height pixels: on its planes, or by the
-// general way on pixels of red, green and blue. The planes get the sampling factors of a JPEG
+// general path on RGB pixels. The planes get the sampling factors of a JPEG
 // of the quality encoding. Their values have the range of the image's format, so only that
 // format can be made of them.
 func (m *Image) isPlanar(width, height int, q Quality, encoding int) bool {
@@ -44,7 +44,7 @@ func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality, 
 }
 
 // resizePlanes is Resize to the format of an image that isPlanar. It returns errFailed for any
-// fault that libwebp finds; the general way then decides whether it is damage.
+// fault that libwebp finds; the general path then decides whether it is damage.
 func (m *Image) resizePlanes(ctx context.Context, width, height int, q Quality, encoding int) (Encoded, error) {
 	p, err := m.scaledPlanes(ctx, width, height, q, encoding)
 	if err != nil {
@@ -94,7 +94,7 @@ func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) 
 	return all, nil
 }
 
-// stored returns the size before orientation of an upright image.
+// stored converts the size of an upright image to the size before orientation.
 func (m *Image) stored(width, height int) (w, h int) {
 	if m.Orientation >= 5 {
 		return height, width

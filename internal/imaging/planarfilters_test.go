@@ -11,6 +11,20 @@ import (
 // The filters of planes give the same bytes on every CPU.
 func TestPlanarFilters_areTheSameOnEveryCPU(t *testing.T) { checkSameOnARM(t, "testdata/filters.c") }
 
+// openSample opens an image of test/images.
+func openSample(t *testing.T, name string) *Image {
+	t.Helper()
+	data, err := os.ReadFile("../../test/images/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Open(data, Limits{MaxSide: 16383, MaxPixels: 50e6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // filterInputs are planes of extreme and of photographic colours, of 4:2:0 and grey.
 func filterInputs(t *testing.T) map[string]*planes {
 	t.Helper()
@@ -28,15 +42,8 @@ func filterInputs(t *testing.T) map[string]*planes {
 		}
 	}
 	for _, name := range []string{"sample.jpg", "sample_filter.jpg"} {
-		data, err := os.ReadFile("../../test/images/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := Open(data, Limits{MaxSide: 16383, MaxPixels: 50e6})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if all[name], err = m.readPlanes(t.Context()); err != nil {
+		var err error
+		if all[name], err = openSample(t, name).readPlanes(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

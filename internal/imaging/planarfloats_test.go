@@ -3,7 +3,6 @@ package imaging
 import (
 	"fmt"
 	"math"
-	"os"
 	"testing"
 )
 
@@ -17,14 +16,7 @@ func TestPlanarFloats_areLikePixels(t *testing.T) {
 	for name, limit := range map[string]struct{ rms, share float64 }{
 		"sample.jpg": {0.5, 0.0005}, "sample_filter.jpg": {1.4, 0.012},
 	} {
-		data, err := os.ReadFile("../../test/images/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := Open(data, Limits{MaxSide: 16383, MaxPixels: 50e6})
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := openSample(t, name)
 		orientations := []int{1, 2, 3, 4, 5, 6, 7, 8}
 		if testing.Short() {
 			orientations = []int{1, 7}

@@ -6,10 +6,6 @@
 
 #include "codes.h"
 
-// The rows of samples that the decoder writes are padded, so that vectors may read beyond
-// their ends.
-enum { ROW_ALIGNMENT = 64 };
-
 // Reading is one call of imaging_read_planes.
 typedef struct {
 	const PlaneSource *source;
@@ -17,12 +13,10 @@ typedef struct {
 	void *to;
 } Reading;
 
-static size_t padded(size_t n) { return (n + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT; }
-
 // new_rows returns memory for the rows of a component in a row of MCUs.
 static JSAMPARRAY new_rows(j_decompress_ptr d, const jpeg_component_info *c) {
 	const int rows = c->v_samp_factor * c->DCT_scaled_size;
-	const size_t stride = padded((size_t)c->width_in_blocks * c->DCT_scaled_size);
+	const size_t stride = aligned((size_t)c->width_in_blocks * c->DCT_scaled_size);
 	JSAMPARRAY all = d->mem->alloc_small((j_common_ptr)d, JPOOL_IMAGE, rows * sizeof(JSAMPROW));
 	uint8_t *memory = d->mem->alloc_large((j_common_ptr)d, JPOOL_IMAGE, rows * stride);
 	memset(memory, 0, rows * stride);
@@ -147,7 +141,7 @@ int imaging_resample_plane(const Plane planes[2], const Weights8 *columns, const
 	const Plane *from = &planes[0], *to = &planes[1];
 	Resample8 *r = imaging_resample8_new(from->width, columns, rows, to->samples, to->width);
 	if (r == NULL) abort();
-	uint8_t *row = calloc(1, padded(from->width));
+	uint8_t *row = calloc(1, aligned(from->width));
 	if (row == NULL) abort();
 	int stopped = 0;
 	for (int y = 0; y < from->height && !stopped; y++) {

@@ -84,7 +84,7 @@ func (h *Header) planesAt(scale int) []plane {
 }
 
 // readPlanes decodes an image that hasPlanes to planes of full size, as stored, before
-// orientation. Its errors are those of the general decoder.
+// orientation. It returns the same errors as the general decoder.
 func (m *Image) readPlanes(ctx context.Context) (*planes, error) {
 	p := newPlanes(m.Width, m.Height, m.sampled[:m.colours]...)
 	p.density = m.density

@@ -12,7 +12,7 @@ import (
 )
 
 // TestEncodeLike_keepsTheQualityOfAJPEG compares the quantization tables of the outputs with
-// those of the expected qualities.
+// the tables of the expected qualities.
 func TestEncodeLike_keepsTheQualityOfAJPEG(t *testing.T) {
 	for quality, want := range map[int]int{1: 85, 50: 85, 85: 85, 88: 88, 92: 92, 95: 95, 98: 95, 100: 95} {
 		checkDivisors(t, grainyJPEG(t, quality), want)
@@ -23,7 +23,7 @@ func TestEncodeLike_hasTheDefaultQualityForOtherFormats(t *testing.T) {
 	checkDivisors(t, asPNG(t, flat(16, 16, color.NRGBA{1, 2, 3, 255})), 85)
 }
 
-// checkDivisors compares the luminance table of the output with that of a quality.
+// checkDivisors compares the luminance table of the output with the table of a quality.
 func checkDivisors(t *testing.T, data []byte, quality int) {
 	t.Helper()
 	m := open(t, data)

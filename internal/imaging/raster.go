@@ -14,7 +14,7 @@ type Raster interface {
 	// above 0. The image is reflected at its edges.
 	Blur(ctx context.Context, sigma float64) error
 	// Sharpen adds amount × (luma − blurred luma) of a pixel to each of its colours. Luma is
-	// that of ITU-R BT.601, and the blur is a Gaussian with a standard deviation of sigma
+	// defined by ITU-R BT.601, and the blur is a Gaussian with a standard deviation of sigma
 	// pixels. amount is in [-10, 10].
 	Sharpen(ctx context.Context, sigma, amount float64) error
 	// Encode encodes the image as Pixels.Encode does.
@@ -22,7 +22,7 @@ type Raster interface {
 }
 
 // Adjustment is a linear change of colours. A value v of a pixel with the luma y, both in
-// [0, 1], becomes Own × v + Luma × y + Offset, limited to [0, 1]. Luma is that of ITU-R BT.601.
+// [0, 1], becomes Own × v + Luma × y + Offset, limited to [0, 1]. Luma is defined by ITU-R BT.601.
 // Own and Own + Luma are in [0, 5].
 type Adjustment struct{ Own, Luma, Offset float64 }
 

@@ -9,6 +9,27 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
+// adjusted changes the colours of a JPEG: of its Raster, which is encoded, and of its pixels.
+func adjusted(t *testing.T, data []byte, a imaging.Adjustment) (imaging.Encoded, *imaging.Pixels) {
+	t.Helper()
+	r, err := open(t, data).Raster(t.Context(), imaging.JPEG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Adjust(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.Encode(t.Context(), imaging.JPEG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pixels(t, data)
+	if err := p.Adjust(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	return out, p
+}
+
 // TestRaster_anySampling: a filter has the same result on the planes of a JPEG as on its
 // pixels, whatever its sampling factors.
 func TestRaster_anySampling(t *testing.T) {
@@ -19,21 +40,7 @@ func TestRaster_anySampling(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(commonSamplings)) {
 		factors := commonSamplings[name]
 		data := sampledJPEG(t, 165, 133, factors, vivid)
-		r, err := open(t, data).Raster(t.Context(), imaging.JPEG)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.Adjust(t.Context(), a); err != nil {
-			t.Fatal(err)
-		}
-		out, err := r.Encode(t.Context(), imaging.JPEG)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := pixels(t, data)
-		if err := want.Adjust(t.Context(), a); err != nil {
-			t.Fatal(err)
-		}
+		out, want := adjusted(t, data, a)
 		if db := likeness(lumaOf(pixels(t, out.Data)), lumaOf(want)); db < 40 {
 			t.Errorf("%s: %.1f dB", name, db)
 		}
@@ -48,23 +55,9 @@ func TestRaster_anyOrientation(t *testing.T) {
 		data := sampledJPEG(t, size[0], size[1], commonSamplings["4:2:0"], waves)
 		for orientation := 1; orientation <= 8; orientation++ {
 			turned := withOrientation(data, orientation)
-			r, err := open(t, turned).Raster(t.Context(), imaging.JPEG)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := r.Adjust(t.Context(), a); err != nil {
-				t.Fatal(err)
-			}
-			out, err := r.Encode(t.Context(), imaging.JPEG)
-			if err != nil {
-				t.Fatal(err)
-			}
+			out, want := adjusted(t, turned, a)
 			if size[0]%2 == 0 && out.Path != imaging.Planar {
 				t.Errorf("%v, orientation %d: the %s path", size, orientation, out.Path)
-			}
-			want := pixels(t, turned)
-			if err := want.Adjust(t.Context(), a); err != nil {
-				t.Fatal(err)
 			}
 			if db := likeness(pixels(t, out.Data), want); db < 40 {
 				t.Errorf("%v, orientation %d: %.1f dB", size, orientation, db)

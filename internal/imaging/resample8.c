@@ -12,11 +12,11 @@
 #endif
 
 enum {
-	BLOCK = 64, // columns that are combined together; rows are padded to whole blocks
+	BLOCK = ROW_ALIGNMENT, // columns that are combined together; rows are padded to whole blocks
 	GROUP = 8,  // outputs of a row that are computed together
 	CHUNK = 8,  // inputs of an output that are multiplied together
-	// A sum of rows is an int16_t with 6 fraction bits: −512 … 511 are twice the range that
-	// Lanczos overshoots to.
+	// A sum of rows is an int16_t with 6 fraction bits: −512 … 511 are twice the range of
+	// Lanczos with its overshoot.
 	FRACTION_BITS = 6,
 	ROW_SHIFT = WEIGHT_BITS - FRACTION_BITS,
 	COLUMN_SHIFT = WEIGHT_BITS + FRACTION_BITS,

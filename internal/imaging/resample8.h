@@ -9,6 +9,13 @@
 // WEIGHT_BITS is the number of fraction bits of a weight.
 enum { WEIGHT_BITS = 14 };
 
+// ROW_ALIGNMENT is the multiple of bytes up to which a row must be readable, since vectors read
+// beyond its end.
+enum { ROW_ALIGNMENT = 64 };
+
+// aligned returns the size of memory for a row of n bytes.
+static inline size_t aligned(size_t n) { return (n + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT; }
+
 // Weights8 are Weights (resample.h) in fixed point: the count weights of an output sum to
 // exactly 1 << WEIGHT_BITS. The sum of their absolute values is at most twice that.
 typedef struct {
@@ -25,7 +32,7 @@ typedef struct Resample8 Resample8;
 Resample8 *imaging_resample8_new(int width, const Weights8 *columns, const Weights8 *rows, uint8_t *out, size_t stride);
 
 // imaging_resample8_push pushes the next n input rows. Each has width bytes and is readable up
-// to the next multiple of 64 bytes. It returns the number of output rows written so far: all
+// to the next multiple of ROW_ALIGNMENT. It returns the number of output rows written so far: all
 // whose last input is pushed. Rows after the last input are ignored.
 int imaging_resample8_push(Resample8 *r, uint8_t *const *rows, int n);
 

@@ -6,10 +6,8 @@
 #include <webp/demux.h>
 #include <webp/encode.h>
 
-enum {
-	ROW_ALIGNMENT = 64, // of rows, since vectors read beyond their ends
-	PART = 32 << 10,    // bytes that are decoded between two checks of stop
-};
+// PART is the number of bytes that are decoded between two checks of stop.
+enum { PART = 32 << 10 };
 
 // Decoded are the planes that the decoder fills from the top down, and what resamples them.
 typedef struct {
@@ -24,7 +22,7 @@ static int allocate(Decoded *d, int width, int height, const PlaneTarget *target
 	for (int i = 0; i < MAX_PLANES; i++) {
 		d->width[i] = i == 0 ? width : (width + 1) / 2;
 		d->height[i] = i == 0 ? height : (height + 1) / 2;
-		d->stride[i] = ((size_t)d->width[i] + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT;
+		d->stride[i] = aligned(d->width[i]);
 		size += d->stride[i] * d->height[i];
 	}
 	d->memory = calloc(size, 1);

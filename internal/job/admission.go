@@ -121,7 +121,7 @@ const (
 	maxRetryAfter = time.Minute
 )
 
-// Load returns the current usage of each limit, for slots that of the fuller lane.
+// Load returns the current usage of each limit, for slots the usage of the fuller lane.
 func (a *Admission) Load() telemetry.Load {
 	l := &a.stored
 	if a.inline.slots.taken.Load() > l.slots.taken.Load() {

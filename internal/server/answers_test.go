@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/testing/grpctest"
 )
 
 // largeAnswer is the size of the answers below. answerBytes is less than two of them.
@@ -142,7 +143,8 @@ func TestAnswerBytes_unreadAnswersAreCutOffForOthers(t *testing.T) {
 		}
 		resp.Body.Close()
 		m := &wrapperspb.BytesValue{}
-		if err := dialRPC(t, address).Invoke(t.Context(), "/test.Large/Get", m, m); err != nil || len(m.GetValue()) != largeAnswer {
+		err = grpctest.Dial(t, address).Invoke(t.Context(), "/test.Large/Get", m, m)
+		if err != nil || len(m.GetValue()) != largeAnswer {
 			t.Errorf("%s: a gRPC caller that reads gets %d bytes, %v", path, len(m.GetValue()), err)
 		}
 		if got := c.ended(1); got["reset"] == "" {

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/testing/grpctest"
 )
 
 // listen starts a server and stops it at the end of the test.
@@ -70,11 +70,7 @@ func TestStream_waitsForItsHandler(t *testing.T) {
 	rpc := server.NewRPC(server.RPCConfig{MaxReceiveBytes: 2 * size})
 	registerSink(rpc, &got, proceed)
 	address := listen(t, server.Config{BodyBytes: 64 << 20}, rpc, http.NotFoundHandler())
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := grpctest.Dial(t, address)
 	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/test.Sink/Take")
 	if err != nil {
 		t.Fatal(err)

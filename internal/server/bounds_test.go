@@ -12,6 +12,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/testing/grpctest"
 )
 
 // heap returns the bytes of the heap in use.
@@ -159,7 +160,7 @@ func checkHealth(t *testing.T, address string) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	conn := dialRPC(t, address)
+	conn := grpctest.Dial(t, address)
 	defer conn.Close()
 	answer, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
 	if err != nil || resp.StatusCode != http.StatusOK || answer.GetStatus() != healthpb.HealthCheckResponse_SERVING {

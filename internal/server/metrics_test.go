@@ -2,10 +2,12 @@ package server_test
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,13 +31,19 @@ func answerWith(codes map[string]int) http.Handler {
 	})
 }
 
-// Callers cannot create labels.
-func TestRequestDuration_byMethodAndOutcome(t *testing.T) {
+// requestReader reads the metrics of this process. The instruments keep the first provider.
+var requestReader = sync.OnceValue(func() sdk.Reader {
 	reader := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
+	return reader
+})
+
+// Callers cannot create labels.
+func TestRequestDuration_byMethodAndOutcome(t *testing.T) {
+	reader, role := requestReader(), "test "+rand.Text()
 	codes := map[string]int{"/v1/resize": 200, "/v1/resize/full": 429, "/v1/executions/some/id": 200, "/notifications": 503,
 		"/": 202}
-	s, err := server.Listen(server.Config{Role: "test", Address: "127.0.0.1:0", BodyBytes: 1 << 20}, nil,
+	s, err := server.Listen(server.Config{Role: role, Address: "127.0.0.1:0", BodyBytes: 1 << 20}, nil,
 		answerWith(codes), health.NewServer())
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +68,7 @@ func TestRequestDuration_byMethodAndOutcome(t *testing.T) {
 	}
 	var got []string
 	for len(got) < len(want) && ctx.Err() == nil { // the last request may not be recorded yet
-		got = measured(t, reader)
+		got = measured(t, reader, role)
 		time.Sleep(time.Millisecond)
 	}
 	if !slices.Equal(got, want) {
@@ -68,8 +76,8 @@ func TestRequestDuration_byMethodAndOutcome(t *testing.T) {
 	}
 }
 
-// measured lists the labels of the recorded requests to the role "test".
-func measured(t *testing.T, reader sdk.Reader) []string {
+// measured lists the labels of the recorded requests to a role.
+func measured(t *testing.T, reader sdk.Reader, role string) []string {
 	t.Helper()
 	var all metricdata.ResourceMetrics
 	if err := reader.Collect(t.Context(), &all); err != nil {
@@ -86,7 +94,7 @@ func measured(t *testing.T, reader sdk.Reader) []string {
 					v, _ := p.Attributes.Value(attribute.Key(name))
 					return v.AsString()
 				}
-				if value("role") == "test" && p.Count == 1 {
+				if value("role") == role && p.Count == 1 {
 					lines = append(lines, strings.Join([]string{value("protocol"), value("method"), value("code"), value("outcome")}, " "))
 				}
 			}

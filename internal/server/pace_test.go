@@ -11,10 +11,10 @@ import (
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/testing/grpctest"
 )
 
 // long is a time that no test reaches.
@@ -176,7 +176,7 @@ func TestBodyBytes_halfReadBodiesDoNotDeadlock(t *testing.T) {
 			}
 		})
 	}
-	conn := dialRPC(t, address)
+	conn := grpctest.Dial(t, address)
 	for range 12 {
 		all.Go(func() {
 			m := wrapperspb.Bytes(make([]byte, 1<<20))
@@ -186,16 +186,6 @@ func TestBodyBytes_halfReadBodiesDoNotDeadlock(t *testing.T) {
 		})
 	}
 	all.Wait()
-}
-
-func dialRPC(t *testing.T, address string) *grpc.ClientConn {
-	t.Helper()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
 }
 
 func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
@@ -216,7 +206,7 @@ func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 	if got := post(t, address, 1<<20); got != http.StatusTooManyRequests {
 		t.Errorf("a body beyond the budget and the exempt body: %d", got)
 	}
-	conn := dialRPC(t, address)
+	conn := grpctest.Dial(t, address)
 	m := wrapperspb.Bytes(make([]byte, 1<<20))
 	if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m); !strings.Contains(err.Error(), "ResourceExhausted") ||
 		!strings.Contains(err.Error(), "try again") {
@@ -227,7 +217,7 @@ func TestBodyBytes_refusesAsBusyAfterMaxWait(t *testing.T) {
 // openMany opens a stream of the echo service.
 func openMany(t *testing.T, address string) grpc.ClientStream {
 	t.Helper()
-	stream, err := dialRPC(t, address).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
+	stream, err := grpctest.Dial(t, address).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
 		"/test.Echo/Many")
 	if err != nil {
 		t.Fatal(err)

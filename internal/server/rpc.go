@@ -96,8 +96,7 @@ func (r *RPC) call(
 	return share(resp, answer)
 }
 
-// share sets the fields of the empty message to to those of from, without a copy of
-// their bytes.
+// share gives the empty message to the fields of from, without a copy of their bytes.
 func share(to, from any) error {
 	t, f := to.(proto.Message).ProtoReflect(), from.(proto.Message).ProtoReflect()
 	if t.Descriptor() != f.Descriptor() {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/testing/grpctest"
 )
 
 // closer counts how often it is closed.
@@ -86,7 +87,7 @@ func TestStream_offersKeep(t *testing.T) {
 			return s.SendMsg(m)
 		},
 	}}}, nil)
-	conn := dialRPC(t, listen(t, server.Config{BodyBytes: 1 << 20}, rpc, http.NotFoundHandler()))
+	conn := grpctest.Dial(t, listen(t, server.Config{BodyBytes: 1 << 20}, rpc, http.NotFoundHandler()))
 	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/test.Keeper/Keep")
 	if err != nil {
 		t.Fatal(err)

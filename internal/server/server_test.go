@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/testing/grpctest"
 )
 
 // start serves gRPC health and a route that blocks until release is closed.
@@ -59,11 +58,7 @@ func getSlow(address string) <-chan string {
 func TestRun_drainAnnouncesAndLetsCallsFinish(t *testing.T) {
 	t.Parallel()
 	address, stop, entered, release, done := start(t)
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := grpctest.Dial(t, address)
 	check := func() healthpb.HealthCheckResponse_ServingStatus {
 		answer, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
 		if err != nil {

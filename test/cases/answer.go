@@ -2,16 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // answer is the answer to a resize.
@@ -40,9 +36,6 @@ func opacity(m image.Image) string {
 	return "transparent"
 }
 
-// client gives up on an answer that would hold up all cases.
-var client = &http.Client{Timeout: 2 * time.Minute}
-
 // resize sends a file to be resized to a PNG.
 func (s *system) resize(file string) answer {
 	return s.call("resize", file, map[string]any{"target_width": 48})
@@ -65,39 +58,14 @@ func (s *system) call(processor, file string, parameters map[string]any) answer 
 	if err != nil {
 		return answer{message: err.Error()}
 	}
-	parameters["input_bytes"] = base64.StdEncoding.EncodeToString(data)
 	parameters["output_image"] = map[string]string{"content_type": "image/png"}
-	body, err := json.Marshal(parameters)
+	got, err := s.Call(processor, data, parameters)
 	if err != nil {
 		return answer{message: err.Error()}
 	}
-	resp, err := client.Post(s.Gateway+"/v1/"+processor, "application/json", bytes.NewReader(body))
-	if err != nil {
-		return answer{message: err.Error()}
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return answer{message: err.Error()}
-	}
-	return read(resp.StatusCode, text)
-}
-
-func read(status int, text []byte) answer {
-	var got struct {
-		Message string
-		Result  struct {
-			OutputData []byte `json:"output_data"`
-			Metadata   map[string]string
-		}
-	}
-	if err := json.Unmarshal(text, &got); err != nil {
-		return answer{status: status, message: string(text)}
-	}
-	a := answer{status: status, message: got.Message, repaired: got.Result.Metadata["repaired"]}
-	if status == http.StatusOK {
-		var err error
-		if a.image, err = png.Decode(bytes.NewReader(got.Result.OutputData)); err != nil {
+	a := answer{status: got.Status, message: got.Message, repaired: got.Metadata["repaired"]}
+	if got.Status == http.StatusOK {
+		if a.image, err = png.Decode(bytes.NewReader(got.Output)); err != nil {
 			a.message = err.Error()
 		}
 	}

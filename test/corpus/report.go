@@ -41,7 +41,7 @@ func (d decoded) worse() bool {
 
 // message returns the first refusal of a processor.
 func (r *result) message() string {
-	return cmp.Or(r.resize.message, r.detect.message, r.filter.message)
+	return cmp.Or(r.resize.Message, r.detect.Message, r.filter.Message)
 }
 
 // findings are the columns of the summary.
@@ -49,8 +49,8 @@ var findings = []finding{unremarkable, refusedByAll, onlyRefused, onlyTaken, dis
 
 // finding returns the first finding that applies.
 func (r *result) finding() finding {
-	statuses := []int{r.resize.status, r.detect.status, r.filter.status}
-	taken := r.resize.status == http.StatusOK
+	statuses := []int{r.resize.Status, r.detect.Status, r.filter.Status}
+	taken := r.resize.Status == http.StatusOK
 	switch {
 	case slices.Max(statuses) >= 500:
 		return failed
@@ -93,8 +93,8 @@ func (rs report) print(w io.Writer, all bool) {
 		if plain := f == unremarkable || f == notRead || f == refusedByAll; plain && !all {
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%.1f\t%v\t%d MiB\t%.100s\n", f, r.path, r.resize.status, r.detect.status,
-			r.filter.status, r.pillow, r.vips, r.psnr(), r.cpu.Round(100*time.Microsecond), r.peak, r.message())
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%.1f\t%v\t%d MiB\t%.100s\n", f, r.path, r.resize.Status, r.detect.Status,
+			r.filter.Status, r.pillow, r.vips, r.psnr(), r.cpu.Round(100*time.Microsecond), r.peak, r.message())
 	}
 	fmt.Fprintln(table)
 	rs.summarize(table)

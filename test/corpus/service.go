@@ -1,12 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,16 +19,10 @@ type service struct {
 	temp  string // a folder for outputs
 }
 
-// answer is the answer to a call: an HTTP status and, if it is not 200, a message.
-type answer struct {
-	status  int
-	message string
-}
-
 // result has the answers for one file.
 type result struct {
 	file
-	resize, detect, filter answer
+	resize, detect, filter localmode.Answer
 	// cpu is the CPU time of the service for resize, in all its threads.
 	cpu time.Duration
 	// peak is the peak of the resident memory of the whole of local mode, in MiB.
@@ -42,9 +31,6 @@ type result struct {
 	resized, filtered string
 	pillow, vips      decoded
 }
-
-// client gives up on an answer that would hold up all files.
-var client = &http.Client{Timeout: 2 * time.Minute}
 
 // send sends a file to the three processors. Only a broken connection is an error.
 func (s *service) send(f file) (*result, error) {
@@ -77,36 +63,15 @@ func (s *service) send(f file) (*result, error) {
 }
 
 // call sends data to a processor and returns the path of the output, if there is one.
-func (s *service) call(processor string, data []byte, parameters map[string]any) (answer, string, error) {
-	parameters["input_bytes"] = base64.StdEncoding.EncodeToString(data)
-	body, err := json.Marshal(parameters)
-	if err != nil {
-		return answer{}, "", err
-	}
-	resp, err := client.Post(s.local.Gateway+"/v1/"+processor, "application/json", bytes.NewReader(body))
-	if err != nil {
-		return answer{}, "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return answer{}, "", err
-	}
-	var got struct {
-		Message string
-		Result  struct {
-			OutputData []byte `json:"output_data"`
-		}
-	}
-	if err := json.Unmarshal(text, &got); err != nil {
-		return answer{resp.StatusCode, string(text)}, "", nil
-	}
-	a := answer{resp.StatusCode, got.Message}
-	if len(got.Result.OutputData) == 0 {
-		return a, "", nil
+func (s *service) call(processor string, data []byte, parameters map[string]any) (localmode.Answer, string, error) {
+	a, err := s.local.Call(processor, data, parameters)
+	if err != nil || len(a.Output) == 0 {
+		return a, "", err
 	}
 	path := filepath.Join(s.temp, processor)
-	return a, path, os.WriteFile(path, got.Result.OutputData, 0o600)
+	err = os.WriteFile(path, a.Output, 0o600)
+	a.Output = nil // is in the file
+	return a, path, err
 }
 
 // cpuOf returns the CPU time that a process has used, 0 if it cannot be read.

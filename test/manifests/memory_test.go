@@ -22,10 +22,10 @@ const (
 	modelBytes = 512 * mebibyte
 	// messageBytes is the size of a request without its image.
 	messageBytes = mebibyte
-	// bodyCopies is how many copies of a body are in memory: as it arrived, as a message, as the
+	// bodyCopies is the number of copies of a body in memory: as it arrived, as a message, as the
 	// gateway sends it on, and the answer.
 	bodyCopies = 4
-	// moreAnswers is how many of the largest answers are in memory besides: one before encoding,
+	// moreAnswers is the number of further answers in memory, of the largest size: one before encoding,
 	// another that is written, before and after encoding, and two that wait.
 	moreAnswers = 5
 )

@@ -216,7 +216,7 @@ func (s *system) forgedEvents(t testing.TB) (all []forgery) {
 	return all
 }
 
-// forgedOrigins returns events that would be dead letters that can never be stored.
+// forgedOrigins returns events whose origins make it impossible to store a dead letter.
 func forgedOrigins() (all []forgery) {
 	for _, origin := range []string{
 		"s3://../x.jpg", "s3://UPPER/x.jpg", "s3://a/x.jpg", "s3://no-such-bucket-here/x.jpg", "s3://imageflow-files/a%00b.jpg",

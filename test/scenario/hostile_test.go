@@ -88,7 +88,7 @@ func (d *deployment) queued(t testing.TB) (n int) {
 		if err == nil && !entry.IsDir() {
 			n++
 		}
-		return nil // what is delivered meanwhile is gone
+		return nil // a notification that is delivered meanwhile has no file any more
 	})
 	if err != nil {
 		t.Fatal(err)

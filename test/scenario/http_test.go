@@ -33,8 +33,8 @@ func post(t testing.TB, client *http.Client, url, body string, header map[string
 	return resp, string(text)
 }
 
-// TestWorkflowBodiesChain posts the bodies of Argo's HTTP steps one after the other. Each finds the
-// output of the one before by the names of the contract.
+// TestWorkflowBodiesChain posts the bodies of Argo's HTTP steps one after the other. Each step
+// finds the output of the previous step by the names of the contract.
 func TestWorkflowBodiesChain(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "run-7.png", pngOf(t, 1000, 1000))

@@ -10,8 +10,8 @@ import (
 // sweeping is the environment of a bridge with short sweep times.
 var sweeping = []string{"SWEEP_INTERVAL=500ms", "SWEEP_GRACE=3s", "SWEEP_RATE=1000"}
 
-// TestLocalModeLosesNothing: the one process is killed while images are put,
-// and with it the notifications that it had not delivered.
+// TestLocalModeLosesNothing: the process is killed while images are put; its undelivered
+// notifications are lost.
 func TestLocalModeLosesNothing(t *testing.T) {
 	s := local(t, setup{env: sweeping})
 	var putting sync.WaitGroup

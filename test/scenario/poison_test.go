@@ -33,7 +33,7 @@ func TestPoisonIsKeptAndReplayed(t *testing.T) {
 	bad := max(len(poisons), *crashImages/10)
 	good := *crashImages - bad
 	d := deploy(t, setup{env: []string{"MAX_IMAGE_PIXELS=2000000", "SWEEP_INTERVAL=0"}})
-	d.parts["resize"].runs[0].kill(t) // until what is to be gone is gone
+	d.parts["resize"].runs[0].kill(t) // until the objects are deleted
 	keys := map[string]poison{}
 	for i := range bad {
 		p := poisons[i%len(poisons)]

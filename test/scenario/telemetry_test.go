@@ -15,8 +15,7 @@ import (
 )
 
 // BenchmarkTelemetry sends 1080p JPEGs through the chain of two local systems in
-// turn, one that measures and traces everything and one that does neither, and
-// compares the CPU time that they take. Run it with -benchtime=200x or more.
+// turn, one with metrics and traces and one without, and compares their CPU time. Run it with -benchtime=200x or more.
 func BenchmarkTelemetry(b *testing.B) {
 	img, batch := sample(b), 20
 	systems := []*system{

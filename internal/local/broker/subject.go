@@ -34,7 +34,7 @@ func newTypeFilter(legacy *legacyFilterText, filters []filterText) typeFilter {
 }
 
 // subjects returns the subjects of a Broker's events that meet the condition. The first
-// one is that of events from before subjects had types.
+// subject is of events that were stored before subjects had types.
 func (f typeFilter) subjects(broker resource) []string {
 	all := subject(eventStream, broker)
 	if f.exact {

@@ -48,8 +48,8 @@ func TestUntypedSubject(t *testing.T) {
 	s.none(t, 0)
 }
 
-// TestChangedFilter: at the next start, the events that wait for a Trigger are those that
-// its new filter selects, and the others leave the store.
+// TestChangedFilter: after a restart, only events that the new filter selects still wait for
+// the Trigger, and the others leave the store.
 func TestChangedFilter(t *testing.T) {
 	unavailable, s := subscribe(t, answer(503, "")), subscribe(t, nil)
 	dir := t.TempDir()

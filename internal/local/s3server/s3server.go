@@ -26,7 +26,7 @@ type Config struct {
 	// attributes/ has their metadata and tags if the file system does not support
 	// extended attributes.
 	Dir string
-	// AccessKey and SecretKey are the credentials of the one account, which has all
+	// AccessKey and SecretKey are the credentials of the only account, which has all
 	// permissions.
 	AccessKey, SecretKey string
 	// Buckets are created at the start if they do not exist.
@@ -48,7 +48,7 @@ type Server struct {
 	ended   chan error
 }
 
-// running is the slot of the one server that a process can run: versitygw has global
+// running is the slot of the only server that a process can run: versitygw has global
 // state, including the working directory.
 var running = make(chan struct{}, 1)
 
