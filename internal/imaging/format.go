@@ -25,17 +25,31 @@ var codecs = map[Format]struct {
 	aliases   []string
 	vips      C.Codec
 	quality   int
-	// opaque and withAlpha are the maximum memory for encoding in bytes per pixel,
-	// without the pixels themselves.
-	opaque, withAlpha int
+	// usual, fine and lossless are the memory for encoding, at a quality up to the default, at
+	// a higher one, and without loss. slow is added for a speed below the default.
+	usual, fine, lossless bytesPerPixel
+	slow                  int
+	options               options
 }{
-	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, 6, 0},
-	PNG:  {"png", []string{"png"}, C.PNG, 100, 7, 9},
-	WebP: {"webp", []string{"webp"}, C.WEBP, 80, 22, 42},
-	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, 7, 9},
-	GIF:  {"gif", []string{"gif"}, C.GIF, 0, 0, 0},
-	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 26, 30},
+	JPEG: {
+		"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, bytesPerPixel{6, 0}, bytesPerPixel{6, 0}, bytesPerPixel{}, 0,
+		options{quality: true, progressive: true, chroma: true},
+	},
+	PNG: {"png", []string{"png"}, C.PNG, 100, bytesPerPixel{7, 9}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
+	WebP: {
+		"webp", []string{"webp"}, C.WEBP, 80, bytesPerPixel{22, 42}, bytesPerPixel{34, 42}, bytesPerPixel{41, 42}, 0,
+		options{quality: true, lossless: true},
+	},
+	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, bytesPerPixel{7, 9}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
+	GIF:  {"gif", []string{"gif"}, C.GIF, 0, bytesPerPixel{}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
+	AVIF: {
+		"avif", []string{"avif"}, C.AVIF, 60, bytesPerPixel{26, 30}, bytesPerPixel{46, 56}, bytesPerPixel{}, 24,
+		options{quality: true, chroma: true, speed: true},
+	},
 }
+
+// bytesPerPixel is the maximum memory for encoding, without the pixels themselves.
+type bytesPerPixel struct{ opaque, withAlpha int }
 
 // FormatOf parses a media type, or a file name extension with or without the dot. It
 // ignores case.
