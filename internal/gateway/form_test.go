@@ -77,7 +77,7 @@ var formAnswers = []struct {
 		"application/json", 0, `"sigma":"2"`},
 	{"pipeline", "", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`,
 		`steps=[{"resize":{"target_width":200}}]`}, "image/jpeg", 200, ""},
-	{"pipeline", "", []string{`steps=[{"resize":{"target_width":300,"encoding":{"quality":95,"chroma":"CHROMA_420"}}}]`}, "image/jpeg",
+	{"pipeline", "", []string{`steps=[{"resize":{"target_width":300,"encoding":{"quality":95,"chroma":1}}}]`}, "image/jpeg",
 		300, ""},
 	{"pipeline", "application/json", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`}, "application/json",
 		0, `"total_detections":`},

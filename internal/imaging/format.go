@@ -43,7 +43,7 @@ var codecs = map[Format]struct {
 	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, bytesPerPixel{7, 9}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
 	GIF:  {"gif", []string{"gif"}, C.GIF, 0, bytesPerPixel{}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
 	AVIF: {
-		"avif", []string{"avif"}, C.AVIF, 60, bytesPerPixel{26, 30}, bytesPerPixel{46, 56}, bytesPerPixel{}, 24,
+		"avif", []string{"avif"}, C.AVIF, 60, bytesPerPixel{26, 30}, bytesPerPixel{52, 58}, bytesPerPixel{}, 24,
 		options{quality: true, chroma: true, speed: true},
 	},
 }
