@@ -16,6 +16,7 @@ const (
 	TIFF Format = "tiff"
 	GIF  Format = "gif"
 	AVIF Format = "avif"
+	BMP  Format = "bmp"
 )
 
 // codecs describes the formats. quality is in [1, 100]; 0 marks read-only formats, and
@@ -35,6 +36,7 @@ var codecs = map[Format]struct {
 	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, 7, 9},
 	GIF:  {"gif", []string{"gif"}, C.GIF, 0, 0, 0},
 	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 26, 30},
+	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
 }
 
 // FormatOf parses a media type, or a file name extension with or without the dot. It
