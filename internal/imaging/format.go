@@ -16,6 +16,7 @@ const (
 	TIFF Format = "tiff"
 	GIF  Format = "gif"
 	AVIF Format = "avif"
+	BMP  Format = "bmp"
 )
 
 // codecs describes the formats. quality is in [1, 100]; 0 marks read-only formats, and
@@ -32,20 +33,24 @@ var codecs = map[Format]struct {
 	options               options
 }{
 	JPEG: {
-		"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, bytesPerPixel{6, 0}, bytesPerPixel{6, 0}, bytesPerPixel{}, 0,
-		options{quality: true, progressive: true, chroma: true},
+		extension: "jpg", aliases: []string{"jpeg", "jpg", "jpe"}, vips: C.JPEG, quality: 85,
+		usual: bytesPerPixel{6, 0}, fine: bytesPerPixel{6, 0},
+		options: options{quality: true, progressive: true, chroma: true},
 	},
-	PNG: {"png", []string{"png"}, C.PNG, 100, bytesPerPixel{7, 9}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
+	PNG: {extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9}},
 	WebP: {
-		"webp", []string{"webp"}, C.WEBP, 80, bytesPerPixel{22, 42}, bytesPerPixel{34, 42}, bytesPerPixel{41, 42}, 0,
-		options{quality: true, lossless: true},
+		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,
+		usual: bytesPerPixel{22, 42}, fine: bytesPerPixel{34, 42}, lossless: bytesPerPixel{41, 42},
+		options: options{quality: true, lossless: true},
 	},
-	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, bytesPerPixel{7, 9}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
-	GIF:  {"gif", []string{"gif"}, C.GIF, 0, bytesPerPixel{}, bytesPerPixel{}, bytesPerPixel{}, 0, options{}},
+	TIFF: {extension: "tiff", aliases: []string{"tiff", "tif"}, vips: C.TIFF, quality: 100, usual: bytesPerPixel{7, 9}},
+	GIF:  {extension: "gif", aliases: []string{"gif"}, vips: C.GIF},
 	AVIF: {
-		"avif", []string{"avif"}, C.AVIF, 60, bytesPerPixel{26, 30}, bytesPerPixel{52, 58}, bytesPerPixel{}, 24,
-		options{quality: true, chroma: true, speed: true},
+		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
+		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
+		options: options{quality: true, chroma: true, speed: true},
 	},
+	BMP: {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
 }
 
 // bytesPerPixel is the maximum memory for encoding, without the pixels themselves.

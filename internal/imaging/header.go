@@ -48,6 +48,8 @@ type Header struct {
 	kept int64
 	// png describes a PNG that inflate can read; nil means that it cannot.
 	png *pngData
+	// bmp describes the pixels of a BMP; nil for other formats.
+	bmp *bmpData
 	// tail is the maximum size in bytes of the last 16 rows of a PNG; 0 means no limit.
 	tail int
 	// inspect does checks that are too slow for the header parser. It runs before decoding;
@@ -130,13 +132,14 @@ var parsers = []struct {
 	{WebP, func(b []byte) bool { return magic("RIFF")(b) && len(b) >= 12 && string(b[8:12]) == "WEBP" }, parseWebP},
 	{GIF, func(b []byte) bool { return magic("GIF87a")(b) || magic("GIF89a")(b) }, parseGIF},
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
+	{BMP, magic("BM"), parseBMP},
 }
 
 func magic(begin string) func([]byte) bool {
 	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(begin)) }
 }
 
-// ParseHeader parses the header of a JPEG, PNG, WebP, GIF or TIFF in pure Go, without
+// ParseHeader parses the header of a JPEG, PNG, WebP, GIF, TIFF or BMP in pure Go, without
 // decoding pixels. It returns an InputError for other formats, for truncated or corrupt
 // files, and for images that exceed the limits.
 func ParseHeader(data []byte, limits Limits) (Header, error) {

@@ -29,21 +29,21 @@ func smallTIFF(order binary.AppendByteOrder, more ...entry) []byte {
 	return withPixels(order, entries, bytes.Repeat([]byte{90}, 1800))
 }
 
-// samples are images of all formats and variants with their facts.
-func samples(t testing.TB) map[string]struct {
+// sample is an image with its facts.
+type sample struct {
 	data []byte
 	want fact
-} {
+}
+
+// samples are images of all formats and variants with their facts.
+func samples(t testing.TB) map[string]sample {
 	opaque, clear := detailed(30, 20), noisy(30, 20)
 	le, be := binary.LittleEndian, binary.BigEndian
 	jpeg, png := asJPEG(t, opaque), asPNG(t, opaque)
 	trailed := append(bytes.Clone(jpeg), make([]byte, 5000)...)
 	twoFrames := gifOf(30, 20, [4]int{0, 0, 30, 20}, [4]int{1, 1, 9, 9})
 	webp := simpleWebP(encoded(t, opaque, imaging.WebP))
-	return map[string]struct {
-		data []byte
-		want fact
-	}{
+	return map[string]sample{
 		"jpeg":                 {jpeg, fact{imaging.JPEG, 30, 20, 1, false, false}},
 		"jpeg turned":          {withOrientation(jpeg, 6), fact{imaging.JPEG, 20, 30, 6, false, false}},
 		"jpeg odd orientation": {withOrientation(jpeg, 9), fact{imaging.JPEG, 30, 20, 1, false, false}},
@@ -67,6 +67,8 @@ func samples(t testing.TB) map[string]struct {
 		"tiff turned":          {smallTIFF(be, entry{274, short, []uint32{7}}), fact{imaging.TIFF, 20, 30, 7, false, false}},
 		"tiff with alpha":      {encoded(t, clear, imaging.TIFF), fact{imaging.TIFF, 30, 20, 1, true, false}},
 		"tiff of two pages":    {secondPage(smallTIFF(le)), fact{imaging.TIFF, 30, 20, 1, false, true}},
+		"bmp with alpha":       {alphaBMP(clear), fact{imaging.BMP, 30, 20, 1, true, false}},
+		"bmp of codes":         {codedBMP(30, 20), fact{imaging.BMP, 30, 20, 1, false, false}},
 	}
 }
 

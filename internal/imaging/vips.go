@@ -29,11 +29,19 @@ type decoding struct {
 
 // decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.bmp != nil {
+		return m.decodeBMP(ctx, d)
+	}
 	if m.png != nil {
 		if p, err := m.inflate(ctx, d); !errors.Is(err, errFailed) {
 			return p, err
 		}
 	}
+	return m.decodeByVips(ctx, d)
+}
+
+// decodeByVips decodes the image with libvips.
+func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
 	if err := Start(); err != nil {
 		return nil, err
 	}
