@@ -6,6 +6,9 @@ import "fmt"
 type Encoding struct {
 	// Quality is in [1, 100]; 0 means the default of the format.
 	Quality int
+	// MaxBytes is the maximum size of the output; 0 means none. Quality is then the highest one
+	// that is tried.
+	MaxBytes int
 	// Lossless keeps every value of every pixel.
 	Lossless bool
 	// Progressive stores a coarse version of the whole image first.
@@ -49,6 +52,7 @@ func (e Encoding) Check(f Format) error {
 		used, have bool
 	}{
 		{"quality", e.Quality != 0, has.quality},
+		{"max_bytes", e.MaxBytes != 0, has.quality},
 		{"lossless", e.Lossless, has.lossless},
 		{"progressive", e.Progressive, has.progressive},
 		{"chroma", e.Chroma != ChromaByQuality, has.chroma},

@@ -216,3 +216,35 @@ func TestEncoding_checkNamesOptionAndFormat(t *testing.T) {
 		}
 	}
 }
+
+// TestEncoding_maxBytes wants files of all paths that fit, and better ones where there is room.
+func TestEncoding_maxBytes(t *testing.T) {
+	data := photo(t, "northern_cardinal_bird.jpg")
+	for _, f := range []imaging.Format{imaging.JPEG, imaging.WebP, imaging.AVIF} {
+		m, last := open(t, data), 0
+		for _, limit := range []int{7000, 11000, 1 << 20} {
+			m.Encoding = imaging.Encoding{MaxBytes: limit}
+			out, err := m.Resize(t.Context(), 360, 240, imaging.Good, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(out.Data) > limit || out.Quality <= last {
+				t.Errorf("%s: %d bytes of %d at quality %d, after quality %d", f, len(out.Data), limit, out.Quality, last)
+			}
+			last = out.Quality
+		}
+		if usual := map[imaging.Format]int{imaging.JPEG: 85, imaging.WebP: 80, imaging.AVIF: 60}[f]; last != usual {
+			t.Errorf("%s: quality %d with room for more, want the default %d", f, last, usual)
+		}
+		m.Encoding.MaxBytes = 100
+		var large *imaging.TooLargeError
+		if _, err := m.Resize(t.Context(), 360, 240, imaging.Good, f); !errors.As(err, &large) || large.Bytes <= 100 {
+			t.Errorf("%s in 100 bytes: got %v, want a TooLargeError", f, err)
+		}
+	}
+	encodedWith(t, imaging.JPEG, imaging.Encoding{MaxBytes: 1500}, func(t *testing.T, data []byte) {
+		if len(data) > 1500 {
+			t.Errorf("%d bytes, want at most 1500", len(data))
+		}
+	})
+}

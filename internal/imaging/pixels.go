@@ -52,8 +52,10 @@ func (p *Pixels) encodeWith(ctx context.Context, f Format, e Encoding) (_ Encode
 			return Encoded{}, err
 		}
 	}
-	data, err := p.encode(ctx, f, e)
-	return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
+	return e.fit(func(e Encoding) (Encoded, error) {
+		data, err := p.encode(ctx, f, e)
+		return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
+	})
 }
 
 // flatten composites the image on white.

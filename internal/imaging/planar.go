@@ -49,10 +49,11 @@ func (m *Image) resizePlanes(ctx context.Context, width, height int, q Quality, 
 	if err != nil {
 		return Encoded{}, err
 	}
+	encode := p.encode
 	if m.Format == WebP {
-		return p.encodeWebP(ctx, e)
+		encode = p.encodeWebP
 	}
-	return p.encode(ctx, e)
+	return e.fit(func(e Encoding) (Encoded, error) { return encode(ctx, e) })
 }
 
 // planarWeights returns the weights that resample the planes at scale/8 of the size to others.

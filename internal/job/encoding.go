@@ -2,8 +2,10 @@ package job
 
 import (
 	"errors"
+	"strconv"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -18,6 +20,7 @@ func encodingOf(req functions.Request) imaging.Encoding {
 	e := r.GetEncoding()
 	return imaging.Encoding{
 		Quality:     int(e.GetQuality()),
+		MaxBytes:    int(e.GetMaxBytes()),
 		Lossless:    e.GetLossless(),
 		Progressive: e.GetProgressive(),
 		Chroma:      chromas[e.GetChroma()],
@@ -38,4 +41,21 @@ func (p *plan) checkEncoding(f imaging.Format) error {
 		return functions.Errorf(functions.Invalid, "encoding."+unsupported.Option, "%v", err)
 	}
 	return nil
+}
+
+// describeFit sets the quality and the size of an output that was made for a maximum size.
+// quality is empty for other outputs.
+func describeFit(result *imageflowv1.ProcessingResult, quality string, bytes int64) {
+	if quality != "" {
+		events.Quality.Set(result, quality)
+		events.Bytes.Set(result, strconv.FormatInt(bytes, 10))
+	}
+}
+
+// fitQuality returns the quality that was found for a maximum size, or "" if there is none.
+func fitQuality(out imaging.Encoded) string {
+	if out.Quality == 0 {
+		return ""
+	}
+	return strconv.Itoa(out.Quality)
 }

@@ -276,7 +276,8 @@ type ProcessingResult struct {
 	// side_car (the key of the JSON object), repaired (the defect of an input that
 	// was repaired without loss of pixels), pixel_path (how the output was made:
 	// "planar" from the planes of a JPEG or WebP, "general" from pixels, or "unchanged"; missing
-	// if the output already existed), and for a failed item error_code (a name of
+	// if the output already existed), quality and bytes (what was reached with
+	// Encoding.max_bytes), and for a failed item error_code (a name of
 	// google.rpc.Code) and error_field.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The time at which the job ended.
