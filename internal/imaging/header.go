@@ -55,6 +55,8 @@ type Header struct {
 	// inspect does checks that are too slow for the header parser. It runs before decoding;
 	// nil means no check.
 	inspect func(context.Context) error
+	// Encoding are the options of outputs made from the image. Parsers leave it at its zero value.
+	Encoding Encoding
 	// Repaired lists the faults of the file that were repaired. They did not affect pixels.
 	Repaired []string
 }
