@@ -133,7 +133,7 @@ var parsers = []struct {
 	{GIF, func(b []byte) bool { return magic("GIF87a")(b) || magic("GIF89a")(b) }, parseGIF},
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
 	{TIFF, func(b []byte) bool { return magic("II+\x00\b\x00\x00\x00")(b) || magic("MM\x00+\x00\b\x00\x00")(b) }, parseTIFF},
-	{BMP, magic("BM"), parseBMP},
+	{BMP, beginsBMP, parseBMP},
 }
 
 func magic(begin string) func([]byte) bool {

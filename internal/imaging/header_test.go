@@ -53,7 +53,7 @@ func samples(t testing.TB) map[string]sample {
 		"png palette":          {asPNG(t, paletted(30, 20, 255)), fact{imaging.PNG, 30, 20, 1, false, false}},
 		"png clear palette":    {asPNG(t, paletted(30, 20, 0)), fact{imaging.PNG, 30, 20, 1, true, false}},
 		"png turned":           {withChunk(png, "eXIf", exif(le, 8, "")), fact{imaging.PNG, 20, 30, 8, false, false}},
-		"png animated":         {withChunk(png, "acTL", make([]byte, 8)), fact{imaging.PNG, 30, 20, 1, false, true}},
+		"png animated":         {withChunk(png, "acTL", []byte{0, 0, 0, 2, 0, 0, 0, 0}), fact{imaging.PNG, 30, 20, 1, false, true}},
 		"webp lossy":           {webp, fact{imaging.WebP, 30, 20, 1, false, false}},
 		"webp with alpha":      {encoded(t, clear, imaging.WebP), fact{imaging.WebP, 30, 20, 1, true, false}},
 		"webp lossless":        {riff("VP8L", vp8l(30, 20, false)), fact{imaging.WebP, 30, 20, 1, false, false}},
