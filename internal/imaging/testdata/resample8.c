@@ -80,7 +80,7 @@ static void check(const uint8_t *out, uint8_t **in, const Weights8 *columns, con
 
 static void resample(const Kernels *k, uint8_t **in, int width, int height, const Weights8 *columns,
 	const Weights8 *rows, uint8_t *out) {
-	Resample8 *r = imaging_resample8_new(width, columns, rows, out, columns->outputs);
+	Resample8 *r = imaging_resample8_new(columns, rows, out, columns->outputs);
 	if (k != NULL) r->kernels = k;
 	for (int y = 0, n = 1; y < height; y += n) {
 		n = height - y < 16 ? height - y : 16;
