@@ -18,7 +18,6 @@ var signatures = []struct {
 	{0, "\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL image"}, {0, "\xff\x0a", "a JPEG XL image"},
 	{0, "\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 image"}, {0, "\xff\x4f\xff\x51", "a JPEG 2000 image"},
 	{0, "II\xbc\x01", "a JPEG XR image"},
-	{0, "II+\x00", "a BigTIFF image"}, {0, "MM\x00+", "a BigTIFF image"},
 	{0, "II\x1a\x00\x00\x00HEAPCCDR", "a raw image of a Canon camera"},
 	{0, "FUJIFILMCCD-RAW", "a raw image of a Fujifilm camera"},
 	{0, "IIRO", "a raw image of an Olympus camera"}, {0, "IIRS", "a raw image of an Olympus camera"},

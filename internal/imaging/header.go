@@ -55,6 +55,8 @@ type Header struct {
 	// inspect does checks that are too slow for the header parser. It runs before decoding;
 	// nil means no check.
 	inspect func(context.Context) error
+	// Encoding are the options of outputs made from the image. Parsers leave it at its zero value.
+	Encoding Encoding
 	// Repaired lists the faults of the file that were repaired. They did not affect pixels.
 	Repaired []string
 }
@@ -130,6 +132,7 @@ var parsers = []struct {
 	{WebP, func(b []byte) bool { return magic("RIFF")(b) && len(b) >= 12 && string(b[8:12]) == "WEBP" }, parseWebP},
 	{GIF, func(b []byte) bool { return magic("GIF87a")(b) || magic("GIF89a")(b) }, parseGIF},
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
+	{TIFF, func(b []byte) bool { return magic("II+\x00\b\x00\x00\x00")(b) || magic("MM\x00+\x00\b\x00\x00")(b) }, parseTIFF},
 	{BMP, magic("BM"), parseBMP},
 }
 

@@ -238,13 +238,13 @@ func hasSegment(marker byte) bool {
 // exifOrientation returns tag 0x0112 of the first directory of a TIFF structure, or 1 if it
 // is missing.
 func exifOrientation(tiff []byte) int {
-	dir, order, err := firstDirectory(tiff)
+	dir, form, err := firstDirectory(tiff)
 	if err != nil {
 		return 1
 	}
 	for _, entry := range dir {
 		if entry.tag == tagOrientation && entry.kind == tiffShort && entry.count == 1 {
-			return int(order.Uint16(entry.value))
+			return int(form.Uint16(entry.value))
 		}
 	}
 	return 1

@@ -15,20 +15,19 @@ func (m *Image) hasPlanes() bool {
 const maxPlanarReduction = 64
 
 // isPlanar decides how a view of the image is made: on its planes, or by the general path on RGB
-// pixels. The planes get the sampling factors of a JPEG
-// of the quality encoding. Their values have the range of the image's format, so only that
-// format can be made of them.
-func (m *Image) isPlanar(v view, q Quality, encoding int) bool {
+// pixels. The planes get the sampling factors for chroma. Their values have the range of the
+// image's format, so only that format can be made of them.
+func (m *Image) isPlanar(v view, q Quality, chroma Chroma) bool {
 	if !m.hasPlanes() && !m.hasWebPPlanes() {
 		return false
 	}
-	scale := float64(m.planarScale(v, m.outputPlanes(v, encoding), q)) / 8
+	scale := float64(m.planarScale(v, m.outputPlanes(v, chroma), q)) / 8
 	return v.Width*scale <= float64(maxPlanarReduction*v.width) && v.Height*scale <= float64(maxPlanarReduction*v.height)
 }
 
 // scaledPlanes returns the planes of a view of an image that isPlanar, upright.
-func (m *Image) scaledPlanes(ctx context.Context, v view, q Quality, encoding int) (*planes, error) {
-	out := m.outputPlanes(v, encoding).allocated()
+func (m *Image) scaledPlanes(ctx context.Context, v view, q Quality, chroma Chroma) (*planes, error) {
+	out := m.outputPlanes(v, chroma).allocated()
 	scale := m.planarScale(v, out, q)
 	resample := m.resamplePlanes
 	if m.Format == WebP {
@@ -42,15 +41,15 @@ func (m *Image) scaledPlanes(ctx context.Context, v view, q Quality, encoding in
 
 // resizePlanes is ResizeWindow to the format of an image that isPlanar. It returns errFailed for any
 // fault that libwebp finds; the general path then decides whether it is damage.
-func (m *Image) resizePlanes(ctx context.Context, v view, q Quality, encoding int) (Encoded, error) {
-	p, err := m.scaledPlanes(ctx, v, q, encoding)
+func (m *Image) resizePlanes(ctx context.Context, v view, q Quality, e Encoding) (Encoded, error) {
+	p, err := m.scaledPlanes(ctx, v, q, e.Chroma)
 	if err != nil {
 		return Encoded{}, err
 	}
 	if m.Format == WebP {
-		return p.encodeWebP(ctx, encoding)
+		return p.encodeWebP(ctx, e)
 	}
-	return p.encode(ctx, encoding)
+	return p.encode(ctx, e)
 }
 
 // planarWeights returns the weights that resample a view of the planes at scale/8 of the size to
@@ -77,11 +76,11 @@ type Plane struct {
 // ResizePlanes returns the planes that Resize from JPEG to JPEG, or from WebP to WebP, encodes:
 // Y, Cb and Cr, or grey. It returns nil if Resize makes no planes.
 func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) ([]Plane, error) {
-	v, encoding := m.wholeView(width, height), codecs[m.Format].quality
-	if !m.isPlanar(v, q, encoding) {
+	v, chroma := m.wholeView(width, height), m.encodingTo(m.Format).Chroma
+	if !m.isPlanar(v, q, chroma) {
 		return nil, nil
 	}
-	p, err := m.scaledPlanes(ctx, v, q, encoding)
+	p, err := m.scaledPlanes(ctx, v, q, chroma)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +92,9 @@ func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) 
 }
 
 // outputPlanes returns planes without samples for a view, before orientation.
-func (m *Image) outputPlanes(v view, encoding int) *planes {
-	p := emptyPlanes(v.width, v.height, outputSamplings(m.colours, encoding)...)
-	p.density = m.density
+func (m *Image) outputPlanes(v view, chroma Chroma) *planes {
+	p := emptyPlanes(v.width, v.height, outputSamplings(m.colours, chroma)...)
+	p.carried = m.carried()
 	return p
 }
 
@@ -147,11 +146,10 @@ func (m *Image) axes(v view, i, scale int, out *planes) (columns, rows axis) {
 	return columns, rows
 }
 
-// outputSamplings returns the sampling factors of a JPEG with this number of components: 4:2:0
-// for a quality below 90, as in libvips, and 4:4:4 above.
-func outputSamplings(components, quality int) []sampling {
+// outputSamplings returns the sampling factors of a JPEG with this number of components.
+func outputSamplings(components int, chroma Chroma) []sampling {
 	all := []sampling{{1, 1}, {1, 1}, {1, 1}}[:components]
-	if components > 1 && quality < 90 {
+	if components > 1 && chroma == Chroma420 {
 		all[0] = sampling{2, 2}
 	}
 	return all
@@ -211,7 +209,7 @@ func (p *planes) upright(ctx context.Context, orientation int) (*planes, error) 
 	if orientation == 1 {
 		return p, nil
 	}
-	out := &planes{p.width, p.height, nil, p.density.turned(orientation)}
+	out := &planes{p.width, p.height, nil, p.carried.turned(orientation)}
 	if orientation >= 5 {
 		out.width, out.height = p.height, p.width
 	}

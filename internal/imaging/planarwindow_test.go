@@ -56,14 +56,14 @@ func TestPlanarWindow_isAPartOfTheWhole(t *testing.T) {
 func checkPart(t *testing.T, m *Image, window Window, part image.Rectangle, all view, q Quality) {
 	t.Helper()
 	v := m.view(window, part.Dx(), part.Dy())
-	if !m.isPlanar(v, q, 85) {
+	if !m.isPlanar(v, q, Chroma420) {
 		t.Fatal("not planar")
 	}
-	got, err := m.scaledPlanes(t.Context(), v, q, 85)
+	got, err := m.scaledPlanes(t.Context(), v, q, Chroma420)
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := m.scaledPlanes(t.Context(), all, q, 85)
+	whole, err := m.scaledPlanes(t.Context(), all, q, Chroma420)
 	if err != nil {
 		t.Fatal(err)
 	}
