@@ -20,14 +20,14 @@ func cropped(p *imaging.Pixels, part image.Rectangle) *imaging.Pixels {
 }
 
 // windowed resizes the window of an image that becomes a part of its resized whole.
-func windowed(t *testing.T, m *imaging.Image, width, height int, part image.Rectangle, q imaging.Quality, f imaging.Format) *imaging.Pixels {
+func windowed(t *testing.T, m *imaging.Image, width, height int, part image.Rectangle, q imaging.Quality) *imaging.Pixels {
 	t.Helper()
 	w, h := m.Size()
 	x, y := float64(w)/float64(width), float64(h)/float64(height)
 	window := imaging.Window{
 		Left: float64(part.Min.X) * x, Top: float64(part.Min.Y) * y, Width: float64(part.Dx()) * x, Height: float64(part.Dy()) * y,
 	}
-	e, err := m.ResizeWindow(t.Context(), window, part.Dx(), part.Dy(), q, f)
+	e, err := m.ResizeWindow(t.Context(), window, part.Dx(), part.Dy(), q, imaging.PNG)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestWindow_isAPartOfTheWhole(t *testing.T) {
 					t.Run(fmt.Sprint(format, orientation, size, q), func(t *testing.T) {
 						whole := resized(t, data, size[0], size[1], q)
 						part := image.Rect(size[0]/5, size[1]/3, size[0]*4/5, size[1]*3/4)
-						got := windowed(t, open(t, data), size[0], size[1], part, q, imaging.PNG)
+						got := windowed(t, open(t, data), size[0], size[1], part, q)
 						if db := likeness(got, cropped(whole, part)); db < 48 {
 							t.Errorf("%.1f dB", db)
 						}
@@ -62,7 +62,7 @@ func TestWindow_ofWholePixelsIsExact(t *testing.T) {
 	m := open(t, asPNG(t, detailed(90, 70)))
 	whole := pixels(t, asPNG(t, detailed(90, 70)))
 	for _, part := range []image.Rectangle{{image.Pt(0, 0), image.Pt(1, 1)}, {image.Pt(13, 7), image.Pt(80, 70)}} {
-		got, want := windowed(t, m, 90, 70, part, imaging.Good, imaging.PNG), cropped(whole, part)
+		got, want := windowed(t, m, 90, 70, part, imaging.Good), cropped(whole, part)
 		if string(got.Pix) != string(want.Pix) {
 			t.Errorf("%v: other pixels", part)
 		}
@@ -83,7 +83,7 @@ func TestWindow_seesNoPixelsBeyondTheKernel(t *testing.T) {
 		}
 	}
 	part := image.Rect(25, 20, 55, 40)
-	got := windowed(t, open(t, asPNG(t, m)), 80, 60, part, imaging.Best, imaging.PNG)
+	got := windowed(t, open(t, asPNG(t, m)), 80, 60, part, imaging.Best)
 	for i := 0; i < len(got.Pix); i += got.Channels {
 		if p := got.Pix[i:]; p[0] != colour.R || p[1] != colour.G || p[2] != colour.B {
 			t.Fatalf("pixel %d is %v", i/got.Channels, p[:3])
