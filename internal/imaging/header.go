@@ -132,7 +132,8 @@ var parsers = []struct {
 	{WebP, func(b []byte) bool { return magic("RIFF")(b) && len(b) >= 12 && string(b[8:12]) == "WEBP" }, parseWebP},
 	{GIF, func(b []byte) bool { return magic("GIF87a")(b) || magic("GIF89a")(b) }, parseGIF},
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
-	{BMP, magic("BM"), parseBMP},
+	{TIFF, func(b []byte) bool { return magic("II+\x00\b\x00\x00\x00")(b) || magic("MM\x00+\x00\b\x00\x00")(b) }, parseTIFF},
+	{BMP, beginsBMP, parseBMP},
 }
 
 func magic(begin string) func([]byte) bool {
