@@ -1,6 +1,9 @@
 package imaging
 
-import "fmt"
+import (
+	"fmt"
+	"image/color"
+)
 
 // Encoding are the options of an encoder. The zero value has the defaults of each format.
 type Encoding struct {
@@ -17,7 +20,12 @@ type Encoding struct {
 	Chroma Chroma
 	// Speed is in [5, 9], from the smallest file to the least time; 0 means 8.
 	Speed int
+	// Background is blended with transparent pixels. A zero value keeps transparency if the
+	// format has it; otherwise it means white.
+	Background color.RGBA
 }
+
+var white = color.RGBA{255, 255, 255, 255}
 
 // Chroma is the resolution of the colours, compared with luma.
 type Chroma int
@@ -91,6 +99,9 @@ func (e Encoding) complete(f Format, quality int) Encoding {
 	}
 	return e
 }
+
+// keepsAlpha reports whether an output in format f has the transparency of the image.
+func (e Encoding) keepsAlpha(f Format) bool { return f.alpha() && e.Background == color.RGBA{} }
 
 // encodingTo returns the options for an output in format f.
 func (h *Header) encodingTo(f Format) Encoding { return h.Encoding.complete(f, codecs[f].quality) }

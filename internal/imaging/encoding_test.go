@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"image"
+	"image/color"
 	"image/jpeg"
 	"os/exec"
 	"testing"
@@ -247,4 +248,32 @@ func TestEncoding_maxBytes(t *testing.T) {
 			t.Errorf("%d bytes, want at most 1500", len(data))
 		}
 	})
+}
+
+// TestEncoding_background blends half transparent red with a colour, in the formats that
+// this package reads.
+func TestEncoding_background(t *testing.T) {
+	data := asPNG(t, flat(64, 48, color.NRGBA{255, 0, 0, 128}))
+	for _, f := range []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP, imaging.TIFF} {
+		m := open(t, data)
+		m.Encoding = imaging.Encoding{Background: color.RGBA{0, 200, 100, 255}}
+		converted, err := m.Convert(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resized, err := m.Resize(t.Context(), 32, 24, imaging.Good, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, out := range []imaging.Encoded{converted, resized} {
+			p := pixels(t, out.Data)
+			want := []byte{128, 100, 50}
+			for c, v := range p.Pix[:3] {
+				if d := int(v) - int(want[c]); p.Channels != 3 || d < -6 || d > 6 {
+					t.Errorf("%s: %d channels, the first pixel is %v, want %v", f, p.Channels, p.Pix[:3], want)
+					break
+				}
+			}
+		}
+	}
 }

@@ -2,7 +2,9 @@ package job
 
 import (
 	"errors"
+	"image/color"
 	"strconv"
+	"strings"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/events"
@@ -25,6 +27,7 @@ func encodingOf(req functions.Request) imaging.Encoding {
 		Progressive: e.GetProgressive(),
 		Chroma:      chromas[e.GetChroma()],
 		Speed:       int(e.GetSpeed()),
+		Background:  colour(e.GetBackground()),
 	}
 }
 
@@ -32,6 +35,15 @@ var chromas = map[imageflowv1.Chroma]imaging.Chroma{
 	imageflowv1.Chroma_CHROMA_UNSPECIFIED: imaging.ChromaByQuality,
 	imageflowv1.Chroma_CHROMA_420:         imaging.Chroma420,
 	imageflowv1.Chroma_CHROMA_444:         imaging.Chroma444,
+}
+
+// colour parses a valid colour of the contract. An empty one is transparent.
+func colour(text string) color.RGBA {
+	v, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 16, 24)
+	if err != nil {
+		return color.RGBA{}
+	}
+	return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 255}
 }
 
 // checkEncoding rejects an option that the format of the output does not have.

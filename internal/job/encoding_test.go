@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"image"
+	"image/color"
 	"image/png"
 	"strconv"
 	"testing"
@@ -76,5 +77,27 @@ func TestRun_maxBytes(t *testing.T) {
 	resp, err := run(t, &request{InputImage: in("fit/in.png"), TargetWidth: 20})
 	if metadata := resp.GetResult().GetMetadata(); err != nil || metadata["quality"]+metadata["bytes"] != "" {
 		t.Errorf("without max_bytes: metadata %v, %v", metadata, err)
+	}
+}
+
+func TestRun_background(t *testing.T) {
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewNRGBA(image.Rect(0, 0, 16, 12))); err != nil { // transparent
+		t.Fatal(err)
+	}
+	for background, want := range map[string]color.NRGBA{
+		"": {}, "#ff8001": {255, 128, 1, 255}, "00FF00": {0, 255, 0, 255},
+	} {
+		resp, err := run(t, &request{InputBytes: file.Bytes(), Encoding: &imageflowv1.Encoding{Background: background}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := png.Decode(bytes.NewReader(resp.GetResult().GetOutputData()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := color.NRGBAModel.Convert(m.At(3, 3)); got != want {
+			t.Errorf("background %q: %v, want %v", background, got, want)
+		}
 	}
 }
