@@ -16,6 +16,7 @@ const (
 	TIFF Format = "tiff"
 	GIF  Format = "gif"
 	AVIF Format = "avif"
+	HEIC Format = "heic"
 )
 
 // codecs describes the formats. quality is in [1, 100]; 0 marks read-only formats, and
@@ -35,6 +36,7 @@ var codecs = map[Format]struct {
 	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, 7, 9},
 	GIF:  {"gif", []string{"gif"}, C.GIF, 0, 0, 0},
 	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 26, 30},
+	HEIC: {"heic", []string{"heic", "heif"}, C.HEIC, 0, 0, 0},
 }
 
 // FormatOf parses a media type, or a file name extension with or without the dot. It
@@ -60,13 +62,16 @@ func (f Format) Extension() string { return codecs[f].extension }
 // Writable reports whether this package encodes the format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
 
-// Output returns the default output format for an input of format f: f itself, or PNG if f
-// is not writable.
+// Output returns the default output format for an input of format f: f itself, or JPEG for the
+// photos of HEIC and PNG for GIF, which are not writable.
 func (f Format) Output() Format {
-	if f.Writable() {
-		return f
+	switch f {
+	case HEIC:
+		return JPEG
+	case GIF:
+		return PNG
 	}
-	return PNG
+	return f
 }
 
 // alpha reports whether the format supports transparency.
