@@ -21,7 +21,7 @@ type Floats struct {
 // floats. Transparent pixels are composited on white. It has the fidelity of Fast, which is
 // enough for input of models. Numbers between the pixels of the planes stay as they are.
 func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) error {
-	if m.Format == JPEG && m.isPlanar(width, height, Fast, fullResolution) {
+	if m.Format == JPEG && m.isPlanar(width, height, Fast, Chroma444) {
 		return m.planesTo(ctx, width, height, to)
 	}
 	p, err := m.scaled(ctx, width, height, Fast)
@@ -37,15 +37,12 @@ func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) erro
 	return nil
 }
 
-// fullResolution is the quality of a JPEG whose planes all have full resolution.
-const fullResolution = 100
-
 // planesTo is ScaledTo for an image that isPlanar.
 func (m *Image) planesTo(ctx context.Context, width, height int, to Floats) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	w, h := m.stored(width, height)
-	out := m.outputPlanes(w, h, fullResolution)
+	out := m.outputPlanes(w, h, Chroma444)
 	scale := m.planarScale(out, Fast)
 	source := m.planeSource(scale, m.planesAt(scale), &pin)
 	targets := pinnedTargets(m.planarWeights(scale, out, Fast), out.all, &pin)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-const supportedFormats = "supported formats are jpeg, png, webp, avif, heic, tiff and gif"
+const supportedFormats = "supported formats are jpeg, png, webp, avif, heic, tiff, gif and bmp"
 
 // signatures identify unsupported formats by the bytes at an offset. The first match wins.
 var signatures = []struct {
@@ -26,7 +26,7 @@ var signatures = []struct {
 	{0, "MMOR", "a raw image of an Olympus camera"}, {0, "IIU\x00", "a raw image of a Panasonic camera"},
 	{0, "\x00MRM", "a raw image of a Minolta camera"}, {0, "FOVb", "a raw image of a Sigma camera"},
 	{0, "\x00\x00\x01\x00", "an ICO icon"}, {0, "icns", "an ICNS icon"},
-	{0, "BM", "a BMP image"}, {0, "8BPS", "a Photoshop document"}, {0, "gimp xcf", "a GIMP image"},
+	{0, "8BPS", "a Photoshop document"}, {0, "gimp xcf", "a GIMP image"},
 	{0, "qoif", "a QOI image"}, {0, "\x76\x2f\x31\x01", "an OpenEXR image"},
 	{0, "#?RADIANCE", "a Radiance HDR image"}, {0, "#?RGBE", "a Radiance HDR image"},
 	{0, "DDS ", "a DDS texture"}, {0, "FLIF", "a FLIF image"}, {0, "BPG\xfb", "a BPG image"},

@@ -52,11 +52,15 @@ type Header struct {
 	kept int64
 	// png describes a PNG that inflate can read; nil means that it cannot.
 	png *pngData
+	// bmp describes the pixels of a BMP; nil for other formats.
+	bmp *bmpData
 	// tail is the maximum size in bytes of the last 16 rows of a PNG; 0 means no limit.
 	tail int
 	// inspect does checks that are too slow for the header parser. It runs before decoding;
 	// nil means no check.
 	inspect func(context.Context) error
+	// Encoding are the options of outputs made from the image. Parsers leave it at its zero value.
+	Encoding Encoding
 	// Repaired lists the faults of the file that were repaired. They did not affect pixels.
 	Repaired []string
 }
@@ -134,13 +138,14 @@ var parsers = []struct {
 	{AVIF, isHEIF("avif", "avis"), parseHEIF},
 	{HEIC, isHEIF("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"), parseHEIF},
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
+	{BMP, magic("BM"), parseBMP},
 }
 
 func magic(begin string) func([]byte) bool {
 	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(begin)) }
 }
 
-// ParseHeader parses the header of a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC in pure Go, without
+// ParseHeader parses the header of a JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC in pure Go, without
 // decoding pixels. It returns an InputError for other formats, for truncated or corrupt
 // files, and for images that exceed the limits.
 func ParseHeader(data []byte, limits Limits) (Header, error) {

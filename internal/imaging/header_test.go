@@ -46,7 +46,7 @@ func heifSamples(t testing.TB) map[string]sample {
 		"avif cropped":    {heifFile(t, "cropped.avif"), fact{imaging.AVIF, 40, 30, 1, false, false}},
 		"heic":            {heifFile(t, "8.heic"), fact{imaging.HEIC, 64, 48, 1, false, false}},
 		"heic with alpha": {heifFile(t, "alpha.heic"), fact{imaging.HEIC, 64, 48, 1, true, false}},
-		"avif of frames":  {heifFile(t, "frames.avif"), fact{imaging.AVIF, 64, 48, 1, false, true}},
+		"avif of frames":  {heifFile(t, "frames.avif"), fact{imaging.AVIF, 64, 48, 1, true, true}},
 	}
 }
 
@@ -82,6 +82,8 @@ func samples(t testing.TB) map[string]sample {
 		"tiff turned":          {smallTIFF(be, entry{274, short, []uint32{7}}), fact{imaging.TIFF, 20, 30, 7, false, false}},
 		"tiff with alpha":      {encoded(t, clear, imaging.TIFF), fact{imaging.TIFF, 30, 20, 1, true, false}},
 		"tiff of two pages":    {secondPage(smallTIFF(le)), fact{imaging.TIFF, 30, 20, 1, false, true}},
+		"bmp with alpha":       {alphaBMP(clear), fact{imaging.BMP, 30, 20, 1, true, false}},
+		"bmp of codes":         {codedBMP(30, 20), fact{imaging.BMP, 30, 20, 1, false, false}},
 	}
 	maps.Copy(all, heifSamples(t))
 	return all

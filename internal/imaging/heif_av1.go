@@ -40,7 +40,7 @@ func (t *heifTile) checkAV1(f *heifFile) error {
 			return invalid("%s with two sequence headers", f.format)
 		case kind == obuSequence:
 			sequence = &av1Sequence{}
-			b := &bits{data: unit}
+			b := &bitReader{data: unit}
 			if sequence.read(b); b.short {
 				return f.corrupt("its sequence header is cut")
 			}
@@ -62,7 +62,7 @@ func (t *heifTile) checkAV1(f *heifFile) error {
 
 // nextOBU returns the first open bitstream unit in data, and the data after it.
 func nextOBU(data []byte) (kind int, unit, rest []byte, ok bool) {
-	b := &bits{data: data}
+	b := &bitReader{data: data}
 	b.read(1)
 	kind = int(b.read(4))
 	extended, sized := b.flag(), b.flag()
@@ -86,7 +86,7 @@ func nextOBU(data []byte) (kind int, unit, rest []byte, ok bool) {
 	return kind, rest[:size], rest[size:], true
 }
 
-func (s *av1Sequence) read(b *bits) {
+func (s *av1Sequence) read(b *bitReader) {
 	s.profile = int(b.read(3))
 	b.read(1) // still picture
 	if s.reduced = b.flag(); s.reduced {
@@ -110,7 +110,7 @@ func (s *av1Sequence) read(b *bits) {
 }
 
 // readOperatingPoints reads what a sequence header has about time and operating points.
-func (s *av1Sequence) readOperatingPoints(b *bits) {
+func (s *av1Sequence) readOperatingPoints(b *bitReader) {
 	delayBits, equal, model := 0, false, false
 	if b.flag() {
 		b.read(64)
@@ -146,7 +146,7 @@ func (s *av1Sequence) readOperatingPoints(b *bits) {
 }
 
 // readTools reads which tools of coding the frames use.
-func (s *av1Sequence) readTools(b *bits) {
+func (s *av1Sequence) readTools(b *bitReader) {
 	b.read(4)
 	order := b.flag()
 	if order {
@@ -165,7 +165,7 @@ func (s *av1Sequence) readTools(b *bits) {
 	}
 }
 
-func (s *av1Sequence) readColours(b *bits) {
+func (s *av1Sequence) readColours(b *bitReader) {
 	s.high = b.flag()
 	s.twelve = s.profile == 2 && s.high && b.flag()
 	s.grey = s.profile != 1 && b.flag()
@@ -202,7 +202,7 @@ func (s *av1Sequence) fillsFrame(unit []byte) bool {
 	if s.reduced {
 		return true
 	}
-	b := &bits{data: unit}
+	b := &bitReader{data: unit}
 	if b.read(4) != 1 { // not an existing frame, but a key frame that is shown
 		return false
 	}

@@ -66,7 +66,7 @@ func (t *heifTile) checkHEVC(f *heifFile) error {
 
 // configUnits returns the NAL units in a box hvcC, if they are parameters and comments.
 func configUnits(config []byte) ([][]byte, bool) {
-	b := &bits{data: config[22:]}
+	b := &bitReader{data: config[22:]}
 	var units [][]byte
 	for arrays := b.read(8); arrays > 0; arrays-- {
 		b.read(8)
@@ -117,7 +117,7 @@ func (t *heifTile) checkSequences(f *heifFile, config []byte, units [][]byte) er
 func readSequence(unit []byte) (hevcSequence, bool) {
 	var s hevcSequence
 	// Bytes after two zeros are escaped.
-	b := &bits{data: bytes.ReplaceAll(unit[2:], []byte{0, 0, 3}, []byte{0, 0})}
+	b := &bitReader{data: bytes.ReplaceAll(unit[2:], []byte{0, 0, 3}, []byte{0, 0})}
 	b.read(4)
 	layers := int(b.read(3))
 	b.read(1)
@@ -144,7 +144,7 @@ func readSequence(unit []byte) (hevcSequence, bool) {
 }
 
 // skipProfiles skips the profiles and levels of a sequence (7.3.3).
-func skipProfiles(b *bits, layers int) {
+func skipProfiles(b *bitReader, layers int) {
 	for range 12 {
 		b.read(8)
 	}

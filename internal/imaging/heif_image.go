@@ -62,7 +62,7 @@ func (f *heifFile) gridOf(item *heifItem) (*heifImage, error) {
 		return nil, err
 	}
 	m := &heifImage{heifItem: item, grid: bytes.Join(parts, nil)}
-	b := &bits{data: m.grid}
+	b := &bitReader{data: m.grid}
 	size := 16 + 16*int(b.read(16)&1)
 	rows, columns := int(b.read(8))+1, int(b.read(8))+1
 	m.width, m.height = int(b.read(size)), int(b.read(size))
@@ -98,7 +98,7 @@ func fitsGrid(side, tile, n int) bool {
 
 // size returns the size in the property ispe, in pixels.
 func (i *heifItem) size() (width, height int, ok bool) {
-	b := &bits{data: i.property("ispe")}
+	b := &bitReader{data: i.property("ispe")}
 	b.read(32)
 	width, height = int(b.read(32)), int(b.read(32))
 	const tooLarge = 1 << 20

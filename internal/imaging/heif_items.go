@@ -37,7 +37,7 @@ func (f *heifFile) readMeta(meta []byte) error {
 	boxes := boxesIn(meta[4:])
 	iprp := boxesIn(find(boxes, "iprp"))
 	f.properties, f.idat = boxesIn(find(iprp, "ipco")), find(boxes, "idat")
-	pitm := &bits{data: find(boxes, "pitm")}
+	pitm := &bitReader{data: find(boxes, "pitm")}
 	f.primary = pitm.read(idSize(pitm.read(32), 1))
 	if pitm.short || !f.readInfo(find(boxes, "iinf")) || !f.readLocations(find(boxes, "iloc")) ||
 		!f.readReferences(find(boxes, "iref")) {
@@ -65,13 +65,13 @@ func idSize(versionAndFlags, since uint64) int {
 
 // readInfo reads the kinds of the items from the box iinf.
 func (f *heifFile) readInfo(iinf []byte) bool {
-	head := &bits{data: iinf}
+	head := &bitReader{data: iinf}
 	head.read(idSize(head.read(32), 1))
 	if head.short {
 		return false
 	}
 	for _, b := range boxesIn(head.rest()) {
-		in := &bits{data: b.inside}
+		in := &bitReader{data: b.inside}
 		version := in.read(32)
 		if b.kind != "infe" || version>>24 < 2 {
 			continue
@@ -93,7 +93,7 @@ func (f *heifFile) readInfo(iinf []byte) bool {
 
 // readLocations reads where the data of the items is, from the box iloc.
 func (f *heifFile) readLocations(iloc []byte) bool {
-	b := &bits{data: iloc}
+	b := &bitReader{data: iloc}
 	version := b.read(32) >> 24
 	offset, length := 8*int(b.read(4)), 8*int(b.read(4))
 	base, index := 8*int(b.read(4)), 8*int(b.read(4))
@@ -131,13 +131,13 @@ func (f *heifFile) readReferences(iref []byte) bool {
 	if iref == nil {
 		return true
 	}
-	head, total := &bits{data: iref}, uint64(0)
+	head, total := &bitReader{data: iref}, uint64(0)
 	size := idSize(head.read(32), 1)
 	if head.short {
 		return false
 	}
 	for _, ref := range boxesIn(head.rest()) {
-		b := &bits{data: ref.inside}
+		b := &bitReader{data: ref.inside}
 		item := f.items[b.read(size)]
 		n := b.read(16)
 		if total += n; b.short || total > maxReferences {
@@ -159,7 +159,7 @@ func (f *heifFile) readReferences(iref []byte) bool {
 // readAssociations reads the properties of the items, in the order in which they apply, from a
 // box ipma. It fails if an item has a property that is essential to it and unknown here.
 func (f *heifFile) readAssociations(ipma []byte) bool {
-	b := &bits{data: ipma}
+	b := &bitReader{data: ipma}
 	head := b.read(32)
 	for n := b.read(32); n > 0 && !b.short; n-- {
 		item := f.items[b.read(idSize(head, 1))]

@@ -88,7 +88,6 @@ var foreign = map[string]string{
 	"ps":       "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
 	"ppm":      "P6\n2 1\n255\nabcdef",
 	"bigtiff":  "II+\x00\x08\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00",
-	"bmp":      "BM\x46\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00",
 }
 
 // TestStart_blocksUntrustedFormats calls libvips through bimg, which has no header

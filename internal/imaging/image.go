@@ -70,11 +70,11 @@ func Open(data []byte, limits Limits) (*Image, error) {
 	return &Image{Header: h, Limits: limits, data: data}, nil
 }
 
-// Convert returns the image in format f. If it already has that format, Convert returns its
-// own bytes with all metadata, or the repaired file. Otherwise it re-encodes the image
-// upright. In both cases it fails if the image cannot be decoded.
+// Convert returns the image in format f. If it already has that format and its Encoding has no
+// options, Convert returns its own bytes with all metadata, or the repaired file. Otherwise it
+// re-encodes the image upright. In both cases it fails if the image cannot be decoded.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
-	if f == m.Format {
+	if f == m.Format && m.Encoding == (Encoding{}) {
 		if err := m.check(ctx); err != nil {
 			return Encoded{}, err
 		}
@@ -111,8 +111,8 @@ func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
 
 // Resize returns the image upright, resized to exactly width × height pixels, in format f.
 func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
-	if encoding := codecs[f].quality; f == m.Format && m.isPlanar(width, height, q, encoding) {
-		out, err := m.resizePlanes(ctx, width, height, q, encoding)
+	if e := m.encodingTo(f); f == m.Format && !e.Lossless && m.isPlanar(width, height, q, e.Chroma) {
+		out, err := m.resizePlanes(ctx, width, height, q, e)
 		if !errors.Is(err, errFailed) {
 			return out, err
 		}

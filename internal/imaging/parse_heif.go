@@ -147,7 +147,7 @@ func (m *heifImage) describe(h *Header) error {
 // cleanAperture returns the rectangle of a clap box (ISO/IEC 14496-12, 12.1.4.2), in whole
 // pixels, and whether it is in the image.
 func cleanAperture(clap []byte, width, height int) (image.Rectangle, bool) {
-	b := &bits{data: clap}
+	b := &bitReader{data: clap}
 	w, wide := int64(int32(b.read(32))), int64(int32(b.read(32)))
 	h, high := int64(int32(b.read(32))), int64(int32(b.read(32)))
 	x, ofX := int64(int32(b.read(32))), int64(int32(b.read(32)))

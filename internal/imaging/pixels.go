@@ -7,8 +7,22 @@ import "context"
 type Pixels struct {
 	Width, Height, Channels int
 	Pix                     []byte
-	// density is the density of the encoded image.
-	density density
+	carried
+}
+
+// carried is what an image hands on to the outputs made from it, besides its pixels.
+type carried struct {
+	density  density
+	encoding Encoding
+}
+
+// carried returns what the image hands on, as stored, before orientation.
+func (h *Header) carried() carried { return carried{h.density, h.Encoding} }
+
+// turned returns what an image hands on after it was turned upright.
+func (c carried) turned(orientation int) carried {
+	c.density = c.density.turned(orientation)
+	return c
 }
 
 // NewPixels returns a black image with 3 channels, or a transparent one with 4.
@@ -19,33 +33,33 @@ func NewPixels(width, height, channels int) *Pixels {
 // Encode encodes the image. If the format has no transparency, it is composited on white.
 // After the context ends, the error is the context's.
 func (p *Pixels) Encode(ctx context.Context, f Format) (Encoded, error) {
-	return p.encodeAt(ctx, f, codecs[f].quality)
+	return p.encodeWith(ctx, f, p.encoding.complete(f, codecs[f].quality))
 }
 
 // EncodeLike encodes a modified version of m, like Encode. If both are JPEGs, the quality
-// is at least that of m, up to 95.
+// is at least that of m, up to 95, unless the Encoding of m has one.
 func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, error) {
 	quality := codecs[f].quality
 	if f == JPEG {
 		quality = min(max(quality, m.quality), 95)
 	}
-	return p.encodeAt(ctx, f, quality)
+	return p.encodeWith(ctx, f, p.encoding.complete(f, quality))
 }
 
-func (p *Pixels) encodeAt(ctx context.Context, f Format, quality int) (_ Encoded, err error) {
+func (p *Pixels) encodeWith(ctx context.Context, f Format, e Encoding) (_ Encoded, err error) {
 	if p.Channels == 4 && !f.alpha() {
 		if p, err = p.flatten(ctx); err != nil {
 			return Encoded{}, err
 		}
 	}
-	data, err := p.encode(ctx, f, quality)
+	data, err := p.encode(ctx, f, e)
 	return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
 }
 
 // flatten composites the image on white.
 func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
 	flat := NewPixels(p.Width, p.Height, 3)
-	flat.density = p.density
+	flat.carried = p.carried
 	for y := range p.Height {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -72,7 +86,7 @@ func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) 
 		outW, outH = h, w
 	}
 	out := NewPixels(outW, outH, n)
-	out.density = p.density.turned(orientation)
+	out.carried = p.carried.turned(orientation)
 	start, right, down := turning(outW, outH, outW, orientation)
 	for y := range h {
 		if err := ctx.Err(); err != nil {

@@ -15,23 +15,22 @@ func (m *Image) hasPlanes() bool {
 const maxPlanarReduction = 64
 
 // isPlanar decides how the image is resized to width × height pixels: on its planes, or by the
-// general path on RGB pixels. The planes get the sampling factors of a JPEG
-// of the quality encoding. Their values have the range of the image's format, so only that
-// format can be made of them.
-func (m *Image) isPlanar(width, height int, q Quality, encoding int) bool {
+// general path on RGB pixels. The planes get the sampling factors for chroma. Their values
+// have the range of the image's format, so only that format can be made of them.
+func (m *Image) isPlanar(width, height int, q Quality, chroma Chroma) bool {
 	if !m.hasPlanes() && !m.hasWebPPlanes() {
 		return false
 	}
 	w, h := m.stored(width, height)
-	scale := m.planarScale(m.outputPlanes(w, h, encoding), q)
+	scale := m.planarScale(m.outputPlanes(w, h, chroma), q)
 	return m.Width*scale <= 8*maxPlanarReduction*w && m.Height*scale <= 8*maxPlanarReduction*h
 }
 
 // scaledPlanes returns the planes of an image that isPlanar, upright, resized to exactly
 // width × height pixels.
-func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality, encoding int) (*planes, error) {
+func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality, chroma Chroma) (*planes, error) {
 	w, h := m.stored(width, height)
-	out := m.outputPlanes(w, h, encoding).allocated()
+	out := m.outputPlanes(w, h, chroma).allocated()
 	scale := m.planarScale(out, q)
 	resample := m.resamplePlanes
 	if m.Format == WebP {
@@ -45,15 +44,15 @@ func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality, 
 
 // resizePlanes is Resize to the format of an image that isPlanar. It returns errFailed for any
 // fault that libwebp finds; the general path then decides whether it is damage.
-func (m *Image) resizePlanes(ctx context.Context, width, height int, q Quality, encoding int) (Encoded, error) {
-	p, err := m.scaledPlanes(ctx, width, height, q, encoding)
+func (m *Image) resizePlanes(ctx context.Context, width, height int, q Quality, e Encoding) (Encoded, error) {
+	p, err := m.scaledPlanes(ctx, width, height, q, e.Chroma)
 	if err != nil {
 		return Encoded{}, err
 	}
 	if m.Format == WebP {
-		return p.encodeWebP(ctx, encoding)
+		return p.encodeWebP(ctx, e)
 	}
-	return p.encode(ctx, encoding)
+	return p.encode(ctx, e)
 }
 
 // planarWeights returns the weights that resample the planes at scale/8 of the size to others.
@@ -79,11 +78,11 @@ type Plane struct {
 // ResizePlanes returns the planes that Resize from JPEG to JPEG, or from WebP to WebP, encodes:
 // Y, Cb and Cr, or grey. It returns nil if Resize makes no planes.
 func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) ([]Plane, error) {
-	encoding := codecs[m.Format].quality
-	if !m.isPlanar(width, height, q, encoding) {
+	chroma := m.encodingTo(m.Format).Chroma
+	if !m.isPlanar(width, height, q, chroma) {
 		return nil, nil
 	}
-	p, err := m.scaledPlanes(ctx, width, height, q, encoding)
+	p, err := m.scaledPlanes(ctx, width, height, q, chroma)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +102,9 @@ func (m *Image) stored(width, height int) (w, h int) {
 }
 
 // outputPlanes returns planes without samples for an output of w × h pixels, before orientation.
-func (m *Image) outputPlanes(w, h, encoding int) *planes {
-	p := emptyPlanes(w, h, outputSamplings(m.colours, encoding)...)
-	p.density = m.density
+func (m *Image) outputPlanes(w, h int, chroma Chroma) *planes {
+	p := emptyPlanes(w, h, outputSamplings(m.colours, chroma)...)
+	p.carried = m.carried()
 	return p
 }
 
@@ -154,11 +153,10 @@ func (m *Image) axes(i, scale int, out *planes) (columns, rows axis) {
 	return columns, rows
 }
 
-// outputSamplings returns the sampling factors of a JPEG with this number of components: 4:2:0
-// for a quality below 90, as in libvips, and 4:4:4 above.
-func outputSamplings(components, quality int) []sampling {
+// outputSamplings returns the sampling factors of a JPEG with this number of components.
+func outputSamplings(components int, chroma Chroma) []sampling {
 	all := []sampling{{1, 1}, {1, 1}, {1, 1}}[:components]
-	if components > 1 && quality < 90 {
+	if components > 1 && chroma == Chroma420 {
 		all[0] = sampling{2, 2}
 	}
 	return all
@@ -211,7 +209,7 @@ func (p *planes) upright(ctx context.Context, orientation int) (*planes, error) 
 	if orientation == 1 {
 		return p, nil
 	}
-	out := &planes{p.width, p.height, nil, p.density.turned(orientation)}
+	out := &planes{p.width, p.height, nil, p.carried.turned(orientation)}
 	if orientation >= 5 {
 		out.width, out.height = p.height, p.width
 	}

@@ -265,7 +265,9 @@ static void write_all(j_compress_ptr e, void *writing) {
 	const int step = rows >= MAX_STEP * MIN_ROWS ? MAX_STEP : rows / MIN_ROWS;
 	set_parameters(e, w->planes, w->count, w->output);
 	e->optimize_coding = TRUE;
-	if (step > 1) {
+	if (w->output->progressive) {
+		jpeg_simple_progression(e);
+	} else if (step > 1) {
 		e->image_height = (rows + step - 1) / step * height;
 		write_rows(e, w, step);
 		imaging_extend_codes(e);

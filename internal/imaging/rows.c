@@ -1,5 +1,7 @@
 #include "rows.h"
 
+#include <string.h>
+
 #include "simd.h"
 
 FOR_EACH_CPU
@@ -55,4 +57,18 @@ void imaging_add_boxes(const uint8_t *pixels, int width, int bands, int alpha, i
 		}
 		for (int c = 0; c < bands; c++) means[c] += sums[c] / (n * rows);
 	}
+}
+
+int imaging_read_boxes(void *boxes, int y, float *row) {
+	const Boxes *b = boxes;
+	const int top = y * b->down, bottom = b->height < top + b->down ? b->height : top + b->down;
+	const int single = b->across == 1 && b->down == 1;
+	if (!single) memset(row, 0, sizeof(float) * b->bands * imaging_boxes_across(b));
+	for (int i = top; i < bottom; i++) {
+		const uint8_t *pixels = b->next(b->from, i);
+		if (pixels == NULL) return -1;
+		if (single) imaging_to_floats(pixels, b->width, b->bands, b->alpha, row);
+		else imaging_add_boxes(pixels, b->width, b->bands, b->alpha, b->across, bottom - top, row);
+	}
+	return 0;
 }

@@ -30,3 +30,18 @@ void imaging_write_colours(void *to, int y, const float *row);
 // imaging_add_boxes adds one row of pixels to the means of boxes that are across pixels
 // wide and rows pixels high. The last box may be narrower.
 void imaging_add_boxes(const uint8_t *pixels, int width, int bands, int alpha, int across, int rows, float *means);
+
+// Boxes are the rows of an image of bytes and the boxes of pixels that are averaged. The last
+// boxes may be smaller.
+typedef struct {
+	const uint8_t *(*next)(void *from, int y); // returns row y, or NULL if it failed; called in order
+	void *from;
+	int width, height, bands, alpha; // of the image; alpha as in Bytes
+	int across, down;                // size of a box in pixels
+} Boxes;
+
+// imaging_boxes_across returns the number of boxes in a row.
+static inline int imaging_boxes_across(const Boxes *b) { return (b->width + b->across - 1) / b->across; }
+
+// imaging_read_boxes is a Reader of Boxes. It returns the means of row y of boxes.
+int imaging_read_boxes(void *boxes, int y, float *row);

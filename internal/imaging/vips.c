@@ -182,18 +182,20 @@ static int use_optimized_codes(const VipsImage *image) {
 	return (int64_t)image->Xsize * image->Ysize <= MAX_OPTIMIZED_PIXELS;
 }
 
-static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
+static int save(VipsImage *image, const EncoderOptions *o, void **data, size_t *size) {
 	const int optimize = use_optimized_codes(image);
+	const VipsForeignSubsample mode = o->subsample ? VIPS_FOREIGN_SUBSAMPLE_ON : VIPS_FOREIGN_SUBSAMPLE_OFF;
 #define WITHOUT_METADATA "strip", TRUE, NULL
-	switch (codec) {
-	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality,
-		"optimize_coding", optimize, WITHOUT_METADATA);
+	switch (o->codec) {
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", o->quality, "optimize_coding", optimize,
+		"interlace", o->progressive, "subsample_mode", mode, WITHOUT_METADATA);
 	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1,
 		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, WITHOUT_METADATA);
-	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, WITHOUT_METADATA);
+	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", o->quality,
+		"lossless", o->lossless, WITHOUT_METADATA);
 	case TIFF: return vips_tiffsave_buffer(image, data, size, WITHOUT_METADATA);
-	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", quality,
-		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, WITHOUT_METADATA);
+	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", o->quality, "compression",
+		VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", o->effort, "subsample_mode", mode, WITHOUT_METADATA);
 	default: return -1;
 	}
 }
@@ -204,14 +206,14 @@ static void kill_if_stopped(VipsImage *image, VipsProgress *progress, void *stop
 }
 
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
-	Codec codec, int quality, Stop stop, void **data, size_t *size) {
+	const EncoderOptions *options, Stop stop, void **data, size_t *size) {
 	VipsImage *image = vips_image_new_from_memory(pixels, (size_t)width * height * channels,
 		width, height, channels, VIPS_FORMAT_UCHAR);
 	if (image == NULL) return finish(-1);
 	image->Type = channels == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
 	vips_image_set_progress(image, TRUE);
 	g_signal_connect(image, "eval", G_CALLBACK(kill_if_stopped), (void *)stop);
-	const int failed = save(image, codec, quality, data, size);
+	const int failed = save(image, options, data, size);
 	g_object_unref(image);
 	return finish(failed);
 }

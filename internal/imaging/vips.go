@@ -29,11 +29,19 @@ type decoding struct {
 
 // decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.bmp != nil {
+		return m.decodeBMP(ctx, d)
+	}
 	if m.png != nil {
 		if p, err := m.inflate(ctx, d); !errors.Is(err, errFailed) {
 			return p, err
 		}
 	}
+	return m.decodeByVips(ctx, d)
+}
+
+// decodeByVips decodes the image with libvips.
+func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.inspect != nil {
 		if err := m.inspect(ctx); err != nil {
 			return nil, err
@@ -66,7 +74,7 @@ func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
 		width, height = len(d.columns.first), len(d.rows.first)
 	}
 	p := NewPixels(width, height, m.channels())
-	p.density = m.density
+	p.carried = m.carried()
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		in.stop = stop
 		return C.imaging_decode(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(p.Channels), p.memory())
@@ -135,7 +143,7 @@ func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
 func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pix)) }
 
 // encode encodes the pixels with their density and no other metadata.
-func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, error) {
+func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, error) {
 	if f == PNG && p.Width*p.Height <= maxAtOnce {
 		return p.deflate(ctx)
 	}
@@ -144,9 +152,9 @@ func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, err
 	}
 	var data unsafe.Pointer
 	var size C.size_t
+	output := e.forVips(f)
 	err := stoppable(ctx, func(stop C.Stop) C.int {
-		return C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
-			codecs[f].vips, C.int(quality), stop, &data, &size)
+		return C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels), output, stop, &data, &size)
 	})
 	if errors.Is(err, errFailed) {
 		return nil, fmt.Errorf("libvips cannot encode %d×%d pixels to %s", p.Width, p.Height, f)
@@ -157,3 +165,20 @@ func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, err
 	defer C.g_free(C.gpointer(data))
 	return p.density.stamped(f, unsafe.Slice((*byte)(data), size)), nil
 }
+
+func (e Encoding) forVips(f Format) *C.EncoderOptions {
+	o := &C.EncoderOptions{codec: codecs[f].vips, quality: C.int(e.Quality), effort: C.int(slowest - e.Speed)}
+	if e.Chroma == Chroma420 {
+		o.subsample = 1
+	}
+	if e.Lossless {
+		o.lossless = 1
+	}
+	if e.Progressive {
+		o.progressive = 1
+	}
+	return o
+}
+
+// slowest is the largest effort of libvips for an AVIF.
+const slowest = 9

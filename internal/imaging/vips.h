@@ -67,6 +67,13 @@ const char *imaging_start(void);
 int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out);
 
+// EncoderOptions are the options of imaging_encode. Encoders ignore those that they do not have.
+// quality is in 1 … 100. effort is in 0 … 9. subsample: halve the sides of the colours.
+typedef struct {
+	Codec codec;
+	int quality, effort, subsample, lossless, progressive;
+} EncoderOptions;
+
 // imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
-	Codec codec, int quality, Stop stop, void **data, size_t *size);
+	const EncoderOptions *options, Stop stop, void **data, size_t *size);

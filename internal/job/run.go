@@ -97,6 +97,7 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 	if err != nil {
 		return nil, p.imageError(err)
 	}
+	image.Encoding = encodingOf(p.request)
 	format, targets, err := p.resolve(image.Format)
 	return &resolvedPlan{plan: p, input: in, image: image, format: format, targets: targets}, err
 }

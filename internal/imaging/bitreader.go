@@ -1,15 +1,15 @@
 package imaging
 
-// bits reads fields of bits, the most significant first. Beyond the end of the data it reads
+// bitReader reads fields of bits, the most significant first. Beyond the end of the data it reads
 // zeros and sets short.
-type bits struct {
+type bitReader struct {
 	data  []byte
 	at    int // the number of bits that were read
 	short bool
 }
 
 // read returns the next n bits, up to 64.
-func (b *bits) read(n int) uint64 {
+func (b *bitReader) read(n int) uint64 {
 	if n < 0 || n > 8*len(b.data)-b.at {
 		b.short = true
 		return 0
@@ -22,10 +22,10 @@ func (b *bits) read(n int) uint64 {
 	return v
 }
 
-func (b *bits) flag() bool { return b.read(1) != 0 }
+func (b *bitReader) flag() bool { return b.read(1) != 0 }
 
 // golomb returns the next Exp-Golomb code (ITU-T H.264, 9.1).
-func (b *bits) golomb() uint64 {
+func (b *bitReader) golomb() uint64 {
 	zeros := 0
 	for !b.short && !b.flag() {
 		zeros++
@@ -37,4 +37,4 @@ func (b *bits) golomb() uint64 {
 }
 
 // rest returns the bytes after those that were read from.
-func (b *bits) rest() []byte { return b.data[(b.at+7)/8:] }
+func (b *bitReader) rest() []byte { return b.data[(b.at+7)/8:] }
