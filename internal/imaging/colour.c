@@ -54,6 +54,23 @@ int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
 	return imaging_replace(image, made);
 }
 
+int imaging_to_16_bits(VipsImage **image) {
+	VipsImage *made;
+	double scale = 65535; // of floats: 1 is white
+	const VipsInterpretation type = (*image)->Type;
+	switch ((*image)->BandFmt) {
+	case VIPS_FORMAT_UINT: scale = 1 / 65537.0; break; // 2^32 − 1 to 2^16 − 1
+	case VIPS_FORMAT_FLOAT:
+	case VIPS_FORMAT_DOUBLE: break;
+	default: return 0;
+	}
+	if (vips_linear1(*image, &made, scale, 0.5, NULL) || imaging_replace(image, made)) return -1;
+	if (vips_cast_ushort(*image, &made, NULL)) return -1;
+	made->Type = type == VIPS_INTERPRETATION_CMYK ? type :
+		type == VIPS_INTERPRETATION_B_W ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_RGB16;
+	return imaging_replace(image, made);
+}
+
 int imaging_is_srgb(VipsImage *image, int use_profile, int channels) {
 	return !(use_profile && imaging_has_profile(image)) && image->Type == VIPS_INTERPRETATION_sRGB &&
 		image->BandFmt == VIPS_FORMAT_UCHAR && image->Bands == channels;

@@ -22,10 +22,8 @@ int imaging_resample_rows(uintptr_t reader, int width, int height, int bands, Bo
 	const Weights *columns, const Weights *rows, Stop stop, uint8_t *out) {
 	GoRows from = {reader, malloc((size_t)width * bands)};
 	if (from.row == NULL) return -1;
-	Boxes boxes = {next_row, &from, width, height, bands, bands == 4, box.across, box.down};
-	Bytes to = {out, columns->outputs, bands, bands == 4};
-	const int failed = imaging_resample(imaging_read_boxes, &boxes, imaging_boxes_across(&boxes), bands,
-		columns, rows, imaging_write_bytes, &to, stop);
+	const Boxes boxes = {next_row, &from, width, height, bands, bands == 4, box.across, box.down};
+	const int failed = imaging_resample_boxes(boxes, columns, rows, stop, out);
 	free(from.row);
 	return failed;
 }

@@ -138,7 +138,8 @@ var parsers = []struct {
 	{AVIF, isHEIF("avif", "avis"), parseHEIF},
 	{HEIC, isHEIF("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"), parseHEIF},
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
-	{BMP, magic("BM"), parseBMP},
+	{TIFF, func(b []byte) bool { return magic("II+\x00\b\x00\x00\x00")(b) || magic("MM\x00+\x00\b\x00\x00")(b) }, parseTIFF},
+	{BMP, beginsBMP, parseBMP},
 }
 
 func magic(begin string) func([]byte) bool {

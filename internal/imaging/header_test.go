@@ -68,7 +68,7 @@ func samples(t testing.TB) map[string]sample {
 		"png palette":          {asPNG(t, paletted(30, 20, 255)), fact{imaging.PNG, 30, 20, 1, false, false}},
 		"png clear palette":    {asPNG(t, paletted(30, 20, 0)), fact{imaging.PNG, 30, 20, 1, true, false}},
 		"png turned":           {withChunk(png, "eXIf", exif(le, 8, "")), fact{imaging.PNG, 20, 30, 8, false, false}},
-		"png animated":         {withChunk(png, "acTL", make([]byte, 8)), fact{imaging.PNG, 30, 20, 1, false, true}},
+		"png animated":         {withChunk(png, "acTL", []byte{0, 0, 0, 2, 0, 0, 0, 0}), fact{imaging.PNG, 30, 20, 1, false, true}},
 		"webp lossy":           {webp, fact{imaging.WebP, 30, 20, 1, false, false}},
 		"webp with alpha":      {encoded(t, clear, imaging.WebP), fact{imaging.WebP, 30, 20, 1, true, false}},
 		"webp lossless":        {riff("VP8L", vp8l(30, 20, false)), fact{imaging.WebP, 30, 20, 1, false, false}},
@@ -82,6 +82,7 @@ func samples(t testing.TB) map[string]sample {
 		"tiff turned":          {smallTIFF(be, entry{274, short, []uint32{7}}), fact{imaging.TIFF, 20, 30, 7, false, false}},
 		"tiff with alpha":      {encoded(t, clear, imaging.TIFF), fact{imaging.TIFF, 30, 20, 1, true, false}},
 		"tiff of two pages":    {secondPage(smallTIFF(le)), fact{imaging.TIFF, 30, 20, 1, false, true}},
+		"tiff of 64 bits":      {asBigTIFF(binary.BigEndian, smallTIFF(be)), fact{imaging.TIFF, 30, 20, 1, false, false}},
 		"bmp with alpha":       {alphaBMP(clear), fact{imaging.BMP, 30, 20, 1, true, false}},
 		"bmp of codes":         {codedBMP(30, 20), fact{imaging.BMP, 30, 20, 1, false, false}},
 	}

@@ -163,10 +163,8 @@ int imaging_inflate(const PngData *png, Box box, const Weights *columns, const W
 	}
 	if (!failed && columns == NULL) failed = copy_rows(&in, out);
 	else if (!failed) {
-		Bytes to = {out, columns->outputs, png->bands, has_alpha(png)};
-		Boxes boxes = {next_row, &in, png->width, png->height, png->bands, has_alpha(png), box.across, box.down};
-		failed = imaging_resample(imaging_read_boxes, &boxes, imaging_boxes_across(&boxes), png->bands,
-			columns, rows, imaging_write_bytes, &to, stop);
+		const Boxes boxes = {next_row, &in, png->width, png->height, png->bands, has_alpha(png), box.across, box.down};
+		failed = imaging_resample_boxes(boxes, columns, rows, stop, out);
 	}
 	free(in.pixels);
 	free(in.data);

@@ -130,9 +130,9 @@ func (m *heifImage) describe(h *Header) error {
 			h.Width, h.Height = clean.Dx(), clean.Dy()
 			h.uncropped = image.Pt(m.width, m.height)
 		case p.kind == "irot" && len(p.inside) > 0:
-			h.Orientation = rotated(h.Orientation, int(p.inside[0]&3))
-		case p.kind == "imir" && len(p.inside) > 0:
-			h.Orientation = mirrored(h.Orientation, p.inside[0]&1 != 0)
+			*h = h.Turned(4-int(p.inside[0]&3), false) // it counts anticlockwise
+		case p.kind == "imir" && len(p.inside) > 0: // 1 is left to right, 0 top to bottom
+			*h = h.Turned(2-2*int(p.inside[0]&1), true)
 		}
 	}
 	for _, p := range slices.Concat(m.properties, m.tiles[0].properties) {
@@ -169,35 +169,4 @@ func floorDiv(a, b int64) int64 {
 		return -((-a + b - 1) / b)
 	}
 	return a / b
-}
-
-// turns has the EXIF orientations by whether the image is mirrored left to right first, and by
-// the quarter turns clockwise that follow.
-var turns = [2][4]int{{1, 6, 3, 8}, {2, 7, 4, 5}}
-
-// turnsOf returns the indices of an orientation in turns.
-func turnsOf(orientation int) (mirror, quarters int) {
-	for mirror = range turns {
-		if quarters = slices.Index(turns[mirror][:], orientation); quarters >= 0 {
-			break
-		}
-	}
-	return mirror, quarters
-}
-
-// rotated returns the orientation of an image that is turned anticlockwise after it was
-// oriented.
-func rotated(orientation, quarters int) int {
-	mirror, before := turnsOf(orientation)
-	return turns[mirror][(before-quarters+4)%4]
-}
-
-// mirrored returns the orientation of an image that is mirrored left to right, or else top to
-// bottom, after it was oriented.
-func mirrored(orientation int, leftRight bool) int {
-	mirror, before := turnsOf(orientation)
-	if leftRight {
-		return turns[1-mirror][(4-before)%4]
-	}
-	return turns[1-mirror][(6-before)%4]
 }

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include "resample.h"
+
 // Bytes are the pixels of an image in memory, without padding between rows.
 typedef struct {
 	uint8_t *pixels;
@@ -38,10 +40,9 @@ typedef struct {
 	void *from;
 	int width, height, bands, alpha; // of the image; alpha as in Bytes
 	int across, down;                // size of a box in pixels
+	int first;                       // first row of boxes that is needed
 } Boxes;
 
-// imaging_boxes_across returns the number of boxes in a row.
-static inline int imaging_boxes_across(const Boxes *b) { return (b->width + b->across - 1) / b->across; }
-
-// imaging_read_boxes is a Reader of Boxes. It returns the means of row y of boxes.
-int imaging_read_boxes(void *boxes, int y, float *row);
+// imaging_resample_boxes resamples the means of boxes into out. It reads all rows, since those
+// beside the outputs may be damaged, and returns what imaging_resample does.
+int imaging_resample_boxes(Boxes b, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out);
