@@ -64,6 +64,8 @@ var formAnswers = []struct {
 	{"resize", "", []string{"target_width=320"}, "image/jpeg", 320, ""},
 	{"resize", "", []string{"targetWidth=320", "output_image.content_type=image/png"}, "image/png", 320, ""},
 	{"resize", "", []string{"target_width=320", `output_image={"content_type":"image/png"}`}, "image/png", 320, ""},
+	{"resize", "", []string{"target_width=320", "encoding.quality=40", "encoding.progressive=true"}, "image/jpeg", 320, ""},
+	{"resize", "", []string{"target_width=320", `encoding={"quality":40}`}, "image/jpeg", 320, ""},
 	{"resize", "application/json", []string{"target_width=320"}, "application/json", 0, `"original_width":640`},
 	{"resize", "", []string{"target_width=320", "output_image.object_key=small.jpg"}, "application/json", 0,
 		`"object_key":"small.jpg"`},
@@ -75,6 +77,8 @@ var formAnswers = []struct {
 		"application/json", 0, `"sigma":"2"`},
 	{"pipeline", "", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`,
 		`steps=[{"resize":{"target_width":200}}]`}, "image/jpeg", 200, ""},
+	{"pipeline", "", []string{`steps=[{"resize":{"target_width":300,"encoding":{"quality":95,"chroma":1}}}]`}, "image/jpeg",
+		300, ""},
 	{"pipeline", "application/json", []string{`steps=[{"resize":{"target_width":300}},{"detect":{}}]`}, "application/json",
 		0, `"total_detections":`},
 }
@@ -126,6 +130,8 @@ func badForms(t *testing.T) []badForm {
 	return []badForm{
 		{upload{files: small, fields: []string{"target_wdith=1"}}, "target_wdith: no such parameter"},
 		{upload{files: small, fields: []string{"target_width=wide"}}, "target_width: "},
+		{upload{files: small, fields: []string{"target_width=1", "encoding.lossless=true"}}, "jpeg has no option lossless"},
+		{upload{files: small, fields: []string{"target_width=1", "encoding.quality=101"}}, "encoding.quality: "},
 		{upload{files: small, fields: []string{"target_width=1", "output_image={"}}, "output_image: "},
 		{upload{files: small, fields: []string{"target_width=1", `output_image={"key":"a"}`}}, "output_image.key: no such field"},
 		{upload{files: small, fields: []string{"target_width=-1"}}, "target_width: "},

@@ -21,7 +21,7 @@ func TestEncode_rowsThatCodesWereNotMadeFor(t *testing.T) {
 		"flat":     func() byte { return 128 },
 	} {
 		for colours, factors := range map[string][]sampling{
-			"grey": {{1, 1}}, "4:2:0": outputSamplings(3, 85), "4:4:4": outputSamplings(3, 95),
+			"grey": {{1, 1}}, "4:2:0": outputSamplings(3, Chroma420), "4:4:4": outputSamplings(3, Chroma444),
 		} {
 			p := newPlanes(width, height, factors...)
 			for _, c := range p.all {
@@ -42,7 +42,7 @@ func TestEncode_rowsThatCodesWereNotMadeFor(t *testing.T) {
 // checkEncoded encodes planes, and compares them with the decoded ones at the highest quality.
 func checkEncoded(t *testing.T, p *planes, quality int) {
 	t.Helper()
-	e, err := p.encode(t.Context(), quality)
+	e, err := p.encode(t.Context(), Encoding{Quality: quality})
 	if err != nil {
 		t.Fatal(err)
 	}

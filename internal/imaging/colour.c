@@ -27,6 +27,15 @@ int imaging_drop_extra(VipsImage **image, int extra, int alpha) {
 	return failed;
 }
 
+int imaging_unmultiply(VipsImage **image) {
+	VipsImage *made;
+	const VipsBandFormat format = (*image)->BandFmt;
+	const double max = format == VIPS_FORMAT_UCHAR ? 255 : 65535;
+	if (vips_unpremultiply(*image, &made, "max_alpha", max, NULL) || imaging_replace(image, made)) return -1;
+	if (vips_rint(*image, &made, NULL) || imaging_replace(image, made)) return -1;
+	return vips_cast(*image, &made, format, NULL) || imaging_replace(image, made);
+}
+
 int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
 	VipsImage *made;
 	const int n = (*image)->Bands; // 3, or 4 with alpha
@@ -42,6 +51,23 @@ int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
 	g_object_unref(recombination);
 	if (failed || vips_linear(*image, &made, ones, offsets, n, "uchar", TRUE, NULL)) return -1;
 	made->Type = VIPS_INTERPRETATION_sRGB;
+	return imaging_replace(image, made);
+}
+
+int imaging_to_16_bits(VipsImage **image) {
+	VipsImage *made;
+	double scale = 65535; // of floats: 1 is white
+	const VipsInterpretation type = (*image)->Type;
+	switch ((*image)->BandFmt) {
+	case VIPS_FORMAT_UINT: scale = 1 / 65537.0; break; // 2^32 − 1 to 2^16 − 1
+	case VIPS_FORMAT_FLOAT:
+	case VIPS_FORMAT_DOUBLE: break;
+	default: return 0;
+	}
+	if (vips_linear1(*image, &made, scale, 0.5, NULL) || imaging_replace(image, made)) return -1;
+	if (vips_cast_ushort(*image, &made, NULL)) return -1;
+	made->Type = type == VIPS_INTERPRETATION_CMYK ? type :
+		type == VIPS_INTERPRETATION_B_W ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_RGB16;
 	return imaging_replace(image, made);
 }
 

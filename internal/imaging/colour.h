@@ -14,8 +14,15 @@ int imaging_has_profile(VipsImage *image);
 // number alpha, counted from 1. If alpha is 0, it removes all of them.
 int imaging_drop_extra(VipsImage **image, int extra, int alpha);
 
+// imaging_unmultiply divides the colours of an RGB image by its alpha channel.
+int imaging_unmultiply(VipsImage **image);
+
 // imaging_from_ycc converts YCbCr of 8 bits to sRGB with a 3 × 4 matrix.
 int imaging_from_ycc(VipsImage **image, const double matrix[12]);
+
+// imaging_to_16_bits converts samples of unsigned 32 bits, and floats, to 16 bits. Floats from 0 to
+// 1 become all values of 16 bits, floats beyond are clipped, and NaN becomes 0.
+int imaging_to_16_bits(VipsImage **image);
 
 // imaging_is_srgb reports whether the image is already sRGB of 8 bits with this number of
 // channels. use_profile: an embedded profile counts.

@@ -91,7 +91,7 @@ func densityOfPNG(chunk []byte) density {
 
 // densityOfEXIF parses the first directory of a TIFF structure.
 func densityOfEXIF(tiff []byte) density {
-	entries, order, err := firstDirectory(tiff)
+	entries, form, err := firstDirectory(tiff)
 	if err != nil {
 		return density{}
 	}
@@ -99,9 +99,9 @@ func densityOfEXIF(tiff []byte) density {
 	for _, e := range entries {
 		switch e.tag {
 		case tagAcross, tagDown:
-			fields[e.tag] = e.ratios(tiff, order)
+			fields[e.tag] = e.ratios(tiff, form)
 		case tagUnit:
-			fields[e.tag], _ = e.numbers(tiff, order)
+			fields[e.tag], _ = e.numbers(tiff, form)
 		}
 	}
 	return fields.density()
@@ -211,15 +211,15 @@ func (d density) stampTIFF(data []byte) {
 	if d.unit == 0 {
 		unit, denominator = 1, 1
 	}
-	entries, order, _ := firstDirectory(data) // no entries on error
+	entries, form, _ := firstDirectory(data) // no entries on error
 	for _, e := range entries {
 		switch e.tag {
 		case tagUnit:
-			order.PutUint16(e.value, unit)
+			form.PutUint16(e.value, unit)
 		case tagAcross, tagDown:
-			at := order.Uint32(e.value)
-			order.PutUint32(data[at:], map[uint16]uint32{tagAcross: across, tagDown: down}[e.tag])
-			order.PutUint32(data[at+4:], denominator)
+			at := form.Uint32(e.value)
+			form.PutUint32(data[at:], map[uint16]uint32{tagAcross: across, tagDown: down}[e.tag])
+			form.PutUint32(data[at+4:], denominator)
 		}
 	}
 }

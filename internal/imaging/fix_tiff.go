@@ -3,7 +3,7 @@ package imaging
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -28,7 +28,8 @@ const (
 // tiffFixes collects the bytes of a TIFF that are replaced for the decoder.
 type tiffFixes struct {
 	data   []byte
-	order  binary.ByteOrder
+	form   tiffForm
+	at     int64 // the offset of the directory
 	header *Header
 	fixes  []tiffFix
 }
@@ -41,17 +42,25 @@ type tiffFix struct {
 // replace replaces the bytes at an offset for the decoder.
 func (t *tiffFixes) replace(at int64, bytes []byte) { t.fixes = append(t.fixes, tiffFix{at, bytes}) }
 
-// blank replaces the entry at an offset by an entry of a single byte.
-func (t *tiffFixes) blank(at int64) {
-	t.header.repair("a tag whose value lies outside the file was left out")
-	entry := make([]byte, 10)
-	t.order.PutUint16(entry, 1)
-	t.order.PutUint32(entry[2:], 1)
-	t.replace(at+2, entry)
+// entry returns the offset of entry i.
+func (t *tiffFixes) entry(i int) int64 { return t.at + t.form.counter + t.form.entry*int64(i) }
+
+// blank replaces entry i by an entry of a single byte, with a tag of its own that means nothing.
+func (t *tiffFixes) blank(i int, fault string) {
+	t.header.repair(fault)
+	entry := make([]byte, t.form.entry)
+	t.form.PutUint16(entry, uint16(math.MaxUint16-i))
+	t.form.PutUint16(entry[2:], tiffByte)
+	if t.form.field == 8 {
+		t.form.PutUint64(entry[4:], 1)
+	} else {
+		t.form.PutUint32(entry[4:], 1)
+	}
+	t.replace(t.entry(i), entry)
 }
 
 // finish sets the header from the fields and completes the parts that the decoder reads.
-func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields) error {
+func (t *tiffFixes) finish(entries []directoryEntry, fields tiffFields) error {
 	h := t.header
 	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
 	h.Orientation = fields.number(tagOrientation, 1)
@@ -68,7 +77,7 @@ func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields
 	}
 	for _, tags := range [][2]uint16{{tagStripOffsets, tagStripByteCounts}, {tagTileOffsets, tagTileByteCounts}} {
 		i := slices.IndexFunc(entries, func(e directoryEntry) bool { return e.tag == tags[1] })
-		if err := t.checkStrips(fields, tags, i, entries, at+2+12*int64(i)); err != nil {
+		if err := t.checkStrips(fields, tags, i, entries); err != nil {
 			return err
 		}
 	}
@@ -78,16 +87,13 @@ func (t *tiffFixes) finish(entries []directoryEntry, at int64, fields tiffFields
 	return t.apply()
 }
 
-const (
-	compressionNone = 1
-	tiffHeaderBytes = 8
-)
+const compressionNone = 1
 
 // checkStrips checks that all strips or tiles lie in the file. tags are the tags of their
-// offsets and sizes; entry i, at offset at, has the sizes. The size of a strip that ends
+// offsets and sizes; entry i has the sizes. The size of a strip that ends
 // beyond the file is reduced. The decoder then reports missing data; for uncompressed data,
 // checkStrips does.
-func (t *tiffFixes) checkStrips(f tiffFields, tags [2]uint16, i int, entries []directoryEntry, at int64) error {
+func (t *tiffFixes) checkStrips(f tiffFields, tags [2]uint16, i int, entries []directoryEntry) error {
 	offsets, counts, size := f[tags[0]], f[tags[1]], int64(len(t.data))
 	plain := f.number(tagCompression, compressionNone) == compressionNone
 	if i < 0 && plain && tags[0] == tagStripOffsets {
@@ -98,7 +104,7 @@ func (t *tiffFixes) checkStrips(f tiffFields, tags [2]uint16, i int, entries []d
 	}
 	total := int64(0)
 	for k, from := range offsets {
-		if from < tiffHeaderBytes {
+		if int64(from) < t.form.header {
 			return truncated(TIFF)
 		}
 		left := size - int64(from)
@@ -107,7 +113,7 @@ func (t *tiffFixes) checkStrips(f tiffFields, tags [2]uint16, i int, entries []d
 				return truncated(TIFF)
 			}
 			t.header.repair("the size of its image data was too large")
-			t.setNumber(entries[i], at, k, uint32(left))
+			t.setNumber(entries[i], i, k, uint32(left))
 			counts[k] = uint32(left)
 		}
 		total += int64(counts[k])
@@ -146,21 +152,24 @@ func (f tiffFields) stripSize(k int) int64 {
 	return (int64(f.number(tagWidth, 0))*samples*bits + 7) / 8 * max(rows, 0)
 }
 
-// setNumber replaces value k of entry e, at offset at, for the decoder.
-func (t *tiffFixes) setNumber(e directoryEntry, at int64, k int, value uint32) {
-	where := at + 8
-	if e.size() > 4 {
-		where = int64(t.order.Uint32(e.value))
+// setNumber replaces value k of entry e, number i, by a smaller one for the decoder.
+func (t *tiffFixes) setNumber(e directoryEntry, i, k int, value uint32) {
+	where := t.entry(i+1) - t.form.field
+	if !e.isInline() {
+		where = t.form.offset(e.value)
 	}
-	if e.kind == tiffShort {
-		number := make([]byte, 2)
-		t.order.PutUint16(number, uint16(value)) // the new value is smaller
-		t.replace(where+2*int64(k), number)
-		return
+	number := make([]byte, sizes[e.kind])
+	switch e.kind {
+	case tiffShort:
+		t.form.PutUint16(number, uint16(value))
+	case tiffLong:
+		t.form.PutUint32(number, value)
+	case tiffLong8:
+		t.form.PutUint64(number, uint64(value))
+	default:
+		number[0] = byte(value)
 	}
-	number := make([]byte, 4)
-	t.order.PutUint32(number, value)
-	t.replace(where+4*int64(k), number)
+	t.replace(where+int64(k*len(number)), number)
 }
 
 // maxFixes is the maximum number of replacements.
@@ -191,7 +200,7 @@ func (t *tiffFixes) checkJPEGs(ctx context.Context, entries []directoryEntry, f 
 	var tables []byte
 	for _, e := range entries {
 		if e.tag == tagJPEGTables {
-			tables = e.bytes(t.data, t.order)
+			tables = e.bytes(t.data, t.form)
 		}
 	}
 	for _, tags := range [][2]uint16{{tagStripOffsets, tagStripByteCounts}, {tagTileOffsets, tagTileByteCounts}} {

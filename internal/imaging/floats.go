@@ -21,12 +21,12 @@ type Floats struct {
 // floats. Transparent pixels are composited on white. It has the fidelity of Fast, which is
 // enough for input of models. Numbers between the pixels of the planes stay as they are.
 func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) error {
-	if m.Format == JPEG && m.isPlanar(width, height, Fast, fullResolution) {
+	if m.Format == JPEG && m.isPlanar(m.wholeView(width, height), Fast, Chroma444) {
 		return m.planesTo(ctx, width, height, to)
 	}
 	p, err := m.scaled(ctx, width, height, Fast)
 	if err == nil && p.Channels == 4 {
-		p, err = p.flatten(ctx)
+		p, err = p.flatten(ctx, white)
 	}
 	if err != nil {
 		return err
@@ -37,18 +37,15 @@ func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) erro
 	return nil
 }
 
-// fullResolution is the quality of a JPEG whose planes all have full resolution.
-const fullResolution = 100
-
 // planesTo is ScaledTo for an image that isPlanar.
 func (m *Image) planesTo(ctx context.Context, width, height int, to Floats) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	w, h := m.stored(width, height)
-	out := m.outputPlanes(w, h, fullResolution)
-	scale := m.planarScale(out, Fast)
+	v := m.wholeView(width, height)
+	out := m.outputPlanes(v, Chroma444)
+	scale := m.planarScale(v, out, Fast)
 	source := m.planeSource(scale, m.planesAt(scale), &pin)
-	targets := pinnedTargets(m.planarWeights(scale, out, Fast), out.all, &pin)
+	targets := pinnedTargets(m.planarWeights(v, scale, out, Fast), out.all, &pin)
 	numbers := to.pinned(width, height, m.Orientation, &pin)
 	return m.verify(readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage {
 		return C.imaging_resample_to_floats(source, targets, numbers, stop)

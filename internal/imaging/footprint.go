@@ -13,9 +13,11 @@ const (
 	// converting is the memory in bytes per channel of the copy that libvips makes to
 	// convert the colours of a resampled image.
 	converting = 1
-	// coefficients is the memory in bytes per pixel of the coefficients that the JPEG
-	// encoder buffers to optimize Huffman codes.
+	// coefficients is the memory in bytes per pixel of the coefficients in 4:2:0 that the JPEG
+	// encoder buffers to optimize Huffman codes, and for a progressive JPEG.
 	coefficients = 3
+	// maxEncodedPixel is the maximum size of an output with a quality, in bytes per pixel.
+	maxEncodedPixel = 6
 )
 
 // Footprint returns the maximum memory in bytes for decoding the image at full size,
@@ -26,7 +28,7 @@ func (h Header) Footprint(f Format) int64 {
 
 // ConvertFootprint returns the maximum memory of Convert in bytes.
 func (h Header) ConvertFootprint(f Format) int64 {
-	if f == h.Format {
+	if f == h.Format && h.Encoding == (Encoding{}) {
 		return 0
 	}
 	return h.footprint(h.pixels(), f, 0)
@@ -45,7 +47,7 @@ func (h Header) ReadFootprint() int64 { return h.pixels() * int64(h.held) }
 // footprint returns the maximum memory in bytes for an output of this many pixels. changing
 // is the extra memory of a change, in bytes per channel.
 func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
-	channels, withAlpha := int64(h.channels()), h.Alpha && f.alpha()
+	channels, withAlpha := int64(h.channels()), h.Alpha && h.Encoding.keepsAlpha(f)
 	garbage := int64(0)
 	if h.Orientation != 1 {
 		garbage += channels
@@ -57,21 +59,40 @@ func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
 		garbage += int64(h.png.bands)
 	}
 	decoded := h.ReadFootprint() + pixels*channels
-	encoded := f.encoding(pixels, withAlpha)
+	encoded := h.encodingTo(f).footprint(f, pixels, withAlpha)
 	return max(decoded, pixels*(garbage+channels)+max(pixels*changing*channels, encoded))
 }
 
-// encoding returns the maximum memory in bytes for encoding this many pixels, without the
-// pixels themselves.
-func (f Format) encoding(pixels int64, withAlpha bool) int64 {
+// footprint returns the maximum memory in bytes for encoding this many pixels with complete
+// options, without the pixels themselves.
+func (e Encoding) footprint(f Format, pixels int64, withAlpha bool) int64 {
+	codec := codecs[f]
+	memory := codec.usual
+	switch {
+	case e.Lossless:
+		memory = codec.lossless
+	case e.Quality > codec.quality:
+		memory = codec.fine
+	}
+	each := int64(memory.opaque)
 	if withAlpha {
-		return pixels * int64(codecs[f].withAlpha)
+		each = int64(memory.withAlpha)
 	}
-	held := pixels * int64(codecs[f].opaque)
-	if f == JPEG {
-		held += coefficients * min(pixels, C.MAX_OPTIMIZED_PIXELS)
+	if e.Speed < fastEncoding {
+		each += int64(codec.slow)
 	}
-	return held
+	best := min(int64(e.MaxBytes), maxEncodedPixel*pixels) // while a better quality is tried
+	if f != JPEG {
+		return each*pixels + best
+	}
+	held, buffered := int64(coefficients), min(pixels, C.MAX_OPTIMIZED_PIXELS)
+	if e.Chroma == Chroma444 {
+		held *= 2
+	}
+	if e.Progressive {
+		buffered = pixels
+	}
+	return each*pixels + held*buffered + best
 }
 
 func (h Header) pixels() int64 { return int64(h.Width) * int64(h.Height) }

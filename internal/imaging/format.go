@@ -16,6 +16,8 @@ const (
 	TIFF Format = "tiff"
 	GIF  Format = "gif"
 	AVIF Format = "avif"
+	HEIC Format = "heic"
+	BMP  Format = "bmp"
 )
 
 // codecs describes the formats. quality is in [1, 100]; 0 marks read-only formats, and
@@ -25,17 +27,36 @@ var codecs = map[Format]struct {
 	aliases   []string
 	vips      C.Codec
 	quality   int
-	// opaque and withAlpha are the maximum memory for encoding in bytes per pixel,
-	// without the pixels themselves.
-	opaque, withAlpha int
+	// usual, fine and lossless are the memory for encoding, at a quality up to the default, at
+	// a higher one, and without loss. slow is added for a speed below the default.
+	usual, fine, lossless bytesPerPixel
+	slow                  int
+	options               options
 }{
-	JPEG: {"jpg", []string{"jpeg", "jpg", "jpe"}, C.JPEG, 85, 6, 0},
-	PNG:  {"png", []string{"png"}, C.PNG, 100, 7, 9},
-	WebP: {"webp", []string{"webp"}, C.WEBP, 80, 22, 42},
-	TIFF: {"tiff", []string{"tiff", "tif"}, C.TIFF, 100, 7, 9},
-	GIF:  {"gif", []string{"gif"}, C.GIF, 0, 0, 0},
-	AVIF: {"avif", []string{"avif"}, C.AVIF, 60, 26, 30},
+	JPEG: {
+		extension: "jpg", aliases: []string{"jpeg", "jpg", "jpe"}, vips: C.JPEG, quality: 85,
+		usual: bytesPerPixel{6, 0}, fine: bytesPerPixel{6, 0},
+		options: options{quality: true, progressive: true, chroma: true},
+	},
+	PNG: {extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9}},
+	WebP: {
+		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,
+		usual: bytesPerPixel{22, 42}, fine: bytesPerPixel{34, 42}, lossless: bytesPerPixel{41, 42},
+		options: options{quality: true, lossless: true},
+	},
+	TIFF: {extension: "tiff", aliases: []string{"tiff", "tif"}, vips: C.TIFF, quality: 100, usual: bytesPerPixel{7, 9}},
+	GIF:  {extension: "gif", aliases: []string{"gif"}, vips: C.GIF},
+	AVIF: {
+		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
+		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
+		options: options{quality: true, chroma: true, speed: true},
+	},
+	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
+	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
 }
+
+// bytesPerPixel is the maximum memory for encoding, without the pixels themselves.
+type bytesPerPixel struct{ opaque, withAlpha int }
 
 // FormatOf parses a media type, or a file name extension with or without the dot. It
 // ignores case.
@@ -60,11 +81,14 @@ func (f Format) Extension() string { return codecs[f].extension }
 // Writable reports whether this package encodes the format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
 
-// Output returns the default output format for an input of format f: f itself, or PNG if f
-// is not writable.
+// Output returns the default output format for an input of format f: f itself, or for read-only
+// formats JPEG if they are usual for photos, and PNG if not.
 func (f Format) Output() Format {
-	if f.Writable() {
+	switch {
+	case f.Writable():
 		return f
+	case f == HEIC:
+		return JPEG
 	}
 	return PNG
 }

@@ -16,6 +16,9 @@ func FuzzParseHeader(f *testing.F) {
 	for _, bomb := range bombs(f) {
 		f.Add(bomb)
 	}
+	for _, bomb := range heifBombs(f) {
+		f.Add(bomb)
+	}
 	for _, multiple := range multiples(f, 3) {
 		f.Add(multiple)
 	}
@@ -43,6 +46,9 @@ func FuzzPixels(f *testing.F) {
 	}
 	for _, multiple := range multiples(f, 3) {
 		f.Add(multiple)
+	}
+	for _, kind := range bmpKinds {
+		f.Add(kind.file())
 	}
 	patches := []imaging.Patch{{At: image.Rect(3, 5, 20, 200)}, {At: image.Rect(-10, 7, 300, 9)}}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -29,6 +29,8 @@ type Encoded struct {
 	Width, Height int
 	// Path is the way in which the image was made.
 	Path Path
+	// Quality is the quality that was found for Encoding.MaxBytes; 0 if there is no maximum.
+	Quality int
 }
 
 // Path is a way to make an image from another one.
@@ -70,11 +72,11 @@ func Open(data []byte, limits Limits) (*Image, error) {
 	return &Image{Header: h, Limits: limits, data: data}, nil
 }
 
-// Convert returns the image in format f. If it already has that format, Convert returns its
-// own bytes with all metadata, or the repaired file. Otherwise it re-encodes the image
-// upright. In both cases it fails if the image cannot be decoded.
+// Convert returns the image in format f. If it already has that format and its Encoding has no
+// options, Convert returns its own bytes with all metadata, or the repaired file. Otherwise it
+// re-encodes the image upright. In both cases it fails if the image cannot be decoded.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
-	if f == m.Format {
+	if f == m.Format && m.Encoding == (Encoding{}) {
 		if err := m.check(ctx); err != nil {
 			return Encoded{}, err
 		}
@@ -111,13 +113,22 @@ func (m *Image) Pixels(ctx context.Context) (*Pixels, error) {
 
 // Resize returns the image upright, resized to exactly width × height pixels, in format f.
 func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Format) (Encoded, error) {
-	if encoding := codecs[f].quality; f == m.Format && m.isPlanar(width, height, q, encoding) {
-		out, err := m.resizePlanes(ctx, width, height, q, encoding)
+	return m.ResizeWindow(ctx, m.Whole(), width, height, q, f)
+}
+
+// ResizeWindow is Resize for a window of the upright image. At its edges, the filters see the
+// image around it. Damage anywhere in the image is an error.
+func (m *Image) ResizeWindow(
+	ctx context.Context, window Window, width, height int, q Quality, f Format,
+) (Encoded, error) {
+	v := m.view(window, width, height)
+	if e := m.encodingTo(f); f == m.Format && !e.Lossless && m.isPlanar(v, q, e.Chroma) {
+		out, err := m.resizePlanes(ctx, v, q, e)
 		if !errors.Is(err, errFailed) {
 			return out, err
 		}
 	}
-	d := m.scaling(width, height, q)
+	d := m.scaling(v, q)
 	d.keepGrey = f == PNG || f == JPEG
 	p, err := m.upright(ctx, d)
 	if err != nil {
@@ -128,22 +139,22 @@ func (m *Image) Resize(ctx context.Context, width, height int, q Quality, f Form
 
 // scaled returns the image upright, resized to exactly width × height pixels.
 func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixels, error) {
-	return m.upright(ctx, m.scaling(width, height, q))
+	return m.upright(ctx, m.scaling(m.wholeView(width, height), q))
 }
 
-// scaling returns how to decode the image to width × height pixels after orientation.
-func (m *Image) scaling(width, height int, q Quality) decoding {
-	w, h := m.stored(width, height)
-	if w == m.Width && h == m.Height {
+// scaling returns how to decode a view of the image.
+func (m *Image) scaling(v view, q Quality) decoding {
+	across, down := m.part(v)
+	if across == 1 && down == 1 && v.width == m.Width && v.height == m.Height {
 		return fullSize
 	}
 	k := lanczos3
 	if q == Fast && !m.unevenSampling() {
 		k = catmullRom
 	}
-	d := decoding{shrink: m.shrinkOnLoad(w, h, q)}
-	d.across, d.columns = k.resize(m.Width, d.shrink, w)
-	d.down, d.rows = k.resize(m.Height, d.shrink, h)
+	d := decoding{shrink: m.shrinkOnLoad(v, q)}
+	d.across, d.columns = k.resize(v.Left, v.Width, m.Width/d.shrink, d.shrink, v.width)
+	d.down, d.rows = k.resize(v.Top, v.Height, m.Height/d.shrink, d.shrink, v.height)
 	return d
 }
 
@@ -164,12 +175,12 @@ var minReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1)}
 
 // shrinkOnLoad returns the factor by which the decoder shrinks: 1, 2, 4 or 8. libjpeg
 // decodes a shrunk image faster than a full one.
-func (m *Image) shrinkOnLoad(w, h int, q Quality) int {
+func (m *Image) shrinkOnLoad(v view, q Quality) int {
 	if m.Format != JPEG {
 		return 1
 	}
 	shrink := 1
-	for shrink < 8 && m.keepsDetail(2*shrink, w, h, minReduction[q]) {
+	for shrink < 8 && m.keepsDetail(2*shrink, v, minReduction[q]) {
 		shrink *= 2
 	}
 	return shrink

@@ -15,7 +15,6 @@ enum { SLACK = 8 };
 typedef struct {
 	const PngData *png;
 	Stop stop;
-	Box box;
 	size_t length;  // of a row, without the byte that names its filter
 	uint8_t *data;  // all rows, each after its filter
 	uint8_t *pixels; // the last row expanded to bands, if that is necessary
@@ -130,7 +129,8 @@ static void expand(const PngData *png, const uint8_t *row, uint8_t *out) {
 }
 
 // next_row returns the pixels of row y, or NULL. The rows are read once each, in order.
-static const uint8_t *next_row(Inflated *in, int y) {
+static const uint8_t *next_row(void *from, int y) {
+	Inflated *in = from;
 	const PngData *png = in->png;
 	uint8_t *row = in->data + (in->length + 1) * y + 1;
 	const int bpp = png->depth == 8 ? png->samples : 1;
@@ -140,26 +140,7 @@ static const uint8_t *next_row(Inflated *in, int y) {
 	return in->pixels;
 }
 
-static int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
 static int has_alpha(const PngData *png) { return png->bands == 2 || png->bands == 4; }
-
-// read_boxes is a Reader that averages boxes of pixels. The last boxes may be smaller.
-static int read_boxes(void *from, int y, float *row) {
-	Inflated *in = from;
-	const PngData *png = in->png;
-	const Box box = in->box;
-	const int top = y * box.down, bottom = png->height < top + box.down ? png->height : top + box.down;
-	const int single = box.across == 1 && box.down == 1;
-	if (!single) memset(row, 0, sizeof(float) * png->bands * ceil_div(png->width, box.across));
-	for (int i = top; i < bottom; i++) {
-		const uint8_t *pixels = next_row(in, i);
-		if (pixels == NULL) return -1;
-		if (single) imaging_to_floats(pixels, png->width, png->bands, has_alpha(png), row);
-		else imaging_add_boxes(pixels, png->width, png->bands, has_alpha(png), box.across, bottom - top, row);
-	}
-	return 0;
-}
 
 static int copy_rows(Inflated *in, uint8_t *out) {
 	const size_t length = (size_t)in->png->width * in->png->bands;
@@ -172,7 +153,7 @@ static int copy_rows(Inflated *in, uint8_t *out) {
 }
 
 int imaging_inflate(const PngData *png, Box box, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out) {
-	Inflated in = {.png = png, .stop = stop, .box = box};
+	Inflated in = {.png = png, .stop = stop};
 	in.length = ((size_t)png->width * png->samples * png->depth + 7) / 8;
 	in.data = inflate(png, (in.length + 1) * png->height, stop);
 	int failed = in.data == NULL;
@@ -182,9 +163,8 @@ int imaging_inflate(const PngData *png, Box box, const Weights *columns, const W
 	}
 	if (!failed && columns == NULL) failed = copy_rows(&in, out);
 	else if (!failed) {
-		Bytes to = {out, columns->outputs, png->bands, has_alpha(png)};
-		failed = imaging_resample(read_boxes, &in, ceil_div(png->width, box.across), png->bands,
-			columns, rows, imaging_write_bytes, &to, stop);
+		const Boxes boxes = {next_row, &in, png->width, png->height, png->bands, has_alpha(png), box.across, box.down};
+		failed = imaging_resample_boxes(boxes, columns, rows, stop, out);
 	}
 	free(in.pixels);
 	free(in.data);

@@ -46,7 +46,7 @@ func (m *Image) inflate(ctx context.Context, d decoding) (*Pixels, error) {
 		width, height = len(d.columns.first), len(d.rows.first)
 	}
 	p := NewPixels(width, height, m.png.bands)
-	p.density = m.density
+	p.carried = m.carried()
 	pin.Pin(png)
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		return C.imaging_inflate(png, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, stop, p.memory())
@@ -65,7 +65,7 @@ func (m *Image) inflate(ctx context.Context, d decoding) (*Pixels, error) {
 func (p *Pixels) withColours() *Pixels {
 	n := p.Channels + 2
 	out := NewPixels(p.Width, p.Height, n)
-	out.density = p.density
+	out.carried = p.carried
 	for i := range p.Width * p.Height {
 		to, from := out.Pix[i*n:(i+1)*n], p.Pix[i*p.Channels:]
 		to[0], to[1], to[2] = from[0], from[0], from[0]

@@ -23,8 +23,8 @@ var (
 		"maximum footprint of an image in TestFootprintHolds, in bytes; make memory uses the default of MAX_DECODED_BYTES")
 	memoryPixels = flag.Int64("memory.pixels", 2e6,
 		"maximum size of an image in TestFootprintHolds, in pixels; make memory uses the default of MAX_IMAGE_PIXELS")
-	memoryAll  = flag.Bool("memory.all", false, "measure all sources in TestFootprintHolds, not only the common ones")
-	memoryWork = flag.String("memory.work", "", "work of the child process of TestFootprintHolds: work|format|file")
+	memoryAll       = flag.Bool("memory.all", false, "measure all sources in TestFootprintHolds, not only the common ones")
+	memoryChildWork = flag.String("memory.work", "", "work of the child process of TestFootprintHolds: work|format|file")
 )
 
 // memoryConstant is the memory of a job besides the pixels, in bytes: tables and code of
@@ -40,11 +40,14 @@ var memoryEnvironment = []string{
 	"VIPS_DISC_THRESHOLD=1g", "GOMEMLIMIT=1GiB", "GOGC=400", "GOMAXPROCS=2",
 }
 
-// memoryWorks are the operations of the processors, with their computed footprints.
-var memoryWorks = map[string]struct {
+// memoryWork is an operation with its computed footprint.
+type memoryWork struct {
 	footprint func(*imaging.Image, imaging.Format) int64
 	do        func(*imaging.Image, imaging.Format) error
-}{
+}
+
+// memoryWorks are the operations of the processors, with their computed footprints.
+var memoryWorks = map[string]memoryWork{
 	"change": {
 		func(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) },
 		func(m *imaging.Image, f imaging.Format) error {
@@ -103,7 +106,7 @@ func TestFootprintHolds(t *testing.T) {
 		t.Skip("measures memory or time: make test")
 	}
 	withoutRace(t)
-	if *memoryWork != "" {
+	if *memoryChildWork != "" {
 		memoryChild(t)
 		return
 	}
@@ -122,11 +125,53 @@ func TestFootprintHolds(t *testing.T) {
 				measureMemory(t, files, read, work, imaging.JPEG)
 			})
 		}
+		for name, to := range memoryEncodings {
+			if read != "jpeg" && read != "png alpha" || to.encoding.Speed > 0 && !*memoryAll {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s to %s", read, name), func(t *testing.T) {
+				measureMemory(t, files, read, name, to.format)
+			})
+		}
+	}
+}
+
+// memoryEncodings are the options that take the most memory.
+var memoryEncodings = map[string]struct {
+	format   imaging.Format
+	encoding imaging.Encoding
+}{
+	"best jpeg":             {imaging.JPEG, imaging.Encoding{Quality: 100}},
+	"best progressive jpeg": {imaging.JPEG, imaging.Encoding{Quality: 100, Progressive: true}},
+	"progressive jpeg":      {imaging.JPEG, imaging.Encoding{Progressive: true}},
+	"best webp":             {imaging.WebP, imaging.Encoding{Quality: 100}},
+	"lossless webp":         {imaging.WebP, imaging.Encoding{Lossless: true}},
+	"best avif":             {imaging.AVIF, imaging.Encoding{Quality: 100}},
+	"slow avif":             {imaging.AVIF, imaging.Encoding{Speed: 5}},
+	"best, slow avif":       {imaging.AVIF, imaging.Encoding{Speed: 5, Quality: 100}},
+}
+
+// memoryWorkOf returns the operation of a name of memoryWorks or memoryEncodings.
+func memoryWorkOf(name string) memoryWork {
+	to, ok := memoryEncodings[name]
+	if !ok {
+		return memoryWorks[name]
+	}
+	change := memoryWorks["change"]
+	return memoryWork{
+		func(m *imaging.Image, f imaging.Format) int64 {
+			m.Encoding = to.encoding
+			return change.footprint(m, f)
+		},
+		func(m *imaging.Image, f imaging.Format) error {
+			m.Encoding = to.encoding
+			return change.do(m, f)
+		},
 	}
 }
 
 func measureMemory(t *testing.T, files memoryFiles, read, work string, write imaging.Format) {
-	footprint := memoryWorks[work].footprint
+	footprint := memoryWorkOf(work).footprint
 	each := footprint(memoryImage(t, files.path(t, read, 1e6)), write)
 	most := min(*memoryPixels, *memoryBudget*1e6/each)
 	if strings.HasSuffix(read, atOnce) {
@@ -209,7 +254,7 @@ func runMemoryChild(t *testing.T, group *cgroup.Group, work string, write imagin
 
 // memoryChild opens the file, prints "ready", and does the work after it has read a line.
 func memoryChild(t *testing.T) {
-	what := strings.SplitN(*memoryWork, "|", 3)
+	what := strings.SplitN(*memoryChildWork, "|", 3)
 	if err := imaging.Start(); err != nil { // before "ready", so that the work does not include it
 		t.Fatal(err)
 	}
@@ -219,7 +264,7 @@ func memoryChild(t *testing.T) {
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	if err := memoryWorks[what[0]].do(m, imaging.Format(what[1])); err != nil {
+	if err := memoryWorkOf(what[0]).do(m, imaging.Format(what[1])); err != nil {
 		t.Fatal(err)
 	}
 	runtime.KeepAlive(m) // as a job does

@@ -48,7 +48,13 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 		}
 		return e.Data
 	},
-	"gif":             noiseGIF,
+	"gif": noiseGIF,
+	"bmp": func(_ *testing.T, w, h int) []byte {
+		return append(bmpKind{40, w, h, 24, 0, nil, 0}.headers(), noise((3*w+3)/4*4*h)...)
+	},
+	"bmp of codes": func(_ *testing.T, w, h int) []byte {
+		return append(bmpKind{40, w, h, 8, 1, nil, 256}.headers(), 0, 1)
+	},
 	"tiff":            noiseTIFF(3, 8, false),
 	"tiff deflate":    noiseTIFF(3, 8, true),
 	"tiff alpha 16":   noiseTIFF(4, 16, false),

@@ -22,11 +22,11 @@ type Patch struct {
 }
 
 // Painted returns the image with patches, later ones over earlier ones, in format f. If both
-// formats are JPEG, the quality is at least that of the image, up to 95. Then only the blocks
+// formats are JPEG and its Encoding has no options, the quality is at least that of the image, up to 95. Then only the blocks
 // of the JPEG that a patch touches change, unless its luma has fewer samples than pixels, which
 // would blur the patches.
 func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded, error) {
-	if f == JPEG && m.hasPlanes() && m.colours == C.MAX_PLANES && m.sampled[0] == m.maxSampling() && m.Orientation == 1 {
+	if f == JPEG && m.Encoding == (Encoding{}) && m.hasPaintableBlocks() {
 		if e, ok, err := m.paintBlocks(ctx, patches); ok {
 			return e, err
 		}
@@ -37,6 +37,11 @@ func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded
 	}
 	p.Paint(patches)
 	return p.EncodeLike(ctx, m, f)
+}
+
+// hasPaintableBlocks reports whether the image is an upright JPEG whose luma has full resolution.
+func (m *Image) hasPaintableBlocks() bool {
+	return m.hasPlanes() && m.colours == C.MAX_PLANES && m.sampled[0] == m.maxSampling() && m.Orientation == 1
 }
 
 // Paint paints patches, later ones over earlier ones.

@@ -174,6 +174,8 @@ func (r *jpegReader) segment(marker byte, segment []byte) error {
 		h.Orientation = exifOrientation(segment[6:])
 	case marker == 0xee && bytes.HasPrefix(segment, []byte("Adobe")) && len(segment) >= 12:
 		r.adobe = segment
+	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("MPF\x00")):
+		h.Animated = h.Animated || hasFrames(segment[4:])
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // first part
 		h.profile = profileColours(segment[min(14, len(segment)):])
 	}
@@ -238,13 +240,13 @@ func hasSegment(marker byte) bool {
 // exifOrientation returns tag 0x0112 of the first directory of a TIFF structure, or 1 if it
 // is missing.
 func exifOrientation(tiff []byte) int {
-	dir, order, err := firstDirectory(tiff)
+	dir, form, err := firstDirectory(tiff)
 	if err != nil {
 		return 1
 	}
 	for _, entry := range dir {
 		if entry.tag == tagOrientation && entry.kind == tiffShort && entry.count == 1 {
-			return int(order.Uint16(entry.value))
+			return int(form.Uint16(entry.value))
 		}
 	}
 	return 1

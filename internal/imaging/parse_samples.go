@@ -19,6 +19,11 @@ const (
 	photometricYCbCr   = 6
 	photometricLab     = 8
 
+	formatUnsigned = 1
+	formatSigned   = 2
+	formatFloat    = 3
+	formatUnknown  = 4
+
 	compressionJPEG = 7
 	inkSetCMYK      = 1
 )
@@ -43,7 +48,6 @@ const maxTile = 4096
 func (f tiffFields) samples(h *Header) error {
 	colours, known := tiffColours[f.number(tagPhotometric, 1)]
 	samples, bits := f.number(tagSamplesPerPixel, 1), f.maximum(tagBits, 1)
-	format := f.maximum(tagSampleFormat, 1)
 	switch {
 	case !known:
 		return invalid("tiff with photometric interpretation %d: supported are grey, RGB, palettes, CMYK, YCbCr and Lab",
@@ -52,10 +56,9 @@ func (f tiffFields) samples(h *Header) error {
 		return invalid("corrupt tiff: %d samples per pixel for %d colours", samples, colours)
 	case samples > maxSamples:
 		return invalid("tiff with %d samples per pixel: the maximum is %d", samples, maxSamples)
-	case format == 3 || format > 4:
-		return invalid("tiff with floating-point or complex samples: only integers are supported")
-	case !slices.Contains([]int{1, 2, 4, 8, 16}, bits):
-		return invalid("tiff with %d bits per sample: supported are 1, 2, 4, 8 and 16", bits)
+	}
+	if err := f.checkDepth(bits); err != nil {
+		return err
 	}
 	h.colours, h.extra = colours, samples-colours
 	h.alphaAt = f.alphaAt(samples, colours)
@@ -70,6 +73,32 @@ func (f tiffFields) samples(h *Header) error {
 		return err
 	}
 	return f.convertYCbCr(bits, h)
+}
+
+// checkDepth rejects depths and kinds of numbers that libvips does not support. Above 16 bits, it
+// supports only some colours.
+func (f tiffFields) checkDepth(bits int) error {
+	format, photometric := f.maximum(tagSampleFormat, formatUnsigned), f.number(tagPhotometric, 1)
+	isFloat := format == formatFloat
+	switch {
+	case format > formatFloat && format != formatUnknown:
+		return invalid("tiff with complex samples: only integers and floats are supported")
+	case isFloat && bits != 32:
+		return invalid("tiff with floats of %d bits: supported are 32", bits)
+	case isFloat && photometric == 0:
+		return invalid("tiff with floats of which 0 is white: supported for integers only")
+	case !isFloat && !slices.Contains([]int{1, 2, 4, 8, 16, 32}, bits):
+		return invalid("tiff with %d bits per sample: supported are 1, 2, 4, 8, 16 and 32", bits)
+	case bits < 32:
+		return nil
+	case format == formatSigned:
+		return invalid("tiff with signed samples of 32 bits: only unsigned ones are supported")
+	case photometric > photometricRGB && photometric != photometricCMYK:
+		return invalid("tiff with %d bits per sample: supported for grey, RGB and CMYK only", bits)
+	case slices.Contains(f[tagExtraSamples], 1):
+		return invalid("tiff with %d bits per sample multiplied by alpha: alpha must be unassociated", bits)
+	}
+	return nil
 }
 
 // checkMisread rejects layouts that libvips decodes incorrectly. Its readers that repack

@@ -3,6 +3,7 @@ package imaging
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 )
 
@@ -28,12 +29,46 @@ const (
 	tiffShort    = 3
 	tiffLong     = 4
 	tiffRational = 5
+	tiffIFD      = 13 // an offset of a directory
+	tiffLong8    = 16 // of BigTIFF
 )
 
-// directoryEntry is an entry of a TIFF directory. value is its field of four bytes.
+// tiffForm is the byte order of a TIFF and the sizes in bytes of the parts of a directory.
+type tiffForm struct {
+	binary.ByteOrder
+	// header is the size of the header, counter of the number of entries, entry of an entry, and
+	// field of an entry's value or offset.
+	header, counter, entry, field int64
+}
+
+// formOf returns the form of a TIFF of at least 8 bytes, TIFF 6.0 or BigTIFF.
+func formOf(data []byte) tiffForm {
+	form := tiffForm{binary.LittleEndian, 8, 2, 12, 4}
+	if data[0] == 'M' {
+		form.ByteOrder = binary.BigEndian
+	}
+	if form.Uint16(data[2:]) == bigTIFF {
+		form.header, form.counter, form.entry, form.field = 16, 8, 20, 8
+	}
+	return form
+}
+
+// bigTIFF is the version number of a BigTIFF.
+const bigTIFF = 43
+
+// offset parses an offset in a field. No file is as long as the maximum.
+func (f tiffForm) offset(field []byte) int64 {
+	if len(field) < 8 {
+		return int64(f.Uint32(field))
+	}
+	return int64(min(f.Uint64(field), 1<<50))
+}
+
+// directoryEntry is an entry of a TIFF directory. value is its field of four bytes, or of eight in
+// a BigTIFF.
 type directoryEntry struct {
 	tag, kind uint16
-	count     uint32
+	count     int64
 	value     []byte
 }
 
@@ -43,40 +78,46 @@ const maxEntries = 1024
 var errDirectory = errors.New("no directory")
 
 // firstDirectory parses the first image file directory of a TIFF structure.
-func firstDirectory(data []byte) ([]directoryEntry, binary.ByteOrder, error) {
+func firstDirectory(data []byte) ([]directoryEntry, tiffForm, error) {
 	if len(data) < 8 {
-		return nil, nil, errDirectory
+		return nil, tiffForm{}, errDirectory
 	}
-	order := byteOrder(data)
-	entries, _, err := directory(data, order, int64(order.Uint32(data[4:])))
-	return entries, order, err
+	form := formOf(data)
+	entries, _, err := form.directory(data, form.first(data))
+	return entries, form, err
 }
 
-func byteOrder(data []byte) binary.ByteOrder {
-	if data[0] == 'M' {
-		return binary.BigEndian
+// first returns the offset of the first directory, or one outside of the file if the header is
+// truncated.
+func (f tiffForm) first(data []byte) int64 {
+	if int64(len(data)) < f.header {
+		return f.header
 	}
-	return binary.LittleEndian
+	return f.offset(data[f.header-f.field : f.header])
 }
 
 // directory parses an image file directory and returns the offset of the next one, or 0
 // after the last.
-func directory(data []byte, order binary.ByteOrder, at int64) (entries []directoryEntry, next int64, err error) {
-	if at+2 > int64(len(data)) {
+func (f tiffForm) directory(data []byte, at int64) (entries []directoryEntry, next int64, err error) {
+	if at+f.counter > int64(len(data)) {
 		return nil, 0, errDirectory
 	}
-	n := int64(order.Uint16(data[at:]))
-	at += 2
-	if n > maxEntries || at+12*n > int64(len(data)) {
+	n := int64(f.Uint16(data[at:]))
+	if f.counter == 8 {
+		n = f.offset(data[at : at+8])
+	}
+	at += f.counter
+	if n > maxEntries || at+f.entry*n > int64(len(data)) {
 		return nil, 0, errDirectory
 	}
 	entries = make([]directoryEntry, n)
 	for i := range entries {
-		e := data[at+12*int64(i):]
-		entries[i] = directoryEntry{order.Uint16(e), order.Uint16(e[2:]), order.Uint32(e[4:]), e[8:12]}
+		e := data[at+f.entry*int64(i):][:f.entry]
+		value := f.entry - f.field
+		entries[i] = directoryEntry{f.Uint16(e), f.Uint16(e[2:]), f.offset(e[4:value]), e[value:]}
 	}
-	if at += 12 * n; at+4 <= int64(len(data)) {
-		next = int64(order.Uint32(data[at:]))
+	if at += f.entry * n; at+f.field <= int64(len(data)) {
+		next = f.offset(data[at : at+f.field])
 	}
 	return entries, next, nil
 }
@@ -91,69 +132,79 @@ func (e directoryEntry) size() int64 {
 	if int(e.kind) >= len(sizes) {
 		return 0
 	}
-	return sizes[e.kind] * int64(e.count)
+	return sizes[e.kind] * e.count
 }
 
 // maxValues is the maximum number of values of an entry. An image with the smallest tiles has
 // fewer.
 const maxValues = 1 << 20
 
-// numbers returns the values of an entry of bytes, shorts or longs.
-func (e directoryEntry) numbers(data []byte, order binary.ByteOrder) ([]uint32, error) {
-	if e.kind != tiffByte && e.kind != tiffShort && e.kind != tiffLong {
+// numbers returns the values of an entry of unsigned integers. Numbers above 32 bits become the
+// maximum: no size or offset is as large.
+func (e directoryEntry) numbers(data []byte, form tiffForm) ([]uint32, error) {
+	if e.kind != tiffByte && e.kind != tiffShort && e.kind != tiffLong && e.kind != tiffLong8 || e.count > maxValues {
 		return nil, errDirectory
 	}
-	size := sizes[e.kind]
-	field, length := e.value, size*int64(e.count)
-	if e.count > maxValues {
-		return nil, errDirectory
-	}
-	if length > 4 {
-		at := int64(order.Uint32(e.value))
-		if at+length > int64(len(data)) {
-			return nil, errDirectory
-		}
-		field = data[at : at+length]
+	field, err := e.content(data, form)
+	if err != nil {
+		return nil, err
 	}
 	values := make([]uint32, e.count)
 	for i := range values {
-		switch size {
-		case 1:
+		switch e.kind {
+		case tiffByte:
 			values[i] = uint32(field[i])
-		case 2:
-			values[i] = uint32(order.Uint16(field[2*i:]))
+		case tiffShort:
+			values[i] = uint32(form.Uint16(field[2*i:]))
+		case tiffLong:
+			values[i] = form.Uint32(field[4*i:])
 		default:
-			values[i] = order.Uint32(field[4*i:])
+			values[i] = uint32(min(form.Uint64(field[8*i:]), math.MaxUint32))
 		}
 	}
 	return values, nil
 }
 
+// isInline reports whether the values of an entry are in its field, not elsewhere in the file.
+func (e directoryEntry) isInline() bool { return e.size() <= int64(len(e.value)) }
+
 // isInside reports whether the values of an entry lie in a file of size bytes.
-func (e directoryEntry) isInside(size int64, order binary.ByteOrder) bool {
-	return e.size() <= 4 || int64(order.Uint32(e.value))+e.size() <= size
+func (e directoryEntry) isInside(size int64, form tiffForm) bool {
+	return e.isInline() || form.offset(e.value)+e.size() <= size
 }
 
-// bytes returns the value of an entry of bytes, or nil if it has at most four or is not in
-// the file.
-func (e directoryEntry) bytes(data []byte, order binary.ByteOrder) []byte {
-	at, length := int64(order.Uint32(e.value)), int64(e.count)
-	if length <= 4 || at+length > int64(len(data)) {
-		return nil
+// content returns the values of an entry as bytes.
+func (e directoryEntry) content(data []byte, form tiffForm) ([]byte, error) {
+	switch {
+	case e.isInline():
+		return e.value[:e.size()], nil
+	case !e.isInside(int64(len(data)), form):
+		return nil, errDirectory
 	}
-	return data[at : at+length]
+	at := form.offset(e.value)
+	return data[at : at+e.size()], nil
+}
+
+// bytes returns the values of an entry of bytes, or nil if they are not in the file.
+func (e directoryEntry) bytes(data []byte, form tiffForm) []byte {
+	e.kind = tiffByte
+	content, _ := e.content(data, form)
+	return content
 }
 
 // ratios returns the numerators and denominators of an entry of rationals, or nil for other
 // entries.
-func (e directoryEntry) ratios(data []byte, order binary.ByteOrder) []uint32 {
-	at := int64(order.Uint32(e.value))
-	if e.kind != tiffRational || e.count > maxRatios || at+e.size() > int64(len(data)) {
+func (e directoryEntry) ratios(data []byte, form tiffForm) []uint32 {
+	if e.kind != tiffRational || e.count > maxRatios {
+		return nil
+	}
+	content, err := e.content(data, form)
+	if err != nil {
 		return nil
 	}
 	values := make([]uint32, 2*e.count)
 	for i := range values {
-		values[i] = order.Uint32(data[at+4*int64(i):])
+		values[i] = form.Uint32(content[4*i:])
 	}
 	return values
 }
@@ -167,46 +218,52 @@ func parseTIFF(data []byte, h *Header) error {
 	if len(data) < 8 {
 		return truncated(TIFF)
 	}
-	order := byteOrder(data)
-	at := int64(order.Uint32(data[4:]))
-	entries, next, err := directory(data, order, at)
+	form := formOf(data)
+	if name := rawName(data, form); name != "" {
+		return unsupported(name)
+	}
+	fix := tiffFixes{data: data, form: form, header: h, at: form.first(data)}
+	entries, next, err := form.directory(data, fix.at)
 	if err != nil {
 		return truncated(TIFF)
 	}
-	fix := tiffFixes{data: data, order: order, header: h}
 	if h.Animated = next != 0; h.Animated {
-		fix.replace(at+2+12*int64(len(entries)), make([]byte, 4))
+		fix.replace(fix.entry(len(entries)), make([]byte, form.field))
 	}
 	fields := tiffFields{}
 	for i, e := range entries {
 		if _, twice := fields[e.tag]; twice {
-			return invalid("corrupt tiff: tag %d twice", e.tag) // libtiff may choose the other one
+			if tiffVital[e.tag] { // libtiff may choose the other one
+				return invalid("corrupt tiff: tag %d twice", e.tag)
+			}
+			fix.blank(i, "a repeated tag was left out")
+			continue
 		}
 		fields[e.tag] = nil
-		if !e.isInside(int64(len(data)), order) {
+		if !e.isInside(int64(len(data)), form) {
 			if tiffVital[e.tag] {
 				return truncated(TIFF)
 			}
-			fix.blank(at + 2 + 12*int64(i))
+			fix.blank(i, "a tag whose value lies outside the file was left out")
 			continue
 		}
 		if e.tag == tagProfile {
-			h.profile = profileColours(e.bytes(data, order))
+			h.profile = profileColours(e.bytes(data, form))
 		}
-		if fields[e.tag], err = e.values(data, order); err != nil {
+		if fields[e.tag], err = e.values(data, form); err != nil {
 			return truncated(TIFF)
 		}
 	}
-	return fix.finish(entries, at, fields)
+	return fix.finish(entries, fields)
 }
 
 // values returns the values of an entry with a tag that parseTIFF reads, or nil.
-func (e directoryEntry) values(data []byte, order binary.ByteOrder) ([]uint32, error) {
+func (e directoryEntry) values(data []byte, form tiffForm) ([]uint32, error) {
 	switch {
 	case slices.Contains(tiffRatios, e.tag):
-		return e.ratios(data, order), nil
+		return e.ratios(data, form), nil
 	case slices.Contains(tiffTags, e.tag):
-		return e.numbers(data, order)
+		return e.numbers(data, form)
 	}
 	return nil, nil
 }

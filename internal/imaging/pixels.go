@@ -1,14 +1,32 @@
 package imaging
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"image/color"
+)
 
 // Pixels is a decoded image in sRGB. Pix has Height × Width × Channels bytes, row by row.
 // Channels is 3, or 4 with straight alpha as the last.
 type Pixels struct {
 	Width, Height, Channels int
 	Pix                     []byte
-	// density is the density of the encoded image.
-	density density
+	carried
+}
+
+// carried is what an image hands on to the outputs made from it, besides its pixels.
+type carried struct {
+	density  density
+	encoding Encoding
+}
+
+// carried returns what the image hands on, as stored, before orientation.
+func (h *Header) carried() carried { return carried{h.density, h.Encoding} }
+
+// turned returns what an image hands on after it was turned upright.
+func (c carried) turned(orientation int) carried {
+	c.density = c.density.turned(orientation)
+	return c
 }
 
 // NewPixels returns a black image with 3 channels, or a transparent one with 4.
@@ -16,36 +34,40 @@ func NewPixels(width, height, channels int) *Pixels {
 	return &Pixels{Width: width, Height: height, Channels: channels, Pix: make([]byte, width*height*channels)}
 }
 
-// Encode encodes the image. If the format has no transparency, it is composited on white.
+// Encode encodes the image. If the format has no transparency, it is composited on the
+// background of its Encoding, or on white.
 // After the context ends, the error is the context's.
 func (p *Pixels) Encode(ctx context.Context, f Format) (Encoded, error) {
-	return p.encodeAt(ctx, f, codecs[f].quality)
+	return p.encodeWith(ctx, f, p.encoding.complete(f, codecs[f].quality))
 }
 
 // EncodeLike encodes a modified version of m, like Encode. If both are JPEGs, the quality
-// is at least that of m, up to 95.
+// is at least that of m, up to 95, unless the Encoding of m has one.
 func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, error) {
 	quality := codecs[f].quality
 	if f == JPEG {
 		quality = min(max(quality, m.quality), 95)
 	}
-	return p.encodeAt(ctx, f, quality)
+	return p.encodeWith(ctx, f, p.encoding.complete(f, quality))
 }
 
-func (p *Pixels) encodeAt(ctx context.Context, f Format, quality int) (_ Encoded, err error) {
-	if p.Channels == 4 && !f.alpha() {
-		if p, err = p.flatten(ctx); err != nil {
+func (p *Pixels) encodeWith(ctx context.Context, f Format, e Encoding) (_ Encoded, err error) {
+	if p.Channels == 4 && !e.keepsAlpha(f) {
+		if p, err = p.flatten(ctx, cmp.Or(e.Background, white)); err != nil {
 			return Encoded{}, err
 		}
 	}
-	data, err := p.encode(ctx, f, quality)
-	return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
+	return e.fit(func(e Encoding) (Encoded, error) {
+		data, err := p.encode(ctx, f, e)
+		return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
+	})
 }
 
-// flatten composites the image on white.
-func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
+// flatten composites the image on an opaque colour.
+func (p *Pixels) flatten(ctx context.Context, on color.RGBA) (*Pixels, error) {
 	flat := NewPixels(p.Width, p.Height, 3)
-	flat.density = p.density
+	flat.carried = p.carried
+	background := [...]uint32{uint32(on.R), uint32(on.G), uint32(on.B)}
 	for y := range p.Height {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -53,8 +75,8 @@ func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
 		from, to := p.Pix[4*y*p.Width:4*(y+1)*p.Width], flat.Pix[3*y*p.Width:]
 		for i, o := 0, 0; i < len(from); i, o = i+4, o+3 {
 			a := uint32(from[i+3])
-			for c := range 3 {
-				to[o+c] = byte((uint32(from[i+c])*a + 255*(255-a) + 127) / 255)
+			for c, under := range background {
+				to[o+c] = byte((uint32(from[i+c])*a + under*(255-a) + 127) / 255)
 			}
 		}
 	}
@@ -72,7 +94,7 @@ func (p *Pixels) upright(ctx context.Context, orientation int) (*Pixels, error) 
 		outW, outH = h, w
 	}
 	out := NewPixels(outW, outH, n)
-	out.density = p.density.turned(orientation)
+	out.carried = p.carried.turned(orientation)
 	start, right, down := turning(outW, outH, outW, orientation)
 	for y := range h {
 		if err := ctx.Err(); err != nil {

@@ -14,57 +14,55 @@ func (m *Image) hasPlanes() bool {
 // maxPlanarReduction limits the rows that a resampler of planes holds.
 const maxPlanarReduction = 64
 
-// isPlanar decides how the image is resized to width × height pixels: on its planes, or by the
-// general path on RGB pixels. The planes get the sampling factors of a JPEG
-// of the quality encoding. Their values have the range of the image's format, so only that
-// format can be made of them.
-func (m *Image) isPlanar(width, height int, q Quality, encoding int) bool {
+// isPlanar decides how a view of the image is made: on its planes, or by the general path on RGB
+// pixels. The planes get the sampling factors for chroma. Their values have the range of the
+// image's format, so only that format can be made of them.
+func (m *Image) isPlanar(v view, q Quality, chroma Chroma) bool {
 	if !m.hasPlanes() && !m.hasWebPPlanes() {
 		return false
 	}
-	w, h := m.stored(width, height)
-	scale := m.planarScale(m.outputPlanes(w, h, encoding), q)
-	return m.Width*scale <= 8*maxPlanarReduction*w && m.Height*scale <= 8*maxPlanarReduction*h
+	scale := float64(m.planarScale(v, m.outputPlanes(v, chroma), q)) / 8
+	return v.Width*scale <= float64(maxPlanarReduction*v.width) && v.Height*scale <= float64(maxPlanarReduction*v.height)
 }
 
-// scaledPlanes returns the planes of an image that isPlanar, upright, resized to exactly
-// width × height pixels.
-func (m *Image) scaledPlanes(ctx context.Context, width, height int, q Quality, encoding int) (*planes, error) {
-	w, h := m.stored(width, height)
-	out := m.outputPlanes(w, h, encoding).allocated()
-	scale := m.planarScale(out, q)
+// scaledPlanes returns the planes of a view of an image that isPlanar, upright.
+func (m *Image) scaledPlanes(ctx context.Context, v view, q Quality, chroma Chroma) (*planes, error) {
+	out := m.outputPlanes(v, chroma).allocated()
+	scale := m.planarScale(v, out, q)
 	resample := m.resamplePlanes
 	if m.Format == WebP {
 		resample = m.resampleWebP
 	}
-	if err := resample(ctx, scale, m.planarWeights(scale, out, q), out.all); err != nil {
+	if err := resample(ctx, scale, m.planarWeights(v, scale, out, q), out.all); err != nil {
 		return nil, err
 	}
 	return out.upright(ctx, m.Orientation)
 }
 
-// resizePlanes is Resize to the format of an image that isPlanar. It returns errFailed for any
+// resizePlanes is ResizeWindow to the format of an image that isPlanar. It returns errFailed for any
 // fault that libwebp finds; the general path then decides whether it is damage.
-func (m *Image) resizePlanes(ctx context.Context, width, height int, q Quality, encoding int) (Encoded, error) {
-	p, err := m.scaledPlanes(ctx, width, height, q, encoding)
+func (m *Image) resizePlanes(ctx context.Context, v view, q Quality, e Encoding) (Encoded, error) {
+	p, err := m.scaledPlanes(ctx, v, q, e.Chroma)
 	if err != nil {
 		return Encoded{}, err
 	}
+	encode := p.encode
 	if m.Format == WebP {
-		return p.encodeWebP(ctx, encoding)
+		encode = p.encodeWebP
 	}
-	return p.encode(ctx, encoding)
+	return e.fit(func(e Encoding) (Encoded, error) { return encode(ctx, e) })
 }
 
-// planarWeights returns the weights that resample the planes at scale/8 of the size to others.
-func (m *Image) planarWeights(scale int, out *planes, q Quality) []planeWeights {
+// planarWeights returns the weights that resample a view of the planes at scale/8 of the size to
+// others.
+func (m *Image) planarWeights(v view, scale int, out *planes, q Quality) []planeWeights {
 	by := make([]planeWeights, len(out.all))
 	for i := range by {
 		if i > 1 && m.sampled[i] == m.sampled[i-1] {
 			by[i] = by[i-1]
 			continue
 		}
-		columns, rows := m.axes(i, scale, out)
+		columns, rows := m.axes(v, i, scale, out)
 		by[i] = planeWeights{columns.weights(q), rows.weights(q)}
 	}
 	return by
@@ -79,11 +77,11 @@ type Plane struct {
 // ResizePlanes returns the planes that Resize from JPEG to JPEG, or from WebP to WebP, encodes:
 // Y, Cb and Cr, or grey. It returns nil if Resize makes no planes.
 func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) ([]Plane, error) {
-	encoding := codecs[m.Format].quality
-	if !m.isPlanar(width, height, q, encoding) {
+	v, chroma := m.wholeView(width, height), m.encodingTo(m.Format).Chroma
+	if !m.isPlanar(v, q, chroma) {
 		return nil, nil
 	}
-	p, err := m.scaledPlanes(ctx, width, height, q, encoding)
+	p, err := m.scaledPlanes(ctx, v, q, chroma)
 	if err != nil {
 		return nil, err
 	}
@@ -94,34 +92,27 @@ func (m *Image) ResizePlanes(ctx context.Context, width, height int, q Quality) 
 	return all, nil
 }
 
-// stored converts the size of an upright image to the size before orientation.
-func (m *Image) stored(width, height int) (w, h int) {
-	if m.Orientation >= 5 {
-		return height, width
-	}
-	return width, height
-}
-
-// outputPlanes returns planes without samples for an output of w × h pixels, before orientation.
-func (m *Image) outputPlanes(w, h, encoding int) *planes {
-	p := emptyPlanes(w, h, outputSamplings(m.colours, encoding)...)
-	p.density = m.density
+// outputPlanes returns planes without samples for a view, before orientation.
+func (m *Image) outputPlanes(v view, chroma Chroma) *planes {
+	p := emptyPlanes(v.width, v.height, outputSamplings(m.colours, chroma)...)
+	p.carried = m.carried()
 	return p
 }
 
 // planarScale returns the smallest scale, in eighths, at which the decoder leaves the minimum
-// reduction of a quality to the filter for each plane, or all samples that the plane has. It
-// is a power of 2, since libjpeg-turbo has no vector code for other scales.
-func (m *Image) planarScale(out *planes, q Quality) int {
+// reduction of a quality to the filter for each plane of a view, or all samples that the plane
+// has. It is a power of 2, since libjpeg-turbo has no vector code for other scales.
+func (m *Image) planarScale(v view, out *planes, q Quality) int {
 	scale, all := 8, m.planesAt(8)
+	across, down := m.part(v)
 	if m.Format == WebP { // its decoder has no scales
 		return scale
 	}
 	for ; scale > 1; scale /= 2 {
 		for i, in := range m.planesAt(scale / 2) {
 			to := out.all[i]
-			enough := float64(in.width) >= minReduction[q]*float64(to.width) &&
-				float64(in.height) >= minReduction[q]*float64(to.height)
+			enough := across*float64(in.width) >= minReduction[q]*float64(to.width) &&
+				down*float64(in.height) >= minReduction[q]*float64(to.height)
 			if !enough && (in.width < all[i].width || in.height < all[i].height) {
 				return scale
 			}
@@ -130,51 +121,59 @@ func (m *Image) planarScale(out *planes, q Quality) int {
 	return scale
 }
 
-// axes describes the sides of plane i at scale/8 of the size and its output.
-func (m *Image) axes(i, scale int, out *planes) (columns, rows axis) {
+// axes describes the sides of a view of plane i at scale/8 of the size and its output.
+func (m *Image) axes(v view, i, scale int, out *planes) (columns, rows axis) {
 	full, in, to := m.maxSampling(), m.planesAt(scale)[i], out.all[i]
 	outFull, mirrored := maxSampling(out.samplings()), mirrorings[m.Orientation]
 	size := in.blockSize(scale, full)
+	across := func(pixels float64) float64 { return pixels * float64(in.across*size) / float64(8*full.across) }
+	down := func(pixels float64) float64 { return pixels * float64(in.down*size) / float64(8*full.down) }
 	columns = axis{
-		length: float64(m.Width*in.across*size) / float64(8*full.across), samples: in.width,
+		begin: across(v.Left), length: across(v.Width), samples: in.width,
 		outLength: float64(out.width*to.across) / float64(outFull.across), outputs: to.width,
 		mirrored: mirrored.across,
 	}
 	if in.across*size*outFull.across < to.across*scale*full.across {
-		columns.refined = float64(m.Width*scale) / 8
+		columns.refined, columns.refinedSamples = v.Width*float64(scale)/8, ceilDiv(m.Width*scale, 8)
 	}
 	rows = axis{
-		length: float64(m.Height*in.down*size) / float64(8*full.down), samples: in.height,
+		begin: down(v.Top), length: down(v.Height), samples: in.height,
 		outLength: float64(out.height*to.down) / float64(outFull.down), outputs: to.height,
 		mirrored: mirrored.down,
 	}
 	if in.down*size*outFull.down < to.down*scale*full.down {
-		rows.refined = float64(m.Height*scale) / 8
+		rows.refined, rows.refinedSamples = v.Height*float64(scale)/8, ceilDiv(m.Height*scale, 8)
 	}
 	return columns, rows
 }
 
-// outputSamplings returns the sampling factors of a JPEG with this number of components: 4:2:0
-// for a quality below 90, as in libvips, and 4:4:4 above.
-func outputSamplings(components, quality int) []sampling {
+// outputSamplings returns the sampling factors of a JPEG with this number of components.
+func outputSamplings(components int, chroma Chroma) []sampling {
 	all := []sampling{{1, 1}, {1, 1}, {1, 1}}[:components]
-	if components > 1 && quality < 90 {
+	if components > 1 && chroma == Chroma420 {
 		all[0] = sampling{2, 2}
 	}
 	return all
 }
 
-// axis describes how one side of a plane is resampled. The lengths are those of the image, in
-// samples; the last samples cover less than one if a length is not whole.
+// axis describes how one side of a view of a plane is resampled.
 type axis struct {
-	length, outLength float64
-	samples, outputs  int
+	// begin and length are those of the window in samples.
+	begin, length float64
+	// samples counts those of the whole plane. The last one covers less than a sample if the
+	// length of the image is not whole.
+	samples int
+	// outLength is the length of the output in its samples.
+	outLength float64
+	outputs   int
 	// mirrored reports whether the outputs are mirrored later, so that the last one has to be
 	// whole instead of the first.
 	mirrored bool
-	// refined is the length in samples of full resolution, if the output has more samples in
-	// proportion to that than the plane; otherwise it is 0.
-	refined float64
+	// refined is the length of the window in samples of full resolution, if the output has more
+	// samples in proportion to that than the plane; otherwise it is 0. The whole image has
+	// refinedSamples of them.
+	refined        float64
+	refinedSamples int
 }
 
 func (a axis) weights(q Quality) *weights8 {
@@ -186,17 +185,17 @@ func (a axis) weights(q Quality) *weights8 {
 		return a.filtered(k).fixed()
 	}
 	// Colours are enlarged to full resolution as decoders do it.
-	inputs, full := a.samples, int(math.Ceil(a.refined))
-	enlarged := linear.computeWeights(inputs, full, a.length/a.refined, 1, clamp)
-	a.length, a.samples = a.refined, full
+	inputs, scale := a.samples, a.length/a.refined
+	enlarged := linear.computeWeights(inputs, a.refinedSamples, scale, 1, clamp)
+	a.begin, a.length, a.samples = a.begin/scale, a.refined, a.refinedSamples
 	return a.filtered(k).after(enlarged, inputs).fixed()
 }
 
 // filtered returns the weights of a kernel.
 func (a axis) filtered(k kernel) *weights {
-	scale, begin := a.length/a.outLength, 0.0
+	scale, begin := a.length/a.outLength, a.begin
 	if a.mirrored {
-		begin = a.length - float64(a.outputs)*scale
+		begin += a.length - float64(a.outputs)*scale
 	}
 	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, math.Max(1, scale), clamp)
 }
@@ -211,7 +210,7 @@ func (p *planes) upright(ctx context.Context, orientation int) (*planes, error) 
 	if orientation == 1 {
 		return p, nil
 	}
-	out := &planes{p.width, p.height, nil, p.density.turned(orientation)}
+	out := &planes{p.width, p.height, nil, p.carried.turned(orientation)}
 	if orientation >= 5 {
 		out.width, out.height = p.height, p.width
 	}

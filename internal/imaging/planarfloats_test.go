@@ -35,7 +35,7 @@ func TestPlanarFloats_areLikePixels(t *testing.T) {
 
 func checkPlanarFloats(t *testing.T, m *Image, width, height int, maxRMS, maxShare float64) {
 	t.Helper()
-	if !m.isPlanar(width, height, Fast, fullResolution) {
+	if !m.isPlanar(m.wholeView(width, height), Fast, Chroma444) {
 		t.Fatal("not by planes")
 	}
 	n := width * height

@@ -89,15 +89,15 @@ static void push_rows(void *to, int plane, uint8_t *const *rows, int count) {
 	imaging_resample8_push(((Resample8 **)to)[plane], rows, count);
 }
 
-static Resample8 *new_resampler(const PlaneSource *source, int plane, const PlaneTarget *t, uint8_t *samples) {
-	Resample8 *r = imaging_resample8_new(source->sizes[plane].width, t->columns, t->rows, samples, t->columns->outputs);
+static Resample8 *new_resampler(const PlaneTarget *t, uint8_t *samples) {
+	Resample8 *r = imaging_resample8_new(t->columns, t->rows, samples, t->columns->outputs);
 	if (r == NULL) abort();
 	return r;
 }
 
 Damage imaging_resample_planes(const PlaneSource *source, const PlaneTarget *targets, Stop stop) {
 	Resample8 *resamplers[MAX_PLANES];
-	for (int i = 0; i < source->planes; i++) resamplers[i] = new_resampler(source, i, &targets[i], targets[i].samples);
+	for (int i = 0; i < source->planes; i++) resamplers[i] = new_resampler(&targets[i], targets[i].samples);
 	const Damage damage = imaging_read_planes(source, push_rows, resamplers, stop);
 	for (int i = 0; i < source->planes; i++) imaging_resample8_free(resamplers[i]);
 	return damage;
@@ -129,7 +129,7 @@ Damage imaging_resample_to_floats(const PlaneSource *source, const PlaneTarget *
 	if (samples == NULL) abort();
 	for (int i = 0; i < c.count; i++) {
 		c.planes[i] = (Plane){samples + (size_t)i * width * height, width, height, 1, 1};
-		c.resamplers[i] = new_resampler(source, i, &targets[i], c.planes[i].samples);
+		c.resamplers[i] = new_resampler(&targets[i], c.planes[i].samples);
 	}
 	const Damage damage = imaging_read_planes(source, convert_rows, &c, stop);
 	for (int i = 0; i < c.count; i++) imaging_resample8_free(c.resamplers[i]);
@@ -139,7 +139,7 @@ Damage imaging_resample_to_floats(const PlaneSource *source, const PlaneTarget *
 
 int imaging_resample_plane(const Plane planes[2], const Weights8 *columns, const Weights8 *rows, Stop stop) {
 	const Plane *from = &planes[0], *to = &planes[1];
-	Resample8 *r = imaging_resample8_new(from->width, columns, rows, to->samples, to->width);
+	Resample8 *r = imaging_resample8_new(columns, rows, to->samples, to->width);
 	if (r == NULL) abort();
 	uint8_t *row = calloc(1, aligned(from->width));
 	if (row == NULL) abort();
@@ -265,7 +265,9 @@ static void write_all(j_compress_ptr e, void *writing) {
 	const int step = rows >= MAX_STEP * MIN_ROWS ? MAX_STEP : rows / MIN_ROWS;
 	set_parameters(e, w->planes, w->count, w->output);
 	e->optimize_coding = TRUE;
-	if (step > 1) {
+	if (w->output->progressive) {
+		jpeg_simple_progression(e);
+	} else if (step > 1) {
 		e->image_height = (rows + step - 1) / step * height;
 		write_rows(e, w, step);
 		imaging_extend_codes(e);

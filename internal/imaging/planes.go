@@ -19,7 +19,7 @@ type planes struct {
 	// width and height are in pixels.
 	width, height int
 	all           []plane
-	density       density
+	carried
 }
 
 // plane is one component. A sample covers as many pixels across and down as the largest
@@ -87,7 +87,7 @@ func (h *Header) planesAt(scale int) []plane {
 // orientation. It returns the same errors as the general decoder.
 func (m *Image) readPlanes(ctx context.Context) (*planes, error) {
 	p := newPlanes(m.Width, m.Height, m.sampled[:m.colours]...)
-	p.density = m.density
+	p.carried = m.carried()
 	return p, m.decodePlanes(ctx, 8, p.all)
 }
 
@@ -142,12 +142,15 @@ func (m *Image) verify(err error) error {
 	return err
 }
 
-// encode encodes the planes as a JPEG of a quality from 1 to 100, with their density and
+// encode encodes the planes as a JPEG with complete options, their density and their
 // sampling factors. The samples of each plane have the size that newPlanes gives it.
-func (p *planes) encode(ctx context.Context, quality int) (Encoded, error) {
+func (p *planes) encode(ctx context.Context, e Encoding) (Encoded, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	output := C.JpegOutput{width: C.int(p.width), height: C.int(p.height), quality: C.int(quality)}
+	output := C.JpegOutput{width: C.int(p.width), height: C.int(p.height), quality: C.int(e.Quality)}
+	if e.Progressive {
+		output.progressive = 1
+	}
 	var data *C.uchar
 	var size C.ulong
 	err := stoppable(ctx, func(stop C.Stop) C.int {

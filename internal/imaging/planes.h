@@ -61,7 +61,7 @@ int imaging_write_jpeg(JpegWriting work, void *user, Stop stop, unsigned char **
 
 // JpegOutput are the options of imaging_write_planes. quality is in 1 … 100.
 typedef struct {
-	int width, height, quality;
+	int width, height, quality, progressive;
 } JpegOutput;
 
 // imaging_write_planes encodes 1 plane of grey or 3 planes of YCbCr. A plane has

@@ -53,10 +53,10 @@ func (m *Image) turnsWhole() bool {
 // hasOutputSamplings reports whether the planes of a JPEG are grey, or sampled as in the output.
 func (m *Image) hasOutputSamplings() bool {
 	own := m.sampled[:m.colours]
-	return m.colours == 1 || slices.Equal(own, outputSamplings(m.colours, codecs[JPEG].quality))
+	return m.colours == 1 || slices.Equal(own, outputSamplings(m.colours, m.encodingTo(JPEG).Chroma))
 }
 
 // Encode implements Raster. f is JPEG.
 func (p *planes) Encode(ctx context.Context, f Format) (Encoded, error) {
-	return p.encode(ctx, codecs[f].quality)
+	return p.encoding.complete(f, codecs[f].quality).fit(func(e Encoding) (Encoded, error) { return p.encode(ctx, e) })
 }

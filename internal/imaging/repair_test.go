@@ -99,7 +99,11 @@ func faultyTIFFs(order byteOrder) map[string]faulty {
 	order.PutUint32(large[8+2+12*8+8:], 5_000)
 	private := build(func(e []entry) []entry { return append(e, entry{50_000, long, make([]uint32, 3)}) })
 	order.PutUint32(private[8+2+12*9+8:], 1<<30)
+	twice := build(func(e []entry) []entry {
+		return append(e, entry{50_000, short, []uint32{1}}, entry{50_000, short, []uint32{2}})
+	})
 	return map[string]faulty{
+		"tiff with a repeated private tag":     {intact, twice, "a repeated tag was left out"},
 		"tiff without sizes":                   {intact, unsized, "the size of its image data was missing"},
 		"tiff with a size beyond the file":     {intact, large, "the size of its image data was too large"},
 		"tiff with a private value outside it": {intact, private, "a tag whose value lies outside the file was left out"},

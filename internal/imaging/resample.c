@@ -27,12 +27,12 @@ static void combine_rows(float *out, float *const *rows, const float *weights, i
 	}
 }
 
-// combine_columns computes a row of outputs from a row of inputs. A vector holds one pixel
-// and, if it has fewer than four bands, the start of the next one.
+// combine_columns computes a row of outputs from a row of inputs, of which the first is input
+// left. A vector holds one pixel and, if it has fewer than four bands, the start of the next one.
 FOR_EACH_CPU
-static void combine_columns(float *out, const float *row, const Weights *w, int bands) {
+static void combine_columns(float *out, const float *row, int left, const Weights *w, int bands) {
 	for (int x = 0; x < w->outputs; x++) {
-		const float *in = row + (size_t)w->first[x] * bands, *weights = w->weights + (size_t)x * w->count;
+		const float *in = row + (size_t)(w->first[x] - left) * bands, *weights = w->weights + (size_t)x * w->count;
 		float4 even = {0}, odd = {0};
 		int j = 0;
 		for (; j + 1 < w->count; j += 2) {
@@ -47,7 +47,8 @@ static void combine_columns(float *out, const float *row, const Weights *w, int 
 int imaging_resample(Reader read, void *from, int width, int bands,
 	const Weights *columns, const Weights *rows, Writer write, void *to, Stop stop) {
 	const size_t in = padded(width * bands), out = padded(columns->outputs * bands);
-	const int count = rows->count;
+	const int count = rows->count, left = columns->first[0];
+	const int needed = columns->first[columns->outputs - 1] + columns->count - left;
 	// A ring buffer holds the last count rows.
 	float *memory = calloc(in * (count + 1) + out, sizeof(float));
 	float **window = malloc(count * sizeof(float *));
@@ -60,9 +61,9 @@ int imaging_resample(Reader read, void *from, int width, int bands,
 			failed = read(from, read_rows, memory + in * (read_rows % count));
 		if (!failed && imaging_stopped(stop)) failed = -1;
 		if (failed) break;
-		for (int j = 0; j < count; j++) window[j] = memory + in * ((first + j) % count);
-		combine_rows(mixed, window, rows->weights + (size_t)y * count, count, width * bands);
-		combine_columns(done, mixed, columns, bands);
+		for (int j = 0; j < count; j++) window[j] = memory + in * ((first + j) % count) + left * bands;
+		combine_rows(mixed, window, rows->weights + (size_t)y * count, count, needed * bands);
+		combine_columns(done, mixed, left, columns, bands);
 		write(to, y, done);
 	}
 	free(window);

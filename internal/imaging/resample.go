@@ -78,7 +78,7 @@ func (k kernel) computeWeights(n, outputs int, scale, width float64, beyond edge
 	return k.computeWeightsFrom(0, n, outputs, scale, width, beyond)
 }
 
-// computeWeightsFrom is computeWeights for outputs of which the first begins at an input.
+// computeWeightsFrom is computeWeights for outputs of which the first begins at begin, in inputs.
 func (k kernel) computeWeightsFrom(begin float64, n, outputs int, scale, width float64, beyond edge) *weights {
 	support, step := k.support*width, kernelSteps/width
 	count := min(n, int(2*support)+1)
@@ -133,14 +133,14 @@ func (w *weights) after(before *weights, n int) *weights {
 // averaged first, which costs less than 1 % of the contrast of the finest details.
 const maxReduction = 8
 
-// resize returns the side of the averaged boxes, in pixels, and the weights of the outputs
-// for one axis. length is the size before the decoder divides it by shrink; the decoder
-// drops the remainder.
-func (k kernel) resize(length, shrink, outputs int) (box int, w *weights) {
-	decoded := length / shrink
-	scale := float64(length) / float64(shrink) / float64(outputs)
+// resize returns the side of the averaged boxes, in pixels, and the weights of the outputs for one
+// axis. The outputs begin at pixel begin and cover length pixels; both are counted before the
+// decoder divides the side of the image by shrink, which leaves decoded pixels.
+func (k kernel) resize(begin, length float64, decoded, shrink, outputs int) (box int, w *weights) {
+	scale := length / float64(shrink) / float64(outputs)
 	box = max(1, int(scale/maxReduction))
 	scale /= float64(box)
-	w = k.computeWeights((decoded+box-1)/box, outputs, scale, math.Max(1, scale), clamp)
+	begin /= float64(shrink * box)
+	w = k.computeWeightsFrom(begin, (decoded+box-1)/box, outputs, scale, math.Max(1, scale), clamp)
 	return box, w
 }

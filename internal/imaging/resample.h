@@ -24,7 +24,8 @@ typedef int (*Reader)(void *from, int y, float *row);
 typedef void (*Writer)(void *to, int y, const float *row);
 
 // imaging_resample reads rows of width pixels with 1 to 4 bands. It writes row y as soon as
-// the rows up to first[y] + count − 1 are read. It returns 0, the reader's value if that
+// the rows up to first[y] + count − 1 are read, and reads no further rows. Columns that no output
+// needs cost no arithmetic. It returns 0, the reader's value if that
 // is not 0, or -1 if it was stopped.
 int imaging_resample(Reader read, void *from, int width, int bands,
 	const Weights *columns, const Weights *rows, Writer write, void *to, Stop stop);

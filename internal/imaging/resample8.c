@@ -36,7 +36,7 @@ typedef struct {
 
 struct Resample8 {
 	const Kernels *kernels;
-	int width;         // rounded up to whole blocks
+	int left, width;   // of the columns that outputs need, in whole blocks
 	int outputs, rows; // of out
 	int count;         // weights of an output row
 	int pairs;         // that may contain count rows
@@ -79,7 +79,7 @@ static void group_weights(Resample8 *r, const Weights8 *w) {
 	for (int x = 0; x < w->outputs; x++) {
 		const int16_t *from = w->weights + (size_t)x * w->count;
 		int16_t *to = weights_of(r, x);
-		r->first_columns[x] = w->first[x];
+		r->first_columns[x] = w->first[x] - r->left;
 		for (int j = 0; j < w->count; j += CHUNK, to += CHUNK * GROUP)
 			memcpy(to, from + j, (w->count - j < CHUNK ? w->count - j : CHUNK) * sizeof *to);
 	}
@@ -254,9 +254,10 @@ static int is_copy(const Weights8 *w) {
 	return same;
 }
 
-Resample8 *imaging_resample8_new(int width, const Weights8 *columns, const Weights8 *rows, uint8_t *out, size_t stride) {
+Resample8 *imaging_resample8_new(const Weights8 *columns, const Weights8 *rows, uint8_t *out, size_t stride) {
+	const int left = columns->first[0] / BLOCK * BLOCK, end = columns->first[columns->outputs - 1] + columns->count;
 	Resample8 r = {
-		.kernels = kernels(), .width = blocks(width, BLOCK) * BLOCK, .outputs = columns->outputs, .rows = rows->outputs,
+		.kernels = kernels(), .left = left, .width = blocks(end - left, BLOCK) * BLOCK, .outputs = columns->outputs, .rows = rows->outputs,
 		.count = rows->count, .pairs = rows->count / 2 + 1, .chunks = blocks(columns->count, CHUNK),
 		.copies = is_copy(columns) && is_copy(rows), .out = out, .stride = stride,
 	};
@@ -298,7 +299,8 @@ int imaging_resample8_push(Resample8 *r, uint8_t *const *rows, int n) {
 			memcpy(r->out + r->written++ * r->stride, rows[i], r->outputs);
 			continue;
 		}
-		keep(r, rows[i]);
+		if (r->read >= r->first_rows[0] / 2 * 2) keep(r, rows[i] + r->left);
+		else r->read++;
 		while (r->written < r->rows && r->read >= r->first_rows[r->written] + r->count) write_row(r);
 	}
 	return r->written;

@@ -26,13 +26,14 @@ typedef struct {
 
 typedef struct Resample8 Resample8;
 
-// imaging_resample8_new returns a resampler of rows of width bytes. It writes rows->outputs
+// imaging_resample8_new returns a resampler of rows of bytes. It writes rows->outputs
 // rows of columns->outputs bytes to out, stride bytes apart, rounded to the nearest integer and
-// clamped to 0 … 255. It keeps no weights. It returns NULL if memory ran out.
-Resample8 *imaging_resample8_new(int width, const Weights8 *columns, const Weights8 *rows, uint8_t *out, size_t stride);
+// clamped to 0 … 255. Bytes that no output needs cost no arithmetic. It keeps no weights. It
+// returns NULL if memory ran out.
+Resample8 *imaging_resample8_new(const Weights8 *columns, const Weights8 *rows, uint8_t *out, size_t stride);
 
-// imaging_resample8_push pushes the next n input rows. Each has width bytes and is readable up
-// to the next multiple of ROW_ALIGNMENT. It returns the number of output rows written so far: all
+// imaging_resample8_push pushes the next n input rows. Each is readable up to the next multiple of
+// ROW_ALIGNMENT bytes. It returns the number of output rows written so far: all
 // whose last input is pushed. Rows after the last input are ignored.
 int imaging_resample8_push(Resample8 *r, uint8_t *const *rows, int n);
 

@@ -1,5 +1,7 @@
 #include "rows.h"
 
+#include <string.h>
+
 #include "simd.h"
 
 FOR_EACH_CPU
@@ -55,4 +57,33 @@ void imaging_add_boxes(const uint8_t *pixels, int width, int bands, int alpha, i
 		}
 		for (int c = 0; c < bands; c++) means[c] += sums[c] / (n * rows);
 	}
+}
+
+// boxes_across returns the number of boxes in a row.
+static int boxes_across(const Boxes *b) { return (b->width + b->across - 1) / b->across; }
+
+// read_boxes is a Reader of Boxes. It returns the means of row y of boxes, unless they are not
+// needed.
+static int read_boxes(void *boxes, int y, float *row) {
+	const Boxes *b = boxes;
+	const int top = y * b->down, bottom = b->height < top + b->down ? b->height : top + b->down;
+	const int single = b->across == 1 && b->down == 1, needed = y >= b->first;
+	if (needed && !single) memset(row, 0, sizeof(float) * b->bands * boxes_across(b));
+	for (int i = top; i < bottom; i++) {
+		const uint8_t *pixels = b->next(b->from, i);
+		if (pixels == NULL) return -1;
+		if (!needed) continue;
+		if (single) imaging_to_floats(pixels, b->width, b->bands, b->alpha, row);
+		else imaging_add_boxes(pixels, b->width, b->bands, b->alpha, b->across, bottom - top, row);
+	}
+	return 0;
+}
+
+int imaging_resample_boxes(Boxes b, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out) {
+	Bytes to = {out, columns->outputs, b.bands, b.alpha};
+	b.first = rows->first[0];
+	int failed = imaging_resample(read_boxes, &b, boxes_across(&b), b.bands, columns, rows, imaging_write_bytes, &to, stop);
+	for (int y = (rows->first[rows->outputs - 1] + rows->count) * b.down; y < b.height && !failed; y++)
+		failed = imaging_stopped(stop) || b.next(b.from, y) == NULL ? -1 : 0;
+	return failed;
 }

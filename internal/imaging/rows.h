@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include "resample.h"
+
 // Bytes are the pixels of an image in memory, without padding between rows.
 typedef struct {
 	uint8_t *pixels;
@@ -30,3 +32,17 @@ void imaging_write_colours(void *to, int y, const float *row);
 // imaging_add_boxes adds one row of pixels to the means of boxes that are across pixels
 // wide and rows pixels high. The last box may be narrower.
 void imaging_add_boxes(const uint8_t *pixels, int width, int bands, int alpha, int across, int rows, float *means);
+
+// Boxes are the rows of an image of bytes and the boxes of pixels that are averaged. The last
+// boxes may be smaller.
+typedef struct {
+	const uint8_t *(*next)(void *from, int y); // returns row y, or NULL if it failed; called in order
+	void *from;
+	int width, height, bands, alpha; // of the image; alpha as in Bytes
+	int across, down;                // size of a box in pixels
+	int first;                       // first row of boxes that is needed
+} Boxes;
+
+// imaging_resample_boxes resamples the means of boxes into out. It reads all rows, since those
+// beside the outputs may be damaged, and returns what imaging_resample does.
+int imaging_resample_boxes(Boxes b, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out);

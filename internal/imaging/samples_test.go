@@ -158,10 +158,8 @@ func TestTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"12 bits": {with(value(2, 12, 12, 12)), "tiff with 12 bits per sample: supported are 1, 2, 4, 8 and 16"},
-		"32 bits": {with(value(2, 32, 32, 32)), "tiff with 32 bits per sample: supported are 1, 2, 4, 8 and 16"},
-		"floats":  {with(add(339, 3)), "tiff with floating-point or complex samples: only integers are supported"},
-		"a raw mosaic": {with(value(4, 32803)), "tiff with photometric interpretation 32803: " +
+		"12 bits": {with(value(2, 12, 12, 12)), "tiff with 12 bits per sample: supported are 1, 2, 4, 8, 16 and 32"},
+		"ICC Lab": {with(value(4, 9)), "tiff with photometric interpretation 9: " +
 			"supported are grey, RGB, palettes, CMYK, YCbCr and Lab"},
 		"too few samples":  {with(value(6, 2)), "corrupt tiff: 2 samples per pixel for 3 colours"},
 		"too many samples": {with(value(6, 33)), "tiff with 33 samples per pixel: the maximum is 32"},
@@ -178,8 +176,14 @@ func TestTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 			"tiff with inks other than CMYK"},
 		"subsampled YCbCr": {with(value(4, 6)), "tiff with YCbCr of subsampled colours: supported only if compressed as JPEG"},
 	} {
-		if _, err := imaging.Open(test.data, roomy); !isInputError(err) || err.Error() != test.want {
-			t.Errorf("%s: got %v, want %q", name, err, test.want)
-		}
+		checkRejected(t, name, test.data, test.want)
+	}
+}
+
+// checkRejected checks the error of the header parser.
+func checkRejected(t *testing.T, name string, data []byte, want string) {
+	t.Helper()
+	if _, err := imaging.Open(data, roomy); !isInputError(err) || err.Error() != want {
+		t.Errorf("%s: got %v, want %q", name, err, want)
 	}
 }

@@ -44,10 +44,11 @@ func (h *Header) unevenSampling() bool {
 const minSubsampledReduction = 4
 
 // keepsDetail reports whether a JPEG that libjpeg shrinks by 2, 4 or 8 still has enough
-// samples for an output of width × height pixels. Each component needs reduction times
-// as many samples along each side, or all the samples that it has.
-func (h *Header) keepsDetail(shrink, width, height int, reduction float64) bool {
+// samples for a view. Each component needs reduction times as many samples in its window
+// along each side, or all the samples that it has.
+func (h *Header) keepsDetail(shrink int, v view, reduction float64) bool {
 	full := h.maxSampling()
+	partAcross, partDown := h.part(v)
 	for _, s := range h.sampled {
 		if s == (sampling{}) {
 			continue
@@ -57,9 +58,9 @@ func (h *Header) keepsDetail(shrink, width, height int, reduction float64) bool 
 		if subsampled {
 			needed = max(reduction, minSubsampledReduction)
 		}
-		across := float64(h.Width*s.across*size) / float64(8*full.across)
-		down := float64(h.Height*s.down*size) / float64(8*full.down)
-		if (size < 8 || subsampled) && (across < needed*float64(width) || down < needed*float64(height)) {
+		across := partAcross * float64(h.Width*s.across*size) / float64(8*full.across)
+		down := partDown * float64(h.Height*s.down*size) / float64(8*full.down)
+		if (size < 8 || subsampled) && (across < needed*float64(v.width) || down < needed*float64(v.height)) {
 			return false
 		}
 	}

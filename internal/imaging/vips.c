@@ -41,23 +41,22 @@ static int load(const EncodedImage *p, Source *from, VipsImage **out) {
 	case WEBP: failed = vips_webpload_source(source, out, COMMON); break;
 	case TIFF: failed = vips_tiffload_source(source, out, COMMON); break;
 	case GIF: failed = vips_gifload_source(source, out, COMMON); break;
+	case AVIF:
+	case HEIC: failed = vips_heifload_source(source, out, COMMON); break;
 	default: break;
 	}
 	g_object_unref(source);
 	return failed;
 }
 
-static int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
 // Strip reads an image from top to bottom, up to 16 rows at once.
 typedef struct {
 	VipsRegion *region;
 	Source *source;
-	int alpha;
-	Box box;
 } Strip;
 
-static const uint8_t *strip_row(Strip *s, int y) {
+static const uint8_t *strip_row(void *strip, int y) {
+	const Strip *s = strip;
 	const VipsImage *image = s->region->im;
 	const VipsRect *valid = &s->region->valid;
 	if (y < valid->top || y >= valid->top + valid->height) {
@@ -69,29 +68,13 @@ static const uint8_t *strip_row(Strip *s, int y) {
 	return VIPS_REGION_ADDR(s->region, 0, y);
 }
 
-// read_strip is a Reader of the means of boxes. The last boxes may be smaller.
-static int read_strip(void *from, int y, float *row) {
-	Strip *s = from;
-	const VipsImage *image = s->region->im;
-	const int begin = y * s->box.down, end = VIPS_MIN(image->Ysize, begin + s->box.down);
-	const int single = s->box.across == 1 && s->box.down == 1;
-	if (!single) memset(row, 0, sizeof(float) * image->Bands * ceil_div(image->Xsize, s->box.across));
-	for (int i = begin; i < end; i++) {
-		const uint8_t *pixels = strip_row(s, i);
-		if (pixels == NULL) return -1;
-		if (single) imaging_to_floats(pixels, image->Xsize, image->Bands, s->alpha, row);
-		else imaging_add_boxes(pixels, image->Xsize, image->Bands, s->alpha, s->box.across, end - begin, row);
-	}
-	return 0;
-}
-
 // resample_into resamples an image of 8 bits and up to 4 channels into out.
 static int resample_into(uint8_t *out, VipsImage *in, Source *source, Box box, const Weights *columns, const Weights *rows) {
-	const int alpha = vips_image_hasalpha(in);
-	Strip from = {vips_region_new(in), source, alpha, box};
-	Bytes to = {out, columns->outputs, in->Bands, alpha};
-	const int failed = imaging_resample(read_strip, &from, ceil_div(in->Xsize, box.across), in->Bands,
-		columns, rows, imaging_write_bytes, &to, source->image->stop);
+	Strip from = {vips_region_new(in), source};
+	const Boxes boxes = {
+		strip_row, &from, in->Xsize, in->Ysize, in->Bands, vips_image_hasalpha(in), box.across, box.down,
+	};
+	const int failed = imaging_resample_boxes(boxes, columns, rows, source->image->stop, out);
 	g_object_unref(from.region);
 	return failed;
 }
@@ -119,7 +102,7 @@ static int resample(VipsImage **image, Source *source, Box box, const Weights *c
 }
 
 static int copy_rows(VipsImage *image, Source *source, uint8_t *out) {
-	Strip s = {.region = vips_region_new(image), .source = source};
+	Strip s = {vips_region_new(image), source};
 	const size_t length = VIPS_IMAGE_SIZEOF_LINE(image);
 	int failed = 0;
 	for (int y = 0; y < image->Ysize && !failed; y++) {
@@ -148,6 +131,8 @@ static int decode(const EncodedImage *p, VipsImage **image, Source *source, Box 
 	if (p->frame.width > 0 && place_on_canvas(image, p)) return -1;
 	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height) return -1;
 	if ((p->extra > 1 || p->extra != p->alpha) && imaging_drop_extra(image, p->extra, p->alpha)) return -1;
+	if (p->multiplied && imaging_unmultiply(image)) return -1;
+	if (imaging_to_16_bits(image)) return -1;
 	if (p->is_ycc && imaging_from_ycc(image, p->ycc)) return -1;
 	if (columns == NULL) return imaging_to_srgb(image, p->use_profile, channels) || copy_rows(*image, source, out);
 	int use_profile = p->use_profile;
@@ -179,18 +164,20 @@ static int use_optimized_codes(const VipsImage *image) {
 	return (int64_t)image->Xsize * image->Ysize <= MAX_OPTIMIZED_PIXELS;
 }
 
-static int save(VipsImage *image, Codec codec, int quality, void **data, size_t *size) {
+static int save(VipsImage *image, const EncoderOptions *o, void **data, size_t *size) {
 	const int optimize = use_optimized_codes(image);
+	const VipsForeignSubsample mode = o->subsample ? VIPS_FOREIGN_SUBSAMPLE_ON : VIPS_FOREIGN_SUBSAMPLE_OFF;
 #define WITHOUT_METADATA "strip", TRUE, NULL
-	switch (codec) {
-	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", quality,
-		"optimize_coding", optimize, WITHOUT_METADATA);
+	switch (o->codec) {
+	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", o->quality, "optimize_coding", optimize,
+		"interlace", o->progressive, "subsample_mode", mode, WITHOUT_METADATA);
 	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1,
 		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, WITHOUT_METADATA);
-	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", quality, WITHOUT_METADATA);
+	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", o->quality,
+		"lossless", o->lossless, WITHOUT_METADATA);
 	case TIFF: return vips_tiffsave_buffer(image, data, size, WITHOUT_METADATA);
-	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", quality,
-		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 1, WITHOUT_METADATA);
+	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", o->quality, "compression",
+		VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", o->effort, "subsample_mode", mode, WITHOUT_METADATA);
 	default: return -1;
 	}
 }
@@ -201,14 +188,14 @@ static void kill_if_stopped(VipsImage *image, VipsProgress *progress, void *stop
 }
 
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
-	Codec codec, int quality, Stop stop, void **data, size_t *size) {
+	const EncoderOptions *options, Stop stop, void **data, size_t *size) {
 	VipsImage *image = vips_image_new_from_memory(pixels, (size_t)width * height * channels,
 		width, height, channels, VIPS_FORMAT_UCHAR);
 	if (image == NULL) return finish(-1);
 	image->Type = channels == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
 	vips_image_set_progress(image, TRUE);
 	g_signal_connect(image, "eval", G_CALLBACK(kill_if_stopped), (void *)stop);
-	const int failed = save(image, codec, quality, data, size);
+	const int failed = save(image, options, data, size);
 	g_object_unref(image);
 	return finish(failed);
 }

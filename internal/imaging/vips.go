@@ -29,18 +29,38 @@ type decoding struct {
 
 // decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.bmp != nil {
+		return m.decodeBMP(ctx, d)
+	}
 	if m.png != nil {
 		if p, err := m.inflate(ctx, d); !errors.Is(err, errFailed) {
 			return p, err
 		}
 	}
-	if err := Start(); err != nil {
-		return nil, err
-	}
+	return m.decodeByVips(ctx, d)
+}
+
+// decodeByVips decodes the image with libvips.
+func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.inspect != nil {
 		if err := m.inspect(ctx); err != nil {
 			return nil, err
 		}
+	}
+	p, err := m.load(ctx, d)
+	if errors.Is(err, errFailed) {
+		if !m.Format.readable() {
+			return nil, invalid("%s: this build has no decoder of %s", m.Format, map[Format]string{AVIF: "AV1", HEIC: "HEVC"}[m.Format])
+		}
+		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
+	}
+	return p, err
+}
+
+// load decodes the image with libvips. For any fault of the file it returns errFailed.
+func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
+	if err := Start(); err != nil {
+		return nil, err
 	}
 	in := m.encodedImage(d.shrink)
 	width, height := int(in.width), int(in.height)
@@ -54,21 +74,21 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 		width, height = len(d.columns.first), len(d.rows.first)
 	}
 	p := NewPixels(width, height, m.channels())
-	p.density = m.density
+	p.carried = m.carried()
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		in.stop = stop
 		return C.imaging_decode(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(p.Channels), p.memory())
 	})
-	if errors.Is(err, errFailed) {
-		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
-	}
 	if err == nil && m.Format == JPEG && in.warned != 0 {
 		err = jpegDamage(ctx, JPEG, m.parts)
 	}
 	if err == nil {
 		m.verified.Store(true)
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // encodedImage returns the header for C, without the parts of the file.
@@ -81,6 +101,9 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		in.use_profile = 1
 	}
 	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
+	if m.multiplied {
+		in.multiplied = 1
+	}
 	in.extra, in.alpha = C.int(m.extra), C.int(m.alphaAt)
 	if m.fromYCbCr != nil {
 		in.is_ycc = 1
@@ -120,7 +143,7 @@ func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
 func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pix)) }
 
 // encode encodes the pixels with their density and no other metadata.
-func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, error) {
+func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, error) {
 	if f == PNG && p.Width*p.Height <= maxAtOnce {
 		return p.deflate(ctx)
 	}
@@ -129,9 +152,9 @@ func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, err
 	}
 	var data unsafe.Pointer
 	var size C.size_t
+	output := e.forVips(f)
 	err := stoppable(ctx, func(stop C.Stop) C.int {
-		return C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
-			codecs[f].vips, C.int(quality), stop, &data, &size)
+		return C.imaging_encode(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels), output, stop, &data, &size)
 	})
 	if errors.Is(err, errFailed) {
 		return nil, fmt.Errorf("libvips cannot encode %d×%d pixels to %s", p.Width, p.Height, f)
@@ -142,3 +165,20 @@ func (p *Pixels) encode(ctx context.Context, f Format, quality int) ([]byte, err
 	defer C.g_free(C.gpointer(data))
 	return p.density.stamped(f, unsafe.Slice((*byte)(data), size)), nil
 }
+
+func (e Encoding) forVips(f Format) *C.EncoderOptions {
+	o := &C.EncoderOptions{codec: codecs[f].vips, quality: C.int(e.Quality), effort: C.int(slowest - e.Speed)}
+	if e.Chroma == Chroma420 {
+		o.subsample = 1
+	}
+	if e.Lossless {
+		o.lossless = 1
+	}
+	if e.Progressive {
+		o.progressive = 1
+	}
+	return o
+}
+
+// slowest is the largest effort of libvips for an AVIF.
+const slowest = 9

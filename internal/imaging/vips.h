@@ -11,7 +11,7 @@
 // with the standard codes.
 enum { MAX_OPTIMIZED_PIXELS = 16000000 };
 
-typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
+typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF, HEIC } Codec;
 
 // Part is a part of a file.
 typedef struct {
@@ -43,6 +43,8 @@ typedef struct {
 	// extra is the number of channels after the colours. alpha is the number of the alpha
 	// channel among them, counted from 1; 0 means no alpha.
 	int extra, alpha;
+	// multiplied: the colours are multiplied by the alpha channel.
+	int multiplied;
 	// ycc is the 3 × 4 matrix from YCbCr to RGB; used if is_ycc is set.
 	int is_ycc;
 	double ycc[12];
@@ -65,6 +67,13 @@ const char *imaging_start(void);
 int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weights *rows,
 	int channels, uint8_t *out);
 
+// EncoderOptions are the options of imaging_encode. Encoders ignore those that they do not have.
+// quality is in 1 … 100. effort is in 0 … 9. subsample: halve the sides of the colours.
+typedef struct {
+	Codec codec;
+	int quality, effort, subsample, lossless, progressive;
+} EncoderOptions;
+
 // imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
-	Codec codec, int quality, Stop stop, void **data, size_t *size);
+	const EncoderOptions *options, Stop stop, void **data, size_t *size);

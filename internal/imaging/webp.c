@@ -31,7 +31,7 @@ static int allocate(Decoded *d, int width, int height, const PlaneTarget *target
 	for (int i = 0; i < MAX_PLANES; i++) {
 		const PlaneTarget *t = &targets[i];
 		d->planes[i] = at, at += d->stride[i] * d->height[i];
-		d->resamplers[i] = imaging_resample8_new(d->width[i], t->columns, t->rows, t->samples, t->columns->outputs);
+		d->resamplers[i] = imaging_resample8_new(t->columns, t->rows, t->samples, t->columns->outputs);
 		if (d->resamplers[i] == NULL) return -1;
 	}
 	return 0;

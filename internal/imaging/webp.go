@@ -31,16 +31,16 @@ func (m *Image) resampleWebP(ctx context.Context, _ int, by []planeWeights, into
 	}))
 }
 
-// encodeWebP encodes planes sampled 4:2:0, of BT.601 in the limited range, as a lossy WebP of a
-// quality from 1 to 100. Its errors are those of the context, or errFailed.
-func (p *planes) encodeWebP(ctx context.Context, quality int) (Encoded, error) {
+// encodeWebP encodes planes sampled 4:2:0, of BT.601 in the limited range, as a lossy WebP with
+// complete options. Its errors are those of the context, or errFailed.
+func (p *planes) encodeWebP(ctx context.Context, e Encoding) (Encoded, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	var data *C.uint8_t
 	var size C.size_t
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		return C.imaging_write_webp(
-			pinnedPlanes(p.all, &pin), C.int(p.width), C.int(p.height), C.int(quality), stop, &data, &size)
+			pinnedPlanes(p.all, &pin), C.int(p.width), C.int(p.height), C.int(e.Quality), stop, &data, &size)
 	})
 	if err != nil {
 		return Encoded{}, err

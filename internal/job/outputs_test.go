@@ -70,14 +70,19 @@ func TestRun_equalJobIsCacheHit(t *testing.T) {
 
 	smaller := proto.CloneOf(one)
 	smaller.TargetWidth = 10
+	coarser := proto.CloneOf(one)
+	coarser.Encoding = &imageflowv1.Encoding{Quality: 20}
 	run(smaller, 2)
 	run(one, 3) // its output was overwritten
+	run(coarser, 4)
+	run(coarser, 4)
+	run(one, 5)
 	if err := store.Remove(t.Context(), bucket, "equal/in_resize.json"); err != nil {
 		t.Fatal(err)
 	}
-	run(one, 4)
+	run(one, 6)
 	put(t, bucket, "equal/in.jpg", jpegOf(t, 60, 30))
-	run(anyVersion, 5)
+	run(anyVersion, 7)
 }
 
 // The output's key follows from the image's format, not from the extension of its key.

@@ -78,7 +78,9 @@ func planRequest(req functions.Request, reference *imageflowv1.ImageData, suffix
 		return p, err
 	}
 	var err error
-	p.format, err = p.requestedFormat(out)
+	if p.format, err = p.requestedFormat(out); err == nil && p.format != "" {
+		err = p.checkEncoding(p.format)
+	}
 	return p, err
 }
 
@@ -136,6 +138,9 @@ func (p *plan) requestedFormat(out *imageflowv1.ImageData) (imaging.Format, erro
 // format.
 func (p *plan) resolve(input imaging.Format) (imaging.Format, targets, error) {
 	format := cmp.Or(p.format, input.Output())
+	if err := p.checkEncoding(format); err != nil {
+		return format, targets{}, err
+	}
 	if p.output.key == "" {
 		return format, targets{}, nil
 	}

@@ -97,6 +97,7 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 	if err != nil {
 		return nil, p.imageError(err)
 	}
+	image.Encoding = encodingOf(p.request)
 	format, targets, err := p.resolve(image.Format)
 	return &resolvedPlan{plan: p, input: in, image: image, format: format, targets: targets}, err
 }
@@ -159,6 +160,7 @@ func (r *Runner) produce(
 	image := describeEncoded(encoded)
 	out.plan.describe(resp.GetResult(), image)
 	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
+	describeFit(resp.GetResult(), fitQuality(encoded), image.GetSizeBytes())
 	record.CountOutput(ctx, string(encoded.Path))
 	if !out.stored() {
 		resp.GetResult().OutputData = encoded.Data

@@ -16,19 +16,21 @@ var signatures = []struct{ format, start string }{
 	{"gif", "GIF8"},
 	{"tiff", "II*\x00"},
 	{"tiff", "MM\x00*"},
+	{"tiff", "II+\x00"},
+	{"tiff", "MM\x00+"},
+	{"bmp", "BM????\x00\x00\x00\x00"},
 	{"avif", "????ftypavif"},
 	{"heic", "????ftyphei"},
 	{"heic", "????ftypmif1"},
-	{"bigtiff", "II+\x00"},
-	{"bigtiff", "MM\x00+"},
 	{"jxl", "\x00\x00\x00\x0cJXL "},
 	{"jxl", "\xff\x0a"},
 	{"jp2", "\x00\x00\x00\x0cjP  "},
-	{"bmp", "BM????\x00\x00\x00\x00"},
 }
 
 // read are the formats that the service reads.
-var read = map[string]bool{"jpeg": true, "png": true, "webp": true, "gif": true, "tiff": true, "avif": true, "heic": true}
+var read = map[string]bool{
+	"jpeg": true, "png": true, "webp": true, "gif": true, "tiff": true, "bmp": true, "avif": true, "heic": true,
+}
 
 // sniff returns the format of a file, empty if it is not an image, and the digest of an image.
 func sniff(path string) (format string, sum [32]byte, err error) {

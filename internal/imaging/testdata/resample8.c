@@ -78,9 +78,9 @@ static void check(const uint8_t *out, uint8_t **in, const Weights8 *columns, con
 	}
 }
 
-static void resample(const Kernels *k, uint8_t **in, int width, int height, const Weights8 *columns,
+static void resample(const Kernels *k, uint8_t **in, int height, const Weights8 *columns,
 	const Weights8 *rows, uint8_t *out) {
-	Resample8 *r = imaging_resample8_new(width, columns, rows, out, columns->outputs);
+	Resample8 *r = imaging_resample8_new(columns, rows, out, columns->outputs);
 	if (k != NULL) r->kernels = k;
 	for (int y = 0, n = 1; y < height; y += n) {
 		n = height - y < 16 ? height - y : 16;
@@ -95,10 +95,10 @@ static uint64_t test_case(uint64_t digest) {
 	const Weights8 columns = random_weights(width), rows = random_weights(height);
 	const size_t size = (size_t)columns.outputs * rows.outputs;
 	uint8_t **in = random_rows(width, height), *out = malloc(size);
-	resample(NULL, in, width, height, &columns, &rows, out);
+	resample(NULL, in, height, &columns, &rows, out);
 #if !defined(__aarch64__)
 	uint8_t *same = malloc(size);
-	resample(&scalar, in, width, height, &columns, &rows, same);
+	resample(&scalar, in, height, &columns, &rows, same);
 	for (size_t i = 0; i < size; i++)
 		if (out[i] != same[i]) fail("scalar", i % columns.outputs, i / columns.outputs);
 	free(same);
@@ -129,7 +129,7 @@ static double measure(const Kernels *k, int width, int height, int to_width, int
 	for (int i = 0; i < 50; i++) {
 		struct timespec from, to;
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-		resample(k, in, width, height, &columns, &rows, out);
+		resample(k, in, height, &columns, &rows, out);
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
 		best = fmin(best, (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) * 1e-6);
 	}

@@ -51,6 +51,8 @@ type DetectionRequest struct {
 	// The maximum number of detections, the most confident ones; 0 means the
 	// default, 300.
 	MaxDetections int32 `protobuf:"varint,10,opt,name=max_detections,json=maxDetections,proto3" json:"max_detections,omitempty"`
+	// How the output is encoded. In a Trigger: `encoding.quality=70`.
+	Encoding      *Encoding `protobuf:"bytes,11,opt,name=encoding,proto3" json:"encoding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -153,6 +155,13 @@ func (x *DetectionRequest) GetMaxDetections() int32 {
 		return x.MaxDetections
 	}
 	return 0
+}
+
+func (x *DetectionRequest) GetEncoding() *Encoding {
+	if x != nil {
+		return x.Encoding
+	}
+	return nil
 }
 
 // DetectionResponse contains the detections, the most confident first.
@@ -464,7 +473,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x18imageflow/v1/rules.proto\"\xde\x05\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x18imageflow/v1/rules.proto\"\x92\x06\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -485,7 +494,8 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\foutput_image\x18\t \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x121\n" +
 	"\x0emax_detections\x18\n" +
 	" \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\x90N(\x00R\rmaxDetections:\x9f\x01\xbaH\x9b\x01\x1a\x98\x01\n" +
+	"\xbaH\a\x1a\x05\x18\x90N(\x00R\rmaxDetections\x122\n" +
+	"\bencoding\x18\v \x01(\v2\x16.imageflow.v1.EncodingR\bencoding:\x9f\x01\xbaH\x9b\x01\x1a\x98\x01\n" +
 	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xc1\x01\n" +
 	"\x11DetectionResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x127\n" +
@@ -542,29 +552,31 @@ var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*BoundingBox)(nil),         // 3: imageflow.v1.BoundingBox
 	(*DetectionMetadata)(nil),   // 4: imageflow.v1.DetectionMetadata
 	(*ImageData)(nil),           // 5: imageflow.v1.ImageData
-	(*ProcessingResult)(nil),    // 6: imageflow.v1.ProcessingResult
-	(*HealthCheckRequest)(nil),  // 7: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 8: imageflow.v1.HealthCheckResponse
+	(*Encoding)(nil),            // 6: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 7: imageflow.v1.ProcessingResult
+	(*HealthCheckRequest)(nil),  // 8: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 9: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
 	5,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
 	5,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
 	5,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	6,  // 3: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	2,  // 4: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	4,  // 5: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
-	3,  // 6: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	0,  // 7: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 8: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	7,  // 9: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	1,  // 10: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	1,  // 11: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	8,  // 12: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	6,  // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	7,  // 4: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	2,  // 5: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	4,  // 6: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	3,  // 7: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	0,  // 8: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 9: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	8,  // 10: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	1,  // 11: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	1,  // 12: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	9,  // 13: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -573,6 +585,7 @@ func file_imageflow_v1_detection_proto_init() {
 		return
 	}
 	file_imageflow_v1_common_proto_init()
+	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

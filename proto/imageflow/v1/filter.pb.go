@@ -116,7 +116,9 @@ type FilterRequest struct {
 	InputBytes []byte `protobuf:"bytes,6,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
 	// The object to write; by default `<execution_id>_filter.<ext>` in the bucket
 	// of the input, or none for `input_bytes`. See ResizeRequest.output_image.
-	OutputImage   *ImageData `protobuf:"bytes,7,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
+	OutputImage *ImageData `protobuf:"bytes,7,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
+	// How the output is encoded. In a Trigger: `encoding.quality=70`.
+	Encoding      *Encoding `protobuf:"bytes,8,opt,name=encoding,proto3" json:"encoding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -196,6 +198,13 @@ func (x *FilterRequest) GetInputBytes() []byte {
 func (x *FilterRequest) GetOutputImage() *ImageData {
 	if x != nil {
 		return x.OutputImage
+	}
+	return nil
+}
+
+func (x *FilterRequest) GetEncoding() *Encoding {
+	if x != nil {
+		return x.Encoding
 	}
 	return nil
 }
@@ -319,7 +328,7 @@ var File_imageflow_v1_filter_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x18imageflow/v1/rules.proto\"\xfa\x04\n" +
+	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x18imageflow/v1/rules.proto\"\xae\x05\n" +
 	"\rFilterRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12E\n" +
@@ -334,7 +343,8 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\fexecution_id\x18\x05 \x01(\tB\f\xbaH\tr\a\x88\x88'\x01(\x84\aR\vexecutionId\x12\x1f\n" +
 	"\vinput_bytes\x18\x06 \x01(\fR\n" +
 	"inputBytes\x12:\n" +
-	"\foutput_image\x18\a \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x1a=\n" +
+	"\foutput_image\x18\a \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x122\n" +
+	"\bencoding\x18\b \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n" +
@@ -388,30 +398,32 @@ var file_imageflow_v1_filter_proto_goTypes = []any{
 	nil,                         // 4: imageflow.v1.FilterRequest.ParametersEntry
 	nil,                         // 5: imageflow.v1.FilterMetadata.AppliedParametersEntry
 	(*ImageData)(nil),           // 6: imageflow.v1.ImageData
-	(*ProcessingResult)(nil),    // 7: imageflow.v1.ProcessingResult
-	(*HealthCheckRequest)(nil),  // 8: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 9: imageflow.v1.HealthCheckResponse
+	(*Encoding)(nil),            // 7: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 8: imageflow.v1.ProcessingResult
+	(*HealthCheckRequest)(nil),  // 9: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 10: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_filter_proto_depIdxs = []int32{
 	6,  // 0: imageflow.v1.FilterRequest.input_image:type_name -> imageflow.v1.ImageData
 	0,  // 1: imageflow.v1.FilterRequest.filter_type:type_name -> imageflow.v1.FilterType
 	4,  // 2: imageflow.v1.FilterRequest.parameters:type_name -> imageflow.v1.FilterRequest.ParametersEntry
 	6,  // 3: imageflow.v1.FilterRequest.output_image:type_name -> imageflow.v1.ImageData
-	7,  // 4: imageflow.v1.FilterResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 5: imageflow.v1.FilterResponse.metadata:type_name -> imageflow.v1.FilterMetadata
-	0,  // 6: imageflow.v1.FilterMetadata.filter_type:type_name -> imageflow.v1.FilterType
-	5,  // 7: imageflow.v1.FilterMetadata.applied_parameters:type_name -> imageflow.v1.FilterMetadata.AppliedParametersEntry
-	1,  // 8: imageflow.v1.FilterService.ApplyFilter:input_type -> imageflow.v1.FilterRequest
-	1,  // 9: imageflow.v1.FilterService.ApplyFilterStream:input_type -> imageflow.v1.FilterRequest
-	8,  // 10: imageflow.v1.FilterService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 11: imageflow.v1.FilterService.ApplyFilter:output_type -> imageflow.v1.FilterResponse
-	2,  // 12: imageflow.v1.FilterService.ApplyFilterStream:output_type -> imageflow.v1.FilterResponse
-	9,  // 13: imageflow.v1.FilterService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	7,  // 4: imageflow.v1.FilterRequest.encoding:type_name -> imageflow.v1.Encoding
+	8,  // 5: imageflow.v1.FilterResponse.result:type_name -> imageflow.v1.ProcessingResult
+	3,  // 6: imageflow.v1.FilterResponse.metadata:type_name -> imageflow.v1.FilterMetadata
+	0,  // 7: imageflow.v1.FilterMetadata.filter_type:type_name -> imageflow.v1.FilterType
+	5,  // 8: imageflow.v1.FilterMetadata.applied_parameters:type_name -> imageflow.v1.FilterMetadata.AppliedParametersEntry
+	1,  // 9: imageflow.v1.FilterService.ApplyFilter:input_type -> imageflow.v1.FilterRequest
+	1,  // 10: imageflow.v1.FilterService.ApplyFilterStream:input_type -> imageflow.v1.FilterRequest
+	9,  // 11: imageflow.v1.FilterService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 12: imageflow.v1.FilterService.ApplyFilter:output_type -> imageflow.v1.FilterResponse
+	2,  // 13: imageflow.v1.FilterService.ApplyFilterStream:output_type -> imageflow.v1.FilterResponse
+	10, // 14: imageflow.v1.FilterService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_filter_proto_init() }
@@ -420,6 +432,7 @@ func file_imageflow_v1_filter_proto_init() {
 		return
 	}
 	file_imageflow_v1_common_proto_init()
+	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

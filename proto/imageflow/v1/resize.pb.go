@@ -129,7 +129,9 @@ type ResizeRequest struct {
 	OutputImage *ImageData `protobuf:"bytes,8,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// True allows scales above 1. False keeps the size of an image that is smaller
 	// than the target.
-	Enlarge       bool `protobuf:"varint,9,opt,name=enlarge,proto3" json:"enlarge,omitempty"`
+	Enlarge bool `protobuf:"varint,9,opt,name=enlarge,proto3" json:"enlarge,omitempty"`
+	// How the output is encoded. In a Trigger: `encoding.quality=70`.
+	Encoding      *Encoding `protobuf:"bytes,10,opt,name=encoding,proto3" json:"encoding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -225,6 +227,13 @@ func (x *ResizeRequest) GetEnlarge() bool {
 		return x.Enlarge
 	}
 	return false
+}
+
+func (x *ResizeRequest) GetEncoding() *Encoding {
+	if x != nil {
+		return x.Encoding
+	}
+	return nil
 }
 
 // ResizeResponse describes the resized image.
@@ -384,7 +393,7 @@ var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x18imageflow/v1/rules.proto\"\xe5\x05\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x18imageflow/v1/rules.proto\"\x99\x06\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -398,7 +407,9 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\vinput_bytes\x18\a \x01(\fR\n" +
 	"inputBytes\x12:\n" +
 	"\foutput_image\x18\b \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x12\x18\n" +
-	"\aenlarge\x18\t \x01(\bR\aenlarge:\x9c\x02\xbaH\x98\x02\x1a~\n" +
+	"\aenlarge\x18\t \x01(\bR\aenlarge\x122\n" +
+	"\bencoding\x18\n" +
+	" \x01(\v2\x16.imageflow.v1.EncodingR\bencoding:\x9c\x02\xbaH\x98\x02\x1a~\n" +
 	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a/this.target_width > 0 || this.target_height > 0\x1a\x95\x01\n" +
 	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
 	"\x0eResizeResponse\x126\n" +
@@ -444,28 +455,30 @@ var file_imageflow_v1_resize_proto_goTypes = []any{
 	(*ResizeResponse)(nil),      // 2: imageflow.v1.ResizeResponse
 	(*ResizeMetadata)(nil),      // 3: imageflow.v1.ResizeMetadata
 	(*ImageData)(nil),           // 4: imageflow.v1.ImageData
-	(*ProcessingResult)(nil),    // 5: imageflow.v1.ProcessingResult
-	(*HealthCheckRequest)(nil),  // 6: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 7: imageflow.v1.HealthCheckResponse
+	(*Encoding)(nil),            // 5: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 6: imageflow.v1.ProcessingResult
+	(*HealthCheckRequest)(nil),  // 7: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 8: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_resize_proto_depIdxs = []int32{
-	4, // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
-	0, // 1: imageflow.v1.ResizeRequest.quality:type_name -> imageflow.v1.ResizeQuality
-	4, // 2: imageflow.v1.ResizeRequest.output_image:type_name -> imageflow.v1.ImageData
-	5, // 3: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3, // 4: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
-	0, // 5: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
-	1, // 6: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1, // 7: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	6, // 8: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2, // 9: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	2, // 10: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	7, // 11: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	9, // [9:12] is the sub-list for method output_type
-	6, // [6:9] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4,  // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
+	0,  // 1: imageflow.v1.ResizeRequest.quality:type_name -> imageflow.v1.ResizeQuality
+	4,  // 2: imageflow.v1.ResizeRequest.output_image:type_name -> imageflow.v1.ImageData
+	5,  // 3: imageflow.v1.ResizeRequest.encoding:type_name -> imageflow.v1.Encoding
+	6,  // 4: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
+	3,  // 5: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
+	0,  // 6: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
+	1,  // 7: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 8: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	7,  // 9: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 10: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	2,  // 11: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	8,  // 12: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }
@@ -474,6 +487,7 @@ func file_imageflow_v1_resize_proto_init() {
 		return
 	}
 	file_imageflow_v1_common_proto_init()
+	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
