@@ -22,14 +22,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Fit is how an image fills a target that has another aspect ratio. The images of a
-// shop, 1200 x 800 pixels, at a target of 400 x 400:
-//
-//	fit       output      what is seen
-//	CONTAIN   400 x 267   the whole image
-//	COVER     400 x 400   the middle two thirds of the width
-//	FILL      400 x 400   the whole image, narrowed to two thirds
-//	PAD       400 x 400   the whole image, with 66 and 67 rows around it
+// Fit is how an image fills a target that has another aspect ratio. The outputs of an
+// image of 1200 x 800 pixels for a target of 400 x 400:
+//   - CONTAIN: 400 x 267, the whole image.
+//   - COVER: 400 x 400, the middle 800 x 800 pixels.
+//   - FILL: 400 x 400, the whole image, narrowed to two thirds.
+//   - PAD: 400 x 400, the whole image with 66 rows above it and 67 below.
 type Fit int32
 
 const (
