@@ -35,7 +35,9 @@ func corpus(t testing.TB, cuts int) map[string]suspect {
 		}
 	}
 	add(bombs(t), false)
+	add(heifBombs(t), false)
 	add(badBMPs(), false)
+	add(rawImages(), false)
 	add(badBigTIFFs(), false)
 	add(multiples(t, 5_000), false)
 	add(badChecksums(asPNG(t, noisy(30, 20))), false)

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"strings"
 )
 
-const supportedFormats = "supported formats are jpeg, png, webp, tiff, gif and bmp"
+const supportedFormats = "supported formats are jpeg, png, webp, avif, heic, tiff, gif and bmp"
 
 // signatures identify unsupported formats by the bytes at an offset. The first match wins.
 var signatures = []struct {
@@ -36,12 +37,18 @@ var signatures = []struct {
 	{0, "7z\xbc\xaf\x27\x1c", "a 7z archive"}, {0, "Rar!\x1a\x07", "a RAR archive"},
 	{0, "\x1f\x8b", "a gzip file"}, {257, "ustar", "a tar archive"}, {8, "AVI ", "an AVI video"},
 	{0, "\x1a\x45\xdf\xa3", "a Matroska or WebM video"},
+	{0, "\x8aMNG\r\n\x1a\n", "an MNG animation"}, {0, "\x8bJNG\r\n\x1a\n", "a JNG image"},
+	{0, "\x97JB2\r\n\x1a\n", "a JBIG2 image"},
+	{0, "\x0a\x05\x01", "a PCX image"}, {0, "/* XPM */", "an XPM image"},
+	{8, "WAVE", "a WAV sound"}, {0, "fLaC", "a FLAC sound"},
+	{0, "FLV\x01", "a Flash video"}, {0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"},
+	{0, "\x7fELF", "a program"}, {0, "MZ\x90\x00", "a program"}, {0, "\xfd7zXZ\x00", "an XZ file"}, {0, "BZh9", "a bzip2 file"},
+	{0, "\x28\xb5\x2f\xfd", "a Zstandard file"},
 }
 
-// brands identify files made of boxes (ISO/IEC 14496-12) by a prefix of a brand.
+// brands identify files made of boxes (ISO/IEC 14496-12) by a brand.
 var brands = []struct{ brand, name string }{
-	{"avif", "an AVIF image"}, {"avis", "an AVIF image"}, {"hei", "a HEIC image"}, {"hev", "a HEIC image"},
-	{"mif1", "a HEIF image"}, {"msf1", "a HEIF image"}, {"crx ", "a raw image of a Canon camera"},
+	{"crx ", "a raw image of a Canon camera"},
 	{"qt  ", "a QuickTime video"},
 }
 
@@ -51,8 +58,10 @@ func foreignError(data []byte) error {
 	if name == "" {
 		name = "not an image of a known format"
 	}
-	return invalid("%s; %s", name, supportedFormats)
+	return unsupported(name)
 }
+
+func unsupported(name string) error { return invalid("%s; %s", name, supportedFormats) }
 
 // foreignName returns the name of an unsupported format, or "" if it is unknown.
 func foreignName(data []byte) string {
@@ -73,7 +82,7 @@ func foreignName(data []byte) string {
 		return "a TGA image"
 	case bytes.HasPrefix(data, []byte("\x00\x00\x02\x00")): // many TGAs start like this too
 		return "a CUR cursor"
-	case kind == "application/octet-stream":
+	case kind == "application/octet-stream", kind == "image/bmp": // the latter from two letters
 		return ""
 	case kind == "text/html":
 		return "HTML"
@@ -83,20 +92,11 @@ func foreignName(data []byte) string {
 	return "a file of type " + kind
 }
 
-// boxName returns the name of a format made of boxes, from the brands in the first box.
+// boxName returns the name of a format made of boxes, from its brands.
 func boxName(data []byte) string {
-	end := min(int64(binary.BigEndian.Uint32(data)), int64(len(data)), 256)
-	var listed []string
-	for at := int64(8); at+4 <= end; at += 4 {
-		if at != 12 { // these four bytes are a version
-			listed = append(listed, string(data[at:at+4]))
-		}
-	}
 	for _, b := range brands {
-		for _, brand := range listed {
-			if strings.HasPrefix(brand, b.brand) {
-				return b.name
-			}
+		if slices.Contains(brandsOf(data), b.brand) {
+			return b.name
 		}
 	}
 	return "an MP4 video"

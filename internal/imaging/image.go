@@ -29,6 +29,8 @@ type Encoded struct {
 	Width, Height int
 	// Path is the way in which the image was made.
 	Path Path
+	// Quality is the quality that was found for Encoding.MaxBytes; 0 if there is no maximum.
+	Quality int
 }
 
 // Path is a way to make an image from another one.

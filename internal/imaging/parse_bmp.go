@@ -43,6 +43,12 @@ type bmpData struct {
 	masks [4]uint32
 }
 
+// beginsBMP reports whether a file begins like a BMP. The size of its information header tells it
+// from text.
+func beginsBMP(b []byte) bool {
+	return magic("BM")(b) && (len(b) < 18 || b[16] == 0 && b[17] == 0)
+}
+
 // parseBMP parses the file header, the information header of any version, the colour masks and
 // the palette. Embedded colour profiles are not used.
 func parseBMP(data []byte, h *Header) error {

@@ -174,6 +174,8 @@ func (r *jpegReader) segment(marker byte, segment []byte) error {
 		h.Orientation = exifOrientation(segment[6:])
 	case marker == 0xee && bytes.HasPrefix(segment, []byte("Adobe")) && len(segment) >= 12:
 		r.adobe = segment
+	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("MPF\x00")):
+		h.Animated = h.Animated || hasFrames(segment[4:])
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // first part
 		h.profile = profileColours(segment[min(14, len(segment)):])
 	}

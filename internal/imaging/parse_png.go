@@ -39,6 +39,10 @@ type pngReader struct {
 	// compressed is the size of the image data in bytes, raw the size that it must inflate
 	// to.
 	compressed, raw int64
+	// frames is the number of frames of an animation. isFrame reports whether the image data is the
+	// first of them.
+	frames  int64
+	isFrame bool
 }
 
 // parsePNG reads the chunks up to the last (ISO/IEC 15948). Chunks that determine pixels must
@@ -129,7 +133,9 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 	case "iCCP":
 		keep = r.profile(content) && keep
 	case "acTL":
-		r.header.Animated = true
+		r.readAnimation(content)
+	case "fcTL":
+		r.isFrame = r.isFrame || r.seen["IDAT"] == 0
 	case "pHYs":
 		r.header.density = densityOfPNG(content)
 	case "eXIf":
@@ -138,6 +144,19 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 	}
 	r.open = kind == "IDAT"
 	return keep, nil
+}
+
+// readAnimation parses an acTL chunk. One after the image data does not make an animation, nor
+// does one of a single frame, unless this frame follows the image of other programs.
+func (r *pngReader) readAnimation(content []byte) {
+	if r.seen["IDAT"] == 0 && len(content) >= 4 {
+		r.frames = int64(binary.BigEndian.Uint32(content))
+	}
+}
+
+// isAnimated reports whether there are more frames than the image in the image data chunks.
+func (r *pngReader) isAnimated() bool {
+	return r.frames > 1 || r.frames == 1 && !r.isFrame
 }
 
 // readHeader parses the content of an IHDR chunk.
@@ -214,6 +233,7 @@ func (r *pngReader) end() error {
 	}
 	h := r.header
 	h.parts = append(h.parts, pngEnd)
+	h.Animated = r.isAnimated()
 	// The overhead of chunks counts too; an empty chunk is all overhead.
 	h.tail = int(int64(h.tail) * (r.compressed + pngOverhead*int64(r.seen["IDAT"])) / r.compressed)
 	if r.compressed > r.raw+r.raw/8+64<<10 { // no encoder makes the data this much larger

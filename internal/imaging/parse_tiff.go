@@ -29,6 +29,7 @@ const (
 	tiffShort    = 3
 	tiffLong     = 4
 	tiffRational = 5
+	tiffIFD      = 13 // an offset of a directory
 	tiffLong8    = 16 // of BigTIFF
 )
 
@@ -218,6 +219,9 @@ func parseTIFF(data []byte, h *Header) error {
 		return truncated(TIFF)
 	}
 	form := formOf(data)
+	if name := rawName(data, form); name != "" {
+		return unsupported(name)
+	}
 	fix := tiffFixes{data: data, form: form, header: h, at: form.first(data)}
 	entries, next, err := form.directory(data, fix.at)
 	if err != nil {

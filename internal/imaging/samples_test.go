@@ -159,7 +159,7 @@ func TestTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 		want string
 	}{
 		"12 bits": {with(value(2, 12, 12, 12)), "tiff with 12 bits per sample: supported are 1, 2, 4, 8, 16 and 32"},
-		"a raw mosaic": {with(value(4, 32803)), "tiff with photometric interpretation 32803: " +
+		"ICC Lab": {with(value(4, 9)), "tiff with photometric interpretation 9: " +
 			"supported are grey, RGB, palettes, CMYK, YCbCr and Lab"},
 		"too few samples":  {with(value(6, 2)), "corrupt tiff: 2 samples per pixel for 3 colours"},
 		"too many samples": {with(value(6, 33)), "tiff with 33 samples per pixel: the maximum is 32"},

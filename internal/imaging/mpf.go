@@ -1,0 +1,29 @@
+package imaging
+
+// The Multi-Picture Format (CIPA DC-007) lists the images of a file in a segment of the first one.
+const (
+	tagMPEntries = 0xb002
+	mpEntrySize  = 16
+	// An image is a frame, of a panorama, a stereo pair or a series of angles, if this byte of its
+	// type has this value. Others are previews or gain maps.
+	mpFrame = 2
+)
+
+// hasFrames reports whether the segment lists several frames. index begins with the header of a
+// TIFF.
+func hasFrames(index []byte) bool {
+	entries, form, _ := firstDirectory(index) // no entries on error
+	frames := 0
+	for _, e := range entries {
+		if e.tag != tagMPEntries {
+			continue
+		}
+		list := e.bytes(index, form)
+		for ; len(list) >= mpEntrySize; list = list[mpEntrySize:] {
+			if form.Uint32(list)>>16&0xff == mpFrame {
+				frames++
+			}
+		}
+	}
+	return frames > 1
+}
