@@ -2,6 +2,7 @@ package resize_test
 
 import (
 	"image"
+	"image/color"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -221,14 +222,21 @@ func TestCropBeyondTheImage_isInvalid(t *testing.T) {
 	}
 }
 
-// TestPadding_isTransparentOrWhite looks at the pixel above the image.
-func TestPadding_isTransparentOrWhite(t *testing.T) {
-	m := encoded(t, gradient(300, 200), imaging.PNG)
-	for format, want := range map[imaging.Format][]byte{
-		imaging.PNG: {0, 0, 0, 0}, imaging.WebP: {0, 0, 0, 0}, imaging.JPEG: {255, 255, 255},
+// TestPadding_hasABackground looks at the first pixel.
+func TestPadding_hasABackground(t *testing.T) {
+	blue := color.RGBA{30, 60, 200, 255}
+	for _, c := range []struct {
+		format     imaging.Format
+		background color.RGBA
+		want       []byte
+	}{
+		{imaging.PNG, color.RGBA{}, []byte{0, 0, 0, 0}}, {imaging.WebP, color.RGBA{}, []byte{0, 0, 0, 0}},
+		{imaging.JPEG, color.RGBA{}, []byte{255, 255, 255}}, {imaging.PNG, blue, []byte{30, 60, 200}},
 	} {
-		r := &request{TargetWidth: 60, TargetHeight: 60, Fit: pad}
-		out, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: format})
+		m := encoded(t, gradient(300, 200), imaging.PNG)
+		m.Encoding.Background = c.background
+		r := &request{TargetWidth: 120, TargetHeight: 120, Fit: pad}
+		out, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: c.format})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,8 +244,12 @@ func TestPadding_isTransparentOrWhite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.Pix[30*p.Channels:][:p.Channels]; len(got) != len(want) || got[len(got)-1] != want[len(want)-1] {
-			t.Errorf("%s: %v, want %v", format, got, want)
+		got := p.Pix[:p.Channels]
+		if c.format == imaging.WebP {
+			got[0], got[1], got[2] = 0, 0, 0 // colours of transparent pixels are lost
+		}
+		if string(got) != string(c.want) {
+			t.Errorf("%s: %v, want %v", c.format, got, c.want)
 		}
 	}
 }

@@ -1,27 +1,27 @@
 package imaging
 
 import (
+	"cmp"
 	"context"
 	"image"
 )
 
 // Padded returns the part canvas of the image, which contains all of it, for an output in format
-// f. Pixels beside the image are transparent, or white if the format has no transparency.
+// f. Pixels beside the image are transparent. If the format has no transparency, or the Encoding a
+// background, they have its colour, which is white by default.
 func (p *Pixels) Padded(ctx context.Context, canvas image.Rectangle, f Format) (_ *Pixels, err error) {
-	channels := 3
-	if f.alpha() {
+	channels, background := 3, cmp.Or(p.encoding.Background, white)
+	if p.encoding.keepsAlpha(f) {
 		channels = 4
 	} else if p.Channels == 4 {
-		if p, err = p.flatten(ctx); err != nil {
+		if p, err = p.flatten(ctx, background); err != nil {
 			return nil, err
 		}
 	}
 	out := NewPixels(canvas.Dx(), canvas.Dy(), channels)
 	out.carried = p.carried
-	if channels == 3 {
-		for i := range out.Pix {
-			out.Pix[i] = 255
-		}
+	for i := 0; channels == 3 && i < len(out.Pix); i += 3 {
+		out.Pix[i], out.Pix[i+1], out.Pix[i+2] = background.R, background.G, background.B
 	}
 	for y := range p.Height {
 		if err := ctx.Err(); err != nil {

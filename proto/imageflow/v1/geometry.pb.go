@@ -44,7 +44,8 @@ const (
 	// The image is stretched to exactly the target.
 	Fit_FIT_FILL Fit = 3
 	// The whole image inside the target, as in CONTAIN, and around it pixels that are
-	// transparent, or white in a format without transparency.
+	// transparent, or of the colour encoding.background: for a format without
+	// transparency, white by default.
 	Fit_FIT_PAD Fit = 4
 )
 
