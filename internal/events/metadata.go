@@ -18,6 +18,10 @@ const (
 	// PixelPath is the path of package imaging by which the output was made. It is missing
 	// where the output already existed.
 	PixelPath ResultKey = "pixel_path"
+	// Quality and Bytes are the quality and the size of an output that was made for a maximum
+	// size.
+	Quality ResultKey = "quality"
+	Bytes   ResultKey = "bytes"
 	// ErrorCode is the name of the google.rpc.Code of a failed item of a stream.
 	ErrorCode ResultKey = "error_code"
 	// ErrorField is the field of the request that made an item of a stream fail.

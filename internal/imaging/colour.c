@@ -29,6 +29,15 @@ int imaging_drop_extra(VipsImage **image, int extra, int alpha) {
 	return failed;
 }
 
+int imaging_unmultiply(VipsImage **image) {
+	VipsImage *made;
+	const VipsBandFormat format = (*image)->BandFmt;
+	const double max = format == VIPS_FORMAT_UCHAR ? 255 : 65535;
+	if (vips_unpremultiply(*image, &made, "max_alpha", max, NULL) || imaging_replace(image, made)) return -1;
+	if (vips_rint(*image, &made, NULL) || imaging_replace(image, made)) return -1;
+	return vips_cast(*image, &made, format, NULL) || imaging_replace(image, made);
+}
+
 int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
 	VipsImage *made;
 	const int n = (*image)->Bands; // 3, or 4 with alpha

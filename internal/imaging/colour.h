@@ -14,6 +14,9 @@ int imaging_has_profile(VipsImage *image);
 // number alpha, counted from 1. If alpha is 0, it removes all of them.
 int imaging_drop_extra(VipsImage **image, int extra, int alpha);
 
+// imaging_unmultiply divides the colours of an RGB image by its alpha channel.
+int imaging_unmultiply(VipsImage **image);
+
 // imaging_from_ycc converts YCbCr of 8 bits to sRGB with a 3 × 4 matrix.
 int imaging_from_ycc(VipsImage **image, const double matrix[12]);
 

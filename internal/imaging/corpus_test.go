@@ -35,6 +35,7 @@ func corpus(t testing.TB, cuts int) map[string]suspect {
 		}
 	}
 	add(bombs(t), false)
+	add(heifBombs(t), false)
 	add(badBMPs(), false)
 	add(rawImages(), false)
 	add(badBigTIFFs(), false)

@@ -1,11 +1,17 @@
 package imaging
 
-import "fmt"
+import (
+	"fmt"
+	"image/color"
+)
 
 // Encoding are the options of an encoder. The zero value has the defaults of each format.
 type Encoding struct {
 	// Quality is in [1, 100]; 0 means the default of the format.
 	Quality int
+	// MaxBytes is the maximum size of the output; 0 means none. Quality is then the highest one
+	// that is tried.
+	MaxBytes int
 	// Lossless keeps every value of every pixel.
 	Lossless bool
 	// Progressive stores a coarse version of the whole image first.
@@ -14,7 +20,12 @@ type Encoding struct {
 	Chroma Chroma
 	// Speed is in [5, 9], from the smallest file to the least time; 0 means 8.
 	Speed int
+	// Background is blended with transparent pixels. A zero value keeps transparency if the
+	// format has it; otherwise it means white.
+	Background color.RGBA
 }
+
+var white = color.RGBA{255, 255, 255, 255}
 
 // Chroma is the resolution of the colours, compared with luma.
 type Chroma int
@@ -49,6 +60,7 @@ func (e Encoding) Check(f Format) error {
 		used, have bool
 	}{
 		{"quality", e.Quality != 0, has.quality},
+		{"max_bytes", e.MaxBytes != 0, has.quality},
 		{"lossless", e.Lossless, has.lossless},
 		{"progressive", e.Progressive, has.progressive},
 		{"chroma", e.Chroma != ChromaByQuality, has.chroma},
@@ -87,6 +99,9 @@ func (e Encoding) complete(f Format, quality int) Encoding {
 	}
 	return e
 }
+
+// keepsAlpha reports whether an output in format f has the transparency of the image.
+func (e Encoding) keepsAlpha(f Format) bool { return f.alpha() && e.Background == color.RGBA{} }
 
 // encodingTo returns the options for an output in format f.
 func (h *Header) encodingTo(f Format) Encoding { return h.Encoding.complete(f, codecs[f].quality) }

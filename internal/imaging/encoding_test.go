@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"image"
+	"image/color"
 	"image/jpeg"
 	"os/exec"
 	"testing"
@@ -213,6 +214,66 @@ func TestEncoding_checkNamesOptionAndFormat(t *testing.T) {
 		want := imaging.UnsupportedError{Option: c.want, Format: c.f}
 		if got := errors.As(err, &unsupported); got != (c.want != "") || got && *unsupported != want {
 			t.Errorf("%+v to %s: got %v, want the option %q", c.e, c.f, err, c.want)
+		}
+	}
+}
+
+// TestEncoding_maxBytes wants files of all paths that fit, and better ones where there is room.
+func TestEncoding_maxBytes(t *testing.T) {
+	data := photo(t, "northern_cardinal_bird.jpg")
+	for _, f := range []imaging.Format{imaging.JPEG, imaging.WebP, imaging.AVIF} {
+		m, last := open(t, data), 0
+		for _, limit := range []int{7000, 11000, 1 << 20} {
+			m.Encoding = imaging.Encoding{MaxBytes: limit}
+			out, err := m.Resize(t.Context(), 360, 240, imaging.Good, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(out.Data) > limit || out.Quality <= last {
+				t.Errorf("%s: %d bytes of %d at quality %d, after quality %d", f, len(out.Data), limit, out.Quality, last)
+			}
+			last = out.Quality
+		}
+		if usual := map[imaging.Format]int{imaging.JPEG: 85, imaging.WebP: 80, imaging.AVIF: 60}[f]; last != usual {
+			t.Errorf("%s: quality %d with room for more, want the default %d", f, last, usual)
+		}
+		m.Encoding.MaxBytes = 100
+		var large *imaging.TooLargeError
+		if _, err := m.Resize(t.Context(), 360, 240, imaging.Good, f); !errors.As(err, &large) || large.Bytes <= 100 {
+			t.Errorf("%s in 100 bytes: got %v, want a TooLargeError", f, err)
+		}
+	}
+	encodedWith(t, imaging.JPEG, imaging.Encoding{MaxBytes: 1500}, func(t *testing.T, data []byte) {
+		if len(data) > 1500 {
+			t.Errorf("%d bytes, want at most 1500", len(data))
+		}
+	})
+}
+
+// TestEncoding_background blends half transparent red with a colour, in the formats that
+// this package reads.
+func TestEncoding_background(t *testing.T) {
+	data := asPNG(t, flat(64, 48, color.NRGBA{255, 0, 0, 128}))
+	for _, f := range []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP, imaging.TIFF} {
+		m := open(t, data)
+		m.Encoding = imaging.Encoding{Background: color.RGBA{0, 200, 100, 255}}
+		converted, err := m.Convert(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resized, err := m.Resize(t.Context(), 32, 24, imaging.Good, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, out := range []imaging.Encoded{converted, resized} {
+			p := pixels(t, out.Data)
+			want := []byte{128, 100, 50}
+			for c, v := range p.Pix[:3] {
+				if d := int(v) - int(want[c]); p.Channels != 3 || d < -6 || d > 6 {
+					t.Errorf("%s: %d channels, the first pixel is %v, want %v", f, p.Channels, p.Pix[:3], want)
+					break
+				}
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) erro
 	}
 	p, err := m.scaled(ctx, width, height, Fast)
 	if err == nil && p.Channels == 4 {
-		p, err = p.flatten(ctx)
+		p, err = p.flatten(ctx, white)
 	}
 	if err != nil {
 		return err

@@ -16,6 +16,8 @@ const (
 	// coefficients is the memory in bytes per pixel of the coefficients in 4:2:0 that the JPEG
 	// encoder buffers to optimize Huffman codes, and for a progressive JPEG.
 	coefficients = 3
+	// maxEncodedPixel is the maximum size of an output with a quality, in bytes per pixel.
+	maxEncodedPixel = 6
 )
 
 // Footprint returns the maximum memory in bytes for decoding the image at full size,
@@ -45,7 +47,7 @@ func (h Header) ReadFootprint() int64 { return h.pixels() * int64(h.held) }
 // footprint returns the maximum memory in bytes for an output of this many pixels. changing
 // is the extra memory of a change, in bytes per channel.
 func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
-	channels, withAlpha := int64(h.channels()), h.Alpha && f.alpha()
+	channels, withAlpha := int64(h.channels()), h.Alpha && h.Encoding.keepsAlpha(f)
 	garbage := int64(0)
 	if h.Orientation != 1 {
 		garbage += channels
@@ -79,8 +81,9 @@ func (e Encoding) footprint(f Format, pixels int64, withAlpha bool) int64 {
 	if e.Speed < fastEncoding {
 		each += int64(codec.slow)
 	}
+	best := min(int64(e.MaxBytes), maxEncodedPixel*pixels) // while a better quality is tried
 	if f != JPEG {
-		return each * pixels
+		return each*pixels + best
 	}
 	held, buffered := int64(coefficients), min(pixels, C.MAX_OPTIMIZED_PIXELS)
 	if e.Chroma == Chroma444 {
@@ -89,7 +92,7 @@ func (e Encoding) footprint(f Format, pixels int64, withAlpha bool) int64 {
 	if e.Progressive {
 		buffered = pixels
 	}
-	return each*pixels + held*buffered
+	return each*pixels + held*buffered + best
 }
 
 func (h Header) pixels() int64 { return int64(h.Width) * int64(h.Height) }

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"strings"
 )
 
-const supportedFormats = "supported formats are jpeg, png, webp, tiff, gif and bmp"
+const supportedFormats = "supported formats are jpeg, png, webp, avif, heic, tiff, gif and bmp"
 
 // signatures identify unsupported formats by the bytes at an offset. The first match wins.
 var signatures = []struct {
@@ -45,10 +46,9 @@ var signatures = []struct {
 	{0, "\x28\xb5\x2f\xfd", "a Zstandard file"},
 }
 
-// brands identify files made of boxes (ISO/IEC 14496-12) by a prefix of a brand.
+// brands identify files made of boxes (ISO/IEC 14496-12) by a brand.
 var brands = []struct{ brand, name string }{
-	{"avif", "an AVIF image"}, {"avis", "an AVIF image"}, {"hei", "a HEIC image"}, {"hev", "a HEIC image"},
-	{"mif1", "a HEIF image"}, {"msf1", "a HEIF image"}, {"crx ", "a raw image of a Canon camera"},
+	{"crx ", "a raw image of a Canon camera"},
 	{"qt  ", "a QuickTime video"},
 }
 
@@ -92,20 +92,11 @@ func foreignName(data []byte) string {
 	return "a file of type " + kind
 }
 
-// boxName returns the name of a format made of boxes, from the brands in the first box.
+// boxName returns the name of a format made of boxes, from its brands.
 func boxName(data []byte) string {
-	end := min(int64(binary.BigEndian.Uint32(data)), int64(len(data)), 256)
-	var listed []string
-	for at := int64(8); at+4 <= end; at += 4 {
-		if at != 12 { // these four bytes are a version
-			listed = append(listed, string(data[at:at+4]))
-		}
-	}
 	for _, b := range brands {
-		for _, brand := range listed {
-			if strings.HasPrefix(brand, b.brand) {
-				return b.name
-			}
+		if slices.Contains(brandsOf(data), b.brand) {
+			return b.name
 		}
 	}
 	return "an MP4 video"

@@ -16,6 +16,7 @@ const (
 	TIFF Format = "tiff"
 	GIF  Format = "gif"
 	AVIF Format = "avif"
+	HEIC Format = "heic"
 	BMP  Format = "bmp"
 )
 
@@ -50,7 +51,8 @@ var codecs = map[Format]struct {
 		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
 		options: options{quality: true, chroma: true, speed: true},
 	},
-	BMP: {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
+	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
+	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
 }
 
 // bytesPerPixel is the maximum memory for encoding, without the pixels themselves.
@@ -79,11 +81,14 @@ func (f Format) Extension() string { return codecs[f].extension }
 // Writable reports whether this package encodes the format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
 
-// Output returns the default output format for an input of format f: f itself, or PNG if f
-// is not writable.
+// Output returns the default output format for an input of format f: f itself, or for read-only
+// formats JPEG if they are usual for photos, and PNG if not.
 func (f Format) Output() Format {
-	if f.Writable() {
+	switch {
+	case f.Writable():
 		return f
+	case f == HEIC:
+		return JPEG
 	}
 	return PNG
 }

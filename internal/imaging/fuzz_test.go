@@ -16,6 +16,9 @@ func FuzzParseHeader(f *testing.F) {
 	for _, bomb := range bombs(f) {
 		f.Add(bomb)
 	}
+	for _, bomb := range heifBombs(f) {
+		f.Add(bomb)
+	}
 	for _, multiple := range multiples(f, 3) {
 		f.Add(multiple)
 	}

@@ -37,6 +37,10 @@ type Header struct {
 	frame image.Rectangle
 	// quality is the quality of a JPEG, 1 to 100; 0 means unknown.
 	quality int
+	// uncropped is the size of the image before the file crops it; zero if it does not.
+	uncropped image.Point
+	// multiplied reports whether the colours of a HEIF are multiplied by alpha.
+	multiplied bool
 	// held is the memory that the decoder holds, in bytes per pixel, without the rows that
 	// it returns. It is 0 for decoders that work row by row.
 	held int
@@ -135,6 +139,8 @@ var parsers = []struct {
 	{PNG, magic("\x89PNG\r\n\x1a\n"), parsePNG},
 	{WebP, func(b []byte) bool { return magic("RIFF")(b) && len(b) >= 12 && string(b[8:12]) == "WEBP" }, parseWebP},
 	{GIF, func(b []byte) bool { return magic("GIF87a")(b) || magic("GIF89a")(b) }, parseGIF},
+	{AVIF, isHEIF("avif", "avis"), parseHEIF},
+	{HEIC, isHEIF("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"), parseHEIF},
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
 	{TIFF, func(b []byte) bool { return magic("II+\x00\b\x00\x00\x00")(b) || magic("MM\x00+\x00\b\x00\x00")(b) }, parseTIFF},
 	{BMP, beginsBMP, parseBMP},
@@ -144,7 +150,7 @@ func magic(begin string) func([]byte) bool {
 	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(begin)) }
 }
 
-// ParseHeader parses the header of a JPEG, PNG, WebP, GIF, TIFF or BMP in pure Go, without
+// ParseHeader parses the header of a JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC in pure Go, without
 // decoding pixels. It returns an InputError for other formats, for truncated or corrupt
 // files, and for images that exceed the limits.
 func ParseHeader(data []byte, limits Limits) (Header, error) {
@@ -178,6 +184,11 @@ func (l Limits) check(h Header) error {
 		return invalid("%d×%d pixels: a side is longer than MAX_IMAGE_SIDE=%d", h.Width, h.Height, l.MaxSide)
 	case int64(h.Width)*int64(h.Height) > l.MaxPixels:
 		return invalid("%d×%d pixels: more than MAX_IMAGE_PIXELS=%d", h.Width, h.Height, l.MaxPixels)
+	}
+	if h.uncropped != (image.Point{}) {
+		whole := h
+		whole.Width, whole.Height, whole.uncropped = h.uncropped.X, h.uncropped.Y, image.Point{}
+		return l.check(whole)
 	}
 	if l.Strict && len(h.Repaired) > 0 {
 		return invalid("damaged %s: %s; STRICT_INPUT=false accepts it", h.Format, strings.Join(h.Repaired, "; "))

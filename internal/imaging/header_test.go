@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -35,6 +36,20 @@ type sample struct {
 	want fact
 }
 
+// heifSamples are variants of AVIF and HEIC with their facts.
+func heifSamples(t testing.TB) map[string]sample {
+	return map[string]sample{
+		"avif":            {heifFile(t, "420.avif"), fact{imaging.AVIF, 64, 48, 1, false, false}},
+		"avif turned":     {heifFile(t, "turned-1.avif"), fact{imaging.AVIF, 48, 64, 8, false, false}},
+		"avif with alpha": {heifFile(t, "alpha.avif"), fact{imaging.AVIF, 64, 48, 1, true, false}},
+		"avif of tiles":   {heifFile(t, "grid.avif"), fact{imaging.AVIF, 128, 96, 1, false, false}},
+		"avif cropped":    {heifFile(t, "cropped.avif"), fact{imaging.AVIF, 40, 30, 1, false, false}},
+		"heic":            {heifFile(t, "8.heic"), fact{imaging.HEIC, 64, 48, 1, false, false}},
+		"heic with alpha": {heifFile(t, "alpha.heic"), fact{imaging.HEIC, 64, 48, 1, true, false}},
+		"avif of frames":  {heifFile(t, "frames.avif"), fact{imaging.AVIF, 64, 48, 1, true, true}},
+	}
+}
+
 // samples are images of all formats and variants with their facts.
 func samples(t testing.TB) map[string]sample {
 	opaque, clear := detailed(30, 20), noisy(30, 20)
@@ -43,7 +58,7 @@ func samples(t testing.TB) map[string]sample {
 	trailed := append(bytes.Clone(jpeg), make([]byte, 5000)...)
 	twoFrames := gifOf(30, 20, [4]int{0, 0, 30, 20}, [4]int{1, 1, 9, 9})
 	webp := simpleWebP(encoded(t, opaque, imaging.WebP))
-	return map[string]sample{
+	all := map[string]sample{
 		"jpeg":                 {jpeg, fact{imaging.JPEG, 30, 20, 1, false, false}},
 		"jpeg turned":          {withOrientation(jpeg, 6), fact{imaging.JPEG, 20, 30, 6, false, false}},
 		"jpeg odd orientation": {withOrientation(jpeg, 9), fact{imaging.JPEG, 30, 20, 1, false, false}},
@@ -71,6 +86,8 @@ func samples(t testing.TB) map[string]sample {
 		"bmp with alpha":       {alphaBMP(clear), fact{imaging.BMP, 30, 20, 1, true, false}},
 		"bmp of codes":         {codedBMP(30, 20), fact{imaging.BMP, 30, 20, 1, false, false}},
 	}
+	maps.Copy(all, heifSamples(t))
+	return all
 }
 
 func TestParseHeader_ofAllVariants(t *testing.T) {

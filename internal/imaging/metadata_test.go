@@ -25,6 +25,9 @@ func TestMetadata_isRemoved(t *testing.T) {
 			if bytes.Contains(e.Data, []byte("secret!")) {
 				t.Errorf("%s to %s keeps the metadata", name, f)
 			}
+			if f == imaging.AVIF && bytes.Contains(e.Data, []byte("Exif")) {
+				t.Errorf("%s: the AVIF has an item of EXIF", name)
+			}
 		}
 	}
 }

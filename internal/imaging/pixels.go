@@ -1,6 +1,10 @@
 package imaging
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"image/color"
+)
 
 // Pixels is a decoded image in sRGB. Pix has Height × Width × Channels bytes, row by row.
 // Channels is 3, or 4 with straight alpha as the last.
@@ -30,7 +34,8 @@ func NewPixels(width, height, channels int) *Pixels {
 	return &Pixels{Width: width, Height: height, Channels: channels, Pix: make([]byte, width*height*channels)}
 }
 
-// Encode encodes the image. If the format has no transparency, it is composited on white.
+// Encode encodes the image. If the format has no transparency, it is composited on the
+// background of its Encoding, or on white.
 // After the context ends, the error is the context's.
 func (p *Pixels) Encode(ctx context.Context, f Format) (Encoded, error) {
 	return p.encodeWith(ctx, f, p.encoding.complete(f, codecs[f].quality))
@@ -47,19 +52,22 @@ func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, e
 }
 
 func (p *Pixels) encodeWith(ctx context.Context, f Format, e Encoding) (_ Encoded, err error) {
-	if p.Channels == 4 && !f.alpha() {
-		if p, err = p.flatten(ctx); err != nil {
+	if p.Channels == 4 && !e.keepsAlpha(f) {
+		if p, err = p.flatten(ctx, cmp.Or(e.Background, white)); err != nil {
 			return Encoded{}, err
 		}
 	}
-	data, err := p.encode(ctx, f, e)
-	return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
+	return e.fit(func(e Encoding) (Encoded, error) {
+		data, err := p.encode(ctx, f, e)
+		return Encoded{Data: data, Format: f, Width: p.Width, Height: p.Height, Path: General}, err
+	})
 }
 
-// flatten composites the image on white.
-func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
+// flatten composites the image on an opaque colour.
+func (p *Pixels) flatten(ctx context.Context, on color.RGBA) (*Pixels, error) {
 	flat := NewPixels(p.Width, p.Height, 3)
 	flat.carried = p.carried
+	background := [...]uint32{uint32(on.R), uint32(on.G), uint32(on.B)}
 	for y := range p.Height {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -67,8 +75,8 @@ func (p *Pixels) flatten(ctx context.Context) (*Pixels, error) {
 		from, to := p.Pix[4*y*p.Width:4*(y+1)*p.Width], flat.Pix[3*y*p.Width:]
 		for i, o := 0, 0; i < len(from); i, o = i+4, o+3 {
 			a := uint32(from[i+3])
-			for c := range 3 {
-				to[o+c] = byte((uint32(from[i+c])*a + 255*(255-a) + 127) / 255)
+			for c, under := range background {
+				to[o+c] = byte((uint32(from[i+c])*a + under*(255-a) + 127) / 255)
 			}
 		}
 	}

@@ -46,10 +46,11 @@ func (m *Image) resizePlanes(ctx context.Context, v view, q Quality, e Encoding)
 	if err != nil {
 		return Encoded{}, err
 	}
+	encode := p.encode
 	if m.Format == WebP {
-		return p.encodeWebP(ctx, e)
+		encode = p.encodeWebP
 	}
-	return p.encode(ctx, e)
+	return e.fit(func(e Encoding) (Encoded, error) { return encode(ctx, e) })
 }
 
 // planarWeights returns the weights that resample a view of the planes at scale/8 of the size to

@@ -58,5 +58,5 @@ func (m *Image) hasOutputSamplings() bool {
 
 // Encode implements Raster. f is JPEG.
 func (p *planes) Encode(ctx context.Context, f Format) (Encoded, error) {
-	return p.encode(ctx, p.encoding.complete(f, codecs[f].quality))
+	return p.encoding.complete(f, codecs[f].quality).fit(func(e Encoding) (Encoded, error) { return p.encode(ctx, e) })
 }

@@ -39,6 +39,8 @@ static int load(const EncodedImage *p, Source *from, VipsImage **out) {
 	case WEBP: failed = vips_webpload_source(source, out, COMMON); break;
 	case TIFF: failed = vips_tiffload_source(source, out, COMMON); break;
 	case GIF: failed = vips_gifload_source(source, out, COMMON); break;
+	case AVIF:
+	case HEIC: failed = vips_heifload_source(source, out, COMMON); break;
 	default: break;
 	}
 	g_object_unref(source);
@@ -127,6 +129,7 @@ static int decode(const EncodedImage *p, VipsImage **image, Source *source, Box 
 	if (p->frame.width > 0 && place_on_canvas(image, p)) return -1;
 	if ((*image)->Xsize != p->width || (*image)->Ysize != p->height) return -1;
 	if ((p->extra > 1 || p->extra != p->alpha) && imaging_drop_extra(image, p->extra, p->alpha)) return -1;
+	if (p->multiplied && imaging_unmultiply(image)) return -1;
 	if (imaging_to_16_bits(image)) return -1;
 	if (p->is_ycc && imaging_from_ycc(image, p->ycc)) return -1;
 	if (columns == NULL) return imaging_to_srgb(image, p->use_profile, channels) || copy_rows(*image, source, out);

@@ -45,13 +45,25 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 
 // decodeByVips decodes the image with libvips.
 func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
-	if err := Start(); err != nil {
-		return nil, err
-	}
 	if m.inspect != nil {
 		if err := m.inspect(ctx); err != nil {
 			return nil, err
 		}
+	}
+	p, err := m.load(ctx, d)
+	if errors.Is(err, errFailed) {
+		if !m.Format.readable() {
+			return nil, invalid("%s: this build has no decoder of %s", m.Format, map[Format]string{AVIF: "AV1", HEIC: "HEVC"}[m.Format])
+		}
+		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
+	}
+	return p, err
+}
+
+// load decodes the image with libvips. For any fault of the file it returns errFailed.
+func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
+	if err := Start(); err != nil {
+		return nil, err
 	}
 	in := m.encodedImage(d.shrink)
 	width, height := int(in.width), int(in.height)
@@ -70,16 +82,16 @@ func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
 		in.stop = stop
 		return C.imaging_decode(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(p.Channels), p.memory())
 	})
-	if errors.Is(err, errFailed) {
-		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
-	}
 	if err == nil && m.Format == JPEG && in.warned != 0 {
 		err = jpegDamage(ctx, JPEG, m.parts)
 	}
 	if err == nil {
 		m.verified.Store(true)
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // encodedImage returns the header for C, without the parts of the file.
@@ -92,6 +104,9 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		in.use_profile = 1
 	}
 	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
+	if m.multiplied {
+		in.multiplied = 1
+	}
 	in.extra, in.alpha = C.int(m.extra), C.int(m.alphaAt)
 	if m.fromYCbCr != nil {
 		in.is_ycc = 1

@@ -11,7 +11,7 @@
 // with the standard codes.
 enum { MAX_OPTIMIZED_PIXELS = 16000000 };
 
-typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF } Codec;
+typedef enum { JPEG, PNG, WEBP, TIFF, GIF, AVIF, HEIC } Codec;
 
 // Part is a part of a file.
 typedef struct {
@@ -43,6 +43,8 @@ typedef struct {
 	// extra is the number of channels after the colours. alpha is the number of the alpha
 	// channel among them, counted from 1; 0 means no alpha.
 	int extra, alpha;
+	// multiplied: the colours are multiplied by the alpha channel.
+	int multiplied;
 	// ycc is the 3 × 4 matrix from YCbCr to RGB; used if is_ycc is set.
 	int is_ycc;
 	double ycc[12];

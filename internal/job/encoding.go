@@ -2,8 +2,12 @@ package job
 
 import (
 	"errors"
+	"image/color"
+	"strconv"
+	"strings"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -18,10 +22,12 @@ func encodingOf(req functions.Request) imaging.Encoding {
 	e := r.GetEncoding()
 	return imaging.Encoding{
 		Quality:     int(e.GetQuality()),
+		MaxBytes:    int(e.GetMaxBytes()),
 		Lossless:    e.GetLossless(),
 		Progressive: e.GetProgressive(),
 		Chroma:      chromas[e.GetChroma()],
 		Speed:       int(e.GetSpeed()),
+		Background:  colour(e.GetBackground()),
 	}
 }
 
@@ -31,6 +37,15 @@ var chromas = map[imageflowv1.Chroma]imaging.Chroma{
 	imageflowv1.Chroma_CHROMA_444:         imaging.Chroma444,
 }
 
+// colour parses a valid colour of the contract. An empty one is transparent.
+func colour(text string) color.RGBA {
+	v, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 16, 24)
+	if err != nil {
+		return color.RGBA{}
+	}
+	return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 255}
+}
+
 // checkEncoding rejects an option that the format of the output does not have.
 func (p *plan) checkEncoding(f imaging.Format) error {
 	var unsupported *imaging.UnsupportedError
@@ -38,4 +53,21 @@ func (p *plan) checkEncoding(f imaging.Format) error {
 		return functions.Errorf(functions.Invalid, "encoding."+unsupported.Option, "%v", err)
 	}
 	return nil
+}
+
+// describeFit sets the quality and the size of an output that was made for a maximum size.
+// quality is empty for other outputs.
+func describeFit(result *imageflowv1.ProcessingResult, quality string, bytes int64) {
+	if quality != "" {
+		events.Quality.Set(result, quality)
+		events.Bytes.Set(result, strconv.FormatInt(bytes, 10))
+	}
+}
+
+// fitQuality returns the quality that was found for a maximum size, or "" if there is none.
+func fitQuality(out imaging.Encoded) string {
+	if out.Quality == 0 {
+		return ""
+	}
+	return strconv.Itoa(out.Quality)
 }

@@ -46,8 +46,13 @@ func explain(err error, field string, at location, limit string) error {
 }
 
 // imageError returns an imaging.InputError as an Invalid error of the field that the
-// image came in. It returns other errors unchanged.
+// image came in, and an imaging.TooLargeError as one of the maximum size. It returns other
+// errors unchanged.
 func (p *plan) imageError(err error) error {
+	var large *imaging.TooLargeError
+	if errors.As(err, &large) {
+		return functions.Errorf(functions.Invalid, "encoding.max_bytes", "%v", large)
+	}
 	var input *imaging.InputError
 	if !errors.As(err, &input) {
 		return err

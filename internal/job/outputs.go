@@ -130,6 +130,7 @@ func (o *outputs) cachedResponse(ctx context.Context, existing written) (functio
 	}
 	proto.Reset(resp.GetResult())
 	o.plan.describe(resp.GetResult(), describeStored(existing.output, width, height))
+	describeFit(resp.GetResult(), existing.output.Metadata[execution.QualityMetadata], existing.output.Size)
 	return resp, true
 }
 
@@ -185,11 +186,8 @@ func (o *outputs) writeBoth(
 		})
 	}
 	both.Go(func() (err error) {
-		w.output, err = o.write(ctx, o.plan.targets.output, out.Format.MediaType(), out.Data, map[string]string{
-			execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
-			execution.ResponseMetadata: encoded,
-			execution.SecondsMetadata:  strconv.FormatFloat(elapsed().Seconds(), 'f', 3, 64),
-		}, existing.output)
+		w.output, err = o.write(ctx, o.plan.targets.output, out.Format.MediaType(), out.Data,
+			imageMetadata(out, encoded, elapsed()), existing.output)
 		return err
 	})
 	err = both.Wait()
@@ -197,6 +195,19 @@ func (o *outputs) writeBoth(
 		o.remove(context.WithoutCancel(ctx), w)
 	}
 	return w, err
+}
+
+// imageMetadata returns the metadata of an image besides the idempotency key.
+func imageMetadata(out imaging.Encoded, response string, elapsed time.Duration) map[string]string {
+	m := map[string]string{
+		execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
+		execution.ResponseMetadata: response,
+		execution.SecondsMetadata:  strconv.FormatFloat(elapsed.Seconds(), 'f', 3, 64),
+	}
+	if quality := fitQuality(out); quality != "" {
+		m[execution.QualityMetadata] = quality
+	}
+	return m
 }
 
 // maxWriteTries bounds how often a job tries to write an output that others overwrite.

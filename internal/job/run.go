@@ -160,6 +160,7 @@ func (r *Runner) produce(
 	image := describeEncoded(encoded)
 	out.plan.describe(resp.GetResult(), image)
 	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
+	describeFit(resp.GetResult(), fitQuality(encoded), image.GetSizeBytes())
 	record.CountOutput(ctx, string(encoded.Path))
 	if !out.stored() {
 		resp.GetResult().OutputData = encoded.Data

@@ -14,13 +14,13 @@ import (
 type expectation struct {
 	pattern string // of path.Match
 	verdict verdict
-	// says is a part of the error of a refused file.
+	// says is a part of the error for a refused file.
 	says string
-	// like names another file with the same image, or is filtered.
+	// like names another file with the same image, or is the constant filtered.
 	like string
-	// opaque has no transparent pixel.
+	// opaque means that no pixel is transparent.
 	opaque bool
-	// stripes are the colours of as many stripes from left to right.
+	// stripes are the colours of vertical stripes of equal width, from left to right.
 	stripes []color.NRGBA
 }
 
@@ -72,7 +72,8 @@ var expectations = []expectation{
 	{pattern: "tiff-rgb-two-extra*", verdict: taken},
 	{pattern: "tiff-cmyk-two-spots*", verdict: taken, opaque: true},
 	{pattern: "webp-riff-size*", verdict: refused},
-	{pattern: "*.avif", verdict: later}, {pattern: "*.heic", verdict: later}, {pattern: "*.bmp", verdict: taken},
+	{pattern: "*.avif", verdict: taken, opaque: true}, {pattern: "*.heic", verdict: taken, opaque: true},
+	{pattern: "*.bmp", verdict: taken},
 	{pattern: "*.ico", verdict: refused, says: "ICO"}, {pattern: "*.jp2", verdict: refused, says: "JPEG 2000"},
 	{pattern: "*.svg", verdict: refused, says: "SVG"}, {pattern: "*.ppm", verdict: refused, says: "PPM"},
 	{pattern: "*.tga", verdict: refused}, {pattern: "*.qoi", verdict: refused, says: "QOI"},
@@ -149,13 +150,13 @@ func stripe(m image.Image, i, of int) color.NRGBA {
 	return color.NRGBAModel.Convert(m.At(b.Min.X+(2*i+1)*b.Dx()/(2*of), b.Min.Y+b.Dy()/2)).(color.NRGBA)
 }
 
-// apart returns the largest difference of a channel.
+// apart returns the largest difference between two colours in any channel.
 func apart(a, b color.NRGBA) float64 {
 	d := func(a, b uint8) float64 { return math.Abs(float64(a) - float64(b)) }
 	return max(d(a.R, b.R), d(a.G, b.G), d(a.B, b.B), d(a.A, b.A))
 }
 
-// psnr compares images at the places of the smaller one, in dB.
+// psnr returns the PSNR in dB, sampled at the pixels of the smaller image.
 func psnr(a, b image.Image) float64 {
 	if a == nil || b == nil {
 		return 0

@@ -1,9 +1,12 @@
 package scenario
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"image"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -65,6 +68,30 @@ func TestUploadBecomesThreeOutputs(t *testing.T) {
 			t.Errorf("keys: %q", got)
 		}
 	})
+}
+
+// TestUploadsOfHEIF: the outputs of an AVIF are AVIFs, which each step reads from the one before;
+// those of a HEIC are JPEGs.
+func TestUploadsOfHEIF(t *testing.T) {
+	s := local(t, setup{})
+	for name, output := range map[string]struct{ extension, begin string }{
+		"420.avif": {".avif", "ftypavif"}, "alpha-10.avif": {".avif", "ftypavif"}, "8.heic": {".jpg", "\xff\xd8\xff"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join("..", "..", "internal", "imaging", "testdata", "heif", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.put(t, name, "application/octet-stream", data)
+			eventually(t, "the tag of a completed chain", func() bool { return s.tag(t, name) == "completed" })
+			for _, step := range []string{"resize", "ai-detection", "filter"} {
+				got := s.get(t, name+"_"+step+output.extension)
+				if begin := got[:min(32, len(got))]; !bytes.Contains(begin, []byte(output.begin)) {
+					t.Errorf("%s begins with %q", step, begin)
+				}
+			}
+		})
+	}
 }
 
 // TestDataSurvivesRestart: after Ctrl-C and a new start in the same folder, all objects are there.

@@ -142,11 +142,11 @@ type ImageData struct {
 	ObjectKey string `protobuf:"bytes,2,opt,name=object_key,json=objectKey,proto3" json:"object_key,omitempty"`
 	// The media type. In a result: the format of the output. In an `output_image`:
 	// the requested format (image/jpeg, image/png, image/webp, image/tiff or
-	// image/avif); empty means the format of the input, or PNG for a GIF. JPEG is
-	// encoded with quality 85, WebP with 80, AVIF with 60, unless the request has an
+	// image/avif); empty means the format of the input, or JPEG for a HEIC and PNG
+	// for a GIF or a BMP. JPEG is encoded with quality 85, WebP with 80, AVIF with 60, unless the request has an
 	// `encoding`; PNG and TIFF are lossless. Outputs are sRGB with 8 bits per channel and carry no metadata of
 	// the input. JPEG has no transparency: transparent pixels are blended with
-	// white.
+	// white, or with the background of the `encoding`.
 	ContentType string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	// The encoded size in bytes; set by the server.
 	SizeBytes int64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
@@ -276,7 +276,8 @@ type ProcessingResult struct {
 	// side_car (the key of the JSON object), repaired (the defect of an input that
 	// was repaired without loss of pixels), pixel_path (how the output was made:
 	// "planar" from the planes of a JPEG or WebP, "general" from pixels, or "unchanged"; missing
-	// if the output already existed), and for a failed item error_code (a name of
+	// if the output already existed), quality and bytes (what was reached with
+	// Encoding.max_bytes), and for a failed item error_code (a name of
 	// google.rpc.Code) and error_field.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The time at which the job ended.

@@ -93,7 +93,16 @@ type Encoding struct {
 	Chroma Chroma `protobuf:"varint,4,opt,name=chroma,proto3,enum=imageflow.v1.Chroma" json:"chroma,omitempty"`
 	// For avif: from 5, the smallest file, to 9, the least time; 0 means 8. Lower
 	// speeds of the format would take minutes for a photograph.
-	Speed         int32 `protobuf:"varint,5,opt,name=speed,proto3" json:"speed,omitempty"`
+	Speed int32 `protobuf:"varint,5,opt,name=speed,proto3" json:"speed,omitempty"`
+	// The maximum size of the output in bytes, for jpeg, webp and avif; 0 means none.
+	// The quality is then the highest one that fits, up to `quality`. It is found by at
+	// most four encodings, so a slightly higher one may fit, too. The metadata of the
+	// result has `quality` and `bytes`. If not even quality 1 fits, the call fails with
+	// INVALID_ARGUMENT.
+	MaxBytes int32 `protobuf:"varint,6,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	// The colour in sRGB, as `ffcc00` or `#ffcc00`, that transparent pixels are blended
+	// with. Empty keeps transparency; for jpeg, which has none, it means white.
+	Background    string `protobuf:"bytes,7,opt,name=background,proto3" json:"background,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,18 +172,36 @@ func (x *Encoding) GetSpeed() int32 {
 	return 0
 }
 
+func (x *Encoding) GetMaxBytes() int32 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+func (x *Encoding) GetBackground() string {
+	if x != nil {
+		return x.Background
+	}
+	return ""
+}
+
 var File_imageflow_v1_encoding_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\n" +
-	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\xd8\x02\n" +
+	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\xdb\x03\n" +
 	"\bEncoding\x12#\n" +
 	"\aquality\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\aquality\x12\x1a\n" +
 	"\blossless\x18\x02 \x01(\bR\blossless\x12 \n" +
 	"\vprogressive\x18\x03 \x01(\bR\vprogressive\x126\n" +
 	"\x06chroma\x18\x04 \x01(\x0e2\x14.imageflow.v1.ChromaB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06chroma\x12\"\n" +
-	"\x05speed\x18\x05 \x01(\x05B\f\xbaH\t\xd8\x01\x01\x1a\x04\x18\t(\x05R\x05speed:\x8c\x01\xbaH\x88\x01\x1a\x85\x01\n" +
-	"\x11encoding.lossless\x125lossless has no quality and no chroma: leave them out\x1a9!this.lossless || (this.quality == 0 && this.chroma == 0)*@\n" +
+	"\x05speed\x18\x05 \x01(\x05B\f\xbaH\t\xd8\x01\x01\x1a\x04\x18\t(\x05R\x05speed\x12$\n" +
+	"\tmax_bytes\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bmaxBytes\x12<\n" +
+	"\n" +
+	"background\x18\a \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\n" +
+	"background:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
+	"\x11encoding.lossless\x12=lossless has no quality, max_bytes and chroma: leave them out\x1aP!this.lossless || (this.quality == 0 && this.max_bytes == 0 && this.chroma == 0)*@\n" +
 	"\x06Chroma\x12\x16\n" +
 	"\x12CHROMA_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
