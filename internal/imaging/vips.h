@@ -77,3 +77,12 @@ typedef struct {
 // imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	const EncoderOptions *options, Stop stop, void **data, size_t *size);
+
+// Interest is a method of vips_smartcrop: ATTENTION looks for edges, skin and saturated colours,
+// ENTROPY cuts off what has the least entropy.
+typedef enum { ATTENTION, ENTROPY } Interest;
+
+// imaging_smartcrop finds the most interesting crop_width × crop_height pixels of an image of sRGB
+// with 3 channels, which is not smaller.
+int imaging_smartcrop(const uint8_t *pixels, int width, int height, Interest interest, int crop_width, int crop_height,
+	int *left, int *top);
