@@ -248,7 +248,7 @@ func parseTIFF(data []byte, h *Header) error {
 			continue
 		}
 		if e.tag == tagProfile {
-			h.profile = profileColours(e.bytes(data, form))
+			h.setProfile(e.bytes(data, form))
 		}
 		if fields[e.tag], err = e.values(data, form); err != nil {
 			return truncated(TIFF)

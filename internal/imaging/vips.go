@@ -32,6 +32,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.bmp != nil {
 		return m.decodeBMP(ctx, d)
 	}
+	if m.layout != nil {
+		return m.decodeTIFF(ctx, d)
+	}
 	if m.png != nil {
 		if p, err := m.inflate(ctx, d); !errors.Is(err, errFailed) {
 			return p, err

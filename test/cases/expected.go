@@ -68,7 +68,7 @@ var expectations = []expectation{
 	{pattern: "tiff-big*", verdict: taken, like: "tiff-good.tif"},
 	{pattern: "tiff-float*", verdict: taken, opaque: true},
 	{pattern: "tiff-uint32*", verdict: taken, like: "tiff-good.tif"},
-	{pattern: "tiff-12bit*", verdict: later},
+	{pattern: "tiff-12bit*", verdict: taken, opaque: true},
 	{pattern: "tiff-rgb-two-extra*", verdict: taken},
 	{pattern: "tiff-cmyk-two-spots*", verdict: taken, opaque: true},
 	{pattern: "webp-riff-size*", verdict: refused},

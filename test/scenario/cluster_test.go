@@ -12,7 +12,7 @@ import (
 
 // onCluster runs the same tests on a deployment: `make e2e`. They must run where the names of the
 // cluster resolve, such as in a pod.
-var onCluster = flag.Bool("cluster", false, "run on the cluster of kubectl's context, and empty its buckets before each story")
+var onCluster = flag.Bool("cluster", false, "run on the cluster of kubectl's context, and empty its buckets before each test")
 
 // namespace of the deployment.
 const namespace = "image-processing"

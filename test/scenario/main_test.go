@@ -185,7 +185,7 @@ func local(t testing.TB, c setup) *system {
 	t.Helper()
 	if *onCluster {
 		if c.dir != "" || c.env != nil || c.flags != nil {
-			t.Fatal("this story needs a system of its own")
+			t.Fatal("this test needs a system of its own")
 		}
 		return cluster(t)
 	}
