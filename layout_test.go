@@ -89,6 +89,7 @@ var floors = []struct {
 // walls lists packages that only some packages may import.
 var walls = map[string][]string{
 	"C":                                    {"internal/imaging"},
+	"github.com/h2non/bimg":                {"internal/imaging"},
 	"github.com/yalue/onnxruntime_go":      {"internal/inference"},
 	"github.com/minio/minio-go/v7":         {"internal/objects", "internal/testing/*"},
 	"github.com/kelseyhightower/envconfig": {"cmd/internal/role"},

@@ -23,6 +23,8 @@ const char *imaging_start(void) {
 	return NULL;
 }
 
+int imaging_open_files(void) { return vips_tracked_get_files(); }
+
 int imaging_finish(int failed) {
 	if (failed) vips_error_clear();
 	vips_thread_shutdown();

@@ -61,6 +61,9 @@ typedef struct {
 // loaders that libvips marks as untrusted. It returns NULL, or the reason why it failed.
 const char *imaging_start(void);
 
+// imaging_open_files returns the number of files that libvips has open.
+int imaging_open_files(void);
+
 // imaging_finish frees the memory that libvips keeps per thread, since Go starts and ends threads,
 // and drops error messages. It returns 0, or -1 if failed is set.
 int imaging_finish(int failed);

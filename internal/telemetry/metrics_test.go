@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
@@ -38,6 +39,27 @@ func TestServeMetrics_bucketsHaveTracesAsExemplars(t *testing.T) {
 	if want := regexp.MustCompile(`stage_duration_seconds_bucket\{.*step="exemplary".*# \{.*trace_id="` + id +
 		`"`); !want.Match(text) {
 		t.Errorf("no match of %s in\n%s", want, text)
+	}
+}
+
+func TestWatchVips(t *testing.T) {
+	telemetry.WatchVips(func() telemetry.VipsMemory {
+		return telemetry.VipsMemory{Bytes: 11, HighWater: 22, Allocations: 33, OpenFiles: 44}
+	})
+	telemetry.WatchVips(func() telemetry.VipsMemory { panic("a second reader") })
+	resp, err := http.Get("http://" + serve(t).Address() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	for _, want := range []string{
+		"imageflow_vips_memory_bytes 11", "imageflow_vips_memory_high_water_bytes 22",
+		"imageflow_vips_allocations 33", "imageflow_vips_open_files 44",
+	} {
+		if !strings.Contains(string(text), "\n"+want+"\n") {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	if err := imaging.Start(); err != nil {
 		return nil, err
 	}
+	telemetry.WatchVips(func() telemetry.VipsMemory { return telemetry.VipsMemory(imaging.ReadVipsMemory()) })
 	store, err := c.Store.open()
 	if err != nil {
 		return nil, err
