@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
@@ -83,12 +84,15 @@ func TestServeMetrics_servesNoProfiles(t *testing.T) {
 	}
 }
 
+// endpoint serves the metrics of all tests: OpenTelemetry gives the instruments of a process to
+// its first provider only.
+var endpoint = sync.OnceValues(func() (*telemetry.Endpoint, error) { return telemetry.ServeMetrics("127.0.0.1:0", nil) })
+
 func serve(t *testing.T) *telemetry.Endpoint {
 	t.Helper()
-	metrics, err := telemetry.ServeMetrics("127.0.0.1:0", nil)
+	metrics, err := endpoint()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { metrics.Close() })
 	return metrics
 }
