@@ -38,10 +38,9 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
-	w, h := p.canvas.Dx(), p.canvas.Dy()
-	if limit := in.Image.Limits.MaxPixels; int64(w)*int64(h) > limit {
+	if w, h := p.held(); int64(w)*int64(h) > in.Image.Limits.MaxPixels {
 		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, p.enlargedBy,
-			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, limit)
+			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, in.Image.Limits.MaxPixels)
 	}
 	q := qualities[r.GetQuality()]
 	out, err := p.run(ctx, in.Image, q.quality, in.Format)
@@ -49,6 +48,7 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		return out, nil, err
 	}
 	width, height := in.Image.Size()
+	w, h := p.canvas.Dx(), p.canvas.Dy()
 	return out, &imageflowv1.ResizeResponse{
 		Result: &imageflowv1.ProcessingResult{},
 		Metadata: &imageflowv1.ResizeMetadata{
@@ -64,8 +64,10 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 // run makes the output.
 func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
 	m = m.Turned(p.quarters, p.mirrored)
-	if err := p.find(ctx, m); err != nil {
-		return imaging.Encoded{}, err
+	if by, ok := p.interest(); ok {
+		out, window, err := m.ResizeInteresting(ctx, p.part, p.width, p.height, by, q, f)
+		p.window = window
+		return out, err
 	}
 	if !p.isPadded() {
 		return m.ResizeWindow(ctx, p.window, p.width, p.height, q, f)
@@ -89,6 +91,9 @@ func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format
 	in = in.Turned(p.quarters, p.mirrored)
 	if p.isPadded() {
 		return in.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), f)
+	}
+	if _, ok := p.interest(); ok {
+		return in.InterestingFootprint(p.part, p.width, p.height, f)
 	}
 	return in.ResizeFootprint(p.width, p.height, f)
 }
