@@ -31,8 +31,9 @@ type Header struct {
 	ycc bool
 	// sampled are the sampling factors of the components of a JPEG or a lossy WebP; unused
 	// entries are zero.
-	sampled [4]sampling
-	density density
+	sampled  [4]sampling
+	density  density
+	metadata metadata
 	// frame is the first frame of a GIF on its canvas; empty if it fills the canvas.
 	frame image.Rectangle
 	// quality is the quality of a JPEG, 1 to 100; 0 means unknown.

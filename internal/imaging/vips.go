@@ -166,7 +166,7 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 		return nil, err
 	}
 	defer C.g_free(C.gpointer(data))
-	return p.density.stamped(f, unsafe.Slice((*byte)(data), size)), nil
+	return p.stamped(f, unsafe.Slice((*byte)(data), size)), nil
 }
 
 func (e Encoding) forVips(f Format) *C.EncoderOptions {
