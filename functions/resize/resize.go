@@ -48,19 +48,7 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		return out, nil, err
 	}
 	width, height := in.Image.Size()
-<<<<<<< HEAD
 	w, h := p.canvas.Dx(), p.canvas.Dy()
-	return out, &imageflowv1.ResizeResponse{
-		Result: &imageflowv1.ProcessingResult{},
-		Metadata: &imageflowv1.ResizeMetadata{
-			OriginalWidth: int32(width), OriginalHeight: int32(height),
-			OutputWidth: int32(w), OutputHeight: int32(h),
-			ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
-			QualityUsed:        q.used,
-			OriginalFromOutput: p.originalFromOutput(),
-		},
-	}, nil
-=======
 	metadata := &imageflowv1.ResizeMetadata{
 		OriginalWidth: int32(width), OriginalHeight: int32(height),
 		OutputWidth: int32(w), OutputHeight: int32(h),
@@ -72,7 +60,6 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		metadata.Appearance, err = describe(ctx, out)
 	}
 	return out, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}, err
->>>>>>> main
 }
 
 // run makes the output.
@@ -107,15 +94,11 @@ func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format
 	if r.GetDescribe() {
 		extra = describing * int64(p.canvas.Dx()) * int64(p.canvas.Dy())
 	}
-<<<<<<< HEAD
 	if _, ok := p.interest(); ok {
-		return in.InterestingFootprint(p.part, p.width, p.height, f)
+		return in.InterestingFootprint(p.part, p.width, p.height, f) + extra
 	}
-	return in.ResizeFootprint(p.width, p.height, f)
-=======
 	if p.isPadded() {
 		return in.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), f) + extra
 	}
 	return in.ResizeFootprint(p.width, p.height, f) + extra
->>>>>>> main
 }
