@@ -217,8 +217,7 @@ func parseTIFF(data []byte, h *Header) error {
 	if err != nil {
 		return truncated(TIFF)
 	}
-	h.Frames = form.pages(data, next)
-	if h.Animated = next != 0; h.Animated {
+	if h.Frames, h.Animated = form.pages(data, next), next != 0; h.Animated {
 		fix.replace(fix.entry(len(entries)), make([]byte, form.field))
 	}
 	fields := tiffFields{}
