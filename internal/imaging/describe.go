@@ -40,8 +40,7 @@ func (h Header) Density() (across, down float64) {
 // readEXIF sets the density, if it is not known yet, and the orientation from EXIF data, which
 // begins with the header of a TIFF.
 func (h *Header) readEXIF(tiff []byte) {
-	h.exif, h.density = tiff, h.density.or(densityOfEXIF(tiff))
-	h.Orientation = exifOrientation(tiff)
+	h.density, h.Orientation = h.density.or(densityOfEXIF(tiff)), exifOrientation(tiff)
 }
 
 // readProfile reads the colours and the name of an ICC profile, of which the end may be missing.
@@ -49,8 +48,8 @@ func (h *Header) readProfile(icc []byte) {
 	h.profile, h.ProfileName = profileColours(icc), profileTitle(icc)
 }
 
-// maxText is the maximum length of a text in bytes; the rest is cut off.
-const maxText = 200
+// maxName is the maximum length of a name in bytes; the rest is cut off.
+const maxName = 200
 
 // profileTitle returns the description of an ICC profile of any version, in English if it has
 // several (ICC.1:2022, 10.15).
@@ -69,7 +68,7 @@ func profileTitle(icc []byte) string {
 		record := content[at:]
 		length, offset := int64(be.Uint32(record[4:])), int64(be.Uint32(record[8:]))
 		english := string(record[:2]) == "en"
-		if end := offset + min(length, 2*maxText); end <= int64(len(content)) && (english || title == nil) {
+		if end := offset + min(length, 2*maxName); end <= int64(len(content)) && (english || title == nil) {
 			title = content[offset:end]
 		}
 		if english {
@@ -84,10 +83,10 @@ func profileTitle(icc []byte) string {
 }
 
 // printable returns a text up to its first NUL as UTF-8 without surrounding spaces and control
-// characters, cut off at maxText.
+// characters, cut off at maxName.
 func printable(text string) string {
 	text, _, _ = strings.Cut(text, "\x00")
-	text = strings.ToValidUTF8(text[:min(len(text), maxText)], "")
+	text = strings.ToValidUTF8(text[:min(len(text), maxName)], "")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return -1

@@ -43,11 +43,15 @@ const (
 
 // EXIF parses the fields of the EXIF data. It reads at most three directories.
 func (h Header) EXIF() EXIF {
-	entries, form, err := firstDirectory(h.exif)
+	data := h.exif
+	if data == nil {
+		data = h.metadata.exif
+	}
+	entries, form, err := firstDirectory(data)
 	if err != nil {
 		return EXIF{}
 	}
-	image := exifDirectory{h.exif, form, entries}
+	image := exifDirectory{data, form, entries}
 	photograph := image.directory(tagPhotograph)
 	e := EXIF{Make: image.text(tagMake), Model: image.text(tagModel), Location: image.directory(tagGPS).location()}
 	if e.Taken = timeOf(photograph.text(tagTaken)); e.Taken == "" {
@@ -106,7 +110,7 @@ func (d exifDirectory) directory(tag uint16) exifDirectory {
 // text returns the value of a tag as text.
 func (d exifDirectory) text(tag uint16) string {
 	content := d.find(tag).bytes(d.data, d.form)
-	return printable(string(content[:min(len(content), maxText)]))
+	return printable(string(content[:min(len(content), maxName)]))
 }
 
 // location returns the position of a GPS directory, or nil if it has no valid one.

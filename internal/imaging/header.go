@@ -35,8 +35,9 @@ type Header struct {
 	ycc bool
 	// sampled are the sampling factors of the components of a JPEG or a lossy WebP; unused
 	// entries are zero.
-	sampled [4]sampling
-	density density
+	sampled  [4]sampling
+	density  density
+	metadata metadata
 	// frame is the first frame of a GIF on its canvas; empty if it fills the canvas.
 	frame image.Rectangle
 	// quality is the quality of a JPEG, 1 to 100; 0 means unknown.
@@ -54,7 +55,7 @@ type Header struct {
 	Frames int
 	// ProfileName is the name of the ICC profile; "" means that there is none, or that it has no name.
 	ProfileName string
-	// exif is the TIFF structure that has the EXIF data; nil if there is none.
+	// exif is the EXIF data of formats whose outputs do not keep it: a HEIF, or all of a TIFF.
 	exif []byte
 	// parts are the parts of the file that the decoder reads, in this order.
 	parts [][]byte
@@ -220,6 +221,7 @@ func (h *Header) setProfile(icc []byte) {
 	h.readProfile(icc)
 	if h.icc = nil; h.profile == 3 && len(icc) <= maxProfile {
 		h.icc = icc
+		h.metadata.profile.parts = [][]byte{icc}
 	}
 }
 

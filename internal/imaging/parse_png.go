@@ -140,6 +140,9 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 		r.header.density = densityOfPNG(content)
 	case "eXIf":
 		r.header.readEXIF(content)
+		r.header.metadata.exif = content
+	case "iTXt":
+		r.header.metadata.readText(content)
 	}
 	r.open = kind == "IDAT"
 	return keep, nil
@@ -231,6 +234,7 @@ func (r *pngReader) profile(chunk []byte) bool {
 		return false
 	}
 	r.header.readProfile(head)
+	r.header.metadata.profile.deflated = chunk
 	return true
 }
 

@@ -57,9 +57,9 @@ func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 // all of them, in quadratic time.
 const maxChunks = 4096
 
-// webpChunks parses the first EXIF, ICCP and VP8 chunks of an extended file.
+// webpChunks parses the first EXIF, XMP, ICCP and VP8 chunks of an extended file.
 func webpChunks(data []byte, h *Header) error {
-	found := map[string][]byte{"EXIF": nil, "ICCP": nil, "VP8 ": nil}
+	found := map[string][]byte{"EXIF": nil, "ICCP": nil, "VP8 ": nil, "XMP ": nil}
 	chunks, frames := 0, 0
 	for at := int64(12); at+8 <= int64(len(data)); {
 		if chunks++; chunks > maxChunks {
@@ -82,6 +82,8 @@ func webpChunks(data []byte, h *Header) error {
 	h.readEXIF(exif)
 	h.readProfile(found["ICCP"])
 	h.Frames = max(1, frames)
+	h.metadata = metadata{exif: exif, xmp: found["XMP "]}
+	h.metadata.profile.parts = [][]byte{found["ICCP"]}
 	if found["VP8 "] != nil {
 		h.setLossy()
 	}

@@ -100,7 +100,7 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
 		width: C.int(m.Width / shrink), height: C.int(m.Height / shrink), shrink: C.int(shrink),
 	}
-	if m.profile > 0 {
+	if m.appliedProfile() > 0 {
 		in.use_profile = 1
 	}
 	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
@@ -166,7 +166,7 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 		return nil, err
 	}
 	defer C.g_free(C.gpointer(data))
-	return p.density.stamped(f, unsafe.Slice((*byte)(data), size)), nil
+	return p.stamped(f, unsafe.Slice((*byte)(data), size)), nil
 }
 
 func (e Encoding) forVips(f Format) *C.EncoderOptions {

@@ -14,7 +14,7 @@ import (
 // hasWebPPlanes reports whether the image is a lossy WebP without alpha, animation and a
 // profile to apply, whose planes can be used as they are.
 func (m *Image) hasWebPPlanes() bool {
-	return m.Format == WebP && m.ycc && !m.Alpha && !m.Animated && m.profile != m.colours
+	return m.Format == WebP && m.ycc && !m.Alpha && !m.Animated && m.appliedProfile() != m.colours
 }
 
 // resampleWebP is resamplePlanes for a WebP, whose scale is always 8. It returns errFailed for
@@ -46,6 +46,6 @@ func (p *planes) encodeWebP(ctx context.Context, e Encoding) (Encoded, error) {
 		return Encoded{}, err
 	}
 	defer C.free(unsafe.Pointer(data))
-	file := C.GoBytes(unsafe.Pointer(data), C.int(size))
+	file := p.metadata.addTo(WebP, C.GoBytes(unsafe.Pointer(data), C.int(size)))
 	return Encoded{Data: file, Format: WebP, Width: p.width, Height: p.height, Path: Planar}, nil
 }
