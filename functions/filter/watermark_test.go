@@ -56,20 +56,22 @@ func TestWatermark_places(t *testing.T) {
 }
 
 func TestWatermark_blends(t *testing.T) {
+	red, blue, none := color.NRGBA{255, 0, 100, 255}, color.NRGBA{0, 100, 200, 255}, color.NRGBA{9, 9, 9, 0}
+	with := func(c color.NRGBA, alpha uint8) color.NRGBA { c.A = alpha; return c }
 	for name, c := range map[string]struct {
 		under, mark color.NRGBA
 		opacity     float32
 		want        color.NRGBA
 	}{
-		"opaque":                        {color.NRGBA{10, 20, 30, 255}, color.NRGBA{200, 100, 0, 255}, 1, color.NRGBA{200, 100, 0, 255}},
-		"half opacity":                  {color.NRGBA{0, 100, 200, 255}, color.NRGBA{255, 0, 100, 255}, 0.5, color.NRGBA{128, 50, 150, 255}},
-		"half alpha":                    {color.NRGBA{0, 100, 200, 255}, color.NRGBA{255, 0, 100, 128}, 1, color.NRGBA{128, 50, 150, 255}},
-		"half of both":                  {color.NRGBA{0, 100, 200, 255}, color.NRGBA{255, 0, 100, 128}, 0.5, color.NRGBA{64, 75, 175, 255}},
-		"transparent":                   {color.NRGBA{1, 2, 3, 255}, color.NRGBA{255, 255, 255, 0}, 1, color.NRGBA{1, 2, 3, 255}},
-		"opaque on transparent":         {color.NRGBA{9, 9, 9, 0}, color.NRGBA{255, 0, 100, 255}, 1, color.NRGBA{255, 0, 100, 255}},
-		"half on transparent":           {color.NRGBA{9, 9, 9, 0}, color.NRGBA{255, 0, 100, 255}, 0.5, color.NRGBA{255, 0, 100, 128}},
+		"opaque":                        {blue, red, 1, red},
+		"half opacity":                  {blue, red, 0.5, color.NRGBA{128, 50, 150, 255}},
+		"half alpha":                    {blue, with(red, 128), 1, color.NRGBA{128, 50, 150, 255}},
+		"half of both":                  {blue, with(red, 128), 0.5, color.NRGBA{64, 75, 175, 255}},
+		"transparent":                   {blue, with(red, 0), 1, blue},
+		"opaque on transparent":         {none, red, 1, red},
+		"half on transparent":           {none, red, 0.5, with(red, 128)},
 		"half on half":                  {color.NRGBA{0, 0, 255, 128}, color.NRGBA{255, 0, 0, 128}, 1, color.NRGBA{170, 0, 85, 192}},
-		"almost nothing on transparent": {color.NRGBA{9, 9, 9, 0}, color.NRGBA{255, 0, 100, 1}, 1, color.NRGBA{255, 0, 100, 1}},
+		"almost nothing on transparent": {none, with(red, 1), 1, with(red, 1)},
 	} {
 		r := marked(t, flat(2, 2, c.mark), &imageflowv1.Watermark{Gravity: imageflowv1.Gravity_GRAVITY_RIGHT})
 		r.Intensity = c.opacity

@@ -71,10 +71,10 @@ func (p *Pixels) Paint(ctx context.Context, patches []Patch) error {
 // and Duff, with straight alpha.
 func blend(to, over []byte) {
 	a := uint32(over[3])
-	switch {
-	case a == 0:
+	switch a {
+	case 0:
 		return
-	case a == 255:
+	case 255:
 		copy(to, over)
 		return
 	}

@@ -38,20 +38,17 @@ func TestWatermark(t *testing.T) {
 	s.place(t, "marks/logo.png", plainPNG(t, 10, 10, color.NRGBA{255, 0, 100, 255}))
 	const query = "/?filter_type=FILTER_TYPE_WATERMARK&intensity=0.5&watermark.image.object_key=marks/logo.png" +
 		"&watermark.gravity=GRAVITY_BOTTOM_RIGHT&watermark.margin=5&execution_id=by-event"
-	resp, text := post(t, http.DefaultClient, s.url("filter", query), record("in.png"), s.signed(t, binaryEvent, record("in.png")))
+	event := s.signed(t, binaryEvent, record("in.png"))
+	resp, text := post(t, http.DefaultClient, s.url("filter", query), record("in.png"), event)
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("CloudEvents: %s %s", resp.Status, text)
 	}
-	resp, text = post(t, http.DefaultClient, s.url("gateway", "/v1/filter"), fmt.Sprintf(markRequest, "by-json", "marks/logo.png"), nil)
+	gateway := s.url("gateway", "/v1/filter")
+	resp, text = post(t, http.DefaultClient, gateway, fmt.Sprintf(markRequest, "by-json", "marks/logo.png"), nil)
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("JSON: %s %s", resp.Status, text)
 	}
-	c := s.caller(t, contract(t, watermarks), "filter", "Marks")
-	_, m := c.method("ApplyFilter")
-	request := message(t, m.Input(), fmt.Sprintf(markRequest, "by-grpc", "marks/logo.png"))
-	if err := c.conn.Invoke(t.Context(), "/imageflow.v1.FilterService/ApplyFilter", request, message(t, m.Output(), "{}")); err != nil {
-		t.Errorf("gRPC: %v", err)
-	}
+	s.markByGRPC(t)
 	for _, key := range []string{"by-event_filter.png", "by-json_filter.png", "by-grpc_filter.png"} {
 		got := s.decode(t, key)
 		for at, want := range map[image.Point]color.NRGBA{
@@ -62,10 +59,21 @@ func TestWatermark(t *testing.T) {
 			}
 		}
 	}
-	resp, text = post(t, http.DefaultClient, s.url("gateway", "/v1/filter"), fmt.Sprintf(markRequest, "none", "marks/none.png"), nil)
+	resp, text = post(t, http.DefaultClient, gateway, fmt.Sprintf(markRequest, "none", "marks/none.png"), nil)
 	const missing = `watermark.image.object_key: no object "marks/none.png" in bucket "imageflow-files"`
 	if resp.StatusCode != http.StatusNotFound || messageOf(text) != missing {
 		t.Errorf("a missing mark: %s %s", resp.Status, text)
+	}
+}
+
+func (s *system) markByGRPC(t *testing.T) {
+	t.Helper()
+	c := s.caller(t, contract(t, watermarks), "filter", "Marks")
+	_, m := c.method("ApplyFilter")
+	request := message(t, m.Input(), fmt.Sprintf(markRequest, "by-grpc", "marks/logo.png"))
+	answer := message(t, m.Output(), "{}")
+	if err := c.conn.Invoke(t.Context(), "/imageflow.v1.FilterService/ApplyFilter", request, answer); err != nil {
+		t.Errorf("gRPC: %v", err)
 	}
 }
 
