@@ -1,5 +1,6 @@
 # hadolint global ignore=DL3008,DL4006
-# (Debian's packages are not pinned, for its security patches; no pipe hides a failure.)
+# DL3008: Debian's packages are not pinned, so that a build has its security patches.
+# DL4006: in each pipe here, the last command fails if an earlier one fails.
 #
 # ImageFlow's images, one target each; docker or buildah builds them:
 #
@@ -8,7 +9,7 @@
 #   detect-cuda   detect, with ONNX Runtime for CUDA and NVIDIA's libraries; amd64 only
 #   test          no image: the tests of internal/imaging with the libvips of the images
 #
-# A release names its bases by digest:
+# A release names its base images by digest:
 #   --build-arg DEBIAN_IMAGE=debian@sha256:...
 ARG GO_IMAGE=golang:1.26-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
@@ -105,7 +106,7 @@ FROM runtime AS with-onnxruntime
 COPY --from=onnxruntime /out/ /
 COPY functions/detect/model/repository/ /models/
 
-# ONNX Runtime for CUDA 12 and cuDNN 9, as PyPI carries it.
+# ONNX Runtime for CUDA 12 and cuDNN 9, from PyPI.
 FROM ${GO_IMAGE} AS onnxruntime-cuda
 ARG DEBIAN_FRONTEND=noninteractive
 ARG ORT_GPU_VERSION=1.24.4

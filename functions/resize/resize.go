@@ -38,10 +38,9 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
-	w, h := p.canvas.Dx(), p.canvas.Dy()
-	if limit := in.Image.Limits.MaxPixels; int64(w)*int64(h) > limit {
+	if w, h := p.held(); int64(w)*int64(h) > in.Image.Limits.MaxPixels {
 		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, p.enlargedBy,
-			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, limit)
+			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, in.Image.Limits.MaxPixels)
 	}
 	q := qualities[r.GetQuality()]
 	out, err := p.run(ctx, in.Image, q.quality, in.Format)
@@ -49,21 +48,28 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		return out, nil, err
 	}
 	width, height := in.Image.Size()
-	return out, &imageflowv1.ResizeResponse{
-		Result: &imageflowv1.ProcessingResult{},
-		Metadata: &imageflowv1.ResizeMetadata{
-			OriginalWidth: int32(width), OriginalHeight: int32(height),
-			OutputWidth: int32(w), OutputHeight: int32(h),
-			ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
-			QualityUsed:        q.used,
-			OriginalFromOutput: p.originalFromOutput(),
-		},
-	}, nil
+	w, h := p.canvas.Dx(), p.canvas.Dy()
+	metadata := &imageflowv1.ResizeMetadata{
+		OriginalWidth: int32(width), OriginalHeight: int32(height),
+		OutputWidth: int32(w), OutputHeight: int32(h),
+		ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
+		QualityUsed:        q.used,
+		OriginalFromOutput: p.originalFromOutput(),
+	}
+	if r.GetDescribe() {
+		metadata.Appearance, err = describe(ctx, out)
+	}
+	return out, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}, err
 }
 
 // run makes the output.
 func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
 	m = m.Turned(p.quarters, p.mirrored)
+	if by, ok := p.interest(); ok {
+		out, window, err := m.ResizeInteresting(ctx, p.part, p.width, p.height, by, q, f)
+		p.window = window
+		return out, err
+	}
 	if !p.isPadded() {
 		return m.ResizeWindow(ctx, p.window, p.width, p.height, q, f)
 	}
@@ -84,8 +90,15 @@ func footprint(r *imageflowv1.ResizeRequest, in functions.Input) int64 {
 		return 0
 	}
 	h := in.Image.Header.Turned(p.quarters, p.mirrored)
-	if p.isPadded() {
-		return h.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), in.Format)
+	extra := int64(0)
+	if r.GetDescribe() {
+		extra = describing * int64(p.canvas.Dx()) * int64(p.canvas.Dy())
 	}
-	return h.ResizeFootprint(p.width, p.height, in.Format)
+	if _, ok := p.interest(); ok {
+		return h.InterestingFootprint(p.part, p.width, p.height, in.Format) + extra
+	}
+	if p.isPadded() {
+		return h.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), in.Format) + extra
+	}
+	return h.ResizeFootprint(p.width, p.height, in.Format) + extra
 }

@@ -8,7 +8,7 @@ import (
 // hasPlanes reports whether the image is a JPEG of grey or YCbCr, whose planes can be used as
 // they are. Other images have colours that need a conversion.
 func (m *Image) hasPlanes() bool {
-	return m.Format == JPEG && m.ycc && m.profile != m.colours
+	return m.Format == JPEG && m.ycc && m.appliedProfile() != m.colours
 }
 
 // maxPlanarReduction limits the rows that a resampler of planes holds.
@@ -46,6 +46,11 @@ func (m *Image) resizePlanes(ctx context.Context, v view, q Quality, e Encoding)
 	if err != nil {
 		return Encoded{}, err
 	}
+	return m.encodePlanes(ctx, p, e)
+}
+
+// encodePlanes encodes planes made of the image in its format.
+func (m *Image) encodePlanes(ctx context.Context, p *planes, e Encoding) (Encoded, error) {
 	encode := p.encode
 	if m.Format == WebP {
 		encode = p.encodeWebP
