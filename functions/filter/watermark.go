@@ -22,7 +22,8 @@ func markObject(r *imageflowv1.FilterRequest) *imageflowv1.ImageData {
 	return r.GetWatermark().GetImage()
 }
 
-// checkMark rejects a watermark without its filter, and the filter without a watermark.
+// checkMark rejects a watermark without its filter, the filter without a watermark, and a
+// gravity that depends on the content of the image.
 func checkMark(r *imageflowv1.FilterRequest) error {
 	given, needed := r.GetWatermark() != nil, r.GetFilterType() == imageflowv1.FilterType_FILTER_TYPE_WATERMARK
 	switch {
@@ -30,6 +31,10 @@ func checkMark(r *imageflowv1.FilterRequest) error {
 		return functions.Errorf(functions.Invalid, "watermark", "%s needs it", r.GetFilterType())
 	case given && !needed:
 		return functions.Errorf(functions.Invalid, "watermark", "%s has none; leave it out", r.GetFilterType())
+	}
+	if _, ok := parts[r.GetWatermark().GetGravity()]; !ok {
+		return functions.Errorf(functions.Invalid, "watermark.gravity", "%s is not a place of a watermark",
+			r.GetWatermark().GetGravity())
 	}
 	return nil
 }

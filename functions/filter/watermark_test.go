@@ -178,10 +178,13 @@ func pixels(t testing.TB, data []byte) *imaging.Pixels {
 func TestWatermark_refused(t *testing.T) {
 	refused(t, &request{FilterType: watermark, Intensity: 1}, "watermark", "needs")
 	refused(t, &request{FilterType: blur, Watermark: &imageflowv1.Watermark{}}, "watermark", "FILTER_TYPE_BLUR")
+	refused(t, &request{FilterType: watermark, Watermark: &imageflowv1.Watermark{
+		Gravity: imageflowv1.Gravity_GRAVITY_ENTROPY,
+	}}, "watermark.gravity", "GRAVITY_ENTROPY")
 	both := &imageflowv1.Watermark{Image: &imageflowv1.ImageData{ObjectKey: "a.png"}, ImageBytes: []byte{1}}
 	for name, w := range map[string]*imageflowv1.Watermark{
 		"no mark": {}, "two marks": both, "scale": {ImageBytes: []byte{1}, Scale: 1.01},
-		"gravity": {ImageBytes: []byte{1}, Gravity: 10}, "margin": {ImageBytes: []byte{1}, Margin: -1},
+		"gravity": {ImageBytes: []byte{1}, Gravity: 99}, "margin": {ImageBytes: []byte{1}, Margin: -1},
 		"too many bytes": {ImageBytes: make([]byte, 128<<10+1)},
 	} {
 		if protovalidate.Validate(w) == nil {

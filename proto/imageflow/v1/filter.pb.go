@@ -237,7 +237,7 @@ type Watermark struct {
 	Image *ImageData `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	// The encoded mark, for small ones without a bucket.
 	ImageBytes []byte `protobuf:"bytes,2,opt,name=image_bytes,json=imageBytes,proto3" json:"image_bytes,omitempty"`
-	// The place of the mark in the image.
+	// The place of the mark in the image, one of the nine that do not depend on its content.
 	Gravity Gravity `protobuf:"varint,3,opt,name=gravity,proto3,enum=imageflow.v1.Gravity" json:"gravity,omitempty"`
 	// The minimum distance of the mark from the edges of the image in pixels; with `tile`,
 	// the distance between the marks.
