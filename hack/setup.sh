@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # setup.sh FOLDER: installs what the build needs and this machine lacks: from Debian's packages a C
-# compiler, libvips, libdeflate and libwebp, and into FOLDER the library of ONNX Runtime.
+# compiler, libvips, libdeflate, libwebp and dav1d, and into FOLDER the library of ONNX Runtime.
 set -euo pipefail
 hack=$(dirname "$0")
 folder=$1
 
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
-pkg-config --exists vips libdeflate libwebp libwebpdemux 2>/dev/null || packages+=(libvips-dev libdeflate-dev libwebp-dev pkg-config)
+pkg-config --exists vips libdeflate libwebp libwebpdemux dav1d 2>/dev/null ||
+	packages+=(libvips-dev libdeflate-dev libwebp-dev libdav1d-dev pkg-config)
 if [ ! -f "$folder/libonnxruntime.so.1" ] && ! python3 -m pip --version >/dev/null 2>&1 && ! command -v npm >/dev/null; then
 	packages+=(python3-pip) # fetches ONNX Runtime
 fi
