@@ -1,14 +1,14 @@
 # hadolint global ignore=DL3008,DL4006
-# (Debian's packages are as new as its suite, for the patches; no pipe hides a failure.)
+# (Debian's packages are not pinned, for its security patches; no pipe hides a failure.)
 #
-# ImageFlow's images, one target each; docker and buildah build them alike:
+# ImageFlow's images, one target each; docker or buildah builds them:
 #
-#   plain         every role but detect; the one built where no target is named. It reads
-#                 AVIF but no HEIC, for which HEVC has patents
+#   plain         every role except detect; the default target. It reads AVIF but not HEIC,
+#                 since HEVC has patents
 #   plain-heif    plain, with libde265 to decode HEVC, for those who have the rights to it
 #   detect        plain, with ONNX Runtime and the demo model in /models
 #   detect-cuda   detect, with ONNX Runtime for CUDA and NVIDIA's libraries; amd64 only
-#   test          no image: the tests of internal/imaging on the libvips that is shipped
+#   test          no image: the tests of internal/imaging with the libvips of the images
 #
 # A release names its bases by digest:
 #   --build-arg DEBIAN_IMAGE=debian@sha256:...
@@ -17,7 +17,7 @@ ARG DEBIAN_IMAGE=debian:bookworm-slim
 ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 
 # libvips and libheif from Debian's own sources, so with its security patches,
-# but without what nothing here uses: Debian's libvips42 draws in ImageMagick,
+# but without unused dependencies: Debian's libvips42 depends on ImageMagick,
 # poppler, librsvg and more, its libheif1 the HEVC codecs.
 FROM ${GO_IMAGE} AS vips
 ARG DEBIAN_FRONTEND=noninteractive
@@ -44,7 +44,7 @@ RUN eval "$(dpkg-buildflags --export=sh)" \
       -Djpeg=enabled -Dpng=enabled -Dwebp=enabled -Dtiff=enabled -Dheif=enabled \
       -Dlcms=enabled -Dexif=enabled -Dorc=enabled -Dzlib=enabled \
  && ninja -C vips/build install && ldconfig
-# What an image takes over: the two libraries and their licences.
+# The files that the images copy: the two libraries and their licences.
 RUN install -D -s -m 644 -t /out/usr/local/lib /usr/local/lib/libheif.so.1 /usr/local/lib/libvips.so.42 \
  && install -D -m 644 heif/debian/copyright /out/usr/share/doc/libheif1/copyright \
  && install -D -m 644 vips/debian/copyright /out/usr/share/doc/libvips42/copyright
@@ -69,7 +69,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     install -D -m 644 -t /out/usr/share/doc/imageflow LICENSE NOTICE \
  && go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}' ./cmd/imageflow | sort -u \
     | while read -r module folder; do install -D -m 644 -t "/out/usr/share/doc/imageflow/$module" "$folder"/LICEN[CS]E*; done
-# The authorities that Debian trusts, not those that the building machine adds.
+# The certificate authorities of Debian, without those that the build machine adds.
 RUN mkdir -p /out/etc/ssl/certs \
  && cat /usr/share/ca-certificates/mozilla/*.crt >/out/etc/ssl/certs/ca-certificates.crt
 
@@ -80,8 +80,8 @@ ARG GOPROXY
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     go test ./internal/imaging
 
-# The other libraries come as packages, so that scanners see them. Running the
-# binary once proves that none is missing.
+# The other libraries are installed as packages, so that scanners see them. The
+# binary runs once to check that none is missing.
 FROM ${DEBIAN_IMAGE} AS runtime
 ARG DEBIAN_FRONTEND=noninteractive
 COPY --from=build /out/ /
@@ -91,10 +91,10 @@ RUN apt-get update -q \
       liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log \
  && ldconfig && /imageflow --help >/dev/null
-# One thread for each image, as many images as cores; two arenas, or glibc keeps
-# freed pixels in one for each thread, and fixed thresholds, or it keeps up to 64
-# MiB in each; pictures that fit the admission budget
-# stay in memory, for the root is read-only; no plain text between the logs.
+# libvips uses one thread per image, since a process works on as many images as it has cores. It
+# keeps images in memory, since the root file system is read-only, and writes no plain text between
+# the logs. glibc would keep freed pixels in an arena for each thread: it gets two arenas, and fixed
+# thresholds above which memory is returned.
 ENV VIPS_CONCURRENCY=1 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 MALLOC_TRIM_THRESHOLD_=16777216 \
     VIPS_DISC_THRESHOLD=1g VIPS_WARNING=1 GOGC=400
 WORKDIR /
@@ -102,7 +102,7 @@ USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/imageflow"]
 LABEL org.opencontainers.image.title=ImageFlow \
-      org.opencontainers.image.description="Pictures resized, searched for objects and filtered, by resident processors"
+      org.opencontainers.image.description="Resident processors that resize images, detect objects in them, and filter them"
 
 FROM ${GO_IMAGE} AS onnxruntime
 ARG DEBIAN_FRONTEND=noninteractive
@@ -131,8 +131,8 @@ RUN echo "onnxruntime-gpu==${ORT_GPU_VERSION} --hash=sha256:${ORT_GPU_SHA256}" >
  && install -m 644 -t /out/usr/lib onnxruntime/capi/libonnxruntime_providers_shared.so \
       onnxruntime/capi/libonnxruntime_providers_cuda.so
 
-# Of NVIDIA's image only the libraries that ONNX Runtime loads: all of Debian's
-# stay as they are in detect.
+# Only the libraries that ONNX Runtime loads are copied from NVIDIA's image. Debian's
+# libraries are those of detect.
 FROM ${CUDA_IMAGE} AS cuda
 WORKDIR /out/usr/local/lib/cuda
 RUN find -L /usr/local/cuda/lib64 /usr/lib/x86_64-linux-gnu -maxdepth 1 -regextype posix-extended \
@@ -146,7 +146,7 @@ COPY --from=cuda /out/ /
 COPY --from=onnxruntime-cuda /out/ /
 RUN ldconfig && ! ldd /usr/lib/libonnxruntime_providers_cuda.so | grep 'not found'
 COPY functions/detect/model/repository/ /models/
-# What NVIDIA's runtime mounts of the driver; which GPU is the device plugin's.
+# The parts of the driver that NVIDIA's runtime mounts. The device plugin chooses the GPU.
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532
 
@@ -160,8 +160,8 @@ COPY --from=hevc /hevc/ /
 RUN ldconfig && ! ldd /usr/local/lib/libheif.so.1 | grep 'not found'
 USER 65532:65532
 
-# The images are stages without a step, for buildah leaves --label out where it
-# has a stage's last step in its cache.
+# The images are stages without steps, since buildah omits --label if the last step
+# of a stage is in its cache.
 FROM with-cuda AS detect-cuda
 FROM with-onnxruntime AS detect
 FROM with-hevc AS plain-heif

@@ -21,8 +21,8 @@ ORT := $(CACHE)/onnxruntime-$(shell hack/onnxruntime.sh)-$(shell uname -m)
 export ONNXRUNTIME_LIB := $(ORT)/libonnxruntime.so.1
 export MINIO_BINARY := $(CACHE)/bin/minio
 
-# The parameters of targets: the image of run (none when empty), the difficulty of crash, the lengths
-# of soak and fuzz, and what deploy deploys; LOAD is a command that copies image archives to the nodes
+# The parameters of targets: the image of run (none if empty), the numbers of crash, the lengths
+# of soak and fuzz, and the overlay and tag of deploy; LOAD is a command that copies image archives to the nodes
 # of a cluster without a registry. Those without a default: PACKAGES, BASE, CASES, DIR, FLAGS.
 IMAGE ?= test/images/sample.jpg
 IMAGES ?= 500
@@ -140,7 +140,7 @@ image-archive: image ## write the images as docker archives into IMAGES_DIR
 deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and list missing parts
 	@hack/deploy.sh
 
-e2e: setup ## run the stories on the cluster of kubectl's context; empties the buckets there
+e2e: setup ## run the scenarios on the cluster of kubectl's context; this empties its buckets
 	@hack/e2e.sh
 
 clean: ## remove what was built here; keeps the data of local mode

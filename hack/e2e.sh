@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# e2e.sh runs on the cluster of kubectl's context the stories that need no system of
-# their own, and those that only a cluster shows. It empties the buckets there.
+# e2e.sh runs scenarios on the cluster of kubectl's context: those that need no system of
+# their own, and those that need a cluster. It empties the buckets there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-stories=(
+scenarios=(
 	TestUploadBecomesThreeOutputs
 	TestNonImageFails
 	TestErrorTable
@@ -16,5 +16,5 @@ stories=(
 	TestForgeries
 	TestOnCluster
 )
-pattern=$(IFS='|' && echo "${stories[*]}")
+pattern=$(IFS='|' && echo "${scenarios[*]}")
 go -C test test ./scenario -count=1 -v -timeout 30m -races=false -cluster -run "^($pattern)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# vulncheck.sh looks for known vulnerabilities in what the commands link. It says so
-# and succeeds when the database cannot be reached.
+# vulncheck.sh looks for known vulnerabilities in the modules that the commands link. If the
+# database cannot be reached, it prints that and succeeds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 code=0

@@ -125,8 +125,8 @@ spec:
     uri: /?target_width=640%s
 `
 
-// TestManifests_triggersWithTheSameOutput rejects two sizes of one upload that
-// would overwrite each other.
+// TestManifests_triggersWithTheSameOutput: two Triggers that would overwrite each other's output
+// are rejected.
 func TestManifests_triggersWithTheSameOutput(t *testing.T) {
 	for extra, refused := range map[string]bool{
 		"": true, "&output_image.content_type=image/webp": true, "&output_image.bucket=small": false,

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestSigningKeys_stableOverRestarts: the queue in the same folder keeps signed
-// events.
+// TestSigningKeys_stableOverRestarts: the key stays the same, since the queue in the same folder
+// keeps signed events.
 func TestSigningKeys_stableOverRestarts(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "new", "data")
 	first, err := signingKeys(data)

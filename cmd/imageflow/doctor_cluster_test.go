@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// diagnose runs doctor on the cluster of testdata, after change has changed its files.
+// diagnose runs doctor on the cluster in testdata after change has edited the files.
 func diagnose(t *testing.T, change func(t *testing.T, folder string)) (string, error) {
 	t.Helper()
 	folder := t.TempDir()
@@ -32,7 +32,7 @@ func TestDoctor_completeCluster(t *testing.T) {
 	}
 }
 
-// remove removes a file of the cluster, which removes the object.
+// remove removes the file of an object, and so the object, from the cluster.
 func remove(name string) func(*testing.T, string) {
 	return func(t *testing.T, folder string) {
 		if err := os.Remove(filepath.Join(folder, name+".json")); err != nil {
@@ -41,7 +41,7 @@ func remove(name string) func(*testing.T, string) {
 	}
 }
 
-// edit replaces a text that the file of an object has.
+// edit replaces a text in the file of an object, which must contain it.
 func edit(name, before, after string) func(*testing.T, string) {
 	return func(t *testing.T, folder string) {
 		file := filepath.Join(folder, name+".json")
@@ -59,7 +59,7 @@ func edit(name, before, after string) func(*testing.T, string) {
 	}
 }
 
-// missingThings are changes of a complete cluster and what doctor prints about each.
+// missingThings are changes to a complete cluster, and the text that doctor prints about each.
 var missingThings = map[string]struct {
 	change func(*testing.T, string)
 	wants  []string

@@ -84,7 +84,7 @@ func startReplayTarget(t *testing.T, refused string) {
 	}
 }
 
-// TestReplay_brokerRejectsOneEvent runs the command on three dead letters.
+// TestReplay_brokerRejectsOneEvent replays three dead letters; the broker rejects the event of one.
 func TestReplay_brokerRejectsOneEvent(t *testing.T) {
 	startReplayTarget(t, "dog")
 	for _, step := range []struct {

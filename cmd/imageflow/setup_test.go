@@ -7,7 +7,7 @@ import (
 	"imageflow.dev/internal/testing/minio"
 )
 
-// TestSetup_withoutWebhook runs on a MinIO that does not know the bridge.
+// TestSetup_withoutWebhook uses a MinIO that has no webhook for the bridge.
 func TestSetup_withoutWebhook(t *testing.T) {
 	server := minio.Start(t)
 	for name, value := range map[string]string{

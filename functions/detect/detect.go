@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/functions"
@@ -73,9 +72,9 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 			NmsThreshold:        cmp.Or(r.GetNmsThreshold(), defaultNMS),
 		},
 	}
-	m, found, err := s.detect(ctx, r, in, resp.GetMetadata())
+	m, found, err := s.detect(ctx, r, in, rescale, resp.GetMetadata())
 	for i := 0; i < maxRetries && errors.Is(err, inference.ErrChanged); i++ {
-		m, found, err = s.detect(ctx, r, in, resp.GetMetadata())
+		m, found, err = s.detect(ctx, r, in, rescale, resp.GetMetadata())
 	}
 	if err != nil {
 		return out, nil, s.requestError(r, err)
@@ -91,20 +90,22 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 
 // detect returns the model that the request means, and the boxes that it finds.
 func (s *Models) detect(
-	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, metadata *imageflowv1.DetectionMetadata,
+	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
+	metadata *imageflowv1.DetectionMetadata,
 ) (*model, []box, error) {
 	m, err := s.model(ctx, s.requested(r))
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := m.detect(ctx, r, in, metadata)
+	found, err := m.detect(ctx, r, in, rescale, metadata)
 	return m, found, err
 }
 
 // detect returns boxes in pixels of the image, sorted by descending confidence. It
 // notes its times in the metadata.
 func (m *model) detect(
-	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, metadata *imageflowv1.DetectionMetadata,
+	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
+	metadata *imageflowv1.DetectionMetadata,
 ) ([]box, error) {
 	decoding, decoded := in.Stage(ctx, "decode")
 	input, place, err := m.input(decoding, in.Image)
@@ -129,8 +130,9 @@ func (m *model) detect(
 			return err
 		}
 		limit := int(cmp.Or(r.GetMaxDetections(), defaultMaxDetections))
-		// Boxes in the padding around the image do not count.
-		found = nms(candidates, metadata.GetNmsThreshold(), m.layout.endToEnd, limit, func(b box) bool { return !toImage(b).isEmpty() })
+		// Boxes in the padding around the image, or around the original in it, do not count.
+		counts := func(b box) bool { return !toImage(b).isEmpty() && !rescale(toImage(b)).isEmpty() }
+		found = nms(candidates, metadata.GetNmsThreshold(), m.layout.endToEnd, limit, counts)
 		metadata.NmsTimeMs = milliseconds(time.Since(inferred))
 		return nil
 	})
@@ -164,31 +166,6 @@ func (m *model) detection(b box) *imageflowv1.Detection {
 		ClassName: m.names[b.class], ClassId: int32(b.class), Confidence: b.confidence,
 		Bbox: &imageflowv1.BoundingBox{X1: b.x1, Y1: b.y1, X2: b.x2, Y2: b.y2},
 	}
-}
-
-// toOriginal returns the mapping of boxes from this image to the response: to the
-// original image if the request refers to a resize side-car, or to this image.
-func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) box, error) {
-	if reference(r) == nil {
-		return func(b box) box { return b }, nil
-	}
-	resized := &imageflowv1.ResizeMetadata{}
-	err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(in.Reference, resized)
-	width, height := in.Image.Size()
-	switch {
-	case err != nil || resized.GetOriginalWidth() < 1 || resized.GetOriginalHeight() < 1:
-		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "not the side-car of a resize")
-	case int(resized.GetOutputWidth()) != width || int(resized.GetOutputHeight()) != height:
-		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref",
-			"it describes an image of %d×%d pixels, this one has %d×%d",
-			resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
-	}
-	scaleX := float32(resized.GetOriginalWidth()) / float32(width)
-	scaleY := float32(resized.GetOriginalHeight()) / float32(height)
-	return func(b box) box {
-		b.x1, b.x2, b.y1, b.y2 = b.x1*scaleX, b.x2*scaleX, b.y1*scaleY, b.y2*scaleY
-		return b.clip(int(resized.GetOriginalWidth()), int(resized.GetOriginalHeight()))
-	}, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -225,12 +225,31 @@ func TestResizeMetadata_mapsBoxes(t *testing.T) {
 	expect(t, resp, "cat/0 0.90: 320.0 80.0 960.0 240.0")
 }
 
+// TestResizeMetadata_mapsBoxesOfTurnedParts has a box from (32, 16) to (96, 48) in the output.
+func TestResizeMetadata_mapsBoxesOfTurnedParts(t *testing.T) {
+	for sideCar, want := range map[string][]string{
+		`"xx": 2, "x0": 100, "yy": 3, "y0": 10`:   {"cat/0 0.90: 164.0 58.0 292.0 154.0"},
+		`"xy": 1, "x0": 7, "yx": -1, "y0": 128`:   {"cat/0 0.90: 23.0 32.0 55.0 96.0"},
+		`"xx": -1, "x0": 128, "yy": 1, "y0": -20`: {"cat/0 0.90: 32.0 0.0 96.0 28.0"},
+		`"xx": 1, "x0": -97, "yy": 1`:             nil, // in the padding
+	} {
+		resp, err := applyWithSideCar(t)([]byte(`{"original_width": 1280, "original_height": 320, "output_width": 128,
+			"output_height": 64, "original_from_output": {` + sideCar + `}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, resp, want...)
+	}
+}
+
 func TestResizeMetadata_isValidated(t *testing.T) {
 	apply := applyWithSideCar(t)
 	for _, wrong := range [][]byte{
 		nil, {}, []byte("{}"), []byte("garbage"), []byte(`{"original_width": 1280}`), []byte(`{"detections": []}`),
 		[]byte(`{"original_width": 1280, "original_height": 320, "output_width": 64, "output_height": 128}`),
 		[]byte(`{"original_width": 1280, "original_height": 320, "output_width": 128, "output_height": 65}`),
+		[]byte(`{"original_width": 1280, "original_height": 320, "output_width": 128, "output_height": 64,
+			"original_from_output": {"xx": "NaN"}}`),
 	} {
 		_, err := apply(wrong)
 		var e *functions.Error

@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -161,6 +162,64 @@ func resizeAtRandom(t *testing.T, m *imaging.Image, random *rand.Rand) (*imaging
 	r := &imageflowv1.ResizeRequest{
 		TargetWidth: int32(60 + random.IntN(400)), TargetHeight: int32(60 + random.IntN(400)), MaintainAspectRatio: random.IntN(2) == 0,
 		Quality: imageflowv1.ResizeQuality(random.IntN(4)),
+	}
+	out, resp, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: imaging.PNG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(t, out.Data), resp.(*imageflowv1.ResizeResponse).GetMetadata()
+}
+
+// TestBoxes_areMappedToTheOriginal_ofTurnedParts crops images around the rectangle, and rotates,
+// flips and resizes them at random.
+func TestBoxes_areMappedToTheOriginal_ofTurnedParts(t *testing.T) {
+	random := newRandom()
+	in := size{320, 320}
+	p, err := newProcessor(t, finder(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		width, height := 60+random.IntN(500), 60+random.IntN(400)
+		want := randomRect(random, width, height, 1+min(width, height, max(width, height)/10)/2)
+		resized, metadata := cropAtRandom(t, redRectangle(t, width, height, want), want, random)
+		sideCar, err := protojson.Marshal(metadata)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &request{ResizeMetadataRef: &imageflowv1.ImageData{ObjectKey: "a_resize.json"}}
+		_, resp, err := apply(t.Context(), p, r, functions.Input{Image: resized, Format: imaging.PNG, Reference: sideCar})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, h := resized.Size()
+		a := metadata.GetOriginalFromOutput()
+		scale := max(math.Abs(a.GetXx()+a.GetXy()), math.Abs(a.GetYx()+a.GetYy())) // one of each two is 0
+		expectNear(t, resp, want, max(1, scale, scale*coarseness(w, h, in, "letterbox")))
+	}
+}
+
+// cropAtRandom crops an image to a part with a rectangle, which it moves to the coordinates after a
+// rotation and a flip.
+func cropAtRandom(
+	t *testing.T, m *imaging.Image, around image.Rectangle, random *rand.Rand,
+) (*imaging.Image, *imageflowv1.ResizeMetadata) {
+	t.Helper()
+	width, height := m.Size()
+	r := &imageflowv1.ResizeRequest{
+		TargetWidth: int32(60 + random.IntN(400)), TargetHeight: int32(60 + random.IntN(400)), Enlarge: random.IntN(2) == 0,
+		Fit: imageflowv1.Fit(random.IntN(2) * 3), Rotate: int32(180 * random.IntN(2)), Flip: imageflowv1.Flip(1 + random.IntN(2)),
+	}
+	if (r.Rotate == 180) == (r.Flip == imageflowv1.Flip_FLIP_VERTICAL) {
+		around.Min.X, around.Max.X = width-around.Max.X, width-around.Min.X
+	} else {
+		around.Min.Y, around.Max.Y = height-around.Max.Y, height-around.Min.Y
+	}
+	left, top := random.IntN(around.Min.X+1), random.IntN(around.Min.Y+1)
+	r.Crop = &imageflowv1.Crop{
+		Left: float64(left), Top: float64(top),
+		Width:  float64(around.Max.X - left + random.IntN(width-around.Max.X+1)),
+		Height: float64(around.Max.Y - top + random.IntN(height-around.Max.Y+1)),
 	}
 	out, resp, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: imaging.PNG})
 	if err != nil {

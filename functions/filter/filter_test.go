@@ -33,7 +33,7 @@ const (
 
 var types = []imageflowv1.FilterType{blur, sharpen, brightness, contrast, saturation, gaussian}
 
-// noise is an image of random colours and, unless opaque, random alpha.
+// noise returns an image of random colours and, unless opaque, random alpha.
 func noise(width, height int, opaque bool) *image.NRGBA {
 	random := rand.New(rand.NewPCG(1, 2))
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -46,7 +46,7 @@ func noise(width, height int, opaque bool) *image.NRGBA {
 	return m
 }
 
-// flat is an image of one colour.
+// flat returns an image of one colour.
 func flat(width, height int, c color.NRGBA) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
@@ -76,7 +76,7 @@ func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imagef
 	return out, resp.(*imageflowv1.FilterResponse)
 }
 
-// filtered sends an image through a filter, both as PNG.
+// filtered applies a filter to an image. Input and output are PNGs.
 func filtered(t testing.TB, m image.Image, r *request) *image.NRGBA {
 	t.Helper()
 	var b bytes.Buffer
@@ -165,7 +165,7 @@ func TestAlphaStays(t *testing.T) {
 	for _, kind := range types {
 		r := &request{FilterType: kind, Intensity: 0.9}
 		if kind == blur {
-			r.Intensity = 9 // which is little in a small image
+			r.Intensity = 9 // a weak filter for a small image
 		}
 		got := filtered(t, m, r)
 		if bytes.Equal(got.Pix, m.Pix) {
@@ -192,7 +192,7 @@ func TestFlatAreasStay(t *testing.T) {
 	}
 }
 
-// TestSmallest sends images smaller than any kernel through every filter.
+// TestSmallest applies every filter to images smaller than any kernel.
 func TestSmallest(t *testing.T) {
 	for _, m := range []*image.NRGBA{noise(1, 1, true), noise(1, 5, false), noise(7, 1, true), noise(2, 2, false)} {
 		for _, kind := range types {
@@ -253,8 +253,8 @@ func TestIntensityRanges(t *testing.T) {
 	}
 }
 
-// refused wants a request refused with the field named, and a text in the
-// message.
+// refused checks that a request is refused with an error that names the field and contains the
+// text.
 func refused(t *testing.T, r *request, field, text string) {
 	t.Helper()
 	var e *functions.Error

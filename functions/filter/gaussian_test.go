@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestBlurMixesWhatIsSeen wants no colour from transparent pixels.
-func TestBlurMixesWhatIsSeen(t *testing.T) {
+// TestBlur_ignoresTransparentPixels: their colours do not spread to visible pixels.
+func TestBlur_ignoresTransparentPixels(t *testing.T) {
 	red, hidden := color.NRGBA{255, 0, 0, 255}, color.NRGBA{0, 0, 255, 0}
 	m := flat(40, 20, hidden)
 	for y := range 20 {
@@ -26,8 +26,8 @@ func TestBlurMixesWhatIsSeen(t *testing.T) {
 	}
 }
 
-// reference filters a channel with a Gaussian out to five standard deviations,
-// in the plainest way; the image goes on beyond its edges as in a mirror.
+// reference filters a channel with a Gaussian of five standard deviations on each side, by its
+// definition. The image is reflected at its edges.
 func reference(m *image.NRGBA, sigma float64, at func(x, y int) float64) func(x, y int) float64 {
 	reach := int(math.Ceil(5 * sigma))
 	weight := func(d int) float64 { return math.Exp(-float64(d*d) / (2 * sigma * sigma)) }
@@ -53,8 +53,7 @@ func reference(m *image.NRGBA, sigma float64, at func(x, y int) float64) func(x,
 	return pass(pass(at, 1, 0), 0, 1)
 }
 
-// off returns how far an image is from what it should be, at most and in the
-// mean, 0 to 255.
+// off returns the largest and the mean difference between an image and the expected one, 0 to 255.
 func off(got *image.NRGBA, want func(x, y, channel int) float64) (most, mean float64) {
 	w, h := got.Rect.Dx(), got.Rect.Dy()
 	for i := range w * h * 3 {
@@ -65,7 +64,8 @@ func off(got *image.NRGBA, want func(x, y, channel int) float64) (most, mean flo
 	return most, mean
 }
 
-// steps has black and white blocks, the hardest for a filter, and some noise.
+// steps returns an image of black and white blocks, which are the most difficult for a filter, with
+// some noise.
 func steps(width, height int) *image.NRGBA {
 	m := noise(width, height, true)
 	for y := range height {
@@ -82,7 +82,7 @@ func TestGaussianIsGaussian(t *testing.T) {
 	m := steps(120, 90)
 	sigmas := []float64{0.3, 1, 1.9, 2, 3, 6, 20}
 	if testing.Short() {
-		sigmas = sigmas[:5] // the reference of a large one is slow
+		sigmas = sigmas[:5] // the reference is slow for large ones
 	}
 	for _, sigma := range sigmas {
 		got := filtered(t, m, &request{FilterType: gaussian, Intensity: float32(sigma)})
@@ -91,7 +91,7 @@ func TestGaussianIsGaussian(t *testing.T) {
 			want[c] = reference(m, sigma, func(x, y int) float64 { return float64(m.Pix[m.PixOffset(x, y)+c]) })
 		}
 		most, mean := off(got, func(x, y, c int) float64 { return want[c](x, y) })
-		if most > 0.6 || mean > 0.26 { // of rounding
+		if most > 0.6 || mean > 0.26 { // rounding errors
 			t.Errorf("standard deviation %g: off by %.2f at most, %.2f in the mean", sigma, most, mean)
 		}
 	}

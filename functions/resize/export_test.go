@@ -1,4 +1,8 @@
 package resize
 
-// Target is the size of the output.
-var Target = target
+import imageflowv1 "imageflow.dev/proto/imageflow/v1"
+
+// Target is the size of the output for an image of width × height pixels.
+func Target(width, height int, r *imageflowv1.ResizeRequest) (w, h int, err error) {
+	return fitted(size{width, height}, size{int(r.GetTargetWidth()), int(r.GetTargetHeight())}, r)
+}

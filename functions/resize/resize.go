@@ -3,7 +3,6 @@ package resize
 
 import (
 	"context"
-	"math"
 
 	"google.golang.org/protobuf/proto"
 
@@ -35,71 +34,58 @@ var qualities = map[imageflowv1.ResizeQuality]struct {
 func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input) (
 	imaging.Encoded, *imageflowv1.ResizeResponse, error,
 ) {
-	width, height := in.Image.Size()
-	w, h, err := target(width, height, r)
+	p, err := newPlan(in.Image.Header, r)
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
+	w, h := p.canvas.Dx(), p.canvas.Dy()
 	if limit := in.Image.Limits.MaxPixels; int64(w)*int64(h) > limit {
-		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, "enlarge",
+		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, p.enlargedBy,
 			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, limit)
 	}
 	q := qualities[r.GetQuality()]
-	out, err := in.Image.Resize(ctx, w, h, q.quality, in.Format)
+	out, err := p.run(ctx, in.Image, q.quality, in.Format)
 	if err != nil {
 		return out, nil, err
 	}
+	width, height := in.Image.Size()
 	return out, &imageflowv1.ResizeResponse{
 		Result: &imageflowv1.ProcessingResult{},
 		Metadata: &imageflowv1.ResizeMetadata{
 			OriginalWidth: int32(width), OriginalHeight: int32(height),
 			OutputWidth: int32(w), OutputHeight: int32(h),
 			ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
-			QualityUsed: q.used,
+			QualityUsed:        q.used,
+			OriginalFromOutput: p.originalFromOutput(),
 		},
 	}, nil
 }
 
+// run makes the output.
+func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
+	m = m.Turned(p.quarters, p.mirrored)
+	if !p.isPadded() {
+		return m.ResizeWindow(ctx, p.window, p.width, p.height, q, f)
+	}
+	shown, err := m.ScaledWindow(ctx, p.window, p.width, p.height, q)
+	if err != nil {
+		return imaging.Encoded{}, err
+	}
+	padded, err := shown.Padded(ctx, p.canvas, f)
+	if err != nil {
+		return imaging.Encoded{}, err
+	}
+	return padded.Encode(ctx, f)
+}
+
 func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format) int64 {
-	width, height := in.Size()
-	w, h, err := target(width, height, r)
+	p, err := newPlan(in, r)
 	if err != nil {
 		return 0
 	}
-	return in.ResizeFootprint(w, h, f)
-}
-
-// target returns the output's size in pixels for an image of width × height pixels, by
-// the rules of the contract: a side of 0 follows from the other; with the aspect ratio
-// kept, the image fits inside the target; no side grows unless enlarge is set. It
-// returns an Invalid error if a derived side is too long.
-func target(width, height int, r *imageflowv1.ResizeRequest) (w, h int, err error) {
-	field := ""
-	scaleX := float64(r.GetTargetWidth()) / float64(width)
-	scaleY := float64(r.GetTargetHeight()) / float64(height)
-	switch {
-	case scaleX == 0:
-		field, scaleX = "target_height", scaleY
-	case scaleY == 0:
-		field, scaleY = "target_width", scaleX
-	case r.GetMaintainAspectRatio():
-		scaleX = math.Min(scaleX, scaleY)
-		scaleY = scaleX
+	in = in.Turned(p.quarters, p.mirrored)
+	if p.isPadded() {
+		return in.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), f)
 	}
-	if !r.GetEnlarge() {
-		scaleX, scaleY = math.Min(scaleX, 1), math.Min(scaleY, 1)
-	}
-	w, h = side(width, scaleX), side(height, scaleY)
-	if max(w, h) > maxSide {
-		return 0, 0, functions.Errorf(functions.Invalid, field,
-			"the output would have %d×%d pixels, but no side may be longer than %d", w, h, maxSide)
-	}
-	return w, h, nil
-}
-
-// maxSide is the longest side in pixels that every encoder supports.
-const maxSide = 16383
-
-func side(length int, scale float64) int {
-	return max(1, int(math.Round(float64(length)*scale)))
+	return in.ResizeFootprint(p.width, p.height, f)
 }

@@ -23,7 +23,7 @@ import (
 
 type request = imageflowv1.ResizeRequest
 
-// maxSide is the contract's limit of a target's side.
+// maxSide is the maximum target side of the contract, in pixels.
 const maxSide = 16383
 
 func TestTarget(t *testing.T) {
@@ -61,8 +61,8 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// TestTooLongFollowerIsRefused: a limit on it would distort the image.
-func TestTooLongFollowerIsRefused(t *testing.T) {
+// TestTarget_tooLongDerivedSide: it is refused, since clamping it would distort the image.
+func TestTarget_tooLongDerivedSide(t *testing.T) {
 	for field, r := range map[string]*request{
 		"target_width":  {TargetWidth: 500, Enlarge: true},
 		"target_height": {TargetHeight: 500, Enlarge: true},
@@ -79,7 +79,7 @@ func TestTooLongFollowerIsRefused(t *testing.T) {
 	}
 }
 
-// TestTargetProperties draws sizes and requests and checks the contract's rules.
+// TestTargetProperties checks the contract's rules for random sizes and requests.
 func TestTargetProperties(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	length := func() int { return 1 + int(math.Exp(random.Float64()*math.Log(maxSide))) }
@@ -103,10 +103,10 @@ func TestTargetProperties(t *testing.T) {
 	}
 }
 
-// broken returns the rule of the contract that w × h breaks.
+// broken returns the rule of the contract that the size w × h violates, or "".
 func broken(width, height, w, h int, r *request) string {
 	tw, th := int(r.TargetWidth), int(r.TargetHeight)
-	// A side is within a half of what the other side's scale makes of it, or 1.
+	// A side is at least 1, and within half a pixel of the length at the other side's scale.
 	follows := func(side, length, other, otherLength int) bool {
 		exact := float64(length) * float64(other) / float64(otherLength)
 		slack := 0.5 + 0.5*float64(length)/float64(otherLength) // the other side is rounded too
@@ -129,7 +129,7 @@ func broken(width, height, w, h int, r *request) string {
 	return ""
 }
 
-// gradient is red from left to right and green from top to bottom.
+// gradient returns an image that gets redder to the right and greener to the bottom.
 func gradient(width, height int) image.Image {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -178,9 +178,8 @@ func apply(t testing.TB, m *imaging.Image, r *request) (imaging.Encoded, *imagef
 	return out, resp.(*imageflowv1.ResizeResponse)
 }
 
-// TestEnlargingHasTheLimitsOfImages: a small image does not become one that
-// would not have been taken.
-func TestEnlargingHasTheLimitsOfPictures(t *testing.T) {
+// TestEnlarge_hasTheLimitsOfInputs: the output must not be larger than an input may be.
+func TestEnlarge_hasTheLimitsOfInputs(t *testing.T) {
 	m := encoded(t, gradient(30, 20), imaging.PNG)
 	r := &request{TargetWidth: 10000, TargetHeight: 10000, Enlarge: true}
 	_, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: m.Format})
@@ -189,7 +188,7 @@ func TestEnlargingHasTheLimitsOfPictures(t *testing.T) {
 	}
 }
 
-// TestQualities resizes a gradient and looks for it in the output.
+// TestQualities resizes a gradient in each quality and compares the output with the gradient.
 func TestQualities(t *testing.T) {
 	for _, format := range []imaging.Format{imaging.JPEG, imaging.PNG} {
 		for name, quality := range imageflowv1.ResizeQuality_value {
@@ -207,7 +206,7 @@ func TestQualities(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if off := distance(got, want); off > 9 { // by the loss of three JPEGs
+				if off := distance(got, want); off > 9 { // the loss of three JPEGs
 					t.Errorf("a channel is off by %d", off)
 				}
 				used := imageflowv1.ResizeQuality(quality)
@@ -243,8 +242,8 @@ func distance(a, b image.Image) int {
 	return most
 }
 
-// TestScaleFactors wants the output's sides over the original's, not what was
-// asked for.
+// TestScaleFactors: they are the sides of the output divided by those of the original, not the
+// requested scales.
 func TestScaleFactors(t *testing.T) {
 	_, resp := apply(t, encoded(t, gradient(300, 200), imaging.PNG), &request{TargetWidth: 100, TargetHeight: 400})
 	got := resp.GetMetadata()

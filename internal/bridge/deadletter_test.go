@@ -28,8 +28,8 @@ func postRaw(h http.Handler, route, contentType, data string, attributes map[str
 	return w.Code
 }
 
-// TestNestedDeadLetterTakesLittleMemory: an event of 18 kB is stored in little more, and a
-// replay sends it unchanged.
+// TestNestedDeadLetterTakesLittleMemory: the dead letter of an event of 18 kB is little larger, and
+// a replay sends the event unchanged.
 func TestNestedDeadLetterTakesLittleMemory(t *testing.T) {
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
@@ -51,7 +51,7 @@ func TestNestedDeadLetterTakesLittleMemory(t *testing.T) {
 	})
 }
 
-// TestReplayedDataIsUnchanged, also where it is not JSON.
+// TestReplayedDataIsUnchanged: this includes data that is not JSON.
 func TestReplayedDataIsUnchanged(t *testing.T) {
 	kinds := map[string][]string{
 		"application/json": {

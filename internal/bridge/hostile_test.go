@@ -130,7 +130,7 @@ func TestNotificationsAreBounded(t *testing.T) {
 	})
 }
 
-// TestSweepContinuesAfterFailures, and skips the failed objects in the next sweep.
+// TestSweepContinuesAfterFailures: the next sweep skips the objects that failed.
 func TestSweepContinuesAfterFailures(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		w.broker.answers = map[string]int{}

@@ -64,7 +64,7 @@ func created(t *testing.T, info objects.Info) string {
 	return string(text)
 }
 
-// TestOtherObjectsAreIgnored by notifications and by the sweeper.
+// TestOtherObjectsAreIgnored: neither notifications nor the sweeper start a chain for them.
 func TestOtherObjectsAreIgnored(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		want := map[string]bool{}

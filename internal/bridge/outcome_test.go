@@ -51,7 +51,7 @@ func TestCompletedTagsTheSource(t *testing.T) {
 	})
 }
 
-// failsAgain reports another failure of e, after the failure that l describes.
+// failsAgain reports another failure of e after the failure in l.
 func (w *world) failsAgain(e cloudevents.Event, l execution.DeadLetter) {
 	w.t.Helper()
 	again := failed(e, 503, "no healthy upstream")
@@ -156,7 +156,8 @@ func TestCompleted_objectWithTooManyTags(t *testing.T) {
 	})
 }
 
-// TestMalformedNotificationsAreKept, and an event that names no object.
+// TestMalformedNotificationsAreKept: they become dead letters, as does an event that names no
+// object.
 func TestMalformedNotificationsAreKept(t *testing.T) {
 	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
 		good := fill("s3:ObjectCreated:Put", "")

@@ -134,7 +134,7 @@ func TestSweep_brokerUnavailable(t *testing.T) {
 	})
 }
 
-// TestSweepGoesOnByItself lets the bridge sweep, and ends it.
+// TestSweepGoesOnByItself: the bridge sweeps without requests until it is stopped.
 func TestSweepGoesOnByItself(t *testing.T) {
 	c := sweeping
 	c.Interval, c.Grace = 10*time.Millisecond, time.Millisecond

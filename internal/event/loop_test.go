@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestLoopEnds sends the events of a step back to it, as Triggers in a loop do.
+// TestLoopEnds sends the events of a step back to the step, as Triggers in a loop do.
 func TestLoopEnds(t *testing.T) {
 	var got *request
 	url := serve(t, echo(&got))

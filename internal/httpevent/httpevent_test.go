@@ -65,7 +65,8 @@ func TestAttributes_sentAndReceived(t *testing.T) {
 	}
 }
 
-// TestDecode_valuesThatAreNotEncoded, or whose decoded form is not a valid attribute.
+// TestDecode_valuesThatAreNotEncoded: they are refused, as are values whose decoded form is not a
+// valid attribute.
 func TestDecode_valuesThatAreNotEncoded(t *testing.T) {
 	for value, want := range map[string]string{
 		"100%": "100%", "%zz": "%zz", "日本語": "日本語", "a%FFb": "a%FFb", "a%0Ab": "a%0Ab", "%EF%BF%BE": "%EF%BF%BE", "%C2%85": "%C2%85",

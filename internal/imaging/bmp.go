@@ -15,7 +15,8 @@ func (m *Image) decodeBMP(ctx context.Context, d decoding) (*Pixels, error) {
 			return nil, err
 		}
 	}
-	return m.decodeRows(ctx, d, b.reader())
+	p, err := m.decodeRows(ctx, d, b.reader())
+	return m.toSRGB(ctx, p, err)
 }
 
 // row returns row y, counted from the top.

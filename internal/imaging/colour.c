@@ -2,6 +2,8 @@
 
 #include <lcms2.h>
 
+#include "vips.h"
+
 int imaging_replace(VipsImage **image, VipsImage *made) {
 	g_object_unref(*image);
 	*image = made;
@@ -201,4 +203,19 @@ int imaging_to_srgb(VipsImage **image, int use_profile, int channels) {
 	}
 	g_clear_object(&alpha);
 	return failed ? -1 : 0;
+}
+
+int imaging_apply_profile(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size) {
+	const size_t length = (size_t)width * height * channels;
+	VipsImage *image = vips_image_new_from_memory(pixels, length, width, height, channels, VIPS_FORMAT_UCHAR);
+	if (image == NULL) return -1;
+	image->Type = VIPS_INTERPRETATION_sRGB;
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, size);
+	size_t made_size = 0;
+	void *made = imaging_to_srgb(&image, 1, channels) ? NULL : vips_image_write_to_memory(image, &made_size);
+	const int failed = made == NULL || made_size != length;
+	if (!failed) memcpy(pixels, made, length);
+	g_free(made);
+	g_object_unref(image);
+	return imaging_finish(failed);
 }

@@ -41,6 +41,8 @@ func TestDeepTIFF_isMappedToEightBits(t *testing.T) {
 	}{
 		"grey of float32": {deepTIFF[float32](1, 1, 0, 0.25, 0.5, 1, 1.5, -3, float32(nan), float32(inf), float32(-inf)),
 			[]byte{0, 64, 128, 255, 255, 0, 0, 255, 0}},
+		"white is 0":         {deepTIFF[float32](0, 1, 0, 0.25, 1), []byte{255, 191, 0}},
+		"grey of float64":    {deepTIFF[float64](1, 1, 0, 0.25, 0.5, 1, 1e300, -1e300, nan), []byte{0, 64, 128, 255, 255, 0, 0}},
 		"grey of uint32":     {deepTIFF[uint32](1, 1, 0, 1<<30, 1<<31, 1<<32-1, 1<<24-1), []byte{0, 64, 128, 255, 1}},
 		"white is 0, uint32": {deepTIFF[uint32](0, 1, 0, 1<<32-1), []byte{255, 0}},
 	} {
@@ -60,6 +62,7 @@ func TestDeepTIFF_coloursAndAlpha(t *testing.T) {
 	}{
 		"rgb of float32":   {deepTIFF[float32](2, 3, 1, 0.5, 0), []byte{255, 128, 0}},
 		"rgba of float32":  {deepTIFF[float32](2, 4, 1, 0.5, 0, 0.25), []byte{255, 128, 0, 64}},
+		"rgba of float64":  {deepTIFF[float64](2, 4, 1, 0.5, 0, 2), []byte{255, 128, 0, 255}},
 		"rgb of uint32":    {deepTIFF[uint32](2, 3, 1<<32-1, 1<<31, 0), []byte{255, 128, 0}},
 		"greya of float32": {deepTIFF[float32](1, 2, 0.5, 0.5), []byte{128, 128, 128, 128}},
 	} {
@@ -99,8 +102,7 @@ func TestDeepTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 	for want, data := range map[string][]byte{
 		"tiff with signed samples of 32 bits: only unsigned ones are supported":        tiff(32, 2, 3, format(2)),
 		"tiff with complex samples: only integers and floats are supported":            tiff(32, 2, 3, format(6)),
-		"tiff with floats of 8 bits: supported are 32":                                 tiff(8, 2, 3, format(3)),
-		"tiff with floats of which 0 is white: supported for integers only":            tiff(32, 0, 1, format(3)),
+		"tiff with floats of 8 bits: supported are 16, 32 and 64":                      tiff(8, 2, 3, format(3)),
 		"tiff with 32 bits per sample: supported for grey, RGB and CMYK only":          tiff(32, 8, 3),
 		"tiff with 32 bits per sample multiplied by alpha: alpha must be unassociated": tiff(32, 2, 4, entry{338, short, []uint32{1}}),
 	} {

@@ -40,7 +40,7 @@ func (p *Pixels) deflate(ctx context.Context) ([]byte, error) {
 		out = appendChunk(out, "pHYs", density)
 	}
 	out = appendChunk(out, "IDAT", unsafe.Slice((*byte)(data), size))
-	return append(out, pngEnd...), nil
+	return p.metadata.addTo(PNG, append(out, pngEnd...)), nil
 }
 
 // appendChunk appends a chunk to a PNG.

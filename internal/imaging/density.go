@@ -29,7 +29,7 @@ const (
 	tagUnit   = 296
 )
 
-// known reports whether the density has information.
+// known reports whether the density, or at least its ratio, is known.
 func (d density) known() bool {
 	return d.across > 0 && d.down > 0 && (d.unit > 0 || d.across != d.down)
 }

@@ -23,6 +23,8 @@ type Encoding struct {
 	// Background is blended with transparent pixels. A zero value keeps transparency if the
 	// format has it; otherwise it means white.
 	Background color.RGBA
+	// Keep selects the metadata that the output keeps.
+	Keep Keep
 }
 
 var white = color.RGBA{255, 255, 255, 255}
@@ -64,6 +66,7 @@ func (e Encoding) Check(f Format) error {
 		{"lossless", e.Lossless, has.lossless},
 		{"progressive", e.Progressive, has.progressive},
 		{"chroma", e.Chroma != ChromaByQuality, has.chroma},
+		{"keep", e.Keep != KeepNothing, has.metadata},
 		{"speed", e.Speed != 0, has.speed},
 	} {
 		if option.used && !option.have {
@@ -74,7 +77,7 @@ func (e Encoding) Check(f Format) error {
 }
 
 // options are the options that a format has.
-type options struct{ quality, lossless, progressive, chroma, speed bool }
+type options struct{ quality, lossless, progressive, chroma, speed, metadata bool }
 
 // fastEncoding is the speed of encoders that have the option, unless it is given.
 const fastEncoding = 8

@@ -36,16 +36,22 @@ var codecs = map[Format]struct {
 	JPEG: {
 		extension: "jpg", aliases: []string{"jpeg", "jpg", "jpe"}, vips: C.JPEG, quality: 85,
 		usual: bytesPerPixel{6, 0}, fine: bytesPerPixel{6, 0},
-		options: options{quality: true, progressive: true, chroma: true},
+		options: options{quality: true, progressive: true, chroma: true, metadata: true},
 	},
-	PNG: {extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9}},
+	PNG: {
+		extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9},
+		options: options{metadata: true},
+	},
 	WebP: {
 		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,
 		usual: bytesPerPixel{22, 42}, fine: bytesPerPixel{34, 42}, lossless: bytesPerPixel{41, 42},
-		options: options{quality: true, lossless: true},
+		options: options{quality: true, lossless: true, metadata: true},
 	},
-	TIFF: {extension: "tiff", aliases: []string{"tiff", "tif"}, vips: C.TIFF, quality: 100, usual: bytesPerPixel{7, 9}},
-	GIF:  {extension: "gif", aliases: []string{"gif"}, vips: C.GIF},
+	TIFF: {
+		extension: "tiff", aliases: []string{"tiff", "tif"}, vips: C.TIFF, quality: 100, usual: bytesPerPixel{7, 9},
+		options: options{metadata: true},
+	},
+	GIF: {extension: "gif", aliases: []string{"gif"}, vips: C.GIF},
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
 		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,

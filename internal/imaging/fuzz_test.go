@@ -50,6 +50,10 @@ func FuzzPixels(f *testing.F) {
 	for _, kind := range bmpKinds {
 		f.Add(kind.file())
 	}
+	for _, odd := range oddTIFFs() {
+		f.Add(odd.file())
+	}
+	f.Add(subsampledTIFF(2, 2))
 	patches := []imaging.Patch{{At: image.Rect(3, 5, 20, 200)}, {At: image.Rect(-10, 7, 300, 9)}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})

@@ -32,7 +32,7 @@ func (m *Image) decodeRows(ctx context.Context, d decoding, read rowReader) (*Pi
 		return m.resampleRows(ctx, d, read)
 	}
 	p := NewPixels(m.Width, m.Height, m.channels())
-	p.density = m.density
+	p.carried = m.carried()
 	length := p.Width * p.Channels
 	for y := range p.Height {
 		if err := ctx.Err(); err != nil {
@@ -48,7 +48,7 @@ func (m *Image) resampleRows(ctx context.Context, d decoding, read rowReader) (*
 	defer pin.Unpin()
 	columns, rows := d.columns.pinned(&pin), d.rows.pinned(&pin)
 	p := NewPixels(len(d.columns.first), len(d.rows.first), m.channels())
-	p.density = m.density
+	p.carried = m.carried()
 	reader := cgo.NewHandle(&goRows{read, m.Width * p.Channels})
 	defer reader.Delete()
 	err := stoppable(ctx, func(stop C.Stop) C.int {

@@ -31,8 +31,9 @@ type Header struct {
 	ycc bool
 	// sampled are the sampling factors of the components of a JPEG or a lossy WebP; unused
 	// entries are zero.
-	sampled [4]sampling
-	density density
+	sampled  [4]sampling
+	density  density
+	metadata metadata
 	// frame is the first frame of a GIF on its canvas; empty if it fills the canvas.
 	frame image.Rectangle
 	// quality is the quality of a JPEG, 1 to 100; 0 means unknown.
@@ -54,6 +55,10 @@ type Header struct {
 	kept int64
 	// png describes a PNG that inflate can read; nil means that it cannot.
 	png *pngData
+	// icc is the ICC profile to apply to RGB that libvips does not decode; nil if there is none.
+	icc []byte
+	// layout is the layout of a TIFF that libvips does not support; nil for others.
+	layout *tiffLayout
 	// bmp describes the pixels of a BMP; nil for other formats.
 	bmp *bmpData
 	// tail is the maximum size in bytes of the last 16 rows of a PNG; 0 means no limit.
@@ -201,6 +206,14 @@ func profileColours(icc []byte) int {
 		return 0
 	}
 	return map[string]int{"GRAY": 1, "RGB ": 3, "CMYK": 4}[string(icc[16:20])]
+}
+
+// setProfile sets the ICC profile of an image that libvips may not decode.
+func (h *Header) setProfile(icc []byte) {
+	h.profile = profileColours(icc)
+	if h.icc = nil; h.profile == 3 && len(icc) <= maxProfile {
+		h.icc = icc
+	}
 }
 
 // profileName returns the description of a version 2 ICC profile (ICC.1:2001, 6.5.17), or

@@ -137,9 +137,15 @@ func (m *Image) ResizeWindow(
 	return p.Encode(ctx, f)
 }
 
+// ScaledWindow returns a window of the upright image, resized to exactly width × height pixels.
+// For the window see ResizeWindow.
+func (m *Image) ScaledWindow(ctx context.Context, window Window, width, height int, q Quality) (*Pixels, error) {
+	return m.upright(ctx, m.scaling(m.view(window, width, height), q))
+}
+
 // scaled returns the image upright, resized to exactly width × height pixels.
 func (m *Image) scaled(ctx context.Context, width, height int, q Quality) (*Pixels, error) {
-	return m.upright(ctx, m.scaling(m.wholeView(width, height), q))
+	return m.ScaledWindow(ctx, m.Whole(), width, height, q)
 }
 
 // scaling returns how to decode a view of the image.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"image"
 	"maps"
 	"os"
 	"runtime"
@@ -87,6 +88,24 @@ var memoryWorks = map[string]memoryWork{
 		func(m *imaging.Image, f imaging.Format) error {
 			w, h := m.Size()
 			_, err := m.Resize(context.Background(), w/2, h/2, imaging.Best, f)
+			return err
+		},
+	},
+	"pad": {
+		func(m *imaging.Image, f imaging.Format) int64 {
+			w, h := m.Size()
+			return m.PaddedFootprint(w/2, h/2, w, h, f)
+		},
+		func(m *imaging.Image, f imaging.Format) error {
+			w, h := m.Size()
+			p, err := m.ScaledWindow(context.Background(), m.Whole(), w/2, h/2, imaging.Best)
+			if err != nil {
+				return err
+			}
+			if p, err = p.Padded(context.Background(), image.Rect(-w/4, -h/4, w-w/4, h-h/4), f); err != nil {
+				return err
+			}
+			_, err = p.Encode(context.Background(), f)
 			return err
 		},
 	},

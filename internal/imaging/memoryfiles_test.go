@@ -55,9 +55,12 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 	"bmp of codes": func(_ *testing.T, w, h int) []byte {
 		return append(bmpKind{40, w, h, 8, 1, nil, 256}.headers(), 0, 1)
 	},
-	"tiff":            noiseTIFF(3, 8, false),
-	"tiff deflate":    noiseTIFF(3, 8, true),
-	"tiff alpha 16":   noiseTIFF(4, 16, false),
+	"tiff":          noiseTIFF(3, 8, false),
+	"tiff deflate":  noiseTIFF(3, 8, true),
+	"tiff alpha 16": noiseTIFF(4, 16, false),
+	"tiff doubles": func(t *testing.T, w, h int) []byte {
+		return deepTIFF(1, 1, make([]float64, w*h)...)
+	},
 	"tiff deflate 16": noiseTIFF(4, 16, true),
 }
 

@@ -50,7 +50,7 @@ func beginsBMP(b []byte) bool {
 }
 
 // parseBMP parses the file header, the information header of any version, the colour masks and
-// the palette. Embedded colour profiles are not used.
+// the palette, and finds the ICC profile.
 func parseBMP(data []byte, h *Header) error {
 	if len(data) < bmpFileHeader+bmpCoreHeader {
 		return truncated(BMP)
@@ -77,7 +77,18 @@ func parseBMP(data []byte, h *Header) error {
 		return err
 	}
 	h.Alpha, h.bmp = b.masks[3] != 0, b
+	h.setProfile(bmpProfile(info, data))
 	return b.checkPixels(h)
+}
+
+// bmpProfile returns the ICC profile that is embedded in a file with a BITMAPV5HEADER, or nil.
+func bmpProfile(info, data []byte) []byte {
+	le := binary.LittleEndian
+	at, size := bmpFileHeader+int64(le.Uint32(info[112:])), int64(le.Uint32(info[116:]))
+	if string(info[56:60]) != "DEBM" || at+size > int64(len(data)) {
+		return nil
+	}
+	return data[at : at+size]
 }
 
 // readSize parses the size in pixels, the depth and the density.

@@ -159,6 +159,7 @@ func (r *jpegReader) end(at int) error {
 
 func (r *jpegReader) segment(marker byte, segment []byte) error {
 	h := r.header
+	h.metadata.readSegment(marker, segment)
 	switch {
 	case marker == jpegScan:
 		return r.scan(segment)

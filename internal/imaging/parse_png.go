@@ -141,6 +141,9 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 	case "eXIf":
 		r.header.density = r.header.density.or(densityOfEXIF(content))
 		r.header.Orientation = exifOrientation(content)
+		r.header.metadata.exif = content
+	case "iTXt":
+		r.header.metadata.readText(content)
 	}
 	r.open = kind == "IDAT"
 	return keep, nil

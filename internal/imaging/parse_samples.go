@@ -57,18 +57,22 @@ func (f tiffFields) samples(h *Header) error {
 	case samples > maxSamples:
 		return invalid("tiff with %d samples per pixel: the maximum is %d", samples, maxSamples)
 	}
-	if err := f.checkDepth(bits); err != nil {
-		return err
-	}
-	h.colours, h.extra = colours, samples-colours
-	h.alphaAt = f.alphaAt(samples, colours)
-	h.Alpha = h.alphaAt > 0
-	h.held = samples * max(8, bits) / 8 // the whole image may be one strip
 	// The decoder decodes whole tiles, even if the image is smaller.
 	width, height := f.number(tagTileWidth, 0), f.number(tagTileHeight, 0)
 	if width > maxTile || height > maxTile {
 		return invalid("tiff with tiles of %d×%d pixels: the maximum side is %d", width, height, maxTile)
 	}
+	h.colours, h.extra = colours, samples-colours
+	h.alphaAt = f.alphaAt(samples, colours)
+	h.Alpha = h.alphaAt > 0
+	if h.layout = f.ownLayout(h, bits); h.layout != nil {
+		h.held = h.layout.heldBytes(h.Width, h.Height)
+		return h.layout.check(f, h)
+	}
+	if err := f.checkDepth(bits); err != nil {
+		return err
+	}
+	h.held = samples * max(8, bits) / 8 // the whole image may be one strip
 	if err := f.checkMisread(h, bits); err != nil {
 		return err
 	}
@@ -83,12 +87,8 @@ func (f tiffFields) checkDepth(bits int) error {
 	switch {
 	case format > formatFloat && format != formatUnknown:
 		return invalid("tiff with complex samples: only integers and floats are supported")
-	case isFloat && bits != 32:
-		return invalid("tiff with floats of %d bits: supported are 32", bits)
-	case isFloat && photometric == 0:
-		return invalid("tiff with floats of which 0 is white: supported for integers only")
-	case !isFloat && !slices.Contains([]int{1, 2, 4, 8, 16, 32}, bits):
-		return invalid("tiff with %d bits per sample: supported are 1, 2, 4, 8, 16 and 32", bits)
+	case !isFloat && !slices.Contains([]int{1, 2, 4, 8, 16, 32}, bits) || isFloat && bits != 32:
+		return invalid("tiff with %d bits per sample: supported for grey and RGB only", bits)
 	case bits < 32:
 		return nil
 	case format == formatSigned:
@@ -112,9 +112,9 @@ func (f tiffFields) checkMisread(h *Header, bits int) error {
 	case photometric == photometricCMYK && f.number(tagInkSet, inkSetCMYK) != inkSetCMYK:
 		return invalid("tiff with inks other than CMYK")
 	case f.number(tagPlanar, 1) != 1 && h.extra+h.colours > 1 && !copied:
-		return invalid("tiff with planes of samples: supported for RGB and CMYK only")
+		return invalid("tiff with planes of samples: supported for grey, RGB and CMYK only")
 	case f.number(tagPlanar, 1) != 1 && h.extra+h.colours > 1 && f.number(tagTileWidth, 0) > 0:
-		return invalid("tiff with planes of samples in tiles: supported in strips only")
+		return invalid("tiff with planes of CMYK in tiles: supported in strips only")
 	case associated && (photometric == photometricLab || photometric == photometricCMYK && bits > 8):
 		return invalid("tiff with Lab or 16-bit CMYK multiplied by alpha: alpha must be unassociated")
 	case associated && h.extra+h.colours == 4 && h.alphaAt != h.extra:
@@ -145,16 +145,19 @@ func (f tiffFields) convertYCbCr(bits int, h *Header) error {
 	if bits != 8 {
 		return invalid("tiff with YCbCr of %d bits per sample: supported are 8", bits)
 	}
-	if s := f[tagSubsampling]; len(s) != 2 || s[0] != 1 || s[1] != 1 {
-		return invalid("tiff with YCbCr of subsampled colours: supported only if compressed as JPEG")
-	}
+	matrix, err := f.yccMatrix()
+	h.fromYCbCr = matrix
+	return err
+}
+
+// yccMatrix returns the matrix to RGB of toRGB.
+func (f tiffFields) yccMatrix() (*[12]float64, error) {
 	luma := f.fractions(tagLuma, 0.299, 0.587, 0.114)
 	reference := f.fractions(tagReference, 0, 255, 128, 255, 128, 255)
 	if luma[1] == 0 || reference[0] == reference[1] || reference[2] == reference[3] || reference[4] == reference[5] {
-		return invalid("corrupt tiff: its YCbCr coefficients are invalid")
+		return nil, invalid("corrupt tiff: its YCbCr coefficients are invalid")
 	}
-	h.fromYCbCr = toRGB(luma, reference)
-	return nil
+	return toRGB(luma, reference), nil
 }
 
 // toRGB returns the 3 × 4 matrix from (Y, Cb, Cr, 1) to RGB. luma are the coefficients of

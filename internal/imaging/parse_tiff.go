@@ -25,12 +25,14 @@ const (
 	tagJPEGTables      = 347
 	tagProfile         = 34675
 
-	tiffByte     = 1
-	tiffShort    = 3
-	tiffLong     = 4
-	tiffRational = 5
-	tiffIFD      = 13 // an offset of a directory
-	tiffLong8    = 16 // of BigTIFF
+	tiffByte      = 1
+	tiffASCII     = 2
+	tiffShort     = 3
+	tiffLong      = 4
+	tiffRational  = 5
+	tiffUndefined = 7
+	tiffIFD       = 13 // an offset of a directory
+	tiffLong8     = 16 // of BigTIFF
 )
 
 // tiffForm is the byte order of a TIFF and the sizes in bytes of the parts of a directory.
@@ -248,7 +250,7 @@ func parseTIFF(data []byte, h *Header) error {
 			continue
 		}
 		if e.tag == tagProfile {
-			h.profile = profileColours(e.bytes(data, form))
+			h.setProfile(e.bytes(data, form))
 		}
 		if fields[e.tag], err = e.values(data, form); err != nil {
 			return truncated(TIFF)

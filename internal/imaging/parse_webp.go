@@ -57,9 +57,9 @@ func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 // all of them, in quadratic time.
 const maxChunks = 4096
 
-// webpChunks parses the first EXIF, ICCP and VP8 chunks of an extended file.
+// webpChunks parses the first EXIF, XMP, ICCP and VP8 chunks of an extended file.
 func webpChunks(data []byte, h *Header) error {
-	found := map[string][]byte{"EXIF": nil, "ICCP": nil, "VP8 ": nil}
+	found := map[string][]byte{"EXIF": nil, "ICCP": nil, "VP8 ": nil, "XMP ": nil}
 	chunks := 0
 	for at := int64(12); at+8 <= int64(len(data)); {
 		if chunks++; chunks > maxChunks {
@@ -77,6 +77,7 @@ func webpChunks(data []byte, h *Header) error {
 	}
 	exif := bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00"))
 	h.Orientation, h.density = exifOrientation(exif), densityOfEXIF(exif)
+	h.metadata = metadata{exif: exif, xmp: found["XMP "]}
 	h.profile = profileColours(found["ICCP"])
 	if found["VP8 "] != nil {
 		h.setLossy()

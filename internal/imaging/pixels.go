@@ -18,10 +18,13 @@ type Pixels struct {
 type carried struct {
 	density  density
 	encoding Encoding
+	metadata metadata
 }
 
 // carried returns what the image hands on, as stored, before orientation.
-func (h *Header) carried() carried { return carried{h.density, h.Encoding} }
+func (h *Header) carried() carried {
+	return carried{h.density, h.Encoding, h.metadata.kept(h.Encoding.Keep)}
+}
 
 // turned returns what an image hands on after it was turned upright.
 func (c carried) turned(orientation int) carried {

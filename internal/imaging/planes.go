@@ -163,7 +163,7 @@ func (p *planes) encode(ctx context.Context, e Encoding) (Encoded, error) {
 		return Encoded{}, err
 	}
 	defer C.free(unsafe.Pointer(data))
-	file := p.density.stamped(JPEG, unsafe.Slice((*byte)(data), size))
+	file := p.stamped(JPEG, unsafe.Slice((*byte)(data), size))
 	return Encoded{Data: file, Format: JPEG, Width: p.width, Height: p.height, Path: Planar}, nil
 }
 

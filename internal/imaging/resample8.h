@@ -28,7 +28,8 @@ typedef struct Resample8 Resample8;
 
 // imaging_resample8_new returns a resampler of rows of bytes. It writes rows->outputs
 // rows of columns->outputs bytes to out, stride bytes apart, rounded to the nearest integer and
-// clamped to 0 … 255. Bytes that no output needs cost no arithmetic. It keeps no weights. It returns NULL if memory is lacking.
+// clamped to 0 … 255. Bytes that no output needs cost no arithmetic. It keeps no weights. It
+// returns NULL if memory ran out.
 Resample8 *imaging_resample8_new(const Weights8 *columns, const Weights8 *rows, uint8_t *out, size_t stride);
 
 // imaging_resample8_push pushes the next n input rows. Each is readable up to the next multiple of

@@ -73,7 +73,7 @@ func TestExtraSamples_exceptAlphaAreIgnored(t *testing.T) {
 					continue
 				}
 				for _, planar := range []bool{false, true} {
-					if planar && name == "grey" || name == "cmyk" && bits == 16 && slices.Contains(extra, 1) {
+					if name == "cmyk" && bits == 16 && slices.Contains(extra, 1) {
 						continue // TestTIFF_unsupportedLayoutsAreRejected covers these
 					}
 					at := slices.IndexFunc(extra, func(kind uint32) bool { return kind > 0 })
@@ -153,28 +153,30 @@ func TestTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 	add := func(tag uint16, v uint32) func([]entry) []entry {
 		return func(e []entry) []entry { return append(e, entry{tag, short, []uint32{v}}) }
 	}
-	const planes = "tiff with planes of samples: supported for RGB and CMYK only"
+	const planes = "tiff with planes of samples: supported for grey, RGB and CMYK only"
 	for name, test := range map[string]struct {
 		data []byte
 		want string
 	}{
-		"12 bits": {with(value(2, 12, 12, 12)), "tiff with 12 bits per sample: supported are 1, 2, 4, 8, 16 and 32"},
 		"ICC Lab": {with(value(4, 9)), "tiff with photometric interpretation 9: " +
 			"supported are grey, RGB, palettes, CMYK, YCbCr and Lab"},
 		"too few samples":  {with(value(6, 2)), "corrupt tiff: 2 samples per pixel for 3 colours"},
 		"too many samples": {with(value(6, 33)), "tiff with 33 samples per pixel: the maximum is 32"},
-		"grey in planes":   {sampleTIFF(1, 8, true, []byte{9, 9}, 2), planes},
 		"Lab in planes":    {sampleTIFF(8, 8, true, []byte{9, 9, 9}), planes},
-		"planes in tiles": {with(func(e []entry) []entry {
+		"inks in planes and tiles": {with(func(e []entry) []entry {
+			e = value(6, 4)(value(4, 5)(e))
 			return append(e, entry{284, short, []uint32{2}}, entry{322, short, []uint32{16}}, entry{323, short, []uint32{16}})
-		}), "tiff with planes of samples in tiles: supported in strips only"},
+		}), "tiff with planes of CMYK in tiles: supported in strips only"},
 		"deep associated inks": {sampleTIFF(5, 16, false, []byte{9, 9, 9, 9, 9}, 1),
 			"tiff with Lab or 16-bit CMYK multiplied by alpha: alpha must be unassociated"},
 		"associated grey of four": {sampleTIFF(1, 8, false, []byte{9, 9, 9, 9}, 1, 0, 0),
 			"tiff with grey multiplied by alpha: alpha must be the last of 4 samples"},
 		"other inks": {with(func(e []entry) []entry { return add(332, 2)(value(6, 4)(value(4, 5)(e))) }),
 			"tiff with inks other than CMYK"},
-		"subsampled YCbCr": {with(value(4, 6)), "tiff with YCbCr of subsampled colours: supported only if compressed as JPEG"},
+		"subsampled YCbCr in planes": {with(func(e []entry) []entry { return add(284, 2)(value(4, 6)(e)) }),
+			"tiff with subsampled YCbCr in planes or tiles: supported in strips only"},
+		"old JPEGs": {with(func(e []entry) []entry { return value(3, 6)(value(4, 6)(e)) }),
+			"tiff with old-style JPEG compression"},
 	} {
 		checkRejected(t, name, test.data, test.want)
 	}

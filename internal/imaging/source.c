@@ -16,11 +16,7 @@ static size_t read_part(Source *s, char *buffer, size_t length) {
 	return n;
 }
 
-// read_parts copies length bytes, since libtiff does not accept fewer. For a JPEG it copies
-// from one part only, so that a stop takes effect between two scans. It returns 0, as at
-// the end of the file, if the call was stopped.
-static gint64 read_parts(VipsSourceCustom *custom, char *buffer, gint64 length, void *user) {
-	Source *s = user;
+gint64 imaging_source_read(Source *s, char *buffer, gint64 length) {
 	gint64 done = 0;
 	while (done < length && !imaging_stopped(s->image->stop)) {
 		const size_t n = read_part(s, buffer + done, length - done);
@@ -30,16 +26,27 @@ static gint64 read_parts(VipsSourceCustom *custom, char *buffer, gint64 length, 
 	return done;
 }
 
-static gint64 seek_parts(VipsSourceCustom *custom, gint64 offset, int whence, void *user) {
-	Source *s = user;
+gint64 imaging_source_seek(Source *s, gint64 offset, int whence) {
 	const gint64 to = offset + (whence == SEEK_CUR ? s->at : whence == SEEK_END ? s->size : 0);
 	if (to < 0) return -1;
 	return s->at = to;
 }
 
-VipsSource *imaging_source_new(Source *s, const EncodedImage *image) {
+static gint64 read_parts(VipsSourceCustom *custom, char *buffer, gint64 length, void *user) {
+	return imaging_source_read(user, buffer, length);
+}
+
+static gint64 seek_parts(VipsSourceCustom *custom, gint64 offset, int whence, void *user) {
+	return imaging_source_seek(user, offset, whence);
+}
+
+void imaging_source_begin(Source *s, const EncodedImage *image) {
 	*s = (Source){.image = image, .left = SIZE_MAX};
 	for (int i = 0; i < image->count; i++) s->size += image->parts[i].size;
+}
+
+VipsSource *imaging_source_new(Source *s, const EncodedImage *image) {
+	imaging_source_begin(s, image);
 	if ((image->codec == WEBP || image->codec == GIF) && image->count == 1)
 		return vips_source_new_from_memory(image->parts[0].data, s->size);
 	VipsSourceCustom *custom = vips_source_custom_new();

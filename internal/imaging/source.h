@@ -1,4 +1,4 @@
-// A libvips source that reads the parts of an encoded image.
+// A source for libvips and libtiff that reads the parts of an encoded image.
 
 #pragma once
 
@@ -11,6 +11,17 @@ typedef struct {
 	gint64 at, size; // the read position, and the size of all parts
 	size_t left;     // how many more bytes the loader may read
 } Source;
+
+// imaging_source_begin initializes s.
+void imaging_source_begin(Source *s, const EncodedImage *image);
+
+// imaging_source_read copies length bytes, since libtiff does not accept fewer. For a JPEG it
+// copies from one part only, so that a stop takes effect between two scans. It returns 0, as at
+// the end of the file, if the call was stopped.
+gint64 imaging_source_read(Source *s, char *buffer, gint64 length);
+
+// imaging_source_seek moves the read position like lseek.
+gint64 imaging_source_seek(Source *s, gint64 offset, int whence);
 
 // imaging_source_new initializes s and returns a libvips source on it. s must outlive the
 // source. If the file has one part, loaders that map files get it without a copy.

@@ -23,9 +23,7 @@ const char *imaging_start(void) {
 	return NULL;
 }
 
-// finish frees the memory that libvips keeps per thread, since Go starts and ends threads,
-// and drops error messages.
-static int finish(int failed) {
+int imaging_finish(int failed) {
 	if (failed) vips_error_clear();
 	vips_thread_shutdown();
 	return failed ? -1 : 0;
@@ -151,11 +149,11 @@ int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weigh
 	VipsImage *image;
 	Source source;
 	warned = 0;
-	if (load(p, &source, &image)) return finish(-1);
+	if (load(p, &source, &image)) return imaging_finish(-1);
 	const int failed = decode(p, &image, &source, box, columns, rows, channels, out);
 	g_object_unref(image);
 	p->warned = warned;
-	return finish(failed);
+	return imaging_finish(failed);
 }
 
 // use_optimized_codes reports whether a JPEG gets Huffman codes made for its coefficients.
@@ -191,11 +189,11 @@ int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	const EncoderOptions *options, Stop stop, void **data, size_t *size) {
 	VipsImage *image = vips_image_new_from_memory(pixels, (size_t)width * height * channels,
 		width, height, channels, VIPS_FORMAT_UCHAR);
-	if (image == NULL) return finish(-1);
+	if (image == NULL) return imaging_finish(-1);
 	image->Type = channels == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
 	vips_image_set_progress(image, TRUE);
 	g_signal_connect(image, "eval", G_CALLBACK(kill_if_stopped), (void *)stop);
 	const int failed = save(image, options, data, size);
 	g_object_unref(image);
-	return finish(failed);
+	return imaging_finish(failed);
 }

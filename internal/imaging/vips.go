@@ -32,6 +32,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.bmp != nil {
 		return m.decodeBMP(ctx, d)
 	}
+	if m.layout != nil {
+		return m.decodeTIFF(ctx, d)
+	}
 	if m.png != nil {
 		if p, err := m.inflate(ctx, d); !errors.Is(err, errFailed) {
 			return p, err
@@ -166,7 +169,7 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 		return nil, err
 	}
 	defer C.g_free(C.gpointer(data))
-	return p.density.stamped(f, unsafe.Slice((*byte)(data), size)), nil
+	return p.stamped(f, unsafe.Slice((*byte)(data), size)), nil
 }
 
 func (e Encoding) forVips(f Format) *C.EncoderOptions {

@@ -61,6 +61,10 @@ typedef struct {
 // loaders that libvips marks as untrusted. It returns NULL, or the reason why it failed.
 const char *imaging_start(void);
 
+// imaging_finish frees the memory that libvips keeps per thread, since Go starts and ends threads,
+// and drops error messages. It returns 0, or -1 if failed is set.
+int imaging_finish(int failed);
+
 // imaging_decode decodes an image to rows of sRGB with 3 or 4 channels, of which the fourth
 // is straight alpha. If columns is not NULL, it averages boxes of pixels first and then
 // resamples them with the weights; out has columns->outputs × rows->outputs pixels.
@@ -77,3 +81,8 @@ typedef struct {
 // imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	const EncoderOptions *options, Stop stop, void **data, size_t *size);
+
+// imaging_apply_profile converts pixels of RGB, with alpha if there are 4 channels, from an ICC
+// profile to sRGB. It does not change them if the profile does not fit or is broken. It returns 0,
+// or -1 if it failed.
+int imaging_apply_profile(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size);

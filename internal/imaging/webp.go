@@ -46,6 +46,6 @@ func (p *planes) encodeWebP(ctx context.Context, e Encoding) (Encoded, error) {
 		return Encoded{}, err
 	}
 	defer C.free(unsafe.Pointer(data))
-	file := C.GoBytes(unsafe.Pointer(data), C.int(size))
+	file := p.metadata.addTo(WebP, C.GoBytes(unsafe.Pointer(data), C.int(size)))
 	return Encoded{Data: file, Format: WebP, Width: p.width, Height: p.height, Path: Planar}, nil
 }

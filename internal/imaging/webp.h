@@ -11,7 +11,7 @@
 
 // imaging_resample_webp decodes a lossy WebP of width × height pixels without animation and
 // resamples its three planes, without its alpha. It checks stop between parts of the file. It
-// returns 0, or -1 if it was stopped, memory is lacking, or the file has any fault.
+// returns 0, or -1 if it was stopped, memory ran out, or the file has any fault.
 int imaging_resample_webp(const uint8_t *file, size_t size, int width, int height, const PlaneTarget *targets,
 	Stop stop);
 

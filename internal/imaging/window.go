@@ -61,5 +61,8 @@ func (h Header) Turned(quarters int, mirrored bool) Header {
 
 // Turned returns the image with the header that Header.Turned returns.
 func (m *Image) Turned(quarters int, mirrored bool) *Image {
+	if quarters == 0 && !mirrored {
+		return m
+	}
 	return &Image{Header: m.Header.Turned(quarters, mirrored), Limits: m.Limits, data: m.data}
 }

@@ -41,7 +41,7 @@ func TestWindow_isAPartOfTheWhole(t *testing.T) {
 			imaging.JPEG: withOrientation(asJPEG(t, detailed(401, 303)), orientation),
 			imaging.PNG:  encoded(t, detailed(401, 303), imaging.PNG), imaging.WebP: turnedWebP(t, 401, 303, orientation),
 		} {
-			for _, size := range [][2]int{{100, 80}, {501, 399}, {30, 26}} {
+			for _, size := range windowSizes() {
 				for q := imaging.Fast; q <= imaging.Best; q++ {
 					t.Run(fmt.Sprint(format, orientation, size, q), func(t *testing.T) {
 						whole := resized(t, data, size[0], size[1], q)
@@ -55,6 +55,14 @@ func TestWindow_isAPartOfTheWhole(t *testing.T) {
 			}
 		}
 	}
+}
+
+// windowSizes returns sizes of the whole output; in short mode one.
+func windowSizes() [][2]int {
+	if testing.Short() {
+		return [][2]int{{100, 80}}
+	}
+	return [][2]int{{100, 80}, {501, 399}, {30, 26}}
 }
 
 // TestWindow_ofWholePixelsIsExact crops without a change of the scale.

@@ -25,7 +25,7 @@ func (g *gauge) add(n int64) {
 	}
 }
 
-// The test runs random jobs, many of which time out, with random limits.
+// Random jobs, many of which time out, run with random limits.
 func TestAdmission_limitsHold(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -28,6 +28,7 @@ func encodingOf(req functions.Request) imaging.Encoding {
 		Chroma:      chromas[e.GetChroma()],
 		Speed:       int(e.GetSpeed()),
 		Background:  colour(e.GetBackground()),
+		Keep:        keeps[e.GetKeep()],
 	}
 }
 
@@ -35,6 +36,12 @@ var chromas = map[imageflowv1.Chroma]imaging.Chroma{
 	imageflowv1.Chroma_CHROMA_UNSPECIFIED: imaging.ChromaByQuality,
 	imageflowv1.Chroma_CHROMA_420:         imaging.Chroma420,
 	imageflowv1.Chroma_CHROMA_444:         imaging.Chroma444,
+}
+
+var keeps = map[imageflowv1.Keep]imaging.Keep{
+	imageflowv1.Keep_KEEP_UNSPECIFIED: imaging.KeepNothing,
+	imageflowv1.Keep_KEEP_COPYRIGHT:   imaging.KeepCopyright,
+	imageflowv1.Keep_KEEP_ALL:         imaging.KeepAll,
 }
 
 // colour parses a valid colour of the contract. An empty one is transparent.

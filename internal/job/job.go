@@ -170,7 +170,7 @@ func outcome(err error, cacheHit bool) string {
 	case err != nil:
 		return functions.AsError(err).Kind.String()
 	case cacheHit:
-		return "recalled" // the value of the metric label; dashboards and alerts use it
+		return "cached"
 	}
 	return "done"
 }

@@ -149,7 +149,7 @@ var rejectedNames = []struct {
 		"output_image"},
 }
 
-// The test names outputs such that an object would be lost.
+// Each request names its outputs such that an object would be lost.
 func TestRun_rejectedNames(t *testing.T) {
 	encoded := jpegOf(t, 16, 12)
 	for _, key := range []string{"bad/in.jpg", "bad/in_resize.jpg", "bad/in.json", longKey + "x"} {

@@ -38,7 +38,7 @@ type (
 
 const parallelism = 4
 
-// serve serves the resize processor with run in place of its jobs.
+// serve starts a server of the resize processor that runs jobs with run.
 func serve(t *testing.T, run work) (*grpc.ClientConn, *health.Server) {
 	t.Helper()
 	server, healthy := grpc.NewServer(), health.NewServer()
@@ -56,20 +56,20 @@ func client(t *testing.T, run work) imageflowv1.ResizeServiceClient {
 	return imageflowv1.NewResizeServiceClient(conn)
 }
 
-// limited is a context that no healthy test outlives.
+// limited returns a context that ends long after any passing test.
 func limited(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// numbered answers a request with its number, its target width.
+// numbered returns a response with the number of a request, which is its target width.
 func numbered(r functions.Request) *response {
 	metadata := &imageflowv1.ResizeMetadata{OutputWidth: r.(*request).GetTargetWidth()}
 	return &response{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}
 }
 
-// send sends n numbered requests and says that they are all.
+// send sends n numbered requests and closes the stream.
 func send(t *testing.T, s imageflowv1.ResizeService_ResizeImageStreamClient, n int32) {
 	for i := range n {
 		if err := s.Send(&request{TargetWidth: i}); err != nil {
@@ -106,8 +106,8 @@ func open(t *testing.T, ctx context.Context, run work) imageflowv1.ResizeService
 	return s
 }
 
-// TestStreamKeepsOrder: in parallel, but not beyond the bound, patiently, and in
-// the order of the requests; failures are items like others.
+// TestStreamKeepsOrder: requests run in parallel up to the limit and wait for admission. Responses
+// have the order of the requests, and a failed item is a response too.
 func TestStreamKeepsOrder(t *testing.T) {
 	const n = 200
 	var now, most atomic.Int64
@@ -147,7 +147,7 @@ func TestStreamKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestBackPressure: the server does not work for a caller that does not read.
+// TestBackPressure: the server stops working for a caller that does not read its responses.
 func TestBackPressure(t *testing.T) {
 	const n = 100
 	var begun atomic.Int64
@@ -200,7 +200,7 @@ func pngOf(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// TestPanicFailsOneItem runs real jobs, of which one meets a processor's bug.
+// TestPanicFailsOneItem runs real jobs. In one of them the processor panics.
 func TestPanicFailsOneItem(t *testing.T) {
 	p := resize.Processor
 	p.Apply = func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {

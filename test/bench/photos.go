@@ -22,8 +22,8 @@ type named struct {
 // generated images.
 type photos struct{ ours, bimgs, generated string }
 
-// gather finds the test images of bimg. It generates a JPEG of 12 MP, a PNG of 3 MP and a WebP
-// of 2 MP. The JPEG has no profile, since vips_thumbnail and bimg would not apply it.
+// gather finds the test images of bimg, and generates a JPEG of 12 MP, a PNG of 3 MP and a WebP of
+// 2 MP. The JPEG has no profile, since vips_thumbnail and bimg would not apply it.
 func gather(dir string) (photos, error) {
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg").Output()
 	p := photos{"../images", filepath.Join(strings.TrimSpace(string(module)), "testdata"), dir}

@@ -41,7 +41,7 @@ func (s *system) resize(file string) answer {
 	return s.call("resize", file, map[string]any{"target_width": 48})
 }
 
-// like returns the answer that another is compared with.
+// like returns the answer with which another one is compared.
 func (s *system) like(file, like string) answer {
 	switch like {
 	case "":

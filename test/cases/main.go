@@ -1,5 +1,5 @@
-// Command cases sends the files of a folder of cases to a local mode of its own, and
-// prints each answer beside the expected one. It fails where they differ.
+// Command Command cases sends the files of a folder to a new local mode and prints each answer
+// beside the expected one. It fails if they differ.
 package main
 
 import (
@@ -27,8 +27,8 @@ func main() {
 	}
 }
 
-// run sends the cases of a folder to a local mode that it starts by its command, and
-// returns how many failed.
+// run sends the cases of a folder to a local mode that it starts with a command, and returns how
+// many failed.
 func run(command, folder string) (failed int, err error) {
 	images, err := filepath.Glob(filepath.Join(folder, "images", "*"))
 	if err != nil || len(images) == 0 {
@@ -62,7 +62,7 @@ func run(command, folder string) (failed int, err error) {
 	return failed, nil
 }
 
-// elsewhere names the tests of the kinds that are more than a single request.
+// elsewhere names the tests of cases that take more than one request.
 var elsewhere = map[string]string{
 	"senders": "a script; make hostile and test/scenario play its kind",
 	"clients": "a script; test/scenario plays its kind",

@@ -21,8 +21,8 @@ type decoded struct {
 	PSNR, Resized, Baseline float64
 }
 
-// reference is a decoder in a process of its own. A file that ends the process, or holds it for
-// longer than maxDecoding, counts as refused, and the next file gets a new process.
+// reference is a decoder in a process of its own. A file that crashes the process, or takes longer
+// than maxDecoding, counts as refused, and the next file gets a new process.
 type reference struct {
 	python, name string
 	cmd          *exec.Cmd

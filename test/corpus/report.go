@@ -34,7 +34,7 @@ const (
 // Lanczos filters differ.
 const minPSNR, maxResizeLoss, closeResize = 30.0, 3.0, 40.0
 
-// worse reports whether the service's resize is worse than Pillow's, by this reference's pixels.
+// worse reports whether the service's resize is farther than Pillow's from this reference's pixels.
 func (d decoded) worse() bool {
 	return d.Error == "" && d.Resized >= 0 && d.Resized < min(d.Baseline-maxResizeLoss, closeResize)
 }

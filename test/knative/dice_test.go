@@ -9,7 +9,7 @@ import (
 	knative "knative.dev/eventing/pkg/apis/eventing/v1"
 )
 
-// dice makes events and filters.
+// dice makes random events and filters.
 type dice struct{ *rand.Rand }
 
 func (r dice) oneOf(all ...string) string { return all[r.IntN(len(all))] }

@@ -51,8 +51,8 @@ func TestFiltersAgreeWithKnative(t *testing.T) {
 	}
 }
 
-// TestRefusesWhatKnativeRefuses compares both on attribute names of every kind. A Trigger that
-// passes here passes on a cluster.
+// TestRefusesWhatKnativeRefuses compares both brokers on attribute names of every kind. A Trigger
+// that local mode accepts is accepted on a cluster.
 func TestRefusesWhatKnativeRefuses(t *testing.T) {
 	for _, name := range []string{"type", "a1", "1a", "Type", "a_b", "a-b", "a.b", "ä", " ", "a b"} {
 		for _, spec := range []knative.TriggerSpec{

@@ -20,7 +20,7 @@ const (
 	bridgeBytes = 64*mebibyte + 2*64*mebibyte
 	// modelBytes is the maximum memory of a model and its runs.
 	modelBytes = 512 * mebibyte
-	// messageBytes is the size of a request without its image.
+	// messageBytes is the maximum size of a request without its image.
 	messageBytes = mebibyte
 	// bodyCopies is the number of copies of a body in memory: as it arrived, as a message, as the
 	// gateway sends it on, and the answer.

@@ -118,7 +118,7 @@ func TestPodsAreMonitored(t *testing.T) {
 	}
 }
 
-// usage is the description of its environment that a role prints.
+// usage returns the description of a role's environment, as the role prints it.
 func usage(t *testing.T, role string) string {
 	t.Helper()
 	out, err := exec.Command(command(t), role, "--help").Output()

@@ -94,7 +94,7 @@ func egress(t *testing.T, objects []object) (all []*networkingv1.NetworkPolicy) 
 				t.Errorf("%v: a rule opens everything: %v", o, rule)
 			}
 			for _, to := range rule.To {
-				if to.IPBlock != nil { // of the API server, by its port
+				if to.IPBlock != nil { // the API server, by its port
 					continue
 				}
 				if s := to.NamespaceSelector; s == nil || len(s.MatchLabels)+len(s.MatchExpressions) == 0 {

@@ -138,7 +138,7 @@ func each(t *testing.T, check func(*testing.T, object)) {
 	}
 }
 
-// find returns the object of a render.
+// find returns an object of a render by its name.
 func find(t *testing.T, name, kind, object string) object {
 	t.Helper()
 	all, err := rendered()

@@ -67,7 +67,7 @@ func TestObjects(t *testing.T) {
 	})
 }
 
-// TestObjectsAreWhereTheyBelong: nothing lands in a namespace by accident.
+// TestObjectsAreWhereTheyBelong: each object has the expected namespace.
 func TestObjectsAreWhereTheyBelong(t *testing.T) {
 	each(t, func(t *testing.T, o object) {
 		switch {

@@ -23,7 +23,7 @@ var examples = []string{
 	"config/components/oidc/kustomization.yaml", // the audiences of the example chain
 }
 
-// own matches the files of the processor filter itself, generated code and tests.
+// own matches the files of the processor filter itself, generated code, and tests.
 var own = regexp.MustCompile(`^functions/filter/|^proto/imageflow/v1/filter|^config/base/filter-grpc-service\.yaml$|` +
 	`^config/minio-policies/filter\.json$|\.pb(\.gw)?\.go$|\.swagger\.json$|_test\.(go|yaml)$|^test/|/testdata/|\.md$|\.svg$`)
 

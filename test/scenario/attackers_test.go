@@ -38,7 +38,7 @@ func (u untilDone) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// lonely returns a client of HTTP/2 with a connection of its own and a receive window of so many
+// lonely returns an HTTP/2 client with a connection of its own and a receive window of this many
 // bytes.
 func lonely(window int) *http.Client {
 	var protocols http.Protocols

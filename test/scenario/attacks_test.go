@@ -134,7 +134,7 @@ func silentStreams(t *testing.T, l *limited) func(context.Context) {
 	}
 }
 
-// deafCallers ask for large answers and do not read them.
+// deafCallers request large answers and do not read them.
 func deafCallers(t *testing.T, l *limited) func(context.Context) {
 	body := resizeBody(smallJPEG(t), "image/tiff", 3000)
 	body = strings.Replace(body, "{", `{"enlarge": true, `, 1)

@@ -52,7 +52,7 @@ func startPhotoCaller(t *testing.T, gateway string) *photoCaller {
 	return c
 }
 
-// end stops the caller and returns its latencies.
+// end stops the caller and returns all latencies.
 func (c *photoCaller) end(t *testing.T) (l latencies) {
 	t.Helper()
 	_ = c.stop.Close()

@@ -10,9 +10,9 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// onCluster runs the same stories on a deployment: `make e2e`. The test must run where the names of
-// the cluster resolve, such as in a pod.
-var onCluster = flag.Bool("cluster", false, "run on the cluster of kubectl's context, and empty its buckets before each story")
+// onCluster runs the same tests on a deployment: `make e2e`. They must run where the names of the
+// cluster resolve, such as in a pod.
+var onCluster = flag.Bool("cluster", false, "run on the cluster of kubectl's context, and empty its buckets before each test")
 
 // namespace of the deployment.
 const namespace = "image-processing"
@@ -55,7 +55,7 @@ func kubectl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// empty removes all objects of a bucket.
+// empty removes all objects from a bucket.
 func (s *system) empty(t testing.TB, bucket string) {
 	t.Helper()
 	all := s.s3.ListObjects(context.Background(), bucket, minio.ListObjectsOptions{Recursive: true})

@@ -19,8 +19,8 @@ var (
 	crashKills  = flag.Int("crash.kills", 1, "how often each part is killed")
 )
 
-// TestNothingIsLostOverKills puts images at full speed while every part but
-// the store is killed at random, again and again.
+// TestNothingIsLostOverKills puts images at full speed while every part except the store is killed
+// at random, repeatedly.
 func TestNothingIsLostOverKills(t *testing.T) {
 	d := deploy(t, setup{})
 	began := time.Now()
@@ -36,8 +36,7 @@ func TestNothingIsLostOverKills(t *testing.T) {
 	d.countWork(t, 3*(*crashImages))
 }
 
-// colourOf is the i-th of many colours that are far enough apart to be distinguished
-// from each other behind a JPEG.
+// colourOf returns the i-th of many colours, which stay distinguishable after JPEG compression.
 func colourOf(i int) color.RGBA {
 	return color.RGBA{uint8(20 + 24*(i%10)), uint8(20 + 24*(i/10%10)), uint8(20 + 40*(i/100%6)), 255}
 }
@@ -79,7 +78,7 @@ func (d *deployment) killAtRandom(t testing.TB, each int) int {
 	return len(order)
 }
 
-// awaitCompleted waits until the last of n executions has its tag.
+// awaitCompleted waits until the last of n executions is tagged as completed.
 func (s *system) awaitCompleted(t testing.TB, n int) {
 	deadline := time.Now().Add(10 * time.Minute)
 	for i := range n {
@@ -128,8 +127,8 @@ func distance(a, b color.RGBA) int {
 	return max(abs(a.R, b.R), abs(a.G, b.G), abs(a.B, b.B))
 }
 
-// countWork logs, from the processors' logs, how many jobs did their work or found it
-// done. A killed job leaves no line.
+// countWork counts, in the processors' logs, the jobs that did their work and those that found it
+// done. A killed job has no log line.
 func (d *deployment) countWork(t testing.TB, needed int) {
 	outcomes, done := map[string]int{}, map[string]int{}
 	for _, name := range []string{"resize", "detect", "filter"} {

@@ -104,7 +104,7 @@ func (d *deployment) pid(name string) int {
 }
 
 // startMinIO starts a MinIO that keeps its notifications on disk until the bridge
-// has taken them, or a forgetful one.
+// has accepted them, unless it is forgetful.
 func (d *deployment) startMinIO(t testing.TB, forgetful bool) {
 	t.Helper()
 	env := []string{
@@ -152,7 +152,7 @@ func (d *deployment) credentials(role string) (accessKey, secretKey string) {
 	return "imageflow-" + role, "the secret of " + role
 }
 
-// output returns the output of all runs of a part. None may be alive.
+// output returns the output of all runs of a part, which must have ended.
 func (p *part) output() string {
 	var all strings.Builder
 	for _, run := range p.runs {

@@ -43,7 +43,8 @@ var mistakes = []mistake{
 	{"unknown model", "in.jpg", `"model_name":"gpt"`, "model_name=gpt", notFound, "gpt"},
 }
 
-// TestErrorTable makes each mistake through each transport: code, message, nothing written.
+// TestErrorTable makes each mistake through each transport and checks code and message, and that
+// nothing is written.
 func TestErrorTable(t *testing.T) {
 	s := local(t, setup{})
 	file := contract(t)

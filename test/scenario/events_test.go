@@ -52,7 +52,7 @@ func TestTenEqualEventsAtOnce(t *testing.T) {
 	}
 }
 
-// timeless is an answer without its times and the path of its pixels, which differ if the
+// timeless returns an answer without its times and the path of its pixels, which differ if the
 // output already existed.
 func timeless(t testing.TB, body string) string {
 	t.Helper()
@@ -124,9 +124,8 @@ func (s *system) metadata(t testing.TB, key string) map[string]string {
 	return info.UserMetadata
 }
 
-// TestCopiesStartChains: a server-side copy brings the metadata and the tags of
-// what it was copied from along, and is an upload like others. Outputs themselves
-// start no chain.
+// TestCopiesStartChains: a server-side copy has the metadata and the tags of its source, and is an
+// upload like others. Outputs start no chain.
 func TestCopiesStartChains(t *testing.T) {
 	s := local(t, setup{})
 	s.put(t, "cat.jpg", "image/jpeg", plainJPEG(t, 1000, 800, colourOf(1)))

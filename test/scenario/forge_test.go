@@ -20,15 +20,15 @@ const (
 	private = "private/p.jpg"
 )
 
-// forgery is a request that nobody should be able to make.
+// forgery is a request that must have no effect.
 type forgery struct {
 	name, part, path, body string
 	header                 map[string]string
 	status                 int
 }
 
-// TestForgeriesAreRefused: without the keys, nobody makes a step work on an event,
-// ends a chain, or leaves a dead letter; and no request leaves the bucket.
+// TestForgeriesAreRefused: without the keys, nobody can run a step, end a chain or store a dead
+// letter by an event, and no request can use another bucket.
 func TestForgeriesAreRefused(t *testing.T) {
 	s := local(t, setup{})
 	s.placeForeign(t)
@@ -54,8 +54,7 @@ func TestForgeriesAreRefused(t *testing.T) {
 	}
 }
 
-// TestForgeriesAtTheBroker: without OIDC it takes any event, and none of them does
-// anything.
+// TestForgeriesAtTheBroker: without OIDC the broker accepts any event. Forged ones have no effect.
 func TestForgeriesAtTheBroker(t *testing.T) {
 	s := local(t, setup{})
 	s.placeForeign(t)
@@ -68,7 +67,7 @@ func TestForgeriesAtTheBroker(t *testing.T) {
 			t.Fatalf("%s %s", resp.Status, text)
 		}
 	}
-	if !*onCluster { // whose logs are of many pods
+	if !*onCluster { // its logs are those of many pods
 		eventually(t, "both dead letters to be refused", func() bool {
 			return strings.Count(s.output.String(), "dead letter dropped: refused by the sink") >= 2
 		})

@@ -73,7 +73,7 @@ func TestOnClusterGPU(t *testing.T) {
 	doctorSays(t, "ok       GPU ")
 }
 
-// doctorSays runs the doctor and checks that one of its lines has all the words.
+// doctorSays runs doctor and checks that one line of its output has all the words.
 func doctorSays(t testing.TB, parts ...string) {
 	t.Helper()
 	var out []byte

@@ -23,7 +23,7 @@ import (
 )
 
 // contract returns the schema of the original contract, which callers have, with the later fields
-// that a story needs.
+// that a test needs.
 func contract(t testing.TB, more ...string) protoreflect.FileDescriptor {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "contract", "imageflow.proto"))

@@ -16,9 +16,8 @@ var impossible = []string{"two\nlines", "a\ttab", "\x01", "a\x7fb", "a\r\nCe-Typ
 // unusual are keys that are processed like any other.
 var unusual = []string{"100%", "100%25", "%0A", `a"b'c`, "日本語 ü", "a+b c", "a;b&c=?#", "😀", " x ", "<b>&amp;", "a\u0085b"}
 
-// TestHostileKeysDelayNobody: uploads whose keys cannot be processed, among
-// others, become dead letters; the others are processed, and MinIO's queue is
-// empty in the end.
+// TestHostileKeysDelayNobody: uploads whose keys cannot be processed become dead letters. The
+// uploads between them are processed, and MinIO's queue is empty in the end.
 func TestHostileKeysDelayNobody(t *testing.T) {
 	bad := max(len(impossible), *crashImages/10)
 	good := *crashImages - bad
@@ -61,7 +60,7 @@ func TestSweeperSkipsHostileKeys(t *testing.T) {
 	d.putHostile(t, bad)
 	const lost = "zz/lost.jpg"
 	d.put(t, lost, "image/jpeg", plainJPEG(t, 1000, 800, colourOf(1)))
-	time.Sleep(time.Second) // the store has given up
+	time.Sleep(time.Second) // until the store gives up
 	began := time.Now()
 	bridge.restart(t)
 	eventually(t, "the lost upload's end", func() bool { return d.tag(t, lost) == "completed" })

@@ -71,7 +71,7 @@ func TestWorkflowBodiesChain(t *testing.T) {
 	}
 }
 
-// TestBytesInBytesOut: callers with no bucket.
+// TestBytesInBytesOut: callers without a bucket send and receive bytes.
 func TestBytesInBytesOut(t *testing.T) {
 	s := local(t, setup{})
 	body, err := json.Marshal(map[string]any{
@@ -97,13 +97,15 @@ func TestBytesInBytesOut(t *testing.T) {
 	}
 }
 
-// answeredHeader has the starts of attributes of the event that answers the upload of träum/e.jpg.
+// answeredHeader has the starts of the attributes of the event that answers the upload of
+// träum/e.jpg.
 var answeredHeader = map[string]string{
 	"Ce-Type": "dev.imageflow.resize.completed.v1", "Ce-Causationid": "1", "Ce-Correlationid": "1",
 	"Ce-Subject": "tr%C3%A4um/e", "Ce-Origin": "s3://imageflow-files/tr%25C3%25A4um/e.jpg",
 }
 
-// TestEventIsAnsweredByTheNext in both modes and over both protocols.
+// TestEventIsAnsweredByTheNext: a step answers an event with the next one, in both modes and over
+// both protocols.
 func TestEventIsAnsweredByTheNext(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "träum/e.jpg", jpegOf(t, 300, 200))

@@ -110,8 +110,8 @@ func (l *limited) start(t *testing.T, role string, s *servingv1.Service) {
 	launchCommand(t, "serving", env, group.Command(filepath.Join(binaries, "imageflow"), role))
 }
 
-// TestRolesLiveUnderAttack: whatever an unknown sender sends, no role is killed for
-// lack of memory, all go on serving, and a well-behaved caller is served.
+// TestRolesLiveUnderAttack: under every attack no role runs out of memory, all roles stay healthy,
+// and a well-behaved caller is served.
 func TestRolesLiveUnderAttack(t *testing.T) {
 	l := startLimited(t)
 	gateway := l.url("gateway", "")

@@ -33,7 +33,7 @@ func TestSweeperFindsUnannouncedUploads(t *testing.T) {
 	bridge := d.parts["bridge"]
 	bridge.runs[0].kill(t)
 	d.putColours(t, *crashImages)
-	time.Sleep(time.Second) // the store has given up
+	time.Sleep(time.Second) // until the store gives up
 	bridge.restart(t)
 	d.awaitCompleted(t, *crashImages)
 	d.checkColours(t, *crashImages)

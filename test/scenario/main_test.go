@@ -1,5 +1,5 @@
-// Package scenario tests the stories of ImageFlow's users, over the wire only:
-// the tests import none of its packages, but the contract's where they measure.
+// Package scenario tests what users of ImageFlow do, over the wire only: the tests import none of
+// its packages, except for the contract's in measurements.
 package scenario
 
 import (
@@ -118,7 +118,7 @@ func launchCommand(t testing.TB, ready string, env []string, cmd *exec.Cmd) *pro
 			if strings.Contains(lines.Text(), ready) {
 				select {
 				case started <- true:
-				default: // said before
+				default: // already reported
 				}
 			}
 		}
@@ -164,7 +164,7 @@ func (p *process) kill(t testing.TB) {
 // system is a running ImageFlow and its addresses.
 type system struct {
 	*process
-	restart   func()            // the same again, after its end
+	restart   func()            // starts it again after its end
 	addresses map[string]string // host:port by part
 	data      string            // folder of local mode
 	s3        *minio.Client
@@ -176,7 +176,7 @@ var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "b
 type setup struct {
 	dir        string // of the data; of the test's own when empty
 	env, flags []string
-	forgetful  bool // the store keeps no notification that was not taken
+	forgetful  bool // the store drops undelivered notifications
 }
 
 // local starts the whole system in one process. On a cluster, it returns the deployed system, which
@@ -185,7 +185,7 @@ func local(t testing.TB, c setup) *system {
 	t.Helper()
 	if *onCluster {
 		if c.dir != "" || c.env != nil || c.flags != nil {
-			t.Fatal("this story needs a system of its own")
+			t.Fatal("this test needs a system of its own")
 		}
 		return cluster(t)
 	}

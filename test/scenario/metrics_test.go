@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestMetrics: the metrics count the jobs that were done, failed and wait.
+// TestMetrics: the metrics count the jobs that are done, have failed, or wait.
 func TestMetrics(t *testing.T) {
 	s := local(t, setup{env: []string{"SWEEP_INTERVAL=100ms"}})
 	s.put(t, "cat.jpg", "image/jpeg", jpegOf(t, 900, 900))

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestForeignObjectsAreKept: an upload whose outputs would replace an object of
-// somebody else fails, and a dead letter names that object.
+// TestForeignObjectsAreKept: an upload whose outputs would replace another user's object fails, and
+// its dead letter names that object.
 func TestForeignObjectsAreKept(t *testing.T) {
 	s := local(t, setup{})
 	names := []string{"a_resize.jpg", "a_resize.json", "a_ai-detection.jpg", "a_ai-detection.json", "a_filter.jpg"}
@@ -33,8 +33,8 @@ func TestForeignObjectsAreKept(t *testing.T) {
 	}
 }
 
-// TestUploadsOfOneNameStayApart: images that differ in their extension alone
-// have outputs, side-cars and outcomes of their own.
+// TestUploadsOfOneNameStayApart: images whose keys differ only in the extension have separate
+// outputs, side-cars and outcomes.
 func TestUploadsOfOneNameStayApart(t *testing.T) {
 	s := local(t, setup{})
 	uploads := []struct {

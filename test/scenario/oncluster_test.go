@@ -109,7 +109,7 @@ func TestOnClusterFromInside(t *testing.T) {
 	}
 }
 
-// streamsInOrder has a stream of 200 answered.
+// streamsInOrder sends a stream of 200 requests and checks the order of the responses.
 func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request func(img, execution string) string) {
 	t.Helper()
 	var requests []string
@@ -129,8 +129,8 @@ func (c *caller) streamsInOrder(t testing.TB, name, suffix, run string, request 
 	}
 }
 
-// stops lets a call exceed its deadline, and cancels a stream in the middle. The processor finishes
-// the image that libvips works on, and drops the others.
+// stops lets a call exceed its deadline and cancels a stream in the middle. The processor may
+// finish the image that libvips works on, and drops the others.
 func (c *caller) stops(t testing.TB, name, run string, request func(img, execution string) string) {
 	t.Helper()
 	endsInTime(t, name, func(ctx context.Context) error {
@@ -148,7 +148,7 @@ func (c *caller) stops(t testing.TB, name, run string, request func(img, executi
 		t.Error(err)
 	}
 	whole := awaitOutcome(t, run+"/whole", "done")
-	time.Sleep(time.Duration(whole[0].ApplyMS*images/2) * time.Millisecond) // in which two cores do all
+	time.Sleep(time.Duration(whole[0].ApplyMS*images/2) * time.Millisecond) // half of what two cores need for all
 	begun, spent := 0, 0.0
 	for _, j := range awaitOutcome(t, run+"/given-up", "cancelled") {
 		if j.ApplyMS > 0 {
@@ -163,7 +163,7 @@ func (c *caller) stops(t testing.TB, name, run string, request func(img, executi
 	}
 }
 
-// placed puts an image, and an image that takes long, under a prefix of this run.
+// placed puts an image, and an image whose processing takes long, under a prefix of this run.
 func placed(t testing.TB, s *system) (prefix string) {
 	t.Helper()
 	prefix = fmt.Sprintf("grpc/%d", time.Now().UnixNano())
@@ -172,7 +172,7 @@ func placed(t testing.TB, s *system) (prefix string) {
 	return prefix
 }
 
-// endsInTime checks that a call ends soon after its deadline, and by it.
+// endsInTime checks that a call ends soon after its deadline, with DeadlineExceeded.
 func endsInTime(t testing.TB, what string, call func(context.Context) error) {
 	t.Helper()
 	const allowed = 150 * time.Millisecond
@@ -185,8 +185,7 @@ func endsInTime(t testing.TB, what string, call func(context.Context) error) {
 	t.Logf("%s: %v after a deadline of %v", what, time.Since(began).Round(time.Millisecond), allowed)
 }
 
-// giveUp cancels a stream once its first request is answered, in the middle of
-// the others.
+// giveUp cancels a stream after its first response, while other requests are in progress.
 func (c *caller) giveUp(t testing.TB, name, first string, others []string) {
 	t.Helper()
 	path, m := c.method(name)

@@ -28,7 +28,7 @@ func sample(t testing.TB) []byte {
 	return data
 }
 
-// work is a call from bucket to bucket. The execution names its outputs.
+// work is a call from bucket to bucket. Its execution id names the outputs.
 type work func(ctx context.Context, execution string) (*imageflowv1.ProcessingResult, error)
 
 // resizing resizes an image to 800×450 pixels.
@@ -91,7 +91,7 @@ type series map[string][]float64
 
 func (m series) add(name string, took float64) { m[name] = append(m[name], took) }
 
-// time runs f and adds what it took.
+// time runs f and adds its duration.
 func (m series) time(b *testing.B, f func() error) float64 {
 	b.Helper()
 	began := time.Now()

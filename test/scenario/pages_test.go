@@ -11,7 +11,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// askAs sends a request with a Host and a header, as a page in a browser can.
+// askAs sends a request with a Host and a header, as a web page can.
 func askAs(t *testing.T, method, url, host string, header map[string]string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequest(method, url, strings.NewReader("{}"))

@@ -55,7 +55,7 @@ func pngOf(t testing.TB, width, height int) []byte {
 	return b.Bytes()
 }
 
-// bigPNG returns an image that takes every processor long, since all of it has to be inflated.
+// bigPNG returns an image whose processing takes long, since all of its data must be inflated.
 func bigPNG(t testing.TB) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 4800, 3600))
@@ -69,8 +69,7 @@ func bigPNG(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// put uploads as a user does, who tries again when the store is away; the chain
-// starts.
+// put uploads an image, which starts a chain. It retries while the store is unavailable.
 func (s *system) put(t testing.TB, key, contentType string, data []byte) {
 	t.Helper()
 	eventually(t, "the store to take "+key, func() bool {
@@ -125,7 +124,7 @@ func (s *system) size(t testing.TB, key string) image.Point {
 	return s.decode(t, key).Bounds().Size()
 }
 
-// keys lists what lies under a prefix.
+// keys lists the keys with a prefix.
 func (s *system) keys(t testing.TB, prefix string) []string {
 	t.Helper()
 	return s.keysOf(t, bucket, prefix)

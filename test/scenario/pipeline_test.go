@@ -33,7 +33,7 @@ type pipelined struct {
 	Data []byte `json:"output_data"`
 }
 
-// pipeline posts one and returns the HTTP status and the answer.
+// pipeline posts a pipeline and returns the HTTP status and the answer.
 func (s *system) pipeline(t *testing.T, body string) (int, pipelined) {
 	t.Helper()
 	resp, text := post(t, http.DefaultClient, s.url("gateway", "/v1/pipeline"), body, nil)
@@ -57,7 +57,7 @@ func (p pipelined) keys() (keys []string) {
 const chain = `"steps":[{"resize":{"target_width":800}},{"detect":{"draw_boxes":true}},` +
 	`{"filter":{"filter_type":"FILTER_TYPE_BLUR","intensity":1}}]`
 
-// TestPipelines: one call does the work of three.
+// TestPipelines: one call runs three steps.
 func TestPipelines(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "run-8.png", pngOf(t, 1000, 500))

@@ -24,7 +24,7 @@ type podOnCluster struct {
 	}
 }
 
-// TestOnClusterPodsMayDoNothing checks the rights of the pods, and tries to exceed them.
+// TestOnClusterPodsMayDoNothing checks the rights of the pods and tries actions beyond them.
 func TestOnClusterPodsMayDoNothing(t *testing.T) {
 	needsCluster(t)
 	var revisions []string // those of before may be ending
@@ -55,7 +55,7 @@ func TestOnClusterPodsMayDoNothing(t *testing.T) {
 	}
 }
 
-// powerless tries actions in a container that must not work there.
+// powerless tries actions in a container that must fail.
 func powerless(t *testing.T, pod, container string) {
 	t.Helper()
 	in := func(command ...string) (string, error) {

@@ -26,7 +26,7 @@ func revise(t testing.TB, service, patch string) {
 	awaitServing(t, service)
 }
 
-// patchFor is revise without the waiting.
+// patchFor is revise without waiting.
 func patchFor(t testing.TB, service, patch string) {
 	t.Helper()
 	before := kubectl(t, "get", "ksvc", "-n", namespace, service, "-o", "jsonpath={.spec.template}")
@@ -100,7 +100,7 @@ func fromPod(t testing.TB) grpc.DialOption {
 // loggedJob is a line in a processor's log about a job.
 type loggedJob struct {
 	pod, Msg, Execution, Outcome string
-	ApplyMS                      float64 `json:"apply_ms"` // 0 when its img was not begun
+	ApplyMS                      float64 `json:"apply_ms"` // 0 if the image was not started
 }
 
 // jobs returns the jobs in the logs of the selected pods whose executions have the prefix.

@@ -18,9 +18,8 @@ import (
 // signingKey is the key of roles that run as processes of their own.
 const signingKey = "a key of events for these tests only"
 
-// signed returns the headers of an event in binary mode with the signature of the
-// system's key, as an event source of someone else would make it from the
-// description in eventing/README.md.
+// signed returns the headers of an event in binary mode, signed with the system's key. It follows
+// the description in eventing/README.md, as a foreign event source would.
 func (s *system) signed(t testing.TB, header map[string]string, body string) map[string]string {
 	t.Helper()
 	header = maps.Clone(header)

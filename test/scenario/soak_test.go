@@ -21,8 +21,8 @@ var soakEnvironment = []string{
 	"VIPS_DISC_THRESHOLD=1g", "VIPS_WARNING=1", "GOGC=400", "GOMEMLIMIT=1GiB",
 }
 
-// TestSoak makes mixed requests of the three processors, and looks after every
-// thousand, while they rest, at the memory that they hold.
+// TestSoak sends mixed requests to the three processors. After every thousand it lets them rest and
+// measures their memory.
 func TestSoak(t *testing.T) {
 	d := deploy(t, setup{env: soakEnvironment, forgetful: true})
 	m := newMix(t, d)
@@ -87,8 +87,8 @@ func gauge(t testing.TB, metrics, name string) float64 {
 	return v
 }
 
-// judge compares the footprint with the one of the warm process. A few more threads and
-// idle connections are no growth.
+// judge compares the footprint with that of the warm process. It tolerates a few more threads and
+// idle connections.
 func (f footprint) judge(t testing.TB, name string, warm footprint) {
 	t.Helper()
 	if 10*f.rss > 11*warm.rss {

@@ -18,7 +18,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// mix makes requests of many kinds.
+// mix generates requests of many kinds.
 type mix struct {
 	resize imageflowv1.ResizeServiceClient
 	detect imageflowv1.AIDetectionServiceClient
@@ -44,8 +44,8 @@ var mixSizes = []struct {
 	percent    int
 }{{0.1, 30}, {0.3, 30}, {1, 21}, {2, 12}, {6, 4}, {12, 2}, {24, 1}}
 
-// newMix lets the processors make images of all sizes from the sample, in three
-// formats, and cuts some off. A short soak goes without the large ones.
+// newMix makes images of all sizes from the sample, in three formats, with the processors, and
+// truncates some. A short soak has no large ones.
 func newMix(t testing.TB, d *deployment) *mix {
 	t.Helper()
 	large := grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(65<<20), grpc.MaxCallSendMsgSize(65<<20))
@@ -98,7 +98,7 @@ func (m *mix) run(t testing.TB, n int) {
 	all.Wait()
 }
 
-// request makes one request and checks how it ends.
+// request makes one request and checks its outcome.
 func (m *mix) request(t testing.TB, execution string) {
 	p := m.images[rand.N(len(m.images))]
 	calls := []func(context.Context, string, mixImage) (*imageflowv1.ProcessingResult, error){m.resizes, m.detects, m.filters}
@@ -129,7 +129,7 @@ func (p mixImage) input() (reference *imageflowv1.ImageData, data []byte) {
 	return nil, p.data
 }
 
-// anyFormat is the input's own half of the time.
+// anyFormat returns the input's own format in half of the calls.
 func anyFormat() *imageflowv1.ImageData {
 	return &imageflowv1.ImageData{
 		ContentType: []string{
@@ -166,7 +166,7 @@ func (m *mix) filters(ctx context.Context, execution string, p mixImage) (*image
 	return resp.GetResult(), err
 }
 
-// String returns how many requests ended in which way.
+// String returns the number of requests by outcome.
 func (m *mix) String() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

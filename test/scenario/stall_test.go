@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// stallingStore is a store whose objects under stall/ come in part and then no more.
+// stallingStore is a store that sends only a part of objects under stall/ and then stalls.
 type stallingStore struct{ address string }
 
 func newStallingStore(t *testing.T, store string) *stallingStore {

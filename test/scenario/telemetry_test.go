@@ -61,8 +61,8 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// TestLogsContainNoSecret: one line for each job, with its trace and execution, and
-// no credential or token in any line or span, also of calls that bear wrong ones.
+// TestLogsContainNoSecret: each job has one log line with its trace and execution. No line or span
+// contains a credential or token, not even a wrong one.
 func TestLogsContainNoSecret(t *testing.T) {
 	received := otlp.Start(t)
 	store := local(t, setup{})
@@ -104,7 +104,7 @@ func TestLogsContainNoSecret(t *testing.T) {
 	}
 }
 
-// tellSecrets makes calls, with tokens that are right and wrong.
+// tellSecrets makes calls with right and wrong tokens.
 func tellSecrets(t *testing.T, addresses map[string]string) {
 	t.Helper()
 	call := `{"input_image":{"bucket":"imageflow-files","object_key":"cat.jpg"},"execution_id":"quiet","target_width":100}`

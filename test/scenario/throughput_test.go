@@ -14,11 +14,11 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// BenchmarkThroughput resizes 1080p JPEGs to 800×450 from bucket to bucket on a
-// real MinIO, as many at once as keep the cores busy, and reports the CPU time a
-// image of each process that shares them. Run it with -benchtime=500x or more.
+// BenchmarkThroughput resizes 1080p JPEGs to 800×450 from bucket to bucket on a real MinIO, with
+// enough calls at once to keep the cores busy. It reports the CPU time of each process per image.
+// Run it with -benchtime=500x or more.
 func BenchmarkThroughput(b *testing.B) {
-	d := deploy(b, setup{forgetful: true, env: []string{"QUEUE_TIME=0"}}) // none is refused
+	d := deploy(b, setup{forgetful: true, env: []string{"QUEUE_TIME=0"}}) // refuses no call
 	d.place(b, "throughput.jpg", sample(b))
 	pids := map[string]int{"minio": d.minio.PID(), "resize": d.pid("resize"), "caller": os.Getpid()}
 	for _, q := range []imageflowv1.ResizeQuality{

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestSecondChainNeedsNoCode: another file of Triggers makes thumbnails of the objects under a
-// prefix, beside the chain of the others.
+// TestSecondChainNeedsNoCode: a second file of Triggers makes thumbnails of the objects under a
+// prefix, besides the chain for other objects.
 func TestSecondChainNeedsNoCode(t *testing.T) {
 	s := local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
 	s.put(t, "thumbnails/2026/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))

@@ -78,8 +78,8 @@ func pathOf(spans []otlp.Span, span otlp.Span) string {
 	return "? > " + name
 }
 
-// TestCallsAreOneTrace: one trace has a pipeline by JSON; the calls about one execution by a caller
-// without traces, such as Argo; and the calls of a caller with a trace.
+// TestCallsAreOneTrace: these form one trace each: a pipeline called in JSON, all calls with one
+// execution id by a caller without traces, such as Argo, and all calls of a caller with a trace.
 func TestCallsAreOneTrace(t *testing.T) {
 	received := otlp.Start(t)
 	s := local(

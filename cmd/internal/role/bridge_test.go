@@ -50,8 +50,8 @@ func run(t *testing.T, name string) (address string, end func() error) {
 	return "", nil
 }
 
-// TestBridgeSweepsAndDrains: a bridge finds an object without a notification,
-// and does not end before the broker has its event.
+// TestBridgeSweepsAndDrains: the bridge finds an object without a notification, and ends only after
+// the broker has accepted its event.
 func TestBridgeSweepsAndDrains(t *testing.T) {
 	config, store := stores.Start(t, stores.Local, "uploads", "imageflow-dead-letters")
 	asked, held := make(chan string, 100), make(chan struct{})
@@ -77,8 +77,8 @@ func TestBridgeSweepsAndDrains(t *testing.T) {
 		}
 	}
 	_, end := run(t, "bridge")
-	// They are sent one after the other, so the second one's being sent means
-	// that the first goes on in the background.
+	// Events are sent one after the other. When the second one arrives, the first is waiting in the
+	// background.
 	if first, second := <-asked, <-asked; first != "in/cat.jpg" || second != "in/dog.jpg" {
 		t.Errorf("sent %q, %q", first, second)
 	}
@@ -95,7 +95,7 @@ func TestBridgeSweepsAndDrains(t *testing.T) {
 	}
 }
 
-// TestGatewayWithoutAStore serves all but executions, and says why.
+// TestGatewayWithoutAStore: everything works except executions, whose error says why.
 func TestGatewayWithoutAStore(t *testing.T) {
 	for name, value := range map[string]string{"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s"} {
 		t.Setenv(name, value)

@@ -24,7 +24,7 @@ import (
 // directory.
 var demoModels, _ = filepath.Abs("../../../functions/detect/model/repository")
 
-// setEnvironment sets the environment of detect, with a store of its own and one more variable.
+// setEnvironment sets the environment of detect: a new store, and one more variable.
 func setEnvironment(t *testing.T, key, value string) {
 	t.Helper()
 	config, _ := stores.Start(t, stores.Local, "imageflow-files")
@@ -43,7 +43,7 @@ func runDetect(t *testing.T, key, value string) (address string, end func() erro
 	return run(t, "detect")
 }
 
-// awaitDetection waits until detect, which answers 503 until then, answers 200.
+// awaitDetection waits until detect answers 200. Until then, only 503 is allowed.
 func awaitDetection(t *testing.T, address string, body []byte) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
@@ -173,7 +173,7 @@ func TestDetectConfig_validatesBackends(t *testing.T) {
 	}
 }
 
-// listsModels checks that the demo model is ready and a bad one has a reason.
+// listsModels checks that the list has the demo model as ready and the bad model with a reason.
 func listsModels(t *testing.T, url string) {
 	t.Helper()
 	resp, err := http.Get(url)

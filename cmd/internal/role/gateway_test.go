@@ -24,9 +24,8 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// TestGatewayAsAGRPCServer: a client that speaks gRPC has the services of the
-// gateway on the same port, with health and reflection; all but health ask for
-// the token, and so does JSON.
+// TestGatewayAsAGRPCServer: gRPC clients reach the services of the gateway, health and reflection
+// on the same port. All but health require the token, as JSON does.
 func TestGatewayAsAGRPCServer(t *testing.T) {
 	config, store := stores.Start(t, stores.Local, "images", "imageflow-dead-letters")
 	for name, value := range map[string]string{
@@ -36,7 +35,7 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	placePicture(t, store)
+	placeImage(t, store)
 	resize, endResize := run(t, "resize")
 	t.Setenv("RESIZE_GRPC_ENDPOINT", resize)
 	t.Setenv("GATEWAY_TOKEN", "secret")
@@ -56,8 +55,8 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	}
 }
 
-// placePicture puts cat.png into the bucket.
-func placePicture(t *testing.T, store *objects.Store) {
+// placeImage puts cat.png into the bucket.
+func placeImage(t *testing.T, store *objects.Store) {
 	t.Helper()
 	var encoded bytes.Buffer
 	if err := png.Encode(&encoded, image.NewGray(image.Rect(0, 0, 64, 48))); err != nil {
@@ -83,7 +82,7 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 	}
 	ctx := withToken(t)
 	if _, err := pipeline.RunPipeline(ctx, request, grpc.UseCompressor(gzip.Name)); status.Code(err) != codes.Unimplemented {
-		t.Errorf("compressed: %v", err) // the codec is linked in by an exporter
+		t.Errorf("compressed: %v", err) // an exporter links the codec
 	}
 	resp, err := pipeline.RunPipeline(ctx, request)
 	if err != nil || len(resp.GetOutputData()) == 0 || resp.GetOutputImage().GetObjectKey() != "cat.png_resize.png" {
@@ -108,11 +107,11 @@ func listServices(ctx context.Context, conn *grpc.ClientConn) (string, error) {
 	}
 	defer func() { _ = stream.CloseSend() }()
 	_ = stream.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}})
-	listed, err := stream.Recv() // which also has the error of Send
+	listed, err := stream.Recv() // also returns the error of Send
 	return listed.String(), err
 }
 
-// checkOpen checks what needs no token, and that JSON does.
+// checkOpen checks that health needs no token, and that JSON needs one.
 func checkOpen(t *testing.T, conn *grpc.ClientConn, address string) {
 	t.Helper()
 	for _, service := range []string{"", "imageflow.v1.PipelineService", "imageflow.v1.ExecutionService"} {

@@ -11,7 +11,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// jpegOf is the header of a JPEG of width × height pixels, and a small image.
+// jpegOf returns the header of a small JPEG with its size changed to width × height pixels.
 func jpegOf(t *testing.T, width, height int) imaging.Header {
 	t.Helper()
 	var b bytes.Buffer
@@ -43,8 +43,8 @@ func defaultLimits(t *testing.T) imaging.Limits {
 	return imaging.Limits{MaxSide: work.Side, MaxPixels: work.Pixels}
 }
 
-// TestDefaultsTakePhonesAndPanoramas: images of phones with 50 MP and panoramas are
-// changed and resized by default; what takes more memory than there is, is refused.
+// TestDefaultsTakePhonesAndPanoramas: by default, photographs of 50 MP and panoramas are filtered
+// and resized. An operation that needs more memory than the budget is refused.
 func TestDefaultsTakePhonesAndPanoramas(t *testing.T) {
 	phone, panorama := jpegOf(t, 8160, 6144), jpegOf(t, 11968, 5984)
 	turned := phone

@@ -12,7 +12,7 @@ import (
 
 const signingKey = "a key of events for these tests only"
 
-// needed sets the variables that have no default.
+// needed sets the required variables.
 func needed(t *testing.T) {
 	for name, value := range map[string]string{
 		"MINIO_ENDPOINT": "127.0.0.1:9000", "MINIO_ACCESS_KEY": "user", "MINIO_SECRET_KEY": "password",
@@ -49,7 +49,7 @@ func TestMissingVariablesAreNamed(t *testing.T) {
 	}
 }
 
-// TestBadVariablesAreNamed: all at once, in whichever embedded struct they are.
+// TestBadVariablesAreNamed: one error names all invalid variables, also those of embedded structs.
 func TestBadVariablesAreNamed(t *testing.T) {
 	needed(t)
 	for name, value := range map[string]string{
@@ -87,7 +87,7 @@ func TestVariablesOutOfRangeAreNamed(t *testing.T) {
 	}
 }
 
-// TestUsageListsEveryVariable: each field of a config with a description.
+// TestUsageListsEveryVariable: the usage has each variable of a config with its description.
 func TestUsageListsEveryVariable(t *testing.T) {
 	for _, r := range role.All {
 		var out bytes.Buffer
@@ -107,7 +107,7 @@ func TestUsageListsEveryVariable(t *testing.T) {
 			}
 		}
 		if r.Name == "gateway" {
-			want += len(processors.All) // their endpoints
+			want += len(processors.All) // the endpoints of the processors
 		}
 		if len(lines) != want {
 			t.Errorf("%s: %d lines for %d variables:\n%s", r.Name, len(lines), want, out.String())
@@ -126,7 +126,7 @@ func configOf(t *testing.T, name string) role.Config {
 	return nil
 }
 
-// wantNames checks that an error has one line for each of the variables.
+// wantNames checks that an error has exactly one line for each of the variables.
 func wantNames(t *testing.T, err error, names ...string) {
 	t.Helper()
 	if err == nil {

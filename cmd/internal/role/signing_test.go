@@ -7,7 +7,7 @@ import (
 	"imageflow.dev/cmd/internal/role"
 )
 
-// TestKeysOfEventsAreChecked: the variables are named, the keys are not printed.
+// TestKeysOfEventsAreChecked: errors name the variables and do not contain the keys.
 func TestKeysOfEventsAreChecked(t *testing.T) {
 	needed(t)
 	for name, c := range map[string]struct {

@@ -30,7 +30,7 @@ if ! kubectl get secret -n $theirs minio-credentials bridge-token >/dev/null 2>&
 		kubectl create secret generic -n $namespace bridge-token \
 			--from-literal=token="$token" --from-literal=header="Bearer $token"
 	done
-	# A running MinIO has read the old ones.
+	# A running MinIO still uses the old credentials.
 	if kubectl get deployment -n $theirs minio >/dev/null 2>&1; then
 		kubectl rollout restart -n $theirs deployment/minio
 	fi

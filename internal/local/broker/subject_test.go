@@ -7,8 +7,8 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-// TestTypes_allAreDelivered to the Triggers whose filters select them, whatever characters
-// and lengths they have.
+// TestTypes_allAreDelivered: events reach the Triggers whose filters select them, whatever the
+// characters and length of their type.
 func TestTypes_allAreDelivered(t *testing.T) {
 	for _, kind := range []string{
 		"a", "a.b.c", ".", "a..b", "a.", ".a", "a*b", "*", ">", "a.>", "a b", "日本.語", "a.%20", strings.Repeat("x", 3000),

@@ -7,8 +7,7 @@ import (
 	"imageflow.dev/internal/testing/cgroup"
 )
 
-// TestLimit: a command within the limit ends well, one beyond it is killed and
-// counted.
+// TestLimit: a command within the limit succeeds; a command beyond it is killed and counted.
 func TestLimit(t *testing.T) {
 	for name, test := range map[string]struct {
 		bytes string
@@ -22,7 +21,7 @@ func TestLimit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// tail holds the whole line that it has not seen the end of.
+			// tail holds the start of a line whose end has not arrived.
 			err = g.Command("sh", "-c", "head -c "+test.bytes+" /dev/zero | tail >/dev/null").Run()
 			if kills, countErr := g.Kills(); kills != test.kills || countErr != nil {
 				t.Errorf("%d kills, want %d; %v, %v", kills, test.kills, err, countErr)

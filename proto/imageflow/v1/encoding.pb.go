@@ -75,6 +75,63 @@ func (Chroma) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{0}
 }
 
+// Keep selects metadata. It is read from JPEG, PNG, WebP and TIFF.
+type Keep int32
+
+const (
+	// None.
+	Keep_KEEP_UNSPECIFIED Keep = 0
+	// The creators and the rights: Artist and Copyright of EXIF; dc:creator, dc:rights
+	// and xmpRights of XMP. By-line and copyright notice of IPTC-IIM take the place of
+	// dc:creator and dc:rights if XMP lacks them.
+	Keep_KEEP_COPYRIGHT Keep = 1
+	// EXIF (with the location), XMP and, from JPEG or TIFF to JPEG or TIFF, IPTC-IIM.
+	// The orientation becomes upright, and the thumbnail of EXIF is removed. Of the
+	// EXIF of or to a TIFF, only Artist and Copyright are kept.
+	Keep_KEEP_ALL Keep = 2
+)
+
+// Enum value maps for Keep.
+var (
+	Keep_name = map[int32]string{
+		0: "KEEP_UNSPECIFIED",
+		1: "KEEP_COPYRIGHT",
+		2: "KEEP_ALL",
+	}
+	Keep_value = map[string]int32{
+		"KEEP_UNSPECIFIED": 0,
+		"KEEP_COPYRIGHT":   1,
+		"KEEP_ALL":         2,
+	}
+)
+
+func (x Keep) Enum() *Keep {
+	p := new(Keep)
+	*p = x
+	return p
+}
+
+func (x Keep) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Keep) Descriptor() protoreflect.EnumDescriptor {
+	return file_imageflow_v1_encoding_proto_enumTypes[1].Descriptor()
+}
+
+func (Keep) Type() protoreflect.EnumType {
+	return &file_imageflow_v1_encoding_proto_enumTypes[1]
+}
+
+func (x Keep) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Keep.Descriptor instead.
+func (Keep) EnumDescriptor() ([]byte, []int) {
+	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{1}
+}
+
 // Encoding are options of the encoder of the output. An option that the format of
 // the output does not have fails with INVALID_ARGUMENT. With any option, also an
 // image that would be returned as it is, is encoded again.
@@ -102,7 +159,10 @@ type Encoding struct {
 	MaxBytes int32 `protobuf:"varint,6,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
 	// The colour in sRGB, as `ffcc00` or `#ffcc00`, that transparent pixels are blended
 	// with. Empty keeps transparency; for jpeg, which has none, it means white.
-	Background    string `protobuf:"bytes,7,opt,name=background,proto3" json:"background,omitempty"`
+	Background string `protobuf:"bytes,7,opt,name=background,proto3" json:"background,omitempty"`
+	// The metadata of the input that the output keeps besides the density, for jpeg,
+	// png, webp and tiff. JPEGs have no block above 64 KiB; longer ones are left out.
+	Keep          Keep `protobuf:"varint,8,opt,name=keep,proto3,enum=imageflow.v1.Keep" json:"keep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -186,11 +246,18 @@ func (x *Encoding) GetBackground() string {
 	return ""
 }
 
+func (x *Encoding) GetKeep() Keep {
+	if x != nil {
+		return x.Keep
+	}
+	return Keep_KEEP_UNSPECIFIED
+}
+
 var File_imageflow_v1_encoding_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\n" +
-	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\xdb\x03\n" +
+	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\x8d\x04\n" +
 	"\bEncoding\x12#\n" +
 	"\aquality\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\aquality\x12\x1a\n" +
 	"\blossless\x18\x02 \x01(\bR\blossless\x12 \n" +
@@ -200,14 +267,19 @@ const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\tmax_bytes\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bmaxBytes\x12<\n" +
 	"\n" +
 	"background\x18\a \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\n" +
-	"background:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
+	"background\x120\n" +
+	"\x04keep\x18\b \x01(\x0e2\x12.imageflow.v1.KeepB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04keep:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
 	"\x11encoding.lossless\x12=lossless has no quality, max_bytes and chroma: leave them out\x1aP!this.lossless || (this.quality == 0 && this.max_bytes == 0 && this.chroma == 0)*@\n" +
 	"\x06Chroma\x12\x16\n" +
 	"\x12CHROMA_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"CHROMA_420\x10\x01\x12\x0e\n" +
 	"\n" +
-	"CHROMA_444\x10\x02B\xa0\x01\n" +
+	"CHROMA_444\x10\x02*>\n" +
+	"\x04Keep\x12\x14\n" +
+	"\x10KEEP_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eKEEP_COPYRIGHT\x10\x01\x12\f\n" +
+	"\bKEEP_ALL\x10\x02B\xa0\x01\n" +
 	"\x10com.imageflow.v1B\rEncodingProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -222,19 +294,21 @@ func file_imageflow_v1_encoding_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_encoding_proto_rawDescData
 }
 
-var file_imageflow_v1_encoding_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_imageflow_v1_encoding_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_imageflow_v1_encoding_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_imageflow_v1_encoding_proto_goTypes = []any{
 	(Chroma)(0),      // 0: imageflow.v1.Chroma
-	(*Encoding)(nil), // 1: imageflow.v1.Encoding
+	(Keep)(0),        // 1: imageflow.v1.Keep
+	(*Encoding)(nil), // 2: imageflow.v1.Encoding
 }
 var file_imageflow_v1_encoding_proto_depIdxs = []int32{
 	0, // 0: imageflow.v1.Encoding.chroma:type_name -> imageflow.v1.Chroma
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1, // 1: imageflow.v1.Encoding.keep:type_name -> imageflow.v1.Keep
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_encoding_proto_init() }
@@ -247,7 +321,7 @@ func file_imageflow_v1_encoding_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_encoding_proto_rawDesc), len(file_imageflow_v1_encoding_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -83,12 +83,16 @@ func (ResizeQuality) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{0}
 }
 
-// ResizeRequest contains one image and the requested size. The size of the
-// output follows from the width W and height H of the image after EXIF
-// orientation, by these rules in this order:
+// ResizeRequest contains one image and the requested size. The image is turned
+// upright, rotated, flipped and cropped, in this order, and then resized. Without a
+// fit, two targets STRETCH the image to another aspect ratio, unless
+// maintain_aspect_ratio is set: for thumbnails choose FIT_COVER or FIT_CONTAIN. The
+// size of the output follows from the width W and height H of the cropped image by
+// these rules in this order; FIT_COVER and FIT_PAD have rules of their own:
 //  1. A target of 0 uses the scale of the other side: 800 x 0 of 1920 x 1080
-//     gives 800 x 450. Both 0 is an error.
-//  2. If both are given, maintain_aspect_ratio uses the smaller of the scales
+//     gives 800 x 450. Both 0 keeps the size if crop, rotate or flip is given;
+//     otherwise it is an error.
+//  2. If both are given, FIT_CONTAIN or maintain_aspect_ratio uses the smaller of the scales
 //     target_width / W and target_height / H for both sides, so that the image
 //     fits inside. Without it, each side uses its own scale.
 //  3. Without enlarge, a scale is at most 1.
@@ -131,7 +135,24 @@ type ResizeRequest struct {
 	// than the target.
 	Enlarge bool `protobuf:"varint,9,opt,name=enlarge,proto3" json:"enlarge,omitempty"`
 	// How the output is encoded. In a Trigger: `encoding.quality=70`.
-	Encoding      *Encoding `protobuf:"bytes,10,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	Encoding *Encoding `protobuf:"bytes,10,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	// How the image fills a target of another aspect ratio.
+	Fit Fit `protobuf:"varint,11,opt,name=fit,proto3,enum=imageflow.v1.Fit" json:"fit,omitempty"`
+	// The part of the image that COVER keeps, or the place of the image in PAD.
+	// Unspecified means the centre.
+	Gravity Gravity `protobuf:"varint,12,opt,name=gravity,proto3,enum=imageflow.v1.Gravity" json:"gravity,omitempty"`
+	// The point of the cropped image that COVER keeps as close to the middle as the
+	// edges of the image allow.
+	FocalPoint *FocalPoint `protobuf:"bytes,13,opt,name=focal_point,json=focalPoint,proto3" json:"focal_point,omitempty"`
+	// The part of the image that is used.
+	Crop *Crop `protobuf:"bytes,14,opt,name=crop,proto3" json:"crop,omitempty"`
+	// Degrees by which the image is rotated clockwise: 0, 90, 180 or 270.
+	Rotate int32 `protobuf:"varint,15,opt,name=rotate,proto3" json:"rotate,omitempty"`
+	// Mirrors the image after rotate.
+	Flip Flip `protobuf:"varint,16,opt,name=flip,proto3,enum=imageflow.v1.Flip" json:"flip,omitempty"`
+	// The device pixel ratio, by which the targets are multiplied: 2 for screens with
+	// two pixels where CSS counts one. 0 means 1.
+	Dpr           float64 `protobuf:"fixed64,18,opt,name=dpr,proto3" json:"dpr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -236,6 +257,55 @@ func (x *ResizeRequest) GetEncoding() *Encoding {
 	return nil
 }
 
+func (x *ResizeRequest) GetFit() Fit {
+	if x != nil {
+		return x.Fit
+	}
+	return Fit_FIT_UNSPECIFIED
+}
+
+func (x *ResizeRequest) GetGravity() Gravity {
+	if x != nil {
+		return x.Gravity
+	}
+	return Gravity_GRAVITY_UNSPECIFIED
+}
+
+func (x *ResizeRequest) GetFocalPoint() *FocalPoint {
+	if x != nil {
+		return x.FocalPoint
+	}
+	return nil
+}
+
+func (x *ResizeRequest) GetCrop() *Crop {
+	if x != nil {
+		return x.Crop
+	}
+	return nil
+}
+
+func (x *ResizeRequest) GetRotate() int32 {
+	if x != nil {
+		return x.Rotate
+	}
+	return 0
+}
+
+func (x *ResizeRequest) GetFlip() Flip {
+	if x != nil {
+		return x.Flip
+	}
+	return Flip_FLIP_UNSPECIFIED
+}
+
+func (x *ResizeRequest) GetDpr() float64 {
+	if x != nil {
+		return x.Dpr
+	}
+	return 0
+}
+
 // ResizeResponse describes the resized image.
 type ResizeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -289,7 +359,8 @@ func (x *ResizeResponse) GetMetadata() *ResizeMetadata {
 	return nil
 }
 
-// ResizeMetadata maps pixels of the output to pixels of the original.
+// ResizeMetadata maps pixels of the output to pixels of the original: by
+// original_from_output if it is set, otherwise by division by the scale factors.
 type ResizeMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The width of the original in pixels, after EXIF orientation.
@@ -305,9 +376,13 @@ type ResizeMetadata struct {
 	// output_height / original_height.
 	ScaleFactorY float64 `protobuf:"fixed64,6,opt,name=scale_factor_y,json=scaleFactorY,proto3" json:"scale_factor_y,omitempty"`
 	// The quality that was used.
-	QualityUsed   ResizeQuality `protobuf:"varint,7,opt,name=quality_used,json=qualityUsed,proto3,enum=imageflow.v1.ResizeQuality" json:"quality_used,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	QualityUsed ResizeQuality `protobuf:"varint,7,opt,name=quality_used,json=qualityUsed,proto3,enum=imageflow.v1.ResizeQuality" json:"quality_used,omitempty"`
+	// The map from points of the output to points of the original, after EXIF
+	// orientation. It is set if the output is cropped, padded, rotated or flipped. It
+	// maps padding to points beside the crop or the original.
+	OriginalFromOutput *AffineMap `protobuf:"bytes,8,opt,name=original_from_output,json=originalFromOutput,proto3" json:"original_from_output,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ResizeMetadata) Reset() {
@@ -389,11 +464,18 @@ func (x *ResizeMetadata) GetQualityUsed() ResizeQuality {
 	return ResizeQuality_RESIZE_QUALITY_UNSPECIFIED
 }
 
+func (x *ResizeMetadata) GetOriginalFromOutput() *AffineMap {
+	if x != nil {
+		return x.OriginalFromOutput
+	}
+	return nil
+}
+
 var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x18imageflow/v1/rules.proto\"\x99\x06\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xd8\r\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -409,12 +491,25 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\foutput_image\x18\b \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x12\x18\n" +
 	"\aenlarge\x18\t \x01(\bR\aenlarge\x122\n" +
 	"\bencoding\x18\n" +
-	" \x01(\v2\x16.imageflow.v1.EncodingR\bencoding:\x9c\x02\xbaH\x98\x02\x1a~\n" +
-	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a/this.target_width > 0 || this.target_height > 0\x1a\x95\x01\n" +
+	" \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x12-\n" +
+	"\x03fit\x18\v \x01(\x0e2\x11.imageflow.v1.FitB\b\xbaH\x05\x82\x01\x02\x10\x01R\x03fit\x129\n" +
+	"\agravity\x18\f \x01(\x0e2\x15.imageflow.v1.GravityB\b\xbaH\x05\x82\x01\x02\x10\x01R\agravity\x129\n" +
+	"\vfocal_point\x18\r \x01(\v2\x18.imageflow.v1.FocalPointR\n" +
+	"focalPoint\x12&\n" +
+	"\x04crop\x18\x0e \x01(\v2\x12.imageflow.v1.CropR\x04crop\x12'\n" +
+	"\x06rotate\x18\x0f \x01(\x05B\x0f\xbaH\f\x1a\n" +
+	"0\x000Z0\xb4\x010\x8e\x02R\x06rotate\x120\n" +
+	"\x04flip\x18\x10 \x01(\x0e2\x12.imageflow.v1.FlipB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04flip\x12,\n" +
+	"\x03dpr\x18\x12 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00 @)\x9a\x99\x99\x99\x99\x99\xb9?R\x03dpr:\x85\a\xbaH\x81\a\x1a\xb6\x01\n" +
+	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1agthis.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0\x1a\xa0\x01\n" +
+	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
+	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1ab\n" +
+	"\x0eresize.gravity\x12'gravity: only with FIT_COVER or FIT_PAD\x1a'this.gravity == 0 || this.fit in [2, 4]\x1a\x95\x01\n" +
+	"\x12resize.focal_point\x12?focal_point: only with FIT_COVER, and not together with gravity\x1a>!has(this.focal_point) || (this.fit == 2 && this.gravity == 0)\x1a\x95\x01\n" +
 	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
 	"\x0eResizeResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
-	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\"\xb4\x02\n" +
+	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\"\xff\x02\n" +
 	"\x0eResizeMetadata\x12%\n" +
 	"\x0eoriginal_width\x18\x01 \x01(\x05R\roriginalWidth\x12'\n" +
 	"\x0foriginal_height\x18\x02 \x01(\x05R\x0eoriginalHeight\x12!\n" +
@@ -422,7 +517,8 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\routput_height\x18\x04 \x01(\x05R\foutputHeight\x12$\n" +
 	"\x0escale_factor_x\x18\x05 \x01(\x01R\fscaleFactorX\x12$\n" +
 	"\x0escale_factor_y\x18\x06 \x01(\x01R\fscaleFactorY\x12>\n" +
-	"\fquality_used\x18\a \x01(\x0e2\x1b.imageflow.v1.ResizeQualityR\vqualityUsed*z\n" +
+	"\fquality_used\x18\a \x01(\x0e2\x1b.imageflow.v1.ResizeQualityR\vqualityUsed\x12I\n" +
+	"\x14original_from_output\x18\b \x01(\v2\x17.imageflow.v1.AffineMapR\x12originalFromOutput*z\n" +
 	"\rResizeQuality\x12\x1e\n" +
 	"\x1aRESIZE_QUALITY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RESIZE_QUALITY_FAST\x10\x01\x12\x17\n" +
@@ -456,29 +552,41 @@ var file_imageflow_v1_resize_proto_goTypes = []any{
 	(*ResizeMetadata)(nil),      // 3: imageflow.v1.ResizeMetadata
 	(*ImageData)(nil),           // 4: imageflow.v1.ImageData
 	(*Encoding)(nil),            // 5: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 6: imageflow.v1.ProcessingResult
-	(*HealthCheckRequest)(nil),  // 7: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 8: imageflow.v1.HealthCheckResponse
+	(Fit)(0),                    // 6: imageflow.v1.Fit
+	(Gravity)(0),                // 7: imageflow.v1.Gravity
+	(*FocalPoint)(nil),          // 8: imageflow.v1.FocalPoint
+	(*Crop)(nil),                // 9: imageflow.v1.Crop
+	(Flip)(0),                   // 10: imageflow.v1.Flip
+	(*ProcessingResult)(nil),    // 11: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 12: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 13: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 14: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	4,  // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
 	0,  // 1: imageflow.v1.ResizeRequest.quality:type_name -> imageflow.v1.ResizeQuality
 	4,  // 2: imageflow.v1.ResizeRequest.output_image:type_name -> imageflow.v1.ImageData
 	5,  // 3: imageflow.v1.ResizeRequest.encoding:type_name -> imageflow.v1.Encoding
-	6,  // 4: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 5: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
-	0,  // 6: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
-	1,  // 7: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1,  // 8: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	7,  // 9: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 10: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	2,  // 11: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	8,  // 12: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	6,  // 4: imageflow.v1.ResizeRequest.fit:type_name -> imageflow.v1.Fit
+	7,  // 5: imageflow.v1.ResizeRequest.gravity:type_name -> imageflow.v1.Gravity
+	8,  // 6: imageflow.v1.ResizeRequest.focal_point:type_name -> imageflow.v1.FocalPoint
+	9,  // 7: imageflow.v1.ResizeRequest.crop:type_name -> imageflow.v1.Crop
+	10, // 8: imageflow.v1.ResizeRequest.flip:type_name -> imageflow.v1.Flip
+	11, // 9: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
+	3,  // 10: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
+	0,  // 11: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
+	12, // 12: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
+	1,  // 13: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 14: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	13, // 15: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 16: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	2,  // 17: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	14, // 18: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	16, // [16:19] is the sub-list for method output_type
+	13, // [13:16] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }
@@ -488,6 +596,7 @@ func file_imageflow_v1_resize_proto_init() {
 	}
 	file_imageflow_v1_common_proto_init()
 	file_imageflow_v1_encoding_proto_init()
+	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -1,0 +1,255 @@
+package resize_test
+
+import (
+	"image"
+	"image/color"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/imaging"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+const (
+	contain = imageflowv1.Fit_FIT_CONTAIN
+	cover   = imageflowv1.Fit_FIT_COVER
+	fill    = imageflowv1.Fit_FIT_FILL
+	pad     = imageflowv1.Fit_FIT_PAD
+)
+
+func focus(x, y float64) *imageflowv1.FocalPoint { return &imageflowv1.FocalPoint{X: x, Y: y} }
+
+func part(left, top, width, height float64) *imageflowv1.Crop {
+	return &imageflowv1.Crop{Left: left, Top: top, Width: width, Height: height}
+}
+
+// fitCases are for an image of 300 × 200 pixels. want is the size of the output, and seen the part
+// of the original that the whole output shows, which is larger than the original with PAD.
+var fitCases = map[string]struct {
+	r    *request
+	want image.Point
+	seen [4]float64 // left, top, right, bottom
+}{
+	"contain": {&request{TargetWidth: 60, TargetHeight: 60, Fit: contain}, image.Pt(60, 40), [4]float64{0, 0, 300, 200}},
+	"fill":    {&request{TargetWidth: 60, TargetHeight: 60, Fit: fill}, image.Pt(60, 60), [4]float64{0, 0, 300, 200}},
+	"cover":   {&request{TargetWidth: 60, TargetHeight: 60, Fit: cover}, image.Pt(60, 60), [4]float64{50, 0, 250, 200}},
+	"cover, upright": {
+		&request{TargetWidth: 60, TargetHeight: 20, Fit: cover}, image.Pt(60, 20), [4]float64{0, 50, 300, 150},
+	},
+	"cover to the right": {
+		&request{TargetWidth: 60, TargetHeight: 60, Fit: cover, Gravity: imageflowv1.Gravity_GRAVITY_BOTTOM_RIGHT},
+		image.Pt(60, 60), [4]float64{100, 0, 300, 200},
+	},
+	"cover around a point": {
+		&request{TargetWidth: 50, TargetHeight: 50, Fit: cover, FocalPoint: focus(0.4, 0.9)},
+		image.Pt(50, 50), [4]float64{20, 0, 220, 200},
+	},
+	"cover around the edge": {
+		&request{TargetWidth: 50, TargetHeight: 50, Fit: cover, FocalPoint: focus(1, 0.9)},
+		image.Pt(50, 50), [4]float64{100, 0, 300, 200},
+	},
+	"cover of a small image": {
+		&request{TargetWidth: 400, TargetHeight: 800, Fit: cover}, image.Pt(100, 200), [4]float64{100, 0, 200, 200},
+	},
+	"cover, enlarged": {
+		&request{TargetWidth: 400, TargetHeight: 800, Fit: cover, Enlarge: true}, image.Pt(400, 800), [4]float64{100, 0, 200, 200},
+	},
+	"pad": {&request{TargetWidth: 60, TargetHeight: 60, Fit: pad}, image.Pt(60, 60), [4]float64{0, -50, 300, 250}},
+	"pad of a small image": {
+		&request{TargetWidth: 500, TargetHeight: 200, Fit: pad, Gravity: imageflowv1.Gravity_GRAVITY_LEFT},
+		image.Pt(500, 200), [4]float64{0, 0, 500, 200},
+	},
+	"crop": {&request{Crop: part(10, 20, 30, 40)}, image.Pt(30, 40), [4]float64{10, 20, 40, 60}},
+	"crop in fractions": {
+		&request{Crop: &imageflowv1.Crop{Left: 0.5, Top: 0, Width: 0.5, Height: 1, Fractions: true}},
+		image.Pt(150, 200), [4]float64{150, 0, 300, 200},
+	},
+	"crop and cover": {
+		&request{TargetWidth: 20, TargetHeight: 20, Fit: cover, Crop: part(100, 0, 200, 100)},
+		image.Pt(20, 20), [4]float64{150, 0, 250, 100},
+	},
+	"crop of the last pixel": {&request{Crop: part(299.9, 199, 0.1, 0.6)}, image.Pt(1, 1), [4]float64{299, 199, 300, 200}},
+	"two pixels for one": {
+		&request{TargetWidth: 30, TargetHeight: 30, Fit: cover, Dpr: 2}, image.Pt(60, 60), [4]float64{50, 0, 250, 200},
+	},
+	"a quarter": {&request{Rotate: 90}, image.Pt(200, 300), [4]float64{0, 200, 300, 0}},
+	"mirrored":  {&request{Flip: imageflowv1.Flip_FLIP_HORIZONTAL}, image.Pt(300, 200), [4]float64{300, 0, 0, 200}},
+}
+
+func TestFits(t *testing.T) {
+	for name, c := range fitCases {
+		t.Run(name, func(t *testing.T) { checkFit(t, c.r, c.want, c.seen) })
+	}
+}
+
+func checkFit(t *testing.T, r *request, want image.Point, seen [4]float64) {
+	t.Helper()
+	out, resp := apply(t, encoded(t, gradient(300, 200), imaging.PNG), r)
+	if out.Width != want.X || out.Height != want.Y {
+		t.Errorf("got %d×%d, want %v", out.Width, out.Height, want)
+	}
+	toOriginal := mapping(resp.GetMetadata())
+	left, top := toOriginal(0, 0)
+	right, bottom := toOriginal(float64(out.Width), float64(out.Height))
+	for i, v := range []float64{left, top, right, bottom} {
+		if math.Abs(v-seen[i]) > 1e-9 {
+			t.Errorf("the output shows %v, want %v", []float64{left, top, right, bottom}, seen)
+			break
+		}
+	}
+}
+
+// mapping returns the map that metadata describes.
+func mapping(m *imageflowv1.ResizeMetadata) func(x, y float64) (float64, float64) {
+	a := m.GetOriginalFromOutput()
+	if a == nil {
+		a = &imageflowv1.AffineMap{Xx: 1 / m.GetScaleFactorX(), Yy: 1 / m.GetScaleFactorY()}
+	}
+	return func(x, y float64) (float64, float64) {
+		return a.GetXx()*x + a.GetXy()*y + a.GetX0(), a.GetYx()*x + a.GetYy()*y + a.GetY0()
+	}
+}
+
+// requestAtRandom uses the fields of the geometry in all combinations that are valid.
+func requestAtRandom(random *rand.Rand, width, height int) *request {
+	r := &request{
+		TargetWidth: int32(30 + random.IntN(120)), TargetHeight: int32(30 + random.IntN(120)),
+		Enlarge: random.IntN(2) == 0, Fit: imageflowv1.Fit(random.IntN(5)),
+		Rotate: int32(90 * random.IntN(4)), Flip: imageflowv1.Flip(random.IntN(3)),
+	}
+	switch {
+	case r.Fit != cover && r.Fit != pad:
+	case r.Fit == cover && random.IntN(3) == 0:
+		r.FocalPoint = &imageflowv1.FocalPoint{X: random.Float64(), Y: random.Float64()}
+	default:
+		r.Gravity = imageflowv1.Gravity(random.IntN(10))
+	}
+	if r.Rotate%180 != 0 {
+		width, height = height, width
+	}
+	if random.IntN(2) == 0 {
+		w, h := 40+random.IntN(width-40), 40+random.IntN(height-40)
+		r.Crop = &imageflowv1.Crop{
+			Left: float64(random.IntN(width - w + 1)), Top: float64(random.IntN(height - h + 1)), Width: float64(w), Height: float64(h),
+		}
+	}
+	return r
+}
+
+// TestMap_leadsToTheSamePixels compares pixels of the output with those at their places in the
+// original, for all orientations and random requests.
+func TestMap_leadsToTheSamePixels(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	for i := range 400 {
+		format := []imaging.Format{imaging.PNG, imaging.JPEG}[i%2]
+		m := encoded(t, gradient(150, 110), format)
+		m.Orientation = 1 + random.IntN(8)
+		r := requestAtRandom(random, 110, 110)
+		if m.Orientation < 5 {
+			r = requestAtRandom(random, 150, 110)
+		}
+		original, err := m.Pixels(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if width, height := m.Size(); r.GetCrop() != nil && !fits(r, width, height) {
+			continue
+		}
+		if r.GetFit() == pad {
+			format = imaging.PNG // a JPEG is not exact at the edges of the padding
+		}
+		out, resp, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := open(t, out.Data).Pixels(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkMap(t, r, p, original, mapping(resp.(*imageflowv1.ResizeResponse).GetMetadata()))
+	}
+}
+
+// fits reports whether the request's crop lies in an image.
+func fits(r *request, width, height int) bool {
+	if r.GetRotate()%180 != 0 {
+		width, height = height, width
+	}
+	c := r.GetCrop()
+	return c.GetLeft()+c.GetWidth() <= float64(width) && c.GetTop()+c.GetHeight() <= float64(height)
+}
+
+// checkMap allows for the pixels around a place, and for the losses of a JPEG.
+func checkMap(t *testing.T, r *request, p, original *imaging.Pixels, toOriginal func(x, y float64) (float64, float64)) {
+	t.Helper()
+	for y := 0; y < p.Height; y += 3 {
+		for x := 0; x < p.Width; x += 3 {
+			ox, oy := toOriginal(float64(x)+0.5, float64(y)+0.5)
+			got := p.Pix[(y*p.Width+x)*p.Channels:]
+			at := image.Pt(int(math.Floor(ox)), int(math.Floor(oy)))
+			beside := p.Channels == 4 && got[3] == 0 || p.Channels == 3 && min(got[0], got[1], got[2]) > 200
+			if inside := at.In(image.Rect(0, 0, original.Width, original.Height)); !inside && !beside {
+				t.Fatalf("%v: pixel %d,%d is beside the original, but %v", r, x, y, got[:p.Channels])
+			} else if !inside || beside && r.GetFit() == pad && r.GetCrop() != nil {
+				continue
+			}
+			want := original.Pix[(at.Y*original.Width+at.X)*original.Channels:]
+			for c := range 3 {
+				if d := int(got[c]) - int(want[c]); d < -14 || d > 14 {
+					t.Fatalf("%v: pixel %d,%d is %v, but %v at %v", r, x, y, got[:3], want[:3], at)
+				}
+			}
+		}
+	}
+}
+
+func TestCropBeyondTheImage_isInvalid(t *testing.T) {
+	m := encoded(t, gradient(300, 200), imaging.PNG)
+	for name, c := range map[string]*imageflowv1.Crop{
+		"to the right":  {Left: 200, Width: 101, Height: 10},
+		"below":         {Top: 199.6, Width: 10, Height: 1},
+		"far":           {Left: 1e300, Width: 1, Height: 1},
+		"a large crop":  {Width: 1e300, Height: 1e300},
+		"outside of it": {Left: 300, Width: 0.2, Height: 1},
+	} {
+		_, _, err := resize.Processor.Apply(t.Context(), &request{Crop: c}, functions.Input{Image: m, Format: m.Format})
+		if e := functions.AsError(err); err == nil || e.Kind != functions.Invalid || e.Field != "crop" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestPadding_hasABackground looks at the first pixel.
+func TestPadding_hasABackground(t *testing.T) {
+	blue := color.RGBA{30, 60, 200, 255}
+	for _, c := range []struct {
+		format     imaging.Format
+		background color.RGBA
+		want       []byte
+	}{
+		{imaging.PNG, color.RGBA{}, []byte{0, 0, 0, 0}}, {imaging.WebP, color.RGBA{}, []byte{0, 0, 0, 0}},
+		{imaging.JPEG, color.RGBA{}, []byte{255, 255, 255}}, {imaging.PNG, blue, []byte{30, 60, 200}},
+	} {
+		m := encoded(t, gradient(300, 200), imaging.PNG)
+		m.Encoding.Background = c.background
+		r := &request{TargetWidth: 120, TargetHeight: 120, Fit: pad}
+		out, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: c.format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := open(t, out.Data).Pixels(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Pix[:p.Channels]
+		if c.format == imaging.WebP {
+			got[0], got[1], got[2] = 0, 0, 0 // colours of transparent pixels are lost
+		}
+		if string(got) != string(c.want) {
+			t.Errorf("%s: %v, want %v", c.format, got, c.want)
+		}
+	}
+}

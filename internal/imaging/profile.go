@@ -1,0 +1,30 @@
+package imaging
+
+// #include "vips.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+// toSRGB converts pixels that a decoder other than libvips returned with an error, or nil, by the ICC
+// profile of the image.
+func (m *Image) toSRGB(ctx context.Context, p *Pixels, err error) (*Pixels, error) {
+	if err != nil || m.icc == nil {
+		return p, err
+	}
+	if err := Start(); err != nil {
+		return nil, err
+	}
+	profile := unsafe.Pointer(unsafe.SliceData(m.icc))
+	err = stoppable(ctx, func(C.Stop) C.int {
+		return C.imaging_apply_profile(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels), profile, C.size_t(len(m.icc)))
+	})
+	if errors.Is(err, errFailed) {
+		err = fmt.Errorf("libvips cannot convert the colours of %d×%d pixels", p.Width, p.Height)
+	}
+	return p, err
+}
