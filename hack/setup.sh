@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh FOLDER: installs what the build needs and this machine lacks: from Debian's packages a C
-# compiler, libvips, libdeflate, libwebp and dav1d, and into FOLDER the library of ONNX Runtime.
+# setup.sh FOLDER installs the missing requirements of the build: a C compiler, libvips, libdeflate,
+# libwebp and dav1d from Debian's packages, and the library of ONNX Runtime into FOLDER.
 set -euo pipefail
 hack=$(dirname "$0")
 folder=$1
@@ -16,7 +16,7 @@ fi
 if [ ${#packages[@]} != 0 ]; then
 	install="apt-get install -y --no-install-recommends ${packages[*]}"
 	command -v apt-get >/dev/null || {
-		echo "this machine lacks what Debian calls ${packages[*]} (libvips 8.14 or newer): install it, then run this again" >&2
+		echo "missing: the equivalents of Debian's packages ${packages[*]} (libvips 8.14 or newer). Install them, then run this again" >&2
 		exit 1
 	}
 	if [ "$(id -u)" = 0 ]; then

@@ -1,6 +1,7 @@
 package resize
 
 import (
+	"context"
 	"image"
 	"math"
 
@@ -16,9 +17,13 @@ type plan struct {
 	quarters int
 	mirrored bool
 	turned   size
-	// window is the part of the turned image that becomes width × height pixels.
+	// part is what is left of the turned image after the crop.
+	part imaging.Window
+	// window is the part of it that becomes width × height pixels. With a gravity in interests,
+	// its place is only known after find.
 	window        imaging.Window
 	width, height int
+	gravity       imageflowv1.Gravity
 	// canvas is the output in coordinates of these pixels. It contains them.
 	canvas image.Rectangle
 	// enlargedBy names the request's field that allows more pixels than the image has.
@@ -30,7 +35,7 @@ type size struct{ width, height int }
 
 // newPlan returns the plan of a valid request. Its errors are Invalid.
 func newPlan(h imaging.Header, r *imageflowv1.ResizeRequest) (*plan, error) {
-	p := &plan{enlargedBy: "enlarge"}
+	p := &plan{gravity: r.GetGravity(), enlargedBy: "enlarge"}
 	p.quarters, p.mirrored = int(r.GetRotate())/90, r.GetFlip() != imageflowv1.Flip_FLIP_UNSPECIFIED
 	if r.GetFlip() == imageflowv1.Flip_FLIP_VERTICAL {
 		p.quarters = (p.quarters + 2) % 4
@@ -44,10 +49,13 @@ func newPlan(h imaging.Header, r *imageflowv1.ResizeRequest) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.show(part)
+	p.part = imaging.Window{
+		Left: float64(part.Min.X), Top: float64(part.Min.Y), Width: float64(part.Dx()), Height: float64(part.Dy()),
+	}
+	p.window = p.part
 	switch r.GetFit() {
 	case imageflowv1.Fit_FIT_COVER:
-		p.cover(wanted, part, r)
+		p.cover(wanted, r)
 		return p, nil
 	case imageflowv1.Fit_FIT_PAD:
 		p.enlargedBy = "target_width"
@@ -55,18 +63,11 @@ func newPlan(h imaging.Header, r *imageflowv1.ResizeRequest) (*plan, error) {
 	p.width, p.height, err = fitted(size{part.Dx(), part.Dy()}, wanted, r)
 	p.canvas = image.Rect(0, 0, p.width, p.height)
 	if r.GetFit() == imageflowv1.Fit_FIT_PAD {
-		x, y := place(r.GetGravity())
+		x, y := place(p.gravity)
 		left, top := int(x*float64(wanted.width-p.width)), int(y*float64(wanted.height-p.height))
 		p.canvas = image.Rect(-left, -top, wanted.width-left, wanted.height-top)
 	}
 	return p, err
-}
-
-// show sets the window to whole pixels.
-func (p *plan) show(part image.Rectangle) {
-	p.window = imaging.Window{
-		Left: float64(part.Min.X), Top: float64(part.Min.Y), Width: float64(part.Dx()), Height: float64(part.Dy()),
-	}
 }
 
 // crop returns the part of an image that a request crops it to, which is all of it for nil.
@@ -121,9 +122,9 @@ func targets(r *imageflowv1.ResizeRequest) (size, error) {
 	return wanted, nil
 }
 
-// cover plans FIT_COVER of a part of the image.
-func (p *plan) cover(wanted size, part image.Rectangle, r *imageflowv1.ResizeRequest) {
-	width, height := float64(part.Dx()), float64(part.Dy())
+// cover plans FIT_COVER.
+func (p *plan) cover(wanted size, r *imageflowv1.ResizeRequest) {
+	width, height := p.part.Width, p.part.Height
 	p.width, p.height = wanted.width, wanted.height
 	scale := max(float64(p.width)/width, float64(p.height)/height)
 	if scale > 1 && !r.GetEnlarge() {
@@ -132,19 +133,40 @@ func (p *plan) cover(wanted size, part image.Rectangle, r *imageflowv1.ResizeReq
 	}
 	p.canvas = image.Rect(0, 0, p.width, p.height)
 	p.window.Width, p.window.Height = min(width, float64(p.width)/scale), min(height, float64(p.height)/scale)
-	x, y := place(r.GetGravity())
+	x, y := place(p.gravity)
 	left, top := (width-p.window.Width)*x, (height-p.window.Height)*y
 	if f := r.GetFocalPoint(); f != nil {
 		left, top = f.GetX()*width-p.window.Width/2, f.GetY()*height-p.window.Height/2
 	}
-	p.window.Left += offset(left, width-p.window.Width, scale)
-	p.window.Top += offset(top, height-p.window.Height, scale)
+	p.move(p.part.Left+left, p.part.Top+top)
 }
 
-// offset returns where a window begins that has room to move. Multiples of a pixel of the output
-// keep the pixels of an image that is only cut.
-func offset(begin, room, scale float64) float64 {
-	return min(max(0, math.Round(begin*scale)/scale), room)
+// move moves the window close to a place. Multiples of a pixel of the output keep the pixels of an
+// image that is only cut.
+func (p *plan) move(left, top float64) {
+	offset := func(begin, room, scale float64) float64 {
+		return min(max(0, math.Round(begin*scale)/scale), room)
+	}
+	w := &p.window
+	w.Left = p.part.Left + offset(left-p.part.Left, p.part.Width-w.Width, float64(p.width)/w.Width)
+	w.Top = p.part.Top + offset(top-p.part.Top, p.part.Height-w.Height, float64(p.height)/w.Height)
+}
+
+// interests are the gravities that depend on pixels.
+var interests = map[imageflowv1.Gravity]imaging.Interest{
+	imageflowv1.Gravity_GRAVITY_ATTENTION: imaging.Attention,
+	imageflowv1.Gravity_GRAVITY_ENTROPY:   imaging.Entropy,
+}
+
+// find moves the window to the most interesting part of the turned image if the gravity says so.
+func (p *plan) find(ctx context.Context, m *imaging.Image) error {
+	interest, ok := interests[p.gravity]
+	if !ok || p.window == p.part {
+		return nil
+	}
+	found, err := m.Interesting(ctx, p.part, p.window.Width, p.window.Height, interest)
+	p.move(found.Left, found.Top)
+	return err
 }
 
 // place returns a gravity as fractions of the room beside an image.
@@ -160,6 +182,8 @@ func place(g imageflowv1.Gravity) (x, y float64) {
 		imageflowv1.Gravity_GRAVITY_TOP_RIGHT:    {1, 0},
 		imageflowv1.Gravity_GRAVITY_BOTTOM_LEFT:  {0, 1},
 		imageflowv1.Gravity_GRAVITY_BOTTOM_RIGHT: {1, 1},
+		imageflowv1.Gravity_GRAVITY_ATTENTION:    {}, // until find
+		imageflowv1.Gravity_GRAVITY_ENTROPY:      {},
 	}
 	return places[g][0], places[g][1]
 }

@@ -125,7 +125,10 @@ func requestAtRandom(random *rand.Rand, width, height int) *request {
 	case r.Fit == cover && random.IntN(3) == 0:
 		r.FocalPoint = &imageflowv1.FocalPoint{X: random.Float64(), Y: random.Float64()}
 	default:
-		r.Gravity = imageflowv1.Gravity(random.IntN(10))
+		r.Gravity = imageflowv1.Gravity(random.IntN(12))
+		if r.Fit == pad {
+			r.Gravity %= 10 // padding knows no attention and entropy
+		}
 	}
 	if r.Rotate%180 != 0 {
 		width, height = height, width

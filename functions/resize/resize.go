@@ -64,6 +64,9 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 // run makes the output.
 func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
 	m = m.Turned(p.quarters, p.mirrored)
+	if err := p.find(ctx, m); err != nil {
+		return imaging.Encoded{}, err
+	}
 	if !p.isPadded() {
 		return m.ResizeWindow(ctx, p.window, p.width, p.height, q, f)
 	}

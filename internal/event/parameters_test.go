@@ -39,6 +39,7 @@ var parameterCases = []struct {
 	{resizes, "target_width=1&encoding.background=%23ff8800", ""},
 	{resizes, "target_width=1&encoding.keep=KEEP_COPYRIGHT", ""},
 	{resizes, "target_width=1&encoding.keep=2&output_image.content_type=image/avif", "encoding.keep"},
+	{resizes, "target_width=1&encoding.profile=PROFILE_KEEP", ""},
 	{resizes, "target_width=1&encoding.background=red", "encoding.background"},
 	{resizes, "target_width=1&encoding.quality=101", "encoding.quality"},
 	{resizes, "target_width=1&encoding.speed=5&output_image.content_type=image/webp", "encoding.speed"},

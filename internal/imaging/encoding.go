@@ -25,6 +25,8 @@ type Encoding struct {
 	Background color.RGBA
 	// Keep selects the metadata that the output keeps.
 	Keep Keep
+	// Profile selects the colours of the output.
+	Profile Profile
 }
 
 var white = color.RGBA{255, 255, 255, 255}
@@ -67,6 +69,7 @@ func (e Encoding) Check(f Format) error {
 		{"progressive", e.Progressive, has.progressive},
 		{"chroma", e.Chroma != ChromaByQuality, has.chroma},
 		{"keep", e.Keep != KeepNothing, has.metadata},
+		{"profile", e.Profile != SRGB, has.metadata},
 		{"speed", e.Speed != 0, has.speed},
 	} {
 		if option.used && !option.have {

@@ -21,6 +21,7 @@ type Floats struct {
 // floats. Transparent pixels are composited on white. It has the fidelity of Fast, which is
 // enough for input of models. Numbers between the pixels of the planes stay as they are.
 func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) error {
+	m = m.inSRGB()
 	if m.Format == JPEG && m.isPlanar(m.wholeView(width, height), Fast, Chroma444) {
 		return m.planesTo(ctx, width, height, to)
 	}

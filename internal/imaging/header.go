@@ -213,6 +213,7 @@ func (h *Header) setProfile(icc []byte) {
 	h.profile = profileColours(icc)
 	if h.icc = nil; h.profile == 3 && len(icc) <= maxProfile {
 		h.icc = icc
+		h.metadata.profile.parts = [][]byte{icc}
 	}
 }
 

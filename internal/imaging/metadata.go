@@ -25,6 +25,9 @@ type metadata struct {
 	exif []byte // a TIFF structure
 	xmp  []byte // a packet
 	iptc []byte // data sets of IPTC-IIM
+	icc  []byte // a profile that an output keeps
+	// profile is the profile of a file.
+	profile storedProfile
 }
 
 // Prefixes of the segments of a JPEG.
@@ -37,6 +40,7 @@ const (
 // Markers of the segments of a JPEG.
 const (
 	app1  = 0xe1
+	app2  = 0xe2
 	app13 = 0xed
 )
 
@@ -50,6 +54,9 @@ func (m *metadata) readSegment(marker byte, segment []byte) {
 	}
 	if resources, ok := bytes.CutPrefix(segment, []byte(photoshopPrefix)); ok && marker == app13 && m.iptc == nil {
 		m.iptc = iptcOf(resources)
+	}
+	if part, ok := bytes.CutPrefix(segment, []byte(iccPrefix)); ok && marker == app2 {
+		m.profile.readSegment(part)
 	}
 }
 
@@ -109,6 +116,8 @@ func (m *metadata) readTIFF(data []byte, form tiffForm, entries []directoryEntry
 		case err != nil:
 		case e.tag == tagXMP:
 			m.xmp = content
+		case e.tag == tagProfile:
+			m.profile.parts = [][]byte{content}
 		case e.tag == tagIPTC && e.kind != tiffLong: // some programs store it as numbers
 			m.iptc = content
 		case (e.tag == tagArtist || e.tag == tagCopyright) && e.kind == tiffASCII:
@@ -128,7 +137,7 @@ func (m metadata) kept(keep Keep) metadata {
 		r := m.rights()
 		return metadata{exif: exifOf(r.exif), xmp: r.packet()}
 	case KeepAll:
-		kept := metadata{uprightEXIF(m.exif), uprightXMP(m.xmp), m.iptc}
+		kept := metadata{exif: uprightEXIF(m.exif), xmp: uprightXMP(m.xmp), iptc: m.iptc}
 		for _, block := range []*[]byte{&kept.exif, &kept.xmp, &kept.iptc} {
 			if len(*block) > maxMetadata {
 				*block = nil

@@ -224,6 +224,7 @@ func (r *pngReader) profile(chunk []byte) bool {
 		return false
 	}
 	r.header.profile = profileColours(head)
+	r.header.metadata.profile.deflated = chunk
 	return true
 }
 

@@ -79,6 +79,7 @@ func webpChunks(data []byte, h *Header) error {
 	h.Orientation, h.density = exifOrientation(exif), densityOfEXIF(exif)
 	h.metadata = metadata{exif: exif, xmp: found["XMP "]}
 	h.profile = profileColours(found["ICCP"])
+	h.metadata.profile.parts = [][]byte{found["ICCP"]}
 	if found["VP8 "] != nil {
 		h.setLossy()
 	}

@@ -23,7 +23,9 @@ type carried struct {
 
 // carried returns what the image hands on, as stored, before orientation.
 func (h *Header) carried() carried {
-	return carried{h.density, h.Encoding, h.metadata.kept(h.Encoding.Keep)}
+	c := carried{h.density, h.Encoding, h.metadata.kept(h.Encoding.Keep)}
+	c.metadata.icc = h.keptProfile()
+	return c
 }
 
 // turned returns what an image hands on after it was turned upright.

@@ -13,7 +13,7 @@ import (
 // toSRGB converts pixels that a decoder other than libvips returned with an error, or nil, by the ICC
 // profile of the image.
 func (m *Image) toSRGB(ctx context.Context, p *Pixels, err error) (*Pixels, error) {
-	if err != nil || m.icc == nil {
+	if err != nil || m.icc == nil || m.appliedProfile() == 0 {
 		return p, err
 	}
 	if err := Start(); err != nil {

@@ -16,7 +16,7 @@ func (c carried) stamped(f Format, data []byte) []byte {
 // addTo returns an encoded image with the metadata. It leaves out blocks that are too long for
 // the format.
 func (m metadata) addTo(f Format, data []byte) []byte {
-	if m.exif == nil && m.xmp == nil && m.iptc == nil {
+	if m.exif == nil && m.xmp == nil && m.iptc == nil && m.icc == nil {
 		return data
 	}
 	switch f {
@@ -44,7 +44,7 @@ func (m metadata) addToJPEG(data []byte) []byte {
 		resource = append(append(resource, m.iptc...), make([]byte, len(m.iptc)&1)...)
 		out = appendSegment(out, app13, photoshopPrefix, resource)
 	}
-	return append(out, data[at:]...)
+	return append(appendProfile(out, m.icc), data[at:]...)
 }
 
 // appendSegment appends a segment to a JPEG, unless the content is nil or too long.
@@ -61,6 +61,9 @@ func appendSegment(jpeg []byte, marker byte, prefix string, content []byte) []by
 func (m metadata) addToPNG(data []byte) []byte {
 	const header = 8 + 25 // the signature and the header chunk
 	out := bytes.Clone(data[:header])
+	if m.icc != nil {
+		out = appendChunk(out, "iCCP", deflatedProfile(m.icc))
+	}
 	if m.exif != nil {
 		out = appendChunk(out, "eXIf", m.exif)
 	}
@@ -75,16 +78,21 @@ const (
 	webpXMP   = 4
 	webpEXIF  = 8
 	webpAlpha = 16
+	webpICC   = 32
 )
 
-// addToWebP appends chunks, and makes the container an extended one.
+// addToWebP adds chunks, and makes the container an extended one.
 func (m metadata) addToWebP(data []byte) []byte {
-	var out []byte
-	if string(data[12:16]) == "VP8X" {
-		out = bytes.Clone(data)
-	} else {
-		out = slices.Concat(data[:12], extendedHeader(data[12:]), data[12:])
+	header, image := data[12:30], data[30:]
+	if string(header[:4]) != "VP8X" {
+		header, image = extendedHeader(data[12:]), data[12:]
 	}
+	out := slices.Concat(data[:12], header)
+	if m.icc != nil {
+		out[20] |= webpICC
+		out = appendRIFF(out, "ICCP", m.icc)
+	}
+	out = append(out, image...)
 	if m.exif != nil {
 		out[20] |= webpEXIF
 		out = appendRIFF(out, "EXIF", m.exif)
@@ -122,7 +130,7 @@ func appendRIFF(webp []byte, kind string, content []byte) []byte {
 
 // metadataTypes are the types of the tags of metadata.
 var metadataTypes = map[uint16]uint16{
-	tagArtist: tiffASCII, tagCopyright: tiffASCII, tagXMP: tiffByte, tagIPTC: tiffUndefined,
+	tagArtist: tiffASCII, tagCopyright: tiffASCII, tagXMP: tiffByte, tagIPTC: tiffUndefined, tagProfile: tiffUndefined,
 }
 
 // addToTIFF appends a directory with more entries, and their values. Of EXIF it has the texts of
@@ -139,7 +147,7 @@ func (m metadata) addToTIFF(data []byte) []byte {
 	}
 	out := append(bytes.Clone(data), make([]byte, len(data)&1)...)
 	values := m.rights().exif
-	values[tagXMP], values[tagIPTC] = m.xmp, m.iptc
+	values[tagXMP], values[tagIPTC], values[tagProfile] = m.xmp, m.iptc, m.icc
 	for tag, value := range values {
 		if len(value) <= 4 { // none is that short
 			continue

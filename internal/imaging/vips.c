@@ -197,3 +197,19 @@ int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	g_object_unref(image);
 	return imaging_finish(failed);
 }
+
+int imaging_smartcrop(const uint8_t *pixels, int width, int height, Interest interest, int crop_width, int crop_height,
+	int *left, int *top) {
+	VipsImage *cropped, *image = vips_image_new_from_memory(pixels, (size_t)width * height * 3, width, height, 3,
+		VIPS_FORMAT_UCHAR);
+	if (image == NULL) return imaging_finish(-1);
+	image->Type = VIPS_INTERPRETATION_sRGB;
+	const int failed = vips_smartcrop(image, &cropped, crop_width, crop_height, "interesting",
+		interest == ATTENTION ? VIPS_INTERESTING_ATTENTION : VIPS_INTERESTING_ENTROPY, NULL);
+	if (!failed) {
+		*left = -cropped->Xoffset, *top = -cropped->Yoffset;
+		g_object_unref(cropped);
+	}
+	g_object_unref(image);
+	return imaging_finish(failed);
+}

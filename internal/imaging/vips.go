@@ -103,7 +103,7 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
 		width: C.int(m.Width / shrink), height: C.int(m.Height / shrink), shrink: C.int(shrink),
 	}
-	if m.profile > 0 {
+	if m.appliedProfile() > 0 {
 		in.use_profile = 1
 	}
 	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}

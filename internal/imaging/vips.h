@@ -82,6 +82,15 @@ typedef struct {
 int imaging_encode(const uint8_t *pixels, int width, int height, int channels,
 	const EncoderOptions *options, Stop stop, void **data, size_t *size);
 
+// Interest is a method of vips_smartcrop: ATTENTION looks for edges, skin and saturated colours,
+// ENTROPY cuts off what has the least entropy.
+typedef enum { ATTENTION, ENTROPY } Interest;
+
+// imaging_smartcrop finds the most interesting crop_width × crop_height pixels of an image of sRGB
+// with 3 channels, which is not smaller.
+int imaging_smartcrop(const uint8_t *pixels, int width, int height, Interest interest, int crop_width, int crop_height,
+	int *left, int *top);
+
 // imaging_apply_profile converts pixels of RGB, with alpha if there are 4 channels, from an ICC
 // profile to sRGB. It does not change them if the profile does not fit or is broken. It returns 0,
 // or -1 if it failed.

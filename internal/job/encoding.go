@@ -29,6 +29,7 @@ func encodingOf(req functions.Request) imaging.Encoding {
 		Speed:       int(e.GetSpeed()),
 		Background:  colour(e.GetBackground()),
 		Keep:        keeps[e.GetKeep()],
+		Profile:     profiles[e.GetProfile()],
 	}
 }
 
@@ -42,6 +43,11 @@ var keeps = map[imageflowv1.Keep]imaging.Keep{
 	imageflowv1.Keep_KEEP_UNSPECIFIED: imaging.KeepNothing,
 	imageflowv1.Keep_KEEP_COPYRIGHT:   imaging.KeepCopyright,
 	imageflowv1.Keep_KEEP_ALL:         imaging.KeepAll,
+}
+
+var profiles = map[imageflowv1.Profile]imaging.Profile{
+	imageflowv1.Profile_PROFILE_UNSPECIFIED: imaging.SRGB,
+	imageflowv1.Profile_PROFILE_KEEP:        imaging.KeepProfile,
 }
 
 // colour parses a valid colour of the contract. An empty one is transparent.

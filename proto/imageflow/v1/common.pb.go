@@ -145,7 +145,7 @@ type ImageData struct {
 	// image/avif); empty means the format of the input, or JPEG for a HEIC and PNG
 	// for a GIF or a BMP. JPEG is encoded with quality 85, WebP with 80, AVIF with 60, unless the request has an
 	// `encoding`; PNG and TIFF are lossless. Outputs are sRGB with 8 bits per channel and carry no metadata of
-	// the input but its density, unless the `encoding` keeps more. JPEG has no transparency: transparent pixels are blended with
+	// the input but its density, unless the `encoding` keeps a profile or more. JPEG has no transparency: transparent pixels are blended with
 	// white, or with the background of the `encoding`.
 	ContentType string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	// The encoded size in bytes; set by the server.

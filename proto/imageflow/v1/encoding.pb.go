@@ -132,6 +132,57 @@ func (Keep) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{1}
 }
 
+// Profile selects the colours of an output.
+type Profile int32
+
+const (
+	// sRGB.
+	Profile_PROFILE_UNSPECIFIED Profile = 0
+	// The ICC profile of an image of RGB and its values, without conversion. Filters,
+	// drawn boxes and `background` then use those values. Images of grey and CMYK, and
+	// images with a profile above 1 MiB, become sRGB.
+	Profile_PROFILE_KEEP Profile = 1
+)
+
+// Enum value maps for Profile.
+var (
+	Profile_name = map[int32]string{
+		0: "PROFILE_UNSPECIFIED",
+		1: "PROFILE_KEEP",
+	}
+	Profile_value = map[string]int32{
+		"PROFILE_UNSPECIFIED": 0,
+		"PROFILE_KEEP":        1,
+	}
+)
+
+func (x Profile) Enum() *Profile {
+	p := new(Profile)
+	*p = x
+	return p
+}
+
+func (x Profile) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Profile) Descriptor() protoreflect.EnumDescriptor {
+	return file_imageflow_v1_encoding_proto_enumTypes[2].Descriptor()
+}
+
+func (Profile) Type() protoreflect.EnumType {
+	return &file_imageflow_v1_encoding_proto_enumTypes[2]
+}
+
+func (x Profile) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Profile.Descriptor instead.
+func (Profile) EnumDescriptor() ([]byte, []int) {
+	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{2}
+}
+
 // Encoding are options of the encoder of the output. An option that the format of
 // the output does not have fails with INVALID_ARGUMENT. With any option, also an
 // image that would be returned as it is, is encoded again.
@@ -162,7 +213,9 @@ type Encoding struct {
 	Background string `protobuf:"bytes,7,opt,name=background,proto3" json:"background,omitempty"`
 	// The metadata of the input that the output keeps besides the density, for jpeg,
 	// png, webp and tiff. JPEGs have no block above 64 KiB; longer ones are left out.
-	Keep          Keep `protobuf:"varint,8,opt,name=keep,proto3,enum=imageflow.v1.Keep" json:"keep,omitempty"`
+	Keep Keep `protobuf:"varint,8,opt,name=keep,proto3,enum=imageflow.v1.Keep" json:"keep,omitempty"`
+	// The colours of the output, for jpeg, png, webp and tiff.
+	Profile       Profile `protobuf:"varint,9,opt,name=profile,proto3,enum=imageflow.v1.Profile" json:"profile,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -253,11 +306,18 @@ func (x *Encoding) GetKeep() Keep {
 	return Keep_KEEP_UNSPECIFIED
 }
 
+func (x *Encoding) GetProfile() Profile {
+	if x != nil {
+		return x.Profile
+	}
+	return Profile_PROFILE_UNSPECIFIED
+}
+
 var File_imageflow_v1_encoding_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\n" +
-	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\x8d\x04\n" +
+	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\xc8\x04\n" +
 	"\bEncoding\x12#\n" +
 	"\aquality\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\aquality\x12\x1a\n" +
 	"\blossless\x18\x02 \x01(\bR\blossless\x12 \n" +
@@ -268,7 +328,8 @@ const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\n" +
 	"background\x18\a \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\n" +
 	"background\x120\n" +
-	"\x04keep\x18\b \x01(\x0e2\x12.imageflow.v1.KeepB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04keep:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
+	"\x04keep\x18\b \x01(\x0e2\x12.imageflow.v1.KeepB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04keep\x129\n" +
+	"\aprofile\x18\t \x01(\x0e2\x15.imageflow.v1.ProfileB\b\xbaH\x05\x82\x01\x02\x10\x01R\aprofile:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
 	"\x11encoding.lossless\x12=lossless has no quality, max_bytes and chroma: leave them out\x1aP!this.lossless || (this.quality == 0 && this.max_bytes == 0 && this.chroma == 0)*@\n" +
 	"\x06Chroma\x12\x16\n" +
 	"\x12CHROMA_UNSPECIFIED\x10\x00\x12\x0e\n" +
@@ -279,7 +340,10 @@ const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\x04Keep\x12\x14\n" +
 	"\x10KEEP_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eKEEP_COPYRIGHT\x10\x01\x12\f\n" +
-	"\bKEEP_ALL\x10\x02B\xa0\x01\n" +
+	"\bKEEP_ALL\x10\x02*4\n" +
+	"\aProfile\x12\x17\n" +
+	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fPROFILE_KEEP\x10\x01B\xa0\x01\n" +
 	"\x10com.imageflow.v1B\rEncodingProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -294,21 +358,23 @@ func file_imageflow_v1_encoding_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_encoding_proto_rawDescData
 }
 
-var file_imageflow_v1_encoding_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_imageflow_v1_encoding_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_imageflow_v1_encoding_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_imageflow_v1_encoding_proto_goTypes = []any{
 	(Chroma)(0),      // 0: imageflow.v1.Chroma
 	(Keep)(0),        // 1: imageflow.v1.Keep
-	(*Encoding)(nil), // 2: imageflow.v1.Encoding
+	(Profile)(0),     // 2: imageflow.v1.Profile
+	(*Encoding)(nil), // 3: imageflow.v1.Encoding
 }
 var file_imageflow_v1_encoding_proto_depIdxs = []int32{
 	0, // 0: imageflow.v1.Encoding.chroma:type_name -> imageflow.v1.Chroma
 	1, // 1: imageflow.v1.Encoding.keep:type_name -> imageflow.v1.Keep
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 2: imageflow.v1.Encoding.profile:type_name -> imageflow.v1.Profile
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_encoding_proto_init() }
@@ -321,7 +387,7 @@ func file_imageflow_v1_encoding_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_encoding_proto_rawDesc), len(file_imageflow_v1_encoding_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -109,21 +109,29 @@ const (
 	Gravity_GRAVITY_TOP_RIGHT    Gravity = 7
 	Gravity_GRAVITY_BOTTOM_LEFT  Gravity = 8
 	Gravity_GRAVITY_BOTTOM_RIGHT Gravity = 9
+	// With COVER: the place with the strongest edges, colours of skin, and saturated
+	// colours.
+	Gravity_GRAVITY_ATTENTION Gravity = 10
+	// With COVER: the place that is left after sides with little information are cut
+	// off.
+	Gravity_GRAVITY_ENTROPY Gravity = 11
 )
 
 // Enum value maps for Gravity.
 var (
 	Gravity_name = map[int32]string{
-		0: "GRAVITY_UNSPECIFIED",
-		1: "GRAVITY_CENTER",
-		2: "GRAVITY_TOP",
-		3: "GRAVITY_BOTTOM",
-		4: "GRAVITY_LEFT",
-		5: "GRAVITY_RIGHT",
-		6: "GRAVITY_TOP_LEFT",
-		7: "GRAVITY_TOP_RIGHT",
-		8: "GRAVITY_BOTTOM_LEFT",
-		9: "GRAVITY_BOTTOM_RIGHT",
+		0:  "GRAVITY_UNSPECIFIED",
+		1:  "GRAVITY_CENTER",
+		2:  "GRAVITY_TOP",
+		3:  "GRAVITY_BOTTOM",
+		4:  "GRAVITY_LEFT",
+		5:  "GRAVITY_RIGHT",
+		6:  "GRAVITY_TOP_LEFT",
+		7:  "GRAVITY_TOP_RIGHT",
+		8:  "GRAVITY_BOTTOM_LEFT",
+		9:  "GRAVITY_BOTTOM_RIGHT",
+		10: "GRAVITY_ATTENTION",
+		11: "GRAVITY_ENTROPY",
 	}
 	Gravity_value = map[string]int32{
 		"GRAVITY_UNSPECIFIED":  0,
@@ -136,6 +144,8 @@ var (
 		"GRAVITY_TOP_RIGHT":    7,
 		"GRAVITY_BOTTOM_LEFT":  8,
 		"GRAVITY_BOTTOM_RIGHT": 9,
+		"GRAVITY_ATTENTION":    10,
+		"GRAVITY_ENTROPY":      11,
 	}
 )
 
@@ -468,7 +478,7 @@ const file_imageflow_v1_geometry_proto_rawDesc = "" +
 	"\vFIT_CONTAIN\x10\x01\x12\r\n" +
 	"\tFIT_COVER\x10\x02\x12\f\n" +
 	"\bFIT_FILL\x10\x03\x12\v\n" +
-	"\aFIT_PAD\x10\x04*\xe0\x01\n" +
+	"\aFIT_PAD\x10\x04*\x8c\x02\n" +
 	"\aGravity\x12\x17\n" +
 	"\x13GRAVITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eGRAVITY_CENTER\x10\x01\x12\x0f\n" +
@@ -479,7 +489,10 @@ const file_imageflow_v1_geometry_proto_rawDesc = "" +
 	"\x10GRAVITY_TOP_LEFT\x10\x06\x12\x15\n" +
 	"\x11GRAVITY_TOP_RIGHT\x10\a\x12\x17\n" +
 	"\x13GRAVITY_BOTTOM_LEFT\x10\b\x12\x18\n" +
-	"\x14GRAVITY_BOTTOM_RIGHT\x10\t*D\n" +
+	"\x14GRAVITY_BOTTOM_RIGHT\x10\t\x12\x15\n" +
+	"\x11GRAVITY_ATTENTION\x10\n" +
+	"\x12\x13\n" +
+	"\x0fGRAVITY_ENTROPY\x10\v*D\n" +
 	"\x04Flip\x12\x14\n" +
 	"\x10FLIP_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fFLIP_HORIZONTAL\x10\x01\x12\x11\n" +

@@ -475,7 +475,7 @@ var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xd8\r\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xa7\x0e\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -500,11 +500,11 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\x06rotate\x18\x0f \x01(\x05B\x0f\xbaH\f\x1a\n" +
 	"0\x000Z0\xb4\x010\x8e\x02R\x06rotate\x120\n" +
 	"\x04flip\x18\x10 \x01(\x0e2\x12.imageflow.v1.FlipB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04flip\x12,\n" +
-	"\x03dpr\x18\x12 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00 @)\x9a\x99\x99\x99\x99\x99\xb9?R\x03dpr:\x85\a\xbaH\x81\a\x1a\xb6\x01\n" +
+	"\x03dpr\x18\x12 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00 @)\x9a\x99\x99\x99\x99\x99\xb9?R\x03dpr:\xd4\a\xbaH\xd0\a\x1a\xb6\x01\n" +
 	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1agthis.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0\x1a\xa0\x01\n" +
 	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
-	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1ab\n" +
-	"\x0eresize.gravity\x12'gravity: only with FIT_COVER or FIT_PAD\x1a'this.gravity == 0 || this.fit in [2, 4]\x1a\x95\x01\n" +
+	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb0\x01\n" +
+	"\x0eresize.gravity\x12Rgravity: only with FIT_COVER or FIT_PAD; attention and entropy only with FIT_COVER\x1aJthis.gravity == 0 || this.fit == 2 || (this.fit == 4 && this.gravity < 10)\x1a\x95\x01\n" +
 	"\x12resize.focal_point\x12?focal_point: only with FIT_COVER, and not together with gravity\x1a>!has(this.focal_point) || (this.fit == 2 && this.gravity == 0)\x1a\x95\x01\n" +
 	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
 	"\x0eResizeResponse\x126\n" +
