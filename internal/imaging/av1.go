@@ -36,11 +36,11 @@ type av1Picture struct {
 }
 
 // av1Of returns the description of an image coded as AV1 with its alpha channel, which may be
-// nil. It returns nil for images that it cannot describe: those coded as HEVC, with a profile to
-// apply or a matrix that is not supported here, and grids of odd tiles.
+// nil. It returns nil for images that it cannot describe: those coded as HEVC, with a profile other
+// than of RGB or a matrix that is not supported here, and grids of odd tiles.
 func av1Of(m, alpha *heifImage, h *Header) *av1Image {
 	rgb, ok := m.matrix()
-	if m.tiles[0].kind != "av01" || h.profile > 0 || !ok || !m.isEven() {
+	if m.tiles[0].kind != "av01" || h.profile > 0 && h.icc == nil || !ok || !m.isEven() {
 		return nil
 	}
 	a := &av1Image{colours: m.picture(), shown: m.shown, rgb: rgb, multiplied: h.multiplied}
@@ -171,7 +171,7 @@ func (m *Image) decodeAV1(ctx context.Context, d decoding) (*Pixels, error) {
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
-	return p, m.verify(err)
+	return m.toSRGB(ctx, p, m.verify(err))
 }
 
 // pinned returns the description for C and pins its memory.

@@ -144,7 +144,7 @@ func (m *heifImage) describe(h *Header) error {
 	}
 	for _, p := range slices.Concat(m.properties, m.tiles[0].properties) {
 		if p.kind == "colr" && len(p.inside) > 4 && (string(p.inside[:4]) == "prof" || string(p.inside[:4]) == "rICC") {
-			h.profile = profileColours(p.inside[4:])
+			h.setProfile(p.inside[4:])
 			break
 		}
 	}
