@@ -87,7 +87,9 @@ func parseHEIF(data []byte, h *Header) error {
 		}
 		return truncated(h.Format)
 	}
-	h.Animated = find(top, "moov") != nil
+	if h.Animated = find(top, "moov") != nil; h.Animated {
+		h.Frames = 0
+	}
 	f := &heifFile{format: h.Format, data: data, items: map[uint64]*heifItem{}}
 	if err := f.readMeta(meta); err != nil {
 		return err
@@ -106,7 +108,8 @@ func parseHEIF(data []byte, h *Header) error {
 	}
 	h.Alpha = alpha != nil
 	h.multiplied = h.Alpha && slices.Contains(m.refs["prem"], alpha.id)
-	h.density = f.density()
+	h.exif = f.exif()
+	h.density = densityOfEXIF(h.exif)
 	held := 0
 	if h.av1 = av1Of(m, alpha, h); h.av1 != nil {
 		held = h.av1.held()
@@ -119,7 +122,10 @@ func parseHEIF(data []byte, h *Header) error {
 
 // describe sets the size, the orientation and the profile of an image.
 func (m *heifImage) describe(h *Header) error {
-	h.colours = 3
+	h.colours, h.Bits = 3, m.tiles[0].depth
+	if m.tiles[0].chroma == 0 {
+		h.space = spaceGrey
+	}
 	h.Width, h.Height = m.width, m.height
 	m.shown = image.Rect(0, 0, m.width, m.height)
 	for _, p := range m.properties {
