@@ -25,7 +25,7 @@ func randomPatches(random *rand.Rand, width, height int) []imaging.Patch {
 		c := color.RGBA{uint8(random.IntN(256)), uint8(random.IntN(256)), uint8(random.IntN(256)), 255}
 		patches[i] = imaging.Patch{At: at, Colour: c}
 		if i%2 == 1 {
-			patches[i].Pixels = image.NewRGBA(at.Inset(-3))
+			patches[i].Pixels = image.NewNRGBA(at.Inset(-3))
 			draw.Draw(patches[i].Pixels, at, image.NewUniform(c), image.Point{}, draw.Src)
 			for y := at.Min.Y; y < at.Max.Y; y += 7 {
 				draw.Draw(patches[i].Pixels, image.Rect(at.Min.X, y, at.Max.X, y+2), image.Black, image.Point{}, draw.Src)
@@ -109,7 +109,9 @@ func TestPainted_looksLikePixels(t *testing.T) {
 		data := files[name]
 		m, want := open(t, data), pixels(t, data)
 		patches := randomPatches(random, m.Width, m.Height)
-		want.Paint(patches)
+		if err := want.Paint(t.Context(), patches); err != nil {
+			t.Fatal(err)
+		}
 		general, err := want.EncodeLike(t.Context(), m, imaging.JPEG)
 		if err != nil {
 			t.Fatal(err)
