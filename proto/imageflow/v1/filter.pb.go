@@ -50,8 +50,9 @@ const (
 	// Draws the request's `watermark` on the image: v + (m - v) x a x intensity, where m
 	// is the value of the mark and a its alpha. Intensity, the opacity, in [0, 1]. Where
 	// the image is transparent, the mark covers it as in the operator "over" of Porter
-	// and Duff. A JPEG that stays a JPEG has at least its own quality, up to 95, and, if
-	// it is stored upright, changes only in the blocks that the mark covers.
+	// and Duff. A JPEG that stays a JPEG has at least its own quality, up to 95. If it is
+	// upright, in YCbCr and of quality 85 or more, and the request has no `encoding`, it
+	// changes only in the blocks that the mark covers.
 	// `applied_parameters` has left, top, width and height of the mark in pixels.
 	FilterType_FILTER_TYPE_WATERMARK FilterType = 7
 )
