@@ -195,11 +195,12 @@ static void paint_row(Canvas *c, const Painting *p) {
 		if (c->painted[i]) to_coefficients(c->coefficients[i], c->blocks[i], &c->steps);
 }
 
-// set_steps reads a quantization table.
+// set_steps reads a quantization table. A step of 0, which only a crafted file has, makes all of its
+// coefficients 0.
 static void set_steps(Steps *s, const JQUANT_TBL *table) {
 	for (int i = 0; i < DCTSIZE2; i++) {
 		s->sizes[i] = table->quantval[i] << BITS;
-		s->inverses[i] = 1.0f / (float)s->sizes[i];
+		s->inverses[i] = s->sizes[i] ? 1.0f / (float)s->sizes[i] : 0;
 	}
 }
 
