@@ -8,7 +8,7 @@
 #   detect-cuda   detect, with ONNX Runtime for CUDA and NVIDIA's libraries; amd64 only
 #   test          no image: the tests of internal/imaging with the libvips of the images
 #
-# A release names its bases by digest:
+# A release names its base images by digest:
 #   --build-arg DEBIAN_IMAGE=debian@sha256:...
 ARG GO_IMAGE=golang:1.26-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
@@ -105,7 +105,7 @@ FROM runtime AS with-onnxruntime
 COPY --from=onnxruntime /out/ /
 COPY functions/detect/model/repository/ /models/
 
-# ONNX Runtime for CUDA 12 and cuDNN 9, as PyPI carries it.
+# ONNX Runtime for CUDA 12 and cuDNN 9, from PyPI.
 FROM ${GO_IMAGE} AS onnxruntime-cuda
 ARG DEBIAN_FRONTEND=noninteractive
 ARG ORT_GPU_VERSION=1.24.4

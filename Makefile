@@ -55,7 +55,7 @@ run: build ## set everything up and run the whole chain on this machine; IMAGE=p
 
 # Checks
 
-test: setup minio check-proto ## run every test with the race detector, lint, and list the tests that need more than this machine
+test: setup minio check-proto ## run lint and every test that this machine can run, with the race detector, and list the other tests
 	@hack/test.sh
 
 test-short: setup ## run the tests that need no MinIO and no built commands: under a minute once compiled
@@ -64,10 +64,10 @@ test-short: setup ## run the tests that need no MinIO and no built commands: und
 ci: ## run what CI runs
 	@.ci/run
 
-lint: setup ## check style, length and common mistakes; PACKAGES=./internal/job/... reads some packages only
+lint: setup ## check style, length and common mistakes; PACKAGES=./internal/job/... checks only these packages
 	@hack/lint.sh $(PACKAGES)
 
-vulncheck: setup ## look for known vulnerabilities in the modules that the commands link; needs the network
+vulncheck: setup ## report known vulnerabilities in the modules that the commands link; needs the network
 	@hack/vulncheck.sh
 
 proto: ## generate the Go code and the OpenAPI description of the contract
@@ -81,7 +81,7 @@ monitoring-test: setup ## test the alerts with promtool and every panel of the d
 
 # Measurements
 
-bench: setup minio ## run the benchmarks: packages, resize beside vips_thumbnail and imagor, the whole chain, telemetry
+bench: setup minio ## run the benchmarks: packages, resize compared with vips_thumbnail and imagor, the whole chain, telemetry
 	@hack/bench.sh
 
 bench-chain: bin/benchchain ## measure the chain in local mode: CPU per image by part, images per second, latency; BASE=path compares
@@ -120,7 +120,7 @@ cases: bin/cases ## send the images in the folder CASES to local mode and print 
 corpus: bin/corpus ## send every image file below DIR="FOLDER ..." to local mode and compare the answers with Pillow and libvips
 	@hack/corpus.sh $(DIR)
 
-pictures: setup ## make the page that shows every filter and quality: test/pictures
+pictures: setup ## generate test/pictures, the page that shows every filter and quality
 	go -C test run ./pictures images/sample.jpg pictures
 
 trace: setup ## send the trace of an upload to a real Jaeger and draw it in internal/telemetry/trace.svg (20 minutes, once)
@@ -137,11 +137,11 @@ image: ## build the images dev.local/imageflow and -detect with docker or builda
 image-archive: image ## write the images as docker archives into IMAGES_DIR
 	@hack/image.sh archive
 
-deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and list missing parts
+deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and report missing parts
 	@hack/deploy.sh
 
 e2e: setup ## run the scenarios on the cluster of kubectl's context; this empties its buckets
 	@hack/e2e.sh
 
-clean: ## remove what was built here; keeps the data of local mode
+clean: ## remove build outputs and caches in this folder; keeps the data of local mode
 	rm -rf bin .cache coverage.out

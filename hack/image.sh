@@ -3,9 +3,9 @@
 # image.sh archive   writes them as docker archives into IMAGES_DIR
 # image.sh names     prints the names of the images
 #
-# ENGINE is docker where its daemon answers, else buildah. The images are named
-# dev.local/..., which Knative looks up in no registry. IMAGE_FLAGS goes to the engine,
-# for example to name the base images.
+# ENGINE is docker if its daemon answers, else buildah. The names of the images begin with
+# dev.local/, which Knative does not look up in a registry. IMAGE_FLAGS is passed to the
+# engine, for example to name the base images.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 TAG=${TAG:-$(git describe --tags --always --dirty)}
@@ -26,7 +26,7 @@ build() {
 	[ "$ENGINE" = docker ] || command=(buildah bud --isolation=chroot --network=host --pull=false --layers)
 	for target in $IMAGE_TARGETS; do
 		image=dev.local/$(name "$target"):$TAG
-		# IMAGE_FLAGS is a list of words.
+		# IMAGE_FLAGS is split into words.
 		# shellcheck disable=SC2086
 		"${command[@]}" --target "$target" -t "$image" \
 			--label org.opencontainers.image.version="$TAG" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# monitoring.sh tests the rules of alerts with promtool, and the queries of the
-# dashboard on a real Prometheus that watches local mode.
+# monitoring.sh tests the alert rules with promtool, and the queries of the dashboard on
+# a real Prometheus that scrapes local mode.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PROMETHEUS_HOME=$(hack/prometheus.sh)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# onnxruntime.sh FOLDER   puts libonnxruntime.so.1 for this machine into FOLDER
+# onnxruntime.sh FOLDER   installs libonnxruntime.so.1 for this machine in FOLDER
 # onnxruntime.sh          prints the version
-# pip or npm fetches the package, whichever is installed; its sha256 is checked.
+# It fetches the package by pip or npm, whichever is installed, and checks its SHA-256.
 set -euo pipefail
 
 version=1.24.3
-# The two wheels, for CPython 3.12, and the npm package, which has the libraries of both architectures.
+# The SHA-256 of the wheels for CPython 3.12 and of the npm package, which has both architectures.
 wheel_x86_64=b354afce3333f2859c7e8706d84b6c552beac39233bcd3141ce7ab77b4cabb5d
 wheel_aarch64=0a9847b870b6cb462652b547bc98c49e0efb67553410a082fde1918a38707452
 npm=aa1bb5fa261ea68de05dd53efbba210cd7adf2d2850f4c3a201054c74cc78040
@@ -19,7 +19,7 @@ machine=$(uname -m)
 download=$(mktemp -d)
 trap 'rm -rf "$download"' EXIT
 
-check() { # SHA256: the one file in the download folder has it
+check() { # SHA256: verifies the only file in the download folder
 	echo "$1  $(ls -d "$download"/*)" | sha256sum --check --quiet
 }
 
@@ -42,7 +42,7 @@ with_npm() {
 }
 
 case $machine in x86_64 | aarch64) ;; *)
-	echo "there is no ONNX Runtime for $machine" >&2
+	echo "ONNX Runtime is not available for $machine" >&2
 	exit 1
 	;;
 esac

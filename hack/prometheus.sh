@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# prometheus.sh prints the folder of prometheus and promtool. It fetches Debian's
-# package when there is none, and unpacks it without installing it: nothing starts.
+# prometheus.sh prints the folder of prometheus and promtool. On the first run it fetches
+# Debian's package and unpacks it without installing it, so that no service starts.
 set -euo pipefail
 home=${CACHE:-$HOME/.cache/imageflow}/prometheus
 if [ ! -x "$home/usr/bin/promtool" ]; then
@@ -9,7 +9,7 @@ if [ ! -x "$home/usr/bin/promtool" ]; then
 	mkdir -p "$home"
 	cd "$home"
 	apt-get download -q prometheus >&2 || {
-		echo "apt-get update may help" >&2
+		echo "Prometheus cannot be fetched; try apt-get update" >&2
 		exit 1
 	}
 	dpkg -x prometheus_*.deb .

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # proto.sh generate   generates the Go code and the OpenAPI description of the contract
-# proto.sh check      lints the contract, compares it with the version that it must stay
-#                     compatible with, and finds stale generated code
+# proto.sh check      lints the contract, checks that it is compatible with the published
+#                     version, and fails if the generated code is stale
 set -euo pipefail
 cd "$(dirname "$0")/.."
 openapi=internal/gateway/openapi.swagger.json
 buf() { go tool -modfile=hack/tools/go.mod buf "$@"; }
 
-# The imported .proto files come from the Go modules that carry them.
+# The imported .proto files are copied from Go modules.
 imports() {
 	local folder=.cache/proto validate google
 	[ -f $folder/google/api/http.proto ] && return
@@ -34,7 +34,7 @@ check() {
 		echo "the generated code is stale: run make proto" >&2
 		exit 1
 	fi
-	echo "contract: lint, compatibility and generated code are fine"
+	echo "contract: lint, compatibility and generated code are correct"
 }
 
 imports

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# setup.sh FOLDER: installs what the build needs and this machine lacks: from Debian's packages a C
-# compiler, libvips, libdeflate and libwebp, and into FOLDER the library of ONNX Runtime.
+# setup.sh FOLDER installs the missing requirements of the build: a C compiler, libvips, libdeflate,
+# libtiff and libwebp from Debian's packages, and the library of ONNX Runtime into FOLDER.
 set -euo pipefail
 hack=$(dirname "$0")
 folder=$1
 
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
-pkg-config --exists vips libdeflate libwebp libwebpdemux 2>/dev/null || packages+=(libvips-dev libdeflate-dev libwebp-dev pkg-config)
+pkg-config --exists vips libdeflate libtiff-4 libwebp libwebpdemux 2>/dev/null || packages+=(libvips-dev libdeflate-dev libtiff-dev libwebp-dev pkg-config)
 if [ ! -f "$folder/libonnxruntime.so.1" ] && ! python3 -m pip --version >/dev/null 2>&1 && ! command -v npm >/dev/null; then
 	packages+=(python3-pip) # fetches ONNX Runtime
 fi
@@ -15,7 +15,7 @@ fi
 if [ ${#packages[@]} != 0 ]; then
 	install="apt-get install -y --no-install-recommends ${packages[*]}"
 	command -v apt-get >/dev/null || {
-		echo "this machine lacks what Debian calls ${packages[*]} (libvips 8.14 or newer): install it, then run this again" >&2
+		echo "missing: the equivalents of Debian's packages ${packages[*]} (libvips 8.14 or newer). Install them, then run this again" >&2
 		exit 1
 	}
 	if [ "$(id -u)" = 0 ]; then

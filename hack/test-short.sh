@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test-short.sh runs the tests of the root module that need no MinIO and take little
-# time, without the race detector.
+# test-short.sh runs the fast tests of the root module that need no MinIO, without the
+# race detector.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go vet ./...

@@ -12,11 +12,11 @@ export PROMETHEUS_HOME
 go build -o .cache/testreport ./hack/testreport
 {
 	go test -json -race -timeout 20m -coverpkg=./functions/...,./internal/... -coverprofile=coverage.out ./...
-	# These measure memory and processor time, which the race detector changes.
+	# These tests measure memory and CPU time, which the race detector changes.
 	go test -json -run 'TestFootprintHolds|TestBombsCostNothing' ./internal/imaging
-	# The cache of test results does not see files outside of a module, such as config/.
+	# Go's cache of test results ignores files outside the module, such as config/.
 	go -C test test -json -race -timeout 20m -count=1 ./...
 	go -C test/argo test -json -count=1 ./...
 } | .cache/testreport
-echo "needs more than this machine: a cluster (make e2e), Triton's own server (make triton-test), a GPU, a real Jaeger (make trace)"
+echo "not run, because they need more than this machine: a cluster (make e2e), Triton's own server (make triton-test), a GPU, a real Jaeger (make trace)"
 go tool cover -func=coverage.out | awk '/^total:/ {print "coverage of functions/ and internal/: " $3}'

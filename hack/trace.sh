@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# trace.sh sends the trace of an upload to a real Jaeger and draws the trace that
-# Jaeger has received in internal/telemetry/trace.svg. Jaeger is built once.
+# trace.sh sends the trace of an upload to a real Jaeger, reads it back from Jaeger, and
+# draws it in internal/telemetry/trace.svg. Jaeger is built once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=v1.76.0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# triton.sh runs the tests of inference on Triton's own server, and compares our copy
-# of its protocol with the client's. pip fetches the server once.
+# triton.sh runs the tests of inference on Triton's own server, and compares proto/inference
+# with the protocol of Triton's client. pip fetches the server once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pytriton=0.7.0
@@ -34,6 +34,6 @@ PYTHONPATH='' "$home/venv/bin/python" internal/testing/triton/protocol.py >.cach
 buf build --path proto/inference -o .cache/inference.binpb
 buf breaking .cache/triton.binpb --against .cache/inference.binpb --config '{"version":"v2","breaking":{"use":
 	["WIRE","FIELD_NO_DELETE","FIELD_SAME_NAME","FIELD_SAME_TYPE","PACKAGE_MESSAGE_NO_DELETE","PACKAGE_SERVICE_NO_DELETE","RPC_NO_DELETE"]}}'
-echo "protocol: our copy agrees with the one of Triton's client"
+echo "protocol: proto/inference agrees with Triton's client"
 TRITON_HOME=$home go test -count 1 -run 'Triton|Backends' -bench Backends -benchtime 200x \
 	./internal/inference ./functions/detect ./cmd/internal/role

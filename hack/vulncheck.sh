@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 code=0
 output=$(go tool -modfile=hack/tools/go.mod govulncheck ./cmd/... 2>&1) || code=$?
 case $code in
-0) echo "govulncheck: no known vulnerability in what the commands link" ;;
+0) echo "govulncheck: no known vulnerability in the linked modules" ;;
 3)
 	echo "$output"
 	exit 1

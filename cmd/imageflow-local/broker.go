@@ -17,7 +17,7 @@ import (
 	"imageflow.dev/internal/local/broker"
 )
 
-// brokerDrain is the time that deliveries in flight have to finish.
+// brokerDrain is the maximum time to wait for deliveries in flight at shutdown.
 const brokerDrain = 10 * time.Second
 
 // runBroker runs only the broker, for roles that run as separate processes.
@@ -37,7 +37,7 @@ func runBroker(ctx context.Context, args []string, out io.Writer) error {
 	f.Func("service", "the address of a Service of the manifests, as `name=URL`; repeat for each Service", func(text string) error {
 		name, url, ok := strings.Cut(text, "=")
 		if !ok {
-			return errors.New("not of the form name=URL")
+			return errors.New("must have the form name=URL")
 		}
 		addresses[name] = url
 		return nil

@@ -19,7 +19,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// demoTimeout is how long the first image may take through the chain.
+// demoTimeout limits the chain of the image that is sent at the start.
 const demoTimeout = 2 * time.Minute
 
 // show uploads an image, waits until its chain has ended, and prints a report.

@@ -19,8 +19,8 @@ import (
 	"imageflow.dev/internal/telemetry"
 )
 
-// gcPercent is GOGC if the environment does not set it. The parts share one heap, whose
-// data lives as long as a job: collections at twice the live data cost a tenth of a chain.
+// gcPercent is GOGC if the environment does not set it. All roles share one heap, and
+// most data lives as long as a job. With Go's default of 100, collections cost a tenth of a chain's CPU time.
 const gcPercent = 400
 
 func main() {

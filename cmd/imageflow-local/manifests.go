@@ -42,8 +42,8 @@ func (f folders) manifests() (*broker.Manifests, error) {
 	return m, checkSteps(m)
 }
 
-// parameterCheck returns the check of a Service's step parameters; nil where the
-// Service is no processor. It accepts the name of any model.
+// parameterCheck returns the check of a Service's step parameters, or nil if the Service
+// is not a processor. The check accepts any model name.
 func parameterCheck(service string) func(query string) error {
 	name, _ := part(service)
 	for _, r := range role.All {

@@ -54,7 +54,7 @@ func doctor(ctx context.Context, args []string, out io.Writer) error {
 	}
 	f.StringVar(&c.namespace, "namespace", "image-processing", "`namespace` of the deployment")
 	f.StringVar(&c.kubectl, "kubectl", "kubectl", "`command` that runs kubectl")
-	f.DurationVar(&c.timeout, "wait", 0, "time that all things together have to get ready")
+	f.DurationVar(&c.timeout, "wait", 0, "maximum time to wait until every check succeeds")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil

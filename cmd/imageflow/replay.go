@@ -72,7 +72,7 @@ func parseReplay(args []string, out io.Writer, now time.Time) (*bridge.Replay, e
 	f.StringVar(&given.until, "until", "", "with --since: select the dead letters up to this `TIME`")
 	f.StringVar(&s.Bucket, "bucket", "", "select only dead letters of images in this `bucket`")
 	f.BoolVar(&given.replay.DryRun, "dry-run", false, "list the selected dead letters and send nothing")
-	f.DurationVar(&given.replay.Wait, "wait", 30*time.Second, "time that the broker has to accept an event")
+	f.DurationVar(&given.replay.Wait, "wait", 30*time.Second, "maximum time to wait until the broker accepts an event")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func setup(ctx context.Context, args []string, out io.Writer) error {
 		"`folder` of the users to create in MinIO: <role>/access-key and <role>/secret-key for each file of --policies")
 	f.StringVar(&users.policies, "policies", "",
 		"`folder` of the policies of these users: <role>.json, as in config/minio-policies")
-	timeout := f.Duration("wait", time.Minute, "time that the store has to answer and to know its webhook")
+	timeout := f.Duration("wait", time.Minute, "maximum time to wait for the store and its webhook")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil

@@ -49,16 +49,17 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		return out, nil, err
 	}
 	width, height := in.Image.Size()
-	return out, &imageflowv1.ResizeResponse{
-		Result: &imageflowv1.ProcessingResult{},
-		Metadata: &imageflowv1.ResizeMetadata{
-			OriginalWidth: int32(width), OriginalHeight: int32(height),
-			OutputWidth: int32(w), OutputHeight: int32(h),
-			ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
-			QualityUsed:        q.used,
-			OriginalFromOutput: p.originalFromOutput(),
-		},
-	}, nil
+	metadata := &imageflowv1.ResizeMetadata{
+		OriginalWidth: int32(width), OriginalHeight: int32(height),
+		OutputWidth: int32(w), OutputHeight: int32(h),
+		ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
+		QualityUsed:        q.used,
+		OriginalFromOutput: p.originalFromOutput(),
+	}
+	if r.GetDescribe() {
+		metadata.Appearance, err = describe(ctx, out)
+	}
+	return out, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}, err
 }
 
 // run makes the output.
@@ -87,8 +88,12 @@ func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format
 		return 0
 	}
 	in = in.Turned(p.quarters, p.mirrored)
-	if p.isPadded() {
-		return in.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), f)
+	extra := int64(0)
+	if r.GetDescribe() {
+		extra = describing * int64(p.canvas.Dx()) * int64(p.canvas.Dy())
 	}
-	return in.ResizeFootprint(p.width, p.height, f)
+	if p.isPadded() {
+		return in.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), f) + extra
+	}
+	return in.ResizeFootprint(p.width, p.height, f) + extra
 }

@@ -55,12 +55,10 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 	"bmp of codes": func(_ *testing.T, w, h int) []byte {
 		return append(bmpKind{40, w, h, 8, 1, nil, 256}.headers(), 0, 1)
 	},
-	"tiff":          noiseTIFF(3, 8, false),
-	"tiff deflate":  noiseTIFF(3, 8, true),
-	"tiff alpha 16": noiseTIFF(4, 16, false),
-	"tiff doubles": func(t *testing.T, w, h int) []byte {
-		return deepTIFF(1, 1, make([]float64, w*h)...)
-	},
+	"tiff":            noiseTIFF(3, 8, false),
+	"tiff deflate":    noiseTIFF(3, 8, true),
+	"tiff alpha 16":   noiseTIFF(4, 16, false),
+	"tiff doubles":    noiseTIFF(3, 64, true, entry{339, short, []uint32{3, 3, 3}}),
 	"tiff deflate 16": noiseTIFF(4, 16, true),
 }
 
@@ -119,7 +117,7 @@ func noiseGIF(t *testing.T, w, h int) []byte {
 }
 
 // noiseTIFF generates a TIFF with one strip.
-func noiseTIFF(channels, bits int, deflate bool) func(t *testing.T, w, h int) []byte {
+func noiseTIFF(channels, bits int, deflate bool, more ...entry) func(t *testing.T, w, h int) []byte {
 	return func(t *testing.T, w, h int) []byte {
 		pixels, compression := noise(w*h*channels*bits/8), uint32(1)
 		if deflate {
@@ -142,7 +140,7 @@ func noiseTIFF(channels, bits int, deflate bool) func(t *testing.T, w, h int) []
 		if channels == 4 {
 			entries = append(entries, entry{338, short, []uint32{2}})
 		}
-		return withPixels(binary.LittleEndian, entries, pixels)
+		return withPixels(binary.LittleEndian, append(entries, more...), pixels)
 	}
 }
 

@@ -81,7 +81,8 @@ static void to_samples(Block out, const JCOEF *in, const Steps *s) {
 	dequantize(coefficients[0], in, s);
 	multiply(half, transposed, coefficients);
 	multiply(out, half, basis);
-	for (int i = 0; i < DCTSIZE2; i++) out[0][i] = clamped(out[0][i], MAX_SAMPLE << BITS);
+	int32_t *samples = out[0];
+	for (int i = 0; i < DCTSIZE2; i++) samples[i] = clamped(samples[i], MAX_SAMPLE << BITS);
 }
 
 static void to_coefficients(JCOEF *out, const Block in, const Steps *s) {

@@ -5,9 +5,9 @@
 // source: inference/inference.proto
 
 // The part of the Open Inference Protocol (KServe v2), with Triton's ModelConfig,
-// that a client needs. Names and numbers are the protocol's own; what is left out
-// is skipped by its readers. `make triton-test` compares this file with the
-// descriptors that Triton's own client carries.
+// that a client needs. Names and numbers are those of the protocol; a client skips
+// the fields that are missing here. `make triton-test` compares this file with the
+// descriptors of Triton's own client.
 
 package inference
 
@@ -63,7 +63,7 @@ func (*ServerLiveRequest) Descriptor() ([]byte, []int) {
 	return file_inference_inference_proto_rawDescGZIP(), []int{0}
 }
 
-// ServerLiveResponse says whether the server answers.
+// ServerLiveResponse reports whether the server answers.
 type ServerLiveResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Live          bool                   `protobuf:"varint,1,opt,name=live,proto3" json:"live,omitempty"`
@@ -108,7 +108,7 @@ func (x *ServerLiveResponse) GetLive() bool {
 	return false
 }
 
-// ServerReadyRequest asks whether the server takes work.
+// ServerReadyRequest asks whether the server accepts requests.
 type ServerReadyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -145,7 +145,7 @@ func (*ServerReadyRequest) Descriptor() ([]byte, []int) {
 	return file_inference_inference_proto_rawDescGZIP(), []int{2}
 }
 
-// ServerReadyResponse says whether the server takes work.
+// ServerReadyResponse reports whether the server accepts requests.
 type ServerReadyResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ready         bool                   `protobuf:"varint,1,opt,name=ready,proto3" json:"ready,omitempty"`
@@ -190,8 +190,8 @@ func (x *ServerReadyResponse) GetReady() bool {
 	return false
 }
 
-// ModelReadyRequest names a model; an empty version leaves the choice to the
-// server's policy, here and below.
+// ModelReadyRequest names a model. In all requests, an empty version means that the
+// server's policy chooses it.
 type ModelReadyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -244,7 +244,7 @@ func (x *ModelReadyRequest) GetVersion() string {
 	return ""
 }
 
-// ModelReadyResponse says whether a model is ready; not, for an unknown one.
+// ModelReadyResponse reports whether a model is ready; false for an unknown model.
 type ModelReadyResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ready         bool                   `protobuf:"varint,1,opt,name=ready,proto3" json:"ready,omitempty"`
@@ -427,9 +427,9 @@ type ModelInferRequest struct {
 	ModelVersion string                                `protobuf:"bytes,2,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	Id           string                                `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Inputs       []*ModelInferRequest_InferInputTensor `protobuf:"bytes,5,rep,name=inputs,proto3" json:"inputs,omitempty"`
-	// None means all.
+	// The requested outputs; empty means all.
 	Outputs []*ModelInferRequest_InferRequestedOutputTensor `protobuf:"bytes,6,rep,name=outputs,proto3" json:"outputs,omitempty"`
-	// For each input its numbers, row-major, little-endian.
+	// The numbers of each input, row-major and little-endian.
 	RawInputContents [][]byte `protobuf:"bytes,7,rep,name=raw_input_contents,json=rawInputContents,proto3" json:"raw_input_contents,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -507,7 +507,7 @@ func (x *ModelInferRequest) GetRawInputContents() [][]byte {
 	return nil
 }
 
-// ModelInferResponse is what a run gave.
+// ModelInferResponse contains the outputs of a run.
 type ModelInferResponse struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ModelName string                 `protobuf:"bytes,1,opt,name=model_name,json=modelName,proto3" json:"model_name,omitempty"`
@@ -515,7 +515,7 @@ type ModelInferResponse struct {
 	ModelVersion string                                  `protobuf:"bytes,2,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	Id           string                                  `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Outputs      []*ModelInferResponse_InferOutputTensor `protobuf:"bytes,5,rep,name=outputs,proto3" json:"outputs,omitempty"`
-	// For each output its numbers, as in the request.
+	// The numbers of each output, in the format of the request.
 	RawOutputContents [][]byte `protobuf:"bytes,6,rep,name=raw_output_contents,json=rawOutputContents,proto3" json:"raw_output_contents,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -688,10 +688,9 @@ func (x *ModelConfigResponse) GetConfig() *ModelConfig {
 type ModelConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// How many inputs a run may take; 0 where the shapes have no batch axis of
-	// Triton's.
+	// The maximum batch size; 0 if the shapes have no batch axis that Triton manages.
 	MaxBatchSize int32 `protobuf:"varint,4,opt,name=max_batch_size,json=maxBatchSize,proto3" json:"max_batch_size,omitempty"`
-	// What the model's author has to say of it.
+	// Further settings of the model, by name.
 	Parameters    map[string]*ModelParameter `protobuf:"bytes,14,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -798,7 +797,7 @@ type RepositoryIndexRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty means every repository of the server.
 	RepositoryName string `protobuf:"bytes,1,opt,name=repository_name,json=repositoryName,proto3" json:"repository_name,omitempty"`
-	// True leaves out those that are not ready.
+	// True omits models that are not ready.
 	Ready         bool `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -897,9 +896,9 @@ func (x *RepositoryIndexResponse) GetModels() []*RepositoryIndexResponse_ModelIn
 type ModelMetadataResponse_TensorMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// As in "FP32".
+	// The type, such as "FP32".
 	Datatype string `protobuf:"bytes,2,opt,name=datatype,proto3" json:"datatype,omitempty"`
-	// -1 is a dynamic dimension.
+	// The dimensions; -1 means dynamic.
 	Shape         []int64 `protobuf:"varint,3,rep,packed,name=shape,proto3" json:"shape,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -956,7 +955,7 @@ func (x *ModelMetadataResponse_TensorMetadata) GetShape() []int64 {
 	return nil
 }
 
-// InferInputTensor says what an input is; its content is raw.
+// InferInputTensor describes an input; raw_input_contents has its content.
 type ModelInferRequest_InferInputTensor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1017,7 +1016,7 @@ func (x *ModelInferRequest_InferInputTensor) GetShape() []int64 {
 	return nil
 }
 
-// InferRequestedOutputTensor names an output that is wanted.
+// InferRequestedOutputTensor names a requested output.
 type ModelInferRequest_InferRequestedOutputTensor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1062,7 +1061,7 @@ func (x *ModelInferRequest_InferRequestedOutputTensor) GetName() string {
 	return ""
 }
 
-// InferOutputTensor says what an output is; its content is raw.
+// InferOutputTensor describes an output; raw_output_contents has its content.
 type ModelInferResponse_InferOutputTensor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1127,11 +1126,11 @@ func (x *ModelInferResponse_InferOutputTensor) GetShape() []int64 {
 type RepositoryIndexResponse_ModelIndex struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Empty where none could be found.
+	// Empty if no version was found.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// As in "READY"; empty where it never was asked for.
+	// The state, such as "READY"; empty if loading was never requested.
 	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
-	// Why it has that state.
+	// The reason for the state.
 	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -5,9 +5,9 @@
 // source: inference/inference.proto
 
 // The part of the Open Inference Protocol (KServe v2), with Triton's ModelConfig,
-// that a client needs. Names and numbers are the protocol's own; what is left out
-// is skipped by its readers. `make triton-test` compares this file with the
-// descriptors that Triton's own client carries.
+// that a client needs. Names and numbers are those of the protocol; a client skips
+// the fields that are missing here. `make triton-test` compares this file with the
+// descriptors of Triton's own client.
 
 package inference
 
@@ -39,12 +39,12 @@ const (
 //
 // GRPCInferenceService is a server of models.
 type GRPCInferenceServiceClient interface {
-	// ServerLive says whether the server answers.
+	// ServerLive reports whether the server answers.
 	ServerLive(ctx context.Context, in *ServerLiveRequest, opts ...grpc.CallOption) (*ServerLiveResponse, error)
-	// ServerReady says whether the server takes work: with Triton's default
-	// strict readiness, whether all of its models are ready.
+	// ServerReady reports whether the server accepts requests. With Triton's default
+	// strict readiness, this means that all models are ready.
 	ServerReady(ctx context.Context, in *ServerReadyRequest, opts ...grpc.CallOption) (*ServerReadyResponse, error)
-	// ModelReady says whether a model is ready.
+	// ModelReady reports whether a model is ready.
 	ModelReady(ctx context.Context, in *ModelReadyRequest, opts ...grpc.CallOption) (*ModelReadyResponse, error)
 	// ModelMetadata describes a model's inputs and outputs.
 	ModelMetadata(ctx context.Context, in *ModelMetadataRequest, opts ...grpc.CallOption) (*ModelMetadataResponse, error)
@@ -140,12 +140,12 @@ func (c *gRPCInferenceServiceClient) RepositoryIndex(ctx context.Context, in *Re
 //
 // GRPCInferenceService is a server of models.
 type GRPCInferenceServiceServer interface {
-	// ServerLive says whether the server answers.
+	// ServerLive reports whether the server answers.
 	ServerLive(context.Context, *ServerLiveRequest) (*ServerLiveResponse, error)
-	// ServerReady says whether the server takes work: with Triton's default
-	// strict readiness, whether all of its models are ready.
+	// ServerReady reports whether the server accepts requests. With Triton's default
+	// strict readiness, this means that all models are ready.
 	ServerReady(context.Context, *ServerReadyRequest) (*ServerReadyResponse, error)
-	// ModelReady says whether a model is ready.
+	// ModelReady reports whether a model is ready.
 	ModelReady(context.Context, *ModelReadyRequest) (*ModelReadyResponse, error)
 	// ModelMetadata describes a model's inputs and outputs.
 	ModelMetadata(context.Context, *ModelMetadataRequest) (*ModelMetadataResponse, error)

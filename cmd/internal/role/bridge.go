@@ -26,8 +26,8 @@ type Broker struct {
 	BrokerToken string `envconfig:"BROKER_TOKEN_FILE" desc:"file of the token for Knative's OIDC; empty: none"`
 }
 
-// wire returns a wrapper for the transport of events. It adds the token, if there is one,
-// and then other.
+// wire returns a wrapper of the transport of events that adds the token, if configured, and
+// applies other.
 func (c Broker) wire(other func(http.RoundTripper) http.RoundTripper) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		if other != nil {
@@ -48,7 +48,7 @@ type Sweep struct {
 	Interval time.Duration `envconfig:"SWEEP_INTERVAL" default:"1m" desc:"time between two sweeps; 0: never"`
 	Grace    time.Duration `envconfig:"SWEEP_GRACE" default:"2m" desc:"age at which an upload without outcome is sent again"`
 	Horizon  time.Duration `envconfig:"SWEEP_HORIZON" default:"168h" desc:"age from which an upload is ignored"`
-	Rate     float64       `envconfig:"SWEEP_RATE" default:"10" desc:"maximum number of such events per second"`
+	Rate     float64       `envconfig:"SWEEP_RATE" default:"10" desc:"maximum number of events of the sweeper per second"`
 }
 
 func (c Sweep) validate() error {
@@ -76,8 +76,8 @@ type BridgeConfig struct {
 	OIDC
 	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token of notifications"`
 	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects are tagged; empty: SWEEP_BUCKETS"`
-	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"send uploads that are not images too"`
-	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"how long a notification waits for the broker"`
+	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"send events also for uploads that are not images"`
+	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"maximum time that a notification waits for the broker"`
 }
 
 // Validate reports every variable that is missing or out of range.
@@ -208,7 +208,7 @@ func (c *SetupConfig) Validate() error {
 	return errors.Join(c.Store.validate(), required("DEAD_LETTER_BUCKET", c.DeadLetters), required("MINIO_WEBHOOK_ARN", c.Webhook))
 }
 
-// Admin returns a client that makes users in the store.
+// Admin returns a client that creates users in the store.
 func (c *SetupConfig) Admin() *storeadmin.Admin {
 	return &storeadmin.Admin{
 		Endpoint: c.Endpoint, Secure: c.Secure, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Region: c.Region,

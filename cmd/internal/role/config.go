@@ -23,7 +23,7 @@ import (
 type Server struct {
 	Telemetry
 	Host         string        `desc:"address to listen on; empty means all"`
-	Port         int           `default:"8080" desc:"port of all protocols; 0 means a free one"`
+	Port         int           `default:"8080" desc:"port of all protocols; 0 chooses a free port"`
 	DrainDelay   time.Duration `split_words:"true" default:"1s" desc:"time from NOT_SERVING until no new work is accepted"`
 	DrainTimeout time.Duration `split_words:"true" default:"30s" desc:"time that work in flight has to finish"`
 	MaxConns     int           `envconfig:"MAX_CONNECTIONS" default:"512" desc:"limit of connections, and of requests in flight"`
@@ -88,8 +88,8 @@ func (c Store) open() (*objects.Store, error) {
 // wait exceeds QUEUE_TIME, are refused as Busy. An image that needs more than
 // MAX_DECODED_BYTES is refused.
 type Work struct {
-	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or bucket/prefix, that inputs may be in; empty or *: all"`
-	WriteTo      []string      `envconfig:"WRITE_TO" desc:"the same for outputs"`
+	ReadFrom     []string      `envconfig:"READ_FROM" desc:"buckets, or bucket/prefix, of permitted inputs; empty or *: all"`
+	WriteTo      []string      `envconfig:"WRITE_TO" desc:"buckets, or bucket/prefix, of permitted outputs; empty or *: all"`
 	Queue        int64         `envconfig:"QUEUE_LENGTH" default:"64" desc:"maximum number of waiting jobs"`
 	QueueTime    time.Duration `envconfig:"QUEUE_TIME" default:"0" desc:"maximum expected wait of a call; 0: its deadline"`
 	JobTimeout   time.Duration `envconfig:"JOB_TIMEOUT" default:"2m" desc:"time limit of a job after its wait"`

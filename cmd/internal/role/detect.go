@@ -29,7 +29,7 @@ type DetectConfig struct {
 	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model of requests without model_name"`
 	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder with <name>/<version>/model.onnx"`
 	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: interval of reloads; 0: never"`
-	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"its shared library"`
+	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: library"`
 	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: cpu or cuda"`
 	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads of one run"`
 	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port of its gRPC service"`
@@ -96,7 +96,7 @@ func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detec
 		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		if err := repository.Ready(soon); err != nil {
-			slog.WarnContext(ctx, "Triton not ready: detection unavailable until it is", "error", err)
+			slog.WarnContext(ctx, "detection unavailable: Triton is not ready", "error", err)
 		}
 		return detect.NewModels(repository, c.DefaultModel), nil
 	}

@@ -16,7 +16,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// noStore is the reason for which a gateway refuses calls that need a store.
+// noStore is the reason in errors of calls that need a store.
 const noStore = "MINIO_ENDPOINT is not set for the gateway"
 
 // listenGateway serves the processors in JSON, and its own services in JSON and gRPC.
@@ -32,11 +32,11 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 		}
 	}
 	executions := &gateway.Executions{
-		Store: store, Missing: "executions are not looked up here: " + noStore,
+		Store: store, Missing: "executions cannot be looked up: " + noStore,
 		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
-		Processors: conns, Store: store, Missing: "images in the store are not read here: " + noStore,
+		Processors: conns, Store: store, Missing: "images in the store cannot be read: " + noStore,
 		Bucket: c.Bucket, ReadFrom: c.ReadFrom, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
 	}
 	json, err := gateway.New(ctx, c.Timeout, c.BodyBytes, append(conns.Backends(), executions.Backend(), pipeline.Backend())...)

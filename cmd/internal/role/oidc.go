@@ -9,10 +9,11 @@ import (
 	"imageflow.dev/internal/oidc"
 )
 
-// OIDC says whose tokens events must carry, beside their signatures.
+// OIDC has the issuer, the audience and the subjects of the tokens that events must carry
+// in addition to their signatures.
 type OIDC struct {
-	Issuer    string   `envconfig:"OIDC_ISSUER" desc:"URL of the issuer of the tokens on events; empty: none are needed"`
-	Audience  string   `envconfig:"OIDC_AUDIENCE" desc:"their audience; $(K_SERVICE) means the Knative Service"`
+	Issuer    string   `envconfig:"OIDC_ISSUER" desc:"URL of the issuer of the tokens on events; empty: no tokens are needed"`
+	Audience  string   `envconfig:"OIDC_AUDIENCE" desc:"audience of the tokens; $(K_SERVICE) means the Knative Service"`
 	Subjects  []string `envconfig:"OIDC_SUBJECTS" desc:"accepted service accounts; * matches any text"`
 	CAFile    string   `envconfig:"OIDC_CA_FILE" desc:"certificates of the issuer; empty: the system's"`
 	TokenFile string   `envconfig:"OIDC_TOKEN_FILE" desc:"token for reading the issuer's keys; empty: none"`
@@ -24,12 +25,12 @@ func (c OIDC) validate() error {
 	}
 	var subjects error
 	if len(c.Subjects) == 0 {
-		subjects = errors.New("OIDC_SUBJECTS must be set where OIDC_ISSUER is")
+		subjects = errors.New("OIDC_SUBJECTS must be set if OIDC_ISSUER is set")
 	}
 	return errors.Join(required("OIDC_AUDIENCE", c.Audience), subjects)
 }
 
-// verifier returns nil where no tokens are asked for.
+// verifier returns nil if no tokens are required.
 func (c OIDC) verifier() (*oidc.Verifier, error) {
 	if c.Issuer == "" {
 		return nil, nil

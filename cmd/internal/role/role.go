@@ -1,5 +1,5 @@
-// Package role is the composition root: it makes a listening process of each role's
-// configuration. One command runs a single role, the other all roles on this machine.
+// Package role is the composition root: it builds a listening server from the
+// configuration of each role. cmd/imageflow runs one role, cmd/imageflow-local all roles.
 package role
 
 import (
@@ -28,8 +28,8 @@ type Role struct {
 	Config func() Config
 	// Listen builds the role and binds its port. The tracing may be nil.
 	Listen func(context.Context, Config, *telemetry.Tracing) (Process, error)
-	// CheckParameters returns an error for step parameters, as the query of a URL, with
-	// which every event would fail; nil where the role is no processor.
+	// CheckParameters returns an error if every event would fail with these step
+	// parameters, given as the query of a URL. It is nil if the role is not a processor.
 	CheckParameters func(query string) error
 }
 
@@ -44,14 +44,14 @@ type Process interface {
 // All lists the roles: the processors, the gateway and the bridge.
 var All = append(slices.Clone(processorRoles),
 	Role{
-		Name: "gateway", Summary: "answers HTTP with JSON in front of the processors",
+		Name: "gateway", Summary: "offers all processors as JSON over HTTP",
 		Config: func() Config { return &GatewayConfig{} },
 		Listen: func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
 			return listenGateway(ctx, c.(*GatewayConfig), t)
 		},
 	},
 	Role{
-		Name: "bridge", Summary: "makes events of bucket notifications and tags of outcomes",
+		Name: "bridge", Summary: "sends events for bucket notifications and tags uploads with outcomes",
 		Config: func() Config { return &BridgeConfig{} },
 		Listen: func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
 			return listenBridge(ctx, c.(*BridgeConfig), t)

@@ -7,8 +7,8 @@ import (
 	"imageflow.dev/internal/signature"
 )
 
-// Signing has the keys of events. With two keys, one can be rotated. Unsigned events come
-// from anyone who can reach the port.
+// Signing has the keys of events. Two keys allow a rotation without an outage. If unsigned
+// events are accepted, anyone who reaches the port can send events.
 type Signing struct {
 	Keys          []string `envconfig:"EVENT_SIGNING_KEYS" desc:"one or two keys, at least 32 characters each: the first signs"`
 	AllowUnsigned bool     `envconfig:"ALLOW_UNSIGNED_EVENTS" default:"false" desc:"also accept events without a signature"`

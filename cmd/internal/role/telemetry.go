@@ -16,8 +16,8 @@ import (
 )
 
 // Telemetry has the variables of metrics, profiles and traces. OpenTelemetry's SDK reads
-// others itself: OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_*, OTEL_BSP_* and
-// OTEL_RESOURCE_ATTRIBUTES. Profiles show the memory of the process to their readers.
+// further variables itself: OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_*, OTEL_BSP_* and
+// OTEL_RESOURCE_ATTRIBUTES. Anyone who reads a profile can read the memory of the process.
 type Telemetry struct {
 	MetricsHost    string `split_words:"true" default:"127.0.0.1" desc:"address of the Prometheus metrics; 0.0.0.0 in a pod"`
 	MetricsPort    int    `split_words:"true" default:"9095" desc:"port of Prometheus metrics; 0 serves none"`

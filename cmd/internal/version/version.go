@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 )
 
-// revision is the commit of a build that has no repository, such as that of an
-// image; the linker sets it.
+// revision is the commit. The linker sets it in builds without a repository, such as the
+// builds of container images.
 var revision string
 
 // Write writes the version, the commit, and the Go version of the running command.

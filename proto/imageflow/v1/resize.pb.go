@@ -152,7 +152,10 @@ type ResizeRequest struct {
 	Flip Flip `protobuf:"varint,16,opt,name=flip,proto3,enum=imageflow.v1.Flip" json:"flip,omitempty"`
 	// The device pixel ratio, by which the targets are multiplied: 2 for screens with
 	// two pixels where CSS counts one. 0 means 1.
-	Dpr           float64 `protobuf:"fixed64,18,opt,name=dpr,proto3" json:"dpr,omitempty"`
+	Dpr float64 `protobuf:"fixed64,18,opt,name=dpr,proto3" json:"dpr,omitempty"`
+	// True describes what the output looks like in the metadata and the side-car. This
+	// costs two decodings of the output.
+	Describe      bool `protobuf:"varint,22,opt,name=describe,proto3" json:"describe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -306,6 +309,13 @@ func (x *ResizeRequest) GetDpr() float64 {
 	return 0
 }
 
+func (x *ResizeRequest) GetDescribe() bool {
+	if x != nil {
+		return x.Describe
+	}
+	return false
+}
+
 // ResizeResponse describes the resized image.
 type ResizeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -381,8 +391,10 @@ type ResizeMetadata struct {
 	// orientation. It is set if the output is cropped, padded, rotated or flipped. It
 	// maps padding to points beside the crop or the original.
 	OriginalFromOutput *AffineMap `protobuf:"bytes,8,opt,name=original_from_output,json=originalFromOutput,proto3" json:"original_from_output,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// What the output looks like; set with ResizeRequest.describe.
+	Appearance    *Appearance `protobuf:"bytes,9,opt,name=appearance,proto3" json:"appearance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResizeMetadata) Reset() {
@@ -471,11 +483,18 @@ func (x *ResizeMetadata) GetOriginalFromOutput() *AffineMap {
 	return nil
 }
 
+func (x *ResizeMetadata) GetAppearance() *Appearance {
+	if x != nil {
+		return x.Appearance
+	}
+	return nil
+}
+
 var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xa7\x0e\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xc3\x0e\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -500,7 +519,8 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\x06rotate\x18\x0f \x01(\x05B\x0f\xbaH\f\x1a\n" +
 	"0\x000Z0\xb4\x010\x8e\x02R\x06rotate\x120\n" +
 	"\x04flip\x18\x10 \x01(\x0e2\x12.imageflow.v1.FlipB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04flip\x12,\n" +
-	"\x03dpr\x18\x12 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00 @)\x9a\x99\x99\x99\x99\x99\xb9?R\x03dpr:\xd4\a\xbaH\xd0\a\x1a\xb6\x01\n" +
+	"\x03dpr\x18\x12 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00 @)\x9a\x99\x99\x99\x99\x99\xb9?R\x03dpr\x12\x1a\n" +
+	"\bdescribe\x18\x16 \x01(\bR\bdescribe:\xd4\a\xbaH\xd0\a\x1a\xb6\x01\n" +
 	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1agthis.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0\x1a\xa0\x01\n" +
 	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
 	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb0\x01\n" +
@@ -509,7 +529,7 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
 	"\x0eResizeResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
-	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\"\xff\x02\n" +
+	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\"\xb9\x03\n" +
 	"\x0eResizeMetadata\x12%\n" +
 	"\x0eoriginal_width\x18\x01 \x01(\x05R\roriginalWidth\x12'\n" +
 	"\x0foriginal_height\x18\x02 \x01(\x05R\x0eoriginalHeight\x12!\n" +
@@ -518,7 +538,10 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\x0escale_factor_x\x18\x05 \x01(\x01R\fscaleFactorX\x12$\n" +
 	"\x0escale_factor_y\x18\x06 \x01(\x01R\fscaleFactorY\x12>\n" +
 	"\fquality_used\x18\a \x01(\x0e2\x1b.imageflow.v1.ResizeQualityR\vqualityUsed\x12I\n" +
-	"\x14original_from_output\x18\b \x01(\v2\x17.imageflow.v1.AffineMapR\x12originalFromOutput*z\n" +
+	"\x14original_from_output\x18\b \x01(\v2\x17.imageflow.v1.AffineMapR\x12originalFromOutput\x128\n" +
+	"\n" +
+	"appearance\x18\t \x01(\v2\x18.imageflow.v1.AppearanceR\n" +
+	"appearance*z\n" +
 	"\rResizeQuality\x12\x1e\n" +
 	"\x1aRESIZE_QUALITY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RESIZE_QUALITY_FAST\x10\x01\x12\x17\n" +
@@ -559,8 +582,9 @@ var file_imageflow_v1_resize_proto_goTypes = []any{
 	(Flip)(0),                   // 10: imageflow.v1.Flip
 	(*ProcessingResult)(nil),    // 11: imageflow.v1.ProcessingResult
 	(*AffineMap)(nil),           // 12: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 13: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 14: imageflow.v1.HealthCheckResponse
+	(*Appearance)(nil),          // 13: imageflow.v1.Appearance
+	(*HealthCheckRequest)(nil),  // 14: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 15: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	4,  // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
@@ -576,17 +600,18 @@ var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	3,  // 10: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
 	0,  // 11: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
 	12, // 12: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
-	1,  // 13: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1,  // 14: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	13, // 15: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 16: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	2,  // 17: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	14, // 18: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	13, // 13: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
+	1,  // 14: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 15: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	14, // 16: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 17: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	2,  // 18: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	15, // 19: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	17, // [17:20] is the sub-list for method output_type
+	14, // [14:17] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }
@@ -594,6 +619,7 @@ func file_imageflow_v1_resize_proto_init() {
 	if File_imageflow_v1_resize_proto != nil {
 		return
 	}
+	file_imageflow_v1_appearance_proto_init()
 	file_imageflow_v1_common_proto_init()
 	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_geometry_proto_init()
