@@ -1,5 +1,6 @@
 # hadolint global ignore=DL3008,DL4006
-# (Debian's packages are not pinned, for its security patches; no pipe hides a failure.)
+# DL3008: Debian's packages are not pinned, so that a build has its security patches.
+# DL4006: in each pipe here, the last command fails if an earlier one fails.
 #
 # ImageFlow's images, one target each; docker or buildah builds them:
 #

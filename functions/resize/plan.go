@@ -1,7 +1,6 @@
 package resize
 
 import (
-	"context"
 	"image"
 	"math"
 
@@ -20,7 +19,7 @@ type plan struct {
 	// part is what is left of the turned image after the crop.
 	part imaging.Window
 	// window is the part of it that becomes width × height pixels. With a gravity in interests,
-	// its place is only known after find.
+	// its place is only known after run.
 	window        imaging.Window
 	width, height int
 	gravity       imageflowv1.Gravity
@@ -158,15 +157,18 @@ var interests = map[imageflowv1.Gravity]imaging.Interest{
 	imageflowv1.Gravity_GRAVITY_ENTROPY:   imaging.Entropy,
 }
 
-// find moves the window to the most interesting part of the turned image if the gravity says so.
-func (p *plan) find(ctx context.Context, m *imaging.Image) error {
+// interest returns the interest that the window's place depends on, if it does.
+func (p *plan) interest() (imaging.Interest, bool) {
 	interest, ok := interests[p.gravity]
-	if !ok || p.window == p.part {
-		return nil
+	return interest, ok && p.window != p.part
+}
+
+// held returns the size of the largest image that run makes.
+func (p *plan) held() (width, height int) {
+	if _, ok := p.interest(); ok {
+		return p.part.Covering(p.width, p.height)
 	}
-	found, err := m.Interesting(ctx, p.part, p.window.Width, p.window.Height, interest)
-	p.move(found.Left, found.Top)
-	return err
+	return p.canvas.Dx(), p.canvas.Dy()
 }
 
 // place returns a gravity as fractions of the room beside an image.
@@ -182,7 +184,7 @@ func place(g imageflowv1.Gravity) (x, y float64) {
 		imageflowv1.Gravity_GRAVITY_TOP_RIGHT:    {1, 0},
 		imageflowv1.Gravity_GRAVITY_BOTTOM_LEFT:  {0, 1},
 		imageflowv1.Gravity_GRAVITY_BOTTOM_RIGHT: {1, 1},
-		imageflowv1.Gravity_GRAVITY_ATTENTION:    {}, // until find
+		imageflowv1.Gravity_GRAVITY_ATTENTION:    {}, // until run
 		imageflowv1.Gravity_GRAVITY_ENTROPY:      {},
 	}
 	return places[g][0], places[g][1]

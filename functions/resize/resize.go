@@ -38,10 +38,9 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
-	w, h := p.canvas.Dx(), p.canvas.Dy()
-	if limit := in.Image.Limits.MaxPixels; int64(w)*int64(h) > limit {
+	if w, h := p.held(); int64(w)*int64(h) > in.Image.Limits.MaxPixels {
 		return imaging.Encoded{}, nil, functions.Errorf(functions.Invalid, p.enlargedBy,
-			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, limit)
+			"the output would have %d×%d pixels, more than MAX_IMAGE_PIXELS=%d", w, h, in.Image.Limits.MaxPixels)
 	}
 	q := qualities[r.GetQuality()]
 	out, err := p.run(ctx, in.Image, q.quality, in.Format)
@@ -49,6 +48,7 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		return out, nil, err
 	}
 	width, height := in.Image.Size()
+	w, h := p.canvas.Dx(), p.canvas.Dy()
 	metadata := &imageflowv1.ResizeMetadata{
 		OriginalWidth: int32(width), OriginalHeight: int32(height),
 		OutputWidth: int32(w), OutputHeight: int32(h),
@@ -65,8 +65,10 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 // run makes the output.
 func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
 	m = m.Turned(p.quarters, p.mirrored)
-	if err := p.find(ctx, m); err != nil {
-		return imaging.Encoded{}, err
+	if by, ok := p.interest(); ok {
+		out, window, err := m.ResizeInteresting(ctx, p.part, p.width, p.height, by, q, f)
+		p.window = window
+		return out, err
 	}
 	if !p.isPadded() {
 		return m.ResizeWindow(ctx, p.window, p.width, p.height, q, f)
@@ -91,6 +93,9 @@ func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format
 	extra := int64(0)
 	if r.GetDescribe() {
 		extra = describing * int64(p.canvas.Dx()) * int64(p.canvas.Dy())
+	}
+	if _, ok := p.interest(); ok {
+		return in.InterestingFootprint(p.part, p.width, p.height, f) + extra
 	}
 	if p.isPadded() {
 		return in.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), f) + extra

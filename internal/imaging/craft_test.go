@@ -161,7 +161,12 @@ func asTIFF(order binary.AppendByteOrder, entries ...entry) []byte {
 	if order == binary.AppendByteOrder(binary.BigEndian) {
 		b = append([]byte("MM"), 0, 42)
 	}
-	b = order.AppendUint16(order.AppendUint32(b, 8), uint16(len(entries)))
+	return append(order.AppendUint32(b, 8), directoryAt(order, 8, entries...)...)
+}
+
+// directoryAt returns the last directory of a TIFF, which is at an offset, with its values.
+func directoryAt(order binary.AppendByteOrder, offset int, entries ...entry) []byte {
+	b := order.AppendUint16(nil, uint16(len(entries)))
 	var values []byte
 	for _, e := range entries {
 		count := len(e.values)
@@ -181,7 +186,7 @@ func asTIFF(order binary.AppendByteOrder, entries ...entry) []byte {
 			}
 		}
 		if len(field) > 4 {
-			at := 8 + 2 + 12*len(entries) + 4 + len(values)
+			at := offset + 2 + 12*len(entries) + 4 + len(values)
 			values = append(values, field...)
 			field = order.AppendUint32(nil, uint32(at))
 		}

@@ -64,7 +64,7 @@ func (t *tiffFixes) finish(entries []directoryEntry, fields tiffFields) error {
 	h := t.header
 	h.Width, h.Height = fields.number(tagWidth, 0), fields.number(tagHeight, 0)
 	h.Orientation = fields.number(tagOrientation, 1)
-	h.density = fields.density()
+	h.exif, h.density = t.data, fields.density()
 	h.metadata.readTIFF(t.data, t.form, entries)
 	if err := fields.samples(h); err != nil {
 		return err

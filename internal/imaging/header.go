@@ -19,6 +19,10 @@ type Header struct {
 	Orientation int
 	// Alpha reports whether the image may have transparent pixels.
 	Alpha bool
+	// Bits is the number of bits of a channel, of the largest one if they differ. A palette has 8.
+	Bits int
+	// space is the colour space if it does not follow from colours.
+	space string
 	// colours is the number of channels without alpha: 1 is grey, 4 is CMYK. profile is the
 	// number of channels of the ICC profile, or 0 if there is none to apply.
 	colours, profile int
@@ -47,6 +51,12 @@ type Header struct {
 	held int
 	// Animated reports whether the file has more frames or pages. Only the first is used.
 	Animated bool
+	// Frames is the number of frames or pages; 0 means that it is not known.
+	Frames int
+	// ProfileName is the name of the ICC profile; "" means that there is none, or that it has no name.
+	ProfileName string
+	// exif is the EXIF data of formats whose outputs do not keep it: a HEIF, or all of a TIFF.
+	exif []byte
 	// parts are the parts of the file that the decoder reads, in this order.
 	parts [][]byte
 	// kept is the end of the last part in the file.
@@ -162,7 +172,7 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 		if !p.begins(data) {
 			continue
 		}
-		h := Header{Format: p.format, Orientation: 1}
+		h := Header{Format: p.format, Orientation: 1, Bits: 8, Frames: 1}
 		if err := p.parse(data, &h); err != nil {
 			return Header{}, err
 		}
@@ -208,7 +218,7 @@ func profileColours(icc []byte) int {
 
 // setProfile sets the ICC profile of an image that libvips may not decode.
 func (h *Header) setProfile(icc []byte) {
-	h.profile = profileColours(icc)
+	h.readProfile(icc)
 	if h.icc = nil; h.profile == 3 && len(icc) <= maxProfile {
 		h.icc = icc
 		h.metadata.profile.parts = [][]byte{icc}
@@ -218,20 +228,29 @@ func (h *Header) setProfile(icc []byte) {
 // profileName returns the description of a version 2 ICC profile (ICC.1:2001, 6.5.17), or
 // "" for other versions.
 func profileName(icc []byte) string {
+	content := profileDescription(icc)
+	if !bytes.HasPrefix(content, []byte("desc")) {
+		return ""
+	}
+	text, length := content[12:], int64(binary.BigEndian.Uint32(content[8:]))
+	return strings.TrimRight(string(text[:min(length, int64(len(text)))]), "\x00")
+}
+
+// profileDescription returns an ICC profile from its description on, at least 12 bytes, or nil if
+// it has none.
+func profileDescription(icc []byte) []byte {
 	const tags = 132
 	for at := tags; at+12 <= len(icc) && at < tags+12*100; at += 12 {
 		if string(icc[at:at+4]) != "desc" {
 			continue
 		}
 		offset := int64(binary.BigEndian.Uint32(icc[at+4:]))
-		if offset+12 > int64(len(icc)) || string(icc[offset:offset+4]) != "desc" {
-			return ""
+		if offset+12 > int64(len(icc)) {
+			return nil
 		}
-		text := icc[offset+12:]
-		length := int64(binary.BigEndian.Uint32(icc[offset+8:]))
-		return strings.TrimRight(string(text[:min(length, int64(len(text)))]), "\x00")
+		return icc[offset:]
 	}
-	return ""
+	return nil
 }
 
 func truncated(f Format) error { return invalid("truncated %s: the file ends too early", f) }

@@ -219,17 +219,17 @@ func (f *heifFile) parts(i *heifItem) ([][]byte, error) {
 	return parts, nil
 }
 
-// density returns the density in the EXIF data of the primary image.
-func (f *heifFile) density() density {
+// exif returns the EXIF data of the primary image, or nil.
+func (f *heifFile) exif() []byte {
 	for _, id := range f.order {
 		if i := f.items[id]; i.kind == "Exif" && slices.Contains(i.refs["cdsc"], f.primary) {
 			parts, err := f.parts(i)
 			if err != nil || len(parts) > 1 || len(parts[0]) < 4 {
-				return density{}
+				return nil
 			}
 			skip, exif := binary.BigEndian.Uint32(parts[0]), parts[0][4:]
-			return densityOfEXIF(bytes.TrimPrefix(exif[min(int(skip), len(exif)):], []byte("Exif\x00\x00")))
+			return bytes.TrimPrefix(exif[min(int(skip), len(exif)):], []byte("Exif\x00\x00"))
 		}
 	}
-	return density{}
+	return nil
 }

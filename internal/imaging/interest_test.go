@@ -1,6 +1,7 @@
 package imaging_test
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -9,32 +10,51 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestInteresting_containsTheDetail hides one detail in a dull image of each orientation.
-func TestInteresting_containsTheDetail(t *testing.T) {
+// TestResizeInteresting_containsTheDetail hides one detail in a dull image of each orientation.
+func TestResizeInteresting_containsTheDetail(t *testing.T) {
 	for name, by := range map[string]imaging.Interest{"attention": imaging.Attention, "entropy": imaging.Entropy} {
-		for orientation := 1; orientation <= 8; orientation++ {
+		for _, orientation := range orientations() {
 			for _, at := range []image.Point{{20, 30}, {300, 40}, {200, 210}} {
 				m := flat(400, 280, color.NRGBA{120, 120, 120, 255})
 				detail := image.Rectangle{at, at.Add(image.Pt(50, 50))}
 				draw.Draw(m, detail, noisyOpaque(50, 50), image.Point{}, draw.Src)
-				whole := open(t, withOrientation(asJPEG(t, m), orientation))
-				w, h := whole.Size()
-				p, err := whole.Pixels(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				got, err := whole.Interesting(t.Context(), whole.Whole(), 140, 120, by)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got.Left < 0 || got.Top < 0 || got.Left+140 > float64(w) || got.Top+120 > float64(h) {
-					t.Fatalf("%s: %v is not in %d×%d", name, got, w, h)
-				}
-				if in, all := colourful(p, got), colourful(p, whole.Whole()); in < all*9/10 {
-					t.Errorf("%s, orientation %d: %v has %d of %d pixels", name, orientation, got, in, all)
+				data := withOrientation(asJPEG(t, m), orientation)
+				for _, f := range []imaging.Format{imaging.JPEG, imaging.PNG} {
+					t.Run(fmt.Sprint(name, orientation, at, f), func(t *testing.T) { checkInteresting(t, open(t, data), by, f) })
 				}
 			}
 		}
+	}
+}
+
+// checkInteresting wants nearly all of the detail in the part, and the part in the output.
+func checkInteresting(t *testing.T, m *imaging.Image, by imaging.Interest, f imaging.Format) {
+	t.Helper()
+	out, part, err := m.ResizeInteresting(t.Context(), m.Whole(), 71, 141, by, imaging.Good, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, h := m.Size()
+	if part.Left < 0 || part.Top < 0 || part.Left+part.Width > float64(w) || part.Top+part.Height > float64(h) {
+		t.Fatalf("%v is not in %d×%d", part, w, h)
+	}
+	p, err := m.Pixels(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, all := colourful(p, part), colourful(p, m.Whole()); in < all*9/10 {
+		t.Errorf("%v has %d of %d pixels", part, in, all)
+	}
+	want, err := m.ResizeWindow(t.Context(), part, 71, 141, imaging.Good, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	minimum := 40.0
+	if f == imaging.JPEG {
+		minimum = 24 // two encodings of noise
+	}
+	if db := likeness(pixels(t, out.Data), pixels(t, want.Data)); db < minimum {
+		t.Errorf("the output is another part: %.1f dB", db)
 	}
 }
 

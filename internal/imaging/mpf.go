@@ -9,9 +9,9 @@ const (
 	mpFrame = 2
 )
 
-// hasFrames reports whether the segment lists several frames. index begins with the header of a
-// TIFF.
-func hasFrames(index []byte) bool {
+// countFrames returns the number of frames that the segment lists. index begins with the header
+// of a TIFF.
+func countFrames(index []byte) int {
 	entries, form, _ := firstDirectory(index) // no entries on error
 	frames := 0
 	for _, e := range entries {
@@ -25,5 +25,5 @@ func hasFrames(index []byte) bool {
 			}
 		}
 	}
-	return frames > 1
+	return frames
 }

@@ -77,6 +77,9 @@ func parseBMP(data []byte, h *Header) error {
 		return err
 	}
 	h.Alpha, h.bmp = b.masks[3] != 0, b
+	if b.masks != [4]uint32{} {
+		h.Bits = max(bits.OnesCount32(b.masks[0]), bits.OnesCount32(b.masks[1]), bits.OnesCount32(b.masks[2]))
+	}
 	h.setProfile(bmpProfile(info, data))
 	return b.checkPixels(h)
 }

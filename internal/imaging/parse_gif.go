@@ -38,7 +38,7 @@ func parseGIF(data []byte, h *Header) error {
 				}
 				h.inspect = gifFrame{data, begin}.checkPixels
 			}
-			h.Animated = frames > 1
+			h.Animated, h.Frames = frames > 1, frames
 		case gifTrailer:
 			return gifEnd(data, h, first, "")
 		default:

@@ -87,7 +87,9 @@ func parseHEIF(data []byte, h *Header) error {
 		}
 		return truncated(h.Format)
 	}
-	h.Animated = find(top, "moov") != nil
+	if h.Animated = find(top, "moov") != nil; h.Animated {
+		h.Frames = 0
+	}
 	f := &heifFile{format: h.Format, data: data, items: map[uint64]*heifItem{}}
 	if err := f.readMeta(meta); err != nil {
 		return err
@@ -107,14 +109,18 @@ func parseHEIF(data []byte, h *Header) error {
 	h.Alpha = alpha != nil
 	h.held = ceilDiv(m.held(alpha)*m.width*m.height, h.Width*h.Height)
 	h.multiplied = h.Alpha && slices.Contains(m.refs["prem"], alpha.id)
-	h.density = f.density()
+	h.exif = f.exif()
+	h.density = densityOfEXIF(h.exif)
 	h.parts = heifParts(h.Format, m, alpha)
 	return nil
 }
 
 // describe sets the size, the orientation and the profile of an image.
 func (m *heifImage) describe(h *Header) error {
-	h.colours = 3
+	h.colours, h.Bits = 3, m.tiles[0].depth
+	if m.tiles[0].chroma == 0 {
+		h.space = spaceGrey
+	}
 	h.Width, h.Height = m.width, m.height
 	for _, p := range m.properties {
 		switch {
@@ -137,7 +143,7 @@ func (m *heifImage) describe(h *Header) error {
 	}
 	for _, p := range slices.Concat(m.properties, m.tiles[0].properties) {
 		if p.kind == "colr" && len(p.inside) > 4 && (string(p.inside[:4]) == "prof" || string(p.inside[:4]) == "rICC") {
-			h.profile = profileColours(p.inside[4:])
+			h.readProfile(p.inside[4:])
 			break
 		}
 	}

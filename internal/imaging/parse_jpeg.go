@@ -171,14 +171,14 @@ func (r *jpegReader) segment(marker byte, segment []byte) error {
 		h.density = h.density.or(densityOfJFIF(segment))
 		r.hasJFIF = r.hasJFIF || len(segment) >= 14
 	case marker == 0xe1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) && h.Orientation == 1:
-		h.density = h.density.or(densityOfEXIF(segment[6:]))
-		h.Orientation = exifOrientation(segment[6:])
+		h.readEXIF(segment[6:])
 	case marker == 0xee && bytes.HasPrefix(segment, []byte("Adobe")) && len(segment) >= 12:
 		r.adobe = segment
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("MPF\x00")):
-		h.Animated = h.Animated || hasFrames(segment[4:])
+		h.Frames = max(h.Frames, countFrames(segment[4:]))
+		h.Animated = h.Frames > 1
 	case marker == 0xe2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE\x00\x01")): // first part
-		h.profile = profileColours(segment[min(14, len(segment)):])
+		h.readProfile(segment[min(14, len(segment)):])
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func (r *jpegReader) frame(marker byte, segment []byte) error {
 	if h.Width != 0 {
 		return invalid("corrupt jpeg: a second frame")
 	}
-	h.Height = int(binary.BigEndian.Uint16(segment[1:]))
+	h.Bits, h.Height = int(segment[0]), int(binary.BigEndian.Uint16(segment[1:]))
 	h.Width = int(binary.BigEndian.Uint16(segment[3:]))
 	if h.colours = int(segment[5]); h.colours < 1 || h.colours > 4 {
 		return invalid("corrupt jpeg: %d components", h.colours)

@@ -139,8 +139,7 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 	case "pHYs":
 		r.header.density = densityOfPNG(content)
 	case "eXIf":
-		r.header.density = r.header.density.or(densityOfEXIF(content))
-		r.header.Orientation = exifOrientation(content)
+		r.header.readEXIF(content)
 		r.header.metadata.exif = content
 	case "iTXt":
 		r.header.metadata.readText(content)
@@ -162,6 +161,14 @@ func (r *pngReader) isAnimated() bool {
 	return r.frames > 1 || r.frames == 1 && !r.isFrame
 }
 
+// images returns the number of frames of an animation, with an image that is not one of them.
+func (r *pngReader) images() int {
+	if r.isFrame {
+		return int(r.frames)
+	}
+	return int(r.frames) + 1
+}
+
 // readHeader parses the content of an IHDR chunk.
 func (r *pngReader) readHeader(ihdr []byte) {
 	h := r.header
@@ -171,6 +178,9 @@ func (r *pngReader) readHeader(ihdr []byte) {
 	h.Alpha, h.colours = kind&4 != 0, 3
 	if kind&2 == 0 {
 		h.colours = 1
+	}
+	if kind&1 == 0 {
+		h.Bits = depth
 	}
 	if r.interlaced { // the decoder holds up to four channels
 		h.held = 4 * max(8, depth) / 8
@@ -223,7 +233,7 @@ func (r *pngReader) profile(chunk []byte) bool {
 	if len(head) < 4 || binary.BigEndian.Uint32(head) > maxProfile {
 		return false
 	}
-	r.header.profile = profileColours(head)
+	r.header.readProfile(head)
 	r.header.metadata.profile.deflated = chunk
 	return true
 }
@@ -237,7 +247,9 @@ func (r *pngReader) end() error {
 	}
 	h := r.header
 	h.parts = append(h.parts, pngEnd)
-	h.Animated = r.isAnimated()
+	if h.Animated = r.isAnimated(); h.Animated {
+		h.Frames = r.images()
+	}
 	// The overhead of chunks counts too; an empty chunk is all overhead.
 	h.tail = int(int64(h.tail) * (r.compressed + pngOverhead*int64(r.seen["IDAT"])) / r.compressed)
 	if r.compressed > r.raw+r.raw/8+64<<10 { // no encoder makes the data this much larger

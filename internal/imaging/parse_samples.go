@@ -36,6 +36,9 @@ var tiffColours = map[int]int{
 	32844: 1, 32845: 3, // LogL and LogLuv
 }
 
+// tiffSpaces are the colour spaces that do not follow from the number of samples.
+var tiffSpaces = map[int]string{photometricPalette: spaceRGB, photometricLab: spaceLab}
+
 // maxSamples is the maximum number of samples per pixel. Separations for print have about
 // a dozen.
 const maxSamples = 32
@@ -63,6 +66,10 @@ func (f tiffFields) samples(h *Header) error {
 		return invalid("tiff with tiles of %d×%d pixels: the maximum side is %d", width, height, maxTile)
 	}
 	h.colours, h.extra = colours, samples-colours
+	h.space = tiffSpaces[f.number(tagPhotometric, 1)]
+	if f.number(tagPhotometric, 1) != photometricPalette {
+		h.Bits = bits
+	}
 	h.alphaAt = f.alphaAt(samples, colours)
 	h.Alpha = h.alphaAt > 0
 	if h.layout = f.ownLayout(h, bits); h.layout != nil {

@@ -101,16 +101,9 @@ func (f tiffForm) first(data []byte) int64 {
 // directory parses an image file directory and returns the offset of the next one, or 0
 // after the last.
 func (f tiffForm) directory(data []byte, at int64) (entries []directoryEntry, next int64, err error) {
-	if at+f.counter > int64(len(data)) {
-		return nil, 0, errDirectory
-	}
-	n := int64(f.Uint16(data[at:]))
-	if f.counter == 8 {
-		n = f.offset(data[at : at+8])
-	}
-	at += f.counter
-	if n > maxEntries || at+f.entry*n > int64(len(data)) {
-		return nil, 0, errDirectory
+	n, at, err := f.length(data, at)
+	if err != nil {
+		return nil, 0, err
 	}
 	entries = make([]directoryEntry, n)
 	for i := range entries {
@@ -118,10 +111,7 @@ func (f tiffForm) directory(data []byte, at int64) (entries []directoryEntry, ne
 		value := f.entry - f.field
 		entries[i] = directoryEntry{f.Uint16(e), f.Uint16(e[2:]), f.offset(e[4:value]), e[value:]}
 	}
-	if at += f.entry * n; at+f.field <= int64(len(data)) {
-		next = f.offset(data[at : at+f.field])
-	}
-	return entries, next, nil
+	return entries, f.next(data, at+f.entry*n), nil
 }
 
 // sizes are the sizes of the TIFF types in bytes.
@@ -229,7 +219,7 @@ func parseTIFF(data []byte, h *Header) error {
 	if err != nil {
 		return truncated(TIFF)
 	}
-	if h.Animated = next != 0; h.Animated {
+	if h.Frames, h.Animated = form.pages(data, next), next != 0; h.Animated {
 		fix.replace(fix.entry(len(entries)), make([]byte, form.field))
 	}
 	fields := tiffFields{}

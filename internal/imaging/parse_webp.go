@@ -60,7 +60,7 @@ const maxChunks = 4096
 // webpChunks parses the first EXIF, XMP, ICCP and VP8 chunks of an extended file.
 func webpChunks(data []byte, h *Header) error {
 	found := map[string][]byte{"EXIF": nil, "ICCP": nil, "VP8 ": nil, "XMP ": nil}
-	chunks := 0
+	chunks, frames := 0, 0
 	for at := int64(12); at+8 <= int64(len(data)); {
 		if chunks++; chunks > maxChunks {
 			return invalid("webp with more than %d chunks", maxChunks)
@@ -73,12 +73,16 @@ func webpChunks(data []byte, h *Header) error {
 		if payload, wanted := found[kind]; wanted && payload == nil {
 			found[kind] = data[at+8 : at+8+length]
 		}
+		if kind == "ANMF" {
+			frames++
+		}
 		at += 8 + length + length&1
 	}
 	exif := bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00"))
-	h.Orientation, h.density = exifOrientation(exif), densityOfEXIF(exif)
+	h.readEXIF(exif)
+	h.readProfile(found["ICCP"])
+	h.Frames = max(1, frames)
 	h.metadata = metadata{exif: exif, xmp: found["XMP "]}
-	h.profile = profileColours(found["ICCP"])
 	h.metadata.profile.parts = [][]byte{found["ICCP"]}
 	if found["VP8 "] != nil {
 		h.setLossy()

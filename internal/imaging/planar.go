@@ -46,6 +46,11 @@ func (m *Image) resizePlanes(ctx context.Context, v view, q Quality, e Encoding)
 	if err != nil {
 		return Encoded{}, err
 	}
+	return m.encodePlanes(ctx, p, e)
+}
+
+// encodePlanes encodes planes made of the image in its format.
+func (m *Image) encodePlanes(ctx context.Context, p *planes, e Encoding) (Encoded, error) {
 	encode := p.encode
 	if m.Format == WebP {
 		encode = p.encodeWebP

@@ -53,11 +53,17 @@ func (p *plan) imageError(err error) error {
 	if errors.As(err, &large) {
 		return functions.Errorf(functions.Invalid, "encoding.max_bytes", "%v", large)
 	}
+	return inputError(err, p.imageField())
+}
+
+// inputError returns an imaging.InputError as an Invalid error of a field, and other errors
+// unchanged.
+func inputError(err error, field string) error {
 	var input *imaging.InputError
 	if !errors.As(err, &input) {
 		return err
 	}
-	return functions.Errorf(functions.Invalid, p.imageField(), "%s", input.Reason)
+	return functions.Errorf(functions.Invalid, field, "%s", input.Reason)
 }
 
 // panicked logs a panic and returns an internal error that does not contain it.

@@ -128,7 +128,10 @@ func (r *Runner) execute(
 		return nil, err
 	}
 	defer func() { leave(err) }()
-	resp, cacheHit, err = r.runWithTimeout(ctx, record, p)
+	err = r.withTimeout(ctx, func(ctx context.Context) error {
+		resp, cacheHit, err = r.run(ctx, record, p)
+		return err
+	})
 	return resp, err
 }
 
@@ -141,23 +144,21 @@ func (r *Runner) enter(
 	return r.admission.enter(ctx, policy, inline)
 }
 
-// runWithTimeout runs an admitted job within Config.Timeout.
-func (r *Runner) runWithTimeout(
-	ctx context.Context, record *telemetry.Job, p plan,
-) (resp functions.Response, cacheHit bool, err error) {
+// withTimeout calls a function for an admitted job within Config.Timeout.
+func (r *Runner) withTimeout(ctx context.Context, run func(context.Context) error) error {
 	timeout := r.config.Timeout
 	if timeout <= 0 {
-		return r.run(ctx, record, p)
+		return run(ctx)
 	}
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	resp, cacheHit, err = r.run(bounded, record, p)
+	err := run(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		err = &functions.Error{
 			Kind: functions.Unavailable, Message: fmt.Sprintf("the job took longer than JOB_TIMEOUT=%v", timeout), Cause: err,
 		}
 	}
-	return resp, cacheHit, err
+	return err
 }
 
 // outcome returns the outcome of a job for logs and metrics.

@@ -65,19 +65,9 @@ type input struct {
 func (r *Runner) fetch(ctx context.Context, record *telemetry.Job, p plan) (in input, err error) {
 	ctx, end := record.Stage(ctx, "fetch")
 	defer end()
-	limit := r.config.MaxObjectBytes
-	if in.image = p.request.GetInputBytes(); int64(len(in.image)) > limit {
-		return in, functions.Errorf(functions.Invalid, "input_bytes", "more than MAX_OBJECT_BYTES=%d", limit)
-	}
-	if at := p.source; at.key != "" {
-		data, info, err := r.store.Get(ctx, at.bucket, at.key, p.sourceETag, limit)
-		if errors.Is(err, objects.ErrChanged) {
-			err = errors.Join(ErrSuperseded, err)
-		}
-		if err != nil {
-			return in, explain(err, "input_image", at, fmt.Sprintf("MAX_OBJECT_BYTES=%d", limit))
-		}
-		in.image, in.etag = data, info.ETag
+	in.image, in.etag, err = r.read(ctx, p.request.GetInputBytes(), p.source, p.sourceETag, "input_image")
+	if err != nil {
+		return in, err
 	}
 	if at := p.reference; at.key != "" {
 		in.reference, _, err = r.store.Get(ctx, at.bucket, at.key, p.referenceETag, maxSideCarBytes)
@@ -86,6 +76,25 @@ func (r *Runner) fetch(ctx context.Context, record *telemetry.Job, p plan) (in i
 		}
 	}
 	return in, nil
+}
+
+// read returns the encoded image of a request and its ETag. The image is inline, or the object at a
+// location, in the given version or, without one, in any. Field is the request field of the location.
+func (r *Runner) read(
+	ctx context.Context, inline []byte, at location, etag, field string,
+) (data []byte, version string, err error) {
+	limit := r.config.MaxObjectBytes
+	if int64(len(inline)) > limit {
+		return nil, "", functions.Errorf(functions.Invalid, "input_bytes", "more than MAX_OBJECT_BYTES=%d", limit)
+	}
+	if at.key == "" {
+		return inline, "", nil
+	}
+	data, info, err := r.store.Get(ctx, at.bucket, at.key, etag, limit)
+	if errors.Is(err, objects.ErrChanged) {
+		err = errors.Join(ErrSuperseded, err)
+	}
+	return data, info.ETag, explain(err, field, at, fmt.Sprintf("MAX_OBJECT_BYTES=%d", limit))
 }
 
 // maxSideCarBytes is far above the size of a side-car with many detected objects.

@@ -47,7 +47,7 @@ var Resize = Info{
 	Name: "resize", Summary: "makes images smaller", Suffix: "resize", HasSideCar: true,
 	Service: imageflowv1.ResizeService_ServiceDesc.ServiceName,
 	Host:    "resize-grpc-service", EndpointVariable: "RESIZE_GRPC_ENDPOINT", LocalPort: 8081,
-	JSON: []JSONHandler{imageflowv1.RegisterResizeServiceHandler},
+	JSON: []JSONHandler{imageflowv1.RegisterResizeServiceHandler, imageflowv1.RegisterImageServiceHandler},
 }
 
 // Detect finds objects in images.

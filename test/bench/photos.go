@@ -102,9 +102,12 @@ func (p photos) path(name string) string {
 // tasks returns the tasks of the speed comparison.
 func (p photos) tasks() []named {
 	return []named{
-		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, 4, ""}},
-		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, 4, ""}},
-		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, 8, ""}},
-		{"1080p WebP → 800×450", task{p.path("1080p.webp"), 800, 450, imaging.WebP, 8, ""}},
+		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, 4, 0, ""}},
+		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, 4, 0, ""}},
+		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, 8, 0, ""}},
+		{"1080p WebP → 800×450", task{p.path("1080p.webp"), 800, 450, imaging.WebP, 8, 0, ""}},
+		{"12 MP JPEG → 600×600, attention", task{p.path("12mp.jpg"), 600, 600, imaging.JPEG, 4, 1, ""}},
+		{"1080p JPEG → 400×400, attention", task{p.path("northern_cardinal_bird.jpg"), 400, 400, imaging.JPEG, 4, 1, ""}},
+		{"3 MP PNG → 600×600, attention", task{p.path("3mp.png"), 600, 600, imaging.PNG, 8, 1, ""}},
 	}
 }

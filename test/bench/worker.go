@@ -14,7 +14,10 @@ import (
 	"github.com/h2non/bimg"
 	"golang.org/x/sys/unix"
 
+	"imageflow.dev/functions"
+	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // task is one resize of encoded bytes to exactly this size.
@@ -25,11 +28,14 @@ type task struct {
 	// eighths is the size, in eighths, to which GOOD lets the decoder shrink a JPEG. Only the
 	// limit reads it.
 	eighths int
-	keep    string // file to write the output to, if not empty
+	// attention is 1 to cut the image to the aspect ratio by libvips' method of that name, and 0
+	// to stretch it.
+	attention int
+	keep      string // file to write the output to, if not empty
 }
 
 func (t task) String() string {
-	return fmt.Sprintf("%s %d %d %s %d %s", t.file, t.width, t.height, t.format, t.eighths, t.keep)
+	return fmt.Sprintf("%s %d %d %s %d %d %s", t.file, t.width, t.height, t.format, t.eighths, t.attention, t.keep)
 }
 
 // peers are the peers written in Go. Each runs in its own process.
@@ -48,10 +54,22 @@ func ours(q imaging.Quality) func() func([]byte, task) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
+			if t.attention == 1 {
+				return cover(m, t, q)
+			}
 			out, err := m.Resize(context.Background(), t.width, t.height, q, t.format)
 			return out.Data, err
 		}
 	}
+}
+
+// cover does a task with attention as the processor does it.
+func cover(m *imaging.Image, t task, q imaging.Quality) ([]byte, error) {
+	out, _, err := resize.Processor.Apply(context.Background(), &imageflowv1.ResizeRequest{
+		TargetWidth: int32(t.width), TargetHeight: int32(t.height), Quality: imageflowv1.ResizeQuality(q) + 1,
+		Fit: imageflowv1.Fit_FIT_COVER, Gravity: imageflowv1.Gravity_GRAVITY_ATTENTION,
+	}, functions.Input{Image: m, Format: t.format})
+	return out.Data, err
 }
 
 // bimgs is bimg with its fastest options.
@@ -103,7 +121,7 @@ func work(peer string) error {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var t task
-		if n, err := fmt.Sscan(lines.Text(), &t.file, &t.width, &t.height, &t.format, &t.eighths, &t.keep); n < 5 {
+		if n, err := fmt.Sscan(lines.Text(), &t.file, &t.width, &t.height, &t.format, &t.eighths, &t.attention, &t.keep); n < 6 {
 			return err
 		}
 		data, err := os.ReadFile(t.file)

@@ -76,7 +76,10 @@ func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (P
 	if err != nil {
 		return nil, err
 	}
-	listing := service{desc: &imageflowv1.ModelService_ServiceDesc, impl: modelService{models: models}, closer: models}
+	listing := service{
+		desc: &imageflowv1.ModelService_ServiceDesc, closer: models,
+		impl: func(*job.Runner) any { return modelService{models: models} },
+	}
 	s, err := processor(c.ProcessorConfig, t, detect.New(models), listing)
 	if err != nil {
 		return nil, errors.Join(err, models.Close())

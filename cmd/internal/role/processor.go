@@ -27,7 +27,7 @@ const jsonTimeout = 5 * time.Minute
 // service is a gRPC service in addition to the service of the processor.
 type service struct {
 	desc *grpc.ServiceDesc
-	impl any
+	impl func(*job.Runner) any
 	// closer is closed with the server; nil if there is nothing to close.
 	closer io.Closer
 }
@@ -43,25 +43,25 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 		return nil, err
 	}
 	admission := c.Work.admission()
-	run := job.NewRunner(p, store, admission, c.jobs()).Run
+	runner := job.NewRunner(p, store, admission, c.jobs())
 	healthy := serving(p.Service)
 	services := server.NewRPC(server.RPCConfig{
 		MaxReceiveBytes: c.messageBytes(), MaxSendBytes: c.messageBytes(), Options: []grpc.ServerOption{t.Server()},
 	})
-	handler := &rpc.Handler{Processor: p, Run: run, Health: healthy, StreamParallelism: admission.Parallelism()}
+	handler := &rpc.Handler{Processor: p, Run: runner.Run, Health: healthy, StreamParallelism: admission.Parallelism()}
 	if err := handler.Register(services); err != nil {
 		return nil, err
 	}
 	config := c.serve(p.Name, int64(c.messageBytes()))
 	config.AnswerBytes = 2 * config.BodyBytes // for the answers of jobs that end at the same time
 	for _, s := range beside {
-		services.RegisterService(s.desc, s.impl)
+		services.RegisterService(s.desc, s.impl(runner))
 		healthy.SetServingStatus(s.desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 		if s.closer != nil {
 			config.Closers = append(config.Closers, s.closer)
 		}
 	}
-	routes, err := c.routes(t, p, run, services)
+	routes, err := c.routes(t, p, runner.Run, services)
 	if err != nil {
 		return nil, err
 	}

@@ -14,17 +14,17 @@ import (
 // processorRoles are the roles of the processors, one for each entry of
 // processors.All.
 var processorRoles = []Role{
-	plain(resize.Processor),
+	plain(resize.Processor, describing),
 	withModels(detect.New(nil)),
 	plain(filter.Processor),
 }
 
-// plain returns the role of a processor that needs no settings of its own.
-func plain(p functions.Processor) Role {
+// plain returns the role of a processor that needs no settings of its own, with further services.
+func plain(p functions.Processor, beside ...service) Role {
 	r := roleOf(p)
 	r.Config = func() Config { return &ProcessorConfig{} }
 	r.Listen = func(_ context.Context, c Config, t *telemetry.Tracing) (Process, error) {
-		return processor(*c.(*ProcessorConfig), t, p)
+		return processor(*c.(*ProcessorConfig), t, p, beside...)
 	}
 	return r
 }

@@ -86,8 +86,8 @@ const (
 	// dc:creator and dc:rights if XMP lacks them.
 	Keep_KEEP_COPYRIGHT Keep = 1
 	// EXIF (with the location), XMP and, from JPEG or TIFF to JPEG or TIFF, IPTC-IIM.
-	// The orientation becomes upright, and the thumbnail of EXIF is removed. Of the
-	// EXIF of or to a TIFF, only Artist and Copyright are kept.
+	// The orientation becomes upright, and the thumbnail of EXIF is removed. If the
+	// input or the output is a TIFF, only Artist and Copyright of EXIF are kept.
 	Keep_KEEP_ALL Keep = 2
 )
 
@@ -188,8 +188,8 @@ func (Profile) EnumDescriptor() ([]byte, []int) {
 }
 
 // Encoding are options of the encoder of the output. An option that the format of
-// the output does not have fails with INVALID_ARGUMENT. With any option, also an
-// image that would be returned as it is, is encoded again.
+// the output does not have fails with INVALID_ARGUMENT. If any option is set, the
+// image is always encoded again.
 type Encoding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The quality from 1 to 100, for jpeg, webp and avif; 0 means the default of the

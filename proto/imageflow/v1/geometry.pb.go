@@ -36,8 +36,8 @@ const (
 	Fit_FIT_UNSPECIFIED Fit = 0
 	// The whole image inside the target.
 	Fit_FIT_CONTAIN Fit = 1
-	// The target is filled, and what does not fit is cut off at the sides that gravity or
-	// focal_point leaves. Without enlarge, a target that the image cannot fill becomes
+	// The image fills the target, and gravity or focal_point chooses the part of it that
+	// is kept. Without enlarge, a target that the image cannot fill becomes
 	// smaller and keeps its aspect ratio: an image of 300 x 200 at a target of 400 x 400
 	// gives 200 x 200.
 	Fit_FIT_COVER Fit = 2
@@ -109,11 +109,11 @@ const (
 	Gravity_GRAVITY_TOP_RIGHT    Gravity = 7
 	Gravity_GRAVITY_BOTTOM_LEFT  Gravity = 8
 	Gravity_GRAVITY_BOTTOM_RIGHT Gravity = 9
-	// With COVER: the place with the strongest edges, colours of skin, and saturated
+	// With COVER: the part with the most strong edges, colours of skin and saturated
 	// colours.
 	Gravity_GRAVITY_ATTENTION Gravity = 10
-	// With COVER: the place that is left after sides with little information are cut
-	// off.
+	// With COVER: the part that remains after the strips with the least information are
+	// cut off.
 	Gravity_GRAVITY_ENTROPY Gravity = 11
 )
 
