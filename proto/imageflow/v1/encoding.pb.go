@@ -193,7 +193,7 @@ func (Profile) EnumDescriptor() ([]byte, []int) {
 type Encoding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The quality from 1 to 100, for jpeg, webp and avif; 0 means the default of the
-	// format: 85, 80 and 60. A JPEG with boxes drawn into it has at least the quality
+	// format: 85, 80 and 60. A JPEG with boxes or a watermark drawn into it has at least the quality
 	// of the input by default, up to 95.
 	Quality int32 `protobuf:"varint,1,opt,name=quality,proto3" json:"quality,omitempty"`
 	// True keeps every value of every pixel, for webp.
