@@ -84,6 +84,7 @@ var memoryEncodings = map[string]struct {
 	"best jpeg":             {imaging.JPEG, imaging.Encoding{Quality: 100}},
 	"best progressive jpeg": {imaging.JPEG, imaging.Encoding{Quality: 100, Progressive: true}},
 	"progressive jpeg":      {imaging.JPEG, imaging.Encoding{Progressive: true}},
+	"p3 jpeg":               {imaging.JPEG, imaging.Encoding{Profile: imaging.DisplayP3}},
 	"best webp":             {imaging.WebP, imaging.Encoding{Quality: 100}},
 	"lossless webp":         {imaging.WebP, imaging.Encoding{Lossless: true}},
 	"best avif":             {imaging.AVIF, imaging.Encoding{Quality: 100}},
