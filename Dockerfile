@@ -4,7 +4,9 @@
 #
 # ImageFlow's images, one target each; docker or buildah builds them:
 #
-#   plain         every role except detect; the default target
+#   plain         every role except detect; the default target. It reads AVIF but not HEIC,
+#                 since HEVC has patents
+#   plain-heif    plain, with libde265 to decode HEVC, for those who have the rights to it
 #   detect        plain, with ONNX Runtime and the demo model in /models
 #   detect-cuda   detect, with ONNX Runtime for CUDA and NVIDIA's libraries; amd64 only
 #   test          no image: the tests of internal/imaging with the libvips of the images
@@ -25,7 +27,7 @@ RUN sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>
       || sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/sources.list \
  && apt-get update -q \
  && apt-get install -q -y --no-install-recommends dpkg-dev cmake g++ meson pkg-config \
-      libaom-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libjpeg62-turbo-dev liblcms2-dev \
+      libaom-dev libdav1d-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libjpeg62-turbo-dev liblcms2-dev \
       liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev
 WORKDIR /src
 RUN apt-get source -q libheif vips && mv libheif-*/ heif && mv vips-*/ vips
@@ -34,7 +36,7 @@ RUN eval "$(dpkg-buildflags --export=sh)" \
  && cmake -S heif -B heif/build -G Ninja -DCMAKE_BUILD_TYPE=Release \
       -DCMAKE_INSTALL_PREFIX=/usr/local -DCMAKE_INSTALL_LIBDIR=lib \
       -DENABLE_PLUGIN_LOADING=OFF -DWITH_EXAMPLES=OFF -DWITH_LIBDE265=OFF -DWITH_X265=OFF \
-      -DWITH_DAV1D=OFF -DWITH_SvtEnc=OFF -DWITH_RAV1E=OFF \
+      -DWITH_DAV1D=ON -DWITH_AOM_DECODER=OFF -DWITH_SvtEnc=OFF -DWITH_RAV1E=OFF \
  && ninja -C heif/build install
 RUN eval "$(dpkg-buildflags --export=sh)" \
  && meson setup vips/build vips --prefix=/usr/local --libdir=lib --buildtype=release \
@@ -47,6 +49,14 @@ RUN eval "$(dpkg-buildflags --export=sh)" \
 RUN install -D -s -m 644 -t /out/usr/local/lib /usr/local/lib/libheif.so.1 /usr/local/lib/libvips.so.42 \
  && install -D -m 644 heif/debian/copyright /out/usr/share/doc/libheif1/copyright \
  && install -D -m 644 vips/debian/copyright /out/usr/share/doc/libvips42/copyright
+
+# libheif once more, with a decoder of HEVC.
+FROM vips AS hevc
+ARG DEBIAN_FRONTEND=noninteractive
+# hadolint ignore=DL3009
+RUN apt-get install -q -y --no-install-recommends libde265-dev \
+ && cmake -S heif -B heif/build -DWITH_LIBDE265=ON && ninja -C heif/build install \
+ && install -D -s -m 644 -t /hevc/usr/local/lib /usr/local/lib/libheif.so.1
 
 FROM vips AS build
 WORKDIR /src/imageflow
@@ -78,7 +88,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 COPY --from=build /out/ /
 RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends \
-      libaom3 libdeflate0 libexif12 libexpat1 libglib2.0-0 libjpeg62-turbo liblcms2-2 \
+      libaom3 libdav1d6 libdeflate0 libexif12 libexpat1 libglib2.0-0 libjpeg62-turbo liblcms2-2 \
       liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log \
  && ldconfig && /imageflow --help >/dev/null
@@ -141,8 +151,19 @@ COPY functions/detect/model/repository/ /models/
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532
 
+FROM runtime AS with-hevc
+ARG DEBIAN_FRONTEND=noninteractive
+USER 0
+RUN apt-get update -q \
+ && apt-get install -q -y --no-install-recommends libde265-0 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log
+COPY --from=hevc /hevc/ /
+RUN ldconfig && ! ldd /usr/local/lib/libheif.so.1 | grep 'not found'
+USER 65532:65532
+
 # The images are stages without steps, since buildah omits --label if the last step
 # of a stage is in its cache.
 FROM with-cuda AS detect-cuda
 FROM with-onnxruntime AS detect
+FROM with-hevc AS plain-heif
 FROM runtime AS plain

@@ -74,13 +74,15 @@ type Definition[Req Request, Resp Response] struct {
 	// Reference names an object that Apply needs besides the image; nil, or
 	// a nil result, names none.
 	Reference func(Req) *imageflowv1.ImageData
+	// ReferenceField is the path of the request's field that Reference reads, for errors.
+	ReferenceField string
 	// Variant names a further input of the result besides the request and the image,
 	// such as the version of a model; nil means that there is none.
 	Variant func(context.Context, Req) (string, error)
-	// Footprint returns the maximum memory of Apply in bytes, by the image's
-	// header and the format of the output. The default, nil, covers a full decode,
-	// a change of the pixels and an encode. It may return 0 for an input that Apply refuses.
-	Footprint func(Req, imaging.Header, imaging.Format) int64
+	// Footprint returns the maximum memory of Apply in bytes, without decoding anything.
+	// The default, nil, covers a full decode, a change of the pixels and an encode. It may
+	// return 0 for an input that Apply refuses.
+	Footprint func(Req, Input) int64
 	// Apply does the work. The response has its metadata filled and
 	// an empty, non-nil result, which the caller completes. Errors about the
 	// input are of this package's kinds or imaging's; any other error is

@@ -20,9 +20,12 @@ type Processor struct {
 	Check     func(Request) error
 	Reference func(Request) *imageflowv1.ImageData
 	Variant   func(context.Context, Request) (string, error)
-	Footprint func(Request, imaging.Header, imaging.Format) int64
+	Footprint func(Request, Input) int64
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
 	SideCar   func(Response) proto.Message
+
+	// ReferenceField is Definition.ReferenceField.
+	ReferenceField string
 
 	request, response protoreflect.MessageType
 	result            protoreflect.FieldDescriptor
@@ -37,9 +40,10 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	var req Req
 	var resp Resp
 	p := Processor{
-		Info:     d.Info,
-		request:  req.ProtoReflect().Type(),
-		response: resp.ProtoReflect().Type(),
+		Info:           d.Info,
+		ReferenceField: d.ReferenceField,
+		request:        req.ProtoReflect().Type(),
+		response:       resp.ProtoReflect().Type(),
 		Apply: func(ctx context.Context, r Request, in Input) (imaging.Encoded, Response, error) {
 			out, resp, err := d.Apply(ctx, r.(Req), in)
 			if err != nil {
@@ -62,7 +66,7 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 		p.Variant = func(ctx context.Context, r Request) (string, error) { return d.Variant(ctx, r.(Req)) }
 	}
 	if d.Footprint != nil {
-		p.Footprint = func(r Request, h imaging.Header, f imaging.Format) int64 { return d.Footprint(r.(Req), h, f) }
+		p.Footprint = func(r Request, in Input) int64 { return d.Footprint(r.(Req), in) }
 	}
 	if d.SideCar != nil {
 		p.SideCar = func(r Response) proto.Message { return d.SideCar(r.(Resp)) }

@@ -29,15 +29,19 @@ const (
 // side-car is the whole DetectionResponse.
 func New(models *Models) functions.Processor {
 	return functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
-		Info:      processors.Detect,
-		Check:     models.check,
-		Reference: reference,
-		Variant:   models.variant,
-		Footprint: footprint,
-		Apply:     models.apply,
-		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+		Info:           processors.Detect,
+		Check:          models.check,
+		Reference:      reference,
+		ReferenceField: referenceField,
+		Variant:        models.variant,
+		Footprint:      footprint,
+		Apply:          models.apply,
+		SideCar:        func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	})
 }
+
+// referenceField is the request's field of the side-car of a resize.
+const referenceField = "resize_metadata_ref"
 
 func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 	if r.GetResizeMetadataRef().GetObjectKey() == "" {
@@ -47,11 +51,11 @@ func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
 }
 
 // footprint ignores the model's input, which is small.
-func footprint(r *imageflowv1.DetectionRequest, h imaging.Header, f imaging.Format) int64 {
+func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
 	if r.GetDrawBoxes() {
-		return h.Footprint(f)
+		return in.Image.Footprint(in.Format)
 	}
-	return max(h.ReadFootprint(), h.ConvertFootprint(f))
+	return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format))
 }
 
 // maxRetries bounds the retries after the model was replaced during a request.

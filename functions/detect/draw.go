@@ -104,5 +104,6 @@ func (t text) draw(background image.Rectangle, paint color.RGBA) imaging.Patch {
 	start := fixed.P(background.Min.X+t.margin, background.Min.Y+t.above)
 	d := font.Drawer{Dst: m, Src: image.Black, Face: t.face, Dot: start}
 	d.DrawString(t.label)
-	return imaging.Patch{At: background, Pixels: m}
+	opaque := image.NRGBA(*m)
+	return imaging.Patch{At: background, Pixels: &opaque}
 }

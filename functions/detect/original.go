@@ -20,16 +20,16 @@ func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) 
 	width, height := in.Image.Size()
 	switch {
 	case err != nil || resized.GetOriginalWidth() < 1 || resized.GetOriginalHeight() < 1:
-		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "not the side-car of a resize")
+		return nil, functions.Errorf(functions.Invalid, referenceField, "not the side-car of a resize")
 	case int(resized.GetOutputWidth()) != width || int(resized.GetOutputHeight()) != height:
-		return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref",
+		return nil, functions.Errorf(functions.Invalid, referenceField,
 			"it describes an image of %d×%d pixels, this one has %d×%d",
 			resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
 	}
 	original := func(b box) box { return b.clip(int(resized.GetOriginalWidth()), int(resized.GetOriginalHeight())) }
 	if affine := resized.GetOriginalFromOutput(); affine != nil {
 		if !isFinite(affine) {
-			return nil, functions.Errorf(functions.Invalid, "resize_metadata_ref", "its original_from_output is not a map")
+			return nil, functions.Errorf(functions.Invalid, referenceField, "its original_from_output is not a map")
 		}
 		return func(b box) box { return original(b.mapped(affine)) }, nil
 	}

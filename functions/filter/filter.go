@@ -16,16 +16,20 @@ import (
 
 // Processor is the filter processor. It has no side-car.
 var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *imageflowv1.FilterResponse]{
-	Info:  processors.Filter,
-	Check: check,
-	Apply: apply,
-	Footprint: func(r *imageflowv1.FilterRequest, h imaging.Header, f imaging.Format) int64 {
-		if r.GetIntensity() == 0 {
-			return h.ConvertFootprint(f)
-		}
-		return h.Footprint(f)
-	},
+	Info:           processors.Filter,
+	Check:          check,
+	Reference:      markObject,
+	ReferenceField: markField,
+	Footprint:      footprint,
+	Apply:          apply,
 })
+
+func footprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {
+	if r.GetIntensity() == 0 {
+		return in.Image.ConvertFootprint(in.Format)
+	}
+	return in.Image.Footprint(in.Format) + markFootprint(r, in)
+}
 
 // parameter is a setting other than the intensity: its range [min, max] and its default.
 type parameter struct{ min, max, byDefault float64 }
@@ -40,7 +44,7 @@ type filter struct {
 	// sigma derives the setting "sigma", the standard deviation of a Gaussian in
 	// pixels, from the intensity; nil means that sigma is a parameter or not used.
 	sigma func(width, height int, intensity float64) float64
-	// change changes the image in place. Its only error is the context's.
+	// change changes the image in place. Its only error is the context's. A watermark has none.
 	change func(ctx context.Context, r imaging.Raster, intensity float64, s settings) error
 }
 
@@ -58,6 +62,7 @@ var filters = map[imageflowv1.FilterType]filter{
 	imageflowv1.FilterType_FILTER_TYPE_BRIGHTNESS: {min: -1, max: 1, change: brightness},
 	imageflowv1.FilterType_FILTER_TYPE_CONTRAST:   {min: -1, max: 4, change: contrast, parameters: pivotParameter},
 	imageflowv1.FilterType_FILTER_TYPE_SATURATION: {min: -1, max: 4, change: saturation},
+	imageflowv1.FilterType_FILTER_TYPE_WATERMARK:  {max: 1},
 }
 
 // maxSigma is the maximum of the contract, in pixels. A larger one would hide everything.
@@ -74,6 +79,9 @@ func check(r *imageflowv1.FilterRequest) error {
 	f := filters[r.GetFilterType()]
 	if v := float64(r.GetIntensity()); !(v >= f.min && v <= f.max) { // also true for NaN
 		return functions.Errorf(functions.Invalid, "intensity", "%g is outside [%g, %g] of %s", v, f.min, f.max, r.GetFilterType())
+	}
+	if err := checkMark(r); err != nil {
+		return err
 	}
 	_, err := f.read(r)
 	return err
@@ -122,19 +130,24 @@ func apply(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input
 		width, height := in.Image.Size()
 		s["sigma"] = f.sigma(width, height, intensity)
 	}
+	out, err := f.apply(ctx, r, in, s)
 	for name, value := range s {
 		metadata.AppliedParameters[name] = strconv.FormatFloat(value, 'g', 6, 64)
 	}
-	out, err := f.apply(ctx, in, intensity, s)
 	return out, resp, err
 }
 
-func (f filter) apply(ctx context.Context, in functions.Input, intensity float64, s settings) (imaging.Encoded, error) {
+func (f filter) apply(
+	ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input, s settings,
+) (imaging.Encoded, error) {
+	if f.change == nil {
+		return watermark(ctx, r, in, s)
+	}
 	raster, err := in.Raster(ctx)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
-	if err := f.change(ctx, raster, intensity, s); err != nil {
+	if err := f.change(ctx, raster, float64(r.GetIntensity()), s); err != nil {
 		return imaging.Encoded{}, err
 	}
 	within, encoded := in.Stage(ctx, "encode")

@@ -84,21 +84,21 @@ func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f i
 	return padded.Encode(ctx, f)
 }
 
-func footprint(r *imageflowv1.ResizeRequest, in imaging.Header, f imaging.Format) int64 {
-	p, err := newPlan(in, r)
+func footprint(r *imageflowv1.ResizeRequest, in functions.Input) int64 {
+	p, err := newPlan(in.Image.Header, r)
 	if err != nil {
 		return 0
 	}
-	in = in.Turned(p.quarters, p.mirrored)
+	h := in.Image.Header.Turned(p.quarters, p.mirrored)
 	extra := int64(0)
 	if r.GetDescribe() {
 		extra = describing * int64(p.canvas.Dx()) * int64(p.canvas.Dy())
 	}
 	if _, ok := p.interest(); ok {
-		return in.InterestingFootprint(p.part, p.width, p.height, f) + extra
+		return h.InterestingFootprint(p.part, p.width, p.height, in.Format) + extra
 	}
 	if p.isPadded() {
-		return in.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), f) + extra
+		return h.PaddedFootprint(p.width, p.height, p.canvas.Dx(), p.canvas.Dy(), in.Format) + extra
 	}
-	return in.ResizeFootprint(p.width, p.height, f) + extra
+	return h.ResizeFootprint(p.width, p.height, in.Format) + extra
 }

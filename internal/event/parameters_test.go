@@ -14,6 +14,8 @@ func resizes(query string) error { return event.CheckParameters(resize.Processor
 
 func filters(query string) error { return event.CheckParameters(filter.Processor, query) }
 
+const mark = "filter_type=FILTER_TYPE_WATERMARK&intensity=0.5"
+
 var parameterCases = []struct {
 	check func(string) error
 	query string
@@ -50,6 +52,13 @@ var parameterCases = []struct {
 	{filters, "filter_type=FILTER_TYPE_BRIGHTNESS&intensity=1.5", "intensity"},
 	{filters, "filter_type=FILTER_TYPE_SHARPEN&parameters[sigma]=9", "parameters"},
 	{filters, "filter_type=FILTER_TYPE_BLUR&parameters[sigma]=1", "parameters"},
+	{filters, mark + "&watermark.image.object_key=logo.png&watermark.gravity=GRAVITY_BOTTOM_RIGHT&watermark.scale=0.2", ""},
+	{filters, mark + "&watermark.image.bucket=marks&watermark.image.object_key=logo.png&watermark.tile=true", ""},
+	{filters, mark, "watermark"},
+	{filters, mark + "&watermark.scale=0.5", "watermark"},
+	{filters, mark + "&watermark.image.object_key=/logo.png", "watermark.image.object_key"},
+	{filters, mark + "&watermark.image.object_key=logo.png&watermark.scale=2", "watermark.scale"},
+	{filters, mark + "&watermark.image.object_key=logo.png&watermark.gravity=GRAVITY_UP", "watermark.gravity"},
 }
 
 func TestCheckParameters(t *testing.T) {

@@ -205,6 +205,43 @@ int imaging_to_srgb(VipsImage **image, int use_profile, int channels) {
 	return failed ? -1 : 0;
 }
 
+void *imaging_p3(size_t *size) {
+	VipsBlob *blob;
+	if (vips_profile_load("p3", &blob, NULL) || blob == NULL) return NULL;
+	const void *data = vips_blob_get(blob, size);
+	void *copy = g_memdup2(data, *size);
+	vips_area_unref(VIPS_AREA(blob));
+	return copy;
+}
+
+// colours_to_p3 converts an image of RGB without alpha.
+static int colours_to_p3(VipsImage **image) {
+	VipsImage *made;
+	const int intent = intent_of(*image);
+	const int failed = intent < 0 ? vips_icc_transform(*image, &made, "p3", "input_profile", "srgb", NULL) :
+		vips_icc_transform(*image, &made, "p3", "embedded", TRUE, "intent", intent, NULL);
+	return failed || imaging_replace(image, made);
+}
+
+int imaging_to_p3(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size) {
+	const size_t length = (size_t)width * height * channels;
+	VipsImage *image = vips_image_new_from_memory(pixels, length, width, height, channels, VIPS_FORMAT_UCHAR);
+	if (image == NULL) return -1;
+	image->Type = VIPS_INTERPRETATION_sRGB;
+	if (size > 0) vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, size);
+	VipsImage *alpha = NULL, *made;
+	int failed = (channels == 4 && split_alpha(&image, &alpha)) || colours_to_p3(&image);
+	if (!failed && alpha != NULL) failed = vips_bandjoin2(image, alpha, &made, NULL) || imaging_replace(&image, made);
+	g_clear_object(&alpha);
+	size_t made_size = 0;
+	void *rows = failed ? NULL : vips_image_write_to_memory(image, &made_size);
+	failed = rows == NULL || made_size != length;
+	if (!failed) memcpy(pixels, rows, length);
+	g_free(rows);
+	g_object_unref(image);
+	return imaging_finish(failed);
+}
+
 int imaging_apply_profile(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size) {
 	const size_t length = (size_t)width * height * channels;
 	VipsImage *image = vips_image_new_from_memory(pixels, length, width, height, channels, VIPS_FORMAT_UCHAR);

@@ -52,6 +52,9 @@ func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
 	if h.Orientation != 1 {
 		garbage += channels
 	}
+	if h.Encoding.Profile == DisplayP3 {
+		garbage += channels
+	}
 	if h.Alpha && !withAlpha {
 		garbage += channels
 	}

@@ -44,6 +44,8 @@ type Header struct {
 	quality int
 	// uncropped is the size of the image before the file crops it; zero if it does not.
 	uncropped image.Point
+	// av1 describes an AVIF that dav1d reads; nil means that libvips reads it.
+	av1 *av1Image
 	// multiplied reports whether the colours of a HEIF are multiplied by alpha.
 	multiplied bool
 	// held is the memory that the decoder holds, in bytes per pixel, without the rows that

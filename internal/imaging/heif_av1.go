@@ -1,7 +1,5 @@
 package imaging
 
-import "bytes"
-
 // av1Sequence are the fields of a sequence header of AV1 (AV1 Bitstream & Decoding Process
 // Specification, 5.5).
 type av1Sequence struct {
@@ -15,6 +13,9 @@ type av1Sequence struct {
 	high, twelve, grey               bool
 	subsampledAcross, subsampledDown bool
 	site                             uint64
+	// matrix are the matrix coefficients of ITU-T H.273, and full tells the range.
+	matrix int
+	full   bool
 }
 
 // The kinds of open bitstream units.
@@ -29,7 +30,7 @@ const (
 func (t *heifTile) checkAV1(f *heifFile) error {
 	var sequence *av1Sequence
 	frames := 0
-	for data := bytes.Join(t.data, nil); len(data) > 0; {
+	for data := joined(t.data); len(data) > 0; {
 		kind, unit, rest, ok := nextOBU(data)
 		if !ok {
 			return truncated(f.format)
@@ -57,6 +58,7 @@ func (t *heifTile) checkAV1(f *heifFile) error {
 		return f.corrupt("its frame does not have the size of the image")
 	}
 	t.config, t.depth, t.chroma = sequence.config(), sequence.depth(), sequence.chroma()
+	t.matrix, t.full = sequence.matrix, sequence.full
 	return nil
 }
 
@@ -169,20 +171,20 @@ func (s *av1Sequence) readColours(b *bitReader) {
 	s.high = b.flag()
 	s.twelve = s.profile == 2 && s.high && b.flag()
 	s.grey = s.profile != 1 && b.flag()
-	srgb := false
+	primaries, transfer := 2, 2 // unspecified, as the matrix
+	s.matrix = 2
 	if b.flag() {
-		srgb = b.read(24) == 1<<16|13<<8
+		primaries, transfer, s.matrix = int(b.read(8)), int(b.read(8)), int(b.read(8))
 	}
+	srgb := primaries == 1 && transfer == 13 && s.matrix == 0
+	if s.full = !s.grey && srgb; s.full {
+		return
+	}
+	s.full = b.flag()
 	switch {
 	case s.grey:
 		s.subsampledAcross, s.subsampledDown = true, true
-		b.read(1)
 		return
-	case srgb:
-		return
-	}
-	b.read(1) // range
-	switch {
 	case s.profile == 0:
 		s.subsampledAcross, s.subsampledDown = true, true
 	case s.profile == 2 && s.twelve:

@@ -42,7 +42,7 @@ func (t *heifTile) checkHEVC(f *heifFile) error {
 		return f.corrupt("its configuration is damaged")
 	}
 	frames := 0
-	for data := bytes.Join(t.data, nil); len(data) > 0; {
+	for data := joined(t.data); len(data) > 0; {
 		if len(data) < 4 || uint64(binary.BigEndian.Uint32(data)) > uint64(len(data)-4) {
 			return truncated(f.format)
 		}

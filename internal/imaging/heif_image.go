@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"bytes"
+	"image"
 	"slices"
 )
 
@@ -13,7 +14,8 @@ type heifImage struct {
 	// grid is the data of a grid; nil for an image of one item.
 	grid  []byte
 	tiles []*heifTile
-	// crops are the boxes that crop the image.
+	// shown is the part of the image that is left after crops, the boxes that crop it.
+	shown image.Rectangle
 	crops [][]byte
 }
 
@@ -25,10 +27,21 @@ type heifTile struct {
 	// depth is the number of bits per channel. chroma is 0 for grey, 1 for 4:2:0, 2 for 4:2:2
 	// and 3 for 4:4:4.
 	depth, chroma int
+	// matrix and full describe YCbCr as the coded data does; only for AV1.
+	matrix int
+	full   bool
 	// config is the box that describes the coding to the decoder.
 	config []byte
 	// data are the parts of the file that have the coded image.
 	data [][]byte
+}
+
+// joined returns the concatenation of parts.
+func joined(parts [][]byte) []byte {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return bytes.Join(parts, nil)
 }
 
 // maxPadding is how many times larger than the image the tiles of a grid may be, along a side
@@ -162,6 +175,8 @@ func (m *heifImage) held(alpha *heifImage) int {
 	switch {
 	case t.depth > 8 || alpha != nil && alpha.tiles[0].depth > 8:
 		return 26
+	case t.kind == "hvc1":
+		return 12
 	case t.chroma > 1:
 		return 19
 	}

@@ -129,7 +129,7 @@ func (m *Image) ResizeWindow(
 		}
 	}
 	d := m.scaling(v, q)
-	d.keepGrey = f == PNG || f == JPEG
+	d.keepGrey = (f == PNG || f == JPEG) && m.Encoding.Profile != DisplayP3
 	p, err := m.upright(ctx, d)
 	if err != nil {
 		return Encoded{}, err
@@ -166,9 +166,12 @@ func (m *Image) scaling(v view, q Quality) decoding {
 
 var fullSize = decoding{shrink: 1, across: 1, down: 1}
 
-// upright decodes the image and turns it upright.
+// upright decodes the image, with the colours of its outputs, and turns it upright.
 func (m *Image) upright(ctx context.Context, d decoding) (*Pixels, error) {
 	p, err := m.decode(ctx, d)
+	if err == nil {
+		err = m.toOutputProfile(ctx, p)
+	}
 	if err != nil {
 		return nil, err
 	}

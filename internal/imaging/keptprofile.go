@@ -1,10 +1,19 @@
 package imaging
 
+// #include "vips.h"
+// #include <glib.h>
+import "C"
+
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
+	"sync"
+	"unsafe"
 )
 
 // Profile selects the colours of outputs.
@@ -17,6 +26,8 @@ const (
 	// KeepProfile keeps the ICC profile of an image of RGB, and its values. Other images become
 	// sRGB.
 	KeepProfile
+	// DisplayP3 converts colours to Display P3.
+	DisplayP3
 )
 
 // storedProfile is an ICC profile as stored in a file: in parts, or as a chunk of a PNG.
@@ -52,13 +63,51 @@ func (s storedProfile) icc() []byte {
 	return icc
 }
 
-// keptProfile returns the profile of the image that its outputs keep, or nil if their colours
-// are sRGB.
+// keptProfile returns the profile of RGB whose values the decoders return, or nil if they return
+// sRGB.
 func (h *Header) keptProfile() []byte {
-	if h.Encoding.Profile != KeepProfile || h.profile != 3 || h.colours != 3 {
+	if h.Encoding.Profile == SRGB || h.profile != 3 || h.colours != 3 {
 		return nil
 	}
 	return h.metadata.profile.icc()
+}
+
+// outputProfile returns the profile of the outputs, or nil if their colours are sRGB.
+func (h *Header) outputProfile() []byte {
+	if h.Encoding.Profile == DisplayP3 {
+		return displayP3()
+	}
+	return h.keptProfile()
+}
+
+// displayP3 returns the ICC profile of Display P3 that is built into libvips.
+var displayP3 = sync.OnceValue(func() []byte {
+	if Start() != nil {
+		return nil
+	}
+	var size C.size_t
+	data := C.imaging_p3(&size)
+	defer C.g_free(C.gpointer(data))
+	return C.GoBytes(data, C.int(size))
+})
+
+// toOutputProfile converts decoded pixels to the profile of the outputs.
+func (m *Image) toOutputProfile(ctx context.Context, p *Pixels) error {
+	if m.Encoding.Profile != DisplayP3 {
+		return nil
+	}
+	if err := Start(); err != nil {
+		return err
+	}
+	icc := m.keptProfile()
+	err := stoppable(ctx, func(C.Stop) C.int {
+		return C.imaging_to_p3(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
+			unsafe.Pointer(unsafe.SliceData(icc)), C.size_t(len(icc)))
+	})
+	if errors.Is(err, errFailed) {
+		return fmt.Errorf("libvips cannot convert the colours of %d×%d pixels", p.Width, p.Height)
+	}
+	return err
 }
 
 // appliedProfile returns the number of channels of the profile that is applied to the colours;

@@ -2,6 +2,7 @@ package imaging_test
 
 import (
 	"bytes"
+	"image/color"
 	"testing"
 
 	"imageflow.dev/internal/imaging"
@@ -80,6 +81,47 @@ func TestProfile_isConverted(t *testing.T) {
 		}
 		if bytes.Contains(out.Data, []byte("iCCP")) {
 			t.Errorf("%s: the output has a profile", name)
+		}
+	}
+}
+
+// TestProfile_displayP3 converts the red of sRGB to its values in Display P3 (SMPTE EG 432-1 with
+// the curve of sRGB) and back, and keeps values that are in Display P3.
+func TestProfile_displayP3(t *testing.T) {
+	const alpha = 77
+	for _, to := range keepers {
+		data := asPNG(t, flat(16, 16, color.NRGBA{255, 0, 0, 255}))
+		if to != imaging.JPEG {
+			data = asPNG(t, flat(16, 16, color.NRGBA{255, 0, 0, alpha}))
+		}
+		for range 2 {
+			m := open(t, data)
+			m.Encoding = imaging.Encoding{Profile: imaging.DisplayP3, Quality: map[imaging.Format]int{imaging.JPEG: 100}[to]}
+			m.Encoding.Lossless = to == imaging.WebP
+			out, err := m.Resize(t.Context(), 8, 8, imaging.Good, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again := open(t, out.Data)
+			again.Encoding.Profile = imaging.KeepProfile
+			p, err := again.Pixels(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkColour(t, to, p.Pix, []byte{234, 51, 35, alpha}[:p.Channels])
+			p = pixels(t, out.Data)
+			checkColour(t, to, p.Pix, []byte{255, 0, 0, alpha}[:p.Channels])
+			data = out.Data
+		}
+	}
+}
+
+func checkColour(t *testing.T, f imaging.Format, got, want []byte) {
+	t.Helper()
+	for i, v := range want {
+		if d := int(got[i]) - int(v); d < -3 || d > 3 {
+			t.Errorf("%s: %v, want %v", f, got[:len(want)], want)
+			return
 		}
 	}
 }

@@ -2,11 +2,9 @@ package imaging_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"image"
 	"maps"
 	"os"
 	"runtime"
@@ -39,83 +37,6 @@ const atOnce = ", at once"
 var memoryEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
 	"VIPS_DISC_THRESHOLD=1g", "GOMEMLIMIT=1GiB", "GOGC=400", "GOMAXPROCS=2",
-}
-
-// memoryWork is an operation with its computed footprint.
-type memoryWork struct {
-	footprint func(*imaging.Image, imaging.Format) int64
-	do        func(*imaging.Image, imaging.Format) error
-}
-
-// memoryWorks are the operations of the processors, with their computed footprints.
-var memoryWorks = map[string]memoryWork{
-	"change": {
-		func(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) },
-		func(m *imaging.Image, f imaging.Format) error {
-			p, err := m.Pixels(context.Background())
-			if err != nil {
-				return err
-			}
-			if err := p.Blur(context.Background(), 2); err != nil {
-				return err
-			}
-			for at, block := 0, noise(1<<20); at < len(p.Pix); { // noise needs most memory to encode
-				at += copy(p.Pix[at:], block)
-			}
-			_, err = p.EncodeLike(context.Background(), m, f)
-			return err
-		},
-	},
-	"filter": {
-		func(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) },
-		func(m *imaging.Image, f imaging.Format) error {
-			r, err := m.Raster(context.Background(), f)
-			if err != nil {
-				return err
-			}
-			if err := r.Sharpen(context.Background(), 2, 5); err != nil {
-				return err
-			}
-			_, err = r.Encode(context.Background(), f)
-			return err
-		},
-	},
-	"halve": {
-		func(m *imaging.Image, f imaging.Format) int64 {
-			w, h := m.Size()
-			return m.ResizeFootprint(w/2, h/2, f)
-		},
-		func(m *imaging.Image, f imaging.Format) error {
-			w, h := m.Size()
-			_, err := m.Resize(context.Background(), w/2, h/2, imaging.Best, f)
-			return err
-		},
-	},
-	"pad": {
-		func(m *imaging.Image, f imaging.Format) int64 {
-			w, h := m.Size()
-			return m.PaddedFootprint(w/2, h/2, w, h, f)
-		},
-		func(m *imaging.Image, f imaging.Format) error {
-			w, h := m.Size()
-			p, err := m.ScaledWindow(context.Background(), m.Whole(), w/2, h/2, imaging.Best)
-			if err != nil {
-				return err
-			}
-			if p, err = p.Padded(context.Background(), image.Rect(-w/4, -h/4, w-w/4, h-h/4), f); err != nil {
-				return err
-			}
-			_, err = p.Encode(context.Background(), f)
-			return err
-		},
-	},
-	"shrink": {
-		func(m *imaging.Image, f imaging.Format) int64 { return m.ResizeFootprint(800, 600, f) },
-		func(m *imaging.Image, f imaging.Format) error {
-			_, err := m.Resize(context.Background(), 800, 600, imaging.Fast, f)
-			return err
-		},
-	},
 }
 
 // TestFootprintHolds measures the memory of each pair of formats, at the largest image that
@@ -163,6 +84,7 @@ var memoryEncodings = map[string]struct {
 	"best jpeg":             {imaging.JPEG, imaging.Encoding{Quality: 100}},
 	"best progressive jpeg": {imaging.JPEG, imaging.Encoding{Quality: 100, Progressive: true}},
 	"progressive jpeg":      {imaging.JPEG, imaging.Encoding{Progressive: true}},
+	"p3 jpeg":               {imaging.JPEG, imaging.Encoding{Profile: imaging.DisplayP3}},
 	"best webp":             {imaging.WebP, imaging.Encoding{Quality: 100}},
 	"lossless webp":         {imaging.WebP, imaging.Encoding{Lossless: true}},
 	"best avif":             {imaging.AVIF, imaging.Encoding{Quality: 100}},

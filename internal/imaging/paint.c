@@ -125,16 +125,34 @@ typedef struct {
 
 static inline Range intersection(Range a, Range b) { return (Range){max(a.from, b.from), min(a.to, b.to)}; }
 
-// paint_sample mixes a sample with the pixels of a patch that it covers: those in both ranges.
-static inline void paint_sample(const Patch *p, int component, Range rows, Range columns, int all, int32_t *sample) {
-	const int covered = (rows.to - rows.from) * (columns.to - columns.from);
-	int32_t sum = 0;
+// Mix is what some pixels of a patch add to a sample: the sum of their alphas, and of their
+// components times alpha.
+typedef struct {
+	int32_t alpha, sum;
+} Mix;
+
+// mix_of returns the mix of the pixels of a patch in both ranges.
+static inline Mix mix_of(const Patch *p, int component, Range rows, Range columns) {
+	Mix m = {0, 0};
 	for (int y = rows.from; y < rows.to; y++) {
-		const uint8_t *row = p->pixels + (size_t)min(y, p->at.height - 1) * p->row;
-		for (int x = columns.from; x < columns.to; x++)
-			sum += component_of(row + (size_t)min(x, p->at.width - 1) * p->pixel, component);
+		const int source_y = (p->source.top + min(y, p->at.height - 1)) % p->source.height;
+		for (int x = columns.from; x < columns.to; x++) {
+			const int source_x = (p->source.left + min(x, p->at.width - 1)) % p->source.width;
+			const uint8_t *pixel = p->pixels + (size_t)source_y * p->row + (size_t)source_x * p->pixel;
+			if (pixel[3] == 0) continue;
+			m.alpha += pixel[3];
+			m.sum += pixel[3] * component_of(pixel, component);
+		}
 	}
-	*sample = all == 1 ? sum : (*sample * (all - covered) + sum) / all;
+	return m;
+}
+
+// sample_at returns a sample of the block row, in a block that is going to change.
+static inline int32_t *sample_at(Canvas *c, int x, int y) {
+	const int i = x / DCTSIZE;
+	if (!c->painted[i]) to_samples(c->blocks[i], c->coefficients[i], &c->steps);
+	c->painted[i] = 1;
+	return &c->blocks[i][y % DCTSIZE][x % DCTSIZE];
 }
 
 // pixels_of returns the pixels of a patch that sample i covers, relative to the patch. Each
@@ -158,16 +176,15 @@ static void paint_patch(Canvas *c, const Patch *p) {
 	const Range high = reach(p->at.top, p->at.height, c->height), wide = reach(p->at.left, p->at.width, c->width);
 	const Range rows = samples_of(high, p->at.top, c->down, (Range){c->top, c->top + DCTSIZE});
 	const Range columns = samples_of(wide, p->at.left, c->across, (Range){0, (int)c->columns * DCTSIZE});
-	if (rows.from >= rows.to) return;
-	for (int i = columns.from / DCTSIZE; i * DCTSIZE < columns.to; i++) {
-		if (!c->painted[i]) to_samples(c->blocks[i], c->coefficients[i], &c->steps);
-		c->painted[i] = 1;
-	}
+	const int32_t all = 255 * c->across * c->down;
 	for (int y = rows.from; y < rows.to; y++) {
 		const Range covered = pixels_of(y, c->down, p->at.top, high);
-		for (int x = columns.from; x < columns.to; x++)
-			paint_sample(p, c->component, covered, pixels_of(x, c->across, p->at.left, wide), c->across * c->down,
-				&c->blocks[x / DCTSIZE][y % DCTSIZE][x % DCTSIZE]);
+		for (int x = columns.from; x < columns.to; x++) {
+			const Mix m = mix_of(p, c->component, covered, pixels_of(x, c->across, p->at.left, wide));
+			if (m.alpha == 0) continue;
+			int32_t *sample = sample_at(c, x, y);
+			*sample = (*sample * (all - m.alpha) + m.sum) / all;
+		}
 	}
 }
 
@@ -178,11 +195,12 @@ static void paint_row(Canvas *c, const Painting *p) {
 		if (c->painted[i]) to_coefficients(c->coefficients[i], c->blocks[i], &c->steps);
 }
 
-// set_steps reads a quantization table.
+// set_steps reads a quantization table. A step of 0, which only a crafted file has, makes all of its
+// coefficients 0.
 static void set_steps(Steps *s, const JQUANT_TBL *table) {
 	for (int i = 0; i < DCTSIZE2; i++) {
 		s->sizes[i] = table->quantval[i] << BITS;
-		s->inverses[i] = 1.0f / (float)s->sizes[i];
+		s->inverses[i] = s->sizes[i] ? 1.0f / (float)s->sizes[i] : 0;
 	}
 }
 

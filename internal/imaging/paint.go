@@ -12,18 +12,19 @@ import (
 	"unsafe"
 )
 
-// Patch is an opaque rectangle to be painted on an image.
+// Patch is a rectangle to be painted on an image.
 type Patch struct {
 	// At is in pixels of the upright image. What lies outside the image is not painted.
 	At image.Rectangle
-	// Pixels contains At. If it is nil, all pixels have the colour.
-	Pixels *image.RGBA
+	// Pixels is repeated in all directions and so covers At. It is composited in sRGB. If it is
+	// nil, all pixels have the opaque colour.
+	Pixels *image.NRGBA
 	Colour color.RGBA
 }
 
 // Painted returns the image with patches, later ones over earlier ones, in format f. If both
 // formats are JPEG and its Encoding has no options, the quality is at least that of the image, up to 95. Then only the blocks
-// of the JPEG that a patch touches change, unless its luma has fewer samples than pixels, which
+// of the JPEG that a patch changes are encoded again, unless its luma has fewer samples than pixels, which
 // would blur the patches.
 func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded, error) {
 	if f == JPEG && m.Encoding == (Encoding{}) && m.hasPaintableBlocks() {
@@ -35,7 +36,9 @@ func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded
 	if err != nil {
 		return Encoded{}, err
 	}
-	p.Paint(patches)
+	if err := p.Paint(ctx, patches); err != nil {
+		return Encoded{}, err
+	}
 	return p.EncodeLike(ctx, m, f)
 }
 
@@ -44,27 +47,64 @@ func (m *Image) hasPaintableBlocks() bool {
 	return m.hasPlanes() && m.colours == C.MAX_PLANES && m.sampled[0] == m.maxSampling() && m.Orientation == 1
 }
 
-// Paint paints patches, later ones over earlier ones.
-func (p *Pixels) Paint(patches []Patch) {
+// Paint paints patches, later ones over earlier ones. After the context ends, the error is the
+// context's.
+func (p *Pixels) Paint(ctx context.Context, patches []Patch) error {
 	for _, patch := range patches {
 		r := patch.At.Intersect(image.Rect(0, 0, p.Width, p.Height))
-		pixels, row, pixel := patch.source(r)
+		from := patch.source(r)
 		for y := range r.Dy() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			to := p.Pix[((r.Min.Y+y)*p.Width+r.Min.X)*p.Channels:]
+			row := from.pixels[(from.first.Y+y)%from.size.Y*from.row:]
 			for x := range r.Dx() {
-				copy(to[x*p.Channels:(x+1)*p.Channels], pixels[y*row+x*pixel:][:4])
+				blend(to[x*p.Channels:(x+1)*p.Channels], row[(from.first.X+x)%from.size.X*from.pixel:][:4])
 			}
 		}
 	}
+	return nil
 }
 
-// source returns the bytes of the patch from the first pixel of r on. Its rows are row bytes
-// apart, the pixels pixel bytes.
-func (p *Patch) source(r image.Rectangle) (pixels []byte, row, pixel int) {
-	if p.Pixels == nil {
-		return []byte{p.Colour.R, p.Colour.G, p.Colour.B, 255}, 0, 0
+// blend composites a pixel with alpha on one of 3 or 4 channels: the operator "over" of Porter
+// and Duff, with straight alpha.
+func blend(to, over []byte) {
+	a := uint32(over[3])
+	switch a {
+	case 0:
+		return
+	case 255:
+		copy(to, over)
+		return
 	}
-	return p.Pixels.Pix[p.Pixels.PixOffset(r.Min.X, r.Min.Y):], p.Pixels.Stride, 4
+	under := 255 * (255 - a)
+	if len(to) == 4 {
+		under = uint32(to[3]) * (255 - a)
+		to[3] = byte((255*a + under + 127) / 255)
+	}
+	all := 255*a + under
+	for c, v := range over[:3] {
+		to[c] = byte((uint32(v)*255*a + uint32(to[c])*under + all/2) / all)
+	}
+}
+
+// source are the pixels of a patch from a point on: the pixel at (x, y) is at first + (x, y),
+// modulo size, in pixels.
+type source struct {
+	pixels      []byte
+	first, size image.Point
+	row, pixel  int // the distances between rows and between pixels in bytes
+}
+
+// source returns the pixels of the patch from the top left corner of r on.
+func (p *Patch) source(r image.Rectangle) source {
+	if p.Pixels == nil {
+		return source{pixels: []byte{p.Colour.R, p.Colour.G, p.Colour.B, 255}, size: image.Pt(1, 1)}
+	}
+	own := p.Pixels.Rect
+	first := r.Min.Mod(own).Sub(own.Min)
+	return source{pixels: p.Pixels.Pix, first: first, size: own.Size(), row: p.Pixels.Stride, pixel: 4}
 }
 
 // paintBlocks paints on the coefficients of a JPEG. It returns false if they cannot be used.
@@ -104,12 +144,13 @@ func (m *Image) pinnedPatches(patches []Patch, pin *runtime.Pinner) (*C.Patch, C
 		if r.Empty() {
 			continue
 		}
-		pixels, row, pixel := patches[i].source(r)
-		data := unsafe.SliceData(pixels)
+		from := patches[i].source(r)
+		data := unsafe.SliceData(from.pixels)
 		pin.Pin(data)
 		list = append(list, C.Patch{
 			at:     C.Frame{C.int(r.Min.X), C.int(r.Min.Y), C.int(r.Dx()), C.int(r.Dy())},
-			pixels: (*C.uint8_t)(data), row: C.size_t(row), pixel: C.size_t(pixel),
+			source: C.Frame{C.int(from.first.X), C.int(from.first.Y), C.int(from.size.X), C.int(from.size.Y)},
+			pixels: (*C.uint8_t)(data), row: C.size_t(from.row), pixel: C.size_t(from.pixel),
 		})
 	}
 	first := unsafe.SliceData(list)

@@ -5,10 +5,11 @@
 
 #include "planes.h"
 
-// Patch is an opaque rectangle inside the image. The pixel at (x, y) in it has the bytes red,
-// green and blue at pixels + y * row + x * pixel.
+// Patch is a rectangle inside the image. The pixel at (x, y) of its source has the bytes red,
+// green, blue and straight alpha at pixels + y * row + x * pixel. The source has width x height
+// pixels and is repeated. The one at (left, top) is painted at the top left corner.
 typedef struct {
-	Frame at;
+	Frame at, source;
 	const uint8_t *pixels;
 	size_t row, pixel;
 } Patch;

@@ -15,8 +15,8 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// randomPatches returns patches of one colour and patches with stripes, of which some exceed
-// the image.
+// randomPatches returns patches of one colour, patches with stripes, and half transparent ones that
+// are repeated. Some exceed the image.
 func randomPatches(random *rand.Rand, width, height int) []imaging.Patch {
 	patches := make([]imaging.Patch, 6)
 	for i := range patches {
@@ -25,11 +25,16 @@ func randomPatches(random *rand.Rand, width, height int) []imaging.Patch {
 		c := color.RGBA{uint8(random.IntN(256)), uint8(random.IntN(256)), uint8(random.IntN(256)), 255}
 		patches[i] = imaging.Patch{At: at, Colour: c}
 		if i%2 == 1 {
-			patches[i].Pixels = image.NewRGBA(at.Inset(-3))
+			patches[i].Pixels = image.NewNRGBA(at.Inset(-3))
 			draw.Draw(patches[i].Pixels, at, image.NewUniform(c), image.Point{}, draw.Src)
 			for y := at.Min.Y; y < at.Max.Y; y += 7 {
 				draw.Draw(patches[i].Pixels, image.Rect(at.Min.X, y, at.Max.X, y+2), image.Black, image.Point{}, draw.Src)
 			}
+		}
+		if i%3 == 2 {
+			patches[i].Pixels = image.NewNRGBA(image.Rect(x+2, y+3, x+13, y+12))
+			c.A = 128
+			draw.Draw(patches[i].Pixels, image.Rect(x+4, y+3, x+13, y+9), image.NewUniform(color.NRGBA(c)), image.Point{}, draw.Src)
 		}
 	}
 	return patches
@@ -109,7 +114,9 @@ func TestPainted_looksLikePixels(t *testing.T) {
 		data := files[name]
 		m, want := open(t, data), pixels(t, data)
 		patches := randomPatches(random, m.Width, m.Height)
-		want.Paint(patches)
+		if err := want.Paint(t.Context(), patches); err != nil {
+			t.Fatal(err)
+		}
 		general, err := want.EncodeLike(t.Context(), m, imaging.JPEG)
 		if err != nil {
 			t.Fatal(err)

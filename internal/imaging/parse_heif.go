@@ -107,11 +107,16 @@ func parseHEIF(data []byte, h *Header) error {
 		return err
 	}
 	h.Alpha = alpha != nil
-	h.held = ceilDiv(m.held(alpha)*m.width*m.height, h.Width*h.Height)
 	h.multiplied = h.Alpha && slices.Contains(m.refs["prem"], alpha.id)
 	h.exif = f.exif()
 	h.density = densityOfEXIF(h.exif)
-	h.parts = heifParts(h.Format, m, alpha)
+	held := 0
+	if h.av1 = av1Of(m, alpha, h); h.av1 != nil {
+		held = h.av1.held()
+	} else {
+		h.parts, held = heifParts(h.Format, m, alpha), m.held(alpha)
+	}
+	h.held = ceilDiv(held*m.width*m.height, h.Width*h.Height)
 	return nil
 }
 
@@ -122,6 +127,7 @@ func (m *heifImage) describe(h *Header) error {
 		h.space = spaceGrey
 	}
 	h.Width, h.Height = m.width, m.height
+	m.shown = image.Rect(0, 0, m.width, m.height)
 	for _, p := range m.properties {
 		switch {
 		case p.kind == "clap":
@@ -133,6 +139,7 @@ func (m *heifImage) describe(h *Header) error {
 				return invalid("corrupt %s: it is cropped beyond its edges", h.Format)
 			}
 			m.crops = append(m.crops, clapBox(clean, h.Width, h.Height))
+			m.shown = clean.Add(m.shown.Min)
 			h.Width, h.Height = clean.Dx(), clean.Dy()
 			h.uncropped = image.Pt(m.width, m.height)
 		case p.kind == "irot" && len(p.inside) > 0:
@@ -143,7 +150,7 @@ func (m *heifImage) describe(h *Header) error {
 	}
 	for _, p := range slices.Concat(m.properties, m.tiles[0].properties) {
 		if p.kind == "colr" && len(p.inside) > 4 && (string(p.inside[:4]) == "prof" || string(p.inside[:4]) == "rICC") {
-			h.readProfile(p.inside[4:])
+			h.setProfile(p.inside[4:])
 			break
 		}
 	}

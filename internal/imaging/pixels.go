@@ -24,7 +24,7 @@ type carried struct {
 // carried returns what the image hands on, as stored, before orientation.
 func (h *Header) carried() carried {
 	c := carried{h.density, h.Encoding, h.metadata.kept(h.Encoding.Keep)}
-	c.metadata.icc = h.keptProfile()
+	c.metadata.icc = h.outputProfile()
 	return c
 }
 

@@ -8,7 +8,7 @@ import (
 // hasPlanes reports whether the image is a JPEG of grey or YCbCr, whose planes can be used as
 // they are. Other images have colours that need a conversion.
 func (m *Image) hasPlanes() bool {
-	return m.Format == JPEG && m.ycc && m.appliedProfile() != m.colours
+	return m.Format == JPEG && m.ycc && m.Encoding.Profile != DisplayP3 && m.appliedProfile() != m.colours
 }
 
 // maxPlanarReduction limits the rows that a resampler of planes holds.

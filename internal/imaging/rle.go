@@ -10,8 +10,8 @@ type runs struct {
 	// indices are the indices of all rows, from the top down; nil to check the codes only.
 	indices []byte
 	x, row  int // row 0 is the bottom one
-	// overlong: a run ended outside its row, and was cut there.
-	overlong bool
+	// outside: codes beyond the end of a row, or above the image, were left out.
+	outside bool
 }
 
 // next expands one code. It reports false after the last one, and fails if the data ends before
@@ -27,7 +27,7 @@ func (r *runs) next() (bool, error) {
 	r.data = r.data[2:]
 	switch {
 	case count > 0:
-		return true, r.fill(count, code)
+		r.fill(count, code)
 	case code == 0:
 		r.x, r.row = 0, r.row+1
 	case code == 1:
@@ -51,19 +51,18 @@ func (r *runs) move() error {
 }
 
 // fill sets count pixels to one index, or alternately to the two indices of a code of 4 bits.
-func (r *runs) fill(count int, code byte) error {
+func (r *runs) fill(count int, code byte) {
 	even, odd := code, code
 	if r.bmp.bits == 4 {
 		even, odd = code>>4, code&15
 	}
-	to, err := r.pixels(count)
+	to := r.pixels(count)
 	for i := range to {
 		to[i] = even
 		if i%2 == 1 {
 			to[i] = odd
 		}
 	}
-	return err
 }
 
 // copy sets count pixels to the indices in the data, which are padded to 16 bits.
@@ -72,31 +71,28 @@ func (r *runs) copy(count int) error {
 	if size > len(r.data) {
 		return truncated(BMP)
 	}
-	to, err := r.pixels(count)
+	to := r.pixels(count)
 	for i := range to {
 		if to[i] = r.data[i*r.bmp.bits/8]; r.bmp.bits == 4 {
 			to[i] = to[i] >> (4 - i%2*4) & 15
 		}
 	}
 	r.data = r.data[min(size+size%2, len(r.data)):]
-	return err
+	return nil
 }
 
-// pixels moves by count pixels and returns those of them that are in the row, if there are
-// indices. Rows above the image are an error.
-func (r *runs) pixels(count int) ([]byte, error) {
+// pixels moves by count pixels and returns those of them that are in the image, if there are
+// indices.
+func (r *runs) pixels(count int) []byte {
 	width := r.bmp.width
-	if r.row >= r.bmp.height {
-		return nil, invalid("corrupt bmp: it has more rows than its height")
-	}
 	from, to := min(r.x, width), min(r.x+count, width)
-	r.overlong = r.overlong || r.x+count > width
+	r.outside = r.outside || r.x+count > width || r.row >= r.bmp.height
 	r.x = to
-	if r.indices == nil {
-		return nil, nil
+	if r.indices == nil || r.row >= r.bmp.height {
+		return nil
 	}
 	start := (r.bmp.height - 1 - r.row) * width
-	return r.indices[start+from : start+to], nil
+	return r.indices[start+from : start+to]
 }
 
 // checkRuns checks that the codes are complete.
@@ -111,8 +107,8 @@ func (b *bmpData) checkRuns(h *Header) error {
 			return err
 		}
 	}
-	if r.overlong {
-		h.repair("a run of pixels ended outside its row")
+	if r.outside {
+		h.repair("pixels outside the image were left out")
 	}
 	return nil
 }

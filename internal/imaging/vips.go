@@ -40,6 +40,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 			return p, err
 		}
 	}
+	if m.av1 != nil {
+		return m.decodeAV1(ctx, d)
+	}
 	return m.decodeByVips(ctx, d)
 }
 

@@ -94,6 +94,14 @@ typedef enum { ATTENTION, ENTROPY } Interest;
 int imaging_smartcrop(const uint8_t *pixels, int width, int height, Interest interest, int crop_width, int crop_height,
 	int *left, int *top);
 
+// imaging_p3 returns the ICC profile of Display P3, or NULL. The caller frees it with g_free.
+void *imaging_p3(size_t *size);
+
+// imaging_to_p3 converts pixels of RGB, with alpha if there are 4 channels, from an ICC profile to
+// Display P3. Without a profile, or if it does not fit or is broken, it converts from sRGB. It
+// returns 0, or -1 if it failed.
+int imaging_to_p3(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size);
+
 // imaging_apply_profile converts pixels of RGB, with alpha if there are 4 channels, from an ICC
 // profile to sRGB. It does not change them if the profile does not fit or is broken. It returns 0,
 // or -1 if it failed.

@@ -14,7 +14,8 @@ import (
 // hasWebPPlanes reports whether the image is a lossy WebP without alpha, animation and a
 // profile to apply, whose planes can be used as they are.
 func (m *Image) hasWebPPlanes() bool {
-	return m.Format == WebP && m.ycc && !m.Alpha && !m.Animated && m.appliedProfile() != m.colours
+	return m.Format == WebP && m.ycc && !m.Alpha && !m.Animated &&
+		m.Encoding.Profile != DisplayP3 && m.appliedProfile() != m.colours
 }
 
 // resampleWebP is resamplePlanes for a WebP, whose scale is always 8. It returns errFailed for

@@ -63,13 +63,13 @@ func TestAdmission_limitsHold(t *testing.T) {
 // measured returns a runner whose Apply sleeps for a short time and counts in the
 // gauges. The largest images take the whole budget.
 func measured(limits job.AdmissionLimits, working, decoded *gauge) *runner {
-	footprint := func(_ functions.Request, h imaging.Header, f imaging.Format) int64 {
-		return min(h.Footprint(f), limits.DecodedBytes)
+	footprint := func(_ functions.Request, in functions.Input) int64 {
+		return min(in.Image.Footprint(in.Format), limits.DecodedBytes)
 	}
 	p := applying(func(
 		_ context.Context, r functions.Request, in functions.Input,
 	) (imaging.Encoded, functions.Response, error) {
-		n := footprint(r, in.Image.Header, in.Format)
+		n := footprint(r, in)
 		working.add(1)
 		decoded.add(n)
 		time.Sleep(time.Duration(r.(*request).GetTargetWidth()) * 10 * time.Microsecond)

@@ -11,7 +11,7 @@ import (
 func (p *plan) authorize(readFrom, writeTo objects.AllowList) error {
 	return cmp.Or(
 		authorizeObject(readFrom, p.source, "input_image", "READ_FROM"),
-		authorizeObject(readFrom, p.reference, "resize_metadata_ref", "READ_FROM"),
+		authorizeObject(readFrom, p.reference, p.referenceField, "READ_FROM"),
 		authorizeObject(writeTo, p.output, "output_image", "WRITE_TO"),
 	)
 }

@@ -32,7 +32,7 @@ func newPlan(processor functions.Processor, req functions.Request, defaultBucket
 		reference = processor.Reference(req)
 	}
 	p, err := planRequest(req, reference, processor.Suffix, defaultBucket)
-	p.sideCar = processor.SideCar != nil
+	p.sideCar, p.referenceField = processor.SideCar != nil, processor.ReferenceField
 	return p, err
 }
 

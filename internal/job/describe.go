@@ -35,7 +35,7 @@ func (r *Runner) Describe(
 	if err != nil {
 		return nil, err
 	}
-	defer func() { leave(err) }()
+	defer leave(context.Canceled) // its short time does not predict the time of jobs
 	err = r.withTimeout(ctx, func(ctx context.Context) error {
 		resp, err = r.describe(ctx, req, at)
 		return err

@@ -48,6 +48,7 @@ var keeps = map[imageflowv1.Keep]imaging.Keep{
 var profiles = map[imageflowv1.Profile]imaging.Profile{
 	imageflowv1.Profile_PROFILE_UNSPECIFIED: imaging.SRGB,
 	imageflowv1.Profile_PROFILE_KEEP:        imaging.KeepProfile,
+	imageflowv1.Profile_PROFILE_DISPLAY_P3:  imaging.DisplayP3,
 }
 
 // colour parses a valid colour of the contract. An empty one is transparent.

@@ -58,7 +58,7 @@ func NewRunner(p functions.Processor, store *objects.Store, admission *Admission
 // Callers must not modify the response, because other callers may share it.
 func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
 	p, err := r.plan(ctx, req)
-	if err != nil || p.sourceETag == "" {
+	if err != nil || !p.namesVersions() {
 		return r.execute(ctx, p, err, policy)
 	}
 	return r.executeShared(ctx, p, policy)
@@ -76,7 +76,7 @@ func (r *Runner) plan(ctx context.Context, req functions.Request) (p plan, err e
 }
 
 // executeShared lets equal requests share one execution. The requests must name the
-// version of their source: an execution for any version may have read an older one
+// versions of their objects: an execution for any version may have read an older one
 // than the newest at the time of a later request.
 func (r *Runner) executeShared(ctx context.Context, p plan, policy OverloadPolicy) (functions.Response, error) {
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.request)

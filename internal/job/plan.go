@@ -27,6 +27,8 @@ type plan struct {
 	sourceETag    string   // the requested version of the source; empty means any
 	reference     location
 	referenceETag string
+	// referenceField is the request's field of the reference.
+	referenceField string
 	// output is where the output is stored. Without a key, it is returned in the
 	// response. A derived key, which is not named, has no extension yet.
 	output    location
@@ -47,6 +49,11 @@ type resolvedPlan struct {
 	image   *imaging.Image
 	format  imaging.Format // of the output
 	targets targets
+}
+
+// processorInput returns what the processor gets, without a watch.
+func (p *resolvedPlan) processorInput() functions.Input {
+	return functions.Input{Image: p.image, Format: p.format, Reference: p.input.reference}
 }
 
 // planRequest applies the defaults for the names that a request left out.
@@ -86,6 +93,11 @@ func planRequest(req functions.Request, reference *imageflowv1.ImageData, suffix
 
 // inline reports whether the job uses no object of the store.
 func (p plan) inline() bool { return p.source.key == "" && p.reference.key == "" && p.output.key == "" }
+
+// namesVersions reports whether the request names the version of each object that it reads.
+func (p plan) namesVersions() bool {
+	return p.sourceETag != "" && (p.reference.key == "" || p.referenceETag != "")
+}
 
 // maxExecutionBytes is the contract's limit of an execution id. The first step rejects a
 // longer id that it derives from a key, so that later steps do not have to.

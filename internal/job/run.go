@@ -70,9 +70,9 @@ func (r *Runner) fetch(ctx context.Context, record *telemetry.Job, p plan) (in i
 		return in, err
 	}
 	if at := p.reference; at.key != "" {
-		in.reference, _, err = r.store.Get(ctx, at.bucket, at.key, p.referenceETag, maxSideCarBytes)
+		in.reference, _, err = r.store.Get(ctx, at.bucket, at.key, p.referenceETag, maxReferenceBytes)
 		if err != nil {
-			return in, explain(err, "resize_metadata_ref", at, fmt.Sprintf("%d bytes", maxSideCarBytes))
+			return in, explain(err, p.referenceField, at, fmt.Sprintf("%d bytes", maxReferenceBytes))
 		}
 	}
 	return in, nil
@@ -97,8 +97,12 @@ func (r *Runner) read(
 	return data, info.ETag, explain(err, field, at, fmt.Sprintf("MAX_OBJECT_BYTES=%d", limit))
 }
 
-// maxSideCarBytes is far above the size of a side-car with many detected objects.
-const maxSideCarBytes = 16 << 20
+// The maximum sizes of a side-car and of a reference, which is a side-car or a watermark.
+// They are far above the size of a side-car with many detected objects.
+const (
+	maxSideCarBytes   = 16 << 20
+	maxReferenceBytes = maxSideCarBytes
+)
 
 // resolve reads the image's header, which decides what the request left open.
 func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
@@ -200,9 +204,9 @@ func (r *Runner) apply(
 	defer func() { g.keep(len(out.Data)) }()
 	ctx, end := record.Stage(ctx, "apply")
 	defer end()
-	out, resp, err = r.processor.Apply(ctx, p.request, functions.Input{
-		Image: p.image, Format: p.format, Reference: p.input.reference, Watch: record.Stage,
-	})
+	in := p.processorInput()
+	in.Watch = record.Stage
+	out, resp, err = r.processor.Apply(ctx, p.request, in)
 	return out, resp, g, p.imageError(err)
 }
 
@@ -218,7 +222,7 @@ func (r *Runner) compute(ctx context.Context, record *telemetry.Job, bytes int64
 func (r *Runner) footprint(p *resolvedPlan) (int64, error) {
 	bytes := p.image.Footprint(p.format)
 	if r.processor.Footprint != nil {
-		bytes = r.processor.Footprint(p.request, p.image.Header, p.format)
+		bytes = r.processor.Footprint(p.request, p.processorInput())
 	}
 	if r.admission.fits(bytes) {
 		return bytes, nil

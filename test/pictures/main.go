@@ -129,6 +129,32 @@ func (p *page) filters(original []byte) error {
 		}
 		p.text.WriteString("\n")
 	}
+	return p.watermarks(small)
+}
+
+// watermarks adds the row of the watermark: a small image, half transparent, in a corner and as tiles.
+func (p *page) watermarks(original []byte) error {
+	mark, err := resized(original, 80, imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST, imaging.PNG)
+	if err != nil {
+		return err
+	}
+	corner := &imageflowv1.Watermark{ImageBytes: mark, Gravity: imageflowv1.Gravity_GRAVITY_BOTTOM_RIGHT, Margin: 12}
+	p.text.WriteString("| watermark |")
+	for i, w := range []*imageflowv1.Watermark{corner, {ImageBytes: mark, Tile: true, Margin: 40}} {
+		req := &imageflowv1.FilterRequest{
+			FilterType: imageflowv1.FilterType_FILTER_TYPE_WATERMARK, Intensity: 0.5, Watermark: w,
+		}
+		out, err := apply(filter.Processor, original, req, imaging.JPEG)
+		if err != nil {
+			return err
+		}
+		file := fmt.Sprintf("watermark-%d.jpg", i+1)
+		if err := p.write(file, out); err != nil {
+			return err
+		}
+		fmt.Fprintf(&p.text, " ![watermark](%s)<br>%s |", file, [...]string{"0.5", "0.5, tile"}[i])
+	}
+	p.text.WriteString("\n")
 	return nil
 }
 

@@ -142,6 +142,8 @@ const (
 	// drawn boxes and `background` then use those values. Images of grey and CMYK, and
 	// images with a profile above 1 MiB, become sRGB.
 	Profile_PROFILE_KEEP Profile = 1
+	// Display P3, whose profile is embedded.
+	Profile_PROFILE_DISPLAY_P3 Profile = 2
 )
 
 // Enum value maps for Profile.
@@ -149,10 +151,12 @@ var (
 	Profile_name = map[int32]string{
 		0: "PROFILE_UNSPECIFIED",
 		1: "PROFILE_KEEP",
+		2: "PROFILE_DISPLAY_P3",
 	}
 	Profile_value = map[string]int32{
 		"PROFILE_UNSPECIFIED": 0,
 		"PROFILE_KEEP":        1,
+		"PROFILE_DISPLAY_P3":  2,
 	}
 )
 
@@ -189,7 +193,7 @@ func (Profile) EnumDescriptor() ([]byte, []int) {
 type Encoding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The quality from 1 to 100, for jpeg, webp and avif; 0 means the default of the
-	// format: 85, 80 and 60. A JPEG with boxes drawn into it has at least the quality
+	// format: 85, 80 and 60. A JPEG with boxes or a watermark drawn into it has at least the quality
 	// of the input by default, up to 95.
 	Quality int32 `protobuf:"varint,1,opt,name=quality,proto3" json:"quality,omitempty"`
 	// True keeps every value of every pixel, for webp.
@@ -340,10 +344,11 @@ const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\x04Keep\x12\x14\n" +
 	"\x10KEEP_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eKEEP_COPYRIGHT\x10\x01\x12\f\n" +
-	"\bKEEP_ALL\x10\x02*4\n" +
+	"\bKEEP_ALL\x10\x02*L\n" +
 	"\aProfile\x12\x17\n" +
 	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fPROFILE_KEEP\x10\x01B\xa0\x01\n" +
+	"\fPROFILE_KEEP\x10\x01\x12\x16\n" +
+	"\x12PROFILE_DISPLAY_P3\x10\x02B\xa0\x01\n" +
 	"\x10com.imageflow.v1B\rEncodingProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (

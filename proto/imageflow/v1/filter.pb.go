@@ -24,7 +24,7 @@ const (
 )
 
 // FilterType selects a filter. In the formulas, v is the value of a channel in
-// [0, 1], as encoded in sRGB. Alpha never changes.
+// [0, 1], as encoded in sRGB. Alpha changes only under a watermark.
 type FilterType int32
 
 const (
@@ -47,6 +47,14 @@ const (
 	// A Gaussian blur with a standard deviation of `intensity` pixels. Intensity in
 	// [0, 20].
 	FilterType_FILTER_TYPE_GAUSSIAN FilterType = 6
+	// Draws the request's `watermark` on the image: v + (m - v) x a x intensity, where m
+	// is the value of the mark and a its alpha. Intensity, the opacity, in [0, 1]. Where
+	// the image is transparent, the mark covers it as in the operator "over" of Porter
+	// and Duff. A JPEG that stays a JPEG has at least its own quality, up to 95. If it is
+	// upright, in YCbCr and of quality 85 or more, and the request has no `encoding`, it
+	// changes only in the blocks that the mark covers.
+	// `applied_parameters` has left, top, width and height of the mark in pixels.
+	FilterType_FILTER_TYPE_WATERMARK FilterType = 7
 )
 
 // Enum value maps for FilterType.
@@ -59,6 +67,7 @@ var (
 		4: "FILTER_TYPE_CONTRAST",
 		5: "FILTER_TYPE_SATURATION",
 		6: "FILTER_TYPE_GAUSSIAN",
+		7: "FILTER_TYPE_WATERMARK",
 	}
 	FilterType_value = map[string]int32{
 		"FILTER_TYPE_UNSPECIFIED": 0,
@@ -68,6 +77,7 @@ var (
 		"FILTER_TYPE_CONTRAST":    4,
 		"FILTER_TYPE_SATURATION":  5,
 		"FILTER_TYPE_GAUSSIAN":    6,
+		"FILTER_TYPE_WATERMARK":   7,
 	}
 )
 
@@ -118,7 +128,10 @@ type FilterRequest struct {
 	// of the input, or none for `input_bytes`. See ResizeRequest.output_image.
 	OutputImage *ImageData `protobuf:"bytes,7,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// How the output is encoded. In a Trigger: `encoding.quality=70`.
-	Encoding      *Encoding `protobuf:"bytes,8,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	Encoding *Encoding `protobuf:"bytes,8,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	// The mark of FILTER_TYPE_WATERMARK; only for that filter, which requires it. In a
+	// Trigger: `watermark.image.object_key=logo.png`.
+	Watermark     *Watermark `protobuf:"bytes,9,opt,name=watermark,proto3" json:"watermark,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,6 +222,109 @@ func (x *FilterRequest) GetEncoding() *Encoding {
 	return nil
 }
 
+func (x *FilterRequest) GetWatermark() *Watermark {
+	if x != nil {
+		return x.Watermark
+	}
+	return nil
+}
+
+// Watermark is an image that is drawn on another one.
+type Watermark struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The mark in the store, in any input format, at most 16 MiB; by default in the bucket
+	// of the input. A new version of the mark makes a new output. An upload to a bucket
+	// with a chain would be processed itself, so keep marks in another bucket or folder.
+	Image *ImageData `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
+	// The encoded mark, for small ones without a bucket.
+	ImageBytes []byte `protobuf:"bytes,2,opt,name=image_bytes,json=imageBytes,proto3" json:"image_bytes,omitempty"`
+	// The place of the mark in the image, one of the nine that do not depend on its content.
+	Gravity Gravity `protobuf:"varint,3,opt,name=gravity,proto3,enum=imageflow.v1.Gravity" json:"gravity,omitempty"`
+	// The minimum distance of the mark from the edges of the image in pixels; with `tile`,
+	// the distance between the marks.
+	Margin int32 `protobuf:"varint,4,opt,name=margin,proto3" json:"margin,omitempty"`
+	// The width of the mark as a part of the width of the image, from 0 to 1; 0 means the
+	// mark's own size. The mark keeps its aspect ratio. If it and its margin do not fit
+	// into the image, it becomes smaller.
+	Scale float64 `protobuf:"fixed64,5,opt,name=scale,proto3" json:"scale,omitempty"`
+	// True repeats the mark in all directions from its place. Marks at the edges are cut.
+	Tile          bool `protobuf:"varint,6,opt,name=tile,proto3" json:"tile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watermark) Reset() {
+	*x = Watermark{}
+	mi := &file_imageflow_v1_filter_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watermark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watermark) ProtoMessage() {}
+
+func (x *Watermark) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_filter_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watermark.ProtoReflect.Descriptor instead.
+func (*Watermark) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_filter_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Watermark) GetImage() *ImageData {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *Watermark) GetImageBytes() []byte {
+	if x != nil {
+		return x.ImageBytes
+	}
+	return nil
+}
+
+func (x *Watermark) GetGravity() Gravity {
+	if x != nil {
+		return x.Gravity
+	}
+	return Gravity_GRAVITY_UNSPECIFIED
+}
+
+func (x *Watermark) GetMargin() int32 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+func (x *Watermark) GetScale() float64 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *Watermark) GetTile() bool {
+	if x != nil {
+		return x.Tile
+	}
+	return false
+}
+
 // FilterResponse describes the filtered image.
 type FilterResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -220,7 +336,7 @@ type FilterResponse struct {
 
 func (x *FilterResponse) Reset() {
 	*x = FilterResponse{}
-	mi := &file_imageflow_v1_filter_proto_msgTypes[1]
+	mi := &file_imageflow_v1_filter_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -232,7 +348,7 @@ func (x *FilterResponse) String() string {
 func (*FilterResponse) ProtoMessage() {}
 
 func (x *FilterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_filter_proto_msgTypes[1]
+	mi := &file_imageflow_v1_filter_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -245,7 +361,7 @@ func (x *FilterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilterResponse.ProtoReflect.Descriptor instead.
 func (*FilterResponse) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_filter_proto_rawDescGZIP(), []int{1}
+	return file_imageflow_v1_filter_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *FilterResponse) GetResult() *ProcessingResult {
@@ -275,7 +391,7 @@ type FilterMetadata struct {
 
 func (x *FilterMetadata) Reset() {
 	*x = FilterMetadata{}
-	mi := &file_imageflow_v1_filter_proto_msgTypes[2]
+	mi := &file_imageflow_v1_filter_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -287,7 +403,7 @@ func (x *FilterMetadata) String() string {
 func (*FilterMetadata) ProtoMessage() {}
 
 func (x *FilterMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_filter_proto_msgTypes[2]
+	mi := &file_imageflow_v1_filter_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -300,7 +416,7 @@ func (x *FilterMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilterMetadata.ProtoReflect.Descriptor instead.
 func (*FilterMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_filter_proto_rawDescGZIP(), []int{2}
+	return file_imageflow_v1_filter_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *FilterMetadata) GetFilterType() FilterType {
@@ -328,7 +444,7 @@ var File_imageflow_v1_filter_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x18imageflow/v1/rules.proto\"\xae\x05\n" +
+	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xe5\x05\n" +
 	"\rFilterRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12E\n" +
@@ -344,11 +460,21 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\vinput_bytes\x18\x06 \x01(\fR\n" +
 	"inputBytes\x12:\n" +
 	"\foutput_image\x18\a \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x122\n" +
-	"\bencoding\x18\b \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x1a=\n" +
+	"\bencoding\x18\b \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x125\n" +
+	"\twatermark\x18\t \x01(\v2\x17.imageflow.v1.WatermarkR\twatermark\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n" +
-	"\ffilter.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
+	"\ffilter.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x9b\x03\n" +
+	"\tWatermark\x12-\n" +
+	"\x05image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\x05image\x12*\n" +
+	"\vimage_bytes\x18\x02 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\bR\n" +
+	"imageBytes\x129\n" +
+	"\agravity\x18\x03 \x01(\x0e2\x15.imageflow.v1.GravityB\b\xbaH\x05\x82\x01\x02\x10\x01R\agravity\x12\x1f\n" +
+	"\x06margin\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x06margin\x12-\n" +
+	"\x05scale\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05scale\x12\x12\n" +
+	"\x04tile\x18\x06 \x01(\bR\x04tile:\x93\x01\xbaH\x8f\x01\x1a\x8c\x01\n" +
+	"\x0fwatermark.input\x12:image.object_key or image_bytes: exactly one must be given\x1a=(this.image.object_key != '') != (size(this.image_bytes) > 0)\"\x82\x01\n" +
 	"\x0eFilterResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
 	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.FilterMetadataR\bmetadata\"\x93\x02\n" +
@@ -359,7 +485,7 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\x12applied_parameters\x18\x03 \x03(\v23.imageflow.v1.FilterMetadata.AppliedParametersEntryR\x11appliedParameters\x1aD\n" +
 	"\x16AppliedParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\xc4\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\xdf\x01\n" +
 	"\n" +
 	"FilterType\x12\x1b\n" +
 	"\x17FILTER_TYPE_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -368,7 +494,8 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\x16FILTER_TYPE_BRIGHTNESS\x10\x03\x12\x18\n" +
 	"\x14FILTER_TYPE_CONTRAST\x10\x04\x12\x1a\n" +
 	"\x16FILTER_TYPE_SATURATION\x10\x05\x12\x18\n" +
-	"\x14FILTER_TYPE_GAUSSIAN\x10\x062\xae\x02\n" +
+	"\x14FILTER_TYPE_GAUSSIAN\x10\x06\x12\x19\n" +
+	"\x15FILTER_TYPE_WATERMARK\x10\a2\xae\x02\n" +
 	"\rFilterService\x12_\n" +
 	"\vApplyFilter\x12\x1b.imageflow.v1.FilterRequest\x1a\x1c.imageflow.v1.FilterResponse\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/filter\x12R\n" +
@@ -389,41 +516,46 @@ func file_imageflow_v1_filter_proto_rawDescGZIP() []byte {
 }
 
 var file_imageflow_v1_filter_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_imageflow_v1_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_imageflow_v1_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_imageflow_v1_filter_proto_goTypes = []any{
 	(FilterType)(0),             // 0: imageflow.v1.FilterType
 	(*FilterRequest)(nil),       // 1: imageflow.v1.FilterRequest
-	(*FilterResponse)(nil),      // 2: imageflow.v1.FilterResponse
-	(*FilterMetadata)(nil),      // 3: imageflow.v1.FilterMetadata
-	nil,                         // 4: imageflow.v1.FilterRequest.ParametersEntry
-	nil,                         // 5: imageflow.v1.FilterMetadata.AppliedParametersEntry
-	(*ImageData)(nil),           // 6: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 7: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 8: imageflow.v1.ProcessingResult
-	(*HealthCheckRequest)(nil),  // 9: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 10: imageflow.v1.HealthCheckResponse
+	(*Watermark)(nil),           // 2: imageflow.v1.Watermark
+	(*FilterResponse)(nil),      // 3: imageflow.v1.FilterResponse
+	(*FilterMetadata)(nil),      // 4: imageflow.v1.FilterMetadata
+	nil,                         // 5: imageflow.v1.FilterRequest.ParametersEntry
+	nil,                         // 6: imageflow.v1.FilterMetadata.AppliedParametersEntry
+	(*ImageData)(nil),           // 7: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 8: imageflow.v1.Encoding
+	(Gravity)(0),                // 9: imageflow.v1.Gravity
+	(*ProcessingResult)(nil),    // 10: imageflow.v1.ProcessingResult
+	(*HealthCheckRequest)(nil),  // 11: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 12: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_filter_proto_depIdxs = []int32{
-	6,  // 0: imageflow.v1.FilterRequest.input_image:type_name -> imageflow.v1.ImageData
+	7,  // 0: imageflow.v1.FilterRequest.input_image:type_name -> imageflow.v1.ImageData
 	0,  // 1: imageflow.v1.FilterRequest.filter_type:type_name -> imageflow.v1.FilterType
-	4,  // 2: imageflow.v1.FilterRequest.parameters:type_name -> imageflow.v1.FilterRequest.ParametersEntry
-	6,  // 3: imageflow.v1.FilterRequest.output_image:type_name -> imageflow.v1.ImageData
-	7,  // 4: imageflow.v1.FilterRequest.encoding:type_name -> imageflow.v1.Encoding
-	8,  // 5: imageflow.v1.FilterResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 6: imageflow.v1.FilterResponse.metadata:type_name -> imageflow.v1.FilterMetadata
-	0,  // 7: imageflow.v1.FilterMetadata.filter_type:type_name -> imageflow.v1.FilterType
-	5,  // 8: imageflow.v1.FilterMetadata.applied_parameters:type_name -> imageflow.v1.FilterMetadata.AppliedParametersEntry
-	1,  // 9: imageflow.v1.FilterService.ApplyFilter:input_type -> imageflow.v1.FilterRequest
-	1,  // 10: imageflow.v1.FilterService.ApplyFilterStream:input_type -> imageflow.v1.FilterRequest
-	9,  // 11: imageflow.v1.FilterService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 12: imageflow.v1.FilterService.ApplyFilter:output_type -> imageflow.v1.FilterResponse
-	2,  // 13: imageflow.v1.FilterService.ApplyFilterStream:output_type -> imageflow.v1.FilterResponse
-	10, // 14: imageflow.v1.FilterService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	12, // [12:15] is the sub-list for method output_type
-	9,  // [9:12] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	5,  // 2: imageflow.v1.FilterRequest.parameters:type_name -> imageflow.v1.FilterRequest.ParametersEntry
+	7,  // 3: imageflow.v1.FilterRequest.output_image:type_name -> imageflow.v1.ImageData
+	8,  // 4: imageflow.v1.FilterRequest.encoding:type_name -> imageflow.v1.Encoding
+	2,  // 5: imageflow.v1.FilterRequest.watermark:type_name -> imageflow.v1.Watermark
+	7,  // 6: imageflow.v1.Watermark.image:type_name -> imageflow.v1.ImageData
+	9,  // 7: imageflow.v1.Watermark.gravity:type_name -> imageflow.v1.Gravity
+	10, // 8: imageflow.v1.FilterResponse.result:type_name -> imageflow.v1.ProcessingResult
+	4,  // 9: imageflow.v1.FilterResponse.metadata:type_name -> imageflow.v1.FilterMetadata
+	0,  // 10: imageflow.v1.FilterMetadata.filter_type:type_name -> imageflow.v1.FilterType
+	6,  // 11: imageflow.v1.FilterMetadata.applied_parameters:type_name -> imageflow.v1.FilterMetadata.AppliedParametersEntry
+	1,  // 12: imageflow.v1.FilterService.ApplyFilter:input_type -> imageflow.v1.FilterRequest
+	1,  // 13: imageflow.v1.FilterService.ApplyFilterStream:input_type -> imageflow.v1.FilterRequest
+	11, // 14: imageflow.v1.FilterService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	3,  // 15: imageflow.v1.FilterService.ApplyFilter:output_type -> imageflow.v1.FilterResponse
+	3,  // 16: imageflow.v1.FilterService.ApplyFilterStream:output_type -> imageflow.v1.FilterResponse
+	12, // 17: imageflow.v1.FilterService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	15, // [15:18] is the sub-list for method output_type
+	12, // [12:15] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_filter_proto_init() }
@@ -433,6 +565,7 @@ func file_imageflow_v1_filter_proto_init() {
 	}
 	file_imageflow_v1_common_proto_init()
 	file_imageflow_v1_encoding_proto_init()
+	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -440,7 +573,7 @@ func file_imageflow_v1_filter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_filter_proto_rawDesc), len(file_imageflow_v1_filter_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
