@@ -185,27 +185,6 @@ func TestGatewayIsPureGo(t *testing.T) {
 	}
 }
 
-// TestBinaryWithoutCgo: without cgo, the binary has only the roles that need no libvips.
-func TestBinaryWithoutCgo(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "./cmd/imageflow")
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	deps := strings.Fields(string(out))
-	for _, p := range []string{"internal/imaging", "internal/inference", "functions"} {
-		if slices.Contains(deps, module+p) {
-			t.Errorf("cmd/imageflow links %s", p)
-		}
-	}
-	for _, p := range []string{"internal/gateway", "internal/bridge"} {
-		if !slices.Contains(deps, module+p) {
-			t.Errorf("cmd/imageflow does not link %s", p)
-		}
-	}
-}
-
 // TestBinariesLinkNoKubernetes: Knative's packages are for tests.
 func TestBinariesLinkNoKubernetes(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./cmd/...").Output()

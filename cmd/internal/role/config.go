@@ -6,9 +6,12 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
+	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/server"
 )
@@ -105,6 +108,19 @@ func (c Work) validate() error {
 		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
 		atLeast("MAX_IMAGE_SIDE", c.Side, 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
 	)
+}
+
+// cores are the cores of the process. All processors of a process share them.
+var cores = sync.OnceValue(func() *job.Cores { return job.NewCores(int64(runtime.GOMAXPROCS(0))) })
+
+func (c Work) admission() *job.Admission {
+	active := c.Active
+	if active == 0 {
+		active = 4 * int64(runtime.GOMAXPROCS(0))
+	}
+	return job.NewAdmission(job.AdmissionLimits{
+		Queue: c.Queue, QueueTime: c.QueueTime, Active: active, DecodedBytes: c.DecodedBytes, Shared: cores(),
+	})
 }
 
 // ProcessorConfig is the environment of a processor.

@@ -1,13 +1,9 @@
-//go:build cgo
-
 package role
 
 import (
 	"context"
 	"io"
 	"net/http"
-	"runtime"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -119,18 +115,5 @@ func jsonHandler(c ProcessorConfig, p processors.Info, services *server.RPC) (ht
 	// Base64 in JSON has four characters for three bytes.
 	return gateway.New(context.Background(), jsonTimeout, int64(c.messageBytes())/3*4, gateway.Backend{
 		Register: p.RegisterJSON, Conn: conn,
-	})
-}
-
-// cores are the cores of the process. All processors of a process share them.
-var cores = sync.OnceValue(func() *job.Cores { return job.NewCores(int64(runtime.GOMAXPROCS(0))) })
-
-func (c Work) admission() *job.Admission {
-	active := c.Active
-	if active == 0 {
-		active = 4 * int64(runtime.GOMAXPROCS(0))
-	}
-	return job.NewAdmission(job.AdmissionLimits{
-		Queue: c.Queue, QueueTime: c.QueueTime, Active: active, DecodedBytes: c.DecodedBytes, Shared: cores(),
 	})
 }
