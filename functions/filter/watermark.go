@@ -149,8 +149,8 @@ func watermark(ctx context.Context, r *imageflowv1.FilterRequest, in functions.I
 	return in.Image.Painted(within, []imaging.Patch{patch}, in.Format)
 }
 
-// patch returns what is painted: the pixels of the mark with their alpha times the opacity,
-// in a transparent cell.
+// patch returns the patch to paint: the pixels of the mark in a transparent cell, with alpha
+// multiplied by the opacity.
 func (m *mark) patch(ctx context.Context, p *imaging.Pixels, opacity float64) (imaging.Patch, error) {
 	var alphas [256]uint8
 	for a := range alphas {

@@ -44,8 +44,8 @@ func formula() image.Image {
 	return m
 }
 
-// TestDescribe_likeOtherPrograms has values of thumbhash 0.1.1 (npm), and of OpenCV 5.0 and NumPy for
-// sharpness and luminance.
+// TestDescribe_likeOtherPrograms compares with values of thumbhash 0.1.1 (npm), OpenCV 5.0
+// (sharpness) and NumPy (luminance).
 func TestDescribe_likeOtherPrograms(t *testing.T) {
 	a := described(t, encoded(t, formula(), imaging.PNG), 80, 60)
 	if got := base64.StdEncoding.EncodeToString(a.GetThumbHash()); got != "3QcKLZhwdndwd3d3d2h3d5CQCfeI" {

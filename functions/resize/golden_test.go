@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/golden.txt instead of comparing with it")
 
-// goldenRequests have only fields that resize has had from its first version on.
+// goldenRequests returns requests with only the fields of the first version of resize.
 func goldenRequests() []*request {
 	var all []*request
 	for _, target := range [][2]int32{{80, 60}, {60, 80}, {90, 0}, {0, 70}, {400, 300}, {500, 20}} {
@@ -94,8 +94,8 @@ func golden(t *testing.T) string {
 	return lines.String()
 }
 
-// TestGolden compares with answers that were recorded before resize could crop. Their pixels may
-// differ by what versions of the libraries differ by.
+// TestGolden compares with answers that were recorded before resize could crop. Pixels may differ
+// slightly between versions of the libraries.
 func TestGolden(t *testing.T) {
 	const path = "testdata/golden.txt"
 	got := golden(t)

@@ -16,7 +16,7 @@ type plan struct {
 	quarters int
 	mirrored bool
 	turned   size
-	// part is what is left of the turned image after the crop.
+	// part is the part of the turned image that remains after the crop.
 	part imaging.Window
 	// window is the part of it that becomes width × height pixels. With a gravity in interests,
 	// its place is only known after run.
@@ -89,7 +89,7 @@ func crop(of size, c *imageflowv1.Crop) (image.Rectangle, error) {
 	return part, nil
 }
 
-// edges rounds the edges of a crop along a side of this many pixels.
+// edges rounds the edges of a crop along a side with this number of pixels.
 func edges(begin, length float64, pixels int) (first, n int) {
 	beyond := float64(pixels) + 1 // an int has room for it
 	first = int(math.Round(min(begin, beyond)))
@@ -101,7 +101,7 @@ func edges(begin, length float64, pixels int) (first, n int) {
 	return first, end - first
 }
 
-// targets returns the sides that a request asks for; 0 means that it does not.
+// targets returns the requested sides in pixels; 0 means that a side is not given.
 func targets(r *imageflowv1.ResizeRequest) (size, error) {
 	ratio := r.GetDpr()
 	if ratio == 0 {
@@ -140,8 +140,8 @@ func (p *plan) cover(wanted size, r *imageflowv1.ResizeRequest) {
 	p.move(p.part.Left+left, p.part.Top+top)
 }
 
-// move moves the window close to a place. Multiples of a pixel of the output keep the pixels of an
-// image that is only cut.
+// move moves the window close to a place. It moves by whole pixels of the output, so that an image
+// that is only cropped keeps its pixels.
 func (p *plan) move(left, top float64) {
 	offset := func(begin, room, scale float64) float64 {
 		return min(max(0, math.Round(begin*scale)/scale), room)
@@ -157,7 +157,7 @@ var interests = map[imageflowv1.Gravity]imaging.Interest{
 	imageflowv1.Gravity_GRAVITY_ENTROPY:   imaging.Entropy,
 }
 
-// interest returns the interest that the window's place depends on, if it does.
+// interest returns the interest on which the place of the window depends, if there is one.
 func (p *plan) interest() (imaging.Interest, bool) {
 	interest, ok := interests[p.gravity]
 	return interest, ok && p.window != p.part

@@ -26,8 +26,8 @@ func part(left, top, width, height float64) *imageflowv1.Crop {
 	return &imageflowv1.Crop{Left: left, Top: top, Width: width, Height: height}
 }
 
-// fitCases are for an image of 300 × 200 pixels. want is the size of the output, and seen the part
-// of the original that the whole output shows, which is larger than the original with PAD.
+// fitCases have an image of 300 × 200 pixels. want is the size of the output, and seen the part of
+// the original that the whole output shows, which is larger than the original with PAD.
 var fitCases = map[string]struct {
 	r    *request
 	want image.Point
@@ -185,7 +185,7 @@ func fits(r *request, width, height int) bool {
 	return c.GetLeft()+c.GetWidth() <= float64(width) && c.GetTop()+c.GetHeight() <= float64(height)
 }
 
-// checkMap allows for the pixels around a place, and for the losses of a JPEG.
+// checkMap tolerates the pixels around a place, and the loss of a JPEG.
 func checkMap(t *testing.T, r *request, p, original *imaging.Pixels, toOriginal func(x, y float64) (float64, float64)) {
 	t.Helper()
 	for y := 0; y < p.Height; y += 3 {
@@ -225,7 +225,7 @@ func TestCropBeyondTheImage_isInvalid(t *testing.T) {
 	}
 }
 
-// TestPadding_hasABackground looks at the first pixel.
+// TestPadding_hasABackground checks the first pixel.
 func TestPadding_hasABackground(t *testing.T) {
 	blue := color.RGBA{30, 60, 200, 255}
 	for _, c := range []struct {

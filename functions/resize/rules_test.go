@@ -53,7 +53,7 @@ func square(fit imageflowv1.Fit, f *imageflowv1.FocalPoint, g imageflowv1.Gravit
 	return &request{TargetWidth: 9, TargetHeight: 9, Fit: fit, FocalPoint: f, Gravity: g}
 }
 
-// TestRules names the field that a wrong request of the geometry is refused for.
+// TestRules: the error of an invalid request names the field.
 func TestRules(t *testing.T) {
 	for name, c := range ruleCases {
 		c.r.InputBytes = []byte{1}

@@ -11,7 +11,7 @@
 
 enum { CHANNELS = 3 };
 
-// Planes are the samples of a picture, of 1 or 2 bytes each, and what owns them.
+// Planes are the samples of an image, of 1 or 2 bytes each, and the memory that holds them.
 typedef struct {
 	const uint8_t *data[CHANNELS];
 	ptrdiff_t stride[CHANNELS]; // in bytes
@@ -22,13 +22,13 @@ typedef struct {
 // Shift of the size of the colours relative to that of the image, by chroma.
 static const int across[] = {0, 1, 1, 0}, down[] = {0, 1, 0, 0};
 
-static int planes_of(const Av1Picture *p) { return p->chroma == 0 ? 1 : CHANNELS; }
+static int planes_of(const Av1Frames *p) { return p->chroma == 0 ? 1 : CHANNELS; }
 
 static int shifted(int size, int shift) { return (size + shift) >> shift; }
 
 static void keep_data(const uint8_t *data, void *unused) {}
 
-static int is_described(const Dav1dPicture *f, const Av1Picture *p) {
+static int is_described(const Dav1dPicture *f, const Av1Frames *p) {
 	static const enum Dav1dPixelLayout layouts[] = {
 		DAV1D_PIXEL_LAYOUT_I400, DAV1D_PIXEL_LAYOUT_I420, DAV1D_PIXEL_LAYOUT_I422, DAV1D_PIXEL_LAYOUT_I444,
 	};
@@ -36,7 +36,7 @@ static int is_described(const Dav1dPicture *f, const Av1Picture *p) {
 }
 
 // decode_frame decodes a frame in this thread.
-static int decode_frame(const Av1Picture *p, const Part *part, Dav1dPicture *out) {
+static int decode_frame(const Av1Frames *p, const Part *part, Dav1dPicture *out) {
 	Dav1dSettings settings;
 	Dav1dContext *decoder;
 	Dav1dData data = {0};
@@ -64,7 +64,7 @@ static int decode_frame(const Av1Picture *p, const Part *part, Dav1dPicture *out
 }
 
 // allocate_canvas allocates planes that have room for all frames of a grid.
-static int allocate_canvas(const Av1Picture *p, Planes *planes) {
+static int allocate_canvas(const Av1Frames *p, Planes *planes) {
 	const int bytes = p->depth > 8 ? 2 : 1, rows = p->count / p->columns;
 	size_t sizes[CHANNELS] = {0}, total = 0;
 	for (int i = 0; i < planes_of(p); i++) {
@@ -81,7 +81,7 @@ static int allocate_canvas(const Av1Picture *p, Planes *planes) {
 }
 
 // paste copies frame n of a grid to the canvas.
-static void paste(const Av1Picture *p, int n, const Dav1dPicture *frame, Planes *planes) {
+static void paste(const Av1Frames *p, int n, const Dav1dPicture *frame, Planes *planes) {
 	const int bytes = p->depth > 8 ? 2 : 1;
 	for (int i = 0; i < planes_of(p); i++) {
 		const int w = shifted(p->frame_width, i == 0 ? 0 : across[p->chroma]) * bytes;
@@ -93,7 +93,7 @@ static void paste(const Av1Picture *p, int n, const Dav1dPicture *frame, Planes 
 	}
 }
 
-static int decode_picture(const Av1Picture *p, Stop stop, Planes *planes) {
+static int decode_picture(const Av1Frames *p, Stop stop, Planes *planes) {
 	if (imaging_stopped(stop)) return -1;
 	if (p->count == 1) {
 		if (decode_frame(p, p->frames, &planes->picture)) return -1;
@@ -154,7 +154,7 @@ static void spread(const float *from, int n, float *to) {
 // read_colours reads row y of a plane of colours at the resolution of the image. It interpolates
 // linearly. near and far are for intermediate rows.
 static void read_colours(const Rows *r, int plane, int y, float *near, float *far, float *to) {
-	const Av1Picture *p = &r->image->colours;
+	const Av1Frames *p = &r->image->colours;
 	const int n = shifted(p->width, across[p->chroma]), last = shifted(p->height, down[p->chroma]) - 1;
 	const uint8_t *data = r->colours.data[plane];
 	const ptrdiff_t stride = r->colours.stride[plane];
@@ -191,7 +191,7 @@ static void add_alpha(const float *alpha, float scale, float offset, int multipl
 static const uint8_t *next_row(void *from, int y) {
 	const Rows *r = from;
 	const Av1Image *m = r->image;
-	const Av1Picture *p = &m->colours;
+	const Av1Frames *p = &m->colours;
 	const int room = p->width + 2, bands = m->alpha.count > 0 ? 4 : CHANNELS, top = m->shown.top + y, left = m->shown.left;
 	float *luma = r->floats, *u = luma + room, *v = u + room, *near = v + room, *far = near + room;
 	if (imaging_stopped(r->stop)) return NULL;

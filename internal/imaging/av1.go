@@ -15,8 +15,8 @@ import (
 
 // av1Image describes an AVIF for dav1d, before orientation.
 type av1Image struct {
-	colours av1Picture
-	alpha   *av1Picture // nil if there is none
+	colours av1Frames
+	alpha   *av1Frames // nil if there is none
 	shown   image.Rectangle
 	// rgb is the 3 × 4 matrix that turns the stored Y, Cb and Cr, and 1, into R, G and B of 0 to
 	// 255.
@@ -26,8 +26,8 @@ type av1Image struct {
 	multiplied    bool
 }
 
-// av1Picture is an image of one frame, or of a grid of frames of equal size.
-type av1Picture struct {
+// av1Frames is an image of one frame, or of a grid of frames of equal size.
+type av1Frames struct {
 	frames  [][]byte
 	columns int
 	// frame is the size of a frame, and whole that of the image.
@@ -43,9 +43,9 @@ func av1Of(m, alpha *heifImage, h *Header) *av1Image {
 	if m.tiles[0].kind != "av01" || h.profile > 0 && h.icc == nil || !ok || !m.isEven() {
 		return nil
 	}
-	a := &av1Image{colours: m.picture(), shown: m.shown, rgb: rgb, multiplied: h.multiplied}
+	a := &av1Image{colours: m.frames(), shown: m.shown, rgb: rgb, multiplied: h.multiplied}
 	if alpha != nil {
-		p, t := alpha.picture(), alpha.tiles[0]
+		p, t := alpha.frames(), alpha.tiles[0]
 		a.alpha = &p
 		low, span := lumaRange(t.depth, t.full)
 		a.scale, a.offset = float32(255/span), float32(-255*low/span)
@@ -58,7 +58,7 @@ func av1Of(m, alpha *heifImage, h *Header) *av1Image {
 
 // held returns the memory that dav1d and the canvas of a grid hold, in bytes per pixel: the planes
 // twice, since film grain is added to a copy and tiles are copied to the canvas, and one more for
-// what the decoder keeps of each block.
+// the decoder's state of each block.
 func (a *av1Image) held() int {
 	held := 2*a.colours.size() + 1
 	if a.alpha != nil {
@@ -68,7 +68,7 @@ func (a *av1Image) held() int {
 }
 
 // size returns the size of the planes in bytes per pixel.
-func (p *av1Picture) size() int {
+func (p *av1Frames) size() int {
 	size := [...]int{1, 2, 2, 3}[p.chroma] // 4:2:0 has 1.5
 	if p.depth > 8 {
 		size *= 2
@@ -82,9 +82,9 @@ func (m *heifImage) isEven() bool {
 	return m.grid == nil || t.chroma == 0 || t.chroma == 3 || t.width%2 == 0 && (t.chroma == 2 || t.height%2 == 0)
 }
 
-func (m *heifImage) picture() av1Picture {
+func (m *heifImage) frames() av1Frames {
 	t := m.tiles[0]
-	p := av1Picture{
+	p := av1Frames{
 		columns: ceilDiv(m.width, t.width), frame: image.Pt(t.width, t.height), whole: image.Pt(m.width, m.height),
 		depth: t.depth, chroma: t.chroma,
 	}
@@ -193,9 +193,9 @@ func (a *av1Image) pinned(pin *runtime.Pinner) *C.Av1Image {
 	return c
 }
 
-func (p *av1Picture) pinned(pin *runtime.Pinner) C.Av1Picture {
+func (p *av1Frames) pinned(pin *runtime.Pinner) C.Av1Frames {
 	frames, count := pinnedParts(p.frames, pin)
-	return C.Av1Picture{
+	return C.Av1Frames{
 		frames: (*C.Part)(unsafe.Pointer(frames)), count: count, columns: C.int(p.columns),
 		frame_width: C.int(p.frame.X), frame_height: C.int(p.frame.Y),
 		width: C.int(p.whole.X), height: C.int(p.whole.Y), depth: C.int(p.depth), chroma: C.int(p.chroma),

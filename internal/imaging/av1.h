@@ -7,7 +7,7 @@
 #include "resample.h"
 #include "vips.h"
 
-// Av1Picture is an image of one frame or of a grid of frames of equal size.
+// Av1Frames is an image of one frame or of a grid of frames of equal size.
 typedef struct {
 	const Part *frames; // row by row
 	int count, columns;
@@ -15,11 +15,11 @@ typedef struct {
 	int width, height;             // of the image, in pixels; frames at its edges may reach beyond
 	int depth;                     // bits per channel
 	int chroma;                    // 0 is grey, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4
-} Av1Picture;
+} Av1Frames;
 
 // Av1Image is an image and its alpha channel.
 typedef struct {
-	Av1Picture colours, alpha; // alpha.count is 0 if there is none
+	Av1Frames colours, alpha; // alpha.count is 0 if there is none
 	Frame shown;               // the part of the image that is decoded
 	// rgb is the 3 × 4 matrix that turns the stored Y, Cb and Cr, and 1, into R, G and B of 0 to 255.
 	float rgb[12];

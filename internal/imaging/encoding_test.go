@@ -172,7 +172,7 @@ func TestEncoding_avifSpeedAndChroma(t *testing.T) {
 	}
 }
 
-// TestEncoding_defaults wants the same bytes from no options and from the documented defaults.
+// TestEncoding_defaults: no options give the same bytes as the documented defaults.
 func TestEncoding_defaults(t *testing.T) {
 	for f, e := range map[imaging.Format]imaging.Encoding{
 		imaging.JPEG: {Quality: 85, Chroma: imaging.Chroma420}, imaging.WebP: {Quality: 80},
@@ -218,7 +218,8 @@ func TestEncoding_checkNamesOptionAndFormat(t *testing.T) {
 	}
 }
 
-// TestEncoding_maxBytes wants files of all paths that fit, and better ones where there is room.
+// TestEncoding_maxBytes: the files of all paths fit, and have a higher quality where there is
+// space.
 func TestEncoding_maxBytes(t *testing.T) {
 	data := photo(t, "northern_cardinal_bird.jpg")
 	for _, f := range []imaging.Format{imaging.JPEG, imaging.WebP, imaging.AVIF} {

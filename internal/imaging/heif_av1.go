@@ -13,7 +13,7 @@ type av1Sequence struct {
 	high, twelve, grey               bool
 	subsampledAcross, subsampledDown bool
 	site                             uint64
-	// matrix are the matrix coefficients of ITU-T H.273, and full tells the range.
+	// matrix are the matrix coefficients of ITU-T H.273, and full is set for the full range.
 	matrix int
 	full   bool
 }
@@ -111,7 +111,7 @@ func (s *av1Sequence) read(b *bitReader) {
 	s.readColours(b)
 }
 
-// readOperatingPoints reads what a sequence header has about time and operating points.
+// readOperatingPoints reads the fields of a sequence header about time and operating points.
 func (s *av1Sequence) readOperatingPoints(b *bitReader) {
 	delayBits, equal, model := 0, false, false
 	if b.flag() {

@@ -14,7 +14,7 @@ type heifImage struct {
 	// grid is the data of a grid; nil for an image of one item.
 	grid  []byte
 	tiles []*heifTile
-	// shown is the part of the image that is left after crops, the boxes that crop it.
+	// shown is the part of the image that remains after the boxes that crop it.
 	shown image.Rectangle
 	crops [][]byte
 }

@@ -91,7 +91,7 @@ func (f *heifFile) readInfo(iinf []byte) bool {
 	return true
 }
 
-// readLocations reads where the data of the items is, from the box iloc.
+// readLocations reads the locations of the items' data from the box iloc.
 func (f *heifFile) readLocations(iloc []byte) bool {
 	b := &bitReader{data: iloc}
 	version := b.read(32) >> 24
@@ -181,8 +181,8 @@ func (f *heifFile) readAssociations(ipma []byte) bool {
 	return !b.short
 }
 
-// unknownProperty replaces the kind of a property that an image needs and this package does
-// not know.
+// unknownProperty replaces the kind of a property that is essential to an image and unknown to this
+// package.
 const unknownProperty = "unknown"
 
 var knownProperties = []string{

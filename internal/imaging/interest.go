@@ -12,7 +12,7 @@ import (
 	"math"
 )
 
-// Interest is a way to find the part of an image that people look at.
+// Interest is a method to find the most interesting part of an image.
 type Interest int
 
 // The interests, as in vips_smartcrop.
@@ -84,8 +84,8 @@ func (m *Image) resizeInterestingPlanes(
 	return out, at, err
 }
 
-// maxInterestSide is the longest side in pixels of the small image in which interest is looked for.
-// Attention tells only a 32nd of a side apart.
+// maxInterestSide is the longest side in pixels of the small image in which interest is searched.
+// Attention has a resolution of a 32nd of a side.
 const maxInterestSide = 128
 
 // interestSize returns the size of that image.

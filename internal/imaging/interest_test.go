@@ -27,7 +27,8 @@ func TestResizeInteresting_containsTheDetail(t *testing.T) {
 	}
 }
 
-// checkInteresting wants nearly all of the detail in the part, and the part in the output.
+// checkInteresting checks that the part has nearly all of the detail, and that the output shows the
+// part.
 func checkInteresting(t *testing.T, m *imaging.Image, by imaging.Interest, f imaging.Format) {
 	t.Helper()
 	out, part, err := m.ResizeInteresting(t.Context(), m.Whole(), 71, 141, by, imaging.Good, f)

@@ -97,10 +97,10 @@ func property(t *testing.T, data []byte, name string) string {
 	return string(out)
 }
 
-// rightsTexts are what KeepCopyright keeps of owned images.
+// rightsTexts are the texts in owned images that KeepCopyright keeps.
 var rightsTexts = []string{"Ann Author", "(c) 2026 Ann", "© Änn", "https://example.org/?a=1&amp;b=2", "True"}
 
-// privateTexts are what only KeepAll keeps.
+// privateTexts are the texts that only KeepAll keeps.
 var privateTexts = []string{"Maker Inc", "A secret place", "Caption"}
 
 func TestKeep_copyright(t *testing.T) {
@@ -154,7 +154,8 @@ func TestKeep_isReadByLibvips(t *testing.T) {
 	}
 }
 
-// TestKeep_allIsUpright wants all blocks, an orientation of 1 for turned pixels, and no thumbnail.
+// TestKeep_allIsUpright: the output has all blocks, the orientation 1 with turned pixels, and no
+// thumbnail.
 func TestKeep_allIsUpright(t *testing.T) {
 	jpeg := owned(t)[imaging.JPEG]
 	for _, to := range keepers {
@@ -179,7 +180,7 @@ func TestKeep_allIsUpright(t *testing.T) {
 	}
 }
 
-// TestKeep_brokenMetadata wants images from files whose metadata cannot be read.
+// TestKeep_brokenMetadata: files whose metadata cannot be read still become images.
 func TestKeep_brokenMetadata(t *testing.T) {
 	plain := asJPEG(t, detailed(16, 16))
 	exif := ownedEXIF()

@@ -8,8 +8,8 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestProfile_isKept wants the values of pixels and the profile in every format, and pixels of
-// the same colours as without the option.
+// TestProfile_isKept: every format keeps the values of the pixels and the profile, and the colours
+// are the same as without the option.
 func TestProfile_isKept(t *testing.T) {
 	icc := profile("RGB ", 1.4)
 	jpeg := withProfile(asJPEG(t, detailed(48, 32)), icc)
@@ -64,8 +64,8 @@ func TestProfile_roundTrip(t *testing.T) {
 	}
 }
 
-// TestProfile_isConverted wants no profile from images whose profile does not describe RGB, or
-// is broken.
+// TestProfile_isConverted: outputs of images whose profile does not describe RGB, or is broken,
+// have no profile.
 func TestProfile_isConverted(t *testing.T) {
 	grey, broken := profile("GRAY", 1.4), profile("RGB ", 1.4)
 	for name, data := range map[string][]byte{

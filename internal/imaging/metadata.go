@@ -20,7 +20,7 @@ const (
 	KeepAll
 )
 
-// metadata are the blocks of metadata of a file, or of what an output keeps of them.
+// metadata has the blocks of metadata of a file, or those that an output keeps.
 type metadata struct {
 	exif []byte // a TIFF structure
 	xmp  []byte // a packet

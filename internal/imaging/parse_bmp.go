@@ -43,7 +43,7 @@ type bmpData struct {
 	masks [4]uint32
 }
 
-// beginsBMP reports whether a file begins like a BMP. The size of its information header tells it
+// beginsBMP reports whether a file begins like a BMP. The size of its information header distinguishes it
 // from text.
 func beginsBMP(b []byte) bool {
 	return magic("BM")(b) && (len(b) < 18 || b[16] == 0 && b[17] == 0)

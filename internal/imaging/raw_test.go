@@ -83,8 +83,8 @@ func TestTIFF_withOtherDirectoriesIsNoRawImage(t *testing.T) {
 	}
 }
 
-// pictures returns the segment of a Multi-Picture file that lists images of these types.
-func pictures(types ...uint32) []byte {
+// listing returns the segment of a Multi-Picture file that lists images of these types.
+func listing(types ...uint32) []byte {
 	le := binary.LittleEndian
 	var list []uint32
 	for _, kind := range types {
@@ -106,10 +106,10 @@ func TestAnimated_countsFramesOnly(t *testing.T) {
 		data []byte
 		want bool
 	}{
-		"a stereo pair":                 {withSegment(jpeg, 0xe2, pictures(0x20020002, 0x20002)), true},
-		"a panorama":                    {withSegment(jpeg, 0xe2, pictures(0x20020001, 0x20001, 0x20001)), true},
-		"a preview":                     {withSegment(jpeg, 0xe2, pictures(0x20030000, 0x10002)), false},
-		"a gain map":                    {withSegment(jpeg, 0xe2, pictures(0x20030000, 0)), false},
+		"a stereo pair":                 {withSegment(jpeg, 0xe2, listing(0x20020002, 0x20002)), true},
+		"a panorama":                    {withSegment(jpeg, 0xe2, listing(0x20020001, 0x20001, 0x20001)), true},
+		"a preview":                     {withSegment(jpeg, 0xe2, listing(0x20030000, 0x10002)), false},
+		"a gain map":                    {withSegment(jpeg, 0xe2, listing(0x20030000, 0)), false},
 		"an empty list":                 {withSegment(jpeg, 0xe2, []byte("MPF\x00")), false},
 		"two frames":                    {withFrames(2), true},
 		"no frames":                     {withFrames(0), false},

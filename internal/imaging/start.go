@@ -39,8 +39,8 @@ var startOnce = sync.OnceValue(func() error {
 	return nil
 })
 
-// VipsMemory is what libvips holds in the whole process: buffers of pixels and files, but no
-// memory of codecs, of Go or of this package's own loops.
+// VipsMemory is the memory of libvips in the whole process: buffers of pixels and files, without
+// the memory of codecs, of Go and of this package's own loops.
 type VipsMemory struct {
 	// Bytes are in use now. HighWater is the maximum of Bytes since the start.
 	Bytes, HighWater int64
@@ -48,7 +48,7 @@ type VipsMemory struct {
 	OpenFiles        int64
 }
 
-// ReadVipsMemory returns what libvips holds now.
+// ReadVipsMemory returns the current memory of libvips.
 func ReadVipsMemory() VipsMemory {
 	m := bimg.VipsMemory()
 	return VipsMemory{m.Memory, m.MemoryHighwater, m.Allocations, int64(C.imaging_open_files())}

@@ -9,7 +9,7 @@ import (
 	"imageflow.dev/internal/metrics"
 )
 
-// VipsMemory is what libvips holds in the process.
+// VipsMemory is the memory of libvips in the process.
 type VipsMemory struct {
 	// Bytes are in use now. HighWater is the maximum of Bytes since the start.
 	Bytes, HighWater int64
@@ -18,9 +18,9 @@ type VipsMemory struct {
 }
 
 var (
-	vipsMemory      = metrics.ObservableGauge("imageflow.vips.memory", "By", "bytes that libvips holds")
-	vipsHighWater   = metrics.ObservableGauge("imageflow.vips.memory.high_water", "By", "maximum of these bytes since the start")
-	vipsAllocations = metrics.ObservableGauge("imageflow.vips.allocations", "{allocation}", "allocations that libvips holds")
+	vipsMemory      = metrics.ObservableGauge("imageflow.vips.memory", "By", "memory of libvips in bytes")
+	vipsHighWater   = metrics.ObservableGauge("imageflow.vips.memory.high_water", "By", "maximum memory of libvips since the start")
+	vipsAllocations = metrics.ObservableGauge("imageflow.vips.allocations", "{allocation}", "allocations of libvips")
 	vipsFiles       = metrics.ObservableGauge("imageflow.vips.open_files", "{file}", "files that libvips has open")
 	watchVips       sync.Once
 )
