@@ -14,7 +14,7 @@ import (
 // time that the test measures. `make test` runs the test again without it.
 func withoutRace(t *testing.T) {
 	t.Helper()
-	if race {
+	if imaging.Race {
 		t.Skip("the race detector changes what is measured here; make test runs this without it")
 	}
 }

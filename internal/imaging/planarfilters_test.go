@@ -25,7 +25,8 @@ func openSample(t *testing.T, name string) *Image {
 	return m
 }
 
-// filterInputs are planes of extreme and of photographic colours, of 4:2:0 and grey.
+// filterInputs are planes of extreme and of photographic colours, of 4:2:0 and grey. The race detector
+// takes minutes for the photographs, so make test runs their tests without it.
 func filterInputs(t *testing.T) map[string]*planes {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -150,7 +151,7 @@ func (p *planes) block(x, y int) (b block, at []int) {
 // and else to one step of the colours that were clipped in RGB.
 func TestPlanarFilters_equalTheFormulas(t *testing.T) {
 	for name, in := range filterInputs(t) {
-		if testing.Short() && in.width > 300 {
+		if (testing.Short() || Race) && in.width > 300 {
 			continue
 		}
 		for _, a := range []Adjustment{
@@ -215,7 +216,7 @@ func checkAdjusted(t *testing.T, name string, in, out *planes, a Adjustment, add
 
 func TestPlanarBlur_isGaussian(t *testing.T) {
 	for name, in := range filterInputs(t) {
-		if in.width > 1000 || testing.Short() && in.width > 300 {
+		if in.width > 1000 || (testing.Short() || Race) && in.width > 300 {
 			continue
 		}
 		for _, sigma := range []float64{0.3, 1, 1.9, 3, 6, 20} {

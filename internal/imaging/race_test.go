@@ -1,5 +1,6 @@
 //go:build race
 
-package imaging_test
+package imaging
 
-const race = true
+// Race reports whether the race detector is on.
+const Race = true
