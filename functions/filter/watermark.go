@@ -93,7 +93,7 @@ func (m *mark) place(w *imageflowv1.Watermark, whole image.Rectangle) error {
 	free, part := space.Size().Sub(size), parts[w.GetGravity()]
 	corner := space.Min.Add(image.Pt(free.X*part.X/2, free.Y*part.Y/2))
 	m.at, m.cell = image.Rectangle{corner, corner.Add(size)}, size
-	if m.tile { // what is beyond the image is not needed
+	if m.tile { // a larger cell would only have space beyond the image
 		m.cell = image.Pt(min(size.X+margin, whole.Dx()), min(size.Y+margin, whole.Dy()))
 	}
 	return nil

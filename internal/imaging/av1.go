@@ -157,14 +157,7 @@ func (m *Image) decodeAV1(ctx context.Context, d decoding) (*Pixels, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	in := m.av1.pinned(&pin)
-	width, height := m.Width, m.Height
-	var columns, rows *C.Weights
-	if d.columns != nil {
-		columns, rows = d.columns.pinned(&pin), d.rows.pinned(&pin)
-		width, height = len(d.columns.first), len(d.rows.first)
-	}
-	p := NewPixels(width, height, m.channels())
-	p.carried = m.carried()
+	p, columns, rows := m.output(d, m.Width, m.Height, &pin)
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		return C.imaging_decode_av1(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, stop, p.memory())
 	})

@@ -129,14 +129,7 @@ func (m *Image) decodeTIFF(ctx context.Context, d decoding) (*Pixels, error) {
 		planes: C.int(l.planes), wide: C.int(l.wide), high: C.int(l.high), strip: C.int(l.strip),
 		is_float: flag(l.isFloat), white_is_zero: flag(l.whiteIsZero), is_ycc: flag(l.isYCC), is_associated: flag(l.isAssociated),
 	}
-	width, height := m.Width, m.Height
-	var columns, rows *C.Weights
-	if d.columns != nil {
-		columns, rows = d.columns.pinned(&pin), d.rows.pinned(&pin)
-		width, height = len(d.columns.first), len(d.rows.first)
-	}
-	p := NewPixels(width, height, m.channels())
-	p.carried = m.carried()
+	p, columns, rows := m.output(d, m.Width, m.Height, &pin)
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		in.stop = stop
 		return C.imaging_decode_tiff(in, layout, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, p.memory())
@@ -144,10 +137,7 @@ func (m *Image) decodeTIFF(ctx context.Context, d decoding) (*Pixels, error) {
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
-	if err == nil {
-		m.verified.Store(true)
-	}
-	return m.toSRGB(ctx, p, err)
+	return m.toSRGB(ctx, p, m.verify(err))
 }
 
 func flag(is bool) C.int {

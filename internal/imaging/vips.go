@@ -69,18 +69,11 @@ func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
 		return nil, err
 	}
 	in := m.encodedImage(d.shrink)
-	width, height := int(in.width), int(in.height)
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(in)
 	in.parts, in.count = pinnedParts(m.parts, &pin)
-	var columns, rows *C.Weights
-	if d.columns != nil {
-		columns, rows = d.columns.pinned(&pin), d.rows.pinned(&pin)
-		width, height = len(d.columns.first), len(d.rows.first)
-	}
-	p := NewPixels(width, height, m.channels())
-	p.carried = m.carried()
+	p, columns, rows := m.output(d, int(in.width), int(in.height), &pin)
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		in.stop = stop
 		return C.imaging_decode(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, C.int(p.Channels), p.memory())
@@ -88,13 +81,22 @@ func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
 	if err == nil && m.Format == JPEG && in.warned != 0 {
 		err = jpegDamage(ctx, JPEG, m.parts)
 	}
-	if err == nil {
-		m.verified.Store(true)
-	}
-	if err != nil {
+	if err = m.verify(err); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// output returns the pixels to fill for an image that the decoder returns with width × height
+// pixels. It also returns the pinned weights for C, which are nil if the size does not change.
+func (m *Image) output(d decoding, width, height int, pin *runtime.Pinner) (p *Pixels, columns, rows *C.Weights) {
+	if d.columns != nil {
+		columns, rows = d.columns.pinned(pin), d.rows.pinned(pin)
+		width, height = len(d.columns.first), len(d.rows.first)
+	}
+	p = NewPixels(width, height, m.channels())
+	p.carried = m.carried()
+	return p, columns, rows
 }
 
 // encodedImage returns the header for C, without the parts of the file.
