@@ -127,11 +127,13 @@ func isTimeout(err error) bool {
 // ended with Unavailable.
 func TestMaxConnections_endsStreamsAtRest(t *testing.T) {
 	const bound = 8
-	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, time.Nanosecond, long,
-		long), echo(), discard)
+	// silence is longer than a handler takes to write a status, which must not be cut off.
+	const silence = 100 * time.Millisecond
+	address := listen(t, server.Config{BodyBytes: 1 << 20, MaxConnections: bound}.WithPace(long, silence, long, long),
+		echo(), discard)
 	first := dialWire(t, address)
 	oldest := first.open("/test.Echo/Many", rpcType)
-	first.send(oldest, append(prefix(0, 3), "\n\x01x"...), false)
+	first.settle()
 	for range 3 * bound {
 		c := dialWire(t, address)
 		for range bound {
