@@ -78,7 +78,7 @@ var memoryWorks = map[string]memoryWork{
 	"attention": {
 		func(m *imaging.Image, f imaging.Format) int64 {
 			w, h := m.Size()
-			return m.InterestingFootprint(m.Whole(), w/2, h, f)
+			return m.ResizeFootprint(w, h, f) + m.ResizeFootprint(w/2, h, f)
 		},
 		func(m *imaging.Image, f imaging.Format) error {
 			w, h := m.Size()
