@@ -17,11 +17,13 @@ type sizes struct {
 	// An image of rotated pixels is made of a source.
 	searchedSource, source image.Point
 	shown, canvas          image.Point
+	// bordered reports whether the canvas is made of what is shown.
+	bordered bool
 }
 
 // sizes returns the sizes of a plan.
 func (p *plan) sizes() sizes {
-	s := sizes{shown: p.shown.Size(), canvas: p.canvas.Size()}
+	s := sizes{shown: p.shown.Size(), canvas: p.canvas.Size(), bordered: p.canvas != p.shown}
 	if p.angle != 0 {
 		s.source = p.rotation().size()
 	}
@@ -39,7 +41,7 @@ func (p *plan) sizes() sizes {
 // contract, only two targets enlarge a part.
 func (p *plan) sizesOfParts(r *imageflowv1.ResizeRequest, wanted size) sizes {
 	box := image.Pt(int(math.Ceil(p.box.Width)), int(math.Ceil(p.box.Height)))
-	s := sizes{shown: box}
+	s := sizes{shown: box, bordered: r.GetFit() == imageflowv1.Fit_FIT_PAD || r.GetExtend() != nil}
 	if wanted.width > 0 {
 		s.shown.X = wanted.width
 	}
@@ -106,7 +108,7 @@ func footprint(r *imageflowv1.ResizeRequest, in functions.Input) int64 {
 
 // outputFootprint returns the maximum memory of making the output, in bytes.
 func outputFootprint(h imaging.Header, s sizes, f imaging.Format) int64 {
-	if s.canvas == s.shown {
+	if !s.bordered {
 		return pixelsFootprint(h, s.source, s.shown, f)
 	}
 	if s.source != (image.Point{}) {

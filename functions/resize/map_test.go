@@ -56,6 +56,10 @@ func requestAtRandom(random *rand.Rand, width, height int) *request {
 	return r
 }
 
+func innerAtRandom(random *rand.Rand) image.Rectangle {
+	return image.Rect(random.IntN(40), random.IntN(40), 150-random.IntN(40), 110-random.IntN(40))
+}
+
 // framed returns a gradient in a frame of one colour.
 func framed(width, height int, inner image.Rectangle) image.Image {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -94,7 +98,7 @@ func used(r *request, p *imaging.Pixels) image.Rectangle {
 func TestMap_leadsToTheSamePixels(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	compared := 0
-	for i := range 800 {
+	for i := range 500 {
 		orientation := 1 + random.IntN(8)
 		width, height := 150, 110
 		if orientation >= 5 {
@@ -103,7 +107,7 @@ func TestMap_leadsToTheSamePixels(t *testing.T) {
 		r := requestAtRandom(random, width, height)
 		format, content := []imaging.Format{imaging.PNG, imaging.JPEG}[i%2], gradient(150, 110)
 		if r.Trim != nil {
-			format, content = imaging.PNG, framed(150, 110, image.Rect(random.IntN(40), random.IntN(40), 150-random.IntN(40), 110-random.IntN(40)))
+			format, content = imaging.PNG, framed(150, 110, innerAtRandom(random))
 		}
 		m := encoded(t, content, format)
 		m.Orientation = orientation
@@ -112,7 +116,7 @@ func TestMap_leadsToTheSamePixels(t *testing.T) {
 		}
 		compared += checkMap(t, r, m, format)
 	}
-	if compared < 200_000 {
+	if compared < 120_000 {
 		t.Errorf("only %d pixels were compared", compared)
 	}
 }
@@ -132,12 +136,14 @@ func checkMap(t *testing.T, r *request, m *imaging.Image, format imaging.Format)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if corner := original.Pix[(int(r.GetCrop().GetTop())*original.Width+int(r.GetCrop().GetLeft()))*3:]; r.Trim != nil && corner[2] != 250 {
+	corner := original.Pix[(int(r.GetCrop().GetTop())*original.Width+int(r.GetCrop().GetLeft()))*3:]
+	if r.Trim != nil && corner[2] != 250 {
 		return 0 // the edge of the frame remains in the image
 	}
 	toOriginal := mapping(resp.(*imageflowv1.ResizeResponse).GetMetadata())
-	border := r.GetExtend()
-	inner := image.Rect(int(border.GetLeft()), int(border.GetTop()), p.Width-int(border.GetRight()), p.Height-int(border.GetBottom()))
+	inner, border := image.Rect(0, 0, p.Width, p.Height), r.GetExtend()
+	inner.Min = image.Pt(int(border.GetLeft()), int(border.GetTop()))
+	inner.Max = inner.Max.Sub(image.Pt(int(border.GetRight()), int(border.GetBottom())))
 	x0, y0 := toOriginal(0, 0)
 	x1, y1 := toOriginal(1, 1)
 	c := mapChecker{r: r, original: original, part: used(r, original), inner: inner}

@@ -29,7 +29,7 @@ type plan struct {
 	// shown is the part of these pixels that the output shows. canvas is the output in
 	// coordinates of these pixels. It contains shown.
 	shown, canvas image.Rectangle
-	// enlargedBy names the request's field that allows more pixels than the image has.
+	// enlargedBy names the request's field by which the output can have more pixels than the image.
 	enlargedBy string
 }
 
@@ -41,6 +41,9 @@ type size struct{ width, height int }
 func newPlan(h imaging.Header, part image.Rectangle, r *imageflowv1.ResizeRequest) (*plan, error) {
 	p := &plan{gravity: r.GetGravity(), enlargedBy: "enlarge"}
 	p.turn(h, part, r)
+	if p.angle != 0 && !r.GetEnlarge() {
+		p.enlargedBy = "angle"
+	}
 	wanted, err := targets(r)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package resize_test
 
 import (
 	"image"
-	"image/color"
 	"math"
 	"testing"
 
@@ -143,38 +142,6 @@ func TestCropBeyondTheImage_isInvalid(t *testing.T) {
 			if e := functions.AsError(err); err == nil || e.Kind != functions.Invalid || e.Field != field {
 				t.Errorf("%s: %s: %v", field, name, err)
 			}
-		}
-	}
-}
-
-// TestPadding_hasABackground checks the first pixel.
-func TestPadding_hasABackground(t *testing.T) {
-	blue := color.RGBA{30, 60, 200, 255}
-	for _, c := range []struct {
-		format     imaging.Format
-		background color.RGBA
-		want       []byte
-	}{
-		{imaging.PNG, color.RGBA{}, []byte{0, 0, 0, 0}}, {imaging.WebP, color.RGBA{}, []byte{0, 0, 0, 0}},
-		{imaging.JPEG, color.RGBA{}, []byte{255, 255, 255}}, {imaging.PNG, blue, []byte{30, 60, 200}},
-	} {
-		m := encoded(t, gradient(300, 200), imaging.PNG)
-		m.Encoding.Background = c.background
-		r := &request{TargetWidth: 120, TargetHeight: 120, Fit: pad}
-		out, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: c.format})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := open(t, out.Data).Pixels(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := p.Pix[:p.Channels]
-		if c.format == imaging.WebP {
-			got[0], got[1], got[2] = 0, 0, 0 // colours of transparent pixels are lost
-		}
-		if string(got) != string(c.want) {
-			t.Errorf("%s: %v, want %v", c.format, got, c.want)
 		}
 	}
 }
