@@ -135,7 +135,8 @@ func FuzzMetadata(f *testing.F) {
 	plain := asJPEG(f, detailed(30, 20))
 	photograph := camera(binary.BigEndian, "2026:11:27 18:59:56", position()...)
 	for _, icc := range [][]byte{
-		described(profile("RGB ", 1), "Adobe RGB (1998)"), profile("GRAY", 2.2), iccOf(4, "mntrRGB XYZ ", []iccTag{{"desc", multilingual()}}),
+		described(profile("RGB ", 1), "Adobe RGB (1998)"), profile("GRAY", 2.2),
+		iccOf(4, "mntrRGB XYZ ", []iccTag{{"desc", multilingual()}}),
 	} {
 		f.Add(photograph, icc)
 		f.Add(ownedEXIF(), icc)
