@@ -56,7 +56,7 @@ func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
 	p, err := m.load(ctx, d)
 	if errors.Is(err, errFailed) {
 		if !m.Format.readable() {
-			return nil, invalid("%s: this build has no decoder of %s", m.Format, map[Format]string{AVIF: "AV1", HEIC: "HEVC"}[m.Format])
+			return nil, invalid("this build cannot read %s: it lacks %s", m.Format, m.Format.missingDecoder())
 		}
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
