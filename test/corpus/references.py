@@ -23,8 +23,16 @@ import resource
 import sys
 
 import numpy
-import pyvips
 from PIL import Image, ImageCms, ImageOps
+
+# Each process loads the libraries of one reference: two versions of libheif in it would crash.
+if sys.argv[1] == "pillow":
+    import pillow_heif
+    import pillow_jxl  # registers itself
+
+    pillow_heif.register_heif_opener()
+else:
+    import pyvips
 
 Image.MAX_IMAGE_PIXELS = 100_000_000
 MAX_COMPARED = 16_000_000  # pixels; more take this script minutes
