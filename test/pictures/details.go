@@ -15,8 +15,8 @@ import (
 const qualitiesHead = `
 ## Qualities of resize
 
-A detail of the image resized to 200×113. Each pixel is enlarged to %[1]d×%[1]d. FAST lets the JPEG decoder shrink
-by 8, GOOD by 4, and BEST does not let it shrink.
+A detail of the image resized to 200×113. Each pixel is enlarged to %[1]d×%[1]d. The JPEG decoder shrinks
+the image for FAST and GOOD.
 
 | FAST | GOOD | BEST |
 |---|---|---|
@@ -25,7 +25,7 @@ by 8, GOOD by 4, and BEST does not let it shrink.
 const encodingsHead = `
 ## Encodings
 
-A detail of the image resized to 480×270, encoded and decoded. Each pixel is enlarged to %[1]d×%[1]d.
+Details of the image resized to 480×270, encoded and decoded. Each pixel is enlarged to %[1]d×%[1]d.
 
 | | | |
 |---|---|---|
@@ -51,11 +51,12 @@ func enlarged(data []byte, detail image.Rectangle) ([]byte, error) {
 func (p *page) qualities(original, _ []byte) error {
 	fmt.Fprintf(&p.text, qualitiesHead, times)
 	for _, q := range []struct {
-		file    string
-		quality imageflowv1.ResizeQuality
+		file, caption string
+		quality       imageflowv1.ResizeQuality
 	}{
-		{"fast.png", imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST}, {"good.png", imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD},
-		{"best.png", imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST},
+		{"fast.png", "shrunk by 8", imageflowv1.ResizeQuality_RESIZE_QUALITY_FAST},
+		{"good.png", "shrunk by 4", imageflowv1.ResizeQuality_RESIZE_QUALITY_GOOD},
+		{"best.png", "not shrunk", imageflowv1.ResizeQuality_RESIZE_QUALITY_BEST},
 	} {
 		out, err := p.resized(&resizeRequest{InputBytes: original, TargetWidth: 200, Quality: q.quality, OutputImage: as(imaging.PNG)})
 		if err != nil {
@@ -65,7 +66,7 @@ func (p *page) qualities(original, _ []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := p.show(q.file, fmt.Sprint(image.Pt(200, 113)), large); err != nil {
+		if err := p.show(q.file, q.caption, large); err != nil {
 			return err
 		}
 	}
@@ -80,23 +81,29 @@ type encoded struct {
 	encoding   *imageflowv1.Encoding
 }
 
+// die and cone are details of the image of 480×270 pixels.
+var die, cone = image.Rect(235, 170, 295, 210), image.Rect(365, 55, 425, 95)
+
 // encodingRows are the rows of the section of encodings.
-var encodingRows = [][]encoded{
-	{
+var encodingRows = []struct {
+	detail    image.Rectangle
+	encodings []encoded
+}{
+	{die, []encoded{
 		{"jpeg-10.png", "JPEG, quality 10", imaging.JPEG, &imageflowv1.Encoding{Quality: 10}},
 		{"jpeg-50.png", "JPEG, quality 50", imaging.JPEG, &imageflowv1.Encoding{Quality: 50}},
 		{"jpeg-85.png", "JPEG, quality 85", imaging.JPEG, &imageflowv1.Encoding{Quality: 85}},
-	},
-	{
+	}},
+	{die, []encoded{
 		{"jpeg-bytes.png", "JPEG, max_bytes 6000", imaging.JPEG, &imageflowv1.Encoding{MaxBytes: 6000}},
 		{"webp-bytes.png", "WebP, max_bytes 6000", imaging.WebP, &imageflowv1.Encoding{MaxBytes: 6000}},
 		{"avif-bytes.png", "AVIF, max_bytes 6000", imaging.AVIF, &imageflowv1.Encoding{MaxBytes: 6000}},
-	},
-	{
-		{"chroma-420.png", "JPEG, quality 85, 4:2:0", imaging.JPEG, &imageflowv1.Encoding{Quality: 85, Chroma: imageflowv1.Chroma_CHROMA_420}},
-		{"chroma-444.png", "JPEG, quality 85, 4:4:4", imaging.JPEG, &imageflowv1.Encoding{Quality: 85, Chroma: imageflowv1.Chroma_CHROMA_444}},
+	}},
+	{cone, []encoded{
+		{"chroma-420.png", "JPEG, 4:2:0", imaging.JPEG, &imageflowv1.Encoding{Chroma: imageflowv1.Chroma_CHROMA_420}},
+		{"chroma-444.png", "JPEG, 4:4:4", imaging.JPEG, &imageflowv1.Encoding{Chroma: imageflowv1.Chroma_CHROMA_444}},
 		{"lossless.png", "WebP, lossless", imaging.WebP, &imageflowv1.Encoding{Lossless: true}},
-	},
+	}},
 }
 
 // encodings adds the section of the encodings.
@@ -104,7 +111,7 @@ func (p *page) encodings(_, small []byte) error {
 	fmt.Fprintf(&p.text, encodingsHead, times)
 	for _, row := range encodingRows {
 		p.text.WriteString("|")
-		for _, e := range row {
+		for _, e := range row.encodings {
 			out, err := p.resized(&resizeRequest{InputBytes: small, TargetWidth: 480, Encoding: e.encoding, OutputImage: as(e.format)})
 			if err != nil {
 				return fmt.Errorf("%s: %w", e.name, err)
@@ -113,7 +120,7 @@ func (p *page) encodings(_, small []byte) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", e.name, err)
 			}
-			large, err := enlarged(pixels, image.Rect(235, 170, 295, 210))
+			large, err := enlarged(pixels, row.detail)
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the services log each image
 	if len(os.Args) != 3 {
 		log.Fatal("usage: pictures IMAGE FOLDER")
 	}
@@ -98,5 +100,5 @@ func run(r *job.Runner, req functions.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return resp.GetResult().GetOutputBytes(), nil
+	return resp.GetResult().GetOutputData(), nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -12,9 +13,9 @@ import (
 	"github.com/cshum/imagor/imagorpath"
 	"github.com/cshum/imagor/vips"
 
-	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -24,7 +25,7 @@ const side = 4096
 // work does the tasks of a peer written in Go. A line of standard input is a task in JSON; a line of standard
 // output is its error, and empty without one.
 func work(name string) error {
-	convert := imageflow
+	convert := byImageFlow()
 	if name == "imagor" {
 		processor := vips.NewProcessor(vips.WithMaxAnimationFrames(-1))
 		if err := processor.Startup(context.Background()); err != nil {
@@ -32,6 +33,7 @@ func work(name string) error {
 		}
 		convert = byImagor(processor)
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the service logs each image
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var t task
@@ -59,19 +61,20 @@ func convertFile(convert func(data []byte, t task) ([]byte, error), t task) erro
 	return os.WriteFile(t.To, out, 0o600)
 }
 
-// imageflow is the processor of resize.
-func imageflow(data []byte, t task) ([]byte, error) {
-	format, ok := imaging.FormatOf(t.Format)
-	if !ok || !format.Writable() {
-		return nil, fmt.Errorf("output formats are %s", imaging.WritableFormats())
+// byImageFlow is the service of resize, without its server.
+func byImageFlow() func([]byte, task) ([]byte, error) {
+	runner := job.NewRunner(resize.Processor, nil, job.NewAdmission(job.AdmissionLimits{Active: 1, DecodedBytes: 1 << 30, Cores: 1}),
+		job.Config{MaxObjectBytes: 1 << 24, Limits: imaging.Limits{MaxSide: 16383, MaxPixels: 50_000_000}})
+	return func(data []byte, t task) ([]byte, error) {
+		resp, err := runner.Run(context.Background(), &imageflowv1.ResizeRequest{
+			InputBytes: data, TargetWidth: side, TargetHeight: side, Fit: imageflowv1.Fit_FIT_CONTAIN,
+			OutputImage: &imageflowv1.ImageData{ContentType: "image/" + t.Format},
+		}, job.Block)
+		if err != nil {
+			return nil, err
+		}
+		return resp.GetResult().GetOutputData(), nil
 	}
-	m, err := imaging.Open(data, imaging.Limits{MaxSide: 16383, MaxPixels: 50_000_000})
-	if err != nil {
-		return nil, err
-	}
-	req := &imageflowv1.ResizeRequest{TargetWidth: side, TargetHeight: side, Fit: imageflowv1.Fit_FIT_CONTAIN}
-	out, _, err := resize.Processor.Apply(context.Background(), req, functions.Input{Image: m, Format: format})
-	return out.Data, err
 }
 
 // byImagor is the processor of imagor, without its server.
