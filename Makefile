@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/load
 
 .PHONY: help setup minio build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus pictures trace triton-test \
+	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus peers pictures trace triton-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -81,8 +81,8 @@ monitoring-test: setup ## test the alerts with promtool and every panel of the d
 
 # Measurements
 
-bench: setup minio ## run the benchmarks: packages, resize compared with vips_thumbnail and imagor, the whole chain, telemetry
-	@hack/bench.sh
+bench: setup minio ## run the benchmarks: packages, resize beside vips_thumbnail and imagor, chain, telemetry; BASE=path only compares resizes
+	@hack/bench.sh $(if $(BASE),"$(abspath $(BASE))")
 
 bench-chain: bin/benchchain ## measure the chain in local mode: CPU per image by part, images per second, latency; BASE=path compares
 	$< -base "$(BASE)" $(FLAGS)
@@ -120,7 +120,10 @@ cases: bin/cases ## send the images in the folder CASES to local mode and print 
 corpus: bin/corpus ## send every image file below DIR="FOLDER ..." to local mode and compare the answers with Pillow and libvips
 	@hack/corpus.sh $(DIR)
 
-pictures: setup ## generate test/pictures, the page that shows every filter and quality
+peers: setup ## print which formats ImageFlow, imagor and sharp read and write, by trying them (needs npm)
+	@hack/peers.sh
+
+pictures: setup ## generate test/pictures, the page that shows every fit, gravity, filter and encoding
 	go -C test run ./pictures images/sample.jpg pictures
 
 trace: setup ## send the trace of an upload to a real Jaeger and draw it in internal/telemetry/trace.svg (20 minutes, once)

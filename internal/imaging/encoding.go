@@ -20,6 +20,10 @@ type Encoding struct {
 	Chroma Chroma
 	// Speed is in [5, 9], from the smallest file to the least time; 0 means 8.
 	Speed int
+	// Compression is in [1, 9], from the least time to the smallest file; 0 means 1.
+	Compression int
+	// Palette reduces the colours to 256 at most.
+	Palette bool
 	// Background is blended with transparent pixels. A zero value keeps transparency if the
 	// format has it; otherwise it means white.
 	Background color.RGBA
@@ -58,11 +62,23 @@ func (e *UnsupportedError) Error() string {
 
 // Check returns an UnsupportedError for the first option that format f does not have.
 func (e Encoding) Check(f Format) error {
-	has := codecs[f].options
-	for _, option := range []struct {
-		name       string
-		used, have bool
-	}{
+	for _, option := range e.list(codecs[f].options) {
+		if option.used && !option.have {
+			return &UnsupportedError{option.name, f}
+		}
+	}
+	return nil
+}
+
+// option is an option of an encoder, whether it is used and whether the format has it.
+type option struct {
+	name       string
+	used, have bool
+}
+
+// list lists the options that not all formats have.
+func (e Encoding) list(has options) []option {
+	return []option{
 		{"quality", e.Quality != 0, has.quality},
 		{"max_bytes", e.MaxBytes != 0, has.quality},
 		{"lossless", e.Lossless, has.lossless},
@@ -71,16 +87,13 @@ func (e Encoding) Check(f Format) error {
 		{"keep", e.Keep != KeepNothing, has.metadata},
 		{"profile", e.Profile != SRGB, has.metadata},
 		{"speed", e.Speed != 0, has.speed},
-	} {
-		if option.used && !option.have {
-			return &UnsupportedError{option.name, f}
-		}
+		{"compression", e.Compression != 0, has.compression},
+		{"palette", e.Palette, has.compression},
 	}
-	return nil
 }
 
 // options are the options that a format has.
-type options struct{ quality, lossless, progressive, chroma, speed, metadata bool }
+type options struct{ quality, lossless, progressive, chroma, speed, metadata, compression bool }
 
 // fastEncoding is the speed of encoders that have the option, unless it is given.
 const fastEncoding = 8
@@ -102,6 +115,9 @@ func (e Encoding) complete(f Format, quality int) Encoding {
 	}
 	if e.Speed == 0 {
 		e.Speed = fastEncoding
+	}
+	if e.Compression == 0 {
+		e.Compression = 1
 	}
 	return e
 }

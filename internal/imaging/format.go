@@ -3,7 +3,11 @@ package imaging
 // #include "vips.h"
 import "C"
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Format is an image format.
 type Format string
@@ -24,14 +28,17 @@ const (
 // lossless encoders ignore it.
 var codecs = map[Format]struct {
 	extension string
-	aliases   []string
-	vips      C.Codec
-	quality   int
+	// aliases are extensions, and further subtypes of media types, which begin with x-.
+	aliases []string
+	vips    C.Codec
+	quality int
 	// usual, fine and lossless are the memory for encoding, at a quality up to the default, at
 	// a higher one, and without loss. slow is added for a speed below the default.
 	usual, fine, lossless bytesPerPixel
 	slow                  int
 	options               options
+	// animated reports whether animations are read and written, beyond their first frame.
+	animated struct{ read, write bool }
 }{
 	JPEG: {
 		extension: "jpg", aliases: []string{"jpeg", "jpg", "jpe"}, vips: C.JPEG, quality: 85,
@@ -40,7 +47,7 @@ var codecs = map[Format]struct {
 	},
 	PNG: {
 		extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9},
-		options: options{metadata: true},
+		options: options{metadata: true, compression: true},
 	},
 	WebP: {
 		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,
@@ -55,7 +62,7 @@ var codecs = map[Format]struct {
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
 		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
-		options: options{quality: true, chroma: true, speed: true},
+		options: options{quality: true, chroma: true, speed: true, metadata: true},
 	},
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
@@ -86,6 +93,17 @@ func (f Format) Extension() string { return codecs[f].extension }
 
 // Writable reports whether this package encodes the format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
+
+// WritableFormats names the formats that this package encodes.
+func WritableFormats() string {
+	var names []string
+	for _, f := range slices.Sorted(maps.Keys(codecs)) {
+		if f.Writable() {
+			names = append(names, string(f))
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // Output returns the default output format for an input of format f: f itself, or for read-only
 // formats JPEG if they are usual for photos, and PNG if not.

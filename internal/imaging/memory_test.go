@@ -60,7 +60,7 @@ func TestFootprintHolds(t *testing.T) {
 				measureMemory(t, files, read, "change", write)
 			})
 		}
-		for _, work := range []string{"filter", "halve", "pad", "attention", "shrink"} {
+		for _, work := range []string{"filter", "halve", "shrink", "pad", "rotate", "trim", "attention"} {
 			t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
 				measureMemory(t, files, read, work, imaging.JPEG)
 			})
@@ -89,6 +89,8 @@ var memoryEncodings = map[string]struct {
 	"lossless webp":         {imaging.WebP, imaging.Encoding{Lossless: true}},
 	"best avif":             {imaging.AVIF, imaging.Encoding{Quality: 100}},
 	"slow avif":             {imaging.AVIF, imaging.Encoding{Speed: 5}},
+	"palette png":           {imaging.PNG, imaging.Encoding{Palette: true}},
+	"small png":             {imaging.PNG, imaging.Encoding{Compression: 9}},
 	"best, slow avif":       {imaging.AVIF, imaging.Encoding{Speed: 5, Quality: 100}},
 }
 

@@ -56,7 +56,7 @@ func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
 	p, err := m.load(ctx, d)
 	if errors.Is(err, errFailed) {
 		if !m.Format.readable() {
-			return nil, invalid("%s: this build has no decoder of %s", m.Format, map[Format]string{AVIF: "AV1", HEIC: "HEVC"}[m.Format])
+			return nil, invalid("this build cannot read %s: it lacks %s", m.Format, m.Format.missingDecoder())
 		}
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
@@ -84,6 +84,9 @@ func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
 	if err = m.verify(err); err != nil {
 		return nil, err
 	}
+	if m.fromCodes {
+		return m.toSRGB(ctx, p, nil)
+	}
 	return p, nil
 }
 
@@ -105,7 +108,7 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
 		width: C.int(m.Width / shrink), height: C.int(m.Height / shrink), shrink: C.int(shrink),
 	}
-	if m.appliedProfile() > 0 {
+	if m.appliedProfile() > 0 && !m.fromCodes {
 		in.use_profile = 1
 	}
 	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}
@@ -152,8 +155,11 @@ func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pi
 
 // encode encodes the pixels with their density and no other metadata.
 func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, error) {
-	if f == PNG && p.Width*p.Height <= maxAtOnce {
-		return p.deflate(ctx)
+	switch {
+	case f == PNG && e.Palette:
+		return p.encodeIndexed(ctx, e.Compression)
+	case f == PNG && p.Width*p.Height <= deflatedAtOnce(e.Compression):
+		return p.deflate(ctx, e.Compression)
 	}
 	if err := Start(); err != nil {
 		return nil, err
@@ -175,7 +181,9 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 }
 
 func (e Encoding) forVips(f Format) *C.EncoderOptions {
-	o := &C.EncoderOptions{codec: codecs[f].vips, quality: C.int(e.Quality), effort: C.int(slowest - e.Speed)}
+	o := &C.EncoderOptions{
+		codec: codecs[f].vips, quality: C.int(e.Quality), effort: C.int(slowest - e.Speed), compression: C.int(e.Compression),
+	}
 	if e.Chroma == Chroma420 {
 		o.subsample = 1
 	}

@@ -25,6 +25,8 @@ func encodingOf(req functions.Request) imaging.Encoding {
 		Progressive: e.GetProgressive(),
 		Chroma:      chromas[e.GetChroma()],
 		Speed:       int(e.GetSpeed()),
+		Compression: int(e.GetCompression()),
+		Palette:     e.GetPalette(),
 		Background:  functions.Colour(e.GetBackground()),
 		Keep:        keeps[e.GetKeep()],
 		Profile:     profiles[e.GetProfile()],
