@@ -18,6 +18,7 @@ const (
 	AVIF Format = "avif"
 	HEIC Format = "heic"
 	BMP  Format = "bmp"
+	JXL  Format = "jxl"
 )
 
 // codecs describes the formats. quality is in [1, 100]; 0 marks read-only formats, and
@@ -59,6 +60,7 @@ var codecs = map[Format]struct {
 	},
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
+	JXL:  {extension: "jxl", aliases: []string{"jxl"}},
 }
 
 // bytesPerPixel is the maximum memory for encoding, without the pixels themselves.

@@ -43,6 +43,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.av1 != nil {
 		return m.decodeAV1(ctx, d)
 	}
+	if m.jxl != nil {
+		return m.decodeJXL(ctx, d)
+	}
 	return m.decodeByVips(ctx, d)
 }
 
