@@ -95,7 +95,7 @@ func (f Format) Output() Format {
 	switch {
 	case f.Writable():
 		return f
-	case f == HEIC:
+	case f == HEIC, f == JXL:
 		return JPEG
 	}
 	return PNG

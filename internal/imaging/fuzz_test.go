@@ -19,6 +19,9 @@ func FuzzParseHeader(f *testing.F) {
 	for _, bomb := range heifBombs(f) {
 		f.Add(bomb)
 	}
+	for _, bomb := range jxlBombs(f) {
+		f.Add(bomb)
+	}
 	for _, multiple := range multiples(f, 3) {
 		f.Add(multiple)
 	}

@@ -121,7 +121,7 @@ func (h *Header) readJXLFrames(r *jxlReader, m *jxlImage) error {
 			return truncated(JXL)
 		}
 	}
-	shown, area, held := 0, 0, 0
+	shown, area, memory := 0, 0, jxlMemory{}
 	for frames, last := 0, false; !last; frames++ {
 		f := r.readFrame(m, whole)
 		if !f.fits(whole) {
@@ -141,7 +141,7 @@ func (h *Header) readJXLFrames(r *jxlReader, m *jxlImage) error {
 			return invalid("corrupt jxl: its table of contents is damaged")
 		}
 		if shown == 0 {
-			held += f.held(m)
+			memory.add(f, m)
 		}
 		if last = f.last; f.shown() {
 			if shown++; shown == 1 {
@@ -150,7 +150,7 @@ func (h *Header) readJXLFrames(r *jxlReader, m *jxlImage) error {
 		}
 	}
 	h.Frames, h.Animated = shown, shown > 1
-	h.held = ceilDiv(held, max(1, m.width*m.height))
+	h.held = ceilDiv(memory.total(), max(1, m.width*m.height)) + h.channels()
 	return nil
 }
 
@@ -160,7 +160,43 @@ func (f *jxlFrame) fits(whole image.Point) bool {
 	return fits(f.size.X, whole.X) && fits(f.size.Y, whole.Y)
 }
 
-// held returns the memory that libjxl takes for a frame, in bytes.
-func (f *jxlFrame) held(m *jxlImage) int {
-	return f.size.X * f.size.Y * (24 + 8*len(m.extra))
+// jxlMemory is the memory that libjxl takes, in bytes. README.md has the measured values.
+type jxlMemory struct {
+	working int
+	// saved are the frames that later ones use, by their places; the last one is for coarse
+	// frames.
+	saved [5]int
+}
+
+// add adds a frame.
+func (j *jxlMemory) add(f *jxlFrame, m *jxlImage) {
+	area, channels := f.size.X*f.size.Y, 3+len(m.extra)
+	each := 7 * channels
+	switch {
+	case !f.modular && len(m.extra) > 0:
+		each = 9 * channels
+	case !f.modular:
+		each = 8
+	}
+	if f.passes > 1 && !f.modular {
+		each += 12 // the coefficients
+	}
+	if f.partial || f.mode != jxlReplace {
+		each += 4 * channels // of the image before
+	}
+	j.working = max(j.working, each*area)
+	switch {
+	case f.kind == jxlCoarse:
+		j.saved[4] += 4 * channels * ceilDiv(area, 64)
+	case !f.last:
+		j.saved[f.saved] = max(j.saved[f.saved], 4*channels*max(area, m.width*m.height))
+	}
+}
+
+func (j *jxlMemory) total() int {
+	total := j.working
+	for _, saved := range j.saved {
+		total += saved
+	}
+	return total
 }
