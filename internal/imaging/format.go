@@ -3,7 +3,11 @@ package imaging
 // #include "vips.h"
 import "C"
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Format is an image format.
 type Format string
@@ -25,14 +29,17 @@ const (
 // lossless encoders ignore it.
 var codecs = map[Format]struct {
 	extension string
-	aliases   []string
-	vips      C.Codec
-	quality   int
+	// aliases are extensions, and further subtypes of media types, which begin with x-.
+	aliases []string
+	vips    C.Codec
+	quality int
 	// usual, fine and lossless are the memory for encoding, at a quality up to the default, at
 	// a higher one, and without loss. slow is added for a speed below the default.
 	usual, fine, lossless bytesPerPixel
 	slow                  int
 	options               options
+	// animated reports whether animations are read and written, beyond their first frame.
+	animated struct{ read, write bool }
 }{
 	JPEG: {
 		extension: "jpg", aliases: []string{"jpeg", "jpg", "jpe"}, vips: C.JPEG, quality: 85,
@@ -88,6 +95,17 @@ func (f Format) Extension() string { return codecs[f].extension }
 
 // Writable reports whether this package encodes the format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
+
+// WritableFormats names the formats that this package encodes.
+func WritableFormats() string {
+	var names []string
+	for _, f := range slices.Sorted(maps.Keys(codecs)) {
+		if f.Writable() {
+			names = append(names, string(f))
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // Output returns the default output format for an input of format f: f itself, or for read-only
 // formats JPEG if they are usual for photos, and PNG if not.

@@ -67,6 +67,8 @@ type Header struct {
 	png *pngData
 	// icc is the ICC profile to apply to RGB that libvips does not decode; nil if there is none.
 	icc []byte
+	// fromCodes reports whether icc is made from code points, so that the file does not have it.
+	fromCodes bool
 	// layout is the layout of a TIFF that libvips does not support; nil for others.
 	layout *tiffLayout
 	// jxl describes a JPEG XL for libjxl; nil for other formats.

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"imageflow.dev/internal/imaging"
 )
 
 // jxlFile reads a file of testdata/jxl.
@@ -36,35 +34,4 @@ func TestJXL_isDecodedAsByDjxl(t *testing.T) {
 			}
 		})
 	}
-}
-
-// FuzzJXL checks that any JPEG XL is decoded to an image of the header's size, whole and resized, or
-// rejected with an InputError. The limits are small for speed.
-func FuzzJXL(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join(here, "testdata", "jxl", "*.jxl"))
-	if err != nil || len(files) == 0 {
-		f.Fatal("no files", err)
-	}
-	for _, file := range files {
-		f.Add(jxlFile(f, filepath.Base(file)))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := imaging.Open(data, imaging.Limits{MaxSide: 700, MaxPixels: 200_000})
-		if err != nil && !isInputError(err) {
-			t.Errorf("got %v, want an InputError", err)
-		}
-		if err != nil || m.Format != imaging.JXL {
-			return
-		}
-		p, err := m.Pixels(t.Context())
-		if err != nil && !isInputError(err) {
-			t.Errorf("got %v, want an InputError", err)
-		}
-		if w, h := m.Size(); err == nil && (p.Width != w || p.Height != h || len(p.Pix) != w*h*p.Channels) {
-			t.Errorf("the header has %d×%d, the decoder %d×%d with %d bytes", w, h, p.Width, p.Height, len(p.Pix))
-		}
-		if _, err := m.Resize(t.Context(), 20, 10, imaging.Fast, imaging.PNG); err != nil && !isInputError(err) {
-			t.Errorf("resized: %v, want an InputError", err)
-		}
-	})
 }
