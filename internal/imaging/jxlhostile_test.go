@@ -47,16 +47,20 @@ func jxlBombs(t testing.TB) map[string][]byte {
 	// A frame header of all defaults, in a table of contents without an order.
 	plain := []jxlField{{1, 1}, {0, 1}}
 	// A reference frame without filters, of one part of 1 byte.
-	hidden := []jxlField{{0, 1}, {2, 2}, {0, 11}, {0, 1}, {0, 2}, {1, 1}, {0, 2}, {1, 1}, {0, 2}, {0, 1}, align, {1 << 2, 12}, align, {0, 8}}
-	huge := jxlField{3 | 1<<29<<2, 32}
+	hidden := []jxlField{
+		{0, 1}, {2, 2}, {0, 12}, {0, 2}, {1, 1}, {0, 2}, {1, 1}, {0, 2}, {0, 1}, align, {1 << 2, 12}, align, {0, 8},
+	}
+	lie := append([]jxlField{defaults, align, {0, 16}, {1, 1}}, slices.Repeat([]jxlField{{3 | 1<<29<<2, 32}}, 4)...)
+	parts := isobox("jxlp", "\x00\x00\x00\x01", stream[:9]) + isobox("jxlp", "\x80\x00\x00\x00", stream[9:])
+	many := append([]jxlField{defaults, align}, slices.Repeat(hidden, 5_000)...)
 	profile := []jxlField{{0, 5}, {1, 1}, {0, 4}, {1, 1}, {0, 4}, {1, 1}, {3, 2}, {0xfff, 12}, {0x1ff, 9}, {0, 1}}
 	return map[string][]byte{
 		"jxl of 2³⁰ a side":          jxlStream(sized(1<<30, 1<<30, defaults)...),
 		"jxl of 60k":                 jxlStream(sized(60_000, 60_000, append([]jxlField{defaults, align}, plain...)...)...),
 		"jxl without frames":         jxlStream(sized(64, 64, defaults)...),
 		"jxl of a cut frame":         lossless[:len(lossless)-1],
-		"jxl of a huge frame":        jxlStream(sized(64, 64, defaults, align, jxlField{0, 16}, jxlField{1, 1}, huge, huge, huge, huge)...),
-		"jxl of many hidden frames":  jxlStream(sized(8, 8, slices.Concat([]jxlField{defaults, align}, slices.Repeat(hidden, 5_000))...)...),
+		"jxl of a huge frame":        jxlStream(sized(64, 64, lie...)...),
+		"jxl of many hidden frames":  jxlStream(sized(8, 8, many...)...),
 		"jxl of 4k channels":         jxlStream(sized(64, 64, jxlField{0, 2}, jxlField{0, 4}, jxlField{3 | 4095<<2, 14})...),
 		"jxl with a profile of MBs":  jxlStream(sized(64, 64, profile...)...),
 		"jxl without a codestream":   []byte(head),
@@ -64,7 +68,7 @@ func jxlBombs(t testing.TB) map[string][]byte {
 		"jxl of a box of 4 bytes":    []byte(head + "\x00\x00\x00\x04jxlc" + stream),
 		"jxl of a box too long":      []byte(head + "\xff\xff\xff\xffjxlc" + stream),
 		"jxl of two codestreams":     []byte(head + isobox("jxlc", stream) + isobox("jxlc", stream)),
-		"jxl of parts out of order":  []byte(head + isobox("jxlp", "\x00\x00\x00\x01", stream[:9]) + isobox("jxlp", "\x80\x00\x00\x00", stream[9:])),
+		"jxl of parts out of order":  []byte(head + parts),
 		"jxl of parts without end":   []byte(head + isobox("jxlp", "\x00\x00\x00\x00", stream)),
 		"jxl of a part too short":    []byte(head + isobox("jxlp", "\x80\x00")),
 		"jxl of another codestream":  []byte(head + isobox("jxlc", foreign["pdf"])),
@@ -76,7 +80,6 @@ func jxlBombs(t testing.TB) map[string][]byte {
 func TestJXL_thatContradictsItselfIsRejected(t *testing.T) {
 	for name, data := range jxlBombs(t) {
 		_, err := imaging.Open(data, roomy)
-		t.Log(name, err)
 		if !isInputError(err) {
 			t.Errorf("%s: got %v, want an InputError", name, err)
 		}
