@@ -75,7 +75,7 @@ func (Chroma) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{0}
 }
 
-// Keep selects metadata. It is read from JPEG, PNG, WebP and TIFF.
+// Keep selects metadata. It is read from JPEG, PNG, WebP, AVIF, HEIC and TIFF.
 type Keep int32
 
 const (
