@@ -67,7 +67,11 @@ var codecs = map[Format]struct {
 	},
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
-	JXL:  {extension: "jxl", aliases: []string{"jxl"}},
+	JXL: {
+		extension: "jxl", aliases: []string{"jxl"}, quality: 75,
+		usual: bytesPerPixel{68, 88}, fine: bytesPerPixel{74, 94}, lossless: bytesPerPixel{76, 98}, slow: 16,
+		options: options{quality: true, lossless: true, speed: true, metadata: true},
+	},
 }
 
 // bytesPerPixel is the maximum memory for encoding, without the pixels themselves.
@@ -113,7 +117,7 @@ func (f Format) Output() Format {
 	switch {
 	case f.Writable():
 		return f
-	case f == HEIC, f == JXL:
+	case f == HEIC:
 		return JPEG
 	}
 	return PNG

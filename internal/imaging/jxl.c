@@ -107,3 +107,58 @@ int imaging_decode_jxl(JxlStream *s, Box box, const Weights *columns, const Weig
 	free(pixels);
 	return failed ? -1 : 0;
 }
+
+// set_facts sets the size, the channels and the colours of an output.
+static int set_facts(JxlEncoder *encoder, const JxlOutput *o) {
+	JxlBasicInfo info;
+	JxlColorEncoding colours;
+	JxlEncoderInitBasicInfo(&info);
+	info.xsize = o->width;
+	info.ysize = o->height;
+	info.uses_original_profile = o->lossless;
+	if (o->channels == 4) info.num_extra_channels = 1, info.alpha_bits = 8;
+	if (JxlEncoderSetBasicInfo(encoder, &info)) return -1;
+	if (o->profile != NULL && JxlEncoderSetICCProfile(encoder, o->profile, o->profile_size) == JXL_ENC_SUCCESS) return 0;
+	JxlColorEncodingSetToSRGB(&colours, JXL_FALSE);
+	return JxlEncoderSetColorEncoding(encoder, &colours) ? -1 : 0;
+}
+
+static int add_pixels(JxlEncoder *encoder, const JxlOutput *o) {
+	const JxlPixelFormat format = {o->channels, JXL_TYPE_UINT8, JXL_NATIVE_ENDIAN, 0};
+	JxlEncoderFrameSettings *settings = JxlEncoderFrameSettingsCreate(encoder, NULL);
+	if (settings == NULL || JxlEncoderFrameSettingsSetOption(settings, JXL_ENC_FRAME_SETTING_EFFORT, o->effort) ||
+		JxlEncoderSetFrameDistance(settings, o->distance) ||
+		(o->lossless && JxlEncoderSetFrameLossless(settings, JXL_TRUE)) ||
+		JxlEncoderAddImageFrame(settings, &format, o->pixels, (size_t)o->width * o->height * o->channels))
+		return -1;
+	JxlEncoderCloseInput(encoder);
+	return 0;
+}
+
+// write_output writes the file to memory that grows.
+static int write_output(JxlEncoder *encoder, Stop stop, uint8_t **data, size_t *size) {
+	size_t room = 1 << 16, used = 0;
+	for (;;) {
+		uint8_t *grown = realloc(*data, room);
+		if (grown == NULL) return -1;
+		*data = grown;
+		uint8_t *next = grown + used;
+		size_t left = room - used;
+		const JxlEncoderStatus status = imaging_stopped(stop) ? JXL_ENC_ERROR : JxlEncoderProcessOutput(encoder, &next, &left);
+		used = *size = next - grown;
+		if (status != JXL_ENC_NEED_MORE_OUTPUT) return status == JXL_ENC_SUCCESS ? 0 : -1;
+		room *= 2;
+	}
+}
+
+int imaging_encode_jxl(const JxlOutput *o, Stop stop, uint8_t **data, size_t *size) {
+	JxlEncoder *encoder = imaging_stopped(stop) ? NULL : JxlEncoderCreate(NULL);
+	*data = NULL;
+	if (encoder == NULL) return -1;
+	const int failed = set_facts(encoder, o) || add_pixels(encoder, o) || write_output(encoder, stop, data, size);
+	JxlEncoderDestroy(encoder);
+	if (!failed) return 0;
+	free(*data);
+	*data = NULL;
+	return -1;
+}

@@ -1,4 +1,4 @@
-// Decoding of JPEG XL by libjxl.
+// Decoding and encoding of JPEG XL by libjxl.
 
 #pragma once
 
@@ -25,3 +25,20 @@ typedef struct {
 // resamples them with the weights. It works in this thread. It returns 0, or -1 if it was stopped,
 // memory is lacking, or the codestream cannot be decoded or is not as described.
 int imaging_decode_jxl(JxlStream *stream, Box box, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out);
+
+// JxlOutput are pixels to encode, and the options of the encoder.
+typedef struct {
+	const uint8_t *pixels; // RGB, or RGBA with straight alpha
+	int width, height, channels;
+	float distance; // from 0.1 to 25, larger is worse
+	int effort;     // from 1, the least time, to 9
+	int lossless;   // distance counts if it is 0
+	// profile is the ICC profile of the pixels; NULL means sRGB. A profile that libjxl rejects is left
+	// out.
+	const uint8_t *profile;
+	size_t profile_size;
+} JxlOutput;
+
+// imaging_encode_jxl encodes pixels as a codestream, in this thread. It checks stop only before and after
+// that. The caller frees *data with free. It returns 0, or -1 if it failed or was stopped.
+int imaging_encode_jxl(const JxlOutput *output, Stop stop, uint8_t **data, size_t *size);

@@ -161,6 +161,9 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 	if f == PNG && p.Width*p.Height <= maxAtOnce {
 		return p.deflate(ctx)
 	}
+	if f == JXL {
+		return p.encodeJXL(ctx, e)
+	}
 	if err := Start(); err != nil {
 		return nil, err
 	}
