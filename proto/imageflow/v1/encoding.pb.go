@@ -221,9 +221,9 @@ type Encoding struct {
 	// with. Empty keeps transparency; for jpeg, which has none, it means white.
 	Background string `protobuf:"bytes,7,opt,name=background,proto3" json:"background,omitempty"`
 	// The metadata of the input that the output keeps besides the density, for jpeg,
-	// png, webp, tiff and jxl. JPEGs have no block above 64 KiB; longer ones are left out.
+	// png, webp, tiff, avif and jxl. JPEGs have no block above 64 KiB; longer ones are left out.
 	Keep Keep `protobuf:"varint,8,opt,name=keep,proto3,enum=imageflow.v1.Keep" json:"keep,omitempty"`
-	// The colours of the output, for jpeg, png, webp, tiff and jxl.
+	// The colours of the output, for jpeg, png, webp, tiff, avif and jxl.
 	Profile       Profile `protobuf:"varint,9,opt,name=profile,proto3,enum=imageflow.v1.Profile" json:"profile,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
