@@ -65,7 +65,6 @@ func badBMPs() map[string][]byte {
 		binary.LittleEndian.PutUint32(data[at:], value)
 		return data
 	}
-	topDown := bmpKind{40, 6, -3, 8, 1, nil, 16}
 	return map[string][]byte{
 		"bmp 2G":                   with(18, 1<<31-1),
 		"bmp of 2G rows":           with(22, 1<<31-1),
@@ -86,7 +85,6 @@ func badBMPs() map[string][]byte {
 		"rle cut in a row":         rle("\x06\x07\x00\x00\x03\x07"),
 		"rle cut in a copy":        rle("\x00\xff\x01"),
 		"rle cut in a move":        rle("\x00\x02\x01"),
-		"rle from the top":         append(topDown.headers(), "\x06\x07\x00\x01"...),
 		"rle of 8 bits in 4":       append(bmpKind{40, 6, 3, 4, 1, nil, 16}.headers(), "\x06\x07\x00\x01"...),
 		"bmp of 50k × 50k, in rle": append(bmpKind{40, 50_000, 50_000, 8, 1, nil, 2}.headers(), "\x00\x01"...),
 	}
@@ -104,6 +102,18 @@ func TestBMP_badFilesAreRejected(t *testing.T) {
 			if _, err := imaging.Open(whole[:n], roomy); !isInputError(err) && n < len(whole)-3 {
 				t.Fatalf("%s cut to %d of %d bytes: %v", name, n, len(whole), err)
 			}
+		}
+	}
+}
+
+// TestBMP_runLengthCodesFromTheTop: a negative height reverses the rows.
+func TestBMP_runLengthCodesFromTheTop(t *testing.T) {
+	const codes = "\x06\x07\x00\x00\x06\x03\x00\x00\x02\x05\x04\x01\x00\x01"
+	up := pixels(t, append(bmpKind{40, 6, 3, 8, 1, nil, 16}.headers(), codes...))
+	down := pixels(t, append(bmpKind{40, 6, -3, 8, 1, nil, 16}.headers(), codes...))
+	for y := range 3 {
+		if row, want := down.Pix[18*y:18*(y+1)], up.Pix[18*(2-y):18*(3-y)]; !bytes.Equal(row, want) {
+			t.Errorf("row %d: got %v, want %v", y, row, want)
 		}
 	}
 }

@@ -3,14 +3,15 @@ package imaging
 import "context"
 
 // runs expands the run-length codes of a BMP (Windows GDI, "Bitmap Compression"). Rows are coded
-// from the bottom up. Pixels that no code covers have index 0.
+// from the bottom up; files from the top down are not in the specification, but other decoders read
+// them. Pixels that no code covers have index 0.
 type runs struct {
 	bmp  *bmpData
 	data []byte
 	// indices are the indices of all rows, from the top down; nil to check the codes only.
 	indices []byte
-	x, row  int // row 0 is the bottom one
-	// outside: codes beyond the end of a row, or above the image, were left out.
+	x, row  int // row 0 is the first one of the file
+	// outside: codes beyond the end of a row, or after the last row, were left out.
 	outside bool
 }
 
@@ -91,15 +92,15 @@ func (r *runs) pixels(count int) []byte {
 	if r.indices == nil || r.row >= r.bmp.height {
 		return nil
 	}
-	start := (r.bmp.height - 1 - r.row) * width
+	start := r.row * width
+	if !r.bmp.topDown {
+		start = (r.bmp.height - 1 - r.row) * width
+	}
 	return r.indices[start+from : start+to]
 }
 
 // checkRuns checks that the codes are complete.
 func (b *bmpData) checkRuns(h *Header) error {
-	if b.topDown {
-		return invalid("corrupt bmp: run-length encoded rows must begin at the bottom")
-	}
 	r := runs{bmp: b, data: b.pixels}
 	for more := true; more; {
 		var err error

@@ -48,11 +48,14 @@ def by_pillow(path):
     if m.mode.startswith(("I", "F")):
         values = numpy.asarray(m, dtype=numpy.float64)
         return Image.fromarray((values / 257).round().clip(0, 255).astype(numpy.uint8)).convert("RGBA")
-    if profile and m.mode in ("RGB", "L", "CMYK"):
+    if profile and m.mode in ("RGB", "RGBA", "L", "CMYK"):
         try:
-            return ImageCms.profileToProfile(
-                m, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB,
+            colours = ImageCms.profileToProfile(
+                m.convert("RGB") if m.mode == "RGBA" else m, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB,
                 renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB").convert("RGBA")
+            if m.mode == "RGBA":
+                colours.putalpha(m.getchannel("A"))
+            return colours
         except ImageCms.PyCMSError:
             pass  # the profile is broken or of other channels
     return m.convert("RGBA")
