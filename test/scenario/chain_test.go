@@ -70,15 +70,17 @@ func TestUploadBecomesThreeOutputs(t *testing.T) {
 	})
 }
 
-// TestUploadsOfHEIF: the outputs of an AVIF are AVIFs, which each step reads from the one before;
-// those of a HEIC are JPEGs.
-func TestUploadsOfHEIF(t *testing.T) {
+// TestUploadsOfNewFormats: the outputs of an AVIF and of a JPEG XL have the same format, which each step
+// reads from the one before; those of a HEIC are JPEGs.
+func TestUploadsOfNewFormats(t *testing.T) {
 	s := local(t, setup{})
-	for name, output := range map[string]struct{ extension, begin string }{
-		"420.avif": {".avif", "ftypavif"}, "alpha-10.avif": {".avif", "ftypavif"}, "8.heic": {".jpg", "\xff\xd8\xff"},
+	for file, output := range map[string]struct{ extension, begin string }{
+		"heif/420.avif": {".avif", "ftypavif"}, "heif/alpha-10.avif": {".avif", "ftypavif"},
+		"heif/8.heic": {".jpg", "\xff\xd8\xff"}, "jxl/p3-lossless.jxl": {".jxl", "\xff\x0a"},
 	} {
+		name := filepath.Base(file)
 		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(filepath.Join("..", "..", "internal", "imaging", "testdata", "heif", name))
+			data, err := os.ReadFile(filepath.Join("..", "..", "internal", "imaging", "testdata", filepath.FromSlash(file)))
 			if err != nil {
 				t.Fatal(err)
 			}
