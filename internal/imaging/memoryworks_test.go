@@ -64,14 +64,8 @@ var memoryWorks = map[string]memoryWork{
 		},
 		func(m *imaging.Image, f imaging.Format) error {
 			w, h := m.Size()
-			p, err := m.ScaledWindow(context.Background(), m.Whole(), w/2, h/2, imaging.Best)
-			if err != nil {
-				return err
-			}
-			if p, err = p.Padded(context.Background(), image.Rect(-w/4, -h/4, w-w/4, h-h/4), f); err != nil {
-				return err
-			}
-			_, err = p.Encode(context.Background(), f)
+			canvas := image.Rect(-w/4, -h/4, w-w/4, h-h/4)
+			_, err := m.ResizePadded(context.Background(), m.Whole(), w/2, h/2, canvas, imaging.Best, f)
 			return err
 		},
 	},
