@@ -104,6 +104,11 @@ var encodingRows = []struct {
 		{"chroma-444.png", "JPEG, 4:4:4", imaging.JPEG, &imageflowv1.Encoding{Chroma: imageflowv1.Chroma_CHROMA_444}},
 		{"lossless.png", "WebP, lossless", imaging.WebP, &imageflowv1.Encoding{Lossless: true}},
 	}},
+	{cone, []encoded{
+		{"png.png", "PNG", imaging.PNG, nil},
+		{"png-9.png", "PNG, compression 9", imaging.PNG, &imageflowv1.Encoding{Compression: 9}},
+		{"palette.png", "PNG, palette", imaging.PNG, &imageflowv1.Encoding{Palette: true}},
+	}},
 }
 
 // encodings adds the section of the encodings.
