@@ -183,10 +183,11 @@ func imageOf(ctx context.Context, resp proto.Message) *httpbody.HttpBody {
 	return image
 }
 
-// setImageType and answerImage answer with the image itself if the caller wants it.
-func setImageType(ctx context.Context, w http.ResponseWriter, resp proto.Message) error {
+// setImageHeaders and answerImage answer with the image itself if the caller wants it.
+func setImageHeaders(ctx context.Context, w http.ResponseWriter, resp proto.Message) error {
 	if image := imageOf(ctx, resp); image != nil {
 		w.Header().Set("Content-Type", image.GetContentType())
+		describeImage(w.Header(), resp)
 	}
 	return nil
 }
