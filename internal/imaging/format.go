@@ -62,7 +62,7 @@ var codecs = map[Format]struct {
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
 		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
-		options: options{quality: true, chroma: true, speed: true},
+		options: options{quality: true, chroma: true, speed: true, metadata: true},
 	},
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},

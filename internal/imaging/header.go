@@ -57,7 +57,7 @@ type Header struct {
 	Frames int
 	// ProfileName is the name of the ICC profile; "" means that there is none, or that it has no name.
 	ProfileName string
-	// exif is the EXIF data of formats whose outputs do not keep it: a HEIF, or all of a TIFF.
+	// exif is all EXIF data of a TIFF, of which outputs do not keep all.
 	exif []byte
 	// parts are the parts of the file that the decoder reads, in this order.
 	parts [][]byte
@@ -67,6 +67,8 @@ type Header struct {
 	png *pngData
 	// icc is the ICC profile to apply to RGB that libvips does not decode; nil if there is none.
 	icc []byte
+	// fromCodes reports whether icc is made from code points, so that the file does not have it.
+	fromCodes bool
 	// layout is the layout of a TIFF that libvips does not support; nil for others.
 	layout *tiffLayout
 	// bmp describes the pixels of a BMP; nil for other formats.

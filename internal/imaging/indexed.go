@@ -60,10 +60,10 @@ func (p *Pixels) deflateIndices(ctx context.Context, table *colourTable, depth, 
 			return nil, err
 		}
 		clear(row)
-		c := p.at(0, y)
+		c := p.rgbaAt(0, y)
 		index := table.find(c).index
 		for x := range p.Width {
-			if next := p.at(x, y); next != c {
+			if next := p.rgbaAt(x, y); next != c {
 				c, index = next, table.find(next).index
 			}
 			row[1+x*depth/8] |= index << (8 - depth - x*depth%8)

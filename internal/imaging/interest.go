@@ -51,18 +51,12 @@ func (m *Image) ResizeInteresting(
 	if err != nil {
 		return Encoded{}, in, err
 	}
-	at, err := p.interesting(ctx, width, height, by)
+	at, err := p.Interesting(ctx, width, height, by)
 	if err != nil {
 		return Encoded{}, in, err
 	}
 	out, err := p.part(at, width, height).Encode(ctx, f)
 	return out, place(at), err
-}
-
-// InterestingFootprint returns the maximum memory in bytes of ResizeInteresting.
-func (h Header) InterestingFootprint(in Window, width, height int, f Format) int64 {
-	across, down := in.Covering(width, height)
-	return h.ResizeFootprint(across, down, f) + h.footprint(int64(width)*int64(height), f, 0)
 }
 
 // resizeInterestingPlanes is ResizeInteresting for a view of an image that isPlanar. It returns
@@ -95,8 +89,8 @@ func interestSize(width, height int) (w, h int) {
 	return max(1, width*small/longest), max(1, height*small/longest)
 }
 
-// interesting returns where the most interesting part of width × height pixels begins.
-func (p *Pixels) interesting(ctx context.Context, width, height int, by Interest) (_ image.Point, err error) {
+// Interesting returns where the most interesting part of width × height pixels begins.
+func (p *Pixels) Interesting(ctx context.Context, width, height int, by Interest) (_ image.Point, err error) {
 	if p.Channels == 4 {
 		if p, err = p.flatten(ctx, white); err != nil {
 			return image.Point{}, err

@@ -101,8 +101,8 @@ func (p *Pixels) countColours(ctx context.Context) (*colourTable, error) {
 			return nil, err
 		}
 		for x := 0; x < p.Width; {
-			c, run := p.at(x, y), 1
-			for x += 1; x < p.Width && p.at(x, y) == c; x++ {
+			c, run := p.rgbaAt(x, y), 1
+			for x += 1; x < p.Width && p.rgbaAt(x, y) == c; x++ {
 				run++
 			}
 			t.find(c).add(float32(run), c.premultiplied())
@@ -111,8 +111,8 @@ func (p *Pixels) countColours(ctx context.Context) (*colourTable, error) {
 	return t, nil
 }
 
-// at returns the colour of a pixel.
-func (p *Pixels) at(x, y int) rgba {
+// rgbaAt returns the colour of a pixel.
+func (p *Pixels) rgbaAt(x, y int) rgba {
 	i := (y*p.Width + x) * p.Channels
 	if p.Channels == 1 {
 		return rgba(p.Pix[i])*0x010101 | 255<<24

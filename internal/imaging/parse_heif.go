@@ -108,8 +108,9 @@ func parseHEIF(data []byte, h *Header) error {
 	}
 	h.Alpha = alpha != nil
 	h.multiplied = h.Alpha && slices.Contains(m.refs["prem"], alpha.id)
-	h.exif = f.exif()
-	h.density = densityOfEXIF(h.exif)
+	described := f.metadata()
+	h.metadata.exif, h.metadata.xmp = described.exif, described.xmp
+	h.density = densityOfEXIF(described.exif)
 	held := 0
 	if h.av1 = av1Of(m, alpha, h); h.av1 != nil {
 		held = h.av1.held()
@@ -151,8 +152,12 @@ func (m *heifImage) describe(h *Header) error {
 	for _, p := range slices.Concat(m.properties, m.tiles[0].properties) {
 		if p.kind == "colr" && len(p.inside) > 4 && (string(p.inside[:4]) == "prof" || string(p.inside[:4]) == "rICC") {
 			h.setProfile(p.inside[4:])
-			break
+			return nil
 		}
+	}
+	if c := m.nclx().cicp; !c.isSRGB() {
+		h.setProfile(c.icc())
+		h.fromCodes = true
 	}
 	return nil
 }

@@ -84,6 +84,9 @@ func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
 	if err = m.verify(err); err != nil {
 		return nil, err
 	}
+	if m.fromCodes {
+		return m.toSRGB(ctx, p, nil)
+	}
 	return p, nil
 }
 
@@ -105,7 +108,7 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
 		width: C.int(m.Width / shrink), height: C.int(m.Height / shrink), shrink: C.int(shrink),
 	}
-	if m.appliedProfile() > 0 {
+	if m.appliedProfile() > 0 && !m.fromCodes {
 		in.use_profile = 1
 	}
 	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}

@@ -75,7 +75,7 @@ func (Chroma) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{0}
 }
 
-// Keep selects metadata. It is read from JPEG, PNG, WebP and TIFF.
+// Keep selects metadata. It is read from JPEG, PNG, WebP, AVIF, HEIC and TIFF.
 type Keep int32
 
 const (
@@ -138,7 +138,8 @@ type Profile int32
 const (
 	// sRGB.
 	Profile_PROFILE_UNSPECIFIED Profile = 0
-	// The ICC profile of an image of RGB and its values, without conversion. Filters,
+	// The ICC profile of an image of RGB and its values, without conversion; colours that a HEIF
+	// describes by code points get a profile. Filters,
 	// drawn boxes and `background` then use those values. Images of grey and CMYK, and
 	// images with a profile above 1 MiB, become sRGB.
 	Profile_PROFILE_KEEP Profile = 1

@@ -139,7 +139,8 @@ type DescribeImageResponse struct {
 	BitsPerChannel int32 `protobuf:"varint,10,opt,name=bits_per_channel,json=bitsPerChannel,proto3" json:"bits_per_channel,omitempty"`
 	// The colour space of the pixels: gray, rgb (also if coded as YCbCr), cmyk or lab.
 	ColourSpace string `protobuf:"bytes,11,opt,name=colour_space,json=colourSpace,proto3" json:"colour_space,omitempty"`
-	// The name of the embedded ICC profile.
+	// The name of the embedded ICC profile, or "CICP" with the code points of the primaries and of the
+	// transfer characteristics (ITU-T H.273) of a HEIF without one, unless they mean sRGB.
 	Profile string `protobuf:"bytes,12,opt,name=profile,proto3" json:"profile,omitempty"`
 	// The density in dots per inch across, as displayed.
 	DensityX float64 `protobuf:"fixed64,13,opt,name=density_x,json=densityX,proto3" json:"density_x,omitempty"`
