@@ -20,8 +20,8 @@ const (
 
 // exposedHeaders are those headers of answers that web pages of other origins may read.
 var exposedHeaders = strings.Join([]string{
-	"Retry-After", imageHeader("quality"), imageHeader("bytes"), imageHeader("pixel_path"), imageHeader("repaired"),
-	imageHeader("execution_id"), imageHeader(firstFrameOnly),
+	"Retry-After", imageHeader("quality"), imageHeader("bytes"), imageHeader("encodes"), imageHeader("pixel_path"),
+	imageHeader("repaired"), imageHeader("execution_id"), imageHeader(firstFrameOnly),
 }, ", ")
 
 // imageHeader returns the name of the header for a key.

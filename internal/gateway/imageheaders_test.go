@@ -35,7 +35,9 @@ func TestForm_headersDescribeTheImage(t *testing.T) {
 		fields []string
 		want   map[string]string // "" means no header, and "set" any value
 	}{
-		{"resize", jpegOf(t, 640, 480), []string{"target_width=320", "encoding.max_bytes=4000", "execution_id=a%b/ü"}, map[string]string{
+		{"resize", jpegOf(t, 640, 480), []string{
+			"target_width=320", "encoding.max_bytes=4000", "execution_id=a%b/ü",
+		}, map[string]string{
 			"Imageflow-Quality": "set", "Imageflow-Bytes": "set", "Imageflow-Pixel-Path": "planar",
 			"Imageflow-Execution-Id": "a%25b%2F%C3%BC", "Imageflow-First-Frame-Only": "",
 		}},

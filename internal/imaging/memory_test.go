@@ -91,7 +91,10 @@ var memoryEncodings = map[string]struct {
 	"slow avif":             {imaging.AVIF, imaging.Encoding{Speed: 5}},
 	"palette png":           {imaging.PNG, imaging.Encoding{Palette: true}},
 	"small png":             {imaging.PNG, imaging.Encoding{Compression: 9}},
-	"best, slow avif":       {imaging.AVIF, imaging.Encoding{Speed: 5, Quality: 100}},
+	"auto": {imaging.Auto, imaging.Encoding{
+		Accept: formats(imaging.JPEG, imaging.PNG, imaging.WebP, imaging.AVIF),
+	}},
+	"best, slow avif": {imaging.AVIF, imaging.Encoding{Speed: 5, Quality: 100}},
 }
 
 // memoryWorkOf returns the operation of a name of memoryWorks or memoryEncodings.
