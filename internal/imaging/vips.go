@@ -43,6 +43,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.av1 != nil {
 		return m.decodeAV1(ctx, d)
 	}
+	if m.jxl != nil {
+		return m.decodeJXL(ctx, d)
+	}
 	return m.decodeByVips(ctx, d)
 }
 
@@ -160,6 +163,9 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 		return p.encodeIndexed(ctx, e.Compression)
 	case f == PNG && p.Width*p.Height <= deflatedAtOnce(e.Compression):
 		return p.deflate(ctx, e.Compression)
+	}
+	if f == JXL {
+		return p.encodeJXL(ctx, e)
 	}
 	if err := Start(); err != nil {
 		return nil, err
