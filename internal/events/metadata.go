@@ -22,6 +22,9 @@ const (
 	// size.
 	Quality ResultKey = "quality"
 	Bytes   ResultKey = "bytes"
+	// Encodes is how often pixels were encoded to find the smallest format. It is missing where
+	// the output already existed.
+	Encodes ResultKey = "encodes"
 	// ErrorCode is the name of the google.rpc.Code of a failed item of a stream.
 	ErrorCode ResultKey = "error_code"
 	// ErrorField is the field of the request that made an item of a stream fail.

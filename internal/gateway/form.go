@@ -40,12 +40,17 @@ const (
 type form struct {
 	boundary  string
 	wantsJSON bool
+	// accepted are the types of images in the Accept header.
+	accepted []string
 	// wantsImage means that the answer is the image itself. decode sets it.
 	wantsImage bool
 }
 
 func newForm(r *http.Request, boundary string) *form {
-	return &form{boundary: boundary, wantsJSON: strings.Contains(r.Header.Get("Accept"), jsonType)}
+	return &form{
+		boundary: boundary, wantsJSON: strings.Contains(r.Header.Get("Accept"), jsonType),
+		accepted: acceptedImages(r.Header.Values("Accept")),
+	}
 }
 
 func (f *form) decode(r io.Reader, req proto.Message) error {
@@ -65,7 +70,9 @@ func (f *form) decode(r io.Reader, req proto.Message) error {
 		return invalid(imageField, "more than one image: there is one in "+fileField+", too")
 	}
 	m.Set(input, protoreflect.ValueOfBytes(image))
-	f.wantsImage = !f.wantsJSON && answersWithImage(req)
+	if f.wantsImage = !f.wantsJSON && answersWithImage(req); f.wantsImage {
+		setAccepted(req, f.accepted)
+	}
 	return nil
 }
 
@@ -183,10 +190,11 @@ func imageOf(ctx context.Context, resp proto.Message) *httpbody.HttpBody {
 	return image
 }
 
-// setImageType and answerImage answer with the image itself if the caller wants it.
-func setImageType(ctx context.Context, w http.ResponseWriter, resp proto.Message) error {
+// setImageHeaders and answerImage answer with the image itself if the caller wants it.
+func setImageHeaders(ctx context.Context, w http.ResponseWriter, resp proto.Message) error {
 	if image := imageOf(ctx, resp); image != nil {
 		w.Header().Set("Content-Type", image.GetContentType())
+		describeImage(w.Header(), resp)
 	}
 	return nil
 }

@@ -75,7 +75,8 @@ func (r *run) output(name protoreflect.Name, last bool) *imageflowv1.ImageData {
 		out = r.req.GetOutputImage()
 	}
 	n := r.count[name]
-	if n == 1 || len(r.req.GetInputBytes()) > 0 || out.GetObjectKey() != "" {
+	named := out.GetObjectKey() != "" || out.GetContentType() == autoType // which has no name to derive
+	if n == 1 || len(r.req.GetInputBytes()) > 0 || named {
 		return out
 	}
 	p, _ := processors.Named(string(name))

@@ -28,6 +28,8 @@ type Encoding struct {
 	// Background is blended with transparent pixels. A zero value keeps transparency if the
 	// format has it; otherwise it means white.
 	Background color.RGBA
+	// Accept are the formats of which Auto chooses one. Other formats ignore it.
+	Accept Formats
 	// Keep selects the metadata that the output keeps.
 	Keep Keep
 	// Profile selects the colours of the output.

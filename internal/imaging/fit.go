@@ -32,7 +32,7 @@ const (
 // looks for the highest quality whose result does not, by at most maxEncodes calls.
 func (e Encoding) fit(encode func(Encoding) (Encoded, error)) (Encoded, error) {
 	out, err := encode(e)
-	if err != nil || e.MaxBytes == 0 {
+	if out.Encodes = 1; err != nil || e.MaxBytes == 0 {
 		return out, err
 	}
 	out.Quality = e.Quality
@@ -45,8 +45,9 @@ func (e Encoding) fit(encode func(Encoding) (Encoded, error)) (Encoded, error) {
 		out.Quality = e.Quality
 	}
 	if s.fits.Quality == 0 {
-		return Encoded{}, &TooLargeError{len(out.Data), e.MaxBytes}
+		return Encoded{Encodes: s.encodes}, &TooLargeError{len(out.Data), e.MaxBytes}
 	}
+	s.fits.Encodes = s.encodes
 	return s.fits, nil
 }
 

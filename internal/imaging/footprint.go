@@ -47,6 +47,9 @@ func (h Header) ReadFootprint() int64 { return h.pixels() * int64(h.held) }
 // footprint returns the maximum memory in bytes for an output of this many pixels. changing
 // is the extra memory of a change, in bytes per channel.
 func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
+	if f == Auto {
+		return h.autoFootprint(pixels, changing)
+	}
 	channels, withAlpha := int64(h.channels()), h.Alpha && h.Encoding.keepsAlpha(f)
 	garbage := int64(0)
 	if h.Orientation != 1 {

@@ -31,6 +31,8 @@ type Encoded struct {
 	Path Path
 	// Quality is the quality that was found for Encoding.MaxBytes; 0 if there is no maximum.
 	Quality int
+	// Encodes counts how often pixels were encoded to make this output; 0 if they were not.
+	Encodes int
 }
 
 // Path is a way to make an image from another one.

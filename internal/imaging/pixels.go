@@ -43,12 +43,18 @@ func NewPixels(width, height, channels int) *Pixels {
 // background of its Encoding, or on white.
 // After the context ends, the error is the context's.
 func (p *Pixels) Encode(ctx context.Context, f Format) (Encoded, error) {
+	if f == Auto {
+		return p.smallest(ctx, func(p *Pixels, f Format) (Encoded, error) { return p.Encode(ctx, f) })
+	}
 	return p.encodeWith(ctx, f, p.encoding.complete(f, codecs[f].quality))
 }
 
 // EncodeLike encodes a modified version of m, like Encode. If both are JPEGs, the quality
 // is at least that of m, up to 95, unless the Encoding of m has one.
 func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, error) {
+	if f == Auto {
+		return p.smallest(ctx, func(p *Pixels, f Format) (Encoded, error) { return p.EncodeLike(ctx, m, f) })
+	}
 	quality := codecs[f].quality
 	if f == JPEG {
 		quality = min(max(quality, m.quality), 95)

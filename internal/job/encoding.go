@@ -27,6 +27,7 @@ func encodingOf(req functions.Request) imaging.Encoding {
 		Speed:       int(e.GetSpeed()),
 		Compression: int(e.GetCompression()),
 		Palette:     e.GetPalette(),
+		Accept:      accepted(r.GetEncoding().GetAccept()),
 		Background:  functions.Colour(e.GetBackground()),
 		Keep:        keeps[e.GetKeep()],
 		Profile:     profiles[e.GetProfile()],
@@ -51,10 +52,33 @@ var profiles = map[imageflowv1.Profile]imaging.Profile{
 	imageflowv1.Profile_PROFILE_DISPLAY_P3:  imaging.DisplayP3,
 }
 
+// accepted returns the formats of a list of media types, without those that ImageFlow does not know.
+// Everything that reads images reads JPEG and PNG, so these are what a wildcard means.
+func accepted(types []string) (all imaging.Formats) {
+	for _, name := range types {
+		if name == "*/*" || name == "image/*" {
+			all = all.With(imaging.JPEG).With(imaging.PNG)
+		} else if f, ok := imaging.FormatOf(name); ok {
+			all = all.With(f)
+		}
+	}
+	return all
+}
+
 // checkEncoding rejects an option that the format of the output does not have.
 func (p *plan) checkEncoding(f imaging.Format) error {
+	e := encodingOf(p.request)
+	switch {
+	case f != imaging.Auto && e.Accept != 0:
+		return functions.Errorf(functions.Invalid, "encoding.accept", "is only for the content type auto")
+	case f == imaging.Auto && len(e.Candidates()) == 0:
+		return functions.Errorf(functions.Invalid, "encoding.accept",
+			"has no format that can be written and that has all options of the encoding")
+	case f == imaging.Auto:
+		return nil
+	}
 	var unsupported *imaging.UnsupportedError
-	if err := encodingOf(p.request).Check(f); errors.As(err, &unsupported) {
+	if err := e.Check(f); errors.As(err, &unsupported) {
 		return functions.Errorf(functions.Invalid, "encoding."+unsupported.Option, "%v", err)
 	}
 	return nil
@@ -66,6 +90,13 @@ func describeFit(result *imageflowv1.ProcessingResult, quality string, bytes int
 	if quality != "" {
 		events.Quality.Set(result, quality)
 		events.Bytes.Set(result, strconv.FormatInt(bytes, 10))
+	}
+}
+
+// describeEncodes sets how often pixels were encoded for an output in the smallest format.
+func (p *resolvedPlan) describeEncodes(result *imageflowv1.ProcessingResult, out imaging.Encoded) {
+	if p.format == imaging.Auto {
+		events.Encodes.Set(result, strconv.Itoa(out.Encodes))
 	}
 }
 

@@ -145,6 +145,9 @@ func (p *plan) requestedFormat(out *imageflowv1.ImageData) (imaging.Format, erro
 	if wanted == "" {
 		return "", nil
 	}
+	if wanted == string(imaging.Auto) && field == "output_image.content_type" {
+		return imaging.Auto, p.checkAuto(extension)
+	}
 	format, ok := imaging.FormatOf(wanted)
 	if !ok || !format.Writable() {
 		return "", functions.Errorf(functions.Invalid, field,
@@ -158,6 +161,20 @@ func (p *plan) requestedFormat(out *imageflowv1.ImageData) (imaging.Format, erro
 			"%.64q disagrees with the extension %.64q of the output's key", wanted, extension)
 	}
 	return format, nil
+}
+
+// checkAuto rejects names that cannot have the smallest format, which is known only at the end: a
+// derived one, which ends in the format's extension, and one with an extension of a format.
+func (p *plan) checkAuto(extension string) error {
+	if _, known := imaging.FormatOf(extension); known {
+		return functions.Errorf(functions.Invalid, "output_image.content_type",
+			"auto may choose another format than the extension %.64q of the output's key: leave out one of them", extension)
+	}
+	if p.output.key != "" && !p.named {
+		return functions.Errorf(functions.Invalid, "output_image.content_type",
+			"auto needs an output_image.object_key without an extension, or an image in input_bytes and no output in a bucket")
+	}
+	return nil
 }
 
 // resolve returns the format and the locations of the outputs for an input of the given

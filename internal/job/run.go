@@ -174,6 +174,7 @@ func (r *Runner) produce(
 	out.plan.describe(resp.GetResult(), image)
 	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
 	describeFit(resp.GetResult(), fitQuality(encoded), image.GetSizeBytes())
+	out.plan.describeEncodes(resp.GetResult(), encoded)
 	record.CountOutput(ctx, string(encoded.Path))
 	if !out.stored() {
 		resp.GetResult().OutputData = encoded.Data

@@ -145,7 +145,9 @@ type ImageData struct {
 	// image/avif or image/jxl); empty means the format of the input, or JPEG for a HEIC
 	// and PNG for a GIF or a BMP. JPEG is encoded with quality 85, WebP with 80, AVIF with 60,
 	// JPEG XL with 75, unless the request has an
-	// `encoding`; PNG and TIFF are lossless. Outputs are sRGB with 8 bits per channel and carry no metadata of
+	// `encoding`; PNG and TIFF are lossless. `auto` means the smallest of the formats in
+	// Encoding.accept; the output is then returned in the response, or has an
+	// `object_key` without the extension of a format. Outputs are sRGB with 8 bits per channel and carry no metadata of
 	// the input but its density, unless the `encoding` keeps a profile or more. JPEG has no transparency: transparent pixels are blended with
 	// white, or with the background of the `encoding`.
 	ContentType string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
@@ -278,7 +280,8 @@ type ProcessingResult struct {
 	// was repaired without loss of pixels), pixel_path (how the output was made:
 	// "planar" from the planes of a JPEG or WebP, "general" from pixels, or "unchanged"; missing
 	// if the output already existed), quality and bytes (what was reached with
-	// Encoding.max_bytes), and for a failed item error_code (a name of
+	// Encoding.max_bytes), encodes (how often the image was encoded for the content type
+	// auto), and for a failed item error_code (a name of
 	// google.rpc.Code) and error_field.
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The time at which the job ended.

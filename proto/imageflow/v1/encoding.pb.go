@@ -226,6 +226,19 @@ type Encoding struct {
 	Keep Keep `protobuf:"varint,8,opt,name=keep,proto3,enum=imageflow.v1.Keep" json:"keep,omitempty"`
 	// The colours of the output, for jpeg, png, webp, tiff, avif and jxl.
 	Profile Profile `protobuf:"varint,9,opt,name=profile,proto3,enum=imageflow.v1.Profile" json:"profile,omitempty"`
+	// The media types that the caller reads, such as image/webp; only for an output with
+	// the content type `auto`, which needs it. Types that ImageFlow does not know or write do
+	// not count, and image/* and */* mean image/jpeg and image/png.
+	//
+	// The output has the format that makes the smallest file, each with its default
+	// quality or with `quality`, which formats without the option ignore, like `progressive`,
+	// `chroma`, `speed`, `compression` and `palette`. Formats that cannot do what `lossless`,
+	// `max_bytes`, `keep` or `profile` asks for are left out (PNG and TIFF are lossless). So is
+	// JPEG for an image with transparent pixels, unless `background` is set. The image
+	// is decoded and changed once and encoded in each format, with `max_bytes` up to four
+	// times; the metadata of the result has the number as `encodes`. AVIF takes most of this
+	// time.
+	Accept []string `protobuf:"bytes,10,rep,name=accept,proto3" json:"accept,omitempty"`
 	// For png: from 1, the least time, to 9, the smallest file; 0 means 1.
 	Compression int32 `protobuf:"varint,11,opt,name=compression,proto3" json:"compression,omitempty"`
 	// For png: true stores at most 256 colours in a palette. An image with no more colours,
@@ -329,6 +342,13 @@ func (x *Encoding) GetProfile() Profile {
 	return Profile_PROFILE_UNSPECIFIED
 }
 
+func (x *Encoding) GetAccept() []string {
+	if x != nil {
+		return x.Accept
+	}
+	return nil
+}
+
 func (x *Encoding) GetCompression() int32 {
 	if x != nil {
 		return x.Compression
@@ -347,7 +367,7 @@ var File_imageflow_v1_encoding_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\n" +
-	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\x8f\x05\n" +
+	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\xb9\x05\n" +
 	"\bEncoding\x12#\n" +
 	"\aquality\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\aquality\x12\x1a\n" +
 	"\blossless\x18\x02 \x01(\bR\blossless\x12 \n" +
@@ -359,7 +379,10 @@ const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"background\x18\a \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\n" +
 	"background\x120\n" +
 	"\x04keep\x18\b \x01(\x0e2\x12.imageflow.v1.KeepB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04keep\x129\n" +
-	"\aprofile\x18\t \x01(\x0e2\x15.imageflow.v1.ProfileB\b\xbaH\x05\x82\x01\x02\x10\x01R\aprofile\x12+\n" +
+	"\aprofile\x18\t \x01(\x0e2\x15.imageflow.v1.ProfileB\b\xbaH\x05\x82\x01\x02\x10\x01R\aprofile\x12(\n" +
+	"\x06accept\x18\n" +
+	" \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10 \"\x06r\x04\x10\x01\x18dR\x06accept\x12+\n" +
 	"\vcompression\x18\v \x01(\x05B\t\xbaH\x06\x1a\x04\x18\t(\x00R\vcompression\x12\x18\n" +
 	"\apalette\x18\f \x01(\bR\apalette:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
 	"\x11encoding.lossless\x12=lossless has no quality, max_bytes and chroma: leave them out\x1aP!this.lossless || (this.quality == 0 && this.max_bytes == 0 && this.chroma == 0)*@\n" +
