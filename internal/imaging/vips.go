@@ -161,6 +161,10 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 	case f == PNG && p.Width*p.Height <= deflatedAtOnce(e.Compression):
 		return p.deflate(ctx, e.Compression)
 	}
+	if f == AVIF && e.Lossless {
+		data, err := p.losslessAVIF(ctx, e.Speed)
+		return p.metadata.addTo(f, data), err
+	}
 	if err := Start(); err != nil {
 		return nil, err
 	}

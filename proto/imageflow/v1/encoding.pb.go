@@ -197,7 +197,7 @@ type Encoding struct {
 	// format: 85, 80 and 60. A JPEG with boxes or a watermark drawn into it has at least the quality
 	// of the input by default, up to 95.
 	Quality int32 `protobuf:"varint,1,opt,name=quality,proto3" json:"quality,omitempty"`
-	// True keeps every value of every pixel, for webp.
+	// True keeps every value of every pixel, for webp and avif.
 	Lossless bool `protobuf:"varint,2,opt,name=lossless,proto3" json:"lossless,omitempty"`
 	// True writes a progressive JPEG, which viewers can show before it has arrived in
 	// full. Progressive JPEGs, and others of up to 16 million pixels, have optimised Huffman
