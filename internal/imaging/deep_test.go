@@ -124,13 +124,14 @@ func TestDeepTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 		return withPixels(binary.LittleEndian, entries, make([]byte, 4*4*32*24))
 	}
 	format := func(v uint32) entry { return entry{339, short, []uint32{v}} }
+	associated := entry{338, short, []uint32{1}}
 	for want, data := range map[string][]byte{
-		"tiff with signed samples multiplied by alpha: alpha must be unassociated":     tiff(8, 2, 4, format(2), entry{338, short, []uint32{1}}),
+		"tiff with signed samples multiplied by alpha: alpha must be unassociated":     tiff(8, 2, 4, format(2), associated),
 		"tiff with signed samples of 4 bits: supported are 8, 16 and 32":               tiff(4, 2, 3, format(2)),
 		"tiff with complex samples: only integers and floats are supported":            tiff(32, 2, 3, format(6)),
 		"tiff with floats of 8 bits: supported are 16, 32 and 64":                      tiff(8, 2, 3, format(3)),
 		"tiff with 32 bits per sample: supported for grey, RGB and CMYK only":          tiff(32, 8, 3),
-		"tiff with 32 bits per sample multiplied by alpha: alpha must be unassociated": tiff(32, 2, 4, entry{338, short, []uint32{1}}),
+		"tiff with 32 bits per sample multiplied by alpha: alpha must be unassociated": tiff(32, 2, 4, associated),
 	} {
 		checkRejected(t, want, data, want)
 	}
