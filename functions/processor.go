@@ -18,14 +18,11 @@ type Processor struct {
 	processors.Info
 
 	Check     func(Request) error
-	Reference func(Request) *imageflowv1.ImageData
+	Reference func(r Request, execution string) (object *imageflowv1.ImageData, field string)
 	Variant   func(context.Context, Request) (string, error)
 	Footprint func(Request, Input) int64
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
 	SideCar   func(Response) proto.Message
-
-	// ReferenceField is Definition.ReferenceField.
-	ReferenceField string
 
 	request, response protoreflect.MessageType
 	result            protoreflect.FieldDescriptor
@@ -40,10 +37,9 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	var req Req
 	var resp Resp
 	p := Processor{
-		Info:           d.Info,
-		ReferenceField: d.ReferenceField,
-		request:        req.ProtoReflect().Type(),
-		response:       resp.ProtoReflect().Type(),
+		Info:     d.Info,
+		request:  req.ProtoReflect().Type(),
+		response: resp.ProtoReflect().Type(),
 		Apply: func(ctx context.Context, r Request, in Input) (imaging.Encoded, Response, error) {
 			out, resp, err := d.Apply(ctx, r.(Req), in)
 			if err != nil {
@@ -60,7 +56,9 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 		p.Check = func(r Request) error { return d.Check(r.(Req)) }
 	}
 	if d.Reference != nil {
-		p.Reference = func(r Request) *imageflowv1.ImageData { return d.Reference(r.(Req)) }
+		p.Reference = func(r Request, execution string) (*imageflowv1.ImageData, string) {
+			return d.Reference(r.(Req), execution)
+		}
 	}
 	if d.Variant != nil {
 		p.Variant = func(ctx context.Context, r Request) (string, error) { return d.Variant(ctx, r.(Req)) }

@@ -22,14 +22,16 @@ func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f i
 	if p.isResize() {
 		return m.ResizeWindow(ctx, p.visible(), p.shown.Dx(), p.shown.Dy(), q, f)
 	}
+	canvas := p.canvas.Sub(p.shown.Min)
+	if p.angle == 0 {
+		return m.ResizePadded(ctx, p.visible(), p.shown.Dx(), p.shown.Dy(), canvas, q, f)
+	}
 	pixels, err := p.pixels(ctx, m, q)
+	if err == nil && p.canvas != p.shown {
+		pixels, err = pixels.Padded(ctx, canvas, f)
+	}
 	if err != nil {
 		return imaging.Encoded{}, err
-	}
-	if p.canvas != p.shown {
-		if pixels, err = pixels.Padded(ctx, p.canvas.Sub(p.shown.Min), f); err != nil {
-			return imaging.Encoded{}, err
-		}
 	}
 	return pixels.Encode(ctx, f)
 }

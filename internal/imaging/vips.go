@@ -43,6 +43,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.av1 != nil {
 		return m.decodeAV1(ctx, d)
 	}
+	if m.jxl != nil {
+		return m.decodeJXL(ctx, d)
+	}
 	return m.decodeByVips(ctx, d)
 }
 
@@ -161,9 +164,12 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 	case f == PNG && p.Width*p.Height <= deflatedAtOnce(e.Compression):
 		return p.deflate(ctx, e.Compression)
 	}
-	if f == AVIF && e.Lossless {
+	switch {
+	case f == AVIF && e.Lossless:
 		data, err := p.losslessAVIF(ctx, e.Speed)
 		return p.metadata.addTo(f, data), err
+	case f == JXL:
+		return p.encodeJXL(ctx, e)
 	}
 	if err := Start(); err != nil {
 		return nil, err
