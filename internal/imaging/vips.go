@@ -163,8 +163,6 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 		return p.encodeIndexed(ctx, e.Compression)
 	case f == PNG && p.Width*p.Height <= deflatedAtOnce(e.Compression):
 		return p.deflate(ctx, e.Compression)
-	}
-	switch {
 	case f == AVIF && e.Lossless:
 		data, err := p.losslessAVIF(ctx, e.Speed)
 		return p.metadata.addTo(f, data), err
