@@ -5,6 +5,7 @@ package functions
 
 import (
 	"context"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -37,8 +38,28 @@ type Input struct {
 	// Reference is the content of the object that Definition.Reference names;
 	// nil when it names none.
 	Reference []byte
+	// Memo keeps a result of Footprint for Apply; nil keeps nothing. See Once.
+	Memo *Memo
 	// Watch measures one stage of the work; nil measures nothing. See Stage.
 	Watch func(ctx context.Context, stage string) (within context.Context, end func())
+}
+
+// Memo keeps one result about an input.
+type Memo struct {
+	once  sync.Once
+	value any
+	err   error
+}
+
+// Once returns the result of work, and the same result to all later calls for the input. Without a
+// Memo, each call does the work.
+func Once[T any](in Input, work func() (T, error)) (T, error) {
+	if in.Memo == nil {
+		return work()
+	}
+	in.Memo.once.Do(func() { in.Memo.value, in.Memo.err = work() })
+	value, _ := in.Memo.value.(T)
+	return value, in.Memo.err
 }
 
 // Stage starts the measurement of one stage of a job: "decode", "infer" or

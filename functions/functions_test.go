@@ -97,3 +97,23 @@ func check(t *testing.T, p functions.Processor) {
 		}
 	}
 }
+
+// TestOnce: a Memo keeps the first result, also an error.
+func TestOnce(t *testing.T) {
+	for _, failed := range []error{nil, errors.New("failed")} {
+		calls := 0
+		work := func() (int, error) {
+			calls++
+			return calls, failed
+		}
+		for _, in := range []functions.Input{{Memo: &functions.Memo{}}, {}} {
+			_, _ = functions.Once(in, work)
+			if v, err := functions.Once(in, work); v != calls || !errors.Is(err, failed) {
+				t.Errorf("got %d, %v after %d calls", v, err, calls)
+			}
+		}
+		if calls != 3 {
+			t.Errorf("%d calls, want 1 with a memo and 2 without", calls)
+		}
+	}
+}

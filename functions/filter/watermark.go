@@ -48,6 +48,11 @@ type mark struct {
 	field string // of the request, for errors
 }
 
+// markOf returns the mark of a request. It reads the header of its image once per job.
+func markOf(r *imageflowv1.FilterRequest, in functions.Input) (*mark, error) {
+	return functions.Once(in, func() (*mark, error) { return newMark(r, in) })
+}
+
 // newMark reads the header of a request's mark.
 func newMark(r *imageflowv1.FilterRequest, in functions.Input) (*mark, error) {
 	w := r.GetWatermark()
@@ -106,7 +111,7 @@ func markFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {
 	if r.GetWatermark() == nil {
 		return 0
 	}
-	m, err := newMark(r, in)
+	m, err := markOf(r, in)
 	if err != nil {
 		return 0
 	}
@@ -115,7 +120,7 @@ func markFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {
 
 // watermark draws the mark of a request. It adds the place of the mark to the settings.
 func watermark(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input, s settings) (imaging.Encoded, error) {
-	m, err := newMark(r, in)
+	m, err := markOf(r, in)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}

@@ -49,11 +49,12 @@ type resolvedPlan struct {
 	image   *imaging.Image
 	format  imaging.Format // of the output
 	targets targets
+	memo    *functions.Memo // of the processor
 }
 
 // processorInput returns what the processor gets, without a watch.
 func (p *resolvedPlan) processorInput() functions.Input {
-	return functions.Input{Image: p.image, Format: p.format, Reference: p.input.reference}
+	return functions.Input{Image: p.image, Format: p.format, Reference: p.input.reference, Memo: p.memo}
 }
 
 // planRequest applies the defaults for the names that a request left out.

@@ -112,7 +112,7 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 	}
 	image.Encoding = encodingOf(p.request)
 	format, targets, err := p.resolve(image.Format)
-	return &resolvedPlan{plan: p, input: in, image: image, format: format, targets: targets}, err
+	return &resolvedPlan{p, in, image, format, targets, &functions.Memo{}}, err
 }
 
 // newOutputs returns the outputs of the job, identified by its idempotency key if they

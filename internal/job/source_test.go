@@ -132,3 +132,26 @@ func TestRun_requestsToTheStore(t *testing.T) {
 		t.Errorf("the requests are %q, want %q", sent, want)
 	}
 }
+
+// TestRun_memoPassesFromFootprintToApply: both get the same Memo.
+func TestRun_memoPassesFromFootprintToApply(t *testing.T) {
+	put(t, bucket, "memo/in.jpg", jpegOf(t, 16, 12))
+	calls := 0
+	work := func() (int, error) {
+		calls++
+		return calls, nil
+	}
+	p := applying(func(ctx context.Context, r functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+		_, _ = functions.Once(in, work)
+		return resize.Processor.Apply(ctx, r, in)
+	})
+	footprint := p.Footprint
+	p.Footprint = func(r functions.Request, in functions.Input) int64 {
+		_, _ = functions.Once(in, work)
+		return footprint(r, in)
+	}
+	_, err := newRunner(p, roomy).Run(t.Context(), &request{InputImage: in("memo/in.jpg"), TargetWidth: 8}, job.Enqueue)
+	if err != nil || calls != 1 {
+		t.Errorf("%d calls, want 1: %v", calls, err)
+	}
+}
