@@ -56,20 +56,34 @@ int imaging_from_ycc(VipsImage **image, const double matrix[12]) {
 	return imaging_replace(image, made);
 }
 
+// from_signed makes the lowest value of signed bytes 0.
+static int from_signed(VipsImage **image) {
+	VipsImage *made;
+	const VipsInterpretation type = (*image)->Type;
+	if (vips_linear1(*image, &made, 1, 128, "uchar", TRUE, NULL)) return -1;
+	made->Type = type;
+	return imaging_replace(image, made);
+}
+
 int imaging_to_16_bits(VipsImage **image) {
 	VipsImage *made;
-	double scale = 65535; // of floats: 1 is white
+	double scale = 65535, lowest = 0; // of floats: 1 is white
 	const VipsInterpretation type = (*image)->Type;
+	if (type == VIPS_INTERPRETATION_LAB || type == VIPS_INTERPRETATION_LABS) return 0;
 	switch ((*image)->BandFmt) {
+	case VIPS_FORMAT_CHAR: return from_signed(image);
+	case VIPS_FORMAT_SHORT: scale = 1, lowest = 32768; break;
+	case VIPS_FORMAT_INT: scale = 1 / 65537.0, lowest = 2147483648 / 65537.0; break;
 	case VIPS_FORMAT_UINT: scale = 1 / 65537.0; break; // 2^32 − 1 to 2^16 − 1
 	case VIPS_FORMAT_FLOAT:
 	case VIPS_FORMAT_DOUBLE: break;
 	default: return 0;
 	}
-	if (vips_linear1(*image, &made, scale, 0.5, NULL) || imaging_replace(image, made)) return -1;
+	if (vips_linear1(*image, &made, scale, lowest + 0.5, NULL) || imaging_replace(image, made)) return -1;
 	if (vips_cast_ushort(*image, &made, NULL)) return -1;
 	made->Type = type == VIPS_INTERPRETATION_CMYK ? type :
-		type == VIPS_INTERPRETATION_B_W ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_RGB16;
+		type == VIPS_INTERPRETATION_B_W || type == VIPS_INTERPRETATION_GREY16 ? VIPS_INTERPRETATION_GREY16 :
+		VIPS_INTERPRETATION_RGB16;
 	return imaging_replace(image, made);
 }
 

@@ -20,8 +20,9 @@ int imaging_unmultiply(VipsImage **image);
 // imaging_from_ycc converts YCbCr of 8 bits to sRGB with a 3 × 4 matrix.
 int imaging_from_ycc(VipsImage **image, const double matrix[12]);
 
-// imaging_to_16_bits converts samples of unsigned 32 bits, and floats, to 16 bits. Floats from 0 to
-// 1 become all values of 16 bits, floats beyond are clipped, and NaN becomes 0.
+// imaging_to_16_bits converts samples of 32 bits, and floats, to unsigned ones of 16 bits. Floats from 0 to
+// 1 become all values of 16 bits, floats beyond are clipped, and NaN becomes 0. The lowest value of
+// signed samples, also of 8 and 16 bits, becomes 0. It does not change Lab.
 int imaging_to_16_bits(VipsImage **image);
 
 // imaging_is_srgb reports whether the image is already sRGB of 8 bits with this number of

@@ -9,16 +9,19 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// deepTIFF returns a TIFF of one row with samples of uint32, float32 or float64.
-func deepTIFF[T uint32 | float32 | float64](photometric uint32, samples int, values ...T) []byte {
+// deepTIFF returns a TIFF of one row.
+func deepTIFF[T int8 | int16 | int32 | uint32 | float32 | float64](photometric uint32, samples int, values ...T) []byte {
 	le := binary.LittleEndian
 	data, err := binary.Append(nil, le, values)
 	if err != nil {
 		panic(err) // the types have fixed sizes
 	}
 	format := uint32(3)
-	if _, isInteger := any(values[0]).(uint32); isInteger {
+	switch any(values[0]).(type) {
+	case uint32:
 		format = 1
+	case int8, int16, int32:
+		format = 2
 	}
 	bits := uint32(8 * len(data) / len(values))
 	entries := append(rgbTIFF(uint32(len(values)/samples), 1), entry{339, short, slices.Repeat([]uint32{format}, samples)})
@@ -52,6 +55,28 @@ func TestDeepTIFF_isMappedToEightBits(t *testing.T) {
 				t.Errorf("%s: pixel %d is %v, want %d", name, i, p.Pix[3*i:3*i+3], want)
 			}
 		}
+	}
+}
+
+// TestDeepTIFF_ofSignedSamples: all values are mapped linearly, so 0 is in the middle.
+func TestDeepTIFF_ofSignedSamples(t *testing.T) {
+	for name, test := range map[string]struct {
+		data []byte
+		want []byte
+	}{
+		"grey of int8":  {deepTIFF[int8](1, 1, -128, -64, 0, 64, 127), []byte{0, 64, 128, 192, 255}},
+		"grey of int16": {deepTIFF[int16](1, 1, -32768, -16384, 0, 16384, 32767), []byte{0, 64, 128, 191, 255}},
+		"grey of int32": {deepTIFF[int32](1, 1, -1<<31, -1<<30, 0, 1<<30, 1<<31-1), []byte{0, 64, 128, 191, 255}},
+	} {
+		p := pixels(t, test.data)
+		for i, want := range test.want {
+			if got := p.Pix[3*i]; got != want || p.Pix[3*i+1] != got || p.Pix[3*i+2] != got {
+				t.Errorf("%s: pixel %d is %v, want %d", name, i, p.Pix[3*i:3*i+3], want)
+			}
+		}
+	}
+	if p := pixels(t, deepTIFF[int16](2, 4, 32767, 0, -32768, 16384)); !slices.Equal(p.Pix, []byte{255, 128, 0, 191}) {
+		t.Errorf("rgba of int16: got %v", p.Pix)
 	}
 }
 
@@ -99,12 +124,14 @@ func TestDeepTIFF_unsupportedLayoutsAreRejected(t *testing.T) {
 		return withPixels(binary.LittleEndian, entries, make([]byte, 4*4*32*24))
 	}
 	format := func(v uint32) entry { return entry{339, short, []uint32{v}} }
+	associated := entry{338, short, []uint32{1}}
 	for want, data := range map[string][]byte{
-		"tiff with signed samples of 32 bits: only unsigned ones are supported":        tiff(32, 2, 3, format(2)),
+		"tiff with signed samples multiplied by alpha: alpha must be unassociated":     tiff(8, 2, 4, format(2), associated),
+		"tiff with signed samples of 4 bits: supported are 8, 16 and 32":               tiff(4, 2, 3, format(2)),
 		"tiff with complex samples: only integers and floats are supported":            tiff(32, 2, 3, format(6)),
 		"tiff with floats of 8 bits: supported are 16, 32 and 64":                      tiff(8, 2, 3, format(3)),
 		"tiff with 32 bits per sample: supported for grey, RGB and CMYK only":          tiff(32, 8, 3),
-		"tiff with 32 bits per sample multiplied by alpha: alpha must be unassociated": tiff(32, 2, 4, entry{338, short, []uint32{1}}),
+		"tiff with 32 bits per sample multiplied by alpha: alpha must be unassociated": tiff(32, 2, 4, associated),
 	} {
 		checkRejected(t, want, data, want)
 	}

@@ -139,6 +139,25 @@ func TestEncoding_losslessWebP(t *testing.T) {
 	})
 }
 
+// TestEncoding_losslessAVIF: all values of noise are the same after decoding, also of sizes that no
+// block fills.
+func TestEncoding_losslessAVIF(t *testing.T) {
+	for _, size := range []image.Point{{70, 50}, {61, 47}, {1, 1}} {
+		for name, m := range map[string]image.Image{"opaque": detailed(size.X, size.Y), "alpha": noisy(size.X, size.Y)} {
+			source := open(t, asPNG(t, m))
+			want := pixels(t, asPNG(t, m))
+			source.Encoding = imaging.Encoding{Lossless: true, Speed: 9, Keep: imaging.KeepAll, Profile: imaging.KeepProfile}
+			out, err := source.Convert(t.Context(), imaging.AVIF)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := pixels(t, out.Data); !bytes.Equal(got.Pix, want.Pix) || got.Width != size.X || got.Channels != want.Channels {
+				t.Errorf("%s of %v: the output has other values", name, size)
+			}
+		}
+	}
+}
+
 // TestEncoding_qualityChangesSize covers the formats whose files do not state their quality.
 func TestEncoding_qualityChangesSize(t *testing.T) {
 	for _, f := range []imaging.Format{imaging.WebP, imaging.AVIF} {

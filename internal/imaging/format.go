@@ -62,8 +62,8 @@ var codecs = map[Format]struct {
 	GIF: {extension: "gif", aliases: []string{"gif"}, vips: C.GIF},
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
-		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
-		options: options{quality: true, chroma: true, speed: true, metadata: true},
+		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, lossless: bytesPerPixel{52, 52}, slow: 24,
+		options: options{quality: true, lossless: true, chroma: true, speed: true, metadata: true},
 	},
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},

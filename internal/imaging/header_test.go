@@ -39,14 +39,16 @@ type sample struct {
 // heifSamples are variants of AVIF and HEIC with their facts.
 func heifSamples(t testing.TB) map[string]sample {
 	return map[string]sample{
-		"avif":            {heifFile(t, "420.avif"), fact{imaging.AVIF, 64, 48, 1, false, false}},
-		"avif turned":     {heifFile(t, "turned-1.avif"), fact{imaging.AVIF, 48, 64, 8, false, false}},
-		"avif with alpha": {heifFile(t, "alpha.avif"), fact{imaging.AVIF, 64, 48, 1, true, false}},
-		"avif of tiles":   {heifFile(t, "grid.avif"), fact{imaging.AVIF, 128, 96, 1, false, false}},
-		"avif cropped":    {heifFile(t, "cropped.avif"), fact{imaging.AVIF, 40, 30, 1, false, false}},
-		"heic":            {heifFile(t, "8.heic"), fact{imaging.HEIC, 64, 48, 1, false, false}},
-		"heic with alpha": {heifFile(t, "alpha.heic"), fact{imaging.HEIC, 64, 48, 1, true, false}},
-		"avif of frames":  {heifFile(t, "frames.avif"), fact{imaging.AVIF, 64, 48, 1, true, true}},
+		"avif":             {heifFile(t, "420.avif"), fact{imaging.AVIF, 64, 48, 1, false, false}},
+		"avif turned":      {heifFile(t, "turned-1.avif"), fact{imaging.AVIF, 48, 64, 8, false, false}},
+		"avif with alpha":  {heifFile(t, "alpha.avif"), fact{imaging.AVIF, 64, 48, 1, true, false}},
+		"avif of tiles":    {heifFile(t, "grid.avif"), fact{imaging.AVIF, 128, 96, 1, false, false}},
+		"avif cropped":     {heifFile(t, "cropped.avif"), fact{imaging.AVIF, 40, 30, 1, false, false}},
+		"avif of pq":       {heifFile(t, "colours/10-full-9-16-9.avif"), fact{imaging.AVIF, 64, 48, 1, false, false}},
+		"avif of an owner": {heifFile(t, "metadata.avif"), fact{imaging.AVIF, 64, 48, 1, false, false}},
+		"heic":             {heifFile(t, "8.heic"), fact{imaging.HEIC, 64, 48, 1, false, false}},
+		"heic with alpha":  {heifFile(t, "alpha.heic"), fact{imaging.HEIC, 64, 48, 1, true, false}},
+		"avif of frames":   {heifFile(t, "frames.avif"), fact{imaging.AVIF, 64, 48, 1, true, true}},
 	}
 }
 

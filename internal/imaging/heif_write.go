@@ -91,7 +91,8 @@ func (i *heifItem) profiles() [][]byte {
 func (w *heifWriter) image(m *heifImage, profiles, more [][]byte) int {
 	if m.grid == nil {
 		t := m.tiles[0]
-		return w.item(t.kind+"\x00", false, t.data, slices.Concat([][]byte{sizeBox(t.width, t.height), t.depths(), t.config}, profiles, more))
+		own := [][]byte{sizeBox(t.width, t.height), t.depths(), t.config}
+		return w.item(t.kind+"\x00", false, t.data, slices.Concat(own, profiles, more))
 	}
 	own := [][]byte{sizeBox(m.width, m.height), m.tiles[0].depths()}
 	grid := w.item("grid\x00", false, [][]byte{m.grid}, slices.Concat(own, profiles, more))

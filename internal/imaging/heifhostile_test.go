@@ -134,3 +134,28 @@ func TestHEIF_ofEqualTiles(t *testing.T) {
 		t.Error("the tiles differ")
 	}
 }
+
+// TestHEIF_damagedBoxes: a file with a changed byte in its boxes becomes an image with its metadata, or
+// is rejected.
+func TestHEIF_damagedBoxes(t *testing.T) {
+	data := heifFile(t, "metadata.avif")
+	for at := 24; at < bytes.Index(data, []byte("mdat")); at += 2 {
+		for _, change := range []byte{0xff, 1} {
+			damaged := bytes.Clone(data)
+			damaged[at] ^= change
+			m, err := imaging.Open(damaged, roomy)
+			if err != nil {
+				if !isInputError(err) {
+					t.Errorf("byte %d: got %v, want an InputError", at, err)
+				}
+				continue
+			}
+			m.Encoding.Keep = imaging.KeepAll
+			if out, err := m.Resize(t.Context(), 5, 3, imaging.Fast, imaging.TIFF); err == nil {
+				open(t, out.Data)
+			} else if !isInputError(err) {
+				t.Errorf("byte %d: got %v, want an InputError", at, err)
+			}
+		}
+	}
+}

@@ -88,6 +88,8 @@ var memoryEncodings = map[string]struct {
 	"best webp":             {imaging.WebP, imaging.Encoding{Quality: 100}},
 	"lossless webp":         {imaging.WebP, imaging.Encoding{Lossless: true}},
 	"best avif":             {imaging.AVIF, imaging.Encoding{Quality: 100}},
+	"lossless avif":         {imaging.AVIF, imaging.Encoding{Lossless: true}},
+	"lossless, slow avif":   {imaging.AVIF, imaging.Encoding{Lossless: true, Speed: 5}},
 	"slow avif":             {imaging.AVIF, imaging.Encoding{Speed: 5}},
 	"palette png":           {imaging.PNG, imaging.Encoding{Palette: true}},
 	"small png":             {imaging.PNG, imaging.Encoding{Compression: 9}},

@@ -96,14 +96,28 @@ func (f tiffFields) checkDepth(bits int) error {
 		return invalid("tiff with complex samples: only integers and floats are supported")
 	case !isFloat && !slices.Contains([]int{1, 2, 4, 8, 16, 32}, bits) || isFloat && bits != 32:
 		return invalid("tiff with %d bits per sample: supported for grey and RGB only", bits)
+	case format == formatSigned && photometric != photometricLab && photometric != photometricPalette:
+		return f.checkSigned(bits)
 	case bits < 32:
 		return nil
-	case format == formatSigned:
-		return invalid("tiff with signed samples of 32 bits: only unsigned ones are supported")
 	case photometric > photometricRGB && photometric != photometricCMYK:
 		return invalid("tiff with %d bits per sample: supported for grey, RGB and CMYK only", bits)
 	case slices.Contains(f[tagExtraSamples], 1):
 		return invalid("tiff with %d bits per sample multiplied by alpha: alpha must be unassociated", bits)
+	}
+	return nil
+}
+
+// checkSigned rejects signed samples that libvips does not read as such.
+func (f tiffFields) checkSigned(bits int) error {
+	photometric := f.number(tagPhotometric, 1)
+	switch {
+	case bits < 8:
+		return invalid("tiff with signed samples of %d bits: supported are 8, 16 and 32", bits)
+	case photometric != 1 && photometric != photometricRGB:
+		return invalid("tiff with signed samples: supported for RGB, and grey of which 0 is black, only")
+	case slices.Contains(f[tagExtraSamples], 1):
+		return invalid("tiff with signed samples multiplied by alpha: alpha must be unassociated")
 	}
 	return nil
 }

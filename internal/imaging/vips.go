@@ -163,8 +163,10 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 		return p.encodeIndexed(ctx, e.Compression)
 	case f == PNG && p.Width*p.Height <= deflatedAtOnce(e.Compression):
 		return p.deflate(ctx, e.Compression)
-	}
-	if f == JXL {
+	case f == AVIF && e.Lossless:
+		data, err := p.losslessAVIF(ctx, e.Speed)
+		return p.metadata.addTo(f, data), err
+	case f == JXL:
 		return p.encodeJXL(ctx, e)
 	}
 	if err := Start(); err != nil {

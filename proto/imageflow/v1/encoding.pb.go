@@ -199,7 +199,7 @@ type Encoding struct {
 	// 0.1 + 0.09 · (100 − quality) from quality 30 on. A JPEG with boxes or a watermark drawn into it has at least the quality
 	// of the input by default, up to 95.
 	Quality int32 `protobuf:"varint,1,opt,name=quality,proto3" json:"quality,omitempty"`
-	// True keeps every value of every pixel, for webp and jxl.
+	// True keeps every value of every pixel, for webp, avif and jxl.
 	Lossless bool `protobuf:"varint,2,opt,name=lossless,proto3" json:"lossless,omitempty"`
 	// True writes a progressive JPEG, which viewers can show before it has arrived in
 	// full. Progressive JPEGs, and others of up to 16 million pixels, have optimised Huffman
