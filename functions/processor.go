@@ -24,8 +24,9 @@ type Processor struct {
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
 	SideCar   func(Response) proto.Message
 
-	// ReferenceField is Definition.ReferenceField.
+	// ReferenceField and Moves are those of the Definition.
 	ReferenceField string
+	Moves          bool
 
 	request, response protoreflect.MessageType
 	result            protoreflect.FieldDescriptor
@@ -42,6 +43,7 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	p := Processor{
 		Info:           d.Info,
 		ReferenceField: d.ReferenceField,
+		Moves:          d.Moves,
 		request:        req.ProtoReflect().Type(),
 		response:       resp.ProtoReflect().Type(),
 		Apply: func(ctx context.Context, r Request, in Input) (imaging.Encoded, Response, error) {

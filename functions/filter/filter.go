@@ -22,6 +22,7 @@ var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *
 	ReferenceField: markField,
 	Footprint:      footprint,
 	Apply:          apply,
+	Moves:          true,
 })
 
 func footprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {
@@ -142,6 +143,15 @@ func (f filter) apply(
 ) (imaging.Encoded, error) {
 	if f.change == nil {
 		return watermark(ctx, r, in, s)
+	}
+	if in.Image.Moves() {
+		return in.Image.Animate(ctx, in.Format, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+			p, err := frame.Pixels(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return p, f.change(ctx, p, float64(r.GetIntensity()), s)
+		})
 	}
 	raster, err := in.Raster(ctx)
 	if err != nil {

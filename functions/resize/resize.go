@@ -16,6 +16,7 @@ import (
 var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
 	Info:      processors.Resize,
 	Apply:     apply,
+	Moves:     true,
 	Footprint: footprint,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
 })
@@ -65,6 +66,9 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 // run makes the output.
 func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
 	m = m.Turned(p.quarters, p.mirrored)
+	if m.Moves() {
+		return p.runFrames(ctx, m, q, f)
+	}
 	if by, ok := p.interest(); ok {
 		out, window, err := m.ResizeInteresting(ctx, p.part, p.width, p.height, by, q, f)
 		p.window = window
@@ -82,6 +86,27 @@ func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f i
 		return imaging.Encoded{}, err
 	}
 	return padded.Encode(ctx, f)
+}
+
+// runFrames makes an animation. The first frame decides what is interesting in all of them.
+func (p *plan) runFrames(
+	ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format,
+) (imaging.Encoded, error) {
+	by, search := p.interest()
+	return m.Animate(ctx, f, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+		if search {
+			window, err := frame.Interesting(ctx, p.part, p.width, p.height, by, q)
+			if err != nil {
+				return nil, err
+			}
+			p.window, search = window, false
+		}
+		shown, err := frame.ScaledWindow(ctx, p.window, p.width, p.height, q)
+		if err != nil || !p.isPadded() {
+			return shown, err
+		}
+		return shown.Padded(ctx, p.canvas, f)
+	})
 }
 
 func footprint(r *imageflowv1.ResizeRequest, in functions.Input) int64 {

@@ -51,7 +51,9 @@ var codecs = map[Format]struct {
 		extension: "tiff", aliases: []string{"tiff", "tif"}, vips: C.TIFF, quality: 100, usual: bytesPerPixel{7, 9},
 		options: options{metadata: true},
 	},
-	GIF: {extension: "gif", aliases: []string{"gif"}, vips: C.GIF},
+	GIF: {
+		extension: "gif", aliases: []string{"gif"}, vips: C.GIF, quality: 100, usual: bytesPerPixel{9, 9},
+	},
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
 		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
@@ -88,9 +90,11 @@ func (f Format) Extension() string { return codecs[f].extension }
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
 
 // Output returns the default output format for an input of format f: f itself, or for read-only
-// formats JPEG if they are usual for photos, and PNG if not.
+// formats JPEG if they are usual for photos, and PNG if not. One frame of a GIF becomes a PNG, too.
 func (f Format) Output() Format {
 	switch {
+	case f == GIF:
+		return PNG
 	case f.Writable():
 		return f
 	case f == HEIC:

@@ -37,10 +37,7 @@ func (m *Image) ResizeInteresting(
 	ctx context.Context, in Window, width, height int, by Interest, q Quality, f Format,
 ) (Encoded, Window, error) {
 	w, h := in.Covering(width, height)
-	place := func(at image.Point) Window {
-		x, y := in.Width/float64(w), in.Height/float64(h)
-		return Window{in.Left + float64(at.X)*x, in.Top + float64(at.Y)*y, float64(width) * x, float64(height) * y}
-	}
+	place := func(at image.Point) Window { return in.place(at, w, h, width, height) }
 	if e, v := m.encodingTo(f), m.view(in, w, h); f == m.Format && !e.Lossless && m.isPlanar(v, q, e.Chroma) {
 		out, at, err := m.resizeInterestingPlanes(ctx, v, width, height, by, q, e)
 		if !errors.Is(err, errFailed) {

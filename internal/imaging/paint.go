@@ -25,18 +25,25 @@ type Patch struct {
 // Painted returns the image with patches, later ones over earlier ones, in format f. If both
 // formats are JPEG and its Encoding has no options, the quality is at least that of the image, up to 95. Then only the blocks
 // of the JPEG that a patch changes are encoded again, unless its luma has fewer samples than pixels, which
-// would blur the patches.
+// would blur the patches. All frames of an animation are painted.
 func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded, error) {
 	if f == JPEG && m.Encoding == (Encoding{}) && m.hasPaintableBlocks() {
 		if e, ok, err := m.paintBlocks(ctx, patches); ok {
 			return e, err
 		}
 	}
-	p, err := m.Pixels(ctx)
-	if err != nil {
-		return Encoded{}, err
+	painted := func(ctx context.Context, m *Image) (*Pixels, error) {
+		p, err := m.Pixels(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return p, p.Paint(ctx, patches)
 	}
-	if err := p.Paint(ctx, patches); err != nil {
+	if m.Moves() {
+		return m.Animate(ctx, f, painted)
+	}
+	p, err := painted(ctx, m)
+	if err != nil {
 		return Encoded{}, err
 	}
 	return p.EncodeLike(ctx, m, f)

@@ -18,12 +18,14 @@ func parseGIF(data []byte, h *Header) error {
 	h.Width, h.Height = gifScreen(data)
 	h.Alpha, h.colours, h.held = true, 3, 8 // the canvas, and the copy in libvips
 	frames, first := 0, 0
+	a, control := &animation{plays: 1}, noControl
 	for at := 13 + colorTable(data[10]); ; {
 		if at >= len(data) {
 			return gifEnd(data, h, first, "the end marker was missing")
 		}
 		switch data[at] {
 		case 0x21: // extension
+			control = a.readExtension(data[at:], control)
 			at = skipBlocks(data, at+2)
 		case 0x2c: // a frame
 			if at+10 >= len(data) {
@@ -37,6 +39,14 @@ func parseGIF(data []byte, h *Header) error {
 					return truncated(GIF)
 				}
 				h.inspect = gifFrame{data, begin}.checkPixels
+			}
+			if at == len(data) && !endsBlocks(data, begin) {
+				a.fault = "truncated gif: the file ends too early"
+			}
+			control.at, control.begin = gifRect(data[begin+1:]), int64(begin)
+			a.add(control)
+			if control = noControl; frames > 1 {
+				h.animation = a
 			}
 			h.Animated, h.Frames = frames > 1, frames
 		case gifTrailer:
@@ -76,13 +86,42 @@ func gifScreen(data []byte) (width, height int) {
 // growToFrame enlarges the image to contain its first frame. frame starts with left, top,
 // width and height.
 func growToFrame(frame []byte, h *Header) {
-	le := binary.LittleEndian
-	left, top := int(le.Uint16(frame)), int(le.Uint16(frame[2:]))
-	h.frame = image.Rect(left, top, left+int(le.Uint16(frame[4:])), top+int(le.Uint16(frame[6:])))
+	h.frame = gifRect(frame)
 	h.Width, h.Height = max(h.Width, h.frame.Max.X), max(h.Height, h.frame.Max.Y)
 	if h.frame == image.Rect(0, 0, h.Width, h.Height) {
 		h.frame = image.Rectangle{}
 	}
+}
+
+// gifRect returns the place of a frame, which starts with left, top, width and height.
+func gifRect(frame []byte) image.Rectangle {
+	le := binary.LittleEndian
+	left, top := int(le.Uint16(frame)), int(le.Uint16(frame[2:]))
+	return image.Rect(left, top, left+int(le.Uint16(frame[4:])), top+int(le.Uint16(frame[6:])))
+}
+
+// noControl is a frame without a graphic control extension.
+var noControl = frame{over: true, transparent: -1}
+
+// readExtension reads an extension of a GIF. It returns the next frame, without its place, as known
+// from the extensions up to this one.
+func (a *animation) readExtension(data []byte, next frame) frame {
+	const hundredth = 10 // milliseconds
+	le := binary.LittleEndian
+	switch {
+	case len(data) >= 8 && data[1] == 0xf9 && data[2] == 4: // graphic control
+		next.delay, next.transparent = hundredth*int(le.Uint16(data[4:])), -1
+		next.disposal = [8]disposal{2: clearFrame, 3: restoreCanvas, 4: restoreCanvas}[data[3]>>2&7]
+		if data[3]&1 != 0 {
+			next.transparent = int(data[6])
+		}
+	case len(data) >= 19 && data[1] == 0xff && data[2] == 11 && data[14] == 3 && data[15] == 1 &&
+		(string(data[3:14]) == "NETSCAPE2.0" || string(data[3:14]) == "ANIMEXTS1.0"):
+		if a.plays = int(le.Uint16(data[16:])); a.plays > 0 { // it counts the repetitions
+			a.plays++
+		}
+	}
+	return next
 }
 
 // colorTable returns the size in bytes of the colour table that a flags byte announces.

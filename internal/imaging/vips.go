@@ -29,6 +29,12 @@ type decoding struct {
 
 // decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.canvas != nil {
+		return m.decodeCanvas(ctx, d)
+	}
+	if m.selected.First > 0 {
+		return m.decodeSelected(ctx, d)
+	}
 	if m.bmp != nil {
 		return m.decodeBMP(ctx, d)
 	}
@@ -154,6 +160,9 @@ func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pi
 func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, error) {
 	if f == PNG && p.Width*p.Height <= maxAtOnce {
 		return p.deflate(ctx)
+	}
+	if f == GIF {
+		return p.encodeGIF(ctx)
 	}
 	if err := Start(); err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ func newPlan(processor functions.Processor, req functions.Request, defaultBucket
 	}
 	p, err := planRequest(req, reference, processor.Suffix, defaultBucket)
 	p.sideCar, p.referenceField = processor.SideCar != nil, processor.ReferenceField
+	p.moves = processor.Moves
 	return p, err
 }
 

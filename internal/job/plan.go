@@ -36,6 +36,8 @@ type plan struct {
 	overwrite bool           // a named output may replace an object that ImageFlow did not write
 	format    imaging.Format // of the output; empty means that the input's format decides
 	sideCar   bool           // the processor writes a side-car
+	frames    imaging.Selection
+	moves     bool // the processor makes animations
 }
 
 // targets are the locations that a job writes. sideCar is empty if it writes none.
@@ -65,6 +67,7 @@ func planRequest(req functions.Request, reference *imageflowv1.ImageData, suffix
 		sourceETag:    unquoted(in.GetEtag()),
 		referenceETag: unquoted(reference.GetEtag()),
 		execution:     cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
+		frames:        imaging.Selection{First: int(in.GetPage()), Count: int(in.GetPages())},
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
@@ -137,7 +140,7 @@ func (p *plan) requestedFormat(out *imageflowv1.ImageData) (imaging.Format, erro
 	format, ok := imaging.FormatOf(wanted)
 	if !ok || !format.Writable() {
 		return "", functions.Errorf(functions.Invalid, field,
-			"%.64q is not a format that can be written; use jpeg, png, webp, tiff or avif", wanted)
+			"%.64q is not a format that can be written; use jpeg, png, webp, gif, tiff or avif", wanted)
 	}
 	if other, ok := imaging.FormatOf(extension); ok && other != format {
 		return "", functions.Errorf(functions.Invalid, field,
@@ -147,9 +150,12 @@ func (p *plan) requestedFormat(out *imageflowv1.ImageData) (imaging.Format, erro
 }
 
 // resolve returns the format and the locations of the outputs for an input of the given
-// format.
-func (p *plan) resolve(input imaging.Format) (imaging.Format, targets, error) {
+// format, which has several frames to show or not.
+func (p *plan) resolve(input imaging.Format, animated bool) (imaging.Format, targets, error) {
 	format := cmp.Or(p.format, input.Output())
+	if p.format == "" && input == imaging.GIF && animated && p.moves && p.frames.Count != 1 {
+		format = input
+	}
 	if err := p.checkEncoding(format); err != nil {
 		return format, targets{}, err
 	}
