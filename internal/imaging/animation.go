@@ -34,14 +34,12 @@ type frame struct {
 	transparent int
 }
 
-// disposal is what happens to the canvas after a frame was shown.
+// disposal is what happens to the canvas after a frame was shown. By default it stays as it is.
 type disposal int
 
 const (
-	// keepFrame leaves the canvas as it is.
-	keepFrame disposal = iota
 	// clearFrame makes the place of the frame transparent.
-	clearFrame
+	clearFrame disposal = 1 + iota
 	// restoreCanvas restores the canvas from before the frame.
 	restoreCanvas
 )
