@@ -81,8 +81,8 @@ monitoring-test: setup ## test the alerts with promtool and every panel of the d
 
 # Measurements
 
-bench: setup minio ## run the benchmarks: packages, resize compared with vips_thumbnail and imagor, the whole chain, telemetry
-	@hack/bench.sh
+bench: setup minio ## run the benchmarks: packages, resize beside vips_thumbnail and imagor, chain, telemetry; BASE=path only compares resizes
+	@hack/bench.sh $(if $(BASE),"$(abspath $(BASE))")
 
 bench-chain: bin/benchchain ## measure the chain in local mode: CPU per image by part, images per second, latency; BASE=path compares
 	$< -base "$(BASE)" $(FLAGS)

@@ -245,16 +245,46 @@ func (c *cluster) names(ctx context.Context) (string, *finding) {
 
 // store checks the store from the bridge's pod, which must reach it.
 func (c *cluster) store(ctx context.Context) (string, *finding) {
-	var pods list
-	err := c.get(ctx, &pods, "pods", "--namespace", c.namespace,
-		"--selector", "serving.knative.dev/service=bridge", "--field-selector", "status.phase=Running")
-	if err != nil || len(pods.Items) == 0 {
+	pod := c.runningPod(ctx, "bridge")
+	if pod == "" {
 		return "", &finding{"the store cannot be checked, since no pod of the bridge runs", deploy}
 	}
-	text, err := c.run(ctx, "exec", "--namespace", c.namespace, pods.Items[0].Metadata.Name, "--container", "bridge",
-		"--", "/imageflow", "setup", "--check")
+	text, err := c.imageflow(ctx, pod, "bridge", "setup", "--check")
 	if err != nil {
 		return "", &finding{err.Error(), "run imageflow setup with an administrator's credentials, or deploy config/components/setup"}
 	}
-	return strings.TrimSpace(string(text)), nil
+	return text, nil
+}
+
+// formats reports the formats of the deployed resize. It fails only if a pod does not answer,
+// since a missing format may be intended.
+func (c *cluster) formats(ctx context.Context) (string, *finding) {
+	pod := c.runningPod(ctx, processors.Resize.Host)
+	if pod == "" {
+		return "not known, since no pod of resize runs; GET /v1/formats starts one and lists them", nil
+	}
+	text, err := c.imageflow(ctx, pod, processors.Resize.Name, "formats")
+	if err != nil {
+		return "", &finding{err.Error(), deploy}
+	}
+	return text, nil
+}
+
+// runningPod returns the name of a running pod of a Service, or an empty text if there is none.
+func (c *cluster) runningPod(ctx context.Context, service string) string {
+	var pods list
+	err := c.get(ctx, &pods, "pods", "--namespace", c.namespace,
+		"--selector", "serving.knative.dev/service="+service, "--field-selector", "status.phase=Running")
+	if err != nil || len(pods.Items) == 0 {
+		return ""
+	}
+	return pods.Items[0].Metadata.Name
+}
+
+// imageflow runs a command of imageflow in a container of a pod and returns its output.
+func (c *cluster) imageflow(ctx context.Context, pod, container string, args ...string) (string, error) {
+	text, err := c.run(ctx, append([]string{
+		"exec", "--namespace", c.namespace, pod, "--container", container, "--", "/imageflow",
+	}, args...)...)
+	return strings.TrimSpace(string(text)), err
 }

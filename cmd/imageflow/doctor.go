@@ -41,6 +41,7 @@ var checks = []struct {
 	{"triggers", (*cluster).triggers},
 	{"names", (*cluster).names},
 	{"store", (*cluster).store},
+	{"formats", (*cluster).formats},
 }
 
 // doctor runs the checks and prints a line for each.
@@ -71,7 +72,7 @@ func (c *cluster) report(ctx context.Context, out io.Writer) error {
 		made++
 		good, wrong := c.await(ctx, check.run)
 		if wrong == nil {
-			fmt.Fprintf(out, "ok       %-14s %s\n", check.name, good)
+			fmt.Fprintf(out, "ok       %-14s %s\n", check.name, indent(good))
 			continue
 		}
 		missing++

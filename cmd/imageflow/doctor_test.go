@@ -70,10 +70,41 @@ func TestDoctor_unreachableCluster(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, want := range []string{
-		"MISSING  cluster        connection refused", "fix:           select a cluster", "skipped  11 checks",
+		"MISSING  cluster        connection refused", "fix:           select a cluster", "skipped  12 checks",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("doctor prints\n%swant %q", out.String(), want)
+		}
+	}
+}
+
+// TestDoctor_formats: doctor prints what a pod of resize says, and a missing codec is no fault.
+func TestDoctor_formats(t *testing.T) {
+	out, err := diagnose(t, func(*testing.T, string) {})
+	want := "ok       formats        reads avif, jpeg\n" +
+		"                        writes jpeg\n                        heic lacks a decoder\n"
+	if err != nil || !strings.Contains(out, want) {
+		t.Errorf("got %v, doctor prints\n%swant\n%s", err, out, want)
+	}
+	var withoutPods strings.Builder
+	_ = doctor(t.Context(), []string{"--kubectl", fakeKubectl(t, `{"items": []}`, `{}`)}, &withoutPods)
+	if want := "ok       formats        not known, since no pod of resize runs"; !strings.Contains(withoutPods.String(), want) {
+		t.Errorf("doctor prints\n%swant\n%s", withoutPods.String(), want)
+	}
+}
+
+// TestPrintFormats: a build names at least the formats without which it does not start.
+func TestPrintFormats(t *testing.T) {
+	var out strings.Builder
+	if err := run(t.Context(), []string{"formats"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	for i, formats := range []string{"bmp gif jpeg png tiff webp", "jpeg png tiff webp"} {
+		for _, f := range strings.Fields(formats) {
+			if !strings.Contains(lines[i]+",", " "+f+",") {
+				t.Errorf("no %s in %q", f, lines[i])
+			}
 		}
 	}
 }

@@ -43,15 +43,19 @@ func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) 
 
 // mapped returns the box around the map's image of a box.
 func (b box) mapped(a *imageflowv1.AffineMap) box {
-	at := func(x, y float32) (float32, float32) {
-		return float32(a.GetXx()*float64(x) + a.GetXy()*float64(y) + a.GetX0()),
-			float32(a.GetYx()*float64(x) + a.GetYy()*float64(y) + a.GetY0())
+	out := b
+	for i, x := range []float32{b.x1, b.x2} {
+		for j, y := range []float32{b.y1, b.y2} {
+			toX := float32(a.GetXx()*float64(x) + a.GetXy()*float64(y) + a.GetX0())
+			toY := float32(a.GetYx()*float64(x) + a.GetYy()*float64(y) + a.GetY0())
+			if i+j == 0 {
+				out.x1, out.y1, out.x2, out.y2 = toX, toY, toX, toY
+			}
+			out.x1, out.x2 = min(out.x1, toX), max(out.x2, toX)
+			out.y1, out.y2 = min(out.y1, toY), max(out.y2, toY)
+		}
 	}
-	x1, y1 := at(b.x1, b.y1)
-	b.x2, b.y2 = at(b.x2, b.y2)
-	b.x1, b.x2 = min(x1, b.x2), max(x1, b.x2)
-	b.y1, b.y2 = min(y1, b.y2), max(y1, b.y2)
-	return b
+	return out
 }
 
 func isFinite(a *imageflowv1.AffineMap) bool {

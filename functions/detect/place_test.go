@@ -199,8 +199,7 @@ func TestBoxes_areMappedToTheOriginal_ofTurnedParts(t *testing.T) {
 	}
 }
 
-// cropAtRandom crops an image to a part with a rectangle, which it moves to the coordinates after a
-// rotation and a flip.
+// cropAtRandom crops an image to a part with a rectangle, and rotates and flips it.
 func cropAtRandom(
 	t *testing.T, m *imaging.Image, around image.Rectangle, random *rand.Rand,
 ) (*imaging.Image, *imageflowv1.ResizeMetadata) {
@@ -209,11 +208,6 @@ func cropAtRandom(
 	r := &imageflowv1.ResizeRequest{
 		TargetWidth: int32(60 + random.IntN(400)), TargetHeight: int32(60 + random.IntN(400)), Enlarge: random.IntN(2) == 0,
 		Fit: imageflowv1.Fit(random.IntN(2) * 3), Rotate: int32(180 * random.IntN(2)), Flip: imageflowv1.Flip(1 + random.IntN(2)),
-	}
-	if (r.Rotate == 180) == (r.Flip == imageflowv1.Flip_FLIP_VERTICAL) {
-		around.Min.X, around.Max.X = width-around.Max.X, width-around.Min.X
-	} else {
-		around.Min.Y, around.Max.Y = height-around.Max.Y, height-around.Min.Y
 	}
 	left, top := random.IntN(around.Min.X+1), random.IntN(around.Min.Y+1)
 	r.Crop = &imageflowv1.Crop{

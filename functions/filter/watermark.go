@@ -32,7 +32,7 @@ func checkMark(r *imageflowv1.FilterRequest) error {
 	case given && !needed:
 		return functions.Errorf(functions.Invalid, "watermark", "%s has none; leave it out", r.GetFilterType())
 	}
-	if _, ok := parts[r.GetWatermark().GetGravity()]; !ok {
+	if _, _, ok := functions.Place(r.GetWatermark().GetGravity()); !ok {
 		return functions.Errorf(functions.Invalid, "watermark.gravity", "%s is not a place of a watermark",
 			r.GetWatermark().GetGravity())
 	}
@@ -90,27 +90,14 @@ func (m *mark) place(w *imageflowv1.Watermark, whole image.Rectangle) error {
 	scale = min(scale, float64(space.Dx())/float64(width), float64(space.Dy())/float64(height))
 	side := func(length int) int { return max(1, int(math.Round(scale*float64(length)))) }
 	size := image.Pt(side(width), side(height))
-	free, part := space.Size().Sub(size), parts[w.GetGravity()]
-	corner := space.Min.Add(image.Pt(free.X*part.X/2, free.Y*part.Y/2))
+	free := space.Size().Sub(size)
+	left, above, _ := functions.Place(w.GetGravity())
+	corner := space.Min.Add(image.Pt(int(left*float64(free.X)), int(above*float64(free.Y))))
 	m.at, m.cell = image.Rectangle{corner, corner.Add(size)}, size
 	if m.tile { // a larger cell would only have space beyond the image
 		m.cell = image.Pt(min(size.X+margin, whole.Dx()), min(size.Y+margin, whole.Dy()))
 	}
 	return nil
-}
-
-// parts are the parts of the free space, in halves, that lie left of and above a mark.
-var parts = map[imageflowv1.Gravity]image.Point{
-	imageflowv1.Gravity_GRAVITY_UNSPECIFIED:  {1, 1},
-	imageflowv1.Gravity_GRAVITY_CENTER:       {1, 1},
-	imageflowv1.Gravity_GRAVITY_TOP:          {1, 0},
-	imageflowv1.Gravity_GRAVITY_BOTTOM:       {1, 2},
-	imageflowv1.Gravity_GRAVITY_LEFT:         {0, 1},
-	imageflowv1.Gravity_GRAVITY_RIGHT:        {2, 1},
-	imageflowv1.Gravity_GRAVITY_TOP_LEFT:     {0, 0},
-	imageflowv1.Gravity_GRAVITY_TOP_RIGHT:    {2, 0},
-	imageflowv1.Gravity_GRAVITY_BOTTOM_LEFT:  {0, 2},
-	imageflowv1.Gravity_GRAVITY_BOTTOM_RIGHT: {2, 2},
 }
 
 // markFootprint returns the maximum memory in bytes of a request's mark: of its resize, and

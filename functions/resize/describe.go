@@ -37,7 +37,7 @@ func describe(ctx context.Context, out imaging.Encoded) (*imageflowv1.Appearance
 		return nil, fmt.Errorf("describe the output: %w", err)
 	}
 	scale := min(1, describedSide/float64(max(out.Width, out.Height)))
-	small, err := m.ScaledWindow(ctx, m.Whole(), side(out.Width, scale), side(out.Height, scale), imaging.Good)
+	small, err := m.ScaledWindow(ctx, m.Whole(), side(float64(out.Width), scale), side(float64(out.Height), scale), imaging.Good)
 	if err != nil {
 		return nil, fmt.Errorf("describe the output: %w", err)
 	}

@@ -2,9 +2,7 @@ package resize_test
 
 import (
 	"image"
-	"image/color"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"imageflow.dev/functions"
@@ -75,8 +73,25 @@ var fitCases = map[string]struct {
 	"two pixels for one": {
 		&request{TargetWidth: 30, TargetHeight: 30, Fit: cover, Dpr: 2}, image.Pt(60, 60), [4]float64{50, 0, 250, 200},
 	},
-	"a quarter": {&request{Rotate: 90}, image.Pt(200, 300), [4]float64{0, 200, 300, 0}},
-	"mirrored":  {&request{Flip: imageflowv1.Flip_FLIP_HORIZONTAL}, image.Pt(300, 200), [4]float64{300, 0, 0, 200}},
+	"crop before and after": {
+		&request{TargetWidth: 100, Crop: part(100, 0, 200, 100), CropAfter: part(10, 5, 30, 20)},
+		image.Pt(30, 20), [4]float64{120, 10, 180, 50},
+	},
+	"crop before a quarter": {&request{Crop: part(200, 50, 60, 30), Rotate: 90}, image.Pt(30, 60), [4]float64{200, 80, 260, 50}},
+	"extended": {
+		&request{TargetWidth: 60, Extend: &imageflowv1.Extend{Left: 1, Top: 2, Right: 3, Bottom: 4}},
+		image.Pt(64, 46), [4]float64{-5, -10, 315, 220},
+	},
+	"crop after, pad and extended": {
+		&request{
+			TargetWidth: 60, TargetHeight: 60, Fit: pad, CropAfter: part(30, 10, 20, 20),
+			Extend: &imageflowv1.Extend{Left: 10},
+		},
+		image.Pt(70, 60), [4]float64{0, -50, 350, 250},
+	},
+	"by 180 in another field": {&request{Rotate: 270, Angle: -90}, image.Pt(300, 200), [4]float64{300, 200, 0, 0}},
+	"a quarter":               {&request{Rotate: 90}, image.Pt(200, 300), [4]float64{0, 200, 300, 0}},
+	"mirrored":                {&request{Flip: imageflowv1.Flip_FLIP_HORIZONTAL}, image.Pt(300, 200), [4]float64{300, 0, 0, 200}},
 }
 
 func TestFits(t *testing.T) {
@@ -113,102 +128,6 @@ func mapping(m *imageflowv1.ResizeMetadata) func(x, y float64) (float64, float64
 	}
 }
 
-// requestAtRandom uses the fields of the geometry in all combinations that are valid.
-func requestAtRandom(random *rand.Rand, width, height int) *request {
-	r := &request{
-		TargetWidth: int32(30 + random.IntN(120)), TargetHeight: int32(30 + random.IntN(120)),
-		Enlarge: random.IntN(2) == 0, Fit: imageflowv1.Fit(random.IntN(5)),
-		Rotate: int32(90 * random.IntN(4)), Flip: imageflowv1.Flip(random.IntN(3)),
-	}
-	switch {
-	case r.Fit != cover && r.Fit != pad:
-	case r.Fit == cover && random.IntN(3) == 0:
-		r.FocalPoint = &imageflowv1.FocalPoint{X: random.Float64(), Y: random.Float64()}
-	default:
-		r.Gravity = imageflowv1.Gravity(random.IntN(12))
-		if r.Fit == pad {
-			r.Gravity %= 10 // padding knows no attention and entropy
-		}
-	}
-	if r.Rotate%180 != 0 {
-		width, height = height, width
-	}
-	if random.IntN(2) == 0 {
-		w, h := 40+random.IntN(width-40), 40+random.IntN(height-40)
-		r.Crop = &imageflowv1.Crop{
-			Left: float64(random.IntN(width - w + 1)), Top: float64(random.IntN(height - h + 1)), Width: float64(w), Height: float64(h),
-		}
-	}
-	return r
-}
-
-// TestMap_leadsToTheSamePixels compares pixels of the output with those at their places in the
-// original, for all orientations and random requests.
-func TestMap_leadsToTheSamePixels(t *testing.T) {
-	random := rand.New(rand.NewPCG(7, 8))
-	for i := range 400 {
-		format := []imaging.Format{imaging.PNG, imaging.JPEG}[i%2]
-		m := encoded(t, gradient(150, 110), format)
-		m.Orientation = 1 + random.IntN(8)
-		r := requestAtRandom(random, 110, 110)
-		if m.Orientation < 5 {
-			r = requestAtRandom(random, 150, 110)
-		}
-		original, err := m.Pixels(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if width, height := m.Size(); r.GetCrop() != nil && !fits(r, width, height) {
-			continue
-		}
-		if r.GetFit() == pad {
-			format = imaging.PNG // a JPEG is not exact at the edges of the padding
-		}
-		out, resp, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: format})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := open(t, out.Data).Pixels(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkMap(t, r, p, original, mapping(resp.(*imageflowv1.ResizeResponse).GetMetadata()))
-	}
-}
-
-// fits reports whether the request's crop lies in an image.
-func fits(r *request, width, height int) bool {
-	if r.GetRotate()%180 != 0 {
-		width, height = height, width
-	}
-	c := r.GetCrop()
-	return c.GetLeft()+c.GetWidth() <= float64(width) && c.GetTop()+c.GetHeight() <= float64(height)
-}
-
-// checkMap tolerates the pixels around a place, and the loss of a JPEG.
-func checkMap(t *testing.T, r *request, p, original *imaging.Pixels, toOriginal func(x, y float64) (float64, float64)) {
-	t.Helper()
-	for y := 0; y < p.Height; y += 3 {
-		for x := 0; x < p.Width; x += 3 {
-			ox, oy := toOriginal(float64(x)+0.5, float64(y)+0.5)
-			got := p.Pix[(y*p.Width+x)*p.Channels:]
-			at := image.Pt(int(math.Floor(ox)), int(math.Floor(oy)))
-			beside := p.Channels == 4 && got[3] == 0 || p.Channels == 3 && min(got[0], got[1], got[2]) > 200
-			if inside := at.In(image.Rect(0, 0, original.Width, original.Height)); !inside && !beside {
-				t.Fatalf("%v: pixel %d,%d is beside the original, but %v", r, x, y, got[:p.Channels])
-			} else if !inside || beside && r.GetFit() == pad && r.GetCrop() != nil {
-				continue
-			}
-			want := original.Pix[(at.Y*original.Width+at.X)*original.Channels:]
-			for c := range 3 {
-				if d := int(got[c]) - int(want[c]); d < -14 || d > 14 {
-					t.Fatalf("%v: pixel %d,%d is %v, but %v at %v", r, x, y, got[:3], want[:3], at)
-				}
-			}
-		}
-	}
-}
-
 func TestCropBeyondTheImage_isInvalid(t *testing.T) {
 	m := encoded(t, gradient(300, 200), imaging.PNG)
 	for name, c := range map[string]*imageflowv1.Crop{
@@ -218,41 +137,11 @@ func TestCropBeyondTheImage_isInvalid(t *testing.T) {
 		"a large crop":  {Width: 1e300, Height: 1e300},
 		"outside of it": {Left: 300, Width: 0.2, Height: 1},
 	} {
-		_, _, err := resize.Processor.Apply(t.Context(), &request{Crop: c}, functions.Input{Image: m, Format: m.Format})
-		if e := functions.AsError(err); err == nil || e.Kind != functions.Invalid || e.Field != "crop" {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// TestPadding_hasABackground checks the first pixel.
-func TestPadding_hasABackground(t *testing.T) {
-	blue := color.RGBA{30, 60, 200, 255}
-	for _, c := range []struct {
-		format     imaging.Format
-		background color.RGBA
-		want       []byte
-	}{
-		{imaging.PNG, color.RGBA{}, []byte{0, 0, 0, 0}}, {imaging.WebP, color.RGBA{}, []byte{0, 0, 0, 0}},
-		{imaging.JPEG, color.RGBA{}, []byte{255, 255, 255}}, {imaging.PNG, blue, []byte{30, 60, 200}},
-	} {
-		m := encoded(t, gradient(300, 200), imaging.PNG)
-		m.Encoding.Background = c.background
-		r := &request{TargetWidth: 120, TargetHeight: 120, Fit: pad}
-		out, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: c.format})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := open(t, out.Data).Pixels(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := p.Pix[:p.Channels]
-		if c.format == imaging.WebP {
-			got[0], got[1], got[2] = 0, 0, 0 // colours of transparent pixels are lost
-		}
-		if string(got) != string(c.want) {
-			t.Errorf("%s: %v, want %v", c.format, got, c.want)
+		for field, r := range map[string]*request{"crop": {Crop: c}, "crop_after": {CropAfter: c}} {
+			_, _, err := resize.Processor.Apply(t.Context(), r, functions.Input{Image: m, Format: m.Format})
+			if e := functions.AsError(err); err == nil || e.Kind != functions.Invalid || e.Field != field {
+				t.Errorf("%s: %s: %v", field, name, err)
+			}
 		}
 	}
 }

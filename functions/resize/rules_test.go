@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/proto"
 
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -43,6 +44,19 @@ var ruleCases = map[string]struct {
 	"crop to infinity":           {&request{Crop: part(0, 0, math.Inf(1), 2)}, "crop.width"},
 	"crop from NaN":              {&request{Crop: part(0, math.NaN(), 2, 2)}, "crop.top"},
 	"crop of too many fractions": {&request{Crop: &imageflowv1.Crop{Left: 0.5, Width: 0.6, Height: 1, Fractions: true}}, "crop"},
+	"a crop after alone":         {&request{CropAfter: part(0, 0, 1, 1)}, ""},
+	"crop after from NaN":        {&request{CropAfter: part(0, math.NaN(), 2, 2)}, "crop_after.top"},
+	"extend alone":               {&request{Extend: &imageflowv1.Extend{Left: 16383}}, ""},
+	"extend by too much":         {&request{Extend: &imageflowv1.Extend{Top: 16384}}, "extend.top"},
+	"extend by less than 0":      {&request{Extend: &imageflowv1.Extend{Right: -1}}, "extend.right"},
+	"trim alone":                 {&request{Trim: &imageflowv1.Trim{Color: "#ffFF00"}}, ""},
+	"trim of a wrong colour":     {&request{Trim: &imageflowv1.Trim{Color: "ffff0"}}, "trim.color"},
+	"trim with a tolerance":      {&request{Trim: &imageflowv1.Trim{Tolerance: proto.Int32(256)}}, "trim.tolerance"},
+	"trim and enlarge one side":  {&request{TargetWidth: 9, Enlarge: true, Trim: &imageflowv1.Trim{}}, "trim"},
+	"trim and enlarge":           {&request{TargetWidth: 9, TargetHeight: 9, Enlarge: true, Trim: &imageflowv1.Trim{}}, ""},
+	"an angle alone":             {&request{Angle: -0.5}, ""},
+	"an angle of 181":            {&request{Angle: 181}, "angle"},
+	"an angle of NaN":            {&request{Angle: math.NaN()}, "angle"},
 	"dpr of NaN":                 {&request{TargetWidth: 9, Dpr: math.NaN()}, "dpr"},
 	"dpr below 0":                {&request{TargetWidth: 9, Dpr: -1}, "dpr"},
 	"dpr of 9":                   {&request{TargetWidth: 9, Dpr: 9}, "dpr"},

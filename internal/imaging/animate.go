@@ -3,12 +3,11 @@ package imaging
 import (
 	"cmp"
 	"context"
-	"image"
 	"runtime"
 )
 
 // HasFrames reports whether outputs in the format can have several frames.
-func (f Format) HasFrames() bool { return f == GIF || f == WebP }
+func (f Format) HasFrames() bool { return codecs[f].animated.write }
 
 // frameWriter encodes an animation. All frames have the same size.
 type frameWriter interface {
@@ -84,24 +83,6 @@ func (m *Image) newFrameWriter(f Format, e Encoding, p *Pixels) (frameWriter, er
 		return newGIFWriter(p.Width, p.Height, m.animation.plays), nil
 	}
 	return newWebPWriter(p.Width, p.Height, m.animation.plays, e)
-}
-
-// Interesting returns the most interesting part of a window, which covers width × height pixels at
-// the scale of Covering.
-func (m *Image) Interesting(ctx context.Context, in Window, width, height int, by Interest, q Quality) (Window, error) {
-	w, h := in.Covering(width, height)
-	p, err := m.ScaledWindow(ctx, in, w, h, q)
-	if err != nil {
-		return in, err
-	}
-	at, err := p.interesting(ctx, width, height, by)
-	return in.place(at, w, h, width, height), err
-}
-
-// place returns the part of the window that begins at a pixel of w × h and has width × height of them.
-func (in Window) place(at image.Point, w, h, width, height int) Window {
-	x, y := in.Width/float64(w), in.Height/float64(h)
-	return Window{in.Left + float64(at.X)*x, in.Top + float64(at.Y)*y, float64(width) * x, float64(height) * y}
 }
 
 // encodedPixel is the maximum size of an animation in bytes per pixel of its frames, with the copies

@@ -223,9 +223,11 @@ func (m *Image) decodeCanvas(ctx context.Context, d decoding) (*Pixels, error) {
 	return m.toSRGB(ctx, p, err)
 }
 
-// decodeSelected decodes the only selected frame, like decode.
+// decodeSelected decodes the first selected frame, like decode.
 func (m *Image) decodeSelected(ctx context.Context, d decoding) (p *Pixels, err error) {
-	err = m.EachFrame(ctx, func(_ int, frame *Image) (err error) {
+	one := &Image{Header: m.Header, data: m.data, Limits: m.Limits}
+	one.selected.Count = 1
+	err = one.EachFrame(ctx, func(_ int, frame *Image) (err error) {
 		p, err = frame.decode(ctx, d)
 		return err
 	})

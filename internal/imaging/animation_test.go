@@ -229,4 +229,3 @@ func TestAnimate_resizesFrames(t *testing.T) {
 	}
 	checkFrames(t, moving(t, out.Data), want)
 }
-

@@ -6,7 +6,6 @@ import "C"
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"image"
 	"runtime"
@@ -47,7 +46,7 @@ func av1Of(m, alpha *heifImage, h *Header) *av1Image {
 	if alpha != nil {
 		p, t := alpha.frames(), alpha.tiles[0]
 		a.alpha = &p
-		low, span := lumaRange(t.depth, t.full)
+		low, span := lumaRange(t.depth, t.nclx.full)
 		a.scale, a.offset = float32(255/span), float32(-255*low/span)
 		if !alpha.isEven() {
 			return nil
@@ -118,15 +117,8 @@ const (
 // matrix returns the matrix to RGB, from the box colr or else the coded data, and whether it is
 // supported.
 func (m *heifImage) matrix() (rgb [12]float32, ok bool) {
-	t := m.tiles[0]
-	kind, full := t.matrix, t.full
-	for _, i := range []*heifItem{t.heifItem, m.heifItem} { // the box of the image wins
-		for _, p := range i.properties {
-			if p.kind == "colr" && len(p.inside) >= 11 && string(p.inside[:4]) == "nclx" {
-				kind, full = int(binary.BigEndian.Uint16(p.inside[8:])), p.inside[10]&0x80 != 0
-			}
-		}
-	}
+	t, colours := m.tiles[0], m.nclx()
+	kind, full := colours.matrix, colours.full
 	low, span := lumaRange(t.depth, full)
 	middle, reach := float64(int(1)<<(t.depth-1)), span
 	if !full {

@@ -86,17 +86,22 @@ func TestTIFF_pagesInCycle(t *testing.T) {
 	}
 }
 
-// TestHeader_namesProfile: version 2 has a name in ASCII, version 4 names in several languages.
-func TestHeader_namesProfile(t *testing.T) {
+// multilingual returns the names Größe and Size of a profile of version 4.
+func multilingual() []byte {
 	text := func(s string) (units []byte) {
 		for _, r := range s {
 			units = binary.BigEndian.AppendUint16(units, uint16(r))
 		}
 		return units
 	}
-	names := slices.Concat([]byte("mluc\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x0c"),
+	return slices.Concat([]byte("mluc\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x0c"),
 		[]byte("deDE\x00\x00\x00\x0a\x00\x00\x00\x28"), []byte("enUS\x00\x00\x00\x08\x00\x00\x00\x32"),
 		text("Größe"), text("Size"))
+}
+
+// TestHeader_namesProfile: version 2 has a name in ASCII, version 4 names in several languages.
+func TestHeader_namesProfile(t *testing.T) {
+	names := multilingual()
 	v4 := iccOf(4, "mntrRGB XYZ ", []iccTag{{"desc", names}})
 	cut := iccOf(4, "mntrRGB XYZ ", []iccTag{{"desc", names[:0x28]}})
 	for want, icc := range map[string][]byte{

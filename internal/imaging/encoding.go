@@ -58,11 +58,23 @@ func (e *UnsupportedError) Error() string {
 
 // Check returns an UnsupportedError for the first option that format f does not have.
 func (e Encoding) Check(f Format) error {
-	has := codecs[f].options
-	for _, option := range []struct {
-		name       string
-		used, have bool
-	}{
+	for _, option := range e.list(codecs[f].options) {
+		if option.used && !option.have {
+			return &UnsupportedError{option.name, f}
+		}
+	}
+	return nil
+}
+
+// option is an option of an encoder, whether it is used and whether the format has it.
+type option struct {
+	name       string
+	used, have bool
+}
+
+// list lists the options that not all formats have.
+func (e Encoding) list(has options) []option {
+	return []option{
 		{"quality", e.Quality != 0, has.quality},
 		{"max_bytes", e.MaxBytes != 0, has.quality},
 		{"lossless", e.Lossless, has.lossless},
@@ -71,12 +83,7 @@ func (e Encoding) Check(f Format) error {
 		{"keep", e.Keep != KeepNothing, has.metadata},
 		{"profile", e.Profile != SRGB, has.metadata},
 		{"speed", e.Speed != 0, has.speed},
-	} {
-		if option.used && !option.have {
-			return &UnsupportedError{option.name, f}
-		}
 	}
-	return nil
 }
 
 // options are the options that a format has.

@@ -157,3 +157,47 @@ func (d exifDirectory) sum(tag uint16, units ...float64) (total float64, ok bool
 	}
 	return total, true
 }
+
+// exifOrientation returns the orientation in the first directory of a TIFF structure, or 1 if it
+// is missing. It may be no valid orientation.
+func exifOrientation(tiff []byte) int {
+	dir, form, err := firstDirectory(tiff)
+	if err != nil {
+		return 1
+	}
+	for _, entry := range dir {
+		if value := entry.orientation(form); value != 0 {
+			return int(value)
+		}
+	}
+	return 1
+}
+
+// orientation returns the value of the orientation, and 0 for other entries. EXIF wants a SHORT, but
+// some files have other integers, and other readers apply them.
+func (e directoryEntry) orientation(form tiffForm) uint16 {
+	if e.tag != tagOrientation || e.count != 1 {
+		return 0
+	}
+	switch e.kind {
+	case tiffByte:
+		return uint16(e.value[0])
+	case tiffShort:
+		return form.Uint16(e.value)
+	case tiffLong, tiffSignedLong:
+		return uint16(min(form.Uint32(e.value), math.MaxUint16))
+	}
+	return 0
+}
+
+// setUpright sets the value of an entry with an orientation to 1.
+func (e directoryEntry) setUpright(form tiffForm) {
+	switch e.kind {
+	case tiffByte:
+		e.value[0] = 1
+	case tiffShort:
+		form.PutUint16(e.value, 1)
+	default:
+		form.PutUint32(e.value, 1)
+	}
+}

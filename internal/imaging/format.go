@@ -3,7 +3,11 @@ package imaging
 // #include "vips.h"
 import "C"
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Format is an image format.
 type Format string
@@ -24,14 +28,17 @@ const (
 // lossless encoders ignore it.
 var codecs = map[Format]struct {
 	extension string
-	aliases   []string
-	vips      C.Codec
-	quality   int
+	// aliases are extensions, and further subtypes of media types, which begin with x-.
+	aliases []string
+	vips    C.Codec
+	quality int
 	// usual, fine and lossless are the memory for encoding, at a quality up to the default, at
 	// a higher one, and without loss. slow is added for a speed below the default.
 	usual, fine, lossless bytesPerPixel
 	slow                  int
 	options               options
+	// animated is about frames beyond the first.
+	animated animated
 }{
 	JPEG: {
 		extension: "jpg", aliases: []string{"jpeg", "jpg", "jpe"}, vips: C.JPEG, quality: 85,
@@ -45,7 +52,7 @@ var codecs = map[Format]struct {
 	WebP: {
 		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,
 		usual: bytesPerPixel{22, 42}, fine: bytesPerPixel{34, 42}, lossless: bytesPerPixel{41, 42},
-		options: options{quality: true, lossless: true, metadata: true},
+		animated: movesBoth, options: options{quality: true, lossless: true, metadata: true},
 	},
 	TIFF: {
 		extension: "tiff", aliases: []string{"tiff", "tif"}, vips: C.TIFF, quality: 100, usual: bytesPerPixel{7, 9},
@@ -53,6 +60,7 @@ var codecs = map[Format]struct {
 	},
 	GIF: {
 		extension: "gif", aliases: []string{"gif"}, vips: C.GIF, quality: 100, usual: bytesPerPixel{9, 9},
+		animated: movesBoth,
 	},
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
@@ -62,6 +70,11 @@ var codecs = map[Format]struct {
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
 }
+
+// animated reports whether animations are read, and written.
+type animated struct{ read, write bool }
+
+var movesBoth = animated{true, true}
 
 // bytesPerPixel is the maximum memory for encoding, without the pixels themselves.
 type bytesPerPixel struct{ opaque, withAlpha int }
@@ -88,6 +101,17 @@ func (f Format) Extension() string { return codecs[f].extension }
 
 // Writable reports whether this package encodes the format.
 func (f Format) Writable() bool { return codecs[f].quality > 0 }
+
+// WritableFormats names the formats that this package encodes.
+func WritableFormats() string {
+	var names []string
+	for _, f := range slices.Sorted(maps.Keys(codecs)) {
+		if f.Writable() {
+			names = append(names, string(f))
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // Output returns the default output format for an input of format f: f itself, or for read-only
 // formats JPEG if they are usual for photos, and PNG if not. One frame of a GIF becomes a PNG, too.

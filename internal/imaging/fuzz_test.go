@@ -1,8 +1,15 @@
 package imaging_test
 
 import (
+	"encoding/binary"
 	"image"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"imageflow.dev/internal/imaging"
 )
@@ -39,7 +46,7 @@ func FuzzParseHeader(f *testing.F) {
 }
 
 // FuzzPixels checks that libvips or libjpeg decodes a file with an accepted header to an image of the
-// header's size, or rejects it. The limits are small for speed.
+// header's size, or rejects it.
 func FuzzPixels(f *testing.F) {
 	for _, sample := range samples(f) {
 		f.Add(sample.data)
@@ -47,17 +54,64 @@ func FuzzPixels(f *testing.F) {
 	for _, multiple := range multiples(f, 3) {
 		f.Add(multiple)
 	}
+	fuzzPixels(f)
+}
+
+// FuzzBMP is FuzzPixels for BMPs.
+func FuzzBMP(f *testing.F) {
 	for _, kind := range bmpKinds {
 		f.Add(kind.file())
+	}
+	f.Add(codedBMP(30, 20))
+	fuzzPixels(f, imaging.BMP)
+}
+
+// FuzzTIFF is FuzzPixels for TIFFs and BigTIFFs.
+func FuzzTIFF(f *testing.F) {
+	little, big := binary.LittleEndian, binary.BigEndian
+	for _, data := range [][]byte{
+		smallTIFF(little), smallTIFF(big), subsampledTIFF(2, 2), secondPage(smallTIFF(little)), encoded(f, noisy(30, 20), imaging.TIFF),
+	} {
+		f.Add(data)
 	}
 	for _, odd := range oddTIFFs() {
 		f.Add(odd.file())
 	}
-	f.Add(subsampledTIFF(2, 2))
+	f.Add(asBigTIFF(little, smallTIFF(little)))
+	f.Add(asBigTIFF(big, smallTIFF(big)))
+	for _, bits := range []int{16, 32, 64} {
+		f.Add(noiseTIFF(3, bits, true, entry{339, short, []uint32{3, 3, 3}})(nil, 30, 20))
+	}
+	fuzzPixels(f, imaging.TIFF)
+}
+
+// FuzzHEIF is FuzzPixels for AVIFs and HEICs.
+func FuzzHEIF(f *testing.F) {
+	for _, pattern := range []string{"*.avif", "*.heic"} {
+		names, err := filepath.Glob(filepath.Join(here, "testdata", "heif", pattern))
+		if err != nil || names == nil {
+			f.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, name := range names {
+			f.Add(heifFile(f, filepath.Base(name)))
+		}
+	}
+	for _, bomb := range heifBombs(f) {
+		f.Add(bomb)
+	}
+	fuzzPixels(f, imaging.AVIF, imaging.HEIC)
+}
+
+// fuzzPixels decodes, resizes and paints images of some formats; of all formats if there are
+// none. The limits are small for speed.
+func fuzzPixels(f *testing.F, formats ...imaging.Format) {
 	patches := []imaging.Patch{{At: image.Rect(3, 5, 20, 200)}, {At: image.Rect(-10, 7, 300, 9)}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := imaging.Open(data, imaging.Limits{MaxSide: 300, MaxPixels: 40_000})
-		if err != nil {
+		if err != nil && !isInputError(err) {
+			t.Errorf("got %v, want an InputError", err)
+		}
+		if err != nil || formats != nil && !slices.Contains(formats, m.Format) {
 			return
 		}
 		p, err := m.Pixels(t.Context())
@@ -72,6 +126,37 @@ func FuzzPixels(f *testing.F) {
 		}
 		if _, err := m.Painted(t.Context(), patches, imaging.JPEG); err != nil && !isInputError(err) {
 			t.Errorf("painted: %v, want an InputError", err)
+		}
+	})
+}
+
+// FuzzMetadata checks that any EXIF data and ICC profile are accepted and described in a JPEG.
+func FuzzMetadata(f *testing.F) {
+	plain := asJPEG(f, detailed(30, 20))
+	photograph := camera(binary.BigEndian, "2026:11:27 18:59:56", position()...)
+	for _, icc := range [][]byte{
+		described(profile("RGB ", 1), "Adobe RGB (1998)"), profile("GRAY", 2.2),
+		iccOf(4, "mntrRGB XYZ ", []iccTag{{"desc", multilingual()}}),
+	} {
+		f.Add(photograph, icc)
+		f.Add(ownedEXIF(), icc)
+	}
+	f.Fuzz(func(t *testing.T, exif, icc []byte) {
+		if len(exif)+len(icc) > 60_000 {
+			return // a segment holds less than 64 KiB
+		}
+		h, err := imaging.ParseHeader(withProfile(withSegment(plain, 0xe1, append([]byte("Exif\x00\x00"), exif...)), icc), roomy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := h.EXIF()
+		for _, text := range []string{h.ProfileName, e.Make, e.Model, e.Taken} {
+			if !utf8.ValidString(text) || len(text) > 200 || strings.ContainsFunc(text, unicode.IsControl) {
+				t.Errorf("got the text %q", text)
+			}
+		}
+		if l := e.Location; l != nil && !(math.Abs(l.Latitude) <= 90 && math.Abs(l.Longitude) <= 180) {
+			t.Errorf("got the location %+v", l)
 		}
 	})
 }

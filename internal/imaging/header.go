@@ -68,6 +68,8 @@ type Header struct {
 	png *pngData
 	// icc is the ICC profile to apply to RGB that libvips does not decode; nil if there is none.
 	icc []byte
+	// fromCodes reports whether icc is made from code points, so that the file does not have it.
+	fromCodes bool
 	// layout is the layout of a TIFF that libvips does not support; nil for others.
 	layout *tiffLayout
 	// bmp describes the pixels of a BMP; nil for other formats.

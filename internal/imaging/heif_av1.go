@@ -13,9 +13,7 @@ type av1Sequence struct {
 	high, twelve, grey               bool
 	subsampledAcross, subsampledDown bool
 	site                             uint64
-	// matrix are the matrix coefficients of ITU-T H.273, and full is set for the full range.
-	matrix int
-	full   bool
+	nclx                             nclx
 }
 
 // The kinds of open bitstream units.
@@ -58,7 +56,7 @@ func (t *heifTile) checkAV1(f *heifFile) error {
 		return f.corrupt("its frame does not have the size of the image")
 	}
 	t.config, t.depth, t.chroma = sequence.config(), sequence.depth(), sequence.chroma()
-	t.matrix, t.full = sequence.matrix, sequence.full
+	t.nclx = sequence.nclx
 	return nil
 }
 
@@ -171,16 +169,16 @@ func (s *av1Sequence) readColours(b *bitReader) {
 	s.high = b.flag()
 	s.twelve = s.profile == 2 && s.high && b.flag()
 	s.grey = s.profile != 1 && b.flag()
-	primaries, transfer := 2, 2 // unspecified, as the matrix
-	s.matrix = 2
+	s.nclx = unspecified
 	if b.flag() {
-		primaries, transfer, s.matrix = int(b.read(8)), int(b.read(8)), int(b.read(8))
+		s.nclx.cicp = cicp{int(b.read(8)), int(b.read(8))}
+		s.nclx.matrix = int(b.read(8))
 	}
-	srgb := primaries == 1 && transfer == 13 && s.matrix == 0
-	if s.full = !s.grey && srgb; s.full {
+	srgb := s.nclx == nclx{cicp{primariesBT709, transferSRGB}, matrixIdentity, false}
+	if s.nclx.full = !s.grey && srgb; s.nclx.full {
 		return
 	}
-	s.full = b.flag()
+	s.nclx.full = b.flag()
 	switch {
 	case s.grey:
 		s.subsampledAcross, s.subsampledDown = true, true

@@ -27,9 +27,8 @@ type heifTile struct {
 	// depth is the number of bits per channel. chroma is 0 for grey, 1 for 4:2:0, 2 for 4:2:2
 	// and 3 for 4:4:4.
 	depth, chroma int
-	// matrix and full describe YCbCr as the coded data does; only for AV1.
-	matrix int
-	full   bool
+	// nclx describes the colours as the coded data does; only for AV1.
+	nclx nclx
 	// config is the box that describes the coding to the decoder.
 	config []byte
 	// data are the parts of the file that have the coded image.
@@ -134,6 +133,7 @@ func (f *heifFile) tile(item *heifItem) (*heifTile, error) {
 	case "av01":
 		return t, t.checkAV1(f)
 	case "hvc1":
+		t.nclx = unspecified
 		return t, t.checkHEVC(f)
 	}
 	return nil, invalid("%s coded as %q: supported are AV1 and HEVC", f.format, item.kind)

@@ -37,7 +37,10 @@ func (m *Image) ResizeInteresting(
 	ctx context.Context, in Window, width, height int, by Interest, q Quality, f Format,
 ) (Encoded, Window, error) {
 	w, h := in.Covering(width, height)
-	place := func(at image.Point) Window { return in.place(at, w, h, width, height) }
+	place := func(at image.Point) Window {
+		x, y := in.Width/float64(w), in.Height/float64(h)
+		return Window{in.Left + float64(at.X)*x, in.Top + float64(at.Y)*y, float64(width) * x, float64(height) * y}
+	}
 	if e, v := m.encodingTo(f), m.view(in, w, h); f == m.Format && !e.Lossless && m.isPlanar(v, q, e.Chroma) {
 		out, at, err := m.resizeInterestingPlanes(ctx, v, width, height, by, q, e)
 		if !errors.Is(err, errFailed) {
@@ -48,18 +51,12 @@ func (m *Image) ResizeInteresting(
 	if err != nil {
 		return Encoded{}, in, err
 	}
-	at, err := p.interesting(ctx, width, height, by)
+	at, err := p.Interesting(ctx, width, height, by)
 	if err != nil {
 		return Encoded{}, in, err
 	}
 	out, err := p.part(at, width, height).Encode(ctx, f)
 	return out, place(at), err
-}
-
-// InterestingFootprint returns the maximum memory in bytes of ResizeInteresting.
-func (h Header) InterestingFootprint(in Window, width, height int, f Format) int64 {
-	across, down := in.Covering(width, height)
-	return h.ResizeFootprint(across, down, f) + h.footprint(int64(width)*int64(height), f, 0)
 }
 
 // resizeInterestingPlanes is ResizeInteresting for a view of an image that isPlanar. It returns
@@ -92,8 +89,8 @@ func interestSize(width, height int) (w, h int) {
 	return max(1, width*small/longest), max(1, height*small/longest)
 }
 
-// interesting returns where the most interesting part of width × height pixels begins.
-func (p *Pixels) interesting(ctx context.Context, width, height int, by Interest) (_ image.Point, err error) {
+// Interesting returns where the most interesting part of width × height pixels begins.
+func (p *Pixels) Interesting(ctx context.Context, width, height int, by Interest) (_ image.Point, err error) {
 	if p.Channels == 4 {
 		if p, err = p.flatten(ctx, white); err != nil {
 			return image.Point{}, err

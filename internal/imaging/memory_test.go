@@ -60,7 +60,7 @@ func TestFootprintHolds(t *testing.T) {
 				measureMemory(t, files, read, "change", write)
 			})
 		}
-		for _, work := range []string{"filter", "halve", "shrink"} {
+		for _, work := range []string{"filter", "halve", "shrink", "pad", "rotate", "trim", "attention"} {
 			t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
 				measureMemory(t, files, read, work, imaging.JPEG)
 			})

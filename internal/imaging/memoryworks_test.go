@@ -75,10 +75,43 @@ var memoryWorks = map[string]memoryWork{
 			return err
 		},
 	},
+	"rotate": {
+		func(m *imaging.Image, f imaging.Format) int64 {
+			w, h := m.Size()
+			return m.TransformedFootprint(int64(w/2)*int64(h/2), int64(w)*int64(h), f)
+		},
+		func(m *imaging.Image, f imaging.Format) error {
+			w, h := m.Size()
+			p, err := m.ScaledWindow(context.Background(), m.Whole(), w/2, h/2, imaging.Best)
+			if err != nil {
+				return err
+			}
+			if p, err = p.Transformed(context.Background(), imaging.Affine{1.4, -1.4, float64(w / 2), 1.4, 1.4, 0}, w, h); err != nil {
+				return err
+			}
+			_, err = p.Encode(context.Background(), f)
+			return err
+		},
+	},
+	"trim": {
+		func(m *imaging.Image, f imaging.Format) int64 {
+			w, h := m.Size()
+			return m.TrimFootprint() + m.ResizeFootprint(w/2, h/2, f)
+		},
+		func(m *imaging.Image, f imaging.Format) error {
+			w, h := m.Size()
+			part, err := m.Trim(context.Background(), image.Rect(0, 0, w, h), nil, 10)
+			if err != nil {
+				return err
+			}
+			_, err = m.Resize(context.Background(), part.Dx()/2, part.Dy()/2, imaging.Best, f)
+			return err
+		},
+	},
 	"attention": {
 		func(m *imaging.Image, f imaging.Format) int64 {
 			w, h := m.Size()
-			return m.InterestingFootprint(m.Whole(), w/2, h, f)
+			return m.ResizeFootprint(w, h, f) + m.ResizeFootprint(w/2, h, f)
 		},
 		func(m *imaging.Image, f imaging.Format) error {
 			w, h := m.Size()

@@ -163,8 +163,8 @@ func uprightEXIF(exif []byte) []byte {
 		return nil
 	}
 	for _, e := range entries {
-		if e.tag == tagOrientation && e.kind == tiffShort && e.count == 1 {
-			form.PutUint16(e.value, 1)
+		if e.orientation(form) != 0 {
+			e.setUpright(form)
 		}
 	}
 	link := form.first(exif) + form.counter + form.entry*int64(len(entries))

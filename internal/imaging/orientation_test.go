@@ -1,6 +1,7 @@
 package imaging_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/color"
@@ -90,5 +91,22 @@ func TestOrientation_isAppliedByAllOperations(t *testing.T) {
 			}
 			checkCorners(t, p, image.Rect(0, 0, 64, 48))
 		})
+	}
+}
+
+// TestOrientation_ofOtherTypes covers integers that are no SHORT, which some cameras and tools write.
+func TestOrientation_ofOtherTypes(t *testing.T) {
+	const unsignedByte, signedLong = 1, 9
+	plain := asJPEG(t, stored(64, 48, 6))
+	for _, kind := range []uint16{unsignedByte, short, long, signedLong} {
+		block := asTIFF(binary.LittleEndian, entry{274, kind, []uint32{6}})
+		data := withSegment(plain, 0xe1, append([]byte("Exif\x00\x00"), block...))
+		m := open(t, data)
+		if w, h := m.Size(); w != 64 || h != 48 {
+			t.Errorf("type %d: got %d×%d pixels, want 64×48", kind, w, h)
+		}
+		if again := open(t, kept(t, data, imaging.JPEG, imaging.KeepAll)); again.Orientation != 1 || again.Width != 64 {
+			t.Errorf("type %d: got an output with orientation %d", kind, again.Orientation)
+		}
 	}
 }

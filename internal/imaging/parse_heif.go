@@ -151,8 +151,12 @@ func (m *heifImage) describe(h *Header) error {
 	for _, p := range slices.Concat(m.properties, m.tiles[0].properties) {
 		if p.kind == "colr" && len(p.inside) > 4 && (string(p.inside[:4]) == "prof" || string(p.inside[:4]) == "rICC") {
 			h.setProfile(p.inside[4:])
-			break
+			return nil
 		}
+	}
+	if c := m.nclx().cicp; !c.isSRGB() {
+		h.setProfile(c.icc())
+		h.fromCodes = true
 	}
 	return nil
 }

@@ -237,18 +237,3 @@ const (
 func hasSegment(marker byte) bool {
 	return marker >= 0xc0 && marker <= 0xcf || marker >= 0xda && marker <= 0xef || marker == 0xfe
 }
-
-// exifOrientation returns tag 0x0112 of the first directory of a TIFF structure, or 1 if it
-// is missing.
-func exifOrientation(tiff []byte) int {
-	dir, form, err := firstDirectory(tiff)
-	if err != nil {
-		return 1
-	}
-	for _, entry := range dir {
-		if entry.tag == tagOrientation && entry.kind == tiffShort && entry.count == 1 {
-			return int(form.Uint16(entry.value))
-		}
-	}
-	return 1
-}

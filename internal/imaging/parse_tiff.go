@@ -25,14 +25,15 @@ const (
 	tagJPEGTables      = 347
 	tagProfile         = 34675
 
-	tiffByte      = 1
-	tiffASCII     = 2
-	tiffShort     = 3
-	tiffLong      = 4
-	tiffRational  = 5
-	tiffUndefined = 7
-	tiffIFD       = 13 // an offset of a directory
-	tiffLong8     = 16 // of BigTIFF
+	tiffByte       = 1
+	tiffASCII      = 2
+	tiffShort      = 3
+	tiffLong       = 4
+	tiffRational   = 5
+	tiffUndefined  = 7
+	tiffSignedLong = 9
+	tiffIFD        = 13 // an offset of a directory
+	tiffLong8      = 16 // of BigTIFF
 )
 
 // tiffForm is the byte order of a TIFF and the sizes in bytes of the parts of a directory.

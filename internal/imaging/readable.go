@@ -27,6 +27,14 @@ func (f Format) readable() bool {
 	return true
 }
 
+// missingDecoder names the decoder that a build which cannot read the format lacks, and what has it.
+func (f Format) missingDecoder() string {
+	if f == HEIC {
+		return "a decoder of HEVC, which the image target plain-heif has"
+	}
+	return "a decoder of AV1, which libheif has with dav1d"
+}
+
 func canLoad(data []byte) func() bool {
 	return func() bool {
 		m, err := Open(data, Limits{MaxSide: 64, MaxPixels: 64 * 64})

@@ -62,7 +62,7 @@ func (m *Image) decodeByVips(ctx context.Context, d decoding) (*Pixels, error) {
 	p, err := m.load(ctx, d)
 	if errors.Is(err, errFailed) {
 		if !m.Format.readable() {
-			return nil, invalid("%s: this build has no decoder of %s", m.Format, map[Format]string{AVIF: "AV1", HEIC: "HEVC"}[m.Format])
+			return nil, invalid("this build cannot read %s: it lacks %s", m.Format, m.Format.missingDecoder())
 		}
 		return nil, invalid("corrupt %s: it cannot be decoded", m.Format)
 	}
@@ -90,6 +90,9 @@ func (m *Image) load(ctx context.Context, d decoding) (*Pixels, error) {
 	if err = m.verify(err); err != nil {
 		return nil, err
 	}
+	if m.fromCodes {
+		return m.toSRGB(ctx, p, nil)
+	}
 	return p, nil
 }
 
@@ -111,7 +114,7 @@ func (m *Image) encodedImage(shrink int) *C.EncodedImage {
 		tail: C.size_t(m.tail), codec: codecs[m.Format].vips,
 		width: C.int(m.Width / shrink), height: C.int(m.Height / shrink), shrink: C.int(shrink),
 	}
-	if m.appliedProfile() > 0 {
+	if m.appliedProfile() > 0 && !m.fromCodes {
 		in.use_profile = 1
 	}
 	in.frame = C.Frame{C.int(m.frame.Min.X), C.int(m.frame.Min.Y), C.int(m.frame.Dx()), C.int(m.frame.Dy())}

@@ -140,7 +140,10 @@ func (p *plan) requestedFormat(out *imageflowv1.ImageData) (imaging.Format, erro
 	format, ok := imaging.FormatOf(wanted)
 	if !ok || !format.Writable() {
 		return "", functions.Errorf(functions.Invalid, field,
-			"%.64q is not a format that can be written; use jpeg, png, webp, gif, tiff or avif", wanted)
+			"%.64q is not a format that can be written; use one of %s", wanted, imaging.WritableFormats())
+	}
+	if s := format.Support(); !s.Write {
+		return "", functions.Errorf(functions.Invalid, field, "this build cannot write %s: it lacks %s", format, s.Missing)
 	}
 	if other, ok := imaging.FormatOf(extension); ok && other != format {
 		return "", functions.Errorf(functions.Invalid, field,

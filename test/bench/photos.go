@@ -22,8 +22,8 @@ type named struct {
 // generated images.
 type photos struct{ ours, bimgs, generated string }
 
-// gather finds the test images of bimg, and generates a JPEG of 12 MP, a PNG of 3 MP and a WebP of
-// 2 MP. The JPEG has no profile, since vips_thumbnail and bimg would not apply it.
+// gather finds the test images of bimg, and generates a JPEG and an AVIF of 12 MP, a PNG of 3 MP and
+// a WebP of 2 MP. They have no profile, since vips_thumbnail and bimg would not apply it.
 func gather(dir string) (photos, error) {
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/h2non/bimg").Output()
 	p := photos{"../images", filepath.Join(strings.TrimSpace(string(module)), "testdata"), dir}
@@ -39,6 +39,9 @@ func gather(dir string) (photos, error) {
 		return p, err
 	}
 	if err := p.resized("12mp.jpg", 2048, 1536, "3mp.png", imaging.PNG); err != nil {
+		return p, err
+	}
+	if err := p.resized("12mp.jpg", 4032, 3024, "12mp.avif", imaging.AVIF); err != nil {
 		return p, err
 	}
 	return p, p.resized("northern_cardinal_bird.jpg", 1920, 1080, "1080p.webp", imaging.WebP)
@@ -99,15 +102,22 @@ func (p photos) path(name string) string {
 	return filepath.Join(p.generated, name)
 }
 
-// tasks returns the tasks of the speed comparison.
-func (p photos) tasks() []named {
+// resizes returns the tasks that every build of this repository can do.
+func (p photos) resizes() []named {
 	return []named{
 		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, 4, 0, ""}},
 		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, 4, 0, ""}},
 		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, 8, 0, ""}},
 		{"1080p WebP → 800×450", task{p.path("1080p.webp"), 800, 450, imaging.WebP, 8, 0, ""}},
+	}
+}
+
+// tasks returns the tasks of the speed comparison.
+func (p photos) tasks() []named {
+	return append(p.resizes(), []named{
+		{"12 MP AVIF → 800×600 JPEG", task{p.path("12mp.avif"), 800, 600, imaging.JPEG, 8, 0, ""}},
 		{"12 MP JPEG → 600×600, attention", task{p.path("12mp.jpg"), 600, 600, imaging.JPEG, 4, 1, ""}},
 		{"1080p JPEG → 400×400, attention", task{p.path("northern_cardinal_bird.jpg"), 400, 400, imaging.JPEG, 4, 1, ""}},
 		{"3 MP PNG → 600×600, attention", task{p.path("3mp.png"), 600, 600, imaging.PNG, 8, 1, ""}},
-	}
+	}...)
 }

@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// compile builds NAME/NAME.c to the file DIR/NAME with a library.
-func compile(to, library string) error {
+// compile builds NAME/NAME.c to the file DIR/NAME with libraries, which are separated by spaces.
+func compile(to, libraries string) error {
 	name := filepath.Base(to)
-	cmd := exec.Command("sh", "-c", `cc -O2 -o "$1" "$2" $(pkg-config --cflags --libs "$3")`,
-		"sh", to, filepath.Join(name, name+".c"), library)
+	cmd := exec.Command("sh", "-c", `cc -O2 -o "$1" "$2" $(pkg-config --cflags --libs $3)`,
+		"sh", to, filepath.Join(name, name+".c"), libraries)
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
 }
@@ -29,7 +29,8 @@ type process struct {
 func start(args []string) (*process, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = os.Stderr
-	cmd.Env = append(os.Environ(), "VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2")
+	// GOGC is as in the images: the collector's share does not grow with the packages that a peer links.
+	cmd.Env = append(os.Environ(), "GOGC=400", "VIPS_CONCURRENCY=1", "VIPS_WARNING=0", "MALLOC_ARENA_MAX=2")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

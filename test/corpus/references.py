@@ -23,12 +23,21 @@ import resource
 import sys
 
 import numpy
-import pyvips
 from PIL import Image, ImageCms, ImageOps
+
+# Each process loads the libraries of one reference: two versions of libheif in it would crash.
+if sys.argv[1] == "pillow":
+    import pillow_heif
+    import pillow_jxl  # registers itself
+
+    pillow_heif.register_heif_opener()
+else:
+    import pyvips
 
 Image.MAX_IMAGE_PIXELS = 100_000_000
 MAX_COMPARED = 16_000_000  # pixels; more take this script minutes
 SRGB = ImageCms.createProfile("sRGB")
+QUALITY = {"JPEG": 85, "WEBP": 80, "AVIF": 60}  # of the service
 
 
 def by_pillow(path):
@@ -88,7 +97,7 @@ def compare(m, filtered, resized):
         out["resized"] = psnr(weighted(got), on_white_if_opaque(got, want))
         again = io.BytesIO()
         flat = want.convert("RGBA") if "A" in got.getbands() else flattened(want)
-        flat.save(again, got.format, quality=85)
+        flat.save(again, got.format, quality=QUALITY.get(got.format, 85))
         out["baseline"] = psnr(weighted(Image.open(again)), on_white_if_opaque(got, want))
     return out
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -116,15 +115,11 @@ func start(t testing.TB, dir, notify string) (*s3server.Server, *minio.Client) {
 	return s, c
 }
 
-// folder returns a temporary data folder. Start makes it the working directory, so
-// the cleanup leaves it before it is removed.
+// folder returns a temporary data folder, which is the working directory until the test
+// ends, as Start makes it.
 func folder(t testing.TB) string {
 	dir := t.TempDir()
-	t.Cleanup(func() {
-		if err := os.Chdir(os.TempDir()); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Chdir(dir)
 	return dir
 }
 

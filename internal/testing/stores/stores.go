@@ -4,7 +4,6 @@ package stores
 
 import (
 	"net/http"
-	"os"
 	"testing"
 
 	miniogo "github.com/minio/minio-go/v7"
@@ -70,7 +69,7 @@ func Start(t testing.TB, kind Kind, buckets ...string) (objects.Config, *objects
 
 func startLocal(t testing.TB) objects.Config {
 	dir := t.TempDir()
-	t.Cleanup(func() { _ = os.Chdir(os.TempDir()) }) // its data is the working directory
+	t.Chdir(dir) // the server does, too; this returns to the test's directory at the end
 	s, err := s3server.Start(t.Context(), s3server.Config{
 		Address: freeport.Address(), Dir: dir, AccessKey: "user", SecretKey: "password",
 	})

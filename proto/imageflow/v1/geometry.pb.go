@@ -282,8 +282,8 @@ func (x *FocalPoint) GetY() float64 {
 	return 0
 }
 
-// Crop is a rectangle of an image. It must lie inside the image. Its edges are rounded
-// to whole pixels, and it has at least one pixel.
+// Crop is a rectangle of an image, which must lie inside the image. Its edges are
+// rounded to whole pixels, and it has at least one pixel.
 type Crop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The distance from the left edge of the image.
@@ -363,6 +363,135 @@ func (x *Crop) GetFractions() bool {
 	return false
 }
 
+// Trim removes the border of one colour around an image: the rows and columns at its
+// edges that have only pixels of this colour. An image of one colour is not trimmed.
+type Trim struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The colour in sRGB, as `ffcc00` or `#ffcc00`. Empty means the colour of the top
+	// left pixel, which may be transparent.
+	Color string `protobuf:"bytes,1,opt,name=color,proto3" json:"color,omitempty"`
+	// The largest difference, from 0 to 255, between a value of a pixel and that of the
+	// colour. The values are red, green and blue, each multiplied by alpha, and alpha.
+	// Unset means 10, which the noise of most JPEGs stays below.
+	Tolerance     *int32 `protobuf:"varint,2,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trim) Reset() {
+	*x = Trim{}
+	mi := &file_imageflow_v1_geometry_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trim) ProtoMessage() {}
+
+func (x *Trim) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_geometry_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trim.ProtoReflect.Descriptor instead.
+func (*Trim) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_geometry_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Trim) GetColor() string {
+	if x != nil {
+		return x.Color
+	}
+	return ""
+}
+
+func (x *Trim) GetTolerance() int32 {
+	if x != nil && x.Tolerance != nil {
+		return *x.Tolerance
+	}
+	return 0
+}
+
+// Extend is a border around an image, in pixels. Its colour is encoding.background; by
+// default it is transparent, or white if the format has no transparency.
+type Extend struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Left          int32                  `protobuf:"varint,1,opt,name=left,proto3" json:"left,omitempty"`
+	Top           int32                  `protobuf:"varint,2,opt,name=top,proto3" json:"top,omitempty"`
+	Right         int32                  `protobuf:"varint,3,opt,name=right,proto3" json:"right,omitempty"`
+	Bottom        int32                  `protobuf:"varint,4,opt,name=bottom,proto3" json:"bottom,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Extend) Reset() {
+	*x = Extend{}
+	mi := &file_imageflow_v1_geometry_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Extend) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Extend) ProtoMessage() {}
+
+func (x *Extend) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_geometry_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Extend.ProtoReflect.Descriptor instead.
+func (*Extend) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_geometry_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Extend) GetLeft() int32 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
+func (x *Extend) GetTop() int32 {
+	if x != nil {
+		return x.Top
+	}
+	return 0
+}
+
+func (x *Extend) GetRight() int32 {
+	if x != nil {
+		return x.Right
+	}
+	return 0
+}
+
+func (x *Extend) GetBottom() int32 {
+	if x != nil {
+		return x.Bottom
+	}
+	return 0
+}
+
 // AffineMap maps a point (x, y) to (xx * x + xy * y + x0, yx * x + yy * y + y0). Points
 // are in pixels from the top left corner of an image: its first pixel reaches from
 // (0, 0) to (1, 1).
@@ -380,7 +509,7 @@ type AffineMap struct {
 
 func (x *AffineMap) Reset() {
 	*x = AffineMap{}
-	mi := &file_imageflow_v1_geometry_proto_msgTypes[2]
+	mi := &file_imageflow_v1_geometry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -392,7 +521,7 @@ func (x *AffineMap) String() string {
 func (*AffineMap) ProtoMessage() {}
 
 func (x *AffineMap) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_geometry_proto_msgTypes[2]
+	mi := &file_imageflow_v1_geometry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -405,7 +534,7 @@ func (x *AffineMap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AffineMap.ProtoReflect.Descriptor instead.
 func (*AffineMap) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_geometry_proto_rawDescGZIP(), []int{2}
+	return file_imageflow_v1_geometry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AffineMap) GetXx() float64 {
@@ -465,7 +594,22 @@ const file_imageflow_v1_geometry_proto_rawDesc = "" +
 	"\x05width\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\x05width\x12(\n" +
 	"\x06height\x18\x04 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\x06height\x12\x1c\n" +
 	"\tfractions\x18\x05 \x01(\bR\tfractions:\xd3\x01\xbaH\xcf\x01\x1a\xcc\x01\n" +
-	"\x0ecrop.fractions\x12[the crop reaches beyond the image: left + width and top + height are at most 1 in fractions\x1a]!this.fractions || (this.left + this.width <= 1.000001 && this.top + this.height <= 1.000001)\"k\n" +
+	"\x0ecrop.fractions\x12[the crop reaches beyond the image: left + width and top + height are at most 1 in fractions\x1a]!this.fractions || (this.left + this.width <= 1.000001 && this.top + this.height <= 1.000001)\"w\n" +
+	"\x04Trim\x122\n" +
+	"\x05color\x18\x01 \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\x05color\x12-\n" +
+	"\ttolerance\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x01(\x00H\x00R\ttolerance\x88\x01\x01B\f\n" +
+	"\n" +
+	"_tolerance\"\x8c\x01\n" +
+	"\x06Extend\x12\x1e\n" +
+	"\x04left\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\x04left\x12\x1c\n" +
+	"\x03top\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\x03top\x12 \n" +
+	"\x05right\x18\x03 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\x05right\x12\"\n" +
+	"\x06bottom\x18\x04 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\x06bottom\"k\n" +
 	"\tAffineMap\x12\x0e\n" +
 	"\x02xx\x18\x01 \x01(\x01R\x02xx\x12\x0e\n" +
 	"\x02xy\x18\x02 \x01(\x01R\x02xy\x12\x0e\n" +
@@ -512,14 +656,16 @@ func file_imageflow_v1_geometry_proto_rawDescGZIP() []byte {
 }
 
 var file_imageflow_v1_geometry_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_imageflow_v1_geometry_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_imageflow_v1_geometry_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_imageflow_v1_geometry_proto_goTypes = []any{
 	(Fit)(0),           // 0: imageflow.v1.Fit
 	(Gravity)(0),       // 1: imageflow.v1.Gravity
 	(Flip)(0),          // 2: imageflow.v1.Flip
 	(*FocalPoint)(nil), // 3: imageflow.v1.FocalPoint
 	(*Crop)(nil),       // 4: imageflow.v1.Crop
-	(*AffineMap)(nil),  // 5: imageflow.v1.AffineMap
+	(*Trim)(nil),       // 5: imageflow.v1.Trim
+	(*Extend)(nil),     // 6: imageflow.v1.Extend
+	(*AffineMap)(nil),  // 7: imageflow.v1.AffineMap
 }
 var file_imageflow_v1_geometry_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -534,13 +680,14 @@ func file_imageflow_v1_geometry_proto_init() {
 	if File_imageflow_v1_geometry_proto != nil {
 		return
 	}
+	file_imageflow_v1_geometry_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_geometry_proto_rawDesc), len(file_imageflow_v1_geometry_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

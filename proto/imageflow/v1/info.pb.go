@@ -139,7 +139,8 @@ type DescribeImageResponse struct {
 	BitsPerChannel int32 `protobuf:"varint,10,opt,name=bits_per_channel,json=bitsPerChannel,proto3" json:"bits_per_channel,omitempty"`
 	// The colour space of the pixels: gray, rgb (also if coded as YCbCr), cmyk or lab.
 	ColourSpace string `protobuf:"bytes,11,opt,name=colour_space,json=colourSpace,proto3" json:"colour_space,omitempty"`
-	// The name of the embedded ICC profile.
+	// The name of the embedded ICC profile, or "CICP" with the code points of the primaries and of the
+	// transfer characteristics (ITU-T H.273) of a HEIF without one, unless they mean sRGB.
 	Profile string `protobuf:"bytes,12,opt,name=profile,proto3" json:"profile,omitempty"`
 	// The density in dots per inch across, as displayed.
 	DensityX float64 `protobuf:"fixed64,13,opt,name=density_x,json=densityX,proto3" json:"density_x,omitempty"`
@@ -433,6 +434,198 @@ func (x *Location) GetAltitude() float64 {
 	return 0
 }
 
+// ListFormatsRequest asks for all formats.
+type ListFormatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFormatsRequest) Reset() {
+	*x = ListFormatsRequest{}
+	mi := &file_imageflow_v1_info_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFormatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFormatsRequest) ProtoMessage() {}
+
+func (x *ListFormatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_info_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFormatsRequest.ProtoReflect.Descriptor instead.
+func (*ListFormatsRequest) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_info_proto_rawDescGZIP(), []int{4}
+}
+
+// ListFormatsResponse has all formats, by name.
+type ListFormatsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Formats       []*ImageFormat         `protobuf:"bytes,1,rep,name=formats,proto3" json:"formats,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFormatsResponse) Reset() {
+	*x = ListFormatsResponse{}
+	mi := &file_imageflow_v1_info_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFormatsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFormatsResponse) ProtoMessage() {}
+
+func (x *ListFormatsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_info_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFormatsResponse.ProtoReflect.Descriptor instead.
+func (*ListFormatsResponse) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_info_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListFormatsResponse) GetFormats() []*ImageFormat {
+	if x != nil {
+		return x.Formats
+	}
+	return nil
+}
+
+// ImageFormat is a format of images.
+type ImageFormat struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The media type, such as image/jpeg.
+	ContentType string `protobuf:"bytes,1,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// The extensions of object keys, without a dot; outputs with a derived key have the first.
+	Extensions []string `protobuf:"bytes,2,rep,name=extensions,proto3" json:"extensions,omitempty"`
+	// True if the processors read the format.
+	Read bool `protobuf:"varint,3,opt,name=read,proto3" json:"read,omitempty"`
+	// True if the processors write the format.
+	Write bool `protobuf:"varint,4,opt,name=write,proto3" json:"write,omitempty"`
+	// True if all frames of an animation are read, and not only the first one.
+	ReadAnimated bool `protobuf:"varint,5,opt,name=read_animated,json=readAnimated,proto3" json:"read_animated,omitempty"`
+	// True if animations are written.
+	WriteAnimated bool `protobuf:"varint,6,opt,name=write_animated,json=writeAnimated,proto3" json:"write_animated,omitempty"`
+	// The fields of Encoding that the format's encoder has.
+	Options []string `protobuf:"bytes,7,rep,name=options,proto3" json:"options,omitempty"`
+	// What this build lacks for the format, and what has it; empty if it lacks nothing.
+	// `read` or `write` is false for that reason.
+	Missing       string `protobuf:"bytes,8,opt,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImageFormat) Reset() {
+	*x = ImageFormat{}
+	mi := &file_imageflow_v1_info_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImageFormat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImageFormat) ProtoMessage() {}
+
+func (x *ImageFormat) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_info_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImageFormat.ProtoReflect.Descriptor instead.
+func (*ImageFormat) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_info_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ImageFormat) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *ImageFormat) GetExtensions() []string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
+func (x *ImageFormat) GetRead() bool {
+	if x != nil {
+		return x.Read
+	}
+	return false
+}
+
+func (x *ImageFormat) GetWrite() bool {
+	if x != nil {
+		return x.Write
+	}
+	return false
+}
+
+func (x *ImageFormat) GetReadAnimated() bool {
+	if x != nil {
+		return x.ReadAnimated
+	}
+	return false
+}
+
+func (x *ImageFormat) GetWriteAnimated() bool {
+	if x != nil {
+		return x.WriteAnimated
+	}
+	return false
+}
+
+func (x *ImageFormat) GetOptions() []string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *ImageFormat) GetMissing() string {
+	if x != nil {
+		return x.Missing
+	}
+	return ""
+}
+
 var File_imageflow_v1_info_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_info_proto_rawDesc = "" +
@@ -478,10 +671,25 @@ const file_imageflow_v1_info_proto_rawDesc = "" +
 	"\blatitude\x18\x01 \x01(\x01R\blatitude\x12\x1c\n" +
 	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1f\n" +
 	"\baltitude\x18\x03 \x01(\x01H\x00R\baltitude\x88\x01\x01B\v\n" +
-	"\t_altitude2\x89\x01\n" +
+	"\t_altitude\"\x14\n" +
+	"\x12ListFormatsRequest\"J\n" +
+	"\x13ListFormatsResponse\x123\n" +
+	"\aformats\x18\x01 \x03(\v2\x19.imageflow.v1.ImageFormatR\aformats\"\xfa\x01\n" +
+	"\vImageFormat\x12!\n" +
+	"\fcontent_type\x18\x01 \x01(\tR\vcontentType\x12\x1e\n" +
+	"\n" +
+	"extensions\x18\x02 \x03(\tR\n" +
+	"extensions\x12\x12\n" +
+	"\x04read\x18\x03 \x01(\bR\x04read\x12\x14\n" +
+	"\x05write\x18\x04 \x01(\bR\x05write\x12#\n" +
+	"\rread_animated\x18\x05 \x01(\bR\freadAnimated\x12%\n" +
+	"\x0ewrite_animated\x18\x06 \x01(\bR\rwriteAnimated\x12\x18\n" +
+	"\aoptions\x18\a \x03(\tR\aoptions\x12\x18\n" +
+	"\amissing\x18\b \x01(\tR\amissing2\xf2\x01\n" +
 	"\fImageService\x12y\n" +
 	"\rDescribeImage\x12\".imageflow.v1.DescribeImageRequest\x1a#.imageflow.v1.DescribeImageResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*Z\n" +
-	"\x12\b/v1/info\"\b/v1/infoB\x9c\x01\n" +
+	"\x12\b/v1/info\"\b/v1/info\x12g\n" +
+	"\vListFormats\x12 .imageflow.v1.ListFormatsRequest\x1a!.imageflow.v1.ListFormatsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/formatsB\x9c\x01\n" +
 	"\x10com.imageflow.v1B\tInfoProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -496,23 +704,29 @@ func file_imageflow_v1_info_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_info_proto_rawDescData
 }
 
-var file_imageflow_v1_info_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_imageflow_v1_info_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_imageflow_v1_info_proto_goTypes = []any{
 	(*DescribeImageRequest)(nil),  // 0: imageflow.v1.DescribeImageRequest
 	(*DescribeImageResponse)(nil), // 1: imageflow.v1.DescribeImageResponse
 	(*Exif)(nil),                  // 2: imageflow.v1.Exif
 	(*Location)(nil),              // 3: imageflow.v1.Location
+	(*ListFormatsRequest)(nil),    // 4: imageflow.v1.ListFormatsRequest
+	(*ListFormatsResponse)(nil),   // 5: imageflow.v1.ListFormatsResponse
+	(*ImageFormat)(nil),           // 6: imageflow.v1.ImageFormat
 }
 var file_imageflow_v1_info_proto_depIdxs = []int32{
 	2, // 0: imageflow.v1.DescribeImageResponse.exif:type_name -> imageflow.v1.Exif
 	3, // 1: imageflow.v1.DescribeImageResponse.location:type_name -> imageflow.v1.Location
-	0, // 2: imageflow.v1.ImageService.DescribeImage:input_type -> imageflow.v1.DescribeImageRequest
-	1, // 3: imageflow.v1.ImageService.DescribeImage:output_type -> imageflow.v1.DescribeImageResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 2: imageflow.v1.ListFormatsResponse.formats:type_name -> imageflow.v1.ImageFormat
+	0, // 3: imageflow.v1.ImageService.DescribeImage:input_type -> imageflow.v1.DescribeImageRequest
+	4, // 4: imageflow.v1.ImageService.ListFormats:input_type -> imageflow.v1.ListFormatsRequest
+	1, // 5: imageflow.v1.ImageService.DescribeImage:output_type -> imageflow.v1.DescribeImageResponse
+	5, // 6: imageflow.v1.ImageService.ListFormats:output_type -> imageflow.v1.ListFormatsResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_info_proto_init() }
@@ -528,7 +742,7 @@ func file_imageflow_v1_info_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_info_proto_rawDesc), len(file_imageflow_v1_info_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,17 +20,22 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ImageService_DescribeImage_FullMethodName = "/imageflow.v1.ImageService/DescribeImage"
+	ImageService_ListFormats_FullMethodName   = "/imageflow.v1.ImageService/ListFormats"
 )
 
 // ImageServiceClient is the client API for ImageService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ImageService describes images. The resize service serves it.
+// ImageService describes images and formats. The resize service serves it.
 type ImageServiceClient interface {
 	// DescribeImage describes an image from its header, without decoding pixels. It
 	// refuses the files that the processors refuse by their header, with the same errors.
 	DescribeImage(ctx context.Context, in *DescribeImageRequest, opts ...grpc.CallOption) (*DescribeImageResponse, error)
+	// ListFormats lists the formats of images and what this build of the resize service
+	// can do with them. The other processors have the same build, unless a deployment
+	// mixes images of different targets.
+	ListFormats(ctx context.Context, in *ListFormatsRequest, opts ...grpc.CallOption) (*ListFormatsResponse, error)
 }
 
 type imageServiceClient struct {
@@ -51,15 +56,29 @@ func (c *imageServiceClient) DescribeImage(ctx context.Context, in *DescribeImag
 	return out, nil
 }
 
+func (c *imageServiceClient) ListFormats(ctx context.Context, in *ListFormatsRequest, opts ...grpc.CallOption) (*ListFormatsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListFormatsResponse)
+	err := c.cc.Invoke(ctx, ImageService_ListFormats_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ImageServiceServer is the server API for ImageService service.
 // All implementations must embed UnimplementedImageServiceServer
 // for forward compatibility.
 //
-// ImageService describes images. The resize service serves it.
+// ImageService describes images and formats. The resize service serves it.
 type ImageServiceServer interface {
 	// DescribeImage describes an image from its header, without decoding pixels. It
 	// refuses the files that the processors refuse by their header, with the same errors.
 	DescribeImage(context.Context, *DescribeImageRequest) (*DescribeImageResponse, error)
+	// ListFormats lists the formats of images and what this build of the resize service
+	// can do with them. The other processors have the same build, unless a deployment
+	// mixes images of different targets.
+	ListFormats(context.Context, *ListFormatsRequest) (*ListFormatsResponse, error)
 	mustEmbedUnimplementedImageServiceServer()
 }
 
@@ -72,6 +91,9 @@ type UnimplementedImageServiceServer struct{}
 
 func (UnimplementedImageServiceServer) DescribeImage(context.Context, *DescribeImageRequest) (*DescribeImageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeImage not implemented")
+}
+func (UnimplementedImageServiceServer) ListFormats(context.Context, *ListFormatsRequest) (*ListFormatsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListFormats not implemented")
 }
 func (UnimplementedImageServiceServer) mustEmbedUnimplementedImageServiceServer() {}
 func (UnimplementedImageServiceServer) testEmbeddedByValue()                      {}
@@ -112,6 +134,24 @@ func _ImageService_DescribeImage_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ImageService_ListFormats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListFormatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ImageServiceServer).ListFormats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ImageService_ListFormats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ImageServiceServer).ListFormats(ctx, req.(*ListFormatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ImageService_ServiceDesc is the grpc.ServiceDesc for ImageService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -122,6 +162,10 @@ var ImageService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DescribeImage",
 			Handler:    _ImageService_DescribeImage_Handler,
+		},
+		{
+			MethodName: "ListFormats",
+			Handler:    _ImageService_ListFormats_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

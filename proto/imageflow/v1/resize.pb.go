@@ -83,15 +83,16 @@ func (ResizeQuality) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{0}
 }
 
-// ResizeRequest contains one image and the requested size. The image is turned
-// upright, rotated, flipped and cropped, in this order, and then resized. Without a
-// fit, two targets STRETCH the image to another aspect ratio, unless
-// maintain_aspect_ratio is set: for thumbnails choose FIT_COVER or FIT_CONTAIN. The
-// size of the output follows from the width W and height H of the cropped image by
-// these rules in this order; FIT_COVER and FIT_PAD have rules of their own:
+// ResizeRequest contains one image and the requested size. The steps are done in this
+// order: the image is turned upright, `crop`, `trim`, `rotate` and `angle`, `flip`, the
+// resize, `crop_after`, the padding of FIT_PAD, `extend`. Without a fit, two targets
+// STRETCH the image to another aspect ratio, unless maintain_aspect_ratio is set: for
+// thumbnails choose FIT_COVER or FIT_CONTAIN. The size to which the image is resized
+// follows from the width W and height H that it has before the resize, by these rules in
+// this order; FIT_COVER and FIT_PAD have rules of their own:
 //  1. A target of 0 uses the scale of the other side: 800 x 0 of 1920 x 1080
-//     gives 800 x 450. Both 0 keeps the size if crop, rotate or flip is given;
-//     otherwise it is an error.
+//     gives 800 x 450. Both 0 keeps the size if another step is given; otherwise it is
+//     an error.
 //  2. If both are given, FIT_CONTAIN or maintain_aspect_ratio uses the smaller of the scales
 //     target_width / W and target_height / H for both sides, so that the image
 //     fits inside. Without it, each side uses its own scale.
@@ -141,18 +142,32 @@ type ResizeRequest struct {
 	// The part of the image that COVER keeps, or the place of the image in PAD.
 	// Unspecified means the centre.
 	Gravity Gravity `protobuf:"varint,12,opt,name=gravity,proto3,enum=imageflow.v1.Gravity" json:"gravity,omitempty"`
-	// The point of the cropped image that COVER keeps as close to the middle as the
-	// edges of the image allow.
+	// The point that COVER keeps as close to the middle as the edges of the image allow,
+	// in the image before the resize.
 	FocalPoint *FocalPoint `protobuf:"bytes,13,opt,name=focal_point,json=focalPoint,proto3" json:"focal_point,omitempty"`
-	// The part of the image that is used.
+	// The part of the upright image that is used.
 	Crop *Crop `protobuf:"bytes,14,opt,name=crop,proto3" json:"crop,omitempty"`
-	// Degrees by which the image is rotated clockwise: 0, 90, 180 or 270.
+	// Degrees by which the image is rotated clockwise: 0, 90, 180 or 270. For other angles
+	// see angle.
 	Rotate int32 `protobuf:"varint,15,opt,name=rotate,proto3" json:"rotate,omitempty"`
-	// Mirrors the image after rotate.
+	// Mirrors the image after rotate and angle.
 	Flip Flip `protobuf:"varint,16,opt,name=flip,proto3,enum=imageflow.v1.Flip" json:"flip,omitempty"`
 	// The device pixel ratio, by which the targets are multiplied: 2 for screens with
 	// two pixels where CSS counts one. 0 means 1.
 	Dpr float64 `protobuf:"fixed64,18,opt,name=dpr,proto3" json:"dpr,omitempty"`
+	// The part of the resized image that the output shows, before padding and extend.
+	CropAfter *Crop `protobuf:"bytes,19,opt,name=crop_after,json=cropAfter,proto3" json:"crop_after,omitempty"`
+	// A border around the output.
+	Extend *Extend `protobuf:"bytes,20,opt,name=extend,proto3" json:"extend,omitempty"`
+	// Removes a border of one colour from the image. It costs a decoding of the whole image
+	// and the memory for its pixels. With enlarge it needs both targets.
+	Trim *Trim `protobuf:"bytes,21,opt,name=trim,proto3" json:"trim,omitempty"`
+	// Further degrees, from -180 to 180, by which the image is rotated clockwise, for
+	// instance to level a horizon. The result contains the whole rotated image: 300 x 200
+	// pixels become 354 x 354 at 45 degrees. Its corners have the colour
+	// encoding.background; by default they are transparent, or white if the format has no
+	// transparency.
+	Angle float64 `protobuf:"fixed64,23,opt,name=angle,proto3" json:"angle,omitempty"`
 	// True describes what the output looks like in the metadata and the side-car. This
 	// costs two decodings of the output.
 	Describe      bool `protobuf:"varint,22,opt,name=describe,proto3" json:"describe,omitempty"`
@@ -309,6 +324,34 @@ func (x *ResizeRequest) GetDpr() float64 {
 	return 0
 }
 
+func (x *ResizeRequest) GetCropAfter() *Crop {
+	if x != nil {
+		return x.CropAfter
+	}
+	return nil
+}
+
+func (x *ResizeRequest) GetExtend() *Extend {
+	if x != nil {
+		return x.Extend
+	}
+	return nil
+}
+
+func (x *ResizeRequest) GetTrim() *Trim {
+	if x != nil {
+		return x.Trim
+	}
+	return nil
+}
+
+func (x *ResizeRequest) GetAngle() float64 {
+	if x != nil {
+		return x.Angle
+	}
+	return 0
+}
+
 func (x *ResizeRequest) GetDescribe() bool {
 	if x != nil {
 		return x.Describe
@@ -388,8 +431,9 @@ type ResizeMetadata struct {
 	// The quality that was used.
 	QualityUsed ResizeQuality `protobuf:"varint,7,opt,name=quality_used,json=qualityUsed,proto3,enum=imageflow.v1.ResizeQuality" json:"quality_used,omitempty"`
 	// The map from points of the output to points of the original, after EXIF
-	// orientation. It is set if the output is cropped, padded, rotated or flipped. It
-	// maps padding to points beside the crop or the original.
+	// orientation. It is set unless the output shows exactly the original, neither
+	// rotated nor flipped. It maps borders to points beside the part of the original that
+	// is used.
 	OriginalFromOutput *AffineMap `protobuf:"bytes,8,opt,name=original_from_output,json=originalFromOutput,proto3" json:"original_from_output,omitempty"`
 	// What the output looks like; set with ResizeRequest.describe.
 	Appearance    *Appearance `protobuf:"bytes,9,opt,name=appearance,proto3" json:"appearance,omitempty"`
@@ -494,7 +538,7 @@ var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xc3\x0e\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xaf\x12\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -519,13 +563,21 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\x06rotate\x18\x0f \x01(\x05B\x0f\xbaH\f\x1a\n" +
 	"0\x000Z0\xb4\x010\x8e\x02R\x06rotate\x120\n" +
 	"\x04flip\x18\x10 \x01(\x0e2\x12.imageflow.v1.FlipB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04flip\x12,\n" +
-	"\x03dpr\x18\x12 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00 @)\x9a\x99\x99\x99\x99\x99\xb9?R\x03dpr\x12\x1a\n" +
-	"\bdescribe\x18\x16 \x01(\bR\bdescribe:\xd4\a\xbaH\xd0\a\x1a\xb6\x01\n" +
-	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1agthis.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0\x1a\xa0\x01\n" +
+	"\x03dpr\x18\x12 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00 @)\x9a\x99\x99\x99\x99\x99\xb9?R\x03dpr\x121\n" +
+	"\n" +
+	"crop_after\x18\x13 \x01(\v2\x12.imageflow.v1.CropR\tcropAfter\x12,\n" +
+	"\x06extend\x18\x14 \x01(\v2\x14.imageflow.v1.ExtendR\x06extend\x12&\n" +
+	"\x04trim\x18\x15 \x01(\v2\x12.imageflow.v1.TrimR\x04trim\x12-\n" +
+	"\x05angle\x18\x17 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80f@)\x00\x00\x00\x00\x00\x80f\xc0R\x05angle\x12\x1a\n" +
+	"\bdescribe\x18\x16 \x01(\bR\bdescribe:\x88\n" +
+	"\xbaH\x84\n" +
+	"\x1a\x8a\x02\n" +
+	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a\xba\x01this.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0 || has(this.crop_after) || has(this.extend) || has(this.trim) || this.angle != 0.0\x1a\xa0\x01\n" +
 	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
 	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb0\x01\n" +
 	"\x0eresize.gravity\x12Rgravity: only with FIT_COVER or FIT_PAD; attention and entropy only with FIT_COVER\x1aJthis.gravity == 0 || this.fit == 2 || (this.fit == 4 && this.gravity < 10)\x1a\x95\x01\n" +
-	"\x12resize.focal_point\x12?focal_point: only with FIT_COVER, and not together with gravity\x1a>!has(this.focal_point) || (this.fit == 2 && this.gravity == 0)\x1a\x95\x01\n" +
+	"\x12resize.focal_point\x12?focal_point: only with FIT_COVER, and not together with gravity\x1a>!has(this.focal_point) || (this.fit == 2 && this.gravity == 0)\x1a\xdd\x01\n" +
+	"\vresize.trim\x12btrim: with enlarge it needs target_width and target_height, and no gravity by attention or entropy\x1aj!has(this.trim) || !this.enlarge || (this.target_width > 0 && this.target_height > 0 && this.gravity < 10)\x1a\x95\x01\n" +
 	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
 	"\x0eResizeResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
@@ -580,11 +632,13 @@ var file_imageflow_v1_resize_proto_goTypes = []any{
 	(*FocalPoint)(nil),          // 8: imageflow.v1.FocalPoint
 	(*Crop)(nil),                // 9: imageflow.v1.Crop
 	(Flip)(0),                   // 10: imageflow.v1.Flip
-	(*ProcessingResult)(nil),    // 11: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 12: imageflow.v1.AffineMap
-	(*Appearance)(nil),          // 13: imageflow.v1.Appearance
-	(*HealthCheckRequest)(nil),  // 14: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 15: imageflow.v1.HealthCheckResponse
+	(*Extend)(nil),              // 11: imageflow.v1.Extend
+	(*Trim)(nil),                // 12: imageflow.v1.Trim
+	(*ProcessingResult)(nil),    // 13: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 14: imageflow.v1.AffineMap
+	(*Appearance)(nil),          // 15: imageflow.v1.Appearance
+	(*HealthCheckRequest)(nil),  // 16: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 17: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	4,  // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
@@ -596,22 +650,25 @@ var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	8,  // 6: imageflow.v1.ResizeRequest.focal_point:type_name -> imageflow.v1.FocalPoint
 	9,  // 7: imageflow.v1.ResizeRequest.crop:type_name -> imageflow.v1.Crop
 	10, // 8: imageflow.v1.ResizeRequest.flip:type_name -> imageflow.v1.Flip
-	11, // 9: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 10: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
-	0,  // 11: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
-	12, // 12: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
-	13, // 13: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
-	1,  // 14: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1,  // 15: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	14, // 16: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 17: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	2,  // 18: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	15, // 19: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	17, // [17:20] is the sub-list for method output_type
-	14, // [14:17] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	9,  // 9: imageflow.v1.ResizeRequest.crop_after:type_name -> imageflow.v1.Crop
+	11, // 10: imageflow.v1.ResizeRequest.extend:type_name -> imageflow.v1.Extend
+	12, // 11: imageflow.v1.ResizeRequest.trim:type_name -> imageflow.v1.Trim
+	13, // 12: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
+	3,  // 13: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
+	0,  // 14: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
+	14, // 15: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
+	15, // 16: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
+	1,  // 17: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 18: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	16, // 19: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 20: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	2,  // 21: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	17, // 22: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	20, // [20:23] is the sub-list for method output_type
+	17, // [17:20] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }

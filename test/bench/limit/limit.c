@@ -1,14 +1,16 @@
-// Measures the least work of a resize from JPEG to JPEG: to decode the planes of Y, Cb and Cr,
+// Measures the least work of a resize from JPEG or AVIF to JPEG: to decode the planes of Y, Cb and Cr,
 // and to encode planes of the output's size, which are made beforehand from the same image.
 // The planes are subsampled as 4:2:0, and codes are optimized, as in the outputs of the peers.
+// dav1d decodes AVIF, in one thread, like libvips when its concurrency is 1.
 //
 // Reads lines "<file> <width> <height> <format> <eighths>" and prints for each the CPU time
-// in ms, the wall time in ms, and the output size in bytes. The decoder scales the image by
+// in ms, the wall time in ms, and the output size in bytes. The decoder scales a JPEG by
 // eighths/8. With the argument "full", it always decodes at full size.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <dav1d/dav1d.h>
 #include <jpeglib.h>
 
 enum { PLANES = 3, MAX_ROWS = 4 * DCTSIZE };
@@ -30,9 +32,9 @@ static void *allocate(size_t size) {
 	return memory;
 }
 
-// decode decodes the image row of MCUs by row of MCUs, all to the same memory, as a resize
+// decode_jpeg decodes the image row of MCUs by row of MCUs, all to the same memory, as a resize
 // does that works row by row. If planes is not NULL, the planes are kept there.
-static void decode(const unsigned char *data, size_t size, int eighths, Plane *planes) {
+static void decode_jpeg(const unsigned char *data, size_t size, int eighths, Plane *planes) {
 	struct jpeg_decompress_struct d;
 	struct jpeg_error_mgr errors;
 	d.err = jpeg_std_error(&errors);
@@ -64,6 +66,54 @@ static void decode(const unsigned char *data, size_t size, int eighths, Plane *p
 	for (int c = 0; !planes && c < d.num_components; c++) free(memory[c]);
 	jpeg_finish_decompress(&d);
 	jpeg_destroy_decompress(&d);
+}
+
+static void keep_data(const uint8_t *data, void *unused) {
+	(void)data, (void)unused;
+}
+
+// find_media returns the content of the box mdat, and its size.
+static const unsigned char *find_media(const unsigned char *data, size_t size, size_t *length) {
+	for (size_t at = 0; at + 8 <= size;) {
+		const unsigned char *box = data + at;
+		const size_t n = (size_t)box[0] << 24 | box[1] << 16 | box[2] << 8 | box[3];
+		*length = n - 8;
+		if (memcmp(box + 4, "mdat", 4) == 0) return box + 8;
+		if (n < 8) break;
+		at += n;
+	}
+	exit(1);
+}
+
+// decode_avif decodes an image of 8 bits in 4:2:0 that is all the media of the file. If planes is not
+// NULL, the planes are copied there.
+static void decode_avif(const unsigned char *data, size_t size, Plane *planes) {
+	Dav1dSettings settings;
+	Dav1dContext *decoder;
+	Dav1dData input = {0};
+	Dav1dPicture image = {0};
+	size_t length;
+	const unsigned char *media = find_media(data, size, &length);
+	dav1d_default_settings(&settings);
+	settings.n_threads = 1;
+	if (dav1d_open(&decoder, &settings) || dav1d_data_wrap(&input, media, length, keep_data, NULL)) exit(1);
+	if (dav1d_send_data(decoder, &input) || dav1d_get_picture(decoder, &image)) exit(1);
+	for (int c = 0; planes && c < PLANES; c++) {
+		const int width = c ? (image.p.w + 1) / 2 : image.p.w, height = c ? (image.p.h + 1) / 2 : image.p.h;
+		planes[c] = (Plane){width, height, width, allocate((size_t)width * height)};
+		for (int y = 0; y < height; y++)
+			memcpy(planes[c].samples + (size_t)y * width, (uint8_t *)image.data[c] + y * image.stride[c > 0], width);
+	}
+	dav1d_picture_unref(&image);
+	dav1d_data_unref(&input);
+	dav1d_close(&decoder);
+}
+
+static void decode(const unsigned char *data, size_t size, int eighths, Plane *planes) {
+	if (memcmp(data + 4, "ftyp", 4) == 0)
+		decode_avif(data, size, planes);
+	else
+		decode_jpeg(data, size, eighths, planes);
 }
 
 // shrink returns the plane in another size, by the means of boxes.

@@ -4,7 +4,7 @@
 # and vips of libvips-tools. NAME.png is what the decoder of the same library makes of NAME.
 set -euo pipefail
 cd "$(dirname "$0")"
-rm -f -- *.avif *.heic *.png
+rm -f -- *.avif *.heic *.png colours/*
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 
@@ -66,3 +66,35 @@ avifenc -s 6 -l --crop 4,6,40,30 "$work/small.png" cropped.avif >/dev/null
 for name in turned-*.avif upside-down.avif cropped.avif limited-bt709.avif; do
 	heif-convert "$name" "$name.png" >/dev/null
 done
+
+# colours/NAME-PRIMARIES-TRANSFER.* have colours by code points, and NAME.png their values without
+# conversion. HDR is made of values up to 0.7, about 600 cd/m² in PQ.
+mkdir -p colours
+vips linear "$work/deep16.v" "$work/dark.v" "0.7 0.7 0.7 1" 0
+vips extract_band "$work/dark.v" "$work/dark3.v" 0 --n 3
+vips cast "$work/dark3.v" "$work/cast.v" ushort
+vips copy "$work/cast.v" "$work/dark16.v" --interpretation rgb16
+vips pngsave "$work/dark16.v" "$work/hdr.png" --profile p3
+coded() { # SOURCE DEPTH RANGE PRIMARIES/TRANSFER/MATRIX
+	local name=colours/$2-$3-${4//\//-}.avif
+	avifenc -s 6 -l -d "$2" -y 444 -r "$3" --cicp "$4" --ignore-icc "$work/$1.png" "$name" >/dev/null
+	avifdec -d 16 "$name" "$name.png" >/dev/null
+}
+for colours in 12/13/0 12/13/1 12/13/8 9/14/9 1/1/1 4/4/6 11/17/6 6/6/6 9/8/9; do
+	coded small 8 full $colours
+done
+coded small 8 limited 12/13/1
+coded small 10 full 1/8/6
+coded hdr 10 full 9/16/9
+coded hdr 10 limited 9/18/9
+coded hdr 12 full 12/16/0
+
+# heif-enc codes with the matrix 6 and writes no box of code points, so they replace the begin of an ICC profile.
+hevc() { # SOURCE DEPTH PRIMARIES TRANSFER MATRIX
+	local name=colours/$2-full-$3-$4-$5.heic
+	heif-enc -q 95 -b "$2" -p chroma=444 "$work/$1.png" -o "$name" >/dev/null
+	heif-convert "$name" "$name.png" >/dev/null
+	LC_ALL=C sed -i "s/colrprof......./colrnclx$(printf '\\x00\\x%02x' "$3" "$4" "$5")\\x80/" "$name"
+}
+hevc p3 8 12 13 6
+hevc hdr 10 9 16 6
