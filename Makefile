@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/load
 
 .PHONY: help setup minio build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus pictures trace triton-test \
+	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus peers pictures trace triton-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -120,7 +120,10 @@ cases: bin/cases ## send the images in the folder CASES to local mode and print 
 corpus: bin/corpus ## send every image file below DIR="FOLDER ..." to local mode and compare the answers with Pillow and libvips
 	@hack/corpus.sh $(DIR)
 
-pictures: setup ## generate test/pictures, the page that shows every filter and quality
+peers: setup ## print which formats ImageFlow, imagor and sharp read and write, by trying them (needs npm)
+	@hack/peers.sh
+
+pictures: setup ## generate test/pictures, the page that shows every fit, gravity, filter and encoding
 	go -C test run ./pictures images/sample.jpg pictures
 
 trace: setup ## send the trace of an upload to a real Jaeger and draw it in internal/telemetry/trace.svg (20 minutes, once)

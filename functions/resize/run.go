@@ -25,6 +25,9 @@ func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f i
 	if p.isResize() {
 		return m.ResizeWindow(ctx, p.visible(), p.shown.Dx(), p.shown.Dy(), q, f)
 	}
+	if p.angle == 0 {
+		return m.ResizePadded(ctx, p.visible(), p.shown.Dx(), p.shown.Dy(), p.canvas.Sub(p.shown.Min), q, f)
+	}
 	pixels, err := p.output(ctx, m, q, f)
 	if err != nil {
 		return imaging.Encoded{}, err

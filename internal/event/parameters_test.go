@@ -40,7 +40,7 @@ var parameterCases = []struct {
 	{resizes, "target_width=1&encoding.max_bytes=50000&output_image.content_type=image/png", "encoding.max_bytes"},
 	{resizes, "target_width=1&encoding.background=%23ff8800", ""},
 	{resizes, "target_width=1&encoding.keep=KEEP_COPYRIGHT", ""},
-	{resizes, "target_width=1&encoding.keep=2&output_image.content_type=image/avif", "encoding.keep"},
+	{resizes, "target_width=1&encoding.progressive=true&output_image.content_type=image/avif", "encoding.progressive"},
 	{resizes, "target_width=1&encoding.profile=PROFILE_KEEP", ""},
 	{resizes, "target_width=1&encoding.background=red", "encoding.background"},
 	{resizes, "target_width=1&encoding.quality=101", "encoding.quality"},

@@ -7,7 +7,7 @@
 
 #include "simd.h"
 
-enum { FILTERS = 5, LEVEL = 1 };
+enum { FILTERS = 5 };
 
 static inline int16_t magnitude(int16_t v) { return v < 0 ? -v : v; }
 
@@ -76,8 +76,8 @@ static int filter(uint8_t *to, const uint8_t *pixels, int length, int height, in
 }
 
 // compress compresses size bytes.
-static int compress(const uint8_t *from, size_t size, void **data, size_t *compressed) {
-	struct libdeflate_compressor *c = libdeflate_alloc_compressor(LEVEL);
+static int compress(const uint8_t *from, size_t size, int level, void **data, size_t *compressed) {
+	struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
 	if (c == NULL) return -1;
 	const size_t bound = libdeflate_zlib_compress_bound(c, size);
 	*data = malloc(bound);
@@ -88,12 +88,12 @@ static int compress(const uint8_t *from, size_t size, void **data, size_t *compr
 	return -1;
 }
 
-int imaging_deflate(const uint8_t *pixels, int width, int height, int channels, Stop stop,
+int imaging_deflate(const uint8_t *pixels, int width, int height, int channels, int level, Stop stop,
 	void **data, size_t *size) {
 	const size_t length = (size_t)width * channels, all = (length + 1) * height;
 	uint8_t *filtered = malloc(all);
 	const int failed = filtered == NULL || filter(filtered, pixels, length, height, channels, stop) ||
-		compress(filtered, all, data, size);
+		compress(filtered, all, level, data, size);
 	free(filtered);
 	return failed ? -1 : 0;
 }

@@ -16,12 +16,13 @@ import (
 // pngColours are the colour types by the number of channels (ISO/IEC 15948, 11.2.2).
 var pngColours = [...]byte{1: 0, 3: 2, 4: 6}
 
-// deflate encodes the pixels as a PNG with their density.
-func (p *Pixels) deflate(ctx context.Context) ([]byte, error) {
+// deflate encodes the pixels as a PNG with their density, compressed at a level of 1 to 9.
+func (p *Pixels) deflate(ctx context.Context, level int) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
 	err := stoppable(ctx, func(stop C.Stop) C.int {
-		return C.imaging_deflate(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels), stop, &data, &size)
+		return C.imaging_deflate(p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels),
+			C.int(level), stop, &data, &size)
 	})
 	if errors.Is(err, errFailed) {
 		return nil, fmt.Errorf("libdeflate cannot compress %d×%d pixels", p.Width, p.Height)
@@ -41,6 +42,15 @@ func (p *Pixels) deflate(ctx context.Context) ([]byte, error) {
 	}
 	out = appendChunk(out, "IDAT", unsafe.Slice((*byte)(data), size))
 	return p.metadata.addTo(PNG, append(out, pngEnd...)), nil
+}
+
+// deflatedAtOnce returns the maximum number of pixels that are deflated at once at a level. High
+// levels take several times as long, and a call cannot be stopped.
+func deflatedAtOnce(level int) int {
+	if level > 6 {
+		return maxAtOnce / 4
+	}
+	return maxAtOnce
 }
 
 // appendChunk appends a chunk to a PNG.

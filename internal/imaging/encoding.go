@@ -20,6 +20,10 @@ type Encoding struct {
 	Chroma Chroma
 	// Speed is in [5, 9], from the smallest file to the least time; 0 means 8.
 	Speed int
+	// Compression is in [1, 9], from the least time to the smallest file; 0 means 1.
+	Compression int
+	// Palette reduces the colours to 256 at most.
+	Palette bool
 	// Background is blended with transparent pixels. A zero value keeps transparency if the
 	// format has it; otherwise it means white.
 	Background color.RGBA
@@ -83,11 +87,13 @@ func (e Encoding) list(has options) []option {
 		{"keep", e.Keep != KeepNothing, has.metadata},
 		{"profile", e.Profile != SRGB, has.metadata},
 		{"speed", e.Speed != 0, has.speed},
+		{"compression", e.Compression != 0, has.compression},
+		{"palette", e.Palette, has.compression},
 	}
 }
 
 // options are the options that a format has.
-type options struct{ quality, lossless, progressive, chroma, speed, metadata bool }
+type options struct{ quality, lossless, progressive, chroma, speed, metadata, compression bool }
 
 // fastEncoding is the speed of encoders that have the option, unless it is given.
 const fastEncoding = 8
@@ -109,6 +115,9 @@ func (e Encoding) complete(f Format, quality int) Encoding {
 	}
 	if e.Speed == 0 {
 		e.Speed = fastEncoding
+	}
+	if e.Compression == 0 {
+		e.Compression = 1
 	}
 	return e
 }

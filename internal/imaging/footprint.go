@@ -93,6 +93,9 @@ func (e Encoding) footprint(f Format, pixels int64, withAlpha bool) int64 {
 		each += int64(codec.slow)
 	}
 	best := min(int64(e.MaxBytes), maxEncodedPixel*pixels) // while a better quality is tried
+	if e.Palette {
+		best += paletteMemory
+	}
 	if f != JPEG {
 		return each*pixels + best
 	}

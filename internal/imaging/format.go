@@ -47,7 +47,7 @@ var codecs = map[Format]struct {
 	},
 	PNG: {
 		extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9},
-		options: options{metadata: true},
+		options: options{metadata: true, compression: true},
 	},
 	WebP: {
 		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,
@@ -65,7 +65,7 @@ var codecs = map[Format]struct {
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
 		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, slow: 24,
-		options: options{quality: true, chroma: true, speed: true},
+		options: options{quality: true, chroma: true, speed: true, metadata: true},
 	},
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},

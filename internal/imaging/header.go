@@ -58,7 +58,7 @@ type Header struct {
 	Frames int
 	// ProfileName is the name of the ICC profile; "" means that there is none, or that it has no name.
 	ProfileName string
-	// exif is the EXIF data of formats whose outputs do not keep it: a HEIF, or all of a TIFF.
+	// exif is all EXIF data of a TIFF, of which outputs do not keep all.
 	exif []byte
 	// parts are the parts of the file that the decoder reads, in this order.
 	parts [][]byte

@@ -21,6 +21,7 @@ type heifFile struct {
 type heifItem struct {
 	id         uint64
 	kind       string
+	content    string // the media type of an item of kind mime that is not compressed
 	inIDAT     bool
 	extents    [][2]uint64 // offsets and lengths
 	properties []box
@@ -83,7 +84,7 @@ func (f *heifFile) readInfo(iinf []byte) bool {
 			return false
 		}
 		if f.items[item.id] == nil {
-			item.kind = string(kind[:4])
+			item.kind, item.content = string(kind[:4]), contentOf(kind)
 			f.items[item.id] = item
 			f.order = append(f.order, item.id)
 		}
@@ -219,17 +220,43 @@ func (f *heifFile) parts(i *heifItem) ([][]byte, error) {
 	return parts, nil
 }
 
-// exif returns the EXIF data of the primary image, or nil.
-func (f *heifFile) exif() []byte {
+// mediaXMP is the media type of XMP.
+const mediaXMP = "application/rdf+xml"
+
+// contentOf returns the media type in a box infe from the kind on, or "" for other kinds and
+// compressed content.
+func contentOf(info []byte) string {
+	name, rest, _ := bytes.Cut(info, []byte{0})
+	media, encoding, _ := bytes.Cut(rest, []byte{0})
+	if !bytes.HasPrefix(name, []byte("mime")) || len(bytes.Trim(encoding, "\x00")) > 0 {
+		return ""
+	}
+	return string(media)
+}
+
+// metadata returns the EXIF data and the XMP of the primary image.
+func (f *heifFile) metadata() (m metadata) {
+	exif := f.described(func(i *heifItem) bool { return i.kind == "Exif" })
+	if len(exif) >= 4 {
+		skip, data := binary.BigEndian.Uint32(exif), exif[4:]
+		m.exif = bytes.TrimPrefix(data[min(int(skip), len(data)):], []byte(exifPrefix))
+	}
+	m.xmp = f.described(func(i *heifItem) bool { return i.content == mediaXMP })
+	return m
+}
+
+// described returns the data of the first item that describes the primary image, or nil.
+func (f *heifFile) described(is func(*heifItem) bool) []byte {
 	for _, id := range f.order {
-		if i := f.items[id]; i.kind == "Exif" && slices.Contains(i.refs["cdsc"], f.primary) {
-			parts, err := f.parts(i)
-			if err != nil || len(parts) > 1 || len(parts[0]) < 4 {
-				return nil
-			}
-			skip, exif := binary.BigEndian.Uint32(parts[0]), parts[0][4:]
-			return bytes.TrimPrefix(exif[min(int(skip), len(exif)):], []byte("Exif\x00\x00"))
+		i := f.items[id]
+		if !is(i) || !slices.Contains(i.refs["cdsc"], f.primary) {
+			continue
 		}
+		parts, err := f.parts(i)
+		if err != nil {
+			return nil
+		}
+		return joined(parts)
 	}
 	return nil
 }

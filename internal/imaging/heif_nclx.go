@@ -26,3 +26,12 @@ func (m *heifImage) nclx() nclx {
 	}
 	return colours
 }
+
+// box returns the box colr of the description.
+func (n nclx) box() []byte {
+	full := byte(0)
+	if n.full {
+		full = 0x80
+	}
+	return boxOf("colr", []byte("nclx"), be16(n.primaries, n.transfer, n.matrix), []byte{full})
+}

@@ -54,13 +54,25 @@ type heifWriter struct {
 // be nil.
 func heifParts(f Format, m, alpha *heifImage) [][]byte {
 	w := &heifWriter{index: map[string]int{}}
-	first := w.image(m, m.profiles(), m.crops)
+	w.imageWithAlpha(m, alpha, m.profiles())
+	return append([][]byte{w.head(f)}, w.parts...)
+}
+
+// imageWithAlpha adds an image with its colour profiles and its alpha channel, which may be nil, and
+// returns its number.
+func (w *heifWriter) imageWithAlpha(m, alpha *heifImage, profiles [][]byte) int {
+	first := w.image(m, profiles, m.crops)
 	if alpha != nil {
 		kind := boxOf("auxC", be32(0), []byte("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\x00"))
 		second := w.image(alpha, nil, append([][]byte{kind}, m.crops...))
-		w.references = append(w.references, boxOf("auxl", be16(second, 1, first))...)
+		w.refer("auxl", second, first)
 	}
-	return append([][]byte{w.head(f)}, w.parts...)
+	return first
+}
+
+// refer adds a reference between two items.
+func (w *heifWriter) refer(kind string, from, to int) {
+	w.references = append(w.references, boxOf(kind, be16(from, 1, to))...)
 }
 
 // profiles returns the boxes that describe the colours of an item.
@@ -79,38 +91,55 @@ func (i *heifItem) profiles() [][]byte {
 func (w *heifWriter) image(m *heifImage, profiles, more [][]byte) int {
 	if m.grid == nil {
 		t := m.tiles[0]
-		return w.item(t.kind, false, t.data, slices.Concat([][]byte{sizeBox(t.width, t.height), t.config}, profiles, more))
+		return w.item(t.kind+"\x00", false, t.data, slices.Concat([][]byte{sizeBox(t.width, t.height), t.depths(), t.config}, profiles, more))
 	}
-	grid := w.item("grid", false, [][]byte{m.grid}, slices.Concat([][]byte{sizeBox(m.width, m.height)}, profiles, more))
+	own := [][]byte{sizeBox(m.width, m.height), m.tiles[0].depths()}
+	grid := w.item("grid\x00", false, [][]byte{m.grid}, slices.Concat(own, profiles, more))
 	refs := be16(grid, len(m.tiles))
 	for _, t := range m.tiles {
 		own := t.profiles()
 		if own == nil {
 			own = profiles
 		}
-		id := w.item(t.kind, true, t.data, append([][]byte{sizeBox(t.width, t.height), t.config}, own...))
+		id := w.item(t.kind+"\x00", true, t.data, append([][]byte{sizeBox(t.width, t.height), t.config}, own...))
 		refs = append(refs, be16(id)...)
 	}
 	w.references = append(w.references, boxOf("dimg", refs)...)
 	return grid
 }
 
+// depths returns the box of the bits of each channel.
+func (t *heifTile) depths() []byte {
+	channels := byte(3)
+	if t.chroma == 0 {
+		channels = 1
+	}
+	return boxOf("pixi", be32(0), []byte{channels}, bytes.Repeat([]byte{byte(t.depth)}, int(channels)))
+}
+
 func sizeBox(width, height int) []byte { return boxOf("ispe", be32(0, width, height)) }
 
-// item adds an item and returns its number.
+// essentialProperties are the properties without which an image cannot be shown.
+var essentialProperties = []string{"av1C", "hvcC", "clap"}
+
+// item adds an item and returns its number. kind may have more fields of the box infe.
 func (w *heifWriter) item(kind string, hidden bool, data, properties [][]byte) int {
 	id, flags := len(w.sizes)+1, 2<<24
 	if hidden {
 		flags |= 1
 	}
-	w.infos = append(w.infos, boxOf("infe", be32(flags), be16(id, 0), []byte(kind+"\x00"))...)
+	w.infos = append(w.infos, boxOf("infe", be32(flags), be16(id, 0), []byte(kind))...)
 	w.associations = append(append(w.associations, be16(id)...), byte(len(properties)))
 	for _, p := range properties {
 		if w.index[string(p)] == 0 {
 			w.index[string(p)] = len(w.index) + 1
 			w.properties = append(w.properties, p...)
 		}
-		w.associations = append(w.associations, be16(w.index[string(p)])...)
+		index := w.index[string(p)]
+		if slices.Contains(essentialProperties, string(p[4:8])) {
+			index |= 0x8000
+		}
+		w.associations = append(w.associations, be16(index)...)
 	}
 	size := 0
 	for _, part := range data {
@@ -139,7 +168,7 @@ func (w *heifWriter) head(f Format) []byte {
 	var head []byte
 	for range 2 { // the first round determines where the data begins
 		meta := boxOf("meta", be32(0), bytes.Join(boxes, nil), w.locations(start))
-		head = slices.Concat(boxOf("ftyp", []byte(brand), be32(0), []byte("mif1"+brand)), meta, be32(total), []byte("mdat"))
+		head = slices.Concat(boxOf("ftyp", []byte(brand), be32(0), []byte("mif1miaf"+brand)), meta, be32(total), []byte("mdat"))
 		start = len(head)
 	}
 	return head

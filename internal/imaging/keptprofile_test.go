@@ -96,7 +96,7 @@ func TestProfile_displayP3(t *testing.T) {
 		}
 		for range 2 {
 			m := open(t, data)
-			m.Encoding = imaging.Encoding{Profile: imaging.DisplayP3, Quality: map[imaging.Format]int{imaging.JPEG: 100}[to]}
+			m.Encoding = imaging.Encoding{Profile: imaging.DisplayP3, Quality: map[imaging.Format]int{imaging.JPEG: 100, imaging.AVIF: 100}[to]}
 			m.Encoding.Lossless = to == imaging.WebP
 			out, err := m.Resize(t.Context(), 8, 8, imaging.Good, to)
 			if err != nil {

@@ -89,6 +89,8 @@ var memoryEncodings = map[string]struct {
 	"lossless webp":         {imaging.WebP, imaging.Encoding{Lossless: true}},
 	"best avif":             {imaging.AVIF, imaging.Encoding{Quality: 100}},
 	"slow avif":             {imaging.AVIF, imaging.Encoding{Speed: 5}},
+	"palette png":           {imaging.PNG, imaging.Encoding{Palette: true}},
+	"small png":             {imaging.PNG, imaging.Encoding{Compression: 9}},
 	"best, slow avif":       {imaging.AVIF, imaging.Encoding{Speed: 5, Quality: 100}},
 }
 

@@ -41,6 +41,36 @@ func (p *Pixels) Padded(ctx context.Context, canvas image.Rectangle, f Format) (
 	return out, nil
 }
 
+// ResizePadded is ResizeWindow for an output of which canvas is the frame: the window becomes
+// width × height pixels from (0, 0) on, which canvas contains. Pixels beside them are those of
+// Pixels.Padded. A JPEG that becomes a JPEG stays in planes; a WebP would need alpha beside the image.
+func (m *Image) ResizePadded(
+	ctx context.Context, window Window, width, height int, canvas image.Rectangle, q Quality, f Format,
+) (Encoded, error) {
+	e, background := m.encodingTo(f), cmp.Or(m.Encoding.Background, white)
+	isGrey := background.R == background.G && background.G == background.B
+	if f == JPEG && m.hasPlanes() && (m.colours > 1 || isGrey) {
+		b := bordered{outputSamplings(m.colours, e.Chroma), canvas.Size(), image.Rect(0, 0, width, height).Sub(canvas.Min)}
+		whole := b.whole()
+		v := m.view(window.grown(width, height, whole.Sub(b.image.Min)), whole.Dx(), whole.Dy())
+		if m.isPlanar(v, q, e.Chroma) {
+			p, err := m.scaledPlanes(ctx, v, q, e.Chroma)
+			if err != nil {
+				return Encoded{}, err
+			}
+			return m.encodePlanes(ctx, b.planes(p, background), e)
+		}
+	}
+	p, err := m.ScaledWindow(ctx, window, width, height, q)
+	if err == nil {
+		p, err = p.Padded(ctx, canvas, f)
+	}
+	if err != nil {
+		return Encoded{}, err
+	}
+	return p.Encode(ctx, f)
+}
+
 // PaddedFootprint returns the maximum memory in bytes of a resize to width × height pixels that
 // Padded then places on a canvas.
 func (h Header) PaddedFootprint(width, height, canvasWidth, canvasHeight int, f Format) int64 {

@@ -108,8 +108,9 @@ func parseHEIF(data []byte, h *Header) error {
 	}
 	h.Alpha = alpha != nil
 	h.multiplied = h.Alpha && slices.Contains(m.refs["prem"], alpha.id)
-	h.exif = f.exif()
-	h.density = densityOfEXIF(h.exif)
+	described := f.metadata()
+	h.metadata.exif, h.metadata.xmp = described.exif, described.xmp
+	h.density = densityOfEXIF(described.exif)
 	held := 0
 	if h.av1 = av1Of(m, alpha, h); h.av1 != nil {
 		held = h.av1.held()

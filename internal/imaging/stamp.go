@@ -28,6 +28,8 @@ func (m metadata) addTo(f Format, data []byte) []byte {
 		return m.addToWebP(data)
 	case TIFF:
 		return m.addToTIFF(data)
+	case AVIF:
+		return m.addToAVIF(data)
 	}
 	return data
 }

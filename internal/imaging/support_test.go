@@ -36,6 +36,7 @@ func TestAllSupport_isWhatWorks(t *testing.T) {
 		for name, e := range map[string]imaging.Encoding{
 			"quality": {Quality: 50}, "max_bytes": {MaxBytes: 5000}, "lossless": {Lossless: true}, "speed": {Speed: 9},
 			"progressive": {Progressive: true}, "chroma": {Chroma: imaging.Chroma444},
+			"compression": {Compression: 9}, "palette": {Palette: true},
 			"keep": {Keep: imaging.KeepAll}, "profile": {Profile: imaging.DisplayP3},
 		} {
 			if err := e.Check(s.Format); (err == nil) != slices.Contains(s.Options, name) {

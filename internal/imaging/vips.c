@@ -171,7 +171,7 @@ static int save(VipsImage *image, const EncoderOptions *o, void **data, size_t *
 	switch (o->codec) {
 	case JPEG: return vips_jpegsave_buffer(image, data, size, "Q", o->quality, "optimize_coding", optimize,
 		"interlace", o->progressive, "subsample_mode", mode, WITHOUT_METADATA);
-	case PNG: return vips_pngsave_buffer(image, data, size, "compression", 1,
+	case PNG: return vips_pngsave_buffer(image, data, size, "compression", o->compression,
 		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, WITHOUT_METADATA);
 	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", o->quality,
 		"lossless", o->lossless, WITHOUT_METADATA);

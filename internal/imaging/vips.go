@@ -161,8 +161,11 @@ func (p *Pixels) memory() *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(p.Pi
 
 // encode encodes the pixels with their density and no other metadata.
 func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, error) {
-	if f == PNG && p.Width*p.Height <= maxAtOnce {
-		return p.deflate(ctx)
+	switch {
+	case f == PNG && e.Palette:
+		return p.encodeIndexed(ctx, e.Compression)
+	case f == PNG && p.Width*p.Height <= deflatedAtOnce(e.Compression):
+		return p.deflate(ctx, e.Compression)
 	}
 	if f == GIF {
 		return p.encodeGIF(ctx)
@@ -187,7 +190,9 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 }
 
 func (e Encoding) forVips(f Format) *C.EncoderOptions {
-	o := &C.EncoderOptions{codec: codecs[f].vips, quality: C.int(e.Quality), effort: C.int(slowest - e.Speed)}
+	o := &C.EncoderOptions{
+		codec: codecs[f].vips, quality: C.int(e.Quality), effort: C.int(slowest - e.Speed), compression: C.int(e.Compression),
+	}
 	if e.Chroma == Chroma420 {
 		o.subsample = 1
 	}

@@ -75,10 +75,11 @@ int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weigh
 	int channels, uint8_t *out);
 
 // EncoderOptions are the options of imaging_encode. Encoders ignore those that they do not have.
-// quality is in 1 … 100. effort is in 0 … 9. subsample: halve the sides of the colours.
+// quality is in 1 … 100. effort is in 0 … 9. compression is in 1 … 9. subsample: halve the sides of
+// the colours.
 typedef struct {
 	Codec codec;
-	int quality, effort, subsample, lossless, progressive;
+	int quality, effort, compression, subsample, lossless, progressive;
 } EncoderOptions;
 
 // imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.

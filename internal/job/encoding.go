@@ -27,6 +27,8 @@ func encodingOf(req functions.Request) imaging.Encoding {
 		Progressive: e.GetProgressive(),
 		Chroma:      chromas[e.GetChroma()],
 		Speed:       int(e.GetSpeed()),
+		Compression: int(e.GetCompression()),
+		Palette:     e.GetPalette(),
 		Background:  colour(e.GetBackground()),
 		Keep:        keeps[e.GetKeep()],
 		Profile:     profiles[e.GetProfile()],

@@ -75,7 +75,7 @@ func (Chroma) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{0}
 }
 
-// Keep selects metadata. It is read from JPEG, PNG, WebP and TIFF.
+// Keep selects metadata. It is read from JPEG, PNG, WebP, AVIF, HEIC and TIFF.
 type Keep int32
 
 const (
@@ -200,7 +200,8 @@ type Encoding struct {
 	// True keeps every value of every pixel, for webp.
 	Lossless bool `protobuf:"varint,2,opt,name=lossless,proto3" json:"lossless,omitempty"`
 	// True writes a progressive JPEG, which viewers can show before it has arrived in
-	// full.
+	// full. Progressive JPEGs, and others of up to 16 million pixels, have optimised Huffman
+	// tables; larger ones have the standard tables, which need less memory.
 	Progressive bool `protobuf:"varint,3,opt,name=progressive,proto3" json:"progressive,omitempty"`
 	// The resolution of the colours, for jpeg and avif.
 	Chroma Chroma `protobuf:"varint,4,opt,name=chroma,proto3,enum=imageflow.v1.Chroma" json:"chroma,omitempty"`
@@ -220,7 +221,13 @@ type Encoding struct {
 	// png, webp and tiff. JPEGs have no block above 64 KiB; longer ones are left out.
 	Keep Keep `protobuf:"varint,8,opt,name=keep,proto3,enum=imageflow.v1.Keep" json:"keep,omitempty"`
 	// The colours of the output, for jpeg, png, webp and tiff.
-	Profile       Profile `protobuf:"varint,9,opt,name=profile,proto3,enum=imageflow.v1.Profile" json:"profile,omitempty"`
+	Profile Profile `protobuf:"varint,9,opt,name=profile,proto3,enum=imageflow.v1.Profile" json:"profile,omitempty"`
+	// For png: from 1, the least time, to 9, the smallest file; 0 means 1.
+	Compression int32 `protobuf:"varint,11,opt,name=compression,proto3" json:"compression,omitempty"`
+	// For png: true stores at most 256 colours in a palette. An image with no more colours,
+	// such as a chart, keeps them all. Photographs become bands of colours, without
+	// dithering. Transparent pixels become black below their transparency.
+	Palette       bool `protobuf:"varint,12,opt,name=palette,proto3" json:"palette,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -318,11 +325,25 @@ func (x *Encoding) GetProfile() Profile {
 	return Profile_PROFILE_UNSPECIFIED
 }
 
+func (x *Encoding) GetCompression() int32 {
+	if x != nil {
+		return x.Compression
+	}
+	return 0
+}
+
+func (x *Encoding) GetPalette() bool {
+	if x != nil {
+		return x.Palette
+	}
+	return false
+}
+
 var File_imageflow_v1_encoding_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"\n" +
-	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\xc8\x04\n" +
+	"\x1bimageflow/v1/encoding.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\"\x8f\x05\n" +
 	"\bEncoding\x12#\n" +
 	"\aquality\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\aquality\x12\x1a\n" +
 	"\blossless\x18\x02 \x01(\bR\blossless\x12 \n" +
@@ -334,7 +355,9 @@ const file_imageflow_v1_encoding_proto_rawDesc = "" +
 	"background\x18\a \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\n" +
 	"background\x120\n" +
 	"\x04keep\x18\b \x01(\x0e2\x12.imageflow.v1.KeepB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04keep\x129\n" +
-	"\aprofile\x18\t \x01(\x0e2\x15.imageflow.v1.ProfileB\b\xbaH\x05\x82\x01\x02\x10\x01R\aprofile:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
+	"\aprofile\x18\t \x01(\x0e2\x15.imageflow.v1.ProfileB\b\xbaH\x05\x82\x01\x02\x10\x01R\aprofile\x12+\n" +
+	"\vcompression\x18\v \x01(\x05B\t\xbaH\x06\x1a\x04\x18\t(\x00R\vcompression\x12\x18\n" +
+	"\apalette\x18\f \x01(\bR\apalette:\xab\x01\xbaH\xa7\x01\x1a\xa4\x01\n" +
 	"\x11encoding.lossless\x12=lossless has no quality, max_bytes and chroma: leave them out\x1aP!this.lossless || (this.quality == 0 && this.max_bytes == 0 && this.chroma == 0)*@\n" +
 	"\x06Chroma\x12\x16\n" +
 	"\x12CHROMA_UNSPECIFIED\x10\x00\x12\x0e\n" +

@@ -43,6 +43,13 @@ avif grid rgb -y 420 -g 2x1
 avif rav1e small -y 420 -c rav1e
 avif svt rgb -y 420 -c svt
 avif p3 p3 -y 444
+printf 'MM\0*\0\0\0\10\0\2\1\17\0\2\0\0\0\6\0\0\0\46\202\230\0\2\0\0\0\15\0\0\0\54\0\0\0\0Maker\0(c) 2026 Ann\0' >"$work/exif"
+cat >"$work/xmp" <<-'END'
+	<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+	<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:source>a camera</dc:source><dc:rights><rdf:Alt>
+	<rdf:li xml:lang="x-default">© Ann</rdf:li></rdf:Alt></dc:rights></rdf:Description></rdf:RDF></x:xmpmeta>
+END
+avif metadata small -y 420 --exif "$work/exif" --xmp "$work/xmp"
 avifenc -s 6 -y 444 "$work/small.png" "$work/small.png" frames.avif >/dev/null
 avifdec -d 8 frames.avif frames.avif.png >/dev/null
 heif libheif.avif small -q 80
