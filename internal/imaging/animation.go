@@ -153,10 +153,10 @@ func (h Header) isWhole() bool {
 
 // canvases draws the frames of an animation on its canvas, one after the other.
 type canvases interface {
-	// next draws the next frame and returns the canvas: width × height pixels of RGBA with
+	// next draws the next frame, which is f, and returns the canvas: width × height pixels of RGBA with
 	// straight alpha, which are valid until the next call. Its errors are InputErrors, and the
 	// context's.
-	next(ctx context.Context) ([]byte, error)
+	next(ctx context.Context, f frame) ([]byte, error)
 	close()
 }
 
@@ -166,7 +166,7 @@ func (m *Image) canvases() canvases {
 	case GIF:
 		return newGIFCanvases(m)
 	case PNG:
-		return newPNGCanvases(m)
+		return &pngCanvases{newCanvas(m), m}
 	}
 	return newWebPCanvases(m)
 }
@@ -180,7 +180,7 @@ func (m *Image) EachFrame(ctx context.Context, do func(i int, frame *Image) erro
 	drawn := m.canvases()
 	defer drawn.close()
 	for i := range m.selected.First + m.selected.Count {
-		canvas, err := drawn.next(ctx)
+		canvas, err := drawn.next(ctx, m.animation.frames[i])
 		if err == nil {
 			err = ctx.Err()
 		}

@@ -47,7 +47,7 @@ var codecs = map[Format]struct {
 	},
 	PNG: {
 		extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9},
-		options: options{metadata: true, compression: true},
+		animated: animated{read: true}, options: options{metadata: true, compression: true},
 	},
 	WebP: {
 		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,

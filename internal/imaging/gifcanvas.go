@@ -43,19 +43,16 @@ func (c *canvas) row(y int) []byte { return c.pix[4*y*c.width : 4*(y+1)*c.width]
 type gifCanvases struct {
 	canvas
 	data    []byte
-	frames  []frame
 	indices []byte // of a frame
 }
 
 func newGIFCanvases(m *Image) *gifCanvases {
-	return &gifCanvases{canvas: newCanvas(m), data: m.data, frames: m.animation.frames}
+	return &gifCanvases{canvas: newCanvas(m), data: m.data}
 }
 
 func (c *gifCanvases) close() {}
 
-func (c *gifCanvases) next(ctx context.Context) ([]byte, error) {
-	f := c.frames[0]
-	c.frames = c.frames[1:]
+func (c *gifCanvases) next(ctx context.Context, f frame) ([]byte, error) {
 	c.begin(f)
 	at, flags := f.begin+10, c.data[f.begin+9]
 	colours := c.data[13:][:colorTable(c.data[10])]

@@ -28,7 +28,7 @@ func newWebPCanvases(m *Image) *webpCanvases {
 	return &webpCanvases{file: m.data, width: m.Width, height: m.Height}
 }
 
-func (c *webpCanvases) next(ctx context.Context) ([]byte, error) {
+func (c *webpCanvases) next(ctx context.Context, _ frame) ([]byte, error) {
 	var canvas *C.uint8_t
 	err := stoppable(ctx, func(C.Stop) C.int {
 		if c.frames == nil {
