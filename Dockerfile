@@ -4,8 +4,8 @@
 #
 # ImageFlow's images, one target each; docker or buildah builds them:
 #
-#   plain         every role except detect; the default target. It reads AVIF but not HEIC,
-#                 since HEVC has patents
+#   plain         every role except detect; the default target. It reads AVIF and JPEG XL but
+#                 not HEIC, since HEVC has patents
 #   plain-heif    plain, with libde265 to decode HEVC, for those who have the rights to it
 #   detect        plain, with ONNX Runtime and the demo model in /models
 #   detect-cuda   detect, with ONNX Runtime for CUDA and NVIDIA's libraries; amd64 only
@@ -17,9 +17,10 @@ ARG GO_IMAGE=golang:1.26-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 
-# libvips and libheif from Debian's own sources, so with its security patches,
+# libvips, libheif and libjxl from Debian's own sources, so with its security patches,
 # but without unused dependencies: Debian's libvips42 depends on ImageMagick,
-# poppler, librsvg and more, its libheif1 the HEVC codecs.
+# poppler, librsvg and more, its libheif1 the HEVC codecs. Debian's libjxl0.7 writes
+# plain text between the logs for each damaged file.
 FROM ${GO_IMAGE} AS vips
 ARG DEBIAN_FRONTEND=noninteractive
 # hadolint ignore=DL3009
@@ -27,10 +28,10 @@ RUN sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>
       || sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/sources.list \
  && apt-get update -q \
  && apt-get install -q -y --no-install-recommends dpkg-dev cmake g++ meson pkg-config \
-      libaom-dev libdav1d-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libjpeg62-turbo-dev liblcms2-dev \
-      liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev
+      libaom-dev libbrotli-dev libdav1d-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libhwy-dev \
+      libjpeg62-turbo-dev liblcms2-dev liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev
 WORKDIR /src
-RUN apt-get source -q libheif vips && mv libheif-*/ heif && mv vips-*/ vips
+RUN apt-get source -q jpeg-xl libheif vips && mv jpeg-xl-*/ jxl && mv libheif-*/ heif && mv vips-*/ vips
 ENV DEB_BUILD_MAINT_OPTIONS=hardening=+all
 RUN eval "$(dpkg-buildflags --export=sh)" \
  && cmake -S heif -B heif/build -G Ninja -DCMAKE_BUILD_TYPE=Release \
@@ -39,14 +40,24 @@ RUN eval "$(dpkg-buildflags --export=sh)" \
       -DWITH_DAV1D=ON -DWITH_AOM_DECODER=OFF -DWITH_SvtEnc=OFF -DWITH_RAV1E=OFF \
  && ninja -C heif/build install
 RUN eval "$(dpkg-buildflags --export=sh)" \
+ && cmake -S jxl -B jxl/build -G Ninja -DCMAKE_BUILD_TYPE=Release \
+      -DCMAKE_INSTALL_PREFIX=/usr/local -DCMAKE_INSTALL_LIBDIR=lib -DBUILD_TESTING=OFF \
+      -DJPEGXL_ENABLE_TOOLS=OFF -DJPEGXL_ENABLE_MANPAGES=OFF -DJPEGXL_ENABLE_DOXYGEN=OFF -DJPEGXL_ENABLE_EXAMPLES=OFF \
+      -DJPEGXL_ENABLE_BENCHMARK=OFF -DJPEGXL_ENABLE_JNI=OFF -DJPEGXL_ENABLE_PLUGINS=OFF -DJPEGXL_ENABLE_OPENEXR=OFF \
+      -DJPEGXL_ENABLE_SJPEG=OFF -DJPEGXL_ENABLE_TCMALLOC=OFF -DJPEGXL_ENABLE_SKCMS=OFF -DJPEGXL_BUNDLE_SKCMS=OFF \
+      -DJPEGXL_FORCE_SYSTEM_BROTLI=ON -DJPEGXL_FORCE_SYSTEM_HWY=ON -DJPEGXL_FORCE_SYSTEM_LCMS2=ON \
+ && ninja -C jxl/build install
+RUN eval "$(dpkg-buildflags --export=sh)" \
  && meson setup vips/build vips --prefix=/usr/local --libdir=lib --buildtype=release \
       --auto-features=disabled -Dintrospection=false -Dexamples=false -Dcplusplus=false \
       -Dppm=false -Danalyze=false -Dradiance=false -Dnsgif=true \
       -Djpeg=enabled -Dpng=enabled -Dwebp=enabled -Dtiff=enabled -Dheif=enabled \
       -Dlcms=enabled -Dexif=enabled -Dorc=enabled -Dzlib=enabled \
  && ninja -C vips/build install && ldconfig
-# The files that the images copy: the two libraries and their licences.
-RUN install -D -s -m 644 -t /out/usr/local/lib /usr/local/lib/libheif.so.1 /usr/local/lib/libvips.so.42 \
+# The files that the images copy: the libraries and their licences.
+RUN install -D -s -m 644 -t /out/usr/local/lib /usr/local/lib/libheif.so.1 /usr/local/lib/libjxl.so.0.7 \
+      /usr/local/lib/libvips.so.42 \
+ && install -D -m 644 jxl/debian/copyright /out/usr/share/doc/libjxl0.7/copyright \
  && install -D -m 644 heif/debian/copyright /out/usr/share/doc/libheif1/copyright \
  && install -D -m 644 vips/debian/copyright /out/usr/share/doc/libvips42/copyright
 
@@ -88,7 +99,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 COPY --from=build /out/ /
 RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends \
-      libaom3 libdav1d6 libdeflate0 libexif12 libexpat1 libglib2.0-0 libjpeg62-turbo liblcms2-2 \
+      libaom3 libbrotli1 libdav1d6 libdeflate0 libexif12 libexpat1 libglib2.0-0 libhwy1 libjpeg62-turbo liblcms2-2 \
       liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log \
  && ldconfig && /imageflow --help >/dev/null

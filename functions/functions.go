@@ -71,16 +71,15 @@ type Definition[Req Request, Resp Response] struct {
 	// Check returns an error for a request that passes the contract's rules and is
 	// still invalid. It runs before anything is fetched; nil accepts every request.
 	Check func(Req) error
-	// Reference names an object that Apply needs besides the image; nil, or
-	// a nil result, names none.
-	Reference func(Req) *imageflowv1.ImageData
-	// ReferenceField is the path of the request's field that Reference reads, for errors.
-	ReferenceField string
+	// Reference names an object that Apply needs besides the image, and the path of the
+	// request's field that names it, for errors; nil, or a nil object, names none. Execution is
+	// the id that the outputs of the request get, and those of the steps before it have.
+	Reference func(r Req, execution string) (object *imageflowv1.ImageData, field string)
 	// Variant names a further input of the result besides the request and the image,
 	// such as the version of a model; nil means that there is none.
 	Variant func(context.Context, Req) (string, error)
-	// Moves reports whether Apply makes an animation of an Input.Image that Moves.
-	Moves bool
+	// Moves reports whether Apply makes an animation of an Input.Image that Moves; nil means never.
+	Moves func(Req) bool
 	// Footprint returns the maximum memory of Apply in bytes, without decoding anything.
 	// The default, nil, covers a full decode, a change of the pixels and an encode. It may
 	// return 0 for an input that Apply refuses.

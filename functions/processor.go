@@ -18,15 +18,12 @@ type Processor struct {
 	processors.Info
 
 	Check     func(Request) error
-	Reference func(Request) *imageflowv1.ImageData
+	Reference func(r Request, execution string) (object *imageflowv1.ImageData, field string)
 	Variant   func(context.Context, Request) (string, error)
 	Footprint func(Request, Input) int64
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
 	SideCar   func(Response) proto.Message
-
-	// ReferenceField and Moves are those of the Definition.
-	ReferenceField string
-	Moves          bool
+	Moves     func(Request) bool
 
 	request, response protoreflect.MessageType
 	result            protoreflect.FieldDescriptor
@@ -41,11 +38,9 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	var req Req
 	var resp Resp
 	p := Processor{
-		Info:           d.Info,
-		ReferenceField: d.ReferenceField,
-		Moves:          d.Moves,
-		request:        req.ProtoReflect().Type(),
-		response:       resp.ProtoReflect().Type(),
+		Info:     d.Info,
+		request:  req.ProtoReflect().Type(),
+		response: resp.ProtoReflect().Type(),
 		Apply: func(ctx context.Context, r Request, in Input) (imaging.Encoded, Response, error) {
 			out, resp, err := d.Apply(ctx, r.(Req), in)
 			if err != nil {
@@ -62,13 +57,18 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 		p.Check = func(r Request) error { return d.Check(r.(Req)) }
 	}
 	if d.Reference != nil {
-		p.Reference = func(r Request) *imageflowv1.ImageData { return d.Reference(r.(Req)) }
+		p.Reference = func(r Request, execution string) (*imageflowv1.ImageData, string) {
+			return d.Reference(r.(Req), execution)
+		}
 	}
 	if d.Variant != nil {
 		p.Variant = func(ctx context.Context, r Request) (string, error) { return d.Variant(ctx, r.(Req)) }
 	}
 	if d.Footprint != nil {
 		p.Footprint = func(r Request, in Input) int64 { return d.Footprint(r.(Req), in) }
+	}
+	if d.Moves != nil {
+		p.Moves = func(r Request) bool { return d.Moves(r.(Req)) }
 	}
 	if d.SideCar != nil {
 		p.SideCar = func(r Response) proto.Message { return d.SideCar(r.(Resp)) }

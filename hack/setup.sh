@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # setup.sh FOLDER installs the missing requirements of the build: a C compiler, libvips, libdeflate,
-# libtiff, libwebp and dav1d from Debian's packages, and the library of ONNX Runtime into FOLDER.
+# libtiff, libwebp, dav1d and libjxl from Debian's packages, and the library of ONNX Runtime into FOLDER.
 set -euo pipefail
 hack=$(dirname "$0")
 folder=$1
 
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
-pkg-config --exists vips libdeflate libtiff-4 libwebp libwebpdemux libwebpmux dav1d 2>/dev/null ||
-	packages+=(libvips-dev libdeflate-dev libtiff-dev libwebp-dev libdav1d-dev pkg-config)
+pkg-config --exists vips libdeflate libtiff-4 libwebp libwebpdemux libwebpmux dav1d libjxl 2>/dev/null ||
+	packages+=(libvips-dev libdeflate-dev libtiff-dev libwebp-dev libdav1d-dev libjxl-dev pkg-config)
 if [ ! -f "$folder/libonnxruntime.so.1" ] && ! python3 -m pip --version >/dev/null 2>&1 && ! command -v npm >/dev/null; then
 	packages+=(python3-pip) # fetches ONNX Runtime
 fi

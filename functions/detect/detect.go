@@ -29,25 +29,24 @@ const (
 // side-car is the whole DetectionResponse.
 func New(models *Models) functions.Processor {
 	return functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
-		Info:           processors.Detect,
-		Check:          models.check,
-		Reference:      reference,
-		ReferenceField: referenceField,
-		Variant:        models.variant,
-		Footprint:      footprint,
-		Apply:          models.apply,
-		SideCar:        func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+		Info:      processors.Detect,
+		Check:     models.check,
+		Reference: reference,
+		Variant:   models.variant,
+		Footprint: footprint,
+		Apply:     models.apply,
+		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	})
 }
 
 // referenceField is the request's field of the side-car of a resize.
 const referenceField = "resize_metadata_ref"
 
-func reference(r *imageflowv1.DetectionRequest) *imageflowv1.ImageData {
+func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.ImageData, field string) {
 	if r.GetResizeMetadataRef().GetObjectKey() == "" {
-		return nil
+		return nil, ""
 	}
-	return r.GetResizeMetadataRef()
+	return r.GetResizeMetadataRef(), referenceField
 }
 
 // footprint ignores the model's input, which is small.
@@ -65,10 +64,11 @@ const maxRetries = 5
 func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input) (
 	out imaging.Encoded, resp *imageflowv1.DetectionResponse, err error,
 ) {
-	rescale, err := toOriginal(r, in)
+	original, err := newOriginal(r, in)
 	if err != nil {
 		return out, nil, err
 	}
+	rescale := original.fromImage
 	resp = &imageflowv1.DetectionResponse{
 		Result: &imageflowv1.ProcessingResult{},
 		Metadata: &imageflowv1.DetectionMetadata{
@@ -76,6 +76,7 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 			NmsThreshold:        cmp.Or(r.GetNmsThreshold(), defaultNMS),
 		},
 	}
+	original.describe(resp.Metadata, in)
 	m, found, err := s.detect(ctx, r, in, rescale, resp.GetMetadata())
 	for i := 0; i < maxRetries && errors.Is(err, inference.ErrChanged); i++ {
 		m, found, err = s.detect(ctx, r, in, rescale, resp.GetMetadata())

@@ -268,8 +268,11 @@ func applyWithSideCar(t *testing.T) func(sideCar []byte) (*response, error) {
 		t.Fatal(err)
 	}
 	r := &request{ResizeMetadataRef: &imageflowv1.ImageData{ObjectKey: "a_resize.json"}}
-	if got := p.Reference(r); got != r.ResizeMetadataRef || p.Reference(&request{}) != nil {
-		t.Errorf("reference %v, want the one of the request, or nil", got)
+	if got, _ := p.Reference(r, ""); got != r.ResizeMetadataRef {
+		t.Errorf("reference %v, want the one of the request", got)
+	}
+	if got, _ := p.Reference(&request{}, ""); got != nil {
+		t.Errorf("reference %v, want none", got)
 	}
 	return func(sideCar []byte) (*response, error) {
 		_, resp, err := apply(t.Context(), p, r, functions.Input{

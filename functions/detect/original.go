@@ -9,36 +9,53 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// toOriginal returns the mapping of boxes from this image to the response: to the
-// original image if the request refers to a resize side-car, or to this image.
-func toOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (func(box) box, error) {
-	if reference(r) == nil {
-		return func(b box) box { return b }, nil
+// original is the image that boxes are reported in: the original image if the request refers to a
+// resize side-car; otherwise the image itself, which is nil.
+type original struct {
+	width, height int
+	affine        *imageflowv1.AffineMap // from the image
+}
+
+func newOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (*original, error) {
+	if r.GetResizeMetadataRef().GetObjectKey() == "" {
+		return nil, nil
 	}
 	resized := &imageflowv1.ResizeMetadata{}
 	err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(in.Reference, resized)
 	width, height := in.Image.Size()
+	o := &original{int(resized.GetOriginalWidth()), int(resized.GetOriginalHeight()), resized.GetOriginalFromOutput()}
 	switch {
-	case err != nil || resized.GetOriginalWidth() < 1 || resized.GetOriginalHeight() < 1:
+	case err != nil || o.width < 1 || o.height < 1:
 		return nil, functions.Errorf(functions.Invalid, referenceField, "not the side-car of a resize")
 	case int(resized.GetOutputWidth()) != width || int(resized.GetOutputHeight()) != height:
 		return nil, functions.Errorf(functions.Invalid, referenceField,
 			"it describes an image of %d×%d pixels, this one has %d×%d",
 			resized.GetOutputWidth(), resized.GetOutputHeight(), width, height)
-	}
-	original := func(b box) box { return b.clip(int(resized.GetOriginalWidth()), int(resized.GetOriginalHeight())) }
-	if affine := resized.GetOriginalFromOutput(); affine != nil {
-		if !isFinite(affine) {
-			return nil, functions.Errorf(functions.Invalid, referenceField, "its original_from_output is not a map")
+	case o.affine == nil:
+		o.affine = &imageflowv1.AffineMap{
+			Xx: float64(o.width) / float64(width), Yy: float64(o.height) / float64(height),
 		}
-		return func(b box) box { return original(b.mapped(affine)) }, nil
+	case !isFinite(o.affine):
+		return nil, functions.Errorf(functions.Invalid, referenceField, "its original_from_output is not a map")
 	}
-	scaleX := float32(resized.GetOriginalWidth()) / float32(width)
-	scaleY := float32(resized.GetOriginalHeight()) / float32(height)
-	return func(b box) box {
-		b.x1, b.x2, b.y1, b.y2 = b.x1*scaleX, b.x2*scaleX, b.y1*scaleY, b.y2*scaleY
-		return original(b)
-	}, nil
+	return o, nil
+}
+
+// fromImage maps a box of the image to the original.
+func (o *original) fromImage(b box) box {
+	if o == nil {
+		return b
+	}
+	return b.mapped(o.affine).clip(o.width, o.height)
+}
+
+// describe adds the sizes and the map to the metadata.
+func (o *original) describe(m *imageflowv1.DetectionMetadata, in functions.Input) {
+	width, height := in.Image.Size()
+	m.ImageWidth, m.ImageHeight = int32(width), int32(height)
+	if o != nil {
+		m.OriginalFromImage, m.OriginalWidth, m.OriginalHeight = o.affine, int32(o.width), int32(o.height)
+	}
 }
 
 // mapped returns the box around the map's image of a box.

@@ -16,20 +16,28 @@ import (
 
 // Processor is the filter processor. It has no side-car.
 var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *imageflowv1.FilterResponse]{
-	Info:           processors.Filter,
-	Check:          check,
-	Reference:      markObject,
-	ReferenceField: markField,
-	Footprint:      footprint,
-	Apply:          apply,
-	Moves:          true,
+	Info:      processors.Filter,
+	Check:     check,
+	Reference: reference,
+	Footprint: footprint,
+	Apply:     apply,
+	// The regions of a redaction are those of one frame.
+	Moves: func(r *imageflowv1.FilterRequest) bool { return r.GetRedaction() == nil },
 })
 
+// reference names the mark of a watermark, or the side-car of the detection whose boxes are hidden.
+func reference(r *imageflowv1.FilterRequest, execution string) (object *imageflowv1.ImageData, field string) {
+	if mark := markObject(r); mark != nil {
+		return mark, markField
+	}
+	return detectionsObject(r, execution)
+}
+
 func footprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {
-	if r.GetIntensity() == 0 {
+	if r.GetIntensity() == 0 && r.GetRedaction() == nil {
 		return in.Image.ConvertFootprint(in.Format)
 	}
-	return in.Image.Footprint(in.Format) + markFootprint(r, in)
+	return in.Image.Footprint(in.Format) + markFootprint(r, in) + redactionFootprint(r, in)
 }
 
 // parameter is a setting other than the intensity: its range [min, max] and its default.
@@ -45,7 +53,7 @@ type filter struct {
 	// sigma derives the setting "sigma", the standard deviation of a Gaussian in
 	// pixels, from the intensity; nil means that sigma is a parameter or not used.
 	sigma func(width, height int, intensity float64) float64
-	// change changes the image in place. Its only error is the context's. A watermark has none.
+	// change changes the image in place. Its only error is the context's. Watermarks and redactions have none.
 	change func(ctx context.Context, r imaging.Raster, intensity float64, s settings) error
 }
 
@@ -64,6 +72,8 @@ var filters = map[imageflowv1.FilterType]filter{
 	imageflowv1.FilterType_FILTER_TYPE_CONTRAST:   {min: -1, max: 4, change: contrast, parameters: pivotParameter},
 	imageflowv1.FilterType_FILTER_TYPE_SATURATION: {min: -1, max: 4, change: saturation},
 	imageflowv1.FilterType_FILTER_TYPE_WATERMARK:  {max: 1},
+	imageflowv1.FilterType_FILTER_TYPE_PIXELATE:   {},
+	imageflowv1.FilterType_FILTER_TYPE_FILL:       {},
 }
 
 // maxSigma is the maximum of the contract, in pixels. A larger one would hide everything.
@@ -82,6 +92,9 @@ func check(r *imageflowv1.FilterRequest) error {
 		return functions.Errorf(functions.Invalid, "intensity", "%g is outside [%g, %g] of %s", v, f.min, f.max, r.GetFilterType())
 	}
 	if err := checkMark(r); err != nil {
+		return err
+	}
+	if err := checkRedaction(r); err != nil {
 		return err
 	}
 	_, err := f.read(r)
@@ -122,6 +135,10 @@ func apply(ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input
 		FilterType: r.GetFilterType(), Intensity: r.GetIntensity(), AppliedParameters: map[string]string{},
 	}
 	resp := &imageflowv1.FilterResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}
+	if r.GetRedaction() != nil {
+		out, err := redact(ctx, r, in, metadata)
+		return out, resp, err
+	}
 	intensity := float64(r.GetIntensity())
 	if intensity == 0 { // no setting has an effect
 		out, err := in.Image.Convert(ctx, in.Format)

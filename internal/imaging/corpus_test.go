@@ -36,6 +36,7 @@ func corpus(t testing.TB, cuts int) map[string]suspect {
 	}
 	add(bombs(t), false)
 	add(heifBombs(t), false)
+	add(jxlBombs(t), false)
 	add(badBMPs(), false)
 	add(rawImages(), false)
 	add(badBigTIFFs(), false)

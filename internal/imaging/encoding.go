@@ -18,7 +18,8 @@ type Encoding struct {
 	Progressive bool
 	// Chroma is the resolution of the colours.
 	Chroma Chroma
-	// Speed is in [5, 9], from the smallest file to the least time; 0 means 8.
+	// Speed is in [5, 9], from the smallest file to the least time; 0 means 8. The efforts of libjxl
+	// are 7 to 3.
 	Speed int
 	// Compression is in [1, 9], from the least time to the smallest file; 0 means 1.
 	Compression int

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-const supportedFormats = "supported formats are jpeg, png, webp, avif, heic, tiff, gif and bmp"
+const supportedFormats = "supported formats are jpeg, png, webp, avif, jxl, heic, tiff, gif and bmp"
 
 // signatures identify unsupported formats by the bytes at an offset. The first match wins.
 var signatures = []struct {
@@ -16,7 +16,6 @@ var signatures = []struct {
 	magic string
 	name  string
 }{
-	{0, "\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL image"}, {0, "\xff\x0a", "a JPEG XL image"},
 	{0, "\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 image"}, {0, "\xff\x4f\xff\x51", "a JPEG 2000 image"},
 	{0, "II\xbc\x01", "a JPEG XR image"},
 	{0, "II\x1a\x00\x00\x00HEAPCCDR", "a raw image of a Canon camera"},

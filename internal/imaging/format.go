@@ -22,6 +22,7 @@ const (
 	AVIF Format = "avif"
 	HEIC Format = "heic"
 	BMP  Format = "bmp"
+	JXL  Format = "jxl"
 )
 
 // codecs describes the formats. quality is in [1, 100]; 0 marks read-only formats, and
@@ -69,6 +70,11 @@ var codecs = map[Format]struct {
 	},
 	HEIC: {extension: "heic", aliases: []string{"heic", "heif"}, vips: C.HEIC},
 	BMP:  {extension: "bmp", aliases: []string{"bmp", "dib", "x-ms-bmp"}},
+	JXL: {
+		extension: "jxl", aliases: []string{"jxl"}, quality: 75,
+		usual: bytesPerPixel{68, 88}, fine: bytesPerPixel{74, 94}, lossless: bytesPerPixel{76, 98}, slow: 16,
+		options: options{quality: true, lossless: true, speed: true, metadata: true},
+	},
 }
 
 // animated reports whether animations are read, and written.

@@ -26,6 +26,9 @@ func FuzzParseHeader(f *testing.F) {
 	for _, bomb := range heifBombs(f) {
 		f.Add(bomb)
 	}
+	for _, bomb := range jxlBombs(f) {
+		f.Add(bomb)
+	}
 	for _, multiple := range multiples(f, 3) {
 		f.Add(multiple)
 	}
@@ -221,4 +224,19 @@ func checkOtherUses(t *testing.T, m *imaging.Image, width, height int) {
 	if err := r.Blur(t.Context(), 0.1+float64(width)/9); err != nil {
 		t.Errorf("blurred: %v", err)
 	}
+}
+
+// FuzzJXL is FuzzPixels for JPEG XL.
+func FuzzJXL(f *testing.F) {
+	names, err := filepath.Glob(filepath.Join(here, "testdata", "jxl", "*.jxl"))
+	if err != nil || names == nil {
+		f.Fatalf("no files: %v", err)
+	}
+	for _, name := range names {
+		f.Add(jxlFile(f, filepath.Base(name)))
+	}
+	for _, bomb := range jxlBombs(f) {
+		f.Add(bomb)
+	}
+	fuzzPixels(f, imaging.JXL)
 }

@@ -72,6 +72,8 @@ type Header struct {
 	fromCodes bool
 	// layout is the layout of a TIFF that libvips does not support; nil for others.
 	layout *tiffLayout
+	// jxl describes a JPEG XL for libjxl; nil for other formats.
+	jxl *jxlData
 	// bmp describes the pixels of a BMP; nil for other formats.
 	bmp *bmpData
 	// tail is the maximum size in bytes of the last 16 rows of a PNG; 0 means no limit.
@@ -171,14 +173,15 @@ var parsers = []struct {
 	{TIFF, func(b []byte) bool { return magic("II*\x00")(b) || magic("MM\x00*")(b) }, parseTIFF},
 	{TIFF, func(b []byte) bool { return magic("II+\x00\b\x00\x00\x00")(b) || magic("MM\x00+\x00\b\x00\x00")(b) }, parseTIFF},
 	{BMP, beginsBMP, parseBMP},
+	{JXL, beginsJXL, parseJXL},
 }
 
 func magic(begin string) func([]byte) bool {
 	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(begin)) }
 }
 
-// ParseHeader parses the header of a JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC in pure Go, without
-// decoding pixels. It returns an InputError for other formats, for truncated or corrupt
+// ParseHeader parses the header of a JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC or JPEG XL in pure Go,
+// without decoding pixels. It returns an InputError for other formats, for truncated or corrupt
 // files, and for images that exceed the limits.
 func ParseHeader(data []byte, limits Limits) (Header, error) {
 	if len(data) == 0 {

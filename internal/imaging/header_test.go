@@ -50,6 +50,21 @@ func heifSamples(t testing.TB) map[string]sample {
 	}
 }
 
+func jxlSamples(t testing.TB) map[string]sample {
+	return map[string]sample{
+		"jxl":               {jxlFile(t, "lossy.jxl"), fact{imaging.JXL, 61, 47, 1, false, false}},
+		"jxl lossless":      {jxlFile(t, "lossless.jxl"), fact{imaging.JXL, 61, 47, 1, false, false}},
+		"jxl with alpha":    {jxlFile(t, "alpha.jxl"), fact{imaging.JXL, 64, 48, 1, true, false}},
+		"jxl with profile":  {jxlFile(t, "p3-lossless.jxl"), fact{imaging.JXL, 61, 47, 1, false, false}},
+		"jxl of frames":     {jxlFile(t, "frames.jxl"), fact{imaging.JXL, 2, 2, 1, true, true}},
+		"jxl of a jpeg":     {jxlFile(t, "turned-6.jxl"), fact{imaging.JXL, 47, 61, 6, false, false}},
+		"jxl in an order":   {jxlFile(t, "centre.jxl"), fact{imaging.JXL, 600, 280, 1, false, false}},
+		"jxl in boxes":      {jxlFile(t, "boxes.jxl"), fact{imaging.JXL, 61, 47, 1, false, false}},
+		"jxl of grey":       {jxlFile(t, "grey.jxl"), fact{imaging.JXL, 61, 47, 1, false, false}},
+		"jxl of two frames": {jxlFile(t, "patches.jxl"), fact{imaging.JXL, 514, 15, 1, false, false}},
+	}
+}
+
 // samples are images of all formats and variants with their facts.
 func samples(t testing.TB) map[string]sample {
 	opaque, clear := detailed(30, 20), noisy(30, 20)
@@ -87,6 +102,7 @@ func samples(t testing.TB) map[string]sample {
 		"bmp of codes":         {codedBMP(30, 20), fact{imaging.BMP, 30, 20, 1, false, false}},
 	}
 	maps.Copy(all, heifSamples(t))
+	maps.Copy(all, jxlSamples(t))
 	return all
 }
 

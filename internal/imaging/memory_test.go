@@ -92,6 +92,10 @@ var memoryEncodings = map[string]struct {
 	"palette png":           {imaging.PNG, imaging.Encoding{Palette: true}},
 	"small png":             {imaging.PNG, imaging.Encoding{Compression: 9}},
 	"best, slow avif":       {imaging.AVIF, imaging.Encoding{Speed: 5, Quality: 100}},
+	"best jxl":              {imaging.JXL, imaging.Encoding{Quality: 100}},
+	"lossless jxl":          {imaging.JXL, imaging.Encoding{Lossless: true}},
+	"slow jxl":              {imaging.JXL, imaging.Encoding{Speed: 5}},
+	"slow, lossless jxl":    {imaging.JXL, imaging.Encoding{Speed: 5, Lossless: true}},
 }
 
 // memoryWorkOf returns the operation of a name of memoryWorks or memoryEncodings.

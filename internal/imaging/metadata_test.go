@@ -8,7 +8,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-var writable = []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP, imaging.TIFF, imaging.AVIF}
+var writable = []imaging.Format{imaging.JPEG, imaging.PNG, imaging.WebP, imaging.TIFF, imaging.AVIF, imaging.JXL}
 
 // TestMetadata_isRemoved checks EXIF, XMP and comments, which can hold private data.
 func TestMetadata_isRemoved(t *testing.T) {

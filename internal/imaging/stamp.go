@@ -30,6 +30,8 @@ func (m metadata) addTo(f Format, data []byte) []byte {
 		return m.addToTIFF(data)
 	case AVIF:
 		return m.addToAVIF(data)
+	case JXL:
+		return m.addToJXL(data)
 	}
 	return data
 }

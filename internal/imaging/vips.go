@@ -49,6 +49,9 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.av1 != nil {
 		return m.decodeAV1(ctx, d)
 	}
+	if m.jxl != nil {
+		return m.decodeJXL(ctx, d)
+	}
 	return m.decodeByVips(ctx, d)
 }
 
@@ -169,6 +172,9 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 	}
 	if f == GIF {
 		return p.encodeGIF(ctx)
+	}
+	if f == JXL {
+		return p.encodeJXL(ctx, e)
 	}
 	if err := Start(); err != nil {
 		return nil, err

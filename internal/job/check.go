@@ -7,7 +7,6 @@ import (
 	"buf.build/go/protovalidate"
 
 	"imageflow.dev/functions"
-	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // Check returns the error that a Runner of the processor would return for the request
@@ -27,14 +26,7 @@ func newPlan(processor functions.Processor, req functions.Request, defaultBucket
 			return plan{}, err
 		}
 	}
-	var reference *imageflowv1.ImageData
-	if processor.Reference != nil {
-		reference = processor.Reference(req)
-	}
-	p, err := planRequest(req, reference, processor.Suffix, defaultBucket)
-	p.sideCar, p.referenceField = processor.SideCar != nil, processor.ReferenceField
-	p.moves = processor.Moves
-	return p, err
+	return planRequest(processor, req, defaultBucket)
 }
 
 // violation returns the error of one violated rule. It prefers a rule about a field,

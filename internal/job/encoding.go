@@ -2,9 +2,7 @@ package job
 
 import (
 	"errors"
-	"image/color"
 	"strconv"
-	"strings"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/events"
@@ -29,7 +27,7 @@ func encodingOf(req functions.Request) imaging.Encoding {
 		Speed:       int(e.GetSpeed()),
 		Compression: int(e.GetCompression()),
 		Palette:     e.GetPalette(),
-		Background:  colour(e.GetBackground()),
+		Background:  functions.Colour(e.GetBackground()),
 		Keep:        keeps[e.GetKeep()],
 		Profile:     profiles[e.GetProfile()],
 	}
@@ -51,15 +49,6 @@ var profiles = map[imageflowv1.Profile]imaging.Profile{
 	imageflowv1.Profile_PROFILE_UNSPECIFIED: imaging.SRGB,
 	imageflowv1.Profile_PROFILE_KEEP:        imaging.KeepProfile,
 	imageflowv1.Profile_PROFILE_DISPLAY_P3:  imaging.DisplayP3,
-}
-
-// colour parses a valid colour of the contract. An empty one is transparent.
-func colour(text string) color.RGBA {
-	v, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 16, 24)
-	if err != nil {
-		return color.RGBA{}
-	}
-	return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 255}
 }
 
 // checkEncoding rejects an option that the format of the output does not have.

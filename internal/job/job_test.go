@@ -254,10 +254,11 @@ func TestRun_reference(t *testing.T) {
 
 func detecting(apply detector) func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 	p := functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
-		Info:           processors.Detect,
-		Reference:      func(r *imageflowv1.DetectionRequest) *data { return r.GetResizeMetadataRef() },
-		ReferenceField: "resize_metadata_ref",
-		SideCar:        func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+		Info: processors.Detect,
+		Reference: func(r *imageflowv1.DetectionRequest, _ string) (*data, string) {
+			return r.GetResizeMetadataRef(), "resize_metadata_ref"
+		},
+		SideCar: func(r *imageflowv1.DetectionResponse) proto.Message { return r },
 	})
 	p.Apply = apply
 	return job.NewRunner(p, store, job.NewAdmission(roomy), config).Run

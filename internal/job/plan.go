@@ -59,26 +59,27 @@ func (p *resolvedPlan) processorInput() functions.Input {
 }
 
 // planRequest applies the defaults for the names that a request left out.
-func planRequest(req functions.Request, reference *imageflowv1.ImageData, suffix, defaultBucket string) (plan, error) {
+func planRequest(processor functions.Processor, req functions.Request, defaultBucket string) (plan, error) {
 	in, out := req.GetInputImage(), req.GetOutputImage()
 	p := plan{
-		request:       req,
-		source:        location{cmp.Or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
-		sourceETag:    unquoted(in.GetEtag()),
-		referenceETag: unquoted(reference.GetEtag()),
-		execution:     cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
-		frames:        imaging.Selection{First: int(in.GetPage()), Count: int(in.GetPages())},
+		request:    req,
+		source:     location{cmp.Or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
+		sourceETag: unquoted(in.GetEtag()),
+		execution:  cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
+		sideCar:    processor.SideCar != nil,
+		frames:     imaging.Selection{First: int(in.GetPage()), Count: int(in.GetPages())},
+		moves:      processor.Moves != nil && processor.Moves(req),
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
 	}
-	p.reference = location{cmp.Or(reference.GetBucket(), p.source.bucket), reference.GetObjectKey()}
+	p.setReference(processor)
 	p.output.bucket = cmp.Or(out.GetBucket(), p.source.bucket)
 	switch {
 	case out.GetObjectKey() != "":
 		p.output.key, p.named, p.overwrite = out.GetObjectKey(), true, out.GetOverwrite()
 	case p.source.key != "" || out.GetBucket() != "":
-		p.output.key = p.execution + "_" + suffix
+		p.output.key = p.execution + "_" + processor.Suffix
 	}
 	if len(p.execution) > maxExecutionBytes {
 		return p, functions.Errorf(functions.Invalid, "execution_id",
@@ -92,6 +93,16 @@ func planRequest(req functions.Request, reference *imageflowv1.ImageData, suffix
 		err = p.checkEncoding(p.format)
 	}
 	return p, err
+}
+
+// setReference sets the object that the processor needs besides the image.
+func (p *plan) setReference(processor functions.Processor) {
+	if processor.Reference == nil {
+		return
+	}
+	object, field := processor.Reference(p.request, p.execution)
+	p.reference = location{cmp.Or(object.GetBucket(), p.source.bucket), object.GetObjectKey()}
+	p.referenceETag, p.referenceField = unquoted(object.GetEtag()), field
 }
 
 // inline reports whether the job uses no object of the store.

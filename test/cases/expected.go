@@ -73,6 +73,7 @@ var expectations = []expectation{
 	{pattern: "tiff-cmyk-two-spots*", verdict: taken, opaque: true},
 	{pattern: "webp-riff-size*", verdict: refused},
 	{pattern: "*.avif", verdict: taken, opaque: true}, {pattern: "*.heic", verdict: taken, opaque: true},
+	{pattern: "*.jxl", verdict: taken, opaque: true},
 	{pattern: "*.bmp", verdict: taken},
 	{pattern: "*.ico", verdict: refused, says: "ICO"}, {pattern: "*.jp2", verdict: refused, says: "JPEG 2000"},
 	{pattern: "*.svg", verdict: refused, says: "SVG"}, {pattern: "*.ppm", verdict: refused, says: "PPM"},

@@ -8,7 +8,7 @@ import (
 )
 
 // signatures are the first bytes of image formats; a question mark stands for any byte. The
-// service reads the formats up to HEIF.
+// service reads all of them but JPEG 2000.
 var signatures = []struct{ format, start string }{
 	{"jpeg", "\xff\xd8\xff"},
 	{"png", "\x89PNG\r\n\x1a\n"},
@@ -29,7 +29,7 @@ var signatures = []struct{ format, start string }{
 
 // read are the formats that the service reads.
 var read = map[string]bool{
-	"jpeg": true, "png": true, "webp": true, "gif": true, "tiff": true, "bmp": true, "avif": true, "heic": true,
+	"jpeg": true, "png": true, "webp": true, "gif": true, "tiff": true, "bmp": true, "avif": true, "heic": true, "jxl": true,
 }
 
 // sniff returns the format of a file, empty if it is not an image, and the digest of an image.

@@ -141,9 +141,10 @@ type ImageData struct {
 	// "." or ".." segment, no control characters.
 	ObjectKey string `protobuf:"bytes,2,opt,name=object_key,json=objectKey,proto3" json:"object_key,omitempty"`
 	// The media type. In a result: the format of the output. In an `output_image`:
-	// the requested format (image/jpeg, image/png, image/webp, image/gif, image/tiff or
-	// image/avif); empty means the format of the input, or JPEG for a HEIC and PNG
-	// for a BMP or a GIF that does not move. JPEG is encoded with quality 85, WebP with 80, AVIF with 60, unless the request has an
+	// the requested format (image/jpeg, image/png, image/webp, image/gif, image/tiff,
+	// image/avif or image/jxl); empty means the format of the input, or JPEG for a HEIC
+	// and PNG for a BMP or a GIF that does not move. JPEG is encoded with quality 85, WebP with 80, AVIF with 60,
+	// JPEG XL with 75, unless the request has an
 	// `encoding`; PNG and TIFF are lossless. Outputs are sRGB with 8 bits per channel and carry no metadata of
 	// the input but its density, unless the `encoding` keeps a profile or more. JPEG has no transparency: transparent pixels are blended with
 	// white, or with the background of the `encoding`.

@@ -385,9 +385,18 @@ type DetectionMetadata struct {
 	InferenceTimeMs float64 `protobuf:"fixed64,6,opt,name=inference_time_ms,json=inferenceTimeMs,proto3" json:"inference_time_ms,omitempty"`
 	// The measured time of decoding the model's output and of non-maximum
 	// suppression, in milliseconds.
-	NmsTimeMs     float64 `protobuf:"fixed64,7,opt,name=nms_time_ms,json=nmsTimeMs,proto3" json:"nms_time_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	NmsTimeMs float64 `protobuf:"fixed64,7,opt,name=nms_time_ms,json=nmsTimeMs,proto3" json:"nms_time_ms,omitempty"`
+	// The size of the image in which objects were detected, in pixels after EXIF
+	// orientation.
+	ImageWidth  int32 `protobuf:"varint,8,opt,name=image_width,json=imageWidth,proto3" json:"image_width,omitempty"`
+	ImageHeight int32 `protobuf:"varint,9,opt,name=image_height,json=imageHeight,proto3" json:"image_height,omitempty"`
+	// The map from pixels of that image to the original, and the size of the original, if the
+	// request has `resize_metadata_ref`. Then boxes are in pixels of the original.
+	OriginalFromImage *AffineMap `protobuf:"bytes,10,opt,name=original_from_image,json=originalFromImage,proto3" json:"original_from_image,omitempty"`
+	OriginalWidth     int32      `protobuf:"varint,11,opt,name=original_width,json=originalWidth,proto3" json:"original_width,omitempty"`
+	OriginalHeight    int32      `protobuf:"varint,12,opt,name=original_height,json=originalHeight,proto3" json:"original_height,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *DetectionMetadata) Reset() {
@@ -469,11 +478,46 @@ func (x *DetectionMetadata) GetNmsTimeMs() float64 {
 	return 0
 }
 
+func (x *DetectionMetadata) GetImageWidth() int32 {
+	if x != nil {
+		return x.ImageWidth
+	}
+	return 0
+}
+
+func (x *DetectionMetadata) GetImageHeight() int32 {
+	if x != nil {
+		return x.ImageHeight
+	}
+	return 0
+}
+
+func (x *DetectionMetadata) GetOriginalFromImage() *AffineMap {
+	if x != nil {
+		return x.OriginalFromImage
+	}
+	return nil
+}
+
+func (x *DetectionMetadata) GetOriginalWidth() int32 {
+	if x != nil {
+		return x.OriginalWidth
+	}
+	return 0
+}
+
+func (x *DetectionMetadata) GetOriginalHeight() int32 {
+	if x != nil {
+		return x.OriginalHeight
+	}
+	return 0
+}
+
 var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x18imageflow/v1/rules.proto\"\x92\x06\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x92\x06\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -515,7 +559,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
 	"\x02x2\x18\x03 \x01(\x02R\x02x2\x12\x0e\n" +
-	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xa6\x02\n" +
+	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\x83\x04\n" +
 	"\x11DetectionMetadata\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12#\n" +
@@ -524,7 +568,14 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\rnms_threshold\x18\x04 \x01(\x02R\fnmsThreshold\x12)\n" +
 	"\x10total_detections\x18\x05 \x01(\x05R\x0ftotalDetections\x12*\n" +
 	"\x11inference_time_ms\x18\x06 \x01(\x01R\x0finferenceTimeMs\x12\x1e\n" +
-	"\vnms_time_ms\x18\a \x01(\x01R\tnmsTimeMs2\xc3\x02\n" +
+	"\vnms_time_ms\x18\a \x01(\x01R\tnmsTimeMs\x12\x1f\n" +
+	"\vimage_width\x18\b \x01(\x05R\n" +
+	"imageWidth\x12!\n" +
+	"\fimage_height\x18\t \x01(\x05R\vimageHeight\x12G\n" +
+	"\x13original_from_image\x18\n" +
+	" \x01(\v2\x17.imageflow.v1.AffineMapR\x11originalFromImage\x12%\n" +
+	"\x0eoriginal_width\x18\v \x01(\x05R\roriginalWidth\x12'\n" +
+	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight2\xc3\x02\n" +
 	"\x12AIDetectionService\x12g\n" +
 	"\rDetectObjects\x12\x1e.imageflow.v1.DetectionRequest\x1a\x1f.imageflow.v1.DetectionResponse\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/detect\x12Z\n" +
@@ -554,8 +605,9 @@ var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*ImageData)(nil),           // 5: imageflow.v1.ImageData
 	(*Encoding)(nil),            // 6: imageflow.v1.Encoding
 	(*ProcessingResult)(nil),    // 7: imageflow.v1.ProcessingResult
-	(*HealthCheckRequest)(nil),  // 8: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 9: imageflow.v1.HealthCheckResponse
+	(*AffineMap)(nil),           // 8: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 9: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 10: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
 	5,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
@@ -566,17 +618,18 @@ var file_imageflow_v1_detection_proto_depIdxs = []int32{
 	2,  // 5: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
 	4,  // 6: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
 	3,  // 7: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	0,  // 8: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 9: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	8,  // 10: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	1,  // 11: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	1,  // 12: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	9,  // 13: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	8,  // 8: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	0,  // 9: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 10: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	9,  // 11: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	1,  // 12: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	1,  // 13: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	10, // 14: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -586,6 +639,7 @@ func file_imageflow_v1_detection_proto_init() {
 	}
 	file_imageflow_v1_common_proto_init()
 	file_imageflow_v1_encoding_proto_init()
+	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

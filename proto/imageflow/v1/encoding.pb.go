@@ -75,7 +75,8 @@ func (Chroma) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_encoding_proto_rawDescGZIP(), []int{0}
 }
 
-// Keep selects metadata. It is read from JPEG, PNG, WebP, AVIF, HEIC and TIFF.
+// Keep selects metadata. It is read from JPEG, PNG, WebP, AVIF, JPEG XL, HEIC and
+// TIFF.
 type Keep int32
 
 const (
@@ -193,11 +194,12 @@ func (Profile) EnumDescriptor() ([]byte, []int) {
 // image is always encoded again.
 type Encoding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The quality from 1 to 100, for jpeg, webp and avif; 0 means the default of the
-	// format: 85, 80 and 60. A JPEG with boxes or a watermark drawn into it has at least the quality
+	// The quality from 1 to 100, for jpeg, webp, avif and jxl; 0 means the default of
+	// the format: 85, 80, 60 and 75. For jxl, it becomes a distance of libjxl, which is
+	// 0.1 + 0.09 · (100 − quality) from quality 30 on. A JPEG with boxes or a watermark drawn into it has at least the quality
 	// of the input by default, up to 95.
 	Quality int32 `protobuf:"varint,1,opt,name=quality,proto3" json:"quality,omitempty"`
-	// True keeps every value of every pixel, for webp.
+	// True keeps every value of every pixel, for webp and jxl.
 	Lossless bool `protobuf:"varint,2,opt,name=lossless,proto3" json:"lossless,omitempty"`
 	// True writes a progressive JPEG, which viewers can show before it has arrived in
 	// full. Progressive JPEGs, and others of up to 16 million pixels, have optimised Huffman
@@ -205,10 +207,12 @@ type Encoding struct {
 	Progressive bool `protobuf:"varint,3,opt,name=progressive,proto3" json:"progressive,omitempty"`
 	// The resolution of the colours, for jpeg and avif.
 	Chroma Chroma `protobuf:"varint,4,opt,name=chroma,proto3,enum=imageflow.v1.Chroma" json:"chroma,omitempty"`
-	// For avif: from 5, the smallest file, to 9, the least time; 0 means 8. Lower
-	// speeds of the format would take minutes for a photograph.
+	// For avif and jxl: from 5, the smallest file, to 9, the least time; 0 means 8.
+	// Lower speeds of avif would take minutes for a photograph. For jxl, the effort of
+	// libjxl is 12 minus the speed: 3 to 7.
 	Speed int32 `protobuf:"varint,5,opt,name=speed,proto3" json:"speed,omitempty"`
-	// The maximum size of the output in bytes, for jpeg, webp and avif; 0 means none.
+	// The maximum size of the output in bytes, for jpeg, webp, avif and jxl; 0 means
+	// none.
 	// The quality is then the highest one that fits, up to `quality`. It is found by at
 	// most four encodings, so a slightly higher one may fit, too. The metadata of the
 	// result has `quality` and `bytes`. If not even quality 1 fits, the call fails with
@@ -218,9 +222,9 @@ type Encoding struct {
 	// with. Empty keeps transparency; for jpeg, which has none, it means white.
 	Background string `protobuf:"bytes,7,opt,name=background,proto3" json:"background,omitempty"`
 	// The metadata of the input that the output keeps besides the density, for jpeg,
-	// png, webp and tiff. JPEGs have no block above 64 KiB; longer ones are left out.
+	// png, webp, tiff, avif and jxl. JPEGs have no block above 64 KiB; longer ones are left out.
 	Keep Keep `protobuf:"varint,8,opt,name=keep,proto3,enum=imageflow.v1.Keep" json:"keep,omitempty"`
-	// The colours of the output, for jpeg, png, webp and tiff.
+	// The colours of the output, for jpeg, png, webp, tiff, avif and jxl.
 	Profile Profile `protobuf:"varint,9,opt,name=profile,proto3,enum=imageflow.v1.Profile" json:"profile,omitempty"`
 	// For png: from 1, the least time, to 9, the smallest file; 0 means 1.
 	Compression int32 `protobuf:"varint,11,opt,name=compression,proto3" json:"compression,omitempty"`

@@ -31,6 +31,7 @@ const (
 	FilterType_FILTER_TYPE_UNSPECIFIED FilterType = 0
 	// A Gaussian blur that looks the same at any image size: its standard deviation
 	// is intensity x (longer side / 400) pixels, at most 20. Intensity in [0, 10].
+	// With `redaction`, the cells of FILTER_TYPE_PIXELATE with a smooth transition between them.
 	FilterType_FILTER_TYPE_BLUR FilterType = 1
 	// Unsharp masking: v + (y - blurred y) x intensity, where y is the luma of the
 	// pixel (ITU-R BT.601). Intensity in [0, 10]. Parameter `sigma` in [0.5, 3],
@@ -55,6 +56,12 @@ const (
 	// changes only in the blocks that the mark covers.
 	// `applied_parameters` has left, top, width and height of the mark in pixels.
 	FilterType_FILTER_TYPE_WATERMARK FilterType = 7
+	// Shows each region of `redaction` as at most 4 x 4 cells of one colour each, the mean of the
+	// cell in steps of 32/255. A region becomes opaque. Use FILTER_TYPE_FILL for text: whoever knows
+	// all that it could be can compare the cells.
+	FilterType_FILTER_TYPE_PIXELATE FilterType = 8
+	// Fills each region of `redaction` with its `color`. Nothing of the region can be restored.
+	FilterType_FILTER_TYPE_FILL FilterType = 9
 )
 
 // Enum value maps for FilterType.
@@ -68,6 +75,8 @@ var (
 		5: "FILTER_TYPE_SATURATION",
 		6: "FILTER_TYPE_GAUSSIAN",
 		7: "FILTER_TYPE_WATERMARK",
+		8: "FILTER_TYPE_PIXELATE",
+		9: "FILTER_TYPE_FILL",
 	}
 	FilterType_value = map[string]int32{
 		"FILTER_TYPE_UNSPECIFIED": 0,
@@ -78,6 +87,8 @@ var (
 		"FILTER_TYPE_SATURATION":  5,
 		"FILTER_TYPE_GAUSSIAN":    6,
 		"FILTER_TYPE_WATERMARK":   7,
+		"FILTER_TYPE_PIXELATE":    8,
+		"FILTER_TYPE_FILL":        9,
 	}
 )
 
@@ -116,7 +127,7 @@ type FilterRequest struct {
 	// The filter; required.
 	FilterType FilterType `protobuf:"varint,2,opt,name=filter_type,json=filterType,proto3,enum=imageflow.v1.FilterType" json:"filter_type,omitempty"`
 	// The strength, in the unit and range that FilterType gives for each filter;
-	// 0 changes no pixel.
+	// 0 changes no pixel, except with `redaction`.
 	Intensity float32 `protobuf:"fixed32,3,opt,name=intensity,proto3" json:"intensity,omitempty"`
 	// Further settings that FilterType names; unknown names are rejected.
 	Parameters map[string]string `protobuf:"bytes,4,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -131,7 +142,11 @@ type FilterRequest struct {
 	Encoding *Encoding `protobuf:"bytes,8,opt,name=encoding,proto3" json:"encoding,omitempty"`
 	// The mark of FILTER_TYPE_WATERMARK; only for that filter, which requires it. In a
 	// Trigger: `watermark.image.object_key=logo.png`.
-	Watermark     *Watermark `protobuf:"bytes,9,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	Watermark *Watermark `protobuf:"bytes,9,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	// The regions that FILTER_TYPE_PIXELATE, FILTER_TYPE_FILL or FILTER_TYPE_BLUR hides; only for
+	// these filters. The first two require it. `intensity` must be 0 then: the strength
+	// follows from the size of each region. In a Trigger: `redaction.detected=true`.
+	Redaction     *Redaction `protobuf:"bytes,10,opt,name=redaction,proto3" json:"redaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -225,6 +240,13 @@ func (x *FilterRequest) GetEncoding() *Encoding {
 func (x *FilterRequest) GetWatermark() *Watermark {
 	if x != nil {
 		return x.Watermark
+	}
+	return nil
+}
+
+func (x *FilterRequest) GetRedaction() *Redaction {
+	if x != nil {
+		return x.Redaction
 	}
 	return nil
 }
@@ -385,8 +407,10 @@ type FilterMetadata struct {
 	Intensity  float32                `protobuf:"fixed32,2,opt,name=intensity,proto3" json:"intensity,omitempty"`
 	// Every setting that had an effect, including defaults and derived values.
 	AppliedParameters map[string]string `protobuf:"bytes,3,rep,name=applied_parameters,json=appliedParameters,proto3" json:"applied_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The regions of `redaction` in pixels of the image, with their margins.
+	Redacted      []*BoundingBox `protobuf:"bytes,4,rep,name=redacted,proto3" json:"redacted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FilterMetadata) Reset() {
@@ -440,11 +464,18 @@ func (x *FilterMetadata) GetAppliedParameters() map[string]string {
 	return nil
 }
 
+func (x *FilterMetadata) GetRedacted() []*BoundingBox {
+	if x != nil {
+		return x.Redacted
+	}
+	return nil
+}
+
 var File_imageflow_v1_filter_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xe5\x05\n" +
+	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1cimageflow/v1/redaction.proto\x1a\x18imageflow/v1/rules.proto\"\x9c\x06\n" +
 	"\rFilterRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12E\n" +
@@ -461,7 +492,9 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"inputBytes\x12:\n" +
 	"\foutput_image\x18\a \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x122\n" +
 	"\bencoding\x18\b \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x125\n" +
-	"\twatermark\x18\t \x01(\v2\x17.imageflow.v1.WatermarkR\twatermark\x1a=\n" +
+	"\twatermark\x18\t \x01(\v2\x17.imageflow.v1.WatermarkR\twatermark\x125\n" +
+	"\tredaction\x18\n" +
+	" \x01(\v2\x17.imageflow.v1.RedactionR\tredaction\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n" +
@@ -477,15 +510,16 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\x0fwatermark.input\x12:image.object_key or image_bytes: exactly one must be given\x1a=(this.image.object_key != '') != (size(this.image_bytes) > 0)\"\x82\x01\n" +
 	"\x0eFilterResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
-	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.FilterMetadataR\bmetadata\"\x93\x02\n" +
+	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.FilterMetadataR\bmetadata\"\xca\x02\n" +
 	"\x0eFilterMetadata\x129\n" +
 	"\vfilter_type\x18\x01 \x01(\x0e2\x18.imageflow.v1.FilterTypeR\n" +
 	"filterType\x12\x1c\n" +
 	"\tintensity\x18\x02 \x01(\x02R\tintensity\x12b\n" +
-	"\x12applied_parameters\x18\x03 \x03(\v23.imageflow.v1.FilterMetadata.AppliedParametersEntryR\x11appliedParameters\x1aD\n" +
+	"\x12applied_parameters\x18\x03 \x03(\v23.imageflow.v1.FilterMetadata.AppliedParametersEntryR\x11appliedParameters\x125\n" +
+	"\bredacted\x18\x04 \x03(\v2\x19.imageflow.v1.BoundingBoxR\bredacted\x1aD\n" +
 	"\x16AppliedParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\xdf\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x8f\x02\n" +
 	"\n" +
 	"FilterType\x12\x1b\n" +
 	"\x17FILTER_TYPE_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -495,7 +529,9 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\x14FILTER_TYPE_CONTRAST\x10\x04\x12\x1a\n" +
 	"\x16FILTER_TYPE_SATURATION\x10\x05\x12\x18\n" +
 	"\x14FILTER_TYPE_GAUSSIAN\x10\x06\x12\x19\n" +
-	"\x15FILTER_TYPE_WATERMARK\x10\a2\xae\x02\n" +
+	"\x15FILTER_TYPE_WATERMARK\x10\a\x12\x18\n" +
+	"\x14FILTER_TYPE_PIXELATE\x10\b\x12\x14\n" +
+	"\x10FILTER_TYPE_FILL\x10\t2\xae\x02\n" +
 	"\rFilterService\x12_\n" +
 	"\vApplyFilter\x12\x1b.imageflow.v1.FilterRequest\x1a\x1c.imageflow.v1.FilterResponse\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/filter\x12R\n" +
@@ -527,10 +563,12 @@ var file_imageflow_v1_filter_proto_goTypes = []any{
 	nil,                         // 6: imageflow.v1.FilterMetadata.AppliedParametersEntry
 	(*ImageData)(nil),           // 7: imageflow.v1.ImageData
 	(*Encoding)(nil),            // 8: imageflow.v1.Encoding
-	(Gravity)(0),                // 9: imageflow.v1.Gravity
-	(*ProcessingResult)(nil),    // 10: imageflow.v1.ProcessingResult
-	(*HealthCheckRequest)(nil),  // 11: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 12: imageflow.v1.HealthCheckResponse
+	(*Redaction)(nil),           // 9: imageflow.v1.Redaction
+	(Gravity)(0),                // 10: imageflow.v1.Gravity
+	(*ProcessingResult)(nil),    // 11: imageflow.v1.ProcessingResult
+	(*BoundingBox)(nil),         // 12: imageflow.v1.BoundingBox
+	(*HealthCheckRequest)(nil),  // 13: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 14: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_filter_proto_depIdxs = []int32{
 	7,  // 0: imageflow.v1.FilterRequest.input_image:type_name -> imageflow.v1.ImageData
@@ -539,23 +577,25 @@ var file_imageflow_v1_filter_proto_depIdxs = []int32{
 	7,  // 3: imageflow.v1.FilterRequest.output_image:type_name -> imageflow.v1.ImageData
 	8,  // 4: imageflow.v1.FilterRequest.encoding:type_name -> imageflow.v1.Encoding
 	2,  // 5: imageflow.v1.FilterRequest.watermark:type_name -> imageflow.v1.Watermark
-	7,  // 6: imageflow.v1.Watermark.image:type_name -> imageflow.v1.ImageData
-	9,  // 7: imageflow.v1.Watermark.gravity:type_name -> imageflow.v1.Gravity
-	10, // 8: imageflow.v1.FilterResponse.result:type_name -> imageflow.v1.ProcessingResult
-	4,  // 9: imageflow.v1.FilterResponse.metadata:type_name -> imageflow.v1.FilterMetadata
-	0,  // 10: imageflow.v1.FilterMetadata.filter_type:type_name -> imageflow.v1.FilterType
-	6,  // 11: imageflow.v1.FilterMetadata.applied_parameters:type_name -> imageflow.v1.FilterMetadata.AppliedParametersEntry
-	1,  // 12: imageflow.v1.FilterService.ApplyFilter:input_type -> imageflow.v1.FilterRequest
-	1,  // 13: imageflow.v1.FilterService.ApplyFilterStream:input_type -> imageflow.v1.FilterRequest
-	11, // 14: imageflow.v1.FilterService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	3,  // 15: imageflow.v1.FilterService.ApplyFilter:output_type -> imageflow.v1.FilterResponse
-	3,  // 16: imageflow.v1.FilterService.ApplyFilterStream:output_type -> imageflow.v1.FilterResponse
-	12, // 17: imageflow.v1.FilterService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	9,  // 6: imageflow.v1.FilterRequest.redaction:type_name -> imageflow.v1.Redaction
+	7,  // 7: imageflow.v1.Watermark.image:type_name -> imageflow.v1.ImageData
+	10, // 8: imageflow.v1.Watermark.gravity:type_name -> imageflow.v1.Gravity
+	11, // 9: imageflow.v1.FilterResponse.result:type_name -> imageflow.v1.ProcessingResult
+	4,  // 10: imageflow.v1.FilterResponse.metadata:type_name -> imageflow.v1.FilterMetadata
+	0,  // 11: imageflow.v1.FilterMetadata.filter_type:type_name -> imageflow.v1.FilterType
+	6,  // 12: imageflow.v1.FilterMetadata.applied_parameters:type_name -> imageflow.v1.FilterMetadata.AppliedParametersEntry
+	12, // 13: imageflow.v1.FilterMetadata.redacted:type_name -> imageflow.v1.BoundingBox
+	1,  // 14: imageflow.v1.FilterService.ApplyFilter:input_type -> imageflow.v1.FilterRequest
+	1,  // 15: imageflow.v1.FilterService.ApplyFilterStream:input_type -> imageflow.v1.FilterRequest
+	13, // 16: imageflow.v1.FilterService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	3,  // 17: imageflow.v1.FilterService.ApplyFilter:output_type -> imageflow.v1.FilterResponse
+	3,  // 18: imageflow.v1.FilterService.ApplyFilterStream:output_type -> imageflow.v1.FilterResponse
+	14, // 19: imageflow.v1.FilterService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	17, // [17:20] is the sub-list for method output_type
+	14, // [14:17] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_filter_proto_init() }
@@ -564,8 +604,10 @@ func file_imageflow_v1_filter_proto_init() {
 		return
 	}
 	file_imageflow_v1_common_proto_init()
+	file_imageflow_v1_detection_proto_init()
 	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_geometry_proto_init()
+	file_imageflow_v1_redaction_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

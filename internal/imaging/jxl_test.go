@@ -1,0 +1,137 @@
+package imaging_test
+
+import (
+	"bytes"
+	"image/color"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"imageflow.dev/internal/imaging"
+)
+
+// jxlFile reads a file of testdata/jxl.
+func jxlFile(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(here, "testdata", "jxl", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestJXL_isDecodedAsByDjxl covers both codings, 8 to 32 bits, alpha, profiles, JPEGs, several
+// frames and orders of the data, and all orientations.
+func TestJXL_isDecodedAsByDjxl(t *testing.T) {
+	references, err := filepath.Glob(filepath.Join(here, "testdata", "jxl", "*.png"))
+	if err != nil || len(references) == 0 {
+		t.Fatal("no references", err)
+	}
+	for _, reference := range references {
+		name := strings.TrimSuffix(filepath.Base(reference), ".png")
+		t.Run(name, func(t *testing.T) {
+			db := psnrOf(t, pixels(t, jxlFile(t, name)), pixels(t, jxlFile(t, name+".png")))
+			t.Logf("%.1f", db)
+			if db < minDecoderPSNR {
+				t.Errorf("%.1f dB, want at least %d", db, minDecoderPSNR)
+			}
+		})
+	}
+}
+
+// TestJXL_isWrittenForDjxl compares outputs, as djxl reads them, with the pixels that were encoded.
+func TestJXL_isWrittenForDjxl(t *testing.T) {
+	sources := map[string]*imaging.Pixels{
+		"opaque": pixels(t, jxlFile(t, "centre.jxl.png")), "with alpha": pixels(t, jxlFile(t, "alpha.jxl.png")),
+	}
+	for name, encoding := range map[string]imaging.Encoding{
+		"default": {}, "best": {Quality: 100}, "small": {Speed: 5}, "lossless": {Lossless: true},
+	} {
+		for source, p := range sources {
+			t.Run(name+" "+source, func(t *testing.T) {
+				out := converted(t, p, encoding)
+				if db := psnrOf(t, pixels(t, out), p); db < map[bool]float64{true: 200, false: 32}[encoding.Lossless] {
+					t.Errorf("%.1f dB to the input", db)
+				}
+				if db := psnrOf(t, djxl(t, out), pixels(t, out)); db < minDecoderPSNR {
+					t.Errorf("%.1f dB to djxl", db)
+				}
+			})
+		}
+	}
+}
+
+// converted returns pixels as a JPEG XL.
+func converted(t *testing.T, p *imaging.Pixels, e imaging.Encoding) []byte {
+	t.Helper()
+	png, err := p.Encode(t.Context(), imaging.PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, png.Data)
+	m.Encoding = e
+	out, err := m.Convert(t.Context(), imaging.JXL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Data
+}
+
+// djxl decodes a file by the command of libjxl.
+func djxl(t *testing.T, data []byte) *imaging.Pixels {
+	t.Helper()
+	command, err := exec.LookPath("djxl")
+	if err != nil {
+		t.Skip("needs djxl, in Debian's libjxl-tools")
+	}
+	from, to := filepath.Join(t.TempDir(), "in.jxl"), filepath.Join(t.TempDir(), "out.png")
+	if err := os.WriteFile(from, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(command, from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	made, err := os.ReadFile(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pixels(t, made)
+}
+
+// TestJXL_keepsMetadataOnRequest goes from a JPEG to a JPEG XL and on to a PNG.
+func TestJXL_keepsMetadataOnRequest(t *testing.T) {
+	jpeg := owned(t)[imaging.JPEG]
+	for keep, want := range map[imaging.Keep]struct{ artist, maker bool }{
+		imaging.KeepNothing: {false, false}, imaging.KeepCopyright: {true, false}, imaging.KeepAll: {true, true},
+	} {
+		out := kept(t, jpeg, imaging.JXL, keep)
+		for format, data := range map[imaging.Format][]byte{imaging.JXL: out, imaging.PNG: kept(t, out, imaging.PNG, keep)} {
+			artist, maker := bytes.Contains(data, []byte("Ann Author")), bytes.Contains(data, []byte("Maker Inc"))
+			if artist != want.artist || maker != want.maker {
+				t.Errorf("%v: the %s has the artist: %t, the camera: %t", keep, format, artist, maker)
+			}
+		}
+		if m := open(t, out); m.Orientation != 1 || m.Width != 32 || m.Height != 48 {
+			t.Errorf("%v: got %d×%d with orientation %d, want an upright image", keep, m.Width, m.Height, m.Orientation)
+		}
+		if plain := kept(t, out, imaging.PNG, imaging.KeepNothing); bytes.Contains(plain, []byte("Ann")) {
+			t.Errorf("%v: a PNG that keeps nothing has the artist", keep)
+		}
+	}
+}
+
+// TestJXL_hasTheProfileOfItsColours writes Display P3, and reads it as sRGB.
+func TestJXL_hasTheProfileOfItsColours(t *testing.T) {
+	for _, lossless := range []bool{false, true} {
+		m := open(t, asPNG(t, flat(64, 64, color.NRGBA{255, 0, 0, 255})))
+		m.Encoding = imaging.Encoding{Profile: imaging.DisplayP3, Lossless: lossless}
+		out, err := m.Convert(t.Context(), imaging.JXL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkColour(t, imaging.JXL, pixels(t, out.Data).Pix, []byte{255, 0, 0})
+		checkColour(t, imaging.JXL, djxl(t, out.Data).Pix, []byte{255, 0, 0})
+	}
+}
