@@ -99,6 +99,8 @@ type Definition[Req Request, Resp Response] struct {
 	// Variant names a further input of the result besides the request and the image,
 	// such as the version of a model; nil means that there is none.
 	Variant func(context.Context, Req) (string, error)
+	// Moves reports whether Apply makes an animation of an Input.Image that Moves; nil means never.
+	Moves func(Req) bool
 	// Footprint returns the maximum memory of Apply in bytes, without decoding anything.
 	// The default, nil, covers a full decode, a change of the pixels and an encode. It may
 	// return 0 for an input that Apply refuses.

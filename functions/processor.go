@@ -23,6 +23,7 @@ type Processor struct {
 	Footprint func(Request, Input) int64
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
 	SideCar   func(Response) proto.Message
+	Moves     func(Request) bool
 
 	request, response protoreflect.MessageType
 	result            protoreflect.FieldDescriptor
@@ -65,6 +66,9 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	}
 	if d.Footprint != nil {
 		p.Footprint = func(r Request, in Input) int64 { return d.Footprint(r.(Req), in) }
+	}
+	if d.Moves != nil {
+		p.Moves = func(r Request) bool { return d.Moves(r.(Req)) }
 	}
 	if d.SideCar != nil {
 		p.SideCar = func(r Response) proto.Message { return d.SideCar(r.(Resp)) }

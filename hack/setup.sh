@@ -7,7 +7,7 @@ folder=$1
 
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
-pkg-config --exists vips libdeflate libtiff-4 libwebp libwebpdemux dav1d aom libjxl 2>/dev/null ||
+pkg-config --exists vips libdeflate libtiff-4 libwebp libwebpdemux libwebpmux dav1d aom libjxl 2>/dev/null ||
 	packages+=(libvips-dev libdeflate-dev libtiff-dev libwebp-dev libdav1d-dev libaom-dev libjxl-dev pkg-config)
 if [ ! -f "$folder/libonnxruntime.so.1" ] && ! python3 -m pip --version >/dev/null 2>&1 && ! command -v npm >/dev/null; then
 	packages+=(python3-pip) # fetches ONNX Runtime

@@ -21,6 +21,8 @@ var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *
 	Reference: reference,
 	Footprint: footprint,
 	Apply:     apply,
+	// The regions of a redaction are those of one frame.
+	Moves: func(r *imageflowv1.FilterRequest) bool { return r.GetRedaction() == nil },
 })
 
 // reference names the mark of a watermark, or the side-car of the detection whose boxes are hidden.
@@ -158,6 +160,15 @@ func (f filter) apply(
 ) (imaging.Encoded, error) {
 	if f.change == nil {
 		return watermark(ctx, r, in, s)
+	}
+	if in.Image.Moves() {
+		return in.Image.Animate(ctx, in.Format, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+			p, err := frame.Pixels(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return p, f.change(ctx, p, float64(r.GetIntensity()), s)
+		})
 	}
 	raster, err := in.Raster(ctx)
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 // run makes the output.
 func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
 	m = m.Turned(p.quarters, p.mirrored)
+	if m.Moves() {
+		return p.runFrames(ctx, m, q, f)
+	}
 	if by, ok := p.interest(); ok {
 		if p.isResize() && p.isWhole() {
 			out, window, err := m.ResizeInteresting(ctx, p.box, p.width, p.height, by, q, f)
@@ -22,18 +25,39 @@ func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f i
 	if p.isResize() {
 		return m.ResizeWindow(ctx, p.visible(), p.shown.Dx(), p.shown.Dy(), q, f)
 	}
-	canvas := p.canvas.Sub(p.shown.Min)
 	if p.angle == 0 {
-		return m.ResizePadded(ctx, p.visible(), p.shown.Dx(), p.shown.Dy(), canvas, q, f)
+		return m.ResizePadded(ctx, p.visible(), p.shown.Dx(), p.shown.Dy(), p.canvas.Sub(p.shown.Min), q, f)
 	}
-	pixels, err := p.pixels(ctx, m, q)
-	if err == nil && p.canvas != p.shown {
-		pixels, err = pixels.Padded(ctx, canvas, f)
-	}
+	pixels, err := p.output(ctx, m, q, f)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
 	return pixels.Encode(ctx, f)
+}
+
+// runFrames makes an animation. The first frame decides what is interesting in all of them.
+func (p *plan) runFrames(
+	ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format,
+) (imaging.Encoded, error) {
+	by, search := p.interest()
+	return m.Animate(ctx, f, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+		if search {
+			if err := p.locate(ctx, frame, by, q); err != nil {
+				return nil, err
+			}
+			search = false
+		}
+		return p.output(ctx, frame, q, f)
+	})
+}
+
+// output returns the pixels of the output, for an image that is turned.
+func (p *plan) output(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (*imaging.Pixels, error) {
+	pixels, err := p.pixels(ctx, m, q)
+	if err != nil || p.canvas == p.shown {
+		return pixels, err
+	}
+	return pixels.Padded(ctx, p.canvas.Sub(p.shown.Min), f)
 }
 
 // locate moves the window to the most interesting place. It costs a decoding of its own.

@@ -32,7 +32,7 @@ var parameterCases = []struct {
 	{resizes, "target_width=1&quality=RESIZE_QUALITY_SUPERB", "quality"},
 	{resizes, "target_width=1&quality=99", "quality"},
 	{resizes, "target_width=1&input_image.object_key=a", "input_image.object_key"},
-	{resizes, "target_width=1&output_image.content_type=image/gif", "output_image.content_type"},
+	{resizes, "target_width=1&output_image.content_type=image/heic", "output_image.content_type"},
 	{resizes, "target_width=1&execution_id=/a", "execution_id"},
 	{resizes, "target_width=%zz", "-"},
 	{resizes, "target_width=1&encoding.quality=70&encoding.chroma=CHROMA_444", ""},

@@ -28,7 +28,7 @@ func (h Header) Footprint(f Format) int64 {
 
 // ConvertFootprint returns the maximum memory of Convert in bytes.
 func (h Header) ConvertFootprint(f Format) int64 {
-	if f == h.Format && h.Encoding == (Encoding{}) {
+	if f == h.Format && h.Encoding == (Encoding{}) && h.isWhole() {
 		return 0
 	}
 	return h.footprint(h.pixels(), f, 0)
@@ -42,13 +42,21 @@ func (h Header) ResizeFootprint(width, height int, f Format) int64 {
 
 // ReadFootprint returns the maximum memory in bytes that the decoder holds, without the rows
 // that it returns.
-func (h Header) ReadFootprint() int64 { return h.pixels() * int64(h.held) }
+func (h Header) ReadFootprint() int64 {
+	if h.selected.draws() {
+		return h.drawing()
+	}
+	return h.pixels() * int64(h.held)
+}
 
 // footprint returns the maximum memory in bytes for an output of this many pixels. changing
 // is the extra memory of a change, in bytes per channel.
 func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
 	if f == Auto {
 		return h.autoFootprint(pixels, changing)
+	}
+	if h.Moves() {
+		return h.animationFootprint(pixels, f, changing)
 	}
 	channels, withAlpha := int64(h.channels()), h.Alpha && h.Encoding.keepsAlpha(f)
 	garbage := int64(0)

@@ -38,8 +38,8 @@ var codecs = map[Format]struct {
 	usual, fine, lossless bytesPerPixel
 	slow                  int
 	options               options
-	// animated reports whether animations are read and written, beyond their first frame.
-	animated struct{ read, write bool }
+	// animated is about frames beyond the first.
+	animated animated
 }{
 	JPEG: {
 		extension: "jpg", aliases: []string{"jpeg", "jpg", "jpe"}, vips: C.JPEG, quality: 85,
@@ -48,18 +48,21 @@ var codecs = map[Format]struct {
 	},
 	PNG: {
 		extension: "png", aliases: []string{"png"}, vips: C.PNG, quality: 100, usual: bytesPerPixel{7, 9},
-		options: options{metadata: true, compression: true},
+		animated: animated{read: true}, options: options{metadata: true, compression: true},
 	},
 	WebP: {
 		extension: "webp", aliases: []string{"webp"}, vips: C.WEBP, quality: 80,
 		usual: bytesPerPixel{22, 42}, fine: bytesPerPixel{34, 42}, lossless: bytesPerPixel{41, 42},
-		options: options{quality: true, lossless: true, metadata: true},
+		animated: movesBoth, options: options{quality: true, lossless: true, metadata: true},
 	},
 	TIFF: {
 		extension: "tiff", aliases: []string{"tiff", "tif"}, vips: C.TIFF, quality: 100, usual: bytesPerPixel{7, 9},
 		options: options{metadata: true},
 	},
-	GIF: {extension: "gif", aliases: []string{"gif"}, vips: C.GIF},
+	GIF: {
+		extension: "gif", aliases: []string{"gif"}, vips: C.GIF, quality: 100, usual: bytesPerPixel{9, 9},
+		animated: movesBoth,
+	},
 	AVIF: {
 		extension: "avif", aliases: []string{"avif"}, vips: C.AVIF, quality: 60,
 		usual: bytesPerPixel{26, 30}, fine: bytesPerPixel{52, 58}, lossless: bytesPerPixel{52, 52}, slow: 24,
@@ -73,6 +76,11 @@ var codecs = map[Format]struct {
 		options: options{quality: true, lossless: true, speed: true, metadata: true},
 	},
 }
+
+// animated reports whether animations are read, and written.
+type animated struct{ read, write bool }
+
+var movesBoth = animated{true, true}
 
 // bytesPerPixel is the maximum memory for encoding, without the pixels themselves.
 type bytesPerPixel struct{ opaque, withAlpha int }
@@ -112,9 +120,11 @@ func WritableFormats() string {
 }
 
 // Output returns the default output format for an input of format f: f itself, or for read-only
-// formats JPEG if they are usual for photos, and PNG if not.
+// formats JPEG if they are usual for photos, and PNG if not. One frame of a GIF becomes a PNG, too.
 func (f Format) Output() Format {
 	switch {
+	case f == GIF:
+		return PNG
 	case f.Writable():
 		return f
 	case f == HEIC:

@@ -51,7 +51,8 @@ type Header struct {
 	// held is the memory that the decoder holds, in bytes per pixel, without the rows that
 	// it returns. It is 0 for decoders that work row by row.
 	held int
-	// Animated reports whether the file has more frames or pages. Only the first is used.
+	// Animated reports whether the file has more frames or pages. Without a Selection, only the
+	// first is used.
 	Animated bool
 	// Frames is the number of frames or pages; 0 means that it is not known.
 	Frames int
@@ -80,6 +81,12 @@ type Header struct {
 	// inspect does checks that are too slow for the header parser. It runs before decoding;
 	// nil means no check.
 	inspect func(context.Context) error
+	// animation describes the frames of a GIF, a WebP or a PNG with several; nil means no animation.
+	animation *animation
+	// selected are the frames of the animation that are used; the zero value means the first.
+	selected Selection
+	// canvas is the decoded image if it is a frame of an animation: rows of RGBA with straight alpha.
+	canvas []byte
 	// Encoding are the options of outputs made from the image. Parsers leave it at its zero value.
 	Encoding Encoding
 	// Repaired lists the faults of the file that were repaired. They did not affect pixels.
@@ -124,12 +131,17 @@ func (h Header) channels() int {
 }
 
 // Limits are the limits for input images. Error texts name them by their environment
-// variables, MAX_IMAGE_SIDE, MAX_IMAGE_PIXELS and STRICT_INPUT.
+// variables, MAX_IMAGE_SIDE, MAX_IMAGE_PIXELS, MAX_ANIMATION_FRAMES, MAX_ANIMATION_PIXELS and
+// STRICT_INPUT.
 type Limits struct {
 	// MaxSide is the maximum width and height in pixels.
 	MaxSide int
 	// MaxPixels is the maximum area in pixels.
 	MaxPixels int64
+	// MaxFrames is the maximum number of frames of an animation, and MaxAnimationPixels that of
+	// the pixels of all of them; 0 means 1000 and 400 million.
+	MaxFrames          int
+	MaxAnimationPixels int64
 	// Strict rejects files that need a repair.
 	Strict bool
 }

@@ -33,6 +33,9 @@ type Encoded struct {
 	Quality int
 	// Encodes counts how often pixels were encoded to make this output; 0 if they were not.
 	Encodes int
+	// Frames is the number of frames of an animation; 0 for a still image. The file may have fewer,
+	// see Animate.
+	Frames int
 }
 
 // Path is a way to make an image from another one.
@@ -78,15 +81,18 @@ func Open(data []byte, limits Limits) (*Image, error) {
 // options, Convert returns its own bytes with all metadata, or the repaired file. Otherwise it
 // re-encodes the image upright. In both cases it fails if the image cannot be decoded.
 func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
-	if f == m.Format && m.Encoding == (Encoding{}) {
+	if f == m.Format && m.Encoding == (Encoding{}) && m.isWhole() {
 		if err := m.check(ctx); err != nil {
 			return Encoded{}, err
 		}
 		w, h := m.Size()
-		if len(m.Repaired) > 0 {
+		if len(m.Repaired) > 0 && !m.Moves() {
 			return Encoded{Data: bytes.Join(m.parts, nil), Format: f, Width: w, Height: h, Path: Unchanged}, nil
 		}
 		return Encoded{Data: m.data, Format: f, Width: w, Height: h, Path: Unchanged}, nil
+	}
+	if m.Moves() {
+		return m.Animate(ctx, f, func(ctx context.Context, frame *Image) (*Pixels, error) { return frame.Pixels(ctx) })
 	}
 	p, err := m.Pixels(ctx)
 	if err != nil {

@@ -25,7 +25,7 @@ type Patch struct {
 // Painted returns the image with patches, later ones over earlier ones, in format f. If both
 // formats are JPEG and its Encoding has no options, the quality is at least that of the image, up to 95. Then only the blocks
 // of the JPEG that a patch changes are encoded again, unless its luma has fewer samples than pixels, which
-// would blur the patches.
+// would blur the patches. All frames of an animation are painted.
 func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded, error) {
 	return m.PaintedFrom(ctx, nil, patches, f)
 }
@@ -37,6 +37,15 @@ func (m *Image) PaintedFrom(ctx context.Context, p *Pixels, patches []Patch, f F
 		if e, ok, err := m.paintBlocks(ctx, patches); ok {
 			return e, err
 		}
+	}
+	if m.Moves() {
+		return m.Animate(ctx, f, func(ctx context.Context, frame *Image) (*Pixels, error) {
+			p, err := frame.Pixels(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return p, p.Paint(ctx, patches)
+		})
 	}
 	if p == nil {
 		if p, err = m.Pixels(ctx); err != nil {

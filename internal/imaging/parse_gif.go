@@ -9,42 +9,73 @@ import (
 // gifTrailer is the end marker of a GIF.
 const gifTrailer = 0x3b
 
-// parseGIF reads the blocks of a GIF89a up to its trailer. The decoder gets the blocks up to
-// the first frame. Faults after the first frame are repaired.
+// gifReader reads the blocks of a GIF.
+type gifReader struct {
+	data   []byte
+	header *Header
+	all    animation
+	next   frame // as known from the extensions before it
+	count  int   // of frames
+	first  int   // the end of the first frame; 0 if there is none
+}
+
+// parseGIF reads the blocks of a GIF89a up to its trailer. The decoder of a still image gets the
+// blocks up to the first frame. Faults after the first frame are repaired, or are faults of the
+// animation.
 func parseGIF(data []byte, h *Header) error {
 	if len(data) < 14 {
 		return truncated(GIF)
 	}
 	h.Width, h.Height = gifScreen(data)
 	h.Alpha, h.colours, h.held = true, 3, 8 // the canvas, and the copy in libvips
-	frames, first := 0, 0
+	r := &gifReader{data: data, header: h, all: animation{plays: 1}, next: noControl}
 	for at := 13 + colorTable(data[10]); ; {
-		if at >= len(data) {
-			return gifEnd(data, h, first, "the end marker was missing")
+		if at >= len(data) || data[at] == 0x2c && at+10 >= len(data) {
+			if at < len(data) {
+				r.all.fault = cutGIF
+			}
+			return gifEnd(data, h, r.first, "the end marker was missing")
 		}
 		switch data[at] {
 		case 0x21: // extension
+			r.next = r.all.readExtension(data[at:], r.next)
 			at = skipBlocks(data, at+2)
 		case 0x2c: // a frame
-			if at+10 >= len(data) {
-				return gifEnd(data, h, first, "the end marker was missing")
+			end := skipBlocks(data, at+10+colorTable(data[at+9])+1)
+			if err := r.frame(at, end); err != nil {
+				return err
 			}
-			begin := at
-			at = skipBlocks(data, at+10+colorTable(data[at+9])+1)
-			if frames++; frames == 1 {
-				growToFrame(data[begin+1:], h)
-				if first = at; at == len(data) && !endsBlocks(data, begin) {
-					return truncated(GIF)
-				}
-				h.inspect = gifFrame{data, begin}.checkPixels
-			}
-			h.Animated, h.Frames = frames > 1, frames
+			at = end
 		case gifTrailer:
-			return gifEnd(data, h, first, "")
+			return gifEnd(data, h, r.first, "")
 		default:
-			return gifEnd(data, h, first, "bytes after its frames were left out")
+			return gifEnd(data, h, r.first, "bytes after its frames were left out")
 		}
 	}
+}
+
+const cutGIF = "truncated gif: the file ends too early"
+
+// frame reads a frame.
+func (r *gifReader) frame(begin, end int) error {
+	h, cut := r.header, end == len(r.data) && !endsBlocks(r.data, begin)
+	if r.count++; r.count == 1 {
+		growToFrame(r.data[begin+1:], h)
+		if r.first = end; cut {
+			return truncated(GIF)
+		}
+		h.inspect = gifFrame{r.data, begin}.checkPixels
+	}
+	if cut {
+		r.all.fault = cutGIF
+	}
+	r.next.at, r.next.begin = gifRect(r.data[begin+1:]), int64(begin)
+	r.all.add(r.next)
+	r.next = noControl
+	if h.Animated, h.Frames = r.count > 1, r.count; h.Animated {
+		h.animation = &r.all
+	}
+	return nil
 }
 
 // gifEnd completes the header at the end of the file. first is the end of the first frame,
@@ -76,13 +107,42 @@ func gifScreen(data []byte) (width, height int) {
 // growToFrame enlarges the image to contain its first frame. frame starts with left, top,
 // width and height.
 func growToFrame(frame []byte, h *Header) {
-	le := binary.LittleEndian
-	left, top := int(le.Uint16(frame)), int(le.Uint16(frame[2:]))
-	h.frame = image.Rect(left, top, left+int(le.Uint16(frame[4:])), top+int(le.Uint16(frame[6:])))
+	h.frame = gifRect(frame)
 	h.Width, h.Height = max(h.Width, h.frame.Max.X), max(h.Height, h.frame.Max.Y)
 	if h.frame == image.Rect(0, 0, h.Width, h.Height) {
 		h.frame = image.Rectangle{}
 	}
+}
+
+// gifRect returns the place of a frame, which starts with left, top, width and height.
+func gifRect(frame []byte) image.Rectangle {
+	le := binary.LittleEndian
+	left, top := int(le.Uint16(frame)), int(le.Uint16(frame[2:]))
+	return image.Rect(left, top, left+int(le.Uint16(frame[4:])), top+int(le.Uint16(frame[6:])))
+}
+
+// noControl is a frame without a graphic control extension.
+var noControl = frame{over: true, transparent: -1}
+
+// readExtension reads an extension of a GIF. It returns the next frame, without its place, as known
+// from the extensions up to this one.
+func (a *animation) readExtension(data []byte, next frame) frame {
+	const hundredth = 10 // milliseconds
+	le := binary.LittleEndian
+	switch {
+	case len(data) >= 8 && data[1] == 0xf9 && data[2] == 4: // graphic control
+		next.delay, next.transparent = hundredth*int(le.Uint16(data[4:])), -1
+		next.disposal = [8]disposal{2: clearFrame, 3: restoreCanvas, 4: restoreCanvas}[data[3]>>2&7]
+		if data[3]&1 != 0 {
+			next.transparent = int(data[6])
+		}
+	case len(data) >= 19 && data[1] == 0xff && data[2] == 11 && data[14] == 3 && data[15] == 1 &&
+		(string(data[3:14]) == "NETSCAPE2.0" || string(data[3:14]) == "ANIMEXTS1.0"):
+		if a.plays = int(le.Uint16(data[16:])); a.plays > 0 { // it counts the repetitions
+			a.plays++
+		}
+	}
+	return next
 }
 
 // colorTable returns the size in bytes of the colour table that a flags byte announces.

@@ -2,11 +2,14 @@ package imaging
 
 import (
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"hash/crc32"
+	"image"
 	"io"
+	"math"
 )
 
 const (
@@ -43,6 +46,7 @@ type pngReader struct {
 	// first of them.
 	frames  int64
 	isFrame bool
+	all     animation
 }
 
 // parsePNG reads the chunks up to the last (ISO/IEC 15948). Chunks that determine pixels must
@@ -56,6 +60,7 @@ func parsePNG(data []byte, h *Header) error {
 			if r.seen["IDAT"] == 0 || kind == "IDAT" {
 				return truncated(PNG)
 			}
+			r.all.fault = "truncated png: the file ends too early"
 			h.repair("the end marker was missing")
 			return r.end()
 		}
@@ -101,6 +106,9 @@ func (r *pngReader) chunk(kind string, content []byte, valid bool, at, next int6
 	case !valid:
 		r.header.repair("a chunk that did not match its checksum was left out")
 		return nil
+	}
+	if kind == "fcTL" {
+		r.readFrame(content, next)
 	}
 	keep, err := r.parse(kind, content)
 	if keep && err == nil {
@@ -151,9 +159,30 @@ func (r *pngReader) parse(kind string, content []byte) (keep bool, err error) {
 // readAnimation parses an acTL chunk. One after the image data does not make an animation, nor
 // does one of a single frame, unless this frame follows the image of other programs.
 func (r *pngReader) readAnimation(content []byte) {
-	if r.seen["IDAT"] == 0 && len(content) >= 4 {
+	if r.seen["IDAT"] == 0 && len(content) >= 8 {
 		r.frames = int64(binary.BigEndian.Uint32(content))
+		r.all.plays = int(min(binary.BigEndian.Uint32(content[4:]), math.MaxInt32))
 	}
+}
+
+// readFrame parses an fcTL chunk (PNG, third edition, 11.3.3.8). Its image data begins at next.
+func (r *pngReader) readFrame(content []byte, next int64) {
+	if len(content) != 26 {
+		r.all.fault = "corrupt png: a frame has no valid header"
+		return
+	}
+	be := binary.BigEndian
+	left, top := int(be.Uint32(content[12:])), int(be.Uint32(content[16:]))
+	f := frame{
+		at:    image.Rect(left, top, left+int(be.Uint32(content[4:])), top+int(be.Uint32(content[8:]))),
+		delay: 1000 * int(be.Uint16(content[20:])), over: content[25] == 1, begin: next,
+		disposal: [...]disposal{1: clearFrame, 2: restoreCanvas, 255: 0}[content[24]],
+	}
+	f.delay /= cmp.Or(int(be.Uint16(content[22:])), 100)
+	if f.at.Empty() || !f.at.In(image.Rect(0, 0, r.header.Width, r.header.Height)) {
+		r.all.fault = "corrupt png: a frame reaches beyond the canvas"
+	}
+	r.all.add(f)
 }
 
 // isAnimated reports whether there are more frames than the image in the image data chunks.
@@ -164,10 +193,13 @@ func (r *pngReader) isAnimated() bool {
 // images returns the number of frames of an animation, with an image that is not one of them.
 func (r *pngReader) images() int {
 	if r.isFrame {
-		return int(r.frames)
+		return r.animationFrames()
 	}
-	return int(r.frames) + 1
+	return r.animationFrames() + 1
 }
+
+// animationFrames returns the number of frames that the file has and declares.
+func (r *pngReader) animationFrames() int { return int(min(r.frames, int64(r.seen["fcTL"]))) }
 
 // readHeader parses the content of an IHDR chunk.
 func (r *pngReader) readHeader(ihdr []byte) {
@@ -249,6 +281,10 @@ func (r *pngReader) end() error {
 	h.parts = append(h.parts, pngEnd)
 	if h.Animated = r.isAnimated(); h.Animated {
 		h.Frames = r.images()
+		if r.all.frames = r.all.frames[:min(len(r.all.frames), r.animationFrames())]; len(r.all.frames) > 0 {
+			r.all.holes = true
+			h.animation = &r.all
+		}
 	}
 	// The overhead of chunks counts too; an empty chunk is all overhead.
 	h.tail = int(int64(h.tail) * (r.compressed + pngOverhead*int64(r.seen["IDAT"])) / r.compressed)

@@ -3,6 +3,7 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
+	"image"
 )
 
 // parseWebP parses the chunks of the RIFF container (RFC 9649).
@@ -53,39 +54,65 @@ func (h *Header) setLossy() {
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// maxChunks is the maximum number of chunks. Only the first frame is used, but libvips reads
-// all of them, in quadratic time.
+// maxChunks is the maximum number of chunks. libvips reads all of them, in quadratic time, even for
+// the first frame.
 const maxChunks = 4096
 
 // webpChunks parses the first EXIF, XMP, ICCP and VP8 chunks of an extended file.
 func webpChunks(data []byte, h *Header) error {
 	found := map[string][]byte{"EXIF": nil, "ICCP": nil, "VP8 ": nil, "XMP ": nil}
-	chunks, frames := 0, 0
+	chunks, a := 0, &animation{}
 	for at := int64(12); at+8 <= int64(len(data)); {
 		if chunks++; chunks > maxChunks {
 			return invalid("webp with more than %d chunks", maxChunks)
 		}
 		length := int64(binary.LittleEndian.Uint32(data[at+4:]))
 		if at+8+length > int64(len(data)) {
+			a.fault = "truncated webp: the file ends too early"
 			break
 		}
 		kind := string(data[at : at+4])
 		if payload, wanted := found[kind]; wanted && payload == nil {
 			found[kind] = data[at+8 : at+8+length]
 		}
-		if kind == "ANMF" {
-			frames++
-		}
+		a.readChunk(kind, data[at+8:at+8+length], image.Rect(0, 0, h.Width, h.Height))
 		at += 8 + length + length&1
 	}
 	exif := bytes.TrimPrefix(found["EXIF"], []byte("Exif\x00\x00"))
 	h.readEXIF(exif)
 	h.readProfile(found["ICCP"])
-	h.Frames = max(1, frames)
+	if h.Frames = max(1, len(a.frames)); h.Animated && len(a.frames) > 0 {
+		h.animation = a
+	}
 	h.metadata = metadata{exif: exif, xmp: found["XMP "]}
 	h.metadata.profile.parts = [][]byte{found["ICCP"]}
 	if found["VP8 "] != nil {
 		h.setLossy()
 	}
 	return nil
+}
+
+// readChunk reads a chunk of an animated WebP (RFC 9649, 2.7.1.1).
+func (a *animation) readChunk(kind string, content []byte, canvas image.Rectangle) {
+	switch {
+	case kind == "ANIM" && len(content) >= 6:
+		a.plays = int(binary.LittleEndian.Uint16(content[4:]))
+	case kind == "ANMF" && len(content) < 16:
+		a.fault = "corrupt webp: a frame has no header"
+		a.add(frame{})
+	case kind == "ANMF":
+		left, top := 2*uint24(content), 2*uint24(content[3:])
+		f := frame{
+			at:    image.Rect(left, top, left+uint24(content[6:])+1, top+uint24(content[9:])+1),
+			delay: uint24(content[12:]), over: content[15]&2 == 0,
+		}
+		if content[15]&1 != 0 {
+			f.disposal = clearFrame
+		}
+		if !f.at.In(canvas) {
+			a.fault = "corrupt webp: a frame reaches beyond the canvas"
+		}
+		a.holes = a.holes || f.disposal == clearFrame || len(a.frames) == 0 && f.at != canvas
+		a.add(f)
+	}
 }

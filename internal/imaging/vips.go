@@ -29,6 +29,12 @@ type decoding struct {
 
 // decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.canvas != nil {
+		return m.decodeCanvas(ctx, d)
+	}
+	if m.selected.First > 0 {
+		return m.decodeSelected(ctx, d)
+	}
 	if m.bmp != nil {
 		return m.decodeBMP(ctx, d)
 	}
@@ -166,6 +172,8 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 	case f == AVIF && e.Lossless:
 		data, err := p.losslessAVIF(ctx, e.Speed)
 		return p.metadata.addTo(f, data), err
+	case f == GIF:
+		return p.encodeGIF(ctx)
 	case f == JXL:
 		return p.encodeJXL(ctx, e)
 	}

@@ -46,12 +46,16 @@ func explain(err error, field string, at location, limit string) error {
 }
 
 // imageError returns an imaging.InputError as an Invalid error of the field that the
-// image came in, and an imaging.TooLargeError as one of the maximum size. It returns other
-// errors unchanged.
+// image came in, an imaging.TooLargeError as one of the maximum size, and an
+// imaging.SelectionError as one of the frame or page. It returns other errors unchanged.
 func (p *plan) imageError(err error) error {
 	var large *imaging.TooLargeError
 	if errors.As(err, &large) {
 		return functions.Errorf(functions.Invalid, "encoding.max_bytes", "%v", large)
+	}
+	var selection *imaging.SelectionError
+	if errors.As(err, &selection) {
+		return functions.Errorf(functions.Invalid, "input_image."+selection.Field, "%v", selection)
 	}
 	return inputError(err, p.imageField())
 }

@@ -12,6 +12,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 )
 
@@ -33,8 +34,18 @@ func newIdempotencyKey(processor functions.Processor, p *resolvedPlan, variant s
 	settings, err := proto.MarshalOptions{Deterministic: true}.Marshal(settingsOf(processor, p.request))
 	return idempotencyKey{
 		execution: p.execution, step: processor.Name, source: from,
-		request: digest(settings, []byte(p.format), []byte(variant), p.input.reference),
+		request: digest(append([][]byte{settings, []byte(p.format), []byte(variant), p.input.reference}, p.selection()...)...),
 	}, err
+}
+
+// selection returns the frames that the request selects and those that the output has, for the
+// digest. It has no parts for requests that select none and have a still output, whose digest is that
+// of earlier versions.
+func (p *resolvedPlan) selection() [][]byte {
+	if p.frames == (imaging.Selection{}) && !p.image.Moves() {
+		return nil
+	}
+	return [][]byte{fmt.Append(nil, p.frames, p.image.SelectedFrames())}
 }
 
 // settingsOf returns the part of a request that decides the content of the output.

@@ -87,23 +87,73 @@ func TestRun_repairedInput(t *testing.T) {
 	}
 }
 
-// The result of an animation says that only the first frame was used, also on a cache hit.
-func TestRun_firstFrameOnly(t *testing.T) {
+// The result of an animation says that only the first frame was used, unless the output moves or the
+// request chooses frames. A cache hit says the same.
+func TestRun_animation(t *testing.T) {
 	frame := image.NewPaletted(image.Rect(0, 0, 16, 12), color.Palette{color.Black, color.White})
-	for frames, want := range map[int]bool{1: false, 3: true} {
+	for frames := range map[int]bool{1: true, 3: true} {
 		var b bytes.Buffer
 		all := &gif.GIF{Image: slices.Repeat([]*image.Paletted{frame}, frames), Delay: make([]int, frames)}
 		if err := gif.EncodeAll(&b, all); err != nil {
 			t.Fatal(err)
 		}
-		key := fmt.Sprintf("frames/%d.gif", frames)
-		put(t, bucket, key, b.Bytes())
+		put(t, bucket, fmt.Sprintf("frames/%d.gif", frames), b.Bytes())
+	}
+	for i, c := range []struct {
+		object       string
+		page, pages  int32
+		format, want string
+		frames       int32
+		firstOnly    bool
+	}{
+		{"frames/1.gif", 0, 0, "", "image/png", 0, false}, {"frames/3.gif", 0, 0, "", "image/gif", 3, false},
+		{"frames/3.gif", 0, 0, "image/png", "image/png", 0, true}, {"frames/3.gif", 0, 0, "image/webp", "image/webp", 3, false},
+		{"frames/3.gif", 1, 0, "", "image/gif", 2, false}, {"frames/3.gif", 2, 1, "", "image/png", 0, false},
+		{"frames/3.gif", 0, 1, "image/webp", "image/webp", 0, false}, {"frames/3.gif", 0, 2, "image/webp", "image/webp", 2, false},
+	} {
 		for range 2 {
-			resp, err := run(t, &request{InputImage: in(key)})
+			r := &request{InputImage: in(c.object), ExecutionId: fmt.Sprintf("frames/%d", i), OutputImage: &data{ContentType: c.format}}
+			r.InputImage.Page, r.InputImage.Pages = c.page, c.pages
+			resp, err := run(t, r)
 			got := resp.GetResult()
-			if err != nil || got.GetFirstFrameOnly() != want || got.GetOutputImage().GetContentType() != "image/png" {
-				t.Errorf("%d frames: got %v, %v, want a PNG and %v", frames, got, err, want)
+			if err != nil || got.GetFirstFrameOnly() != c.firstOnly || got.GetOutputImage().GetContentType() != c.want ||
+				got.GetFrames() != c.frames {
+				t.Errorf("%+v: got %v, %v", c, got, err)
 			}
+		}
+	}
+}
+
+// A request for other frames makes another output, and one for frames that do not exist none.
+func TestRun_pages(t *testing.T) {
+	palette := color.Palette{color.Black, color.White}
+	all := &gif.GIF{Delay: make([]int, 2), Image: []*image.Paletted{
+		image.NewPaletted(image.Rect(0, 0, 16, 12), palette), image.NewPaletted(image.Rect(0, 0, 16, 12), palette[1:]),
+	}}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, all); err != nil {
+		t.Fatal(err)
+	}
+	put(t, bucket, "pages/a.gif", b.Bytes())
+	etags := map[string]bool{}
+	for page := range int32(2) {
+		r := &request{InputImage: in("pages/a.gif"), OutputImage: &data{ContentType: "image/png"}}
+		r.InputImage.Page, r.InputImage.Pages = page, 1
+		resp, err := run(t, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		etags[resp.GetResult().GetOutputImage().GetEtag()] = true
+	}
+	if len(etags) != 2 {
+		t.Errorf("two pages have %d outputs", len(etags))
+	}
+	for field, r := range map[string]*request{
+		"input_image.page":  {InputImage: &data{ObjectKey: "pages/a.gif", Page: 2}},
+		"input_image.pages": {InputImage: &data{ObjectKey: "pages/a.gif", Pages: 2}, OutputImage: &data{ContentType: "image/jpeg"}},
+	} {
+		if _, err := run(t, r); functions.AsError(err).Field != field || functions.AsError(err).Kind != functions.Invalid {
+			t.Errorf("got %v, want an error of %s", err, field)
 		}
 	}
 }

@@ -46,14 +46,14 @@ type outputStats struct {
 func (o *outputs) stored() bool { return o.plan.targets.output.key != "" }
 
 // prefetchOutputs starts statOutputs, so that it runs while the input is fetched. It
-// assumes that the image has the format of its key's extension. It returns nil if the
+// assumes that the image has the format of its key's extension, and that a GIF moves. It returns nil if the
 // extension is unknown or the job writes nothing.
 func prefetchOutputs(ctx context.Context, store *objects.Store, p plan) <-chan outputStats {
 	format, known := imaging.FormatOf(path.Ext(p.source.key))
 	if !known {
 		return nil
 	}
-	_, targets, err := p.resolve(format)
+	_, targets, err := p.resolve(format, true)
 	if err != nil || targets.output.key == "" {
 		return nil
 	}

@@ -36,6 +36,8 @@ type plan struct {
 	overwrite bool           // a named output may replace an object that ImageFlow did not write
 	format    imaging.Format // of the output; empty means that the input's format decides
 	sideCar   bool           // the processor writes a side-car
+	frames    imaging.Selection
+	moves     bool // the processor makes animations
 }
 
 // targets are the locations that a job writes. sideCar is empty if it writes none.
@@ -66,6 +68,8 @@ func planRequest(processor functions.Processor, req functions.Request, defaultBu
 		sourceETag: unquoted(in.GetEtag()),
 		execution:  cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
 		sideCar:    processor.SideCar != nil,
+		frames:     imaging.Selection{First: int(in.GetPage()), Count: int(in.GetPages())},
+		moves:      processor.Moves != nil && processor.Moves(req),
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
@@ -178,9 +182,12 @@ func (p *plan) checkAuto(extension string) error {
 }
 
 // resolve returns the format and the locations of the outputs for an input of the given
-// format.
-func (p *plan) resolve(input imaging.Format) (imaging.Format, targets, error) {
+// format, which has several frames to show or not.
+func (p *plan) resolve(input imaging.Format, animated bool) (imaging.Format, targets, error) {
 	format := cmp.Or(p.format, input.Output())
+	if p.format == "" && input == imaging.GIF && animated && p.moves && p.frames.Count != 1 {
+		format = input
+	}
 	if err := p.checkEncoding(format); err != nil {
 		return format, targets{}, err
 	}

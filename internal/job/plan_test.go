@@ -140,7 +140,7 @@ var rejectedNames = []struct {
 	{"an unknown extension", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/x.exe")},
 		"output_image.object_key"},
 	{"a format that is not written", &request{InputImage: in("bad/in.jpg"),
-		OutputImage: &data{ContentType: "image/gif"}}, "output_image.content_type"},
+		OutputImage: &data{ContentType: "image/heic"}}, "output_image.content_type"},
 	{"longer than a key", &request{InputImage: in(longKey + "x")}, "execution_id"},
 	{"out of the bucket", &request{InputImage: in("bad/in.jpg"), OutputImage: in("bad/../../x.jpg")},
 		"output_image.object_key"},

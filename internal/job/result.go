@@ -35,7 +35,10 @@ func describeStored(o objects.Info, width, height int) *imageflowv1.ImageData {
 func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1.ImageData) {
 	result.Status = imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED
 	result.OutputImage = image
-	result.FirstFrameOnly = p.image.Animated
+	result.FirstFrameOnly = p.image.Animated && !p.image.Moves() && p.frames == (imaging.Selection{})
+	if p.image.Moves() {
+		result.Frames = int32(p.image.SelectedFrames())
+	}
 	events.ExecutionID.Set(result, p.execution)
 	if p.source.key != "" {
 		events.SourceBucket.Set(result, p.source.bucket)

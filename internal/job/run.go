@@ -111,8 +111,12 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 		return nil, p.imageError(err)
 	}
 	image.Encoding = encodingOf(p.request)
-	format, targets, err := p.resolve(image.Format)
-	return &resolvedPlan{p, in, image, format, targets, &functions.Memo{}}, err
+	format, targets, err := p.resolve(image.Format, image.HasFrames())
+	if err != nil {
+		return nil, err
+	}
+	image, err = image.Select(p.frames, p.moves && format.HasFrames())
+	return &resolvedPlan{p, in, image, format, targets, &functions.Memo{}}, p.imageError(err)
 }
 
 // newOutputs returns the outputs of the job, identified by its idempotency key if they

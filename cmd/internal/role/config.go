@@ -99,6 +99,8 @@ type Work struct {
 	Side         int           `envconfig:"MAX_IMAGE_SIDE" default:"16383" desc:"maximum width or height of an image in pixels"`
 	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files that could be repaired"`
 	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"80000000" desc:"maximum width x height of an image"`
+	Frames       int           `envconfig:"MAX_ANIMATION_FRAMES" default:"1000" desc:"maximum number of frames of an animation"`
+	AllPixels    int64         `envconfig:"MAX_ANIMATION_PIXELS" default:"400000000" desc:"maximum number of pixels of all frames of an animation"`
 }
 
 func (c Work) validate() error {
@@ -107,6 +109,7 @@ func (c Work) validate() error {
 		atLeast("JOB_TIMEOUT", c.JobTimeout, time.Second), atLeast("MAX_ACTIVE_JOBS", c.Active, 0),
 		atLeast("MAX_DECODED_BYTES", c.DecodedBytes, 1), atLeast("MAX_OBJECT_BYTES", c.ObjectBytes, 1),
 		atLeast("MAX_IMAGE_SIDE", c.Side, 1), atLeast("MAX_IMAGE_PIXELS", c.Pixels, 1),
+		atLeast("MAX_ANIMATION_FRAMES", c.Frames, 1), atLeast("MAX_ANIMATION_PIXELS", c.AllPixels, 1),
 	)
 }
 

@@ -65,6 +65,7 @@ func TestVariablesOutOfRangeAreNamed(t *testing.T) {
 	bad := map[string]string{
 		"PORT": "65536", "DRAIN_DELAY": "-1s", "DRAIN_TIMEOUT": "-1s", "MAX_CONNECTION_AGE": "-1s", "QUEUE_LENGTH": "-1",
 		"MAX_ACTIVE_JOBS": "-1", "MAX_DECODED_BYTES": "0", "MAX_OBJECT_BYTES": "0", "MAX_IMAGE_SIDE": "0", "MAX_IMAGE_PIXELS": "0",
+		"MAX_ANIMATION_FRAMES": "0", "MAX_ANIMATION_PIXELS": "0",
 		"ONNXRUNTIME_THREADS": "0", "REQUEST_TIMEOUT": "0s", "MAX_BODY_BYTES": "0",
 	}
 	for name, value := range bad {

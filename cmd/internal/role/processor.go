@@ -73,7 +73,9 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 func (c ProcessorConfig) jobs() job.Config {
 	return job.Config{
 		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout,
-		Limits: imaging.Limits{MaxSide: c.Side, MaxPixels: c.Pixels, Strict: c.Strict},
+		Limits: imaging.Limits{
+			MaxSide: c.Side, MaxPixels: c.Pixels, MaxFrames: c.Frames, MaxAnimationPixels: c.AllPixels, Strict: c.Strict,
+		},
 	}
 }
 

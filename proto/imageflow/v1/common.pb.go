@@ -141,9 +141,9 @@ type ImageData struct {
 	// "." or ".." segment, no control characters.
 	ObjectKey string `protobuf:"bytes,2,opt,name=object_key,json=objectKey,proto3" json:"object_key,omitempty"`
 	// The media type. In a result: the format of the output. In an `output_image`:
-	// the requested format (image/jpeg, image/png, image/webp, image/tiff,
+	// the requested format (image/jpeg, image/png, image/webp, image/gif, image/tiff,
 	// image/avif or image/jxl); empty means the format of the input, or JPEG for a HEIC
-	// and PNG for a GIF or a BMP. JPEG is encoded with quality 85, WebP with 80, AVIF with 60,
+	// and PNG for a BMP or a GIF that does not move. JPEG is encoded with quality 85, WebP with 80, AVIF with 60,
 	// JPEG XL with 75, unless the request has an
 	// `encoding`; PNG and TIFF are lossless. `auto` means the smallest of the formats in
 	// Encoding.accept; the output is then returned in the response, or has an
@@ -166,7 +166,18 @@ type ImageData struct {
 	// key and at the key of the side-car. False replaces only an object that
 	// ImageFlow wrote; with any other object there, the call fails with
 	// INVALID_ARGUMENT. In a Trigger: `output_image.overwrite=true`.
-	Overwrite     bool `protobuf:"varint,9,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
+	Overwrite bool `protobuf:"varint,9,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
+	// In an `input_image`, also beside `input_bytes`: the first frame of an animation
+	// (GIF, WebP, PNG), or the page of a TIFF, that is used, counted from 0. One beyond
+	// the end fails with INVALID_ARGUMENT.
+	Page int32 `protobuf:"varint,10,opt,name=page,proto3" json:"page,omitempty"`
+	// In an `input_image`: the maximum number of frames that are used, from `page` on. 0
+	// means all of an animation if resize or filter writes a format that can move, WebP or
+	// GIF, and otherwise 1. More than 1 fails with INVALID_ARGUMENT if the output cannot
+	// move or the input is no animation. Delays and the number of repetitions are kept.
+	// An animated GIF stays a GIF unless another format is requested; with 1 frame it becomes
+	// a PNG.
+	Pages         int32 `protobuf:"varint,11,opt,name=pages,proto3" json:"pages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -264,6 +275,20 @@ func (x *ImageData) GetOverwrite() bool {
 	return false
 }
 
+func (x *ImageData) GetPage() int32 {
+	if x != nil {
+		return x.Page
+	}
+	return 0
+}
+
+func (x *ImageData) GetPages() int32 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
 // ProcessingResult is the part that the responses of all processors share.
 type ProcessingResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -292,11 +317,14 @@ type ProcessingResult struct {
 	// names no `output_image` to write to.
 	OutputData []byte `protobuf:"bytes,7,opt,name=output_data,json=outputData,proto3" json:"output_data,omitempty"`
 	// True if the input has several frames or pages, such as an animation, and the
-	// output was made from the first one only. An input that is returned unchanged
-	// keeps all of them.
+	// output was made from the first one only, though the request has no `page` and no `pages`.
+	// An input that is returned unchanged keeps all of them.
 	FirstFrameOnly bool `protobuf:"varint,8,opt,name=first_frame_only,json=firstFrameOnly,proto3" json:"first_frame_only,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The number of frames that an animated output was made from; 0 if it is a still image.
+	// A WebP joins equal frames in a row, so it may have fewer.
+	Frames        int32 `protobuf:"varint,9,opt,name=frames,proto3" json:"frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProcessingResult) Reset() {
@@ -383,6 +411,13 @@ func (x *ProcessingResult) GetFirstFrameOnly() bool {
 		return x.FirstFrameOnly
 	}
 	return false
+}
+
+func (x *ProcessingResult) GetFrames() int32 {
+	if x != nil {
+		return x.Frames
+	}
+	return 0
 }
 
 // HealthCheckRequest asks for the health of one service.
@@ -480,7 +515,7 @@ var File_imageflow_v1_common_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/common.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/rules.proto\"\x94\x04\n" +
+	"\x19imageflow/v1/common.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/rules.proto\"\xd0\x04\n" +
 	"\tImageData\x12D\n" +
 	"\x06bucket\x18\x01 \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$R\x06bucket\x12+\n" +
 	"\n" +
@@ -493,8 +528,11 @@ const file_imageflow_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1c\n" +
 	"\x04etag\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04etag\x12\x1c\n" +
-	"\toverwrite\x18\t \x01(\bR\toverwrite:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n" +
-	"\x0fimage.overwrite\x12_overwrite needs an object_key: at a derived name only objects that ImageFlow wrote are replaced\x1a(!this.overwrite || this.object_key != ''\"\xe9\x03\n" +
+	"\toverwrite\x18\t \x01(\bR\toverwrite\x12\x1b\n" +
+	"\x04page\x18\n" +
+	" \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x04page\x12\x1d\n" +
+	"\x05pages\x18\v \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x05pages:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n" +
+	"\x0fimage.overwrite\x12_overwrite needs an object_key: at a derived name only objects that ImageFlow wrote are replaced\x1a(!this.overwrite || this.object_key != ''\"\x81\x04\n" +
 	"\x10ProcessingResult\x126\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1e.imageflow.v1.ProcessingStatusR\x06status\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12:\n" +
@@ -504,7 +542,8 @@ const file_imageflow_v1_common_proto_rawDesc = "" +
 	"\x17processing_time_seconds\x18\x06 \x01(\x01R\x15processingTimeSeconds\x12\x1f\n" +
 	"\voutput_data\x18\a \x01(\fR\n" +
 	"outputData\x12(\n" +
-	"\x10first_frame_only\x18\b \x01(\bR\x0efirstFrameOnly\x1a;\n" +
+	"\x10first_frame_only\x18\b \x01(\bR\x0efirstFrameOnly\x12\x16\n" +
+	"\x06frames\x18\t \x01(\x05R\x06frames\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\".\n" +
