@@ -84,8 +84,8 @@ func same(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
 	return frame.Pixels(ctx)
 }
 
-// converted encodes the selected frames without changing them.
-func converted(t testing.TB, m *imaging.Image, f imaging.Format) imaging.Encoded {
+// reencoded encodes the selected frames without changing them.
+func reencoded(t testing.TB, m *imaging.Image, f imaging.Format) imaging.Encoded {
 	t.Helper()
 	out, err := m.Animate(t.Context(), f, same)
 	if err != nil {
@@ -127,7 +127,7 @@ func TestAnimation_drawsFrames(t *testing.T) {
 func TestAnimate_GIF(t *testing.T) {
 	for _, plays := range []int{0, 1, 2, 7} {
 		all := movie(plays)
-		out := converted(t, moving(t, encodedGIF(t, all)), imaging.GIF)
+		out := reencoded(t, moving(t, encodedGIF(t, all)), imaging.GIF)
 		again, err := gif.DecodeAll(bytes.NewReader(out.Data))
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +187,7 @@ func TestAnimate_WebP(t *testing.T) {
 		all := movie(plays)
 		m := moving(t, encodedGIF(t, all))
 		m.Encoding.Lossless = true
-		out := converted(t, m, imaging.WebP)
+		out := reencoded(t, m, imaging.WebP)
 		checkFrames(t, moving(t, out.Data), shown(all))
 		var delays []int
 		loops := -1

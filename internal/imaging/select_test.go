@@ -27,7 +27,7 @@ func TestSelect(t *testing.T) {
 		}
 		checkFrames(t, m, shown(all)[c.first:c.last])
 		if c.last == c.first+1 {
-			got := pixels(t, converted1(t, m))
+			got := pixels(t, reencodedStill(t, m))
 			if want := opaquePixels(shown(all)[c.first]); !bytes.Equal(opaquePixels(&image.NRGBA{Pix: got.Pix}), want) {
 				t.Errorf("%v: the still image differs", c.s)
 			}
@@ -42,8 +42,8 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// converted1 converts the only selected frame to PNG.
-func converted1(t *testing.T, m *imaging.Image) []byte {
+// reencodedStill converts the only selected frame to PNG.
+func reencodedStill(t *testing.T, m *imaging.Image) []byte {
 	t.Helper()
 	out, err := m.Convert(t.Context(), imaging.PNG)
 	if err != nil {
