@@ -70,8 +70,8 @@ func redact(
 		if r.GetRedaction().GetOnNone() == imageflowv1.OnNone_ON_NONE_FAIL {
 			return imaging.Encoded{}, functions.Errorf(functions.Invalid, "redaction.on_none", "no region to hide in the image")
 		}
-		if !r.GetRedaction().GetInvert() {
-			return in.Image.Convert(ctx, in.Format)
+		if !r.GetRedaction().GetInvert() && !in.Image.Animated {
+			return in.Image.Convert(ctx, in.Format) // with all frames
 		}
 	}
 	metadata.Redacted = describe(all)

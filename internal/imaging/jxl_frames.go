@@ -163,7 +163,7 @@ func (r *jxlReader) skipFilters(modular bool) {
 	if r.flag() { // all defaults
 		return
 	}
-	if r.flag() && r.flag() {
+	if gaborish := r.flag(); gaborish && r.flag() { // with weights of its own
 		r.halves(6)
 	}
 	if r.read(2) > 0 {
