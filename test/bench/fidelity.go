@@ -109,7 +109,7 @@ func (p photos) varied() ([]named, error) {
 	}
 	for _, v := range list {
 		name := fmt.Sprintf("%s → %d×%d", v.name, v.width, v.height)
-		all = append(all, named{name, task{p.path(v.file), v.width, v.height, v.format, 8, 0, ""}})
+		all = append(all, named{name, task{p.path(v.file), v.width, v.height, v.format, 8, stretch, ""}})
 	}
 	for _, v := range all[:len(all)-3] {
 		for _, s := range []struct {

@@ -44,6 +44,9 @@ func gather(dir string) (photos, error) {
 	if err := p.resized("12mp.jpg", 4032, 3024, "12mp.avif", imaging.AVIF); err != nil {
 		return p, err
 	}
+	if err := p.animated("northern_cardinal_bird.jpg", 50, "50.webp"); err != nil {
+		return p, err
+	}
 	return p, p.resized("northern_cardinal_bird.jpg", 1920, 1080, "1080p.webp", imaging.WebP)
 }
 
@@ -105,19 +108,20 @@ func (p photos) path(name string) string {
 // resizes returns the tasks that every build of this repository can do.
 func (p photos) resizes() []named {
 	return []named{
-		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, 4, 0, ""}},
-		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, 4, 0, ""}},
-		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, 8, 0, ""}},
-		{"1080p WebP → 800×450", task{p.path("1080p.webp"), 800, 450, imaging.WebP, 8, 0, ""}},
+		{"12 MP JPEG → 800×600", task{p.path("12mp.jpg"), 800, 600, imaging.JPEG, 4, stretch, ""}},
+		{"1080p JPEG → 800×450", task{p.path("northern_cardinal_bird.jpg"), 800, 450, imaging.JPEG, 4, stretch, ""}},
+		{"3 MP PNG → 800×600", task{p.path("3mp.png"), 800, 600, imaging.PNG, 8, stretch, ""}},
+		{"1080p WebP → 800×450", task{p.path("1080p.webp"), 800, 450, imaging.WebP, 8, stretch, ""}},
 	}
 }
 
 // tasks returns the tasks of the speed comparison.
 func (p photos) tasks() []named {
 	return append(p.resizes(), []named{
-		{"12 MP AVIF → 800×600 JPEG", task{p.path("12mp.avif"), 800, 600, imaging.JPEG, 8, 0, ""}},
-		{"12 MP JPEG → 600×600, attention", task{p.path("12mp.jpg"), 600, 600, imaging.JPEG, 4, 1, ""}},
-		{"1080p JPEG → 400×400, attention", task{p.path("northern_cardinal_bird.jpg"), 400, 400, imaging.JPEG, 4, 1, ""}},
-		{"3 MP PNG → 600×600, attention", task{p.path("3mp.png"), 600, 600, imaging.PNG, 8, 1, ""}},
+		{"12 MP AVIF → 800×600 JPEG", task{p.path("12mp.avif"), 800, 600, imaging.JPEG, 8, stretch, ""}},
+		{"12 MP JPEG → 600×600, attention", task{p.path("12mp.jpg"), 600, 600, imaging.JPEG, 4, attention, ""}},
+		{"1080p JPEG → 400×400, attention", task{p.path("northern_cardinal_bird.jpg"), 400, 400, imaging.JPEG, 4, attention, ""}},
+		{"3 MP PNG → 600×600, attention", task{p.path("3mp.png"), 600, 600, imaging.PNG, 8, attention, ""}},
+		{"animated WebP, 50 frames of 480×270 → 320×180", task{p.path("50.webp"), 320, 180, imaging.WebP, 8, animation, ""}},
 	}...)
 }

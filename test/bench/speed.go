@@ -37,14 +37,14 @@ func compareSpeed(workers map[string]*process, tasks []named, rounds int) error 
 	return nil
 }
 
-// withAttention are the peers that do tasks with attention.
-var withAttention = map[string]bool{baseline: true, "FAST": true, "GOOD": true, "BEST": true}
+// withModes are the peers that do tasks of other modes than stretch.
+var withModes = map[string]bool{baseline: true, "FAST": true, "GOOD": true, "BEST": true}
 
 // takeTurns runs a task once on each peer that does such tasks.
 func takeTurns(workers map[string]*process, t task) (map[string]usage, error) {
 	turn := map[string]usage{}
 	for _, peer := range order {
-		if (peer == limit || peer == fullLimit) && t.format != imaging.JPEG || t.attention == 1 && !withAttention[peer] {
+		if (peer == limit || peer == fullLimit) && t.format != imaging.JPEG || t.mode != stretch && !withModes[peer] {
 			continue
 		}
 		d, err := workers[peer].do(t)

@@ -28,14 +28,21 @@ type task struct {
 	// eighths is the size, in eighths, to which GOOD lets the decoder shrink a JPEG. Only the
 	// limit reads it.
 	eighths int
-	// attention is 1 to cut the image to the aspect ratio by libvips' method of that name, and 0
-	// to stretch it.
-	attention int
-	keep      string // file to write the output to, if not empty
+	mode    mode
+	keep    string // file to write the output to, if not empty
 }
 
+// mode is how a task changes an image.
+type mode int
+
+const (
+	stretch   mode = iota
+	attention      // cut to the aspect ratio by libvips' method of that name
+	animation      // all frames of an animation, stretched
+)
+
 func (t task) String() string {
-	return fmt.Sprintf("%s %d %d %s %d %d %s", t.file, t.width, t.height, t.format, t.eighths, t.attention, t.keep)
+	return fmt.Sprintf("%s %d %d %s %d %d %s", t.file, t.width, t.height, t.format, t.eighths, t.mode, t.keep)
 }
 
 // peers are the peers written in Go. Each runs in its own process.
@@ -54,8 +61,8 @@ func ours(q imaging.Quality) func() func([]byte, task) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			if t.attention == 1 {
-				return cover(m, t, q)
+			if t.mode != stretch {
+				return processed(m, t, q)
 			}
 			out, err := m.Resize(context.Background(), t.width, t.height, q, t.format)
 			return out.Data, err
@@ -63,12 +70,19 @@ func ours(q imaging.Quality) func() func([]byte, task) ([]byte, error) {
 	}
 }
 
-// cover does a task with attention as the processor does it.
-func cover(m *imaging.Image, t task, q imaging.Quality) ([]byte, error) {
-	out, _, err := resize.Processor.Apply(context.Background(), &imageflowv1.ResizeRequest{
+// processed does a task of another mode than stretch as the processor does it.
+func processed(m *imaging.Image, t task, q imaging.Quality) ([]byte, error) {
+	m, err := m.Select(imaging.Selection{}, t.mode == animation)
+	if err != nil {
+		return nil, err
+	}
+	req := &imageflowv1.ResizeRequest{
 		TargetWidth: int32(t.width), TargetHeight: int32(t.height), Quality: imageflowv1.ResizeQuality(q) + 1,
-		Fit: imageflowv1.Fit_FIT_COVER, Gravity: imageflowv1.Gravity_GRAVITY_ATTENTION,
-	}, functions.Input{Image: m, Format: t.format})
+	}
+	if t.mode == attention {
+		req.Fit, req.Gravity = imageflowv1.Fit_FIT_COVER, imageflowv1.Gravity_GRAVITY_ATTENTION
+	}
+	out, _, err := resize.Processor.Apply(context.Background(), req, functions.Input{Image: m, Format: t.format})
 	return out.Data, err
 }
 
@@ -121,7 +135,7 @@ func work(peer string) error {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var t task
-		if n, err := fmt.Sscan(lines.Text(), &t.file, &t.width, &t.height, &t.format, &t.eighths, &t.attention, &t.keep); n < 6 {
+		if n, err := fmt.Sscan(lines.Text(), &t.file, &t.width, &t.height, &t.format, &t.eighths, &t.mode, &t.keep); n < 6 {
 			return err
 		}
 		data, err := os.ReadFile(t.file)

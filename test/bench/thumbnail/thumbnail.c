@@ -1,4 +1,4 @@
-// Reads lines "<file> <width> <height> <format> <eighths> <attention> [<output>]" and prints for each the CPU
+// Reads lines "<file> <width> <height> <format> <eighths> <mode> [<output>]" and prints for each the CPU
 // time in ms, the wall time in ms, and the output size in bytes. If output is given, it also
 // writes the result to that file.
 #include <stdio.h>
@@ -20,15 +20,24 @@ static int save(VipsImage *image, const char *format, void **out, size_t *length
 	return vips_jpegsave_buffer(image, out, length, "Q", 85, "optimize_coding", TRUE, "strip", TRUE, NULL);
 }
 
+enum { STRETCH, ATTENTION, ANIMATION };
+
+static int thumbnail(gchar *data, gsize size, int width, int height, int mode, VipsImage **out) {
+	if (mode == ATTENTION)
+		return vips_thumbnail_buffer(data, size, out, width, "height", height, "crop", VIPS_INTERESTING_ATTENTION, NULL);
+	return vips_thumbnail_buffer(data, size, out, width, "height", height, "size", VIPS_SIZE_FORCE,
+		"option_string", mode == ANIMATION ? "n=-1" : "", NULL);
+}
+
 int main(int argc, char **argv) {
 	char path[4096], format[16], keep[4096], line[8400];
-	int width, height, unused, attention;
+	int width, height, unused, mode;
 	if (VIPS_INIT(argv[0])) vips_error_exit(NULL);
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
 	while (fgets(line, sizeof line, stdin)) {
 		const int words = sscanf(line, "%4095s %d %d %15s %d %d %4095s", path, &width, &height, format, &unused,
-			&attention, keep);
+			&mode, keep);
 		gchar *data;
 		gsize size;
 		if (words < 6 || !g_file_get_contents(path, &data, &size, NULL)) return 1;
@@ -36,10 +45,7 @@ int main(int argc, char **argv) {
 		void *out;
 		size_t length;
 		const double cpu = now(CLOCK_PROCESS_CPUTIME_ID), wall = now(CLOCK_MONOTONIC);
-		const int failed = attention
-			? vips_thumbnail_buffer(data, size, &image, width, "height", height, "crop", VIPS_INTERESTING_ATTENTION, NULL)
-			: vips_thumbnail_buffer(data, size, &image, width, "height", height, "size", VIPS_SIZE_FORCE, NULL);
-		if (failed) vips_error_exit(NULL);
+		if (thumbnail(data, size, width, height, mode, &image)) vips_error_exit(NULL);
 		if (save(image, format, &out, &length)) vips_error_exit(NULL);
 		g_object_unref(image);
 		const double took = now(CLOCK_PROCESS_CPUTIME_ID) - cpu, waited = now(CLOCK_MONOTONIC) - wall;
