@@ -33,6 +33,9 @@ const memoryConstant = 32 << 20
 // atOnce ends the names of sources that are small enough to be inflated at once.
 const atOnce = ", at once"
 
+// moves ends the names of animations.
+const moves = ", animated"
+
 // memoryEnvironment is the environment set by the container images and config/base.
 var memoryEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
@@ -52,7 +55,15 @@ func TestFootprintHolds(t *testing.T) {
 	}
 	files := memoryFiles{t.TempDir()}
 	for _, read := range slices.Sorted(maps.Keys(memorySources)) {
-		if !*memoryAll && !slices.Contains([]string{"jpeg", "jpeg progressive", "png alpha", "webp"}, read) {
+		if !*memoryAll && !slices.Contains([]string{"jpeg", "jpeg progressive", "png alpha", "webp", "gif" + moves}, read) {
+			continue
+		}
+		if strings.HasSuffix(read, moves) {
+			for _, write := range []imaging.Format{imaging.GIF, imaging.WebP} {
+				t.Run(fmt.Sprintf("%s to %s", read, write), func(t *testing.T) {
+					measureMemory(t, files, read, "animate", write)
+				})
+			}
 			continue
 		}
 		for _, write := range writable {

@@ -49,6 +49,14 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 		return e.Data
 	},
 	"gif": noiseGIF,
+	"gif" + moves: func(t *testing.T, w, h int) []byte {
+		all := &gif.GIF{Delay: make([]int, 12)}
+		for range all.Delay {
+			m := &image.Paletted{Pix: noise(w * h), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: palette.Plan9}
+			all.Image = append(all.Image, m)
+		}
+		return encodedGIF(t, all)
+	},
 	"bmp": func(_ *testing.T, w, h int) []byte {
 		return append(bmpKind{40, w, h, 24, 0, nil, 0}.headers(), noise((3*w+3)/4*4*h)...)
 	},

@@ -13,6 +13,13 @@ type memoryWork struct {
 	do        func(*imaging.Image, imaging.Format) error
 }
 
+// fillWithNoise replaces all pixels by noise, which needs most memory to encode.
+func fillWithNoise(p *imaging.Pixels) {
+	for at, block := 0, noise(1<<20); at < len(p.Pix); {
+		at += copy(p.Pix[at:], block)
+	}
+}
+
 // memoryWorks are the operations of the processors, with their computed footprints.
 var memoryWorks = map[string]memoryWork{
 	"change": {
@@ -25,10 +32,35 @@ var memoryWorks = map[string]memoryWork{
 			if err := p.Blur(context.Background(), 2); err != nil {
 				return err
 			}
-			for at, block := 0, noise(1<<20); at < len(p.Pix); { // noise needs most memory to encode
-				at += copy(p.Pix[at:], block)
-			}
+			fillWithNoise(p)
 			_, err = p.EncodeLike(context.Background(), m, f)
+			return err
+		},
+	},
+	"animate": {
+		func(m *imaging.Image, f imaging.Format) int64 {
+			m, err := m.Select(imaging.Selection{}, true)
+			if err != nil {
+				panic(err)
+			}
+			return m.Footprint(f)
+		},
+		func(m *imaging.Image, f imaging.Format) error {
+			m, err := m.Select(imaging.Selection{}, true)
+			if err != nil {
+				return err
+			}
+			_, err = m.Animate(context.Background(), f, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+				p, err := frame.Pixels(ctx)
+				if err != nil {
+					return nil, err
+				}
+				if err := p.Blur(ctx, 2); err != nil {
+					return nil, err
+				}
+				fillWithNoise(p)
+				return p, nil
+			})
 			return err
 		},
 	},
