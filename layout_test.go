@@ -71,7 +71,7 @@ var floors = []struct {
 	}},
 	{"internal/gateway", []string{
 		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution",
-		"internal/queryparams", "internal/jsonlimit", "internal/metrics",
+		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics",
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit",

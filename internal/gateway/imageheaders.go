@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"imageflow.dev/internal/events"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -20,13 +21,13 @@ const (
 
 // exposedHeaders are those headers of answers that web pages of other origins may read.
 var exposedHeaders = strings.Join([]string{
-	"Retry-After", imageHeader("quality"), imageHeader("bytes"), imageHeader("encodes"), imageHeader("pixel_path"),
-	imageHeader("repaired"), imageHeader("execution_id"), imageHeader(firstFrameOnly),
+	"Retry-After", imageHeader(events.Quality), imageHeader(events.Bytes), imageHeader(events.Encodes),
+	imageHeader(events.PixelPath), imageHeader(events.Repaired), imageHeader(events.ExecutionID), imageHeader(firstFrameOnly),
 }, ", ")
 
 // imageHeader returns the name of the header for a key.
-func imageHeader(key string) string {
-	return http.CanonicalHeaderKey(headerPrefix + strings.ReplaceAll(key, "_", "-"))
+func imageHeader(key events.ResultKey) string {
+	return http.CanonicalHeaderKey(headerPrefix + strings.ReplaceAll(string(key), "_", "-"))
 }
 
 // describeImage sets headers for what JSON would say about an image: the metadata of the result, or
@@ -41,7 +42,7 @@ func describeImage(h http.Header, resp proto.Message) {
 			continue
 		}
 		for key, value := range result.GetMetadata() {
-			h.Set(imageHeader(key), headerValue(value))
+			h.Set(imageHeader(events.ResultKey(key)), headerValue(value))
 		}
 	}
 }

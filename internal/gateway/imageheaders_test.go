@@ -26,15 +26,9 @@ func twoFrames(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// TestForm_headersDescribeTheImage: an answer that is the image says in headers what JSON would say.
-func TestForm_headersDescribeTheImage(t *testing.T) {
-	s := start(t)
-	for _, c := range []struct {
-		path   string
-		file   []byte
-		fields []string
-		want   map[string]string // "" means no header, and "set" any value
-	}{
+// describedImages are requests with images as answers, and the headers of these.
+func describedImages(t *testing.T) []describedImage {
+	return []describedImage{
 		{"resize", jpegOf(t, 640, 480), []string{
 			"target_width=320", "encoding.max_bytes=4000", "execution_id=a%b/ü",
 		}, map[string]string{
@@ -47,9 +41,27 @@ func TestForm_headersDescribeTheImage(t *testing.T) {
 		{"resize", twoFrames(t), []string{"target_width=32", "output_image.content_type=image/png"}, map[string]string{
 			"Imageflow-First-Frame-Only": "true", "Imageflow-Pixel-Path": "general",
 		}},
-		{"pipeline", twoFrames(t), []string{`steps=[{"resize":{"target_width":32}},{"filter":{"filter_type":"FILTER_TYPE_SHARPEN"}}]`},
-			map[string]string{"Imageflow-First-Frame-Only": "true", "Imageflow-Pixel-Path": "unchanged"}},
-	} {
+		{"pipeline", twoFrames(t), []string{
+			`steps=[{"resize":{"target_width":32}},{"filter":{"filter_type":"FILTER_TYPE_SHARPEN"}}]`,
+			"output_image.content_type=image/png",
+		}, map[string]string{"Imageflow-First-Frame-Only": "true", "Imageflow-Pixel-Path": "general"}},
+		{"pipeline", twoFrames(t), []string{
+			`steps=[{"resize":{"target_width":32}},{"filter":{"filter_type":"FILTER_TYPE_SHARPEN"}}]`,
+		}, map[string]string{"Imageflow-First-Frame-Only": ""}},
+	}
+}
+
+type describedImage struct {
+	path   string
+	file   []byte
+	fields []string
+	want   map[string]string // "" means no header, and "set" any value
+}
+
+// TestForm_headersDescribeTheImage: an answer that is the image says in headers what JSON would say.
+func TestForm_headersDescribeTheImage(t *testing.T) {
+	s := start(t)
+	for _, c := range describedImages(t) {
 		resp, data := upload{files: map[string][]byte{"image": c.file}, fields: c.fields}.post(t, s.url+"/v1/"+c.path)
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s %q: %d %s", c.path, c.fields, resp.StatusCode, data)
