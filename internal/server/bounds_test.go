@@ -5,11 +5,13 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/testing/grpctest"
@@ -168,4 +170,28 @@ func checkHealth(t *testing.T, address string) {
 	if err != nil || resp.StatusCode != http.StatusOK || answer.GetStatus() != healthpb.HealthCheckResponse_SERVING {
 		t.Fatalf("health: %d, %v, %v", resp.StatusCode, answer, err)
 	}
+}
+
+// Calls and health checks on one connection are counted on it without a race.
+func TestHealth_besideCallsOfItsConnection(t *testing.T) {
+	conn := grpctest.Dial(t, listen(t, server.Config{BodyBytes: 1 << 20}, echo(), discard))
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				m := wrapperspb.Bytes(make([]byte, 1<<10))
+				if err := conn.Invoke(t.Context(), "/test.Echo/Once", m, m); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Go(func() {
+			for range 50 {
+				if _, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

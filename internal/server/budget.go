@@ -72,10 +72,10 @@ func (b *budget) fits(a *account) bool {
 		return true
 	case a.held < chunk:
 		return b.held < b.size+smallReserve
-	case len(b.waiting) > 0 && b.waiting[0].number < a.number && b.waiting[0].conn.held < b.share():
+	case len(b.waiting) > 0 && b.waiting[0].number < a.number && b.waiting[0].conn.held.Load() < b.share():
 		return false
 	}
-	return b.held < b.size && a.conn.held < b.share()
+	return b.held < b.size && a.conn.held.Load() < b.share()
 }
 
 // share is the number of bytes that one connection may hold: half of all.
@@ -85,7 +85,7 @@ func (b *budget) share() int64 { return (b.size + 1) / 2 }
 func (b *budget) setExempt(a *account) {
 	b.exempt = a
 	b.held -= a.held
-	a.conn.held -= a.held
+	a.conn.held.Add(-a.held)
 }
 
 // tryAcquire reports whether the account may take more bytes now. If not, it is
@@ -158,7 +158,7 @@ func (a *account) add(n int64) {
 	a.held += n
 	if a != a.budget.exempt {
 		a.budget.held += n
-		a.conn.held += n
+		a.conn.held.Add(n)
 	}
 }
 

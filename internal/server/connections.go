@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,7 +25,7 @@ func (c Config) maxConnections() int { return cmp.Or(c.MaxConnections, defaultCo
 // connection is one connection of a caller.
 type connection struct {
 	since time.Time
-	held  int64 // bytes of the budget, whose mutex guards it
+	held  atomic.Int64 // bytes of the budgets, since health has one of its own
 }
 
 type connectionKey struct{}

@@ -20,6 +20,7 @@ const registration = `functions/filter|processors\.Filter|filter-grpc-service|FI
 // register nothing.
 var examples = []string{
 	"eventing/chain.yaml",                       // the example chain
+	"eventing/examples/redact.yaml",             // another one
 	"config/components/oidc/kustomization.yaml", // the audiences of the example chain
 }
 
