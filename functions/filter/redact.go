@@ -1,11 +1,11 @@
 package filter
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"image"
 	"image/color"
-	"image/draw"
 	"math"
 
 	"imageflow.dev/functions"
@@ -17,13 +17,18 @@ import (
 // BLUR show. TestRedaction_cannotBeUndone measures what they give away.
 const hiddenCells = 4
 
-// redactions are the filters that hide the regions of a redaction: each returns the pixels that
-// hide a rectangle of the image.
-var redactions = map[imageflowv1.FilterType]func(*redaction, image.Rectangle) (*image.NRGBA, error){
+// maxCovered is the maximum area of all regions, compared with that of the image. It bounds the time.
+const maxCovered = 32
+
+// redactions are the filters that hide the regions of a redaction.
+var redactions = map[imageflowv1.FilterType]func(*redaction, context.Context, image.Rectangle) (painter, error){
 	imageflowv1.FilterType_FILTER_TYPE_PIXELATE: (*redaction).mosaic,
 	imageflowv1.FilterType_FILTER_TYPE_BLUR:     (*redaction).mosaic,
 	imageflowv1.FilterType_FILTER_TYPE_FILL:     (*redaction).fill,
 }
+
+// painter hides the pixels of row y from first to end, exclusively.
+type painter func(y, first, end int)
 
 // checkRedaction rejects a redaction without a filter that hides, the reverse, and one that keeps
 // metadata in which the image may be repeated.
@@ -40,6 +45,8 @@ func checkRedaction(r *imageflowv1.FilterRequest) error {
 		return functions.Errorf(functions.Invalid, "redaction", "%s has none; leave it out", r.GetFilterType())
 	case r.GetIntensity() != 0:
 		return functions.Errorf(functions.Invalid, "intensity", "a redaction has none; leave it out")
+	case r.GetRedaction().GetDetected() && len(r.GetInputBytes()) > 0:
+		return functions.Errorf(functions.Invalid, "redaction.detected", "needs an image in the store, not input_bytes")
 	case r.GetRedaction().GetColor() != "" && r.GetFilterType() != imageflowv1.FilterType_FILTER_TYPE_FILL:
 		return functions.Errorf(functions.Invalid, "redaction.color", "%s has none; leave it out", r.GetFilterType())
 	case r.GetEncoding().GetKeep() == imageflowv1.Keep_KEEP_ALL:
@@ -49,13 +56,12 @@ func checkRedaction(r *imageflowv1.FilterRequest) error {
 	return nil
 }
 
-// redaction hides the regions of one image.
+// redaction hides regions of an image in its pixels. A JPEG is encoded again as a whole: its samples of
+// colour at the edge of a region also contain hidden pixels.
 type redaction struct {
-	ctx     context.Context
 	request *imageflowv1.FilterRequest
+	pixels  *imaging.Pixels
 	whole   image.Rectangle
-	regions []image.Rectangle
-	pixels  *imaging.Pixels // decoded for a mosaic
 }
 
 // redact hides the regions of a request and adds them to the metadata.
@@ -70,94 +76,105 @@ func redact(
 		if r.GetRedaction().GetOnNone() == imageflowv1.OnNone_ON_NONE_FAIL {
 			return imaging.Encoded{}, functions.Errorf(functions.Invalid, "redaction.on_none", "no region to hide in the image")
 		}
-		if !r.GetRedaction().GetInvert() && !in.Image.Animated {
+		if !r.GetRedaction().GetInvert() && !in.Image.Animated && in.Image.Frames <= 1 {
 			return in.Image.Convert(ctx, in.Format) // with all frames
 		}
 	}
 	metadata.Redacted = describe(all)
-	width, height := in.Image.Size()
-	hide := &redaction{ctx: ctx, request: r, whole: image.Rect(0, 0, width, height), regions: all}
-	if r.GetFilterType() != imageflowv1.FilterType_FILTER_TYPE_FILL {
-		if hide.pixels, err = in.Pixels(ctx); err != nil {
-			return imaging.Encoded{}, err
-		}
-	}
-	patches, err := hide.patches()
+	pixels, err := in.Pixels(ctx)
 	if err != nil {
+		return imaging.Encoded{}, err
+	}
+	hide := &redaction{r, pixels, image.Rect(0, 0, pixels.Width, pixels.Height)}
+	if err := hide.regions(ctx, all); err != nil {
 		return imaging.Encoded{}, err
 	}
 	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
-	return in.Image.PaintedFrom(within, hide.pixels, patches, in.Format)
+	return pixels.EncodeLike(within, in.Image, in.Format)
 }
 
-// fill returns the pixels that hide a rectangle: all of one colour.
-func (h *redaction) fill(at image.Rectangle) (*image.NRGBA, error) {
+// fill returns the painter of one colour.
+func (h *redaction) fill(context.Context, image.Rectangle) (painter, error) {
 	paint := cmp.Or(functions.Colour(h.request.GetRedaction().GetColor()), color.RGBA{A: 255})
-	m := image.NewNRGBA(at)
-	draw.Draw(m, at, image.NewUniform(paint), image.Point{}, draw.Src)
-	return m, nil
+	p := h.pixels
+	row := bytes.Repeat([]byte{paint.R, paint.G, paint.B, 255}[:p.Channels], p.Width)
+	return func(y, first, end int) { copy(p.Pix[(y*p.Width+first)*p.Channels:], row[:(end-first)*p.Channels]) }, nil
 }
 
-// mosaic returns the pixels that hide a rectangle: the mean colours of cells.
-func (h *redaction) mosaic(at image.Rectangle) (*image.NRGBA, error) {
-	smooth := h.request.GetFilterType() == imageflowv1.FilterType_FILTER_TYPE_BLUR
-	return h.pixels.Mosaic(h.ctx, at, hiddenCells, smooth)
-}
-
-// patches returns a patch for each region, or one for all of the image outside the regions. If
-// regions are larger than the image in sum, they share a patch, which bounds the memory.
-func (h *redaction) patches() ([]imaging.Patch, error) {
-	if h.request.GetRedaction().GetInvert() {
-		return h.outside()
-	}
-	area := 0
-	for _, at := range h.regions {
-		area += at.Dx() * at.Dy()
-	}
-	var shared *image.NRGBA
-	if area > h.whole.Dx()*h.whole.Dy() {
-		shared = image.NewNRGBA(h.whole)
-	}
-	var all []imaging.Patch
-	for _, at := range h.regions {
-		m, err := redactions[h.request.GetFilterType()](h, at)
-		if err != nil {
-			return nil, err
-		}
-		to := shared
-		if to == nil {
-			to = image.NewNRGBA(at)
-			all = append(all, imaging.Patch{At: at, Pixels: to})
-		}
-		h.eachRow(at, func(y, first, end int) {
-			copy(to.Pix[to.PixOffset(first, y):], m.Pix[m.PixOffset(first, y):m.PixOffset(end, y)])
-		})
-	}
-	if shared != nil {
-		all = []imaging.Patch{{At: h.whole, Pixels: shared}}
-	}
-	return all, h.ctx.Err()
-}
-
-// outside returns the patch that hides everything but the regions.
-func (h *redaction) outside() ([]imaging.Patch, error) {
-	m, err := redactions[h.request.GetFilterType()](h, h.whole)
+// mosaic returns the painter of the mean colours of cells.
+func (h *redaction) mosaic(ctx context.Context, at image.Rectangle) (painter, error) {
+	m, err := h.pixels.Mosaic(ctx, at, hiddenCells, h.request.GetFilterType() == imageflowv1.FilterType_FILTER_TYPE_BLUR)
 	if err != nil {
 		return nil, err
 	}
-	for _, at := range h.regions {
-		h.eachRow(at, func(y, first, end int) { clear(m.Pix[m.PixOffset(first, y):m.PixOffset(end, y)]) })
-	}
-	return []imaging.Patch{{At: h.whole, Pixels: m}}, h.ctx.Err()
+	return m.PaintRow, nil
 }
 
-// eachRow calls visit with the pixels from first to end, exclusively, that the shape of a region
-// touches in each row.
-func (h *redaction) eachRow(at image.Rectangle, visit func(y, first, end int)) {
+// regions hides the regions, or everything else.
+func (h *redaction) regions(ctx context.Context, all []image.Rectangle) error {
+	area := 0
+	for _, at := range all {
+		area += at.Dx() * at.Dy()
+	}
+	if area > maxCovered*h.whole.Dx()*h.whole.Dy() {
+		return functions.Errorf(functions.Invalid, "redaction", "%d regions have more than %d times the area of the image",
+			len(all), maxCovered)
+	}
+	if h.request.GetRedaction().GetInvert() {
+		return h.others(ctx, all)
+	}
+	for _, at := range all {
+		paint, err := redactions[h.request.GetFilterType()](h, ctx, at)
+		if err != nil {
+			return err
+		}
+		if err := h.eachRow(ctx, at, paint); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// others hides everything but the regions.
+func (h *redaction) others(ctx context.Context, all []image.Rectangle) error {
+	paint, err := redactions[h.request.GetFilterType()](h, ctx, h.whole)
+	if err != nil {
+		return err
+	}
+	shown := make([]bool, h.whole.Dx()*h.whole.Dy())
+	width := h.whole.Dx()
+	for _, at := range all {
+		err := h.eachRow(ctx, at, func(y, first, end int) {
+			for x := first; x < end; x++ {
+				shown[y*width+x] = true
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for y := range h.whole.Dy() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for x := range width {
+			if !shown[y*width+x] {
+				paint(y, x, x+1)
+			}
+		}
+	}
+	return nil
+}
+
+// eachRow calls paint with the pixels that the shape of a region touches in each row.
+func (h *redaction) eachRow(ctx context.Context, at image.Rectangle, paint painter) error {
 	isEllipse := h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_ELLIPSE
 	width, height := float64(at.Dx()), float64(at.Dy())
-	for y := at.Min.Y; y < at.Max.Y && h.ctx.Err() == nil; y++ {
+	for y := at.Min.Y; y < at.Max.Y; y++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		first, end := at.Min.X, at.Max.X
 		if isEllipse {
 			// v is the distance of the row's nearest edge from the centre, over the half axis.
@@ -166,16 +183,16 @@ func (h *redaction) eachRow(at image.Rectangle, visit func(y, first, end int)) {
 			outside := width / 2 * (1 - math.Sqrt(1-v*v))
 			first, end = first+int(outside), end-int(outside)
 		}
-		visit(y, first, end)
+		paint(y, first, end)
 	}
+	return nil
 }
 
-// redactionFootprint returns the memory in bytes of the patches of a redaction, beside that of
-// the image: at most twice the size of the image in RGBA.
+// redactionFootprint returns the memory in bytes that a redaction takes besides the image.
 func redactionFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {
-	if r.GetRedaction() == nil {
+	if !r.GetRedaction().GetInvert() {
 		return 0
 	}
 	width, height := in.Image.Size()
-	return 2 * 4 * int64(width) * int64(height)
+	return int64(width) * int64(height)
 }

@@ -2,14 +2,14 @@ package filter_test
 
 import (
 	"bytes"
-	"errors"
 	"image"
+	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
-	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
@@ -128,6 +128,41 @@ func TestRedaction_jpeg(t *testing.T) {
 	}
 }
 
+// No colour of a hidden pixel remains in a JPEG, also not at edges that share samples of colour.
+func TestRedaction_leavesNoColour(t *testing.T) {
+	region := image.Rect(17, 17, 41, 41)
+	var files [][]byte
+	for _, secret := range []color.NRGBA{{255, 0, 0, 255}, {0, 0, 255, 255}} {
+		m := flat(64, 64, color.NRGBA{128, 128, 128, 255})
+		draw.Draw(m, region, image.NewUniform(secret), image.Point{}, draw.Src)
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 95}); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := apply(t, open(t, b.Bytes()), redacting(fill, &imageflowv1.Redaction{
+			Boxes: []*imageflowv1.BoundingBox{boxOf(region.Inset(-1))}, // the samples outside have the colour, too
+		}))
+		files = append(files, out.Data)
+	}
+	a, err := jpeg.Decode(bytes.NewReader(files[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := jpeg.Decode(bytes.NewReader(files[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for y := region.Min.Y; y < region.Max.Y; y++ {
+		for x := region.Min.X; x < region.Max.X; x++ {
+			ar, ag, ab, _ := a.At(x, y).RGBA()
+			br, bg, bb, _ := b.At(x, y).RGBA()
+			if max(ar, br)-min(ar, br) > 8<<8 || max(ag, bg)-min(ag, bg) > 8<<8 || max(ab, bb)-min(ab, bb) > 8<<8 {
+				t.Fatalf("pixel %d, %d shows which colour was hidden: %v, %v", x, y, a.At(x, y), b.At(x, y))
+			}
+		}
+	}
+}
+
 // far reports whether a colour is not the expected one in a JPEG, near edges of noise.
 func far(got, want uint32) bool { return max(got, want)-min(got, want) > 60 }
 
@@ -201,74 +236,4 @@ func redactWith(t *testing.T, r *request, sideCar []byte) (*imageflowv1.FilterRe
 		return nil, err
 	}
 	return resp.(*imageflowv1.FilterResponse), nil
-}
-
-// refusals are the fields of redactions that would hide nothing by mistake.
-var refusals = map[string]struct {
-	r     *request
-	field string
-}{
-	"pixelate without redaction":  {redacting(pixelate, nil), "redaction"},
-	"redaction of another filter": {redacting(sharpen, someBox()), "redaction"},
-	"an intensity":                {&request{FilterType: pixelate, Intensity: 1, Redaction: someBox()}, "intensity"},
-	"a colour of a mosaic":        {redacting(pixelate, &imageflowv1.Redaction{Color: "000000"}), "redaction.color"},
-	"nothing to hide": {
-		redacting(fill, &imageflowv1.Redaction{OnNone: imageflowv1.OnNone_ON_NONE_FAIL}), "redaction.on_none",
-	},
-	"metadata with the original": {
-		&request{FilterType: fill, Redaction: someBox(), Encoding: &imageflowv1.Encoding{Keep: imageflowv1.Keep_KEEP_ALL}},
-		"encoding.keep",
-	},
-}
-
-func someBox() *imageflowv1.Redaction {
-	return &imageflowv1.Redaction{Boxes: []*imageflowv1.BoundingBox{{X2: 9, Y2: 9}}}
-}
-
-func TestRedaction_refusals(t *testing.T) {
-	for name, c := range refusals {
-		_, err := redactWith(t, c.r, nil)
-		if !isInvalid(err, c.field) {
-			t.Errorf("%s: got %v, want Invalid for %s", name, err, c.field)
-		}
-	}
-}
-
-func isInvalid(err error, field string) bool {
-	var e *functions.Error
-	return errors.As(err, &e) && e.Kind == functions.Invalid && e.Field == field
-}
-
-// Side-cars that do not say where their boxes are in this image are errors.
-func TestRedaction_refusesSideCars(t *testing.T) {
-	of := func(m *imageflowv1.DetectionMetadata) []byte {
-		sideCar, err := protojson.Marshal(&imageflowv1.DetectionResponse{Metadata: m})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sideCar
-	}
-	r := &imageflowv1.Redaction{Detections: &imageflowv1.ImageData{ObjectKey: "x.json"}}
-	for name, sideCar := range map[string][]byte{
-		"not a side-car":          []byte(`{"no": 1}`),
-		"without a size":          of(&imageflowv1.DetectionMetadata{}),
-		"of another image":        of(&imageflowv1.DetectionMetadata{ImageWidth: 9, ImageHeight: 9}),
-		"with a map to a point":   of(mapped(&imageflowv1.AffineMap{}, 1)),
-		"of two images, one size": of(mapped(&imageflowv1.AffineMap{Xx: -1, X0: 40, Yy: 1}, 40)),
-	} {
-		if _, err := redactWith(t, redacting(fill, r), sideCar); !isInvalid(err, "redaction.detections") {
-			t.Errorf("%s: got %v, want Invalid", name, err)
-		}
-	}
-	r.Detected = true
-	if protovalidate.Validate(&request{FilterType: fill, InputBytes: []byte{1}, Redaction: r}) == nil {
-		t.Error("a redaction with two side-cars is valid")
-	}
-}
-
-// mapped returns the metadata of a detection in the image of redactWith, with an original.
-func mapped(a *imageflowv1.AffineMap, originalWidth int32) *imageflowv1.DetectionMetadata {
-	return &imageflowv1.DetectionMetadata{
-		ImageWidth: 40, ImageHeight: 60, OriginalFromImage: a, OriginalWidth: originalWidth, OriginalHeight: 60,
-	}
 }

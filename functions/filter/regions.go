@@ -66,7 +66,8 @@ func withMargin(b *imageflowv1.BoundingBox, margin float64) image.Rectangle {
 // height pixels.
 func detectedBoxes(classes []string, sideCar []byte, width, height int) ([]*imageflowv1.BoundingBox, error) {
 	found := &imageflowv1.DetectionResponse{}
-	if protojson.Unmarshal(sideCar, found) != nil || found.GetMetadata() == nil {
+	read := protojson.UnmarshalOptions{DiscardUnknown: true} // of later versions
+	if read.Unmarshal(sideCar, found) != nil || found.GetMetadata() == nil {
 		return nil, errNoSideCar
 	}
 	toImage, err := fromDetection(found.GetMetadata(), width, height)
@@ -77,7 +78,11 @@ func detectedBoxes(classes []string, sideCar []byte, width, height int) ([]*imag
 	for _, d := range found.GetDetections() {
 		id := strconv.Itoa(int(d.GetClassId()))
 		if len(classes) == 0 || slices.Contains(classes, d.GetClassName()) || slices.Contains(classes, id) {
-			boxes = append(boxes, toImage(d.GetBbox()))
+			b := toImage(d.GetBbox())
+			if !(b.GetX1() <= b.GetX2() && b.GetY1() <= b.GetY2()) { // also true for NaN
+				return nil, errNoBox
+			}
+			boxes = append(boxes, b)
 		}
 	}
 	return boxes, nil
@@ -137,6 +142,7 @@ func (e sideCarError) Error() string { return string(e) }
 const (
 	errNoSideCar  sideCarError = "not the side-car of a detection"
 	errNoSize     sideCarError = "it does not have the size of its image: detect the objects again with this version"
+	errNoBox      sideCarError = "a bbox is not a box: x1 <= x2 and y1 <= y2"
 	errNoMap      sideCarError = "its original_from_image is not a map"
 	errOtherImage sideCarError = "it describes neither this image nor one that was made from it: the sizes differ"
 	errAmbiguous  sideCarError = "it describes an image and an original of the same size: give the boxes in redaction.boxes"

@@ -40,13 +40,16 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 	name := field.Name()
 	r.count[name]++
 	set(call, "execution_id", protoreflect.ValueOfString(r.req.GetExecutionId()))
+	in := r.input.image
+	from := &imageflowv1.ImageData{Bucket: in.GetBucket(), ObjectKey: in.GetObjectKey(), Etag: in.GetEtag()}
 	if len(r.input.data) > 0 {
+		from = &imageflowv1.ImageData{}
 		set(call, "input_bytes", protoreflect.ValueOfBytes(r.input.data))
-	} else {
-		in := r.input.image
-		from := &imageflowv1.ImageData{Bucket: in.GetBucket(), ObjectKey: in.GetObjectKey(), Etag: in.GetEtag()}
-		set(call, "input_image", protoreflect.ValueOfMessage(from.ProtoReflect()))
 	}
+	if i == 0 {
+		from.Page, from.Pages = in.GetPage(), in.GetPages()
+	}
+	set(call, "input_image", protoreflect.ValueOfMessage(from.ProtoReflect()))
 	if out := r.output(name, i == len(r.req.GetSteps())-1); out != nil {
 		set(call, "output_image", protoreflect.ValueOfMessage(out.ProtoReflect()))
 	}

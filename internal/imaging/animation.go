@@ -75,7 +75,7 @@ func (e *SelectionError) Error() string { return e.Reason }
 // The maximum number of frames of an animation, and of their pixels, unless Limits has others.
 const (
 	defaultMaxFrames          = 1000
-	defaultMaxAnimationPixels = 400_000_000
+	defaultMaxAnimationPixels = 160_000_000
 )
 
 // Select returns the image with a selection of its frames or pages. severalFrames: the output may

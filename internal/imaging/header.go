@@ -139,7 +139,7 @@ type Limits struct {
 	// MaxPixels is the maximum area in pixels.
 	MaxPixels int64
 	// MaxFrames is the maximum number of frames of an animation, and MaxAnimationPixels that of
-	// the pixels of all of them; 0 means 1000 and 400 million.
+	// the pixels of all of them; 0 means 1000 and 160 million.
 	MaxFrames          int
 	MaxAnimationPixels int64
 	// Strict rejects files that need a repair.

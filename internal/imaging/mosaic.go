@@ -9,38 +9,48 @@ import (
 // as letters, than they show.
 const colourStep = 32
 
-// Mosaic returns a region as cells of one colour each: the mean of the cell's pixels, weighted by
-// their alpha, in steps of 32. Its longer side has at most the given number of cells, and a cell has at least
-// 2 pixels there. If smooth is true, the colours change linearly between the centres of cells.
-// The result is opaque and lies at the region, which must not be empty and lies inside the image.
-// After the context ends, the error is the context's.
-func (p *Pixels) Mosaic(ctx context.Context, region image.Rectangle, cells int, smooth bool) (*image.NRGBA, error) {
+// Mosaic shows a region of an image as cells of one colour each: the mean of the cell's pixels, weighted
+// by their alpha, in steps of 32.
+type Mosaic struct {
+	pixels       *Pixels
+	region       image.Rectangle
+	columns      int
+	means        [][3]float32 // of the cells, row by row
+	across, down []position
+}
+
+// Mosaic returns the mosaic of a region, which is not empty and lies inside the image. The longer
+// side of the region has at most the given number of cells, and a cell has at least 2 pixels there. If
+// smooth is true, the colours change linearly between the centres of cells. After the context ends, the
+// error is the context's.
+func (p *Pixels) Mosaic(ctx context.Context, region image.Rectangle, cells int, smooth bool) (*Mosaic, error) {
 	longer := max(region.Dx(), region.Dy())
 	cells = max(1, min(cells, longer/2))
 	count := func(side int) int { return max(1, (cells*side+longer/2)/longer) }
 	grid := image.Pt(count(region.Dx()), count(region.Dy()))
 	means, err := p.means(ctx, region, grid)
-	if err != nil {
-		return nil, err
-	}
-	across, down := positions(region.Dx(), grid.X, smooth), positions(region.Dy(), grid.Y, smooth)
-	out := image.NewNRGBA(region)
-	for y, v := range down {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	return &Mosaic{
+		p, region, grid.X, means, positions(region.Dx(), grid.X, smooth), positions(region.Dy(), grid.Y, smooth),
+	}, err
+}
+
+// PaintRow replaces pixels of the image by those of the mosaic, which are opaque: in row y from first to
+// end, exclusively. They lie inside the region.
+func (m *Mosaic) PaintRow(y, first, end int) {
+	p, v := m.pixels, m.down[y-m.region.Min.Y]
+	upper, lower := m.means[v.first*m.columns:], m.means[v.second*m.columns:]
+	for x := first; x < end; x++ {
+		u := m.across[x-m.region.Min.X]
+		to := p.Pix[(y*p.Width+x)*p.Channels:][:p.Channels]
+		for c := range 3 {
+			above := upper[u.first][c]*(1-u.part) + upper[u.second][c]*u.part
+			below := lower[u.first][c]*(1-u.part) + lower[u.second][c]*u.part
+			to[c] = uint8(above*(1-v.part) + below*v.part + 0.5)
 		}
-		upper, lower := means[v.first*grid.X:], means[v.second*grid.X:]
-		row := out.Pix[y*out.Stride:]
-		for x, u := range across {
-			for c := range 3 {
-				above := upper[u.first][c]*(1-u.part) + upper[u.second][c]*u.part
-				below := lower[u.first][c]*(1-u.part) + lower[u.second][c]*u.part
-				row[4*x+c] = uint8(above*(1-v.part) + below*v.part + 0.5)
-			}
-			row[4*x+3] = 255
+		if p.Channels == 4 {
+			to[3] = 255
 		}
 	}
-	return out, nil
 }
 
 // means returns the mean colour of each cell of a region, row by row. Cell i of n begins at

@@ -27,12 +27,6 @@ type Patch struct {
 // of the JPEG that a patch changes are encoded again, unless its luma has fewer samples than pixels, which
 // would blur the patches. All frames of an animation are painted.
 func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded, error) {
-	return m.PaintedFrom(ctx, nil, patches, f)
-}
-
-// PaintedFrom is Painted for an image whose pixels have been decoded; it may change them. If they are
-// nil and needed, it decodes them.
-func (m *Image) PaintedFrom(ctx context.Context, p *Pixels, patches []Patch, f Format) (_ Encoded, err error) {
 	if f == JPEG && m.Encoding == (Encoding{}) && m.hasPaintableBlocks() {
 		if e, ok, err := m.paintBlocks(ctx, patches); ok {
 			return e, err
@@ -47,10 +41,9 @@ func (m *Image) PaintedFrom(ctx context.Context, p *Pixels, patches []Patch, f F
 			return p, p.Paint(ctx, patches)
 		})
 	}
-	if p == nil {
-		if p, err = m.Pixels(ctx); err != nil {
-			return Encoded{}, err
-		}
+	p, err := m.Pixels(ctx)
+	if err != nil {
+		return Encoded{}, err
 	}
 	if err := p.Paint(ctx, patches); err != nil {
 		return Encoded{}, err

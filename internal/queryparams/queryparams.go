@@ -85,7 +85,7 @@ func clip(name string) string {
 // no such field. a.b names a field of a field, and a[k] an entry of a map.
 func Path(req proto.Message, name string) (path []protoreflect.FieldDescriptor) {
 	m := req.ProtoReflect().Descriptor()
-	name, _, _ = strings.Cut(name, "[")
+	name, key, isEntry := strings.Cut(name, "[")
 	for part := range strings.SplitSeq(name, ".") {
 		if m == nil {
 			return nil
@@ -98,6 +98,9 @@ func Path(req proto.Message, name string) (path []protoreflect.FieldDescriptor) 
 			return nil
 		}
 		path, m = append(path, field), field.Message()
+	}
+	if isEntry && (!path[len(path)-1].IsMap() || strings.IndexByte(key, ']') != len(key)-1) {
+		return nil // grpc-gateway would ignore it
 	}
 	return path
 }

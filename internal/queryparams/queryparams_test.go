@@ -35,6 +35,9 @@ func TestRead_namesFirstWrongParameter(t *testing.T) {
 		"intensity.x":           {"intensity.x": {"1"}},
 		"output_image.key":      {"output_image.key": {"a"}},
 		"filter_type":           {"filter_type": {"SHARP"}, "intensity": {"1"}},
+		"encoding[0].quality":   {"encoding[0].quality": {"1"}},
+		"parameters[sigma].x":   {"parameters[sigma].x": {"1"}},
+		"redaction.boxes[0].x1": {"redaction.boxes[0].x1": {"1"}},
 		"output_image.width[1]": {"output_image.width[1]": {"1"}},
 		"":                      {"filter_type": {"1"}, "filterType": {"2"}},
 	} {

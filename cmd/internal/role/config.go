@@ -100,7 +100,7 @@ type Work struct {
 	Strict       bool          `envconfig:"STRICT_INPUT" default:"false" desc:"refuse damaged files that could be repaired"`
 	Pixels       int64         `envconfig:"MAX_IMAGE_PIXELS" default:"80000000" desc:"maximum width x height of an image"`
 	Frames       int           `envconfig:"MAX_ANIMATION_FRAMES" default:"1000" desc:"maximum number of frames of an animation"`
-	AllPixels    int64         `envconfig:"MAX_ANIMATION_PIXELS" default:"400000000" desc:"maximum number of pixels of its frames"`
+	AllPixels    int64         `envconfig:"MAX_ANIMATION_PIXELS" default:"160000000" desc:"maximum number of pixels of its frames"`
 }
 
 func (c Work) validate() error {

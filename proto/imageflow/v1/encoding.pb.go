@@ -230,7 +230,7 @@ type Encoding struct {
 	// the content type `auto`, which needs it. Types that ImageFlow does not know or write do
 	// not count, and image/* and */* mean image/jpeg and image/png.
 	//
-	// The output has the format that makes the smallest file, each with its default
+	// The output is a still image, of an animation the first frame. It has the format that makes the smallest file, each with its default
 	// quality or with `quality`, which formats without the option ignore, like `progressive`,
 	// `chroma`, `speed`, `compression` and `palette`. Formats that cannot do what `lossless`,
 	// `max_bytes`, `keep` or `profile` asks for are left out (PNG and TIFF are lossless). So is

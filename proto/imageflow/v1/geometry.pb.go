@@ -364,7 +364,8 @@ func (x *Crop) GetFractions() bool {
 }
 
 // Trim removes the border of one colour around an image: the rows and columns at its
-// edges that have only pixels of this colour. An image of one colour is not trimmed.
+// edges that have only pixels of this colour. An image of one colour is not trimmed. Of an
+// animation, the first frame decides, as it does for GRAVITY_ATTENTION and GRAVITY_ENTROPY.
 type Trim struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The colour in sRGB, as `ffcc00` or `#ffcc00`. Empty means the colour of the top

@@ -78,7 +78,8 @@ func (RedactionShape) EnumDescriptor() ([]byte, []int) {
 type OnNone int32
 
 const (
-	// The image is returned unchanged; with `invert`, all of it is hidden.
+	// The image is returned unchanged, of several frames only the first; with `invert`, all of it is
+	// hidden.
 	OnNone_ON_NONE_UNSPECIFIED OnNone = 0
 	OnNone_ON_NONE_PASS        OnNone = 1
 	// The call fails with INVALID_ARGUMENT, so that no image passes unseen.
@@ -127,17 +128,19 @@ func (OnNone) EnumDescriptor() ([]byte, []int) {
 }
 
 // Redaction selects the regions of an image that a filter hides: given boxes, the boxes of
-// a detection, or both.
+// a detection, or both. Together they have at most 32 times the area of the image. Only the first
+// frame of an animation, or the one of `page`, is used, and the output does not move.
 type Redaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Boxes in pixels of the upright image. Their parts outside the image are ignored.
+	// Boxes in pixels of the upright image, at most 150. Their parts outside the image are ignored. In a
+	// form: `redaction={"boxes":[{"x1":10,"y1":10,"x2":90,"y2":50}]}`.
 	Boxes []*BoundingBox `protobuf:"bytes,1,rep,name=boxes,proto3" json:"boxes,omitempty"`
 	// The side-car of a detection, whose boxes are hidden. It must describe this image, or a resize
 	// of it: the image in which objects were detected, its output, or the original that
 	// `resize_metadata_ref` of the detection led to.
 	Detections *ImageData `protobuf:"bytes,2,opt,name=detections,proto3" json:"detections,omitempty"`
-	// True takes the side-car of the detection in the same execution, for Triggers and
-	// pipelines: `redaction.detected=true`.
+	// True takes the side-car of the detection in the same execution, for Triggers, and for
+	// pipelines with an image in the store: `redaction.detected=true`.
 	Detected bool `protobuf:"varint,3,opt,name=detected,proto3" json:"detected,omitempty"`
 	// The classes of `detections` that are hidden, as their names or numbers; empty means all.
 	Classes []string `protobuf:"bytes,4,rep,name=classes,proto3" json:"classes,omitempty"`
@@ -251,9 +254,9 @@ var File_imageflow_v1_redaction_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_redaction_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/redaction.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\"\xc1\x04\n" +
+	"\x1cimageflow/v1/redaction.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\"\xbb\a\n" +
 	"\tRedaction\x12:\n" +
-	"\x05boxes\x18\x01 \x03(\v2\x19.imageflow.v1.BoundingBoxB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x05boxes\x127\n" +
+	"\x05boxes\x18\x01 \x03(\v2\x19.imageflow.v1.BoundingBoxB\t\xbaH\x06\x92\x01\x03\x10\x96\x01R\x05boxes\x127\n" +
 	"\n" +
 	"detections\x18\x02 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"detections\x12\x1a\n" +
@@ -263,8 +266,11 @@ const file_imageflow_v1_redaction_proto_rawDesc = "" +
 	"\x05shape\x18\x06 \x01(\x0e2\x1c.imageflow.v1.RedactionShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05shape\x12\x16\n" +
 	"\x06invert\x18\a \x01(\bR\x06invert\x127\n" +
 	"\aon_none\x18\b \x01(\x0e2\x14.imageflow.v1.OnNoneB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onNone\x122\n" +
-	"\x05color\x18\t \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\x05color:\x81\x01\xbaH~\x1a|\n" +
-	"\x14redaction.detections\x120detections or detected: at most one can be given\x1a2this.detections.object_key == '' || !this.detected*g\n" +
+	"\x05color\x18\t \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x142\x12^#?[0-9a-fA-F]{6}$R\x05color:\xfb\x03\xbaH\xf7\x03\x1aq\n" +
+	"\x14redaction.detections\x120detections or detected: at most one can be given\x1a'!has(this.detections) || !this.detected\x1a~\n" +
+	"\x1fredaction.detections.object_key\x12 detections.object_key is missing\x1a9!has(this.detections) || this.detections.object_key != ''\x1ak\n" +
+	"\x0fredaction.boxes\x12)boxes: each must have x1 < x2 and y1 < y2\x1a-this.boxes.all(b, b.x1 < b.x2 && b.y1 < b.y2)\x1a\x94\x01\n" +
+	"\x11redaction.classes\x12=classes are those of detections or detected: give one of them\x1a@size(this.classes) == 0 || this.detected || has(this.detections)*g\n" +
 	"\x0eRedactionShape\x12\x1f\n" +
 	"\x1bREDACTION_SHAPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13REDACTION_SHAPE_BOX\x10\x01\x12\x1b\n" +
