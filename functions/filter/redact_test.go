@@ -95,8 +95,7 @@ func TestRedaction_keepsMeansOnly(t *testing.T) {
 	}
 }
 
-// A redacted JPEG hides the region, keeps what is beyond the blocks of the region, and has no
-// metadata that could contain the original.
+// A redacted JPEG hides the region and has no metadata that could contain the original.
 func TestRedaction_jpeg(t *testing.T) {
 	in := noise(128, 96, true)
 	var b bytes.Buffer

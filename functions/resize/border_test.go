@@ -53,8 +53,8 @@ func TestBorders_haveABackground(t *testing.T) {
 	}
 }
 
-// TestTrim_isACrop: the output is that of a crop to what trim leaves, and takes no more memory than
-// was computed without it.
+// TestTrim_isACrop: a trim gives the same output as a crop to the part that it leaves, and its footprint covers
+// that crop.
 func TestTrim_isACrop(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 80 {

@@ -23,7 +23,7 @@ func disc(width, height int, x, y float64) image.Image {
 	return m
 }
 
-// centre returns the centre of gravity of what is not white.
+// centre returns the centre of gravity of the pixels that are not white.
 func centre(p *imaging.Pixels) (x, y float64) {
 	sum := 0.0
 	for i := range p.Width * p.Height {

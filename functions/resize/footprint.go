@@ -17,7 +17,7 @@ type sizes struct {
 	// An image of rotated pixels is made of a source.
 	searchedSource, source image.Point
 	shown, canvas          image.Point
-	// bordered reports whether the canvas is made of what is shown.
+	// bordered reports whether the canvas has a border around the shown part.
 	bordered bool
 }
 

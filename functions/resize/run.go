@@ -35,7 +35,8 @@ func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f i
 	return pixels.Encode(ctx, f)
 }
 
-// runFrames makes an animation. The first frame decides what is interesting in all of them.
+// runFrames makes an animation. ATTENTION and ENTROPY choose one part for all frames, by
+// the first one.
 func (p *plan) runFrames(
 	ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format,
 ) (imaging.Encoded, error) {

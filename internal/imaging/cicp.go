@@ -38,7 +38,7 @@ var primaries = map[int][4]chromaticity{
 
 // transfers return the light of a value, both from 0 to 1 (H.273, table 3). The curve of sRGB is
 // used for all others, also for those of cameras for BT.601, BT.709 and BT.2020: encoders write
-// them for images in sRGB, and displays undo them with a curve that is closer to that of sRGB.
+// them for images in sRGB, and displays undo them with a curve that is closer to the curve of sRGB.
 var transfers = map[int]func(v float64) float64{
 	4:  func(v float64) float64 { return math.Pow(v, 2.2) },
 	5:  func(v float64) float64 { return math.Pow(v, 2.8) },

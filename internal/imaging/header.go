@@ -138,8 +138,8 @@ type Limits struct {
 	MaxSide int
 	// MaxPixels is the maximum area in pixels.
 	MaxPixels int64
-	// MaxFrames is the maximum number of frames of an animation, and MaxAnimationPixels that of
-	// the pixels of all of them; 0 means 1000 and 160 million.
+	// MaxFrames is the maximum number of frames of an animation, and MaxAnimationPixels the maximum
+	// number of pixels of all frames; 0 means 1000 and 160 million.
 	MaxFrames          int
 	MaxAnimationPixels int64
 	// Strict rejects files that need a repair.

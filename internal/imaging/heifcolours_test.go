@@ -12,7 +12,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// toSRGBLight are the matrices from linear RGB to that of sRGB, by the code points of primaries. They
+// toSRGBLight are the matrices from linear RGB to linear sRGB, by the code points of primaries. They
 // were computed with numpy from the chromaticities in H.273, with whites adapted by Bradford.
 var toSRGBLight = map[int][9]float64{
 	1:  {1, 0, 0, 0, 1, 0, 0, 0, 1},
