@@ -51,6 +51,9 @@ func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.I
 
 // footprint ignores the model's input, which is small.
 func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
+	if r.GetCrops() != nil {
+		return in.Image.Footprint(in.Format) + cropsFootprint(r.GetCrops(), in)
+	}
 	if r.GetDrawBoxes() {
 		return in.Image.Footprint(in.Format)
 	}
@@ -88,6 +91,9 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 	resp.Metadata.TotalDetections = int32(len(found))
 	for _, b := range found {
 		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
+	}
+	if resp.Crops, err = cutOut(ctx, r, in, resp); err != nil {
+		return out, nil, err
 	}
 	out, err = output(ctx, r, in, m, found)
 	return out, resp, err

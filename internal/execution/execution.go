@@ -29,6 +29,8 @@ const (
 	// WidthMetadata and HeightMetadata hold the size of an image in pixels.
 	WidthMetadata  = "imageflow-width"
 	HeightMetadata = "imageflow-height"
+	// CropMetadata holds the number of a crop beside the output of a step, from 1. Only crops have it.
+	CropMetadata = "imageflow-crop"
 	// QualityMetadata holds the quality that was found for a maximum size of an image.
 	QualityMetadata = "imageflow-quality"
 	// SecondsMetadata holds the duration of the step in seconds. Only images have it.
