@@ -32,7 +32,7 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.canvas != nil {
 		return m.decodeCanvas(ctx, d)
 	}
-	if m.selected.First > 0 {
+	if m.drawsFirst() {
 		return m.decodeSelected(ctx, d)
 	}
 	if m.bmp != nil {
