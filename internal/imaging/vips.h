@@ -79,7 +79,7 @@ int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weigh
 // the colours.
 typedef struct {
 	Codec codec;
-	int quality, effort, compression, subsample, lossless, progressive;
+	int quality, effort, compression, subsample, progressive;
 } EncoderOptions;
 
 // imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.
