@@ -2,6 +2,7 @@ package imaging_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image/color"
 	"os"
 	"os/exec"
@@ -133,5 +134,44 @@ func TestJXL_hasTheProfileOfItsColours(t *testing.T) {
 		}
 		checkColour(t, imaging.JXL, pixels(t, out.Data).Pix, []byte{255, 0, 0})
 		checkColour(t, imaging.JXL, djxl(t, out.Data).Pix, []byte{255, 0, 0})
+	}
+}
+
+// TestJXL_keepsItsProfile: outputs of the files with Display P3 can keep it, also a red that sRGB does not
+// have. Outputs of others are sRGB.
+func TestJXL_keepsItsProfile(t *testing.T) {
+	as := func(data []byte, p imaging.Profile, to imaging.Format) []byte {
+		m := open(t, data)
+		m.Encoding = imaging.Encoding{Profile: p, Lossless: to == imaging.JXL}
+		out, err := m.Convert(t.Context(), to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Data
+	}
+	for name, wide := range map[string]bool{
+		"p3.jxl": true, "p3-lossless.jxl": true, "p3-jpeg.jxl": true, "lossy.jxl": false, "grey-linear.jxl": false,
+	} {
+		out := as(jxlFile(t, name), imaging.KeepProfile, imaging.PNG)
+		if bytes.Contains(out, []byte("iCCP")) != wide {
+			t.Errorf("%s: the output has a profile: %t", name, !wide)
+		}
+		if db := psnrOf(t, pixels(t, out), pixels(t, jxlFile(t, name+".png"))); db < minDecoderPSNR {
+			t.Errorf("%s: %.1f dB to djxl", name, db)
+		}
+	}
+	red := asPNG(t, flat(16, 16, color.NRGBA{255, 0, 0, 255}))
+	profiled := as(red, imaging.DisplayP3, imaging.PNG)
+	at := bytes.Index(profiled, []byte("iCCP"))
+	red = withChunk(red, "iCCP", profiled[at+4:][:binary.BigEndian.Uint32(profiled[at-4:])])
+	jxl := as(red, imaging.KeepProfile, imaging.JXL)
+	for _, p := range []imaging.Profile{imaging.KeepProfile, imaging.DisplayP3} {
+		m := open(t, as(jxl, p, imaging.PNG))
+		m.Encoding.Profile = imaging.KeepProfile
+		got, err := m.Pixels(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkColour(t, imaging.JXL, got.Pix, []byte{255, 0, 0})
 	}
 }

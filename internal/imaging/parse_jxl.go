@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
+	"sync"
 )
 
 const (
@@ -18,6 +19,9 @@ type jxlData struct {
 	// codestream has all frames up to the first one that is shown.
 	codestream []byte
 	grey       bool
+	// icc is the profile that outputs can keep. It is read when it is needed.
+	icc     []byte
+	reading sync.Once
 }
 
 // parseJXL parses a codestream of JPEG XL (ISO/IEC 18181-1), with or without its container

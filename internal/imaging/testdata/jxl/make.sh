@@ -21,6 +21,7 @@ vips linear "$work/small.png" "$work/float.pfm" 0.00392156862 0
 sed -i "2{/^#/d}" "$work/float.pfm" # cjxl does not read comments
 vips icc_export "$work/small.png" "$work/p3.png" --output-profile p3
 vips colourspace "$work/small.png" "$work/grey.png" b-w
+vips copy "$work/grey.png" "$work/grey.pgm"
 vips copy "$work/small.png" "$work/small.jpg[strip,Q=90]"
 vips copy "$work/p3.png" "$work/p3.jpg[Q=90]"
 vips text "$work/text.v" "many letters are repeated in this text as patches of an image" --width 600 --dpi 100
@@ -43,6 +44,7 @@ jxl lossless small.png -d 0
 jxl lossy-modular small.png -d 1 -m 1
 jxl grey grey.png -d 1
 jxl grey-lossless grey.png -d 0
+jxl grey-linear grey.pgm -d 0 -x color_space=Gra_D65_Rel_Lin
 jxl alpha rgba.png -d 1
 jxl alpha-lossless rgba.png -d 0
 jxl 16 deep.png -d 1
