@@ -7,8 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/andybalholm/brotli"
 
 	"imageflow.dev/internal/imaging"
 )
@@ -173,5 +176,34 @@ func TestJXL_keepsItsProfile(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkColour(t, imaging.JXL, got.Pix, []byte{255, 0, 0})
+	}
+}
+
+// TestJXL_readsCompressedMetadata reads a file of cjxl, and boxes that are damaged or too large, which have no
+// metadata.
+func TestJXL_readsCompressedMetadata(t *testing.T) {
+	data := jxlFile(t, "metadata.jxl")
+	out := kept(t, data, imaging.PNG, imaging.KeepAll)
+	if !bytes.Contains(out, []byte("Ann Author")) || !bytes.Contains(out, []byte("© Ann")) {
+		t.Error("the metadata is lost")
+	}
+	var packed bytes.Buffer
+	w := brotli.NewWriter(&packed)
+	_, _ = w.Write(bytes.Repeat([]byte("large"), 1<<20)) // a buffer returns no errors
+	_ = w.Close()
+	at := bytes.Index(data, []byte("brobExif"))
+	length := int(binary.BigEndian.Uint32(data[at-4:]))
+	for name, content := range map[string][]byte{
+		"empty": {}, "damaged": data[at+20 : at+30], "large": packed.Bytes(), "a large one again and again": packed.Bytes(),
+	} {
+		box := binary.BigEndian.AppendUint32(nil, uint32(12+len(content)))
+		box = append(append(box, "brobExif"...), content...)
+		if strings.Contains(name, "again") {
+			box = bytes.Repeat(box, 8000)
+		}
+		odd := slices.Concat(data[:at-4], box, data[at-4+length:])
+		if out := kept(t, odd, imaging.PNG, imaging.KeepAll); bytes.Contains(out, []byte("eXIf")) {
+			t.Errorf("%s: got EXIF", name)
+		}
 	}
 }
