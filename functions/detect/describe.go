@@ -22,10 +22,14 @@ type model struct {
 // description is how to prepare the input of a model and read its output.
 type description struct {
 	preprocessing
-	layout layout
+	choice
 	// width and height of the input in pixels.
 	width, height int
-	names         []string   // of the classes
+	names         []string // of the classes
+	// outputNames are the names of the outputs in the model file.
+	outputNames []string
+	// furtherValues is the number of values of each box after its classes.
+	furtherValues int64
 	pool          *sync.Pool // of *tensor
 }
 
@@ -41,7 +45,7 @@ func Accept(ctx context.Context, m inference.Model) error {
 // many files do not declare the shape of the output. This also warms it up.
 func describe(ctx context.Context, m inference.Model) (*model, error) {
 	info := m.Info()
-	d := description{names: parseNames(info.Metadata["names"])}
+	d := description{names: parseNames(info.Metadata["names"]), outputNames: info.OutputNames}
 	if len(d.names) == 0 {
 		d.names = info.Labels
 	}
@@ -58,7 +62,7 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	input := make([]float32, 3*d.height*d.width)
 	fillWith(input, 0.5)
 	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: input}, func(outputs []inference.Tensor) (err error) {
-		d.layout, err = chooseLayout(outputs, info, &d)
+		d.choice, err = chooseLayout(outputs, info.Metadata, &d)
 		return err
 	})
 	if err == nil {

@@ -213,7 +213,7 @@ func badLayouts() map[string]refusedModel {
 			onnx.Always(input, shaped(1, 86, 7), metadata("layout", "yolox")), []string{"[1 86 7]", "yolox", "64×64"},
 		},
 		"v8 of other classes": {onnx.Always(input, shaped(1, 84, 84), metadata()), []string{"2 classes", "names"}},
-		"two dimensions":      {onnx.Always(input, shaped(20, 6), metadata()), []string{"[20 6]", "three dimensions"}},
+		"two dimensions":      {onnx.Always(input, shaped(20, 6), metadata()), []string{"[20 6]", "parameter layout"}},
 	}
 }
 
