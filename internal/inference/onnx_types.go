@@ -72,9 +72,9 @@ func readOutput(value ort.Value) (Tensor, error) {
 	case *ort.Tensor[float32]:
 		return Tensor{Shape: t.GetShape(), Data: t.GetData()}, nil
 	case *ort.Tensor[int32]:
-		return Tensor{Shape: t.GetShape(), Data: floats(t.GetData())}, nil
+		return converted(t, len(t.GetData()), func(i int) float32 { return float32(t.GetData()[i]) }), nil
 	case *ort.Tensor[int64]:
-		return Tensor{Shape: t.GetShape(), Data: floats(t.GetData())}, nil
+		return converted(t, len(t.GetData()), func(i int) float32 { return float32(t.GetData()[i]) }), nil
 	case *ort.CustomDataTensor:
 		if t.DataType() != ort.TensorElementDataTypeFloat16 {
 			break
@@ -86,10 +86,11 @@ func readOutput(value ort.Value) (Tensor, error) {
 	return Tensor{}, fmt.Errorf("a %T is no tensor of a supported type", value)
 }
 
-func floats[T int32 | int64](integers []T) []float32 {
-	numbers := make([]float32, len(integers))
-	for i, v := range integers {
-		numbers[i] = float32(v)
+// converted returns a tensor with the shape of another one and n numbers.
+func converted(from ort.Value, n int, number func(i int) float32) Tensor {
+	out := Tensor{Shape: from.GetShape(), Data: make([]float32, n)}
+	for i := range out.Data {
+		out.Data[i] = number(i)
 	}
-	return numbers
+	return out
 }
