@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -58,7 +57,7 @@ func fittingLayouts(outputs []inference.Tensor, d *description) (fitting []layou
 // metadata allows. It refuses the model if values and metadata contradict each other.
 func choosePlausible(fitting []layout, outputs []inference.Tensor, metadata map[string]string, d *description) (choice, error) {
 	var all, allowed []trial
-	var contradiction string
+	contradiction := "its metadata says that it includes non-maximum suppression"
 	for _, l := range fitting {
 		t := l.try(outputs, d)
 		all = append(all, t)
@@ -83,7 +82,7 @@ func choosePlausible(fitting []layout, outputs []inference.Tensor, metadata map[
 		return choice{}, d.implausible(outputs, names)
 	case t.sane <= likely.sane-minLead:
 		return choice{}, fmt.Errorf("the values of its %s have the layout %s, but %s; the parameter %s in config.pbtxt must name "+
-			"the right one", d.listOutputs(outputs), likely.layout.name, cmp.Or(contradiction, "its metadata says that it includes non-maximum suppression"), layoutKey)
+			"the right one", d.listOutputs(outputs), likely.layout.name, contradiction, layoutKey)
 	case !clear:
 		return choice{}, fmt.Errorf("its %s fits the layouts %s: the parameter %s in config.pbtxt must name one, "+
 			"or the metadata must have end2end, True or False",

@@ -280,27 +280,3 @@ func TestImgsz_setsDynamicSides(t *testing.T) {
 	}
 	expect(t, resp, "dog/1 0.90: 20.0 40.0 60.0 100.0")
 }
-
-// TestTrial_refusesClassWithoutName: the names of such a model must be wrong.
-func TestTrial_refusesClassWithoutName(t *testing.T) {
-	output := endToEnd()
-	copy(output.Data, []float32{10, 20, 30, 50, 0.9, 2})
-	_, err := newProcessor(t, onnx.Always(input, output, metadata()))
-	if err == nil || !strings.Contains(err.Error(), "class 2") || !strings.Contains(err.Error(), "only 2 classes") {
-		t.Errorf("got %v, want an error about class 2", err)
-	}
-}
-
-// TestDecode_rejectsUnknownClass: a class below 0 has no name.
-func TestDecode_rejectsUnknownClass(t *testing.T) {
-	output := endToEnd()
-	copy(output.Data, []float32{10, 20, 30, 50, 0.9, -1})
-	p, err := newProcessor(t, onnx.Always(input, output, metadata()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: greyImage(t, 9, 9), Format: imaging.PNG})
-	if err == nil || !strings.Contains(err.Error(), "only 2 names") {
-		t.Errorf("got %v, want an error", err)
-	}
-}

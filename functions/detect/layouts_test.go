@@ -96,7 +96,8 @@ var twins = map[string]onnx.Model{
 	),
 	"yolo-nas-flat": twin(
 		map[string]string{"names": catAndDog},
-		floats("graph2_flat_predictions", tensor([]int64{2, 7}, []float32{0, 10, 20, 30, 50, 0.9, 1}, []float32{1, 1, 2, 30, 40, 0.9, 0})),
+		floats("graph2_flat_predictions", tensor([]int64{2, 7},
+			[]float32{0, 10, 20, 30, 50, 0.9, 1}, []float32{1, 1, 2, 30, 40, 0.9, 0})),
 	),
 	"yolov7-nms": twin(
 		map[string]string{"names": catAndDog},
@@ -222,4 +223,28 @@ func TestMetadata_contradictsValues(t *testing.T) {
 	}
 	expect(t, detectConstant(t, fractions, greyImage(t, side, side), &request{}, "head", "Detect", "layout", "rt-detr-topk"),
 		"dog/1 0.90: 10.0 20.0 30.0 50.0")
+}
+
+// TestTrial_refusesClassWithoutName: the names of such a model must be wrong.
+func TestTrial_refusesClassWithoutName(t *testing.T) {
+	output := endToEnd()
+	copy(output.Data, []float32{10, 20, 30, 50, 0.9, 2})
+	_, err := newProcessor(t, onnx.Always(input, output, metadata()))
+	if err == nil || !strings.Contains(err.Error(), "class 2") || !strings.Contains(err.Error(), "only 2 classes") {
+		t.Errorf("got %v, want an error about class 2", err)
+	}
+}
+
+// TestDecode_rejectsUnknownClass: a class below 0 has no name.
+func TestDecode_rejectsUnknownClass(t *testing.T) {
+	output := endToEnd()
+	copy(output.Data, []float32{10, 20, 30, 50, 0.9, -1})
+	p, err := newProcessor(t, onnx.Always(input, output, metadata()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = apply(t.Context(), p, &request{}, functions.Input{Image: greyImage(t, 9, 9), Format: imaging.PNG})
+	if err == nil || !strings.Contains(err.Error(), "only 2 names") {
+		t.Errorf("got %v, want an error", err)
+	}
 }
