@@ -58,7 +58,7 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	input := make([]float32, 3*d.height*d.width)
 	fillWith(input, 0.5)
 	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: input}, func(outputs []inference.Tensor) (err error) {
-		d.layout, err = chooseLayout(outputs[0], info.Metadata, &d)
+		d.layout, err = chooseLayout(outputs, info, &d)
 		return err
 	})
 	if err == nil {

@@ -130,7 +130,7 @@ func (m *model) detect(
 		end()
 		inferred := time.Now()
 		metadata.InferenceTimeMs = milliseconds(inferred.Sub(start))
-		candidates, err := m.decode(outputs[0], metadata.GetConfidenceThreshold())
+		candidates, err := m.decode(outputs, metadata.GetConfidenceThreshold())
 		if err != nil {
 			return err
 		}

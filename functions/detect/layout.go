@@ -26,9 +26,9 @@ type layout struct {
 	classColumn bool
 	// neverEmpty means that a trained model returns boxes for every image.
 	neverEmpty bool
-	// read returns the candidates at or above the confidence. Their boxes are in
-	// pixels of the model's input.
-	read func(out inference.Tensor, d *description, confidence float32) []box
+	// read returns the candidates at or above the confidence, from all outputs of the
+	// model. Their boxes are in pixels of the model's input.
+	read func(outputs []inference.Tensor, d *description, confidence float32) []box
 	// input is the default preprocessing.
 	input preprocessing
 }
@@ -90,11 +90,11 @@ func anchors(perCell int64) func([]int64, *description) bool {
 	}
 }
 
-// chooseLayout returns the layout of a model from the output of a trial run: the one
-// that the parameter layout names, or the only one that fits the shape, the metadata
+// chooseLayout returns the layout of a model from the outputs of a trial run: the one
+// that the parameter layout names, or the only one that fits the shapes, the metadata
 // and the values.
-func chooseLayout(out inference.Tensor, metadata map[string]string, d *description) (layout, error) {
-	shape := out.Shape
+func chooseLayout(outputs []inference.Tensor, info inference.Info, d *description) (layout, error) {
+	shape, metadata := outputs[0].Shape, info.Metadata
 	if len(shape) != 3 {
 		return layout{}, fmt.Errorf("its output is %v but must have three dimensions", shape)
 	}
@@ -106,7 +106,7 @@ func chooseLayout(out inference.Tensor, metadata map[string]string, d *descripti
 		return layout{}, fmt.Errorf("its output %v has no known layout for %d classes (the number of its names) and an input "+
 			"of %d×%d pixels; the parameter %s in config.pbtxt can name one", shape, len(d.names), d.width, d.height, layoutKey)
 	}
-	switch t, clear := chooseTrial(fitting, out, metadata, d); {
+	switch t, clear := chooseTrial(fitting, outputs, metadata, d); {
 	case t.isImplausible():
 		return layout{}, fmt.Errorf("its output %v has no plausible boxes in the layout %s; the parameter %s in config.pbtxt "+
 			"can name another one, or this one to use the model nevertheless",
@@ -121,14 +121,16 @@ func chooseLayout(out inference.Tensor, metadata map[string]string, d *descripti
 
 // chooseTrial tries the layouts. Metadata decides between those whose values are about
 // as plausible.
-func chooseTrial(fitting []layout, out inference.Tensor, metadata map[string]string, d *description) (t trial, clear bool) {
+func chooseTrial(
+	fitting []layout, outputs []inference.Tensor, metadata map[string]string, d *description,
+) (t trial, clear bool) {
 	var all, agreed []trial
 	for _, l := range fitting {
-		all = append(all, l.try(out, d))
+		all = append(all, l.try(outputs, d))
 	}
 	t, clear = best(all)
 	for _, l := range filterByMetadata(fitting, metadata) {
-		agreed = append(agreed, l.try(out, d))
+		agreed = append(agreed, l.try(outputs, d))
 	}
 	if len(agreed) == 0 {
 		return t, clear
@@ -189,12 +191,13 @@ func (l layout) canRead(shape []int64, d *description) bool {
 	return l.hasClasses(shape, len(d.names)) && (!l.exactCount || l.hasCount(shape, d))
 }
 
-// decode checks the output of a run and reads it.
-func (d *description) decode(out inference.Tensor, confidence float32) ([]box, error) {
+// decode checks the outputs of a run and reads them.
+func (d *description) decode(outputs []inference.Tensor, confidence float32) ([]box, error) {
+	out := outputs[0]
 	if len(out.Shape) != 3 || out.Shape[0] != 1 || !d.layout.canRead(out.Shape, d) {
 		return nil, fmt.Errorf("the model's output has the shape %v, which is not of its layout %s", out.Shape, d.layout.name)
 	}
-	found := d.layout.read(out, d, confidence)
+	found := d.layout.read(outputs, d, confidence)
 	for _, b := range found {
 		if b.class < 0 || b.class >= len(d.names) {
 			return nil, fmt.Errorf("the model's output has class %d, but the model has only %d names of classes", b.class, len(d.names))

@@ -32,15 +32,15 @@ type trial struct {
 // isImplausible reports whether the output certainly has another layout.
 func (t trial) isImplausible() bool { return t.boxes >= minTrialBoxes && t.sane < minSane }
 
-// try reads the output of a trial run. A wrong layout gives boxes outside the input or
+// try reads the outputs of a trial run. A wrong layout gives boxes outside the input or
 // smaller than a cell, confidences above 1, or classes that are no integers.
-func (l layout) try(out inference.Tensor, d *description) trial {
-	t := trial{layout: l}
+func (l layout) try(outputs []inference.Tensor, d *description) trial {
+	t, out := trial{layout: l}, outputs[0]
 	if six := out.Shape[2] == 6; six && l.classColumn != integers(out.Data, 5, 6) && !isZero(out.Data) {
 		t.boxes = int(out.Shape[1])
 		return t
 	}
-	boxes := l.read(out, d, trialConfidence)
+	boxes := l.read(outputs, d, trialConfidence)
 	t.boxes = len(boxes)
 	if t.boxes == 0 && !l.neverEmpty {
 		t.sane = minLead // nothing speaks for or against it

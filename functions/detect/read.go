@@ -7,7 +7,8 @@ import (
 	"imageflow.dev/internal/inference"
 )
 
-func readEndToEnd(out inference.Tensor, _ *description, confidence float32) []box {
+func readEndToEnd(outputs []inference.Tensor, _ *description, confidence float32) []box {
+	out := outputs[0]
 	var found []box
 	for row := range slices.Chunk(out.Data, 6) {
 		if row[4] >= confidence && row[4] > 0 { // unused rows are zero
@@ -17,7 +18,8 @@ func readEndToEnd(out inference.Tensor, _ *description, confidence float32) []bo
 	return found
 }
 
-func readV8(out inference.Tensor, d *description, confidence float32) []box {
+func readV8(outputs []inference.Tensor, d *description, confidence float32) []box {
+	out := outputs[0]
 	n := int(out.Shape[2])
 	best := slices.Clone(out.Data[4*n : 5*n])
 	class := make([]int, n)
@@ -37,7 +39,8 @@ func readV8(out inference.Tensor, d *description, confidence float32) []box {
 	return found
 }
 
-func readV5(out inference.Tensor, d *description, confidence float32) []box {
+func readV5(outputs []inference.Tensor, d *description, confidence float32) []box {
+	out := outputs[0]
 	var found []box
 	for row := range slices.Chunk(out.Data, 5+len(d.names)) {
 		if v, class, ok := confident(row, confidence); ok {
@@ -49,7 +52,8 @@ func readV5(out inference.Tensor, d *description, confidence float32) []box {
 
 // readYOLOX reads the rows in the order of the grid cells: by increasing stride,
 // and row by row.
-func readYOLOX(out inference.Tensor, d *description, confidence float32) []box {
+func readYOLOX(outputs []inference.Tensor, d *description, confidence float32) []box {
+	out := outputs[0]
 	var found []box
 	rest, width := out.Data, 5+len(d.names)
 	for _, stride := range strides {
@@ -72,7 +76,8 @@ func readYOLOX(out inference.Tensor, d *description, confidence float32) []box {
 
 func exp(v float32) float32 { return float32(math.Exp(float64(v))) }
 
-func readRTDETR(out inference.Tensor, d *description, confidence float32) []box {
+func readRTDETR(outputs []inference.Tensor, d *description, confidence float32) []box {
+	out := outputs[0]
 	var found []box
 	w, h := float32(d.width), float32(d.height)
 	for row := range slices.Chunk(out.Data, 4+len(d.names)) {
@@ -83,7 +88,8 @@ func readRTDETR(out inference.Tensor, d *description, confidence float32) []box 
 	return found
 }
 
-func readRTDETRTopK(out inference.Tensor, d *description, confidence float32) []box {
+func readRTDETRTopK(outputs []inference.Tensor, d *description, confidence float32) []box {
+	out := outputs[0]
 	var found []box
 	w, h := float32(d.width), float32(d.height)
 	for row := range slices.Chunk(out.Data, 6) {
