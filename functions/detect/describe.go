@@ -25,8 +25,9 @@ type description struct {
 	layout layout
 	// width and height of the input in pixels.
 	width, height int
-	names         []string   // of the classes
-	pool          *sync.Pool // of *tensor
+	names         []string    // of the classes
+	kinds         []inputKind // of the inputs of the model
+	pool          *sync.Pool  // of *tensor
 }
 
 // Accept returns an error unless detection can use the model. A repository of
@@ -57,7 +58,7 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	}
 	input := make([]float32, 3*d.height*d.width)
 	fillWith(input, 0.5)
-	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: input}, func(outputs []inference.Tensor) (err error) {
+	err := m.Infer(ctx, d.inputs(input), func(outputs []inference.Tensor) (err error) {
 		d.layout, err = chooseLayout(outputs, info, &d)
 		return err
 	})
@@ -72,19 +73,24 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 
 // setInputSize sets the size of the input, from the model or its metadata.
 func (d *description) setInputSize(info inference.Info) error {
-	if len(info.Input) != 4 || info.Input[1] != 3 {
-		return fmt.Errorf("its input is %v but must be [N, 3, height, width]", info.Input)
+	kinds, at, err := findInputs(info.Inputs, info.Metadata[inputsKey])
+	if err != nil {
+		return err
 	}
-	if batch := info.Input[0]; batch > 1 {
+	shape := info.Inputs[at].Shape
+	if d.kinds = kinds; len(shape) != 4 || shape[1] != 3 {
+		return fmt.Errorf("its input is %v but must be [N, 3, height, width]", shape)
+	}
+	if batch := shape[0]; batch > 1 {
 		return fmt.Errorf("its input is %v, fixed to %d images per run: export it for one image or with a dynamic batch axis",
-			info.Input, batch)
+			shape, batch)
 	}
 	height, width := parseSize(info.Metadata["imgsz"])
-	d.height = cmp.Or(int(max(0, info.Input[2])), height)
-	d.width = cmp.Or(int(max(0, info.Input[3])), width)
+	d.height = cmp.Or(int(max(0, shape[2])), height)
+	d.width = cmp.Or(int(max(0, shape[3])), width)
 	if min(d.height, d.width) < 1 || max(d.height, d.width) > maxSide {
 		return fmt.Errorf("its input is %v: the metadata or the parameter imgsz must have its height and width, "+
-			"as in [640, 640], from 1 to %d", info.Input, maxSide)
+			"as in [640, 640], from 1 to %d", shape, maxSide)
 	}
 	d.pool = &sync.Pool{New: func() any {
 		return &tensor{make([]float32, 3*d.height*d.width), image.Rect(0, 0, d.width, d.height)}

@@ -141,7 +141,7 @@ func (m *model) run(
 	inferring, end := in.Stage(ctx, "infer")
 	end = sync.OnceFunc(end)
 	defer end() // if the run fails
-	err = m.Infer(inferring, inference.Tensor{Shape: m.shape(), Data: input.numbers}, func(outputs []inference.Tensor) error {
+	err = m.Infer(inferring, m.inputs(input.numbers), func(outputs []inference.Tensor) error {
 		end()
 		inferred := time.Now()
 		metadata.InferenceTimeMs += milliseconds(inferred.Sub(start))

@@ -21,7 +21,7 @@ type fakeModel struct {
 
 func (m *fakeModel) Info() inference.Info { return m.info }
 
-func (m *fakeModel) Infer(_ context.Context, _ inference.Tensor, use func([]inference.Tensor) error) error {
+func (m *fakeModel) Infer(_ context.Context, _ []inference.Tensor, use func([]inference.Tensor) error) error {
 	m.runs.Add(1)
 	if m.err != nil {
 		return m.err
@@ -31,7 +31,8 @@ func (m *fakeModel) Infer(_ context.Context, _ inference.Tensor, use func([]infe
 }
 
 func newFakeModel(version string) *fakeModel {
-	return &fakeModel{info: inference.Info{Name: "m", Version: version, Input: input, Metadata: metadata()}}
+	inputs := []inference.TensorInfo{{Name: "images", Type: inference.Float32, Shape: input}}
+	return &fakeModel{info: inference.Info{Name: "m", Version: version, Inputs: inputs, Metadata: metadata()}}
 }
 
 // fakeRepository has one model, which nothing has checked.
