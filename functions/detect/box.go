@@ -13,8 +13,8 @@ type box struct {
 }
 
 // fromCxCyWH returns the box with this centre and size.
-func fromCxCyWH(cx, cy, w, h, confidence float32, class int) box {
-	return box{cx - w/2, cy - h/2, cx + w/2, cy + h/2, confidence, class}
+func fromCxCyWH(cx, cy, w, h float32) box {
+	return box{x1: cx - w/2, y1: cy - h/2, x2: cx + w/2, y2: cy + h/2}
 }
 
 // toImageCoords maps a box from the model's input to the image.
