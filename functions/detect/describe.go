@@ -22,12 +22,16 @@ type model struct {
 // description is how to prepare the input of a model and read its output.
 type description struct {
 	preprocessing
-	layout layout
+	choice
 	// width and height of the input in pixels.
 	width, height int
 	names         []string    // of the classes
 	kinds         []inputKind // of the inputs of the model
-	pool          *sync.Pool  // of *tensor
+	// outputNames are the names of the outputs in the model file.
+	outputNames []string
+	// furtherValues is the number of values of each box after its classes.
+	furtherValues int64
+	pool          *sync.Pool // of *tensor
 }
 
 // Accept returns an error unless detection can use the model. A repository of
@@ -38,11 +42,10 @@ func Accept(ctx context.Context, m inference.Model) error {
 }
 
 // describe finds out how to use a model: from its metadata, as Ultralytics exports
-// have it, and from its parameters. It runs the model on a grey image, because
-// many files do not declare the shape of the output. This also warms it up.
+// have it, from its parameters, and from two runs. This also warms it up.
 func describe(ctx context.Context, m inference.Model) (*model, error) {
 	info := m.Info()
-	d := description{names: parseNames(info.Metadata["names"])}
+	d := description{names: parseNames(info.Metadata["names"]), outputNames: info.OutputNames}
 	if len(d.names) == 0 {
 		d.names = info.Labels
 	}
@@ -56,19 +59,11 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if err := d.setInputSize(info); err != nil {
 		return nil, err
 	}
-	input := make([]float32, 3*d.height*d.width)
-	fillWith(input, 0.5)
-	err := m.Infer(ctx, d.inputs(input), func(outputs []inference.Tensor) (err error) {
-		d.layout, err = chooseLayout(outputs, info, &d)
-		return err
-	})
-	if err == nil {
-		d.preprocessing, err = preprocess(d.layout, info.Metadata)
-	}
-	if err != nil {
+	described := &model{m, d}
+	if err := described.runTrial(ctx); err != nil {
 		return nil, err
 	}
-	return &model{m, d}, nil
+	return described, nil
 }
 
 // setInputSize sets the size of the input, from the model or its metadata.
