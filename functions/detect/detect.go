@@ -113,7 +113,7 @@ func (m *model) detect(
 	metadata *imageflowv1.DetectionMetadata,
 ) ([]box, error) {
 	decoding, decoded := in.Stage(ctx, "decode")
-	input, place, err := m.input(decoding, in.Image)
+	input, sized, place, err := m.input(decoding, in.Image)
 	decoded()
 	if err != nil {
 		return nil, err
@@ -126,11 +126,11 @@ func (m *model) detect(
 	inferring, end := in.Stage(ctx, "infer")
 	end = sync.OnceFunc(end)
 	defer end() // if the run fails
-	err = m.Infer(inferring, m.inputs(input.numbers), func(outputs []inference.Tensor) error {
+	err = m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
 		end()
 		inferred := time.Now()
 		metadata.InferenceTimeMs = milliseconds(inferred.Sub(start))
-		candidates, err := m.decode(outputs, metadata.GetConfidenceThreshold())
+		candidates, err := sized.decode(sized.first(outputs), metadata.GetConfidenceThreshold())
 		if err != nil {
 			return err
 		}
