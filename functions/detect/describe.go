@@ -18,12 +18,17 @@ type model struct {
 // description is how to prepare the input of a model and read its output.
 type description struct {
 	preprocessing
+	choice
 	shape
-	layout    layout
 	names     []string              // of the classes
 	kinds     []inputKind           // of the inputs of the model
 	imageType inference.ElementType // of the image input
-	pool      *sync.Pool            // of *tensor
+	// outputNames and outputs are the names and shapes of the outputs in the model file.
+	outputNames []string
+	outputs     [][]int64
+	// furtherValues is the number of values of each box after its classes.
+	furtherValues int64
+	pool          *sync.Pool // of *tensor
 }
 
 // Accept returns an error unless detection can use the model. A repository of
@@ -34,11 +39,10 @@ func Accept(ctx context.Context, m inference.Model) error {
 }
 
 // describe finds out how to use a model: from its metadata, as Ultralytics exports
-// have it, and from its parameters. It runs the model on a grey image, because
-// many files do not declare the shape of the output. This also warms it up.
+// have it, from its parameters, and from two runs. This also warms it up.
 func describe(ctx context.Context, m inference.Model) (*model, error) {
 	info := m.Info()
-	d := description{names: parseNames(info.Metadata["names"])}
+	d := description{names: parseNames(info.Metadata["names"]), outputNames: info.OutputNames, outputs: info.Outputs}
 	if len(d.names) == 0 {
 		d.names = info.Labels
 	}
@@ -52,18 +56,9 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if err := d.setInputs(info); err != nil {
 		return nil, err
 	}
-	err := m.Infer(ctx, d.inputs(d.trialInput()), func(outputs []inference.Tensor) (err error) {
-		d.layout, err = chooseLayout(d.first(outputs), info, &d)
-		return err
-	})
-	if err == nil {
-		d.preprocessing, err = preprocess(d.layout.input, d.imageType, info.Metadata)
-	}
-	if err == nil {
-		err = d.checkRectangular(ctx, m)
-	}
-	if err != nil {
+	described := &model{m, d}
+	if err := described.runTrial(ctx); err != nil {
 		return nil, err
 	}
-	return &model{m, d}, nil
+	return described, nil
 }

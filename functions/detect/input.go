@@ -178,7 +178,9 @@ func (d *description) first(outputs []inference.Tensor) []inference.Tensor {
 	}
 	all := slices.Clone(outputs)
 	for i, out := range all {
-		if len(out.Shape) > 0 && out.Shape[0] == int64(d.batch) {
+		declared := d.outputs[i]
+		batched := len(declared) > 0 && declared[0] == int64(d.batch) || len(out.Shape) > 2 // not rows for all images
+		if batched && len(out.Shape) > 0 && out.Shape[0] == int64(d.batch) {
 			all[i].Shape = append([]int64{1}, out.Shape[1:]...)
 			all[i].Data = out.Data[:len(out.Data)/d.batch]
 		}

@@ -43,8 +43,8 @@ func (r *fakeRepository) Has(string) bool                                       
 func (r *fakeRepository) List(context.Context) ([]inference.Listing, error)      { return nil, nil }
 func (r *fakeRepository) Close() error                                           { return nil }
 
-// TestModels_describesEachModelOnce: the first use runs the model to describe it;
-// a replacement is described again.
+// TestModels_describesEachModelOnce: the first use runs the model twice to describe it; a
+// replacement is described again.
 func TestModels_describesEachModelOnce(t *testing.T) {
 	first, second := newFakeModel("1"), newFakeModel("2")
 	repository := &fakeRepository{first}
@@ -56,8 +56,8 @@ func TestModels_describesEachModelOnce(t *testing.T) {
 				t.Errorf("variant %q, %v, want version %s", variant, err, m.info.Version)
 			}
 		}
-		if runs := m.runs.Load(); runs != 1 {
-			t.Errorf("version %s ran %d times, want once", m.info.Version, runs)
+		if runs := m.runs.Load(); runs != 2 {
+			t.Errorf("version %s ran %d times, want 2", m.info.Version, runs)
 		}
 	}
 }

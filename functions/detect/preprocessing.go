@@ -45,6 +45,14 @@ var (
 	defaultPreprocessing = preprocessing{fit: letterbox, white: 1, padding: grey114} // of Ultralytics
 	yoloxPreprocessing   = preprocessing{fit: topLeft, bgr: true, white: 255, padding: grey114}
 	rtdetrPreprocessing  = preprocessing{fit: stretch, white: 1, padding: grey114}
+	rfdetrPreprocessing  = preprocessing{
+		fit: stretch, white: 1, padding: grey114,
+		mean: [3]float32{0.485, 0.456, 0.406}, std: [3]float32{0.229, 0.224, 0.225}, // of ImageNet
+	}
+	rtmdetPreprocessing = preprocessing{
+		fit: topLeft, bgr: true, white: 255, padding: grey114,
+		mean: [3]float32{103.53, 116.28, 123.675}, std: [3]float32{57.375, 57.12, 58.395},
+	}
 )
 
 // The names of the parameters that override the preprocessing and the layout.

@@ -20,51 +20,64 @@ func coloured(t *testing.T) *imaging.Image {
 	return encoded(t, m)
 }
 
-// TestInput_values checks a number of the image and one of the padding, in each channel. The
-// image is in the middle of 16×16 pixels.
+// values are what an input of 16×16 pixels has for the image coloured, in the middle, and for
+// the padding, in each channel.
+type values struct {
+	dims            []int64
+	kind            inference.ElementType
+	parameters      map[string]string
+	inside, padding []float32
+}
+
+var nchw, nhwc = []int64{1, 3, 16, 16}, []int64{1, 16, 16, 3}
+
+var inputValues = map[string]values{
+	"default": {nchw, inference.Float32, nil,
+		[]float32{200. / 255, 100. / 255, 50. / 255}, []float32{114. / 255, 114. / 255, 114. / 255}},
+	"bytes": {nchw, inference.Uint8, nil, []float32{200, 100, 50}, []float32{114, 114, 114}},
+	"channels last": {nhwc, inference.Float32,
+		map[string]string{"channel_order": "bgr", "padding": "[1, 2, 3]", "pixel_range": "255"},
+		[]float32{50, 100, 200}, []float32{1, 2, 3}},
+	"ImageNet": {nchw, inference.Float32,
+		map[string]string{"mean": "[0.485, 0.456, 0.406]", "std": "[0.229, 0.224, 0.225]", "padding": "0"},
+		[]float32{(200./255 - 0.485) / 0.229, (100./255 - 0.456) / 0.224, (50./255 - 0.406) / 0.225},
+		[]float32{-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225}},
+	"pixel values": {nhwc, inference.Float16, map[string]string{
+		"mean": "[103.53, 116.28, 123.675]", "std": "57.375, 57.12, 58.395", "pixel_range": "255", "channel_order": "bgr"},
+		[]float32{(50 - 103.53) / 57.375, (100 - 116.28) / 57.12, (200 - 123.675) / 58.395},
+		[]float32{(114 - 103.53) / 57.375, (114 - 116.28) / 57.12, (114 - 123.675) / 58.395}},
+	"grey": {[]int64{1, 1, 16, 16}, inference.Float32, map[string]string{"pixel_range": "255"},
+		[]float32{0.299*200 + 0.587*100 + 0.114*50}, []float32{114}},
+	"batch": {[]int64{4, 3, 16, 16}, inference.Float32, map[string]string{"mean": "1"},
+		[]float32{200./255 - 1, 100./255 - 1, 50./255 - 1}, []float32{114./255 - 1, 114./255 - 1, 114./255 - 1}},
+}
+
+// check checks numbers at the edges of the image and beside it.
+func (v values) check(t *testing.T, numbers []float32) {
+	for channel, want := range v.inside {
+		at := func(x, y int) float32 {
+			if v.dims[3] == 3 {
+				return numbers[(y*16+x)*3+channel]
+			}
+			return numbers[channel*256+y*16+x]
+		}
+		padding := v.padding[channel]
+		for _, off := range []float32{at(0, 4) - want, at(15, 11) - want, at(0, 3) - padding, at(15, 12) - padding} {
+			if off > 1e-4 || off < -1e-4 {
+				t.Errorf("channel %d: %v and %v, want %v and %v", channel, at(0, 4), at(0, 3), want, padding)
+			}
+		}
+	}
+}
+
 func TestInput_values(t *testing.T) {
-	nchw, nhwc := []int64{1, 3, 16, 16}, []int64{1, 16, 16, 3}
-	for name, c := range map[string]struct {
-		dims       []int64
-		kind       inference.ElementType
-		parameters map[string]string
-		inside     []float32
-		padding    []float32
-	}{
-		"default": {nchw, inference.Float32, nil, []float32{200. / 255, 100. / 255, 50. / 255}, []float32{114. / 255, 114. / 255, 114. / 255}},
-		"bytes":   {nchw, inference.Uint8, nil, []float32{200, 100, 50}, []float32{114, 114, 114}},
-		"channels last": {nhwc, inference.Float32, map[string]string{"channel_order": "bgr", "padding": "[1, 2, 3]", "pixel_range": "255"},
-			[]float32{50, 100, 200}, []float32{1, 2, 3}},
-		"ImageNet": {nchw, inference.Float32, map[string]string{"mean": "[0.485, 0.456, 0.406]", "std": "[0.229, 0.224, 0.225]", "padding": "0"},
-			[]float32{(200./255 - 0.485) / 0.229, (100./255 - 0.456) / 0.224, (50./255 - 0.406) / 0.225},
-			[]float32{-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225}},
-		"pixel values": {nhwc, inference.Float16,
-			map[string]string{"mean": "[103.53, 116.28, 123.675]", "std": "57.375, 57.12, 58.395", "pixel_range": "255", "channel_order": "bgr"},
-			[]float32{(50 - 103.53) / 57.375, (100 - 116.28) / 57.12, (200 - 123.675) / 58.395},
-			[]float32{(114 - 103.53) / 57.375, (114 - 116.28) / 57.12, (114 - 123.675) / 58.395}},
-		"grey": {[]int64{1, 1, 16, 16}, inference.Float32, map[string]string{"pixel_range": "255"},
-			[]float32{0.299*200 + 0.587*100 + 0.114*50}, []float32{114}},
-		"batch": {[]int64{4, 3, 16, 16}, inference.Float32, map[string]string{"mean": "1"},
-			[]float32{200./255 - 1, 100./255 - 1, 50./255 - 1}, []float32{114./255 - 1, 114./255 - 1, 114./255 - 1}},
-	} {
+	for name, c := range inputValues {
 		t.Run(name, func(t *testing.T) {
 			numbers, _, _, err := detect.InputOf(t, coloured(t), c.kind, c.dims, c.parameters)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for channel, want := range c.inside {
-				at := func(x, y int) float32 {
-					if c.dims[3] == 3 {
-						return numbers[(y*16+x)*3+channel]
-					}
-					return numbers[channel*256+y*16+x]
-				}
-				for _, got := range []struct{ number, want float32 }{{at(0, 4), want}, {at(15, 11), want}, {at(0, 3), c.padding[channel]}, {at(15, 12), c.padding[channel]}} {
-					if d := got.number - got.want; d > 1e-4 || d < -1e-4 {
-						t.Errorf("channel %d: got %v, want %v", channel, got.number, got.want)
-					}
-				}
-			}
+			c.check(t, numbers)
 			for _, v := range numbers[len(numbers)/int(c.dims[0]):] {
 				if v != 0 {
 					t.Fatalf("a number of the other images is %v, want 0", v)
@@ -103,7 +116,6 @@ func TestInput_channelsLastOfAnyImage(t *testing.T) {
 }
 
 func TestInput_refused(t *testing.T) {
-	nchw := []int64{1, 3, 16, 16}
 	for name, c := range map[string]struct {
 		dims       []int64
 		kind       inference.ElementType
@@ -122,7 +134,8 @@ func TestInput_refused(t *testing.T) {
 		"bytes with fractions": {nchw, inference.Uint8, map[string]string{"pixel_range": "1"}, "UINT8"},
 		"fixed rectangle":      {nchw, inference.Float32, map[string]string{"rectangular": "true"}, "dynamic height and width"},
 	} {
-		if _, _, _, err := detect.InputOf(t, coloured(t), c.kind, c.dims, c.parameters); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, _, _, err := detect.InputOf(t, coloured(t), c.kind, c.dims, c.parameters)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
 		}
 	}
@@ -136,11 +149,11 @@ func TestInput_isRectangular(t *testing.T) {
 		parameters    map[string]string
 		wantW, wantH  int
 	}{
-		{1920, 1080, nil, 640, 384}, {1080, 1920, nil, 384, 640}, {640, 640, nil, 640, 640}, {640, 353, nil, 640, 384}, {640, 352, nil, 640, 352},
-		{3000, 1, nil, 640, 32}, {1, 3000, nil, 32, 640}, {10, 10, nil, 640, 640},
-		{1920, 1080, map[string]string{"stride": "64"}, 640, 384}, {1920, 1080, map[string]string{"stride": "128"}, 640, 384},
-		{1920, 1080, map[string]string{"stride": "1000"}, 640, 640}, {640, 352, map[string]string{"stride": "64"}, 640, 384},
-		{1920, 1080, map[string]string{"rectangular": "false"}, 640, 640}, {1920, 1080, map[string]string{"resize": "stretch"}, 640, 640},
+		{1920, 1080, nil, 640, 384}, {1080, 1920, nil, 384, 640}, {640, 640, nil, 640, 640}, {10, 10, nil, 640, 640},
+		{640, 353, nil, 640, 384}, {640, 352, nil, 640, 352}, {3000, 1, nil, 640, 32}, {1, 3000, nil, 32, 640},
+		{640, 352, map[string]string{"stride": "64"}, 640, 384}, {640, 352, map[string]string{"stride": "1000"}, 640, 640},
+		{1920, 1080, map[string]string{"rectangular": "false"}, 640, 640},
+		{1920, 1080, map[string]string{"resize": "stretch"}, 640, 640},
 		{1920, 1080, map[string]string{"resize": "top-left"}, 640, 384},
 	} {
 		parameters := map[string]string{"imgsz": "640"}

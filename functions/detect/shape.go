@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -108,23 +107,14 @@ func (s shape) dims() []int64 {
 	return []int64{n, c, h, w}
 }
 
-// trialInput returns a grey image for a trial run, before the preprocessing is known.
-func (d *description) trialInput() []float32 {
-	grey := float32(0.5)
-	if d.imageType == inference.Uint8 {
-		grey = 127
-	}
-	return slices.Repeat([]float32{grey}, d.batch*d.channels*d.height*d.width)
-}
-
 // checkRectangular runs the model on a rectangular input. Some files declare a dynamic size but work
 // with one size only.
-func (d *description) checkRectangular(ctx context.Context, m inference.Model) error {
-	half := d.at(d.width, min(d.height, max(1, d.height/2/d.stride)*d.stride))
-	if !d.rectangular || d.fit == stretch || half.height == d.height {
+func (m *model) checkRectangular(ctx context.Context) error {
+	half := m.at(m.width, min(m.height, max(1, m.height/2/m.stride)*m.stride))
+	if !m.rectangular || m.fit == stretch || half.height == m.height {
 		return nil
 	}
-	err := m.Infer(ctx, half.inputs(half.trialInput()), func(outputs []inference.Tensor) error {
+	err := m.Infer(ctx, half.inputs(half.noise()), func(outputs []inference.Tensor) error {
 		_, err := half.decode(half.first(outputs), 2) // above all confidences
 		return err
 	})
@@ -135,7 +125,7 @@ func (d *description) checkRectangular(ctx context.Context, m inference.Model) e
 		return fmt.Errorf("it fails with an input of %d×%d pixels, but the parameter %s is true: %w",
 			half.width, half.height, rectangularKey, err)
 	}
-	d.rectangular = false
+	m.rectangular = false
 	return nil
 }
 

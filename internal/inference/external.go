@@ -28,11 +28,13 @@ const (
 
 // onnxFields are the message types of fields by number, from onnx.proto.
 var onnxFields = map[onnxMessage]map[uint64]onnxMessage{
-	modelProto:        {7: graphProto, 25: functionProto},
-	graphProto:        {1: nodeProto, 5: tensorProto, 15: sparseTensorProto},
-	functionProto:     {7: nodeProto},
-	nodeProto:         {5: attributeProto},
-	attributeProto:    {5: tensorProto, 6: graphProto, 10: tensorProto, 11: graphProto, 22: sparseTensorProto, 23: sparseTensorProto},
+	modelProto:    {7: graphProto, 25: functionProto},
+	graphProto:    {1: nodeProto, 5: tensorProto, 15: sparseTensorProto},
+	functionProto: {7: nodeProto},
+	nodeProto:     {5: attributeProto},
+	attributeProto: {
+		5: tensorProto, 6: graphProto, 10: tensorProto, 11: graphProto, 22: sparseTensorProto, 23: sparseTensorProto,
+	},
 	sparseTensorProto: {1: tensorProto, 2: tensorProto},
 	tensorProto:       {13: entryProto},
 }

@@ -2,6 +2,7 @@
 package onnx
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"os"
@@ -10,8 +11,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Model is a model whose first input is "input" and whose first output is "output".
+// Model is a model whose first input is "input".
 type Model struct {
+	// OutputName is the name of the first output; empty means "output".
+	OutputName string
 	// Input and Output are shapes. A dimension of -1 is dynamic; other values are
 	// written without checks.
 	Input, Output []int64
@@ -105,7 +108,7 @@ func (m Model) encode() []byte {
 	for _, v := range m.MoreInputs {
 		graph.bytes(11, value(v.Name, v.Type, v.Shape))
 	}
-	graph.bytes(12, value("output", m.OutputType, m.Output))
+	graph.bytes(12, value(cmp.Or(m.OutputName, "output"), m.OutputType, m.Output))
 	for _, v := range m.MoreOutputs {
 		graph.bytes(12, value(v.Name, v.Type, v.Shape))
 	}
