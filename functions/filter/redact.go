@@ -68,30 +68,46 @@ type redaction struct {
 func redact(
 	ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input, metadata *imageflowv1.FilterMetadata,
 ) (imaging.Encoded, error) {
-	all, err := regions(r, in)
+	hidden, err := regions(r, in)
+	animated := in.Image.Moves(in.Format)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
+	all := hidden.inFrames(in.Image.Number(), in.Image.SelectedFrames())
 	if len(all) == 0 {
 		if r.GetRedaction().GetOnNone() == imageflowv1.OnNone_ON_NONE_FAIL {
 			return imaging.Encoded{}, functions.Errorf(functions.Invalid, "redaction.on_none", "no region to hide in the image")
 		}
-		if !r.GetRedaction().GetInvert() && !in.Image.Animated && in.Image.Frames <= 1 {
+		if !r.GetRedaction().GetInvert() && (animated || !in.Image.Animated && in.Image.Frames <= 1) {
 			return in.Image.Convert(ctx, in.Format) // with all frames
 		}
 	}
 	metadata.Redacted = describe(all)
+	if animated {
+		return in.Image.Animate(ctx, in.Format, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+			p, err := frame.Pixels(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return p, hide(ctx, r, p, hidden.inFrame(frame.Number()))
+		})
+	}
 	pixels, err := in.Pixels(ctx)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
-	hide := &redaction{r, pixels, image.Rect(0, 0, pixels.Width, pixels.Height)}
-	if err := hide.regions(ctx, all); err != nil {
+	if err := hide(ctx, r, pixels, all); err != nil {
 		return imaging.Encoded{}, err
 	}
 	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
 	return pixels.EncodeLike(within, in.Image, in.Format)
+}
+
+// hide hides the regions of a request in pixels.
+func hide(ctx context.Context, r *imageflowv1.FilterRequest, p *imaging.Pixels, regions []image.Rectangle) error {
+	h := &redaction{r, p, image.Rect(0, 0, p.Width, p.Height)}
+	return h.regions(ctx, regions)
 }
 
 // fill returns the painter of one colour.
@@ -194,5 +210,9 @@ func redactionFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 
 		return 0
 	}
 	width, height := in.Image.Size()
-	return int64(width) * int64(height)
+	memory := int64(width) * int64(height)
+	if in.Image.Moves(in.Format) {
+		memory *= 2 // of a frame, and of the one before
+	}
+	return memory
 }

@@ -29,24 +29,73 @@ func detectionsObject(r *imageflowv1.FilterRequest, execution string) (object *i
 
 // regions returns the regions of a redaction in an image, with their margins. None is empty, and
 // each lies inside the image.
-func regions(r *imageflowv1.FilterRequest, in functions.Input) ([]image.Rectangle, error) {
-	boxes := slices.Clone(r.GetRedaction().GetBoxes())
+func regions(r *imageflowv1.FilterRequest, in functions.Input) (*frameRegions, error) {
+	h := &frameRegions{invert: r.GetRedaction().GetInvert()}
 	width, height := in.Image.Size()
-	if object, field := detectionsObject(r, ""); object != nil {
-		detected, err := detectedBoxes(r.GetRedaction().GetClasses(), in.Reference, width, height)
-		if err != nil {
-			return nil, functions.Errorf(functions.Invalid, field, "%s", err.Error())
-		}
-		boxes = append(boxes, detected...)
-	}
-	var all []image.Rectangle
-	for _, b := range boxes {
+	add := func(to []image.Rectangle, b *imageflowv1.BoundingBox) []image.Rectangle {
 		at := withMargin(b, r.GetRedaction().GetMargin()).Intersect(image.Rect(0, 0, width, height))
-		if !at.Empty() {
-			all = append(all, at)
+		if at.Empty() {
+			return to
+		}
+		return append(to, at)
+	}
+	for _, b := range r.GetRedaction().GetBoxes() {
+		h.always = add(h.always, b)
+	}
+	object, field := detectionsObject(r, "")
+	if object == nil {
+		return h, nil
+	}
+	err := h.addDetected(r.GetRedaction().GetClasses(), in, add)
+	if err != nil {
+		return nil, functions.Errorf(functions.Invalid, field, "%s", err.Error())
+	}
+	return h, nil
+}
+
+// addDetected adds the boxes of the classes in a side-car. Its errors are of the side-car.
+func (h *frameRegions) addDetected(
+	classes []string, in functions.Input, add func([]image.Rectangle, *imageflowv1.BoundingBox) []image.Rectangle,
+) error {
+	found, err := readSideCar(in.Reference)
+	if err != nil {
+		return err
+	}
+	h.examined, h.detected = found.GetMetadata().GetFrames(), map[int][]image.Rectangle{}
+	if err := h.checkFrames(in.Image.Number(), in.Image.SelectedFrames(), in.Image.AnimationFrames()); err != nil {
+		return err
+	}
+	width, height := in.Image.Size()
+	toImage, err := fromDetection(found.GetMetadata(), width, height)
+	if err != nil {
+		return err
+	}
+	for _, d := range found.GetDetections() {
+		id := strconv.Itoa(int(d.GetClassId()))
+		if len(classes) > 0 && !slices.Contains(classes, d.GetClassName()) && !slices.Contains(classes, id) {
+			continue
+		}
+		b := toImage(d.GetBbox())
+		if !(b.GetX1() <= b.GetX2() && b.GetY1() <= b.GetY2()) { // also true for NaN
+			return errNoBox
+		}
+		if frame := int(d.GetFrame()); h.examined != nil {
+			h.detected[frame] = add(h.detected[frame], b)
+		} else {
+			h.always = add(h.always, b)
 		}
 	}
-	return all, nil
+	return nil
+}
+
+// readSideCar returns the content of a side-car of a detection.
+func readSideCar(data []byte) (*imageflowv1.DetectionResponse, error) {
+	found := &imageflowv1.DetectionResponse{}
+	read := protojson.UnmarshalOptions{DiscardUnknown: true} // of later versions
+	if read.Unmarshal(data, found) != nil || found.GetMetadata() == nil {
+		return nil, errNoSideCar
+	}
+	return found, nil
 }
 
 // withMargin returns the pixels that a box touches, with a part of its width and height added to
@@ -60,32 +109,6 @@ func withMargin(b *imageflowv1.BoundingBox, margin float64) image.Rectangle {
 		image.Pt(int(math.Floor(x1-across)), int(math.Floor(y1-down))),
 		image.Pt(int(math.Ceil(x2+across)), int(math.Ceil(y2+down))),
 	}
-}
-
-// detectedBoxes returns the boxes of the classes in a side-car, in pixels of an image of width ×
-// height pixels.
-func detectedBoxes(classes []string, sideCar []byte, width, height int) ([]*imageflowv1.BoundingBox, error) {
-	found := &imageflowv1.DetectionResponse{}
-	read := protojson.UnmarshalOptions{DiscardUnknown: true} // of later versions
-	if read.Unmarshal(sideCar, found) != nil || found.GetMetadata() == nil {
-		return nil, errNoSideCar
-	}
-	toImage, err := fromDetection(found.GetMetadata(), width, height)
-	if err != nil {
-		return nil, err
-	}
-	var boxes []*imageflowv1.BoundingBox
-	for _, d := range found.GetDetections() {
-		id := strconv.Itoa(int(d.GetClassId()))
-		if len(classes) == 0 || slices.Contains(classes, d.GetClassName()) || slices.Contains(classes, id) {
-			b := toImage(d.GetBbox())
-			if !(b.GetX1() <= b.GetX2() && b.GetY1() <= b.GetY2()) { // also true for NaN
-				return nil, errNoBox
-			}
-			boxes = append(boxes, b)
-		}
-	}
-	return boxes, nil
 }
 
 // fromDetection returns the mapping from the boxes of a detection to an image: the image in which

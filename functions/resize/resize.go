@@ -16,7 +16,7 @@ import (
 var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
 	Info:      processors.Resize,
 	Apply:     apply,
-	Moves:     func(*imageflowv1.ResizeRequest) bool { return true },
+	Moves:     func(*imageflowv1.ResizeRequest, []byte) bool { return true },
 	Footprint: footprint,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
 })

@@ -74,12 +74,12 @@ func (RedactionShape) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_redaction_proto_rawDescGZIP(), []int{0}
 }
 
-// OnNone selects what happens without a region.
+// OnNone selects what happens without a region in any frame.
 type OnNone int32
 
 const (
-	// The image is returned unchanged, of several frames only the first; with `invert`, all of it is
-	// hidden.
+	// The image is returned unchanged, but without frames that were not examined; with `invert`, all of
+	// it is hidden.
 	OnNone_ON_NONE_UNSPECIFIED OnNone = 0
 	OnNone_ON_NONE_PASS        OnNone = 1
 	// The call fails with INVALID_ARGUMENT, so that no image passes unseen.
@@ -128,8 +128,15 @@ func (OnNone) EnumDescriptor() ([]byte, []int) {
 }
 
 // Redaction selects the regions of an image that a filter hides: given boxes, the boxes of
-// a detection, or both. Together they have at most 32 times the area of the image. Only the first
-// frame of an animation, or the one of `page`, is used, and the output does not move.
+// a detection, or both. In each frame, they have at most 32 times the area of the image.
+//
+// Animations are redacted frame by frame: `boxes` in all frames, and a detection in the frames
+// where it was found. Frames between two that were examined have the regions of both, so an
+// object that moves out of them in between can be seen: detect with `frames=1`. With `invert`,
+// they show only `boxes`. The call fails with INVALID_ARGUMENT if a frame comes before the first
+// that was examined, or as far behind the last as the distance of two. With a detection without
+// `frames`, which examined one frame, only the first frame, or the one of `page`, is used, and
+// the output does not move.
 type Redaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Boxes in pixels of the upright image, at most 150. Their parts outside the image are ignored. In a
