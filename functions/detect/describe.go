@@ -22,10 +22,15 @@ type model struct {
 // description is how to prepare the input of a model and read its output.
 type description struct {
 	preprocessing
-	layout layout
+	choice
 	// width and height of the input in pixels.
 	width, height int
-	names         []string   // of the classes
+	names         []string    // of the classes
+	kinds         []inputKind // of the inputs of the model
+	// outputNames are the names of the outputs in the model file.
+	outputNames []string
+	// furtherValues is the number of values of each box after its classes.
+	furtherValues int64
 	pool          *sync.Pool // of *tensor
 }
 
@@ -37,11 +42,10 @@ func Accept(ctx context.Context, m inference.Model) error {
 }
 
 // describe finds out how to use a model: from its metadata, as Ultralytics exports
-// have it, and from its parameters. It runs the model on a grey image, because
-// many files do not declare the shape of the output. This also warms it up.
+// have it, from its parameters, and from two runs. This also warms it up.
 func describe(ctx context.Context, m inference.Model) (*model, error) {
 	info := m.Info()
-	d := description{names: parseNames(info.Metadata["names"])}
+	d := description{names: parseNames(info.Metadata["names"]), outputNames: info.OutputNames}
 	if len(d.names) == 0 {
 		d.names = info.Labels
 	}
@@ -55,36 +59,33 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if err := d.setInputSize(info); err != nil {
 		return nil, err
 	}
-	input := make([]float32, 3*d.height*d.width)
-	fillWith(input, 0.5)
-	err := m.Infer(ctx, inference.Tensor{Shape: d.shape(), Data: input}, func(outputs []inference.Tensor) (err error) {
-		d.layout, err = chooseLayout(outputs[0], info.Metadata, &d)
-		return err
-	})
-	if err == nil {
-		d.preprocessing, err = preprocess(d.layout, info.Metadata)
-	}
-	if err != nil {
+	described := &model{m, d}
+	if err := described.runTrial(ctx); err != nil {
 		return nil, err
 	}
-	return &model{m, d}, nil
+	return described, nil
 }
 
 // setInputSize sets the size of the input, from the model or its metadata.
 func (d *description) setInputSize(info inference.Info) error {
-	if len(info.Input) != 4 || info.Input[1] != 3 {
-		return fmt.Errorf("its input is %v but must be [N, 3, height, width]", info.Input)
+	kinds, at, err := findInputs(info.Inputs, info.Metadata[inputsKey])
+	if err != nil {
+		return err
 	}
-	if batch := info.Input[0]; batch > 1 {
+	shape := info.Inputs[at].Shape
+	if d.kinds = kinds; len(shape) != 4 || shape[1] != 3 {
+		return fmt.Errorf("its input is %v but must be [N, 3, height, width]", shape)
+	}
+	if batch := shape[0]; batch > 1 {
 		return fmt.Errorf("its input is %v, fixed to %d images per run: export it for one image or with a dynamic batch axis",
-			info.Input, batch)
+			shape, batch)
 	}
 	height, width := parseSize(info.Metadata["imgsz"])
-	d.height = cmp.Or(int(max(0, info.Input[2])), height)
-	d.width = cmp.Or(int(max(0, info.Input[3])), width)
+	d.height = cmp.Or(int(max(0, shape[2])), height)
+	d.width = cmp.Or(int(max(0, shape[3])), width)
 	if min(d.height, d.width) < 1 || max(d.height, d.width) > maxSide {
 		return fmt.Errorf("its input is %v: the metadata or the parameter imgsz must have its height and width, "+
-			"as in [640, 640], from 1 to %d", info.Input, maxSide)
+			"as in [640, 640], from 1 to %d", shape, maxSide)
 	}
 	d.pool = &sync.Pool{New: func() any {
 		return &tensor{make([]float32, 3*d.height*d.width), image.Rect(0, 0, d.width, d.height)}

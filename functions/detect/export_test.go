@@ -14,7 +14,8 @@ import (
 func NewInput(t testing.TB, width, height int64) func(context.Context, *imaging.Image) error {
 	t.Helper()
 	d := description{preprocessing: defaultPreprocessing}
-	if err := d.setInputSize(inference.Info{Input: []int64{1, 3, height, width}}); err != nil {
+	inputs := []inference.TensorInfo{{Name: "images", Shape: []int64{1, 3, height, width}}}
+	if err := d.setInputSize(inference.Info{Inputs: inputs}); err != nil {
 		t.Fatal(err)
 	}
 	return func(ctx context.Context, m *imaging.Image) error {

@@ -1,0 +1,75 @@
+package detect
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"math/rand/v2"
+
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/inference"
+)
+
+// referenceJPEG is the image of the trial: a held-out scene of the demo model at half its size.
+//
+//go:embed reference.jpg
+var referenceJPEG []byte
+
+// openReference returns the image of the trial.
+func openReference() (*imaging.Image, error) {
+	return imaging.Open(referenceJPEG, imaging.Limits{MaxSide: maxSide, MaxPixels: maxSide * maxSide})
+}
+
+// runTrial runs the model on noise, to choose the layout, and on the reference image, to check
+// it. Many files do not declare the shapes of their outputs, so runs are the only way to know.
+func (m *model) runTrial(ctx context.Context) error {
+	metadata := m.Info().Metadata
+	err := m.Infer(ctx, m.inputs(noise(3*m.width*m.height)), func(outputs []inference.Tensor) (err error) {
+		if m.choice, err = chooseLayout(outputs, metadata, &m.description); err != nil {
+			return err
+		}
+		return m.checkTrial(outputs)
+	})
+	if err != nil {
+		return err
+	}
+	if m.preprocessing, err = preprocess(m.layout, metadata); err != nil {
+		return err
+	}
+	reference, err := openReference()
+	if err != nil {
+		return err
+	}
+	input, _, err := m.input(ctx, reference)
+	if err != nil {
+		return err
+	}
+	defer m.release(input)
+	return m.Infer(ctx, m.inputs(input.numbers), m.checkTrial)
+}
+
+// checkTrial refuses a model whose outputs are certainly misunderstood.
+func (m *model) checkTrial(outputs []inference.Tensor) error {
+	if _, ok := m.layout.canRead(outputs, &m.description); !ok {
+		return fmt.Errorf("its %s is not of its layout %s", m.listOutputs(outputs), m.layout.name)
+	}
+	t := m.layout.try(outputs, &m.description)
+	switch {
+	case t.classes > len(m.names):
+		return fmt.Errorf("it found class %d in a trial, but names has only %d classes: names must list all, starting at 0",
+			t.classes-1, len(m.names))
+	case m.checked && t.isImplausible():
+		return m.implausible(outputs, m.layout.name)
+	}
+	return nil
+}
+
+// noise returns n equally distributed numbers in [0, 1), always the same.
+func noise(n int) []float32 {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // nothing to guess
+	numbers := make([]float32, n)
+	for i := range numbers {
+		numbers[i] = random.Float32()
+	}
+	return numbers
+}
