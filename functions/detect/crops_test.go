@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
@@ -145,6 +146,17 @@ func TestCrops_areBounded(t *testing.T) {
 	}
 	if _, _, err = apply(t.Context(), p, &request{NmsThreshold: 1, Crops: &crops{TargetWidth: 32}}, in); err != nil {
 		t.Error(err)
+	}
+}
+
+// Crops are of one frame.
+func TestCrops_rules(t *testing.T) {
+	r := &request{InputBytes: []byte{1}, Crops: &crops{}}
+	if err := protovalidate.Validate(r); err != nil {
+		t.Error(err)
+	}
+	if r.Frames = 1; protovalidate.Validate(r) == nil {
+		t.Error("crops of several frames are valid")
 	}
 }
 
