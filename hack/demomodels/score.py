@@ -25,6 +25,7 @@ INPUT = {"faces": (640, 640), "coco": (300, 300)}
 BUCKET = "imageflow-files"
 home, pictures, gateway, s3, data = sys.argv[1:]
 home = pathlib.Path(home)
+problems = []
 
 
 def detect(image, model, threshold):
@@ -54,17 +55,23 @@ def iou(a, b):
     return common / (area(a) + area(b) - common)
 
 
-def compare(name, model, image, expected):
+def check(right, problem):
+    if not right:
+        problems.append(problem)
+
+
+def compare(name, model, image, expected, limit):
     """Prints a row for each detection of the package, beside the nearest one of ImageFlow."""
     found = detect(image, model, 0.1)
     for row in expected:
         same = [other for other in found if other[5] == row[5]]
         best = max(same, key=lambda other: iou(row, other), default=None)
         if best is None:
-            print(f"{name:<22}{row[5]:<14}{row[4]:>8.3f}       none")
+            check(False, f"{name}: no {row[5]}")
             continue
         pixels = np.abs(np.subtract(row[:4], best[:4])).max()
         print(f"{name:<22}{row[5]:<14}{row[4]:>8.3f}{best[4]:>11.3f}{pixels:>10.1f}{iou(row, best):>8.3f}")
+        check(pixels <= limit, f"{name}: the box of {row[5]} differs by {pixels:.1f} pixels")
 
 
 def table(model, photographs):
@@ -73,15 +80,16 @@ def table(model, photographs):
     for scaled in (False, True):
         images = {name: resize(image, model) if scaled else image for name, image in photographs.items()}
         for (name, image), expected in zip(images.items(), references(model, list(images.values()))):
-            compare(f"{name} {image.width}x{image.height}", model, image, expected)
+            compare(f"{name} {image.width}x{image.height}", model, image, expected, 2 if scaled else np.inf)
 
 
 def resize(image, model):
-    """Scales an image so that neither side resamples it: for faces, both sides to multiples of 32."""
+    """Scales an image to the model's input, so that neither side resamples it: for faces with a grey border."""
     if model == "coco":
         return image.resize(INPUT[model], Image.BICUBIC)
-    width, height = reference.shape(image)
-    return image.resize((max(32, width // 32 * 32), max(32, height // 32 * 32)), Image.BICUBIC)
+    canvas = Image.new("RGB", INPUT[model], (114, 114, 114))
+    canvas.paste(image.resize(reference.shape(image), Image.BICUBIC))
+    return canvas
 
 
 def references(model, images):
@@ -130,6 +138,7 @@ def score(model, images):
         count = sum(map(len, labels))
         print(f"{model:<8}{'at the size of the input' if scaled else 'as they are':<26}{len(used):>6}{count:>8}"
               f"{whole:>14.4f}{half:>10.4f}")
+        check(whole >= 0.995 or not scaled, f"{model}: the mean average precision is {whole:.4f}")
 
 
 def redact(name, path):
@@ -153,7 +162,9 @@ def redact(name, path):
         margin = [0.1 * (box[2] - box[0]), 0.1 * (box[3] - box[1])]
         allowed[max(0, int(box[1] - margin[1])):int(box[3] + margin[1]) + 1,
                 max(0, int(box[0] - margin[0])):int(box[2] + margin[0]) + 1] = True
-    print(f"{name:<12}{len(faces):>6}{allowed.sum():>10}{changed.sum():>10}{(changed & ~allowed).sum():>10}")
+    outside = (changed & ~allowed).sum()
+    print(f"{name:<12}{len(faces):>6}{allowed.sum():>10}{changed.sum():>10}{outside:>10}")
+    check(outside == 0 and changed.sum() >= 0.95 * allowed.sum(), f"{name}: the redaction")
 
 
 def main():
@@ -169,6 +180,7 @@ def main():
           f"{'model':<8}{'images':<26}{'images':>6}{'labels':>8}{'IoU .5-.95':>14}{'IoU .5':>10}")
     for model in INPUT:
         score(model, images)
+    sys.exit("\n".join(problems) or 0)
 
 
 main()
