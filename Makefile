@@ -23,7 +23,7 @@ export MINIO_BINARY := $(CACHE)/bin/minio
 
 # The detectors for photographs: run MODEL=faces or coco.
 DEMO_MODELS := $(CACHE)/demo-models
-ifneq ($(filter-out faces coco,$(MODEL)),)
+ifneq ($(and $(filter run,$(MAKECMDGOALS)),$(filter-out faces coco,$(MODEL))),)
 $(error MODEL=$(MODEL) is unknown: it can be faces or coco. For models of your own see functions/detect/README.md)
 endif
 
