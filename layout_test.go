@@ -58,6 +58,10 @@ var floors = []struct {
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
+	{"internal/dataset", []string{
+		"internal/objects", "internal/execution", "internal/events", "internal/imaging", "internal/processors",
+		"proto/imageflow/v1",
+	}},
 	{"internal/job", []string{
 		"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events",
 		"internal/telemetry", "internal/execution",
