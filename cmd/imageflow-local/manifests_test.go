@@ -22,8 +22,8 @@ func TestShippedTriggers_haveValidParameters(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 6 {
-		t.Errorf("%d steps were checked, want 6", checked)
+	if checked != 8 {
+		t.Errorf("%d steps were checked, want 8", checked)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestEventingFlag_repeatedOrWithCommas(t *testing.T) {
 		if err := f.Parse(args); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := given.manifests(); err != nil || len(slices.Collect(m.Steps())) != 8 {
+		if m, err := given.manifests(); err != nil || len(slices.Collect(m.Steps())) != 11 {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

@@ -110,7 +110,7 @@ func BenchmarkCompute(b *testing.B) {
 		decoded = append(decoded, since(start))
 
 		start = time.Now()
-		if err := m.Infer(b.Context(), input, func([]inference.Tensor) error { return nil }); err != nil {
+		if err := m.Infer(b.Context(), []inference.Tensor{input}, func([]inference.Tensor) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 		ran = append(ran, since(start))

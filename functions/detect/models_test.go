@@ -21,7 +21,7 @@ type fakeModel struct {
 
 func (m *fakeModel) Info() inference.Info { return m.info }
 
-func (m *fakeModel) Infer(_ context.Context, _ inference.Tensor, use func([]inference.Tensor) error) error {
+func (m *fakeModel) Infer(_ context.Context, _ []inference.Tensor, use func([]inference.Tensor) error) error {
 	m.runs.Add(1)
 	if m.err != nil {
 		return m.err
@@ -31,7 +31,8 @@ func (m *fakeModel) Infer(_ context.Context, _ inference.Tensor, use func([]infe
 }
 
 func newFakeModel(version string) *fakeModel {
-	return &fakeModel{info: inference.Info{Name: "m", Version: version, Input: input, Metadata: metadata()}}
+	inputs := []inference.TensorInfo{{Name: "images", Type: inference.Float32, Shape: input}}
+	return &fakeModel{info: inference.Info{Name: "m", Version: version, Inputs: inputs, Metadata: metadata()}}
 }
 
 // fakeRepository has one model, which nothing has checked.
@@ -42,8 +43,8 @@ func (r *fakeRepository) Has(string) bool                                       
 func (r *fakeRepository) List(context.Context) ([]inference.Listing, error)      { return nil, nil }
 func (r *fakeRepository) Close() error                                           { return nil }
 
-// TestModels_describesEachModelOnce: the first use runs the model to describe it;
-// a replacement is described again.
+// TestModels_describesEachModelOnce: the first use runs the model twice to describe it; a
+// replacement is described again.
 func TestModels_describesEachModelOnce(t *testing.T) {
 	first, second := newFakeModel("1"), newFakeModel("2")
 	repository := &fakeRepository{first}
@@ -55,8 +56,8 @@ func TestModels_describesEachModelOnce(t *testing.T) {
 				t.Errorf("variant %q, %v, want version %s", variant, err, m.info.Version)
 			}
 		}
-		if runs := m.runs.Load(); runs != 1 {
-			t.Errorf("version %s ran %d times, want once", m.info.Version, runs)
+		if runs := m.runs.Load(); runs != 2 {
+			t.Errorf("version %s ran %d times, want 2", m.info.Version, runs)
 		}
 	}
 }

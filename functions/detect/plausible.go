@@ -27,29 +27,32 @@ type trial struct {
 	layout layout
 	boxes  int
 	sane   float64 // the share of sane boxes
+	// classes is the highest index of a class plus 1.
+	classes int
 }
 
 // isImplausible reports whether the output certainly has another layout.
 func (t trial) isImplausible() bool { return t.boxes >= minTrialBoxes && t.sane < minSane }
 
-// try reads the outputs of a trial run. A wrong layout gives boxes outside the input or
-// smaller than a cell, confidences above 1, or classes that are no integers.
-func (l layout) try(outputs []inference.Tensor, d *description) trial {
-	t, out := trial{layout: l}, outputs[0]
-	if six := out.Shape[2] == 6; six && l.classColumn != integers(out.Data, 5, 6) && !isZero(out.Data) {
-		t.boxes = int(out.Shape[1])
+// try reads the outputs of a trial run. A wrong layout gives boxes outside the input, of the
+// whole input or smaller than a cell, confidences above 1, or classes that are no integers.
+func (l *layout) try(outputs []inference.Tensor, d *description) trial {
+	t := trial{layout: *l}
+	selected, _ := l.selectOutputs(outputs, d.outputNames)
+	boxes, err := l.read(selected, d, trialConfidence)
+	if t.boxes = len(boxes); err != nil || l.hasWrongClasses(selected) {
+		t.boxes = int(l.rows(selected))
 		return t
 	}
-	boxes := l.read(outputs, d, trialConfidence)
-	t.boxes = len(boxes)
 	if t.boxes == 0 && !l.neverEmpty {
 		t.sane = minLead // nothing speaks for or against it
 	}
 	minSide := float32(minTrialSide)
-	if l.input == rtdetrPreprocessing { // boxes in fractions
+	if l.fractions {
 		minSide = 0
 	}
 	for _, b := range boxes {
+		t.classes = max(t.classes, b.class+1)
 		if b.isSane(d.width, d.height, minSide) {
 			t.sane += 1 / float64(len(boxes))
 		}
@@ -57,11 +60,27 @@ func (l layout) try(outputs []inference.Tensor, d *description) trial {
 	return t
 }
 
+// hasWrongClasses reports whether the column of classes has fractions, or a column with
+// probabilities in its place has none.
+func (l *layout) hasWrongClasses(selected []inference.Tensor) bool {
+	t, err := l.tables(selected)
+	if err != nil {
+		return true
+	}
+	if t.classes.width > 0 {
+		return !t.classes.isIntegers()
+	}
+	out := selected[0]
+	last := table{data: out.Data[min(5, len(out.Data)):], rows: len(out.Data) / 6, width: 1, rowStep: 6}
+	return len(selected) == 1 && out.Shape[len(out.Shape)-1] == 6 && last.isIntegers() && !isZero(out.Data)
+}
+
 // isSane reports whether a box may be one of an input of this size. It is false for NaN.
 func (b box) isSane(width, height int, minSide float32) bool {
 	w, h := float32(width), float32(height)
 	inside := func(v, limit float32) bool { return v > -limit && v < 2*limit }
-	return b.confidence <= 1.001 && inside(b.x1, w) && inside(b.x2, w) && inside(b.y1, h) && inside(b.y2, h) &&
+	whole := b.x1 <= 0 && b.y1 <= 0 && b.x2 >= w && b.y2 >= h
+	return !whole && b.confidence <= 1.001 && inside(b.x1, w) && inside(b.x2, w) && inside(b.y1, h) && inside(b.y2, h) &&
 		b.x1 <= b.x2 && b.y1 <= b.y2 && max(b.x2-b.x1, b.y2-b.y1) > minSide
 }
 
@@ -72,10 +91,10 @@ func best(trials []trial) (trial, bool) {
 	return trials[0], len(trials) == 1 || at(trials[0]) >= at(trials[1])+minLead
 }
 
-// integers reports whether a column of rows of numbers has only integers.
-func integers(data []float32, column, width int) bool {
-	for i := column; i < len(data); i += width {
-		if v := float64(data[i]); v != math.Trunc(v) {
+// isIntegers reports whether the first column has only integers.
+func (t table) isIntegers() bool {
+	for row := range t.rows {
+		if v := float64(t.at(row, 0)); v != math.Trunc(v) {
 			return false
 		}
 	}

@@ -30,7 +30,7 @@ func reference(r *imageflowv1.FilterRequest, execution string) (object *imageflo
 	if mark := markObject(r); mark != nil {
 		return mark, markField
 	}
-	return detectionsObject(r, execution)
+	return functions.SideCarOf(r.GetRedaction(), redactionField, execution)
 }
 
 func footprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {

@@ -45,16 +45,17 @@ func checkRedaction(r *imageflowv1.FilterRequest) error {
 		return functions.Errorf(functions.Invalid, "redaction", "%s has none; leave it out", r.GetFilterType())
 	case r.GetIntensity() != 0:
 		return functions.Errorf(functions.Invalid, "intensity", "a redaction has none; leave it out")
-	case r.GetRedaction().GetDetected() && len(r.GetInputBytes()) > 0:
-		return functions.Errorf(functions.Invalid, "redaction.detected", "needs an image in the store, not input_bytes")
 	case r.GetRedaction().GetColor() != "" && r.GetFilterType() != imageflowv1.FilterType_FILTER_TYPE_FILL:
 		return functions.Errorf(functions.Invalid, "redaction.color", "%s has none; leave it out", r.GetFilterType())
 	case r.GetEncoding().GetKeep() == imageflowv1.Keep_KEEP_ALL:
 		return functions.Errorf(functions.Invalid, "encoding.keep", "metadata may contain the image before its redaction: "+
 			"use KEEP_COPYRIGHT or none")
 	}
-	return nil
+	return functions.CheckSelection(r, r.GetRedaction(), redactionField)
 }
+
+// redactionField is the request's field of the redaction.
+const redactionField = "redaction"
 
 // redaction hides regions of an image in its pixels. A JPEG is encoded again as a whole: its samples of
 // colour at the edge of a region also contain hidden pixels.
@@ -68,7 +69,8 @@ type redaction struct {
 func redact(
 	ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input, metadata *imageflowv1.FilterMetadata,
 ) (imaging.Encoded, error) {
-	all, err := regions(r, in)
+	width, height := in.Image.Size()
+	all, err := functions.Objects(r.GetRedaction(), redactionField, in, image.Rect(0, 0, width, height))
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
@@ -80,7 +82,9 @@ func redact(
 			return in.Image.Convert(ctx, in.Format) // with all frames
 		}
 	}
-	metadata.Redacted = describe(all)
+	for _, o := range all {
+		metadata.Redacted = append(metadata.Redacted, functions.BoxOf(o.At))
+	}
 	pixels, err := in.Pixels(ctx)
 	if err != nil {
 		return imaging.Encoded{}, err
@@ -112,10 +116,10 @@ func (h *redaction) mosaic(ctx context.Context, at image.Rectangle) (painter, er
 }
 
 // regions hides the regions, or everything else.
-func (h *redaction) regions(ctx context.Context, all []image.Rectangle) error {
+func (h *redaction) regions(ctx context.Context, all []functions.Object) error {
 	area := 0
-	for _, at := range all {
-		area += at.Dx() * at.Dy()
+	for _, o := range all {
+		area += o.At.Dx() * o.At.Dy()
 	}
 	if area > maxCovered*h.whole.Dx()*h.whole.Dy() {
 		return functions.Errorf(functions.Invalid, "redaction", "%d regions have more than %d times the area of the image",
@@ -124,12 +128,12 @@ func (h *redaction) regions(ctx context.Context, all []image.Rectangle) error {
 	if h.request.GetRedaction().GetInvert() {
 		return h.others(ctx, all)
 	}
-	for _, at := range all {
-		paint, err := redactions[h.request.GetFilterType()](h, ctx, at)
+	for _, o := range all {
+		paint, err := redactions[h.request.GetFilterType()](h, ctx, o.At)
 		if err != nil {
 			return err
 		}
-		if err := h.eachRow(ctx, at, paint); err != nil {
+		if err := h.eachRow(ctx, o.At, paint); err != nil {
 			return err
 		}
 	}
@@ -137,15 +141,15 @@ func (h *redaction) regions(ctx context.Context, all []image.Rectangle) error {
 }
 
 // others hides everything but the regions.
-func (h *redaction) others(ctx context.Context, all []image.Rectangle) error {
+func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 	paint, err := redactions[h.request.GetFilterType()](h, ctx, h.whole)
 	if err != nil {
 		return err
 	}
 	shown := make([]bool, h.whole.Dx()*h.whole.Dy())
 	width := h.whole.Dx()
-	for _, at := range all {
-		err := h.eachRow(ctx, at, func(y, first, end int) {
+	for _, o := range all {
+		err := h.eachRow(ctx, o.At, func(y, first, end int) {
 			for x := first; x < end; x++ {
 				shown[y*width+x] = true
 			}

@@ -69,13 +69,14 @@ func (p *plan) turnedFromFitted(offset image.Point) (x, y row) {
 		row{-sin * scaleX, cos * scaleY, cos*dy - sin*dx + centreY}
 }
 
-// originalFromOutput returns the map from points of the output to points of the upright image. It
-// is nil if the output shows the whole upright image.
-func (p *plan) originalFromOutput() *imageflowv1.AffineMap {
+// showsAll reports whether the output shows exactly the upright image.
+func (p *plan) showsAll() bool {
 	whole := imaging.Window{Width: float64(p.turned.width), Height: float64(p.turned.height)}
-	if p.quarters == 0 && !p.mirrored && p.isResize() && p.visible() == whole {
-		return nil
-	}
+	return p.quarters == 0 && !p.mirrored && p.isResize() && p.visible() == whole
+}
+
+// originalFromOutput returns the map from points of the output to points of the upright image.
+func (p *plan) originalFromOutput() *imageflowv1.AffineMap {
 	x, y := p.turnedFromFitted(p.canvas.Min)
 	width, height := p.turned.width, p.turned.height
 	if p.mirrored {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"imageflow.dev/functions"
-	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -45,18 +44,21 @@ func edges(begin, length float64, pixels int) (first, n int) {
 	return first, end - first
 }
 
-// cropped returns the part of the upright image that the request's crop leaves.
-func cropped(h imaging.Header, r *imageflowv1.ResizeRequest) (image.Rectangle, error) {
-	width, height := h.Size()
-	return crop(size{width, height}, r.GetCrop(), "crop")
+// cropped returns the part of the upright image that the request's crop and object_crop leave.
+func cropped(r *imageflowv1.ResizeRequest, in functions.Input) (image.Rectangle, error) {
+	part, objects, err := selected(r, in)
+	if err != nil || len(objects) == 0 {
+		return part, err
+	}
+	return around(objects, r.GetObjectCrop(), part), nil
 }
 
 // defaultTolerance is stated in the contract.
 const defaultTolerance = 10
 
-// trimmed returns the part of the upright image that the request's crop and trim leave.
-func trimmed(ctx context.Context, m *imaging.Image, r *imageflowv1.ResizeRequest) (image.Rectangle, error) {
-	part, err := cropped(m.Header, r)
+// trimmed returns the part of the upright image that cropped and the request's trim leave.
+func trimmed(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input) (image.Rectangle, error) {
+	part, err := cropped(r, in)
 	trim := r.GetTrim()
 	if err != nil || trim == nil {
 		return part, err
@@ -73,5 +75,5 @@ func trimmed(ctx context.Context, m *imaging.Image, r *imageflowv1.ResizeRequest
 		}
 		colour = color.RGBA{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb), 255}
 	}
-	return m.Trim(ctx, part, colour, tolerance)
+	return in.Image.Trim(ctx, part, colour, tolerance)
 }

@@ -10,3 +10,12 @@ func Target(width, height int, r *imageflowv1.ResizeRequest) (w, h int, err erro
 	box := imaging.Window{Width: float64(width), Height: float64(height)}
 	return fitted(box, size{int(r.GetTargetWidth()), int(r.GetTargetHeight())}, r)
 }
+
+// KeepMost is keepMost with spans as their begin, end and weight.
+func KeepMost(spans [][3]float64, length, side float64) float64 {
+	var all []span
+	for _, s := range spans {
+		all = append(all, span{s[0], s[1], s[2]})
+	}
+	return keepMost(all, length, side)
+}

@@ -51,19 +51,19 @@ func (p *plan) sizesOfParts(r *imageflowv1.ResizeRequest, wanted size) sizes {
 	by := r.GetExtend()
 	s.canvas = s.shown.Add(image.Pt(int(by.GetLeft()+by.GetRight()), int(by.GetTop()+by.GetBottom())))
 	if p.angle != 0 {
-		s.source = around(s.shown)
+		s.source = rotated(s.shown)
 	}
 	if _, ok := interests[p.gravity]; ok {
 		s.searched = box
 		if p.angle != 0 {
-			s.searchedSource = around(box)
+			s.searchedSource = rotated(box)
 		}
 	}
 	return s
 }
 
-// around returns the maximum size of the source of rotated pixels.
-func around(s image.Point) image.Point {
+// rotated returns the maximum size of the source of rotated pixels.
+func rotated(s image.Point) image.Point {
 	diagonal := int(math.Hypot(float64(s.X), float64(s.Y))) + 2*filterMargin + 1
 	return image.Pt(diagonal, diagonal)
 }
@@ -83,7 +83,7 @@ func area(of image.Point) int64 { return int64(of.X) * int64(of.Y) }
 
 // footprint returns the maximum memory of apply in bytes.
 func footprint(r *imageflowv1.ResizeRequest, in functions.Input) int64 {
-	part, err := cropped(in.Image.Header, r)
+	part, err := cropped(r, in)
 	if err != nil {
 		return 0
 	}

@@ -23,6 +23,7 @@ func requestAtRandom(random *rand.Rand, width, height int) *request {
 		TargetWidth: int32(30 + random.IntN(120)), TargetHeight: int32(30 + random.IntN(120)),
 		Enlarge: random.IntN(2) == 0, Fit: imageflowv1.Fit(random.IntN(5)),
 		Rotate: int32(90 * random.IntN(4)), Flip: imageflowv1.Flip(random.IntN(3)),
+		Dpr: []float64{0, 0.7, 1.3}[random.IntN(3)],
 	}
 	if random.IntN(2) == 0 {
 		r.Angle = []float64{-180, -90, 0.001, 45, 360*random.Float64() - 180, 20*random.Float64() - 10}[random.IntN(6)]
@@ -37,7 +38,7 @@ func requestAtRandom(random *rand.Rand, width, height int) *request {
 	case r.Fit == pad || r.Trim != nil && r.Enlarge:
 		r.Gravity = imageflowv1.Gravity(random.IntN(10))
 	default:
-		r.Gravity = imageflowv1.Gravity(random.IntN(12))
+		r.Gravity = imageflowv1.Gravity(random.IntN(13))
 	}
 	if random.IntN(2) == 0 {
 		w, h := 40+random.IntN(width-40), 40+random.IntN(height-40)
@@ -48,6 +49,7 @@ func requestAtRandom(random *rand.Rand, width, height int) *request {
 		r.CropAfter = part(left, top, (1-left)*(0.3+0.7*random.Float64()), (1-top)*(0.3+0.7*random.Float64()))
 		r.CropAfter.Fractions = true
 	}
+	addObjects(r, random, width, height)
 	if random.IntN(3) == 0 {
 		r.Extend = &imageflowv1.Extend{
 			Left: int32(random.IntN(20)), Top: int32(random.IntN(20)), Right: int32(random.IntN(20)), Bottom: int32(random.IntN(20)),
@@ -73,6 +75,9 @@ func used(r *request, p *imaging.Pixels) image.Rectangle {
 	whole := image.Rect(0, 0, p.Width, p.Height)
 	if c := r.GetCrop(); c != nil {
 		whole = image.Rect(int(c.Left), int(c.Top), int(c.Left+c.Width), int(c.Top+c.Height))
+	}
+	if r.ObjectCrop != 0 {
+		whole = aroundObjects(r, whole)
 	}
 	if r.GetTrim() == nil {
 		return whole
@@ -136,7 +141,8 @@ func checkMap(t *testing.T, r *request, m *imaging.Image, format imaging.Format)
 	if err != nil {
 		t.Fatal(err)
 	}
-	corner := original.Pix[(int(r.GetCrop().GetTop())*original.Width+int(r.GetCrop().GetLeft()))*3:]
+	untrimmed := used(&request{Crop: r.Crop, Objects: r.Objects, ObjectCrop: r.ObjectCrop}, original)
+	corner := original.Pix[(untrimmed.Min.Y*original.Width+untrimmed.Min.X)*3:]
 	if r.Trim != nil && corner[2] != 250 {
 		return 0 // the edge of the frame remains in the image
 	}

@@ -22,7 +22,7 @@ type plan struct {
 	angle float64
 	box   imaging.Window
 	// window is the part of the box that becomes width × height pixels. With a gravity in
-	// interests, its place is only known after run.
+	// interests, its place is only known after run, and with GRAVITY_OBJECTS after focus.
 	window        imaging.Window
 	width, height int
 	gravity       imageflowv1.Gravity
@@ -92,7 +92,10 @@ func (p *plan) cover(wanted size, r *imageflowv1.ResizeRequest) {
 		scale = max(float64(p.width)/width, float64(p.height)/height)
 	}
 	p.window.Width, p.window.Height = min(width, float64(p.width)/scale), min(height, float64(p.height)/scale)
-	x, y, _ := functions.Place(p.gravity)
+	x, y, ok := functions.Place(p.gravity)
+	if !ok { // until its place is known
+		x, y = 0.5, 0.5
+	}
 	left, top := (width-p.window.Width)*x, (height-p.window.Height)*y
 	if f := r.GetFocalPoint(); f != nil {
 		left, top = f.GetX()*width-p.window.Width/2, f.GetY()*height-p.window.Height/2

@@ -15,6 +15,8 @@ import (
 // Processor is the resize processor. Its side-car is the ResizeMetadata.
 var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
 	Info:      processors.Resize,
+	Check:     check,
+	Reference: reference,
 	Apply:     apply,
 	Moves:     func(*imageflowv1.ResizeRequest) bool { return true },
 	Footprint: footprint,
@@ -35,11 +37,7 @@ var qualities = map[imageflowv1.ResizeQuality]struct {
 func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input) (
 	imaging.Encoded, *imageflowv1.ResizeResponse, error,
 ) {
-	part, err := trimmed(ctx, in.Image, r)
-	if err != nil {
-		return imaging.Encoded{}, nil, err
-	}
-	p, err := newPlan(in.Image.Header, part, r)
+	p, err := planOf(ctx, r, in)
 	if err != nil {
 		return imaging.Encoded{}, nil, err
 	}
@@ -58,11 +56,28 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		OriginalWidth: int32(width), OriginalHeight: int32(height),
 		OutputWidth: int32(w), OutputHeight: int32(h),
 		ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
-		QualityUsed:        q.used,
-		OriginalFromOutput: p.originalFromOutput(),
+		QualityUsed: q.used,
+	}
+	if !p.showsAll() {
+		metadata.OriginalFromOutput = p.originalFromOutput()
 	}
 	if r.GetDescribe() {
 		metadata.Appearance, err = describe(ctx, out)
 	}
 	return out, &imageflowv1.ResizeResponse{Result: &imageflowv1.ProcessingResult{}, Metadata: metadata}, err
+}
+
+// planOf returns the plan of a request. It decodes the image for a trim.
+func planOf(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input) (*plan, error) {
+	part, err := trimmed(ctx, r, in)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlan(in.Image.Header, part, r)
+	if err != nil || r.GetGravity() != imageflowv1.Gravity_GRAVITY_OBJECTS {
+		return p, err
+	}
+	_, objects, err := selected(r, in)
+	p.focus(objects)
+	return p, err
 }

@@ -57,10 +57,21 @@ var ruleCases = map[string]struct {
 	"an angle alone":             {&request{Angle: -0.5}, ""},
 	"an angle of 181":            {&request{Angle: 181}, "angle"},
 	"an angle of NaN":            {&request{Angle: math.NaN()}, "angle"},
+	"objects without a use":      {&request{TargetWidth: 9, Objects: &imageflowv1.Objects{}}, "objects"},
+	"gravity without objects":    {square(cover, nil, objects), "objects"},
+	"objects of pad":             {square(pad, nil, objects), "gravity"},
+	"object crop alone":          {toObjects(imageflowv1.ObjectCrop_OBJECT_CROP_ALL, nil), ""},
+	"unknown object crop":        {toObjects(3, nil), "object_crop"},
+	"classes of given boxes":     {toObjects(1, &imageflowv1.Objects{Classes: []string{"cat"}}), "classes"},
+	"two sources of objects":     {toObjects(1, &imageflowv1.Objects{Detected: true, Detections: someImage}), "detections"},
+	"detections with no key":     {toObjects(1, &imageflowv1.Objects{Detections: &imageflowv1.ImageData{}}), "object_key"},
+	"an empty box":               {toObjects(1, &imageflowv1.Objects{Boxes: []*imageflowv1.BoundingBox{{}}}), "boxes"},
 	"dpr of NaN":                 {&request{TargetWidth: 9, Dpr: math.NaN()}, "dpr"},
 	"dpr below 0":                {&request{TargetWidth: 9, Dpr: -1}, "dpr"},
 	"dpr of 9":                   {&request{TargetWidth: 9, Dpr: 9}, "dpr"},
 }
+
+var someImage = &imageflowv1.ImageData{ObjectKey: "x.json"}
 
 // square returns a request with two targets.
 func square(fit imageflowv1.Fit, f *imageflowv1.FocalPoint, g imageflowv1.Gravity) *request {

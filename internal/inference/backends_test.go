@@ -72,12 +72,13 @@ func modelOf(t testing.TB, r inference.Repository, name string) inference.Model 
 func testDescription(t *testing.T, r inference.Repository, metadata map[string]string) {
 	m := modelOf(t, r, "echo")
 	info := m.Info()
-	names := append([]string{info.Name, info.Version, info.InputName}, info.OutputNames...)
+	names := append([]string{info.Name, info.Version, info.Inputs[0].Name}, info.OutputNames...)
 	if !slices.Equal(names, []string{"echo", "7", "input", "output"}) {
 		t.Errorf("info %+v, want version 7 of echo with the tensors input and output", info)
 	}
-	if !slices.Equal(info.Input, []int64{-1, 3}) || len(info.Outputs) != 1 || !slices.Equal(info.Outputs[0], []int64{-1, 3}) {
-		t.Errorf("input %v, outputs %v, want [-1 3] and [[-1 3]]", info.Input, info.Outputs)
+	if shape := []int64{-1, 3}; !slices.Equal(info.Inputs[0].Shape, shape) || len(info.Outputs) != 1 ||
+		!slices.Equal(info.Outputs[0], shape) {
+		t.Errorf("inputs %v, outputs %v, want [-1 3] and [[-1 3]]", info.Inputs, info.Outputs)
 	}
 	if !maps.Equal(info.Metadata, metadata) {
 		t.Errorf("metadata %q, want %q", info.Metadata, metadata)
@@ -101,7 +102,7 @@ func testConcurrent(t *testing.T, r inference.Repository) {
 				for i := range input.Data {
 					input.Data[i] = -float32(g*1000+run) - float32(i)/8
 				}
-				err := m.Infer(t.Context(), input, func(outputs []inference.Tensor) error {
+				err := m.Infer(t.Context(), []inference.Tensor{input}, func(outputs []inference.Tensor) error {
 					if len(outputs) != 1 || !slices.Equal(outputs[0].Shape, input.Shape) || !slices.Equal(outputs[0].Data, input.Data) {
 						t.Errorf("goroutine %d, run %d: got %v for %v", g, run, outputs, input)
 					}
@@ -119,7 +120,7 @@ func testConcurrent(t *testing.T, r inference.Repository) {
 func testErrors(t *testing.T, r inference.Repository) {
 	m := modelOf(t, r, "echo")
 	wanted := errors.New("wanted")
-	err := m.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return wanted })
+	err := m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, func([]inference.Tensor) error { return wanted })
 	if err != wanted { //nolint:errorlint // Infer must not wrap it
 		t.Errorf("got %v, want the error of use unchanged", err)
 	}
@@ -129,7 +130,7 @@ func testErrors(t *testing.T, r inference.Repository) {
 		"wrong shape": numbers(1, 4), "wrong rank": numbers(3), "too little data": short,
 		"negative dimension": {Shape: []int64{-1, -3}, Data: make([]float32, 3)},
 	} {
-		err := m.Infer(t.Context(), input, func([]inference.Tensor) error {
+		err := m.Infer(t.Context(), []inference.Tensor{input}, func([]inference.Tensor) error {
 			t.Errorf("%s: the model ran", name)
 			return nil
 		})
@@ -173,14 +174,14 @@ func testCancel(t *testing.T, r inference.Repository) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	err := m.Infer(ctx, numbers(slowSide, slowSide), use)
+	err := m.Infer(ctx, []inference.Tensor{numbers(slowSide, slowSide)}, use)
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, inference.ErrUnavailable) {
 		t.Errorf("after the deadline: %v", err)
 	}
 	cancelled, end := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, end)
 	for _, when := range []string{"during", "before"} {
-		err := m.Infer(cancelled, numbers(slowSide, slowSide), use)
+		err := m.Infer(cancelled, []inference.Tensor{numbers(slowSide, slowSide)}, use)
 		if !errors.Is(err, context.Canceled) || errors.Is(err, inference.ErrUnavailable) {
 			t.Errorf("cancelled %s the run: %v", when, err)
 		}
@@ -196,7 +197,7 @@ func BenchmarkBackends(b *testing.B) {
 			var took []time.Duration
 			for b.Loop() {
 				start := time.Now()
-				if err := m.Infer(b.Context(), input, func([]inference.Tensor) error { return nil }); err != nil {
+				if err := m.Infer(b.Context(), []inference.Tensor{input}, func([]inference.Tensor) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 				took = append(took, time.Since(start))

@@ -27,7 +27,7 @@ func ExampleOpen() {
 		return
 	}
 	input := inference.Tensor{Shape: []int64{1, 3, 384, 384}, Data: make([]float32, 3*384*384)}
-	err = model.Infer(ctx, input, func(outputs []inference.Tensor) error {
+	err = model.Infer(ctx, []inference.Tensor{input}, func(outputs []inference.Tensor) error {
 		fmt.Println(model.Info().OutputNames[0], outputs[0].Shape)
 		return nil
 	})

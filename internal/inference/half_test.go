@@ -20,7 +20,8 @@ func TestInfer_convertsHalves(t *testing.T) {
 	}
 	model := openModel(t, m)
 	for range 3 { // the first run checks the declared shapes
-		err := model.Infer(t.Context(), inference.Tensor{Shape: []int64{1, 6}, Data: numbers}, func(outputs []inference.Tensor) error {
+		input := []inference.Tensor{{Shape: []int64{1, 6}, Data: numbers}}
+		err := model.Infer(t.Context(), input, func(outputs []inference.Tensor) error {
 			if got := outputs[0]; !slices.Equal(got.Data, numbers) || !slices.Equal(got.Shape, []int64{1, 6}) {
 				t.Errorf("got %v", got)
 			}

@@ -97,8 +97,11 @@ func badGraphs(t *testing.T) map[string]badModel {
 		{Op: "Identity", Inputs: []string{"a"}, Output: "b"},
 		{Op: "Identity", Inputs: []string{"b"}, Output: "output"},
 	}}
-	integerInput := onnx.Model{Input: []int64{1}, InputType: onnx.Int64, Output: []int64{-1}, Nodes: node("ConstantOfShape")}
-	integerOutput := onnx.Model{Input: []int64{1, 3}, Output: []int64{2}, OutputType: onnx.Int64, Nodes: node("Shape")}
+	cast := func(to uint64) []onnx.Node {
+		return []onnx.Node{{Op: "Cast", Inputs: []string{"input"}, Output: "output", To: to}}
+	}
+	doubles := onnx.Model{Input: []int64{1}, InputType: onnx.Float64, Output: []int64{1}, Nodes: cast(onnx.Float32)}
+	octets := onnx.Model{Input: []int64{1}, Output: []int64{1}, OutputType: onnx.Uint8, Nodes: cast(onnx.Uint8)}
 	short := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{1 << 40}, Data: []float32{1}}, nil)
 	negative := onnx.Always([]int64{1}, onnx.Tensor{Shape: []int64{-5}, Data: []float32{1}}, nil)
 	model := func(m onnx.Model) func(string) { return file(t, encoded(t, m)) }
@@ -108,8 +111,8 @@ func badGraphs(t *testing.T) map[string]badModel {
 		"unknown operator":   {model(onnx.Model{Input: []int64{1}, Output: []int64{1}, Nodes: node("Explode")}), "m/1/model.onnx"},
 		"4 TB of weights":    {model(short), ""},
 		"negative dimension": {model(negative), "dimensions"},
-		"input of integers":  {model(integerInput), "one input of float32"},
-		"output of integers": {model(integerOutput), "outputs must be of float32"},
+		"input of doubles":   {model(doubles), "inputs must be of FP32"},
+		"output of bytes":    {model(octets), "outputs must be of FP32"},
 	}
 }
 
@@ -123,7 +126,7 @@ func TestOpen_refusesBadModels(t *testing.T) {
 			r := openFolder(t, dir, options())
 			refused(t, r, "m", c.want)
 			use := func([]inference.Tensor) error { return nil }
-			if err := modelOf(t, r, "good").Infer(t.Context(), numbers(1, 3), use); err != nil {
+			if err := modelOf(t, r, "good").Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, use); err != nil {
 				t.Error(err)
 			}
 			if _, err := r.Model(t.Context(), "m"); err != nil && strings.Contains(err.Error(), dir) {

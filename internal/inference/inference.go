@@ -29,10 +29,9 @@ type RefusedError struct {
 // Error names the model and the reason.
 func (e *RefusedError) Error() string { return fmt.Sprintf("model %q: %s", e.Name, e.Reason) }
 
-// Tensor is an array of numbers in row-major order.
+// Tensor is an array of numbers in row-major order. Those of other element types are
+// converted from and to float32.
 type Tensor struct {
-	// Shape has the size of each dimension. In the description of a model, -1
-	// stands for a dynamic dimension.
 	Shape []int64
 	Data  []float32
 }
@@ -47,11 +46,10 @@ type Info struct {
 	// Backend is the software that runs the model; Provider is the hardware, or
 	// empty for models on a server.
 	Backend, Provider string
-	// Input is the shape of the only input; Outputs are the shapes of the outputs.
-	Input   []int64
-	Outputs [][]int64
-	// InputName and OutputNames are the tensor names in the model file.
-	InputName   string
+	// Inputs are in the order that Infer expects.
+	Inputs []TensorInfo
+	// Outputs are the shapes of the outputs, and OutputNames their names in the model file.
+	Outputs     [][]int64
 	OutputNames []string
 	// Metadata is the metadata of the model file, overridden by the parameters of
 	// config.pbtxt. Triton reports only the parameters.
@@ -64,10 +62,10 @@ type Info struct {
 // A repository returns equal Models as long as the model does not change.
 type Model interface {
 	Info() Info
-	// Infer runs the model on one input and passes the outputs to use; they are
+	// Infer runs the model on its inputs and passes the outputs to use; they are
 	// valid until use returns. Infer stops when ctx ends. It returns an error of
 	// use unchanged.
-	Infer(ctx context.Context, input Tensor, use func(outputs []Tensor) error) error
+	Infer(ctx context.Context, inputs []Tensor, use func(outputs []Tensor) error) error
 }
 
 // Repository finds models by name.

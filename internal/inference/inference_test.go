@@ -100,8 +100,9 @@ func TestOpen_loadsHighestVersion(t *testing.T) {
 	if info.Name != "m" || info.Version != "10" || info.Metadata["from"] != "10" || info.Metadata["names"] != "{0: 'cat'}" {
 		t.Errorf("info %+v, want version 10 and its metadata", info)
 	}
-	if !slices.Equal(info.Input, []int64{-1, 3}) || len(info.Outputs) != 1 || !slices.Equal(info.Outputs[0], []int64{-1, 3}) {
-		t.Errorf("input %v, outputs %v, want [-1 3] and [[-1 3]]", info.Input, info.Outputs)
+	if shape := []int64{-1, 3}; !slices.Equal(info.Inputs[0].Shape, shape) || len(info.Outputs) != 1 ||
+		!slices.Equal(info.Outputs[0], shape) {
+		t.Errorf("inputs %v, outputs %v, want [-1 3] and [[-1 3]]", info.Inputs, info.Outputs)
 	}
 }
 
@@ -151,7 +152,7 @@ func TestInfer_doesNotLeak(t *testing.T) {
 	input := inference.Tensor{Shape: []int64{1, 1}, Data: make([]float32, 1)}
 	var before int64
 	for run := range runs {
-		if err := m.Infer(t.Context(), input, func([]inference.Tensor) error { return nil }); err != nil {
+		if err := m.Infer(t.Context(), []inference.Tensor{input}, func([]inference.Tensor) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if run == runs/10 {
@@ -187,7 +188,7 @@ func TestInfer_stopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if err := m.Infer(ctx, input, use); !errors.Is(err, context.DeadlineExceeded) {
+	if err := m.Infer(ctx, []inference.Tensor{input}, use); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
@@ -247,7 +248,7 @@ func TestFolder_isEmptyAfterClose(t *testing.T) {
 	if _, err := r.Model(t.Context(), "m"); !errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
-	if err := m.Infer(t.Context(), numbers(1, 3), nil); !errors.Is(err, inference.ErrChanged) {
+	if err := m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, nil); !errors.Is(err, inference.ErrChanged) {
 		t.Errorf("got %v, want ErrChanged", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,17 +60,11 @@ type onnxModel struct {
 	session *ort.DynamicAdvancedSession
 	info    Info
 	outputs *outputPool
-	// input is the element type of the input, and halves reports for each output whether
-	// its element type is float16.
-	input  ort.TensorElementDataType
-	halves []bool
+	types   []ElementType // of the outputs
 
 	stopped atomic.Bool
 	runs    sync.RWMutex // read-locked during a run
 }
-
-// maxModelBytes is the size limit of an ONNX file.
-const maxModelBytes = 1<<31 - 1
 
 // load loads one version of the model in dir.
 func load(dir, name, version string, o Options) (session, error) {
@@ -82,6 +75,11 @@ func load(dir, name, version string, o Options) (session, error) {
 	} else if !info.Mode().IsRegular() || info.Size() > maxModelBytes {
 		return nil, fmt.Errorf("%s must be a file of at most %d bytes; larger weights belong in separate files", file, maxModelBytes)
 	}
+	weights, err := externalFiles(file)
+	if err != nil {
+		return nil, err
+	}
+	files := append([]string{file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile)}, weights...)
 	m := &onnxModel{info: Info{Name: name, Version: version, Backend: backendONNX, Provider: cmp.Or(o.Provider, CPU)}}
 	if err := m.describe(file); err != nil {
 		return nil, err
@@ -91,10 +89,10 @@ func load(dir, name, version string, o Options) (session, error) {
 		return nil, err
 	}
 	defer destroy(options)
-	if m.session, err = ort.NewDynamicAdvancedSession(file, []string{m.info.InputName}, m.info.OutputNames, options); err != nil {
+	if m.session, err = ort.NewDynamicAdvancedSession(file, inputNames(m.info.Inputs), m.info.OutputNames, options); err != nil {
 		return nil, err
 	}
-	if m.outputs, err = newOutputPool(m.info, m.halves); err != nil {
+	if m.outputs, err = newOutputPool(m.info, m.types); err != nil {
 		m.free()
 		return nil, err
 	}
@@ -102,7 +100,7 @@ func load(dir, name, version string, o Options) (session, error) {
 		err = m.info.readModelConfig(dir)
 	}
 	if err == nil {
-		m.info.Digest, err = digest(file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile))
+		m.info.Digest, err = digest(files...)
 	}
 	if err != nil {
 		m.free()
@@ -127,29 +125,18 @@ func (m *onnxModel) describe(file string) error {
 	if err != nil {
 		return cmp.Or(errors.Unwrap(err), err) // the outer error only mentions the temporary session
 	}
-	if len(inputs) != 1 || !isSupported(inputs[0].DataType) {
-		return fmt.Errorf("it must have one input of float32 or float16, not %s", describeTensors(inputs))
+	described := describeTensors(outputs)
+	for _, out := range described {
+		m.types = append(m.types, out.Type)
 	}
-	m.info.Input, m.info.InputName, m.input = inputs[0].Dimensions, inputs[0].Name, inputs[0].DataType
-	for _, out := range outputs {
-		if !isSupported(out.DataType) {
-			return fmt.Errorf("its outputs must be of float32 or float16, not %s", describeTensors(outputs))
-		}
-		m.halves = append(m.halves, out.DataType == ort.TensorElementDataTypeFloat16)
-		m.info.OutputNames = append(m.info.OutputNames, out.Name)
-		m.info.Outputs = append(m.info.Outputs, out.Dimensions)
-	}
-	return nil
+	return m.info.setTensors(describeTensors(inputs), described)
 }
 
-// describeTensors lists tensors by name, element type and shape, for people.
-func describeTensors(all []ort.InputOutputInfo) string {
-	var texts []string
-	for _, t := range all {
-		kind := strings.ToLower(strings.TrimPrefix(t.DataType.String(), "ONNX_TENSOR_ELEMENT_DATA_TYPE_"))
-		texts = append(texts, fmt.Sprintf("%s of %s %v", t.Name, kind, []int64(t.Dimensions)))
+func inputNames(inputs []TensorInfo) (names []string) {
+	for _, in := range inputs {
+		names = append(names, in.Name)
 	}
-	return strings.Join(texts, ", ")
+	return names
 }
 
 // sessionOptions returns the options of a session. The caller destroys them.
@@ -224,7 +211,10 @@ func (m *onnxModel) free() {
 }
 
 // Infer runs the session.
-func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
+func (m *onnxModel) Infer(ctx context.Context, inputs []Tensor, use func([]Tensor) error) error {
+	if err := m.info.checkInputs(inputs); err != nil {
+		return err
+	}
 	if m.stopped.Load() {
 		return ErrChanged
 	}
@@ -233,16 +223,16 @@ func (m *onnxModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) 
 	if m.stopped.Load() { // meanwhile
 		return ErrChanged
 	}
-	in, err := newInput(input, m.input)
+	values, err := newInputs(inputs, m.info.Inputs)
+	defer destroyAll(values)
 	if err != nil {
 		return err
 	}
-	defer destroy(in)
-	return m.outputs.with(input.Shape[0], func(outputs []ort.Value) error { return m.run(ctx, in, outputs) }, use)
+	return m.outputs.with(batch(inputs[0].Shape), func(outputs []ort.Value) error { return m.run(ctx, values, outputs) }, use)
 }
 
 // run runs the session, and stops it when ctx ends.
-func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) (err error) {
+func (m *onnxModel) run(ctx context.Context, inputs, outputs []ort.Value) (err error) {
 	start := time.Now()
 	defer func() { recordRun(ctx, backendONNX, m.info.Name, start, err) }()
 	run, err := ort.NewRunOptions()
@@ -255,7 +245,7 @@ func (m *onnxModel) run(ctx context.Context, in ort.Value, outputs []ort.Value) 
 		_ = run.Terminate()
 		close(terminated)
 	})
-	err = m.session.RunWithOptions([]ort.Value{in}, outputs, run)
+	err = m.session.RunWithOptions(inputs, outputs, run)
 	if !stop() {
 		<-terminated // Terminate uses the options, which are destroyed next
 		err = errors.Join(ctx.Err(), err)

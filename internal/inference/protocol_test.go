@@ -83,7 +83,7 @@ func TestTriton_needsNoExtensions(t *testing.T) {
 	if info := m.Info(); info.Version != "10" || len(info.Metadata) != 0 {
 		t.Errorf("info %+v, want version 10 without metadata", info)
 	}
-	err := m.Infer(t.Context(), numbers(2), func(outputs []inference.Tensor) error {
+	err := m.Infer(t.Context(), []inference.Tensor{numbers(2)}, func(outputs []inference.Tensor) error {
 		if outputs[0].Data[0] != 1 {
 			t.Errorf("got %v, want 1", outputs)
 		}
@@ -106,7 +106,7 @@ func TestTriton_retriesOnlyUnavailable(t *testing.T) {
 			return status.Error(code, "scripted")
 		}}
 		m := modelOf(t, s.dial(t, soon), "m")
-		err := m.Infer(t.Context(), numbers(2), nil)
+		err := m.Infer(t.Context(), []inference.Tensor{numbers(2)}, nil)
 		if got := errors.Is(err, inference.ErrUnavailable); err == nil || got != want.unavailable || s.calls.Load() != want.calls {
 			t.Errorf("%v: %v after %d calls, want unavailable %t after %d", code, err, s.calls.Load(), want.unavailable, want.calls)
 		}
@@ -118,7 +118,7 @@ func TestTriton_retriesOnlyUnavailable(t *testing.T) {
 		return nil
 	}}
 	use := func([]inference.Tensor) error { return nil }
-	if err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), use); err != nil {
+	if err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), []inference.Tensor{numbers(2)}, use); err != nil {
 		t.Errorf("third attempt succeeded, but Infer returned %v", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestTriton_limitsCalls(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	err := modelOf(t, s.dial(t, time.Second), "m").Infer(t.Context(), numbers(2), nil)
+	err := modelOf(t, s.dial(t, time.Second), "m").Infer(t.Context(), []inference.Tensor{numbers(2)}, nil)
 	unavailable := errors.Is(err, inference.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded)
 	if !unavailable || !strings.Contains(err.Error(), "within 1s") {
 		t.Errorf("got %v, want ErrUnavailable and the limit", err)
@@ -178,14 +178,15 @@ func TestTriton_fetchesMetadataAgain(t *testing.T) {
 
 func TestTriton_rejectsInvalidMetadata(t *testing.T) {
 	for want, spoil := range map[string]func(*kserve.ModelMetadataResponse){
-		"one input of FP32":       func(r *kserve.ModelMetadataResponse) { r.Inputs[0].Datatype = "UINT8" },
-		"must have one input":     func(r *kserve.ModelMetadataResponse) { r.Inputs = append(r.Inputs, r.Inputs[0]) },
-		"outputs must be of FP32": func(r *kserve.ModelMetadataResponse) { r.Outputs[0].Datatype = "FP16" },
+		"inputs must be of FP32":  func(r *kserve.ModelMetadataResponse) { r.Inputs[0].Datatype = "BOOL" },
+		"no input":                func(r *kserve.ModelMetadataResponse) { r.Inputs = nil },
+		"outputs must be of FP32": func(r *kserve.ModelMetadataResponse) { r.Outputs[0].Datatype = "BYTES" },
 		"no output":               func(r *kserve.ModelMetadataResponse) { r.Outputs = nil },
 	} {
 		s := &scripted{metadata: func(r *kserve.ModelMetadataResponse) error { spoil(r); return nil }}
 		_, err := s.dial(t, soon).Model(t.Context(), "m")
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"m"`) {
+		var refused *inference.RefusedError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"m"`) {
 			t.Errorf("got %v, want an error that contains \"m\" and %q", err, want)
 		}
 	}
@@ -199,13 +200,14 @@ func TestTriton_rejectsInvalidOutputs(t *testing.T) {
 		"of shape [4294967297 4294967297] has": func(r *kserve.ModelInferResponse) {
 			r.Outputs[0].Shape = []int64{1<<32 + 1, 1<<32 + 1}
 		},
-		"is of type FP16":           func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
+		"is of type BOOL":           func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "BOOL" },
+		"of shape [1] has 4 bytes":  func(r *kserve.ModelInferResponse) { r.Outputs[0].Datatype = "FP16" },
 		`"y" is missing or not raw`: func(r *kserve.ModelInferResponse) { r.RawOutputContents = nil },
 		`"y" is missing`:            func(r *kserve.ModelInferResponse) { r.Outputs[0].Name = "z" },
 		`version "9" ran, not "10"`: func(r *kserve.ModelInferResponse) { r.ModelVersion = "9" },
 	} {
 		s := &scripted{infer: func(_ context.Context, _ int64, r *kserve.ModelInferResponse) error { spoil(r); return nil }}
-		err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), numbers(2), func([]inference.Tensor) error {
+		err := modelOf(t, s.dial(t, soon), "m").Infer(t.Context(), []inference.Tensor{numbers(2)}, func([]inference.Tensor) error {
 			t.Errorf("%s: use was called", want)
 			return nil
 		})

@@ -46,7 +46,7 @@ func result(r *inference.Folder, name string) (v float32, version string, err er
 		if err != nil {
 			return 0, "", err
 		}
-		err = m.Infer(context.Background(), numbers(1, 3), func(outputs []inference.Tensor) error {
+		err = m.Infer(context.Background(), []inference.Tensor{numbers(1, 3)}, func(outputs []inference.Tensor) error {
 			v = outputs[0].Data[0]
 			return nil
 		})
@@ -180,7 +180,7 @@ func TestPoll_replacesUnderLoad(t *testing.T) {
 func TestRefresh_finishesRuns(t *testing.T) {
 	dir, r := openConstant(t, 0)
 	m := modelOf(t, r, "m")
-	err := m.Infer(t.Context(), numbers(1, 3), func(outputs []inference.Tensor) error {
+	err := m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, func(outputs []inference.Tensor) error {
 		save(t, constant(2), dir, "m", "1", "model.onnx")
 		refresh(t, r)
 		expect(t, r, "m", 2, "1")
@@ -192,7 +192,7 @@ func TestRefresh_finishesRuns(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if err := m.Infer(t.Context(), numbers(1, 3), nil); !errors.Is(err, inference.ErrChanged) {
+	if err := m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, nil); !errors.Is(err, inference.ErrChanged) {
 		t.Errorf("got %v, want ErrChanged from a replaced model", err)
 	}
 }

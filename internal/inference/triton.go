@@ -168,21 +168,17 @@ func (t *Triton) fetchMetadata(ctx context.Context, name string) (*tritonModel, 
 		Name: name, Version: highest(metadata.GetVersions()), Backend: backendTriton, Metadata: map[string]string{},
 	}}
 	m.info.addParameters(config.GetConfig())
-	if in := metadata.GetInputs(); len(in) != 1 || in[0].GetDatatype() != float32Type {
-		return nil, fmt.Errorf("it must have one input of FP32, not %v", in)
-	}
-	m.info.InputName, m.info.Input = metadata.Inputs[0].GetName(), metadata.Inputs[0].GetShape()
-	if len(metadata.GetOutputs()) == 0 {
-		return nil, errors.New("it has no output")
-	}
-	for _, out := range metadata.GetOutputs() {
-		if out.GetDatatype() != float32Type {
-			return nil, fmt.Errorf("its outputs must be of FP32, not %v", out)
-		}
-		m.info.OutputNames = append(m.info.OutputNames, out.GetName())
-		m.info.Outputs = append(m.info.Outputs, out.GetShape())
+	if err := m.info.setTensors(tensorInfos(metadata.GetInputs()), tensorInfos(metadata.GetOutputs())); err != nil {
+		return nil, &RefusedError{Name: name, Reason: err.Error()}
 	}
 	return m, nil
+}
+
+func tensorInfos(all []*kserve.ModelMetadataResponse_TensorMetadata) (infos []TensorInfo) {
+	for _, t := range all {
+		infos = append(infos, TensorInfo{t.GetName(), ElementType(t.GetDatatype()), t.GetShape()})
+	}
+	return infos
 }
 
 // highest returns the highest version, or "" if there is none.

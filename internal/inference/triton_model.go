@@ -2,18 +2,13 @@ package inference
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
 
 	kserve "imageflow.dev/proto/inference"
 )
-
-// float32Type is the protocol's name of float32.
-const float32Type = "FP32"
 
 // tritonModel is a model as the server described it.
 type tritonModel struct {
@@ -29,12 +24,12 @@ func (m *tritonModel) Info() Info { return m.info }
 
 // Infer runs the model in the version that the server chooses. It returns
 // ErrChanged if that is not the version described by Info.
-func (m *tritonModel) Infer(ctx context.Context, input Tensor, use func([]Tensor) error) error {
-	if n, err := elements(input.Shape); err != nil || n != len(input.Data) {
-		return fmt.Errorf("the input has the shape %v but %d numbers", input.Shape, len(input.Data))
+func (m *tritonModel) Infer(ctx context.Context, inputs []Tensor, use func([]Tensor) error) error {
+	if err := m.info.checkInputs(inputs); err != nil {
+		return err
 	}
 	start := time.Now()
-	resp, err := m.run(ctx, input)
+	resp, err := m.run(ctx, inputs)
 	recordRun(ctx, backendTriton, m.info.Name, start, err)
 	if err != nil {
 		return fmt.Errorf("model %q at Triton: %w", m.info.Name, err)
@@ -61,23 +56,22 @@ func (m *tritonModel) Infer(ctx context.Context, input Tensor, use func([]Tensor
 	return use(tensors)
 }
 
-// run sends the input and returns the response.
-func (m *tritonModel) run(ctx context.Context, input Tensor) (*kserve.ModelInferResponse, error) {
+// run sends the inputs and returns the response.
+func (m *tritonModel) run(ctx context.Context, inputs []Tensor) (*kserve.ModelInferResponse, error) {
 	raw, ok := m.inputs.Get().(*[]byte)
 	if !ok {
 		raw = new([]byte)
 	}
 	defer m.inputs.Put(raw) // gRPC has copied it by then
 	*raw = (*raw)[:0]
-	for _, v := range input.Data {
-		*raw = binary.LittleEndian.AppendUint32(*raw, math.Float32bits(v))
-	}
-	req := &kserve.ModelInferRequest{
-		ModelName: m.info.Name,
-		Inputs: []*kserve.ModelInferRequest_InferInputTensor{
-			{Name: m.info.InputName, Datatype: float32Type, Shape: input.Shape},
-		},
-		RawInputContents: [][]byte{*raw},
+	req := &kserve.ModelInferRequest{ModelName: m.info.Name}
+	for i, in := range inputs {
+		info, start := m.info.Inputs[i], len(*raw)
+		*raw = appendNumbers(*raw, in.Data, info.Type)
+		req.RawInputContents = append(req.RawInputContents, (*raw)[start:])
+		req.Inputs = append(req.Inputs, &kserve.ModelInferRequest_InferInputTensor{
+			Name: info.Name, Datatype: string(info.Type), Shape: in.Shape,
+		})
 	}
 	for _, name := range m.info.OutputNames {
 		req.Outputs = append(req.Outputs, &kserve.ModelInferRequest_InferRequestedOutputTensor{Name: name})
@@ -97,28 +91,15 @@ func output(resp *kserve.ModelInferResponse, name string, buffer *[]float32) (Te
 		return Tensor{}, fmt.Errorf("output %q is missing or not raw", name)
 	}
 	out, raw := resp.GetOutputs()[i], resp.GetRawOutputContents()[i]
-	if out.GetDatatype() != float32Type {
-		return Tensor{}, fmt.Errorf("output %q is of type %s, not %s", name, out.GetDatatype(), float32Type)
+	kind := ElementType(out.GetDatatype())
+	if readNumber[kind] == nil {
+		return Tensor{}, fmt.Errorf("output %q is of type %s, which is not supported", name, kind)
 	}
 	n, err := elements(out.GetShape())
-	if err != nil || 4*n != len(raw) {
+	if err != nil || elementSizes[kind]*n != len(raw) {
 		return Tensor{}, fmt.Errorf("output %q of shape %v has %d bytes", name, out.GetShape(), len(raw))
 	}
 	*buffer = slices.Grow((*buffer)[:0], n)[:n]
-	for k := range *buffer {
-		(*buffer)[k] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*k:]))
-	}
+	readNumbers(*buffer, raw, kind)
 	return Tensor{Shape: out.GetShape(), Data: *buffer}, nil
-}
-
-// elements returns the number of elements of a tensor of this shape.
-func elements(shape []int64) (int, error) {
-	n := int64(1)
-	for _, dim := range shape {
-		if dim < 0 || dim > 0 && n > math.MaxInt32/dim {
-			return 0, fmt.Errorf("the shape %v is out of range", shape)
-		}
-		n *= dim
-	}
-	return int(n), nil
 }

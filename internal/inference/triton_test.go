@@ -22,7 +22,7 @@ func eventually(t *testing.T, r inference.Repository, name string) inference.Mod
 	for deadline := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
 		m, err := r.Model(t.Context(), name)
 		if err == nil {
-			err = m.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error { return nil })
+			err = m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, func([]inference.Tensor) error { return nil })
 		}
 		if err == nil {
 			return m
@@ -78,7 +78,7 @@ func startLoad(t *testing.T, r *inference.Triton) *load {
 func (l *load) call(t *testing.T, r *inference.Triton) bool {
 	m, err := r.Model(t.Context(), "echo")
 	if err == nil {
-		err = m.Infer(t.Context(), numbers(64, 3), func([]inference.Tensor) error { return nil })
+		err = m.Infer(t.Context(), []inference.Tensor{numbers(64, 3)}, func([]inference.Tensor) error { return nil })
 	}
 	switch {
 	case err == nil:
@@ -134,7 +134,7 @@ func TestTriton_noticesNewVersion(t *testing.T) {
 	triton.Save(t, second, dir, "echo", "2")
 	server.Start()
 	for deadline := time.Now().Add(soon); ; {
-		err := old.Infer(t.Context(), numbers(1, 3), func([]inference.Tensor) error {
+		err := old.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, func([]inference.Tensor) error {
 			t.Error("use was called for the outputs of another version")
 			return nil
 		})
@@ -164,7 +164,7 @@ func TestTriton_returnsLargeOutputs(t *testing.T) {
 		input.Data[i] = float32(i)
 	}
 	m := modelOf(t, dial(t, server.Address), "echo")
-	err := m.Infer(t.Context(), input, func(outputs []inference.Tensor) error {
+	err := m.Infer(t.Context(), []inference.Tensor{input}, func(outputs []inference.Tensor) error {
 		if !slices.Equal(outputs[0].Data, input.Data) {
 			t.Error("the output differs from the input")
 		}

@@ -2,6 +2,7 @@
 package onnx
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"os"
@@ -10,14 +11,18 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Model is a model with the input "input" and the output "output".
+// Model is a model whose first input is "input".
 type Model struct {
+	// OutputName is the name of the first output; empty means "output".
+	OutputName string
 	// Input and Output are shapes. A dimension of -1 is dynamic; other values are
 	// written without checks.
 	Input, Output []int64
 	// InputType and OutputType are the element types; 0 means Float32.
 	InputType, OutputType uint64
-	Nodes                 []Node
+	// MoreInputs and MoreOutputs come after the first ones.
+	MoreInputs, MoreOutputs []Value
+	Nodes                   []Node
 	// Constants are float32 tensors by name.
 	Constants map[string]Tensor
 	Metadata  map[string]string
@@ -26,16 +31,27 @@ type Model struct {
 // The numbers of element types in ONNX.
 const (
 	Float32 = 1
+	Uint8   = 2
+	Int32   = 6
 	Int64   = 7
 	Float16 = 10
+	Float64 = 11
 )
 
-// Node is an operator. Ints are its attributes that are lists of integers, and To is the
-// element type that a Cast converts to.
+// Value describes a further input or output.
+type Value struct {
+	Name  string
+	Type  uint64 // 0 means Float32
+	Shape []int64
+}
+
+// Node is an operator. Int and Ints are its attributes that are integers and lists of them, and
+// To is the element type that a Cast converts to.
 type Node struct {
 	Op     string
 	Inputs []string
 	Output string
+	Int    map[string]int64
 	Ints   map[string][]int64
 	To     uint64
 }
@@ -44,6 +60,9 @@ type Node struct {
 type Tensor struct {
 	Shape []int64
 	Data  []float32
+	// External is the name of a file for the data of a constant. Save writes it if it is below the
+	// folder of the model.
+	External string
 }
 
 // Always returns a model whose output is constant.
@@ -61,6 +80,17 @@ func (m Model) Save(file ...string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
+	for _, tensor := range m.Constants {
+		if filepath.IsLocal(tensor.External) {
+			external := filepath.Join(filepath.Dir(path), tensor.External)
+			if err := os.MkdirAll(filepath.Dir(external), 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(external, tensor.raw(), 0o600); err != nil {
+				return err
+			}
+		}
+	}
 	return os.WriteFile(path, m.encode(), 0o600)
 }
 
@@ -68,30 +98,20 @@ func (m Model) Save(file ...string) error {
 func (m Model) encode() []byte {
 	var graph message
 	for _, n := range m.Nodes {
-		var node message
-		for _, input := range n.Inputs {
-			node.bytes(1, []byte(input))
-		}
-		node.bytes(2, []byte(n.Output))
-		node.bytes(4, []byte(n.Op))
-		for name, values := range n.Ints {
-			node.bytes(5, ints(name, values))
-		}
-		if n.To != 0 {
-			var to message
-			to.bytes(1, []byte("to"))
-			to.number(3, n.To)
-			to.number(20, 2) // the type INT
-			node.bytes(5, to)
-		}
-		graph.bytes(1, node)
+		graph.bytes(1, n.encode())
 	}
 	graph.bytes(2, []byte("graph"))
 	for name, tensor := range m.Constants {
 		graph.bytes(5, tensor.encode(name))
 	}
 	graph.bytes(11, value("input", m.InputType, m.Input))
-	graph.bytes(12, value("output", m.OutputType, m.Output))
+	for _, v := range m.MoreInputs {
+		graph.bytes(11, value(v.Name, v.Type, v.Shape))
+	}
+	graph.bytes(12, value(cmp.Or(m.OutputName, "output"), m.OutputType, m.Output))
+	for _, v := range m.MoreOutputs {
+		graph.bytes(12, value(v.Name, v.Type, v.Shape))
+	}
 
 	var opset, model message
 	opset.number(2, 13)
@@ -105,6 +125,33 @@ func (m Model) encode() []byte {
 		model.bytes(14, entry)
 	}
 	return model
+}
+
+func (n Node) encode() message {
+	var node message
+	for _, input := range n.Inputs {
+		node.bytes(1, []byte(input))
+	}
+	node.bytes(2, []byte(n.Output))
+	node.bytes(4, []byte(n.Op))
+	for name, values := range n.Ints {
+		node.bytes(5, ints(name, values))
+	}
+	for name, v := range n.Int {
+		node.bytes(5, integer(name, uint64(v)))
+	}
+	if n.To != 0 {
+		node.bytes(5, integer("to", n.To))
+	}
+	return node
+}
+
+func integer(name string, v uint64) message {
+	var attribute message
+	attribute.bytes(1, []byte(name))
+	attribute.number(3, v)
+	attribute.number(20, 2) // the type INT
+	return attribute
 }
 
 func ints(name string, values []int64) message {
@@ -140,14 +187,25 @@ func (t Tensor) encode(name string) message {
 	for _, n := range t.Shape {
 		tensor.number(1, uint64(n))
 	}
-	var raw []byte
+	tensor.number(2, Float32)
+	tensor.bytes(8, []byte(name))
+	if t.External == "" {
+		tensor.bytes(9, t.raw())
+		return tensor
+	}
+	var location message
+	location.bytes(1, []byte("location"))
+	location.bytes(2, []byte(t.External))
+	tensor.bytes(13, location)
+	tensor.number(14, 1) // the place EXTERNAL
+	return tensor
+}
+
+func (t Tensor) raw() (raw []byte) {
 	for _, v := range t.Data {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
-	tensor.number(2, Float32)
-	tensor.bytes(8, []byte(name))
-	tensor.bytes(9, raw)
-	return tensor
+	return raw
 }
 
 // message is an encoded protobuf message.

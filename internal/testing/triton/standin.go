@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
 
+	"github.com/x448/float16"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -72,7 +74,9 @@ func (s *standIn) ModelMetadata(ctx context.Context, r *kserve.ModelMetadataRequ
 	info := m.Info()
 	resp := &kserve.ModelMetadataResponse{
 		Name: info.Name, Versions: []string{info.Version}, Platform: "stand-in",
-		Inputs: []*tensor{{Name: info.InputName, Datatype: "FP32", Shape: info.Input}},
+	}
+	for _, in := range info.Inputs {
+		resp.Inputs = append(resp.Inputs, &tensor{Name: in.Name, Datatype: string(in.Type), Shape: in.Shape})
 	}
 	for i, name := range info.OutputNames {
 		resp.Outputs = append(resp.Outputs, &tensor{Name: name, Datatype: "FP32", Shape: info.Outputs[i]})
@@ -115,12 +119,12 @@ func (s *standIn) ModelInfer(ctx context.Context, r *kserve.ModelInferRequest) (
 	if err != nil {
 		return nil, err
 	}
-	input, err := tensor(m.Info(), r)
+	inputs, err := tensors(m.Info(), r)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	resp := &kserve.ModelInferResponse{ModelName: m.Info().Name, ModelVersion: m.Info().Version}
-	return resp, m.Infer(ctx, input, func(outputs []inference.Tensor) error {
+	return resp, m.Infer(ctx, inputs, func(outputs []inference.Tensor) error {
 		for i, out := range outputs {
 			raw, err := binary.Append(nil, binary.LittleEndian, out.Data)
 			if err != nil {
@@ -143,24 +147,45 @@ func (s *standIn) model(ctx context.Context, name, version string) (inference.Mo
 	return m, nil
 }
 
-// tensor decodes the only input of a request, and rejects one that does not fit the
-// model.
-func tensor(info inference.Info, r *kserve.ModelInferRequest) (inference.Tensor, error) {
-	if len(r.GetInputs()) != 1 || len(r.GetRawInputContents()) != 1 {
-		return inference.Tensor{}, errors.New("the request must have one raw input")
+// tensors decodes the inputs of a request, in the order of the model, and rejects those that do
+// not fit it.
+func tensors(info inference.Info, r *kserve.ModelInferRequest) (all []inference.Tensor, err error) {
+	if len(r.GetInputs()) != len(info.Inputs) || len(r.GetRawInputContents()) != len(info.Inputs) {
+		return nil, fmt.Errorf("the request must have %d raw inputs", len(info.Inputs))
 	}
-	in, raw := r.GetInputs()[0], r.GetRawInputContents()[0]
-	n, fits := int64(1), len(in.GetShape()) == len(info.Input)
-	for i, dim := range in.GetShape() {
-		n *= dim
-		fits = fits && (dim == info.Input[i] || info.Input[i] == -1)
+	for i, want := range info.Inputs {
+		in, raw := r.GetInputs()[i], r.GetRawInputContents()[i]
+		n, fits := int64(1), len(in.GetShape()) == len(want.Shape)
+		for k, dim := range in.GetShape() {
+			n *= dim
+			fits = fits && (dim == want.Shape[k] || want.Shape[k] == -1)
+		}
+		numbers, err := decode(raw, want.Type)
+		if !fits || err != nil || in.GetName() != want.Name || in.GetDatatype() != string(want.Type) || n != int64(len(numbers)) {
+			return nil, fmt.Errorf("unexpected input %v of %d bytes: expected %v", in, len(raw), want)
+		}
+		all = append(all, inference.Tensor{Shape: in.GetShape(), Data: numbers})
 	}
-	fits = fits && in.GetName() == info.InputName && in.GetDatatype() == "FP32"
-	if !fits || 4*n != int64(len(raw)) {
-		return inference.Tensor{}, fmt.Errorf("unexpected input %v of %d bytes: expected '%s' of %v",
-			in, len(raw), info.InputName, info.Input)
+	return all, nil
+}
+
+// decode decodes the numbers of an input.
+func decode(raw []byte, t inference.ElementType) (numbers []float32, err error) {
+	for rest := raw; len(rest) > 0 && err == nil; {
+		var v float32
+		switch {
+		case t == inference.Float32 && len(rest) >= 4:
+			v, rest = math.Float32frombits(binary.LittleEndian.Uint32(rest)), rest[4:]
+		case t == inference.Float16 && len(rest) >= 2:
+			v, rest = float16.Frombits(binary.LittleEndian.Uint16(rest)).Float32(), rest[2:]
+		case t == inference.Int64 && len(rest) >= 8:
+			v, rest = float32(int64(binary.LittleEndian.Uint64(rest))), rest[8:]
+		case t == inference.Uint8:
+			v, rest = float32(rest[0]), rest[1:]
+		default:
+			err = fmt.Errorf("%d bytes of %s", len(rest), t)
+		}
+		numbers = append(numbers, v)
 	}
-	t := inference.Tensor{Shape: in.GetShape(), Data: make([]float32, n)}
-	_, err := binary.Decode(raw, binary.LittleEndian, t.Data)
-	return t, err
+	return numbers, err
 }

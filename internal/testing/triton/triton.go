@@ -117,11 +117,18 @@ func Save(t testing.TB, m onnx.Model, repository, name, version string) {
 	}
 }
 
+// types are the names of element types in config.pbtxt.
+var types = map[uint64]string{
+	0: "TYPE_FP32", onnx.Float32: "TYPE_FP32", onnx.Float16: "TYPE_FP16", onnx.Int64: "TYPE_INT64", onnx.Uint8: "TYPE_UINT8",
+}
+
 func config(name string, m onnx.Model) string {
 	var b strings.Builder
 	dims := func(shape []int64) string { return strings.ReplaceAll(fmt.Sprint(shape), " ", ", ") }
 	fmt.Fprintf(&b, "name: %q\nbackend: \"onnxruntime\"\n", name)
-	fmt.Fprintf(&b, "input [ { name: \"input\" data_type: TYPE_FP32 dims: %s } ]\n", dims(m.Input))
+	for _, in := range append([]onnx.Value{{Name: "input", Type: m.InputType, Shape: m.Input}}, m.MoreInputs...) {
+		fmt.Fprintf(&b, "input { name: %q data_type: %s dims: %s }\n", in.Name, types[in.Type], dims(in.Shape))
+	}
 	fmt.Fprintf(&b, "output [ { name: \"output\" data_type: TYPE_FP32 dims: %s } ]\n", dims(m.Output))
 	for key, value := range m.Metadata {
 		fmt.Fprintf(&b, "parameters { key: %q value { string_value: %q } }\n", key, value)

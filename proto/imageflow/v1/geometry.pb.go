@@ -115,6 +115,10 @@ const (
 	// With COVER: the part that remains after the strips with the least information are
 	// cut off.
 	Gravity_GRAVITY_ENTROPY Gravity = 11
+	// With COVER: the part that keeps the most of ResizeRequest.objects: the largest sum of their
+	// areas, each multiplied by its confidence. Of several such parts, it is the one whose middle is
+	// closest to the middle of the rectangle around all objects.
+	Gravity_GRAVITY_OBJECTS Gravity = 12
 )
 
 // Enum value maps for Gravity.
@@ -132,6 +136,7 @@ var (
 		9:  "GRAVITY_BOTTOM_RIGHT",
 		10: "GRAVITY_ATTENTION",
 		11: "GRAVITY_ENTROPY",
+		12: "GRAVITY_OBJECTS",
 	}
 	Gravity_value = map[string]int32{
 		"GRAVITY_UNSPECIFIED":  0,
@@ -146,6 +151,7 @@ var (
 		"GRAVITY_BOTTOM_RIGHT": 9,
 		"GRAVITY_ATTENTION":    10,
 		"GRAVITY_ENTROPY":      11,
+		"GRAVITY_OBJECTS":      12,
 	}
 )
 
@@ -623,7 +629,7 @@ const file_imageflow_v1_geometry_proto_rawDesc = "" +
 	"\vFIT_CONTAIN\x10\x01\x12\r\n" +
 	"\tFIT_COVER\x10\x02\x12\f\n" +
 	"\bFIT_FILL\x10\x03\x12\v\n" +
-	"\aFIT_PAD\x10\x04*\x8c\x02\n" +
+	"\aFIT_PAD\x10\x04*\xa1\x02\n" +
 	"\aGravity\x12\x17\n" +
 	"\x13GRAVITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eGRAVITY_CENTER\x10\x01\x12\x0f\n" +
@@ -637,7 +643,8 @@ const file_imageflow_v1_geometry_proto_rawDesc = "" +
 	"\x14GRAVITY_BOTTOM_RIGHT\x10\t\x12\x15\n" +
 	"\x11GRAVITY_ATTENTION\x10\n" +
 	"\x12\x13\n" +
-	"\x0fGRAVITY_ENTROPY\x10\v*D\n" +
+	"\x0fGRAVITY_ENTROPY\x10\v\x12\x13\n" +
+	"\x0fGRAVITY_OBJECTS\x10\f*D\n" +
 	"\x04Flip\x12\x14\n" +
 	"\x10FLIP_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fFLIP_HORIZONTAL\x10\x01\x12\x11\n" +

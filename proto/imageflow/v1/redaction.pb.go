@@ -74,59 +74,6 @@ func (RedactionShape) EnumDescriptor() ([]byte, []int) {
 	return file_imageflow_v1_redaction_proto_rawDescGZIP(), []int{0}
 }
 
-// OnNone selects what happens without a region.
-type OnNone int32
-
-const (
-	// The image is returned unchanged, of several frames only the first; with `invert`, all of it is
-	// hidden.
-	OnNone_ON_NONE_UNSPECIFIED OnNone = 0
-	OnNone_ON_NONE_PASS        OnNone = 1
-	// The call fails with INVALID_ARGUMENT, so that no image passes unseen.
-	OnNone_ON_NONE_FAIL OnNone = 2
-)
-
-// Enum value maps for OnNone.
-var (
-	OnNone_name = map[int32]string{
-		0: "ON_NONE_UNSPECIFIED",
-		1: "ON_NONE_PASS",
-		2: "ON_NONE_FAIL",
-	}
-	OnNone_value = map[string]int32{
-		"ON_NONE_UNSPECIFIED": 0,
-		"ON_NONE_PASS":        1,
-		"ON_NONE_FAIL":        2,
-	}
-)
-
-func (x OnNone) Enum() *OnNone {
-	p := new(OnNone)
-	*p = x
-	return p
-}
-
-func (x OnNone) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (OnNone) Descriptor() protoreflect.EnumDescriptor {
-	return file_imageflow_v1_redaction_proto_enumTypes[1].Descriptor()
-}
-
-func (OnNone) Type() protoreflect.EnumType {
-	return &file_imageflow_v1_redaction_proto_enumTypes[1]
-}
-
-func (x OnNone) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use OnNone.Descriptor instead.
-func (OnNone) EnumDescriptor() ([]byte, []int) {
-	return file_imageflow_v1_redaction_proto_rawDescGZIP(), []int{1}
-}
-
 // Redaction selects the regions of an image that a filter hides: given boxes, the boxes of
 // a detection, or both. Together they have at most 32 times the area of the image. Only the first
 // frame of an animation, or the one of `page`, is used, and the output does not move.
@@ -254,7 +201,7 @@ var File_imageflow_v1_redaction_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_redaction_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/redaction.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\"\xbb\a\n" +
+	"\x1cimageflow/v1/redaction.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x1aimageflow/v1/objects.proto\"\xbb\a\n" +
 	"\tRedaction\x12:\n" +
 	"\x05boxes\x18\x01 \x03(\v2\x19.imageflow.v1.BoundingBoxB\t\xbaH\x06\x92\x01\x03\x10\x96\x01R\x05boxes\x127\n" +
 	"\n" +
@@ -274,11 +221,7 @@ const file_imageflow_v1_redaction_proto_rawDesc = "" +
 	"\x0eRedactionShape\x12\x1f\n" +
 	"\x1bREDACTION_SHAPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13REDACTION_SHAPE_BOX\x10\x01\x12\x1b\n" +
-	"\x17REDACTION_SHAPE_ELLIPSE\x10\x02*E\n" +
-	"\x06OnNone\x12\x17\n" +
-	"\x13ON_NONE_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fON_NONE_PASS\x10\x01\x12\x10\n" +
-	"\fON_NONE_FAIL\x10\x02B\xa1\x01\n" +
+	"\x17REDACTION_SHAPE_ELLIPSE\x10\x02B\xa1\x01\n" +
 	"\x10com.imageflow.v1B\x0eRedactionProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -293,20 +236,20 @@ func file_imageflow_v1_redaction_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_redaction_proto_rawDescData
 }
 
-var file_imageflow_v1_redaction_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_imageflow_v1_redaction_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_imageflow_v1_redaction_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_imageflow_v1_redaction_proto_goTypes = []any{
 	(RedactionShape)(0), // 0: imageflow.v1.RedactionShape
-	(OnNone)(0),         // 1: imageflow.v1.OnNone
-	(*Redaction)(nil),   // 2: imageflow.v1.Redaction
-	(*BoundingBox)(nil), // 3: imageflow.v1.BoundingBox
-	(*ImageData)(nil),   // 4: imageflow.v1.ImageData
+	(*Redaction)(nil),   // 1: imageflow.v1.Redaction
+	(*BoundingBox)(nil), // 2: imageflow.v1.BoundingBox
+	(*ImageData)(nil),   // 3: imageflow.v1.ImageData
+	(OnNone)(0),         // 4: imageflow.v1.OnNone
 }
 var file_imageflow_v1_redaction_proto_depIdxs = []int32{
-	3, // 0: imageflow.v1.Redaction.boxes:type_name -> imageflow.v1.BoundingBox
-	4, // 1: imageflow.v1.Redaction.detections:type_name -> imageflow.v1.ImageData
+	2, // 0: imageflow.v1.Redaction.boxes:type_name -> imageflow.v1.BoundingBox
+	3, // 1: imageflow.v1.Redaction.detections:type_name -> imageflow.v1.ImageData
 	0, // 2: imageflow.v1.Redaction.shape:type_name -> imageflow.v1.RedactionShape
-	1, // 3: imageflow.v1.Redaction.on_none:type_name -> imageflow.v1.OnNone
+	4, // 3: imageflow.v1.Redaction.on_none:type_name -> imageflow.v1.OnNone
 	4, // [4:4] is the sub-list for method output_type
 	4, // [4:4] is the sub-list for method input_type
 	4, // [4:4] is the sub-list for extension type_name
@@ -321,12 +264,13 @@ func file_imageflow_v1_redaction_proto_init() {
 	}
 	file_imageflow_v1_common_proto_init()
 	file_imageflow_v1_detection_proto_init()
+	file_imageflow_v1_objects_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_redaction_proto_rawDesc), len(file_imageflow_v1_redaction_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      1,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -84,7 +84,7 @@ func (ResizeQuality) EnumDescriptor() ([]byte, []int) {
 }
 
 // ResizeRequest contains one image and the requested size. The steps are done in this
-// order: the image is turned upright, `crop`, `trim`, `rotate` and `angle`, `flip`, the
+// order: the image is turned upright, `crop`, `object_crop`, `trim`, `rotate` and `angle`, `flip`, the
 // resize, `crop_after`, the padding of FIT_PAD, `extend`. Without a fit, two targets
 // STRETCH the image to another aspect ratio, unless maintain_aspect_ratio is set: for
 // thumbnails choose FIT_COVER or FIT_CONTAIN. The size to which the image is resized
@@ -170,7 +170,12 @@ type ResizeRequest struct {
 	Angle float64 `protobuf:"fixed64,23,opt,name=angle,proto3" json:"angle,omitempty"`
 	// True describes what the output looks like in the metadata and the side-car. This
 	// costs two decodings of the output.
-	Describe      bool `protobuf:"varint,22,opt,name=describe,proto3" json:"describe,omitempty"`
+	Describe bool `protobuf:"varint,22,opt,name=describe,proto3" json:"describe,omitempty"`
+	// The objects that GRAVITY_OBJECTS and object_crop keep, those of a detection or given ones. In
+	// a Trigger: `objects.detected=true`.
+	Objects *Objects `protobuf:"bytes,24,opt,name=objects,proto3" json:"objects,omitempty"`
+	// Crops the image, or the part that `crop` leaves, to the objects in it, with their margins.
+	ObjectCrop    ObjectCrop `protobuf:"varint,25,opt,name=object_crop,json=objectCrop,proto3,enum=imageflow.v1.ObjectCrop" json:"object_crop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -359,6 +364,20 @@ func (x *ResizeRequest) GetDescribe() bool {
 	return false
 }
 
+func (x *ResizeRequest) GetObjects() *Objects {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *ResizeRequest) GetObjectCrop() ObjectCrop {
+	if x != nil {
+		return x.ObjectCrop
+	}
+	return ObjectCrop_OBJECT_CROP_UNSPECIFIED
+}
+
 // ResizeResponse describes the resized image.
 type ResizeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -538,7 +557,7 @@ var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xaf\x12\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1aimageflow/v1/objects.proto\x1a\x18imageflow/v1/rules.proto\"\xf6\x14\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -569,15 +588,17 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\x06extend\x18\x14 \x01(\v2\x14.imageflow.v1.ExtendR\x06extend\x12&\n" +
 	"\x04trim\x18\x15 \x01(\v2\x12.imageflow.v1.TrimR\x04trim\x12-\n" +
 	"\x05angle\x18\x17 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80f@)\x00\x00\x00\x00\x00\x80f\xc0R\x05angle\x12\x1a\n" +
-	"\bdescribe\x18\x16 \x01(\bR\bdescribe:\x88\n" +
-	"\xbaH\x84\n" +
-	"\x1a\x8a\x02\n" +
-	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a\xba\x01this.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0 || has(this.crop_after) || has(this.extend) || has(this.trim) || this.angle != 0.0\x1a\xa0\x01\n" +
+	"\bdescribe\x18\x16 \x01(\bR\bdescribe\x12/\n" +
+	"\aobjects\x18\x18 \x01(\v2\x15.imageflow.v1.ObjectsR\aobjects\x12C\n" +
+	"\vobject_crop\x18\x19 \x01(\x0e2\x18.imageflow.v1.ObjectCropB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
+	"objectCrop:\xd9\v\xbaH\xd5\v\x1a\xa3\x02\n" +
+	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a\xd3\x01this.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0 || has(this.crop_after) || has(this.extend) || has(this.trim) || this.angle != 0.0 || this.object_crop != 0\x1a\xa0\x01\n" +
 	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
-	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb0\x01\n" +
-	"\x0eresize.gravity\x12Rgravity: only with FIT_COVER or FIT_PAD; attention and entropy only with FIT_COVER\x1aJthis.gravity == 0 || this.fit == 2 || (this.fit == 4 && this.gravity < 10)\x1a\x95\x01\n" +
-	"\x12resize.focal_point\x12?focal_point: only with FIT_COVER, and not together with gravity\x1a>!has(this.focal_point) || (this.fit == 2 && this.gravity == 0)\x1a\xdd\x01\n" +
-	"\vresize.trim\x12btrim: with enlarge it needs target_width and target_height, and no gravity by attention or entropy\x1aj!has(this.trim) || !this.enlarge || (this.target_width > 0 && this.target_height > 0 && this.gravity < 10)\x1a\x95\x01\n" +
+	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb9\x01\n" +
+	"\x0eresize.gravity\x12[gravity: only with FIT_COVER or FIT_PAD; attention, entropy and objects only with FIT_COVER\x1aJthis.gravity == 0 || this.fit == 2 || (this.fit == 4 && this.gravity < 10)\x1a\x95\x01\n" +
+	"\x12resize.focal_point\x12?focal_point: only with FIT_COVER, and not together with gravity\x1a>!has(this.focal_point) || (this.fit == 2 && this.gravity == 0)\x1a\xe7\x01\n" +
+	"\vresize.trim\x12btrim: with enlarge it needs target_width and target_height, and no gravity by attention or entropy\x1at!has(this.trim) || !this.enlarge || (this.target_width > 0 && this.target_height > 0 && !(this.gravity in [10, 11]))\x1a\xa2\x01\n" +
+	"\x0eresize.objects\x12Lobjects: needs gravity GRAVITY_OBJECTS or object_crop, and they need objects\x1aBhas(this.objects) == (this.gravity == 12 || this.object_crop != 0)\x1a\x95\x01\n" +
 	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
 	"\x0eResizeResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
@@ -634,11 +655,13 @@ var file_imageflow_v1_resize_proto_goTypes = []any{
 	(Flip)(0),                   // 10: imageflow.v1.Flip
 	(*Extend)(nil),              // 11: imageflow.v1.Extend
 	(*Trim)(nil),                // 12: imageflow.v1.Trim
-	(*ProcessingResult)(nil),    // 13: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 14: imageflow.v1.AffineMap
-	(*Appearance)(nil),          // 15: imageflow.v1.Appearance
-	(*HealthCheckRequest)(nil),  // 16: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 17: imageflow.v1.HealthCheckResponse
+	(*Objects)(nil),             // 13: imageflow.v1.Objects
+	(ObjectCrop)(0),             // 14: imageflow.v1.ObjectCrop
+	(*ProcessingResult)(nil),    // 15: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 16: imageflow.v1.AffineMap
+	(*Appearance)(nil),          // 17: imageflow.v1.Appearance
+	(*HealthCheckRequest)(nil),  // 18: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 19: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	4,  // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
@@ -653,22 +676,24 @@ var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	9,  // 9: imageflow.v1.ResizeRequest.crop_after:type_name -> imageflow.v1.Crop
 	11, // 10: imageflow.v1.ResizeRequest.extend:type_name -> imageflow.v1.Extend
 	12, // 11: imageflow.v1.ResizeRequest.trim:type_name -> imageflow.v1.Trim
-	13, // 12: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 13: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
-	0,  // 14: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
-	14, // 15: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
-	15, // 16: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
-	1,  // 17: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1,  // 18: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	16, // 19: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 20: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	2,  // 21: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	17, // 22: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	20, // [20:23] is the sub-list for method output_type
-	17, // [17:20] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 12: imageflow.v1.ResizeRequest.objects:type_name -> imageflow.v1.Objects
+	14, // 13: imageflow.v1.ResizeRequest.object_crop:type_name -> imageflow.v1.ObjectCrop
+	15, // 14: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
+	3,  // 15: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
+	0,  // 16: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
+	16, // 17: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
+	17, // 18: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
+	1,  // 19: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 20: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	18, // 21: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 22: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	2,  // 23: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	19, // 24: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	22, // [22:25] is the sub-list for method output_type
+	19, // [19:22] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }
@@ -680,6 +705,7 @@ func file_imageflow_v1_resize_proto_init() {
 	file_imageflow_v1_common_proto_init()
 	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_geometry_proto_init()
+	file_imageflow_v1_objects_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -1,0 +1,173 @@
+package functions
+
+import (
+	"image"
+	"math"
+	"slices"
+	"strconv"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/internal/processors"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// Selection is a message that selects objects of an image: given boxes, or those of a detection.
+type Selection interface {
+	GetBoxes() []*imageflowv1.BoundingBox
+	GetDetections() *imageflowv1.ImageData
+	GetDetected() bool
+	GetClasses() []string
+	GetMargin() float64
+}
+
+// Object is a selected object of an image.
+type Object struct {
+	// At is the region of the object and its margin, in pixels. It lies in the image and is not empty.
+	At image.Rectangle
+	// Confidence is in [0, 1]. That of a given box is 1.
+	Confidence float32
+}
+
+// CheckSelection rejects a selection that refers to the detection of an image without a place in a
+// store. Field is the path of the selection in the request.
+func CheckSelection(r Request, s Selection, field string) error {
+	if s.GetDetected() && len(r.GetInputBytes()) > 0 {
+		return Errorf(Invalid, field+".detected", "needs an image in the store, not input_bytes")
+	}
+	return nil
+}
+
+// SideCarOf returns the side-car of the detection that a selection refers to, and the path of the
+// field that does; nil for none. It is for Definition.Reference.
+func SideCarOf(s Selection, field, execution string) (object *imageflowv1.ImageData, path string) {
+	switch {
+	case s.GetDetected():
+		return &imageflowv1.ImageData{ObjectKey: execution + "_" + processors.Detect.Suffix + ".json"}, field + ".detected"
+	case s.GetDetections().GetObjectKey() != "":
+		return s.GetDetections(), field + ".detections"
+	}
+	return nil, ""
+}
+
+// Objects returns the objects of a selection that lie in a part of the image, cut off at its edges.
+// The reference of the input is that of SideCarOf. Errors are Invalid.
+func Objects(s Selection, field string, in Input, part image.Rectangle) ([]Object, error) {
+	var all []Object
+	add := func(b *imageflowv1.BoundingBox, confidence float32) {
+		if at := WithMargin(b, s.GetMargin()).Intersect(part); !at.Empty() {
+			all = append(all, Object{at, min(confidence, 1)})
+		}
+	}
+	for _, b := range s.GetBoxes() {
+		add(b, 1)
+	}
+	object, path := SideCarOf(s, field, "")
+	if object == nil {
+		return all, nil
+	}
+	width, height := in.Image.Size()
+	detected, err := detections(s.GetClasses(), in.Reference, width, height)
+	if err != nil {
+		return nil, Errorf(Invalid, path, "%s", err.Error())
+	}
+	for _, d := range detected {
+		confidence := d.GetConfidence()
+		if !(confidence >= 0) { // also true for NaN
+			confidence = 0
+		}
+		add(d.GetBbox(), confidence)
+	}
+	return all, nil
+}
+
+// WithMargin returns the pixels that a box touches, with a part of its width and height added to
+// each side. The parts of a box beyond maxCoordinate are cut off.
+func WithMargin(b *imageflowv1.BoundingBox, margin float64) image.Rectangle {
+	const maxCoordinate = 1 << 24
+	within := func(v float32) float64 { return min(max(float64(v), -maxCoordinate), maxCoordinate) }
+	x1, y1, x2, y2 := within(b.GetX1()), within(b.GetY1()), within(b.GetX2()), within(b.GetY2())
+	across, down := margin*(x2-x1), margin*(y2-y1)
+	return image.Rectangle{
+		image.Pt(int(math.Floor(x1-across)), int(math.Floor(y1-down))),
+		image.Pt(int(math.Ceil(x2+across)), int(math.Ceil(y2+down))),
+	}
+}
+
+// BoxOf returns a rectangle as a box.
+func BoxOf(r image.Rectangle) *imageflowv1.BoundingBox {
+	return &imageflowv1.BoundingBox{
+		X1: float32(r.Min.X), Y1: float32(r.Min.Y), X2: float32(r.Max.X), Y2: float32(r.Max.Y),
+	}
+}
+
+// IsOfClass reports whether a detection is of one of the classes, given as names or numbers. No
+// classes are all classes.
+func IsOfClass(d *imageflowv1.Detection, classes []string) bool {
+	id := strconv.Itoa(int(d.GetClassId()))
+	return len(classes) == 0 || slices.Contains(classes, d.GetClassName()) || slices.Contains(classes, id)
+}
+
+// detections returns the detections of the classes in a side-car, with boxes in pixels of an image of
+// width × height pixels.
+func detections(classes []string, sideCar []byte, width, height int) (all []*imageflowv1.Detection, err error) {
+	found := &imageflowv1.DetectionResponse{}
+	read := protojson.UnmarshalOptions{DiscardUnknown: true} // of later versions
+	if read.Unmarshal(sideCar, found) != nil || found.GetMetadata() == nil {
+		return nil, errNoSideCar
+	}
+	toImage, err := fromDetection(found.GetMetadata(), width, height)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range found.GetDetections() {
+		if !IsOfClass(d, classes) {
+			continue
+		}
+		d.Bbox = toImage(d.GetBbox())
+		if b := d.GetBbox(); !(b.GetX1() <= b.GetX2() && b.GetY1() <= b.GetY2()) { // also true for NaN
+			return nil, errNoBox
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// fromDetection returns the mapping from the boxes of a detection to an image: the image in which
+// objects were detected, or the original that it was made from.
+func fromDetection(m *imageflowv1.DetectionMetadata, width, height int) (
+	func(*imageflowv1.BoundingBox) *imageflowv1.BoundingBox, error,
+) {
+	same := func(b *imageflowv1.BoundingBox) *imageflowv1.BoundingBox { return b }
+	a := m.GetOriginalFromImage()
+	isImage := int(m.GetImageWidth()) == width && int(m.GetImageHeight()) == height
+	isOriginal := a != nil && int(m.GetOriginalWidth()) == width && int(m.GetOriginalHeight()) == height
+	switch {
+	case m.GetImageWidth() == 0:
+		return nil, errNoSize
+	case isImage && a == nil, isOriginal && (!isImage || isIdentity(a)):
+		return same, nil
+	case isImage && isOriginal:
+		return nil, errAmbiguous
+	case isImage:
+		if toImage, ok := Inverse(a); ok {
+			return toImage, nil
+		}
+		return nil, errNoMap
+	}
+	return nil, errOtherImage
+}
+
+// sideCarError is the reason why the boxes of a side-car cannot be used.
+type sideCarError string
+
+func (e sideCarError) Error() string { return string(e) }
+
+const (
+	errNoSideCar  sideCarError = "not the side-car of a detection"
+	errNoSize     sideCarError = "it does not have the size of its image: detect the objects again with this version"
+	errNoBox      sideCarError = "a bbox is not a box: x1 <= x2 and y1 <= y2"
+	errNoMap      sideCarError = "its original_from_image is not a map"
+	errOtherImage sideCarError = "it describes neither this image nor one that was made from it: the sizes differ"
+	errAmbiguous  sideCarError = "it describes an image and an original of the same size: give the boxes instead"
+)
