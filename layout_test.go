@@ -31,6 +31,7 @@ var floors = []struct {
 	{"internal/inference", []string{"proto/inference", "internal/metrics"}},
 	{"internal/jsonlimit", nil},
 	{"internal/metrics", nil},
+	{"internal/mirror", []string{"internal/objects"}},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
 	{"internal/processors", []string{"proto/imageflow/v1"}},

@@ -163,6 +163,9 @@ func (p *progress) end(c dataset.Counts) {
 	if c.OtherModels > 0 {
 		fmt.Fprintf(p.out, ", %d side-cars of other models skipped", c.OtherModels)
 	}
+	if c.LaterBoxes > 0 {
+		fmt.Fprintf(p.out, ", %d boxes in later frames of animations left out", c.LaterBoxes)
+	}
 	if c.OutsideBoxes > 0 {
 		fmt.Fprintf(p.out, ", %d boxes outside their images left out", c.OutsideBoxes)
 	}

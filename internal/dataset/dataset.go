@@ -42,6 +42,8 @@ type Counts struct {
 	OtherModels int
 	// OutsideBoxes is the number of boxes that do not touch their image and were left out.
 	OutsideBoxes int
+	// LaterBoxes is the number of boxes in later frames of animations. Only JSON lines have them.
+	LaterBoxes int
 }
 
 // SideCars returns the number of side-cars read.
@@ -151,6 +153,10 @@ func (e *exporter) export(i *annotated, file []byte) error {
 		return err
 	}
 	e.apply(i)
+	later := 0
+	if e.Format != "jsonl" {
+		later = i.removeLaterFrames()
+	}
 	if err := e.classes.add(i); err != nil {
 		return err
 	}
@@ -169,6 +175,7 @@ func (e *exporter) export(i *annotated, file []byte) error {
 	e.counts.Images++
 	e.counts.Boxes += len(i.boxes)
 	e.counts.OutsideBoxes += i.outside
+	e.counts.LaterBoxes += later
 	return nil
 }
 

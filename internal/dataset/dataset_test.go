@@ -163,6 +163,21 @@ func TestOutsideBoxes(t *testing.T) {
 	}
 }
 
+// TestFrames: readers of images see the first frame of an animation; only JSON lines have the others.
+func TestFrames(t *testing.T) {
+	later := found(2, 1, 1, 1, 2, 2)
+	later.Frame = 5
+	store := local(t, detection("a.webp", found(0, 1, 1, 1, 2, 2), later))
+	for _, c := range []struct {
+		format       string
+		boxes, later int
+	}{{"coco", 1, 1}, {"jsonl", 2, 0}} {
+		if r := export(t, store, dataset.Options{Format: c.format}); r.Boxes != c.boxes || r.LaterBoxes != c.later {
+			t.Errorf("%s: %+v", c.format, r)
+		}
+	}
+}
+
 // TestImages: copies are the bytes of the bucket, and an image that does not fit its side-car is
 // reported.
 func TestImages(t *testing.T) {

@@ -28,6 +28,7 @@ type lineBox struct {
 	ClassID    int     `json:"class_id"`
 	ClassName  string  `json:"class_name"`
 	Confidence float32 `json:"confidence"`
+	Frame      int     `json:"frame,omitempty"`
 	X1         float64 `json:"x1"`
 	Y1         float64 `json:"y1"`
 	X2         float64 `json:"x2"`
@@ -40,7 +41,7 @@ func (w *jsonLines) add(i *annotated) error {
 		Model: i.model, ModelVersion: i.version, SideCar: i.sideCar, Boxes: []lineBox{},
 	}
 	for _, b := range i.boxes {
-		l.Boxes = append(l.Boxes, lineBox{b.class, b.name, b.confidence, b.x1, b.y1, b.x2, b.y2})
+		l.Boxes = append(l.Boxes, lineBox{b.class, b.name, b.confidence, b.frame, b.x1, b.y1, b.x2, b.y2})
 	}
 	if err := w.open(); err != nil {
 		return err

@@ -54,6 +54,14 @@ func (s Selection) apply(i *annotated) {
 	})
 }
 
+// removeLaterFrames removes the boxes that are not in the first frame, which is the one that readers of
+// images see. It returns their number.
+func (i *annotated) removeLaterFrames() int {
+	before := len(i.boxes)
+	i.boxes = slices.DeleteFunc(i.boxes, func(b box) bool { return b.frame > 0 })
+	return before - len(i.boxes)
+}
+
 // models checks that all images have boxes of one model.
 type models struct {
 	wanted string

@@ -34,6 +34,7 @@ type box struct {
 	class          int
 	name           string
 	confidence     float32
+	frame          int // of an animation
 	x1, y1, x2, y2 float64
 }
 
@@ -123,7 +124,7 @@ func (i *annotated) addBox(d *imageflowv1.Detection) error {
 	}
 	width, height := float64(i.width), float64(i.height)
 	b := box{
-		class: int(d.GetClassId()), name: d.GetClassName(), confidence: d.GetConfidence(),
+		class: int(d.GetClassId()), name: d.GetClassName(), confidence: d.GetConfidence(), frame: int(d.GetFrame()),
 		x1: max(x1, 0), y1: max(y1, 0), x2: min(x2, width), y2: min(y2, height),
 	}
 	if b.width() <= 0 || b.height() <= 0 {

@@ -31,7 +31,8 @@ type made struct {
 }
 
 // exifTurned is the segment APP1 of a JPEG with EXIF orientation 6: turn by 90° clockwise.
-const exifTurned = "\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08" + "\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+const exifTurned = "\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08" +
+	"\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
 
 // image makes the n-th image: crops of all sizes, JPEGs, JPEGs with EXIF orientation and PNGs. Every
 // fifth key has a folder "images".
