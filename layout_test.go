@@ -31,6 +31,7 @@ var floors = []struct {
 	{"internal/inference", []string{"proto/inference", "internal/metrics"}},
 	{"internal/jsonlimit", nil},
 	{"internal/metrics", nil},
+	{"internal/mirror", []string{"internal/objects"}},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
 	{"internal/processors", []string{"proto/imageflow/v1"}},
@@ -58,6 +59,10 @@ var floors = []struct {
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
+	{"internal/dataset", []string{
+		"internal/objects", "internal/execution", "internal/events", "internal/imaging", "internal/processors",
+		"proto/imageflow/v1",
+	}},
 	{"internal/job", []string{
 		"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events",
 		"internal/telemetry", "internal/execution",

@@ -68,6 +68,7 @@ var commands = map[string]struct {
 	run     func(ctx context.Context, args []string, out io.Writer) error
 }{
 	"doctor":  {doctorSummary, doctor},
+	"export":  {exportSummary, export},
 	"formats": {formatsSummary, printFormats},
 	"replay":  {replaySummary, replay},
 	"setup":   {setupSummary, setup},

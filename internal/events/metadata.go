@@ -11,6 +11,9 @@ const (
 	SourceBucket ResultKey = "source_bucket"
 	SourceKey    ResultKey = "source_key"
 	SourceETag   ResultKey = "source_etag"
+	// ReferenceExecution is the id of the execution that wrote the object which the request refers
+	// to, such as the side-car of a resize. It is missing if ImageFlow did not write it.
+	ReferenceExecution ResultKey = "reference_execution_id"
 	// SideCar is the key of the object that holds the response.
 	SideCar ResultKey = "side_car"
 	// Repaired says what was wrong with an input whose pixels are all there.

@@ -13,6 +13,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/processors"
@@ -221,14 +222,25 @@ func TestRun_reference(t *testing.T) {
 		out, err := in.Image.Convert(t.Context(), in.Format)
 		return out, &imageflowv1.DetectionResponse{Result: &imageflowv1.ProcessingResult{}}, err
 	})
+	var wroteReference string
 	detect := func(ref, out *data) error {
-		_, err := run(t.Context(), &imageflowv1.DetectionRequest{
+		resp, err := run(t.Context(), &imageflowv1.DetectionRequest{
 			InputImage: &data{ObjectKey: "ref/in.jpg", Etag: etag}, ResizeMetadataRef: ref, OutputImage: out,
 		}, job.FailFast)
+		if err == nil {
+			wroteReference = resp.GetResult().GetMetadata()["reference_execution_id"]
+		}
 		return err
 	}
-	if err := detect(in("ref/in_resize.json"), nil); err != nil || got != `{"metadata": 1}` {
-		t.Errorf("read %q, %v", got, err)
+	if err := detect(in("ref/in_resize.json"), nil); err != nil || got != `{"metadata": 1}` || wroteReference != "" {
+		t.Errorf("read %q of %q, %v", got, wroteReference, err)
+	}
+	ours := execution.ObjectMetadata("ref/first", bucket, "ref/ours_resize.json")
+	if _, err := store.Put(t.Context(), bucket, "ref/ours_resize.json", "application/json", []byte("{}"), ours); err != nil {
+		t.Fatal(err)
+	}
+	if err := detect(in("ref/ours_resize.json"), nil); err != nil || wroteReference != "ref/first" {
+		t.Errorf("the reference is of execution %q, %v, want ref/first", wroteReference, err)
 	}
 	wantKind(t, detect(in("ref/none.json"), nil), functions.NotFound, "resize_metadata_ref")
 	err := detect(&data{ObjectKey: "ref/in_resize.json", Etag: "0123"}, nil)

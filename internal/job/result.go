@@ -44,6 +44,9 @@ func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *ima
 		events.SourceKey.Set(result, p.source.key)
 		events.SourceETag.Set(result, p.input.etag)
 	}
+	if p.input.referenceExecution != "" {
+		events.ReferenceExecution.Set(result, p.input.referenceExecution)
+	}
 	if p.targets.output.key != "" {
 		image.Bucket, image.ObjectKey = p.targets.output.bucket, p.targets.output.key
 	}

@@ -9,6 +9,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/telemetry"
@@ -59,6 +60,8 @@ type input struct {
 	image     []byte // encoded
 	etag      string // of the source; empty for input_bytes
 	reference []byte // the content of plan.reference
+	// referenceExecution is the id of the execution that wrote plan.reference; empty if none did.
+	referenceExecution string
 }
 
 // fetch reads the source and the reference.
@@ -70,7 +73,9 @@ func (r *Runner) fetch(ctx context.Context, record *telemetry.Job, p plan) (in i
 		return in, err
 	}
 	if at := p.reference; at.key != "" {
-		in.reference, _, err = r.store.Get(ctx, at.bucket, at.key, p.referenceETag, maxReferenceBytes)
+		var info objects.Info
+		in.reference, info, err = r.store.Get(ctx, at.bucket, at.key, p.referenceETag, maxReferenceBytes)
+		in.referenceExecution = info.Metadata[execution.IDMetadata]
 		if err != nil {
 			return in, explain(err, p.referenceField, at, fmt.Sprintf("%d bytes", maxReferenceBytes))
 		}

@@ -28,6 +28,7 @@ var renders = map[string]struct {
 	"monitoring":         {"config/monitoring", nil},
 	"activator":          {"config/base", []string{"activator"}},
 	"cpu":                {"config/base", []string{"cpu"}},
+	"models-in-bucket":   {"config/base", []string{"models-in-bucket"}},
 	"triton-sidecar":     {"config/base", []string{"triton-sidecar"}},
 	"triton-elsewhere":   {"config/base", []string{"triton-elsewhere"}},
 	"kafka":              {"config/base", []string{"kafka"}},
@@ -35,7 +36,7 @@ var renders = map[string]struct {
 	"tracing":            {"config/base", []string{"tracing"}},
 	"oidc":               {"config/base", []string{"oidc"}},
 	"per-role":           {"config/base", []string{"setup", "per-role-credentials"}},
-	"many":               {"config/overlays/production", []string{"kafka", "setup", "tracing", "oidc"}},
+	"many":               {"config/overlays/production", []string{"kafka", "setup", "tracing", "oidc", "models-in-bucket"}},
 }
 
 // object is an object of a render.

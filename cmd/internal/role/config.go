@@ -207,3 +207,12 @@ func number(v any) float64 {
 	}
 	return reflect.ValueOf(v).Float()
 }
+
+// StoreConfig is the environment of commands that only use the object store.
+type StoreConfig struct{ Store }
+
+// Validate reports every variable that is missing or out of range.
+func (c *StoreConfig) Validate() error { return c.validate() }
+
+// Open returns a client of the store.
+func (c *StoreConfig) Open() (*objects.Store, error) { return c.open() }

@@ -27,13 +27,14 @@ type DetectConfig struct {
 	ProcessorConfig
 	Backend         string        `envconfig:"INFERENCE_BACKEND" desc:"onnxruntime, or triton (default if TRITON_GRPC_URL is set)"`
 	DefaultModel    string        `split_words:"true" default:"yolo" desc:"model of requests without model_name"`
-	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder with <name>/<version>/model.onnx"`
+	ModelRepository string        `split_words:"true" default:"/models" desc:"onnxruntime: folder or s3://bucket/prefix of models"`
 	Poll            time.Duration `envconfig:"MODEL_REPOSITORY_POLL" default:"2s" desc:"onnxruntime: interval of reloads; 0: never"`
 	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: library"`
 	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: cpu or cuda"`
 	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads of one run"`
 	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port of its gRPC service"`
 	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: time limit of a call"`
+	ModelCache
 }
 
 // Validate reports every variable that is missing or out of range.
@@ -42,7 +43,7 @@ func (c *DetectConfig) Validate() error {
 		c.ProcessorConfig.Validate(),
 		atLeast("ONNXRUNTIME_THREADS", c.Threads, 1),
 		atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
-		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0),
+		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0), c.ModelCache.validate(c.ModelRepository),
 	}
 	if c.Provider != inference.CPU && c.Provider != inference.CUDA {
 		errs = append(errs, fmt.Errorf("ONNXRUNTIME_PROVIDER is %q but must be cpu or cuda", c.Provider))
@@ -103,7 +104,7 @@ func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detec
 		}
 		return detect.NewModels(repository, c.DefaultModel), nil
 	}
-	repository, err := inference.Open(ctx, c.ModelRepository, inference.Options{
+	repository, err := c.openRepository(ctx, inference.Options{
 		Library: c.Library, Provider: c.Provider, Threads: c.Threads, PollInterval: c.Poll, Accept: detect.Accept,
 	})
 	if err != nil {

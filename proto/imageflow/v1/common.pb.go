@@ -302,7 +302,8 @@ type ProcessingResult struct {
 	// `output_data`.
 	OutputImage *ImageData `protobuf:"bytes,3,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// Metadata of the job: execution_id, source_bucket, source_key, source_etag,
-	// side_car (the key of the JSON object), repaired (the defect of an input that
+	// reference_execution_id (of the execution that wrote the object which the request
+	// refers to), side_car (the key of the JSON object), repaired (the defect of an input that
 	// was repaired without loss of pixels), pixel_path (how the output was made:
 	// "planar" from the planes of a JPEG or WebP, "general" from pixels, or "unchanged"; missing
 	// if the output already existed), quality and bytes (what was reached with
