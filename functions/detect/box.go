@@ -51,11 +51,20 @@ func (b box) iou(o box) float32 {
 // maxCandidates bounds the quadratic work of nms.
 const maxCandidates = 30000
 
-// nms is class-aware non-maximum suppression. It sorts boxes by descending
-// confidence, drops every box whose IoU with a kept box of its class exceeds the
-// threshold, and returns at most limit boxes that count. For end-to-end models, which
-// include NMS, it only sorts. Other boxes suppress, but are not returned.
-func nms(boxes []box, threshold float32, endToEnd bool, limit int, counts func(box) bool) []box {
+// suppression is how boxes suppress others.
+type suppression struct {
+	// threshold is the IoU above which the box with the lower confidence is dropped.
+	threshold float32
+	// acrossClasses means that boxes also suppress those of other classes.
+	acrossClasses bool
+	// none means that the model includes non-maximum suppression.
+	none bool
+}
+
+// nms is non-maximum suppression. It sorts boxes by descending confidence, drops every box that a kept
+// box suppresses, and returns at most limit boxes that count. Other boxes suppress, but are not
+// returned.
+func (s suppression) nms(boxes []box, limit int, counts func(box) bool) []box {
 	slices.SortStableFunc(boxes, func(a, b box) int { return cmp.Compare(b.confidence, a.confidence) })
 	boxes = boxes[:min(len(boxes), maxCandidates)]
 	var kept, counted []box
@@ -63,8 +72,8 @@ func nms(boxes []box, threshold float32, endToEnd bool, limit int, counts func(b
 		if len(counted) == limit {
 			break
 		}
-		overlaps := func(k box) bool { return k.class == b.class && k.iou(b) > threshold }
-		if !endToEnd && slices.ContainsFunc(kept, overlaps) {
+		overlaps := func(k box) bool { return (k.class == b.class || s.acrossClasses) && k.iou(b) > s.threshold }
+		if !s.none && slices.ContainsFunc(kept, overlaps) {
 			continue
 		}
 		kept = append(kept, b)

@@ -112,6 +112,21 @@ func (m *model) detect(
 	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
 	metadata *imageflowv1.DetectionMetadata,
 ) ([]box, error) {
+	selected, err := m.newSelection(r, in.Image)
+	if err != nil {
+		return nil, err
+	}
+	// Boxes in the padding around the image, or around the original in it, do not count.
+	counts := func(b box) bool { return !b.isEmpty() && !rescale(b).isEmpty() && selected.includes(b) }
+	metadata.InferenceTimeMs, metadata.NmsTimeMs = 0, 0
+	return m.run(ctx, in, selected, counts, metadata)
+}
+
+// run runs the model on an image. It returns boxes in pixels of the image that count, sorted by
+// descending confidence, and adds its times to the metadata.
+func (m *model) run(
+	ctx context.Context, in functions.Input, s *selection, counts func(box) bool, metadata *imageflowv1.DetectionMetadata,
+) ([]box, error) {
 	decoding, decoded := in.Stage(ctx, "decode")
 	input, place, err := m.input(decoding, in.Image)
 	decoded()
@@ -129,16 +144,13 @@ func (m *model) detect(
 	err = m.Infer(inferring, m.inputs(input.numbers), func(outputs []inference.Tensor) error {
 		end()
 		inferred := time.Now()
-		metadata.InferenceTimeMs = milliseconds(inferred.Sub(start))
-		candidates, err := m.decode(outputs, metadata.GetConfidenceThreshold())
+		metadata.InferenceTimeMs += milliseconds(inferred.Sub(start))
+		candidates, err := m.decode(outputs, s.lowest)
 		if err != nil {
 			return err
 		}
-		limit := int(cmp.Or(r.GetMaxDetections(), defaultMaxDetections))
-		// Boxes in the padding around the image, or around the original in it, do not count.
-		counts := func(b box) bool { return !toImage(b).isEmpty() && !rescale(toImage(b)).isEmpty() }
-		found = nms(candidates, metadata.GetNmsThreshold(), m.layout.endToEnd, limit, counts)
-		metadata.NmsTimeMs = milliseconds(time.Since(inferred))
+		found = s.suppress.nms(s.candidates(candidates), s.limit, func(b box) bool { return counts(toImage(b)) })
+		metadata.NmsTimeMs += milliseconds(time.Since(inferred))
 		return nil
 	})
 	for i := range found {

@@ -133,8 +133,8 @@ func (t *textReader) readImage(part io.Reader) ([]byte, error) {
 	return io.ReadAll(part)
 }
 
-// readFields sets the fields of a request. Messages and lists of messages are JSON,
-// the others have the syntax of a query string.
+// readFields sets the fields of a request. Messages and lists of messages, or their elements, are
+// JSON, the others have the syntax of a query string.
 func readFields(req proto.Message, fields url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		path := queryparams.Path(req, name)
@@ -142,6 +142,9 @@ func readFields(req proto.Message, fields url.Values) error {
 			continue
 		}
 		for _, text := range fields[name] {
+			if path[0].IsList() && strings.HasPrefix(text, "{") {
+				text = "[" + text + "]"
+			}
 			one := req.ProtoReflect().New().Interface()
 			if err := decodeJSON(strings.NewReader(fmt.Sprintf("{%q:%s}", path[0].Name(), text)), one); err != nil {
 				return err

@@ -3,6 +3,9 @@
 package queryparams
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -30,10 +34,11 @@ func (e *Error) Error() string {
 	return e.Name + ": " + e.Reason
 }
 
-// Read sets the fields of a request that the parameters name. It returns an *Error for
-// the first wrong parameter in alphabetical order.
+// Read sets the fields of a request that the parameters name. A field of the request that is a message
+// may be JSON; for a list of messages, each parameter has one or a list. It returns an *Error for the
+// first wrong parameter in alphabetical order.
 func Read(req proto.Message, parameters url.Values) error {
-	none := utilities.NewDoubleArray(nil)
+	none, simple := utilities.NewDoubleArray(nil), maps.Clone(parameters)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		path := Path(req, name)
 		if path == nil {
@@ -42,15 +47,47 @@ func Read(req proto.Message, parameters url.Values) error {
 		if !utf8.ValidString(name + strings.Join(parameters[name], "")) {
 			return &Error{clip(name), "not UTF-8"}
 		}
+		if isJSON(path, parameters[name]) {
+			for _, text := range parameters[name] {
+				if err := readJSON(req, path[0], text); err != nil {
+					return &Error{clip(name), "not JSON of the field"}
+				}
+			}
+			delete(simple, name)
+			continue
+		}
 		// Each parameter is read alone first, so that an error can name it.
 		single := req.ProtoReflect().Type().New().Interface()
 		if err := runtime.PopulateQueryParameters(single, url.Values{name: parameters[name]}, none); err != nil {
 			return &Error{clip(name), reason(path, parameters[name])}
 		}
 	}
-	if err := runtime.PopulateQueryParameters(req, parameters, none); err != nil {
+	if err := runtime.PopulateQueryParameters(req, simple, none); err != nil {
 		return &Error{"", "parameters: " + err.Error()}
 	}
+	return nil
+}
+
+// isJSON reports whether the values of a parameter are JSON of messages.
+func isJSON(path []protoreflect.FieldDescriptor, values []string) bool {
+	return len(path) == 1 && path[0].Message() != nil && !slices.ContainsFunc(values, func(text string) bool {
+		return !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[")
+	})
+}
+
+// readJSON merges the JSON of a field into a request.
+func readJSON(req proto.Message, field protoreflect.FieldDescriptor, text string) error {
+	if !json.Valid([]byte(text)) {
+		return errors.New("not one value of JSON") // it could name other fields of the request
+	}
+	if field.IsList() && text[0] == '{' {
+		text = "[" + text + "]"
+	}
+	single := req.ProtoReflect().Type().New().Interface()
+	if err := protojson.Unmarshal(fmt.Appendf(nil, "{%q:%s}", field.Name(), text), single); err != nil {
+		return err
+	}
+	proto.Merge(req, single)
 	return nil
 }
 

@@ -27,6 +27,33 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestRead_messages: lists of strings are repeated, maps have their keys in the name, messages are JSON.
+func TestRead_messages(t *testing.T) {
+	got := &imageflowv1.DetectionRequest{}
+	err := queryparams.Read(got, url.Values{
+		"classes": {"cat", "3"}, "class_thresholds[cat]": {"0.5"}, "encoding": {`{"quality": 70}`},
+		"regions": {`{"x2":1,"y2":0.5,"fractions":true}`, `[{"x2":7,"y2":8},{"x2":9,"y2":10}]`},
+	})
+	want := &imageflowv1.DetectionRequest{
+		Classes: []string{"cat", "3"}, ClassThresholds: map[string]float32{"cat": 0.5}, Encoding: &imageflowv1.Encoding{Quality: 70},
+		Regions: []*imageflowv1.Region{{X2: 1, Y2: 0.5, Fractions: true}, {X2: 7, Y2: 8}, {X2: 9, Y2: 10}},
+	}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("error %v; (-want +got):\n%s", err, diff)
+	}
+	for _, text := range []string{
+		`{"x9":1}`, `{"x1":1`, "7", "", "[7]",
+		`{},"model_name":"other"`, `{}],"model_name":"other","regions":[{}`, `[{}],"model_name":"other"`,
+	} {
+		var bad *queryparams.Error
+		r := &imageflowv1.DetectionRequest{}
+		err := queryparams.Read(r, url.Values{"regions": {text}})
+		if !errors.As(err, &bad) || bad.Name != "regions" || r.GetModelName() != "" {
+			t.Errorf("%s: %v, want an error of regions", text, err)
+		}
+	}
+}
+
 func TestRead_namesFirstWrongParameter(t *testing.T) {
 	for name, values := range map[string]url.Values{
 		"intensty":              {"intensty": {"1"}, "x": {"1"}},

@@ -49,10 +49,27 @@ type DetectionRequest struct {
 	// ResizeRequest.output_image.
 	OutputImage *ImageData `protobuf:"bytes,9,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// The maximum number of detections, the most confident ones; 0 means the
-	// default, 300.
+	// default, 300. Boxes outside the image, outside `regions` or below `min_size` do not count.
 	MaxDetections int32 `protobuf:"varint,10,opt,name=max_detections,json=maxDetections,proto3" json:"max_detections,omitempty"`
 	// How the output is encoded. In a Trigger: `encoding.quality=70`.
-	Encoding      *Encoding `protobuf:"bytes,11,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	Encoding *Encoding `protobuf:"bytes,11,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	// The classes to find, as their names or numbers; empty means all. Boxes of other classes are
+	// dropped before non-maximum suppression and suppress no others. In a Trigger:
+	// `classes=cat&classes=dog`.
+	Classes []string `protobuf:"bytes,13,rep,name=classes,proto3" json:"classes,omitempty"`
+	// The confidence thresholds of classes, by name or number, instead of confidence_threshold. They
+	// apply before non-maximum suppression, to the most probable class of each box. In a Trigger:
+	// `class_thresholds[cat]=0.6`.
+	ClassThresholds map[string]float32 `protobuf:"bytes,14,rep,name=class_thresholds,json=classThresholds,proto3" json:"class_thresholds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
+	// True: boxes suppress boxes of all classes, also if the model includes non-maximum suppression.
+	AgnosticNms bool `protobuf:"varint,15,opt,name=agnostic_nms,json=agnosticNms,proto3" json:"agnostic_nms,omitempty"`
+	// Only detections with the centre of their box in one of these regions count; empty means the
+	// whole image. They apply after non-maximum suppression. In a form or a Trigger:
+	// `regions={"y1":0.5,"x2":1,"y2":1,"fractions":true}`, once for each.
+	Regions []*Region `protobuf:"bytes,16,rep,name=regions,proto3" json:"regions,omitempty"`
+	// Only boxes with at least this width and height count, in pixels of the given image. It applies after
+	// non-maximum suppression.
+	MinSize       float32 `protobuf:"fixed32,17,opt,name=min_size,json=minSize,proto3" json:"min_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,6 +181,120 @@ func (x *DetectionRequest) GetEncoding() *Encoding {
 	return nil
 }
 
+func (x *DetectionRequest) GetClasses() []string {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+func (x *DetectionRequest) GetClassThresholds() map[string]float32 {
+	if x != nil {
+		return x.ClassThresholds
+	}
+	return nil
+}
+
+func (x *DetectionRequest) GetAgnosticNms() bool {
+	if x != nil {
+		return x.AgnosticNms
+	}
+	return false
+}
+
+func (x *DetectionRequest) GetRegions() []*Region {
+	if x != nil {
+		return x.Regions
+	}
+	return nil
+}
+
+func (x *DetectionRequest) GetMinSize() float32 {
+	if x != nil {
+		return x.MinSize
+	}
+	return 0
+}
+
+// Region is a part of the given image after EXIF orientation: x to the right and y downwards from
+// its top left corner.
+type Region struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	X1    float32                `protobuf:"fixed32,1,opt,name=x1,proto3" json:"x1,omitempty"`
+	Y1    float32                `protobuf:"fixed32,2,opt,name=y1,proto3" json:"y1,omitempty"`
+	X2    float32                `protobuf:"fixed32,3,opt,name=x2,proto3" json:"x2,omitempty"`
+	Y2    float32                `protobuf:"fixed32,4,opt,name=y2,proto3" json:"y2,omitempty"`
+	// True: the numbers are fractions of the image's width and height. False: pixels.
+	Fractions     bool `protobuf:"varint,5,opt,name=fractions,proto3" json:"fractions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Region) Reset() {
+	*x = Region{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Region) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Region) ProtoMessage() {}
+
+func (x *Region) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Region.ProtoReflect.Descriptor instead.
+func (*Region) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Region) GetX1() float32 {
+	if x != nil {
+		return x.X1
+	}
+	return 0
+}
+
+func (x *Region) GetY1() float32 {
+	if x != nil {
+		return x.Y1
+	}
+	return 0
+}
+
+func (x *Region) GetX2() float32 {
+	if x != nil {
+		return x.X2
+	}
+	return 0
+}
+
+func (x *Region) GetY2() float32 {
+	if x != nil {
+		return x.Y2
+	}
+	return 0
+}
+
+func (x *Region) GetFractions() bool {
+	if x != nil {
+		return x.Fractions
+	}
+	return false
+}
+
 // DetectionResponse contains the detections, the most confident first.
 type DetectionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -176,7 +307,7 @@ type DetectionResponse struct {
 
 func (x *DetectionResponse) Reset() {
 	*x = DetectionResponse{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -188,7 +319,7 @@ func (x *DetectionResponse) String() string {
 func (*DetectionResponse) ProtoMessage() {}
 
 func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -201,7 +332,7 @@ func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionResponse.ProtoReflect.Descriptor instead.
 func (*DetectionResponse) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{1}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *DetectionResponse) GetResult() *ProcessingResult {
@@ -241,7 +372,7 @@ type Detection struct {
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -253,7 +384,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -266,7 +397,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Detection) GetClassName() string {
@@ -312,7 +443,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -324,7 +455,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -337,7 +468,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -401,7 +532,7 @@ type DetectionMetadata struct {
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +544,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +557,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -517,7 +648,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x92\x06\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x8a\t\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -539,8 +670,32 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x0emax_detections\x18\n" +
 	" \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x90N(\x00R\rmaxDetections\x122\n" +
-	"\bencoding\x18\v \x01(\v2\x16.imageflow.v1.EncodingR\bencoding:\x9f\x01\xbaH\x9b\x01\x1a\x98\x01\n" +
-	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xc1\x01\n" +
+	"\bencoding\x18\v \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x12+\n" +
+	"\aclasses\x18\r \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10d\"\ar\x05\x10\x01(\x80\x01R\aclasses\x12\x7f\n" +
+	"\x10class_thresholds\x18\x0e \x03(\v23.imageflow.v1.DetectionRequest.ClassThresholdsEntryB\x1f\xbaH\x1c\x9a\x01\x19\x10d\"\ar\x05\x10\x01(\x80\x01*\f\n" +
+	"\n" +
+	"\x1d\x00\x00\x80?%\x00\x00\x00\x00R\x0fclassThresholds\x12!\n" +
+	"\fagnostic_nms\x18\x0f \x01(\bR\vagnosticNms\x128\n" +
+	"\aregions\x18\x10 \x03(\v2\x14.imageflow.v1.RegionB\b\xbaH\x05\x92\x01\x02\x10dR\aregions\x12'\n" +
+	"\bmin_size\x18\x11 \x01(\x02B\f\xbaH\t\n" +
+	"\a@\x01-\x00\x00\x00\x00R\aminSize\x1aB\n" +
+	"\x14ClassThresholdsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\x9f\x01\xbaH\x9b\x01\x1a\x98\x01\n" +
+	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x80\x03\n" +
+	"\x06Region\x12\x17\n" +
+	"\x02x1\x18\x01 \x01(\x02B\a\xbaH\x04\n" +
+	"\x02@\x01R\x02x1\x12\x17\n" +
+	"\x02y1\x18\x02 \x01(\x02B\a\xbaH\x04\n" +
+	"\x02@\x01R\x02y1\x12\x17\n" +
+	"\x02x2\x18\x03 \x01(\x02B\a\xbaH\x04\n" +
+	"\x02@\x01R\x02x2\x12\x17\n" +
+	"\x02y2\x18\x04 \x01(\x02B\a\xbaH\x04\n" +
+	"\x02@\x01R\x02y2\x12\x1c\n" +
+	"\tfractions\x18\x05 \x01(\bR\tfractions:\xf3\x01\xbaH\xef\x01\x1ab\n" +
+	"\n" +
+	"region.box\x12,x1 must be less than x2, and y1 less than y2\x1a&this.x1 < this.x2 && this.y1 < this.y2\x1a\x88\x01\n" +
+	"\x10region.fractions\x12\x19fractions are from 0 to 1\x1aY!this.fractions || (this.x1 >= 0.0 && this.y1 >= 0.0 && this.x2 <= 1.0 && this.y2 <= 1.0)\"\xc1\x01\n" +
 	"\x11DetectionResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x127\n" +
 	"\n" +
@@ -595,41 +750,45 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
-	(*DetectionResponse)(nil),   // 1: imageflow.v1.DetectionResponse
-	(*Detection)(nil),           // 2: imageflow.v1.Detection
-	(*BoundingBox)(nil),         // 3: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 4: imageflow.v1.DetectionMetadata
-	(*ImageData)(nil),           // 5: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 6: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 7: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 8: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 9: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 10: imageflow.v1.HealthCheckResponse
+	(*Region)(nil),              // 1: imageflow.v1.Region
+	(*DetectionResponse)(nil),   // 2: imageflow.v1.DetectionResponse
+	(*Detection)(nil),           // 3: imageflow.v1.Detection
+	(*BoundingBox)(nil),         // 4: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 5: imageflow.v1.DetectionMetadata
+	nil,                         // 6: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 7: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 8: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 9: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 10: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 11: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 12: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	5,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	5,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	5,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	6,  // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	7,  // 4: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	2,  // 5: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	4,  // 6: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
-	3,  // 7: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	8,  // 8: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	0,  // 9: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 10: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	9,  // 11: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	1,  // 12: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	1,  // 13: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	10, // 14: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	12, // [12:15] is the sub-list for method output_type
-	9,  // [9:12] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	7,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	7,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	7,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	8,  // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	6,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	1,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
+	9,  // 6: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	3,  // 7: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	5,  // 8: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	4,  // 9: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	10, // 10: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	0,  // 11: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 12: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	11, // 13: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 14: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	2,  // 15: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	12, // 16: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	14, // [14:17] is the sub-list for method output_type
+	11, // [11:14] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -647,7 +806,7 @@ func file_imageflow_v1_detection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
