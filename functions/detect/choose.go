@@ -118,7 +118,8 @@ func namedLayout(name string, outputs []inference.Tensor, d *description) (layou
 	}
 	if _, ok := layouts[i].canRead(outputs, d); !ok {
 		return layout{}, fmt.Errorf("its %s cannot have the layout %s for %d classes (the number of its names) and an input "+
-			"of %d×%d pixels", d.listOutputs(outputs), name, len(d.names), d.width, d.height)
+			"of %d×%d pixels; without the parameter %s one is chosen",
+			d.listOutputs(outputs), name, len(d.names), d.width, d.height, layoutKey)
 	}
 	return layouts[i], nil
 }

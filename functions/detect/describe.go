@@ -49,9 +49,6 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if len(d.names) == 0 {
 		d.names = info.Labels
 	}
-	if task := info.Metadata["task"]; task != "" && task != "detect" {
-		return nil, fmt.Errorf("its task is %q, not detect", task)
-	}
 	if len(d.names) == 0 {
 		return nil, errors.New("its classes are unknown: the metadata or the parameter names must list all, starting at 0, " +
 			"as in {0: 'cat', 1: 'dog'}, or labels.txt, one per line")

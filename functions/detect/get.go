@@ -60,6 +60,9 @@ func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 	if m.bgr {
 		resp.Preprocessing.ChannelOrder = "bgr"
 	}
+	if m.furtherValues > 0 {
+		resp.Notes = append(resp.Notes, "it also finds masks or keypoints, which are not returned")
+	}
 	if hasNMS(info.Metadata) {
 		resp.Notes = append(resp.Notes, bakedThresholds(info.Metadata["args"]))
 	}

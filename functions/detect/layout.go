@@ -122,7 +122,7 @@ var oneOutput = []layout{
 	},
 	// cx cy w h, objectness, a confidence for each class
 	{
-		name: "v5", shapes: []string{"1,A,5+C"}, hasCount: anchors(3), format: objectnessFormat(cxcywh),
+		name: "v5", shapes: []string{"1,A,5+C+X"}, hasCount: anchors(3), format: objectnessFormat(cxcywh),
 		input: defaultPreprocessing,
 	},
 	// as v5, but cx cy relative to the anchor's cell, w h as logarithms, both in units of the stride

@@ -99,6 +99,22 @@ var twins = map[string]onnx.Model{
 		floats("graph2_flat_predictions", tensor([]int64{2, 7},
 			[]float32{0, 10, 20, 30, 50, 0.9, 1}, []float32{1, 1, 2, 30, 40, 0.9, 0})),
 	),
+	"v8 with masks": twin(
+		map[string]string{"names": catAndDog, "task": "segment"},
+		floats("output0", tensor([]int64{1, 38, 1},
+			[]float32{20}, []float32{35}, []float32{20}, []float32{30}, []float32{0}, []float32{0.9}, []float32{7}, []float32{-7})),
+		floats("output1", shaped(1, 32, 16, 16)),
+	),
+	"end-to-end with masks": twin(
+		map[string]string{"names": catAndDog, "task": "segment", "end2end": "True"},
+		floats("output0", tensor([]int64{1, 300, 38}, []float32{10, 20, 30, 50, 0.9, 1, 7, -7})),
+		floats("output1", shaped(1, 32, 16, 16)),
+	),
+	"v8 with keypoints": twin(
+		map[string]string{"names": catAndDog, "task": "pose", "kpt_shape": "[17, 3]"},
+		floats("output0", tensor([]int64{1, 57, 1},
+			[]float32{20}, []float32{35}, []float32{20}, []float32{30}, []float32{0}, []float32{0.9}, []float32{7}, []float32{-7})),
+	),
 	"yolov7-nms": twin(
 		map[string]string{"names": catAndDog},
 		floats("output", tensor([]int64{1, 7}, []float32{0, 10, 20, 30, 50, 1, 0.9})),

@@ -124,7 +124,11 @@ func kindError(err error) error {
 	var refused *inference.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		return functions.Errorf(functions.Invalid, "model_name", "unusable %v", refused)
+		kind := functions.Invalid
+		if refused.Temporary {
+			kind = functions.Unavailable
+		}
+		return functions.Errorf(kind, "model_name", "unusable %v", refused)
 	case errors.Is(err, inference.ErrNotFound), errors.Is(err, inference.ErrUnavailable):
 		return &functions.Error{Kind: functions.Unavailable, Message: "the inference backend does not answer", Cause: err}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -73,7 +74,9 @@ const maxModelBytes = 1<<31 - 1
 func load(dir, name, version string, o Options) (session, error) {
 	file := filepath.Join(dir, version, modelFile)
 	// Reading a pipe or a device might never end.
-	if info, err := os.Stat(file); err != nil {
+	if info, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; the folder has %v", err, allNames(filepath.Dir(file)))
+	} else if err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() || info.Size() > maxModelBytes {
 		return nil, fmt.Errorf("%s must be a file of at most %d bytes; larger weights belong in separate files", file, maxModelBytes)
