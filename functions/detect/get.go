@@ -60,6 +60,9 @@ func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 	if m.bgr {
 		resp.Preprocessing.ChannelOrder = "bgr"
 	}
+	if m.std != [3]float32{} {
+		resp.Preprocessing.Mean, resp.Preprocessing.Std = m.mean[:], m.std[:]
+	}
 	if m.furtherValues > 0 {
 		resp.Notes = append(resp.Notes, "it also finds masks or keypoints, which are not returned")
 	}

@@ -57,13 +57,13 @@ var severalOutputs = []layout{
 	// is unused.
 	{
 		name: "rf-detr", outputs: named("^(dets|pred_boxes)$", "^(labels|logits)$"), shapes: []string{"1,K,4", "1,K,C|1,K,C+1"},
-		endToEnd: true, neverEmpty: true, input: rtdetrPreprocessing,
+		endToEnd: true, neverEmpty: true, input: rfdetrPreprocessing,
 		format: format{boxes: columns(0, 0, 4), scores: columns(1, 0, 0), form: cxcywh, fractions: true, sigmoid: true},
 	},
 	// RTMDet and other detectors of MMDetection: mmdeploy/codebase/mmdet.
 	{
 		name: "mmdet", outputs: named("^dets$", "^labels$"), shapes: []string{"1,K,5", "1,K"}, endToEnd: true,
-		input:  yoloxPreprocessing,
+		input:  rtmdetPreprocessing,
 		format: format{boxes: columns(0, 0, 4), scores: columns(0, 4, 5), classes: columns(1, 0, 1), form: xyxy},
 	},
 	// The plugin EfficientNMS of TensorRT (plugin/efficientNMSPlugin), which exports of YOLOv6, YOLOv7 and
@@ -78,7 +78,7 @@ var severalOutputs = []layout{
 	// PP-YOLOE and PicoDet: multiclass_nms of PaddleDetection, deploy/EXPORT_ONNX_MODEL_en.md. Boxes are divided
 	// by the input scale_factor, which is 1.
 	{
-		name: "paddle", shapes: []string{"K,6", "1"}, endToEnd: true, input: rtdetrPreprocessing,
+		name: "paddle", shapes: []string{"K,6", "1"}, endToEnd: true, input: rfdetrPreprocessing,
 		format: format{
 			classes: columns(0, 0, 1), scores: columns(0, 1, 2), boxes: columns(0, 2, 6), count: columns(1, 0, 1), form: xyxy,
 		},

@@ -67,20 +67,22 @@ type onnxModel struct {
 	runs    sync.RWMutex // read-locked during a run
 }
 
-// maxModelBytes is the size limit of an ONNX file.
-const maxModelBytes = 1<<31 - 1
-
 // load loads one version of the model in dir.
 func load(dir, name, version string, o Options) (session, error) {
 	file := filepath.Join(dir, version, modelFile)
 	// Reading a pipe or a device might never end.
 	if info, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; the folder has %v", err, allNames(filepath.Dir(file)))
+		return nil, fmt.Errorf("%w; the folder has %v", err, filesBelow(filepath.Dir(file)))
 	} else if err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() || info.Size() > maxModelBytes {
 		return nil, fmt.Errorf("%s must be a file of at most %d bytes; larger weights belong in separate files", file, maxModelBytes)
 	}
+	weights, err := externalFiles(file)
+	if err != nil {
+		return nil, err
+	}
+	files := append([]string{file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile)}, weights...)
 	m := &onnxModel{info: Info{Name: name, Version: version, Backend: backendONNX, Provider: cmp.Or(o.Provider, CPU)}}
 	if err := m.describe(file); err != nil {
 		return nil, err
@@ -101,7 +103,7 @@ func load(dir, name, version string, o Options) (session, error) {
 		err = m.info.readModelConfig(dir)
 	}
 	if err == nil {
-		m.info.Digest, err = digest(file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile))
+		m.info.Digest, err = digest(files...)
 	}
 	if err != nil {
 		m.free()
