@@ -207,12 +207,12 @@ func TestParameters_areChecked(t *testing.T) {
 		"boxes=other":       {`parameter boxes is "other"`, "name of an output (output)"},
 		"scores=":           {"scores is missing"},
 		"scores=output[4:]": {"parameter scores has 3 columns", "2 names", "parameter classes"},
-		"scores=output[9:]": {"scores", "[1 20 7]", "columns 9 to"},
-		"box_form=xyhw":     {`parameter box_form is "xyhw"`, "xyxy, cxcywh, xywh, yxyx"},
-		"box_scale=percent": {`parameter box_scale is "percent"`, "pixels, fractions"},
-		"order=columns":     {`parameter order is "columns"`, "boxes-first, values-first"},
-		"activation=relu":   {`parameter activation is "relu"`, "none, sigmoid"},
-		"nms=yes":           {`parameter nms is "yes"`, "excluded, included"},
+		"scores=output[9:]": {"parameter scores", "[1 20 7]", "columns 9 to"},
+		"box_form=xyhw":     {`parameter box_form is "xyhw"`, "xyxy, cxcywh, xywh or yxyx"},
+		"box_scale=percent": {`parameter box_scale is "percent"`, "pixels or fractions"},
+		"order=columns":     {`parameter order is "columns"`, "boxes-first or values-first"},
+		"activation=relu":   {`parameter activation is "relu"`, "none or sigmoid"},
+		"nms=yes":           {`parameter nms is "yes"`, "excluded or included"},
 	} {
 		settings := metadata("boxes", "output[0:4]", "scores", "output[5:7]")
 		key, value, _ := strings.Cut(setting, "=")
