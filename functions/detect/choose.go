@@ -73,9 +73,11 @@ func choosePlausible(fitting []layout, outputs []inference.Tensor, metadata map[
 			d.listOutputs(outputs), names, contradiction, layoutKey)
 	}
 	likely, _ := best(all)
-	t, clear := best(preferred(allowed, metadata))
+	candidates := preferred(allowed, metadata)
+	t, clear := best(candidates)
 	if included, _ := saysNMS(metadata); t.sane <= likely.sane-minLead && !included {
-		t, clear = best(allowed) // older exports say end2end False although they include it
+		candidates = allowed // older exports say end2end False although they include it
+		t, clear = best(candidates)
 	}
 	switch {
 	case likely.isImplausible():
@@ -88,15 +90,15 @@ func choosePlausible(fitting []layout, outputs []inference.Tensor, metadata map[
 			"or the metadata must have end2end, True or False",
 			d.listOutputs(outputs), strings.Join(layoutNames(fitting), " and "), layoutKey)
 	}
-	return choice{t.layout, reason(len(fitting), len(allowed)), true}, nil
+	return choice{t.layout, reason(len(fitting), len(candidates)), true}, nil
 }
 
 // reason says what decided between the layouts that fit.
-func reason(fitting, allowed int) string {
+func reason(fitting, candidates int) string {
 	switch {
 	case fitting == 1:
 		return "the only one for the shapes of its outputs"
-	case allowed == 1:
+	case candidates == 1:
 		return "chosen by its metadata"
 	}
 	return "chosen by its values"
@@ -116,7 +118,8 @@ func namedLayout(name string, outputs []inference.Tensor, d *description) (layou
 	}
 	if _, ok := layouts[i].canRead(outputs, d); !ok {
 		return layout{}, fmt.Errorf("its %s cannot have the layout %s for %d classes (the number of its names) and an input "+
-			"of %d×%d pixels", d.listOutputs(outputs), name, len(d.names), d.width, d.height)
+			"of %d×%d pixels; without the parameter %s one is chosen",
+			d.listOutputs(outputs), name, len(d.names), d.width, d.height, layoutKey)
 	}
 	return layouts[i], nil
 }

@@ -3,7 +3,6 @@ package detect
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"imageflow.dev/internal/inference"
@@ -45,9 +44,6 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	d := description{names: parseNames(info.Metadata["names"]), outputNames: info.OutputNames, outputs: info.Outputs}
 	if len(d.names) == 0 {
 		d.names = info.Labels
-	}
-	if task := info.Metadata["task"]; task != "" && task != "detect" {
-		return nil, fmt.Errorf("its task is %q, not detect", task)
 	}
 	if len(d.names) == 0 {
 		return nil, errors.New("its classes are unknown: the metadata or the parameter names must list all, starting at 0, " +

@@ -43,6 +43,7 @@ func columns(output, from, to int) part { return part{true, output, from, to} }
 // boxForm is the meaning of the four numbers of a box.
 type boxForm string
 
+// The forms; empty means xyxy.
 const (
 	xyxy   boxForm = "xyxy"   // the corners
 	yxyx   boxForm = "yxyx"   // the corners

@@ -78,7 +78,7 @@ var severalOutputs = []layout{
 	// PP-YOLOE and PicoDet: multiclass_nms of PaddleDetection, deploy/EXPORT_ONNX_MODEL_en.md. Boxes are divided
 	// by the input scale_factor, which is 1.
 	{
-		name: "paddle", shapes: []string{"K,6", "1"}, endToEnd: true, input: rtdetrPreprocessing,
+		name: "paddle", shapes: []string{"K,6", "1"}, endToEnd: true, input: rfdetrPreprocessing,
 		format: format{
 			classes: columns(0, 0, 1), scores: columns(0, 1, 2), boxes: columns(0, 2, 6), count: columns(1, 0, 1), form: xyxy,
 		},
@@ -122,7 +122,7 @@ var oneOutput = []layout{
 	},
 	// cx cy w h, objectness, a confidence for each class
 	{
-		name: "v5", shapes: []string{"1,A,5+C"}, hasCount: anchors(3), format: objectnessFormat(cxcywh),
+		name: "v5", shapes: []string{"1,A,5+C+X"}, hasCount: anchors(3), format: objectnessFormat(cxcywh),
 		input: defaultPreprocessing,
 	},
 	// as v5, but cx cy relative to the anchor's cell, w h as logarithms, both in units of the stride

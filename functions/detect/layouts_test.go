@@ -99,6 +99,22 @@ var twins = map[string]onnx.Model{
 		floats("graph2_flat_predictions", tensor([]int64{2, 7},
 			[]float32{0, 10, 20, 30, 50, 0.9, 1}, []float32{1, 1, 2, 30, 40, 0.9, 0})),
 	),
+	"v8 with masks": twin(
+		map[string]string{"names": catAndDog, "task": "segment"},
+		floats("output0", tensor([]int64{1, 38, 1},
+			[]float32{20}, []float32{35}, []float32{20}, []float32{30}, []float32{0}, []float32{0.9}, []float32{7}, []float32{-7})),
+		floats("output1", shaped(1, 32, 16, 16)),
+	),
+	"end-to-end with masks": twin(
+		map[string]string{"names": catAndDog, "task": "segment", "end2end": "True"},
+		floats("output0", tensor([]int64{1, 300, 38}, []float32{10, 20, 30, 50, 0.9, 1, 7, -7})),
+		floats("output1", shaped(1, 32, 16, 16)),
+	),
+	"v8 with keypoints": twin(
+		map[string]string{"names": catAndDog, "task": "pose", "kpt_shape": "[17, 3]"},
+		floats("output0", tensor([]int64{1, 57, 1},
+			[]float32{20}, []float32{35}, []float32{20}, []float32{30}, []float32{0}, []float32{0.9}, []float32{7}, []float32{-7})),
+	),
 	"yolov7-nms": twin(
 		map[string]string{"names": catAndDog},
 		floats("output", tensor([]int64{1, 7}, []float32{0, 10, 20, 30, 50, 1, 0.9})),
@@ -191,12 +207,12 @@ func TestParameters_areChecked(t *testing.T) {
 		"boxes=other":       {`parameter boxes is "other"`, "name of an output (output)"},
 		"scores=":           {"scores is missing"},
 		"scores=output[4:]": {"parameter scores has 3 columns", "2 names", "parameter classes"},
-		"scores=output[9:]": {"scores", "[1 20 7]", "columns 9 to"},
-		"box_form=xyhw":     {`parameter box_form is "xyhw"`, "xyxy, cxcywh, xywh, yxyx"},
-		"box_scale=percent": {`parameter box_scale is "percent"`, "pixels, fractions"},
-		"order=columns":     {`parameter order is "columns"`, "boxes-first, values-first"},
-		"activation=relu":   {`parameter activation is "relu"`, "none, sigmoid"},
-		"nms=yes":           {`parameter nms is "yes"`, "excluded, included"},
+		"scores=output[9:]": {"parameter scores", "[1 20 7]", "columns 9 to"},
+		"box_form=xyhw":     {`parameter box_form is "xyhw"`, "xyxy, cxcywh, xywh or yxyx"},
+		"box_scale=percent": {`parameter box_scale is "percent"`, "pixels or fractions"},
+		"order=columns":     {`parameter order is "columns"`, "boxes-first or values-first"},
+		"activation=relu":   {`parameter activation is "relu"`, "none or sigmoid"},
+		"nms=yes":           {`parameter nms is "yes"`, "excluded or included"},
 	} {
 		settings := metadata("boxes", "output[0:4]", "scores", "output[5:7]")
 		key, value, _ := strings.Cut(setting, "=")

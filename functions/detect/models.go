@@ -21,6 +21,8 @@ type Models struct {
 
 	mutex sync.Mutex
 	cache map[string]cacheEntry // by name of the model
+
+	trials sync.Mutex // held during a trial for a caller
 }
 
 // cacheEntry is the result of describing one model of the repository.
@@ -107,26 +109,26 @@ func (s *Models) variant(ctx context.Context, r *imageflowv1.DetectionRequest) (
 	return strings.TrimSuffix(info.Name+"/"+info.Version+"@"+info.Digest, "@"), nil
 }
 
-// requestError gives an error of a repository or a model its kind. A model that the
-// request names and that is missing or refused is the caller's fault, and a retry does
-// not help. The default model is not, and may be repaired.
+// requestError gives an error of a repository or a model its kind. A missing model that the request
+// names is the caller's fault; a missing default model is not.
 func (s *Models) requestError(r *imageflowv1.DetectionRequest, err error) error {
-	var refused *inference.RefusedError
-	switch named := r.GetModelName() != ""; {
-	case named && errors.Is(err, inference.ErrNotFound):
+	if r.GetModelName() != "" && errors.Is(err, inference.ErrNotFound) {
 		return notFound(r.GetModelName())
-	case named && errors.As(err, &refused):
-		return functions.Errorf(functions.Invalid, "model_name", "unusable %v", refused)
 	}
 	return kindError(err)
 }
 
-// kindError gives an error that is not the caller's fault its kind.
+// kindError gives an error of a repository or a model its kind. A retry does not help with a model
+// that is refused.
 func kindError(err error) error {
 	var refused *inference.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		return functions.Errorf(functions.Unavailable, "model_name", "unusable %v", refused)
+		kind := functions.Invalid
+		if refused.Temporary {
+			kind = functions.Unavailable
+		}
+		return functions.Errorf(kind, "model_name", "unusable %v", refused)
 	case errors.Is(err, inference.ErrNotFound), errors.Is(err, inference.ErrUnavailable):
 		return &functions.Error{Kind: functions.Unavailable, Message: "the inference backend does not answer", Cause: err}
 	}

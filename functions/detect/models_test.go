@@ -85,13 +85,12 @@ func TestModels_remembersRefusalsOnly(t *testing.T) {
 	}
 }
 
-// TestModels_refusedModelHasAKind: a caller who names a refused model must not retry; the
-// default model may be repaired.
+// TestModels_refusedModelHasAKind: callers must not retry with a refused model, named or not.
 func TestModels_refusedModelHasAKind(t *testing.T) {
 	m := newFakeModel("1")
 	m.err = errors.New("invalid graph")
 	p := detect.New(detect.NewModels(&fakeRepository{m}, "m"))
-	for name, want := range map[string]functions.Kind{"m": functions.Invalid, "": functions.Unavailable} {
+	for name, want := range map[string]functions.Kind{"m": functions.Invalid, "": functions.Invalid} {
 		_, err := p.Variant(t.Context(), &request{ModelName: name})
 		var e *functions.Error
 		if !errors.As(err, &e) || e.Kind != want || e.Field != "model_name" || !strings.Contains(e.Error(), "invalid graph") {

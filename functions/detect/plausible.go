@@ -39,11 +39,13 @@ func (t trial) isImplausible() bool { return t.boxes >= minTrialBoxes && t.sane 
 func (l *layout) try(outputs []inference.Tensor, d *description) trial {
 	t := trial{layout: *l}
 	selected, _ := l.selectOutputs(outputs, d.outputNames)
-	boxes, err := l.read(selected, d, trialConfidence)
-	if t.boxes = len(boxes); err != nil || l.hasWrongClasses(selected) {
-		t.boxes = int(l.rows(selected))
+	parts, err := l.tables(selected)
+	if err != nil || l.hasWrongClasses(selected, parts) {
+		t.boxes = max(parts.boxes.rows, minTrialBoxes)
 		return t
 	}
+	boxes, _ := l.read(selected, d, trialConfidence)
+	t.boxes = len(boxes)
 	if t.boxes == 0 && !l.neverEmpty {
 		t.sane = minLead // nothing speaks for or against it
 	}
@@ -62,13 +64,9 @@ func (l *layout) try(outputs []inference.Tensor, d *description) trial {
 
 // hasWrongClasses reports whether the column of classes has fractions, or a column with
 // probabilities in its place has none.
-func (l *layout) hasWrongClasses(selected []inference.Tensor) bool {
-	t, err := l.tables(selected)
-	if err != nil {
-		return true
-	}
-	if t.classes.width > 0 {
-		return !t.classes.isIntegers()
+func (l *layout) hasWrongClasses(selected []inference.Tensor, parts tables) bool {
+	if parts.classes.width > 0 {
+		return !parts.classes.isIntegers()
 	}
 	out := selected[0]
 	last := table{data: out.Data[min(5, len(out.Data)):], rows: len(out.Data) / 6, width: 1, rowStep: 6}

@@ -27,6 +27,9 @@ func (f *format) tables(outputs []inference.Tensor) (t tables, err error) {
 	if t.boxes, err = f.table(outputs, f.boxes, -1); err != nil {
 		return t, fmt.Errorf("%s: %w", boxesKey, err)
 	}
+	if t.boxes.width != 4 {
+		return t, fmt.Errorf("%s: there are %d columns instead of 4", boxesKey, t.boxes.width)
+	}
 	t.used = t.boxes.rows
 	for _, p := range []struct {
 		name string

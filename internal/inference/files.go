@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,11 +41,21 @@ func (f modelFiles) version() string {
 	return f.versions[len(f.versions)-1]
 }
 
+// nameRule is the rule of DetectionRequest.model_name.
+var nameRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
 // scan reads a model's folder. Like Triton, it skips folders whose names are not
 // numbers above 0.
 func scan(dir string) modelFiles {
 	f := modelFiles{name: filepath.Base(dir)}
 	names, err := folders(dir)
+	switch info, _ := os.Stat(dir); {
+	case info != nil && !info.IsDir():
+		err = fmt.Errorf("a model is a folder: move the file to %s/1/%s", strings.TrimSuffix(f.name, onnxExtension), modelFile)
+	case !nameRule.MatchString(f.name):
+		err = errors.New("rename the folder: names consist of letters, digits, dots, dashes and underscores, up to 128, and begin " +
+			"with a letter or a digit")
+	}
 	if err != nil {
 		f.err, f.fingerprint = err, err.Error()
 		return f
@@ -56,7 +67,7 @@ func scan(dir string) modelFiles {
 	}
 	slices.SortFunc(f.versions, compareVersions)
 	if f.version() == "" {
-		f.err, f.fingerprint = errors.New("no version; it needs a folder such as 1"), "none"
+		f.err, f.fingerprint = fmt.Errorf("no version; it needs a folder such as 1, with the file %s", modelFile), "none"
 		return f
 	}
 	versionDir := filepath.Join(dir, f.version())
@@ -64,8 +75,23 @@ func scan(dir string) modelFiles {
 	return f
 }
 
+// onnxExtension ends the names of files in the format of models.
+const onnxExtension = ".onnx"
+
 // folders returns the names of the folders in dir, including links to folders.
 func folders(dir string) ([]string, error) {
+	return namesIn(dir, func(_ string, info fs.FileInfo) bool { return info.IsDir() })
+}
+
+// models returns the names of the folders in a repository, and of files that should be in one.
+func models(dir string) ([]string, error) {
+	return namesIn(dir, func(name string, info fs.FileInfo) bool {
+		return info.IsDir() || strings.HasSuffix(name, onnxExtension)
+	})
+}
+
+// namesIn returns the names in dir of what is wanted.
+func namesIn(dir string, wanted func(name string, info fs.FileInfo) bool) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -83,7 +109,7 @@ func folders(dir string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if info.IsDir() {
+		if wanted(name, info) {
 			names = append(names, name)
 		}
 	}

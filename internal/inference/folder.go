@@ -129,7 +129,7 @@ func (f *Folder) Model(_ context.Context, name string) (Model, error) {
 		names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
 		return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
 	case m.session == nil:
-		return nil, &RefusedError{Name: name, Reason: m.refusal}
+		return nil, &RefusedError{Name: name, Reason: m.refusal, Temporary: m.tried == ""}
 	}
 	return m.session, nil
 }

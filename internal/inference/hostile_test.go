@@ -62,7 +62,7 @@ func badFiles(t *testing.T) map[string]badModel {
 	return map[string]badModel{
 		"empty folder":  {func(dir string) { _ = os.MkdirAll(dir, 0o755) }, "no version"},
 		"no version":    {func(dir string) { write(t, whole, dir, "model.onnx") }, "no version"},
-		"other file":    {func(dir string) { write(t, whole, dir, "1", "other.onnx") }, "m/1/model.onnx"},
+		"other file":    {func(dir string) { write(t, whole, dir, "1", "other.onnx") }, "the folder has [other.onnx]"},
 		"nested folder": {func(dir string) { write(t, whole, dir, "1", "model.onnx", "model.onnx") }, "m/1/model.onnx"},
 		"pipe": {func(dir string) {
 			write(t, nil, dir, "1", "x")

@@ -24,6 +24,16 @@ type RefusedError struct {
 	Name string
 	// Reason is written for the person who installed the model.
 	Reason string
+	// Temporary means that a retry may help. The error is then an ErrUnavailable, too.
+	Temporary bool
+}
+
+// Unwrap returns ErrUnavailable for a temporary refusal.
+func (e *RefusedError) Unwrap() error {
+	if e.Temporary {
+		return ErrUnavailable
+	}
+	return nil
 }
 
 // Error names the model and the reason.

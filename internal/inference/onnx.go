@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -66,14 +67,26 @@ type onnxModel struct {
 	runs    sync.RWMutex // read-locked during a run
 }
 
+// checkFile returns an error unless there is a file of a possible size. Reading a pipe or a device
+// might never end.
+func checkFile(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w; the folder has %v", err, filesBelow(filepath.Dir(file)))
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular(), info.Size() > maxModelBytes:
+		return fmt.Errorf("%s must be a file of at most %d bytes; larger weights belong in separate files", file, maxModelBytes)
+	}
+	return nil
+}
+
 // load loads one version of the model in dir.
 func load(dir, name, version string, o Options) (session, error) {
 	file := filepath.Join(dir, version, modelFile)
-	// Reading a pipe or a device might never end.
-	if info, err := os.Stat(file); err != nil {
+	if err := checkFile(file); err != nil {
 		return nil, err
-	} else if !info.Mode().IsRegular() || info.Size() > maxModelBytes {
-		return nil, fmt.Errorf("%s must be a file of at most %d bytes; larger weights belong in separate files", file, maxModelBytes)
 	}
 	weights, err := externalFiles(file)
 	if err != nil {

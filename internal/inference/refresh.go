@@ -40,7 +40,7 @@ func (f *Folder) Refresh(ctx context.Context) error {
 
 // refresh is Refresh; stable reports whether changed files can be loaded now.
 func (f *Folder) refresh(ctx context.Context, stable func(now folderModel) bool) error {
-	names, err := folders(f.dir)
+	names, err := models(f.dir)
 	if err != nil {
 		return err
 	}

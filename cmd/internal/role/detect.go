@@ -117,7 +117,7 @@ func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detec
 	return models, nil
 }
 
-// modelService serves the list of models.
+// modelService describes models.
 type modelService struct {
 	imageflowv1.UnimplementedModelServiceServer
 	models *detect.Models
@@ -126,6 +126,15 @@ type modelService struct {
 // ListModels describes all models.
 func (s modelService) ListModels(ctx context.Context, _ *imageflowv1.ListModelsRequest) (*imageflowv1.ListModelsResponse, error) {
 	resp, err := s.models.List(ctx)
+	if err != nil {
+		return nil, job.Status(ctx, err).Err()
+	}
+	return resp, nil
+}
+
+// GetModel describes one model.
+func (s modelService) GetModel(ctx context.Context, req *imageflowv1.GetModelRequest) (*imageflowv1.GetModelResponse, error) {
+	resp, err := s.models.Get(ctx, req)
 	if err != nil {
 		return nil, job.Status(ctx, err).Err()
 	}

@@ -221,6 +221,7 @@ func TestDetect_startsWithBadModel(t *testing.T) {
 	atGateway, endGateway := run(t, "gateway")
 	for _, at := range []string{address, atGateway} {
 		listsModels(t, "http://"+at+"/v1/models")
+		describesModel(t, "http://"+at+"/v1/models/")
 	}
 	if err := errors.Join(endGateway(), end()); err != nil {
 		t.Error(err)

@@ -121,7 +121,7 @@ type Model struct {
 	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
 	// The versions in the repository, the newest last.
 	Versions []string `protobuf:"bytes,6,rep,name=versions,proto3" json:"versions,omitempty"`
-	// The layout of its output: end-to-end, v8, v5, yolox or rt-detr.
+	// The layout of its outputs, such as v8 or end-to-end; custom if parameters describe it.
 	Layout string `protobuf:"bytes,7,opt,name=layout,proto3" json:"layout,omitempty"`
 	// The names of its classes, by index.
 	Labels []string `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty"`
@@ -259,11 +259,383 @@ func (x *Model) GetProvider() string {
 	return ""
 }
 
+// GetModelRequest requests one model.
+type GetModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name, as in DetectionRequest.model_name; empty means the default model.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// True runs the model on the image that it was checked with, and returns the image with its
+	// boxes. Only one such run happens at a time; meanwhile others get RESOURCE_EXHAUSTED.
+	Trial         bool `protobuf:"varint,2,opt,name=trial,proto3" json:"trial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetModelRequest) Reset() {
+	*x = GetModelRequest{}
+	mi := &file_imageflow_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetModelRequest) ProtoMessage() {}
+
+func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
+func (*GetModelRequest) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetModelRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetModelRequest) GetTrial() bool {
+	if x != nil {
+		return x.Trial
+	}
+	return false
+}
+
+// GetModelResponse describes one model. If it is not ready, only model is set.
+type GetModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Model *Model                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Why the layout was chosen; for people.
+	LayoutReason string `protobuf:"bytes,2,opt,name=layout_reason,json=layoutReason,proto3" json:"layout_reason,omitempty"`
+	// True if the model includes non-maximum suppression, so that nms_threshold has no effect.
+	IncludesNms bool `protobuf:"varint,3,opt,name=includes_nms,json=includesNms,proto3" json:"includes_nms,omitempty"`
+	// The tensors of the model file, in its order.
+	Inputs  []*ModelTensor `protobuf:"bytes,4,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	Outputs []*ModelTensor `protobuf:"bytes,5,rep,name=outputs,proto3" json:"outputs,omitempty"`
+	// How an image becomes the input, besides model.resize.
+	Preprocessing *ModelPreprocessing `protobuf:"bytes,6,opt,name=preprocessing,proto3" json:"preprocessing,omitempty"`
+	// Identifies the content of the model's files; empty on Triton.
+	Digest string `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"`
+	// What is worth knowing about requests to this model; for people.
+	Notes []string `protobuf:"bytes,8,rep,name=notes,proto3" json:"notes,omitempty"`
+	// The result of the trial, if it was requested.
+	Trial         *ModelTrial `protobuf:"bytes,9,opt,name=trial,proto3" json:"trial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetModelResponse) Reset() {
+	*x = GetModelResponse{}
+	mi := &file_imageflow_v1_model_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetModelResponse) ProtoMessage() {}
+
+func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_model_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
+func (*GetModelResponse) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_model_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *GetModelResponse) GetLayoutReason() string {
+	if x != nil {
+		return x.LayoutReason
+	}
+	return ""
+}
+
+func (x *GetModelResponse) GetIncludesNms() bool {
+	if x != nil {
+		return x.IncludesNms
+	}
+	return false
+}
+
+func (x *GetModelResponse) GetInputs() []*ModelTensor {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *GetModelResponse) GetOutputs() []*ModelTensor {
+	if x != nil {
+		return x.Outputs
+	}
+	return nil
+}
+
+func (x *GetModelResponse) GetPreprocessing() *ModelPreprocessing {
+	if x != nil {
+		return x.Preprocessing
+	}
+	return nil
+}
+
+func (x *GetModelResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *GetModelResponse) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+func (x *GetModelResponse) GetTrial() *ModelTrial {
+	if x != nil {
+		return x.Trial
+	}
+	return nil
+}
+
+// ModelTensor describes an input or an output.
+type ModelTensor struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The element type of an input: FP32, FP16, UINT8, INT32 or INT64.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// The size of each dimension; -1 is dynamic.
+	Shape         []int64 `protobuf:"varint,3,rep,packed,name=shape,proto3" json:"shape,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelTensor) Reset() {
+	*x = ModelTensor{}
+	mi := &file_imageflow_v1_model_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelTensor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelTensor) ProtoMessage() {}
+
+func (x *ModelTensor) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_model_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelTensor.ProtoReflect.Descriptor instead.
+func (*ModelTensor) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_model_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ModelTensor) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModelTensor) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *ModelTensor) GetShape() []int64 {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+// ModelPreprocessing describes the values of the input.
+type ModelPreprocessing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order of the channels: rgb or bgr.
+	ChannelOrder string `protobuf:"bytes,1,opt,name=channel_order,json=channelOrder,proto3" json:"channel_order,omitempty"`
+	// The value of a white pixel, before mean and standard deviation.
+	PixelRange float32 `protobuf:"fixed32,2,opt,name=pixel_range,json=pixelRange,proto3" json:"pixel_range,omitempty"`
+	// What is subtracted from the values and what they are then divided by, in the order of the
+	// channels; without them, values stay.
+	Mean          []float32 `protobuf:"fixed32,3,rep,packed,name=mean,proto3" json:"mean,omitempty"`
+	Std           []float32 `protobuf:"fixed32,4,rep,packed,name=std,proto3" json:"std,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelPreprocessing) Reset() {
+	*x = ModelPreprocessing{}
+	mi := &file_imageflow_v1_model_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelPreprocessing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelPreprocessing) ProtoMessage() {}
+
+func (x *ModelPreprocessing) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_model_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelPreprocessing.ProtoReflect.Descriptor instead.
+func (*ModelPreprocessing) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_model_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ModelPreprocessing) GetChannelOrder() string {
+	if x != nil {
+		return x.ChannelOrder
+	}
+	return ""
+}
+
+func (x *ModelPreprocessing) GetPixelRange() float32 {
+	if x != nil {
+		return x.PixelRange
+	}
+	return 0
+}
+
+func (x *ModelPreprocessing) GetMean() []float32 {
+	if x != nil {
+		return x.Mean
+	}
+	return nil
+}
+
+func (x *ModelPreprocessing) GetStd() []float32 {
+	if x != nil {
+		return x.Std
+	}
+	return nil
+}
+
+// ModelTrial is the result of a run on the image that a model is checked with.
+type ModelTrial struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The image with its boxes.
+	Image []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
+	// The media type of the image.
+	ContentType string `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// The detections at the default thresholds, in pixels of the image.
+	Detections    []*Detection `protobuf:"bytes,3,rep,name=detections,proto3" json:"detections,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelTrial) Reset() {
+	*x = ModelTrial{}
+	mi := &file_imageflow_v1_model_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelTrial) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelTrial) ProtoMessage() {}
+
+func (x *ModelTrial) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_model_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelTrial.ProtoReflect.Descriptor instead.
+func (*ModelTrial) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_model_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ModelTrial) GetImage() []byte {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *ModelTrial) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *ModelTrial) GetDetections() []*Detection {
+	if x != nil {
+		return x.Detections
+	}
+	return nil
+}
+
 var File_imageflow_v1_model_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x18imageflow/v1/model.proto\x12\fimageflow.v1\x1a\x1cgoogle/api/annotations.proto\"\x13\n" +
+	"\x18imageflow/v1/model.proto\x12\fimageflow.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1cimageflow/v1/detection.proto\"\x13\n" +
 	"\x11ListModelsRequest\"A\n" +
 	"\x12ListModelsResponse\x12+\n" +
 	"\x06models\x18\x01 \x03(\v2\x13.imageflow.v1.ModelR\x06models\"\xdb\x02\n" +
@@ -282,11 +654,42 @@ const file_imageflow_v1_model_proto_rawDesc = "" +
 	" \x01(\x05R\vinputHeight\x12\x16\n" +
 	"\x06resize\x18\v \x01(\tR\x06resize\x12\x18\n" +
 	"\abackend\x18\f \x01(\tR\abackend\x12\x1a\n" +
-	"\bprovider\x18\r \x01(\tR\bprovider2s\n" +
+	"\bprovider\x18\r \x01(\tR\bprovider\";\n" +
+	"\x0fGetModelRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05trial\x18\x02 \x01(\bR\x05trial\"\x93\x03\n" +
+	"\x10GetModelResponse\x12)\n" +
+	"\x05model\x18\x01 \x01(\v2\x13.imageflow.v1.ModelR\x05model\x12#\n" +
+	"\rlayout_reason\x18\x02 \x01(\tR\flayoutReason\x12!\n" +
+	"\fincludes_nms\x18\x03 \x01(\bR\vincludesNms\x121\n" +
+	"\x06inputs\x18\x04 \x03(\v2\x19.imageflow.v1.ModelTensorR\x06inputs\x123\n" +
+	"\aoutputs\x18\x05 \x03(\v2\x19.imageflow.v1.ModelTensorR\aoutputs\x12F\n" +
+	"\rpreprocessing\x18\x06 \x01(\v2 .imageflow.v1.ModelPreprocessingR\rpreprocessing\x12\x16\n" +
+	"\x06digest\x18\a \x01(\tR\x06digest\x12\x14\n" +
+	"\x05notes\x18\b \x03(\tR\x05notes\x12.\n" +
+	"\x05trial\x18\t \x01(\v2\x18.imageflow.v1.ModelTrialR\x05trial\"K\n" +
+	"\vModelTensor\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
+	"\x05shape\x18\x03 \x03(\x03R\x05shape\"\x80\x01\n" +
+	"\x12ModelPreprocessing\x12#\n" +
+	"\rchannel_order\x18\x01 \x01(\tR\fchannelOrder\x12\x1f\n" +
+	"\vpixel_range\x18\x02 \x01(\x02R\n" +
+	"pixelRange\x12\x12\n" +
+	"\x04mean\x18\x03 \x03(\x02R\x04mean\x12\x10\n" +
+	"\x03std\x18\x04 \x03(\x02R\x03std\"~\n" +
+	"\n" +
+	"ModelTrial\x12\x14\n" +
+	"\x05image\x18\x01 \x01(\fR\x05image\x12!\n" +
+	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x127\n" +
+	"\n" +
+	"detections\x18\x03 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
+	"detections2\xd9\x01\n" +
 	"\fModelService\x12c\n" +
 	"\n" +
 	"ListModels\x12\x1f.imageflow.v1.ListModelsRequest\x1a .imageflow.v1.ListModelsResponse\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
-	"/v1/modelsB\x9d\x01\n" +
+	"/v1/models\x12d\n" +
+	"\bGetModel\x12\x1d.imageflow.v1.GetModelRequest\x1a\x1e.imageflow.v1.GetModelResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/models/{name}B\x9d\x01\n" +
 	"\x10com.imageflow.v1B\n" +
 	"ModelProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
@@ -302,21 +705,35 @@ func file_imageflow_v1_model_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_model_proto_rawDescData
 }
 
-var file_imageflow_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_imageflow_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_imageflow_v1_model_proto_goTypes = []any{
 	(*ListModelsRequest)(nil),  // 0: imageflow.v1.ListModelsRequest
 	(*ListModelsResponse)(nil), // 1: imageflow.v1.ListModelsResponse
 	(*Model)(nil),              // 2: imageflow.v1.Model
+	(*GetModelRequest)(nil),    // 3: imageflow.v1.GetModelRequest
+	(*GetModelResponse)(nil),   // 4: imageflow.v1.GetModelResponse
+	(*ModelTensor)(nil),        // 5: imageflow.v1.ModelTensor
+	(*ModelPreprocessing)(nil), // 6: imageflow.v1.ModelPreprocessing
+	(*ModelTrial)(nil),         // 7: imageflow.v1.ModelTrial
+	(*Detection)(nil),          // 8: imageflow.v1.Detection
 }
 var file_imageflow_v1_model_proto_depIdxs = []int32{
 	2, // 0: imageflow.v1.ListModelsResponse.models:type_name -> imageflow.v1.Model
-	0, // 1: imageflow.v1.ModelService.ListModels:input_type -> imageflow.v1.ListModelsRequest
-	1, // 2: imageflow.v1.ModelService.ListModels:output_type -> imageflow.v1.ListModelsResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 1: imageflow.v1.GetModelResponse.model:type_name -> imageflow.v1.Model
+	5, // 2: imageflow.v1.GetModelResponse.inputs:type_name -> imageflow.v1.ModelTensor
+	5, // 3: imageflow.v1.GetModelResponse.outputs:type_name -> imageflow.v1.ModelTensor
+	6, // 4: imageflow.v1.GetModelResponse.preprocessing:type_name -> imageflow.v1.ModelPreprocessing
+	7, // 5: imageflow.v1.GetModelResponse.trial:type_name -> imageflow.v1.ModelTrial
+	8, // 6: imageflow.v1.ModelTrial.detections:type_name -> imageflow.v1.Detection
+	0, // 7: imageflow.v1.ModelService.ListModels:input_type -> imageflow.v1.ListModelsRequest
+	3, // 8: imageflow.v1.ModelService.GetModel:input_type -> imageflow.v1.GetModelRequest
+	1, // 9: imageflow.v1.ModelService.ListModels:output_type -> imageflow.v1.ListModelsResponse
+	4, // 10: imageflow.v1.ModelService.GetModel:output_type -> imageflow.v1.GetModelResponse
+	9, // [9:11] is the sub-list for method output_type
+	7, // [7:9] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_model_proto_init() }
@@ -324,13 +741,14 @@ func file_imageflow_v1_model_proto_init() {
 	if File_imageflow_v1_model_proto != nil {
 		return
 	}
+	file_imageflow_v1_detection_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_model_proto_rawDesc), len(file_imageflow_v1_model_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
