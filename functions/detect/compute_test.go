@@ -104,7 +104,7 @@ func BenchmarkCompute(b *testing.B) {
 		}
 
 		start = time.Now()
-		if err := open(b, data).ScaledTo(b.Context(), 640, 360, planes); err != nil {
+		if err := open(b, data).ScaledTo(b.Context(), 640, 360, imaging.Fast, planes); err != nil {
 			b.Fatal(err)
 		}
 		decoded = append(decoded, since(start))

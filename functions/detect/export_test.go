@@ -11,9 +11,10 @@ import (
 
 // NewInput returns a function that makes and drops the input of a model with the default
 // preprocessing.
-func NewInput(t testing.TB, width, height int64) func(context.Context, *imaging.Image) error {
+func NewInput(t testing.TB, width, height int64, q imaging.Quality) func(context.Context, *imaging.Image) error {
 	t.Helper()
 	d := description{preprocessing: defaultPreprocessing}
+	d.quality = q
 	inputs := []inference.TensorInfo{{Name: "images", Shape: []int64{1, 3, height, width}}}
 	if err := d.setInputs(inference.Info{Inputs: inputs}); err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func (d *description) input(ctx context.Context, m *imaging.Image) (*tensor, *de
 	inner := image.Rect(left, top, left+w, top+h)
 	t := d.newTensor()
 	d.pad(t, inner)
-	if err := m.ScaledTo(ctx, w, h, d.floats(t, inner)); err != nil {
+	if err := m.ScaledTo(ctx, w, h, d.quality, d.floats(t, inner)); err != nil {
 		d.release(t)
 		return nil, nil, placement{}, err
 	}

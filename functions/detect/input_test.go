@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -21,16 +22,20 @@ func BenchmarkInput(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	makeInput := detect.NewInput(b, 640, 640)
+	fast, bilinear := detect.NewInput(b, 640, 640, imaging.Fast), detect.NewInput(b, 640, 640, imaging.Bilinear)
 	for _, c := range []struct {
-		name string
-		data []byte
-	}{{"1920×1080", large}, {"640×360", small.Data}} {
+		name      string
+		data      []byte
+		makeInput func(context.Context, *imaging.Image) error
+	}{
+		{"1920×1080", large, fast}, {"1920×1080/bilinear", large, bilinear},
+		{"640×360", small.Data, fast}, {"640×360/bilinear", small.Data, bilinear},
+	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			start := cpuTime()
 			for b.Loop() {
-				if err := makeInput(b.Context(), open(b, c.data)); err != nil {
+				if err := c.makeInput(b.Context(), open(b, c.data)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
 )
 
@@ -35,6 +36,8 @@ type preprocessing struct {
 	mean, std [3]float32
 	// padding is the colour beside the image: pixel values of 0 to 255 in the order of the channels.
 	padding [3]float32
+	// quality is Fast or Bilinear.
+	quality imaging.Quality
 }
 
 // grey114 is the padding that YOLO models are trained with.
@@ -64,6 +67,7 @@ const (
 	meanKey     = "mean"
 	stdKey      = "std"
 	paddingKey  = "padding"
+	filterKey   = "interpolation"
 )
 
 // preprocess returns the preprocessing of a model: the default of its layout, overridden by
@@ -81,6 +85,9 @@ func preprocess(p preprocessing, image inference.ElementType, values map[string]
 	}
 	if white := of.choice(rangeKey, "1", "255"); white != "" {
 		p.white = map[string]float32{"1": 1, "255": 255}[white]
+	}
+	if filter := of.choice(filterKey, "antialiased", "bilinear"); filter != "" {
+		p.quality = map[string]imaging.Quality{"antialiased": imaging.Fast, "bilinear": imaging.Bilinear}[filter]
 	}
 	p.padding = of.numbers(paddingKey, p.padding, 0, 255)
 	p.mean = of.numbers(meanKey, p.mean, -p.white, p.white)

@@ -70,7 +70,7 @@ func BenchmarkScaledTo(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		to := imaging.Floats{Red: plane, Green: plane, Blue: plane, Stride: width, White: 1}
-		if err := m.ScaledTo(b.Context(), width, height, to); err != nil {
+		if err := m.ScaledTo(b.Context(), width, height, imaging.Fast, to); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -18,14 +18,14 @@ type Floats struct {
 }
 
 // ScaledTo writes the image upright, stretched to exactly width × height pixels, to planes of
-// floats. Transparent pixels are composited on white. It has the fidelity of Fast, which is
-// enough for input of models. Numbers between the pixels of the planes stay as they are.
-func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) error {
+// floats. Transparent pixels are composited on white. Numbers between the pixels of the planes
+// stay as they are.
+func (m *Image) ScaledTo(ctx context.Context, width, height int, q Quality, to Floats) error {
 	m = m.inSRGB()
-	if m.Format == JPEG && m.isPlanar(m.wholeView(width, height), Fast, Chroma444) {
-		return m.planesTo(ctx, width, height, to)
+	if m.Format == JPEG && m.isPlanar(m.wholeView(width, height), q, Chroma444) {
+		return m.planesTo(ctx, width, height, q, to)
 	}
-	p, err := m.scaled(ctx, width, height, Fast)
+	p, err := m.scaled(ctx, width, height, q)
 	if err == nil && p.Channels == 4 {
 		p, err = p.flatten(ctx, white)
 	}
@@ -39,14 +39,14 @@ func (m *Image) ScaledTo(ctx context.Context, width, height int, to Floats) erro
 }
 
 // planesTo is ScaledTo for an image that isPlanar.
-func (m *Image) planesTo(ctx context.Context, width, height int, to Floats) error {
+func (m *Image) planesTo(ctx context.Context, width, height int, q Quality, to Floats) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	v := m.wholeView(width, height)
 	out := m.outputPlanes(v, Chroma444)
-	scale := m.planarScale(v, out, Fast)
+	scale := m.planarScale(v, out, q)
 	source := m.planeSource(scale, m.planesAt(scale), &pin)
-	targets := pinnedTargets(m.planarWeights(v, scale, out, Fast), out.all, &pin)
+	targets := pinnedTargets(m.planarWeights(v, scale, out, q), out.all, &pin)
 	numbers := to.pinned(width, height, m.Orientation, &pin)
 	return m.verify(readJPEG(ctx, JPEG, func(stop C.Stop) C.Damage {
 		return C.imaging_resample_to_floats(source, targets, numbers, stop)

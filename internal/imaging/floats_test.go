@@ -93,7 +93,7 @@ func TestScaledTo_isWhiteWhereTransparent(t *testing.T) {
 func scaled(ctx context.Context, m *imaging.Image, width, height int) (*imaging.Pixels, error) {
 	n := width * height
 	all := make([]float32, 3*n)
-	err := m.ScaledTo(ctx, width, height, imaging.Floats{
+	err := m.ScaledTo(ctx, width, height, imaging.Fast, imaging.Floats{
 		Red: all[:n], Green: all[n : 2*n], Blue: all[2*n:], Stride: width, White: 255,
 	})
 	p := imaging.NewPixels(width, height, 3)

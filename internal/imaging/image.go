@@ -65,6 +65,9 @@ const (
 	Good
 	// Best decodes at full size and filters with Lanczos3 only.
 	Best
+	// Bilinear decodes at full size and interpolates between the nearest pixels, without a filter
+	// against aliasing: INTER_LINEAR of OpenCV. It is for models that are trained so.
+	Bilinear
 )
 
 // Open parses and checks the header of an image. Its errors are InputErrors.
@@ -165,7 +168,12 @@ func (m *Image) scaling(v view, q Quality) decoding {
 	if q == Fast && !m.unevenSampling() {
 		k = catmullRom
 	}
-	d := decoding{shrink: m.shrinkOnLoad(v, q)}
+	d := decoding{shrink: m.shrinkOnLoad(v, q), across: 1, down: 1}
+	if q == Bilinear {
+		d.columns = linear.computeWeightsFrom(v.Left, m.Width, v.width, v.Width/float64(v.width), 1, clamp)
+		d.rows = linear.computeWeightsFrom(v.Top, m.Height, v.height, v.Height/float64(v.height), 1, clamp)
+		return d
+	}
 	d.across, d.columns = k.resize(v.Left, v.Width, m.Width/d.shrink, d.shrink, v.width)
 	d.down, d.rows = k.resize(v.Top, v.Height, m.Height/d.shrink, d.shrink, v.height)
 	return d
@@ -187,7 +195,7 @@ func (m *Image) upright(ctx context.Context, d decoding) (*Pixels, error) {
 
 // minReduction is the minimum reduction that each quality leaves to the filter. Below it,
 // the coarse shrinking of the decoder becomes visible.
-var minReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1)}
+var minReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1), Bilinear: math.Inf(1)}
 
 // shrinkOnLoad returns the factor by which the decoder shrinks: 1, 2, 4 or 8. libjpeg
 // decodes a shrunk image faster than a full one.

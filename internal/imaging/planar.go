@@ -183,26 +183,33 @@ type axis struct {
 
 func (a axis) weights(q Quality) *weights8 {
 	k := lanczos3
-	if q == Fast {
+	switch q {
+	case Fast:
 		k = catmullRom
+	case Bilinear:
+		k = linear
 	}
-	if q != Fast || a.refined == 0 || a.length >= a.outLength {
-		return a.filtered(k).fixed()
+	if a.refined == 0 || q != Bilinear && (q != Fast || a.length >= a.outLength) {
+		return a.filtered(k, q).fixed()
 	}
 	// Colours are enlarged to full resolution as decoders do it.
 	inputs, scale := a.samples, a.length/a.refined
 	enlarged := linear.computeWeights(inputs, a.refinedSamples, scale, 1, clamp)
 	a.begin, a.length, a.samples = a.begin/scale, a.refined, a.refinedSamples
-	return a.filtered(k).after(enlarged, inputs).fixed()
+	return a.filtered(k, q).after(enlarged, inputs).fixed()
 }
 
 // filtered returns the weights of a kernel.
-func (a axis) filtered(k kernel) *weights {
+func (a axis) filtered(k kernel, q Quality) *weights {
 	scale, begin := a.length/a.outLength, a.begin
 	if a.mirrored {
 		begin += a.length - float64(a.outputs)*scale
 	}
-	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, math.Max(1, scale), clamp)
+	width := math.Max(1, scale)
+	if q == Bilinear {
+		width = 1
+	}
+	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, width, clamp)
 }
 
 // mirrorings are the sides of the stored image that each EXIF orientation mirrors.

@@ -25,26 +25,28 @@ func TestPlanarFloats_areLikePixels(t *testing.T) {
 			m.Orientation = orientation
 			w, h := m.Size()
 			for _, size := range [][2]int{{w / 3, h / 3}, {w * 2 / 3, h * 3 / 4}, {w, h}, {w + 101, h + 57}} {
-				t.Run(fmt.Sprint(name, " ", orientation, " ", size), func(t *testing.T) {
-					checkPlanarFloats(t, m, size[0], size[1], limit.rms, limit.share)
-				})
+				for _, q := range []Quality{Fast, Bilinear} {
+					t.Run(fmt.Sprint(name, " ", orientation, " ", size, " ", q), func(t *testing.T) {
+						checkPlanarFloats(t, m, size[0], size[1], q, limit.rms, limit.share)
+					})
+				}
 			}
 		}
 	}
 }
 
-func checkPlanarFloats(t *testing.T, m *Image, width, height int, maxRMS, maxShare float64) {
+func checkPlanarFloats(t *testing.T, m *Image, width, height int, q Quality, maxRMS, maxShare float64) {
 	t.Helper()
-	if !m.isPlanar(m.wholeView(width, height), Fast, Chroma444) {
+	if !m.isPlanar(m.wholeView(width, height), q, Chroma444) {
 		t.Fatal("not by planes")
 	}
 	n := width * height
 	all := make([]float32, 3*n)
 	to := Floats{Red: all[:n], Green: all[n : 2*n], Blue: all[2*n:], Stride: width, White: 255}
-	if err := m.ScaledTo(t.Context(), width, height, to); err != nil {
+	if err := m.ScaledTo(t.Context(), width, height, q, to); err != nil {
 		t.Fatal(err)
 	}
-	want, err := m.scaled(t.Context(), width, height, Fast)
+	want, err := m.scaled(t.Context(), width, height, q)
 	if err != nil {
 		t.Fatal(err)
 	}
