@@ -124,7 +124,8 @@ func (m *Image) onlyOne() string {
 }
 
 func (m *Image) noSuchPage(frames int) error {
-	return &SelectionError{"page", fmt.Sprintf("there is no such frame or page: of the %s, %d can be chosen, from 0 on", m.Format, frames)}
+	reason := fmt.Sprintf("there is no such frame or page: of the %s, %d can be chosen, from 0 on", m.Format, frames)
+	return &SelectionError{"page", reason}
 }
 
 // checkAnimation checks the limits of the frames up to the last selected one, since each is drawn
