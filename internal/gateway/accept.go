@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,20 +19,45 @@ const (
 	maxAccepted = 32
 )
 
-// acceptedImages returns the types of images, and the wildcards, in the Accept headers of a request
-// (RFC 9110, 12.5.1). A type of weight 0 is not accepted.
-func acceptedImages(headers []string) (all []string) {
+// readByAll are the types that a wildcard means: everything that reads images reads them.
+var readByAll = []string{"image/jpeg", "image/png"}
+
+// acceptedImages returns the types of images in the Accept headers of a request by descending weight, at
+// most maxAccepted (RFC 9110, 12.5.1). A request without the header accepts all. A type of weight 0 is not
+// accepted, a name overrides wildcards, and image/* overrides */*.
+func acceptedImages(headers []string) []string {
+	if len(headers) == 0 {
+		return readByAll
+	}
+	weights := map[string]float64{}
+	var all []string
 	for _, part := range strings.Split(strings.Join(headers, ","), ",") {
 		name, settings, err := mime.ParseMediaType(part)
-		if err != nil || name != "*/*" && !strings.HasPrefix(name, "image/") || len(all) == maxAccepted {
+		if err != nil || name != "*/*" && !strings.HasPrefix(name, "image/") {
 			continue
 		}
-		if weight, err := strconv.ParseFloat(settings["q"], 64); err == nil && weight == 0 {
-			continue
+		if _, twice := weights[name]; !twice && !strings.HasSuffix(name, "/*") {
+			all = append(all, name)
 		}
-		all = append(all, name)
+		weight, err := strconv.ParseFloat(settings["q"], 64)
+		if err != nil {
+			weight = 1
+		}
+		weights[name] = weight
 	}
-	return all
+	for _, name := range readByAll {
+		if _, named := weights[name]; named {
+			continue
+		}
+		weight, ok := weights["image/*"]
+		if !ok {
+			weight = weights["*/*"]
+		}
+		all, weights[name] = append(all, name), weight
+	}
+	all = slices.DeleteFunc(all, func(name string) bool { return weights[name] == 0 })
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(weights[b], weights[a]) })
+	return all[:min(len(all), maxAccepted)]
 }
 
 // setAccepted sets Encoding.accept of a request for an output in the smallest format, or of the last

@@ -2,10 +2,13 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/imaging"
 )
 
@@ -24,7 +27,7 @@ func TestForm_autoByAcceptHeader(t *testing.T) {
 		{"resize", "image/webp", nil, "image/webp", "1"},
 		{"resize", "image/webp;q=0, image/png, text/html", nil, "image/png", "1"},
 		{"resize", "image/avif,image/webp,*/*;q=0.8", nil, "image/avif image/webp image/jpeg", "4"},
-		{"resize", "*/*", nil, "image/jpeg image/png", "2"},
+		{"resize", "*/*", nil, "image/jpeg image/png", "2"}, {"resize", "", nil, "image/jpeg image/png", "2"},
 		{"resize", "*/*", []string{"encoding.accept=image/webp"}, "image/webp", "1"},
 		{"pipeline", "image/webp,image/png", []string{steps}, "image/webp image/png", "2"},
 	} {
@@ -44,6 +47,31 @@ func TestForm_autoByAcceptHeader(t *testing.T) {
 		if encodes := resp.Header.Get("Imageflow-Encodes"); encodes != c.encodes {
 			t.Errorf("%+v: %s encodes", c, encodes)
 		}
+	}
+}
+
+// TestAcceptedImages follows RFC 9110, 12.5.1.
+func TestAcceptedImages(t *testing.T) {
+	many := ""
+	for i := range 40 {
+		many += fmt.Sprintf("image/x-%d;q=0.5,", i)
+	}
+	for _, c := range []struct{ accept, want string }{
+		{"*/*", "image/jpeg image/png"}, {"image/*;q=0.2", "image/jpeg image/png"}, {"", ""}, {"text/html", ""},
+		{"image/webp;q=0, */*", "image/jpeg image/png"}, {"image/jpeg;q=0, */*", "image/png"},
+		{"image/*;q=0, */*", ""}, {"image/*;q=0, image/png", "image/png"}, {"*/*;q=0, image/webp", "image/webp"},
+		{"image/webp, */*;q=0.0", "image/webp"}, {"image/png;q=0.1, image/webp, image/*;q=0.5", "image/webp image/jpeg image/png"},
+		{"image/webp;q=0.1, image/webp;q=0", ""}, {"image/avif;q=x", "image/avif"}, {", ,image/webp;", "image/webp"},
+	} {
+		if got := strings.Join(gateway.AcceptedImages([]string{c.accept}), " "); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.accept, got, c.want)
+		}
+	}
+	if got := gateway.AcceptedImages(nil); !slices.Equal(got, []string{"image/jpeg", "image/png"}) {
+		t.Errorf("no header: got %v", got)
+	}
+	if got := gateway.AcceptedImages([]string{many, "image/webp"}); len(got) != 32 || got[0] != "image/webp" {
+		t.Errorf("many types: got %v", got)
 	}
 }
 

@@ -18,3 +18,6 @@ func (l *Limiter) Acquire(now time.Time) (evicted func() bool, release func(time
 	}
 	return func() bool { return errors.Is(context.Cause(ctx), errEvicted) }, func(now time.Time) { l.release(t, now) }
 }
+
+// AcceptedImages returns the types of images in Accept headers.
+var AcceptedImages = acceptedImages

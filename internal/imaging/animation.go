@@ -84,7 +84,10 @@ const (
 // have several frames. Its errors are SelectionErrors and InputErrors.
 func (m *Image) Select(s Selection, severalFrames bool) (*Image, error) {
 	if s.Count > 1 && (m.animation == nil || !severalFrames) {
-		return nil, &SelectionError{"pages", "only one frame is possible: the input or the output has no frames to choose from"}
+		return nil, &SelectionError{"pages", m.onlyOne()}
+	}
+	if m.Format == TIFF && m.Animated && s != (Selection{}) {
+		return m.page(s.First)
 	}
 	count := 1
 	if severalFrames && m.animation != nil {
@@ -94,7 +97,7 @@ func (m *Image) Select(s Selection, severalFrames bool) (*Image, error) {
 	case s.First == 0 && count == 1 && (s.Count == 0 || m.animation == nil):
 		return m, nil
 	case m.animation == nil:
-		return nil, m.noSuchPage(max(1, m.Frames))
+		return nil, m.noSuchPage(1)
 	}
 	frames := len(m.animation.frames)
 	if s.First >= frames {
@@ -109,8 +112,20 @@ func (m *Image) Select(s Selection, severalFrames bool) (*Image, error) {
 	return chosen, nil
 }
 
+// onlyOne returns the reason why an output has only one frame or page.
+func (m *Image) onlyOne() string {
+	switch {
+	case m.animation != nil:
+		return "the output has only one frame: leave it out, or ask for image/webp or image/gif"
+	case m.Format == TIFF:
+		return "an output has only one page: leave it out, and choose the page by page"
+	}
+	return fmt.Sprintf("the %s is no animation: leave it out", m.Format)
+}
+
 func (m *Image) noSuchPage(frames int) error {
-	return &SelectionError{"page", fmt.Sprintf("there is no such frame or page: the %s has %d, counted from 0", m.Format, frames)}
+	reason := fmt.Sprintf("there is no such frame or page: of the %s, %d can be chosen, from 0 on", m.Format, frames)
+	return &SelectionError{"page", reason}
 }
 
 // checkAnimation checks the limits of the frames up to the last selected one, since each is drawn
@@ -173,7 +188,7 @@ func (h Header) SelectedFrames() int { return max(1, h.selected.Count) }
 // default, which a repair must not leave out.
 func (h Header) isWhole() bool {
 	if h.selected == (Selection{}) {
-		return !h.drawsFirst() || len(h.Repaired) == 0
+		return !h.isPage && (!h.drawsFirst() || len(h.Repaired) == 0)
 	}
 	return h.selected.First == 0 && h.selected.Count == len(h.animation.frames)
 }

@@ -109,3 +109,25 @@ func TestAuto_footprint(t *testing.T) {
 		}
 	}
 }
+
+// TestAuto_animation is the smallest of the formats that move. Without one, the first frame is encoded.
+func TestAuto_animation(t *testing.T) {
+	m := moving(t, encodedGIF(t, movie(0)))
+	m.Encoding.Accept = formats(imaging.WebP, imaging.GIF, imaging.PNG)
+	out := reencoded(t, m, imaging.Auto)
+	if !m.Moves(imaging.Auto) || out.Frames != 5 || out.Encodes != 2 {
+		t.Errorf("%d frames as %s after %d encodes", out.Frames, out.Format, out.Encodes)
+	}
+	for _, f := range []imaging.Format{imaging.WebP, imaging.GIF} {
+		if one := reencoded(t, m, f); len(one.Data) < len(out.Data) {
+			t.Errorf("%d bytes as %s, but %d as %s", len(out.Data), out.Format, len(one.Data), f)
+		}
+		if got, one := m.ResizeFootprint(60, 40, imaging.Auto), m.ResizeFootprint(60, 40, f); got < one {
+			t.Errorf("a footprint of %d bytes, but %s takes %d", got, f, one)
+		}
+	}
+	m.Encoding.Accept = formats(imaging.PNG, imaging.JPEG)
+	if m.Moves(imaging.Auto) {
+		t.Error("a still format moves")
+	}
+}

@@ -87,6 +87,8 @@ type Header struct {
 	selected Selection
 	// number is the number of the frame or page, or of the first selected one.
 	number int
+	// isPage reports whether the image is one of the pages of a TIFF.
+	isPage bool
 	// canvas is the decoded image if it is a frame of an animation: rows of RGBA with straight alpha.
 	canvas []byte
 	// Encoding are the options of outputs made from the image. Parsers leave it at its zero value.
@@ -193,19 +195,26 @@ func ParseHeader(data []byte, limits Limits) (Header, error) {
 		if !p.begins(data) {
 			continue
 		}
-		h := Header{Format: p.format, Orientation: 1, Bits: 8, Frames: 1}
-		if err := p.parse(data, &h); err != nil {
-			return Header{}, err
-		}
-		if h.parts == nil {
-			h.parts = [][]byte{data}
-		}
-		if h.Orientation < 1 || h.Orientation > 8 {
-			h.Orientation = 1
-		}
-		return h, limits.check(h)
+		h := Header{Format: p.format}
+		return h, h.parse(data, limits, p.parse)
 	}
 	return Header{}, foreignError(data)
+}
+
+// parse parses and checks the header by a parser of its format.
+func (h *Header) parse(data []byte, limits Limits, parse func([]byte, *Header) error) error {
+	h.Orientation, h.Bits, h.Frames = 1, 8, 1
+	if err := parse(data, h); err != nil {
+		*h = Header{}
+		return err
+	}
+	if h.parts == nil {
+		h.parts = [][]byte{data}
+	}
+	if h.Orientation < 1 || h.Orientation > 8 {
+		h.Orientation = 1
+	}
+	return limits.check(*h)
 }
 
 func (l Limits) check(h Header) error {

@@ -205,9 +205,12 @@ func (e directoryEntry) ratios(data []byte, form tiffForm) []uint32 {
 // maxRatios is the maximum number of rationals of an entry.
 const maxRatios = 6
 
-// parseTIFF parses the first directory and checks that all of its strips or tiles lie in the
+// parseTIFF parses the first page.
+func parseTIFF(data []byte, h *Header) error { return parseTIFFPage(data, h, 0) }
+
+// parseTIFFPage parses the directory of a page and checks that all of its strips or tiles lie in the
 // file. It hides the other directories from the decoder.
-func parseTIFF(data []byte, h *Header) error {
+func parseTIFFPage(data []byte, h *Header, page int) error {
 	if len(data) < 8 {
 		return truncated(TIFF)
 	}
@@ -215,13 +218,10 @@ func parseTIFF(data []byte, h *Header) error {
 	if name := rawName(data, form); name != "" {
 		return unsupported(name)
 	}
-	fix := tiffFixes{data: data, form: form, header: h, at: form.first(data)}
-	entries, next, err := form.directory(data, fix.at)
+	fix := tiffFixes{data: data, form: form, header: h}
+	entries, err := fix.begin(page)
 	if err != nil {
-		return truncated(TIFF)
-	}
-	if h.Frames, h.Animated = form.pages(data, next), next != 0; h.Animated {
-		fix.replace(fix.entry(len(entries)), make([]byte, form.field))
+		return err
 	}
 	fields := tiffFields{}
 	for i, e := range entries {

@@ -41,3 +41,63 @@ func (f tiffForm) pages(data []byte, next int64) int {
 	}
 	return n
 }
+
+// page returns the offset of the directory of a page.
+func (f tiffForm) page(data []byte, number int) (int64, error) {
+	at := f.first(data)
+	for range number {
+		entries, first, err := f.length(data, at)
+		if err != nil {
+			return 0, err
+		}
+		at = f.next(data, first+f.entry*entries)
+	}
+	return at, nil
+}
+
+// begin parses the directory of a page, and of the first one the number of pages. The decoder finds this
+// directory first, and no other one.
+func (t *tiffFixes) begin(page int) ([]directoryEntry, error) {
+	at, err := t.form.page(t.data, page)
+	if err != nil {
+		return nil, truncated(TIFF)
+	}
+	entries, next, err := t.form.directory(t.data, at)
+	if err != nil {
+		return nil, truncated(TIFF)
+	}
+	if t.at = at; next != 0 {
+		t.replace(t.entry(len(entries)), make([]byte, t.form.field))
+	}
+	if page == 0 {
+		t.header.Frames, t.header.Animated = t.form.pages(t.data, next), next != 0
+		return entries, nil
+	}
+	for _, e := range entries {
+		if at < t.form.header || !e.isInline() && t.form.offset(e.value) < t.form.header {
+			return nil, invalid("corrupt tiff: page %d overlaps the header", page)
+		}
+	}
+	start := make([]byte, t.form.field)
+	if t.form.field == 8 {
+		t.form.PutUint64(start, uint64(at))
+	} else {
+		t.form.PutUint32(start, uint32(at))
+	}
+	t.replace(t.form.header-t.form.field, start)
+	return entries, nil
+}
+
+// page returns a page of a TIFF as an image of its own.
+func (m *Image) page(number int) (*Image, error) {
+	switch {
+	case number > 0 && m.Frames == 0:
+		return nil, &SelectionError{"page", "the pages of the tiff cannot be counted: they end in a fault, or do not end"}
+	case number > 0 && number >= m.Frames:
+		return nil, m.noSuchPage(m.Frames)
+	}
+	h := Header{Format: TIFF, number: number, isPage: true}
+	err := h.parse(m.data, m.Limits, func(data []byte, h *Header) error { return parseTIFFPage(data, h, number) })
+	h.Frames, h.Animated, h.Encoding = m.Frames, m.Animated, m.Encoding
+	return &Image{Header: h, Limits: m.Limits, data: m.data}, err
+}

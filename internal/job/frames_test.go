@@ -71,3 +71,19 @@ func TestRun_redactedAnimation(t *testing.T) {
 		}
 	}
 }
+
+// The smallest format of an animation is one that moves, if the caller reads any.
+func TestRun_autoOfAnimation(t *testing.T) {
+	data := gifOf(t, color.Palette{color.Gray{0}, color.Gray{99}, color.Gray{198}})
+	for accepted, moves := range map[string]bool{"image/webp": true, "image/gif": true, "image/jpeg": false} {
+		resp, err := run(t, &request{
+			InputBytes: data, TargetWidth: 8, OutputImage: &imageflowv1.ImageData{ContentType: "auto"},
+			Encoding: &imageflowv1.Encoding{Accept: []string{accepted, "image/png"}},
+		})
+		got := resp.GetResult()
+		if err != nil || (got.GetFrames() == 3) != moves || got.GetFirstFrameOnly() == moves ||
+			moves && got.GetOutputImage().GetContentType() != accepted {
+			t.Errorf("%s: got %v, %v", accepted, got, err)
+		}
+	}
+}

@@ -168,14 +168,14 @@ type ImageData struct {
 	// INVALID_ARGUMENT. In a Trigger: `output_image.overwrite=true`.
 	Overwrite bool `protobuf:"varint,9,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	// In an `input_image`, also beside `input_bytes`: the first frame of an animation
-	// (GIF, WebP, PNG) that is used, counted from 0. One beyond the end fails with
+	// (GIF, WebP, PNG), or the page of a TIFF, that is used, counted from 0. One beyond the end fails with
 	// INVALID_ARGUMENT, as any but 0 does for other images. An image of a PNG that is no
 	// frame of its animation is used only if the animation is damaged.
 	Page int32 `protobuf:"varint,10,opt,name=page,proto3" json:"page,omitempty"`
 	// In an `input_image`: the maximum number of frames that are used, from `page` on. 0
 	// means all of an animation if resize, filter, or a detection with `frames` writes a format that
 	// can move, WebP or GIF, and otherwise 1. More than 1 fails with INVALID_ARGUMENT if the output cannot
-	// move or the input is no animation. Delays and the number of repetitions are kept.
+	// move or the input is no animation; of a TIFF one page is used. Delays and the number of repetitions are kept.
 	// An animated GIF stays a GIF unless another format is requested; with 1 frame it becomes
 	// a PNG.
 	Pages         int32 `protobuf:"varint,11,opt,name=pages,proto3" json:"pages,omitempty"`

@@ -230,14 +230,14 @@ type Encoding struct {
 	// the content type `auto`, which needs it. Types that ImageFlow does not know or write do
 	// not count, and image/* and */* mean image/jpeg and image/png.
 	//
-	// The output is a still image, of an animation the first frame. It has the format that makes the smallest file, each with its default
-	// quality or with `quality`, which formats without the option ignore, like `progressive`,
-	// `chroma`, `speed`, `compression` and `palette`. Formats that cannot do what `lossless`,
-	// `max_bytes`, `keep` or `profile` asks for are left out (PNG and TIFF are lossless). So is
-	// JPEG for an image with transparent pixels, unless `background` is set. The image
-	// is decoded and changed once and encoded in each format, with `max_bytes` up to four
-	// times; the metadata of the result has the number as `encodes`. AVIF takes most of this
-	// time.
+	// The output has the format that makes the smallest file. That of an animation is one that
+	// moves, if the caller reads any. Each format has its default quality or `quality`, which
+	// formats without the option ignore, like `progressive`, `chroma`, `speed`, `compression` and
+	// `palette`. Formats that cannot do what `lossless`, `max_bytes`, `keep` or `profile` asks for
+	// are left out (PNG and TIFF are lossless). So is JPEG for an image with transparent pixels,
+	// unless `background` is set. The image is decoded and changed once, an animation once for each
+	// format, and encoded in each format, with `max_bytes` up to four times; the metadata of the
+	// result has the number as `encodes`. AVIF takes most of this time.
 	Accept []string `protobuf:"bytes,10,rep,name=accept,proto3" json:"accept,omitempty"`
 	// For png: from 1, the least time, to 9, the smallest file; 0 means 1.
 	Compression int32 `protobuf:"varint,11,opt,name=compression,proto3" json:"compression,omitempty"`

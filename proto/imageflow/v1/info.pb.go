@@ -131,7 +131,7 @@ type DescribeImageResponse struct {
 	Orientation int32 `protobuf:"varint,6,opt,name=orientation,proto3" json:"orientation,omitempty"`
 	// True if the file has several frames or pages, of which processors use the first.
 	Animated bool `protobuf:"varint,7,opt,name=animated,proto3" json:"animated,omitempty"`
-	// The number of frames or pages.
+	// The number of frames or pages; 0 if it is not known.
 	Frames int32 `protobuf:"varint,8,opt,name=frames,proto3" json:"frames,omitempty"`
 	// True if the image may have transparent pixels.
 	Alpha bool `protobuf:"varint,9,opt,name=alpha,proto3" json:"alpha,omitempty"`
