@@ -38,18 +38,23 @@ func (p *Pixels) Mosaic(ctx context.Context, region image.Rectangle, cells int, 
 // end, exclusively. They lie inside the region.
 func (m *Mosaic) PaintRow(y, first, end int) {
 	p, v := m.pixels, m.down[y-m.region.Min.Y]
-	upper, lower := m.means[v.first*m.columns:], m.means[v.second*m.columns:]
-	for x := first; x < end; x++ {
-		u := m.across[x-m.region.Min.X]
-		to := p.Pix[(y*p.Width+x)*p.Channels:][:p.Channels]
+	row := make([][3]float32, m.columns) // the colours of the cells in this row
+	for i := range row {
+		upper, lower := m.means[v.first*m.columns+i], m.means[v.second*m.columns+i]
 		for c := range 3 {
-			above := upper[u.first][c]*(1-u.part) + upper[u.second][c]*u.part
-			below := lower[u.first][c]*(1-u.part) + lower[u.second][c]*u.part
-			to[c] = uint8(above*(1-v.part) + below*v.part + 0.5)
+			row[i][c] = upper[c]*(1-v.part) + lower[c]*v.part + 0.5
 		}
+	}
+	to := p.Pix[(y*p.Width+first)*p.Channels : (y*p.Width+end)*p.Channels]
+	for _, u := range m.across[first-m.region.Min.X : end-m.region.Min.X] {
+		left, right := &row[u.first], &row[u.second]
+		to[0] = uint8(left[0] + (right[0]-left[0])*u.part)
+		to[1] = uint8(left[1] + (right[1]-left[1])*u.part)
+		to[2] = uint8(left[2] + (right[2]-left[2])*u.part)
 		if p.Channels == 4 {
 			to[3] = 255
 		}
+		to = to[p.Channels:]
 	}
 }
 
@@ -57,23 +62,15 @@ func (m *Mosaic) PaintRow(y, first, end int) {
 // i/n of the side.
 func (p *Pixels) means(ctx context.Context, region image.Rectangle, grid image.Point) ([][3]float32, error) {
 	sums := make([][4]uint64, grid.X*grid.Y) // with the weight
-	across, down := positions(region.Dx(), grid.X, false), positions(region.Dy(), grid.Y, false)
+	down := positions(region.Dy(), grid.Y, false)
 	for y, v := range down {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		row := p.Pix[((region.Min.Y+y)*p.Width+region.Min.X)*p.Channels:]
-		cells := sums[v.first*grid.X:]
-		for x, u := range across {
-			pixel, weight := row[x*p.Channels:][:p.Channels], uint64(255)
-			if p.Channels == 4 {
-				weight = uint64(pixel[3])
-			}
-			cell := &cells[u.first]
-			for c := range 3 {
-				cell[c] += uint64(pixel[c]) * weight
-			}
-			cell[3] += weight
+		for i := range grid.X {
+			first, end := start(i, region.Dx(), grid.X), start(i+1, region.Dx(), grid.X)
+			addTo(&sums[v.first*grid.X+i], row[first*p.Channels:end*p.Channels], p.Channels)
 		}
 	}
 	means := make([][3]float32, len(sums))
@@ -84,6 +81,29 @@ func (p *Pixels) means(ctx context.Context, region image.Rectangle, grid image.P
 		}
 	}
 	return means, nil
+}
+
+// start returns the first pixel of cell i of n on a side.
+func start(i, length, n int) int { return (i*length + n - 1) / n }
+
+// addTo adds pixels to the sum of their colours, weighted by alpha, and of these weights.
+func addTo(sum *[4]uint64, pixels []byte, channels int) {
+	if channels == 4 {
+		for ; len(pixels) >= 4; pixels = pixels[4:] {
+			weight := uint64(pixels[3])
+			sum[0] += uint64(pixels[0]) * weight
+			sum[1] += uint64(pixels[1]) * weight
+			sum[2] += uint64(pixels[2]) * weight
+			sum[3] += weight
+		}
+		return
+	}
+	var red, green, blue uint64
+	n := uint64(len(pixels) / 3)
+	for ; len(pixels) >= 3; pixels = pixels[3:] {
+		red, green, blue = red+uint64(pixels[0]), green+uint64(pixels[1]), blue+uint64(pixels[2])
+	}
+	sum[0], sum[1], sum[2], sum[3] = sum[0]+255*red, sum[1]+255*green, sum[2]+255*blue, sum[3]+255*n
 }
 
 // position is a pixel's place between two cells: part of the way from the first to the second.
