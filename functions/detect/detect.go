@@ -53,6 +53,9 @@ func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.I
 
 // footprint ignores the model's input, which is small.
 func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
+	if r.GetCrops() != nil {
+		return in.Image.Footprint(in.Format) + cropsFootprint(r.GetCrops(), in)
+	}
 	if r.GetDrawBoxes() {
 		return in.Image.Footprint(in.Format)
 	}
@@ -95,7 +98,9 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 		}
 	}
 	resp.Metadata.TotalDetections = int32(len(resp.GetDetections()))
-	out, err = output(ctx, r, in, m, found)
+	if resp.Crops, err = cutOut(ctx, r, in, resp); err == nil {
+		out, err = output(ctx, r, in, m, found)
+	}
 	return out, resp, err
 }
 
