@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -36,6 +35,9 @@ func New(models *Models) functions.Processor {
 		Footprint: footprint,
 		Apply:     models.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+		Moves:     func(r *imageflowv1.DetectionRequest, _ []byte) bool { return r.GetFrames() > 0 },
+
+		ReadsFrames: func(r *imageflowv1.DetectionRequest) bool { return r.GetFrames() > 0 },
 	})
 }
 
@@ -51,6 +53,9 @@ func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.I
 
 // footprint ignores the model's input, which is small.
 func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
+	if r.GetCrops() != nil {
+		return in.Image.Footprint(in.Format) + cropsFootprint(r.GetCrops(), in)
+	}
 	if r.GetDrawBoxes() {
 		return in.Image.Footprint(in.Format)
 	}
@@ -85,11 +90,17 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 		return out, nil, s.requestError(r, err)
 	}
 	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
-	resp.Metadata.TotalDetections = int32(len(found))
-	for _, b := range found {
-		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
+	for _, f := range found {
+		for _, b := range f.boxes {
+			d := m.detection(rescale(b))
+			d.Frame = f.number
+			resp.Detections = append(resp.Detections, d)
+		}
 	}
-	out, err = output(ctx, r, in, m, found)
+	resp.Metadata.TotalDetections = int32(len(resp.GetDetections()))
+	if resp.Crops, err = cutOut(ctx, r, in, resp); err == nil {
+		out, err = output(ctx, r, in, m, found)
+	}
 	return out, resp, err
 }
 
@@ -97,7 +108,7 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 func (s *Models) detect(
 	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
 	metadata *imageflowv1.DetectionMetadata,
-) (*model, []box, error) {
+) (*model, []frame, error) {
 	m, err := s.model(ctx, s.requested(r))
 	if err != nil {
 		return nil, nil, err
@@ -106,29 +117,13 @@ func (s *Models) detect(
 	return m, found, err
 }
 
-// detect returns boxes in pixels of the image, sorted by descending confidence. It
-// notes its times in the metadata.
-func (m *model) detect(
-	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
-	metadata *imageflowv1.DetectionMetadata,
-) ([]box, error) {
-	selected, err := m.newSelection(r, in.Image)
-	if err != nil {
-		return nil, err
-	}
-	// Boxes in the padding around the image, or around the original in it, do not count.
-	counts := func(b box) bool { return !b.isEmpty() && !rescale(b).isEmpty() && selected.includes(b) }
-	metadata.InferenceTimeMs, metadata.NmsTimeMs = 0, 0
-	return m.run(ctx, in, selected, counts, metadata)
-}
-
 // run runs the model on an image. It returns boxes in pixels of the image that count, sorted by
 // descending confidence, and adds its times to the metadata.
 func (m *model) run(
 	ctx context.Context, in functions.Input, s *selection, counts func(box) bool, metadata *imageflowv1.DetectionMetadata,
 ) ([]box, error) {
 	decoding, decoded := in.Stage(ctx, "decode")
-	input, place, err := m.input(decoding, in.Image)
+	input, sized, place, err := m.input(decoding, in.Image)
 	decoded()
 	if err != nil {
 		return nil, err
@@ -141,11 +136,11 @@ func (m *model) run(
 	inferring, end := in.Stage(ctx, "infer")
 	end = sync.OnceFunc(end)
 	defer end() // if the run fails
-	err = m.Infer(inferring, m.inputs(input.numbers), func(outputs []inference.Tensor) error {
+	err = m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
 		end()
 		inferred := time.Now()
 		metadata.InferenceTimeMs += milliseconds(inferred.Sub(start))
-		candidates, err := m.decode(outputs, s.lowest)
+		candidates, err := sized.decode(sized.first(outputs), s.lowest)
 		if err != nil {
 			return err
 		}
@@ -157,25 +152,6 @@ func (m *model) run(
 		found[i] = toImage(found[i])
 	}
 	return found, err
-}
-
-// output draws the boxes, at the quality of the input image. Without boxes to
-// draw, it only converts the image to the requested format.
-func output(
-	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, m *model, found []box,
-) (imaging.Encoded, error) {
-	if !r.GetDrawBoxes() || len(found) == 0 {
-		return in.Image.Convert(ctx, in.Format)
-	}
-	width, height := in.Image.Size()
-	var patches []imaging.Patch
-	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
-		label := fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence)
-		patches = append(patches, drawBox(width, height, found[i], label)...)
-	}
-	within, encoded := in.Stage(ctx, "encode")
-	defer encoded()
-	return in.Image.Painted(within, patches, in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {

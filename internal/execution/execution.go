@@ -29,6 +29,10 @@ const (
 	// WidthMetadata and HeightMetadata hold the size of an image in pixels.
 	WidthMetadata  = "imageflow-width"
 	HeightMetadata = "imageflow-height"
+	// FramesMetadata holds the number of frames of an animation. Still images do not have it.
+	FramesMetadata = "imageflow-frames"
+	// CropMetadata holds the number of a crop beside the output of a step, from 1. Only crops have it.
+	CropMetadata = "imageflow-crop"
 	// QualityMetadata holds the quality that was found for a maximum size of an image.
 	QualityMetadata = "imageflow-quality"
 	// SecondsMetadata holds the duration of the step in seconds. Only images have it.
@@ -55,4 +59,10 @@ func Size(info objects.Info) (width, height int) {
 	width, _ = strconv.Atoi(info.Metadata[WidthMetadata])
 	height, _ = strconv.Atoi(info.Metadata[HeightMetadata])
 	return width, height
+}
+
+// Frames returns the number of frames of an animation that a step wrote, and 0 for every other object.
+func Frames(info objects.Info) int {
+	frames, _ := strconv.Atoi(info.Metadata[FramesMetadata])
+	return frames
 }

@@ -111,11 +111,13 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 		return nil, p.imageError(err)
 	}
 	image.Encoding = encodingOf(p.request)
-	format, targets, err := p.resolve(image.Format, image.HasFrames())
+	hasFrames := image.AnimationFrames() > 1
+	moves := p.moves && (!hasFrames || r.processor.Moves(p.request, in.reference))
+	format, targets, err := p.resolve(image.Format, moves && hasFrames)
 	if err != nil {
 		return nil, err
 	}
-	image, err = image.Select(p.frames, p.moves && format.HasFrames())
+	image, err = image.Select(p.frames, moves && (p.readsAll || image.CanMove(format)))
 	return &resolvedPlan{p, in, image, format, targets, &functions.Memo{}}, p.imageError(err)
 }
 
@@ -175,14 +177,14 @@ func (r *Runner) produce(
 		return nil, err
 	}
 	image := describeEncoded(encoded)
-	out.plan.describe(resp.GetResult(), image)
+	out.plan.describe(resp.GetResult(), image, encoded.Frames)
 	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
 	describeFit(resp.GetResult(), fitQuality(encoded), image.GetSizeBytes())
 	out.plan.describeEncodes(resp.GetResult(), encoded)
 	record.CountOutput(ctx, string(encoded.Path))
 	if !out.stored() {
 		resp.GetResult().OutputData = encoded.Data
-		return resp, nil
+		return resp, checkReturned(encoded, resp, r.config.MaxObjectBytes)
 	}
 	ctx, end := record.Stage(ctx, "store")
 	defer end()
@@ -206,7 +208,7 @@ func (r *Runner) apply(
 	if g, err = r.compute(ctx, record, bytes); err != nil {
 		return out, nil, nil, err
 	}
-	defer func() { g.keep(len(out.Data)) }()
+	defer func() { g.keep(len(out.Data) + cropBytes(resp)) }()
 	ctx, end := record.Stage(ctx, "apply")
 	defer end()
 	in := p.processorInput()

@@ -35,7 +35,8 @@ type DetectionRequest struct {
 	// Of two boxes of one class with a larger intersection over union, the one with
 	// the lower confidence is dropped; 0 means the default, 0.45.
 	NmsThreshold float32 `protobuf:"fixed32,4,opt,name=nms_threshold,json=nmsThreshold,proto3" json:"nms_threshold,omitempty"`
-	// True draws the boxes into the output. False returns the image as it is.
+	// True draws the boxes into the output. False returns the image as it is. In an animated output,
+	// each frame has the boxes of the last one up to it that was examined.
 	DrawBoxes bool `protobuf:"varint,5,opt,name=draw_boxes,json=drawBoxes,proto3" json:"draw_boxes,omitempty"`
 	// See ResizeRequest.execution_id.
 	ExecutionId string `protobuf:"bytes,6,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
@@ -48,11 +49,17 @@ type DetectionRequest struct {
 	// bucket of the input, or none for `input_bytes`. See
 	// ResizeRequest.output_image.
 	OutputImage *ImageData `protobuf:"bytes,9,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// The maximum number of detections, the most confident ones; 0 means the
+	// The maximum number of detections in a frame, the most confident ones; 0 means the
 	// default, 300. Boxes outside the image, outside `regions` or below `min_size` do not count.
 	MaxDetections int32 `protobuf:"varint,10,opt,name=max_detections,json=maxDetections,proto3" json:"max_detections,omitempty"`
 	// How the output is encoded. In a Trigger: `encoding.quality=70`.
 	Encoding *Encoding `protobuf:"bytes,11,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	// Selects the frames of an animation in which objects are detected. 0 means one, that of
+	// `input_image.page`; n means every nth: page, page + n, page + 2n and so on, up to
+	// `input_image.pages`. Then the output moves if its format, WebP or GIF, can. More than
+	// 10,000 detections in all frames fail with INVALID_ARGUMENT. Other images have one frame. In
+	// a Trigger: `frames=5`.
+	Frames int32 `protobuf:"varint,12,opt,name=frames,proto3" json:"frames,omitempty"`
 	// The classes to find, as their names or numbers; empty means all. Boxes of other classes are
 	// dropped before non-maximum suppression and suppress no others. In a Trigger:
 	// `classes=cat&classes=dog`.
@@ -69,7 +76,10 @@ type DetectionRequest struct {
 	Regions []*Region `protobuf:"bytes,16,rep,name=regions,proto3" json:"regions,omitempty"`
 	// Only boxes with at least this width and height count, in pixels of the given image. It applies after
 	// non-maximum suppression.
-	MinSize       float32 `protobuf:"fixed32,17,opt,name=min_size,json=minSize,proto3" json:"min_size,omitempty"`
+	MinSize float32 `protobuf:"fixed32,17,opt,name=min_size,json=minSize,proto3" json:"min_size,omitempty"`
+	// Cuts objects out of the image, as images of their own: the most confident ones. In a Trigger:
+	// `crops.max_count=5`.
+	Crops         *DetectionCrops `protobuf:"bytes,21,opt,name=crops,proto3" json:"crops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,6 +191,13 @@ func (x *DetectionRequest) GetEncoding() *Encoding {
 	return nil
 }
 
+func (x *DetectionRequest) GetFrames() int32 {
+	if x != nil {
+		return x.Frames
+	}
+	return 0
+}
+
 func (x *DetectionRequest) GetClasses() []string {
 	if x != nil {
 		return x.Classes
@@ -214,6 +231,13 @@ func (x *DetectionRequest) GetMinSize() float32 {
 		return x.MinSize
 	}
 	return 0
+}
+
+func (x *DetectionRequest) GetCrops() *DetectionCrops {
+	if x != nil {
+		return x.Crops
+	}
+	return nil
 }
 
 // Region is a part of the given image after EXIF orientation: x to the right and y downwards from
@@ -295,19 +319,180 @@ func (x *Region) GetFractions() bool {
 	return false
 }
 
-// DetectionResponse contains the detections, the most confident first.
+// DetectionCrops selects the objects that are cut out. The crops are cut out of the image in its full
+// resolution, upright, without drawn boxes, and encoded like the output; of an animation, out of one frame. Together they have at
+// most 4 times the pixels of the image and 32 MiB; those that are returned have, with the output, at
+// most the size of an image, MAX_OBJECT_BYTES.
+type DetectionCrops struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The maximum number of crops; 0 means 20.
+	MaxCount int32 `protobuf:"varint,1,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
+	// What is added to each side of a box, as a part of its width or height.
+	Margin float64 `protobuf:"fixed64,2,opt,name=margin,proto3" json:"margin,omitempty"`
+	// The classes that are cut out, as names or numbers; empty means all that are in the response.
+	Classes []string `protobuf:"bytes,3,rep,name=classes,proto3" json:"classes,omitempty"`
+	// The width and the height in pixels inside which each crop is fitted. It keeps its aspect ratio
+	// and does not grow; 0 means any.
+	TargetWidth   int32 `protobuf:"varint,4,opt,name=target_width,json=targetWidth,proto3" json:"target_width,omitempty"`
+	TargetHeight  int32 `protobuf:"varint,5,opt,name=target_height,json=targetHeight,proto3" json:"target_height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectionCrops) Reset() {
+	*x = DetectionCrops{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectionCrops) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectionCrops) ProtoMessage() {}
+
+func (x *DetectionCrops) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectionCrops.ProtoReflect.Descriptor instead.
+func (*DetectionCrops) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DetectionCrops) GetMaxCount() int32 {
+	if x != nil {
+		return x.MaxCount
+	}
+	return 0
+}
+
+func (x *DetectionCrops) GetMargin() float64 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+func (x *DetectionCrops) GetClasses() []string {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+func (x *DetectionCrops) GetTargetWidth() int32 {
+	if x != nil {
+		return x.TargetWidth
+	}
+	return 0
+}
+
+func (x *DetectionCrops) GetTargetHeight() int32 {
+	if x != nil {
+		return x.TargetHeight
+	}
+	return 0
+}
+
+// DetectionCrop is an object that was cut out of the image.
+type DetectionCrop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The index of the object in `detections`, from 0.
+	Detection int32 `protobuf:"varint,1,opt,name=detection,proto3" json:"detection,omitempty"`
+	// The part that was cut out, in the same pixels as the box of the detection.
+	Box *BoundingBox `protobuf:"bytes,2,opt,name=box,proto3" json:"box,omitempty"`
+	// The encoded crop. It is written if the output is, beside it: `<execution_id>_ai-detection-crop-<n>.<ext>`,
+	// or `-crop-<n>` after the name of an `output_image`, n from 1. Crops of an earlier call may remain at higher
+	// numbers. Without bucket and key if the crop is only in `data`.
+	Image         *ImageData `protobuf:"bytes,3,opt,name=image,proto3" json:"image,omitempty"`
+	Data          []byte     `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectionCrop) Reset() {
+	*x = DetectionCrop{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectionCrop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectionCrop) ProtoMessage() {}
+
+func (x *DetectionCrop) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectionCrop.ProtoReflect.Descriptor instead.
+func (*DetectionCrop) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DetectionCrop) GetDetection() int32 {
+	if x != nil {
+		return x.Detection
+	}
+	return 0
+}
+
+func (x *DetectionCrop) GetBox() *BoundingBox {
+	if x != nil {
+		return x.Box
+	}
+	return nil
+}
+
+func (x *DetectionCrop) GetImage() *ImageData {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *DetectionCrop) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// DetectionResponse contains the detections, those of a frame together and the most confident first.
 type DetectionResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Result        *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
-	Detections    []*Detection           `protobuf:"bytes,2,rep,name=detections,proto3" json:"detections,omitempty"`
-	Metadata      *DetectionMetadata     `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Result     *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
+	Detections []*Detection           `protobuf:"bytes,2,rep,name=detections,proto3" json:"detections,omitempty"`
+	Metadata   *DetectionMetadata     `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The crops, if the request has `crops`, the most confident first.
+	Crops         []*DetectionCrop `protobuf:"bytes,5,rep,name=crops,proto3" json:"crops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DetectionResponse) Reset() {
 	*x = DetectionResponse{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +504,7 @@ func (x *DetectionResponse) String() string {
 func (*DetectionResponse) ProtoMessage() {}
 
 func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +517,7 @@ func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionResponse.ProtoReflect.Descriptor instead.
 func (*DetectionResponse) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DetectionResponse) GetResult() *ProcessingResult {
@@ -356,6 +541,13 @@ func (x *DetectionResponse) GetMetadata() *DetectionMetadata {
 	return nil
 }
 
+func (x *DetectionResponse) GetCrops() []*DetectionCrop {
+	if x != nil {
+		return x.Crops
+	}
+	return nil
+}
+
 // Detection is one object in the image.
 type Detection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -365,14 +557,16 @@ type Detection struct {
 	Confidence float32      `protobuf:"fixed32,2,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	Bbox       *BoundingBox `protobuf:"bytes,3,opt,name=bbox,proto3" json:"bbox,omitempty"`
 	// The index of the class in the model, from 0.
-	ClassId       int32 `protobuf:"varint,4,opt,name=class_id,json=classId,proto3" json:"class_id,omitempty"`
+	ClassId int32 `protobuf:"varint,4,opt,name=class_id,json=classId,proto3" json:"class_id,omitempty"`
+	// The number of the frame in the file, from 0, if the request has `frames`.
+	Frame         int32 `protobuf:"varint,5,opt,name=frame,proto3" json:"frame,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -384,7 +578,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -397,7 +591,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Detection) GetClassName() string {
@@ -428,6 +622,13 @@ func (x *Detection) GetClassId() int32 {
 	return 0
 }
 
+func (x *Detection) GetFrame() int32 {
+	if x != nil {
+		return x.Frame
+	}
+	return 0
+}
+
 // BoundingBox is in pixels: x to the right and y downwards from the top left
 // corner of the image after EXIF orientation. It is clipped to the image, with
 // x1 <= x2 and y1 <= y2.
@@ -443,7 +644,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +656,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +669,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -526,13 +727,15 @@ type DetectionMetadata struct {
 	OriginalFromImage *AffineMap `protobuf:"bytes,10,opt,name=original_from_image,json=originalFromImage,proto3" json:"original_from_image,omitempty"`
 	OriginalWidth     int32      `protobuf:"varint,11,opt,name=original_width,json=originalWidth,proto3" json:"original_width,omitempty"`
 	OriginalHeight    int32      `protobuf:"varint,12,opt,name=original_height,json=originalHeight,proto3" json:"original_height,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The frames in which objects were detected, if the request has `frames`. Times are sums then.
+	Frames        *ExaminedFrames `protobuf:"bytes,13,opt,name=frames,proto3" json:"frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +747,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +760,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -644,11 +847,92 @@ func (x *DetectionMetadata) GetOriginalHeight() int32 {
 	return 0
 }
 
+func (x *DetectionMetadata) GetFrames() *ExaminedFrames {
+	if x != nil {
+		return x.Frames
+	}
+	return nil
+}
+
+// ExaminedFrames are the frames first, first + every, first + 2 every and so on.
+type ExaminedFrames struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many frames were examined.
+	Examined int32 `protobuf:"varint,1,opt,name=examined,proto3" json:"examined,omitempty"`
+	// The number of the first one in the file, from 0.
+	First int32 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
+	// The distance of two frames in a row.
+	Every int32 `protobuf:"varint,3,opt,name=every,proto3" json:"every,omitempty"`
+	// The number of frames of the animation; 1 for other images.
+	Total         int32 `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExaminedFrames) Reset() {
+	*x = ExaminedFrames{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExaminedFrames) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExaminedFrames) ProtoMessage() {}
+
+func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
+func (*ExaminedFrames) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExaminedFrames) GetExamined() int32 {
+	if x != nil {
+		return x.Examined
+	}
+	return 0
+}
+
+func (x *ExaminedFrames) GetFirst() int32 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *ExaminedFrames) GetEvery() int32 {
+	if x != nil {
+		return x.Every
+	}
+	return 0
+}
+
+func (x *ExaminedFrames) GetTotal() int32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
 var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x8a\t\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xef\n" +
+	"\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -670,7 +954,8 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x0emax_detections\x18\n" +
 	" \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x90N(\x00R\rmaxDetections\x122\n" +
-	"\bencoding\x18\v \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x12+\n" +
+	"\bencoding\x18\v \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x12\x1f\n" +
+	"\x06frames\x18\f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x06frames\x12+\n" +
 	"\aclasses\x18\r \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10d\"\ar\x05\x10\x01(\x80\x01R\aclasses\x12\x7f\n" +
 	"\x10class_thresholds\x18\x0e \x03(\v23.imageflow.v1.DetectionRequest.ClassThresholdsEntryB\x1f\xbaH\x1c\x9a\x01\x19\x10d\"\ar\x05\x10\x01(\x80\x01*\f\n" +
 	"\n" +
@@ -678,10 +963,12 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\fagnostic_nms\x18\x0f \x01(\bR\vagnosticNms\x128\n" +
 	"\aregions\x18\x10 \x03(\v2\x14.imageflow.v1.RegionB\b\xbaH\x05\x92\x01\x02\x10dR\aregions\x12'\n" +
 	"\bmin_size\x18\x11 \x01(\x02B\f\xbaH\t\n" +
-	"\a@\x01-\x00\x00\x00\x00R\aminSize\x1aB\n" +
+	"\a@\x01-\x00\x00\x00\x00R\aminSize\x122\n" +
+	"\x05crops\x18\x15 \x01(\v2\x1c.imageflow.v1.DetectionCropsR\x05crops\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\x9f\x01\xbaH\x9b\x01\x1a\x98\x01\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\xaf\x02\xbaH\xab\x02\x1a\x8d\x01\n" +
+	"\x0fdetection.crops\x12Tcrops: only of one frame; leave out frames, and choose the frame by input_image.page\x1a$!has(this.crops) || this.frames == 0\x1a\x98\x01\n" +
 	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x80\x03\n" +
 	"\x06Region\x12\x17\n" +
 	"\x02x1\x18\x01 \x01(\x02B\a\xbaH\x04\n" +
@@ -695,13 +982,27 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\tfractions\x18\x05 \x01(\bR\tfractions:\xf3\x01\xbaH\xef\x01\x1ab\n" +
 	"\n" +
 	"region.box\x12,x1 must be less than x2, and y1 less than y2\x1a&this.x1 < this.x2 && this.y1 < this.y2\x1a\x88\x01\n" +
-	"\x10region.fractions\x12\x19fractions are from 0 to 1\x1aY!this.fractions || (this.x1 >= 0.0 && this.y1 >= 0.0 && this.x2 <= 1.0 && this.y2 <= 1.0)\"\xc1\x01\n" +
+	"\x10region.fractions\x12\x19fractions are from 0 to 1\x1aY!this.fractions || (this.x1 >= 0.0 && this.y1 >= 0.0 && this.x2 <= 1.0 && this.y2 <= 1.0)\"\xf6\x01\n" +
+	"\x0eDetectionCrops\x12&\n" +
+	"\tmax_count\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\bmaxCount\x12/\n" +
+	"\x06margin\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x06margin\x12+\n" +
+	"\aclasses\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10d\"\ar\x05\x10\x01(\x80\x01R\aclasses\x12-\n" +
+	"\ftarget_width\x18\x04 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\vtargetWidth\x12/\n" +
+	"\rtarget_height\x18\x05 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\ftargetHeight\"\x9d\x01\n" +
+	"\rDetectionCrop\x12\x1c\n" +
+	"\tdetection\x18\x01 \x01(\x05R\tdetection\x12+\n" +
+	"\x03box\x18\x02 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x03box\x12-\n" +
+	"\x05image\x18\x03 \x01(\v2\x17.imageflow.v1.ImageDataR\x05image\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\xf4\x01\n" +
 	"\x11DetectionResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x127\n" +
 	"\n" +
 	"detections\x18\x02 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
 	"detections\x12;\n" +
-	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\"\x94\x01\n" +
+	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\x121\n" +
+	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\xaa\x01\n" +
 	"\tDetection\x12\x1d\n" +
 	"\n" +
 	"class_name\x18\x01 \x01(\tR\tclassName\x12\x1e\n" +
@@ -709,12 +1010,13 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"confidence\x18\x02 \x01(\x02R\n" +
 	"confidence\x12-\n" +
 	"\x04bbox\x18\x03 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x04bbox\x12\x19\n" +
-	"\bclass_id\x18\x04 \x01(\x05R\aclassId\"M\n" +
+	"\bclass_id\x18\x04 \x01(\x05R\aclassId\x12\x14\n" +
+	"\x05frame\x18\x05 \x01(\x05R\x05frame\"M\n" +
 	"\vBoundingBox\x12\x0e\n" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
 	"\x02x2\x18\x03 \x01(\x02R\x02x2\x12\x0e\n" +
-	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\x83\x04\n" +
+	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xb9\x04\n" +
 	"\x11DetectionMetadata\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12#\n" +
@@ -730,7 +1032,13 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x13original_from_image\x18\n" +
 	" \x01(\v2\x17.imageflow.v1.AffineMapR\x11originalFromImage\x12%\n" +
 	"\x0eoriginal_width\x18\v \x01(\x05R\roriginalWidth\x12'\n" +
-	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight2\xc3\x02\n" +
+	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight\x124\n" +
+	"\x06frames\x18\r \x01(\v2\x1c.imageflow.v1.ExaminedFramesR\x06frames\"n\n" +
+	"\x0eExaminedFrames\x12\x1a\n" +
+	"\bexamined\x18\x01 \x01(\x05R\bexamined\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\x05R\x05first\x12\x14\n" +
+	"\x05every\x18\x03 \x01(\x05R\x05every\x12\x14\n" +
+	"\x05total\x18\x04 \x01(\x05R\x05total2\xc3\x02\n" +
 	"\x12AIDetectionService\x12g\n" +
 	"\rDetectObjects\x12\x1e.imageflow.v1.DetectionRequest\x1a\x1f.imageflow.v1.DetectionResponse\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/detect\x12Z\n" +
@@ -750,45 +1058,53 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
 	(*Region)(nil),              // 1: imageflow.v1.Region
-	(*DetectionResponse)(nil),   // 2: imageflow.v1.DetectionResponse
-	(*Detection)(nil),           // 3: imageflow.v1.Detection
-	(*BoundingBox)(nil),         // 4: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 5: imageflow.v1.DetectionMetadata
-	nil,                         // 6: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 7: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 8: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 9: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 10: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 11: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 12: imageflow.v1.HealthCheckResponse
+	(*DetectionCrops)(nil),      // 2: imageflow.v1.DetectionCrops
+	(*DetectionCrop)(nil),       // 3: imageflow.v1.DetectionCrop
+	(*DetectionResponse)(nil),   // 4: imageflow.v1.DetectionResponse
+	(*Detection)(nil),           // 5: imageflow.v1.Detection
+	(*BoundingBox)(nil),         // 6: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 7: imageflow.v1.DetectionMetadata
+	(*ExaminedFrames)(nil),      // 8: imageflow.v1.ExaminedFrames
+	nil,                         // 9: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 10: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 11: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 12: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 13: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 14: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 15: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	7,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	7,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	7,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	8,  // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	6,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	10, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	10, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	10, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	11, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	9,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
 	1,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
-	9,  // 6: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 7: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	5,  // 8: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
-	4,  // 9: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	10, // 10: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	0,  // 11: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 12: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	11, // 13: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 14: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	2,  // 15: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	12, // 16: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	14, // [14:17] is the sub-list for method output_type
-	11, // [11:14] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	2,  // 6: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
+	6,  // 7: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
+	10, // 8: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	12, // 9: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	5,  // 10: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	7,  // 11: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	3,  // 12: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
+	6,  // 13: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	13, // 14: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	8,  // 15: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	0,  // 16: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 17: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	14, // 18: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	4,  // 19: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	4,  // 20: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	15, // 21: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	19, // [19:22] is the sub-list for method output_type
+	16, // [16:19] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -806,7 +1122,7 @@ func file_imageflow_v1_detection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
