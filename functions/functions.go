@@ -5,6 +5,7 @@ package functions
 
 import (
 	"context"
+	"image"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -109,6 +110,10 @@ type Definition[Req Request, Resp Response] struct {
 	// The default, nil, covers a full decode, a change of the pixels and an encode. It may
 	// return 0 for an input that Apply refuses.
 	Footprint func(Req, Input) int64
+	// Output returns the request's field by which the output takes more memory than the image, and the
+	// output's size in pixels; "" means that the image takes more. The default, nil, means that it always
+	// does. Errors about the memory name the field.
+	Output func(Req, Input) (field string, size image.Point)
 	// Apply does the work. The response has its metadata filled and
 	// an empty, non-nil result, which the caller completes. Errors about the
 	// input are of this package's kinds or imaging's; any other error is

@@ -2,6 +2,7 @@ package functions
 
 import (
 	"context"
+	"image"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -21,6 +22,7 @@ type Processor struct {
 	Reference func(r Request, execution string) (object *imageflowv1.ImageData, field string)
 	Variant   func(context.Context, Request) (string, error)
 	Footprint func(Request, Input) int64
+	Output    func(Request, Input) (field string, size image.Point)
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
 	SideCar   func(Response) proto.Message
 	Moves     func(r Request, reference []byte) bool
@@ -66,6 +68,9 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	}
 	if d.Footprint != nil {
 		p.Footprint = func(r Request, in Input) int64 { return d.Footprint(r.(Req), in) }
+	}
+	if d.Output != nil {
+		p.Output = func(r Request, in Input) (string, image.Point) { return d.Output(r.(Req), in) }
 	}
 	if d.Moves != nil {
 		p.Moves = func(r Request, reference []byte) bool { return d.Moves(r.(Req), reference) }

@@ -106,6 +106,32 @@ func footprint(r *imageflowv1.ResizeRequest, in functions.Input) int64 {
 	return memory + outputFootprint(h, s, in.Format)
 }
 
+// largeOutput returns the field of the request that makes the output take more memory than the image, and
+// the largest size that is made; "" means that the image takes more.
+func largeOutput(r *imageflowv1.ResizeRequest, in functions.Input) (field string, size image.Point) {
+	part, err := cropped(r, in)
+	if err != nil {
+		return "", size
+	}
+	p, err := newPlan(in.Image.Header, part, r)
+	if err != nil {
+		return "", size
+	}
+	size = p.sizes().largest()
+	width, height := in.Image.Size()
+	switch {
+	case area(size) > area(image.Pt(width, height)):
+		return p.enlargedBy, size
+	case footprint(r, in) < 2*in.Image.ReadFootprint():
+		return "", size
+	case r.GetTargetWidth() > 0:
+		return "target_width", size
+	case r.GetTargetHeight() > 0:
+		return "target_height", size
+	}
+	return "", size
+}
+
 // outputFootprint returns the maximum memory of making the output, in bytes.
 func outputFootprint(h imaging.Header, s sizes, f imaging.Format) int64 {
 	if !s.bordered {

@@ -20,6 +20,7 @@ var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *
 	Apply:     apply,
 	Moves:     func(*imageflowv1.ResizeRequest, []byte) bool { return true },
 	Footprint: footprint,
+	Output:    largeOutput,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
 })
 

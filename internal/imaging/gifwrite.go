@@ -1,18 +1,13 @@
 package imaging
 
-// #include "quantize.h"
-// #include "stop.h"
-import "C"
-
 import (
 	"bytes"
 	"compress/lzw"
 	"context"
 	"encoding/binary"
-	"errors"
 	"image"
 	"math/bits"
-	"unsafe"
+	"slices"
 )
 
 // gifWriter encodes a GIF89a. Each frame has a palette of its own. Pixels that did not change are
@@ -92,26 +87,27 @@ func (w *gifWriter) uncovers(p *Pixels) bool {
 	return false
 }
 
-// quantize sets the indices and returns the palette.
-func (w *gifWriter) quantize(ctx context.Context, p *Pixels) ([]byte, error) {
-	var palette [3 * C.MAX_COLOURS]byte
+// quantize sets the indices and returns red, green and blue of the colours. A further index stands for
+// transparency.
+func (w *gifWriter) quantize(ctx context.Context, p *Pixels) (colours []byte, err error) {
+	q, err := p.palette(ctx, maxPalette-1, true, w.shown)
+	if err != nil {
+		return nil, err
+	}
+	defer q.close()
 	if w.indices == nil {
 		w.indices = make([]byte, w.width*w.height)
 	}
-	var before *C.uint8_t
-	if w.shown != nil {
-		before = w.shown.memory()
+	for y := range w.height {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		q.row(y, w.indices[y*w.width:][:w.width])
 	}
-	colours := C.int(0)
-	err := stoppable(ctx, func(C.Stop) C.int {
-		colours = C.imaging_quantize(p.memory(), before, C.int(w.width), C.int(w.height), C.int(p.Channels),
-			(*C.uint8_t)(unsafe.Pointer(&palette)), (*C.uint8_t)(unsafe.SliceData(w.indices)))
-		return min(colours, 0)
-	})
-	if errors.Is(err, errFailed) {
-		err = errors.New("no memory for a palette")
+	for c := range slices.Chunk(q.colours, 4) {
+		colours = append(colours, c[:3]...)
 	}
-	return palette[:3*max(0, colours)], err
+	return colours, nil
 }
 
 // changed returns the smallest rectangle with all pixels that are not transparent, or one pixel.

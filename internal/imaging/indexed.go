@@ -5,24 +5,22 @@ import (
 	"compress/zlib"
 	"context"
 	"encoding/binary"
+	"slices"
 )
 
 // encodeIndexed encodes the pixels as a PNG with a palette, with their density and metadata. Samples
 // have as few bits as the palette needs.
 func (p *Pixels) encodeIndexed(ctx context.Context, level int) ([]byte, error) {
-	table, err := p.countColours(ctx)
+	q, err := p.palette(ctx, maxPalette, false, nil)
 	if err != nil {
 		return nil, err
 	}
-	colours, err := table.palette(ctx)
-	if err != nil {
-		return nil, err
-	}
+	defer q.close()
 	depth := 8
-	for depth > 1 && len(colours) <= 1<<(depth/2) {
+	for depth > 1 && len(q.colours)/4 <= 1<<(depth/2) {
 		depth /= 2
 	}
-	rows, err := p.deflateIndices(ctx, table, depth, level)
+	rows, err := p.deflateIndices(ctx, q, depth, level)
 	if err != nil {
 		return nil, err
 	}
@@ -33,10 +31,10 @@ func (p *Pixels) encodeIndexed(ctx context.Context, level int) ([]byte, error) {
 		out = appendChunk(out, "pHYs", density)
 	}
 	var values, alphas []byte
-	for _, c := range colours {
-		values = append(values, byte(c), byte(c>>8), byte(c>>16))
-		if a := byte(c >> 24); a < 255 {
-			alphas = append(alphas, a)
+	for c := range slices.Chunk(q.colours, 4) {
+		values = append(values, c[:3]...)
+		if c[3] < 255 {
+			alphas = append(alphas, c[3])
 		}
 	}
 	out = appendChunk(out, "PLTE", values)
@@ -48,24 +46,20 @@ func (p *Pixels) encodeIndexed(ctx context.Context, level int) ([]byte, error) {
 
 // deflateIndices compresses the rows of indices, depth bits each, without a filter: indices of
 // neighbours are no closer than others.
-func (p *Pixels) deflateIndices(ctx context.Context, table *colourTable, depth, level int) ([]byte, error) {
+func (p *Pixels) deflateIndices(ctx context.Context, q *palette, depth, level int) ([]byte, error) {
 	var out bytes.Buffer
 	z, err := zlib.NewWriterLevel(&out, level)
 	if err != nil {
 		return nil, err
 	}
-	row := make([]byte, 1+ceilDiv(p.Width*depth, 8))
+	indices, row := make([]byte, p.Width), make([]byte, 1+ceilDiv(p.Width*depth, 8))
 	for y := range p.Height {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		clear(row)
-		c := p.rgbaAt(0, y)
-		index := table.find(c).index
-		for x := range p.Width {
-			if next := p.rgbaAt(x, y); next != c {
-				c, index = next, table.find(next).index
-			}
+		q.row(y, indices)
+		for x, index := range indices {
 			row[1+x*depth/8] |= index << (8 - depth - x*depth%8)
 		}
 		if _, err := z.Write(row); err != nil {

@@ -44,6 +44,25 @@ func TestRun_exceedsMemoryBudget(t *testing.T) {
 	}
 }
 
+// An output that needs too much memory is an error of the field that makes it large.
+func TestRun_outputExceedsMemoryBudget(t *testing.T) {
+	admission := job.NewAdmission(job.AdmissionLimits{Queue: 8, Active: 4, DecodedBytes: 4 << 20, Cores: 2})
+	runner := job.NewRunner(resize.Processor, store, admission, config)
+	small, large := jpegOf(t, 100, 80), jpegOf(t, 1000, 800)
+	for field, r := range map[string]*imageflowv1.ResizeRequest{
+		"enlarge":       {InputBytes: small, TargetWidth: 2000, TargetHeight: 1600, Enlarge: true},
+		"target_width":  {InputBytes: large, TargetWidth: 990},
+		"target_height": {InputBytes: large, TargetHeight: 790},
+		"extend":        {InputBytes: small, TargetWidth: 50, Extend: &imageflowv1.Extend{Left: 1500, Top: 1500}},
+	} {
+		_, err := runner.Run(t.Context(), r, job.FailFast)
+		wantKind(t, err, functions.Invalid, field)
+		if err != nil && !strings.Contains(err.Error(), "MAX_DECODED_BYTES") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
 // The encoded output counts in the budget until it is stored. The rest is released after
 // Apply.
 func TestRun_outputCountsInBudget(t *testing.T) {

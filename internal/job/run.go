@@ -239,8 +239,14 @@ func (r *Runner) footprint(p *resolvedPlan) (int64, error) {
 	if r.admission.fits(bytes) {
 		return bytes, nil
 	}
+	field, output := p.imageField(), string(p.format)
+	if r.processor.Output != nil {
+		if larger, size := r.processor.Output(p.request, p.processorInput()); larger != "" {
+			field, output = larger, fmt.Sprintf("%d×%d of %s", size.X, size.Y, p.format)
+		}
+	}
 	width, height := p.image.Size()
-	return 0, functions.Errorf(functions.Invalid, p.imageField(),
+	return 0, functions.Errorf(functions.Invalid, field,
 		"%d×%d pixels of %s to %s need %d MiB of memory, but the budget is %d MiB (MAX_DECODED_BYTES)", width, height,
-		p.image.Format, p.format, (bytes+1<<20-1)>>20, r.admission.limits.DecodedBytes>>20)
+		p.image.Format, output, (bytes+1<<20-1)>>20, r.admission.limits.DecodedBytes>>20)
 }

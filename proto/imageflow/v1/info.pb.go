@@ -137,7 +137,7 @@ type DescribeImageResponse struct {
 	Alpha bool `protobuf:"varint,9,opt,name=alpha,proto3" json:"alpha,omitempty"`
 	// The number of bits of a channel; in a palette or of several sizes the largest.
 	BitsPerChannel int32 `protobuf:"varint,10,opt,name=bits_per_channel,json=bitsPerChannel,proto3" json:"bits_per_channel,omitempty"`
-	// The colour space of the pixels: gray, rgb (also if coded as YCbCr), cmyk or lab.
+	// The colour space of the pixels: grey, rgb (also if coded as YCbCr), cmyk or lab.
 	ColourSpace string `protobuf:"bytes,11,opt,name=colour_space,json=colourSpace,proto3" json:"colour_space,omitempty"`
 	// The name of the embedded ICC profile, or "CICP" with the code points of the primaries and of the
 	// transfer characteristics (ITU-T H.273) of a HEIF without one, unless they mean sRGB.
