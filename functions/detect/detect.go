@@ -49,9 +49,13 @@ func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.I
 	return r.GetResizeMetadataRef(), referenceField
 }
 
-// footprint ignores the model's input, which is small.
+// footprint ignores the model's input and tiles, which are small.
 func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
-	if r.GetDrawBoxes() {
+	switch {
+	case r.GetTiles() != nil: // the pixels may still be there when the output is made
+		width, height := in.Image.Size()
+		return in.Image.Footprint(in.Format) + maxChannels*int64(width)*int64(height)
+	case r.GetDrawBoxes():
 		return in.Image.Footprint(in.Format)
 	}
 	return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format))
@@ -102,12 +106,13 @@ func (s *Models) detect(
 	if err != nil {
 		return nil, nil, err
 	}
+	metadata.InferenceTimeMs, metadata.NmsTimeMs, metadata.Tiles = 0, 0, 0
 	found, err := m.detect(ctx, r, in, rescale, metadata)
 	return m, found, err
 }
 
 // detect returns boxes in pixels of the image, sorted by descending confidence. It
-// notes its times in the metadata.
+// adds its times and its tiles to the metadata.
 func (m *model) detect(
 	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
 	metadata *imageflowv1.DetectionMetadata,
@@ -118,7 +123,9 @@ func (m *model) detect(
 	}
 	// Boxes in the padding around the image, or around the original in it, do not count.
 	counts := func(b box) bool { return !b.isEmpty() && !rescale(b).isEmpty() && selected.includes(b) }
-	metadata.InferenceTimeMs, metadata.NmsTimeMs = 0, 0
+	if r.GetTiles() != nil {
+		return m.detectTiles(ctx, r.GetTiles(), in, selected, counts, metadata)
+	}
 	return m.run(ctx, in, selected, counts, metadata)
 }
 

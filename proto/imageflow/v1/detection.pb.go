@@ -69,7 +69,10 @@ type DetectionRequest struct {
 	Regions []*Region `protobuf:"bytes,16,rep,name=regions,proto3" json:"regions,omitempty"`
 	// Only boxes with at least this width and height count, in pixels of the given image. It applies after
 	// non-maximum suppression.
-	MinSize       float32 `protobuf:"fixed32,17,opt,name=min_size,json=minSize,proto3" json:"min_size,omitempty"`
+	MinSize float32 `protobuf:"fixed32,17,opt,name=min_size,json=minSize,proto3" json:"min_size,omitempty"`
+	// Tiles find objects that are small in a large image. Unset means that only the whole image is
+	// examined. In a form or a Trigger, `tiles={}` has all defaults.
+	Tiles         *Tiles `protobuf:"bytes,18,opt,name=tiles,proto3" json:"tiles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -216,6 +219,93 @@ func (x *DetectionRequest) GetMinSize() float32 {
 	return 0
 }
 
+func (x *DetectionRequest) GetTiles() *Tiles {
+	if x != nil {
+		return x.Tiles
+	}
+	return nil
+}
+
+// Tiles are overlapping parts of the given image in which objects are detected one after the other, at
+// full resolution. Boxes of different tiles that agree where the tiles overlap are one detection: the
+// IoU of their common parts exceeds nms_threshold. A box that ends at the border of its tile continues as the
+// other one does. `classes` and thresholds apply to each tile, `regions`, `min_size` and
+// `max_detections` to the merged boxes. inference_time_ms is the sum.
+type Tiles struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The width and height of a tile in pixels of the given image, at least 32; 0 means the size of the
+	// model's input. An image that is not larger is one tile. The tiles of a side have equal distances.
+	Size int32 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	// The least overlap of neighbours as a part of their size. Unset means 0.2.
+	Overlap *float64 `protobuf:"fixed64,2,opt,name=overlap,proto3,oneof" json:"overlap,omitempty"`
+	// The maximum number of tiles; 0 means 64. An image that needs more is an error that names the
+	// size at which it does not.
+	Max int32 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
+	// True leaves out the whole image, which is examined, too, by default. Objects that are much
+	// larger than the overlap of tiles may then be found in parts.
+	WithoutWhole  bool `protobuf:"varint,4,opt,name=without_whole,json=withoutWhole,proto3" json:"without_whole,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tiles) Reset() {
+	*x = Tiles{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tiles) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tiles) ProtoMessage() {}
+
+func (x *Tiles) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tiles.ProtoReflect.Descriptor instead.
+func (*Tiles) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Tiles) GetSize() int32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Tiles) GetOverlap() float64 {
+	if x != nil && x.Overlap != nil {
+		return *x.Overlap
+	}
+	return 0
+}
+
+func (x *Tiles) GetMax() int32 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
+func (x *Tiles) GetWithoutWhole() bool {
+	if x != nil {
+		return x.WithoutWhole
+	}
+	return false
+}
+
 // Region is a part of the given image after EXIF orientation: x to the right and y downwards from
 // its top left corner.
 type Region struct {
@@ -232,7 +322,7 @@ type Region struct {
 
 func (x *Region) Reset() {
 	*x = Region{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -244,7 +334,7 @@ func (x *Region) String() string {
 func (*Region) ProtoMessage() {}
 
 func (x *Region) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -257,7 +347,7 @@ func (x *Region) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Region.ProtoReflect.Descriptor instead.
 func (*Region) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{1}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Region) GetX1() float32 {
@@ -307,7 +397,7 @@ type DetectionResponse struct {
 
 func (x *DetectionResponse) Reset() {
 	*x = DetectionResponse{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +409,7 @@ func (x *DetectionResponse) String() string {
 func (*DetectionResponse) ProtoMessage() {}
 
 func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +422,7 @@ func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionResponse.ProtoReflect.Descriptor instead.
 func (*DetectionResponse) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *DetectionResponse) GetResult() *ProcessingResult {
@@ -372,7 +462,7 @@ type Detection struct {
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -384,7 +474,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -397,7 +487,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Detection) GetClassName() string {
@@ -443,7 +533,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +545,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +558,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -526,13 +616,16 @@ type DetectionMetadata struct {
 	OriginalFromImage *AffineMap `protobuf:"bytes,10,opt,name=original_from_image,json=originalFromImage,proto3" json:"original_from_image,omitempty"`
 	OriginalWidth     int32      `protobuf:"varint,11,opt,name=original_width,json=originalWidth,proto3" json:"original_width,omitempty"`
 	OriginalHeight    int32      `protobuf:"varint,12,opt,name=original_height,json=originalHeight,proto3" json:"original_height,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The number of parts of the image that were examined, of which the whole image is one; 0 without
+	// `tiles`.
+	Tiles         int32 `protobuf:"varint,15,opt,name=tiles,proto3" json:"tiles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +637,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +650,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -644,11 +737,18 @@ func (x *DetectionMetadata) GetOriginalHeight() int32 {
 	return 0
 }
 
+func (x *DetectionMetadata) GetTiles() int32 {
+	if x != nil {
+		return x.Tiles
+	}
+	return 0
+}
+
 var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x8a\t\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xb5\t\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -678,11 +778,19 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\fagnostic_nms\x18\x0f \x01(\bR\vagnosticNms\x128\n" +
 	"\aregions\x18\x10 \x03(\v2\x14.imageflow.v1.RegionB\b\xbaH\x05\x92\x01\x02\x10dR\aregions\x12'\n" +
 	"\bmin_size\x18\x11 \x01(\x02B\f\xbaH\t\n" +
-	"\a@\x01-\x00\x00\x00\x00R\aminSize\x1aB\n" +
+	"\a@\x01-\x00\x00\x00\x00R\aminSize\x12)\n" +
+	"\x05tiles\x18\x12 \x01(\v2\x13.imageflow.v1.TilesR\x05tiles\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\x9f\x01\xbaH\x9b\x01\x1a\x98\x01\n" +
-	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x80\x03\n" +
+	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xb1\x01\n" +
+	"\x05Tiles\x12\"\n" +
+	"\x04size\x18\x01 \x01(\x05B\x0e\xbaH\v\xd8\x01\x01\x1a\x06\x18\x80\x80\x01( R\x04size\x126\n" +
+	"\aoverlap\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe8?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\aoverlap\x88\x01\x01\x12\x1b\n" +
+	"\x03max\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18@(\x00R\x03max\x12#\n" +
+	"\rwithout_whole\x18\x04 \x01(\bR\fwithoutWholeB\n" +
+	"\n" +
+	"\b_overlap\"\x80\x03\n" +
 	"\x06Region\x12\x17\n" +
 	"\x02x1\x18\x01 \x01(\x02B\a\xbaH\x04\n" +
 	"\x02@\x01R\x02x1\x12\x17\n" +
@@ -714,7 +822,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
 	"\x02x2\x18\x03 \x01(\x02R\x02x2\x12\x0e\n" +
-	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\x83\x04\n" +
+	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\x99\x04\n" +
 	"\x11DetectionMetadata\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12#\n" +
@@ -730,7 +838,8 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x13original_from_image\x18\n" +
 	" \x01(\v2\x17.imageflow.v1.AffineMapR\x11originalFromImage\x12%\n" +
 	"\x0eoriginal_width\x18\v \x01(\x05R\roriginalWidth\x12'\n" +
-	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight2\xc3\x02\n" +
+	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight\x12\x14\n" +
+	"\x05tiles\x18\x0f \x01(\x05R\x05tiles2\xc3\x02\n" +
 	"\x12AIDetectionService\x12g\n" +
 	"\rDetectObjects\x12\x1e.imageflow.v1.DetectionRequest\x1a\x1f.imageflow.v1.DetectionResponse\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/detect\x12Z\n" +
@@ -750,45 +859,47 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
-	(*Region)(nil),              // 1: imageflow.v1.Region
-	(*DetectionResponse)(nil),   // 2: imageflow.v1.DetectionResponse
-	(*Detection)(nil),           // 3: imageflow.v1.Detection
-	(*BoundingBox)(nil),         // 4: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 5: imageflow.v1.DetectionMetadata
-	nil,                         // 6: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 7: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 8: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 9: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 10: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 11: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 12: imageflow.v1.HealthCheckResponse
+	(*Tiles)(nil),               // 1: imageflow.v1.Tiles
+	(*Region)(nil),              // 2: imageflow.v1.Region
+	(*DetectionResponse)(nil),   // 3: imageflow.v1.DetectionResponse
+	(*Detection)(nil),           // 4: imageflow.v1.Detection
+	(*BoundingBox)(nil),         // 5: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 6: imageflow.v1.DetectionMetadata
+	nil,                         // 7: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 8: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 9: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 10: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 11: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 12: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 13: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	7,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	7,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	7,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	8,  // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	6,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	1,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
-	9,  // 6: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 7: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	5,  // 8: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
-	4,  // 9: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	10, // 10: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	0,  // 11: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 12: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	11, // 13: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 14: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	2,  // 15: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	12, // 16: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	14, // [14:17] is the sub-list for method output_type
-	11, // [11:14] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	8,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	8,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	8,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	9,  // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	7,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	2,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
+	1,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
+	10, // 7: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	4,  // 8: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	6,  // 9: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	5,  // 10: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	11, // 11: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	0,  // 12: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 13: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	12, // 14: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	3,  // 15: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	3,  // 16: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	13, // 17: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	15, // [15:18] is the sub-list for method output_type
+	12, // [12:15] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -800,13 +911,14 @@ func file_imageflow_v1_detection_proto_init() {
 	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
+	file_imageflow_v1_detection_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
