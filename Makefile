@@ -8,7 +8,7 @@ SHELL := bash
 # Commands of the module test/.
 TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/load
 
-.PHONY: help setup minio build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
+.PHONY: help setup minio demo-models build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
 	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus peers pictures trace triton-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
@@ -21,10 +21,18 @@ ORT := $(CACHE)/onnxruntime-$(shell hack/onnxruntime.sh)-$(shell uname -m)
 export ONNXRUNTIME_LIB := $(ORT)/libonnxruntime.so.1
 export MINIO_BINARY := $(CACHE)/bin/minio
 
+# The detectors for photographs: run MODEL=faces or coco.
+DEMO_MODELS := $(CACHE)/demo-models
+ifneq ($(filter-out faces coco,$(MODEL)),)
+$(error MODEL=$(MODEL) is unknown: it can be faces or coco. For models of your own see functions/detect/README.md)
+endif
+
 # The parameters of targets: the image of run (none if empty), the numbers of crash, the lengths
 # of soak and fuzz, and the overlay and tag of deploy; LOAD is a command that copies image archives to the nodes
 # of a cluster without a registry. Those without a default: PACKAGES, BASE, CASES, DIR, FLAGS.
-IMAGE ?= test/images/sample.jpg
+IMAGE ?= $(or $(PHOTOGRAPH_$(MODEL)),test/images/sample.jpg)
+PHOTOGRAPH_faces := $(DEMO_MODELS)/photographs/astronaut.png
+PHOTOGRAPH_coco := $(DEMO_MODELS)/photographs/coffee.png
 IMAGES ?= 500
 KILLS ?= 10
 SOAK ?= 10000
@@ -43,6 +51,10 @@ setup: ## install or fetch what the build needs: a C compiler, libvips, ONNX Run
 minio: ## build the MinIO that tests run against (about ten minutes, once)
 	@hack/minio.sh $(MINIO_BINARY)
 
+demo-models: ## fetch and convert the detectors for photographs, faces and coco (once)
+	@hack/setup.sh $(ORT) models
+	hack/demo-models.sh $(DEMO_MODELS)
+
 build: setup ## build the two commands into bin/
 	@echo "building (the first time takes some minutes) ..."
 	go build -o bin/ ./cmd/...
@@ -50,8 +62,9 @@ build: setup ## build the two commands into bin/
 $(TOOLS): build
 	@go -C test build -o ../$@ ./$(@F)
 
-run: build ## set everything up and run the whole chain on this machine; IMAGE=path sends your own image, FLAGS=--help lists settings
-	@exec bin/imageflow-local $(if $(IMAGE),--image "$(IMAGE)") $(FLAGS)
+run: build $(if $(MODEL),demo-models) ## set everything up and run the whole chain on this machine; IMAGE=path sends your own image, MODEL=faces or coco detects in photographs, FLAGS=--help lists settings
+	@$(if $(MODEL),export DEFAULT_MODEL=$(MODEL))
+	exec bin/imageflow-local $(if $(MODEL),--models "$(DEMO_MODELS)/models") $(if $(IMAGE),--image "$(IMAGE)") $(FLAGS)
 
 # Checks
 

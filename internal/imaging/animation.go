@@ -16,6 +16,8 @@ type animation struct {
 	fault string
 	// holes reports whether pixels of the canvas may be transparent though those of frames are not.
 	holes bool
+	// apart reports whether the image that decoders of stills read is no frame.
+	apart bool
 }
 
 // frame is one frame of an animation, as stored.
@@ -99,11 +101,11 @@ func (m *Image) Select(s Selection, severalFrames bool) (*Image, error) {
 		return nil, m.noSuchPage(frames)
 	}
 	s.Count = min(count, frames-s.First)
-	if err := m.checkAnimation(s); s.draws() && err != nil {
-		return nil, err
-	}
 	chosen := &Image{Header: m.Header, Limits: m.Limits, data: m.data}
 	chosen.selected = s
+	if err := m.checkAnimation(s); chosen.draws() && err != nil {
+		return nil, err
+	}
 	return chosen, nil
 }
 
@@ -134,8 +136,14 @@ func (m *Image) checkAnimation(s Selection) error {
 	return nil
 }
 
-// draws reports whether a decoder has to draw more than the first frame.
-func (s Selection) draws() bool { return s.First > 0 || s.Count > 1 }
+// draws reports whether frames have to be drawn on a canvas. Otherwise the decoder of a still image
+// reads the only frame.
+func (h Header) draws() bool { return h.Moves() || h.drawsFirst() }
+
+// drawsFirst reports whether the first selected frame has to be drawn on a canvas.
+func (h Header) drawsFirst() bool {
+	return h.selected.First > 0 || h.animation != nil && h.animation.apart
+}
 
 // HasFrames reports whether the file has several frames from which an animation can be made.
 func (h Header) HasFrames() bool { return h.animation != nil && len(h.animation.frames) > 1 }
@@ -146,9 +154,13 @@ func (h Header) Moves() bool { return h.selected.Count > 1 }
 // SelectedFrames returns the number of frames that are selected.
 func (h Header) SelectedFrames() int { return max(1, h.selected.Count) }
 
-// isWhole reports whether all frames are selected, or the first one by default.
+// isWhole reports whether the file is its own output: all frames are selected, or the first one by
+// default, which a repair must not leave out.
 func (h Header) isWhole() bool {
-	return h.selected == Selection{} || h.selected.First == 0 && h.selected.Count == len(h.animation.frames)
+	if h.selected == (Selection{}) {
+		return !h.drawsFirst() || len(h.Repaired) == 0
+	}
+	return h.selected.First == 0 && h.selected.Count == len(h.animation.frames)
 }
 
 // canvases draws the frames of an animation on its canvas, one after the other.
@@ -174,12 +186,12 @@ func (m *Image) canvases() canvases {
 // EachFrame calls do with each selected frame, as an image of its own, which is valid during the
 // call. i counts the frames from 0.
 func (m *Image) EachFrame(ctx context.Context, do func(i int, frame *Image) error) error {
-	if !m.selected.draws() {
+	if !m.draws() {
 		return do(0, m)
 	}
 	drawn := m.canvases()
 	defer drawn.close()
-	for i := range m.selected.First + m.selected.Count {
+	for i := range m.selected.First + m.SelectedFrames() {
 		canvas, err := drawn.next(ctx, m.animation.frames[i])
 		if err == nil {
 			err = ctx.Err()

@@ -1,6 +1,7 @@
 package imaging_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"image"
@@ -25,6 +26,9 @@ func badAnimations(t testing.TB) map[string][]byte {
 		"gif, too many frames":              gifOf(30, 20, manyFrames(1000)...),
 		"gif, cut in the middle":            good[:len(good)*2/3],
 		"png, cut in the middle":            png[:len(png)*2/3],
+		"png, cut before a frame":           png[:bytes.LastIndex(png, []byte("fcTL"))-4],
+		"png, a damaged frame":              badChecksum(png, "fdAT"),
+		"png, a damaged header of a frame":  badChecksum(png, "fcTL"),
 		"png, a frame beyond the canvas":    asAPNG(t, 5, beyond...),
 		"webp, a frame beyond the canvas":   webpOf(t, image.Rect(0, 0, 40, 30), image.Rect(0, 0, 40, 30), image.Rect(20, 20, 60, 50)),
 		"webp, cut in the middle":           webp[:len(webp)*2/3],

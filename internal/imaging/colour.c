@@ -256,14 +256,27 @@ int imaging_to_p3(uint8_t *pixels, int width, int height, int channels, const vo
 	return imaging_finish(failed);
 }
 
+// take_grey makes an image of grey from the first channel, and keeps alpha.
+static int take_grey(VipsImage **image) {
+	VipsImage *made, *alpha = NULL;
+	int failed = (vips_image_hasalpha(*image) && split_alpha(image, &alpha)) ||
+		vips_extract_band(*image, &made, 0, NULL) || imaging_replace(image, made);
+	if (!failed && alpha != NULL) failed = vips_bandjoin2(*image, alpha, &made, NULL) || imaging_replace(image, made);
+	(*image)->Type = VIPS_INTERPRETATION_B_W;
+	g_clear_object(&alpha);
+	return failed ? -1 : 0;
+}
+
 int imaging_apply_profile(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size) {
 	const size_t length = (size_t)width * height * channels;
 	VipsImage *image = vips_image_new_from_memory(pixels, length, width, height, channels, VIPS_FORMAT_UCHAR);
 	if (image == NULL) return -1;
 	image->Type = VIPS_INTERPRETATION_sRGB;
 	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, size);
+	const int grey = size > 20 && memcmp((const char *)profile + 16, "GRAY", 4) == 0;
 	size_t made_size = 0;
-	void *made = imaging_to_srgb(&image, 1, channels) ? NULL : vips_image_write_to_memory(image, &made_size);
+	void *made = (grey && take_grey(&image)) || imaging_to_srgb(&image, 1, channels) ? NULL :
+		vips_image_write_to_memory(image, &made_size);
 	const int failed = made == NULL || made_size != length;
 	if (!failed) memcpy(pixels, made, length);
 	g_free(made);

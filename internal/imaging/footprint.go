@@ -43,7 +43,7 @@ func (h Header) ResizeFootprint(width, height int, f Format) int64 {
 // ReadFootprint returns the maximum memory in bytes that the decoder holds, without the rows
 // that it returns.
 func (h Header) ReadFootprint() int64 {
-	if h.selected.draws() {
+	if h.draws() {
 		return h.drawing()
 	}
 	return h.pixels() * int64(h.held)

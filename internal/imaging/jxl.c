@@ -10,13 +10,21 @@
 
 static int bands_of(const JxlStream *s) { return s->alpha ? 4 : 3; }
 
-// take_colours asks for sRGB, and keeps the profile of the samples if the decoder returns other
-// colours.
-static int take_colours(JxlDecoder *decoder, JxlStream *s) {
-	JxlColorEncoding wanted, made;
-	size_t size = 0;
-	JxlColorEncodingSetToSRGB(&wanted, s->grey);
+// choose_colours asks for sRGB, or for the colours of the file if they are kept. These cannot be PQ and
+// HLG, which 8 bits are too few for.
+static void choose_colours(JxlDecoder *decoder, const JxlStream *s) {
+	JxlColorEncoding wanted;
+	if (!s->keep || JxlDecoderGetColorAsEncodedProfile(decoder, NULL, JXL_COLOR_PROFILE_TARGET_ORIGINAL, &wanted) ||
+		wanted.transfer_function == JXL_TRANSFER_FUNCTION_PQ || wanted.transfer_function == JXL_TRANSFER_FUNCTION_HLG)
+		JxlColorEncodingSetToSRGB(&wanted, s->grey);
 	JxlDecoderSetPreferredColorProfile(decoder, &wanted);
+}
+
+// take_profile sets the profile of the samples if the decoder returns other colours than sRGB.
+static int take_profile(JxlDecoder *decoder, JxlStream *s) {
+	JxlColorEncoding made;
+	size_t size = 0;
+	choose_colours(decoder, s);
 	if (JxlDecoderGetColorAsEncodedProfile(decoder, NULL, JXL_COLOR_PROFILE_TARGET_DATA, &made) == JXL_DEC_SUCCESS &&
 		made.transfer_function == JXL_TRANSFER_FUNCTION_SRGB && made.white_point == JXL_WHITE_POINT_D65 &&
 		(s->grey || made.primaries == JXL_PRIMARIES_SRGB))
@@ -51,11 +59,11 @@ static int feed(JxlDecoder *decoder, const JxlStream *s, size_t *fed) {
 	return JxlDecoderSetInput(decoder, s->data + from, left + more) ? -1 : 0;
 }
 
-// decode_pixels decodes the first image.
+// decode_pixels decodes the first image, or only its profile if pixels is NULL.
 static int decode_pixels(JxlDecoder *decoder, JxlStream *s, Stop stop, uint8_t *pixels) {
+	const int events = JXL_DEC_BASIC_INFO | JXL_DEC_COLOR_ENCODING | (pixels ? JXL_DEC_FULL_IMAGE : 0);
 	size_t fed = 0;
-	if (JxlDecoderSubscribeEvents(decoder, JXL_DEC_BASIC_INFO | JXL_DEC_COLOR_ENCODING | JXL_DEC_FULL_IMAGE) ||
-		JxlDecoderSetKeepOrientation(decoder, JXL_TRUE) || JxlDecoderSetUnpremultiplyAlpha(decoder, JXL_TRUE))
+	if (JxlDecoderSubscribeEvents(decoder, events) || JxlDecoderSetKeepOrientation(decoder, JXL_TRUE) || JxlDecoderSetUnpremultiplyAlpha(decoder, JXL_TRUE))
 		return -1;
 	for (;;) {
 		if (imaging_stopped(stop)) return -1;
@@ -63,7 +71,10 @@ static int decode_pixels(JxlDecoder *decoder, JxlStream *s, Stop stop, uint8_t *
 		switch (JxlDecoderProcessInput(decoder)) {
 		case JXL_DEC_NEED_MORE_INPUT: failed = feed(decoder, s, &fed); break;
 		case JXL_DEC_BASIC_INFO: failed = !is_described(decoder, s); break;
-		case JXL_DEC_COLOR_ENCODING: failed = take_colours(decoder, s); break;
+		case JXL_DEC_COLOR_ENCODING:
+			failed = take_profile(decoder, s);
+			if (pixels == NULL) return failed;
+			break;
 		case JXL_DEC_NEED_IMAGE_OUT_BUFFER: failed = set_output(decoder, s, pixels); break;
 		case JXL_DEC_FULL_IMAGE: return 0;
 		default: break;
@@ -79,6 +90,8 @@ static int decode(JxlStream *s, Stop stop, uint8_t *pixels) {
 	JxlDecoderDestroy(decoder);
 	return failed;
 }
+
+int imaging_read_jxl_profile(JxlStream *s, Stop stop) { return decode(s, stop, NULL); }
 
 typedef struct {
 	const uint8_t *pixels;

@@ -24,6 +24,9 @@ func (m *Image) decodeJXL(ctx context.Context, d decoding) (*Pixels, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	in := m.jxl.pinned(&m.Header, &pin)
+	if m.keptProfile() != nil {
+		in.keep = 1
+	}
 	p, columns, rows := m.output(d, m.Width, m.Height, &pin)
 	defer func() { C.free(in.profile) }()
 	err := stoppable(ctx, func(stop C.Stop) C.int {
@@ -32,10 +35,31 @@ func (m *Image) decodeJXL(ctx context.Context, d decoding) (*Pixels, error) {
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt jxl: it cannot be decoded")
 	}
-	if err = m.verify(err); err != nil || in.profile == nil {
+	if err = m.verify(err); err != nil || in.profile == nil || in.keep != 0 {
 		return p, err
 	}
 	return p, p.applyProfile(ctx, unsafe.Slice((*byte)(in.profile), in.profile_size))
+}
+
+// keptProfile returns the ICC profile of RGB whose values libjxl can return; nil if there is none, or if it
+// is sRGB.
+func (x *jxlData) keptProfile(h *Header) []byte {
+	x.reading.Do(func() {
+		var pin runtime.Pinner
+		defer pin.Unpin()
+		in := x.pinned(h, &pin)
+		in.keep = 1
+		defer func() { C.free(in.profile) }()
+		err := stoppable(context.Background(), func(stop C.Stop) C.int { return C.imaging_read_jxl_profile(in, stop) })
+		if err != nil || in.profile == nil {
+			return
+		}
+		icc := C.GoBytes(in.profile, C.int(in.profile_size))
+		if profileColours(icc) == 3 {
+			x.icc = storedProfile{parts: [][]byte{icc}}.icc()
+		}
+	})
+	return x.icc
 }
 
 // pinned returns the description for C and pins its memory.

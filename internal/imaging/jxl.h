@@ -14,8 +14,10 @@ typedef struct {
 	int width, height, alpha, grey;
 	// piece is the size of the parts that the decoder gets. The call can be stopped after each.
 	size_t piece;
-	// profile is set by imaging_decode_jxl to the ICC profile of the samples, if they are not sRGB.
-	// The caller frees it with free.
+	// keep: the samples have the colours of the file. Otherwise they are sRGB if libjxl can convert them.
+	int keep;
+	// profile is set to the ICC profile of the samples, if they are not sRGB. The caller frees it with
+	// free.
 	void *profile;
 	size_t profile_size;
 } JxlStream;
@@ -25,6 +27,10 @@ typedef struct {
 // resamples them with the weights. It works in this thread. It returns 0, or -1 if it was stopped,
 // memory is lacking, or the codestream cannot be decoded or is not as described.
 int imaging_decode_jxl(JxlStream *stream, Box box, const Weights *columns, const Weights *rows, Stop stop, uint8_t *out);
+
+// imaging_read_jxl_profile sets the profile of the stream without decoding pixels. It returns 0, or -1 if it
+// was stopped, memory is lacking, or the headers cannot be decoded or are not as described.
+int imaging_read_jxl_profile(JxlStream *stream, Stop stop);
 
 // JxlOutput are pixels to encode, and the options of the encoder.
 typedef struct {

@@ -2,12 +2,16 @@ package imaging_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image/color"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/andybalholm/brotli"
 
 	"imageflow.dev/internal/imaging"
 )
@@ -133,5 +137,73 @@ func TestJXL_hasTheProfileOfItsColours(t *testing.T) {
 		}
 		checkColour(t, imaging.JXL, pixels(t, out.Data).Pix, []byte{255, 0, 0})
 		checkColour(t, imaging.JXL, djxl(t, out.Data).Pix, []byte{255, 0, 0})
+	}
+}
+
+// TestJXL_keepsItsProfile: outputs of the files with Display P3 can keep it, also a red that sRGB does not
+// have. Outputs of others are sRGB.
+func TestJXL_keepsItsProfile(t *testing.T) {
+	as := func(data []byte, p imaging.Profile, to imaging.Format) []byte {
+		m := open(t, data)
+		m.Encoding = imaging.Encoding{Profile: p, Lossless: to == imaging.JXL}
+		out, err := m.Convert(t.Context(), to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Data
+	}
+	for name, wide := range map[string]bool{
+		"p3.jxl": true, "p3-lossless.jxl": true, "p3-jpeg.jxl": true, "lossy.jxl": false, "grey-linear.jxl": false,
+	} {
+		out := as(jxlFile(t, name), imaging.KeepProfile, imaging.PNG)
+		if bytes.Contains(out, []byte("iCCP")) != wide {
+			t.Errorf("%s: the output has a profile: %t", name, !wide)
+		}
+		if db := psnrOf(t, pixels(t, out), pixels(t, jxlFile(t, name+".png"))); db < minDecoderPSNR {
+			t.Errorf("%s: %.1f dB to djxl", name, db)
+		}
+	}
+	red := asPNG(t, flat(16, 16, color.NRGBA{255, 0, 0, 255}))
+	profiled := as(red, imaging.DisplayP3, imaging.PNG)
+	at := bytes.Index(profiled, []byte("iCCP"))
+	red = withChunk(red, "iCCP", profiled[at+4:][:binary.BigEndian.Uint32(profiled[at-4:])])
+	jxl := as(red, imaging.KeepProfile, imaging.JXL)
+	for _, p := range []imaging.Profile{imaging.KeepProfile, imaging.DisplayP3} {
+		m := open(t, as(jxl, p, imaging.PNG))
+		m.Encoding.Profile = imaging.KeepProfile
+		got, err := m.Pixels(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkColour(t, imaging.JXL, got.Pix, []byte{255, 0, 0})
+	}
+}
+
+// TestJXL_readsCompressedMetadata reads a file of cjxl, and boxes that are damaged or too large, which have no
+// metadata.
+func TestJXL_readsCompressedMetadata(t *testing.T) {
+	data := jxlFile(t, "metadata.jxl")
+	out := kept(t, data, imaging.PNG, imaging.KeepAll)
+	if !bytes.Contains(out, []byte("Ann Author")) || !bytes.Contains(out, []byte("© Ann")) {
+		t.Error("the metadata is lost")
+	}
+	var packed bytes.Buffer
+	w := brotli.NewWriter(&packed)
+	_, _ = w.Write(bytes.Repeat([]byte("large"), 1<<20)) // a buffer returns no errors
+	_ = w.Close()
+	at := bytes.Index(data, []byte("brobExif"))
+	length := int(binary.BigEndian.Uint32(data[at-4:]))
+	for name, content := range map[string][]byte{
+		"empty": {}, "damaged": data[at+20 : at+30], "large": packed.Bytes(), "a large one again and again": packed.Bytes(),
+	} {
+		box := binary.BigEndian.AppendUint32(nil, uint32(12+len(content)))
+		box = append(append(box, "brobExif"...), content...)
+		if strings.Contains(name, "again") {
+			box = bytes.Repeat(box, 8000)
+		}
+		odd := slices.Concat(data[:at-4], box, data[at-4+length:])
+		if out := kept(t, odd, imaging.PNG, imaging.KeepAll); bytes.Contains(out, []byte("eXIf")) {
+			t.Errorf("%s: got EXIF", name)
+		}
 	}
 }

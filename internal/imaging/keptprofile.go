@@ -66,7 +66,12 @@ func (s storedProfile) icc() []byte {
 // keptProfile returns the profile of RGB whose values the decoders return, or nil if they return
 // sRGB.
 func (h *Header) keptProfile() []byte {
-	if h.Encoding.Profile == SRGB || h.profile != 3 || h.colours != 3 {
+	switch {
+	case h.Encoding.Profile == SRGB:
+		return nil
+	case h.jxl != nil:
+		return h.jxl.keptProfile(h)
+	case h.profile != 3 || h.colours != 3:
 		return nil
 	}
 	return h.metadata.profile.icc()

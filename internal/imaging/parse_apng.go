@@ -36,17 +36,9 @@ func (r *pngReader) readFrame(content []byte, next int64) {
 	r.all.add(f)
 }
 
-// isAnimated reports whether there are more frames than the image in the image data chunks.
+// isAnimated reports whether there are more images than the one in the image data chunks.
 func (r *pngReader) isAnimated() bool {
 	return r.frames > 1 || r.frames == 1 && !r.isFrame
-}
-
-// images returns the number of frames of an animation, with an image that is not one of them.
-func (r *pngReader) images() int {
-	if r.isFrame {
-		return r.animationFrames()
-	}
-	return r.animationFrames() + 1
 }
 
 // animationFrames returns the number of frames that the file has and declares.

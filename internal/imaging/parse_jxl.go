@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
+	"io"
+	"sync"
+
+	"github.com/andybalholm/brotli"
 )
 
 const (
@@ -18,6 +22,9 @@ type jxlData struct {
 	// codestream has all frames up to the first one that is shown.
 	codestream []byte
 	grey       bool
+	// icc is the profile that outputs can keep. It is read when it is needed.
+	icc     []byte
+	reading sync.Once
 }
 
 // parseJXL parses a codestream of JPEG XL (ISO/IEC 18181-1), with or without its container
@@ -61,7 +68,7 @@ func parseJXL(data []byte, h *Header) error {
 func (h *Header) readJXLBoxes(data []byte) ([]byte, error) {
 	boxes, rest := boxesAndRest(data)
 	var parts [][]byte
-	last := false
+	last, found := false, map[string][]byte{}
 	for _, b := range boxes {
 		switch {
 		case b.kind == "jxlc" && parts == nil:
@@ -74,14 +81,16 @@ func (h *Header) readJXLBoxes(data []byte) ([]byte, error) {
 				return nil, invalid("corrupt jxl: its codestream has odd parts")
 			}
 			parts, last = append(parts, b.inside[4:]), index>>31 != 0
-		case b.kind == "Exif" && h.metadata.exif == nil && len(b.inside) > 4:
-			skip, exif := binary.BigEndian.Uint32(b.inside), b.inside[4:]
-			h.metadata.exif = exif[min(int64(skip), int64(len(exif))):]
-			h.density = densityOfEXIF(h.metadata.exif)
-		case b.kind == "xml " && h.metadata.xmp == nil:
-			h.metadata.xmp = b.inside
+		default:
+			readJXLMetadata(b, found)
 		}
 	}
+	if exif := found["Exif"]; len(exif) > 4 {
+		skip := int64(binary.BigEndian.Uint32(exif))
+		h.metadata.exif = exif[min(4+skip, int64(len(exif))):]
+		h.density = densityOfEXIF(h.metadata.exif)
+	}
+	h.metadata.xmp = found["xml "]
 	if !last || len(rest) > 0 && !isZero(rest) {
 		return nil, truncated(JXL)
 	}
@@ -90,6 +99,26 @@ func (h *Header) readJXLBoxes(data []byte) ([]byte, error) {
 		return nil, invalid("corrupt jxl: its codestream has no signature")
 	}
 	return stream, nil
+}
+
+// readJXLMetadata adds the content of a box with metadata to those that were found, by their kinds. The
+// first box of each kind counts, so that at most two are decompressed.
+func readJXLMetadata(b box, found map[string][]byte) {
+	kind, inside := b.kind, b.inside
+	if b.kind == "brob" && len(b.inside) > 4 {
+		kind = string(b.inside[:4])
+	}
+	if _, ok := found[kind]; ok || kind != "Exif" && kind != "xml " {
+		return
+	}
+	if b.kind == "brob" {
+		packed := brotli.NewReader(bytes.NewReader(b.inside[4:]))
+		var err error
+		if inside, err = io.ReadAll(io.LimitReader(packed, maxMetadata+1)); err != nil || len(inside) > maxMetadata {
+			inside = nil
+		}
+	}
+	found[kind] = inside
 }
 
 // boxesAndRest returns the boxes in data, and what follows the last one that is complete.

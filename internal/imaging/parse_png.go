@@ -57,7 +57,9 @@ func parsePNG(data []byte, h *Header) error {
 			if r.seen["IDAT"] == 0 || kind == "IDAT" {
 				return truncated(PNG)
 			}
-			r.all.fault = "truncated png: the file ends too early"
+			if kind == "fcTL" || kind == "fdAT" || r.animationFrames() < int(r.frames) {
+				r.all.fault = "truncated png: the file ends too early"
+			}
 			h.repair("the end marker was missing")
 			return r.end()
 		}
@@ -101,6 +103,9 @@ func (r *pngReader) chunk(kind string, content []byte, valid bool, at, next int6
 	case !ancillary && !pngKept[kind]:
 		return invalid("corrupt png: the critical chunk at byte %d has an unknown type", at)
 	case !valid:
+		if kind == "fcTL" || kind == "fdAT" {
+			r.all.fault = "corrupt png: a frame does not match its checksum"
+		}
 		r.header.repair("a chunk that did not match its checksum was left out")
 		return nil
 	}
@@ -232,9 +237,9 @@ func (r *pngReader) end() error {
 	h := r.header
 	h.parts = append(h.parts, pngEnd)
 	if h.Animated = r.isAnimated(); h.Animated {
-		h.Frames = r.images()
+		h.Frames = max(1, r.animationFrames())
 		if r.all.frames = r.all.frames[:min(len(r.all.frames), r.animationFrames())]; len(r.all.frames) > 0 {
-			r.all.holes = true
+			r.all.holes, r.all.apart = true, !r.isFrame && r.all.fault == ""
 			h.animation = &r.all
 		}
 	}

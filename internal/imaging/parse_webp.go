@@ -11,7 +11,8 @@ func parseWebP(data []byte, h *Header) error {
 	if len(data) < 25 {
 		return truncated(WebP)
 	}
-	if int64(binary.LittleEndian.Uint32(data[4:]))+8 > int64(len(data)) {
+	size := int64(binary.LittleEndian.Uint32(data[4:])) + 8
+	if size > int64(len(data)) {
 		return truncated(WebP)
 	}
 	h.colours, h.held = 3, 8 // the copies in the decoder and in libvips
@@ -40,7 +41,7 @@ func parseWebP(data []byte, h *Header) error {
 			h.held = 12
 		}
 		h.Width, h.Height = uint24(payload[4:])+1, uint24(payload[7:])+1
-		return webpChunks(data, h)
+		return webpChunks(data[:size], h)
 	default:
 		return invalid("corrupt webp: no image chunk")
 	}

@@ -173,8 +173,7 @@ static int save(VipsImage *image, const EncoderOptions *o, void **data, size_t *
 		"interlace", o->progressive, "subsample_mode", mode, WITHOUT_METADATA);
 	case PNG: return vips_pngsave_buffer(image, data, size, "compression", o->compression,
 		"filter", VIPS_FOREIGN_PNG_FILTER_ALL, WITHOUT_METADATA);
-	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", o->quality,
-		"lossless", o->lossless, WITHOUT_METADATA);
+	case WEBP: return vips_webpsave_buffer(image, data, size, "Q", o->quality, WITHOUT_METADATA);
 	case TIFF: return vips_tiffsave_buffer(image, data, size, WITHOUT_METADATA);
 	case AVIF: return vips_heifsave_buffer(image, data, size, "Q", o->quality, "compression",
 		VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", o->effort, "subsample_mode", mode, WITHOUT_METADATA);

@@ -32,7 +32,7 @@ func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
 	if m.canvas != nil {
 		return m.decodeCanvas(ctx, d)
 	}
-	if m.selected.First > 0 {
+	if m.drawsFirst() {
 		return m.decodeSelected(ctx, d)
 	}
 	if m.bmp != nil {
@@ -172,6 +172,8 @@ func (p *Pixels) encode(ctx context.Context, f Format, e Encoding) ([]byte, erro
 	case f == AVIF && e.Lossless:
 		data, err := p.losslessAVIF(ctx, e.Speed)
 		return p.metadata.addTo(f, data), err
+	case f == WebP && e.Lossless:
+		return p.losslessWebP(ctx, e)
 	case f == GIF:
 		return p.encodeGIF(ctx)
 	case f == JXL:
@@ -202,9 +204,6 @@ func (e Encoding) forVips(f Format) *C.EncoderOptions {
 	}
 	if e.Chroma == Chroma420 {
 		o.subsample = 1
-	}
-	if e.Lossless {
-		o.lossless = 1
 	}
 	if e.Progressive {
 		o.progressive = 1

@@ -79,7 +79,7 @@ int imaging_decode(EncodedImage *p, Box box, const Weights *columns, const Weigh
 // the colours.
 typedef struct {
 	Codec codec;
-	int quality, effort, compression, subsample, lossless, progressive;
+	int quality, effort, compression, subsample, progressive;
 } EncoderOptions;
 
 // imaging_encode encodes rows of sRGB, or of grey if there is one channel. The caller frees *data with g_free.
@@ -104,6 +104,6 @@ void *imaging_p3(size_t *size);
 int imaging_to_p3(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size);
 
 // imaging_apply_profile converts pixels of RGB, with alpha if there are 4 channels, from an ICC
-// profile to sRGB. It does not change them if the profile does not fit or is broken. It returns 0,
+// profile to sRGB. A profile of grey is applied to the first channel. It does not change them if the profile does not fit or is broken. It returns 0,
 // or -1 if it failed.
 int imaging_apply_profile(uint8_t *pixels, int width, int height, int channels, const void *profile, size_t size);

@@ -97,22 +97,38 @@ int imaging_resample_webp(const uint8_t *file, size_t size, int width, int heigh
 
 static int go_on(int percent, const WebPPicture *picture) { return !imaging_stopped(picture->user_data); }
 
+// encode encodes a picture and frees its memory, except planes that it did not allocate.
+static int encode(const WebPConfig *config, WebPPicture *picture, Stop stop, uint8_t **data, size_t *size) {
+	WebPMemoryWriter file;
+	WebPMemoryWriterInit(&file);
+	picture->writer = WebPMemoryWrite, picture->custom_ptr = &file;
+	picture->progress_hook = go_on, picture->user_data = (void *)stop;
+	const int failed = WebPEncode(config, picture) ? 0 : -1;
+	WebPPictureFree(picture);
+	if (failed) WebPMemoryWriterClear(&file);
+	*data = file.mem, *size = file.size;
+	return failed;
+}
+
 int imaging_write_webp(const Plane *planes, int width, int height, int quality, Stop stop, uint8_t **data,
 	size_t *size) {
 	WebPConfig config;
 	WebPPicture picture;
 	if (!WebPConfigInit(&config) || !WebPPictureInit(&picture)) return -1;
 	config.quality = quality;
-	WebPMemoryWriter file;
-	WebPMemoryWriterInit(&file);
 	picture.width = width, picture.height = height;
 	picture.y = planes[0].samples, picture.u = planes[1].samples, picture.v = planes[2].samples;
 	picture.y_stride = planes[0].width, picture.uv_stride = planes[1].width;
-	picture.writer = WebPMemoryWrite, picture.custom_ptr = &file;
-	picture.progress_hook = go_on, picture.user_data = (void *)stop;
-	const int failed = WebPEncode(&config, &picture) ? 0 : -1;
-	WebPPictureFree(&picture); // not the planes, which it did not allocate
-	if (failed) WebPMemoryWriterClear(&file);
-	*data = file.mem, *size = file.size;
-	return failed;
+	return encode(&config, &picture, stop, data, size);
+}
+
+int imaging_write_lossless_webp(const uint8_t *pixels, int width, int height, int channels, int quality, Stop stop,
+	uint8_t **data, size_t *size) {
+	WebPConfig config;
+	WebPPicture picture;
+	if (!WebPConfigInit(&config) || !WebPPictureInit(&picture)) return -1;
+	config.quality = quality, config.lossless = config.exact = 1;
+	picture.width = width, picture.height = height, picture.use_argb = 1;
+	if (!(channels == 4 ? WebPPictureImportRGBA : WebPPictureImportRGB)(&picture, pixels, width * channels)) return -1;
+	return encode(&config, &picture, stop, data, size);
 }

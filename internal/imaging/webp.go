@@ -7,6 +7,8 @@ import "C"
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 	"unsafe"
 )
@@ -49,4 +51,22 @@ func (p *planes) encodeWebP(ctx context.Context, e Encoding) (Encoded, error) {
 	defer C.free(unsafe.Pointer(data))
 	file := p.metadata.addTo(WebP, C.GoBytes(unsafe.Pointer(data), C.int(size)))
 	return Encoded{Data: file, Format: WebP, Width: p.width, Height: p.height, Path: Planar}, nil
+}
+
+// losslessWebP encodes the pixels as a WebP that keeps every value.
+func (p *Pixels) losslessWebP(ctx context.Context, e Encoding) ([]byte, error) {
+	var data *C.uint8_t
+	var size C.size_t
+	err := stoppable(ctx, func(stop C.Stop) C.int {
+		return C.imaging_write_lossless_webp(
+			p.memory(), C.int(p.Width), C.int(p.Height), C.int(p.Channels), C.int(e.Quality), stop, &data, &size)
+	})
+	if errors.Is(err, errFailed) {
+		return nil, fmt.Errorf("libwebp cannot encode %d×%d pixels", p.Width, p.Height)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer C.free(unsafe.Pointer(data))
+	return p.stamped(WebP, unsafe.Slice((*byte)(data), size)), nil
 }

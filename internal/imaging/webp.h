@@ -1,4 +1,4 @@
-// Lossy WebPs as planes: Y, Cb and Cr of ITU-R BT.601 in the limited range, sampled 4:2:0 with
+// Lossless WebPs, and lossy ones as planes: Y, Cb and Cr of ITU-R BT.601 in the limited range, sampled 4:2:0 with
 // the colours at the centre of four pixels.
 
 #pragma once
@@ -20,3 +20,8 @@ int imaging_resample_webp(const uint8_t *file, size_t size, int width, int heigh
 // failed or was stopped.
 int imaging_write_webp(const Plane *planes, int width, int height, int quality, Stop stop, uint8_t **data,
 	size_t *size);
+
+// imaging_write_lossless_webp encodes width × height pixels with 3 or 4 channels. Other than libvips, it
+// keeps the colours of transparent pixels. Otherwise it is like imaging_write_webp.
+int imaging_write_lossless_webp(const uint8_t *pixels, int width, int height, int channels, int quality, Stop stop,
+	uint8_t **data, size_t *size);

@@ -169,7 +169,8 @@ type ImageData struct {
 	Overwrite bool `protobuf:"varint,9,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	// In an `input_image`, also beside `input_bytes`: the first frame of an animation
 	// (GIF, WebP, PNG) that is used, counted from 0. One beyond the end fails with
-	// INVALID_ARGUMENT, as any but 0 does for other images.
+	// INVALID_ARGUMENT, as any but 0 does for other images. An image of a PNG that is no
+	// frame of its animation is used only if the animation is damaged.
 	Page int32 `protobuf:"varint,10,opt,name=page,proto3" json:"page,omitempty"`
 	// In an `input_image`: the maximum number of frames that are used, from `page` on. 0
 	// means all of an animation if resize or filter writes a format that can move, WebP or

@@ -140,7 +140,7 @@ const (
 	// sRGB.
 	Profile_PROFILE_UNSPECIFIED Profile = 0
 	// The ICC profile of an image of RGB and its values, without conversion; colours that a HEIF
-	// describes by code points get a profile. Filters,
+	// or JPEG XL describes by code points get a profile. Filters,
 	// drawn boxes and `background` then use those values. Images of grey and CMYK, and
 	// images with a profile above 1 MiB, become sRGB.
 	Profile_PROFILE_KEEP Profile = 1

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# make.sh: makes the files of this folder again, from a photo, with cjxl and djxl of libjxl, which
-# Debian has in libjxl-tools, and vips of libvips-tools. NAME.png is what djxl makes of NAME.
+# make.sh: makes the files of this folder again, from a photo, with cjxl and djxl of
+# Debian's libjxl-tools, vips of libvips-tools and exiftool of libimage-exiftool-perl. NAME.png is what
+# djxl makes of NAME.
 set -euo pipefail
 cd "$(dirname "$0")"
 rm -f -- *.jxl *.png
@@ -21,7 +22,10 @@ vips linear "$work/small.png" "$work/float.pfm" 0.00392156862 0
 sed -i "2{/^#/d}" "$work/float.pfm" # cjxl does not read comments
 vips icc_export "$work/small.png" "$work/p3.png" --output-profile p3
 vips colourspace "$work/small.png" "$work/grey.png" b-w
+vips copy "$work/grey.png" "$work/grey.pgm"
 vips copy "$work/small.png" "$work/small.jpg[strip,Q=90]"
+cp "$work/small.jpg" "$work/metadata.jpg"
+exiftool -q -overwrite_original -Artist="Ann Author" -XMP-dc:Rights="© Ann" "$work/metadata.jpg"
 vips copy "$work/p3.png" "$work/p3.jpg[Q=90]"
 vips text "$work/text.v" "many letters are repeated in this text as patches of an image" --width 600 --dpi 100
 vips copy "$work/text.v" "$work/text.png[strip]"
@@ -43,6 +47,7 @@ jxl lossless small.png -d 0
 jxl lossy-modular small.png -d 1 -m 1
 jxl grey grey.png -d 1
 jxl grey-lossless grey.png -d 0
+jxl grey-linear grey.pgm -d 0 -x color_space=Gra_D65_Rel_Lin
 jxl alpha rgba.png -d 1
 jxl alpha-lossless rgba.png -d 0
 jxl 16 deep.png -d 1
@@ -52,6 +57,7 @@ jxl p3 p3.png -d 1
 jxl p3-lossless p3.png -d 0
 jxl p3-jpeg p3.jpg -j 1
 jxl jpeg small.jpg -j 1
+jxl metadata metadata.jpg -j 1 # in boxes that are compressed
 jxl progressive large.png -d 3 -p --progressive_dc=1
 jxl squeezed large.png -d 4 -m 1
 jxl centre large.png -d 4 --group_order=1
