@@ -49,10 +49,8 @@ func finder(s size, pairs ...string) onnx.Model {
 		add("Div", side+"middle", side+"moment", side+"divisor")
 		add("Mul", side+"half", side+"all", "half")
 		for i, op := range []string{"Sub", "Add"} { // the first corner, the second
-			place := onnx.Tensor{Shape: []int64{1, 300, 6}, Data: make([]float32, 1800)}
-			place.Data[axis+2*i] = 1
 			name := side + op
-			m.Constants[name+"place"] = place
+			m.Constants[name+"place"] = unit(axis + 2*i)
 			add(op, name, side+"middle", side+"half")
 			add("Squeeze", name+"scalar", name)
 			add("Mul", name+"row", name+"scalar", name+"place")
@@ -62,6 +60,13 @@ func finder(s size, pairs ...string) onnx.Model {
 	}
 	add("Identity", "output", sum)
 	return m
+}
+
+// unit returns the output of a finder with a 1 at an index, and else 0.
+func unit(at int) onnx.Tensor {
+	t := onnx.Tensor{Shape: []int64{1, 300, 6}, Data: make([]float32, 1800)}
+	t.Data[at] = 1
+	return t
 }
 
 // centres returns the coordinates of the centres of n pixels.

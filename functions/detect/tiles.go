@@ -80,22 +80,13 @@ func (m *model) detectTiles(
 	if err != nil {
 		return nil, err
 	}
-	whole := image.Rect(0, 0, width, height)
-	if len(tiles) == 1 {
+	if len(tiles) == 1 { // the whole image
 		metadata.Tiles++
 		return m.run(ctx, in, s, counts, metadata)
 	}
 	var all sightings
-	each := *s
-	each.limit = maxMerged
-	examine := func(in functions.Input, at image.Rectangle) error {
-		found, err := m.run(ctx, in, &each, func(b box) bool { return !b.isEmpty() }, metadata)
-		all = all.add(found, at)
-		metadata.Tiles++
-		return cmp.Or(err, ctx.Err())
-	}
 	if !t.GetWithoutWhole() {
-		if err := examine(in, whole); err != nil {
+		if err := all.add(ctx, m, in, image.Rect(0, 0, width, height), s, metadata); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +98,7 @@ func (m *model) detectTiles(
 	}
 	for _, at := range tiles {
 		in.Image = pixels.Part(at)
-		if err := examine(in, at); err != nil {
+		if err := all.add(ctx, m, in, at, s, metadata); err != nil {
 			return nil, err
 		}
 	}
@@ -122,16 +113,25 @@ type sighting struct{ box, area box }
 
 type sightings []sighting
 
-// add adds the boxes of a tile, and keeps the most confident ones.
-func (all sightings) add(found []box, tile image.Rectangle) sightings {
+// add runs a model on a tile, whose pixels are the image of the input, adds the boxes, and keeps the most
+// confident ones.
+func (all *sightings) add(
+	ctx context.Context, m *model, in functions.Input, tile image.Rectangle, s *selection,
+	metadata *imageflowv1.DetectionMetadata,
+) error {
+	each := *s
+	each.limit = maxMerged
+	found, err := m.run(ctx, in, &each, func(b box) bool { return !b.isEmpty() }, metadata)
+	metadata.Tiles++
 	left, top := float32(tile.Min.X), float32(tile.Min.Y)
 	area := box{x1: left, y1: top, x2: float32(tile.Max.X), y2: float32(tile.Max.Y)}
 	for _, b := range found {
 		b.x1, b.x2, b.y1, b.y2 = b.x1+left, b.x2+left, b.y1+top, b.y2+top
-		all = append(all, sighting{b, area})
+		*all = append(*all, sighting{b, area})
 	}
-	slices.SortStableFunc(all, func(a, b sighting) int { return cmp.Compare(b.box.confidence, a.box.confidence) })
-	return all[:min(len(all), maxMerged)]
+	slices.SortStableFunc(*all, func(a, b sighting) int { return cmp.Compare(b.box.confidence, a.box.confidence) })
+	*all = (*all)[:min(len(*all), maxMerged)]
+	return cmp.Or(err, ctx.Err())
 }
 
 // merge returns the boxes of the objects that were seen, sorted by descending confidence.

@@ -10,6 +10,7 @@ import (
 	_ "image/png"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,9 +69,25 @@ func TestTiles_findSmallObjects(t *testing.T) {
 		t.Errorf("%d of %d objects and %d other boxes, want at least 57 and at most 4; without tiles %d",
 			with, len(s.Objects), len(found)-with, without)
 	}
+	if exact := countNear(found, s, 2); exact < 12 {
+		t.Errorf("%d boxes are right within 2 pixels, want at least 12", exact)
+	}
 	if m := resp.GetMetadata(); m.GetTiles() != 25 || m.GetInferenceTimeMs() <= 0 || int(m.GetTotalDetections()) != len(found) {
 		t.Errorf("got %v, want 24 tiles and the whole image", m)
 	}
+}
+
+// countNear returns the number of objects of which a box of their class is near on all sides.
+func countNear(found []*imageflowv1.Detection, s scene, pixels float64) (n int) {
+	for _, o := range s.Objects {
+		at := image.Rect(int(o.X1), int(o.Y1), int(o.X2), int(o.Y2))
+		if slices.ContainsFunc(found, func(d *imageflowv1.Detection) bool {
+			return d.GetClassId() == o.ClassID && isNear(d.GetBbox(), at, pixels)
+		}) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestTiles_mergeCutObjects has rectangles of random places and sizes, which the borders of tiles cut.
@@ -104,16 +121,18 @@ func isNear(b *imageflowv1.BoundingBox, r image.Rectangle, pixels float64) bool 
 	return near(b.X1, r.Min.X) && near(b.Y1, r.Min.Y) && near(b.X2, r.Max.X) && near(b.Y2, r.Max.Y)
 }
 
-// TestTiles_ofRequest: the number of tiles follows from sizes and overlap. A refusal names a size that is
-// not refused.
-func TestTiles_ofRequest(t *testing.T) {
+// countTiles returns the number of tiles of a grey image.
+func countTiles(t *testing.T, p functions.Processor, width, height int, tiles *tiles) (int32, error) {
+	t.Helper()
+	in := functions.Input{Image: greyImage(t, width, height), Format: imaging.PNG}
+	_, resp, err := apply(t.Context(), p, &request{Tiles: tiles}, in)
+	return resp.GetMetadata().GetTiles(), err
+}
+
+func TestTiles_haveANumber(t *testing.T) {
 	p, err := newProcessor(t, onnx.Always(input, v8(cat(0, 0, 9, 9, 0.9)), metadata()))
 	if err != nil {
 		t.Fatal(err)
-	}
-	count := func(width, height int, tiles *tiles) (int32, error) {
-		_, resp, err := apply(t.Context(), p, &request{Tiles: tiles}, functions.Input{Image: greyImage(t, width, height), Format: imaging.PNG})
-		return resp.GetMetadata().GetTiles(), err
 	}
 	none := 0.
 	for _, c := range []struct {
@@ -121,15 +140,25 @@ func TestTiles_ofRequest(t *testing.T) {
 		tiles         *tiles
 		want          int32
 	}{
-		{64, 64, &tiles{}, 1}, {65, 64, &tiles{}, 3}, {115, 64, &tiles{}, 3}, {116, 64, &tiles{}, 4}, {128, 128, &tiles{Overlap: &none}, 5},
-		{128, 128, &tiles{Overlap: &none, WithoutWhole: true}, 4}, {400, 20, &tiles{Size: 100, Overlap: &none}, 5}, {9, 9, &tiles{Max: 1}, 1},
+		{64, 64, &tiles{}, 1}, {65, 64, &tiles{}, 3}, {115, 64, &tiles{}, 3}, {116, 64, &tiles{}, 4},
+		{128, 128, &tiles{Overlap: &none}, 5}, {128, 128, &tiles{Overlap: &none, WithoutWhole: true}, 4},
+		{400, 20, &tiles{Size: 100, Overlap: &none}, 5}, {9, 9, &tiles{Max: 1}, 1},
 	} {
-		if got, err := count(c.width, c.height, c.tiles); err != nil || got != c.want {
+		if got, err := countTiles(t, p, c.width, c.height, c.tiles); err != nil || got != c.want {
 			t.Errorf("%d×%d, %v: %d tiles, want %d; %v", c.width, c.height, c.tiles, got, c.want, err)
 		}
 	}
+}
+
+// TestTiles_areBounded: a refusal names a size that is not refused.
+func TestTiles_areBounded(t *testing.T) {
+	p, err := newProcessor(t, onnx.Always(input, v8(cat(0, 0, 9, 9, 0.9)), metadata()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := 0.
 	for _, refused := range []*tiles{{}, {Max: 3}, {Size: 33, Max: 50}, {Overlap: &none, Max: 1}} {
-		_, err := count(1000, 300, refused)
+		_, err := countTiles(t, p, 1000, 300, refused)
 		var e *functions.Error
 		if !errors.As(err, &e) || e.Kind != functions.Invalid || e.Field != "tiles.size" {
 			t.Fatalf("%v: got %v, want Invalid for tiles.size", refused, err)
@@ -137,7 +166,7 @@ func TestTiles_ofRequest(t *testing.T) {
 		_, advice, _ := strings.Cut(e.Message, "a size of ")
 		n, _ := strconv.Atoi(advice)
 		refused.Size = int32(n)
-		if got, err := count(1000, 300, refused); err != nil {
+		if got, err := countTiles(t, p, 1000, 300, refused); err != nil {
 			t.Errorf("%q: %d tiles, %v", e.Message, got, err)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // are, and as the input of a model at half the size.
 func TestPart_hasThePixels(t *testing.T) {
 	for name, data := range map[string][]byte{
-		"JPEG": asJPEG(t, noise(90, 70)), "turned JPEG": withOrientation(asJPEG(t, noise(70, 90)), 6), "PNG with alpha": asPNG(t, noise(90, 70)),
+		"JPEG": asJPEG(t, noisy(90, 70)), "turned JPEG": withOrientation(asJPEG(t, noisy(70, 90)), 6),
+		"PNG with alpha": asPNG(t, noisy(90, 70)),
 	} {
 		m := open(t, data)
 		m.Encoding.Profile = imaging.DisplayP3 // of outputs
