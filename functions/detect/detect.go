@@ -135,7 +135,7 @@ func (m *model) run(
 	ctx context.Context, in functions.Input, s *selection, counts func(box) bool, metadata *imageflowv1.DetectionMetadata,
 ) ([]box, error) {
 	decoding, decoded := in.Stage(ctx, "decode")
-	input, place, err := m.input(decoding, in.Image)
+	input, sized, place, err := m.input(decoding, in.Image)
 	decoded()
 	if err != nil {
 		return nil, err
@@ -148,11 +148,11 @@ func (m *model) run(
 	inferring, end := in.Stage(ctx, "infer")
 	end = sync.OnceFunc(end)
 	defer end() // if the run fails
-	err = m.Infer(inferring, m.inputs(input.numbers), func(outputs []inference.Tensor) error {
+	err = m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
 		end()
 		inferred := time.Now()
 		metadata.InferenceTimeMs += milliseconds(inferred.Sub(start))
-		candidates, err := m.decode(outputs, s.lowest)
+		candidates, err := sized.decode(sized.first(outputs), s.lowest)
 		if err != nil {
 			return err
 		}

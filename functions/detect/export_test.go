@@ -15,16 +15,37 @@ func NewInput(t testing.TB, width, height int64) func(context.Context, *imaging.
 	t.Helper()
 	d := description{preprocessing: defaultPreprocessing}
 	inputs := []inference.TensorInfo{{Name: "images", Shape: []int64{1, 3, height, width}}}
-	if err := d.setInputSize(inference.Info{Inputs: inputs}); err != nil {
+	if err := d.setInputs(inference.Info{Inputs: inputs}); err != nil {
 		t.Fatal(err)
 	}
 	return func(ctx context.Context, m *imaging.Image) error {
-		tensor, _, err := d.input(ctx, m)
+		tensor, _, _, err := d.input(ctx, m)
 		if err == nil {
 			d.release(tensor)
 		}
 		return err
 	}
+}
+
+// InputOf returns the numbers and the size of the input that an image becomes, for a model of the
+// default preprocessing with an image input of this shape.
+func InputOf(
+	t *testing.T, m *imaging.Image, kind inference.ElementType, dims []int64, parameters map[string]string,
+) (numbers []float32, width, height int, err error) {
+	t.Helper()
+	d := description{}
+	inputs := []inference.TensorInfo{{Name: "images", Type: kind, Shape: dims}}
+	if err := d.setInputs(inference.Info{Inputs: inputs, Metadata: parameters}); err != nil {
+		return nil, 0, 0, err
+	}
+	if d.preprocessing, err = preprocess(defaultPreprocessing, kind, parameters); err != nil {
+		return nil, 0, 0, err
+	}
+	tensor, sized, _, err := d.input(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tensor.numbers, sized.width, sized.height, nil
 }
 
 // ParseNames reads the metadata "names".

@@ -2,82 +2,13 @@ package detect
 
 import (
 	"context"
-	"fmt"
 	"image"
 	"math"
 	"slices"
 
 	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/inference"
 )
-
-// fit is how an image is scaled to a model's input.
-type fit string
-
-const (
-	// letterbox keeps the aspect ratio and centres the image, with grey padding.
-	letterbox fit = "letterbox"
-	// topLeft keeps the aspect ratio and pads at the right and at the bottom.
-	topLeft fit = "top-left"
-	// stretch scales width and height independently, without padding.
-	stretch fit = "stretch"
-)
-
-// grey is the value of the padding, the one that YOLO models are trained with.
-const grey = 114
-
-// preprocessing is how an image becomes a model's input.
-type preprocessing struct {
-	fit fit
-	// bgr means that the channels are in the order blue, green, red.
-	bgr bool
-	// white is the input value of a pixel value of 255.
-	white float32
-}
-
-// The preprocessing of the projects that train the models.
-var (
-	defaultPreprocessing = preprocessing{letterbox, false, 1} // of Ultralytics
-	yoloxPreprocessing   = preprocessing{topLeft, true, 255}
-	rtdetrPreprocessing  = preprocessing{stretch, false, 1}
-)
-
-// The names of the parameters that override the preprocessing and the layout.
-const (
-	layoutKey   = "layout"
-	fitKey      = "resize"
-	channelsKey = "channel_order"
-	rangeKey    = "pixel_range"
-)
-
-// preprocess returns the preprocessing of a model: the default of its layout,
-// overridden by its parameters.
-func preprocess(l layout, parameters map[string]string) (preprocessing, error) {
-	p := l.input
-	switch f := fit(parameters[fitKey]); f {
-	case letterbox, topLeft, stretch:
-		p.fit = f
-	case "":
-	default:
-		return p, fmt.Errorf("the parameter %s is %q but must be %s, %s or %s", fitKey, f, letterbox, topLeft, stretch)
-	}
-	switch order := parameters[channelsKey]; order {
-	case "rgb", "bgr":
-		p.bgr = order == "bgr"
-	case "":
-	default:
-		return p, fmt.Errorf("the parameter %s is %q but must be rgb or bgr", channelsKey, order)
-	}
-	switch white := parameters[rangeKey]; white {
-	case "1":
-		p.white = 1
-	case "255":
-		p.white = 255
-	case "":
-	default:
-		return p, fmt.Errorf("the parameter %s is %q but must be 1 or 255", rangeKey, white)
-	}
-	return p, nil
-}
 
 // placement is the position of an image in a model's input: pixel (x, y) is at
 // (x·scaleX + left, y·scaleY + top).
@@ -93,69 +24,166 @@ func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 	return side(width, inputWidth), side(height, inputHeight)
 }
 
-// tensor is the input of a model, 3×height×width numbers.
-type tensor struct {
-	numbers []float32
-	// inner is the part that is not known to be grey.
-	inner image.Rectangle
+// at returns the description for an input of another size in pixels.
+func (d *description) at(width, height int) *description {
+	other := *d
+	other.width, other.height = width, height
+	return &other
 }
 
-// input returns the input of an image, and the image's position in it. The caller passes the
-// tensor to release after use.
-func (d *description) input(ctx context.Context, m *imaging.Image) (*tensor, placement, error) {
+// forImage returns the description for an image of this size: if the sides of the input are
+// dynamic, they are the smallest multiples of the stride that have room for the scaled image, as
+// in Ultralytics' LetterBox(auto=True).
+func (d *description) forImage(width, height int) *description {
+	if !d.rectangular || d.fit == stretch {
+		return d
+	}
+	w, h := d.fit.size(width, height, d.width, d.height)
+	up := func(side, limit int) int { return min(limit, (side+d.stride-1)/d.stride*d.stride) }
+	return d.at(up(w, d.width), up(h, d.height))
+}
+
+// tensor is the input of a model.
+type tensor struct {
+	numbers []float32
+	// size is that of the input in pixels, and inner the part that is not known to be padding.
+	size  image.Point
+	inner image.Rectangle
+	// colours are the planes of an image that becomes grey.
+	colours []float32
+}
+
+// input returns the input for an image, the description for the size of the input, and the image's
+// position in it. The caller passes the tensor to release after use.
+func (d *description) input(ctx context.Context, m *imaging.Image) (*tensor, *description, placement, error) {
 	width, height := m.Size()
+	d = d.forImage(width, height)
 	w, h := d.fit.size(width, height, d.width, d.height)
 	left, top := (d.width-w)/2, (d.height-h)/2
 	if d.fit == topLeft {
 		left, top = 0, 0
 	}
-	t := d.pool.Get().(*tensor)
-	d.pad(t, image.Rect(left, top, left+w, top+h))
-	if err := m.ScaledTo(ctx, w, h, d.floats(t.numbers, left, top)); err != nil {
+	inner := image.Rect(left, top, left+w, top+h)
+	t := d.newTensor()
+	d.pad(t, inner)
+	if err := m.ScaledTo(ctx, w, h, d.floats(t, inner)); err != nil {
 		d.release(t)
-		return nil, placement{}, err
+		return nil, nil, placement{}, err
 	}
-	return t, placement{
+	d.finish(t, inner)
+	return t, d, placement{
 		scaleX: float64(w) / float64(width), scaleY: float64(h) / float64(height), left: float64(left), top: float64(top),
 	}, nil
+}
+
+// newTensor returns a tensor for the size of the input. Images behind the first one of a batch are 0.
+func (d *description) newTensor() *tensor {
+	t, ok := d.pool.Get().(*tensor)
+	if !ok {
+		t = &tensor{}
+	}
+	if size := image.Pt(d.width, d.height); t.size != size {
+		n := d.batch * d.channels * d.width * d.height
+		t.numbers = slices.Grow(t.numbers[:0], n)[:n]
+		clear(t.numbers[n/d.batch:])
+		t.size, t.inner = size, image.Rectangle{Max: size}
+	}
+	return t
 }
 
 // release takes back a tensor of input.
 func (d *description) release(t *tensor) { d.pool.Put(t) }
 
-// floats returns the planes of a tensor from the pixel at (left, top) on.
-func (d *description) floats(numbers []float32, left, top int) imaging.Floats {
-	n, start := d.width*d.height, top*d.width+left
-	f := imaging.Floats{
-		Red: numbers[start:n], Green: numbers[n+start : 2*n], Blue: numbers[2*n+start : 3*n],
-		Stride: d.width, White: d.white,
+// steps returns by how many numbers the channels of a pixel and neighbouring pixels of a row
+// are apart.
+func (d *description) steps() (channel, pixel int) {
+	if d.channelsLast {
+		return 1, d.channels
 	}
-	if d.bgr {
+	return d.width * d.height, 1
+}
+
+// floats returns the part of a tensor for the image, or its colours if the input is grey.
+func (d *description) floats(t *tensor, inner image.Rectangle) imaging.Floats {
+	numbers, width, at := t.numbers[:len(t.numbers)/d.batch], d.width, inner.Min.Y*d.width+inner.Min.X
+	channel, pixel := d.steps()
+	if d.channels == 1 {
+		width, at, pixel, channel = inner.Dx(), 0, 1, inner.Dx()*inner.Dy()
+		t.colours = slices.Grow(t.colours[:0], 3*channel)[:3*channel]
+		numbers = t.colours
+	}
+	f := imaging.Floats{
+		Red: numbers[at*pixel:], Green: numbers[channel+at*pixel:], Blue: numbers[2*channel+at*pixel:],
+		Stride: width, Step: pixel, White: d.white,
+	}
+	if d.bgr && d.channels == 3 {
 		f.Red, f.Blue = f.Blue, f.Red
 	}
 	return f
 }
 
-// pad fills a tensor with grey outside of inner. It does nothing if that part is grey already.
+// finish makes an image grey, if the input is, and normalises its values.
+func (d *description) finish(t *tensor, inner image.Rectangle) {
+	channel, pixel := d.steps()
+	if d.channels == 1 {
+		n, at := inner.Dx()*inner.Dy(), 0
+		for y := inner.Min.Y; y < inner.Max.Y; y++ {
+			for x := inner.Min.X; x < inner.Max.X; x++ { // the luma of JPEG and OpenCV
+				t.numbers[y*d.width+x] = 0.299*t.colours[at] + 0.587*t.colours[n+at] + 0.114*t.colours[2*n+at]
+				at++
+			}
+		}
+	}
+	if d.std == [3]float32{} {
+		return
+	}
+	for c := range d.channels {
+		for y := inner.Min.Y; y < inner.Max.Y; y++ {
+			for x := inner.Min.X; x < inner.Max.X; x++ {
+				v := &t.numbers[c*channel+(y*d.width+x)*pixel]
+				*v = d.normalised(*v, c)
+			}
+		}
+	}
+}
+
+// pad fills a tensor with the padding outside of inner. It does nothing if that part is filled
+// already.
 func (d *description) pad(t *tensor, inner image.Rectangle) {
 	if t.inner == inner {
 		return
 	}
 	t.inner = inner
-	empty := grey * d.white / 255
-	for plane := range slices.Chunk(t.numbers, d.width*d.height) {
-		fillWith(plane[:inner.Min.Y*d.width], empty)
-		fillWith(plane[inner.Max.Y*d.width:], empty)
+	channel, pixel := d.steps()
+	for c := range d.channels {
+		v := d.value(d.padding[c], c)
+		fill := func(from, to int) { // pixels
+			for i := from; i < to; i++ {
+				t.numbers[c*channel+i*pixel] = v
+			}
+		}
+		fill(0, inner.Min.Y*d.width)
+		fill(inner.Max.Y*d.width, d.height*d.width)
 		for y := inner.Min.Y; y < inner.Max.Y; y++ {
-			row := plane[y*d.width : (y+1)*d.width]
-			fillWith(row[:inner.Min.X], empty)
-			fillWith(row[inner.Max.X:], empty)
+			fill(y*d.width, y*d.width+inner.Min.X)
+			fill(y*d.width+inner.Max.X, (y+1)*d.width)
 		}
 	}
 }
 
-func fillWith(numbers []float32, v float32) {
-	for i := range numbers {
-		numbers[i] = v
+// first returns the outputs for the first image of a batch of fixed size.
+func (d *description) first(outputs []inference.Tensor) []inference.Tensor {
+	if d.batch == 1 {
+		return outputs
 	}
+	all := slices.Clone(outputs)
+	for i, out := range all {
+		declared := d.outputs[i]
+		batched := len(declared) > 0 && declared[0] == int64(d.batch) || len(out.Shape) > 2 // not rows for all images
+		if batched && len(out.Shape) > 0 && out.Shape[0] == int64(d.batch) {
+			all[i].Shape = append([]int64{1}, out.Shape[1:]...)
+			all[i].Data = out.Data[:len(out.Data)/d.batch]
+		}
+	}
+	return all
 }

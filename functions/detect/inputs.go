@@ -101,9 +101,9 @@ func (d *description) inputs(image []float32) []inference.Tensor {
 	var all []inference.Tensor
 	for _, kind := range d.kinds {
 		if kind == imageInput {
-			all = append(all, inference.Tensor{Shape: d.shape(), Data: image})
+			all = append(all, inference.Tensor{Shape: d.dims(), Data: image})
 		} else {
-			all = append(all, inference.Tensor{Shape: []int64{1, 2}, Data: numbers[kind]})
+			all = append(all, inference.Tensor{Shape: []int64{int64(d.batch), 2}, Data: slices.Repeat(numbers[kind], d.batch)})
 		}
 	}
 	return all

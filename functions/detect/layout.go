@@ -57,13 +57,13 @@ var severalOutputs = []layout{
 	// is unused.
 	{
 		name: "rf-detr", outputs: named("^(dets|pred_boxes)$", "^(labels|logits)$"), shapes: []string{"1,K,4", "1,K,C|1,K,C+1"},
-		endToEnd: true, neverEmpty: true, input: rtdetrPreprocessing,
+		endToEnd: true, neverEmpty: true, input: rfdetrPreprocessing,
 		format: format{boxes: columns(0, 0, 4), scores: columns(1, 0, 0), form: cxcywh, fractions: true, sigmoid: true},
 	},
 	// RTMDet and other detectors of MMDetection: mmdeploy/codebase/mmdet.
 	{
 		name: "mmdet", outputs: named("^dets$", "^labels$"), shapes: []string{"1,K,5", "1,K"}, endToEnd: true,
-		input:  yoloxPreprocessing,
+		input:  rtmdetPreprocessing,
 		format: format{boxes: columns(0, 0, 4), scores: columns(0, 4, 5), classes: columns(1, 0, 1), form: xyxy},
 	},
 	// The plugin EfficientNMS of TensorRT (plugin/efficientNMSPlugin), which exports of YOLOv6, YOLOv7 and

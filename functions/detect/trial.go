@@ -24,7 +24,8 @@ func openReference() (*imaging.Image, error) {
 // it. Many files do not declare the shapes of their outputs, so runs are the only way to know.
 func (m *model) runTrial(ctx context.Context) error {
 	metadata := m.Info().Metadata
-	err := m.Infer(ctx, m.inputs(noise(3*m.width*m.height)), func(outputs []inference.Tensor) (err error) {
+	err := m.Infer(ctx, m.inputs(m.noise()), func(outputs []inference.Tensor) (err error) {
+		outputs = m.first(outputs)
 		if m.choice, err = chooseLayout(outputs, metadata, &m.description); err != nil {
 			return err
 		}
@@ -33,43 +34,53 @@ func (m *model) runTrial(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.preprocessing, err = preprocess(m.layout, metadata); err != nil {
+	if m.preprocessing, err = preprocess(m.layout.input, m.imageType, metadata); err != nil {
+		return err
+	}
+	if err := m.checkRectangular(ctx); err != nil {
 		return err
 	}
 	reference, err := openReference()
 	if err != nil {
 		return err
 	}
-	input, _, err := m.input(ctx, reference)
+	input, sized, _, err := m.input(ctx, reference)
 	if err != nil {
 		return err
 	}
 	defer m.release(input)
-	return m.Infer(ctx, m.inputs(input.numbers), m.checkTrial)
+	return m.Infer(ctx, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
+		return sized.checkTrial(sized.first(outputs))
+	})
 }
 
 // checkTrial refuses a model whose outputs are certainly misunderstood.
-func (m *model) checkTrial(outputs []inference.Tensor) error {
-	if _, ok := m.layout.canRead(outputs, &m.description); !ok {
-		return fmt.Errorf("its %s is not of its layout %s", m.listOutputs(outputs), m.layout.name)
+func (d *description) checkTrial(outputs []inference.Tensor) error {
+	if _, ok := d.layout.canRead(outputs, d); !ok {
+		return fmt.Errorf("its %s is not of its layout %s", d.listOutputs(outputs), d.layout.name)
 	}
-	t := m.layout.try(outputs, &m.description)
+	t := d.layout.try(outputs, d)
 	switch {
-	case t.classes > len(m.names):
+	case t.classes > len(d.names):
 		return fmt.Errorf("it found class %d in a trial, but names has only %d classes: names must list all, starting at 0",
-			t.classes-1, len(m.names))
-	case m.checked && t.isImplausible():
-		return m.implausible(outputs, m.layout.name)
+			t.classes-1, len(d.names))
+	case d.checked && t.isImplausible():
+		return d.implausible(outputs, d.layout.name)
 	}
 	return nil
 }
 
-// noise returns n equally distributed numbers in [0, 1), always the same.
-func noise(n int) []float32 {
+// noise returns the input for an image of equally distributed values, always the same. The
+// preprocessing is not known yet, so they are in [0, 1), or in 0 … 255 for bytes.
+func (d *description) noise() []float32 {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // nothing to guess
-	numbers := make([]float32, n)
-	for i := range numbers {
-		numbers[i] = random.Float32()
+	n, white := d.channels*d.width*d.height, float32(1)
+	if d.imageType == inference.Uint8 {
+		white = 255
+	}
+	numbers := make([]float32, d.batch*n)
+	for i := range n {
+		numbers[i] = white * random.Float32()
 	}
 	return numbers
 }

@@ -69,7 +69,8 @@ func BenchmarkScaledTo(b *testing.B) {
 	plane := make([]float32, width*height)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := m.ScaledTo(b.Context(), width, height, imaging.Floats{plane, plane, plane, width, 1}); err != nil {
+		to := imaging.Floats{Red: plane, Green: plane, Blue: plane, Stride: width, White: 1}
+		if err := m.ScaledTo(b.Context(), width, height, to); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -67,9 +67,21 @@ static void convert_rgb(const uint8_t *restrict pixels, int width,
 	}
 }
 
+// convert_rgb_apart is convert_rgb for numbers that are not neighbours.
+static void convert_rgb_apart(const uint8_t *pixels, int width, float *red, float *green, float *blue, float scale,
+	ptrdiff_t right) {
+	for (int x = 0; x < width; x++, pixels += 3) {
+		red[x * right] = scale * pixels[0];
+		green[x * right] = scale * pixels[1];
+		blue[x * right] = scale * pixels[2];
+	}
+}
+
 void imaging_rgb_to_floats(const uint8_t *pixels, int width, int height, const FloatPlanes *to) {
 	for (size_t row = 0; row < (size_t)height; row++) {
-		const size_t at = row * to->down;
-		convert_rgb(pixels + 3 * row * width, width, to->red + at, to->green + at, to->blue + at, to->white / 255);
+		const uint8_t *from = pixels + 3 * row * width;
+		float *red = to->red + row * to->down, *green = to->green + row * to->down, *blue = to->blue + row * to->down;
+		if (to->right == 1) convert_rgb(from, width, red, green, blue, to->white / 255);
+		else convert_rgb_apart(from, width, red, green, blue, to->white / 255, to->right);
 	}
 }

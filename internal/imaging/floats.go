@@ -9,10 +9,10 @@ import (
 )
 
 // Floats are planes of numbers, the input of models. Each starts with the number of the top
-// left pixel. Rows are Stride numbers apart.
+// left pixel. Rows are Stride pixels apart, and pixels Step numbers; 0 means 1.
 type Floats struct {
 	Red, Green, Blue []float32
-	Stride           int
+	Stride, Step     int
 	// White is the number for a pixel value of 255. That for 0 is 0.
 	White float32
 }
@@ -57,13 +57,14 @@ func (m *Image) planesTo(ctx context.Context, width, height int, to Floats) erro
 // turns to width × height pixels. It panics unless the planes have room for them.
 func (f Floats) pinned(width, height, orientation int, pin *runtime.Pinner) *C.FloatPlanes {
 	start, right, down := turning(width, height, f.Stride, orientation)
+	step := max(1, f.Step)
 	first := func(plane []float32) *C.float {
-		pin.Pin(&plane[(height-1)*f.Stride+width-1])
-		return (*C.float)(&plane[start])
+		pin.Pin(&plane[((height-1)*f.Stride+width-1)*step])
+		return (*C.float)(&plane[start*step])
 	}
 	c := &C.FloatPlanes{
 		red: first(f.Red), green: first(f.Green), blue: first(f.Blue),
-		right: C.ptrdiff_t(right), down: C.ptrdiff_t(down), white: C.float(f.White),
+		right: C.ptrdiff_t(right * step), down: C.ptrdiff_t(down * step), white: C.float(f.White),
 	}
 	pin.Pin(c)
 	return c

@@ -20,5 +20,5 @@ typedef struct {
 // are clamped and not rounded. The numbers are the same on every CPU.
 void imaging_planes_to_floats(const Plane *planes, int count, int y, const FloatPlanes *to);
 
-// imaging_rgb_to_floats converts rows of pixels of 3 bytes without padding. to->right is 1.
+// imaging_rgb_to_floats converts rows of pixels of 3 bytes without padding.
 void imaging_rgb_to_floats(const uint8_t *pixels, int width, int height, const FloatPlanes *to);

@@ -17,6 +17,9 @@ import (
 // modelFile is the name of the model in the folder of a version.
 const modelFile = "model.onnx"
 
+// maxModelBytes is the size limit of an ONNX file.
+const maxModelBytes = 1<<31 - 1
+
 // modelFiles describes the files in a model's folder.
 type modelFiles struct {
 	name string
@@ -57,7 +60,7 @@ func scan(dir string) modelFiles {
 		return f
 	}
 	versionDir := filepath.Join(dir, f.version())
-	f.fingerprint = fingerprint(dir, configFile, labelsFile) + fingerprint(versionDir, allNames(versionDir)...)
+	f.fingerprint = fingerprint(dir, configFile, labelsFile) + fingerprint(versionDir, filesBelow(versionDir)...)
 	return f
 }
 
@@ -87,13 +90,19 @@ func folders(dir string) ([]string, error) {
 	return names, nil
 }
 
-// allNames returns the names in dir, or none if dir is not readable.
-func allNames(dir string) (names []string) {
-	entries, _ := os.ReadDir(dir)
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	return names
+// filesBelow returns the paths of files and folders in dir and below, relative to dir. It omits what
+// is not readable, and those beyond twice the number of files that a model may have.
+func filesBelow(dir string) (paths []string) {
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(path string, _ fs.DirEntry, err error) error {
+		if len(paths) > 2*maxExternalFiles {
+			return fs.SkipAll
+		}
+		if path != "." {
+			paths = append(paths, path)
+		}
+		return nil
+	})
+	return paths
 }
 
 // fingerprint returns the names, sizes and times of those files that exist.

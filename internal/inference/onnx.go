@@ -66,9 +66,6 @@ type onnxModel struct {
 	runs    sync.RWMutex // read-locked during a run
 }
 
-// maxModelBytes is the size limit of an ONNX file.
-const maxModelBytes = 1<<31 - 1
-
 // load loads one version of the model in dir.
 func load(dir, name, version string, o Options) (session, error) {
 	file := filepath.Join(dir, version, modelFile)
@@ -78,6 +75,11 @@ func load(dir, name, version string, o Options) (session, error) {
 	} else if !info.Mode().IsRegular() || info.Size() > maxModelBytes {
 		return nil, fmt.Errorf("%s must be a file of at most %d bytes; larger weights belong in separate files", file, maxModelBytes)
 	}
+	weights, err := externalFiles(file)
+	if err != nil {
+		return nil, err
+	}
+	files := append([]string{file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile)}, weights...)
 	m := &onnxModel{info: Info{Name: name, Version: version, Backend: backendONNX, Provider: cmp.Or(o.Provider, CPU)}}
 	if err := m.describe(file); err != nil {
 		return nil, err
@@ -98,7 +100,7 @@ func load(dir, name, version string, o Options) (session, error) {
 		err = m.info.readModelConfig(dir)
 	}
 	if err == nil {
-		m.info.Digest, err = digest(file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile))
+		m.info.Digest, err = digest(files...)
 	}
 	if err != nil {
 		m.free()

@@ -60,6 +60,9 @@ type Node struct {
 type Tensor struct {
 	Shape []int64
 	Data  []float32
+	// External is the name of a file for the data of a constant. Save writes it if it is below the
+	// folder of the model.
+	External string
 }
 
 // Always returns a model whose output is constant.
@@ -76,6 +79,17 @@ func (m Model) Save(file ...string) error {
 	path := filepath.Join(file...)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
+	}
+	for _, tensor := range m.Constants {
+		if filepath.IsLocal(tensor.External) {
+			external := filepath.Join(filepath.Dir(path), tensor.External)
+			if err := os.MkdirAll(filepath.Dir(external), 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(external, tensor.raw(), 0o600); err != nil {
+				return err
+			}
+		}
 	}
 	return os.WriteFile(path, m.encode(), 0o600)
 }
@@ -173,14 +187,25 @@ func (t Tensor) encode(name string) message {
 	for _, n := range t.Shape {
 		tensor.number(1, uint64(n))
 	}
-	var raw []byte
+	tensor.number(2, Float32)
+	tensor.bytes(8, []byte(name))
+	if t.External == "" {
+		tensor.bytes(9, t.raw())
+		return tensor
+	}
+	var location message
+	location.bytes(1, []byte("location"))
+	location.bytes(2, []byte(t.External))
+	tensor.bytes(13, location)
+	tensor.number(14, 1) // the place EXTERNAL
+	return tensor
+}
+
+func (t Tensor) raw() (raw []byte) {
 	for _, v := range t.Data {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
-	tensor.number(2, Float32)
-	tensor.bytes(8, []byte(name))
-	tensor.bytes(9, raw)
-	return tensor
+	return raw
 }
 
 // message is an encoded protobuf message.
