@@ -39,8 +39,8 @@ var selections = []struct {
 		}, nil,
 	},
 	{
-		"tiles", `"classes":["cone","bottle"],"tiles":{"size":1000,"overlap":0.3,"max":4}`,
-		url.Values{"classes": {"cone", "bottle"}, "tiles.size": {"1000"}, "tiles.overlap": {"0.3"}, "tiles.max": {"4"}},
+		"tiles", `"classes":["cone","bottle"],"tiles":{"size":1000,"overlap":0.3,"max":6}`,
+		url.Values{"classes": {"cone", "bottle"}, "tiles.size": {"1000"}, "tiles.overlap": {"0.3"}, "tiles.max": {"6"}},
 		[]string{"bottle", "cone"},
 	},
 }
