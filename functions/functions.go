@@ -100,7 +100,11 @@ type Definition[Req Request, Resp Response] struct {
 	// such as the version of a model; nil means that there is none.
 	Variant func(context.Context, Req) (string, error)
 	// Moves reports whether Apply makes an animation of an Input.Image that Moves; nil means never.
-	Moves func(Req) bool
+	// reference is Input.Reference, or nil as long as it is not known.
+	Moves func(r Req, reference []byte) bool
+	// ReadsFrames reports whether Apply uses all selected frames also for an output that has one; nil
+	// means never.
+	ReadsFrames func(Req) bool
 	// Footprint returns the maximum memory of Apply in bytes, without decoding anything.
 	// The default, nil, covers a full decode, a change of the pixels and an encode. It may
 	// return 0 for an input that Apply refuses.

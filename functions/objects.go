@@ -27,7 +27,13 @@ type Object struct {
 	At image.Rectangle
 	// Confidence is in [0, 1]. That of a given box is 1.
 	Confidence float32
+	// Frame is the number of the frame in which a detection with frames found the object. Others are
+	// in AllFrames.
+	Frame int
 }
+
+// AllFrames is the Frame of an object that is selected in all frames.
+const AllFrames = -1
 
 // CheckSelection rejects a selection that refers to the detection of an image without a place in a
 // store. Field is the path of the selection in the request.
@@ -50,35 +56,40 @@ func SideCarOf(s Selection, field, execution string) (object *imageflowv1.ImageD
 	return nil, ""
 }
 
-// Objects returns the objects of a selection that lie in a part of the image, cut off at its edges.
+// Objects returns the objects of a selection that lie in a part of the image, cut off at its edges, and
+// the frames that their detection examined, nil if it examined one frame or there is none.
 // The reference of the input is that of SideCarOf. Errors are Invalid.
-func Objects(s Selection, field string, in Input, part image.Rectangle) ([]Object, error) {
-	var all []Object
-	add := func(b *imageflowv1.BoundingBox, confidence float32) {
+func Objects(
+	s Selection, field string, in Input, part image.Rectangle,
+) (all []Object, examined *imageflowv1.ExaminedFrames, _ error) {
+	add := func(b *imageflowv1.BoundingBox, confidence float32, frame int) {
 		if at := WithMargin(b, s.GetMargin()).Intersect(part); !at.Empty() {
-			all = append(all, Object{at, min(confidence, 1)})
+			all = append(all, Object{at, min(confidence, 1), frame})
 		}
 	}
 	for _, b := range s.GetBoxes() {
-		add(b, 1)
+		add(b, 1, AllFrames)
 	}
 	object, path := SideCarOf(s, field, "")
 	if object == nil {
-		return all, nil
+		return all, nil, nil
 	}
 	width, height := in.Image.Size()
-	detected, err := detections(s.GetClasses(), in.Reference, width, height)
+	detected, examined, err := detections(s.GetClasses(), in.Reference, width, height)
 	if err != nil {
-		return nil, Errorf(Invalid, path, "%s", err.Error())
+		return nil, nil, Errorf(Invalid, path, "%s", err.Error())
 	}
 	for _, d := range detected {
-		confidence := d.GetConfidence()
+		confidence, frame := d.GetConfidence(), int(d.GetFrame())
 		if !(confidence >= 0) { // also true for NaN
 			confidence = 0
 		}
-		add(d.GetBbox(), confidence)
+		if examined == nil {
+			frame = AllFrames
+		}
+		add(d.GetBbox(), confidence, frame)
 	}
-	return all, nil
+	return all, examined, nil
 }
 
 // WithMargin returns the pixels that a box touches, with a part of its width and height added to
@@ -108,17 +119,28 @@ func IsOfClass(d *imageflowv1.Detection, classes []string) bool {
 	return len(classes) == 0 || slices.Contains(classes, d.GetClassName()) || slices.Contains(classes, id)
 }
 
-// detections returns the detections of the classes in a side-car, with boxes in pixels of an image of
-// width × height pixels.
-func detections(classes []string, sideCar []byte, width, height int) (all []*imageflowv1.Detection, err error) {
+// ReadSideCar returns the content of a side-car of a detection.
+func ReadSideCar(data []byte) (*imageflowv1.DetectionResponse, error) {
 	found := &imageflowv1.DetectionResponse{}
 	read := protojson.UnmarshalOptions{DiscardUnknown: true} // of later versions
-	if read.Unmarshal(sideCar, found) != nil || found.GetMetadata() == nil {
+	if read.Unmarshal(data, found) != nil || found.GetMetadata() == nil {
 		return nil, errNoSideCar
+	}
+	return found, nil
+}
+
+// detections returns the detections of the classes in a side-car, with boxes in pixels of an image of
+// width × height pixels, and the frames that were examined.
+func detections(
+	classes []string, sideCar []byte, width, height int,
+) (all []*imageflowv1.Detection, examined *imageflowv1.ExaminedFrames, _ error) {
+	found, err := ReadSideCar(sideCar)
+	if err != nil {
+		return nil, nil, err
 	}
 	toImage, err := fromDetection(found.GetMetadata(), width, height)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, d := range found.GetDetections() {
 		if !IsOfClass(d, classes) {
@@ -126,11 +148,11 @@ func detections(classes []string, sideCar []byte, width, height int) (all []*ima
 		}
 		d.Bbox = toImage(d.GetBbox())
 		if b := d.GetBbox(); !(b.GetX1() <= b.GetX2() && b.GetY1() <= b.GetY2()) { // also true for NaN
-			return nil, errNoBox
+			return nil, nil, errNoBox
 		}
 		all = append(all, d)
 	}
-	return all, nil
+	return all, found.GetMetadata().GetFrames(), nil
 }
 
 // fromDetection returns the mapping from the boxes of a detection to an image: the image in which

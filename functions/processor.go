@@ -23,7 +23,9 @@ type Processor struct {
 	Footprint func(Request, Input) int64
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
 	SideCar   func(Response) proto.Message
-	Moves     func(Request) bool
+	Moves     func(r Request, reference []byte) bool
+
+	ReadsFrames func(Request) bool
 
 	request, response protoreflect.MessageType
 	result            protoreflect.FieldDescriptor
@@ -53,9 +55,7 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 		panic("functions: " + p.Name + ": Info.HasSideCar does not fit the definition")
 	}
 	p.result = p.response.Descriptor().Fields().ByName(resultField)
-	if d.Check != nil {
-		p.Check = func(r Request) error { return d.Check(r.(Req)) }
-	}
+	p.Check, p.ReadsFrames = untyped(d.Check), untyped(d.ReadsFrames)
 	if d.Reference != nil {
 		p.Reference = func(r Request, execution string) (*imageflowv1.ImageData, string) {
 			return d.Reference(r.(Req), execution)
@@ -68,12 +68,20 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 		p.Footprint = func(r Request, in Input) int64 { return d.Footprint(r.(Req), in) }
 	}
 	if d.Moves != nil {
-		p.Moves = func(r Request) bool { return d.Moves(r.(Req)) }
+		p.Moves = func(r Request, reference []byte) bool { return d.Moves(r.(Req), reference) }
 	}
 	if d.SideCar != nil {
 		p.SideCar = func(r Response) proto.Message { return d.SideCar(r.(Resp)) }
 	}
 	return p
+}
+
+// untyped returns f for any request, or nil if f is nil.
+func untyped[Req Request, T any](f func(Req) T) func(Request) T {
+	if f == nil {
+		return nil
+	}
+	return func(r Request) T { return f(r.(Req)) }
 }
 
 // NewRequest returns an empty request.

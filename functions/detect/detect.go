@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -36,6 +35,9 @@ func New(models *Models) functions.Processor {
 		Footprint: footprint,
 		Apply:     models.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+		Moves:     func(r *imageflowv1.DetectionRequest, _ []byte) bool { return r.GetFrames() > 0 },
+
+		ReadsFrames: func(r *imageflowv1.DetectionRequest) bool { return r.GetFrames() > 0 },
 	})
 }
 
@@ -89,10 +91,14 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 		return out, nil, s.requestError(r, err)
 	}
 	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
-	resp.Metadata.TotalDetections = int32(len(found))
-	for _, b := range found {
-		resp.Detections = append(resp.Detections, m.detection(rescale(b)))
+	for _, f := range found {
+		for _, b := range f.boxes {
+			d := m.detection(rescale(b))
+			d.Frame = f.number
+			resp.Detections = append(resp.Detections, d)
+		}
 	}
+	resp.Metadata.TotalDetections = int32(len(resp.GetDetections()))
 	out, err = output(ctx, r, in, m, found)
 	return out, resp, err
 }
@@ -101,32 +107,13 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 func (s *Models) detect(
 	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
 	metadata *imageflowv1.DetectionMetadata,
-) (*model, []box, error) {
+) (*model, []frame, error) {
 	m, err := s.model(ctx, s.requested(r))
 	if err != nil {
 		return nil, nil, err
 	}
-	metadata.InferenceTimeMs, metadata.NmsTimeMs, metadata.Tiles = 0, 0, 0
 	found, err := m.detect(ctx, r, in, rescale, metadata)
 	return m, found, err
-}
-
-// detect returns boxes in pixels of the image, sorted by descending confidence. It
-// adds its times and its tiles to the metadata.
-func (m *model) detect(
-	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
-	metadata *imageflowv1.DetectionMetadata,
-) ([]box, error) {
-	selected, err := m.newSelection(r, in.Image)
-	if err != nil {
-		return nil, err
-	}
-	// Boxes in the padding around the image, or around the original in it, do not count.
-	counts := func(b box) bool { return !b.isEmpty() && !rescale(b).isEmpty() && selected.includes(b) }
-	if r.GetTiles() != nil {
-		return m.detectTiles(ctx, r.GetTiles(), in, selected, counts, metadata)
-	}
-	return m.run(ctx, in, selected, counts, metadata)
 }
 
 // run runs the model on an image. It returns boxes in pixels of the image that count, sorted by
@@ -164,25 +151,6 @@ func (m *model) run(
 		found[i] = toImage(found[i])
 	}
 	return found, err
-}
-
-// output draws the boxes, at the quality of the input image. Without boxes to
-// draw, it only converts the image to the requested format.
-func output(
-	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, m *model, found []box,
-) (imaging.Encoded, error) {
-	if !r.GetDrawBoxes() || len(found) == 0 {
-		return in.Image.Convert(ctx, in.Format)
-	}
-	width, height := in.Image.Size()
-	var patches []imaging.Patch
-	for i := len(found) - 1; i >= 0; i-- { // the most confident on top
-		label := fmt.Sprintf("%s %.2f", m.names[found[i].class], found[i].confidence)
-		patches = append(patches, drawBox(width, height, found[i], label)...)
-	}
-	within, encoded := in.Stage(ctx, "encode")
-	defer encoded()
-	return in.Image.Painted(within, patches, in.Format)
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {

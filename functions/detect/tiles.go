@@ -70,11 +70,14 @@ func tileStarts(length, size int, overlap float64) []int {
 	return starts
 }
 
-// detectTiles is run for the tiles of an image, and for the whole image unless the request leaves it out.
-func (m *model) detectTiles(
+// examine is run for the tiles of an image, if there are any, and for the whole image unless they replace it.
+func (m *model) examine(
 	ctx context.Context, t *imageflowv1.Tiles, in functions.Input, s *selection, counts func(box) bool,
 	metadata *imageflowv1.DetectionMetadata,
 ) ([]box, error) {
+	if t == nil {
+		return m.run(ctx, in, s, counts, metadata)
+	}
 	width, height := in.Image.Size()
 	tiles, err := m.tiles(t, width, height)
 	if err != nil {

@@ -20,9 +20,8 @@ var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *
 	Check:     check,
 	Reference: reference,
 	Footprint: footprint,
+	Moves:     moves,
 	Apply:     apply,
-	// The regions of a redaction are those of one frame.
-	Moves: func(r *imageflowv1.FilterRequest) bool { return r.GetRedaction() == nil },
 })
 
 // reference names the mark of a watermark, or the side-car of the detection whose boxes are hidden.
@@ -161,7 +160,7 @@ func (f filter) apply(
 	if f.change == nil {
 		return watermark(ctx, r, in, s)
 	}
-	if in.Image.Moves() {
+	if in.Image.Moves(in.Format) {
 		return in.Image.Animate(ctx, in.Format, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
 			p, err := frame.Pixels(ctx)
 			if err != nil {

@@ -69,33 +69,48 @@ type redaction struct {
 func redact(
 	ctx context.Context, r *imageflowv1.FilterRequest, in functions.Input, metadata *imageflowv1.FilterMetadata,
 ) (imaging.Encoded, error) {
-	width, height := in.Image.Size()
-	all, err := functions.Objects(r.GetRedaction(), redactionField, in, image.Rect(0, 0, width, height))
+	hidden, err := newRegions(r, in)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
+	animated := in.Image.Moves(in.Format)
+	all := hidden.inFrames(in.Image.Number(), in.Image.SelectedFrames())
 	if len(all) == 0 {
 		if r.GetRedaction().GetOnNone() == imageflowv1.OnNone_ON_NONE_FAIL {
 			return imaging.Encoded{}, functions.Errorf(functions.Invalid, "redaction.on_none", "no region to hide in the image")
 		}
-		if !r.GetRedaction().GetInvert() && !in.Image.Animated && in.Image.Frames <= 1 {
+		if !r.GetRedaction().GetInvert() && (animated || !in.Image.Animated && in.Image.Frames <= 1) {
 			return in.Image.Convert(ctx, in.Format) // with all frames
 		}
 	}
 	for _, o := range all {
 		metadata.Redacted = append(metadata.Redacted, functions.BoxOf(o.At))
 	}
+	if animated {
+		return in.Image.Animate(ctx, in.Format, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+			p, err := frame.Pixels(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return p, hide(ctx, r, p, hidden.inFrame(frame.Number()))
+		})
+	}
 	pixels, err := in.Pixels(ctx)
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
-	hide := &redaction{r, pixels, image.Rect(0, 0, pixels.Width, pixels.Height)}
-	if err := hide.regions(ctx, all); err != nil {
+	if err := hide(ctx, r, pixels, all); err != nil {
 		return imaging.Encoded{}, err
 	}
 	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
 	return pixels.EncodeLike(within, in.Image, in.Format)
+}
+
+// hide hides the regions of a request in pixels.
+func hide(ctx context.Context, r *imageflowv1.FilterRequest, p *imaging.Pixels, regions []functions.Object) error {
+	h := &redaction{r, p, image.Rect(0, 0, p.Width, p.Height)}
+	return h.regions(ctx, regions)
 }
 
 // fill returns the painter of one colour.
@@ -198,5 +213,9 @@ func redactionFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 
 		return 0
 	}
 	width, height := in.Image.Size()
-	return int64(width) * int64(height)
+	memory := int64(width) * int64(height)
+	if in.Image.Moves(in.Format) {
+		memory *= 2 // of a frame, and of the one before
+	}
+	return memory
 }

@@ -31,7 +31,8 @@ func selected(r *imageflowv1.ResizeRequest, in functions.Input) (image.Rectangle
 		return part, nil, err
 	}
 	objects, err := functions.Once(in, func() ([]functions.Object, error) {
-		return functions.Objects(r.GetObjects(), objectsField, in, part)
+		all, _, err := functions.Objects(r.GetObjects(), objectsField, in, part)
+		return all, err
 	})
 	if err == nil && len(objects) == 0 && r.GetObjects().GetOnNone() == imageflowv1.OnNone_ON_NONE_FAIL {
 		err = functions.Errorf(functions.Invalid, objectsField+".on_none", "no object in the image")

@@ -18,7 +18,7 @@ var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *
 	Check:     check,
 	Reference: reference,
 	Apply:     apply,
-	Moves:     func(*imageflowv1.ResizeRequest) bool { return true },
+	Moves:     func(*imageflowv1.ResizeRequest, []byte) bool { return true },
 	Footprint: footprint,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
 })

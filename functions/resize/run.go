@@ -9,7 +9,7 @@ import (
 // run makes the output.
 func (p *plan) run(ctx context.Context, m *imaging.Image, q imaging.Quality, f imaging.Format) (imaging.Encoded, error) {
 	m = m.Turned(p.quarters, p.mirrored)
-	if m.Moves() {
+	if m.Moves(f) {
 		return p.runFrames(ctx, m, q, f)
 	}
 	if by, ok := p.interest(); ok {

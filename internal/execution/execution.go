@@ -29,6 +29,8 @@ const (
 	// WidthMetadata and HeightMetadata hold the size of an image in pixels.
 	WidthMetadata  = "imageflow-width"
 	HeightMetadata = "imageflow-height"
+	// FramesMetadata holds the number of frames of an animation. Still images do not have it.
+	FramesMetadata = "imageflow-frames"
 	// QualityMetadata holds the quality that was found for a maximum size of an image.
 	QualityMetadata = "imageflow-quality"
 	// SecondsMetadata holds the duration of the step in seconds. Only images have it.
@@ -55,4 +57,10 @@ func Size(info objects.Info) (width, height int) {
 	width, _ = strconv.Atoi(info.Metadata[WidthMetadata])
 	height, _ = strconv.Atoi(info.Metadata[HeightMetadata])
 	return width, height
+}
+
+// Frames returns the number of frames of an animation that a step wrote, and 0 for every other object.
+func Frames(info objects.Info) int {
+	frames, _ := strconv.Atoi(info.Metadata[FramesMetadata])
+	return frames
 }

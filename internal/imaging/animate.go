@@ -3,6 +3,7 @@ package imaging
 import (
 	"cmp"
 	"context"
+	"math"
 	"runtime"
 )
 
@@ -20,11 +21,18 @@ type frameWriter interface {
 
 // Animate makes an animation in format f from the selected frames, with their delays and number
 // of plays. change makes the pixels of an output's frame, all of which have the same size. WebP
-// joins equal frames that follow each other. Only a frame at a time is in memory, besides the
-// encoded ones.
+// joins equal frames that follow each other, and is a still image if one is left. Only a frame at a
+// time is in memory, besides the encoded ones. In Auto, change is called for each frame and candidate.
 func (m *Image) Animate(
 	ctx context.Context, f Format, change func(context.Context, *Image) (*Pixels, error),
 ) (Encoded, error) {
+	if f == Auto {
+		return smallest(m.Encoding.movingCandidates(), func(f Format) (Encoded, error) {
+			one := &Image{Header: m.Header, Limits: m.Limits, data: m.data}
+			one.Encoding = m.Encoding.in(f)
+			return one.Animate(ctx, f, change)
+		})
+	}
 	return m.encodingTo(f).fit(func(e Encoding) (Encoded, error) { return m.animate(ctx, f, e, change) })
 }
 
@@ -63,10 +71,19 @@ func (m *Image) animate(
 	if err != nil {
 		return Encoded{}, err
 	}
+	written, err := ParseHeader(data, Limits{MaxSide: math.MaxInt, MaxPixels: math.MaxInt64})
 	return Encoded{
 		Data: last.metadata.addTo(f, data), Format: f, Width: last.Width, Height: last.Height, Path: General,
-		Frames: m.selected.Count,
-	}, nil
+		Frames: written.movingFrames(),
+	}, err
+}
+
+// movingFrames returns the number of frames of an animation, or 0 for a still image.
+func (h Header) movingFrames() int {
+	if n := h.AnimationFrames(); n > 1 {
+		return n
+	}
+	return 0
 }
 
 // maxGarbage is the size in bytes of frames from which they are collected.

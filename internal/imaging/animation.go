@@ -102,7 +102,7 @@ func (m *Image) Select(s Selection, severalFrames bool) (*Image, error) {
 	}
 	s.Count = min(count, frames-s.First)
 	chosen := &Image{Header: m.Header, Limits: m.Limits, data: m.data}
-	chosen.selected = s
+	chosen.selected, chosen.number = s, s.First
 	if err := m.checkAnimation(s); chosen.draws() && err != nil {
 		return nil, err
 	}
@@ -138,18 +138,33 @@ func (m *Image) checkAnimation(s Selection) error {
 
 // draws reports whether frames have to be drawn on a canvas. Otherwise the decoder of a still image
 // reads the only frame.
-func (h Header) draws() bool { return h.Moves() || h.drawsFirst() }
+func (h Header) draws() bool { return h.selected.Count > 1 || h.drawsFirst() }
 
 // drawsFirst reports whether the first selected frame has to be drawn on a canvas.
 func (h Header) drawsFirst() bool {
 	return h.selected.First > 0 || h.animation != nil && h.animation.apart
 }
 
-// HasFrames reports whether the file has several frames from which an animation can be made.
-func (h Header) HasFrames() bool { return h.animation != nil && len(h.animation.frames) > 1 }
+// AnimationFrames returns the number of frames of the file from which an animation can be made; 1 for
+// other images.
+func (h Header) AnimationFrames() int {
+	if h.animation == nil {
+		return 1
+	}
+	return max(1, len(h.animation.frames))
+}
 
-// Moves reports whether several frames are selected. Its output is made by Animate.
-func (h Header) Moves() bool { return h.selected.Count > 1 }
+// Number returns the number of the frame, or of the first one that is selected, from 0.
+func (h Header) Number() int { return h.number }
+
+// CanMove reports whether outputs in format f can have several frames: in Auto, in one of its candidates.
+func (h Header) CanMove(f Format) bool {
+	return f.HasFrames() || f == Auto && len(h.Encoding.movingCandidates()) > 0
+}
+
+// Moves reports whether several frames are selected and an output in format f can have them. It is made
+// by Animate. Other outputs are made from the first one.
+func (h Header) Moves(f Format) bool { return h.selected.Count > 1 && h.CanMove(f) }
 
 // SelectedFrames returns the number of frames that are selected.
 func (h Header) SelectedFrames() int { return max(1, h.selected.Count) }
@@ -197,7 +212,7 @@ func (m *Image) EachFrame(ctx context.Context, do func(i int, frame *Image) erro
 			err = ctx.Err()
 		}
 		if err == nil && i >= m.selected.First {
-			err = do(i-m.selected.First, m.frameImage(canvas))
+			err = do(i-m.selected.First, m.frameImage(i, canvas))
 		}
 		if err != nil {
 			return err
@@ -207,9 +222,9 @@ func (m *Image) EachFrame(ctx context.Context, do func(i int, frame *Image) erro
 }
 
 // frameImage returns a frame of an animation as an image.
-func (m *Image) frameImage(canvas []byte) *Image {
+func (m *Image) frameImage(number int, canvas []byte) *Image {
 	h := m.Header
-	h.canvas = canvas
+	h.number, h.canvas = number, canvas
 	h.Alpha = h.Alpha || h.animation.holes
 	h.animation, h.selected, h.Animated, h.Repaired = nil, Selection{}, false, nil
 	h.png, h.inspect, h.parts, h.ycc = nil, nil, nil, false

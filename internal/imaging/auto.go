@@ -44,6 +44,11 @@ func (e Encoding) Candidates() (all []Format) {
 	return all
 }
 
+// movingCandidates returns the candidates that can have several frames.
+func (e Encoding) movingCandidates() []Format {
+	return slices.DeleteFunc(e.Candidates(), func(f Format) bool { return !f.HasFrames() })
+}
+
 // lossless reports whether the format keeps all values of pixels without an option.
 func (f Format) lossless() bool { return f == PNG || f == TIFF }
 
@@ -77,15 +82,25 @@ func (p *Pixels) smallest(ctx context.Context, encode func(*Pixels, Format) (Enc
 			return Encoded{}, err
 		}
 	}
-	encodes := 0
-	var tooLarge *TooLargeError
-	for _, f := range p.encoding.Candidates() {
+	candidates := slices.DeleteFunc(p.encoding.Candidates(), func(f Format) bool {
+		return !opaque && !f.alpha() && p.encoding.keepsAlpha(PNG)
+	})
+	if len(candidates) == 0 {
+		return best, invalid("the image has transparency, which none of the accepted formats has")
+	}
+	return smallest(candidates, func(f Format) (Encoded, error) {
 		one := *p
 		one.encoding = p.encoding.in(f)
-		if !opaque && !f.alpha() && one.encoding.keepsAlpha(PNG) {
-			continue
-		}
-		out, err := encode(&one, f)
+		return encode(&one, f)
+	})
+}
+
+// smallest encodes in each of the formats and returns the smallest output.
+func smallest(candidates []Format, encode func(Format) (Encoded, error)) (best Encoded, _ error) {
+	encodes := 0
+	var tooLarge *TooLargeError
+	for _, f := range candidates {
+		out, err := encode(f)
 		encodes += out.Encodes
 		switch {
 		case errors.As(err, &tooLarge):
@@ -95,14 +110,10 @@ func (p *Pixels) smallest(ctx context.Context, encode func(*Pixels, Format) (Enc
 			best = out
 		}
 	}
-	best.Encodes = encodes
-	switch {
-	case best.Data != nil:
-		return best, nil
-	case tooLarge != nil:
+	if best.Encodes = encodes; best.Data == nil {
 		return best, tooLarge
 	}
-	return best, invalid("the image has transparency, which none of the accepted formats has")
+	return best, nil
 }
 
 // opaque reports whether no pixel of an image with 4 channels is transparent.
@@ -118,7 +129,11 @@ func (p *Pixels) opaque() bool {
 // autoFootprint is footprint for an output in Auto: the largest of the candidates, while the
 // smallest output so far is held.
 func (h Header) autoFootprint(pixels, changing int64) (most int64) {
-	for _, f := range h.Encoding.Candidates() {
+	candidates, frames := h.Encoding.Candidates(), int64(1)
+	if h.Moves(Auto) {
+		candidates, frames = h.Encoding.movingCandidates(), int64(h.selected.Count)
+	}
+	for _, f := range candidates {
 		in := h
 		in.Encoding = h.Encoding.in(f)
 		most = max(most, in.footprint(pixels, f, changing))
@@ -127,5 +142,5 @@ func (h Header) autoFootprint(pixels, changing int64) (most int64) {
 	if h.Alpha {
 		garbage = pixels * int64(h.channels())
 	}
-	return most + maxEncodedPixel*pixels + garbage
+	return most + maxEncodedPixel*pixels*frames + garbage
 }

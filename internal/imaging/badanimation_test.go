@@ -89,7 +89,7 @@ func tryAnimation(ctx context.Context, data []byte, limits imaging.Limits) error
 	if err != nil {
 		return err
 	}
-	if m, err = m.Select(imaging.Selection{}, true); err != nil || !m.Moves() {
+	if m, err = m.Select(imaging.Selection{}, true); err != nil || !m.Moves(imaging.WebP) {
 		return err
 	}
 	for _, f := range []imaging.Format{imaging.WebP, imaging.GIF} {

@@ -55,7 +55,7 @@ func (h Header) footprint(pixels int64, f Format, changing int64) int64 {
 	if f == Auto {
 		return h.autoFootprint(pixels, changing)
 	}
-	if h.Moves() {
+	if h.Moves(f) {
 		return h.animationFootprint(pixels, f, changing)
 	}
 	channels, withAlpha := int64(h.channels()), h.Alpha && h.Encoding.keepsAlpha(f)

@@ -85,6 +85,8 @@ type Header struct {
 	animation *animation
 	// selected are the frames of the animation that are used; the zero value means the first.
 	selected Selection
+	// number is the number of the frame or page, or of the first selected one.
+	number int
 	// canvas is the decoded image if it is a frame of an animation: rows of RGBA with straight alpha.
 	canvas []byte
 	// Encoding are the options of outputs made from the image. Parsers leave it at its zero value.

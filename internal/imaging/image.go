@@ -33,8 +33,7 @@ type Encoded struct {
 	Quality int
 	// Encodes counts how often pixels were encoded to make this output; 0 if they were not.
 	Encodes int
-	// Frames is the number of frames of an animation; 0 for a still image. The file may have fewer,
-	// see Animate.
+	// Frames is the number of frames of an animation; 0 for a still image.
 	Frames int
 }
 
@@ -86,12 +85,12 @@ func (m *Image) Convert(ctx context.Context, f Format) (Encoded, error) {
 			return Encoded{}, err
 		}
 		w, h := m.Size()
-		if len(m.Repaired) > 0 && !m.Moves() {
+		if len(m.Repaired) > 0 && m.selected.Count <= 1 {
 			return Encoded{Data: bytes.Join(m.parts, nil), Format: f, Width: w, Height: h, Path: Unchanged}, nil
 		}
-		return Encoded{Data: m.data, Format: f, Width: w, Height: h, Path: Unchanged}, nil
+		return Encoded{Data: m.data, Format: f, Width: w, Height: h, Path: Unchanged, Frames: m.movingFrames()}, nil
 	}
-	if m.Moves() {
+	if m.Moves(f) {
 		return m.Animate(ctx, f, func(ctx context.Context, frame *Image) (*Pixels, error) { return frame.Pixels(ctx) })
 	}
 	p, err := m.Pixels(ctx)

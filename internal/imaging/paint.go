@@ -32,7 +32,7 @@ func (m *Image) Painted(ctx context.Context, patches []Patch, f Format) (Encoded
 			return e, err
 		}
 	}
-	if m.Moves() {
+	if m.Moves(f) {
 		return m.Animate(ctx, f, func(ctx context.Context, frame *Image) (*Pixels, error) {
 			p, err := frame.Pixels(ctx)
 			if err != nil {

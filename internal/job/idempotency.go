@@ -42,7 +42,7 @@ func newIdempotencyKey(processor functions.Processor, p *resolvedPlan, variant s
 // digest. It has no parts for requests that select none and have a still output, whose digest is that
 // of earlier versions.
 func (p *resolvedPlan) selection() [][]byte {
-	if p.frames == (imaging.Selection{}) && !p.image.Moves() {
+	if p.frames == (imaging.Selection{}) && p.image.SelectedFrames() == 1 {
 		return nil
 	}
 	return [][]byte{fmt.Append(nil, p.frames, p.image.SelectedFrames())}

@@ -1,13 +1,10 @@
 package job_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"image/color"
-	"image/gif"
 	"slices"
 	"strconv"
 	"testing"
@@ -88,16 +85,13 @@ func TestRun_repairedInput(t *testing.T) {
 }
 
 // The result of an animation says that only the first frame was used, unless the output moves or the
-// request chooses frames. A cache hit says the same.
+// request chooses frames. It has the frames of the file, in which WebP joins equal ones. A cache hit says
+// the same.
 func TestRun_animation(t *testing.T) {
-	frame := image.NewPaletted(image.Rect(0, 0, 16, 12), color.Palette{color.Black, color.White})
-	for frames := range map[int]bool{1: true, 3: true} {
-		var b bytes.Buffer
-		all := &gif.GIF{Image: slices.Repeat([]*image.Paletted{frame}, frames), Delay: make([]int, frames)}
-		if err := gif.EncodeAll(&b, all); err != nil {
-			t.Fatal(err)
-		}
-		put(t, bucket, fmt.Sprintf("frames/%d.gif", frames), b.Bytes())
+	for name, colours := range map[string]color.Palette{
+		"1": {color.Black}, "3": {color.Black, color.White, color.Black}, "equal": {color.White, color.White, color.White},
+	} {
+		put(t, bucket, "frames/"+name+".gif", gifOf(t, colours))
 	}
 	for i, c := range []struct {
 		object       string
@@ -110,6 +104,7 @@ func TestRun_animation(t *testing.T) {
 		{"frames/3.gif", 0, 0, "image/png", "image/png", 0, true}, {"frames/3.gif", 0, 0, "image/webp", "image/webp", 3, false},
 		{"frames/3.gif", 1, 0, "", "image/gif", 2, false}, {"frames/3.gif", 2, 1, "", "image/png", 0, false},
 		{"frames/3.gif", 0, 1, "image/webp", "image/webp", 0, false}, {"frames/3.gif", 0, 2, "image/webp", "image/webp", 2, false},
+		{"frames/equal.gif", 0, 0, "image/webp", "image/webp", 0, false}, {"frames/equal.gif", 0, 0, "", "image/gif", 3, false},
 	} {
 		for range 2 {
 			r := &request{InputImage: in(c.object), ExecutionId: fmt.Sprintf("frames/%d", i), OutputImage: &data{ContentType: c.format}}
@@ -126,15 +121,7 @@ func TestRun_animation(t *testing.T) {
 
 // A request for other frames makes another output, and one for frames that do not exist none.
 func TestRun_pages(t *testing.T) {
-	palette := color.Palette{color.Black, color.White}
-	all := &gif.GIF{Delay: make([]int, 2), Image: []*image.Paletted{
-		image.NewPaletted(image.Rect(0, 0, 16, 12), palette), image.NewPaletted(image.Rect(0, 0, 16, 12), palette[1:]),
-	}}
-	var b bytes.Buffer
-	if err := gif.EncodeAll(&b, all); err != nil {
-		t.Fatal(err)
-	}
-	put(t, bucket, "pages/a.gif", b.Bytes())
+	put(t, bucket, "pages/a.gif", gifOf(t, color.Palette{color.Black, color.White}))
 	etags := map[string]bool{}
 	for page := range int32(2) {
 		r := &request{InputImage: in("pages/a.gif"), OutputImage: &data{ContentType: "image/png"}}

@@ -53,7 +53,7 @@ func prefetchOutputs(ctx context.Context, store *objects.Store, p plan) <-chan o
 	if !known {
 		return nil
 	}
-	_, targets, err := p.resolve(format, true)
+	_, targets, err := p.resolve(format, p.moves)
 	if err != nil || targets.output.key == "" {
 		return nil
 	}
@@ -129,7 +129,7 @@ func (o *outputs) cachedResponse(ctx context.Context, existing written) (functio
 		return nil, false
 	}
 	proto.Reset(resp.GetResult())
-	o.plan.describe(resp.GetResult(), describeStored(existing.output, width, height))
+	o.plan.describe(resp.GetResult(), describeStored(existing.output, width, height), execution.Frames(existing.output))
 	describeFit(resp.GetResult(), existing.output.Metadata[execution.QualityMetadata], existing.output.Size)
 	return resp, true
 }
@@ -203,6 +203,9 @@ func imageMetadata(out imaging.Encoded, response string, elapsed time.Duration) 
 		execution.WidthMetadata: strconv.Itoa(out.Width), execution.HeightMetadata: strconv.Itoa(out.Height),
 		execution.ResponseMetadata: response,
 		execution.SecondsMetadata:  strconv.FormatFloat(elapsed.Seconds(), 'f', 3, 64),
+	}
+	if out.Frames > 0 {
+		m[execution.FramesMetadata] = strconv.Itoa(out.Frames)
 	}
 	if quality := fitQuality(out); quality != "" {
 		m[execution.QualityMetadata] = quality

@@ -37,7 +37,8 @@ type plan struct {
 	format    imaging.Format // of the output; empty means that the input's format decides
 	sideCar   bool           // the processor writes a side-car
 	frames    imaging.Selection
-	moves     bool // the processor makes animations
+	moves     bool // the processor makes animations, unless the reference is against it
+	readsAll  bool // the processor uses all frames also for a still output
 }
 
 // targets are the locations that a job writes. sideCar is empty if it writes none.
@@ -69,7 +70,8 @@ func planRequest(processor functions.Processor, req functions.Request, defaultBu
 		execution:  cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
 		sideCar:    processor.SideCar != nil,
 		frames:     imaging.Selection{First: int(in.GetPage()), Count: int(in.GetPages())},
-		moves:      processor.Moves != nil && processor.Moves(req),
+		moves:      processor.Moves != nil && processor.Moves(req, nil),
+		readsAll:   processor.ReadsFrames != nil && processor.ReadsFrames(req),
 	}
 	if p.execution == "" {
 		p.execution = uuid.NewString()
@@ -182,10 +184,10 @@ func (p *plan) checkAuto(extension string) error {
 }
 
 // resolve returns the format and the locations of the outputs for an input of the given
-// format, which has several frames to show or not.
-func (p *plan) resolve(input imaging.Format, animated bool) (imaging.Format, targets, error) {
+// format, whose output moves if its format can or not.
+func (p *plan) resolve(input imaging.Format, moves bool) (imaging.Format, targets, error) {
 	format := cmp.Or(p.format, input.Output())
-	if p.format == "" && input == imaging.GIF && animated && p.moves && p.frames.Count != 1 {
+	if p.format == "" && input == imaging.GIF && moves && p.frames.Count != 1 {
 		format = input
 	}
 	if err := p.checkEncoding(format); err != nil {

@@ -31,14 +31,13 @@ func describeStored(o objects.Info, width, height int) *imageflowv1.ImageData {
 	}
 }
 
-// describe fills a result from the plan. It sets the location of the output image.
-func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1.ImageData) {
+// describe fills a result from the plan. It sets the location of the output image, which has several
+// frames, or 0 if it is a still one.
+func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *imageflowv1.ImageData, frames int) {
 	result.Status = imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED
 	result.OutputImage = image
-	result.FirstFrameOnly = p.image.Animated && !p.image.Moves() && p.frames == (imaging.Selection{})
-	if p.image.Moves() {
-		result.Frames = int32(p.image.SelectedFrames())
-	}
+	result.FirstFrameOnly = p.image.Animated && !p.image.Moves(p.format) && p.frames == (imaging.Selection{})
+	result.Frames = int32(frames)
 	events.ExecutionID.Set(result, p.execution)
 	if p.source.key != "" {
 		events.SourceBucket.Set(result, p.source.bucket)

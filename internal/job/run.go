@@ -111,11 +111,13 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 		return nil, p.imageError(err)
 	}
 	image.Encoding = encodingOf(p.request)
-	format, targets, err := p.resolve(image.Format, image.HasFrames())
+	hasFrames := image.AnimationFrames() > 1
+	moves := p.moves && (!hasFrames || r.processor.Moves(p.request, in.reference))
+	format, targets, err := p.resolve(image.Format, moves && hasFrames)
 	if err != nil {
 		return nil, err
 	}
-	image, err = image.Select(p.frames, p.moves && format.HasFrames())
+	image, err = image.Select(p.frames, moves && (p.readsAll || image.CanMove(format)))
 	return &resolvedPlan{p, in, image, format, targets, &functions.Memo{}}, p.imageError(err)
 }
 
@@ -175,7 +177,7 @@ func (r *Runner) produce(
 		return nil, err
 	}
 	image := describeEncoded(encoded)
-	out.plan.describe(resp.GetResult(), image)
+	out.plan.describe(resp.GetResult(), image, encoded.Frames)
 	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
 	describeFit(resp.GetResult(), fitQuality(encoded), image.GetSizeBytes())
 	out.plan.describeEncodes(resp.GetResult(), encoded)

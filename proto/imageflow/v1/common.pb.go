@@ -173,8 +173,8 @@ type ImageData struct {
 	// frame of its animation is used only if the animation is damaged.
 	Page int32 `protobuf:"varint,10,opt,name=page,proto3" json:"page,omitempty"`
 	// In an `input_image`: the maximum number of frames that are used, from `page` on. 0
-	// means all of an animation if resize or filter writes a format that can move, WebP or
-	// GIF, and otherwise 1. More than 1 fails with INVALID_ARGUMENT if the output cannot
+	// means all of an animation if resize, filter, or a detection with `frames` writes a format that
+	// can move, WebP or GIF, and otherwise 1. More than 1 fails with INVALID_ARGUMENT if the output cannot
 	// move or the input is no animation. Delays and the number of repetitions are kept.
 	// An animated GIF stays a GIF unless another format is requested; with 1 frame it becomes
 	// a PNG.
@@ -321,8 +321,8 @@ type ProcessingResult struct {
 	// output was made from the first one only, though the request has no `page` and no `pages`.
 	// An input that is returned unchanged keeps all of them.
 	FirstFrameOnly bool `protobuf:"varint,8,opt,name=first_frame_only,json=firstFrameOnly,proto3" json:"first_frame_only,omitempty"`
-	// The number of frames that an animated output was made from; 0 if it is a still image.
-	// A WebP joins equal frames in a row, so it may have fewer.
+	// The number of frames of an animated output; 0 if it is a still image. A WebP joins equal
+	// frames in a row, so it may have fewer than the input.
 	Frames        int32 `protobuf:"varint,9,opt,name=frames,proto3" json:"frames,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

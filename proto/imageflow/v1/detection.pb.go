@@ -35,7 +35,8 @@ type DetectionRequest struct {
 	// Of two boxes of one class with a larger intersection over union, the one with
 	// the lower confidence is dropped; 0 means the default, 0.45.
 	NmsThreshold float32 `protobuf:"fixed32,4,opt,name=nms_threshold,json=nmsThreshold,proto3" json:"nms_threshold,omitempty"`
-	// True draws the boxes into the output. False returns the image as it is.
+	// True draws the boxes into the output. False returns the image as it is. In an animated output,
+	// each frame has the boxes of the last one up to it that was examined.
 	DrawBoxes bool `protobuf:"varint,5,opt,name=draw_boxes,json=drawBoxes,proto3" json:"draw_boxes,omitempty"`
 	// See ResizeRequest.execution_id.
 	ExecutionId string `protobuf:"bytes,6,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
@@ -48,11 +49,17 @@ type DetectionRequest struct {
 	// bucket of the input, or none for `input_bytes`. See
 	// ResizeRequest.output_image.
 	OutputImage *ImageData `protobuf:"bytes,9,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// The maximum number of detections, the most confident ones; 0 means the
+	// The maximum number of detections in a frame, the most confident ones; 0 means the
 	// default, 300. Boxes outside the image, outside `regions` or below `min_size` do not count.
 	MaxDetections int32 `protobuf:"varint,10,opt,name=max_detections,json=maxDetections,proto3" json:"max_detections,omitempty"`
 	// How the output is encoded. In a Trigger: `encoding.quality=70`.
 	Encoding *Encoding `protobuf:"bytes,11,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	// Selects the frames of an animation in which objects are detected. 0 means one, that of
+	// `input_image.page`; n means every nth: page, page + n, page + 2n and so on, up to
+	// `input_image.pages`. Then the output moves if its format, WebP or GIF, can. More than
+	// 10,000 detections in all frames fail with INVALID_ARGUMENT. Other images have one frame. In
+	// a Trigger: `frames=5`.
+	Frames int32 `protobuf:"varint,12,opt,name=frames,proto3" json:"frames,omitempty"`
 	// The classes to find, as their names or numbers; empty means all. Boxes of other classes are
 	// dropped before non-maximum suppression and suppress no others. In a Trigger:
 	// `classes=cat&classes=dog`.
@@ -182,6 +189,13 @@ func (x *DetectionRequest) GetEncoding() *Encoding {
 		return x.Encoding
 	}
 	return nil
+}
+
+func (x *DetectionRequest) GetFrames() int32 {
+	if x != nil {
+		return x.Frames
+	}
+	return 0
 }
 
 func (x *DetectionRequest) GetClasses() []string {
@@ -385,7 +399,7 @@ func (x *Region) GetFractions() bool {
 	return false
 }
 
-// DetectionResponse contains the detections, the most confident first.
+// DetectionResponse contains the detections, those of a frame together and the most confident first.
 type DetectionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
@@ -455,7 +469,9 @@ type Detection struct {
 	Confidence float32      `protobuf:"fixed32,2,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	Bbox       *BoundingBox `protobuf:"bytes,3,opt,name=bbox,proto3" json:"bbox,omitempty"`
 	// The index of the class in the model, from 0.
-	ClassId       int32 `protobuf:"varint,4,opt,name=class_id,json=classId,proto3" json:"class_id,omitempty"`
+	ClassId int32 `protobuf:"varint,4,opt,name=class_id,json=classId,proto3" json:"class_id,omitempty"`
+	// The number of the frame in the file, from 0, if the request has `frames`.
+	Frame         int32 `protobuf:"varint,5,opt,name=frame,proto3" json:"frame,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -514,6 +530,13 @@ func (x *Detection) GetBbox() *BoundingBox {
 func (x *Detection) GetClassId() int32 {
 	if x != nil {
 		return x.ClassId
+	}
+	return 0
+}
+
+func (x *Detection) GetFrame() int32 {
+	if x != nil {
+		return x.Frame
 	}
 	return 0
 }
@@ -616,7 +639,9 @@ type DetectionMetadata struct {
 	OriginalFromImage *AffineMap `protobuf:"bytes,10,opt,name=original_from_image,json=originalFromImage,proto3" json:"original_from_image,omitempty"`
 	OriginalWidth     int32      `protobuf:"varint,11,opt,name=original_width,json=originalWidth,proto3" json:"original_width,omitempty"`
 	OriginalHeight    int32      `protobuf:"varint,12,opt,name=original_height,json=originalHeight,proto3" json:"original_height,omitempty"`
-	// The number of parts of the image that were examined, of which the whole image is one; 0 without
+	// The frames in which objects were detected, if the request has `frames`. Times are sums then.
+	Frames *ExaminedFrames `protobuf:"bytes,13,opt,name=frames,proto3" json:"frames,omitempty"`
+	// The number of parts of all frames that were examined, of which the whole image is one; 0 without
 	// `tiles`.
 	Tiles         int32 `protobuf:"varint,15,opt,name=tiles,proto3" json:"tiles,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -737,9 +762,89 @@ func (x *DetectionMetadata) GetOriginalHeight() int32 {
 	return 0
 }
 
+func (x *DetectionMetadata) GetFrames() *ExaminedFrames {
+	if x != nil {
+		return x.Frames
+	}
+	return nil
+}
+
 func (x *DetectionMetadata) GetTiles() int32 {
 	if x != nil {
 		return x.Tiles
+	}
+	return 0
+}
+
+// ExaminedFrames are the frames first, first + every, first + 2 every and so on.
+type ExaminedFrames struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many frames were examined.
+	Examined int32 `protobuf:"varint,1,opt,name=examined,proto3" json:"examined,omitempty"`
+	// The number of the first one in the file, from 0.
+	First int32 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
+	// The distance of two frames in a row.
+	Every int32 `protobuf:"varint,3,opt,name=every,proto3" json:"every,omitempty"`
+	// The number of frames of the animation; 1 for other images.
+	Total         int32 `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExaminedFrames) Reset() {
+	*x = ExaminedFrames{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExaminedFrames) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExaminedFrames) ProtoMessage() {}
+
+func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
+func (*ExaminedFrames) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExaminedFrames) GetExamined() int32 {
+	if x != nil {
+		return x.Examined
+	}
+	return 0
+}
+
+func (x *ExaminedFrames) GetFirst() int32 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *ExaminedFrames) GetEvery() int32 {
+	if x != nil {
+		return x.Every
+	}
+	return 0
+}
+
+func (x *ExaminedFrames) GetTotal() int32 {
+	if x != nil {
+		return x.Total
 	}
 	return 0
 }
@@ -748,7 +853,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xb5\t\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xd6\t\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -770,7 +875,8 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x0emax_detections\x18\n" +
 	" \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x90N(\x00R\rmaxDetections\x122\n" +
-	"\bencoding\x18\v \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x12+\n" +
+	"\bencoding\x18\v \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x12\x1f\n" +
+	"\x06frames\x18\f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x06frames\x12+\n" +
 	"\aclasses\x18\r \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10d\"\ar\x05\x10\x01(\x80\x01R\aclasses\x12\x7f\n" +
 	"\x10class_thresholds\x18\x0e \x03(\v23.imageflow.v1.DetectionRequest.ClassThresholdsEntryB\x1f\xbaH\x1c\x9a\x01\x19\x10d\"\ar\x05\x10\x01(\x80\x01*\f\n" +
 	"\n" +
@@ -809,7 +915,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
 	"detections\x18\x02 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
 	"detections\x12;\n" +
-	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\"\x94\x01\n" +
+	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\"\xaa\x01\n" +
 	"\tDetection\x12\x1d\n" +
 	"\n" +
 	"class_name\x18\x01 \x01(\tR\tclassName\x12\x1e\n" +
@@ -817,12 +923,13 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"confidence\x18\x02 \x01(\x02R\n" +
 	"confidence\x12-\n" +
 	"\x04bbox\x18\x03 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x04bbox\x12\x19\n" +
-	"\bclass_id\x18\x04 \x01(\x05R\aclassId\"M\n" +
+	"\bclass_id\x18\x04 \x01(\x05R\aclassId\x12\x14\n" +
+	"\x05frame\x18\x05 \x01(\x05R\x05frame\"M\n" +
 	"\vBoundingBox\x12\x0e\n" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
 	"\x02x2\x18\x03 \x01(\x02R\x02x2\x12\x0e\n" +
-	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\x99\x04\n" +
+	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xcf\x04\n" +
 	"\x11DetectionMetadata\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12#\n" +
@@ -838,8 +945,14 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x13original_from_image\x18\n" +
 	" \x01(\v2\x17.imageflow.v1.AffineMapR\x11originalFromImage\x12%\n" +
 	"\x0eoriginal_width\x18\v \x01(\x05R\roriginalWidth\x12'\n" +
-	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight\x12\x14\n" +
-	"\x05tiles\x18\x0f \x01(\x05R\x05tiles2\xc3\x02\n" +
+	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight\x124\n" +
+	"\x06frames\x18\r \x01(\v2\x1c.imageflow.v1.ExaminedFramesR\x06frames\x12\x14\n" +
+	"\x05tiles\x18\x0f \x01(\x05R\x05tiles\"n\n" +
+	"\x0eExaminedFrames\x12\x1a\n" +
+	"\bexamined\x18\x01 \x01(\x05R\bexamined\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\x05R\x05first\x12\x14\n" +
+	"\x05every\x18\x03 \x01(\x05R\x05every\x12\x14\n" +
+	"\x05total\x18\x04 \x01(\x05R\x05total2\xc3\x02\n" +
 	"\x12AIDetectionService\x12g\n" +
 	"\rDetectObjects\x12\x1e.imageflow.v1.DetectionRequest\x1a\x1f.imageflow.v1.DetectionResponse\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/detect\x12Z\n" +
@@ -859,7 +972,7 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
 	(*Tiles)(nil),               // 1: imageflow.v1.Tiles
@@ -868,38 +981,40 @@ var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*Detection)(nil),           // 4: imageflow.v1.Detection
 	(*BoundingBox)(nil),         // 5: imageflow.v1.BoundingBox
 	(*DetectionMetadata)(nil),   // 6: imageflow.v1.DetectionMetadata
-	nil,                         // 7: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 8: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 9: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 10: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 11: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 12: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 13: imageflow.v1.HealthCheckResponse
+	(*ExaminedFrames)(nil),      // 7: imageflow.v1.ExaminedFrames
+	nil,                         // 8: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 9: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 10: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 11: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 12: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 13: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 14: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	8,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	8,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	8,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	9,  // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	7,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	9,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	9,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	9,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	10, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	8,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
 	2,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
 	1,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
-	10, // 7: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	11, // 7: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
 	4,  // 8: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
 	6,  // 9: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
 	5,  // 10: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	11, // 11: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	0,  // 12: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 13: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	12, // 14: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	3,  // 15: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	3,  // 16: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	13, // 17: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	12, // 11: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	7,  // 12: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	0,  // 13: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 14: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	13, // 15: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	3,  // 16: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	3,  // 17: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	14, // 18: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	16, // [16:19] is the sub-list for method output_type
+	13, // [13:16] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -918,7 +1033,7 @@ func file_imageflow_v1_detection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

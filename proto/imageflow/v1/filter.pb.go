@@ -407,7 +407,7 @@ type FilterMetadata struct {
 	Intensity  float32                `protobuf:"fixed32,2,opt,name=intensity,proto3" json:"intensity,omitempty"`
 	// Every setting that had an effect, including defaults and derived values.
 	AppliedParameters map[string]string `protobuf:"bytes,3,rep,name=applied_parameters,json=appliedParameters,proto3" json:"applied_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The regions of `redaction` in pixels of the image, with their margins.
+	// The regions of `redaction` in pixels of the image, with their margins; of all frames.
 	Redacted      []*BoundingBox `protobuf:"bytes,4,rep,name=redacted,proto3" json:"redacted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -81,8 +81,8 @@ type OnNone int32
 const (
 	// As ON_NONE_PASS.
 	OnNone_ON_NONE_UNSPECIFIED OnNone = 0
-	// A resize uses the whole image and its centre. A redaction returns the image unchanged, of
-	// several frames only the first; with `invert`, all of it is hidden.
+	// A resize uses the whole image and its centre. A redaction returns the image unchanged, but
+	// without frames that were not examined; with `invert`, all of it is hidden.
 	OnNone_ON_NONE_PASS OnNone = 1
 	// The call fails with INVALID_ARGUMENT, so that no image passes unseen.
 	OnNone_ON_NONE_FAIL OnNone = 2
@@ -130,6 +130,7 @@ func (OnNone) EnumDescriptor() ([]byte, []int) {
 }
 
 // Objects selects objects of an image: given boxes, the boxes of a detection, or both.
+// Of a detection with `frames`, the boxes of all frames are selected.
 type Objects struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Boxes in pixels of the upright image, at most 150, with the confidence 1. Their parts outside the

@@ -75,8 +75,15 @@ func (RedactionShape) EnumDescriptor() ([]byte, []int) {
 }
 
 // Redaction selects the regions of an image that a filter hides: given boxes, the boxes of
-// a detection, or both. Together they have at most 32 times the area of the image. Only the first
-// frame of an animation, or the one of `page`, is used, and the output does not move.
+// a detection, or both. In each frame, they have at most 32 times the area of the image.
+//
+// Animations are redacted frame by frame: `boxes` in all frames, and a detection in the frames
+// where it was found. Frames between two that were examined have the regions of both, so an
+// object that moves out of them in between can be seen: detect with `frames=1`. With `invert`,
+// they show only `boxes`. The call fails with INVALID_ARGUMENT if a frame comes before the first
+// that was examined, or as far behind the last as the distance of two. With a detection without
+// `frames`, which examined one frame, only the first frame, or the one of `page`, is used, and
+// the output does not move.
 type Redaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Boxes in pixels of the upright image, at most 150. Their parts outside the image are ignored. In a
@@ -96,7 +103,7 @@ type Redaction struct {
 	Shape  RedactionShape `protobuf:"varint,6,opt,name=shape,proto3,enum=imageflow.v1.RedactionShape" json:"shape,omitempty"`
 	// True hides everything but the regions.
 	Invert bool `protobuf:"varint,7,opt,name=invert,proto3" json:"invert,omitempty"`
-	// What happens if there is no region in the image.
+	// What happens if there is no region in any frame.
 	OnNone OnNone `protobuf:"varint,8,opt,name=on_none,json=onNone,proto3,enum=imageflow.v1.OnNone" json:"on_none,omitempty"`
 	// The colour of FILTER_TYPE_FILL in sRGB, as `ffcc00` or `#ffcc00`; empty means black.
 	Color         string `protobuf:"bytes,9,opt,name=color,proto3" json:"color,omitempty"`
