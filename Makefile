@@ -8,7 +8,7 @@ SHELL := bash
 # Commands of the module test/.
 TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/load
 
-.PHONY: help setup minio demo-models build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
+.PHONY: help setup minio demo-models demo-models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
 	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus peers pictures trace triton-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
@@ -126,6 +126,9 @@ sanitize: setup ## run the hostile files and FUZZTIME=10m of fuzzing on imaging 
 
 heldout: setup ## score the demo model on 300 held-out images, by the service's code and by a Python reference
 	@hack/heldout.sh
+
+demo-models-test: build demo-models ## compare the detectors for photographs with the packages that they come from (needs npm, not in CI)
+	@hack/demo-models-test.sh $(DEMO_MODELS)
 
 cases: bin/cases ## send the images in the folder CASES to local mode and print each answer beside the expected one
 	$< bin/imageflow-local "$(CASES)"

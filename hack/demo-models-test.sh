@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# demo-models-test.sh FOLDER compares the models of demo-models.sh in FOLDER, run by local mode, with the packages that
+# they come from, run by their own code on the same images, and sends photographs through the chain that redacts faces.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=$1
+home=$CACHE/demo-models-test-1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+. hack/packages.sh
+
+prepare() {
+	echo "fetching the code of the packages, and photographs (200 MB, once) ..." >&2
+	rm -rf "$home"
+	python3 -m venv "$home/venv"
+	"$home/venv/bin/pip" install --quiet --disable-pip-version-check \
+		numpy==2.2.6 pillow==12.0.0 opencv-python-headless==4.12.0.88 pycocotools==2.0.11
+	npm install --silent --no-audit --no-fund --prefix "$home" @tensorflow-models/coco-ssd@2.2.3 \
+		@tensorflow/tfjs-core@4.22.0 @tensorflow/tfjs-converter@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0 \
+		@tensorflow/tfjs-backend-cpu@4.22.0
+	mkdir "$home/pictures"
+	npm_package face-api @vladmandic/face-api@1.7.15 0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031
+	cp "$work"/face-api/package/demo/*.jpg "$home/pictures"
+	wheel scikit-learn 1.9.1 e5d7b18a5b9dca241a74695f3275fa4c895a9dadc72b3d8df5fa9d1083c9b83e
+	cp "$work"/scikit-learn/sklearn/datasets/images/*.jpg "$home/pictures"
+	fetch face_recognition 5e5efdd1686aa566af0d3cc1313b131e4b197657a8ffd03669e6d3fad92705ec \
+		python3 -m pip download --no-deps --no-binary :all: face_recognition==1.3.0
+	tar xzf "$work"/face_recognition/*.tar.gz -C "$work/face_recognition" --strip-components 1
+	cp "$work"/face_recognition/tests/test_images/*.jpg "$home/pictures"
+	cp "$folder"/photographs/* "$home/pictures"
+	touch "$home/stamp"
+}
+
+[ -f "$home/stamp" ] || prepare
+ports=()
+for part in s3 gateway resize detect filter bridge broker metrics; do
+	ports+=("--$part-port" 0)
+done
+DEFAULT_MODEL=faces bin/imageflow-local --data "$work/data" --models "$folder/models" \
+	--eventing eventing,eventing/examples "${ports[@]}" >"$work/out" 2>&1 &
+server=$!
+trap 'kill $server; wait $server || true; rm -rf "$work"' EXIT
+until grep -q '^  metrics' "$work/out"; do
+	kill -0 $server || { cat "$work/out" >&2 && exit 1; }
+	sleep 0.2
+done
+url() { grep -m1 "^  $1 " "$work/out" | grep -o 'http://[0-9.:]*'; }
+cp hack/demomodels/{coco.mjs,reference.py,score.py} "$home"
+cd "$home"
+venv/bin/python score.py "$folder" "$home/pictures" "$(url gateway)" "$(url objects)" "$work/data"
