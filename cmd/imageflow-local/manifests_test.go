@@ -57,6 +57,8 @@ func TestManifests_invalidParameters(t *testing.T) {
 		{filter, "/?filter_type=FILTER_TYPE_BRIGHTNESS&intensity=3", "intensity: "},
 		{filter, "/?filter_type=FILTER_TYPE_SHARPEN&intensity=1&parameters[sigma]=9", "parameters: "},
 		{detect, "/?draw_boxes=true", ""},
+		{detect, "/?crops.max_count=5&crops.margin=0.1&crops.classes=0", ""},
+		{detect, "/?crops.max_count=101", "crops.max_count: "},
 		{detect, "''", ""},
 		{"bridge", "/completed?target_width=99999", ""},
 		{"somebody-elses", "/?target_width=99999", ""},

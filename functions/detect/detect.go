@@ -53,14 +53,19 @@ func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.I
 
 // footprint ignores the model's input and tiles, which are small.
 func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
-	switch {
-	case r.GetTiles() != nil: // the pixels may still be there when the output is made
-		width, height := in.Image.Size()
-		return in.Image.Footprint(in.Format) + maxChannels*int64(width)*int64(height)
-	case r.GetDrawBoxes():
-		return in.Image.Footprint(in.Format)
+	tiled, cropped := r.GetTiles() != nil, r.GetCrops() != nil
+	if !tiled && !cropped && !r.GetDrawBoxes() {
+		return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format))
 	}
-	return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format))
+	bytes := in.Image.Footprint(in.Format)
+	if cropped {
+		bytes += cropsFootprint(r.GetCrops(), in)
+	}
+	if tiled { // the pixels may still be there when the output is made
+		width, height := in.Image.Size()
+		bytes += maxChannels * int64(width) * int64(height)
+	}
+	return bytes
 }
 
 // maxRetries bounds the retries after the model was replaced during a request.
@@ -99,7 +104,9 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 		}
 	}
 	resp.Metadata.TotalDetections = int32(len(resp.GetDetections()))
-	out, err = output(ctx, r, in, m, found)
+	if resp.Crops, err = cutOut(ctx, r, in, resp); err == nil {
+		out, err = output(ctx, r, in, m, found)
+	}
 	return out, resp, err
 }
 

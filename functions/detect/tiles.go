@@ -100,7 +100,7 @@ func (m *model) examine(
 		return nil, err
 	}
 	for _, at := range tiles {
-		in.Image = pixels.Part(at)
+		in.Image = pixels.Tile(at)
 		if err := all.add(ctx, m, in, at, s, metadata); err != nil {
 			return nil, err
 		}

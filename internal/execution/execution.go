@@ -31,6 +31,8 @@ const (
 	HeightMetadata = "imageflow-height"
 	// FramesMetadata holds the number of frames of an animation. Still images do not have it.
 	FramesMetadata = "imageflow-frames"
+	// CropMetadata holds the number of a crop beside the output of a step, from 1. Only crops have it.
+	CropMetadata = "imageflow-crop"
 	// QualityMetadata holds the quality that was found for a maximum size of an image.
 	QualityMetadata = "imageflow-quality"
 	// SecondsMetadata holds the duration of the step in seconds. Only images have it.

@@ -78,6 +78,15 @@ func putSimilar(t *testing.T, s *objects.Store, id string) {
 	put(t, s, id+"/deeper.jpg", "image/jpeg", "another", nil)
 }
 
+// putCrop puts a crop beside the output of a detection, which is no step.
+func putCrop(t *testing.T, s *objects.Store, id, from string) {
+	t.Helper()
+	key := id + "_ai-detection-crop-1.jpg"
+	metadata := execution.ObjectMetadata(id, bucket, key)
+	metadata[execution.StepMetadata], metadata[execution.SourceMetadata], metadata[execution.CropMetadata] = "detect", from, "1"
+	put(t, s, key, "image/jpeg", "c1", metadata)
+}
+
 // checkSteps checks that resize and then filter have written their outputs.
 func checkSteps(t *testing.T, e execution.Execution, id string, resized, filtered objects.Info) {
 	t.Helper()
@@ -107,8 +116,8 @@ func TestFind_chain(t *testing.T) {
 
 		resized := output(t, s, id, "resize", source.ETag, "r1")
 		filtered := output(t, s, id, "filter", resized.ETag, "f1")
-		e = find(t, s, l, id)
-		if e.State != execution.Running || names(e) != "resize filter" {
+		putCrop(t, s, id, resized.ETag)
+		if e = find(t, s, l, id); e.State != execution.Running || names(e) != "resize filter" {
 			t.Fatalf("after two steps: %+v", e)
 		}
 		checkSteps(t, e, id, resized, filtered)

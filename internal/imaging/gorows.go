@@ -29,7 +29,8 @@ func imaging_read_go_row(reader C.uintptr_t, y C.int, row *C.uint8_t) {
 // decodeRows decodes an image that a decoder in Go reads row by row, like decode.
 func (m *Image) decodeRows(ctx context.Context, d decoding, read rowReader) (*Pixels, error) {
 	if d.columns != nil {
-		return m.resampleRows(ctx, d, read)
+		out := &Pixels{Channels: m.channels(), carried: m.carried()}
+		return out, out.resampleRows(ctx, d, m.Width, m.Height, read)
 	}
 	p := NewPixels(m.Width, m.Height, m.channels())
 	p.carried = m.carried()
@@ -43,17 +44,17 @@ func (m *Image) decodeRows(ctx context.Context, d decoding, read rowReader) (*Pi
 	return p, nil
 }
 
-func (m *Image) resampleRows(ctx context.Context, d decoding, read rowReader) (*Pixels, error) {
+// resampleRows sets the pixels to those of an image of width × height pixels, resampled by d.
+func (p *Pixels) resampleRows(ctx context.Context, d decoding, width, height int, read rowReader) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	columns, rows := d.columns.pinned(&pin), d.rows.pinned(&pin)
-	p := NewPixels(len(d.columns.first), len(d.rows.first), m.channels())
-	p.carried = m.carried()
-	reader := cgo.NewHandle(&goRows{read, m.Width * p.Channels})
+	p.Width, p.Height = len(d.columns.first), len(d.rows.first)
+	p.Pix = make([]byte, p.Width*p.Height*p.Channels)
+	reader := cgo.NewHandle(&goRows{read, width * p.Channels})
 	defer reader.Delete()
-	err := stoppable(ctx, func(stop C.Stop) C.int {
-		return C.imaging_resample_rows(C.uintptr_t(reader), C.int(m.Width), C.int(m.Height), C.int(p.Channels),
+	return stoppable(ctx, func(stop C.Stop) C.int {
+		return C.imaging_resample_rows(C.uintptr_t(reader), C.int(width), C.int(height), C.int(p.Channels),
 			C.Box{C.int(d.across), C.int(d.down)}, columns, rows, stop, p.memory())
 	})
-	return p, err
 }

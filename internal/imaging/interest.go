@@ -55,7 +55,7 @@ func (m *Image) ResizeInteresting(
 	if err != nil {
 		return Encoded{}, in, err
 	}
-	out, err := p.part(at, width, height).Encode(ctx, f)
+	out, err := p.Part(image.Rectangle{at, at.Add(image.Pt(width, height))}, nil).Encode(ctx, f)
 	return out, place(at), err
 }
 
@@ -154,16 +154,6 @@ func (p *Pixels) smartcrop(width, height, partWidth, partHeight int, by Interest
 	}
 	// All the room of the small image is all of the image's.
 	return image.Pt(int(left)*(width-partWidth)/max(1, p.Width-w), int(top)*(height-partHeight)/max(1, p.Height-h)), nil
-}
-
-// part returns width × height pixels of the image.
-func (p *Pixels) part(at image.Point, width, height int) *Pixels {
-	out := NewPixels(width, height, p.Channels)
-	out.carried = p.carried
-	for y := range height {
-		copy(out.Pix[y*width*p.Channels:][:width*p.Channels], p.Pix[((at.Y+y)*p.Width+at.X)*p.Channels:])
-	}
-	return out
 }
 
 // part returns width × height pixels of the planes from a point where samples of all planes begin.

@@ -5,22 +5,29 @@ import (
 	"image"
 )
 
-// PixelsInSRGB is Pixels without the conversion to the profile of the outputs.
-func (m *Image) PixelsInSRGB(ctx context.Context) (*Pixels, error) { return m.inSRGB().Pixels(ctx) }
-
-// Part returns a part of the pixels as an image of its own, with a copy of them. The part lies inside
-// the image and is not empty. Filters see nothing beyond its edges.
-func (p *Pixels) Part(at image.Rectangle) *Image {
-	part := p.part(at.Min, at.Dx(), at.Dy())
-	canvas := part.Pix
-	if p.Channels == 3 {
-		canvas = make([]byte, 0, 4*at.Dx()*at.Dy())
-		for i := 0; i < len(part.Pix); i += 3 {
-			canvas = append(canvas, part.Pix[i], part.Pix[i+1], part.Pix[i+2], 255)
-		}
+// Part returns a copy of a part of the image, in a buffer that is replaced if it is too small.
+func (p *Pixels) Part(at image.Rectangle, buffer []byte) *Pixels {
+	length := at.Dx() * p.Channels
+	if n := length * at.Dy(); cap(buffer) < n {
+		buffer = make([]byte, n)
 	}
-	return &Image{Header: Header{
-		Format: PNG, Width: at.Dx(), Height: at.Dy(), Alpha: p.Channels == 4, Orientation: 1, Bits: 8, Frames: 1,
-		canvas: canvas,
-	}}
+	out := &Pixels{at.Dx(), at.Dy(), p.Channels, buffer[:length*at.Dy()], p.carried}
+	for y := range at.Dy() {
+		copy(out.Pix[y*length:][:length], p.Pix[((at.Min.Y+y)*p.Width+at.Min.X)*p.Channels:])
+	}
+	return out
+}
+
+// Resized returns the image resized to exactly width × height pixels with Lanczos3, or the image
+// itself if it has that size.
+func (p *Pixels) Resized(ctx context.Context, width, height int) (*Pixels, error) {
+	if p.Width == width && p.Height == height {
+		return p, nil
+	}
+	d := decoding{shrink: 1}
+	d.across, d.columns = lanczos3.resize(0, float64(p.Width), p.Width, 1, width)
+	d.down, d.rows = lanczos3.resize(0, float64(p.Height), p.Height, 1, height)
+	length := p.Width * p.Channels
+	out := &Pixels{Channels: p.Channels, carried: p.carried}
+	return out, out.resampleRows(ctx, d, p.Width, p.Height, func(y int, to []byte) { copy(to, p.Pix[y*length:]) })
 }

@@ -13,6 +13,7 @@ func (p *plan) authorize(readFrom, writeTo objects.AllowList) error {
 		authorizeObject(readFrom, p.source, "input_image", "READ_FROM"),
 		authorizeObject(readFrom, p.reference, p.referenceField, "READ_FROM"),
 		authorizeObject(writeTo, p.output, "output_image", "WRITE_TO"),
+		authorizeObject(writeTo, p.crops(), "output_image", "WRITE_TO"),
 	)
 }
 

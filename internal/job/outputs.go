@@ -30,9 +30,12 @@ type outputs struct {
 	key       idempotencyKey
 }
 
-// written describes the objects at the locations of the outputs. An object without an
-// ETag does not exist.
-type written struct{ output, sideCar objects.Info }
+// written describes the objects at the locations of the outputs, and the crops that were written. An
+// object without an ETag does not exist.
+type written struct {
+	output, sideCar objects.Info
+	crops           []objects.Info
+}
 
 // outputStats is the result of statOutputs.
 type outputStats struct {
@@ -125,7 +128,7 @@ func (o *outputs) cachedResponse(ctx context.Context, existing written) (functio
 	}
 	width, height := execution.Size(existing.output)
 	resp, err := o.readResponse(ctx, existing)
-	if err != nil || resp.GetResult() == nil || width < 1 {
+	if err != nil || resp.GetResult() == nil || width < 1 || !o.hasCrops(ctx, resp) {
 		return nil, false
 	}
 	proto.Reset(resp.GetResult())
@@ -155,7 +158,7 @@ func (o *outputs) readResponse(ctx context.Context, existing written) (functions
 func (o *outputs) save(
 	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
 ) (objects.Info, error) {
-	w, err := o.writeBoth(ctx, existing, out, resp, elapsed)
+	w, err := o.writeAll(ctx, existing, out, resp, elapsed)
 	if err != nil {
 		return objects.Info{}, err
 	}
@@ -165,11 +168,19 @@ func (o *outputs) save(
 	return w.output, nil
 }
 
-// writeBoth writes the image and the side-car at the same time. If one of two new objects
-// cannot have its name, it removes the other.
-func (o *outputs) writeBoth(
+// writeAll writes the crops, and then the image and the side-car at the same time: these show that all
+// is there. If one of new objects cannot have its name, it removes the others.
+func (o *outputs) writeAll(
 	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
 ) (w written, err error) {
+	defer func() {
+		if err != nil && functions.AsError(err).Kind == functions.Invalid && existing.output.ETag == "" {
+			o.remove(context.WithoutCancel(ctx), w)
+		}
+	}()
+	if w.crops, err = o.writeCrops(ctx, resp); err != nil {
+		return w, err
+	}
 	encoded, err := encodeResponse(resp)
 	if err != nil {
 		return w, err
@@ -190,11 +201,7 @@ func (o *outputs) writeBoth(
 			imageMetadata(out, encoded, elapsed()), existing.output)
 		return err
 	})
-	err = both.Wait()
-	if err != nil && functions.AsError(err).Kind == functions.Invalid && existing.output.ETag == "" {
-		o.remove(context.WithoutCancel(ctx), w)
-	}
-	return w, err
+	return w, both.Wait()
 }
 
 // imageMetadata returns the metadata of an image besides the idempotency key.
@@ -257,7 +264,7 @@ func (o *outputs) withdraw(ctx context.Context, deleted error, w written) error 
 // remove removes what the job has written. Objects that others have written there since
 // are kept.
 func (o *outputs) remove(ctx context.Context, w written) {
-	for _, info := range []objects.Info{w.output, w.sideCar} {
+	for _, info := range append(w.crops, w.output, w.sideCar) {
 		if info.ETag == "" {
 			continue // nothing was written
 		}

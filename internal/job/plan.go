@@ -228,7 +228,7 @@ func (p *plan) checkTargets(t targets) error {
 	case t.output == t.sideCar:
 		return functions.Errorf(functions.Invalid, field, "is the key of the side-car; use another extension than .json")
 	}
-	return nil
+	return p.checkCrops(t.output)
 }
 
 // nameField returns the request field that decides the names of the outputs.

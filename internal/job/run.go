@@ -184,7 +184,7 @@ func (r *Runner) produce(
 	record.CountOutput(ctx, string(encoded.Path))
 	if !out.stored() {
 		resp.GetResult().OutputData = encoded.Data
-		return resp, nil
+		return resp, checkReturned(encoded, resp, r.config.MaxObjectBytes)
 	}
 	ctx, end := record.Stage(ctx, "store")
 	defer end()
@@ -208,7 +208,7 @@ func (r *Runner) apply(
 	if g, err = r.compute(ctx, record, bytes); err != nil {
 		return out, nil, nil, err
 	}
-	defer func() { g.keep(len(out.Data)) }()
+	defer func() { g.keep(len(out.Data) + cropBytes(resp)) }()
 	ctx, end := record.Stage(ctx, "apply")
 	defer end()
 	in := p.processorInput()

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"image"
 	"image/draw"
@@ -32,6 +33,39 @@ func TestFocus(t *testing.T) {
 		}
 		s.checkFocus(t, "calls/street")
 	})
+	t.Run("as crops", func(t *testing.T) { s.checkCrops(t, photograph) })
+}
+
+// checkCrops cuts the objects out of an image in the store and of one in the request.
+func (s *system) checkCrops(t *testing.T, photograph []byte) {
+	t.Helper()
+	s.place(t, "crops/street.jpg", photograph)
+	for _, input := range []string{
+		`"input_image":{"object_key":"crops/street.jpg"}`, `"input_bytes":"` + base64.StdEncoding.EncodeToString(photograph) + `"`,
+	} {
+		resp, text := post(t, http.DefaultClient, s.url("gateway", "/v1/detect"), `{`+input+`,"crops":{"max_count":2}}`, nil)
+		var answer struct {
+			Crops []struct {
+				Box   struct{ X1, Y1, X2, Y2 int }
+				Image struct {
+					Key string `json:"object_key"`
+				}
+				Data []byte
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &answer); err != nil || len(answer.Crops) != 2 {
+			t.Fatalf("%s %.300s %v", resp.Status, text, err)
+		}
+		for _, c := range answer.Crops {
+			if c.Image.Key != "" {
+				c.Data = s.get(t, c.Image.Key)
+			}
+			m, err := jpeg.DecodeConfig(bytes.NewReader(c.Data))
+			if err != nil || m.Width != c.Box.X2-c.Box.X1 || m.Height != c.Box.Y2-c.Box.Y1 {
+				t.Errorf("crop %+v: %v, %v", c.Box, m, err)
+			}
+		}
+	}
 }
 
 // sampleAtTheRight returns the sample at the right end of a wide image.

@@ -79,7 +79,10 @@ type DetectionRequest struct {
 	MinSize float32 `protobuf:"fixed32,17,opt,name=min_size,json=minSize,proto3" json:"min_size,omitempty"`
 	// Tiles find objects that are small in a large image. Unset means that only the whole image is
 	// examined. In a form or a Trigger, `tiles={}` has all defaults.
-	Tiles         *Tiles `protobuf:"bytes,18,opt,name=tiles,proto3" json:"tiles,omitempty"`
+	Tiles *Tiles `protobuf:"bytes,18,opt,name=tiles,proto3" json:"tiles,omitempty"`
+	// Cuts objects out of the image, as images of their own: the most confident ones. In a Trigger:
+	// `crops.max_count=5`.
+	Crops         *DetectionCrops `protobuf:"bytes,21,opt,name=crops,proto3" json:"crops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -236,6 +239,13 @@ func (x *DetectionRequest) GetMinSize() float32 {
 func (x *DetectionRequest) GetTiles() *Tiles {
 	if x != nil {
 		return x.Tiles
+	}
+	return nil
+}
+
+func (x *DetectionRequest) GetCrops() *DetectionCrops {
+	if x != nil {
+		return x.Crops
 	}
 	return nil
 }
@@ -399,19 +409,180 @@ func (x *Region) GetFractions() bool {
 	return false
 }
 
+// DetectionCrops selects the objects that are cut out. The crops are cut out of the image in its full
+// resolution, upright, without drawn boxes, and encoded like the output; of an animation, out of one frame. Together they have at
+// most 4 times the pixels of the image and 32 MiB; those that are returned have, with the output, at
+// most the size of an image, MAX_OBJECT_BYTES.
+type DetectionCrops struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The maximum number of crops; 0 means 20.
+	MaxCount int32 `protobuf:"varint,1,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
+	// What is added to each side of a box, as a part of its width or height.
+	Margin float64 `protobuf:"fixed64,2,opt,name=margin,proto3" json:"margin,omitempty"`
+	// The classes that are cut out, as names or numbers; empty means all that are in the response.
+	Classes []string `protobuf:"bytes,3,rep,name=classes,proto3" json:"classes,omitempty"`
+	// The width and the height in pixels inside which each crop is fitted. It keeps its aspect ratio
+	// and does not grow; 0 means any.
+	TargetWidth   int32 `protobuf:"varint,4,opt,name=target_width,json=targetWidth,proto3" json:"target_width,omitempty"`
+	TargetHeight  int32 `protobuf:"varint,5,opt,name=target_height,json=targetHeight,proto3" json:"target_height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectionCrops) Reset() {
+	*x = DetectionCrops{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectionCrops) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectionCrops) ProtoMessage() {}
+
+func (x *DetectionCrops) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectionCrops.ProtoReflect.Descriptor instead.
+func (*DetectionCrops) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DetectionCrops) GetMaxCount() int32 {
+	if x != nil {
+		return x.MaxCount
+	}
+	return 0
+}
+
+func (x *DetectionCrops) GetMargin() float64 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+func (x *DetectionCrops) GetClasses() []string {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+func (x *DetectionCrops) GetTargetWidth() int32 {
+	if x != nil {
+		return x.TargetWidth
+	}
+	return 0
+}
+
+func (x *DetectionCrops) GetTargetHeight() int32 {
+	if x != nil {
+		return x.TargetHeight
+	}
+	return 0
+}
+
+// DetectionCrop is an object that was cut out of the image.
+type DetectionCrop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The index of the object in `detections`, from 0.
+	Detection int32 `protobuf:"varint,1,opt,name=detection,proto3" json:"detection,omitempty"`
+	// The part that was cut out, in the same pixels as the box of the detection.
+	Box *BoundingBox `protobuf:"bytes,2,opt,name=box,proto3" json:"box,omitempty"`
+	// The encoded crop. It is written if the output is, beside it: `<execution_id>_ai-detection-crop-<n>.<ext>`,
+	// or `-crop-<n>` after the name of an `output_image`, n from 1. Crops of an earlier call may remain at higher
+	// numbers. Without bucket and key if the crop is only in `data`.
+	Image         *ImageData `protobuf:"bytes,3,opt,name=image,proto3" json:"image,omitempty"`
+	Data          []byte     `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectionCrop) Reset() {
+	*x = DetectionCrop{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectionCrop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectionCrop) ProtoMessage() {}
+
+func (x *DetectionCrop) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectionCrop.ProtoReflect.Descriptor instead.
+func (*DetectionCrop) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DetectionCrop) GetDetection() int32 {
+	if x != nil {
+		return x.Detection
+	}
+	return 0
+}
+
+func (x *DetectionCrop) GetBox() *BoundingBox {
+	if x != nil {
+		return x.Box
+	}
+	return nil
+}
+
+func (x *DetectionCrop) GetImage() *ImageData {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *DetectionCrop) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // DetectionResponse contains the detections, those of a frame together and the most confident first.
 type DetectionResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Result        *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
-	Detections    []*Detection           `protobuf:"bytes,2,rep,name=detections,proto3" json:"detections,omitempty"`
-	Metadata      *DetectionMetadata     `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Result     *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
+	Detections []*Detection           `protobuf:"bytes,2,rep,name=detections,proto3" json:"detections,omitempty"`
+	Metadata   *DetectionMetadata     `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The crops, if the request has `crops`, the most confident first.
+	Crops         []*DetectionCrop `protobuf:"bytes,5,rep,name=crops,proto3" json:"crops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DetectionResponse) Reset() {
 	*x = DetectionResponse{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +594,7 @@ func (x *DetectionResponse) String() string {
 func (*DetectionResponse) ProtoMessage() {}
 
 func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +607,7 @@ func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionResponse.ProtoReflect.Descriptor instead.
 func (*DetectionResponse) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DetectionResponse) GetResult() *ProcessingResult {
@@ -460,6 +631,13 @@ func (x *DetectionResponse) GetMetadata() *DetectionMetadata {
 	return nil
 }
 
+func (x *DetectionResponse) GetCrops() []*DetectionCrop {
+	if x != nil {
+		return x.Crops
+	}
+	return nil
+}
+
 // Detection is one object in the image.
 type Detection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -478,7 +656,7 @@ type Detection struct {
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -490,7 +668,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -503,7 +681,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Detection) GetClassName() string {
@@ -556,7 +734,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +746,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +759,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -650,7 +828,7 @@ type DetectionMetadata struct {
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +840,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +853,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -793,7 +971,7 @@ type ExaminedFrames struct {
 
 func (x *ExaminedFrames) Reset() {
 	*x = ExaminedFrames{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +983,7 @@ func (x *ExaminedFrames) String() string {
 func (*ExaminedFrames) ProtoMessage() {}
 
 func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +996,7 @@ func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
 func (*ExaminedFrames) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExaminedFrames) GetExamined() int32 {
@@ -853,7 +1031,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xd6\t\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x9a\v\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -885,10 +1063,12 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\aregions\x18\x10 \x03(\v2\x14.imageflow.v1.RegionB\b\xbaH\x05\x92\x01\x02\x10dR\aregions\x12'\n" +
 	"\bmin_size\x18\x11 \x01(\x02B\f\xbaH\t\n" +
 	"\a@\x01-\x00\x00\x00\x00R\aminSize\x12)\n" +
-	"\x05tiles\x18\x12 \x01(\v2\x13.imageflow.v1.TilesR\x05tiles\x1aB\n" +
+	"\x05tiles\x18\x12 \x01(\v2\x13.imageflow.v1.TilesR\x05tiles\x122\n" +
+	"\x05crops\x18\x15 \x01(\v2\x1c.imageflow.v1.DetectionCropsR\x05crops\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\x9f\x01\xbaH\x9b\x01\x1a\x98\x01\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\xaf\x02\xbaH\xab\x02\x1a\x8d\x01\n" +
+	"\x0fdetection.crops\x12Tcrops: only of one frame; leave out frames, and choose the frame by input_image.page\x1a$!has(this.crops) || this.frames == 0\x1a\x98\x01\n" +
 	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xb1\x01\n" +
 	"\x05Tiles\x12\"\n" +
 	"\x04size\x18\x01 \x01(\x05B\x0e\xbaH\v\xd8\x01\x01\x1a\x06\x18\x80\x80\x01( R\x04size\x126\n" +
@@ -909,13 +1089,27 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\tfractions\x18\x05 \x01(\bR\tfractions:\xf3\x01\xbaH\xef\x01\x1ab\n" +
 	"\n" +
 	"region.box\x12,x1 must be less than x2, and y1 less than y2\x1a&this.x1 < this.x2 && this.y1 < this.y2\x1a\x88\x01\n" +
-	"\x10region.fractions\x12\x19fractions are from 0 to 1\x1aY!this.fractions || (this.x1 >= 0.0 && this.y1 >= 0.0 && this.x2 <= 1.0 && this.y2 <= 1.0)\"\xc1\x01\n" +
+	"\x10region.fractions\x12\x19fractions are from 0 to 1\x1aY!this.fractions || (this.x1 >= 0.0 && this.y1 >= 0.0 && this.x2 <= 1.0 && this.y2 <= 1.0)\"\xf6\x01\n" +
+	"\x0eDetectionCrops\x12&\n" +
+	"\tmax_count\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\bmaxCount\x12/\n" +
+	"\x06margin\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x06margin\x12+\n" +
+	"\aclasses\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10d\"\ar\x05\x10\x01(\x80\x01R\aclasses\x12-\n" +
+	"\ftarget_width\x18\x04 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\vtargetWidth\x12/\n" +
+	"\rtarget_height\x18\x05 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\ftargetHeight\"\x9d\x01\n" +
+	"\rDetectionCrop\x12\x1c\n" +
+	"\tdetection\x18\x01 \x01(\x05R\tdetection\x12+\n" +
+	"\x03box\x18\x02 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x03box\x12-\n" +
+	"\x05image\x18\x03 \x01(\v2\x17.imageflow.v1.ImageDataR\x05image\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\xf4\x01\n" +
 	"\x11DetectionResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x127\n" +
 	"\n" +
 	"detections\x18\x02 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
 	"detections\x12;\n" +
-	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\"\xaa\x01\n" +
+	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\x121\n" +
+	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\xaa\x01\n" +
 	"\tDetection\x12\x1d\n" +
 	"\n" +
 	"class_name\x18\x01 \x01(\tR\tclassName\x12\x1e\n" +
@@ -972,49 +1166,55 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
 	(*Tiles)(nil),               // 1: imageflow.v1.Tiles
 	(*Region)(nil),              // 2: imageflow.v1.Region
-	(*DetectionResponse)(nil),   // 3: imageflow.v1.DetectionResponse
-	(*Detection)(nil),           // 4: imageflow.v1.Detection
-	(*BoundingBox)(nil),         // 5: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 6: imageflow.v1.DetectionMetadata
-	(*ExaminedFrames)(nil),      // 7: imageflow.v1.ExaminedFrames
-	nil,                         // 8: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 9: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 10: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 11: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 12: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 13: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 14: imageflow.v1.HealthCheckResponse
+	(*DetectionCrops)(nil),      // 3: imageflow.v1.DetectionCrops
+	(*DetectionCrop)(nil),       // 4: imageflow.v1.DetectionCrop
+	(*DetectionResponse)(nil),   // 5: imageflow.v1.DetectionResponse
+	(*Detection)(nil),           // 6: imageflow.v1.Detection
+	(*BoundingBox)(nil),         // 7: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 8: imageflow.v1.DetectionMetadata
+	(*ExaminedFrames)(nil),      // 9: imageflow.v1.ExaminedFrames
+	nil,                         // 10: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 11: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 12: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 13: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 14: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 15: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 16: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	9,  // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	9,  // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	9,  // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	10, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	8,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	11, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	11, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	11, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	12, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	10, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
 	2,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
 	1,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
-	11, // 7: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	4,  // 8: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	6,  // 9: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
-	5,  // 10: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	12, // 11: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	7,  // 12: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	0,  // 13: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 14: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	13, // 15: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	3,  // 16: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	3,  // 17: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	14, // 18: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	3,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
+	7,  // 8: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
+	11, // 9: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	13, // 10: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	6,  // 11: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	8,  // 12: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	4,  // 13: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
+	7,  // 14: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	14, // 15: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	9,  // 16: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	0,  // 17: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 18: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	15, // 19: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	5,  // 20: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	5,  // 21: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	16, // 22: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	20, // [20:23] is the sub-list for method output_type
+	17, // [17:20] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -1033,7 +1233,7 @@ func file_imageflow_v1_detection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

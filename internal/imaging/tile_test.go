@@ -9,9 +9,9 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// TestPart_hasThePixels compares parts of decoded images with the same pixels of the whole images: as they
+// TestTile_hasThePixels compares parts of decoded images with the same pixels of the whole images: as they
 // are, and as the input of a model at half the size.
-func TestPart_hasThePixels(t *testing.T) {
+func TestTile_hasThePixels(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"JPEG": asJPEG(t, noisy(90, 70)), "turned JPEG": withOrientation(asJPEG(t, noisy(70, 90)), 6),
 		"PNG with alpha": asPNG(t, noisy(90, 70)),
@@ -23,7 +23,7 @@ func TestPart_hasThePixels(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := image.Rect(17, 9, 17+60, 9+40)
-		part := p.Part(at)
+		part := p.Tile(at)
 		got, err := part.Pixels(t.Context())
 		if err != nil {
 			t.Fatal(err)
