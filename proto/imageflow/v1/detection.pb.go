@@ -80,6 +80,12 @@ type DetectionRequest struct {
 	// Tiles find objects that are small in a large image. Unset means that only the whole image is
 	// examined. In a form or a Trigger, `tiles={}` has all defaults.
 	Tiles *Tiles `protobuf:"bytes,18,opt,name=tiles,proto3" json:"tiles,omitempty"`
+	// The width and height of the model's input in pixels, for models with a dynamic one: a multiple of the
+	// model's stride, usually 32. A larger one finds smaller objects and takes more time and memory. 0
+	// means the size in the model's metadata.
+	ImageSize int32 `protobuf:"varint,19,opt,name=image_size,json=imageSize,proto3" json:"image_size,omitempty"`
+	// The version that the model must have; the call fails if another one is in use. Empty means any.
+	ModelVersion string `protobuf:"bytes,20,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	// Cuts objects out of the image, as images of their own: the most confident ones. In a Trigger:
 	// `crops.max_count=5`.
 	Crops         *DetectionCrops `protobuf:"bytes,21,opt,name=crops,proto3" json:"crops,omitempty"`
@@ -241,6 +247,20 @@ func (x *DetectionRequest) GetTiles() *Tiles {
 		return x.Tiles
 	}
 	return nil
+}
+
+func (x *DetectionRequest) GetImageSize() int32 {
+	if x != nil {
+		return x.ImageSize
+	}
+	return 0
+}
+
+func (x *DetectionRequest) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
 }
 
 func (x *DetectionRequest) GetCrops() *DetectionCrops {
@@ -1031,7 +1051,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x9a\v\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x87\f\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -1063,7 +1083,11 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\aregions\x18\x10 \x03(\v2\x14.imageflow.v1.RegionB\b\xbaH\x05\x92\x01\x02\x10dR\aregions\x12'\n" +
 	"\bmin_size\x18\x11 \x01(\x02B\f\xbaH\t\n" +
 	"\a@\x01-\x00\x00\x00\x00R\aminSize\x12)\n" +
-	"\x05tiles\x18\x12 \x01(\v2\x13.imageflow.v1.TilesR\x05tiles\x122\n" +
+	"\x05tiles\x18\x12 \x01(\v2\x13.imageflow.v1.TilesR\x05tiles\x12)\n" +
+	"\n" +
+	"image_size\x18\x13 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x80 (\x00R\timageSize\x12@\n" +
+	"\rmodel_version\x18\x14 \x01(\tB\x1b\xbaH\x18\xd8\x01\x01r\x132\x11^[1-9][0-9]{0,8}$R\fmodelVersion\x122\n" +
 	"\x05crops\x18\x15 \x01(\v2\x1c.imageflow.v1.DetectionCropsR\x05crops\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
