@@ -33,6 +33,13 @@ func (b box) clip(width, height int) box {
 	return b
 }
 
+// intersect returns the part of a box in another one. It may be empty.
+func (b box) intersect(o box) box {
+	b.x1, b.x2 = max(b.x1, o.x1), min(b.x2, o.x2)
+	b.y1, b.y2 = max(b.y1, o.y1), min(b.y2, o.y2)
+	return b
+}
+
 // isEmpty reports whether a box has no area. It is true for NaN.
 func (b box) isEmpty() bool { return !(b.x1 < b.x2 && b.y1 < b.y2) }
 

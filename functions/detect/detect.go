@@ -51,15 +51,30 @@ func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.I
 	return r.GetResizeMetadataRef(), referenceField
 }
 
-// footprint ignores the model's input, which is small.
+// bytesPerInputPixel is an estimate of the memory of a run of a small model, per pixel of its input.
+const bytesPerInputPixel = 256
+
+// footprint ignores the model's input and tiles, which are small, unless the request sets the size of the
+// input.
 func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
-	if r.GetCrops() != nil {
-		return in.Image.Footprint(in.Format) + cropsFootprint(r.GetCrops(), in)
+	return imageFootprint(r, in) + bytesPerInputPixel*int64(r.GetImageSize())*int64(r.GetImageSize())
+}
+
+// imageFootprint is footprint without the model's input.
+func imageFootprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
+	tiled, cropped := r.GetTiles() != nil, r.GetCrops() != nil
+	if !tiled && !cropped && !r.GetDrawBoxes() {
+		return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format))
 	}
-	if r.GetDrawBoxes() {
-		return in.Image.Footprint(in.Format)
+	bytes := in.Image.Footprint(in.Format)
+	if cropped {
+		bytes += cropsFootprint(r.GetCrops(), in)
 	}
-	return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format))
+	if tiled { // the pixels may still be there when the output is made
+		width, height := in.Image.Size()
+		bytes += maxChannels * int64(width) * int64(height)
+	}
+	return bytes
 }
 
 // maxRetries bounds the retries after the model was replaced during a request.
@@ -109,7 +124,7 @@ func (s *Models) detect(
 	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
 	metadata *imageflowv1.DetectionMetadata,
 ) (*model, []frame, error) {
-	m, err := s.model(ctx, s.requested(r))
+	m, err := s.requestedModel(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,8 +20,8 @@ type frame struct {
 // maxInAllFrames is the contract's limit of the detections in all frames.
 const maxInAllFrames = 10_000
 
-// detect returns the boxes in each frame that the request selects, at least one. It sets the times
-// and the frames of the metadata.
+// detect returns the boxes in each frame that the request selects, at least one. It sets the times,
+// the tiles and the frames of the metadata.
 func (m *model) detect(
 	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
 	metadata *imageflowv1.DetectionMetadata,
@@ -32,7 +32,7 @@ func (m *model) detect(
 	}
 	// Boxes in the padding around the image, or around the original in it, do not count.
 	counts := func(b box) bool { return !b.isEmpty() && !rescale(b).isEmpty() && selected.includes(b) }
-	metadata.InferenceTimeMs, metadata.NmsTimeMs = 0, 0
+	metadata.InferenceTimeMs, metadata.NmsTimeMs, metadata.Tiles = 0, 0, 0
 	every, total := max(1, int(r.GetFrames())), 0
 	err = in.Image.EachFrame(ctx, func(i int, image *imaging.Image) error {
 		if i%every != 0 {
@@ -40,7 +40,7 @@ func (m *model) detect(
 		}
 		one := in
 		one.Image = image
-		boxes, err := m.run(ctx, one, selected, counts, metadata)
+		boxes, err := m.examine(ctx, r.GetTiles(), one, selected, counts, metadata)
 		if total += len(boxes); total > maxInAllFrames {
 			return functions.Errorf(functions.Invalid, "max_detections", "more than %d detections in all frames: "+
 				"set a lower max_detections, a higher confidence_threshold or higher frames", maxInAllFrames)

@@ -87,6 +87,34 @@ func (s *Models) requested(r *imageflowv1.DetectionRequest) string {
 	return cmp.Or(r.GetModelName(), s.defaultModel)
 }
 
+// requestedModel returns the model that a request means, with the size of the input that it asks for.
+func (s *Models) requestedModel(ctx context.Context, r *imageflowv1.DetectionRequest) (*model, error) {
+	m, err := s.model(ctx, s.requested(r))
+	if err != nil {
+		return nil, err
+	}
+	if version := m.Info().Version; r.GetModelVersion() != "" && r.GetModelVersion() != version {
+		return nil, functions.Errorf(functions.Invalid, "model_version", "the model %q has version %s in use, not %s",
+			m.Info().Name, version, r.GetModelVersion())
+	}
+	return m.sized(int(r.GetImageSize()))
+}
+
+// sized returns the model with an input of size × size pixels; 0 means its own size.
+func (m *model) sized(size int) (*model, error) {
+	switch {
+	case size == 0, size == m.width && size == m.height:
+		return m, nil
+	case !m.rectangular:
+		return nil, functions.Errorf(functions.Invalid, "image_size",
+			"the model has an input of %d×%d pixels only: leave it out, or export the model with a dynamic height and width",
+			m.width, m.height)
+	case size%m.stride != 0:
+		return nil, functions.Errorf(functions.Invalid, "image_size", "must be a multiple of %d for this model", m.stride)
+	}
+	return &model{m.Model, *m.at(size, size)}, nil
+}
+
 // check rejects a model name that is known not to exist.
 func (s *Models) check(r *imageflowv1.DetectionRequest) error {
 	if name := r.GetModelName(); name != "" && !s.repository.Has(name) {
@@ -101,7 +129,7 @@ func notFound(name string) error {
 
 // variant identifies the model that the request will use: version and files.
 func (s *Models) variant(ctx context.Context, r *imageflowv1.DetectionRequest) (string, error) {
-	m, err := s.model(ctx, s.requested(r))
+	m, err := s.requestedModel(ctx, r)
 	if err != nil {
 		return "", s.requestError(r, err)
 	}

@@ -23,12 +23,13 @@ func finder(s size, pairs ...string) onnx.Model {
 	w, h := int64(s.width), int64(s.height)
 	m := onnx.Model{
 		Input: []int64{1, 3, h, w}, Output: []int64{1, 300, 6},
-		Metadata: metadata(append(pairs, "layout", "end-to-end")...), // a grey image gives NaN
+		Metadata: metadata(append(pairs, "layout", "end-to-end")...), // a grey image has no box
 		Constants: map[string]onnx.Tensor{
 			"red":   {Shape: []int64{1, 3, 1, 1}, Data: []float32{1, -1, 0}},
 			"x":     {Shape: []int64{1, 1, 1, w}, Data: centres(s.width)},
 			"y":     {Shape: []int64{1, 1, h, 1}, Data: centres(s.height)},
 			"half":  {Shape: []int64{1}, Data: []float32{0.5}},
+			"tiny":  {Shape: []int64{1}, Data: []float32{1e-6}}, // without red, the box is empty
 			"found": {Shape: []int64{1, 300, 6}, Data: append([]float32{0, 0, 0, 0, 0.9}, make([]float32, 1795)...)},
 		},
 		Nodes: []onnx.Node{{Op: "Conv", Inputs: []string{"input", "red"}, Output: "map"}},
@@ -44,13 +45,12 @@ func finder(s size, pairs ...string) onnx.Model {
 		add("ReduceSum", side+"all", side+"shadow")
 		add("Mul", side+"weighted", side+"shadow", side)
 		add("ReduceSum", side+"moment", side+"weighted")
-		add("Div", side+"middle", side+"moment", side+"all")
+		add("Max", side+"divisor", side+"all", "tiny")
+		add("Div", side+"middle", side+"moment", side+"divisor")
 		add("Mul", side+"half", side+"all", "half")
 		for i, op := range []string{"Sub", "Add"} { // the first corner, the second
-			place := onnx.Tensor{Shape: []int64{1, 300, 6}, Data: make([]float32, 1800)}
-			place.Data[axis+2*i] = 1
 			name := side + op
-			m.Constants[name+"place"] = place
+			m.Constants[name+"place"] = unit(axis + 2*i)
 			add(op, name, side+"middle", side+"half")
 			add("Squeeze", name+"scalar", name)
 			add("Mul", name+"row", name+"scalar", name+"place")
@@ -60,6 +60,13 @@ func finder(s size, pairs ...string) onnx.Model {
 	}
 	add("Identity", "output", sum)
 	return m
+}
+
+// unit returns the output of a finder with a 1 at an index, and else 0.
+func unit(at int) onnx.Tensor {
+	t := onnx.Tensor{Shape: []int64{1, 300, 6}, Data: make([]float32, 1800)}
+	t.Data[at] = 1
+	return t
 }
 
 // centres returns the coordinates of the centres of n pixels.

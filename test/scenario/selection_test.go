@@ -38,9 +38,15 @@ var selections = []struct {
 			"classes": {"ball"}, "min_size": {"5"}, "agnostic_nms": {"true"}, "regions": {`{"x2":1,"y2":0.01,"fractions":true}`},
 		}, nil,
 	},
+	{
+		"tiles", `"classes":["cone","bottle"],"tiles":{"size":1000,"overlap":0.3,"max":6}`,
+		url.Values{"classes": {"cone", "bottle"}, "tiles.size": {"1000"}, "tiles.overlap": {"0.3"}, "tiles.max": {"6"}},
+		[]string{"bottle", "cone"},
+	},
 }
 
-// TestSelections_areTheSameByEachTransport also checks that a result is stored for its own options only.
+// TestSelections_areTheSameByEachTransport: each request is about the same image, so a stored result must
+// not be that of other options.
 func TestSelections_areTheSameByEachTransport(t *testing.T) {
 	s := local(t, setup{})
 	s.place(t, "in.jpg", sampleJPEG(t))

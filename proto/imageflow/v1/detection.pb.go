@@ -77,6 +77,15 @@ type DetectionRequest struct {
 	// Only boxes with at least this width and height count, in pixels of the given image. It applies after
 	// non-maximum suppression.
 	MinSize float32 `protobuf:"fixed32,17,opt,name=min_size,json=minSize,proto3" json:"min_size,omitempty"`
+	// Tiles find objects that are small in a large image. Unset means that only the whole image is
+	// examined. In a form or a Trigger, `tiles={}` has all defaults.
+	Tiles *Tiles `protobuf:"bytes,18,opt,name=tiles,proto3" json:"tiles,omitempty"`
+	// The width and height of the model's input in pixels, for models with a dynamic one: a multiple of the
+	// model's stride, usually 32. A larger one finds smaller objects and takes more time and memory. 0
+	// means the size in the model's metadata.
+	ImageSize int32 `protobuf:"varint,19,opt,name=image_size,json=imageSize,proto3" json:"image_size,omitempty"`
+	// The version that the model must have; the call fails if another one is in use. Empty means any.
+	ModelVersion string `protobuf:"bytes,20,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	// Cuts objects out of the image, as images of their own: the most confident ones. In a Trigger:
 	// `crops.max_count=5`.
 	Crops         *DetectionCrops `protobuf:"bytes,21,opt,name=crops,proto3" json:"crops,omitempty"`
@@ -233,11 +242,112 @@ func (x *DetectionRequest) GetMinSize() float32 {
 	return 0
 }
 
+func (x *DetectionRequest) GetTiles() *Tiles {
+	if x != nil {
+		return x.Tiles
+	}
+	return nil
+}
+
+func (x *DetectionRequest) GetImageSize() int32 {
+	if x != nil {
+		return x.ImageSize
+	}
+	return 0
+}
+
+func (x *DetectionRequest) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
 func (x *DetectionRequest) GetCrops() *DetectionCrops {
 	if x != nil {
 		return x.Crops
 	}
 	return nil
+}
+
+// Tiles are overlapping parts of the given image in which objects are detected one after the other, at
+// full resolution. Boxes of different tiles that agree where the tiles overlap are one detection: the
+// IoU of their common parts exceeds nms_threshold. A box that ends at the border of its tile continues as the
+// other one does. `classes` and thresholds apply to each tile, `regions`, `min_size` and
+// `max_detections` to the merged boxes. inference_time_ms is the sum.
+type Tiles struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The width and height of a tile in pixels of the given image, at least 32; 0 means the size of the
+	// model's input. An image that is not larger is one tile. The tiles of a side have equal distances.
+	Size int32 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	// The least overlap of neighbours as a part of their size. Unset means 0.2.
+	Overlap *float64 `protobuf:"fixed64,2,opt,name=overlap,proto3,oneof" json:"overlap,omitempty"`
+	// The maximum number of tiles; 0 means 64. An image that needs more is an error that names the
+	// size at which it does not.
+	Max int32 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
+	// True leaves out the whole image, which is examined, too, by default. Objects that are much
+	// larger than the overlap of tiles may then be found in parts.
+	WithoutWhole  bool `protobuf:"varint,4,opt,name=without_whole,json=withoutWhole,proto3" json:"without_whole,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tiles) Reset() {
+	*x = Tiles{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tiles) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tiles) ProtoMessage() {}
+
+func (x *Tiles) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tiles.ProtoReflect.Descriptor instead.
+func (*Tiles) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Tiles) GetSize() int32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Tiles) GetOverlap() float64 {
+	if x != nil && x.Overlap != nil {
+		return *x.Overlap
+	}
+	return 0
+}
+
+func (x *Tiles) GetMax() int32 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
+func (x *Tiles) GetWithoutWhole() bool {
+	if x != nil {
+		return x.WithoutWhole
+	}
+	return false
 }
 
 // Region is a part of the given image after EXIF orientation: x to the right and y downwards from
@@ -256,7 +366,7 @@ type Region struct {
 
 func (x *Region) Reset() {
 	*x = Region{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -268,7 +378,7 @@ func (x *Region) String() string {
 func (*Region) ProtoMessage() {}
 
 func (x *Region) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[1]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -281,7 +391,7 @@ func (x *Region) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Region.ProtoReflect.Descriptor instead.
 func (*Region) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{1}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Region) GetX1() float32 {
@@ -341,7 +451,7 @@ type DetectionCrops struct {
 
 func (x *DetectionCrops) Reset() {
 	*x = DetectionCrops{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +463,7 @@ func (x *DetectionCrops) String() string {
 func (*DetectionCrops) ProtoMessage() {}
 
 func (x *DetectionCrops) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[2]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -366,7 +476,7 @@ func (x *DetectionCrops) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionCrops.ProtoReflect.Descriptor instead.
 func (*DetectionCrops) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{2}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *DetectionCrops) GetMaxCount() int32 {
@@ -422,7 +532,7 @@ type DetectionCrop struct {
 
 func (x *DetectionCrop) Reset() {
 	*x = DetectionCrop{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +544,7 @@ func (x *DetectionCrop) String() string {
 func (*DetectionCrop) ProtoMessage() {}
 
 func (x *DetectionCrop) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[3]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +557,7 @@ func (x *DetectionCrop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionCrop.ProtoReflect.Descriptor instead.
 func (*DetectionCrop) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{3}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DetectionCrop) GetDetection() int32 {
@@ -492,7 +602,7 @@ type DetectionResponse struct {
 
 func (x *DetectionResponse) Reset() {
 	*x = DetectionResponse{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +614,7 @@ func (x *DetectionResponse) String() string {
 func (*DetectionResponse) ProtoMessage() {}
 
 func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[4]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +627,7 @@ func (x *DetectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionResponse.ProtoReflect.Descriptor instead.
 func (*DetectionResponse) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{4}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DetectionResponse) GetResult() *ProcessingResult {
@@ -566,7 +676,7 @@ type Detection struct {
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +688,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[5]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +701,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{5}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Detection) GetClassName() string {
@@ -644,7 +754,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +766,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +779,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -728,14 +838,17 @@ type DetectionMetadata struct {
 	OriginalWidth     int32      `protobuf:"varint,11,opt,name=original_width,json=originalWidth,proto3" json:"original_width,omitempty"`
 	OriginalHeight    int32      `protobuf:"varint,12,opt,name=original_height,json=originalHeight,proto3" json:"original_height,omitempty"`
 	// The frames in which objects were detected, if the request has `frames`. Times are sums then.
-	Frames        *ExaminedFrames `protobuf:"bytes,13,opt,name=frames,proto3" json:"frames,omitempty"`
+	Frames *ExaminedFrames `protobuf:"bytes,13,opt,name=frames,proto3" json:"frames,omitempty"`
+	// The number of parts of all frames that were examined, of which the whole image is one; 0 without
+	// `tiles`.
+	Tiles         int32 `protobuf:"varint,15,opt,name=tiles,proto3" json:"tiles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +860,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +873,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -854,6 +967,13 @@ func (x *DetectionMetadata) GetFrames() *ExaminedFrames {
 	return nil
 }
 
+func (x *DetectionMetadata) GetTiles() int32 {
+	if x != nil {
+		return x.Tiles
+	}
+	return 0
+}
+
 // ExaminedFrames are the frames first, first + every, first + 2 every and so on.
 type ExaminedFrames struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -871,7 +991,7 @@ type ExaminedFrames struct {
 
 func (x *ExaminedFrames) Reset() {
 	*x = ExaminedFrames{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1003,7 @@ func (x *ExaminedFrames) String() string {
 func (*ExaminedFrames) ProtoMessage() {}
 
 func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1016,7 @@ func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
 func (*ExaminedFrames) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExaminedFrames) GetExamined() int32 {
@@ -931,8 +1051,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xef\n" +
-	"\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x87\f\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -963,13 +1082,25 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\fagnostic_nms\x18\x0f \x01(\bR\vagnosticNms\x128\n" +
 	"\aregions\x18\x10 \x03(\v2\x14.imageflow.v1.RegionB\b\xbaH\x05\x92\x01\x02\x10dR\aregions\x12'\n" +
 	"\bmin_size\x18\x11 \x01(\x02B\f\xbaH\t\n" +
-	"\a@\x01-\x00\x00\x00\x00R\aminSize\x122\n" +
+	"\a@\x01-\x00\x00\x00\x00R\aminSize\x12)\n" +
+	"\x05tiles\x18\x12 \x01(\v2\x13.imageflow.v1.TilesR\x05tiles\x12)\n" +
+	"\n" +
+	"image_size\x18\x13 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x80 (\x00R\timageSize\x12@\n" +
+	"\rmodel_version\x18\x14 \x01(\tB\x1b\xbaH\x18\xd8\x01\x01r\x132\x11^[1-9][0-9]{0,8}$R\fmodelVersion\x122\n" +
 	"\x05crops\x18\x15 \x01(\v2\x1c.imageflow.v1.DetectionCropsR\x05crops\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\xaf\x02\xbaH\xab\x02\x1a\x8d\x01\n" +
 	"\x0fdetection.crops\x12Tcrops: only of one frame; leave out frames, and choose the frame by input_image.page\x1a$!has(this.crops) || this.frames == 0\x1a\x98\x01\n" +
-	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x80\x03\n" +
+	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xb1\x01\n" +
+	"\x05Tiles\x12\"\n" +
+	"\x04size\x18\x01 \x01(\x05B\x0e\xbaH\v\xd8\x01\x01\x1a\x06\x18\x80\x80\x01( R\x04size\x126\n" +
+	"\aoverlap\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe8?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\aoverlap\x88\x01\x01\x12\x1b\n" +
+	"\x03max\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18@(\x00R\x03max\x12#\n" +
+	"\rwithout_whole\x18\x04 \x01(\bR\fwithoutWholeB\n" +
+	"\n" +
+	"\b_overlap\"\x80\x03\n" +
 	"\x06Region\x12\x17\n" +
 	"\x02x1\x18\x01 \x01(\x02B\a\xbaH\x04\n" +
 	"\x02@\x01R\x02x1\x12\x17\n" +
@@ -1016,7 +1147,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
 	"\x02x2\x18\x03 \x01(\x02R\x02x2\x12\x0e\n" +
-	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xb9\x04\n" +
+	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xcf\x04\n" +
 	"\x11DetectionMetadata\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12#\n" +
@@ -1033,7 +1164,8 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	" \x01(\v2\x17.imageflow.v1.AffineMapR\x11originalFromImage\x12%\n" +
 	"\x0eoriginal_width\x18\v \x01(\x05R\roriginalWidth\x12'\n" +
 	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight\x124\n" +
-	"\x06frames\x18\r \x01(\v2\x1c.imageflow.v1.ExaminedFramesR\x06frames\"n\n" +
+	"\x06frames\x18\r \x01(\v2\x1c.imageflow.v1.ExaminedFramesR\x06frames\x12\x14\n" +
+	"\x05tiles\x18\x0f \x01(\x05R\x05tiles\"n\n" +
 	"\x0eExaminedFrames\x12\x1a\n" +
 	"\bexamined\x18\x01 \x01(\x05R\bexamined\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x05R\x05first\x12\x14\n" +
@@ -1058,53 +1190,55 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
-	(*Region)(nil),              // 1: imageflow.v1.Region
-	(*DetectionCrops)(nil),      // 2: imageflow.v1.DetectionCrops
-	(*DetectionCrop)(nil),       // 3: imageflow.v1.DetectionCrop
-	(*DetectionResponse)(nil),   // 4: imageflow.v1.DetectionResponse
-	(*Detection)(nil),           // 5: imageflow.v1.Detection
-	(*BoundingBox)(nil),         // 6: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 7: imageflow.v1.DetectionMetadata
-	(*ExaminedFrames)(nil),      // 8: imageflow.v1.ExaminedFrames
-	nil,                         // 9: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 10: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 11: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 12: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 13: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 14: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 15: imageflow.v1.HealthCheckResponse
+	(*Tiles)(nil),               // 1: imageflow.v1.Tiles
+	(*Region)(nil),              // 2: imageflow.v1.Region
+	(*DetectionCrops)(nil),      // 3: imageflow.v1.DetectionCrops
+	(*DetectionCrop)(nil),       // 4: imageflow.v1.DetectionCrop
+	(*DetectionResponse)(nil),   // 5: imageflow.v1.DetectionResponse
+	(*Detection)(nil),           // 6: imageflow.v1.Detection
+	(*BoundingBox)(nil),         // 7: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 8: imageflow.v1.DetectionMetadata
+	(*ExaminedFrames)(nil),      // 9: imageflow.v1.ExaminedFrames
+	nil,                         // 10: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 11: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 12: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 13: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 14: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 15: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 16: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	10, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	10, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	10, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	11, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	9,  // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	1,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
-	2,  // 6: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
-	6,  // 7: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
-	10, // 8: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
-	12, // 9: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	5,  // 10: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	7,  // 11: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
-	3,  // 12: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
-	6,  // 13: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	13, // 14: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	8,  // 15: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	0,  // 16: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 17: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	14, // 18: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	4,  // 19: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	4,  // 20: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	15, // 21: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	19, // [19:22] is the sub-list for method output_type
-	16, // [16:19] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	11, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	11, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	11, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	12, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	10, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	2,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
+	1,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
+	3,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
+	7,  // 8: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
+	11, // 9: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	13, // 10: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	6,  // 11: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	8,  // 12: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	4,  // 13: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
+	7,  // 14: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	14, // 15: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	9,  // 16: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	0,  // 17: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 18: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	15, // 19: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	5,  // 20: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	5,  // 21: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	16, // 22: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	20, // [20:23] is the sub-list for method output_type
+	17, // [17:20] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -1116,13 +1250,14 @@ func file_imageflow_v1_detection_proto_init() {
 	file_imageflow_v1_encoding_proto_init()
 	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
+	file_imageflow_v1_detection_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
