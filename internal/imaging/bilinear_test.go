@@ -10,7 +10,7 @@ import (
 	"imageflow.dev/internal/imaging"
 )
 
-// pattern returns an image of 9×7 pixels with every kind of step between neighbours.
+// pattern returns an image with large and small steps between neighbours.
 func pattern(width, height int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
