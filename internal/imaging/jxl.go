@@ -32,6 +32,10 @@ func (m *Image) decodeJXL(ctx context.Context, d decoding) (*Pixels, error) {
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		return C.imaging_decode_jxl(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, stop, p.memory())
 	})
+	if p.Width*p.Height >= jxlPieceArea {
+		// The encoder may run in a thread that has another arena of glibc, which cannot use what the decoder freed.
+		returnFree()
+	}
 	if errors.Is(err, errFailed) {
 		return nil, invalid("corrupt jxl: it cannot be decoded")
 	}

@@ -27,6 +27,9 @@ var rest struct {
 	timer *time.Timer
 }
 
+// returnFree returns the memory that C has freed to the operating system.
+func returnFree() { C.trim() }
+
 // enter reports the start of a call of a C function.
 func enter() {
 	rest.mu.Lock()
@@ -46,7 +49,7 @@ func leave() {
 	}
 	if rest.timer == nil {
 		rest.timer = time.AfterFunc(restTime, func() {
-			C.trim()
+			returnFree()
 			debug.FreeOSMemory()
 		})
 		return
