@@ -22,6 +22,7 @@ func TestManifestsOfTheRepository(t *testing.T) {
 	}
 	want := []string{
 		"resize-grpc-service /", "ai-detection-grpc-service /", "filter-grpc-service /", "bridge /completed",
+		"ai-detection-grpc-service /", "resize-grpc-service /", "bridge /completed",
 		"ai-detection-grpc-service /", "filter-grpc-service /", "resize-grpc-service /", "bridge /completed",
 	}
 	if !slices.Equal(steps, want) {
@@ -36,7 +37,7 @@ func TestCheck_missingServices(t *testing.T) {
 	if err := m.Check(func(namespace, service string) (string, bool) {
 		asked = append(asked, namespace+"/"+service)
 		return "http://127.0.0.1:1", true
-	}); err != nil || !slices.Contains(asked, "image-processing/bridge") || len(asked) != 9 { // eight subscribers and a sink
+	}); err != nil || !slices.Contains(asked, "image-processing/bridge") || len(asked) != 12 { // eleven subscribers and a sink
 		t.Errorf("Services %q, %v", asked, err)
 	}
 	if err := m.Check(none); err == nil || !strings.Contains(err.Error(),
