@@ -41,12 +41,13 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// minTime returns the minimum CPU time of several runs of work, since a run can include time
-// of the garbage collector. Each run must return the error want.
-func minTime(t *testing.T, work func() error, want error) time.Duration {
+// minTime returns the minimum CPU time of four runs of work, since a run can include time of the
+// garbage collector. While it is above limit, there are up to twenty, since on a busy machine the end
+// of a context may be noticed late. Each run must return the error want.
+func minTime(t *testing.T, work func() error, want error, limit time.Duration) time.Duration {
 	t.Helper()
 	minimum := time.Duration(math.MaxInt64)
-	for range 4 {
+	for i := 0; i < 4 || i < 20 && minimum > limit; i++ {
 		began := cpuTime(t)
 		if err := work(); !errors.Is(err, want) {
 			t.Fatalf("got %v, want %v", err, want)
@@ -81,8 +82,8 @@ func TestCancelledWorkStops(t *testing.T) {
 		"encode jpeg": func(ctx context.Context) error { _, err := p.Encode(ctx, imaging.JPEG); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			whole := minTime(t, func() error { return work(t.Context()) }, nil)
-			part := minTime(t, func() error { return work(newEndingContext(t)) }, context.Canceled)
+			whole := minTime(t, func() error { return work(t.Context()) }, nil, math.MaxInt64)
+			part := minTime(t, func() error { return work(newEndingContext(t)) }, context.Canceled, whole/2)
 			if part > whole/2 {
 				t.Errorf("cancelled work took %v of CPU time, uncancelled work %v", part, whole)
 			} else {
