@@ -23,8 +23,9 @@ type Selection interface {
 
 // Object is a selected object of an image.
 type Object struct {
-	// At is the region of the object and its margin, in pixels. It lies in the image and is not empty.
-	At image.Rectangle
+	// Whole is the region of the object and its margin, in pixels, and At the part of it in the image,
+	// which is not empty.
+	Whole, At image.Rectangle
 	// Confidence is in [0, 1]. That of a given box is 1.
 	Confidence float32
 	// Frame is the number of the frame in which a detection with frames found the object. Others are
@@ -63,8 +64,9 @@ func Objects(
 	s Selection, field string, in Input, part image.Rectangle,
 ) (all []Object, examined *imageflowv1.ExaminedFrames, _ error) {
 	add := func(b *imageflowv1.BoundingBox, confidence float32, frame int) {
-		if at := WithMargin(b, s.GetMargin()).Intersect(part); !at.Empty() {
-			all = append(all, Object{at, min(confidence, 1), frame})
+		whole := WithMargin(b, s.GetMargin())
+		if at := whole.Intersect(part); !at.Empty() {
+			all = append(all, Object{whole, at, min(confidence, 1), frame})
 		}
 	}
 	for _, b := range s.GetBoxes() {

@@ -148,7 +148,7 @@ func (h *redaction) regions(ctx context.Context, all []functions.Object) error {
 		if err != nil {
 			return err
 		}
-		if err := h.eachRow(ctx, o.At, paint); err != nil {
+		if err := h.eachRow(ctx, o, paint); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 	shown := make([]bool, h.whole.Dx()*h.whole.Dy())
 	width := h.whole.Dx()
 	for _, o := range all {
-		err := h.eachRow(ctx, o.At, func(y, first, end int) {
+		err := h.eachRow(ctx, o, func(y, first, end int) {
 			for x := first; x < end; x++ {
 				shown[y*width+x] = true
 			}
@@ -186,23 +186,26 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 	return nil
 }
 
-// eachRow calls paint with the pixels that the shape of a region touches in each row.
-func (h *redaction) eachRow(ctx context.Context, at image.Rectangle, paint painter) error {
+// eachRow calls paint with the pixels that the shape of a region touches in each row. An ellipse is that of
+// the whole region, also where the image cuts it off.
+func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint painter) error {
 	isEllipse := h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_ELLIPSE
-	width, height := float64(at.Dx()), float64(at.Dy())
-	for y := at.Min.Y; y < at.Max.Y; y++ {
+	width, height := float64(o.Whole.Dx()), float64(o.Whole.Dy())
+	for y := o.At.Min.Y; y < o.At.Max.Y; y++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		first, end := at.Min.X, at.Max.X
+		first, end := o.At.Min.X, o.At.Max.X
 		if isEllipse {
 			// v is the distance of the row's nearest edge from the centre, over the half axis.
-			row := float64(y - at.Min.Y)
+			row := float64(y - o.Whole.Min.Y)
 			v := max(0, 1-2*(row+1)/height, 2*row/height-1)
-			outside := width / 2 * (1 - math.Sqrt(1-v*v))
-			first, end = first+int(outside), end-int(outside)
+			outside := int(width / 2 * (1 - math.Sqrt(1-v*v)))
+			first, end = max(first, o.Whole.Min.X+outside), min(end, o.Whole.Max.X-outside)
 		}
-		paint(y, first, end)
+		if first < end {
+			paint(y, first, end)
+		}
 	}
 	return nil
 }

@@ -51,6 +51,7 @@ func TestRedaction_changesRegionsOnly(t *testing.T) {
 		for range 1 + random.IntN(3) {
 			x, y := random.IntN(width-4), random.IntN(height-4)
 			at := image.Rect(x, y, x+4+random.IntN(width-x-3), y+4+random.IntN(height-y-3))
+			at = at.Sub(image.Pt(random.IntN(20), random.IntN(20))) // also beyond the edge
 			regions = append(regions, at)
 			r.Boxes = append(r.Boxes, boxOf(at))
 		}
