@@ -186,8 +186,8 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 	return nil
 }
 
-// eachRow calls paint with the pixels that the shape of a region touches in each row. An ellipse is that of
-// the whole region, also where the image cuts it off.
+// eachRow calls paint with the pixels that the shape of a region touches in each row. An ellipse fills
+// the whole region, also if the image cuts the region off.
 func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint painter) error {
 	isEllipse := h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_ELLIPSE
 	width, height := float64(o.Whole.Dx()), float64(o.Whole.Dy())

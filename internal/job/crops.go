@@ -96,10 +96,14 @@ func cropBytes(resp functions.Response) (n int) {
 func (o *outputs) writeCrops(ctx context.Context, resp functions.Response) (written []objects.Info, err error) {
 	crops := cropsOf(resp)
 	written = make([]objects.Info, len(crops))
-	group, ctx := errgroup.WithContext(ctx)
+	group, going := errgroup.WithContext(ctx)
 	group.SetLimit(cropsAtOnce)
 	for i, c := range crops {
 		group.Go(func() (err error) {
+			if err := going.Err(); err != nil {
+				return err
+			}
+			// An error elsewhere does not end this write: the store may have the object although the call was cancelled.
 			written[i], err = o.writeCrop(ctx, strconv.Itoa(i+1), c)
 			return err
 		})
