@@ -9,7 +9,11 @@ import (
 type box struct {
 	x1, y1, x2, y2 float32
 	confidence     float32
-	class          int
+	// row is the row of the output that the box was read from.
+	row   int32
+	class int
+	// details is what the model found besides the box; nil for nothing.
+	details *details
 }
 
 // fromCxCyWH returns the box with this centre and size.
@@ -19,9 +23,8 @@ func fromCxCyWH(cx, cy, w, h float32) box {
 
 // toImageCoords maps a box from the model's input to the image.
 func (b box) toImageCoords(p placement) box {
-	x := func(v float32) float32 { return float32((float64(v) - p.left) / p.scaleX) }
-	y := func(v float32) float32 { return float32((float64(v) - p.top) / p.scaleY) }
-	b.x1, b.x2, b.y1, b.y2 = x(b.x1), x(b.x2), y(b.y1), y(b.y2)
+	b.x1, b.y1 = p.toImage(b.x1, b.y1)
+	b.x2, b.y2 = p.toImage(b.x2, b.y2)
 	return b
 }
 

@@ -27,6 +27,7 @@ type description struct {
 	outputs     [][]int64
 	// furtherValues is the number of values of each box after its classes.
 	furtherValues int64
+	keypoints     keypointShape
 	pool          *sync.Pool // of *tensor
 }
 

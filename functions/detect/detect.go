@@ -107,7 +107,7 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
 	for _, f := range found {
 		for _, b := range f.boxes {
-			d := m.detection(rescale(b))
+			d := m.detection(b, original)
 			d.Frame = f.number
 			resp.Detections = append(resp.Detections, d)
 		}
@@ -151,29 +151,40 @@ func (m *model) run(
 	inferring, end := in.Stage(ctx, "infer")
 	end = sync.OnceFunc(end)
 	defer end() // if the run fails
-	err = m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
+	err = m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) (err error) {
 		end()
 		inferred := time.Now()
 		metadata.InferenceTimeMs += milliseconds(inferred.Sub(start))
-		candidates, err := sized.decode(sized.first(outputs), s.lowest)
-		if err != nil {
-			return err
-		}
-		found = s.suppress.nms(s.candidates(candidates), s.limit, func(b box) bool { return counts(toImage(b)) })
+		found, err = sized.find(sized.first(outputs), s, func(b box) bool { return counts(toImage(b)) })
 		metadata.NmsTimeMs += milliseconds(time.Since(inferred))
-		return nil
+		return err
 	})
-	for i := range found {
-		found[i] = toImage(found[i])
+	for i, b := range found {
+		found[i] = toImage(b)
+		found[i].details = b.details.mapped(place.toImage)
 	}
 	return found, err
 }
 
-func (m *model) detection(b box) *imageflowv1.Detection {
-	return &imageflowv1.Detection{
-		ClassName: m.names[b.class], ClassId: int32(b.class), Confidence: b.confidence,
-		Bbox: &imageflowv1.BoundingBox{X1: b.x1, Y1: b.y1, X2: b.x2, Y2: b.y2},
+// find returns the boxes in the outputs of a run that count, with their details, in pixels of the input.
+func (d *description) find(outputs []inference.Tensor, s *selection, counts func(box) bool) ([]box, error) {
+	candidates, err := d.decode(outputs, s.lowest)
+	if err != nil {
+		return nil, err
 	}
+	found := s.suppress.nms(s.candidates(candidates), s.limit, counts)
+	return found, d.addDetails(outputs, found)
+}
+
+// detection returns a box of the image as a detection in the original.
+func (m *model) detection(b box, in *original) *imageflowv1.Detection {
+	inOriginal := in.fromImage(b)
+	d := &imageflowv1.Detection{
+		ClassName: m.names[b.class], ClassId: int32(b.class), Confidence: b.confidence,
+		Bbox: &imageflowv1.BoundingBox{X1: inOriginal.x1, Y1: inOriginal.y1, X2: inOriginal.x2, Y2: inOriginal.y2},
+	}
+	in.detailsFromImage(b.details).describe(d)
+	return d
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -45,7 +45,7 @@ var labelFont = func() *opentype.Font {
 func drawBox(width, height int, b box, label string) []imaging.Patch {
 	paint := colour(b.class)
 	size := float64(max(width, height))
-	line := max(1, int(math.Round(size/400)))
+	line := lineWidth(width, height)
 	x1, y1, x2, y2 := int(b.x1), int(b.y1), int(math.Ceil(float64(b.x2))), int(math.Ceil(float64(b.y2)))
 	var patches []imaging.Patch
 	for _, side := range []image.Rectangle{
@@ -60,6 +60,11 @@ func drawBox(width, height int, b box, label string) []imaging.Patch {
 		}
 	}
 	return patches
+}
+
+// lineWidth returns the width of lines in pixels.
+func lineWidth(width, height int) int {
+	return max(1, int(math.Round(float64(max(width, height))/400)))
 }
 
 // The height of text in pixels: in small images, and the lower limit for labels

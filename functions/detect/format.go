@@ -69,7 +69,7 @@ func (f *format) read(outputs []inference.Tensor, d *description, confidence flo
 			continue
 		}
 		b := toBox(row, t.boxes.at(row, 0), t.boxes.at(row, 1), t.boxes.at(row, 2), t.boxes.at(row, 3))
-		b.confidence, b.class = scores[row], class[row]
+		b.confidence, b.class, b.row = scores[row], class[row], int32(row)
 		found = append(found, b)
 	}
 	return found, nil

@@ -88,11 +88,12 @@ func output(
 	})
 }
 
-// draw returns the boxes with their labels, for an image.
+// draw returns the boxes with their labels and details, for an image.
 func (m *model) draw(image *imaging.Image, boxes []box) (patches []imaging.Patch) {
 	width, height := image.Size()
 	for _, b := range slices.Backward(boxes) { // the most confident on top
 		label := fmt.Sprintf("%s %.2f", m.names[b.class], b.confidence)
+		patches = append(patches, b.details.draw(width, height, colour(b.class))...)
 		patches = append(patches, drawBox(width, height, b, label)...)
 	}
 	return patches

@@ -63,8 +63,13 @@ func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 	if m.std != [3]float32{} {
 		resp.Preprocessing.Mean, resp.Preprocessing.Std = m.mean[:], m.std[:]
 	}
-	if m.furtherValues > 0 {
-		resp.Notes = append(resp.Notes, "it also finds masks or keypoints, which are not returned")
+	switch {
+	case m.furtherValues > 0 && !m.layout.hasFurther():
+		resp.Notes = append(resp.Notes, "it also finds masks or keypoints, which are not read in this layout")
+	case m.keypoints.count > 0:
+		resp.Notes = append(resp.Notes, fmt.Sprintf("it also finds %d keypoints of each object", m.keypoints.count))
+	case m.furtherValues > 0:
+		resp.Notes = append(resp.Notes, "it also finds masks, which are not returned")
 	}
 	if hasNMS(info.Metadata) {
 		resp.Notes = append(resp.Notes, bakedThresholds(info.Metadata["args"]))

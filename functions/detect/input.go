@@ -14,6 +14,11 @@ import (
 // (x·scaleX + left, y·scaleY + top).
 type placement struct{ scaleX, scaleY, left, top float64 }
 
+// toImage maps a point of the input to the image.
+func (p placement) toImage(x, y float32) (float32, float32) {
+	return float32((float64(x) - p.left) / p.scaleX), float32((float64(y) - p.top) / p.scaleY)
+}
+
 // size returns the size of the scaled image in the input, in pixels.
 func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 	if f == stretch {

@@ -49,6 +49,14 @@ func (o *original) fromImage(b box) box {
 	return b.mapped(o.affine).clip(o.width, o.height)
 }
 
+// detailsFromImage maps details of the image to the original. They are not clipped.
+func (o *original) detailsFromImage(d *details) *details {
+	if o == nil {
+		return d
+	}
+	return d.mapped(func(x, y float32) (float32, float32) { return mapPoint(o.affine, x, y) })
+}
+
 // describe adds the sizes and the map to the metadata.
 func (o *original) describe(m *imageflowv1.DetectionMetadata, in functions.Input) {
 	width, height := in.Image.Size()
@@ -63,8 +71,7 @@ func (b box) mapped(a *imageflowv1.AffineMap) box {
 	out := b
 	for i, x := range []float32{b.x1, b.x2} {
 		for j, y := range []float32{b.y1, b.y2} {
-			toX := float32(a.GetXx()*float64(x) + a.GetXy()*float64(y) + a.GetX0())
-			toY := float32(a.GetYx()*float64(x) + a.GetYy()*float64(y) + a.GetY0())
+			toX, toY := mapPoint(a, x, y)
 			if i+j == 0 {
 				out.x1, out.y1, out.x2, out.y2 = toX, toY, toX, toY
 			}
@@ -73,6 +80,11 @@ func (b box) mapped(a *imageflowv1.AffineMap) box {
 		}
 	}
 	return out
+}
+
+func mapPoint(a *imageflowv1.AffineMap, x, y float32) (toX, toY float32) {
+	return float32(a.GetXx()*float64(x) + a.GetXy()*float64(y) + a.GetX0()),
+		float32(a.GetYx()*float64(x) + a.GetYy()*float64(y) + a.GetY0())
 }
 
 func isFinite(a *imageflowv1.AffineMap) bool {

@@ -24,7 +24,7 @@ type tables struct {
 
 // tables finds the parts of a format. All of them have as many rows as the boxes.
 func (f *format) tables(outputs []inference.Tensor) (t tables, err error) {
-	if t.boxes, err = f.table(outputs, f.boxes, -1); err != nil {
+	if t.boxes, err = f.table(outputs, f.boxes, anyRows); err != nil {
 		return t, fmt.Errorf("%s: %w", boxesKey, err)
 	}
 	if t.boxes.width != 4 {
@@ -53,7 +53,10 @@ func (f *format) tables(outputs []inference.Tensor) (t tables, err error) {
 	return t, nil
 }
 
-// table returns a part of the outputs with this number of rows; -1 means any.
+// anyRows means a table with any number of rows.
+const anyRows = -1
+
+// table returns a part of the outputs with this number of rows, or anyRows.
 func (f *format) table(outputs []inference.Tensor, p part, rows int) (table, error) {
 	if !p.present {
 		return table{}, nil

@@ -128,8 +128,10 @@ func (all *sightings) add(
 	metadata.Tiles++
 	left, top := float32(tile.Min.X), float32(tile.Min.Y)
 	area := box{x1: left, y1: top, x2: float32(tile.Max.X), y2: float32(tile.Max.Y)}
+	fromTile := func(x, y float32) (float32, float32) { return x + left, y + top }
 	for _, b := range found {
 		b.x1, b.x2, b.y1, b.y2 = b.x1+left, b.x2+left, b.y1+top, b.y2+top
+		b.details = b.details.mapped(fromTile)
 		*all = append(*all, sighting{b, area})
 	}
 	slices.SortStableFunc(*all, func(a, b sighting) int { return cmp.Compare(b.box.confidence, a.box.confidence) })

@@ -26,7 +26,7 @@ func (m *model) runTrial(ctx context.Context) error {
 	metadata := m.Info().Metadata
 	err := m.Infer(ctx, m.inputs(m.noise()), func(outputs []inference.Tensor) (err error) {
 		outputs = m.first(outputs)
-		if m.furtherValues, err = m.findFurtherValues(outputs); err != nil {
+		if err = m.findFurtherValues(outputs); err != nil {
 			return err
 		}
 		if m.choice, err = chooseLayout(outputs, metadata, &m.description); err != nil {
@@ -55,29 +55,6 @@ func (m *model) runTrial(ctx context.Context) error {
 	return m.Infer(ctx, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
 		return sized.checkTrial(sized.first(outputs))
 	})
-}
-
-// findFurtherValues returns the number of values of each box after its classes, which are not read:
-// the coefficients of masks for the task segment, or keypoints for pose, as in Ultralytics' exports.
-func (m *model) findFurtherValues(outputs []inference.Tensor) (int64, error) {
-	metadata := m.Info().Metadata
-	switch task := metadata["task"]; task {
-	case "pose":
-		points, values := parseSize(metadata["kpt_shape"])
-		return int64(points) * int64(values), nil
-	case "", "detect", "segment":
-		if len(outputs) == 2 && len(outputs[1].Shape) == 4 { // the prototypes of masks
-			return outputs[1].Shape[1], nil
-		}
-		if task == "segment" {
-			return 0, fmt.Errorf("its task is %q, but its %s has no prototypes of masks: export it again, or a model of the task detect",
-				task, m.listOutputs(outputs))
-		}
-		return 0, nil
-	default:
-		return 0, fmt.Errorf("its task is %q, whose results are no upright boxes: export a model of the task detect, segment or pose",
-			task)
-	}
 }
 
 // checkTrial refuses a model whose outputs are certainly misunderstood.

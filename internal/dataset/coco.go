@@ -48,6 +48,9 @@ type cocoAnnotation struct {
 	Area       float64    `json:"area"`
 	IsCrowd    int        `json:"iscrowd"`
 	Score      float32    `json:"score"`
+	// Keypoints are x, y and 2 for visible of each, or zeros.
+	Keypoints    []float64 `json:"keypoints,omitempty"`
+	NumKeypoints *int      `json:"num_keypoints,omitempty"`
 }
 
 type cocoCategory struct {
@@ -66,15 +69,38 @@ func (w *coco) add(i *annotated) error {
 	}
 	for _, b := range i.boxes {
 		f.boxes++
-		err := writeItem(f.annotations, f.boxes == 1, cocoAnnotation{
+		a := cocoAnnotation{
 			ID: f.boxes, ImageID: f.images, CategoryID: b.class + 1, Score: b.confidence,
 			BBox: [4]float64{b.x1, b.y1, b.width(), b.height()}, Area: b.width() * b.height(),
-		})
-		if err != nil {
+		}
+		a.setKeypoints(b.keypoints, i.width, i.height)
+		if err := writeItem(f.annotations, f.boxes == 1, a); err != nil {
 			return &fatalError{err}
 		}
 	}
 	return nil
+}
+
+// minVisible is the confidence from which a keypoint counts as visible.
+const minVisible = 0.5
+
+// setKeypoints sets the keypoints of an object. Those outside the image or below minVisible are not
+// labelled, which COCO writes as zeros.
+func (a *cocoAnnotation) setKeypoints(points []keypoint, width, height int) {
+	if len(points) == 0 {
+		return
+	}
+	visible := 0
+	for _, k := range points {
+		inside := k.X >= 0 && k.Y >= 0 && k.X <= float64(width) && k.Y <= float64(height)
+		if !inside || k.Confidence != nil && *k.Confidence < minVisible {
+			a.Keypoints = append(a.Keypoints, 0, 0, 0)
+			continue
+		}
+		a.Keypoints = append(a.Keypoints, k.X, k.Y, 2)
+		visible++
+	}
+	a.NumKeypoints = &visible
 }
 
 // part returns the file of a part, and creates it.

@@ -33,6 +33,8 @@ type lineBox struct {
 	Y1         float64 `json:"y1"`
 	X2         float64 `json:"x2"`
 	Y2         float64 `json:"y2"`
+
+	Keypoints []keypoint `json:"keypoints,omitempty"`
 }
 
 func (w *jsonLines) add(i *annotated) error {
@@ -41,7 +43,7 @@ func (w *jsonLines) add(i *annotated) error {
 		Model: i.model, ModelVersion: i.version, SideCar: i.sideCar, Boxes: []lineBox{},
 	}
 	for _, b := range i.boxes {
-		l.Boxes = append(l.Boxes, lineBox{b.class, b.name, b.confidence, b.frame, b.x1, b.y1, b.x2, b.y2})
+		l.Boxes = append(l.Boxes, lineBox{b.class, b.name, b.confidence, b.frame, b.x1, b.y1, b.x2, b.y2, b.keypoints})
 	}
 	if err := w.open(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -36,6 +37,14 @@ type box struct {
 	confidence     float32
 	frame          int // of an animation
 	x1, y1, x2, y2 float64
+	keypoints      []keypoint
+}
+
+// keypoint is a point of an object. It may lie outside the image.
+type keypoint struct {
+	X          float64  `json:"x"`
+	Y          float64  `json:"y"`
+	Confidence *float32 `json:"confidence,omitempty"`
 }
 
 func (b box) width() float64  { return b.x2 - b.x1 }
@@ -49,8 +58,15 @@ var (
 	errNoOriginal = errors.New("it does not name the original that its boxes are in: detect the objects again with this version")
 	errKey        = errors.New("the key of its image is no path of a file")
 	errBox        = errors.New("a bbox is no box in pixels: x1 <= x2 and y1 <= y2")
+	errKeypoint   = errors.New("a keypoint is no point in pixels")
 	errClass      = fmt.Errorf("a class is not in 0 to %d or has no name", maxClass)
 )
+
+// isInvalid reports whether a number is infinite or NaN.
+func (k keypoint) isInvalid() bool {
+	isFinite := k.X-k.X == 0 && k.Y-k.Y == 0 && (k.Confidence == nil || *k.Confidence-*k.Confidence == 0)
+	return !isFinite
+}
 
 // maxClass bounds the list of class names.
 const maxClass = 99_999
@@ -130,6 +146,12 @@ func (i *annotated) addBox(d *imageflowv1.Detection) error {
 	if b.width() <= 0 || b.height() <= 0 {
 		i.outside++
 		return nil
+	}
+	for _, k := range d.GetKeypoints() {
+		b.keypoints = append(b.keypoints, keypoint{float64(k.GetX()), float64(k.GetY()), k.Confidence})
+	}
+	if slices.ContainsFunc(b.keypoints, keypoint.isInvalid) {
+		return errKeypoint
 	}
 	i.boxes = append(i.boxes, b)
 	return nil

@@ -669,7 +669,10 @@ type Detection struct {
 	// The index of the class in the model, from 0.
 	ClassId int32 `protobuf:"varint,4,opt,name=class_id,json=classId,proto3" json:"class_id,omitempty"`
 	// The number of the frame in the file, from 0, if the request has `frames`.
-	Frame         int32 `protobuf:"varint,5,opt,name=frame,proto3" json:"frame,omitempty"`
+	Frame int32 `protobuf:"varint,5,opt,name=frame,proto3" json:"frame,omitempty"`
+	// The keypoints of the object in the order of the model, if it finds keypoints. If tiles cut the
+	// object, they are those of its most confident part.
+	Keypoints     []*Keypoint `protobuf:"bytes,6,rep,name=keypoints,proto3" json:"keypoints,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -739,6 +742,76 @@ func (x *Detection) GetFrame() int32 {
 	return 0
 }
 
+func (x *Detection) GetKeypoints() []*Keypoint {
+	if x != nil {
+		return x.Keypoints
+	}
+	return nil
+}
+
+// Keypoint is a point of an object, such as an elbow. It is in the same pixels as the box, and not
+// clipped: it may lie outside the box and outside the image.
+type Keypoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	X     float32                `protobuf:"fixed32,1,opt,name=x,proto3" json:"x,omitempty"`
+	Y     float32                `protobuf:"fixed32,2,opt,name=y,proto3" json:"y,omitempty"`
+	// The confidence in [0, 1] that the point is visible; unset if the model has none.
+	Confidence    *float32 `protobuf:"fixed32,3,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Keypoint) Reset() {
+	*x = Keypoint{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Keypoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Keypoint) ProtoMessage() {}
+
+func (x *Keypoint) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Keypoint.ProtoReflect.Descriptor instead.
+func (*Keypoint) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Keypoint) GetX() float32 {
+	if x != nil {
+		return x.X
+	}
+	return 0
+}
+
+func (x *Keypoint) GetY() float32 {
+	if x != nil {
+		return x.Y
+	}
+	return 0
+}
+
+func (x *Keypoint) GetConfidence() float32 {
+	if x != nil && x.Confidence != nil {
+		return *x.Confidence
+	}
+	return 0
+}
+
 // BoundingBox is in pixels: x to the right and y downwards from the top left
 // corner of the image after EXIF orientation. It is clipped to the image, with
 // x1 <= x2 and y1 <= y2.
@@ -754,7 +827,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +839,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +852,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -848,7 +921,7 @@ type DetectionMetadata struct {
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +933,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +946,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -991,7 +1064,7 @@ type ExaminedFrames struct {
 
 func (x *ExaminedFrames) Reset() {
 	*x = ExaminedFrames{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1003,7 +1076,7 @@ func (x *ExaminedFrames) String() string {
 func (*ExaminedFrames) ProtoMessage() {}
 
 func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1016,7 +1089,7 @@ func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
 func (*ExaminedFrames) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExaminedFrames) GetExamined() int32 {
@@ -1133,7 +1206,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"detections\x18\x02 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
 	"detections\x12;\n" +
 	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\x121\n" +
-	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\xaa\x01\n" +
+	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\xe0\x01\n" +
 	"\tDetection\x12\x1d\n" +
 	"\n" +
 	"class_name\x18\x01 \x01(\tR\tclassName\x12\x1e\n" +
@@ -1142,7 +1215,15 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"confidence\x12-\n" +
 	"\x04bbox\x18\x03 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x04bbox\x12\x19\n" +
 	"\bclass_id\x18\x04 \x01(\x05R\aclassId\x12\x14\n" +
-	"\x05frame\x18\x05 \x01(\x05R\x05frame\"M\n" +
+	"\x05frame\x18\x05 \x01(\x05R\x05frame\x124\n" +
+	"\tkeypoints\x18\x06 \x03(\v2\x16.imageflow.v1.KeypointR\tkeypoints\"Z\n" +
+	"\bKeypoint\x12\f\n" +
+	"\x01x\x18\x01 \x01(\x02R\x01x\x12\f\n" +
+	"\x01y\x18\x02 \x01(\x02R\x01y\x12#\n" +
+	"\n" +
+	"confidence\x18\x03 \x01(\x02H\x00R\n" +
+	"confidence\x88\x01\x01B\r\n" +
+	"\v_confidence\"M\n" +
 	"\vBoundingBox\x12\x0e\n" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
@@ -1190,7 +1271,7 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
 	(*Tiles)(nil),               // 1: imageflow.v1.Tiles
@@ -1199,46 +1280,48 @@ var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionCrop)(nil),       // 4: imageflow.v1.DetectionCrop
 	(*DetectionResponse)(nil),   // 5: imageflow.v1.DetectionResponse
 	(*Detection)(nil),           // 6: imageflow.v1.Detection
-	(*BoundingBox)(nil),         // 7: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 8: imageflow.v1.DetectionMetadata
-	(*ExaminedFrames)(nil),      // 9: imageflow.v1.ExaminedFrames
-	nil,                         // 10: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 11: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 12: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 13: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 14: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 15: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 16: imageflow.v1.HealthCheckResponse
+	(*Keypoint)(nil),            // 7: imageflow.v1.Keypoint
+	(*BoundingBox)(nil),         // 8: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 9: imageflow.v1.DetectionMetadata
+	(*ExaminedFrames)(nil),      // 10: imageflow.v1.ExaminedFrames
+	nil,                         // 11: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 12: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 13: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 14: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 15: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 16: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 17: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	11, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	11, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	11, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	12, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	10, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	12, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	12, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	12, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	13, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	11, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
 	2,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
 	1,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
 	3,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
-	7,  // 8: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
-	11, // 9: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
-	13, // 10: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	8,  // 8: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
+	12, // 9: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	14, // 10: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
 	6,  // 11: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	8,  // 12: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	9,  // 12: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
 	4,  // 13: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
-	7,  // 14: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	14, // 15: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	9,  // 16: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	0,  // 17: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 18: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	15, // 19: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	5,  // 20: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	5,  // 21: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	16, // 22: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	20, // [20:23] is the sub-list for method output_type
-	17, // [17:20] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	8,  // 14: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	7,  // 15: imageflow.v1.Detection.keypoints:type_name -> imageflow.v1.Keypoint
+	15, // 16: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	10, // 17: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	0,  // 18: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 19: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	16, // 20: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	5,  // 21: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	5,  // 22: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	17, // 23: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	21, // [21:24] is the sub-list for method output_type
+	18, // [18:21] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -1251,13 +1334,14 @@ func file_imageflow_v1_detection_proto_init() {
 	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	file_imageflow_v1_detection_proto_msgTypes[1].OneofWrappers = []any{}
+	file_imageflow_v1_detection_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

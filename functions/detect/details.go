@@ -1,0 +1,83 @@
+package detect
+
+import (
+	"image/color"
+	"strings"
+
+	"imageflow.dev/internal/imaging"
+	"imageflow.dev/internal/inference"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// details are what a model finds of an object besides its box, in the same pixels as the box. Like a
+// box, they do not change.
+type details struct {
+	keypoints []keypoint
+}
+
+// pointMap maps a point of one image to another.
+type pointMap func(x, y float32) (float32, float32)
+
+// mapped returns the details in another image; nil for nil.
+func (d *details) mapped(to pointMap) *details {
+	if d == nil {
+		return nil
+	}
+	out := &details{}
+	for _, k := range d.keypoints {
+		k.x, k.y = to(k.x, k.y)
+		out.keypoints = append(out.keypoints, k)
+	}
+	return out
+}
+
+// addDetails reads the details of boxes, in pixels of the input.
+func (d *description) addDetails(outputs []inference.Tensor, boxes []box) error {
+	if d.keypoints.count == 0 || !d.layout.hasFurther() {
+		return nil
+	}
+	t, err := d.furtherTable(outputs)
+	if err != nil {
+		return err
+	}
+	for i, b := range boxes {
+		boxes[i].details = &details{keypoints: d.keypoints.read(t, int(b.row))}
+	}
+	return nil
+}
+
+// furtherTable returns the values of each box after its classes.
+func (d *description) furtherTable(outputs []inference.Tensor) (table, error) {
+	f := &d.layout.format
+	from := f.classes.to
+	if !f.classes.present {
+		from = f.scores.from + len(d.names)
+	}
+	return f.table(outputs, columns(f.scores.output, from, from+int(d.furtherValues)), anyRows)
+}
+
+// hasFurther reports whether the layout has values after the classes of each box.
+func (l *layout) hasFurther() bool {
+	return len(l.shapes) == 1 && strings.Contains(l.shapes[0], "+X")
+}
+
+// describe adds the details to a detection.
+func (d *details) describe(to *imageflowv1.Detection) {
+	if d == nil {
+		return
+	}
+	for _, k := range d.keypoints {
+		to.Keypoints = append(to.Keypoints, k.message())
+	}
+}
+
+// draw returns the details in a colour, for an image of width × height pixels.
+func (d *details) draw(width, height int, paint color.RGBA) (patches []imaging.Patch) {
+	if d == nil {
+		return nil
+	}
+	for _, k := range d.keypoints {
+		patches = append(patches, k.draw(width, height, paint)...)
+	}
+	return patches
+}
