@@ -58,6 +58,14 @@ func (b box) iou(o box) float32 {
 	return w * h / (b.area() + o.area() - w*h)
 }
 
+// overlap returns the IoU of two boxes, or of the turned ones in them.
+func (b box) overlap(o box) float32 {
+	if b.details != nil && o.details != nil && b.details.rotated != nil && o.details.rotated != nil {
+		return b.details.rotated.iou(*o.details.rotated)
+	}
+	return b.iou(o)
+}
+
 // maxCandidates bounds the quadratic work of nms.
 const maxCandidates = 30000
 
@@ -82,7 +90,7 @@ func (s suppression) nms(boxes []box, limit int, counts func(box) bool) []box {
 		if len(counted) == limit {
 			break
 		}
-		overlaps := func(k box) bool { return (k.class == b.class || s.acrossClasses) && k.iou(b) > s.threshold }
+		overlaps := func(k box) bool { return (k.class == b.class || s.acrossClasses) && k.overlap(b) > s.threshold }
 		if !s.none && slices.ContainsFunc(kept, overlaps) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,9 +31,9 @@ func chooseLayout(outputs []inference.Tensor, metadata map[string]string, d *des
 	}
 	fitting := fittingLayouts(outputs, d)
 	if len(fitting) == 0 {
-		return choice{}, fmt.Errorf("its %s has no known layout for %d classes (the number of its names) and an input of "+
-			"%d×%d pixels; the parameter %s in config.pbtxt can name one, and the parameters %s and %s describe any other",
-			d.listOutputs(outputs), len(d.names), d.width, d.height, layoutKey, boxesKey, scoresKey)
+		return choice{}, fmt.Errorf("its %s has no known layout for the task %q, %d classes (the number of its names) and an input "+
+			"of %d×%d pixels; the parameter %s in config.pbtxt can name one, and the parameters %s and %s describe any other",
+			d.listOutputs(outputs), cmp.Or(d.task, detectTask), len(d.names), d.width, d.height, layoutKey, boxesKey, scoresKey)
 	}
 	return choosePlausible(fitting, outputs, metadata, d)
 }
@@ -161,7 +162,7 @@ func saysNMS(metadata map[string]string) (included, known bool) {
 // if others remain.
 func preferred(trials []trial, metadata map[string]string) []trial {
 	included, known := saysNMS(metadata)
-	denied := func(t trial) bool { return known && included != (t.layout.name == "end-to-end") }
+	denied := func(t trial) bool { return known && included != strings.HasPrefix(t.layout.name, "end-to-end") }
 	if others := slices.DeleteFunc(slices.Clone(trials), denied); len(others) > 0 {
 		return others
 	}

@@ -25,6 +25,8 @@ type description struct {
 	// outputNames and outputs are the names and shapes of the outputs in the model file.
 	outputNames []string
 	outputs     [][]int64
+	// task is the one in the metadata, such as pose.
+	task string
 	// furtherValues is the number of values of each box after its classes.
 	furtherValues int64
 	keypoints     keypointShape

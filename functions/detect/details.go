@@ -13,6 +13,7 @@ import (
 // box, they do not change.
 type details struct {
 	keypoints []keypoint
+	rotated   *rotated
 }
 
 // pointMap maps a point of one image to another.
@@ -24,6 +25,10 @@ func (d *details) mapped(to pointMap) *details {
 		return nil
 	}
 	out := &details{}
+	if d.rotated != nil {
+		r := d.rotated.mapped(to)
+		out.rotated = &r
+	}
 	for _, k := range d.keypoints {
 		k.x, k.y = to(k.x, k.y)
 		out.keypoints = append(out.keypoints, k)
@@ -68,6 +73,9 @@ func (d *details) describe(to *imageflowv1.Detection) {
 	}
 	for _, k := range d.keypoints {
 		to.Keypoints = append(to.Keypoints, k.message())
+	}
+	if d.rotated != nil {
+		to.RotatedBox = d.rotated.message()
 	}
 }
 

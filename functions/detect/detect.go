@@ -107,7 +107,7 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 	resp.Metadata.ModelName, resp.Metadata.ModelVersion = m.Info().Name, m.Info().Version
 	for _, f := range found {
 		for _, b := range f.boxes {
-			d := m.detection(b, original)
+			d := m.detection(original.withDetails(b))
 			d.Frame = f.number
 			resp.Detections = append(resp.Detections, d)
 		}
@@ -176,14 +176,12 @@ func (d *description) find(outputs []inference.Tensor, s *selection, counts func
 	return found, d.addDetails(outputs, found)
 }
 
-// detection returns a box of the image as a detection in the original.
-func (m *model) detection(b box, in *original) *imageflowv1.Detection {
-	inOriginal := in.fromImage(b)
+func (m *model) detection(b box) *imageflowv1.Detection {
 	d := &imageflowv1.Detection{
 		ClassName: m.names[b.class], ClassId: int32(b.class), Confidence: b.confidence,
-		Bbox: &imageflowv1.BoundingBox{X1: inOriginal.x1, Y1: inOriginal.y1, X2: inOriginal.x2, Y2: inOriginal.y2},
+		Bbox: &imageflowv1.BoundingBox{X1: b.x1, Y1: b.y1, X2: b.x2, Y2: b.y2},
 	}
-	in.detailsFromImage(b.details).describe(d)
+	b.details.describe(d)
 	return d
 }
 

@@ -45,26 +45,13 @@ var labelFont = func() *opentype.Font {
 func drawBox(width, height int, b box, label string) []imaging.Patch {
 	paint := colour(b.class)
 	size := float64(max(width, height))
-	line := lineWidth(width, height)
-	x1, y1, x2, y2 := int(b.x1), int(b.y1), int(math.Ceil(float64(b.x2))), int(math.Ceil(float64(b.y2)))
-	var patches []imaging.Patch
-	for _, side := range []image.Rectangle{
-		{image.Pt(x1, y1), image.Pt(x2, y1+line)}, {image.Pt(x1, y2-line), image.Pt(x2, y2)},
-		{image.Pt(x1, y1), image.Pt(x1+line, y2)}, {image.Pt(x2-line, y1), image.Pt(x2, y2)},
-	} {
-		patches = append(patches, imaging.Patch{At: side.Intersect(image.Rect(x1, y1, x2, y2)), Colour: paint})
-	}
+	patches := b.outline(width, height, paint)
 	for points := math.Max(textHeight, size/50); points >= minTextHeight; points = math.Floor(0.9 * points) {
 		if t := newText(label, points); t.width <= width && t.height <= height {
-			return append(patches, t.draw(t.place(width, image.Pt(x1, y1)), paint))
+			return append(patches, t.draw(t.place(width, image.Pt(int(b.x1), int(b.y1))), paint))
 		}
 	}
 	return patches
-}
-
-// lineWidth returns the width of lines in pixels.
-func lineWidth(width, height int) int {
-	return max(1, int(math.Round(float64(max(width, height))/400)))
 }
 
 // The height of text in pixels: in small images, and the lower limit for labels

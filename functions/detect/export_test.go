@@ -66,3 +66,8 @@ func DrawBox(p *imaging.Pixels, x1, y1, x2, y2 float32, class int, label string)
 	}
 	return image.Rectangle{}
 }
+
+// RotatedIoU returns the overlap of two rectangles: centre, size, angle.
+func RotatedIoU(a, b [5]float64) float32 {
+	return rotated{a[0], a[1], a[2], a[3], a[4]}.iou(rotated{b[0], b[1], b[2], b[3], b[4]})
+}

@@ -15,6 +15,8 @@ type format struct {
 	objectness part
 	// classes has the index of the class.
 	classes part
+	// angles has the angle by which a box is turned around its centre, in radians.
+	angles part
 	// count is the number of rows that are in use.
 	count part
 	// batch is the index of the image; rows of images other than the first are skipped.
@@ -29,8 +31,8 @@ type format struct {
 	sigmoid bool
 }
 
-// part is the columns from, from+1, …, to-1 of an output; to 0 means up to the last. Its zero
-// value is absent.
+// part is the columns from, from+1, …, to-1 of an output; to 0 means up to the last, and from -1 the last
+// one. Its zero value is absent.
 type part struct {
 	present  bool
 	output   int
@@ -69,6 +71,9 @@ func (f *format) read(outputs []inference.Tensor, d *description, confidence flo
 			continue
 		}
 		b := toBox(row, t.boxes.at(row, 0), t.boxes.at(row, 1), t.boxes.at(row, 2), t.boxes.at(row, 3))
+		if t.angles.width > 0 {
+			b = b.turned(t.angles.at(row, 0))
+		}
 		b.confidence, b.class, b.row = scores[row], class[row], int32(row)
 		found = append(found, b)
 	}

@@ -20,6 +20,8 @@ type layout struct {
 	exactCount bool
 	// endToEnd means that the model includes non-maximum suppression.
 	endToEnd bool
+	// task is the task of the models, if no others have the layout.
+	task string
 	// neverEmpty means that a trained model returns boxes for every image.
 	neverEmpty bool
 	// head is the class of the last layer in the metadata of Ultralytics' exports, if only this
@@ -146,6 +148,19 @@ var oneOutput = []layout{
 		name: "rt-detr-topk", shapes: []string{"1,K,6"}, endToEnd: true, hasCount: atMostMaxKept, neverEmpty: true, head: rtdetrHead,
 		format: format{boxes: columns(0, 0, 4), scores: columns(0, 4, 5), classes: columns(0, 5, 6), form: cxcywh, fractions: true},
 		input:  rtdetrPreprocessing,
+	},
+	// as end-to-end and v8 with cx cy w h, turned by the angle in the last column: the class OBB in
+	// ultralytics/nn/modules/head.py
+	{
+		name: "end-to-end-obb", shapes: []string{"1,K,7"}, endToEnd: true, task: obbTask, hasCount: atMostMaxKept,
+		input: defaultPreprocessing,
+		format: format{
+			boxes: columns(0, 0, 4), scores: columns(0, 4, 5), classes: columns(0, 5, 6), angles: columns(0, -1, 0), form: cxcywh,
+		},
+	},
+	{
+		name: "v8-obb", shapes: []string{"1,5+C,A"}, task: obbTask, input: defaultPreprocessing,
+		format: format{boxes: columns(0, 0, 4), scores: columns(0, 4, 0), angles: columns(0, -1, 0), form: cxcywh, valuesFirst: true},
 	},
 }
 

@@ -237,9 +237,12 @@ func badInputs() map[string]refusedModel {
 			onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata("imgsz", "[9000, 9000]")),
 			[]string{"parameter imgsz", "4096"},
 		},
-		"oriented boxes": {onnx.Always(input, endToEnd(), metadata("task", "obb")), []string{`"obb"`, "task detect"}},
-		"other task":     {onnx.Always(input, endToEnd(), metadata("task", "segment")), []string{`"segment"`}},
-		"no names":       {onnx.Always(input, endToEnd(), nil), []string{"parameter names", "labels.txt"}},
+		"other task": {onnx.Always(input, endToEnd(), metadata("task", "track")), []string{`"track"`, "detect, segment"}},
+		"oriented boxes": {
+			onnx.Always(input, endToEnd(), metadata("task", "obb")), []string{"[1 300 6]", `task "obb"`, "parameter layout"},
+		},
+		"no prototypes": {onnx.Always(input, endToEnd(), metadata("task", "segment")), []string{`"segment"`}},
+		"no names":      {onnx.Always(input, endToEnd(), nil), []string{"parameter names", "labels.txt"}},
 		"missing name": {
 			onnx.Always(input, endToEnd(), metadata("names", "{0: 'cat', 2: 'dog'}")),
 			[]string{"parameter names", "starting at 0"},

@@ -49,12 +49,17 @@ func (o *original) fromImage(b box) box {
 	return b.mapped(o.affine).clip(o.width, o.height)
 }
 
-// detailsFromImage maps details of the image to the original. They are not clipped.
-func (o *original) detailsFromImage(d *details) *details {
+// withDetails is fromImage with the details of the box, which are not clipped.
+func (o *original) withDetails(b box) box {
 	if o == nil {
-		return d
+		return b
 	}
-	return d.mapped(func(x, y float32) (float32, float32) { return mapPoint(o.affine, x, y) })
+	inOriginal := o.fromImage(b)
+	inOriginal.details = b.details.mapped(func(x, y float32) (float32, float32) { return mapPoint(o.affine, x, y) })
+	if d := inOriginal.details; d != nil && d.rotated != nil { // which is less than what is around the box in the image
+		inOriginal = d.rotated.bounds(inOriginal).clip(o.width, o.height)
+	}
+	return inOriginal
 }
 
 // describe adds the sizes and the map to the metadata.

@@ -17,7 +17,7 @@ func (t table) at(row, column int) float32 { return t.data[row*t.rowStep+column*
 
 // tables are the parts of a format in the outputs of a run.
 type tables struct {
-	boxes, scores, objectness, classes, batch table
+	boxes, scores, objectness, classes, angles, batch table
 	// used is the number of rows in use.
 	used int
 }
@@ -37,7 +37,7 @@ func (f *format) tables(outputs []inference.Tensor) (t tables, err error) {
 		table *table
 	}{
 		{scoresKey, f.scores, &t.scores}, {objectnessKey, f.objectness, &t.objectness}, {classesKey, f.classes, &t.classes},
-		{"batch", f.batch, &t.batch},
+		{"angles", f.angles, &t.angles}, {"batch", f.batch, &t.batch},
 	} {
 		if *p.table, err = f.table(outputs, p.part, t.boxes.rows); err != nil {
 			return t, fmt.Errorf("%s: %w", p.name, err)
@@ -74,6 +74,9 @@ func (f *format) table(outputs []inference.Tensor, p part, rows int) (table, err
 	to := p.to
 	if to == 0 {
 		to = t.width
+	}
+	if p.from < 0 {
+		p.from += t.width
 	}
 	if t.rows*t.width != len(out.Data) || rows >= 0 && t.rows != rows || p.from >= to || to > t.width {
 		return table{}, fmt.Errorf("the output %v does not have the columns %d to %d for each box", out.Shape, p.from, to-1)

@@ -672,7 +672,10 @@ type Detection struct {
 	Frame int32 `protobuf:"varint,5,opt,name=frame,proto3" json:"frame,omitempty"`
 	// The keypoints of the object in the order of the model, if it finds keypoints. If tiles cut the
 	// object, they are those of its most confident part.
-	Keypoints     []*Keypoint `protobuf:"bytes,6,rep,name=keypoints,proto3" json:"keypoints,omitempty"`
+	Keypoints []*Keypoint `protobuf:"bytes,6,rep,name=keypoints,proto3" json:"keypoints,omitempty"`
+	// The object as a turned rectangle, if the model finds oriented boxes. bbox is around it, clipped to the
+	// image. If tiles cut the object, it is that of its most confident part.
+	RotatedBox    *RotatedBox `protobuf:"bytes,8,opt,name=rotated_box,json=rotatedBox,proto3" json:"rotated_box,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -749,6 +752,105 @@ func (x *Detection) GetKeypoints() []*Keypoint {
 	return nil
 }
 
+func (x *Detection) GetRotatedBox() *RotatedBox {
+	if x != nil {
+		return x.RotatedBox
+	}
+	return nil
+}
+
+// RotatedBox is a rectangle that is turned around its centre, in the same pixels as the box of the
+// detection. It is not clipped to the image. A map to the original that stretches it to a parallelogram
+// keeps its centre and the lengths of its sides.
+type RotatedBox struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The centre.
+	Cx float32 `protobuf:"fixed32,1,opt,name=cx,proto3" json:"cx,omitempty"`
+	Cy float32 `protobuf:"fixed32,2,opt,name=cy,proto3" json:"cy,omitempty"`
+	// The sides before the turn: width along the x axis, height along the y axis.
+	Width  float32 `protobuf:"fixed32,3,opt,name=width,proto3" json:"width,omitempty"`
+	Height float32 `protobuf:"fixed32,4,opt,name=height,proto3" json:"height,omitempty"`
+	// The angle of the turn in radians, in [0, π/2), clockwise as seen in the image: from the x axis to the
+	// y axis.
+	Angle float32 `protobuf:"fixed32,5,opt,name=angle,proto3" json:"angle,omitempty"`
+	// x and y of the four corners, clockwise: x1 y1 x2 y2 x3 y3 x4 y4.
+	Corners       []float32 `protobuf:"fixed32,6,rep,packed,name=corners,proto3" json:"corners,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotatedBox) Reset() {
+	*x = RotatedBox{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotatedBox) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotatedBox) ProtoMessage() {}
+
+func (x *RotatedBox) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotatedBox.ProtoReflect.Descriptor instead.
+func (*RotatedBox) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RotatedBox) GetCx() float32 {
+	if x != nil {
+		return x.Cx
+	}
+	return 0
+}
+
+func (x *RotatedBox) GetCy() float32 {
+	if x != nil {
+		return x.Cy
+	}
+	return 0
+}
+
+func (x *RotatedBox) GetWidth() float32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *RotatedBox) GetHeight() float32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *RotatedBox) GetAngle() float32 {
+	if x != nil {
+		return x.Angle
+	}
+	return 0
+}
+
+func (x *RotatedBox) GetCorners() []float32 {
+	if x != nil {
+		return x.Corners
+	}
+	return nil
+}
+
 // Keypoint is a point of an object, such as an elbow. It is in the same pixels as the box, and not
 // clipped: it may lie outside the box and outside the image.
 type Keypoint struct {
@@ -763,7 +865,7 @@ type Keypoint struct {
 
 func (x *Keypoint) Reset() {
 	*x = Keypoint{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +877,7 @@ func (x *Keypoint) String() string {
 func (*Keypoint) ProtoMessage() {}
 
 func (x *Keypoint) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +890,7 @@ func (x *Keypoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keypoint.ProtoReflect.Descriptor instead.
 func (*Keypoint) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Keypoint) GetX() float32 {
@@ -827,7 +929,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +941,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +954,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -921,7 +1023,7 @@ type DetectionMetadata struct {
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1035,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1048,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -1064,7 +1166,7 @@ type ExaminedFrames struct {
 
 func (x *ExaminedFrames) Reset() {
 	*x = ExaminedFrames{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1178,7 @@ func (x *ExaminedFrames) String() string {
 func (*ExaminedFrames) ProtoMessage() {}
 
 func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1191,7 @@ func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
 func (*ExaminedFrames) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{10}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExaminedFrames) GetExamined() int32 {
@@ -1206,7 +1308,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"detections\x18\x02 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
 	"detections\x12;\n" +
 	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\x121\n" +
-	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\xe0\x01\n" +
+	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\x9b\x02\n" +
 	"\tDetection\x12\x1d\n" +
 	"\n" +
 	"class_name\x18\x01 \x01(\tR\tclassName\x12\x1e\n" +
@@ -1216,7 +1318,17 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x04bbox\x18\x03 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x04bbox\x12\x19\n" +
 	"\bclass_id\x18\x04 \x01(\x05R\aclassId\x12\x14\n" +
 	"\x05frame\x18\x05 \x01(\x05R\x05frame\x124\n" +
-	"\tkeypoints\x18\x06 \x03(\v2\x16.imageflow.v1.KeypointR\tkeypoints\"Z\n" +
+	"\tkeypoints\x18\x06 \x03(\v2\x16.imageflow.v1.KeypointR\tkeypoints\x129\n" +
+	"\vrotated_box\x18\b \x01(\v2\x18.imageflow.v1.RotatedBoxR\n" +
+	"rotatedBox\"\x8a\x01\n" +
+	"\n" +
+	"RotatedBox\x12\x0e\n" +
+	"\x02cx\x18\x01 \x01(\x02R\x02cx\x12\x0e\n" +
+	"\x02cy\x18\x02 \x01(\x02R\x02cy\x12\x14\n" +
+	"\x05width\x18\x03 \x01(\x02R\x05width\x12\x16\n" +
+	"\x06height\x18\x04 \x01(\x02R\x06height\x12\x14\n" +
+	"\x05angle\x18\x05 \x01(\x02R\x05angle\x12\x18\n" +
+	"\acorners\x18\x06 \x03(\x02R\acorners\"Z\n" +
 	"\bKeypoint\x12\f\n" +
 	"\x01x\x18\x01 \x01(\x02R\x01x\x12\f\n" +
 	"\x01y\x18\x02 \x01(\x02R\x01y\x12#\n" +
@@ -1271,7 +1383,7 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
 	(*Tiles)(nil),               // 1: imageflow.v1.Tiles
@@ -1280,48 +1392,50 @@ var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionCrop)(nil),       // 4: imageflow.v1.DetectionCrop
 	(*DetectionResponse)(nil),   // 5: imageflow.v1.DetectionResponse
 	(*Detection)(nil),           // 6: imageflow.v1.Detection
-	(*Keypoint)(nil),            // 7: imageflow.v1.Keypoint
-	(*BoundingBox)(nil),         // 8: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 9: imageflow.v1.DetectionMetadata
-	(*ExaminedFrames)(nil),      // 10: imageflow.v1.ExaminedFrames
-	nil,                         // 11: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 12: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 13: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 14: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 15: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 16: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 17: imageflow.v1.HealthCheckResponse
+	(*RotatedBox)(nil),          // 7: imageflow.v1.RotatedBox
+	(*Keypoint)(nil),            // 8: imageflow.v1.Keypoint
+	(*BoundingBox)(nil),         // 9: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 10: imageflow.v1.DetectionMetadata
+	(*ExaminedFrames)(nil),      // 11: imageflow.v1.ExaminedFrames
+	nil,                         // 12: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 13: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 14: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 15: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 16: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 17: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 18: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	12, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	12, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	12, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	13, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	11, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	13, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	13, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	13, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	14, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	12, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
 	2,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
 	1,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
 	3,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
-	8,  // 8: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
-	12, // 9: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
-	14, // 10: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	9,  // 8: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
+	13, // 9: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	15, // 10: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
 	6,  // 11: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	9,  // 12: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	10, // 12: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
 	4,  // 13: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
-	8,  // 14: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	7,  // 15: imageflow.v1.Detection.keypoints:type_name -> imageflow.v1.Keypoint
-	15, // 16: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	10, // 17: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	0,  // 18: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 19: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	16, // 20: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	5,  // 21: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	5,  // 22: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	17, // 23: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	9,  // 14: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	8,  // 15: imageflow.v1.Detection.keypoints:type_name -> imageflow.v1.Keypoint
+	7,  // 16: imageflow.v1.Detection.rotated_box:type_name -> imageflow.v1.RotatedBox
+	16, // 17: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	11, // 18: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	0,  // 19: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	0,  // 20: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	17, // 21: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	5,  // 22: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	5,  // 23: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	18, // 24: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	22, // [22:25] is the sub-list for method output_type
+	19, // [19:22] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -1334,14 +1448,14 @@ func file_imageflow_v1_detection_proto_init() {
 	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	file_imageflow_v1_detection_proto_msgTypes[1].OneofWrappers = []any{}
-	file_imageflow_v1_detection_proto_msgTypes[7].OneofWrappers = []any{}
+	file_imageflow_v1_detection_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
