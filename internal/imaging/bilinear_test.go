@@ -19,59 +19,78 @@ func pattern(width, height int) *image.NRGBA {
 	return m
 }
 
-// interpolated returns channel c at (x, y) of a resize to width × height by the formula of OpenCV's
-// INTER_LINEAR: the pixel at ((x + 0.5) · scale − 0.5), interpolated between the four around it.
-func interpolated(m *image.NRGBA, width, height, x, y, c int) float64 {
+// interpolated returns the number at (x, y) of plane, which has from.X × from.Y numbers, resized to
+// to.X × to.Y by linear interpolation between the four nearest numbers. position returns where an
+// output lies among the inputs of one side.
+func interpolated(plane []float32, from, to image.Point, x, y int, position func(i int, scale float64) float64) float64 {
 	side := func(i, from, to int) (first, second int, part float64) {
-		at := (float64(i)+0.5)*float64(from)/float64(to) - 0.5
+		at := position(i, float64(from)/float64(to))
 		low := math.Floor(at)
 		clamp := func(v float64) int { return int(min(max(v, 0), float64(from-1))) }
 		return clamp(low), clamp(low + 1), at - low
 	}
-	x0, x1, px := side(x, m.Rect.Dx(), width)
-	y0, y1, py := side(y, m.Rect.Dy(), height)
-	at := func(x, y int) float64 { return float64(m.Pix[m.PixOffset(x, y)+c]) }
+	x0, x1, px := side(x, from.X, to.X)
+	y0, y1, py := side(y, from.Y, to.Y)
+	at := func(x, y int) float64 { return float64(plane[y*from.X+x]) }
 	top, bottom := at(x0, y0)*(1-px)+at(x1, y0)*px, at(x0, y1)*(1-px)+at(x1, y1)*px
 	return top*(1-py) + bottom*py
 }
 
-// TestBilinear_isThatOfOpenCV: also where it shrinks, only the four nearest pixels count.
-func TestBilinear_isThatOfOpenCV(t *testing.T) {
-	random := rand.New(rand.NewPCG(5, 6))
-	for range 60 {
-		m := pattern(1+random.IntN(80), 1+random.IntN(80))
-		width, height := 1+random.IntN(100), 1+random.IntN(100)
-		n := width * height
-		all := make([]float32, 3*n)
-		err := open(t, asPNG(t, m)).ScaledTo(t.Context(), width, height, imaging.Bilinear, imaging.Floats{
-			Red: all[:n], Green: all[n : 2*n], Blue: all[2*n:], Stride: width, White: 255,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, got := range all {
-			want := interpolated(m, width, height, i%n%width, i%n/width, i/n)
-			if math.Abs(float64(got)-want) > 1 {
-				t.Fatalf("%v to %d×%d: number %d is %v, want %.2f", m.Rect.Max, width, height, i, got, want)
+// planes returns the red, green and blue of an image, scaled to a size.
+func planes(t *testing.T, m *imaging.Image, size image.Point, q imaging.Quality) [3][]float32 {
+	t.Helper()
+	n := size.X * size.Y
+	p := [3][]float32{make([]float32, n), make([]float32, n), make([]float32, n)}
+	err := m.ScaledTo(t.Context(), size.X, size.Y, q, imaging.Floats{
+		Red: p[0], Green: p[1], Blue: p[2], Stride: size.X, White: 255,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestBilinear_isInterpolation: also where it shrinks, only the four nearest pixels count, in the
+// upright image of any orientation. Outputs lie where OpenCV's INTER_LINEAR and the
+// coordinate_transformation_mode "asymmetric" of ONNX's Resize have them.
+func TestBilinear_isInterpolation(t *testing.T) {
+	for q, position := range map[imaging.Quality]func(i int, scale float64) float64{
+		imaging.Bilinear:           func(i int, scale float64) float64 { return (float64(i)+0.5)*scale - 0.5 },
+		imaging.BilinearAsymmetric: func(i int, scale float64) float64 { return float64(i) * scale },
+	} {
+		random := rand.New(rand.NewPCG(5, 6))
+		for i := range 80 {
+			m := open(t, asPNG(t, pattern(1+random.IntN(80), 1+random.IntN(80))))
+			m.Orientation = 1 + i%8
+			var from image.Point
+			from.X, from.Y = m.Size()
+			to := image.Pt(1+random.IntN(100), 1+random.IntN(100))
+			whole := planes(t, m, from, q)
+			for c, plane := range planes(t, m, to, q) {
+				for i, got := range plane {
+					want := interpolated(whole[c], from, to, i%to.X, i/to.X, position)
+					if math.Abs(float64(got)-want) > 1 {
+						t.Fatalf("%v to %v, quality %d, orientation %d: number %d of plane %d is %v, want %.2f",
+							from, to, q, m.Orientation, i, c, got, want)
+					}
+				}
 			}
 		}
 	}
 }
 
-// TestBilinear_numbers has numbers of cv2.resize (OpenCV 5.0.0): the first channel of pattern(9, 7)
-// at 4×3 pixels.
+// TestBilinear_numbers has numbers of cv2.resize (OpenCV 5.0.0) and of tf.image.resizeBilinear
+// (TensorFlow.js 4.22.0): the first channel of pattern(9, 7) at 4×3 pixels.
 func TestBilinear_numbers(t *testing.T) {
-	want := []float32{74, 157, 70, 68, 94, 81, 165, 152, 178, 176, 88, 171}
-	p := make([]float32, 3*12)
-	err := open(t, asPNG(t, pattern(9, 7))).ScaledTo(t.Context(), 4, 3, imaging.Bilinear, imaging.Floats{
-		Red: p[:12], Green: p[12:24], Blue: p[24:], Stride: 4, White: 255,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, v := range want {
-		if math.Abs(float64(p[i]-v)) > 1 {
-			t.Errorf("number %d is %v, want %v", i, p[i], v)
+	for q, want := range map[imaging.Quality][]float32{
+		imaging.Bilinear:           {74, 157, 70, 68, 94, 81, 165, 152, 178, 176, 88, 171},
+		imaging.BilinearAsymmetric: {0, 83.25, 166.5, 57.75, 179.67, 134.92, 90.17, 173.42, 103.33, 186.58, 99.17, 97.08},
+	} {
+		got := planes(t, open(t, asPNG(t, pattern(9, 7))), image.Pt(4, 3), q)[0]
+		for i, v := range want {
+			if math.Abs(float64(got[i]-v)) > 1 {
+				t.Errorf("quality %d: number %d is %v, want %v", q, i, got[i], v)
+			}
 		}
 	}
 }

@@ -68,7 +68,14 @@ const (
 	// Bilinear decodes at full size and interpolates between the nearest pixels, without a filter
 	// against aliasing: INTER_LINEAR of OpenCV. It is for models that are trained so.
 	Bilinear
+	// BilinearAsymmetric is Bilinear with output pixel i at i · inputs/outputs, so that the first
+	// pixels coincide and not the edges of the images: the coordinate_transformation_mode
+	// "asymmetric" of ONNX's Resize, and TensorFlow's resize_bilinear without half_pixel_centers.
+	BilinearAsymmetric
 )
+
+// isBilinear reports whether a quality interpolates between the nearest pixels of the full size.
+func (q Quality) isBilinear() bool { return q == Bilinear || q == BilinearAsymmetric }
 
 // Open parses and checks the header of an image. Its errors are InputErrors.
 func Open(data []byte, limits Limits) (*Image, error) {
@@ -169,14 +176,28 @@ func (m *Image) scaling(v view, q Quality) decoding {
 		k = catmullRom
 	}
 	d := decoding{shrink: m.shrinkOnLoad(v, q), across: 1, down: 1}
-	if q == Bilinear {
-		d.columns = linear.computeWeightsFrom(v.Left, m.Width, v.width, v.Width/float64(v.width), 1, clamp)
-		d.rows = linear.computeWeightsFrom(v.Top, m.Height, v.height, v.Height/float64(v.height), 1, clamp)
+	if q.isBilinear() {
+		across, down, mirrored := v.Width/float64(v.width), v.Height/float64(v.height), mirrorings[m.Orientation]
+		left, top := v.Left+q.shift(across, mirrored.across), v.Top+q.shift(down, mirrored.down)
+		d.columns = linear.computeWeightsFrom(left, m.Width, v.width, across, 1, clamp)
+		d.rows = linear.computeWeightsFrom(top, m.Height, v.height, down, 1, clamp)
 		return d
 	}
 	d.across, d.columns = k.resize(v.Left, v.Width, m.Width/d.shrink, d.shrink, v.width)
 	d.down, d.rows = k.resize(v.Top, v.Height, m.Height/d.shrink, d.shrink, v.height)
 	return d
+}
+
+// shift returns by how many pixels the outputs of a quality are shifted along one side, for outputs of
+// scale pixels. Mirrored outputs are mirrored later.
+func (q Quality) shift(scale float64, mirrored bool) float64 {
+	switch {
+	case q != BilinearAsymmetric:
+		return 0
+	case mirrored:
+		return (scale - 1) / 2
+	}
+	return (1 - scale) / 2
 }
 
 var fullSize = decoding{shrink: 1, across: 1, down: 1}
@@ -195,7 +216,7 @@ func (m *Image) upright(ctx context.Context, d decoding) (*Pixels, error) {
 
 // minReduction is the minimum reduction that each quality leaves to the filter. Below it,
 // the coarse shrinking of the decoder becomes visible.
-var minReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1), Bilinear: math.Inf(1)}
+var minReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1), Bilinear: math.Inf(1), BilinearAsymmetric: math.Inf(1)}
 
 // shrinkOnLoad returns the factor by which the decoder shrinks: 1, 2, 4 or 8. libjpeg
 // decodes a shrunk image faster than a full one.

@@ -186,10 +186,10 @@ func (a axis) weights(q Quality) *weights8 {
 	switch q {
 	case Fast:
 		k = catmullRom
-	case Bilinear:
+	case Bilinear, BilinearAsymmetric:
 		k = linear
 	}
-	if a.refined == 0 || q != Bilinear && (q != Fast || a.length >= a.outLength) {
+	if a.refined == 0 || !q.isBilinear() && (q != Fast || a.length >= a.outLength) {
 		return a.filtered(k, q).fixed()
 	}
 	// Colours are enlarged to full resolution as decoders do it.
@@ -201,12 +201,13 @@ func (a axis) weights(q Quality) *weights8 {
 
 // filtered returns the weights of a kernel.
 func (a axis) filtered(k kernel, q Quality) *weights {
-	scale, begin := a.length/a.outLength, a.begin
+	scale := a.length / a.outLength
+	begin := a.begin + q.shift(scale, a.mirrored)
 	if a.mirrored {
 		begin += a.length - float64(a.outputs)*scale
 	}
 	width := math.Max(1, scale)
-	if q == Bilinear {
+	if q.isBilinear() {
 		width = 1
 	}
 	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, width, clamp)

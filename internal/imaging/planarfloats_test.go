@@ -25,7 +25,7 @@ func TestPlanarFloats_areLikePixels(t *testing.T) {
 			m.Orientation = orientation
 			w, h := m.Size()
 			for _, size := range [][2]int{{w / 3, h / 3}, {w * 2 / 3, h * 3 / 4}, {w, h}, {w + 101, h + 57}} {
-				for _, q := range []Quality{Fast, Bilinear} {
+				for _, q := range []Quality{Fast, Bilinear, BilinearAsymmetric} {
 					t.Run(fmt.Sprint(name, " ", orientation, " ", size, " ", q), func(t *testing.T) {
 						checkPlanarFloats(t, m, size[0], size[1], q, limit.rms, limit.share)
 					})
