@@ -36,14 +36,17 @@ func (d *description) at(width, height int) *description {
 	return &other
 }
 
-// forImage returns the description for an image of this size: if the sides of the input are
-// dynamic, they are the smallest multiples of the stride that have room for the scaled image, as
-// in Ultralytics' LetterBox(auto=True).
+// fitsImages reports whether the size of the input depends on the image.
+func (d *description) fitsImages() bool { return d.rectangular && (d.fitted || d.fit != stretch) }
+
+// forImage returns the description for an image of this size: if the size of the input depends on
+// it, its sides are the smallest multiples of the stride that have room for the image scaled with its
+// aspect ratio, as in Ultralytics' LetterBox(auto=True).
 func (d *description) forImage(width, height int) *description {
-	if !d.rectangular || d.fit == stretch {
+	if !d.fitsImages() {
 		return d
 	}
-	w, h := d.fit.size(width, height, d.width, d.height)
+	w, h := letterbox.size(width, height, d.width, d.height)
 	up := func(side, limit int) int { return min(limit, (side+d.stride-1)/d.stride*d.stride) }
 	return d.at(up(w, d.width), up(h, d.height))
 }

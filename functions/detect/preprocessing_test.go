@@ -155,6 +155,7 @@ func TestInput_isRectangular(t *testing.T) {
 		{640, 352, map[string]string{"stride": "64"}, 640, 384}, {640, 352, map[string]string{"stride": "1000"}, 640, 640},
 		{1920, 1080, map[string]string{"rectangular": "false"}, 640, 640},
 		{1920, 1080, map[string]string{"resize": "stretch"}, 640, 640},
+		{1920, 1080, map[string]string{"resize": "stretch", "rectangular": "true"}, 640, 384},
 		{1920, 1080, map[string]string{"resize": "top-left"}, 640, 384},
 	} {
 		parameters := map[string]string{"imgsz": "640"}

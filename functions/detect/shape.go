@@ -29,9 +29,10 @@ type shape struct {
 	channelsLast bool
 	// batch is the number of images in a run. Only the first one is used.
 	batch int
-	// rectangular means that sides may be other multiples of stride.
-	rectangular bool
-	stride      int
+	// rectangular means that sides may be other multiples of stride. fitted means that the parameter
+	// says so, which also applies to images that are stretched.
+	rectangular, fitted bool
+	stride              int
 }
 
 // maxSide bounds the width and height of an input, in pixels.
@@ -82,8 +83,8 @@ func findShape(dims []int64, metadata map[string]string) (shape, error) {
 	if stride, _ := strconv.Atoi(metadata[strideKey]); stride > 0 {
 		s.stride = stride
 	}
-	s.rectangular = rectangular != "false" && sides[0] < 1 && sides[1] < 1
-	if rectangular == "true" && !s.rectangular {
+	s.rectangular, s.fitted = rectangular != "false" && sides[0] < 1 && sides[1] < 1, rectangular == "true"
+	if s.fitted && !s.rectangular {
 		return shape{}, fmt.Errorf("its input is %v: the parameter %s needs a dynamic height and width", dims, rectangularKey)
 	}
 	return s, nil
@@ -111,7 +112,7 @@ func (s shape) dims() []int64 {
 // with one size only.
 func (m *model) checkRectangular(ctx context.Context) error {
 	half := m.at(m.width, min(m.height, max(1, m.height/2/m.stride)*m.stride))
-	if !m.rectangular || m.fit == stretch || half.height == m.height {
+	if !m.fitsImages() || half.height == m.height {
 		return nil
 	}
 	err := m.Infer(ctx, half.inputs(half.noise()), func(outputs []inference.Tensor) error {
@@ -121,7 +122,7 @@ func (m *model) checkRectangular(ctx context.Context) error {
 	switch {
 	case err == nil, ctx.Err() != nil, errors.Is(err, inference.ErrUnavailable):
 		return err
-	case m.Info().Metadata[rectangularKey] == "true":
+	case m.fitted:
 		return fmt.Errorf("it fails with an input of %d×%d pixels, but the parameter %s is true: %w",
 			half.width, half.height, rectangularKey, err)
 	}

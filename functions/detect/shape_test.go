@@ -45,9 +45,10 @@ func ofSize(rows int64, pairs ...string) onnx.Model {
 }
 
 // TestRectangular: an image of 192×60 becomes 64×20 pixels of the input, 22 pixels below the top of a
-// square and 6 below that of 64×32.
+// square and 6 below that of 64×32, or is stretched to one of them.
 func TestRectangular(t *testing.T) {
 	const square, rectangle = "cat/0 0.90: 0.0 0.0 96.0 49.2", "cat/0 0.90: 0.0 0.0 96.0 39.6"
+	const stretched = "cat/0 0.90: 0.0 0.0 96.0 36.0"
 	for name, c := range map[string]struct {
 		model onnx.Model
 		want  string
@@ -55,6 +56,7 @@ func TestRectangular(t *testing.T) {
 		"dynamic":            {ofSize(0), rectangle},
 		"off":                {ofSize(0, "rectangular", "false"), square},
 		"needs its own size": {ofSize(64), square},
+		"stretched":          {ofSize(64, "resize", "stretch"), stretched},
 	} {
 		p, err := newProcessor(t, c.model)
 		if err != nil {

