@@ -127,7 +127,7 @@ func TestInput_refused(t *testing.T) {
 		"wrong format":         {nchw, inference.Float32, map[string]string{"input_format": "nhwc"}, "1 or 3 channels"},
 		"unknown format":       {nchw, inference.Float32, map[string]string{"input_format": "chw"}, "nchw or nhwc"},
 		"large batch":          {[]int64{65, 3, 16, 16}, inference.Float32, nil, "at most 64 images"},
-		"unknown filter":       {nchw, inference.Float32, map[string]string{"interpolation": "cubic"}, "bilinear or bilinear_asymmetric"},
+		"unknown filter":       {nchw, inference.Float32, map[string]string{"interpolation": "cubic"}, "or bilinear_asymmetric"},
 		"two numbers":          {nchw, inference.Float32, map[string]string{"mean": "[1, 2]"}, "one number or three"},
 		"pixel values":         {nchw, inference.Float32, map[string]string{"mean": "[123.675, 116.28, 103.53]"}, "from -1 to 1"},
 		"std of 0":             {nchw, inference.Float32, map[string]string{"std": "0"}, "std"},
