@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"context"
 	"image/color"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 type details struct {
 	keypoints []keypoint
 	rotated   *rotated
+	mask      *mask
 }
 
 // pointMap maps a point of one image to another.
@@ -29,6 +31,9 @@ func (d *details) mapped(to pointMap) *details {
 		r := d.rotated.mapped(to)
 		out.rotated = &r
 	}
+	if d.mask != nil {
+		out.mask = d.mask.mapped(to)
+	}
 	for _, k := range d.keypoints {
 		k.x, k.y = to(k.x, k.y)
 		out.keypoints = append(out.keypoints, k)
@@ -36,8 +41,25 @@ func (d *details) mapped(to pointMap) *details {
 	return out
 }
 
-// addDetails reads the details of boxes, in pixels of the input.
-func (d *description) addDetails(outputs []inference.Tensor, boxes []box) error {
+// addDetails adds the details of boxes of the input, in pixels of the image that has a place in it. Masks
+// are nil for none.
+func (d *description) addDetails(
+	ctx context.Context, outputs []inference.Tensor, boxes []box, place placement, masks *masking,
+) error {
+	if err := d.addKeypoints(outputs, boxes); err != nil {
+		return err
+	}
+	for i, b := range boxes {
+		boxes[i].details = b.details.mapped(place.toImage)
+	}
+	if masks == nil {
+		return nil
+	}
+	return d.addMasks(ctx, outputs, boxes, place, masks)
+}
+
+// addKeypoints reads the keypoints of boxes, in pixels of the input.
+func (d *description) addKeypoints(outputs []inference.Tensor, boxes []box) error {
 	if d.keypoints.count == 0 || !d.layout.hasFurther() {
 		return nil
 	}
@@ -77,12 +99,20 @@ func (d *details) describe(to *imageflowv1.Detection) {
 	if d.rotated != nil {
 		to.RotatedBox = d.rotated.message()
 	}
+	if d.mask != nil {
+		to.Mask = d.mask.message()
+	}
 }
 
 // draw returns the details in a colour, for an image of width × height pixels.
 func (d *details) draw(width, height int, paint color.RGBA) (patches []imaging.Patch) {
 	if d == nil {
 		return nil
+	}
+	if d.mask != nil {
+		for _, polygon := range d.mask.polygons {
+			patches = append(patches, drawPolygon(polygon, width, height, paint)...)
+		}
 	}
 	for _, k := range d.keypoints {
 		patches = append(patches, k.draw(width, height, paint)...)

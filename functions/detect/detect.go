@@ -63,10 +63,14 @@ func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
 // imageFootprint is footprint without the model's input.
 func imageFootprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
 	tiled, cropped := r.GetTiles() != nil, r.GetCrops() != nil
-	if !tiled && !cropped && !r.GetDrawBoxes() {
-		return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format))
+	masks := int64(0)
+	if len(r.GetMasks()) > 0 {
+		masks = masksFootprint(in.Image.Size())
 	}
-	bytes := in.Image.Footprint(in.Format)
+	if !tiled && !cropped && !r.GetDrawBoxes() {
+		return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format)) + masks
+	}
+	bytes := in.Image.Footprint(in.Format) + masks
 	if cropped {
 		bytes += cropsFootprint(r.GetCrops(), in)
 	}
@@ -155,25 +159,26 @@ func (m *model) run(
 		end()
 		inferred := time.Now()
 		metadata.InferenceTimeMs += milliseconds(inferred.Sub(start))
-		found, err = sized.find(sized.first(outputs), s, func(b box) bool { return counts(toImage(b)) })
+		outputs = sized.first(outputs)
+		if found, err = sized.find(outputs, s, func(b box) bool { return counts(toImage(b)) }); err == nil {
+			err = sized.addDetails(inferring, outputs, found, place, s.masks)
+		}
 		metadata.NmsTimeMs += milliseconds(time.Since(inferred))
 		return err
 	})
-	for i, b := range found {
-		found[i] = toImage(b)
-		found[i].details = b.details.mapped(place.toImage)
+	for i := range found {
+		found[i] = toImage(found[i])
 	}
 	return found, err
 }
 
-// find returns the boxes in the outputs of a run that count, with their details, in pixels of the input.
+// find returns the boxes in the outputs of a run that count, in pixels of the input.
 func (d *description) find(outputs []inference.Tensor, s *selection, counts func(box) bool) ([]box, error) {
 	candidates, err := d.decode(outputs, s.lowest)
 	if err != nil {
 		return nil, err
 	}
-	found := s.suppress.nms(s.candidates(candidates), s.limit, counts)
-	return found, d.addDetails(outputs, found)
+	return s.suppress.nms(s.candidates(candidates), s.limit, counts), nil
 }
 
 func (m *model) detection(b box) *imageflowv1.Detection {

@@ -69,7 +69,7 @@ func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 	case m.keypoints.count > 0:
 		resp.Notes = append(resp.Notes, fmt.Sprintf("it also finds %d keypoints of each object", m.keypoints.count))
 	case m.furtherValues > 0:
-		resp.Notes = append(resp.Notes, "it also finds masks, which are not returned")
+		resp.Notes = append(resp.Notes, "it also finds masks, which the field masks of a request returns")
 	}
 	if hasNMS(info.Metadata) {
 		resp.Notes = append(resp.Notes, bakedThresholds(info.Metadata["args"]))

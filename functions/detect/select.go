@@ -25,6 +25,7 @@ type selection struct {
 	// limit is the maximum number of boxes.
 	limit    int
 	suppress suppression
+	masks    *masking // nil for none
 }
 
 // unselected is the threshold of classes that do not count. No confidence reaches it.
@@ -41,6 +42,10 @@ func (m *model) newSelection(r *imageflowv1.DetectionRequest, of *imaging.Image)
 		},
 	}
 	width, height := of.Size()
+	var err error
+	if s.masks, err = m.newMasking(r, width, height); err != nil {
+		return nil, err
+	}
 	if len(r.GetClasses())+len(r.GetClassThresholds()) > 0 {
 		if err := s.selectClasses(r, m.names); err != nil {
 			return nil, err

@@ -48,6 +48,8 @@ type cocoAnnotation struct {
 	Area       float64    `json:"area"`
 	IsCrowd    int        `json:"iscrowd"`
 	Score      float32    `json:"score"`
+	// Segmentation is a list of polygons, or runLengths.
+	Segmentation any `json:"segmentation,omitempty"`
 	// Keypoints are x, y and 2 for visible of each, or zeros.
 	Keypoints    []float64 `json:"keypoints,omitempty"`
 	NumKeypoints *int      `json:"num_keypoints,omitempty"`
@@ -73,12 +75,27 @@ func (w *coco) add(i *annotated) error {
 			ID: f.boxes, ImageID: f.images, CategoryID: b.class + 1, Score: b.confidence,
 			BBox: [4]float64{b.x1, b.y1, b.width(), b.height()}, Area: b.width() * b.height(),
 		}
+		a.setMask(b)
 		a.setKeypoints(b.keypoints, i.width, i.height)
 		if err := writeItem(f.annotations, f.boxes == 1, a); err != nil {
 			return &fatalError{err}
 		}
 	}
 	return nil
+}
+
+// setMask sets the segmentation of an object, and its area.
+func (a *cocoAnnotation) setMask(b box) {
+	switch {
+	case len(b.polygons) > 0:
+		a.Segmentation, a.Area = b.polygons, 0
+		for _, p := range b.polygons {
+			a.Area += polygonArea(p)
+		}
+	case b.runs != nil:
+		inMask, _ := b.runs.area()
+		a.Segmentation, a.Area = b.runs, float64(inMask)
+	}
 }
 
 // minVisible is the confidence from which a keypoint counts as visible.

@@ -34,7 +34,9 @@ type lineBox struct {
 	X2         float64 `json:"x2"`
 	Y2         float64 `json:"y2"`
 
-	Keypoints []keypoint `json:"keypoints,omitempty"`
+	Keypoints []keypoint  `json:"keypoints,omitempty"`
+	Polygons  [][]float64 `json:"polygons,omitempty"`
+	RLE       *runLengths `json:"rle,omitempty"`
 }
 
 func (w *jsonLines) add(i *annotated) error {
@@ -43,7 +45,9 @@ func (w *jsonLines) add(i *annotated) error {
 		Model: i.model, ModelVersion: i.version, SideCar: i.sideCar, Boxes: []lineBox{},
 	}
 	for _, b := range i.boxes {
-		l.Boxes = append(l.Boxes, lineBox{b.class, b.name, b.confidence, b.frame, b.x1, b.y1, b.x2, b.y2, b.keypoints})
+		l.Boxes = append(l.Boxes, lineBox{
+			b.class, b.name, b.confidence, b.frame, b.x1, b.y1, b.x2, b.y2, b.keypoints, b.polygons, b.runs,
+		})
 	}
 	if err := w.open(); err != nil {
 		return err

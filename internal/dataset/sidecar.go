@@ -26,7 +26,8 @@ type annotated struct {
 	width, height  int
 	model, version string
 	boxes          []box
-	outside        int // boxes outside the image, which are not in boxes
+	isOriginal     bool // boxes are in the original that the image with the objects was made from
+	outside        int  // boxes outside the image, which are not in boxes
 	val            bool
 }
 
@@ -38,6 +39,10 @@ type box struct {
 	frame          int // of an animation
 	x1, y1, x2, y2 float64
 	keypoints      []keypoint
+	// polygons are around the object, the largest first: x1 y1 x2 y2 and so on, within the image.
+	polygons [][]float64
+	// runs is the mask of the image; nil for none, or if it is of another image.
+	runs *runLengths
 }
 
 // keypoint is a point of an object. It may lie outside the image.
@@ -104,7 +109,7 @@ func (i *annotated) name(found *imageflowv1.DetectionResponse) error {
 	i.bucket, i.key = events.SourceBucket.Get(result), events.SourceKey.Get(result)
 	switch {
 	case m.GetOriginalFromImage() != nil:
-		i.width, i.height = int(m.GetOriginalWidth()), int(m.GetOriginalHeight())
+		i.width, i.height, i.isOriginal = int(m.GetOriginalWidth()), int(m.GetOriginalHeight()), true
 		resized := i.key
 		// Side-cars of earlier versions only have the execution, which is the same in a chain.
 		id := cmp.Or(events.ReferenceExecution.Get(result), events.ExecutionID.Get(result))
@@ -152,6 +157,9 @@ func (i *annotated) addBox(d *imageflowv1.Detection) error {
 	}
 	if slices.ContainsFunc(b.keypoints, keypoint.isInvalid) {
 		return errKeypoint
+	}
+	if err := b.addMask(d, i); err != nil {
+		return err
 	}
 	i.boxes = append(i.boxes, b)
 	return nil

@@ -11,7 +11,8 @@ import (
 // yolo writes the folder that Ultralytics reads (https://docs.ultralytics.com/datasets/detect/): the
 // images belong at images/<key>, labels are at labels/<key without extension>.txt, train.txt and val.txt
 // list the images, and data.yaml has the names of the classes. A label is "class cx cy w h", as fractions
-// of the image. It has no confidence: readers take a sixth number for a part of a polygon.
+// of the image, or, if all objects of the image have polygons, "class x1 y1 x2 y2 …" of the largest one.
+// It has no confidence: readers take a sixth number for a part of a polygon.
 type yolo struct {
 	out   *target
 	split bool
@@ -30,8 +31,18 @@ func (w *yolo) add(i *annotated) error {
 		return fmt.Errorf("its image %s has no extension that YOLO reads: %s", i.key, strings.Join(yoloExtensions, " "))
 	}
 	var label strings.Builder
+	width, height := float64(i.width), float64(i.height)
+	withoutPolygon := func(b box) bool { return len(b.polygons) == 0 }
+	segments := !slices.ContainsFunc(i.boxes, withoutPolygon)
 	for _, b := range i.boxes {
-		width, height := float64(i.width), float64(i.height)
+		if segments {
+			fmt.Fprint(&label, b.class)
+			for k := 0; k < len(b.polygons[0]); k += 2 {
+				fmt.Fprintf(&label, " %.9f %.9f", b.polygons[0][k]/width, b.polygons[0][k+1]/height)
+			}
+			fmt.Fprintln(&label)
+			continue
+		}
 		fmt.Fprintf(&label, "%d %.9f %.9f %.9f %.9f\n", b.class,
 			(b.x1+b.x2)/2/width, (b.y1+b.y2)/2/height, b.width()/width, b.height()/height)
 	}

@@ -23,6 +23,58 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// MaskFormat is a format of the mask of an object.
+type MaskFormat int32
+
+const (
+	MaskFormat_MASK_FORMAT_UNSPECIFIED MaskFormat = 0
+	// The contours around the object.
+	MaskFormat_MASK_FORMAT_POLYGON MaskFormat = 1
+	// COCO's compressed run-length encoding.
+	MaskFormat_MASK_FORMAT_RLE MaskFormat = 2
+)
+
+// Enum value maps for MaskFormat.
+var (
+	MaskFormat_name = map[int32]string{
+		0: "MASK_FORMAT_UNSPECIFIED",
+		1: "MASK_FORMAT_POLYGON",
+		2: "MASK_FORMAT_RLE",
+	}
+	MaskFormat_value = map[string]int32{
+		"MASK_FORMAT_UNSPECIFIED": 0,
+		"MASK_FORMAT_POLYGON":     1,
+		"MASK_FORMAT_RLE":         2,
+	}
+)
+
+func (x MaskFormat) Enum() *MaskFormat {
+	p := new(MaskFormat)
+	*p = x
+	return p
+}
+
+func (x MaskFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MaskFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_imageflow_v1_detection_proto_enumTypes[0].Descriptor()
+}
+
+func (MaskFormat) Type() protoreflect.EnumType {
+	return &file_imageflow_v1_detection_proto_enumTypes[0]
+}
+
+func (x MaskFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MaskFormat.Descriptor instead.
+func (MaskFormat) EnumDescriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{0}
+}
+
 // DetectionRequest contains one image and the settings of its detection.
 type DetectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -88,7 +140,12 @@ type DetectionRequest struct {
 	ModelVersion string `protobuf:"bytes,20,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	// Cuts objects out of the image, as images of their own: the most confident ones. In a Trigger:
 	// `crops.max_count=5`.
-	Crops         *DetectionCrops `protobuf:"bytes,21,opt,name=crops,proto3" json:"crops,omitempty"`
+	Crops *DetectionCrops `protobuf:"bytes,21,opt,name=crops,proto3" json:"crops,omitempty"`
+	// The formats of the masks of objects, which models of the task segment find; empty means no masks. The
+	// call fails if the model finds none. Together, their boxes have at most 32 times the pixels of the image,
+	// and the masks of all frames 200,000 points and 8 MiB of run lengths. In a Trigger:
+	// `masks=MASK_FORMAT_POLYGON`.
+	Masks         []MaskFormat `protobuf:"varint,22,rep,packed,name=masks,proto3,enum=imageflow.v1.MaskFormat" json:"masks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -266,6 +323,13 @@ func (x *DetectionRequest) GetModelVersion() string {
 func (x *DetectionRequest) GetCrops() *DetectionCrops {
 	if x != nil {
 		return x.Crops
+	}
+	return nil
+}
+
+func (x *DetectionRequest) GetMasks() []MaskFormat {
+	if x != nil {
+		return x.Masks
 	}
 	return nil
 }
@@ -673,6 +737,8 @@ type Detection struct {
 	// The keypoints of the object in the order of the model, if it finds keypoints. If tiles cut the
 	// object, they are those of its most confident part.
 	Keypoints []*Keypoint `protobuf:"bytes,6,rep,name=keypoints,proto3" json:"keypoints,omitempty"`
+	// The mask of the object, if the request has `masks`.
+	Mask *Mask `protobuf:"bytes,7,opt,name=mask,proto3" json:"mask,omitempty"`
 	// The object as a turned rectangle, if the model finds oriented boxes. bbox is around it, clipped to the
 	// image. If tiles cut the object, it is that of its most confident part.
 	RotatedBox    *RotatedBox `protobuf:"bytes,8,opt,name=rotated_box,json=rotatedBox,proto3" json:"rotated_box,omitempty"`
@@ -752,11 +818,176 @@ func (x *Detection) GetKeypoints() []*Keypoint {
 	return nil
 }
 
+func (x *Detection) GetMask() *Mask {
+	if x != nil {
+		return x.Mask
+	}
+	return nil
+}
+
 func (x *Detection) GetRotatedBox() *RotatedBox {
 	if x != nil {
 		return x.RotatedBox
 	}
 	return nil
+}
+
+// Mask is the pixels of an object inside its box.
+type Mask struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The contours around the parts of the object, at most 20 and the largest first, without holes. They are
+	// simplified with a tolerance of 1 pixel of the given image, which is doubled until they have at most 500
+	// points together.
+	Polygons []*Polygon `protobuf:"bytes,1,rep,name=polygons,proto3" json:"polygons,omitempty"`
+	// The pixels of the given image, also with `resize_metadata_ref`.
+	Rle           *RunLengths `protobuf:"bytes,2,opt,name=rle,proto3" json:"rle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mask) Reset() {
+	*x = Mask{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mask) ProtoMessage() {}
+
+func (x *Mask) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mask.ProtoReflect.Descriptor instead.
+func (*Mask) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Mask) GetPolygons() []*Polygon {
+	if x != nil {
+		return x.Polygons
+	}
+	return nil
+}
+
+func (x *Mask) GetRle() *RunLengths {
+	if x != nil {
+		return x.Rle
+	}
+	return nil
+}
+
+// Polygon is a closed line along the edges of pixels, in the same pixels as the box of the detection.
+type Polygon struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// x and y of the points: x1 y1 x2 y2 and so on.
+	Points        []float32 `protobuf:"fixed32,1,rep,packed,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Polygon) Reset() {
+	*x = Polygon{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Polygon) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Polygon) ProtoMessage() {}
+
+func (x *Polygon) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Polygon.ProtoReflect.Descriptor instead.
+func (*Polygon) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Polygon) GetPoints() []float32 {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+// RunLengths is a mask as pycocotools writes and reads it.
+type RunLengths struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The height and width of the image.
+	Size []int32 `protobuf:"varint,1,rep,packed,name=size,proto3" json:"size,omitempty"`
+	// The compressed lengths of the runs of pixels outside and inside the mask in turn, column by column.
+	Counts        string `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunLengths) Reset() {
+	*x = RunLengths{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunLengths) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunLengths) ProtoMessage() {}
+
+func (x *RunLengths) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunLengths.ProtoReflect.Descriptor instead.
+func (*RunLengths) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RunLengths) GetSize() []int32 {
+	if x != nil {
+		return x.Size
+	}
+	return nil
+}
+
+func (x *RunLengths) GetCounts() string {
+	if x != nil {
+		return x.Counts
+	}
+	return ""
 }
 
 // RotatedBox is a rectangle that is turned around its centre, in the same pixels as the box of the
@@ -781,7 +1012,7 @@ type RotatedBox struct {
 
 func (x *RotatedBox) Reset() {
 	*x = RotatedBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +1024,7 @@ func (x *RotatedBox) String() string {
 func (*RotatedBox) ProtoMessage() {}
 
 func (x *RotatedBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +1037,7 @@ func (x *RotatedBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotatedBox.ProtoReflect.Descriptor instead.
 func (*RotatedBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RotatedBox) GetCx() float32 {
@@ -865,7 +1096,7 @@ type Keypoint struct {
 
 func (x *Keypoint) Reset() {
 	*x = Keypoint{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +1108,7 @@ func (x *Keypoint) String() string {
 func (*Keypoint) ProtoMessage() {}
 
 func (x *Keypoint) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +1121,7 @@ func (x *Keypoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keypoint.ProtoReflect.Descriptor instead.
 func (*Keypoint) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Keypoint) GetX() float32 {
@@ -929,7 +1160,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1172,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1185,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -1023,7 +1254,7 @@ type DetectionMetadata struct {
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1266,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1279,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{10}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -1166,7 +1397,7 @@ type ExaminedFrames struct {
 
 func (x *ExaminedFrames) Reset() {
 	*x = ExaminedFrames{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1409,7 @@ func (x *ExaminedFrames) String() string {
 func (*ExaminedFrames) ProtoMessage() {}
 
 func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1422,7 @@ func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
 func (*ExaminedFrames) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{11}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExaminedFrames) GetExamined() int32 {
@@ -1226,7 +1457,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x87\f\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xba\r\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -1263,11 +1494,13 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"image_size\x18\x13 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x80 (\x00R\timageSize\x12@\n" +
 	"\rmodel_version\x18\x14 \x01(\tB\x1b\xbaH\x18\xd8\x01\x01r\x132\x11^[1-9][0-9]{0,8}$R\fmodelVersion\x122\n" +
-	"\x05crops\x18\x15 \x01(\v2\x1c.imageflow.v1.DetectionCropsR\x05crops\x1aB\n" +
+	"\x05crops\x18\x15 \x01(\v2\x1c.imageflow.v1.DetectionCropsR\x05crops\x12C\n" +
+	"\x05masks\x18\x16 \x03(\x0e2\x18.imageflow.v1.MaskFormatB\x13\xbaH\x10\x92\x01\r\x10\x02\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05masks\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\xaf\x02\xbaH\xab\x02\x1a\x8d\x01\n" +
-	"\x0fdetection.crops\x12Tcrops: only of one frame; leave out frames, and choose the frame by input_image.page\x1a$!has(this.crops) || this.frames == 0\x1a\x98\x01\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\x9d\x03\xbaH\x99\x03\x1a\x8d\x01\n" +
+	"\x0fdetection.crops\x12Tcrops: only of one frame; leave out frames, and choose the frame by input_image.page\x1a$!has(this.crops) || this.frames == 0\x1al\n" +
+	"\x0fdetection.masks\x12.masks: not of tiles; leave out tiles, or masks\x1a)size(this.masks) == 0 || !has(this.tiles)\x1a\x98\x01\n" +
 	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xb1\x01\n" +
 	"\x05Tiles\x12\"\n" +
 	"\x04size\x18\x01 \x01(\x05B\x0e\xbaH\v\xd8\x01\x01\x1a\x06\x18\x80\x80\x01( R\x04size\x126\n" +
@@ -1308,7 +1541,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"detections\x18\x02 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
 	"detections\x12;\n" +
 	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\x121\n" +
-	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\x9b\x02\n" +
+	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\xc3\x02\n" +
 	"\tDetection\x12\x1d\n" +
 	"\n" +
 	"class_name\x18\x01 \x01(\tR\tclassName\x12\x1e\n" +
@@ -1318,9 +1551,19 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x04bbox\x18\x03 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x04bbox\x12\x19\n" +
 	"\bclass_id\x18\x04 \x01(\x05R\aclassId\x12\x14\n" +
 	"\x05frame\x18\x05 \x01(\x05R\x05frame\x124\n" +
-	"\tkeypoints\x18\x06 \x03(\v2\x16.imageflow.v1.KeypointR\tkeypoints\x129\n" +
+	"\tkeypoints\x18\x06 \x03(\v2\x16.imageflow.v1.KeypointR\tkeypoints\x12&\n" +
+	"\x04mask\x18\a \x01(\v2\x12.imageflow.v1.MaskR\x04mask\x129\n" +
 	"\vrotated_box\x18\b \x01(\v2\x18.imageflow.v1.RotatedBoxR\n" +
-	"rotatedBox\"\x8a\x01\n" +
+	"rotatedBox\"e\n" +
+	"\x04Mask\x121\n" +
+	"\bpolygons\x18\x01 \x03(\v2\x15.imageflow.v1.PolygonR\bpolygons\x12*\n" +
+	"\x03rle\x18\x02 \x01(\v2\x18.imageflow.v1.RunLengthsR\x03rle\"!\n" +
+	"\aPolygon\x12\x16\n" +
+	"\x06points\x18\x01 \x03(\x02R\x06points\"8\n" +
+	"\n" +
+	"RunLengths\x12\x12\n" +
+	"\x04size\x18\x01 \x03(\x05R\x04size\x12\x16\n" +
+	"\x06counts\x18\x02 \x01(\tR\x06counts\"\x8a\x01\n" +
 	"\n" +
 	"RotatedBox\x12\x0e\n" +
 	"\x02cx\x18\x01 \x01(\x02R\x02cx\x12\x0e\n" +
@@ -1363,7 +1606,12 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\bexamined\x18\x01 \x01(\x05R\bexamined\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x05R\x05first\x12\x14\n" +
 	"\x05every\x18\x03 \x01(\x05R\x05every\x12\x14\n" +
-	"\x05total\x18\x04 \x01(\x05R\x05total2\xc3\x02\n" +
+	"\x05total\x18\x04 \x01(\x05R\x05total*W\n" +
+	"\n" +
+	"MaskFormat\x12\x1b\n" +
+	"\x17MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13MASK_FORMAT_POLYGON\x10\x01\x12\x13\n" +
+	"\x0fMASK_FORMAT_RLE\x10\x022\xc3\x02\n" +
 	"\x12AIDetectionService\x12g\n" +
 	"\rDetectObjects\x12\x1e.imageflow.v1.DetectionRequest\x1a\x1f.imageflow.v1.DetectionResponse\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/detect\x12Z\n" +
@@ -1383,59 +1631,68 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_detection_proto_rawDescData
 }
 
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_imageflow_v1_detection_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_imageflow_v1_detection_proto_goTypes = []any{
-	(*DetectionRequest)(nil),    // 0: imageflow.v1.DetectionRequest
-	(*Tiles)(nil),               // 1: imageflow.v1.Tiles
-	(*Region)(nil),              // 2: imageflow.v1.Region
-	(*DetectionCrops)(nil),      // 3: imageflow.v1.DetectionCrops
-	(*DetectionCrop)(nil),       // 4: imageflow.v1.DetectionCrop
-	(*DetectionResponse)(nil),   // 5: imageflow.v1.DetectionResponse
-	(*Detection)(nil),           // 6: imageflow.v1.Detection
-	(*RotatedBox)(nil),          // 7: imageflow.v1.RotatedBox
-	(*Keypoint)(nil),            // 8: imageflow.v1.Keypoint
-	(*BoundingBox)(nil),         // 9: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 10: imageflow.v1.DetectionMetadata
-	(*ExaminedFrames)(nil),      // 11: imageflow.v1.ExaminedFrames
-	nil,                         // 12: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 13: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 14: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 15: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 16: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 17: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 18: imageflow.v1.HealthCheckResponse
+	(MaskFormat)(0),             // 0: imageflow.v1.MaskFormat
+	(*DetectionRequest)(nil),    // 1: imageflow.v1.DetectionRequest
+	(*Tiles)(nil),               // 2: imageflow.v1.Tiles
+	(*Region)(nil),              // 3: imageflow.v1.Region
+	(*DetectionCrops)(nil),      // 4: imageflow.v1.DetectionCrops
+	(*DetectionCrop)(nil),       // 5: imageflow.v1.DetectionCrop
+	(*DetectionResponse)(nil),   // 6: imageflow.v1.DetectionResponse
+	(*Detection)(nil),           // 7: imageflow.v1.Detection
+	(*Mask)(nil),                // 8: imageflow.v1.Mask
+	(*Polygon)(nil),             // 9: imageflow.v1.Polygon
+	(*RunLengths)(nil),          // 10: imageflow.v1.RunLengths
+	(*RotatedBox)(nil),          // 11: imageflow.v1.RotatedBox
+	(*Keypoint)(nil),            // 12: imageflow.v1.Keypoint
+	(*BoundingBox)(nil),         // 13: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 14: imageflow.v1.DetectionMetadata
+	(*ExaminedFrames)(nil),      // 15: imageflow.v1.ExaminedFrames
+	nil,                         // 16: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 17: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 18: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 19: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 20: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 21: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 22: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	13, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	13, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	13, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	14, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	12, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	2,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
-	1,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
-	3,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
-	9,  // 8: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
-	13, // 9: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
-	15, // 10: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	6,  // 11: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	10, // 12: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
-	4,  // 13: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
-	9,  // 14: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	8,  // 15: imageflow.v1.Detection.keypoints:type_name -> imageflow.v1.Keypoint
-	7,  // 16: imageflow.v1.Detection.rotated_box:type_name -> imageflow.v1.RotatedBox
-	16, // 17: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	11, // 18: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	0,  // 19: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	0,  // 20: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	17, // 21: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	5,  // 22: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	5,  // 23: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	18, // 24: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	22, // [22:25] is the sub-list for method output_type
-	19, // [19:22] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	17, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	17, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	17, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	18, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	16, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	3,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
+	2,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
+	4,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
+	0,  // 8: imageflow.v1.DetectionRequest.masks:type_name -> imageflow.v1.MaskFormat
+	13, // 9: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
+	17, // 10: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	19, // 11: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	7,  // 12: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	14, // 13: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	5,  // 14: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
+	13, // 15: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	12, // 16: imageflow.v1.Detection.keypoints:type_name -> imageflow.v1.Keypoint
+	8,  // 17: imageflow.v1.Detection.mask:type_name -> imageflow.v1.Mask
+	11, // 18: imageflow.v1.Detection.rotated_box:type_name -> imageflow.v1.RotatedBox
+	9,  // 19: imageflow.v1.Mask.polygons:type_name -> imageflow.v1.Polygon
+	10, // 20: imageflow.v1.Mask.rle:type_name -> imageflow.v1.RunLengths
+	20, // 21: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	15, // 22: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	1,  // 23: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	1,  // 24: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	21, // 25: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	6,  // 26: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	6,  // 27: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	22, // 28: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	26, // [26:29] is the sub-list for method output_type
+	23, // [23:26] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -1448,19 +1705,20 @@ func file_imageflow_v1_detection_proto_init() {
 	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	file_imageflow_v1_detection_proto_msgTypes[1].OneofWrappers = []any{}
-	file_imageflow_v1_detection_proto_msgTypes[8].OneofWrappers = []any{}
+	file_imageflow_v1_detection_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   13,
+			NumEnums:      1,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_imageflow_v1_detection_proto_goTypes,
 		DependencyIndexes: file_imageflow_v1_detection_proto_depIdxs,
+		EnumInfos:         file_imageflow_v1_detection_proto_enumTypes,
 		MessageInfos:      file_imageflow_v1_detection_proto_msgTypes,
 	}.Build()
 	File_imageflow_v1_detection_proto = out.File
