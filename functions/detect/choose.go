@@ -38,6 +38,15 @@ func chooseLayout(outputs []inference.Tensor, metadata map[string]string, d *des
 	return choosePlausible(fitting, outputs, metadata, d)
 }
 
+// chooseReading is chooseLayout, and finds out how to read probabilities of classes.
+func chooseReading(outputs []inference.Tensor, metadata map[string]string, d *description) (choice, error) {
+	c, err := chooseLayout(outputs, metadata, d)
+	if err == nil && c.layout.task == classifyTask {
+		err = c.layout.chooseActivation(outputs, metadata)
+	}
+	return c, err
+}
+
 // fittingLayouts returns the layouts that fit the names and shapes of the outputs. Of several
 // outputs it is the first one.
 func fittingLayouts(outputs []inference.Tensor, d *description) (fitting []layout) {

@@ -115,6 +115,7 @@ func (s *Models) apply(ctx context.Context, r *imageflowv1.DetectionRequest, in 
 			d.Frame = f.number
 			resp.Detections = append(resp.Detections, d)
 		}
+		resp.Classifications = f.classes
 	}
 	resp.Metadata.TotalDetections = int32(len(resp.GetDetections()))
 	if resp.Crops, err = cutOut(ctx, r, in, resp); err == nil {

@@ -29,6 +29,8 @@ type format struct {
 	valuesFirst bool
 	// sigmoid means that scores and objectness are logits.
 	sigmoid bool
+	// softmax means that the probabilities of classes of the image are logits.
+	softmax bool
 }
 
 // part is the columns from, from+1, …, to-1 of an output; to 0 means up to the last, and from -1 the last

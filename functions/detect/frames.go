@@ -15,6 +15,8 @@ import (
 type frame struct {
 	number int32 // in the file, from 0; 0 for a request without frames
 	boxes  []box
+	// classes are the most probable classes of the whole frame, of a model that classifies.
+	classes []*imageflowv1.Classification
 }
 
 // maxInAllFrames is the contract's limit of the detections in all frames.
@@ -26,6 +28,10 @@ func (m *model) detect(
 	ctx context.Context, r *imageflowv1.DetectionRequest, in functions.Input, rescale func(box) box,
 	metadata *imageflowv1.DetectionMetadata,
 ) (all []frame, err error) {
+	if m.classifies() {
+		classes, err := m.classify(ctx, r, in, metadata)
+		return []frame{{classes: classes}}, err
+	}
 	selected, err := m.newSelection(r, in.Image)
 	if err != nil {
 		return nil, err
@@ -45,7 +51,7 @@ func (m *model) detect(
 			return functions.Errorf(functions.Invalid, "max_detections", "more than %d detections in all frames: "+
 				"set a lower max_detections, a higher confidence_threshold or higher frames", maxInAllFrames)
 		}
-		all = append(all, frame{int32(image.Number()), boxes})
+		all = append(all, frame{number: int32(image.Number()), boxes: boxes})
 		return err
 	})
 	switch {

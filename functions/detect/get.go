@@ -49,7 +49,7 @@ func (s *Models) Get(ctx context.Context, req *imageflowv1.GetModelRequest) (*im
 // describe adds how the model was understood.
 func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 	info := m.Info()
-	resp.LayoutReason, resp.IncludesNms, resp.Digest = m.why, m.layout.endToEnd, info.Digest
+	resp.LayoutReason, resp.IncludesNms, resp.Digest = m.why, m.layout.endToEnd && !m.classifies(), info.Digest
 	for _, in := range info.Inputs {
 		resp.Inputs = append(resp.Inputs, &imageflowv1.ModelTensor{Name: in.Name, Type: string(in.Type), Shape: in.Shape})
 	}
@@ -64,6 +64,8 @@ func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 		resp.Preprocessing.Mean, resp.Preprocessing.Std = m.mean[:], m.std[:]
 	}
 	switch {
+	case m.classifies():
+		resp.Notes = append(resp.Notes, "it classifies whole images, and finds no boxes")
 	case m.furtherValues > 0 && !m.layout.hasFurther():
 		resp.Notes = append(resp.Notes, "it also finds masks or keypoints, which are not read in this layout")
 	case m.keypoints.count > 0:

@@ -19,12 +19,19 @@ func (p placement) toImage(x, y float32) (float32, float32) {
 	return float32((float64(x) - p.left) / p.scaleX), float32((float64(y) - p.top) / p.scaleY)
 }
 
-// size returns the size of the scaled image in the input, in pixels.
+// size returns the size in pixels of the scaled image, which is inside the input, or around it for a
+// centreCrop.
 func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
 	if f == stretch {
 		return inputWidth, inputHeight
 	}
-	scale := math.Min(float64(inputWidth)/float64(width), float64(inputHeight)/float64(height))
+	across, down := float64(inputWidth)/float64(width), float64(inputHeight)/float64(height)
+	if f == centreCrop { // the longer side is rounded down, as in Resize of torchvision
+		scale := math.Max(across, down)
+		side := func(length, limit int) int { return max(limit, int(float64(length)*scale)) }
+		return side(width, inputWidth), side(height, inputHeight)
+	}
+	scale := math.Min(across, down)
 	side := func(length, limit int) int { return min(limit, max(1, int(math.Round(float64(length)*scale)))) }
 	return side(width, inputWidth), side(height, inputHeight)
 }
@@ -37,7 +44,9 @@ func (d *description) at(width, height int) *description {
 }
 
 // fitsImages reports whether the size of the input depends on the image.
-func (d *description) fitsImages() bool { return d.rectangular && (d.fitted || d.fit != stretch) }
+func (d *description) fitsImages() bool {
+	return d.rectangular && d.fit != centreCrop && (d.fitted || d.fit != stretch)
+}
 
 // forImage returns the description for an image of this size: if the size of the input depends on
 // it, its sides are the smallest multiples of the stride that have room for the image scaled with its
@@ -71,17 +80,24 @@ func (d *description) input(ctx context.Context, m *imaging.Image) (*tensor, *de
 	if d.fit == topLeft {
 		left, top = 0, 0
 	}
-	inner := image.Rect(left, top, left+w, top+h)
+	place := placement{
+		scaleX: float64(w) / float64(width), scaleY: float64(h) / float64(height), left: float64(left), top: float64(top),
+	}
+	inner, window := image.Rect(left, top, left+w, top+h), m.Whole()
+	if d.fit == centreCrop {
+		place.left, place.top = math.RoundToEven(float64(d.width-w)/2), math.RoundToEven(float64(d.height-h)/2)
+		inner = image.Rect(0, 0, d.width, d.height)
+		x, y := float64(width)/float64(w), float64(height)/float64(h)
+		window = imaging.Window{Left: -place.left * x, Top: -place.top * y, Width: float64(d.width) * x, Height: float64(d.height) * y}
+	}
 	t := d.newTensor()
 	d.pad(t, inner)
-	if err := m.ScaledTo(ctx, w, h, d.quality, d.floats(t, inner)); err != nil {
+	if err := m.ScaledWindowTo(ctx, window, inner.Dx(), inner.Dy(), d.quality, d.floats(t, inner)); err != nil {
 		d.release(t)
 		return nil, nil, placement{}, err
 	}
 	d.finish(t, inner)
-	return t, d, placement{
-		scaleX: float64(w) / float64(width), scaleY: float64(h) / float64(height), left: float64(left), top: float64(top),
-	}, nil
+	return t, d, place, nil
 }
 
 // newTensor returns a tensor for the size of the input. Images behind the first one of a batch are 0.

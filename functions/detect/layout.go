@@ -149,6 +149,9 @@ var oneOutput = []layout{
 		format: format{boxes: columns(0, 0, 4), scores: columns(0, 4, 5), classes: columns(0, 5, 6), form: cxcywh, fractions: true},
 		input:  rtdetrPreprocessing,
 	},
+	// a probability for each class of the whole image: Classify in ultralytics/nn/modules/head.py, and most
+	// others, whose values may be logits
+	{name: "classify", shapes: []string{"1,C|C"}, endToEnd: true, task: classifyTask, input: classifyPreprocessing},
 	// as end-to-end and v8 with cx cy w h, turned by the angle in the last column: the class OBB in
 	// ultralytics/nn/modules/head.py
 	{

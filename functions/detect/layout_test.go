@@ -222,7 +222,7 @@ func badInputs() map[string]refusedModel {
 	return map[string]refusedModel{
 		"unknown resize": {
 			onnx.Always(input, shaped(1, 84, 7), metadata("resize", "crop")),
-			[]string{"parameter resize", "letterbox, top-left or stretch"},
+			[]string{"parameter resize", "letterbox, top-left, stretch or center-crop"},
 		},
 		"unknown channel order": {
 			onnx.Always(input, shaped(1, 84, 7), metadata("channel_order", "gbr")),
@@ -237,7 +237,7 @@ func badInputs() map[string]refusedModel {
 			onnx.Always([]int64{-1, 3, -1, -1}, endToEnd(), metadata("imgsz", "[9000, 9000]")),
 			[]string{"parameter imgsz", "4096"},
 		},
-		"other task": {onnx.Always(input, endToEnd(), metadata("task", "track")), []string{`"track"`, "detect, segment"}},
+		"other task": {onnx.Always(input, endToEnd(), metadata("task", "track")), []string{`"track"`, "pose, obb and classify"}},
 		"oriented boxes": {
 			onnx.Always(input, endToEnd(), metadata("task", "obb")), []string{"[1 300 6]", `task "obb"`, "parameter layout"},
 		},

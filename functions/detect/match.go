@@ -37,7 +37,7 @@ func (l *layout) selectOutputs(outputs []inference.Tensor, names []string) ([]in
 // fits reports whether these outputs look like this layout.
 func (l *layout) fits(outputs []inference.Tensor, d *description) bool {
 	selected, ok := l.selectOutputs(outputs, d.outputNames)
-	if !ok || l.task != d.exclusiveTask() || !l.hasShapes(selected, d) {
+	if !ok || !l.isFor(d.task) || !l.hasShapes(selected, d) {
 		return false
 	}
 	return l.hasCount == nil || l.hasCount(l.rows(selected), d)

@@ -38,6 +38,9 @@ func (t trial) isImplausible() bool { return t.boxes >= minTrialBoxes && t.sane 
 // whole input or smaller than a cell, confidences above 1, or classes that are no integers.
 func (l *layout) try(outputs []inference.Tensor, d *description) trial {
 	t := trial{layout: *l}
+	if l.task == classifyTask {
+		return t // its values are checked when the layout is chosen
+	}
 	selected, _ := l.selectOutputs(outputs, d.outputNames)
 	parts, err := l.tables(selected)
 	if err != nil || l.hasWrongClasses(selected, parts) {

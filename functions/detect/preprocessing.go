@@ -22,6 +22,8 @@ const (
 	topLeft fit = "top-left"
 	// stretch scales width and height independently, without padding.
 	stretch fit = "stretch"
+	// centreCrop keeps the aspect ratio and cuts off what is longer than the input, on both sides.
+	centreCrop fit = "center-crop"
 )
 
 // preprocessing is how an image becomes a model's input.
@@ -47,8 +49,11 @@ var grey114 = [3]float32{114, 114, 114}
 var (
 	defaultPreprocessing = preprocessing{fit: letterbox, white: 1, padding: grey114} // of Ultralytics
 	yoloxPreprocessing   = preprocessing{fit: topLeft, bgr: true, white: 255, padding: grey114}
-	rtdetrPreprocessing  = preprocessing{fit: stretch, white: 1, padding: grey114}
-	rfdetrPreprocessing  = preprocessing{
+	// classifyPreprocessing is that of classify_transforms in ultralytics/data/augment.py.
+	classifyPreprocessing = preprocessing{fit: centreCrop, white: 1}
+
+	rtdetrPreprocessing = preprocessing{fit: stretch, white: 1, padding: grey114}
+	rfdetrPreprocessing = preprocessing{
 		fit: stretch, white: 1, padding: grey114,
 		mean: [3]float32{0.485, 0.456, 0.406}, std: [3]float32{0.229, 0.224, 0.225}, // of ImageNet
 	}
@@ -77,7 +82,7 @@ func preprocess(p preprocessing, image inference.ElementType, values map[string]
 		p.white, p.mean, p.std = 255, [3]float32{}, [3]float32{}
 	}
 	of := parameters{values: values}
-	if f := of.choice(fitKey, string(letterbox), string(topLeft), string(stretch)); f != "" {
+	if f := of.choice(fitKey, string(letterbox), string(topLeft), string(stretch), string(centreCrop)); f != "" {
 		p.fit = fit(f)
 	}
 	if order := of.choice(channelsKey, "rgb", "bgr"); order != "" {

@@ -12,14 +12,19 @@ const (
 	segmentTask = "segment"
 	poseTask    = "pose"
 	obbTask     = "obb"
+
+	classifyTask = "classify"
 )
 
-// exclusiveTask returns the task of the model, if it has layouts of its own.
-func (d *description) exclusiveTask() string {
-	if d.task == obbTask {
-		return d.task
+// isFor reports whether models of a task, or of an unknown one, may have the layout.
+func (l *layout) isFor(task string) bool {
+	switch task {
+	case obbTask, classifyTask:
+		return l.task == task
+	case "":
+		return l.task != obbTask
 	}
-	return ""
+	return l.task == ""
 }
 
 // findFurtherValues finds the number of values of each box after its classes: the coefficients of masks
@@ -32,7 +37,7 @@ func (m *model) findFurtherValues(outputs []inference.Tensor) (err error) {
 		m.keypoints, err = parseKeypointShape(metadata[keypointsKey])
 		m.furtherValues = int64(m.keypoints.count * m.keypoints.values)
 		return err
-	case obbTask:
+	case obbTask, classifyTask:
 		return nil
 	case "", detectTask, segmentTask:
 		if len(outputs) == 2 && len(outputs[1].Shape) == 4 { // the prototypes of masks
@@ -43,6 +48,6 @@ func (m *model) findFurtherValues(outputs []inference.Tensor) (err error) {
 		}
 		return nil
 	default:
-		return fmt.Errorf("its task is %q, which is none of detect, segment, pose and obb", m.task)
+		return fmt.Errorf("its task is %q, which is none of detect, segment, pose, obb and classify", m.task)
 	}
 }

@@ -29,10 +29,10 @@ func (m *model) runTrial(ctx context.Context) error {
 		if err = m.findFurtherValues(outputs); err != nil {
 			return err
 		}
-		if m.choice, err = chooseLayout(outputs, metadata, &m.description); err != nil {
+		if m.choice, err = chooseReading(outputs, metadata, &m.description); err != nil {
 			return err
 		}
-		return m.checkTrial(outputs)
+		return m.checkTrial(outputs, metadata)
 	})
 	if err != nil {
 		return err
@@ -53,14 +53,17 @@ func (m *model) runTrial(ctx context.Context) error {
 	}
 	defer m.release(input)
 	return m.Infer(ctx, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
-		return sized.checkTrial(sized.first(outputs))
+		return sized.checkTrial(sized.first(outputs), metadata)
 	})
 }
 
 // checkTrial refuses a model whose outputs are certainly misunderstood.
-func (d *description) checkTrial(outputs []inference.Tensor) error {
+func (d *description) checkTrial(outputs []inference.Tensor, metadata map[string]string) error {
 	if _, ok := d.layout.canRead(outputs, d); !ok {
 		return fmt.Errorf("its %s is not of its layout %s", d.listOutputs(outputs), d.layout.name)
+	}
+	if d.classifies() {
+		return d.checkProbabilities(outputs, metadata)
 	}
 	t := d.layout.try(outputs, d)
 	switch {

@@ -21,11 +21,16 @@ type Floats struct {
 // floats. Transparent pixels are composited on white. Numbers between the pixels of the planes
 // stay as they are.
 func (m *Image) ScaledTo(ctx context.Context, width, height int, q Quality, to Floats) error {
+	return m.ScaledWindowTo(ctx, m.Whole(), width, height, q, to)
+}
+
+// ScaledWindowTo is ScaledTo for a window of the upright image.
+func (m *Image) ScaledWindowTo(ctx context.Context, window Window, width, height int, q Quality, to Floats) error {
 	m = m.inSRGB()
-	if m.Format == JPEG && m.isPlanar(m.wholeView(width, height), q, Chroma444) {
-		return m.planesTo(ctx, width, height, q, to)
+	if v := m.view(window, width, height); m.Format == JPEG && m.isPlanar(v, q, Chroma444) {
+		return m.planesTo(ctx, v, width, height, q, to)
 	}
-	p, err := m.scaled(ctx, width, height, q)
+	p, err := m.ScaledWindow(ctx, window, width, height, q)
 	if err == nil && p.Channels == 4 {
 		p, err = p.flatten(ctx, white)
 	}
@@ -38,11 +43,10 @@ func (m *Image) ScaledTo(ctx context.Context, width, height int, q Quality, to F
 	return nil
 }
 
-// planesTo is ScaledTo for an image that isPlanar.
-func (m *Image) planesTo(ctx context.Context, width, height int, q Quality, to Floats) error {
+// planesTo writes a view of an image that isPlanar, which becomes width × height pixels upright.
+func (m *Image) planesTo(ctx context.Context, v view, width, height int, q Quality, to Floats) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	v := m.wholeView(width, height)
 	out := m.outputPlanes(v, Chroma444)
 	scale := m.planarScale(v, out, q)
 	source := m.planeSource(scale, m.planesAt(scale), &pin)

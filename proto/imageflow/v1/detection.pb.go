@@ -82,7 +82,8 @@ type DetectionRequest struct {
 	InputImage *ImageData `protobuf:"bytes,1,opt,name=input_image,json=inputImage,proto3" json:"input_image,omitempty"`
 	// The name of a model in the server's repository; empty means the default.
 	ModelName string `protobuf:"bytes,2,opt,name=model_name,json=modelName,proto3" json:"model_name,omitempty"`
-	// Detections with a lower confidence are dropped; 0 means the default, 0.25.
+	// Detections with a lower confidence are dropped; 0 means the default, 0.25. Classifications have no
+	// default.
 	ConfidenceThreshold float32 `protobuf:"fixed32,3,opt,name=confidence_threshold,json=confidenceThreshold,proto3" json:"confidence_threshold,omitempty"`
 	// Of two boxes of one class with a larger intersection over union, the one with
 	// the lower confidence is dropped; 0 means the default, 0.45.
@@ -102,7 +103,8 @@ type DetectionRequest struct {
 	// ResizeRequest.output_image.
 	OutputImage *ImageData `protobuf:"bytes,9,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// The maximum number of detections in a frame, the most confident ones; 0 means the
-	// default, 300. Boxes outside the image, outside `regions` or below `min_size` do not count.
+	// default, 300. Boxes outside the image, outside `regions` or below `min_size` do not count. Of a model that
+	// classifies images, it is the number of classifications, by default 5.
 	MaxDetections int32 `protobuf:"varint,10,opt,name=max_detections,json=maxDetections,proto3" json:"max_detections,omitempty"`
 	// How the output is encoded. In a Trigger: `encoding.quality=70`.
 	Encoding *Encoding `protobuf:"bytes,11,opt,name=encoding,proto3" json:"encoding,omitempty"`
@@ -659,9 +661,12 @@ type DetectionResponse struct {
 	Detections []*Detection           `protobuf:"bytes,2,rep,name=detections,proto3" json:"detections,omitempty"`
 	Metadata   *DetectionMetadata     `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The crops, if the request has `crops`, the most confident first.
-	Crops         []*DetectionCrop `protobuf:"bytes,5,rep,name=crops,proto3" json:"crops,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Crops []*DetectionCrop `protobuf:"bytes,5,rep,name=crops,proto3" json:"crops,omitempty"`
+	// The most probable classes of the whole image, the most probable first, if the model classifies images.
+	// Then there are no detections.
+	Classifications []*Classification `protobuf:"bytes,6,rep,name=classifications,proto3" json:"classifications,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *DetectionResponse) Reset() {
@@ -722,6 +727,77 @@ func (x *DetectionResponse) GetCrops() []*DetectionCrop {
 	return nil
 }
 
+func (x *DetectionResponse) GetClassifications() []*Classification {
+	if x != nil {
+		return x.Classifications
+	}
+	return nil
+}
+
+// Classification is a class of the whole image.
+type Classification struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the class in the model.
+	ClassName string `protobuf:"bytes,1,opt,name=class_name,json=className,proto3" json:"class_name,omitempty"`
+	// The index of the class in the model, from 0.
+	ClassId int32 `protobuf:"varint,2,opt,name=class_id,json=classId,proto3" json:"class_id,omitempty"`
+	// The probability in [0, 1]. Those of all classes have the sum 1, unless the model was trained otherwise.
+	Confidence    float32 `protobuf:"fixed32,3,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Classification) Reset() {
+	*x = Classification{}
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Classification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Classification) ProtoMessage() {}
+
+func (x *Classification) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Classification.ProtoReflect.Descriptor instead.
+func (*Classification) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Classification) GetClassName() string {
+	if x != nil {
+		return x.ClassName
+	}
+	return ""
+}
+
+func (x *Classification) GetClassId() int32 {
+	if x != nil {
+		return x.ClassId
+	}
+	return 0
+}
+
+func (x *Classification) GetConfidence() float32 {
+	if x != nil {
+		return x.Confidence
+	}
+	return 0
+}
+
 // Detection is one object in the image.
 type Detection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -748,7 +824,7 @@ type Detection struct {
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +836,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[6]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +849,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{6}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Detection) GetClassName() string {
@@ -847,7 +923,7 @@ type Mask struct {
 
 func (x *Mask) Reset() {
 	*x = Mask{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +935,7 @@ func (x *Mask) String() string {
 func (*Mask) ProtoMessage() {}
 
 func (x *Mask) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[7]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,7 +948,7 @@ func (x *Mask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mask.ProtoReflect.Descriptor instead.
 func (*Mask) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{7}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Mask) GetPolygons() []*Polygon {
@@ -900,7 +976,7 @@ type Polygon struct {
 
 func (x *Polygon) Reset() {
 	*x = Polygon{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +988,7 @@ func (x *Polygon) String() string {
 func (*Polygon) ProtoMessage() {}
 
 func (x *Polygon) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[8]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +1001,7 @@ func (x *Polygon) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Polygon.ProtoReflect.Descriptor instead.
 func (*Polygon) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{8}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Polygon) GetPoints() []float32 {
@@ -948,7 +1024,7 @@ type RunLengths struct {
 
 func (x *RunLengths) Reset() {
 	*x = RunLengths{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1036,7 @@ func (x *RunLengths) String() string {
 func (*RunLengths) ProtoMessage() {}
 
 func (x *RunLengths) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[9]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1049,7 @@ func (x *RunLengths) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunLengths.ProtoReflect.Descriptor instead.
 func (*RunLengths) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{9}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RunLengths) GetSize() []int32 {
@@ -1012,7 +1088,7 @@ type RotatedBox struct {
 
 func (x *RotatedBox) Reset() {
 	*x = RotatedBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1100,7 @@ func (x *RotatedBox) String() string {
 func (*RotatedBox) ProtoMessage() {}
 
 func (x *RotatedBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[10]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1113,7 @@ func (x *RotatedBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotatedBox.ProtoReflect.Descriptor instead.
 func (*RotatedBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{10}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RotatedBox) GetCx() float32 {
@@ -1096,7 +1172,7 @@ type Keypoint struct {
 
 func (x *Keypoint) Reset() {
 	*x = Keypoint{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1184,7 @@ func (x *Keypoint) String() string {
 func (*Keypoint) ProtoMessage() {}
 
 func (x *Keypoint) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[11]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1121,7 +1197,7 @@ func (x *Keypoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keypoint.ProtoReflect.Descriptor instead.
 func (*Keypoint) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{11}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Keypoint) GetX() float32 {
@@ -1160,7 +1236,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[12]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1248,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[12]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1261,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{12}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BoundingBox) GetX1() float32 {
@@ -1254,7 +1330,7 @@ type DetectionMetadata struct {
 
 func (x *DetectionMetadata) Reset() {
 	*x = DetectionMetadata{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[13]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1342,7 @@ func (x *DetectionMetadata) String() string {
 func (*DetectionMetadata) ProtoMessage() {}
 
 func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[13]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1355,7 @@ func (x *DetectionMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectionMetadata.ProtoReflect.Descriptor instead.
 func (*DetectionMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{13}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DetectionMetadata) GetModelName() string {
@@ -1397,7 +1473,7 @@ type ExaminedFrames struct {
 
 func (x *ExaminedFrames) Reset() {
 	*x = ExaminedFrames{}
-	mi := &file_imageflow_v1_detection_proto_msgTypes[14]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1409,7 +1485,7 @@ func (x *ExaminedFrames) String() string {
 func (*ExaminedFrames) ProtoMessage() {}
 
 func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_detection_proto_msgTypes[14]
+	mi := &file_imageflow_v1_detection_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1498,7 @@ func (x *ExaminedFrames) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExaminedFrames.ProtoReflect.Descriptor instead.
 func (*ExaminedFrames) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{14}
+	return file_imageflow_v1_detection_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExaminedFrames) GetExamined() int32 {
@@ -1534,14 +1610,22 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\tdetection\x18\x01 \x01(\x05R\tdetection\x12+\n" +
 	"\x03box\x18\x02 \x01(\v2\x19.imageflow.v1.BoundingBoxR\x03box\x12-\n" +
 	"\x05image\x18\x03 \x01(\v2\x17.imageflow.v1.ImageDataR\x05image\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data\"\xf4\x01\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\xbc\x02\n" +
 	"\x11DetectionResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x127\n" +
 	"\n" +
 	"detections\x18\x02 \x03(\v2\x17.imageflow.v1.DetectionR\n" +
 	"detections\x12;\n" +
 	"\bmetadata\x18\x03 \x01(\v2\x1f.imageflow.v1.DetectionMetadataR\bmetadata\x121\n" +
-	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\"\xc3\x02\n" +
+	"\x05crops\x18\x05 \x03(\v2\x1b.imageflow.v1.DetectionCropR\x05crops\x12F\n" +
+	"\x0fclassifications\x18\x06 \x03(\v2\x1c.imageflow.v1.ClassificationR\x0fclassifications\"j\n" +
+	"\x0eClassification\x12\x1d\n" +
+	"\n" +
+	"class_name\x18\x01 \x01(\tR\tclassName\x12\x19\n" +
+	"\bclass_id\x18\x02 \x01(\x05R\aclassId\x12\x1e\n" +
+	"\n" +
+	"confidence\x18\x03 \x01(\x02R\n" +
+	"confidence\"\xc3\x02\n" +
 	"\tDetection\x12\x1d\n" +
 	"\n" +
 	"class_name\x18\x01 \x01(\tR\tclassName\x12\x1e\n" +
@@ -1632,7 +1716,7 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 }
 
 var file_imageflow_v1_detection_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(MaskFormat)(0),             // 0: imageflow.v1.MaskFormat
 	(*DetectionRequest)(nil),    // 1: imageflow.v1.DetectionRequest
@@ -1641,58 +1725,60 @@ var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionCrops)(nil),      // 4: imageflow.v1.DetectionCrops
 	(*DetectionCrop)(nil),       // 5: imageflow.v1.DetectionCrop
 	(*DetectionResponse)(nil),   // 6: imageflow.v1.DetectionResponse
-	(*Detection)(nil),           // 7: imageflow.v1.Detection
-	(*Mask)(nil),                // 8: imageflow.v1.Mask
-	(*Polygon)(nil),             // 9: imageflow.v1.Polygon
-	(*RunLengths)(nil),          // 10: imageflow.v1.RunLengths
-	(*RotatedBox)(nil),          // 11: imageflow.v1.RotatedBox
-	(*Keypoint)(nil),            // 12: imageflow.v1.Keypoint
-	(*BoundingBox)(nil),         // 13: imageflow.v1.BoundingBox
-	(*DetectionMetadata)(nil),   // 14: imageflow.v1.DetectionMetadata
-	(*ExaminedFrames)(nil),      // 15: imageflow.v1.ExaminedFrames
-	nil,                         // 16: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 17: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 18: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 19: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 20: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 21: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 22: imageflow.v1.HealthCheckResponse
+	(*Classification)(nil),      // 7: imageflow.v1.Classification
+	(*Detection)(nil),           // 8: imageflow.v1.Detection
+	(*Mask)(nil),                // 9: imageflow.v1.Mask
+	(*Polygon)(nil),             // 10: imageflow.v1.Polygon
+	(*RunLengths)(nil),          // 11: imageflow.v1.RunLengths
+	(*RotatedBox)(nil),          // 12: imageflow.v1.RotatedBox
+	(*Keypoint)(nil),            // 13: imageflow.v1.Keypoint
+	(*BoundingBox)(nil),         // 14: imageflow.v1.BoundingBox
+	(*DetectionMetadata)(nil),   // 15: imageflow.v1.DetectionMetadata
+	(*ExaminedFrames)(nil),      // 16: imageflow.v1.ExaminedFrames
+	nil,                         // 17: imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	(*ImageData)(nil),           // 18: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 19: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 20: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 21: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 22: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 23: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	17, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	17, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	17, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	18, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
-	16, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
+	18, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	18, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	18, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	19, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	17, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
 	3,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
 	2,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
 	4,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
 	0,  // 8: imageflow.v1.DetectionRequest.masks:type_name -> imageflow.v1.MaskFormat
-	13, // 9: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
-	17, // 10: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
-	19, // 11: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
-	7,  // 12: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
-	14, // 13: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
+	14, // 9: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
+	18, // 10: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	20, // 11: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	8,  // 12: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
+	15, // 13: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
 	5,  // 14: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
-	13, // 15: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
-	12, // 16: imageflow.v1.Detection.keypoints:type_name -> imageflow.v1.Keypoint
-	8,  // 17: imageflow.v1.Detection.mask:type_name -> imageflow.v1.Mask
-	11, // 18: imageflow.v1.Detection.rotated_box:type_name -> imageflow.v1.RotatedBox
-	9,  // 19: imageflow.v1.Mask.polygons:type_name -> imageflow.v1.Polygon
-	10, // 20: imageflow.v1.Mask.rle:type_name -> imageflow.v1.RunLengths
-	20, // 21: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
-	15, // 22: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	1,  // 23: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	1,  // 24: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	21, // 25: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	6,  // 26: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	6,  // 27: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	22, // 28: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	26, // [26:29] is the sub-list for method output_type
-	23, // [23:26] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	7,  // 15: imageflow.v1.DetectionResponse.classifications:type_name -> imageflow.v1.Classification
+	14, // 16: imageflow.v1.Detection.bbox:type_name -> imageflow.v1.BoundingBox
+	13, // 17: imageflow.v1.Detection.keypoints:type_name -> imageflow.v1.Keypoint
+	9,  // 18: imageflow.v1.Detection.mask:type_name -> imageflow.v1.Mask
+	12, // 19: imageflow.v1.Detection.rotated_box:type_name -> imageflow.v1.RotatedBox
+	10, // 20: imageflow.v1.Mask.polygons:type_name -> imageflow.v1.Polygon
+	11, // 21: imageflow.v1.Mask.rle:type_name -> imageflow.v1.RunLengths
+	21, // 22: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	16, // 23: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
+	1,  // 24: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	1,  // 25: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	22, // 26: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	6,  // 27: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	6,  // 28: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	23, // 29: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	27, // [27:30] is the sub-list for method output_type
+	24, // [24:27] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -1705,14 +1791,14 @@ func file_imageflow_v1_detection_proto_init() {
 	file_imageflow_v1_geometry_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	file_imageflow_v1_detection_proto_msgTypes[1].OneofWrappers = []any{}
-	file_imageflow_v1_detection_proto_msgTypes[11].OneofWrappers = []any{}
+	file_imageflow_v1_detection_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

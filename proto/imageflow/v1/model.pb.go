@@ -128,7 +128,7 @@ type Model struct {
 	// The width and height of its input in pixels.
 	InputWidth  int32 `protobuf:"varint,9,opt,name=input_width,json=inputWidth,proto3" json:"input_width,omitempty"`
 	InputHeight int32 `protobuf:"varint,10,opt,name=input_height,json=inputHeight,proto3" json:"input_height,omitempty"`
-	// How an image is fitted to that size: letterbox, top-left or stretch.
+	// How an image is fitted to that size: letterbox, top-left, stretch or center-crop.
 	Resize string `protobuf:"bytes,11,opt,name=resize,proto3" json:"resize,omitempty"`
 	// The backend that runs it: onnxruntime or triton.
 	Backend string `protobuf:"bytes,12,opt,name=backend,proto3" json:"backend,omitempty"`
