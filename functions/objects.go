@@ -26,6 +26,11 @@ type Object struct {
 	// Whole is the region of the object and its margin, in pixels, and At the part of it in the image,
 	// which is not empty.
 	Whole, At image.Rectangle
+	// Polygons are the contours of the object in pixels of the image: those of its mask, or of its rotated box.
+	// Objects of other detections and given boxes have none.
+	Polygons []*imageflowv1.Polygon
+	// IsGiven means that the object is a given box.
+	IsGiven bool
 	// Confidence is in [0, 1]. That of a given box is 1.
 	Confidence float32
 	// Frame is the number of the frame in which a detection with frames found the object. Others are
@@ -63,14 +68,14 @@ func SideCarOf(s Selection, field, execution string) (object *imageflowv1.ImageD
 func Objects(
 	s Selection, field string, in Input, part image.Rectangle,
 ) (all []Object, examined *imageflowv1.ExaminedFrames, _ error) {
-	add := func(b *imageflowv1.BoundingBox, confidence float32, frame int) {
-		whole := WithMargin(b, s.GetMargin())
-		if at := whole.Intersect(part); !at.Empty() {
-			all = append(all, Object{whole, at, min(confidence, 1), frame})
+	add := func(b *imageflowv1.BoundingBox, o Object) {
+		o.Whole = WithMargin(b, s.GetMargin())
+		if o.At = o.Whole.Intersect(part); !o.At.Empty() {
+			all = append(all, o)
 		}
 	}
 	for _, b := range s.GetBoxes() {
-		add(b, 1, AllFrames)
+		add(b, Object{Confidence: 1, Frame: AllFrames, IsGiven: true})
 	}
 	object, path := SideCarOf(s, field, "")
 	if object == nil {
@@ -89,15 +94,17 @@ func Objects(
 		if examined == nil {
 			frame = AllFrames
 		}
-		add(d.GetBbox(), confidence, frame)
+		add(d.GetBbox(), Object{Polygons: d.GetMask().GetPolygons(), Confidence: min(confidence, 1), Frame: frame})
 	}
 	return all, examined, nil
 }
 
+// maxCoordinate is beyond all pixels of images.
+const maxCoordinate = 1 << 24
+
 // WithMargin returns the pixels that a box touches, with a part of its width and height added to
 // each side. The parts of a box beyond maxCoordinate are cut off.
 func WithMargin(b *imageflowv1.BoundingBox, margin float64) image.Rectangle {
-	const maxCoordinate = 1 << 24
 	within := func(v float32) float64 { return min(max(float64(v), -maxCoordinate), maxCoordinate) }
 	x1, y1, x2, y2 := within(b.GetX1()), within(b.GetY1()), within(b.GetX2()), within(b.GetY2())
 	across, down := margin*(x2-x1), margin*(y2-y1)
@@ -131,7 +138,33 @@ func ReadSideCar(data []byte) (*imageflowv1.DetectionResponse, error) {
 	return found, nil
 }
 
-// detections returns the detections of the classes in a side-car, with boxes in pixels of an image of
+// maxPoints bounds the coordinates of all polygons in a side-car: twice the points that a detection may have.
+const maxPoints = 400_000
+
+// polygonsOf returns the contours of a detection: of its mask, or of its rotated box.
+func polygonsOf(d *imageflowv1.Detection) []*imageflowv1.Polygon {
+	if corners := d.GetRotatedBox().GetCorners(); len(corners) > 0 {
+		return []*imageflowv1.Polygon{{Points: corners}}
+	}
+	return d.GetMask().GetPolygons()
+}
+
+// mapPolygon maps the points of a polygon. It returns false if it has no area, or a point that is none.
+func mapPolygon(p *imageflowv1.Polygon, to func(x, y float32) (toX, toY float32)) bool {
+	if len(p.GetPoints()) < 6 || len(p.GetPoints())%2 != 0 {
+		return false
+	}
+	for k := 0; k < len(p.Points); k += 2 {
+		x, y := to(p.Points[k], p.Points[k+1])
+		if !(max(x, -x, y, -y) <= maxCoordinate) { // also true for NaN
+			return false
+		}
+		p.Points[k], p.Points[k+1] = x, y
+	}
+	return true
+}
+
+// detections returns the detections of the classes in a side-car, with boxes and masks in pixels of an image of
 // width × height pixels, and the frames that were examined.
 func detections(
 	classes []string, sideCar []byte, width, height int,
@@ -140,10 +173,11 @@ func detections(
 	if err != nil {
 		return nil, nil, err
 	}
-	toImage, err := fromDetection(found.GetMetadata(), width, height)
+	toImage, ofPoint, err := fromDetection(found.GetMetadata(), width, height)
 	if err != nil {
 		return nil, nil, err
 	}
+	points := 0
 	for _, d := range found.GetDetections() {
 		if !IsOfClass(d, classes) {
 			continue
@@ -152,34 +186,42 @@ func detections(
 		if b := d.GetBbox(); !(b.GetX1() <= b.GetX2() && b.GetY1() <= b.GetY2()) { // also true for NaN
 			return nil, nil, errNoBox
 		}
+		d.Mask = &imageflowv1.Mask{Polygons: polygonsOf(d)}
+		for _, p := range d.GetMask().GetPolygons() {
+			if points += len(p.GetPoints()); !mapPolygon(p, ofPoint) || points > maxPoints {
+				return nil, nil, errNoPolygon
+			}
+		}
 		all = append(all, d)
 	}
 	return all, found.GetMetadata().GetFrames(), nil
 }
 
-// fromDetection returns the mapping from the boxes of a detection to an image: the image in which
-// objects were detected, or the original that it was made from.
+// fromDetection returns the mappings from the boxes and the points of a detection to an image: the image in
+// which objects were detected, or the original that it was made from.
 func fromDetection(m *imageflowv1.DetectionMetadata, width, height int) (
-	func(*imageflowv1.BoundingBox) *imageflowv1.BoundingBox, error,
+	toImage func(*imageflowv1.BoundingBox) *imageflowv1.BoundingBox, ofPoint func(x, y float32) (toX, toY float32), err error,
 ) {
-	same := func(b *imageflowv1.BoundingBox) *imageflowv1.BoundingBox { return b }
 	a := m.GetOriginalFromImage()
 	isImage := int(m.GetImageWidth()) == width && int(m.GetImageHeight()) == height
 	isOriginal := a != nil && int(m.GetOriginalWidth()) == width && int(m.GetOriginalHeight()) == height
 	switch {
 	case m.GetImageWidth() == 0:
-		return nil, errNoSize
+		return nil, nil, errNoSize
 	case isImage && a == nil, isOriginal && (!isImage || isIdentity(a)):
-		return same, nil
+		same := func(b *imageflowv1.BoundingBox) *imageflowv1.BoundingBox { return b }
+		return same, func(x, y float32) (float32, float32) { return x, y }, nil
 	case isImage && isOriginal:
-		return nil, errAmbiguous
+		return nil, nil, errAmbiguous
 	case isImage:
-		if toImage, ok := Inverse(a); ok {
-			return toImage, nil
+		toImage, ok := Inverse(a)
+		if !ok {
+			return nil, nil, errNoMap
 		}
-		return nil, errNoMap
+		ofPoint, _ := inversePoint(a)
+		return toImage, ofPoint, nil
 	}
-	return nil, errOtherImage
+	return nil, nil, errOtherImage
 }
 
 // sideCarError is the reason why the boxes of a side-car cannot be used.
@@ -191,6 +233,7 @@ const (
 	errNoSideCar  sideCarError = "not the side-car of a detection"
 	errNoSize     sideCarError = "it does not have the size of its image: detect the objects again with this version"
 	errNoBox      sideCarError = "a bbox is not a box: x1 <= x2 and y1 <= y2"
+	errNoPolygon  sideCarError = "a polygon is no list of points, or all have more than 200,000 points"
 	errNoMap      sideCarError = "its original_from_image is not a map"
 	errOtherImage sideCarError = "it describes neither this image nor one that was made from it: the sizes differ"
 	errAmbiguous  sideCarError = "it describes an image and an original of the same size: give the boxes instead"

@@ -36,13 +36,18 @@ func newRegions(r *imageflowv1.FilterRequest, in functions.Input) (*frameRegions
 		return nil, err
 	}
 	h := &frameRegions{map[int][]functions.Object{}, examined, r.GetRedaction().GetInvert()}
+	needsMask := r.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK
+	_, path := functions.SideCarOf(r.GetRedaction(), redactionField, "")
 	for _, o := range all {
+		if needsMask && !o.IsGiven && len(o.Polygons) == 0 {
+			return nil, functions.Errorf(functions.Invalid, path, "an object has no mask: detect with "+
+				"masks=MASK_FORMAT_POLYGON, or use another shape")
+		}
 		h.frames[o.Frame] = append(h.frames[o.Frame], o)
 	}
 	if examined == nil {
 		return h, nil
 	}
-	_, path := functions.SideCarOf(r.GetRedaction(), redactionField, "")
 	return h, h.checkFrames(in.Image.Number(), in.Image.SelectedFrames(), in.Image.AnimationFrames(), path)
 }
 
@@ -98,7 +103,7 @@ func (h *frameRegions) inFrames(first, count int) (all []functions.Object) {
 			continue // the regions of the frame before
 		}
 		for _, o := range h.inFrame(first + i) {
-			if !seen[o.At] {
+			if !seen[o.At] || len(o.Polygons) > 0 { // which may differ in the same box
 				seen[o.At] = true
 				all = append(all, o)
 			}

@@ -187,8 +187,16 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 }
 
 // eachRow calls paint with the pixels that the shape of a region touches in each row. An ellipse fills
-// the whole region, also if the image cuts the region off.
+// the whole region, also if the image cuts the region off. A given box has no mask.
 func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint painter) error {
+	if h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK && !o.IsGiven {
+		r := h.request.GetRedaction()
+		c, err := maskCoverage(ctx, o, r.GetMargin(), !r.GetInvert())
+		if err == nil {
+			c.eachRow(paint)
+		}
+		return err
+	}
 	isEllipse := h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_ELLIPSE
 	width, height := float64(o.Whole.Dx()), float64(o.Whole.Dy())
 	for y := o.At.Min.Y; y < o.At.Max.Y; y++ {
@@ -212,11 +220,15 @@ func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint paint
 
 // redactionFootprint returns the memory in bytes that a redaction takes besides the image.
 func redactionFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {
-	if !r.GetRedaction().GetInvert() {
-		return 0
-	}
 	width, height := in.Image.Size()
-	memory := int64(width) * int64(height)
+	area, memory := int64(width)*int64(height), int64(0)
+	if r.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK {
+		memory += 2 * area // the coverage of an object, and a polygon of it
+	}
+	if !r.GetRedaction().GetInvert() {
+		return memory
+	}
+	memory += area
 	if in.Image.Moves(in.Format) {
 		memory *= 2 // of a frame, and of the one before
 	}

@@ -31,6 +31,11 @@ const (
 	RedactionShape_REDACTION_SHAPE_BOX         RedactionShape = 1
 	// The ellipse inside the box.
 	RedactionShape_REDACTION_SHAPE_ELLIPSE RedactionShape = 2
+	// The mask of the object without its holes, of a detection with `masks=MASK_FORMAT_POLYGON`, or its
+	// rotated box. Contours are simplified, so it is a pixel more on each side, unless `invert` is set. `margin`
+	// is a part of the width and height of the box, and is added to the mask on each side. Given `boxes` have the
+	// shape of a box. The call fails if an object has no mask.
+	RedactionShape_REDACTION_SHAPE_MASK RedactionShape = 3
 )
 
 // Enum value maps for RedactionShape.
@@ -39,11 +44,13 @@ var (
 		0: "REDACTION_SHAPE_UNSPECIFIED",
 		1: "REDACTION_SHAPE_BOX",
 		2: "REDACTION_SHAPE_ELLIPSE",
+		3: "REDACTION_SHAPE_MASK",
 	}
 	RedactionShape_value = map[string]int32{
 		"REDACTION_SHAPE_UNSPECIFIED": 0,
 		"REDACTION_SHAPE_BOX":         1,
 		"REDACTION_SHAPE_ELLIPSE":     2,
+		"REDACTION_SHAPE_MASK":        3,
 	}
 )
 
@@ -224,11 +231,12 @@ const file_imageflow_v1_redaction_proto_rawDesc = "" +
 	"\x14redaction.detections\x120detections or detected: at most one can be given\x1a'!has(this.detections) || !this.detected\x1a~\n" +
 	"\x1fredaction.detections.object_key\x12 detections.object_key is missing\x1a9!has(this.detections) || this.detections.object_key != ''\x1ak\n" +
 	"\x0fredaction.boxes\x12)boxes: each must have x1 < x2 and y1 < y2\x1a-this.boxes.all(b, b.x1 < b.x2 && b.y1 < b.y2)\x1a\x94\x01\n" +
-	"\x11redaction.classes\x12=classes are those of detections or detected: give one of them\x1a@size(this.classes) == 0 || this.detected || has(this.detections)*g\n" +
+	"\x11redaction.classes\x12=classes are those of detections or detected: give one of them\x1a@size(this.classes) == 0 || this.detected || has(this.detections)*\x81\x01\n" +
 	"\x0eRedactionShape\x12\x1f\n" +
 	"\x1bREDACTION_SHAPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13REDACTION_SHAPE_BOX\x10\x01\x12\x1b\n" +
-	"\x17REDACTION_SHAPE_ELLIPSE\x10\x02B\xa1\x01\n" +
+	"\x17REDACTION_SHAPE_ELLIPSE\x10\x02\x12\x18\n" +
+	"\x14REDACTION_SHAPE_MASK\x10\x03B\xa1\x01\n" +
 	"\x10com.imageflow.v1B\x0eRedactionProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
