@@ -86,7 +86,7 @@ func BenchmarkCompute(b *testing.B) {
 		b.Fatal(err)
 	}
 	r := repository(b, dir)
-	m, err := r.Model(b.Context(), "m")
+	m, err := r.Model(b.Context(), "m", "")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func newProcessor(t testing.TB, m onnx.Model) (functions.Processor, error) {
 		t.Fatal(err)
 	}
 	r := repository(t, dir)
-	_, err := r.Model(t.Context(), "m")
+	_, err := r.Model(t.Context(), "m", "")
 	return processorOf(r, "m"), err
 }
 

@@ -18,9 +18,12 @@ import (
 // default model.
 func (s *Models) Get(ctx context.Context, req *imageflowv1.GetModelRequest) (*imageflowv1.GetModelResponse, error) {
 	name := cmp.Or(req.GetName(), s.defaultModel)
-	m, err := s.model(ctx, name)
+	m, err := s.model(ctx, name, req.GetVersion())
 	if errors.Is(err, inference.ErrNotFound) {
 		return nil, functions.Errorf(functions.NotFound, "name", "no model %q", name)
+	}
+	if errors.Is(err, inference.ErrNoVersion) {
+		return nil, functions.Errorf(functions.NotFound, "version", "%v", err)
 	}
 	listings, err := s.repository.List(ctx)
 	if err != nil {
@@ -30,7 +33,7 @@ func (s *Models) Get(ctx context.Context, req *imageflowv1.GetModelRequest) (*im
 	if i := slices.IndexFunc(listings, func(l inference.Listing) bool { return l.Name == name }); i >= 0 {
 		l = listings[i]
 	}
-	listed, err := s.listed(ctx, l)
+	listed, err := s.listed(ctx, l, req.GetVersion())
 	if err != nil {
 		return nil, kindError(err)
 	}
@@ -41,7 +44,7 @@ func (s *Models) Get(ctx context.Context, req *imageflowv1.GetModelRequest) (*im
 	}
 	m.describe(resp)
 	if req.GetTrial() {
-		resp.Trial, err = s.trial(ctx, name)
+		resp.Trial, err = s.trial(ctx, name, req.GetVersion())
 	}
 	return resp, err
 }
@@ -94,7 +97,7 @@ func bakedThresholds(args string) string {
 
 // trial runs a model on the reference image and draws its boxes. It rejects calls during another
 // one, because no queue bounds them.
-func (s *Models) trial(ctx context.Context, name string) (*imageflowv1.ModelTrial, error) {
+func (s *Models) trial(ctx context.Context, name, version string) (*imageflowv1.ModelTrial, error) {
 	if !s.trials.TryLock() {
 		return nil, functions.Errorf(functions.Busy, "trial", "another trial is running")
 	}
@@ -103,7 +106,7 @@ func (s *Models) trial(ctx context.Context, name string) (*imageflowv1.ModelTria
 	if err != nil {
 		return nil, err
 	}
-	r := &imageflowv1.DetectionRequest{ModelName: name, DrawBoxes: true}
+	r := &imageflowv1.DetectionRequest{ModelName: name, ModelVersion: version, DrawBoxes: true}
 	out, resp, err := s.apply(ctx, r, functions.Input{Image: reference, Format: imaging.JPEG})
 	if err != nil {
 		return nil, err

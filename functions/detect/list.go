@@ -18,7 +18,7 @@ func (s *Models) List(ctx context.Context) (*imageflowv1.ListModelsResponse, err
 	hasDefault := false
 	for _, l := range listings {
 		hasDefault = hasDefault || l.Name == s.defaultModel
-		m, err := s.listed(ctx, l)
+		m, err := s.listed(ctx, l, "")
 		if err != nil {
 			return nil, kindError(err)
 		}
@@ -33,10 +33,10 @@ func (s *Models) List(ctx context.Context) (*imageflowv1.ListModelsResponse, err
 	return resp, nil
 }
 
-// listed describes one model of the list.
-func (s *Models) listed(ctx context.Context, l inference.Listing) (*imageflowv1.Model, error) {
-	listed := &imageflowv1.Model{Name: l.Name, Versions: l.Versions, Reason: l.Reason}
-	m, err := s.model(ctx, l.Name)
+// listed describes one model of the list, in a version if that is not empty.
+func (s *Models) listed(ctx context.Context, l inference.Listing, version string) (*imageflowv1.Model, error) {
+	listed := &imageflowv1.Model{Name: l.Name, Versions: l.Versions, AvailableVersions: l.Available, Reason: l.Reason}
+	m, err := s.model(ctx, l.Name, version)
 	var refused *inference.RefusedError
 	switch {
 	case errors.As(err, &refused):

@@ -36,16 +36,7 @@ func TestBackends_listModels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &imageflowv1.ListModelsResponse{Models: []*imageflowv1.Model{
-				{Name: "other", Versions: []string{"1"}, Reason: "its input is [1 7] but must be [N, 3, height, width]"},
-				{
-					Name: "wide", Default: true, Ready: true, Version: "2", Versions: []string{"2"}, Layout: "yolox",
-					Labels: []string{"cat", "dog"}, InputWidth: 96, InputHeight: 64, Resize: "top-left", Backend: backend,
-				},
-			}}
-			if backend == "onnxruntime" {
-				want.Models[1].Provider = "cpu"
-			}
+			want := wantWide(backend)
 			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 				t.Errorf("models (-want +got):\n%s", diff)
 			}
@@ -59,6 +50,21 @@ func TestBackends_listModels(t *testing.T) {
 	if last := got.GetModels()[2]; last.GetName() != "none" || !last.GetDefault() || last.GetReady() || last.GetReason() == "" {
 		t.Errorf("got %v, want the default and the reason why it is not ready", last)
 	}
+}
+
+// wantWide returns the list of TestBackends_listModels.
+func wantWide(backend string) *imageflowv1.ListModelsResponse {
+	wide := &imageflowv1.Model{
+		Name: "wide", Default: true, Ready: true, Version: "2", Versions: []string{"2"}, AvailableVersions: []string{"2"},
+		Layout: "yolox", Labels: []string{"cat", "dog"}, InputWidth: 96, InputHeight: 64, Resize: "top-left", Backend: backend,
+	}
+	if backend == "onnxruntime" {
+		wide.Provider = "cpu"
+	}
+	return &imageflowv1.ListModelsResponse{Models: []*imageflowv1.Model{{
+		Name: "other", Versions: []string{"1"}, AvailableVersions: []string{"1"},
+		Reason: "its input is [1 7] but must be [N, 3, height, width]",
+	}, wide}}
 }
 
 // TestBackends_refuseBadModel: a model that cannot be loaded is listed with the reason,

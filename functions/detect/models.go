@@ -20,10 +20,13 @@ type Models struct {
 	defaultModel string
 
 	mutex sync.Mutex
-	cache map[string]cacheEntry // by name of the model
+	cache map[versionKey]cacheEntry
 
 	trials sync.Mutex // held during a trial for a caller
 }
+
+// versionKey is a model and a version of it; an empty version means the one in use.
+type versionKey struct{ name, version string }
 
 // cacheEntry is the result of describing one model of the repository.
 type cacheEntry struct {
@@ -34,33 +37,34 @@ type cacheEntry struct {
 
 // NewModels wraps a repository. Requests without a model name use the default.
 func NewModels(repository inference.Repository, defaultModel string) *Models {
-	return &Models{repository: repository, defaultModel: defaultModel, cache: map[string]cacheEntry{}}
+	return &Models{repository: repository, defaultModel: defaultModel, cache: map[versionKey]cacheEntry{}}
 }
 
 // CheckDefault returns an error unless the default model can be used.
 func (s *Models) CheckDefault(ctx context.Context) error {
-	_, err := s.model(ctx, s.defaultModel)
+	_, err := s.model(ctx, s.defaultModel, "")
 	return err
 }
 
 // Close closes the repository.
 func (s *Models) Close() error { return s.repository.Close() }
 
-// model returns the current model of this name.
-func (s *Models) model(ctx context.Context, name string) (*model, error) {
-	source, err := s.repository.Model(ctx, name)
+// model returns the current model of this name, in a version if that is not empty.
+func (s *Models) model(ctx context.Context, name, version string) (*model, error) {
+	key := versionKey{name, version}
+	source, err := s.repository.Model(ctx, name, version)
 	if err != nil {
 		return nil, err
 	}
 	s.mutex.Lock()
-	entry := s.cache[name]
+	entry := s.cache[key]
 	s.mutex.Unlock()
 	if entry.source != source {
 		if entry, err = newEntry(ctx, source); err != nil {
 			return nil, fmt.Errorf("model %q: %w", name, err)
 		}
 		s.mutex.Lock()
-		s.cache[name] = entry
+		s.cache[key] = entry
 		s.mutex.Unlock()
 	}
 	if entry.refused != nil {
@@ -89,13 +93,9 @@ func (s *Models) requested(r *imageflowv1.DetectionRequest) string {
 
 // requestedModel returns the model that a request means, with the size of the input that it asks for.
 func (s *Models) requestedModel(ctx context.Context, r *imageflowv1.DetectionRequest) (*model, error) {
-	m, err := s.model(ctx, s.requested(r))
+	m, err := s.model(ctx, s.requested(r), r.GetModelVersion())
 	if err != nil {
 		return nil, err
-	}
-	if version := m.Info().Version; r.GetModelVersion() != "" && r.GetModelVersion() != version {
-		return nil, functions.Errorf(functions.Invalid, "model_version", "the model %q has version %s in use, not %s",
-			m.Info().Name, version, r.GetModelVersion())
 	}
 	return m.sized(int(r.GetImageSize()))
 }
@@ -151,6 +151,8 @@ func (s *Models) requestError(r *imageflowv1.DetectionRequest, err error) error 
 func kindError(err error) error {
 	var refused *inference.RefusedError
 	switch {
+	case errors.Is(err, inference.ErrNoVersion):
+		return functions.Errorf(functions.Invalid, "model_version", "%v", err)
 	case errors.As(err, &refused):
 		kind := functions.Invalid
 		if refused.Temporary {

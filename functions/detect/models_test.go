@@ -38,10 +38,12 @@ func newFakeModel(version string) *fakeModel {
 // fakeRepository has one model, which nothing has checked.
 type fakeRepository struct{ model inference.Model }
 
-func (r *fakeRepository) Model(context.Context, string) (inference.Model, error) { return r.model, nil }
-func (r *fakeRepository) Has(string) bool                                        { return true }
-func (r *fakeRepository) List(context.Context) ([]inference.Listing, error)      { return nil, nil }
-func (r *fakeRepository) Close() error                                           { return nil }
+func (r *fakeRepository) Model(context.Context, string, string) (inference.Model, error) {
+	return r.model, nil
+}
+func (r *fakeRepository) Has(string) bool                                   { return true }
+func (r *fakeRepository) List(context.Context) ([]inference.Listing, error) { return nil, nil }
+func (r *fakeRepository) Close() error                                      { return nil }
 
 // TestModels_describesEachModelOnce: the first use runs the model twice to describe it; a
 // replacement is described again.

@@ -25,7 +25,7 @@ func TestImageSize_refusesOthers(t *testing.T) {
 		{&request{ImageSize: side}, "", ""},
 		{&request{ModelVersion: "3"}, "", ""},
 		{&request{ImageSize: 2 * side}, "image_size", "64×64 pixels only"},
-		{&request{ModelVersion: "4"}, "model_version", "version 3 in use, not 4"},
+		{&request{ModelVersion: "4"}, "model_version", "4 does not exist; 3 can be named"},
 	} {
 		_, _, err := apply(t.Context(), p, c.r, functions.Input{Image: greyImage(t, side, side), Format: imaging.PNG})
 		var e *functions.Error

@@ -62,7 +62,7 @@ func TestBackends_behaveAlike(t *testing.T) {
 
 func modelOf(t testing.TB, r inference.Repository, name string) inference.Model {
 	t.Helper()
-	m, err := r.Model(t.Context(), name)
+	m, err := r.Model(t.Context(), name, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,8 @@ func testDescription(t *testing.T, r inference.Repository, metadata map[string]s
 	if again := modelOf(t, r, "echo"); again != m {
 		t.Error("Model returned another Model although nothing changed")
 	}
-	if _, err := r.Model(t.Context(), "none"); !errors.Is(err, inference.ErrNotFound) || errors.Is(err, inference.ErrUnavailable) {
+	_, err := r.Model(t.Context(), "none", "")
+	if !errors.Is(err, inference.ErrNotFound) || errors.Is(err, inference.ErrUnavailable) {
 		t.Errorf("unknown model: %v, want ErrNotFound", err)
 	}
 }

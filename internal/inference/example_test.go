@@ -21,7 +21,7 @@ func ExampleOpen() {
 		return
 	}
 	defer models.Close()
-	model, err := models.Model(ctx, "yolo")
+	model, err := models.Model(ctx, "yolo", "")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -7,3 +7,10 @@ func (t *Triton) SetMetadataTTL(ttl time.Duration) { t.metadataTTL = ttl }
 
 // ExternalFiles returns the files in which an ONNX file keeps its weights.
 var ExternalFiles = externalFiles
+
+// SetUnused makes a version that a request has loaded look unused for an hour.
+func (f *Folder) SetUnused(name, version string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.further[versionKey{name, version}].used = time.Now().Add(-time.Hour)
+}

@@ -24,8 +24,8 @@ const maxModelBytes = 1<<31 - 1
 // modelFiles describes the files in a model's folder.
 type modelFiles struct {
 	name string
-	// versions are sorted by number.
-	versions []string
+	// versions are sorted by number. Requests can name the available ones.
+	versions, available []string
 	// fingerprint has the names, sizes and times of the files. It changes when
 	// they do.
 	fingerprint string
@@ -33,13 +33,8 @@ type modelFiles struct {
 	err error
 }
 
-// version returns the highest version, or "" if there is none.
-func (f modelFiles) version() string {
-	if len(f.versions) == 0 {
-		return ""
-	}
-	return f.versions[len(f.versions)-1]
-}
+// version returns the highest available version, or "" if there is none.
+func (f modelFiles) version() string { return highest(f.available) }
 
 // nameRule is the rule of DetectionRequest.model_name.
 var nameRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
@@ -66,13 +61,27 @@ func scan(dir string) modelFiles {
 		}
 	}
 	slices.SortFunc(f.versions, compareVersions)
-	if f.version() == "" {
+	if len(f.versions) == 0 {
 		f.err, f.fingerprint = fmt.Errorf("no version; it needs a folder such as 1, with the file %s", modelFile), "none"
 		return f
 	}
-	versionDir := filepath.Join(dir, f.version())
-	f.fingerprint = fingerprint(dir, configFile, labelsFile) + fingerprint(versionDir, filesBelow(versionDir)...)
+	config, err := readModelConfig(dir)
+	if err == nil {
+		f.available, err = available(f.versions, config.GetVersionPolicy())
+	}
+	f.err, f.fingerprint = err, versionFingerprint(dir, f.version())
 	return f
+}
+
+// versionFingerprint returns the fingerprint of the files of one version, which may be empty, and of those that
+// all versions of the model share.
+func versionFingerprint(dir, version string) string {
+	shared := fingerprint(dir, configFile, labelsFile)
+	if version == "" {
+		return shared
+	}
+	versionDir := filepath.Join(dir, version)
+	return shared + fingerprint(versionDir, filesBelow(versionDir)...)
 }
 
 // onnxExtension ends the names of files in the format of models.

@@ -29,6 +29,9 @@ type Options struct {
 	Threads int
 	// PollInterval is the interval of Refresh; 0 means never.
 	PollInterval time.Duration
+	// Versions is the maximum number of versions in memory in addition to the one that each model has in use
+	// by default. Requests load them.
+	Versions int
 	// Accept decides whether a loaded model can be used; the text of its error is
 	// the reason of the refusal. It may run the model, and has two minutes. A nil
 	// Accept accepts all models.
@@ -46,6 +49,8 @@ type Folder struct {
 
 	mutex  sync.RWMutex
 	models map[string]*folderModel // by name
+
+	further map[versionKey]*requestedVersion
 }
 
 // folderModel is the state of one model's folder.
@@ -68,7 +73,7 @@ type session interface {
 	free()
 }
 
-// Open loads the highest version of every model in a folder. It refuses a model
+// Open loads the highest available version of every model in a folder. It refuses a model
 // that cannot be loaded and continues with the others. It skips lost+found and
 // names that begin with a dot, which volumes contain. The context only bounds Open.
 func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
@@ -78,7 +83,7 @@ func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
 	if err := startRuntime(o); err != nil {
 		return nil, err
 	}
-	f := &Folder{dir: dir, options: o, models: map[string]*folderModel{}}
+	f := &Folder{dir: dir, options: o, models: map[string]*folderModel{}, further: map[versionKey]*requestedVersion{}}
 	if err := f.refresh(ctx, func(folderModel) bool { return true }); err != nil {
 		return nil, fmt.Errorf("model repository: %w", err)
 	}
@@ -104,7 +109,11 @@ func (f *Folder) Close() error {
 	for _, m := range f.models {
 		f.release(m.session)
 	}
+	for _, v := range f.further {
+		f.release(v.session)
+	}
 	clear(f.models)
+	clear(f.further)
 	f.mutex.Unlock()
 	f.releasing.Wait()
 	return nil
@@ -119,19 +128,29 @@ func (f *Folder) release(s session) {
 }
 
 // Model returns the model of this name. If newer files were refused, that is the
-// model loaded before them.
-func (f *Folder) Model(_ context.Context, name string) (Model, error) {
-	f.mutex.RLock()
-	defer f.mutex.RUnlock()
-	m, ok := f.models[name]
+// model loaded before them. It loads another available version at the first request for it.
+func (f *Folder) Model(ctx context.Context, name, version string) (Model, error) {
+	m, err := f.find(name)
 	switch {
-	case !ok:
-		names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
-		return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
+	case err != nil:
+		return nil, err
+	case version != "":
+		return f.requested(ctx, m, version)
 	case m.session == nil:
 		return nil, &RefusedError{Name: name, Reason: m.refusal, Temporary: m.tried == ""}
 	}
 	return m.session, nil
+}
+
+// find returns the state of a model, which does not change.
+func (f *Folder) find(name string) (*folderModel, error) {
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	if m, ok := f.models[name]; ok {
+		return m, nil
+	}
+	names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
+	return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
 }
 
 // Has reports whether the folder has a model of this name.
@@ -149,7 +168,7 @@ func (f *Folder) List(context.Context) ([]Listing, error) {
 	var all []Listing
 	for _, name := range slices.Sorted(maps.Keys(f.models)) {
 		m := f.models[name]
-		all = append(all, Listing{Name: name, Versions: m.versions, Reason: m.refusal})
+		all = append(all, Listing{Name: name, Versions: m.versions, Available: m.available, Reason: m.refusal})
 	}
 	return all, nil
 }
@@ -160,12 +179,9 @@ const acceptTimeout = 2 * time.Minute
 
 var errAcceptTimeout = fmt.Errorf("its first run took longer than %v", acceptTimeout)
 
-// load loads the highest version of a model.
-func (f *Folder) load(ctx context.Context, files modelFiles) (session, error) {
-	if files.err != nil {
-		return nil, files.err
-	}
-	s, err := load(filepath.Join(f.dir, files.name), files.name, files.version(), f.options)
+// load loads a version of a model.
+func (f *Folder) load(ctx context.Context, name, version string) (session, error) {
+	s, err := load(filepath.Join(f.dir, name), name, version, f.options)
 	if err != nil {
 		return nil, err
 	}

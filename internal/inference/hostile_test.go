@@ -129,7 +129,7 @@ func TestOpen_refusesBadModels(t *testing.T) {
 			if err := modelOf(t, r, "good").Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, use); err != nil {
 				t.Error(err)
 			}
-			if _, err := r.Model(t.Context(), "m"); err != nil && strings.Contains(err.Error(), dir) {
+			if _, err := r.Model(t.Context(), "m", ""); err != nil && strings.Contains(err.Error(), dir) {
 				t.Errorf("%v exposes the path of the repository", err)
 			}
 		})
@@ -140,7 +140,7 @@ func TestOpen_refusesBadModels(t *testing.T) {
 // the reason too.
 func refused(t *testing.T, r inference.Repository, name, want string) {
 	t.Helper()
-	_, err := r.Model(t.Context(), name)
+	_, err := r.Model(t.Context(), name, "")
 	var e *inference.RefusedError
 	if !errors.As(err, &e) || e.Name != name || !strings.Contains(e.Reason, want) {
 		t.Errorf("got %v, want a refusal that contains %q", err, want)

@@ -80,9 +80,9 @@ type Model interface {
 
 // Repository finds models by name.
 type Repository interface {
-	// Model returns the current model of this name. The error is an ErrNotFound,
-	// an ErrUnavailable or a RefusedError.
-	Model(ctx context.Context, name string) (Model, error)
+	// Model returns the current model of this name, in an available version; an empty version means the one
+	// in use. The error is an ErrNotFound, an ErrNoVersion, an ErrUnavailable or a RefusedError.
+	Model(ctx context.Context, name, version string) (Model, error)
 	// Has does no I/O. False means that the model certainly does not exist.
 	Has(name string) bool
 	// List returns all models, sorted by name.
@@ -95,8 +95,8 @@ type Repository interface {
 // Listing describes the versions of one model in a repository.
 type Listing struct {
 	Name string
-	// Versions are sorted by number.
-	Versions []string
+	// Versions are sorted by number, as the Available ones, which requests can name.
+	Versions, Available []string
 	// Reason says why the highest version is not in use. It is empty if it is.
 	Reason string
 }

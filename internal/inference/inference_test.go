@@ -18,7 +18,7 @@ import (
 )
 
 func options() inference.Options {
-	return inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1}
+	return inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Versions: 2}
 }
 
 // echo returns a model whose output is its input of n numbers.
@@ -37,7 +37,7 @@ func openModel(t *testing.T, m onnx.Model) inference.Model {
 		t.Fatal(err)
 	}
 	r := openFolder(t, dir, options())
-	model, err := r.Model(t.Context(), "m")
+	model, err := r.Model(t.Context(), "m", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,14 +85,17 @@ func TestOpen_loadsHighestVersion(t *testing.T) {
 		}
 	}
 	r := openFolder(t, dir, options())
-	want := []inference.Listing{{Name: "another", Versions: []string{"1"}}, {Name: "m", Versions: []string{"2", "9", "10"}}}
+	want := []inference.Listing{
+		{Name: "another", Versions: []string{"1"}, Available: []string{"1"}},
+		{Name: "m", Versions: []string{"2", "9", "10"}, Available: []string{"10"}},
+	}
 	if got, err := r.List(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("list %v, %v, want %v", got, err, want)
 	}
-	if _, err := r.Model(t.Context(), "none"); !errors.Is(err, inference.ErrNotFound) {
+	if _, err := r.Model(t.Context(), "none", ""); !errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("unknown model: %v, want ErrNotFound", err)
 	}
-	m, err := r.Model(t.Context(), "m")
+	m, err := r.Model(t.Context(), "m", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +248,7 @@ func TestFolder_isEmptyAfterClose(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.Model(t.Context(), "m"); !errors.Is(err, inference.ErrNotFound) {
+	if _, err := r.Model(t.Context(), "m", ""); !errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 	if err := m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, nil); !errors.Is(err, inference.ErrChanged) {

@@ -24,18 +24,23 @@ const (
 // maxConfigBytes bounds the size of each of them.
 const maxConfigBytes = 1 << 20
 
-// readModelConfig reads config.pbtxt and labels.txt in a model's folder.
-func (i *Info) readModelConfig(dir string) error {
+// readModelConfig reads config.pbtxt in a model's folder.
+func readModelConfig(dir string) (*kserve.ModelConfig, error) {
 	text, err := readOptional(dir, configFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	config := &kserve.ModelConfig{}
 	if err := (prototext.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, config); err != nil {
-		return fmt.Errorf("%s: %w", configFile, err)
+		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
-	i.addParameters(config)
-	if text, err = readOptional(dir, labelsFile); err != nil {
+	return config, nil
+}
+
+// readLabels reads labels.txt in a model's folder.
+func (i *Info) readLabels(dir string) error {
+	text, err := readOptional(dir, labelsFile)
+	if err != nil {
 		return err
 	}
 	if lines := strings.TrimRight(string(text), "\r\n"); lines != "" {

@@ -92,34 +92,52 @@ func load(dir, name, version string, o Options) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := append([]string{file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile)}, weights...)
 	m := &onnxModel{info: Info{Name: name, Version: version, Backend: backendONNX, Provider: cmp.Or(o.Provider, CPU)}}
 	if err := m.describe(file); err != nil {
 		return nil, err
 	}
-	options, err := sessionOptions(o)
-	if err != nil {
+	if err := m.open(file, o); err != nil {
 		return nil, err
 	}
-	defer destroy(options)
-	if m.session, err = ort.NewDynamicAdvancedSession(file, inputNames(m.info.Inputs), m.info.OutputNames, options); err != nil {
-		return nil, err
-	}
-	if m.outputs, err = newOutputPool(m.info, m.types); err != nil {
-		m.free()
-		return nil, err
-	}
-	if m.info.Metadata, err = metadata(m.session); err == nil {
-		err = m.info.readModelConfig(dir)
-	}
-	if err == nil {
-		m.info.Digest, err = digest(files...)
-	}
-	if err != nil {
+	files := append([]string{file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile)}, weights...)
+	if err := m.addFiles(dir, files); err != nil {
 		m.free()
 		return nil, err
 	}
 	return m, nil
+}
+
+// open creates the session.
+func (m *onnxModel) open(file string, o Options) error {
+	options, err := sessionOptions(o)
+	if err != nil {
+		return err
+	}
+	defer destroy(options)
+	if m.session, err = ort.NewDynamicAdvancedSession(file, inputNames(m.info.Inputs), m.info.OutputNames, options); err != nil {
+		return err
+	}
+	if m.outputs, err = newOutputPool(m.info, m.types); err != nil {
+		m.free()
+	}
+	return err
+}
+
+// addFiles adds what the files of the model say to its description, and their digest.
+func (m *onnxModel) addFiles(dir string, files []string) (err error) {
+	if m.info.Metadata, err = metadata(m.session); err != nil {
+		return err
+	}
+	config, err := readModelConfig(dir)
+	if err != nil {
+		return err
+	}
+	m.info.addParameters(config)
+	if err := m.info.readLabels(dir); err != nil {
+		return err
+	}
+	m.info.Digest, err = digest(files...)
+	return err
 }
 
 // describe reads the inputs and outputs of a model file. The runtime creates a

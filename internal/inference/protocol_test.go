@@ -141,7 +141,7 @@ func TestTriton_isUnavailableWhileLoading(t *testing.T) {
 	s := &scripted{unready: true, metadata: func(*kserve.ModelMetadataResponse) error {
 		return status.Error(codes.NotFound, "scripted")
 	}}
-	_, err := s.dial(t, soon).Model(t.Context(), "m")
+	_, err := s.dial(t, soon).Model(t.Context(), "m", "")
 	if !errors.Is(err, inference.ErrUnavailable) || errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}
@@ -171,7 +171,7 @@ func TestTriton_fetchesMetadataAgain(t *testing.T) {
 		t.Error("Model returned another Model although nothing changed")
 	}
 	answer = func(*kserve.ModelMetadataResponse) error { return status.Error(codes.NotFound, "scripted") }
-	if _, err := r.Model(t.Context(), "m"); !errors.Is(err, inference.ErrNotFound) {
+	if _, err := r.Model(t.Context(), "m", ""); !errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
@@ -184,7 +184,7 @@ func TestTriton_rejectsInvalidMetadata(t *testing.T) {
 		"no output":               func(r *kserve.ModelMetadataResponse) { r.Outputs = nil },
 	} {
 		s := &scripted{metadata: func(r *kserve.ModelMetadataResponse) error { spoil(r); return nil }}
-		_, err := s.dial(t, soon).Model(t.Context(), "m")
+		_, err := s.dial(t, soon).Model(t.Context(), "m", "")
 		var refused *inference.RefusedError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"m"`) {
 			t.Errorf("got %v, want an error that contains \"m\" and %q", err, want)

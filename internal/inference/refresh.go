@@ -64,23 +64,32 @@ func (f *Folder) refresh(ctx context.Context, stable func(now folderModel) bool)
 			f.remove(name)
 		}
 	}
+	f.dropChanged()
 	return nil
 }
 
 // try loads the files of m, or notes why they are refused.
 func (f *Folder) try(ctx context.Context, m *folderModel) {
-	session, err := f.load(ctx, m.modelFiles)
+	session, err := session(nil), m.err
+	if err == nil {
+		session, err = f.load(ctx, m.name, m.version())
+	}
 	if ctx.Err() != nil {
 		return // the error may come from ctx, not from the files
 	}
 	m.tried, m.refusal = m.fingerprint, ""
 	if err != nil {
-		m.refusal = strings.ReplaceAll(err.Error(), f.dir+string(filepath.Separator), "")
+		m.refusal = f.reason(err)
 		slog.ErrorContext(ctx, "model refused", "model", m.name, "version", m.version(), "reason", m.refusal)
 		return
 	}
 	m.session = session
 	slog.InfoContext(ctx, "model loaded", "model", m.name, "version", m.version())
+}
+
+// reason returns the text of an error without the path of the repository.
+func (f *Folder) reason(err error) string {
+	return strings.ReplaceAll(err.Error(), f.dir+string(filepath.Separator), "")
 }
 
 // put stores m under its name, and releases the session that m replaces.

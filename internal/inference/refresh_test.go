@@ -42,7 +42,7 @@ func refresh(t *testing.T, r *inference.Folder) {
 // result returns the current output of a model. It retries after a replacement.
 func result(r *inference.Folder, name string) (v float32, version string, err error) {
 	for range 6 {
-		m, err := r.Model(context.Background(), name)
+		m, err := r.Model(context.Background(), name, "")
 		if err != nil {
 			return 0, "", err
 		}
@@ -104,7 +104,7 @@ func TestRefresh_followsTheFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	refresh(t, r)
-	if _, err := r.Model(t.Context(), "new"); !errors.Is(err, inference.ErrNotFound) || r.Has("new") || !r.Has("m") {
+	if _, err := r.Model(t.Context(), "new", ""); !errors.Is(err, inference.ErrNotFound) || r.Has("new") || !r.Has("m") {
 		t.Errorf("got %v, want only m", err)
 	}
 }

@@ -49,7 +49,7 @@ type Triton struct {
 	client      kserve.GRPCInferenceServiceClient
 
 	mutex sync.Mutex
-	cache map[string]cacheEntry // by name of the model
+	cache map[versionKey]cacheEntry // an empty version means the one that the server chooses
 }
 
 // cacheEntry is a model and the time when the server last confirmed it.
@@ -76,7 +76,7 @@ func Dial(address string, timeout time.Duration, more ...grpc.DialOption) (*Trit
 		return nil, fmt.Errorf("Triton at %s: %w", address, err)
 	}
 	client := kserve.NewGRPCInferenceServiceClient(conn)
-	return &Triton{metadataTTL: metadataTTL, conn: conn, client: client, cache: map[string]cacheEntry{}}, nil
+	return &Triton{metadataTTL: metadataTTL, conn: conn, client: client, cache: map[versionKey]cacheEntry{}}, nil
 }
 
 // Close closes the connection.
@@ -91,18 +91,19 @@ func (t *Triton) Ready(ctx context.Context) error {
 	return err
 }
 
-// Model returns the model in the version that the server chooses by its policy.
-// The description is at most metadataTTL old.
-func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
-	m, ok := t.lookup(name)
+// Model returns the model in this version, or in the one that the server chooses by
+// its policy. The description is at most metadataTTL old.
+func (t *Triton) Model(ctx context.Context, name, version string) (Model, error) {
+	key := versionKey{name, version}
+	m, ok := t.lookup(key)
 	if ok {
 		return m, nil
 	}
 	start := time.Now()
-	m, err := t.fetchMetadata(ctx, name)
+	m, err := t.fetchMetadata(ctx, key)
 	if err != nil {
-		t.invalidate(name)
-		if err = t.explainNotFound(ctx, name, err); errors.Is(err, ErrUnavailable) {
+		t.invalidate(key)
+		if err = t.explainNotFound(ctx, key, err); errors.Is(err, ErrUnavailable) {
 			recordRun(ctx, backendTriton, unknownModel, start, err)
 		}
 		return nil, fmt.Errorf("model %q at Triton: %w", name, err)
@@ -112,12 +113,12 @@ func (t *Triton) Model(ctx context.Context, name string) (Model, error) {
 
 // lookup returns the cached model, or false if its description must be fetched.
 // When an entry expires, one caller fetches it and the others use the old one.
-func (t *Triton) lookup(name string) (*tritonModel, bool) {
+func (t *Triton) lookup(key versionKey) (*tritonModel, bool) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	entry, ok := t.cache[name]
+	entry, ok := t.cache[key]
 	if ok && time.Since(entry.fetched) > t.metadataTTL {
-		t.cache[name] = cacheEntry{entry.model, time.Now()}
+		t.cache[key] = cacheEntry{entry.model, time.Now()}
 		return nil, false
 	}
 	return entry.model, ok
@@ -128,20 +129,20 @@ func (t *Triton) lookup(name string) (*tritonModel, bool) {
 func (t *Triton) store(m *tritonModel) *tritonModel {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if entry, ok := t.cache[m.info.Name]; ok && reflect.DeepEqual(entry.model.info, m.info) {
+	if entry, ok := t.cache[m.key]; ok && reflect.DeepEqual(entry.model.info, m.info) {
 		m = entry.model
 	}
-	t.cache[m.info.Name] = cacheEntry{m, time.Now()}
+	t.cache[m.key] = cacheEntry{m, time.Now()}
 	return m
 }
 
 // invalidate makes the next caller of Model fetch the description again. If that
 // is the same, the model stays.
-func (t *Triton) invalidate(name string) {
+func (t *Triton) invalidate(key versionKey) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if entry, ok := t.cache[name]; ok {
-		t.cache[name] = cacheEntry{model: entry.model}
+	if entry, ok := t.cache[key]; ok {
+		t.cache[key] = cacheEntry{model: entry.model}
 	}
 }
 
@@ -149,27 +150,28 @@ func (t *Triton) invalidate(name string) {
 func (t *Triton) evict(m *tritonModel) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if t.cache[m.info.Name].model == m {
-		delete(t.cache, m.info.Name)
+	if t.cache[m.key].model == m {
+		delete(t.cache, m.key)
 	}
 }
 
 // fetchMetadata asks the server for the description of a model.
-func (t *Triton) fetchMetadata(ctx context.Context, name string) (*tritonModel, error) {
-	metadata, err := t.client.ModelMetadata(ctx, &kserve.ModelMetadataRequest{Name: name})
+func (t *Triton) fetchMetadata(ctx context.Context, key versionKey) (*tritonModel, error) {
+	metadata, err := t.client.ModelMetadata(ctx, &kserve.ModelMetadataRequest{Name: key.name, Version: key.version})
 	if err != nil {
 		return nil, err
 	}
-	config, err := t.client.ModelConfig(ctx, &kserve.ModelConfigRequest{Name: name})
+	config, err := t.client.ModelConfig(ctx, &kserve.ModelConfigRequest{Name: key.name, Version: key.version})
 	if err != nil && status.Code(err) != codes.Unimplemented { // ModelConfig is an extension of Triton
 		return nil, err
 	}
-	m := &tritonModel{triton: t, info: Info{
-		Name: name, Version: highest(metadata.GetVersions()), Backend: backendTriton, Metadata: map[string]string{},
+	m := &tritonModel{triton: t, key: key, info: Info{
+		Name: key.name, Version: cmp.Or(key.version, highest(metadata.GetVersions())), Backend: backendTriton,
+		Metadata: map[string]string{},
 	}}
 	m.info.addParameters(config.GetConfig())
 	if err := m.info.setTensors(tensorInfos(metadata.GetInputs()), tensorInfos(metadata.GetOutputs())); err != nil {
-		return nil, &RefusedError{Name: name, Reason: err.Error()}
+		return nil, &RefusedError{Name: key.name, Reason: err.Error()}
 	}
 	return m, nil
 }

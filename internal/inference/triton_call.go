@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -50,18 +51,20 @@ func translate(address string, err error) error {
 }
 
 // explainNotFound returns a better error than ErrNotFound if there is one: the
-// server may have failed to load the model, or may still be loading models.
-func (t *Triton) explainNotFound(ctx context.Context, name string, err error) error {
+// server may have failed to load the model, may lack its version, or may still be loading models.
+func (t *Triton) explainNotFound(ctx context.Context, key versionKey, err error) error {
 	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	if index, indexErr := t.index(ctx); indexErr == nil {
-		i := slices.IndexFunc(index, func(l Listing) bool { return l.Name == name })
-		if i < 0 {
+		i := slices.IndexFunc(index, func(l Listing) bool { return l.Name == key.name })
+		switch {
+		case i < 0:
 			return err
-		}
-		if index[i].Reason != "" {
-			return &RefusedError{Name: name, Reason: index[i].Reason}
+		case key.version != "" && len(index[i].Available) > 0:
+			return fmt.Errorf("%w: it has %s, not %s", ErrNoVersion, strings.Join(index[i].Available, ", "), key.version)
+		case index[i].Reason != "":
+			return &RefusedError{Name: key.name, Reason: index[i].Reason}
 		}
 	}
 	if notReady := t.Ready(ctx); notReady != nil {

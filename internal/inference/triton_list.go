@@ -31,7 +31,6 @@ func (t *Triton) index(ctx context.Context) ([]Listing, error) {
 		return nil, err
 	}
 	byName := map[string]*Listing{}
-	ready := map[string]string{} // the highest version that is ready, by name
 	for _, m := range index.GetModels() {
 		l := byName[m.GetName()]
 		if l == nil {
@@ -42,7 +41,7 @@ func (t *Triton) index(ctx context.Context) ([]Listing, error) {
 			l.Versions = append(l.Versions, m.GetVersion())
 		}
 		if m.GetState() == readyState {
-			ready[l.Name] = highest([]string{ready[l.Name], m.GetVersion()})
+			l.Available = append(l.Available, m.GetVersion())
 		} else if m.GetReason() != "" {
 			l.Reason = m.GetReason()
 		}
@@ -51,7 +50,8 @@ func (t *Triton) index(ctx context.Context) ([]Listing, error) {
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		l := byName[name]
 		slices.SortFunc(l.Versions, compareVersions)
-		if last := highest(l.Versions); last != "" && ready[name] == last {
+		slices.SortFunc(l.Available, compareVersions)
+		if last := highest(l.Versions); last != "" && highest(l.Available) == last {
 			l.Reason = ""
 		}
 		all = append(all, *l)
@@ -66,12 +66,15 @@ const readyState = "READY"
 func (t *Triton) cached() (all []Listing) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(t.cache)) {
-		l := Listing{Name: name}
-		if version := t.cache[name].model.info.Version; version != "" {
-			l.Versions = []string{version}
-		}
-		all = append(all, l)
+	versions := map[string][]string{} // by name
+	for key, entry := range t.cache {
+		versions[key.name] = append(versions[key.name], entry.model.info.Version)
+	}
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		found := slices.DeleteFunc(versions[name], func(version string) bool { return version == "" })
+		slices.SortFunc(found, compareVersions)
+		found = slices.Compact(found)
+		all = append(all, Listing{Name: name, Versions: found, Available: found})
 	}
 	return all
 }

@@ -13,6 +13,7 @@ import (
 // tritonModel is a model as the server described it.
 type tritonModel struct {
 	triton *Triton
+	key    versionKey // in the cache
 	info   Info
 
 	inputs  sync.Pool // of *[]byte, the encoded inputs
@@ -22,7 +23,7 @@ type tritonModel struct {
 // Info returns the model's description.
 func (m *tritonModel) Info() Info { return m.info }
 
-// Infer runs the model in the version that the server chooses. It returns
+// Infer runs the model in its version, or in the one that the server chooses. It returns
 // ErrChanged if that is not the version described by Info.
 func (m *tritonModel) Infer(ctx context.Context, inputs []Tensor, use func([]Tensor) error) error {
 	if err := m.info.checkInputs(inputs); err != nil {
@@ -64,7 +65,7 @@ func (m *tritonModel) run(ctx context.Context, inputs []Tensor) (*kserve.ModelIn
 	}
 	defer m.inputs.Put(raw) // gRPC has copied it by then
 	*raw = (*raw)[:0]
-	req := &kserve.ModelInferRequest{ModelName: m.info.Name}
+	req := &kserve.ModelInferRequest{ModelName: m.key.name, ModelVersion: m.key.version}
 	for i, in := range inputs {
 		info, start := m.info.Inputs[i], len(*raw)
 		*raw = appendNumbers(*raw, in.Data, info.Type)
@@ -78,9 +79,9 @@ func (m *tritonModel) run(ctx context.Context, inputs []Tensor) (*kserve.ModelIn
 	}
 	resp, err := m.triton.client.ModelInfer(ctx, req)
 	if err != nil && ctx.Err() == nil {
-		m.triton.invalidate(m.info.Name) // the model may be gone or have another shape
+		m.triton.invalidate(m.key) // the model may be gone or have another shape
 	}
-	return resp, m.triton.explainNotFound(ctx, m.info.Name, err)
+	return resp, m.triton.explainNotFound(ctx, m.key, err)
 }
 
 // output decodes the output of this name into buffer.

@@ -20,7 +20,7 @@ const soon = time.Minute
 func eventually(t *testing.T, r inference.Repository, name string) inference.Model {
 	t.Helper()
 	for deadline := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
-		m, err := r.Model(t.Context(), name)
+		m, err := r.Model(t.Context(), name, "")
 		if err == nil {
 			err = m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, func([]inference.Tensor) error { return nil })
 		}
@@ -44,7 +44,7 @@ func TestTriton_startsAfterItsClient(t *testing.T) {
 	if err := r.Ready(t.Context()); !errors.Is(err, inference.ErrUnavailable) {
 		t.Errorf("ready: %v, want ErrUnavailable", err)
 	}
-	if _, err := r.Model(t.Context(), "echo"); !errors.Is(err, inference.ErrUnavailable) {
+	if _, err := r.Model(t.Context(), "echo", ""); !errors.Is(err, inference.ErrUnavailable) {
 		t.Errorf("model: %v, want ErrUnavailable", err)
 	}
 	server.Start()
@@ -76,7 +76,7 @@ func startLoad(t *testing.T, r *inference.Triton) *load {
 
 // call calls the model once. It returns false after a failure of the test.
 func (l *load) call(t *testing.T, r *inference.Triton) bool {
-	m, err := r.Model(t.Context(), "echo")
+	m, err := r.Model(t.Context(), "echo", "")
 	if err == nil {
 		err = m.Infer(t.Context(), []inference.Tensor{numbers(64, 3)}, func([]inference.Tensor) error { return nil })
 	}

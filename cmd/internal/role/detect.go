@@ -32,6 +32,7 @@ type DetectConfig struct {
 	Library         string        `envconfig:"ONNXRUNTIME_LIB" default:"/usr/lib/libonnxruntime.so.1" desc:"onnxruntime: library"`
 	Provider        string        `envconfig:"ONNXRUNTIME_PROVIDER" default:"cpu" desc:"onnxruntime: cpu or cuda"`
 	Threads         int           `envconfig:"ONNXRUNTIME_THREADS" default:"1" desc:"onnxruntime: threads of one run"`
+	Versions        int           `envconfig:"MODEL_VERSIONS_LOADED" default:"4" desc:"onnxruntime: versions loaded by requests"`
 	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port of its gRPC service"`
 	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: time limit of a call"`
 	ModelCache
@@ -42,6 +43,7 @@ func (c *DetectConfig) Validate() error {
 	errs := []error{
 		c.ProcessorConfig.Validate(),
 		atLeast("ONNXRUNTIME_THREADS", c.Threads, 1),
+		atLeast("MODEL_VERSIONS_LOADED", c.Versions, 0),
 		atLeast("TRITON_TIMEOUT", c.TritonTimeout, time.Millisecond),
 		atLeast("MODEL_REPOSITORY_POLL", c.Poll, 0), c.ModelCache.validate(c.ModelRepository),
 	}
@@ -105,7 +107,8 @@ func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detec
 		return detect.NewModels(repository, c.DefaultModel), nil
 	}
 	repository, err := c.openRepository(ctx, inference.Options{
-		Library: c.Library, Provider: c.Provider, Threads: c.Threads, PollInterval: c.Poll, Accept: detect.Accept,
+		Library: c.Library, Provider: c.Provider, Threads: c.Threads, PollInterval: c.Poll, Versions: c.Versions,
+		Accept: detect.Accept,
 	})
 	if err != nil {
 		return nil, err

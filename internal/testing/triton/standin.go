@@ -29,7 +29,7 @@ type standIn struct {
 }
 
 func startStandIn(address, repository string) (stop func(), err error) {
-	options := inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1}
+	options := inference.Options{Library: os.Getenv("ONNXRUNTIME_LIB"), Threads: 1, Versions: 4}
 	models, err := inference.Open(context.Background(), repository, options)
 	if err != nil {
 		return nil, err
@@ -102,14 +102,13 @@ func (s *standIn) RepositoryIndex(
 	list, err := s.models.List(ctx)
 	resp := &kserve.RepositoryIndexResponse{}
 	for _, l := range list {
-		index := &kserve.RepositoryIndexResponse_ModelIndex{Name: l.Name, State: "READY"}
-		if len(l.Versions) > 0 { // by default, Triton loads only the highest
-			index.Version = l.Versions[len(l.Versions)-1]
+		for _, version := range l.Available { // others are not loaded
+			index := &kserve.RepositoryIndexResponse_ModelIndex{Name: l.Name, Version: version, State: "READY"}
+			if l.Reason != "" {
+				index.State, index.Reason = "UNAVAILABLE", l.Reason
+			}
+			resp.Models = append(resp.Models, index)
 		}
-		if l.Reason != "" {
-			index.State, index.Reason = "UNAVAILABLE", l.Reason
-		}
-		resp.Models = append(resp.Models, index)
 	}
 	return resp, err
 }
@@ -140,8 +139,8 @@ func (s *standIn) ModelInfer(ctx context.Context, r *kserve.ModelInferRequest) (
 }
 
 func (s *standIn) model(ctx context.Context, name, version string) (inference.Model, error) {
-	m, err := s.models.Model(ctx, name)
-	if err != nil || version != "" && version != m.Info().Version {
+	m, err := s.models.Model(ctx, name, version)
+	if err != nil {
 		return nil, status.Errorf(codes.NotFound, "Request for unknown model: '%s' is not found", name)
 	}
 	return m, nil

@@ -138,7 +138,8 @@ type DetectionRequest struct {
 	// model's stride, usually 32. A larger one finds smaller objects and takes more time and memory. 0
 	// means the size in the model's metadata.
 	ImageSize int32 `protobuf:"varint,19,opt,name=image_size,json=imageSize,proto3" json:"image_size,omitempty"`
-	// The version that the model must have; the call fails if another one is in use. Empty means any.
+	// The version of the model, if more than one is available (Model.available_versions); the call fails if
+	// it is not. Empty means the version in use, which is the newest that can be used.
 	ModelVersion string `protobuf:"bytes,20,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	// Cuts objects out of the image, as images of their own: the most confident ones. In a Trigger:
 	// `crops.max_count=5`.

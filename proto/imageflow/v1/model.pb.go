@@ -7,6 +7,7 @@
 package imageflowv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -133,9 +134,12 @@ type Model struct {
 	// The backend that runs it: onnxruntime or triton.
 	Backend string `protobuf:"bytes,12,opt,name=backend,proto3" json:"backend,omitempty"`
 	// The execution provider of onnxruntime: cpu or cuda.
-	Provider      string `protobuf:"bytes,13,opt,name=provider,proto3" json:"provider,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Provider string `protobuf:"bytes,13,opt,name=provider,proto3" json:"provider,omitempty"`
+	// The versions that DetectionRequest.model_version can name, the newest last: those that the
+	// version_policy of config.pbtxt makes available. Only the newest is available by default.
+	AvailableVersions []string `protobuf:"bytes,14,rep,name=available_versions,json=availableVersions,proto3" json:"available_versions,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -259,6 +263,13 @@ func (x *Model) GetProvider() string {
 	return ""
 }
 
+func (x *Model) GetAvailableVersions() []string {
+	if x != nil {
+		return x.AvailableVersions
+	}
+	return nil
+}
+
 // GetModelRequest requests one model.
 type GetModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -266,7 +277,9 @@ type GetModelRequest struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// True runs the model on the image that it was checked with, and returns the image with its
 	// boxes. Only one such run happens at a time; meanwhile others get RESOURCE_EXHAUSTED.
-	Trial         bool `protobuf:"varint,2,opt,name=trial,proto3" json:"trial,omitempty"`
+	Trial bool `protobuf:"varint,2,opt,name=trial,proto3" json:"trial,omitempty"`
+	// The version, as in DetectionRequest.model_version; empty means the version in use.
+	Version       string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -313,6 +326,13 @@ func (x *GetModelRequest) GetTrial() bool {
 		return x.Trial
 	}
 	return false
+}
+
+func (x *GetModelRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
 }
 
 // GetModelResponse describes one model. If it is not ready, only model is set.
@@ -635,10 +655,10 @@ var File_imageflow_v1_model_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x18imageflow/v1/model.proto\x12\fimageflow.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1cimageflow/v1/detection.proto\"\x13\n" +
+	"\x18imageflow/v1/model.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cimageflow/v1/detection.proto\"\x13\n" +
 	"\x11ListModelsRequest\"A\n" +
 	"\x12ListModelsResponse\x12+\n" +
-	"\x06models\x18\x01 \x03(\v2\x13.imageflow.v1.ModelR\x06models\"\xdb\x02\n" +
+	"\x06models\x18\x01 \x03(\v2\x13.imageflow.v1.ModelR\x06models\"\x8a\x03\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adefault\x18\x02 \x01(\bR\adefault\x12\x14\n" +
@@ -654,10 +674,12 @@ const file_imageflow_v1_model_proto_rawDesc = "" +
 	" \x01(\x05R\vinputHeight\x12\x16\n" +
 	"\x06resize\x18\v \x01(\tR\x06resize\x12\x18\n" +
 	"\abackend\x18\f \x01(\tR\abackend\x12\x1a\n" +
-	"\bprovider\x18\r \x01(\tR\bprovider\";\n" +
+	"\bprovider\x18\r \x01(\tR\bprovider\x12-\n" +
+	"\x12available_versions\x18\x0e \x03(\tR\x11availableVersions\"r\n" +
 	"\x0fGetModelRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05trial\x18\x02 \x01(\bR\x05trial\"\x93\x03\n" +
+	"\x05trial\x18\x02 \x01(\bR\x05trial\x125\n" +
+	"\aversion\x18\x03 \x01(\tB\x1b\xbaH\x18\xd8\x01\x01r\x132\x11^[1-9][0-9]{0,8}$R\aversion\"\x93\x03\n" +
 	"\x10GetModelResponse\x12)\n" +
 	"\x05model\x18\x01 \x01(\v2\x13.imageflow.v1.ModelR\x05model\x12#\n" +
 	"\rlayout_reason\x18\x02 \x01(\tR\flayoutReason\x12!\n" +
