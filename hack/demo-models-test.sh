@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
-# demo-models-test.sh FOLDER compares the models of demo-models.sh in FOLDER, run by local mode, with the packages that
-# they come from, run by their own code on the same images, and sends photographs through the chain that redacts faces.
+# demo-models-test.sh FOLDER compares the models of demo-models.sh in FOLDER, and those of two more packages, run by local
+# mode, with the packages that they come from, run by their own code on the same images, and sends photographs through
+# the chain that redacts faces.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$1
-home=$CACHE/demo-models-test-1
+home=$CACHE/demo-models-test-2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 . hack/packages.sh
 
 prepare() {
-	echo "fetching the code of the packages, and photographs (200 MB, once) ..." >&2
+	echo "fetching the code of the packages, and photographs (300 MB, once) ..." >&2
 	rm -rf "$home"
 	python3 -m venv "$home/venv"
 	"$home/venv/bin/pip" install --quiet --disable-pip-version-check \
-		numpy==2.2.6 pillow==12.0.0 opencv-python-headless==4.12.0.88 pycocotools==2.0.11
+		numpy==2.2.6 pillow==12.0.0 opencv-python-headless==4.12.0.88 pycocotools==2.0.11 onnxruntime==1.23.2
+	wheel ddddocr 1.6.1 c7c70f4ae2d0335440ae8b272eea48c9f6888ecef46785fe2311f0c97a133935
+	wheel nudenet 3.4.2 5937dbd84e5d8e5de038f08ffea5a1bb50a08475776bf2b4795914ce0eaf0331
+	"$home/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps "$work"/{ddddocr,nudenet}/*.whl
 	npm install --silent --no-audit --no-fund --prefix "$home" @tensorflow-models/coco-ssd@2.2.3 \
 		@tensorflow/tfjs-core@4.22.0 @tensorflow/tfjs-converter@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0 \
 		@tensorflow/tfjs-backend-cpu@4.22.0
@@ -31,12 +35,31 @@ prepare() {
 	touch "$home/stamp"
 }
 
+# add_model NAME FILE [PARAMETER=VALUE...]: adds a model once for each interpolation, as NAME-INTERPOLATION.
+add_model() {
+	local interpolation parameter
+	for interpolation in antialiased bilinear bilinear_asymmetric; do
+		mkdir -p "$work/models/$1-$interpolation/1"
+		ln -s "$2" "$work/models/$1-$interpolation/1/model.onnx"
+		for parameter in "${@:3}" "interpolation=$interpolation"; do
+			printf 'parameters { key: "%s" value { string_value: "%s" } }\n' "${parameter%%=*}" "${parameter#*=}"
+		done >"$work/models/$1-$interpolation/config.pbtxt"
+	done
+}
+
 [ -f "$home/stamp" ] || prepare
+mkdir "$work/models"
+cp -r "$folder/models/." "$work/models"
+add_model faces "$folder/models/faces/1/model.onnx"
+add_model coco "$folder/models/coco/1/model.onnx"
+add_model ddddocr "$home"/venv/lib/*/site-packages/ddddocr/common_det.onnx "names=['target']" layout=yolox
+add_model nudenet "$home"/venv/lib/*/site-packages/nudenet/320n.onnx \
+	resize=top-left padding=0 rectangular=false channel_order=bgr # cv2.COLOR_RGBA2BGR turns BGR into RGB, swapRB back
 ports=()
 for part in s3 gateway resize detect filter bridge broker metrics; do
 	ports+=("--$part-port" 0)
 done
-DEFAULT_MODEL=faces bin/imageflow-local --data "$work/data" --models "$folder/models" \
+DEFAULT_MODEL=faces bin/imageflow-local --data "$work/data" --models "$work/models" \
 	--eventing eventing,eventing/examples "${ports[@]}" >"$work/out" 2>&1 &
 server=$!
 trap 'kill $server; wait $server || true; rm -rf "$work"' EXIT

@@ -19,21 +19,29 @@ func (p placement) toImage(x, y float32) (float32, float32) {
 	return float32((float64(x) - p.left) / p.scaleX), float32((float64(y) - p.top) / p.scaleY)
 }
 
-// size returns the size in pixels of the scaled image, which is inside the input, or around it for a
+// scaled returns the size in pixels of the scaled image, which is inside the input, or around it for a
 // centreCrop.
-func (f fit) size(width, height, inputWidth, inputHeight int) (int, int) {
-	if f == stretch {
-		return inputWidth, inputHeight
-	}
-	across, down := float64(inputWidth)/float64(width), float64(inputHeight)/float64(height)
-	if f == centreCrop { // the longer side is rounded down, as in Resize of torchvision
-		scale := math.Max(across, down)
+func (d *description) scaled(width, height int) (int, int) {
+	switch d.fit {
+	case stretch:
+		return d.width, d.height
+	case centreCrop: // the longer side is rounded down, as in Resize of torchvision
+		scale := math.Max(float64(d.width)/float64(width), float64(d.height)/float64(height))
 		side := func(length, limit int) int { return max(limit, int(float64(length)*scale)) }
-		return side(width, inputWidth), side(height, inputHeight)
+		return side(width, d.width), side(height, d.height)
 	}
-	scale := math.Min(across, down)
-	side := func(length, limit int) int { return min(limit, max(1, int(math.Round(float64(length)*scale)))) }
-	return side(width, inputWidth), side(height, inputHeight)
+	return d.proportional(width, height)
+}
+
+// proportional returns the size in pixels of the largest image inside the input with the aspect ratio.
+func (d *description) proportional(width, height int) (int, int) {
+	scale := math.Min(float64(d.width)/float64(width), float64(d.height)/float64(height))
+	round := math.Round
+	if d.roundsDown {
+		round = math.Floor
+	}
+	side := func(length, limit int) int { return min(limit, max(1, int(round(float64(length)*scale)))) }
+	return side(width, d.width), side(height, d.height)
 }
 
 // at returns the description for an input of another size in pixels.
@@ -55,7 +63,7 @@ func (d *description) forImage(width, height int) *description {
 	if !d.fitsImages() {
 		return d
 	}
-	w, h := letterbox.size(width, height, d.width, d.height)
+	w, h := d.proportional(width, height)
 	up := func(side, limit int) int { return min(limit, (side+d.stride-1)/d.stride*d.stride) }
 	return d.at(up(w, d.width), up(h, d.height))
 }
@@ -75,7 +83,7 @@ type tensor struct {
 func (d *description) input(ctx context.Context, m *imaging.Image) (*tensor, *description, placement, error) {
 	width, height := m.Size()
 	d = d.forImage(width, height)
-	w, h := d.fit.size(width, height, d.width, d.height)
+	w, h := d.scaled(width, height)
 	left, top := (d.width-w)/2, (d.height-h)/2
 	if d.fit == topLeft {
 		left, top = 0, 0

@@ -52,7 +52,7 @@ var severalOutputs = []layout{
 	// pixels of the size in the input orig_target_sizes, which is the input's.
 	{
 		name: "d-fine", outputs: named("^labels$", "^boxes$", "^scores$"), shapes: []string{"1,K", "1,K,4", "1,K"},
-		endToEnd: true, neverEmpty: true, input: rtdetrPreprocessing,
+		endToEnd: true, neverEmpty: true, input: dfinePreprocessing,
 		format: format{boxes: columns(1, 0, 4), scores: columns(2, 0, 1), classes: columns(0, 0, 1), form: xyxy},
 	},
 	// RF-DETR: src/rfdetr/export and PostProcess of github.com/roboflow/rf-detr. The column after the last class
@@ -80,7 +80,7 @@ var severalOutputs = []layout{
 	// PP-YOLOE and PicoDet: multiclass_nms of PaddleDetection, deploy/EXPORT_ONNX_MODEL_en.md. Boxes are divided
 	// by the input scale_factor, which is 1.
 	{
-		name: "paddle", shapes: []string{"K,6", "1"}, endToEnd: true, input: rfdetrPreprocessing,
+		name: "paddle", shapes: []string{"K,6", "1"}, endToEnd: true, input: paddlePreprocessing,
 		format: format{
 			classes: columns(0, 0, 1), scores: columns(0, 1, 2), boxes: columns(0, 2, 6), count: columns(1, 0, 1), form: xyxy,
 		},

@@ -53,9 +53,11 @@ func toInput(layout string, image, input size) func(object) object {
 	x, y := float32(input.width)/float32(image.width), float32(input.height)/float32(image.height)
 	var left, top float32
 	if !strings.HasPrefix(layout, "rt-detr") { // its images are stretched
-		scale := min(x, y)
-		w := float32(math.Round(float64(float32(image.width) * scale)))
-		h := float32(math.Round(float64(float32(image.height) * scale)))
+		scale, round := min(float64(input.width)/float64(image.width), float64(input.height)/float64(image.height)), math.Round
+		if strings.HasPrefix(layout, "yolox") {
+			round = math.Floor
+		}
+		w, h := float32(round(float64(image.width)*scale)), float32(round(float64(image.height)*scale))
 		x, y = w/float32(image.width), h/float32(image.height)
 		if !strings.HasPrefix(layout, "yolox") { // its images are in the top left corner
 			left, top = float32((input.width-int(w))/2), float32((input.height-int(h))/2)

@@ -29,6 +29,8 @@ const (
 // preprocessing is how an image becomes a model's input.
 type preprocessing struct {
 	fit fit
+	// roundsDown means that the sides of the scaled image are rounded down, as in YOLOX (data_augment.py, preproc).
+	roundsDown bool
 	// bgr means that the channels are in the order blue, green, red.
 	bgr bool
 	// white is the input value of a pixel value of 255.
@@ -45,20 +47,27 @@ type preprocessing struct {
 // grey114 is the padding that YOLO models are trained with.
 var grey114 = [3]float32{114, 114, 114}
 
-// The preprocessing of the projects that train the models.
+// The mean and the standard deviation of the colours of ImageNet.
+var imageNetMean, imageNetStd = [3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}
+
+// The preprocessing of the projects that train the models. README.md has the sources of the interpolations.
 var (
-	defaultPreprocessing = preprocessing{fit: letterbox, white: 1, padding: grey114} // of Ultralytics
-	yoloxPreprocessing   = preprocessing{fit: topLeft, bgr: true, white: 255, padding: grey114}
+	// of Ultralytics
+	defaultPreprocessing = preprocessing{fit: letterbox, white: 1, padding: grey114, quality: imaging.Bilinear}
+	rtdetrPreprocessing  = preprocessing{fit: stretch, white: 1, padding: grey114, quality: imaging.Bilinear}
+	yoloxPreprocessing   = preprocessing{
+		fit: topLeft, roundsDown: true, bgr: true, white: 255, padding: grey114, quality: imaging.Bilinear,
+	}
 	// classifyPreprocessing is that of classify_transforms in ultralytics/data/augment.py.
 	classifyPreprocessing = preprocessing{fit: centreCrop, white: 1}
 
-	rtdetrPreprocessing = preprocessing{fit: stretch, white: 1, padding: grey114}
-	rfdetrPreprocessing = preprocessing{
-		fit: stretch, white: 1, padding: grey114,
-		mean: [3]float32{0.485, 0.456, 0.406}, std: [3]float32{0.229, 0.224, 0.225}, // of ImageNet
+	dfinePreprocessing  = preprocessing{fit: stretch, white: 1, padding: grey114}
+	rfdetrPreprocessing = preprocessing{fit: stretch, white: 1, padding: grey114, mean: imageNetMean, std: imageNetStd}
+	paddlePreprocessing = preprocessing{
+		fit: stretch, white: 1, padding: grey114, quality: imaging.Bilinear, mean: imageNetMean, std: imageNetStd,
 	}
 	rtmdetPreprocessing = preprocessing{
-		fit: topLeft, bgr: true, white: 255, padding: grey114,
+		fit: topLeft, bgr: true, white: 255, padding: grey114, quality: imaging.Bilinear,
 		mean: [3]float32{103.53, 116.28, 123.675}, std: [3]float32{57.375, 57.12, 58.395},
 	}
 )

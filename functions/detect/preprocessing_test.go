@@ -115,6 +115,26 @@ func TestInput_channelsLastOfAnyImage(t *testing.T) {
 	}
 }
 
+// TestInput_interpolation: of a column of white pixels between two of black ones, which become one pixel of
+// the input, the white one counts alone, by a third, or not at all.
+func TestInput_interpolation(t *testing.T) {
+	m := image.NewGray(image.Rect(0, 0, 48, 48))
+	for i := range m.Pix {
+		m.Pix[i] = []uint8{0, 255, 0}[i%3]
+	}
+	for interpolation, want := range map[string]float32{
+		"": 1, "bilinear": 1, "antialiased": 1. / 3, "bilinear_asymmetric": 0,
+	} {
+		numbers, _, _, err := detect.InputOf(t, encoded(t, m), inference.Float32, nchw, map[string]string{"interpolation": interpolation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := numbers[8*16+8]; got < want-0.01 || got > want+0.01 {
+			t.Errorf("%q: the number is %v, want %v", interpolation, got, want)
+		}
+	}
+}
+
 func TestInput_refused(t *testing.T) {
 	for name, c := range map[string]struct {
 		dims       []int64
