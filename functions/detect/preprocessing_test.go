@@ -125,7 +125,8 @@ func TestInput_interpolation(t *testing.T) {
 	for interpolation, want := range map[string]float32{
 		"": 1, "bilinear": 1, "antialiased": 1. / 3, "bilinear_asymmetric": 0,
 	} {
-		numbers, _, _, err := detect.InputOf(t, encoded(t, m), inference.Float32, nchw, map[string]string{"interpolation": interpolation})
+		parameters := map[string]string{"interpolation": interpolation}
+		numbers, _, _, err := detect.InputOf(t, encoded(t, m), inference.Float32, nchw, parameters)
 		if err != nil {
 			t.Fatal(err)
 		}
