@@ -166,10 +166,10 @@ func (m *mask) message() *imageflowv1.Mask {
 	return out
 }
 
-// pixels returns the pixels whose centres are in the box.
+// pixels returns the pixels whose upper left corner is in the box: crop_mask in ultralytics/utils/ops.py.
 func (b box) pixels() image.Rectangle {
-	round := func(v float32) int { return int(math.Round(float64(v))) }
-	return image.Rect(round(b.x1), round(b.y1), round(b.x2), round(b.y2))
+	up := func(v float32) int { return int(math.Ceil(float64(v))) }
+	return image.Rect(up(b.x1), up(b.y1), up(b.x2), up(b.y2))
 }
 
 // maskGrid is the position of an image in the prototypes: a point (x, y) is at (x·scaleX + left, y·scaleY + top).

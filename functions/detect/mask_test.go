@@ -15,7 +15,8 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// TestMasks_arePixelsOfTheImage: run lengths are the pixels in the box whose probability exceeds 0.5.
+// TestMasks_arePixelsOfTheImage: run lengths are the pixels whose corner is in the box and whose probability exceeds
+// 0.5.
 func TestMasks_arePixelsOfTheImage(t *testing.T) {
 	random := newRandom()
 	for i := range 6 {
@@ -38,7 +39,7 @@ func TestMasks_arePixelsOfTheImage(t *testing.T) {
 				x, y := float64(at%width)+0.5, float64(at/width)+0.5
 				b := d.GetBbox()
 				want := s.probability(j, x/scale, y/scale+16)
-				inBox := x >= float64(b.X1) && x < float64(b.X2) && y >= float64(b.Y1) && y < float64(b.Y2)
+				inBox := x-0.5 >= float64(b.X1) && x-0.5 < float64(b.X2) && y-0.5 >= float64(b.Y1) && y-0.5 < float64(b.Y2)
 				if inMask != (inBox && want > 0.5) && math.Abs(want-0.5) > 1e-5 {
 					t.Fatalf("box %d, pixel %g, %g: in the mask %v, probability %g, in the box %v", j, x, y, inMask, want, inBox)
 				}
