@@ -57,7 +57,9 @@ func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 		resp.Inputs = append(resp.Inputs, &imageflowv1.ModelTensor{Name: in.Name, Type: string(in.Type), Shape: in.Shape})
 	}
 	for i, name := range info.OutputNames {
-		resp.Outputs = append(resp.Outputs, &imageflowv1.ModelTensor{Name: name, Shape: info.Outputs[i]})
+		resp.Outputs = append(resp.Outputs, &imageflowv1.ModelTensor{
+			Name: name, Type: string(info.OutputTypes[i]), Shape: info.Outputs[i],
+		})
 	}
 	resp.Preprocessing = &imageflowv1.ModelPreprocessing{ChannelOrder: "rgb", PixelRange: m.white}
 	if m.bgr {

@@ -39,7 +39,7 @@ func TestGet_describesModel(t *testing.T) {
 	want := &imageflowv1.GetModelResponse{
 		Model: got.GetModel(), LayoutReason: "chosen by its metadata", IncludesNms: true, Digest: got.GetDigest(),
 		Inputs:        []*imageflowv1.ModelTensor{{Name: "input", Type: "FP32", Shape: input}},
-		Outputs:       []*imageflowv1.ModelTensor{{Name: "output", Shape: output.Shape}},
+		Outputs:       []*imageflowv1.ModelTensor{{Name: "output", Type: "FP32", Shape: output.Shape}},
 		Preprocessing: &imageflowv1.ModelPreprocessing{ChannelOrder: "rgb", PixelRange: 1},
 		Notes:         got.GetNotes(), Trial: got.GetTrial(),
 	}

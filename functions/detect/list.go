@@ -50,6 +50,7 @@ func (s *Models) listed(ctx context.Context, l inference.Listing, version string
 	info := m.Info()
 	listed.Ready, listed.Version, listed.Backend, listed.Provider = true, info.Version, info.Backend, info.Provider
 	listed.Layout, listed.Resize, listed.Labels = m.layout.name, string(m.fit), m.names
+	listed.Precision, listed.Threads, listed.Instances = string(info.Precision), int32(info.Threads), int32(info.Instances)
 	listed.InputWidth, listed.InputHeight = int32(m.width), int32(m.height)
 	return listed, nil
 }

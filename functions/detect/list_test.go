@@ -59,7 +59,7 @@ func wantWide(backend string) *imageflowv1.ListModelsResponse {
 		Layout: "yolox", Labels: []string{"cat", "dog"}, InputWidth: 96, InputHeight: 64, Resize: "top-left", Backend: backend,
 	}
 	if backend == "onnxruntime" {
-		wide.Provider = "cpu"
+		wide.Provider, wide.Precision, wide.Threads = "cpu", "FP32", 1
 	}
 	return &imageflowv1.ListModelsResponse{Models: []*imageflowv1.Model{{
 		Name: "other", Versions: []string{"1"}, AvailableVersions: []string{"1"},

@@ -65,6 +65,7 @@ func (i *Info) setTensors(inputs, outputs []TensorInfo) error {
 	i.Inputs = inputs
 	for _, out := range outputs {
 		i.OutputNames, i.Outputs = append(i.OutputNames, out.Name), append(i.Outputs, out.Shape)
+		i.OutputTypes = append(i.OutputTypes, out.Type)
 	}
 	return checkTypes(inputs, outputs)
 }

@@ -5,8 +5,8 @@ import "time"
 // SetMetadataTTL sets the age at which a cached description is fetched again.
 func (t *Triton) SetMetadataTTL(ttl time.Duration) { t.metadataTTL = ttl }
 
-// ExternalFiles returns the files in which an ONNX file keeps its weights.
-var ExternalFiles = externalFiles
+// ReadWeights returns the files in which an ONNX file keeps its weights, and their type.
+var ReadWeights = readWeights
 
 // SetUnused makes a version that a request has loaded look unused for an hour.
 func (f *Folder) SetUnused(name, version string) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,41 +49,60 @@ const (
 	maxNesting = 100
 )
 
-// externalFiles returns the paths of the files in which an ONNX file keeps its weights, sorted.
-// They must be regular files in its folder or below. A file that is no ONNX may have none;
-// the runtime refuses it.
-func externalFiles(file string) ([]string, error) {
+// weightTypes are the element types of weights, by their number in onnx.proto.
+var weightTypes = map[uint64]ElementType{
+	1: Float32, 2: Uint8, 3: "INT8", 10: Float16, 11: "FP64", 16: "BF16", 17: "FP8", 18: "FP8", 19: "FP8", 20: "FP8",
+	21: "UINT4", 22: "INT4",
+}
+
+// readWeights returns the paths of the files in which an ONNX file keeps its weights, sorted, and the element
+// type of most weights. The files must be regular ones in its folder or below. A file that is no ONNX may have
+// none; the runtime refuses it.
+func readWeights(file string) (files []string, precision ElementType, err error) {
 	content, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer content.Close()
-	w := weightsReader{in: bufio.NewReader(content), names: map[string]bool{}}
+	w := weightsReader{in: bufio.NewReader(content), names: map[string]bool{}, weights: map[ElementType]float64{}}
 	if err := w.read(modelProto, 1<<62, maxNesting); errors.Is(err, errManyFiles) {
-		return nil, err
+		return nil, "", err
 	}
-	var files []string
 	for name := range w.names {
 		if !filepath.IsLocal(name) {
-			return nil, fmt.Errorf("it has weights in %q, which is not in its folder: export it again with a file name only", name)
+			return nil, "", fmt.Errorf("it has weights in %q, which is not in its folder: export it again with a file name only", name)
 		}
 		path := filepath.Join(filepath.Dir(file), name)
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("it has weights in %q, which must be a file next to %s: copy it there", name, modelFile)
+			return nil, "", fmt.Errorf("it has weights in %q, which must be a file next to %s: copy it there", name, modelFile)
 		}
 		files = append(files, path)
 	}
 	slices.Sort(files)
-	return files, nil
+	return files, w.precision(), nil
 }
 
 var errManyFiles = fmt.Errorf("it has weights in more than %d files", maxExternalFiles)
 
-// weightsReader collects the names of external files.
+// weightsReader collects the names of external files, and counts weights.
 type weightsReader struct {
 	in    *bufio.Reader
 	at    int64
 	names map[string]bool
+	// weights are the numbers of weights by type.
+	weights map[ElementType]float64
+	// number is the last value of a field of wire type 0.
+	number uint64
+}
+
+// precision returns the element type of most weights.
+func (w *weightsReader) precision() (most ElementType) {
+	for _, t := range slices.Sorted(maps.Keys(w.weights)) {
+		if w.weights[t] > w.weights[most] {
+			most = t
+		}
+	}
+	return most
 }
 
 // ReadByte counts the bytes that are read.
@@ -91,9 +111,16 @@ func (w *weightsReader) ReadByte() (byte, error) {
 	return w.in.ReadByte()
 }
 
+// The tags of the fields dims and data_type of TensorProto.
+const (
+	dimsTag     = 1 << 3
+	dataTypeTag = 2 << 3
+)
+
 // read reads a message of at most size bytes.
 func (w *weightsReader) read(message onnxMessage, size int64, nesting int) error {
 	var key, value string
+	kind, count := ElementType(""), 1.0 // of a tensor
 	for end := w.at + size; w.at < end; {
 		tag, err := binary.ReadUvarint(w)
 		if err != nil {
@@ -103,6 +130,10 @@ func (w *weightsReader) read(message onnxMessage, size int64, nesting int) error
 		length, err := w.length(tag & 7)
 		switch {
 		case err != nil:
+		case message == tensorProto && tag == dimsTag:
+			count *= float64(w.number)
+		case message == tensorProto && tag == dataTypeTag:
+			kind = weightTypes[w.number]
 		case child != otherMessage && tag&7 == 2 && nesting > 0:
 			err = w.read(child, length, nesting-1)
 		case message == entryProto && field == 1 && length <= maxNameBytes:
@@ -115,6 +146,9 @@ func (w *weightsReader) read(message onnxMessage, size int64, nesting int) error
 		if err != nil {
 			return err
 		}
+	}
+	if kind != "" {
+		w.weights[kind] += count
 	}
 	if key == "location" {
 		w.names[value] = true
@@ -129,7 +163,8 @@ func (w *weightsReader) read(message onnxMessage, size int64, nesting int) error
 func (w *weightsReader) length(wireType uint64) (int64, error) {
 	switch wireType {
 	case 0:
-		_, err := binary.ReadUvarint(w)
+		n, err := binary.ReadUvarint(w)
+		w.number = n
 		return 0, err
 	case 1:
 		return 8, nil

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"imageflow.dev/internal/inference"
 	"imageflow.dev/internal/testing/onnx"
 )
@@ -60,6 +62,32 @@ func TestOpen_refusesExternalWeights(t *testing.T) {
 	}
 }
 
+// TestReadWeights_findsPrecision: the type of most weights counts, not that of most tensors.
+func TestReadWeights_findsPrecision(t *testing.T) {
+	tensor := func(kind uint64, dims ...uint64) (encoded []byte) {
+		for _, n := range dims {
+			encoded = protowire.AppendVarint(protowire.AppendTag(encoded, 1, protowire.VarintType), n)
+		}
+		return protowire.AppendVarint(protowire.AppendTag(encoded, 2, protowire.VarintType), kind)
+	}
+	const float32s, int8s, int64s, float16s = 1, 3, 7, 10
+	for want, tensors := range map[inference.ElementType][][]byte{
+		"INT8": {tensor(float32s, 16), tensor(int8s, 16, 3, 3, 3), tensor(float32s, 1), tensor(int64s, 1000)},
+		"FP16": {tensor(float16s, 16, 3), tensor(float32s, 3)},
+		"":     {tensor(int64s, 4)},
+	} {
+		var graph []byte
+		for _, encoded := range tensors {
+			graph = protowire.AppendBytes(protowire.AppendTag(graph, 5, protowire.BytesType), encoded)
+		}
+		file := filepath.Join(t.TempDir(), "model.onnx")
+		write(t, protowire.AppendBytes(protowire.AppendTag(nil, 7, protowire.BytesType), graph), file)
+		if _, got, err := inference.ReadWeights(file); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
 // FuzzExternalFiles: no file makes the search for weights panic, hang or leave the folder.
 func FuzzExternalFiles(f *testing.F) {
 	file := filepath.Join(f.TempDir(), "model.onnx")
@@ -76,7 +104,7 @@ func FuzzExternalFiles(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := filepath.Join(t.TempDir(), "model.onnx")
 		write(t, content, path)
-		files, _ := inference.ExternalFiles(path)
+		files, _, _ := inference.ReadWeights(path)
 		for _, file := range files {
 			if !strings.HasPrefix(file, filepath.Dir(path)) {
 				t.Errorf("%s is outside of the folder", file)

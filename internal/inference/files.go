@@ -151,6 +151,36 @@ func fingerprint(dir string, names ...string) string {
 	return b.String()
 }
 
+// checkLinks returns an error if a file that exists is a link out of the repository. The folder of the model,
+// dir, may be such a link: then its files belong in the folder that it leads to.
+func checkLinks(dir string, files []string) error {
+	var roots []string
+	for _, root := range []string{filepath.Dir(dir), dir} {
+		real, err := filepath.EvalSymlinks(root)
+		if err != nil {
+			return err
+		}
+		roots = append(roots, real)
+	}
+	for _, file := range files {
+		real, err := filepath.EvalSymlinks(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		isIn := func(root string) bool {
+			path, err := filepath.Rel(root, real)
+			return err == nil && filepath.IsLocal(path)
+		}
+		if !slices.ContainsFunc(roots, isIn) {
+			return fmt.Errorf("%s is a link to a file outside of the repository: copy the file there", file)
+		}
+	}
+	return nil
+}
+
 // digest returns a hash of the content of those files that exist.
 func digest(files ...string) (string, error) {
 	hash := sha256.New()

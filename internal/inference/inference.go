@@ -61,6 +61,12 @@ type Info struct {
 	// Outputs are the shapes of the outputs, and OutputNames their names in the model file.
 	Outputs     [][]int64
 	OutputNames []string
+	OutputTypes []ElementType
+	// Precision is the element type of most of the weights, Threads the number of threads of one run, and
+	// Instances the maximum number of concurrent runs; 0 means any number. They are empty for models on a server.
+	Precision ElementType
+	Threads   int
+	Instances int
 	// Metadata is the metadata of the model file, overridden by the parameters of
 	// config.pbtxt. Triton reports only the parameters.
 	Metadata map[string]string

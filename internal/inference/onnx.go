@@ -15,6 +15,8 @@ import (
 	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	kserve "imageflow.dev/proto/inference"
 )
 
 // loaded is the library that this process has loaded.
@@ -61,7 +63,8 @@ type onnxModel struct {
 	session *ort.DynamicAdvancedSession
 	info    Info
 	outputs *outputPool
-	types   []ElementType // of the outputs
+	// instances has an element for each run; nil means that their number is not limited.
+	instances chan struct{}
 
 	stopped atomic.Bool
 	runs    sync.RWMutex // read-locked during a run
@@ -88,19 +91,32 @@ func load(dir, name, version string, o Options) (session, error) {
 	if err := checkFile(file); err != nil {
 		return nil, err
 	}
-	weights, err := externalFiles(file)
+	weights, precision, err := readWeights(file)
 	if err != nil {
 		return nil, err
 	}
-	m := &onnxModel{info: Info{Name: name, Version: version, Backend: backendONNX, Provider: cmp.Or(o.Provider, CPU)}}
-	if err := m.describe(file); err != nil {
+	files := append([]string{file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile)}, weights...)
+	if err := checkLinks(dir, files); err != nil {
 		return nil, err
+	}
+	config, err := readModelConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.Threads, err = threads(config, o.Threads); err != nil {
+		return nil, err
+	}
+	m := &onnxModel{info: Info{
+		Name: name, Version: version, Backend: backendONNX, Provider: cmp.Or(o.Provider, CPU),
+		Precision: precision, Threads: o.Threads, Instances: instances(config),
+	}}
+	if m.info.Instances > 0 {
+		m.instances = make(chan struct{}, m.info.Instances)
 	}
 	if err := m.open(file, o); err != nil {
 		return nil, err
 	}
-	files := append([]string{file, filepath.Join(dir, configFile), filepath.Join(dir, labelsFile)}, weights...)
-	if err := m.addFiles(dir, files); err != nil {
+	if err := m.addFiles(dir, config, files); err != nil {
 		m.free()
 		return nil, err
 	}
@@ -109,6 +125,9 @@ func load(dir, name, version string, o Options) (session, error) {
 
 // open creates the session.
 func (m *onnxModel) open(file string, o Options) error {
+	if err := m.describe(file); err != nil {
+		return err
+	}
 	options, err := sessionOptions(o)
 	if err != nil {
 		return err
@@ -117,19 +136,15 @@ func (m *onnxModel) open(file string, o Options) error {
 	if m.session, err = ort.NewDynamicAdvancedSession(file, inputNames(m.info.Inputs), m.info.OutputNames, options); err != nil {
 		return err
 	}
-	if m.outputs, err = newOutputPool(m.info, m.types); err != nil {
+	if m.outputs, err = newOutputPool(m.info, m.info.OutputTypes); err != nil {
 		m.free()
 	}
 	return err
 }
 
 // addFiles adds what the files of the model say to its description, and their digest.
-func (m *onnxModel) addFiles(dir string, files []string) (err error) {
+func (m *onnxModel) addFiles(dir string, config *kserve.ModelConfig, files []string) (err error) {
 	if m.info.Metadata, err = metadata(m.session); err != nil {
-		return err
-	}
-	config, err := readModelConfig(dir)
-	if err != nil {
 		return err
 	}
 	m.info.addParameters(config)
@@ -156,11 +171,7 @@ func (m *onnxModel) describe(file string) error {
 	if err != nil {
 		return cmp.Or(errors.Unwrap(err), err) // the outer error only mentions the temporary session
 	}
-	described := describeTensors(outputs)
-	for _, out := range described {
-		m.types = append(m.types, out.Type)
-	}
-	return m.info.setTensors(describeTensors(inputs), described)
+	return m.info.setTensors(describeTensors(inputs), describeTensors(outputs))
 }
 
 func inputNames(inputs []TensorInfo) (names []string) {
@@ -211,25 +222,6 @@ func useCUDA(options *ort.SessionOptions) error {
 	return nil
 }
 
-func metadata(session *ort.DynamicAdvancedSession) (map[string]string, error) {
-	m, err := session.GetModelMetadata()
-	if err != nil {
-		return nil, err
-	}
-	defer destroy(m)
-	keys, err := m.GetCustomMetadataMapKeys()
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]string{}
-	for _, key := range keys {
-		if all[key], _, err = m.LookupCustomMetadataMap(key); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
 // Info returns the model's description.
 func (m *onnxModel) Info() Info { return m.info }
 
@@ -248,6 +240,14 @@ func (m *onnxModel) Infer(ctx context.Context, inputs []Tensor, use func([]Tenso
 	}
 	if m.stopped.Load() {
 		return ErrChanged
+	}
+	if m.instances != nil {
+		select {
+		case m.instances <- struct{}{}:
+			defer func() { <-m.instances }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	m.runs.RLock()
 	defer m.runs.RUnlock()

@@ -94,3 +94,23 @@ func converted(from ort.Value, n int, number func(i int) float32) Tensor {
 	}
 	return out
 }
+
+// metadata returns the metadata of a model file.
+func metadata(session *ort.DynamicAdvancedSession) (map[string]string, error) {
+	m, err := session.GetModelMetadata()
+	if err != nil {
+		return nil, err
+	}
+	defer destroy(m)
+	keys, err := m.GetCustomMetadataMapKeys()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for _, key := range keys {
+		if all[key], _, err = m.LookupCustomMetadataMap(key); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}

@@ -692,8 +692,11 @@ type ModelConfig struct {
 	VersionPolicy *ModelVersionPolicy `protobuf:"bytes,3,opt,name=version_policy,json=versionPolicy,proto3" json:"version_policy,omitempty"`
 	// The maximum batch size; 0 if the shapes have no batch axis that Triton manages.
 	MaxBatchSize int32 `protobuf:"varint,4,opt,name=max_batch_size,json=maxBatchSize,proto3" json:"max_batch_size,omitempty"`
-	// Further settings of the model, by name.
-	Parameters    map[string]*ModelParameter `protobuf:"bytes,14,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many runs of the model may happen at the same time.
+	InstanceGroup []*ModelInstanceGroup `protobuf:"bytes,7,rep,name=instance_group,json=instanceGroup,proto3" json:"instance_group,omitempty"`
+	// Further settings of the model. Triton has a map, which is the same in text and on the wire, but
+	// hides duplicate keys.
+	Parameters    []*ModelConfig_Parameter `protobuf:"bytes,14,rep,name=parameters,proto3" json:"parameters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -749,11 +752,64 @@ func (x *ModelConfig) GetMaxBatchSize() int32 {
 	return 0
 }
 
-func (x *ModelConfig) GetParameters() map[string]*ModelParameter {
+func (x *ModelConfig) GetInstanceGroup() []*ModelInstanceGroup {
+	if x != nil {
+		return x.InstanceGroup
+	}
+	return nil
+}
+
+func (x *ModelConfig) GetParameters() []*ModelConfig_Parameter {
 	if x != nil {
 		return x.Parameters
 	}
 	return nil
+}
+
+// ModelInstanceGroup is a number of instances of a model.
+type ModelInstanceGroup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 means 1.
+	Count         int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelInstanceGroup) Reset() {
+	*x = ModelInstanceGroup{}
+	mi := &file_inference_inference_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelInstanceGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelInstanceGroup) ProtoMessage() {}
+
+func (x *ModelInstanceGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_inference_inference_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelInstanceGroup.ProtoReflect.Descriptor instead.
+func (*ModelInstanceGroup) Descriptor() ([]byte, []int) {
+	return file_inference_inference_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ModelInstanceGroup) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
 }
 
 // ModelVersionPolicy says which of the versions in a repository are available.
@@ -771,7 +827,7 @@ type ModelVersionPolicy struct {
 
 func (x *ModelVersionPolicy) Reset() {
 	*x = ModelVersionPolicy{}
-	mi := &file_inference_inference_proto_msgTypes[13]
+	mi := &file_inference_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +839,7 @@ func (x *ModelVersionPolicy) String() string {
 func (*ModelVersionPolicy) ProtoMessage() {}
 
 func (x *ModelVersionPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[13]
+	mi := &file_inference_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +852,7 @@ func (x *ModelVersionPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelVersionPolicy.ProtoReflect.Descriptor instead.
 func (*ModelVersionPolicy) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{13}
+	return file_inference_inference_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ModelVersionPolicy) GetPolicyChoice() isModelVersionPolicy_PolicyChoice {
@@ -858,14 +914,14 @@ func (*ModelVersionPolicy_Specific_) isModelVersionPolicy_PolicyChoice() {}
 // ModelParameter is one of a model's parameters.
 type ModelParameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	StringValue   string                 `protobuf:"bytes,1,opt,name=string_value,json=stringValue,proto3" json:"string_value,omitempty"`
+	StringValue   *string                `protobuf:"bytes,1,opt,name=string_value,json=stringValue,proto3,oneof" json:"string_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ModelParameter) Reset() {
 	*x = ModelParameter{}
-	mi := &file_inference_inference_proto_msgTypes[14]
+	mi := &file_inference_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +933,7 @@ func (x *ModelParameter) String() string {
 func (*ModelParameter) ProtoMessage() {}
 
 func (x *ModelParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[14]
+	mi := &file_inference_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,12 +946,12 @@ func (x *ModelParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelParameter.ProtoReflect.Descriptor instead.
 func (*ModelParameter) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{14}
+	return file_inference_inference_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ModelParameter) GetStringValue() string {
-	if x != nil {
-		return x.StringValue
+	if x != nil && x.StringValue != nil {
+		return *x.StringValue
 	}
 	return ""
 }
@@ -913,7 +969,7 @@ type RepositoryIndexRequest struct {
 
 func (x *RepositoryIndexRequest) Reset() {
 	*x = RepositoryIndexRequest{}
-	mi := &file_inference_inference_proto_msgTypes[15]
+	mi := &file_inference_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +981,7 @@ func (x *RepositoryIndexRequest) String() string {
 func (*RepositoryIndexRequest) ProtoMessage() {}
 
 func (x *RepositoryIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[15]
+	mi := &file_inference_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +994,7 @@ func (x *RepositoryIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepositoryIndexRequest.ProtoReflect.Descriptor instead.
 func (*RepositoryIndexRequest) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{15}
+	return file_inference_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RepositoryIndexRequest) GetRepositoryName() string {
@@ -965,7 +1021,7 @@ type RepositoryIndexResponse struct {
 
 func (x *RepositoryIndexResponse) Reset() {
 	*x = RepositoryIndexResponse{}
-	mi := &file_inference_inference_proto_msgTypes[16]
+	mi := &file_inference_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1033,7 @@ func (x *RepositoryIndexResponse) String() string {
 func (*RepositoryIndexResponse) ProtoMessage() {}
 
 func (x *RepositoryIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[16]
+	mi := &file_inference_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1046,7 @@ func (x *RepositoryIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepositoryIndexResponse.ProtoReflect.Descriptor instead.
 func (*RepositoryIndexResponse) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{16}
+	return file_inference_inference_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RepositoryIndexResponse) GetModels() []*RepositoryIndexResponse_ModelIndex {
@@ -1014,7 +1070,7 @@ type ModelMetadataResponse_TensorMetadata struct {
 
 func (x *ModelMetadataResponse_TensorMetadata) Reset() {
 	*x = ModelMetadataResponse_TensorMetadata{}
-	mi := &file_inference_inference_proto_msgTypes[17]
+	mi := &file_inference_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1082,7 @@ func (x *ModelMetadataResponse_TensorMetadata) String() string {
 func (*ModelMetadataResponse_TensorMetadata) ProtoMessage() {}
 
 func (x *ModelMetadataResponse_TensorMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[17]
+	mi := &file_inference_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1131,7 @@ type ModelInferRequest_InferInputTensor struct {
 
 func (x *ModelInferRequest_InferInputTensor) Reset() {
 	*x = ModelInferRequest_InferInputTensor{}
-	mi := &file_inference_inference_proto_msgTypes[18]
+	mi := &file_inference_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1143,7 @@ func (x *ModelInferRequest_InferInputTensor) String() string {
 func (*ModelInferRequest_InferInputTensor) ProtoMessage() {}
 
 func (x *ModelInferRequest_InferInputTensor) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[18]
+	mi := &file_inference_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1190,7 @@ type ModelInferRequest_InferRequestedOutputTensor struct {
 
 func (x *ModelInferRequest_InferRequestedOutputTensor) Reset() {
 	*x = ModelInferRequest_InferRequestedOutputTensor{}
-	mi := &file_inference_inference_proto_msgTypes[19]
+	mi := &file_inference_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1202,7 @@ func (x *ModelInferRequest_InferRequestedOutputTensor) String() string {
 func (*ModelInferRequest_InferRequestedOutputTensor) ProtoMessage() {}
 
 func (x *ModelInferRequest_InferRequestedOutputTensor) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[19]
+	mi := &file_inference_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1237,7 @@ type ModelInferResponse_InferOutputTensor struct {
 
 func (x *ModelInferResponse_InferOutputTensor) Reset() {
 	*x = ModelInferResponse_InferOutputTensor{}
-	mi := &file_inference_inference_proto_msgTypes[20]
+	mi := &file_inference_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1249,7 @@ func (x *ModelInferResponse_InferOutputTensor) String() string {
 func (*ModelInferResponse_InferOutputTensor) ProtoMessage() {}
 
 func (x *ModelInferResponse_InferOutputTensor) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[20]
+	mi := &file_inference_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,6 +1286,59 @@ func (x *ModelInferResponse_InferOutputTensor) GetShape() []int64 {
 	return nil
 }
 
+// Parameter is a setting by name.
+type ModelConfig_Parameter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         *ModelParameter        `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelConfig_Parameter) Reset() {
+	*x = ModelConfig_Parameter{}
+	mi := &file_inference_inference_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelConfig_Parameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelConfig_Parameter) ProtoMessage() {}
+
+func (x *ModelConfig_Parameter) ProtoReflect() protoreflect.Message {
+	mi := &file_inference_inference_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelConfig_Parameter.ProtoReflect.Descriptor instead.
+func (*ModelConfig_Parameter) Descriptor() ([]byte, []int) {
+	return file_inference_inference_proto_rawDescGZIP(), []int{12, 0}
+}
+
+func (x *ModelConfig_Parameter) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ModelConfig_Parameter) GetValue() *ModelParameter {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 // Latest means the versions with the highest numbers.
 type ModelVersionPolicy_Latest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1240,7 +1349,7 @@ type ModelVersionPolicy_Latest struct {
 
 func (x *ModelVersionPolicy_Latest) Reset() {
 	*x = ModelVersionPolicy_Latest{}
-	mi := &file_inference_inference_proto_msgTypes[22]
+	mi := &file_inference_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1361,7 @@ func (x *ModelVersionPolicy_Latest) String() string {
 func (*ModelVersionPolicy_Latest) ProtoMessage() {}
 
 func (x *ModelVersionPolicy_Latest) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[22]
+	mi := &file_inference_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1374,7 @@ func (x *ModelVersionPolicy_Latest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelVersionPolicy_Latest.ProtoReflect.Descriptor instead.
 func (*ModelVersionPolicy_Latest) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{13, 0}
+	return file_inference_inference_proto_rawDescGZIP(), []int{14, 0}
 }
 
 func (x *ModelVersionPolicy_Latest) GetNumVersions() uint32 {
@@ -1284,7 +1393,7 @@ type ModelVersionPolicy_All struct {
 
 func (x *ModelVersionPolicy_All) Reset() {
 	*x = ModelVersionPolicy_All{}
-	mi := &file_inference_inference_proto_msgTypes[23]
+	mi := &file_inference_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1405,7 @@ func (x *ModelVersionPolicy_All) String() string {
 func (*ModelVersionPolicy_All) ProtoMessage() {}
 
 func (x *ModelVersionPolicy_All) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[23]
+	mi := &file_inference_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1418,7 @@ func (x *ModelVersionPolicy_All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelVersionPolicy_All.ProtoReflect.Descriptor instead.
 func (*ModelVersionPolicy_All) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{13, 1}
+	return file_inference_inference_proto_rawDescGZIP(), []int{14, 1}
 }
 
 // Specific lists versions.
@@ -1322,7 +1431,7 @@ type ModelVersionPolicy_Specific struct {
 
 func (x *ModelVersionPolicy_Specific) Reset() {
 	*x = ModelVersionPolicy_Specific{}
-	mi := &file_inference_inference_proto_msgTypes[24]
+	mi := &file_inference_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1443,7 @@ func (x *ModelVersionPolicy_Specific) String() string {
 func (*ModelVersionPolicy_Specific) ProtoMessage() {}
 
 func (x *ModelVersionPolicy_Specific) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[24]
+	mi := &file_inference_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1456,7 @@ func (x *ModelVersionPolicy_Specific) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelVersionPolicy_Specific.ProtoReflect.Descriptor instead.
 func (*ModelVersionPolicy_Specific) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{13, 2}
+	return file_inference_inference_proto_rawDescGZIP(), []int{14, 2}
 }
 
 func (x *ModelVersionPolicy_Specific) GetVersions() []int64 {
@@ -1373,7 +1482,7 @@ type RepositoryIndexResponse_ModelIndex struct {
 
 func (x *RepositoryIndexResponse_ModelIndex) Reset() {
 	*x = RepositoryIndexResponse_ModelIndex{}
-	mi := &file_inference_inference_proto_msgTypes[25]
+	mi := &file_inference_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1494,7 @@ func (x *RepositoryIndexResponse_ModelIndex) String() string {
 func (*RepositoryIndexResponse_ModelIndex) ProtoMessage() {}
 
 func (x *RepositoryIndexResponse_ModelIndex) ProtoReflect() protoreflect.Message {
-	mi := &file_inference_inference_proto_msgTypes[25]
+	mi := &file_inference_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1507,7 @@ func (x *RepositoryIndexResponse_ModelIndex) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use RepositoryIndexResponse_ModelIndex.ProtoReflect.Descriptor instead.
 func (*RepositoryIndexResponse_ModelIndex) Descriptor() ([]byte, []int) {
-	return file_inference_inference_proto_rawDescGZIP(), []int{16, 0}
+	return file_inference_inference_proto_rawDescGZIP(), []int{17, 0}
 }
 
 func (x *RepositoryIndexResponse_ModelIndex) GetName() string {
@@ -1487,17 +1596,20 @@ const file_inference_inference_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\"E\n" +
 	"\x13ModelConfigResponse\x12.\n" +
-	"\x06config\x18\x01 \x01(\v2\x16.inference.ModelConfigR\x06config\"\xaf\x02\n" +
+	"\x06config\x18\x01 \x01(\v2\x16.inference.ModelConfigR\x06config\"\xe5\x02\n" +
 	"\vModelConfig\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12D\n" +
 	"\x0eversion_policy\x18\x03 \x01(\v2\x1d.inference.ModelVersionPolicyR\rversionPolicy\x12$\n" +
-	"\x0emax_batch_size\x18\x04 \x01(\x05R\fmaxBatchSize\x12F\n" +
+	"\x0emax_batch_size\x18\x04 \x01(\x05R\fmaxBatchSize\x12D\n" +
+	"\x0einstance_group\x18\a \x03(\v2\x1d.inference.ModelInstanceGroupR\rinstanceGroup\x12@\n" +
 	"\n" +
-	"parameters\x18\x0e \x03(\v2&.inference.ModelConfig.ParametersEntryR\n" +
-	"parameters\x1aX\n" +
-	"\x0fParametersEntry\x12\x10\n" +
+	"parameters\x18\x0e \x03(\v2 .inference.ModelConfig.ParameterR\n" +
+	"parameters\x1aN\n" +
+	"\tParameter\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
-	"\x05value\x18\x02 \x01(\v2\x19.inference.ModelParameterR\x05value:\x028\x01\"\xbe\x02\n" +
+	"\x05value\x18\x02 \x01(\v2\x19.inference.ModelParameterR\x05value\"*\n" +
+	"\x12ModelInstanceGroup\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\"\xbe\x02\n" +
 	"\x12ModelVersionPolicy\x12>\n" +
 	"\x06latest\x18\x01 \x01(\v2$.inference.ModelVersionPolicy.LatestH\x00R\x06latest\x125\n" +
 	"\x03all\x18\x02 \x01(\v2!.inference.ModelVersionPolicy.AllH\x00R\x03all\x12D\n" +
@@ -1507,9 +1619,10 @@ const file_inference_inference_proto_rawDesc = "" +
 	"\x03All\x1a&\n" +
 	"\bSpecific\x12\x1a\n" +
 	"\bversions\x18\x01 \x03(\x03R\bversionsB\x0f\n" +
-	"\rpolicy_choice\"3\n" +
-	"\x0eModelParameter\x12!\n" +
-	"\fstring_value\x18\x01 \x01(\tR\vstringValue\"W\n" +
+	"\rpolicy_choice\"I\n" +
+	"\x0eModelParameter\x12&\n" +
+	"\fstring_value\x18\x01 \x01(\tH\x00R\vstringValue\x88\x01\x01B\x0f\n" +
+	"\r_string_value\"W\n" +
 	"\x16RepositoryIndexRequest\x12'\n" +
 	"\x0frepository_name\x18\x01 \x01(\tR\x0erepositoryName\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\bR\x05ready\"\xca\x01\n" +
@@ -1546,7 +1659,7 @@ func file_inference_inference_proto_rawDescGZIP() []byte {
 	return file_inference_inference_proto_rawDescData
 }
 
-var file_inference_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_inference_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_inference_inference_proto_goTypes = []any{
 	(*ServerLiveRequest)(nil),                            // 0: inference.ServerLiveRequest
 	(*ServerLiveResponse)(nil),                           // 1: inference.ServerLiveResponse
@@ -1561,53 +1674,55 @@ var file_inference_inference_proto_goTypes = []any{
 	(*ModelConfigRequest)(nil),                           // 10: inference.ModelConfigRequest
 	(*ModelConfigResponse)(nil),                          // 11: inference.ModelConfigResponse
 	(*ModelConfig)(nil),                                  // 12: inference.ModelConfig
-	(*ModelVersionPolicy)(nil),                           // 13: inference.ModelVersionPolicy
-	(*ModelParameter)(nil),                               // 14: inference.ModelParameter
-	(*RepositoryIndexRequest)(nil),                       // 15: inference.RepositoryIndexRequest
-	(*RepositoryIndexResponse)(nil),                      // 16: inference.RepositoryIndexResponse
-	(*ModelMetadataResponse_TensorMetadata)(nil),         // 17: inference.ModelMetadataResponse.TensorMetadata
-	(*ModelInferRequest_InferInputTensor)(nil),           // 18: inference.ModelInferRequest.InferInputTensor
-	(*ModelInferRequest_InferRequestedOutputTensor)(nil), // 19: inference.ModelInferRequest.InferRequestedOutputTensor
-	(*ModelInferResponse_InferOutputTensor)(nil),         // 20: inference.ModelInferResponse.InferOutputTensor
-	nil,                                        // 21: inference.ModelConfig.ParametersEntry
-	(*ModelVersionPolicy_Latest)(nil),          // 22: inference.ModelVersionPolicy.Latest
-	(*ModelVersionPolicy_All)(nil),             // 23: inference.ModelVersionPolicy.All
-	(*ModelVersionPolicy_Specific)(nil),        // 24: inference.ModelVersionPolicy.Specific
-	(*RepositoryIndexResponse_ModelIndex)(nil), // 25: inference.RepositoryIndexResponse.ModelIndex
+	(*ModelInstanceGroup)(nil),                           // 13: inference.ModelInstanceGroup
+	(*ModelVersionPolicy)(nil),                           // 14: inference.ModelVersionPolicy
+	(*ModelParameter)(nil),                               // 15: inference.ModelParameter
+	(*RepositoryIndexRequest)(nil),                       // 16: inference.RepositoryIndexRequest
+	(*RepositoryIndexResponse)(nil),                      // 17: inference.RepositoryIndexResponse
+	(*ModelMetadataResponse_TensorMetadata)(nil),         // 18: inference.ModelMetadataResponse.TensorMetadata
+	(*ModelInferRequest_InferInputTensor)(nil),           // 19: inference.ModelInferRequest.InferInputTensor
+	(*ModelInferRequest_InferRequestedOutputTensor)(nil), // 20: inference.ModelInferRequest.InferRequestedOutputTensor
+	(*ModelInferResponse_InferOutputTensor)(nil),         // 21: inference.ModelInferResponse.InferOutputTensor
+	(*ModelConfig_Parameter)(nil),                        // 22: inference.ModelConfig.Parameter
+	(*ModelVersionPolicy_Latest)(nil),                    // 23: inference.ModelVersionPolicy.Latest
+	(*ModelVersionPolicy_All)(nil),                       // 24: inference.ModelVersionPolicy.All
+	(*ModelVersionPolicy_Specific)(nil),                  // 25: inference.ModelVersionPolicy.Specific
+	(*RepositoryIndexResponse_ModelIndex)(nil),           // 26: inference.RepositoryIndexResponse.ModelIndex
 }
 var file_inference_inference_proto_depIdxs = []int32{
-	17, // 0: inference.ModelMetadataResponse.inputs:type_name -> inference.ModelMetadataResponse.TensorMetadata
-	17, // 1: inference.ModelMetadataResponse.outputs:type_name -> inference.ModelMetadataResponse.TensorMetadata
-	18, // 2: inference.ModelInferRequest.inputs:type_name -> inference.ModelInferRequest.InferInputTensor
-	19, // 3: inference.ModelInferRequest.outputs:type_name -> inference.ModelInferRequest.InferRequestedOutputTensor
-	20, // 4: inference.ModelInferResponse.outputs:type_name -> inference.ModelInferResponse.InferOutputTensor
+	18, // 0: inference.ModelMetadataResponse.inputs:type_name -> inference.ModelMetadataResponse.TensorMetadata
+	18, // 1: inference.ModelMetadataResponse.outputs:type_name -> inference.ModelMetadataResponse.TensorMetadata
+	19, // 2: inference.ModelInferRequest.inputs:type_name -> inference.ModelInferRequest.InferInputTensor
+	20, // 3: inference.ModelInferRequest.outputs:type_name -> inference.ModelInferRequest.InferRequestedOutputTensor
+	21, // 4: inference.ModelInferResponse.outputs:type_name -> inference.ModelInferResponse.InferOutputTensor
 	12, // 5: inference.ModelConfigResponse.config:type_name -> inference.ModelConfig
-	13, // 6: inference.ModelConfig.version_policy:type_name -> inference.ModelVersionPolicy
-	21, // 7: inference.ModelConfig.parameters:type_name -> inference.ModelConfig.ParametersEntry
-	22, // 8: inference.ModelVersionPolicy.latest:type_name -> inference.ModelVersionPolicy.Latest
-	23, // 9: inference.ModelVersionPolicy.all:type_name -> inference.ModelVersionPolicy.All
-	24, // 10: inference.ModelVersionPolicy.specific:type_name -> inference.ModelVersionPolicy.Specific
-	25, // 11: inference.RepositoryIndexResponse.models:type_name -> inference.RepositoryIndexResponse.ModelIndex
-	14, // 12: inference.ModelConfig.ParametersEntry.value:type_name -> inference.ModelParameter
-	0,  // 13: inference.GRPCInferenceService.ServerLive:input_type -> inference.ServerLiveRequest
-	2,  // 14: inference.GRPCInferenceService.ServerReady:input_type -> inference.ServerReadyRequest
-	4,  // 15: inference.GRPCInferenceService.ModelReady:input_type -> inference.ModelReadyRequest
-	6,  // 16: inference.GRPCInferenceService.ModelMetadata:input_type -> inference.ModelMetadataRequest
-	8,  // 17: inference.GRPCInferenceService.ModelInfer:input_type -> inference.ModelInferRequest
-	10, // 18: inference.GRPCInferenceService.ModelConfig:input_type -> inference.ModelConfigRequest
-	15, // 19: inference.GRPCInferenceService.RepositoryIndex:input_type -> inference.RepositoryIndexRequest
-	1,  // 20: inference.GRPCInferenceService.ServerLive:output_type -> inference.ServerLiveResponse
-	3,  // 21: inference.GRPCInferenceService.ServerReady:output_type -> inference.ServerReadyResponse
-	5,  // 22: inference.GRPCInferenceService.ModelReady:output_type -> inference.ModelReadyResponse
-	7,  // 23: inference.GRPCInferenceService.ModelMetadata:output_type -> inference.ModelMetadataResponse
-	9,  // 24: inference.GRPCInferenceService.ModelInfer:output_type -> inference.ModelInferResponse
-	11, // 25: inference.GRPCInferenceService.ModelConfig:output_type -> inference.ModelConfigResponse
-	16, // 26: inference.GRPCInferenceService.RepositoryIndex:output_type -> inference.RepositoryIndexResponse
-	20, // [20:27] is the sub-list for method output_type
-	13, // [13:20] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	14, // 6: inference.ModelConfig.version_policy:type_name -> inference.ModelVersionPolicy
+	13, // 7: inference.ModelConfig.instance_group:type_name -> inference.ModelInstanceGroup
+	22, // 8: inference.ModelConfig.parameters:type_name -> inference.ModelConfig.Parameter
+	23, // 9: inference.ModelVersionPolicy.latest:type_name -> inference.ModelVersionPolicy.Latest
+	24, // 10: inference.ModelVersionPolicy.all:type_name -> inference.ModelVersionPolicy.All
+	25, // 11: inference.ModelVersionPolicy.specific:type_name -> inference.ModelVersionPolicy.Specific
+	26, // 12: inference.RepositoryIndexResponse.models:type_name -> inference.RepositoryIndexResponse.ModelIndex
+	15, // 13: inference.ModelConfig.Parameter.value:type_name -> inference.ModelParameter
+	0,  // 14: inference.GRPCInferenceService.ServerLive:input_type -> inference.ServerLiveRequest
+	2,  // 15: inference.GRPCInferenceService.ServerReady:input_type -> inference.ServerReadyRequest
+	4,  // 16: inference.GRPCInferenceService.ModelReady:input_type -> inference.ModelReadyRequest
+	6,  // 17: inference.GRPCInferenceService.ModelMetadata:input_type -> inference.ModelMetadataRequest
+	8,  // 18: inference.GRPCInferenceService.ModelInfer:input_type -> inference.ModelInferRequest
+	10, // 19: inference.GRPCInferenceService.ModelConfig:input_type -> inference.ModelConfigRequest
+	16, // 20: inference.GRPCInferenceService.RepositoryIndex:input_type -> inference.RepositoryIndexRequest
+	1,  // 21: inference.GRPCInferenceService.ServerLive:output_type -> inference.ServerLiveResponse
+	3,  // 22: inference.GRPCInferenceService.ServerReady:output_type -> inference.ServerReadyResponse
+	5,  // 23: inference.GRPCInferenceService.ModelReady:output_type -> inference.ModelReadyResponse
+	7,  // 24: inference.GRPCInferenceService.ModelMetadata:output_type -> inference.ModelMetadataResponse
+	9,  // 25: inference.GRPCInferenceService.ModelInfer:output_type -> inference.ModelInferResponse
+	11, // 26: inference.GRPCInferenceService.ModelConfig:output_type -> inference.ModelConfigResponse
+	17, // 27: inference.GRPCInferenceService.RepositoryIndex:output_type -> inference.RepositoryIndexResponse
+	21, // [21:28] is the sub-list for method output_type
+	14, // [14:21] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_inference_inference_proto_init() }
@@ -1615,18 +1730,19 @@ func file_inference_inference_proto_init() {
 	if File_inference_inference_proto != nil {
 		return
 	}
-	file_inference_inference_proto_msgTypes[13].OneofWrappers = []any{
+	file_inference_inference_proto_msgTypes[14].OneofWrappers = []any{
 		(*ModelVersionPolicy_Latest_)(nil),
 		(*ModelVersionPolicy_All_)(nil),
 		(*ModelVersionPolicy_Specific_)(nil),
 	}
+	file_inference_inference_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_inference_inference_proto_rawDesc), len(file_inference_inference_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

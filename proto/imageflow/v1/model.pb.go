@@ -138,8 +138,14 @@ type Model struct {
 	// The versions that DetectionRequest.model_version can name, the newest last: those that the
 	// version_policy of config.pbtxt makes available. Only the newest is available by default.
 	AvailableVersions []string `protobuf:"bytes,14,rep,name=available_versions,json=availableVersions,proto3" json:"available_versions,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The element type of most of its weights, such as FP32, FP16 or INT8; empty on Triton.
+	Precision string `protobuf:"bytes,15,opt,name=precision,proto3" json:"precision,omitempty"`
+	// The number of threads of one run; 0 on Triton.
+	Threads int32 `protobuf:"varint,16,opt,name=threads,proto3" json:"threads,omitempty"`
+	// The number of runs at the same time; 0 means any number.
+	Instances     int32 `protobuf:"varint,17,opt,name=instances,proto3" json:"instances,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -268,6 +274,27 @@ func (x *Model) GetAvailableVersions() []string {
 		return x.AvailableVersions
 	}
 	return nil
+}
+
+func (x *Model) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
+}
+
+func (x *Model) GetThreads() int32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *Model) GetInstances() int32 {
+	if x != nil {
+		return x.Instances
+	}
+	return 0
 }
 
 // GetModelRequest requests one model.
@@ -455,7 +482,7 @@ func (x *GetModelResponse) GetTrial() *ModelTrial {
 type ModelTensor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The element type of an input: FP32, FP16, UINT8, INT32 or INT64.
+	// The element type: FP32, FP16, UINT8, INT32 or INT64.
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	// The size of each dimension; -1 is dynamic.
 	Shape         []int64 `protobuf:"varint,3,rep,packed,name=shape,proto3" json:"shape,omitempty"`
@@ -658,7 +685,7 @@ const file_imageflow_v1_model_proto_rawDesc = "" +
 	"\x18imageflow/v1/model.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cimageflow/v1/detection.proto\"\x13\n" +
 	"\x11ListModelsRequest\"A\n" +
 	"\x12ListModelsResponse\x12+\n" +
-	"\x06models\x18\x01 \x03(\v2\x13.imageflow.v1.ModelR\x06models\"\x8a\x03\n" +
+	"\x06models\x18\x01 \x03(\v2\x13.imageflow.v1.ModelR\x06models\"\xe0\x03\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adefault\x18\x02 \x01(\bR\adefault\x12\x14\n" +
@@ -675,7 +702,10 @@ const file_imageflow_v1_model_proto_rawDesc = "" +
 	"\x06resize\x18\v \x01(\tR\x06resize\x12\x18\n" +
 	"\abackend\x18\f \x01(\tR\abackend\x12\x1a\n" +
 	"\bprovider\x18\r \x01(\tR\bprovider\x12-\n" +
-	"\x12available_versions\x18\x0e \x03(\tR\x11availableVersions\"r\n" +
+	"\x12available_versions\x18\x0e \x03(\tR\x11availableVersions\x12\x1c\n" +
+	"\tprecision\x18\x0f \x01(\tR\tprecision\x12\x18\n" +
+	"\athreads\x18\x10 \x01(\x05R\athreads\x12\x1c\n" +
+	"\tinstances\x18\x11 \x01(\x05R\tinstances\"r\n" +
 	"\x0fGetModelRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05trial\x18\x02 \x01(\bR\x05trial\x125\n" +
