@@ -57,9 +57,5 @@ func (u userFolders) createOne(ctx context.Context, admin *storeadmin.Admin, rol
 	if err != nil {
 		return err
 	}
-	name := "imageflow-" + role
-	if err := admin.SetPolicy(ctx, name, policy); err != nil {
-		return err
-	}
-	return admin.SetUser(ctx, accessKey, secretKey, name)
+	return admin.SetUser(ctx, accessKey, secretKey, "imageflow-"+role, policy)
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,14 +34,33 @@ type Admin struct {
 // timeout bounds one request.
 const timeout = 15 * time.Second
 
-// SetPolicy creates or replaces a policy. The policy is a JSON document.
-func (a *Admin) SetPolicy(ctx context.Context, name string, policy []byte) error {
-	return a.put(ctx, "add-canned-policy", url.Values{"name": {name}}, policy)
+// A MinIO that has just started loads its users and policies while it serves. It refuses to write others
+// then, or forgets them. They are written again with a pause, until it has had time to load.
+const (
+	loading = 30 * time.Second
+	pause   = 100 * time.Millisecond
+)
+
+// errLoading says that the store refuses to write, or does not know the policy or the user that was just written.
+var errLoading = errors.New("the store may still be loading its users")
+
+// SetUser creates a policy, which is a JSON document, and a user that has only this policy. It replaces
+// existing ones, and can run again at any time.
+func (a *Admin) SetUser(ctx context.Context, accessKey, secretKey, policyName string, policy []byte) error {
+	for start := time.Now(); ; {
+		err := a.setUser(ctx, accessKey, secretKey, policyName, policy)
+		if !errors.Is(err, errLoading) || time.Since(start) > loading {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
 }
 
-// SetUser creates a user with one policy, or replaces the secret key and the policy of
-// an existing user.
-func (a *Admin) SetUser(ctx context.Context, accessKey, secretKey, policy string) error {
+func (a *Admin) setUser(ctx context.Context, accessKey, secretKey, policyName string, policy []byte) error {
 	text, err := json.Marshal(map[string]string{"secretKey": secretKey, "status": "enabled"})
 	if err != nil {
 		return err
@@ -49,11 +69,14 @@ func (a *Admin) SetUser(ctx context.Context, accessKey, secretKey, policy string
 	if err != nil {
 		return err
 	}
+	if err := a.put(ctx, "add-canned-policy", url.Values{"name": {policyName}}, policy); err != nil {
+		return err
+	}
 	if err := a.put(ctx, "add-user", url.Values{"accessKey": {accessKey}}, sealed); err != nil {
 		return err
 	}
 	return a.put(ctx, "set-user-or-group-policy",
-		url.Values{"policyName": {policy}, "userOrGroup": {accessKey}, "isGroup": {"false"}}, nil)
+		url.Values{"policyName": {policyName}, "userOrGroup": {accessKey}, "isGroup": {"false"}}, nil)
 }
 
 // put sends a PUT request to the admin API.
@@ -78,18 +101,24 @@ func (a *Admin) put(ctx context.Context, operation string, query url.Values, bod
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: the store answered %s: %s", operation, resp.Status, reason(answer))
+		err = fmt.Errorf("%s: the store answered %s: %w", operation, resp.Status, reason(answer))
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		err = errors.Join(err, errLoading)
 	}
 	return err
 }
 
 // reason returns the message of an error response, which is usually JSON.
-func reason(answer []byte) string {
-	var e struct{ Message string }
-	if json.Unmarshal(answer, &e) == nil && e.Message != "" {
-		return e.Message
+func reason(answer []byte) error {
+	var e struct{ Code, Message string }
+	if json.Unmarshal(answer, &e) != nil || e.Message == "" {
+		return errors.New(strings.TrimSpace(string(answer)))
 	}
-	return strings.TrimSpace(string(answer))
+	if e.Code == "XMinioAdminNoSuchPolicy" || e.Code == "XMinioAdminNoSuchUser" {
+		return fmt.Errorf("%w: %s", errLoading, e.Message)
+	}
+	return errors.New(e.Message)
 }
 
 // MinIO's format for encrypted request bodies: a salt, the id of the key derivation and

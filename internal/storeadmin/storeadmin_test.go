@@ -1,12 +1,10 @@
 package storeadmin_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/storeadmin"
@@ -25,25 +23,8 @@ func connect(t *testing.T, s *minio.Server, accessKey, secretKey string) *object
 	return store
 }
 
-// administrator returns an admin client once the server can create users, which is
-// later than its readiness.
-func administrator(t *testing.T, s *minio.Server) *storeadmin.Admin {
-	t.Helper()
-	admin := &storeadmin.Admin{Endpoint: s.Address, AccessKey: minio.AccessKey, SecretKey: minio.SecretKey, Region: "us-east-1"}
-	policy := []byte(`{"Version":"2012-10-17",` +
-		`"Statement":[{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::none/*"]}]}`)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		err := admin.SetPolicy(t.Context(), "first", policy)
-		if err == nil { // while MinIO loads its policies, it may lose this one
-			err = admin.SetUser(t.Context(), "first", "the first secret", "first")
-		}
-		if err == nil {
-			return admin
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+func administrator(s *minio.Server) *storeadmin.Admin {
+	return &storeadmin.Admin{Endpoint: s.Address, AccessKey: minio.AccessKey, SecretKey: minio.SecretKey, Region: "us-east-1"}
 }
 
 // may lists what the policy of each role allows.
@@ -63,8 +44,7 @@ func setRole(t *testing.T, admin *storeadmin.Admin, role string) (secret string)
 	}
 	secret = "the secret of " + role
 	for range 2 { // setup may run again
-		if err := errors.Join(admin.SetPolicy(t.Context(), "imageflow-"+role, policy),
-			admin.SetUser(t.Context(), "imageflow-"+role, secret, "imageflow-"+role)); err != nil {
+		if err := admin.SetUser(t.Context(), "imageflow-"+role, secret, "imageflow-"+role, policy); err != nil {
 			t.Fatalf("%s: %v", role, err)
 		}
 	}
@@ -85,7 +65,7 @@ func TestRolePolicies_denyEverythingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	admin := administrator(t, server)
+	admin := administrator(server)
 	for role, allowed := range may {
 		secret := setRole(t, admin, role)
 		store := connect(t, server, "imageflow-"+role, secret)
@@ -112,10 +92,8 @@ func TestSetupPolicy_allowsSetup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := administrator(t, server)
-	err = errors.Join(root.SetPolicy(t.Context(), "setup", policy),
-		root.SetUser(t.Context(), "setup", "the secret of setup", "setup"))
-	if err != nil {
+	root := administrator(server)
+	if err := root.SetUser(t.Context(), "setup", "the secret of setup", "setup", policy); err != nil {
 		t.Fatal(err)
 	}
 	store := connect(t, server, "setup", "the secret of setup")
@@ -127,16 +105,16 @@ func TestSetupPolicy_allowsSetup(t *testing.T) {
 	setup := &storeadmin.Admin{
 		Endpoint: server.Address, AccessKey: "setup", SecretKey: "the secret of setup", Region: "us-east-1",
 	}
-	err = errors.Join(setup.SetPolicy(t.Context(), "p", policy),
-		setup.SetUser(t.Context(), "other", "another secret", "setup"))
-	if err != nil {
+	if err := setup.SetUser(t.Context(), "other", "another secret", "p", policy); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestSetUser_errorNamesOperation(t *testing.T) {
 	server := minio.Start(t)
-	err := administrator(t, server).SetUser(t.Context(), "ab", "short", "none")
+	policy := []byte(`{"Version":"2012-10-17",` +
+		`"Statement":[{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::none/*"]}]}`)
+	err := administrator(server).SetUser(t.Context(), "ab", "short", "none", policy)
 	if err == nil || !strings.Contains(err.Error(), "add-user") {
 		t.Errorf("got %v", err)
 	}
