@@ -76,7 +76,7 @@ func imageFootprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
 	}
 	if tiled { // the pixels may still be there when the output is made
 		width, height := in.Image.Size()
-		bytes += maxChannels * int64(width) * int64(height)
+		bytes += tilesFootprint(r.GetTiles(), width, height)
 	}
 	return bytes
 }

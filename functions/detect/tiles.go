@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -53,6 +54,13 @@ func (m *model) tiles(t *imageflowv1.Tiles, width, height int) ([]image.Rectangl
 		}
 	}
 	return all, nil
+}
+
+// tilesFootprint returns the memory in bytes of the pixels that tiles are cut out of and of a tile, for an
+// image of width × height pixels. A tile of the model's size is small.
+func tilesFootprint(t *imageflowv1.Tiles, width, height int) int64 {
+	size := int(t.GetSize())
+	return maxChannels * (int64(width)*int64(height) + int64(min(size, width))*int64(min(size, height)))
 }
 
 // countTiles returns the number of tiles of one side of an image, whose length is in pixels.
@@ -99,11 +107,12 @@ func (m *model) examine(
 	if err != nil {
 		return nil, err
 	}
-	for _, at := range tiles {
-		in.Image = pixels.Tile(at)
-		if err := all.add(ctx, m, in, at, s, metadata); err != nil {
-			return nil, err
-		}
+	err = pixels.EachTile(tiles, func(at image.Rectangle, tile *imaging.Image) error {
+		in.Image = tile
+		return all.add(ctx, m, in, at, s, metadata)
+	})
+	if err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	merged := slices.DeleteFunc(all.merge(s.suppress), func(b box) bool { return !counts(b) })

@@ -233,6 +233,9 @@ func (m *Image) EachFrame(ctx context.Context, do func(i int, frame *Image) erro
 			return err
 		}
 	}
+	if m.isWhole() {
+		m.verified.Store(true)
+	}
 	return nil
 }
 

@@ -36,6 +36,9 @@ const atOnce = ", at once"
 // moves ends the names of animations.
 const moves = ", animated"
 
+// maxAnimationPixels is the default of MAX_ANIMATION_PIXELS.
+const maxAnimationPixels int64 = 160e6
+
 // memoryEnvironment is the environment set by the container images and config/base.
 var memoryEnvironment = []string{
 	"VIPS_CONCURRENCY=1", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216",
@@ -60,9 +63,11 @@ func TestFootprintHolds(t *testing.T) {
 		}
 		if strings.HasSuffix(read, moves) {
 			for _, write := range []imaging.Format{imaging.GIF, imaging.WebP} {
-				t.Run(fmt.Sprintf("%s to %s", read, write), func(t *testing.T) {
-					measureMemory(t, files, read, "animate", write)
-				})
+				for _, work := range []string{"animate", "detect", "detect in tiles"} {
+					t.Run(fmt.Sprintf("%s %s to %s", work, read, write), func(t *testing.T) {
+						measureMemory(t, files, read, work, write)
+					})
+				}
 			}
 			continue
 		}
@@ -71,7 +76,7 @@ func TestFootprintHolds(t *testing.T) {
 				measureMemory(t, files, read, "change", write)
 			})
 		}
-		for _, work := range []string{"filter", "halve", "shrink", "pad", "rotate", "trim", "attention"} {
+		for _, work := range []string{"filter", "halve", "shrink", "pad", "rotate", "trim", "attention", "detect", "detect in tiles"} {
 			t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
 				measureMemory(t, files, read, work, imaging.JPEG)
 			})
@@ -135,10 +140,13 @@ func memoryWorkOf(name string) memoryWork {
 
 func measureMemory(t *testing.T, files memoryFiles, read, work string, write imaging.Format) {
 	footprint := memoryWorkOf(work).footprint
-	each := footprint(memoryImage(t, files.path(t, read, 1e6)), write)
+	each := max(1, footprint(memoryImage(t, files.path(t, read, 1e6)), write))
 	most := min(*memoryPixels, *memoryBudget*1e6/each)
 	if strings.HasSuffix(read, atOnce) {
 		most = min(most, 16e6)
+	}
+	if strings.HasSuffix(read, moves) {
+		most = min(most, maxAnimationPixels/noiseFrames)
 	}
 	file := files.path(t, read, most)
 	group, err := cgroup.New(8 << 30)
@@ -153,7 +161,7 @@ func measureMemory(t *testing.T, files memoryFiles, read, work string, write ima
 	computed, pixels := footprint(m, write), int64(m.Width)*int64(m.Height)
 	taken := runMemoryChild(t, group, work, write, file)
 	t.Logf("%5.1f MP take %4d MiB, %4.1f bytes per pixel, %3d %% of the footprint",
-		float64(pixels)/1e6, taken>>20, float64(taken)/float64(pixels), 100*taken/computed)
+		float64(pixels)/1e6, taken>>20, float64(taken)/float64(pixels), 100*taken/max(1, computed))
 	if taken > computed+memoryConstant {
 		t.Errorf("%d×%d pixels take %d MiB, more than the footprint of %d MiB + %d MiB",
 			m.Width, m.Height, taken>>20, computed>>20, memoryConstant>>20)

@@ -50,7 +50,7 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 	},
 	"gif": noiseGIF,
 	"gif" + moves: func(t *testing.T, w, h int) []byte {
-		all := &gif.GIF{Delay: make([]int, 12)}
+		all := &gif.GIF{Delay: make([]int, noiseFrames)}
 		for range all.Delay {
 			m := &image.Paletted{Pix: noise(w * h), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: palette.Plan9}
 			all.Image = append(all.Image, m)
@@ -69,6 +69,9 @@ var memorySources = map[string]func(t *testing.T, width, height int) []byte{
 	"tiff doubles":    noiseTIFF(3, 64, true, entry{339, short, []uint32{3, 3, 3}}),
 	"tiff deflate 16": noiseTIFF(4, 16, true),
 }
+
+// noiseFrames is the number of frames of an animation.
+const noiseFrames = 12
 
 // noise returns random bytes with a period of 8.4 million bytes, which is no multiple of a
 // row.

@@ -20,52 +20,56 @@ func fillWithNoise(p *imaging.Pixels) {
 	}
 }
 
-// memoryWorks are the operations of the processors, with their computed footprints.
-var memoryWorks = map[string]memoryWork{
-	"change": {
-		func(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) },
-		func(m *imaging.Image, f imaging.Format) error {
-			p, err := m.Pixels(context.Background())
+func footprint(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) }
+
+func changed(m *imaging.Image, f imaging.Format) error {
+	p, err := m.Pixels(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := p.Blur(context.Background(), 2); err != nil {
+		return err
+	}
+	fillWithNoise(p)
+	_, err = p.EncodeLike(context.Background(), m, f)
+	return err
+}
+
+// selected is the image with all frames selected, if it is an animation.
+func selected(m *imaging.Image) *imaging.Image {
+	m, err := m.Select(imaging.Selection{}, true)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+func selectedFootprint(m *imaging.Image, f imaging.Format) int64 { return selected(m).Footprint(f) }
+
+func animated(m *imaging.Image, f imaging.Format) error {
+	_, err := selected(m).Animate(context.Background(), f,
+		func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
+			p, err := frame.Pixels(ctx)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if err := p.Blur(context.Background(), 2); err != nil {
-				return err
+			if err := p.Blur(ctx, 2); err != nil {
+				return nil, err
 			}
 			fillWithNoise(p)
-			_, err = p.EncodeLike(context.Background(), m, f)
-			return err
-		},
-	},
-	"animate": {
-		func(m *imaging.Image, f imaging.Format) int64 {
-			m, err := m.Select(imaging.Selection{}, true)
-			if err != nil {
-				panic(err)
-			}
-			return m.Footprint(f)
-		},
-		func(m *imaging.Image, f imaging.Format) error {
-			m, err := m.Select(imaging.Selection{}, true)
-			if err != nil {
-				return err
-			}
-			_, err = m.Animate(context.Background(), f, func(ctx context.Context, frame *imaging.Image) (*imaging.Pixels, error) {
-				p, err := frame.Pixels(ctx)
-				if err != nil {
-					return nil, err
-				}
-				if err := p.Blur(ctx, 2); err != nil {
-					return nil, err
-				}
-				fillWithNoise(p)
-				return p, nil
-			})
-			return err
-		},
-	},
+			return p, nil
+		})
+	return err
+}
+
+// memoryWorks are the operations of the processors, with their computed footprints.
+var memoryWorks = map[string]memoryWork{
+	"change":          {footprint, changed},
+	"animate":         {selectedFootprint, animated},
+	"detect":          {detectFootprint, detected},
+	"detect in tiles": {tilesFootprint, detectedInTiles},
 	"filter": {
-		func(m *imaging.Image, f imaging.Format) int64 { return m.Footprint(f) },
+		footprint,
 		func(m *imaging.Image, f imaging.Format) error {
 			r, err := m.Raster(context.Background(), f)
 			if err != nil {

@@ -3,22 +3,36 @@ package imaging
 import (
 	"context"
 	"image"
+	"slices"
 )
 
 // PixelsInSRGB is Pixels without the conversion to the profile of the outputs.
 func (m *Image) PixelsInSRGB(ctx context.Context) (*Pixels, error) { return m.inSRGB().Pixels(ctx) }
 
-// Tile returns a part of the pixels as an image of its own, with a copy of them. The part lies inside
-// the image and is not empty. Filters see nothing beyond its edges.
-func (p *Pixels) Tile(at image.Rectangle) *Image {
-	part := p.Part(at, nil)
-	canvas := part.Pix
-	if p.Channels == 3 {
-		canvas = make([]byte, 0, 4*at.Dx()*at.Dy())
-		for i := 0; i < len(part.Pix); i += 3 {
-			canvas = append(canvas, part.Pix[i], part.Pix[i+1], part.Pix[i+2], 255)
+// EachTile calls do with parts of the pixels, as images of their own, which are valid during the call. The
+// parts lie inside the image and are not empty. Filters see nothing beyond their edges.
+func (p *Pixels) EachTile(parts []image.Rectangle, do func(at image.Rectangle, tile *Image) error) error {
+	var canvas []byte // RGBA
+	for _, at := range parts {
+		canvas = slices.Grow(canvas[:0], 4*at.Dx()*at.Dy())
+		for y := at.Min.Y; y < at.Max.Y; y++ {
+			row := p.Pix[(y*p.Width+at.Min.X)*p.Channels:][:at.Dx()*p.Channels]
+			if p.Channels == 4 {
+				canvas = append(canvas, row...)
+				continue
+			}
+			for i := 0; i < len(row); i += 3 {
+				canvas = append(canvas, row[i], row[i+1], row[i+2], 255)
+			}
+		}
+		if err := do(at, p.tile(at, canvas)); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (p *Pixels) tile(at image.Rectangle, canvas []byte) *Image {
 	return &Image{Header: Header{
 		Format: PNG, Width: at.Dx(), Height: at.Dy(), Alpha: p.Channels == 4, Orientation: 1, Bits: 8, Frames: 1,
 		canvas: canvas,

@@ -23,31 +23,43 @@ func TestTile_hasThePixels(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := image.Rect(17, 9, 17+60, 9+40)
-		part := p.Tile(at)
-		got, err := part.Pixels(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := pixels(t, data)
-		length := at.Dx() * want.Channels
-		for y := range at.Dy() {
-			from := ((at.Min.Y+y)*want.Width + at.Min.X) * want.Channels
-			if !bytes.Equal(got.Pix[y*length:(y+1)*length], want.Pix[from:from+length]) {
-				t.Fatalf("%s: row %d differs", name, y)
+		err = p.EachTile([]image.Rectangle{image.Rect(0, 0, 70, 45), at}, func(part image.Rectangle, tile *imaging.Image) error {
+			if part == at {
+				checkTile(t, name, data, at, tile)
 			}
-		}
-		half, err := scaled(t.Context(), part, 30, 20)
+			return nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := scaled(t.Context(), open(t, encodedPNG(t, got)), 30, 20)
-		if err != nil {
-			t.Fatal(err)
+	}
+}
+
+func checkTile(t *testing.T, name string, data []byte, at image.Rectangle, tile *imaging.Image) {
+	t.Helper()
+	got, err := tile.Pixels(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := pixels(t, data)
+	length := at.Dx() * want.Channels
+	for y := range at.Dy() {
+		from := ((at.Min.Y+y)*want.Width + at.Min.X) * want.Channels
+		if !bytes.Equal(got.Pix[y*length:(y+1)*length], want.Pix[from:from+length]) {
+			t.Fatalf("%s: row %d differs", name, y)
 		}
-		for i, v := range half.Pix {
-			if math.Abs(float64(v)-float64(again.Pix[i])) > 1 {
-				t.Fatalf("%s: number %d is %d, want %d", name, i, v, again.Pix[i])
-			}
+	}
+	half, err := scaled(t.Context(), tile, 30, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := scaled(t.Context(), open(t, encodedPNG(t, got)), 30, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range half.Pix {
+		if math.Abs(float64(v)-float64(again.Pix[i])) > 1 {
+			t.Fatalf("%s: number %d is %d, want %d", name, i, v, again.Pix[i])
 		}
 	}
 }
