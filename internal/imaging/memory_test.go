@@ -62,33 +62,41 @@ func TestFootprintHolds(t *testing.T) {
 			continue
 		}
 		if strings.HasSuffix(read, moves) {
-			for _, write := range []imaging.Format{imaging.GIF, imaging.WebP} {
-				for _, work := range []string{"animate", "detect", "detect in tiles"} {
-					t.Run(fmt.Sprintf("%s %s to %s", work, read, write), func(t *testing.T) {
-						measureMemory(t, files, read, work, write)
-					})
-				}
-			}
+			measureAnimations(t, files, read)
+		} else {
+			measureStills(t, files, read)
+		}
+	}
+}
+
+func measureAnimations(t *testing.T, files memoryFiles, read string) {
+	for _, write := range []imaging.Format{imaging.GIF, imaging.WebP} {
+		for _, work := range []string{"animate", "detect", "detect in tiles"} {
+			t.Run(fmt.Sprintf("%s %s to %s", work, read, write), func(t *testing.T) {
+				measureMemory(t, files, read, work, write)
+			})
+		}
+	}
+}
+
+func measureStills(t *testing.T, files memoryFiles, read string) {
+	for _, write := range writable {
+		t.Run(fmt.Sprintf("%s to %s", read, write), func(t *testing.T) {
+			measureMemory(t, files, read, "change", write)
+		})
+	}
+	for _, work := range []string{"filter", "halve", "shrink", "pad", "rotate", "trim", "attention", "detect", "detect in tiles"} {
+		t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
+			measureMemory(t, files, read, work, imaging.JPEG)
+		})
+	}
+	for name, to := range memoryEncodings {
+		if read != "jpeg" && read != "png alpha" || to.encoding.Speed > 0 && !*memoryAll {
 			continue
 		}
-		for _, write := range writable {
-			t.Run(fmt.Sprintf("%s to %s", read, write), func(t *testing.T) {
-				measureMemory(t, files, read, "change", write)
-			})
-		}
-		for _, work := range []string{"filter", "halve", "shrink", "pad", "rotate", "trim", "attention", "detect", "detect in tiles"} {
-			t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
-				measureMemory(t, files, read, work, imaging.JPEG)
-			})
-		}
-		for name, to := range memoryEncodings {
-			if read != "jpeg" && read != "png alpha" || to.encoding.Speed > 0 && !*memoryAll {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s to %s", read, name), func(t *testing.T) {
-				measureMemory(t, files, read, name, to.format)
-			})
-		}
+		t.Run(fmt.Sprintf("%s to %s", read, name), func(t *testing.T) {
+			measureMemory(t, files, read, name, to.format)
+		})
 	}
 }
 
