@@ -8,7 +8,7 @@ SHELL := bash
 # Commands of the module test/.
 TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
-.PHONY: help setup minio demo-models demo-models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
+.PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
 	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
@@ -129,6 +129,9 @@ heldout: setup ## score the demo model on 300 held-out images, by the service's 
 
 demo-models-test: build demo-models ## compare the detectors for photographs with the packages that they come from (needs npm, not in CI)
 	@hack/demo-models-test.sh $(DEMO_MODELS)
+
+models-test: build demo-models ## export models of each family and compare what local mode finds with what Ultralytics or the family's code finds (Python 3.11, Debian; not in CI)
+	@hack/models-test.sh $(DEMO_MODELS)/photographs
 
 cases: bin/cases ## send the images in the folder CASES to local mode and print each answer beside the expected one
 	$< bin/imageflow-local "$(CASES)"

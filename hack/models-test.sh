@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# models-test.sh PHOTOGRAPHS: exports models, and compares what local mode and the references find with them in images.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. hack/ultralytics.sh
+home=$CACHE/models-test-1
+ultralytics_install "$home" onnx==1.17.0 onnxruntime==1.23.2 onnxslim==0.1.98 scipy==1.15.3
+
+# Exports take most of the time; the same scripts make the same ones.
+exports=$home/exports/$(cat test/models/{exports,families,networks,rows}.py | sha256sum | cut -c1-16)
+if [ ! -f "$exports/stamp" ]; then
+	ultralytics_python "$home" test/models/exports.py "$exports" "$1" | grep ^exporting
+	touch "$exports/stamp"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/models"
+cp -r functions/detect/model/repository/. "$work/models"
+ports=()
+for part in s3 gateway resize detect filter bridge broker metrics; do
+	ports+=("--$part-port" 0)
+done
+MODEL_REPOSITORY_POLL=200ms bin/imageflow-local --data "$work/data" --models "$work/models" "${ports[@]}" >"$work/out" 2>&1 &
+server=$!
+trap 'kill $server; wait $server || true; rm -rf "$work"' EXIT
+until grep -q '^  metrics' "$work/out"; do
+	kill -0 $server || { cat "$work/out" >&2 && exit 1; }
+	sleep 0.2
+done
+gateway=$(grep -m1 '^  gateway ' "$work/out" | grep -o 'http://[0-9.:]*')
+"$home/venv/bin/python" test/models/compare.py "$exports" "$work/models" "$gateway"
