@@ -34,6 +34,7 @@ var floors = []struct {
 	{"internal/mirror", []string{"internal/objects"}},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
+	{"internal/openinference", []string{"proto/imageflow/v1"}},
 	{"internal/processors", []string{"proto/imageflow/v1"}},
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/inference"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/openinference"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -79,9 +81,12 @@ func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (P
 	if err != nil {
 		return nil, err
 	}
+	listed := modelService{models: models}
+	described := openinference.New(listed)
 	listing := service{
 		desc: &imageflowv1.ModelService_ServiceDesc, closer: models,
-		impl: func(*job.Runner) any { return modelService{models: models} },
+		impl:   func(*job.Runner) any { return listed },
+		routes: map[string]http.Handler{openinference.Path: described, openinference.Path + "/": described},
 	}
 	s, err := processor(c.ProcessorConfig, t, detect.New(models), listing)
 	if err != nil {

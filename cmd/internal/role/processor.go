@@ -28,6 +28,8 @@ const jsonTimeout = 5 * time.Minute
 type service struct {
 	desc *grpc.ServiceDesc
 	impl func(*job.Runner) any
+	// routes are HTTP handlers by pattern; nil if there are none.
+	routes map[string]http.Handler
 	// closer is closed with the server; nil if there is nothing to close.
 	closer io.Closer
 }
@@ -66,6 +68,11 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	if err != nil {
 		return nil, err
 	}
+	for _, s := range beside {
+		for pattern, handler := range s.routes {
+			routes.Handle(pattern, t.JSON(handler))
+		}
+	}
 	return server.Listen(config, services, routes, healthy)
 }
 
@@ -85,7 +92,7 @@ type runFunc = func(context.Context, functions.Request, job.OverloadPolicy) (fun
 // routes returns the handlers of events and of JSON.
 func (c ProcessorConfig) routes(
 	t *telemetry.Tracing, p functions.Processor, run runFunc, services *server.RPC,
-) (http.Handler, error) {
+) (*http.ServeMux, error) {
 	signer, err := c.Signer()
 	if err != nil {
 		return nil, err
