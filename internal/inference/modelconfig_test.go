@@ -1,6 +1,7 @@
 package inference_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"imageflow.dev/internal/inference"
 )
@@ -110,23 +111,34 @@ func TestModelConfig_setsInstancesAndThreads(t *testing.T) {
 	if info := m.Info(); info.Instances != 2 || info.Threads != 2 || info.Precision != inference.Float32 {
 		t.Errorf("got %d instances, %d threads and %s, want 2, 2 and FP32", info.Instances, info.Threads, info.Precision)
 	}
+	infer := func(ctx context.Context, use func([]inference.Tensor) error) error {
+		return m.Infer(ctx, []inference.Tensor{numbers(1, 3)}, use)
+	}
+	nothing := func([]inference.Tensor) error { return nil }
+	entered, leave := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
-	var running, most atomic.Int64
-	for range 16 {
+	for range 2 {
 		all.Go(func() {
-			err := m.Infer(t.Context(), []inference.Tensor{numbers(1, 3)}, func([]inference.Tensor) error {
-				most.Store(max(most.Load(), running.Add(1)))
-				defer running.Add(-1)
+			err := infer(t.Context(), func([]inference.Tensor) error {
+				entered <- struct{}{}
+				<-leave
 				return nil
 			})
 			if err != nil {
 				t.Error(err)
 			}
 		})
+		<-entered
 	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := infer(short, nothing); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v from a third run, want that it waits", err)
+	}
+	close(leave)
 	all.Wait()
-	if most.Load() > 2 {
-		t.Errorf("%d runs at the same time, want at most 2", most.Load())
+	if err := infer(t.Context(), nothing); err != nil {
+		t.Error(err)
 	}
 }
 
