@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . hack/ultralytics.sh
 home=$CACHE/models-test-1
-ultralytics_install "$home" onnx==1.17.0 onnxruntime==1.23.2 onnxslim==0.1.98 scipy==1.15.3
+ultralytics_install "$home" onnx==1.17.0 onnxruntime==1.24.3 onnxslim==0.1.98 scipy==1.15.3
 
 # Exports take most of the time; the same scripts make the same ones.
 exports=$home/exports/$(cat test/models/{exports,families,networks,rows}.py | sha256sum | cut -c1-16)
