@@ -32,8 +32,9 @@ func (m *Image) decodeJXL(ctx context.Context, d decoding) (*Pixels, error) {
 	err := stoppable(ctx, func(stop C.Stop) C.int {
 		return C.imaging_decode_jxl(in, C.Box{C.int(d.across), C.int(d.down)}, columns, rows, stop, p.memory())
 	})
-	if p.Width*p.Height >= jxlPieceArea {
-		// The encoder may run in a thread that has another arena of glibc, which cannot use what the decoder freed.
+	if m.Width*m.Height >= jxlPieceArea {
+		// The next decoder or encoder may run in a thread that has another arena of glibc, which cannot use what
+		// this decoder freed.
 		returnFree()
 	}
 	if errors.Is(err, errFailed) {
