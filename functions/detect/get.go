@@ -61,7 +61,9 @@ func (m *model) describe(resp *imageflowv1.GetModelResponse) {
 			Name: name, Type: string(info.OutputTypes[i]), Shape: info.Outputs[i],
 		})
 	}
-	resp.Preprocessing = &imageflowv1.ModelPreprocessing{ChannelOrder: "rgb", PixelRange: m.white}
+	resp.Preprocessing = &imageflowv1.ModelPreprocessing{
+		ChannelOrder: "rgb", PixelRange: m.white, Interpolation: m.interpolation(),
+	}
 	if m.bgr {
 		resp.Preprocessing.ChannelOrder = "bgr"
 	}

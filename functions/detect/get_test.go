@@ -40,7 +40,7 @@ func TestGet_describesModel(t *testing.T) {
 		Model: got.GetModel(), LayoutReason: "chosen by its metadata", IncludesNms: true, Digest: got.GetDigest(),
 		Inputs:        []*imageflowv1.ModelTensor{{Name: "input", Type: "FP32", Shape: input}},
 		Outputs:       []*imageflowv1.ModelTensor{{Name: "output", Type: "FP32", Shape: output.Shape}},
-		Preprocessing: &imageflowv1.ModelPreprocessing{ChannelOrder: "rgb", PixelRange: 1},
+		Preprocessing: &imageflowv1.ModelPreprocessing{ChannelOrder: "rgb", PixelRange: 1, Interpolation: "bilinear"},
 		Notes:         got.GetNotes(), Trial: got.GetTrial(),
 	}
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {

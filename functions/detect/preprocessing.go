@@ -84,6 +84,17 @@ const (
 	filterKey   = "interpolation"
 )
 
+// The values of the parameter interpolation, and the quality of each.
+var (
+	interpolations = [...]string{"antialiased", "bilinear", "bilinear_asymmetric"}
+	qualities      = [...]imaging.Quality{imaging.Fast, imaging.Bilinear, imaging.BilinearAsymmetric}
+)
+
+// interpolation returns the value of the parameter for how images are scaled.
+func (p *preprocessing) interpolation() string {
+	return interpolations[slices.Index(qualities[:], p.quality)]
+}
+
 // preprocess returns the preprocessing of a model: the default of its layout, overridden by
 // its parameters. Images of bytes have pixel values.
 func preprocess(p preprocessing, image inference.ElementType, values map[string]string) (preprocessing, error) {
@@ -100,10 +111,8 @@ func preprocess(p preprocessing, image inference.ElementType, values map[string]
 	if white := of.choice(rangeKey, "1", "255"); white != "" {
 		p.white = map[string]float32{"1": 1, "255": 255}[white]
 	}
-	if filter := of.choice(filterKey, "antialiased", "bilinear", "bilinear_asymmetric"); filter != "" {
-		p.quality = map[string]imaging.Quality{
-			"antialiased": imaging.Fast, "bilinear": imaging.Bilinear, "bilinear_asymmetric": imaging.BilinearAsymmetric,
-		}[filter]
+	if filter := of.choice(filterKey, interpolations[:]...); filter != "" {
+		p.quality = qualities[slices.Index(interpolations[:], filter)]
 	}
 	p.padding = of.numbers(paddingKey, p.padding, 0, 255)
 	p.mean = of.numbers(meanKey, p.mean, -p.white, p.white)

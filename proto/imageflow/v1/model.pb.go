@@ -550,8 +550,11 @@ type ModelPreprocessing struct {
 	PixelRange float32 `protobuf:"fixed32,2,opt,name=pixel_range,json=pixelRange,proto3" json:"pixel_range,omitempty"`
 	// What is subtracted from the values and what they are then divided by, in the order of the
 	// channels; without them, values stay.
-	Mean          []float32 `protobuf:"fixed32,3,rep,packed,name=mean,proto3" json:"mean,omitempty"`
-	Std           []float32 `protobuf:"fixed32,4,rep,packed,name=std,proto3" json:"std,omitempty"`
+	Mean []float32 `protobuf:"fixed32,3,rep,packed,name=mean,proto3" json:"mean,omitempty"`
+	Std  []float32 `protobuf:"fixed32,4,rep,packed,name=std,proto3" json:"std,omitempty"`
+	// How pixels are interpolated when the image is scaled: antialiased, bilinear or bilinear_asymmetric, as
+	// functions/detect/README.md defines them.
+	Interpolation string `protobuf:"bytes,5,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -612,6 +615,13 @@ func (x *ModelPreprocessing) GetStd() []float32 {
 		return x.Std
 	}
 	return nil
+}
+
+func (x *ModelPreprocessing) GetInterpolation() string {
+	if x != nil {
+		return x.Interpolation
+	}
+	return ""
 }
 
 // ModelTrial is the result of a run on the image that a model is checked with.
@@ -723,13 +733,14 @@ const file_imageflow_v1_model_proto_rawDesc = "" +
 	"\vModelTensor\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
-	"\x05shape\x18\x03 \x03(\x03R\x05shape\"\x80\x01\n" +
+	"\x05shape\x18\x03 \x03(\x03R\x05shape\"\xa6\x01\n" +
 	"\x12ModelPreprocessing\x12#\n" +
 	"\rchannel_order\x18\x01 \x01(\tR\fchannelOrder\x12\x1f\n" +
 	"\vpixel_range\x18\x02 \x01(\x02R\n" +
 	"pixelRange\x12\x12\n" +
 	"\x04mean\x18\x03 \x03(\x02R\x04mean\x12\x10\n" +
-	"\x03std\x18\x04 \x03(\x02R\x03std\"~\n" +
+	"\x03std\x18\x04 \x03(\x02R\x03std\x12$\n" +
+	"\rinterpolation\x18\x05 \x01(\tR\rinterpolation\"~\n" +
 	"\n" +
 	"ModelTrial\x12\x14\n" +
 	"\x05image\x18\x01 \x01(\fR\x05image\x12!\n" +
