@@ -64,7 +64,7 @@ func SideCarOf(s Selection, field, execution string) (object *imageflowv1.ImageD
 
 // Objects returns the objects of a selection that lie in a part of the image, cut off at its edges, and
 // the frames that their detection examined, nil if it examined one frame or there is none.
-// The reference of the input is that of SideCarOf. Errors are Invalid.
+// The reference of the input is the object that SideCarOf returns. Errors are Invalid.
 func Objects(
 	s Selection, field string, in Input, part image.Rectangle,
 ) (all []Object, examined *imageflowv1.ExaminedFrames, _ error) {

@@ -48,7 +48,7 @@ func (l *layout) chooseActivation(outputs []inference.Tensor, metadata map[strin
 	return nil
 }
 
-// checkProbabilities refuses outputs of a trial run that are not what those of an earlier one were.
+// checkProbabilities refuses outputs of a trial run that are of another kind than the outputs of an earlier one.
 func (d *description) checkProbabilities(outputs []inference.Tensor, metadata map[string]string) error {
 	l := d.layout
 	if err := l.chooseActivation(outputs, metadata); err != nil || l.softmax == d.layout.softmax {

@@ -11,7 +11,7 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// The limits of the contract: the number of crops by default, their pixels as a multiple of those of
+// The limits of the contract: the number of crops by default, their pixels as a multiple of the pixels of
 // the image, and their encoded size.
 const (
 	defaultCrops  = 20

@@ -71,7 +71,7 @@ func (d *description) forImage(width, height int) *description {
 // tensor is the input of a model.
 type tensor struct {
 	numbers []float32
-	// size is that of the input in pixels, and inner the part that is not known to be padding.
+	// size is the size of the input in pixels, and inner the part that is not known to be padding.
 	size  image.Point
 	inner image.Rectangle
 	// colours are the planes of an image that becomes grey.

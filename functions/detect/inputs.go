@@ -20,7 +20,7 @@ const (
 	// widthHeight and heightWidth are the size of the original image in pixels.
 	widthHeight inputKind = "width_height"
 	heightWidth inputKind = "height_width"
-	// scaleInput is the size of the image in the input divided by that of the original.
+	// scaleInput is the size of the image in the input divided by the size of the original.
 	scaleInput inputKind = "scale"
 )
 

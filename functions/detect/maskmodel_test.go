@@ -75,7 +75,7 @@ func (s segments) model(endToEnd bool) onnx.Model {
 	return twin(settings, floats("output0", output), floats("output1", s.prototypes))
 }
 
-// probability returns that of a point of the input in the mask of a box: of each prototype, the four nearest
+// probability returns the probability of a point of the input in the mask of a box: of each prototype, the four nearest
 // numbers count.
 func (s segments) probability(i int, x, y float64) float64 {
 	u, v := x*protoSide/side-0.5, y*protoSide/side-0.5

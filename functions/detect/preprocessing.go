@@ -58,7 +58,7 @@ var (
 	yoloxPreprocessing   = preprocessing{
 		fit: topLeft, roundsDown: true, bgr: true, white: 255, padding: grey114, quality: imaging.Bilinear,
 	}
-	// classifyPreprocessing is that of classify_transforms in ultralytics/data/augment.py.
+	// classifyPreprocessing does what classify_transforms does in ultralytics/data/augment.py.
 	classifyPreprocessing = preprocessing{fit: centreCrop, white: 1}
 
 	dfinePreprocessing  = preprocessing{fit: stretch, white: 1, padding: grey114}

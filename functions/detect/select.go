@@ -102,7 +102,7 @@ func (s *selection) selectClasses(r *imageflowv1.DetectionRequest, names []strin
 }
 
 // findClass returns the numbers of the classes with this name, or with this number if no class has the
-// name. The field is that of the request, for the error.
+// name. The field is the request's, for the error.
 func findClass(names []string, class, field string) (ids []int, err error) {
 	for id, name := range names {
 		if name == class {

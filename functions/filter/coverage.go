@@ -22,8 +22,8 @@ const (
 	covered
 )
 
-// maskCoverage returns the pixels in the mask of an object and in its margin, which is that of the box on each
-// side. With grow it is a pixel more on each side, because contours are simplified.
+// maskCoverage returns the pixels in the mask of an object and in its margin, which on each side is the margin of
+// the box. With grow it is a pixel more on each side, because contours are simplified.
 func maskCoverage(ctx context.Context, o functions.Object, margin float64, grow bool) (*coverage, error) {
 	c := &coverage{o.At, make([]byte, o.At.Dx()*o.At.Dy())}
 	for _, p := range o.Polygons {

@@ -17,7 +17,7 @@ import (
 // BLUR show. TestRedaction_cannotBeUndone measures what they give away.
 const hiddenCells = 4
 
-// maxCovered is the maximum area of all regions, compared with that of the image. It bounds the time.
+// maxCovered is the maximum area of all regions, compared with the area of the image. It bounds the time.
 const maxCovered = 32
 
 // redactions are the filters that hide the regions of a redaction.

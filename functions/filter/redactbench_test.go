@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkRedaction1080p reports the CPU time of redactions of a whole image, and of 20 regions in it, as
-// a multiple of that of the blur of the whole image: medians of interleaved runs.
+// a multiple of the blur of the whole image: medians of interleaved runs.
 func BenchmarkRedaction1080p(b *testing.B) {
 	data, err := os.ReadFile("../../test/images/sample.jpg")
 	if err != nil {
