@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -148,7 +149,7 @@ func (c *coverage) heighten(ctx context.Context, distance int, upwards bool) err
 }
 
 // eachRow calls paint with the covered pixels.
-func (c *coverage) eachRow(paint painter) {
+func (c *coverage) eachRow(paint imaging.Painter) {
 	width := c.at.Dx()
 	for y := range c.at.Dy() {
 		row := c.bits[y*width : (y+1)*width]

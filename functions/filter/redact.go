@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"image"
@@ -21,14 +20,11 @@ const hiddenCells = 4
 const maxCovered = 32
 
 // redactions are the filters that hide the regions of a redaction.
-var redactions = map[imageflowv1.FilterType]func(*redaction, context.Context, image.Rectangle) (painter, error){
+var redactions = map[imageflowv1.FilterType]func(*redaction, context.Context, image.Rectangle) (imaging.Painter, error){
 	imageflowv1.FilterType_FILTER_TYPE_PIXELATE: (*redaction).mosaic,
 	imageflowv1.FilterType_FILTER_TYPE_BLUR:     (*redaction).mosaic,
 	imageflowv1.FilterType_FILTER_TYPE_FILL:     (*redaction).fill,
 }
-
-// painter hides the pixels of row y from first to end, exclusively.
-type painter func(y, first, end int)
 
 // checkRedaction rejects a redaction without a filter that hides, the reverse, and one that keeps
 // metadata in which the image may be repeated.
@@ -57,11 +53,11 @@ func checkRedaction(r *imageflowv1.FilterRequest) error {
 // redactionField is the request's field of the redaction.
 const redactionField = "redaction"
 
-// redaction hides regions of an image in its pixels. A JPEG is encoded again as a whole: its samples of
-// colour at the edge of a region also contain hidden pixels.
+// redaction hides regions of an image in its pixels, or in the planes of a JPEG, which is encoded again as a
+// whole: its samples of colour at the edge of a region also contain hidden pixels.
 type redaction struct {
 	request *imageflowv1.FilterRequest
-	pixels  *imaging.Pixels
+	image   imaging.Paintable
 	whole   image.Rectangle
 }
 
@@ -92,42 +88,44 @@ func redact(
 			if err != nil {
 				return nil, err
 			}
-			return p, hide(ctx, r, p, hidden.inFrame(frame.Number()))
+			return p, hide(ctx, r, p, image.Pt(p.Width, p.Height), hidden.inFrame(frame.Number()))
 		})
 	}
-	pixels, err := in.Pixels(ctx)
+	decoding, decoded := in.Stage(ctx, "decode")
+	p, err := in.Image.Paintable(decoding, in.Format, fillColour(r))
+	decoded()
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
-	if err := hide(ctx, r, pixels, all); err != nil {
+	if err := hide(ctx, r, p, image.Pt(in.Image.Size()), all); err != nil {
 		return imaging.Encoded{}, err
 	}
 	within, encoded := in.Stage(ctx, "encode")
 	defer encoded()
-	return pixels.EncodeLike(within, in.Image, in.Format)
+	return p.EncodeLike(within, in.Image, in.Format)
 }
 
-// hide hides the regions of a request in pixels.
-func hide(ctx context.Context, r *imageflowv1.FilterRequest, p *imaging.Pixels, regions []functions.Object) error {
-	h := &redaction{r, p, image.Rect(0, 0, p.Width, p.Height)}
+// hide hides the regions of a request in an image of a size.
+func hide(
+	ctx context.Context, r *imageflowv1.FilterRequest, p imaging.Paintable, size image.Point, regions []functions.Object,
+) error {
+	h := &redaction{r, p, image.Rectangle{Max: size}}
 	return h.regions(ctx, regions)
 }
 
+// fillColour returns the colour of FILL.
+func fillColour(r *imageflowv1.FilterRequest) color.RGBA {
+	return cmp.Or(functions.Colour(r.GetRedaction().GetColor()), color.RGBA{A: 255})
+}
+
 // fill returns the painter of one colour.
-func (h *redaction) fill(context.Context, image.Rectangle) (painter, error) {
-	paint := cmp.Or(functions.Colour(h.request.GetRedaction().GetColor()), color.RGBA{A: 255})
-	p := h.pixels
-	row := bytes.Repeat([]byte{paint.R, paint.G, paint.B, 255}[:p.Channels], p.Width)
-	return func(y, first, end int) { copy(p.Pix[(y*p.Width+first)*p.Channels:], row[:(end-first)*p.Channels]) }, nil
+func (h *redaction) fill(context.Context, image.Rectangle) (imaging.Painter, error) {
+	return h.image.Solid(fillColour(h.request)), nil
 }
 
 // mosaic returns the painter of the mean colours of cells.
-func (h *redaction) mosaic(ctx context.Context, at image.Rectangle) (painter, error) {
-	m, err := h.pixels.Mosaic(ctx, at, hiddenCells, h.request.GetFilterType() == imageflowv1.FilterType_FILTER_TYPE_BLUR)
-	if err != nil {
-		return nil, err
-	}
-	return m.PaintRow, nil
+func (h *redaction) mosaic(ctx context.Context, at image.Rectangle) (imaging.Painter, error) {
+	return h.image.Mosaic(ctx, at, hiddenCells, h.request.GetFilterType() == imageflowv1.FilterType_FILTER_TYPE_BLUR)
 }
 
 // regions hides the regions, or everything else.
@@ -177,9 +175,14 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for x := range width {
-			if !shown[y*width+x] {
-				paint(y, x, x+1)
+		row := shown[y*width : (y+1)*width]
+		for x := 0; x < width; x++ {
+			first := x
+			for x < width && !row[x] {
+				x++
+			}
+			if first < x {
+				paint(y, first, x)
 			}
 		}
 	}
@@ -188,7 +191,7 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 
 // eachRow calls paint with the pixels that the shape of a region touches in each row. An ellipse fills
 // the whole region, also if the image cuts the region off. A given box has no mask.
-func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint painter) error {
+func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint imaging.Painter) error {
 	if h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK && !o.IsGiven {
 		r := h.request.GetRedaction()
 		c, err := maskCoverage(ctx, o, r.GetMargin(), !r.GetInvert())

@@ -55,11 +55,15 @@ func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, e
 	if f == Auto {
 		return p.smallest(ctx, func(p *Pixels, f Format) (Encoded, error) { return p.EncodeLike(ctx, m, f) })
 	}
-	quality := codecs[f].quality
-	if f == JPEG {
-		quality = min(max(quality, m.quality), 95)
+	return p.encodeWith(ctx, f, p.encoding.complete(f, m.likeQuality(f)))
+}
+
+// likeQuality returns the default quality of a modified version of the image in format f.
+func (m *Image) likeQuality(f Format) int {
+	if f != JPEG {
+		return codecs[f].quality
 	}
-	return p.encodeWith(ctx, f, p.encoding.complete(f, quality))
+	return min(max(codecs[f].quality, m.quality), 95)
 }
 
 func (p *Pixels) encodeWith(ctx context.Context, f Format, e Encoding) (_ Encoded, err error) {
