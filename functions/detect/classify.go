@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/inference"
@@ -135,23 +134,12 @@ func (m *model) classify(
 func (m *model) inferClasses(
 	ctx context.Context, in functions.Input, metadata *imageflowv1.DetectionMetadata,
 ) (probabilities []float32, err error) {
-	decoding, decoded := in.Stage(ctx, "decode")
-	input, sized, _, err := m.input(decoding, in.Image)
-	decoded()
-	if err != nil {
-		return nil, err
-	}
-	defer m.release(input)
-	start := time.Now()
-	inferring, end := in.Stage(ctx, "infer")
-	defer end()
-	err = m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
-		metadata.InferenceTimeMs = milliseconds(time.Since(start))
-		outputs = sized.first(outputs)
-		if _, ok := sized.layout.canRead(outputs, sized); !ok {
-			return fmt.Errorf("the model has the %s, which is not of its layout %s", sized.listOutputs(outputs), sized.layout.name)
+	metadata.InferenceTimeMs = 0
+	err = m.inferImage(ctx, in, metadata, func(_ context.Context, outputs []inference.Tensor, as seen) error {
+		if _, ok := as.layout.canRead(outputs, as.description); !ok {
+			return fmt.Errorf("the model has the %s, which is not of its layout %s", as.listOutputs(outputs), as.layout.name)
 		}
-		probabilities = slices.Clone(sized.layout.probabilities(outputs[0].Data))
+		probabilities = slices.Clone(as.layout.probabilities(outputs[0].Data))
 		return nil
 	})
 	return probabilities, err

@@ -146,7 +146,7 @@ func TestClassifier_seesTheCentre(t *testing.T) {
 	}
 }
 
-// TestCentreCrop_positions: in a ramp, values say from where pixels come. The shorter side becomes that of
+// TestCentreCrop_positions: in a ramp, values say from where pixels come. The shorter side becomes as long as
 // the input, the longer one is rounded down, and the crop is in its middle, as in torchvision.
 func TestCentreCrop_positions(t *testing.T) {
 	for _, of := range []image.Point{{301, 97}, {97, 301}, {640, 427}, {64, 64}, {50, 60}} {

@@ -142,35 +142,52 @@ func (s *Models) detect(
 func (m *model) run(
 	ctx context.Context, in functions.Input, s *selection, counts func(box) bool, metadata *imageflowv1.DetectionMetadata,
 ) ([]box, error) {
+	width, height := in.Image.Size()
+	var found []box
+	err := m.inferImage(ctx, in, metadata, func(ctx context.Context, outputs []inference.Tensor, as seen) (err error) {
+		start := time.Now()
+		toImage := func(b box) box { return b.toImageCoords(as.place).clip(width, height) }
+		if found, err = as.find(outputs, s, func(b box) bool { return counts(toImage(b)) }); err == nil {
+			err = as.addDetails(ctx, outputs, found, as.place, s.masks)
+		}
+		for i := range found {
+			found[i] = toImage(found[i])
+		}
+		metadata.NmsTimeMs += milliseconds(time.Since(start))
+		return err
+	})
+	return found, err
+}
+
+// seen is how the model saw an image: the description for the size of its input, and the place of the image
+// in it.
+type seen struct {
+	*description
+	place placement
+}
+
+// inferImage runs the model on an image, adds the time of the run to the metadata, and passes the outputs to
+// read, which are valid during the call.
+func (m *model) inferImage(
+	ctx context.Context, in functions.Input, metadata *imageflowv1.DetectionMetadata,
+	read func(context.Context, []inference.Tensor, seen) error,
+) error {
 	decoding, decoded := in.Stage(ctx, "decode")
 	input, sized, place, err := m.input(decoding, in.Image)
 	decoded()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer m.release(input)
-	width, height := in.Image.Size()
-	toImage := func(b box) box { return b.toImageCoords(place).clip(width, height) }
-	var found []box
 	start := time.Now()
 	inferring, end := in.Stage(ctx, "infer")
 	end = sync.OnceFunc(end)
 	defer end() // if the run fails
-	err = m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) (err error) {
+	return m.Infer(inferring, sized.inputs(input.numbers), func(outputs []inference.Tensor) error {
 		end()
-		inferred := time.Now()
-		metadata.InferenceTimeMs += milliseconds(inferred.Sub(start))
-		outputs = sized.first(outputs)
-		if found, err = sized.find(outputs, s, func(b box) bool { return counts(toImage(b)) }); err == nil {
-			err = sized.addDetails(inferring, outputs, found, place, s.masks)
-		}
-		metadata.NmsTimeMs += milliseconds(time.Since(inferred))
-		return err
+		metadata.InferenceTimeMs += milliseconds(time.Since(start))
+		return read(inferring, sized.first(outputs), seen{sized, place})
 	})
-	for i := range found {
-		found[i] = toImage(found[i])
-	}
-	return found, err
 }
 
 // find returns the boxes in the outputs of a run that count, in pixels of the input.

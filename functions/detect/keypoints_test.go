@@ -154,13 +154,9 @@ func TestKeypoints_ofTiles(t *testing.T) {
 	}
 }
 
-// TestKeypoints_areDrawn: visible ones in the image are.
-func TestKeypoints_areDrawn(t *testing.T) {
-	someone := person{10, 10, 20, 20, 0.9, [][3]float32{{40, 50, 0.9}, {55, 50, 0.2}, {70, 50, 1}}}
-	p, err := newProcessor(t, poseModel(false, 3, someone))
-	if err != nil {
-		t.Fatal(err)
-	}
+// drawnOnGrey draws what is found in a grey image, and returns whether a pixel is painted.
+func drawnOnGrey(t *testing.T, p functions.Processor) func(x, y int) bool {
+	t.Helper()
 	in := functions.Input{Image: greyImage(t, side, side), Format: imaging.PNG}
 	out, _, err := apply(t.Context(), p, &request{DrawBoxes: true}, in)
 	if err != nil {
@@ -170,7 +166,17 @@ func TestKeypoints_areDrawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	painted := func(x, y int) bool { return pixels.Pix[(y*pixels.Width+x)*pixels.Channels] != 100 }
+	return func(x, y int) bool { return pixels.Pix[(y*pixels.Width+x)*pixels.Channels] != 100 }
+}
+
+// TestKeypoints_areDrawn: visible ones in the image are.
+func TestKeypoints_areDrawn(t *testing.T) {
+	someone := person{10, 10, 20, 20, 0.9, [][3]float32{{40, 50, 0.9}, {55, 50, 0.2}, {70, 50, 1}}}
+	p, err := newProcessor(t, poseModel(false, 3, someone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	painted := drawnOnGrey(t, p)
 	if !painted(40, 50) || painted(43, 50) || painted(55, 50) || painted(side-1, 50) {
 		t.Error("the visible keypoint is not drawn, or another one is")
 	}

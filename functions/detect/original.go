@@ -56,7 +56,7 @@ func (o *original) withDetails(b box) box {
 	}
 	inOriginal := o.fromImage(b)
 	inOriginal.details = b.details.mapped(func(x, y float32) (float32, float32) { return mapPoint(o.affine, x, y) })
-	if d := inOriginal.details; d != nil && d.rotated != nil { // which is less than what is around the box in the image
+	if d := inOriginal.details; d != nil && d.rotated != nil { // the box around it in the original is smaller than the mapped box
 		inOriginal = d.rotated.bounds(inOriginal).clip(o.width, o.height)
 	}
 	return inOriginal

@@ -22,7 +22,7 @@ const (
 	topLeft fit = "top-left"
 	// stretch scales width and height independently, without padding.
 	stretch fit = "stretch"
-	// centreCrop keeps the aspect ratio and cuts off what is longer than the input, on both sides.
+	// centreCrop keeps the aspect ratio, fills the input, and cuts off both ends of the longer side.
 	centreCrop fit = "center-crop"
 )
 

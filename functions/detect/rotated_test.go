@@ -174,16 +174,7 @@ func TestRotated_areDrawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := functions.Input{Image: greyImage(t, side, side), Format: imaging.PNG}
-	out, _, err := apply(t.Context(), p, &request{DrawBoxes: true}, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pixels, err := open(t, out.Data).Pixels(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	painted := func(x, y int) bool { return pixels.Pix[(y*pixels.Width+x)*pixels.Channels] != 100 }
+	painted := drawnOnGrey(t, p)
 	if !painted(42, 30) || !painted(22, 50) || painted(51, 59) || painted(32, 40) {
 		t.Error("the turned box is not drawn, or more than it")
 	}

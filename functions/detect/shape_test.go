@@ -44,8 +44,8 @@ func ofSize(rows int64, pairs ...string) onnx.Model {
 	return m
 }
 
-// TestRectangular: an image of 192×60 becomes 64×20 pixels of the input, 22 pixels below the top of a
-// square and 6 below that of 64×32, or is stretched to one of them.
+// TestRectangular: an image of 192×60 becomes 64×20 pixels of the input: 22 pixels below the top of an input of
+// 64×64, 6 pixels below the top of one of 64×32, or stretched to one of them.
 func TestRectangular(t *testing.T) {
 	const square, rectangle = "cat/0 0.90: 0.0 0.0 96.0 49.2", "cat/0 0.90: 0.0 0.0 96.0 39.6"
 	const stretched = "cat/0 0.90: 0.0 0.0 96.0 36.0"

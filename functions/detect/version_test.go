@@ -69,7 +69,7 @@ func choosesVersions(t *testing.T, r inference.Repository) {
 		}
 	}
 	if variants["1"] == variants["3"] {
-		t.Errorf("the variant %q is that of two versions", variants["1"])
+		t.Errorf("two versions have the variant %q", variants["1"])
 	}
 	_, err := p.Variant(t.Context(), &request{ModelVersion: "2"})
 	if kindOf(err) != "invalid" {

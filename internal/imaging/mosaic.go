@@ -94,7 +94,7 @@ func (p *Pixels) means(ctx context.Context, m *mosaic) error {
 // stepped returns a value of a channel in steps.
 func stepped(v int) uint8 { return uint8(min(255, (v+colourStep/2)/colourStep*colourStep)) }
 
-// Mosaic implements Paintable. The mean colour of a cell is that of the samples that cover its pixels.
+// Mosaic implements Paintable. A cell has the mean colour of the samples that cover its pixels.
 func (p *planes) Mosaic(ctx context.Context, region image.Rectangle, cells int, smooth bool) (Painter, error) {
 	m := newMosaic(region, cells, smooth)
 	for i := range m.means {

@@ -14,7 +14,9 @@ type Painter func(y, first, end int)
 // In planes with subsampled colours, a sample of colour is replaced as a whole if one of its pixels is, so
 // that nothing of the pixel remains in it.
 type Paintable interface {
-	// Mosaic returns the painter of a Mosaic. Rows and pixels to be painted lie in its region.
+	// Mosaic returns the painter of a region's mosaic: cells of one colour each, at most the given number along the
+	// longer side. If smooth is true, colours change linearly between the centres of cells. Only pixels of the region are
+	// painted. After the context ends, the error is the context's.
 	Mosaic(ctx context.Context, region image.Rectangle, cells int, smooth bool) (Painter, error)
 	// Solid returns the painter of an opaque colour.
 	Solid(c color.RGBA) Painter
@@ -28,14 +30,10 @@ type Paintable interface {
 func (m *Image) Paintable(ctx context.Context, f Format, solid color.RGBA) (Paintable, error) {
 	isGrey := solid.R == solid.G && solid.G == solid.B
 	keepsSamplings := m.hasOutputSamplings() || m.Encoding == (Encoding{}) && m.hasHalfSamplings()
-	if f != JPEG || !m.hasPlanes() || !m.turnsWhole() || !keepsSamplings || m.colours == 1 && !isGrey {
+	if f != JPEG || !m.hasUprightPlanes() || !keepsSamplings || m.colours == 1 && !isGrey {
 		return m.Pixels(ctx)
 	}
-	p, err := m.readPlanes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return p.upright(ctx, m.Orientation)
+	return m.uprightPlanes(ctx)
 }
 
 // hasHalfSamplings reports whether the luma of a JPEG has full resolution, and its colours the full one or half

@@ -30,9 +30,17 @@ type Adjustment struct{ Own, Luma, Offset float64 }
 // 4:2:0 that becomes a JPEG stays in planes: filters of colours are linear, so they have the
 // same result there.
 func (m *Image) Raster(ctx context.Context, f Format) (Raster, error) {
-	if f != JPEG || !m.hasPlanes() || !m.hasOutputSamplings() || !m.turnsWhole() {
+	if f != JPEG || !m.hasUprightPlanes() || !m.hasOutputSamplings() {
 		return m.Pixels(ctx)
 	}
+	return m.uprightPlanes(ctx)
+}
+
+// hasUprightPlanes reports whether uprightPlanes can decode the image.
+func (m *Image) hasUprightPlanes() bool { return m.hasPlanes() && m.turnsWhole() }
+
+// uprightPlanes decodes the image to planes of full size.
+func (m *Image) uprightPlanes(ctx context.Context) (*planes, error) {
 	p, err := m.readPlanes(ctx)
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func TestOpen_refusesExternalWeights(t *testing.T) {
 	}
 }
 
-// TestReadWeights_findsPrecision: the type of most weights counts, not that of most tensors.
+// TestReadWeights_findsPrecision: the type of most weights counts, not the type of most tensors.
 func TestReadWeights_findsPrecision(t *testing.T) {
 	tensor := func(kind uint64, dims ...uint64) (encoded []byte) {
 		for _, n := range dims {

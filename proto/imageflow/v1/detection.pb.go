@@ -817,7 +817,7 @@ type Detection struct {
 	// The mask of the object, if the request has `masks`.
 	Mask *Mask `protobuf:"bytes,7,opt,name=mask,proto3" json:"mask,omitempty"`
 	// The object as a turned rectangle, if the model finds oriented boxes. bbox is around it, clipped to the
-	// image. If tiles cut the object, it is that of its most confident part.
+	// image. If tiles cut the object, the rectangle is around its most confident part.
 	RotatedBox    *RotatedBox `protobuf:"bytes,8,opt,name=rotated_box,json=rotatedBox,proto3" json:"rotated_box,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

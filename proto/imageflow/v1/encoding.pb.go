@@ -205,7 +205,8 @@ type Encoding struct {
 	// full. Progressive JPEGs, and others of up to 16 million pixels, have optimised Huffman
 	// tables; larger ones have the standard tables, which need less memory.
 	Progressive bool `protobuf:"varint,3,opt,name=progressive,proto3" json:"progressive,omitempty"`
-	// The resolution of the colours, for jpeg and avif.
+	// The resolution of the colours, for jpeg and avif. Without any option of the encoding, a redacted JPEG keeps the
+	// resolution of the input if it is full, or half on one or both sides.
 	Chroma Chroma `protobuf:"varint,4,opt,name=chroma,proto3,enum=imageflow.v1.Chroma" json:"chroma,omitempty"`
 	// For avif and jxl: from 5, the smallest file, to 9, the least time; 0 means 8.
 	// Lower speeds of avif would take minutes for a photograph. For jxl, the effort of
