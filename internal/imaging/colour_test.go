@@ -229,3 +229,13 @@ func Test16Bits_areRoundedAfterTheProfile(t *testing.T) {
 		}
 	}
 }
+
+// TestPaintable_takesInks: inks are painted as pixels.
+func TestPaintable_takesInks(t *testing.T) {
+	for name, data := range map[string][]byte{"JPEG": patchJPEG(t, nil), "TIFF": patchTIFF(5, 4, 8, nil)} {
+		p, err := open(t, data).Paintable(t.Context(), imaging.JPEG, color.RGBA{A: 255})
+		if _, ok := p.(*imaging.Pixels); err != nil || !ok {
+			t.Errorf("%s: got %T, %v, want pixels", name, p, err)
+		}
+	}
+}

@@ -29,11 +29,15 @@ type Paintable interface {
 // Grey that gets another colour becomes Pixels.
 func (m *Image) Paintable(ctx context.Context, f Format, solid color.RGBA) (Paintable, error) {
 	isGrey := solid.R == solid.G && solid.G == solid.B
-	keepsSamplings := m.hasOutputSamplings() || m.Encoding == (Encoding{}) && m.hasHalfSamplings()
-	if f != JPEG || !m.hasUprightPlanes() || !keepsSamplings || m.colours == 1 && !isGrey {
+	if f != JPEG || !m.hasUprightPlanes() || !m.keepsSamplings() || m.colours == 1 && !isGrey {
 		return m.Pixels(ctx)
 	}
 	return m.uprightPlanes(ctx)
+}
+
+// keepsSamplings reports whether a JPEG made of the planes has their sampling factors.
+func (m *Image) keepsSamplings() bool {
+	return m.hasOutputSamplings() || m.Encoding == (Encoding{}) && m.hasHalfSamplings()
 }
 
 // hasHalfSamplings reports whether the luma of a JPEG has full resolution, and its colours the full one or half
