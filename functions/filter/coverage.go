@@ -23,10 +23,15 @@ const (
 	covered
 )
 
+// newCoverage returns the coverage of an empty mask.
+func newCoverage(at image.Rectangle) *coverage {
+	return &coverage{at, make([]byte, at.Dx()*at.Dy())}
+}
+
 // maskCoverage returns the pixels in the mask of an object and in its margin, which on each side is the margin of
 // the box. With grow it is a pixel more on each side, because contours are simplified.
 func maskCoverage(ctx context.Context, o functions.Object, margin float64, grow bool) (*coverage, error) {
-	c := &coverage{o.At, make([]byte, o.At.Dx()*o.At.Dy())}
+	c := newCoverage(o.At)
 	for _, p := range o.Polygons {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -40,14 +45,26 @@ func maskCoverage(ctx context.Context, o functions.Object, margin float64, grow 
 		}
 		return n
 	}
-	across, down := side(o.Whole.Dx()), side(o.Whole.Dy())
+	return c, c.grow(ctx, side(o.Whole.Dx()), side(o.Whole.Dy()))
+}
+
+// set sets the bits of the pixels of row y from first to end, exclusively: inMask or 0.
+func (c *coverage) set(y, first, end int, bits byte) {
+	row := c.bits[(y-c.at.Min.Y)*c.at.Dx():]
+	for x := first - c.at.Min.X; x < end-c.at.Min.X; x++ {
+		row[x] = bits
+	}
+}
+
+// grow covers the mask and the pixels that are at most these distances from it.
+func (c *coverage) grow(ctx context.Context, across, down int) error {
 	for y := range c.at.Dy() {
 		c.widen(y, across)
 	}
 	if err := c.heighten(ctx, down, false); err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.heighten(ctx, down, true)
+	return c.heighten(ctx, down, true)
 }
 
 // fill adds the pixels whose centres are in a polygon, by the rule of even and odd: an edge switches, in
@@ -148,10 +165,13 @@ func (c *coverage) heighten(ctx context.Context, distance int, upwards bool) err
 	return nil
 }
 
-// eachRow calls paint with the covered pixels.
-func (c *coverage) eachRow(paint imaging.Painter) {
+// eachRow calls paint with the covered pixels, until the context ends.
+func (c *coverage) eachRow(ctx context.Context, paint imaging.Painter) error {
 	width := c.at.Dx()
 	for y := range c.at.Dy() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		row := c.bits[y*width : (y+1)*width]
 		for x := 0; x < width; x++ {
 			if row[x]&covered == 0 {
@@ -164,4 +184,5 @@ func (c *coverage) eachRow(paint imaging.Painter) {
 			paint(c.at.Min.Y+y, c.at.Min.X+first, c.at.Min.X+x)
 		}
 	}
+	return nil
 }

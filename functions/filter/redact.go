@@ -59,6 +59,8 @@ type redaction struct {
 	request *imageflowv1.FilterRequest
 	image   imaging.Paintable
 	whole   image.Rectangle
+	// spread is how far hidden pixels have coloured others in the decoder. Those are hidden, too.
+	spread int
 }
 
 // redact hides the regions of a request and adds them to the metadata.
@@ -88,7 +90,7 @@ func redact(
 			if err != nil {
 				return nil, err
 			}
-			return p, hide(ctx, r, p, image.Pt(p.Width, p.Height), hidden.inFrame(frame.Number()))
+			return p, hide(ctx, r, p, frame, hidden.inFrame(frame.Number()))
 		})
 	}
 	decoding, decoded := in.Stage(ctx, "decode")
@@ -97,7 +99,7 @@ func redact(
 	if err != nil {
 		return imaging.Encoded{}, err
 	}
-	if err := hide(ctx, r, p, image.Pt(in.Image.Size()), all); err != nil {
+	if err := hide(ctx, r, p, in.Image, all); err != nil {
 		return imaging.Encoded{}, err
 	}
 	within, encoded := in.Stage(ctx, "encode")
@@ -105,11 +107,14 @@ func redact(
 	return p.EncodeLike(within, in.Image, in.Format)
 }
 
-// hide hides the regions of a request in an image of a size.
+// hide hides the regions of a request in a decoded image.
 func hide(
-	ctx context.Context, r *imageflowv1.FilterRequest, p imaging.Paintable, size image.Point, regions []functions.Object,
+	ctx context.Context, r *imageflowv1.FilterRequest, p imaging.Paintable, m *imaging.Image, regions []functions.Object,
 ) error {
-	h := &redaction{r, p, image.Rectangle{Max: size}}
+	h := &redaction{request: r, image: p, whole: image.Rectangle{Max: image.Pt(m.Size())}}
+	if _, decoded := p.(*imaging.Pixels); decoded {
+		h.spread = m.ColourSpread()
+	}
 	return h.regions(ctx, regions)
 }
 
@@ -142,15 +147,31 @@ func (h *redaction) regions(ctx context.Context, all []functions.Object) error {
 		return h.others(ctx, all)
 	}
 	for _, o := range all {
-		paint, err := redactions[h.request.GetFilterType()](h, ctx, o.At)
-		if err != nil {
-			return err
-		}
-		if err := h.eachRow(ctx, o, paint); err != nil {
+		if err := h.object(ctx, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// object hides a region.
+func (h *redaction) object(ctx context.Context, o functions.Object) error {
+	at := o.At.Inset(-h.spread).Intersect(h.whole)
+	paint, err := redactions[h.request.GetFilterType()](h, ctx, at)
+	if err != nil {
+		return err
+	}
+	if h.spread == 0 {
+		return h.eachRow(ctx, o, paint)
+	}
+	c := newCoverage(at)
+	if err := h.eachRow(ctx, o, func(y, first, end int) { c.set(y, first, end, inMask) }); err != nil {
+		return err
+	}
+	if err := c.grow(ctx, h.spread, h.spread); err != nil {
+		return err
+	}
+	return c.eachRow(ctx, paint)
 }
 
 // others hides everything but the regions.
@@ -159,34 +180,20 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 	if err != nil {
 		return err
 	}
-	shown := make([]bool, h.whole.Dx()*h.whole.Dy())
-	width := h.whole.Dx()
+	hidden := newCoverage(h.whole)
+	for y := range h.whole.Dy() {
+		hidden.set(y, 0, h.whole.Dx(), inMask)
+	}
 	for _, o := range all {
-		err := h.eachRow(ctx, o, func(y, first, end int) {
-			for x := first; x < end; x++ {
-				shown[y*width+x] = true
-			}
-		})
+		err := h.eachRow(ctx, o, func(y, first, end int) { hidden.set(y, first, end, 0) })
 		if err != nil {
 			return err
 		}
 	}
-	for y := range h.whole.Dy() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		row := shown[y*width : (y+1)*width]
-		for x := 0; x < width; x++ {
-			first := x
-			for x < width && !row[x] {
-				x++
-			}
-			if first < x {
-				paint(y, first, x)
-			}
-		}
+	if err := hidden.grow(ctx, h.spread, h.spread); err != nil {
+		return err
 	}
-	return nil
+	return hidden.eachRow(ctx, paint)
 }
 
 // eachRow calls paint with the pixels that the shape of a region touches in each row. An ellipse fills
@@ -195,10 +202,10 @@ func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint imagi
 	if h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK && !o.IsGiven {
 		r := h.request.GetRedaction()
 		c, err := maskCoverage(ctx, o, r.GetMargin(), !r.GetInvert())
-		if err == nil {
-			c.eachRow(paint)
+		if err != nil {
+			return err
 		}
-		return err
+		return c.eachRow(ctx, paint)
 	}
 	isEllipse := h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_ELLIPSE
 	width, height := float64(o.Whole.Dx()), float64(o.Whole.Dy())
@@ -228,7 +235,7 @@ func redactionFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 
 	if r.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK {
 		memory += 2 * area // the coverage of an object, and a polygon of it
 	}
-	if !r.GetRedaction().GetInvert() {
+	if !r.GetRedaction().GetInvert() && in.Image.ColourSpread() == 0 {
 		return memory
 	}
 	memory += area

@@ -31,6 +31,8 @@ type Header struct {
 	extra, alphaAt int
 	// fromYCbCr is the 3 × 4 matrix to RGB, for YCbCr that libvips does not convert.
 	fromYCbCr *[12]float64
+	// storesYCbCr reports whether a TIFF has YCbCr, whose colours may have a lower resolution.
+	storesYCbCr bool
 	// ycc reports whether a JPEG has grey or YCbCr of 8 bits, or a WebP is lossy.
 	ycc bool
 	// sampled are the sampling factors of the components of a JPEG or a lossy WebP; unused

@@ -67,6 +67,7 @@ func (f tiffFields) samples(h *Header) error {
 	}
 	h.colours, h.extra = colours, samples-colours
 	h.space = tiffSpaces[f.number(tagPhotometric, 1)]
+	h.storesYCbCr = f.number(tagPhotometric, 1) == photometricYCbCr
 	if f.number(tagPhotometric, 1) != photometricPalette {
 		h.Bits = bits
 	}

@@ -91,6 +91,9 @@ func (RedactionShape) EnumDescriptor() ([]byte, []int) {
 // that was examined, or as far behind the last as the distance of two. With a detection without
 // `frames`, which examined one frame, only the first frame, or the one of `page`, is used, and
 // the output does not move.
+//
+// Formats such as JPEG and WebP store colours at a lower resolution, so the pixels next to a region have some of
+// its colour. They are hidden, too: up to 2 pixels on each side, 4 for some JPEGs and TIFFs.
 type Redaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Boxes in pixels of the upright image, at most 150. Their parts outside the image are ignored. In a
