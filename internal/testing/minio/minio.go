@@ -3,12 +3,14 @@
 package minio
 
 import (
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"imageflow.dev/internal/testing/freeport"
 )
@@ -84,15 +86,16 @@ func (s *Server) Restart(t testing.TB) {
 	s.waitReady(t)
 }
 
+// waitReady waits until the server answers requests for buckets. It reports that it is ready before that.
 func (s *Server) waitReady(t testing.TB) {
 	t.Helper()
+	client, err := minio.New(s.Address, &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, "")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		resp, err := http.Get("http://" + s.Address + "/minio/health/ready")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
+		if _, err = client.ListBuckets(t.Context()); err == nil {
+			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("MinIO does not get ready: %v", err)
