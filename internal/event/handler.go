@@ -82,7 +82,11 @@ func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Even
 	if err != nil {
 		return nil, err
 	}
-	resp, err := h.Run(ctx, req, job.Enqueue)
+	policy := job.Enqueue
+	if _, ok := events.Backfill.Get(e); ok {
+		policy = job.Backfill
+	}
+	resp, err := h.Run(ctx, req, policy)
 	if err != nil {
 		return nil, err
 	}

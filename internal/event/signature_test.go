@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -75,6 +76,35 @@ func TestStepsVerifyAndSign(t *testing.T) {
 	}
 	if err := ours.Verify(*answer); err != nil {
 		t.Errorf("the answer: %v", err)
+	}
+}
+
+// TestBackfill_lastAndPassedOn: the step does the event of a backfill after others, and marks its
+// own event alike.
+func TestBackfill_lastAndPassedOn(t *testing.T) {
+	ours := newSigner(t, strings.Repeat("a", 32))
+	var got *request
+	work := echo(&got)
+	var policies []job.OverloadPolicy
+	s := httptest.NewServer(&event.Handler{
+		Processor: resize.Processor, Signer: ours,
+		Run: func(ctx context.Context, r functions.Request, p job.OverloadPolicy) (functions.Response, error) {
+			policies = append(policies, p)
+			return work(ctx, r, p)
+		},
+	})
+	t.Cleanup(s.Close)
+	for _, chain := range []any{nil, "thumbs"} {
+		e := signedUpload(t, nil)
+		e.SetExtension("backfill", chain)
+		ours.Sign(&e)
+		answer, err := cehttp.NewEventFromHTTPResponse(postEvent(t, s.URL+"/?target_width=30", e))
+		if err != nil || answer.Extensions()["backfill"] != chain || ours.Verify(*answer) != nil {
+			t.Errorf("the answer to an event of %v is %v, %v", chain, answer, err)
+		}
+	}
+	if want := []job.OverloadPolicy{job.Enqueue, job.Backfill}; !slices.Equal(policies, want) {
+		t.Errorf("policies %v, want %v", policies, want)
 	}
 }
 

@@ -72,7 +72,7 @@ func completedData(resp Response) ([]byte, error) {
 func setChain(e, cause *cloudevent.Event) {
 	CausationID.Set(e, cause.ID())
 	CorrelationID.Set(e, cause.ID())
-	for _, x := range []Text{CorrelationID, OriginURI} {
+	for _, x := range []Text{CorrelationID, OriginURI, Backfill} {
 		if value, ok := x.Get(cause); ok {
 			x.Set(e, value)
 		}

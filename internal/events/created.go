@@ -43,7 +43,16 @@ func NewObjectCreated(record *objects.Record, raw []byte) (cloudevent.Event, err
 
 // NewObjectFound returns the event for an object that was found in a listing. Equal
 // versions of an object give equal events.
-func NewObjectFound(info objects.Info) (cloudevent.Event, error) {
+func NewObjectFound(info objects.Info) (cloudevent.Event, error) { return newFoundEvent(info, "sweep") }
+
+// NewObjectBackfilled is NewObjectFound for a backfill. The event is for the chain of this name.
+func NewObjectBackfilled(info objects.Info, chain string) (cloudevent.Event, error) {
+	e, err := newFoundEvent(info, "backfill "+chain)
+	Backfill.Set(&e, chain)
+	return e, err
+}
+
+func newFoundEvent(info objects.Info, occasion string) (cloudevent.Event, error) {
 	var record objects.Record
 	record.EventName, record.EventTime = putName, info.Modified
 	record.S3.Bucket.Name = info.Bucket
@@ -54,7 +63,7 @@ func NewObjectFound(info objects.Info) (cloudevent.Event, error) {
 	if err != nil {
 		return cloudevent.Event{}, err
 	}
-	return newObjectEvent(&record, raw, "sweep")
+	return newObjectEvent(&record, raw, occasion)
 }
 
 // newObjectEvent returns the event of a record. The occasion distinguishes several

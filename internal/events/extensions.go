@@ -22,6 +22,9 @@ const (
 	CorrelationID Text = "correlationid"
 	// PartitionKey holds the execution id: events with equal keys keep their order.
 	PartitionKey Text = "partitionkey"
+	// Backfill marks the events of a backfill and holds the name of its chain, for the
+	// filters of Triggers. Steps do them after all others. It is signed.
+	Backfill Text = "backfill"
 	// Began holds the time at which the chain began.
 	Began Time = "began"
 	// ChainLength counts the steps that led to this event.

@@ -21,7 +21,20 @@ const (
 	// Block waits for a slot in the queue and never rejects the job. It is for the
 	// items of a stream, whose sender it slows down.
 	Block
+	// Backfill is Enqueue for the events of a backfill, which are served last.
+	Backfill
 )
+
+// class returns the class of the jobs that have the policy: FailFast and Block are calls.
+func (p OverloadPolicy) class() class {
+	switch p {
+	case Enqueue:
+		return eventJobs
+	case Backfill:
+		return backfillJobs
+	}
+	return callJobs
+}
 
 // Admission is the admission control of one or more Runners. It has four limits:
 // jobs in total, active jobs, decoded bytes, and jobs that compute. A job acquires
@@ -30,6 +43,11 @@ const (
 //
 // Jobs that use the store and jobs that do not are in separate lanes, so a store that
 // stalls delays only the jobs that use it.
+//
+// Calls, events and the events of a backfill are classes that share each limit by weights;
+// see budget. Each class has a queue of its own, so a backfill does not make the queue full
+// for others. A backfill holds at most half of the active slots and of the decoded bytes,
+// and leaves one core to the others if there are several.
 type Admission struct {
 	stored, inline lane
 	bytes, cores   *budget
@@ -44,13 +62,28 @@ type lane struct {
 }
 
 func newLane(l AdmissionLimits) lane {
-	return lane{slots: newBudget(l.Queue + l.Active), active: newBudget(l.Active)}
+	return lane{slots: newQueue(l.Queue + l.Active), active: newBudget(l.Active, l.Active/2)}
+}
+
+// before returns the number of jobs that a new job of a class is behind: those of its class,
+// the active ones, and of the waiting ones of another class as many as have their turn
+// until the class's waiting ones had theirs, by the weights.
+func (l *lane) before(c class) float64 {
+	all, active := l.slots.held(), l.active.held()
+	jobs := float64(all[c])
+	for other := range classes {
+		if other != c {
+			turns := float64(all[c]-active[c]) * weights[other] / weights[c]
+			jobs += float64(active[other]) + min(turns, float64(all[other]-active[other]))
+		}
+	}
+	return max(jobs, 0) // the two readings may be of different times
 }
 
 // AdmissionLimits are the sizes of an Admission. Each is at least 1, except Queue,
 // which may be 0.
 type AdmissionLimits struct {
-	// Queue is the number of jobs in each lane that may wait for an active slot.
+	// Queue is the number of jobs of each class in each lane that may wait for an active slot.
 	Queue int64
 	// QueueTime is the longest expected wait of a FailFast job. 0 means that only
 	// the job's deadline counts.
@@ -71,7 +104,7 @@ type AdmissionLimits struct {
 type Cores struct{ budget *budget }
 
 // NewCores returns n shared cores.
-func NewCores(n int64) *Cores { return &Cores{newBudget(n)} }
+func NewCores(n int64) *Cores { return &Cores{newBudget(n, n-1)} }
 
 // NewAdmission returns an Admission with the given limits.
 func NewAdmission(l AdmissionLimits) *Admission {
@@ -80,7 +113,8 @@ func NewAdmission(l AdmissionLimits) *Admission {
 	}
 	l.Cores = l.Shared.budget.size
 	return &Admission{
-		stored: newLane(l), inline: newLane(l), bytes: newBudget(l.DecodedBytes), cores: l.Shared.budget, limits: l,
+		stored: newLane(l), inline: newLane(l), bytes: newBudget(l.DecodedBytes, l.DecodedBytes/2), cores: l.Shared.budget,
+		limits: l,
 	}
 }
 
@@ -92,17 +126,18 @@ func (a *Admission) lane(inline bool) *lane {
 	return &a.stored
 }
 
-// expectedWait estimates how long a new job waits for an active slot of a lane. The
-// queue drains at the pace of the scarcer resource: cores or active slots.
-func (a *Admission) expectedWait(l *lane) time.Duration {
+// expectedWait estimates how long a new job waits for an active slot of a lane, with this
+// many jobs before it. The queue drains at the pace of the scarcer resource: cores or
+// active slots.
+func (a *Admission) expectedWait(l *lane, before float64) time.Duration {
 	each := max(a.computing.get()/float64(a.limits.Cores), l.working.get()/float64(a.limits.Active))
-	return time.Duration(float64(l.slots.taken.Load()) * each)
+	return time.Duration(before * each)
 }
 
 // tooLong reports whether a wait exceeds the deadline of ctx or QueueTime. It is
-// false while the lane has fewer than two jobs per core, however slow they are.
-func (a *Admission) tooLong(ctx context.Context, l *lane, wait time.Duration) bool {
-	if l.slots.taken.Load() < 2*a.limits.Cores {
+// false while fewer than two jobs per core are before the job, however slow they are.
+func (a *Admission) tooLong(ctx context.Context, before float64, wait time.Duration) bool {
+	if before < float64(2*a.limits.Cores) {
 		return false
 	}
 	deadline, ok := ctx.Deadline()
@@ -121,39 +156,45 @@ const (
 	maxRetryAfter = time.Minute
 )
 
-// Load returns the current usage of each limit, for slots the usage of the fuller lane.
+// Load returns the current usage of each limit, for active slots the usage of the fuller
+// lane, and for the queue that of the fullest class and lane.
 func (a *Admission) Load() telemetry.Load {
-	l := &a.stored
-	if a.inline.slots.taken.Load() > l.slots.taken.Load() {
-		l = &a.inline
+	load := telemetry.Load{
+		Waiting: telemetry.Usage{Limit: a.limits.Queue}, Computing: a.cores.usage(), Decoded: a.bytes.usage(),
 	}
-	active := l.active.usage()
-	return telemetry.Load{
-		Waiting: telemetry.Usage{Taken: max(l.slots.taken.Load()-active.Taken, 0), Limit: a.limits.Queue},
-		Active:  active, Computing: a.cores.usage(), Decoded: a.bytes.usage(),
+	for _, l := range []*lane{&a.stored, &a.inline} {
+		all, active := l.slots.held(), l.active.held()
+		for c := range classes {
+			load.Waiting.Taken = max(load.Waiting.Taken, all[c]-active[c])
+		}
+		if u := l.active.usage(); u.Taken >= load.Active.Taken {
+			load.Active = u
+		}
 	}
+	return load
 }
 
 // enter acquires a slot in the queue and then an active slot. An inline job does not
 // use the store. The policy decides whether the job is rejected with Busy instead of
 // waiting. The caller calls leave with the error of the job when the job ends.
 func (a *Admission) enter(ctx context.Context, policy OverloadPolicy, inline bool) (leave func(error), err error) {
-	l := a.lane(inline)
-	wait := a.expectedWait(l)
-	if policy == FailFast && a.tooLong(ctx, l, wait) {
+	l, c := a.lane(inline), policy.class()
+	before := l.before(c)
+	wait := a.expectedWait(l, before)
+	if policy == FailFast && a.tooLong(ctx, before, wait) {
 		return nil, busy(wait, "the expected wait of %v is longer than the deadline or QUEUE_TIME; try again later",
 			wait.Round(time.Millisecond))
 	}
-	if !l.slots.TryAcquire(1) {
+	if !l.slots.TryAcquire(c, 1) {
 		if policy != Block {
 			return nil, busy(wait, "the queue of %d (QUEUE_LENGTH) is full; try again shortly", a.limits.Queue)
 		}
-		if err := l.slots.Acquire(ctx, 1); err != nil {
+		if err := l.slots.Acquire(ctx, c, 1); err != nil {
 			return nil, err
 		}
 	}
-	if err := l.active.Acquire(ctx, 1); err != nil {
-		l.slots.Release(1)
+	if err := l.active.Acquire(ctx, c, 1); err != nil {
+		l.slots.Release(c, 1)
 		return nil, err
 	}
 	start := time.Now()
@@ -161,8 +202,8 @@ func (a *Admission) enter(ctx context.Context, policy OverloadPolicy, inline boo
 		if representative(err) {
 			l.working.add(time.Since(start))
 		}
-		l.active.Release(1)
-		l.slots.Release(1)
+		l.active.Release(c, 1)
+		l.slots.Release(c, 1)
 	}, nil
 }
 
@@ -176,37 +217,38 @@ func representative(err error) bool {
 // grant is one core and a part of the budget of decoded bytes.
 type grant struct {
 	admission *Admission
+	class     class
 	bytes     int64
 	start     time.Time
 }
 
-// compute waits until n decoded bytes and a core are available. n must fit the
-// budget; see fits.
-func (a *Admission) compute(ctx context.Context, n int64) (*grant, error) {
-	if err := a.bytes.Acquire(ctx, n); err != nil {
+// compute waits until n decoded bytes and a core are available for a job of a class. n must
+// fit the budget; see fits.
+func (a *Admission) compute(ctx context.Context, c class, n int64) (*grant, error) {
+	if err := a.bytes.Acquire(ctx, c, n); err != nil {
 		return nil, err
 	}
-	if err := a.cores.Acquire(ctx, 1); err != nil {
-		a.bytes.Release(n)
+	if err := a.cores.Acquire(ctx, c, 1); err != nil {
+		a.bytes.Release(c, n)
 		return nil, err
 	}
-	return &grant{a, n, time.Now()}, nil
+	return &grant{a, c, n, time.Now()}, nil
 }
 
 // keep releases the core and all bytes except those of the encoded output, which
 // stays in memory until it is stored.
 func (g *grant) keep(output int) {
 	g.admission.computing.add(time.Since(g.start))
-	g.admission.cores.Release(1)
+	g.admission.cores.Release(g.class, 1)
 	kept := min(g.bytes, int64(output))
-	g.admission.bytes.Release(g.bytes - kept)
+	g.admission.bytes.Release(g.class, g.bytes-kept)
 	g.bytes = kept
 }
 
 // release releases the bytes that keep kept. A nil grant holds nothing.
 func (g *grant) release() {
 	if g != nil {
-		g.admission.bytes.Release(g.bytes)
+		g.admission.bytes.Release(g.class, g.bytes)
 	}
 }
 

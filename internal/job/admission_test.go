@@ -46,7 +46,7 @@ func TestAdmission_limitsHold(t *testing.T) {
 		var jobs sync.WaitGroup
 		for range 60 {
 			req := &request{InputBytes: images[random.IntN(len(images))], TargetWidth: 1 + random.Int32N(30)}
-			policy, timeout := job.OverloadPolicy(random.IntN(3)), time.Duration(random.IntN(4000))*time.Microsecond
+			policy, timeout := job.OverloadPolicy(random.IntN(4)), time.Duration(random.IntN(4000))*time.Microsecond
 			jobs.Go(func() { tryOne(t, runner, req, policy, timeout) })
 		}
 		jobs.Wait()
@@ -194,13 +194,13 @@ func TestAdmission_queueTimeExceeded(t *testing.T) {
 		if err := b.run(t.Context(), job.FailFast); !isBusy(err) {
 			t.Errorf("a third job: %v, want Busy", err)
 		}
-		event, item := b.start(1, job.Enqueue), b.start(1, job.Block)
+		events, item := b.start(2, job.Enqueue), b.start(1, job.Block)
 		if waiting := b.admission.Load().Waiting.Taken; waiting != 2 {
-			t.Errorf("%d jobs wait, want 2", waiting)
+			t.Errorf("%d jobs wait in the fuller queue, want 2", waiting)
 		}
 		close(b.release)
 		b.finish(2, two)
-		b.finish(1, event)
+		b.finish(2, events)
 		b.finish(1, item)
 	})
 }
@@ -249,5 +249,47 @@ func TestAdmission_deadlineExceeded(t *testing.T) {
 		}
 		close(b.release)
 		b.finish(n, all)
+	})
+}
+
+// A backfill that fills its queue neither makes the queue full for events and calls, nor counts in
+// the expected wait of a call more than the jobs that have their turn before it.
+func TestAdmission_backfillYields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const (
+			slow = 100 * time.Millisecond
+			n    = 40
+		)
+		b := newBlocking(t, job.AdmissionLimits{Queue: n, Active: 4, DecodedBytes: 1 << 20, Cores: 2}, slow)
+		first := b.start(1, job.FailFast) // measures the duration of a job
+		b.release <- struct{}{}
+		b.finish(1, first)
+
+		backfill := b.start(n+10, job.Backfill)
+		rejected := len(backfill)
+		for range rejected {
+			if err := <-backfill; !isBusy(err) {
+				t.Errorf("%v, want Busy", err)
+			}
+		}
+		if waiting := b.admission.Load(); rejected == 0 || waiting.Active.Taken > 2 || waiting.Computing.Taken > 1 {
+			t.Errorf("%d jobs of the backfill are rejected; the load is %+v", rejected, waiting)
+		}
+		events := b.start(n, job.Enqueue)
+		if len(events) > 0 {
+			t.Errorf("%d events are rejected behind a backfill: %v", len(events), <-events)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*slow)
+		defer cancel()
+		call := make(chan error, 1)
+		go func() { call <- b.run(ctx, job.FailFast) }()
+		synctest.Wait()
+		if len(call) > 0 {
+			t.Errorf("a call behind %d events and a backfill: %v", n, <-call)
+		}
+		close(b.release)
+		b.finish(1, call)
+		b.finish(n, events)
+		b.finish(n+10-rejected, backfill)
 	})
 }

@@ -58,6 +58,7 @@ func NewRunner(p functions.Processor, store *objects.Store, admission *Admission
 // Callers must not modify the response, because other callers may share it.
 func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
 	p, err := r.plan(ctx, req)
+	p.class = policy.class()
 	if err != nil || !p.namesVersions() {
 		return r.execute(ctx, p, err, policy)
 	}

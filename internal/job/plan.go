@@ -22,6 +22,7 @@ type location struct{ bucket, key string }
 // anything is fetched, and it does not change.
 type plan struct {
 	request       functions.Request
+	class         class // of the job in the admission
 	execution     string
 	source        location // empty for input_bytes
 	sourceETag    string   // the requested version of the source; empty means any

@@ -210,7 +210,7 @@ func (r *Runner) apply(
 	if err != nil {
 		return out, nil, nil, err
 	}
-	if g, err = r.compute(ctx, record, bytes); err != nil {
+	if g, err = r.compute(ctx, record, p.class, bytes); err != nil {
 		return out, nil, nil, err
 	}
 	defer func() { g.keep(len(out.Data) + cropBytes(resp)) }()
@@ -223,10 +223,10 @@ func (r *Runner) apply(
 }
 
 // compute waits for memory of the given bytes and a core.
-func (r *Runner) compute(ctx context.Context, record *telemetry.Job, bytes int64) (*grant, error) {
+func (r *Runner) compute(ctx context.Context, record *telemetry.Job, c class, bytes int64) (*grant, error) {
 	ctx, end := record.Stage(ctx, "queue")
 	defer end()
-	return r.admission.compute(ctx, bytes)
+	return r.admission.compute(ctx, c, bytes)
 }
 
 // footprint returns the memory in bytes that the processor needs. It returns an error if

@@ -7,7 +7,8 @@
 // The mac is the HMAC-SHA256 of six parts of the event, in base64url without
 // padding. Each part is preceded by its length in bytes as 8 bytes, big-endian:
 // id, source, type, subject, origin (an extension; absent parts are empty) and
-// the data. JSON data is signed in a canonical form: without insignificant
+// the data. An event with the extension backfill has it as a seventh part, so that
+// nobody can raise its priority. JSON data is signed in a canonical form: without insignificant
 // whitespace, and with <, >, &, U+2028 and U+2029 as \u003c and so on, so that an
 // intermediary may format the JSON differently. Other data is signed byte by byte.
 //
@@ -149,10 +150,14 @@ func (s *Signer) unsigned() error {
 // mac returns the HMAC of the signed parts.
 func (k key) mac(e cloudevent.Event) []byte {
 	origin, _ := events.OriginURI.Get(&e)
-	h := hmac.New(sha256.New, k.secret)
-	for _, part := range [][]byte{
+	parts := [][]byte{
 		[]byte(e.ID()), []byte(e.Source()), []byte(e.Type()), []byte(e.Subject()), []byte(origin), canonical(e.Data()),
-	} {
+	}
+	if chain, ok := events.Backfill.Get(&e); ok {
+		parts = append(parts, []byte(chain))
+	}
+	h := hmac.New(sha256.New, k.secret)
+	for _, part := range parts {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}

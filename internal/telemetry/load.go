@@ -14,7 +14,7 @@ type Usage struct{ Taken, Limit int64 }
 
 // Load is the current load of a processor.
 type Load struct {
-	// Waiting counts the jobs in the queue, Active those that have left it, and
+	// Waiting counts the jobs in the fullest queue, Active those that have left it, and
 	// Computing the active jobs that hold a core.
 	Waiting, Active, Computing Usage
 	// Decoded counts the bytes of decoded images in memory.
@@ -25,7 +25,7 @@ type Load struct {
 type usageGauges struct{ taken, limit metric.Int64ObservableGauge }
 
 var (
-	waiting   = newUsageGauges("imageflow.job.waiting", "{job}", "jobs in the queue")
+	waiting   = newUsageGauges("imageflow.job.waiting", "{job}", "jobs in the fullest queue")
 	active    = newUsageGauges("imageflow.job.active", "{job}", "jobs that fetch, compute or store")
 	computing = newUsageGauges("imageflow.job.computing", "{job}", "jobs that have a core")
 	decoded   = newUsageGauges("imageflow.job.decoded", "By", "decoded bytes held")
