@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test \
+	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -138,6 +138,9 @@ cases: bin/cases ## send the images in the folder CASES to local mode and print 
 
 corpus: bin/corpus ## send every image file below DIR="FOLDER ..." to local mode and compare the answers with Pillow and libvips
 	@hack/corpus.sh $(DIR)
+
+hooks-test: build ## send the webhooks of an upload to a receiver that verifies them with the package standardwebhooks for Python
+	@hack/hooks-test.sh
 
 export-test: bin/exporttest ## detect objects in IMAGES=500 images, export them, and read the datasets with pycocotools and Ultralytics
 	@hack/exporttest.sh $(IMAGES)

@@ -39,7 +39,7 @@ var floors = []struct {
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
-	{"internal/signature", []string{"internal/events"}},
+	{"internal/signature", []string{"internal/events", "internal/httpevent", "internal/jsonlimit"}},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", []string{"internal/jsonlimit", "internal/metrics"}},
 	{"internal/triggers", []string{"internal/events", "internal/processors"}},
@@ -83,6 +83,8 @@ var floors = []struct {
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit",
 		"internal/httpevent", "internal/signature", "internal/metrics",
 	}},
+
+	{"internal/notify", []string{"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics"}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

@@ -56,7 +56,7 @@ add_model ddddocr "$home"/venv/lib/*/site-packages/ddddocr/common_det.onnx "name
 add_model nudenet "$home"/venv/lib/*/site-packages/nudenet/320n.onnx \
 	resize=top-left padding=0 rectangular=false channel_order=bgr # cv2.COLOR_RGBA2BGR turns BGR into RGB, swapRB back
 ports=()
-for part in s3 gateway resize detect filter bridge broker metrics; do
+for part in s3 gateway resize detect filter bridge broker notify metrics; do
 	ports+=("--$part-port" 0)
 done
 DEFAULT_MODEL=faces bin/imageflow-local --data "$work/data" --models "$work/models" \

@@ -18,7 +18,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/models"
 cp -r functions/detect/model/repository/. "$work/models"
 ports=()
-for part in s3 gateway resize detect filter bridge broker metrics; do
+for part in s3 gateway resize detect filter bridge broker notify metrics; do
 	ports+=("--$part-port" 0)
 done
 MODEL_REPOSITORY_POLL=200ms bin/imageflow-local --data "$work/data" --models "$work/models" "${ports[@]}" >"$work/out" 2>&1 &

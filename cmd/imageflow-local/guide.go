@@ -21,6 +21,7 @@ ImageFlow is running. Press Ctrl-C to stop it. Data: {{.Data}}
 {{- end}}
   broker        {{.URL.broker}}
   bridge        {{.URL.bridge}}
+  notify        {{.URL.notify}}
   metrics       {{.URL.metrics}}/metrics
 
 Upload an image with any S3 client. The chain starts by itself:

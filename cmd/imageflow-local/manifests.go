@@ -43,7 +43,7 @@ func (f folders) manifests() (*broker.Manifests, error) {
 }
 
 // parameterCheck returns the check of a Service's step parameters, or nil if the Service
-// is not a processor. The check accepts any model name.
+// has none. The check accepts any model name.
 func parameterCheck(service string) func(query string) error {
 	name, _ := part(service)
 	for _, r := range role.All {
@@ -69,7 +69,7 @@ func checkSteps(m *broker.Manifests) error {
 		}
 		err := check(step.URI.RawQuery)
 		if path := step.URI.Path; path != "" && path != "/" {
-			err = fmt.Errorf("processors accept events at /, not at %s", path)
+			err = fmt.Errorf("%s accepts events at /, not at %s", step.Service, path)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: %w", step.Location, err))

@@ -41,7 +41,7 @@ var listeners = func() []listener {
 	for _, p := range processors.All {
 		all = append(all, listener{p.Name, p.LocalPort})
 	}
-	return append(all, listener{"bridge", 8084}, listener{"broker", 8085}, listener{"metrics", 9095})
+	return append(all, listener{"bridge", 8084}, listener{"broker", 8085}, listener{"notify", 8086}, listener{"metrics", 9095})
 }()
 
 func parse(args []string, out io.Writer) (*settings, error) {
@@ -52,9 +52,10 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n       imageflow-local version\n\n"+
 			"Runs all of ImageFlow on this machine. Objects and queue are in one folder.\n\nFlags:\n")
 		f.PrintDefaults()
-		fmt.Fprint(out, "\nThe environment sets the limits of the processors, traces and metrics:\n")
+		fmt.Fprint(out, "\nThe environment sets the limits of the processors, webhooks, traces and metrics:\n")
 		_ = role.Usage(out, &struct {
 			role.Work
+			role.Hooks
 			role.Telemetry
 		}{})
 	}

@@ -36,7 +36,7 @@ func part(service string) (name string, ok bool) {
 	if p, ok := processors.At(service); ok {
 		return p.Name, true
 	}
-	name, ok = map[string]string{"grpc-gateway": "gateway", "bridge": "bridge"}[service]
+	name, ok = map[string]string{"grpc-gateway": "gateway", "bridge": "bridge", "notify": "notify"}[service]
 	return name, ok
 }
 
@@ -180,6 +180,12 @@ func adapt(config role.Config, s *settings, name, token string) {
 		s.adaptStore(&c.Store)
 		c.Broker.URL, c.Token, c.DeadLetters = s.url("broker")+"/"+namespace+"/default", token, deadLetters
 		c.Signing = s.signing
+	case *role.NotifyConfig:
+		s.adaptServer(&c.Server, name)
+		c.Signing = s.signing
+		if len(c.Networks) == 0 {
+			c.Networks = []string{"127.0.0.0/8", "::1/128"}
+		}
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
@@ -189,7 +188,7 @@ func (b *Bridge) keepFailure(ctx context.Context, d *execution.DeadLetter) error
 	}
 	slog.WarnContext(ctx, "event stored as a dead letter", "event", d.EventID, "execution", d.Execution,
 		"step", d.Step, "reason", d.Reason, "dead_letter", d.Object)
-	if err := b.tagFailed(ctx, events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}); err != nil {
+	if err := b.tagFailed(ctx, *d); err != nil {
 		slog.WarnContext(ctx, "object not tagged as failed", "bucket", d.Bucket, "key", d.Key, "error", err)
 	}
 	return nil

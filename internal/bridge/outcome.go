@@ -4,27 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
-	"imageflow.dev/internal/httpevent"
-	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/signature"
 )
-
-// maxEventBytes is above the limits of brokers.
-const maxEventBytes = 4 << 20
-
-// maxMembers limits the attributes of an event in structured mode.
-const maxMembers = 200
 
 // handleCompleted records the end of a chain.
 func (b *Bridge) handleCompleted(w http.ResponseWriter, r *http.Request) {
@@ -39,22 +29,13 @@ func (b *Bridge) handleDeadLetter(w http.ResponseWriter, r *http.Request) {
 // handleOutcome answers an event after record has recorded it. If record fails, the
 // broker sends the event again.
 func (b *Bridge) handleOutcome(w http.ResponseWriter, r *http.Request, record func(context.Context, *cloudevents.Event) error) {
-	if err := b.config.Signer.VerifyHeader(r.Header); err != nil {
+	e, err := b.config.Signer.Read(w, r)
+	switch {
+	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
 		b.refuse(w, r, err)
 		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
-	if strings.HasPrefix(r.Header.Get("Content-Type"), cloudevents.ApplicationCloudEventsJSON) {
-		r.Body = io.NopCloser(jsonlimit.NewReader(r.Body, jsonlimit.Limits{Members: maxMembers}))
-	}
-	httpevent.Decode(r.Header)
-	e, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil {
-		http.Error(w, "not a CloudEvent: "+err.Error(), http.StatusBadRequest)
-		return
-	}
-	if err := b.config.Signer.Verify(*e); err != nil {
-		b.refuse(w, r, err)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	if err := record(r.Context(), e); err != nil {
@@ -148,10 +129,12 @@ func (b *Bridge) statusOf(ctx context.Context, origin events.Origin) (string, er
 	return execution.Outcome(info, tags), err
 }
 
-// tagFailed tags an object as failed, unless its chain has completed: then a repeated
-// delivery or another branch of the chain failed, and the dead letter records it.
-func (b *Bridge) tagFailed(ctx context.Context, origin events.Origin) error {
-	if !b.mayTag(origin) {
+// tagFailed tags the object of a dead letter as failed, unless its chain has completed: then a
+// repeated delivery or another branch of the chain failed, and the dead letter records it. A webhook
+// is no step of the chain.
+func (b *Bridge) tagFailed(ctx context.Context, d execution.DeadLetter) error {
+	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
+	if d.OfWebhook() || !b.mayTag(origin) {
 		return nil
 	}
 	status, err := b.statusOf(ctx, origin)
@@ -164,7 +147,8 @@ func (b *Bridge) tagFailed(ctx context.Context, origin events.Origin) error {
 	return err
 }
 
-// removeDeadLetters removes the dead letters about a version of an object.
+// removeDeadLetters removes the dead letters of steps about a version of an object. Those of webhooks
+// stay: the end of the chain does not deliver them.
 func (b *Bridge) removeDeadLetters(ctx context.Context, origin events.Origin) error {
 	s := execution.Selection{Bucket: origin.Bucket, Execution: execution.ID(origin.Key)}
 	for d, err := range b.deadLetters.List(ctx, s) {
@@ -173,7 +157,7 @@ func (b *Bridge) removeDeadLetters(ctx context.Context, origin events.Origin) er
 			return err
 		case err != nil:
 			slog.WarnContext(ctx, "dead letter unreadable", "dead_letter", d.Object, "error", err)
-		case d.Key == origin.Key && d.ETag == origin.ETag:
+		case d.Key == origin.Key && d.ETag == origin.ETag && !d.OfWebhook():
 			if err := b.deadLetters.Remove(ctx, d); err != nil {
 				return err
 			}

@@ -223,3 +223,31 @@ func TestStoreUnavailable(t *testing.T) {
 		}
 	}
 }
+
+// TestFailedWebhookIsNotAFailedChain: the dead letter of a webhook changes no tag, and the end of the chain
+// does not remove it. A replay sends it.
+func TestFailedWebhookIsNotAFailedChain(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		e := w.upload("in/cat.jpg", "v1")
+		webhook := last(e)
+		webhook.SetExtension("knativeerrordest", "http://notify.image-processing.svc.cluster.local/?hook=shop")
+		webhook.SetExtension("knativeerrorcode", 410)
+		w.post("/dead-letters", webhook)
+		if got := w.status("in/cat.jpg"); got != "" {
+			t.Errorf("after the webhook failed, the status is %q", got)
+		}
+		w.post("/dead-letters", failed(e, 503, "no healthy upstream"))
+		w.post("/completed", last(e))
+		if got := w.status("in/cat.jpg"); got != execution.StatusCompleted {
+			t.Errorf("after the end of the chain, the status is %q", got)
+		}
+		left := w.allDeadLetters()
+		if len(left) != 1 || left[0].Code != 410 {
+			t.Fatalf("dead letters after the end of the chain: %+v", left)
+		}
+		w.replay(bridge.Replay{})
+		if sent := w.broker.all(); sent[len(sent)-1].ID() != webhook.ID() {
+			t.Errorf("the replay sent %v", sent)
+		}
+	})
+}

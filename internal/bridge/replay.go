@@ -84,7 +84,7 @@ func (b *Bridge) resend(ctx context.Context, d execution.DeadLetter, wait time.D
 	}
 	after := context.WithoutCancel(ctx)
 	if err != nil {
-		return errors.Join(err, b.deadLetters.CancelReplay(after, moved), b.tagFailed(after, origin))
+		return errors.Join(err, b.deadLetters.CancelReplay(after, moved), b.tagFailed(after, d))
 	}
 	return b.deadLetters.Remove(after, moved)
 }

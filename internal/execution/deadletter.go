@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 	"time"
 
 	"imageflow.dev/internal/objects"
@@ -51,6 +52,13 @@ type DeadLetter struct {
 	Object string `json:"-"`
 	// InReplay means that the event is being sent again: see DeadLetterStore.BeginReplay.
 	InReplay bool `json:"-"`
+}
+
+// OfWebhook reports whether the subscriber was a webhook: its URL has the parameter hook. A webhook is
+// not a step, so its failure is not a failure of the execution.
+func (d *DeadLetter) OfWebhook() bool {
+	u, err := url.Parse(d.Step)
+	return err == nil && u.Query().Has("hook")
 }
 
 // DeadLetterStore is the bucket of dead letters. The key of a dead letter is

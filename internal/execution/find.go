@@ -201,15 +201,15 @@ func descendants(etag string, images []objects.Info) (found []objects.Info) {
 
 func stem(key string) string { return strings.TrimSuffix(key, path.Ext(key)) }
 
-// findFailure sets the failure to the newest dead letter whose event is not being sent
-// again.
+// findFailure sets the failure to the newest dead letter of a step whose event is not being
+// sent again.
 func (e *Execution) findFailure(ctx context.Context, deadLetters DeadLetterStore) error {
 	for d, err := range deadLetters.List(ctx, Selection{Bucket: e.Bucket, Execution: e.ID}) {
 		switch {
 		case errors.Is(err, ErrUnreadable): // the tag of the source records the failure
 		case err != nil:
 			return err
-		case d.InReplay, e.Source != nil && d.ETag != "" && d.ETag != e.Source.ETag:
+		case d.InReplay, d.OfWebhook(), e.Source != nil && d.ETag != "" && d.ETag != e.Source.ETag:
 		case e.Failure == nil || d.Last.After(e.Failure.Last):
 			e.Failure = &d
 		}

@@ -18,6 +18,9 @@ const (
 	// bridgeBytes is the memory of the bridge: at rest, and twice maxBridgeBytes for bodies as they
 	// arrive and as they are decoded.
 	bridgeBytes = 64*mebibyte + 2*64*mebibyte
+	// notifyBytes is the memory of notify: at rest, and twice maxNotifyBytes for bodies as they arrive and
+	// as they are decoded, with a message made of each.
+	notifyBytes = 64*mebibyte + 3*32*mebibyte
 	// modelBytes is the maximum memory of a model and its runs.
 	modelBytes = 512 * mebibyte
 	// messageBytes is the maximum size of a request without its image.
@@ -62,6 +65,8 @@ func memoryOf(t *testing.T, c corev1.Container) (foreign, all int64) {
 	switch role := c.Args[0]; role {
 	case "bridge":
 		return 0, bridgeBytes
+	case "notify":
+		return 0, notifyBytes
 	case "gateway":
 		return 0, baseBytes + (bodyCopies+moreAnswers)*bytesOf(t, c, "MAX_BODY_BYTES")
 	default:

@@ -170,7 +170,7 @@ type system struct {
 	s3        *minio.Client
 }
 
-var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker", "metrics"}
+var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "broker", "notify", "metrics"}
 
 // setup has the settings of a system. Its zero value means the defaults.
 type setup struct {

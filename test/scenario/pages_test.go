@@ -64,7 +64,7 @@ func TestWebPagesCannotDriveLocalMode(t *testing.T) {
 	}
 	paths := map[string]string{
 		"gateway": "/v1/resize", "resize": "/v1/resize", "detect": "/v1/detect", "filter": "/", "bridge": "/",
-		"broker": "/image-processing/default", "metrics": "/metrics",
+		"broker": "/image-processing/default", "notify": "/", "metrics": "/metrics",
 	}
 	for part, path := range paths {
 		for what, refused := range map[string]*http.Response{

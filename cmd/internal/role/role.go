@@ -29,7 +29,8 @@ type Role struct {
 	// Listen builds the role and binds its port. The tracing may be nil.
 	Listen func(context.Context, Config, *telemetry.Tracing) (Process, error)
 	// CheckParameters returns an error if every event would fail with these step
-	// parameters, given as the query of a URL. It is nil if the role is not a processor.
+	// parameters, given as the query of a URL. It is nil if the role is not a subscriber with
+	// parameters.
 	CheckParameters func(query string) error
 }
 
@@ -41,7 +42,7 @@ type Process interface {
 	Run(context.Context) error
 }
 
-// All lists the roles: the processors, the gateway and the bridge.
+// All lists the roles: the processors, the gateway, the bridge and the sender of webhooks.
 var All = append(slices.Clone(processorRoles),
 	Role{
 		Name: "gateway", Summary: "offers all processors as JSON over HTTP",
@@ -56,6 +57,14 @@ var All = append(slices.Clone(processorRoles),
 		Listen: func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
 			return listenBridge(ctx, c.(*BridgeConfig), t)
 		},
+	},
+	Role{
+		Name: "notify", Summary: "posts events to webhooks, signed as Standard Webhooks",
+		Config: func() Config { return &NotifyConfig{} },
+		Listen: func(_ context.Context, c Config, t *telemetry.Tracing) (Process, error) {
+			return listenNotify(c.(*NotifyConfig), t)
+		},
+		CheckParameters: checkHook,
 	},
 )
 

@@ -1,0 +1,133 @@
+package role
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"imageflow.dev/internal/notify"
+	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/telemetry"
+)
+
+// maxNotifyBytes limits the bodies of events in memory.
+const maxNotifyBytes = 16 << 20
+
+// Hooks has the receivers of webhooks. A name in HOOK_URLS has at least one secret in
+// HOOK_SECRETS; each secret signs, so that a receiver can change from one to the other.
+type Hooks struct {
+	URLs     string        `envconfig:"HOOK_URLS" desc:"receivers of webhooks, as name=URL, separated by spaces"`
+	Secrets  string        `envconfig:"HOOK_SECRETS" desc:"their secrets, as name=whsec_...,whsec_..., separated by spaces"`
+	Networks []string      `envconfig:"HOOK_PRIVATE_NETWORKS" desc:"private networks with receivers, such as 10.0.0.0/8; empty: none"`
+	Timeout  time.Duration `envconfig:"HOOK_TIMEOUT" default:"15s" desc:"time limit of one delivery to a webhook"`
+}
+
+// hooks returns the receivers by name. The error never shows a secret or a URL.
+func (c Hooks) hooks() (map[string]notify.Hook, error) {
+	urls, err := pairs("HOOK_URLS", c.URLs)
+	secrets, err2 := pairs("HOOK_SECRETS", c.Secrets)
+	errs := []error{err, err2}
+	hooks := map[string]notify.Hook{}
+	for name, url := range urls {
+		hooks[name] = notify.Hook{URL: url}
+	}
+	for name, list := range secrets {
+		hook, ok := hooks[name]
+		if !ok {
+			errs = append(errs, fmt.Errorf("HOOK_SECRETS has a secret of %.40q, which HOOK_URLS does not have", name))
+			continue
+		}
+		hook.Secrets = strings.Split(list, ",")
+		hooks[name] = hook
+	}
+	for _, name := range slices.Sorted(maps.Keys(hooks)) {
+		if err := hooks[name].Check(name); err != nil {
+			errs = append(errs, fmt.Errorf("HOOK_URLS and HOOK_SECRETS: %w", err))
+		}
+	}
+	return hooks, errors.Join(errs...)
+}
+
+// pairs reads name=value pairs that are separated by spaces.
+func pairs(variable, text string) (map[string]string, error) {
+	found := map[string]string{}
+	for i, field := range strings.Fields(text) {
+		name, value, ok := strings.Cut(field, "=")
+		if _, twice := found[name]; !ok || twice {
+			return nil, fmt.Errorf("%s: entry %d does not have the form name=value, or its name is there twice", variable, i+1)
+		}
+		found[name] = value
+	}
+	return found, nil
+}
+
+func (c Hooks) networks() (all []netip.Prefix, err error) {
+	for _, text := range c.Networks {
+		network, invalid := netip.ParsePrefix(text)
+		if invalid != nil {
+			err = errors.Join(err, fmt.Errorf("HOOK_PRIVATE_NETWORKS has %q but must have networks such as 10.0.0.0/8", text))
+		}
+		all = append(all, network)
+	}
+	return all, err
+}
+
+// NotifyConfig is the environment of the sender of webhooks. It needs neither the store nor
+// the broker.
+type NotifyConfig struct {
+	Server
+	Signing
+	OIDC
+	Hooks
+}
+
+// Validate reports every variable that is missing or out of range.
+func (c *NotifyConfig) Validate() error {
+	_, hooks := c.hooks()
+	_, networks := c.networks()
+	return errors.Join(c.Server.validate(), c.Signing.validate(), c.OIDC.validate(), hooks, networks,
+		atLeast("HOOK_TIMEOUT", c.Timeout, time.Millisecond))
+}
+
+func listenNotify(c *NotifyConfig, t *telemetry.Tracing) (Process, error) {
+	hooks, err := c.hooks()
+	if err != nil {
+		return nil, err
+	}
+	networks, err := c.networks()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := c.Signer()
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := c.verifier()
+	if err != nil {
+		return nil, err
+	}
+	events := notify.New(notify.Config{
+		Hooks: hooks, Signer: signer, Timeout: c.Timeout, PrivateNetworks: networks, WrapTransport: t.Transport,
+	})
+	routes := http.NewServeMux()
+	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
+	return server.Listen(c.serve("notify", maxNotifyBytes), nil, routes, serving())
+}
+
+// checkHook returns an error if a Trigger's query names no hook of the environment.
+func checkHook(query string) error {
+	var c Hooks
+	if err := Load(&c); err != nil {
+		return err
+	}
+	hooks, err := c.hooks()
+	if err != nil {
+		return err
+	}
+	return notify.Check(hooks, query)
+}

@@ -1,0 +1,90 @@
+package notify
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	"go.opentelemetry.io/otel/propagation"
+
+	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+)
+
+// message is the JSON that a receiver gets. eventing/README.md describes it.
+type message struct {
+	// Type is the type of the event.
+	Type string `json:"type"`
+	// Timestamp is the time of the event.
+	Timestamp time.Time `json:"timestamp"`
+	Data      data      `json:"data"`
+
+	id string
+	// trace has the headers of the event's trace.
+	trace map[string]string
+}
+
+// data says what an event is about.
+type data struct {
+	ExecutionID string `json:"execution_id"`
+	// Bucket, ObjectKey and ETag name the version of the upload that the chain began with.
+	Bucket    string `json:"bucket,omitempty"`
+	ObjectKey string `json:"object_key,omitempty"`
+	ETag      string `json:"etag,omitempty"`
+	// Began is the time at which the chain began.
+	Began *time.Time `json:"began,omitempty"`
+	// Step is the name of the finished step, and Response its response, as the processor answers JSON
+	// calls. Both are missing for an upload.
+	Step     string          `json:"step,omitempty"`
+	Response json.RawMessage `json:"response,omitempty"`
+}
+
+// newMessage returns the message for the event of an upload or of a finished step.
+func newMessage(e *cloudevent.Event) (*message, error) {
+	m := &message{Type: e.Type(), Timestamp: e.Time(), trace: map[string]string{}}
+	for _, name := range (propagation.TraceContext{}).Fields() {
+		if value, ok := events.Text(name).Get(e); ok {
+			m.trace[name] = value
+		}
+	}
+	if began := events.ChainBegan(e); !began.IsZero() {
+		m.Data.Began = &began
+	}
+	if origin, ok := events.OriginOf(e); ok {
+		m.Data.Bucket, m.Data.ObjectKey, m.Data.ETag = origin.Bucket, origin.Key, origin.ETag
+	}
+	if events.IsObjectCreated(e.Type()) {
+		if m.Data.ObjectKey == "" {
+			return nil, fmt.Errorf("data: the event %q names no object", e.ID())
+		}
+		m.Data.ExecutionID = execution.ID(m.Data.ObjectKey)
+		m.id = idOf(m)
+		return m, nil
+	}
+	step, ok := events.CompletedStep(e.Type())
+	if !ok {
+		return nil, fmt.Errorf("type: %.64q is neither an upload nor a finished step", e.Type())
+	}
+	result, err := events.ParseStepCompleted(e)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	m.Data.ExecutionID, m.Data.Step, m.Data.Response = events.ExecutionID.Get(result), step, e.Data()
+	output := result.GetOutputImage()
+	m.id = idOf(m, objects.URI(output.GetBucket(), output.GetObjectKey(), output.GetEtag()))
+	return m, nil
+}
+
+// idOf returns the id of a message, by which receivers recognise a repetition. It is a digest of
+// the type, the version of the upload and the output: the same after a retry, a replay, and an event
+// that the sweeper sent again.
+func idOf(m *message, more ...string) string {
+	parts := append([]string{m.Type, m.Data.Bucket, m.Data.ObjectKey, m.Data.ETag, m.Data.ExecutionID}, more...)
+	digest := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return "msg_" + hex.EncodeToString(digest[:16])
+}

@@ -1,0 +1,39 @@
+package signature
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+
+	"imageflow.dev/internal/httpevent"
+	"imageflow.dev/internal/jsonlimit"
+)
+
+const (
+	// maxEventBytes is above the limits of brokers.
+	maxEventBytes = 4 << 20
+	// maxMembers limits the attributes of an event in structured mode.
+	maxMembers = 200
+)
+
+// Read returns the verified event of a request, in binary or structured mode. The error is
+// ErrUnsigned or ErrInvalid, or else the request is not a CloudEvent of up to 4 MiB.
+func (s *Signer) Read(w http.ResponseWriter, r *http.Request) (*cloudevent.Event, error) {
+	if err := s.VerifyHeader(r.Header); err != nil {
+		return nil, err
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
+	if strings.HasPrefix(r.Header.Get("Content-Type"), cloudevent.ApplicationCloudEventsJSON) {
+		r.Body = io.NopCloser(jsonlimit.NewReader(r.Body, jsonlimit.Limits{Members: maxMembers}))
+	}
+	httpevent.Decode(r.Header)
+	e, err := cehttp.NewEventFromHTTPRequest(r)
+	if err != nil {
+		return nil, fmt.Errorf("not a CloudEvent: %w", err)
+	}
+	return e, s.Verify(*e)
+}
