@@ -84,7 +84,9 @@ var floors = []struct {
 		"internal/httpevent", "internal/signature", "internal/metrics",
 	}},
 
-	{"internal/notify", []string{"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics"}},
+	{"internal/notify", []string{
+		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics",
+	}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},

@@ -89,7 +89,8 @@ func (h *Handler) deliver(ctx context.Context, name string, m *message) (result 
 		reason: fmt.Sprintf("the receiver answered %d: %s", resp.StatusCode, strings.ToValidUTF8(string(text), "\uFFFD")),
 	}
 	if resp.StatusCode/100 == 3 {
-		result.reason = fmt.Sprintf("the receiver answered %d: redirects are not followed; set its final URL in HOOK_URLS", resp.StatusCode)
+		result.reason = fmt.Sprintf("the receiver answered %d: redirects are not followed; HOOK_URLS must have the final URL",
+			resp.StatusCode)
 	}
 	return result
 }

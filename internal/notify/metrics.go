@@ -23,5 +23,6 @@ func record(ctx context.Context, hook string, o outcome) {
 	case events.Retried(o.status):
 		label = "retry"
 	}
-	deliveries.Record(ctx, o.took.Seconds(), metric.WithAttributes(attribute.String("hook", hook), attribute.String("outcome", label)))
+	deliveries.Record(ctx, o.took.Seconds(),
+		metric.WithAttributes(attribute.String("hook", hook), attribute.String("outcome", label)))
 }

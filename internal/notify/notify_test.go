@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -130,30 +129,14 @@ func TestReceiverGetsASignedMessage(t *testing.T) {
 			t.Errorf("verifier with %s: %v", secret, err)
 		}
 	}
-	var m struct {
-		Type string
-		Data struct {
-			Execution string `json:"execution_id"`
-			Bucket    string
-			Key       string `json:"object_key"`
-			ETag      string
-			Step      string
-			Began     time.Time
-			Response  struct {
-				Result struct {
-					Output struct {
-						Key string `json:"object_key"`
-					} `json:"output_image"`
-				}
-			}
+	body := string(r.got[0].body)
+	for _, want := range []string{
+		`"type":"dev.imageflow.filter.completed.v1"`, `"execution_id":"cat"`, `"bucket":"images","object_key":"cat.jpg","etag":"v1"`,
+		`"began":"2026-11-28T08:00:00Z"`, `"step":"filter","response":{"result":{`, `"object_key":"cat_filter.jpg"`,
+	} {
+		if !strings.Contains(strings.ReplaceAll(body, `": `, `":`), want) {
+			t.Errorf("the message %s has no %s", body, want)
 		}
-	}
-	if err := json.Unmarshal(r.got[0].body, &m); err != nil {
-		t.Fatal(err)
-	}
-	if d := m.Data; m.Type != "dev.imageflow.filter.completed.v1" || d.Execution != "cat" || d.Bucket != "images" || d.Key != "cat.jpg" ||
-		d.ETag != "v1" || d.Step != "filter" || d.Began.Hour() != 8 || d.Response.Result.Output.Key != "cat_filter.jpg" {
-		t.Errorf("the message is %s", r.got[0].body)
 	}
 	if got := r.got[0].header.Get("Traceparent"); got != "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" {
 		t.Errorf("traceparent %q", got)
@@ -202,7 +185,8 @@ func TestAnswerReportsTheOutcome(t *testing.T) {
 		r.header.Set("Retry-After", "7")
 		got := send(t, handler(t, r.URL, loopback...), "hook=shop", finished(t))
 		text, _ := io.ReadAll(got.Body)
-		if got.StatusCode != c.want || events.Retried(c.want) != (c.receiver >= 500 || slices.Contains([]int{408, 425, 429}, c.receiver)) {
+		retried := c.receiver >= 500 || slices.Contains([]int{408, 425, 429}, c.receiver)
+		if got.StatusCode != c.want || events.Retried(c.want) != retried {
 			t.Errorf("%d became %d, want %d", c.receiver, got.StatusCode, c.want)
 		}
 		if len(r.got) != 1 {

@@ -23,7 +23,7 @@ const maxNotifyBytes = 16 << 20
 type Hooks struct {
 	URLs     string        `envconfig:"HOOK_URLS" desc:"receivers of webhooks, as name=URL, separated by spaces"`
 	Secrets  string        `envconfig:"HOOK_SECRETS" desc:"their secrets, as name=whsec_...,whsec_..., separated by spaces"`
-	Networks []string      `envconfig:"HOOK_PRIVATE_NETWORKS" desc:"private networks with receivers, such as 10.0.0.0/8; empty: none"`
+	Networks []string      `envconfig:"HOOK_PRIVATE_NETWORKS" desc:"private networks with receivers, such as 10.0.0.0/8"`
 	Timeout  time.Duration `envconfig:"HOOK_TIMEOUT" default:"15s" desc:"time limit of one delivery to a webhook"`
 }
 
