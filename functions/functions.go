@@ -97,6 +97,10 @@ type Definition[Req Request, Resp Response] struct {
 	// request's field that names it, for errors; nil, or a nil object, names none. Execution is
 	// the id that the outputs of the request get, and those of the steps before it have.
 	Reference func(r Req, execution string) (object *imageflowv1.ImageData, field string)
+	// Describes returns the images that the content of the reference describes, one of which the image of the
+	// request must be. It returns none for content that names none, as side-cars of earlier versions. The default,
+	// nil, means that references describe no images.
+	Describes func(r Req, reference []byte) []*imageflowv1.ImageData
 	// Variant names a further input of the result besides the request and the image,
 	// such as the version of a model; nil means that there is none.
 	Variant func(context.Context, Req) (string, error)
@@ -119,7 +123,12 @@ type Definition[Req Request, Resp Response] struct {
 	// input are of this package's kinds or imaging's; any other error is
 	// internal. Apply is called concurrently.
 	Apply func(context.Context, Req, Input) (imaging.Encoded, Resp, error)
+	// KeepsPlaces means that each pixel of the output shows what the pixel of the image at the same place shows.
+	KeepsPlaces bool
 	// SideCar returns the message that is stored as JSON beside the output; nil
 	// stores none.
 	SideCar func(Resp) proto.Message
+	// NameImages sets the image and the output that the side-car describes in the response. Source is nil if the
+	// image is not in the store. Definitions with a SideCar have it.
+	NameImages func(r Resp, source, output *imageflowv1.ImageData)
 }

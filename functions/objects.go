@@ -62,6 +62,22 @@ func SideCarOf(s Selection, field, execution string) (object *imageflowv1.ImageD
 	return nil, ""
 }
 
+// DescribedBy returns the images that the side-car of a detection names, and whether it has the frames of an
+// animation; none if it names none. It is for Definition.Describes.
+func DescribedBy(sideCar []byte) (images []*imageflowv1.ImageData, hasFrames bool) {
+	found, err := ReadSideCar(sideCar)
+	if err != nil {
+		return nil, false
+	}
+	m := found.GetMetadata()
+	return Named(m.GetSource(), m.GetOutput(), m.GetOriginal()), m.GetFrames() != nil
+}
+
+// Named returns those images that have a name.
+func Named(images ...*imageflowv1.ImageData) []*imageflowv1.ImageData {
+	return slices.DeleteFunc(images, func(i *imageflowv1.ImageData) bool { return i.GetObjectKey() == "" })
+}
+
 // Objects returns the objects of a selection that lie in a part of the image, cut off at its edges, and
 // the frames that their detection examined, nil if it examined one frame or there is none.
 // The reference of the input is the object that SideCarOf returns. Errors are Invalid.

@@ -20,6 +20,7 @@ type Processor struct {
 
 	Check     func(Request) error
 	Reference func(r Request, execution string) (object *imageflowv1.ImageData, field string)
+	Describes func(r Request, reference []byte) []*imageflowv1.ImageData
 	Variant   func(context.Context, Request) (string, error)
 	Footprint func(Request, Input) int64
 	Output    func(Request, Input) (field string, size image.Point)
@@ -27,6 +28,8 @@ type Processor struct {
 	SideCar   func(Response) proto.Message
 	Moves     func(r Request, reference []byte) bool
 
+	NameImages  func(r Response, source, output *imageflowv1.ImageData)
+	KeepsPlaces bool
 	ReadsFrames func(Request) bool
 
 	request, response protoreflect.MessageType
@@ -42,7 +45,7 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	var req Req
 	var resp Resp
 	p := Processor{
-		Info:     d.Info,
+		Info: d.Info, KeepsPlaces: d.KeepsPlaces,
 		request:  req.ProtoReflect().Type(),
 		response: resp.ProtoReflect().Type(),
 		Apply: func(ctx context.Context, r Request, in Input) (imaging.Encoded, Response, error) {
@@ -53,16 +56,12 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 			return out, resp, nil
 		},
 	}
-	if p.HasSideCar != (d.SideCar != nil) {
+	if p.HasSideCar != (d.SideCar != nil) || p.HasSideCar != (d.NameImages != nil) {
 		panic("functions: " + p.Name + ": Info.HasSideCar does not fit the definition")
 	}
 	p.result = p.response.Descriptor().Fields().ByName(resultField)
 	p.Check, p.ReadsFrames = untyped(d.Check), untyped(d.ReadsFrames)
-	if d.Reference != nil {
-		p.Reference = func(r Request, execution string) (*imageflowv1.ImageData, string) {
-			return d.Reference(r.(Req), execution)
-		}
-	}
+	setReference(&p, d)
 	if d.Variant != nil {
 		p.Variant = func(ctx context.Context, r Request) (string, error) { return d.Variant(ctx, r.(Req)) }
 	}
@@ -77,8 +76,21 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	}
 	if d.SideCar != nil {
 		p.SideCar = func(r Response) proto.Message { return d.SideCar(r.(Resp)) }
+		p.NameImages = func(r Response, source, output *imageflowv1.ImageData) { d.NameImages(r.(Resp), source, output) }
 	}
 	return p
+}
+
+// setReference sets the functions of a processor about its reference.
+func setReference[Req Request, Resp Response](p *Processor, d Definition[Req, Resp]) {
+	if d.Reference != nil {
+		p.Reference = func(r Request, execution string) (*imageflowv1.ImageData, string) {
+			return d.Reference(r.(Req), execution)
+		}
+	}
+	if d.Describes != nil {
+		p.Describes = func(r Request, reference []byte) []*imageflowv1.ImageData { return d.Describes(r.(Req), reference) }
+	}
 }
 
 // untyped returns f for any request, or nil if f is nil.

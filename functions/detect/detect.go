@@ -31,6 +31,7 @@ func New(models *Models) functions.Processor {
 		Info:      processors.Detect,
 		Check:     models.check,
 		Reference: reference,
+		Describes: describes,
 		Variant:   models.variant,
 		Footprint: footprint,
 		Apply:     models.apply,
@@ -38,6 +39,10 @@ func New(models *Models) functions.Processor {
 		Moves:     func(r *imageflowv1.DetectionRequest, _ []byte) bool { return r.GetFrames() > 0 },
 
 		ReadsFrames: func(r *imageflowv1.DetectionRequest) bool { return r.GetFrames() > 0 },
+		KeepsPlaces: true,
+		NameImages: func(r *imageflowv1.DetectionResponse, source, output *imageflowv1.ImageData) {
+			r.GetMetadata().Source, r.GetMetadata().Output = source, output
+		},
 	})
 }
 
@@ -49,6 +54,16 @@ func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.I
 		return nil, ""
 	}
 	return r.GetResizeMetadataRef(), referenceField
+}
+
+// describes returns the output of a resize. Its source is no such image: if it has the same size, it may still be
+// turned or another part.
+func describes(_ *imageflowv1.DetectionRequest, sideCar []byte) []*imageflowv1.ImageData {
+	resized, err := readResize(sideCar)
+	if err != nil {
+		return nil
+	}
+	return functions.Named(resized.GetOutput())
 }
 
 // bytesPerInputPixel is an estimate of the memory of a run of a small model, per pixel of its input.

@@ -3,6 +3,7 @@ package detect
 import (
 	"math"
 
+	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
@@ -14,16 +15,24 @@ import (
 type original struct {
 	width, height int
 	affine        *imageflowv1.AffineMap // from the image
+	object        *imageflowv1.ImageData // nil if the side-car does not name it
+}
+
+// readResize reads the side-car of a resize.
+func readResize(data []byte) (*imageflowv1.ResizeMetadata, error) {
+	resized := &imageflowv1.ResizeMetadata{}
+	return resized, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, resized)
 }
 
 func newOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (*original, error) {
 	if r.GetResizeMetadataRef().GetObjectKey() == "" {
 		return nil, nil
 	}
-	resized := &imageflowv1.ResizeMetadata{}
-	err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(in.Reference, resized)
+	resized, err := readResize(in.Reference)
 	width, height := in.Image.Size()
-	o := &original{int(resized.GetOriginalWidth()), int(resized.GetOriginalHeight()), resized.GetOriginalFromOutput()}
+	o := &original{
+		int(resized.GetOriginalWidth()), int(resized.GetOriginalHeight()), resized.GetOriginalFromOutput(), resized.GetSource(),
+	}
 	switch {
 	case err != nil || o.width < 1 || o.height < 1:
 		return nil, functions.Errorf(functions.Invalid, referenceField, "not the side-car of a resize")
@@ -37,6 +46,9 @@ func newOriginal(r *imageflowv1.DetectionRequest, in functions.Input) (*original
 		}
 	case !isFinite(o.affine):
 		return nil, functions.Errorf(functions.Invalid, referenceField, "its original_from_output is not a map")
+	}
+	if o.object != nil && protovalidate.Validate(o.object) != nil {
+		return nil, functions.Errorf(functions.Invalid, referenceField, "its source is not the name of an object")
 	}
 	return o, nil
 }
@@ -68,6 +80,7 @@ func (o *original) describe(m *imageflowv1.DetectionMetadata, in functions.Input
 	m.ImageWidth, m.ImageHeight = int32(width), int32(height)
 	if o != nil {
 		m.OriginalFromImage, m.OriginalWidth, m.OriginalHeight = o.affine, int32(o.width), int32(o.height)
+		m.Original = o.object
 	}
 }
 

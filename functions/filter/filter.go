@@ -19,9 +19,12 @@ var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *
 	Info:      processors.Filter,
 	Check:     check,
 	Reference: reference,
+	Describes: describes,
 	Footprint: footprint,
 	Moves:     moves,
 	Apply:     apply,
+
+	KeepsPlaces: true,
 })
 
 // reference names the mark of a watermark, or the side-car of the detection whose boxes are hidden.
@@ -30,6 +33,21 @@ func reference(r *imageflowv1.FilterRequest, execution string) (object *imageflo
 		return mark, markField
 	}
 	return functions.SideCarOf(r.GetRedaction(), redactionField, execution)
+}
+
+// describes returns the images of a detection. One with frames numbers those of the file, whichever page is the
+// first. A mark describes no image.
+func describes(r *imageflowv1.FilterRequest, reference []byte) []*imageflowv1.ImageData {
+	if r.GetRedaction() == nil {
+		return nil
+	}
+	images, hasFrames := functions.DescribedBy(reference)
+	for _, i := range images {
+		if hasFrames {
+			i.Page = r.GetInputImage().GetPage()
+		}
+	}
+	return images
 }
 
 func footprint(r *imageflowv1.FilterRequest, in functions.Input) int64 {

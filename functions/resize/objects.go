@@ -22,6 +22,16 @@ func reference(r *imageflowv1.ResizeRequest, execution string) (object *imageflo
 	return functions.SideCarOf(r.GetObjects(), objectsField, execution)
 }
 
+// describes returns the images of a detection. Objects of one page may place the others: those of an animation
+// have the same window.
+func describes(r *imageflowv1.ResizeRequest, sideCar []byte) []*imageflowv1.ImageData {
+	images, _ := functions.DescribedBy(sideCar)
+	for _, i := range images {
+		i.Page = r.GetInputImage().GetPage()
+	}
+	return images
+}
+
 // selected returns the part of the upright image that the request's crop leaves, and the request's
 // objects in it. It reads them once per job.
 func selected(r *imageflowv1.ResizeRequest, in functions.Input) (image.Rectangle, []functions.Object, error) {

@@ -17,11 +17,15 @@ var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *
 	Info:      processors.Resize,
 	Check:     check,
 	Reference: reference,
+	Describes: describes,
 	Apply:     apply,
 	Moves:     func(*imageflowv1.ResizeRequest, []byte) bool { return true },
 	Footprint: footprint,
 	Output:    largeOutput,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
+	NameImages: func(r *imageflowv1.ResizeResponse, source, output *imageflowv1.ImageData) {
+		r.GetMetadata().Source, r.GetMetadata().Output = source, output
+	},
 })
 
 // qualities maps the contract's qualities; unspecified means good.

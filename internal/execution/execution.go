@@ -35,6 +35,10 @@ const (
 	CropMetadata = "imageflow-crop"
 	// QualityMetadata holds the quality that was found for a maximum size of an image.
 	QualityMetadata = "imageflow-quality"
+	// ViewMetadata holds a digest of the image that shows the same in the same places as the object, and was the
+	// first to do so: the input of a series of steps that keep places. A side-car has the digest of the image that it
+	// describes.
+	ViewMetadata = "imageflow-view"
 	// SecondsMetadata holds the duration of the step in seconds. Only images have it.
 	SecondsMetadata = "imageflow-seconds"
 )

@@ -47,7 +47,7 @@ func (r *Runner) Describe(
 func (r *Runner) describe(
 	ctx context.Context, req *imageflowv1.DescribeImageRequest, at location,
 ) (*imageflowv1.DescribeImageResponse, error) {
-	data, etag, err := r.read(ctx, req.GetInputBytes(), at, unquoted(req.GetEtag()), "object_key")
+	data, info, err := r.read(ctx, req.GetInputBytes(), at, unquoted(req.GetEtag()), "object_key")
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (r *Runner) describe(
 		return nil, inputError(err, field)
 	}
 	resp := describeHeader(h)
-	resp.SizeBytes, resp.Etag = int64(len(data)), etag
+	resp.SizeBytes, resp.Etag = int64(len(data)), info.ETag
 	if req.GetExif() || req.GetLocation() {
 		addEXIF(resp, h.EXIF(), req)
 	}

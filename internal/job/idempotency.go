@@ -27,7 +27,7 @@ type idempotencyKey struct {
 
 // newIdempotencyKey returns the key of a job. Variant is the processor's.
 func newIdempotencyKey(processor functions.Processor, p *resolvedPlan, variant string) (idempotencyKey, error) {
-	from := p.input.etag
+	from := p.input.source.ETag
 	if p.source.key == "" {
 		from = digest(p.input.image)
 	}

@@ -54,7 +54,7 @@ func NewRunner(p functions.Processor, store *objects.Store, admission *Admission
 // Run runs one job. If an equal job has already written its outputs, the response is
 // made from them. Equal jobs that run at the same time compute once. Errors are a
 // functions.Error or the error of ctx. After an error nothing has been written, except
-// after an error of the store: then either the image or the side-car may have been.
+// after an error of the store: then the image may have been without its side-car.
 // Callers must not modify the response, because other callers may share it.
 func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
 	p, err := r.plan(ctx, req)

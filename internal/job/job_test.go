@@ -257,7 +257,8 @@ func detecting(apply detector) func(context.Context, functions.Request, job.Over
 		Reference: func(r *imageflowv1.DetectionRequest, _ string) (*data, string) {
 			return r.GetResizeMetadataRef(), "resize_metadata_ref"
 		},
-		SideCar: func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+		SideCar:    func(r *imageflowv1.DetectionResponse) proto.Message { return r },
+		NameImages: func(*imageflowv1.DetectionResponse, *data, *data) {},
 	})
 	p.Apply = apply
 	return job.NewRunner(p, store, job.NewAdmission(roomy), config).Run

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -118,7 +117,7 @@ func (o *outputs) match(existing written) bool {
 }
 
 // source returns the job's source, in the version that was fetched.
-func (o *outputs) source() source { return source{o.store, o.plan.source, o.plan.input.etag} }
+func (o *outputs) source() source { return source{o.store, o.plan.source, o.plan.input.source.ETag} }
 
 // cachedResponse returns the response of the equal job that wrote the existing objects.
 // It returns false if there was none or its response cannot be read.
@@ -134,6 +133,7 @@ func (o *outputs) cachedResponse(ctx context.Context, existing written) (functio
 	proto.Reset(resp.GetResult())
 	o.plan.describe(resp.GetResult(), describeStored(existing.output, width, height), execution.Frames(existing.output))
 	describeFit(resp.GetResult(), existing.output.Metadata[execution.QualityMetadata], existing.output.Size)
+	o.nameImages(resp, existing.output)
 	return resp, true
 }
 
@@ -168,7 +168,7 @@ func (o *outputs) save(
 	return w.output, nil
 }
 
-// writeAll writes the crops, and then the image and the side-car at the same time: these show that all
+// writeAll writes the crops, the image, and then the side-car, which names the image: together these show that all
 // is there. If one of new objects cannot have its name, it removes the others.
 func (o *outputs) writeAll(
 	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
@@ -185,23 +185,25 @@ func (o *outputs) writeAll(
 	if err != nil {
 		return w, err
 	}
-	var both errgroup.Group
-	if at := o.plan.targets.sideCar; at.key != "" {
-		text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(o.processor.SideCar(resp))
-		if err != nil {
-			return w, err
-		}
-		both.Go(func() (err error) {
-			w.sideCar, err = o.write(ctx, at, "application/json", text, nil, existing.sideCar)
-			return err
-		})
+	metadata := imageMetadata(out, encoded, elapsed())
+	maps.Copy(metadata, o.viewMetadata())
+	w.output, err = o.write(ctx, o.plan.targets.output, out.Format.MediaType(), out.Data, metadata, existing.output)
+	if err == nil && o.plan.targets.sideCar.key != "" {
+		o.nameImages(resp, w.output)
+		w.sideCar, err = o.writeSideCar(ctx, resp, w.output, existing.sideCar)
 	}
-	both.Go(func() (err error) {
-		w.output, err = o.write(ctx, o.plan.targets.output, out.Format.MediaType(), out.Data,
-			imageMetadata(out, encoded, elapsed()), existing.output)
-		return err
-	})
-	return w, both.Wait()
+	return w, err
+}
+
+// writeSideCar writes the side-car of an output.
+func (o *outputs) writeSideCar(
+	ctx context.Context, resp functions.Response, output, existing objects.Info,
+) (objects.Info, error) {
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(o.processor.SideCar(resp))
+	if err != nil {
+		return objects.Info{}, err
+	}
+	return o.write(ctx, o.plan.targets.sideCar, "application/json", text, o.sideCarMetadata(output), existing)
 }
 
 // imageMetadata returns the metadata of an image besides the idempotency key.

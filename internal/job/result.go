@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/telemetry"
@@ -42,10 +43,10 @@ func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *ima
 	if p.source.key != "" {
 		events.SourceBucket.Set(result, p.source.bucket)
 		events.SourceKey.Set(result, p.source.key)
-		events.SourceETag.Set(result, p.input.etag)
+		events.SourceETag.Set(result, p.input.source.ETag)
 	}
-	if p.input.referenceExecution != "" {
-		events.ReferenceExecution.Set(result, p.input.referenceExecution)
+	if id := p.input.referenceInfo.Metadata[execution.IDMetadata]; id != "" {
+		events.ReferenceExecution.Set(result, id)
 	}
 	if p.targets.output.key != "" {
 		image.Bucket, image.ObjectKey = p.targets.output.bucket, p.targets.output.key

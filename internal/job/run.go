@@ -9,7 +9,6 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/events"
-	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/telemetry"
@@ -57,49 +56,48 @@ func (r *Runner) run(
 
 // input is what a job fetched.
 type input struct {
-	image     []byte // encoded
-	etag      string // of the source; empty for input_bytes
-	reference []byte // the content of plan.reference
-	// referenceExecution is the id of the execution that wrote plan.reference; empty if none did.
-	referenceExecution string
+	image     []byte       // encoded
+	source    objects.Info // empty for input_bytes
+	reference []byte       // the content of plan.reference
+	// referenceInfo describes plan.reference.
+	referenceInfo objects.Info
 }
 
 // fetch reads the source and the reference.
 func (r *Runner) fetch(ctx context.Context, record *telemetry.Job, p plan) (in input, err error) {
 	ctx, end := record.Stage(ctx, "fetch")
 	defer end()
-	in.image, in.etag, err = r.read(ctx, p.request.GetInputBytes(), p.source, p.sourceETag, "input_image")
+	in.image, in.source, err = r.read(ctx, p.request.GetInputBytes(), p.source, p.sourceETag, "input_image")
 	if err != nil {
 		return in, err
 	}
 	if at := p.reference; at.key != "" {
-		var info objects.Info
-		in.reference, info, err = r.store.Get(ctx, at.bucket, at.key, p.referenceETag, maxReferenceBytes)
-		in.referenceExecution = info.Metadata[execution.IDMetadata]
+		in.reference, in.referenceInfo, err = r.store.Get(ctx, at.bucket, at.key, p.referenceETag, maxReferenceBytes)
 		if err != nil {
 			return in, explain(err, p.referenceField, at, fmt.Sprintf("%d bytes", maxReferenceBytes))
 		}
+		return in, p.checkDescribed(r.processor, in)
 	}
 	return in, nil
 }
 
-// read returns the encoded image of a request and its ETag. The image is inline, or the object at a
+// read returns the encoded image of a request and describes its object. The image is inline, or the object at a
 // location, in the given version or, without one, in any. Field is the request field of the location.
 func (r *Runner) read(
 	ctx context.Context, inline []byte, at location, etag, field string,
-) (data []byte, version string, err error) {
+) (data []byte, info objects.Info, err error) {
 	limit := r.config.MaxObjectBytes
 	if int64(len(inline)) > limit {
-		return nil, "", functions.Errorf(functions.Invalid, "input_bytes", "more than MAX_OBJECT_BYTES=%d", limit)
+		return nil, info, functions.Errorf(functions.Invalid, "input_bytes", "more than MAX_OBJECT_BYTES=%d", limit)
 	}
 	if at.key == "" {
-		return inline, "", nil
+		return inline, info, nil
 	}
-	data, info, err := r.store.Get(ctx, at.bucket, at.key, etag, limit)
+	data, info, err = r.store.Get(ctx, at.bucket, at.key, etag, limit)
 	if errors.Is(err, objects.ErrChanged) {
 		err = errors.Join(ErrSuperseded, err)
 	}
-	return data, info.ETag, explain(err, field, at, fmt.Sprintf("MAX_OBJECT_BYTES=%d", limit))
+	return data, info, explain(err, field, at, fmt.Sprintf("MAX_OBJECT_BYTES=%d", limit))
 }
 
 // The maximum sizes of a side-car and of a reference, which is a side-car or a watermark.

@@ -94,7 +94,9 @@ type DetectionRequest struct {
 	// See ResizeRequest.execution_id.
 	ExecutionId string `protobuf:"bytes,6,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
 	// The side-car of a resize. With it, boxes are in pixels of the original image;
-	// without it, in pixels of the given image.
+	// without it, in pixels of the given image. An image in the store must be the `output` that the side-car names,
+	// or made from it by detections and filters, which move no pixels. Side-cars of earlier versions name no images,
+	// and are compared by size, as those for `input_bytes`.
 	ResizeMetadataRef *ImageData `protobuf:"bytes,7,opt,name=resize_metadata_ref,json=resizeMetadataRef,proto3" json:"resize_metadata_ref,omitempty"`
 	// The encoded image, for callers without a bucket.
 	InputBytes []byte `protobuf:"bytes,8,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
@@ -1324,7 +1326,14 @@ type DetectionMetadata struct {
 	Frames *ExaminedFrames `protobuf:"bytes,13,opt,name=frames,proto3" json:"frames,omitempty"`
 	// The number of parts of all frames that were examined, of which the whole image is one; 0 without
 	// `tiles`.
-	Tiles         int32 `protobuf:"varint,15,opt,name=tiles,proto3" json:"tiles,omitempty"`
+	Tiles int32 `protobuf:"varint,15,opt,name=tiles,proto3" json:"tiles,omitempty"`
+	// The version of the image in which objects were detected, if it is in a store; with the first `page` that was
+	// used. Set, as `output`, if there is a side-car.
+	Source *ImageData `protobuf:"bytes,16,opt,name=source,proto3" json:"source,omitempty"`
+	// The version of the output that the side-car was written for.
+	Output *ImageData `protobuf:"bytes,17,opt,name=output,proto3" json:"output,omitempty"`
+	// The `source` of the resize that `resize_metadata_ref` describes.
+	Original      *ImageData `protobuf:"bytes,18,opt,name=original,proto3" json:"original,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1455,6 +1464,27 @@ func (x *DetectionMetadata) GetTiles() int32 {
 		return x.Tiles
 	}
 	return 0
+}
+
+func (x *DetectionMetadata) GetSource() *ImageData {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *DetectionMetadata) GetOutput() *ImageData {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
+func (x *DetectionMetadata) GetOriginal() *ImageData {
+	if x != nil {
+		return x.Original
+	}
+	return nil
 }
 
 // ExaminedFrames are the frames first, first + every, first + 2 every and so on.
@@ -1668,7 +1698,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
 	"\x02x2\x18\x03 \x01(\x02R\x02x2\x12\x0e\n" +
-	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xcf\x04\n" +
+	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xe6\x05\n" +
 	"\x11DetectionMetadata\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12#\n" +
@@ -1686,7 +1716,10 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x0eoriginal_width\x18\v \x01(\x05R\roriginalWidth\x12'\n" +
 	"\x0foriginal_height\x18\f \x01(\x05R\x0eoriginalHeight\x124\n" +
 	"\x06frames\x18\r \x01(\v2\x1c.imageflow.v1.ExaminedFramesR\x06frames\x12\x14\n" +
-	"\x05tiles\x18\x0f \x01(\x05R\x05tiles\"n\n" +
+	"\x05tiles\x18\x0f \x01(\x05R\x05tiles\x12/\n" +
+	"\x06source\x18\x10 \x01(\v2\x17.imageflow.v1.ImageDataR\x06source\x12/\n" +
+	"\x06output\x18\x11 \x01(\v2\x17.imageflow.v1.ImageDataR\x06output\x123\n" +
+	"\boriginal\x18\x12 \x01(\v2\x17.imageflow.v1.ImageDataR\boriginal\"n\n" +
 	"\x0eExaminedFrames\x12\x1a\n" +
 	"\bexamined\x18\x01 \x01(\x05R\bexamined\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x05R\x05first\x12\x14\n" +
@@ -1769,17 +1802,20 @@ var file_imageflow_v1_detection_proto_depIdxs = []int32{
 	11, // 21: imageflow.v1.Mask.rle:type_name -> imageflow.v1.RunLengths
 	21, // 22: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
 	16, // 23: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	1,  // 24: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	1,  // 25: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	22, // 26: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	6,  // 27: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	6,  // 28: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	23, // 29: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	18, // 24: imageflow.v1.DetectionMetadata.source:type_name -> imageflow.v1.ImageData
+	18, // 25: imageflow.v1.DetectionMetadata.output:type_name -> imageflow.v1.ImageData
+	18, // 26: imageflow.v1.DetectionMetadata.original:type_name -> imageflow.v1.ImageData
+	1,  // 27: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	1,  // 28: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	22, // 29: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	6,  // 30: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	6,  // 31: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	23, // 32: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	30, // [30:33] is the sub-list for method output_type
+	27, // [27:30] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }

@@ -101,7 +101,9 @@ type Redaction struct {
 	Boxes []*BoundingBox `protobuf:"bytes,1,rep,name=boxes,proto3" json:"boxes,omitempty"`
 	// The side-car of a detection, whose boxes are hidden. It must describe this image, or a resize
 	// of it: the image in which objects were detected, its output, or the original that
-	// `resize_metadata_ref` of the detection led to.
+	// `resize_metadata_ref` of the detection led to, in the versions and with the page that the side-car names,
+	// or an image that was made from the first two by detections and filters, which move no pixels. Side-cars of
+	// earlier versions name no images, and are compared by size, as those for `input_bytes`.
 	Detections *ImageData `protobuf:"bytes,2,opt,name=detections,proto3" json:"detections,omitempty"`
 	// True takes the side-car of the detection in the same execution, for Triggers, and for
 	// pipelines with an image in the store: `redaction.detected=true`.

@@ -455,7 +455,12 @@ type ResizeMetadata struct {
 	// is used.
 	OriginalFromOutput *AffineMap `protobuf:"bytes,8,opt,name=original_from_output,json=originalFromOutput,proto3" json:"original_from_output,omitempty"`
 	// What the output looks like; set with ResizeRequest.describe.
-	Appearance    *Appearance `protobuf:"bytes,9,opt,name=appearance,proto3" json:"appearance,omitempty"`
+	Appearance *Appearance `protobuf:"bytes,9,opt,name=appearance,proto3" json:"appearance,omitempty"`
+	// The version of the image that was resized, if it is in a store; with the first `page` that was used. Set,
+	// as `output`, if there is a side-car.
+	Source *ImageData `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	// The version of the output that the side-car was written for.
+	Output        *ImageData `protobuf:"bytes,11,opt,name=output,proto3" json:"output,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -553,6 +558,20 @@ func (x *ResizeMetadata) GetAppearance() *Appearance {
 	return nil
 }
 
+func (x *ResizeMetadata) GetSource() *ImageData {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *ResizeMetadata) GetOutput() *ImageData {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
 var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
@@ -602,7 +621,7 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
 	"\x0eResizeResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
-	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\"\xb9\x03\n" +
+	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\"\x9b\x04\n" +
 	"\x0eResizeMetadata\x12%\n" +
 	"\x0eoriginal_width\x18\x01 \x01(\x05R\roriginalWidth\x12'\n" +
 	"\x0foriginal_height\x18\x02 \x01(\x05R\x0eoriginalHeight\x12!\n" +
@@ -614,7 +633,10 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\x14original_from_output\x18\b \x01(\v2\x17.imageflow.v1.AffineMapR\x12originalFromOutput\x128\n" +
 	"\n" +
 	"appearance\x18\t \x01(\v2\x18.imageflow.v1.AppearanceR\n" +
-	"appearance*z\n" +
+	"appearance\x12/\n" +
+	"\x06source\x18\n" +
+	" \x01(\v2\x17.imageflow.v1.ImageDataR\x06source\x12/\n" +
+	"\x06output\x18\v \x01(\v2\x17.imageflow.v1.ImageDataR\x06output*z\n" +
 	"\rResizeQuality\x12\x1e\n" +
 	"\x1aRESIZE_QUALITY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RESIZE_QUALITY_FAST\x10\x01\x12\x17\n" +
@@ -683,17 +705,19 @@ var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	0,  // 16: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
 	16, // 17: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
 	17, // 18: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
-	1,  // 19: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1,  // 20: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	18, // 21: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 22: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	2,  // 23: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	19, // 24: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	22, // [22:25] is the sub-list for method output_type
-	19, // [19:22] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	4,  // 19: imageflow.v1.ResizeMetadata.source:type_name -> imageflow.v1.ImageData
+	4,  // 20: imageflow.v1.ResizeMetadata.output:type_name -> imageflow.v1.ImageData
+	1,  // 21: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 22: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	18, // 23: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	2,  // 24: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	2,  // 25: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	19, // 26: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	24, // [24:27] is the sub-list for method output_type
+	21, // [21:24] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }
