@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/dataset"
@@ -54,9 +53,10 @@ func export(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	p := newProgress(os.Stderr)
-	o.Stream, o.Progress, o.Failed = out, p.update, p.failed
+	o.Stream, o.Failed = out, p.failed
+	o.Progress = func(c dataset.Counts) { p.update(func() string { return line(p, c) }) }
 	counts, err := dataset.Export(ctx, *o)
-	p.end(counts)
+	printEnd(p, counts)
 	if err == nil && counts.Failed > 0 {
 		err = fmt.Errorf("%d of %d side-cars could not be exported; the dataset has the others", counts.Failed, counts.SideCars())
 	}
@@ -113,53 +113,14 @@ func setSelection(o *dataset.Options, classes string, confidence float64, split 
 	return nil
 }
 
-// progress reports an export: on a terminal in one line that changes, otherwise in a line every ten
-// seconds.
-type progress struct {
-	out      io.Writer
-	terminal bool
-	interval time.Duration
-	start    time.Time
-	next     time.Time
+// line returns the counts as text.
+func line(p *progress, c dataset.Counts) string {
+	return fmt.Sprintf("%d images, %d boxes, %d failed, %.0f/s", c.Images, c.Boxes, c.Failed, p.rate(int64(c.SideCars())))
 }
 
-func newProgress(f *os.File) *progress {
-	p := &progress{out: f, interval: 10 * time.Second, start: time.Now()}
-	if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		p.terminal, p.interval = true, 200*time.Millisecond
-	}
-	p.next = p.start.Add(p.interval)
-	return p
-}
-
-func (p *progress) update(c dataset.Counts) {
-	if now := time.Now(); now.After(p.next) {
-		p.next = now.Add(p.interval)
-		p.print(c)
-		if !p.terminal {
-			fmt.Fprintln(p.out)
-		}
-	}
-}
-
-// print prints the counts, on a terminal over the line before.
-func (p *progress) print(c dataset.Counts) {
-	if p.terminal {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
-	fmt.Fprintf(p.out, "%d images, %d boxes, %d failed, %.0f/s", c.Images, c.Boxes, c.Failed,
-		float64(c.SideCars())/max(time.Since(p.start).Seconds(), 0.001))
-}
-
-func (p *progress) failed(key string, err error) {
-	if p.terminal {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
-	fmt.Fprintf(p.out, "FAILED  %s: %v\n", key, err)
-}
-
-func (p *progress) end(c dataset.Counts) {
-	p.print(c)
+// printEnd prints the counts of a finished export.
+func printEnd(p *progress, c dataset.Counts) {
+	p.print(line(p, c))
 	if c.OtherModels > 0 {
 		fmt.Fprintf(p.out, ", %d side-cars of other models skipped", c.OtherModels)
 	}

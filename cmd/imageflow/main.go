@@ -71,6 +71,7 @@ var commands = map[string]struct {
 	"export":  {exportSummary, export},
 	"formats": {formatsSummary, printFormats},
 	"replay":  {replaySummary, replay},
+	"run":     {runSummary, runChain},
 	"setup":   {setupSummary, setup},
 	"version": {"prints the version, the commit and the Go version", printVersion},
 }

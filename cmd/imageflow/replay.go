@@ -45,7 +45,7 @@ func replay(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	config := &role.ReplayConfig{}
+	config := &role.EventsConfig{}
 	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
 		return fmt.Errorf("invalid environment of replay:\n%w", err)
 	}
@@ -63,7 +63,7 @@ func parseReplay(args []string, out io.Writer, now time.Time) (*bridge.Replay, e
 		fmt.Fprint(out, replayUsage)
 		f.PrintDefaults()
 		fmt.Fprint(out, "\nEnvironment:\n")
-		_ = role.Usage(out, &role.ReplayConfig{})
+		_ = role.Usage(out, &role.EventsConfig{})
 	}
 	s := &given.replay.Selection
 	f.BoolVar(&given.all, "all", false, "select all dead letters")

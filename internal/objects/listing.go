@@ -20,7 +20,12 @@ type Entry struct {
 // objects as the caller iterates, so the last entries of a page may be outdated when
 // the caller is slow. An error ends the listing.
 func (s *Store) Walk(ctx context.Context, bucket, prefix string) iter.Seq2[Entry, error] {
-	options := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithMetadata: true}
+	return s.WalkAfter(ctx, bucket, prefix, "")
+}
+
+// WalkAfter is Walk for the objects whose keys are greater than after.
+func (s *Store) WalkAfter(ctx context.Context, bucket, prefix, after string) iter.Seq2[Entry, error] {
+	options := minio.ListObjectsOptions{Prefix: prefix, StartAfter: after, Recursive: true, WithMetadata: true}
 	return func(yield func(Entry, error) bool) {
 		ctx, end := s.begin(ctx)
 		defer end()

@@ -1,6 +1,7 @@
 package role
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,8 +164,8 @@ func (c *BridgeConfig) routes(events http.Handler) (http.Handler, error) {
 	return routes, nil
 }
 
-// ReplayConfig is the environment of a replay.
-type ReplayConfig struct {
+// EventsConfig is the environment of commands that send events.
+type EventsConfig struct {
 	Store
 	DeadLetterBucket
 	Broker
@@ -172,28 +173,44 @@ type ReplayConfig struct {
 }
 
 // Validate reports every variable that is missing or out of range.
-func (c *ReplayConfig) Validate() error {
+func (c *EventsConfig) Validate() error {
 	return errors.Join(c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("DEAD_LETTER_BUCKET", c.DeadLetters),
 		c.Signing.validate())
 }
 
 // Replay sends dead letters again.
-func (c *ReplayConfig) Replay(ctx context.Context, r bridge.Replay) error {
-	store, err := c.open()
+func (c *EventsConfig) Replay(ctx context.Context, r bridge.Replay) error {
+	b, err := c.bridge()
 	if err != nil {
 		return err
+	}
+	return errors.Join(b.Replay(ctx, r), b.Drain(ctx))
+}
+
+// Backfill sends the events of uploads in a bucket, by default in MINIO_BUCKET.
+func (c *EventsConfig) Backfill(ctx context.Context, r bridge.Backfill) (bridge.BackfillCounts, error) {
+	b, err := c.bridge()
+	if err != nil {
+		return bridge.BackfillCounts{}, err
+	}
+	r.Bucket = cmp.Or(r.Bucket, c.Bucket)
+	counts, err := b.Backfill(ctx, r)
+	return counts, errors.Join(err, b.Drain(context.WithoutCancel(ctx)))
+}
+
+// bridge returns a bridge that serves nothing.
+func (c *EventsConfig) bridge() (*bridge.Bridge, error) {
+	store, err := c.open()
+	if err != nil {
+		return nil, err
 	}
 	signer, err := c.Signer()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	events, err := bridge.New(bridge.Config{
+	return bridge.New(bridge.Config{
 		Broker: c.Broker.URL, Signer: signer, Store: store, DeadLetters: c.DeadLetters, WrapTransport: c.Broker.wire(nil),
 	})
-	if err != nil {
-		return err
-	}
-	return errors.Join(events.Replay(ctx, r), events.Drain(ctx))
 }
 
 // SetupConfig is the environment of a setup.

@@ -29,7 +29,7 @@ func TestKeysOfEventsAreChecked(t *testing.T) {
 			t.Setenv("ALLOW_UNSIGNED_EVENTS", c.allow)
 		}
 		for _, config := range []interface{ Validate() error }{
-			configOf(t, "bridge"), configOf(t, "filter"), configOf(t, "detect"), &role.ReplayConfig{},
+			configOf(t, "bridge"), configOf(t, "filter"), configOf(t, "detect"), &role.EventsConfig{},
 		} {
 			err := role.Load(config)
 			if err == nil {
