@@ -22,14 +22,14 @@ func BenchmarkInput(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	fast, bilinear := detect.NewInput(b, 640, 640, imaging.Fast), detect.NewInput(b, 640, 640, imaging.Bilinear)
+	triangle, bilinear := detect.NewInput(b, 640, 640, imaging.Triangle), detect.NewInput(b, 640, 640, imaging.Bilinear)
 	for _, c := range []struct {
 		name      string
 		data      []byte
 		makeInput func(context.Context, *imaging.Image) error
 	}{
-		{"1920×1080", large, fast}, {"1920×1080/bilinear", large, bilinear},
-		{"640×360", small.Data, fast}, {"640×360/bilinear", small.Data, bilinear},
+		{"1920×1080/antialiased", large, triangle}, {"1920×1080/bilinear", large, bilinear},
+		{"640×360/antialiased", small.Data, triangle}, {"640×360/bilinear", small.Data, bilinear},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -40,7 +40,7 @@ type preprocessing struct {
 	mean, std [3]float32
 	// padding is the colour beside the image: pixel values of 0 to 255 in the order of the channels.
 	padding [3]float32
-	// quality is Fast, Bilinear or BilinearAsymmetric.
+	// quality is Triangle, Bilinear or BilinearAsymmetric.
 	quality imaging.Quality
 }
 
@@ -59,10 +59,12 @@ var (
 		fit: topLeft, roundsDown: true, bgr: true, white: 255, padding: grey114, quality: imaging.Bilinear,
 	}
 	// classifyPreprocessing does what classify_transforms does in ultralytics/data/augment.py.
-	classifyPreprocessing = preprocessing{fit: centreCrop, white: 1}
+	classifyPreprocessing = preprocessing{fit: centreCrop, white: 1, quality: imaging.Triangle}
 
-	dfinePreprocessing  = preprocessing{fit: stretch, white: 1, padding: grey114}
-	rfdetrPreprocessing = preprocessing{fit: stretch, white: 1, padding: grey114, mean: imageNetMean, std: imageNetStd}
+	dfinePreprocessing  = preprocessing{fit: stretch, white: 1, padding: grey114, quality: imaging.Triangle}
+	rfdetrPreprocessing = preprocessing{
+		fit: stretch, white: 1, padding: grey114, quality: imaging.Triangle, mean: imageNetMean, std: imageNetStd,
+	}
 	paddlePreprocessing = preprocessing{
 		fit: stretch, white: 1, padding: grey114, quality: imaging.Bilinear, mean: imageNetMean, std: imageNetStd,
 	}
@@ -87,7 +89,7 @@ const (
 // The values of the parameter interpolation, and the quality of each.
 var (
 	interpolations = [...]string{"antialiased", "bilinear", "bilinear_asymmetric"}
-	qualities      = [...]imaging.Quality{imaging.Fast, imaging.Bilinear, imaging.BilinearAsymmetric}
+	qualities      = [...]imaging.Quality{imaging.Triangle, imaging.Bilinear, imaging.BilinearAsymmetric}
 )
 
 // interpolation returns the value of the parameter for how images are scaled.

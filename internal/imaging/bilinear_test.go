@@ -79,17 +79,44 @@ func TestBilinear_isInterpolation(t *testing.T) {
 	}
 }
 
-// TestBilinear_numbers has numbers of cv2.resize (OpenCV 5.0.0) and of tf.image.resizeBilinear
-// (TensorFlow.js 4.22.0): the first channel of pattern(9, 7) at 4×3 pixels.
-func TestBilinear_numbers(t *testing.T) {
-	for q, want := range map[imaging.Quality][]float32{
-		imaging.Bilinear:           {74, 157, 70, 68, 94, 81, 165, 152, 178, 176, 88, 171},
-		imaging.BilinearAsymmetric: {0, 83.25, 166.5, 57.75, 179.67, 134.92, 90.17, 173.42, 103.33, 186.58, 99.17, 97.08},
-	} {
-		got := planes(t, open(t, asPNG(t, pattern(9, 7))), image.Pt(4, 3), q)[0]
-		for i, v := range want {
-			if math.Abs(float64(got[i]-v)) > 1 {
-				t.Errorf("quality %d: number %d is %v, want %v", q, i, got[i], v)
+// scalings are how other libraries scale pattern: red, green and blue.
+var scalings = []struct {
+	quality  imaging.Quality
+	from, to image.Point
+	numbers  [3][]float32
+	within   float64
+}{
+	// cv2.resize with INTER_LINEAR, OpenCV 4.11.0; every bit counts
+	{imaging.Bilinear, image.Pt(9, 7), image.Pt(4, 3), [3][]float32{
+		{74, 157, 70, 68, 94, 81, 165, 152, 178, 176, 88, 171},
+		{65, 63, 88, 56, 141, 155, 25, 169, 161, 73, 129, 117},
+		{222, 210, 199, 188, 117, 106, 94, 83, 97, 86, 75, 234},
+	}, 0},
+	{imaging.Bilinear, image.Pt(7, 7), image.Pt(5, 4), [3][]float32{
+		{8, 60, 112, 164, 216, 14, 66, 117, 169, 221, 19, 71, 123, 174, 226, 24, 76, 128, 179, 231},
+		{24, 75, 90, 89, 96, 135, 84, 118, 187, 65, 159, 127, 90, 88, 164, 178, 120, 6, 196, 61},
+	}, 0},
+	// tf.image.resizeBilinear, TensorFlow.js 4.22.0
+	{imaging.BilinearAsymmetric, image.Pt(9, 7), image.Pt(4, 3), [3][]float32{
+		{0, 83.25, 166.5, 57.75, 179.67, 134.92, 90.17, 173.42, 103.33, 186.58, 99.17, 97.08},
+	}, 0.5},
+	// Image.resize with BILINEAR, Pillow 12.0.0, which rounds twice
+	{imaging.Triangle, image.Pt(9, 7), image.Pt(4, 3), [3][]float32{
+		{97, 133, 112, 94, 120, 112, 134, 126, 152, 134, 113, 149},
+		{75, 94, 119, 101, 134, 118, 126, 141, 160, 121, 132, 130},
+		{212, 202, 190, 180, 116, 106, 95, 96, 111, 101, 97, 167},
+	}, 1},
+}
+
+// TestScaledTo_numbers: the numbers that a model gets are those of the libraries it is trained with.
+func TestScaledTo_numbers(t *testing.T) {
+	for _, s := range scalings {
+		for c, plane := range planes(t, open(t, asPNG(t, pattern(s.from.X, s.from.Y))), s.to, s.quality) {
+			for i, v := range s.numbers[c] {
+				if math.Abs(float64(plane[i]-v)) > s.within {
+					t.Errorf("quality %d, %v to %v: number %d of plane %d is %v, want %v",
+						s.quality, s.from, s.to, i, c, plane[i], v)
+				}
 			}
 		}
 	}

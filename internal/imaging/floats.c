@@ -3,38 +3,38 @@
 #include "simd.h"
 
 // Colours are integers with this many fraction bits, so that only one rounding follows: that
-// of the product with the scale.
+// of the quotient. A product with 1 / 255 would differ from it in the last bit.
 enum { COLOUR_BITS = 16, COLOUR_MAX = 255 << COLOUR_BITS };
 
-// scaled has a form that compilers make vectors of.
-static inline float scaled(int32_t v, float scale) {
+// quotient has a form that compilers make vectors of.
+static inline float quotient(int32_t v, float divisor) {
 	v = v < 0 ? 0 : v;
 	v = v > COLOUR_MAX ? COLOUR_MAX : v;
-	return scale * (float)v;
+	return (float)v / divisor;
 }
 
 FOR_EACH_CPU
 static void convert_ycc(const uint8_t *restrict y, const uint8_t *restrict cb, const uint8_t *restrict cr, int width,
-	float *restrict red, float *restrict green, float *restrict blue, float scale) {
+	float *restrict red, float *restrict green, float *restrict blue, float divisor) {
 	for (int x = 0; x < width; x++) {
 		const int32_t luma = y[x] << COLOUR_BITS, b = cb[x] - 128, r = cr[x] - 128;
-		red[x] = scaled(luma + 91881 * r, scale);
-		green[x] = scaled(luma - 22554 * b - 46802 * r, scale);
-		blue[x] = scaled(luma + 116130 * b, scale);
+		red[x] = quotient(luma + 91881 * r, divisor);
+		green[x] = quotient(luma - 22554 * b - 46802 * r, divisor);
+		blue[x] = quotient(luma + 116130 * b, divisor);
 	}
 }
 
 FOR_EACH_CPU
 static void convert_grey(const uint8_t *restrict y, int width,
-	float *restrict red, float *restrict green, float *restrict blue, float scale) {
-	for (int x = 0; x < width; x++) red[x] = green[x] = blue[x] = scale * (float)(y[x] << COLOUR_BITS);
+	float *restrict red, float *restrict green, float *restrict blue, float divisor) {
+	for (int x = 0; x < width; x++) red[x] = green[x] = blue[x] = (float)(y[x] << COLOUR_BITS) / divisor;
 }
 
 static void convert(const Plane *planes, int count, size_t at, int width, float *red, float *green, float *blue, float white) {
 	const uint8_t *y = planes->samples + at;
-	const float scale = white / COLOUR_MAX;
-	if (count == 1) convert_grey(y, width, red, green, blue, scale);
-	else convert_ycc(y, planes[1].samples + at, planes[2].samples + at, width, red, green, blue, scale);
+	const float divisor = COLOUR_MAX / white;
+	if (count == 1) convert_grey(y, width, red, green, blue, divisor);
+	else convert_ycc(y, planes[1].samples + at, planes[2].samples + at, width, red, green, blue, divisor);
 }
 
 void imaging_planes_to_floats(const Plane *planes, int count, int y, const FloatPlanes *to) {
@@ -59,21 +59,21 @@ void imaging_planes_to_floats(const Plane *planes, int count, int y, const Float
 
 FOR_EACH_CPU
 static void convert_rgb(const uint8_t *restrict pixels, int width,
-	float *restrict red, float *restrict green, float *restrict blue, float scale) {
+	float *restrict red, float *restrict green, float *restrict blue, float divisor) {
 	for (int x = 0; x < width; x++, pixels += 3) {
-		red[x] = scale * pixels[0];
-		green[x] = scale * pixels[1];
-		blue[x] = scale * pixels[2];
+		red[x] = pixels[0] / divisor;
+		green[x] = pixels[1] / divisor;
+		blue[x] = pixels[2] / divisor;
 	}
 }
 
 // convert_rgb_apart is convert_rgb for numbers that are not neighbours.
-static void convert_rgb_apart(const uint8_t *pixels, int width, float *red, float *green, float *blue, float scale,
+static void convert_rgb_apart(const uint8_t *pixels, int width, float *red, float *green, float *blue, float divisor,
 	ptrdiff_t right) {
 	for (int x = 0; x < width; x++, pixels += 3) {
-		red[x * right] = scale * pixels[0];
-		green[x * right] = scale * pixels[1];
-		blue[x * right] = scale * pixels[2];
+		red[x * right] = pixels[0] / divisor;
+		green[x * right] = pixels[1] / divisor;
+		blue[x * right] = pixels[2] / divisor;
 	}
 }
 
@@ -81,7 +81,7 @@ void imaging_rgb_to_floats(const uint8_t *pixels, int width, int height, const F
 	for (size_t row = 0; row < (size_t)height; row++) {
 		const uint8_t *from = pixels + 3 * row * width;
 		float *red = to->red + row * to->down, *green = to->green + row * to->down, *blue = to->blue + row * to->down;
-		if (to->right == 1) convert_rgb(from, width, red, green, blue, to->white / 255);
-		else convert_rgb_apart(from, width, red, green, blue, to->white / 255, to->right);
+		if (to->right == 1) convert_rgb(from, width, red, green, blue, 255 / to->white);
+		else convert_rgb_apart(from, width, red, green, blue, 255 / to->white, to->right);
 	}
 }

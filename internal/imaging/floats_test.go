@@ -1,10 +1,12 @@
 package imaging_test
 
 import (
+	"bytes"
 	"context"
 	"image"
 	"image/color"
 	"image/draw"
+	"image/jpeg"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -101,4 +103,30 @@ func scaled(ctx context.Context, m *imaging.Image, width, height int) (*imaging.
 		p.Pix[i] = byte(math.Round(float64(all[i%3*n+i/3])))
 	}
 	return p, err
+}
+
+// TestScaledTo_divides: a value of a pixel becomes the number nearest to v/255, as in NumPy and PyTorch. Models of
+// float16 amplify the last bit.
+func TestScaledTo_divides(t *testing.T) {
+	m := image.NewGray(image.Rect(0, 0, 256, 1))
+	for v := range m.Pix {
+		m.Pix[v] = byte(v)
+	}
+	var jpg bytes.Buffer
+	if err := jpeg.Encode(&jpg, m, &jpeg.Options{Quality: 100}); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range [][]byte{asPNG(t, m), jpg.Bytes()} {
+		p := pixels(t, data)
+		numbers := make([]float32, 3*256)
+		to := imaging.Floats{Red: numbers, Green: numbers[256:], Blue: numbers[512:], Stride: 256, White: 1}
+		if err := open(t, data).ScaledTo(t.Context(), 256, 1, imaging.Bilinear, to); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range numbers[:256] {
+			if want := float32(p.Pix[i*p.Channels]) / 255; v != want {
+				t.Errorf("%d becomes %v, want %v", p.Pix[i*p.Channels], v, want)
+			}
+		}
+	}
 }

@@ -65,6 +65,9 @@ const (
 	Good
 	// Best decodes at full size and filters with Lanczos3 only.
 	Best
+	// Triangle decodes at full size and filters with the triangle kernel: BILINEAR of Pillow, and
+	// torchvision's resize with antialias. It is for models that are trained so.
+	Triangle
 	// Bilinear decodes at full size and interpolates between the nearest pixels, without a filter
 	// against aliasing: INTER_LINEAR of OpenCV. It is for models that are trained so.
 	Bilinear
@@ -76,6 +79,25 @@ const (
 
 // isBilinear reports whether a quality interpolates between the nearest pixels of the full size.
 func (q Quality) isBilinear() bool { return q == Bilinear || q == BilinearAsymmetric }
+
+// kernel returns the filter kernel of a quality.
+func (q Quality) kernel() kernel {
+	switch q {
+	case Fast:
+		return catmullRom
+	case Good, Best:
+		return lanczos3
+	}
+	return linear
+}
+
+// edge returns what a quality sees beyond the edges of the image.
+func (q Quality) edge() edge {
+	if q == Triangle { // as in Pillow
+		return omit
+	}
+	return clamp
+}
 
 // Open parses and checks the header of an image. Its errors are InputErrors.
 func Open(data []byte, limits Limits) (*Image, error) {
@@ -171,9 +193,9 @@ func (m *Image) scaling(v view, q Quality) decoding {
 	if across == 1 && down == 1 && v.width == m.Width && v.height == m.Height {
 		return fullSize
 	}
-	k := lanczos3
-	if q == Fast && !m.unevenSampling() {
-		k = catmullRom
+	k := q.kernel()
+	if q == Fast && m.unevenSampling() {
+		k = lanczos3
 	}
 	d := decoding{shrink: m.shrinkOnLoad(v, q), across: 1, down: 1}
 	if q.isBilinear() {
@@ -181,10 +203,13 @@ func (m *Image) scaling(v view, q Quality) decoding {
 		left, top := v.Left+q.shift(across, mirrored.across), v.Top+q.shift(down, mirrored.down)
 		d.columns = linear.computeWeightsFrom(left, m.Width, v.width, across, 1, clamp)
 		d.rows = linear.computeWeightsFrom(top, m.Height, v.height, down, 1, clamp)
+		if q == Bilinear {
+			d.columns, d.rows = d.columns.openCV(), d.rows.openCV()
+		}
 		return d
 	}
-	d.across, d.columns = k.resize(v.Left, v.Width, m.Width/d.shrink, d.shrink, v.width)
-	d.down, d.rows = k.resize(v.Top, v.Height, m.Height/d.shrink, d.shrink, v.height)
+	d.across, d.columns = k.resize(v.Left, v.Width, m.Width/d.shrink, d.shrink, v.width, q.edge())
+	d.down, d.rows = k.resize(v.Top, v.Height, m.Height/d.shrink, d.shrink, v.height, q.edge())
 	return d
 }
 
@@ -216,7 +241,9 @@ func (m *Image) upright(ctx context.Context, d decoding) (*Pixels, error) {
 
 // minReduction is the minimum reduction that each quality leaves to the filter. Below it,
 // the coarse shrinking of the decoder becomes visible.
-var minReduction = [...]float64{Fast: 1, Good: 1.5, Best: math.Inf(1), Bilinear: math.Inf(1), BilinearAsymmetric: math.Inf(1)}
+var minReduction = [...]float64{
+	Fast: 1, Good: 1.5, Best: math.Inf(1), Triangle: math.Inf(1), Bilinear: math.Inf(1), BilinearAsymmetric: math.Inf(1),
+}
 
 // shrinkOnLoad returns the factor by which the decoder shrinks: 1, 2, 4 or 8. libjpeg
 // decodes a shrunk image faster than a full one.

@@ -25,8 +25,8 @@ func (p *Pixels) Resized(ctx context.Context, width, height int) (*Pixels, error
 		return p, nil
 	}
 	d := decoding{shrink: 1}
-	d.across, d.columns = lanczos3.resize(0, float64(p.Width), p.Width, 1, width)
-	d.down, d.rows = lanczos3.resize(0, float64(p.Height), p.Height, 1, height)
+	d.across, d.columns = lanczos3.resize(0, float64(p.Width), p.Width, 1, width, clamp)
+	d.down, d.rows = lanczos3.resize(0, float64(p.Height), p.Height, 1, height, clamp)
 	length := p.Width * p.Channels
 	out := &Pixels{Channels: p.Channels, carried: p.carried}
 	return out, out.resampleRows(ctx, d, p.Width, p.Height, func(y int, to []byte) { copy(to, p.Pix[y*length:]) })

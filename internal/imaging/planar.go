@@ -182,14 +182,9 @@ type axis struct {
 }
 
 func (a axis) weights(q Quality) *weights8 {
-	k := lanczos3
-	switch q {
-	case Fast:
-		k = catmullRom
-	case Bilinear, BilinearAsymmetric:
-		k = linear
-	}
-	if a.refined == 0 || !q.isBilinear() && (q != Fast || a.length >= a.outLength) {
+	k := q.kernel()
+	enlarges := q != Good && q != Best && (q != Fast || a.length < a.outLength)
+	if a.refined == 0 || !enlarges {
 		return a.filtered(k, q).fixed()
 	}
 	// Colours are enlarged to full resolution as decoders do it.
@@ -210,7 +205,7 @@ func (a axis) filtered(k kernel, q Quality) *weights {
 	if q.isBilinear() {
 		width = 1
 	}
-	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, width, clamp)
+	return k.computeWeightsFrom(begin, a.samples, a.outputs, scale, width, q.edge())
 }
 
 // mirrorings are the sides of the stored image that each EXIF orientation mirrors.

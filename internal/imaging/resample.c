@@ -1,6 +1,7 @@
 #include "resample.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "simd.h"
 
@@ -44,6 +45,42 @@ static void combine_columns(float *out, const float *row, int left, const Weight
 	}
 }
 
+// OpenCV's INTER_LINEAR of bytes (modules/imgproc/src/resize.cpp, HResizeLinear and VResizeLinear) combines
+// columns first, and cuts off sums of a row below CUT_SUM_BITS fraction bits, and weighted sums below CUT_BITS.
+enum { CUT_SUM_BITS = 7, CUT_BITS = 2 };
+
+// cut_columns is combine_columns for integers.
+FOR_EACH_CPU
+static void cut_columns(int32_t *out, const float *row, int left, const Weights *w, int bands) {
+	for (int x = 0; x < w->outputs; x++) {
+		const float *in = row + (size_t)(w->first[x] - left) * bands, *weights = w->weights + (size_t)x * w->count;
+		float4 sum = {0};
+		for (int j = 0; j < w->count; j++) sum += weights[j] * *(const float4 *)(in + j * bands);
+		for (int c = 0; c < bands; c++) out[(size_t)x * bands + c] = sum[c] * (1 << CUT_SUM_BITS);
+	}
+}
+
+// cut_rows adds a row of cut_columns to sums of rows.
+FOR_EACH_CPU
+static void cut_rows(int32_t *restrict sums, const int32_t *restrict row, float weight, int n) {
+	const int32_t w = weight * (1 << CUT_WEIGHT_BITS);
+	for (int i = 0; i < n; i++) sums[i] += row[i] * w >> (CUT_WEIGHT_BITS + CUT_SUM_BITS - CUT_BITS);
+}
+
+// cut_pixels computes a row of outputs from count rows of inputs. space has room for two such rows.
+static void cut_pixels(float *out, float *const *rows, const float *weights, int count, int left, const Weights *columns,
+	int bands, int32_t *space) {
+	const int n = columns->outputs * bands;
+	int32_t *sums = space, *row = space + n;
+	memset(sums, 0, n * sizeof *sums);
+	for (int j = 0; j < count; j++) {
+		if (weights[j] == 0) continue;
+		cut_columns(row, rows[j], left, columns, bands);
+		cut_rows(sums, row, weights[j], n);
+	}
+	for (int i = 0; i < n; i++) out[i] = (sums[i] + (1 << (CUT_BITS - 1))) >> CUT_BITS;
+}
+
 int imaging_resample(Reader read, void *from, int width, int bands,
 	const Weights *columns, const Weights *rows, Writer write, void *to, Stop stop) {
 	const size_t in = padded(width * bands), out = padded(columns->outputs * bands);
@@ -52,7 +89,8 @@ int imaging_resample(Reader read, void *from, int width, int bands,
 	// A ring buffer holds the last count rows.
 	float *memory = calloc(in * (count + 1) + out, sizeof(float));
 	float **window = malloc(count * sizeof(float *));
-	if (memory == NULL || window == NULL) abort();
+	int32_t *space = malloc(2 * out * sizeof *space);
+	if (memory == NULL || window == NULL || space == NULL) abort();
 	float *mixed = memory + in * count, *done = mixed + in;
 	int read_rows = 0, failed = 0;
 	for (int y = 0; y < rows->outputs && !failed; y++) {
@@ -62,10 +100,16 @@ int imaging_resample(Reader read, void *from, int width, int bands,
 		if (!failed && imaging_stopped(stop)) failed = -1;
 		if (failed) break;
 		for (int j = 0; j < count; j++) window[j] = memory + in * ((first + j) % count) + left * bands;
-		combine_rows(mixed, window, rows->weights + (size_t)y * count, count, needed * bands);
-		combine_columns(done, mixed, left, columns, bands);
+		const float *weights = rows->weights + (size_t)y * count;
+		if (rows->cut) {
+			cut_pixels(done, window, weights, count, left, columns, bands, space);
+		} else {
+			combine_rows(mixed, window, weights, count, needed * bands);
+			combine_columns(done, mixed, left, columns, bands);
+		}
 		write(to, y, done);
 	}
+	free(space);
 	free(window);
 	free(memory);
 	return failed;

@@ -1,5 +1,8 @@
 package imaging
 
+// #include "resample.h"
+import "C"
+
 import "math"
 
 // kernel is a filter kernel, the weight of an input by its distance. The unit of distance is
@@ -58,13 +61,17 @@ type weights struct {
 	count  int
 	first  []int32
 	values []float32
+	cut    bool
 }
 
-// edge maps an index beyond the n inputs, 0 to n-1, to the index of an input.
+// edge maps an index beyond the n inputs, 0 to n-1, to the index of an input, or to -1 if there is none.
 type edge func(i, n int) int
 
 // clamp repeats the input at the edge.
 func clamp(i, n int) int { return min(max(i, 0), n-1) }
+
+// omit leaves out what is beyond the edge, so that the other weights are larger.
+func omit(int, int) int { return -1 }
 
 // reflect mirrors the inputs at the edge.
 func reflect(i, n int) int {
@@ -82,7 +89,7 @@ func (k kernel) computeWeights(n, outputs int, scale, width float64, beyond edge
 func (k kernel) computeWeightsFrom(begin float64, n, outputs int, scale, width float64, beyond edge) *weights {
 	support, step := k.support*width, kernelSteps/width
 	count := min(n, int(2*support)+1)
-	w := &weights{count, make([]int32, outputs), make([]float32, outputs*count)}
+	w := &weights{count: count, first: make([]int32, outputs), values: make([]float32, outputs*count)}
 	for i := range outputs {
 		centre := begin + (float64(i)+0.5)*scale - 0.5
 		low := int(math.Ceil(centre - support))
@@ -96,8 +103,10 @@ func (k kernel) computeWeightsFrom(begin float64, n, outputs int, scale, width f
 			if uint(at) >= uint(n) {
 				input = beyond(at, n)
 			}
-			values[input-first] += weight
-			sum += weight
+			if input >= 0 {
+				values[input-first] += weight
+				sum += weight
+			}
 			steps += step
 		}
 		normal := 1 / sum
@@ -108,9 +117,19 @@ func (k kernel) computeWeightsFrom(begin float64, n, outputs int, scale, width f
 	return w
 }
 
+// openCV makes them the weights of INTER_LINEAR.
+func (w *weights) openCV() *weights {
+	const one = 1 << C.CUT_WEIGHT_BITS
+	for i, v := range w.values {
+		w.values[i] = float32(math.RoundToEven(float64(v)*one) / one)
+	}
+	w.cut = true
+	return w
+}
+
 // after returns the weights of the n inputs of before, whose outputs are the inputs of w.
 func (w *weights) after(before *weights, n int) *weights {
-	all := &weights{0, make([]int32, len(w.first)), nil}
+	all := &weights{first: make([]int32, len(w.first))}
 	for i, first := range w.first {
 		all.first[i] = before.first[first]
 		all.count = max(all.count, int(before.first[int(first)+w.count-1]-all.first[i])+before.count)
@@ -136,11 +155,11 @@ const maxReduction = 8
 // resize returns the side of the averaged boxes, in pixels, and the weights of the outputs for one
 // axis. The outputs begin at pixel begin and cover length pixels; both are counted before the
 // decoder divides the side of the image by shrink, which leaves decoded pixels.
-func (k kernel) resize(begin, length float64, decoded, shrink, outputs int) (box int, w *weights) {
+func (k kernel) resize(begin, length float64, decoded, shrink, outputs int, beyond edge) (box int, w *weights) {
 	scale := length / float64(shrink) / float64(outputs)
 	box = max(1, int(scale/maxReduction))
 	scale /= float64(box)
 	begin /= float64(shrink * box)
-	w = k.computeWeightsFrom(begin, (decoded+box-1)/box, outputs, scale, math.Max(1, scale), clamp)
+	w = k.computeWeightsFrom(begin, (decoded+box-1)/box, outputs, scale, math.Max(1, scale), beyond)
 	return box, w
 }

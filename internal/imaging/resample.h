@@ -7,11 +7,14 @@
 
 #include "stop.h"
 
+enum { CUT_WEIGHT_BITS = 11 };
+
 // Weights describe the outputs along one axis. Output i is the sum of count inputs from
 // first[i] on, multiplied by weights[i * count ...]. first never decreases, and all these
-// inputs exist.
+// inputs exist. cut: sums lose fraction bits as in OpenCV's INTER_LINEAR, and weights are multiples
+// of 1 / (1 << CUT_WEIGHT_BITS).
 typedef struct {
-	int outputs, count;
+	int outputs, count, cut;
 	const int32_t *first;
 	const float *weights;
 } Weights;

@@ -154,6 +154,9 @@ func (w *weights) pinned(pin *runtime.Pinner) *C.Weights {
 		outputs: C.int(len(w.first)), count: C.int(w.count),
 		first: (*C.int32_t)(first), weights: (*C.float)(values),
 	}
+	if w.cut {
+		c.cut = 1
+	}
 	pin.Pin(first)
 	pin.Pin(values)
 	pin.Pin(c)
