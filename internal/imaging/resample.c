@@ -6,6 +6,7 @@
 #include "simd.h"
 
 typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t int4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float float8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 // Buffers are padded to whole blocks of floats.
@@ -49,6 +50,21 @@ static void combine_columns(float *out, const float *row, int left, const Weight
 // columns first, and cuts off sums of a row below CUT_SUM_BITS fraction bits, and weighted sums below CUT_BITS.
 enum { CUT_SUM_BITS = 7, CUT_BITS = 2 };
 
+// Cut are the rows of integers that outputs of such weights are made of.
+typedef struct {
+	int32_t *sums, *rows; // of the output; the last count rows of inputs, combined
+	int *made;            // which input row each of these is
+	size_t stride;
+} Cut;
+
+static Cut new_cut(int count, size_t stride) {
+	Cut c = {malloc((count + 1) * stride * sizeof(int32_t)), NULL, malloc(count * sizeof(int)), stride};
+	if (c.sums == NULL || c.made == NULL) abort();
+	c.rows = c.sums + stride;
+	for (int j = 0; j < count; j++) c.made[j] = -1;
+	return c;
+}
+
 // cut_columns is combine_columns for integers.
 FOR_EACH_CPU
 static void cut_columns(int32_t *out, const float *row, int left, const Weights *w, int bands) {
@@ -56,7 +72,7 @@ static void cut_columns(int32_t *out, const float *row, int left, const Weights 
 		const float *in = row + (size_t)(w->first[x] - left) * bands, *weights = w->weights + (size_t)x * w->count;
 		float4 sum = {0};
 		for (int j = 0; j < w->count; j++) sum += weights[j] * *(const float4 *)(in + j * bands);
-		for (int c = 0; c < bands; c++) out[(size_t)x * bands + c] = sum[c] * (1 << CUT_SUM_BITS);
+		*(int4 *)(out + (size_t)x * bands) = __builtin_convertvector(sum * (1 << CUT_SUM_BITS), int4);
 	}
 }
 
@@ -67,18 +83,20 @@ static void cut_rows(int32_t *restrict sums, const int32_t *restrict row, float 
 	for (int i = 0; i < n; i++) sums[i] += row[i] * w >> (CUT_WEIGHT_BITS + CUT_SUM_BITS - CUT_BITS);
 }
 
-// cut_pixels computes a row of outputs from count rows of inputs. space has room for two such rows.
-static void cut_pixels(float *out, float *const *rows, const float *weights, int count, int left, const Weights *columns,
-	int bands, int32_t *space) {
+// cut_pixels computes output row y from the input rows in window.
+static void cut_pixels(float *out, Cut c, float *const *window, int y, const Weights *columns, const Weights *rows, int bands) {
 	const int n = columns->outputs * bands;
-	int32_t *sums = space, *row = space + n;
-	memset(sums, 0, n * sizeof *sums);
-	for (int j = 0; j < count; j++) {
-		if (weights[j] == 0) continue;
-		cut_columns(row, rows[j], left, columns, bands);
-		cut_rows(sums, row, weights[j], n);
+	memset(c.sums, 0, n * sizeof *c.sums);
+	for (int j = 0; j < rows->count; j++) {
+		const float weight = rows->weights[(size_t)y * rows->count + j];
+		const int at = rows->first[y] + j, slot = at % rows->count;
+		int32_t *row = c.rows + slot * c.stride;
+		if (weight == 0) continue;
+		if (c.made[slot] != at) cut_columns(row, window[j], columns->first[0], columns, bands);
+		c.made[slot] = at;
+		cut_rows(c.sums, row, weight, n);
 	}
-	for (int i = 0; i < n; i++) out[i] = (sums[i] + (1 << (CUT_BITS - 1))) >> CUT_BITS;
+	for (int i = 0; i < n; i++) out[i] = (c.sums[i] + (1 << (CUT_BITS - 1))) >> CUT_BITS;
 }
 
 int imaging_resample(Reader read, void *from, int width, int bands,
@@ -89,8 +107,9 @@ int imaging_resample(Reader read, void *from, int width, int bands,
 	// A ring buffer holds the last count rows.
 	float *memory = calloc(in * (count + 1) + out, sizeof(float));
 	float **window = malloc(count * sizeof(float *));
-	int32_t *space = malloc(2 * out * sizeof *space);
-	if (memory == NULL || window == NULL || space == NULL) abort();
+	if (memory == NULL || window == NULL) abort();
+	Cut cut = {0};
+	if (rows->cut) cut = new_cut(count, out);
 	float *mixed = memory + in * count, *done = mixed + in;
 	int read_rows = 0, failed = 0;
 	for (int y = 0; y < rows->outputs && !failed; y++) {
@@ -100,16 +119,16 @@ int imaging_resample(Reader read, void *from, int width, int bands,
 		if (!failed && imaging_stopped(stop)) failed = -1;
 		if (failed) break;
 		for (int j = 0; j < count; j++) window[j] = memory + in * ((first + j) % count) + left * bands;
-		const float *weights = rows->weights + (size_t)y * count;
 		if (rows->cut) {
-			cut_pixels(done, window, weights, count, left, columns, bands, space);
+			cut_pixels(done, cut, window, y, columns, rows, bands);
 		} else {
-			combine_rows(mixed, window, weights, count, needed * bands);
+			combine_rows(mixed, window, rows->weights + (size_t)y * count, count, needed * bands);
 			combine_columns(done, mixed, left, columns, bands);
 		}
 		write(to, y, done);
 	}
-	free(space);
+	free(cut.made);
+	free(cut.sums);
 	free(window);
 	free(memory);
 	return failed;
