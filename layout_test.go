@@ -66,7 +66,7 @@ var floors = []struct {
 	}},
 	{"internal/job", []string{
 		"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events",
-		"internal/telemetry", "internal/execution",
+		"internal/telemetry", "internal/execution", "internal/processors",
 	}},
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},

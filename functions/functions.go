@@ -22,6 +22,7 @@ type Request interface {
 	GetInputBytes() []byte
 	GetOutputImage() *imageflowv1.ImageData
 	GetExecutionId() string
+	GetVariant() string
 }
 
 // Response has the field that the responses of all processors have in common.
@@ -94,16 +95,16 @@ type Definition[Req Request, Resp Response] struct {
 	// still invalid. It runs before anything is fetched; nil accepts every request.
 	Check func(Req) error
 	// Reference names an object that Apply needs besides the image, and the path of the
-	// request's field that names it, for errors; nil, or a nil object, names none. Execution is
-	// the id that the outputs of the request get, and those of the steps before it have.
-	Reference func(r Req, execution string) (object *imageflowv1.ImageData, field string)
+	// request's field that names it, for errors; nil, or a nil object, names none. Before has the
+	// names of the outputs of the steps before the request.
+	Reference func(r Req, before processors.Names) (object *imageflowv1.ImageData, field string)
 	// Describes returns the images that the content of the reference describes, one of which the image of the
 	// request must be. It returns none for content that names none, as side-cars of earlier versions. The default,
 	// nil, means that references describe no images.
 	Describes func(r Req, reference []byte) []*imageflowv1.ImageData
-	// Variant names a further input of the result besides the request and the image,
+	// Identity names a further input of the result besides the request and the image,
 	// such as the version of a model; nil means that there is none.
-	Variant func(context.Context, Req) (string, error)
+	Identity func(context.Context, Req) (string, error)
 	// Moves reports whether Apply makes an animation of an Input.Image that Moves; nil means never.
 	// reference is Input.Reference, or nil as long as it is not known.
 	Moves func(r Req, reference []byte) bool

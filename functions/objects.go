@@ -52,10 +52,10 @@ func CheckSelection(r Request, s Selection, field string) error {
 
 // SideCarOf returns the side-car of the detection that a selection refers to, and the path of the
 // field that does; nil for none. It is for Definition.Reference.
-func SideCarOf(s Selection, field, execution string) (object *imageflowv1.ImageData, path string) {
+func SideCarOf(s Selection, field string, before processors.Names) (object *imageflowv1.ImageData, path string) {
 	switch {
 	case s.GetDetected():
-		return &imageflowv1.ImageData{ObjectKey: execution + "_" + processors.Detect.Suffix + ".json"}, field + ".detected"
+		return &imageflowv1.ImageData{ObjectKey: before.Key(processors.Detect) + ".json"}, field + ".detected"
 	case s.GetDetections().GetObjectKey() != "":
 		return s.GetDetections(), field + ".detections"
 	}
@@ -93,7 +93,7 @@ func Objects(
 	for _, b := range s.GetBoxes() {
 		add(b, Object{Confidence: 1, Frame: AllFrames, IsGiven: true})
 	}
-	object, path := SideCarOf(s, field, "")
+	object, path := SideCarOf(s, field, processors.Names{})
 	if object == nil {
 		return all, nil, nil
 	}

@@ -19,9 +19,9 @@ type Processor struct {
 	processors.Info
 
 	Check     func(Request) error
-	Reference func(r Request, execution string) (object *imageflowv1.ImageData, field string)
+	Reference func(r Request, before processors.Names) (object *imageflowv1.ImageData, field string)
 	Describes func(r Request, reference []byte) []*imageflowv1.ImageData
-	Variant   func(context.Context, Request) (string, error)
+	Identity  func(context.Context, Request) (string, error)
 	Footprint func(Request, Input) int64
 	Output    func(Request, Input) (field string, size image.Point)
 	Apply     func(context.Context, Request, Input) (imaging.Encoded, Response, error)
@@ -62,8 +62,8 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	p.result = p.response.Descriptor().Fields().ByName(resultField)
 	p.Check, p.ReadsFrames = untyped(d.Check), untyped(d.ReadsFrames)
 	setReference(&p, d)
-	if d.Variant != nil {
-		p.Variant = func(ctx context.Context, r Request) (string, error) { return d.Variant(ctx, r.(Req)) }
+	if d.Identity != nil {
+		p.Identity = func(ctx context.Context, r Request) (string, error) { return d.Identity(ctx, r.(Req)) }
 	}
 	if d.Footprint != nil {
 		p.Footprint = func(r Request, in Input) int64 { return d.Footprint(r.(Req), in) }
@@ -84,8 +84,8 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 // setReference sets the functions of a processor about its reference.
 func setReference[Req Request, Resp Response](p *Processor, d Definition[Req, Resp]) {
 	if d.Reference != nil {
-		p.Reference = func(r Request, execution string) (*imageflowv1.ImageData, string) {
-			return d.Reference(r.(Req), execution)
+		p.Reference = func(r Request, before processors.Names) (*imageflowv1.ImageData, string) {
+			return d.Reference(r.(Req), before)
 		}
 	}
 	if d.Describes != nil {

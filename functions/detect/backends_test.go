@@ -97,8 +97,8 @@ func TestTriton_restarts(t *testing.T) {
 		}
 	}
 	want("unavailable", "")
-	if _, err := p.Variant(t.Context(), &request{}); kindOf(err) != "unavailable" {
-		t.Errorf("variant: %v, want unavailable", err)
+	if _, err := p.Identity(t.Context(), &request{}); kindOf(err) != "unavailable" {
+		t.Errorf("identity: %v, want unavailable", err)
 	}
 	server.Start()
 	expect(t, awaitTriton(t, p), "cat/0 0.90: 10.0 20.0 30.0 50.0")
@@ -106,7 +106,7 @@ func TestTriton_restarts(t *testing.T) {
 	want("invalid", "other")
 	// A missing default model is not the caller's fault.
 	r := &request{}
-	if _, err := tritonProcessor(t, server, "none").Variant(t.Context(), r); kindOf(err) != "unavailable" {
+	if _, err := tritonProcessor(t, server, "none").Identity(t.Context(), r); kindOf(err) != "unavailable" {
 		t.Errorf("missing default: %v, want unavailable", err)
 	}
 
@@ -116,8 +116,8 @@ func TestTriton_restarts(t *testing.T) {
 	triton.Save(t, dog, dir, "m", "2")
 	server.Start()
 	expect(t, awaitTriton(t, p), "bird/1 0.80: 8.0 8.0 24.0 24.0")
-	if variant, err := p.Variant(t.Context(), &request{}); err != nil || variant != "m/2" {
-		t.Errorf("variant %q, %v, want m/2", variant, err)
+	if identity, err := p.Identity(t.Context(), &request{}); err != nil || identity != "m/2" {
+		t.Errorf("identity %q, %v, want m/2", identity, err)
 	}
 }
 
@@ -202,8 +202,8 @@ func TestModels_replacedUnderLoad(t *testing.T) {
 	}
 	stop()
 	all.Wait()
-	before, err := p.Variant(t.Context(), &request{})
+	before, err := p.Identity(t.Context(), &request{})
 	if err != nil || !strings.HasPrefix(before, "m/5@") {
-		t.Errorf("variant %q, %v, want version 5 and its digest", before, err)
+		t.Errorf("identity %q, %v, want version 5 and its digest", before, err)
 	}
 }

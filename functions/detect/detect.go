@@ -32,7 +32,7 @@ func New(models *Models) functions.Processor {
 		Check:     models.check,
 		Reference: reference,
 		Describes: describes,
-		Variant:   models.variant,
+		Identity:  models.identity,
 		Footprint: footprint,
 		Apply:     models.apply,
 		SideCar:   func(r *imageflowv1.DetectionResponse) proto.Message { return r },
@@ -49,7 +49,7 @@ func New(models *Models) functions.Processor {
 // referenceField is the request's field of the side-car of a resize.
 const referenceField = "resize_metadata_ref"
 
-func reference(r *imageflowv1.DetectionRequest, _ string) (object *imageflowv1.ImageData, field string) {
+func reference(r *imageflowv1.DetectionRequest, _ processors.Names) (object *imageflowv1.ImageData, field string) {
 	if r.GetResizeMetadataRef().GetObjectKey() == "" {
 		return nil, ""
 	}

@@ -20,6 +20,7 @@ import (
 	"imageflow.dev/functions/detect"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/inference"
+	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/testing/onnx"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -268,10 +269,10 @@ func applyWithSideCar(t *testing.T) func(sideCar []byte) (*response, error) {
 		t.Fatal(err)
 	}
 	r := &request{ResizeMetadataRef: &imageflowv1.ImageData{ObjectKey: "a_resize.json"}}
-	if got, _ := p.Reference(r, ""); got != r.ResizeMetadataRef {
+	if got, _ := p.Reference(r, processors.Names{}); got != r.ResizeMetadataRef {
 		t.Errorf("reference %v, want the one of the request", got)
 	}
-	if got, _ := p.Reference(&request{}, ""); got != nil {
+	if got, _ := p.Reference(&request{}, processors.Names{}); got != nil {
 		t.Errorf("reference %v, want none", got)
 	}
 	return func(sideCar []byte) (*response, error) {

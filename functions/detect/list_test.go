@@ -96,7 +96,7 @@ func TestBackends_refuseBadModel(t *testing.T) {
 			}
 			p := processorOf(r, "good")
 			expect(t, detectIn(t, p, blackPNG(t, side, side), &request{}), "cat/0 0.90: 10.0 20.0 30.0 50.0")
-			_, err = p.Variant(t.Context(), &request{ModelName: "bad"})
+			_, err = p.Identity(t.Context(), &request{ModelName: "bad"})
 			if kindOf(err) != "invalid" || !strings.Contains(err.Error(), bad.GetReason()) {
 				t.Errorf("got %v, want invalid because of %q", err, bad.GetReason())
 			}

@@ -127,8 +127,8 @@ func notFound(name string) error {
 	return functions.Errorf(functions.NotFound, "model_name", "no model %q", name)
 }
 
-// variant identifies the model that the request will use: version and files.
-func (s *Models) variant(ctx context.Context, r *imageflowv1.DetectionRequest) (string, error) {
+// identity names the model that the request will use: version and files.
+func (s *Models) identity(ctx context.Context, r *imageflowv1.DetectionRequest) (string, error) {
 	m, err := s.requestedModel(ctx, r)
 	if err != nil {
 		return "", s.requestError(r, err)

@@ -54,8 +54,8 @@ func TestModels_describesEachModelOnce(t *testing.T) {
 	for _, m := range []*fakeModel{first, second} {
 		repository.model = m
 		for range 3 {
-			if variant, err := p.Variant(t.Context(), &request{}); err != nil || variant != "m/"+m.info.Version {
-				t.Errorf("variant %q, %v, want version %s", variant, err, m.info.Version)
+			if identity, err := p.Identity(t.Context(), &request{}); err != nil || identity != "m/"+m.info.Version {
+				t.Errorf("identity %q, %v, want version %s", identity, err, m.info.Version)
 			}
 		}
 		if runs := m.runs.Load(); runs != 2 {
@@ -93,7 +93,7 @@ func TestModels_refusedModelHasAKind(t *testing.T) {
 	m.err = errors.New("invalid graph")
 	p := detect.New(detect.NewModels(&fakeRepository{m}, "m"))
 	for name, want := range map[string]functions.Kind{"m": functions.Invalid, "": functions.Invalid} {
-		_, err := p.Variant(t.Context(), &request{ModelName: name})
+		_, err := p.Identity(t.Context(), &request{ModelName: name})
 		var e *functions.Error
 		if !errors.As(err, &e) || e.Kind != want || e.Field != "model_name" || !strings.Contains(e.Error(), "invalid graph") {
 			t.Errorf("named %q: got %v, want kind %v", name, err, want)

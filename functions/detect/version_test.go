@@ -14,7 +14,7 @@ import (
 )
 
 // TestModelVersion_choosesTheVersion: requests name available versions, whose results are stored under
-// different variants. Other versions are the caller's mistake.
+// different identities. Other versions are the caller's mistake.
 func TestModelVersion_choosesTheVersion(t *testing.T) {
 	dir := t.TempDir()
 	for version, right := range map[string]float32{"1": 31, "2": 32, "3": 33} {
@@ -51,27 +51,27 @@ func TestModelVersion_choosesTheVersion(t *testing.T) {
 // choosesVersions expects the versions 1 and 3, of which the latter is in use.
 func choosesVersions(t *testing.T, r inference.Repository) {
 	p := processorOf(r, "m")
-	variants := map[string]string{}
+	identities := map[string]string{}
 	for version, want := range map[string]string{"": "3", "1": "1", "3": "3"} {
 		resp := detectIn(t, p, blackPNG(t, side, side), &request{ModelVersion: version})
 		expect(t, resp, "cat/0 0.90: 10.0 20.0 3"+want+".0 50.0")
 		if got := resp.GetMetadata().GetModelVersion(); got != want {
 			t.Errorf("model_version %q: got version %q, want %s", version, got, want)
 		}
-		variant, err := p.Variant(t.Context(), &request{ModelVersion: version})
-		if err != nil || variants[want] != "" && variants[want] != variant {
-			t.Errorf("model_version %q: got the variant %q, %v, others %v", version, variant, err, variants)
+		identity, err := p.Identity(t.Context(), &request{ModelVersion: version})
+		if err != nil || identities[want] != "" && identities[want] != identity {
+			t.Errorf("model_version %q: got the identity %q, %v, others %v", version, identity, err, identities)
 		}
-		variants[want] = variant
+		identities[want] = identity
 		got, err := detect.NewModels(r, "m").Get(t.Context(), &imageflowv1.GetModelRequest{Name: "m", Version: version})
 		if err != nil || got.GetModel().GetVersion() != want || !got.GetModel().GetReady() {
 			t.Errorf("version %q: described as %v, %v", version, got, err)
 		}
 	}
-	if variants["1"] == variants["3"] {
-		t.Errorf("two versions have the variant %q", variants["1"])
+	if identities["1"] == identities["3"] {
+		t.Errorf("two versions have the identity %q", identities["1"])
 	}
-	_, err := p.Variant(t.Context(), &request{ModelVersion: "2"})
+	_, err := p.Identity(t.Context(), &request{ModelVersion: "2"})
 	if kindOf(err) != "invalid" {
 		t.Errorf("version 2: got %v, want invalid", err)
 	}

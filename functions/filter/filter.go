@@ -28,11 +28,11 @@ var Processor = functions.New(functions.Definition[*imageflowv1.FilterRequest, *
 })
 
 // reference names the mark of a watermark, or the side-car of the detection whose boxes are hidden.
-func reference(r *imageflowv1.FilterRequest, execution string) (object *imageflowv1.ImageData, field string) {
+func reference(r *imageflowv1.FilterRequest, before processors.Names) (object *imageflowv1.ImageData, field string) {
 	if mark := markObject(r); mark != nil {
 		return mark, markField
 	}
-	return functions.SideCarOf(r.GetRedaction(), redactionField, execution)
+	return functions.SideCarOf(r.GetRedaction(), redactionField, before)
 }
 
 // describes returns the images of a detection. One with frames numbers those of the file, whichever page is the

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -20,7 +21,7 @@ type frameRegions struct {
 // moves reports whether the output has all frames of an animation. A detection of one frame does not
 // say where objects are in the others.
 func moves(r *imageflowv1.FilterRequest, sideCar []byte) bool {
-	object, _ := functions.SideCarOf(r.GetRedaction(), redactionField, "")
+	object, _ := functions.SideCarOf(r.GetRedaction(), redactionField, processors.Names{})
 	if object == nil || sideCar == nil {
 		return true
 	}
@@ -37,7 +38,7 @@ func newRegions(r *imageflowv1.FilterRequest, in functions.Input) (*frameRegions
 	}
 	h := &frameRegions{map[int][]functions.Object{}, examined, r.GetRedaction().GetInvert()}
 	needsMask := r.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK
-	_, path := functions.SideCarOf(r.GetRedaction(), redactionField, "")
+	_, path := functions.SideCarOf(r.GetRedaction(), redactionField, processors.Names{})
 	for _, o := range all {
 		if needsMask && !o.IsGiven && len(o.Polygons) == 0 {
 			return nil, functions.Errorf(functions.Invalid, path, "an object has no mask: detect with "+

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -18,8 +19,8 @@ func check(r *imageflowv1.ResizeRequest) error {
 }
 
 // reference names the side-car of the detection whose boxes are used.
-func reference(r *imageflowv1.ResizeRequest, execution string) (object *imageflowv1.ImageData, field string) {
-	return functions.SideCarOf(r.GetObjects(), objectsField, execution)
+func reference(r *imageflowv1.ResizeRequest, before processors.Names) (object *imageflowv1.ImageData, field string) {
+	return functions.SideCarOf(r.GetObjects(), objectsField, before)
 }
 
 // describes returns the images of a detection. Objects of one page may place the others: those of an animation

@@ -76,7 +76,8 @@ func isSideCar(info objects.Info) bool {
 	if step := info.Metadata[execution.StepMetadata]; step != "" {
 		return step == processors.Detect.Name
 	}
-	return strings.HasSuffix(info.Key, "_"+processors.Detect.Suffix+".json")
+	names := processors.NamesOf(info.Key[:max(0, strings.LastIndexByte(info.Key, '_'))], info.Key)
+	return info.Key == names.Key(processors.Detect)+".json"
 }
 
 // fetch reads a side-car and, if images are copied, its image. It returns neither if the object is no

@@ -51,7 +51,7 @@ func echo(got **request) work {
 		if execution == "" {
 			execution = strings.TrimSuffix(r.GetInputImage().GetObjectKey(), ".jpg")
 		}
-		return &response{
+		resp := &response{
 			Result: &imageflowv1.ProcessingResult{
 				OutputImage: &imageflowv1.ImageData{Bucket: "b", ObjectKey: execution + "_resize.jpg", Etag: "e2"},
 				Metadata: map[string]string{
@@ -61,7 +61,11 @@ func echo(got **request) work {
 				ProcessedAt: timestamppb.Now(),
 			},
 			Metadata: &imageflowv1.ResizeMetadata{OutputWidth: r.GetTargetWidth()},
-		}, nil
+		}
+		if r.GetVariant() != "" {
+			resp.Result.Metadata["variant"] = r.GetVariant()
+		}
+		return resp, nil
 	}
 }
 

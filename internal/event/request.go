@@ -37,6 +37,9 @@ func newRequest(p functions.Processor, e *cloudevent.Event, query string) (funct
 	if execution != "" {
 		set(req, "execution_id", protoreflect.ValueOfString(execution))
 	}
+	if inherited, ok := events.VariantOf.Get(e); ok && req.GetVariant() == "" {
+		set(req, "variant", protoreflect.ValueOfString(inherited))
+	}
 	return req, nil
 }
 

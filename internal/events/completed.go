@@ -47,6 +47,9 @@ func NewStepCompleted(
 	e.SetSubject(httpevent.Attribute(id))
 	e.SetTime(result.GetProcessedAt().AsTime())
 	PartitionKey.Set(&e, id)
+	if variant := Variant.Get(result); variant != "" {
+		VariantOf.Set(&e, variant)
+	}
 	setChain(&e, cause)
 	if _, ok := OriginURI.Get(&e); !ok { // this step is the first of the chain
 		Origin{SourceBucket.Get(result), SourceKey.Get(result), SourceETag.Get(result)}.Set(&e)

@@ -16,6 +16,9 @@ const (
 	Signature Text = "imageflowsig"
 	// OriginURI holds the URI of the object that the chain began with.
 	OriginURI Text = "origin"
+	// VariantOf holds the variant of the output that the event reports, which later steps inherit.
+	// Events of outputs without a variant do not have it. It is signed.
+	VariantOf Text = "variant"
 	// CausationID holds the id of the event that led to this one.
 	CausationID Text = "causationid"
 	// CorrelationID holds the id of the first event of the chain.

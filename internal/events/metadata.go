@@ -6,6 +6,8 @@ import imageflowv1 "imageflow.dev/proto/imageflow/v1"
 const (
 	// ExecutionID is the id of the execution that the job belongs to.
 	ExecutionID ResultKey = "execution_id"
+	// Variant is the variant of the output. It is missing where the output has none.
+	Variant ResultKey = "variant"
 	// SourceBucket, SourceKey and SourceETag name the version of the object that the
 	// job read. They are missing where the image was in the request.
 	SourceBucket ResultKey = "source_bucket"

@@ -18,6 +18,8 @@ const (
 	KeyMetadata = "imageflow-key"
 	// StepMetadata holds the name of the step that wrote the object.
 	StepMetadata = "imageflow-step"
+	// VariantMetadata holds the variant of the outputs of a step. Outputs without a variant do not have it.
+	VariantMetadata = "imageflow-variant"
 	// SourceMetadata holds the entity tag of the image that the step read.
 	SourceMetadata = "imageflow-source-etag"
 	// RequestMetadata holds a digest of everything that determines the output except

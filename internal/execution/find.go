@@ -45,6 +45,8 @@ type Execution struct {
 // Step is a finished step.
 type Step struct {
 	Name string
+	// Variant is that of the output; empty if it has none.
+	Variant string
 	// Output is the image that the step wrote.
 	Output objects.Info
 	// SideCar is the key of the step's response as JSON; empty if there is none.
@@ -58,7 +60,7 @@ type Step struct {
 const maxEntries = 1000
 
 // Find returns the execution with an id. It finds the outputs that have the default
-// key, `<id>_<suffix>.<ext>`. The error is objects.ErrNotFound if the bucket has
+// key, `<id>_<suffix>.<ext>` or `<id>_<suffix>-<variant>.<ext>`. The error is objects.ErrNotFound if the bucket has
 // neither source, outputs nor dead letters of the execution.
 func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore, bucket, id string) (Execution, error) {
 	e := Execution{ID: id, Bucket: bucket}
@@ -168,7 +170,7 @@ func steps(source *objects.Info, outputs []objects.Info) []Step {
 	}
 	var done []Step
 	for _, image := range images {
-		step := Step{Name: image.Metadata[StepMetadata], Output: image}
+		step := Step{Name: image.Metadata[StepMetadata], Variant: image.Metadata[VariantMetadata], Output: image}
 		step.Seconds, _ = strconv.ParseFloat(image.Metadata[SecondsMetadata], 64)
 		for _, o := range outputs {
 			if isSideCar(o) && stem(o.Key) == stem(image.Key) {

@@ -64,7 +64,8 @@ func TestID_outputsNeverCollide(t *testing.T) {
 		if got := execution.Key(id); got != key {
 			t.Fatalf("Key(%q) is %q, want %q", id, got, key)
 		}
-		for _, name := range []string{id + "_resize.json", id + "_resize.jpg", id + "_resize-2.jpg", id + "_filter.jpg"} {
+		for _, name := range []string{id + "_resize.json", id + "_resize.jpg", id + "_resize-2.jpg", id + "_filter.jpg",
+			id + "_resize-small.jpg"} {
 			if other, ok := upload[name]; ok {
 				t.Fatalf("%q and %q have an output %q", key, other, name)
 			}

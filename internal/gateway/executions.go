@@ -81,7 +81,7 @@ func response(e execution.Execution) *imageflowv1.GetExecutionResponse {
 	}
 	for _, s := range e.Steps {
 		r.Steps = append(r.Steps, &imageflowv1.ExecutionStep{
-			Name: s.Name, Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED,
+			Name: s.Name, Variant: s.Variant, Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED,
 			OutputImage: imageData(s.Output), SideCar: s.SideCar,
 			FinishedAt: timestamppb.New(s.Finished()), ProcessingTimeSeconds: s.Seconds,
 		})

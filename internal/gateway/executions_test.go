@@ -69,9 +69,10 @@ func putFailedExecution(t *testing.T, store *objects.Store, deadLetters executio
 	x.source = put(x.id+".jpg", "image/jpeg", nil)
 	metadata := map[string]string{
 		"imageflow-execution": x.id, "imageflow-step": "resize", "imageflow-source-etag": x.source.ETag, "imageflow-seconds": "0.125",
+		"imageflow-variant": "small",
 	}
-	x.output = put(x.id+"_resize.png", "image/png", metadata)
-	put(x.id+"_resize.json", "application/json", metadata)
+	x.output = put(x.id+"_resize-small.png", "image/png", metadata)
+	put(x.id+"_resize-small.json", "application/json", metadata)
 	if err := deadLetters.Put(t.Context(), &execution.DeadLetter{
 		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model",
 		Step: "http://detect/",
@@ -92,7 +93,8 @@ func (x failedExecution) check(t *testing.T, r *imageflowv1.GetExecutionResponse
 		t.Errorf("the source is %v", s)
 	}
 	s := r.GetSteps()[0]
-	if s.GetName() != "resize" || s.GetOutputImage().GetEtag() != x.output.ETag || s.GetSideCar() != x.id+"_resize.json" ||
+	if s.GetName() != "resize" || s.GetVariant() != "small" || s.GetOutputImage().GetEtag() != x.output.ETag ||
+		s.GetSideCar() != x.id+"_resize-small.json" ||
 		s.GetProcessingTimeSeconds() != 0.125 ||
 		time.Since(s.GetFinishedAt().AsTime()) > time.Minute ||
 		s.GetStatus() != imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED {

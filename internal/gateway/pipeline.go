@@ -64,7 +64,7 @@ func (p *Pipeline) RunPipeline(
 	}
 	ctx, cancel := context.WithTimeout(propagateTrace(ctx), p.Timeout)
 	defer cancel()
-	run := &run{Pipeline: p, req: req, input: location{req.GetInputImage(), req.GetInputBytes()}, count: map[protoreflect.Name]int{}}
+	run := &run{Pipeline: p, req: req, input: location{req.GetInputImage(), req.GetInputBytes()}, count: map[string]int{}}
 	resp := &imageflowv1.RunPipelineResponse{ExecutionId: req.GetExecutionId()}
 	for i := range req.GetSteps() {
 		answer, err := run.step(ctx, i)
@@ -100,9 +100,10 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 	}
 	out := req.GetOutputImage()
 	written := req.GetInputImage().GetObjectKey() != "" || out.GetBucket() != "" || out.GetObjectKey() != ""
-	if written && !execution.NamesFit(req.GetExecutionId()) {
-		return invalid("execution_id", fmt.Sprintf(
-			"makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes))
+	if written {
+		if err := checkNames(req); err != nil {
+			return err
+		}
 	}
 	if req.GetInline() && written && p.Store == nil {
 		return status.Error(codes.Unimplemented, "inline: "+p.Missing)
@@ -111,6 +112,35 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 		return p.authorize(req)
 	}
 	return nil
+}
+
+// checkNames returns an error if a step writes a key that is too long, or the key of an earlier step.
+// Without variants, the number of a step prevents the latter.
+func checkNames(req *imageflowv1.RunPipelineRequest) error {
+	variant, last := "", len(req.GetSteps())-1
+	taken := map[string]int{}
+	for i, step := range req.GetSteps() {
+		field, call := request(step)
+		variant = cmp.Or(variantOf(call), variant)
+		if !execution.NamesFit(req.GetExecutionId(), variant) {
+			return invalid("execution_id", fmt.Sprintf(
+				"makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes))
+		}
+		name := string(field.Name()) + "-" + variant
+		earlier, isTaken := taken[name]
+		isNamed := i == last && req.GetOutputImage().GetObjectKey() != ""
+		if isTaken && variant != "" && !isNamed && req.GetInputImage().GetObjectKey() != "" {
+			return invalid(fmt.Sprintf("steps[%d].%s.variant", i, field.Name()),
+				fmt.Sprintf("has the variant %q, as steps[%d] has, and would replace its output; give it another one", variant, earlier))
+		}
+		taken[name] = i
+	}
+	return nil
+}
+
+// variantOf returns the variant in the request of a step.
+func variantOf(call protoreflect.Message) string {
+	return call.Interface().(interface{ GetVariant() string }).GetVariant()
 }
 
 // authorize returns an error if READ_FROM does not contain the last image. The default

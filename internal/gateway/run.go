@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -30,15 +31,19 @@ type run struct {
 	req *imageflowv1.RunPipelineRequest
 	// input is the input of the next step.
 	input location
-	// count counts the steps of each processor so far.
-	count map[protoreflect.Name]int
+	// variant is that of the input; empty if it has none.
+	variant string
+	// count counts the steps of each processor and variant so far.
+	count map[string]int
 }
 
 // step runs step i. Its output becomes the input of the next step.
 func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepResponse, error) {
 	field, call := request(r.req.GetSteps()[i])
 	name := field.Name()
-	r.count[name]++
+	r.variant = cmp.Or(variantOf(call), r.variant)
+	set(call, "variant", protoreflect.ValueOfString(r.variant))
+	r.count[string(name)+"-"+r.variant]++
 	set(call, "execution_id", protoreflect.ValueOfString(r.req.GetExecutionId()))
 	in := r.input.image
 	from := &imageflowv1.ImageData{Bucket: in.GetBucket(), ObjectKey: in.GetObjectKey(), Etag: in.GetEtag()}
@@ -70,14 +75,14 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 }
 
 // output returns where a step writes; nil means the default of the processor. If a
-// processor has several steps, the later ones get names of their own, because they would
+// processor has several steps without a variant, the later ones get names of their own, because they would
 // overwrite the earlier output, which may be their input.
 func (r *run) output(name protoreflect.Name, last bool) *imageflowv1.ImageData {
 	var out *imageflowv1.ImageData
 	if last {
 		out = r.req.GetOutputImage()
 	}
-	n := r.count[name]
+	n := r.count[string(name)+"-"+r.variant]
 	named := out.GetObjectKey() != "" || out.GetContentType() == autoType // which has no name to derive
 	if n == 1 || len(r.req.GetInputBytes()) > 0 || named {
 		return out

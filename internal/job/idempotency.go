@@ -25,16 +25,16 @@ type idempotencyKey struct {
 	request   string // a digest of everything else that decides the output
 }
 
-// newIdempotencyKey returns the key of a job. Variant is the processor's.
-func newIdempotencyKey(processor functions.Processor, p *resolvedPlan, variant string) (idempotencyKey, error) {
+// newIdempotencyKey returns the key of a job. Identity is the processor's.
+func newIdempotencyKey(processor functions.Processor, p *resolvedPlan, identity string) (idempotencyKey, error) {
 	from := p.input.source.ETag
 	if p.source.key == "" {
 		from = digest(p.input.image)
 	}
 	settings, err := proto.MarshalOptions{Deterministic: true}.Marshal(settingsOf(processor, p.request))
 	return idempotencyKey{
-		execution: p.execution, step: processor.Name, source: from,
-		request: digest(append([][]byte{settings, []byte(p.format), []byte(variant), p.input.reference}, p.selection()...)...),
+		execution: p.names.Execution, step: processor.Name, source: from,
+		request: digest(append([][]byte{settings, []byte(p.format), []byte(identity), p.input.reference}, p.selection()...)...),
 	}, err
 }
 

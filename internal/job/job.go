@@ -120,7 +120,7 @@ func (r *Runner) execute(
 	if invalid != nil {
 		return nil, invalid
 	}
-	ctx = record.SetExecution(ctx, p.execution)
+	ctx = record.SetExecution(ctx, p.names.Execution)
 	if err := p.authorize(r.config.ReadFrom, r.config.WriteTo); err != nil {
 		return nil, err
 	}

@@ -254,7 +254,7 @@ func TestRun_reference(t *testing.T) {
 func detecting(apply detector) func(context.Context, functions.Request, job.OverloadPolicy) (functions.Response, error) {
 	p := functions.New(functions.Definition[*imageflowv1.DetectionRequest, *imageflowv1.DetectionResponse]{
 		Info: processors.Detect,
-		Reference: func(r *imageflowv1.DetectionRequest, _ string) (*data, string) {
+		Reference: func(r *imageflowv1.DetectionRequest, _ processors.Names) (*data, string) {
 			return r.GetResizeMetadataRef(), "resize_metadata_ref"
 		},
 		SideCar:    func(r *imageflowv1.DetectionResponse) proto.Message { return r },

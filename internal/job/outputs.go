@@ -233,8 +233,11 @@ const maxWriteTries = 10
 func (o *outputs) write(
 	ctx context.Context, at location, contentType string, data []byte, more map[string]string, existing objects.Info,
 ) (objects.Info, error) {
-	metadata := execution.ObjectMetadata(o.plan.execution, at.bucket, at.key)
+	metadata := execution.ObjectMetadata(o.plan.names.Execution, at.bucket, at.key)
 	maps.Copy(metadata, o.key.metadata())
+	if o.plan.names.Variant != "" {
+		metadata[execution.VariantMetadata] = o.plan.names.Variant
+	}
 	maps.Copy(metadata, more)
 	for range maxWriteTries {
 		info, err := o.store.PutOver(ctx, existing.ETag, at.bucket, at.key, contentType, data, metadata)

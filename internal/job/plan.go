@@ -12,6 +12,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -22,10 +23,10 @@ type location struct{ bucket, key string }
 // anything is fetched, and it does not change.
 type plan struct {
 	request       functions.Request
-	class         class // of the job in the admission
-	execution     string
-	source        location // empty for input_bytes
-	sourceETag    string   // the requested version of the source; empty means any
+	class         class            // of the job in the admission
+	names         processors.Names // of the outputs
+	source        location         // empty for input_bytes
+	sourceETag    string           // the requested version of the source; empty means any
 	reference     location
 	referenceETag string
 	// referenceField is the request's field of the reference.
@@ -68,14 +69,14 @@ func planRequest(processor functions.Processor, req functions.Request, defaultBu
 		request:    req,
 		source:     location{cmp.Or(in.GetBucket(), defaultBucket), in.GetObjectKey()},
 		sourceETag: unquoted(in.GetEtag()),
-		execution:  cmp.Or(req.GetExecutionId(), execution.ID(in.GetObjectKey())),
+		names:      processors.Names{Execution: req.GetExecutionId(), Variant: req.GetVariant()},
 		sideCar:    processor.SideCar != nil,
 		frames:     imaging.Selection{First: int(in.GetPage()), Count: int(in.GetPages())},
 		moves:      processor.Moves != nil && processor.Moves(req, nil),
 		readsAll:   processor.ReadsFrames != nil && processor.ReadsFrames(req),
 	}
-	if p.execution == "" {
-		p.execution = uuid.NewString()
+	if p.names.Execution == "" {
+		p.names.Execution = cmp.Or(execution.ID(in.GetObjectKey()), uuid.NewString())
 	}
 	p.setReference(processor)
 	p.output.bucket = cmp.Or(out.GetBucket(), p.source.bucket)
@@ -83,9 +84,9 @@ func planRequest(processor functions.Processor, req functions.Request, defaultBu
 	case out.GetObjectKey() != "":
 		p.output.key, p.named, p.overwrite = out.GetObjectKey(), true, out.GetOverwrite()
 	case p.source.key != "" || out.GetBucket() != "":
-		p.output.key = p.execution + "_" + processor.Suffix
+		p.output.key = p.names.Key(processor.Info)
 	}
-	if len(p.execution) > maxExecutionBytes {
+	if len(p.names.Execution) > maxExecutionBytes {
 		return p, functions.Errorf(functions.Invalid, "execution_id",
 			"the execution id derived from the key is longer than %d bytes; give one", maxExecutionBytes)
 	}
@@ -104,7 +105,7 @@ func (p *plan) setReference(processor functions.Processor) {
 	if processor.Reference == nil {
 		return
 	}
-	object, field := processor.Reference(p.request, p.execution)
+	object, field := processor.Reference(p.request, processors.NamesOf(p.names.Execution, p.source.key))
 	p.reference = location{cmp.Or(object.GetBucket(), p.source.bucket), object.GetObjectKey()}
 	p.referenceETag, p.referenceField = unquoted(object.GetEtag()), field
 }
@@ -127,7 +128,7 @@ func unquoted(etag string) string { return strings.Trim(etag, `"`) }
 // checkSegments rejects output keys whose segments between slashes are too long for a
 // store.
 func (p *plan) checkSegments() error {
-	fits := p.output.key == "" || execution.NamesFit(p.execution)
+	fits := p.output.key == "" || execution.NamesFit(p.names.Execution, p.names.Variant)
 	if p.named {
 		fits = execution.SegmentsFit(p.output.key)
 	}
@@ -253,7 +254,7 @@ func (p *plan) imageField() string {
 // outputs of any step, and other objects if the request has overwrite.
 func (p *plan) checkReplaceable(existing objects.Info) error {
 	isOutput := execution.WrittenByUs(existing) && existing.Metadata[execution.StepMetadata] != ""
-	switch sameExecution := existing.Metadata[execution.IDMetadata] == p.execution; {
+	switch sameExecution := existing.Metadata[execution.IDMetadata] == p.names.Execution; {
 	case existing.ETag == "", p.overwrite, isOutput && (p.named || sameExecution):
 		return nil
 	case p.named:

@@ -39,7 +39,10 @@ func (p *resolvedPlan) describe(result *imageflowv1.ProcessingResult, image *ima
 	result.OutputImage = image
 	result.FirstFrameOnly = p.image.Animated && !p.image.Moves(p.format) && p.frames == (imaging.Selection{})
 	result.Frames = int32(frames)
-	events.ExecutionID.Set(result, p.execution)
+	events.ExecutionID.Set(result, p.names.Execution)
+	if p.names.Variant != "" {
+		events.Variant.Set(result, p.names.Variant)
+	}
 	if p.source.key != "" {
 		events.SourceBucket.Set(result, p.source.bucket)
 		events.SourceKey.Set(result, p.source.key)

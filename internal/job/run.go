@@ -127,10 +127,10 @@ func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
 // newOutputs returns the outputs of the job, identified by its idempotency key if they
 // are stored.
 func (r *Runner) newOutputs(ctx context.Context, p *resolvedPlan) (*outputs, error) {
-	variant := ""
-	if r.processor.Variant != nil {
+	identity := ""
+	if r.processor.Identity != nil {
 		var err error
-		if variant, err = r.processor.Variant(ctx, p.request); err != nil {
+		if identity, err = r.processor.Identity(ctx, p.request); err != nil {
 			return nil, err
 		}
 	}
@@ -139,7 +139,7 @@ func (r *Runner) newOutputs(ctx context.Context, p *resolvedPlan) (*outputs, err
 		return out, nil
 	}
 	var err error
-	out.key, err = newIdempotencyKey(r.processor, p, variant)
+	out.key, err = newIdempotencyKey(r.processor, p, identity)
 	return out, err
 }
 

@@ -7,9 +7,10 @@
 // The mac is the HMAC-SHA256 of six parts of the event, in base64url without
 // padding. Each part is preceded by its length in bytes as 8 bytes, big-endian:
 // id, source, type, subject, origin (an extension; absent parts are empty) and
-// the data. An event with the extension backfill has it as a seventh part, so that
-// nobody can raise its priority. JSON data is signed in a canonical form: without insignificant
-// whitespace, and with <, >, &, U+2028 and U+2029 as \u003c and so on, so that an
+// the data. Each of the extensions backfill and variant that the event has adds two
+// parts, its name and its value, in this order: nobody can raise the priority of an
+// event, or change the names of later outputs. JSON data is signed in a canonical
+// form: without insignificant whitespace, and with <, >, &, U+2028 and U+2029 as \u003c and so on, so that an
 // intermediary may format the JSON differently. Other data is signed byte by byte.
 //
 // The key id is the first 8 hexadecimal digits of the SHA-256 of the text
@@ -153,8 +154,10 @@ func (k key) mac(e cloudevent.Event) []byte {
 	parts := [][]byte{
 		[]byte(e.ID()), []byte(e.Source()), []byte(e.Type()), []byte(e.Subject()), []byte(origin), canonical(e.Data()),
 	}
-	if chain, ok := events.Backfill.Get(&e); ok {
-		parts = append(parts, []byte(chain))
+	for _, x := range []events.Text{events.Backfill, events.VariantOf} {
+		if value, ok := x.Get(&e); ok {
+			parts = append(parts, []byte(x), []byte(value))
+		}
 	}
 	h := hmac.New(sha256.New, k.secret)
 	for _, part := range parts {

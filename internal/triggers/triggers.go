@@ -44,8 +44,9 @@ func Check(all []Trigger) error {
 		for _, b := range all[i+1:] {
 			if p, ok := sameNames(a, b); ok && overlap(a, b) {
 				errs = append(errs, fmt.Errorf("%s and %s: both can get one event, for which %s writes <execution id>_%s twice; "+
+					"give each a variant of its own in its subscriber's uri (variant=small), "+
 					"let the filters select different events, such as by a prefix of the subject, "+
-					"or give one of them a bucket of its own with output_image.bucket in its subscriber's uri",
+					"or give one of them a bucket of its own with output_image.bucket",
 					a, b, a.Spec.Subscriber.Ref.Name, p.Suffix))
 			}
 		}
@@ -78,7 +79,7 @@ func sameNames(a, b Trigger) (processors.Info, bool) {
 		return p, false
 	}
 	from, to := a.output(), b.output()
-	if from.bucket != to.bucket || from.key != to.key {
+	if from.bucket != to.bucket || from.key != to.key || from.key == "" && from.variant != to.variant {
 		return p, false
 	}
 	otherFormat := from.format != "" && to.format != "" && from.format != to.format
@@ -91,18 +92,21 @@ func (t Trigger) broker() string {
 
 // output is the output that the parameters of a step name. Empty fields are derived from
 // the event.
-type output struct{ bucket, key, format string }
+type output struct{ bucket, key, format, variant string }
 
 func (t Trigger) output() output {
 	uri, err := url.Parse(t.Spec.Subscriber.URI)
 	if err != nil {
 		return output{} // another check reports it
 	}
+	q := uri.Query()
 	get := func(field, jsonName string) string {
-		q := uri.Query()
 		return cmp.Or(q.Get("output_image."+field), q.Get("outputImage."+jsonName),
 			q.Get("output_image."+jsonName), q.Get("outputImage."+field))
 	}
 	format := strings.TrimPrefix(strings.ToLower(get("content_type", "contentType")), "image/")
-	return output{get("bucket", "bucket"), get("object_key", "objectKey"), strings.Replace(format, "jpg", "jpeg", 1)}
+	return output{
+		bucket: get("bucket", "bucket"), key: get("object_key", "objectKey"),
+		format: strings.Replace(format, "jpg", "jpeg", 1), variant: q.Get("variant"),
+	}
 }

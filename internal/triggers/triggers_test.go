@@ -66,6 +66,11 @@ var clashCases = []struct {
 		"/?output_image.content_type=image/webp", false},
 	{"one format by two names", filter, created, created, "/?output_image.content_type=image/jpg",
 		"/?output_image.content_type=image/jpeg", true},
+	{"two variants", resize, created, created, "/?target_width=1&variant=small", "/?target_width=1&variant=large", false},
+	{"one variant", resize, created, created, "/?target_width=1&variant=small", "/?target_width=2&variant=small", true},
+	{"a variant and none", resize, created, created, "/?target_width=1&variant=small", "/?target_width=2", false},
+	{"one key of two variants", filter, created, created, "/?output_image.object_key=a.jpg&variant=a",
+		"/?output_image.object_key=a.jpg", true},
 	{"not a processor", "bridge", created, created, "/completed", "/completed", false},
 }
 

@@ -301,7 +301,7 @@ type ProcessingResult struct {
 	// The object that was written. Without bucket and key if the output is only in
 	// `output_data`.
 	OutputImage *ImageData `protobuf:"bytes,3,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
-	// Metadata of the job: execution_id, source_bucket, source_key, source_etag,
+	// Metadata of the job: execution_id, variant (of the output, if it has one), source_bucket, source_key, source_etag,
 	// reference_execution_id (of the execution that wrote the object which the request
 	// refers to), side_car (the key of the JSON object), repaired (the defect of an input that
 	// was repaired without loss of pixels), pixel_path (how the output was made:

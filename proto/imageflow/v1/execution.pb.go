@@ -180,8 +180,10 @@ type ExecutionStep struct {
 	FinishedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=finished_at,json=finishedAt,proto3" json:"finished_at,omitempty"`
 	// The processing time in seconds, as in ProcessingResult; 0 if unknown.
 	ProcessingTimeSeconds float64 `protobuf:"fixed64,6,opt,name=processing_time_seconds,json=processingTimeSeconds,proto3" json:"processing_time_seconds,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// The variant of the output, as in ResizeRequest.variant; empty if it has none. Each variant is a step of its own.
+	Variant       string `protobuf:"bytes,7,opt,name=variant,proto3" json:"variant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExecutionStep) Reset() {
@@ -254,6 +256,13 @@ func (x *ExecutionStep) GetProcessingTimeSeconds() float64 {
 		return x.ProcessingTimeSeconds
 	}
 	return 0
+}
+
+func (x *ExecutionStep) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
 }
 
 // ExecutionFailure describes why an event of the chain could not be handled.
@@ -359,7 +368,7 @@ const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\x06status\x18\x02 \x01(\x0e2\x1e.imageflow.v1.ProcessingStatusR\x06status\x12/\n" +
 	"\x06source\x18\x03 \x01(\v2\x17.imageflow.v1.ImageDataR\x06source\x121\n" +
 	"\x05steps\x18\x04 \x03(\v2\x1b.imageflow.v1.ExecutionStepR\x05steps\x128\n" +
-	"\afailure\x18\x05 \x01(\v2\x1e.imageflow.v1.ExecutionFailureR\afailure\"\xa7\x02\n" +
+	"\afailure\x18\x05 \x01(\v2\x1e.imageflow.v1.ExecutionFailureR\afailure\"\xc1\x02\n" +
 	"\rExecutionStep\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1e.imageflow.v1.ProcessingStatusR\x06status\x12:\n" +
@@ -367,7 +376,8 @@ const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\bside_car\x18\x04 \x01(\tR\asideCar\x12;\n" +
 	"\vfinished_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"finishedAt\x126\n" +
-	"\x17processing_time_seconds\x18\x06 \x01(\x01R\x15processingTimeSeconds\"\xc8\x01\n" +
+	"\x17processing_time_seconds\x18\x06 \x01(\x01R\x15processingTimeSeconds\x12\x18\n" +
+	"\avariant\x18\a \x01(\tR\avariant\"\xc8\x01\n" +
 	"\x10ExecutionFailure\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\x05R\x04code\x12\x16\n" +

@@ -146,7 +146,9 @@ type FilterRequest struct {
 	// The regions that FILTER_TYPE_PIXELATE, FILTER_TYPE_FILL or FILTER_TYPE_BLUR hides; only for
 	// these filters. The first two require it. `intensity` must be 0 then: the strength
 	// follows from the size of each region. In a Trigger: `redaction.detected=true`.
-	Redaction     *Redaction `protobuf:"bytes,10,opt,name=redaction,proto3" json:"redaction,omitempty"`
+	Redaction *Redaction `protobuf:"bytes,10,opt,name=redaction,proto3" json:"redaction,omitempty"`
+	// See ResizeRequest.variant.
+	Variant       string `protobuf:"bytes,11,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +251,13 @@ func (x *FilterRequest) GetRedaction() *Redaction {
 		return x.Redaction
 	}
 	return nil
+}
+
+func (x *FilterRequest) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
 }
 
 // Watermark is an image that is drawn on another one.
@@ -475,7 +484,7 @@ var File_imageflow_v1_filter_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1cimageflow/v1/redaction.proto\x1a\x18imageflow/v1/rules.proto\"\x9c\x06\n" +
+	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1cimageflow/v1/redaction.proto\x1a\x18imageflow/v1/rules.proto\"\xc1\x06\n" +
 	"\rFilterRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12E\n" +
@@ -494,7 +503,8 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\bencoding\x18\b \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\x125\n" +
 	"\twatermark\x18\t \x01(\v2\x17.imageflow.v1.WatermarkR\twatermark\x125\n" +
 	"\tredaction\x18\n" +
-	" \x01(\v2\x17.imageflow.v1.RedactionR\tredaction\x1a=\n" +
+	" \x01(\v2\x17.imageflow.v1.RedactionR\tredaction\x12#\n" +
+	"\avariant\x18\v \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n" +

@@ -42,7 +42,8 @@ type RunPipelineRequest struct {
 	// The object and the format that the last step writes. Without it, and for all
 	// other steps, the names are the defaults: `<execution_id>_<suffix>.<ext>`, or
 	// `<execution_id>_<suffix>-<n>.<ext>` for the n-th step of the same kind, n from
-	// 2. `overwrite` applies to the output of the last step.
+	// 2. Steps with a `variant`, or after such a step, have `<execution_id>_<suffix>-<variant>.<ext>`; two steps
+	// of one kind and variant that both write to the store are an error. `overwrite` applies to the output of the last step.
 	OutputImage *ImageData `protobuf:"bytes,5,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// True returns the last image in the response although it is written to the
 	// store. An image that is not written is always returned.

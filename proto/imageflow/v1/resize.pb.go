@@ -175,7 +175,13 @@ type ResizeRequest struct {
 	// a Trigger: `objects.detected=true`.
 	Objects *Objects `protobuf:"bytes,24,opt,name=objects,proto3" json:"objects,omitempty"`
 	// Crops the image, or the part that `crop` leaves, to the objects in it, with their margins.
-	ObjectCrop    ObjectCrop `protobuf:"varint,25,opt,name=object_crop,json=objectCrop,proto3,enum=imageflow.v1.ObjectCrop" json:"object_crop,omitempty"`
+	ObjectCrop ObjectCrop `protobuf:"varint,25,opt,name=object_crop,json=objectCrop,proto3,enum=imageflow.v1.ObjectCrop" json:"object_crop,omitempty"`
+	// Names one of several outputs of an upload: with it, the default key of the output is
+	// `<execution_id>_resize-<variant>.<ext>`, and the side-car's alike. A letter from a to z, then up to 31
+	// letters, digits and hyphens; it must not end in `crop-<number>`. The event of the step has it as the
+	// extension `variant`, and later steps of a chain or a pipeline inherit it unless they have one of their
+	// own. In a Trigger: `variant=small`.
+	Variant       string `protobuf:"bytes,26,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -378,6 +384,13 @@ func (x *ResizeRequest) GetObjectCrop() ObjectCrop {
 	return ObjectCrop_OBJECT_CROP_UNSPECIFIED
 }
 
+func (x *ResizeRequest) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
 // ResizeResponse describes the resized image.
 type ResizeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -576,7 +589,7 @@ var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1aimageflow/v1/objects.proto\x1a\x18imageflow/v1/rules.proto\"\xf6\x14\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1aimageflow/v1/objects.proto\x1a\x18imageflow/v1/rules.proto\"\x9b\x15\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -610,7 +623,8 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\bdescribe\x18\x16 \x01(\bR\bdescribe\x12/\n" +
 	"\aobjects\x18\x18 \x01(\v2\x15.imageflow.v1.ObjectsR\aobjects\x12C\n" +
 	"\vobject_crop\x18\x19 \x01(\x0e2\x18.imageflow.v1.ObjectCropB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
-	"objectCrop:\xd9\v\xbaH\xd5\v\x1a\xa3\x02\n" +
+	"objectCrop\x12#\n" +
+	"\avariant\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant:\xd9\v\xbaH\xd5\v\x1a\xa3\x02\n" +
 	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a\xd3\x01this.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0 || has(this.crop_after) || has(this.extend) || has(this.trim) || this.angle != 0.0 || this.object_crop != 0\x1a\xa0\x01\n" +
 	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
 	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb9\x01\n" +

@@ -30,6 +30,14 @@ var file_imageflow_v1_rules_proto_extTypes = []protoimpl.ExtensionInfo{
 		Tag:           "varint,80001,opt,name=object_key",
 		Filename:      "imageflow/v1/rules.proto",
 	},
+	{
+		ExtendedType:  (*validate.StringRules)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         80002,
+		Name:          "imageflow.v1.variant",
+		Tag:           "varint,80002,opt,name=variant",
+		Filename:      "imageflow/v1/rules.proto",
+	},
 }
 
 // Extension fields to validate.StringRules.
@@ -38,6 +46,11 @@ var (
 	//
 	// optional bool object_key = 80001;
 	E_ObjectKey = &file_imageflow_v1_rules_proto_extTypes[0]
+	// True requires the name of a variant, or an empty text. It begins with a letter, unlike the number of
+	// a pipeline's step, and does not end like the name of a crop, so that no two outputs share a key.
+	//
+	// optional bool variant = 80002;
+	E_Variant = &file_imageflow_v1_rules_proto_extTypes[1]
 )
 
 var File_imageflow_v1_rules_proto protoreflect.FileDescriptor
@@ -48,7 +61,10 @@ const file_imageflow_v1_rules_proto_rawDesc = "" +
 	"\n" +
 	"object_key\x12\x19.buf.validate.StringRules\x18\x81\xf1\x04 \x01(\bB\xd1\x01\xc2H\xcd\x01\n" +
 	"\xca\x01\n" +
-	"\x11string.object_key\x12Lmust have no leading slash, no '.' or '..' segment and no control characters\x1ag!rule || (!this.startsWith('/') && !this.matches('(^|/)[.]{1,2}(/|$)') && !this.matches('[[:cntrl:]]'))R\tobjectKeyB\x9d\x01\n" +
+	"\x11string.object_key\x12Lmust have no leading slash, no '.' or '..' segment and no control characters\x1ag!rule || (!this.startsWith('/') && !this.matches('(^|/)[.]{1,2}(/|$)') && !this.matches('[[:cntrl:]]'))R\tobjectKey:\xa5\x02\n" +
+	"\avariant\x12\x19.buf.validate.StringRules\x18\x82\xf1\x04 \x01(\bB\xed\x01\xc2H\xe9\x01\n" +
+	"\xe6\x01\n" +
+	"\x0estring.variant\x12mmust have a letter from a to z first, then up to 31 letters, digits and hyphens, and not end in crop-<number>\x1ae!rule || this == '' || (this.matches('^[a-z][a-z0-9-]{0,31}$') && !this.matches('(^|-)crop-[0-9]+$'))R\avariantB\x9d\x01\n" +
 	"\x10com.imageflow.v1B\n" +
 	"RulesProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\beditionsp\xe8\a"
 
@@ -57,10 +73,11 @@ var file_imageflow_v1_rules_proto_goTypes = []any{
 }
 var file_imageflow_v1_rules_proto_depIdxs = []int32{
 	0, // 0: imageflow.v1.object_key:extendee -> buf.validate.StringRules
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	0, // [0:1] is the sub-list for extension extendee
+	0, // 1: imageflow.v1.variant:extendee -> buf.validate.StringRules
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	0, // [0:2] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
 }
 
@@ -76,7 +93,7 @@ func file_imageflow_v1_rules_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_rules_proto_rawDesc), len(file_imageflow_v1_rules_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   0,
-			NumExtensions: 1,
+			NumExtensions: 2,
 			NumServices:   0,
 		},
 		GoTypes:           file_imageflow_v1_rules_proto_goTypes,

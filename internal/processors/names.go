@@ -1,0 +1,49 @@
+package processors
+
+import (
+	"path"
+	"regexp"
+	"strings"
+)
+
+// Names are the parts that the default keys of all outputs of one upload and variant share.
+type Names struct {
+	// Execution is the execution id.
+	Execution string
+	// Variant distinguishes several outputs of one processor; empty for the only one.
+	Variant string
+}
+
+// Key returns the default key of an output, without the extension: "<execution>_<suffix>", and
+// "-<variant>" if there is one.
+func (n Names) Key(p Info) string {
+	key := n.Execution + "_" + p.Suffix
+	if n.Variant != "" {
+		key += "-" + n.Variant
+	}
+	return key
+}
+
+// NamesOf returns the names that an object of an execution has if its key is a default one. The
+// variant is empty for all other keys.
+func NamesOf(execution, key string) Names {
+	n := Names{Execution: execution}
+	ending, ok := strings.CutPrefix(strings.TrimSuffix(key, path.Ext(key)), execution+"_")
+	for _, p := range All {
+		if variant, has := strings.CutPrefix(ending, p.Suffix+"-"); ok && has && IsVariant(variant) {
+			n.Variant = variant
+		}
+	}
+	return n
+}
+
+var (
+	variantPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+	cropPattern    = regexp.MustCompile(`(^|-)crop-[0-9]+$`)
+)
+
+// IsVariant reports whether a text is the name of a variant, by the rule of the contract: it is
+// neither the number of a pipeline's step nor ends like the name of a crop.
+func IsVariant(text string) bool {
+	return variantPattern.MatchString(text) && !cropPattern.MatchString(text)
+}
