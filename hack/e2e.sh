@@ -14,6 +14,9 @@ scenarios=(
 	TestPipelines
 	TestUploadReturnsImage
 	TestForgeries
+	TestRedactChain_hidesWhatDetectionFinds
+	TestFocus
+	TestSecondChainNeedsNoCode
 	TestOnCluster
 )
 pattern=$(IFS='|' && echo "${scenarios[*]}")

@@ -55,6 +55,20 @@ func kubectl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// withExamples returns a system that also has the Triggers of eventing/examples. On a cluster they
+// stay there: Knative's in-memory channel still delivers to a deleted Trigger for a while, and such
+// events become dead letters.
+func withExamples(t *testing.T) *system {
+	t.Helper()
+	if !*onCluster {
+		return local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
+	}
+	const examples = "../../eventing/examples"
+	kubectl(t, "apply", "--filename", examples)
+	kubectl(t, "wait", "--for", "condition=Ready", "--filename", examples, "--timeout", "2m")
+	return cluster(t)
+}
+
 // empty removes all objects from a bucket.
 func (s *system) empty(t testing.TB, bucket string) {
 	t.Helper()

@@ -14,7 +14,7 @@ import (
 
 // TestFocus: crops show what detection finds, by events and in one call.
 func TestFocus(t *testing.T) {
-	s := local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
+	s := withExamples(t)
 	photograph := sampleAtTheRight(t)
 	t.Run("by events", func(t *testing.T) {
 		s.put(t, "focus/street.jpg", "image/jpeg", photograph)

@@ -11,7 +11,7 @@ import (
 // TestRedactChain_hidesWhatDetectionFinds: the Triggers of eventing/examples hide the objects of
 // an upload by the side-car of its detection.
 func TestRedactChain_hidesWhatDetectionFinds(t *testing.T) {
-	s := local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
+	s := withExamples(t)
 	sample, err := os.ReadFile("../images/sample.jpg")
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 // TestSecondChainNeedsNoCode: a second file of Triggers makes thumbnails of the objects under a
 // prefix, besides the chain for other objects.
 func TestSecondChainNeedsNoCode(t *testing.T) {
-	s := local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
+	s := withExamples(t)
 	s.put(t, "thumbnails/2026/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))
 	s.put(t, "uploads/cat.jpg", "image/jpeg", jpegOf(t, 1200, 900))
 	for _, key := range []string{"thumbnails/2026/cat.jpg", "uploads/cat.jpg"} {
