@@ -6,10 +6,10 @@ SHELL := bash
 .ONESHELL:
 
 # Commands of the module test/.
-TOOLS := bin/benchchain bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
+TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
+	bench-chain bench-index bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -28,7 +28,7 @@ $(error MODEL=$(MODEL) is unknown: it can be faces or coco. For models of your o
 endif
 
 # The parameters of targets: the image of run (none if empty), the numbers of crash, the lengths
-# of soak and fuzz, and the overlay and tag of deploy; LOAD is a command that copies image archives to the nodes
+# of soak and fuzz, the size of bench-index, and the overlay and tag of deploy; LOAD is a command that copies image archives to the nodes
 # of a cluster without a registry. Those without a default: PACKAGES, BASE, CASES, DIR, FLAGS.
 IMAGE ?= $(or $(PHOTOGRAPH_$(MODEL)),test/images/sample.jpg)
 PHOTOGRAPH_faces := $(DEMO_MODELS)/photographs/astronaut.png
@@ -37,6 +37,7 @@ IMAGES ?= 500
 KILLS ?= 10
 SOAK ?= 10000
 ROTATIONS ?= 2000
+OBJECTS ?= 10000
 FUZZTIME ?= 10m
 TAG ?= $(shell git describe --tags --always --dirty)
 OVERLAY ?= config/overlays/test
@@ -102,6 +103,9 @@ bench-chain: bin/benchchain ## measure the chain in local mode: CPU per image by
 
 bench-server: bin/benchserver minio ## measure resize as a server with MinIO, and the CPU of both; BASE=path compares with another build, FLAGS=--help lists settings
 	$< $(if $(BASE),--base "$(BASE)") $(FLAGS)
+
+bench-index: bin/benchindex minio ## measure sweeps and lookups on MinIO with OBJECTS="10000,1000000" objects (8 KiB of disk each)
+	$< -imageflow bin/imageflow -objects "$(OBJECTS)" $(FLAGS)
 
 load: bin/load ## send images at constant rates and check the service levels; FLAGS="--gateway URL" for a deployment
 	$< $(FLAGS)

@@ -59,6 +59,7 @@ var floors = []struct {
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/processors"}},
 
 	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
+	{"internal/index", []string{"internal/objects", "internal/execution", "internal/metrics"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
 	{"internal/dataset", []string{
 		"internal/objects", "internal/execution", "internal/events", "internal/imaging", "internal/processors",
@@ -76,11 +77,11 @@ var floors = []struct {
 		"internal/metrics",
 	}},
 	{"internal/gateway", []string{
-		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution",
+		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/index",
 		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics",
 	}},
 	{"internal/bridge", []string{
-		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/jsonlimit",
+		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",
 		"internal/httpevent", "internal/signature", "internal/metrics",
 	}},
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/health"
@@ -97,7 +98,7 @@ func (sys *system) startStore(ctx context.Context, s *settings, token string) (e
 		AccessKey: s.accessKey, SecretKey: s.secretKey, Buckets: []string{s.bucket, deadLetters},
 		Allow: s.guard.allow,
 		Notify: s3server.Notify{
-			URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}, Ignore: writtenByUs,
+			URL: s.url("bridge") + notificationURL, Token: "Bearer " + token, Buckets: []string{s.bucket}, Ignore: isBesideOutput,
 		},
 	})
 	if err != nil {
@@ -109,9 +110,10 @@ func (sys *system) startStore(ctx context.Context, s *settings, token string) (e
 	return err
 }
 
-// writtenByUs reports the new objects that the bridge would ignore: most objects are outputs.
-func writtenByUs(bucket, key string, metadata map[string]string) bool {
-	return execution.WrittenByUs(objects.Info{Bucket: bucket, Key: key, Metadata: metadata})
+// isBesideOutput reports the new objects that the bridge would ignore: side-cars and crops.
+func isBesideOutput(bucket, key string, metadata map[string]string) bool {
+	info := objects.Info{Bucket: bucket, Key: key, Metadata: metadata}
+	return execution.WrittenByUs(info) && (!execution.IsStepOutput(info) || strings.HasSuffix(key, ".json"))
 }
 
 // measure serves metrics and profiles, if configured.

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
 )
@@ -55,6 +56,7 @@ type Config struct {
 type Bridge struct {
 	config      Config
 	sender      *sender
+	index       *index.Writer // nil if the bridge does not sweep
 	deadLetters execution.DeadLetterStore
 	mux         *http.ServeMux
 }
@@ -71,6 +73,9 @@ func New(c Config) (*Bridge, error) {
 	b := &Bridge{
 		config: c, sender: sender, deadLetters: execution.NewDeadLetterStore(c.Store, c.DeadLetters), mux: http.NewServeMux(),
 	}
+	if c.Sweep.Interval > 0 {
+		b.index = index.NewWriter(c.Store, c.DeadLetters)
+	}
 	sender.onRefusal = func(ctx context.Context, e cloudevents.Event, r *refusal) {
 		if err := b.keepRefused(ctx, &e, r); err != nil {
 			slog.WarnContext(ctx, "dead letter not stored: the sweeper will send the event again", "event", e.ID(), "error", err)
@@ -86,9 +91,11 @@ func New(c Config) (*Bridge, error) {
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.mux.ServeHTTP(w, r) }
 
 // Drain waits until the broker has accepted all events that the bridge is sending, and
-// closes its connections. When the context ends, Drain cancels those events and returns
-// an error. A sweep finds their objects later. Use neither ServeHTTP nor Sweep after it.
-func (b *Bridge) Drain(ctx context.Context) error { return b.sender.drain(ctx) }
+// closes its connections, and writes the last entries of the index. When the context ends,
+// Drain cancels those events and returns an error. A sweep finds their objects later. Use neither ServeHTTP nor Sweep after it.
+func (b *Bridge) Drain(ctx context.Context) error {
+	return errors.Join(b.sender.drain(ctx), b.index.Close(ctx))
+}
 
 // maxNotificationBytes is far above the size of MinIO's notifications.
 const maxNotificationBytes = 1 << 20
@@ -124,8 +131,11 @@ func (b *Bridge) handleNotification(w http.ResponseWriter, r *http.Request) {
 // returns an error only if a repetition of the notification may succeed. The outcome is
 // a label of the counter.
 func (b *Bridge) processNotification(ctx context.Context, body []byte) (outcome string, err error) {
-	found, malformed := parseNotification(body)
+	found, outputs, malformed := parseNotification(body)
 	outcome = "ignored"
+	for _, output := range outputs {
+		b.indexOutput(output)
+	}
 	if malformed != nil {
 		outcome = "unreadable"
 		if err := b.keepMalformed(ctx, body, malformed); err != nil {
@@ -151,6 +161,7 @@ func (b *Bridge) startChain(ctx context.Context, u upload) (outcome string, err 
 			"content_type", u.info.ContentType, "size", u.info.Size)
 		return "ignored_not_image", nil
 	}
+	b.indexArrival(u.info, time.Now())
 	inBackground, err := b.sender.send(ctx, u.event)
 	var refused *refusal
 	switch {

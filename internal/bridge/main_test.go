@@ -99,6 +99,7 @@ func worlds(t *testing.T, sweep bridge.Sweep, test func(*testing.T, *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = h.Drain(context.Background()) })
 		test(t, &world{t: t, store: s, broker: b, bridge: h, deadLetters: execution.NewDeadLetterStore(s, dead)})
 	})
 }

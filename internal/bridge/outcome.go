@@ -116,7 +116,11 @@ func (b *Bridge) mayTag(origin events.Origin) bool {
 // tag tags an object with the outcome of its chain, if the object is still the version
 // that the chain processed. An empty status removes the tag.
 func (b *Bridge) tag(ctx context.Context, origin events.Origin, status string) error {
-	return execution.SetOutcome(ctx, b.config.Store, origin.Bucket, origin.Key, origin.ETag, status)
+	err := execution.SetOutcome(ctx, b.config.Store, origin.Bucket, origin.Key, origin.ETag, status)
+	if err == nil {
+		b.indexOutcome(origin, status)
+	}
+	return err
 }
 
 // statusOf returns the outcome in an object's tags.

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
 )
 
@@ -31,12 +33,17 @@ type Sweep struct {
 	Horizon time.Duration
 	// Rate limits the events per second.
 	Rate float64
+	// Share limits the part of the time that goes into listing the buckets, in [0, 1]. A sweep
+	// lists at least 1000 objects, continues where the last one stopped, and begins anew after the
+	// last object.
+	Share float64
 }
 
-// Sweep lists the buckets periodically until the context ends. It sends an event for
-// each object past its grace period that no step wrote and that has no outcome. Several
-// bridges may sweep concurrently: steps are idempotent, so additional events cost only
-// their delivery.
+// Sweep runs sweeps periodically until the context ends. It sends an event for each upload
+// past its grace period that no step wrote and that has no outcome. It finds them in the
+// index, whatever the size of the buckets, and, if the notification or the index was lost,
+// by listing the buckets. Several bridges may sweep concurrently: steps are idempotent, so
+// additional events cost only their delivery.
 func (b *Bridge) Sweep(ctx context.Context) {
 	if b.config.Sweep.Interval <= 0 {
 		return
@@ -55,119 +62,125 @@ func (b *Bridge) Sweep(ctx context.Context) {
 	}
 }
 
-// sweeper keeps an entry for each object between its sweeps. So it asks the store only
-// once about a finished object. It sends events less and less often for an object
-// without an outcome, which may be an object that no Trigger selects.
+// sweeper knows the uploads without an outcome. All that it knows can be found again.
 type sweeper struct {
 	bridge  *Bridge
 	config  Sweep
 	rate    *rate.Limiter
-	entries map[events.Origin]sweepEntry
-	sweeps  int // started so far
+	tail    *index.Tail
+	walk    walk
+	work    map[events.Origin]*candidate
+	tidied  time.Time // when the whole index was compacted
 	now     func() time.Time
+	maxWork int
 }
 
-// sweepEntry is the state of a version of an object between sweeps.
-type sweepEntry struct {
-	state objectState // after the last check; a finished object is not checked again
+// candidate is a version of an upload that may be unfinished. Its event is sent less and less often,
+// since no Trigger may select it.
+type candidate struct {
+	state objectState // after the last check
+	since time.Time   // when it was uploaded
 	due   time.Time   // of the next check
 	wait  time.Duration
-	seen  int // the number of the last sweep that listed the object
 }
+
+// maxWork bounds the uploads that a sweeper remembers, to some 30 MB.
+const maxWork = 100_000
 
 func newSweeper(b *Bridge) *sweeper {
 	c := b.config.Sweep
-	return &sweeper{bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1),
-		entries: map[events.Origin]sweepEntry{}, now: time.Now}
+	return &sweeper{
+		bridge: b, config: c, rate: rate.NewLimiter(rate.Limit(c.Rate), 1), work: map[events.Origin]*candidate{},
+		tail: index.NewTail(b.config.Store, b.config.DeadLetters, time.Now().Add(-c.Horizon)), walk: newWalk(),
+		now: time.Now, maxWork: maxWork,
+	}
 }
 
 // maxFailures is the number of consecutive failures after which a sweep ends, since the
 // store or the broker is unavailable.
 const maxFailures = 128
 
-// sweep lists the buckets once. It continues after a failure and returns the first.
+// sweep looks for unfinished uploads and sends the events that are due. It continues after
+// a failure and returns the first.
 func (s *sweeper) sweep(ctx context.Context) error {
-	s.sweeps++
-	tally := &tally{}
-	for _, bucket := range s.config.Buckets {
-		if err := s.sweepBucket(ctx, bucket, tally); err != nil {
-			return err
-		}
-	}
-	for version, entry := range s.entries {
-		if entry.seen != s.sweeps { // removed, replaced or too old
-			delete(s.entries, version)
-		}
-	}
-	pending.Record(ctx, tally.unfinished)
-	if tally.failures > 0 {
-		return fmt.Errorf("%d objects failed, the first with: %w", tally.failures, tally.first)
-	}
-	return nil
+	failures := []error{s.readIndex(ctx), s.walkOn(ctx), s.checkWork(ctx), s.tidyIndex(ctx)}
+	return cmp.Or(failures...)
 }
 
-// tally counts the results of a sweep.
-type tally struct {
-	unfinished, failures int64
-	first                error
-}
-
-func (s *sweeper) sweepBucket(ctx context.Context, bucket string, t *tally) error {
-	consecutive := 0
-	for entry, err := range s.bridge.config.Store.Walk(ctx, bucket, s.config.Prefix) {
-		if err != nil {
-			return err
+// checkWork checks the candidates that are due.
+func (s *sweeper) checkWork(ctx context.Context) error {
+	due, unfinishedNow := s.dueWork()
+	defer func() { pending.Record(ctx, unfinishedNow) }()
+	var first error
+	failures, consecutive := 0, 0
+	for _, version := range due {
+		c := s.work[version]
+		before := c.state
+		err := s.visit(ctx, version, c)
+		if before == unfinished && c.state != unfinished {
+			unfinishedNow--
 		}
-		isUnfinished, err := s.visit(ctx, entry)
-		if isUnfinished {
-			t.unfinished++
-		}
-		switch {
-		case err == nil && isUnfinished:
+		if err == nil {
 			consecutive = 0
-		case err != nil:
-			consecutive++
-			t.failures++
-			t.first = cmp.Or(t.first, err)
+			continue
 		}
+		failures, consecutive, first = failures+1, consecutive+1, cmp.Or(first, err)
 		if consecutive >= maxFailures || ctx.Err() != nil {
-			return cmp.Or(ctx.Err(), t.first)
+			break
 		}
+	}
+	if failures > 0 {
+		return fmt.Errorf("%d objects failed, the first with: %w", failures, first)
 	}
 	return nil
 }
 
-// visit checks one object of a listing and sends its event if that is due. It reports
-// whether the object is unfinished.
-func (s *sweeper) visit(ctx context.Context, entry objects.Entry) (isUnfinished bool, err error) {
-	if age := s.now().Sub(entry.Modified); age < s.config.Grace || age > s.config.Horizon {
-		return false, nil
+// dueWork returns the candidates that are due, the oldest first, and the number of unfinished uploads.
+// It drops those beyond the horizon.
+func (s *sweeper) dueWork() (due []events.Origin, unfinishedNow int64) {
+	for version, c := range s.work {
+		age := s.now().Sub(c.since)
+		if age > s.config.Horizon {
+			delete(s.work, version)
+			continue
+		}
+		if age >= s.config.Grace && !s.now().Before(c.due) {
+			due = append(due, version)
+		}
+		if age >= s.config.Grace && c.state == unfinished {
+			unfinishedNow++
+		}
 	}
-	if entry.HasMetadata && (execution.WrittenByUs(entry.Info) || execution.HasOutcome(entry.Info, entry.Tags)) {
-		return false, nil
+	slices.SortFunc(due, func(a, b events.Origin) int {
+		return cmp.Or(s.work[a].since.Compare(s.work[b].since), cmp.Compare(a.Key, b.Key))
+	})
+	return due, unfinishedNow
+}
+
+// visit checks a version of an upload and sends its event if it is unfinished.
+func (s *sweeper) visit(ctx context.Context, version events.Origin, c *candidate) error {
+	// The next sweep skips this upload even after a failure, so that it delays no others.
+	c.wait *= 2
+	c.due = s.now().Add(c.wait)
+	info, state, err := s.check(ctx, version)
+	if err == nil && state == unfinished {
+		state, err = s.emit(ctx, info)
 	}
-	if s.bridge.isCertainlyNoImage(entry) {
-		return false, nil
+	if c.state = state; state == finished {
+		delete(s.work, version)
 	}
-	version := events.Origin{Bucket: entry.Bucket, Key: entry.Key, ETag: entry.ETag}
-	known, ok := s.entries[version]
-	if !ok {
-		known.wait = s.config.Grace
+	return err
+}
+
+// add makes an upload a candidate. It returns false if there are too many.
+func (s *sweeper) add(version events.Origin, since time.Time, state objectState) bool {
+	if s.work[version] == nil {
+		if len(s.work) >= s.maxWork {
+			return false
+		}
+		s.work[version] = &candidate{state: state, since: since, wait: s.config.Grace}
 	}
-	known.seen = s.sweeps
-	defer func() { s.entries[version] = known }()
-	if known.state == finished || s.now().Before(known.due) {
-		return known.state == unfinished, nil
-	}
-	// The next sweep skips this object even after a failure, so that it delays no others.
-	known.wait *= 2
-	known.due = s.now().Add(known.wait)
-	var info objects.Info
-	info, known.state, err = s.check(ctx, version)
-	if err == nil && known.state == unfinished {
-		known.state, err = s.emit(ctx, info)
-	}
-	return known.state == unfinished, err
+	return true
 }
 
 // objectState is the state of an object's chain.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
+	"strings"
 	"time"
 
 	"imageflow.dev/internal/objects"
@@ -191,7 +192,7 @@ type Selection struct {
 // ends after an error without Object.
 func (s DeadLetterStore) List(ctx context.Context, selection Selection) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
-		for entry, err := range s.store.Walk(ctx, s.bucket, selection.prefix()) {
+		for entry, err := range s.keys(ctx, selection.prefix()) {
 			if err != nil {
 				yield(DeadLetter{}, err)
 				return
@@ -209,6 +210,33 @@ func (s DeadLetterStore) List(ctx context.Context, selection Selection) iter.Seq
 				continue
 			}
 			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// IndexFolder begins the keys of the index of executions, which is in the bucket of dead letters and
+// has far more objects. No bucket's name begins like this.
+const IndexFolder = "_index/"
+
+// afterIndex is the first key after those of the index.
+const afterIndex = "_index0"
+
+// keys lists the objects with a prefix. It skips the index without listing it.
+func (s DeadLetterStore) keys(ctx context.Context, prefix string) iter.Seq2[objects.Entry, error] {
+	return func(yield func(objects.Entry, error) bool) {
+		for after := ""; ; after = afterIndex {
+			isBefore := true
+			for entry, err := range s.store.WalkAfter(ctx, s.bucket, prefix, after) {
+				if isBefore = !strings.HasPrefix(entry.Key, IndexFolder); !isBefore {
+					break
+				}
+				if !yield(entry, err) {
+					return
+				}
+			}
+			if isBefore { // the end
 				return
 			}
 		}

@@ -157,11 +157,14 @@ func visitObjects(ctx context.Context, store *objects.Store, bucket, prefix stri
 	return nil
 }
 
+// sideCarType is the content type of side-cars.
+const sideCarType = "application/json"
+
 // steps returns the steps of the outputs in the order of the chain: each was made from
 // the source or from the output of an earlier step. It omits outputs of other versions
 // of the source, and crops. Without a source, it returns all in the order of time.
 func steps(source *objects.Info, outputs []objects.Info) []Step {
-	isSideCar := func(o objects.Info) bool { return o.ContentType == "application/json" }
+	isSideCar := func(o objects.Info) bool { return o.ContentType == sideCarType }
 	isNoOutput := func(o objects.Info) bool { return isSideCar(o) || o.Metadata[CropMetadata] != "" }
 	images := slices.DeleteFunc(slices.Clone(outputs), isNoOutput)
 	slices.SortStableFunc(images, func(a, b objects.Info) int { return a.Modified.Compare(b.Modified) })

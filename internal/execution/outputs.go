@@ -22,3 +22,9 @@ func HasOutput(ctx context.Context, store *objects.Store, bucket, key, etag stri
 func IsOutput(info objects.Info, id string) bool {
 	return info.Metadata[IDMetadata] == id && WrittenByUs(info)
 }
+
+// IsStepOutput reports whether an object is the output of a step: neither a side-car nor a crop.
+func IsStepOutput(info objects.Info) bool {
+	isBeside := info.ContentType == sideCarType || info.Metadata[CropMetadata] != ""
+	return info.Metadata[StepMetadata] != "" && !isBeside && WrittenByUs(info)
+}

@@ -50,10 +50,14 @@ type Sweep struct {
 	Grace    time.Duration `envconfig:"SWEEP_GRACE" default:"2m" desc:"age at which an upload without outcome is sent again"`
 	Horizon  time.Duration `envconfig:"SWEEP_HORIZON" default:"168h" desc:"age from which an upload is ignored"`
 	Rate     float64       `envconfig:"SWEEP_RATE" default:"10" desc:"maximum number of events of the sweeper per second"`
+	Share    float64       `envconfig:"SWEEP_SHARE" default:"0.005" desc:"share of the time for listing the buckets, in 0 to 1"`
 }
 
 func (c Sweep) validate() error {
-	errs := []error{atLeast("SWEEP_INTERVAL", c.Interval, 0)}
+	errs := []error{atLeast("SWEEP_INTERVAL", c.Interval, 0), atLeast("SWEEP_SHARE", c.Share, 0)}
+	if c.Share > 1 {
+		errs = append(errs, fmt.Errorf("SWEEP_SHARE is %v but must be at most 1", c.Share))
+	}
 	if c.Interval > 0 {
 		errs = append(errs, atLeast("SWEEP_GRACE", c.Grace, time.Millisecond), atLeast("SWEEP_RATE", c.Rate, 0.001))
 		if c.Horizon <= c.Grace {

@@ -1,0 +1,101 @@
+package bridge_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"imageflow.dev/internal/bridge"
+)
+
+// another returns a bridge with the same store and broker: another replica, or the next process.
+func (w *world) another() *bridge.Bridge {
+	w.t.Helper()
+	b, err := bridge.New(bridge.Config{
+		Broker: w.broker.URL, Store: w.store, DeadLetters: dead, AcceptWithin: time.Minute, Sweep: sweeping,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = b.Drain(w.t.Context()) })
+	return b
+}
+
+func (w *world) drain(b *bridge.Bridge) {
+	w.t.Helper()
+	if err := b.Drain(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestSweepByIndex: the events that a broker lost are found in the index of other bridges, without a
+// listing of the bucket, unless their chains have ended.
+func TestSweepByIndex(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		done, gaveUp := w.upload("in/done.jpg", "done"), w.upload("in/failed.jpg", "failed")
+		w.upload("in/lost.jpg", "lost")
+		w.upload("elsewhere/lost.jpg", "outside the prefix")
+		w.post("/completed", last(done))
+		w.post("/dead-letters", failed(gaveUp, 400, notAnImage))
+		w.drain(w.bridge)
+		before := len(w.broker.all())
+
+		sweeper := w.another().NewSweeper()
+		if err := sweeper.SweepIndex(t.Context()); err != nil || len(w.broker.all()) != before || sweeper.Known() != 1 {
+			t.Fatalf("within the grace period: %v, %s, %d known", err, w.subjects(before), sweeper.Known())
+		}
+		sweeper.Ahead = grace + time.Second
+		if err := sweeper.SweepIndex(t.Context()); err != nil || w.subjects(before) != "in/lost.jpg" {
+			t.Errorf("after the grace period: %v, %q", err, w.subjects(before))
+		}
+		third := w.another()
+		w.bridge = third
+		w.post("/completed", last(w.broker.all()[before]))
+		w.drain(third)
+		if err := sweeper.SweepIndex(t.Context()); err != nil || sweeper.Known() != 0 {
+			t.Errorf("after the end: %v, %d known", err, sweeper.Known())
+		}
+	})
+}
+
+// TestBridgeDiesBeforeSegment: a bridge that dies after it has accepted a notification writes no entry.
+// The next sweep of another one finds the upload in the bucket, and adds it to the index.
+func TestBridgeDiesBeforeSegment(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		info := w.put("in/cat.jpg", "x", nil)
+		w.output(info)
+		next := w.another()
+		sweeper := next.NewSweeper()
+		sweeper.Ahead = grace + time.Second
+		if err := sweeper.SweepIndex(t.Context()); err != nil || sweeper.Known() != 0 {
+			t.Fatalf("the index has %d entries: %v", sweeper.Known(), err)
+		}
+		if err := sweeper.Sweep(t.Context()); err != nil || w.subjects(0) != "in/cat.jpg" {
+			t.Errorf("the sweep: %v, %q", err, w.subjects(0))
+		}
+		w.drain(next)
+		third := w.another().NewSweeper()
+		if err := third.SweepIndex(t.Context()); err != nil || third.Known() != 1 {
+			t.Errorf("the index of the next bridge has %d entries: %v", third.Known(), err)
+		}
+	})
+}
+
+// TestSweepContinuesListing: a sweep that has no time for all objects continues in the next ones, and
+// remembers a bounded number of uploads.
+func TestSweepContinuesListing(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		for i := range 10 {
+			w.put(fmt.Sprintf("in/%d.jpg", i), "x", nil)
+		}
+		sweeper := w.another().NewSweeper()
+		sweeper.Page(4)
+		sweeper.Limit(7)
+		sweeper.Ahead = grace + time.Second
+		for _, want := range []int{4, 8, 10} {
+			if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != want || sweeper.Known() > 7 {
+				t.Fatalf("%v, %d events instead of %d, %d known", err, len(w.broker.all()), want, sweeper.Known())
+			}
+		}
+	})
+}

@@ -1,0 +1,120 @@
+// Command benchindex measures what a bucket's size costs the read side: it fills a real MinIO with
+// objects of finished executions, runs the bridge and the gateway of a build beside it, and prints
+// the requests, CPU and memory of the sweeper and the time of lookups, for each size.
+//
+//	go -C test run ./benchindex -imageflow ../bin/imageflow -objects 10000,1000000
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type settings struct {
+	imageflow, dir string
+	folder, calls  int
+	watch          time.Duration
+}
+
+func main() {
+	var s settings
+	sizes := flag.String("objects", "10000", "sizes of the bucket in objects, comma-separated")
+	flag.StringVar(&s.imageflow, "imageflow", "../bin/imageflow", "the binary to measure")
+	flag.StringVar(&s.dir, "dir", os.TempDir(), "folder for MinIO's data; an object takes 8 KiB on ext4")
+	flag.IntVar(&s.folder, "folder", 1000, "objects in a folder; 0: all in one")
+	flag.IntVar(&s.calls, "calls", 100, "calls of each lookup")
+	flag.DurationVar(&s.watch, "watch", 3*time.Minute, "time for which the bridge is watched")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	for text := range strings.SplitSeq(*sizes, ",") {
+		n, err := strconv.Atoi(text)
+		if err == nil {
+			err = measure(ctx, s, n)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// measure fills a store of its own with n objects, prints a report, and removes the store.
+func measure(ctx context.Context, s settings, n int) error {
+	dir, err := os.MkdirTemp(s.dir, "benchindex-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	procs := &processes{dir: dir}
+	defer procs.stop()
+	st, err := startStore(ctx, procs)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := st.fill(ctx, filepath.Join(dir, "data", files), n, s.folder); err != nil {
+		return err
+	}
+	fmt.Printf("%d objects, filled in %v\n", n, time.Since(began).Round(time.Second))
+	if err := sweeps(procs, s, st); err != nil {
+		return err
+	}
+	return lookups(ctx, procs, s, st)
+}
+
+// sweeps runs a bridge and prints what it and MinIO used while it was watched.
+func sweeps(procs *processes, s settings, st *store) error {
+	bridge, err := procs.start("bridge", s.imageflow, []string{"bridge"}, append(st.env(), "PORT="+port(), "METRICS_PORT=0",
+		"BROKER_URL=http://127.0.0.1:1", "BRIDGE_TOKEN=x", "SWEEP_GRACE=2s", "ALLOW_UNSIGNED_EVENTS=true", "GOMEMLIMIT=200MiB")...)
+	if err != nil {
+		return err
+	}
+	defer bridge.stop()
+	time.Sleep(time.Second)
+	half := s.watch / 2
+	for _, part := range []string{"with the start", "after it"} {
+		before, err := take(bridge, st)
+		if err != nil {
+			return err
+		}
+		time.Sleep(half)
+		after, err := take(bridge, st)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("  bridge, %v %-14s  CPU %5.2f %% of a core, MinIO %5.2f %%; requests: %s; RSS %d MB, peak %d MB, anonymous %d MB\n",
+			half, part, share(after.bridge-before.bridge, half), share(after.store-before.store, half),
+			after.requests.minus(before.requests), after.rss>>20, after.peak>>20, after.anonymous>>20)
+	}
+	return nil
+}
+
+func share(used, of time.Duration) float64 { return 100 * used.Seconds() / of.Seconds() }
+
+// sample is what the processes have used so far.
+type sample struct {
+	bridge, store time.Duration
+	requests      counts
+	rss, peak     int64
+	anonymous     int64
+}
+
+func take(bridge *process, st *store) (s sample, err error) {
+	if s.bridge, err = bridge.cpu(); err != nil {
+		return s, err
+	}
+	if s.store, err = st.process.cpu(); err != nil {
+		return s, err
+	}
+	s.rss, s.peak, s.anonymous = bridge.memory()
+	s.requests, err = st.requests()
+	return s, err
+}
