@@ -125,8 +125,7 @@ func TestTail(t *testing.T) {
 	})
 }
 
-// TestCompact: a compaction changes no entry, whatever was left by one that was interrupted, and dead
-// letters are listed without the index.
+// TestCompact: a compaction changes no entry, whatever was left by one that was interrupted.
 func TestCompact(t *testing.T) {
 	stores.Each(t, []string{bucket}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
 		ended := arrival(1)
@@ -152,20 +151,33 @@ func TestCompact(t *testing.T) {
 		if again, _ := readAll(t, s); !reflect.DeepEqual(before, again) {
 			t.Errorf("with a repetition: %v", again)
 		}
+	})
+}
+
+// TestExpire: old segments are removed, and dead letters are listed without the index.
+func TestExpire(t *testing.T) {
+	stores.Each(t, []string{bucket}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+		write(t, s, arrival(1), arrival(2))
 		letters := execution.NewDeadLetterStore(s, bucket)
 		for _, b := range []string{"0images", "images"} {
 			if err := letters.Put(t.Context(), &execution.DeadLetter{Bucket: b, Execution: "cat", EventID: "1"}); err != nil {
 				t.Fatal(err)
 			}
 		}
+		if err := index.Expire(t.Context(), s, bucket, time.Now().Add(-time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := readAll(t, s); len(left) != 2 {
+			t.Errorf("%d entries are left of a new index", len(left))
+		}
+		if err := index.Expire(t.Context(), s, bucket, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
 		listed := 0
 		for _, err := range letters.List(t.Context(), execution.Selection{}) {
 			if listed++; err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := index.Expire(t.Context(), s, bucket, time.Now().Add(time.Hour)); err != nil {
-			t.Fatal(err)
 		}
 		if left, _ := readAll(t, s); listed != 2 || len(left) != 0 {
 			t.Errorf("listed %d dead letters; %d entries are left of an expired index", listed, len(left))

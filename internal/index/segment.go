@@ -25,8 +25,7 @@ import (
 const (
 	folder       = execution.IndexFolder
 	window       = 10 * time.Minute
-	dayFormat    = "20060102"
-	windowFormat = dayFormat + "/1504/"
+	windowFormat = "20060102/1504/"
 	timeFormat   = "20060102T150405.000000Z"
 	extension    = ".gz"
 	foldMark     = "-fold-"
@@ -43,9 +42,6 @@ var damaged = metrics.Counter("imageflow.index.damaged", "segments of the index 
 
 // windowKey returns the folder of the window that contains a time.
 func windowKey(at time.Time) string { return folder + at.UTC().Truncate(window).Format(windowFormat) }
-
-// dayKey returns the folder of the day that contains a time.
-func dayKey(at time.Time) string { return folder + at.UTC().Format(dayFormat) + "/" }
 
 func segmentKey(at time.Time, writer string) string {
 	return windowKey(at) + at.UTC().Format(timeFormat) + "-" + writer + extension

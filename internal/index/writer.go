@@ -22,7 +22,7 @@ const (
 	putTimeout = 20 * time.Second
 )
 
-var dropped = metrics.Counter("imageflow.index.dropped", "entries that were not written to the index, because the store was unavailable")
+var dropped = metrics.Counter("imageflow.index.dropped", "entries not written to the index, because the store was unavailable")
 
 // Writer appends entries to the index. Entries that wait for their segment are lost if the process
 // ends; listing the bucket finds their images. A nil Writer drops all entries.
