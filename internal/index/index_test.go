@@ -164,6 +164,12 @@ func TestExpire(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		listed := 0
+		for _, err := range letters.List(t.Context(), execution.Selection{}) {
+			if listed++; err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := index.Expire(t.Context(), s, bucket, time.Now().Add(-time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -172,12 +178,6 @@ func TestExpire(t *testing.T) {
 		}
 		if err := index.Expire(t.Context(), s, bucket, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
-		}
-		listed := 0
-		for _, err := range letters.List(t.Context(), execution.Selection{}) {
-			if listed++; err != nil {
-				t.Fatal(err)
-			}
 		}
 		if left, _ := readAll(t, s); listed != 2 || len(left) != 0 {
 			t.Errorf("listed %d dead letters; %d entries are left of an expired index", listed, len(left))
