@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -24,6 +25,8 @@ type Executions struct {
 	Store       *objects.Store
 	Missing     string
 	DeadLetters execution.DeadLetterStore
+	// Index lists the recent executions. It is nil if Store is.
+	Index *index.Reader
 	// Bucket is the default bucket.
 	Bucket string
 	// ReadFrom is the allow-list of the executions that may be looked up.

@@ -30,7 +30,10 @@ func lookup(t *testing.T, x *gateway.Executions) func(path string) (int, *imagef
 	t.Cleanup(server.Close)
 	return func(path string) (int, *imageflowv1.GetExecutionResponse, string) {
 		t.Helper()
-		resp, err := http.Get(server.URL + "/v1/executions/" + path)
+		if !strings.HasPrefix(path, "?") {
+			path = "/" + path
+		}
+		resp, err := http.Get(server.URL + "/v1/executions" + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +43,7 @@ func lookup(t *testing.T, x *gateway.Executions) func(path string) (int, *imagef
 			t.Fatal(err)
 		}
 		r := &imageflowv1.GetExecutionResponse{}
-		if resp.StatusCode == http.StatusOK {
+		if resp.StatusCode == http.StatusOK && !strings.HasPrefix(path, "?") {
 			if err := protojson.Unmarshal(body, r); err != nil {
 				t.Fatalf("%v in %s", err, body)
 			}

@@ -126,7 +126,7 @@ func (e *Entry) Updated() time.Time {
 	return newest
 }
 
-// mergeInto adds entries to those of their executions.
+// mergeInto adds entries to those of their executions. It does not change the given ones.
 func mergeInto(all map[identity]*Entry, entries []Entry) {
 	for _, e := range entries {
 		if known := all[e.identity()]; known != nil {

@@ -87,10 +87,11 @@ func encode(entries []Entry) (segments [][]byte) {
 var errDamaged = errors.New("damaged segment")
 
 // decode returns the entries of a segment up to the first damage.
-func decode(data []byte) (entries []Entry, err error) {
+func decode(data []byte) ([]Entry, error) {
+	entries := []Entry{}
 	compressed, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		return entries, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	lines := json.NewDecoder(io.LimitReader(compressed, maxSegmentContent))
 	for {
@@ -113,7 +114,7 @@ func decode(data []byte) (entries []Entry, err error) {
 // counts and logs. The error is objects.ErrNotFound if the segment was replaced by a fold.
 func load(ctx context.Context, store *objects.Store, bucket, key string) ([]Entry, error) {
 	data, _, err := store.Get(ctx, bucket, key, "", maxSegmentBytes)
-	var entries []Entry
+	entries := []Entry{}
 	switch {
 	case err == nil:
 		entries, err = decode(data)

@@ -89,7 +89,7 @@ func (t *Tail) read(ctx context.Context, keys []string, apply func(string, []Ent
 	return nil
 }
 
-// loadAll loads segments concurrently. The entries of one that was folded meanwhile are nil.
+// loadAll loads segments concurrently. Only the entries of one that was folded meanwhile are nil.
 func loadAll(ctx context.Context, store *objects.Store, bucket string, keys []string) ([][]Entry, error) {
 	contents := make([][]Entry, len(keys))
 	group, ctx := errgroup.WithContext(ctx)
@@ -97,7 +97,7 @@ func loadAll(ctx context.Context, store *objects.Store, bucket string, keys []st
 	for i, key := range slices.Clone(keys) {
 		group.Go(func() (err error) {
 			if contents[i], err = load(ctx, store, bucket, key); errors.Is(err, objects.ErrNotFound) {
-				err = nil
+				contents[i], err = nil, nil
 			}
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/server"
@@ -33,7 +34,8 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	}
 	executions := &gateway.Executions{
 		Store: store, Missing: "executions cannot be looked up: " + noStore,
-		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Bucket: c.Bucket, ReadFrom: c.ReadFrom,
+		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Index: index.NewReader(store, c.DeadLetters),
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
 		Processors: conns, Store: store, Missing: "images in the store cannot be read: " + noStore,

@@ -359,7 +359,7 @@ var File_imageflow_v1_execution_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/execution.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19imageflow/v1/common.proto\x1a\x18imageflow/v1/rules.proto\"\x8e\x01\n" +
+	"\x1cimageflow/v1/execution.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19imageflow/v1/common.proto\x1a!imageflow/v1/execution_list.proto\x1a\x18imageflow/v1/rules.proto\"\x8e\x01\n" +
 	"\x13GetExecutionRequest\x121\n" +
 	"\fexecution_id\x18\x01 \x01(\tB\x0e\xbaH\vr\t\x88\x88'\x01\x10\x01(\x84\aR\vexecutionId\x12D\n" +
 	"\x06bucket\x18\x02 \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$R\x06bucket\"\x8f\x02\n" +
@@ -385,9 +385,10 @@ const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\battempts\x18\x04 \x01(\x05R\battempts\x127\n" +
 	"\tfailed_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAt\x12\x1f\n" +
 	"\vdead_letter\x18\x06 \x01(\tR\n" +
-	"deadLetter2\x93\x01\n" +
+	"deadLetter2\x88\x02\n" +
 	"\x10ExecutionService\x12\x7f\n" +
-	"\fGetExecution\x12!.imageflow.v1.GetExecutionRequest\x1a\".imageflow.v1.GetExecutionResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/executions/{execution_id=**}B\xa1\x01\n" +
+	"\fGetExecution\x12!.imageflow.v1.GetExecutionRequest\x1a\".imageflow.v1.GetExecutionResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/executions/{execution_id=**}\x12s\n" +
+	"\x0eListExecutions\x12#.imageflow.v1.ListExecutionsRequest\x1a$.imageflow.v1.ListExecutionsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/executionsB\xa1\x01\n" +
 	"\x10com.imageflow.v1B\x0eExecutionProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -404,30 +405,34 @@ func file_imageflow_v1_execution_proto_rawDescGZIP() []byte {
 
 var file_imageflow_v1_execution_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_imageflow_v1_execution_proto_goTypes = []any{
-	(*GetExecutionRequest)(nil),   // 0: imageflow.v1.GetExecutionRequest
-	(*GetExecutionResponse)(nil),  // 1: imageflow.v1.GetExecutionResponse
-	(*ExecutionStep)(nil),         // 2: imageflow.v1.ExecutionStep
-	(*ExecutionFailure)(nil),      // 3: imageflow.v1.ExecutionFailure
-	(ProcessingStatus)(0),         // 4: imageflow.v1.ProcessingStatus
-	(*ImageData)(nil),             // 5: imageflow.v1.ImageData
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*GetExecutionRequest)(nil),    // 0: imageflow.v1.GetExecutionRequest
+	(*GetExecutionResponse)(nil),   // 1: imageflow.v1.GetExecutionResponse
+	(*ExecutionStep)(nil),          // 2: imageflow.v1.ExecutionStep
+	(*ExecutionFailure)(nil),       // 3: imageflow.v1.ExecutionFailure
+	(ProcessingStatus)(0),          // 4: imageflow.v1.ProcessingStatus
+	(*ImageData)(nil),              // 5: imageflow.v1.ImageData
+	(*timestamppb.Timestamp)(nil),  // 6: google.protobuf.Timestamp
+	(*ListExecutionsRequest)(nil),  // 7: imageflow.v1.ListExecutionsRequest
+	(*ListExecutionsResponse)(nil), // 8: imageflow.v1.ListExecutionsResponse
 }
 var file_imageflow_v1_execution_proto_depIdxs = []int32{
-	4, // 0: imageflow.v1.GetExecutionResponse.status:type_name -> imageflow.v1.ProcessingStatus
-	5, // 1: imageflow.v1.GetExecutionResponse.source:type_name -> imageflow.v1.ImageData
-	2, // 2: imageflow.v1.GetExecutionResponse.steps:type_name -> imageflow.v1.ExecutionStep
-	3, // 3: imageflow.v1.GetExecutionResponse.failure:type_name -> imageflow.v1.ExecutionFailure
-	4, // 4: imageflow.v1.ExecutionStep.status:type_name -> imageflow.v1.ProcessingStatus
-	5, // 5: imageflow.v1.ExecutionStep.output_image:type_name -> imageflow.v1.ImageData
-	6, // 6: imageflow.v1.ExecutionStep.finished_at:type_name -> google.protobuf.Timestamp
-	6, // 7: imageflow.v1.ExecutionFailure.failed_at:type_name -> google.protobuf.Timestamp
-	0, // 8: imageflow.v1.ExecutionService.GetExecution:input_type -> imageflow.v1.GetExecutionRequest
-	1, // 9: imageflow.v1.ExecutionService.GetExecution:output_type -> imageflow.v1.GetExecutionResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	4,  // 0: imageflow.v1.GetExecutionResponse.status:type_name -> imageflow.v1.ProcessingStatus
+	5,  // 1: imageflow.v1.GetExecutionResponse.source:type_name -> imageflow.v1.ImageData
+	2,  // 2: imageflow.v1.GetExecutionResponse.steps:type_name -> imageflow.v1.ExecutionStep
+	3,  // 3: imageflow.v1.GetExecutionResponse.failure:type_name -> imageflow.v1.ExecutionFailure
+	4,  // 4: imageflow.v1.ExecutionStep.status:type_name -> imageflow.v1.ProcessingStatus
+	5,  // 5: imageflow.v1.ExecutionStep.output_image:type_name -> imageflow.v1.ImageData
+	6,  // 6: imageflow.v1.ExecutionStep.finished_at:type_name -> google.protobuf.Timestamp
+	6,  // 7: imageflow.v1.ExecutionFailure.failed_at:type_name -> google.protobuf.Timestamp
+	0,  // 8: imageflow.v1.ExecutionService.GetExecution:input_type -> imageflow.v1.GetExecutionRequest
+	7,  // 9: imageflow.v1.ExecutionService.ListExecutions:input_type -> imageflow.v1.ListExecutionsRequest
+	1,  // 10: imageflow.v1.ExecutionService.GetExecution:output_type -> imageflow.v1.GetExecutionResponse
+	8,  // 11: imageflow.v1.ExecutionService.ListExecutions:output_type -> imageflow.v1.ListExecutionsResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_execution_proto_init() }
@@ -436,6 +441,7 @@ func file_imageflow_v1_execution_proto_init() {
 		return
 	}
 	file_imageflow_v1_common_proto_init()
+	file_imageflow_v1_execution_list_proto_init()
 	file_imageflow_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

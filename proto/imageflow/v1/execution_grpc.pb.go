@@ -19,20 +19,25 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ExecutionService_GetExecution_FullMethodName = "/imageflow.v1.ExecutionService/GetExecution"
+	ExecutionService_GetExecution_FullMethodName   = "/imageflow.v1.ExecutionService/GetExecution"
+	ExecutionService_ListExecutions_FullMethodName = "/imageflow.v1.ExecutionService/ListExecutions"
 )
 
 // ExecutionServiceClient is the client API for ExecutionService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ExecutionService reports how far an image has come in its chain. The gateway
+// ExecutionService reports how far images have come in their chains. The gateway
 // derives the answer from the objects in the bucket. It finds every execution,
 // whoever started it, as long as its objects exist.
 type ExecutionServiceClient interface {
 	// GetExecution returns the state of one execution, or NOT_FOUND if the bucket has
 	// no object of it.
 	GetExecution(ctx context.Context, in *GetExecutionRequest, opts ...grpc.CallOption) (*GetExecutionResponse, error)
+	// ListExecutions lists the executions of a bucket. The index has those of the last
+	// days, the newest first. After them come older ones from the bucket itself, in the
+	// order of their keys.
+	ListExecutions(ctx context.Context, in *ListExecutionsRequest, opts ...grpc.CallOption) (*ListExecutionsResponse, error)
 }
 
 type executionServiceClient struct {
@@ -53,17 +58,31 @@ func (c *executionServiceClient) GetExecution(ctx context.Context, in *GetExecut
 	return out, nil
 }
 
+func (c *executionServiceClient) ListExecutions(ctx context.Context, in *ListExecutionsRequest, opts ...grpc.CallOption) (*ListExecutionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListExecutionsResponse)
+	err := c.cc.Invoke(ctx, ExecutionService_ListExecutions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExecutionServiceServer is the server API for ExecutionService service.
 // All implementations must embed UnimplementedExecutionServiceServer
 // for forward compatibility.
 //
-// ExecutionService reports how far an image has come in its chain. The gateway
+// ExecutionService reports how far images have come in their chains. The gateway
 // derives the answer from the objects in the bucket. It finds every execution,
 // whoever started it, as long as its objects exist.
 type ExecutionServiceServer interface {
 	// GetExecution returns the state of one execution, or NOT_FOUND if the bucket has
 	// no object of it.
 	GetExecution(context.Context, *GetExecutionRequest) (*GetExecutionResponse, error)
+	// ListExecutions lists the executions of a bucket. The index has those of the last
+	// days, the newest first. After them come older ones from the bucket itself, in the
+	// order of their keys.
+	ListExecutions(context.Context, *ListExecutionsRequest) (*ListExecutionsResponse, error)
 	mustEmbedUnimplementedExecutionServiceServer()
 }
 
@@ -76,6 +95,9 @@ type UnimplementedExecutionServiceServer struct{}
 
 func (UnimplementedExecutionServiceServer) GetExecution(context.Context, *GetExecutionRequest) (*GetExecutionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetExecution not implemented")
+}
+func (UnimplementedExecutionServiceServer) ListExecutions(context.Context, *ListExecutionsRequest) (*ListExecutionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListExecutions not implemented")
 }
 func (UnimplementedExecutionServiceServer) mustEmbedUnimplementedExecutionServiceServer() {}
 func (UnimplementedExecutionServiceServer) testEmbeddedByValue()                          {}
@@ -116,6 +138,24 @@ func _ExecutionService_GetExecution_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ExecutionService_ListExecutions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListExecutionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExecutionServiceServer).ListExecutions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExecutionService_ListExecutions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExecutionServiceServer).ListExecutions(ctx, req.(*ListExecutionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ExecutionService_ServiceDesc is the grpc.ServiceDesc for ExecutionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -126,6 +166,10 @@ var ExecutionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetExecution",
 			Handler:    _ExecutionService_GetExecution_Handler,
+		},
+		{
+			MethodName: "ListExecutions",
+			Handler:    _ExecutionService_ListExecutions_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -1,0 +1,280 @@
+package index
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+)
+
+// The limits of one call of List. At any of them the page ends early.
+const (
+	maxScanned = 50_000 // entries
+	maxChecks  = 100    // executions whose outcome is read from the bucket
+	maxWindows = 2000
+)
+
+// maxRetries bounds the retries after a compaction.
+const maxRetries = 3
+
+// maxCached bounds the entries that a Reader keeps, to some 50 MB.
+const maxCached = 100_000
+
+// Reader lists the executions of an index. Segments never change, so it reads each only once.
+type Reader struct {
+	store  *objects.Store
+	bucket string
+
+	mu        sync.Mutex
+	cache     map[string][]Entry
+	cached    int       // entries
+	since     time.Time // the result of Since, read at sinceRead
+	sinceRead time.Time
+}
+
+// NewReader returns a reader of the index in a bucket.
+func NewReader(store *objects.Store, bucket string) *Reader {
+	return &Reader{store: store, bucket: bucket, cache: map[string][]Entry{}}
+}
+
+// sinceAge is how long the result of Since is kept.
+const sinceAge = time.Minute
+
+// Since returns the time from which the index has segments; zero if it has none.
+func (r *Reader) Since(ctx context.Context) (time.Time, error) {
+	r.mu.Lock()
+	since, age := r.since, time.Since(r.sinceRead)
+	r.mu.Unlock()
+	if !since.IsZero() && age < sinceAge {
+		return since, nil
+	}
+	for entry, err := range r.store.Walk(ctx, r.bucket, folder) {
+		if err != nil {
+			return time.Time{}, err
+		}
+		at, err := timeOf(windowOf(entry.Key))
+		if err != nil {
+			continue
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.since, r.sinceRead = at, time.Now()
+		return at, nil
+	}
+	return time.Time{}, nil
+}
+
+// spans are the lengths of time that List lists in one request, the newest first; the last one repeats.
+var spans = []time.Duration{3 * window, 6 * time.Hour, 24 * time.Hour}
+
+// List returns up to n executions after a cursor, the newest first, from segments not older than
+// reach. Next is nil after the last one. The state of executions without an outcome is checked in the
+// bucket, unless they are recent.
+func (r *Reader) List(
+	ctx context.Context, q Query, after Cursor, n int, reach time.Time,
+) (page []Entry, next *Cursor, err error) {
+	l := &listing{Reader: r, query: q, after: after, n: n}
+	end := time.Now().Add(lateness)
+	if !q.Until.IsZero() && q.Until.Before(end) {
+		end = q.Until.Add(lateness)
+	}
+	if at, err := timeOf(after.Window); err == nil {
+		end = at.Add(window)
+	}
+	end = end.Truncate(window).Add(window)
+	for i := 0; end.After(reach) && !end.Before(q.Since); i++ {
+		start := end.Add(-spans[min(i, len(spans)-1)]).Truncate(window)
+		err := l.span(ctx, start, end)
+		for retries := 0; errors.Is(err, objects.ErrNotFound) && retries < maxRetries; retries++ { // a segment was folded meanwhile
+			err = l.span(ctx, start, end)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if l.full() {
+			return l.page, &l.after, nil
+		}
+		end = start
+	}
+	return l.page, nil, nil
+}
+
+// listing is one call of List.
+type listing struct {
+	*Reader
+	query                    Query
+	after                    Cursor
+	n                        int
+	page                     []Entry
+	scanned, checks, windows int
+}
+
+func (l *listing) full() bool {
+	return len(l.page) >= l.n || l.scanned >= maxScanned || l.checks >= maxChecks || l.windows >= maxWindows
+}
+
+// span adds the executions that arrived in a span of time, the newest window first.
+func (l *listing) span(ctx context.Context, start, end time.Time) error {
+	segments := map[string][]string{} // by window, with those before and after the span
+	last := windowKey(end.Add(window))
+	for entry, err := range l.store.WalkAfter(ctx, l.bucket, folder, windowKey(start.Add(-window))) {
+		if err != nil {
+			return err
+		}
+		w := windowOf(entry.Key)
+		if w > last {
+			break
+		}
+		segments[w] = append(segments[w], entry.Key)
+	}
+	for at := end.Add(-window); !at.Before(start) && !l.full(); at = at.Add(-window) {
+		l.windows++
+		if len(segments[windowKey(at)]) == 0 {
+			continue
+		}
+		if err := l.window(ctx, at, segments); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// window adds the executions that arrived in a window. Their later steps and outcomes may be in the
+// next window.
+func (l *listing) window(ctx context.Context, at time.Time, segments map[string][]string) error {
+	var parts [3]map[identity]*Entry
+	for i, offset := range []time.Duration{-window, 0, window} {
+		entries, err := l.load(ctx, segments[windowKey(at.Add(offset))])
+		if err != nil {
+			return err
+		}
+		parts[i] = entries
+	}
+	before, here, next := parts[0], parts[1], parts[2]
+	l.scanned += len(here)
+	var found []*Entry
+	for id, e := range here {
+		if e.Bucket != l.query.Bucket {
+			continue
+		}
+		arrived := e.Arrived
+		if later := next[id]; later != nil {
+			e.Merge(*later)
+		}
+		isHere := !arrived.IsZero() && arrived.Equal(e.Arrived)
+		isCall := e.Arrived.IsZero() && len(e.Steps) > 0 && before[id] == nil
+		if isHere || isCall {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, newestFirst)
+	return l.add(ctx, at, found)
+}
+
+// newestFirst orders executions by their arrival.
+func newestFirst(a, b *Entry) int {
+	return cmp.Or(b.Began().Compare(a.Began()), cmp.Compare(a.ID, b.ID))
+}
+
+// Began returns the time of the upload, or of the first step if there is no upload.
+func (e *Entry) Began() time.Time {
+	if e.Arrived.IsZero() && len(e.Steps) > 0 {
+		return e.Steps[0].At
+	}
+	return e.Arrived
+}
+
+// add adds the executions of a window that the query selects and that are after the cursor.
+func (l *listing) add(ctx context.Context, at time.Time, found []*Entry) error {
+	last := &Entry{Arrived: l.after.Arrived, ID: l.after.ID}
+	continues := l.after.Window == windowKey(at) && !last.Arrived.IsZero()
+	for _, e := range found {
+		if continues && newestFirst(e, last) <= 0 {
+			continue
+		}
+		if l.full() {
+			return nil
+		}
+		l.after = Cursor{Window: windowKey(at), Arrived: e.Began(), ID: e.ID}
+		if !l.query.Contains(e) {
+			continue
+		}
+		isLive, err := l.isLive(ctx, e, at)
+		if err != nil {
+			return err
+		}
+		if isLive && l.query.ContainsState(e.State()) {
+			l.page = append(l.page, *e)
+		}
+	}
+	l.after = Cursor{Window: windowKey(at.Add(-window))}
+	return nil
+}
+
+// isLive reports whether an execution still exists, as far as it was checked. It reads the outcome of
+// one that should have ended long ago from the bucket.
+func (l *listing) isLive(ctx context.Context, e *Entry, at time.Time) (bool, error) {
+	isRecent := time.Since(at) < 3*window
+	if e.Key == "" || isRecent || e.State() == execution.Completed {
+		return true, nil
+	}
+	l.checks++
+	info, err := l.store.Stat(ctx, e.Bucket, e.Key)
+	if err == nil && info.ETag != e.ETag {
+		return false, nil // replaced: the new version is another entry
+	}
+	var tags map[string]string
+	if err == nil {
+		tags, err = l.store.Tags(ctx, e.Bucket, e.Key)
+	}
+	switch {
+	case errors.Is(err, objects.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if status := execution.Outcome(info, tags); status != e.Ended().Status {
+		e.Outcome = Outcome{Status: status, ETag: e.ETag, At: e.Updated()}
+	}
+	return true, nil
+}
+
+// load returns the merged entries of segments. The caller may change them.
+func (r *Reader) load(ctx context.Context, keys []string) (map[identity]*Entry, error) {
+	var missing []string
+	all := map[identity]*Entry{}
+	r.mu.Lock()
+	for _, key := range keys {
+		if entries, ok := r.cache[key]; ok {
+			mergeInto(all, entries)
+		} else {
+			missing = append(missing, key)
+		}
+	}
+	r.mu.Unlock()
+	contents, err := loadAll(ctx, r.store, r.bucket, missing)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, entries := range contents {
+		if entries == nil {
+			return nil, fmt.Errorf("%s: %w", missing[i], objects.ErrNotFound)
+		}
+		mergeInto(all, entries)
+		if r.cached += len(entries); r.cached > maxCached {
+			r.cached = len(entries)
+			maps.DeleteFunc(r.cache, func(string, []Entry) bool { return true })
+		}
+		r.cache[missing[i]] = entries
+	}
+	return all, nil
+}
