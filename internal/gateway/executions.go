@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 
 	"buf.build/go/protovalidate"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -27,6 +28,8 @@ type Executions struct {
 	DeadLetters execution.DeadLetterStore
 	// Index lists the recent executions. It is nil if Store is.
 	Index *index.Reader
+	// Hub serves watches. It is nil if Store is.
+	Hub *index.Hub
 	// Bucket is the default bucket.
 	Bucket string
 	// ReadFrom is the allow-list of the executions that may be looked up.
@@ -35,9 +38,12 @@ type Executions struct {
 
 // Backend returns the service for New. It needs no connection.
 func (x *Executions) Backend() Backend {
-	return Backend{Register: func(ctx context.Context, mux *runtime.ServeMux, _ *grpc.ClientConn) error {
-		return imageflowv1.RegisterExecutionServiceHandlerServer(ctx, mux, x)
-	}}
+	return Backend{
+		Register: func(ctx context.Context, mux *runtime.ServeMux, _ *grpc.ClientConn) error {
+			return imageflowv1.RegisterExecutionServiceHandlerServer(ctx, mux, x)
+		},
+		Streams: map[string]http.Handler{"GET " + WatchPath: http.HandlerFunc(x.serveWatch)},
+	}
 }
 
 // GetExecution returns the state of one execution.

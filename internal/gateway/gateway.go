@@ -25,6 +25,8 @@ import (
 type Backend struct {
 	Register func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error
 	Conn     *grpc.ClientConn
+	// Streams are handlers of requests without a time limit, by patterns of http.ServeMux.
+	Streams map[string]http.Handler
 }
 
 // New returns a handler for `/v1/...`, which calls the backends, and for
@@ -48,12 +50,23 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	if err := mux.HandlePath(http.MethodGet, openAPIPath, serveOpenAPI); err != nil {
 		return nil, err
 	}
+	routes := http.NewServeMux()
 	for _, b := range backends {
 		if err := b.Register(ctx, mux, b.Conn); err != nil {
 			return nil, err
 		}
+		for pattern, handler := range b.Streams {
+			routes.Handle(pattern, checked(mux, maxBody, handler))
+		}
 	}
-	return limitConcurrency(mux, bound(mux, timeout, maxBody)), nil
+	other := limitConcurrency(mux, bound(mux, timeout, maxBody))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if handler, pattern := routes.Handler(r); pattern != "" { // routes answers no other request: it would clean the path
+			handler.ServeHTTP(w, r)
+			return
+		}
+		other.ServeHTTP(w, r)
+	}), nil
 }
 
 // bound limits the time and the size of requests.
@@ -61,15 +74,22 @@ func bound(mux *runtime.ServeMux, timeout time.Duration, maxBody int64) http.Han
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
+		checked(mux, maxBody, mux).ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// checked passes requests to next that pass checkRequest.
+func checked(mux *runtime.ServeMux, maxBody int64, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		r, err := checkRequest(r.WithContext(ctx), maxBody)
+		r, err := checkRequest(r, maxBody)
 		if err != nil {
 			w.Header().Set("Connection", "close") // the body is not read
 			_, marshaler := runtime.MarshalerForRequest(mux, r)
-			answerError(ctx, mux, marshaler, w, r, err)
+			answerError(r.Context(), mux, marshaler, w, r, err)
 			return
 		}
-		mux.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 	})
 }
 

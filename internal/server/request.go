@@ -18,6 +18,7 @@ type gate struct {
 	// health and watches have limits of their own, so that probes are answered
 	// whatever the load. A watch of health does not end by itself.
 	work, health, watches *inFlight
+	watching              *inFlight     // the requests of Config.IsWatch
 	turns                 chan struct{} // a semaphore of large bodies
 }
 
@@ -35,6 +36,7 @@ func newGate(c Config) *gate {
 	g.budget = &budget{size: c.BodyBytes, maxWait: g.maxWait}
 	g.work = newInFlight(c.maxConnections(), g.pace, cmp.Or(c.AnswerBytes, c.BodyBytes))
 	g.health = newInFlight(maxHealthRequests, g.pace, 0) // small answers only
+	g.watching = newInFlight(c.MaxWatches, g.pace, cmp.Or(c.AnswerBytes, c.BodyBytes))
 	g.watches = newInFlight(maxHealthWatches, g.pace, 0)
 	return g
 }

@@ -52,6 +52,11 @@ type Config struct {
 	Authorize func(*http.Request) bool
 	// Guard wraps the handler of all requests, outside Authorize. nil wraps nothing.
 	Guard func(http.Handler) http.Handler
+	// IsWatch reports whether a request lasts until its caller ends it. Up to MaxWatches of them, which
+	// is 0 by default, have slots of their own. OnDrain must end them; nil means that there are none.
+	IsWatch    func(*http.Request) bool
+	MaxWatches int
+	OnDrain    func()
 	// Closers are closed at the end of Run, such as connections that the handlers use.
 	Closers []io.Closer
 
@@ -153,6 +158,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	s.health.Shutdown()
 	slog.Info("draining", "address", s.Address())
 	time.Sleep(s.config.DrainDelay)
+	if s.config.OnDrain != nil {
+		s.config.OnDrain()
+	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(limit); err != nil {
@@ -191,11 +199,11 @@ func (s *Server) route(routes http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /health/liveness", g.http(g.health, unlimited, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	mux.Handle("GET /health/readiness", g.http(g.health, unlimited, http.HandlerFunc(s.readiness)))
-	mux.Handle("/", g.http(g.work, g.budget, routes))
+	mux.Handle("/", s.split(g.http(g.work, g.budget, routes), g.http(g.watching, g.budget, routes)))
 	if s.rpc == nil {
 		return mux
 	}
-	calls := g.grpc(g.work, g.budget, s.rpc)
+	calls := s.split(g.grpc(g.work, g.budget, s.rpc), g.grpc(g.watching, g.budget, s.rpc))
 	healthCalls := map[string]http.Handler{
 		healthpb.Health_Check_FullMethodName: g.grpc(g.health, unlimited, s.rpc),
 		healthpb.Health_Watch_FullMethodName: g.grpc(g.watches, unlimited, s.rpc),
@@ -211,6 +219,17 @@ func (s *Server) route(routes http.Handler) http.Handler {
 		default:
 			calls.ServeHTTP(w, r)
 		}
+	})
+}
+
+// split passes watches to another handler than all other requests.
+func (s *Server) split(others, watches http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.config.IsWatch != nil && s.config.IsWatch(r) {
+			watches.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
 	})
 }
 

@@ -157,6 +157,7 @@ type GatewayConfig struct {
 	Origins   []string      `envconfig:"CORS_ALLOW_ORIGINS" desc:"origins of web pages that may call, comma-separated"`
 	Timeout   time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"time limit of a request"`
 	BodyBytes int64         `envconfig:"MAX_BODY_BYTES" default:"100663296" desc:"maximum size of a request body in bytes"`
+	Watches   int           `envconfig:"MAX_WATCHES" default:"256" desc:"maximum number of watches of executions"`
 }
 
 // Validate reports every variable that is missing or out of range.
@@ -168,6 +169,7 @@ func (c *GatewayConfig) Validate() error {
 	return errors.Join(store,
 		c.Server.validate(),
 		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
+		atLeast("MAX_WATCHES", c.Watches, 0),
 		origins("CORS_ALLOW_ORIGINS", c.Origins),
 	)
 }

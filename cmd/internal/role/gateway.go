@@ -32,9 +32,10 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 			return nil, errors.Join(err, conns.Close())
 		}
 	}
+	reader := index.NewReader(store, c.DeadLetters)
 	executions := &gateway.Executions{
 		Store: store, Missing: "executions cannot be looked up: " + noStore,
-		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Index: index.NewReader(store, c.DeadLetters),
+		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Index: reader, Hub: index.NewHub(reader, c.Watches),
 		Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
@@ -63,6 +64,7 @@ func (c *GatewayConfig) listen(
 	imageflowv1.RegisterPipelineServiceServer(services, pipeline)
 	config := c.serve("gateway", c.BodyBytes/2)
 	config.AnswerBytes = c.BodyBytes // enough for two of the largest answers, as JSON
+	config.IsWatch, config.MaxWatches, config.OnDrain = gateway.IsWatch, c.Watches, executions.Hub.Close
 	config.Authorize = gateway.Token(c.Token).Authorize
 	config.Closers = append(config.Closers, pipeline.Processors)
 	config.Guard = func(next http.Handler) http.Handler {

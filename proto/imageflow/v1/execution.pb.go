@@ -385,10 +385,11 @@ const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\battempts\x18\x04 \x01(\x05R\battempts\x127\n" +
 	"\tfailed_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAt\x12\x1f\n" +
 	"\vdead_letter\x18\x06 \x01(\tR\n" +
-	"deadLetter2\x88\x02\n" +
+	"deadLetter2\xea\x02\n" +
 	"\x10ExecutionService\x12\x7f\n" +
 	"\fGetExecution\x12!.imageflow.v1.GetExecutionRequest\x1a\".imageflow.v1.GetExecutionResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/executions/{execution_id=**}\x12s\n" +
-	"\x0eListExecutions\x12#.imageflow.v1.ListExecutionsRequest\x1a$.imageflow.v1.ListExecutionsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/executionsB\xa1\x01\n" +
+	"\x0eListExecutions\x12#.imageflow.v1.ListExecutionsRequest\x1a$.imageflow.v1.ListExecutionsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/executions\x12`\n" +
+	"\x0fWatchExecutions\x12$.imageflow.v1.WatchExecutionsRequest\x1a%.imageflow.v1.WatchExecutionsResponse0\x01B\xa1\x01\n" +
 	"\x10com.imageflow.v1B\x0eExecutionProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -405,15 +406,17 @@ func file_imageflow_v1_execution_proto_rawDescGZIP() []byte {
 
 var file_imageflow_v1_execution_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_imageflow_v1_execution_proto_goTypes = []any{
-	(*GetExecutionRequest)(nil),    // 0: imageflow.v1.GetExecutionRequest
-	(*GetExecutionResponse)(nil),   // 1: imageflow.v1.GetExecutionResponse
-	(*ExecutionStep)(nil),          // 2: imageflow.v1.ExecutionStep
-	(*ExecutionFailure)(nil),       // 3: imageflow.v1.ExecutionFailure
-	(ProcessingStatus)(0),          // 4: imageflow.v1.ProcessingStatus
-	(*ImageData)(nil),              // 5: imageflow.v1.ImageData
-	(*timestamppb.Timestamp)(nil),  // 6: google.protobuf.Timestamp
-	(*ListExecutionsRequest)(nil),  // 7: imageflow.v1.ListExecutionsRequest
-	(*ListExecutionsResponse)(nil), // 8: imageflow.v1.ListExecutionsResponse
+	(*GetExecutionRequest)(nil),     // 0: imageflow.v1.GetExecutionRequest
+	(*GetExecutionResponse)(nil),    // 1: imageflow.v1.GetExecutionResponse
+	(*ExecutionStep)(nil),           // 2: imageflow.v1.ExecutionStep
+	(*ExecutionFailure)(nil),        // 3: imageflow.v1.ExecutionFailure
+	(ProcessingStatus)(0),           // 4: imageflow.v1.ProcessingStatus
+	(*ImageData)(nil),               // 5: imageflow.v1.ImageData
+	(*timestamppb.Timestamp)(nil),   // 6: google.protobuf.Timestamp
+	(*ListExecutionsRequest)(nil),   // 7: imageflow.v1.ListExecutionsRequest
+	(*WatchExecutionsRequest)(nil),  // 8: imageflow.v1.WatchExecutionsRequest
+	(*ListExecutionsResponse)(nil),  // 9: imageflow.v1.ListExecutionsResponse
+	(*WatchExecutionsResponse)(nil), // 10: imageflow.v1.WatchExecutionsResponse
 }
 var file_imageflow_v1_execution_proto_depIdxs = []int32{
 	4,  // 0: imageflow.v1.GetExecutionResponse.status:type_name -> imageflow.v1.ProcessingStatus
@@ -426,10 +429,12 @@ var file_imageflow_v1_execution_proto_depIdxs = []int32{
 	6,  // 7: imageflow.v1.ExecutionFailure.failed_at:type_name -> google.protobuf.Timestamp
 	0,  // 8: imageflow.v1.ExecutionService.GetExecution:input_type -> imageflow.v1.GetExecutionRequest
 	7,  // 9: imageflow.v1.ExecutionService.ListExecutions:input_type -> imageflow.v1.ListExecutionsRequest
-	1,  // 10: imageflow.v1.ExecutionService.GetExecution:output_type -> imageflow.v1.GetExecutionResponse
-	8,  // 11: imageflow.v1.ExecutionService.ListExecutions:output_type -> imageflow.v1.ListExecutionsResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
+	8,  // 10: imageflow.v1.ExecutionService.WatchExecutions:input_type -> imageflow.v1.WatchExecutionsRequest
+	1,  // 11: imageflow.v1.ExecutionService.GetExecution:output_type -> imageflow.v1.GetExecutionResponse
+	9,  // 12: imageflow.v1.ExecutionService.ListExecutions:output_type -> imageflow.v1.ListExecutionsResponse
+	10, // 13: imageflow.v1.ExecutionService.WatchExecutions:output_type -> imageflow.v1.WatchExecutionsResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name

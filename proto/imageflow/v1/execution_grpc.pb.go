@@ -19,8 +19,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ExecutionService_GetExecution_FullMethodName   = "/imageflow.v1.ExecutionService/GetExecution"
-	ExecutionService_ListExecutions_FullMethodName = "/imageflow.v1.ExecutionService/ListExecutions"
+	ExecutionService_GetExecution_FullMethodName    = "/imageflow.v1.ExecutionService/GetExecution"
+	ExecutionService_ListExecutions_FullMethodName  = "/imageflow.v1.ExecutionService/ListExecutions"
+	ExecutionService_WatchExecutions_FullMethodName = "/imageflow.v1.ExecutionService/WatchExecutions"
 )
 
 // ExecutionServiceClient is the client API for ExecutionService service.
@@ -38,6 +39,12 @@ type ExecutionServiceClient interface {
 	// days, the newest first. After them come older ones from the bucket itself, in the
 	// order of their keys.
 	ListExecutions(ctx context.Context, in *ListExecutionsRequest, opts ...grpc.CallOption) (*ListExecutionsResponse, error)
+	// WatchExecutions sends each execution when something happens to it: its arrival, the
+	// output of a step, its outcome. Changes of one execution come in the order of time,
+	// at least once. A watch ends with RESOURCE_EXHAUSTED if the caller reads too slowly
+	// and with UNAVAILABLE when the server stops; continue with `last_event_id`. In HTTP
+	// it is GET /v1/executions:watch, which sends server-sent events.
+	WatchExecutions(ctx context.Context, in *WatchExecutionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchExecutionsResponse], error)
 }
 
 type executionServiceClient struct {
@@ -68,6 +75,25 @@ func (c *executionServiceClient) ListExecutions(ctx context.Context, in *ListExe
 	return out, nil
 }
 
+func (c *executionServiceClient) WatchExecutions(ctx context.Context, in *WatchExecutionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchExecutionsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ExecutionService_ServiceDesc.Streams[0], ExecutionService_WatchExecutions_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchExecutionsRequest, WatchExecutionsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ExecutionService_WatchExecutionsClient = grpc.ServerStreamingClient[WatchExecutionsResponse]
+
 // ExecutionServiceServer is the server API for ExecutionService service.
 // All implementations must embed UnimplementedExecutionServiceServer
 // for forward compatibility.
@@ -83,6 +109,12 @@ type ExecutionServiceServer interface {
 	// days, the newest first. After them come older ones from the bucket itself, in the
 	// order of their keys.
 	ListExecutions(context.Context, *ListExecutionsRequest) (*ListExecutionsResponse, error)
+	// WatchExecutions sends each execution when something happens to it: its arrival, the
+	// output of a step, its outcome. Changes of one execution come in the order of time,
+	// at least once. A watch ends with RESOURCE_EXHAUSTED if the caller reads too slowly
+	// and with UNAVAILABLE when the server stops; continue with `last_event_id`. In HTTP
+	// it is GET /v1/executions:watch, which sends server-sent events.
+	WatchExecutions(*WatchExecutionsRequest, grpc.ServerStreamingServer[WatchExecutionsResponse]) error
 	mustEmbedUnimplementedExecutionServiceServer()
 }
 
@@ -98,6 +130,9 @@ func (UnimplementedExecutionServiceServer) GetExecution(context.Context, *GetExe
 }
 func (UnimplementedExecutionServiceServer) ListExecutions(context.Context, *ListExecutionsRequest) (*ListExecutionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListExecutions not implemented")
+}
+func (UnimplementedExecutionServiceServer) WatchExecutions(*WatchExecutionsRequest, grpc.ServerStreamingServer[WatchExecutionsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchExecutions not implemented")
 }
 func (UnimplementedExecutionServiceServer) mustEmbedUnimplementedExecutionServiceServer() {}
 func (UnimplementedExecutionServiceServer) testEmbeddedByValue()                          {}
@@ -156,6 +191,17 @@ func _ExecutionService_ListExecutions_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ExecutionService_WatchExecutions_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchExecutionsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ExecutionServiceServer).WatchExecutions(m, &grpc.GenericServerStream[WatchExecutionsRequest, WatchExecutionsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ExecutionService_WatchExecutionsServer = grpc.ServerStreamingServer[WatchExecutionsResponse]
+
 // ExecutionService_ServiceDesc is the grpc.ServiceDesc for ExecutionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -172,6 +218,12 @@ var ExecutionService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ExecutionService_ListExecutions_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchExecutions",
+			Handler:       _ExecutionService_WatchExecutions_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "imageflow/v1/execution.proto",
 }

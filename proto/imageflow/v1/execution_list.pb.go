@@ -394,6 +394,153 @@ func (x *ExecutionSummaryStep) GetFinishedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// WatchExecutionsRequest selects executions as ListExecutionsRequest does.
+type WatchExecutionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bucket of the images; empty means the server's default bucket.
+	Bucket string `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// The start of the execution id, such as `uploads/`.
+	Prefix string `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// The states in which a change is sent; none means all.
+	Status []ProcessingStatus `protobuf:"varint,3,rep,packed,name=status,proto3,enum=imageflow.v1.ProcessingStatus" json:"status,omitempty"`
+	// See ListExecutionsRequest.
+	Step    string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	Variant string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
+	// `event_id` of the last response of an earlier watch, to continue after it; empty
+	// for changes from now on. An id of more than an hour ago is OUT_OF_RANGE.
+	LastEventId   string `protobuf:"bytes,6,opt,name=last_event_id,json=lastEventId,proto3" json:"last_event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchExecutionsRequest) Reset() {
+	*x = WatchExecutionsRequest{}
+	mi := &file_imageflow_v1_execution_list_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchExecutionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchExecutionsRequest) ProtoMessage() {}
+
+func (x *WatchExecutionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_execution_list_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchExecutionsRequest.ProtoReflect.Descriptor instead.
+func (*WatchExecutionsRequest) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_execution_list_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchExecutionsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *WatchExecutionsRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *WatchExecutionsRequest) GetStatus() []ProcessingStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *WatchExecutionsRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *WatchExecutionsRequest) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *WatchExecutionsRequest) GetLastEventId() string {
+	if x != nil {
+		return x.LastEventId
+	}
+	return ""
+}
+
+// WatchExecutionsResponse is an execution after a change.
+type WatchExecutionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset in a heartbeat, which is sent at the start and after 15 seconds without a change.
+	Execution *ExecutionSummary `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
+	// The position of the change. Several changes may have the same, and after
+	// `last_event_id` the last ones may come again.
+	EventId       string `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchExecutionsResponse) Reset() {
+	*x = WatchExecutionsResponse{}
+	mi := &file_imageflow_v1_execution_list_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchExecutionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchExecutionsResponse) ProtoMessage() {}
+
+func (x *WatchExecutionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_execution_list_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchExecutionsResponse.ProtoReflect.Descriptor instead.
+func (*WatchExecutionsResponse) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_execution_list_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WatchExecutionsResponse) GetExecution() *ExecutionSummary {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *WatchExecutionsResponse) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
 var File_imageflow_v1_execution_list_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_execution_list_proto_rawDesc = "" +
@@ -438,7 +585,17 @@ const file_imageflow_v1_execution_list_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\avariant\x18\x02 \x01(\tR\avariant\x12;\n" +
 	"\vfinished_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"finishedAtB\xa5\x01\n" +
+	"finishedAt\"\xb6\x02\n" +
+	"\x16WatchExecutionsRequest\x12D\n" +
+	"\x06bucket\x18\x01 \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$R\x06bucket\x12 \n" +
+	"\x06prefix\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x84\aR\x06prefix\x12G\n" +
+	"\x06status\x18\x03 \x03(\x0e2\x1e.imageflow.v1.ProcessingStatusB\x0f\xbaH\f\x92\x01\t\x10\x04\"\x05\x82\x01\x02\x10\x01R\x06status\x12\x1b\n" +
+	"\x04step\x18\x04 \x01(\tB\a\xbaH\x04r\x02( R\x04step\x12!\n" +
+	"\avariant\x18\x05 \x01(\tB\a\xbaH\x04r\x02( R\avariant\x12+\n" +
+	"\rlast_event_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02(@R\vlastEventId\"r\n" +
+	"\x17WatchExecutionsResponse\x12<\n" +
+	"\texecution\x18\x01 \x01(\v2\x1e.imageflow.v1.ExecutionSummaryR\texecution\x12\x19\n" +
+	"\bevent_id\x18\x02 \x01(\tR\aeventIdB\xa5\x01\n" +
 	"\x10com.imageflow.v1B\x12ExecutionListProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -453,31 +610,35 @@ func file_imageflow_v1_execution_list_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_execution_list_proto_rawDescData
 }
 
-var file_imageflow_v1_execution_list_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_imageflow_v1_execution_list_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_imageflow_v1_execution_list_proto_goTypes = []any{
-	(*ListExecutionsRequest)(nil),  // 0: imageflow.v1.ListExecutionsRequest
-	(*ListExecutionsResponse)(nil), // 1: imageflow.v1.ListExecutionsResponse
-	(*ExecutionSummary)(nil),       // 2: imageflow.v1.ExecutionSummary
-	(*ExecutionSummaryStep)(nil),   // 3: imageflow.v1.ExecutionSummaryStep
-	(ProcessingStatus)(0),          // 4: imageflow.v1.ProcessingStatus
-	(*timestamppb.Timestamp)(nil),  // 5: google.protobuf.Timestamp
+	(*ListExecutionsRequest)(nil),   // 0: imageflow.v1.ListExecutionsRequest
+	(*ListExecutionsResponse)(nil),  // 1: imageflow.v1.ListExecutionsResponse
+	(*ExecutionSummary)(nil),        // 2: imageflow.v1.ExecutionSummary
+	(*ExecutionSummaryStep)(nil),    // 3: imageflow.v1.ExecutionSummaryStep
+	(*WatchExecutionsRequest)(nil),  // 4: imageflow.v1.WatchExecutionsRequest
+	(*WatchExecutionsResponse)(nil), // 5: imageflow.v1.WatchExecutionsResponse
+	(ProcessingStatus)(0),           // 6: imageflow.v1.ProcessingStatus
+	(*timestamppb.Timestamp)(nil),   // 7: google.protobuf.Timestamp
 }
 var file_imageflow_v1_execution_list_proto_depIdxs = []int32{
-	4,  // 0: imageflow.v1.ListExecutionsRequest.status:type_name -> imageflow.v1.ProcessingStatus
-	5,  // 1: imageflow.v1.ListExecutionsRequest.since:type_name -> google.protobuf.Timestamp
-	5,  // 2: imageflow.v1.ListExecutionsRequest.until:type_name -> google.protobuf.Timestamp
+	6,  // 0: imageflow.v1.ListExecutionsRequest.status:type_name -> imageflow.v1.ProcessingStatus
+	7,  // 1: imageflow.v1.ListExecutionsRequest.since:type_name -> google.protobuf.Timestamp
+	7,  // 2: imageflow.v1.ListExecutionsRequest.until:type_name -> google.protobuf.Timestamp
 	2,  // 3: imageflow.v1.ListExecutionsResponse.executions:type_name -> imageflow.v1.ExecutionSummary
-	5,  // 4: imageflow.v1.ListExecutionsResponse.index_since:type_name -> google.protobuf.Timestamp
-	4,  // 5: imageflow.v1.ExecutionSummary.status:type_name -> imageflow.v1.ProcessingStatus
-	5,  // 6: imageflow.v1.ExecutionSummary.arrived_at:type_name -> google.protobuf.Timestamp
-	5,  // 7: imageflow.v1.ExecutionSummary.updated_at:type_name -> google.protobuf.Timestamp
+	7,  // 4: imageflow.v1.ListExecutionsResponse.index_since:type_name -> google.protobuf.Timestamp
+	6,  // 5: imageflow.v1.ExecutionSummary.status:type_name -> imageflow.v1.ProcessingStatus
+	7,  // 6: imageflow.v1.ExecutionSummary.arrived_at:type_name -> google.protobuf.Timestamp
+	7,  // 7: imageflow.v1.ExecutionSummary.updated_at:type_name -> google.protobuf.Timestamp
 	3,  // 8: imageflow.v1.ExecutionSummary.steps:type_name -> imageflow.v1.ExecutionSummaryStep
-	5,  // 9: imageflow.v1.ExecutionSummaryStep.finished_at:type_name -> google.protobuf.Timestamp
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	7,  // 9: imageflow.v1.ExecutionSummaryStep.finished_at:type_name -> google.protobuf.Timestamp
+	6,  // 10: imageflow.v1.WatchExecutionsRequest.status:type_name -> imageflow.v1.ProcessingStatus
+	2,  // 11: imageflow.v1.WatchExecutionsResponse.execution:type_name -> imageflow.v1.ExecutionSummary
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_execution_list_proto_init() }
@@ -492,7 +653,7 @@ func file_imageflow_v1_execution_list_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_execution_list_proto_rawDesc), len(file_imageflow_v1_execution_list_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"imageflow.dev/internal/index"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// WatchPath is the path of server-sent events about executions.
+const WatchPath = "/v1/executions:watch"
+
+// IsWatch reports whether a request lasts until its caller ends it.
+func IsWatch(r *http.Request) bool {
+	return r.URL.Path == WatchPath || r.URL.Path == imageflowv1.ExecutionService_WatchExecutions_FullMethodName
+}
+
+// heartbeat is the time without a change after which a watcher gets a heartbeat.
+const heartbeat = 15 * time.Second
+
+// WatchExecutions sends executions as they change.
+func (x *Executions) WatchExecutions(
+	req *imageflowv1.WatchExecutionsRequest, s grpc.ServerStreamingServer[imageflowv1.WatchExecutionsResponse],
+) error {
+	return x.watch(s.Context(), req, s.Send)
+}
+
+// watch calls send for each change, and with an empty response for a heartbeat, the first at once, until
+// the caller ends the context or the watch is ended with a reason.
+func (x *Executions) watch(
+	ctx context.Context, req *imageflowv1.WatchExecutionsRequest, send func(*imageflowv1.WatchExecutionsResponse) error,
+) error {
+	if err := protovalidate.Validate(req); err != nil {
+		return violation("", err)
+	}
+	query, err := x.query(req)
+	if err != nil {
+		return err
+	}
+	w, err := x.Hub.Watch(ctx, query, req.GetLastEventId())
+	if err != nil {
+		return watchStatus(ctx, err)
+	}
+	defer x.Hub.Leave(w)
+	for err = send(&imageflowv1.WatchExecutionsResponse{}); err == nil; {
+		var changes []*index.Change
+		changes, err = w.Next(ctx, heartbeat)
+		for _, c := range changes {
+			response := &imageflowv1.WatchExecutionsResponse{Execution: summary(&c.Entry), EventId: c.ID}
+			if err := send(response); err != nil {
+				return watchStatus(ctx, err)
+			}
+		}
+		if err == nil && len(changes) == 0 {
+			err = send(&imageflowv1.WatchExecutionsResponse{})
+		}
+	}
+	return watchStatus(ctx, err)
+}
+
+// watchStatus returns the status with which a watch ends.
+func watchStatus(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return status.FromContextError(ctx.Err()).Err()
+	case errors.Is(err, index.ErrSlow), errors.Is(err, index.ErrTooMany):
+		return status.Error(codes.ResourceExhausted, err.Error())
+	case errors.Is(err, index.ErrGone):
+		return status.Error(codes.OutOfRange, "last_event_id: "+err.Error())
+	case errors.Is(err, index.ErrClosed):
+		return unavailable(err.Error())
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	return unavailable("the object store does not answer")
+}
+
+// serveWatch serves a watch as server-sent events. The query has the fields of the request. A browser
+// continues after an interruption with the header Last-Event-ID.
+func (x *Executions) serveWatch(w http.ResponseWriter, r *http.Request) {
+	req := &imageflowv1.WatchExecutionsRequest{}
+	err := runtime.PopulateQueryParameters(req, r.URL.Query(), utilities.NewDoubleArray(nil))
+	if err != nil {
+		err = status.Error(codes.InvalidArgument, err.Error())
+	}
+	if id := r.Header.Get("Last-Event-Id"); id != "" {
+		req.LastEventId = id
+	}
+	s := &eventStream{w: w, control: http.NewResponseController(w)}
+	if err == nil {
+		err = x.watch(r.Context(), req, s.send)
+	}
+	if r.Context().Err() == nil {
+		s.end(r, err)
+	}
+}
+
+// eventStream writes server-sent events.
+type eventStream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	begun   bool
+}
+
+// send writes a change or a heartbeat.
+func (s *eventStream) send(response *imageflowv1.WatchExecutionsResponse) error {
+	text := ": heartbeat\n\n"
+	if response.GetExecution() != nil {
+		data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(response.GetExecution())
+		if err != nil {
+			return err
+		}
+		text = fmt.Sprintf("id: %s\nevent: execution\ndata: %s\n\n", response.GetEventId(), data)
+	}
+	return s.write(text)
+}
+
+func (s *eventStream) write(text string) error {
+	if !s.begun {
+		s.begun = true
+		s.w.Header().Set("Content-Type", "text/event-stream")
+		s.w.Header().Set("Cache-Control", "no-store")
+		s.w.Header().Set("X-Accel-Buffering", "no") // nginx would collect events
+		text = "retry: 2000\n\n" + text
+	}
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
+
+// end writes why the watch ends: as the answer if nothing was written yet, or as the last event.
+func (s *eventStream) end(r *http.Request, reason error) {
+	if !s.begun {
+		answerError(r.Context(), runtime.NewServeMux(), &runtime.JSONPb{}, s.w, r, reason)
+		return
+	}
+	data, _ := protojson.Marshal(status.Convert(reason).Proto()) // of known types
+	_ = s.write(fmt.Sprintf("event: end\ndata: %s\n\n", strings.ReplaceAll(string(data), "\n", " ")))
+}
