@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/url"
-	"strings"
 	"time"
 
 	"imageflow.dev/internal/objects"
@@ -178,85 +176,4 @@ func (s DeadLetterStore) CancelReplay(ctx context.Context, moved DeadLetter) err
 		return err
 	}
 	return s.Remove(ctx, moved)
-}
-
-// Selection selects dead letters. Empty fields select all.
-type Selection struct {
-	Bucket, Execution string
-	// Since and Until bound the time of the last failure. Both are inclusive.
-	Since, Until time.Time
-}
-
-// List loads the selected dead letters in the order of their keys. For a dead letter
-// that it cannot load, List yields an error with only Object set, and continues. It
-// ends after an error without Object.
-func (s DeadLetterStore) List(ctx context.Context, selection Selection) iter.Seq2[DeadLetter, error] {
-	return func(yield func(DeadLetter, error) bool) {
-		for entry, err := range s.keys(ctx, selection.prefix()) {
-			if err != nil {
-				yield(DeadLetter{}, err)
-				return
-			}
-			if !isDeadLetterKey(entry.Key) {
-				continue
-			}
-			d, err := s.Load(ctx, entry.Key)
-			switch {
-			case errors.Is(err, objects.ErrNotFound): // removed meanwhile
-				continue
-			case err != nil:
-				d = DeadLetter{Object: entry.Key}
-			case !selection.contains(d):
-				continue
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
-}
-
-// IndexFolder begins the keys of the index of executions, which is in the bucket of dead letters and
-// has far more objects. No bucket's name begins like this.
-const IndexFolder = "_index/"
-
-// afterIndex is the first key after those of the index.
-const afterIndex = "_index0"
-
-// keys lists the objects with a prefix. It skips the index without listing it.
-func (s DeadLetterStore) keys(ctx context.Context, prefix string) iter.Seq2[objects.Entry, error] {
-	return func(yield func(objects.Entry, error) bool) {
-		for after := ""; ; after = afterIndex {
-			isBefore := true
-			for entry, err := range s.store.WalkAfter(ctx, s.bucket, prefix, after) {
-				if isBefore = !strings.HasPrefix(entry.Key, IndexFolder); !isBefore {
-					break
-				}
-				if !yield(entry, err) {
-					return
-				}
-			}
-			if isBefore { // the end
-				return
-			}
-		}
-	}
-}
-
-// prefix returns a prefix of the keys of all selected dead letters.
-func (s Selection) prefix() string {
-	switch {
-	case s.Bucket == "":
-		return ""
-	case s.Execution == "":
-		return s.Bucket + "/"
-	}
-	return folder(s.Bucket, s.Execution) + "/"
-}
-
-func (s Selection) contains(d DeadLetter) bool {
-	return (s.Bucket == "" || d.Bucket == s.Bucket) &&
-		(s.Execution == "" || d.Execution == s.Execution) &&
-		(s.Since.IsZero() || !d.Last.Before(s.Since)) &&
-		(s.Until.IsZero() || !d.Last.After(s.Until))
 }

@@ -102,14 +102,20 @@ type bridgeServer struct {
 	drain  time.Duration
 }
 
-// Run serves and sweeps until the context ends. Then it drains: accepted events have the
+// Run serves, sweeps and does requested replays until the context ends. Then it drains: accepted events have the
 // drain timeout to reach the broker.
 func (s *bridgeServer) Run(ctx context.Context) error {
 	swept := make(chan struct{})
 	sweeping, stop := context.WithCancel(ctx)
 	go func() {
 		defer close(swept)
+		replays := make(chan struct{})
+		go func() {
+			defer close(replays)
+			s.bridge.ServeReplays(sweeping)
+		}()
 		s.bridge.Sweep(sweeping)
+		<-replays
 	}()
 	err := s.Server.Run(ctx)
 	stop()

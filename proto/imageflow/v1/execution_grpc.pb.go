@@ -19,9 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ExecutionService_GetExecution_FullMethodName    = "/imageflow.v1.ExecutionService/GetExecution"
-	ExecutionService_ListExecutions_FullMethodName  = "/imageflow.v1.ExecutionService/ListExecutions"
-	ExecutionService_WatchExecutions_FullMethodName = "/imageflow.v1.ExecutionService/WatchExecutions"
+	ExecutionService_GetExecution_FullMethodName      = "/imageflow.v1.ExecutionService/GetExecution"
+	ExecutionService_ListExecutions_FullMethodName    = "/imageflow.v1.ExecutionService/ListExecutions"
+	ExecutionService_WatchExecutions_FullMethodName   = "/imageflow.v1.ExecutionService/WatchExecutions"
+	ExecutionService_ListDeadLetters_FullMethodName   = "/imageflow.v1.ExecutionService/ListDeadLetters"
+	ExecutionService_ReplayDeadLetters_FullMethodName = "/imageflow.v1.ExecutionService/ReplayDeadLetters"
 )
 
 // ExecutionServiceClient is the client API for ExecutionService service.
@@ -45,6 +47,13 @@ type ExecutionServiceClient interface {
 	// and with UNAVAILABLE when the server stops; continue with `last_event_id`. In HTTP
 	// it is GET /v1/executions:watch, which sends server-sent events.
 	WatchExecutions(ctx context.Context, in *WatchExecutionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchExecutionsResponse], error)
+	// ListDeadLetters lists the events that failed for good.
+	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
+	// ReplayDeadLetters requests that a bridge sends the events of dead letters again. It
+	// answers when the request is stored; the replay follows within seconds. A dead letter
+	// whose event the broker has accepted is removed. An event that fails again becomes a
+	// dead letter again.
+	ReplayDeadLetters(ctx context.Context, in *ReplayDeadLettersRequest, opts ...grpc.CallOption) (*ReplayDeadLettersResponse, error)
 }
 
 type executionServiceClient struct {
@@ -94,6 +103,26 @@ func (c *executionServiceClient) WatchExecutions(ctx context.Context, in *WatchE
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ExecutionService_WatchExecutionsClient = grpc.ServerStreamingClient[WatchExecutionsResponse]
 
+func (c *executionServiceClient) ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDeadLettersResponse)
+	err := c.cc.Invoke(ctx, ExecutionService_ListDeadLetters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *executionServiceClient) ReplayDeadLetters(ctx context.Context, in *ReplayDeadLettersRequest, opts ...grpc.CallOption) (*ReplayDeadLettersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplayDeadLettersResponse)
+	err := c.cc.Invoke(ctx, ExecutionService_ReplayDeadLetters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExecutionServiceServer is the server API for ExecutionService service.
 // All implementations must embed UnimplementedExecutionServiceServer
 // for forward compatibility.
@@ -115,6 +144,13 @@ type ExecutionServiceServer interface {
 	// and with UNAVAILABLE when the server stops; continue with `last_event_id`. In HTTP
 	// it is GET /v1/executions:watch, which sends server-sent events.
 	WatchExecutions(*WatchExecutionsRequest, grpc.ServerStreamingServer[WatchExecutionsResponse]) error
+	// ListDeadLetters lists the events that failed for good.
+	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
+	// ReplayDeadLetters requests that a bridge sends the events of dead letters again. It
+	// answers when the request is stored; the replay follows within seconds. A dead letter
+	// whose event the broker has accepted is removed. An event that fails again becomes a
+	// dead letter again.
+	ReplayDeadLetters(context.Context, *ReplayDeadLettersRequest) (*ReplayDeadLettersResponse, error)
 	mustEmbedUnimplementedExecutionServiceServer()
 }
 
@@ -133,6 +169,12 @@ func (UnimplementedExecutionServiceServer) ListExecutions(context.Context, *List
 }
 func (UnimplementedExecutionServiceServer) WatchExecutions(*WatchExecutionsRequest, grpc.ServerStreamingServer[WatchExecutionsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchExecutions not implemented")
+}
+func (UnimplementedExecutionServiceServer) ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDeadLetters not implemented")
+}
+func (UnimplementedExecutionServiceServer) ReplayDeadLetters(context.Context, *ReplayDeadLettersRequest) (*ReplayDeadLettersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplayDeadLetters not implemented")
 }
 func (UnimplementedExecutionServiceServer) mustEmbedUnimplementedExecutionServiceServer() {}
 func (UnimplementedExecutionServiceServer) testEmbeddedByValue()                          {}
@@ -202,6 +244,42 @@ func _ExecutionService_WatchExecutions_Handler(srv interface{}, stream grpc.Serv
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ExecutionService_WatchExecutionsServer = grpc.ServerStreamingServer[WatchExecutionsResponse]
 
+func _ExecutionService_ListDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDeadLettersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExecutionServiceServer).ListDeadLetters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExecutionService_ListDeadLetters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExecutionServiceServer).ListDeadLetters(ctx, req.(*ListDeadLettersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ExecutionService_ReplayDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplayDeadLettersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExecutionServiceServer).ReplayDeadLetters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExecutionService_ReplayDeadLetters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExecutionServiceServer).ReplayDeadLetters(ctx, req.(*ReplayDeadLettersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ExecutionService_ServiceDesc is the grpc.ServiceDesc for ExecutionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -216,6 +294,14 @@ var ExecutionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListExecutions",
 			Handler:    _ExecutionService_ListExecutions_Handler,
+		},
+		{
+			MethodName: "ListDeadLetters",
+			Handler:    _ExecutionService_ListDeadLetters_Handler,
+		},
+		{
+			MethodName: "ReplayDeadLetters",
+			Handler:    _ExecutionService_ReplayDeadLetters_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
