@@ -32,8 +32,8 @@ func TestReplayRequested(t *testing.T) {
 		if left := w.onlyDeadLetter(); left.Execution != "dog" || w.status("cat.jpg") != "" {
 			t.Errorf("left is %+v", left)
 		}
-		for key := range w.deadLetters.ReplayRequests(t.Context()) {
-			t.Errorf("the request %s is left", key)
+		for key, err := range w.deadLetters.ReplayRequests(t.Context()) {
+			t.Errorf("the request %s is left, %v", key, err)
 		}
 	})
 }

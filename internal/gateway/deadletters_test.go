@@ -126,7 +126,8 @@ func TestReplayDeadLetters(t *testing.T) {
 			`{}`: "at least one", `{"all":true,"ids":["a"]}`: "without the others", `{"ids":["private/a/1.json"]}`: "ids[0]",
 			`{"all":true,"bucket":"private"}`: "READ_FROM",
 		} {
-			if text := call("POST", "/v1/dead-letters:replay", body, r); !strings.Contains(text, want) || !strings.Contains(text, `"code":3`) {
+			text := call("POST", "/v1/dead-letters:replay", body, r)
+			if !strings.Contains(text, want) || !strings.Contains(text, `"code":3`) {
 				t.Errorf("%s is answered %s", body, text)
 			}
 		}
