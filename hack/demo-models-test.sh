@@ -40,7 +40,7 @@ add_model() {
 	local interpolation parameter
 	for interpolation in antialiased bilinear bilinear_asymmetric; do
 		mkdir -p "$work/models/$1-$interpolation/1"
-		ln -s "$2" "$work/models/$1-$interpolation/1/model.onnx"
+		cp "$2" "$work/models/$1-$interpolation/1/model.onnx"
 		for parameter in "${@:3}" "interpolation=$interpolation"; do
 			printf 'parameters { key: "%s" value { string_value: "%s" } }\n' "${parameter%%=*}" "${parameter#*=}"
 		done >"$work/models/$1-$interpolation/config.pbtxt"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 CONFIDENCE, IOU = 0.25, 0.45
-HALF = 3  # float16 has steps of 0.25 from 256 on, and versions of ONNX Runtime round differently
 
 
 @dataclass
@@ -18,7 +17,6 @@ class Row:
     parameters: dict = field(default_factory=dict)  # of config.pbtxt
     advice: dict = field(default_factory=dict)  # parameters that the refusal names
     family: str = ""  # of a model that Ultralytics does not export
-    slack: float = 1  # a factor of the limits of pixels and confidence; see README.md
     names: list = field(default_factory=list)  # the metadata of such a model
 
 
@@ -34,12 +32,12 @@ def exports():
             yield Row(f"{name}-384x640", yaml, layout, (384, 640))
             yield Row(f"{name}-1class", yaml, layout, classes=1)
             yield Row(f"{name}-2classes", yaml, layout, classes=2)
-            yield Row(f"{name}-half", yaml, layout, arguments={"quantize": 16}, slack=HALF)
+            yield Row(f"{name}-half", yaml, layout, arguments={"quantize": 16})
             yield Row(f"{name}-dynamic", yaml, layout, arguments={"dynamic": True})
         if name in ("v5nu", "v8n", "11n", "26n"):
             yield Row(f"{name}-nms", yaml, "end-to-end", arguments={"nms": True, "conf": CONFIDENCE, "iou": IOU})
         if name in ("v10n", "26n"):
-            yield Row(f"{name}-end2end", yaml, "end-to-end", arguments={"nms": False}, slack=1.5 if name == "v10n" else 1)
+            yield Row(f"{name}-end2end", yaml, "end-to-end", arguments={"nms": False})
 
 
 def tasks():
@@ -49,11 +47,10 @@ def tasks():
         yield Row(f"{short}-seg", f"{name}-seg.yaml", layout, task="segment", arguments=arguments)
         yield Row(f"{short}-pose", f"{name}-pose.yaml", layout, classes=1, task="pose", arguments=arguments)
         yield Row(f"{short}-obb", f"{name}-obb.yaml", layout + "-obb", (640, 640), 15, "obb", arguments)
-    yield Row("v8n-cls", "yolov8n-cls.yaml", "classify", (224, 224), 10, "classify", slack=1.5)
+    yield Row("v8n-cls", "yolov8n-cls.yaml", "classify", (224, 224), 10, "classify")
 
 
 # RF-DETR trains on antialiased images, but predicts without.
-STRETCHED = ("d-fine", "rf-detr", "paddle")
 PARAMETERS = {"rf-detr": {"interpolation": "bilinear"}}
 
 
@@ -61,8 +58,7 @@ def others():
     names = [f"class {i}" for i in range(10)]
     for family in ("yolox", "yolox-decoded", "yolo-nas", "efficient-nms", "mmdet", "d-fine", "rf-detr", "yolov7-nms",
                    "yolo-nas-flat", "paddle"):
-        yield Row(family, "yolov8n.yaml", family, classes=10, family=family, names=names, parameters=PARAMETERS.get(family, {}),
-                  slack=1.5 if family in STRETCHED else 1)
+        yield Row(family, "yolov8n.yaml", family, classes=10, family=family, names=names, parameters=PARAMETERS.get(family, {}))
     listed = "[" + ", ".join(f"'{n}'" for n in names) + "]"
     yield Row("yolox-unnamed", "yolov8n.yaml", "yolox", classes=10, family="yolox", advice={"names": listed})
 
