@@ -34,7 +34,7 @@ var floors = []struct {
 	{"internal/mirror", []string{"internal/objects"}},
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
-	{"internal/openinference", []string{"proto/imageflow/v1"}},
+	{"internal/openinference", []string{"proto/imageflow/v1", "internal/server"}},
 	{"internal/processors", []string{"proto/imageflow/v1"}},
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
@@ -82,7 +82,7 @@ var floors = []struct {
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",
-		"internal/httpevent", "internal/signature", "internal/metrics",
+		"internal/httpevent", "internal/signature", "internal/metrics", "internal/server",
 	}},
 
 	{"internal/notify", []string{

@@ -159,6 +159,8 @@ func kindError(err error) error {
 			kind = functions.Unavailable
 		}
 		return functions.Errorf(kind, "model_name", "unusable %v", refused)
+	case errors.Is(err, inference.ErrChanged):
+		return functions.Errorf(functions.Unavailable, "", "the model was replaced or unloaded during the request; try again")
 	case errors.Is(err, inference.ErrNotFound), errors.Is(err, inference.ErrUnavailable):
 		return &functions.Error{Kind: functions.Unavailable, Message: "the inference backend does not answer", Cause: err}
 	}

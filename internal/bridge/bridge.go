@@ -5,7 +5,6 @@ package bridge
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/signature"
 )
 
@@ -105,8 +105,7 @@ const maxNotificationBytes = 1 << 20
 // unavailable broker or store leads to such an answer.
 func (b *Bridge) handleNotification(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	given, want := r.Header.Get("Authorization"), "Bearer "+b.config.Token
-	if b.config.Token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
+	if token := server.Token(b.config.Token); token != "" && !token.Authorizes(r.Header.Get("Authorization")) {
 		count(ctx, notifications, "unauthorized")
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		http.Error(w, "the notification's token is wrong", http.StatusUnauthorized)

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"crypto/subtle"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,18 +26,11 @@ func (t Token) Authorize(r *http.Request) bool {
 	if t == "" {
 		return true
 	}
-	authorized := t.authorized(r.Header.Get("Authorization"))
+	authorized := server.Token(t).Authorizes(r.Header.Get("Authorization"))
 	r.Header.Del("Authorization")
 	return authorized || slices.ContainsFunc(openPaths, func(path string) bool {
 		return r.URL.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path)
 	})
-}
-
-// authorized reports, in constant time, whether an Authorization header carries the
-// token.
-func (t Token) authorized(authorization string) bool {
-	scheme, given, _ := strings.Cut(authorization, " ")
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(given), []byte(t)) == 1
 }
 
 // RequireToken passes authorized requests to next and answers others with 401. It is

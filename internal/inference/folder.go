@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // The supported execution providers of ONNX Runtime.
@@ -29,6 +31,12 @@ type Options struct {
 	Threads int
 	// PollInterval is the interval of Refresh; 0 means never.
 	PollInterval time.Duration
+	// Explicit means that only Load and Unload change which models are loaded. Open loads those in Initial, and
+	// Refresh only notes which models there are.
+	Explicit bool
+	Initial  []string
+	// Fetch brings the files of a model up to date before Load loads them. A nil Fetch means that they are.
+	Fetch func(ctx context.Context, name string) error
 	// Versions is the maximum number of versions in memory in addition to the one that each model has in use
 	// by default. Requests load them.
 	Versions int
@@ -43,9 +51,13 @@ type Folder struct {
 	dir     string
 	options Options
 
-	stopPolling context.CancelFunc
-	polling     sync.WaitGroup
-	releasing   sync.WaitGroup // replaced models, until their last run ends
+	open      context.Context // ends with Close
+	stop      context.CancelFunc
+	polling   sync.WaitGroup
+	releasing sync.WaitGroup // replaced models, until their last run ends
+
+	changing chan struct{} // has an element while models change, which is one change at a time
+	loads    singleflight.Group
 
 	mutex  sync.RWMutex
 	models map[string]*folderModel // by name
@@ -83,28 +95,33 @@ func Open(ctx context.Context, dir string, o Options) (*Folder, error) {
 	if err := startRuntime(o); err != nil {
 		return nil, err
 	}
-	f := &Folder{dir: dir, options: o, models: map[string]*folderModel{}, further: map[versionKey]*requestedVersion{}}
-	if err := f.refresh(ctx, func(folderModel) bool { return true }); err != nil {
+	f := &Folder{
+		dir: dir, options: o, changing: make(chan struct{}, 1),
+		models: map[string]*folderModel{}, further: map[versionKey]*requestedVersion{},
+	}
+	isInitial := func(m folderModel) bool { return !o.Explicit || slices.Contains(o.Initial, m.name) }
+	if err := f.refresh(ctx, isInitial); err != nil {
 		return nil, fmt.Errorf("model repository: %w", err)
 	}
 	if len(f.models) == 0 {
 		return nil, fmt.Errorf("model repository %s: no model; it needs <name>/<version>/model.onnx", dir)
 	}
-	polling, stop := context.WithCancel(context.WithoutCancel(ctx))
-	f.stopPolling = stop
+	f.open, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), f.Close())
 	}
 	if o.PollInterval > 0 {
-		f.polling.Go(func() { f.poll(polling) })
+		f.polling.Go(func() { f.poll(f.open) })
 	}
 	return f, nil
 }
 
 // Close stops polling, waits for the last run of each model and frees the models.
 func (f *Folder) Close() error {
-	f.stopPolling()
+	f.stop()
 	f.polling.Wait()
+	f.changing <- struct{}{} // waits for the last change
+	defer func() { <-f.changing }()
 	f.mutex.Lock()
 	for _, m := range f.models {
 		f.release(m.session)
@@ -137,7 +154,7 @@ func (f *Folder) Model(ctx context.Context, name, version string) (Model, error)
 	case version != "":
 		return f.requested(ctx, m, version)
 	case m.session == nil:
-		return nil, &RefusedError{Name: name, Reason: m.refusal, Temporary: m.tried == ""}
+		return nil, &RefusedError{Name: name, Reason: m.refusal, Temporary: m.tried == "" && !f.options.Explicit}
 	}
 	return m.session, nil
 }
@@ -149,8 +166,13 @@ func (f *Folder) find(name string) (*folderModel, error) {
 	if m, ok := f.models[name]; ok {
 		return m, nil
 	}
+	return nil, f.notFound(name)
+}
+
+// notFound is the error about a model that does not exist. The caller holds the mutex.
+func (f *Folder) notFound(name string) error {
 	names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
-	return nil, fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
+	return fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
 }
 
 // Has reports whether the folder has a model of this name.

@@ -29,12 +29,13 @@ func (f *Folder) poll(ctx context.Context) {
 // changed, but only if they are the same as at the previous Refresh, because a
 // copy may still be in progress. A loaded model replaces the one in use; if it is
 // refused, the one in use stays. A model whose folder is gone is removed.
-// Refresh is not safe for concurrent use, nor together with PollInterval; the
-// models stay in use meanwhile.
+// The models stay in use meanwhile. With Explicit, it only notes the models that are not loaded.
 func (f *Folder) Refresh(ctx context.Context) error {
-	return f.refresh(ctx, func(now folderModel) bool {
-		before, ok := f.models[now.name]
-		return ok && before.fingerprint == now.fingerprint
+	return f.change(ctx, func() error {
+		return f.refresh(ctx, func(now folderModel) bool {
+			before, ok := f.models[now.name]
+			return !f.options.Explicit && ok && before.fingerprint == now.fingerprint
+		})
 	})
 }
 
@@ -49,23 +50,39 @@ func (f *Folder) refresh(ctx context.Context, stable func(now folderModel) bool)
 		if before := f.models[name]; before != nil {
 			now = *before
 		}
+		if f.keeps(&now) {
+			continue
+		}
 		now.modelFiles = scan(filepath.Join(f.dir, name))
 		if now.fingerprint != now.tried && stable(now) {
 			f.try(ctx, &now)
 		}
 		if now.session == nil && now.refusal == "" {
-			now.refusal = "it is new and not loaded yet"
+			now.refusal = f.notLoaded()
 		}
 		f.put(&now)
 	}
-	for name := range f.models {
-		if !slices.Contains(names, name) {
+	for name, m := range f.models {
+		if !slices.Contains(names, name) && !f.keeps(m) {
 			slog.InfoContext(ctx, "model removed", "model", name)
 			f.remove(name)
 		}
 	}
-	f.dropChanged()
+	if !f.options.Explicit {
+		f.dropChanged()
+	}
 	return nil
+}
+
+// keeps reports whether only Unload and Load may change a model, because it is loaded.
+func (f *Folder) keeps(m *folderModel) bool { return f.options.Explicit && m.session != nil }
+
+// notLoaded is the reason why a model that nothing is wrong with is not in use.
+func (f *Folder) notLoaded() string {
+	if f.options.Explicit {
+		return "it is not loaded, and with MODEL_CONTROL=explicit only a load request loads it"
+	}
+	return "it is new and not loaded yet"
 }
 
 // try loads the files of m, or notes why they are refused.
@@ -75,6 +92,7 @@ func (f *Folder) try(ctx context.Context, m *folderModel) {
 		session, err = f.load(ctx, m.name, m.version())
 	}
 	if ctx.Err() != nil {
+		f.release(session)
 		return // the error may come from ctx, not from the files
 	}
 	m.tried, m.refusal = m.fingerprint, ""

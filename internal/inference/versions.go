@@ -111,6 +111,9 @@ func (m *folderModel) noVersion(version string) error {
 func (f *Folder) reserve(ctx context.Context, key versionKey) (*requestedVersion, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
+	if m := f.models[key.name]; f.options.Explicit && (m == nil || m.session == nil) {
+		return nil, &RefusedError{Name: key.name, Reason: f.notLoaded()} // unloaded meanwhile
+	}
 	if v := f.further[key]; v != nil {
 		v.used = time.Now()
 		return v, nil
@@ -153,7 +156,7 @@ func (f *Folder) makeRoom(wanted versionKey) error {
 			"and one makes room after %v without requests", wanted.version, strings.Join(names, ", "), f.options.Versions, requestedIdle)}
 }
 
-// drop forgets a version that is loaded. The caller holds the mutex.
+// drop forgets a version. One that is being loaded is released when it is. The caller holds the mutex.
 func (f *Folder) drop(key versionKey) {
 	f.release(f.further[key].session)
 	delete(f.further, key)
@@ -169,9 +172,9 @@ func (f *Folder) loadRequested(ctx context.Context, key versionKey, v *requested
 	case err != nil:
 		v.refusal = f.reason(err)
 		slog.ErrorContext(ctx, "model version refused", "model", key.name, "version", key.version, "reason", v.refusal)
-	case f.further[key] != v: // closed meanwhile
+	case f.further[key] != v:
 		f.release(session)
-		v.refusal = "the repository is closed"
+		v.refusal = "it was unloaded meanwhile"
 	default:
 		v.session = session
 		slog.InfoContext(ctx, "model version loaded", "model", key.name, "version", key.version)

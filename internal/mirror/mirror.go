@@ -36,6 +36,8 @@ type Mirror struct {
 	lock    *os.File
 	stop    context.CancelFunc
 	polling sync.WaitGroup
+	// syncing is held by Sync and Fetch.
+	syncing sync.Mutex
 	// seen are the versions in the last listing by name of the model.
 	seen map[string]string
 	// refused is the last reason of each model, or key, that is not in the folder.
@@ -121,9 +123,26 @@ func (m *Mirror) poll(ctx context.Context) {
 
 // Sync brings the folder up to date with the bucket. It takes a model only if its files are the same as
 // at the previous Sync, because an upload of several files may be in progress. A model that is gone is
-// removed. Sync is not safe for concurrent use, nor together with Interval.
+// removed.
 func (m *Mirror) Sync(ctx context.Context) error {
+	m.syncing.Lock()
+	defer m.syncing.Unlock()
 	return m.sync(ctx, func(name, version string) bool { return m.seen[name] == version })
+}
+
+// Fetch brings one model up to date with the bucket at once: its upload must be complete. The error is the reason
+// why the model, if it is in the bucket, is not in the folder as it is there.
+func (m *Mirror) Fetch(ctx context.Context, name string) error {
+	m.syncing.Lock()
+	defer m.syncing.Unlock()
+	before := m.seen
+	err := m.sync(ctx, func(model, _ string) bool { return model == name })
+	_, isThere := m.seen[name]
+	m.seen = before // which is about the last Sync
+	if reason := m.refused[name]; err == nil && isThere && reason != "" {
+		return errors.New(reason)
+	}
+	return err
 }
 
 // sync is Sync; stable reports whether a version can be taken now.

@@ -1,6 +1,7 @@
 package openinference
 
 import (
+	"net/http"
 	"slices"
 
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -38,4 +39,29 @@ func entriesOf(m *imageflowv1.Model) (entries []indexEntry) {
 		entries = append(entries, indexEntry{Name: m.GetName(), State: stateUnavailable, Reason: m.GetReason()})
 	}
 	return entries
+}
+
+// indexRequest is $repository_index_request.
+type indexRequest struct {
+	Ready bool `json:"ready"`
+}
+
+func (h *handler) index(r *http.Request) (any, error) {
+	var request indexRequest
+	if err := readBody(r, &request, `{"ready": true}`); err != nil {
+		return nil, err
+	}
+	list, err := h.models.ListModels(r.Context(), &imageflowv1.ListModelsRequest{})
+	if err != nil {
+		return nil, err
+	}
+	entries := []indexEntry{}
+	for _, m := range list.GetModels() {
+		for _, e := range entriesOf(m) {
+			if e.State == stateReady || !request.Ready {
+				entries = append(entries, e)
+			}
+		}
+	}
+	return entries, nil
 }

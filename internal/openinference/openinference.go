@@ -1,13 +1,12 @@
-// Package openinference describes models in the Open Inference Protocol (KServe v2) over HTTP:
+// Package openinference describes, loads and unloads models in the Open Inference Protocol (KServe v2) over HTTP:
 // https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
-// and lists them as Triton's model repository extension does:
+// and Triton's model repository extension:
 // https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
 package openinference
 
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"runtime/debug"
 
@@ -21,18 +20,20 @@ import (
 // Path is the path of the server's metadata, and with a slash the prefix of all others.
 const Path = "/v2"
 
-// maxBodyBytes bounds the body of a request.
-const maxBodyBytes = 64 << 10
-
 // handler answers the requests.
 type handler struct {
-	models imageflowv1.ModelServiceServer
-	server serverMetadata
+	models  imageflowv1.ModelServiceServer
+	control *Control
+	server  serverMetadata
 }
 
-// New returns a handler of the requests at Path and below. It neither runs nor changes models.
-func New(models imageflowv1.ModelServiceServer) http.Handler {
-	h := &handler{models: models, server: serverMetadata{Name: "imageflow", Extensions: []string{}}}
+// New returns a handler of the requests at Path and below. It does not run models. Without a control, which is nil
+// then, it does not change them either.
+func New(models imageflowv1.ModelServiceServer, control *Control) http.Handler {
+	h := &handler{models: models, control: control, server: serverMetadata{Name: "imageflow", Extensions: []string{}}}
+	if control != nil {
+		h.server.Extensions = []string{"model_repository"}
+	}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		h.server.Version = build.Main.Version
 	}
@@ -47,7 +48,9 @@ func New(models imageflowv1.ModelServiceServer) http.Handler {
 		"GET /v2/models/{name}/ready":                    h.modelReady,
 		"GET /v2/models/{name}/versions/{version}/ready": h.modelReady,
 		"POST /v2/repository/index":                      h.index,
-		"/":                                              missing,
+		"POST /v2/repository/models/{name}/load":         h.load,
+		"POST /v2/repository/models/{name}/unload":       h.unload,
+		"/": missing,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := answer(r)
@@ -66,6 +69,13 @@ func write(w http.ResponseWriter, body any, err error) {
 		code, body = http.StatusBadRequest, notReady.answer
 	case err != nil:
 		code, body = runtime.HTTPStatusFromCode(status.Code(err)), map[string]string{"error": status.Convert(err).Message()}
+	}
+	if code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if body == nil { // the answers of load and unload
+		w.WriteHeader(code)
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
@@ -181,30 +191,4 @@ func tensors(all []*imageflowv1.ModelTensor) (described []tensor) {
 		described = append(described, tensor{t.GetName(), t.GetType(), t.GetShape()})
 	}
 	return described
-}
-
-// indexRequest is $repository_index_request.
-type indexRequest struct {
-	Ready bool `json:"ready"`
-}
-
-func (h *handler) index(r *http.Request) (any, error) {
-	var request indexRequest
-	err := json.NewDecoder(io.LimitReader(r.Body, maxBodyBytes)).Decode(&request)
-	if err != nil && !errors.Is(err, io.EOF) { // many clients send no body
-		return nil, status.Error(codes.InvalidArgument, `the body must be a JSON object, as {"ready": true}`)
-	}
-	list, err := h.models.ListModels(r.Context(), &imageflowv1.ListModelsRequest{})
-	if err != nil {
-		return nil, err
-	}
-	entries := []indexEntry{}
-	for _, m := range list.GetModels() {
-		for _, e := range entriesOf(m) {
-			if e.State == stateReady || !request.Ready {
-				entries = append(entries, e)
-			}
-		}
-	}
-	return entries, nil
 }

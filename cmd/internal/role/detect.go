@@ -38,6 +38,7 @@ type DetectConfig struct {
 	TritonURL       string        `envconfig:"TRITON_GRPC_URL" desc:"triton: host:port of its gRPC service"`
 	TritonTimeout   time.Duration `envconfig:"TRITON_TIMEOUT" default:"30s" desc:"triton: time limit of a call"`
 	ModelCache
+	ModelControl
 }
 
 // Validate reports every variable that is missing or out of range.
@@ -61,6 +62,7 @@ func (c *DetectConfig) Validate() error {
 	if c.backend() == triton {
 		errs = append(errs, required("TRITON_GRPC_URL", c.TritonURL))
 	}
+	errs = append(errs, c.ModelControl.validate(c.backend()))
 	return errors.Join(errs...)
 }
 
@@ -77,12 +79,12 @@ func (c *DetectConfig) backend() string {
 func (c *DetectConfig) tritonAddress() string { return strings.TrimPrefix(c.TritonURL, "grpc://") }
 
 func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (Process, error) {
-	models, err := c.models(ctx, t)
+	models, control, err := c.models(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	listed := modelService{models: models}
-	described := openinference.New(listed)
+	described := openinference.New(listed, control)
 	listing := service{
 		desc: &imageflowv1.ModelService_ServiceDesc, closer: models,
 		impl:   func(*job.Runner) any { return listed },
@@ -95,34 +97,39 @@ func listenDetect(ctx context.Context, c *DetectConfig, t *telemetry.Tracing) (P
 	return s, nil
 }
 
-// models returns the models of the backend. Triton may start later; until then
-// detect answers Unavailable. In a folder, the default model must be usable; the
-// others may be refused.
-func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detect.Models, error) {
+// models returns the models of the backend, and what loads and unloads them, nil if requests do not.
+func (c *DetectConfig) models(ctx context.Context, t *telemetry.Tracing) (*detect.Models, *openinference.Control, error) {
 	if c.backend() == triton {
-		repository, err := inference.Dial(c.tritonAddress(), c.TritonTimeout, t.Client())
-		if err != nil {
-			return nil, err
-		}
-		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
-		defer cancel()
-		if err := repository.Ready(soon); err != nil {
-			slog.WarnContext(ctx, "detection unavailable: Triton is not ready", "error", err)
-		}
-		return detect.NewModels(repository, c.DefaultModel), nil
+		models, err := c.tritonModels(ctx, t)
+		return models, nil, err
 	}
 	repository, err := c.openRepository(ctx, inference.Options{
 		Library: c.Library, Provider: c.Provider, Threads: c.Threads, PollInterval: c.Poll, Versions: c.Versions,
-		Accept: detect.Accept,
+		Accept: detect.Accept, Explicit: c.isExplicit(), Initial: []string{c.DefaultModel},
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	models := detect.NewModels(repository, c.DefaultModel)
+	// The default model must be usable; the others may be refused.
+	if err := models.CheckDefault(ctx); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("DEFAULT_MODEL: %w", err), models.Close())
+	}
+	return models, c.control(repository), nil
+}
+
+// tritonModels returns the models of Triton, which may start later; until then detect answers Unavailable.
+func (c *DetectConfig) tritonModels(ctx context.Context, t *telemetry.Tracing) (*detect.Models, error) {
+	repository, err := inference.Dial(c.tritonAddress(), c.TritonTimeout, t.Client())
 	if err != nil {
 		return nil, err
 	}
-	models := detect.NewModels(repository, c.DefaultModel)
-	if err := models.CheckDefault(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("DEFAULT_MODEL: %w", err), models.Close())
+	soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := repository.Ready(soon); err != nil {
+		slog.WarnContext(ctx, "detection unavailable: Triton is not ready", "error", err)
 	}
-	return models, nil
+	return detect.NewModels(repository, c.DefaultModel), nil
 }
 
 // modelService describes models.

@@ -12,6 +12,7 @@ import (
 
 	"imageflow.dev/internal/inference"
 	"imageflow.dev/internal/mirror"
+	"imageflow.dev/internal/objects"
 )
 
 // ModelCache has the variables of a MODEL_REPOSITORY in a bucket.
@@ -35,7 +36,7 @@ func (c ModelCache) validate(repository string) error {
 const bucketWait = time.Minute
 
 // openRepository opens the models of a folder, or of a bucket by a copy in a folder.
-func (c *DetectConfig) openRepository(ctx context.Context, o inference.Options) (inference.Repository, error) {
+func (c *DetectConfig) openRepository(ctx context.Context, o inference.Options) (modelFolder, error) {
 	location, ok := strings.CutPrefix(c.ModelRepository, "s3://")
 	if !ok {
 		return inference.Open(ctx, c.ModelRepository, o)
@@ -52,11 +53,24 @@ func (c *DetectConfig) openRepository(ctx context.Context, o inference.Options) 
 	if err != nil {
 		return nil, fmt.Errorf("MODEL_REPOSITORY %s: %w", c.ModelRepository, err)
 	}
+	o.Fetch = func(ctx context.Context, name string) error {
+		err := files.Fetch(ctx, name)
+		if err != nil && !errors.Is(err, objects.ErrUnavailable) {
+			err = &inference.RefusedError{Name: name, Reason: err.Error()}
+		}
+		return err
+	}
 	folder, err := inference.Open(ctx, dir, o)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("MODEL_REPOSITORY %s: %w", c.ModelRepository, err), files.Close())
 	}
 	return mirrored{folder, files}, nil
+}
+
+// modelFolder is a repository of files.
+type modelFolder interface {
+	inference.Repository
+	modelLoader
 }
 
 // mirrored is a folder of models that a mirror fills.

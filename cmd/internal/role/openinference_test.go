@@ -68,7 +68,7 @@ func TestDetect_describesModelsInOpenInference(t *testing.T) {
 		{"GET", "/models/none", "", 404, `"error":"`},
 		{"GET", "/models/yolo/versions/9", "", 404, `"error":"version: `},
 		{"POST", "/models/yolo/infer", "{}", 404, `/v1/detect`},
-		{"POST", "/repository/models/yolo/unload", "{}", 404, `"error":"`},
+		{"POST", "/repository/models/yolo/unload", "{}", 400, `MODEL_CONTROL=explicit`},
 		{"POST", "/repository/index", "[", 400, `"error":"`},
 		{"POST", "/repository/index", "", 200, `{"name":"bad","reason":"`},
 		{"POST", "/repository/index", `{"ready": true}`, 200,
