@@ -14,17 +14,23 @@ import (
 	"imageflow.dev/internal/dataset"
 )
 
-const exportSummary = "writes detections as a dataset: COCO, YOLO, VOC or JSON lines"
+const exportSummary = "writes what models found as a dataset: COCO, YOLO, VOC or JSON lines"
 
-const exportUsage = `Usage: imageflow export --format coco|yolo|voc|jsonl [--prefix PREFIX] [--out FOLDER] [flags]
+const exportUsage = `Usage: imageflow export --format FORMAT [--prefix PREFIX] [--out FOLDER] [flags]
 
 Writes the detections whose side-cars are under a prefix of the bucket as a
 dataset. coco and jsonl are written to the standard output without --out.
 
   coco    annotations.json, or train.json and val.json with --split; scores included
   yolo    data.yaml, train.txt, val.txt and labels/; images belong at images/KEY
+  yolo-classify
+          train/CLASS/ and val/CLASS/ with the images, by their most probable class
   voc     Annotations/ and ImageSets/Main/; images belong at JPEGImages/KEY
-  jsonl   annotations.jsonl: one line for each image
+  jsonl   annotations.jsonl: one line for each image, with all that the model found
+
+Models that classify whole images have no form in coco, yolo and voc, and the
+others none in yolo-classify. Keypoints are in coco, yolo and jsonl, masks and
+rotated boxes in coco, yolo and jsonl; voc has boxes only.
 
 Boxes are in pixels of the image in which objects were detected or, if the
 detection had the side-car of a resize, of the original, after EXIF orientation.
@@ -123,6 +129,9 @@ func printEnd(p *progress, c dataset.Counts) {
 	p.print(line(p, c))
 	if c.OtherModels > 0 {
 		fmt.Fprintf(p.out, ", %d side-cars of other models skipped", c.OtherModels)
+	}
+	if c.Unclassified > 0 {
+		fmt.Fprintf(p.out, ", %d images without a selected class left out", c.Unclassified)
 	}
 	if c.LaterBoxes > 0 {
 		fmt.Fprintf(p.out, ", %d boxes in later frames of animations left out", c.LaterBoxes)

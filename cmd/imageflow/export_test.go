@@ -12,7 +12,7 @@ import (
 
 func TestExportFlags(t *testing.T) {
 	for args, wrong := range map[string]string{
-		"":                                      `--format is "" but must be one of coco, yolo, voc, jsonl`,
+		"":                                      `--format is "" but must be one of coco, yolo, yolo-classify, voc, jsonl`,
 		"--format csv":                          `"csv"`,
 		"--format coco extra":                   `"extra"`,
 		"--format coco --split 80":              "80:20",

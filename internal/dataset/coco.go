@@ -15,13 +15,14 @@ import (
 // the score that of https://cocodataset.org/#format-results. Ids count from 1: COCOeval takes an
 // annotation with id 0 for no match, and many readers take category 0 for the background.
 type coco struct {
-	out   *target
-	split bool
-	parts map[string]*cocoFile
+	out       *target
+	split     bool
+	parts     map[string]*cocoFile
+	keypoints keypointCount
 }
 
 func newCOCO(out *target, split bool) *coco {
-	return &coco{out: out, split: split, parts: map[string]*cocoFile{}}
+	return &coco{out: out, split: split, parts: map[string]*cocoFile{}, keypoints: -1}
 }
 
 // cocoFile is one JSON file. Its images are written at once. Its annotations come after all images, so
@@ -58,9 +59,17 @@ type cocoAnnotation struct {
 type cocoCategory struct {
 	ID   int    `json:"id"`
 	Name string `json:"name"`
+	// Keypoints are the names. Skeleton is the lines between them, none because no side-car has them.
+	Keypoints []string  `json:"keypoints,omitempty"`
+	Skeleton  *[][2]int `json:"skeleton,omitempty"`
 }
 
+func (w *coco) image(i *annotated) string { return "images/" + i.key }
+
 func (w *coco) add(i *annotated) error {
+	if err := w.keypoints.add(i); err != nil {
+		return err
+	}
 	f, err := w.part(i.part())
 	if err != nil {
 		return err
@@ -76,7 +85,7 @@ func (w *coco) add(i *annotated) error {
 			BBox: [4]float64{b.x1, b.y1, b.width(), b.height()}, Area: b.width() * b.height(),
 		}
 		a.setMask(b)
-		a.setKeypoints(b.keypoints, i.width, i.height)
+		a.setKeypoints(b.keypoints, i)
 		if err := writeItem(f.annotations, f.boxes == 1, a); err != nil {
 			return &fatalError{err}
 		}
@@ -98,26 +107,18 @@ func (a *cocoAnnotation) setMask(b box) {
 	}
 }
 
-// minVisible is the confidence from which a keypoint counts as visible.
-const minVisible = 0.5
-
-// setKeypoints sets the keypoints of an object. Those outside the image or below minVisible are not
-// labelled, which COCO writes as zeros.
-func (a *cocoAnnotation) setKeypoints(points []keypoint, width, height int) {
+// setKeypoints sets the keypoints of an object in the image.
+func (a *cocoAnnotation) setKeypoints(points []keypoint, i *annotated) {
 	if len(points) == 0 {
 		return
 	}
-	visible := 0
+	labelled := 0
 	for _, k := range points {
-		inside := k.X >= 0 && k.Y >= 0 && k.X <= float64(width) && k.Y <= float64(height)
-		if !inside || k.Confidence != nil && *k.Confidence < minVisible {
-			a.Keypoints = append(a.Keypoints, 0, 0, 0)
-			continue
-		}
-		a.Keypoints = append(a.Keypoints, k.X, k.Y, 2)
-		visible++
+		x, y, visibility := k.label(i)
+		a.Keypoints = append(a.Keypoints, x, y, float64(visibility))
+		labelled += min(visibility, 1)
 	}
-	a.NumKeypoints = &visible
+	a.NumKeypoints = &labelled
 }
 
 // part returns the file of a part, and creates it.
@@ -146,7 +147,11 @@ func (w *coco) part(name string) (*cocoFile, error) {
 func (w *coco) finish(c classes) error {
 	categories := []cocoCategory{}
 	for class, name := range c {
-		categories = append(categories, cocoCategory{class + 1, name})
+		category := cocoCategory{ID: class + 1, Name: name, Keypoints: w.keypoints.names()}
+		if w.keypoints > 0 {
+			category.Skeleton = &[][2]int{}
+		}
+		categories = append(categories, category)
 	}
 	slices.SortFunc(categories, func(a, b cocoCategory) int { return a.ID - b.ID })
 	for _, part := range []string{"train", "val"} {

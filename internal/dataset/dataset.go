@@ -23,7 +23,8 @@ type Options struct {
 	Stream io.Writer
 	// Overwrite permits to replace a folder that Export wrote.
 	Overwrite bool
-	// Images copies the images into the folder, and compares their sizes with the side-cars.
+	// Images copies the images into the folder, and compares their sizes with the side-cars. A dataset of
+	// yolo-classify always has them.
 	Images bool
 	Selection
 	// Progress is called after each side-car. Failed is called for each one that is not exported, with
@@ -42,15 +43,19 @@ type Counts struct {
 	OtherModels int
 	// OutsideBoxes is the number of boxes that do not touch their image and were left out.
 	OutsideBoxes int
+	// Unclassified is the number of images without a selected class, which yolo-classify leaves out.
+	Unclassified int
 	// LaterBoxes is the number of boxes in later frames of animations. Only JSON lines have them.
 	LaterBoxes int
 }
 
 // SideCars returns the number of side-cars read.
-func (c Counts) SideCars() int { return c.Images + c.Failed + c.OtherModels }
+func (c Counts) SideCars() int { return c.Images + c.Failed + c.OtherModels + c.Unclassified }
 
 // writer writes the images of a dataset in one format.
 type writer interface {
+	// image returns the path of the copy of an image in the folder.
+	image(i *annotated) string
 	// add writes an image. It keeps nothing of it that grows with the number of images.
 	add(i *annotated) error
 	// finish writes what needs the names of all classes.
@@ -58,11 +63,11 @@ type writer interface {
 }
 
 // Formats are the names of the formats.
-var Formats = []string{"coco", "yolo", "voc", "jsonl"}
+var Formats = []string{"coco", "yolo", "yolo-classify", "voc", "jsonl"}
 
 // validate checks the options that exclude each other.
 func (o *Options) validate() error {
-	tree := o.Format == "yolo" || o.Format == "voc"
+	tree := o.Format != "coco" && o.Format != "jsonl"
 	switch {
 	case o.Out == "" && tree:
 		return fmt.Errorf("%s is a folder of files: name it with --out", o.Format)
@@ -88,6 +93,7 @@ func Export(ctx context.Context, o Options) (Counts, error) {
 		}
 		defer out.discard()
 	}
+	o.Images = o.Images || o.Format == "yolo-classify"
 	e := &exporter{Options: o, out: out, models: models{wanted: o.Model}, classes: classes{}}
 	e.writer = newWriter(o, out)
 	if err := e.run(ctx); err != nil {
@@ -105,6 +111,8 @@ func newWriter(o Options, out *target) writer {
 		return newCOCO(out, o.Split != Split{})
 	case "yolo":
 		return newYOLO(out, o.Split != Split{})
+	case "yolo-classify":
+		return newYOLOClassify(out, o.Split != Split{})
 	case "voc":
 		return newVOC(out)
 	}
@@ -152,7 +160,14 @@ func (e *exporter) export(i *annotated, file []byte) error {
 	if err := e.models.check(i); err != nil {
 		return err
 	}
+	if err := e.checkTask(i); err != nil {
+		return err
+	}
 	e.apply(i)
+	if e.Format == "yolo-classify" && len(i.classes) == 0 {
+		e.counts.Unclassified++
+		return nil
+	}
 	later := 0
 	if e.Format != "jsonl" {
 		later = i.removeLaterFrames()
@@ -160,16 +175,7 @@ func (e *exporter) export(i *annotated, file []byte) error {
 	if err := e.classes.add(i); err != nil {
 		return err
 	}
-	copied := imageFolders[e.Format] + "/" + i.key
-	if file != nil {
-		if err := e.out.annotate(copied, file); err != nil {
-			return err
-		}
-	}
-	if err := e.writer.add(i); err != nil {
-		if file != nil {
-			_ = e.out.root.Remove(copied)
-		}
+	if err := e.write(i, file); err != nil {
 		return err
 	}
 	e.counts.Images++
@@ -179,5 +185,34 @@ func (e *exporter) export(i *annotated, file []byte) error {
 	return nil
 }
 
-// imageFolders has the folder of copied images by format.
-var imageFolders = map[string]string{"coco": "images", "yolo": "images", "voc": "JPEGImages", "jsonl": "images"}
+// checkTask returns an error if the format has no form for what the model finds. For yolo-classify it keeps the
+// most probable class only.
+func (e *exporter) checkTask(i *annotated) error {
+	switch {
+	case e.Format == "yolo-classify" && len(i.boxes) > 0:
+		return &fatalError{errors.New("the model finds objects, but yolo-classify has classes of whole images:" +
+			" export as coco, yolo, voc or jsonl")}
+	case e.Format == "yolo-classify":
+		i.classes = i.classes[:min(len(i.classes), 1)]
+	case e.Format != "jsonl" && len(i.classes) > 0:
+		return &fatalError{fmt.Errorf("the model classifies whole images, which %s has no form for:"+
+			" export as yolo-classify or jsonl", e.Format)}
+	}
+	return nil
+}
+
+// write copies the file if it is not nil, and writes the annotations.
+func (e *exporter) write(i *annotated, file []byte) error {
+	if file == nil {
+		return e.writer.add(i)
+	}
+	copied := e.writer.image(i)
+	if err := e.out.annotate(copied, file); err != nil {
+		return err
+	}
+	err := e.writer.add(i)
+	if err != nil {
+		_ = e.out.root.Remove(copied)
+	}
+	return err
+}

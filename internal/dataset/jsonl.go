@@ -22,6 +22,8 @@ type line struct {
 	ModelVersion string    `json:"model_version"`
 	SideCar      string    `json:"side_car"`
 	Boxes        []lineBox `json:"boxes"`
+	// Classes are of the whole image.
+	Classes []class `json:"classifications,omitempty"`
 }
 
 type lineBox struct {
@@ -39,10 +41,12 @@ type lineBox struct {
 	RLE       *runLengths `json:"rle,omitempty"`
 }
 
+func (w *jsonLines) image(i *annotated) string { return "images/" + i.key }
+
 func (w *jsonLines) add(i *annotated) error {
 	l := line{
 		Image: i.key, Bucket: i.bucket, ETag: i.etag, Width: i.width, Height: i.height, Split: i.part(),
-		Model: i.model, ModelVersion: i.version, SideCar: i.sideCar, Boxes: []lineBox{},
+		Model: i.model, ModelVersion: i.version, SideCar: i.sideCar, Boxes: []lineBox{}, Classes: i.classes,
 	}
 	for _, b := range i.boxes {
 		l.Boxes = append(l.Boxes, lineBox{

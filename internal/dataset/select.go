@@ -45,13 +45,17 @@ func (s Split) isVal(key string) bool {
 	return s.Val > 0 && fraction >= float64(s.Train)/float64(s.Train+s.Val)
 }
 
-// apply removes the boxes that are not selected, and chooses the part.
+// apply removes the boxes and classes that are not selected, and chooses the part.
 func (s Selection) apply(i *annotated) {
 	i.val = s.Split.isVal(i.key)
-	i.boxes = slices.DeleteFunc(i.boxes, func(b box) bool {
-		return b.confidence < s.MinConfidence || len(s.Classes) > 0 &&
-			!slices.Contains(s.Classes, b.name) && !slices.Contains(s.Classes, strconv.Itoa(b.class))
-	})
+	i.boxes = slices.DeleteFunc(i.boxes, func(b box) bool { return !s.has(b.class, b.name, b.confidence) })
+	i.classes = slices.DeleteFunc(i.classes, func(c class) bool { return !s.has(c.ID, c.Name, c.Confidence) })
+}
+
+// has reports whether a box or a class is selected.
+func (s Selection) has(number int, name string, confidence float32) bool {
+	return confidence >= s.MinConfidence && (len(s.Classes) == 0 ||
+		slices.Contains(s.Classes, name) || slices.Contains(s.Classes, strconv.Itoa(number)))
 }
 
 // removeLaterFrames removes the boxes that are not in the first frame, which is the one that readers of
@@ -98,12 +102,16 @@ type classes map[int]string
 
 // add adds the classes of an image. They are an error if a number has another name already.
 func (c classes) add(i *annotated) error {
+	all := slices.Clone(i.classes)
 	for _, b := range i.boxes {
-		if name, ok := c[b.class]; ok && name != b.name {
+		all = append(all, class{ID: b.class, Name: b.name})
+	}
+	for _, one := range all {
+		if name, ok := c[one.ID]; ok && name != one.Name {
 			return &fatalError{fmt.Errorf("class %d is %q, but %q in the side-cars before: they are of models with different classes;"+
-				" choose with --model NAME/VERSION or a longer --prefix", b.class, b.name, name)}
+				" choose with --model NAME/VERSION or a longer --prefix", one.ID, one.Name, name)}
 		}
-		c[b.class] = b.name
+		c[one.ID] = one.Name
 	}
 	return nil
 }

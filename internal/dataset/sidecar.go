@@ -26,8 +26,9 @@ type annotated struct {
 	width, height  int
 	model, version string
 	boxes          []box
-	isOriginal     bool // boxes are in the original that the image with the objects was made from
-	outside        int  // boxes outside the image, which are not in boxes
+	classes        []class // of the whole image, the most probable first; a model finds either classes or boxes
+	isOriginal     bool    // boxes are in the original that the image with the objects was made from
+	outside        int     // boxes outside the image, which are not in boxes
 	val            bool
 }
 
@@ -45,13 +46,6 @@ type box struct {
 	runs *runLengths
 }
 
-// keypoint is a point of an object. It may lie outside the image.
-type keypoint struct {
-	X          float64  `json:"x"`
-	Y          float64  `json:"y"`
-	Confidence *float32 `json:"confidence,omitempty"`
-}
-
 func (b box) width() float64  { return b.x2 - b.x1 }
 func (b box) height() float64 { return b.y2 - b.y1 }
 
@@ -64,14 +58,8 @@ var (
 	errKey        = errors.New("the key of its image is no path of a file")
 	errBox        = errors.New("a bbox is no box in pixels: x1 <= x2 and y1 <= y2")
 	errKeypoint   = errors.New("a keypoint is no point in pixels")
-	errClass      = fmt.Errorf("a class is not in 0 to %d or has no name", maxClass)
+	errClass      = fmt.Errorf("a class is not in 0 to %d, has no name or a confidence that is no number", maxClass)
 )
-
-// isInvalid reports whether a number is infinite or NaN.
-func (k keypoint) isInvalid() bool {
-	isFinite := k.X-k.X == 0 && k.Y-k.Y == 0 && (k.Confidence == nil || *k.Confidence-*k.Confidence == 0)
-	return !isFinite
-}
 
 // maxClass bounds the list of class names.
 const maxClass = 99_999
@@ -99,7 +87,24 @@ func parse(key string, data []byte) (*annotated, error) {
 			return nil, err
 		}
 	}
+	for _, c := range found.GetClassifications() {
+		if err := i.addClass(c); err != nil {
+			return nil, err
+		}
+	}
 	return i, nil
+}
+
+// checkClass checks the class of a detection or a classification.
+func checkClass(c interface {
+	GetClassId() int32
+	GetClassName() string
+	GetConfidence() float32
+}) error {
+	if c.GetClassId() < 0 || c.GetClassId() > maxClass || c.GetClassName() == "" || c.GetConfidence()-c.GetConfidence() != 0 {
+		return errClass
+	}
+	return nil
 }
 
 // name finds the image whose pixels the boxes are in: the image in which objects were detected or, if
@@ -137,11 +142,11 @@ func isFileName(key string) bool {
 func (i *annotated) addBox(d *imageflowv1.Detection) error {
 	edges := d.GetBbox()
 	x1, y1, x2, y2 := float64(edges.GetX1()), float64(edges.GetY1()), float64(edges.GetX2()), float64(edges.GetY2())
-	switch {
-	case !(x1 <= x2 && y1 <= y2) || math.IsInf(x2-x1, 0) || math.IsInf(y2-y1, 0): // also true for NaN
+	if !(x1 <= x2 && y1 <= y2) || math.IsInf(x2-x1, 0) || math.IsInf(y2-y1, 0) { // also true for NaN
 		return errBox
-	case d.GetClassId() < 0 || d.GetClassId() > maxClass || d.GetClassName() == "":
-		return errClass
+	}
+	if err := checkClass(d); err != nil {
+		return err
 	}
 	width, height := float64(i.width), float64(i.height)
 	b := box{

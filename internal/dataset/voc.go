@@ -40,6 +40,8 @@ type vocObject struct {
 	YMax      int      `xml:"bndbox>ymax"`
 }
 
+func (w *voc) image(i *annotated) string { return "JPEGImages/" + i.key }
+
 func (w *voc) add(i *annotated) error {
 	a := vocAnnotation{Folder: "JPEGImages", Filename: i.key, Width: i.width, Height: i.height, Depth: 3}
 	for _, b := range i.boxes {

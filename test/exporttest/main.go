@@ -1,5 +1,5 @@
-// Command exporttest sends images through detection in local mode, exports the side-cars as COCO and
-// YOLO, and writes the answers of detection beside them for readers.py.
+// Command exporttest sends images through detection in local mode, exports the side-cars as COCO, YOLO and VOC,
+// and writes the answers of detection beside them for readers.py: objects, keypoints and classes.
 package main
 
 import (
@@ -33,7 +33,15 @@ func main() {
 }
 
 func run(images int, sample, out string) error {
-	local, err := localmode.Start("bin/imageflow-local", "--buckets", bucket)
+	models, err := os.MkdirTemp("", "imageflow-exporttest-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(models)
+	if err := saveModels(models); err != nil {
+		return err
+	}
+	local, err := localmode.Start("bin/imageflow-local", "--buckets", bucket, "--models", models)
 	if err != nil {
 		return err
 	}
@@ -51,21 +59,50 @@ func run(images int, sample, out string) error {
 	if err != nil {
 		return err
 	}
-	d := &detector{local: local, store: store, expected: map[string]expected{}}
+	for _, s := range []set{
+		{"yolo", from.image, []string{"coco", "yolo", "voc"}}, {"pose", from.image, []string{"coco", "yolo"}},
+		{"classify", plain, []string{"yolo-classify"}},
+	} {
+		if err := s.run(local, store, images, out); err != nil {
+			return fmt.Errorf("%s: %w", s.model, err)
+		}
+	}
+	return nil
+}
+
+// set is images under a prefix, the name of the model that examines them, and the formats to export.
+type set struct {
+	model   string
+	image   func(folder string, n int) (made, error)
+	formats []string
+}
+
+// run writes the datasets and the answers to folders in out.
+func (s set) run(local *localmode.Local, store *objects.Store, images int, out string) error {
+	d := &detector{local: local, store: store, model: s.model, expected: map[string]expected{}}
 	for n := range images {
-		if err := d.detect(n, from); err != nil {
+		i, err := s.image(s.model, n)
+		if err == nil {
+			err = d.detect(n, i)
+		}
+		if err != nil {
 			return fmt.Errorf("image %d: %w", n, err)
 		}
 	}
+	out = filepath.Join(out, s.model)
 	text, err := json.Marshal(d.expected)
+	if err == nil {
+		err = os.Mkdir(out, 0o777)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(out, "expected.json"), text, 0o666)
+	}
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(out, "expected.json"), text, 0o666); err != nil {
-		return err
-	}
-	for _, format := range []string{"coco", "yolo", "voc"} {
-		if err := export(local.S3, "--format", format, "--images", "--split", "4:1", "--out", filepath.Join(out, format)); err != nil {
+	for _, f := range s.formats {
+		err := export(local.S3, "--format", f, "--prefix", s.model+"/", "--images", "--split", "4:1", "--out", filepath.Join(out, f))
+		if err != nil {
 			return err
 		}
 	}
@@ -74,39 +111,41 @@ func run(images int, sample, out string) error {
 
 // export runs the command.
 func export(s3 string, args ...string) error {
-	cmd := exec.Command("bin/imageflow", append([]string{"export", "--bucket", bucket, "--overwrite"}, args...)...)
+	cmd := exec.Command("bin/imageflow", append([]string{"export", "--bucket", bucket}, args...)...)
 	cmd.Env = append(os.Environ(), "MINIO_ENDPOINT="+s3, "MINIO_ACCESS_KEY=imageflow", "MINIO_SECRET_KEY=imageflow-local")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }
 
-// detector sends images and collects the answers.
+// detector sends images to a model and collects the answers.
 type detector struct {
 	local    *localmode.Local
 	store    *objects.Store
+	model    string
 	expected map[string]expected // by the key of the image that the boxes are in
 }
 
-// expected is an image with the boxes of detection's answer: the class, and x1, y1, x2 and y2 in pixels.
+// expected is an image with detection's answer.
 type expected struct {
-	Width  int          `json:"width"`
-	Height int          `json:"height"`
-	Boxes  [][5]float64 `json:"boxes"`
+	Width  int `json:"width"`
+	Height int `json:"height"`
+	// Boxes are the class, and x1, y1, x2 and y2 in pixels.
+	Boxes [][5]float64 `json:"boxes"`
+	// Keypoints of each box are x and y in pixels, and the confidence.
+	Keypoints [][][3]float64 `json:"keypoints"`
+	// Class is the most probable one of the image.
+	Class string `json:"class"`
 }
 
 // detect uploads the n-th image and detects objects in it. Of every four images, one is detected in a
 // resized copy, and one in a resized copy as a step of the same execution.
-func (d *detector) detect(n int, from *sample) error {
-	i, err := from.image(n)
-	if err != nil {
-		return err
-	}
+func (d *detector) detect(n int, i made) error {
 	if _, err := d.store.Put(context.Background(), bucket, i.key, i.contentType, i.data, nil); err != nil {
 		return err
 	}
 	object := func(key string) map[string]string { return map[string]string{"bucket": bucket, "object_key": key} }
-	request := map[string]any{"input_image": object(i.key), "confidence_threshold": 0.3}
-	if n%4 < 2 {
+	request := map[string]any{"input_image": object(i.key), "confidence_threshold": 0.3, "model_name": d.model}
+	if n%4 < 2 && d.model != "classify" {
 		id := execution.ID(i.key)
 		var resized answer
 		err := d.call("resize", map[string]any{"input_image": object(i.key), "target_width": 500, "target_height": 400}, &resized)
@@ -123,11 +162,7 @@ func (d *detector) detect(n int, from *sample) error {
 	if err := d.call("detect", request, &found); err != nil {
 		return err
 	}
-	e := expected{i.width, i.height, [][5]float64{}}
-	for _, o := range found.Detections {
-		e.Boxes = append(e.Boxes, [5]float64{o.Class, o.BBox.X1, o.BBox.Y1, o.BBox.X2, o.BBox.Y2})
-	}
-	d.expected[i.key] = e
+	d.expected[i.key] = found.expected(i)
 	return nil
 }
 
@@ -139,9 +174,29 @@ type answer struct {
 		} `json:"output_image"`
 	}
 	Detections []struct {
-		Class float64 `json:"class_id"`
-		BBox  struct{ X1, Y1, X2, Y2 float64 }
+		Class     float64 `json:"class_id"`
+		BBox      struct{ X1, Y1, X2, Y2 float64 }
+		Keypoints []struct{ X, Y, Confidence float64 }
 	}
+	Classifications []struct {
+		Name string `json:"class_name"`
+	}
+}
+
+func (a answer) expected(i made) expected {
+	e := expected{Width: i.width, Height: i.height, Boxes: [][5]float64{}, Keypoints: [][][3]float64{}}
+	for _, o := range a.Detections {
+		e.Boxes = append(e.Boxes, [5]float64{o.Class, o.BBox.X1, o.BBox.Y1, o.BBox.X2, o.BBox.Y2})
+		points := [][3]float64{}
+		for _, k := range o.Keypoints {
+			points = append(points, [3]float64{k.X, k.Y, k.Confidence})
+		}
+		e.Keypoints = append(e.Keypoints, points)
+	}
+	if len(a.Classifications) > 0 {
+		e.Class = a.Classifications[0].Name
+	}
+	return e
 }
 
 var client = &http.Client{Timeout: time.Minute}
