@@ -16,6 +16,8 @@ type details struct {
 	keypoints []keypoint
 	rotated   *rotated
 	mask      *mask
+	// spans are the masks that tiles have of the object, until they are joined. They are always in pixels of the image.
+	spans [][]span
 }
 
 // pointMap maps a point of one image to another.
@@ -26,7 +28,7 @@ func (d *details) mapped(to pointMap) *details {
 	if d == nil {
 		return nil
 	}
-	out := &details{}
+	out := &details{spans: d.spans}
 	if d.rotated != nil {
 		r := d.rotated.mapped(to)
 		out.rotated = &r
@@ -86,6 +88,16 @@ func (d *description) furtherTable(outputs []inference.Tensor) (table, error) {
 // hasFurther reports whether the layout has values after the classes of each box.
 func (l *layout) hasFurther() bool {
 	return len(l.shapes) == 1 && strings.Contains(l.shapes[0], "+X")
+}
+
+// withSpans returns the details of an object with the masks of another sighting of it.
+func (d *details) withSpans(o *details) *details {
+	if d == nil || o == nil || len(o.spans) == 0 {
+		return d
+	}
+	out := *d
+	out.spans = append(out.spans, o.spans...)
+	return &out
 }
 
 // describe adds the details to a detection.

@@ -78,9 +78,9 @@ func footprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
 // imageFootprint is footprint without the model's input.
 func imageFootprint(r *imageflowv1.DetectionRequest, in functions.Input) int64 {
 	tiled, cropped := r.GetTiles() != nil, r.GetCrops() != nil
-	masks := int64(0)
+	masks := spansFootprint(r)
 	if len(r.GetMasks()) > 0 {
-		masks = masksFootprint(in.Image.Size())
+		masks += masksFootprint(in.Image.Size())
 	}
 	if !tiled && !cropped && !r.GetDrawBoxes() {
 		return max(in.Image.ReadFootprint(), in.Image.ConvertFootprint(in.Format)) + masks

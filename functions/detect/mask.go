@@ -27,7 +27,9 @@ const masksField = "masks"
 type masking struct {
 	polygons, runs, drawn bool
 	width, height         int // of the image in pixels
-	area, points, bytes   int
+	// tile is the part of the image that is examined, whose masks will be joined; empty for the whole image at once.
+	tile                       image.Rectangle
+	area, points, bytes, spans int
 }
 
 // newMasking returns the masks that a request wants of the model; nil means none.
@@ -102,19 +104,46 @@ func (d *description) addMasks(
 	}
 	var bits bitmap
 	for i, b := range boxes {
-		bits.at = b.toImageCoords(place).clip(wanted.width, wanted.height).pixels()
-		if wanted.area += bits.at.Dx() * bits.at.Dy(); wanted.area > maxMasksArea*wanted.width*wanted.height {
-			return functions.Errorf(functions.Invalid, masksField, "the boxes together have more than %d times the pixels of the "+
-				"image: set a lower max_detections, or a higher confidence_threshold", maxMasksArea)
-		}
-		p.rasterize(&bits, grid, coefficients, int(b.row))
-		m, err := wanted.mask(&bits)
-		if err = cmp.Or(err, ctx.Err()); err != nil {
+		bits.at = b.toImageCoords(place).clip(wanted.examined()).pixels()
+		if err := cmp.Or(wanted.addArea(bits.at), ctx.Err()); err != nil {
 			return err
 		}
-		boxes[i].details = &details{mask: m}
+		p.rasterize(&bits, grid, coefficients, int(b.row))
+		if boxes[i].details, err = wanted.details(&bits); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// examined returns the size of the tile that is examined, or of the image.
+func (w *masking) examined() (width, height int) {
+	if !w.tile.Empty() {
+		return w.tile.Dx(), w.tile.Dy()
+	}
+	return w.width, w.height
+}
+
+// addArea counts the pixels of a box.
+func (w *masking) addArea(at image.Rectangle) error {
+	if w.area += at.Dx() * at.Dy(); w.area <= maxMasksArea*w.width*w.height {
+		return nil
+	}
+	advice := "set a lower max_detections, or a higher confidence_threshold"
+	if !w.tile.Empty() { // max_detections applies to the merged boxes
+		advice = "set a higher confidence_threshold"
+	}
+	return functions.Errorf(functions.Invalid, masksField, "the boxes together have more than %d times the pixels of the image: %s",
+		maxMasksArea, advice)
+}
+
+// details returns the details of an object with this mask.
+func (w *masking) details(bits *bitmap) (*details, error) {
+	if !w.tile.Empty() {
+		return w.inTile(bits)
+	}
+	m, err := w.mask(bits)
+	return &details{mask: m}, err
 }
 
 // mask returns a bitmap in the requested formats.

@@ -117,7 +117,8 @@ func (m *model) examine(
 	start := time.Now()
 	merged := slices.DeleteFunc(all.merge(s.suppress), func(b box) bool { return !counts(b) })
 	metadata.NmsTimeMs += milliseconds(time.Since(start))
-	return merged[:min(len(merged), s.limit)], nil
+	merged = merged[:min(len(merged), s.limit)]
+	return merged, s.masks.join(ctx, merged)
 }
 
 // sighting is a box and the area in which it was found, both in pixels of the image.
@@ -133,6 +134,9 @@ func (all *sightings) add(
 ) error {
 	each := *s
 	each.limit = maxMerged
+	if s.masks != nil {
+		s.masks.tile = tile
+	}
 	found, err := m.run(ctx, in, &each, func(b box) bool { return !b.isEmpty() }, metadata)
 	metadata.Tiles++
 	left, top := float32(tile.Min.X), float32(tile.Min.Y)
@@ -181,8 +185,9 @@ func (s sighting) isSame(o sighting, by suppression) bool {
 }
 
 // extend moves the sides that the border of the area cuts to those of another sighting of the object,
-// whose area reaches further.
+// whose area reaches further, and adds its mask.
 func (s sighting) extend(o sighting) sighting {
+	s.box.details = s.box.details.withSpans(o.box.details)
 	across, down := cutMargin*(s.area.x2-s.area.x1), cutMargin*(s.area.y2-s.area.y1)
 	if o.area.x1 < s.area.x1 && s.box.x1 < s.area.x1+across {
 		s.box.x1, s.area.x1 = min(s.box.x1, o.box.x1), o.area.x1

@@ -109,14 +109,17 @@ func TestClasses_haveNoOtherForm(t *testing.T) {
 		"coco": "no form for: export as yolo-classify", "yolo": "no form for: export as yolo-classify",
 		"voc": "no form for: export as yolo-classify", "yolo-classify": "finds objects",
 	} {
-		store := local(t, classification("a.png", 4))
-		if format == "yolo-classify" {
-			store = local(t, detection("a.png", found(0, 0.5, 1, 1, 9, 9)))
-		}
-		putImage(t, store, "a.png")
-		r := export(t, store, dataset.Options{Format: format, Out: filepath.Join(t.TempDir(), "out")})
-		if r.err == nil || !strings.Contains(r.err.Error(), want) {
-			t.Errorf("%s: got %v, want %s", format, r.err, want)
-		}
+		t.Run(format, func(t *testing.T) {
+			sideCar := classification("a.png", 4)
+			if format == "yolo-classify" {
+				sideCar = detection("a.png", found(0, 0.5, 1, 1, 9, 9))
+			}
+			store := local(t, sideCar)
+			putImage(t, store, "a.png")
+			r := export(t, store, dataset.Options{Format: format, Out: filepath.Join(t.TempDir(), "out")})
+			if r.err == nil || !strings.Contains(r.err.Error(), want) {
+				t.Errorf("got %v, want %s", r.err, want)
+			}
+		})
 	}
 }

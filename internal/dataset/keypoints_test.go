@@ -60,17 +60,19 @@ func TestKeypoints_ofOtherNumber(t *testing.T) {
 	fewer := person()
 	fewer.Keypoints = fewer.Keypoints[:3]
 	for name, other := range map[string]*imageflowv1.Detection{"3": fewer, "0": found(0, 0.5, 0, 0, 9, 9)} {
-		store := local(t, detection("a.jpg"), detection("b.jpg", person()), detection("c.jpg", other))
-		for _, format := range []string{"coco", "yolo"} {
-			r := export(t, store, dataset.Options{Format: format, Out: filepath.Join(t.TempDir(), "out")})
-			want := "c_ai-detection.json: an object has " + name + " keypoints, but those before 4"
-			if r.err == nil || !strings.Contains(r.err.Error(), want) {
-				t.Errorf("%s: got %v, want %s", format, r.err, want)
+		t.Run(name, func(t *testing.T) {
+			store := local(t, detection("a.jpg"), detection("b.jpg", person()), detection("c.jpg", other))
+			for _, format := range []string{"coco", "yolo"} {
+				r := export(t, store, dataset.Options{Format: format, Out: filepath.Join(t.TempDir(), "out")})
+				want := "c_ai-detection.json: an object has " + name + " keypoints, but those before 4"
+				if r.err == nil || !strings.Contains(r.err.Error(), want) {
+					t.Errorf("%s: got %v, want %s", format, r.err, want)
+				}
 			}
-		}
-		if r := export(t, store, dataset.Options{Format: "jsonl"}); r.err != nil || r.Boxes != 2 {
-			t.Errorf("jsonl: %+v", r)
-		}
+			if r := export(t, store, dataset.Options{Format: "jsonl"}); r.err != nil || r.Boxes != 2 {
+				t.Errorf("jsonl: %+v", r)
+			}
+		})
 	}
 }
 

@@ -148,7 +148,7 @@ type DetectionRequest struct {
 	Crops *DetectionCrops `protobuf:"bytes,21,opt,name=crops,proto3" json:"crops,omitempty"`
 	// The formats of the masks of objects, which models of the task segment find; empty means no masks. The
 	// call fails if the model finds none. Together, their boxes have at most 32 times the pixels of the image,
-	// and the masks of all frames 200,000 points and 8 MiB of run lengths. In a Trigger:
+	// and the masks of all frames 200,000 points and 8 MiB of run lengths. The boxes of `tiles` count, too. In a Trigger:
 	// `masks=MASK_FORMAT_POLYGON`.
 	Masks []MaskFormat `protobuf:"varint,22,rep,packed,name=masks,proto3,enum=imageflow.v1.MaskFormat" json:"masks,omitempty"`
 	// See ResizeRequest.variant. The keys of crops follow that of the output.
@@ -825,7 +825,8 @@ type Detection struct {
 	// The keypoints of the object in the order of the model, if it finds keypoints. If tiles cut the
 	// object, they are those of its most confident part.
 	Keypoints []*Keypoint `protobuf:"bytes,6,rep,name=keypoints,proto3" json:"keypoints,omitempty"`
-	// The mask of the object, if the request has `masks`.
+	// The mask of the object, if the request has `masks`. If it was found in several tiles, it is the union of
+	// theirs in its box.
 	Mask *Mask `protobuf:"bytes,7,opt,name=mask,proto3" json:"mask,omitempty"`
 	// The object as a turned rectangle, if the model finds oriented boxes. bbox is around it, clipped to the
 	// image. If tiles cut the object, the rectangle is around its most confident part.
@@ -1573,7 +1574,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xdf\r\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xf1\f\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -1615,9 +1616,8 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\avariant\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\x9d\x03\xbaH\x99\x03\x1a\x8d\x01\n" +
-	"\x0fdetection.crops\x12Tcrops: only of one frame; leave out frames, and choose the frame by input_image.page\x1a$!has(this.crops) || this.frames == 0\x1al\n" +
-	"\x0fdetection.masks\x12.masks: not of tiles; leave out tiles, or masks\x1a)size(this.masks) == 0 || !has(this.tiles)\x1a\x98\x01\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\xaf\x02\xbaH\xab\x02\x1a\x8d\x01\n" +
+	"\x0fdetection.crops\x12Tcrops: only of one frame; leave out frames, and choose the frame by input_image.page\x1a$!has(this.crops) || this.frames == 0\x1a\x98\x01\n" +
 	"\x0fdetection.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xb1\x01\n" +
 	"\x05Tiles\x12\"\n" +
 	"\x04size\x18\x01 \x01(\x05B\x0e\xbaH\v\xd8\x01\x01\x1a\x06\x18\x80\x80\x01( R\x04size\x126\n" +
