@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 
 	"imageflow.dev/internal/testing/onnx"
 )

@@ -38,9 +38,9 @@ class Set:
         count, worst = 0, 0.0
         assert read.keys() == self.images.keys(), f"{reader}: {len(read)} images, want {len(self.images)}"
         for key, image in self.images.items():
-            got, want = sorted(map(tuple, read[key])), sorted(self.objects(image))
+            got, want = sorted(map(tuple, read[key])), sorted(tuple(number(np.array(o))) for o in self.objects(image))
             assert len(got) == len(want), f"{reader}: {key} has {len(got)} objects, want {len(want)}"
-            for g, w in zip(np.array(got), number(np.array(want))):
+            for g, w in zip(np.array(got), np.array(want)):
                 assert g[0] == w[0], f"{reader}: {key} has other classes"
                 assert (g[7::3] == w[7::3]).all(), f"{reader}: {key} has keypoints of another visibility"
                 worst = max(worst, np.abs(g - w).max())
