@@ -28,10 +28,13 @@ func newCoverage(at image.Rectangle) *coverage {
 	return &coverage{at, make([]byte, at.Dx()*at.Dy())}
 }
 
-// maskCoverage returns the pixels in the mask of an object and in its margin, which on each side is the margin of
-// the box. With grow it is a pixel more on each side, because contours are simplified.
-func maskCoverage(ctx context.Context, o functions.Object, margin float64, grow bool) (*coverage, error) {
-	c := newCoverage(o.At)
+// maskCoverage returns the pixels of a part of the image that are in the mask of an object, in its margin, which on
+// each side is the margin of the box, or at most a distance from that. With grow it is a pixel more on each side,
+// because contours are simplified.
+func maskCoverage(
+	ctx context.Context, o functions.Object, at image.Rectangle, margin float64, distance int, grow bool,
+) (*coverage, error) {
+	c := newCoverage(at)
 	for _, p := range o.Polygons {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -39,7 +42,7 @@ func maskCoverage(ctx context.Context, o functions.Object, margin float64, grow 
 		c.fill(p.GetPoints())
 	}
 	side := func(length int) int {
-		n := int(math.Ceil(margin * float64(length) / (1 + 2*margin)))
+		n := distance + int(math.Ceil(margin*float64(length)/(1+2*margin)))
 		if grow {
 			n++
 		}

@@ -156,22 +156,16 @@ func (h *redaction) regions(ctx context.Context, all []functions.Object) error {
 
 // object hides a region.
 func (h *redaction) object(ctx context.Context, o functions.Object) error {
-	at := o.At.Inset(-h.spread).Intersect(h.whole)
-	paint, err := redactions[h.request.GetFilterType()](h, ctx, at)
+	paint, err := redactions[h.request.GetFilterType()](h, ctx, h.grown(o, h.spread))
 	if err != nil {
 		return err
 	}
-	if h.spread == 0 {
-		return h.eachRow(ctx, o, paint)
-	}
-	c := newCoverage(at)
-	if err := h.eachRow(ctx, o, func(y, first, end int) { c.set(y, first, end, inMask) }); err != nil {
-		return err
-	}
-	if err := c.grow(ctx, h.spread, h.spread); err != nil {
-		return err
-	}
-	return c.eachRow(ctx, paint)
+	return h.eachRow(ctx, o, h.spread, paint)
+}
+
+// grown returns the pixels that are at most a distance from a region.
+func (h *redaction) grown(o functions.Object, distance int) image.Rectangle {
+	return o.At.Inset(-distance).Intersect(h.whole)
 }
 
 // others hides everything but the regions.
@@ -185,7 +179,7 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 		hidden.set(y, 0, h.whole.Dx(), inMask)
 	}
 	for _, o := range all {
-		err := h.eachRow(ctx, o, func(y, first, end int) { hidden.set(y, first, end, 0) })
+		err := h.eachRow(ctx, o, 0, func(y, first, end int) { hidden.set(y, first, end, 0) })
 		if err != nil {
 			return err
 		}
@@ -196,36 +190,44 @@ func (h *redaction) others(ctx context.Context, all []functions.Object) error {
 	return hidden.eachRow(ctx, paint)
 }
 
-// eachRow calls paint with the pixels that the shape of a region touches in each row. An ellipse fills
-// the whole region, also if the image cuts the region off. A given box has no mask.
-func (h *redaction) eachRow(ctx context.Context, o functions.Object, paint imaging.Painter) error {
-	if h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK && !o.IsGiven {
-		r := h.request.GetRedaction()
-		c, err := maskCoverage(ctx, o, r.GetMargin(), !r.GetInvert())
+// eachRow calls paint with the pixels that the shape of a region touches in each row, and those that are at most a
+// distance from them on each side. A given box has no mask.
+func (h *redaction) eachRow(ctx context.Context, o functions.Object, distance int, paint imaging.Painter) error {
+	r, at := h.request.GetRedaction(), h.grown(o, distance)
+	if r.GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK && !o.IsGiven {
+		c, err := maskCoverage(ctx, o, at, r.GetMargin(), distance, !r.GetInvert())
 		if err != nil {
 			return err
 		}
 		return c.eachRow(ctx, paint)
 	}
-	isEllipse := h.request.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_ELLIPSE
-	width, height := float64(o.Whole.Dx()), float64(o.Whole.Dy())
-	for y := o.At.Min.Y; y < o.At.Max.Y; y++ {
+	isEllipse := r.GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_ELLIPSE
+	for y := at.Min.Y; y < at.Max.Y; y++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		first, end := o.At.Min.X, o.At.Max.X
-		if isEllipse {
-			// v is the distance of the row's nearest edge from the centre, over the half axis.
-			row := float64(y - o.Whole.Min.Y)
-			v := max(0, 1-2*(row+1)/height, 2*row/height-1)
-			outside := int(width / 2 * (1 - math.Sqrt(1-v*v)))
-			first, end = max(first, o.Whole.Min.X+outside), min(end, o.Whole.Max.X-outside)
+		if isEllipse { // the widest row within the distance contains the others
+			middle := (o.Whole.Min.Y + o.Whole.Max.Y) / 2
+			widest := min(max(middle, y-distance, o.At.Min.Y), y+distance, o.At.Max.Y-1)
+			first, end = ellipseRow(o, widest)
 		}
 		if first < end {
-			paint(y, first, end)
+			paint(y, max(first-distance, at.Min.X), min(end+distance, at.Max.X))
 		}
 	}
 	return nil
+}
+
+// ellipseRow returns the pixels that an ellipse touches in a row. It fills the whole region, also if the image cuts
+// the region off.
+func ellipseRow(o functions.Object, y int) (first, end int) {
+	width, height := float64(o.Whole.Dx()), float64(o.Whole.Dy())
+	// v is the distance of the row's nearest edge from the centre, over the half axis.
+	row := float64(y - o.Whole.Min.Y)
+	v := max(0, 1-2*(row+1)/height, 2*row/height-1)
+	outside := int(width / 2 * (1 - math.Sqrt(1-v*v)))
+	return max(o.At.Min.X, o.Whole.Min.X+outside), min(o.At.Max.X, o.Whole.Max.X-outside)
 }
 
 // redactionFootprint returns the memory in bytes that a redaction takes besides the image.
@@ -235,7 +237,7 @@ func redactionFootprint(r *imageflowv1.FilterRequest, in functions.Input) int64 
 	if r.GetRedaction().GetShape() == imageflowv1.RedactionShape_REDACTION_SHAPE_MASK {
 		memory += 2 * area // the coverage of an object, and a polygon of it
 	}
-	if !r.GetRedaction().GetInvert() && in.Image.ColourSpread() == 0 {
+	if !r.GetRedaction().GetInvert() {
 		return memory
 	}
 	memory += area
