@@ -3,6 +3,7 @@ package imaging_test
 import (
 	"context"
 	"image"
+	"image/color"
 
 	"imageflow.dev/internal/imaging"
 )
@@ -62,10 +63,29 @@ func animated(m *imaging.Image, f imaging.Format) error {
 	return err
 }
 
+// redacted hides the upper half of an image.
+func redacted(m *imaging.Image, f imaging.Format) error {
+	p, err := m.Paintable(context.Background(), f, color.RGBA{A: 255})
+	if err != nil {
+		return err
+	}
+	width, height := m.Size()
+	paint, err := p.Mosaic(context.Background(), image.Rect(0, 0, width, height/2), 4, true)
+	if err != nil {
+		return err
+	}
+	for y := range height / 2 {
+		paint(y, 0, width)
+	}
+	_, err = p.EncodeLike(context.Background(), m, f)
+	return err
+}
+
 // memoryWorks are the operations of the processors, with their computed footprints.
 var memoryWorks = map[string]memoryWork{
 	"change":          {footprint, changed},
 	"animate":         {selectedFootprint, animated},
+	"redact":          {footprint, redacted},
 	"detect":          {detectFootprint, detected},
 	"detect in tiles": {tilesFootprint, detectedInTiles},
 	"filter": {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"image/color"
+	"slices"
 )
 
 // Pixels is a decoded image in sRGB. Pix has Height × Width × Channels bytes, row by row.
@@ -49,13 +50,28 @@ func (p *Pixels) Encode(ctx context.Context, f Format) (Encoded, error) {
 	return p.encodeWith(ctx, f, p.encoding.complete(f, codecs[f].quality))
 }
 
-// EncodeLike encodes a modified version of m, like Encode. If both are JPEGs, the quality
-// is at least that of m, up to 95, unless the Encoding of m has one.
+// EncodeLike encodes a modified version of m, like Encode. If both are JPEGs, the quality is at least that of m,
+// up to 95, unless the Encoding of m has one, and an Encoding without options keeps the sampling of colours, 4:2:0
+// or 4:4:4.
 func (p *Pixels) EncodeLike(ctx context.Context, m *Image, f Format) (Encoded, error) {
 	if f == Auto {
 		return p.smallest(ctx, func(p *Pixels, f Format) (Encoded, error) { return p.EncodeLike(ctx, m, f) })
 	}
-	return p.encodeWith(ctx, f, p.encoding.complete(f, m.likeQuality(f)))
+	e := p.encoding
+	if f == JPEG && e == (Encoding{}) {
+		e.Chroma = m.chroma()
+	}
+	return p.encodeWith(ctx, f, e.complete(f, m.likeQuality(f)))
+}
+
+// chroma returns the sampling of the colours of a JPEG in YCbCr, or ChromaByQuality for others.
+func (m *Image) chroma() Chroma {
+	for _, c := range []Chroma{Chroma420, Chroma444} {
+		if m.Format == JPEG && m.ycc && m.colours == 3 && slices.Equal(m.sampled[:3], outputSamplings(3, c)) {
+			return c
+		}
+	}
+	return ChromaByQuality
 }
 
 // likeQuality returns the default quality of a modified version of the image in format f.

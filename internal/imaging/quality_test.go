@@ -23,6 +23,46 @@ func TestEncodeLike_hasTheDefaultQualityForOtherFormats(t *testing.T) {
 	checkDivisors(t, asPNG(t, flat(16, 16, color.NRGBA{1, 2, 3, 255})), 85)
 }
 
+// TestEncodeLike_keepsTheSamplingOfAJPEG unless the encoding has options.
+func TestEncodeLike_keepsTheSamplingOfAJPEG(t *testing.T) {
+	half, full := image.YCbCrSubsampleRatio420, image.YCbCrSubsampleRatio444
+	for _, c := range []struct {
+		quality int
+		chroma  imaging.Chroma
+		options imaging.Encoding
+		want    image.YCbCrSubsampleRatio
+	}{
+		{95, imaging.Chroma420, imaging.Encoding{}, half},
+		{50, imaging.Chroma444, imaging.Encoding{}, full},
+		{95, imaging.Chroma420, imaging.Encoding{Quality: 90}, full},
+		{95, imaging.Chroma444, imaging.Encoding{Quality: 80}, half},
+	} {
+		png := open(t, asPNG(t, flat(16, 16, color.NRGBA{200, 2, 3, 255})))
+		png.Encoding = imaging.Encoding{Quality: c.quality, Chroma: c.chroma}
+		in, err := png.Convert(t.Context(), imaging.JPEG)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := open(t, in.Data)
+		m.Encoding = c.options
+		p, err := m.Pixels(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := p.EncodeLike(t.Context(), m, imaging.JPEG)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := jpeg.Decode(bytes.NewReader(out.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := decoded.(*image.YCbCr).SubsampleRatio; got != c.want {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+}
+
 // checkDivisors compares the luminance table of the output with the table of a quality.
 func checkDivisors(t *testing.T, data []byte, quality int) {
 	t.Helper()
