@@ -42,7 +42,7 @@ var floors = []struct {
 	{"internal/signature", []string{"internal/events", "internal/httpevent", "internal/jsonlimit"}},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", []string{"internal/jsonlimit", "internal/metrics"}},
-	{"internal/triggers", []string{"internal/events", "internal/processors"}},
+	{"internal/triggers", []string{"internal/events", "internal/execution", "internal/processors"}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 	{"internal/testing/stores", []string{
@@ -58,7 +58,7 @@ var floors = []struct {
 	}},
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/processors"}},
 
-	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "proto/imageflow/v1"}},
+	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "internal/processors", "proto/imageflow/v1"}},
 	{"internal/index", []string{"internal/objects", "internal/execution", "internal/metrics"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
 	{"internal/dataset", []string{

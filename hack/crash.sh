@@ -7,9 +7,10 @@ scenarios=(
 	TestNothingIsLostOverKills
 	TestLocalModeLosesNothing
 	TestSweeperFindsUnannouncedUploads
+	TestBranchesLoseNothingOverKills
 	TestPoisonIsKeptAndReplayed
 	TestHostileKeysDelayNobody
 	TestSweeperSkipsHostileKeys
 )
 pattern=$(IFS='|' && echo "${scenarios[*]}")
-go -C test test ./scenario -count=1 -v -timeout 30m -races=false -crash.images "$1" -crash.kills "$2" -run "^($pattern)\$"
+go -C test test ./scenario -count=1 -v -timeout 60m -races=false -crash.images "$1" -crash.kills "$2" -run "^($pattern)\$"

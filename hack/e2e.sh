@@ -17,6 +17,7 @@ scenarios=(
 	TestRedactChain_hidesWhatDetectionFinds
 	TestFocus
 	TestSecondChainNeedsNoCode
+	TestRenditions$
 	TestOnCluster
 )
 pattern=$(IFS='|' && echo "${scenarios[*]}")

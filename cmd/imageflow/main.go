@@ -67,6 +67,7 @@ var commands = map[string]struct {
 	summary string
 	run     func(ctx context.Context, args []string, out io.Writer) error
 }{
+	"chain":   {chainSummary, chain},
 	"doctor":  {doctorSummary, doctor},
 	"export":  {exportSummary, export},
 	"formats": {formatsSummary, printFormats},

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
+	"strings"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
@@ -16,10 +18,22 @@ import (
 	"imageflow.dev/internal/signature"
 )
 
-// handleCompleted records the end of a chain.
+// handleCompleted records the end of a chain, or of one of its branches: then the parameter `of` of the
+// Trigger's URI names all leaves.
 func (b *Bridge) handleCompleted(w http.ResponseWriter, r *http.Request) {
-	b.handleOutcome(w, r, b.recordCompleted)
+	var leaves []execution.Leaf
+	if query := r.URL.Query(); query.Has(leavesParameter) {
+		var err error
+		if leaves, err = execution.ParseLeaves(query.Get(leavesParameter)); err != nil {
+			http.Error(w, leavesParameter+": "+err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
+	b.handleOutcome(w, r, func(ctx context.Context, e *cloudevents.Event) error { return b.recordCompleted(ctx, e, leaves) })
 }
+
+// leavesParameter is the name of the parameter of `/completed` that has the leaves of a chain with branches.
+const leavesParameter = "of"
 
 // handleDeadLetter records an event that the broker gave up.
 func (b *Bridge) handleDeadLetter(w http.ResponseWriter, r *http.Request) {
@@ -54,23 +68,31 @@ func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
 }
 
 // recordCompleted tags the object of a completed chain and removes the dead letters of
-// that version of the object, since the failed steps have succeeded by now. If the tag
+// that version of the object, since the failed steps have succeeded by now. A chain with
+// leaves has completed when all of them exist, whichever event comes last. If the tag
 // can never be set, recordCompleted stores a dead letter, since a retry would not help.
-func (b *Bridge) recordCompleted(ctx context.Context, e *cloudevents.Event) error {
+func (b *Bridge) recordCompleted(ctx context.Context, e *cloudevents.Event, leaves []execution.Leaf) error {
 	origin, ok := events.OriginOf(e)
-	plausible, err := ok, error(nil)
-	if ok {
-		plausible, err = b.hasRun(ctx, e, origin)
+	ended, err := false, error(nil)
+	switch {
+	case ok && b.mayTag(origin) && len(leaves) > 0:
+		ended, err = b.hasLeaves(ctx, e, origin, leaves)
+	case ok && b.mayTag(origin):
+		ended, err = b.hasRun(ctx, e, origin)
 	}
 	if err != nil {
 		return err
 	}
-	if !plausible {
-		slog.WarnContext(ctx, "outcome ignored: the object has no output", "event", e.ID(),
+	if !ended {
+		slog.InfoContext(ctx, "no outcome yet: outputs of the object are missing", "event", e.ID(),
 			"bucket", origin.Bucket, "key", origin.Key)
 		return nil
 	}
-	err = b.tag(ctx, origin, execution.StatusCompleted)
+	return b.setCompleted(ctx, e, origin)
+}
+
+func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin events.Origin) error {
+	err := b.tag(ctx, origin, execution.StatusCompleted)
 	switch {
 	case err == nil || isGone(err):
 		recordChainDuration(ctx, e)
@@ -83,13 +105,33 @@ func (b *Bridge) recordCompleted(ctx context.Context, e *cloudevents.Event) erro
 	return b.putDeadLetter(ctx, d)
 }
 
-// hasRun reports whether a chain can have run on an upload: the upload is in one of
-// OutcomeBuckets, and the output that the last event names exists, or another output
-// does. It returns an error only if the store is unavailable.
-func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, origin events.Origin) (bool, error) {
-	if !b.mayTag(origin) {
+// hasLeaves reports whether all leaves of an upload exist. Their keys have the extension of the output in
+// the event unless they name another one. An event of a step that is no leaf changes nothing.
+// It returns an error only if the store is unavailable.
+func (b *Bridge) hasLeaves(
+	ctx context.Context, e *cloudevents.Event, origin events.Origin, leaves []execution.Leaf,
+) (bool, error) {
+	step, _ := events.CompletedStep(e.Type())
+	variant, _ := events.VariantOf.Get(e)
+	isEvents := func(l execution.Leaf) bool { return l.Step == step && l.Variant == variant }
+	if !slices.ContainsFunc(leaves, isEvents) {
 		return false, nil
 	}
+	extension := ""
+	if result, err := events.ParseStepCompleted(e); err == nil {
+		extension = strings.TrimPrefix(path.Ext(result.GetOutputImage().GetObjectKey()), ".")
+	}
+	upload := objects.Info{Bucket: origin.Bucket, Key: origin.Key, ETag: origin.ETag}
+	has, err := execution.HasLeaves(ctx, b.config.Store, upload, leaves, extension)
+	if errors.Is(err, objects.ErrUnavailable) {
+		return false, err
+	}
+	return has && err == nil, nil
+}
+
+// hasRun reports whether a chain can have run on an upload: the output that the last event
+// names exists, or another output does. It returns an error only if the store is unavailable.
+func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, origin events.Origin) (bool, error) {
 	if result, err := events.ParseStepCompleted(last); err == nil {
 		output := result.GetOutputImage()
 		info, err := b.config.Store.Stat(ctx, output.GetBucket(), output.GetObjectKey())

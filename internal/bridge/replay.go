@@ -76,8 +76,7 @@ func (b *Bridge) resend(ctx context.Context, d execution.DeadLetter, wait time.D
 	if err != nil {
 		return err
 	}
-	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
-	if err = b.untagFailed(ctx, origin); err == nil {
+	if err = b.untagFailed(ctx, d); err == nil {
 		posting, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
 		err = b.sender.post(posting, e)
@@ -89,17 +88,36 @@ func (b *Bridge) resend(ctx context.Context, d execution.DeadLetter, wait time.D
 	return b.deadLetters.Remove(after, moved)
 }
 
-// untagFailed removes the tag of an object that is tagged as failed.
-func (b *Bridge) untagFailed(ctx context.Context, origin events.Origin) error {
-	if origin.Key == "" {
+// untagFailed removes the tag of the object of a dead letter that is being replayed, if the object is tagged as
+// failed and no other dead letter of a step is left: a branch that failed is not sent again with this one.
+func (b *Bridge) untagFailed(ctx context.Context, d execution.DeadLetter) error {
+	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
+	if origin.Key == "" || d.OfWebhook() {
 		return nil
 	}
 	status, err := b.statusOf(ctx, origin)
 	if err == nil && status == execution.StatusFailed {
-		err = b.tag(ctx, origin, "")
+		var others bool
+		if others, err = b.hasFailures(ctx, origin); err == nil && !others {
+			err = b.tag(ctx, origin, "")
+		}
 	}
 	if isGone(err) {
 		return nil
 	}
 	return err
+}
+
+// hasFailures reports whether a step has a dead letter about a version of an object that is not being replayed.
+func (b *Bridge) hasFailures(ctx context.Context, origin events.Origin) (bool, error) {
+	s := execution.Selection{Bucket: origin.Bucket, Execution: execution.ID(origin.Key)}
+	for d, err := range b.deadLetters.List(ctx, s) {
+		if err != nil && d.Object == "" {
+			return false, err
+		}
+		if err == nil && !d.InReplay && d.ETag == origin.ETag && !d.OfWebhook() {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -42,7 +42,7 @@ func NewStepCompleted(
 	id := ExecutionID.Get(result)
 	e := cloudevent.New()
 	e.SetID(idOf(cause.Source(), cause.ID(), step, parameters))
-	e.SetSource(stepSourcePrefix + step)
+	e.SetSource(StepSource(step))
 	e.SetType(StepCompletedType(step))
 	e.SetSubject(httpevent.Attribute(id))
 	e.SetTime(result.GetProcessedAt().AsTime())

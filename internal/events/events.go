@@ -41,6 +41,9 @@ func IsObjectCreated(eventType string) bool { return strings.HasPrefix(eventType
 // StepCompletedType returns the type of the event that a step ends with.
 func StepCompletedType(step string) string { return StepPrefix + step + CompletedSuffix }
 
+// StepSource returns the source of the event that a step ends with.
+func StepSource(step string) string { return stepSourcePrefix + step }
+
 // CompletedStep returns the name of the step whose completion an event of this type
 // reports. It returns false for other types.
 func CompletedStep(eventType string) (step string, ok bool) {

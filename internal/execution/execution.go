@@ -22,6 +22,9 @@ const (
 	VariantMetadata = "imageflow-variant"
 	// SourceMetadata holds the entity tag of the image that the step read.
 	SourceMetadata = "imageflow-source-etag"
+	// OriginMetadata holds the entity tag of the upload that the execution began with. Outputs of earlier
+	// versions do not have it, and neither do outputs of images that came in a request.
+	OriginMetadata = "imageflow-origin-etag"
 	// RequestMetadata holds a digest of everything that determines the output except
 	// the image: two outputs with equal source and request are equal.
 	RequestMetadata = "imageflow-request"

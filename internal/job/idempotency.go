@@ -22,6 +22,7 @@ type idempotencyKey struct {
 	execution string
 	step      string
 	source    string // the source's ETag, or a digest of input_bytes
+	origin    string // the ETag of the upload that the source was made from; empty if it is not known
 	request   string // a digest of everything else that decides the output
 }
 
@@ -33,9 +34,18 @@ func newIdempotencyKey(processor functions.Processor, p *resolvedPlan, identity 
 	}
 	settings, err := proto.MarshalOptions{Deterministic: true}.Marshal(settingsOf(processor, p.request))
 	return idempotencyKey{
-		execution: p.names.Execution, step: processor.Name, source: from,
+		execution: p.names.Execution, step: processor.Name, source: from, origin: p.origin(),
 		request: digest(append([][]byte{settings, []byte(p.format), []byte(identity), p.input.reference}, p.selection()...)...),
 	}, err
+}
+
+// origin returns the ETag of the upload that the source was made from: that of the source, unless a step
+// of the execution wrote it.
+func (p *resolvedPlan) origin() string {
+	if source := p.input.source; execution.IsOutput(source, p.names.Execution) {
+		return source.Metadata[execution.OriginMetadata]
+	}
+	return p.input.source.ETag
 }
 
 // selection returns the frames that the request selects and those that the output has, for the
@@ -77,17 +87,25 @@ func digest(parts ...[]byte) string {
 
 // metadata returns the key as object metadata.
 func (k idempotencyKey) metadata() map[string]string {
-	return map[string]string{
+	m := map[string]string{
 		execution.IDMetadata: k.execution, execution.StepMetadata: k.step,
 		execution.SourceMetadata: k.source, execution.RequestMetadata: k.request,
 	}
+	if k.origin != "" {
+		m[execution.OriginMetadata] = k.origin
+	}
+	return m
 }
 
-// matches reports whether a job with this key wrote the object.
+// matches reports whether a job with this key wrote the object. Outputs of earlier versions have no origin.
 func (k idempotencyKey) matches(o objects.Info) bool {
+	origin, ok := o.Metadata[execution.OriginMetadata]
+	if !ok {
+		origin = k.origin
+	}
 	return o.ETag != "" && execution.WrittenByUs(o) && k == idempotencyKey{
 		execution: o.Metadata[execution.IDMetadata], step: o.Metadata[execution.StepMetadata],
-		source: o.Metadata[execution.SourceMetadata], request: o.Metadata[execution.RequestMetadata],
+		source: o.Metadata[execution.SourceMetadata], origin: origin, request: o.Metadata[execution.RequestMetadata],
 	}
 }
 

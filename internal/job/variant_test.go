@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -110,5 +111,43 @@ func TestRun_longVariant(t *testing.T) {
 		if (err == nil) != fits || err != nil && (!errors.As(err, &bad) || bad.Field != "execution_id") {
 			t.Errorf("a variant of %d bytes: %v", len(variant), err)
 		}
+	}
+}
+
+// An output names the upload that it was made from. If a new version of the upload leads to an equal input, the
+// output is written again, for the new version.
+func TestRun_outputsNameTheUpload(t *testing.T) {
+	resizes, filters := newRunner(resize.Processor, roomy), newRunner(filter.Processor, roomy)
+	origin := func(key string) string {
+		t.Helper()
+		info, err := store.Stat(t.Context(), bucket, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Metadata["imageflow-origin-etag"]
+	}
+	picture := jpegOf(t, 40, 30)
+	var versions []string
+	for _, upload := range [][]byte{picture, append(bytes.Clone(picture), "a trailer"...)} { // of equal pixels
+		etag := put(t, bucket, "origin/in.jpg", upload)
+		versions = append(versions, etag)
+		resp, err := resized(resizes.Run(t.Context(), &request{InputImage: in("origin/in.jpg"), TargetWidth: 20}, job.FailFast))
+		if err != nil {
+			t.Fatal(err)
+		}
+		output := resp.GetResult().GetOutputImage()
+		_, err = filters.Run(t.Context(), &imageflowv1.FilterRequest{
+			InputImage: &imageflowv1.ImageData{ObjectKey: output.GetObjectKey(), Etag: output.GetEtag()}, ExecutionId: "origin/in",
+			FilterType: imageflowv1.FilterType_FILTER_TYPE_BLUR, Intensity: 1,
+		}, job.FailFast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := origin("origin/in_resize.jpg"), origin("origin/in_filter.jpg"); a != etag || b != etag {
+			t.Errorf("the upload is %s, its outputs name %s and %s", etag, a, b)
+		}
+	}
+	if versions[0] == versions[1] {
+		t.Error("both uploads are one version")
 	}
 }

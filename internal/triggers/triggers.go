@@ -36,23 +36,39 @@ type Filter struct {
 	CESQL                 string
 }
 
-// Check returns an error for each pair of Triggers that can write two outputs with one key
-// from one event.
+// Check returns an error for each pair of Triggers that can write two outputs with one key, from one event
+// or from two events of one upload, and for each Trigger that waits for outputs which no Trigger writes.
 func Check(all []Trigger) error {
 	var errs []error
+	reported := map[[2]int]bool{}
 	for i, a := range all {
-		for _, b := range all[i+1:] {
-			if p, ok := sameNames(a, b); ok && overlap(a, b) {
-				errs = append(errs, fmt.Errorf("%s and %s: both can get one event, for which %s writes <execution id>_%s twice; "+
-					"give each a variant of its own in its subscriber's uri (variant=small), "+
-					"let the filters select different events, such as by a prefix of the subject, "+
-					"or give one of them a bucket of its own with output_image.bucket",
-					a, b, a.Spec.Subscriber.Ref.Name, p.Suffix))
+		for j, b := range all {
+			if p, ok := sameNames(a, b); i < j && ok && overlap(a, b) {
+				reported[[2]int{i, j}] = true
+				errs = append(errs, fmt.Errorf("%s and %s: both can get one event, for which %s writes %s twice; %s",
+					a, b, a.Spec.Subscriber.Ref.Name, a.output().describe(p), advice))
 			}
 		}
 	}
-	return errors.Join(errs...)
+	found := paths(all)
+	for i, p := range found {
+		for _, q := range found[i+1:] {
+			a, b := min(p.last(), q.last()), max(p.last(), q.last())
+			if reported[[2]int{a, b}] || !isSameOutput(all, p, q) || len(both(p.condition, q.condition)) == 0 {
+				continue
+			}
+			reported[[2]int{a, b}] = true
+			errs = append(errs, fmt.Errorf("%s and %s: one upload can take both ways, and %s then writes %s twice; %s",
+				p.describe(all), q.describe(all), p.processor.Host, p.output.describe(p.processor), advice))
+		}
+	}
+	return errors.Join(append(errs, checkLeaves(all, found)...)...)
 }
+
+// advice completes the errors about two outputs with one key.
+const advice = "give each a variant of its own in its subscriber's uri (variant=small), " +
+	"let the filters select different events, such as by a prefix of the subject, " +
+	"or give one of them a bucket of its own with output_image.bucket"
 
 // String returns the name of a Trigger for messages.
 func (t Trigger) String() string {
@@ -78,12 +94,28 @@ func sameNames(a, b Trigger) (processors.Info, bool) {
 	if !ok || aName != bName || aSpace != bSpace || a.broker() != b.broker() {
 		return p, false
 	}
-	from, to := a.output(), b.output()
-	if from.bucket != to.bucket || from.key != to.key || from.key == "" && from.variant != to.variant {
-		return p, false
+	return p, sameOutput(p, a.output(), b.output())
+}
+
+// sameOutput reports whether two outputs of a processor for one execution, or their side-cars, have one key.
+func sameOutput(p processors.Info, a, b output) bool {
+	if a.bucket != b.bucket || a.key != b.key || a.key == "" && a.variant != b.variant {
+		return false
 	}
-	otherFormat := from.format != "" && to.format != "" && from.format != to.format
-	return p, from.key != "" || p.HasSideCar || !otherFormat
+	otherFormat := a.format != "" && b.format != "" && a.format != b.format
+	return a.key != "" || p.HasSideCar || !otherFormat
+}
+
+// isSameOutput reports whether the last steps of two paths write outputs with one key.
+func isSameOutput(all []Trigger, p, q path) bool {
+	aSpace, aName := all[p.last()].service()
+	bSpace, bName := all[q.last()].service()
+	return aName == bName && aSpace == bSpace && sameOutput(p.processor, p.output, q.output)
+}
+
+// describe returns the key of the output for messages.
+func (o output) describe(p processors.Info) string {
+	return cmp.Or(o.key, processors.Names{Execution: "<execution id>", Variant: o.variant}.Key(p))
 }
 
 func (t Trigger) broker() string {

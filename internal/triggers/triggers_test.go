@@ -52,12 +52,13 @@ var clashCases = []struct {
 		"", "", false},
 	{"not a part of it", resize, created + `,{"prefix":{"subject":"a/"}}`, created +
 		`,{"not":{"prefix":{"subject":"a/b"}}}`, "", "", true},
-	{"two types", resize, created, resized, "", "", false},
+	{"two types, one after the other", resize, created, resized, "", "", true},
+	{"two types", filter, created, resized, "", "", false},
 	{"a type that no processor takes", filter, `{"exact":{"type":"other"}}`, `{"exact":{"type":"other"}}`, "", "", false},
 	{"any of the types", resize, `{"any":[` + created + `,` + resized + `]}`, resized, "", "", true},
 	{"not any of the types", resize, `{"not":{"any":[` + created + `,` + resized + `]}}`, resized, "", "", false},
 	{"not all", resize, `{"not":{"all":[` + created + `,{"suffix":{"subject":".jpg"}}]}}`, created +
-		`,{"suffix":{"subject":".x.jpg"}}`, "", "", false},
+		`,{"suffix":{"subject":".x.jpg"}}`, "", "", true}, // the event of the second leads to the first
 	{"CESQL", resize, `{"cesql":"type = 'x'"}`, created, "", "", true},
 	{"another bucket", resize, created, created, "/?target_width=1&output_image.bucket=small", "/?target_width=2", false},
 	{"two keys", resize, created, created, "/?output_image.object_key=a.jpg", "/?outputImage.objectKey=b.jpg", false},

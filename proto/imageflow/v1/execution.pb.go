@@ -85,8 +85,9 @@ type GetExecutionResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	ExecutionId string                 `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
 	// PENDING: the image exists and no step has written an output. RUNNING: a step
-	// has. COMPLETED: the chain has ended; only chains of events report their end,
-	// so an execution of a workflow stays RUNNING. FAILED: a step failed for good.
+	// has. COMPLETED: the chain has ended; if it has branches, all that its Trigger to
+	// /completed waits for. Only chains of events report their end, so an execution of
+	// a workflow stays RUNNING. FAILED: a step failed for good, of any branch.
 	Status ProcessingStatus `protobuf:"varint,2,opt,name=status,proto3,enum=imageflow.v1.ProcessingStatus" json:"status,omitempty"`
 	// The uploaded image; unset if it does not exist. If requests gave the id: the
 	// object `<execution_id>.<ext>` that they read.

@@ -1,0 +1,163 @@
+package execution
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/processors"
+)
+
+// Leaf is an output with a default key, at the end of a branch. An execution with branches has completed
+// when all leaves exist.
+type Leaf struct {
+	// Step is the name of the processor.
+	Step string
+	// Variant is empty if the output has none.
+	Variant string
+	// Extension ends the key of the output, without its dot; empty if it follows from the upload.
+	Extension string
+}
+
+// maxLeaves limits the leaves of an execution.
+const maxLeaves = 64
+
+// maxLeavesBytes limits the text of ParseLeaves.
+const maxLeavesBytes = 4 << 10
+
+// ParseLeaves reads leaves, separated by commas. Each is the name of a step, "-<variant>" if the output has
+// one, and optionally ".<extension>": resize-small,resize-large.webp,filter.
+func ParseLeaves(text string) ([]Leaf, error) {
+	if len(text) > maxLeavesBytes {
+		return nil, fmt.Errorf("more than %d bytes", maxLeavesBytes)
+	}
+	var leaves []Leaf
+	for item := range strings.SplitSeq(text, ",") {
+		leaf, ok := parseLeaf(item)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("%q is no step, such as resize, resize-small or resize-small.webp", item)
+		case slices.ContainsFunc(leaves, leaf.isSameOutput):
+			return nil, fmt.Errorf("%q is listed twice", item)
+		case len(leaves) == maxLeaves:
+			return nil, fmt.Errorf("more than %d steps", maxLeaves)
+		}
+		leaves = append(leaves, leaf)
+	}
+	return leaves, nil
+}
+
+var extensionPattern = regexp.MustCompile(`^[a-z0-9]{1,8}$`)
+
+func parseLeaf(item string) (leaf Leaf, ok bool) {
+	name, extension, hasExtension := strings.Cut(item, ".")
+	if hasExtension && !extensionPattern.MatchString(extension) {
+		return leaf, false
+	}
+	for _, p := range processors.All {
+		variant, hasVariant := strings.CutPrefix(name, p.Name+"-")
+		if name == p.Name {
+			return Leaf{p.Name, "", extension}, true
+		}
+		if hasVariant && processors.IsVariant(variant) {
+			return Leaf{p.Name, variant, extension}, true
+		}
+	}
+	return leaf, false
+}
+
+func (l Leaf) isSameOutput(other Leaf) bool {
+	return l.Step == other.Step && l.Variant == other.Variant
+}
+
+// String returns the text that ParseLeaves reads.
+func (l Leaf) String() string {
+	text := l.Step
+	if l.Variant != "" {
+		text += "-" + l.Variant
+	}
+	if l.Extension != "" {
+		text += "." + l.Extension
+	}
+	return text
+}
+
+// HasLeaves reports whether every leaf of an upload exists, made from the version with this ETag. It asks
+// for each leaf at once, at the key with its extension, or else with the given one. It lists a leaf without
+// an extension of its own that is not there, until it finds one missing.
+func HasLeaves(ctx context.Context, store *objects.Store, upload objects.Info, leaves []Leaf, extension string) (bool, error) {
+	found := make([]bool, len(leaves))
+	group, going := errgroup.WithContext(ctx)
+	for i, leaf := range leaves {
+		group.Go(func() (err error) {
+			key := leaf.key(upload) + "." + cmp.Or(leaf.Extension, extension)
+			info, err := store.Stat(going, upload.Bucket, key)
+			if err == nil {
+				found[i], err = leaf.isMadeFrom(going, store, upload, info)
+			}
+			return unlessMissing(err)
+		})
+	}
+	err := group.Wait()
+	for i, leaf := range leaves {
+		if err != nil || found[i] {
+			continue
+		}
+		if leaf.Extension != "" {
+			return false, nil
+		}
+		var exists bool
+		if exists, err = leaf.isListed(ctx, store, upload); !exists {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
+// unlessMissing returns an error unless it says that an object does not exist or cannot.
+func unlessMissing(err error) error {
+	if errors.Is(err, objects.ErrNotFound) || errors.Is(err, objects.ErrInvalidName) {
+		return nil
+	}
+	return err
+}
+
+// key returns the key of the leaf without its extension.
+func (l Leaf) key(upload objects.Info) string {
+	p, _ := processors.Named(l.Step)
+	return processors.Names{Execution: ID(upload.Key), Variant: l.Variant}.Key(p)
+}
+
+// isListed reports whether the leaf exists, with any extension.
+func (l Leaf) isListed(ctx context.Context, store *objects.Store, upload objects.Info) (found bool, err error) {
+	var failed error
+	err = visitObjects(ctx, store, upload.Bucket, l.key(upload)+".", func(info objects.Info) {
+		if !found && failed == nil {
+			found, failed = l.isMadeFrom(ctx, store, upload, info)
+		}
+	})
+	return found, cmp.Or(err, unlessMissing(failed))
+}
+
+// isMadeFrom reports whether an object is the leaf of this version of the upload. Outputs of earlier
+// versions of ImageFlow do not name the upload: then the objects in between show it.
+func (l Leaf) isMadeFrom(ctx context.Context, store *objects.Store, upload, info objects.Info) (bool, error) {
+	isLeaf := IsOutput(info, ID(upload.Key)) && info.Metadata[StepMetadata] == l.Step &&
+		info.Metadata[VariantMetadata] == l.Variant && path.Ext(info.Key) != ".json"
+	origin, hasOrigin := info.Metadata[OriginMetadata]
+	if !isLeaf || hasOrigin {
+		return isLeaf && origin == upload.ETag, nil
+	}
+	e := Execution{ID: ID(upload.Key), Bucket: upload.Bucket}
+	outputs, err := e.outputs(ctx, store)
+	isInfo := func(s Step) bool { return s.Output.Key == info.Key }
+	return slices.ContainsFunc(steps(&upload, outputs), isInfo), err
+}

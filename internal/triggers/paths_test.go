@@ -1,0 +1,121 @@
+package triggers_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"imageflow.dev/internal/triggers"
+)
+
+const (
+	detect  = "ai-detection-grpc-service"
+	under   = `,{"prefix":{"subject":"in/"}}`
+	outside = `,{"not":{"prefix":{"subject":"in/"}}}`
+
+	detected = `{"exact":{"type":"dev.imageflow.detect.completed.v1"}}`
+	filtered = `{"exact":{"type":"dev.imageflow.filter.completed.v1"}}`
+	anyStep  = `{"prefix":{"type":"dev.imageflow."}}`
+)
+
+// step is a Trigger as service, uri and filters.
+type step [3]string
+
+func chain(t *testing.T, steps []step) (all []triggers.Trigger) {
+	t.Helper()
+	for i, s := range steps {
+		all = append(all, trigger(t, fmt.Sprintf("t%d", i), s[0], s[1], "["+s[2]+"]"))
+	}
+	return all
+}
+
+var chains = []struct {
+	name  string
+	steps []step
+	says  string // in the error; empty for no error
+}{
+	{"three renditions, each with a detection that inherits its variant", []step{
+		{resize, "/?variant=s", created}, {resize, "/?variant=m", created}, {resize, "/?variant=l", created}, {detect, "/", resized},
+	}, ""},
+	{"a detection with a variant of its own after each of two renditions", []step{
+		{resize, "/?variant=s", created}, {resize, "/?variant=m", created}, {detect, "/?variant=x", resized},
+	}, "n/t0 -> Trigger n/t2 and Trigger n/t1 -> Trigger n/t2: one upload can take both ways, and ai-detection-grpc-service " +
+		"then writes <execution id>_ai-detection-x twice"},
+	{"it selects one of them by the variant", []step{
+		{resize, "/?variant=s", created}, {resize, "/?variant=m", created},
+		{detect, "/?variant=x", resized + `,{"exact":{"variant":"s"}}`},
+	}, ""},
+	{"a later step takes the inherited variant of an earlier one", []step{
+		{resize, "/?variant=s", created}, {detect, "/", resized}, {resize, "/", detected},
+	}, "<execution id>_resize-s twice"},
+	{"a later step has a variant of its own", []step{
+		{resize, "/", created}, {detect, "/", resized}, {resize, "/?variant=s", detected},
+	}, ""},
+	{"two ways to one step", []step{
+		{resize, "/", created}, {filter, "/", created}, {detect, "/", `{"any":[` + resized + `,` + filtered + `]}`},
+	}, "<execution id>_ai-detection twice"},
+	{"two ways for uploads of different folders", []step{
+		{resize, "/", created + under}, {filter, "/", created + outside}, {detect, "/", `{"any":[` + resized + `,` + filtered + `]}`},
+	}, ""},
+	{"the second way ends at the folder", []step{
+		{resize, "/", created}, {filter, "/", created}, {detect, "/", resized + under}, {detect, "/", filtered + outside},
+	}, ""},
+	{"a bucket of its own is inherited", []step{
+		{resize, "/?output_image.bucket=b", created}, {filter, "/", created},
+		{detect, "/", `{"any":[` + resized + `,` + filtered + `]}`},
+	}, ""},
+	{"a loop ends", []step{{resize, "/", created}, {filter, "/", `{"any":[` + resized + `,` + filtered + `]}`}}, ""},
+	{"another broker's events", []step{{resize, "/", created}, {detect, "/", resized}, {filter, "/", detected}}, ""},
+	{"completion", []step{
+		{resize, "/?variant=s", created}, {detect, "/", created},
+		{"bridge", "/completed?of=resize-s,detect", anyStep},
+	}, ""},
+	{"completion without such a step", []step{
+		{resize, "/?variant=s", created}, {"bridge", "/completed?of=resize-m", anyStep},
+	}, "of: no Trigger makes resize-m"},
+	{"completion without the event", []step{
+		{resize, "/?variant=s", created}, {detect, "/", created}, {"bridge", "/completed?of=resize-s,detect", resized},
+	}, "of: no Trigger makes detect and an event that this one gets"},
+	{"completion of nonsense", []step{{resize, "/", created}, {"bridge", "/completed?of=tiny", anyStep}}, `"tiny" is no step`},
+}
+
+func TestCheck_chains(t *testing.T) {
+	for _, c := range chains {
+		err := triggers.Check(chain(t, c.steps))
+		if (err != nil) != (c.says != "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestCheck_ends: very many Triggers that select everything are checked in bounded time.
+func TestCheck_ends(t *testing.T) {
+	var steps []step
+	for i := range 40 {
+		steps = append(steps, step{[]string{resize, detect, filter}[i%3], fmt.Sprintf("/?variant=v%d", i), ""})
+	}
+	if err := triggers.Check(chain(t, steps)); err == nil || !strings.Contains(err.Error(), "resize-v0 twice") {
+		t.Errorf("each gets the upload and the events of all others: %v", err)
+	}
+}
+
+func TestCompletions(t *testing.T) {
+	all := chain(t, []step{
+		{resize, "/?variant=s&output_image.content_type=image/webp", created + under},
+		{resize, "/?variant=m", created + under},
+		{detect, "/", resized + under + `,{"exact":{"variant":"m"}}`},
+		{filter, "/?output_image.bucket=other", created + under},
+		{resize, "/", created + outside},
+		{"bridge", "/completed?of=resize-s", anyStep + under},
+		{"bridge", "/completed", resized + outside},
+		{"bridge", "/dead-letters", anyStep},
+	})
+	got := triggers.Completions(all)
+	if len(got) != 2 || fmt.Sprint(got[0].Leaves) != "[resize-s.webp detect-m]" || fmt.Sprint(got[0].Of) != "[resize-s]" ||
+		len(got[0].Elsewhere) != 1 || !strings.Contains(got[0].Elsewhere[0], "n/t3") {
+		t.Fatalf("got %+v", got)
+	}
+	if fmt.Sprint(got[1].Leaves) != "[resize]" || got[1].Of != nil {
+		t.Errorf("the other is %+v", got[1])
+	}
+}
