@@ -81,8 +81,8 @@ func TestBridgeDiesBeforeSegment(t *testing.T) {
 	})
 }
 
-// TestSweepContinuesListing: a sweep that has no time for all objects continues in the next ones, and
-// remembers a bounded number of uploads.
+// TestSweepContinuesListing: a sweep that has no time for all objects continues in the next ones, also of
+// another process, and remembers a bounded number of uploads.
 func TestSweepContinuesListing(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		for i := range 10 {
@@ -96,6 +96,15 @@ func TestSweepContinuesListing(t *testing.T) {
 			if err := sweeper.Sweep(t.Context()); err != nil || len(w.broker.all()) != want || sweeper.Known() > 7 {
 				t.Fatalf("%v, %d events instead of %d, %d known", err, len(w.broker.all()), want, sweeper.Known())
 			}
+			if want == 4 { // the process ends here
+				sweeper = w.another().NewSweeper()
+				sweeper.Page(4)
+				sweeper.Limit(7)
+				sweeper.Ahead = grace + time.Second
+			}
+		}
+		for object, err := range w.store.Walk(t.Context(), dead, "_sweep/") {
+			t.Errorf("after the end, the store has %s, %v", object.Key, err)
 		}
 	})
 }

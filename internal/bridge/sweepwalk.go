@@ -3,7 +3,10 @@ package bridge
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"imageflow.dev/internal/events"
@@ -16,6 +19,8 @@ type walk struct {
 	bucket int    // the number of the current bucket
 	after  string // the last key that was visited in it
 	page   int    // objects in a page of a listing
+	// isLoaded means that the position was read from the store, isStored that the store has one.
+	isLoaded, isStored bool
 	// finished has the objects that need no further check, by a digest of their version, so that the
 	// store is asked only once about each where listings have no tags. earlier has those of the last
 	// walk.
@@ -35,6 +40,7 @@ func newWalk() walk {
 // after a failure and returns the first.
 func (s *sweeper) walkOn(ctx context.Context) (first error) {
 	w := &s.walk
+	first = s.loadPosition(ctx)
 	until := time.Now().Add(time.Duration(s.config.Share * float64(s.config.Interval)))
 	seen, consecutive := 0, 0
 	for ; w.bucket < len(s.config.Buckets); w.bucket++ {
@@ -49,14 +55,68 @@ func (s *sweeper) walkOn(ctx context.Context) (first error) {
 				consecutive = 0
 			}
 			if seen++; seen%w.page == 0 && time.Now().After(until) || consecutive >= maxFailures {
-				return first
+				return cmp.Or(first, s.storePosition(ctx))
 			}
 		}
 		w.after = ""
 	}
 	w.bucket = 0
 	w.earlier, w.finished = w.finished, map[uint64]bool{}
-	return first
+	return cmp.Or(first, s.storePosition(ctx))
+}
+
+// positionKey is the object, in the bucket of dead letters, with the position of a walk that takes several
+// sweeps. The next process continues there: one that ends early would never come to the last objects.
+const positionKey = "_sweep/position"
+
+// maxPositionBytes is above the size of a position.
+const maxPositionBytes = 16 << 10
+
+// position is where a walk stopped.
+type position struct {
+	Bucket string `json:"bucket"`
+	After  string `json:"after"`
+}
+
+// loadPosition sets the position of the first walk.
+func (s *sweeper) loadPosition(ctx context.Context) error {
+	w := &s.walk
+	if w.isLoaded {
+		return nil
+	}
+	text, _, err := s.bridge.config.Store.Get(ctx, s.bridge.config.DeadLetters, positionKey, "", maxPositionBytes)
+	if err != nil && !errors.Is(err, objects.ErrNotFound) {
+		return err
+	}
+	w.isLoaded = true
+	var c position
+	if err != nil || json.Unmarshal(text, &c) != nil { // a damaged position is as good as none
+		return nil
+	}
+	if at := slices.Index(s.config.Buckets, c.Bucket); at >= 0 {
+		w.bucket, w.after, w.isStored = at, c.After, true
+	}
+	return nil
+}
+
+// storePosition stores the position of a walk, or removes that of one that has ended.
+func (s *sweeper) storePosition(ctx context.Context) error {
+	w, store, bucket := &s.walk, s.bridge.config.Store, s.bridge.config.DeadLetters
+	if w.bucket == 0 && w.after == "" {
+		if !w.isStored {
+			return nil
+		}
+		w.isStored = false
+		return store.Remove(ctx, bucket, positionKey)
+	}
+	text, err := json.Marshal(position{s.config.Buckets[w.bucket], w.after})
+	if err != nil {
+		return err
+	}
+	metadata := execution.ObjectMetadata("sweep", bucket, positionKey)
+	_, err = store.Put(ctx, bucket, positionKey, "application/octet-stream", text, metadata)
+	w.isStored = err == nil
+	return err
 }
 
 // inspect makes an object of a listing a candidate if it may be an unfinished upload. It asks the

@@ -20,6 +20,7 @@ import (
 type settings struct {
 	imageflow, dir string
 	folder, calls  int
+	watchers       int
 	watch          time.Duration
 }
 
@@ -30,6 +31,7 @@ func main() {
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "folder for MinIO's data; an object takes 8 KiB on ext4")
 	flag.IntVar(&s.folder, "folder", 1000, "objects in a folder; 0: all in one")
 	flag.IntVar(&s.calls, "calls", 100, "calls of each lookup")
+	flag.IntVar(&s.watchers, "watchers", 0, "watchers of executions, for a minute; 0: none")
 	flag.DurationVar(&s.watch, "watch", 3*time.Minute, "time for which the bridge is watched")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -63,11 +65,17 @@ func measure(ctx context.Context, s settings, n int) error {
 	if err := st.fill(ctx, filepath.Join(dir, "data", files), n, s.folder); err != nil {
 		return err
 	}
+	if err := st.fillIndex(ctx, min(n/4, 100_000)); err != nil {
+		return err
+	}
 	fmt.Printf("%d objects, filled in %v\n", n, time.Since(began).Round(time.Second))
 	if err := sweeps(procs, s, st); err != nil {
 		return err
 	}
-	return lookups(ctx, procs, s, st)
+	if err := lookups(ctx, procs, s, st); err != nil || s.watchers == 0 {
+		return err
+	}
+	return watches(ctx, procs, s, st)
 }
 
 // sweeps runs a bridge and prints what it and MinIO used while it was watched.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/testing/freeport"
 )
@@ -107,6 +108,56 @@ func (st *store) fill(ctx context.Context, dir string, n, folder int) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// fillIndex writes an index of n completed executions: a week of windows with one segment each, and segments
+// of a second for the last minutes.
+func (st *store) fillIndex(ctx context.Context, n int) error {
+	const windows, seconds = 7 * 24 * 6, 120
+	now := time.Now().UTC()
+	for i := range windows + seconds {
+		at := now.Add(-time.Duration(i-seconds) * 10 * time.Minute)
+		if i < seconds {
+			at = now.Add(-time.Duration(i) * time.Second)
+		}
+		w := index.NewWriter(st.client, letters)
+		for j := range max(n/(windows+seconds), 1) {
+			id := fmt.Sprintf("in/%06d/%08d", i, j)
+			w.Append(index.Entry{
+				Bucket: files, ID: id, Key: id + ".jpg", ETag: "1", Size: 7, Arrived: at,
+				Steps:   []index.Step{{Name: "resize", At: at}, {Name: "detect", At: at}, {Name: "filter", At: at}},
+				Outcome: index.Outcome{Status: execution.StatusCompleted, ETag: "1", At: at},
+			})
+		}
+		if err := w.Close(ctx); err != nil {
+			return err
+		}
+		if i >= seconds {
+			if err := st.moveSegment(ctx, now, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// moveSegment moves the newest segment to the window of a time.
+func (st *store) moveSegment(ctx context.Context, now, at time.Time) error {
+	last := ""
+	after := execution.IndexFolder + now.Truncate(10*time.Minute).Format("20060102/1504/")
+	for entry, err := range st.client.WalkAfter(ctx, letters, execution.IndexFolder, after) {
+		if err != nil {
+			return err
+		}
+		last = entry.Key
+	}
+	content, _, err := st.client.Get(ctx, letters, last, "", 1<<22)
+	if err != nil {
+		return err
+	}
+	key := execution.IndexFolder + at.Truncate(10*time.Minute).Format("20060102/1504/") + at.Format("20060102T150405.000000Z") + "-bench.gz"
+	_, err = st.client.Put(ctx, letters, key, "application/gzip", content, nil)
+	return errors.Join(err, st.client.Remove(ctx, letters, last))
 }
 
 // counts are requests by S3 operation.
