@@ -63,6 +63,9 @@ func watches(ctx context.Context, procs *processes, s settings, st *store) error
 	fmt.Printf("  %d watchers, %d changes in %v: gateway CPU %.1f %% of a core, RSS %d MB, anonymous %d MB; "+
 		"each saw %.2f of the changes, %d out of order\n", s.watchers, written, watchTime, share(after-before, watchTime), rss>>20,
 		anonymous>>20, float64(seen.Load())/float64(written)/float64(s.watchers), disordered.Load())
+	if watching.Err() != nil {
+		return group.Wait()
+	}
 	cancel()
 	_ = group.Wait() // the watches end with the context
 	return nil
@@ -118,8 +121,12 @@ func watch(ctx context.Context, url string, seen, open, disordered *atomic.Int64
 		if !ok {
 			continue
 		}
+		_, id, ok := strings.Cut(data, "live/")
+		if !ok {
+			return fmt.Errorf("a watch has ended: %s", data)
+		}
+		id, _, _ = strings.Cut(id, `"`)
 		seen.Add(1)
-		id, _, _ := strings.Cut(data[strings.Index(data, "live/"):], `"`)
 		state := strings.Count(data, `"name"`) + strings.Count(data, "COMPLETED")
 		if state < states[id] {
 			disordered.Add(1)

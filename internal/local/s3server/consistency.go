@@ -7,13 +7,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
 
-// consistent is a backend that works around three faults of versitygw: unread
-// uploads, reads that mix versions, and keys that XML cannot hold.
-type consistent struct{ backend.Backend }
+// consistent is a backend that works around four faults of versitygw: unread
+// uploads, reads that mix versions, keys that XML cannot hold, and listings of few objects
+// that read a whole folder.
+type consistent struct {
+	backend.Backend
+	posix *posix.Posix
+}
 
 // PutObject stores an object and reads the request body to its end. versitygw does
 // not when the object is empty: it then takes the last chunk of a signed body for the

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3api/utils"
@@ -22,7 +21,7 @@ const maxCopyBytes = 5 << 30
 
 // openFiles opens the data folder, creates missing buckets, and returns the backend
 // and the folder's absolute path.
-func openFiles(dir string, buckets []string) (backend.Backend, string, error) {
+func openFiles(dir string, buckets []string) (*posix.Posix, string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, "", err

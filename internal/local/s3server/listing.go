@@ -2,13 +2,20 @@ package s3server
 
 import (
 	"context"
+	"errors"
+	"io"
+	"io/fs"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -16,7 +23,10 @@ import (
 // request because XML cannot hold every character of a key, and would list a
 // different key. A page with such a key is always sent URL-encoded.
 func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
-	out, err := c.Backend.ListObjectsV2(ctx, in)
+	out, isFew, err := c.listFew(in)
+	if !isFew {
+		out, err = c.Backend.ListObjectsV2(ctx, in)
+	}
 	if err != nil || !slices.ContainsFunc(out.Contents, func(o s3response.Object) bool { return !fitsXML(aws.ToString(o.Key)) }) {
 		return out, err
 	}
@@ -44,4 +54,70 @@ func escaped(text *string) *string {
 	}
 	e := strings.ReplaceAll(url.PathEscape(*text), "+", "%2B")
 	return &e
+}
+
+// listFew lists the objects in a folder whose names begin with a text, if they fit in one page and none is a
+// folder. versitygw sorts the whole folder, and looks up every file before those. It returns false for other
+// listings.
+func (c consistent) listFew(in *s3.ListObjectsV2Input) (out s3response.ListObjectsV2Result, isFew bool, err error) {
+	bucket, prefix := aws.ToString(in.Bucket), aws.ToString(in.Prefix)
+	folder, start := prefix[:strings.LastIndexByte(prefix, '/')+1], prefix[strings.LastIndexByte(prefix, '/')+1:]
+	isWhole := aws.ToString(in.ContinuationToken)+aws.ToString(in.StartAfter)+aws.ToString(in.Delimiter) == ""
+	if c.posix == nil || start == "" || !isWhole || !filepath.IsLocal(bucket+"/"+folder) {
+		return out, false, nil
+	}
+	names, err := namesWith(bucket+"/"+folder, start, int(aws.ToInt32(in.MaxKeys)))
+	if err != nil {
+		return out, false, nil // versitygw has the right error
+	}
+	describe := c.posix.FileToObj(bucket, aws.ToBool(in.FetchOwner))
+	for _, name := range names {
+		info, err := os.Lstat(bucket + "/" + folder + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || info.IsDir() || name == posix.MetaTmpDir {
+			return out, false, nil
+		}
+		object, err := describe(folder+name, fs.FileInfoToDirEntry(info))
+		if errors.Is(err, backend.ErrSkipObj) {
+			continue
+		}
+		if err != nil {
+			return out, false, err
+		}
+		out.Contents = append(out.Contents, object)
+	}
+	out.Name, out.Prefix, out.StartAfter, out.MaxKeys = in.Bucket, in.Prefix, aws.String(""), in.MaxKeys
+	out.KeyCount, out.IsTruncated = aws.Int32(int32(len(out.Contents))), aws.Bool(false)
+	return out, true, nil
+}
+
+// errMany means that more names were found than fit in a page.
+var errMany = errors.New("too many names")
+
+// namesWith returns the sorted names in a folder that begin with a text, if they are at most limit.
+func namesWith(folder, start string, limit int) (found []string, err error) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for {
+		names, err := f.Readdirnames(1024)
+		for _, name := range names {
+			if strings.HasPrefix(name, start) {
+				found = append(found, name)
+			}
+		}
+		switch {
+		case len(found) > limit:
+			return nil, errMany
+		case errors.Is(err, io.EOF):
+			slices.Sort(found)
+			return found, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
 )
@@ -80,14 +81,14 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 }
 
 // start serves the files. From here on, run releases the slot of the process.
-func start(ctx context.Context, c Config, address, dir string, files backend.Backend) (*Server, error) {
+func start(ctx context.Context, c Config, address, dir string, files *posix.Posix) (*Server, error) {
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
 		address: address, dir: dir, cancel: cancel, ended: make(chan error, 1), webhook: newWebhook(serving, c.Notify, c.Logger),
 	}
 	listening := make(chan struct{})
 	go s.run(serving, &notifying{
-		Backend: authorized{consistent{files}, c.Allow}, webhook: s.webhook, address: address, account: c.AccessKey,
+		Backend: authorized{consistent{files, files}, c.Allow}, webhook: s.webhook, address: address, account: c.AccessKey,
 	}, c, listening)
 	select {
 	case <-listening:

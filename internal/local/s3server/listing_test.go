@@ -1,0 +1,45 @@
+package s3server_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// TestListObjects_prefix: every listing by a prefix has exactly the keys that begin with it, with the ETags
+// and sizes that a listing of everything has.
+func TestListObjects_prefix(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	all := []string{"in/cat.jpg", "in/cat_resize.jpg", "in/cat_resize.json", "in/cat+ü.jpg", "in/cat_x/deep.jpg", "top.jpg",
+		"other/cat_1"}
+	for i := range 30 {
+		all = append(all, fmt.Sprintf("in/many_%02d.jpg", i))
+	}
+	for _, key := range all {
+		put(t, c, "images", key, "hello", minio.PutObjectOptions{})
+	}
+	list := func(prefix string, pageSize int) (keys []string) {
+		options := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, MaxKeys: pageSize}
+		for o := range c.ListObjects(t.Context(), "images", options) {
+			if o.Err != nil || o.ETag != "5d41402abc4b2a76b9719d911017c592" || o.Size != 5 || o.LastModified.IsZero() {
+				t.Errorf("%s: listed %+v", prefix, o)
+			}
+			keys = append(keys, o.Key)
+		}
+		return keys
+	}
+	for _, prefix := range []string{
+		"", "in/", "in/cat.", "in/cat_r", "in/cat_", "in/cat+", "in/c", "in/many_", "in/many_1", "in/none", "none/x", "t",
+		"../images/in/c",
+	} {
+		want := slices.DeleteFunc(slices.Sorted(slices.Values(all)), func(key string) bool { return !strings.HasPrefix(key, prefix) })
+		for _, pageSize := range []int{1000, 7} {
+			if got := list(prefix, pageSize); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+				t.Errorf("%q in pages of %d: listed %q, want %q", prefix, pageSize, got, want)
+			}
+		}
+	}
+}
