@@ -1,11 +1,18 @@
 package bridge_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
 	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/index"
+	"imageflow.dev/internal/objects"
 )
 
 // another returns a bridge with the same store and broker: another replica, or the next process.
@@ -54,6 +61,39 @@ func TestSweepByIndex(t *testing.T) {
 		w.drain(third)
 		if err := sweeper.SweepIndex(t.Context()); err != nil || sweeper.Known() != 0 {
 			t.Errorf("after the end: %v, %d known", err, sweeper.Known())
+		}
+	})
+}
+
+// TestIndexOfOutputs: the index has the outputs that the store reports, but neither side-cars nor crops.
+func TestIndexOfOutputs(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		report := func(key, contentType string, more map[string]string) {
+			t.Helper()
+			metadata := execution.ObjectMetadata("in/cat", images, key)
+			metadata[execution.StepMetadata] = "resize"
+			maps.Copy(metadata, more)
+			record := objects.Record{EventName: "s3:ObjectCreated:Put"}
+			record.S3.Bucket.Name, record.S3.Object.EscapedKey, record.S3.Object.ETag = images, url.QueryEscape(key), "1"
+			record.S3.Object.ContentType, record.S3.Object.UserMetadata = contentType, metadata
+			body, err := json.Marshal(map[string]any{"Records": []any{record}})
+			if code := notify(w.bridge, "", string(body)); err != nil || code != http.StatusOK {
+				t.Fatalf("%s: %v, answered %d", key, err, code)
+			}
+		}
+		report("in/cat_resize-small.jpg", "image/jpeg", map[string]string{execution.VariantMetadata: "small"})
+		report("in/cat_resize-small.json", "application/json", nil)
+		report("in/cat_resize-1.jpg", "image/jpeg", map[string]string{execution.CropMetadata: "1"})
+		w.drain(w.bridge)
+		var found []index.Entry
+		tail := index.NewTail(w.store, dead, time.Now().Add(-time.Hour))
+		err := tail.Read(t.Context(), func(_ string, entries []index.Entry) { found = append(found, entries...) })
+		if err != nil || len(found) != 1 || found[0].ID != "in/cat" || len(found[0].Steps) != 1 ||
+			found[0].Steps[0].Name != "resize" || found[0].Steps[0].Variant != "small" {
+			t.Errorf("the index has %+v, %v", found, err)
+		}
+		if len(w.broker.all()) != 0 {
+			t.Errorf("sent %s", w.subjects(0))
 		}
 	})
 }
