@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,13 +36,23 @@ const heartbeat = 15 * time.Second
 func (x *Executions) WatchExecutions(
 	req *imageflowv1.WatchExecutionsRequest, s grpc.ServerStreamingServer[imageflowv1.WatchExecutionsResponse],
 ) error {
-	return x.watch(s.Context(), req, s.Send)
+	return x.watch(s.Context(), req, func(changes []*index.Change) error {
+		if len(changes) == 0 {
+			return s.Send(&imageflowv1.WatchExecutionsResponse{})
+		}
+		for _, c := range changes {
+			if err := s.Send(&imageflowv1.WatchExecutionsResponse{Execution: summary(&c.Entry), EventId: c.ID}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// watch calls send for each change, and with an empty response for a heartbeat, the first at once, until
-// the caller ends the context or the watch is ended with a reason.
+// watch calls send with changes, and without any for a heartbeat, the first at once, until the caller ends
+// the context or the watch is ended with a reason.
 func (x *Executions) watch(
-	ctx context.Context, req *imageflowv1.WatchExecutionsRequest, send func(*imageflowv1.WatchExecutionsResponse) error,
+	ctx context.Context, req *imageflowv1.WatchExecutionsRequest, send func([]*index.Change) error,
 ) error {
 	if err := protovalidate.Validate(req); err != nil {
 		return violation("", err)
@@ -55,17 +66,11 @@ func (x *Executions) watch(
 		return watchStatus(ctx, err)
 	}
 	defer x.Hub.Leave(w)
-	for err = send(&imageflowv1.WatchExecutionsResponse{}); err == nil; {
+	for err = send(nil); err == nil; {
 		var changes []*index.Change
 		changes, err = w.Next(ctx, heartbeat)
-		for _, c := range changes {
-			response := &imageflowv1.WatchExecutionsResponse{Execution: summary(&c.Entry), EventId: c.ID}
-			if err := send(response); err != nil {
-				return watchStatus(ctx, err)
-			}
-		}
-		if err == nil && len(changes) == 0 {
-			err = send(&imageflowv1.WatchExecutionsResponse{})
+		if len(changes) > 0 || err == nil {
+			err = cmp.Or(send(changes), err)
 		}
 	}
 	return watchStatus(ctx, err)
@@ -116,28 +121,36 @@ type eventStream struct {
 	begun   bool
 }
 
-// send writes a change or a heartbeat.
-func (s *eventStream) send(response *imageflowv1.WatchExecutionsResponse) error {
-	text := ": heartbeat\n\n"
-	if response.GetExecution() != nil {
-		data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(response.GetExecution())
-		if err != nil {
-			return err
-		}
-		text = fmt.Sprintf("id: %s\nevent: execution\ndata: %s\n\n", response.GetEventId(), data)
+// send writes changes, or a heartbeat.
+func (s *eventStream) send(changes []*index.Change) error {
+	text := []byte(nil)
+	if len(changes) == 0 {
+		text = []byte(": heartbeat\n\n")
+	}
+	for _, c := range changes {
+		text = append(text, c.Text(serverSentEvent)...)
 	}
 	return s.write(text)
 }
 
-func (s *eventStream) write(text string) error {
+// serverSentEvent returns a change as an event.
+func serverSentEvent(c *index.Change) []byte {
+	data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(summary(&c.Entry))
+	if err != nil { // not UTF-8, which no entry is that was decoded from JSON
+		return nil
+	}
+	return fmt.Appendf(nil, "id: %s\nevent: execution\ndata: %s\n\n", c.ID, data)
+}
+
+func (s *eventStream) write(text []byte) error {
 	if !s.begun {
 		s.begun = true
 		s.w.Header().Set("Content-Type", "text/event-stream")
 		s.w.Header().Set("Cache-Control", "no-store")
 		s.w.Header().Set("X-Accel-Buffering", "no") // nginx would collect events
-		text = "retry: 2000\n\n" + text
+		text = append([]byte("retry: 2000\n\n"), text...)
 	}
-	if _, err := s.w.Write([]byte(text)); err != nil {
+	if _, err := s.w.Write(text); err != nil {
 		return err
 	}
 	return s.control.Flush()
@@ -150,5 +163,5 @@ func (s *eventStream) end(r *http.Request, reason error) {
 		return
 	}
 	data, _ := protojson.Marshal(status.Convert(reason).Proto()) // of known types
-	_ = s.write(fmt.Sprintf("event: end\ndata: %s\n\n", strings.ReplaceAll(string(data), "\n", " ")))
+	_ = s.write(fmt.Appendf(nil, "event: end\ndata: %s\n\n", strings.ReplaceAll(string(data), "\n", " ")))
 }

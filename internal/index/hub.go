@@ -36,6 +36,15 @@ type Change struct {
 	// ID is the position of the change, for Watch. Several changes may have the same.
 	ID    string
 	Entry Entry
+
+	once sync.Once
+	text []byte
+}
+
+// Text returns what the first call of encode returned: all watchers share it.
+func (c *Change) Text(encode func(*Change) []byte) []byte {
+	c.once.Do(func() { c.text = encode(c) })
+	return c.text
 }
 
 // Hub tells many watchers of changes. It reads the index once for all, and only while there are any.
