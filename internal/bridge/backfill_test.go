@@ -216,6 +216,30 @@ func TestBackfill_onlyOne(t *testing.T) {
 	})
 }
 
+// TestBackfill_replaced: a run that another one has replaced, because it seemed dead, ends, and
+// leaves the cursor to that.
+func TestBackfill_replaced(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		w.put("a.jpg", "x", nil)
+		first := make(chan error)
+		go func() {
+			_, _, err := w.backfill(t.Context(), nil)
+			first <- err
+		}()
+		waitFor(t, "the first run", func() bool { return len(w.broker.all()) > 0 })
+		const other = `{"run": "other", "running": true}`
+		if _, err := w.store.Put(t.Context(), dead, "_backfill/images.cursor", "application/json", []byte(other), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-first; !errors.Is(err, bridge.ErrAnotherRun) {
+			t.Errorf("the replaced run ends with %v", err)
+		}
+		if text, _, err := w.store.Get(t.Context(), dead, "_backfill/images.cursor", "", 1000); string(text) != other {
+			t.Errorf("the other run's cursor is %s, %v", text, err)
+		}
+	})
+}
+
 // TestBackfill_failures: a refused event becomes a dead letter, and a chain that completes nothing
 // ends the run. A broker that is away for a moment does not.
 func TestBackfill_failures(t *testing.T) {

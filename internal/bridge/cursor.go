@@ -28,7 +28,7 @@ var (
 type cursor struct {
 	store       *objects.Store
 	bucket, key string
-	etag        string // of the last version that this run wrote
+	etag        string // of the version that the next write replaces
 	state       cursorState
 }
 
@@ -59,7 +59,8 @@ const (
 // openCursor sets the selection of that in r.
 func openCursor(ctx context.Context, b *Bridge, r *Backfill) (*cursor, error) {
 	c := &cursor{store: b.config.Store, bucket: b.config.DeadLetters, key: "_backfill/" + r.Bucket + ".cursor"}
-	before, err := c.load(ctx)
+	before, etag, err := c.load(ctx)
+	c.etag = etag
 	switch {
 	case errors.Is(err, objects.ErrNotFound):
 		r.Resume = false
@@ -93,17 +94,16 @@ func (s cursorState) continues(r *Backfill) bool {
 	return (r.Prefix == "" || r.Prefix == s.Prefix) && (r.Chain == "" || r.Chain == s.Chain) && (!r.Again || s.Again)
 }
 
-// load reads the cursor and the version that a write must replace.
-func (c *cursor) load(ctx context.Context) (state cursorState, err error) {
+// load reads the cursor.
+func (c *cursor) load(ctx context.Context) (state cursorState, etag string, err error) {
 	text, info, err := c.store.Get(ctx, c.bucket, c.key, "", maxCursorBytes)
 	if err != nil {
-		return state, err
+		return state, "", err
 	}
-	c.etag = info.ETag
 	if err := json.Unmarshal(text, &state); err != nil {
-		return state, fmt.Errorf("the cursor %s/%s is unreadable: %w", c.bucket, c.key, err)
+		return state, info.ETag, fmt.Errorf("the cursor %s/%s is unreadable: %w", c.bucket, c.key, err)
 	}
-	return state, nil
+	return state, info.ETag, nil
 }
 
 // awaitSilence waits until the cursor of a run that did not end has not changed for
@@ -131,25 +131,34 @@ func (c *cursor) awaitSilence(ctx context.Context, before cursorState) error {
 // save writes the cursor. It returns ErrAnotherRun if another run has written it.
 func (c *cursor) save(ctx context.Context, running bool) error {
 	c.state.Running, c.state.Saved = running, time.Now().UTC()
+	err := c.write(ctx)
+	if !errors.Is(err, objects.ErrChanged) {
+		return err
+	}
+	// A write of this run whose answer was lost may have succeeded.
+	now, etag, err := c.load(ctx)
+	switch {
+	case err != nil && !errors.Is(err, objects.ErrNotFound):
+		return err
+	case now.Run != c.state.Run:
+		return fmt.Errorf("%w: %s", ErrAnotherRun, now.By)
+	}
+	c.etag = etag
+	return c.write(ctx)
+}
+
+// write replaces the version of the cursor that this run knows.
+func (c *cursor) write(ctx context.Context) error {
 	text, err := json.Marshal(c.state)
 	if err != nil {
 		return err
 	}
 	info, err := c.store.PutOver(ctx, c.etag, c.bucket, c.key, "application/json", text,
 		execution.ObjectMetadata("backfill", c.bucket, c.key))
-	switch {
-	case err == nil:
+	if err == nil {
 		c.etag = info.ETag
-		return nil
-	case !errors.Is(err, objects.ErrChanged):
-		return err
 	}
-	// A write whose answer was lost may have succeeded.
-	now, loadErr := c.load(ctx)
-	if loadErr == nil && now.Run == c.state.Run {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrAnotherRun, now.By)
+	return err
 }
 
 // keep saves the position periodically until the context ends. It ends the run if another
@@ -164,7 +173,9 @@ func (c *cursor) keep(ctx context.Context, stop context.CancelCauseFunc, positio
 		case <-tick.C:
 		}
 		c.state.Last, c.state.Counts = position()
-		err := c.save(ctx, true)
+		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeOverAfter)
+		err := c.save(saving, true)
+		cancel()
 		switch {
 		case errors.Is(err, ErrAnotherRun):
 			stop(err)
