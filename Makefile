@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-index bench-server load crash soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
+	bench-chain bench-index bench-server load crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -27,7 +27,7 @@ ifneq ($(and $(filter run,$(MAKECMDGOALS)),$(filter-out faces coco,$(MODEL))),)
 $(error MODEL=$(MODEL) is unknown: it can be faces or coco. For models of your own see functions/detect/README.md)
 endif
 
-# The parameters of targets: the image of run (none if empty), the numbers of crash, the lengths
+# The parameters of targets: the image of run (none if empty), the numbers of crash and backfill, the lengths
 # of soak and fuzz, the size of bench-index, and the overlay and tag of deploy; LOAD is a command that copies image archives to the nodes
 # of a cluster without a registry. Those without a default: PACKAGES, BASE, CASES, DIR, FLAGS.
 IMAGE ?= $(or $(PHOTOGRAPH_$(MODEL)),test/images/sample.jpg)
@@ -35,6 +35,7 @@ PHOTOGRAPH_faces := $(DEMO_MODELS)/photographs/astronaut.png
 PHOTOGRAPH_coco := $(DEMO_MODELS)/photographs/coffee.png
 IMAGES ?= 500
 KILLS ?= 10
+ARCHIVE ?= 5000
 SOAK ?= 10000
 ROTATIONS ?= 2000
 OBJECTS ?= 10000
@@ -112,6 +113,9 @@ load: bin/load ## send images at constant rates and check the service levels; FL
 
 crash: setup minio ## check that nothing is lost: IMAGES=500 through a real MinIO while every part is killed KILLS=10 times
 	@hack/crash.sh $(IMAGES) $(KILLS)
+
+backfill: setup minio ## kill and resume a backfill of ARCHIVE=5000 images on a real MinIO, and measure live uploads beside one
+	@hack/backfill.sh $(ARCHIVE)
 
 soak: setup minio ## check that memory stays bounded over SOAK=10000 mixed requests and that ROTATIONS=2000 parallel outputs are equal
 	@hack/soak.sh $(SOAK) $(ROTATIONS)

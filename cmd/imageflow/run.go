@@ -98,7 +98,7 @@ func parseRun(args []string, out io.Writer, now time.Time) (*bridge.Backfill, er
 	f.StringVar(&b.Chain, "chain", "", "the `name` in the events' extension backfill, for filters (default "+bridge.DefaultChain+")")
 	f.BoolVar(&b.Again, "again", false, "also send uploads whose chain has completed or failed")
 	f.Float64Var(&b.Rate, "rate", 0, "maximum number of events per `second`; 0: no limit but --in-flight")
-	f.IntVar(&b.InFlight, "in-flight", 2, "maximum `number` of uploads whose chains run at a time")
+	f.IntVar(&b.InFlight, "in-flight", 1, "maximum `number` of uploads whose chains run at a time")
 	f.DurationVar(&b.Wait, "wait", 2*time.Minute, "maximum time to wait for an outcome, and for the store or the broker")
 	f.BoolVar(&b.DryRun, "dry-run", false, "count the uploads and send nothing")
 	f.BoolVar(&b.Resume, "resume", false, "continue the unfinished run of the bucket, if there is one, with its selection")

@@ -142,29 +142,34 @@ func (d *deployment) checkDoneOnce(t testing.TB, needed int) {
 	}
 }
 
-// BenchmarkLiveBesideBackfill puts an image every second into local mode, in turns without and
-// with a backfill, and compares the times until it is completed. Run it with -benchtime=1x.
+// The rounds of BenchmarkLiveBesideBackfill, and the images that it puts in half of a round, two
+// a second.
+const (
+	liveRounds = 3
+	liveImages = 60
+)
+
+// BenchmarkLiveBesideBackfill puts 1080p JPEGs into local mode, in turns without and with a
+// backfill of small ones, and compares the times until they are completed. Run it with
+// -benchtime=1x and at least 3,000 images.
 func BenchmarkLiveBesideBackfill(b *testing.B) {
-	dir := b.TempDir()
-	s := archiveInLocalMode(b, dir)
-	args := []string{"--rate", "0", "--resume"}
+	s := archiveInLocalMode(b, b.TempDir())
 	env := []string{"MINIO_ENDPOINT=" + s.addresses["s3"], "MINIO_ACCESS_KEY=" + accessKey, "MINIO_SECRET_KEY=" + secretKey,
 		"BROKER_URL=" + s.url("broker", "/image-processing/default"), "EVENT_SIGNING_KEYS=" + strings.TrimSpace(s.key(b))}
 	s.live(b, "warm", 5)
 	var quiet, beside []time.Duration
-	for round := range 4 {
-		quiet = append(quiet, s.live(b, fmt.Sprintf("quiet-%d", round), 20)...)
-		run := startBackfill(b, env, args...)
-		time.Sleep(2 * time.Second) // the cursor's owner may be on its way out
+	for round := range liveRounds {
+		quiet = append(quiet, s.live(b, fmt.Sprintf("quiet-%d", round), liveImages)...)
+		run := startBackfill(b, env, "--resume")
 		began, before := time.Now(), s.completed(b)
-		beside = append(beside, s.live(b, fmt.Sprintf("beside-%d", round), 20)...)
+		beside = append(beside, s.live(b, fmt.Sprintf("beside-%d", round), liveImages)...)
 		rate := float64(s.completed(b)-before) / time.Since(began).Seconds()
-		if rate == 0 {
-			b.Fatal("the archive is too small for the rounds")
-		}
 		code, out := run.end(b, syscall.SIGTERM)
-		b.Logf("round %d: quiet p95 %v, beside %v, backfill %.1f/s, ended with %d: %s", round,
-			quantile(quiet[20*round:], 95), quantile(beside[20*round:], 95), rate, code, out)
+		if code == 0 {
+			b.Fatalf("the archive is too small: %s", out)
+		}
+		b.Logf("round %d: p95 quiet %v, beside %v; the backfill made %.1f images/s", round,
+			quantile(quiet[liveImages*round:], 95), quantile(beside[liveImages*round:], 95), rate)
 	}
 	b.ReportMetric(0, "ns/op")
 	for _, q := range []int{50, 95} {
@@ -198,7 +203,7 @@ func archiveInLocalMode(b *testing.B, dir string) *system {
 	return local(b, setup{dir: data, env: env})
 }
 
-// live puts n images, one a second, and returns the times until they are completed.
+// live puts n images, two a second, and returns the times until they are completed.
 func (s *system) live(b *testing.B, name string, n int) []time.Duration {
 	b.Helper()
 	image, times := sample(b), make([]time.Duration, n)
@@ -212,7 +217,7 @@ func (s *system) live(b *testing.B, name string, n int) []time.Duration {
 			}
 			times[i] = time.Since(began)
 		})
-		time.Sleep(time.Second)
+		time.Sleep(500 * time.Millisecond)
 	}
 	all.Wait()
 	return times
