@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"bytes"
 	"image"
 	"math"
 	"slices"
@@ -144,8 +145,15 @@ func IsOfClass(d *imageflowv1.Detection, classes []string) bool {
 	return len(classes) == 0 || slices.Contains(classes, d.GetClassName()) || slices.Contains(classes, id)
 }
 
+// maxSideCarMessages bounds the messages in a side-car, and so the memory that it takes when it is read: above the
+// 10,000 detections, with polygons and keypoints, that fit into one.
+const maxSideCarMessages = 500_000
+
 // ReadSideCar returns the content of a side-car of a detection.
 func ReadSideCar(data []byte) (*imageflowv1.DetectionResponse, error) {
+	if bytes.Count(data, []byte("{")) > maxSideCarMessages {
+		return nil, errTooMany
+	}
 	found := &imageflowv1.DetectionResponse{}
 	read := protojson.UnmarshalOptions{DiscardUnknown: true} // of later versions
 	if read.Unmarshal(data, found) != nil || found.GetMetadata() == nil {
@@ -246,6 +254,7 @@ type sideCarError string
 func (e sideCarError) Error() string { return string(e) }
 
 const (
+	errTooMany    sideCarError = "not the side-car of a detection: it has more than 500,000 messages"
 	errNoSideCar  sideCarError = "not the side-car of a detection"
 	errNoSize     sideCarError = "it does not have the size of its image: detect the objects again with this version"
 	errNoBox      sideCarError = "a bbox is not a box: x1 <= x2 and y1 <= y2"

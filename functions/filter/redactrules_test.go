@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"buf.build/go/protovalidate"
@@ -66,9 +67,11 @@ func TestRedaction_refusesSideCars(t *testing.T) {
 	}
 	r := &imageflowv1.Redaction{Detections: &imageflowv1.ImageData{ObjectKey: "x.json"}}
 	for name, sideCar := range map[string][]byte{
-		"not a side-car":          []byte(`{"no": 1}`),
-		"without a size":          of(&imageflowv1.DetectionMetadata{}),
-		"of another image":        of(&imageflowv1.DetectionMetadata{ImageWidth: 9, ImageHeight: 9}),
+		"not a side-car":   []byte(`{"no": 1}`),
+		"without a size":   of(&imageflowv1.DetectionMetadata{}),
+		"of another image": of(&imageflowv1.DetectionMetadata{ImageWidth: 9, ImageHeight: 9}),
+		"with 600,000 detections": []byte(
+			`{"metadata":{"imageWidth":40,"imageHeight":60},"detections":[` + strings.Repeat(`{},`, 600_000) + `{}]}`),
 		"with a map to a point":   of(mapped(&imageflowv1.AffineMap{}, 1)),
 		"of two images, one size": of(mapped(&imageflowv1.AffineMap{Xx: -1, X0: 40, Yy: 1}, 40)),
 	} {

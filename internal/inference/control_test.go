@@ -3,6 +3,7 @@ package inference_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -111,6 +112,13 @@ func TestLoad_keepsModelOfBadFiles(t *testing.T) {
 	}
 	expect(t, r, "m", 1, "1")
 	expectRefused(t, r, "n", "", "Protobuf parsing failed")
+	for i := range 100 {
+		save(t, constant(1), dir, "files", "1", fmt.Sprintf("another-name-%d", i))
+	}
+	err := r.Load(t.Context(), "files")
+	if err == nil || len(err.Error()) > 500 || !strings.Contains(err.Error(), "another-name-0") {
+		t.Errorf("got %v, want the first names in the folder", err)
+	}
 	save(t, constant(7), dir, "n", "1", "model.onnx")
 	if err := r.Load(t.Context(), "n"); err != nil {
 		t.Error(err)
@@ -227,4 +235,20 @@ func useWhileChanging(t *testing.T, r *inference.Folder) {
 		})
 	}
 	all.Wait()
+}
+
+// TestRefresh_keepsVersionsOfLoadedModels: a version that comes later is not listed for a loaded model before its load.
+func TestRefresh_keepsVersionsOfLoadedModels(t *testing.T) {
+	dir, r := openExplicit(t, new(atomic.Int64))
+	save(t, constant(9), dir, "m", "2", "model.onnx")
+	refresh(t, r)
+	for _, want := range []string{"1", "2"} {
+		list, err := r.List(t.Context())
+		if err != nil || list[0].Available[0] != want {
+			t.Errorf("got %v, %v, want version %s", list, err, want)
+		}
+		if err := r.Load(t.Context(), "m"); err != nil {
+			t.Error(err)
+		}
+	}
 }

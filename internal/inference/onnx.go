@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,7 +77,7 @@ func checkFile(file string) error {
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w; the folder has %v", err, filesBelow(filepath.Dir(file)))
+		return fmt.Errorf("%w; the folder has [%.200s]", err, strings.Join(filesBelow(filepath.Dir(file)), ", "))
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular(), info.Size() > maxModelBytes:
