@@ -8,11 +8,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/signature"
 )
 
 const (
@@ -32,7 +35,8 @@ type Function struct {
 func New() *Function { return &Function{} }
 
 // Start connects to the processors that the environment names. If the environment has
-// a GATEWAY_TOKEN, callers must send it.
+// a GATEWAY_TOKEN, callers must send it. With EVENT_SIGNING_KEYS, the function also runs the pipelines of
+// PRESETS_FILE for signed events.
 func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	conns, err := gateway.Dial(func(p processors.Info) string {
 		return cmp.Or(env[p.EndpointVariable], p.DefaultEndpoint(env["PROCESSOR_DOMAIN"]))
@@ -40,14 +44,25 @@ func (f *Function) Start(ctx context.Context, env map[string]string) error {
 	if err != nil {
 		return err
 	}
+	set, err := presets.Load(env["PRESETS_FILE"])
+	if err != nil {
+		return errors.Join(err, conns.Close())
+	}
 	executions := &gateway.Executions{Missing: "the gateway as a Knative Function does not look up executions"}
 	pipeline := &gateway.Pipeline{
-		Processors: conns, Missing: "the gateway as a Knative Function does not read stored images",
+		Processors: conns, Presets: set, Missing: "the gateway as a Knative Function does not read stored images",
 		MaxBytes: maxBody, Timeout: timeout,
 	}
 	handler, err := gateway.New(ctx, timeout, maxBody, append(conns.Backends(), executions.Backend(), pipeline.Backend())...)
 	if err != nil {
 		return errors.Join(err, conns.Close())
+	}
+	if keys := env["EVENT_SIGNING_KEYS"]; keys != "" {
+		signer, err := signature.New(strings.Split(keys, ","), false)
+		if err != nil {
+			return errors.Join(err, conns.Close())
+		}
+		handler = gateway.RouteEvents(&gateway.Events{Pipeline: pipeline, Signer: signer}, handler)
 	}
 	f.conns = conns
 	handler = gateway.Token(env["GATEWAY_TOKEN"]).RequireToken(handler)

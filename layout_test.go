@@ -36,6 +36,7 @@ var floors = []struct {
 	{"internal/oidc", nil},
 	{"internal/openinference", []string{"proto/imageflow/v1", "internal/server"}},
 	{"internal/processors", []string{"proto/imageflow/v1"}},
+	{"internal/presets", []string{"proto/imageflow/v1"}},
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
@@ -67,18 +68,19 @@ var floors = []struct {
 	}},
 	{"internal/job", []string{
 		"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events",
-		"internal/telemetry", "internal/execution", "internal/processors",
+		"internal/telemetry", "internal/execution", "internal/presets", "internal/processors",
 	}},
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
 	{"internal/event", []string{
 		"internal/job", "functions", "proto/imageflow/v1", "internal/objects", "internal/events",
 		"internal/queryparams", "internal/jsonlimit", "internal/httpevent", "internal/signature",
-		"internal/metrics",
+		"internal/metrics", "internal/presets",
 	}},
 	{"internal/gateway", []string{
 		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/index",
-		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics",
+		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics", "internal/presets",
+		"internal/signature", "internal/httpevent",
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",
@@ -94,7 +96,7 @@ var floors = []struct {
 	{"cmd/internal/version", nil},
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
 	{"hack/*", nil},
-	{".", []string{"internal/gateway", "internal/processors"}},
+	{".", []string{"internal/gateway", "internal/presets", "internal/processors", "internal/signature"}},
 }
 
 // walls lists packages that only some packages may import.

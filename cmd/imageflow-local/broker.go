@@ -49,8 +49,12 @@ func runBroker(ctx context.Context, args []string, out io.Writer) error {
 		url, ok := addresses[service]
 		return url, ok
 	}
-	var err error
-	if config.Manifests, err = eventing.manifests(); err != nil {
+	var presets role.PresetsFile
+	err := role.Load(&presets)
+	if err != nil {
+		return err
+	}
+	if config.Manifests, err = eventing.manifests(presets); err != nil {
 		return err
 	}
 	return serveTraced(ctx, config)

@@ -8,11 +8,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"imageflow.dev/cmd/internal/role"
 )
 
 // TestShippedTriggers_haveValidParameters checks every step in eventing/.
 func TestShippedTriggers_haveValidParameters(t *testing.T) {
-	m, err := folders{"../../eventing", "../../eventing/examples"}.manifests()
+	t.Setenv("HOOK_URLS", "shop=https://shop.example/ progress=https://shop.example/")
+	secret := "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	t.Setenv("HOOK_SECRETS", "shop="+secret+" progress="+secret)
+	const examples = "../../eventing/examples"
+	all := folders{"../../eventing", examples, examples + "/webhooks", examples + "/presets"}
+	m, err := all.manifests(role.PresetsFile{File: "../../config/components/presets/presets.yaml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,8 +29,8 @@ func TestShippedTriggers_haveValidParameters(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 8 {
-		t.Errorf("%d steps were checked, want 8", checked)
+	if checked != 12 {
+		t.Errorf("%d steps were checked, want 12", checked)
 	}
 }
 
@@ -60,6 +67,9 @@ func TestManifests_invalidParameters(t *testing.T) {
 		{detect, "/?crops.max_count=5&crops.margin=0.1&crops.classes=0", ""},
 		{detect, "/?crops.max_count=101", "crops.max_count: "},
 		{detect, "''", ""},
+		{"grpc-gateway", "/?pipeline=avatar", "PRESETS_FILE has no pipelines"}, {"grpc-gateway", "/?x=1", "pipeline=NAME"},
+		{resize, "/?preset=card", "PRESETS_FILE has no presets"},
+		{"notify", "/?hook=shop", "HOOK_URLS names none"}, {"notify", "/", "hook=NAME"},
 		{"bridge", "/completed?target_width=99999", ""},
 		{"somebody-elses", "/?target_width=99999", ""},
 	} {
@@ -68,7 +78,7 @@ func TestManifests_invalidParameters(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "step.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := folders{dir}.manifests()
+		_, err := folders{dir}.manifests(role.PresetsFile{})
 		want := "step.yaml: Trigger image-processing/step: spec.subscriber.uri: "
 		switch {
 		case c.names == "":
@@ -92,11 +102,12 @@ func TestEventingFlag_repeatedOrWithCommas(t *testing.T) {
 		if err := f.Parse(args); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := given.manifests(); err != nil || len(slices.Collect(m.Steps())) != 11 {
+		if m, err := given.manifests(role.PresetsFile{}); err != nil || len(slices.Collect(m.Steps())) != 11 {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	if _, err := (folders{"../../eventing", "nowhere"}).manifests(); err == nil || !strings.Contains(err.Error(), "nowhere") {
+	_, err := folders{"../../eventing", "nowhere"}.manifests(role.PresetsFile{})
+	if err == nil || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("a folder that is missing: %v", err)
 	}
 }
@@ -137,7 +148,7 @@ func TestManifests_triggersWithTheSameOutput(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "sizes.yaml"), fmt.Appendf(nil, sizes, extra), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := folders{dir}.manifests()
+		_, err := folders{dir}.manifests(role.PresetsFile{})
 		if (err != nil) != refused {
 			t.Errorf("%q: %v", extra, err)
 		}
@@ -145,6 +156,25 @@ func TestManifests_triggersWithTheSameOutput(t *testing.T) {
 			if refused && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%q: %v, want %q in it", extra, err, want)
 			}
+		}
+	}
+}
+
+// TestManifests_pipelineOverStep: a pipeline and a step that write the same name are refused.
+func TestManifests_pipelineOverStep(t *testing.T) {
+	dir := t.TempDir()
+	pipeline := fmt.Sprintf(oneStep, "grpc-gateway", "/?pipeline=avatar")
+	second := strings.Replace(strings.SplitN(oneStep, "---", 2)[1], "name: step", "name: other", 1)
+	for _, c := range []struct{ service, uri, want string }{
+		{"filter-grpc-service", "/?preset=crisp", "filter-grpc-service writes"}, {"ai-detection-grpc-service", "/", ""},
+	} {
+		text := pipeline + "---" + fmt.Sprintf(second, c.service, c.uri)
+		if err := os.WriteFile(filepath.Join(dir, "step.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := folders{dir}.manifests(role.PresetsFile{File: "../../config/components/presets/presets.yaml"})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.service, err, c.want)
 		}
 	}
 }

@@ -26,6 +26,7 @@ type settings struct {
 	signing               role.Signing
 	ports                 map[string]*int
 	telemetry             role.Telemetry
+	presets               role.PresetsFile
 	guard                 guard
 }
 
@@ -62,6 +63,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.StringVar(&s.data, "data", "data", "`folder` of the objects and the queue")
 	f.StringVar(&s.models, "models", "functions/detect/model/repository", "`folder` of models: <name>/<version>/model.onnx")
 	s.eventing = eventingFlag(f)
+	f.StringVar(&s.presets.File, "presets", "", "`file` of presets and pipelines (default $PRESETS_FILE)")
 	f.StringVar(&s.library, "onnxruntime", "", "shared library of ONNX Runtime (default $ONNXRUNTIME_LIB)")
 	f.StringVar(&s.image, "image", "", "`image` file to send through the chain at the start")
 	f.StringVar(&s.host, "host", "127.0.0.1", "address to listen on")
@@ -82,7 +84,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; see --help", f.Arg(0))
 	}
-	return s, errors.Join(s.checkUnsigned(), s.makePathsAbsolute(), s.choosePorts(),
+	return s, errors.Join(s.checkUnsigned(), s.loadPresets(), s.makePathsAbsolute(), s.choosePorts(),
 		role.Load(&s.telemetry), s.telemetry.Validate(), s.setGuard())
 }
 
@@ -116,10 +118,18 @@ func (s *settings) setGuard() error {
 	return err
 }
 
+// loadPresets reads the name of the presets from the environment, unless there is a flag.
+func (s *settings) loadPresets() error {
+	if s.presets.File != "" {
+		return nil
+	}
+	return role.Load(&s.presets)
+}
+
 // makePathsAbsolute makes the paths independent of the working directory, which the
 // S3 server changes.
 func (s *settings) makePathsAbsolute() (err error) {
-	for _, path := range []*string{&s.data, &s.models, &s.library, &s.image} {
+	for _, path := range []*string{&s.data, &s.models, &s.library, &s.image, &s.presets.File} {
 		if *path == "" {
 			continue
 		}

@@ -61,7 +61,7 @@ type system struct {
 
 // start starts every part before the parts that call it.
 func start(ctx context.Context, s *settings, console *console) (_ *system, err error) {
-	manifests, err := s.eventing.manifests()
+	manifests, err := s.eventing.manifests(s.presets)
 	if err == nil {
 		err = manifests.Add([]byte(consoleTrigger))
 	}
@@ -170,7 +170,7 @@ func adapt(config role.Config, s *settings, name, token string) {
 	case *role.GatewayConfig:
 		s.adaptServer(&c.Server, name)
 		s.adaptStore(&c.Store)
-		c.DeadLetters = deadLetters
+		c.DeadLetters, c.PresetsFile, c.Signing = deadLetters, s.presets, s.signing
 		if len(c.ReadFrom) == 0 {
 			c.ReadFrom = s.allowed()
 		}
@@ -194,7 +194,7 @@ func adapt(config role.Config, s *settings, name, token string) {
 func (s *settings) adaptProcessor(c *role.ProcessorConfig, name string) {
 	s.adaptServer(&c.Server, name)
 	s.adaptStore(&c.Store)
-	c.Signing = s.signing
+	c.Signing, c.PresetsFile = s.signing, s.presets
 	if len(c.ReadFrom) == 0 {
 		c.ReadFrom = s.allowed()
 	}

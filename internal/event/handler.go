@@ -4,7 +4,6 @@ package event
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/events"
@@ -47,20 +45,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
 		slog.WarnContext(ctx, "event refused", "step", h.Processor.Name, "reason", err)
-		refuse(w, status.New(codes.Unauthenticated, err.Error()))
+		events.Refuse(w, status.New(codes.Unauthenticated, err.Error()))
 	case err != nil:
-		refuse(w, job.Status(ctx, err))
+		events.Refuse(w, job.Status(ctx, err))
 	default:
 		if err := httpevent.WriteResponse(ctx, w, next); err != nil {
 			slog.WarnContext(ctx, "answer not sent", "step", h.Processor.Name, "error", err)
 		}
 	}
 }
-
-// maxChainLength limits the steps of a chain whose Triggers lead back into it.
-// Brokers do not end such a loop, or only after hundreds of steps and without a dead
-// letter.
-const maxChainLength = 16
 
 func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
 	if err := h.Signer.VerifyHeader(r.Header); err != nil {
@@ -74,9 +67,9 @@ func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Even
 		return nil, err
 	}
 	recordLag(ctx, h.Processor.Name, e)
-	if events.ChainLength.Get(e) >= maxChainLength {
+	if events.ChainLength.Get(e) >= events.MaxChainLength {
 		return nil, functions.Errorf(functions.Invalid, string(events.ChainLength),
-			"the chain is longer than %d steps: is it a loop?", maxChainLength)
+			"the chain is longer than %d steps: is it a loop?", events.MaxChainLength)
 	}
 	req, err := newRequest(h.Processor, e, r.URL.RawQuery)
 	if err != nil {
@@ -96,19 +89,4 @@ func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Even
 	}
 	h.Signer.Sign(answer)
 	return answer, nil
-}
-
-// refuse answers an event with an error.
-func refuse(w http.ResponseWriter, s *status.Status) {
-	code := events.HTTPStatus(s.Code())
-	if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
-	body, err := protojson.Marshal(s.Proto())
-	if err != nil {
-		body, _ = json.Marshal(map[string]any{"code": s.Code(), "message": s.Message()})
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_, _ = w.Write(body)
 }

@@ -6,16 +6,17 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/job"
+	"imageflow.dev/internal/presets"
 )
 
 // CheckParameters returns an error if a Handler of the processor would refuse every
 // event because of the parameters of the step, which are the query of its URL.
-func CheckParameters(p functions.Processor, query string) error {
+func CheckParameters(p functions.Processor, set *presets.Set, query string) error {
 	req, err := newRequest(p, validEvent(), query)
 	if err != nil {
 		return err
 	}
-	return job.Check(p, req)
+	return job.Check(p, set, req)
 }
 
 func validEvent() *cloudevent.Event {

@@ -10,9 +10,9 @@ import (
 	"imageflow.dev/internal/event"
 )
 
-func resizes(query string) error { return event.CheckParameters(resize.Processor, query) }
+func resizes(query string) error { return event.CheckParameters(resize.Processor, nil, query) }
 
-func filters(query string) error { return event.CheckParameters(filter.Processor, query) }
+func filters(query string) error { return event.CheckParameters(filter.Processor, nil, query) }
 
 const mark = "filter_type=FILTER_TYPE_WATERMARK&intensity=0.5"
 

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"unicode/utf8"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/protobuf/proto"
@@ -59,47 +58,17 @@ func setParameters(req functions.Request, values url.Values) error {
 	return err
 }
 
-// inputOf returns the image that an event is about. The execution id is empty for a
+// inputOf returns the image that an event is about, and its execution id. The id is empty for a
 // new object: it follows from the object's key.
 func inputOf(e *cloudevent.Event) (input *imageflowv1.ImageData, execution string, err error) {
-	if events.IsObjectCreated(e.Type()) {
-		input, err = objectOf(e)
-		return input, "", err
-	}
-	if _, ok := events.CompletedStep(e.Type()); ok {
-		return outputOf(e)
-	}
-	return nil, "", functions.Errorf(functions.Invalid, "", "events of type %q are not supported", clip(e.Type()))
-}
-
-// objectOf returns the object of an "object created" event.
-func objectOf(e *cloudevent.Event) (*imageflowv1.ImageData, error) {
-	if err := checkData(e); err != nil {
-		return nil, err
-	}
-	object, err := events.ParseObjectCreated(e)
-	if err != nil {
-		return nil, functions.Errorf(functions.Invalid, "data", "%v", err)
-	}
-	if !utf8.ValidString(object.Key) {
-		return nil, functions.Errorf(functions.Invalid, "data", "the object's key is not UTF-8")
-	}
-	return &imageflowv1.ImageData{Bucket: object.Bucket, ObjectKey: object.Key, Etag: object.ETag}, nil
-}
-
-// outputOf returns the output and the execution id of a "step completed" event.
-func outputOf(e *cloudevent.Event) (*imageflowv1.ImageData, string, error) {
 	if err := checkData(e); err != nil {
 		return nil, "", err
 	}
-	result, err := events.ParseStepCompleted(e)
+	input, execution, err = events.Input(e)
 	if err != nil {
-		return nil, "", functions.Errorf(functions.Invalid, "data", "%v", err)
+		err = functions.Errorf(functions.Invalid, "data", "%v", err)
 	}
-	output := result.GetOutputImage()
-	return &imageflowv1.ImageData{
-		Bucket: output.GetBucket(), ObjectKey: output.GetObjectKey(), Etag: output.GetEtag(),
-	}, events.ExecutionID.Get(result), nil
+	return input, execution, err
 }
 
 // checkData refuses data whose JSON exceeds the limits. In structured mode, base64

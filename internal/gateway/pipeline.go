@@ -23,6 +23,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/metrics"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/presets"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -31,6 +32,8 @@ type Pipeline struct {
 	imageflowv1.UnimplementedPipelineServiceServer
 	// Processors are the connections to all processors.
 	Processors Processors
+	// Presets are the presets and pipelines that requests may name. Nil has none.
+	Presets *presets.Set
 	// Store is read if an image is written to the store but wanted inline. If Store is
 	// nil, such requests fail with Missing as their message.
 	Store   *objects.Store
@@ -57,14 +60,23 @@ func (p *Pipeline) Backend() Backend {
 func (p *Pipeline) RunPipeline(
 	ctx context.Context, req *imageflowv1.RunPipelineRequest,
 ) (*imageflowv1.RunPipelineResponse, error) {
+	return p.execute(ctx, req, "")
+}
+
+// execute is RunPipeline for an input that has a variant, which the steps inherit; empty if it has none.
+func (p *Pipeline) execute(
+	ctx context.Context, req *imageflowv1.RunPipelineRequest, variant string,
+) (*imageflowv1.RunPipelineResponse, error) {
 	start := time.Now()
 	req.ExecutionId = cmp.Or(req.GetExecutionId(), execution.ID(req.GetInputImage().GetObjectKey()), uuid.NewString())
-	if err := p.check(req); err != nil {
+	if err := p.check(req, variant); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(propagateTrace(ctx), p.Timeout)
 	defer cancel()
-	run := &run{Pipeline: p, req: req, input: location{req.GetInputImage(), req.GetInputBytes()}, count: map[string]int{}}
+	run := &run{
+		Pipeline: p, req: req, input: location{req.GetInputImage(), req.GetInputBytes()}, variant: variant, count: map[string]int{},
+	}
 	resp := &imageflowv1.RunPipelineResponse{ExecutionId: req.GetExecutionId()}
 	for i := range req.GetSteps() {
 		answer, err := run.step(ctx, i)
@@ -86,10 +98,38 @@ func (p *Pipeline) RunPipeline(
 	return resp, nil
 }
 
-// check validates the request and all its steps before the first step runs.
-func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
+// ListPresets returns the presets and pipelines.
+func (p *Pipeline) ListPresets(
+	context.Context, *imageflowv1.ListPresetsRequest,
+) (*imageflowv1.ListPresetsResponse, error) {
+	return p.Presets.List(), nil
+}
+
+// expand sets the steps of the pipeline that the request names, and expands their presets. The gateway
+// does this, although the processors could expand the presets of steps, so that all steps are checked before
+// the first one runs.
+func (p *Pipeline) expand(req *imageflowv1.RunPipelineRequest) (err error) {
+	if name := req.GetPipeline(); name != "" {
+		if req.Steps, err = p.Presets.Pipeline(name); err != nil {
+			return invalid("pipeline", err.Error())
+		}
+		return nil
+	}
+	req.Steps, err = p.Presets.ExpandSteps(req.GetSteps())
+	var bad *presets.StepError
+	if errors.As(err, &bad) {
+		return invalid(bad.Field, bad.Reason)
+	}
+	return err
+}
+
+// check validates the request and all its steps, and expands the presets, before the first step runs.
+func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest, variant string) error {
 	if err := protovalidate.Validate(req); err != nil {
 		return violation("", err)
+	}
+	if err := p.expand(req); err != nil {
+		return err
 	}
 	for i, step := range req.GetSteps() {
 		field, call := request(step)
@@ -101,7 +141,7 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 	out := req.GetOutputImage()
 	written := req.GetInputImage().GetObjectKey() != "" || out.GetBucket() != "" || out.GetObjectKey() != ""
 	if written {
-		if err := checkNames(req); err != nil {
+		if err := checkNames(req, variant); err != nil {
 			return err
 		}
 	}
@@ -116,8 +156,8 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest) error {
 
 // checkNames returns an error if a step writes a key that is too long, or the key of an earlier step.
 // Without variants, the number of a step prevents the latter.
-func checkNames(req *imageflowv1.RunPipelineRequest) error {
-	variant, last := "", len(req.GetSteps())-1
+func checkNames(req *imageflowv1.RunPipelineRequest, variant string) error {
+	last := len(req.GetSteps()) - 1
 	taken := map[string]int{}
 	for i, step := range req.GetSteps() {
 		field, call := request(step)

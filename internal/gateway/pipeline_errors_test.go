@@ -84,7 +84,7 @@ func TestPipeline_validatesAllStepsFirst(t *testing.T) {
 	const resize = `{"resize":{"target_width":100}}`
 	with := func(steps string) string { return `{"input_image":{"object_key":"cat.jpg"},"steps":[` + steps + `]}` }
 	for _, c := range []struct{ body, field, says string }{
-		{with(``), "steps", "at least 1"},
+		{with(``), "", "steps or pipeline: exactly one"},
 		{with(strings.Repeat(resize+",", 16) + resize), "steps", "16"},
 		{with(resize + `,{}`), "steps[1].processor", "exactly one"},
 		{with(resize + `,{"detect":{"confidence_threshold":1.5}}`), "steps[1].detect.confidence_threshold", "1"},

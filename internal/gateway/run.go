@@ -55,7 +55,7 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 		from.Page, from.Pages = in.GetPage(), in.GetPages()
 	}
 	set(call, "input_image", protoreflect.ValueOfMessage(from.ProtoReflect()))
-	if out := r.output(name, i == len(r.req.GetSteps())-1); out != nil {
+	if out := r.output(name, presetOutput(call), i == len(r.req.GetSteps())-1); out != nil {
 		set(call, "output_image", protoreflect.ValueOfMessage(out.ProtoReflect()))
 	}
 	answer := &imageflowv1.PipelineStepResponse{}
@@ -74,13 +74,21 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 	return answer, nil
 }
 
-// output returns where a step writes; nil means the default of the processor. If a
+// presetOutput returns the content type of the output that the preset of a step has; nil if it has none.
+func presetOutput(call protoreflect.Message) *imageflowv1.ImageData {
+	return call.Interface().(interface {
+		GetOutputImage() *imageflowv1.ImageData
+	}).GetOutputImage()
+}
+
+// output returns where a step writes, in the format of its preset; nil means the default of the processor. If a
 // processor has several steps without a variant, the later ones get names of their own, because they would
 // overwrite the earlier output, which may be their input.
-func (r *run) output(name protoreflect.Name, last bool) *imageflowv1.ImageData {
-	var out *imageflowv1.ImageData
-	if last {
-		out = r.req.GetOutputImage()
+func (r *run) output(name protoreflect.Name, preset *imageflowv1.ImageData, last bool) *imageflowv1.ImageData {
+	out := preset
+	if last && r.req.GetOutputImage() != nil {
+		out = proto.CloneOf(r.req.GetOutputImage())
+		out.ContentType = cmp.Or(out.GetContentType(), preset.GetContentType())
 	}
 	n := r.count[string(name)+"-"+r.variant]
 	named := out.GetObjectKey() != "" || out.GetContentType() == autoType // which has no name to derive

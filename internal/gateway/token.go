@@ -11,7 +11,8 @@ import (
 )
 
 // Token is the secret that callers must send. An empty token disables
-// authentication. Requests for health and the OpenAPI description need no token.
+// authentication. Requests for health and the OpenAPI description need no token, and events
+// have signatures.
 type Token string
 
 // openPaths need no token. A path that ends in a slash includes all paths below.
@@ -28,7 +29,7 @@ func (t Token) Authorize(r *http.Request) bool {
 	}
 	authorized := server.Token(t).Authorizes(r.Header.Get("Authorization"))
 	r.Header.Del("Authorization")
-	return authorized || slices.ContainsFunc(openPaths, func(path string) bool {
+	return authorized || r.URL.Path == eventsPath || slices.ContainsFunc(openPaths, func(path string) bool {
 		return r.URL.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path)
 	})
 }

@@ -7,17 +7,23 @@ import (
 	"buf.build/go/protovalidate"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/presets"
 )
 
 // Check returns the error that a Runner of the processor would return for the request
 // before it fetches the image, except that it checks no allow-list.
-func Check(p functions.Processor, req functions.Request) error {
-	_, err := newPlan(p, req, "")
+func Check(p functions.Processor, set *presets.Set, req functions.Request) error {
+	_, err := newPlan(p, set, req, "")
 	return err
 }
 
-// newPlan validates a request and plans it.
-func newPlan(processor functions.Processor, req functions.Request, defaultBucket string) (plan, error) {
+// newPlan expands the preset of a request, validates the request and plans it.
+func newPlan(processor functions.Processor, set *presets.Set, req functions.Request, defaultBucket string) (plan, error) {
+	expanded, err := set.Expand(req)
+	if err != nil {
+		return plan{}, functions.Errorf(functions.Invalid, "preset", "%v", err)
+	}
+	req = expanded.(functions.Request)
 	if err := protovalidate.Validate(req); err != nil {
 		return plan{}, violation(err)
 	}

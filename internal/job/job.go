@@ -14,6 +14,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -31,6 +32,8 @@ type Config struct {
 	Timeout time.Duration
 	// MaxObjectBytes limits the size of an encoded image.
 	MaxObjectBytes int64
+	// Presets are the presets that requests may name. Nil has none.
+	Presets *presets.Set
 	// Limits limit the size of a decoded image.
 	Limits imaging.Limits
 }
@@ -73,7 +76,7 @@ func (r *Runner) plan(ctx context.Context, req functions.Request) (p plan, err e
 			err = panicked(ctx, r.processor.Name, cause)
 		}
 	}()
-	return newPlan(r.processor, req, r.config.Bucket)
+	return newPlan(r.processor, r.config.Presets, req, r.config.Bucket)
 }
 
 // executeShared lets equal requests share one execution. The requests must name the

@@ -3,6 +3,7 @@ package job
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
 )
 
 // defaultRetryDelay is the retry delay of retryable errors that have none.
@@ -45,6 +47,8 @@ func Status(ctx context.Context, err error) *status.Status {
 	s := status.New(codeOf[e.Kind], message)
 	var detail protoadapt.MessageV1
 	switch {
+	case errors.Is(err, ErrSuperseded):
+		detail = &errdetails.ErrorInfo{Reason: events.ReasonSuperseded, Domain: "imageflow.dev"}
 	case e.Kind == functions.Busy || e.Kind == functions.Unavailable:
 		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, defaultRetryDelay))}
 	case e.Field != "":

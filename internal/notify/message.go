@@ -38,9 +38,10 @@ type data struct {
 	ETag      string `json:"etag,omitempty"`
 	// Began is the time at which the chain began.
 	Began *time.Time `json:"began,omitempty"`
-	// Step is the name of the finished step, and Response its response, as the processor answers JSON
-	// calls. Both are missing for an upload.
+	// Step is the name of the finished step, Variant the variant of its output, and Response its response, as the
+	// processor answers JSON calls. They are missing for an upload.
 	Step     string          `json:"step,omitempty"`
+	Variant  string          `json:"variant,omitempty"`
 	Response json.RawMessage `json:"response,omitempty"`
 }
 
@@ -75,6 +76,7 @@ func newMessage(e *cloudevent.Event) (*message, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	m.Data.ExecutionID, m.Data.Step, m.Data.Response = events.ExecutionID.Get(result), step, e.Data()
+	m.Data.Variant = events.Variant.Get(result)
 	output := result.GetOutputImage()
 	m.id = idOf(m, objects.URI(output.GetBucket(), output.GetObjectKey(), output.GetEtag()))
 	return m, nil

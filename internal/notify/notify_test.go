@@ -67,6 +67,9 @@ func newReceiver(t *testing.T, statuses ...int) *receiver {
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
+// timeout of a delivery; a test that waits for it sets a short one.
+var timeout = time.Minute
+
 func handler(t *testing.T, url string, networks ...netip.Prefix) http.Handler {
 	t.Helper()
 	hook := notify.Hook{URL: url, Secrets: []string{secretNew, secretOld}}
@@ -74,7 +77,7 @@ func handler(t *testing.T, url string, networks ...netip.Prefix) http.Handler {
 		t.Fatal(err)
 	}
 	return notify.New(notify.Config{
-		Hooks: map[string]notify.Hook{"shop": hook}, Timeout: 200 * time.Millisecond, PrivateNetworks: networks,
+		Hooks: map[string]notify.Hook{"shop": hook}, Timeout: timeout, PrivateNetworks: networks,
 	})
 }
 
@@ -202,6 +205,8 @@ func TestAnswerReportsTheOutcome(t *testing.T) {
 }
 
 func TestDeliveriesThatGetNoAnswer(t *testing.T) {
+	timeout = 200 * time.Millisecond
+	defer func() { timeout = time.Minute }()
 	stop := make(chan struct{})
 	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stop }))
 	defer silent.Close()

@@ -8,11 +8,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"imageflow.dev/functions"
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -82,11 +84,24 @@ func (h *Handler) unary(
 }
 
 func (h *Handler) call(ctx context.Context, req proto.Message) (proto.Message, error) {
-	resp, err := h.Run(ctx, req.(functions.Request), job.FailFast)
+	resp, err := h.Run(ctx, req.(functions.Request), policyOf(ctx))
 	if err != nil {
 		return nil, job.Status(ctx, err).Err()
 	}
 	return resp, nil
+}
+
+// policyOf returns the policy of a unary call. The gateway marks the calls that it makes for events.
+func policyOf(ctx context.Context) job.OverloadPolicy {
+	for _, priority := range metadata.ValueFromIncomingContext(ctx, events.PriorityMetadata) {
+		switch priority {
+		case events.PriorityEvent:
+			return job.Enqueue
+		case events.PriorityBackfill:
+			return job.Backfill
+		}
+	}
+	return job.FailFast
 }
 
 // health answers from grpc.health.v1, for the requested service or by default for this

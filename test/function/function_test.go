@@ -72,11 +72,15 @@ func TestFunction(t *testing.T) {
 // TestFunctionDemandsItsToken: a function with a token refuses calls without it.
 func TestFunctionDemandsItsToken(t *testing.T) {
 	f := imageflow.New()
-	if err := f.Start(t.Context(), map[string]string{"GATEWAY_TOKEN": "secret"}); err != nil {
+	env := map[string]string{"GATEWAY_TOKEN": "secret", "EVENT_SIGNING_KEYS": "a key of events for these tests only"}
+	if err := f.Start(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(f.Handle))
 	t.Cleanup(server.Close)
+	if code, body := call(t, server.URL, "/", "{}"); code != http.StatusUnauthorized || !strings.Contains(body, "not signed") {
+		t.Errorf("an event without a signature is answered %d: %s", code, body)
+	}
 	if code, body := call(t, server.URL, "/v1/resize", "{}"); code != http.StatusUnauthorized {
 		t.Errorf("without the token: %d %s", code, body)
 	}

@@ -133,6 +133,7 @@ type ProcessorConfig struct {
 	Work
 	Signing
 	OIDC
+	PresetsFile
 }
 
 // Processor returns the part of the config that all processors have in common.
@@ -140,7 +141,8 @@ func (c *ProcessorConfig) Processor() *ProcessorConfig { return c }
 
 // Validate reports every variable that is missing or out of range.
 func (c *ProcessorConfig) Validate() error {
-	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate(), c.OIDC.validate())
+	return errors.Join(c.Server.validate(), c.Store.validate(), c.Work.validate(), c.Signing.validate(), c.OIDC.validate(),
+		c.PresetsFile.validate())
 }
 
 // GatewayConfig is the environment of the gateway.
@@ -150,6 +152,9 @@ type GatewayConfig struct {
 	// reads no images for inline answers, and its other variables are not used.
 	Store
 	DeadLetterBucket
+	PresetsFile
+	// Signing is optional: without a key, the gateway takes no events.
+	Signing
 	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or bucket/prefix, to look up; empty or *: all"`
 	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token of callers; empty: none is needed"`
 	Domain    string        `envconfig:"PROCESSOR_DOMAIN" desc:"DNS domain of the processors' Services"`
@@ -166,13 +171,20 @@ func (c *GatewayConfig) Validate() error {
 	if c.Endpoint != "" {
 		store = errors.Join(c.Store.validate(), required("DEAD_LETTER_BUCKET", c.DeadLetters))
 	}
-	return errors.Join(store,
-		c.Server.validate(),
+	var signing error
+	if c.takesEvents() {
+		signing = c.Signing.validate()
+	}
+	return errors.Join(store, signing,
+		c.Server.validate(), c.PresetsFile.validate(),
 		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
 		atLeast("MAX_WATCHES", c.Watches, 0),
 		origins("CORS_ALLOW_ORIGINS", c.Origins),
 	)
 }
+
+// takesEvents reports whether the gateway runs pipelines for events.
+func (c *GatewayConfig) takesEvents() bool { return len(c.Keys) > 0 || c.AllowUnsigned }
 
 // origins checks that each origin has the form that browsers send: scheme and host.
 func origins(name string, values []string) error {

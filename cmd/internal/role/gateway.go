@@ -22,6 +22,10 @@ const noStore = "MINIO_ENDPOINT is not set for the gateway"
 
 // listenGateway serves the processors in JSON, and its own services in JSON and gRPC.
 func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) (Process, error) {
+	set, err := c.Presets()
+	if err != nil {
+		return nil, err
+	}
 	conns, err := c.dial(t)
 	if err != nil {
 		return nil, err
@@ -39,14 +43,23 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 		Bucket: c.Bucket, ReadFrom: c.ReadFrom,
 	}
 	pipeline := &gateway.Pipeline{
-		Processors: conns, Store: store, Missing: "images in the store cannot be read: " + noStore,
+		Processors: conns, Presets: set, Store: store, Missing: "images in the store cannot be read: " + noStore,
 		Bucket: c.Bucket, ReadFrom: c.ReadFrom, MaxBytes: c.BodyBytes, Timeout: c.Timeout,
 	}
 	json, err := gateway.New(ctx, c.Timeout, c.BodyBytes, append(conns.Backends(), executions.Backend(), pipeline.Backend())...)
 	if err != nil {
 		return nil, errors.Join(err, conns.Close())
 	}
-	return c.listen(t, json, executions, pipeline)
+	handler := t.JSON(json)
+	if c.takesEvents() {
+		signer, err := c.Signer()
+		if err != nil {
+			return nil, errors.Join(err, conns.Close())
+		}
+		events := &gateway.Events{Pipeline: pipeline, Signer: signer}
+		handler = gateway.RouteEvents(t.Handler(events), handler)
+	}
+	return c.listen(t, handler, executions, pipeline)
 }
 
 // dial connects to the processors; it does not wait for them.
@@ -56,7 +69,7 @@ func (c *GatewayConfig) dial(t *telemetry.Tracing) (gateway.Processors, error) {
 }
 
 func (c *GatewayConfig) listen(
-	t *telemetry.Tracing, json http.Handler, executions *gateway.Executions, pipeline *gateway.Pipeline,
+	t *telemetry.Tracing, handler http.Handler, executions *gateway.Executions, pipeline *gateway.Pipeline,
 ) (*server.Server, error) {
 	healthy := serving(imageflowv1.ExecutionService_ServiceDesc.ServiceName, imageflowv1.PipelineService_ServiceDesc.ServiceName)
 	services := server.NewRPC(server.RPCConfig{MaxReceiveBytes: int(c.BodyBytes), Options: []grpc.ServerOption{t.Server()}})
@@ -74,5 +87,5 @@ func (c *GatewayConfig) listen(
 		}
 		return next
 	}
-	return server.Listen(config, services, t.JSON(json), healthy)
+	return server.Listen(config, services, handler, healthy)
 }

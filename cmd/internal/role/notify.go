@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/notify"
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 )
@@ -120,7 +121,7 @@ func listenNotify(c *NotifyConfig, t *telemetry.Tracing) (Process, error) {
 }
 
 // checkHook returns an error if a Trigger's query names no hook of the environment.
-func checkHook(query string) error {
+func checkHook(_ *presets.Set, query string) error {
 	var c Hooks
 	if err := Load(&c); err != nil {
 		return err

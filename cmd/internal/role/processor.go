@@ -41,12 +41,11 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 		return nil, err
 	}
 	telemetry.WatchVips(func() telemetry.VipsMemory { return telemetry.VipsMemory(imaging.ReadVipsMemory()) })
-	store, err := c.Store.open()
+	admission := c.Work.admission()
+	runner, err := c.runner(p, admission)
 	if err != nil {
 		return nil, err
 	}
-	admission := c.Work.admission()
-	runner := job.NewRunner(p, store, admission, c.jobs())
 	healthy := serving(p.Service)
 	services := server.NewRPC(server.RPCConfig{
 		MaxReceiveBytes: c.messageBytes(), MaxSendBytes: c.messageBytes(), Options: []grpc.ServerOption{t.Server()},
@@ -76,14 +75,23 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 	return server.Listen(config, services, routes, healthy)
 }
 
-// jobs returns the configuration of the runner.
-func (c ProcessorConfig) jobs() job.Config {
-	return job.Config{
-		Bucket: c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout,
+// runner returns the runner of a processor.
+func (c ProcessorConfig) runner(p functions.Processor, admission *job.Admission) (*job.Runner, error) {
+	store, err := c.Store.open()
+	if err != nil {
+		return nil, err
+	}
+	set, err := c.Presets()
+	if err != nil {
+		return nil, err
+	}
+	return job.NewRunner(p, store, admission, job.Config{
+		Presets: set,
+		Bucket:  c.Bucket, ReadFrom: c.ReadFrom, WriteTo: c.WriteTo, MaxObjectBytes: c.ObjectBytes, Timeout: c.JobTimeout,
 		Limits: imaging.Limits{
 			MaxSide: c.Side, MaxPixels: c.Pixels, MaxFrames: c.Frames, MaxAnimationPixels: c.AllPixels, Strict: c.Strict,
 		},
-	}
+	}), nil
 }
 
 // runFunc is the type of job.Runner.Run.

@@ -8,6 +8,7 @@ import (
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
 	"imageflow.dev/internal/event"
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -24,19 +25,27 @@ func plain(p functions.Processor, beside ...service) Role {
 	r := roleOf(p)
 	r.Config = func() Config { return &ProcessorConfig{} }
 	r.Listen = func(_ context.Context, c Config, t *telemetry.Tracing) (Process, error) {
-		return processor(*c.(*ProcessorConfig), t, p, beside...)
+		config := c.(*ProcessorConfig)
+		if err := checkPresets(p, config.PresetsFile); err != nil {
+			return nil, err
+		}
+		return processor(*config, t, p, beside...)
 	}
 	return r
 }
 
-// withModels returns the role of detect. Its step parameters are checked without the
+// withModels returns the role of detect. Its step parameters and presets are checked without the
 // name of the model: the models are known only when the role runs.
 func withModels(p functions.Processor) Role {
 	p.Check = nil
 	r := roleOf(p)
 	r.Config = func() Config { return &DetectConfig{} }
 	r.Listen = func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
-		return listenDetect(ctx, c.(*DetectConfig), t)
+		config := c.(*DetectConfig)
+		if err := checkPresets(p, config.PresetsFile); err != nil {
+			return nil, err
+		}
+		return listenDetect(ctx, config, t)
 	}
 	return r
 }
@@ -45,6 +54,6 @@ func withModels(p functions.Processor) Role {
 func roleOf(p functions.Processor) Role {
 	return Role{
 		Name: p.Name, Summary: p.Summary,
-		CheckParameters: func(query string) error { return event.CheckParameters(p, query) },
+		CheckParameters: func(set *presets.Set, query string) error { return event.CheckParameters(p, set, query) },
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"imageflow.dev/internal/gateway"
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/telemetry"
 )
 
@@ -29,9 +31,9 @@ type Role struct {
 	// Listen builds the role and binds its port. The tracing may be nil.
 	Listen func(context.Context, Config, *telemetry.Tracing) (Process, error)
 	// CheckParameters returns an error if every event would fail with these step
-	// parameters, given as the query of a URL. It is nil if the role is not a subscriber with
+	// parameters, given as the query of a URL, which may name a preset. It is nil if the role is not a subscriber with
 	// parameters.
-	CheckParameters func(query string) error
+	CheckParameters func(set *presets.Set, query string) error
 }
 
 // Process is a role that listens.
@@ -50,6 +52,7 @@ var All = append(slices.Clone(processorRoles),
 		Listen: func(ctx context.Context, c Config, t *telemetry.Tracing) (Process, error) {
 			return listenGateway(ctx, c.(*GatewayConfig), t)
 		},
+		CheckParameters: gateway.CheckPipeline,
 	},
 	Role{
 		Name: "bridge", Summary: "sends events for bucket notifications and tags uploads with outcomes",

@@ -152,7 +152,9 @@ type DetectionRequest struct {
 	// `masks=MASK_FORMAT_POLYGON`.
 	Masks []MaskFormat `protobuf:"varint,22,rep,packed,name=masks,proto3,enum=imageflow.v1.MaskFormat" json:"masks,omitempty"`
 	// See ResizeRequest.variant. The keys of crops follow that of the output.
-	Variant       string `protobuf:"bytes,23,opt,name=variant,proto3" json:"variant,omitempty"`
+	Variant string `protobuf:"bytes,23,opt,name=variant,proto3" json:"variant,omitempty"`
+	// See ResizeRequest.preset.
+	Preset        string `protobuf:"bytes,24,opt,name=preset,proto3" json:"preset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +346,13 @@ func (x *DetectionRequest) GetMasks() []MaskFormat {
 func (x *DetectionRequest) GetVariant() string {
 	if x != nil {
 		return x.Variant
+	}
+	return ""
+}
+
+func (x *DetectionRequest) GetPreset() string {
+	if x != nil {
+		return x.Preset
 	}
 	return ""
 }
@@ -1574,7 +1583,7 @@ var File_imageflow_v1_detection_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\xf1\f\n" +
+	"\x1cimageflow/v1/detection.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x18imageflow/v1/rules.proto\"\x92\r\n" +
 	"\x10DetectionRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12K\n" +
@@ -1613,7 +1622,8 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\rmodel_version\x18\x14 \x01(\tB\x1b\xbaH\x18\xd8\x01\x01r\x132\x11^[1-9][0-9]{0,8}$R\fmodelVersion\x122\n" +
 	"\x05crops\x18\x15 \x01(\v2\x1c.imageflow.v1.DetectionCropsR\x05crops\x12C\n" +
 	"\x05masks\x18\x16 \x03(\x0e2\x18.imageflow.v1.MaskFormatB\x13\xbaH\x10\x92\x01\r\x10\x02\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05masks\x12#\n" +
-	"\avariant\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x1aB\n" +
+	"\avariant\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x12\x1f\n" +
+	"\x06preset\x18\x18 \x01(\tB\a\xbaH\x04r\x02( R\x06preset\x1aB\n" +
 	"\x14ClassThresholdsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01:\xaf\x02\xbaH\xab\x02\x1a\x8d\x01\n" +

@@ -148,7 +148,9 @@ type FilterRequest struct {
 	// follows from the size of each region. In a Trigger: `redaction.detected=true`.
 	Redaction *Redaction `protobuf:"bytes,10,opt,name=redaction,proto3" json:"redaction,omitempty"`
 	// See ResizeRequest.variant.
-	Variant       string `protobuf:"bytes,11,opt,name=variant,proto3" json:"variant,omitempty"`
+	Variant string `protobuf:"bytes,11,opt,name=variant,proto3" json:"variant,omitempty"`
+	// See ResizeRequest.preset.
+	Preset        string `protobuf:"bytes,12,opt,name=preset,proto3" json:"preset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,6 +258,13 @@ func (x *FilterRequest) GetRedaction() *Redaction {
 func (x *FilterRequest) GetVariant() string {
 	if x != nil {
 		return x.Variant
+	}
+	return ""
+}
+
+func (x *FilterRequest) GetPreset() string {
+	if x != nil {
+		return x.Preset
 	}
 	return ""
 }
@@ -484,7 +493,7 @@ var File_imageflow_v1_filter_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1cimageflow/v1/redaction.proto\x1a\x18imageflow/v1/rules.proto\"\xc1\x06\n" +
+	"\x19imageflow/v1/filter.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1cimageflow/v1/redaction.proto\x1a\x18imageflow/v1/rules.proto\"\xe2\x06\n" +
 	"\rFilterRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12E\n" +
@@ -504,7 +513,8 @@ const file_imageflow_v1_filter_proto_rawDesc = "" +
 	"\twatermark\x18\t \x01(\v2\x17.imageflow.v1.WatermarkR\twatermark\x125\n" +
 	"\tredaction\x18\n" +
 	" \x01(\v2\x17.imageflow.v1.RedactionR\tredaction\x12#\n" +
-	"\avariant\x18\v \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x1a=\n" +
+	"\avariant\x18\v \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x12\x1f\n" +
+	"\x06preset\x18\f \x01(\tB\a\xbaH\x04r\x02( R\x06preset\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n" +

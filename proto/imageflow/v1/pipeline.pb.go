@@ -47,7 +47,9 @@ type RunPipelineRequest struct {
 	OutputImage *ImageData `protobuf:"bytes,5,opt,name=output_image,json=outputImage,proto3" json:"output_image,omitempty"`
 	// True returns the last image in the response although it is written to the
 	// store. An image that is not written is always returned.
-	Inline        bool `protobuf:"varint,6,opt,name=inline,proto3" json:"inline,omitempty"`
+	Inline bool `protobuf:"varint,6,opt,name=inline,proto3" json:"inline,omitempty"`
+	// The name of a pipeline of the gateway's PRESETS_FILE, instead of `steps`.
+	Pipeline      string `protobuf:"bytes,7,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,6 +124,13 @@ func (x *RunPipelineRequest) GetInline() bool {
 		return x.Inline
 	}
 	return false
+}
+
+func (x *RunPipelineRequest) GetPipeline() string {
+	if x != nil {
+		return x.Pipeline
+	}
+	return ""
 }
 
 // PipelineStep is one step: the request of a processor without the fields that the
@@ -409,22 +418,221 @@ func (*PipelineStepResponse_Detect) isPipelineStepResponse_Processor() {}
 
 func (*PipelineStepResponse_Filter) isPipelineStepResponse_Processor() {}
 
+// ListPresetsRequest selects all presets and pipelines.
+type ListPresetsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPresetsRequest) Reset() {
+	*x = ListPresetsRequest{}
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPresetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPresetsRequest) ProtoMessage() {}
+
+func (x *ListPresetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPresetsRequest.ProtoReflect.Descriptor instead.
+func (*ListPresetsRequest) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_pipeline_proto_rawDescGZIP(), []int{4}
+}
+
+// ListPresetsResponse contains the presets and pipelines of the gateway's PRESETS_FILE, in the order of
+// their names.
+type ListPresetsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Presets       []*Preset              `protobuf:"bytes,1,rep,name=presets,proto3" json:"presets,omitempty"`
+	Pipelines     []*NamedPipeline       `protobuf:"bytes,2,rep,name=pipelines,proto3" json:"pipelines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPresetsResponse) Reset() {
+	*x = ListPresetsResponse{}
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPresetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPresetsResponse) ProtoMessage() {}
+
+func (x *ListPresetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPresetsResponse.ProtoReflect.Descriptor instead.
+func (*ListPresetsResponse) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_pipeline_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListPresetsResponse) GetPresets() []*Preset {
+	if x != nil {
+		return x.Presets
+	}
+	return nil
+}
+
+func (x *ListPresetsResponse) GetPipelines() []*NamedPipeline {
+	if x != nil {
+		return x.Pipelines
+	}
+	return nil
+}
+
+// Preset is a named set of parameters of one processor.
+type Preset struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The processor and its parameters.
+	Parameters    *PipelineStep `protobuf:"bytes,2,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preset) Reset() {
+	*x = Preset{}
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preset) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preset) ProtoMessage() {}
+
+func (x *Preset) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preset.ProtoReflect.Descriptor instead.
+func (*Preset) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_pipeline_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Preset) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Preset) GetParameters() *PipelineStep {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+// NamedPipeline is a named list of steps.
+type NamedPipeline struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Steps         []*PipelineStep        `protobuf:"bytes,2,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamedPipeline) Reset() {
+	*x = NamedPipeline{}
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamedPipeline) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamedPipeline) ProtoMessage() {}
+
+func (x *NamedPipeline) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_pipeline_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamedPipeline.ProtoReflect.Descriptor instead.
+func (*NamedPipeline) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_pipeline_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *NamedPipeline) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NamedPipeline) GetSteps() []*PipelineStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
 var File_imageflow_v1_pipeline_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_pipeline_proto_rawDesc = "" +
 	"\n" +
-	"\x1bimageflow/v1/pipeline.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x19imageflow/v1/filter.proto\x1a\x19imageflow/v1/resize.proto\x1a\x18imageflow/v1/rules.proto\"\xd3\x03\n" +
+	"\x1bimageflow/v1/pipeline.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19imageflow/v1/common.proto\x1a\x1cimageflow/v1/detection.proto\x1a\x19imageflow/v1/filter.proto\x1a\x19imageflow/v1/resize.proto\x1a\x18imageflow/v1/rules.proto\"\xe7\x04\n" +
 	"\x12RunPipelineRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12\x1f\n" +
 	"\vinput_bytes\x18\x02 \x01(\fR\n" +
 	"inputBytes\x12/\n" +
-	"\fexecution_id\x18\x03 \x01(\tB\f\xbaH\tr\a\x88\x88'\x01(\x84\aR\vexecutionId\x12<\n" +
-	"\x05steps\x18\x04 \x03(\v2\x1a.imageflow.v1.PipelineStepB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\x05steps\x12:\n" +
+	"\fexecution_id\x18\x03 \x01(\tB\f\xbaH\tr\a\x88\x88'\x01(\x84\aR\vexecutionId\x12:\n" +
+	"\x05steps\x18\x04 \x03(\v2\x1a.imageflow.v1.PipelineStepB\b\xbaH\x05\x92\x01\x02\x10\x10R\x05steps\x12:\n" +
 	"\foutput_image\x18\x05 \x01(\v2\x17.imageflow.v1.ImageDataR\voutputImage\x12\x16\n" +
-	"\x06inline\x18\x06 \x01(\bR\x06inline:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n" +
-	"\x0epipeline.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x80\x04\n" +
+	"\x06inline\x18\x06 \x01(\bR\x06inline\x12#\n" +
+	"\bpipeline\x18\a \x01(\tB\a\xbaH\x04r\x02( R\bpipeline:\x8f\x02\xbaH\x8b\x02\x1a\x97\x01\n" +
+	"\x0epipeline.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\x1ao\n" +
+	"\x0epipeline.steps\x12,steps or pipeline: exactly one must be given\x1a/(size(this.steps) > 0) != (this.pipeline != '')\"\x80\x04\n" +
 	"\fPipelineStep\x12=\n" +
 	"\x06resize\x18\x01 \x01(\v2\x1b.imageflow.v1.ResizeRequestB\x06\xbaH\x03\xd8\x01\x03H\x00R\x06resize\x12@\n" +
 	"\x06detect\x18\x02 \x01(\v2\x1e.imageflow.v1.DetectionRequestB\x06\xbaH\x03\xd8\x01\x03H\x00R\x06detect\x12=\n" +
@@ -442,9 +650,22 @@ const file_imageflow_v1_pipeline_proto_rawDesc = "" +
 	"\x06resize\x18\x01 \x01(\v2\x1c.imageflow.v1.ResizeResponseH\x00R\x06resize\x129\n" +
 	"\x06detect\x18\x02 \x01(\v2\x1f.imageflow.v1.DetectionResponseH\x00R\x06detect\x126\n" +
 	"\x06filter\x18\x03 \x01(\v2\x1c.imageflow.v1.FilterResponseH\x00R\x06filterB\v\n" +
-	"\tprocessor2~\n" +
+	"\tprocessor\"\x14\n" +
+	"\x12ListPresetsRequest\"\x80\x01\n" +
+	"\x13ListPresetsResponse\x12.\n" +
+	"\apresets\x18\x01 \x03(\v2\x14.imageflow.v1.PresetR\apresets\x129\n" +
+	"\tpipelines\x18\x02 \x03(\v2\x1b.imageflow.v1.NamedPipelineR\tpipelines\"X\n" +
+	"\x06Preset\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
+	"\n" +
+	"parameters\x18\x02 \x01(\v2\x1a.imageflow.v1.PipelineStepR\n" +
+	"parameters\"U\n" +
+	"\rNamedPipeline\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
+	"\x05steps\x18\x02 \x03(\v2\x1a.imageflow.v1.PipelineStepR\x05steps2\xe7\x01\n" +
 	"\x0fPipelineService\x12k\n" +
-	"\vRunPipeline\x12 .imageflow.v1.RunPipelineRequest\x1a!.imageflow.v1.RunPipelineResponse\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/pipelineB\xa0\x01\n" +
+	"\vRunPipeline\x12 .imageflow.v1.RunPipelineRequest\x1a!.imageflow.v1.RunPipelineResponse\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/pipeline\x12g\n" +
+	"\vListPresets\x12 .imageflow.v1.ListPresetsRequest\x1a!.imageflow.v1.ListPresetsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/presetsB\xa0\x01\n" +
 	"\x10com.imageflow.v1B\rPipelineProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -459,39 +680,49 @@ func file_imageflow_v1_pipeline_proto_rawDescGZIP() []byte {
 	return file_imageflow_v1_pipeline_proto_rawDescData
 }
 
-var file_imageflow_v1_pipeline_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_imageflow_v1_pipeline_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_imageflow_v1_pipeline_proto_goTypes = []any{
 	(*RunPipelineRequest)(nil),   // 0: imageflow.v1.RunPipelineRequest
 	(*PipelineStep)(nil),         // 1: imageflow.v1.PipelineStep
 	(*RunPipelineResponse)(nil),  // 2: imageflow.v1.RunPipelineResponse
 	(*PipelineStepResponse)(nil), // 3: imageflow.v1.PipelineStepResponse
-	(*ImageData)(nil),            // 4: imageflow.v1.ImageData
-	(*ResizeRequest)(nil),        // 5: imageflow.v1.ResizeRequest
-	(*DetectionRequest)(nil),     // 6: imageflow.v1.DetectionRequest
-	(*FilterRequest)(nil),        // 7: imageflow.v1.FilterRequest
-	(*ResizeResponse)(nil),       // 8: imageflow.v1.ResizeResponse
-	(*DetectionResponse)(nil),    // 9: imageflow.v1.DetectionResponse
-	(*FilterResponse)(nil),       // 10: imageflow.v1.FilterResponse
+	(*ListPresetsRequest)(nil),   // 4: imageflow.v1.ListPresetsRequest
+	(*ListPresetsResponse)(nil),  // 5: imageflow.v1.ListPresetsResponse
+	(*Preset)(nil),               // 6: imageflow.v1.Preset
+	(*NamedPipeline)(nil),        // 7: imageflow.v1.NamedPipeline
+	(*ImageData)(nil),            // 8: imageflow.v1.ImageData
+	(*ResizeRequest)(nil),        // 9: imageflow.v1.ResizeRequest
+	(*DetectionRequest)(nil),     // 10: imageflow.v1.DetectionRequest
+	(*FilterRequest)(nil),        // 11: imageflow.v1.FilterRequest
+	(*ResizeResponse)(nil),       // 12: imageflow.v1.ResizeResponse
+	(*DetectionResponse)(nil),    // 13: imageflow.v1.DetectionResponse
+	(*FilterResponse)(nil),       // 14: imageflow.v1.FilterResponse
 }
 var file_imageflow_v1_pipeline_proto_depIdxs = []int32{
-	4,  // 0: imageflow.v1.RunPipelineRequest.input_image:type_name -> imageflow.v1.ImageData
+	8,  // 0: imageflow.v1.RunPipelineRequest.input_image:type_name -> imageflow.v1.ImageData
 	1,  // 1: imageflow.v1.RunPipelineRequest.steps:type_name -> imageflow.v1.PipelineStep
-	4,  // 2: imageflow.v1.RunPipelineRequest.output_image:type_name -> imageflow.v1.ImageData
-	5,  // 3: imageflow.v1.PipelineStep.resize:type_name -> imageflow.v1.ResizeRequest
-	6,  // 4: imageflow.v1.PipelineStep.detect:type_name -> imageflow.v1.DetectionRequest
-	7,  // 5: imageflow.v1.PipelineStep.filter:type_name -> imageflow.v1.FilterRequest
+	8,  // 2: imageflow.v1.RunPipelineRequest.output_image:type_name -> imageflow.v1.ImageData
+	9,  // 3: imageflow.v1.PipelineStep.resize:type_name -> imageflow.v1.ResizeRequest
+	10, // 4: imageflow.v1.PipelineStep.detect:type_name -> imageflow.v1.DetectionRequest
+	11, // 5: imageflow.v1.PipelineStep.filter:type_name -> imageflow.v1.FilterRequest
 	3,  // 6: imageflow.v1.RunPipelineResponse.steps:type_name -> imageflow.v1.PipelineStepResponse
-	4,  // 7: imageflow.v1.RunPipelineResponse.output_image:type_name -> imageflow.v1.ImageData
-	8,  // 8: imageflow.v1.PipelineStepResponse.resize:type_name -> imageflow.v1.ResizeResponse
-	9,  // 9: imageflow.v1.PipelineStepResponse.detect:type_name -> imageflow.v1.DetectionResponse
-	10, // 10: imageflow.v1.PipelineStepResponse.filter:type_name -> imageflow.v1.FilterResponse
-	0,  // 11: imageflow.v1.PipelineService.RunPipeline:input_type -> imageflow.v1.RunPipelineRequest
-	2,  // 12: imageflow.v1.PipelineService.RunPipeline:output_type -> imageflow.v1.RunPipelineResponse
-	12, // [12:13] is the sub-list for method output_type
-	11, // [11:12] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	8,  // 7: imageflow.v1.RunPipelineResponse.output_image:type_name -> imageflow.v1.ImageData
+	12, // 8: imageflow.v1.PipelineStepResponse.resize:type_name -> imageflow.v1.ResizeResponse
+	13, // 9: imageflow.v1.PipelineStepResponse.detect:type_name -> imageflow.v1.DetectionResponse
+	14, // 10: imageflow.v1.PipelineStepResponse.filter:type_name -> imageflow.v1.FilterResponse
+	6,  // 11: imageflow.v1.ListPresetsResponse.presets:type_name -> imageflow.v1.Preset
+	7,  // 12: imageflow.v1.ListPresetsResponse.pipelines:type_name -> imageflow.v1.NamedPipeline
+	1,  // 13: imageflow.v1.Preset.parameters:type_name -> imageflow.v1.PipelineStep
+	1,  // 14: imageflow.v1.NamedPipeline.steps:type_name -> imageflow.v1.PipelineStep
+	0,  // 15: imageflow.v1.PipelineService.RunPipeline:input_type -> imageflow.v1.RunPipelineRequest
+	4,  // 16: imageflow.v1.PipelineService.ListPresets:input_type -> imageflow.v1.ListPresetsRequest
+	2,  // 17: imageflow.v1.PipelineService.RunPipeline:output_type -> imageflow.v1.RunPipelineResponse
+	5,  // 18: imageflow.v1.PipelineService.ListPresets:output_type -> imageflow.v1.ListPresetsResponse
+	17, // [17:19] is the sub-list for method output_type
+	15, // [15:17] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_pipeline_proto_init() }
@@ -520,7 +751,7 @@ func file_imageflow_v1_pipeline_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_pipeline_proto_rawDesc), len(file_imageflow_v1_pipeline_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

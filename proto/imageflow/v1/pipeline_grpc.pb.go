@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	PipelineService_RunPipeline_FullMethodName = "/imageflow.v1.PipelineService/RunPipeline"
+	PipelineService_ListPresets_FullMethodName = "/imageflow.v1.PipelineService/ListPresets"
 )
 
 // PipelineServiceClient is the client API for PipelineService service.
@@ -36,6 +37,8 @@ type PipelineServiceClient interface {
 	// `execution_id`. The caller does not get the responses of the earlier steps,
 	// but their outputs stay in the bucket, and a repeated call uses them.
 	RunPipeline(ctx context.Context, in *RunPipelineRequest, opts ...grpc.CallOption) (*RunPipelineResponse, error)
+	// ListPresets returns the presets and pipelines that requests can name.
+	ListPresets(ctx context.Context, in *ListPresetsRequest, opts ...grpc.CallOption) (*ListPresetsResponse, error)
 }
 
 type pipelineServiceClient struct {
@@ -56,6 +59,16 @@ func (c *pipelineServiceClient) RunPipeline(ctx context.Context, in *RunPipeline
 	return out, nil
 }
 
+func (c *pipelineServiceClient) ListPresets(ctx context.Context, in *ListPresetsRequest, opts ...grpc.CallOption) (*ListPresetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPresetsResponse)
+	err := c.cc.Invoke(ctx, PipelineService_ListPresets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PipelineServiceServer is the server API for PipelineService service.
 // All implementations must embed UnimplementedPipelineServiceServer
 // for forward compatibility.
@@ -70,6 +83,8 @@ type PipelineServiceServer interface {
 	// `execution_id`. The caller does not get the responses of the earlier steps,
 	// but their outputs stay in the bucket, and a repeated call uses them.
 	RunPipeline(context.Context, *RunPipelineRequest) (*RunPipelineResponse, error)
+	// ListPresets returns the presets and pipelines that requests can name.
+	ListPresets(context.Context, *ListPresetsRequest) (*ListPresetsResponse, error)
 	mustEmbedUnimplementedPipelineServiceServer()
 }
 
@@ -82,6 +97,9 @@ type UnimplementedPipelineServiceServer struct{}
 
 func (UnimplementedPipelineServiceServer) RunPipeline(context.Context, *RunPipelineRequest) (*RunPipelineResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RunPipeline not implemented")
+}
+func (UnimplementedPipelineServiceServer) ListPresets(context.Context, *ListPresetsRequest) (*ListPresetsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPresets not implemented")
 }
 func (UnimplementedPipelineServiceServer) mustEmbedUnimplementedPipelineServiceServer() {}
 func (UnimplementedPipelineServiceServer) testEmbeddedByValue()                         {}
@@ -122,6 +140,24 @@ func _PipelineService_RunPipeline_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PipelineService_ListPresets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPresetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PipelineServiceServer).ListPresets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PipelineService_ListPresets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PipelineServiceServer).ListPresets(ctx, req.(*ListPresetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PipelineService_ServiceDesc is the grpc.ServiceDesc for PipelineService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -132,6 +168,10 @@ var PipelineService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RunPipeline",
 			Handler:    _PipelineService_RunPipeline_Handler,
+		},
+		{
+			MethodName: "ListPresets",
+			Handler:    _PipelineService_ListPresets_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -181,7 +181,13 @@ type ResizeRequest struct {
 	// letters, digits and hyphens; it must not end in `crop-<number>`. The event of the step has it as the
 	// extension `variant`, and later steps of a chain or a pipeline inherit it unless they have one of their
 	// own. In a Trigger: `variant=small`.
-	Variant       string `protobuf:"bytes,26,opt,name=variant,proto3" json:"variant,omitempty"`
+	Variant string `protobuf:"bytes,26,opt,name=variant,proto3" json:"variant,omitempty"`
+	// The name of a preset of the server's PRESETS_FILE, which GET /v1/presets lists: its parameters are used where
+	// this request has none of its own. A scalar, list or map of the request replaces the preset's, messages are
+	// merged field by field, and a value of 0, false, "" or UNSPECIFIED counts as none unless the field is
+	// optional. The result is the same as if the request had all the parameters: a changed preset makes new
+	// outputs. In a Trigger: `preset=card`.
+	Preset        string `protobuf:"bytes,28,opt,name=preset,proto3" json:"preset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -391,6 +397,13 @@ func (x *ResizeRequest) GetVariant() string {
 	return ""
 }
 
+func (x *ResizeRequest) GetPreset() string {
+	if x != nil {
+		return x.Preset
+	}
+	return ""
+}
+
 // ResizeResponse describes the resized image.
 type ResizeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -589,7 +602,7 @@ var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1aimageflow/v1/objects.proto\x1a\x18imageflow/v1/rules.proto\"\x9b\x15\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1aimageflow/v1/objects.proto\x1a\x18imageflow/v1/rules.proto\"\xbc\x15\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -624,7 +637,8 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\aobjects\x18\x18 \x01(\v2\x15.imageflow.v1.ObjectsR\aobjects\x12C\n" +
 	"\vobject_crop\x18\x19 \x01(\x0e2\x18.imageflow.v1.ObjectCropB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
 	"objectCrop\x12#\n" +
-	"\avariant\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant:\xd9\v\xbaH\xd5\v\x1a\xa3\x02\n" +
+	"\avariant\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x12\x1f\n" +
+	"\x06preset\x18\x1c \x01(\tB\a\xbaH\x04r\x02( R\x06preset:\xd9\v\xbaH\xd5\v\x1a\xa3\x02\n" +
 	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a\xd3\x01this.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0 || has(this.crop_after) || has(this.extend) || has(this.trim) || this.angle != 0.0 || this.object_crop != 0\x1a\xa0\x01\n" +
 	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
 	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb9\x01\n" +

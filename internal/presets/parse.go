@@ -1,0 +1,207 @@
+package presets
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+const (
+	// maxFileBytes is the limit of a ConfigMap.
+	maxFileBytes = 1 << 20
+	// maxSteps is the contract's limit of a pipeline.
+	maxSteps = 16
+)
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// Load reads a file. An empty name is a Set without presets, nil.
+func Load(file string) (*Set, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return s, nil
+}
+
+// Parse reads a file of YAML:
+//
+//	presets:
+//	  card: {resize: {target_width: 640, target_height: 360, fit: FIT_COVER}}
+//	pipelines:
+//	  avatar:
+//	    - resize: {preset: card}
+//	    - filter: {filter_type: FILTER_TYPE_SHARPEN, intensity: 1}
+//
+// Each preset and each step obeys the rules of a request on any image. The errors name the line of
+// each that does not.
+func Parse(text []byte) (*Set, error) {
+	if len(text) > maxFileBytes {
+		return nil, fmt.Errorf("has %d bytes but may have at most %d", len(text), maxFileBytes)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	s := &Set{presets: map[string]*imageflowv1.PipelineStep{}, pipelines: map[string][]*imageflowv1.PipelineStep{}}
+	if len(doc.Content) == 0 { // an empty file
+		return s, nil
+	}
+	sections := map[string]func(name, value *yaml.Node) error{presetsSection: s.addPreset, pipelinesSection: s.addPipeline}
+	found := map[string]*yaml.Node{}
+	err := each(doc.Content[0], func(name, value *yaml.Node) error {
+		if sections[name.Value] == nil {
+			return at(name, "%.40q is neither presets nor pipelines", name.Value)
+		}
+		found[name.Value] = value
+		return nil
+	})
+	for _, section := range []string{presetsSection, pipelinesSection} { // pipelines may name any preset
+		if value := found[section]; value != nil && value.Tag != nullTag {
+			err = errors.Join(err, each(value, sections[section]))
+		}
+	}
+	return s, err
+}
+
+const (
+	presetsSection   = "presets"
+	pipelinesSection = "pipelines"
+	nullTag          = "!!null"
+)
+
+func (s *Set) addPreset(name, value *yaml.Node) error {
+	if !validName.MatchString(name.Value) {
+		return at(name, "the name %.40q does not have the form %v", name.Value, validName)
+	}
+	step, err := readStep(value)
+	if err != nil {
+		return within("preset "+name.Value, err)
+	}
+	field, req := requestOf(step)
+	if err := checkPreset(req); err != nil {
+		return at(value, "preset %s: %s: %w", name.Value, field, err)
+	}
+	if err := check(req.Interface()); err != nil {
+		return at(lineOf(value, err), "preset %s: %s: %w", name.Value, field, err)
+	}
+	s.presets[name.Value] = step
+	return nil
+}
+
+// checkPreset rejects the fields that only a request can have.
+func checkPreset(req protoreflect.Message) (err error) {
+	req.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch field.Name() {
+		case "input_image", "input_bytes", "execution_id", "variant", presetField:
+			err = fmt.Errorf("%s: not allowed in a preset", field.Name())
+		case "output_image":
+			value.Message().Range(func(part protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+				if part.Name() != "content_type" {
+					err = fmt.Errorf("output_image.%s: not allowed in a preset, which may have only the content_type", part.Name())
+				}
+				return err == nil
+			})
+		}
+		return err == nil
+	})
+	return err
+}
+
+func (s *Set) addPipeline(name, value *yaml.Node) error {
+	if !validName.MatchString(name.Value) {
+		return at(name, "the name %.40q does not have the form %v", name.Value, validName)
+	}
+	if value.Kind != yaml.SequenceNode || len(value.Content) == 0 || len(value.Content) > maxSteps {
+		return at(name, "pipeline %s: must be a list of 1 to %d steps", name.Value, maxSteps)
+	}
+	var steps []*imageflowv1.PipelineStep
+	var errs []error
+	for i, node := range value.Content {
+		step, err := s.readPipelineStep(node)
+		errs = append(errs, within(fmt.Sprintf("pipeline %s: step %d", name.Value, i+1), err))
+		steps = append(steps, step)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.pipelines[name.Value] = steps
+	return nil
+}
+
+func (s *Set) readPipelineStep(node *yaml.Node) (*imageflowv1.PipelineStep, error) {
+	step, err := readStep(node)
+	if err != nil {
+		return nil, err
+	}
+	if err := protovalidate.Validate(step); err != nil {
+		return nil, at(node, "%w", explain(err))
+	}
+	field, req := requestOf(step)
+	expanded, err := s.Expand(req.Interface())
+	if err != nil {
+		return nil, at(node, "%s: preset: %w", field, err)
+	}
+	if err := check(expanded); err != nil {
+		return nil, at(lineOf(node, err), "%s: %w", field, err)
+	}
+	return step, nil
+}
+
+// readStep reads a step: one processor with its parameters.
+func readStep(node *yaml.Node) (*imageflowv1.PipelineStep, error) {
+	node = resolve(node)
+	if node.Kind != yaml.MappingNode || len(node.Content) != 2 {
+		return nil, at(node, "must have one processor with its parameters, such as resize: {target_width: 640}")
+	}
+	step := &imageflowv1.PipelineStep{}
+	field := stepOneof.Fields().ByName(protoreflect.Name(node.Content[0].Value))
+	if field == nil {
+		return nil, at(node, "there is no processor %.40q", node.Content[0].Value)
+	}
+	req := step.ProtoReflect().Mutable(field).Message()
+	return step, within(string(field.Name()), each(node.Content[1], func(name, value *yaml.Node) error {
+		return readField(req, name, value)
+	}))
+}
+
+// readField sets the field of a request by its name in the contract.
+func readField(req protoreflect.Message, name, value *yaml.Node) error {
+	field := req.Descriptor().Fields().ByName(protoreflect.Name(name.Value))
+	if field == nil {
+		return at(name, "%.40s: no such parameter", name.Value)
+	}
+	var content any
+	if err := value.Decode(&content); err != nil {
+		return at(name, "%s: %s", field.Name(), strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	text, err := json.Marshal(map[string]any{name.Value: content})
+	if err != nil {
+		return at(name, "%s: not JSON; put quotes around keys that are not text", field.Name())
+	}
+	one := req.New().Interface()
+	if err := protojson.Unmarshal(text, one); err != nil {
+		_, reason, _ := strings.Cut(err.Error(), "): ")
+		return at(value, "%s: %.200s", field.Name(), reason)
+	}
+	proto.Merge(req.Interface(), one)
+	return nil
+}
