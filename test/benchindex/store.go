@@ -50,7 +50,9 @@ func startStore(ctx context.Context, procs *processes) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	st.client, err = objects.New(objects.Config{Endpoint: st.address, AccessKey: accessKey, SecretKey: secretKey, Region: "us-east-1"})
+	st.client, err = objects.New(objects.Config{
+		Endpoint: st.address, AccessKey: accessKey, SecretKey: secretKey, Region: "us-east-1",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,9 @@ func startStore(ctx context.Context, procs *processes) (*store, error) {
 
 // env is the environment of a role that uses the store.
 func (st *store) env() []string {
-	return []string{"MINIO_ENDPOINT=" + st.address, "MINIO_ACCESS_KEY=" + accessKey, "MINIO_SECRET_KEY=" + secretKey, "HOST=127.0.0.1"}
+	return []string{
+		"MINIO_ENDPOINT=" + st.address, "MINIO_ACCESS_KEY=" + accessKey, "MINIO_SECRET_KEY=" + secretKey, "HOST=127.0.0.1",
+	}
 }
 
 // fill puts one finished execution by S3, and copies its files on disk, which takes a fraction of the
@@ -102,7 +106,8 @@ func (st *store) fill(ctx context.Context, dir string, n, folder int) error {
 		}
 		for j, name := range names {
 			object := filepath.Join(dir, fmt.Sprintf("in/%06d/%08d%s", at, i, name))
-			if err := errors.Join(os.MkdirAll(object, 0o755), os.WriteFile(filepath.Join(object, "xl.meta"), contents[j], 0o644)); err != nil {
+			made := os.MkdirAll(object, 0o755)
+			if err := errors.Join(made, os.WriteFile(filepath.Join(object, "xl.meta"), contents[j], 0o644)); err != nil {
 				return err
 			}
 		}
@@ -155,7 +160,8 @@ func (st *store) moveSegment(ctx context.Context, now, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	key := execution.IndexFolder + at.Truncate(10*time.Minute).Format("20060102/1504/") + at.Format("20060102T150405.000000Z") + "-bench.gz"
+	key := execution.IndexFolder + at.Truncate(10*time.Minute).Format("20060102/1504/") +
+		at.Format("20060102T150405.000000Z") + "-bench.gz"
 	_, err = st.client.Put(ctx, letters, key, "application/gzip", content, nil)
 	return errors.Join(err, st.client.Remove(ctx, letters, last))
 }

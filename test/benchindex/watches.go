@@ -26,8 +26,8 @@ const (
 // whether each watcher has seen each change.
 func watches(ctx context.Context, procs *processes, s settings, st *store) error {
 	listen := port()
-	gateway, err := procs.start("gateway-watched", s.imageflow, []string{"gateway"}, append(st.env(), "PORT="+listen, "METRICS_PORT=0",
-		"MAX_WATCHES="+strconv.Itoa(s.watchers), "MAX_CONNECTIONS="+strconv.Itoa(s.watchers+100))...)
+	gateway, err := procs.start("gateway-watched", s.imageflow, []string{"gateway"}, append(st.env(), "PORT="+listen,
+		"METRICS_PORT=0", "MAX_WATCHES="+strconv.Itoa(s.watchers), "MAX_CONNECTIONS="+strconv.Itoa(s.watchers+100))...)
 	if err != nil {
 		return err
 	}
@@ -35,14 +35,19 @@ func watches(ctx context.Context, procs *processes, s settings, st *store) error
 	if _, err := get(ctx, "http://127.0.0.1:"+listen+"/health/readiness"); err != nil {
 		return err
 	}
+	return watchAll(ctx, "http://127.0.0.1:"+listen, gateway, s.watchers, st)
+}
+
+// watchAll runs watchers of a gateway while executions complete.
+func watchAll(ctx context.Context, url string, gateway *process, watchers int, st *store) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var seen, open, disordered atomic.Int64
 	group, watching := errgroup.WithContext(ctx)
-	for range s.watchers {
-		group.Go(func() error { return watch(watching, "http://127.0.0.1:"+listen, &seen, &open, &disordered) })
+	for range watchers {
+		group.Go(func() error { return watch(watching, url, &seen, &open, &disordered) })
 	}
-	for open.Load() < int64(s.watchers) && ctx.Err() == nil {
+	for open.Load() < int64(watchers) && ctx.Err() == nil {
 		time.Sleep(100 * time.Millisecond)
 	}
 	time.Sleep(2 * time.Second)
@@ -61,8 +66,8 @@ func watches(ctx context.Context, procs *processes, s settings, st *store) error
 	}
 	rss, _, anonymous := gateway.memory()
 	fmt.Printf("  %d watchers, %d changes in %v: gateway CPU %.1f %% of a core, RSS %d MB, anonymous %d MB; "+
-		"each saw %.2f of the changes, %d out of order\n", s.watchers, written, watchTime, share(after-before, watchTime), rss>>20,
-		anonymous>>20, float64(seen.Load())/float64(written)/float64(s.watchers), disordered.Load())
+		"each saw %.2f of the changes, %d out of order\n", watchers, written, watchTime, share(after-before, watchTime), rss>>20,
+		anonymous>>20, float64(seen.Load())/float64(written)/float64(watchers), disordered.Load())
 	if watching.Err() != nil {
 		return group.Wait()
 	}

@@ -39,7 +39,9 @@ var renders = map[string]struct {
 	"presets":            {"config/base", []string{"presets"}},
 	"webhooks":           {"config/base", []string{"webhooks"}},
 	"per-role":           {"config/base", []string{"setup", "per-role-credentials"}},
-	"many":               {"config/overlays/production", []string{"webhooks", "presets", "kafka", "setup", "tracing", "oidc", "models-in-bucket"}},
+	"many": {"config/overlays/production", []string{
+		"webhooks", "presets", "kafka", "setup", "tracing", "oidc", "models-in-bucket",
+	}},
 }
 
 // object is an object of a render.

@@ -165,8 +165,9 @@ func TestWebhooksThatFail(t *testing.T) {
 func (s *system) replay(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(binaries, "imageflow"), "replay", "--all")
-	cmd.Env = append(cmd.Environ(), "MINIO_ENDPOINT="+s.addresses["s3"], "MINIO_ACCESS_KEY="+accessKey, "MINIO_SECRET_KEY="+secretKey,
-		"BROKER_URL="+s.url("broker", "/image-processing/default"), "EVENT_SIGNING_KEYS="+string(bytes.TrimSpace([]byte(s.key(t)))))
+	cmd.Env = append(cmd.Environ(), "MINIO_ENDPOINT="+s.addresses["s3"], "MINIO_ACCESS_KEY="+accessKey,
+		"MINIO_SECRET_KEY="+secretKey, "BROKER_URL="+s.url("broker", "/image-processing/default"),
+		"EVENT_SIGNING_KEYS="+string(bytes.TrimSpace([]byte(s.key(t)))))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

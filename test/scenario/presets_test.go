@@ -55,7 +55,8 @@ func TestPresets(t *testing.T) {
 	if got := s.size(t, "cards/a_resize.png"); got != image.Pt(320, 36) {
 		t.Errorf("event: %v", got)
 	}
-	_, body = post(t, http.DefaultClient, s.url("gateway", "/v1/pipeline"), input+`"pipeline":"avatar","execution_id":"avatar"}`, nil)
+	named := input + `"pipeline":"avatar","execution_id":"avatar"}`
+	_, body = post(t, http.DefaultClient, s.url("gateway", "/v1/pipeline"), named, nil)
 	if got := s.size(t, "avatar_filter.png"); got != image.Pt(32, 32) {
 		t.Errorf("pipeline: %v, %s", got, body)
 	}
