@@ -64,7 +64,8 @@ func parameterCheck(service string) func(set *presets.Set, query string) error {
 }
 
 // writers returns the Triggers that write what a Trigger does: itself, or one for each processor and variant of
-// the pipeline that it runs, since the later steps of one processor have names of their own.
+// the pipeline that it runs, since the later steps of one processor have names of their own. The last one is that
+// of the pipeline's last step, which alone sends an event.
 func writers(t triggers.Trigger, set *presets.Set) (all []triggers.Trigger) {
 	uri, err := url.Parse(t.Spec.Subscriber.URI)
 	if err != nil || !uri.Query().Has("pipeline") {
@@ -84,12 +85,12 @@ func writers(t triggers.Trigger, set *presets.Set) (all []triggers.Trigger) {
 		ref.Name = p.Host
 		step := t
 		step.Spec.Subscriber.Ref, step.Spec.Subscriber.URI = &ref, "/?variant="+variant
-		same := func(other triggers.Trigger) bool {
+		all = append(slices.DeleteFunc(all, func(other triggers.Trigger) bool {
 			return other.Spec.Subscriber.Ref.Name == ref.Name && other.Spec.Subscriber.URI == step.Spec.Subscriber.URI
-		}
-		if !slices.ContainsFunc(all, same) {
-			all = append(all, step)
-		}
+		}), step)
+	}
+	for i := range len(all) - 1 {
+		all[i].IsInner = true
 	}
 	return all
 }

@@ -29,8 +29,8 @@ func TestShippedTriggers_haveValidParameters(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 12 {
-		t.Errorf("%d steps were checked, want 12", checked)
+	if checked != 17 {
+		t.Errorf("%d steps were checked, want 17", checked)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestEventingFlag_repeatedOrWithCommas(t *testing.T) {
 		if err := f.Parse(args); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := given.manifests(role.PresetsFile{}); err != nil || len(slices.Collect(m.Steps())) != 11 {
+		if m, err := given.manifests(role.PresetsFile{}); err != nil || len(slices.Collect(m.Steps())) != 17 {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
@@ -163,10 +163,16 @@ func TestManifests_triggersWithTheSameOutput(t *testing.T) {
 // TestManifests_pipelineOverStep: a pipeline and a step that write the same name are refused.
 func TestManifests_pipelineOverStep(t *testing.T) {
 	dir := t.TempDir()
-	pipeline := fmt.Sprintf(oneStep, "grpc-gateway", "/?pipeline=avatar")
 	second := strings.Replace(strings.SplitN(oneStep, "---", 2)[1], "name: step", "name: other", 1)
+	const onUploads = "  filters:\n    - prefix: {type: com.amazonaws.s3.ObjectCreated}\n"
+	const onResizes = "  filters:\n    - exact: {type: dev.imageflow.resize.completed.v1}\n"
+	pipeline := fmt.Sprintf(oneStep, "grpc-gateway", "/?pipeline=avatar\n"+onUploads)
+	const onFilters = "  filters:\n    - exact: {type: dev.imageflow.filter.completed.v1}\n"
 	for _, c := range []struct{ service, uri, want string }{
-		{"filter-grpc-service", "/?preset=crisp", "filter-grpc-service writes"}, {"ai-detection-grpc-service", "/", ""},
+		{"filter-grpc-service", "/?preset=crisp", "filter-grpc-service writes"},
+		{"filter-grpc-service", "/?preset=crisp\n" + onResizes, ""}, // the pipeline's resize sends no event
+		{"resize-grpc-service", "/?preset=card\n" + onFilters, "resize-grpc-service then writes"},
+		{"ai-detection-grpc-service", "/\n" + onUploads, ""},
 	} {
 		text := pipeline + "---" + fmt.Sprintf(second, c.service, c.uri)
 		if err := os.WriteFile(filepath.Join(dir, "step.yaml"), []byte(text), 0o600); err != nil {

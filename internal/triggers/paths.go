@@ -30,7 +30,8 @@ const (
 	maxPaths = 1000
 )
 
-// paths returns the paths through all Triggers. A path visits no Trigger twice: a loop ends after maxSteps.
+// paths returns the paths through all Triggers. A path visits no Trigger twice, not even another step of its
+// pipeline: a loop ends after maxSteps.
 func paths(all []Trigger) (found []path) {
 	front := []path{{condition: []term{{}}}}
 	for len(front) > 0 && len(found) < maxPaths {
@@ -46,13 +47,14 @@ func paths(all []Trigger) (found []path) {
 
 // extend returns the path with each Trigger of a processor that may get its last event.
 func (p path) extend(all []Trigger) (longer []path) {
-	if len(p.steps) == maxSteps {
+	if len(p.steps) == maxSteps || len(p.steps) > 0 && all[p.last()].IsInner {
 		return nil
 	}
 	for i, t := range all {
 		_, service := t.service()
 		processor, ok := processors.At(service)
-		if !ok || slices.Contains(p.steps, i) || len(p.steps) > 0 && t.broker() != all[p.steps[0]].broker() {
+		isVisited := func(step int) bool { return step == i || all[step].Location != "" && all[step].Location == t.Location }
+		if !ok || slices.ContainsFunc(p.steps, isVisited) || len(p.steps) > 0 && t.broker() != all[p.steps[0]].broker() {
 			continue
 		}
 		if condition := p.reaches(t); len(condition) > 0 {

@@ -16,6 +16,8 @@ import (
 type Trigger struct {
 	// Location names the Trigger and its file, for messages. Empty means the name alone.
 	Location string `json:"-"`
+	// IsInner marks a step of a pipeline before the last one: it writes an output, but sends no event.
+	IsInner  bool `json:"-"`
 	Metadata struct{ Name, Namespace string }
 	Spec     struct {
 		Broker     string
