@@ -21,6 +21,7 @@ const registration = `functions/filter|processors\.Filter|filter-grpc-service|FI
 var examples = []string{
 	"eventing/chain.yaml",                       // the example chain
 	"eventing/examples/redact.yaml",             // another one
+	"eventing/examples/renditions.yaml",         // one with branches
 	"config/components/oidc/kustomization.yaml", // the audiences of the example chain
 }
 
