@@ -157,7 +157,7 @@ spec:
   filters: [{exact: {type: dev.imageflow.filter.completed.v1}}]
   subscriber:
     ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: resize-grpc-service}
-    uri: /?target_width=100
+    uri: /?target_width=100&variant=again
 `
 
 // TestTriggerLoopEnds: Triggers that lead back into their chain end in a dead letter.
