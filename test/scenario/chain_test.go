@@ -119,10 +119,7 @@ func TestNonImageFails(t *testing.T) {
 	s := local(t, setup{})
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))
 	eventually(t, "the tag of a failed chain", func() bool { return s.tag(t, "notes.jpg") == "failed" })
-	var letters []string
-	for o := range s.s3.ListObjects(context.Background(), "imageflow-dead-letters", minio.ListObjectsOptions{Recursive: true}) {
-		letters = append(letters, o.Key)
-	}
+	letters := s.deadLetterKeys(t)
 	if len(letters) != 1 || !strings.HasSuffix(letters[0], ".json") {
 		t.Errorf("dead letters: %q", letters)
 	}

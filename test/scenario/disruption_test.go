@@ -90,7 +90,7 @@ func TestOnClusterLosesNothing(t *testing.T) {
 	s.awaitCompleted(t, images)
 	t.Logf("%d images completed, the last %v after it was put", images, time.Since(began).Round(time.Second))
 	s.checkColours(t, images)
-	if letters := len(s.keysOf(t, "imageflow-dead-letters", "")); letters > 0 {
+	if letters := len(s.deadLetterKeys(t)); letters > 0 {
 		t.Logf("%d dead letters of chains that were completed later", letters)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/minio/minio-go/v7"
@@ -128,6 +130,14 @@ func (s *system) size(t testing.TB, key string) image.Point {
 func (s *system) keys(t testing.TB, prefix string) []string {
 	t.Helper()
 	return s.keysOf(t, bucket, prefix)
+}
+
+// deadLetterKeys returns the keys of all dead letters. Their bucket has other objects, too, in folders that begin
+// with an underscore.
+func (s *system) deadLetterKeys(t testing.TB) []string {
+	t.Helper()
+	isOther := func(key string) bool { return strings.HasPrefix(key, "_") }
+	return slices.DeleteFunc(s.keysOf(t, "imageflow-dead-letters", ""), isOther)
 }
 
 func (s *system) keysOf(t testing.TB, bucket, prefix string) []string {

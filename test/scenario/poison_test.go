@@ -79,9 +79,9 @@ type deadLetter struct {
 func (d *deployment) deadLetters(t testing.TB) map[string]deadLetter {
 	t.Helper()
 	found := map[string]deadLetter{}
-	for o := range d.s3.ListObjects(context.Background(), "imageflow-dead-letters", minio.ListObjectsOptions{Recursive: true}) {
+	for _, key := range d.deadLetterKeys(t) {
 		var l deadLetter
-		if err := json.Unmarshal(d.getFrom(t, "imageflow-dead-letters", o.Key), &l); err != nil {
+		if err := json.Unmarshal(d.getFrom(t, "imageflow-dead-letters", key), &l); err != nil {
 			t.Fatal(err)
 		}
 		found[l.Key] = l

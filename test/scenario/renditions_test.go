@@ -152,7 +152,7 @@ func TestRenditions_separateProcesses(t *testing.T) {
 	d.command(t, "bridge", "imageflow", "replay", "--all")
 	d.completedAfterAll(t, poisoned)
 	eventually(t, "the dead letters to be gone, which the bridge removes after the tag", func() bool {
-		return len(d.keysOf(t, "imageflow-dead-letters", "")) == 0
+		return len(d.deadLetterKeys(t)) == 0
 	})
 }
 
