@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // progress reports what a command has done: on a terminal in one line that changes, otherwise in a
@@ -46,7 +48,17 @@ func (p *progress) print(line string) {
 }
 
 func (p *progress) failed(key string, err error) {
-	p.print(fmt.Sprintf("FAILED  %s: %v\n", key, err))
+	p.print(fmt.Sprintf("FAILED  %s: %s\n", printable(key), printable(err.Error())))
+}
+
+// printable replaces the control characters of a text that others wrote, which may change the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // rate returns how many of n were done per second.

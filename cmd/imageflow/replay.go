@@ -153,12 +153,12 @@ func (t *tally) report(l execution.DeadLetter, err error) {
 		}
 		t.sent++
 	}
-	fmt.Fprintf(t.out, "%5d  %-10s  %s", t.sent+t.failed+t.skipped, word, l.Object)
+	fmt.Fprintf(t.out, "%5d  %-10s  %s", t.sent+t.failed+t.skipped, word, printable(l.Object))
 	if l.Reason != "" {
-		fmt.Fprintf(t.out, "  (%s)", l.Reason)
+		fmt.Fprintf(t.out, "  (%s)", printable(l.Reason))
 	}
 	if err != nil {
-		fmt.Fprintf(t.out, ": %v", err)
+		fmt.Fprintf(t.out, ": %s", printable(err.Error()))
 	}
 	fmt.Fprintln(t.out)
 }

@@ -67,6 +67,8 @@ func runChain(ctx context.Context, args []string, out io.Writer) error {
 	switch {
 	case errors.Is(err, bridge.ErrUnfinished):
 		return fmt.Errorf("%w; continue it with %s, or forget it with --restart", err, resume)
+	case errors.Is(err, bridge.ErrUnreadableCursor):
+		return fmt.Errorf("%w; forget that run with --restart", err)
 	case errors.Is(err, bridge.ErrAnotherRun), flags.DryRun && err != nil:
 		return err
 	case ctx.Err() != nil:

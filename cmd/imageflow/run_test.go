@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"imageflow.dev/internal/bridge"
 )
@@ -46,5 +47,12 @@ func TestBar(t *testing.T) {
 	c.Listed = 6800
 	if got := bar(p, c); got != "[###############.....]  75 % of 6800, 5m40s left: 5100 sent, 0 failed, 5.0/s" {
 		t.Errorf("counted: %s", got)
+	}
+}
+
+// TestPrintable: text that others wrote does not control the terminal.
+func TestPrintable(t *testing.T) {
+	if got := printable("ü\x1b[2J\r\n\u009b"); strings.ContainsFunc(got, unicode.IsControl) || !strings.HasPrefix(got, "ü") {
+		t.Errorf("%q", got)
 	}
 }

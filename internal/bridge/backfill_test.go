@@ -216,6 +216,26 @@ func TestBackfill_onlyOne(t *testing.T) {
 	})
 }
 
+// TestBackfill_unreadableCursor: a cursor that a run cannot read is reported, and forgotten on request.
+func TestBackfill_unreadableCursor(t *testing.T) {
+	for _, text := range []string{"{", strings.Repeat(" ", 1<<17)} {
+		worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+			if _, err := w.store.Put(t.Context(), dead, "_backfill/images.cursor", "application/json", []byte(text), nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, resume := range []bool{false, true} {
+				_, _, err := w.backfill(t.Context(), func(b *bridge.Backfill) { b.Resume = resume })
+				if !errors.Is(err, bridge.ErrUnreadableCursor) {
+					t.Errorf("%d bytes: %v", len(text), err)
+				}
+			}
+			if _, _, err := w.backfill(t.Context(), func(b *bridge.Backfill) { b.Restart = true }); err != nil {
+				t.Errorf("%d bytes, restart: %v", len(text), err)
+			}
+		})
+	}
+}
+
 // TestBackfill_replaced: a run that another one has replaced, because it seemed dead, ends, and
 // leaves the cursor to that.
 func TestBackfill_replaced(t *testing.T) {

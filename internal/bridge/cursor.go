@@ -14,11 +14,12 @@ import (
 	"imageflow.dev/internal/objects"
 )
 
-// The errors of a backfill's start. The second is also the one of a run that another one has
+// The errors of a backfill's start. ErrAnotherRun is also the error of a run that another one has
 // replaced.
 var (
-	ErrUnfinished = errors.New("an earlier run of this bucket is unfinished")
-	ErrAnotherRun = errors.New("another run works on this bucket")
+	ErrUnreadableCursor = errors.New("the cursor of an earlier run is unreadable")
+	ErrUnfinished       = errors.New("an earlier run of this bucket is unfinished")
+	ErrAnotherRun       = errors.New("another run works on this bucket")
 )
 
 // cursor is the object that records a backfill: one per bucket, in the bucket of dead
@@ -64,7 +65,7 @@ func openCursor(ctx context.Context, b *Bridge, r *Backfill) (*cursor, error) {
 	switch {
 	case errors.Is(err, objects.ErrNotFound):
 		r.Resume = false
-	case err != nil && !r.Restart:
+	case err != nil && (!r.Restart || !errors.Is(err, ErrUnreadableCursor)):
 		return nil, err
 	case !r.Restart && (!r.Resume || !before.continues(r)):
 		return nil, fmt.Errorf("%w: prefix %q, chain %q, by %s; its last upload was %q, %d completed",
@@ -97,11 +98,18 @@ func (s cursorState) continues(r *Backfill) bool {
 // load reads the cursor.
 func (c *cursor) load(ctx context.Context) (state cursorState, etag string, err error) {
 	text, info, err := c.store.Get(ctx, c.bucket, c.key, "", maxCursorBytes)
-	if err != nil {
+	switch {
+	case errors.Is(err, objects.ErrTooLarge):
+		info, statErr := c.store.Stat(ctx, c.bucket, c.key)
+		if statErr != nil {
+			return state, "", statErr
+		}
+		return state, info.ETag, fmt.Errorf("%w: %s/%s: %w", ErrUnreadableCursor, c.bucket, c.key, err)
+	case err != nil:
 		return state, "", err
 	}
 	if err := json.Unmarshal(text, &state); err != nil {
-		return state, info.ETag, fmt.Errorf("the cursor %s/%s is unreadable: %w", c.bucket, c.key, err)
+		return cursorState{}, info.ETag, fmt.Errorf("%w: %s/%s: %w", ErrUnreadableCursor, c.bucket, c.key, err)
 	}
 	return state, info.ETag, nil
 }

@@ -34,10 +34,10 @@ const (
 var hookName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // Check returns an error if the hook or its name is not valid. It never shows a secret, and of the
-// URL, which may contain one, only its host.
+// URL, which may contain one, only its host. A name that is not valid may be a part of either.
 func (h Hook) Check(name string) error {
 	if !hookName.MatchString(name) {
-		return fmt.Errorf("the name %.40q does not have the form [a-z][a-z0-9-]{0,31}", name)
+		return errors.New("a name does not have the form [a-z][a-z0-9-]{0,31}")
 	}
 	u, err := url.Parse(h.URL)
 	switch {

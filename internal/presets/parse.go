@@ -1,9 +1,11 @@
 package presets
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -57,9 +59,13 @@ func Parse(text []byte) (*Set, error) {
 	if len(text) > maxFileBytes {
 		return nil, fmt.Errorf("has %d bytes but may have at most %d", len(text), maxFileBytes)
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, errors.New("has more than one document (---)")
 	}
 	s := &Set{presets: map[string]*imageflowv1.PipelineStep{}, pipelines: map[string][]*imageflowv1.PipelineStep{}}
 	if len(doc.Content) == 0 { // an empty file

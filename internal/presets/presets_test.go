@@ -153,6 +153,7 @@ func TestParse_errors(t *testing.T) {
 		{"pipelines:\n  a:\n    - detect: {execution_id: x}", "line 3: pipeline a: step 1: the pipeline sets"},
 		{"pipelines:\n  a: []", "line 2: pipeline a: must be a list of 1 to 16 steps"},
 		{"preset: {}", `line 1: "preset" is neither presets nor pipelines`},
+		{"presets:\n---\npresets:", "more than one document"}, {"presets:\n---\n[", "more than one document"},
 		{"- a", "line 1: must have names"}, {"presets: [", "line 1: "},
 		{"presets: {a: {resize: {target_width: -1}}, b: {resize: {target_width: -2}}}", "preset b"},
 		{strings.Repeat("#", 1<<20+1), "at most 1048576"},

@@ -39,8 +39,8 @@ func (c Hooks) hooks() (map[string]notify.Hook, error) {
 	}
 	for name, list := range secrets {
 		hook, ok := hooks[name]
-		if !ok {
-			errs = append(errs, fmt.Errorf("HOOK_SECRETS has a secret of %.40q, which HOOK_URLS does not have", name))
+		if !ok { // without "name=", the name is a part of a secret
+			errs = append(errs, errors.New("HOOK_SECRETS has an entry name=whsec_... with a name that HOOK_URLS does not have"))
 			continue
 		}
 		hook.Secrets = strings.Split(list, ",")

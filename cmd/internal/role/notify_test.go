@@ -1,0 +1,24 @@
+package role_test
+
+import (
+	"strings"
+	"testing"
+
+	"imageflow.dev/cmd/internal/role"
+)
+
+// TestHooks_errorsShowNoSecret: an entry without its name is reported without its text.
+func TestHooks_errorsShowNoSecret(t *testing.T) {
+	const secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	for _, c := range []struct{ urls, secrets string }{
+		{"shop=https://shop.example/", "whsec_" + secret + "="},
+		{"shop=https://shop.example/", secret},
+		{"https://shop.example/" + secret + "?a=b", ""},
+		{"shop=https://shop.example/", "shop=" + secret},
+	} {
+		config := &role.NotifyConfig{Hooks: role.Hooks{URLs: c.urls, Secrets: c.secrets}}
+		if err := config.Validate(); err == nil || strings.Contains(err.Error(), secret[:8]) {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+}
