@@ -42,6 +42,9 @@ func withBody(r *http.Request) (*http.Request, error) {
 	if r.Method != http.MethodPost {
 		return r, nil
 	}
+	if r.URL.RawQuery != "" {
+		return r, status.Error(codes.InvalidArgument, "the URL has a query, which is not read: give all parameters in the body")
+	}
 	b := &body{ReadCloser: r.Body}
 	mediaType, settings, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {

@@ -19,6 +19,9 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
+// maxKeyBytes is the limit of S3 on the key of an object.
+const maxKeyBytes = 1024
+
 // maxLoaded bounds the dead letters that are read for one page, or to report a replay.
 const maxLoaded = 1000
 
@@ -36,7 +39,7 @@ func (x *Executions) ListDeadLetters(
 		return nil, err
 	}
 	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
-	if err != nil {
+	if err != nil || len(after) > maxKeyBytes {
 		return nil, invalid("page_token", "not the next_page_token of an earlier response")
 	}
 	selection.After = string(after)

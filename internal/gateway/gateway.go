@@ -40,6 +40,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
 		runtime.WithMetadata(nameSpan),
+		runtime.SetQueryParameterParser(strictQuery{}),
 		runtime.WithForwardResponseOption(setImageHeaders),
 		runtime.WithForwardResponseRewriter(answerImage),
 		runtime.WithErrorHandler(answerError),

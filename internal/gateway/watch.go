@@ -11,13 +11,13 @@ import (
 
 	"buf.build/go/protovalidate"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/internal/index"
+	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -98,7 +98,7 @@ func watchStatus(ctx context.Context, err error) error {
 // continues after an interruption with the header Last-Event-ID.
 func (x *Executions) serveWatch(w http.ResponseWriter, r *http.Request) {
 	req := &imageflowv1.WatchExecutionsRequest{}
-	err := runtime.PopulateQueryParameters(req, r.URL.Query(), utilities.NewDoubleArray(nil))
+	err := queryparams.Read(req, r.URL.Query())
 	if err != nil {
 		err = status.Error(codes.InvalidArgument, err.Error())
 	}

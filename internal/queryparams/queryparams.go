@@ -34,6 +34,9 @@ func (e *Error) Error() string {
 	return e.Name + ": " + e.Reason
 }
 
+// defaults is grpc-gateway's own parser, whatever parser a gateway has set.
+var defaults = &runtime.DefaultQueryParser{}
+
 // Read sets the fields of a request that the parameters name. A field of the request that is a message
 // may be JSON; for a list of messages, each parameter has one or a list. It returns an *Error for the
 // first wrong parameter in alphabetical order.
@@ -58,11 +61,11 @@ func Read(req proto.Message, parameters url.Values) error {
 		}
 		// Each parameter is read alone first, so that an error can name it.
 		single := req.ProtoReflect().Type().New().Interface()
-		if err := runtime.PopulateQueryParameters(single, url.Values{name: parameters[name]}, none); err != nil {
+		if err := defaults.Parse(single, url.Values{name: parameters[name]}, none); err != nil {
 			return &Error{clip(name), reason(path, parameters[name])}
 		}
 	}
-	if err := runtime.PopulateQueryParameters(req, simple, none); err != nil {
+	if err := defaults.Parse(req, simple, none); err != nil {
 		return &Error{"", "parameters: " + err.Error()}
 	}
 	return nil
