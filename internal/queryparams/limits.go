@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 )
 
 // The limits of a query string.
@@ -13,16 +12,13 @@ const (
 	maxParameters = 100
 )
 
-// CheckQuery returns an *Error for a query string beyond the limits, or with text that is not UTF-8.
+// CheckQuery returns an *Error for a query string beyond the limits.
 func CheckQuery(query string) error {
 	if len(query) > maxQueryBytes {
 		return &Error{"", fmt.Sprintf("parameters: the query string is longer than %d bytes", maxQueryBytes)}
 	}
 	if strings.Count(query, "&") >= maxParameters {
 		return &Error{"", fmt.Sprintf("parameters: the query string has more than %d", maxParameters)}
-	}
-	if text, err := url.QueryUnescape(query); err == nil && !utf8.ValidString(text) {
-		return &Error{"", "parameters: the query string is not UTF-8"}
 	}
 	return nil
 }

@@ -74,14 +74,3 @@ func TestRead_namesFirstWrongParameter(t *testing.T) {
 		}
 	}
 }
-
-// TestParse_notUTF8: text that no field can have is rejected before a field is read.
-func TestParse_notUTF8(t *testing.T) {
-	var bad *queryparams.Error
-	if _, err := queryparams.Parse("execution_id=%FF"); !errors.As(err, &bad) {
-		t.Errorf("%v, want an error about the query", err)
-	}
-	if _, err := queryparams.Parse("execution_id=%C3%BC"); err != nil {
-		t.Error(err)
-	}
-}
