@@ -45,7 +45,7 @@ class Set:
                 assert g[0] == w[0], f"{reader}: {key} has other classes"
                 assert (g[7::3] == w[7::3]).all(), f"{reader}: {key} has keypoints of another visibility"
                 worst = max(worst, np.abs(g - w).max())
-            count += len(got)
+            count += len(want)
         print(f"{self.model}, {reader}: {len(read)} images, {count} objects, at most {worst:.6f} px from the answers")
         assert worst <= limit and count > 0, reader
 
