@@ -16,7 +16,7 @@ import (
 	"imageflow.dev/internal/bridge"
 )
 
-const runSummary = "runs the chain on the images that are in a bucket already"
+const runSummary = "runs the chain on the images that a bucket already contains"
 
 const runUsage = `Usage: imageflow run [--bucket BUCKET] [--prefix PREFIX] [--resume | --dry-run] [flags]
 
@@ -31,7 +31,7 @@ a time for each Trigger (in local mode two per core), so that new uploads do not
 wait for a place.
 
 The command can be stopped at any time. Where it was is recorded in the bucket of
-dead letters, and --resume continues there. One run per bucket works at a time.
+dead letters, and --resume continues there. Only one run per bucket can be active.
 
 TIME is a duration before now, such as 48h, or a time such as
 2026-11-25T03:00:00Z. It selects by the time at which an image was put.
@@ -45,7 +45,7 @@ type runFlags struct {
 	backfill     bridge.Backfill
 }
 
-// runChain runs the chain on what is in a bucket. It fails if an upload failed.
+// runChain runs the chain on the images of a bucket. It returns an error if an upload failed.
 func runChain(ctx context.Context, args []string, out io.Writer) error {
 	flags, err := parseRun(args, out, time.Now())
 	if errors.Is(err, flag.ErrHelp) {
@@ -129,7 +129,8 @@ func (given *runFlags) validate(now time.Time) (err error) {
 	case b.Resume && (b.DryRun || b.Restart):
 		err = errors.New("--resume excludes --dry-run and --restart")
 	case b.Chain != "" && !chainName.MatchString(b.Chain):
-		err = fmt.Errorf("--chain is %.64q but must be lower-case letters, digits and hyphens, at most 32", b.Chain)
+		err = fmt.Errorf("--chain is %.64q but must be a lower-case letter and at most 31 lower-case letters, digits and hyphens",
+			b.Chain)
 	case !(b.Rate >= 0): // also true for NaN
 		err = fmt.Errorf("--rate is %v but must be at least 0", b.Rate)
 	case b.InFlight < 1 || b.InFlight > maxInFlight:

@@ -21,17 +21,7 @@ const (
 // context ends. A request is removed when it is done, so that another bridge continues one that this bridge
 // leaves unfinished. Several bridges may do the same request: they send some events twice.
 func (b *Bridge) ServeReplays(ctx context.Context) {
-	for tick := time.NewTicker(replayInterval); ; {
-		if err := b.ReplayRequested(ctx); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "requested replay ended early: will continue", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			tick.Stop()
-			return
-		case <-tick.C:
-		}
-	}
+	repeat(ctx, replayInterval, "requested replay ended early: will continue", b.ReplayRequested)
 }
 
 // ReplayRequested does all requests that there are.

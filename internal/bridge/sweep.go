@@ -48,10 +48,14 @@ func (b *Bridge) Sweep(ctx context.Context) {
 	if b.config.Sweep.Interval <= 0 {
 		return
 	}
-	s := newSweeper(b)
-	for tick := time.NewTicker(b.config.Sweep.Interval); ; {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "sweep ended early", "error", err)
+	repeat(ctx, b.config.Sweep.Interval, "sweep ended early", newSweeper(b).sweep)
+}
+
+// repeat calls do at once and then at each interval, until the context ends. It logs the errors with a message.
+func repeat(ctx context.Context, interval time.Duration, message string, do func(context.Context) error) {
+	for tick := time.NewTicker(interval); ; {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, message, "error", err)
 		}
 		select {
 		case <-ctx.Done():
