@@ -184,3 +184,41 @@ func TestExpire(t *testing.T) {
 		}
 	})
 }
+
+// TestListLongWindow: a list goes through a window with more entries than one page may scan.
+func TestListLongWindow(t *testing.T) {
+	stores.Each(t, []string{bucket}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+		const n = 60_000
+		w := index.NewWriter(s, bucket)
+		now := time.Now().UTC().Add(-time.Second)
+		for i := range n {
+			e := arrival(i)
+			if e.Arrived = now.Add(-time.Duration(i) * time.Microsecond); i%20_000 == 0 {
+				if err := w.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w = index.NewWriter(s, bucket)
+			}
+			w.Append(e)
+		}
+		if err := w.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		last := arrival(n - 1).ID
+		q := index.Query{Bucket: "images", Match: func(e *index.Entry) bool { return e.ID == last }}
+		r, found, pages := index.NewReader(s, bucket), []string{}, 0
+		for after := (&index.Cursor{}); after != nil && pages < 10; pages++ {
+			page, next, err := r.List(t.Context(), q, *after, 50, now.Add(-time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range page {
+				found = append(found, e.ID)
+			}
+			after = next
+		}
+		if len(found) != 1 || found[0] != last || pages > 3 {
+			t.Errorf("%d pages with %v, want %s", pages, found, last)
+		}
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,15 +32,15 @@ type Reader struct {
 	bucket string
 
 	mu        sync.Mutex
-	cache     map[string][]Entry
-	cached    int       // entries
-	since     time.Time // the result of Since, read at sinceRead
+	cache     map[string]*mergedWindow // by folder
+	cached    int                      // entries
+	since     time.Time                // the result of Since, read at sinceRead
 	sinceRead time.Time
 }
 
 // NewReader returns a reader of the index in a bucket.
 func NewReader(store *objects.Store, bucket string) *Reader {
-	return &Reader{store: store, bucket: bucket, cache: map[string][]Entry{}}
+	return &Reader{store: store, bucket: bucket, cache: map[string]*mergedWindow{}}
 }
 
 // sinceAge is how long the result of Since is kept.
@@ -146,36 +145,47 @@ func (l *listing) span(ctx context.Context, start, end time.Time) error {
 	return nil
 }
 
-// window adds the executions that arrived in a window. Their later steps and outcomes may be in the
-// next window.
+// window adds the executions that arrived in a window, which the query selects and which are after the
+// cursor. Their later steps and outcomes may be in the next window.
 func (l *listing) window(ctx context.Context, at time.Time, segments map[string][]string) error {
-	var parts [3]map[identity]*Entry
+	var near [3]*mergedWindow
 	for i, offset := range []time.Duration{-window, 0, window} {
-		entries, err := l.load(ctx, segments[windowKey(at.Add(offset))])
+		key, err := windowKey(at.Add(offset)), error(nil)
+		if near[i], err = l.load(ctx, key, segments[key]); err != nil {
+			return err
+		}
+	}
+	before, here, next := near[0], near[1], near[2]
+	last := &Entry{Arrived: l.after.Arrived, ID: l.after.ID}
+	continues := l.after.Window == windowKey(at) && !last.Arrived.IsZero()
+	for _, known := range here.sorted {
+		if continues && newestFirst(known, last) <= 0 {
+			continue
+		}
+		if l.full() {
+			return nil
+		}
+		l.scanned++
+		l.after = Cursor{Window: windowKey(at), Arrived: known.Began(), ID: known.ID}
+		e := *known
+		if later := next.entries[e.identity()]; later != nil {
+			e.Merge(*later)
+		}
+		isUpload := !known.Arrived.IsZero() && known.Arrived.Equal(e.Arrived)
+		isCall := e.Arrived.IsZero() && len(known.Steps) > 0 && before.entries[e.identity()] == nil
+		if !isUpload && !isCall || !l.query.Contains(&e) {
+			continue
+		}
+		isLive, err := l.isLive(ctx, &e, at)
 		if err != nil {
 			return err
 		}
-		parts[i] = entries
-	}
-	before, here, next := parts[0], parts[1], parts[2]
-	l.scanned += len(here)
-	var found []*Entry
-	for id, e := range here {
-		if e.Bucket != l.query.Bucket {
-			continue
-		}
-		arrived := e.Arrived
-		if later := next[id]; later != nil {
-			e.Merge(*later)
-		}
-		isHere := !arrived.IsZero() && arrived.Equal(e.Arrived)
-		isCall := e.Arrived.IsZero() && len(e.Steps) > 0 && before[id] == nil
-		if isHere || isCall {
-			found = append(found, e)
+		if isLive && l.query.ContainsState(e.State()) {
+			l.page = append(l.page, e)
 		}
 	}
-	slices.SortFunc(found, newestFirst)
-	return l.add(ctx, at, found)
+	l.after = Cursor{Window: windowKey(at.Add(-window))}
+	return nil
 }
 
 // newestFirst orders executions by their arrival.
@@ -189,33 +199,6 @@ func (e *Entry) Began() time.Time {
 		return e.Steps[0].At
 	}
 	return e.Arrived
-}
-
-// add adds the executions of a window that the query selects and that are after the cursor.
-func (l *listing) add(ctx context.Context, at time.Time, found []*Entry) error {
-	last := &Entry{Arrived: l.after.Arrived, ID: l.after.ID}
-	continues := l.after.Window == windowKey(at) && !last.Arrived.IsZero()
-	for _, e := range found {
-		if continues && newestFirst(e, last) <= 0 {
-			continue
-		}
-		if l.full() {
-			return nil
-		}
-		l.after = Cursor{Window: windowKey(at), Arrived: e.Began(), ID: e.ID}
-		if !l.query.Contains(e) {
-			continue
-		}
-		isLive, err := l.isLive(ctx, e, at)
-		if err != nil {
-			return err
-		}
-		if isLive && l.query.ContainsState(e.State()) {
-			l.page = append(l.page, *e)
-		}
-	}
-	l.after = Cursor{Window: windowKey(at.Add(-window))}
-	return nil
 }
 
 // isLive reports whether an execution still exists, as far as it was checked. It reads the outcome of
@@ -246,35 +229,42 @@ func (l *listing) isLive(ctx context.Context, e *Entry, at time.Time) (bool, err
 	return true, nil
 }
 
-// load returns the merged entries of segments. The caller may change them.
-func (r *Reader) load(ctx context.Context, keys []string) (map[identity]*Entry, error) {
-	var missing []string
-	all := map[identity]*Entry{}
+// load returns a window with these segments.
+func (r *Reader) load(ctx context.Context, folder string, segments []string) (*mergedWindow, error) {
 	r.mu.Lock()
-	for _, key := range keys {
-		if entries, ok := r.cache[key]; ok {
-			mergeInto(all, entries)
-		} else {
-			missing = append(missing, key)
-		}
-	}
+	w := r.cache[folder]
 	r.mu.Unlock()
+	if w == nil {
+		w = &mergedWindow{}
+	}
+	missing := slices.DeleteFunc(slices.Clone(segments), func(key string) bool { return w.segments[key] })
+	if len(missing) == 0 {
+		return w, nil
+	}
 	contents, err := loadAll(ctx, r.store, r.bucket, missing)
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for i, entries := range contents {
 		if entries == nil {
 			return nil, fmt.Errorf("%s: %w", missing[i], objects.ErrNotFound)
 		}
-		mergeInto(all, entries)
-		if r.cached += len(entries); r.cached > maxCached {
-			r.cached = len(entries)
-			maps.DeleteFunc(r.cache, func(string, []Entry) bool { return true })
-		}
-		r.cache[missing[i]] = entries
 	}
-	return all, nil
+	w = w.with(missing, contents)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keep(folder, w)
+	return w, nil
+}
+
+// keep puts a window into the cache. The caller holds the mutex.
+func (r *Reader) keep(folder string, w *mergedWindow) {
+	if old := r.cache[folder]; old != nil {
+		r.cached -= len(old.entries)
+	}
+	if r.cached += len(w.entries); r.cached > maxCached {
+		r.cached = len(w.entries)
+		clear(r.cache)
+	}
+	r.cache[folder] = w
 }

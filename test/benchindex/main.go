@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 type settings struct {
 	imageflow, dir string
 	folder, calls  int
+	index          int
 	watchers       int
 	watch          time.Duration
 }
@@ -30,6 +32,7 @@ func main() {
 	flag.StringVar(&s.imageflow, "imageflow", "../bin/imageflow", "the binary to measure")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "folder for MinIO's data; an object takes 8 KiB on ext4")
 	flag.IntVar(&s.folder, "folder", 1000, "objects in a folder; 0: all in one")
+	flag.IntVar(&s.index, "index", 0, "executions in the index; 0: one for each four objects, at most 100,000")
 	flag.IntVar(&s.calls, "calls", 100, "calls of each lookup")
 	flag.IntVar(&s.watchers, "watchers", 0, "watchers of executions, for a minute; 0: none")
 	flag.DurationVar(&s.watch, "watch", 3*time.Minute, "time for which the bridge is watched")
@@ -65,7 +68,7 @@ func measure(ctx context.Context, s settings, n int) error {
 	if err := st.fill(ctx, filepath.Join(dir, "data", files), n, s.folder); err != nil {
 		return err
 	}
-	if err := st.fillIndex(ctx, min(n/4, 100_000)); err != nil {
+	if err := st.fillIndex(ctx, cmp.Or(s.index, min(n/4, 100_000))); err != nil {
 		return err
 	}
 	fmt.Printf("%d objects, filled in %v\n", n, time.Since(began).Round(time.Second))
