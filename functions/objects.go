@@ -20,6 +20,7 @@ type Selection interface {
 	GetDetected() bool
 	GetClasses() []string
 	GetMargin() float64
+	GetOnNone() imageflowv1.OnNone
 }
 
 // Object is a selected object of an image.
@@ -98,11 +99,19 @@ func Objects(
 	if object == nil {
 		return all, nil, nil
 	}
-	width, height := in.Image.Size()
-	detected, examined, err := detections(s.GetClasses(), in.Reference, width, height)
+	found, err := ReadSideCar(in.Reference)
 	if err != nil {
 		return nil, nil, Errorf(Invalid, path, "%s", err.Error())
 	}
+	if err := checkClasses(s, field, found); err != nil {
+		return nil, nil, err
+	}
+	width, height := in.Image.Size()
+	detected, err := detections(s.GetClasses(), found, width, height)
+	if err != nil {
+		return nil, nil, Errorf(Invalid, path, "%s", err.Error())
+	}
+	examined = found.GetMetadata().GetFrames()
 	for _, d := range detected {
 		confidence, frame := d.GetConfidence(), int(d.GetFrame())
 		if !(confidence >= 0) { // also true for NaN
@@ -189,17 +198,16 @@ func mapPolygon(p *imageflowv1.Polygon, to func(x, y float32) (toX, toY float32)
 }
 
 // detections returns the detections of the classes in a side-car, with boxes and masks in pixels of an image of
-// width × height pixels, and the frames that were examined.
+// width × height pixels.
 func detections(
-	classes []string, sideCar []byte, width, height int,
-) (all []*imageflowv1.Detection, examined *imageflowv1.ExaminedFrames, _ error) {
-	found, err := ReadSideCar(sideCar)
-	if err != nil {
-		return nil, nil, err
+	classes []string, found *imageflowv1.DetectionResponse, width, height int,
+) (all []*imageflowv1.Detection, _ error) {
+	if len(found.GetClassifications()) > 0 {
+		return nil, errNoBoxes
 	}
 	toImage, ofPoint, err := fromDetection(found.GetMetadata(), width, height)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	points := 0
 	for _, d := range found.GetDetections() {
@@ -208,17 +216,17 @@ func detections(
 		}
 		d.Bbox = toImage(d.GetBbox())
 		if b := d.GetBbox(); !(b.GetX1() <= b.GetX2() && b.GetY1() <= b.GetY2()) { // also true for NaN
-			return nil, nil, errNoBox
+			return nil, errNoBox
 		}
 		d.Mask = &imageflowv1.Mask{Polygons: polygonsOf(d)}
 		for _, p := range d.GetMask().GetPolygons() {
 			if points += len(p.GetPoints()); !mapPolygon(p, ofPoint) || points > maxPoints {
-				return nil, nil, errNoPolygon
+				return nil, errNoPolygon
 			}
 		}
 		all = append(all, d)
 	}
-	return all, found.GetMetadata().GetFrames(), nil
+	return all, nil
 }
 
 // fromDetection returns the mappings from the boxes and the points of a detection to an image: the image in
@@ -257,6 +265,7 @@ const (
 	errTooMany    sideCarError = "not the side-car of a detection: it has more than 500,000 messages"
 	errNoSideCar  sideCarError = "not the side-car of a detection"
 	errNoSize     sideCarError = "it does not have the size of its image: detect the objects again with this version"
+	errNoBoxes    sideCarError = "it is of a model that classifies whole images, which finds no boxes"
 	errNoBox      sideCarError = "a bbox is not a box: x1 <= x2 and y1 <= y2"
 	errNoPolygon  sideCarError = "a polygon is no list of points, or all have more than 200,000 points"
 	errNoMap      sideCarError = "its original_from_image is not a map"

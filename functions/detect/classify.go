@@ -103,10 +103,8 @@ func (m *model) classify(
 		return nil, err
 	}
 	s := &selection{lowest: r.GetConfidenceThreshold(), limit: int(cmp.Or(r.GetMaxDetections(), defaultTop))}
-	if len(r.GetClasses())+len(r.GetClassThresholds()) > 0 {
-		if err := s.selectClasses(r, m.names); err != nil {
-			return nil, err
-		}
+	if err := s.selectClasses(r, m); err != nil {
+		return nil, err
 	}
 	metadata.ConfidenceThreshold, metadata.NmsThreshold = r.GetConfidenceThreshold(), 0
 	probabilities, err := m.inferClasses(ctx, in, metadata)

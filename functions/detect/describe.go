@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"imageflow.dev/internal/inference"
@@ -51,6 +52,9 @@ func describe(ctx context.Context, m inference.Model) (*model, error) {
 	if len(d.names) == 0 {
 		return nil, errors.New("its classes are unknown: the metadata or the parameter names must list all, starting at 0, " +
 			"as in {0: 'cat', 1: 'dog'}, or labels.txt, one per line")
+	}
+	for i, name := range d.names {
+		d.names[i] = strings.ToValidUTF8(name, "\uFFFD") // labels.txt may have another encoding
 	}
 	if err := d.setInputs(info); err != nil {
 		return nil, err

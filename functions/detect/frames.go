@@ -36,6 +36,7 @@ func (m *model) detect(
 	if err != nil {
 		return nil, err
 	}
+	metadata.ClassNames = selected.classNames(m.names)
 	// Boxes in the padding around the image, or around the original in it, do not count.
 	counts := func(b box) bool { return !b.isEmpty() && !rescale(b).isEmpty() && selected.includes(b) }
 	metadata.InferenceTimeMs, metadata.NmsTimeMs, metadata.Tiles = 0, 0, 0

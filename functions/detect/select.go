@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
@@ -46,10 +44,11 @@ func (m *model) newSelection(r *imageflowv1.DetectionRequest, of *imaging.Image)
 	if s.masks, err = m.newMasking(r, width, height); err != nil {
 		return nil, err
 	}
-	if len(r.GetClasses())+len(r.GetClassThresholds()) > 0 {
-		if err := s.selectClasses(r, m.names); err != nil {
-			return nil, err
-		}
+	if err := s.selectClasses(r, m); err != nil {
+		return nil, err
+	}
+	if err := s.checkCrops(r, m); err != nil {
+		return nil, err
 	}
 	for i, region := range r.GetRegions() {
 		b := box{x1: region.GetX1(), y1: region.GetY1(), x2: region.GetX2(), y2: region.GetY2()}
@@ -66,14 +65,17 @@ func (m *model) newSelection(r *imageflowv1.DetectionRequest, of *imaging.Image)
 	return s, nil
 }
 
-// selectClasses sets the thresholds of the classes.
-func (s *selection) selectClasses(r *imageflowv1.DetectionRequest, names []string) error {
-	s.thresholds = slices.Repeat([]float32{s.lowest}, len(names))
+// selectClasses sets the thresholds of the classes, if the request has any.
+func (s *selection) selectClasses(r *imageflowv1.DetectionRequest, m *model) error {
+	if len(r.GetClasses())+len(r.GetClassThresholds()) == 0 {
+		return nil
+	}
+	s.thresholds = slices.Repeat([]float32{s.lowest}, len(m.names))
 	if len(r.GetClasses()) > 0 {
-		s.thresholds = slices.Repeat([]float32{unselected}, len(names))
+		s.thresholds = slices.Repeat([]float32{unselected}, len(m.names))
 	}
 	for i, class := range r.GetClasses() {
-		ids, err := findClass(names, class, fmt.Sprintf("classes[%d]", i))
+		ids, err := m.findClass(class, fmt.Sprintf("classes[%d]", i))
 		if err != nil {
 			return err
 		}
@@ -83,16 +85,16 @@ func (s *selection) selectClasses(r *imageflowv1.DetectionRequest, names []strin
 	}
 	set := map[int]bool{}
 	for _, class := range slices.Sorted(maps.Keys(r.GetClassThresholds())) {
-		ids, err := findClass(names, class, "class_thresholds")
+		ids, err := m.findClass(class, "class_thresholds")
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
 			switch {
-			case s.thresholds[id] == unselected:
+			case !s.looksFor(id):
 				return functions.Errorf(functions.Invalid, "class_thresholds", "%q is not one of classes", class)
 			case set[id]:
-				return functions.Errorf(functions.Invalid, "class_thresholds", "%q is given by name and by number", names[id])
+				return functions.Errorf(functions.Invalid, "class_thresholds", "%q is given by name and by number", m.names[id])
 			}
 			s.thresholds[id], set[id] = r.GetClassThresholds()[class], true
 		}
@@ -101,70 +103,52 @@ func (s *selection) selectClasses(r *imageflowv1.DetectionRequest, names []strin
 	return nil
 }
 
-// findClass returns the numbers of the classes with this name, or with this number if no class has the
-// name. The field is the request's, for the error.
-func findClass(names []string, class, field string) (ids []int, err error) {
-	for id, name := range names {
-		if name == class {
-			ids = append(ids, id)
+// checkCrops rejects crops of classes that the model does not have, or that the request does not look for.
+func (s *selection) checkCrops(r *imageflowv1.DetectionRequest, m *model) error {
+	for i, class := range r.GetCrops().GetClasses() {
+		field := fmt.Sprintf("crops.classes[%d]", i)
+		ids, err := m.findClass(class, field)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(ids, s.looksFor) {
+			return functions.Errorf(functions.Invalid, field, "%q is not one of classes", class)
 		}
 	}
-	if id, err := strconv.Atoi(class); len(ids) == 0 && err == nil && id >= 0 && id < len(names) {
-		ids = []int{id}
+	return nil
+}
+
+// looksFor reports whether boxes of a class may count.
+func (s *selection) looksFor(class int) bool {
+	return s.thresholds == nil || s.thresholds[class] != unselected
+}
+
+// maxNamesBytes bounds the names in the metadata of a response: it is about a quarter of the data of an event.
+const maxNamesBytes = 16 << 10
+
+// classNames returns the names of the classes that the request looks for; nil if they are too long.
+func (s *selection) classNames(names []string) map[int32]string {
+	all, bytes := map[int32]string{}, 0
+	for class, name := range names {
+		if !s.looksFor(class) {
+			continue
+		}
+		if bytes += len(name); bytes > maxNamesBytes {
+			return nil
+		}
+		all[int32(class)] = name
 	}
-	if len(ids) == 0 {
+	return all
+}
+
+// findClass returns the numbers of a class that the request's field has.
+func (m *model) findClass(class, field string) ([]int, error) {
+	ids, nearest := functions.FindClass(slices.All(m.names), class)
+	if ids == nil {
 		return nil, functions.Errorf(functions.Invalid, field, "the model has no class %q; of its %d classes, the nearest are %s",
-			class, len(names), strings.Join(nearest(names, class), ", "))
+			class, len(m.names), nearest)
 	}
 	return ids, nil
-}
-
-const (
-	// maxNearest is the number of names that an error lists.
-	maxNearest = 5
-	// maxNameBytes is the length from which an error shortens them.
-	maxNameBytes = 64
-)
-
-// nearest returns the names that differ least from a class, at most maxNearest.
-func nearest(names []string, class string) []string {
-	type candidate struct {
-		name     string
-		distance int
-	}
-	var all []candidate
-	for _, name := range names {
-		name = strings.ToValidUTF8(name[:min(len(name), maxNameBytes)], "")
-		all = append(all, candidate{name, editDistance(strings.ToLower(name), strings.ToLower(class))})
-	}
-	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
-	var near []string
-	for _, c := range all[:min(len(all), maxNearest)] {
-		near = append(near, strconv.Quote(c.name))
-	}
-	return near
-}
-
-// editDistance returns the number of bytes to insert, delete or replace to make one text of the other
-// (Levenshtein's distance).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // candidates drops the boxes whose class or confidence does not count. It changes the slice.

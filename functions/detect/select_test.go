@@ -2,6 +2,7 @@ package detect_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -70,6 +71,28 @@ func TestSelection_ofClasses(t *testing.T) {
 	}
 }
 
+// TestSelection_namesClasses: a response lists the classes that were looked for, also those that were not found.
+// Bytes that are no text, as of labels.txt in another encoding, do not make it unreadable.
+func TestSelection_namesClasses(t *testing.T) {
+	long := "{0: 'cat', 1: 'dog', 2: 'bird', 3: '7', 4: '" + strings.Repeat("x", 20_000) + "'}"
+	for _, c := range []struct {
+		names string
+		r     *request
+		want  map[int32]string
+	}{
+		{pets, &request{}, map[int32]string{0: "cat", 1: "dog", 2: "bird", 3: "7", 4: "hot dog"}},
+		{pets, &request{Classes: []string{"dog", "3"}}, map[int32]string{1: "dog", 3: "7"}},
+		{"{0: 'cat', 1: 'k\xe4se', 2: 'bird', 3: '7', 4: 'x'}", &request{Classes: []string{"1"}}, map[int32]string{1: "k\uFFFDse"}},
+		{long, &request{}, nil},
+		{long, &request{Classes: []string{"cat"}}, map[int32]string{0: "cat"}},
+	} {
+		resp := detectConstant(t, v8(threeOverlapping()...), greyImage(t, side, side), c.r, "names", c.names)
+		if got := resp.GetMetadata().GetClassNames(); !maps.Equal(got, c.want) {
+			t.Errorf("%.60s, %v: %v", c.names, c.r, got)
+		}
+	}
+}
+
 func TestSelection_refusesUnknownAndContradictoryClasses(t *testing.T) {
 	p, err := newProcessor(t, onnx.Always(input, v8(threeOverlapping()...), metadata("names", pets)))
 	if err != nil {
@@ -88,6 +111,8 @@ func TestSelection_refusesUnknownAndContradictoryClasses(t *testing.T) {
 			`"dog" is not one of classes`},
 		{&request{ClassThresholds: map[string]float32{"1": 0.5, "dog": 0.6}}, "class_thresholds",
 			`"dog" is given by name and by number`},
+		{&request{Crops: &crops{Classes: []string{"cat", "Dog"}}}, "crops.classes[1]", `no class "Dog"; of its 5 classes`},
+		{&request{Classes: []string{"cat"}, Crops: &crops{Classes: []string{"dog"}}}, "crops.classes[0]", `"dog" is not one of classes`},
 		{&request{Regions: []*region{{X2: 9, Y2: 9}, {X1: 64, X2: 65, Y2: 1}}}, "regions[1]",
 			"outside the image, which has 64×64 pixels"},
 	} {

@@ -68,6 +68,7 @@ func TestRedaction_refusesSideCars(t *testing.T) {
 	r := &imageflowv1.Redaction{Detections: &imageflowv1.ImageData{ObjectKey: "x.json"}}
 	for name, sideCar := range map[string][]byte{
 		"not a side-car":   []byte(`{"no": 1}`),
+		"of whole images":  []byte(`{"metadata":{"image_width":40,"image_height":60},"classifications":[{"class_name":"cat"}]}`),
 		"without a size":   of(&imageflowv1.DetectionMetadata{}),
 		"of another image": of(&imageflowv1.DetectionMetadata{ImageWidth: 9, ImageHeight: 9}),
 		"with 600,000 detections": []byte(

@@ -140,6 +140,15 @@ func TestObjects_refusals(t *testing.T) {
 	none := toObjects(toAll, &imageflowv1.Objects{OnNone: imageflowv1.OnNone_ON_NONE_FAIL})
 	_, _, err := resize.Processor.Apply(t.Context(), none, in)
 	checkInvalid(t, err, "objects.on_none")
+	ofClass := &request{ObjectCrop: toAll, Objects: &imageflowv1.Objects{
+		Detections: &imageflowv1.ImageData{ObjectKey: "x.json"}, Classes: []string{"cats"},
+	}}
+	sideCar := found(0.9, rect(0, 0, 40, 40), 0.3, rect(250, 0, 300, 50))
+	sideCar.Metadata.ClassNames = map[int32]string{0: "cat", 1: "dog"}
+	in.Reference, _ = protojson.Marshal(sideCar)
+	_, _, err = resize.Processor.Apply(t.Context(), ofClass, in)
+	checkInvalid(t, err, "objects.classes[0]")
+	in.Reference = nil
 	detected := toObjects(toAll, &imageflowv1.Objects{Detected: true})
 	_, _, err = resize.Processor.Apply(t.Context(), detected, in) // without a side-car
 	checkInvalid(t, err, "objects.detected")

@@ -526,7 +526,8 @@ type DetectionCrops struct {
 	MaxCount int32 `protobuf:"varint,1,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
 	// What is added to each side of a box, as a part of its width or height.
 	Margin float64 `protobuf:"fixed64,2,opt,name=margin,proto3" json:"margin,omitempty"`
-	// The classes that are cut out, as names or numbers; empty means all that are in the response.
+	// The classes that are cut out, as names or numbers; empty means all that are in the response. A class that the
+	// detection does not look for is an error.
 	Classes []string `protobuf:"bytes,3,rep,name=classes,proto3" json:"classes,omitempty"`
 	// The width and the height in pixels inside which each crop is fitted. It keeps its aspect ratio
 	// and does not grow; 0 means any.
@@ -1352,7 +1353,11 @@ type DetectionMetadata struct {
 	// The version of the output that the side-car was written for.
 	Output *ImageData `protobuf:"bytes,17,opt,name=output,proto3" json:"output,omitempty"`
 	// The `source` of the resize that `resize_metadata_ref` describes.
-	Original      *ImageData `protobuf:"bytes,18,opt,name=original,proto3" json:"original,omitempty"`
+	Original *ImageData `protobuf:"bytes,18,opt,name=original,proto3" json:"original,omitempty"`
+	// The classes that were looked for, by number: those of `classes` in the request, or all of the model. By
+	// them, `classes` of redactions and of resizes are checked. Empty if their names have more than 16 KiB together,
+	// in side-cars of earlier versions, and of models that classify images.
+	ClassNames    map[int32]string `protobuf:"bytes,19,rep,name=class_names,json=classNames,proto3" json:"class_names,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1502,6 +1507,13 @@ func (x *DetectionMetadata) GetOutput() *ImageData {
 func (x *DetectionMetadata) GetOriginal() *ImageData {
 	if x != nil {
 		return x.Original
+	}
+	return nil
+}
+
+func (x *DetectionMetadata) GetClassNames() map[int32]string {
+	if x != nil {
+		return x.ClassNames
 	}
 	return nil
 }
@@ -1718,7 +1730,7 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x02x1\x18\x01 \x01(\x02R\x02x1\x12\x0e\n" +
 	"\x02y1\x18\x02 \x01(\x02R\x02y1\x12\x0e\n" +
 	"\x02x2\x18\x03 \x01(\x02R\x02x2\x12\x0e\n" +
-	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xe6\x05\n" +
+	"\x02y2\x18\x04 \x01(\x02R\x02y2\"\xf7\x06\n" +
 	"\x11DetectionMetadata\x12\x1d\n" +
 	"\n" +
 	"model_name\x18\x01 \x01(\tR\tmodelName\x12#\n" +
@@ -1739,7 +1751,12 @@ const file_imageflow_v1_detection_proto_rawDesc = "" +
 	"\x05tiles\x18\x0f \x01(\x05R\x05tiles\x12/\n" +
 	"\x06source\x18\x10 \x01(\v2\x17.imageflow.v1.ImageDataR\x06source\x12/\n" +
 	"\x06output\x18\x11 \x01(\v2\x17.imageflow.v1.ImageDataR\x06output\x123\n" +
-	"\boriginal\x18\x12 \x01(\v2\x17.imageflow.v1.ImageDataR\boriginal\"n\n" +
+	"\boriginal\x18\x12 \x01(\v2\x17.imageflow.v1.ImageDataR\boriginal\x12P\n" +
+	"\vclass_names\x18\x13 \x03(\v2/.imageflow.v1.DetectionMetadata.ClassNamesEntryR\n" +
+	"classNames\x1a=\n" +
+	"\x0fClassNamesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"n\n" +
 	"\x0eExaminedFrames\x12\x1a\n" +
 	"\bexamined\x18\x01 \x01(\x05R\bexamined\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x05R\x05first\x12\x14\n" +
@@ -1770,7 +1787,7 @@ func file_imageflow_v1_detection_proto_rawDescGZIP() []byte {
 }
 
 var file_imageflow_v1_detection_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_imageflow_v1_detection_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_imageflow_v1_detection_proto_goTypes = []any{
 	(MaskFormat)(0),             // 0: imageflow.v1.MaskFormat
 	(*DetectionRequest)(nil),    // 1: imageflow.v1.DetectionRequest
@@ -1790,26 +1807,27 @@ var file_imageflow_v1_detection_proto_goTypes = []any{
 	(*DetectionMetadata)(nil),   // 15: imageflow.v1.DetectionMetadata
 	(*ExaminedFrames)(nil),      // 16: imageflow.v1.ExaminedFrames
 	nil,                         // 17: imageflow.v1.DetectionRequest.ClassThresholdsEntry
-	(*ImageData)(nil),           // 18: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 19: imageflow.v1.Encoding
-	(*ProcessingResult)(nil),    // 20: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 21: imageflow.v1.AffineMap
-	(*HealthCheckRequest)(nil),  // 22: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 23: imageflow.v1.HealthCheckResponse
+	nil,                         // 18: imageflow.v1.DetectionMetadata.ClassNamesEntry
+	(*ImageData)(nil),           // 19: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 20: imageflow.v1.Encoding
+	(*ProcessingResult)(nil),    // 21: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 22: imageflow.v1.AffineMap
+	(*HealthCheckRequest)(nil),  // 23: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 24: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_detection_proto_depIdxs = []int32{
-	18, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
-	18, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
-	18, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
-	19, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
+	19, // 0: imageflow.v1.DetectionRequest.input_image:type_name -> imageflow.v1.ImageData
+	19, // 1: imageflow.v1.DetectionRequest.resize_metadata_ref:type_name -> imageflow.v1.ImageData
+	19, // 2: imageflow.v1.DetectionRequest.output_image:type_name -> imageflow.v1.ImageData
+	20, // 3: imageflow.v1.DetectionRequest.encoding:type_name -> imageflow.v1.Encoding
 	17, // 4: imageflow.v1.DetectionRequest.class_thresholds:type_name -> imageflow.v1.DetectionRequest.ClassThresholdsEntry
 	3,  // 5: imageflow.v1.DetectionRequest.regions:type_name -> imageflow.v1.Region
 	2,  // 6: imageflow.v1.DetectionRequest.tiles:type_name -> imageflow.v1.Tiles
 	4,  // 7: imageflow.v1.DetectionRequest.crops:type_name -> imageflow.v1.DetectionCrops
 	0,  // 8: imageflow.v1.DetectionRequest.masks:type_name -> imageflow.v1.MaskFormat
 	14, // 9: imageflow.v1.DetectionCrop.box:type_name -> imageflow.v1.BoundingBox
-	18, // 10: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
-	20, // 11: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
+	19, // 10: imageflow.v1.DetectionCrop.image:type_name -> imageflow.v1.ImageData
+	21, // 11: imageflow.v1.DetectionResponse.result:type_name -> imageflow.v1.ProcessingResult
 	8,  // 12: imageflow.v1.DetectionResponse.detections:type_name -> imageflow.v1.Detection
 	15, // 13: imageflow.v1.DetectionResponse.metadata:type_name -> imageflow.v1.DetectionMetadata
 	5,  // 14: imageflow.v1.DetectionResponse.crops:type_name -> imageflow.v1.DetectionCrop
@@ -1820,22 +1838,23 @@ var file_imageflow_v1_detection_proto_depIdxs = []int32{
 	12, // 19: imageflow.v1.Detection.rotated_box:type_name -> imageflow.v1.RotatedBox
 	10, // 20: imageflow.v1.Mask.polygons:type_name -> imageflow.v1.Polygon
 	11, // 21: imageflow.v1.Mask.rle:type_name -> imageflow.v1.RunLengths
-	21, // 22: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
+	22, // 22: imageflow.v1.DetectionMetadata.original_from_image:type_name -> imageflow.v1.AffineMap
 	16, // 23: imageflow.v1.DetectionMetadata.frames:type_name -> imageflow.v1.ExaminedFrames
-	18, // 24: imageflow.v1.DetectionMetadata.source:type_name -> imageflow.v1.ImageData
-	18, // 25: imageflow.v1.DetectionMetadata.output:type_name -> imageflow.v1.ImageData
-	18, // 26: imageflow.v1.DetectionMetadata.original:type_name -> imageflow.v1.ImageData
-	1,  // 27: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
-	1,  // 28: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
-	22, // 29: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	6,  // 30: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
-	6,  // 31: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
-	23, // 32: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	19, // 24: imageflow.v1.DetectionMetadata.source:type_name -> imageflow.v1.ImageData
+	19, // 25: imageflow.v1.DetectionMetadata.output:type_name -> imageflow.v1.ImageData
+	19, // 26: imageflow.v1.DetectionMetadata.original:type_name -> imageflow.v1.ImageData
+	18, // 27: imageflow.v1.DetectionMetadata.class_names:type_name -> imageflow.v1.DetectionMetadata.ClassNamesEntry
+	1,  // 28: imageflow.v1.AIDetectionService.DetectObjects:input_type -> imageflow.v1.DetectionRequest
+	1,  // 29: imageflow.v1.AIDetectionService.DetectObjectsStream:input_type -> imageflow.v1.DetectionRequest
+	23, // 30: imageflow.v1.AIDetectionService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	6,  // 31: imageflow.v1.AIDetectionService.DetectObjects:output_type -> imageflow.v1.DetectionResponse
+	6,  // 32: imageflow.v1.AIDetectionService.DetectObjectsStream:output_type -> imageflow.v1.DetectionResponse
+	24, // 33: imageflow.v1.AIDetectionService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	31, // [31:34] is the sub-list for method output_type
+	28, // [28:31] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_detection_proto_init() }
@@ -1855,7 +1874,7 @@ func file_imageflow_v1_detection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_detection_proto_rawDesc), len(file_imageflow_v1_detection_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

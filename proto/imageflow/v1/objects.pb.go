@@ -141,7 +141,9 @@ type Objects struct {
 	// True takes the side-car of the detection in the same execution, for Triggers, and for
 	// pipelines with an image in the store: `objects.detected=true`.
 	Detected bool `protobuf:"varint,3,opt,name=detected,proto3" json:"detected,omitempty"`
-	// The classes of `detections` that are selected, as their names or numbers; empty means all.
+	// The classes of `detections` that are selected, as their names or numbers; empty means all. A class that the
+	// detection did not look for is an error. Side-cars without DetectionMetadata.class_names do not say for what they
+	// looked: then a class that was not found is an error only with ON_NONE_FAIL.
 	Classes []string `protobuf:"bytes,4,rep,name=classes,proto3" json:"classes,omitempty"`
 	// What is added to each side of a box, as a part of its width or height.
 	Margin float64 `protobuf:"fixed64,5,opt,name=margin,proto3" json:"margin,omitempty"`
