@@ -31,7 +31,9 @@ a time for each Trigger (in local mode two per core), so that new uploads do not
 wait for a place.
 
 The command can be stopped at any time. Where it was is recorded in the bucket of
-dead letters, and --resume continues there. Only one run per bucket can be active.
+dead letters, and --resume continues there; it is an error if no run is unfinished.
+Only one run per bucket can be active. --resume --prefix PREFIX begins a run if no
+run is unfinished, for jobs that are started again.
 
 TIME is a duration before now, such as 48h, or a time such as
 2026-11-25T03:00:00Z. It selects by the time at which an image was put.
@@ -65,6 +67,9 @@ func runChain(ctx context.Context, args []string, out io.Writer) error {
 	p.print(summaryOf(counts, flags.DryRun) + "\n")
 	resume := "imageflow run --bucket " + cmp.Or(flags.Bucket, config.Bucket) + " --resume"
 	switch {
+	case errors.Is(err, bridge.ErrNothingToResume):
+		return fmt.Errorf("%w: nothing to resume; begin one with imageflow run --bucket %s --prefix PREFIX, "+
+			"where an empty PREFIX means the whole bucket", err, cmp.Or(flags.Bucket, config.Bucket))
 	case errors.Is(err, bridge.ErrUnfinished):
 		return fmt.Errorf("%w; continue it with %s, or forget it with --restart", err, resume)
 	case errors.Is(err, bridge.ErrUnreadableCursor):
@@ -75,6 +80,8 @@ func runChain(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("stopped; continue with %s", resume)
 	case err != nil:
 		return fmt.Errorf("%w; continue with %s", err, resume)
+	case counts.Silent > 0 && counts.Silent == counts.Sent:
+		return fmt.Errorf("none of %d uploads has an outcome: %s", counts.Sent, bridge.NoOutcomeCauses)
 	case counts.Failed+counts.Silent > 0:
 		return fmt.Errorf("%d uploads failed (see imageflow replay), %d have no outcome (run again)", counts.Failed, counts.Silent)
 	}
@@ -103,11 +110,12 @@ func parseRun(args []string, out io.Writer, now time.Time) (*bridge.Backfill, er
 	f.IntVar(&b.InFlight, "in-flight", 1, "maximum `number` of uploads whose chains run at a time")
 	f.DurationVar(&b.Wait, "wait", 2*time.Minute, "maximum time to wait for an outcome, and for the store or the broker")
 	f.BoolVar(&b.DryRun, "dry-run", false, "count the uploads and send nothing")
-	f.BoolVar(&b.Resume, "resume", false, "continue the unfinished run of the bucket, if there is one, with its selection")
+	f.BoolVar(&b.Resume, "resume", false, "continue the unfinished run of the bucket with its selection; with --prefix, begin one if there is none")
 	f.BoolVar(&b.Restart, "restart", false, "forget the unfinished run of the bucket")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
+	f.Visit(func(g *flag.Flag) { b.Begin = b.Begin || g.Name == "prefix" })
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; see imageflow run --help", f.Arg(0))
 	}

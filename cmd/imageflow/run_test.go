@@ -37,6 +37,16 @@ func TestRunFlags(t *testing.T) {
 	}
 }
 
+// TestRunFlags_begin: only a prefix, which may be empty, lets a resume begin a run.
+func TestRunFlags_begin(t *testing.T) {
+	for args, want := range map[string]bool{"--resume": false, "--resume --prefix=": true, "--resume --bucket b": false} {
+		b, err := parseRun(strings.Fields(args), io.Discard, time.Now())
+		if err != nil || b.Begin != want {
+			t.Errorf("%s: %v, %v", args, b, err)
+		}
+	}
+}
+
 // TestBar: the estimate counts only what this run did.
 func TestBar(t *testing.T) {
 	p := &progress{out: &bytes.Buffer{}, start: time.Now().Add(-1000 * time.Second)}

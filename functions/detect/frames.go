@@ -36,10 +36,9 @@ func (m *model) detect(
 	if err != nil {
 		return nil, err
 	}
-	metadata.ClassNames = selected.classNames(m.names)
 	// Boxes in the padding around the image, or around the original in it, do not count.
 	counts := func(b box) bool { return !b.isEmpty() && !rescale(b).isEmpty() && selected.includes(b) }
-	metadata.InferenceTimeMs, metadata.NmsTimeMs, metadata.Tiles = 0, 0, 0
+	metadata.InferenceTimeMs, metadata.NmsTimeMs, metadata.Tiles, metadata.ClassNames = 0, 0, 0, selected.classNames(m.names)
 	every, total := max(1, int(r.GetFrames())), 0
 	err = in.Image.EachFrame(ctx, func(i int, image *imaging.Image) error {
 		if i%every != 0 {

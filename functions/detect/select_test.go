@@ -112,7 +112,8 @@ func TestSelection_refusesUnknownAndContradictoryClasses(t *testing.T) {
 		{&request{ClassThresholds: map[string]float32{"1": 0.5, "dog": 0.6}}, "class_thresholds",
 			`"dog" is given by name and by number`},
 		{&request{Crops: &crops{Classes: []string{"cat", "Dog"}}}, "crops.classes[1]", `no class "Dog"; of its 5 classes`},
-		{&request{Classes: []string{"cat"}, Crops: &crops{Classes: []string{"dog"}}}, "crops.classes[0]", `"dog" is not one of classes`},
+		{&request{Classes: []string{"cat"}, Crops: &crops{Classes: []string{"dog"}}}, "crops.classes[0]",
+			`"dog" is not one of classes`},
 		{&request{Regions: []*region{{X2: 9, Y2: 9}, {X1: 64, X2: 65, Y2: 1}}}, "regions[1]",
 			"outside the image, which has 64×64 pixels"},
 	} {

@@ -36,9 +36,9 @@ type Backfill struct {
 	Wait time.Duration
 	// DryRun sends nothing and only counts.
 	DryRun bool
-	// Resume continues the unfinished run of the bucket, if there is one, with its selection.
-	// Restart forgets it. Without either, an unfinished run is an error.
-	Resume, Restart bool
+	// Resume continues the unfinished run of the bucket with its selection. If there is none, it is an error, or with
+	// Begin, a new run begins. Restart forgets the unfinished run. Without Resume or Restart, it is an error.
+	Resume, Begin, Restart bool
 	// Report is called when the run is done with an object, by one goroutine at a time.
 	Report func(BackfillCounts)
 	// Failed is called before it for an upload that failed or has no outcome.
@@ -68,6 +68,10 @@ func (c BackfillCounts) Done() int64 { return c.Others + c.Ended + c.Sent }
 
 // DefaultChain is the chain of a backfill that names none.
 const DefaultChain = "all"
+
+// NoOutcomeCauses are the likely reasons if none of the uploads that were sent has an outcome.
+const NoOutcomeCauses = "either the steps refuse the events, because EVENT_SIGNING_KEYS is not their key (they log " +
+	"\"event refused\"), or no Trigger selects the events (see imageflow chain), or no Trigger reports to /completed"
 
 // ErrNoOutcomes ends a backfill whose uploads get no outcome, or all fail.
 var ErrNoOutcomes = errors.New("the chain does not complete uploads")

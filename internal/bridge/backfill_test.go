@@ -166,7 +166,12 @@ func TestBackfill_resumes(t *testing.T) {
 		if e := w.broker.all()[len(w.broker.all())-1]; e.Extensions()["backfill"] != "thumbs" {
 			t.Errorf("the resumed run sent %v", e)
 		}
-		counts, _, err = w.backfill(t.Context(), func(b *bridge.Backfill) { b.Prefix, b.Resume = "in/", true })
+		sent := len(w.broker.all())
+		if _, _, err := w.backfill(t.Context(), func(b *bridge.Backfill) { b.Resume = true }); !errors.Is(err, bridge.ErrNothingToResume) ||
+			len(w.broker.all()) != sent {
+			t.Errorf("resumed without an unfinished run: %v, %d events", err, len(w.broker.all())-sent)
+		}
+		counts, _, err = w.backfill(t.Context(), func(b *bridge.Backfill) { b.Prefix, b.Resume, b.Begin = "in/", true, true })
 		if err != nil || counts.Sent != 0 {
 			t.Errorf("resumed once more: %+v, %v", counts, err)
 		}
@@ -279,9 +284,13 @@ func TestBackfill_failures(t *testing.T) {
 		}
 		w.broker.answer(http.StatusServiceUnavailable)
 		time.AfterFunc(200*time.Millisecond, func() { w.broker.answer(http.StatusAccepted) })
-		counts, _, err = w.backfill(t.Context(), func(b *bridge.Backfill) { b.Wait = 500 * time.Millisecond; b.InFlight = 16 })
+		counts, failed, err = w.backfill(t.Context(), func(b *bridge.Backfill) { b.Wait = 500 * time.Millisecond; b.InFlight = 16 })
 		if !errors.Is(err, bridge.ErrNoOutcomes) || counts.Silent != 32 {
 			t.Errorf("no outcomes: %+v, %v", counts, err)
+		}
+		explained := func(text string) bool { return strings.Contains(text, "EVENT_SIGNING_KEYS") }
+		if err == nil || !explained(err.Error()) || !explained(failed[0]) || explained(failed[31]) {
+			t.Errorf("the causes are not in the first message and the last: %q, %v", failed, err)
 		}
 	})
 }

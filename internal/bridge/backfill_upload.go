@@ -46,9 +46,19 @@ func (f *backfiller) process(ctx context.Context, entry objects.Entry) error {
 	case outcome == execution.StatusFailed:
 		return f.done(entry.Key, func(c *BackfillCounts) { c.Sent++; c.Failed++ }, errors.New("its dead letter has the reason"))
 	case outcome == "":
-		return f.done(entry.Key, func(c *BackfillCounts) { c.Sent++; c.Silent++ }, fmt.Errorf("no outcome after %v", f.Wait))
+		return f.done(entry.Key, func(c *BackfillCounts) { c.Sent++; c.Silent++ }, f.noOutcome())
 	}
 	return f.done(entry.Key, func(c *BackfillCounts) { c.Sent++; c.Completed++ }, nil)
+}
+
+// noOutcome returns the reason of an upload without an outcome. The first one that no upload with an outcome precedes
+// has the likely causes: the others probably have the same.
+func (f *backfiller) noOutcome() error {
+	_, counts := f.position()
+	if counts.Sent > 0 {
+		return fmt.Errorf("no outcome after %v", f.Wait)
+	}
+	return fmt.Errorf("no outcome after %v: if no upload has one, %s", f.Wait, NoOutcomeCauses)
 }
 
 // look reads the metadata and the outcome of an object. The info is empty if the object is
@@ -130,7 +140,11 @@ func (f *backfiller) done(key string, count func(*BackfillCounts), reason error)
 		f.inARow = 0
 	}
 	f.Report(f.counts)
-	if limit := max(2*f.InFlight, minInARow); f.inARow >= limit {
+	limit := max(2*f.InFlight, minInARow)
+	switch {
+	case f.inARow >= limit && f.counts.Silent == f.counts.Sent:
+		return fmt.Errorf("%w: %d in a row have no outcome: %s", ErrNoOutcomes, limit, NoOutcomeCauses)
+	case f.inARow >= limit:
 		return fmt.Errorf("%w: %d in a row failed or have no outcome, the last with: %w", ErrNoOutcomes, limit, reason)
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 // replaced.
 var (
 	ErrUnreadableCursor = errors.New("the cursor of an earlier run is unreadable")
+	ErrNothingToResume  = errors.New("no run of this bucket is unfinished")
 	ErrUnfinished       = errors.New("an earlier run of this bucket is unfinished")
 	ErrAnotherRun       = errors.New("another run works on this bucket")
 )
@@ -63,6 +64,8 @@ func openCursor(ctx context.Context, b *Bridge, r *Backfill) (*cursor, error) {
 	before, etag, err := c.load(ctx)
 	c.etag = etag
 	switch {
+	case errors.Is(err, objects.ErrNotFound) && r.Resume && !r.Begin:
+		return nil, ErrNothingToResume
 	case errors.Is(err, objects.ErrNotFound):
 		r.Resume = false
 	case err != nil && (!r.Restart || !errors.Is(err, ErrUnreadableCursor)):

@@ -160,7 +160,7 @@ func BenchmarkLiveBesideBackfill(b *testing.B) {
 	var quiet, beside []time.Duration
 	for round := range liveRounds {
 		quiet = append(quiet, s.live(b, fmt.Sprintf("quiet-%d", round), liveImages)...)
-		run := startBackfill(b, env, "--resume")
+		run := startBackfill(b, env, "--resume", "--prefix", "")
 		began, before := time.Now(), s.completed(b)
 		beside = append(beside, s.live(b, fmt.Sprintf("beside-%d", round), liveImages)...)
 		rate := float64(s.completed(b)-before) / time.Since(began).Seconds()
