@@ -110,7 +110,8 @@ func parseRun(args []string, out io.Writer, now time.Time) (*bridge.Backfill, er
 	f.IntVar(&b.InFlight, "in-flight", 1, "maximum `number` of uploads whose chains run at a time")
 	f.DurationVar(&b.Wait, "wait", 2*time.Minute, "maximum time to wait for an outcome, and for the store or the broker")
 	f.BoolVar(&b.DryRun, "dry-run", false, "count the uploads and send nothing")
-	f.BoolVar(&b.Resume, "resume", false, "continue the unfinished run of the bucket with its selection; with --prefix, begin one if there is none")
+	f.BoolVar(&b.Resume, "resume", false,
+		"continue the unfinished run of the bucket with its selection; with --prefix, begin one if there is none")
 	f.BoolVar(&b.Restart, "restart", false, "forget the unfinished run of the bucket")
 	if err := f.Parse(args); err != nil {
 		return nil, err

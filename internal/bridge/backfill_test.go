@@ -166,14 +166,21 @@ func TestBackfill_resumes(t *testing.T) {
 		if e := w.broker.all()[len(w.broker.all())-1]; e.Extensions()["backfill"] != "thumbs" {
 			t.Errorf("the resumed run sent %v", e)
 		}
-		sent := len(w.broker.all())
-		if _, _, err := w.backfill(t.Context(), func(b *bridge.Backfill) { b.Resume = true }); !errors.Is(err, bridge.ErrNothingToResume) ||
-			len(w.broker.all()) != sent {
-			t.Errorf("resumed without an unfinished run: %v, %d events", err, len(w.broker.all())-sent)
+	})
+}
+
+// TestBackfill_resumesNothing: a resume begins no run, unless it may.
+func TestBackfill_resumesNothing(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		w.put("a.jpg", "x", nil)
+		w.completeChains()
+		counts, _, err := w.backfill(t.Context(), func(b *bridge.Backfill) { b.Resume = true })
+		if !errors.Is(err, bridge.ErrNothingToResume) || counts.Sent != 0 || len(w.broker.all()) != 0 {
+			t.Errorf("%+v, %v, %d events", counts, err, len(w.broker.all()))
 		}
-		counts, _, err = w.backfill(t.Context(), func(b *bridge.Backfill) { b.Prefix, b.Resume, b.Begin = "in/", true, true })
-		if err != nil || counts.Sent != 0 {
-			t.Errorf("resumed once more: %+v, %v", counts, err)
+		counts, _, err = w.backfill(t.Context(), func(b *bridge.Backfill) { b.Resume, b.Begin = true, true })
+		if err != nil || counts.Completed != 1 {
+			t.Errorf("with Begin: %+v, %v", counts, err)
 		}
 	})
 }
