@@ -43,7 +43,9 @@ var floors = []struct {
 	{"internal/signature", []string{"internal/events", "internal/httpevent", "internal/jsonlimit"}},
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", []string{"internal/jsonlimit", "internal/metrics"}},
-	{"internal/triggers", []string{"internal/events", "internal/execution", "internal/processors"}},
+	{"internal/triggers", []string{
+		"internal/events", "internal/execution", "internal/presets", "internal/processors", "proto/imageflow/v1",
+	}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 	{"internal/testing/stores", []string{
@@ -80,7 +82,7 @@ var floors = []struct {
 	{"internal/gateway", []string{
 		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/index",
 		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics", "internal/presets",
-		"internal/signature", "internal/httpevent",
+		"internal/signature", "internal/httpevent", "internal/triggers",
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",

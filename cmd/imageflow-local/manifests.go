@@ -1,20 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/local/broker"
 	"imageflow.dev/internal/presets"
-	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -39,17 +35,24 @@ func (f folders) manifests(c role.PresetsFile) (*broker.Manifests, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(f) == 0 {
-		f = folders{"eventing"}
-	}
 	m := &broker.Manifests{}
-	for _, folder := range f {
+	for _, folder := range f.orDefault() {
 		if err := m.AddFolder(os.DirFS(folder)); err != nil {
 			return nil, fmt.Errorf("folder %s: %w", folder, err)
 		}
 	}
 	return m, checkSteps(m, set)
 }
+
+func (f folders) orDefault() folders {
+	if len(f) == 0 {
+		return folders{"eventing"}
+	}
+	return f
+}
+
+// files returns the files of the folders.
+func (f folders) files() ([]triggers.File, error) { return triggers.ReadFiles(f.orDefault()) }
 
 // parameterCheck returns the check of a Service's step parameters, or nil if the Service
 // has none. The check accepts any model name.
@@ -63,38 +66,6 @@ func parameterCheck(service string) func(set *presets.Set, query string) error {
 	return nil
 }
 
-// writers returns the Triggers that write what a Trigger does: itself, or one for each processor and variant of
-// the pipeline that it runs, since the later steps of one processor have names of their own. The last one is that
-// of the pipeline's last step, which alone sends an event.
-func writers(t triggers.Trigger, set *presets.Set) (all []triggers.Trigger) {
-	uri, err := url.Parse(t.Spec.Subscriber.URI)
-	if err != nil || !uri.Query().Has("pipeline") {
-		return []triggers.Trigger{t}
-	}
-	steps, err := set.Pipeline(uri.Query().Get("pipeline"))
-	if err != nil {
-		return nil // another check reports it
-	}
-	variant := ""
-	for _, s := range steps {
-		m := s.ProtoReflect()
-		field := m.WhichOneof(m.Descriptor().Oneofs().ByName("processor"))
-		p, _ := processors.Named(string(field.Name()))
-		variant = cmp.Or(m.Get(field).Message().Interface().(interface{ GetVariant() string }).GetVariant(), variant)
-		ref := *t.Spec.Subscriber.Ref
-		ref.Name = p.Host
-		step := t
-		step.Spec.Subscriber.Ref, step.Spec.Subscriber.URI = &ref, "/?variant="+variant
-		all = append(slices.DeleteFunc(all, func(other triggers.Trigger) bool {
-			return other.Spec.Subscriber.Ref.Name == ref.Name && other.Spec.Subscriber.URI == step.Spec.Subscriber.URI
-		}), step)
-	}
-	for i := range len(all) - 1 {
-		all[i].IsInner = true
-	}
-	return all
-}
-
 // checkSteps rejects Triggers whose parameters the processor would reject, and
 // Triggers that would overwrite each other's outputs.
 func checkSteps(m *broker.Manifests, set *presets.Set) error {
@@ -103,7 +74,7 @@ func checkSteps(m *broker.Manifests, set *presets.Set) error {
 	for step := range m.Steps() {
 		t := triggers.Trigger{Location: step.Location}
 		errs = append(errs, json.Unmarshal(step.Trigger, &t))
-		all = append(all, writers(t, set)...)
+		all = append(all, t)
 		check := parameterCheck(step.Service)
 		if check == nil {
 			continue
@@ -116,5 +87,5 @@ func checkSteps(m *broker.Manifests, set *presets.Set) error {
 			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: %w", step.Location, err))
 		}
 	}
-	return errors.Join(append(errs, triggers.Check(all))...)
+	return errors.Join(append(errs, triggers.Check(triggers.Expand(all, set)))...)
 }

@@ -12,12 +12,14 @@ import (
 
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/triggers"
 )
 
 // settings of local mode.
 type settings struct {
 	data, models, library string
 	eventing              *folders
+	manifests             []triggers.File // of eventing, when local mode started
 	image                 string
 	host, bucket          string
 	buckets               string

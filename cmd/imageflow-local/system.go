@@ -22,6 +22,7 @@ import (
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
+	"imageflow.dev/internal/triggers"
 )
 
 // The names that the manifests use.
@@ -62,6 +63,9 @@ type system struct {
 // start starts every part before the parts that call it.
 func start(ctx context.Context, s *settings, console *console) (_ *system, err error) {
 	manifests, err := s.eventing.manifests(s.presets)
+	if err == nil {
+		s.manifests, err = s.eventing.files()
+	}
 	if err == nil {
 		err = manifests.Add([]byte(consoleTrigger))
 	}
@@ -171,6 +175,7 @@ func adapt(config role.Config, s *settings, name, token string) {
 		s.adaptServer(&c.Server, name)
 		s.adaptStore(&c.Store)
 		c.DeadLetters, c.PresetsFile, c.Signing = deadLetters, s.presets, s.signing
+		c.Manifests = func() ([]triggers.File, error) { return s.manifests, nil }
 		if len(c.ReadFrom) == 0 {
 			c.ReadFrom = s.allowed()
 		}

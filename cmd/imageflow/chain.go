@@ -3,18 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/triggers"
@@ -51,20 +47,20 @@ func chain(_ context.Context, args []string, out io.Writer) error {
 	case f.NArg() == 0:
 		return errors.New("name the folders with the Triggers; see imageflow chain --help")
 	}
-	files, all, err := readTriggers(f.Args())
+	all, err := readTriggers(f.Args())
 	if err != nil {
 		return err
 	}
 	for _, c := range triggers.Completions(all) {
 		describeCompletion(out, c)
 		if *write && len(c.Leaves) > 1 && len(c.Elsewhere) == 0 {
-			if err := writeLeaves(files, c); err != nil {
+			if err := writeLeaves(c); err != nil {
 				return err
 			}
 		}
 	}
 	if *write {
-		if _, all, err = readTriggers(f.Args()); err != nil {
+		if all, err = readTriggers(f.Args()); err != nil {
 			return err
 		}
 	}
@@ -111,79 +107,32 @@ func joinLeaves(leaves []execution.Leaf) string {
 
 func uriOf(c triggers.Completion) string { return "/completed?of=" + joinLeaves(c.Leaves) }
 
-// readTriggers reads the Triggers of all .yaml files in folders, and returns the content of the files, too.
-func readTriggers(folders []string) (files map[string][]byte, all []triggers.Trigger, err error) {
-	files = map[string][]byte{}
-	for _, folder := range folders {
-		names, err := filepath.Glob(filepath.Join(folder, "*.y*ml"))
-		if err == nil && len(names) == 0 {
-			err = fmt.Errorf("%s: no .yaml file", folder)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, name := range names {
-			if files[name], err = os.ReadFile(name); err != nil {
-				return nil, nil, err
-			}
-			for i, document := range documents(files[name]) {
-				t, isTrigger, err := parseTrigger(document)
-				if err != nil {
-					return nil, nil, fmt.Errorf("%s: document %d: %w", name, i+1, err)
-				}
-				if isTrigger {
-					t.Location = name + ": Trigger " + t.Metadata.Name
-					all = append(all, t)
-				}
-			}
-		}
+// readTriggers reads the Triggers of all .yaml files in folders.
+func readTriggers(folders []string) ([]triggers.Trigger, error) {
+	files, err := triggers.ReadFiles(folders)
+	if err != nil {
+		return nil, err
 	}
-	return files, all, nil
-}
-
-// parseTrigger returns the Trigger in a document; false if it is of another kind.
-func parseTrigger(document []byte) (t triggers.Trigger, isTrigger bool, err error) {
-	var content any
-	var kind struct{ Kind string }
-	var text []byte
-	if err = yaml.Unmarshal(document, &content); err == nil {
-		text, err = json.Marshal(content)
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &kind)
-	}
-	if err != nil || kind.Kind != "Trigger" {
-		return t, false, err
-	}
-	return t, true, json.Unmarshal(text, &t)
-}
-
-var separator = regexp.MustCompile(`(?m)^---[ \t]*\r?\n`)
-
-// documents returns the documents of a YAML file.
-func documents(text []byte) (all [][]byte) {
-	start := 0
-	for _, at := range separator.FindAllIndex(text, -1) {
-		all = append(all, text[start:at[0]])
-		start = at[1]
-	}
-	return append(all, text[start:])
+	return triggers.Parse(files)
 }
 
 // writeLeaves replaces the uri of a Trigger in its file.
-func writeLeaves(files map[string][]byte, c triggers.Completion) error {
-	name, _, _ := strings.Cut(c.Trigger.Location, ": Trigger ")
+func writeLeaves(c triggers.Completion) error {
+	name := c.Trigger.File
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
 	uri := regexp.MustCompile(`(?m)^(\s*uri:[ \t]*)["']?` + regexp.QuoteMeta(c.Trigger.Spec.Subscriber.URI) + `["']?[ \t]*$`)
 	named := regexp.MustCompile(`(?m)^[ \t]+name:[ \t]*["']?` + regexp.QuoteMeta(c.Trigger.Metadata.Name) + `["']?[ \t]*$`)
-	for _, document := range documents(files[name]) {
+	for _, document := range triggers.Documents(whole) {
 		if !named.Match(document) || len(uri.FindAllIndex(document, -1)) != 1 {
 			continue
 		}
 		changed := uri.ReplaceAll(document, []byte("${1}"+uriOf(c)))
-		text := bytes.Replace(files[name], document, changed, 1)
 		info, err := os.Stat(name)
 		if err == nil {
-			files[name], err = text, os.WriteFile(name, text, info.Mode().Perm())
+			err = os.WriteFile(name, bytes.Replace(whole, document, changed, 1), info.Mode().Perm())
 		}
 		return err
 	}

@@ -30,6 +30,8 @@ type Executions struct {
 	Index *index.Reader
 	// Hub serves watches. It is nil if Store is.
 	Hub *index.Hub
+	// Chains describes the chains of Triggers. It needs no store. It may be nil.
+	Chains *Chains
 	// Bucket is the default bucket.
 	Bucket string
 	// ReadFrom is the allow-list of the executions that may be looked up.

@@ -88,24 +88,24 @@ func (p path) leaf() execution.Leaf {
 // extensions are those of the formats that a step may be asked for.
 var extensions = []string{"avif", "gif", "jpg", "jxl", "png", "tiff", "webp"}
 
-// checkLeaves returns an error for each Trigger that waits for an output of which it gets no event.
-func checkLeaves(all []Trigger, ways []path) (errs []error) {
+// missingLeaves returns the problems of each Trigger that waits for an output of which it gets no event.
+func missingLeaves(all []Trigger, ways []path) (found []Problem) {
 	for _, t := range all {
 		if !t.isCompletion() {
 			continue
 		}
 		leaves, err := t.waitsFor()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: of: %w", t, err))
+			found = append(found, problem(WrongParameters, fmt.Sprintf("%s: spec.subscriber.uri: of: %v", t, err), t))
 		}
 		for _, leaf := range leaves {
 			if !slices.ContainsFunc(ways, func(p path) bool { return p.isLeafOf(all, t, leaf) }) {
-				errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: of: no Trigger makes %s and an event that this one gets, "+
-					"so that no execution would complete; imageflow chain prints what there is", t, leaf))
+				found = append(found, problem(MissingLeaf, fmt.Sprintf("%s: spec.subscriber.uri: of: no Trigger makes %s and an "+
+					"event that this one gets, so that no execution would complete; imageflow chain prints what there is", t, leaf), t))
 			}
 		}
 	}
-	return errs
+	return found
 }
 
 // isLeafOf reports whether the last step of the path writes the leaf, and the Trigger gets its event.

@@ -1,10 +1,10 @@
-// Package triggers finds pairs of Triggers that make a processor write two outputs with one
-// key from one event: the later output replaces the earlier one, or is refused.
+// Package triggers follows Triggers from an upload. It describes the chains that they make, and finds what is wrong
+// about them, such as two Triggers that write two outputs with one key: the later output replaces the earlier one,
+// or is refused.
 package triggers
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -16,8 +16,12 @@ import (
 type Trigger struct {
 	// Location names the Trigger and its file, for messages. Empty means the name alone.
 	Location string `json:"-"`
+	// File is the name of the file, if Parse has read the Trigger.
+	File string `json:"-"`
 	// IsInner marks a step of a pipeline before the last one: it writes an output, but sends no event.
-	IsInner  bool `json:"-"`
+	IsInner bool `json:"-"`
+	// pipeline is the name of the pipeline with the step.
+	pipeline string
 	Metadata struct{ Name, Namespace string }
 	Spec     struct {
 		Broker     string
@@ -36,35 +40,6 @@ type Filter struct {
 	All, Any              []Filter
 	Not                   *Filter
 	CESQL                 string
-}
-
-// Check returns an error for each pair of Triggers that can write two outputs with one key, from one event
-// or from two events of one upload, and for each Trigger that waits for outputs which no Trigger writes.
-func Check(all []Trigger) error {
-	var errs []error
-	reported := map[[2]int]bool{}
-	for i, a := range all {
-		for j, b := range all {
-			if p, ok := sameNames(a, b); i < j && ok && overlap(a, b) {
-				reported[[2]int{i, j}] = true
-				errs = append(errs, fmt.Errorf("%s and %s: both can get one event, for which %s writes %s twice; %s",
-					a, b, a.Spec.Subscriber.Ref.Name, a.output().describe(p), advice))
-			}
-		}
-	}
-	found := paths(all)
-	for i, p := range found {
-		for _, q := range found[i+1:] {
-			a, b := min(p.last(), q.last()), max(p.last(), q.last())
-			if reported[[2]int{a, b}] || !isSameOutput(all, p, q) || len(both(p.condition, q.condition)) == 0 {
-				continue
-			}
-			reported[[2]int{a, b}] = true
-			errs = append(errs, fmt.Errorf("%s and %s: one upload can take both ways, and %s then writes %s twice; %s",
-				p.describe(all), q.describe(all), p.processor.Host, p.output.describe(p.processor), advice))
-		}
-	}
-	return errors.Join(append(errs, checkLeaves(all, found)...)...)
 }
 
 // advice completes the errors about two outputs with one key.

@@ -3,6 +3,7 @@ package manifests_test
 import (
 	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,8 +89,11 @@ func TestFunctionIsTheGateway(t *testing.T) {
 	sameVariables(t, f.Run.Envs, c.Env)
 }
 
-// sameVariables checks that the function has every variable of base, except for the store and the
-// metrics, which it does not use, and the token, which func cannot make optional.
+// notOfFunction are variables of base that the function does not use, for executions, chains and metrics, and
+// the token, which func cannot make optional.
+var notOfFunction = []string{"READ_FROM", "TRIGGERS_PATH", "METRICS_HOST", "GATEWAY_TOKEN"}
+
+// sameVariables checks that the function has every other variable of base, except for the store's.
 func sameVariables(t *testing.T, function, base []corev1.EnvVar) {
 	t.Helper()
 	got, want := map[string]string{}, map[string]string{}
@@ -97,7 +101,7 @@ func sameVariables(t *testing.T, function, base []corev1.EnvVar) {
 		got[e.Name] = e.Value
 	}
 	for _, e := range base {
-		if !strings.HasPrefix(e.Name, "MINIO_") && e.Name != "READ_FROM" && e.Name != "METRICS_HOST" && e.Name != "GATEWAY_TOKEN" {
+		if !strings.HasPrefix(e.Name, "MINIO_") && !slices.Contains(notOfFunction, e.Name) {
 			want[e.Name] = e.Value
 		}
 	}

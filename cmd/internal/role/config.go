@@ -14,6 +14,7 @@ import (
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/server"
+	"imageflow.dev/internal/triggers"
 )
 
 // Server has the variables of every role.
@@ -155,10 +156,14 @@ type GatewayConfig struct {
 	PresetsFile
 	// Signing is optional: without a key, the gateway takes no events.
 	Signing
+	// Manifests returns the files with the Triggers; nil means those of TRIGGERS_PATH.
+	Manifests func() ([]triggers.File, error) `ignored:"true"`
+
 	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or bucket/prefix, to look up; empty or *: all"`
 	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token of callers; empty: none is needed"`
 	Domain    string        `envconfig:"PROCESSOR_DOMAIN" desc:"DNS domain of the processors' Services"`
 	Endpoints Endpoints     `ignored:"true"`
+	Triggers  []string      `envconfig:"TRIGGERS_PATH" desc:"files or folders with the Triggers in force; empty: no ListChains"`
 	Origins   []string      `envconfig:"CORS_ALLOW_ORIGINS" desc:"origins of web pages that may call, comma-separated"`
 	Timeout   time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"time limit of a request"`
 	BodyBytes int64         `envconfig:"MAX_BODY_BYTES" default:"100663296" desc:"maximum size of a request body in bytes"`

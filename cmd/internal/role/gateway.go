@@ -11,9 +11,11 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
+	"imageflow.dev/internal/triggers"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -40,7 +42,7 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	executions := &gateway.Executions{
 		Store: store, Missing: "executions cannot be looked up: " + noStore,
 		DeadLetters: execution.NewDeadLetterStore(store, c.DeadLetters), Index: reader, Hub: index.NewHub(reader, c.Watches),
-		Bucket: c.Bucket, ReadFrom: c.ReadFrom,
+		Bucket: c.Bucket, ReadFrom: c.ReadFrom, Chains: c.chains(set),
 	}
 	pipeline := &gateway.Pipeline{
 		Processors: conns, Presets: set, Store: store, Missing: "images in the store cannot be read: " + noStore,
@@ -60,6 +62,26 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 		handler = gateway.RouteEvents(t.Handler(events), handler)
 	}
 	return c.listen(t, handler, executions, pipeline)
+}
+
+// chains returns the description of the chains; nil if the gateway does not know the Triggers.
+func (c *GatewayConfig) chains(set *presets.Set) *gateway.Chains {
+	read := c.Manifests
+	if read == nil && len(c.Triggers) > 0 {
+		read = func() ([]triggers.File, error) { return triggers.ReadFiles(c.Triggers) }
+	}
+	if read == nil {
+		return nil
+	}
+	return &gateway.Chains{Read: read, Presets: set, CheckStep: func(service, query string) error {
+		p, _ := processors.At(service)
+		for _, r := range processorRoles {
+			if r.Name == p.Name {
+				return r.CheckParameters(set, query)
+			}
+		}
+		return nil
+	}}
 }
 
 // dial connects to the processors; it does not wait for them.

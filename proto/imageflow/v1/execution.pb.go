@@ -360,7 +360,7 @@ var File_imageflow_v1_execution_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\n" +
-	"\x1cimageflow/v1/execution.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19imageflow/v1/common.proto\x1a\x1dimageflow/v1/deadletter.proto\x1a!imageflow/v1/execution_list.proto\x1a\x18imageflow/v1/rules.proto\"\x8e\x01\n" +
+	"\x1cimageflow/v1/execution.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/chain.proto\x1a\x19imageflow/v1/common.proto\x1a\x1dimageflow/v1/deadletter.proto\x1a!imageflow/v1/execution_list.proto\x1a\x18imageflow/v1/rules.proto\"\x8e\x01\n" +
 	"\x13GetExecutionRequest\x121\n" +
 	"\fexecution_id\x18\x01 \x01(\tB\x0e\xbaH\vr\t\x88\x88'\x01\x10\x01(\x84\aR\vexecutionId\x12D\n" +
 	"\x06bucket\x18\x02 \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$R\x06bucket\"\x8f\x02\n" +
@@ -386,13 +386,16 @@ const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\battempts\x18\x04 \x01(\x05R\battempts\x127\n" +
 	"\tfailed_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAt\x12\x1f\n" +
 	"\vdead_letter\x18\x06 \x01(\tR\n" +
-	"deadLetter2\xef\x04\n" +
+	"deadLetter2\xd4\x05\n" +
 	"\x10ExecutionService\x12\x7f\n" +
 	"\fGetExecution\x12!.imageflow.v1.GetExecutionRequest\x1a\".imageflow.v1.GetExecutionResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/executions/{execution_id=**}\x12s\n" +
 	"\x0eListExecutions\x12#.imageflow.v1.ListExecutionsRequest\x1a$.imageflow.v1.ListExecutionsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/executions\x12`\n" +
 	"\x0fWatchExecutions\x12$.imageflow.v1.WatchExecutionsRequest\x1a%.imageflow.v1.WatchExecutionsResponse0\x01\x12x\n" +
 	"\x0fListDeadLetters\x12$.imageflow.v1.ListDeadLettersRequest\x1a%.imageflow.v1.ListDeadLettersResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/dead-letters\x12\x88\x01\n" +
-	"\x11ReplayDeadLetters\x12&.imageflow.v1.ReplayDeadLettersRequest\x1a'.imageflow.v1.ReplayDeadLettersResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/dead-letters:replayB\xa1\x01\n" +
+	"\x11ReplayDeadLetters\x12&.imageflow.v1.ReplayDeadLettersRequest\x1a'.imageflow.v1.ReplayDeadLettersResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/dead-letters:replay\x12c\n" +
+	"\n" +
+	"ListChains\x12\x1f.imageflow.v1.ListChainsRequest\x1a .imageflow.v1.ListChainsResponse\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"/v1/chainsB\xa1\x01\n" +
 	"\x10com.imageflow.v1B\x0eExecutionProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (
@@ -420,10 +423,12 @@ var file_imageflow_v1_execution_proto_goTypes = []any{
 	(*WatchExecutionsRequest)(nil),    // 8: imageflow.v1.WatchExecutionsRequest
 	(*ListDeadLettersRequest)(nil),    // 9: imageflow.v1.ListDeadLettersRequest
 	(*ReplayDeadLettersRequest)(nil),  // 10: imageflow.v1.ReplayDeadLettersRequest
-	(*ListExecutionsResponse)(nil),    // 11: imageflow.v1.ListExecutionsResponse
-	(*WatchExecutionsResponse)(nil),   // 12: imageflow.v1.WatchExecutionsResponse
-	(*ListDeadLettersResponse)(nil),   // 13: imageflow.v1.ListDeadLettersResponse
-	(*ReplayDeadLettersResponse)(nil), // 14: imageflow.v1.ReplayDeadLettersResponse
+	(*ListChainsRequest)(nil),         // 11: imageflow.v1.ListChainsRequest
+	(*ListExecutionsResponse)(nil),    // 12: imageflow.v1.ListExecutionsResponse
+	(*WatchExecutionsResponse)(nil),   // 13: imageflow.v1.WatchExecutionsResponse
+	(*ListDeadLettersResponse)(nil),   // 14: imageflow.v1.ListDeadLettersResponse
+	(*ReplayDeadLettersResponse)(nil), // 15: imageflow.v1.ReplayDeadLettersResponse
+	(*ListChainsResponse)(nil),        // 16: imageflow.v1.ListChainsResponse
 }
 var file_imageflow_v1_execution_proto_depIdxs = []int32{
 	4,  // 0: imageflow.v1.GetExecutionResponse.status:type_name -> imageflow.v1.ProcessingStatus
@@ -439,13 +444,15 @@ var file_imageflow_v1_execution_proto_depIdxs = []int32{
 	8,  // 10: imageflow.v1.ExecutionService.WatchExecutions:input_type -> imageflow.v1.WatchExecutionsRequest
 	9,  // 11: imageflow.v1.ExecutionService.ListDeadLetters:input_type -> imageflow.v1.ListDeadLettersRequest
 	10, // 12: imageflow.v1.ExecutionService.ReplayDeadLetters:input_type -> imageflow.v1.ReplayDeadLettersRequest
-	1,  // 13: imageflow.v1.ExecutionService.GetExecution:output_type -> imageflow.v1.GetExecutionResponse
-	11, // 14: imageflow.v1.ExecutionService.ListExecutions:output_type -> imageflow.v1.ListExecutionsResponse
-	12, // 15: imageflow.v1.ExecutionService.WatchExecutions:output_type -> imageflow.v1.WatchExecutionsResponse
-	13, // 16: imageflow.v1.ExecutionService.ListDeadLetters:output_type -> imageflow.v1.ListDeadLettersResponse
-	14, // 17: imageflow.v1.ExecutionService.ReplayDeadLetters:output_type -> imageflow.v1.ReplayDeadLettersResponse
-	13, // [13:18] is the sub-list for method output_type
-	8,  // [8:13] is the sub-list for method input_type
+	11, // 13: imageflow.v1.ExecutionService.ListChains:input_type -> imageflow.v1.ListChainsRequest
+	1,  // 14: imageflow.v1.ExecutionService.GetExecution:output_type -> imageflow.v1.GetExecutionResponse
+	12, // 15: imageflow.v1.ExecutionService.ListExecutions:output_type -> imageflow.v1.ListExecutionsResponse
+	13, // 16: imageflow.v1.ExecutionService.WatchExecutions:output_type -> imageflow.v1.WatchExecutionsResponse
+	14, // 17: imageflow.v1.ExecutionService.ListDeadLetters:output_type -> imageflow.v1.ListDeadLettersResponse
+	15, // 18: imageflow.v1.ExecutionService.ReplayDeadLetters:output_type -> imageflow.v1.ReplayDeadLettersResponse
+	16, // 19: imageflow.v1.ExecutionService.ListChains:output_type -> imageflow.v1.ListChainsResponse
+	14, // [14:20] is the sub-list for method output_type
+	8,  // [8:14] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -456,6 +463,7 @@ func file_imageflow_v1_execution_proto_init() {
 	if File_imageflow_v1_execution_proto != nil {
 		return
 	}
+	file_imageflow_v1_chain_proto_init()
 	file_imageflow_v1_common_proto_init()
 	file_imageflow_v1_deadletter_proto_init()
 	file_imageflow_v1_execution_list_proto_init()

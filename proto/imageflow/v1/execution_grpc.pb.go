@@ -24,6 +24,7 @@ const (
 	ExecutionService_WatchExecutions_FullMethodName   = "/imageflow.v1.ExecutionService/WatchExecutions"
 	ExecutionService_ListDeadLetters_FullMethodName   = "/imageflow.v1.ExecutionService/ListDeadLetters"
 	ExecutionService_ReplayDeadLetters_FullMethodName = "/imageflow.v1.ExecutionService/ReplayDeadLetters"
+	ExecutionService_ListChains_FullMethodName        = "/imageflow.v1.ExecutionService/ListChains"
 )
 
 // ExecutionServiceClient is the client API for ExecutionService service.
@@ -54,6 +55,10 @@ type ExecutionServiceClient interface {
 	// whose event the broker has accepted is removed. An event that fails again becomes a
 	// dead letter again.
 	ReplayDeadLetters(ctx context.Context, in *ReplayDeadLettersRequest, opts ...grpc.CallOption) (*ReplayDeadLettersResponse, error)
+	// ListChains describes the chains that the Triggers in force make, as graphs, and what is wrong about them. It
+	// reads the files that the gateway's TRIGGERS_PATH names, again whenever they change. Without that setting it is
+	// UNIMPLEMENTED, and FAILED_PRECONDITION if the files cannot be read.
+	ListChains(ctx context.Context, in *ListChainsRequest, opts ...grpc.CallOption) (*ListChainsResponse, error)
 }
 
 type executionServiceClient struct {
@@ -123,6 +128,16 @@ func (c *executionServiceClient) ReplayDeadLetters(ctx context.Context, in *Repl
 	return out, nil
 }
 
+func (c *executionServiceClient) ListChains(ctx context.Context, in *ListChainsRequest, opts ...grpc.CallOption) (*ListChainsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListChainsResponse)
+	err := c.cc.Invoke(ctx, ExecutionService_ListChains_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExecutionServiceServer is the server API for ExecutionService service.
 // All implementations must embed UnimplementedExecutionServiceServer
 // for forward compatibility.
@@ -151,6 +166,10 @@ type ExecutionServiceServer interface {
 	// whose event the broker has accepted is removed. An event that fails again becomes a
 	// dead letter again.
 	ReplayDeadLetters(context.Context, *ReplayDeadLettersRequest) (*ReplayDeadLettersResponse, error)
+	// ListChains describes the chains that the Triggers in force make, as graphs, and what is wrong about them. It
+	// reads the files that the gateway's TRIGGERS_PATH names, again whenever they change. Without that setting it is
+	// UNIMPLEMENTED, and FAILED_PRECONDITION if the files cannot be read.
+	ListChains(context.Context, *ListChainsRequest) (*ListChainsResponse, error)
 	mustEmbedUnimplementedExecutionServiceServer()
 }
 
@@ -175,6 +194,9 @@ func (UnimplementedExecutionServiceServer) ListDeadLetters(context.Context, *Lis
 }
 func (UnimplementedExecutionServiceServer) ReplayDeadLetters(context.Context, *ReplayDeadLettersRequest) (*ReplayDeadLettersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReplayDeadLetters not implemented")
+}
+func (UnimplementedExecutionServiceServer) ListChains(context.Context, *ListChainsRequest) (*ListChainsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListChains not implemented")
 }
 func (UnimplementedExecutionServiceServer) mustEmbedUnimplementedExecutionServiceServer() {}
 func (UnimplementedExecutionServiceServer) testEmbeddedByValue()                          {}
@@ -280,6 +302,24 @@ func _ExecutionService_ReplayDeadLetters_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ExecutionService_ListChains_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListChainsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExecutionServiceServer).ListChains(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExecutionService_ListChains_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExecutionServiceServer).ListChains(ctx, req.(*ListChainsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ExecutionService_ServiceDesc is the grpc.ServiceDesc for ExecutionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -302,6 +342,10 @@ var ExecutionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReplayDeadLetters",
 			Handler:    _ExecutionService_ReplayDeadLetters_Handler,
+		},
+		{
+			MethodName: "ListChains",
+			Handler:    _ExecutionService_ListChains_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
