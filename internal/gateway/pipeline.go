@@ -105,7 +105,8 @@ func (p *Pipeline) ListPresets(
 	return p.Presets.List(), nil
 }
 
-// expand sets the steps of the pipeline that the request names, and expands their presets. The gateway
+// expand sets the steps of the pipeline that the request names, expands their presets, and checks which detections
+// they take. The gateway
 // does this, although the processors could expand the presets of steps, so that all steps are checked before
 // the first one runs.
 func (p *Pipeline) expand(req *imageflowv1.RunPipelineRequest) (err error) {
@@ -115,7 +116,9 @@ func (p *Pipeline) expand(req *imageflowv1.RunPipelineRequest) (err error) {
 		}
 		return nil
 	}
-	req.Steps, err = p.Presets.ExpandSteps(req.GetSteps())
+	if req.Steps, err = p.Presets.ExpandSteps(req.GetSteps()); err == nil {
+		err = presets.CheckDetections(req.GetSteps())
+	}
 	var bad *presets.StepError
 	if errors.As(err, &bad) {
 		return invalid(bad.Field, bad.Reason)

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,6 +26,25 @@ func TestPipeline_variants(t *testing.T) {
 	if _, width := describe(t, s.get(t, "in/cat_filter-small.jpg")); width != 100 {
 		t.Errorf("the filter got an image of width %d", width)
 	}
+}
+
+// The detection that a step takes is the last one before it: two are an error, and each of two steps takes its own.
+func TestPipeline_detections(t *testing.T) {
+	s := start(t)
+	s.put(t, "cat.jpg", jpegOf(t, 400, 40))
+	const detect, hide = `{"detect":{}}`, `{"filter":{"filter_type":"FILTER_TYPE_FILL","redaction":{"detected":true}}}`
+	with := func(steps ...string) string {
+		return `{"input_image":{"object_key":"cat.jpg"},"steps":[` + strings.Join(steps, ",") + `]}`
+	}
+	resp, st := s.fail(t, with(detect, `{"resize":{"target_width":300}}`, detect, hide))
+	if field, _ := details(st); resp.StatusCode != http.StatusBadRequest || field != "steps[3].filter.redaction.detected" ||
+		!strings.Contains(st.Message(), "steps[0] and steps[2] detect") {
+		t.Errorf("%d %q %v", resp.StatusCode, field, st)
+	}
+	// A redaction by a class that its detection did not look for fails.
+	const detectOf, hideOf = `{"detect":{"classes":["%d"]}}`,
+		`{"filter":{"filter_type":"FILTER_TYPE_FILL","redaction":{"detected":true,"classes":["%d"]}}}`
+	s.run(t, fmt.Sprintf(with(detectOf, hideOf, detectOf, hideOf), 0, 0, 1, 1))
 }
 
 // Two steps that would write one name are refused before the first one runs.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -33,6 +34,8 @@ type run struct {
 	input location
 	// variant is that of the input; empty if it has none.
 	variant string
+	// detection is the side-car of the last detection; nil if there is none.
+	detection *imageflowv1.ImageData
 	// count counts the steps of each processor and variant so far.
 	count map[string]int
 }
@@ -55,6 +58,7 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 		from.Page, from.Pages = in.GetPage(), in.GetPages()
 	}
 	set(call, "input_image", protoreflect.ValueOfMessage(from.ProtoReflect()))
+	r.takeDetection(call)
 	if out := r.output(name, presetOutput(call), i == len(r.req.GetSteps())-1); out != nil {
 		set(call, "output_image", protoreflect.ValueOfMessage(out.ProtoReflect()))
 	}
@@ -67,11 +71,26 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 		GetResult() *imageflowv1.ProcessingResult
 	}).GetResult()
 	r.input = location{result.GetOutputImage(), result.GetOutputData()}
+	if key := result.GetMetadata()["side_car"]; key != "" && string(name) == processors.Detect.Name {
+		r.detection = &imageflowv1.ImageData{Bucket: result.GetOutputImage().GetBucket(), ObjectKey: key}
+	}
 	if r.input.image.GetObjectKey() == "" && len(r.input.data) == 0 {
 		return nil, r.failed(i, name, status.Error(codes.Internal, "internal error"))
 	}
 	result.OutputData = nil // RunPipelineResponse has the data of the last step
 	return answer, nil
+}
+
+// takeDetection names the side-car of the last detection in a request that takes it. The processor would derive the
+// name from the key of its input, which does not have the number of the detection.
+func (r *run) takeDetection(call protoreflect.Message) {
+	field := presets.Detected(call.Interface())
+	if field == nil || r.detection == nil {
+		return // the detection of an earlier call, or an error of the processor
+	}
+	selection := call.Mutable(field).Message()
+	selection.Clear(field.Message().Fields().ByName("detected"))
+	set(selection, "detections", protoreflect.ValueOfMessage(r.detection.ProtoReflect()))
 }
 
 // presetOutput returns the content type of the output that the preset of a step has; nil if it has none.

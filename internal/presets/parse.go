@@ -149,6 +149,13 @@ func (s *Set) addPipeline(name, value *yaml.Node) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	expanded, err := s.ExpandSteps(steps)
+	if err == nil {
+		err = CheckDetections(expanded)
+	}
+	if err != nil {
+		return at(name, "pipeline %s: %w", name.Value, err)
+	}
 	s.pipelines[name.Value] = steps
 	return nil
 }

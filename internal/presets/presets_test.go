@@ -152,6 +152,9 @@ func TestParse_errors(t *testing.T) {
 		{"pipelines:\n  a:\n    - detect: {}\n    - resize: {target_width: -1}", "line 4: pipeline a: step 2: resize: target_width: "},
 		{"pipelines:\n  a:\n    - detect: {execution_id: x}", "line 3: pipeline a: step 1: the pipeline sets"},
 		{"pipelines:\n  a: []", "line 2: pipeline a: must be a list of 1 to 16 steps"},
+		{"presets:\n  p: {filter: {filter_type: FILTER_TYPE_FILL, redaction: {detected: true}}}\npipelines:\n" +
+			"  a: [{detect: {}}, {detect: {variant: b}}, {filter: {preset: p}}]",
+			"line 4: pipeline a: steps[2].filter.redaction.detected: steps[0] and steps[1] detect"},
 		{"preset: {}", `line 1: "preset" is neither presets nor pipelines`},
 		{"presets:\n---\npresets:", "more than one document"}, {"presets:\n---\n[", "more than one document"},
 		{"- a", "line 1: must have names"}, {"presets: [", "line 1: "},

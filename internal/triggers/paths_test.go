@@ -66,6 +66,16 @@ var chains = []struct {
 	}, ""},
 	{"a loop ends", []step{{resize, "/", created}, {filter, "/", `{"any":[` + resized + `,` + filtered + `]}`}}, ""},
 	{"another broker's events", []step{{resize, "/", created}, {detect, "/", resized}, {filter, "/", detected}}, ""},
+	{"two detections before a redaction", []step{
+		{detect, "/?variant=a", created}, {detect, "/?variant=b", detected + `,{"exact":{"variant":"a"}}`},
+		{filter, "/?filter_type=FILTER_TYPE_FILL&redaction.detected=true", detected + `,{"exact":{"variant":"b"}}`},
+	}, "n/t2 takes only the last detection, but Trigger n/t0 and Trigger n/t1 detect"},
+	{"two detections, each before a redaction", []step{
+		{detect, "/?variant=a", created},
+		{filter, `/?filter_type=FILTER_TYPE_FILL&redaction={"detected":%20true}`, detected + `,{"exact":{"variant":"a"}}`},
+		{detect, "/?variant=b", filtered + `,{"exact":{"variant":"a"}}`},
+		{filter, "/?filter_type=FILTER_TYPE_FILL&redaction.detected=true", detected + `,{"exact":{"variant":"b"}}`},
+	}, ""},
 	{"completion", []step{
 		{resize, "/?variant=s", created}, {detect, "/", created},
 		{"bridge", "/completed?of=resize-s,detect", anyStep},

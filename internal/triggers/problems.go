@@ -47,8 +47,8 @@ const (
 )
 
 // Check returns an error for each pair of Triggers that can write two outputs with one key, from one event
-// or from two events of one upload, and for each Trigger that waits for outputs which no Trigger writes. Expand
-// gives it the outputs of pipelines.
+// or from two events of one upload, for each Trigger that waits for outputs which no Trigger writes, and for each
+// that takes only one of several detections before it. Expand gives it the outputs of pipelines.
 func Check(all []Trigger) error {
 	var errs []error
 	for _, p := range wrong(all, paths(all)) {
@@ -59,7 +59,7 @@ func Check(all []Trigger) error {
 
 // wrong returns the problems with which no chain works.
 func wrong(all []Trigger, ways []path) []Problem {
-	return append(sameOutputs(all, ways), missingLeaves(all, ways)...)
+	return slices.Concat(sameOutputs(all, ways), missingLeaves(all, ways), severalDetections(all, ways))
 }
 
 // sameOutputs returns the pairs of Triggers that write one key.
