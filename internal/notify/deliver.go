@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ const (
 )
 
 // newClient returns a client that follows no redirects, and connects only to public addresses and
-// to private networks of the config.
+// to private networks of the config. Of a proxy, only its own address is checked.
 func newClient(c Config) *http.Client {
 	var v4, v6 []netip.Prefix
 	for _, network := range c.PrivateNetworks {
@@ -39,8 +40,12 @@ func newClient(c Config) *http.Client {
 		}
 	}
 	allowed := ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
+	var proxy func(*http.Request) (*url.URL, error)
+	if c.UseProxy {
+		proxy = http.ProxyFromEnvironment
+	}
 	var transport http.RoundTripper = &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxy,
 		DialContext:            (&net.Dialer{Control: allowed.Safe}).DialContext,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    16,
@@ -85,7 +90,7 @@ func (h *Handler) deliver(ctx context.Context, name string, m *message) (result 
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	result = outcome{
-		status: statusFor(resp.StatusCode), retryAfter: resp.Header.Get("Retry-After"),
+		status: statusFor(resp.StatusCode), retryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		reason: fmt.Sprintf("the receiver answered %d: %s", resp.StatusCode, strings.ToValidUTF8(string(text), "\uFFFD")),
 	}
 	if resp.StatusCode/100 == 3 {
@@ -127,6 +132,23 @@ func statusFor(receiver int) int {
 		return http.StatusUnprocessableEntity
 	}
 	return receiver
+}
+
+// maxRetryAfter bounds the pause that a receiver may ask for.
+const maxRetryAfter = time.Hour
+
+// retryAfter returns the seconds of a Retry-After header, which has seconds or a date (RFC 9110, section 10.2.3), at most
+// maxRetryAfter; empty if it has neither.
+func retryAfter(header string, now time.Time) string {
+	limit := uint64(maxRetryAfter / time.Second)
+	seconds, err := strconv.ParseUint(header, 10, 64)
+	if at, isDate := http.ParseTime(header); isDate == nil {
+		seconds, err = uint64(max(0, at.Sub(now).Seconds())), nil
+	}
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return ""
+	}
+	return strconv.FormatUint(min(seconds, limit), 10)
 }
 
 // explain returns the outcome of a delivery without an answer. Its reason does not contain the

@@ -41,8 +41,10 @@ func (h Hook) Check(name string) error {
 	}
 	u, err := url.Parse(h.URL)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%s: its URL is not an absolute URL of http or https", name)
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("%s: its URL is not an absolute URL of http or https with a host", name)
+	case !isPort(u.Port()):
+		return fmt.Errorf("%s: its URL, at %s, has a port that is not in 1 to 65535", name, u.Host)
 	case u.User != nil || u.Fragment != "":
 		return fmt.Errorf("%s: its URL, at %s, has a user, a password or a fragment", name, u.Host)
 	case len(h.Secrets) == 0:
@@ -60,6 +62,12 @@ func (h Hook) Check(name string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// isPort reports whether the digits of a port are valid; none mean the port of the scheme.
+func isPort(digits string) bool {
+	port, err := strconv.ParseUint(digits, 10, 16)
+	return digits == "" || err == nil && port > 0
 }
 
 // sign sets the headers of the Standard Webhooks specification for a message that is sent now.

@@ -20,7 +20,7 @@ import (
 type message struct {
 	// Type is the type of the event.
 	Type string `json:"type"`
-	// Timestamp is the time of the event.
+	// Timestamp is the time of the event. The Standard Webhooks specification requires it.
 	Timestamp time.Time `json:"timestamp"`
 	Data      data      `json:"data"`
 
@@ -47,6 +47,9 @@ type data struct {
 
 // newMessage returns the message for the event of an upload or of a finished step.
 func newMessage(e *cloudevent.Event) (*message, error) {
+	if e.Time().IsZero() {
+		return nil, fmt.Errorf("time: the event %.64q has none, which the timestamp of a webhook needs", e.ID())
+	}
 	m := &message{Type: e.Type(), Timestamp: e.Time(), trace: map[string]string{}}
 	for _, name := range (propagation.TraceContext{}).Fields() {
 		if value, ok := events.Text(name).Get(e); ok {

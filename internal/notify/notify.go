@@ -30,6 +30,9 @@ type Config struct {
 	// PrivateNetworks are the networks that receivers may be in, besides the public Internet. A
 	// name that resolves to another private address is not called.
 	PrivateNetworks []netip.Prefix
+	// UseProxy sends deliveries through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name. The proxy decides to
+	// which addresses it connects; its own must be public or in PrivateNetworks.
+	UseProxy bool
 	// WrapTransport wraps the HTTP transport to the receivers. It may be nil.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 }

@@ -153,6 +153,7 @@ func TestUploadsAreMessages(t *testing.T) {
 	e.SetID("1")
 	e.SetSource("minio:s3..images")
 	e.SetType(events.ObjectCreatedPrefix + "Put")
+	e.SetTime(time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC))
 	events.Origin{Bucket: "images", Key: "in/cat.png", ETag: "v1"}.Set(&e)
 	if got := send(t, handler(t, r.URL, loopback...), "hook=shop", e); got.StatusCode != http.StatusAccepted {
 		t.Fatalf("answered %d", got.StatusCode)
@@ -239,11 +240,14 @@ func TestEventsThatNoHookGets(t *testing.T) {
 	other.SetType("com.example.other")
 	empty := finished(t)
 	_ = empty.SetData("application/json", []byte(`{}`))
+	timeless := finished(t)
+	timeless.SetTime(time.Time{})
 	for _, c := range []struct {
 		query  string
 		event  cloudevent.Event
 		reason string
 	}{
+		{"hook=shop", timeless, "time: the event"},
 		{"hook=other", finished(t), "HOOK_URLS has shop"}, {"", finished(t), "hook=NAME"},
 		{"hook=shop&url=http://other", finished(t), "hook=NAME"},
 		{"hook=shop", other, "com.example.other"}, {"hook=shop", empty, "response of a step"},
@@ -278,6 +282,9 @@ func TestHooksThatAreNotValid(t *testing.T) {
 	}{
 		{"Shop", good, "name"}, {"shop", notify.Hook{URL: "ftp://x/", Secrets: good.Secrets}, "http"},
 		{"shop", notify.Hook{URL: "https://user:password@x/", Secrets: good.Secrets}, "password"},
+		{"shop", notify.Hook{URL: "https://:443/", Secrets: good.Secrets}, "with a host"},
+		{"shop", notify.Hook{URL: "https://shop.example:99999/", Secrets: good.Secrets}, "65535"},
+		{"shop", notify.Hook{URL: "https://shop.example:0/", Secrets: good.Secrets}, "65535"},
 		{"shop", notify.Hook{URL: good.URL}, "no secret"},
 		{"shop", notify.Hook{URL: good.URL, Secrets: []string{secretOld, "whsec_c2hvcnQ="}}, "secret 2"},
 		{"shop", notify.Hook{URL: good.URL, Secrets: []string{strings.TrimPrefix(secretOld, "whsec_")}}, "secret 1"},

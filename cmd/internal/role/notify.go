@@ -25,6 +25,7 @@ type Hooks struct {
 	URLs     string        `envconfig:"HOOK_URLS" desc:"receivers of webhooks, as name=URL, separated by spaces"`
 	Secrets  string        `envconfig:"HOOK_SECRETS" desc:"their secrets, as name=whsec_...,whsec_..., separated by spaces"`
 	Networks []string      `envconfig:"HOOK_PRIVATE_NETWORKS" desc:"private networks with receivers, such as 10.0.0.0/8"`
+	UseProxy bool          `envconfig:"HOOK_USE_PROXY" desc:"deliver through the proxy of HTTPS_PROXY, which must check addresses"`
 	Timeout  time.Duration `envconfig:"HOOK_TIMEOUT" default:"15s" desc:"time limit of one delivery to a webhook"`
 }
 
@@ -113,7 +114,8 @@ func listenNotify(c *NotifyConfig, t *telemetry.Tracing) (Process, error) {
 		return nil, err
 	}
 	events := notify.New(notify.Config{
-		Hooks: hooks, Signer: signer, Timeout: c.Timeout, PrivateNetworks: networks, WrapTransport: t.Transport,
+		Hooks: hooks, Signer: signer, Timeout: c.Timeout, PrivateNetworks: networks, UseProxy: c.UseProxy,
+		WrapTransport: t.Transport,
 	})
 	routes := http.NewServeMux()
 	routes.Handle("POST /{$}", t.Handler(verifier.Require(events)))
