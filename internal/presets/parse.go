@@ -22,6 +22,8 @@ import (
 const (
 	// maxFileBytes is the limit of a ConfigMap.
 	maxFileBytes = 1 << 20
+	// maxValues bounds the work: aliases let a small file stand for a large one. A thousand presets have ten thousand.
+	maxValues = 100_000
 	// maxSteps is the contract's limit of a pipeline.
 	maxSteps = 16
 )
@@ -33,7 +35,12 @@ func Load(file string) (*Set, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +64,7 @@ func Load(file string) (*Set, error) {
 // each that does not.
 func Parse(text []byte) (*Set, error) {
 	if len(text) > maxFileBytes {
-		return nil, fmt.Errorf("has %d bytes but may have at most %d", len(text), maxFileBytes)
+		return nil, fmt.Errorf("has more than %d bytes", maxFileBytes)
 	}
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -66,6 +73,9 @@ func Parse(text []byte) (*Set, error) {
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("has more than one document (---)")
+	}
+	if !isSmall(&doc) {
+		return nil, fmt.Errorf("has more than %d values, if each alias counts as what it stands for", maxValues)
 	}
 	s := &Set{presets: map[string]*imageflowv1.PipelineStep{}, pipelines: map[string][]*imageflowv1.PipelineStep{}}
 	if len(doc.Content) == 0 { // an empty file
@@ -85,7 +95,22 @@ func Parse(text []byte) (*Set, error) {
 			err = errors.Join(err, each(value, sections[section]))
 		}
 	}
-	return s, err
+	return s, shortened(err)
+}
+
+// maxErrors is the number of errors that are reported. A file can have as many as values.
+const maxErrors = 20
+
+// shortened returns the first of joined errors, and how many more there are.
+func shortened(err error) error {
+	if err == nil {
+		return nil
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) <= maxErrors {
+		return err
+	}
+	return fmt.Errorf("%s\nand %d more", strings.Join(lines[:maxErrors], "\n"), len(lines)-maxErrors)
 }
 
 const (
@@ -200,19 +225,29 @@ func readStep(node *yaml.Node) (*imageflowv1.PipelineStep, error) {
 func readField(req protoreflect.Message, name, value *yaml.Node) error {
 	field := req.Descriptor().Fields().ByName(protoreflect.Name(name.Value))
 	if field == nil {
-		return at(name, "%.40s: no such parameter", name.Value)
+		return at(name, "%s: no such parameter", printable(name.Value))
+	}
+	if err := checkNumbers(value); err != nil {
+		return at(value, "%s: %w", field.Name(), err)
 	}
 	var content any
 	if err := value.Decode(&content); err != nil {
 		return at(name, "%s: %s", field.Name(), strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	text, err := json.Marshal(map[string]any{name.Value: content})
-	if err != nil {
+	var infinite *json.UnsupportedValueError
+	switch {
+	case errors.As(err, &infinite):
+		return at(value, "%s: %s is not a number that JSON has", field.Name(), infinite.Str)
+	case err != nil:
 		return at(name, "%s: not JSON; put quotes around keys that are not text", field.Name())
 	}
 	one := req.New().Interface()
 	if err := protojson.Unmarshal(text, one); err != nil {
 		_, reason, _ := strings.Cut(err.Error(), "): ")
+		if strings.Contains(reason, "bool") {
+			reason += "; write true or false"
+		}
 		return at(value, "%s: %.200s", field.Name(), reason)
 	}
 	proto.Merge(req.Interface(), one)

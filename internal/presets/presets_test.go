@@ -159,7 +159,7 @@ func TestParse_errors(t *testing.T) {
 		{"presets:\n---\npresets:", "more than one document"}, {"presets:\n---\n[", "more than one document"},
 		{"- a", "line 1: must have names"}, {"presets: [", "line 1: "},
 		{"presets: {a: {resize: {target_width: -1}}, b: {resize: {target_width: -2}}}", "preset b"},
-		{strings.Repeat("#", 1<<20+1), "at most 1048576"},
+		{strings.Repeat("#", 1<<20+1), "more than 1048576 bytes"},
 	} {
 		if _, err := presets.Parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.200s\n%v, want %s", c.text, err, c.want)
