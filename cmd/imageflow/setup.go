@@ -75,11 +75,15 @@ func prepareStore(ctx context.Context, out io.Writer, store *objects.Store, conf
 	steps := []func() error{
 		func() error { return createBucket(ctx, out, store, config.Bucket) },
 		func() error { return createBucket(ctx, out, store, config.DeadLetters) },
-		func() error { return store.SetNotification(ctx, config.Bucket, config.Webhook, events.CreationNames()) },
+		func() error { return store.Probe(ctx, config.DeadLetters) },
+		func() error { return setNotification(ctx, store, config) },
 		func() error { return users.create(ctx, out, config.Admin()) },
 	}
 	for _, step := range steps {
 		for err := step(); err != nil; err = step() {
+			if errors.Is(err, objects.ErrUnsupported) {
+				return err
+			}
 			select {
 			case <-ctx.Done():
 				return err
@@ -87,9 +91,23 @@ func prepareStore(ctx context.Context, out io.Writer, store *objects.Store, conf
 			}
 		}
 	}
-	fmt.Fprintf(out, "new objects in %s are reported to %s\n", config.Bucket, config.Webhook)
+	if config.Notified {
+		fmt.Fprintf(out, "new objects in %s are reported to %s\n", config.Bucket, config.Webhook)
+	} else {
+		fmt.Fprintln(out, sweptOnly)
+	}
 	return nil
 }
+
+func setNotification(ctx context.Context, store *objects.Store, config *role.SetupConfig) error {
+	if !config.Notified {
+		return nil
+	}
+	return store.SetNotification(ctx, config.Bucket, config.Webhook, events.CreationNames())
+}
+
+// sweptOnly describes a store without notifications.
+const sweptOnly = "the store reports no new objects: the bridge finds them by listing the bucket, with SWEEP_SHARE=1"
 
 func createBucket(ctx context.Context, out io.Writer, store *objects.Store, bucket string) error {
 	created, err := store.MakeBucket(ctx, bucket)
@@ -107,18 +125,33 @@ func checkStore(ctx context.Context, out io.Writer, store *objects.Store, config
 			missing = append(missing, fmt.Errorf("bucket %s: %w", bucket, err))
 		}
 	}
-	names, err := store.NotificationEvents(ctx, config.Bucket, config.Webhook)
-	for _, name := range events.CreationNames() {
-		if err == nil && !slices.Contains(names, name) {
-			err = fmt.Errorf("%s does not receive %s", config.Webhook, name)
-		}
+	if err := store.Probe(ctx, config.DeadLetters); err != nil {
+		missing = append(missing, fmt.Errorf("features of the store: %w", err))
 	}
-	if err != nil {
-		missing = append(missing, fmt.Errorf("notifications of %s: %w", config.Bucket, err))
+	if config.Notified {
+		missing = append(missing, checkNotifications(ctx, store, config)...)
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("the store is not ready; run imageflow setup:\n%w", errors.Join(missing...))
 	}
-	fmt.Fprintln(out, "the store is ready: both buckets exist, and the bridge receives notifications of new objects")
+	if config.Notified {
+		fmt.Fprintln(out, "the store is ready: both buckets exist, and the bridge receives notifications of new objects")
+	} else {
+		fmt.Fprintln(out, "the store is ready: both buckets exist;", sweptOnly)
+	}
 	return nil
+}
+
+// checkNotifications reports the notifications that the store does not send to the bridge.
+func checkNotifications(ctx context.Context, store *objects.Store, config *role.SetupConfig) (missing []error) {
+	names, err := store.NotificationEvents(ctx, config.Bucket, config.Webhook)
+	if err != nil {
+		return []error{fmt.Errorf("notifications of %s: %w", config.Bucket, err)}
+	}
+	for _, name := range events.CreationNames() {
+		if !slices.Contains(names, name) {
+			missing = append(missing, fmt.Errorf("notifications of %s: %s does not receive %s", config.Bucket, config.Webhook, name))
+		}
+	}
+	return missing
 }

@@ -51,14 +51,17 @@ func (s DeadLetterStore) List(ctx context.Context, selection Selection) iter.Seq
 	}
 }
 
-// IndexFolder begins the keys of the index of executions, which is in the bucket of dead letters and
-// has far more objects. No bucket's name begins like this.
+// IndexFolder begins the keys of the index of executions, which is in the bucket of dead letters.
 const IndexFolder = "_index/"
 
-// afterIndex is the first key after those of the index.
-const afterIndex = "_index0"
+// The keys of objects in the bucket of dead letters that are none, such as the index, begin with other, and
+// are far more. No bucket's name begins like this. afterOthers follows them.
+const (
+	other       = "_"
+	afterOthers = "`"
+)
 
-// keys yields the keys of the dead letters that may be selected. It skips the index without listing it.
+// keys yields the keys of the dead letters that may be selected. It skips other objects without listing them.
 func (s DeadLetterStore) keys(ctx context.Context, selection Selection) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, key := range selection.Objects {
@@ -69,10 +72,10 @@ func (s DeadLetterStore) keys(ctx context.Context, selection Selection) iter.Seq
 		if len(selection.Objects) > 0 {
 			return
 		}
-		for after := selection.After; ; after = afterIndex {
+		for after := selection.After; ; after = afterOthers {
 			isBefore := true
 			for entry, err := range s.store.WalkAfter(ctx, s.bucket, selection.prefix(), after) {
-				if isBefore = !strings.HasPrefix(entry.Key, IndexFolder); !isBefore {
+				if isBefore = !strings.HasPrefix(entry.Key, other); !isBefore {
 					break
 				}
 				if (err != nil || isDeadLetterKey(entry.Key)) && !yield(entry.Key, err) {

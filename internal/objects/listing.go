@@ -11,7 +11,7 @@ import (
 type Entry struct {
 	Info
 	// HasMetadata means that the listing contains the content type, the metadata and
-	// the tags. Only MinIO's listings do. If false, call Stat and Tags.
+	// the tags. Only MinIO's listings do, unless there is a TagBucket. If false, call Stat and Tags.
 	HasMetadata bool
 	Tags        map[string]string
 }
@@ -25,7 +25,9 @@ func (s *Store) Walk(ctx context.Context, bucket, prefix string) iter.Seq2[Entry
 
 // WalkAfter is Walk for the objects whose keys are greater than after.
 func (s *Store) WalkAfter(ctx context.Context, bucket, prefix, after string) iter.Seq2[Entry, error] {
-	options := minio.ListObjectsOptions{Prefix: prefix, StartAfter: after, Recursive: true, WithMetadata: true}
+	options := minio.ListObjectsOptions{
+		Prefix: prefix, StartAfter: after, Recursive: true, WithMetadata: s.tagBucket == "",
+	}
 	return func(yield func(Entry, error) bool) {
 		ctx, end := s.begin(ctx)
 		defer end()

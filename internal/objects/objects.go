@@ -33,6 +33,9 @@ var (
 	ErrInvalidName = errors.New("invalid bucket name or key")
 	// ErrUnavailable means that the store does not answer or denies access.
 	ErrUnavailable = errors.New("the object store is unavailable")
+	// ErrUnsupported means that the store does not implement a request, or ignores a part of it. Such an
+	// error of a single request is also ErrUnavailable: it ends when the setting that it names is changed.
+	ErrUnsupported = errors.New("the object store lacks a feature")
 )
 
 // Info describes an object, without its content.
@@ -58,6 +61,13 @@ type Config struct {
 	// ProgressTimeout is how long a transfer may make no progress before it fails with
 	// ErrUnavailable. 0 means DefaultProgressTimeout.
 	ProgressTimeout time.Duration
+
+	// TagBucket is for stores without tags. If it is not empty, the tags of each object are in an object of
+	// this bucket.
+	TagBucket string
+	// PlainWrites is for stores without conditional writes: conditions are checked just before a write or a
+	// removal, so of concurrent writers the last one wins.
+	PlainWrites bool
 }
 
 // Store is a client of one object store, safe for concurrent use.
@@ -65,6 +75,8 @@ type Store struct {
 	core            *minio.Core
 	transport       *http.Transport
 	progressTimeout time.Duration
+	tagBucket       string
+	plainWrites     bool
 }
 
 // New returns a client. It does not connect yet.
@@ -88,7 +100,10 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object store %q: %w", c.Endpoint, err)
 	}
-	return &Store{core: core, transport: transport, progressTimeout: cmp.Or(c.ProgressTimeout, DefaultProgressTimeout)}, nil
+	return &Store{
+		core: core, transport: transport, progressTimeout: cmp.Or(c.ProgressTimeout, DefaultProgressTimeout),
+		tagBucket: c.TagBucket, plainWrites: c.PlainWrites,
+	}, nil
 }
 
 // Close closes idle connections. The store remains usable.
@@ -138,25 +153,6 @@ func (s *Store) Put(ctx context.Context, bucket, key, contentType string, data [
 	return s.put(ctx, bucket, key, data, minio.PutObjectOptions{ContentType: contentType}, metadata)
 }
 
-// PutOver replaces the version of an object that has this etag. An empty etag means
-// that the object must not exist yet. If the condition is false, the error is
-// ErrChanged.
-func (s *Store) PutOver(
-	ctx context.Context, etag, bucket, key, contentType string, data []byte, metadata map[string]string,
-) (Info, error) {
-	o := minio.PutObjectOptions{ContentType: contentType}
-	if etag == "" {
-		o.SetMatchETagExcept("*")
-	} else {
-		o.SetMatchETag(etag)
-	}
-	info, err := s.put(ctx, bucket, key, data, o, metadata)
-	if etag != "" && errors.Is(err, ErrNotFound) { // some stores return 404 when the object was deleted
-		err = fmt.Errorf("%w: %w", ErrChanged, err)
-	}
-	return info, err
-}
-
 func (s *Store) put(
 	ctx context.Context, bucket, key string, data []byte, o minio.PutObjectOptions, metadata map[string]string,
 ) (Info, error) {
@@ -194,46 +190,6 @@ func (s *Store) Remove(ctx context.Context, bucket, key string) error {
 	defer end()
 	err := s.core.Client.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{})
 	return explain(ctx, err, "remove", bucket, key)
-}
-
-// RemoveVersion deletes an object if it has this etag. Otherwise the error is
-// ErrChanged, or ErrNotFound if the object does not exist. S3 and versitygw delete
-// conditionally. MinIO does not: there the ETag is only checked just before.
-func (s *Store) RemoveVersion(ctx context.Context, bucket, key, etag string) error {
-	if err := s.checkVersion(ctx, bucket, key, etag); err != nil {
-		return err
-	}
-	ctx, end := s.begin(ctx)
-	defer end()
-	header := http.Header{"If-Match": {`"` + etag + `"`}}
-	address, err := s.core.PresignHeader(ctx, http.MethodDelete, bucket, key, time.Minute, nil, header)
-	if err != nil {
-		return explain(ctx, err, "remove", bucket, key)
-	}
-	r := (&http.Request{Method: http.MethodDelete, URL: address, Host: address.Host, Header: header}).WithContext(ctx)
-	response, err := progressTransport{s.transport}.RoundTrip(r)
-	if err != nil {
-		return explain(ctx, err, "remove", bucket, key)
-	}
-	defer response.Body.Close()
-	if response.StatusCode < 300 || response.StatusCode == http.StatusNotFound {
-		return nil
-	}
-	return explain(ctx, minio.ErrorResponse{StatusCode: response.StatusCode, Code: response.Status}, "remove", bucket, key)
-}
-
-// Tags returns the tags of an object.
-func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string, error) {
-	ctx, end := s.begin(ctx)
-	defer end()
-	have, err := s.core.GetObjectTagging(ctx, bucket, key, minio.GetObjectTaggingOptions{})
-	switch {
-	case minio.ToErrorResponse(err).Code == "NoSuchTagSet":
-		return map[string]string{}, nil
-	case err != nil:
-		return nil, explain(ctx, err, "tags", bucket, key)
-	}
-	return have.ToMap(), nil
 }
 
 func describe(bucket string, o minio.ObjectInfo) Info {

@@ -55,7 +55,7 @@ func TestPut_anyKeyAndMetadata(t *testing.T) {
 }
 
 func TestErrors_haveTheirKind(t *testing.T) {
-	for _, kind := range []stores.Kind{stores.MinIO, stores.Local} {
+	for _, kind := range []stores.Kind{stores.MinIO, stores.Local, stores.Plain} {
 		t.Run(kind.Name, func(t *testing.T) {
 			config, store := stores.Start(t, kind, bucket)
 			config.SecretKey = "wrong-secret"

@@ -42,7 +42,7 @@ func (s *Store) SetNotification(ctx context.Context, bucket, arn string, events 
 	}
 	config, err := s.core.GetBucketNotification(ctx, bucket)
 	if err != nil {
-		return explain(ctx, err, "get notifications of", bucket, "")
+		return explainNotifications(explain(ctx, err, "get notifications of", bucket, ""))
 	}
 	config.RemoveQueueByArn(target)
 	queue := notification.NewConfig(target)
@@ -50,7 +50,8 @@ func (s *Store) SetNotification(ctx context.Context, bucket, arn string, events 
 		queue.AddEvents(notification.EventType(event))
 	}
 	config.AddQueue(queue)
-	return explain(ctx, s.core.SetBucketNotification(ctx, bucket, config), "set notifications of", bucket, "")
+	err = s.core.SetBucketNotification(ctx, bucket, config)
+	return explainNotifications(explain(ctx, err, "set notifications of", bucket, ""))
 }
 
 // NotificationEvents returns the events of a bucket that a target, given by its ARN,
@@ -67,5 +68,9 @@ func (s *Store) NotificationEvents(ctx context.Context, bucket, arn string) (eve
 			events = append(events, string(event))
 		}
 	}
-	return events, explain(ctx, err, "get notifications of", bucket, "")
+	return events, explainNotifications(explain(ctx, err, "get notifications of", bucket, ""))
+}
+
+func explainNotifications(err error) error {
+	return explainUnsupported(err, "notifications", withoutNotifications)
 }

@@ -25,17 +25,18 @@ const maxTags = 10
 // object is replaced in between, the new version has the tags until SetTags removes
 // them; it keeps them if the process ends before that.
 func (s *Store) SetTags(ctx context.Context, bucket, key, etag string, wanted map[string]string) error {
-	if err := s.checkVersion(ctx, bucket, key, etag); err != nil {
+	info, err := s.checkVersion(ctx, bucket, key, etag)
+	if err != nil {
 		return err
 	}
 	have, err := s.Tags(ctx, bucket, key)
 	if err == nil {
-		err = s.changeTags(ctx, bucket, key, have, wanted)
+		err = s.changeTags(ctx, info, have, wanted)
 	}
 	if err != nil {
 		return err
 	}
-	err = s.checkVersion(ctx, bucket, key, etag)
+	_, err = s.checkVersion(ctx, bucket, key, etag)
 	if errors.Is(err, ErrChanged) {
 		if undoErr := s.removeTags(ctx, bucket, key, wanted); undoErr != nil && !errors.Is(undoErr, ErrNotFound) {
 			return errors.Join(err, undoErr)
@@ -46,6 +47,10 @@ func (s *Store) SetTags(ctx context.Context, bucket, key, etag string, wanted ma
 
 // removeTags removes the given tags, except those whose value has changed.
 func (s *Store) removeTags(ctx context.Context, bucket, key string, given map[string]string) error {
+	info, err := s.Stat(ctx, bucket, key)
+	if err != nil {
+		return err
+	}
 	have, err := s.Tags(ctx, bucket, key)
 	if err != nil {
 		return err
@@ -56,21 +61,12 @@ func (s *Store) removeTags(ctx context.Context, bucket, key string, given map[st
 			unwanted[name] = ""
 		}
 	}
-	return s.changeTags(ctx, bucket, key, have, unwanted)
-}
-
-// checkVersion returns ErrChanged if etag is not empty and the object has another ETag.
-func (s *Store) checkVersion(ctx context.Context, bucket, key, etag string) error {
-	info, err := s.Stat(ctx, bucket, key)
-	if err == nil && etag != "" && info.ETag != etag {
-		err = fmt.Errorf("%s/%s with etag %q: %w", bucket, key, etag, ErrChanged)
-	}
-	return err
+	return s.changeTags(ctx, info, have, unwanted)
 }
 
 // changeTags replaces the tags of an object, which has the tags have, by have with the
 // changes wanted. It makes no request if nothing changes.
-func (s *Store) changeTags(ctx context.Context, bucket, key string, have, wanted map[string]string) error {
+func (s *Store) changeTags(ctx context.Context, of Info, have, wanted map[string]string) error {
 	changed := maps.Clone(have)
 	maps.Copy(changed, wanted)
 	maps.DeleteFunc(changed, func(name, _ string) bool {
@@ -81,14 +77,36 @@ func (s *Store) changeTags(ctx context.Context, bucket, key string, have, wanted
 		return nil
 	}
 	if len(changed) > maxTags {
-		return fmt.Errorf("tag %s/%s: %w", bucket, key, ErrTooManyTags)
+		return fmt.Errorf("tag %s/%s: %w", of.Bucket, of.Key, ErrTooManyTags)
+	}
+	if s.tagBucket != "" {
+		return s.putMarker(ctx, of, changed)
 	}
 	set, err := tags.MapToObjectTags(changed)
 	if err != nil {
-		return fmt.Errorf("tags of %s/%s: %w", bucket, key, err)
+		return fmt.Errorf("tags of %s/%s: %w", of.Bucket, of.Key, err)
 	}
 	ctx, end := s.begin(ctx)
 	defer end()
-	err = s.core.PutObjectTagging(ctx, bucket, key, set, minio.PutObjectTaggingOptions{})
-	return explain(ctx, err, "tag", bucket, key)
+	err = s.core.PutObjectTagging(ctx, of.Bucket, of.Key, set, minio.PutObjectTaggingOptions{})
+	return explainTags(explain(ctx, err, "tag", of.Bucket, of.Key))
 }
+
+// Tags returns the tags of an object.
+func (s *Store) Tags(ctx context.Context, bucket, key string) (map[string]string, error) {
+	if s.tagBucket != "" {
+		return s.markedTags(ctx, bucket, key)
+	}
+	ctx, end := s.begin(ctx)
+	defer end()
+	have, err := s.core.GetObjectTagging(ctx, bucket, key, minio.GetObjectTaggingOptions{})
+	switch {
+	case minio.ToErrorResponse(err).Code == "NoSuchTagSet":
+		return map[string]string{}, nil
+	case err != nil:
+		return nil, explainTags(explain(ctx, err, "tags", bucket, key))
+	}
+	return have.ToMap(), nil
+}
+
+func explainTags(err error) error { return explainUnsupported(err, "tags", withoutTags) }

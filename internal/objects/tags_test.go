@@ -43,6 +43,15 @@ func TestSetTags(t *testing.T) {
 		if got := tags(); len(got) != 0 {
 			t.Errorf("a new version has the tags of the old one: %v", got)
 		}
+		second := put(t, s, "a", "one", nil)
+		if err := set(second.ETag, "status", "done"); err != nil {
+			t.Fatal(err)
+		}
+		putLater(t, s, "a", "one")
+		if got := tags(); len(got) != 0 {
+			t.Errorf("the same bytes, uploaded again, have the tags of the first upload: %v", got)
+		}
+		put(t, s, "a", "two", nil)
 		if err := set(first.ETag, "status", "done"); !errors.Is(err, objects.ErrChanged) || len(tags()) != 0 {
 			t.Errorf("a tag for the old version: %v, tags %v", err, tags())
 		}
@@ -51,6 +60,18 @@ func TestSetTags(t *testing.T) {
 			t.Errorf("no object: %v", err)
 		}
 	})
+}
+
+// putLater writes an object again until its time, which is in seconds, is another.
+func putLater(t *testing.T, s *objects.Store, key, content string) {
+	t.Helper()
+	before, err := s.Stat(t.Context(), bucket, key)
+	for now := before; err == nil && now.Modified.Equal(before.Modified); now, err = s.Stat(t.Context(), bucket, key) {
+		put(t, s, key, content, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestSetTags_atMostTen(t *testing.T) {

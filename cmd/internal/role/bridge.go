@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -19,6 +20,15 @@ import (
 // DeadLetterBucket configures the bucket of dead letters.
 type DeadLetterBucket struct {
 	DeadLetters string `envconfig:"DEAD_LETTER_BUCKET" default:"imageflow-dead-letters" desc:"bucket of dead letters"`
+	Tags        bool   `envconfig:"STORE_TAGS" default:"true" desc:"whether the store has tags; else they are objects there"`
+}
+
+// tagBucket returns the bucket of tags for a store without tags, and nothing for others.
+func (c DeadLetterBucket) tagBucket() string {
+	if c.Tags {
+		return ""
+	}
+	return c.DeadLetters
 }
 
 // Broker has the variables of the broker.
@@ -99,12 +109,16 @@ func (c *BridgeConfig) Validate() error {
 type bridgeServer struct {
 	*server.Server
 	bridge *bridge.Bridge
+	probe  func(context.Context) error
 	drain  time.Duration
 }
 
-// Run serves, sweeps and does requested replays until the context ends. Then it drains: accepted events have the
-// drain timeout to reach the broker.
+// Run serves, sweeps and does requested replays until the context ends, or until the store is found to lack a feature
+// that the settings claim. Then it drains: accepted events have the drain timeout to reach the broker.
 func (s *bridgeServer) Run(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go func() { end(s.probeStore(ctx)) }()
 	swept := make(chan struct{})
 	sweeping, stop := context.WithCancel(ctx)
 	go func() {
@@ -122,11 +136,37 @@ func (s *bridgeServer) Run(ctx context.Context) error {
 	<-swept
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drain)
 	defer cancel()
+	if cause := context.Cause(ctx); errors.Is(cause, objects.ErrUnsupported) {
+		err = errors.Join(err, cause)
+	}
 	return errors.Join(err, s.bridge.Drain(limit))
 }
 
+// probePause is the pause between two attempts to probe the store.
+const probePause = 5 * time.Second
+
+// probeStore returns ErrUnsupported if the store lacks a feature. Otherwise it ends with the context.
+func (s *bridgeServer) probeStore(ctx context.Context) error {
+	for isLogged := false; ; isLogged = true {
+		err := s.probe(ctx)
+		switch {
+		case errors.Is(err, objects.ErrUnsupported):
+			return err
+		case err == nil:
+			<-ctx.Done()
+		case !isLogged && ctx.Err() == nil:
+			slog.WarnContext(ctx, "the features of the store could not be tried: will retry", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(probePause):
+		}
+	}
+}
+
 func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Process, error) {
-	store, err := c.open()
+	store, err := c.open(c.tagBucket())
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +198,8 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	if err != nil {
 		return nil, err
 	}
-	return &bridgeServer{Server: listening, bridge: events, drain: c.DrainTimeout}, nil
+	probe := func(ctx context.Context) error { return store.Probe(ctx, c.DeadLetters) }
+	return &bridgeServer{Server: listening, bridge: events, probe: probe, drain: c.DrainTimeout}, nil
 }
 
 // routes requires the broker's token on all paths except /notifications, which has its
@@ -210,7 +251,7 @@ func (c *EventsConfig) Backfill(ctx context.Context, r bridge.Backfill) (bridge.
 
 // bridge returns a bridge that serves nothing.
 func (c *EventsConfig) bridge() (*bridge.Bridge, error) {
-	store, err := c.open()
+	store, err := c.open(c.tagBucket())
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +268,8 @@ func (c *EventsConfig) bridge() (*bridge.Bridge, error) {
 type SetupConfig struct {
 	Store
 	DeadLetterBucket
-	Webhook string `envconfig:"MINIO_WEBHOOK_ARN" default:"arn:minio:sqs::IMAGEFLOW:webhook" desc:"ARN of the bridge"`
+	Webhook  string `envconfig:"MINIO_WEBHOOK_ARN" default:"arn:minio:sqs::IMAGEFLOW:webhook" desc:"ARN of the bridge"`
+	Notified bool   `envconfig:"STORE_NOTIFICATIONS" default:"true" desc:"whether the store notifies the bridge of new objects"`
 }
 
 // Validate reports every variable that is missing or out of range.
@@ -243,4 +285,4 @@ func (c *SetupConfig) Admin() *storeadmin.Admin {
 }
 
 // Open returns a client of the store.
-func (c *SetupConfig) Open() (*objects.Store, error) { return c.Store.open() }
+func (c *SetupConfig) Open() (*objects.Store, error) { return c.Store.open(c.tagBucket()) }

@@ -68,6 +68,7 @@ type Store struct {
 	Region    string        `envconfig:"MINIO_REGION" default:"us-east-1" desc:"region of the object store"`
 	Progress  time.Duration `envconfig:"STORE_PROGRESS_TIMEOUT" default:"15s" desc:"maximum time without progress in a transfer"`
 	Bucket    string        `envconfig:"MINIO_BUCKET" default:"imageflow-files" desc:"bucket of requests that name none"`
+	Condition bool          `envconfig:"STORE_CONDITIONAL_WRITES" default:"true" desc:"whether the store has conditional writes"`
 }
 
 func (c Store) validate() error {
@@ -78,10 +79,11 @@ func (c Store) validate() error {
 	)
 }
 
-func (c Store) open() (*objects.Store, error) {
+// open returns a client. The tags of objects are in tagBucket, or in the store's own tags if it is empty.
+func (c Store) open(tagBucket string) (*objects.Store, error) {
 	return objects.New(objects.Config{
 		Endpoint: c.Endpoint, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Secure: c.Secure, Region: c.Region,
-		ProgressTimeout: c.Progress,
+		ProgressTimeout: c.Progress, TagBucket: tagBucket, PlainWrites: !c.Condition,
 	})
 }
 
@@ -234,4 +236,4 @@ type StoreConfig struct{ Store }
 func (c *StoreConfig) Validate() error { return c.validate() }
 
 // Open returns a client of the store.
-func (c *StoreConfig) Open() (*objects.Store, error) { return c.open() }
+func (c *StoreConfig) Open() (*objects.Store, error) { return c.open("") }

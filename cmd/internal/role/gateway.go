@@ -34,7 +34,7 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	}
 	var store *objects.Store
 	if c.Endpoint != "" {
-		if store, err = c.open(); err != nil {
+		if store, err = c.open(c.tagBucket()); err != nil {
 			return nil, errors.Join(err, conns.Close())
 		}
 	}

@@ -41,7 +41,7 @@ func (c *DetectConfig) openRepository(ctx context.Context, o inference.Options) 
 	if !ok {
 		return inference.Open(ctx, c.ModelRepository, o)
 	}
-	store, err := c.Store.open()
+	store, err := c.Store.open("")
 	if err != nil {
 		return nil, err
 	}

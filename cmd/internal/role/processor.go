@@ -77,7 +77,7 @@ func processor(c ProcessorConfig, t *telemetry.Tracing, p functions.Processor, b
 
 // runner returns the runner of a processor.
 func (c ProcessorConfig) runner(p functions.Processor, admission *job.Admission) (*job.Runner, error) {
-	store, err := c.Store.open()
+	store, err := c.Store.open("")
 	if err != nil {
 		return nil, err
 	}

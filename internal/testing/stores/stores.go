@@ -1,9 +1,11 @@
-// Package stores starts the object stores that tests run against: a real MinIO,
-// and the S3 server of local mode.
+// Package stores starts the object stores that tests run against: a real MinIO, the S3 server of
+// local mode, and that server without what some stores lack.
 package stores
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"testing"
 
 	miniogo "github.com/minio/minio-go/v7"
@@ -20,20 +22,26 @@ type Kind struct {
 	Name string
 	// ListsMetadata means that listings have metadata and tags.
 	ListsMetadata bool
-	start         func(testing.TB) objects.Config
+	// Plain means that the store has no tags and no conditional writes.
+	Plain bool
+	start func(testing.TB) objects.Config
 }
 
 // The kinds of stores.
 var (
-	MinIO = Kind{"minio", true, func(t testing.TB) objects.Config {
+	MinIO = Kind{Name: "minio", ListsMetadata: true, start: func(t testing.TB) objects.Config {
 		return objects.Config{Endpoint: minio.Start(t).Address, AccessKey: minio.AccessKey, SecretKey: minio.SecretKey}
 	}}
-	Local = Kind{"local", false, startLocal}
+	Local = Kind{Name: "local", start: startLocal}
+	Plain = Kind{Name: "plain", Plain: true, start: startPlain}
 )
 
-// Each runs a test against every kind of store, with these buckets.
+// tagBucket has the tags of a plain store.
+const tagBucket = "tags"
+
+// Each runs a test against every kind of store, with these buckets, or only against the server in TEST_STORE.
 func Each(t *testing.T, buckets []string, test func(*testing.T, Kind, *objects.Store)) {
-	for _, kind := range []Kind{MinIO, Local} {
+	for _, kind := range kinds(t) {
 		t.Run(kind.Name, func(t *testing.T) {
 			_, store := Start(t, kind, buckets...)
 			test(t, kind, store)
@@ -54,10 +62,8 @@ func Start(t testing.TB, kind Kind, buckets ...string) (objects.Config, *objects
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bucket := range buckets {
-		if err := client.MakeBucket(t.Context(), bucket, miniogo.MakeBucketOptions{}); err != nil {
-			t.Fatal(err)
-		}
+	for _, bucket := range slices.Concat(buckets, tagBuckets(config)) {
+		makeEmpty(t, client, bucket)
 	}
 	store, err := objects.New(config)
 	if err != nil {
@@ -65,6 +71,23 @@ func Start(t testing.TB, kind Kind, buckets ...string) (objects.Config, *objects
 	}
 	t.Cleanup(store.Close) // or the local server would wait for connections that were never used
 	return config, store
+}
+
+// makeEmpty makes a bucket, or removes the objects in it that an earlier test left on a server.
+func makeEmpty(t testing.TB, client *miniogo.Client, bucket string) {
+	t.Helper()
+	exists, err := client.BucketExists(t.Context(), bucket)
+	if err == nil && !exists {
+		err = client.MakeBucket(t.Context(), bucket, miniogo.MakeBucketOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for o := range client.ListObjectsIter(t.Context(), bucket, miniogo.ListObjectsOptions{Recursive: true}) {
+		if err := cmp.Or(o.Err, client.RemoveObject(t.Context(), bucket, o.Key, miniogo.RemoveObjectOptions{})); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func startLocal(t testing.TB) objects.Config {
@@ -78,4 +101,19 @@ func startLocal(t testing.TB) objects.Config {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return objects.Config{Endpoint: s.Address(), AccessKey: "user", SecretKey: "password"}
+}
+
+// startPlain starts a store that has no tags and no conditional writes, and the client's settings for it.
+func startPlain(t testing.TB) objects.Config {
+	c := startLocal(t)
+	c.Endpoint = NewPlainProxy(t, c.Endpoint)
+	c.TagBucket, c.PlainWrites = tagBucket, true
+	return c
+}
+
+func tagBuckets(c objects.Config) []string {
+	if c.TagBucket == "" {
+		return nil
+	}
+	return []string{c.TagBucket}
 }

@@ -1,0 +1,35 @@
+package stores
+
+import (
+	"net/url"
+	"os"
+	"testing"
+
+	"imageflow.dev/internal/objects"
+)
+
+// serverVariable is the environment variable with the server that tests run against, in place of those that they start:
+// s3://ACCESS_KEY:SECRET_KEY@HOST:PORT, with "?plain" for one without tags and conditional writes and "?metadata" for
+// one whose listings have metadata.
+const serverVariable = "TEST_STORE"
+
+// kinds returns the kinds of stores of Each.
+func kinds(t testing.TB) []Kind {
+	t.Helper()
+	text := os.Getenv(serverVariable)
+	if text == "" {
+		return []Kind{MinIO, Local, Plain}
+	}
+	server, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, _ := server.User.Password()
+	c := objects.Config{Endpoint: server.Host, AccessKey: server.User.Username(), SecretKey: secret}
+	k := Kind{Name: "server", ListsMetadata: server.Query().Has("metadata"), Plain: server.Query().Has("plain")}
+	if k.Plain {
+		c.TagBucket, c.PlainWrites = tagBucket, true
+	}
+	k.start = func(testing.TB) objects.Config { return c }
+	return []Kind{k}
+}
