@@ -75,7 +75,6 @@ func prepareStore(ctx context.Context, out io.Writer, store *objects.Store, conf
 	steps := []func() error{
 		func() error { return createBucket(ctx, out, store, config.Bucket) },
 		func() error { return createBucket(ctx, out, store, config.DeadLetters) },
-		func() error { return store.Probe(ctx, config.DeadLetters) },
 		func() error { return setNotification(ctx, store, config) },
 		func() error { return users.create(ctx, out, config.Admin()) },
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,6 +75,29 @@ func TestWalk_endsWithAnError(t *testing.T) {
 		}
 		if last == nil {
 			t.Error("a cancelled listing ended without an error")
+		}
+	})
+}
+
+// The keys of this test are in another order in a file system, where "a" is a folder.
+func TestWalkAfter_keyOrder(t *testing.T) {
+	each(t, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+		keys := []string{"in/a!.jpg", "in/a-b.jpg", "in/a.jpg", "in/a/b.jpg", "in/a/b/c.jpg", "in/a0.jpg", "in/A.jpg", "in/é.jpg"}
+		slices.Sort(keys)
+		for _, key := range keys {
+			put(t, s, key, "hello", nil)
+		}
+		for i, after := range slices.Insert(slices.Clone(keys), 0, "") {
+			var got []string
+			for e, err := range s.WalkAfter(t.Context(), bucket, "in/", after) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, e.Key)
+			}
+			if !slices.Equal(got, keys[i:]) {
+				t.Errorf("after %q: listed %q, want %q", after, got, keys[i:])
+			}
 		}
 	})
 }

@@ -23,7 +23,8 @@ func TestProbe(t *testing.T) {
 		for entry, err := range s.Walk(t.Context(), bucket, "") {
 			t.Errorf("the probe left %s, %v", entry.Key, err)
 		}
-		if err := s.Probe(t.Context(), "no-such-bucket"); !errors.Is(err, objects.ErrNotFound) || errors.Is(err, objects.ErrUnsupported) {
+		err := s.Probe(t.Context(), "no-such-bucket")
+		if !errors.Is(err, objects.ErrNotFound) || errors.Is(err, objects.ErrUnsupported) {
 			t.Errorf("in a bucket that does not exist: %v", err)
 		}
 	})

@@ -95,6 +95,28 @@ func TestBridgeSweepsAndDrains(t *testing.T) {
 	}
 }
 
+// TestBridgeRefusesAStore: a bridge ends if its settings claim a feature that the store lacks.
+func TestBridgeRefusesAStore(t *testing.T) {
+	config, _ := stores.Start(t, stores.Plain, "imageflow-files", "imageflow-dead-letters")
+	for name, value := range map[string]string{
+		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "EVENT_SIGNING_KEYS": signingKey,
+		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
+		"BROKER_URL": "http://127.0.0.1:1", "BRIDGE_TOKEN": "token", "STORE_CONDITIONAL_WRITES": "false",
+	} {
+		t.Setenv(name, value)
+	}
+	address, end := run(t, "bridge")
+	for serves := true; serves; {
+		answer, err := http.Get("http://" + address)
+		if serves = err == nil; serves {
+			answer.Body.Close()
+		}
+	}
+	if err := end(); err == nil || !strings.Contains(err.Error(), "STORE_TAGS=false") {
+		t.Errorf("the bridge ended with %v", err)
+	}
+}
+
 // TestGatewayWithoutAStore: everything works except executions, whose error says why.
 func TestGatewayWithoutAStore(t *testing.T) {
 	for name, value := range map[string]string{"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s"} {
