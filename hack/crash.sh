@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scenarios=(
 	TestNothingIsLostOverKills
+	TestPipelineTriggerLosesNothingOverKills
 	TestLocalModeLosesNothing
 	TestSweeperFindsUnannouncedUploads
 	TestBranchesLoseNothingOverKills

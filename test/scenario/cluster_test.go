@@ -63,10 +63,15 @@ func withExamples(t *testing.T) *system {
 	if !*onCluster {
 		return local(t, setup{flags: []string{"--eventing", "eventing", "--eventing", "eventing/examples"}})
 	}
-	const examples = "../../eventing/examples"
-	kubectl(t, "apply", "--filename", examples)
-	kubectl(t, "wait", "--for", "condition=Ready", "--filename", examples, "--timeout", "2m")
+	apply(t, "../../eventing/examples")
 	return cluster(t)
+}
+
+// apply deploys the manifests of a folder and waits until all are ready.
+func apply(t testing.TB, folder string) {
+	t.Helper()
+	kubectl(t, "apply", "--filename", folder)
+	kubectl(t, "wait", "--for", "condition=Ready", "--filename", folder, "--timeout", "2m")
 }
 
 // empty removes all objects from a bucket.

@@ -7,6 +7,8 @@ import (
 	"image"
 	"image/color"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,11 +24,15 @@ var (
 // TestNothingIsLostOverKills puts images at full speed while every part except the store is killed
 // at random, repeatedly.
 func TestNothingIsLostOverKills(t *testing.T) {
-	d := deploy(t, setup{})
+	deploy(t, setup{}).losesNothing(t)
+}
+
+// losesNothing puts images and kills the parts of the chain, and the others named.
+func (d *deployment) losesNothing(t *testing.T, others ...string) {
 	began := time.Now()
 	var putting sync.WaitGroup
 	putting.Go(func() { d.putColours(t, *crashImages) })
-	kills := d.killAtRandom(t, *crashKills)
+	kills := d.killAtRandom(t, *crashKills, others...)
 	putting.Wait()
 	d.awaitCompleted(t, *crashImages)
 	t.Logf("%d executions completed in %v over %d kills", *crashImages, time.Since(began).Round(time.Second), kills)
@@ -34,6 +40,41 @@ func TestNothingIsLostOverKills(t *testing.T) {
 	d.checkColours(t, *crashImages)
 	d.stopAll(t)
 	d.countWork(t, 3*(*crashImages))
+}
+
+// oneTrigger runs the chain's steps as a pipeline for every upload.
+const oneTrigger = `
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: pipeline, namespace: image-processing}
+spec:
+  broker: default
+  filters: [{prefix: {type: "com.amazonaws.s3.ObjectCreated:"}}]
+  subscriber: {ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: grpc-gateway}, uri: "/?pipeline=photo"}
+---
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: completed, namespace: image-processing}
+spec:
+  broker: default
+  filters: [{exact: {type: dev.imageflow.filter.completed.v1}}]
+  subscriber: {ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: bridge}, uri: /completed}
+---
+`
+
+// TestPipelineTriggerLosesNothingOverKills is TestNothingIsLostOverKills with one Trigger for the whole chain.
+func TestPipelineTriggerLosesNothingOverKills(t *testing.T) {
+	broker, err := os.ReadFile(filepath.Join("..", "..", "eventing", "broker.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventing := t.TempDir()
+	if err := os.WriteFile(filepath.Join(eventing, "eventing.yaml"), append([]byte(oneTrigger), broker...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"PRESETS_FILE=config/components/presets/presets.yaml"}
+	d := deploy(t, setup{env: env, flags: []string{"--eventing", eventing}})
+	d.losesNothing(t, "gateway")
 }
 
 // colourOf returns the i-th of many colours, which stay distinguishable after JPEG compression.
@@ -61,10 +102,11 @@ func (s *system) putColours(t testing.TB, n int) {
 	all.Wait()
 }
 
-// killAtRandom kills each part this many times, in random order and at random times.
-func (d *deployment) killAtRandom(t testing.TB, each int) int {
+// killAtRandom kills each part of the chain, and the others named, this many times, in random order and at random
+// times.
+func (d *deployment) killAtRandom(t testing.TB, each int, others ...string) int {
 	var order []*part
-	for _, name := range []string{"bridge", "broker", "resize", "detect", "filter"} {
+	for _, name := range append([]string{"bridge", "broker", "resize", "detect", "filter"}, others...) {
 		for range each {
 			order = append(order, d.parts[name])
 		}

@@ -18,7 +18,7 @@ import (
 // a real MinIO. Each can be killed and restarted.
 type deployment struct {
 	system
-	env   []string // of every role, when it starts
+	env   []string // of every role and the broker, when it starts
 	parts map[string]*part
 	minio *realminio.Server
 	queue string // the folder of MinIO's notifications
@@ -41,7 +41,7 @@ var serviceOf = map[string]string{
 
 const bridgeToken = "bridge-token"
 
-// deploy starts everything; the environment of the setup goes to every role, its
+// deploy starts everything; the environment of the setup goes to every role and the broker, its
 // flags to the broker.
 func deploy(t testing.TB, c setup) *deployment {
 	t.Helper()
@@ -56,7 +56,7 @@ func deploy(t testing.TB, c setup) *deployment {
 	for name, service := range serviceOf {
 		broker = append(broker, "--service", service+"="+d.url(name, ""))
 	}
-	d.add("broker", func() *process { return launch(t, "serving", nil, "imageflow-local", broker...) })
+	d.add("broker", func() *process { return launch(t, "serving", d.env, "imageflow-local", broker...) })
 	for name := range serviceOf {
 		d.add(name, func() *process {
 			return launch(t, "serving", append(d.environment(name), d.env...), "imageflow", name)

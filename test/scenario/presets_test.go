@@ -23,6 +23,7 @@ pipelines:
   avatar:
     - resize: {preset: card, target_width: 32, target_height: 32}
     - filter: {preset: crisp}
+  photo: [{resize: {preset: card}}, {filter: {preset: crisp}}]
 `
 
 // TestPresets: a preset means the same by each transport, and what is given beside it replaces its parameters.
@@ -73,14 +74,14 @@ func TestPresets_names(t *testing.T) {
 	var list struct {
 		Presets, Pipelines []struct{ Name string }
 	}
-	const want = "{[{card} {crisp} {found} {icon}] [{avatar}]}"
+	const want = "{[{card} {crisp} {found} {icon}] [{avatar} {photo}]}"
 	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil || fmt.Sprint(list) != want {
 		t.Errorf("listed: %v, %v", list, err)
 	}
 	for path, c := range map[string]struct{ body, want string }{
 		"/v1/resize":    {`"preset":"cord"}`, "preset: there is no \\\"cord\\\"; the presets of resize are card, icon"},
 		"/v1/detect":    {`"preset":"card"}`, "is of resize, not of detect"},
-		"/v1/pipeline":  {`"pipeline":"x"}`, "pipeline: there is no \\\"x\\\"; the pipelines are avatar"},
+		"/v1/pipeline":  {`"pipeline":"x"}`, "pipeline: there is no \\\"x\\\"; the pipelines are avatar, photo"},
 		"/v1/pipeline?": {`"steps":[{"filter":{"preset":"card"}}]}`, "steps[0].filter.preset"},
 	} {
 		resp, body := post(t, http.DefaultClient, s.url("gateway", path), `{"input_image":{"object_key":"in.jpg"},`+c.body, nil)
