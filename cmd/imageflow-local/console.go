@@ -63,12 +63,16 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
+	name, ok := events.CompletedStep(e.Type())
+	if !ok { // the outcome of an execution
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
 	resp := &imageflowv1.ResizeResponse{} // all responses have the result in the same field
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(e.Data(), resp); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	name, _ := events.CompletedStep(e.Type())
 	c.note(events.ExecutionID.Get(resp.GetResult()), step{name: name, at: time.Now(), result: resp.GetResult()})
 	w.WriteHeader(http.StatusAccepted)
 }

@@ -46,6 +46,8 @@ type Config struct {
 	Strict bool
 	// OutcomeBuckets are the buckets whose objects may be tagged. None means all.
 	OutcomeBuckets []string
+	// OutcomeEvents sends an event when an execution has completed or failed.
+	OutcomeEvents bool
 	// WrapTransport wraps the HTTP transport to the broker. It may be nil.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 	// Sweep configures Bridge.Sweep.
@@ -56,6 +58,7 @@ type Config struct {
 type Bridge struct {
 	config      Config
 	sender      *sender
+	outcomes    *sender       // nil if outcomes are not sent
 	index       *index.Writer // nil if the bridge does not sweep
 	deadLetters execution.DeadLetterStore
 	mux         *http.ServeMux
@@ -76,10 +79,13 @@ func New(c Config) (*Bridge, error) {
 	if c.Sweep.Interval > 0 {
 		b.index = index.NewWriter(c.Store, c.DeadLetters)
 	}
-	sender.onRefusal = func(ctx context.Context, e cloudevents.Event, r *refusal) {
-		if err := b.keepRefused(ctx, &e, r); err != nil {
-			slog.WarnContext(ctx, "dead letter not stored: the sweeper will send the event again", "event", e.ID(), "error", err)
+	sender.onFailure = b.uploadNotSent
+	if c.OutcomeEvents {
+		c.MaxBackground = maxOutcomes
+		if b.outcomes, err = newSender(c); err != nil {
+			return nil, fmt.Errorf("broker %q: %w", c.Broker, err)
 		}
+		b.outcomes.onFailure = b.keepOutcome
 	}
 	b.mux.HandleFunc("POST /notifications", b.handleNotification)
 	b.mux.HandleFunc("POST /completed", b.handleCompleted)
@@ -94,7 +100,7 @@ func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.mux.Serve
 // closes its connections, and writes the last entries of the index. When the context ends,
 // Drain cancels those events and returns an error. A sweep finds their objects later. Use neither ServeHTTP nor Sweep after it.
 func (b *Bridge) Drain(ctx context.Context) error {
-	return errors.Join(b.sender.drain(ctx), b.index.Close(ctx))
+	return errors.Join(b.sender.drain(ctx), b.outcomes.drain(ctx), b.index.Close(ctx))
 }
 
 // maxNotificationBytes is far above the size of MinIO's notifications.
@@ -189,7 +195,18 @@ func (b *Bridge) keepRefused(ctx context.Context, e *cloudevents.Event, r *refus
 	return b.keepFailure(ctx, d)
 }
 
-// keepFailure stores a dead letter and tags its object as failed. An error of the tag is
+// uploadNotSent handles the event of an upload that the broker has not accepted in the background.
+func (b *Bridge) uploadNotSent(ctx context.Context, e cloudevents.Event, err error) {
+	var refused *refusal
+	if errors.As(err, &refused) {
+		err = b.keepRefused(ctx, &e, refused)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "event not accepted: the sweeper will send it again", "event", e.ID(), "error", err)
+	}
+}
+
+// keepFailure stores a dead letter, tags its object as failed and sends the event of that. An error of the tag is
 // only logged: the sweeper will send the object's event again, and the next dead letter
 // sets the tag.
 func (b *Bridge) keepFailure(ctx context.Context, d *execution.DeadLetter) error {
@@ -198,10 +215,14 @@ func (b *Bridge) keepFailure(ctx context.Context, d *execution.DeadLetter) error
 	}
 	slog.WarnContext(ctx, "event stored as a dead letter", "event", d.EventID, "execution", d.Execution,
 		"step", d.Step, "reason", d.Reason, "dead_letter", d.Object)
-	if err := b.tagFailed(ctx, *d); err != nil {
+	tagged, err := b.tagFailed(ctx, *d)
+	if err != nil {
 		slog.WarnContext(ctx, "object not tagged as failed", "bucket", d.Bucket, "key", d.Key, "error", err)
 	}
-	return nil
+	if !tagged {
+		return nil
+	}
+	return b.sendFailed(ctx, d)
 }
 
 // putDeadLetter stores and counts a dead letter.

@@ -72,6 +72,9 @@ func (b *Bridge) refuse(w http.ResponseWriter, r *http.Request, reason error) {
 // leaves has completed when all of them exist, whichever event comes last. If the tag
 // can never be set, recordCompleted stores a dead letter, since a retry would not help.
 func (b *Bridge) recordCompleted(ctx context.Context, e *cloudevents.Event, leaves []execution.Leaf) error {
+	if events.IsOutcome(e.Type()) { // of a Trigger whose filter selects any event
+		return nil
+	}
 	origin, ok := events.OriginOf(e)
 	ended, err := false, error(nil)
 	switch {
@@ -96,7 +99,10 @@ func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin 
 	switch {
 	case err == nil || isGone(err):
 		recordChainDuration(ctx, e)
-		return b.removeDeadLetters(ctx, origin)
+		if removal := b.removeDeadLetters(ctx, origin); removal != nil || err != nil {
+			return removal
+		}
+		return b.sendCompleted(ctx, e, origin)
 	case errors.Is(err, objects.ErrUnavailable):
 		return err
 	}
@@ -176,21 +182,22 @@ func (b *Bridge) statusOf(ctx context.Context, origin events.Origin) (string, er
 }
 
 // tagFailed tags the object of a dead letter as failed, unless its chain has completed: then a
-// repeated delivery or another branch of the chain failed, and the dead letter records it. A webhook
-// is no step of the chain.
-func (b *Bridge) tagFailed(ctx context.Context, d execution.DeadLetter) error {
+// repeated delivery or another branch of the chain failed, and the dead letter records it. Webhooks and other
+// listeners are no steps of the chain.
+func (b *Bridge) tagFailed(ctx context.Context, d execution.DeadLetter) (tagged bool, err error) {
 	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
-	if d.OfWebhook() || !b.mayTag(origin) {
-		return nil
+	if d.OfListener() || !b.mayTag(origin) {
+		return false, nil
 	}
 	status, err := b.statusOf(ctx, origin)
 	if err == nil && status != execution.StatusCompleted {
 		err = b.tag(ctx, origin, execution.StatusFailed)
+		tagged = err == nil
 	}
 	if isGone(err) {
-		return nil
+		return false, nil
 	}
-	return err
+	return tagged, err
 }
 
 // removeDeadLetters removes the dead letters of steps about a version of an object. Those of webhooks
@@ -203,7 +210,7 @@ func (b *Bridge) removeDeadLetters(ctx context.Context, origin events.Origin) er
 			return err
 		case err != nil:
 			slog.WarnContext(ctx, "dead letter unreadable", "dead_letter", d.Object, "error", err)
-		case d.Key == origin.Key && d.ETag == origin.ETag && !d.OfWebhook():
+		case d.Key == origin.Key && d.ETag == origin.ETag && !d.OfListener():
 			if err := b.deadLetters.Remove(ctx, d); err != nil {
 				return err
 			}

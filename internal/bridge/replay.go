@@ -83,7 +83,8 @@ func (b *Bridge) resend(ctx context.Context, d execution.DeadLetter, wait time.D
 	}
 	after := context.WithoutCancel(ctx)
 	if err != nil {
-		return errors.Join(err, b.deadLetters.CancelReplay(after, moved), b.tagFailed(after, d))
+		_, tagging := b.tagFailed(after, d)
+		return errors.Join(err, b.deadLetters.CancelReplay(after, moved), tagging)
 	}
 	return b.deadLetters.Remove(after, moved)
 }
@@ -92,7 +93,7 @@ func (b *Bridge) resend(ctx context.Context, d execution.DeadLetter, wait time.D
 // failed and no other dead letter of a step is left: a branch that failed is not sent again with this one.
 func (b *Bridge) untagFailed(ctx context.Context, d execution.DeadLetter) error {
 	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
-	if origin.Key == "" || d.OfWebhook() {
+	if origin.Key == "" || d.OfListener() {
 		return nil
 	}
 	status, err := b.statusOf(ctx, origin)
@@ -115,7 +116,7 @@ func (b *Bridge) hasFailures(ctx context.Context, origin events.Origin) (bool, e
 		if err != nil && d.Object == "" {
 			return false, err
 		}
-		if err == nil && !d.InReplay && d.ETag == origin.ETag && !d.OfWebhook() {
+		if err == nil && !d.InReplay && d.ETag == origin.ETag && !d.OfListener() {
 			return true, nil
 		}
 	}

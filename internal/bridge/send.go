@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"sync"
@@ -44,7 +43,7 @@ type sender struct {
 	broker    string
 	client    *http.Client
 	signer    *signature.Signer
-	onRefusal func(context.Context, cloudevents.Event, *refusal) // for an event in the background
+	onFailure func(context.Context, cloudevents.Event, error) // for an event in the background
 	within    time.Duration
 	slots     *semaphore.Weighted // of the events in the background
 	posts     sync.WaitGroup
@@ -73,7 +72,7 @@ func newSender(c Config) (*sender, error) {
 
 // send posts an event and waits up to AcceptWithin for the broker to accept it. After
 // that it continues to wait in the background and returns true: some brokers answer
-// after the whole chain has run, and a slow chain must not delay others. If the event is
+// after the whole chain has run, and a slow chain must not delay others. If the event of an upload is
 // lost meanwhile, the sweeper finds the object, which is the durable record of the event.
 func (s *sender) send(ctx context.Context, e cloudevents.Event) (inBackground bool, err error) {
 	posting, cancel := context.WithTimeout(context.WithoutCancel(ctx), postTimeout)
@@ -97,12 +96,8 @@ func (s *sender) send(ctx context.Context, e cloudevents.Event) (inBackground bo
 	}
 	s.posts.Go(func() {
 		defer s.slots.Release(1)
-		var refused *refusal
-		switch err := <-answer; {
-		case errors.As(err, &refused):
-			s.onRefusal(context.WithoutCancel(ctx), e, refused)
-		case err != nil:
-			slog.WarnContext(ctx, "event not accepted: the sweeper will send it again", "event", e.ID(), "error", err)
+		if err := <-answer; err != nil {
+			s.onFailure(context.WithoutCancel(ctx), e, err)
 		}
 	})
 	return true, nil
@@ -135,8 +130,11 @@ func (s *sender) post(ctx context.Context, e cloudevents.Event) error {
 	return fmt.Errorf("the broker answered %d", resp.StatusCode)
 }
 
-// drain waits for all posts. When the context ends, it cancels them.
+// drain waits for all posts. When the context ends, it cancels them. A nil sender has none.
 func (s *sender) drain(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
 	defer s.cancel()
 	done := make(chan struct{})
 	go func() {

@@ -35,11 +35,14 @@ type Handler struct {
 //   - 200 with the event that reports the completion of the step,
 //   - 202 without an event if the object has been replaced meanwhile: its newer
 //     version has an event of its own,
+//   - 202 without an event for the outcome of an execution, which a Trigger without a type may select,
 //   - an error with a google.rpc.Status as JSON otherwise.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	next, err := h.answer(ctx, r)
 	switch {
+	case errors.Is(err, errOutcome):
+		w.WriteHeader(http.StatusAccepted)
 	case errors.Is(err, job.ErrSuperseded):
 		slog.InfoContext(ctx, "execution superseded", "step", h.Processor.Name, "reason", err)
 		w.WriteHeader(http.StatusAccepted)
@@ -55,6 +58,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// errOutcome means that an event reports the outcome of an execution, which no step follows.
+var errOutcome = errors.New("the outcome of an execution")
+
 func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Event, error) {
 	if err := h.Signer.VerifyHeader(r.Header); err != nil {
 		return nil, err
@@ -65,6 +71,9 @@ func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Even
 	}
 	if err := h.Signer.Verify(*e); err != nil {
 		return nil, err
+	}
+	if events.IsOutcome(e.Type()) {
+		return nil, errOutcome
 	}
 	recordLag(ctx, h.Processor.Name, e)
 	if events.ChainLength.Get(e) >= events.MaxChainLength {

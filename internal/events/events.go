@@ -8,6 +8,9 @@
 //     of the CloudEvents adapter for Amazon S3.
 //   - "step completed": a step has written its output. The step makes it.
 //
+// "Execution ended" reports the outcome of a whole execution: completed or failed. The bridge makes it, after it
+// has recorded the outcome. No step follows from it.
+//
 // A dead letter is an event of any type that a broker gave up. The broker adds
 // extensions that say why.
 package events
@@ -27,12 +30,18 @@ const (
 	// CompletedSuffix ends the type of every "step completed" event.
 	CompletedSuffix = ".completed.v1"
 
+	// ExecutionCompleted and ExecutionFailed are the types of "execution ended" events.
+	ExecutionCompleted = StepPrefix + "execution" + CompletedSuffix
+	ExecutionFailed    = StepPrefix + "execution.failed.v1"
+
 	// objectPrefix begins the type of every event about an object.
 	objectPrefix = "com.amazonaws.s3."
 	// storePrefix begins the event names in a store's notifications.
 	storePrefix = "s3:"
 	// stepSourcePrefix begins the source of every "step completed" event.
 	stepSourcePrefix = "/imageflow/"
+	// bridgeSource is the source of every "execution ended" event.
+	bridgeSource = stepSourcePrefix + "bridge"
 )
 
 // IsObjectCreated reports whether an event of this type says that an object was created.
@@ -49,7 +58,12 @@ func StepSource(step string) string { return stepSourcePrefix + step }
 func CompletedStep(eventType string) (step string, ok bool) {
 	step, hasPrefix := strings.CutPrefix(eventType, StepPrefix)
 	step, hasSuffix := strings.CutSuffix(step, CompletedSuffix)
-	return step, hasPrefix && hasSuffix
+	return step, hasPrefix && hasSuffix && !IsOutcome(eventType)
+}
+
+// IsOutcome reports whether an event of this type is an "execution ended" event.
+func IsOutcome(eventType string) bool {
+	return eventType == ExecutionCompleted || eventType == ExecutionFailed
 }
 
 // idOf returns an event id that is a digest of the parts: equal parts give equal ids.

@@ -24,6 +24,9 @@ type DeadLetter struct {
 	EventID   string `json:"event_id,omitempty"`
 	EventType string `json:"event_type,omitempty"`
 
+	// OfOutcome means that the event reports the outcome of an execution.
+	OfOutcome bool `json:"of_outcome,omitempty"`
+
 	// Reason is the last answer of the subscriber, as text.
 	Reason string `json:"reason"`
 	// Code is the HTTP status of that answer; 0 is unknown.
@@ -53,11 +56,11 @@ type DeadLetter struct {
 	InReplay bool `json:"-"`
 }
 
-// OfWebhook reports whether the subscriber was a webhook: its URL has the parameter hook. A webhook is
-// not a step, so its failure is not a failure of the execution.
-func (d *DeadLetter) OfWebhook() bool {
+// OfListener reports whether the subscriber was no step, so that its failure is not a failure of the execution: a
+// webhook, whose URL has the parameter hook, or any subscriber to outcomes.
+func (d *DeadLetter) OfListener() bool {
 	u, err := url.Parse(d.Step)
-	return err == nil && u.Query().Has("hook")
+	return d.OfOutcome || err == nil && u.Query().Has("hook")
 }
 
 // DeadLetterStore is the bucket of dead letters. The key of a dead letter is

@@ -84,6 +84,14 @@ func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore
 	return e, e.deriveState(ctx, store)
 }
 
+// FindSteps sets the id, the source and the finished steps of the execution that began with this version of an upload.
+func (e *Execution) FindSteps(ctx context.Context, store *objects.Store, upload objects.Info) error {
+	e.ID, e.Bucket, e.Source = ID(upload.Key), upload.Bucket, &upload
+	outputs, err := e.outputs(ctx, store)
+	e.Steps = steps(e.Source, outputs)
+	return err
+}
+
 // findSource sets the source to the upload whose key gives the id.
 func (e *Execution) findSource(ctx context.Context, store *objects.Store) error {
 	key := Key(e.ID)
@@ -214,7 +222,7 @@ func (e *Execution) findFailure(ctx context.Context, deadLetters DeadLetterStore
 		case errors.Is(err, ErrUnreadable): // the tag of the source records the failure
 		case err != nil:
 			return err
-		case d.InReplay, d.OfWebhook(), e.Source != nil && d.ETag != "" && d.ETag != e.Source.ETag:
+		case d.InReplay, d.OfListener(), e.Source != nil && d.ETag != "" && d.ETag != e.Source.ETag:
 		case e.Failure == nil || d.Last.After(e.Failure.Last):
 			e.Failure = &d
 		}

@@ -69,6 +69,8 @@ func (h *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
 		slog.WarnContext(ctx, "event refused", "reason", err)
 		events.Refuse(w, status.New(codes.Unauthenticated, err.Error()))
+	case errors.Is(err, errOutcome):
+		w.WriteHeader(http.StatusAccepted)
 	case isSuperseded(err):
 		slog.InfoContext(ctx, "execution superseded", "reason", err)
 		w.WriteHeader(http.StatusAccepted)
@@ -82,6 +84,9 @@ func (h *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// errOutcome means that an event reports the outcome of an execution, which no step follows.
+var errOutcome = errors.New("the outcome of an execution")
+
 func (h *Events) answer(w http.ResponseWriter, r *http.Request) (*cloudevent.Event, error) {
 	e, err := h.Signer.Read(w, r)
 	switch {
@@ -94,10 +99,13 @@ func (h *Events) answer(w http.ResponseWriter, r *http.Request) (*cloudevent.Eve
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	if events.IsOutcome(e.Type()) {
+		return nil, errOutcome
+	}
 	if err := checkEvent(e); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	image, execution, err := events.Input(e)
+	image, id, err := events.Input(e)
 	if err != nil {
 		return nil, invalid("data", err.Error())
 	}
@@ -105,7 +113,7 @@ func (h *Events) answer(w http.ResponseWriter, r *http.Request) (*cloudevent.Eve
 		origin.Set(e)
 	}
 	ctx := withPriority(r.Context(), e)
-	req := &imageflowv1.RunPipelineRequest{InputImage: image, ExecutionId: execution, Pipeline: name}
+	req := &imageflowv1.RunPipelineRequest{InputImage: image, ExecutionId: id, Pipeline: name}
 	variant, _ := events.VariantOf.Get(e)
 	resp, err := h.Pipeline.execute(ctx, req, variant)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/index"
@@ -75,42 +74,5 @@ func (x *Executions) GetExecution(
 		slog.WarnContext(ctx, "execution lookup failed", "bucket", bucket, "execution", id, "error", err)
 		return nil, unavailable("the object store does not answer")
 	}
-	return response(e), nil
-}
-
-var statusOf = map[execution.State]imageflowv1.ProcessingStatus{
-	execution.Pending:   imageflowv1.ProcessingStatus_PROCESSING_STATUS_PENDING,
-	execution.Running:   imageflowv1.ProcessingStatus_PROCESSING_STATUS_RUNNING,
-	execution.Completed: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED,
-	execution.Failed:    imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED,
-}
-
-func response(e execution.Execution) *imageflowv1.GetExecutionResponse {
-	r := &imageflowv1.GetExecutionResponse{ExecutionId: e.ID, Status: statusOf[e.State]}
-	if e.Source != nil {
-		r.Source = imageData(*e.Source)
-	}
-	for _, s := range e.Steps {
-		r.Steps = append(r.Steps, &imageflowv1.ExecutionStep{
-			Name: s.Name, Variant: s.Variant, Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED,
-			OutputImage: imageData(s.Output), SideCar: s.SideCar,
-			FinishedAt: timestamppb.New(s.Finished()), ProcessingTimeSeconds: s.Seconds,
-		})
-	}
-	if f := e.Failure; f != nil {
-		r.Failure = &imageflowv1.ExecutionFailure{
-			Step: f.Step, Code: int32(f.Code), Reason: f.Reason, Attempts: int32(f.Attempts),
-			FailedAt: timestamppb.New(f.Last), DeadLetter: f.Object,
-		}
-	}
-	return r
-}
-
-func imageData(info objects.Info) *imageflowv1.ImageData {
-	width, height := execution.Size(info)
-	return &imageflowv1.ImageData{
-		Width: int32(width), Height: int32(height),
-		Bucket: info.Bucket, ObjectKey: info.Key, ContentType: info.ContentType, SizeBytes: info.Size,
-		CreatedAt: timestamppb.New(info.Modified), Etag: info.ETag,
-	}
+	return e.Response(), nil
 }

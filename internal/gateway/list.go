@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -157,7 +158,7 @@ func (x *Executions) query(f executionFilter) (index.Query, error) {
 	if !x.ReadFrom.Contains(q.Bucket, f.GetPrefix()) {
 		return q, outside("bucket", q.Bucket)
 	}
-	for state, wanted := range statusOf {
+	for state, wanted := range execution.Statuses {
 		if slices.Contains(f.GetStatus(), wanted) {
 			q.States = append(q.States, state)
 		}
@@ -177,7 +178,7 @@ func (x *Executions) query(f executionFilter) (index.Query, error) {
 
 func summary(e *index.Entry) *imageflowv1.ExecutionSummary {
 	s := &imageflowv1.ExecutionSummary{
-		ExecutionId: e.ID, Bucket: e.Bucket, Status: statusOf[e.State()], ObjectKey: e.Key, Etag: e.ETag, SizeBytes: e.Size,
+		ExecutionId: e.ID, Bucket: e.Bucket, Status: execution.Statuses[e.State()], ObjectKey: e.Key, Etag: e.ETag, SizeBytes: e.Size,
 		ArrivedAt: timestamppb.New(e.Began()), UpdatedAt: timestamppb.New(e.Updated()),
 	}
 	for _, step := range e.CurrentSteps() {

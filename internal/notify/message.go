@@ -38,14 +38,16 @@ type data struct {
 	ETag      string `json:"etag,omitempty"`
 	// Began is the time at which the chain began.
 	Began *time.Time `json:"began,omitempty"`
+	// Execution is the execution that has ended, as the gateway answers it. It is missing for other events.
+	Execution json.RawMessage `json:"execution,omitempty"`
 	// Step is the name of the finished step, Variant the variant of its output, and Response its response, as the
-	// processor answers JSON calls. They are missing for an upload.
+	// processor answers JSON calls. They are missing for other events.
 	Step     string          `json:"step,omitempty"`
 	Variant  string          `json:"variant,omitempty"`
 	Response json.RawMessage `json:"response,omitempty"`
 }
 
-// newMessage returns the message for the event of an upload or of a finished step.
+// newMessage returns the message for the event of an upload, of a finished step or of an outcome.
 func newMessage(e *cloudevent.Event) (*message, error) {
 	if e.Time().IsZero() {
 		return nil, fmt.Errorf("time: the event %.64q has none, which the timestamp of a webhook needs", e.ID())
@@ -70,9 +72,18 @@ func newMessage(e *cloudevent.Event) (*message, error) {
 		m.id = idOf(m)
 		return m, nil
 	}
+	if events.IsOutcome(e.Type()) {
+		ended, err := events.ParseExecutionEnded(e)
+		if err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+		m.Data.ExecutionID, m.Data.Execution = ended.GetExecutionId(), e.Data()
+		m.id = idOf(m, e.ID())
+		return m, nil
+	}
 	step, ok := events.CompletedStep(e.Type())
 	if !ok {
-		return nil, fmt.Errorf("type: %.64q is neither an upload nor a finished step", e.Type())
+		return nil, fmt.Errorf("type: %.64q is neither an upload nor a finished step nor the outcome of an execution", e.Type())
 	}
 	result, err := events.ParseStepCompleted(e)
 	if err != nil {

@@ -131,6 +131,7 @@ func (g *graph) build() {
 		g.addEdge(e)
 	}
 	g.addEnds()
+	g.addOutcomes()
 }
 
 // of returns the nodes of a Trigger.
@@ -165,6 +166,25 @@ func (g *graph) addEnds() {
 			if !g.all[p.last()].IsInner && len(p.reaches(t)) > 0 {
 				g.addTrigger(t)
 				g.addEdge(Edge{g.last(g.all[p.last()]), t.Metadata.Name, events.StepCompletedType(p.processor.Name)})
+			}
+		}
+	}
+}
+
+// addOutcomes adds the Triggers that get the events of outcomes. They come from the Triggers that record them.
+func (g *graph) addOutcomes() {
+	for _, t := range g.all {
+		_, service := t.service()
+		if _, isStep := processors.At(service); isStep || t.isCompletion() || t.broker() != g.Broker {
+			continue
+		}
+		for _, n := range slices.Clone(g.Nodes) {
+			for _, outcome := range []string{events.ExecutionCompleted, events.ExecutionFailed} {
+				end := path{steps: g.ways[0].steps, condition: g.ways[0].condition, outcome: outcome}
+				if n.Kind == CompletionNode && len(end.reaches(t)) > 0 {
+					g.addTrigger(t)
+					g.addEdge(Edge{n.ID, t.Metadata.Name, outcome})
+				}
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func TestChains_shipped(t *testing.T) {
 	want := map[string][]string{
 		"chain": {
 			"ObjectCreated:*-6[]", "chain-1-resize[resize][]", "chain-2-detect[detect]", "chain-3-filter[filter]", "chain-4-completed[][]",
-			">chain-1-resize", "chain-1-resize>chain-2-detect", "chain-3-filter>chain-4-completed", "chain-3-filter>webhook-completed",
+			">chain-1-resize", "chain-1-resize>chain-2-detect", "chain-3-filter>chain-4-completed", "chain-4-completed>webhook-completed",
 			" >webhook-progress",
 		},
 		"renditions": {

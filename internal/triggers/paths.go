@@ -22,6 +22,8 @@ type path struct {
 	// condition is a disjunction of terms about the events of the path. Their attributes have the names of
 	// the events, since those of two events may differ.
 	condition []term
+	// outcome is the type of the last event if that reports the end of the execution; else empty.
+	outcome string
 }
 
 // The limits of paths. Beyond them, Triggers are not compared.
@@ -60,7 +62,7 @@ func (p path) extend(all []Trigger) (longer []path) {
 		if condition := p.reaches(t); len(condition) > 0 {
 			out := t.output()
 			out.variant, out.bucket = cmp.Or(out.variant, p.output.variant), cmp.Or(out.bucket, p.output.bucket)
-			longer = append(longer, path{append(slices.Clone(p.steps), i), processor, out, condition})
+			longer = append(longer, path{append(slices.Clone(p.steps), i), processor, out, condition, ""})
 		}
 	}
 	return longer
@@ -89,7 +91,9 @@ func (p path) qualify(alternative term) (qualified term, possible bool) {
 		"type": events.StepCompletedType(p.processor.Name), "source": events.StepSource(p.processor.Name),
 		string(events.VariantOf): p.output.variant,
 	}
-	if isUpload {
+	if p.outcome != "" {
+		values = map[string]string{"type": p.outcome, string(events.VariantOf): ""}
+	} else if isUpload {
 		values = map[string]string{string(events.VariantOf): ""}
 		qualified = term{{attribute: "type@", value: events.ObjectCreatedPrefix, kind: prefix}}
 	}

@@ -109,7 +109,7 @@ kind: Trigger
 metadata: {name: meter, namespace: image-processing}
 spec:
   broker: default
-  filters: [{prefix: {type: dev.imageflow.}}]
+  filters: [{prefix: {type: dev.imageflow.}}, {not: {prefix: {type: dev.imageflow.execution.}}}]
   subscriber: {uri: %s}
 `
 

@@ -92,6 +92,7 @@ type BridgeConfig struct {
 	Token        string        `envconfig:"BRIDGE_TOKEN" desc:"bearer token of notifications"`
 	Outcomes     []string      `envconfig:"OUTCOME_BUCKETS" desc:"buckets whose objects are tagged; empty: SWEEP_BUCKETS"`
 	Strict       bool          `envconfig:"STRICT_UPLOADS" desc:"send events also for uploads that are not images"`
+	Announce     bool          `envconfig:"OUTCOME_EVENTS" default:"true" desc:"send an event when an execution completes or fails"`
 	AcceptWithin time.Duration `split_words:"true" default:"1s" desc:"maximum time that a notification waits for the broker"`
 }
 
@@ -184,7 +185,7 @@ func listenBridge(_ context.Context, c *BridgeConfig, t *telemetry.Tracing) (Pro
 	}
 	events, err := bridge.New(bridge.Config{
 		Broker: c.Broker.URL, Token: c.Token, Signer: signer, Store: store, DeadLetters: c.DeadLetters,
-		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, OutcomeBuckets: outcomes,
+		AcceptWithin: c.AcceptWithin, Sweep: sweep, Strict: c.Strict, OutcomeBuckets: outcomes, OutcomeEvents: c.Announce,
 		WrapTransport: c.Broker.wire(t.Transport),
 	})
 	if err != nil {
