@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"imageflow.dev/internal/events"
 )
 
 // TestLoopEnds sends the events of a step back to the step, as Triggers in a loop do.
@@ -26,4 +28,16 @@ func TestLoopEnds(t *testing.T) {
 		return
 	}
 	t.Error("the loop did not end after 100 steps")
+}
+
+// TestOutcomesStartNothing: a step whose Trigger selects every type does nothing for the outcome of an execution.
+func TestOutcomesStartNothing(t *testing.T) {
+	url := serveNoJobs(t)
+	for _, eventType := range []string{events.ExecutionCompleted, events.ExecutionFailed} {
+		e := created("cat.jpg")
+		e.SetType(eventType)
+		if resp := post(t, url, e, false); resp.StatusCode != http.StatusAccepted {
+			t.Errorf("%s: answered %d", eventType, resp.StatusCode)
+		}
+	}
 }

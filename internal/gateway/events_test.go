@@ -199,3 +199,15 @@ func TestEvents_variant(t *testing.T) {
 		t.Errorf("the answer is %v, %v", last, err)
 	}
 }
+
+// TestEvents_outcome: the pipeline does not run for the outcome of an execution.
+func TestEvents_outcome(t *testing.T) {
+	s, signer, h := subscribe(t)
+	s.before = func(context.Context, string) error { t.Error("a step runs"); return nil }
+	e := s.uploaded(t, signer, "in/cat.jpg")
+	e.SetType(events.ExecutionCompleted)
+	signer.Sign(&e)
+	if resp := deliver(t, h, "pipeline=avatar", e); resp.StatusCode != http.StatusAccepted {
+		t.Errorf("answered %d", resp.StatusCode)
+	}
+}

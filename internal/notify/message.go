@@ -64,36 +64,45 @@ func newMessage(e *cloudevent.Event) (*message, error) {
 	if origin, ok := events.OriginOf(e); ok {
 		m.Data.Bucket, m.Data.ObjectKey, m.Data.ETag = origin.Bucket, origin.Key, origin.ETag
 	}
-	if events.IsObjectCreated(e.Type()) {
+	step, isStep := events.CompletedStep(e.Type())
+	switch {
+	case events.IsObjectCreated(e.Type()):
 		if m.Data.ObjectKey == "" {
 			return nil, fmt.Errorf("data: the event %q names no object", e.ID())
 		}
 		m.Data.ExecutionID = execution.ID(m.Data.ObjectKey)
 		m.id = idOf(m)
 		return m, nil
+	case events.IsOutcome(e.Type()):
+		return m, m.setOutcome(e)
+	case isStep:
+		return m, m.setStep(e, step)
 	}
-	if events.IsOutcome(e.Type()) {
-		ended, err := events.ParseExecutionEnded(e)
-		if err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-		m.Data.ExecutionID, m.Data.Execution = ended.GetExecutionId(), e.Data()
-		m.id = idOf(m, e.ID())
-		return m, nil
+	return nil, fmt.Errorf("type: %.64q is neither an upload nor a finished step nor the outcome of an execution", e.Type())
+}
+
+// setOutcome sets what the event of an outcome says.
+func (m *message) setOutcome(e *cloudevent.Event) error {
+	ended, err := events.ParseExecutionEnded(e)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
 	}
-	step, ok := events.CompletedStep(e.Type())
-	if !ok {
-		return nil, fmt.Errorf("type: %.64q is neither an upload nor a finished step nor the outcome of an execution", e.Type())
-	}
+	m.Data.ExecutionID, m.Data.Execution = ended.GetExecutionId(), e.Data()
+	m.id = idOf(m, e.ID())
+	return nil
+}
+
+// setStep sets what the event of a finished step says.
+func (m *message) setStep(e *cloudevent.Event, step string) error {
 	result, err := events.ParseStepCompleted(e)
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return fmt.Errorf("data: %w", err)
 	}
 	m.Data.ExecutionID, m.Data.Step, m.Data.Response = events.ExecutionID.Get(result), step, e.Data()
 	m.Data.Variant = events.Variant.Get(result)
 	output := result.GetOutputImage()
 	m.id = idOf(m, objects.URI(output.GetBucket(), output.GetObjectKey(), output.GetEtag()))
-	return m, nil
+	return nil
 }
 
 // idOf returns the id of a message, by which receivers recognise a repetition. It is a digest of
