@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -38,6 +39,12 @@ func New() *Function { return &Function{} }
 // a GATEWAY_TOKEN, callers must send it. With EVENT_SIGNING_KEYS, the function also runs the pipelines of
 // PRESETS_FILE for signed events.
 func (f *Function) Start(ctx context.Context, env map[string]string) error {
+	token := env["GATEWAY_TOKEN"]
+	if token != "" {
+		if err := gateway.CheckToken(token); err != nil {
+			return fmt.Errorf("GATEWAY_TOKEN %w", err)
+		}
+	}
 	conns, err := gateway.Dial(func(p processors.Info) string {
 		return cmp.Or(env[p.EndpointVariable], p.DefaultEndpoint(env["PROCESSOR_DOMAIN"]))
 	}, maxBody)
@@ -65,7 +72,7 @@ func (f *Function) Start(ctx context.Context, env map[string]string) error {
 		handler = gateway.RouteEvents(&gateway.Events{Pipeline: pipeline, Signer: signer}, handler)
 	}
 	f.conns = conns
-	handler = gateway.Token(env["GATEWAY_TOKEN"]).RequireToken(handler)
+	handler = gateway.Token(token).RequireToken(handler)
 	f.handler.Store(&handler)
 	return nil
 }

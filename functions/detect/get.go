@@ -20,7 +20,7 @@ func (s *Models) Get(ctx context.Context, req *imageflowv1.GetModelRequest) (*im
 	name := cmp.Or(req.GetName(), s.defaultModel)
 	m, err := s.model(ctx, name, req.GetVersion())
 	if errors.Is(err, inference.ErrNotFound) {
-		return nil, functions.Errorf(functions.NotFound, "name", "no model %q", name)
+		return nil, functions.Errorf(functions.NotFound, "name", "no model %.64q", name)
 	}
 	if errors.Is(err, inference.ErrNoVersion) {
 		return nil, functions.Errorf(functions.NotFound, "version", "%v", err)

@@ -124,7 +124,7 @@ func (s *Models) check(r *imageflowv1.DetectionRequest) error {
 }
 
 func notFound(name string) error {
-	return functions.Errorf(functions.NotFound, "model_name", "no model %q", name)
+	return functions.Errorf(functions.NotFound, "model_name", "no model %.64q", name)
 }
 
 // identity names the model that the request will use: version and files.

@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
@@ -14,6 +17,20 @@ import (
 // authentication. Requests for health and the OpenAPI description need no token, and events
 // have signatures.
 type Token string
+
+// minTokenBytes makes guessing hopeless; openssl rand -hex 16 has twice as many.
+const minTokenBytes = 16
+
+// CheckToken returns an error for a bearer token that is too short, or that no request can send.
+func CheckToken(token string) error {
+	switch {
+	case strings.ContainsFunc(token, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return errors.New("has a space or a line break, which no request can send")
+	case len(token) < minTokenBytes:
+		return fmt.Errorf("has %d bytes but needs at least %d", len(token), minTokenBytes)
+	}
+	return nil
+}
 
 // openPaths need no token. A path that ends in a slash includes all paths below.
 var openPaths = []string{

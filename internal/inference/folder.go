@@ -172,7 +172,7 @@ func (f *Folder) find(name string) (*folderModel, error) {
 // notFound is the error about a model that does not exist. The caller holds the mutex.
 func (f *Folder) notFound(name string) error {
 	names := strings.Join(slices.Sorted(maps.Keys(f.models)), ", ")
-	return fmt.Errorf("model %q: %w; the repository has %s", name, ErrNotFound, names)
+	return fmt.Errorf("model %.64q: %w; the repository has %.400s", name, ErrNotFound, names)
 }
 
 // Has reports whether the folder has a model of this name.

@@ -106,7 +106,7 @@ func (t *Triton) Model(ctx context.Context, name, version string) (Model, error)
 		if err = t.explainNotFound(ctx, key, err); errors.Is(err, ErrUnavailable) {
 			recordRun(ctx, backendTriton, unknownModel, start, err)
 		}
-		return nil, fmt.Errorf("model %q at Triton: %w", name, err)
+		return nil, fmt.Errorf("model %.64q at Triton: %w", name, err)
 	}
 	return t.store(m), nil
 }

@@ -62,7 +62,7 @@ func (t *Triton) explainNotFound(ctx context.Context, key versionKey, err error)
 		case i < 0:
 			return err
 		case key.version != "" && len(index[i].Available) > 0:
-			return fmt.Errorf("%w: it has %s, not %s", ErrNoVersion, strings.Join(index[i].Available, ", "), key.version)
+			return fmt.Errorf("%w: it has %s, not %.64s", ErrNoVersion, strings.Join(index[i].Available, ", "), key.version)
 		case index[i].Reason != "":
 			return &RefusedError{Name: key.name, Reason: index[i].Reason}
 		}

@@ -104,7 +104,7 @@ func (m *folderModel) noVersion(version string) error {
 		return fmt.Errorf("%w: %s exists, but the version_policy in %s makes only %s available",
 			ErrNoVersion, version, configFile, strings.Join(m.available, ", "))
 	}
-	return fmt.Errorf("%w: %s does not exist; %s can be named", ErrNoVersion, version, strings.Join(m.available, ", "))
+	return fmt.Errorf("%w: %.64s does not exist; %s can be named", ErrNoVersion, version, strings.Join(m.available, ", "))
 }
 
 // reserve returns the requested version of this key, and starts to load it if it is new.

@@ -72,7 +72,7 @@ func TestFunction(t *testing.T) {
 // TestFunctionDemandsItsToken: a function with a token refuses calls without it.
 func TestFunctionDemandsItsToken(t *testing.T) {
 	f := imageflow.New()
-	env := map[string]string{"GATEWAY_TOKEN": "secret", "EVENT_SIGNING_KEYS": "a key of events for these tests only"}
+	env := map[string]string{"GATEWAY_TOKEN": "the-gateway-token", "EVENT_SIGNING_KEYS": "a key of events for these tests only"}
 	if err := f.Start(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ var serviceOf = map[string]string{
 	"gateway": "grpc-gateway", "bridge": "bridge",
 }
 
-const bridgeToken = "bridge-token"
+const bridgeToken = "the-bridge-token"
 
 // deploy starts everything; the environment of the setup goes to every role and the broker, its
 // flags to the broker.

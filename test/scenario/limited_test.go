@@ -27,7 +27,7 @@ var hostile = flag.Bool("hostile", false,
 	"attack with full strength and judge latencies, on a machine that has nothing else to do")
 
 // gatewayToken is the token of the limited gateway.
-const gatewayToken = "gateway-token"
+const gatewayToken = "the-gateway-token"
 
 // imageEnvironment has the variables of the container images, without GOMEMLIMIT.
 var imageEnvironment = []string{

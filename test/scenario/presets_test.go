@@ -94,7 +94,7 @@ func TestPresets_names(t *testing.T) {
 // TestPipelineTrigger: one Trigger at the gateway runs a whole pipeline, although calls of the gateway need a token.
 // Its end is the end of the chain.
 func TestPipelineTrigger(t *testing.T) {
-	s := local(t, setup{env: []string{"GATEWAY_TOKEN=secret"}, flags: []string{
+	s := local(t, setup{env: []string{"GATEWAY_TOKEN=the-gateway-token"}, flags: []string{
 		"--presets", "config/components/presets/presets.yaml", "--eventing", "eventing,eventing/examples/presets",
 	}})
 	s.put(t, "avatars/cat.jpg", "image/jpeg", jpegOf(t, 600, 400))

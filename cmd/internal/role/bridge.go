@@ -100,6 +100,7 @@ type BridgeConfig struct {
 func (c *BridgeConfig) Validate() error {
 	return errors.Join(
 		c.Server.validate(), c.Store.validate(), required("BROKER_URL", c.Broker.URL), required("BRIDGE_TOKEN", c.Token),
+		bearer("BRIDGE_TOKEN", c.Token),
 		required("DEAD_LETTER_BUCKET", c.DeadLetters), atLeast("ACCEPT_WITHIN", c.AcceptWithin, 0),
 		c.Sweep.validate(), c.Signing.validate(),
 		c.OIDC.validate(),

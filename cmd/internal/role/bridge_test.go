@@ -65,7 +65,7 @@ func TestBridgeSweepsAndDrains(t *testing.T) {
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s",
 		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
-		"MINIO_BUCKET": "uploads", "BROKER_URL": broker.URL, "BRIDGE_TOKEN": "token",
+		"MINIO_BUCKET": "uploads", "BROKER_URL": broker.URL, "BRIDGE_TOKEN": "the-bridge-token",
 		"EVENT_SIGNING_KEYS": signingKey, "ACCEPT_WITHIN": "1ms",
 		"SWEEP_INTERVAL": "10ms", "SWEEP_GRACE": "1ms",
 	} {

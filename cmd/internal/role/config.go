@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/server"
@@ -183,7 +184,7 @@ func (c *GatewayConfig) Validate() error {
 		signing = c.Signing.validate()
 	}
 	return errors.Join(store, signing,
-		c.Server.validate(), c.PresetsFile.validate(),
+		c.Server.validate(), c.PresetsFile.validate(), bearer("GATEWAY_TOKEN", c.Token),
 		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
 		atLeast("MAX_WATCHES", c.Watches, 0),
 		origins("CORS_ALLOW_ORIGINS", c.Origins),
@@ -206,6 +207,17 @@ func origins(name string, values []string) error {
 func required(name, value string) error {
 	if value == "" {
 		return fmt.Errorf("%s must be set", name)
+	}
+	return nil
+}
+
+// bearer returns an error for a bearer token that is not safe; an empty one is another check's.
+func bearer(name, token string) error {
+	if token == "" {
+		return nil
+	}
+	if err := gateway.CheckToken(token); err != nil {
+		return fmt.Errorf("%s %w", name, err)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestGatewayAsAGRPCServer(t *testing.T) {
 	placeImage(t, store)
 	resize, endResize := run(t, "resize")
 	t.Setenv("RESIZE_GRPC_ENDPOINT", resize)
-	t.Setenv("GATEWAY_TOKEN", "secret")
+	t.Setenv("GATEWAY_TOKEN", "the-gateway-token")
 	address, end := run(t, "gateway")
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -96,7 +96,7 @@ func checkServices(t *testing.T, conn *grpc.ClientConn) {
 }
 
 func withToken(t *testing.T) context.Context {
-	return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer secret")
+	return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer the-gateway-token")
 }
 
 // listServices lists the services.

@@ -16,7 +16,7 @@ const signingKey = "a key of events for these tests only"
 func needed(t *testing.T) {
 	for name, value := range map[string]string{
 		"MINIO_ENDPOINT": "127.0.0.1:9000", "MINIO_ACCESS_KEY": "user", "MINIO_SECRET_KEY": "password",
-		"BROKER_URL": "http://127.0.0.1:8090", "BRIDGE_TOKEN": "token",
+		"BROKER_URL": "http://127.0.0.1:8090", "BRIDGE_TOKEN": "the-bridge-token",
 		"EVENT_SIGNING_KEYS": signingKey,
 	} {
 		t.Setenv(name, value)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -39,10 +37,8 @@ func (c ModelControl) validate(backend string) error {
 		return nil
 	case backend != onnxRuntime:
 		return errors.New("MODEL_CONTROL=explicit is for INFERENCE_BACKEND=onnxruntime: Triton has --model-control-mode")
-	case strings.ContainsFunc(c.ControlToken, unicode.IsSpace):
-		return errors.New("MODEL_CONTROL_TOKEN has a space or a line break, which no request can send")
 	}
-	return required("MODEL_CONTROL_TOKEN", c.ControlToken)
+	return errors.Join(required("MODEL_CONTROL_TOKEN", c.ControlToken), bearer("MODEL_CONTROL_TOKEN", c.ControlToken))
 }
 
 // modelLoader is a repository whose models requests can load and unload.
