@@ -47,10 +47,12 @@ func (p OverloadPolicy) class() class {
 // Calls, events and the events of a backfill are classes that share each limit by weights;
 // see budget. Each class has a queue of its own, so a backfill does not make the queue full
 // for others. A backfill holds at most half of the active slots and of the decoded bytes,
-// and leaves one core to the others if there are several.
+// and leaves one core to the others if there are several. Its jobs start when no others run;
+// see foreground.
 type Admission struct {
 	stored, inline lane
 	bytes, cores   *budget
+	foreground     *foreground
 	limits         AdmissionLimits
 	computing      ewma // the time that recent jobs held a core
 }
@@ -101,10 +103,13 @@ type AdmissionLimits struct {
 }
 
 // Cores is a number of CPU cores that several Admissions share.
-type Cores struct{ budget *budget }
+type Cores struct {
+	budget     *budget
+	foreground foreground
+}
 
 // NewCores returns n shared cores.
-func NewCores(n int64) *Cores { return &Cores{newBudget(n, n-1)} }
+func NewCores(n int64) *Cores { return &Cores{budget: newBudget(n, n-1)} }
 
 // NewAdmission returns an Admission with the given limits.
 func NewAdmission(l AdmissionLimits) *Admission {
@@ -114,7 +119,7 @@ func NewAdmission(l AdmissionLimits) *Admission {
 	l.Cores = l.Shared.budget.size
 	return &Admission{
 		stored: newLane(l), inline: newLane(l), bytes: newBudget(l.DecodedBytes, l.DecodedBytes/2), cores: l.Shared.budget,
-		limits: l,
+		foreground: &l.Shared.foreground, limits: l,
 	}
 }
 
@@ -193,7 +198,8 @@ func (a *Admission) enter(ctx context.Context, policy OverloadPolicy, inline boo
 			return nil, err
 		}
 	}
-	if err := l.active.Acquire(ctx, c, 1); err != nil {
+	release, err := a.activate(ctx, l, c)
+	if err != nil {
 		l.slots.Release(c, 1)
 		return nil, err
 	}
@@ -202,8 +208,27 @@ func (a *Admission) enter(ctx context.Context, policy OverloadPolicy, inline boo
 		if representative(err) {
 			l.working.add(time.Since(start))
 		}
-		l.active.Release(c, 1)
+		release()
 		l.slots.Release(c, 1)
+	}, nil
+}
+
+// activate acquires an active slot.
+func (a *Admission) activate(ctx context.Context, l *lane, c class) (release func(), err error) {
+	end := func() {}
+	if c == backfillJobs {
+		a.foreground.yield(ctx)
+	} else {
+		a.foreground.begin()
+		end = a.foreground.end
+	}
+	if err := l.active.Acquire(ctx, c, 1); err != nil {
+		end()
+		return nil, err
+	}
+	return func() {
+		l.active.Release(c, 1)
+		end()
 	}, nil
 }
 
