@@ -19,7 +19,7 @@ import (
 )
 
 // runtimeVariables are read by the libraries in the binary, not by its roles.
-var runtimeVariables = []string{"GOMEMLIMIT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
+var runtimeVariables = []string{"GOGC", "GOMEMLIMIT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
 
 // folder holds the built command.
 var folder string
