@@ -71,7 +71,7 @@ func withExamples(t *testing.T) *system {
 func apply(t testing.TB, folder string) {
 	t.Helper()
 	kubectl(t, "apply", "--filename", folder)
-	kubectl(t, "wait", "--for", "condition=Ready", "--filename", folder, "--timeout", "2m")
+	kubectl(t, "wait", "--for", "condition=Ready", "--filename", folder, "--recursive=false", "--timeout", "2m")
 }
 
 // empty removes all objects from a bucket.

@@ -1,47 +1,16 @@
 package scenario
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 )
 
-// execution is an execution as the gateway describes it.
-type execution struct {
-	Status string
-	Source struct {
-		CreatedAt time.Time `json:"created_at"`
-	}
-	Steps []struct {
-		Name       string
-		FinishedAt time.Time `json:"finished_at"`
-		Seconds    float64   `json:"processing_time_seconds"`
-	}
-}
-
-func (s *system) execution(t testing.TB, id string) (e execution) {
-	t.Helper()
-	resp, err := http.Get(s.url("gateway", "/v1/executions/"+id))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil {
-		err = json.Unmarshal(text, &e)
-	}
-	if err != nil {
-		t.Fatalf("%s: %s %v", id, text, err)
-	}
-	return e
-}
-
 // TestOnClusterEventPath puts 50 images for a chain of Triggers and 50 for one Trigger that runs the same steps as a
-// pipeline, in turns, two per second. It reports for each hop the time from the input to the output, and the part of
-// it outside the step.
+// pipeline, in turns, two per second. It reports for each step the time from the end of the step before, or of the
+// put, to its own end, and the part of it outside the job.
 func TestOnClusterEventPath(t *testing.T) {
 	needsCluster(t)
 	apply(t, "../../eventing/examples/presets")
@@ -49,45 +18,48 @@ func TestOnClusterEventPath(t *testing.T) {
 	run := time.Now().UTC().Format("150405")
 	img := sample(t)
 	forms := map[string]string{"a Trigger for each step": "path/" + run, "one Trigger": "photos/" + run}
-	const images = 50
-	for i := range images {
+	stored := map[string]time.Time{}
+	for i := range 50 {
 		for _, prefix := range forms {
-			s.put(t, fmt.Sprintf("%s/%d.jpg", prefix, i), "image/jpeg", img)
+			id := fmt.Sprintf("%s/%d", prefix, i)
+			s.put(t, id+".jpg", "image/jpeg", img)
+			stored[id] = time.Now()
 			time.Sleep(500 * time.Millisecond)
 		}
 	}
+	for id := range stored {
+		eventually(t, "the end", func() bool { return s.tag(t, id+".jpg") == "completed" })
+	}
 	for form, prefix := range forms {
-		t.Run(form, func(t *testing.T) { s.reportPath(t, prefix, images) })
+		t.Run(form, func(t *testing.T) { reportPath(t, jobs(t, "app.kubernetes.io/component=processor", prefix), stored) })
 	}
 }
 
-// reportPath reports the times of the executions of the images <prefix>/0.jpg, <prefix>/1.jpg and so on.
-func (s *system) reportPath(t *testing.T, prefix string, images int) {
-	own, took, beyond := series{}, series{}, series{}
-	for i := range images {
-		id := fmt.Sprintf("%s/%d", prefix, i)
-		eventually(t, "the end", func() bool { return s.tag(t, id+".jpg") == "completed" })
-		e := s.execution(t, id)
-		before, all := e.Source.CreatedAt, 0.0
-		for _, step := range e.Steps {
-			hop, work := milliseconds(step.FinishedAt.Sub(before)), 1000*step.Seconds
-			own.add(step.Name, work)
-			took.add(step.Name, hop)
-			beyond.add(step.Name, hop-work)
-			before, all = step.FinishedAt, all+work
+// reportPath reports the times of the jobs of executions, whose images were stored at these times.
+func reportPath(t *testing.T, all []loggedJob, stored map[string]time.Time) {
+	slices.SortFunc(all, func(a, b loggedJob) int { return a.Time.Compare(b.Time) })
+	before, own, took, beyond := maps.Clone(stored), map[string]float64{}, series{}, series{}
+	steps := series{}
+	for _, j := range all {
+		hop := milliseconds(j.Time.Sub(before[j.Execution]))
+		took.add(j.Step, hop)
+		steps.add(j.Step, j.MS)
+		beyond.add(j.Step, hop-j.MS)
+		before[j.Execution], own[j.Execution] = j.Time, own[j.Execution]+j.MS
+		if j.Step == "filter" {
+			whole := milliseconds(j.Time.Sub(stored[j.Execution]))
+			took.add("whole", whole)
+			steps.add("whole", own[j.Execution])
+			beyond.add("whole", whole-own[j.Execution])
 		}
-		whole := milliseconds(before.Sub(e.Source.CreatedAt))
-		own.add("whole", all)
-		took.add("whole", whole)
-		beyond.add("whole", whole-all)
 	}
-	for _, hop := range []string{"resize", "detect", "filter", "whole"} {
-		if len(took[hop]) != images {
-			t.Errorf("%d executions have the step %s, want %d", len(took[hop]), hop, images)
+	for _, step := range []string{"resize", "detect", "filter", "whole"} {
+		if len(took[step]) != len(stored)/2 {
+			t.Errorf("%d jobs of %s, want %d", len(took[step]), step, len(stored)/2)
 			continue
 		}
-		t.Logf("%-6s p50 %4.0f ms, p95 %4.0f ms; the step's own time before storing: p50 %3.0f ms; beyond it: p50 %3.0f ms, p95 %3.0f ms",
-			hop, took.at(hop, 50), took.at(hop, 95), own.at(hop, 50), beyond.at(hop, 50), beyond.at(hop, 95))
+		t.Logf("%-6s p50 %4.0f ms, p95 %4.0f ms; the job itself: p50 %3.0f ms; beyond it: p50 %3.0f ms, p95 %3.0f ms",
+			step, took.at(step, 50), took.at(step, 95), steps.at(step, 50), beyond.at(step, 50), beyond.at(step, 95))
 	}
-	t.Logf("beyond the steps / their own time: %.2f", beyond.at("whole", 50)/own.at("whole", 50))
+	t.Logf("beyond the jobs / the jobs themselves: %.2f", beyond.at("whole", 50)/steps.at("whole", 50))
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 )
@@ -99,8 +100,10 @@ func fromPod(t testing.TB) grpc.DialOption {
 
 // loggedJob is a line in a processor's log about a job.
 type loggedJob struct {
-	pod, Msg, Execution, Outcome string
-	ApplyMS                      float64 `json:"apply_ms"` // 0 if the image was not started
+	pod, Msg, Step, Execution, Outcome string
+	Time                               time.Time // of its end
+	MS                                 float64   // from the queue to the stored output
+	ApplyMS                            float64   `json:"apply_ms"` // 0 if the image was not started
 }
 
 // jobs returns the jobs in the logs of the selected pods whose executions have the prefix.
