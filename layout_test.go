@@ -35,10 +35,11 @@ var floors = []struct {
 	{"internal/objects", nil},
 	{"internal/oidc", nil},
 	{"internal/openinference", []string{"proto/imageflow/v1", "internal/server"}},
-	{"internal/processors", []string{"proto/imageflow/v1"}},
-	{"internal/presets", []string{"proto/imageflow/v1"}},
+	{"internal/processors", []string{"proto/imageflow/v1", "internal/rules"}},
+	{"internal/presets", []string{"proto/imageflow/v1", "internal/rules"}},
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
+	{"internal/rules", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
 	{"internal/signature", []string{"internal/events", "internal/httpevent", "internal/jsonlimit"}},
 	{"internal/storeadmin", nil},
@@ -70,7 +71,7 @@ var floors = []struct {
 	}},
 	{"internal/job", []string{
 		"functions", "proto/imageflow/v1", "internal/imaging", "internal/objects", "internal/events",
-		"internal/telemetry", "internal/execution", "internal/presets", "internal/processors",
+		"internal/telemetry", "internal/execution", "internal/presets", "internal/processors", "internal/rules",
 	}},
 
 	{"internal/rpc", []string{"internal/job", "internal/events", "functions", "proto/imageflow/v1"}},
@@ -82,7 +83,7 @@ var floors = []struct {
 	{"internal/gateway", []string{
 		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/index",
 		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics", "internal/presets",
-		"internal/signature", "internal/httpevent", "internal/triggers",
+		"internal/signature", "internal/httpevent", "internal/triggers", "internal/rules",
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",
@@ -90,7 +91,7 @@ var floors = []struct {
 	}},
 
 	{"internal/notify", []string{
-		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics",
+		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics", "internal/rules",
 	}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},

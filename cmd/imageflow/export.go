@@ -49,8 +49,8 @@ func export(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("invalid environment of export:\n%w", err)
+	if err := loadEnvironment("export", config); err != nil {
+		return err
 	}
 	if o.Bucket == "" {
 		o.Bucket = config.Bucket

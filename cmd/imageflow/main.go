@@ -46,8 +46,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintf(out, "imageflow %s %s.\n\nEnvironment:\n", r.Name, r.Summary)
 		return role.Usage(out, config)
 	}
-	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("invalid environment of %s:\n%w", r.Name, err)
+	if err := loadEnvironment(r.Name, config); err != nil {
+		return err
 	}
 	watch, err := config.Watch(ctx, r.Name)
 	if err != nil {
@@ -92,6 +92,14 @@ func help(out io.Writer) error {
 	fmt.Fprintln(out, "\nCommands:")
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
 		fmt.Fprintf(out, "  %-8s %s\n", name, commands[name].summary)
+	}
+	return nil
+}
+
+// loadEnvironment reads the configuration of a role or a command and reports every variable that is wrong.
+func loadEnvironment(of string, config interface{ Validate() error }) error {
+	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
+		return fmt.Errorf("invalid environment of %s:\n%w", of, err)
 	}
 	return nil
 }

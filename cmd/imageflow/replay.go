@@ -46,8 +46,8 @@ func replay(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	config := &role.EventsConfig{}
-	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("invalid environment of replay:\n%w", err)
+	if err := loadEnvironment("replay", config); err != nil {
+		return err
 	}
 	t := &tally{out: out, dryRun: flags.DryRun}
 	flags.Report = t.report

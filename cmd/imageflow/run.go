@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/bridge"
+	"imageflow.dev/internal/rules"
 )
 
 const runSummary = "runs the chain on the images that a bucket already contains"
@@ -57,8 +57,8 @@ func runChain(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	config := &role.EventsConfig{}
-	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("invalid environment of run:\n%w", err)
+	if err := loadEnvironment("run", config); err != nil {
+		return err
 	}
 	p := newProgress(os.Stderr)
 	flags.Failed = p.failed
@@ -123,8 +123,6 @@ func parseRun(args []string, out io.Writer, now time.Time) (*bridge.Backfill, er
 	return b, given.validate(now)
 }
 
-var chainName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-
 // validate checks the flags and parses the times.
 func (given *runFlags) validate(now time.Time) (err error) {
 	b := &given.backfill
@@ -137,9 +135,8 @@ func (given *runFlags) validate(now time.Time) (err error) {
 	switch {
 	case b.Resume && (b.DryRun || b.Restart):
 		err = errors.New("--resume excludes --dry-run and --restart")
-	case b.Chain != "" && !chainName.MatchString(b.Chain):
-		err = fmt.Errorf("--chain is %.64q but must be a lower-case letter and at most 31 lower-case letters, digits and hyphens",
-			b.Chain)
+	case b.Chain != "" && !rules.IsName(b.Chain):
+		err = fmt.Errorf("--chain is %.64q but must have the form %s", b.Chain, rules.NameForm)
 	case !(b.Rate >= 0): // also true for NaN
 		err = fmt.Errorf("--rate is %v but must be at least 0", b.Rate)
 	case b.InFlight < 1 || b.InFlight > maxInFlight:

@@ -54,8 +54,8 @@ func setup(ctx context.Context, args []string, out io.Writer) error {
 	case err != nil:
 		return err
 	}
-	if err := errors.Join(role.Load(config), config.Validate()); err != nil {
-		return fmt.Errorf("invalid environment of setup:\n%w", err)
+	if err := loadEnvironment("setup", config); err != nil {
+		return err
 	}
 	store, err := config.Open()
 	if err != nil {

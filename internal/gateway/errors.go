@@ -2,21 +2,20 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"buf.build/go/protovalidate"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"imageflow.dev/internal/rules"
 )
 
 // answerRouting answers a wrong method with 405 Method Not Allowed; by default, the mux
@@ -92,17 +91,15 @@ func withDetail(s *status.Status, detail protoadapt.MessageV1) error {
 }
 
 // violation returns an error about one violated rule of the message at a field path,
-// which may be empty. Like the processors, it prefers the first rule about a field.
+// which may be empty.
 func violation(at string, err error) error {
-	var invalidMessage *protovalidate.ValidationError
-	if !errors.As(err, &invalidMessage) || len(invalidMessage.Violations) == 0 {
+	v, ok := rules.Reported(err)
+	if !ok {
 		return status.Error(codes.Internal, "internal error")
 	}
-	named := slices.IndexFunc(invalidMessage.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
-	first := invalidMessage.Violations[max(named, 0)].Proto
-	field := strings.Trim(at+"."+protovalidate.FieldPathString(first.GetField()), ".")
+	field := strings.Trim(at+"."+v.Field, ".")
 	if field == "" {
-		return status.Error(codes.InvalidArgument, first.GetMessage())
+		return status.Error(codes.InvalidArgument, v.Message)
 	}
-	return invalid(field, first.GetMessage())
+	return invalid(field, v.Message)
 }

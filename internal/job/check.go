@@ -1,13 +1,11 @@
 package job
 
 import (
-	"errors"
-	"slices"
-
 	"buf.build/go/protovalidate"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/presets"
+	"imageflow.dev/internal/rules"
 )
 
 // Check returns the error that a Runner of the processor would return for the request
@@ -35,14 +33,11 @@ func newPlan(processor functions.Processor, set *presets.Set, req functions.Requ
 	return planRequest(processor, req, defaultBucket)
 }
 
-// violation returns the error of one violated rule. It prefers a rule about a field,
-// because rules about the whole request often only follow from those.
+// violation returns the error of one violated rule.
 func violation(err error) error {
-	var invalid *protovalidate.ValidationError
-	if !errors.As(err, &invalid) || len(invalid.Violations) == 0 {
+	v, ok := rules.Reported(err)
+	if !ok {
 		return err
 	}
-	i := slices.IndexFunc(invalid.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
-	first := invalid.Violations[max(i, 0)].Proto
-	return functions.Errorf(functions.Invalid, protovalidate.FieldPathString(first.GetField()), "%s", first.GetMessage())
+	return functions.Errorf(functions.Invalid, v.Field, "%s", v.Message)
 }

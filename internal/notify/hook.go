@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"imageflow.dev/internal/rules"
 )
 
 // Hook is a receiver of webhooks.
@@ -31,13 +32,11 @@ const (
 	maxSecrets = 3
 )
 
-var hookName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-
 // Check returns an error if the hook or its name is not valid. It never shows a secret, and of the
 // URL, which may contain one, only its host. A name that is not valid may be a part of either.
 func (h Hook) Check(name string) error {
-	if !hookName.MatchString(name) {
-		return errors.New("a name does not have the form [a-z][a-z0-9-]{0,31}")
+	if !rules.IsName(name) {
+		return errors.New("a name does not have the form " + rules.NameForm)
 	}
 	u, err := url.Parse(h.URL)
 	switch {

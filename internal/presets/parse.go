@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 
 	"buf.build/go/protovalidate"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"imageflow.dev/internal/rules"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -27,8 +27,6 @@ const (
 	// maxSteps is the contract's limit of a pipeline.
 	maxSteps = 16
 )
-
-var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // Load reads a file. An empty name is a Set without presets, nil.
 func Load(file string) (*Set, error) {
@@ -120,8 +118,8 @@ const (
 )
 
 func (s *Set) addPreset(name, value *yaml.Node) error {
-	if !validName.MatchString(name.Value) {
-		return at(name, "the name %.40q does not have the form %v", name.Value, validName)
+	if !rules.IsName(name.Value) {
+		return at(name, "the name %.40q does not have the form %s", name.Value, rules.NameForm)
 	}
 	step, err := readStep(value)
 	if err != nil {
@@ -158,8 +156,8 @@ func checkPreset(req protoreflect.Message) (err error) {
 }
 
 func (s *Set) addPipeline(name, value *yaml.Node) error {
-	if !validName.MatchString(name.Value) {
-		return at(name, "the name %.40q does not have the form %v", name.Value, validName)
+	if !rules.IsName(name.Value) {
+		return at(name, "the name %.40q does not have the form %s", name.Value, rules.NameForm)
 	}
 	if value.Kind != yaml.SequenceNode || len(value.Content) == 0 || len(value.Content) > maxSteps {
 		return at(name, "pipeline %s: must be a list of 1 to %d steps", name.Value, maxSteps)

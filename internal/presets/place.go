@@ -3,13 +3,13 @@ package presets
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"buf.build/go/protovalidate"
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"imageflow.dev/internal/rules"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -99,15 +99,13 @@ func check(req proto.Message) error {
 	return nil
 }
 
-// explain returns one violated rule, of a field if there is one.
+// explain returns one violated rule.
 func explain(err error) error {
-	var invalid *protovalidate.ValidationError
-	if !errors.As(err, &invalid) || len(invalid.Violations) == 0 {
+	v, ok := rules.Reported(err)
+	if !ok {
 		return err
 	}
-	i := slices.IndexFunc(invalid.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
-	first := invalid.Violations[max(i, 0)].Proto
-	return &fieldError{protovalidate.FieldPathString(first.GetField()), first.GetMessage()}
+	return &fieldError{v.Field, v.Message}
 }
 
 // lineOf returns the node of the field that an error of check names, in the node of a step.

@@ -4,6 +4,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"imageflow.dev/internal/rules"
 )
 
 // Names are the parts that the default keys of all outputs of one upload and variant share.
@@ -37,13 +39,10 @@ func NamesOf(execution, key string) Names {
 	return n
 }
 
-var (
-	variantPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-	cropPattern    = regexp.MustCompile(`(^|-)crop-[0-9]+$`)
-)
+var cropPattern = regexp.MustCompile(`(^|-)crop-[0-9]+$`)
 
 // IsVariant reports whether a text is the name of a variant, by the rule of the contract: it is
 // neither the number of a pipeline's step nor ends like the name of a crop.
 func IsVariant(text string) bool {
-	return variantPattern.MatchString(text) && !cropPattern.MatchString(text)
+	return rules.IsName(text) && !cropPattern.MatchString(text)
 }
