@@ -70,7 +70,8 @@ func TestManifests_invalidParameters(t *testing.T) {
 		{"grpc-gateway", "/?pipeline=avatar", "PRESETS_FILE has no pipelines"}, {"grpc-gateway", "/?x=1", "pipeline=NAME"},
 		{resize, "/?preset=card", "PRESETS_FILE has no presets"},
 		{"notify", "/?hook=shop", "HOOK_URLS names none"}, {"notify", "/", "hook=NAME"},
-		{"bridge", "/completed?target_width=99999", ""},
+		{"bridge", "/completed?target_width=99999", `"target_width": no such parameter`},
+		{"bridge", "/completed?of=resize&of=filter", "of: given more than once"},
 		{"somebody-elses", "/?target_width=99999", ""},
 	} {
 		dir := t.TempDir()

@@ -20,7 +20,7 @@ func newDeadLetter(e *cloudevents.Event) *execution.DeadLetter {
 	d := &execution.DeadLetter{
 		EventID: e.ID(), EventType: e.Type(), Event: eventJSON(parsed.Event),
 		Step: parsed.Destination, Code: parsed.Code, Attempts: parsed.Attempts, Reason: reasonOf(parsed),
-		OfOutcome: events.IsOutcome(e.Type()),
+		Failures: parsed.Failures, First: parsed.First, OfOutcome: events.IsOutcome(e.Type()),
 	}
 	if origin, ok := events.OriginOf(e); ok {
 		d.Bucket, d.Key, d.ETag = origin.Bucket, origin.Key, origin.ETag

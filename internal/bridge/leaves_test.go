@@ -206,4 +206,13 @@ func TestLeaves_invalidList(t *testing.T) {
 			t.Errorf("of=%.50s is answered %d %s", of, answer.Code, answer.Body)
 		}
 	}
+	for query, says := range map[string]string{
+		"x=1": `"x": no such parameter`, "of=resize&of=filter": "of: given more than once", "of=resize&": "", "%": "URL-encoded",
+	} {
+		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/completed?"+query, nil)
+		answer := httptest.NewRecorder()
+		if b.ServeHTTP(answer, r); answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), says) {
+			t.Errorf("%s is answered %d %s", query, answer.Code, answer.Body)
+		}
+	}
 }

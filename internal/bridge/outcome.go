@@ -21,19 +21,13 @@ import (
 // handleCompleted records the end of a chain, or of one of its branches: then the parameter `of` of the
 // Trigger's URI names all leaves.
 func (b *Bridge) handleCompleted(w http.ResponseWriter, r *http.Request) {
-	var leaves []execution.Leaf
-	if query := r.URL.Query(); query.Has(leavesParameter) {
-		var err error
-		if leaves, err = execution.ParseLeaves(query.Get(leavesParameter)); err != nil {
-			http.Error(w, leavesParameter+": "+err.Error(), http.StatusBadRequest)
-			return
-		}
+	leaves, err := execution.ParseLeavesQuery(r.URL.RawQuery)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
 	b.handleOutcome(w, r, func(ctx context.Context, e *cloudevents.Event) error { return b.recordCompleted(ctx, e, leaves) })
 }
-
-// leavesParameter is the name of the parameter of `/completed` that has the leaves of a chain with branches.
-const leavesParameter = "of"
 
 // handleDeadLetter records an event that the broker gave up.
 func (b *Bridge) handleDeadLetter(w http.ResponseWriter, r *http.Request) {

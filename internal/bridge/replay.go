@@ -72,6 +72,7 @@ func (b *Bridge) resend(ctx context.Context, d execution.DeadLetter, wait time.D
 	if err := json.Unmarshal(d.Event, &e); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoEvent, err)
 	}
+	events.SetFailures(&e, d.Failures, d.First)
 	moved, err := b.deadLetters.BeginReplay(ctx, d)
 	if err != nil {
 		return err

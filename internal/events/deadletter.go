@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/base64"
+	"time"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 )
@@ -14,6 +15,9 @@ const (
 	errorCode        Integer = "knativeerrorcode"
 	errorData        Text    = "knativeerrordata"
 	attempts         Integer = "attempts"
+	// failures and firstFailure are about an event that is sent again after it was a dead letter. A replay sets them.
+	failures     Integer = "failures"
+	firstFailure Time    = "firstfailure"
 	// brokerTTL counts down the replies that an event may still lead to. Brokers set it.
 	brokerTTL Integer = "knativebrokerttl"
 )
@@ -32,6 +36,15 @@ type DeadLetter struct {
 	Answer []byte
 	// Attempts counts the deliveries; 0 is unknown.
 	Attempts int
+	// Failures counts how often the event was a dead letter before it was sent again, the first time at First.
+	Failures int
+	First    time.Time
+}
+
+// SetFailures sets what ParseDeadLetter returns as Failures and First if the event becomes a dead letter again.
+func SetFailures(e *cloudevent.Event, n int, first time.Time) {
+	failures.Set(e, n)
+	firstFailure.Set(e, first)
 }
 
 // ParseDeadLetter returns the dead letter that an event is.
@@ -39,6 +52,7 @@ func ParseDeadLetter(e *cloudevent.Event) DeadLetter {
 	d := DeadLetter{
 		Event: cloudevent.Event{Context: e.Context.Clone(), DataEncoded: e.DataEncoded, DataBase64: e.DataBase64},
 		Code:  errorCode.Get(e), Attempts: attempts.Get(e),
+		Failures: max(failures.Get(e), 0), First: firstFailure.Get(e),
 	}
 	d.Destination, _ = errorDestination.Get(e)
 	text, _ := errorData.Get(e)
@@ -52,6 +66,7 @@ func ParseDeadLetter(e *cloudevent.Event) DeadLetter {
 	}
 	for _, name := range []string{
 		string(errorDestination), string(errorCode), string(errorData), string(attempts), string(brokerTTL), string(Signature),
+		string(failures), string(firstFailure),
 	} {
 		d.Event.SetExtension(name, nil)
 	}

@@ -82,13 +82,15 @@ var ErrUnreadable = errors.New("unreadable dead letter")
 
 // Put stores a dead letter that failed now, and sets its times and its key. If the
 // store already has one with this key, Put keeps its first time and continues its
-// count; two concurrent Puts may count as one. Put truncates fields that are too long.
+// count; otherwise it continues those of d. Two concurrent Puts may count as one. Put truncates fields that are too long.
 // If the object store refuses the key, Put uses a key that consists of a digest.
 func (s DeadLetterStore) Put(ctx context.Context, d *DeadLetter) error {
 	key := deadLetterKey(d)
 	d.truncate()
+	first, failures := d.First, d.Failures
 	err := s.putAt(ctx, key, d)
 	if err != nil && !errors.Is(err, objects.ErrUnavailable) {
+		d.First, d.Failures = first, failures
 		err = s.putAt(ctx, digestKey(key), d)
 	}
 	return err
@@ -97,11 +99,13 @@ func (s DeadLetterStore) Put(ctx context.Context, d *DeadLetter) error {
 func (s DeadLetterStore) putAt(ctx context.Context, key string, d *DeadLetter) error {
 	d.Object, d.InReplay = key, false
 	d.Last = time.Now().UTC()
-	d.First, d.Failures = d.Last, 1
+	if d.Failures++; d.First.IsZero() {
+		d.First = d.Last
+	}
 	for _, key := range []string{key, replayKey(key)} {
 		before, err := s.Load(ctx, key)
 		if err == nil {
-			d.First, d.Failures = before.First, before.Failures+1
+			d.First, d.Failures = before.First, max(before.Failures+1, d.Failures)
 			break
 		}
 		if !replaceable(err) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -51,6 +52,34 @@ func ParseLeaves(text string) ([]Leaf, error) {
 			return nil, fmt.Errorf("more than %d steps", maxLeaves)
 		}
 		leaves = append(leaves, leaf)
+	}
+	return leaves, nil
+}
+
+// leavesParameter is the only parameter of the bridge's /completed. It has the leaves.
+const leavesParameter = "of"
+
+// ParseLeavesQuery returns the leaves in the query of /completed; none if it is empty. Any parameter but one `of` is an
+// error.
+func ParseLeavesQuery(query string) ([]Leaf, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, errors.New("the query is not URL-encoded")
+	}
+	for name, given := range values {
+		switch {
+		case name != leavesParameter:
+			return nil, fmt.Errorf("%.64q: no such parameter; %s lists the outputs that an execution waits for", name, leavesParameter)
+		case len(given) > 1:
+			return nil, fmt.Errorf("%s: given more than once; separate outputs by commas", name)
+		}
+	}
+	if !values.Has(leavesParameter) {
+		return nil, nil
+	}
+	leaves, err := ParseLeaves(values.Get(leavesParameter))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", leavesParameter, err)
 	}
 	return leaves, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,7 +134,7 @@ func (x *Executions) ReplayDeadLetters(
 	if err != nil {
 		return nil, deadLetterStatus(ctx, err)
 	}
-	r := &imageflowv1.ReplayDeadLettersResponse{More: next != ""}
+	r := &imageflowv1.ReplayDeadLettersResponse{More: next != "", NotFound: notFound(s.Objects, found)}
 	for _, d := range found {
 		if d.GetReplayable() {
 			r.DeadLetters = append(r.DeadLetters, d)
@@ -144,6 +145,17 @@ func (x *Executions) ReplayDeadLetters(
 	}
 	r.Request, err = x.DeadLetters.RequestReplay(ctx, s)
 	return r, deadLetterStatus(ctx, err)
+}
+
+// notFound returns the ids of which no dead letter was found.
+func notFound(ids []string, found []*imageflowv1.DeadLetter) (missing []string) {
+	for _, id := range ids {
+		isID := func(d *imageflowv1.DeadLetter) bool { return d.GetId() == id }
+		if !slices.ContainsFunc(found, isID) && !slices.Contains(missing, id) {
+			missing = append(missing, id)
+		}
+	}
+	return missing
 }
 
 // deadLetterStatus returns the status of an error of the store.

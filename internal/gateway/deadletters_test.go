@@ -122,6 +122,12 @@ func TestReplayDeadLetters(t *testing.T) {
 		if letterIDs(r.GetDeadLetters()) != "in/1 in/3" || len(all) != 1 || !slices.Equal(all[0].Objects, ids) {
 			t.Errorf("by ids: %s, requests %+v", text, all)
 		}
+		body, _ = json.Marshal(map[string]any{"ids": append(ids[:1:1], bucket+"/nope.json", bucket+"/../x.json", bucket+"/nope.json")})
+		text = call("POST", "/v1/dead-letters:replay", string(body), r)
+		if want := []string{bucket + "/nope.json", bucket + "/../x.json"}; !slices.Equal(r.GetNotFound(), want) ||
+			letterIDs(r.GetDeadLetters()) != "in/1" {
+			t.Errorf("ids that do not exist: %s", text)
+		}
 		for body, want := range map[string]string{
 			`{}`: "at least one", `{"all":true,"ids":["a"]}`: "without the others", `{"ids":["private/a/1.json"]}`: "ids[0]",
 			`{"all":true,"bucket":"private"}`: "READ_FROM",
@@ -131,7 +137,7 @@ func TestReplayDeadLetters(t *testing.T) {
 				t.Errorf("%s is answered %s", body, text)
 			}
 		}
-		if len(requests()) != 1 {
+		if len(requests()) != 2 {
 			t.Errorf("the requests are %+v", requests())
 		}
 	})

@@ -29,14 +29,15 @@ type Backend struct {
 	Streams map[string]http.Handler
 }
 
+// answerJSON is the form of all answers in JSON: with the names of the contract, and with all fields.
+var answerJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
+
 // New returns a handler for `/v1/...`, which calls the backends, and for
 // `/openapi.json`. JSON has the field names of the contract; requests may also use
 // lowerCamelCase, or be forms with a file (see form). An unknown field is an error.
 // timeout bounds a request, and maxBody its body in bytes.
 func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...Backend) (http.Handler, error) {
-	json := bodyMarshaler{&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{
-		MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true},
-	}}}
+	json := bodyMarshaler{&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{MarshalOptions: answerJSON}}}
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
 		runtime.WithMetadata(nameSpan),

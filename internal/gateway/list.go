@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -17,6 +19,7 @@ import (
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -166,6 +169,11 @@ func (x *Executions) query(f executionFilter) (index.Query, error) {
 	if len(f.GetStatus()) > 0 && len(q.States) == 0 {
 		return q, invalid("status", "must be PENDING, RUNNING, COMPLETED or FAILED")
 	}
+	if step := f.GetStep(); step != "" {
+		if _, ok := processors.Named(step); !ok {
+			return q, invalid("step", fmt.Sprintf("there is no step %.40q; the steps are %s", step, stepNames()))
+		}
+	}
 	isStep := func(s index.Step) bool {
 		return (f.GetStep() == "" || s.Name == f.GetStep()) && (f.GetVariant() == "" || s.Variant == f.GetVariant())
 	}
@@ -174,6 +182,15 @@ func (x *Executions) query(f executionFilter) (index.Query, error) {
 		return hasStep && x.ReadFrom.Contains(e.Bucket, e.ID)
 	}
 	return q, nil
+}
+
+// stepNames returns the names of all steps.
+func stepNames() string {
+	var names []string
+	for _, p := range processors.All {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func summary(e *index.Entry) *imageflowv1.ExecutionSummary {

@@ -11,10 +11,11 @@ import (
 
 	"buf.build/go/protovalidate"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"imageflow.dev/internal/index"
 	"imageflow.dev/internal/queryparams"
@@ -82,7 +83,8 @@ func watchStatus(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return status.FromContextError(ctx.Err()).Err()
 	case errors.Is(err, index.ErrSlow), errors.Is(err, index.ErrTooMany):
-		return status.Error(codes.ResourceExhausted, err.Error())
+		return withDetail(status.New(codes.ResourceExhausted, err.Error()),
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 	case errors.Is(err, index.ErrGone):
 		return status.Error(codes.OutOfRange, "last_event_id: "+err.Error())
 	case errors.Is(err, index.ErrClosed):
@@ -135,7 +137,7 @@ func (s *eventStream) send(changes []*index.Change) error {
 
 // serverSentEvent returns a change as an event.
 func serverSentEvent(c *index.Change) []byte {
-	data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(summary(&c.Entry))
+	data, err := answerJSON.Marshal(summary(&c.Entry))
 	if err != nil { // not UTF-8, which no entry is that was decoded from JSON
 		return nil
 	}
@@ -159,9 +161,9 @@ func (s *eventStream) write(text []byte) error {
 // end writes why the watch ends: as the answer if nothing was written yet, or as the last event.
 func (s *eventStream) end(r *http.Request, reason error) {
 	if !s.begun {
-		answerError(r.Context(), runtime.NewServeMux(), &runtime.JSONPb{}, s.w, r, reason)
+		answerError(r.Context(), runtime.NewServeMux(), &runtime.JSONPb{MarshalOptions: answerJSON}, s.w, r, reason)
 		return
 	}
-	data, _ := protojson.Marshal(status.Convert(reason).Proto()) // of known types
+	data, _ := answerJSON.Marshal(status.Convert(reason).Proto()) // of known types
 	_ = s.write(fmt.Appendf(nil, "event: end\ndata: %s\n\n", strings.ReplaceAll(string(data), "\n", " ")))
 }

@@ -136,7 +136,7 @@ func TestWatchExecutions(t *testing.T) {
 		all, failed := w.watch("", ""), w.watch("status=PROCESSING_STATUS_FAILED&prefix=in/", "")
 		arrival, step, outcome := history("in/cat", time.Now().UTC())
 		w.append(outcome, arrival, step)
-		all.expect(`"execution_id":"in/cat"`, `PENDING`)
+		all.expect(`"execution_id":"in/cat"`, `PENDING`, `"steps":[]`) // with all fields, as in a list
 		all.expect(`"name":"resize"`, `RUNNING`)
 		all.expect(`"name":"resize"`, `COMPLETED`, `"object_key":"in/cat.jpg"`)
 		all.body.Close()
@@ -194,10 +194,30 @@ func TestWatchExecutions_gRPC(t *testing.T) {
 	})
 }
 
+// TestWatchExecutions_errors have the names of the contract, as all answers.
+func TestWatchExecutions_errors(t *testing.T) {
+	watches(t, 0, func(w *watched) {
+		for query, want := range map[string]string{
+			"bucket=No": `"field_violations":[`, "step=nonsense": "there is no step", "": "MAX_WATCHES",
+		} {
+			resp, err := http.Get(w.url + gateway.WatchPath + "?" + query)
+			if err != nil {
+				w.Fatal(err)
+			}
+			text, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if got := strings.ReplaceAll(string(text), " ", ""); !strings.Contains(got, strings.ReplaceAll(want, " ", "")) ||
+				resp.StatusCode == http.StatusOK {
+				w.Errorf("%q is answered %s %s", query, resp.Status, text)
+			}
+		}
+	})
+}
+
 // TestWatchExecutions_unknownID: a watch that cannot be resumed is refused.
 func TestWatchExecutions_unknownID(t *testing.T) {
 	watches(t, 2, func(w *watched) {
-		for _, id := range []string{"x", "20200101T000000.000000Z"} {
+		for _, id := range []string{"x", "20200101T000000.000000Z", "20990101T000000.000000Z"} {
 			resp, err := http.Get(w.url + gateway.WatchPath + "?last_event_id=" + id)
 			if err != nil {
 				w.Fatal(err)

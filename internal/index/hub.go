@@ -25,10 +25,10 @@ const (
 // The reasons why a Hub ends a watch, for the watcher.
 var (
 	ErrSlow    = errors.New("the watcher reads more slowly than executions change; resume after the last event id")
-	ErrTooMany = errors.New("too many watchers")
+	ErrTooMany = errors.New("too many watchers: the limit is MAX_WATCHES")
 	ErrClosed  = errors.New("the server is shutting down; resume after the last event id")
 	// ErrGone means that a watch cannot be resumed after an event id.
-	ErrGone = errors.New("the last event id is more than an hour old, or unknown; list the executions, and watch without it")
+	ErrGone = errors.New("the last event id is more than an hour old, in the future, or unknown; list the executions, and watch without it")
 )
 
 // Change is an execution after something happened to it.
@@ -216,7 +216,7 @@ const (
 // resume offers a watcher the changes after an event id.
 func (h *Hub) resume(ctx context.Context, w *Watcher, after string) error {
 	at, err := time.Parse(timeFormat, after)
-	if err != nil || time.Since(at) > maxResume {
+	if age := time.Since(at); err != nil || age > maxResume || age < -lateness {
 		return ErrGone
 	}
 	tail := NewTail(h.reader.store, h.reader.bucket, at.Add(-warmUp))

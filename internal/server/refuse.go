@@ -30,10 +30,11 @@ var (
 		status.New(codes.Unauthenticated, "the Authorization header has no valid token")}
 	errCompressed = &refusal{http.StatusUnsupportedMediaType,
 		status.New(codes.Unimplemented, "compressed messages are not accepted; send messages without compression")}
-	errBusy       = busy("too many bytes of requests are in memory; try again shortly")
-	errUnread     = busy("too many bytes of answers wait for their callers; try again shortly")
-	errOverloaded = busy("too many requests are in flight; try again shortly")
-	errIdle       = &refusal{http.StatusServiceUnavailable,
+	errBusy        = busy("too many bytes of requests are in memory; try again shortly")
+	errUnread      = busy("too many bytes of answers wait for their callers; try again shortly")
+	errOverloaded  = busy("too many requests are in flight; try again shortly")
+	errManyWatches = busy("as many watches are in flight as MAX_WATCHES allows; end one, or try again later")
+	errIdle        = &refusal{http.StatusServiceUnavailable,
 		status.New(codes.Unavailable, "the idle request was ended to serve others; send it again")}
 )
 

@@ -55,7 +55,11 @@ type exchange struct {
 func (g *gate) limit(n *inFlight, budget *budget, next func(*response, *http.Request, *body)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !n.acquire(g.contended) {
-			g.refuse(w, r, errOverloaded)
+			reason := errOverloaded
+			if n == g.watching {
+				reason = errManyWatches
+			}
+			g.refuse(w, r, reason)
 			return
 		}
 		defer n.release()

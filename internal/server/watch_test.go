@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +42,11 @@ func TestWatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
+		if resp.StatusCode == http.StatusTooManyRequests {
+			if text, _ := io.ReadAll(resp.Body); !strings.Contains(string(text), "MAX_WATCHES") {
+				t.Errorf("the limit has no name in %s", text)
+			}
+		}
 		if resp.StatusCode != want.code {
 			t.Errorf("request %d to %s is answered %s", i, want.path, resp.Status)
 		}

@@ -63,10 +63,10 @@ func (t Trigger) isCompletion() bool {
 // waitsFor returns the leaves in the subscriber's URI.
 func (t Trigger) waitsFor() ([]execution.Leaf, error) {
 	uri, err := url.Parse(t.Spec.Subscriber.URI)
-	if err != nil || !uri.Query().Has(leavesParameter) {
+	if err != nil {
 		return nil, err
 	}
-	return execution.ParseLeaves(uri.Query().Get(leavesParameter))
+	return execution.ParseLeavesQuery(uri.RawQuery)
 }
 
 func (p path) broker(all []Trigger) string { return all[p.steps[0]].broker() }
@@ -96,7 +96,7 @@ func missingLeaves(all []Trigger, ways []path) (found []Problem) {
 		}
 		leaves, err := t.waitsFor()
 		if err != nil {
-			found = append(found, problem(WrongParameters, fmt.Sprintf("%s: spec.subscriber.uri: of: %v", t, err), t))
+			found = append(found, problem(WrongParameters, fmt.Sprintf("%s: spec.subscriber.uri: %v", t, err), t))
 		}
 		for _, leaf := range leaves {
 			if !slices.ContainsFunc(ways, func(p path) bool { return p.isLeafOf(all, t, leaf) }) {

@@ -86,6 +86,10 @@ var chains = []struct {
 	{"completion without the event", []step{
 		{resize, "/?variant=s", created}, {detect, "/", created}, {"bridge", "/completed?of=resize-s,detect", resized},
 	}, "of: no Trigger makes detect and an event that this one gets"},
+	{"completion with an unknown parameter", []step{{resize, "/", created}, {"bridge", "/completed?off=resize", anyStep}},
+		`"off": no such parameter`},
+	{"completion with two lists", []step{{resize, "/", created}, {"bridge", "/completed?of=resize&of=filter", anyStep}},
+		"of: given more than once"},
 	{"completion of nonsense", []step{{resize, "/", created}, {"bridge", "/completed?of=tiny", anyStep}}, `"tiny" is no step`},
 }
 

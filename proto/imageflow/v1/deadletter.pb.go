@@ -189,7 +189,7 @@ type DeadLetter struct {
 	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The number of attempts of the last delivery; 0 if unknown.
 	Attempts int32 `protobuf:"varint,11,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	// How often the event became this dead letter, and when at first and at last.
+	// How often the event became this dead letter, also before replays, and when at first and at last.
 	Failures      int32                  `protobuf:"varint,12,opt,name=failures,proto3" json:"failures,omitempty"`
 	FirstFailedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=first_failed_at,json=firstFailedAt,proto3" json:"first_failed_at,omitempty"`
 	LastFailedAt  *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_failed_at,json=lastFailedAt,proto3" json:"last_failed_at,omitempty"`
@@ -460,7 +460,9 @@ type ReplayDeadLettersResponse struct {
 	// The key of the request in the bucket of dead letters, where a bridge finds it within
 	// seconds. It is removed when the replay is done. Empty in a dry run, and if nothing is
 	// selected.
-	Request       string `protobuf:"bytes,3,opt,name=request,proto3" json:"request,omitempty"`
+	Request string `protobuf:"bytes,3,opt,name=request,proto3" json:"request,omitempty"`
+	// The given ids of which there is no dead letter: it was sent again or removed, or never existed.
+	NotFound      []string `protobuf:"bytes,4,rep,name=not_found,json=notFound,proto3" json:"not_found,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -516,6 +518,13 @@ func (x *ReplayDeadLettersResponse) GetRequest() string {
 	return ""
 }
 
+func (x *ReplayDeadLettersResponse) GetNotFound() []string {
+	if x != nil {
+		return x.NotFound
+	}
+	return nil
+}
+
 var File_imageflow_v1_deadletter_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_deadletter_proto_rawDesc = "" +
@@ -565,11 +574,12 @@ const file_imageflow_v1_deadletter_proto_rawDesc = "" +
 	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x10\n" +
 	"\x03all\x18\a \x01(\bR\x03all\x12\x17\n" +
 	"\adry_run\x18\b \x01(\bR\x06dryRun:\xbc\x02\xbaH\xb8\x02\x1a\xb5\x02\n" +
-	"\x10replay.selection\x12gids, execution_id, prefix, since or all: at least one must be given, and ids and all without the others\x1a\xb7\x01size(this.ids) > 0 ? !this.all && this.execution_id + this.prefix == '' && !has(this.since) && !has(this.until) :this.all != (this.execution_id + this.prefix != '' || has(this.since))\"\x86\x01\n" +
+	"\x10replay.selection\x12gids, execution_id, prefix, since or all: at least one must be given, and ids and all without the others\x1a\xb7\x01size(this.ids) > 0 ? !this.all && this.execution_id + this.prefix == '' && !has(this.since) && !has(this.until) :this.all != (this.execution_id + this.prefix != '' || has(this.since))\"\xa3\x01\n" +
 	"\x19ReplayDeadLettersResponse\x12;\n" +
 	"\fdead_letters\x18\x01 \x03(\v2\x18.imageflow.v1.DeadLetterR\vdeadLetters\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x18\n" +
-	"\arequest\x18\x03 \x01(\tR\arequestB\xa2\x01\n" +
+	"\arequest\x18\x03 \x01(\tR\arequest\x12\x1b\n" +
+	"\tnot_found\x18\x04 \x03(\tR\bnotFoundB\xa2\x01\n" +
 	"\x10com.imageflow.v1B\x0fDeadletterProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\x06proto3"
 
 var (

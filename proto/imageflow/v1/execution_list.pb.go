@@ -32,7 +32,7 @@ type ListExecutionsRequest struct {
 	Prefix string `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// PENDING, RUNNING, COMPLETED or FAILED; none means all.
 	Status []ProcessingStatus `protobuf:"varint,3,rep,packed,name=status,proto3,enum=imageflow.v1.ProcessingStatus" json:"status,omitempty"`
-	// A step that has written an output: resize, detect or filter.
+	// A step that has written an output: resize, detect or filter; another name is an error.
 	Step string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
 	// The variant of an output that was written; of the given step if there is one.
 	Variant string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
@@ -407,7 +407,7 @@ type WatchExecutionsRequest struct {
 	Step    string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
 	Variant string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
 	// `event_id` of the last response of an earlier watch, to continue after it; empty
-	// for changes from now on. An id of more than an hour ago is OUT_OF_RANGE.
+	// for changes from now on. An id of more than an hour ago or of the future is OUT_OF_RANGE.
 	LastEventId   string `protobuf:"bytes,6,opt,name=last_event_id,json=lastEventId,proto3" json:"last_event_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
