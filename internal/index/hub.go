@@ -28,7 +28,8 @@ var (
 	ErrTooMany = errors.New("too many watchers: the limit is MAX_WATCHES")
 	ErrClosed  = errors.New("the server is shutting down; resume after the last event id")
 	// ErrGone means that a watch cannot be resumed after an event id.
-	ErrGone = errors.New("the last event id is more than an hour old, in the future, or unknown; list the executions, and watch without it")
+	ErrGone = errors.New("the last event id is more than an hour old, in the future, or unknown; " +
+		"list the executions, and watch without it")
 )
 
 // Change is an execution after something happened to it.
