@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-index bench-server load crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
+	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -27,7 +27,7 @@ ifneq ($(and $(filter run,$(MAKECMDGOALS)),$(filter-out faces coco,$(MODEL))),)
 $(error MODEL=$(MODEL) is unknown: it can be faces or coco. For models of your own see functions/detect/README.md)
 endif
 
-# The parameters of targets: the image of run (none if empty), the numbers of crash and backfill, the lengths
+# The parameters of targets: the image of run (none if empty), the numbers of flood, crash and backfill, the lengths
 # of soak and fuzz, the size of bench-index, and the overlay and tag of deploy; LOAD is a command that copies image archives to the nodes
 # of a cluster without a registry. Those without a default: PACKAGES, BASE, CASES, DIR, FLAGS.
 IMAGE ?= $(or $(PHOTOGRAPH_$(MODEL)),test/images/sample.jpg)
@@ -36,6 +36,7 @@ PHOTOGRAPH_coco := $(DEMO_MODELS)/photographs/coffee.png
 IMAGES ?= 500
 KILLS ?= 10
 ARCHIVE ?= 5000
+UPLOADS ?= 10000
 SOAK ?= 10000
 ROTATIONS ?= 2000
 OBJECTS ?= 10000
@@ -110,6 +111,9 @@ bench-index: bin/benchindex minio ## measure sweeps and lookups on MinIO with OB
 
 load: bin/load ## send images at constant rates and check the service levels; FLAGS="--gateway URL" for a deployment
 	$< $(FLAGS)
+
+flood: bin/load ## put UPLOADS=10000 small images into local mode at once, and watch them complete; FLAGS="--watchers 1000" adds watches
+	$< --flood $(UPLOADS) $(FLAGS)
 
 crash: setup minio ## check that nothing is lost: IMAGES=500 through a real MinIO while every part is killed KILLS=10 times
 	@hack/crash.sh $(IMAGES) $(KILLS)

@@ -121,18 +121,29 @@ type eventStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	begun   bool
+	text    []byte // of the next write
 }
+
+// maxWrite bounds the text that a stream has in memory, except for a larger event.
+const maxWrite = 32 << 10
 
 // send writes changes, or a heartbeat.
 func (s *eventStream) send(changes []*index.Change) error {
-	text := []byte(nil)
+	s.text = s.text[:0]
 	if len(changes) == 0 {
-		text = []byte(": heartbeat\n\n")
+		s.text = append(s.text, ": heartbeat\n\n"...)
 	}
 	for _, c := range changes {
-		text = append(text, c.Text(serverSentEvent)...)
+		event := c.Text(serverSentEvent)
+		if len(s.text) > 0 && len(s.text)+len(event) > maxWrite {
+			if err := s.write(s.text); err != nil {
+				return err
+			}
+			s.text = s.text[:0]
+		}
+		s.text = append(s.text, event...)
 	}
-	return s.write(text)
+	return s.write(s.text)
 }
 
 // serverSentEvent returns a change as an event.

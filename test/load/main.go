@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type config struct {
 	duration, timeout, rest          time.Duration
 	image, folder                    string
 	start, out, name, note           string
+	flood, watchers                  int
 }
 
 func parse() (c config) {
@@ -36,6 +38,8 @@ func parse() (c config) {
 	flag.StringVar(&c.bucket, "bucket", "imageflow-files", "uploads: the bucket")
 	flag.StringVar(&c.accessKey, "access-key", "imageflow", "uploads: access key")
 	flag.StringVar(&c.secretKey, "secret-key", "imageflow-local", "uploads: secret key")
+	flag.IntVar(&c.flood, "flood", 0, "put this `number` of images at once into a local mode in its place, and watch them complete")
+	flag.IntVar(&c.watchers, "watchers", 0, "flood: further watches of the executions")
 	flag.StringVar(&c.rates, "rates", "10,30,60", "images a second, one run after the other; the first is the uncrowded one")
 	flag.DurationVar(&c.duration, "duration", time.Minute, "how long each rate lasts")
 	flag.DurationVar(&c.timeout, "timeout", time.Minute, "how long one image may take")
@@ -59,7 +63,10 @@ func main() {
 
 func run(c config) error {
 	if c.gateway == "" {
-		local, err := localmode.Start(c.start)
+		command := exec.Command(c.start)
+		command.Env = append(os.Environ(), fmt.Sprintf("MAX_WATCHES=%d", 256+c.watchers),
+			fmt.Sprintf("MAX_CONNECTIONS=%d", 512+c.watchers))
+		local, err := localmode.StartCommand(command, func(string) {})
 		if err != nil {
 			return err
 		}
@@ -69,6 +76,9 @@ func run(c config) error {
 	set, err := imageSet(c)
 	if err != nil {
 		return err
+	}
+	if c.flood > 0 {
+		return flood(c, set)
 	}
 	attack, err := attacker(c, set)
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"imageflow.dev/internal/execution"
 )
 
 // steps has the same steps as eventing/chain.yaml.
@@ -82,18 +84,25 @@ func (u *uploads) RoundTrip(r *http.Request) (*http.Response, error) {
 	if _, err := fmt.Sscanf(path.Base(r.URL.Path), "%d", &n); err != nil {
 		return nil, err
 	}
-	p, id := u.set[n%len(u.set)], fmt.Sprintf("%s/%d", u.run, n)
+	p := u.set[n%len(u.set)]
 	ctx, cancel := context.WithTimeout(r.Context(), u.limit)
 	defer cancel()
-	key := id + "." + strings.TrimPrefix(p.contentType, "image/")
-	if _, err := u.s3.PutObject(ctx, u.bucket, key, bytes.NewReader(p.data), int64(len(p.data)),
-		minio.PutObjectOptions{ContentType: p.contentType}); err != nil {
+	id, err := u.put(ctx, fmt.Sprintf("%s/%d", u.run, n), p)
+	if err != nil {
 		return nil, err
 	}
 	code, body := u.ended(ctx, id)
 	return &http.Response{
 		StatusCode: code, Status: http.StatusText(code), Request: r, Body: io.NopCloser(bytes.NewReader(body)),
 	}, nil
+}
+
+// put puts an image, and returns the id of the execution that it starts.
+func (u *uploads) put(ctx context.Context, name string, p testImage) (id string, err error) {
+	key := name + "." + strings.TrimPrefix(p.contentType, "image/")
+	_, err = u.s3.PutObject(ctx, u.bucket, key, bytes.NewReader(p.data), int64(len(p.data)),
+		minio.PutObjectOptions{ContentType: p.contentType})
+	return execution.ID(key), err
 }
 
 func (u *uploads) ended(ctx context.Context, id string) (code int, body []byte) {
