@@ -51,6 +51,7 @@ var floors = []struct {
 	{"internal/local/*", nil},
 	{"internal/testing/stores", []string{
 		"internal/objects", "internal/local/s3server", "internal/testing/freeport", "internal/testing/minio",
+		"internal/testing/plainproxy",
 	}},
 	{"internal/testing/minio", []string{"internal/testing/freeport"}},
 	{"internal/testing/triton", []string{"internal/inference", "proto/inference", "internal/testing/onnx"}},

@@ -12,6 +12,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/signer"
 
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/testing/plainproxy"
 	"imageflow.dev/internal/testing/stores"
 )
 
@@ -33,7 +34,7 @@ func TestProbe(t *testing.T) {
 // The stores of this test do not implement something, or ignore it.
 func TestProbe_namesTheSetting(t *testing.T) {
 	local, _ := stores.Start(t, stores.Local, bucket)
-	plain := stores.NewPlainProxy(t, local.Endpoint)
+	plain := plainproxy.Start(t, local.Endpoint)
 	changed := func(change func(*http.Request)) objects.Config {
 		c := local
 		c.Endpoint = changingProxy(t, local, change)

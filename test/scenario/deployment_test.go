@@ -21,6 +21,7 @@ type deployment struct {
 	env   []string // of every role and the broker, when it starts
 	parts map[string]*part
 	minio *realminio.Server
+	other *store // in place of minio
 	queue string // the folder of MinIO's notifications
 }
 
@@ -45,12 +46,16 @@ const bridgeToken = "the-bridge-token"
 // flags to the broker.
 func deploy(t testing.TB, c setup) *deployment {
 	t.Helper()
-	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}, env: c.env}
+	d := &deployment{system: system{addresses: map[string]string{}}, parts: map[string]*part{}, env: c.env, other: c.store}
 	for _, name := range parts {
 		d.addresses[name] = freeport.Address()
 		d.addresses[name+" metrics"] = freeport.Address()
 	}
-	d.startMinIO(t, c.forgetful)
+	if d.other != nil {
+		d.useStore(t)
+	} else {
+		d.startMinIO(t, c.forgetful)
+	}
 	broker := []string{"broker", "--address", d.addresses["broker"], "--data", t.TempDir()}
 	broker = append(broker, c.flags...)
 	for name, service := range serviceOf {
@@ -77,14 +82,14 @@ func (d *deployment) environment(role string) []string {
 	host, port, _ := net.SplitHostPort(d.addresses[role])
 	accessKey, secretKey := d.credentials(role)
 	_, metrics, _ := net.SplitHostPort(d.addresses[role+" metrics"])
-	return []string{
+	return append(d.other.settingsOf(), []string{
 		"HOST=" + host, "PORT=" + port, "METRICS_PORT=" + metrics, "DRAIN_DELAY=0s",
 		"MINIO_ENDPOINT=" + d.addresses["s3"], "MINIO_ACCESS_KEY=" + accessKey, "MINIO_SECRET_KEY=" + secretKey,
 		"MODEL_REPOSITORY=functions/detect/model/repository",
 		"BROKER_URL=" + d.url("broker", "/image-processing/default"), "BRIDGE_TOKEN=" + bridgeToken,
 		"RESIZE_GRPC_ENDPOINT=" + d.addresses["resize"], "AI_DETECTION_GRPC_ENDPOINT=" + d.addresses["detect"],
 		"FILTER_GRPC_ENDPOINT=" + d.addresses["filter"],
-	}
+	}...)
 }
 
 // restart kills the part, if it runs, and starts it again.
@@ -146,7 +151,10 @@ func (d *deployment) writeUser(t testing.TB, folder, role string) {
 // credentials returns the credentials of a role's own user in the store, with the rights in
 // config/minio-policies, and the administrator's for other parts.
 func (d *deployment) credentials(role string) (accessKey, secretKey string) {
-	if serviceOf[role] == "" {
+	switch {
+	case d.other != nil:
+		return d.other.accessKey, d.other.secretKey
+	case serviceOf[role] == "":
 		return realminio.AccessKey, realminio.SecretKey
 	}
 	return "imageflow-" + role, "the secret of " + role

@@ -176,7 +176,8 @@ var parts = []string{"s3", "gateway", "resize", "detect", "filter", "bridge", "b
 type setup struct {
 	dir        string // of the data; of the test's own when empty
 	env, flags []string
-	forgetful  bool // the store drops undelivered notifications
+	forgetful  bool   // the store drops undelivered notifications
+	store      *store // in place of a MinIO with everything
 }
 
 // local starts the whole system in one process. On a cluster, it returns the deployed system, which

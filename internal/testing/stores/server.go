@@ -9,8 +9,8 @@ import (
 )
 
 // serverVariable is the environment variable with the server that tests run against, in place of those that they start:
-// s3://ACCESS_KEY:SECRET_KEY@HOST:PORT, with "?plain" for one without tags and conditional writes and "?metadata" for
-// one whose listings have metadata.
+// s3://ACCESS_KEY:SECRET_KEY@HOST:PORT?SETTING=false&..., with the settings STORE_... that it needs, and with
+// "metadata" if its listings have metadata.
 const serverVariable = "TEST_STORE"
 
 // kinds returns the kinds of stores of Each.
@@ -26,10 +26,11 @@ func kinds(t testing.TB) []Kind {
 	}
 	secret, _ := server.User.Password()
 	c := objects.Config{Endpoint: server.Host, AccessKey: server.User.Username(), SecretKey: secret}
-	k := Kind{Name: "server", ListsMetadata: server.Query().Has("metadata"), Plain: server.Query().Has("plain")}
-	if k.Plain {
-		c.TagBucket, c.PlainWrites = tagBucket, true
+	c.PlainWrites = server.Query().Has("STORE_CONDITIONAL_WRITES")
+	if server.Query().Has("STORE_TAGS") {
+		c.TagBucket = tagBucket
 	}
+	k := Kind{Name: "server", ListsMetadata: server.Query().Has("metadata"), Plain: c.PlainWrites}
 	k.start = func(testing.TB) objects.Config { return c }
 	return []Kind{k}
 }

@@ -15,6 +15,7 @@ import (
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/testing/freeport"
 	"imageflow.dev/internal/testing/minio"
+	"imageflow.dev/internal/testing/plainproxy"
 )
 
 // Kind is a kind of store.
@@ -22,7 +23,7 @@ type Kind struct {
 	Name string
 	// ListsMetadata means that listings have metadata and tags.
 	ListsMetadata bool
-	// Plain means that the store has no tags and no conditional writes.
+	// Plain means that the store has no conditional writes.
 	Plain bool
 	start func(testing.TB) objects.Config
 }
@@ -106,7 +107,7 @@ func startLocal(t testing.TB) objects.Config {
 // startPlain starts a store that has no tags and no conditional writes, and the client's settings for it.
 func startPlain(t testing.TB) objects.Config {
 	c := startLocal(t)
-	c.Endpoint = NewPlainProxy(t, c.Endpoint)
+	c.Endpoint = plainproxy.Start(t, c.Endpoint)
 	c.TagBucket, c.PlainWrites = tagBucket, true
 	return c
 }

@@ -1,4 +1,5 @@
-package stores
+// Package plainproxy makes a store one that lacks optional parts of S3, for tests.
+package plainproxy
 
 import (
 	"fmt"
@@ -9,9 +10,9 @@ import (
 	"testing"
 )
 
-// NewPlainProxy starts a proxy before a store and returns its address, host:port. Requests about tags, and
+// Start starts a proxy before a store and returns its address, host:port. Requests about tags, and
 // conditional writes and deletions, are answered as stores answer that do not implement them.
-func NewPlainProxy(t testing.TB, backend string) string {
+func Start(t testing.TB, backend string) string {
 	t.Helper()
 	store := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend})
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
