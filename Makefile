@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test peers pictures trace triton-test hooks-test \
+	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -156,6 +156,9 @@ hooks-test: build ## send the webhooks of an upload to a receiver that verifies 
 
 export-test: bin/exporttest ## detect objects in IMAGES=500 images, export them, and read the datasets with pycocotools and Ultralytics
 	@hack/exporttest.sh $(IMAGES)
+
+stores-test: build minio ## run the event path and the tests of the store layer on MinIO, versitygw, SeaweedFS and Garage (STORES=...; builds them, 20 minutes of CPU, once; needs cargo)
+	@hack/stores-test.sh $(STORES)
 
 peers: setup ## print which formats ImageFlow, imagor and sharp read and write, by trying them (needs npm)
 	@hack/peers.sh

@@ -46,7 +46,9 @@ func testedStore(t *testing.T) *store {
 	s := &store{address: u.Host, accessKey: u.User.Username(), settings: []string{"STORE_NOTIFICATIONS=false"}}
 	s.secretKey, _ = u.User.Password()
 	for name := range u.Query() {
-		s.settings = append(s.settings, name+"=false")
+		if strings.HasPrefix(name, "STORE_") {
+			s.settings = append(s.settings, name+"=false")
+		}
 	}
 	return s
 }
