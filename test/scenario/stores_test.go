@@ -95,12 +95,25 @@ func TestStore(t *testing.T) {
 	d.stopAll(t)
 }
 
+// statusOf returns the status of an execution as the gateway reports it, without its prefix.
+func (s *system) statusOf(t testing.TB, id string) string {
+	t.Helper()
+	resp, err := http.Get(s.url("gateway", "/v1/executions/"+url.PathEscape(id)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var report struct{ Status string }
+	if err := json.NewDecoder(resp.Body).Decode(&report); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(report.Status, "PROCESSING_STATUS_")
+}
+
 // awaitStatus waits until the gateway reports the status of an execution.
 func (s *system) awaitStatus(t testing.TB, id, status string) {
 	t.Helper()
-	eventually(t, id+" to be "+status, func() bool {
-		return s.execution(t, url.PathEscape(id)).Status == "PROCESSING_STATUS_"+status
-	})
+	eventually(t, id+" to be "+status, func() bool { return s.statusOf(t, id) == status })
 }
 
 func (d *deployment) checkChain(t *testing.T) {
@@ -132,7 +145,7 @@ func (d *deployment) checkReplaced(t *testing.T) {
 		}
 	}
 	eventually(t, "the outputs of the last version", func() bool {
-		return d.execution(t, "crash/0003").Status == "PROCESSING_STATUS_COMPLETED" &&
+		return d.statusOf(t, "crash/0003") == "COMPLETED" &&
 			d.metadata(t, "crash/0003_filter.jpg")["Imageflow-Origin-Etag"] == d.etag(t, keyOf(3))
 	})
 	d.checkColour(t, 3)
