@@ -124,6 +124,8 @@ type Definition[Req Request, Resp Response] struct {
 	// input are of this package's kinds or imaging's; any other error is
 	// internal. Apply is called concurrently.
 	Apply func(context.Context, Req, Input) (imaging.Encoded, Resp, error)
+	// Renditions makes several outputs of one image. The default, nil, means that a request has one output.
+	Renditions *Renditions[Req, Resp]
 	// KeepsPlaces means that each pixel of the output shows what the pixel of the image at the same place shows.
 	KeepsPlaces bool
 	// SideCar returns the message that is stored as JSON beside the output; nil

@@ -28,6 +28,8 @@ type Processor struct {
 	SideCar   func(Response) proto.Message
 	Moves     func(r Request, reference []byte) bool
 
+	// Renditions is nil if a request has one output.
+	Renditions  *Renditions[Request, Response]
 	NameImages  func(r Response, source, output *imageflowv1.ImageData)
 	KeepsPlaces bool
 	ReadsFrames func(Request) bool
@@ -61,6 +63,7 @@ func New[Req Request, Resp Response](d Definition[Req, Resp]) Processor {
 	}
 	p.result = p.response.Descriptor().Fields().ByName(resultField)
 	p.Check, p.ReadsFrames = untyped(d.Check), untyped(d.ReadsFrames)
+	p.Renditions = untypedRenditions(d.Renditions)
 	setReference(&p, d)
 	if d.Identity != nil {
 		p.Identity = func(ctx context.Context, r Request) (string, error) { return d.Identity(ctx, r.(Req)) }

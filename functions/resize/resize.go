@@ -23,6 +23,12 @@ var Processor = functions.New(functions.Definition[*imageflowv1.ResizeRequest, *
 	Footprint: footprint,
 	Output:    largeOutput,
 	SideCar:   func(r *imageflowv1.ResizeResponse) proto.Message { return r.GetMetadata() },
+	Renditions: &functions.Renditions[*imageflowv1.ResizeRequest, *imageflowv1.ResizeResponse]{
+		Field: "renditions",
+		Split: split,
+		Join:  func(main *imageflowv1.ResizeResponse, others []*imageflowv1.ResizeResponse) { main.Renditions = others },
+		Share: share,
+	},
 	NameImages: func(r *imageflowv1.ResizeResponse, source, output *imageflowv1.ImageData) {
 		r.GetMetadata().Source, r.GetMetadata().Output = source, output
 	},

@@ -61,12 +61,8 @@ func (p *plane) blurTo(ctx context.Context, to *plane, across, down float64) err
 	weigh := func(inputs, outputs int, sigma float64) *weights8 {
 		return gaussian.computeWeights(inputs, outputs, float64(inputs)/float64(outputs), sigma, reflect).fixed()
 	}
-	columns, rows := weigh(p.width, to.width, across), weigh(p.height, to.height, down)
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	return stoppable(ctx, func(stop C.Stop) C.int {
-		both := pinnedPlanes([]plane{*p, *to}, &pin)
-		return C.imaging_resample_plane(both, columns.pinned(&pin), rows.pinned(&pin), stop)
+	return p.resampleTo(ctx, to, planeWeights{
+		weigh(p.width, to.width, across), weigh(p.height, to.height, down),
 	})
 }
 

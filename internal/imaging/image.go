@@ -17,6 +17,8 @@ type Image struct {
 	// Limits are the limits passed to Open. They also apply to images made from this one.
 	Limits Limits
 	data   []byte
+	// share is nil unless outputs share the decoding of the image.
+	share *Share
 	// verified is set after the image was decoded without an error.
 	verified atomic.Bool
 }
@@ -197,7 +199,7 @@ func (m *Image) scaling(v view, q Quality) decoding {
 	if q == Fast && m.unevenSampling() {
 		k = lanczos3
 	}
-	d := decoding{shrink: m.shrinkOnLoad(v, q), across: 1, down: 1}
+	d := decoding{shrink: m.share.shrinkOr(m, m.shrinkOnLoad(v, q)), across: 1, down: 1}
 	if q.isBilinear() {
 		across, down, mirrored := v.Width/float64(v.width), v.Height/float64(v.height), mirrorings[m.Orientation]
 		left, top := v.Left+q.shift(across, mirrored.across), v.Top+q.shift(down, mirrored.down)

@@ -33,6 +33,9 @@ func (m *Image) scaledPlanes(ctx context.Context, v view, q Quality, chroma Chro
 	if m.Format == WebP {
 		resample = m.resampleWebP
 	}
+	if m.share.hasPlanes(scale) {
+		scale, resample = m.share.finer(v, scale), m.resampleShared
+	}
 	if err := resample(ctx, scale, m.planarWeights(v, scale, out, q), out.all); err != nil {
 		return nil, err
 	}

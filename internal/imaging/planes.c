@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "codes.h"
+#include "simd.h"
 
 // Reading is one call of imaging_read_planes.
 typedef struct {
@@ -135,6 +136,22 @@ Damage imaging_resample_to_floats(const PlaneSource *source, const PlaneTarget *
 	for (int i = 0; i < c.count; i++) imaging_resample8_free(c.resamplers[i]);
 	free(samples);
 	return damage;
+}
+
+FOR_EACH_CPU
+static void halve_rows(const uint8_t *restrict above, const uint8_t *restrict below, uint8_t *restrict to, int count) {
+	for (int x = 0; x < count; x++) to[x] = (above[2 * x] + above[2 * x + 1] + below[2 * x] + below[2 * x + 1] + 2) >> 2;
+}
+
+void imaging_halve_plane(const Plane planes[2]) {
+	const Plane *from = &planes[0], *to = &planes[1];
+	for (int y = 0; y < to->height; y++) {
+		const uint8_t *above = from->samples + (size_t)2 * y * from->width;
+		const uint8_t *below = 2 * y + 1 < from->height ? above + from->width : above;
+		uint8_t *out = to->samples + (size_t)y * to->width;
+		halve_rows(above, below, out, from->width / 2);
+		if (from->width % 2 != 0) out[to->width - 1] = (above[from->width - 1] + below[from->width - 1] + 1) >> 1;
+	}
 }
 
 int imaging_resample_plane(const Plane planes[2], const Weights8 *columns, const Weights8 *rows, Stop stop) {

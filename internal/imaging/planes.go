@@ -116,6 +116,16 @@ func pinnedTargets(by []planeWeights, into []plane, pin *runtime.Pinner) *C.Plan
 	return first
 }
 
+// resampleTo writes the plane, resampled, to one of another size.
+func (p *plane) resampleTo(ctx context.Context, to *plane, by planeWeights) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	return stoppable(ctx, func(stop C.Stop) C.int {
+		both := pinnedPlanes([]plane{*p, *to}, &pin)
+		return C.imaging_resample_plane(both, by.columns.pinned(&pin), by.rows.pinned(&pin), stop)
+	})
+}
+
 // resamplePlanes decodes the image at scale/8 of its size and resamples each plane into the
 // samples of another one.
 func (m *Image) resamplePlanes(ctx context.Context, scale int, by []planeWeights, into []plane) error {

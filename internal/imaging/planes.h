@@ -44,6 +44,10 @@ Damage imaging_resample_planes(const PlaneSource *source, const PlaneTarget *tar
 // converts them to floats. The samples of the targets are not used.
 Damage imaging_resample_to_floats(const PlaneSource *source, const PlaneTarget *targets, const FloatPlanes *to, Stop stop);
 
+// imaging_halve_plane sets the samples of the second of two planes to the means of 2 x 2 samples of the first one. It has
+// half the samples along both sides, rounded up.
+void imaging_halve_plane(const Plane planes[2]);
+
 // imaging_resample_plane resamples the first of two planes to the second one. It returns 0, or
 // -1 if it was stopped.
 int imaging_resample_plane(const Plane planes[2], const Weights8 *columns, const Weights8 *rows, Stop stop);

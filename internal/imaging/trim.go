@@ -13,6 +13,9 @@ import (
 //
 // vips_find_trim filters with a median first, which removes lines and points, so it is not used.
 func (m *Image) Trim(ctx context.Context, within image.Rectangle, colour color.Color, tolerance int) (image.Rectangle, error) {
+	if m.share != nil {
+		return m.share.trim(ctx, m, within, colour, tolerance)
+	}
 	plain := &Image{Header: m.Header, Limits: m.Limits, data: m.data}
 	plain.Encoding = Encoding{} // sRGB with alpha
 	p, err := plain.Pixels(ctx)

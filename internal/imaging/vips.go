@@ -29,6 +29,9 @@ type decoding struct {
 
 // decode returns the image as stored, before orientation.
 func (m *Image) decode(ctx context.Context, d decoding) (*Pixels, error) {
+	if m.share.hasPixels(m, d.shrink) {
+		return m.share.decode(ctx, m, d)
+	}
 	if m.canvas != nil {
 		return m.decodeCanvas(ctx, d)
 	}

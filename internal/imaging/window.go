@@ -64,5 +64,5 @@ func (m *Image) Turned(quarters int, mirrored bool) *Image {
 	if quarters == 0 && !mirrored {
 		return m
 	}
-	return &Image{Header: m.Header.Turned(quarters, mirrored), Limits: m.Limits, data: m.data}
+	return &Image{Header: m.Header.Turned(quarters, mirrored), Limits: m.Limits, data: m.data, share: m.share}
 }

@@ -9,6 +9,11 @@ import (
 
 // authorize rejects a plan that reads or writes outside the allow-lists.
 func (p *plan) authorize(readFrom, writeTo objects.AllowList) error {
+	for _, other := range p.others {
+		if err := other.authorize(readFrom, writeTo); err != nil {
+			return err
+		}
+	}
 	return cmp.Or(
 		authorizeObject(readFrom, p.source, "input_image", "READ_FROM"),
 		authorizeObject(readFrom, p.reference, p.referenceField, "READ_FROM"),

@@ -30,7 +30,7 @@ func newPlan(processor functions.Processor, set *presets.Set, req functions.Requ
 			return plan{}, err
 		}
 	}
-	return planRequest(processor, req, defaultBucket)
+	return planAll(processor, req, defaultBucket)
 }
 
 // violation returns the error of one violated rule.

@@ -62,6 +62,9 @@ func NewRunner(p functions.Processor, store *objects.Store, admission *Admission
 func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
 	p, err := r.plan(ctx, req)
 	p.class = policy.class()
+	for i := range p.others {
+		p.others[i].class = p.class
+	}
 	if err != nil || !p.namesVersions() {
 		return r.execute(ctx, p, err, policy)
 	}
@@ -83,11 +86,14 @@ func (r *Runner) plan(ctx context.Context, req functions.Request) (p plan, err e
 // versions of their objects: an execution for any version may have read an older one
 // than the newest at the time of a later request.
 func (r *Runner) executeShared(ctx context.Context, p plan, policy OverloadPolicy) (functions.Response, error) {
-	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.request)
-	if err != nil {
-		return nil, err
+	key := fmt.Sprint(policy)
+	for _, one := range p.all() {
+		text, err := proto.MarshalOptions{Deterministic: true}.Marshal(one.request)
+		if err != nil {
+			return nil, err
+		}
+		key += fmt.Sprint(" ", len(text), " ", string(text))
 	}
-	key := fmt.Sprint(policy, string(text))
 	for {
 		result := r.shared.DoChan(key, func() (any, error) { return r.execute(ctx, p, nil, policy) })
 		select {

@@ -152,22 +152,6 @@ func (o *outputs) readResponse(ctx context.Context, existing written) (functions
 	return resp, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, resp)
 }
 
-// save writes the image and the side-car over the existing objects. If the source has been
-// deleted, it removes them again: only a check after the writes misses no deletion.
-// Elapsed returns the duration of the job so far. save returns the image's object.
-func (o *outputs) save(
-	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
-) (objects.Info, error) {
-	w, err := o.writeAll(ctx, existing, out, resp, elapsed)
-	if err != nil {
-		return objects.Info{}, err
-	}
-	if deleted := o.source().checkExists(ctx); deleted != nil {
-		return objects.Info{}, o.withdraw(ctx, deleted, w)
-	}
-	return w.output, nil
-}
-
 // writeAll writes the crops, the image, and then the side-car, which names the image: together these show that all
 // is there. If one of new objects cannot have its name, it removes the others.
 func (o *outputs) writeAll(
@@ -255,12 +239,10 @@ func (o *outputs) write(
 		"the output was overwritten by others %d times; try again", maxWriteTries)
 }
 
-// withdraw removes what the job has written because its source was deleted. If the source
+// withdrawn returns the error of a job that has removed its outputs because its source was deleted. If the source
 // exists again, the error is Unavailable, so that the job is repeated.
-func (o *outputs) withdraw(ctx context.Context, deleted error, w written) error {
-	ctx = context.WithoutCancel(ctx)
-	o.remove(ctx, w)
-	if o.source().checkExists(ctx) == nil {
+func (o *outputs) withdrawn(ctx context.Context, deleted error) error {
+	if o.source().checkExists(context.WithoutCancel(ctx)) == nil {
 		return functions.Errorf(functions.Unavailable, "", "the input image was deleted and uploaded again; try again")
 	}
 	return deleted

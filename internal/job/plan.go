@@ -41,6 +41,10 @@ type plan struct {
 	frames    imaging.Selection
 	moves     bool // the processor makes animations, unless the reference is against it
 	readsAll  bool // the processor uses all frames also for a still output
+	// others are the plans of the further outputs of the request. field is the path of the item that one of these
+	// comes from; empty for the main output.
+	others []plan
+	field  string
 }
 
 // targets are the locations that a job writes. sideCar is empty if it writes none.
@@ -62,8 +66,9 @@ func (p *resolvedPlan) processorInput() functions.Input {
 	return functions.Input{Image: p.image, Format: p.format, Reference: p.input.reference, Memo: p.memo}
 }
 
-// planRequest applies the defaults for the names that a request left out.
-func planRequest(processor functions.Processor, req functions.Request, defaultBucket string) (plan, error) {
+// planRequest applies the defaults for the names that a request of one output left out. The execution id is that of
+// the main output, or empty.
+func planRequest(processor functions.Processor, req functions.Request, defaultBucket, executionID string) (plan, error) {
 	in, out := req.GetInputImage(), req.GetOutputImage()
 	p := plan{
 		request:    req,
@@ -76,7 +81,7 @@ func planRequest(processor functions.Processor, req functions.Request, defaultBu
 		readsAll:   processor.ReadsFrames != nil && processor.ReadsFrames(req),
 	}
 	if p.names.Execution == "" {
-		p.names.Execution = cmp.Or(execution.ID(in.GetObjectKey()), uuid.NewString())
+		p.names.Execution = cmp.Or(executionID, execution.ID(in.GetObjectKey()), uuid.NewString())
 	}
 	p.setReference(processor)
 	p.output.bucket = cmp.Or(out.GetBucket(), p.source.bucket)

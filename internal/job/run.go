@@ -5,53 +5,41 @@ import (
 	"errors"
 	"fmt"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"imageflow.dev/functions"
-	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/telemetry"
 )
 
 // run runs an admitted job: it fetches the input, reads the image's header, and looks up
-// the outputs. If an equal job has written them, the response is made from them.
-// Otherwise run computes and stores them.
+// the outputs. What an equal job has written is answered from there. Run computes and
+// stores the rest.
 func (r *Runner) run(
 	ctx context.Context, record *telemetry.Job, p plan,
 ) (resp functions.Response, cacheHit bool, err error) {
-	prefetched := prefetchOutputs(ctx, r.store, p)
+	all := prefetchAll(ctx, r.store, p)
 	in, err := r.fetch(ctx, record, p)
 	if err != nil {
 		return nil, false, err
 	}
-	resolved, err := r.resolve(p, in)
-	if err != nil {
+	if err := r.resolveAll(ctx, all, in); err != nil {
 		return nil, false, err
 	}
-	out, err := r.newOutputs(ctx, resolved)
-	if err != nil {
-		return nil, false, err
-	}
-	unlock, waited, err := r.lock(ctx, record, out)
+	unlock, waited, err := r.lock(ctx, record, all)
 	if err != nil {
 		return nil, false, err
 	}
 	defer unlock()
-	if waited {
-		prefetched = nil // an equal job may have written the outputs in the meantime
-	}
-	existing, err := r.lookup(ctx, record, out, prefetched)
-	if err != nil {
+	if err := r.lookup(ctx, record, all, waited); err != nil {
 		return nil, false, err
 	}
-	if resp, cacheHit = out.cachedResponse(ctx, existing); !cacheHit {
-		if resp, err = r.produce(ctx, record, out, existing); err != nil {
+	missing := all.withoutResponse()
+	if len(missing) > 0 {
+		if err := r.produce(ctx, record, missing); err != nil {
 			return nil, false, err
 		}
 	}
-	setTimes(resp.GetResult(), record)
-	return resp, cacheHit, nil
+	return all.response(r.processor, record), len(missing) == 0, nil
 }
 
 // input is what a job fetched.
@@ -107,13 +95,15 @@ const (
 	maxReferenceBytes = maxSideCarBytes
 )
 
-// resolve reads the image's header, which decides what the request left open.
-func (r *Runner) resolve(p plan, in input) (*resolvedPlan, error) {
+// open reads the header of the image.
+func (r *Runner) open(p *plan, in input) (*imaging.Image, error) {
 	image, err := imaging.Open(in.image, r.config.Limits)
-	if err != nil {
-		return nil, p.imageError(err)
-	}
-	image.Encoding = encodingOf(p.request)
+	return image, p.imageError(err)
+}
+
+// resolve decides by the image's header what the request left open.
+func (r *Runner) resolve(p plan, in input, image *imaging.Image) (*resolvedPlan, error) {
+	image = image.EncodedBy(encodingOf(p.request))
 	hasFrames := image.AnimationFrames() > 1
 	moves := p.moves && (!hasFrames || r.processor.Moves(p.request, in.reference))
 	format, targets, err := p.resolve(image.Format, moves && hasFrames)
@@ -143,81 +133,53 @@ func (r *Runner) newOutputs(ctx context.Context, p *resolvedPlan) (*outputs, err
 	return out, err
 }
 
-// lock waits until no equal job runs, also if their requests name no version of the
-// source. If it waited, the outputs may have been written in the meantime. A job
-// without an output object needs no lock.
-func (r *Runner) lock(
-	ctx context.Context, record *telemetry.Job, out *outputs,
-) (unlock func(), waited bool, err error) {
-	if !out.stored() {
-		return func() {}, false, nil
-	}
-	ctx, end := record.Stage(ctx, "queue")
-	defer end()
-	return r.locks.lock(ctx, jobID{out.plan.targets.output, out.key})
-}
-
-// lookup returns the existing objects at the locations of the outputs.
-func (r *Runner) lookup(
-	ctx context.Context, record *telemetry.Job, out *outputs, prefetched <-chan outputStats,
-) (written, error) {
-	if !out.stored() {
-		return written{}, nil
-	}
-	ctx, end := record.Stage(ctx, "fetch")
-	defer end()
-	return out.lookup(ctx, prefetched)
-}
-
-// produce computes the output and stores it over the existing objects. An output
+// produce computes outputs and stores them over the existing objects. The only output
 // without a location becomes part of the response.
-func (r *Runner) produce(
-	ctx context.Context, record *telemetry.Job, out *outputs, existing written,
-) (functions.Response, error) {
-	encoded, resp, grant, err := r.apply(ctx, record, out.plan)
+func (r *Runner) produce(ctx context.Context, record *telemetry.Job, missing group) error {
+	grant, err := r.apply(ctx, record, missing)
 	defer grant.release()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	image := describeEncoded(encoded)
-	out.plan.describe(resp.GetResult(), image, encoded.Frames)
-	events.PixelPath.Set(resp.GetResult(), string(encoded.Path))
-	describeFit(resp.GetResult(), fitQuality(encoded), image.GetSizeBytes())
-	out.plan.describeEncodes(resp.GetResult(), encoded)
-	record.CountOutput(ctx, string(encoded.Path))
-	if !out.stored() {
-		resp.GetResult().OutputData = encoded.Data
-		return resp, checkReturned(encoded, resp, r.config.MaxObjectBytes)
+	for _, one := range missing {
+		one.describe()
+		record.CountOutput(ctx, string(one.encoded.Path))
+	}
+	if main := missing[0]; !main.stored() {
+		main.resp.GetResult().OutputData = main.encoded.Data
+		return checkReturned(main.encoded, main.resp, r.config.MaxObjectBytes)
 	}
 	ctx, end := record.Stage(ctx, "store")
 	defer end()
-	stored, err := out.save(ctx, existing, encoded, resp, record.Elapsed)
+	return missing.save(ctx, record.Elapsed)
+}
+
+// apply waits for memory to decode the image and for a core, and calls the processor for
+// each output. The grant holds the memory of the outputs until it is released.
+func (r *Runner) apply(ctx context.Context, record *telemetry.Job, missing group) (g *grant, err error) {
+	share := missing.share(r.processor)
+	bytes, err := r.footprint(missing, share)
 	if err != nil {
 		return nil, err
 	}
-	image.Etag, image.CreatedAt = stored.ETag, timestamppb.New(stored.Modified)
-	return resp, nil
-}
-
-// apply waits for memory to decode the image and for a core, and calls the processor.
-// The grant holds the memory of the output until it is released.
-func (r *Runner) apply(
-	ctx context.Context, record *telemetry.Job, p *resolvedPlan,
-) (out imaging.Encoded, resp functions.Response, g *grant, err error) {
-	bytes, err := r.footprint(p)
-	if err != nil {
-		return out, nil, nil, err
+	if g, err = r.compute(ctx, record, missing[0].plan.class, bytes); err != nil {
+		return nil, err
 	}
-	if g, err = r.compute(ctx, record, p.class, bytes); err != nil {
-		return out, nil, nil, err
-	}
-	defer func() { g.keep(len(out.Data) + cropBytes(resp)) }()
+	defer func() { g.keep(missing.encodedBytes()) }()
 	ctx, end := record.Stage(ctx, "apply")
 	defer end()
-	in := p.processorInput()
-	in.Watch = record.Stage
-	out, resp, err = r.processor.Apply(ctx, p.request, in)
-	return out, resp, g, p.imageError(err)
+	for _, one := range missing {
+		in := one.plan.processorInput()
+		in.Watch = record.Stage
+		if share != nil {
+			in.Image = in.Image.With(share)
+		}
+		one.encoded, one.resp, err = r.processor.Apply(ctx, one.plan.request, in)
+		if err != nil {
+			return g, one.plan.atField(one.plan.imageError(err))
+		}
+	}
+	return g, nil
 }
 
 // compute waits for memory of the given bytes and a core.
@@ -227,9 +189,29 @@ func (r *Runner) compute(ctx context.Context, record *telemetry.Job, c class, by
 	return r.admission.compute(ctx, c, bytes)
 }
 
-// footprint returns the memory in bytes that the processor needs. It returns an error if
-// that exceeds the budget.
-func (r *Runner) footprint(p *resolvedPlan) (int64, error) {
+// footprint returns the memory in bytes that the processor needs for all outputs, which share a decoding unless
+// share is nil. It returns an error if that exceeds the budget.
+func (r *Runner) footprint(all group, share *imaging.Share) (total int64, err error) {
+	for _, one := range all {
+		bytes, err := r.footprintOf(one.plan)
+		if err != nil {
+			return 0, one.plan.atField(err)
+		}
+		total += bytes
+	}
+	if share != nil {
+		total += share.Footprint(all[0].plan.image.Header)
+	}
+	if !r.admission.fits(total) {
+		return 0, functions.Errorf(functions.Invalid, r.processor.Renditions.Field,
+			"%d outputs need %d MiB of memory together, but the budget is %d MiB (MAX_DECODED_BYTES): make some by requests of "+
+				"their own", len(all), mebibytes(total), r.admission.limits.DecodedBytes>>20)
+	}
+	return total, nil
+}
+
+// footprintOf returns the memory in bytes that the processor needs for one output.
+func (r *Runner) footprintOf(p *resolvedPlan) (int64, error) {
 	bytes := p.image.Footprint(p.format)
 	if r.processor.Footprint != nil {
 		bytes = r.processor.Footprint(p.request, p.processorInput())
@@ -246,5 +228,8 @@ func (r *Runner) footprint(p *resolvedPlan) (int64, error) {
 	width, height := p.image.Size()
 	return 0, functions.Errorf(functions.Invalid, field,
 		"%d×%d pixels of %s to %s need %d MiB of memory, but the budget is %d MiB (MAX_DECODED_BYTES)", width, height,
-		p.image.Format, output, (bytes+1<<20-1)>>20, r.admission.limits.DecodedBytes>>20)
+		p.image.Format, output, mebibytes(bytes), r.admission.limits.DecodedBytes>>20)
 }
+
+// mebibytes rounds up.
+func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }

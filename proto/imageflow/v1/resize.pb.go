@@ -187,7 +187,13 @@ type ResizeRequest struct {
 	// merged field by field, and a value of 0, false, "" or UNSPECIFIED counts as none unless the field is
 	// optional. The result is the same as if the request had all the parameters: a changed preset makes new
 	// outputs. In a Trigger: `preset=card`.
-	Preset        string `protobuf:"bytes,28,opt,name=preset,proto3" json:"preset,omitempty"`
+	Preset string `protobuf:"bytes,28,opt,name=preset,proto3" json:"preset,omitempty"`
+	// Further outputs of the same image, for which it is fetched once and, unless it is animated, decoded once if
+	// that saves time: to the planes of a JPEG or WebP for outputs in its format, to pixels for others. Each is stored
+	// with the names, the metadata and the side-car that the output of a request of its own has, before the
+	// response. A request that is repeated makes only what is missing. The request needs a bucket: `input_image`
+	// or `output_image.bucket`. In a Trigger: `renditions.thumb.target_width=150`, with the variant as the key.
+	Renditions    []*Rendition `protobuf:"bytes,27,rep,name=renditions,proto3" json:"renditions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -404,18 +410,131 @@ func (x *ResizeRequest) GetPreset() string {
 	return ""
 }
 
+func (x *ResizeRequest) GetRenditions() []*Rendition {
+	if x != nil {
+		return x.Renditions
+	}
+	return nil
+}
+
+// Rendition is a further output of a resize. It is made as by the request with the fields below in place of its
+// own, without `output_image.object_key` and `renditions`. So everything else applies to it, too: `crop`, `trim`,
+// `rotate`, `angle`, `flip`, `quality`, `maintain_aspect_ratio`, `enlarge`, `dpr`, `crop_after`, `extend`,
+// `describe` and the bucket. `objects` and `focal_point` apply if its fit and gravity use them.
+type Rendition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The variant of the output; see ResizeRequest.variant. No two outputs of a request have the same.
+	Variant string `protobuf:"bytes,1,opt,name=variant,proto3" json:"variant,omitempty"`
+	// See ResizeRequest. At least one of both is given.
+	TargetWidth  int32 `protobuf:"varint,2,opt,name=target_width,json=targetWidth,proto3" json:"target_width,omitempty"`
+	TargetHeight int32 `protobuf:"varint,3,opt,name=target_height,json=targetHeight,proto3" json:"target_height,omitempty"`
+	// Unspecified means the fit and the gravity of the request.
+	Fit Fit `protobuf:"varint,4,opt,name=fit,proto3,enum=imageflow.v1.Fit" json:"fit,omitempty"`
+	// With a fit of its own, unspecified means the centre.
+	Gravity Gravity `protobuf:"varint,5,opt,name=gravity,proto3,enum=imageflow.v1.Gravity" json:"gravity,omitempty"`
+	// The requested format, as in ImageData, but not `auto`. Empty means `output_image.content_type`, or else the
+	// format of the input.
+	ContentType string `protobuf:"bytes,6,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// How the output is encoded. Empty means the encoding of the request, or none with a `content_type` of its
+	// own.
+	Encoding      *Encoding `protobuf:"bytes,7,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rendition) Reset() {
+	*x = Rendition{}
+	mi := &file_imageflow_v1_resize_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rendition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rendition) ProtoMessage() {}
+
+func (x *Rendition) ProtoReflect() protoreflect.Message {
+	mi := &file_imageflow_v1_resize_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rendition.ProtoReflect.Descriptor instead.
+func (*Rendition) Descriptor() ([]byte, []int) {
+	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Rendition) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *Rendition) GetTargetWidth() int32 {
+	if x != nil {
+		return x.TargetWidth
+	}
+	return 0
+}
+
+func (x *Rendition) GetTargetHeight() int32 {
+	if x != nil {
+		return x.TargetHeight
+	}
+	return 0
+}
+
+func (x *Rendition) GetFit() Fit {
+	if x != nil {
+		return x.Fit
+	}
+	return Fit_FIT_UNSPECIFIED
+}
+
+func (x *Rendition) GetGravity() Gravity {
+	if x != nil {
+		return x.Gravity
+	}
+	return Gravity_GRAVITY_UNSPECIFIED
+}
+
+func (x *Rendition) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *Rendition) GetEncoding() *Encoding {
+	if x != nil {
+		return x.Encoding
+	}
+	return nil
+}
+
 // ResizeResponse describes the resized image.
 type ResizeResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Result        *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
-	Metadata      *ResizeMetadata        `protobuf:"bytes,2,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Result   *ProcessingResult      `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
+	Metadata *ResizeMetadata        `protobuf:"bytes,2,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The renditions in the order of the request, each as the response of a request of its own.
+	Renditions    []*ResizeResponse `protobuf:"bytes,3,rep,name=renditions,proto3" json:"renditions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResizeResponse) Reset() {
 	*x = ResizeResponse{}
-	mi := &file_imageflow_v1_resize_proto_msgTypes[1]
+	mi := &file_imageflow_v1_resize_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -427,7 +546,7 @@ func (x *ResizeResponse) String() string {
 func (*ResizeResponse) ProtoMessage() {}
 
 func (x *ResizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_resize_proto_msgTypes[1]
+	mi := &file_imageflow_v1_resize_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -440,7 +559,7 @@ func (x *ResizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResizeResponse.ProtoReflect.Descriptor instead.
 func (*ResizeResponse) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{1}
+	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ResizeResponse) GetResult() *ProcessingResult {
@@ -453,6 +572,13 @@ func (x *ResizeResponse) GetResult() *ProcessingResult {
 func (x *ResizeResponse) GetMetadata() *ResizeMetadata {
 	if x != nil {
 		return x.Metadata
+	}
+	return nil
+}
+
+func (x *ResizeResponse) GetRenditions() []*ResizeResponse {
+	if x != nil {
+		return x.Renditions
 	}
 	return nil
 }
@@ -493,7 +619,7 @@ type ResizeMetadata struct {
 
 func (x *ResizeMetadata) Reset() {
 	*x = ResizeMetadata{}
-	mi := &file_imageflow_v1_resize_proto_msgTypes[2]
+	mi := &file_imageflow_v1_resize_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +631,7 @@ func (x *ResizeMetadata) String() string {
 func (*ResizeMetadata) ProtoMessage() {}
 
 func (x *ResizeMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_imageflow_v1_resize_proto_msgTypes[2]
+	mi := &file_imageflow_v1_resize_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +644,7 @@ func (x *ResizeMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResizeMetadata.ProtoReflect.Descriptor instead.
 func (*ResizeMetadata) Descriptor() ([]byte, []int) {
-	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{2}
+	return file_imageflow_v1_resize_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ResizeMetadata) GetOriginalWidth() int32 {
@@ -602,7 +728,7 @@ var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\n" +
-	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1aimageflow/v1/objects.proto\x1a\x18imageflow/v1/rules.proto\"\xbc\x15\n" +
+	"\x19imageflow/v1/resize.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dimageflow/v1/appearance.proto\x1a\x19imageflow/v1/common.proto\x1a\x1bimageflow/v1/encoding.proto\x1a\x1bimageflow/v1/geometry.proto\x1a\x1aimageflow/v1/objects.proto\x1a\x18imageflow/v1/rules.proto\"\xa9\x18\n" +
 	"\rResizeRequest\x128\n" +
 	"\vinput_image\x18\x01 \x01(\v2\x17.imageflow.v1.ImageDataR\n" +
 	"inputImage\x12-\n" +
@@ -638,18 +764,35 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\vobject_crop\x18\x19 \x01(\x0e2\x18.imageflow.v1.ObjectCropB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
 	"objectCrop\x12#\n" +
 	"\avariant\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\avariant\x12\x1f\n" +
-	"\x06preset\x18\x1c \x01(\tB\a\xbaH\x04r\x02( R\x06preset:\xd9\v\xbaH\xd5\v\x1a\xa3\x02\n" +
+	"\x06preset\x18\x1c \x01(\tB\a\xbaH\x04r\x02( R\x06preset\x12A\n" +
+	"\n" +
+	"renditions\x18\x1b \x03(\v2\x17.imageflow.v1.RenditionB\b\xbaH\x05\x92\x01\x02\x10\x10R\n" +
+	"renditions:\x83\x0e\xbaH\xff\r\x1a\xa3\x02\n" +
 	"\rresize.target\x12<target_width and target_height: at least one must be above 0\x1a\xd3\x01this.target_width > 0 || this.target_height > 0 || has(this.crop) || this.rotate != 0 || this.flip != 0 || has(this.crop_after) || has(this.extend) || has(this.trim) || this.angle != 0.0 || this.object_crop != 0\x1a\xa0\x01\n" +
 	"\x12resize.fit_targets\x12>fit: FIT_COVER and FIT_PAD need target_width and target_height\x1aJ!(this.fit in [2, 4]) || (this.target_width > 0 && this.target_height > 0)\x1a\x8e\x01\n" +
 	"\x0fresize.fit_fill\x12Mfit: FIT_FILL does not keep the aspect ratio; leave out maintain_aspect_ratio\x1a,this.fit != 3 || !this.maintain_aspect_ratio\x1a\xb9\x01\n" +
 	"\x0eresize.gravity\x12[gravity: only with FIT_COVER or FIT_PAD; attention, entropy and objects only with FIT_COVER\x1aJthis.gravity == 0 || this.fit == 2 || (this.fit == 4 && this.gravity < 10)\x1a\x95\x01\n" +
 	"\x12resize.focal_point\x12?focal_point: only with FIT_COVER, and not together with gravity\x1a>!has(this.focal_point) || (this.fit == 2 && this.gravity == 0)\x1a\xe7\x01\n" +
 	"\vresize.trim\x12btrim: with enlarge it needs target_width and target_height, and no gravity by attention or entropy\x1at!has(this.trim) || !this.enlarge || (this.target_width > 0 && this.target_height > 0 && !(this.gravity in [10, 11]))\x1a\xa2\x01\n" +
-	"\x0eresize.objects\x12Lobjects: needs gravity GRAVITY_OBJECTS or object_crop, and they need objects\x1aBhas(this.objects) == (this.gravity == 12 || this.object_crop != 0)\x1a\x95\x01\n" +
-	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\x82\x01\n" +
+	"\x0eresize.objects\x12Lobjects: needs gravity GRAVITY_OBJECTS or object_crop, and they need objects\x1aBhas(this.objects) == (this.gravity == 12 || this.object_crop != 0)\x1a\xa7\x02\n" +
+	"\x11resize.renditions\x12krenditions: each needs target_width or target_height, and a variant that no other output of the request has\x1a\xa4\x01this.renditions.all(r, r.target_width > 0 || r.target_height > 0) && this.renditions.map(r, r.variant).unique() && this.renditions.all(r, r.variant != this.variant)\x1a\x95\x01\n" +
+	"\fresize.input\x12@input_image.object_key or input_bytes: exactly one must be given\x1aC(this.input_image.object_key != '') != (size(this.input_bytes) > 0)\"\xdd\x02\n" +
+	"\tRendition\x12&\n" +
+	"\avariant\x18\x01 \x01(\tB\f\xbaH\t\xc8\x01\x01r\x04\x90\x88'\x01R\avariant\x12-\n" +
+	"\ftarget_width\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\vtargetWidth\x12/\n" +
+	"\rtarget_height\x18\x03 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xff\x7f(\x00R\ftargetHeight\x12-\n" +
+	"\x03fit\x18\x04 \x01(\x0e2\x11.imageflow.v1.FitB\b\xbaH\x05\x82\x01\x02\x10\x01R\x03fit\x129\n" +
+	"\agravity\x18\x05 \x01(\x0e2\x15.imageflow.v1.GravityB\b\xbaH\x05\x82\x01\x02\x10\x01R\agravity\x12*\n" +
+	"\fcontent_type\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18dR\vcontentType\x122\n" +
+	"\bencoding\x18\a \x01(\v2\x16.imageflow.v1.EncodingR\bencoding\"\xc0\x01\n" +
 	"\x0eResizeResponse\x126\n" +
 	"\x06result\x18\x01 \x01(\v2\x1e.imageflow.v1.ProcessingResultR\x06result\x128\n" +
-	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\"\x9b\x04\n" +
+	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\x12<\n" +
+	"\n" +
+	"renditions\x18\x03 \x03(\v2\x1c.imageflow.v1.ResizeResponseR\n" +
+	"renditions\"\x9b\x04\n" +
 	"\x0eResizeMetadata\x12%\n" +
 	"\x0eoriginal_width\x18\x01 \x01(\x05R\roriginalWidth\x12'\n" +
 	"\x0foriginal_height\x18\x02 \x01(\x05R\x0eoriginalHeight\x12!\n" +
@@ -690,62 +833,68 @@ func file_imageflow_v1_resize_proto_rawDescGZIP() []byte {
 }
 
 var file_imageflow_v1_resize_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_imageflow_v1_resize_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_imageflow_v1_resize_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_imageflow_v1_resize_proto_goTypes = []any{
 	(ResizeQuality)(0),          // 0: imageflow.v1.ResizeQuality
 	(*ResizeRequest)(nil),       // 1: imageflow.v1.ResizeRequest
-	(*ResizeResponse)(nil),      // 2: imageflow.v1.ResizeResponse
-	(*ResizeMetadata)(nil),      // 3: imageflow.v1.ResizeMetadata
-	(*ImageData)(nil),           // 4: imageflow.v1.ImageData
-	(*Encoding)(nil),            // 5: imageflow.v1.Encoding
-	(Fit)(0),                    // 6: imageflow.v1.Fit
-	(Gravity)(0),                // 7: imageflow.v1.Gravity
-	(*FocalPoint)(nil),          // 8: imageflow.v1.FocalPoint
-	(*Crop)(nil),                // 9: imageflow.v1.Crop
-	(Flip)(0),                   // 10: imageflow.v1.Flip
-	(*Extend)(nil),              // 11: imageflow.v1.Extend
-	(*Trim)(nil),                // 12: imageflow.v1.Trim
-	(*Objects)(nil),             // 13: imageflow.v1.Objects
-	(ObjectCrop)(0),             // 14: imageflow.v1.ObjectCrop
-	(*ProcessingResult)(nil),    // 15: imageflow.v1.ProcessingResult
-	(*AffineMap)(nil),           // 16: imageflow.v1.AffineMap
-	(*Appearance)(nil),          // 17: imageflow.v1.Appearance
-	(*HealthCheckRequest)(nil),  // 18: imageflow.v1.HealthCheckRequest
-	(*HealthCheckResponse)(nil), // 19: imageflow.v1.HealthCheckResponse
+	(*Rendition)(nil),           // 2: imageflow.v1.Rendition
+	(*ResizeResponse)(nil),      // 3: imageflow.v1.ResizeResponse
+	(*ResizeMetadata)(nil),      // 4: imageflow.v1.ResizeMetadata
+	(*ImageData)(nil),           // 5: imageflow.v1.ImageData
+	(*Encoding)(nil),            // 6: imageflow.v1.Encoding
+	(Fit)(0),                    // 7: imageflow.v1.Fit
+	(Gravity)(0),                // 8: imageflow.v1.Gravity
+	(*FocalPoint)(nil),          // 9: imageflow.v1.FocalPoint
+	(*Crop)(nil),                // 10: imageflow.v1.Crop
+	(Flip)(0),                   // 11: imageflow.v1.Flip
+	(*Extend)(nil),              // 12: imageflow.v1.Extend
+	(*Trim)(nil),                // 13: imageflow.v1.Trim
+	(*Objects)(nil),             // 14: imageflow.v1.Objects
+	(ObjectCrop)(0),             // 15: imageflow.v1.ObjectCrop
+	(*ProcessingResult)(nil),    // 16: imageflow.v1.ProcessingResult
+	(*AffineMap)(nil),           // 17: imageflow.v1.AffineMap
+	(*Appearance)(nil),          // 18: imageflow.v1.Appearance
+	(*HealthCheckRequest)(nil),  // 19: imageflow.v1.HealthCheckRequest
+	(*HealthCheckResponse)(nil), // 20: imageflow.v1.HealthCheckResponse
 }
 var file_imageflow_v1_resize_proto_depIdxs = []int32{
-	4,  // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
+	5,  // 0: imageflow.v1.ResizeRequest.input_image:type_name -> imageflow.v1.ImageData
 	0,  // 1: imageflow.v1.ResizeRequest.quality:type_name -> imageflow.v1.ResizeQuality
-	4,  // 2: imageflow.v1.ResizeRequest.output_image:type_name -> imageflow.v1.ImageData
-	5,  // 3: imageflow.v1.ResizeRequest.encoding:type_name -> imageflow.v1.Encoding
-	6,  // 4: imageflow.v1.ResizeRequest.fit:type_name -> imageflow.v1.Fit
-	7,  // 5: imageflow.v1.ResizeRequest.gravity:type_name -> imageflow.v1.Gravity
-	8,  // 6: imageflow.v1.ResizeRequest.focal_point:type_name -> imageflow.v1.FocalPoint
-	9,  // 7: imageflow.v1.ResizeRequest.crop:type_name -> imageflow.v1.Crop
-	10, // 8: imageflow.v1.ResizeRequest.flip:type_name -> imageflow.v1.Flip
-	9,  // 9: imageflow.v1.ResizeRequest.crop_after:type_name -> imageflow.v1.Crop
-	11, // 10: imageflow.v1.ResizeRequest.extend:type_name -> imageflow.v1.Extend
-	12, // 11: imageflow.v1.ResizeRequest.trim:type_name -> imageflow.v1.Trim
-	13, // 12: imageflow.v1.ResizeRequest.objects:type_name -> imageflow.v1.Objects
-	14, // 13: imageflow.v1.ResizeRequest.object_crop:type_name -> imageflow.v1.ObjectCrop
-	15, // 14: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
-	3,  // 15: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
-	0,  // 16: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
-	16, // 17: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
-	17, // 18: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
-	4,  // 19: imageflow.v1.ResizeMetadata.source:type_name -> imageflow.v1.ImageData
-	4,  // 20: imageflow.v1.ResizeMetadata.output:type_name -> imageflow.v1.ImageData
-	1,  // 21: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1,  // 22: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	18, // 23: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	2,  // 24: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	2,  // 25: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	19, // 26: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	24, // [24:27] is the sub-list for method output_type
-	21, // [21:24] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	5,  // 2: imageflow.v1.ResizeRequest.output_image:type_name -> imageflow.v1.ImageData
+	6,  // 3: imageflow.v1.ResizeRequest.encoding:type_name -> imageflow.v1.Encoding
+	7,  // 4: imageflow.v1.ResizeRequest.fit:type_name -> imageflow.v1.Fit
+	8,  // 5: imageflow.v1.ResizeRequest.gravity:type_name -> imageflow.v1.Gravity
+	9,  // 6: imageflow.v1.ResizeRequest.focal_point:type_name -> imageflow.v1.FocalPoint
+	10, // 7: imageflow.v1.ResizeRequest.crop:type_name -> imageflow.v1.Crop
+	11, // 8: imageflow.v1.ResizeRequest.flip:type_name -> imageflow.v1.Flip
+	10, // 9: imageflow.v1.ResizeRequest.crop_after:type_name -> imageflow.v1.Crop
+	12, // 10: imageflow.v1.ResizeRequest.extend:type_name -> imageflow.v1.Extend
+	13, // 11: imageflow.v1.ResizeRequest.trim:type_name -> imageflow.v1.Trim
+	14, // 12: imageflow.v1.ResizeRequest.objects:type_name -> imageflow.v1.Objects
+	15, // 13: imageflow.v1.ResizeRequest.object_crop:type_name -> imageflow.v1.ObjectCrop
+	2,  // 14: imageflow.v1.ResizeRequest.renditions:type_name -> imageflow.v1.Rendition
+	7,  // 15: imageflow.v1.Rendition.fit:type_name -> imageflow.v1.Fit
+	8,  // 16: imageflow.v1.Rendition.gravity:type_name -> imageflow.v1.Gravity
+	6,  // 17: imageflow.v1.Rendition.encoding:type_name -> imageflow.v1.Encoding
+	16, // 18: imageflow.v1.ResizeResponse.result:type_name -> imageflow.v1.ProcessingResult
+	4,  // 19: imageflow.v1.ResizeResponse.metadata:type_name -> imageflow.v1.ResizeMetadata
+	3,  // 20: imageflow.v1.ResizeResponse.renditions:type_name -> imageflow.v1.ResizeResponse
+	0,  // 21: imageflow.v1.ResizeMetadata.quality_used:type_name -> imageflow.v1.ResizeQuality
+	17, // 22: imageflow.v1.ResizeMetadata.original_from_output:type_name -> imageflow.v1.AffineMap
+	18, // 23: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
+	5,  // 24: imageflow.v1.ResizeMetadata.source:type_name -> imageflow.v1.ImageData
+	5,  // 25: imageflow.v1.ResizeMetadata.output:type_name -> imageflow.v1.ImageData
+	1,  // 26: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 27: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	19, // 28: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	3,  // 29: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	3,  // 30: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	20, // 31: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	29, // [29:32] is the sub-list for method output_type
+	26, // [26:29] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }
@@ -765,7 +914,7 @@ func file_imageflow_v1_resize_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_imageflow_v1_resize_proto_rawDesc), len(file_imageflow_v1_resize_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
