@@ -51,7 +51,7 @@ func chain(_ context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range triggers.Completions(all) {
+	for _, c := range triggers.Completions(triggers.Expand(all, nil)) {
 		describeCompletion(out, c)
 		if *write && len(c.Leaves) > 1 && len(c.Elsewhere) == 0 {
 			if err := writeLeaves(c); err != nil {
@@ -64,7 +64,7 @@ func chain(_ context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	return triggers.Check(all)
+	return triggers.Check(triggers.Expand(all, nil))
 }
 
 // describeCompletion prints what a Trigger waits for, and what it could wait for.

@@ -237,7 +237,7 @@ func (c *cluster) names(ctx context.Context) (string, *finding) {
 	if err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
-	if err := triggers.Check(found.Items); err != nil {
+	if err := triggers.Check(triggers.Expand(found.Items, nil)); err != nil {
 		return "", &finding{err.Error(), "kubectl edit trigger -n " + c.namespace + " NAME"}
 	}
 	return "no two Triggers write the same name", nil

@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -36,91 +35,6 @@ func prefetchAll(ctx context.Context, store *objects.Store, p plan) (all group) 
 		})
 	}
 	return all
-}
-
-// resolveAll reads the image's header, which decides what the request left open, and
-// identifies the outputs.
-func (r *Runner) resolveAll(ctx context.Context, all group, in input) error {
-	image, err := r.open(&all[0].plan.plan, in)
-	if err != nil {
-		return err
-	}
-	taken := map[location]bool{}
-	for _, one := range all {
-		p := one.plan.plan
-		own := in
-		if p.reference.key == "" {
-			own.reference, own.referenceInfo = nil, objects.Info{}
-		}
-		resolved, err := r.resolve(p, own, image)
-		if err != nil {
-			return p.atField(err)
-		}
-		if t := resolved.targets; taken[t.output] || t.sideCar.key != "" && taken[t.sideCar] {
-			return functions.Errorf(functions.Invalid, p.field, "its key %.64q is the key of another output", t.output.key)
-		}
-		taken[resolved.targets.output], taken[resolved.targets.sideCar] = true, true
-		if one.outputs, err = r.newOutputs(ctx, resolved); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lock waits until no equal job of any output runs, also if their requests name no version of the
-// source. If it waited, the outputs may have been written in the meantime. A job
-// without an output object needs no lock. Jobs lock their outputs in the order of the keys, so that
-// they cannot wait for each other.
-func (r *Runner) lock(
-	ctx context.Context, record *telemetry.Job, all group,
-) (unlock func(), waited bool, err error) {
-	if !all[0].stored() {
-		return func() {}, false, nil
-	}
-	ctx, end := record.Stage(ctx, "queue")
-	defer end()
-	var unlocks []func()
-	unlock = func() {
-		for _, f := range unlocks {
-			f()
-		}
-	}
-	byKey := slices.SortedFunc(slices.Values(all), func(a, b *member) int {
-		return cmp.Or(cmp.Compare(a.plan.targets.output.bucket, b.plan.targets.output.bucket),
-			cmp.Compare(a.plan.targets.output.key, b.plan.targets.output.key))
-	})
-	for _, one := range byKey {
-		free, had, err := r.locks.lock(ctx, jobID{one.plan.targets.output, one.key})
-		if err != nil {
-			unlock()
-			return nil, false, err
-		}
-		unlocks, waited = append(unlocks, free), waited || had
-	}
-	return unlock, waited, nil
-}
-
-// lookup finds the existing objects at the locations of the outputs, and the responses of equal jobs that wrote
-// them. It does not use what was prefetched if it is stale.
-func (r *Runner) lookup(ctx context.Context, record *telemetry.Job, all group, stale bool) error {
-	if !all[0].stored() {
-		return nil
-	}
-	ctx, end := record.Stage(ctx, "fetch")
-	defer end()
-	for _, one := range all {
-		if stale {
-			one.prefetched = nil // an equal job may have written the outputs in the meantime
-		}
-		var err error
-		if one.existing, err = one.outputs.lookup(ctx, one.prefetched); err != nil {
-			return err
-		}
-		if resp, ok := one.cachedResponse(ctx, one.existing); ok {
-			one.resp = resp
-		}
-	}
-	return nil
 }
 
 // withoutResponse returns the outputs that no equal job has written.

@@ -1,9 +1,11 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/imaging"
@@ -133,6 +135,91 @@ func (r *Runner) newOutputs(ctx context.Context, p *resolvedPlan) (*outputs, err
 	return out, err
 }
 
+// resolveAll reads the image's header, which decides what the request left open, and
+// identifies the outputs.
+func (r *Runner) resolveAll(ctx context.Context, all group, in input) error {
+	image, err := r.open(&all[0].plan.plan, in)
+	if err != nil {
+		return err
+	}
+	taken := map[location]bool{}
+	for _, one := range all {
+		p := one.plan.plan
+		own := in
+		if p.reference.key == "" {
+			own.reference, own.referenceInfo = nil, objects.Info{}
+		}
+		resolved, err := r.resolve(p, own, image)
+		if err != nil {
+			return p.atField(err)
+		}
+		if t := resolved.targets; taken[t.output] || t.sideCar.key != "" && taken[t.sideCar] {
+			return functions.Errorf(functions.Invalid, p.field, "its key %.64q is the key of another output", t.output.key)
+		}
+		taken[resolved.targets.output], taken[resolved.targets.sideCar] = true, true
+		if one.outputs, err = r.newOutputs(ctx, resolved); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lock waits until no equal job of any output runs, also if their requests name no version of the
+// source. If it waited, the outputs may have been written in the meantime. A job
+// without an output object needs no lock. Jobs lock their outputs in the order of the keys, so that
+// they cannot wait for each other.
+func (r *Runner) lock(
+	ctx context.Context, record *telemetry.Job, all group,
+) (unlock func(), waited bool, err error) {
+	if !all[0].stored() {
+		return func() {}, false, nil
+	}
+	ctx, end := record.Stage(ctx, "queue")
+	defer end()
+	var unlocks []func()
+	unlock = func() {
+		for _, f := range unlocks {
+			f()
+		}
+	}
+	byKey := slices.SortedFunc(slices.Values(all), func(a, b *member) int {
+		return cmp.Or(cmp.Compare(a.plan.targets.output.bucket, b.plan.targets.output.bucket),
+			cmp.Compare(a.plan.targets.output.key, b.plan.targets.output.key))
+	})
+	for _, one := range byKey {
+		free, had, err := r.locks.lock(ctx, jobID{one.plan.targets.output, one.key})
+		if err != nil {
+			unlock()
+			return nil, false, err
+		}
+		unlocks, waited = append(unlocks, free), waited || had
+	}
+	return unlock, waited, nil
+}
+
+// lookup finds the existing objects at the locations of the outputs, and the responses of equal jobs that wrote
+// them. It does not use what was prefetched if it is stale.
+func (r *Runner) lookup(ctx context.Context, record *telemetry.Job, all group, stale bool) error {
+	if !all[0].stored() {
+		return nil
+	}
+	ctx, end := record.Stage(ctx, "fetch")
+	defer end()
+	for _, one := range all {
+		if stale {
+			one.prefetched = nil // an equal job may have written the outputs in the meantime
+		}
+		var err error
+		if one.existing, err = one.outputs.lookup(ctx, one.prefetched); err != nil {
+			return err
+		}
+		if resp, ok := one.cachedResponse(ctx, one.existing); ok {
+			one.resp = resp
+		}
+	}
+	return nil
+}
+
 // produce computes outputs and stores them over the existing objects. The only output
 // without a location becomes part of the response.
 func (r *Runner) produce(ctx context.Context, record *telemetry.Job, missing group) error {
@@ -158,7 +245,7 @@ func (r *Runner) produce(ctx context.Context, record *telemetry.Job, missing gro
 // each output. The grant holds the memory of the outputs until it is released.
 func (r *Runner) apply(ctx context.Context, record *telemetry.Job, missing group) (g *grant, err error) {
 	share := missing.share(r.processor)
-	bytes, err := r.footprint(missing, share)
+	bytes, err := missing.footprint(r.processor, r.admission, share)
 	if err != nil {
 		return nil, err
 	}
@@ -188,48 +275,3 @@ func (r *Runner) compute(ctx context.Context, record *telemetry.Job, c class, by
 	defer end()
 	return r.admission.compute(ctx, c, bytes)
 }
-
-// footprint returns the memory in bytes that the processor needs for all outputs, which share a decoding unless
-// share is nil. It returns an error if that exceeds the budget.
-func (r *Runner) footprint(all group, share *imaging.Share) (total int64, err error) {
-	for _, one := range all {
-		bytes, err := r.footprintOf(one.plan)
-		if err != nil {
-			return 0, one.plan.atField(err)
-		}
-		total += bytes
-	}
-	if share != nil {
-		total += share.Footprint(all[0].plan.image.Header)
-	}
-	if !r.admission.fits(total) {
-		return 0, functions.Errorf(functions.Invalid, r.processor.Renditions.Field,
-			"%d outputs need %d MiB of memory together, but the budget is %d MiB (MAX_DECODED_BYTES): make some by requests of "+
-				"their own", len(all), mebibytes(total), r.admission.limits.DecodedBytes>>20)
-	}
-	return total, nil
-}
-
-// footprintOf returns the memory in bytes that the processor needs for one output.
-func (r *Runner) footprintOf(p *resolvedPlan) (int64, error) {
-	bytes := p.image.Footprint(p.format)
-	if r.processor.Footprint != nil {
-		bytes = r.processor.Footprint(p.request, p.processorInput())
-	}
-	if r.admission.fits(bytes) {
-		return bytes, nil
-	}
-	field, output := p.imageField(), string(p.format)
-	if r.processor.Output != nil {
-		if larger, size := r.processor.Output(p.request, p.processorInput()); larger != "" {
-			field, output = larger, fmt.Sprintf("%d×%d of %s", size.X, size.Y, p.format)
-		}
-	}
-	width, height := p.image.Size()
-	return 0, functions.Errorf(functions.Invalid, field,
-		"%d×%d pixels of %s to %s need %d MiB of memory, but the budget is %d MiB (MAX_DECODED_BYTES)", width, height,
-		p.image.Format, output, mebibytes(bytes), r.admission.limits.DecodedBytes>>20)
-}
-
-// mebibytes rounds up.
-func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }

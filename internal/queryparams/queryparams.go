@@ -38,9 +38,15 @@ func (e *Error) Error() string {
 var defaults = &runtime.DefaultQueryParser{}
 
 // Read sets the fields of a request that the parameters name. A field of the request that is a message
-// may be JSON; for a list of messages, each parameter has one or a list. It returns an *Error for the
+// may be JSON; for a list of messages, each parameter has one or a list. The items of a list of messages that have a
+// variant may also be given field by field: renditions.small.target_width=150 is that of the item with the variant
+// small. They come in the order of their variants. Read returns an *Error for the
 // first wrong parameter in alphabetical order.
 func Read(req proto.Message, parameters url.Values) error {
+	parameters, items := splitItems(req, parameters)
+	if err := readItems(req, items); err != nil {
+		return err
+	}
 	none, simple := utilities.NewDoubleArray(nil), maps.Clone(parameters)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		path := Path(req, name)
@@ -122,11 +128,17 @@ func clip(name string) string {
 }
 
 // Path returns the fields on the path of a parameter's name, or nil if the request has
-// no such field. a.b names a field of a field, and a[k] an entry of a map.
+// no such field. a.b names a field of a field, and a[k] an entry of a map. In a.k.b, where a is a list whose messages
+// have a variant, k is that of one of them.
 func Path(req proto.Message, name string) (path []protoreflect.FieldDescriptor) {
 	m := req.ProtoReflect().Descriptor()
 	name, key, isEntry := strings.Cut(name, "[")
+	isItem := false
 	for part := range strings.SplitSeq(name, ".") {
+		if isItem {
+			isItem = false
+			continue
+		}
 		if m == nil {
 			return nil
 		}
@@ -138,6 +150,10 @@ func Path(req proto.Message, name string) (path []protoreflect.FieldDescriptor) 
 			return nil
 		}
 		path, m = append(path, field), field.Message()
+		isItem = hasItems(field) && len(path) == 1
+	}
+	if strings.Contains(name, ".") && len(path) == 1 {
+		return nil // an item without a field
 	}
 	if isEntry && (!path[len(path)-1].IsMap() || strings.IndexByte(key, ']') != len(key)-1) {
 		return nil // grpc-gateway would ignore it

@@ -3,6 +3,7 @@ package queryparams_test
 import (
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,6 +51,33 @@ func TestRead_messages(t *testing.T) {
 		err := queryparams.Read(r, url.Values{"regions": {text}})
 		if !errors.As(err, &bad) || bad.Name != "regions" || r.GetModelName() != "" {
 			t.Errorf("%s: %v, want an error of regions", text, err)
+		}
+	}
+}
+
+// TestRead_items: the items of a list whose messages have a variant are also given field by field.
+func TestRead_items(t *testing.T) {
+	got := &imageflowv1.ResizeRequest{}
+	err := queryparams.Read(got, url.Values{
+		"target_width": {"1600"}, "renditions.thumb.target_width": {"150"}, "renditions.thumb.fit": {"FIT_CONTAIN"},
+		"renditions.large-2.targetHeight": {"900"}, "renditions.large-2.encoding.quality": {"70"}, "renditions.web.encoding": {`{"quality":60}`},
+	})
+	want := &imageflowv1.ResizeRequest{TargetWidth: 1600, Renditions: []*imageflowv1.Rendition{
+		{Variant: "large-2", TargetHeight: 900, Encoding: &imageflowv1.Encoding{Quality: 70}},
+		{Variant: "thumb", TargetWidth: 150, Fit: imageflowv1.Fit_FIT_CONTAIN},
+		{Variant: "web", Encoding: &imageflowv1.Encoding{Quality: 60}},
+	}}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("error %v; (-want +got):\n%s", err, diff)
+	}
+	for name, value := range map[string]string{
+		"renditions.thumb.width": "1", "renditions.thumb": "1", "renditions.thumb.target_width": "wide", "renditions.": "1", "renditions..": "1",
+		"renditions.thumb.encoding.speed": "fast", "renditions.\xff.target_width": "1",
+	} {
+		var bad *queryparams.Error
+		err := queryparams.Read(&imageflowv1.ResizeRequest{}, url.Values{name: {value}})
+		if !errors.As(err, &bad) || !strings.HasPrefix(strings.Trim(bad.Name, `"`), "renditions.") {
+			t.Errorf("%s: %v, want an error that names it", name, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -90,12 +91,22 @@ var chains = []struct {
 		`"off": no such parameter`},
 	{"completion with two lists", []step{{resize, "/", created}, {"bridge", "/completed?of=resize&of=filter", anyStep}},
 		"of: given more than once"},
+	{"renditions and another Trigger with the variant of one", []step{
+		{resize, "/?target_width=9&renditions.s.target_width=1&renditions.m.target_width=2", created}, {resize, "/?variant=m", created},
+	}, "<execution id>_resize-m twice"},
+	{"renditions as JSON that are awaited", []step{
+		{resize, "/?target_width=9&renditions=%7B%22variant%22:%22s%22%7D", created}, {detect, "/", resized},
+		{"bridge", "/completed?of=resize-s,detect", anyStep},
+	}, ""},
+	{"a later step inherits the variant of an earlier rendition", []step{
+		{resize, "/?variant=s", created}, {detect, "/", resized}, {resize, "/?variant=x&renditions.s.target_width=1", detected},
+	}, "<execution id>_resize-s twice"},
 	{"completion of nonsense", []step{{resize, "/", created}, {"bridge", "/completed?of=tiny", anyStep}}, `"tiny" is no step`},
 }
 
 func TestCheck_chains(t *testing.T) {
 	for _, c := range chains {
-		err := triggers.Check(chain(t, c.steps))
+		err := triggers.Check(triggers.Expand(chain(t, c.steps), nil))
 		if (err != nil) != (c.says != "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -110,6 +121,23 @@ func TestCheck_ends(t *testing.T) {
 	}
 	if err := triggers.Check(chain(t, steps)); err == nil || !strings.Contains(err.Error(), "resize-v0 twice") {
 		t.Errorf("each gets the upload and the events of all others: %v", err)
+	}
+}
+
+// TestCompletions_renditions: each output of a step is a leaf, also those that a preset has.
+func TestCompletions_renditions(t *testing.T) {
+	set, err := presets.Parse([]byte("presets: {card: {resize: {target_width: 9, renditions: [{variant: tiny, target_width: 1}]}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for uri, want := range map[string]string{
+		"/?variant=l&target_width=9&renditions.s.target_width=1&renditions.m.content_type=image/webp": "[resize-l resize-m.webp resize-s]",
+		"/?preset=card": "[resize resize-tiny]",
+	} {
+		all := triggers.Expand(chain(t, []step{{resize, uri, created}, {"bridge", "/completed", anyStep}}), set)
+		if got := triggers.Completions(all); len(got) != 1 || fmt.Sprint(got[0].Leaves) != want {
+			t.Errorf("%s: %+v, want %s", uri, got, want)
+		}
 	}
 }
 

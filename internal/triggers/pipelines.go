@@ -30,12 +30,13 @@ func (t Trigger) Pipeline() string {
 
 // Expand replaces each Trigger that runs a pipeline by Triggers that write what it does: one for each processor and
 // variant of the pipeline, since the later steps of one processor have names of their own. The last one is that of
-// the pipeline's last step, which alone sends an event. A pipeline that the set does not have writes nothing.
+// the pipeline's last step, which alone sends an event. A pipeline that the set does not have writes nothing. Expand also
+// adds a Trigger for each rendition of a step.
 func Expand(all []Trigger, set *presets.Set) (expanded []Trigger) {
 	for _, t := range all {
 		name := t.Pipeline()
 		if name == "" {
-			expanded = append(expanded, t)
+			expanded = append(append(expanded, t), t.renditions(set)...)
 			continue
 		}
 		steps, err := set.Pipeline(name)
@@ -56,6 +57,9 @@ func (t Trigger) writers(steps []*imageflowv1.PipelineStep) (all []Trigger) {
 		ref.Name = p.Host
 		step := t
 		step.Spec.Subscriber.Ref, step.Spec.Subscriber.URI = &ref, "/?variant="+variant
+		if r, ok := req.Interface().(*imageflowv1.ResizeRequest); ok {
+			all = append(all, step.inner(r.GetRenditions(), output{})...)
+		}
 		all = append(slices.DeleteFunc(all, func(other Trigger) bool {
 			return other.Spec.Subscriber.Ref.Name == ref.Name && other.Spec.Subscriber.URI == step.Spec.Subscriber.URI
 		}), step)
