@@ -135,15 +135,21 @@ var renditionWidths = []int{1600, 800, 200}
 
 // resizeAll returns the CPU time of three outputs in milliseconds.
 func resizeAll(b *testing.B, m *imaging.Image) float64 {
-	var before, after syscall.Rusage
 	runtime.GC()
-	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	before := cpuTime(b)
 	for _, w := range renditionWidths {
 		if _, err := m.Resize(b.Context(), w, m.Height*w/m.Width, imaging.Good, m.Format); err != nil {
 			b.Fatal(err)
 		}
 	}
-	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
-	time := func(r syscall.Rusage) float64 { return float64(r.Utime.Nano()+r.Stime.Nano()) / 1e6 }
-	return time(after) - time(before)
+	return cpuTime(b) - before
+}
+
+// cpuTime returns the CPU time of the process in milliseconds.
+func cpuTime(b *testing.B) float64 {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return float64(used.Utime.Nano()+used.Stime.Nano()) / 1e6
 }

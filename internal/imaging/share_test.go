@@ -27,9 +27,13 @@ func whole(width, height int, f imaging.Format) output {
 	return output{0, 0, 1, 1, image.Pt(width, height), f, imaging.Encoding{}}
 }
 
-// TestShare compares outputs that share a decoding with outputs that are made alone: they are as close to the best
-// quality, and have the same form.
-func TestShare(t *testing.T) {
+// shared is an image and outputs that share its decoding.
+type shared struct {
+	data    []byte
+	outputs []output
+}
+
+func sharedImages(t *testing.T) map[string]shared {
 	photo, clear, grey := detailed(1200, 800), noisy(600, 400), image.NewGray(image.Rect(0, 0, 600, 400))
 	for i := range grey.Pix {
 		grey.Pix[i] = uint8(i / 600 * 255 / 400)
@@ -37,54 +41,62 @@ func TestShare(t *testing.T) {
 	fine := whole(300, 200, imaging.JPEG)
 	fine.encoding.Quality = 95 // colours of full resolution
 	corner := output{0.5, 0.25, 0.5, 0.5, image.Pt(150, 100), imaging.JPEG, imaging.Encoding{}}
-	tests := map[string]struct {
-		data    []byte
-		outputs []output
-	}{
-		"jpeg": {asJPEG(t, photo), []output{whole(700, 467, imaging.JPEG), fine, corner, whole(60, 40, imaging.JPEG), whole(10, 7, imaging.JPEG)}},
+	small := func(f imaging.Format) output { return whole(60, 40, f) }
+	return map[string]shared{
+		"jpeg": {asJPEG(t, photo), []output{
+			whole(700, 467, imaging.JPEG), fine, corner, small(imaging.JPEG), whole(10, 7, imaging.JPEG),
+		}},
 		"jpeg, turned": {withOrientation(asJPEG(t, photo), 6), []output{
 			whole(400, 600, imaging.JPEG), whole(40, 60, imaging.JPEG), whole(200, 300, imaging.PNG), whole(50, 75, imaging.WebP),
 		}},
-		"jpeg to others": {asJPEG(t, photo), []output{whole(500, 333, imaging.WebP), whole(60, 40, imaging.PNG), whole(60, 40, imaging.JPEG)}},
-		"png":            {asPNG(t, photo), []output{whole(1200, 800, imaging.PNG), whole(300, 200, imaging.PNG), whole(50, 33, imaging.JPEG)}},
-		"png with alpha": {asPNG(t, clear), []output{whole(300, 200, imaging.PNG), whole(60, 40, imaging.PNG)}},
-		"grey png":       {asPNG(t, grey), []output{whole(300, 200, imaging.PNG), whole(60, 40, imaging.PNG), whole(60, 40, imaging.WebP)}},
-		"webp":           {encoded(t, photo, imaging.WebP), []output{whole(600, 400, imaging.WebP), whole(60, 40, imaging.WebP)}},
-		"tiff":           {encoded(t, clear, imaging.TIFF), []output{whole(300, 200, imaging.PNG), whole(60, 40, imaging.TIFF)}},
+		"jpeg to others": {asJPEG(t, photo), []output{whole(500, 333, imaging.WebP), small(imaging.PNG), small(imaging.JPEG)}},
+		"png": {asPNG(t, photo), []output{
+			whole(1200, 800, imaging.PNG), whole(300, 200, imaging.PNG), whole(50, 33, imaging.JPEG),
+		}},
+		"png with alpha": {asPNG(t, clear), []output{whole(300, 200, imaging.PNG), small(imaging.PNG)}},
+		"grey png":       {asPNG(t, grey), []output{whole(300, 200, imaging.PNG), small(imaging.PNG), small(imaging.WebP)}},
+		"webp":           {encoded(t, photo, imaging.WebP), []output{whole(600, 400, imaging.WebP), small(imaging.WebP)}},
+		"tiff":           {encoded(t, clear, imaging.TIFF), []output{whole(300, 200, imaging.PNG), small(imaging.TIFF)}},
 	}
-	for name, test := range tests {
+}
+
+// TestShare compares outputs that share a decoding with outputs that are made alone: they are as close to the best
+// quality, and have the same form.
+func TestShare(t *testing.T) {
+	for name, test := range sharedImages(t) {
 		t.Run(name, func(t *testing.T) {
 			m, share := open(t, test.data), &imaging.Share{}
 			for _, o := range test.outputs {
 				share.Serve(m.EncodedBy(o.encoding), o.window(m), o.size.X, o.size.Y, imaging.Good, o.format)
 			}
 			for _, o := range test.outputs {
-				alone := m.EncodedBy(o.encoding)
-				want, err := alone.ResizeWindow(t.Context(), o.window(m), o.size.X, o.size.Y, imaging.Good, o.format)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got, err := alone.With(share).ResizeWindow(t.Context(), o.window(m), o.size.X, o.size.Y, imaging.Good, o.format)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got.Path != want.Path || got.Format != want.Format || got.Width != want.Width || got.Height != want.Height {
-					t.Errorf("%v: %s of %s %d×%d, alone %s of %s %d×%d", o.size, got.Path, got.Format, got.Width, got.Height,
-						want.Path, want.Format, want.Width, want.Height)
-				}
-				best, err := alone.ResizeWindow(t.Context(), o.window(m), o.size.X, o.size.Y, imaging.Best, o.format)
-				if err != nil {
-					t.Fatal(err)
-				}
-				shared := psnrOf(t, pixels(t, got.Data), pixels(t, best.Data))
-				if other := psnrOf(t, pixels(t, want.Data), pixels(t, best.Data)); shared < min(other, 60)-0.2 {
-					t.Errorf("%s of %v: %.1f dB from the best quality, alone %.1f dB", o.format, o.size, shared, other)
-				}
-				if len(got.Data) > len(want.Data)*11/10+100 {
-					t.Errorf("%s of %v: %d bytes, alone %d", o.format, o.size, len(got.Data), len(want.Data))
-				}
+				compare(t, m.EncodedBy(o.encoding), share, o)
 			}
 		})
+	}
+}
+
+// compare compares an output that shares a decoding with the one that is made alone.
+func compare(t *testing.T, alone *imaging.Image, share *imaging.Share, o output) {
+	t.Helper()
+	resize := func(m *imaging.Image, q imaging.Quality) imaging.Encoded {
+		out, err := m.ResizeWindow(t.Context(), o.window(m), o.size.X, o.size.Y, q, o.format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	got, want, best := resize(alone.With(share), imaging.Good), resize(alone, imaging.Good), resize(alone, imaging.Best)
+	if got.Path != want.Path || got.Format != want.Format || got.Width != want.Width || got.Height != want.Height {
+		t.Errorf("%v: %s of %s %d×%d, alone %s of %s %d×%d", o.size, got.Path, got.Format, got.Width, got.Height,
+			want.Path, want.Format, want.Width, want.Height)
+	}
+	distance := psnrOf(t, pixels(t, got.Data), pixels(t, best.Data))
+	if other := psnrOf(t, pixels(t, want.Data), pixels(t, best.Data)); distance < min(other, 60)-0.2 {
+		t.Errorf("%s of %v: %.1f dB from the best quality, alone %.1f dB", o.format, o.size, distance, other)
+	}
+	if len(got.Data) > len(want.Data)*11/10+100 {
+		t.Errorf("%s of %v: %d bytes, alone %d", o.format, o.size, len(got.Data), len(want.Data))
 	}
 }
 

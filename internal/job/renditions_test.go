@@ -80,7 +80,9 @@ func TestRun_renditionsAreFinished(t *testing.T) {
 			}
 		}
 		made := 0
-		counting := applying(func(ctx context.Context, req functions.Request, in functions.Input) (imaging.Encoded, functions.Response, error) {
+		counting := applying(func(
+			ctx context.Context, req functions.Request, in functions.Input,
+		) (imaging.Encoded, functions.Response, error) {
 			made++
 			return resize.Processor.Apply(ctx, req, in)
 		})
@@ -133,51 +135,55 @@ func TestRun_renditionsInAnotherOrder(t *testing.T) {
 	}
 }
 
+// wrongRenditions change a request and its second rendition, whose variant is thumb.
+var wrongRenditions = map[string]struct {
+	change      func(one *imageflowv1.Rendition, r *request)
+	field, says string
+}{
+	"no variant":   {func(one *imageflowv1.Rendition, _ *request) { one.Variant = "" }, "renditions[1].variant", ""},
+	"a bad one":    {func(one *imageflowv1.Rendition, _ *request) { one.Variant = "A" }, "renditions[1].variant", "letter"},
+	"twice":        {func(one *imageflowv1.Rendition, _ *request) { one.Variant = "first" }, "", "renditions: "},
+	"as the main":  {func(_ *imageflowv1.Rendition, r *request) { r.Variant = "thumb" }, "", "renditions: "},
+	"no size":      {func(one *imageflowv1.Rendition, _ *request) { one.TargetWidth = 0 }, "", "renditions: "},
+	"half a cover": {func(one *imageflowv1.Rendition, _ *request) { one.Fit = imageflowv1.Fit_FIT_COVER }, "renditions[1]", "fit"},
+	"the main's fit, and one side": {func(_ *imageflowv1.Rendition, r *request) {
+		r.Fit, r.TargetHeight, r.Renditions[0].TargetHeight = imageflowv1.Fit_FIT_COVER, 8, 9
+	}, "renditions[1]", "fit"},
+	"unknown format": {func(one *imageflowv1.Rendition, _ *request) {
+		one.ContentType = "image/x"
+	}, "renditions[1].content_type", "image/x"},
+	"auto": {func(one *imageflowv1.Rendition, _ *request) {
+		one.ContentType = "auto"
+	}, "renditions[1].content_type", "auto"},
+	"an option that the input's format lacks": {func(one *imageflowv1.Rendition, _ *request) {
+		one.Encoding = &imageflowv1.Encoding{Lossless: true}
+	}, "renditions[1].encoding.lossless", "jpeg"},
+	"too small a maximum": {func(one *imageflowv1.Rendition, _ *request) {
+		one.Encoding = &imageflowv1.Encoding{MaxBytes: 9}
+	}, "renditions[1].encoding.max_bytes", ""},
+	"no bucket": {func(_ *imageflowv1.Rendition, r *request) {
+		r.InputImage, r.InputBytes = nil, []byte("any")
+	}, "renditions", "output_image.bucket"},
+	"the key of the main output": {func(_ *imageflowv1.Rendition, r *request) {
+		r.OutputImage = &imageflowv1.ImageData{ObjectKey: "r/in_resize-thumb.jpg"}
+	}, "renditions[1]", "another output"},
+	"seventeen": {func(one *imageflowv1.Rendition, r *request) {
+		r.Renditions = nil
+		for i := range 17 {
+			r.Renditions = append(r.Renditions, &imageflowv1.Rendition{Variant: "v" + string(rune('a'+i)), TargetWidth: 9})
+		}
+	}, "renditions", "16"},
+}
+
 // The error of a wrong rendition names its field.
 func TestRun_wrongRenditions(t *testing.T) {
 	put(t, bucket, "r/in.jpg", jpegOf(t, 40, 30))
-	rendition := func(change func(*imageflowv1.Rendition, *request)) *request {
+	for name, c := range wrongRenditions {
 		req := &request{InputImage: in("r/in.jpg"), TargetWidth: 8, Renditions: []*imageflowv1.Rendition{
 			{Variant: "first", TargetWidth: 9}, {Variant: "thumb", TargetWidth: 9},
 		}}
-		change(req.GetRenditions()[1], req)
-		return req
-	}
-	for name, c := range map[string]struct {
-		change      func(one *imageflowv1.Rendition, r *request)
-		field, says string
-	}{
-		"no variant":   {func(one *imageflowv1.Rendition, _ *request) { one.Variant = "" }, "renditions[1].variant", ""},
-		"a bad one":    {func(one *imageflowv1.Rendition, _ *request) { one.Variant = "A" }, "renditions[1].variant", "letter"},
-		"twice":        {func(one *imageflowv1.Rendition, _ *request) { one.Variant = "first" }, "", "renditions: "},
-		"as the main":  {func(_ *imageflowv1.Rendition, r *request) { r.Variant = "thumb" }, "", "renditions: "},
-		"no size":      {func(one *imageflowv1.Rendition, _ *request) { one.TargetWidth = 0 }, "", "renditions: "},
-		"half a cover": {func(one *imageflowv1.Rendition, _ *request) { one.Fit = imageflowv1.Fit_FIT_COVER }, "renditions[1]", "fit"},
-		"the main's fit, and one side": {func(_ *imageflowv1.Rendition, r *request) {
-			r.Fit, r.TargetHeight, r.Renditions[0].TargetHeight = imageflowv1.Fit_FIT_COVER, 8, 9
-		}, "renditions[1]", "fit"},
-		"unknown format": {func(one *imageflowv1.Rendition, _ *request) { one.ContentType = "image/x" }, "renditions[1].content_type", "image/x"},
-		"auto":           {func(one *imageflowv1.Rendition, _ *request) { one.ContentType = "auto" }, "renditions[1].content_type", "auto"},
-		"an option that the input's format lacks": {func(one *imageflowv1.Rendition, _ *request) {
-			one.Encoding = &imageflowv1.Encoding{Lossless: true}
-		}, "renditions[1].encoding.lossless", "jpeg"},
-		"too small a maximum": {func(one *imageflowv1.Rendition, _ *request) {
-			one.Encoding = &imageflowv1.Encoding{MaxBytes: 9}
-		}, "renditions[1].encoding.max_bytes", ""},
-		"no bucket": {func(_ *imageflowv1.Rendition, r *request) {
-			r.InputImage, r.InputBytes = nil, jpegOf(t, 40, 30)
-		}, "renditions", "output_image.bucket"},
-		"the key of the main output": {func(_ *imageflowv1.Rendition, r *request) {
-			r.OutputImage = &imageflowv1.ImageData{ObjectKey: "r/in_resize-thumb.jpg"}
-		}, "renditions[1]", "another output"},
-		"seventeen": {func(one *imageflowv1.Rendition, r *request) {
-			r.Renditions = nil
-			for i := range 17 {
-				r.Renditions = append(r.Renditions, &imageflowv1.Rendition{Variant: "v" + string(rune('a'+i)), TargetWidth: 9})
-			}
-		}, "renditions", "16"},
-	} {
-		_, err := newRunner(resize.Processor, roomy).Run(t.Context(), rendition(c.change), job.FailFast)
+		c.change(req.GetRenditions()[1], req)
+		_, err := newRunner(resize.Processor, roomy).Run(t.Context(), req, job.FailFast)
 		var e *functions.Error
 		if !errors.As(err, &e) || e.Kind != functions.Invalid || e.Field != c.field || !strings.Contains(e.Message, c.says) {
 			t.Errorf("%s: %v, want an error of %q", name, err, c.field)
@@ -218,7 +224,8 @@ func TestRun_renditionsThatNeedTooMuch(t *testing.T) {
 	}
 	_, err := newRunner(resize.Processor, limits).Run(t.Context(), req, job.FailFast)
 	var e *functions.Error
-	if !errors.As(err, &e) || e.Kind != functions.Invalid || e.Field != "renditions" || !strings.Contains(e.Message, "MAX_DECODED_BYTES") {
+	isInvalid := errors.As(err, &e) && e.Kind == functions.Invalid && e.Field == "renditions"
+	if !isInvalid || !strings.Contains(e.Message, "MAX_DECODED_BYTES") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -60,7 +60,8 @@ func TestRead_items(t *testing.T) {
 	got := &imageflowv1.ResizeRequest{}
 	err := queryparams.Read(got, url.Values{
 		"target_width": {"1600"}, "renditions.thumb.target_width": {"150"}, "renditions.thumb.fit": {"FIT_CONTAIN"},
-		"renditions.large-2.targetHeight": {"900"}, "renditions.large-2.encoding.quality": {"70"}, "renditions.web.encoding": {`{"quality":60}`},
+		"renditions.large-2.targetHeight": {"900"}, "renditions.large-2.encoding.quality": {"70"},
+		"renditions.web.encoding": {`{"quality":60}`},
 	})
 	want := &imageflowv1.ResizeRequest{TargetWidth: 1600, Renditions: []*imageflowv1.Rendition{
 		{Variant: "large-2", TargetHeight: 900, Encoding: &imageflowv1.Encoding{Quality: 70}},
@@ -71,7 +72,8 @@ func TestRead_items(t *testing.T) {
 		t.Errorf("error %v; (-want +got):\n%s", err, diff)
 	}
 	for name, value := range map[string]string{
-		"renditions.thumb.width": "1", "renditions.thumb": "1", "renditions.thumb.target_width": "wide", "renditions.": "1", "renditions..": "1",
+		"renditions.thumb.width": "1", "renditions.thumb": "1", "renditions.thumb.target_width": "wide",
+		"renditions.": "1", "renditions..": "1",
 		"renditions.thumb.encoding.speed": "fast", "renditions.\xff.target_width": "1",
 	} {
 		var bad *queryparams.Error

@@ -131,7 +131,7 @@ func TestCompletions_renditions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for uri, want := range map[string]string{
-		"/?variant=l&target_width=9&renditions.s.target_width=1&renditions.m.content_type=image/webp": "[resize-l resize-m.webp resize-s]",
+		"/?variant=l&renditions.s.target_width=1&renditions.m.content_type=image/webp": "[resize-l resize-m.webp resize-s]",
 		"/?preset=card": "[resize resize-tiny]",
 	} {
 		all := triggers.Expand(chain(t, []step{{resize, uri, created}, {"bridge", "/completed", anyStep}}), set)
