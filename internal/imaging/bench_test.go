@@ -136,17 +136,17 @@ var renditionWidths = []int{1600, 800, 200}
 // resizeAll returns the CPU time of three outputs in milliseconds.
 func resizeAll(b *testing.B, m *imaging.Image) float64 {
 	runtime.GC()
-	before := cpuTime(b)
+	before := usedMilliseconds(b)
 	for _, w := range renditionWidths {
 		if _, err := m.Resize(b.Context(), w, m.Height*w/m.Width, imaging.Good, m.Format); err != nil {
 			b.Fatal(err)
 		}
 	}
-	return cpuTime(b) - before
+	return usedMilliseconds(b) - before
 }
 
-// cpuTime returns the CPU time of the process in milliseconds.
-func cpuTime(b *testing.B) float64 {
+// usedMilliseconds returns the CPU time of the process in milliseconds.
+func usedMilliseconds(b *testing.B) float64 {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		b.Fatal(err)
