@@ -157,8 +157,9 @@ type GatewayConfig struct {
 	Store
 	DeadLetterBucket
 	PresetsFile
-	// Signing is optional: without a key, the gateway takes no events.
+	// Signing is optional: without a key, the gateway takes no events, and does not use OIDC.
 	Signing
+	OIDC
 	// Manifests returns the files with the Triggers; nil means those of TRIGGERS_PATH.
 	Manifests func() ([]triggers.File, error) `ignored:"true"`
 
@@ -181,7 +182,7 @@ func (c *GatewayConfig) Validate() error {
 	}
 	var signing error
 	if c.takesEvents() {
-		signing = c.Signing.validate()
+		signing = errors.Join(c.Signing.validate(), c.OIDC.validate())
 	}
 	return errors.Join(store, signing,
 		c.Server.validate(), c.PresetsFile.validate(), bearer("GATEWAY_TOKEN", c.Token),

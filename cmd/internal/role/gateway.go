@@ -54,14 +54,26 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	}
 	handler := t.JSON(json)
 	if c.takesEvents() {
-		signer, err := c.Signer()
+		events, err := c.events(pipeline)
 		if err != nil {
 			return nil, errors.Join(err, conns.Close())
 		}
-		events := &gateway.Events{Pipeline: pipeline, Signer: signer}
 		handler = gateway.RouteEvents(t.Handler(events), handler)
 	}
 	return c.listen(t, handler, executions, pipeline)
+}
+
+// events returns the handler of events, which must have a signature and, with an issuer, the broker's token.
+func (c *GatewayConfig) events(pipeline *gateway.Pipeline) (http.Handler, error) {
+	signer, err := c.Signer()
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := c.verifier()
+	if err != nil {
+		return nil, err
+	}
+	return verifier.Require(&gateway.Events{Pipeline: pipeline, Signer: signer}), nil
 }
 
 // chains returns the description of the chains; nil if the gateway does not know the Triggers.

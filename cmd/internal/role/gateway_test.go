@@ -140,3 +140,39 @@ func checkOpen(t *testing.T, conn *grpc.ClientConn, address string) {
 		}
 	}
 }
+
+// TestGateway_eventsNeedTheToken: with an issuer, the gateway refuses events without a token, before it reads them. JSON
+// calls need none.
+func TestGateway_eventsNeedTheToken(t *testing.T) {
+	for name, value := range map[string]string{
+		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "ALLOW_UNSIGNED_EVENTS": "true",
+		"OIDC_AUDIENCE": "image-processing/grpc-gateway", "OIDC_SUBJECTS": "system:serviceaccount:image-processing:*",
+	} {
+		t.Setenv(name, value)
+	}
+	for issuer, want := range map[string]int{"": http.StatusBadRequest, "https://127.0.0.1:1": http.StatusUnauthorized} {
+		t.Setenv("OIDC_ISSUER", issuer)
+		address, end := run(t, "gateway")
+		checkStatus(t, http.MethodPost, "http://"+address+"/?pipeline=avatar", want)
+		checkStatus(t, http.MethodGet, "http://"+address+"/v1/chains", http.StatusNotImplemented)
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func checkStatus(t *testing.T, method, url string, want int) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != want {
+		t.Errorf("%s %s is answered %s, want %d", method, url, resp.Status, want)
+	}
+}
