@@ -80,7 +80,7 @@ find_settings() {
 	echo "${settings[*]}"
 }
 
-# check prints the names of the failed tests of a log in the format of go test -json, or "all".
+# failed prints the names of the failed tests of a log in the format of go test -json, or "all pass".
 failed() {
 	local names
 	names=$(grep -h '"Action":"fail"' "$@" | grep -o '"Test":"[^"]*"' | cut -d '"' -f 4 | sort -u | paste -sd ' ')
@@ -100,7 +100,7 @@ for server in "${servers[@]}"; do
 	("start_$server" "$binary" "$data/$server" "$MINIO_ENDPOINT") >"$data/$server.log" 2>&1 &
 	pid=$!
 	settings=$(find_settings) || { tail -n 20 "$data/$server.log" >&2; exit 1; }
-	query=${settings// /&}
+	query=$(tr ' ' '&' <<<"$settings")
 	export TEST_STORE="s3://$MINIO_ACCESS_KEY:$MINIO_SECRET_KEY@$MINIO_ENDPOINT?$query"
 	echo "$server $version: ${settings:-nothing} needed; testing ..."
 	[ $server != minio ] || TEST_STORE+="&metadata"
