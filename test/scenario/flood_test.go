@@ -11,6 +11,24 @@ import (
 	"testing"
 )
 
+// watched is an execution in an event of a watch.
+type watched struct {
+	ID     string `json:"execution_id"`
+	Status string
+	Steps  []struct{ Name string }
+}
+
+// progress returns the finished steps, and the status once it is COMPLETED.
+func (e watched) progress() (all []string) {
+	for _, step := range e.Steps {
+		all = append(all, step.Name)
+	}
+	if e.Status == "PROCESSING_STATUS_COMPLETED" {
+		all = append(all, e.Status)
+	}
+	return all
+}
+
 // TestFlood puts many images at once. All are completed, and a watch sees each of them get its steps and
 // its status in order. `make flood` measures the same with 10,000.
 func TestFlood(t *testing.T) {
@@ -31,20 +49,12 @@ func TestFlood(t *testing.T) {
 	lines, completed := bufio.NewScanner(answer.Body), 0
 	for completed < n && lines.Scan() {
 		data, isData := strings.CutPrefix(lines.Text(), "data: ")
-		var e struct {
-			ID     string `json:"execution_id"`
-			Status string
-			Steps  []struct{ Name string }
-		}
+		var e watched
 		if !isData || json.Unmarshal([]byte(data), &e) != nil {
 			continue
 		}
-		var now []string
-		for _, step := range e.Steps {
-			now = append(now, step.Name)
-		}
+		now := e.progress()
 		if e.Status == "PROCESSING_STATUS_COMPLETED" {
-			now = append(now, e.Status)
 			completed++
 		}
 		if before := seen[e.ID]; len(before) > len(now) || !slices.Equal(before, now[:len(before)]) {
