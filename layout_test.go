@@ -40,6 +40,7 @@ var floors = []struct {
 	{"internal/protolimit", nil},
 	{"internal/queryparams", nil},
 	{"internal/rules", nil},
+	{"internal/signedurl", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
 	{"internal/signature", []string{"internal/events", "internal/httpevent", "internal/jsonlimit"}},
 	{"internal/storeadmin", nil},
@@ -84,7 +85,7 @@ var floors = []struct {
 	{"internal/gateway", []string{
 		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/index",
 		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics", "internal/presets",
-		"internal/signature", "internal/httpevent", "internal/triggers", "internal/rules",
+		"internal/signature", "internal/signedurl", "internal/httpevent", "internal/triggers", "internal/rules",
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",

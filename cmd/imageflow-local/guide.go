@@ -3,10 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/url"
+	"strconv"
 	"text/template"
+	"time"
 
 	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/signedurl"
 )
 
 // guideText lists the address of every part, with one example for each protocol.
@@ -40,7 +45,10 @@ Several steps in one call:
 Send an image and receive the result:
   curl -s {{.URL.gateway}}/v1/resize -F image=@{{.Sample}} -F target_width=320 -o small.jpg
 
-gRPC:
+{{with .Image}}Images by signed URLs, for an hour; imageflow sign makes more:
+  curl -s '{{.}}' -o card.jpg
+
+{{end}}gRPC:
   grpcurl -plaintext -d '{"input_image":{"bucket":"{{.Bucket}}","object_key":"uploads/mine.jpg"},"target_width":320}' \
     {{.ResizeAddress}} imageflow.v1.ResizeService/ResizeImage
 
@@ -51,6 +59,25 @@ gRPC:
 {{else}}CloudEvents need the signature of the bridge. To send one by hand, restart with --allow-unsigned-events.
 {{end}}
 `))
+
+// imageURL returns a signed URL of the image of the guide, or "" if there are none.
+func imageURL(s *settings) string {
+	keys, err := s.images.URLKeys()
+	if err != nil || keys == nil {
+		return ""
+	}
+	parameters := url.Values{signedurl.Expires: {strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10)}}
+	if set, err := s.presets.Presets(); err == nil {
+		for _, preset := range set.List().GetPresets() {
+			if preset.GetParameters().GetResize() != nil {
+				parameters.Set("preset", preset.GetName())
+				return s.url("gateway") + keys.Sign(gateway.ImagesPath+"uploads/mine.jpg", parameters)
+			}
+		}
+	}
+	parameters.Set("target_width", "320")
+	return s.url("gateway") + keys.Sign(gateway.ImagesPath+"uploads/mine.jpg", parameters)
+}
 
 // guide prints the addresses and one example for each protocol.
 func guide(out io.Writer, s *settings) {
@@ -66,6 +93,7 @@ func guide(out io.Writer, s *settings) {
 		"Data": s.data, "AccessKey": s.accessKey, "SecretKey": s.secretKey, "Bucket": s.bucket, "Sample": sample,
 		"URL": urls, "Processors": processors.All,
 		"ResizeAddress": s.address("resize"), "Unsigned": s.signing.AllowUnsigned,
+		"Image":       imageURL(s),
 		"CreatedType": events.ObjectCreatedPrefix + "Put",
 	})
 	if err != nil {

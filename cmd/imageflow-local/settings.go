@@ -29,6 +29,7 @@ type settings struct {
 	ports                 map[string]*int
 	telemetry             role.Telemetry
 	presets               role.PresetsFile
+	images                role.Images
 	guard                 guard
 }
 
@@ -47,6 +48,14 @@ var listeners = func() []listener {
 	return append(all, listener{"bridge", 8084}, listener{"broker", 8085}, listener{"notify", 8086}, listener{"metrics", 9095})
 }()
 
+// environment has the variables that the usage lists.
+type environment struct {
+	role.Work
+	role.Images
+	role.Hooks
+	role.Telemetry
+}
+
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{ports: map[string]*int{}}
 	f := flag.NewFlagSet("imageflow-local", flag.ContinueOnError)
@@ -55,12 +64,8 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		fmt.Fprint(out, "Usage: imageflow-local [flags]\n       imageflow-local broker [flags]\n       imageflow-local version\n\n"+
 			"Runs all of ImageFlow on this machine. Objects and queue are in one folder.\n\nFlags:\n")
 		f.PrintDefaults()
-		fmt.Fprint(out, "\nThe environment sets the limits of the processors, webhooks, traces and metrics:\n")
-		_ = role.Usage(out, &struct {
-			role.Work
-			role.Hooks
-			role.Telemetry
-		}{})
+		fmt.Fprint(out, "\nThe environment sets the limits of the processors, signed URLs of images, webhooks, traces and metrics:\n")
+		_ = role.Usage(out, &environment{})
 	}
 	f.StringVar(&s.data, "data", "data", "`folder` of the objects and the queue")
 	f.StringVar(&s.models, "models", "functions/detect/model/repository", "`folder` of models: <name>/<version>/model.onnx")
@@ -87,7 +92,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		return nil, fmt.Errorf("unexpected argument %q; see --help", f.Arg(0))
 	}
 	return s, errors.Join(s.checkUnsigned(), s.loadPresets(), s.makePathsAbsolute(), s.choosePorts(),
-		role.Load(&s.telemetry), s.telemetry.Validate(), s.setGuard())
+		role.Load(&s.telemetry), s.telemetry.Validate(), role.Load(&s.images), s.setGuard())
 }
 
 // checkUnsigned rejects --allow-unsigned-events on an address that other machines

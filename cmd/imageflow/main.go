@@ -74,6 +74,7 @@ var commands = map[string]struct {
 	"replay":  {replaySummary, replay},
 	"run":     {runSummary, runChain},
 	"setup":   {setupSummary, setup},
+	"sign":    {signSummary, signURL},
 	"version": {"prints the version, the commit and the Go version", printVersion},
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Token is the secret that callers must send. An empty token disables
 // authentication. Requests for health and the OpenAPI description need no token, and events
-// have signatures.
+// and the URLs of images have signatures.
 type Token string
 
 // minTokenBytes makes guessing hopeless; openssl rand -hex 16 has twice as many.
@@ -34,7 +34,7 @@ func CheckToken(token string) error {
 
 // openPaths need no token. A path that ends in a slash includes all paths below.
 var openPaths = []string{
-	openAPIPath, "/health/", "/v1/health/",
+	openAPIPath, "/health/", "/v1/health/", ImagesPath,
 	healthpb.Health_Check_FullMethodName, healthpb.Health_Watch_FullMethodName,
 }
 

@@ -13,7 +13,10 @@ func TestGuide_examplesRunAsPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := local(t, setup{flags: []string{"--image", sample, "--allow-unsigned-events"}})
+	s := local(t, setup{
+		env:   []string{"IMAGE_SIGNING_KEYS=" + imageKey, "IMAGE_OPTIONS=true"},
+		flags: []string{"--image", sample, "--allow-unsigned-events"},
+	})
 	const last = "CloudEvent (unsigned events are allowed):\n  curl"
 	eventually(t, "the last example", func() bool {
 		_, example, found := strings.Cut(s.output.String(), last)
@@ -35,7 +38,7 @@ func TestGuide_examplesRunAsPrinted(t *testing.T) {
 			eventually(t, "the end of the upload's chain", func() bool { return s.tag(t, "uploads/mine.jpg") == "completed" })
 		}
 	}
-	if examples != 5 {
-		t.Errorf("%d examples, want 5", examples)
+	if examples != 6 {
+		t.Errorf("%d examples, want 6", examples)
 	}
 }

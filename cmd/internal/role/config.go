@@ -160,6 +160,7 @@ type GatewayConfig struct {
 	// Signing is optional: without a key, the gateway takes no events, and does not use OIDC.
 	Signing
 	OIDC
+	Images
 	// Manifests returns the files with the Triggers; nil means those of TRIGGERS_PATH.
 	Manifests func() ([]triggers.File, error) `ignored:"true"`
 
@@ -185,7 +186,7 @@ func (c *GatewayConfig) Validate() error {
 		signing = errors.Join(c.Signing.validate(), c.OIDC.validate())
 	}
 	return errors.Join(store, signing,
-		c.Server.validate(), c.PresetsFile.validate(), bearer("GATEWAY_TOKEN", c.Token),
+		c.Server.validate(), c.PresetsFile.validate(), bearer("GATEWAY_TOKEN", c.Token), c.validateImages(),
 		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_BODY_BYTES", c.BodyBytes, 1),
 		atLeast("MAX_WATCHES", c.Watches, 0),
 		origins("CORS_ALLOW_ORIGINS", c.Origins),

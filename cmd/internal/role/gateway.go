@@ -52,13 +52,9 @@ func listenGateway(ctx context.Context, c *GatewayConfig, t *telemetry.Tracing) 
 	if err != nil {
 		return nil, errors.Join(err, conns.Close())
 	}
-	handler := t.JSON(json)
-	if c.takesEvents() {
-		events, err := c.events(pipeline)
-		if err != nil {
-			return nil, errors.Join(err, conns.Close())
-		}
-		handler = gateway.RouteEvents(t.Handler(events), handler)
+	handler, err := c.route(t, json, pipeline)
+	if err != nil {
+		return nil, errors.Join(err, conns.Close())
 	}
 	return c.listen(t, handler, executions, pipeline)
 }
@@ -94,6 +90,26 @@ func (c *GatewayConfig) chains(set *presets.Set) *gateway.Chains {
 		}
 		return nil
 	}}
+}
+
+// route adds images and events, if there are keys for them, to a handler of JSON.
+func (c *GatewayConfig) route(t *telemetry.Tracing, json http.Handler, pipeline *gateway.Pipeline) (http.Handler, error) {
+	images, err := c.images(pipeline)
+	if err != nil {
+		return nil, err
+	}
+	if images != nil {
+		json = gateway.RouteImages(images, json)
+	}
+	handler := t.JSON(json)
+	if !c.takesEvents() {
+		return handler, nil
+	}
+	events, err := c.events(pipeline)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.RouteEvents(t.Handler(events), handler), nil
 }
 
 // dial connects to the processors; it does not wait for them.
