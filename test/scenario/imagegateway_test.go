@@ -25,7 +25,10 @@ import (
 	"imageflow.dev/internal/testing/freeport"
 )
 
-const imageKey = "a key of signed URLs for these tests"
+const (
+	imageKey   = "a key of signed URLs for these tests"
+	imageToken = "secret-of-the-gateway"
+)
 
 // imagePresets are the presets of images. They have formats, so that the Accept header matters only for some.
 const imagePresets = `
@@ -40,6 +43,7 @@ presets:
 type imageGateway struct {
 	*deployment
 	process *process
+	resize  *process
 	base    string
 	// gets and heads count the gateway's requests to the store for objects.
 	gets, heads atomic.Int64
@@ -69,11 +73,11 @@ func startImages(t testing.TB, d *deployment, width int, env ...string) *imageGa
 		}
 	})
 	resize, gateway := freeport.Address(), freeport.Address()
-	launch(t, "serving", append(d.environment("resize"), portOf("PORT", resize), portOf("METRICS_PORT", g.metrics),
+	g.resize = launch(t, "serving", append(d.environment("resize"), portOf("PORT", resize), portOf("METRICS_PORT", g.metrics),
 		"MINIO_ENDPOINT="+held, "STORE_PROGRESS_TIMEOUT=10m", "JOB_TIMEOUT=10m", "PRESETS_FILE="+file), "imageflow", "resize")
 	env = append(append(d.environment("gateway"), portOf("PORT", gateway), "METRICS_PORT=0", "MINIO_ENDPOINT="+counted,
 		"RESIZE_GRPC_ENDPOINT="+resize, "REQUEST_TIMEOUT=10m",
-		"PRESETS_FILE="+file, "IMAGE_SIGNING_KEYS="+imageKey, "GATEWAY_TOKEN=secret-of-the-gateway"), env...)
+		"PRESETS_FILE="+file, "IMAGE_SIGNING_KEYS="+imageKey, "GATEWAY_TOKEN="+imageToken), env...)
 	g.process = launch(t, "serving", env, "imageflow", "gateway")
 	g.base = "http://" + gateway
 	return g
