@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -71,7 +72,7 @@ func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepRespons
 		GetResult() *imageflowv1.ProcessingResult
 	}).GetResult()
 	r.input = location{result.GetOutputImage(), result.GetOutputData()}
-	if key := result.GetMetadata()["side_car"]; key != "" && string(name) == processors.Detect.Name {
+	if key := events.SideCar.Get(result); key != "" && string(name) == processors.Detect.Name {
 		r.detection = &imageflowv1.ImageData{Bucket: result.GetOutputImage().GetBucket(), ObjectKey: key}
 	}
 	if r.input.image.GetObjectKey() == "" && len(r.input.data) == 0 {

@@ -118,6 +118,9 @@ func start(t *testing.T, c corev1.Container) {
 		if e.ValueFrom != nil {
 			e.Value = "of-the-secret-at-least-32-characters"
 		}
+		if e.Name == "PRESETS_FILE" {
+			e.Value = filepath.Join(root, "config/components/presets/presets.yaml")
+		}
 		cmd.Env = append(cmd.Env, e.Name+"="+e.Value)
 	}
 	out, err := cmd.StderrPipe()

@@ -101,7 +101,7 @@ func TestBridgeRefusesAStore(t *testing.T) {
 	for name, value := range map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "DRAIN_DELAY": "0s", "EVENT_SIGNING_KEYS": signingKey,
 		"MINIO_ENDPOINT": config.Endpoint, "MINIO_ACCESS_KEY": config.AccessKey, "MINIO_SECRET_KEY": config.SecretKey,
-		"BROKER_URL": "http://127.0.0.1:1", "BRIDGE_TOKEN": "token", "STORE_CONDITIONAL_WRITES": "false",
+		"BROKER_URL": "http://127.0.0.1:1", "BRIDGE_TOKEN": "the-bridge-token", "STORE_CONDITIONAL_WRITES": "false",
 	} {
 		t.Setenv(name, value)
 	}
