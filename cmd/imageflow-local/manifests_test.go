@@ -29,8 +29,8 @@ func TestShippedTriggers_haveValidParameters(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 17 {
-		t.Errorf("%d steps were checked, want 17", checked)
+	if checked != 19 {
+		t.Errorf("%d steps were checked, want 19", checked)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestEventingFlag_repeatedOrWithCommas(t *testing.T) {
 		if err := f.Parse(args); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := given.manifests(role.PresetsFile{}); err != nil || len(slices.Collect(m.Steps())) != 17 {
+		if m, err := given.manifests(role.PresetsFile{}); err != nil || len(slices.Collect(m.Steps())) != 19 {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

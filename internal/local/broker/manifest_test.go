@@ -26,7 +26,7 @@ func TestManifestsOfTheRepository(t *testing.T) {
 		"ai-detection-grpc-service /", "filter-grpc-service /",
 		"resize-grpc-service /", "resize-grpc-service /", "resize-grpc-service /", "ai-detection-grpc-service /",
 		"filter-grpc-service /", "bridge /completed",
-		"resize-grpc-service /", "bridge /completed",
+		"resize-grpc-service /", "bridge /completed", "resize-grpc-service /", "bridge /completed",
 	}
 	if !slices.Equal(steps, want) {
 		t.Errorf("steps %q, want %q", steps, want)
