@@ -11,7 +11,7 @@ import (
 )
 
 // BenchmarkImages makes one request at a time, in turns, on a real MinIO: an image by a signed URL that is not there
-// yet, the same resize by POST /v1/resize, the image again, a bare get of it by minio-go, and the image with its ETag.
+// yet and the same resize by POST /v1/resize, in either order, the image again, a bare get of it by minio-go, and the image with its ETag.
 // It reports the medians of their times, and the CPU time of gateway and resize for the first two. Run it with
 // -races=false -benchtime=100x.
 func BenchmarkImages(b *testing.B) {
@@ -37,14 +37,12 @@ func BenchmarkImages(b *testing.B) {
 			}
 		}
 		posted := fmt.Sprintf(`{"input_image":{"object_key":"%s.jpg"},"target_width":800,"execution_id":"posted/%s"}`, key, key)
-		measure("cold", get(http.StatusOK))
-		measure("POST /v1/resize", func() error {
-			resp, body := post(b, http.DefaultClient, g.base+"/v1/resize", posted, map[string]string{"Authorization": "Bearer " + imageToken})
-			if resp.StatusCode != http.StatusOK {
-				return fmt.Errorf("%d %s", resp.StatusCode, body)
-			}
-			return nil
-		})
+		first := []func(){
+			func() { measure("cold", get(http.StatusOK)) },
+			func() { measure("POST /v1/resize", func() error { return g.resizes(b, posted) }) },
+		}
+		first[i%2]() // since the first of them also opens the image
+		first[1-i%2]()
 		output := g.keys(b, key+"_resize-get-")[0]
 		measure("warm", get(http.StatusOK))
 		measure("bare get", func() error {
@@ -58,6 +56,16 @@ func BenchmarkImages(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	for _, name := range []string{"cold", "POST /v1/resize", "warm", "bare get", "304"} {
-		fmt.Printf("%-16s p50 %7.2f ms, p95 %7.2f ms, CPU %6.2f ms\n", name, m.at(name, 50), m.at(name, 95), milliseconds(spent[name])/float64(b.N))
+		fmt.Printf("%-16s p50 %7.2f ms, p95 %7.2f ms, CPU %6.2f ms\n", name, m.at(name, 50), m.at(name, 95),
+			milliseconds(spent[name])/float64(b.N))
 	}
+}
+
+// resizes posts a request to /v1/resize.
+func (g *imageGateway) resizes(b *testing.B, body string) error {
+	resp, answer := post(b, http.DefaultClient, g.base+"/v1/resize", body, map[string]string{"Authorization": "Bearer " + imageToken})
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%d %s", resp.StatusCode, answer)
+	}
+	return nil
 }
