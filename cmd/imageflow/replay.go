@@ -20,8 +20,10 @@ const replayUsage = `Usage: imageflow replay --all | --execution ID | --since TI
 
 Sends the events of dead letters to the broker again. A dead letter is removed
 when the broker has accepted its event; an event that fails again becomes a dead
-letter again. Dead letters without an event are listed and kept. With --dry-run
-it only lists the dead letters, with their reasons.
+letter again. Dead letters without an event are listed and kept, as are those
+that the bridge stored when it signed with a key that is not in
+EVENT_SIGNING_KEYS, since steps would refuse their events. With --dry-run it
+only lists the dead letters, with their reasons.
 
 TIME is a duration before now, such as 90m, or a time such as
 2026-11-25T03:00:00Z. It selects by the time of the last failure.
@@ -72,6 +74,8 @@ func parseReplay(args []string, out io.Writer, now time.Time) (*bridge.Replay, e
 	f.StringVar(&given.until, "until", "", "with --since: select the dead letters up to this `TIME`")
 	f.StringVar(&s.Bucket, "bucket", "", "select only dead letters of images in this `bucket`")
 	f.BoolVar(&given.replay.DryRun, "dry-run", false, "list the selected dead letters and send nothing")
+	f.BoolVar(&given.replay.AnyKey, "any-key", false,
+		"also send dead letters that were stored when the bridge signed with a key that is not in EVENT_SIGNING_KEYS")
 	f.DurationVar(&given.replay.Wait, "wait", 30*time.Second, "maximum time to wait until the broker accepts an event")
 	if err := f.Parse(args); err != nil {
 		return nil, err

@@ -227,6 +227,7 @@ func (b *Bridge) keepFailure(ctx context.Context, d *execution.DeadLetter) error
 
 // putDeadLetter stores and counts a dead letter.
 func (b *Bridge) putDeadLetter(ctx context.Context, d *execution.DeadLetter) error {
+	d.KeyID = b.config.Signer.KeyID()
 	err := b.deadLetters.Put(ctx, d)
 	if err == nil {
 		count(ctx, deadLetters, "")

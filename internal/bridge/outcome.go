@@ -194,8 +194,8 @@ func (b *Bridge) tagFailed(ctx context.Context, d execution.DeadLetter) (tagged 
 	return tagged, err
 }
 
-// removeDeadLetters removes the dead letters of steps about a version of an object. Those of webhooks
-// stay: the end of the chain does not deliver them.
+// removeDeadLetters removes the dead letters of steps about a version of an object, and the reports that it has
+// failed, which are no longer true. The other dead letters of webhooks stay: the end of the chain does not deliver them.
 func (b *Bridge) removeDeadLetters(ctx context.Context, origin events.Origin) error {
 	s := execution.Selection{Bucket: origin.Bucket, Execution: execution.ID(origin.Key)}
 	for d, err := range b.deadLetters.List(ctx, s) {
@@ -204,7 +204,7 @@ func (b *Bridge) removeDeadLetters(ctx context.Context, origin events.Origin) er
 			return err
 		case err != nil:
 			slog.WarnContext(ctx, "dead letter unreadable", "dead_letter", d.Object, "error", err)
-		case d.Key == origin.Key && d.ETag == origin.ETag && !d.OfListener():
+		case d.Key == origin.Key && d.ETag == origin.ETag && (!d.OfListener() || d.EventType == events.ExecutionFailed):
 			if err := b.deadLetters.Remove(ctx, d); err != nil {
 				return err
 			}

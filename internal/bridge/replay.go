@@ -18,6 +18,8 @@ type Replay struct {
 	Selection execution.Selection
 	// DryRun sends nothing and only reports.
 	DryRun bool
+	// AnyKey also sends the events of dead letters that a bridge with other keys has stored.
+	AnyKey bool
 	// Wait is the time that the broker has to accept an event.
 	Wait time.Duration
 	// Report is called for each dead letter. Its error is nil if the broker accepted the
@@ -44,6 +46,8 @@ func (b *Bridge) Replay(ctx context.Context, r Replay) error {
 			err = fmt.Errorf("%w: %w", ErrNoEvent, err)
 		case err == nil && len(d.Event) == 0:
 			err = noEvent(d)
+		case err == nil && !r.AnyKey && d.KeyID != "" && !b.config.Signer.HasKey(d.KeyID):
+			err = b.otherKey(d)
 		case err == nil && !r.DryRun:
 			err = b.resend(ctx, d, r.Wait)
 		}
@@ -61,6 +65,14 @@ func noEvent(d execution.DeadLetter) error {
 		return ErrNoEvent
 	}
 	return fmt.Errorf("%w: it had %d bytes, and only its start was kept", ErrNoEvent, d.Whole.Bytes)
+}
+
+// otherKey returns the error about a dead letter whose event this bridge would sign with a key that the steps may not
+// have. They would refuse the event after the broker has accepted it, and it would be lost.
+func (b *Bridge) otherKey(d execution.DeadLetter) error {
+	return fmt.Errorf("EVENT_SIGNING_KEYS: the bridge that stored it signed with the key %.16q, and the first key here is %.16q: "+
+		"steps may refuse the event; set the keys of the bridge, or add --any-key if they have been replaced since",
+		d.KeyID, b.config.Signer.KeyID())
 }
 
 // resend sends the event of a dead letter. It moves the dead letter and removes the tag

@@ -49,14 +49,16 @@ func (b *Bridge) replayRequested(ctx context.Context, key string) error {
 		return err
 	}
 	sent, failed := 0, 0
-	err = b.Replay(ctx, Replay{Selection: selection, Wait: replayWait, Report: func(d execution.DeadLetter, err error) {
+	r := Replay{Selection: selection, AnyKey: true, Wait: replayWait}
+	r.Report = func(d execution.DeadLetter, err error) {
 		if err == nil {
 			sent++
 			return
 		}
 		failed++
 		slog.WarnContext(ctx, "dead letter not sent again", "dead_letter", d.Object, "error", err)
-	}})
+	}
+	err = b.Replay(ctx, r)
 	if err != nil {
 		return err
 	}

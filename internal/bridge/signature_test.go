@@ -86,8 +86,9 @@ func TestOutcome_withoutAValidSignature(t *testing.T) {
 	}
 }
 
-// TestReplay_afterAKeyRotation: a dead letter contains no signature. The replay signs its
-// event with the current key. Swept events are signed too.
+// TestReplay_afterAKeyRotation: a dead letter contains no signature. With AnyKey, the replay signs its
+// event with the current key; without it, it keeps the dead letter, since the key may be wrong. Swept events are signed
+// too.
 func TestReplay_afterAKeyRotation(t *testing.T) {
 	const old, current = "the key before the rotation, 32 bytes", "the key after the rotation, 32 bytes"
 	w := signedWorld(t, newSigner(t, old))
@@ -110,13 +111,17 @@ func TestReplay_afterAKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = rotated.Replay(t.Context(), bridge.Replay{Wait: time.Minute, Report: func(_ execution.DeadLetter, err error) {
-		if err != nil {
-			t.Error(err)
+	for _, anyKey := range []bool{false, true} {
+		var reported error
+		err := rotated.Replay(t.Context(), bridge.Replay{
+			AnyKey: anyKey, Wait: time.Minute, Report: func(_ execution.DeadLetter, err error) { reported = err },
+		})
+		if err != nil || (reported == nil) != anyKey || len(w.allDeadLetters()) == 0 != anyKey {
+			t.Errorf("with AnyKey %t: %v, %v, %d dead letters left", anyKey, err, reported, len(w.allDeadLetters()))
 		}
-	}})
-	if err != nil {
-		t.Fatal(err)
+		if !anyKey && (len(w.broker.all()) != 1 || w.status("swept.jpg") != execution.StatusFailed) {
+			t.Errorf("the refused replay sent %v, and the status is %q", w.broker.all()[1:], w.status("swept.jpg"))
+		}
 	}
 	sent := w.broker.all()
 	if err := newSigner(t, current).Verify(sent[len(sent)-1]); err != nil || len(sent) != 2 {

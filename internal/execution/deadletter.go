@@ -44,6 +44,8 @@ type DeadLetter struct {
 
 	// Event is the event in the JSON form of CloudEvents, for a replay.
 	Event json.RawMessage `json:"event,omitempty"`
+	// KeyID is the id of the key with which the bridge signed events when it stored the dead letter; empty if it signed none.
+	KeyID string `json:"key_id,omitempty"`
 	// Message is the message that is not an event, or the start of an event that is
 	// too large to keep. It is never replayed.
 	Message string `json:"message,omitempty"`

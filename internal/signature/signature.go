@@ -32,6 +32,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
@@ -90,6 +91,19 @@ func New(keys []string, allowUnsigned bool) (*Signer, error) {
 func keyID(secret string) string {
 	digest := sha256.Sum256([]byte("imageflow event signing key" + secret))
 	return hex.EncodeToString(digest[:4])
+}
+
+// KeyID returns the id of the key that signs. It is empty if the Signer signs nothing.
+func (s *Signer) KeyID() string {
+	if s == nil || len(s.keys) == 0 {
+		return ""
+	}
+	return s.keys[0].id
+}
+
+// HasKey reports whether the Signer has the key with an id.
+func (s *Signer) HasKey(id string) bool {
+	return s != nil && slices.ContainsFunc(s.keys, func(k key) bool { return k.id == id })
 }
 
 // Sign sets the signature of an event. It replaces an existing signature.
