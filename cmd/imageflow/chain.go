@@ -12,59 +12,87 @@ import (
 	"slices"
 	"strings"
 
+	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/triggers"
 )
 
 const chainSummary = "derives from Triggers which outputs complete an execution"
 
-const chainUsage = `Usage: imageflow chain [--write] FOLDER...
+const chainUsage = `Usage: imageflow chain [--write] [--presets FILE] FOLDER...
 
 Reads the Triggers in the .yaml files of the folders. For each Trigger whose
 subscriber is the bridge at /completed, it prints the outputs at the ends of the
 branches that the Trigger gets events of. An execution has completed when all
 outputs in the parameter of exist: uri: /completed?of=resize-small,filter. Without
 the parameter, the first event completes it. The command fails if two Triggers can
-write one name, or if a Trigger waits for an output that no Trigger makes.
+write one name, if a Trigger waits for an output that no Trigger makes, or if a
+processor would refuse a Trigger's parameters. Triggers that name presets or
+pipelines need their file.
 
 Flags:
 `
 
 // chain prints what Triggers wait for, or writes it into their files.
 func chain(_ context.Context, args []string, out io.Writer) error {
+	c, err := parseChain(args, out)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	set, err := c.presets.Presets()
+	if err != nil {
+		return err
+	}
+	all, err := readTriggers(c.folders)
+	if err != nil {
+		return err
+	}
+	for _, completion := range triggers.Completions(triggers.Expand(all, set)) {
+		describeCompletion(out, completion)
+		if c.write && len(completion.Leaves) > 1 && len(completion.Elsewhere) == 0 {
+			if err := writeLeaves(completion); err != nil {
+				return err
+			}
+		}
+	}
+	if c.write {
+		if all, err = readTriggers(c.folders); err != nil {
+			return err
+		}
+	}
+	return errors.Join(checkSteps(all, set), triggers.Check(triggers.Expand(all, set)))
+}
+
+// chainFlags are the flags and the arguments of the command.
+type chainFlags struct {
+	write   bool
+	presets role.PresetsFile
+	folders []string
+}
+
+func parseChain(args []string, out io.Writer) (given chainFlags, err error) {
+	if err := role.Load(&given.presets); err != nil {
+		return given, err
+	}
 	f := flag.NewFlagSet("imageflow chain", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.Usage = func() {
 		fmt.Fprint(out, chainUsage)
 		f.PrintDefaults()
 	}
-	write := f.Bool("write", false, "write the outputs into the uri of each such Trigger with several branches")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return nil
-	case err != nil:
-		return err
-	case f.NArg() == 0:
-		return errors.New("name the folders with the Triggers; see imageflow chain --help")
+	f.BoolVar(&given.write, "write", false, "write the outputs into the uri of each such Trigger with several branches")
+	f.StringVar(&given.presets.File, "presets", given.presets.File,
+		"`file` of the presets and pipelines that Triggers name; without the flag, PRESETS_FILE")
+	if err := f.Parse(args); err != nil {
+		return given, err
 	}
-	all, err := readTriggers(f.Args())
-	if err != nil {
-		return err
+	if given.folders = f.Args(); len(given.folders) == 0 {
+		return given, errors.New("name the folders with the Triggers; see imageflow chain --help")
 	}
-	for _, c := range triggers.Completions(triggers.Expand(all, nil)) {
-		describeCompletion(out, c)
-		if *write && len(c.Leaves) > 1 && len(c.Elsewhere) == 0 {
-			if err := writeLeaves(c); err != nil {
-				return err
-			}
-		}
-	}
-	if *write {
-		if all, err = readTriggers(f.Args()); err != nil {
-			return err
-		}
-	}
-	return triggers.Check(triggers.Expand(all, nil))
+	return given, nil
 }
 
 // describeCompletion prints what a Trigger waits for, and what it could wait for.

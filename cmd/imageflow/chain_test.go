@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,5 +67,56 @@ func TestChain_reportsWhatIsWrong(t *testing.T) {
 	}
 	if err := chain(t.Context(), []string{t.TempDir()}, &out); err == nil {
 		t.Error("a folder without Triggers is accepted")
+	}
+}
+
+// chainOfPresets is a Trigger whose preset has a further output, a pipeline, and the end of both.
+const chainOfPresets = `
+kind: Trigger
+metadata: {name: thumb}
+spec:
+  filters: [{prefix: {type: "com.amazonaws.s3.ObjectCreated:", subject: in/}}]
+  subscriber: {ref: {kind: Service, name: resize-grpc-service}, uri: "/?preset=thumb"}
+---
+kind: Trigger
+metadata: {name: sharp}
+spec:
+  filters: [{prefix: {type: "com.amazonaws.s3.ObjectCreated:", subject: in/}}]
+  subscriber: {ref: {kind: Service, name: grpc-gateway}, uri: "/?pipeline=sharp"}
+---
+kind: Trigger
+metadata: {name: end}
+spec:
+  filters: [{prefix: {type: dev.imageflow., subject: in/}}]
+  subscriber: {ref: {kind: Service, name: bridge}, uri: "/completed"}
+`
+
+const presetsOfChain = `
+presets:
+  thumb: {resize: {target_width: 150, target_height: 150, renditions: [{variant: tiny, target_width: 50, target_height: 50}]}}
+pipelines:
+  sharp: [{filter: {filter_type: FILTER_TYPE_SHARPEN, intensity: 1}}]
+`
+
+// TestChain_presets: with the file, the outputs of pipelines and of presets' renditions are ends of branches.
+func TestChain_presets(t *testing.T) {
+	folder, file := t.TempDir(), filepath.Join(t.TempDir(), "presets.yaml")
+	err := os.WriteFile(filepath.Join(folder, "chain.yaml"), []byte(chainOfPresets), 0o600)
+	if err = errors.Join(err, os.WriteFile(file, []byte(presetsOfChain), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	err = chain(t.Context(), []string{folder}, &out)
+	for _, want := range []string{`there is no "sharp"`, `there is no "thumb"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("without the file: %v, want %s", err, want)
+		}
+	}
+	for _, args := range [][]string{{"--presets", file, folder}, {folder}} {
+		out.Reset()
+		if err := chain(t.Context(), args, &out); err != nil || !strings.Contains(out.String(), "?of=resize,resize-tiny,filter\n") {
+			t.Errorf("%q: %v, %s", args, err, &out)
+		}
+		t.Setenv("PRESETS_FILE", file)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"imageflow.dev/internal/processors"
-	"imageflow.dev/internal/triggers"
 )
 
 const (
@@ -225,22 +224,6 @@ func (c *cluster) subscribedTwice(ctx context.Context) string {
 		seen[s.Name] = true
 	}
 	return ""
-}
-
-// names finds Triggers that would overwrite each other's outputs.
-func (c *cluster) names(ctx context.Context) (string, *finding) {
-	var found struct{ Items []triggers.Trigger }
-	text, err := c.run(ctx, "get", "triggers.eventing.knative.dev", "--namespace", c.namespace, "--output", "json")
-	if err == nil {
-		err = json.Unmarshal(text, &found)
-	}
-	if err != nil {
-		return "", &finding{err.Error(), readFirst}
-	}
-	if err := triggers.Check(triggers.Expand(found.Items, nil)); err != nil {
-		return "", &finding{err.Error(), "kubectl edit trigger -n " + c.namespace + " NAME"}
-	}
-	return "no two Triggers write the same name", nil
 }
 
 // store checks the store from the bridge's pod, which must reach it.

@@ -29,16 +29,43 @@ type object struct {
 	}
 	Data map[string]string
 	Spec struct {
-		NodeSelector map[string]string
-		Containers   []struct {
-			Resources struct{ Limits map[string]string }
-		}
+		podSpec
+		Template struct{ Spec podSpec } // of a Service
 	}
 	Status struct {
 		URL         string
 		Conditions  []condition
 		Allocatable map[string]string
 	}
+}
+
+type podSpec struct {
+	NodeSelector map[string]string
+	Containers   []struct {
+		Resources    struct{ Limits map[string]string }
+		Env          []variable
+		VolumeMounts []struct{ Name, MountPath string }
+	}
+	Volumes []struct {
+		Name      string
+		ConfigMap struct{ Name string }
+	}
+}
+
+type variable struct {
+	Name, Value string
+	ValueFrom   struct{ SecretKeyRef struct{ Name, Key string } }
+}
+
+// mounted is a file of a ConfigMap that a container sees.
+type mounted struct{ configMap, key string }
+
+// String describes the file, or that there is none.
+func (m mounted) String() string {
+	if m == (mounted{}) {
+		return "no file"
+	}
+	return fmt.Sprintf("file %s of configmap %s", m.key, m.configMap)
 }
 
 type condition struct{ Type, Status, Reason, Message string }
@@ -98,6 +125,32 @@ func (o object) selects(node object) bool {
 		}
 	}
 	return true
+}
+
+// variable returns a variable of a Service's container; empty if there is none.
+func (o object) variable(name string) variable {
+	for _, container := range o.Spec.Template.Spec.Containers {
+		if i := slices.IndexFunc(container.Env, func(v variable) bool { return v.Name == name }); i >= 0 {
+			return container.Env[i]
+		}
+	}
+	return variable{}
+}
+
+// file returns the file that a variable of a Service's container names; empty if it names none of a ConfigMap.
+func (o object) file(variable string) mounted {
+	path := o.variable(variable).Value
+	for _, container := range o.Spec.Template.Spec.Containers {
+		for _, mount := range container.VolumeMounts {
+			key, isBelow := strings.CutPrefix(path, mount.MountPath+"/")
+			for _, volume := range o.Spec.Template.Spec.Volumes {
+				if isBelow && volume.Name == mount.Name {
+					return mounted{volume.ConfigMap.Name, key}
+				}
+			}
+		}
+	}
+	return mounted{}
 }
 
 // labels formats a node selector as arguments of kubectl label.

@@ -39,7 +39,10 @@ var checks = []struct {
 	{"ingress", (*cluster).ingress},
 	{"broker", (*cluster).broker},
 	{"triggers", (*cluster).triggers},
+	{"presets", (*cluster).presets},
 	{"names", (*cluster).names},
+	{"webhooks", (*cluster).hooks},
+	{"chains", (*cluster).chains},
 	{"store", (*cluster).store},
 	{"formats", (*cluster).formats},
 }

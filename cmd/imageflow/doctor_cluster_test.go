@@ -108,6 +108,64 @@ var missingThings = map[string]struct {
 		},
 		[]string{"MISSING  triggers", "no Trigger exists", "kubectl apply -f eventing"},
 	},
+	"a preset": {
+		edit("get_configmap_presets-abc", "  thumb:", "  other:"), []string{"MISSING  presets", `there is no "thumb"`},
+	},
+	"a pipeline": {
+		edit("get_configmap_presets-abc", "avatar:", "other:"),
+		[]string{"MISSING  presets", "Trigger image-processing/avatar", `there is no "avatar"`, "kubectl edit trigger"},
+	},
+	"valid presets": {
+		edit("get_configmap_presets-abc", "target_width", "target_widht"),
+		[]string{"MISSING  presets", "file presets.yaml of configmap presets-abc: line 2", "configMapGenerator"},
+	},
+	"the file of presets": {remove("get_configmap_presets-abc"), []string{"MISSING  presets", "config/components/presets"}},
+	"the same presets": {
+		edit("get_services.serving.knative.dev", "presets-abc", "presets-old"),
+		[]string{
+			"MISSING  presets", "file presets.yaml of configmap presets-old: grpc-gateway\n",
+			"presets-abc: resize-grpc-service, ai-detection-grpc-service, filter-grpc-service\n", "config/components/presets",
+		},
+	},
+	"a name for a rendition": {
+		edit("get_configmap_presets-abc", "tiny", "small"), []string{"MISSING  names", "Trigger image-processing/small"},
+	},
+	"notify": {
+		edit("get_services.serving.knative.dev", `"notify"`, `"other"`),
+		[]string{"MISSING  webhooks", "Trigger image-processing/shop: there is no Service notify", "config/components/webhooks"},
+	},
+	"a ready notify": {
+		edit("get_services.serving.knative.dev",
+			"\"reason\": \"Up\",\n            \"status\": \"True\"", `"reason": "Down", "status": "False"`),
+		[]string{"MISSING  webhooks", "notify: Down", "kubectl describe pods"},
+	},
+	"a hook": {
+		edit("get_triggers.eventing.knative.dev", "hook=shop", "hook=shoop"),
+		[]string{"MISSING  webhooks", `there is no "shoop"; HOOK_URLS has shop`, "kubectl edit trigger", "kubectl create secret"},
+	},
+	"a secret of a hook": {
+		edit("get_secret_webhooks", `"secrets"`, `"other"`),
+		[]string{"MISSING  webhooks", "shop: has no secret", "kubectl create secret"},
+	},
+	"the secret of hooks": {remove("get_secret_webhooks"), []string{"MISSING  webhooks", "kubectl create secret"}},
+	"the list of Triggers": {
+		remove("get_configmap_triggers"), []string{"MISSING  chains", "GET /v1/chains answers nothing", "kubectl create configmap"},
+	},
+	"a listed Trigger": {
+		edit("get_configmap_triggers", "name: small", "name: large"),
+		[]string{
+			"MISSING  chains", "small is not in the configmap triggers\n", "large is only in the configmap triggers\n",
+			"kubectl create configmap",
+		},
+	},
+	"the parameters of a listed Trigger": {
+		edit("get_configmap_triggers", "target_width=320", "target_width=321"),
+		[]string{"MISSING  chains", "small has another filter or subscriber"},
+	},
+	"the filter of a listed Trigger": {
+		edit("get_configmap_triggers", "subject: avatars/", "subject: avatar/"),
+		[]string{"MISSING  chains", "avatar has another filter or subscriber"},
+	},
 	"the store": {remove("exec_pod-1_-imageflow_setup"), []string{"MISSING  store", "config/components/setup"}},
 	"pods":      {remove("get_pods"), []string{"MISSING  store", "no pod of the bridge runs"}},
 }

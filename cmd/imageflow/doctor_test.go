@@ -70,7 +70,7 @@ func TestDoctor_unreachableCluster(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, want := range []string{
-		"MISSING  cluster        connection refused", "fix:           select a cluster", "skipped  12 checks",
+		"MISSING  cluster        connection refused", "fix:           select a cluster", "skipped  15 checks",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("doctor prints\n%swant %q", out.String(), want)

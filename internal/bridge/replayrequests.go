@@ -49,6 +49,7 @@ func (b *Bridge) replayRequested(ctx context.Context, key string) error {
 		return err
 	}
 	sent, failed := 0, 0
+	// AnyKey, since the steps verify what this bridge signs now.
 	r := Replay{Selection: selection, AnyKey: true, Wait: replayWait}
 	r.Report = func(d execution.DeadLetter, err error) {
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"imageflow.dev/internal/processors"
@@ -60,6 +61,24 @@ func (t Trigger) service() (namespace, name string) {
 		return "", ""
 	}
 	return cmp.Or(ref.Namespace, t.Metadata.Namespace), ref.Name
+}
+
+// IsLike reports whether two Triggers have the same broker, filters and subscriber, also if Knative has completed one.
+func (t Trigger) IsLike(other Trigger) bool {
+	space, name := t.service()
+	otherSpace, otherName := other.service()
+	return t.broker() == other.broker() && space == otherSpace && name == otherName &&
+		t.Spec.Subscriber.URI == other.Spec.Subscriber.URI && reflect.DeepEqual(t.conditions(), other.conditions())
+}
+
+// conditions returns the filters without those that match any event.
+func (t Trigger) conditions() (found []Filter) {
+	for _, f := range t.filters() {
+		if f.Exact == nil || len(f.Exact) > 0 {
+			found = append(found, f)
+		}
+	}
+	return found
 }
 
 // sameNames reports whether two Triggers on one broker make one processor write outputs

@@ -55,6 +55,12 @@ func (c Hooks) hooks() (map[string]notify.Hook, error) {
 	return hooks, errors.Join(errs...)
 }
 
+// Validate reports names and values of receivers and secrets that are wrong or do not belong together.
+func (c Hooks) Validate() error {
+	_, err := c.hooks()
+	return err
+}
+
 // pairs reads name=value pairs that are separated by spaces.
 func pairs(variable, text string) (map[string]string, error) {
 	found := map[string]string{}
@@ -90,9 +96,8 @@ type NotifyConfig struct {
 
 // Validate reports every variable that is missing or out of range.
 func (c *NotifyConfig) Validate() error {
-	_, hooks := c.hooks()
 	_, networks := c.networks()
-	return errors.Join(c.Server.validate(), c.Signing.validate(), c.OIDC.validate(), hooks, networks,
+	return errors.Join(c.Server.validate(), c.Signing.validate(), c.OIDC.validate(), c.Hooks.Validate(), networks,
 		atLeast("HOOK_TIMEOUT", c.Timeout, time.Millisecond))
 }
 
@@ -128,6 +133,11 @@ func checkHook(_ *presets.Set, query string) error {
 	if err := Load(&c); err != nil {
 		return err
 	}
+	return c.Check(query)
+}
+
+// Check returns an error if a Trigger's query names none of the hooks, or if these are not valid.
+func (c Hooks) Check(query string) error {
 	hooks, err := c.hooks()
 	if err != nil {
 		return err
