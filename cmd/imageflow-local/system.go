@@ -114,7 +114,7 @@ func (sys *system) startStore(ctx context.Context, s *settings, token string) (e
 	return err
 }
 
-// isBesideOutput reports the new objects that the bridge would ignore: side-cars and crops.
+// isBesideOutput reports the new objects that the bridge would ignore: side-cars, crops and images for signed URLs.
 func isBesideOutput(bucket, key string, metadata map[string]string) bool {
 	info := objects.Info{Bucket: bucket, Key: key, Metadata: metadata}
 	return execution.WrittenByUs(info) && (!execution.IsStepOutput(info) || strings.HasSuffix(key, ".json"))

@@ -65,7 +65,8 @@ func TestSweepByIndex(t *testing.T) {
 	})
 }
 
-// TestIndexOfOutputs: the index has the outputs that the store reports, but neither side-cars nor crops.
+// TestIndexOfOutputs: the index has the outputs that the store reports, but neither side-cars nor crops nor
+// images for signed URLs.
 func TestIndexOfOutputs(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		report := func(key, contentType string, more map[string]string) {
@@ -84,6 +85,8 @@ func TestIndexOfOutputs(t *testing.T) {
 		report("in/cat_resize-small.jpg", "image/jpeg", map[string]string{execution.VariantMetadata: "small"})
 		report("in/cat_resize-small.json", "application/json", nil)
 		report("in/cat_resize-1.jpg", "image/jpeg", map[string]string{execution.CropMetadata: "1"})
+		view := execution.ViewVariant([]byte("the digest of a URL"))
+		report("in/cat_resize-"+view+".jpg", "image/jpeg", map[string]string{execution.VariantMetadata: view})
 		w.drain(w.bridge)
 		var found []index.Entry
 		tail := index.NewTail(w.store, dead, time.Now().Add(-time.Hour))

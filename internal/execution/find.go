@@ -134,7 +134,7 @@ func (e *Execution) findNamedSource(ctx context.Context, store *objects.Store, o
 // outputs returns the objects that the steps of the execution wrote.
 func (e *Execution) outputs(ctx context.Context, store *objects.Store) (found []objects.Info, err error) {
 	err = visitObjects(ctx, store, e.Bucket, e.ID+"_", func(info objects.Info) {
-		if info.Metadata[IDMetadata] == e.ID && WrittenByUs(info) {
+		if info.Metadata[IDMetadata] == e.ID && WrittenByUs(info) && !isView(info.Metadata) {
 			found = append(found, info)
 		}
 	})

@@ -23,8 +23,9 @@ func IsOutput(info objects.Info, id string) bool {
 	return info.Metadata[IDMetadata] == id && WrittenByUs(info)
 }
 
-// IsStepOutput reports whether an object is the output of a step: neither a side-car nor a crop.
+// IsStepOutput reports whether an object is the output of a step: neither a side-car nor a crop nor an image for a
+// signed URL.
 func IsStepOutput(info objects.Info) bool {
-	isBeside := info.ContentType == sideCarType || info.Metadata[CropMetadata] != ""
+	isBeside := info.ContentType == sideCarType || info.Metadata[CropMetadata] != "" || isView(info.Metadata)
 	return info.Metadata[StepMetadata] != "" && !isBeside && WrittenByUs(info)
 }

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -76,6 +77,9 @@ func putFailedExecution(t *testing.T, store *objects.Store, deadLetters executio
 	}
 	x.output = put(x.id+"_resize-small.png", "image/png", metadata)
 	put(x.id+"_resize-small.json", "application/json", metadata)
+	view := maps.Clone(metadata) // of a signed URL: no step
+	view["imageflow-variant"] = "get-0123456789abcdef01234567"
+	put(x.id+"_resize-get-0123456789abcdef01234567.webp", "image/webp", view)
 	if err := deadLetters.Put(t.Context(), &execution.DeadLetter{
 		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model",
 		Step: "http://detect/",

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"mime"
 	"path"
@@ -32,13 +31,6 @@ type picture struct {
 	key        string // of the output
 }
 
-// variantPrefix begins the variants of images by signed URLs. A digest of the request follows, so that they share no
-// name with the variants of chains or with each other, and a changed preset has another name.
-const variantPrefix = "get-"
-
-// variantBytes is the part of the digest in a variant, which has at most 32 letters.
-const variantBytes = 12
-
 // picture returns the image that a request without an input makes of an object.
 func (i *Images) picture(
 	ctx context.Context, key string, req *imageflowv1.ResizeRequest, accepted []string,
@@ -63,7 +55,7 @@ func (i *Images) picture(
 		return nil, err
 	}
 	digest := sha256.Sum256(text)
-	p.request.Variant = variantPrefix + hex.EncodeToString(digest[:variantBytes])
+	p.request.Variant = execution.ViewVariant(digest[:])
 	p.request.InputImage = &imageflowv1.ImageData{Bucket: source.Bucket, ObjectKey: source.Key, Etag: source.ETag}
 	names := processors.Names{Execution: execution.ID(source.Key), Variant: p.request.Variant}
 	resize, _ := processors.Named(resizeStep)
