@@ -16,4 +16,6 @@ func ViewVariant(digest []byte) string { return "get-" + hex.EncodeToString(dige
 
 // isView reports whether an output was made for a signed URL. It is no step of an execution: whoever looks at an image
 // does not start a chain.
-func isView(metadata map[string]string) bool { return viewPattern.MatchString(metadata[VariantMetadata]) }
+func isView(metadata map[string]string) bool {
+	return viewPattern.MatchString(metadata[VariantMetadata])
+}
