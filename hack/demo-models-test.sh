@@ -9,6 +9,7 @@ home=$CACHE/demo-models-test-2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 . hack/packages.sh
+. hack/localmode.sh
 
 prepare() {
 	echo "fetching the code of the packages, and photographs (300 MB, once) ..." >&2
@@ -55,19 +56,7 @@ add_model coco "$folder/models/coco/1/model.onnx"
 add_model ddddocr "$home"/venv/lib/*/site-packages/ddddocr/common_det.onnx "names=['target']" layout=yolox
 add_model nudenet "$home"/venv/lib/*/site-packages/nudenet/320n.onnx \
 	resize=top-left padding=0 rectangular=false channel_order=bgr # cv2.COLOR_RGBA2BGR turns BGR into RGB, swapRB back
-ports=()
-for part in s3 gateway resize detect filter bridge broker notify metrics; do
-	ports+=("--$part-port" 0)
-done
-DEFAULT_MODEL=faces bin/imageflow-local --data "$work/data" --models "$work/models" \
-	--eventing eventing,eventing/examples "${ports[@]}" >"$work/out" 2>&1 &
-server=$!
-trap 'kill $server; wait $server || true; rm -rf "$work"' EXIT
-until grep -q '^  metrics' "$work/out"; do
-	kill -0 $server || { cat "$work/out" >&2 && exit 1; }
-	sleep 0.2
-done
-url() { grep -m1 "^  $1 " "$work/out" | grep -o 'http://[0-9.:]*'; }
+DEFAULT_MODEL=faces start_local --models "$work/models" --eventing eventing,eventing/examples
 cp hack/demomodels/{coco.mjs,reference.py,score.py} "$home"
 cd "$home"
 venv/bin/python score.py "$folder" "$home/pictures" "$(url gateway)" "$(url objects)" "$work/data"

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . hack/ultralytics.sh
+. hack/localmode.sh
 home=$CACHE/models-test-1
 ultralytics_install "$home" onnx==1.17.0 onnxruntime==1.24.3 onnxslim==0.1.98 scipy==1.15.3
 
@@ -17,16 +18,5 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/models"
 cp -r functions/detect/model/repository/. "$work/models"
-ports=()
-for part in s3 gateway resize detect filter bridge broker notify metrics; do
-	ports+=("--$part-port" 0)
-done
-MODEL_REPOSITORY_POLL=200ms bin/imageflow-local --data "$work/data" --models "$work/models" "${ports[@]}" >"$work/out" 2>&1 &
-server=$!
-trap 'kill $server; wait $server || true; rm -rf "$work"' EXIT
-until grep -q '^  metrics' "$work/out"; do
-	kill -0 $server || { cat "$work/out" >&2 && exit 1; }
-	sleep 0.2
-done
-gateway=$(grep -m1 '^  gateway ' "$work/out" | grep -o 'http://[0-9.:]*')
-"$home/venv/bin/python" test/models/compare.py "$exports" "$work/models" "$gateway"
+MODEL_REPOSITORY_POLL=200ms start_local --models "$work/models"
+"$home/venv/bin/python" test/models/compare.py "$exports" "$work/models" "$(url gateway)"

@@ -8,7 +8,6 @@ import (
 	"image/jpeg"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"imageflow.dev/internal/testing/freeport"
 	"imageflow.dev/test/localmode"
+	"imageflow.dev/test/proc"
 )
 
 const bucket = "imageflow-files"
@@ -142,16 +142,8 @@ func (b *build) upload(img testImage) (time.Duration, error) {
 
 // cpu returns the CPU time that the process has used, in ms.
 func (b *build) cpu() float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.local.PID()))
-	if err != nil {
-		return 0
-	}
-	// The name, which may hold spaces, ends with the last parenthesis; utime and stime
-	// are the 14th and 15th fields, in hundredths of a second.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return 10 * (user + system)
+	used, _ := proc.CPU(b.local.PID()) // ended: 0
+	return used.Seconds() * 1000
 }
 
 // settled returns the CPU time after the work that follows the last output: the tag of the upload

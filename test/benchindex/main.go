@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"imageflow.dev/test/proc"
 )
 
 type settings struct {
@@ -104,7 +106,8 @@ func sweeps(procs *processes, s settings, st *store) error {
 		}
 		fmt.Printf("  bridge, %v %-14s  CPU %5.2f %% of a core, MinIO %5.2f %%; requests: %s; RSS %d MB, peak %d MB, anonymous %d MB\n",
 			half, part, share(after.bridge-before.bridge, half), share(after.store-before.store, half),
-			after.requests.minus(before.requests), after.rss>>20, after.peak>>20, after.anonymous>>20)
+			after.requests.minus(before.requests), after.memory.Resident>>20, after.memory.Peak>>20,
+			after.memory.Anonymous>>20)
 	}
 	return nil
 }
@@ -115,8 +118,7 @@ func share(used, of time.Duration) float64 { return 100 * used.Seconds() / of.Se
 type sample struct {
 	bridge, store time.Duration
 	requests      counts
-	rss, peak     int64
-	anonymous     int64
+	memory        proc.Memory
 }
 
 func take(bridge *process, st *store) (s sample, err error) {
@@ -126,7 +128,7 @@ func take(bridge *process, st *store) (s sample, err error) {
 	if s.store, err = st.process.cpu(); err != nil {
 		return s, err
 	}
-	s.rss, s.peak, s.anonymous = bridge.memory()
+	s.memory = bridge.memory()
 	s.requests, err = st.requests()
 	return s, err
 }

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"imageflow.dev/test/proc"
 )
 
 // processes are the processes that this command started. Their output goes to files in dir.
@@ -60,44 +58,8 @@ func (p *process) stop() {
 	}
 }
 
-// tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 everywhere.
-const tick = 10 * time.Millisecond
-
 // cpu returns the processor time that the process has used.
-func (p *process) cpu() (total time.Duration, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	for _, field := range fields[11:13] { // utime and stime
-		n, err := strconv.Atoi(field)
-		if err != nil {
-			return 0, err
-		}
-		total += time.Duration(n) * tick
-	}
-	return total, nil
-}
+func (p *process) cpu() (time.Duration, error) { return proc.CPU(p.cmd.Process.Pid) }
 
-// memory returns the resident bytes of the process, now and at their peak, and the part that is not of files
-// such as the binary and its libraries.
-func (p *process) memory() (now, peak, anonymous int64) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)) // ended: 0
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		kib, _ := strconv.ParseInt(fields[1], 10, 64)
-		switch fields[0] {
-		case "VmRSS:":
-			now = kib << 10
-		case "VmHWM:":
-			peak = kib << 10
-		case "RssAnon:":
-			anonymous = kib << 10
-		}
-	}
-	return now, peak, anonymous
-}
+// memory returns the memory of the process; zeros if it has ended.
+func (p *process) memory() proc.Memory { return proc.MemoryOf(p.cmd.Process.Pid) }

@@ -64,10 +64,10 @@ func watchAll(ctx context.Context, url string, gateway *process, watchers int, s
 	if err != nil {
 		return err
 	}
-	rss, _, anonymous := gateway.memory()
+	memory := gateway.memory()
 	fmt.Printf("  %d watchers, %d changes in %v: gateway CPU %.1f %% of a core, RSS %d MB, anonymous %d MB; "+
-		"each saw %.2f of the changes, %d out of order\n", watchers, written, watchTime, share(after-before, watchTime), rss>>20,
-		anonymous>>20, float64(seen.Load())/float64(written)/float64(watchers), disordered.Load())
+		"each saw %.2f of the changes, %d out of order\n", watchers, written, watchTime, share(after-before, watchTime),
+		memory.Resident>>20, memory.Anonymous>>20, float64(seen.Load())/float64(written)/float64(watchers), disordered.Load())
 	if watching.Err() != nil {
 		return group.Wait()
 	}

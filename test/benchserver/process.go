@@ -8,10 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"imageflow.dev/test/proc"
 )
 
 // servers are the processes that this command started. Their output goes to files in dir.
@@ -108,28 +108,14 @@ func (s *servers) stop() {
 	}
 }
 
-// tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 everywhere.
-const tick = 10 * time.Millisecond
-
 // cpu returns the processor time that the process has used; 0 for no process.
 func (p *process) cpu() (time.Duration, error) {
 	if p == nil {
 		return 0, nil
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	used, err := proc.CPU(p.cmd.Process.Pid)
 	if err != nil {
 		return 0, fmt.Errorf("%s has ended: %w\n%s", p.name, err, p.lastOutput())
 	}
-	// The name, which may hold spaces, ends with the last parenthesis; utime and stime are
-	// the 14th and 15th fields.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	var total time.Duration
-	for _, field := range fields[11:13] {
-		n, err := strconv.Atoi(field)
-		if err != nil {
-			return 0, err
-		}
-		total += time.Duration(n) * tick
-	}
-	return total, nil
+	return used, nil
 }

@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"imageflow.dev/test/proc"
 )
 
 // steadyWindow is the number of uploads in flight in the steady load before the flood. A watch sees them
@@ -87,7 +86,7 @@ func startUsage() *usage {
 	u.stop = cancel
 	go func() {
 		for tick := time.NewTicker(200 * time.Millisecond); ctx.Err() == nil; <-tick.C {
-			u.rss.Store(max(u.rss.Load(), resident(pid)))
+			u.rss.Store(max(u.rss.Load(), proc.Resident(pid)))
 		}
 	}()
 	return u
@@ -102,15 +101,4 @@ func (u *usage) print(name string, n int) (rate float64) {
 	fmt.Printf("%s: completed in %v, %.1f/s; %.1f CPU-ms each, %.2f cores; largest RSS %d MB\n", name, took.Round(time.Second/10),
 		rate, 1000*cpu/float64(n), cpu/took.Seconds(), u.rss.Load()>>20)
 	return rate
-}
-
-// resident returns the resident bytes of a process, 0 if there is none.
-func resident(pid int) int64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(fields[1], 10, 64)
-	return pages * int64(os.Getpagesize())
 }

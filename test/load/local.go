@@ -1,11 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"imageflow.dev/test/proc"
 )
 
 // pid is the process id of local mode, 0 if there is none.
@@ -36,17 +37,10 @@ func startLoad() load {
 	return l
 }
 
-// used is the CPU time and memory of a process.
+// used is the CPU time of a process in ticks.
 func used(pid int) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return user + system
+	cpu, _ := proc.CPU(pid) // ended: 0
+	return cpu.Seconds() * ticks
 }
 
 // others returns the number of cores that other processes have used since.

@@ -86,7 +86,7 @@ func TestBackfillOverKills(t *testing.T) {
 	}
 
 	first := run("--in-flight", "4")
-	d.awaitArchived(t, n/3)
+	d.awaitTag(t, archived(n/3), time.Now().Add(time.Hour))
 	if code, out := run("--resume").end(t, 0); code == 0 || !strings.Contains(out, "another run works on this bucket") {
 		t.Errorf("a second run ends with %d: %s", code, out)
 	}
@@ -95,7 +95,7 @@ func TestBackfillOverKills(t *testing.T) {
 		t.Errorf("a run beside the killed one ends with %d: %s", code, out)
 	}
 	second := run("--resume", "--in-flight", "4")
-	d.awaitArchived(t, 2*n/3)
+	d.awaitTag(t, archived(2*n/3), time.Now().Add(time.Hour))
 	if code, out := second.end(t, syscall.SIGTERM); code == 0 || !strings.Contains(out, "stopped; continue with imageflow run") {
 		t.Errorf("the stopped run ends with %d: %s", code, out)
 	}
@@ -109,16 +109,6 @@ func TestBackfillOverKills(t *testing.T) {
 	}
 	d.stopAll(t)
 	d.checkDoneOnce(t, 3*n)
-}
-
-// awaitArchived waits until the n-th image is completed.
-func (s *system) awaitArchived(t testing.TB, n int) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Hour); s.tag(t, archived(n)) != "completed"; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s has the tag %q", archived(n), s.tag(t, archived(n)))
-		}
-	}
 }
 
 // checkDoneOnce checks, in the processors' logs, that the needed jobs did their work, each once.

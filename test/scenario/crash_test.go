@@ -122,14 +122,21 @@ func (d *deployment) killAtRandom(t testing.TB, each int, others ...string) int 
 
 // awaitCompleted waits until the last of n executions is tagged as completed.
 func (s *system) awaitCompleted(t testing.TB, n int) {
+	t.Helper()
 	deadline := time.Now().Add(10 * time.Minute)
 	for i := range n {
-		for s.tag(t, keyOf(i)) != "completed" {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s has the tag %q after ten minutes", keyOf(i), s.tag(t, keyOf(i)))
-			}
-			time.Sleep(50 * time.Millisecond)
+		s.awaitTag(t, keyOf(i), deadline)
+	}
+}
+
+// awaitTag waits until an upload is tagged as completed.
+func (s *system) awaitTag(t testing.TB, key string, deadline time.Time) {
+	t.Helper()
+	for s.tag(t, key) != "completed" {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s has the tag %q", key, s.tag(t, key))
 		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
