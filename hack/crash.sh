@@ -9,6 +9,7 @@ scenarios=(
 	TestLocalModeLosesNothing
 	TestSweeperFindsUnannouncedUploads
 	TestBranchesLoseNothingOverKills
+	TestSizesLoseNothingOverKills
 	TestPoisonIsKeptAndReplayed
 	TestHostileKeysDelayNobody
 	TestSweeperSkipsHostileKeys

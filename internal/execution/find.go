@@ -141,27 +141,42 @@ func (e *Execution) outputs(ctx context.Context, store *objects.Store) (found []
 	return found, err
 }
 
-// visitObjects calls visit for the objects with a prefix, with their metadata. It ends
-// after maxEntries.
+// visitObjects calls visit for the objects with a prefix, with their metadata, but not for images for signed URLs. It
+// ends after maxEntries.
 func visitObjects(ctx context.Context, store *objects.Store, bucket, prefix string, visit func(objects.Info)) error {
-	seen := 0
-	for entry, err := range store.Walk(ctx, bucket, prefix) {
-		if err != nil {
-			return err
-		}
-		if seen++; seen > maxEntries {
-			return nil
-		}
-		info := entry.Info
-		if !entry.HasMetadata {
-			if info, err = store.Stat(ctx, bucket, entry.Key); errors.Is(err, objects.ErrNotFound) {
-				continue
-			} else if err != nil {
+	after, seen, isSkipping := "", 0, true
+	for isSkipping {
+		isSkipping = false
+		for entry, err := range store.WalkAfter(ctx, bucket, prefix, after) {
+			if err != nil {
+				return err
+			}
+			if after, isSkipping = afterViews(entry.Key); isSkipping {
+				break
+			}
+			if seen++; seen > maxEntries {
+				return nil
+			}
+			if err := visitEntry(ctx, store, entry, visit); err != nil {
 				return err
 			}
 		}
-		visit(info)
 	}
+	return nil
+}
+
+// visitEntry calls visit for an object that still exists.
+func visitEntry(ctx context.Context, store *objects.Store, entry objects.Entry, visit func(objects.Info)) error {
+	info := entry.Info
+	if !entry.HasMetadata {
+		var err error
+		if info, err = store.Stat(ctx, entry.Bucket, entry.Key); errors.Is(err, objects.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	visit(info)
 	return nil
 }
 

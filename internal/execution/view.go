@@ -2,20 +2,34 @@ package execution
 
 import (
 	"encoding/hex"
-	"regexp"
+	"strings"
 )
 
-// viewDigestBytes is the part of a digest in the variant of a view, which has at most 32 letters.
+// viewPrefix begins the variants of images that were made for signed URLs.
+const viewPrefix = "get-"
+
+// viewDigestBytes is the part of a digest in such a variant, which has at most 32 letters.
 const viewDigestBytes = 12
 
-var viewPattern = regexp.MustCompile(`^get-[0-9a-f]{24}$`)
-
-// ViewVariant returns the variant of an image that was made for a signed URL. The digest, of at least 12 bytes, is of
+// ViewVariant returns the variant of an image that is made for a signed URL. The digest, of at least 12 bytes, is of
 // its parameters.
-func ViewVariant(digest []byte) string { return "get-" + hex.EncodeToString(digest[:viewDigestBytes]) }
+func ViewVariant(digest []byte) string {
+	return viewPrefix + hex.EncodeToString(digest[:viewDigestBytes])
+}
 
 // isView reports whether an output was made for a signed URL. It is no step of an execution: whoever looks at an image
 // does not start a chain.
 func isView(metadata map[string]string) bool {
-	return viewPattern.MatchString(metadata[VariantMetadata])
+	return strings.HasPrefix(metadata[VariantMetadata], viewPrefix)
+}
+
+// afterViews returns a key after all outputs of a step for signed URLs, of which there may be thousands, if the key
+// is that of one, `<id>_<suffix>-get-<digest>.<ext>`.
+func afterViews(key string) (after string, ok bool) {
+	name := key[strings.LastIndexByte(key, '_')+1:]
+	at := strings.Index(name, "-"+viewPrefix)
+	if at < 0 {
+		return "", false
+	}
+	return strings.TrimSuffix(key[:len(key)-len(name)+at]+"-"+viewPrefix, "-") + ".", true // "." follows "-"
 }

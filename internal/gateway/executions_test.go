@@ -77,9 +77,11 @@ func putFailedExecution(t *testing.T, store *objects.Store, deadLetters executio
 	}
 	x.output = put(x.id+"_resize-small.png", "image/png", metadata)
 	put(x.id+"_resize-small.json", "application/json", metadata)
-	view := maps.Clone(metadata) // of a signed URL: no step
-	view["imageflow-variant"] = "get-0123456789abcdef01234567"
-	put(x.id+"_resize-get-0123456789abcdef01234567.webp", "image/webp", view)
+	for _, format := range []string{"avif", "webp"} { // for signed URLs: no steps
+		view := maps.Clone(metadata)
+		view["imageflow-variant"] = execution.ViewVariant([]byte("parameters as " + format))
+		put(x.id+"_resize-"+view["imageflow-variant"]+"."+format, "image/"+format, view)
+	}
 	if err := deadLetters.Put(t.Context(), &execution.DeadLetter{
 		Execution: x.id, Bucket: "pictures", ETag: x.source.ETag, EventID: "1", Code: 400, Attempts: 1, Reason: "no model",
 		Step: "http://detect/",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"maps"
 	"mime"
 	"path"
 	"slices"
@@ -42,13 +44,17 @@ func (i *Images) picture(
 	p := &picture{source: source, request: proto.CloneOf(req)}
 	out := &imageflowv1.ImageData{ContentType: req.GetOutputImage().GetContentType()}
 	p.request.OutputImage = out
-	if p.negotiated = out.ContentType == ""; p.negotiated {
-		formats, err := i.knownFormats(ctx)
-		if err != nil {
-			return nil, err
-		}
+	formats, err := i.knownFormats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.negotiated = out.ContentType == ""
+	switch {
+	case p.negotiated:
 		offered := slices.DeleteFunc(slices.Clone(i.Formats), func(name string) bool { return !slices.Contains(accepted, name) })
 		out.ContentType = choose(formats, offered, p)
+	case !formats[out.ContentType].GetWrite(): // nor another spelling, since the key of the output follows from it
+		return nil, invalid("output_image.content_type", fmt.Sprintf("%.64q is none of %s", out.ContentType, writable(formats)))
 	}
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.request)
 	if err != nil {
@@ -84,6 +90,12 @@ func choose(formats map[string]*imageflowv1.ImageFormat, offered []string, p *pi
 		}
 	}
 	return "image/jpeg"
+}
+
+// writable lists the media types that can be written.
+func writable(formats map[string]*imageflowv1.ImageFormat) string {
+	names := slices.Sorted(maps.Keys(formats))
+	return strings.Join(slices.DeleteFunc(names, func(name string) bool { return !formats[name].GetWrite() }), ", ")
 }
 
 // typeOf returns the media type of an object by its metadata, or else by its key.

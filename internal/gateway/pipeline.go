@@ -177,8 +177,22 @@ func checkNames(req *imageflowv1.RunPipelineRequest, variant string) error {
 				fmt.Sprintf("has the variant %q, as steps[%d] has, and would replace its output; give it another one", variant, earlier))
 		}
 		taken[name] = i
+		for j, rendition := range renditionsOf(call) {
+			name := string(field.Name()) + "-" + rendition.GetVariant()
+			if earlier, isTaken := taken[name]; isTaken {
+				return invalid(fmt.Sprintf("steps[%d].%s.renditions[%d].variant", i, field.Name(), j), fmt.Sprintf(
+					"is %q, and would replace an output of steps[%d]; give it another one", rendition.GetVariant(), earlier))
+			}
+			taken[name] = i
+		}
 	}
 	return nil
+}
+
+// renditionsOf returns the renditions in the request of a step, which only a resize has.
+func renditionsOf(call protoreflect.Message) []*imageflowv1.Rendition {
+	resize, _ := call.Interface().(*imageflowv1.ResizeRequest)
+	return resize.GetRenditions()
 }
 
 // variantOf returns the variant in the request of a step.

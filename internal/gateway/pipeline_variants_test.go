@@ -57,6 +57,15 @@ func TestPipeline_sameVariantTwice(t *testing.T) {
 		!strings.Contains(st.Message(), "steps[0]") {
 		t.Errorf("%d %q %v", resp.StatusCode, field, st)
 	}
+	const rendition = `{"resize":{"target_width":300,"renditions":[{"variant":"a","target_width":30}]}}`
+	for second, want := range map[string]string{
+		rendition: "steps[1].resize.renditions[0].variant", `{"resize":{"target_width":200,"variant":"a"}}`: "steps[1].resize.variant",
+	} {
+		_, st := s.fail(t, `{"input_image":{"object_key":"cat.jpg"},"steps":[`+rendition+","+second+`]}`)
+		if field, _ := details(st); field != want || !strings.Contains(st.Message(), "steps[0]") {
+			t.Errorf("%s: %q %v, want %s", second, field, st, want)
+		}
+	}
 	if keys := s.keys(t); !slices.Equal(keys, []string{"cat.jpg"}) {
 		t.Errorf("stored: %q", keys)
 	}

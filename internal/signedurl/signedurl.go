@@ -66,18 +66,15 @@ func New(texts []string) (*Keys, error) {
 // Sign returns the canonical form of a path and its parameters, with the signature. A path without escapes is given.
 func (k *Keys) Sign(path string, parameters url.Values) string {
 	text := canonical(path, parameters)
-	return text + "&" + Signature + "=" + base64.RawURLEncoding.EncodeToString(mac(k.keys[0], text))
+	return text + "&" + Signature + "=" + signature(k.keys[0], text)
 }
 
 // Verify returns when the URL of a path without escapes and its parameters expires. The error is ErrInvalid if
 // none of the keys has signed them, and ErrExpired if the URL is valid no more.
 func (k *Keys) Verify(path string, parameters url.Values, now time.Time) (expires time.Time, err error) {
-	given, err := base64.RawURLEncoding.Strict().DecodeString(parameters.Get(Signature))
-	if err != nil || len(parameters[Signature]) != 1 {
-		return expires, ErrInvalid
-	}
-	text := canonical(path, parameters)
-	if !slices.ContainsFunc(k.keys, func(key []byte) bool { return hmac.Equal(given, mac(key, text)) }) {
+	text, given := canonical(path, parameters), []byte(parameters.Get(Signature))
+	isOf := func(key []byte) bool { return hmac.Equal(given, []byte(signature(key, text))) }
+	if len(parameters[Signature]) != 1 || !slices.ContainsFunc(k.keys, isOf) {
 		return expires, ErrInvalid
 	}
 	seconds, err := strconv.ParseInt(parameters.Get(Expires), 10, 64)
@@ -90,10 +87,10 @@ func (k *Keys) Verify(path string, parameters url.Values, now time.Time) (expire
 	return expires, nil
 }
 
-func mac(key []byte, text string) []byte {
+func signature(key []byte, text string) string {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(text))
-	return h.Sum(nil)
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
 // canonical returns the text that is signed.

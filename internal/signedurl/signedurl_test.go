@@ -66,6 +66,7 @@ func TestVerify(t *testing.T) {
 		"two signatures":   {signed + "&" + parts[4], k, before, signedurl.ErrInvalid},
 		"no signature":     {path + "?" + strings.Join(parts[:4], "&"), k, before, signedurl.ErrInvalid},
 		"a short one":      {signed[:len(signed)-2], k, before, signedurl.ErrInvalid},
+		"a line more":      {signed + "%0A", k, before, signedurl.ErrInvalid},
 		"padded":           {signed + "%3D", k, before, signedurl.ErrInvalid},
 		"expired":          {signed, k, time.Unix(2000, 0), signedurl.ErrExpired},
 		"forged, expired":  {signed + "&z=1", k, time.Unix(2000, 0), signedurl.ErrInvalid},

@@ -36,6 +36,7 @@ presets:
   card: {resize: {target_width: %d}}
   small: {resize: {target_width: 40, output_image: {content_type: image/jpeg}}}
   progressive: {resize: {target_width: 60, encoding: {progressive: true}}}
+  shouted: {resize: {target_width: 40, output_image: {content_type: IMAGE/PNG}}}
   found: {detect: {confidence_threshold: 0.5}}
 `
 

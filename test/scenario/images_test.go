@@ -196,6 +196,7 @@ func (g *imageGateway) testErrors(t *testing.T) {
 		g.signed("errors/text.jpg", "preset=small"):               "400 ",
 		g.signed("in/cat.jpg", "preset=none"):                     "400 preset: there is no ",
 		g.signed("in/cat.jpg", "preset=found"):                    "400 preset: ",
+		g.signed("in/cat.jpg", "preset=shouted"):                  "400 output_image.content_type: ",
 		g.signed("in/cat.jpg"):                                    "400 preset: must be given",
 		g.signed("in/cat.jpg", "preset=small", "target_width=99"): "400 IMAGE_OPTIONS",
 	} {
