@@ -7,11 +7,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"imageflow.dev/internal/gateway"
 )
 
 // guard protects local mode against web pages. It rejects requests with a foreign
 // Host, which DNS rebinding can send here, and requests from pages of another
-// origin.
+// origin other than for images by signed URLs.
 type guard struct {
 	host    string   // the listening address
 	origins []string // origins of the pages that may call
@@ -22,12 +24,17 @@ func (g guard) wrap(next http.Handler) http.Handler {
 		switch {
 		case !g.isOurs(r.Host):
 			http.Error(w, "Host is not localhost, a loopback address or the --host of local mode", http.StatusForbidden)
-		case g.isCrossSite(r):
+		case g.isCrossSite(r) && !isImage(r):
 			http.Error(w, "requests from pages of other origins are not allowed", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// isImage reports whether a request is for an image by a signed URL, which any page may show.
+func isImage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(r.URL.Path, gateway.ImagesPath)
 }
 
 // allow reports whether a request is allowed.

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -49,6 +50,24 @@ func TestGuard(t *testing.T) {
 		h.ServeHTTP(answer, r)
 		if refused := answer.Code == http.StatusForbidden; refused != c.refused {
 			t.Errorf("%+v: %d", c, answer.Code)
+		}
+	}
+}
+
+// TestGuard_images: any page may show an image by its signed URL, but do nothing else.
+func TestGuard_images(t *testing.T) {
+	h := guard{host: "127.0.0.1"}.wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for call, want := range map[string]int{
+		"GET /v1/images/cat.jpg?sig=x": http.StatusOK, "HEAD /v1/images/cat.jpg": http.StatusOK,
+		"POST /v1/images/cat.jpg": http.StatusForbidden, "GET /v1/executions": http.StatusForbidden,
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		r := httptest.NewRequest(method, path, nil)
+		r.Host = "127.0.0.1:8080"
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		answer := httptest.NewRecorder()
+		if h.ServeHTTP(answer, r); answer.Code != want {
+			t.Errorf("%s: %d, want %d", call, answer.Code, want)
 		}
 	}
 }
