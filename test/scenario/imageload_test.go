@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"bytes"
 	"context"
+	"image"
 	"net/http"
 	"os"
 	"os/exec"
@@ -129,10 +131,11 @@ func TestImages_documented(t *testing.T) {
 	_, example, _ := strings.Cut(string(text), "```sh\nurl=")
 	example, _, _ = strings.Cut("url="+example, "```")
 	base := s.url("gateway", "")
-	cmd := exec.Command("bash", "-euc", strings.ReplaceAll(example, "http://127.0.0.1:8080", base)+"\nfile card.jpg")
+	cmd := exec.Command("bash", "-euc", strings.ReplaceAll(example, "http://127.0.0.1:8080", base)+"\ncat card.jpg")
 	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "640x360") {
-		t.Errorf("%s%v", out, err)
+	card, err := cmd.Output()
+	if config, _, _ := image.DecodeConfig(bytes.NewReader(card)); err != nil || config.Width != 640 || config.Height != 360 {
+		t.Errorf("the example made an image of %d×%d pixels, %v", config.Width, config.Height, err)
 	}
 	sign := exec.Command(filepath.Join(binaries, "imageflow"), "sign", "--base", base, "--in", "1m",
 		"uploads/cat.jpg", "preset=icon")
