@@ -46,7 +46,8 @@ var floors = []struct {
 	{"internal/storeadmin", nil},
 	{"internal/telemetry", []string{"internal/jsonlimit", "internal/metrics"}},
 	{"internal/triggers", []string{
-		"internal/events", "internal/execution", "internal/presets", "internal/processors", "proto/imageflow/v1",
+		"internal/events", "internal/execution", "internal/presets", "internal/processors", "internal/queryparams",
+		"proto/imageflow/v1",
 	}},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},

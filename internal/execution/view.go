@@ -31,5 +31,5 @@ func afterViews(key string) (after string, ok bool) {
 	if at < 0 {
 		return "", false
 	}
-	return strings.TrimSuffix(key[:len(key)-len(name)+at]+"-"+viewPrefix, "-") + ".", true // "." follows "-"
+	return key[:len(key)-len(name)+at+len(viewPrefix)] + ".", true // "." follows the "-" at the end of the prefix
 }
