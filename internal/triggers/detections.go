@@ -2,9 +2,9 @@ package triggers
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
+	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
 )
 
@@ -37,15 +37,6 @@ func severalDetections(all []Trigger, ways []path) (problems []Problem) {
 
 // takesDetection reports whether the parameters of the step take the side-car of the detection before it.
 func (t Trigger) takesDetection() bool {
-	uri, err := url.Parse(t.Spec.Subscriber.URI)
-	if err != nil {
-		return false // another check reports it
-	}
-	for name, values := range uri.Query() {
-		isSet := strings.HasSuffix(name, ".detected") && values[0] == "true"
-		if isSet || strings.Contains(strings.ReplaceAll(values[0], " ", ""), `"detected":true`) {
-			return true
-		}
-	}
-	return false
+	req := t.request()
+	return req != nil && presets.Detected(req) != nil
 }

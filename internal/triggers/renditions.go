@@ -3,6 +3,9 @@ package triggers
 import (
 	"net/url"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/queryparams"
@@ -12,15 +15,32 @@ import (
 // renditions returns a Trigger for each further output of a step. These Triggers send no events: the event of the step
 // follows when all its outputs are stored.
 func (t Trigger) renditions(set *presets.Set) []Trigger {
-	uri, err := url.Parse(t.Spec.Subscriber.URI)
-	req := &imageflowv1.ResizeRequest{}
-	if _, service := t.service(); err != nil || service != processors.Resize.Host || queryparams.Read(req, uri.Query()) != nil {
-		return nil // another check reports what is wrong
+	req, ok := t.request().(*imageflowv1.ResizeRequest)
+	if !ok {
+		return nil
 	}
 	if expanded, err := set.Expand(req); err == nil {
 		req = expanded.(*imageflowv1.ResizeRequest)
 	}
 	return t.inner(req.GetRenditions(), t.output())
+}
+
+// request returns the request that the parameters of a step make, without its input and without what a preset has. It is
+// nil if the subscriber is no processor, or if a parameter is wrong, which another check reports.
+func (t Trigger) request() proto.Message {
+	uri, err := url.Parse(t.Spec.Subscriber.URI)
+	_, service := t.service()
+	p, _ := processors.At(service)
+	step := (&imageflowv1.PipelineStep{}).ProtoReflect()
+	field := step.Descriptor().Fields().ByName(protoreflect.Name(p.Name))
+	if err != nil || field == nil {
+		return nil
+	}
+	req := step.NewField(field).Message().Interface()
+	if queryparams.Read(req, uri.Query()) != nil {
+		return nil
+	}
+	return req
 }
 
 // inner returns a Trigger for each further output of a step whose main output is given.
