@@ -20,10 +20,10 @@ const replayUsage = `Usage: imageflow replay --all | --execution ID | --since TI
 
 Sends the events of dead letters to the broker again. A dead letter is removed
 when the broker has accepted its event; an event that fails again becomes a dead
-letter again. Dead letters without an event are listed and kept, as are those
-that the bridge stored when it signed with a key that is not in
-EVENT_SIGNING_KEYS, since steps would refuse their events. With --dry-run it
-only lists the dead letters, with their reasons.
+letter again. A dead letter without an event is listed and kept. So is one that
+the bridge stored when it signed with a key that is not in
+EVENT_SIGNING_KEYS, because steps would refuse its event. With --dry-run, the
+command only lists the dead letters and their reasons.
 
 TIME is a duration before now, such as 90m, or a time such as
 2026-11-25T03:00:00Z. It selects by the time of the last failure.
@@ -75,7 +75,7 @@ func parseReplay(args []string, out io.Writer, now time.Time) (*bridge.Replay, e
 	f.StringVar(&s.Bucket, "bucket", "", "select only dead letters of images in this `bucket`")
 	f.BoolVar(&given.replay.DryRun, "dry-run", false, "list the selected dead letters and send nothing")
 	f.BoolVar(&given.replay.AnyKey, "any-key", false,
-		"also send dead letters that were stored when the bridge signed with a key that is not in EVENT_SIGNING_KEYS")
+		"also send the events of dead letters that the bridge stored when it signed with a key that is not in EVENT_SIGNING_KEYS")
 	f.DurationVar(&given.replay.Wait, "wait", 30*time.Second, "maximum time to wait until the broker accepts an event")
 	if err := f.Parse(args); err != nil {
 		return nil, err

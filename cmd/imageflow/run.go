@@ -30,10 +30,10 @@ completed or failed. Keep the number below the deliveries that the broker makes 
 a time for each Trigger (in local mode two per core), so that new uploads do not
 wait for a place.
 
-The command can be stopped at any time. Where it was is recorded in the bucket of
-dead letters, and --resume continues there; it is an error if no run is unfinished.
-Only one run per bucket can be active. --resume --prefix PREFIX begins a run if no
-run is unfinished, for jobs that are started again.
+The command can be stopped at any time. It records its progress in the bucket of
+dead letters, and --resume continues from there. Without an unfinished run, --resume
+is an error, but --resume --prefix PREFIX begins a run, for jobs that are started
+again. Only one run per bucket can be active.
 
 TIME is a duration before now, such as 48h, or a time such as
 2026-11-25T03:00:00Z. It selects by the time at which an image was put.

@@ -31,7 +31,7 @@ func (c *cluster) names(ctx context.Context) (string, *finding) {
 	if err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
-	set, _ := c.presetSet(ctx) // of which the check of presets reports what is wrong
+	set, _ := c.presetSet(ctx) // the check of presets reports its problems
 	if err := triggers.Check(triggers.Expand(all, set)); err != nil {
 		return "", &finding{err.Error(), c.editTrigger()}
 	}
