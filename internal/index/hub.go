@@ -100,7 +100,7 @@ func (h *Hub) Watch(ctx context.Context, q Query, after string) (*Watcher, error
 	h.watchers[w] = true
 	if !h.running {
 		h.running = true
-		go h.run()
+		go h.run(time.Now()) // a change after Watch has returned is not missed, even if run begins late
 	}
 	h.mu.Unlock()
 	if after == "" {
@@ -173,9 +173,8 @@ func (w *Watcher) wake() {
 	}
 }
 
-// run reads the index until no watcher is left.
-func (h *Hub) run() {
-	start := time.Now()
+// run reads the index, and the changes from a time on, until no watcher is left.
+func (h *Hub) run(start time.Time) {
 	v, tail := newView(), NewTail(h.reader.store, h.reader.bucket, start.Add(-warmUp))
 	failing := false
 	for tick := time.NewTicker(pollInterval); ; <-tick.C {
