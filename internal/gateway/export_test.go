@@ -21,3 +21,6 @@ func (l *Limiter) Acquire(now time.Time) (evicted func() bool, release func(time
 
 // AcceptedImages returns the types of images in Accept headers.
 var AcceptedImages = acceptedImages
+
+// SetLookupInterval sets the time after which the names of processors are looked up again.
+func SetLookupInterval(d time.Duration) { lookupInterval = d }

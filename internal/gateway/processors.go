@@ -19,16 +19,16 @@ import (
 // Processors are connections to processors, by their names. They must be closed.
 type Processors map[string]*grpc.ClientConn
 
-// Dial connects to every processor, at the host:port that endpoint returns. It does
-// not wait for them. maxBytes limits a request and a response.
+// Dial connects to every processor, at the host:port that endpoint returns, and distributes the calls over all
+// addresses of the host. It does not wait for them. maxBytes limits a request and a response.
 func Dial(endpoint func(processors.Info) string, maxBytes int, options ...grpc.DialOption) (Processors, error) {
 	conns := Processors{}
-	options = append([]grpc.DialOption{
+	options = append(append(balance(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBytes), grpc.MaxCallSendMsgSize(maxBytes)),
-	}, options...)
+	), options...)
 	options = append(options, grpc.WithChainUnaryInterceptor(MeasureOverhead))
 	for _, p := range processors.All {
 		conn, err := grpc.NewClient(endpoint(p), options...)

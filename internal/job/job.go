@@ -60,8 +60,9 @@ func NewRunner(p functions.Processor, store *objects.Store, admission *Admission
 // after an error of the store: then the image may have been without its side-car.
 // Callers must not modify the response, because other callers may share it.
 func (r *Runner) Run(ctx context.Context, req functions.Request, policy OverloadPolicy) (functions.Response, error) {
+	began := time.Now()
 	p, err := r.plan(ctx, req)
-	p.class = policy.class()
+	p.began, p.class = began, policy.class()
 	for i := range p.others {
 		p.others[i].class = p.class
 	}
@@ -114,7 +115,7 @@ func (r *Runner) executeShared(ctx context.Context, p plan, policy OverloadPolic
 func (r *Runner) execute(
 	ctx context.Context, p plan, invalid error, policy OverloadPolicy,
 ) (resp functions.Response, err error) {
-	ctx, record := telemetry.StartJob(ctx, r.processor.Name)
+	ctx, record := telemetry.StartJob(ctx, r.processor.Name, p.began)
 	cacheHit := false
 	defer func() {
 		if cause := recover(); cause != nil {

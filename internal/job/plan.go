@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +24,7 @@ type location struct{ bucket, key string }
 // anything is fetched, and it does not change.
 type plan struct {
 	request       functions.Request
+	began         time.Time        // when the request arrived
 	class         class            // of the job in the admission
 	names         processors.Names // of the outputs
 	source        location         // empty for input_bytes

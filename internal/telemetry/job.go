@@ -43,11 +43,12 @@ type Job struct {
 	stages    map[string]time.Duration
 }
 
-// StartJob starts the clock and the span of a job of the named processor. The context
+// StartJob starts the span of a job of the named processor, whose request arrived at the time began. The context
 // carries the span.
-func StartJob(ctx context.Context, processor string) (context.Context, *Job) {
-	ctx, span := start(ctx, processor, trace.WithAttributes(attribute.String("imageflow.step", processor)))
-	return ctx, &Job{processor: processor, span: span, start: time.Now(), stages: map[string]time.Duration{}}
+func StartJob(ctx context.Context, processor string, began time.Time) (context.Context, *Job) {
+	ctx, span := start(ctx, processor,
+		trace.WithTimestamp(began), trace.WithAttributes(attribute.String("imageflow.step", processor)))
+	return ctx, &Job{processor: processor, span: span, start: began, stages: map[string]time.Duration{}}
 }
 
 // SetExecution sets the execution id of the job. The context carries it to log lines.

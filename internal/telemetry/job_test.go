@@ -14,7 +14,7 @@ func TestJob_addsStagesOfOneName(t *testing.T) {
 }
 
 func testStages(t *testing.T) {
-	ctx, job := telemetry.StartJob(t.Context(), "resize")
+	ctx, job := telemetry.StartJob(t.Context(), "resize", time.Now())
 	for range 2 {
 		_, end := job.Stage(ctx, "queue")
 		time.Sleep(time.Millisecond)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -22,7 +23,7 @@ func TestLogHandler_addsTraceAndExecution(t *testing.T) {
 	var id string
 	tracing.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id = trace.SpanContextFromContext(r.Context()).TraceID().String()
-		ctx, job := telemetry.StartJob(r.Context(), "resize")
+		ctx, job := telemetry.StartJob(r.Context(), "resize", time.Now())
 		ctx = job.SetExecution(ctx, "cat")
 		slog.InfoContext(ctx, "within")
 		job.End(ctx, "done", nil)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -21,7 +22,7 @@ func TestServeMetrics_bucketsHaveTracesAsExemplars(t *testing.T) {
 	var id string
 	tracing.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id = trace.SpanContextFromContext(r.Context()).TraceID().String()
-		ctx, job := telemetry.StartJob(r.Context(), "exemplary")
+		ctx, job := telemetry.StartJob(r.Context(), "exemplary", time.Now())
 		_, end := job.Stage(ctx, "fetch")
 		end()
 		job.End(ctx, "done", nil)

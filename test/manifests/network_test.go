@@ -18,6 +18,7 @@ import (
 // if it differs from the port of the address.
 var endpoints = map[string]int{
 	"MINIO_ENDPOINT": 0, "TRITON_GRPC_URL": 0, "OTEL_EXPORTER_OTLP_ENDPOINT": 0, "BROKER_URL": 8080,
+	"RESIZE_GRPC_ENDPOINT": 0, "AI_DETECTION_GRPC_ENDPOINT": 0, "FILTER_GRPC_ENDPOINT": 0,
 }
 
 // TestEgressMatchesCalls: each pod reaches the endpoints in its environment and

@@ -29,6 +29,7 @@ var renders = map[string]struct {
 	"monitoring":         {"config/monitoring", nil},
 	"activator":          {"config/base", []string{"activator"}},
 	"cpu":                {"config/base", []string{"cpu"}},
+	"direct":             {"config/base", []string{"direct"}},
 	"models-in-bucket":   {"config/base", []string{"models-in-bucket"}},
 	"triton-sidecar":     {"config/base", []string{"triton-sidecar"}},
 	"triton-elsewhere":   {"config/base", []string{"triton-elsewhere"}},
