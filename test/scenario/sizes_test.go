@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,8 +28,8 @@ func (s *system) checkSizes(t *testing.T, key string) {
 	}
 }
 
-// TestSizes: one step makes three sizes of an upload, which is completed when all are stored. If one of them cannot
-// be stored, the upload has failed.
+// TestSizes: one step makes three sizes of an upload, which is completed when all are stored. If the name of one of
+// them is taken, none is stored, and the upload has failed.
 func TestSizes(t *testing.T) {
 	s := withExamples(t)
 	const key, poisoned, taken = "sizes/cat.jpg", "sizes/dog.jpg", "sizes/dog_resize-square.webp"
@@ -40,6 +41,9 @@ func TestSizes(t *testing.T) {
 	eventually(t, "the failure", func() bool { return s.tag(t, poisoned) == "failed" })
 	if got := s.get(t, taken); string(got) != "another user's" {
 		t.Error("the other user's object was replaced")
+	}
+	if got := s.keys(t, "sizes/dog"); !slices.Equal(got, []string{poisoned, taken}) {
+		t.Errorf("the failed step left %q", got)
 	}
 	if got := len(s.keys(t, "sizes/cat")); got != 1+3+3 {
 		t.Errorf("%d objects, want the upload, three sizes and three side-cars: %q", got, s.keys(t, "sizes/cat"))
