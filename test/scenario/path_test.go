@@ -13,7 +13,7 @@ import (
 // put, to its own end, and the part of it outside the job.
 func TestOnClusterEventPath(t *testing.T) {
 	needsCluster(t)
-	apply(t, "../../eventing/examples/presets")
+	apply(t, "../../eventing/examples/presets/pipelines.yaml")
 	s := connect(t)
 	run := time.Now().UTC().Format("150405")
 	img := sample(t)
