@@ -19,10 +19,12 @@ import (
 // own, since a broker may answer only after a webhook has failed many times, and must not keep uploads waiting.
 const maxOutcomes = 1024
 
-// sendCompleted sends the event of a completed execution. The event that led to it is answered after that, so that
-// the broker repeats both if the bridge stops in between.
-func (b *Bridge) sendCompleted(ctx context.Context, cause *cloudevents.Event, origin events.Origin) error {
-	return b.sendOutcome(ctx, cause, origin, execution.Execution{State: execution.Completed})
+// sendCompleted sends the event of a completed execution with its last outputs, if they are known. The event that led
+// to it is answered after that, so that the broker repeats both if the bridge stops in between.
+func (b *Bridge) sendCompleted(
+	ctx context.Context, cause *cloudevents.Event, origin events.Origin, last []objects.Info,
+) error {
+	return b.sendOutcome(ctx, cause, origin, execution.Execution{State: execution.Completed}, last)
 }
 
 // sendFailed sends the event of an execution that a dead letter made fail.
@@ -32,19 +34,19 @@ func (b *Bridge) sendFailed(ctx context.Context, d *execution.DeadLetter) error 
 		cause.SetID(d.EventID)
 	}
 	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
-	return b.sendOutcome(ctx, &cause, origin, execution.Execution{State: execution.Failed, Failure: d})
+	return b.sendOutcome(ctx, &cause, origin, execution.Execution{State: execution.Failed, Failure: d}, nil)
 }
 
 // sendOutcome sends the event of an execution that has ended, with its outputs. It returns an error if a repetition
 // may succeed.
 func (b *Bridge) sendOutcome(
-	ctx context.Context, cause *cloudevents.Event, origin events.Origin, ended execution.Execution,
+	ctx context.Context, cause *cloudevents.Event, origin events.Origin, ended execution.Execution, last []objects.Info,
 ) error {
 	if b.outcomes == nil {
 		return nil
 	}
 	upload := objects.Info{Bucket: origin.Bucket, Key: origin.Key, ETag: origin.ETag}
-	if err := ended.FindSteps(ctx, b.config.Store, upload); err != nil {
+	if err := ended.FindSteps(ctx, b.config.Store, upload, last); err != nil {
 		return err
 	}
 	e, err := events.NewExecutionEnded(ctx, cause, origin, ended.Response())

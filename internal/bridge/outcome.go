@@ -70,25 +70,33 @@ func (b *Bridge) recordCompleted(ctx context.Context, e *cloudevents.Event, leav
 		return nil
 	}
 	origin, ok := events.OriginOf(e)
-	ended, err := false, error(nil)
+	var run chainRun
+	var err error
 	switch {
 	case ok && b.mayTag(origin) && len(leaves) > 0:
-		ended, err = b.hasLeaves(ctx, e, origin, leaves)
+		run, err = b.findLeaves(ctx, e, origin, leaves)
 	case ok && b.mayTag(origin):
-		ended, err = b.hasRun(ctx, e, origin)
+		run, err = b.findRun(ctx, e, origin)
 	}
 	if err != nil {
 		return err
 	}
-	if !ended {
+	if !run.hasEnded {
 		slog.InfoContext(ctx, "no outcome yet: outputs of the object are missing", "event", e.ID(),
 			"bucket", origin.Bucket, "key", origin.Key)
 		return nil
 	}
-	return b.setCompleted(ctx, e, origin)
+	return b.setCompleted(ctx, e, origin, run.last)
 }
 
-func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin events.Origin) error {
+// chainRun is what the bucket shows of a chain.
+type chainRun struct {
+	hasEnded bool
+	// last are its last outputs, if they are known.
+	last []objects.Info
+}
+
+func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin events.Origin, last []objects.Info) error {
 	err := b.tag(ctx, origin, execution.StatusCompleted)
 	switch {
 	case err == nil || isGone(err):
@@ -96,7 +104,7 @@ func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin 
 		if removal := b.removeDeadLetters(ctx, origin); removal != nil || err != nil {
 			return removal
 		}
-		return b.sendCompleted(ctx, e, origin)
+		return b.sendCompleted(ctx, e, origin, last)
 	case errors.Is(err, objects.ErrUnavailable):
 		return err
 	}
@@ -105,45 +113,47 @@ func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin 
 	return b.putDeadLetter(ctx, d)
 }
 
-// hasLeaves reports whether all leaves of an upload exist. Their keys have the extension of the output in
+// findLeaves looks for all leaves of an upload. Their keys have the extension of the output in
 // the event unless they name another one. An event of a step that is no leaf changes nothing.
 // It returns an error only if the store is unavailable.
-func (b *Bridge) hasLeaves(
+func (b *Bridge) findLeaves(
 	ctx context.Context, e *cloudevents.Event, origin events.Origin, leaves []execution.Leaf,
-) (bool, error) {
+) (chainRun, error) {
 	step, _ := events.CompletedStep(e.Type())
 	variant, _ := events.VariantOf.Get(e)
 	isEvents := func(l execution.Leaf) bool { return l.Step == step && l.Variant == variant }
 	if !slices.ContainsFunc(leaves, isEvents) {
-		return false, nil
+		return chainRun{}, nil
 	}
 	extension := ""
 	if result, err := events.ParseStepCompleted(e); err == nil {
 		extension = strings.TrimPrefix(path.Ext(result.GetOutputImage().GetObjectKey()), ".")
 	}
 	upload := objects.Info{Bucket: origin.Bucket, Key: origin.Key, ETag: origin.ETag}
-	has, err := execution.HasLeaves(ctx, b.config.Store, upload, leaves, extension)
-	if errors.Is(err, objects.ErrUnavailable) {
-		return false, err
-	}
-	return has && err == nil, nil
+	found, err := execution.FindLeaves(ctx, b.config.Store, upload, leaves, extension)
+	return chainRun{hasEnded: len(found) > 0, last: found}, ifUnavailable(err)
 }
 
-// hasRun reports whether a chain can have run on an upload: the output that the last event
-// names exists, or another output does. It returns an error only if the store is unavailable.
-func (b *Bridge) hasRun(ctx context.Context, last *cloudevents.Event, origin events.Origin) (bool, error) {
+// findRun looks for a sign that a chain has run on an upload: the output that the last event names, or else another
+// output. It returns an error only if the store is unavailable.
+func (b *Bridge) findRun(ctx context.Context, last *cloudevents.Event, origin events.Origin) (chainRun, error) {
 	if result, err := events.ParseStepCompleted(last); err == nil {
 		output := result.GetOutputImage()
 		info, err := b.config.Store.Stat(ctx, output.GetBucket(), output.GetObjectKey())
 		if err == nil && execution.IsOutput(info, execution.ID(origin.Key)) {
-			return true, nil
+			return chainRun{hasEnded: true, last: []objects.Info{info}}, nil
 		}
 	}
 	has, err := execution.HasOutput(ctx, b.config.Store, origin.Bucket, origin.Key, origin.ETag)
+	return chainRun{hasEnded: has && err == nil}, ifUnavailable(err)
+}
+
+// ifUnavailable returns an error of a store that may answer later.
+func ifUnavailable(err error) error {
 	if errors.Is(err, objects.ErrUnavailable) {
-		return false, err
+		return err
 	}
-	return has && err == nil, nil
+	return nil
 }
 
 // mayTag reports whether an outcome may change an object: the object is in one of

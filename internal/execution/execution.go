@@ -22,6 +22,11 @@ const (
 	VariantMetadata = "imageflow-variant"
 	// SourceMetadata holds the entity tag of the image that the step read.
 	SourceMetadata = "imageflow-source-etag"
+	// InputMetadata holds the end of the key of the image that the step read, after the execution id, if a step of the
+	// execution wrote that image to the same bucket.
+	InputMetadata = "imageflow-input"
+	// OutputsMetadata holds the number of the outputs of the job, if there were several.
+	OutputsMetadata = "imageflow-outputs"
 	// OriginMetadata holds the entity tag of the upload that the execution began with. Outputs of earlier
 	// versions do not have it, and neither do outputs of images that came in a request.
 	OriginMetadata = "imageflow-origin-etag"

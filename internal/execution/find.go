@@ -84,14 +84,6 @@ func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore
 	return e, e.deriveState(ctx, store)
 }
 
-// FindSteps sets the id, the source and the finished steps of the execution that began with this version of an upload.
-func (e *Execution) FindSteps(ctx context.Context, store *objects.Store, upload objects.Info) error {
-	e.ID, e.Bucket, e.Source = ID(upload.Key), upload.Bucket, &upload
-	outputs, err := e.outputs(ctx, store)
-	e.Steps = steps(e.Source, outputs)
-	return err
-}
-
 // findSource sets the source to the upload whose key gives the id.
 func (e *Execution) findSource(ctx context.Context, store *objects.Store) error {
 	key := Key(e.ID)

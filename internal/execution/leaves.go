@@ -119,36 +119,34 @@ func (l Leaf) String() string {
 	return text
 }
 
-// HasLeaves reports whether every leaf of an upload exists, made from the version with this ETag. It asks
-// for each leaf at once, at the key with its extension, or else with the given one. It lists a leaf without
+// FindLeaves returns the leaves of an upload that were made from the version with this ETag, or none if one is missing.
+// It asks for each leaf at once, at the key with its extension, or else with the given one. It lists a leaf without
 // an extension of its own that is not there, until it finds one missing.
-func HasLeaves(ctx context.Context, store *objects.Store, upload objects.Info, leaves []Leaf, extension string) (bool, error) {
-	found := make([]bool, len(leaves))
+func FindLeaves(
+	ctx context.Context, store *objects.Store, upload objects.Info, leaves []Leaf, extension string,
+) ([]objects.Info, error) {
+	found := make([]objects.Info, len(leaves))
 	group, going := errgroup.WithContext(ctx)
 	for i, leaf := range leaves {
-		group.Go(func() (err error) {
+		group.Go(func() error {
 			key := leaf.key(upload) + "." + cmp.Or(leaf.Extension, extension)
 			info, err := store.Stat(going, upload.Bucket, key)
 			if err == nil {
-				found[i], err = leaf.isMadeFrom(going, store, upload, info)
+				found[i], err = leaf.ifMadeFrom(going, store, upload, info)
 			}
 			return unlessMissing(err)
 		})
 	}
 	err := group.Wait()
 	for i, leaf := range leaves {
-		if err != nil || found[i] {
-			continue
+		if err == nil && found[i].Key == "" && leaf.Extension == "" {
+			found[i], err = leaf.listed(ctx, store, upload)
 		}
-		if leaf.Extension != "" {
-			return false, nil
-		}
-		var exists bool
-		if exists, err = leaf.isListed(ctx, store, upload); !exists {
-			return false, err
+		if err != nil || found[i].Key == "" {
+			return nil, err
 		}
 	}
-	return err == nil, err
+	return found, nil
 }
 
 // unlessMissing returns an error unless it says that an object does not exist or cannot.
@@ -165,28 +163,34 @@ func (l Leaf) key(upload objects.Info) string {
 	return processors.Names{Execution: ID(upload.Key), Variant: l.Variant}.Key(p)
 }
 
-// isListed reports whether the leaf exists, with any extension.
-func (l Leaf) isListed(ctx context.Context, store *objects.Store, upload objects.Info) (found bool, err error) {
+// listed returns the leaf with any extension; an empty object if there is none.
+func (l Leaf) listed(ctx context.Context, store *objects.Store, upload objects.Info) (found objects.Info, err error) {
 	var failed error
 	err = visitObjects(ctx, store, upload.Bucket, l.key(upload)+".", func(info objects.Info) {
-		if !found && failed == nil {
-			found, failed = l.isMadeFrom(ctx, store, upload, info)
+		if found.Key == "" && failed == nil {
+			found, failed = l.ifMadeFrom(ctx, store, upload, info)
 		}
 	})
 	return found, cmp.Or(err, unlessMissing(failed))
 }
 
-// isMadeFrom reports whether an object is the leaf of this version of the upload. Outputs of earlier
-// versions of ImageFlow do not name the upload: then the objects in between show it.
-func (l Leaf) isMadeFrom(ctx context.Context, store *objects.Store, upload, info objects.Info) (bool, error) {
+// ifMadeFrom returns an object if it is the leaf of this version of the upload, or else an empty object. Outputs of
+// earlier versions of ImageFlow do not name the upload: then the objects in between show it.
+func (l Leaf) ifMadeFrom(ctx context.Context, store *objects.Store, upload, info objects.Info) (objects.Info, error) {
 	isLeaf := IsOutput(info, ID(upload.Key)) && info.Metadata[StepMetadata] == l.Step &&
 		info.Metadata[VariantMetadata] == l.Variant && path.Ext(info.Key) != ".json"
-	origin, hasOrigin := info.Metadata[OriginMetadata]
-	if !isLeaf || hasOrigin {
-		return isLeaf && origin == upload.ETag, nil
+	var err error
+	if origin, hasOrigin := info.Metadata[OriginMetadata]; hasOrigin {
+		isLeaf = isLeaf && origin == upload.ETag
+	} else if isLeaf {
+		e := Execution{ID: ID(upload.Key), Bucket: upload.Bucket}
+		var outputs []objects.Info
+		outputs, err = e.outputs(ctx, store)
+		isInfo := func(s Step) bool { return s.Output.Key == info.Key }
+		isLeaf = slices.ContainsFunc(steps(&upload, outputs), isInfo)
 	}
-	e := Execution{ID: ID(upload.Key), Bucket: upload.Bucket}
-	outputs, err := e.outputs(ctx, store)
-	isInfo := func(s Step) bool { return s.Output.Key == info.Key }
-	return slices.ContainsFunc(steps(&upload, outputs), isInfo), err
+	if !isLeaf {
+		info = objects.Info{}
+	}
+	return info, err
 }

@@ -36,9 +36,9 @@ func TestParseLeaves(t *testing.T) {
 	}
 }
 
-// TestHasLeaves_requests counts what the store is asked: one HEAD for each leaf, and one listing if one is
+// TestFindLeaves_requests counts what the store is asked: one HEAD for each leaf, and one listing if one is
 // missing.
-func TestHasLeaves_requests(t *testing.T) {
+func TestFindLeaves_requests(t *testing.T) {
 	var heads, others atomic.Int64
 	s := counted(t, func(r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -55,9 +55,9 @@ func TestHasLeaves_requests(t *testing.T) {
 	for i, leaf := range leaves {
 		heads.Store(0)
 		others.Store(0)
-		has, err := execution.HasLeaves(t.Context(), s, upload, leaves, "jpg")
-		if err != nil || has || heads.Load() != int64(len(leaves)) || others.Load() != 1 {
-			t.Errorf("with %d leaves: %v, %v, %d HEAD, %d others", i, has, err, heads.Load(), others.Load())
+		found, err := execution.FindLeaves(t.Context(), s, upload, leaves, "jpg")
+		if err != nil || len(found) > 0 || heads.Load() != int64(len(leaves)) || others.Load() != 1 {
+			t.Errorf("with %d leaves: %v, %v, %d HEAD, %d others", i, found, err, heads.Load(), others.Load())
 		}
 		suffix := strings.Replace(leaf.String(), "detect", "ai-detection", 1)
 		key := "in/cat_" + suffix + ".jpg"
@@ -70,9 +70,9 @@ func TestHasLeaves_requests(t *testing.T) {
 	}
 	heads.Store(0)
 	others.Store(0)
-	has, err := execution.HasLeaves(t.Context(), s, upload, leaves, "jpg")
-	if err != nil || !has || heads.Load() != int64(len(leaves)) || others.Load() != 0 {
-		t.Errorf("with all: %v, %v, %d HEAD, %d others", has, err, heads.Load(), others.Load())
+	found, err := execution.FindLeaves(t.Context(), s, upload, leaves, "jpg")
+	if err != nil || len(found) != len(leaves) || heads.Load() != int64(len(leaves)) || others.Load() != 0 {
+		t.Errorf("with all: %v, %v, %d HEAD, %d others", found, err, heads.Load(), others.Load())
 	}
 }
 

@@ -96,7 +96,9 @@ func TestListChains_problems(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := chainsOf(t, &gateway.Chains{
-		Read: func() ([]triggers.File, error) { return triggers.ReadFiles([]string{"../../eventing/examples/presets"}) }, Presets: set,
+		Read: func() ([]triggers.File, error) {
+			return triggers.ReadFiles([]string{"../../eventing/examples/presets"})
+		}, Presets: set,
 		CheckStep: func(service, query string) error {
 			if service == "resize-grpc-service" && strings.Contains(query, "target_width=320") {
 				return errors.New("target_width: refused")

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -171,12 +172,27 @@ func (o *outputs) writeAll(
 	}
 	metadata := imageMetadata(out, encoded, elapsed())
 	maps.Copy(metadata, o.viewMetadata())
+	maps.Copy(metadata, o.lineageMetadata())
 	w.output, err = o.write(ctx, o.plan.targets.output, out.Format.MediaType(), out.Data, metadata, existing.output)
 	if err == nil && o.plan.targets.sideCar.key != "" {
 		o.nameImages(resp, w.output)
 		w.sideCar, err = o.writeSideCar(ctx, resp, w.output, existing.sideCar)
 	}
 	return w, err
+}
+
+// lineageMetadata returns the metadata by which the other outputs of the execution are found.
+func (o *outputs) lineageMetadata() map[string]string {
+	m := map[string]string{}
+	source := o.plan.input.source
+	end, ok := strings.CutPrefix(source.Key, o.plan.names.Execution)
+	if ok && source.Bucket == o.plan.targets.output.bucket && execution.IsOutput(source, o.plan.names.Execution) {
+		m[execution.InputMetadata] = end
+	}
+	if o.plan.count > 1 {
+		m[execution.OutputsMetadata] = strconv.Itoa(o.plan.count)
+	}
+	return m
 }
 
 // writeSideCar writes the side-car of an output.

@@ -47,6 +47,7 @@ type plan struct {
 	// comes from; empty for the main output.
 	others []plan
 	field  string
+	count  int // of the outputs of the request
 }
 
 // targets are the locations that a job writes. sideCar is empty if it writes none.

@@ -19,9 +19,10 @@ func planAll(processor functions.Processor, req functions.Request, defaultBucket
 	if err != nil {
 		return p, err
 	}
+	p.count = len(requests)
 	for i, other := range requests[1:] {
 		one, err := planOther(processor, other, defaultBucket, p.names.Execution)
-		one.field = fmt.Sprintf("%s[%d]", processor.Renditions.Field, i)
+		one.count, one.field = p.count, fmt.Sprintf("%s[%d]", processor.Renditions.Field, i)
 		if err == nil && one.output.key == "" {
 			err = functions.Errorf(functions.Invalid, processor.Renditions.Field,
 				"they are stored, so the request needs input_image or output_image.bucket")

@@ -40,6 +40,10 @@ func TestRun_renditions(t *testing.T) {
 	if got := keysBelow(t, "r/"); !slices.Equal(got, keys) {
 		t.Errorf("keys %q, want %q", got, keys)
 	}
+	info, err := store.Stat(t.Context(), bucket, "r/in_resize-small.jpg")
+	if err != nil || info.Metadata["imageflow-outputs"] != "3" {
+		t.Errorf("an output has the metadata %v, %v", info.Metadata, err)
+	}
 	alone := map[string]*request{
 		"": {TargetWidth: 30}, "small": {TargetWidth: 20, Encoding: &imageflowv1.Encoding{Quality: 50}, Variant: "small"},
 		"square": {

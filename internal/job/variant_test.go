@@ -114,18 +114,19 @@ func TestRun_longVariant(t *testing.T) {
 	}
 }
 
-// An output names the upload that it was made from. If a new version of the upload leads to an equal input, the
-// output is written again, for the new version.
+// An output names the upload and the output of an earlier step that it was made from. If a new version of the upload
+// leads to an equal input, the output is written again, for the new version.
 func TestRun_outputsNameTheUpload(t *testing.T) {
 	resizes, filters := newRunner(resize.Processor, roomy), newRunner(filter.Processor, roomy)
-	origin := func(key string) string {
+	metadata := func(key string) map[string]string {
 		t.Helper()
 		info, err := store.Stat(t.Context(), bucket, key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return info.Metadata["imageflow-origin-etag"]
+		return info.Metadata
 	}
+	origin := func(key string) string { return metadata(key)["imageflow-origin-etag"] }
 	picture := jpegOf(t, 40, 30)
 	var versions []string
 	for _, upload := range [][]byte{picture, append(bytes.Clone(picture), "a trailer"...)} { // of equal pixels
@@ -146,6 +147,10 @@ func TestRun_outputsNameTheUpload(t *testing.T) {
 		if a, b := origin("origin/in_resize.jpg"), origin("origin/in_filter.jpg"); a != etag || b != etag {
 			t.Errorf("the upload is %s, its outputs name %s and %s", etag, a, b)
 		}
+	}
+	if a, b := metadata("origin/in_resize.jpg")["imageflow-input"], metadata("origin/in_filter.jpg")["imageflow-input"]; a != "" ||
+		b != "_resize.jpg" {
+		t.Errorf("the outputs name the inputs %q and %q", a, b)
 	}
 	if versions[0] == versions[1] {
 		t.Error("both uploads are one version")

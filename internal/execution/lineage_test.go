@@ -1,0 +1,83 @@
+package execution_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
+)
+
+// TestFindSteps_requests: the steps that led to the last outputs are found without a listing, whose time grows with the
+// folder. If an output does not say what it was made from, as those of earlier versions, a listing finds the same.
+func TestFindSteps_requests(t *testing.T) {
+	var listings atomic.Int64
+	s := counted(t, func(r *http.Request) {
+		if r.URL.Query().Has("list-type") {
+			listings.Add(1)
+		}
+	})
+	upload := put(t, s, "in/cat.jpg", "image/jpeg", "v1", nil)
+	write := func(name, step, from string, more ...string) objects.Info {
+		return writeCat(t, s, name, step, from, more...)
+	}
+	put(t, s, "in/cat_resize.json", "application/json", "{}", execution.ObjectMetadata("in/cat", bucket, "in/cat_resize.json"))
+	resized := write("resize.jpg", "resize", upload.ETag)
+	filtered := write("filter.jpg", "filter", resized.ETag, execution.InputMetadata, "_resize.jpg")
+	branch := write("filter-b.jpg", "filter", resized.ETag, execution.InputMetadata, "_resize.jpg")
+	older := write("filter-c.jpg", "filter", resized.ETag)
+	replaced := write("filter-d.jpg", "filter", "another version", execution.InputMetadata, "_resize.jpg")
+	several := write("filter-e.jpg", "filter", upload.ETag, execution.OutputsMetadata, "2")
+	const chain, all = "filter resize+json", "filter filter-b filter-c filter-e resize+json"
+	for _, c := range []struct {
+		name     string
+		last     []objects.Info
+		listings int64
+		want     string
+	}{
+		{"a chain", []objects.Info{filtered}, 0, chain},
+		{"two branches", []objects.Info{filtered, branch}, 0, "filter filter-b resize+json"},
+		{"an output of an earlier version", []objects.Info{filtered, older}, 1, all},
+		{"an output of another input", []objects.Info{replaced}, 1, all},
+		{"one of several outputs of a job", []objects.Info{several}, 1, all},
+		{"nothing known", nil, 1, all},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			listings.Store(0)
+			var e execution.Execution
+			err := e.FindSteps(t.Context(), s, upload, c.last)
+			if steps := stepsOf(e); err != nil || steps != c.want || listings.Load() != c.listings {
+				t.Errorf("got %s by %d listings, %v; want %s by %d", steps, listings.Load(), err, c.want, c.listings)
+			}
+		})
+	}
+}
+
+// stepsOf returns the names of the outputs of in/cat, with +json if they have a side-car.
+func stepsOf(e execution.Execution) string {
+	var names []string
+	for _, step := range e.Steps {
+		name := strings.TrimSuffix(strings.TrimPrefix(step.Output.Key, "in/cat_"), ".jpg")
+		if step.SideCar != "" {
+			name += "+json"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// writeCat writes an output of in/cat, whose metadata has more pairs.
+func writeCat(t *testing.T, s *objects.Store, name, step, from string, more ...string) objects.Info {
+	t.Helper()
+	key := "in/cat_" + name
+	metadata := execution.ObjectMetadata("in/cat", bucket, key)
+	metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = step, from
+	for pair := range slices.Chunk(more, 2) {
+		metadata[pair[0]] = pair[1]
+	}
+	return put(t, s, key, "image/jpeg", name, metadata)
+}
