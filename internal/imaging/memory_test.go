@@ -71,7 +71,7 @@ func TestFootprintHolds(t *testing.T) {
 
 func measureAnimations(t *testing.T, files memoryFiles, read string) {
 	for _, write := range []imaging.Format{imaging.GIF, imaging.WebP} {
-		for _, work := range []string{"animate", "detect", "detect in tiles"} {
+		for _, work := range []string{"animate", "2 renditions", "9 renditions", "detect", "detect in tiles"} {
 			t.Run(fmt.Sprintf("%s %s to %s", work, read, write), func(t *testing.T) {
 				measureMemory(t, files, read, work, write)
 			})
@@ -92,6 +92,15 @@ func measureStills(t *testing.T, files memoryFiles, read string) {
 	for _, work := range works {
 		t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
 			measureMemory(t, files, read, work, imaging.JPEG)
+		})
+	}
+	for _, work := range []string{"2 renditions", "9 renditions"} {
+		write := imaging.JPEG
+		if strings.HasPrefix(read, "webp") {
+			write = imaging.WebP // in planes
+		}
+		t.Run(fmt.Sprintf("%s %s", work, read), func(t *testing.T) {
+			measureMemory(t, files, read, work, write)
 		})
 	}
 	for name, to := range memoryEncodings {
