@@ -28,6 +28,9 @@ type Leaf struct {
 	Extension string
 }
 
+// OutputExtensions are those of the formats that steps write.
+var OutputExtensions = []string{"avif", "gif", "jpg", "jxl", "png", "tiff", "webp"}
+
 // maxLeaves limits the leaves of an execution.
 const maxLeaves = 64
 
@@ -120,27 +123,23 @@ func (l Leaf) String() string {
 }
 
 // FindLeaves returns the leaves of an upload that were made from the version with this ETag, or none if one is missing.
-// It asks for each leaf at once, at the key with its extension, or else with the given one. It lists a leaf without
-// an extension of its own that is not there, until it finds one missing.
+// It asks for each leaf at once, at the key with its extension, or else with the given one. For a leaf without an
+// extension of its own that is not there, it asks for all extensions, until it finds a leaf missing.
 func FindLeaves(
 	ctx context.Context, store *objects.Store, upload objects.Info, leaves []Leaf, extension string,
 ) ([]objects.Info, error) {
 	found := make([]objects.Info, len(leaves))
 	group, going := errgroup.WithContext(ctx)
 	for i, leaf := range leaves {
-		group.Go(func() error {
-			key := leaf.key(upload) + "." + cmp.Or(leaf.Extension, extension)
-			info, err := store.Stat(going, upload.Bucket, key)
-			if err == nil {
-				found[i], err = leaf.ifMadeFrom(going, store, upload, info)
-			}
-			return unlessMissing(err)
+		group.Go(func() (err error) {
+			found[i], err = leaf.at(going, store, upload, cmp.Or(leaf.Extension, extension))
+			return err
 		})
 	}
 	err := group.Wait()
 	for i, leaf := range leaves {
 		if err == nil && found[i].Key == "" && leaf.Extension == "" {
-			found[i], err = leaf.listed(ctx, store, upload)
+			found[i], err = leaf.withAnyExtension(ctx, store, upload)
 		}
 		if err != nil || found[i].Key == "" {
 			return nil, err
@@ -163,15 +162,28 @@ func (l Leaf) key(upload objects.Info) string {
 	return processors.Names{Execution: ID(upload.Key), Variant: l.Variant}.Key(p)
 }
 
-// listed returns the leaf with any extension; an empty object if there is none.
-func (l Leaf) listed(ctx context.Context, store *objects.Store, upload objects.Info) (found objects.Info, err error) {
-	var failed error
-	err = visitObjects(ctx, store, upload.Bucket, l.key(upload)+".", func(info objects.Info) {
-		if found.Key == "" && failed == nil {
-			found, failed = l.ifMadeFrom(ctx, store, upload, info)
-		}
-	})
-	return found, cmp.Or(err, unlessMissing(failed))
+// withAnyExtension returns the leaf with any of OutputExtensions; an empty object if there is none. A listing would take
+// MinIO the longer the more objects the folder has.
+func (l Leaf) withAnyExtension(ctx context.Context, store *objects.Store, upload objects.Info) (objects.Info, error) {
+	found := make([]objects.Info, len(OutputExtensions))
+	group, going := errgroup.WithContext(ctx)
+	for i, extension := range OutputExtensions {
+		group.Go(func() (err error) {
+			found[i], err = l.at(going, store, upload, extension)
+			return err
+		})
+	}
+	err := group.Wait()
+	return found[max(0, slices.IndexFunc(found, func(o objects.Info) bool { return o.Key != "" }))], err
+}
+
+// at returns the leaf with this extension; an empty object if there is none.
+func (l Leaf) at(ctx context.Context, store *objects.Store, upload objects.Info, extension string) (objects.Info, error) {
+	info, err := store.Stat(ctx, upload.Bucket, l.key(upload)+"."+extension)
+	if err == nil {
+		info, err = l.ifMadeFrom(ctx, store, upload, info)
+	}
+	return info, unlessMissing(err)
 }
 
 // ifMadeFrom returns an object if it is the leaf of this version of the upload, or else an empty object. Outputs of

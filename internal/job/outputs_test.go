@@ -3,6 +3,7 @@ package job_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -242,5 +244,14 @@ func TestRun_slowJobOfOldVersion(t *testing.T) {
 	}
 	if _, err := quick.Run(t.Context(), first, job.FailFast); !errors.Is(err, job.ErrSuperseded) {
 		t.Errorf("a job of the old version ended with %v", err)
+	}
+}
+
+// TestOutputExtensions: the bridge finds a leaf in each format that a step can write.
+func TestOutputExtensions(t *testing.T) {
+	for name := range strings.SplitSeq(imaging.WritableFormats(), ", ") {
+		if extension := imaging.Format(name).Extension(); !slices.Contains(execution.OutputExtensions, extension) {
+			t.Errorf("%q is missing", extension)
+		}
 	}
 }

@@ -79,14 +79,11 @@ func (p path) goesOn(all []Trigger, condition []term) bool {
 // leaf returns the output of the last step.
 func (p path) leaf() execution.Leaf {
 	leaf := execution.Leaf{Step: p.processor.Name, Variant: p.output.variant}
-	if extension := strings.Replace(p.output.format, "jpeg", "jpg", 1); slices.Contains(extensions, extension) {
+	if extension := strings.Replace(p.output.format, "jpeg", "jpg", 1); slices.Contains(execution.OutputExtensions, extension) {
 		leaf.Extension = extension
 	}
 	return leaf
 }
-
-// extensions are those of the formats that a step may be asked for.
-var extensions = []string{"avif", "gif", "jpg", "jxl", "png", "tiff", "webp"}
 
 // missingLeaves returns the problems of each Trigger that waits for an output of which it gets no event.
 func missingLeaves(all []Trigger, ways []path) (found []Problem) {
