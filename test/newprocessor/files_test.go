@@ -23,6 +23,8 @@ var examples = []string{
 	"eventing/examples/redact.yaml",             // another one
 	"eventing/examples/renditions.yaml",         // one with branches
 	"config/components/oidc/kustomization.yaml", // the audiences of the example chain
+	// Processors that are not named here are called through their Services.
+	"config/components/direct/kustomization.yaml", "config/components/direct/pods.yaml",
 }
 
 // own matches the files of the processor filter itself, generated code, and tests.
