@@ -48,6 +48,12 @@ func signURL(_ context.Context, args []string, out io.Writer) error {
 	if f.NArg() == 0 {
 		return errors.New("the KEY of an image is missing; see imageflow sign --help")
 	}
+	if err := gateway.CheckImageKey(f.Arg(0)); err != nil {
+		return fmt.Errorf("KEY is %.64q: %w", f.Arg(0), err)
+	}
+	if *in <= 0 {
+		return fmt.Errorf("--in is %v but must be above 0: the URL would have expired", *in)
+	}
 	parameters := url.Values{signedurl.Expires: {strconv.FormatInt(time.Now().Add(*in).Unix(), 10)}}
 	for _, text := range f.Args()[1:] {
 		name, value, ok := strings.Cut(text, "=")

@@ -1,35 +1,51 @@
 package execution
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"strings"
-)
 
-// viewPrefix begins the variants of images that were made for signed URLs.
-const viewPrefix = "get-"
+	"google.golang.org/protobuf/proto"
+
+	"imageflow.dev/internal/processors"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
 
 // viewDigestBytes is the part of a digest in such a variant, which has at most 32 letters.
 const viewDigestBytes = 12
 
-// ViewVariant returns the variant of an image that is made for a signed URL. The digest, of at least 12 bytes, is of
-// its parameters.
-func ViewVariant(digest []byte) string {
-	return viewPrefix + hex.EncodeToString(digest[:viewDigestBytes])
+// ViewVariant returns the variant of the image that a resize makes for a signed URL. It has the digest of all parameters
+// but the variant and the name of the input, so that nobody can put another image in its place.
+func ViewVariant(req *imageflowv1.ResizeRequest) (string, error) {
+	parameters := proto.CloneOf(req)
+	parameters.Variant = ""
+	if in := parameters.GetInputImage(); in != nil {
+		in.Bucket, in.ObjectKey, in.Etag = "", "", ""
+		if proto.Size(in) == 0 {
+			parameters.InputImage = nil
+		}
+	}
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(parameters)
+	digest := sha256.Sum256(text)
+	return processors.ViewPrefix + hex.EncodeToString(digest[:viewDigestBytes]), err
 }
+
+// IsViewVariant reports whether a variant is one of images for signed URLs.
+func IsViewVariant(variant string) bool { return strings.HasPrefix(variant, processors.ViewPrefix) }
 
 // isView reports whether an output was made for a signed URL. It is no step of an execution: whoever looks at an image
 // does not start a chain.
 func isView(metadata map[string]string) bool {
-	return strings.HasPrefix(metadata[VariantMetadata], viewPrefix)
+	return IsViewVariant(metadata[VariantMetadata])
 }
 
 // afterViews returns a key after all outputs of a step for signed URLs, of which there may be thousands, if the key
 // is that of one, `<id>_<suffix>-get-<digest>.<ext>`.
 func afterViews(key string) (after string, ok bool) {
 	name := key[strings.LastIndexByte(key, '_')+1:]
-	at := strings.Index(name, "-"+viewPrefix)
+	at := strings.Index(name, "-"+processors.ViewPrefix)
 	if at < 0 {
 		return "", false
 	}
-	return key[:len(key)-len(name)+at+len(viewPrefix)] + ".", true // "." follows the "-" at the end of the prefix
+	return key[:len(key)-len(name)+at+len(processors.ViewPrefix)] + ".", true // "." follows the "-" at the end of the prefix
 }

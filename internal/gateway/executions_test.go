@@ -79,7 +79,11 @@ func putFailedExecution(t *testing.T, store *objects.Store, deadLetters executio
 	put(x.id+"_resize-small.json", "application/json", metadata)
 	for _, format := range []string{"avif", "webp"} { // for signed URLs: no steps
 		view := maps.Clone(metadata)
-		view["imageflow-variant"] = execution.ViewVariant([]byte("parameters as " + format))
+		req := &imageflowv1.ResizeRequest{OutputImage: &imageflowv1.ImageData{ContentType: "image/" + format}}
+		var err error
+		if view["imageflow-variant"], err = execution.ViewVariant(req); err != nil {
+			t.Fatal(err)
+		}
 		put(x.id+"_resize-"+view["imageflow-variant"]+"."+format, "image/"+format, view)
 	}
 	if err := deadLetters.Put(t.Context(), &execution.DeadLetter{

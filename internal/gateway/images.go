@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/metrics"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/presets"
@@ -148,15 +150,24 @@ func (i *Images) find(r *http.Request) (f found, err error) {
 	return f, err
 }
 
-// checkKey returns an error for keys that no object has, or that are not permitted.
-func (i *Images) checkKey(key string) error {
-	if !utf8.ValidString(key) || len(key) > maxKeyBytes {
-		return invalid("key", fmt.Sprintf("the path after %s must be UTF-8 of at most %d bytes", ImagesPath, maxKeyBytes))
+// CheckImageKey returns an error for keys that are never served.
+func CheckImageKey(key string) error {
+	if !utf8.ValidString(key) || len(key) > maxKeyBytes || strings.ContainsRune(key, 0) || !execution.SegmentsFit(key) {
+		return fmt.Errorf("the path after %s must be UTF-8 of at most %d bytes, %d between two slashes, without NUL",
+			ImagesPath, maxKeyBytes, execution.MaxSegmentBytes)
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			return invalid("key", "the key of an object has no empty part between slashes, and none that is . or ..")
+			return errors.New("the key of an object has no empty part between slashes, and none that is . or ..")
 		}
+	}
+	return nil
+}
+
+// checkKey returns an error for keys that no object has, or that are not permitted.
+func (i *Images) checkKey(key string) error {
+	if err := CheckImageKey(key); err != nil {
+		return invalid("key", err.Error())
 	}
 	if !i.ReadFrom.Contains(i.Bucket, key) {
 		return outside("key", i.Bucket)
@@ -203,7 +214,7 @@ func (i *Images) send(w http.ResponseWriter, r *http.Request, f found) int {
 	if f.negotiated {
 		h.Add("Vary", "Accept")
 	}
-	if strings.Contains(r.Header.Get("Range"), ",") { // each range would be a request to the store
+	if !isOneRange(r.Header.Get("Range")) {
 		r.Header.Del("Range")
 	}
 	content := i.Store.Open(r.Context(), f.stored)
@@ -219,7 +230,26 @@ func (i *Images) send(w http.ResponseWriter, r *http.Request, f found) int {
 	return answer.code
 }
 
-// answer records the status of an answer.
+// isOneRange reports whether a Range header has one range of bytes. Others are ignored (RFC 9110, 14.2): other units,
+// malformed or empty ranges, and several, each of which would be a request to the store.
+func isOneRange(header string) bool {
+	unit, set, _ := strings.Cut(header, "=")
+	first, last, isRange := strings.Cut(set, "-")
+	if !strings.EqualFold(unit, "bytes") || !isRange {
+		return false
+	}
+	from, err := strconv.ParseUint(first, 10, 63)
+	to, errTo := strconv.ParseUint(last, 10, 63)
+	switch {
+	case first == "":
+		return errTo == nil && to > 0
+	case last == "":
+		return err == nil
+	}
+	return err == nil && errTo == nil && from <= to
+}
+
+// answer records the status of an answer, and keeps caches from errors: 412 and 416.
 type answer struct {
 	http.ResponseWriter
 	code int
@@ -227,6 +257,9 @@ type answer struct {
 
 func (a *answer) WriteHeader(code int) {
 	a.code = code
+	if code >= http.StatusBadRequest {
+		a.Header().Set("Cache-Control", "no-store")
+	}
 	a.ResponseWriter.WriteHeader(code)
 }
 

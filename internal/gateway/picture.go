@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -56,16 +55,17 @@ func (i *Images) picture(
 	case !formats[out.ContentType].GetWrite(): // nor another spelling, since the key of the output follows from it
 		return nil, invalid("output_image.content_type", fmt.Sprintf("%.64q is none of %s", out.ContentType, writable(formats)))
 	}
-	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.request)
-	if err != nil {
+	if p.request.Variant, err = execution.ViewVariant(p.request); err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256(text)
-	p.request.Variant = execution.ViewVariant(digest[:])
 	p.request.InputImage = &imageflowv1.ImageData{Bucket: source.Bucket, ObjectKey: source.Key, Etag: source.ETag}
 	names := processors.Names{Execution: execution.ID(source.Key), Variant: p.request.Variant}
 	resize, _ := processors.Named(resizeStep)
 	p.key = names.Key(resize) + extension(out.ContentType, "")
+	if !execution.SegmentsFit(p.key) {
+		return nil, invalid("key", fmt.Sprintf("the name of the output %.64q… would have more than %d bytes between two slashes; "+
+			"store the image under a shorter key", p.key, execution.MaxSegmentBytes))
+	}
 	return p, nil
 }
 
@@ -74,15 +74,16 @@ const resizeStep = "resize"
 // webFormats are the formats of sources that are kept if the caller accepts none that is offered.
 var webFormats = []string{"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"}
 
-// choose returns the first of the offered formats, and else the source's, that is written with all options of the
+// choose returns the first of the offered formats, and else the source's, and else another one of the web, that is written with all options of the
 // request. If the source's format may be an animation, so must the output's.
 func choose(formats map[string]*imageflowv1.ImageFormat, offered []string, p *picture) string {
 	own := typeOf(formats, p.source)
 	moves := formats[own].GetWriteAnimated()
-	candidates := offered
+	candidates := slices.Clone(offered)
 	if slices.Contains(webFormats, own) {
 		candidates = append(candidates, own)
 	}
+	candidates = append(candidates, webFormats...)
 	for _, name := range candidates {
 		format := formats[name]
 		if format.GetWrite() && (format.GetWriteAnimated() || !moves) && hasOptions(format, p.request.GetEncoding()) {
@@ -177,8 +178,9 @@ func (i *Images) obtain(ctx context.Context, p *picture) (info objects.Info, ren
 	case err != nil && !errors.Is(err, objects.ErrNotFound):
 		return info, false, explainStore(ctx, err, objects.Info{Bucket: p.source.Bucket, Key: p.key})
 	}
-	info, err = i.render(ctx, p)
-	return info, err == nil, err
+	mine := false // and not of another request, for which this one waits
+	info, err = i.render(ctx, p, &mine)
+	return info, err == nil && mine, err
 }
 
 // isStored reports whether an object is the output of a picture.
@@ -192,9 +194,10 @@ var errManyRenders = withDetail(
 	status.New(codes.ResourceExhausted, "as many images as MAX_IMAGE_RENDERS are being rendered; try again shortly"),
 	&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 
-// render resizes the source and returns the output. Equal renders at the same time are one.
-func (i *Images) render(ctx context.Context, p *picture) (objects.Info, error) {
+// render resizes the source and returns the output. Equal renders at the same time are one, of which only the first sets mine.
+func (i *Images) render(ctx context.Context, p *picture, mine *bool) (objects.Info, error) {
 	return i.share(ctx, p.source.ETag+" "+p.key, func(ctx context.Context) (objects.Info, error) {
+		*mine = true
 		if !i.Budget.TryAcquire(1) {
 			return objects.Info{}, errManyRenders
 		}

@@ -98,7 +98,7 @@ func planRequest(processor functions.Processor, req functions.Request, defaultBu
 		return p, functions.Errorf(functions.Invalid, "execution_id",
 			"the execution id derived from the key is longer than %d bytes; give one", maxExecutionBytes)
 	}
-	if err := p.checkSegments(); err != nil {
+	if err := cmp.Or(checkVariant(req), p.checkSegments()); err != nil {
 		return p, err
 	}
 	var err error
@@ -273,4 +273,18 @@ func (p *plan) checkReplaceable(existing objects.Info) error {
 	return functions.Errorf(functions.Invalid, p.nameField(),
 		"the output's name %.64q is taken by an object that this execution did not write, which is kept; "+
 			"rename it, or name another key in output_image.object_key", existing.Key)
+}
+
+// checkVariant refuses the variants of images for signed URLs, unless the request makes that very image.
+func checkVariant(req functions.Request) error {
+	if !execution.IsViewVariant(req.GetVariant()) {
+		return nil
+	}
+	if resize, ok := req.(*imageflowv1.ResizeRequest); ok {
+		if own, err := execution.ViewVariant(resize); err != nil || own == req.GetVariant() {
+			return err
+		}
+	}
+	return functions.Errorf(functions.Invalid, "variant", "%.32q is for images by signed URLs, whose variants begin with %s; "+
+		"give it another name", req.GetVariant(), processors.ViewPrefix)
 }

@@ -9,6 +9,7 @@ import (
 	"imageflow.dev/functions"
 	"imageflow.dev/functions/filter"
 	"imageflow.dev/functions/resize"
+	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/job"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -154,5 +155,40 @@ func TestRun_outputsNameTheUpload(t *testing.T) {
 	}
 	if versions[0] == versions[1] {
 		t.Error("both uploads are one version")
+	}
+}
+
+// Nobody can store another image under the name of one for a signed URL.
+func TestCheck_variantsOfSignedURLs(t *testing.T) {
+	view := func() *request {
+		return &request{TargetWidth: 20, OutputImage: &imageflowv1.ImageData{ContentType: "image/png"}, InputImage: in("a.jpg")}
+	}
+	variant, err := execution.ViewVariant(view())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*request)
+		field  string
+	}{
+		"the image itself": {func(*request) {}, ""},
+		"another size":     {func(r *request) { r.TargetWidth = 21 }, "variant"},
+		"another page":     {func(r *request) { r.InputImage.Page = 2 }, "variant"},
+		"another upload":   {func(r *request) { r.ExecutionId = "b" }, "variant"},
+		"a short name":     {func(r *request) { r.Variant = "get-thumb" }, "variant"},
+		"a rendition": {func(r *request) {
+			r.Variant, r.Renditions = "", []*imageflowv1.Rendition{{Variant: variant, TargetWidth: 5}}
+		}, "renditions[0].variant"},
+	} {
+		req := view()
+		req.Variant = variant
+		c.change(req)
+		err := job.Check(resize.Processor, nil, req)
+		if c.field == "" && err == nil {
+			continue
+		}
+		if e := functions.AsError(err); c.field == "" || err == nil || e.Field != c.field || !strings.Contains(e.Error(), "another name") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -55,6 +55,9 @@ func New(texts []string) (*Keys, error) {
 	k := &Keys{}
 	for i, text := range texts {
 		text = strings.TrimSpace(text)
+		if text == "" {
+			return nil, fmt.Errorf("key %d is empty: remove the comma before or after it", i+1)
+		}
 		if len(text) < minKeyBytes {
 			return nil, fmt.Errorf("key %d has %d bytes but needs at least %d", i+1, len(text), minKeyBytes)
 		}

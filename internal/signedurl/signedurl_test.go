@@ -88,6 +88,12 @@ func TestVerify_needsATime(t *testing.T) {
 	}
 }
 
+func TestNew_trailingComma(t *testing.T) {
+	if _, err := signedurl.New([]string{newKey, ""}); err == nil || !strings.Contains(err.Error(), "remove the comma") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNew_errorsShowNoKey(t *testing.T) {
 	for _, texts := range [][]string{nil, {newKey, "secret"}, strings.Split(strings.Repeat(newKey+",", 9), ",")} {
 		if _, err := signedurl.New(texts); err == nil || strings.Contains(err.Error(), "secret") {

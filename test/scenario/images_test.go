@@ -55,6 +55,9 @@ func (g *imageGateway) testFoundAgain(t *testing.T) {
 		{"GET", []string{"Range", "bytes=3-6"}, 206, first[3:7]},
 		{"GET", []string{"Range", "bytes=1-2,4-5"}, 200, first},
 		{"GET", []string{"If-None-Match", `"other"`}, 200, first},
+		{"GET", []string{"Range", "lines=1-2"}, 200, first},
+		{"GET", []string{"Range", "bytes=-0"}, 200, first},
+		{"GET", []string{"Range", "bytes=5-3"}, 200, first},
 	} {
 		got, body := fetch(t, c.method, link, c.header...)
 		if got.StatusCode != c.status || body != c.body || got.Header.Get("ETag") != etag {
@@ -66,6 +69,11 @@ func (g *imageGateway) testFoundAgain(t *testing.T) {
 		}
 		if n := g.gets.Swap(gets) - gets; n != wantGets || g.heads.Swap(heads)-heads != 2 {
 			t.Errorf("%s %v read %d objects, want %d", c.method, c.header, n, wantGets)
+		}
+	}
+	for status, header := range map[int][]string{412: {"If-Match", `"other"`}, 416: {"Range", "bytes=999999-"}} {
+		if got, _ := fetch(t, "GET", link, header...); got.StatusCode != status || got.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v: %d %v", header, got.StatusCode, got.Header)
 		}
 	}
 	g.checkStored(t)

@@ -3,6 +3,8 @@ package role
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -10,6 +12,9 @@ import (
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/signedurl"
 )
+
+// imageTypes are the media types that IMAGE_FORMATS may name: those that a resize writes.
+var imageTypes = []string{"image/avif", "image/webp", "image/jxl", "image/jpeg", "image/png", "image/gif", "image/tiff"}
 
 // Images has the variables of images by signed URLs, GET /v1/images/KEY. Without a key there are none.
 type Images struct {
@@ -43,6 +48,12 @@ func (c *GatewayConfig) validateImages() error {
 	}
 	if c.File == "" && !c.Images.Options {
 		err = errors.Join(err, errors.New("IMAGE_SIGNING_KEYS needs PRESETS_FILE, whose presets URLs name, or IMAGE_OPTIONS=true"))
+	}
+	for _, name := range c.Formats {
+		if !slices.Contains(imageTypes, name) {
+			err = errors.Join(err, fmt.Errorf("IMAGE_FORMATS has %.64q but its types must be among %s",
+				name, strings.Join(imageTypes, ", ")))
+		}
 	}
 	return errors.Join(err, atLeast("IMAGE_MAX_AGE", c.CacheAge, 0), atLeast("MAX_IMAGE_RENDERS", c.Renders, 1))
 }

@@ -47,7 +47,8 @@ var (
 	// optional bool object_key = 80001;
 	E_ObjectKey = &file_imageflow_v1_rules_proto_extTypes[0]
 	// True requires the name of a variant, or an empty text. It begins with a letter, unlike the number of
-	// a pipeline's step, and does not end like the name of a crop, so that no two outputs share a key.
+	// a pipeline's step, and does not end like the name of a crop, so that no two outputs share a key. Names that begin
+	// with get- are reserved; steps take one only if it is the digest of the request, as GET /v1/images makes it.
 	//
 	// optional bool variant = 80002;
 	E_Variant = &file_imageflow_v1_rules_proto_extTypes[1]
@@ -61,10 +62,12 @@ const file_imageflow_v1_rules_proto_rawDesc = "" +
 	"\n" +
 	"object_key\x12\x19.buf.validate.StringRules\x18\x81\xf1\x04 \x01(\bB\xd1\x01\xc2H\xcd\x01\n" +
 	"\xca\x01\n" +
-	"\x11string.object_key\x12Lmust have no leading slash, no '.' or '..' segment and no control characters\x1ag!rule || (!this.startsWith('/') && !this.matches('(^|/)[.]{1,2}(/|$)') && !this.matches('[[:cntrl:]]'))R\tobjectKey:\xa5\x02\n" +
-	"\avariant\x12\x19.buf.validate.StringRules\x18\x82\xf1\x04 \x01(\bB\xed\x01\xc2H\xe9\x01\n" +
+	"\x11string.object_key\x12Lmust have no leading slash, no '.' or '..' segment and no control characters\x1ag!rule || (!this.startsWith('/') && !this.matches('(^|/)[.]{1,2}(/|$)') && !this.matches('[[:cntrl:]]'))R\tobjectKey:\xed\x03\n" +
+	"\avariant\x12\x19.buf.validate.StringRules\x18\x82\xf1\x04 \x01(\bB\xb5\x03\xc2H\xb1\x03\n" +
 	"\xe6\x01\n" +
-	"\x0estring.variant\x12mmust have a letter from a to z first, then up to 31 letters, digits and hyphens, and not end in crop-<number>\x1ae!rule || this == '' || (this.matches('^[a-z][a-z0-9-]{0,31}$') && !this.matches('(^|-)crop-[0-9]+$'))R\avariantB\x9d\x01\n" +
+	"\x0estring.variant\x12mmust have a letter from a to z first, then up to 31 letters, digits and hyphens, and not end in crop-<number>\x1ae!rule || this == '' || (this.matches('^[a-z][a-z0-9-]{0,31}$') && !this.matches('(^|-)crop-[0-9]+$'))\n" +
+	"\xc5\x01\n" +
+	"\x17string.variant.reserved\x12amust not begin with get-, as only images by signed URLs (GET /v1/images) do; give it another name\x1aG!rule || !this.startsWith('get-') || this.matches('^get-[0-9a-f]{24}$')R\avariantB\x9d\x01\n" +
 	"\x10com.imageflow.v1B\n" +
 	"RulesProtoP\x01Z,imageflow.dev/proto/imageflow/v1;imageflowv1\xa2\x02\x03IXX\xaa\x02\fImageflow.V1\xca\x02\fImageflow\\V1\xe2\x02\x18Imageflow\\V1\\GPBMetadata\xea\x02\rImageflow::V1b\beditionsp\xe8\a"
 

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// TestSign: only URLs that are served are printed.
+func TestSign(t *testing.T) {
+	t.Setenv("IMAGE_SIGNING_KEYS", strings.Repeat("k", 32))
+	for args, wrong := range map[string]string{
+		"uploads/cat.jpg preset=card":           "",
+		"uploads//cat.jpg":                      "no empty part",
+		"uploads/../cat.jpg":                    "no empty part",
+		"/cat.jpg":                              "no empty part",
+		strings.Repeat("k", 256):                "255 between two slashes",
+		"--in -1h cat.jpg":                      "--in is -1h0m0s",
+		"uploads/cat.jpg expires=1 preset=card": "NAME=VALUE",
+	} {
+		var out bytes.Buffer
+		err := signURL(t.Context(), strings.Fields(args), &out)
+		if (err == nil) != (wrong == "") || err != nil && !strings.Contains(err.Error(), wrong) {
+			t.Errorf("%s: got %v, want an error with %q", args, err, wrong)
+		}
+		if (err == nil) != strings.HasPrefix(out.String(), "/v1/images/uploads/cat.jpg?") {
+			t.Errorf("%s: printed %q", args, out.String())
+		}
+	}
+}
