@@ -158,7 +158,7 @@ func CheckImageKey(key string) error {
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			return errors.New("the key of an object has no empty part between slashes, and none that is . or ..")
+			return errors.New("the key of an object has neither . nor .. nor an empty part between slashes")
 		}
 	}
 	return nil

@@ -74,7 +74,8 @@ const resizeStep = "resize"
 // webFormats are the formats of sources that are kept if the caller accepts none that is offered.
 var webFormats = []string{"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"}
 
-// choose returns the first of the offered formats, and else the source's, and else another one of the web, that is written with all options of the
+// choose returns the first of the offered formats, and else the source's, and else another one of the web, that is
+// written with all options of the
 // request. If the source's format may be an animation, so must the output's.
 func choose(formats map[string]*imageflowv1.ImageFormat, offered []string, p *picture) string {
 	own := typeOf(formats, p.source)

@@ -187,7 +187,8 @@ func TestCheck_variantsOfSignedURLs(t *testing.T) {
 		if c.field == "" && err == nil {
 			continue
 		}
-		if e := functions.AsError(err); c.field == "" || err == nil || e.Field != c.field || !strings.Contains(e.Error(), "another name") {
+		e := functions.AsError(err)
+		if c.field == "" || err == nil || e.Field != c.field || !strings.Contains(e.Error(), "another name") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
