@@ -45,22 +45,9 @@ func signURL(_ context.Context, args []string, out io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
-		return errors.New("the KEY of an image is missing; see imageflow sign --help")
-	}
-	if err := gateway.CheckImageKey(f.Arg(0)); err != nil {
-		return fmt.Errorf("KEY is %.64q: %w", f.Arg(0), err)
-	}
-	if *in <= 0 {
-		return fmt.Errorf("--in is %v but must be above 0: the URL would have expired", *in)
-	}
-	parameters := url.Values{signedurl.Expires: {strconv.FormatInt(time.Now().Add(*in).Unix(), 10)}}
-	for _, text := range f.Args()[1:] {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok || name == signedurl.Expires || name == signedurl.Signature {
-			return fmt.Errorf("%q is not the NAME=VALUE of a parameter; see imageflow sign --help", text)
-		}
-		parameters.Add(name, value)
+	parameters, err := signed(f.Args(), *in)
+	if err != nil {
+		return err
 	}
 	config := role.Images{}
 	if err := role.Load(&config); err != nil {
@@ -75,4 +62,26 @@ func signURL(_ context.Context, args []string, out io.Writer) error {
 	}
 	_, err = fmt.Fprintln(out, strings.TrimSuffix(*base, "/")+keys.Sign(gateway.ImagesPath+f.Arg(0), parameters))
 	return err
+}
+
+// signed returns the parameters of a URL for the key of an image and the texts NAME=VALUE after it.
+func signed(args []string, in time.Duration) (url.Values, error) {
+	if len(args) == 0 {
+		return nil, errors.New("the KEY of an image is missing; see imageflow sign --help")
+	}
+	if err := gateway.CheckImageKey(args[0]); err != nil {
+		return nil, fmt.Errorf("KEY is %.64q: %w", args[0], err)
+	}
+	if in <= 0 {
+		return nil, fmt.Errorf("--in is %v but must be above 0: the URL would have expired", in)
+	}
+	parameters := url.Values{signedurl.Expires: {strconv.FormatInt(time.Now().Add(in).Unix(), 10)}}
+	for _, text := range args[1:] {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == signedurl.Expires || name == signedurl.Signature {
+			return nil, fmt.Errorf("%q is not the NAME=VALUE of a parameter; see imageflow sign --help", text)
+		}
+		parameters.Add(name, value)
+	}
+	return parameters, nil
 }

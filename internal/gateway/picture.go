@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -74,9 +75,8 @@ const resizeStep = "resize"
 // webFormats are the formats of sources that are kept if the caller accepts none that is offered.
 var webFormats = []string{"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"}
 
-// choose returns the first of the offered formats, and else the source's, and else another one of the web, that is
-// written with all options of the
-// request. If the source's format may be an animation, so must the output's.
+// choose returns the first of the offered formats, else the source's, else another one of the web, that is written with
+// all options of the request. If the source's format may be an animation, so must the output's.
 func choose(formats map[string]*imageflowv1.ImageFormat, offered []string, p *picture) string {
 	own := typeOf(formats, p.source)
 	moves := formats[own].GetWriteAnimated()
@@ -179,9 +179,9 @@ func (i *Images) obtain(ctx context.Context, p *picture) (info objects.Info, ren
 	case err != nil && !errors.Is(err, objects.ErrNotFound):
 		return info, false, explainStore(ctx, err, objects.Info{Bucket: p.source.Bucket, Key: p.key})
 	}
-	mine := false // and not of another request, for which this one waits
+	var mine atomic.Bool // and not of another request, for which this one waits
 	info, err = i.render(ctx, p, &mine)
-	return info, err == nil && mine, err
+	return info, err == nil && mine.Load(), err
 }
 
 // isStored reports whether an object is the output of a picture.
@@ -195,10 +195,10 @@ var errManyRenders = withDetail(
 	status.New(codes.ResourceExhausted, "as many images as MAX_IMAGE_RENDERS are being rendered; try again shortly"),
 	&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 
-// render resizes the source and returns the output. Equal renders at the same time are one, of which only the first sets mine.
-func (i *Images) render(ctx context.Context, p *picture, mine *bool) (objects.Info, error) {
+// render resizes the source and returns the output. Equal renders at the same time are one, of which the first sets mine.
+func (i *Images) render(ctx context.Context, p *picture, mine *atomic.Bool) (objects.Info, error) {
 	return i.share(ctx, p.source.ETag+" "+p.key, func(ctx context.Context) (objects.Info, error) {
-		*mine = true
+		mine.Store(true)
 		if !i.Budget.TryAcquire(1) {
 			return objects.Info{}, errManyRenders
 		}

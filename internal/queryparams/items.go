@@ -53,6 +53,9 @@ func readItems(req proto.Message, all items) error {
 			if !utf8.ValidString(key) {
 				return &Error{clip(string(field.Name()) + "." + key), "not UTF-8"}
 			}
+			if list[key].Has(string(itemKey)) {
+				return &Error{clip(string(field.Name()) + "." + key + "." + string(itemKey)), "the name of the parameter has it already"}
+			}
 			to := req.ProtoReflect().Mutable(field).List()
 			item := to.NewElement()
 			err := Read(item.Message().Interface(), list[key])

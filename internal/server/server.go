@@ -196,12 +196,20 @@ func (s *Server) limitAge(next http.Handler) http.Handler {
 func (s *Server) route(routes http.Handler) http.Handler {
 	g := newGate(s.config)
 	unlimited := &budget{size: math.MaxInt64 / 2, maxWait: g.maxWait}
-	mux := http.NewServeMux()
-	mux.Handle("GET /health/liveness", g.http(g.health, unlimited, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
-	mux.Handle("GET /health/readiness", g.http(g.health, unlimited, http.HandlerFunc(s.readiness)))
-	mux.Handle("/", s.split(g.http(g.work, g.budget, routes), g.http(g.watching, g.budget, routes)))
+	probes := map[string]http.Handler{
+		"/health/liveness":  g.http(g.health, unlimited, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
+		"/health/readiness": g.http(g.health, unlimited, http.HandlerFunc(s.readiness)),
+	}
+	others := s.split(g.http(g.work, g.budget, routes), g.http(g.watching, g.budget, routes))
+	overHTTP := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // a ServeMux would redirect paths with // or ..
+		if probe := probes[r.URL.Path]; probe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			probe.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 	if s.rpc == nil {
-		return mux
+		return overHTTP
 	}
 	calls := s.split(g.grpc(g.work, g.budget, s.rpc), g.grpc(g.watching, g.budget, s.rpc))
 	healthCalls := map[string]http.Handler{
@@ -212,7 +220,7 @@ func (s *Server) route(routes http.Handler) http.Handler {
 		// One connection can mix gRPC and other requests: decide for each request.
 		switch h := healthCalls[r.URL.Path]; {
 		case !isRPC(r):
-			mux.ServeHTTP(w, r)
+			overHTTP.ServeHTTP(w, r)
 		case h != nil:
 			r.Body = http.MaxBytesReader(w, r.Body, maxHealthBody)
 			h.ServeHTTP(w, r)
