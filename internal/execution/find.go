@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"imageflow.dev/internal/objects"
 )
 
@@ -64,30 +66,39 @@ const maxEntries = 1000
 // neither source, outputs nor dead letters of the execution.
 func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore, bucket, id string) (Execution, error) {
 	e := Execution{ID: id, Bucket: bucket}
-	if err := e.findSource(ctx, store); err != nil {
-		return e, err
-	}
-	outputs, err := e.outputs(ctx, store)
-	if err != nil {
+	var outputs []objects.Info
+	var failures []DeadLetter
+	var tags map[string]string
+	var noTags error // matters only if there is a source
+	reads, within := errgroup.WithContext(ctx)
+	reads.Go(func() error { return e.findSource(within, store) })
+	reads.Go(func() (err error) { outputs, err = e.outputs(within, store); return err })
+	reads.Go(func() (err error) { failures, err = e.failures(within, deadLetters); return err })
+	reads.Go(func() error { tags, noTags = e.tags(within, store); return nil })
+	if err := reads.Wait(); err != nil {
 		return e, err
 	}
 	if err := e.findNamedSource(ctx, store, outputs); err != nil {
 		return e, err
 	}
-	if err := e.findFailure(ctx, deadLetters); err != nil {
-		return e, err
-	}
+	e.setFailure(failures)
 	e.Steps = steps(e.Source, outputs)
 	if e.Source == nil && e.Failure == nil && len(e.Steps) == 0 {
 		return e, fmt.Errorf("execution %q in %s: %w", id, bucket, objects.ErrNotFound)
 	}
-	return e, e.deriveState(ctx, store)
+	return e, e.deriveState(tags, noTags)
+}
+
+// uploadKey returns the key that gives the id; ok is false if the caller of the steps chose the id.
+func (e *Execution) uploadKey() (key string, ok bool) {
+	key = Key(e.ID)
+	return key, ID(key) == e.ID
 }
 
 // findSource sets the source to the upload whose key gives the id.
 func (e *Execution) findSource(ctx context.Context, store *objects.Store) error {
-	key := Key(e.ID)
-	if ID(key) != e.ID { // no key gives this id
+	key, ok := e.uploadKey()
+	if !ok {
 		return nil
 	}
 	info, err := store.Stat(ctx, e.Bucket, key)
@@ -221,31 +232,51 @@ func descendants(etag string, images []objects.Info) (found []objects.Info) {
 
 func stem(key string) string { return strings.TrimSuffix(key, path.Ext(key)) }
 
-// findFailure sets the failure to the newest dead letter of a step whose event is not being
-// sent again.
-func (e *Execution) findFailure(ctx context.Context, deadLetters DeadLetterStore) error {
+// failures returns the dead letters of steps whose events are not being sent again.
+func (e *Execution) failures(ctx context.Context, deadLetters DeadLetterStore) (found []DeadLetter, err error) {
 	for d, err := range deadLetters.List(ctx, Selection{Bucket: e.Bucket, Execution: e.ID}) {
 		switch {
 		case errors.Is(err, ErrUnreadable): // the tag of the source records the failure
 		case err != nil:
-			return err
-		case d.InReplay, d.OfListener(), e.Source != nil && d.ETag != "" && d.ETag != e.Source.ETag:
-		case e.Failure == nil || d.Last.After(e.Failure.Last):
+			return nil, err
+		case !d.InReplay && !d.OfListener():
+			found = append(found, d)
+		}
+	}
+	return found, nil
+}
+
+// setFailure sets the failure to the newest dead letter of this version of the source.
+func (e *Execution) setFailure(failures []DeadLetter) {
+	for _, d := range failures {
+		isOther := e.Source != nil && d.ETag != "" && d.ETag != e.Source.ETag
+		if !isOther && (e.Failure == nil || d.Last.After(e.Failure.Last)) {
 			e.Failure = &d
 		}
 	}
-	return nil
+}
+
+// tags returns the tags of the upload whose key gives the id; none if there is no such object.
+func (e *Execution) tags(ctx context.Context, store *objects.Store) (map[string]string, error) {
+	key, ok := e.uploadKey()
+	if !ok {
+		return nil, nil
+	}
+	tags, err := store.Tags(ctx, e.Bucket, key)
+	if errors.Is(err, objects.ErrNotFound) {
+		return nil, nil
+	}
+	return tags, err
 }
 
 // deriveState sets the state. The outcome in the tags of the source has precedence over
 // the outputs and dead letters, which may be from an earlier run on the same image. Only
 // the execution whose id follows from the key of the source has an outcome.
-func (e *Execution) deriveState(ctx context.Context, store *objects.Store) error {
+func (e *Execution) deriveState(tags map[string]string, noTags error) error {
 	outcome := ""
 	if e.Source != nil && ID(e.Source.Key) == e.ID {
-		tags, err := store.Tags(ctx, e.Bucket, e.Source.Key)
-		if err != nil && !errors.Is(err, objects.ErrNotFound) {
-			return err
+		if noTags != nil {
+			return noTags
 		}
 		outcome = Outcome(*e.Source, tags)
 	}

@@ -87,7 +87,7 @@ func measure(ctx context.Context, s settings, n int) error {
 func sweeps(procs *processes, s settings, st *store) error {
 	bridge, err := procs.start("bridge", s.imageflow, []string{"bridge"}, append(st.env(), "PORT="+port(), "METRICS_PORT=0",
 		"BROKER_URL=http://127.0.0.1:1", "BRIDGE_TOKEN=the-bridge-token", "SWEEP_GRACE=2s", "ALLOW_UNSIGNED_EVENTS=true",
-		"GOMEMLIMIT=200MiB")...)
+		"GOGC=100", "GOMEMLIMIT=200MiB")...)
 	if err != nil {
 		return err
 	}
