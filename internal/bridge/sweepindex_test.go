@@ -85,7 +85,7 @@ func TestIndexOfOutputs(t *testing.T) {
 		report("in/cat_resize-small.jpg", "image/jpeg", map[string]string{execution.VariantMetadata: "small"})
 		report("in/cat_resize-small.json", "application/json", nil)
 		report("in/cat_resize-1.jpg", "image/jpeg", map[string]string{execution.CropMetadata: "1"})
-		view := execution.ViewVariant([]byte("the digest of a URL"))
+		view := "get-0123456789abcdef01234567" // of an image for a signed URL
 		report("in/cat_resize-"+view+".jpg", "image/jpeg", map[string]string{execution.VariantMetadata: view})
 		w.drain(w.bridge)
 		var found []index.Entry

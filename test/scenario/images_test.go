@@ -41,6 +41,17 @@ func (g *imageGateway) testFoundAgain(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, value)
 		}
 	}
+	g.testConditions(t, link, etag, first)
+	for status, header := range map[int][]string{412: {"If-Match", `"other"`}, 416: {"Range", "bytes=999999-"}} {
+		if got, _ := fetch(t, "GET", link, header...); got.StatusCode != status || got.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v: %d %v", header, got.StatusCode, got.Header)
+		}
+	}
+	g.checkStored(t)
+}
+
+// testConditions checks answers to conditions and ranges, and what they cost the store.
+func (g *imageGateway) testConditions(t *testing.T, link, etag, first string) {
 	gets, heads := g.gets.Load(), g.heads.Load()
 	for _, c := range []struct {
 		method string
@@ -71,12 +82,6 @@ func (g *imageGateway) testFoundAgain(t *testing.T) {
 			t.Errorf("%s %v read %d objects, want %d", c.method, c.header, n, wantGets)
 		}
 	}
-	for status, header := range map[int][]string{412: {"If-Match", `"other"`}, 416: {"Range", "bytes=999999-"}} {
-		if got, _ := fetch(t, "GET", link, header...); got.StatusCode != status || got.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%v: %d %v", header, got.StatusCode, got.Header)
-		}
-	}
-	g.checkStored(t)
 }
 
 // checkStored checks the names in the bucket, and how long caches may keep an image whose URL expires soon.
