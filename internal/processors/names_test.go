@@ -59,7 +59,8 @@ func TestNamesOf_otherKeys(t *testing.T) {
 
 // TestIsVariant compares it with the rule of the contract.
 func TestIsVariant(t *testing.T) {
-	bad := []string{"2", "2a", "-a", "A", "a_b", "a.b", "a/b", "ä", "a b", "crop-1", "get-thumb", "get-", "small-crop-12", strings.Repeat("v", 33), "a\n"}
+	bad := []string{"2", "2a", "-a", "A", "a_b", "a.b", "a/b", "ä", "a b", "crop-1", "get-thumb", "get-", "small-crop-12",
+		strings.Repeat("v", 33), "a\n"}
 	for _, text := range append(variants[1:], bad...) {
 		err := protovalidate.Validate(&imageflowv1.ResizeRequest{InputBytes: []byte("x"), TargetWidth: 1, Variant: text})
 		isBad := false
