@@ -178,9 +178,9 @@ type ResizeRequest struct {
 	ObjectCrop ObjectCrop `protobuf:"varint,25,opt,name=object_crop,json=objectCrop,proto3,enum=imageflow.v1.ObjectCrop" json:"object_crop,omitempty"`
 	// Names one of several outputs of an upload: with it, the default key of the output is
 	// `<execution_id>_resize-<variant>.<ext>`, and the side-car's alike. A letter from a to z, then up to 31
-	// letters, digits and hyphens; it must not end in `crop-<number>`, nor begin with `get-`, as images by signed URLs do. The event of the step has it as the
-	// extension `variant`, and later steps of a chain or a pipeline inherit it unless they have one of their
-	// own. In a Trigger: `variant=small`.
+	// letters, digits and hyphens; it must not end in `crop-<number>`, nor begin with `get-`, as images by
+	// signed URLs do. The event of the step has it as the extension `variant`, and later steps of a chain or a
+	// pipeline inherit it unless they have one of their own. In a Trigger: `variant=small`.
 	Variant string `protobuf:"bytes,26,opt,name=variant,proto3" json:"variant,omitempty"`
 	// The name of a preset of the server's PRESETS_FILE, which GET /v1/presets lists: its parameters are used where
 	// this request has none of its own. A scalar, list or map of the request replaces the preset's, messages are
