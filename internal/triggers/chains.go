@@ -246,7 +246,7 @@ func (g *graph) addEdge(e Edge) {
 func (g *graph) addOutputs(t Trigger, p path) {
 	count := 0
 	for _, n := range g.of(t) {
-		if n.Processor != p.processor.Name || t.pipeline != "" && n.variant != t.output().variant {
+		if n.Processor != p.processor.Name || t.pipeline != "" && !n.makes(t.output().variant) {
 			continue
 		}
 		text := p.leaf().String()
@@ -263,4 +263,11 @@ func (g *graph) addOutputs(t Trigger, p path) {
 			n.Outputs = append(n.Outputs, text)
 		}
 	}
+}
+
+// makes reports whether a step of a pipeline makes an output with a variant, as its own or as a rendition.
+func (n *Node) makes(variant string) bool {
+	return n.variant == variant || slices.ContainsFunc(n.Step.GetResize().GetRenditions(), func(r *imageflowv1.Rendition) bool {
+		return r.GetVariant() == variant
+	})
 }

@@ -91,6 +91,21 @@ func TestChains_shipped(t *testing.T) {
 	}
 }
 
+// TestChains_renditionsOfPipelines: a step of a pipeline has its renditions as outputs, too.
+func TestChains_renditionsOfPipelines(t *testing.T) {
+	set, err := presets.Parse([]byte("pipelines: {sizes: [" +
+		"{resize: {target_width: 800, renditions: [{variant: small, target_width: 100, content_type: image/webp}]}}, " +
+		"{filter: {filter_type: FILTER_TYPE_BLUR, intensity: 1}}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := chain(t, []step{{"grpc-gateway", "/?pipeline=sizes", created}})
+	if got := text(triggers.Chains(all, set)[0]); !strings.Contains(got, "t0/1[resize resize-small.webp][]") &&
+		!strings.Contains(got, "t0/1[resize-small.webp resize][]") || !strings.Contains(got, "t0/2[filter][]") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestChains_sources(t *testing.T) {
 	all := chain(t, []step{
 		{resize, "/", `{"any":[{"exact":{"type":"com.amazonaws.s3.ObjectCreated:Put","source":"minio:s3..photos","subject":"a.png"}},` +
