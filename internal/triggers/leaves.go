@@ -38,7 +38,8 @@ func Completions(all []Trigger) (found []Completion) {
 		c.Of, _ = t.waitsFor()
 		for _, p := range ways {
 			reaches := p.reaches(t)
-			if len(reaches) == 0 || p.broker(all) != t.broker() || p.goesOn(all, reaches) {
+			isEnd := !all[p.last()].IsInner && !p.goesOn(all, reaches) // renditions are stored before their step's event
+			if len(reaches) == 0 || p.broker(all) != t.broker() || !isEnd {
 				continue
 			}
 			switch leaf := p.leaf(); {

@@ -124,15 +124,15 @@ func TestCheck_ends(t *testing.T) {
 	}
 }
 
-// TestCompletions_renditions: each output of a step is a leaf, also those that a preset has.
+// TestCompletions_renditions: no Trigger needs to wait for renditions, which are stored before the event of their step.
 func TestCompletions_renditions(t *testing.T) {
 	set, err := presets.Parse([]byte("presets: {card: {resize: {target_width: 9, renditions: [{variant: tiny, target_width: 1}]}}}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for uri, want := range map[string]string{
-		"/?variant=l&renditions.s.target_width=1&renditions.m.content_type=image/webp": "[resize-l resize-m.webp resize-s]",
-		"/?preset=card": "[resize resize-tiny]",
+		"/?variant=l&renditions.s.target_width=1&renditions.m.content_type=image/webp": "[resize-l]",
+		"/?preset=card": "[resize]",
 	} {
 		all := triggers.Expand(chain(t, []step{{resize, uri, created}, {"bridge", "/completed", anyStep}}), set)
 		if got := triggers.Completions(all); len(got) != 1 || fmt.Sprint(got[0].Leaves) != want {
