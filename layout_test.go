@@ -93,6 +93,10 @@ var floors = []struct {
 		"internal/httpevent", "internal/signature", "internal/metrics", "internal/server",
 	}},
 
+	{"internal/console", []string{
+		"internal/objects", "internal/events", "internal/execution", "internal/processors", "internal/signature",
+		"proto/imageflow/v1",
+	}},
 	{"internal/notify", []string{
 		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics", "internal/rules",
 	}},

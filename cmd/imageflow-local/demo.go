@@ -23,14 +23,14 @@ import (
 const demoTimeout = 2 * time.Minute
 
 // show uploads an image, waits until its chain has ended, and prints a report.
-func show(ctx context.Context, out io.Writer, s *settings, system *system, console *console) error {
+func show(ctx context.Context, out io.Writer, s *settings, system *system, terminal *terminal) error {
 	data, err := os.ReadFile(s.image)
 	if err != nil {
 		return err
 	}
 	key := "uploads/" + filepath.Base(s.image)
 	id := execution.ID(key)
-	console.follow(id)
+	terminal.follow(id)
 	fmt.Fprintf(out, "%s → s3://%s/%s\n", s.image, s.bucket, key)
 	start := time.Now()
 	contentType := mime.TypeByExtension(filepath.Ext(key))
@@ -45,7 +45,7 @@ func show(ctx context.Context, out io.Writer, s *settings, system *system, conso
 	}
 	took := time.Since(start)
 	time.Sleep(100 * time.Millisecond) // the event of the last step may arrive after the tag
-	return report(ctx, out, s, system, console.steps(id), stored, took)
+	return report(ctx, out, s, system, terminal.steps(id), stored, took)
 }
 
 // awaitOutcome waits for the tag that ends a chain.

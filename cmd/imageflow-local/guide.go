@@ -19,6 +19,7 @@ import (
 var guideText = template.Must(template.New("guide").Parse(`
 ImageFlow is running. Press Ctrl-C to stop it. Data: {{.Data}}
 
+  console       {{.URL.gateway}}/   watch images move through the chain, try steps, replay dead letters
   objects (S3)  {{.URL.s3}}   access key {{.AccessKey}}, secret key {{.SecretKey}}
   gateway       {{.URL.gateway}}   JSON: /v1/pipeline{{range .Processors}}, /v1/{{.Name}}{{end}}; described by /openapi.json
 {{- range .Processors}}

@@ -65,13 +65,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("event signing key in %s: %w", s.data, err)
 	}
-	console := newConsole(out, signer)
-	system, err := start(ctx, s, console)
+	terminal := newTerminal(out, signer)
+	system, err := start(ctx, s, terminal)
 	if err != nil {
 		return err
 	}
 	if s.image != "" {
-		if err := show(ctx, out, s, system, console); err != nil && ctx.Err() == nil {
+		if err := show(ctx, out, s, system, terminal); err != nil && ctx.Err() == nil {
 			return errors.Join(err, system.stop())
 		}
 	}

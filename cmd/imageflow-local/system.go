@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/health"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/console"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/local/broker"
 	"imageflow.dev/internal/local/s3server"
@@ -29,8 +30,9 @@ import (
 const (
 	namespace       = "image-processing"
 	deadLetters     = "imageflow-dead-letters"
-	consoleService  = "console"
+	terminalService = "terminal"
 	notificationURL = "/notifications"
+	readinessPath   = "/health/readiness"
 )
 
 // part returns the listener of a Service of the manifests.
@@ -38,7 +40,9 @@ func part(service string) (name string, ok bool) {
 	if p, ok := processors.At(service); ok {
 		return p.Name, true
 	}
-	name, ok = map[string]string{"grpc-gateway": "gateway", "bridge": "bridge", "notify": "notify"}[service]
+	name, ok = map[string]string{
+		"grpc-gateway": "gateway", "bridge": "bridge", "notify": "notify", "console": "gateway",
+	}[service]
 	return name, ok
 }
 
@@ -49,25 +53,26 @@ func part(service string) (name string, ok bool) {
 //	│                      └── outcome ──────┘ └─▶ console      │
 //	└──────────────── images ───────────────────────────────────┘
 type system struct {
-	store   *objects.Store
-	s3      *s3server.Server
-	broker  *broker.Broker
-	console *server.Server
-	watched []*telemetry.Endpoint
-	tracing []*telemetry.Tracing
-	roles   *errgroup.Group
-	drain   context.CancelFunc
-	failed  context.Context // ends when a role does
+	store    *objects.Store
+	s3       *s3server.Server
+	broker   *broker.Broker
+	console  *console.Console // at the gateway's port
+	terminal *server.Server
+	watched  []*telemetry.Endpoint
+	tracing  []*telemetry.Tracing
+	roles    *errgroup.Group
+	drain    context.CancelFunc
+	failed   context.Context // ends when a role does
 }
 
 // start starts every part before the parts that call it.
-func start(ctx context.Context, s *settings, console *console) (_ *system, err error) {
+func start(ctx context.Context, s *settings, terminal *terminal) (_ *system, err error) {
 	manifests, err := s.eventing.manifests(s.presets)
 	if err == nil {
 		s.manifests, err = s.eventing.files()
 	}
 	if err == nil {
-		err = manifests.Add([]byte(consoleTrigger))
+		err = errors.Join(manifests.Add([]byte(terminalTrigger)), manifests.Add([]byte(consoleTrigger)))
 	}
 	if err != nil {
 		return nil, err
@@ -85,8 +90,8 @@ func start(ctx context.Context, s *settings, console *console) (_ *system, err e
 	if err := sys.startStore(ctx, s, token); err != nil {
 		return nil, err
 	}
-	listen := server.Config{Role: "console", Address: s.host + ":0", Guard: s.telemetry.Guard}
-	if sys.console, err = server.Listen(listen, nil, console, health.NewServer()); err != nil {
+	listen := server.Config{Role: "terminal", Address: s.host + ":0", Guard: s.telemetry.Guard}
+	if sys.terminal, err = server.Listen(listen, nil, terminal, health.NewServer()); err != nil {
 		return nil, err
 	}
 	if err := sys.startRoles(ctx, s, token); err != nil {
@@ -133,13 +138,19 @@ func (sys *system) startRoles(ctx context.Context, s *settings, token string) er
 	drained, drain := context.WithCancel(context.WithoutCancel(ctx))
 	sys.drain = drain
 	sys.roles, sys.failed = errgroup.WithContext(drained)
-	sys.roles.Go(func() error { return sys.console.Run(drained) })
+	sys.roles.Go(func() error { return sys.terminal.Run(drained) })
+	if err := sys.openConsole(ctx, s); err != nil {
+		return err
+	}
 	for _, r := range role.All {
+		if r.Name == "console" { // the gateway's port serves it
+			continue
+		}
 		config := r.Config()
 		if err := role.Load(config); err != nil {
 			return err
 		}
-		adapt(config, s, r.Name, token)
+		sys.adapt(config, s, r.Name, token)
 		if err := config.Validate(); err != nil {
 			return err
 		}
@@ -156,6 +167,30 @@ func (sys *system) startRoles(ctx context.Context, s *settings, token string) er
 	return nil
 }
 
+// openConsole makes the console's pages.
+func (sys *system) openConsole(ctx context.Context, s *settings) error {
+	config := &role.ConsoleConfig{}
+	if err := role.Load(config); err != nil {
+		return err
+	}
+	s.adaptServer(&config.Server, "gateway")
+	s.adaptStore(&config.Store)
+	config.Signing, config.Gateway = s.signing, s.address("gateway")
+	config.Probes = "bridge=" + s.url("bridge") + readinessPath + " notify=" + s.url("notify") + readinessPath
+	if len(config.ReadFrom) == 0 {
+		config.ReadFrom = s.allowed()
+	}
+	if err := config.Validate(); err != nil {
+		return err
+	}
+	tracing, err := sys.trace(ctx, s, "console")
+	if err != nil {
+		return err
+	}
+	sys.console, err = config.Console(tracing)
+	return err
+}
+
 // trace starts the tracing of a part. Each part is a service of its own in traces.
 func (sys *system) trace(ctx context.Context, s *settings, part string) (*telemetry.Tracing, error) {
 	tracing, err := s.telemetry.Trace(ctx, cmp.Or(s.telemetry.Service, "imageflow")+"-"+part)
@@ -164,7 +199,7 @@ func (sys *system) trace(ctx context.Context, s *settings, part string) (*teleme
 }
 
 // adapt sets the parts of a role's config that local mode decides.
-func adapt(config role.Config, s *settings, name, token string) {
+func (sys *system) adapt(config role.Config, s *settings, name, token string) {
 	if p, ok := config.(interface{ Processor() *role.ProcessorConfig }); ok {
 		s.adaptProcessor(p.Processor(), name)
 	}
@@ -174,7 +209,7 @@ func adapt(config role.Config, s *settings, name, token string) {
 	case *role.GatewayConfig:
 		s.adaptServer(&c.Server, name)
 		s.adaptStore(&c.Store)
-		c.DeadLetters, c.PresetsFile, c.Signing = deadLetters, s.presets, s.signing
+		c.DeadLetters, c.PresetsFile, c.Signing, c.Pages = deadLetters, s.presets, s.signing, sys.console
 		c.Manifests = func() ([]triggers.File, error) { return s.manifests, nil }
 		if len(c.ReadFrom) == 0 {
 			c.ReadFrom = s.allowed()
@@ -227,8 +262,8 @@ func (sys *system) startBroker(ctx context.Context, s *settings, manifests *brok
 		WrapTransport: tracing.Transport,
 		Address:       s.address("broker"), Dir: filepath.Join(s.data, "events"), Manifests: manifests,
 		Resolve: func(_, service string) (string, bool) {
-			if service == consoleService {
-				return "http://" + sys.console.Address(), true
+			if service == terminalService {
+				return "http://" + sys.terminal.Address(), true
 			}
 			name, ok := part(service)
 			if !ok {

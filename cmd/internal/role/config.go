@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"imageflow.dev/internal/console"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/job"
 	"imageflow.dev/internal/objects"
@@ -163,6 +164,8 @@ type GatewayConfig struct {
 	Images
 	// Manifests returns the files with the Triggers; nil means those of TRIGGERS_PATH.
 	Manifests func() ([]triggers.File, error) `ignored:"true"`
+	// Pages is the console, if the gateway's port serves it, too.
+	Pages *console.Console `ignored:"true"`
 
 	ReadFrom  []string      `envconfig:"READ_FROM" desc:"buckets, or bucket/prefix, to look up; empty or *: all"`
 	Token     string        `envconfig:"GATEWAY_TOKEN" desc:"bearer token of callers; empty: none is needed"`

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"google.golang.org/grpc"
 
+	"imageflow.dev/internal/console"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/index"
@@ -129,6 +131,9 @@ func (c *GatewayConfig) listen(
 	config.AnswerBytes = c.BodyBytes // enough for two of the largest answers, as JSON
 	config.IsWatch, config.MaxWatches, config.OnDrain = gateway.IsWatch, c.Watches, executions.Hub.Close
 	config.Authorize = gateway.Token(c.Token).Authorize
+	if c.Pages != nil {
+		handler = c.addPages(&config, handler)
+	}
 	config.Closers = append(config.Closers, pipeline.Processors)
 	config.Guard = func(next http.Handler) http.Handler {
 		next = gateway.CORS(c.Origins, next)
@@ -138,4 +143,30 @@ func (c *GatewayConfig) listen(
 		return next
 	}
 	return server.Listen(config, services, handler, healthy)
+}
+
+// addPages serves the console at all paths that are not the gateway's. It has a token of its own.
+func (c *GatewayConfig) addPages(config *server.Config, handler http.Handler) http.Handler {
+	authorize, closeWatches := config.Authorize, config.OnDrain
+	config.Authorize = func(r *http.Request) bool { return isPage(r) || authorize(r) }
+	config.IsWatch = func(r *http.Request) bool { return gateway.IsWatch(r) || console.IsWatch(r) }
+	config.OnDrain = func() {
+		closeWatches()
+		c.Pages.Close()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isPage(r) {
+			c.Pages.ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// isPage reports whether a request on the gateway's port is for the console: its path is neither one of the JSON API nor of
+// a gRPC service, and it is no event for the gateway.
+func isPage(r *http.Request) bool {
+	path := r.URL.Path
+	return path != "/openapi.json" && !strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/health/") &&
+		!strings.HasPrefix(path, "/imageflow.") && !strings.HasPrefix(path, "/grpc.") && (path != "/" || r.Method != http.MethodPost)
 }

@@ -44,7 +44,7 @@ type Process interface {
 	Run(context.Context) error
 }
 
-// All lists the roles: the processors, the gateway, the bridge and the sender of webhooks.
+// All lists the roles: the processors, the gateway, the bridge, the sender of webhooks and the console.
 var All = append(slices.Clone(processorRoles),
 	Role{
 		Name: "gateway", Summary: "offers all processors as JSON over HTTP",
@@ -68,6 +68,13 @@ var All = append(slices.Clone(processorRoles),
 			return listenNotify(c.(*NotifyConfig), t)
 		},
 		CheckParameters: checkHook,
+	},
+	Role{
+		Name: "console", Summary: "serves web pages: try steps, watch executions, replay dead letters",
+		Config: func() Config { return &ConsoleConfig{} },
+		Listen: func(_ context.Context, c Config, t *telemetry.Tracing) (Process, error) {
+			return listenConsole(c.(*ConsoleConfig), t)
+		},
 	},
 )
 

@@ -1,0 +1,111 @@
+// Package console serves web pages on which people see images move through the chain, try the steps, and replay dead
+// letters. It is a subscriber of the broker and a client of the gateway, and keeps nothing that the bucket or the broker
+// does not: a restart loses only how the last minutes looked.
+package console
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/signature"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+//go:embed templates static
+var assets embed.FS
+
+// Config configures a Console.
+type Config struct {
+	// Executions and Pipelines are the gateway's services.
+	Executions imageflowv1.ExecutionServiceClient
+	Pipelines  imageflowv1.PipelineServiceClient
+	// Gateway sends requests to the gateway's JSON API. Their URLs have only a path and a query.
+	Gateway http.RoundTripper
+	Store   *objects.Store
+	// Bucket is the bucket of the images, and UploadPrefix begins the keys of images that people upload.
+	Bucket, UploadPrefix string
+	// ReadFrom lists the buckets and prefixes whose images the pages show.
+	ReadFrom objects.AllowList
+	// MaxUploadBytes bounds one uploaded image.
+	MaxUploadBytes int64
+	// Signer verifies the events of the broker.
+	Signer *signature.Signer
+	// Token is what people must enter before they see anything; empty means nothing.
+	Token string
+	// TraceURL is the page of a trace, with {trace_id} in it; empty means that there is none.
+	TraceURL string
+	// MaxPages bounds the pages with live updates that are open at the same time.
+	MaxPages int
+	// Probes are the readiness URLs of roles that the gateway does not know, by name.
+	Probes map[string]string
+}
+
+// EventsPath is the path for the events of the broker, which have signatures and need no token.
+const EventsPath = "/console/events"
+
+// livePath is the path of server-sent events.
+const livePath = "/live"
+
+// IsWatch reports whether a request lasts until its caller ends it.
+func IsWatch(r *http.Request) bool { return r.URL.Path == livePath }
+
+// Console is a handler of all pages. Close ends the requests of IsWatch.
+type Console struct {
+	config  Config
+	feed    *feed
+	pages   pages
+	handler http.Handler
+}
+
+// New returns the pages of a system.
+func New(c Config) (*Console, error) {
+	pages, err := parsePages(assets)
+	if err != nil {
+		return nil, err
+	}
+	s := &Console{config: c, feed: newFeed(time.Now, c.MaxPages), pages: pages}
+	static, err := fs.Sub(assets, "static")
+	if err != nil {
+		return nil, err
+	}
+	routes := http.NewServeMux()
+	routes.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(static))))
+	routes.HandleFunc("GET /{$}", s.try)
+	routes.HandleFunc("POST /upload", s.upload)
+	routes.HandleFunc("GET /executions", s.executions)
+	routes.HandleFunc("GET /execution", s.execution)
+	routes.HandleFunc("GET /object", s.object)
+	routes.HandleFunc("GET "+livePath, s.live)
+	routes.HandleFunc("GET /login", s.login)
+	routes.HandleFunc("POST /login", s.logIn)
+	routes.HandleFunc("/", s.notFound)
+	s.handler = s.secure(routes)
+	return s, nil
+}
+
+// ServeHTTP answers with a page, or takes an event of the broker.
+func (s *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && r.URL.Path == EventsPath {
+		s.receive(w, r)
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
+
+// Close ends the live updates of all pages.
+func (s *Console) Close() { s.feed.close() }
+
+func (s *Console) notFound(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, http.StatusNotFound, "There is no such page.")
+}
+
+// cached lets browsers keep static files for a minute, after which they ask whether these have changed.
+func cached(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "private, max-age=60")
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,4 @@
+// The scripts of the pages. Without them, all lists can be read and forms work.
+import "./live-region.js";
+import "./upload-form.js";
+import "./image-compare.js";

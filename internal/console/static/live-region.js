@@ -1,0 +1,43 @@
+// <live-region src="/live?..."> replaces each element of the page by the one with the same id that the server sends, and
+// puts new ones into the first element below it with data-prepend or data-append.
+const maxRows = 200;
+
+class LiveRegion extends HTMLElement {
+  connectedCallback() {
+    if (!this.getAttribute("src")) return;
+    this.source = new EventSource(this.getAttribute("src"));
+    this.source.onopen = () => this.toggleAttribute("open", true);
+    this.source.onmessage = (event) => this.update(event.data);
+    this.source.addEventListener("reload", () => location.reload());
+  }
+
+  disconnectedCallback() {
+    this.source?.close();
+  }
+
+  update(html) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    for (const fresh of [...template.content.children]) {
+      const have = document.getElementById(fresh.id);
+      if (!have) {
+        this.insert(fresh);
+      } else if (have.outerHTML !== fresh.outerHTML) {
+        have.replaceWith(fresh);
+      }
+    }
+  }
+
+  insert(fresh) {
+    const first = this.querySelector("[data-prepend]");
+    if (first) {
+      first.prepend(fresh);
+      while (first.children.length > maxRows) first.lastElementChild.remove();
+    } else {
+      this.querySelector("[data-append]")?.append(fresh);
+    }
+    fresh.classList.add("new");
+  }
+}
+
+customElements.define("live-region", LiveRegion);

@@ -1,0 +1,51 @@
+// <upload-form> sends the images that are chosen or dropped, one after the other, and shows the card of each.
+class UploadForm extends HTMLElement {
+  connectedCallback() {
+    this.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const form = event.target;
+      const body = new FormData(form, event.submitter);
+      const files = body.getAll("image").filter((file) => file.size > 0);
+      if (form.querySelector("[type=file]")) this.sendAll(files);
+      else this.send(body);
+      form.reset();
+    });
+    const drop = this.querySelector(".drop");
+    for (const type of ["dragenter", "dragover"]) {
+      drop.addEventListener(type, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    }
+    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+    drop.addEventListener("drop", (event) => {
+      event.preventDefault();
+      drop.classList.remove("over");
+      this.sendAll([...event.dataTransfer.files]);
+    });
+    drop.querySelector("[type=file]").addEventListener("change", () => drop.requestSubmit());
+  }
+
+  async sendAll(files) {
+    for (const file of files) {
+      const body = new FormData();
+      body.append("image", file);
+      await this.send(body, file.name);
+    }
+  }
+
+  async send(body, name = "") {
+    const error = this.querySelector("[data-error]");
+    error.hidden = true;
+    try {
+      const answer = await fetch("/upload", { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(text);
+      const template = document.createElement("template");
+      template.innerHTML = text;
+      this.querySelector("[data-cards]").prepend(template.content);
+    } catch (reason) {
+      error.textContent = name ? `${name}: ${reason.message}` : reason.message;
+      error.hidden = false;
+    }
+  }
+}
+
+customElements.define("upload-form", UploadForm);

@@ -1,0 +1,157 @@
+package console
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"imageflow.dev/internal/execution"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// fileField is the field of the form's files, and samplesPath the folder of images for people without any.
+const (
+	fileField   = "image"
+	samplesPath = "static/samples/"
+)
+
+// tryPage is the data of the first page.
+type tryPage struct {
+	MaxBytes int64
+	Samples  []string
+	Failed   string
+}
+
+// try shows the form for images, and below it what becomes of those that were sent.
+func (s *Console) try(w http.ResponseWriter, r *http.Request) { s.showTry(w, r, http.StatusOK, "") }
+
+func (s *Console) showTry(w http.ResponseWriter, r *http.Request, status int, failed string) {
+	data := tryPage{MaxBytes: s.config.MaxUploadBytes, Failed: failed}
+	samples, err := assets.ReadDir(strings.TrimSuffix(samplesPath, "/"))
+	if err == nil {
+		for _, file := range samples {
+			data.Samples = append(data.Samples, file.Name())
+		}
+	}
+	s.show(w, r, status, "try", "Try", data)
+}
+
+// upload puts an image of the form, or a sample, into the bucket. The chain then begins as for any upload. A script of the
+// page gets the fragment of the execution, and a browser without scripts its page.
+func (s *Console) upload(w http.ResponseWriter, r *http.Request) {
+	name, data, err := s.uploaded(w, r)
+	if err != nil {
+		s.answerUpload(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	contentType := http.DetectContentType(data)
+	if !strings.HasPrefix(contentType, "image/") { // the store of a browser's file knows it by its name, and so does the bridge
+		contentType = typeByName(name)
+	}
+	key := s.config.UploadPrefix + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + safeName(name)
+	info, err := s.config.Store.Put(r.Context(), s.config.Bucket, key, contentType, data, nil)
+	if err != nil {
+		s.answerUpload(w, r, http.StatusServiceUnavailable, "The image could not be stored.")
+		return
+	}
+	sent := &run{
+		Bucket: info.Bucket, ID: execution.ID(key), Key: key, ETag: info.ETag, Began: time.Now(), Updated: time.Now(),
+		Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_PENDING,
+	}
+	if seen := s.feed.get(sent.Bucket, sent.ID); seen != nil { // its events were faster
+		sent = seen
+	}
+	if !isScript(r) {
+		http.Redirect(w, r, sent.URL(), http.StatusSeeOther)
+		return
+	}
+	s.write(w, r, http.StatusOK, "fragments", "card", sent)
+}
+
+// isScript reports whether a script of our pages sends a request, which gets fragments instead of pages.
+func isScript(r *http.Request) bool { return r.Header.Get("X-Requested-With") == "fetch" }
+
+func (s *Console) answerUpload(w http.ResponseWriter, r *http.Request, status int, message string) {
+	if isScript(r) {
+		http.Error(w, message, status)
+		return
+	}
+	s.showTry(w, r, status, message)
+}
+
+// uploaded returns the name and the bytes of the image in a form.
+func (s *Console) uploaded(w http.ResponseWriter, r *http.Request) (name string, data []byte, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, s.config.MaxUploadBytes+maxFormBytes)
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return "", nil, errors.New("The form is not multipart/form-data.")
+	}
+	part, err := parts.NextPart()
+	switch {
+	case err != nil:
+		return "", nil, errors.New("No image was sent.")
+	case part.FormName() == "sample":
+		return readSample(part)
+	case part.FormName() != fileField || part.FileName() == "":
+		return "", nil, errors.New("No image was sent.")
+	}
+	data, err = io.ReadAll(io.LimitReader(part, s.config.MaxUploadBytes+1))
+	switch {
+	case err != nil:
+		return "", nil, errors.New("The image did not arrive completely.")
+	case int64(len(data)) > s.config.MaxUploadBytes:
+		return "", nil, fmt.Errorf("The image is larger than %s.", byteCount(s.config.MaxUploadBytes))
+	case len(data) == 0:
+		return "", nil, errors.New("The image is empty.")
+	}
+	return part.FileName(), data, nil
+}
+
+// readSample returns the sample that a part of a form names.
+func readSample(part *multipart.Part) (name string, data []byte, err error) {
+	var text bytes.Buffer
+	_, err = io.Copy(&text, io.LimitReader(part, 64))
+	if err == nil {
+		data, err = assets.ReadFile(samplesPath + path.Base(text.String()))
+	}
+	if err != nil {
+		return "", nil, errors.New("There is no such sample.")
+	}
+	return path.Base(text.String()), data, nil
+}
+
+// maxNameBytes leaves room for the names of outputs in one part of a key.
+const maxNameBytes = 80
+
+// safeName returns a part of a key for a file's name: letters, digits, dots, hyphens and underscores.
+func safeName(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)) {
+			return r
+		}
+		return '-'
+	}, path.Base(strings.ReplaceAll(name, `\`, "/")))
+	if len(clean) > maxNameBytes {
+		clean = clean[len(clean)-maxNameBytes:]
+	}
+	return strings.TrimLeft(clean, ".-")
+}
+
+// typeByName returns the media type of an image by the ending of its name.
+func typeByName(name string) string {
+	ending := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
+	if full, ok := map[string]string{"jpg": "jpeg", "tif": "tiff", "heif": "heic"}[ending]; ok {
+		ending = full
+	}
+	if ending == "" {
+		return "application/octet-stream"
+	}
+	return "image/" + ending
+}
