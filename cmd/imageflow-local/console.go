@@ -1,6 +1,11 @@
 package main
 
-import "imageflow.dev/internal/console"
+import (
+	"context"
+
+	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/console"
+)
 
 // consoleTrigger sends all events to the console, which shows them and keeps nothing: a delivery is not repeated.
 const consoleTrigger = `
@@ -14,3 +19,27 @@ spec:
     ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: console}
     uri: ` + console.EventsPath + `
 `
+
+// openConsole makes the console's pages.
+func (sys *system) openConsole(ctx context.Context, s *settings) error {
+	config := &role.ConsoleConfig{}
+	if err := role.Load(config); err != nil {
+		return err
+	}
+	s.adaptServer(&config.Server, "gateway")
+	s.adaptStore(&config.Store)
+	config.Signing, config.Gateway = s.signing, s.address("gateway")
+	config.Probes = "bridge=" + s.url("bridge") + readinessPath + " notify=" + s.url("notify") + readinessPath
+	if len(config.ReadFrom) == 0 {
+		config.ReadFrom = s.allowed()
+	}
+	if err := config.Validate(); err != nil {
+		return err
+	}
+	tracing, err := sys.trace(ctx, s, "console")
+	if err != nil {
+		return err
+	}
+	sys.console, err = config.Console(tracing)
+	return err
+}

@@ -167,30 +167,6 @@ func (sys *system) startRoles(ctx context.Context, s *settings, token string) er
 	return nil
 }
 
-// openConsole makes the console's pages.
-func (sys *system) openConsole(ctx context.Context, s *settings) error {
-	config := &role.ConsoleConfig{}
-	if err := role.Load(config); err != nil {
-		return err
-	}
-	s.adaptServer(&config.Server, "gateway")
-	s.adaptStore(&config.Store)
-	config.Signing, config.Gateway = s.signing, s.address("gateway")
-	config.Probes = "bridge=" + s.url("bridge") + readinessPath + " notify=" + s.url("notify") + readinessPath
-	if len(config.ReadFrom) == 0 {
-		config.ReadFrom = s.allowed()
-	}
-	if err := config.Validate(); err != nil {
-		return err
-	}
-	tracing, err := sys.trace(ctx, s, "console")
-	if err != nil {
-		return err
-	}
-	sys.console, err = config.Console(tracing)
-	return err
-}
-
 // trace starts the tracing of a part. Each part is a service of its own in traces.
 func (sys *system) trace(ctx context.Context, s *settings, part string) (*telemetry.Tracing, error) {
 	tracing, err := s.telemetry.Trace(ctx, cmp.Or(s.telemetry.Service, "imageflow")+"-"+part)

@@ -32,14 +32,18 @@ type executionList struct {
 // listForm has the texts of the filter's form.
 type listForm struct{ Prefix, Status, Step, Variant, Since string }
 
+func formOf(r *http.Request) listForm {
+	return listForm{
+		Prefix: r.FormValue("prefix"), Status: r.FormValue("status"), Step: r.FormValue("step"), Variant: r.FormValue("variant"),
+		Since: r.FormValue("since"),
+	}
+}
+
 var stateNames = []string{"pending", "running", "completed", "failed"}
 
 // executions shows a page of the executions that a filter selects, the newest first.
 func (s *Console) executions(w http.ResponseWriter, r *http.Request) {
-	data := executionList{
-		Form:  listForm{r.FormValue("prefix"), r.FormValue("status"), r.FormValue("step"), r.FormValue("variant"), r.FormValue("since")},
-		Steps: stepNames, States: stateNames,
-	}
+	data := executionList{Form: formOf(r), Steps: stepNames, States: stateNames}
 	f, err := s.filterOf(r)
 	if err != nil {
 		data.Failed = err.Error()
@@ -79,10 +83,11 @@ func (s *Console) executions(w http.ResponseWriter, r *http.Request) {
 
 // newest returns what the events said of an execution if it is newer than the list, which may be a second late.
 func (s *Console) newest(listed *run) *run {
-	if seen := s.feed.get(listed.Bucket, listed.ID); seen != nil && seen.ETag == listed.ETag && len(seen.Steps) >= len(listed.Steps) {
-		return seen
+	seen := s.feed.get(listed.Bucket, listed.ID)
+	if seen == nil || seen.ETag != listed.ETag || len(seen.Steps) < len(listed.Steps) {
+		return listed
 	}
-	return listed
+	return seen
 }
 
 // withUnlisted adds the executions of the last seconds that the list does not have yet.
@@ -186,7 +191,7 @@ func (s *Console) execution(w http.ResponseWriter, r *http.Request) {
 		stored := runOf(bucket, e)
 		if seen != nil {
 			stored.Steps = withKnownStages(stored.Steps, seen.Steps)
-			stored.TraceID = seen.TraceID
+			stored.Began, stored.Updated, stored.TraceID = seen.Began, seen.Updated, seen.TraceID // to the millisecond
 		}
 		seen = stored
 	}

@@ -58,7 +58,7 @@ func (s *Console) upload(w http.ResponseWriter, r *http.Request) {
 	key := s.config.UploadPrefix + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + safeName(name)
 	info, err := s.config.Store.Put(r.Context(), s.config.Bucket, key, contentType, data, nil)
 	if err != nil {
-		s.answerUpload(w, r, http.StatusServiceUnavailable, "The image could not be stored.")
+		s.answerUpload(w, r, http.StatusServiceUnavailable, "the image could not be stored")
 		return
 	}
 	sent := &run{
@@ -91,25 +91,25 @@ func (s *Console) uploaded(w http.ResponseWriter, r *http.Request) (name string,
 	r.Body = http.MaxBytesReader(w, r.Body, s.config.MaxUploadBytes+maxFormBytes)
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return "", nil, errors.New("The form is not multipart/form-data.")
+		return "", nil, errors.New("the form is not multipart/form-data")
 	}
 	part, err := parts.NextPart()
 	switch {
 	case err != nil:
-		return "", nil, errors.New("No image was sent.")
+		return "", nil, errors.New("no image was sent")
 	case part.FormName() == "sample":
 		return readSample(part)
 	case part.FormName() != fileField || part.FileName() == "":
-		return "", nil, errors.New("No image was sent.")
+		return "", nil, errors.New("no image was sent")
 	}
 	data, err = io.ReadAll(io.LimitReader(part, s.config.MaxUploadBytes+1))
 	switch {
 	case err != nil:
-		return "", nil, errors.New("The image did not arrive completely.")
+		return "", nil, errors.New("the image did not arrive completely")
 	case int64(len(data)) > s.config.MaxUploadBytes:
-		return "", nil, fmt.Errorf("The image is larger than %s.", byteCount(s.config.MaxUploadBytes))
+		return "", nil, fmt.Errorf("the image is larger than %s", byteCount(s.config.MaxUploadBytes))
 	case len(data) == 0:
-		return "", nil, errors.New("The image is empty.")
+		return "", nil, errors.New("the image is empty")
 	}
 	return part.FileName(), data, nil
 }
@@ -122,7 +122,7 @@ func readSample(part *multipart.Part) (name string, data []byte, err error) {
 		data, err = assets.ReadFile(samplesPath + path.Base(text.String()))
 	}
 	if err != nil {
-		return "", nil, errors.New("There is no such sample.")
+		return "", nil, errors.New("there is no such sample")
 	}
 	return path.Base(text.String()), data, nil
 }
