@@ -2,6 +2,7 @@ package console
 
 import (
 	"container/list"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -27,6 +29,9 @@ type run struct {
 	// Began is when the upload was written, and Updated the time of the newest event.
 	Began, Updated time.Time
 	Steps          []runStep
+	// Bytes, Width and Height are the sizes of the upload; 0 where they are unknown.
+	Bytes         int64
+	Width, Height int32
 	// Failure is the reason of a failed execution.
 	Failure *imageflowv1.ExecutionFailure
 	// TraceID is the trace of the events; empty if there is none.
@@ -97,7 +102,13 @@ func (f *feed) take(e *cloudevent.Event) error {
 		if err != nil {
 			return err
 		}
-		f.change(e, origin, events.ExecutionID.Get(result), func(r *run) { r.addStep(step, result) })
+		width, height := resizedFrom(e, step)
+		f.change(e, origin, events.ExecutionID.Get(result), func(r *run) {
+			r.addStep(step, result)
+			if width > 0 && events.SourceKey.Get(result) == r.Key {
+				r.Width, r.Height = width, height
+			}
+		})
 	case events.IsOutcome(e.Type()):
 		ended, err := events.ParseExecutionEnded(e)
 		if err != nil {
@@ -105,7 +116,11 @@ func (f *feed) take(e *cloudevent.Event) error {
 		}
 		f.change(e, origin, ended.GetExecutionId(), func(r *run) { r.end(ended) })
 	case events.IsObjectCreated(e.Type()):
-		f.change(e, origin, execution.ID(origin.Key), func(*run) {})
+		var record objects.Record
+		if err := json.Unmarshal(e.Data(), &record); err != nil {
+			return errors.New("not the record of a new object")
+		}
+		f.change(e, origin, execution.ID(origin.Key), func(r *run) { r.Bytes = record.S3.Object.Size })
 	}
 	return nil
 }
@@ -165,10 +180,25 @@ func (r *run) addStep(name string, result *imageflowv1.ProcessingResult) {
 	}
 }
 
+// resizedFrom returns the pixels of the image that a resize read; 0 for other steps.
+func resizedFrom(e *cloudevent.Event, step string) (width, height int32) {
+	var data struct {
+		Metadata struct {
+			Width  int32 `json:"original_width"`
+			Height int32 `json:"original_height"`
+		}
+	}
+	if step != "resize" || json.Unmarshal(e.Data(), &data) != nil {
+		return 0, 0
+	}
+	return data.Metadata.Width, data.Metadata.Height
+}
+
 // end notes the outcome, with the outputs that no event reported before.
 func (r *run) end(ended *imageflowv1.GetExecutionResponse) {
 	r.Status, r.Failure = ended.GetStatus(), ended.GetFailure()
 	r.Steps = withKnownStages(stepsOf(ended), r.Steps)
+	r.Bytes = max(r.Bytes, ended.GetSource().GetSizeBytes())
 }
 
 // get returns what is known of an execution, or nil.

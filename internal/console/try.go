@@ -63,7 +63,7 @@ func (s *Console) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	sent := &run{
 		Bucket: info.Bucket, ID: execution.ID(key), Key: key, ETag: info.ETag, Began: time.Now(), Updated: time.Now(),
-		Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_PENDING,
+		Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_PENDING, Bytes: int64(len(data)),
 	}
 	if seen := s.feed.get(sent.Bucket, sent.ID); seen != nil { // its events were faster
 		sent = seen

@@ -40,7 +40,7 @@ func runOf(bucket string, e *imageflowv1.GetExecutionResponse) *run {
 	return &run{
 		Bucket: bucket, ID: e.GetExecutionId(), Key: e.GetSource().GetObjectKey(), ETag: e.GetSource().GetEtag(),
 		Status: e.GetStatus(), Began: e.GetSource().GetCreatedAt().AsTime(), Updated: lastOf(e), Steps: stepsOf(e),
-		Failure: e.GetFailure(),
+		Failure: e.GetFailure(), Bytes: e.GetSource().GetSizeBytes(),
 	}
 }
 
@@ -124,13 +124,16 @@ func (r *run) Took() time.Duration { return max(0, r.Updated.Sub(r.Began)) }
 // Images returns the upload, unless its key is unknown, and the outputs.
 func (r *run) Images() (all []runImage) {
 	if r.Key != "" {
-		source := &imageflowv1.ImageData{Bucket: r.Bucket, ObjectKey: r.Key, Etag: r.ETag}
+		source := &imageflowv1.ImageData{
+			Bucket: r.Bucket, ObjectKey: r.Key, Etag: r.ETag, SizeBytes: r.Bytes, Width: r.Width, Height: r.Height,
+		}
 		all = append(all, runImage{DOM: domID("i", r.Bucket, r.ID, ""), Title: "upload", Image: source})
 	}
 	for _, s := range r.Steps {
 		image := runImage{DOM: domID("i", r.Bucket, r.ID, s.Output.GetObjectKey()), Title: s.Title(), Image: s.Output, Step: &s}
+		image.Answer = objectURL(r.Bucket, s.SideCar, "")
 		if s.Name == "detect" {
-			image.Detections = objectURL(r.Bucket, s.SideCar, "")
+			image.Detections = image.Answer
 		}
 		all = append(all, image)
 	}
@@ -167,6 +170,8 @@ type runImage struct {
 	Image      *imageflowv1.ImageData
 	// Step is the step that made it; nil for the upload.
 	Step *runStep
+	// Answer is the URL of the step's side-car; empty if it has none.
+	Answer string
 	// Detections is the URL of the step's detections; empty if it looked for none.
 	Detections string
 }

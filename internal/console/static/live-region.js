@@ -20,9 +20,10 @@ class LiveRegion extends HTMLElement {
     template.innerHTML = html;
     for (const fresh of [...template.content.children]) {
       const have = document.getElementById(fresh.id);
+      fresh.sent = fresh.outerHTML; // what the server sent, before the page marks the element as new
       if (!have) {
         this.insert(fresh);
-      } else if (have.outerHTML !== fresh.outerHTML) {
+      } else if ((have.sent ?? have.outerHTML) !== fresh.sent) {
         have.replaceWith(fresh);
       }
     }
