@@ -168,10 +168,9 @@ func TestRun_images(t *testing.T) {
 	if images[0].Title != "upload" || upload.GetSizeBytes() != 56461 || upload.GetWidth() != 1200 || upload.GetHeight() != 800 {
 		t.Errorf("upload: %v", upload)
 	}
-	for i, want := range []struct{ answer, detections string }{
-		{}, {"/object?bucket=imageflow-files&key=uploads%2Fa_resize.json", ""},
-		{"/object?bucket=imageflow-files&key=uploads%2Fa_detect.json", "/object?bucket=imageflow-files&key=uploads%2Fa_detect.json"}, {},
-	} {
+	const resized = "/object?bucket=imageflow-files&key=uploads%2Fa_resize.json"
+	const detected = "/object?bucket=imageflow-files&key=uploads%2Fa_detect.json"
+	for i, want := range []struct{ answer, detections string }{{}, {resized, ""}, {detected, detected}, {}} {
 		if images[i].Answer != want.answer || images[i].Detections != want.detections {
 			t.Errorf("%s: answer %q, detections %q", images[i].Title, images[i].Answer, images[i].Detections)
 		}
