@@ -58,6 +58,7 @@ type Console struct {
 	feed    *feed
 	pages   pages
 	handler http.Handler
+	chains  refreshed[*chainPage]
 }
 
 // New returns the pages of a system.
@@ -67,6 +68,7 @@ func New(c Config) (*Console, error) {
 		return nil, err
 	}
 	s := &Console{config: c, feed: newFeed(time.Now, c.MaxPages), pages: pages}
+	s.chains.period, s.chains.limit, s.chains.make = pollEvery, chainLimit, s.drawChains
 	static, err := fs.Sub(assets, "static")
 	if err != nil {
 		return nil, err
@@ -77,6 +79,7 @@ func New(c Config) (*Console, error) {
 	routes.HandleFunc("POST /upload", s.upload)
 	routes.HandleFunc("GET /executions", s.executions)
 	routes.HandleFunc("GET /execution", s.execution)
+	routes.HandleFunc("GET /chain", s.chain)
 	routes.HandleFunc("GET /object", s.object)
 	routes.HandleFunc("GET "+livePath, s.live)
 	routes.HandleFunc("GET /login", s.login)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,10 @@ const (
 	maxWaiting = 200
 	// heartbeat is the time without a change after which a page gets a comment.
 	heartbeat = 15 * time.Second
+	// pollEvery is the time after which parts of a page that follow from many events may be sent again.
+	pollEvery = time.Second
+	// reloadEvent makes a page load itself again.
+	reloadEvent = "event: reload\ndata:\n\n"
 )
 
 // listener is an open page.
@@ -71,14 +76,15 @@ func (f *feed) close() {
 }
 
 // live sends fragments of a page as server-sent events when something changes: `row` of the view executions, or the
-// parts of the execution with an id. A page replaces the element with the same id, or adds it.
+// parts of the execution with an id. A page replaces the element with the same id, or adds it. The view chain has the chains,
+// at most once a second.
 func (s *Console) live(w http.ResponseWriter, r *http.Request) {
-	wants, render, err := s.viewOf(r)
+	v, err := s.viewOf(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	l, ok := s.feed.listen(wants)
+	l, ok := s.feed.listen(v.wants)
 	if !ok {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "too many open pages", http.StatusServiceUnavailable)
@@ -93,19 +99,34 @@ func (s *Console) live(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write([]byte(text))
 		return err == nil && control.Flush() == nil
 	}
+	s.stream(r.Context(), v, l, send)
+}
+
+// stream sends the changes that a page wants until it is closed.
+func (s *Console) stream(ctx context.Context, v view, l *listener, send func(string) bool) {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	sent := make([]string, len(v.polled))
 	open := send("retry: 1000\n: open\n\n")
-	for beat := time.NewTimer(heartbeat); open; beat.Reset(heartbeat) {
+	for beat := time.NewTimer(heartbeat); open; {
 		select {
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return
 		case <-beat.C:
 			open = send(": heartbeat\n\n")
+			beat.Reset(heartbeat)
+		case <-poll.C:
+			for i, text := range v.polled {
+				if now := text(); open && now != sent[i] {
+					open, sent[i] = send(now), now
+				}
+			}
 		case change, ok := <-l.changes:
 			if !ok { // the page was too slow: it loads itself again
-				send("event: reload\ndata:\n\n")
+				send(reloadEvent)
 				return
 			}
-			open = send(s.events(render, change))
+			open = send(s.events(v.fragments, change))
 		}
 	}
 }
@@ -124,17 +145,33 @@ func (s *Console) events(fragments []string, change *run) string {
 	return b.String()
 }
 
-// viewOf returns which runs a page wants, and the fragments that it shows of them.
-func (s *Console) viewOf(r *http.Request) (wants func(*run) bool, fragments []string, err error) {
-	if id := r.FormValue("id"); id != "" {
-		bucket := s.bucketOf(r)
-		return func(x *run) bool { return x.ID == id && x.Bucket == bucket }, []string{"state", "images"}, nil
+// view is what a page shows.
+type view struct {
+	// wants selects the runs of which it shows these fragments.
+	wants     func(*run) bool
+	fragments []string
+	// polled return server-sent events, which are sent when they change.
+	polled []func() string
+}
+
+// viewOf returns what a page shows.
+func (s *Console) viewOf(r *http.Request) (v view, err error) {
+	bucket, id := s.bucketOf(r), r.FormValue("id")
+	switch {
+	case r.FormValue("view") == chainView:
+		version := r.FormValue("version")
+		v.polled = append(v.polled, func() string { return s.chainEvents(version) })
+		v.wants = func(*run) bool { return false }
+	case id != "":
+		v.wants, v.fragments = func(x *run) bool { return x.ID == id && x.Bucket == bucket }, []string{"state", "images"}
+	default:
+		f, err := s.filterOf(r)
+		if err != nil {
+			return v, err
+		}
+		v.wants, v.fragments = f.matches, []string{"row"}
 	}
-	f, err := s.filterOf(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	return func(x *run) bool { return f.matches(x) }, []string{"row"}, nil
+	return v, nil
 }
 
 // filter selects executions of a list.

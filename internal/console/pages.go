@@ -54,7 +54,7 @@ type page struct {
 // link is an entry of the navigation.
 type link struct{ Path, Title string }
 
-var navigation = []link{{"/", "Try"}, {"/executions", "Executions"}}
+var navigation = []link{{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}}
 
 // show answers with a page.
 func (s *Console) show(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
@@ -77,8 +77,13 @@ func (s *Console) write(w http.ResponseWriter, r *http.Request, status int, name
 
 // fragment returns a fragment of the pages as one line of HTML.
 func (s *Console) fragment(name string, data any) ([]byte, error) {
+	return s.part("fragments", name, data)
+}
+
+// part returns a template of a page as one line of HTML.
+func (s *Console) part(page, name string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	err := s.pages["fragments"].ExecuteTemplate(&b, name, data)
+	err := s.pages[page].ExecuteTemplate(&b, name, data)
 	return bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte(" ")), err
 }
 
