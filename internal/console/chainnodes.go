@@ -33,6 +33,7 @@ type chainNode struct {
 	// Figure and Times say what happened in the last minutes.
 	Figure, Times string
 	Rows          []chainRow
+	figureY       int
 	node          *imageflowv1.ChainNode // nil for the upload
 }
 

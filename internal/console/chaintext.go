@@ -30,7 +30,8 @@ func (n *chainNode) write() {
 	if n.Trigger != "" {
 		n.add("muted", n.Trigger, 2)
 	}
-	n.H += 2*lineHeight + 3 // for Figure and Times
+	n.figureY = n.H + lineHeight - 2
+	n.H += n.figureLines()*lineHeight + 3
 	for _, f := range n.Facts {
 		n.add("fact", strings.TrimSpace(f.Name+" "+f.Value), maxFactLines)
 	}
@@ -45,20 +46,16 @@ func (n *chainNode) write() {
 	n.H += nodePadding
 }
 
-// FigureY and TimesY are the baselines of Figure and Times.
-func (n *chainNode) FigureY() int { return n.headRows()*lineHeight + nodePadding + lineHeight - 2 }
+// figureLines returns how many lines the figures of a node have, so that its size does not depend on them.
+func (n *chainNode) figureLines() int {
+	return map[string]int{"upload": 1, "step": 2, "completion": 2}[n.Kind]
+}
+
+// FigureY returns the baseline of Figure.
+func (n *chainNode) FigureY() int { return n.figureY }
 
 // TimesY returns the baseline of Times.
-func (n *chainNode) TimesY() int { return n.FigureY() + lineHeight }
-
-func (n *chainNode) headRows() (count int) {
-	for _, r := range n.Rows {
-		if r.Class == "title" || r.Class == "muted" {
-			count++
-		}
-	}
-	return count
-}
+func (n *chainNode) TimesY() int { return n.figureY + lineHeight }
 
 // add adds a text in at most so many lines.
 func (n *chainNode) add(class, text string, maxLines int) {

@@ -2,9 +2,7 @@ package console
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // The sizes of a drawing, in px.
@@ -14,20 +12,6 @@ const (
 	boxGap        = 22 // between boxes of a layer
 	bendHeight    = 14 // of the place where a long arrow passes a layer
 )
-
-// box is a rectangle of a drawing. X and Y are its upper left corner.
-type box struct{ X, Y, W, H int }
-
-func (b box) middle() int { return b.Y + b.H/2 }
-
-// arrow leads from a box to another, given by their indices. Points are the ends of its curves: from the right side of a box
-// to the left side of a box in the next layer, for each pair of layers. The arrow that closes a loop goes from left to right.
-type arrow struct {
-	From, To int
-	Points   []point
-}
-
-type point struct{ X, Y int }
 
 // layOut gives each box a place, in layers from left to right, and each arrow its points. It returns the size of the drawing.
 // A box is in the layer after the last one from which an arrow leads to it. Long arrows pass the layers between. Equal
@@ -276,32 +260,4 @@ func (g *graphLayout) port(n int, own way, side int) int {
 		}
 	}
 	return b.Y + b.H*(above+1)/(all+1)
-}
-
-// Path returns the curve of an arrow for the attribute d of a path.
-func (a arrow) Path() string {
-	var b strings.Builder
-	for i := 0; i+1 < len(a.Points); i += 2 {
-		from, to := a.Points[i], a.Points[i+1]
-		bend := max(from.X, to.X) - layerGap/2
-		if from.X == to.X { // a loop
-			bend = from.X + layerGap/2
-		}
-		command := "L"
-		if i == 0 {
-			command = "M"
-		}
-		fmt.Fprintf(&b, "%s%d,%d C%d,%d %d,%d %d,%d ", command, from.X, from.Y, bend, from.Y, bend, to.Y, to.X, to.Y)
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// Head returns the triangle at the end of an arrow, for the attribute d of a path.
-func (a arrow) Head() string {
-	before, end := a.Points[len(a.Points)-2], a.Points[len(a.Points)-1]
-	back := -7
-	if before.X >= end.X {
-		back = 7
-	}
-	return fmt.Sprintf("M%d,%d l%d,-4 v8 z", end.X, end.Y, back)
 }

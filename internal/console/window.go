@@ -125,8 +125,12 @@ func (w *window) describe(r *run, e *cloudevent.Event) (series, sample) {
 			code := r.Failure.GetCode()
 			kind.kind, kind.isFault = failedSample, code == 0 || code >= http.StatusInternalServerError
 		}
-		if !isBackfill {
-			s.took = float32(max(0, e.Time().Sub(events.ChainBegan(e)).Seconds()))
+		if before, ok := w.before(e); !isBackfill { // a store may round the times of outputs to seconds
+			ended := e.Time()
+			if ok && kind.kind == completedSample {
+				ended = before.at
+			}
+			s.took = float32(max(0, ended.Sub(events.ChainBegan(e)).Seconds()))
 		}
 	}
 	return kind, s
@@ -172,7 +176,7 @@ func (w *window) expire(now time.Time) {
 		*s = sample{}
 		w.head++
 	}
-	if w.head > len(w.samples)/4 {
+	if w.head > len(w.samples)/8 {
 		w.samples = slices.Delete(w.samples, 0, w.head)
 		w.head = 0
 	}
@@ -180,8 +184,9 @@ func (w *window) expire(now time.Time) {
 
 // since returns the events that came after a time, the oldest first.
 func (w *window) since(at time.Time) []sample {
-	first, _ := slices.BinarySearchFunc(w.samples[w.head:], at.UnixMilli(), func(s sample, ms int64) int { return cmp.Compare(s.at, ms) })
-	return slices.Clone(w.samples[w.head+first:])
+	all := w.samples[w.head:]
+	first, _ := slices.BinarySearchFunc(all, at.UnixMilli(), func(s sample, ms int64) int { return cmp.Compare(s.at, ms) })
+	return slices.Clone(all[first:])
 }
 
 // recent returns the events of the last part of the window, the oldest first.
