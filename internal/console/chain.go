@@ -54,29 +54,29 @@ var chainProblemNames = map[imageflowv1.ChainProblemKind]string{
 
 // chain shows the chains of the Triggers in force, with the figures of the last minutes.
 func (s *Console) chain(w http.ResponseWriter, r *http.Request) {
-	data, err := s.drawChains(r.Context())
-	if err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), chainLimit)
+	defer cancel()
+	if err := s.drawChains(ctx); err != nil {
 		s.show(w, r, httpStatus(err), "chain", "Chain", &chainPage{Failed: reasonOf(err)})
 		return
 	}
-	s.chains.set(data)
-	s.show(w, r, http.StatusOK, "chain", "Chain", data)
+	s.chainsAsked.note()
+	s.show(w, r, http.StatusOK, "chain", "Chain", s.chains.Load())
 }
 
-// drawChains returns the chains as they are now.
-func (s *Console) drawChains(ctx context.Context) (*chainPage, error) {
-	ctx, cancel := context.WithTimeout(ctx, chainLimit)
-	defer cancel()
+// drawChains sets the chains as they are now.
+func (s *Console) drawChains(ctx context.Context) error {
 	all, err := s.config.Executions.ListChains(ctx, &imageflowv1.ListChainsRequest{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	page := newChainPage(all)
 	samples := s.feed.recent(windowSpan)
 	for _, c := range page.Chains {
 		c.fill(samples)
 	}
-	return page, nil
+	s.chains.Store(page)
+	return nil
 }
 
 // newChainPage draws chains without figures.
@@ -105,11 +105,11 @@ func (p *chainPage) Live() string {
 // chainEvents returns what a page with a version of the chains must show now, as server-sent events: all drawings and lists,
 // or that it loads itself again since the chains have changed. It is empty if the gateway does not answer.
 func (s *Console) chainEvents(version string) string {
-	page := s.chains.get()
-	switch {
-	case page == nil:
+	if !s.chainsAsked.ask() {
 		return ""
-	case page.Version != version:
+	}
+	page := s.chains.Load()
+	if page.Version != version {
 		return reloadEvent
 	}
 	var b bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"imageflow.dev/internal/objects"
@@ -58,7 +59,9 @@ type Console struct {
 	feed    *feed
 	pages   pages
 	handler http.Handler
-	chains  refreshed[*chainPage]
+	// chains is what the pages of chains show, which chainsAsked makes while they are open.
+	chains      atomic.Pointer[chainPage]
+	chainsAsked refresher
 }
 
 // New returns the pages of a system.
@@ -68,7 +71,7 @@ func New(c Config) (*Console, error) {
 		return nil, err
 	}
 	s := &Console{config: c, feed: newFeed(time.Now, c.MaxPages), pages: pages}
-	s.chains.period, s.chains.limit, s.chains.make = pollEvery, chainLimit, s.drawChains
+	s.chainsAsked.period, s.chainsAsked.limit, s.chainsAsked.make = pollEvery, chainLimit, s.drawChains
 	static, err := fs.Sub(assets, "static")
 	if err != nil {
 		return nil, err

@@ -189,10 +189,7 @@ func TestChain_figures(t *testing.T) {
 		h.now = h.now.Add(time.Second)
 		h.end(h.upload(fmt.Sprintf("uploads/%d.jpg", i)), &imageflowv1.ExecutionFailure{Code: 500})
 	}
-	page, err := s.drawChains(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := drawnBy(t, s)
 	figures := map[string]string{}
 	for _, c := range page.Chains {
 		for _, n := range c.Nodes {
