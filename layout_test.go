@@ -94,8 +94,8 @@ var floors = []struct {
 	}},
 
 	{"internal/console", []string{
-		"internal/objects", "internal/events", "internal/execution", "internal/processors", "internal/signature",
-		"proto/imageflow/v1",
+		"internal/objects", "internal/events", "internal/execution", "internal/httpevent", "internal/processors",
+		"internal/queryparams", "internal/rules", "internal/signature", "proto/imageflow/v1",
 	}},
 	{"internal/notify", []string{
 		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics", "internal/rules",

@@ -5,6 +5,7 @@ import (
 
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/console"
+	"imageflow.dev/internal/processors"
 )
 
 // consoleTrigger sends all events to the console, which shows them and keeps nothing: a delivery is not repeated.
@@ -30,6 +31,10 @@ func (sys *system) openConsole(ctx context.Context, s *settings) error {
 	s.adaptStore(&config.Store)
 	config.Signing, config.Gateway = s.signing, s.address("gateway")
 	config.Probes = "bridge=" + s.url("bridge") + readinessPath + " notify=" + s.url("notify") + readinessPath
+	config.Services = map[string]string{"grpc-gateway": s.url("gateway")}
+	for _, p := range processors.All {
+		config.Services[p.Host] = s.url(p.Name)
+	}
 	if len(config.ReadFrom) == 0 {
 		config.ReadFrom = s.allowed()
 	}

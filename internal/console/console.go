@@ -38,6 +38,10 @@ type Config struct {
 	Token string
 	// TraceURL is the page of a trace, with {trace_id} in it; empty means that there is none.
 	TraceURL string
+	// GatewayURL is the gateway's address in the commands that people copy; empty means the address of the pages.
+	GatewayURL string
+	// ServiceURLs are the addresses of Services in those commands; others have the ones of a cluster.
+	ServiceURLs map[string]string
 	// MaxPages bounds the pages with live updates that are open at the same time.
 	MaxPages int
 	// Probes are the readiness URLs of roles that the gateway does not know, by name.
@@ -55,10 +59,11 @@ func IsWatch(r *http.Request) bool { return r.URL.Path == livePath }
 
 // Console is a handler of all pages. Close ends the requests of IsWatch.
 type Console struct {
-	config  Config
-	feed    *feed
-	pages   pages
-	handler http.Handler
+	config   Config
+	feed     *feed
+	pages    pages
+	contract contract
+	handler  http.Handler
 	// chains is what the pages of chains show, which chainsAsked makes while they are open.
 	chains      atomic.Pointer[chainPage]
 	chainsAsked refresher
@@ -70,7 +75,7 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Console{config: c, feed: newFeed(time.Now, c.MaxPages), pages: pages}
+	s := &Console{config: c, feed: newFeed(time.Now, c.MaxPages), pages: pages, contract: contract{gateway: c.Gateway}}
 	s.chainsAsked.period, s.chainsAsked.limit, s.chainsAsked.make = pollEvery, chainLimit, s.drawChains
 	static, err := fs.Sub(assets, "static")
 	if err != nil {
@@ -84,6 +89,10 @@ func New(c Config) (*Console, error) {
 	routes.HandleFunc("GET /execution", s.execution)
 	routes.HandleFunc("GET /chain", s.chain)
 	routes.HandleFunc("GET /object", s.object)
+	routes.HandleFunc("GET /bench", s.bench)
+	routes.HandleFunc("POST /bench", s.editBench)
+	routes.HandleFunc("POST /bench/image", s.benchImage)
+	routes.HandleFunc("GET /bench/triggers.yaml", s.benchTriggers)
 	routes.HandleFunc("GET "+livePath, s.live)
 	routes.HandleFunc("GET /login", s.login)
 	routes.HandleFunc("POST /login", s.logIn)

@@ -176,6 +176,7 @@ func httpStatus(err error) int {
 type executionPage struct {
 	Run      *run
 	TraceURL string
+	Copies   []stepCopy
 }
 
 // execution shows one execution: its images, times and failure.
@@ -196,5 +197,7 @@ func (s *Console) execution(w http.ResponseWriter, r *http.Request) {
 		}
 		seen = stored
 	}
-	s.show(w, r, http.StatusOK, "execution", "Execution", executionPage{Run: seen, TraceURL: s.traceURL(seen.TraceID)})
+	s.show(w, r, http.StatusOK, "execution", "Execution", executionPage{
+		Run: seen, TraceURL: s.traceURL(seen.TraceID), Copies: s.stepCopies(r, seen),
+	})
 }

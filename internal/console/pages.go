@@ -54,7 +54,7 @@ type page struct {
 // link is an entry of the navigation.
 type link struct{ Path, Title string }
 
-var navigation = []link{{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}}
+var navigation = []link{{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}, {"/bench", "Bench"}}
 
 // show answers with a page.
 func (s *Console) show(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/objects"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -33,14 +35,21 @@ type tryPage struct {
 func (s *Console) try(w http.ResponseWriter, r *http.Request) { s.showTry(w, r, http.StatusOK, "") }
 
 func (s *Console) showTry(w http.ResponseWriter, r *http.Request, status int, failed string) {
-	data := tryPage{MaxBytes: s.config.MaxUploadBytes, Failed: failed}
+	data := s.tryPage()
+	data.Failed = failed
+	s.show(w, r, status, "try", "Try", data)
+}
+
+// tryPage returns what people can send.
+func (s *Console) tryPage() tryPage {
+	data := tryPage{MaxBytes: s.config.MaxUploadBytes}
 	samples, err := assets.ReadDir(strings.TrimSuffix(samplesPath, "/"))
 	if err == nil {
 		for _, file := range samples {
 			data.Samples = append(data.Samples, file.Name())
 		}
 	}
-	s.show(w, r, status, "try", "Try", data)
+	return data
 }
 
 // upload puts an image of the form, or a sample, into the bucket. The chain then begins as for any upload. A script of the
@@ -51,18 +60,13 @@ func (s *Console) upload(w http.ResponseWriter, r *http.Request) {
 		s.answerUpload(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	contentType := http.DetectContentType(data)
-	if !strings.HasPrefix(contentType, "image/") { // the store of a browser's file knows it by its name, and so does the bridge
-		contentType = typeByName(name)
-	}
-	key := s.config.UploadPrefix + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + safeName(name)
-	info, err := s.config.Store.Put(r.Context(), s.config.Bucket, key, contentType, data, nil)
+	info, err := s.storeUpload(r.Context(), name, data)
 	if err != nil {
 		s.answerUpload(w, r, http.StatusServiceUnavailable, "the image could not be stored")
 		return
 	}
 	sent := &run{
-		Bucket: info.Bucket, ID: execution.ID(key), Key: key, ETag: info.ETag, Began: time.Now(), Updated: time.Now(),
+		Bucket: info.Bucket, ID: execution.ID(info.Key), Key: info.Key, ETag: info.ETag, Began: time.Now(), Updated: time.Now(),
 		Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_PENDING, Bytes: int64(len(data)),
 	}
 	if seen := s.feed.get(sent.Bucket, sent.ID); seen != nil { // its events were faster
@@ -73,6 +77,16 @@ func (s *Console) upload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.write(w, r, http.StatusOK, "fragments", "card", sent)
+}
+
+// storeUpload puts an image into the bucket, at a key of its own. The chain then begins as for any upload.
+func (s *Console) storeUpload(ctx context.Context, name string, data []byte) (objects.Info, error) {
+	contentType := http.DetectContentType(data)
+	if !strings.HasPrefix(contentType, "image/") { // the store of a browser's file knows it by its name, and so does the bridge
+		contentType = typeByName(name)
+	}
+	key := s.config.UploadPrefix + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + safeName(name)
+	return s.config.Store.Put(ctx, s.config.Bucket, key, contentType, data, nil)
 }
 
 // isScript reports whether a script of our pages sends a request, which gets fragments instead of pages.

@@ -34,9 +34,12 @@ type ConsoleConfig struct {
 	Prefix   string        `envconfig:"UPLOAD_PREFIX" default:"uploads/" desc:"start of the keys of images that people send"`
 	MaxBytes int64         `envconfig:"MAX_OBJECT_BYTES" default:"67108864" desc:"maximum size of an image in bytes"`
 	TraceURL string        `envconfig:"TRACE_URL" desc:"page of a trace, with {trace_id} in it; empty: none"`
+	Address  string        `envconfig:"GATEWAY_URL" desc:"URL of the gateway in commands to copy; empty: the URL of the pages"`
 	Probes   string        `envconfig:"READINESS_URLS" desc:"name=URL of the readiness of other roles, separated by spaces"`
 	Timeout  time.Duration `envconfig:"REQUEST_TIMEOUT" default:"60s" desc:"time limit of a call of the gateway"`
 	Pages    int           `envconfig:"MAX_PAGES" default:"200" desc:"maximum number of open pages with live updates"`
+	// Services are the URLs of Services in commands to copy, if they are not those of a cluster.
+	Services map[string]string `ignored:"true"`
 }
 
 // Validate reports every variable that is missing or out of range.
@@ -44,7 +47,15 @@ func (c *ConsoleConfig) Validate() error {
 	_, probes := pairs("READINESS_URLS", c.Probes)
 	return errors.Join(c.Server.validate(), c.Store.validate(), c.Signing.validate(), c.OIDC.validate(), probes,
 		required("GATEWAY_ENDPOINT", c.Gateway), bearer("GATEWAY_TOKEN", c.Token), atLeast("MAX_OBJECT_BYTES", c.MaxBytes, 1),
-		traceURL(c.TraceURL), atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_PAGES", c.Pages, 0))
+		traceURL(c.TraceURL), gatewayURL(c.Address), atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_PAGES", c.Pages, 0))
+}
+
+func gatewayURL(text string) error {
+	u, err := url.Parse(text)
+	if text == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" {
+		return nil
+	}
+	return fmt.Errorf("GATEWAY_URL is %.64q but must be an http or https URL without a query", text)
 }
 
 func traceURL(text string) error {
@@ -80,6 +91,7 @@ func (c *ConsoleConfig) Console(t *telemetry.Tracing) (*console.Console, error) 
 		Gateway: &toGateway{host: c.Gateway, token: bearerToken(c.Token), next: t.Transport(http.DefaultTransport)},
 		Store:   store, Bucket: c.Bucket, UploadPrefix: c.Prefix, ReadFrom: c.ReadFrom, MaxUploadBytes: c.MaxBytes,
 		Signer: signer, Token: c.Token, TraceURL: c.TraceURL, Probes: probes, MaxPages: c.Pages,
+		GatewayURL: c.Address, ServiceURLs: c.Services,
 	})
 }
 

@@ -2,3 +2,5 @@
 import "./live-region.js";
 import "./upload-form.js";
 import "./image-compare.js";
+import "./copy-text.js";
+import "./page-address.js";

@@ -1,0 +1,69 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// maxContractBytes bounds the description of the gateway's API, which has 140 kB.
+const maxContractBytes = 4 << 20
+
+// contract has the texts of the contract, which the gateway describes in OpenAPI. It reads them once.
+type contract struct {
+	gateway http.RoundTripper
+
+	mu    sync.Mutex
+	texts texts
+}
+
+// texts are the comments of the contract, by the name of the message or enum.
+type texts map[string]definition
+
+type definition struct {
+	Description string
+	Properties  map[string]struct{ Title, Description string }
+}
+
+// read returns the texts. Without them the controls have names, types and ranges, but no help.
+func (c *contract) read(ctx context.Context) (texts, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.texts != nil {
+		return c.texts, nil
+	}
+	if c.gateway == nil {
+		return nil, errors.New("no gateway")
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/openapi.json", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.gateway.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the gateway answers %s", answer.Status)
+	}
+	var description struct{ Definitions texts }
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxContractBytes)).Decode(&description); err != nil {
+		return nil, err
+	}
+	c.texts = description.Definitions
+	return c.texts, nil
+}
+
+// of returns the text of a field.
+func (t texts) of(message, field string) string {
+	p := t[message].Properties[field]
+	if p.Description == "" {
+		return p.Title
+	}
+	return p.Description
+}

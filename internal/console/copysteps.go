@@ -1,0 +1,246 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	cloudevent "github.com/cloudevents/sdk-go/v2/event"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/queryparams"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// benchCopies returns the texts for a pipeline of the bench.
+func (s *Console) benchCopies(r *http.Request, b *bench, req *imageflowv1.RunPipelineRequest) []copyText {
+	name, _ := b.triggerNames()
+	all := s.callCopies(r, name, "/v1/pipeline", req, req)
+	chain, err := b.triggers()
+	if err != nil {
+		return all
+	}
+	first := chain[0].Spec.Subscriber
+	if e, err := events.NewObjectFound(objects.Info{Bucket: b.Bucket, Key: b.Key, Modified: time.Now()}); err == nil {
+		for _, c := range s.eventCopy(first.Ref.Name, first.URI, &e) {
+			c.Note = "The first step; the others follow by their Triggers. " + c.Note
+			all = append(all, c)
+		}
+	}
+	var commands []string
+	var documents []any
+	for _, t := range chain {
+		commands, documents = append(commands, knText(t)), append(documents, t)
+	}
+	all = append(all, copyText{"kn", strings.Join(commands, "\n"), knNote})
+	if text, err := yamlText(documents...); err == nil {
+		all = append(all, copyText{"Trigger YAML", text, ""})
+	}
+	return all
+}
+
+// stepCopy are the texts for one step of an execution.
+type stepCopy struct {
+	Title string
+	// Note says from where the parameters are known, or why they are not.
+	Note   string
+	Copies []copyText
+}
+
+// maker is a Trigger in force that can have made an output.
+type maker struct {
+	chain *imageflowv1.Chain
+	node  *imageflowv1.ChainNode
+	// source is how the uploads were selected.
+	source *imageflowv1.ChainSource
+}
+
+// stepCopies returns the texts for each step of an execution. Nothing stores the parameters of a step, so they are those
+// of the Trigger that makes such an output now.
+func (s *Console) stepCopies(r *http.Request, x *run) (all []stepCopy) {
+	if len(x.Steps) == 0 {
+		return nil
+	}
+	chains, err := s.config.Executions.ListChains(r.Context(), &imageflowv1.ListChainsRequest{})
+	for _, step := range x.Steps {
+		c := stepCopy{Title: step.Title()}
+		found := makersOf(chains.GetChains(), x, step)
+		switch {
+		case err != nil:
+			c.Note = "The parameters are those of a Trigger, and the gateway does not say which are in force: " + reasonOf(err)
+		case len(found) == 0:
+			c.Note = "No Trigger in force makes this output, so its parameters are not known: it is from a call, or the Triggers " +
+				"have changed since."
+		case len(found) > 1:
+			c.Note = "Several Triggers in force make such an output, so its parameters are not known: " +
+				found[0].node.GetTrigger() + ", " + found[1].node.GetTrigger()
+		default:
+			c.Note = "The parameters are those that the Trigger " + found[0].node.GetTrigger() + " has now. The commands write an " +
+				"output of their own, below " + benchFolder
+			c.Copies = s.copiesOf(r, x, found[0])
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// makersOf returns the Triggers that can have made the output of a step.
+func makersOf(chains []*imageflowv1.Chain, x *run, step runStep) (found []maker) {
+	leaf, extension := leafOf(x, step)
+	for _, c := range chains {
+		at := slices.IndexFunc(c.GetSources(), func(s *imageflowv1.ChainSource) bool { return isFrom(s, x) })
+		if at < 0 {
+			continue
+		}
+		for _, n := range c.GetNodes() {
+			if n.GetProcessor() == step.Name && slices.ContainsFunc(n.GetOutputs(), func(output string) bool {
+				return output == leaf || output == leaf+extension || output == step.Output.GetObjectKey()
+			}) {
+				found = append(found, maker{c, n, c.GetSources()[at]})
+			}
+		}
+	}
+	return found
+}
+
+// leafOf returns the name of an output in a chain, such as resize-small, and its extension with the dot.
+func leafOf(x *run, step runStep) (leaf, extension string) {
+	p, _ := processors.Named(step.Name)
+	extension = path.Ext(step.Output.GetObjectKey())
+	ending, isDefault := strings.CutPrefix(strings.TrimSuffix(step.Output.GetObjectKey(), extension), x.ID+"_"+p.Suffix)
+	if !isDefault {
+		return "", extension
+	}
+	return step.Name + ending, extension
+}
+
+// isFrom reports whether a source selects the upload of an execution.
+func isFrom(s *imageflowv1.ChainSource, x *run) bool {
+	subject := subjectPrefix(x.Key)
+	return (s.GetBucket() == "" || s.GetBucket() == x.Bucket) && strings.HasPrefix(subject, s.GetPrefix()) &&
+		strings.HasSuffix(subject, s.GetSuffix()) && (s.GetKey() == "" || s.GetKey() == subject) &&
+		!slices.ContainsFunc(s.GetExcludedPrefixes(), func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
+}
+
+// before returns the step whose output a node reads, and the type of its event. The step is nil for the upload. It is
+// false if the output is not there.
+func (m maker) before(x *run) (step *runStep, eventType string, ok bool) {
+	for _, edge := range m.chain.GetEdges() {
+		if edge.GetTo() != m.node.GetId() {
+			continue
+		}
+		if edge.GetFrom() == "" {
+			return nil, edge.GetEventType(), true
+		}
+		for i := range x.Steps {
+			for _, other := range makersOf([]*imageflowv1.Chain{m.chain}, x, x.Steps[i]) {
+				if other.node.GetId() == edge.GetFrom() {
+					return &x.Steps[i], edge.GetEventType(), true
+				}
+			}
+		}
+	}
+	return nil, "", false
+}
+
+// requests returns the call that runs the step of a node on an image, and the pipeline that does the same.
+func (m maker) requests(input *imageflowv1.ImageData, id string) (proto.Message, *imageflowv1.RunPipelineRequest, error) {
+	p, ok := processors.Named(m.node.GetProcessor())
+	uri, err := url.Parse(m.node.GetUri())
+	if err != nil || !ok {
+		return nil, nil, errors.Join(err, fmt.Errorf("no processor %q", p.Name))
+	}
+	step, req := newStep(p)
+	if m.node.GetStep() != nil {
+		proto.Merge(step, m.node.GetStep())
+	} else if err := queryparams.Read(req, uri.Query()); err != nil {
+		return nil, nil, err
+	}
+	single := proto.Clone(req)
+	fields, own := req.ProtoReflect().Descriptor().Fields(), single.ProtoReflect()
+	pipeline := &imageflowv1.RunPipelineRequest{InputImage: input, ExecutionId: id, Steps: []*imageflowv1.PipelineStep{step}}
+	if output := fields.ByName("output_image"); own.Has(output) { // with names of its own, but in the same format
+		pipeline.OutputImage = &imageflowv1.ImageData{
+			ContentType: own.Get(output).Message().Interface().(*imageflowv1.ImageData).GetContentType(),
+		}
+		own.Set(output, protoreflect.ValueOfMessage(pipeline.OutputImage.ProtoReflect()))
+		req.ProtoReflect().Clear(output)
+	}
+	own.Set(fields.ByName("input_image"), protoreflect.ValueOfMessage(input.ProtoReflect()))
+	own.Set(fields.ByName("execution_id"), protoreflect.ValueOfString(id))
+	return single, pipeline, nil
+}
+
+// copiesOf returns the texts for the step of an execution that a Trigger makes.
+func (s *Console) copiesOf(r *http.Request, x *run, m maker) []copyText {
+	before, eventType, ok := m.before(x)
+	if !ok {
+		return nil
+	}
+	input := &imageflowv1.ImageData{Bucket: x.Bucket, ObjectKey: x.Key}
+	if before != nil {
+		input.ObjectKey = before.Output.GetObjectKey()
+	}
+	single, pipeline, err := m.requests(input, benchFolder+stemOf(x.Key))
+	if err != nil {
+		return nil
+	}
+	name := m.node.GetProcessor()
+	all := s.callCopies(r, name, "/v1/"+name, single, pipeline)
+	if e, err := causeOf(x, before); err == nil {
+		all = append(all, s.eventCopy(m.node.GetSubscriber(), m.node.GetUri(), e)...)
+	}
+	t := m.trigger(eventType, x)
+	const note = "Beside the Trigger in force, this would run the step twice: give it filters of its own. "
+	all = append(all, copyText{"kn", knText(t), note + knNote})
+	if text, err := yamlText(t); err == nil {
+		all = append(all, copyText{"Trigger YAML", text, note})
+	}
+	return all
+}
+
+// trigger returns a Trigger with the subscriber of the one in force, for the events of a type below the upload's folder.
+func (m maker) trigger(eventType string, x *run) trigger {
+	filter := triggerFilter{Exact: map[string]string{"type": eventType}}
+	if strings.HasSuffix(eventType, ":") {
+		filter = triggerFilter{Prefix: map[string]string{"type": eventType}}
+	}
+	filters := []triggerFilter{filter}
+	prefix := m.source.GetPrefix()
+	if folder, _, ok := strings.Cut(subjectPrefix(x.Key), "/"); ok && prefix == "" {
+		prefix = folder + "/"
+	}
+	if prefix != "" {
+		filters = append(filters, triggerFilter{Prefix: map[string]string{"subject": prefix}})
+	}
+	return newTrigger(m.node.GetTrigger()+"-copy", m.node.GetSubscriber(), m.node.GetUri(), filters...)
+}
+
+// causeOf returns the event that made a step run: the one of the upload, or of the step before.
+func causeOf(x *run, before *runStep) (*cloudevent.Event, error) {
+	e, err := events.NewObjectFound(objects.Info{Bucket: x.Bucket, Key: x.Key, ETag: x.ETag, Modified: x.Began})
+	if err != nil || before == nil {
+		return &e, err
+	}
+	result := &imageflowv1.ProcessingResult{
+		Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED, OutputImage: before.Output,
+	}
+	events.ExecutionID.Set(result, x.ID)
+	if before.SideCar != "" {
+		events.SideCar.Set(result, before.SideCar)
+	}
+	if before.Variant != "" {
+		events.Variant.Set(result, before.Variant)
+	}
+	return events.NewStepCompleted(context.Background(), &e, before.Name, "", &imageflowv1.ResizeResponse{Result: result})
+}
