@@ -88,6 +88,7 @@ func New(c Config) (*Console, error) {
 	routes.HandleFunc("GET /executions", s.executions)
 	routes.HandleFunc("GET /execution", s.execution)
 	routes.HandleFunc("GET /chain", s.chain)
+	routes.HandleFunc("GET "+answerPath, s.answer)
 	routes.HandleFunc("GET /object", s.object)
 	routes.HandleFunc("GET /bench", s.bench)
 	routes.HandleFunc("POST /bench", s.editBench)

@@ -1,33 +1,33 @@
-// Answers shows the side-cars of steps as JSON. Each is loaded when it is opened.
+// Answers shows the side-cars of steps, and what the gateway says about the execution, as JSON. Each is loaded whenever it is
+// opened.
 import { create } from "./dom.js";
 
 const maxCharacters = 200_000;
 
 export class Answers {
-  constructor() {
+  // execution is the URL of the gateway's answer.
+  constructor(execution) {
     this.root = create("div", { className: "answers" });
+    this.execution = answerOf("the gateway about the execution", execution);
     this.shown = new Map(); // by the URL of the side-car
   }
 
   update(images) {
-    for (const { title, answer } of images) {
-      if (!answer || this.shown.has(answer)) continue;
-      this.shown.set(answer, this.add(title, answer));
-    }
-    for (const [url, element] of this.shown) {
-      if (images.some((image) => image.answer === url)) continue;
-      element.remove();
-      this.shown.delete(url);
-    }
+    const answers = images.filter(({ answer }) => answer);
+    this.shown = new Map(answers.map(({ answer, title }) => [answer, this.shown.get(answer) ?? answerOf(title, answer)]));
+    const wanted = [...this.shown.values(), this.execution];
+    for (const element of [...this.root.children]) if (!wanted.includes(element)) element.remove();
+    wanted.forEach((element, i) => {
+      if (this.root.children[i] !== element) this.root.insertBefore(element, this.root.children[i] ?? null);
+    });
   }
+}
 
-  add(title, url) {
-    const text = create("pre", { tabIndex: 0, textContent: "…", "aria-label": `Answer of ${title}` });
-    const details = create("details", {}, create("summary", { textContent: `Answer of ${title} as JSON` }), text);
-    details.addEventListener("toggle", () => load(url, text), { once: true });
-    this.root.append(details);
-    return details;
-  }
+function answerOf(name, url) {
+  const text = create("pre", { tabIndex: 0, textContent: "…", role: "region", "aria-label": `Answer of ${name}` });
+  const details = create("details", {}, create("summary", { textContent: `Answer of ${name} as JSON` }), text);
+  details.addEventListener("toggle", () => { if (details.open) load(url, text); });
+  return details;
 }
 
 async function load(url, element) {
@@ -35,7 +35,8 @@ async function load(url, element) {
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(await answer.text());
     const text = JSON.stringify(await answer.json(), null, 2);
-    element.textContent = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}\n… and ${text.length - maxCharacters} more characters` : text;
+    const rest = text.length - maxCharacters;
+    element.textContent = rest > 0 ? `${text.slice(0, maxCharacters)}\n… and ${rest} more characters` : text;
   } catch (reason) {
     element.textContent = `The answer could not be read: ${reason.message}`;
   }

@@ -46,7 +46,7 @@ export class Slider {
 // Side is one of the two images, and the choice of it.
 class Side {
   constructor(name) {
-    this.image = create("img", { className: name.toLowerCase(), decoding: "async" });
+    this.image = create("img", { className: name.toLowerCase(), decoding: "sync" });
     this.tag = create("span", { className: `tag ${name.toLowerCase()}` });
     this.select = create("select");
   }

@@ -114,7 +114,7 @@ export class Detections {
 }
 
 function table(rows) {
-  const head = ["Class", "Confidence", "Left, top", "Size"].map((textContent) => create("th", { scope: "col", textContent }));
+  const head = ["Class", "Confidence", "Left, top", "Size"].map((textContent, i) => create("th", { scope: "col", textContent, className: i > 0 ? "number" : "" }));
   return create("details", { className: "found" }, create("summary", { textContent: "Detections as a table" }),
     create("table", {}, create("thead", {}, create("tr", {}, ...head)), rows));
 }

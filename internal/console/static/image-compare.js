@@ -7,7 +7,7 @@ import { Answers } from "./answers.js";
 class ImageCompare extends HTMLElement {
   connectedCallback() {
     if (!this.views) {
-      this.views = [new Slider(), new Detections(), new Answers()];
+      this.views = [new Slider(), new Detections(), new Answers(this.dataset.execution)];
       this.append(...this.views.map((view) => view.root));
     }
     this.observer = new MutationObserver(() => this.update());
