@@ -1,6 +1,6 @@
 // Answers shows the side-cars of steps, and what the gateway says about the execution, as JSON. Each is loaded whenever it is
 // opened.
-import { create } from "./dom.js";
+import { create, visible } from "./dom.js";
 
 const maxCharacters = 200_000;
 
@@ -34,7 +34,7 @@ async function load(url, element) {
   try {
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(await answer.text());
-    const text = JSON.stringify(await answer.json(), null, 2);
+    const text = visible(JSON.stringify(await answer.json(), null, 2));
     const rest = text.length - maxCharacters;
     element.textContent = rest > 0 ? `${text.slice(0, maxCharacters)}\n… and ${rest} more characters` : text;
   } catch (reason) {

@@ -1,7 +1,7 @@
 // Detections shows what a detection found as boxes over the image that it read, and as a table. Classes and the confidence
 // are chosen in the page, of what the side-car has.
 import { Boxes } from "./boxes.js";
-import { create, label, percent, setOptions } from "./dom.js";
+import { create, label, percent, setOptions, visible } from "./dom.js";
 
 export class Detections {
   constructor() {
@@ -55,7 +55,7 @@ export class Detections {
     const source = isMapped ? metadata.original : metadata.source;
     const frame = Math.min(...detections.map((found) => found.frame ?? 0));
     this.all = detections.filter((found) => (found.frame ?? 0) === frame)
-      .map((found, index) => ({ ...found, index, colour: colourOf(found.class_id) }));
+      .map((found) => ({ ...found, class_name: visible(found.class_name), colour: colourOf(found.class_id) }));
     this.boxes.load(urlOf(source, this.images), isMapped ? metadata.original_width : metadata.image_width,
       isMapped ? metadata.original_height : metadata.image_height);
     const lowest = Math.min(metadata.confidence_threshold || 1, ...detections.map((found) => found.confidence));
@@ -83,7 +83,7 @@ export class Detections {
 
   row(found) {
     const { x1, y1, x2, y2 } = found.bbox;
-    const name = create("button", { type: "button", textContent: found.class_name });
+    const name = create("button", { type: "button" }, create("bdi", { textContent: found.class_name }));
     const row = create("tr", {}, create("td", {}, name), create("td", { className: "number", textContent: percent(found.confidence) }),
       create("td", { className: "number", textContent: `${Math.round(x1)}, ${Math.round(y1)}` }),
       create("td", { className: "number", textContent: `${Math.round(x2 - x1)} × ${Math.round(y2 - y1)}` }));
@@ -132,7 +132,7 @@ function urlOf({ bucket, object_key: key, etag }, images) {
 function noteOf(detections, shown, classifications, metadata) {
   const notes = [];
   if (classifications.length > 0) {
-    notes.push(`The model classifies the whole image: ${classifications.map((c) => `${c.class_name} ${percent(c.confidence)}`).join(", ")}.`);
+    notes.push(`The model classifies the whole image: ${classifications.map((c) => `${visible(c.class_name)} ${percent(c.confidence)}`).join(", ")}.`);
   } else if (detections.length === 0) {
     notes.push(`Nothing was found with a confidence of at least ${percent(metadata.confidence_threshold)}.`);
   }

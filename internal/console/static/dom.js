@@ -25,3 +25,10 @@ export function setOptions(select, options, otherwise) {
 export function percent(part) {
   return `${Math.round(part * 100)} %`;
 }
+
+// visible returns a text of a stranger in which characters that have no form, or turn the direction of writing, are visible as
+// their code points, as in the pages that the server makes. Lines stay.
+export function visible(text) {
+  return text.replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]/gu,
+    (character) => `⟨U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+}
