@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"image"
@@ -175,6 +176,35 @@ func TestRun_images(t *testing.T) {
 			t.Errorf("%s: answer %q, detections %q", images[i].Title, images[i].Answer, images[i].Detections)
 		}
 	}
+}
+
+// TestLive_missed: a page gets what happened between its making and its request for live updates.
+func TestLive_missed(t *testing.T) {
+	s := storeConsole(t)
+	created, err := events.NewObjectFound(objects.Info{Bucket: imageBucket, Key: "uploads/a.jpg", ETag: "v1", Modified: time.Now()})
+	if err == nil {
+		err = s.feed.take(&created)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	takeStep(t, s.feed, &created, "resize")
+	server := httptest.NewServer(s)
+	defer server.Close()
+	defer s.Close()
+	answer, err := http.Get(server.URL + s.feed.get(imageBucket, "uploads/a").LiveURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	for timeout := time.AfterFunc(time.Minute, server.CloseClientConnections); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), `data-title="resize"`) {
+			timeout.Stop()
+			return
+		}
+	}
+	t.Fatal("the output of the resize was not sent")
 }
 
 // takeStep passes the event of a finished step to a feed, and returns it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	maxWaiting = 200
 	// heartbeat is the time without a change after which a page gets a comment.
 	heartbeat = 15 * time.Second
+	// maxConnectTime is how long a page may take from its making to its request for live updates.
+	maxConnectTime = 10 * time.Second
 	// pollEvery is the time after which parts of a page that follow from many events may be sent again.
 	pollEvery = time.Second
 	// reloadEvent makes a page load itself again.
@@ -107,7 +110,7 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, send func(str
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	sent := make([]string, len(v.polled))
-	open := send("retry: 1000\n: open\n\n")
+	open := send("retry: 1000\n: open\n\n" + s.missed(v))
 	for beat := time.NewTimer(heartbeat); open; {
 		select {
 		case <-ctx.Done():
@@ -129,6 +132,17 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, send func(str
 			open = send(s.events(v.fragments, change))
 		}
 	}
+}
+
+// missed returns the changes of the time in which a page was made and had no live updates yet. It may have some of them.
+func (s *Console) missed(v view) string {
+	var b strings.Builder
+	for _, change := range slices.Backward(s.feed.since(s.feed.now().Add(-maxConnectTime))) {
+		if v.wants(change) {
+			b.WriteString(s.events(v.fragments, change))
+		}
+	}
+	return b.String()
 }
 
 // events returns the fragments of a change as server-sent events.

@@ -82,7 +82,6 @@ class Pen {
     const { context } = this;
     context.globalAlpha = opacity;
     context.strokeStyle = context.fillStyle = found.colour;
-    context.lineWidth = width * devicePixelRatio;
     for (const { points } of found.mask?.polygons ?? []) {
       this.path(points);
       context.globalAlpha = opacity * 0.35;
@@ -91,11 +90,23 @@ class Pen {
     }
     const { x1, y1, x2, y2 } = found.bbox;
     this.path(found.rotated_box?.corners ?? [x1, y1, x2, y1, x2, y2, x1, y2]);
-    context.stroke();
+    this.outline(width);
     for (const { x, y, confidence } of found.keypoints ?? []) {
       if ((confidence ?? 1) >= minKeypoint) this.dot(x, y);
     }
     context.globalAlpha = 1;
+  }
+
+  // outline draws a line with dark edges, which can be seen on images of any colour.
+  outline(width) {
+    const { context } = this;
+    const colour = context.strokeStyle;
+    context.strokeStyle = "#000a";
+    context.lineWidth = (width + 2) * devicePixelRatio;
+    context.stroke();
+    context.strokeStyle = colour;
+    context.lineWidth = width * devicePixelRatio;
+    context.stroke();
   }
 
   // path begins a closed line through points x1 y1 x2 y2 and so on.

@@ -141,7 +141,7 @@ function noteOf(detections, shown, classifications, metadata) {
   return notes.join(" ");
 }
 
-// colourOf returns the colour of a class. Classes that follow each other differ clearly.
+// colourOf returns the colour of a class, on which black text can be read. Classes that follow each other differ clearly.
 function colourOf(id) {
-  return `hsl(${(id * 137.5) % 360} 90% 60%)`;
+  return `oklch(0.8 0.17 ${(id * 137.5 + 30) % 360})`;
 }
