@@ -46,6 +46,8 @@ type Config struct {
 	MaxPages int
 	// Probes are the readiness URLs of roles that the gateway does not know, by name.
 	Probes map[string]string
+	// HealthPeriod is the time after which all roles are asked again while somebody looks at a page; 0 means that none is asked.
+	HealthPeriod time.Duration
 }
 
 // EventsPath is the path for the events of the broker, which have signatures and need no token.
@@ -67,6 +69,13 @@ type Console struct {
 	// chains is what the pages of chains show, which chainsAsked makes while they are open.
 	chains      atomic.Pointer[chainPage]
 	chainsAsked refresher
+	// healthNow and deadLetters are what the strip shows.
+	healthNow        atomic.Pointer[health]
+	healthAsked      refresher
+	deadLetters      atomic.Pointer[string]
+	deadLettersAsked refresher
+	roles            []roleProbe
+	probes           probeLog
 }
 
 // New returns the pages of a system.
@@ -76,7 +85,10 @@ func New(c Config) (*Console, error) {
 		return nil, err
 	}
 	s := &Console{config: c, feed: newFeed(time.Now, c.MaxPages), pages: pages, contract: contract{gateway: c.Gateway}}
-	s.chainsAsked.period, s.chainsAsked.limit, s.chainsAsked.make = pollEvery, chainLimit, s.drawChains
+	s.roles = roleProbes(c)
+	s.chainsAsked = refresher{period: pollEvery, limit: chainLimit, make: s.drawChains}
+	s.healthAsked = refresher{period: c.HealthPeriod, limit: healthLimit, make: s.askHealth}
+	s.deadLettersAsked = refresher{period: deadLetterPeriods * c.HealthPeriod, limit: deadLetterLimit, make: s.countDeadLetters}
 	static, err := fs.Sub(assets, "static")
 	if err != nil {
 		return nil, err
@@ -89,6 +101,7 @@ func New(c Config) (*Console, error) {
 	routes.HandleFunc("GET /execution", s.execution)
 	routes.HandleFunc("GET /chain", s.chain)
 	routes.HandleFunc("GET "+answerPath, s.answer)
+	routes.HandleFunc("GET /health", s.healthPage)
 	routes.HandleFunc("GET /object", s.object)
 	routes.HandleFunc("GET /bench", s.bench)
 	routes.HandleFunc("POST /bench", s.editBench)

@@ -56,7 +56,7 @@ func (f *feed) leave(l *listener) {
 // send passes a run to the listeners that want it, and ends those that are too slow. The caller holds the mutex.
 func (f *feed) send(r *run) {
 	for l := range f.listeners {
-		if !l.wants(r) {
+		if l.wants == nil || !l.wants(r) {
 			continue
 		}
 		select {
@@ -80,7 +80,7 @@ func (f *feed) close() {
 
 // live sends fragments of a page as server-sent events when something changes: `row` of the view executions, or the
 // parts of the execution with an id. A page replaces the element with the same id, or adds it. The view chain has the chains,
-// at most once a second.
+// the view health the tables of the page, and each view the strip, at most once a second.
 func (s *Console) live(w http.ResponseWriter, r *http.Request) {
 	v, err := s.viewOf(r)
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *Console) events(fragments []string, change *run) string {
 
 // view is what a page shows.
 type view struct {
-	// wants selects the runs of which it shows these fragments.
+	// wants selects the runs of which it shows these fragments; nil selects none.
 	wants     func(*run) bool
 	fragments []string
 	// polled return server-sent events, which are sent when they change.
@@ -171,11 +171,13 @@ type view struct {
 // viewOf returns what a page shows.
 func (s *Console) viewOf(r *http.Request) (v view, err error) {
 	bucket, id := s.bucketOf(r), r.FormValue("id")
-	switch {
-	case r.FormValue("view") == chainView:
-		version := r.FormValue("version")
+	v.polled = append(v.polled, func() string { return s.healthEvents("strip") })
+	switch name, version := r.FormValue("view"), r.FormValue("version"); {
+	case name == chainView:
 		v.polled = append(v.polled, func() string { return s.chainEvents(version) })
-		v.wants = func(*run) bool { return false }
+	case name == healthView:
+		v.polled = append(v.polled, func() string { return s.healthEvents("health") })
+	case name == stripView:
 	case id != "":
 		v.wants, v.fragments = func(x *run) bool { return x.ID == id && x.Bucket == bucket }, []string{"state", "images"}
 	default:

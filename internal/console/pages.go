@@ -18,9 +18,10 @@ import (
 // pages are the templates of the pages, by name. Each has the layout and the fragments.
 type pages map[string]*template.Template
 
-// parsePages reads templates/*.html: layout.html and fragments.html are part of each of the others.
+// parsePages reads templates/*.html: layout.html, fragments.html and strip.html are part of each of the others.
 func parsePages(files fs.FS) (pages, error) {
-	common, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/fragments.html")
+	common, err := template.New("layout.html").Funcs(functions).ParseFS(files,
+		"templates/layout.html", "templates/fragments.html", "templates/strip.html")
 	if err != nil {
 		return nil, err
 	}
@@ -48,17 +49,21 @@ type page struct {
 	Nav         []link
 	// IsOpen means that the page is shown without the token, so it shows nothing of the system.
 	IsOpen bool
+	Health *health // of the strip
 	Data   any
 }
 
 // link is an entry of the navigation.
 type link struct{ Path, Title string }
 
-var navigation = []link{{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}, {"/bench", "Bench"}}
+var navigation = []link{{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}, {"/bench", "Bench"}, {"/health", "Health"}}
 
 // show answers with a page.
 func (s *Console) show(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
 	p := page{Title: title, Path: r.URL.Path, Nav: navigation, IsOpen: !s.isSignedIn(r), Data: data}
+	if !p.IsOpen {
+		p.Health = s.health()
+	}
 	s.write(w, r, status, name, "layout.html", p)
 }
 

@@ -8,7 +8,7 @@ import (
 
 // refresher makes something again in the background, at most once in a period, and only while somebody asks for it.
 type refresher struct {
-	period time.Duration
+	period time.Duration // 0 means that it is never made
 	// limit bounds the time of make, which keeps what it made.
 	limit time.Duration
 	make  func(context.Context) error
@@ -25,7 +25,7 @@ func (r *refresher) ask() (isGood bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if !r.busy && now.Sub(r.began) >= r.period {
+	if r.period > 0 && !r.busy && now.Sub(r.began) >= r.period {
 		r.busy, r.began = true, now
 		go r.refresh()
 	}

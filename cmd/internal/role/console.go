@@ -90,7 +90,7 @@ func (c *ConsoleConfig) Console(t *telemetry.Tracing) (*console.Console, error) 
 		Executions: imageflowv1.NewExecutionServiceClient(conn), Pipelines: imageflowv1.NewPipelineServiceClient(conn),
 		Gateway: &toGateway{host: c.Gateway, token: bearerToken(c.Token), next: t.Transport(http.DefaultTransport)},
 		Store:   store, Bucket: c.Bucket, UploadPrefix: c.Prefix, ReadFrom: c.ReadFrom, MaxUploadBytes: c.MaxBytes,
-		Signer: signer, Token: c.Token, TraceURL: c.TraceURL, Probes: probes, MaxPages: c.Pages,
+		Signer: signer, Token: c.Token, TraceURL: c.TraceURL, Probes: probes, MaxPages: c.Pages, HealthPeriod: console.HealthPeriod,
 		GatewayURL: c.Address, ServiceURLs: c.Services,
 	})
 }

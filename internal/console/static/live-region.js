@@ -1,14 +1,19 @@
 // <live-region src="/live?..."> replaces each element of the page by the one with the same id that the server sends, and
-// puts new ones into the first element below it with data-prepend or data-append.
+// puts new ones into the first element below it with data-prepend or data-append. All streams have the strip, so a region
+// with data-spare needs none of its own if there is another one.
 const maxRows = 200;
 
 class LiveRegion extends HTMLElement {
   connectedCallback() {
-    if (!this.getAttribute("src")) return;
+    if (!this.getAttribute("src") || this.isSpare()) return;
     this.source = new EventSource(this.getAttribute("src"));
     this.source.onopen = () => this.toggleAttribute("open", true);
     this.source.onmessage = (event) => this.update(event.data);
     this.source.addEventListener("reload", () => location.reload());
+  }
+
+  isSpare() {
+    return this.hasAttribute("data-spare") && document.querySelector("live-region[src]:not([data-spare])") !== null;
   }
 
   disconnectedCallback() {
