@@ -56,7 +56,9 @@ type page struct {
 // link is an entry of the navigation.
 type link struct{ Path, Title string }
 
-var navigation = []link{{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}, {"/bench", "Bench"}, {"/health", "Health"}}
+var navigation = []link{
+	{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}, {"/bench", "Bench"}, {"/health", "Health"},
+}
 
 // show answers with a page.
 func (s *Console) show(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
