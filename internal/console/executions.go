@@ -191,7 +191,7 @@ func (s *Console) execution(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		stored := runOf(bucket, e)
 		if seen != nil {
-			stored.Steps = withKnownStages(stored.Steps, seen.Steps)
+			stored.Steps = withKnownTimes(stored.Steps, seen.Steps)
 			stored.Began, stored.Updated, stored.TraceID = seen.Began, seen.Updated, seen.TraceID // to the millisecond
 			stored.Width, stored.Height = seen.Width, seen.Height
 		}

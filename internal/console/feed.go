@@ -197,7 +197,7 @@ func resizedFrom(e *cloudevent.Event, step string) (width, height int32) {
 // end notes the outcome, with the outputs that no event reported before.
 func (r *run) end(ended *imageflowv1.GetExecutionResponse) {
 	r.Status, r.Failure = ended.GetStatus(), ended.GetFailure()
-	r.Steps = withKnownStages(stepsOf(ended), r.Steps)
+	r.Steps = withKnownTimes(stepsOf(ended), r.Steps)
 	r.Bytes = max(r.Bytes, ended.GetSource().GetSizeBytes())
 }
 

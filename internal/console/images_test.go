@@ -178,6 +178,26 @@ func TestRun_images(t *testing.T) {
 	}
 }
 
+// TestRun_times: the outcome knows less of the time of a step than its event, which has the time of the storing, too.
+func TestRun_times(t *testing.T) {
+	output := &imageflowv1.ImageData{Bucket: imageBucket, ObjectKey: "uploads/a_resize.jpg", Etag: "v1"}
+	result := &imageflowv1.ProcessingResult{OutputImage: output, ProcessingTimeSeconds: 0.108}
+	events.StageTime("apply").Set(result, "42")
+	events.StageTime("store").Set(result, "66")
+	r := &run{}
+	r.addStep("resize", result)
+	r.end(&imageflowv1.GetExecutionResponse{Steps: []*imageflowv1.ExecutionStep{
+		{Name: "resize", OutputImage: output, ProcessingTimeSeconds: 0.042},
+		{Name: "detect", OutputImage: &imageflowv1.ImageData{ObjectKey: "uploads/a_ai-detection.jpg"}, ProcessingTimeSeconds: 0.07},
+	}})
+	if s := r.Steps[0]; s.Seconds != 0.108 || len(s.Stages) != 2 {
+		t.Errorf("resize: %v s, stages %v", s.Seconds, s.Stages)
+	}
+	if s := r.Steps[1]; s.Seconds != 0.07 || len(s.Stages) != 0 {
+		t.Errorf("detect, of which no event came: %v s, stages %v", s.Seconds, s.Stages)
+	}
+}
+
 // TestLive_missed: a page gets what happened between its making and its request for live updates.
 func TestLive_missed(t *testing.T) {
 	s := storeConsole(t)

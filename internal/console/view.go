@@ -71,14 +71,15 @@ func stepsOf(e *imageflowv1.GetExecutionResponse) (all []runStep) {
 	return all
 }
 
-// withKnownStages returns steps with the stages that are known of the same outputs.
-func withKnownStages(steps, known []runStep) []runStep {
+// withKnownTimes returns steps with the times that events reported of the same outputs. They include the storing of the output,
+// which the metadata of the output cannot have.
+func withKnownTimes(steps, known []runStep) []runStep {
 	for i, s := range steps {
 		at := slices.IndexFunc(known, func(k runStep) bool {
 			return k.Output.GetObjectKey() == s.Output.GetObjectKey() && k.Output.GetEtag() == s.Output.GetEtag()
 		})
 		if at >= 0 {
-			steps[i].Stages = known[at].Stages
+			steps[i].Seconds, steps[i].Stages = known[at].Seconds, known[at].Stages
 		}
 	}
 	return steps

@@ -7,7 +7,8 @@ export class Boxes {
   // report gets the detection under the pointer or the focus, or null.
   constructor(report) {
     this.report = report;
-    this.image = create("img", { alt: "The image that the detection read" });
+    this.image = create("img");
+    this.image.addEventListener("error", () => { this.image.alt = "The image that the detection read, which this browser cannot show"; });
     this.canvas = create("canvas", { "aria-hidden": "true" });
     this.root = create("div", { className: "stage" }, this.image, this.canvas);
     this.shown = [];
@@ -21,6 +22,7 @@ export class Boxes {
     this.image.src = url;
     [this.width, this.height] = [width, height];
     this.root.style.aspectRatio = `${width} / ${height}`;
+    this.image.alt = "The image that the detection read";
   }
 
   draw(shown) {

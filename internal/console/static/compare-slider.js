@@ -15,9 +15,7 @@ export class Slider {
     for (const side of [this.left, this.right]) {
       side.select.addEventListener("change", () => { side.isChosen = true; this.show(); });
     }
-    this.right.image.addEventListener("load", () => {
-      this.stage.style.aspectRatio = `${this.right.image.naturalWidth} / ${this.right.image.naturalHeight}`;
-    });
+    for (const image of [this.left.image, this.right.image]) image.addEventListener("load", () => this.shape());
   }
 
   // update offers images, and shows the first and the last unless others are chosen.
@@ -37,6 +35,12 @@ export class Slider {
     this.move();
   }
 
+  // shape gives the stage the aspect ratio of the right image, or of the left one if the browser cannot show the right one.
+  shape() {
+    const image = this.right.image.naturalWidth > 0 ? this.right.image : this.left.image;
+    this.stage.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+  }
+
   move() {
     this.stage.style.setProperty("--at", `${this.range.value}%`);
     this.range.setAttribute("aria-valuetext", `${Math.round(this.range.value)} % ${this.left.tag.textContent}`);
@@ -49,6 +53,7 @@ class Side {
     this.image = create("img", { className: name.toLowerCase(), decoding: "sync" });
     this.tag = create("span", { className: `tag ${name.toLowerCase()}` });
     this.select = create("select");
+    this.image.addEventListener("error", () => { this.tag.textContent += " (this browser cannot show it)"; });
   }
 
   offer(options, usual) {
@@ -58,7 +63,8 @@ class Side {
 
   show(images) {
     const image = images.get(this.select.value);
-    if (this.image.getAttribute("src") !== image.url) this.image.src = image.url;
+    if (this.image.getAttribute("src") === image.url) return;
+    this.image.src = image.url;
     this.image.alt = this.tag.textContent = image.title;
   }
 }
