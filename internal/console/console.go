@@ -56,6 +56,9 @@ const EventsPath = "/console/events"
 // livePath is the path of server-sent events.
 const livePath = "/live"
 
+// iconPath is where browsers look for the icon of an image that they show as a page.
+const iconPath = "/favicon.ico"
+
 // IsWatch reports whether a request lasts until its caller ends it.
 func IsWatch(r *http.Request) bool { return r.URL.Path == livePath }
 
@@ -95,6 +98,7 @@ func New(c Config) (*Console, error) {
 	}
 	routes := http.NewServeMux()
 	routes.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(static))))
+	routes.Handle("GET "+iconPath, http.RedirectHandler("/static/icon.svg", http.StatusMovedPermanently))
 	routes.HandleFunc("GET /{$}", s.try)
 	routes.HandleFunc("POST /upload", s.upload)
 	routes.HandleFunc("GET /executions", s.executions)

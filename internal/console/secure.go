@@ -39,7 +39,7 @@ func (s *Console) secure(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		isOpen := r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/static/")
+		isOpen := r.URL.Path == "/login" || r.URL.Path == iconPath || strings.HasPrefix(r.URL.Path, "/static/")
 		switch {
 		case isOpen || s.isSignedIn(r):
 			next.ServeHTTP(w, r)

@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// TestComparison: the slider uncovers one image beside the other, and boxes follow the threshold and the classes.
+// TestComparison: the slider uncovers one image beside the other.
 func TestComparison(t *testing.T) {
 	system := local(t, nil)
 	b := open(t, system.Gateway, "/")
 	b.choose(sample)
 	b.await(isDone)
-	b.await(`document.querySelector(".compare .right").naturalWidth > 0 && document.querySelector(".compare .left").naturalWidth > 0`)
+	b.await(`[...document.querySelectorAll(".compare img")].every((image) => image.naturalWidth > 0)`)
 
 	left := b.pictureWith("100", ".compare .stage")
 	right := b.pictureWith("0", ".compare .stage")
@@ -33,7 +33,14 @@ func TestComparison(t *testing.T) {
 			t.Errorf("%.1f %% of the pixels on the %s are not those of the image on the %s", 100*share, name, name)
 		}
 	}
+}
 
+// TestBoxes: boxes follow the threshold and the classes, without a call.
+func TestBoxes(t *testing.T) {
+	system := local(t, nil)
+	b := open(t, system.Gateway, "/")
+	b.choose(sample)
+	b.await(isDone)
 	b.await(`document.querySelector(".detections .count").innerText.includes("shown")`)
 	with := b.picture(".detections .stage")
 	before := b.boxes()

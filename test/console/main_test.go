@@ -39,21 +39,24 @@ func TestMain(m *testing.M) {
 			fmt.Printf("%s%v\n", out, err)
 			return 1
 		}
-		options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1200, 900))
-		if os.Geteuid() == 0 {
-			options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with its sandbox
-		}
-		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-		defer stop()
-		first, closeBrowser := chromedp.NewContext(allocator)
-		defer closeBrowser()
-		if err := chromedp.Do(first); err != nil {
+		stop, err := startBrowser(path)
+		if err != nil {
 			fmt.Println("Chromium does not start:", err)
 			return 1
 		}
-		browser = first
+		defer stop()
 		return m.Run()
 	}())
+}
+
+func startBrowser(path string) (stop func(), err error) {
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1200, 900))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with its sandbox
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	browser, _ = chromedp.NewContext(allocator)
+	return stop, chromedp.Do(browser)
 }
 
 // needsBrowser skips a test on a machine without Chromium.
@@ -82,4 +85,3 @@ func local(t testing.TB, env []string, args ...string) *localmode.Local {
 	t.Cleanup(system.Stop)
 	return system
 }
-

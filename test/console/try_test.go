@@ -68,4 +68,3 @@ func TestExecutionsAreFiltered(t *testing.T) {
 		}
 	}
 }
-
