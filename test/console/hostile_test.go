@@ -1,7 +1,7 @@
 package console_test
 
 import (
-	"io"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -53,6 +53,15 @@ func TestHostileTexts(t *testing.T) {
 	b.forget("Failed to load resource") // of pages that do not exist
 }
 
+// findScripts returns the elements of a page that run something, or would without the policy. The pages' own scripts may
+// set styles.
+const findScripts = `[...document.querySelectorAll("*")].filter((element) => {
+	const names = element.getAttributeNames();
+	return element.localName === "script" && !element.src || names.some((name) => name.startsWith("on")) ||
+		names.includes("style") && !element.closest("image-compare") ||
+		/^(javascript|data):/i.test(element.getAttribute("href") ?? element.getAttribute("src") ?? "");
+}).map((element) => element.outerHTML.slice(0, 200))`
+
 // checkInert fails if a text of the page became more than a text.
 func (b *tab) checkInert() {
 	b.Helper()
@@ -60,10 +69,7 @@ func (b *tab) checkInert() {
 	if get[bool](b, `"pwned" in window`) {
 		b.Errorf("%.200s: a script of a stranger ran", where)
 	}
-	if found := get[[]string](b, `[...document.querySelectorAll("*")].filter((element) =>
-		element.localName === "script" && !element.src || element.getAttributeNames().some((name) => name.startsWith("on") || name === "style") &&
-		!element.closest("image-compare") || /^(javascript|data):/i.test(element.getAttribute("href") ?? element.getAttribute("src") ?? ""))
-		.map((element) => element.outerHTML.slice(0, 200))`); len(found) > 0 {
+	if found := get[[]string](b, findScripts); len(found) > 0 {
 		b.Errorf("%.200s has %q", where, found)
 	}
 	if text := b.text(); strings.ContainsAny(text, "\u202e\u202c\u2067\u2069\ufeff") {
@@ -79,7 +85,7 @@ func TestOtherSites(t *testing.T) {
 	system := local(t, nil)
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, `<!doctype html><form method="post" enctype="multipart/form-data" action="`+system.Gateway+r.URL.Path+`">
+		fmt.Fprint(w, `<!doctype html><form method="post" enctype="multipart/form-data" action="`+system.Gateway+r.URL.Path+`">
 			<input name="sample" value="desk.jpg"><button>Send</button></form>`)
 	}))
 	defer other.Close()
