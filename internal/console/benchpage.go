@@ -22,6 +22,8 @@ type benchPage struct {
 	// Images are the image, its stored outputs, and those of a run.
 	Images []runImage
 	Result *benchResult
+	// Recent are uploads that can be chosen, if no image is.
+	Recent []recentImage
 	// Note says that the texts of the contract are missing, and Failed why nothing was run.
 	Note, Failed string
 	// CanRun means that there is an image and that the contract permits all parameters.
@@ -51,6 +53,8 @@ type benchNews struct {
 	Failed string
 	// problems are about the parameters of steps, by their index.
 	problems map[int][]problem
+	// output is about the format of the last output.
+	output string
 }
 
 // bench shows the page for the choices in its URL.
@@ -74,6 +78,10 @@ func (s *Console) showBench(w http.ResponseWriter, r *http.Request, status int, 
 		data.Kinds = stepNames
 	}
 	data.Output = outputControl(b, t)
+	data.Output.Problem = news.output
+	if b.Key == "" {
+		data.Recent = s.recentImages(r, b)
+	}
 	data.Images = s.benchImages(r, b, news.Result)
 	req, ok := b.request(benchID(b.Key))
 	if data.CanRun = ok; ok {
@@ -159,6 +167,24 @@ func (f *stepForm) find(parameter string) (found *control) {
 		}
 	}
 	return found
+}
+
+// recentImage is an upload with the bench for it.
+type recentImage struct{ Key, Image, Bench string }
+
+// recentImages returns the newest uploads; none if the gateway does not say.
+func (s *Console) recentImages(r *http.Request, b *bench) (all []recentImage) {
+	list, err := s.config.Executions.ListExecutions(r.Context(), &imageflowv1.ListExecutionsRequest{Bucket: b.Bucket, PageSize: 8})
+	if err != nil {
+		return nil
+	}
+	for _, e := range list.GetExecutions() {
+		chosen := *b
+		chosen.Key = e.GetObjectKey()
+		image := objectURL(b.Bucket, chosen.Key, e.GetEtag())
+		all = append(all, recentImage{Key: chosen.Key, Image: image, Bench: chosen.URL()})
+	}
+	return all
 }
 
 // benchImages returns the image, the outputs that the store has of it, and those of a run.

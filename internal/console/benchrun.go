@@ -67,6 +67,9 @@ func newsOf(err error) benchNews {
 	for _, detail := range status.Convert(err).Details() {
 		bad, _ := detail.(*errdetails.BadRequest)
 		for _, v := range bad.GetFieldViolations() {
+			if v.GetField() == outputType {
+				news.output = v.GetDescription()
+			}
 			if parts := stepField.FindStringSubmatch(v.GetField()); parts != nil {
 				at, _ := strconv.Atoi(parts[1])
 				news.problems[at] = append(news.problems[at], problem{parts[2], v.GetDescription()})

@@ -37,6 +37,13 @@ func (g *gatewayStub) GetExecution(
 	return g.execution, nil
 }
 
+func (g *gatewayStub) ListExecutions(
+	context.Context, *imageflowv1.ListExecutionsRequest, ...grpc.CallOption,
+) (*imageflowv1.ListExecutionsResponse, error) {
+	newest := &imageflowv1.ExecutionSummary{Bucket: "b", ObjectKey: "new/a.jpg", Etag: "e"}
+	return &imageflowv1.ListExecutionsResponse{Executions: []*imageflowv1.ExecutionSummary{newest}}, nil
+}
+
 func (g *gatewayStub) ListChains(
 	context.Context, *imageflowv1.ListChainsRequest, ...grpc.CallOption,
 ) (*imageflowv1.ListChainsResponse, error) {
@@ -137,7 +144,10 @@ func TestBench_edit(t *testing.T) {
 	} else {
 		containsAll(t, page, "cannot be read", `name="2.target_width"`) // the gateway does not answer the first time
 	}
-	code, page, _ := visit(s, httptest.NewRequest(http.MethodGet, to, nil))
+	_, page, _ := visit(s, httptest.NewRequest(http.MethodGet, "/bench?step=filter", nil))
+	containsAll(t, page, `href="/bench?bucket=b&amp;key=new%2Fa.jpg&amp;step=filter"`,
+		`src="/object?bucket=b&amp;etag=e&amp;key=new%2Fa.jpg"`)
+	code, page, _ = visit(s, httptest.NewRequest(http.MethodGet, to, nil))
 	if code != http.StatusOK || strings.Contains(page, "cannot be read") || strings.Contains(page, "<i>") {
 		t.Errorf("%d; a key that is no text", code)
 	}

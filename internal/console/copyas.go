@@ -151,7 +151,20 @@ func argoText(name, path, body string, needsToken bool) (string, error) {
 	return yamlText([]argoTemplate{t})
 }
 
-// knText returns the command that creates a Trigger. kn has only exact filters, and no path for the name of a Service.
+// knCopy returns the commands that create Triggers. kn has only exact filters, and no path for the name of a Service.
+func knCopy(all ...trigger) copyText {
+	var commands []string
+	for _, t := range all {
+		if slices.ContainsFunc(t.Spec.Filters, func(f triggerFilter) bool { return f.Not != nil }) {
+			return copyText{"kn", "", "kn has only exact filters, without which " + t.Metadata.Name + " would get events of later " +
+				"steps: apply the YAML."}
+		}
+		commands = append(commands, knText(t))
+	}
+	return copyText{"kn", strings.Join(commands, "\n"), "kn has only exact filters: this selects the uploads and outputs of all " +
+		"folders. The YAML selects those of one."}
+}
+
 func knText(t trigger) string {
 	text := "kn trigger create " + shellQuote(t.Metadata.Name) + " -n " + namespace + " --broker " + t.Spec.Broker
 	for _, f := range t.Spec.Filters {
@@ -164,8 +177,6 @@ func knText(t trigger) string {
 	}
 	return text + " \\\n  --sink " + shellQuote(serviceURL(t.Spec.Subscriber.Ref.Name)+t.Spec.Subscriber.URI)
 }
-
-const knNote = "kn has only exact filters: this selects the uploads and outputs of all folders. The YAML selects those of one."
 
 // serviceURL returns the address of a Knative Service in its cluster.
 func serviceURL(service string) string {

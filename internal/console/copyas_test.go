@@ -159,9 +159,15 @@ func TestStepCopies(t *testing.T) {
 		id := key + "."
 		g := &gatewayStub{execution: ranChain(key, id), chains: inForce}
 		s := consoleOf(t, g, func(c *Config) { c.GatewayURL = "https://gate.example/" })
-		all := s.stepCopies(httptest.NewRequest(http.MethodGet, "/execution", nil), runOf("b", g.execution))
+		page := executionPage{Run: runOf("b", g.execution)}
+		s.addCopies(httptest.NewRequest(http.MethodGet, "/execution", nil), &page)
+		all := page.Copies
 		if len(all) != 3 {
 			t.Fatalf("%d steps", len(all))
+		}
+		again := readBench(query(t, strings.TrimPrefix(page.Bench, "/bench?")))
+		if again.Key != key || len(again.Steps) != 3 || again.Steps[0].Parameters.Get("target_width") != "800" {
+			t.Errorf("the bench is %s", page.Bench)
 		}
 		for i, name := range []string{"resize", "detect", "filter"} {
 			input, uri := key, inForce.GetChains()[0].GetNodes()[i].GetUri()
@@ -224,6 +230,20 @@ func TestStepCopies_unknown(t *testing.T) {
 	twice.Chains = append(twice.Chains, twice.Chains[0])
 	g.chains = twice
 	says("Several Triggers in force make such an output")
+}
+
+// TestKnCopy: no command is shown for a Trigger whose filters kn does not have: it would get the events of later steps.
+func TestKnCopy(t *testing.T) {
+	for name, has := range map[string]bool{"three": true, "variant": true, "twice": false, "all thrice": false} {
+		all, err := readBench(query(t, benches[name])).triggers()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := knCopy(all...)
+		if has != (c.Text != "") || has && len(arguments(t, c.Text)) != len(all) {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
 }
 
 // TestBenchCopies: the texts of the bench are calls with all its steps, at the address of the page.

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
-	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +21,9 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
+// benchVariant is the variant of what an event of the bench makes: the execution id of an event follows from the image.
+const benchVariant = "bench"
+
 // benchCopies returns the texts for a pipeline of the bench.
 func (s *Console) benchCopies(r *http.Request, b *bench, req *imageflowv1.RunPipelineRequest) []copyText {
 	name, _ := b.triggerNames()
@@ -30,19 +32,22 @@ func (s *Console) benchCopies(r *http.Request, b *bench, req *imageflowv1.RunPip
 	if err != nil {
 		return all
 	}
-	first := chain[0].Spec.Subscriber
+	first := b.Steps[0]
+	parameters := maps.Clone(first.Parameters)
+	if !parameters.Has("variant") {
+		parameters.Set("variant", benchVariant)
+	}
 	if e, err := events.NewObjectFound(objects.Info{Bucket: b.Bucket, Key: b.Key, Modified: time.Now()}); err == nil {
-		for _, c := range s.eventCopy(first.Ref.Name, first.URI, &e) {
-			c.Note = "The first step; the others follow by their Triggers. " + c.Note
+		for _, c := range s.eventCopy(first.Processor.Host, stepURI(parameters), &e) {
+			c.Note = "The first step, with a variant, so that it replaces no output of the chain. " + c.Note
 			all = append(all, c)
 		}
 	}
-	var commands []string
 	var documents []any
 	for _, t := range chain {
-		commands, documents = append(commands, knText(t)), append(documents, t)
+		documents = append(documents, t)
 	}
-	all = append(all, copyText{"kn", strings.Join(commands, "\n"), knNote})
+	all = append(all, knCopy(chain...))
 	if text, err := yamlText(documents...); err == nil {
 		all = append(all, copyText{"Trigger YAML", text, ""})
 	}
@@ -57,24 +62,16 @@ type stepCopy struct {
 	Copies []copyText
 }
 
-// maker is a Trigger in force that can have made an output.
-type maker struct {
-	chain *imageflowv1.Chain
-	node  *imageflowv1.ChainNode
-	// source is how the uploads were selected.
-	source *imageflowv1.ChainSource
-}
-
-// stepCopies returns the texts for each step of an execution. Nothing stores the parameters of a step, so they are those
-// of the Trigger that makes such an output now.
-func (s *Console) stepCopies(r *http.Request, x *run) (all []stepCopy) {
-	if len(x.Steps) == 0 {
-		return nil
-	}
-	chains, err := s.config.Executions.ListChains(r.Context(), &imageflowv1.ListChainsRequest{})
+// addCopies adds to the page of an execution the texts for each step, and the bench with its steps. Nothing stores the
+// parameters of a step, so they are those of the Trigger that makes such an output now.
+func (s *Console) addCopies(r *http.Request, page *executionPage) {
+	x := page.Run
+	list, err := s.config.Executions.ListChains(r.Context(), &imageflowv1.ListChainsRequest{})
+	chains := list.GetChains()
+	page.Bench = benchURL(x, chains)
 	for _, step := range x.Steps {
 		c := stepCopy{Title: step.Title()}
-		found := makersOf(chains.GetChains(), x, step)
+		found := makersOf(chains, x, step)
 		switch {
 		case err != nil:
 			c.Note = "The parameters are those of a Trigger, and the gateway does not say which are in force: " + reasonOf(err)
@@ -85,72 +82,36 @@ func (s *Console) stepCopies(r *http.Request, x *run) (all []stepCopy) {
 			c.Note = "Several Triggers in force make such an output, so its parameters are not known: " +
 				found[0].node.GetTrigger() + ", " + found[1].node.GetTrigger()
 		default:
-			c.Note = "The parameters are those that the Trigger " + found[0].node.GetTrigger() + " has now. The commands write an " +
-				"output of their own, below " + benchFolder
+			c.Note = "The parameters are those that the Trigger " + found[0].node.GetTrigger() + " has now. The calls write an " +
+				"output of their own, below " + benchFolder + "; the event repeats the step."
 			c.Copies = s.copiesOf(r, x, found[0])
 		}
-		all = append(all, c)
+		page.Copies = append(page.Copies, c)
 	}
-	return all
 }
 
-// makersOf returns the Triggers that can have made the output of a step.
-func makersOf(chains []*imageflowv1.Chain, x *run, step runStep) (found []maker) {
-	leaf, extension := leafOf(x, step)
-	for _, c := range chains {
-		at := slices.IndexFunc(c.GetSources(), func(s *imageflowv1.ChainSource) bool { return isFrom(s, x) })
-		if at < 0 {
+// benchURL returns the bench with the upload of an execution, and the steps whose parameters are known.
+func benchURL(x *run, chains []*imageflowv1.Chain) string {
+	b := &bench{Bucket: x.Bucket, Key: x.Key}
+	for _, step := range x.Steps {
+		found := makersOf(chains, x, step)
+		if len(found) != 1 || found[0].node.GetStep() != nil {
 			continue
 		}
-		for _, n := range c.GetNodes() {
-			if n.GetProcessor() == step.Name && slices.ContainsFunc(n.GetOutputs(), func(output string) bool {
-				return output == leaf || output == leaf+extension || output == step.Output.GetObjectKey()
-			}) {
-				found = append(found, maker{c, n, c.GetSources()[at]})
-			}
-		}
-	}
-	return found
-}
-
-// leafOf returns the name of an output in a chain, such as resize-small, and its extension with the dot.
-func leafOf(x *run, step runStep) (leaf, extension string) {
-	p, _ := processors.Named(step.Name)
-	extension = path.Ext(step.Output.GetObjectKey())
-	ending, isDefault := strings.CutPrefix(strings.TrimSuffix(step.Output.GetObjectKey(), extension), x.ID+"_"+p.Suffix)
-	if !isDefault {
-		return "", extension
-	}
-	return step.Name + ending, extension
-}
-
-// isFrom reports whether a source selects the upload of an execution.
-func isFrom(s *imageflowv1.ChainSource, x *run) bool {
-	subject := subjectPrefix(x.Key)
-	return (s.GetBucket() == "" || s.GetBucket() == x.Bucket) && strings.HasPrefix(subject, s.GetPrefix()) &&
-		strings.HasSuffix(subject, s.GetSuffix()) && (s.GetKey() == "" || s.GetKey() == subject) &&
-		!slices.ContainsFunc(s.GetExcludedPrefixes(), func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
-}
-
-// before returns the step whose output a node reads, and the type of its event. The step is nil for the upload. It is
-// false if the output is not there.
-func (m maker) before(x *run) (step *runStep, eventType string, ok bool) {
-	for _, edge := range m.chain.GetEdges() {
-		if edge.GetTo() != m.node.GetId() {
+		p, _ := processors.Named(step.Name)
+		uri, err := url.Parse(found[0].node.GetUri())
+		if err != nil {
 			continue
 		}
-		if edge.GetFrom() == "" {
-			return nil, edge.GetEventType(), true
-		}
-		for i := range x.Steps {
-			for _, other := range makersOf([]*imageflowv1.Chain{m.chain}, x, x.Steps[i]) {
-				if other.node.GetId() == edge.GetFrom() {
-					return &x.Steps[i], edge.GetEventType(), true
-				}
+		parameters := uri.Query()
+		for name := range parameters {
+			if strings.HasPrefix(name, "output_image.") {
+				parameters.Del(name) // the bench writes outputs of its own
 			}
 		}
+		b.Steps = append(b.Steps, benchStep{p, parameters})
 	}
-	return nil, "", false
+	return b.URL()
 }
 
 // requests returns the call that runs the step of a node on an image, and the pipeline that does the same.
@@ -202,7 +163,9 @@ func (s *Console) copiesOf(r *http.Request, x *run, m maker) []copyText {
 	}
 	t := m.trigger(eventType, x)
 	const note = "Beside the Trigger in force, this would run the step twice: give it filters of its own. "
-	all = append(all, copyText{"kn", knText(t), note + knNote})
+	kn := knCopy(t)
+	kn.Note = note + kn.Note
+	all = append(all, kn)
 	if text, err := yamlText(t); err == nil {
 		all = append(all, copyText{"Trigger YAML", text, note})
 	}

@@ -176,7 +176,9 @@ func httpStatus(err error) int {
 type executionPage struct {
 	Run      *run
 	TraceURL string
-	Copies   []stepCopy
+	// Bench is the bench with the upload and the steps whose parameters are known.
+	Bench  string
+	Copies []stepCopy
 }
 
 // execution shows one execution: its images, times and failure.
@@ -197,7 +199,7 @@ func (s *Console) execution(w http.ResponseWriter, r *http.Request) {
 		}
 		seen = stored
 	}
-	s.show(w, r, http.StatusOK, "execution", "Execution", executionPage{
-		Run: seen, TraceURL: s.traceURL(seen.TraceID), Copies: s.stepCopies(r, seen),
-	})
+	page := executionPage{Run: seen, TraceURL: s.traceURL(seen.TraceID)}
+	s.addCopies(r, &page)
+	s.show(w, r, http.StatusOK, "execution", "Execution", page)
 }
