@@ -15,7 +15,8 @@ import (
 )
 
 // benchSteps are the choices on the bench of the console: two sizes, with a filter between them.
-const benchSteps = "step=resize&1.target_width=300&step=filter&2.filter_type=FILTER_TYPE_BLUR&2.intensity=2&step=resize&3.target_width=90"
+const benchSteps = "step=resize&1.target_width=300&step=filter&2.filter_type=FILTER_TYPE_BLUR&2.intensity=2&" +
+	"step=resize&3.target_width=90"
 
 // TestBench: the steps that are run on the console's bench leave the chain's outputs alone, its commands work as they are
 // copied, and its Triggers make the same outputs of uploads.
