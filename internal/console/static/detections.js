@@ -42,7 +42,8 @@ export class Detections {
     try {
       const answer = await fetch(image.detections);
       if (!answer.ok) throw new Error(await answer.text());
-      this.read(await answer.json());
+      const response = await answer.json();
+      if (this.of === image.url) this.read(response); // otherwise another one has been chosen since
     } catch (reason) {
       this.shown = "";
       this.note.textContent = `The detections could not be read: ${reason.message}`;
