@@ -212,6 +212,13 @@ func TestLive_missed(t *testing.T) {
 	server := httptest.NewServer(s)
 	defer server.Close()
 	defer s.Close()
+	for _, view := range []string{stripView, healthView, chainView} { // these show no runs
+		answer, err := http.Get(server.URL + livePath + "?view=" + view)
+		if err != nil {
+			t.Fatalf("view %s: %v", view, err)
+		}
+		answer.Body.Close()
+	}
 	answer, err := http.Get(server.URL + s.feed.get(imageBucket, "uploads/a").LiveURL())
 	if err != nil {
 		t.Fatal(err)

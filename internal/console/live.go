@@ -138,7 +138,7 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, send func(str
 func (s *Console) missed(v view) string {
 	var b strings.Builder
 	for _, change := range slices.Backward(s.feed.since(s.feed.now().Add(-maxConnectTime))) {
-		if v.wants(change) {
+		if v.wants != nil && v.wants(change) {
 			b.WriteString(s.events(v.fragments, change))
 		}
 	}
