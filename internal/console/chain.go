@@ -31,6 +31,8 @@ type chainPage struct {
 	// Version changes when the chains do, but not when their figures do.
 	Version string
 	Failed  string // why there are no chains
+	// events are the drawing and the list of each chain, as server-sent events.
+	events []string
 }
 
 // chainProblem is what is wrong about Triggers.
@@ -74,6 +76,7 @@ func (s *Console) drawChains(ctx context.Context) error {
 	samples := s.feed.recent(windowSpan)
 	for _, c := range page.Chains {
 		c.fill(samples)
+		page.events = append(page.events, s.chainText(c))
 	}
 	s.chains.Store(page)
 	return nil
@@ -102,23 +105,26 @@ func (p *chainPage) Live() string {
 	return livePath + "?" + url.Values{"view": {chainView}, "version": {p.Version}}.Encode()
 }
 
-// chainEvents returns what a page with a version of the chains must show now, as server-sent events: all drawings and lists,
-// or that it loads itself again since the chains have changed. It is empty if the gateway does not answer.
-func (s *Console) chainEvents(version string) string {
+// chainEvents returns what a page with a version of the chains must show now, as server-sent events: the drawing and the list of
+// each chain, or that it loads itself again since the chains have changed. There are none if the gateway does not answer.
+func (s *Console) chainEvents(version string) []string {
 	if !s.chainsAsked.ask() {
-		return ""
+		return nil
 	}
 	page := s.chains.Load()
 	if page.Version != version {
-		return reloadEvent
+		return []string{reloadEvent}
 	}
+	return page.events
+}
+
+// chainText returns the drawing and the list of a chain as server-sent events.
+func (s *Console) chainText(c *chainDrawing) string {
 	var b bytes.Buffer
-	for _, c := range page.Chains {
-		for _, part := range []string{"drawing", "list"} {
-			html, err := s.part("chain", part, c)
-			if err == nil {
-				fmt.Fprintf(&b, "data: %s\n\n", html)
-			}
+	for _, part := range []string{"drawing", "list"} {
+		html, err := s.part("chain", part, c)
+		if err == nil {
+			fmt.Fprintf(&b, "data: %s\n\n", html)
 		}
 	}
 	return b.String()

@@ -179,13 +179,13 @@ func (h *health) Groups() (groups []roleGroup) {
 	return groups
 }
 
-// healthEvents returns the elements of a fragment as server-sent events.
-func (s *Console) healthEvents(fragment string) string {
+// healthEvents returns a fragment as a server-sent event.
+func (s *Console) healthEvents(fragment string) []string {
 	html, err := s.fragment(fragment, s.health())
 	if err != nil {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("data: %s\n\n", html)
+	return []string{fmt.Sprintf("data: %s\n\n", html)}
 }
 
 // healthPage shows the health with the definitions of its figures.

@@ -109,7 +109,7 @@ func (s *Console) live(w http.ResponseWriter, r *http.Request) {
 func (s *Console) stream(ctx context.Context, v view, l *listener, send func(string) bool) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	sent := make([]string, len(v.polled))
+	sent := map[[2]int]string{}
 	open := send("retry: 1000\n: open\n\n" + s.missed(v))
 	for beat := time.NewTimer(heartbeat); open; {
 		select {
@@ -119,9 +119,11 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, send func(str
 			open = send(": heartbeat\n\n")
 			beat.Reset(heartbeat)
 		case <-poll.C:
-			for i, text := range v.polled {
-				if now := text(); open && now != sent[i] {
-					open, sent[i] = send(now), now
+			for i, parts := range v.polled {
+				for j, text := range parts() {
+					if at := [2]int{i, j}; open && text != sent[at] {
+						open, sent[at] = send(text), text
+					}
 				}
 			}
 		case change, ok := <-l.changes:
@@ -164,19 +166,19 @@ type view struct {
 	// wants selects the runs of which it shows these fragments; nil selects none.
 	wants     func(*run) bool
 	fragments []string
-	// polled return server-sent events, which are sent when they change.
-	polled []func() string
+	// polled return server-sent events, each of which is sent when it differs from the one before at its place.
+	polled []func() []string
 }
 
 // viewOf returns what a page shows.
 func (s *Console) viewOf(r *http.Request) (v view, err error) {
 	bucket, id := s.bucketOf(r), r.FormValue("id")
-	v.polled = append(v.polled, func() string { return s.healthEvents("strip") })
+	v.polled = append(v.polled, func() []string { return s.healthEvents("strip") })
 	switch name, version := r.FormValue("view"), r.FormValue("version"); {
 	case name == chainView:
-		v.polled = append(v.polled, func() string { return s.chainEvents(version) })
+		v.polled = append(v.polled, func() []string { return s.chainEvents(version) })
 	case name == healthView:
-		v.polled = append(v.polled, func() string { return s.healthEvents("health") })
+		v.polled = append(v.polled, func() []string { return s.healthEvents("health") })
 	case name == stripView:
 	case id != "":
 		v.wants, v.fragments = func(x *run) bool { return x.ID == id && x.Bucket == bucket }, []string{"state", "images"}
