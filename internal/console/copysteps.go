@@ -66,6 +66,9 @@ type stepCopy struct {
 // parameters of a step, so they are those of the Trigger that makes such an output now.
 func (s *Console) addCopies(r *http.Request, page *executionPage) {
 	x := page.Run
+	if page.Bench = benchURL(x, nil); len(x.Steps) == 0 {
+		return
+	}
 	list, err := s.config.Executions.ListChains(r.Context(), &imageflowv1.ListChainsRequest{})
 	chains := list.GetChains()
 	page.Bench = benchURL(x, chains)
