@@ -31,9 +31,21 @@ func (oneExecution) GetExecution(
 	}, nil
 }
 
+func (oneExecution) ListChains(
+	context.Context, *imageflowv1.ListChainsRequest, ...grpc.CallOption,
+) (*imageflowv1.ListChainsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "no Triggers")
+}
+
+func (oneExecution) ReplayDeadLetters(
+	context.Context, *imageflowv1.ReplayDeadLettersRequest, ...grpc.CallOption,
+) (*imageflowv1.ReplayDeadLettersResponse, error) {
+	return &imageflowv1.ReplayDeadLettersResponse{}, nil
+}
+
 // TestExecution_answer: the page of an execution shows the bytes of the upload, and links to the gateway's answer.
 func TestExecution_answer(t *testing.T) {
-	s, err := New(Config{Executions: oneExecution{}, Bucket: imageBucket})
+	s, err := New(Config{Executions: oneExecution{}, Bucket: imageBucket, ReadFrom: []string{"other"}}) // there is no store
 	if err != nil {
 		t.Fatal(err)
 	}

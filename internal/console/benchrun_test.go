@@ -53,6 +53,12 @@ func (g *gatewayStub) ListChains(
 	return g.chains, nil
 }
 
+func (g *gatewayStub) ReplayDeadLetters(
+	context.Context, *imageflowv1.ReplayDeadLettersRequest, ...grpc.CallOption,
+) (*imageflowv1.ReplayDeadLettersResponse, error) {
+	return &imageflowv1.ReplayDeadLettersResponse{}, nil
+}
+
 func (g *gatewayStub) RunPipeline(
 	_ context.Context, req *imageflowv1.RunPipelineRequest, _ ...grpc.CallOption,
 ) (*imageflowv1.RunPipelineResponse, error) {

@@ -66,6 +66,8 @@ func IsWatch(r *http.Request) bool { return r.URL.Path == livePath }
 type Console struct {
 	config   Config
 	feed     *feed
+	replays  replays
+	tried    triedImages
 	pages    pages
 	contract contract
 	handler  http.Handler
@@ -106,6 +108,8 @@ func New(c Config) (*Console, error) {
 	routes.HandleFunc("GET /chain", s.chain)
 	routes.HandleFunc("GET "+answerPath, s.answer)
 	routes.HandleFunc("GET /health", s.healthPage)
+	s.addDeadLetters(routes)
+	s.addModels(routes)
 	routes.HandleFunc("GET /object", s.object)
 	routes.HandleFunc("GET /bench", s.bench)
 	routes.HandleFunc("POST /bench", s.editBench)

@@ -214,7 +214,7 @@ func checkCopy(t *testing.T, c copyText, name, input, uri string) {
 // TestStepCopies_unknown: what cannot be known is said, and no command is shown with other parameters.
 func TestStepCopies_unknown(t *testing.T) {
 	g := &gatewayStub{execution: ranChain("cards/a.jpg", "cards/a")}
-	s := consoleOf(t, g, nil)
+	s := consoleOf(t, g, func(c *Config) { c.ReadFrom = []string{"other"} }) // there is no store
 	says := func(want string) {
 		t.Helper()
 		code, page, _ := visit(s, httptest.NewRequest(http.MethodGet, "/execution?id=cards/a", nil))

@@ -179,6 +179,13 @@ type executionPage struct {
 	// Bench is the bench with the upload and the steps whose parameters are known.
 	Bench  string
 	Copies []stepCopy
+	// Tags are the tags of the upload.
+	Tags []tag
+	// DeadLetters are the events that can be sent again, and ReplayURL takes the dry run.
+	DeadLetters []deadLetter
+	ReplayURL   string
+	// Unknown says why there are no dead letters.
+	Unknown string
 }
 
 // execution shows one execution: its images, times and failure.
@@ -201,5 +208,6 @@ func (s *Console) execution(w http.ResponseWriter, r *http.Request) {
 	}
 	page := executionPage{Run: seen, TraceURL: s.traceURL(seen.TraceID)}
 	s.addCopies(r, &page)
+	s.addFailures(r.Context(), &page)
 	s.show(w, r, http.StatusOK, "execution", "Execution", page)
 }

@@ -131,7 +131,7 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, send func(str
 				send(reloadEvent)
 				return
 			}
-			open = send(s.events(v.fragments, change))
+			open = send(s.events(v, change))
 		}
 	}
 }
@@ -141,22 +141,8 @@ func (s *Console) missed(v view) string {
 	var b strings.Builder
 	for _, change := range slices.Backward(s.feed.since(s.feed.now().Add(-maxConnectTime))) {
 		if v.wants != nil && v.wants(change) {
-			b.WriteString(s.events(v.fragments, change))
+			b.WriteString(s.events(v, change))
 		}
-	}
-	return b.String()
-}
-
-// events returns the fragments of a change as server-sent events.
-func (s *Console) events(fragments []string, change *run) string {
-	var b strings.Builder
-	for _, name := range fragments {
-		html, err := s.fragment(name, change)
-		if err != nil {
-			slog.Error("fragment not made", "fragment", name, "error", err)
-			continue
-		}
-		fmt.Fprintf(&b, "data: %s\n\n", html)
 	}
 	return b.String()
 }
@@ -166,8 +152,28 @@ type view struct {
 	// wants selects the runs of which it shows these fragments; nil selects none.
 	wants     func(*run) bool
 	fragments []string
+	// data returns what the fragments show of a run; nil means the run itself.
+	data func(*run) any
 	// polled return server-sent events, each of which is sent when it differs from the one before at its place.
 	polled []func() []string
+}
+
+// events returns the fragments of a change as server-sent events.
+func (s *Console) events(v view, change *run) string {
+	var b strings.Builder
+	var data any = change
+	if v.data != nil {
+		data = v.data(change)
+	}
+	for _, name := range v.fragments {
+		html, err := s.fragment(name, data)
+		if err != nil {
+			slog.Error("fragment not made", "fragment", name, "error", err)
+			continue
+		}
+		fmt.Fprintf(&b, "data: %s\n\n", html)
+	}
+	return b.String()
 }
 
 // viewOf returns what a page shows.
@@ -179,17 +185,21 @@ func (s *Console) viewOf(r *http.Request) (v view, err error) {
 		v.polled = append(v.polled, func() []string { return s.chainEvents(version) })
 	case name == healthView:
 		v.polled = append(v.polled, func() []string { return s.healthEvents("health") })
+	case name == replayedView:
+		err = v.ofReplay(s.replays.get(r.FormValue("request")))
 	case name == stripView:
 	case id != "":
 		v.wants, v.fragments = func(x *run) bool { return x.ID == id && x.Bucket == bucket }, []string{"state", "images"}
 	default:
 		f, err := s.filterOf(r)
-		if err != nil {
-			return v, err
+		if err == nil && name == deadLettersView {
+			err = v.ofFresh(f, r.FormValue("after"))
+		} else if err == nil {
+			v.wants, v.fragments = f.matches, []string{"row"}
 		}
-		v.wants, v.fragments = f.matches, []string{"row"}
+		return v, err
 	}
-	return v, nil
+	return v, err
 }
 
 // filter selects executions of a list.

@@ -57,7 +57,8 @@ type page struct {
 type link struct{ Path, Title string }
 
 var navigation = []link{
-	{"/", "Try"}, {"/executions", "Executions"}, {"/chain", "Chain"}, {"/bench", "Bench"}, {"/health", "Health"},
+	{"/", "Try"}, {"/executions", "Executions"}, {deadLettersPath, "Dead letters"}, {"/chain", "Chain"}, {"/bench", "Bench"},
+	{modelsPath, "Models"}, {"/health", "Health"},
 }
 
 // show answers with a page.
