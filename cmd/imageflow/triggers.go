@@ -48,6 +48,7 @@ func (c *cluster) chains(ctx context.Context) (string, *finding) {
 	if err != nil {
 		return "", &finding{err.Error(), readFirst}
 	}
+	all = slices.DeleteFunc(all, forConsole)
 	var config object
 	if err := c.get(ctx, &config, "configmap", configMap, "--namespace", c.namespace); err != nil {
 		return "", &finding{"GET /v1/chains answers nothing: " + err.Error(), fix}
@@ -64,6 +65,11 @@ func (c *cluster) chains(ctx context.Context) (string, *finding) {
 		return "", &finding{"GET /v1/chains is not about the cluster's Triggers\n" + strings.Join(differences, "\n"), fix}
 	}
 	return fmt.Sprintf("GET /v1/chains describes %d Triggers", len(all)), nil
+}
+
+// forConsole reports whether a Trigger sends events to the console, which is no part of a chain.
+func forConsole(t triggers.Trigger) bool {
+	return t.Spec.Subscriber.Ref != nil && t.Spec.Subscriber.Ref.Name == "console"
 }
 
 // differences describes how the Triggers in the ConfigMap differ from those of the cluster.

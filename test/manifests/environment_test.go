@@ -91,6 +91,10 @@ func TestVariablesAreRead(t *testing.T) {
 
 // TestRolesStart: each role starts with the environment of its manifest, on a port of the test.
 func TestRolesStart(t *testing.T) {
+	t.Run("console", func(t *testing.T) {
+		t.Parallel()
+		start(t, service(t, find(t, "console", "Service", "console")).Spec.Template.Spec.Containers[0])
+	})
 	for _, render := range []string{"overlay test", "overlay production"} {
 		for _, name := range []string{
 			"resize-grpc-service", "ai-detection-grpc-service", "filter-grpc-service", "grpc-gateway", "bridge",

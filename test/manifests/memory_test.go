@@ -21,6 +21,9 @@ const (
 	// notifyBytes is the memory of notify: at rest, and twice maxNotifyBytes for bodies as they arrive and
 	// as they are decoded, with a message made of each.
 	notifyBytes = 64*mebibyte + 3*32*mebibyte
+	// consoleBytes is the memory of the console: at rest, with what it remembers of executions, and the answers of
+	// the gateway that it turns into pages.
+	consoleBytes = 64*mebibyte + 3*32*mebibyte
 	// modelBytes is the maximum memory of a model and its runs.
 	modelBytes = 512 * mebibyte
 	// messageBytes is the maximum size of a request without its image.
@@ -67,6 +70,8 @@ func memoryOf(t *testing.T, c corev1.Container) (foreign, all int64) {
 		return 0, bridgeBytes
 	case "notify":
 		return 0, notifyBytes
+	case "console": // its images that arrive are at most twice MAX_OBJECT_BYTES
+		return 0, consoleBytes + 2*2*bytesOf(t, c, "MAX_OBJECT_BYTES")
 	case "gateway":
 		return 0, baseBytes + (bodyCopies+moreAnswers)*bytesOf(t, c, "MAX_BODY_BYTES")
 	default:

@@ -39,9 +39,10 @@ var renders = map[string]struct {
 	"oidc":               {"config/base", []string{"oidc"}},
 	"presets":            {"config/base", []string{"presets"}},
 	"webhooks":           {"config/base", []string{"webhooks"}},
+	"console":            {"config/base", []string{"console", "setup", "per-role-credentials"}},
 	"per-role":           {"config/base", []string{"setup", "per-role-credentials"}},
 	"many": {"config/overlays/production", []string{
-		"webhooks", "presets", "kafka", "setup", "tracing", "oidc", "models-in-bucket",
+		"webhooks", "console", "presets", "kafka", "setup", "tracing", "oidc", "models-in-bucket",
 	}},
 }
 
