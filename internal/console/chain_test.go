@@ -108,6 +108,11 @@ func checkDrawing(t *testing.T, d *chainDrawing) {
 		if !atFrom || !atTo {
 			t.Errorf("%s: an arrow from %s %v to %s %v has points %v", d.Name, a.From.Title, a.From.box, a.To.Title, a.To.box, a.Points)
 		}
+		for i := 0; i < len(a.Points); i += 2 {
+			if a.Points[i+1].X-a.Points[i].X != layerGap {
+				t.Errorf("%s: the arrow from %s to %s has a curve beyond one gap: %v", d.Name, a.From.Title, a.To.Title, a.Points)
+			}
+		}
 		for i := 1; i+1 < len(a.Points); i += 2 { // where it passes a layer
 			for _, n := range d.Nodes {
 				if y := a.Points[i].Y; a.Points[i].X < n.X+n.W && n.X < a.Points[i+1].X && y > n.Y && y < n.Y+n.H {
@@ -175,6 +180,31 @@ func TestChain_withoutGateway(t *testing.T) {
 	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/chain", nil))
 	if w.Code < 400 || !strings.Contains(w.Body.String(), "TRIGGERS_PATH is not set") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestChainNode_longTexts: a node shows the start of a text, and all of it as a title.
+func TestChainNode_longTexts(t *testing.T) {
+	const long = 100
+	value := strings.Repeat("+long", long)[1:]
+	n := newChainNode(&imageflowv1.ChainNode{
+		Kind: imageflowv1.ChainNodeKind_CHAIN_NODE_KIND_STEP, Processor: "resize", Uri: "/?variant=" + value,
+	})
+	d := &chainDrawing{Nodes: []*chainNode{n}}
+	d.layOut()
+	var facts []chainRow
+	for _, r := range n.Rows {
+		if r.Class == "fact" {
+			facts = append(facts, r)
+		}
+	}
+	if len(facts) != maxFactLines || !strings.HasSuffix(facts[maxFactLines-1].Text, "…") ||
+		strings.Count(facts[0].Whole, "long") != long {
+		t.Errorf("%d rows: %v", len(facts), facts)
+	}
+	html, err := chainConsole(t, chainGateway{}).part("chain", "drawing", d)
+	if err != nil || !strings.Contains(string(html), ">variant long long long<title>variant long") {
+		t.Errorf("%v: %s", err, html)
 	}
 }
 

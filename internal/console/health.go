@@ -71,8 +71,6 @@ func (s *Console) health() *health {
 
 // askHealth sets the health as it is now.
 func (s *Console) askHealth(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, healthLimit)
-	defer cancel()
 	now := time.Now()
 	s.deadLettersAsked.ask() // so that they are often known when the roles are
 	roles := s.askRoles(ctx)
