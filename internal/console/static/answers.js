@@ -5,17 +5,17 @@ import { create, visible } from "./dom.js";
 const maxCharacters = 200_000;
 
 export class Answers {
-  // execution is the URL of the gateway's answer.
+  // execution is the URL of the gateway's answer; without it, only the side-cars are shown.
   constructor(execution) {
     this.root = create("div", { className: "answers" });
-    this.execution = answerOf("the gateway about the execution", execution);
+    this.execution = execution ? [answerOf("the gateway about the execution", execution)] : [];
     this.shown = new Map(); // by the URL of the side-car
   }
 
   update(images) {
     const answers = images.filter(({ answer }) => answer);
     this.shown = new Map(answers.map(({ answer, title }) => [answer, this.shown.get(answer) ?? answerOf(title, answer)]));
-    const wanted = [...this.shown.values(), this.execution];
+    const wanted = [...this.shown.values(), ...this.execution];
     for (const element of [...this.root.children]) if (!wanted.includes(element)) element.remove();
     wanted.forEach((element, i) => {
       if (this.root.children[i] !== element) this.root.insertBefore(element, this.root.children[i] ?? null);

@@ -50,14 +50,14 @@ export class Detections {
     }
   }
 
-  // read takes a side-car, which is a DetectionResponse.
+  // read takes a side-car, which is a DetectionResponse. One without a source is of the image that the page shows.
   read({ detections = [], classifications = [], metadata = {} }) {
     const isMapped = metadata.original_width > 0; // the boxes are in pixels of the original
     const source = isMapped ? metadata.original : metadata.source;
     const frame = Math.min(...detections.map((found) => found.frame ?? 0));
     this.all = detections.filter((found) => (found.frame ?? 0) === frame)
       .map((found) => ({ ...found, class_name: visible(found.class_name), colour: colourOf(found.class_id) }));
-    this.boxes.load(urlOf(source, this.images), isMapped ? metadata.original_width : metadata.image_width,
+    this.boxes.load(source ? urlOf(source, this.images) : this.of, isMapped ? metadata.original_width : metadata.image_width,
       isMapped ? metadata.original_height : metadata.image_height);
     const lowest = Math.min(metadata.confidence_threshold || 1, ...detections.map((found) => found.confidence));
     this.threshold.min = this.threshold.value = Math.floor(lowest * 100) / 100;
