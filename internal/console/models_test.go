@@ -202,7 +202,7 @@ func TestModel_try(t *testing.T) {
 	inert(t, page)
 	s.has(page, "my cat.jpg", "data-detections=", "1 detection in 12 ms", "0.500")
 	s.has(s.get(imageOf(t, page), http.StatusOK), "GIF89a of mine")
-	s.has(s.get(imageOf(t, page)+"&part=answer", http.StatusOK), `"detections"`, `"class_name"`)
+	s.has(s.get(imageOf(t, page)+"&part=answer", http.StatusOK), `"detections"`, `"class_id"`)
 	s.has(s.try("", "", "in/1.png", http.StatusOK), "in/1.png", "data-detections=")
 	if got := strings.Join(sent, "|"); got != "m GIF89a of mine|m of the bucket" {
 		t.Errorf("sent %q", got)

@@ -121,7 +121,7 @@ func (s *Console) tryModel(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(t.contentType, "image/") {
 		t.contentType = typeByName(name)
 	}
-	if t.answer, err = (protojson.MarshalOptions{UseProtoNames: true}).Marshal(found); err != nil {
+	if t.answer, err = (protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}).Marshal(found); err != nil {
 		s.showModel(w, r, http.StatusInternalServerError, nil, nil, err.Error())
 		return
 	}
