@@ -134,7 +134,11 @@ func (f *feed) change(e *cloudevent.Event, origin events.Origin, id string, appl
 		Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_PENDING}
 	element := f.runs[name]
 	if element != nil {
-		if have := element.Value.(*run); have.ETag == origin.ETag {
+		have := element.Value.(*run)
+		if have.ETag != origin.ETag && have.Began.After(next.Began) {
+			return // a late event of an older version, such as a replay
+		}
+		if have.ETag == origin.ETag {
 			next = *have
 			next.Steps = slices.Clone(have.Steps)
 		}
