@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test console-test \
+	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test console-test console-pictures \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -157,6 +157,10 @@ hooks-test: build ## send the webhooks of an upload to a receiver that verifies 
 console-test: setup ## use the console in a real Chromium, as people do, and check its pages with axe-core (needs npm; installs Chromium)
 	@hack/setup.sh $(ORT) browser
 	@hack/console-test.sh $(FLAGS)
+
+console-pictures: setup ## make the pictures of the console's pages in docs/console, light and dark
+	@hack/setup.sh $(ORT) browser
+	@hack/console-test.sh -run TestPictures -pictures "$(CURDIR)/docs/console"
 
 export-test: bin/exporttest ## detect objects in IMAGES=500 images, export them, and read the datasets with pycocotools and Ultralytics
 	@hack/exporttest.sh $(IMAGES)
