@@ -14,8 +14,7 @@ import (
 
 const bucket = "imageflow-files"
 
-// put stores an object in the bucket of images, as any upload does.
-func put(t testing.TB, system *localmode.Local, key, contentType string, data []byte) {
+func store(t testing.TB, system *localmode.Local) *minio.Client {
 	t.Helper()
 	client, err := minio.New(system.S3, &minio.Options{
 		Creds: credentials.NewStaticV4("imageflow", "imageflow-local", ""), Region: "us-east-1",
@@ -23,8 +22,20 @@ func put(t testing.TB, system *localmode.Local, key, contentType string, data []
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := minio.PutObjectOptions{ContentType: contentType}
-	if _, err := client.PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)), options); err != nil {
+	return client
+}
+
+// put stores an object in the bucket of images, as any upload does.
+func put(t testing.TB, system *localmode.Local, key, contentType string, data []byte) {
+	t.Helper()
+	putTagged(t, system, key, contentType, data, nil)
+}
+
+func putTagged(t testing.TB, system *localmode.Local, key, contentType string, data []byte, tags map[string]string) {
+	t.Helper()
+	options := minio.PutObjectOptions{ContentType: contentType, UserTags: tags}
+	_, err := store(t, system).PutObject(context.Background(), bucket, key, bytes.NewReader(data), int64(len(data)), options)
+	if err != nil {
 		t.Fatal(err)
 	}
 }
