@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -260,4 +261,44 @@ func takeStep(t *testing.T, f *feed, cause *cloudevent.Event, step string) *clou
 		t.Fatal(err)
 	}
 	return e
+}
+
+// TestLive_reconnects: a page that had no connection gets what happened meanwhile, of each of its executions.
+func TestLive_reconnects(t *testing.T) {
+	s := storeConsole(t)
+	began := time.Now().Add(-time.Hour)
+	s.feed.now = func() time.Time { return began }
+	for _, key := range []string{"uploads/a.jpg", "uploads/b.jpg", "uploads/c.jpg"} {
+		created, err := events.NewObjectFound(objects.Info{Bucket: imageBucket, Key: key, ETag: "v1", Modified: began})
+		if err == nil {
+			err = s.feed.take(&created)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.feed.now = time.Now
+	server := httptest.NewServer(s)
+	defer server.Close()
+	defer s.Close()
+	for last, want := range map[int64]string{began.UnixMilli() - 1: "a b", began.UnixMilli() + 1: ""} {
+		r, err := http.NewRequest(http.MethodGet, server.URL+livePath+"?id=uploads/a&id=uploads/b", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Last-Event-ID", strconv.FormatInt(last, 10))
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := make([]byte, 64<<10)
+		n, err := answer.Body.Read(text)
+		answer.Body.Close()
+		for _, id := range []string{"a", "b", "c"} {
+			isSent := strings.Contains(string(text[:n]), s.feed.get(imageBucket, "uploads/"+id).DOM())
+			if err != nil || isSent != strings.Contains(want, id) {
+				t.Errorf("after %d: %s is sent: %v; %v", last, id, isSent, err)
+			}
+		}
+	}
 }

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,7 +81,7 @@ func (f *feed) close() {
 }
 
 // live sends fragments of a page as server-sent events when something changes: `row` of the view executions, or the
-// parts of the execution with an id. A page replaces the element with the same id, or adds it. The view chain has the chains,
+// parts of the executions with the given ids. A page replaces the element with the same id, or adds it. The view chain has the chains,
 // the view health the tables of the page, and each view the strip, at most once a second.
 func (s *Console) live(w http.ResponseWriter, r *http.Request) {
 	v, err := s.viewOf(r)
@@ -102,15 +104,25 @@ func (s *Console) live(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write([]byte(text))
 		return err == nil && control.Flush() == nil
 	}
-	s.stream(r.Context(), v, l, send)
+	s.stream(r.Context(), v, l, s.lastSeen(r), send)
 }
 
-// stream sends the changes that a page wants until it is closed.
-func (s *Console) stream(ctx context.Context, v view, l *listener, send func(string) bool) {
+// lastSeen returns the time up to which a page has seen changes: browsers repeat the id of the last event, and scripts give it
+// as last_event_id. A page that has just been made may lack those of the time until it asks for live updates.
+func (s *Console) lastSeen(r *http.Request) time.Time {
+	ms, err := strconv.ParseInt(cmp.Or(r.Header.Get("Last-Event-Id"), r.FormValue("last_event_id")), 10, 64)
+	if err != nil {
+		return s.feed.now().Add(-maxConnectTime)
+	}
+	return time.UnixMilli(ms)
+}
+
+// stream sends the changes that a page wants, from a time on, until it is closed.
+func (s *Console) stream(ctx context.Context, v view, l *listener, seen time.Time, send func(string) bool) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	sent := map[[2]int]string{}
-	open := send("retry: 1000\n: open\n\n" + s.missed(v))
+	open := send(fmt.Sprintf("retry: 1000\nid: %d\nevent: opened\ndata:\n\n", s.feed.now().UnixMilli()) + s.missed(v, seen))
 	for beat := time.NewTimer(heartbeat); open; {
 		select {
 		case <-ctx.Done():
@@ -136,10 +148,10 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, send func(str
 	}
 }
 
-// missed returns the changes of the time in which a page was made and had no live updates yet. It may have some of them.
-func (s *Console) missed(v view) string {
+// missed returns the changes after a time, of which the page may have some.
+func (s *Console) missed(v view, seen time.Time) string {
 	var b strings.Builder
-	for _, change := range slices.Backward(s.feed.since(s.feed.now().Add(-maxConnectTime))) {
+	for _, change := range slices.Backward(s.feed.since(seen)) {
 		if v.wants != nil && v.wants(change) {
 			b.WriteString(s.events(v, change))
 		}
@@ -171,14 +183,15 @@ func (s *Console) events(v view, change *run) string {
 			slog.Error("fragment not made", "fragment", name, "error", err)
 			continue
 		}
-		fmt.Fprintf(&b, "data: %s\n\n", html)
+		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", change.Updated.UnixMilli(), html)
 	}
 	return b.String()
 }
 
 // viewOf returns what a page shows.
 func (s *Console) viewOf(r *http.Request) (v view, err error) {
-	bucket, id := s.bucketOf(r), r.FormValue("id")
+	bucket := s.bucketOf(r)
+	ids := r.Form["id"]
 	v.polled = append(v.polled, func() []string { return s.healthEvents("strip") })
 	switch name, version := r.FormValue("view"), r.FormValue("version"); {
 	case name == chainView:
@@ -188,8 +201,9 @@ func (s *Console) viewOf(r *http.Request) (v view, err error) {
 	case name == replayedView:
 		err = v.ofReplay(s.replays.get(r.FormValue("request")))
 	case name == stripView:
-	case id != "":
-		v.wants, v.fragments = func(x *run) bool { return x.ID == id && x.Bucket == bucket }, []string{"state", "images"}
+	case len(ids) > 0:
+		v.fragments = []string{"state", "images"}
+		v.wants = func(x *run) bool { return x.Bucket == bucket && slices.Contains(ids, x.ID) }
 	default:
 		f, err := s.filterOf(r)
 		if err == nil && name == deadLettersView {

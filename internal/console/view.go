@@ -128,10 +128,12 @@ func (r *run) Images() (all []runImage) {
 		source := &imageflowv1.ImageData{
 			Bucket: r.Bucket, ObjectKey: r.Key, Etag: r.ETag, SizeBytes: r.Bytes, Width: r.Width, Height: r.Height,
 		}
-		all = append(all, runImage{DOM: domID("i", r.Bucket, r.ID, ""), Title: "upload", Image: source})
+		all = append(all, runImage{DOM: domID("i", r.Bucket, r.ID, ""), Run: r.DOM(), Title: "upload", Image: source})
 	}
 	for _, s := range r.Steps {
-		image := runImage{DOM: domID("i", r.Bucket, r.ID, s.Output.GetObjectKey()), Title: s.Title(), Image: s.Output, Step: &s}
+		image := runImage{
+			DOM: domID("i", r.Bucket, r.ID, s.Output.GetObjectKey()), Run: r.DOM(), Title: s.Title(), Image: s.Output, Step: &s,
+		}
 		image.Answer = objectURL(r.Bucket, s.SideCar, "")
 		if s.Name == "detect" {
 			image.Detections = image.Answer
@@ -167,8 +169,9 @@ func (s runStep) Bars() (all []bar) {
 
 // runImage is an image of a run.
 type runImage struct {
-	DOM, Title string
-	Image      *imageflowv1.ImageData
+	// DOM and Run are the ids of the image's element and of the run's.
+	DOM, Run, Title string
+	Image           *imageflowv1.ImageData
 	// Step is the step that made it; nil for the upload.
 	Step *runStep
 	// Answer is the URL of the step's side-car; empty if it has none.

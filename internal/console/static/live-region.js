@@ -1,23 +1,54 @@
 // <live-region src="/live?..."> replaces each element of the page by the one with the same id that the server sends, and
-// puts new ones into the first element below it with data-prepend or data-append. All streams have the strip, so a region
-// with data-spare needs none of its own if there is another one.
+// puts a new one into the first element with data-prepend or data-append below it, or below the element whose id is the new
+// one's data-in. All streams have the strip, so a region with data-spare needs none of its own if there is another one.
+//
+// Browsers allow few connections to one host, for all tabs together: a page that nobody sees has none.
 const maxRows = 200;
 
 class LiveRegion extends HTMLElement {
+  static observedAttributes = ["src"];
+
   connectedCallback() {
-    if (!this.getAttribute("src") || this.isSpare()) return;
-    this.source = new EventSource(this.getAttribute("src"));
-    this.source.onopen = () => this.toggleAttribute("open", true);
-    this.source.onmessage = (event) => this.update(event.data);
+    this.onVisibility = () => (document.hidden ? this.close() : this.open());
+    document.addEventListener("visibilitychange", this.onVisibility);
+    this.open();
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("visibilitychange", this.onVisibility);
+    this.close();
+  }
+
+  attributeChangedCallback() {
+    if (!this.isConnected) return;
+    this.close();
+    this.open();
+  }
+
+  open() {
+    if (this.source || document.hidden || !this.getAttribute("src") || this.isSpare()) return;
+    const url = new URL(this.getAttribute("src"), location.href);
+    if (this.last) url.searchParams.set("last_event_id", this.last);
+    this.source = new EventSource(url);
+    this.source.addEventListener("opened", (event) => {
+      this.last ??= event.lastEventId;
+      this.toggleAttribute("open", true);
+    });
+    this.source.onmessage = (event) => {
+      this.last = event.lastEventId;
+      this.update(event.data);
+    };
     this.source.addEventListener("reload", () => location.reload());
+  }
+
+  close() {
+    this.source?.close();
+    this.source = undefined;
+    this.toggleAttribute("open", false);
   }
 
   isSpare() {
     return this.hasAttribute("data-spare") && document.querySelector("live-region[src]:not([data-spare])") !== null;
-  }
-
-  disconnectedCallback() {
-    this.source?.close();
   }
 
   update(html) {
@@ -35,12 +66,13 @@ class LiveRegion extends HTMLElement {
   }
 
   insert(fresh) {
-    const first = this.querySelector("[data-prepend]");
+    const region = document.getElementById(fresh.dataset.in) ?? this;
+    const first = region.querySelector("[data-prepend]");
     if (first) {
       first.prepend(fresh);
       while (first.children.length > maxRows) first.lastElementChild.remove();
     } else {
-      this.querySelector("[data-append]")?.append(fresh);
+      region.querySelector("[data-append]")?.append(fresh);
     }
     fresh.classList.add("new");
   }

@@ -1,4 +1,6 @@
 // <upload-form> sends the images that are chosen or dropped, one after the other, and shows the card of each.
+const maxFollowed = 50;
+
 class UploadForm extends HTMLElement {
   connectedCallback() {
     this.addEventListener("submit", (event) => {
@@ -40,11 +42,21 @@ class UploadForm extends HTMLElement {
       if (!answer.ok) throw new Error(text);
       const template = document.createElement("template");
       template.innerHTML = text;
+      const card = template.content.querySelector(".card");
       this.querySelector("[data-cards]").prepend(template.content);
+      this.follow(card.dataset);
     } catch (reason) {
       error.textContent = name ? `${name}: ${reason.message}` : reason.message;
       error.hidden = false;
     }
+  }
+
+  // follow adds an execution to the live updates of the last cards.
+  follow({ bucket, execution }) {
+    const region = this.querySelector("live-region");
+    this.followed = [execution, ...(this.followed ?? [])].slice(0, maxFollowed);
+    const query = new URLSearchParams([["bucket", bucket], ...this.followed.map((id) => ["id", id])]);
+    region.setAttribute("src", `/live?${query}`);
   }
 }
 
