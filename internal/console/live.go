@@ -81,8 +81,8 @@ func (f *feed) close() {
 }
 
 // live sends fragments of a page as server-sent events when something changes: `row` of the view executions, or the
-// parts of the executions with the given ids. A page replaces the element with the same id, or adds it. The view chain has the chains,
-// the view health the tables of the page, and each view the strip, at most once a second.
+// parts of the executions with the given ids. A page replaces the element with the same id, or adds it. The view chain has
+// the chains, the view health the tables of the page, and each view the strip, at most once a second.
 func (s *Console) live(w http.ResponseWriter, r *http.Request) {
 	v, err := s.viewOf(r)
 	if err != nil {
