@@ -236,6 +236,8 @@ func stem(key string) string { return strings.TrimSuffix(key, path.Ext(key)) }
 func (e *Execution) failures(ctx context.Context, deadLetters DeadLetterStore) (found []DeadLetter, err error) {
 	for d, err := range deadLetters.List(ctx, Selection{Bucket: e.Bucket, Execution: e.ID}) {
 		switch {
+		case errors.Is(err, objects.ErrNotFound): // there is no bucket of dead letters, and so no bridge
+			return nil, nil
 		case errors.Is(err, ErrUnreadable): // the tag of the source records the failure
 		case err != nil:
 			return nil, err

@@ -42,10 +42,14 @@ func (e *Execution) lineage(ctx context.Context, store *objects.Store, outputs [
 			}
 			found = append(found, sideCar)
 		}
-		if output.Metadata[SourceMetadata] == e.Source.ETag {
+		end, isFromOutput := output.Metadata[InputMetadata]
+		if !isFromOutput && output.Metadata[SourceMetadata] == e.Source.ETag {
 			continue
 		}
-		input, err := store.Stat(ctx, e.Bucket, e.ID+output.Metadata[InputMetadata])
+		if !isFromOutput {
+			return nil, nil
+		}
+		input, err := store.Stat(ctx, e.Bucket, e.ID+end) // whose bytes, and so its ETag, may equal the source's
 		if err != nil || input.ETag != output.Metadata[SourceMetadata] {
 			return nil, unlessMissing(err)
 		}

@@ -31,7 +31,11 @@ func TestFindSteps_requests(t *testing.T) {
 	older := write("filter-c.jpg", "filter", resized.ETag)
 	replaced := write("filter-d.jpg", "filter", "another version", execution.InputMetadata, "_resize.jpg")
 	several := write("filter-e.jpg", "filter", upload.ETag, execution.OutputsMetadata, "2")
-	const chain, all = "filter resize+json", "filter filter-b filter-c filter-e resize+json"
+	metadata := execution.ObjectMetadata("in/cat", bucket, "in/cat_filter-copy.jpg")
+	metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = "filter", upload.ETag
+	put(t, s, "in/cat_filter-copy.jpg", "image/jpeg", "v1", metadata)
+	fromCopy := write("filter-f.jpg", "filter", upload.ETag, execution.InputMetadata, "_filter-copy.jpg")
+	const chain, all = "filter resize+json", "filter filter-b filter-c filter-copy filter-e filter-f resize+json"
 	for _, c := range []struct {
 		name     string
 		last     []objects.Info
@@ -39,6 +43,7 @@ func TestFindSteps_requests(t *testing.T) {
 		want     string
 	}{
 		{"a chain", []objects.Info{filtered}, 0, chain},
+		{"a copy of the upload in between", []objects.Info{fromCopy}, 0, "filter-copy filter-f"},
 		{"two branches", []objects.Info{filtered, branch}, 0, "filter filter-b resize+json"},
 		{"an output of an earlier version", []objects.Info{filtered, older}, 1, all},
 		{"an output of another input", []objects.Info{replaced}, 1, all},

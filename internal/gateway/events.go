@@ -34,10 +34,13 @@ type Events struct {
 
 // RouteEvents returns a handler that passes events to one handler, and all other requests to next.
 func RouteEvents(handler, next http.Handler) http.Handler {
-	routes := http.NewServeMux()
-	routes.Handle("POST "+eventsPath+"{$}", handler)
-	routes.Handle("/", next)
-	return routes
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == eventsPath { // a ServeMux would redirect paths with // or ..
+			handler.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // CheckPipeline returns an error if the query of a Trigger does not name exactly one pipeline of the set, as

@@ -25,7 +25,7 @@ import (
 type Backend struct {
 	Register func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error
 	Conn     *grpc.ClientConn
-	// Streams are handlers of requests without a time limit, by patterns of http.ServeMux.
+	// Streams are handlers of requests without a time limit, by method and path, such as `GET /v1/executions:watch`.
 	Streams map[string]http.Handler
 }
 
@@ -52,18 +52,18 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 	if err := mux.HandlePath(http.MethodGet, openAPIPath, serveOpenAPI); err != nil {
 		return nil, err
 	}
-	routes := http.NewServeMux()
+	streams := map[string]http.Handler{}
 	for _, b := range backends {
 		if err := b.Register(ctx, mux, b.Conn); err != nil {
 			return nil, err
 		}
 		for pattern, handler := range b.Streams {
-			routes.Handle(pattern, checked(mux, maxBody, handler))
+			streams[pattern] = checked(mux, maxBody, handler)
 		}
 	}
 	other := limitConcurrency(mux, bound(mux, timeout, maxBody))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if handler, pattern := routes.Handler(r); pattern != "" { // routes answers no other request: it would clean the path
+		if handler := streams[r.Method+" "+r.URL.Path]; handler != nil {
 			handler.ServeHTTP(w, r)
 			return
 		}

@@ -78,6 +78,7 @@ func RouteImages(images, next http.Handler) http.Handler {
 func (i *Images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
+		w.Header().Set("Cache-Control", "no-store")
 		answerRouting(r.Context(), runtime.NewServeMux(), errorJSON, w, r, http.StatusMethodNotAllowed)
 		return
 	}
@@ -214,9 +215,8 @@ func (i *Images) send(w http.ResponseWriter, r *http.Request, f found) int {
 	if f.negotiated {
 		h.Add("Vary", "Accept")
 	}
-	if !isOneRange(r.Header.Get("Range")) {
-		r.Header.Del("Range")
-	}
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	standardize(r)
 	content := i.Store.Open(r.Context(), f.stored)
 	defer content.Close()
 	answer := &answer{ResponseWriter: w}
@@ -230,23 +230,39 @@ func (i *Images) send(w http.ResponseWriter, r *http.Request, f found) int {
 	return answer.code
 }
 
-// isOneRange reports whether a Range header has one range of bytes. Others are ignored (RFC 9110, 14.2): other units,
+// standardize removes a Range header that is to be ignored, and writes others as http.ServeContent reads them.
+func standardize(r *http.Request) {
+	set, isRange := oneRange(r.Header.Get("Range"))
+	r.Header.Del("Range")
+	if isRange && r.Method == http.MethodGet { // RFC 9110, 14.2: only GET has ranges
+		r.Header.Set("Range", "bytes="+set)
+	}
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if lists := r.Header.Values(name); len(lists) > 1 {
+			r.Header.Set(name, strings.Join(lists, ", "))
+		}
+	}
+}
+
+// oneRange returns the only range of bytes in a Range header. Other headers are ignored (RFC 9110, 14.2): other units,
 // malformed or empty ranges, and several, each of which would be a request to the store.
-func isOneRange(header string) bool {
+func oneRange(header string) (set string, ok bool) {
 	unit, set, _ := strings.Cut(header, "=")
 	first, last, isRange := strings.Cut(set, "-")
 	if !strings.EqualFold(unit, "bytes") || !isRange {
-		return false
+		return "", false
 	}
 	from, err := strconv.ParseUint(first, 10, 63)
 	to, errTo := strconv.ParseUint(last, 10, 63)
 	switch {
 	case first == "":
-		return errTo == nil && to > 0
+		ok = errTo == nil && to > 0
 	case last == "":
-		return err == nil
+		ok = err == nil
+	default:
+		ok = err == nil && errTo == nil && from <= to
 	}
-	return err == nil && errTo == nil && from <= to
+	return set, ok
 }
 
 // answer records the status of an answer, and keeps caches from errors: 412 and 416.

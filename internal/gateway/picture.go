@@ -187,7 +187,8 @@ func (i *Images) obtain(ctx context.Context, p *picture) (info objects.Info, ren
 // isStored reports whether an object is the output of a picture.
 func (p *picture) isStored(info objects.Info) bool {
 	return execution.IsOutput(info, execution.ID(p.source.Key)) && info.Metadata[execution.SourceMetadata] == p.source.ETag &&
-		info.Metadata[execution.VariantMetadata] == p.request.GetVariant() && strings.HasPrefix(info.ContentType, "image/")
+		info.Metadata[execution.VariantMetadata] == p.request.GetVariant() &&
+		info.ContentType == p.request.GetOutputImage().GetContentType()
 }
 
 // errManyRenders refuses a render beyond the budget.

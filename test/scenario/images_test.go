@@ -70,6 +70,8 @@ func (g *imageGateway) testConditions(t *testing.T, link string, resp *http.Resp
 		{"GET", []string{"Range", "lines=1-2"}, 200, first},
 		{"GET", []string{"Range", "bytes=-0"}, 200, first},
 		{"GET", []string{"Range", "bytes=5-3"}, 200, first},
+		{"GET", []string{"Range", "Bytes=3-6"}, 206, first[3:7]},
+		{"HEAD", []string{"Range", "bytes=3-6"}, 200, ""},
 	} {
 		got, body := fetch(t, c.method, link, c.header...)
 		if got.StatusCode != c.status || body != c.body || got.Header.Get("ETag") != etag {
