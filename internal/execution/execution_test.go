@@ -140,6 +140,17 @@ func TestFind_chain(t *testing.T) {
 	})
 }
 
+// TestFind_noDeadLetterBucket: a gateway without a bridge needs no bucket of dead letters.
+func TestFind_noDeadLetterBucket(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, _ execution.DeadLetterStore) {
+		put(t, s, "in/cat.jpg", "image/jpeg", "v1", nil)
+		e := find(t, s, execution.NewDeadLetterStore(s, "no-such-bucket"), "in/cat")
+		if e.State != execution.Pending || e.Source == nil {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
 func TestFind_failures(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		source := put(t, s, "cat.jpg", "image/jpeg", "v1", nil)

@@ -211,3 +211,23 @@ func TestEvents_outcome(t *testing.T) {
 		t.Errorf("answered %d", resp.StatusCode)
 	}
 }
+
+// TestRouteEvents: no path is redirected, and only posts to / are events.
+func TestRouteEvents(t *testing.T) {
+	say := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, text+" "+r.URL.Path) })
+	}
+	routes := gateway.RouteEvents(say("event"), say("other"))
+	for call, want := range map[string]string{
+		"POST /": "event /", "GET /": "other /", "POST //": "other //", "POST /a//b": "other /a//b", "GET /a/../b": "other /a/../b",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		answer := httptest.NewRecorder()
+		r := httptest.NewRequest(method, "/", nil)
+		r.URL.Path = path
+		routes.ServeHTTP(answer, r)
+		if answer.Code != http.StatusOK || answer.Body.String() != want {
+			t.Errorf("%s: %d %s, want %s", call, answer.Code, answer.Body, want)
+		}
+	}
+}
