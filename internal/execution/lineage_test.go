@@ -21,20 +21,14 @@ func TestFindSteps_requests(t *testing.T) {
 		}
 	})
 	upload := put(t, s, "in/cat.jpg", "image/jpeg", "v1", nil)
-	write := func(name, step, from string, more ...string) objects.Info {
-		return writeCat(t, s, name, step, from, more...)
-	}
-	put(t, s, "in/cat_resize.json", "application/json", "{}", execution.ObjectMetadata("in/cat", bucket, "in/cat_resize.json"))
-	resized := write("resize.jpg", "resize", upload.ETag)
-	filtered := write("filter.jpg", "filter", resized.ETag, execution.InputMetadata, "_resize.jpg")
-	branch := write("filter-b.jpg", "filter", resized.ETag, execution.InputMetadata, "_resize.jpg")
-	older := write("filter-c.jpg", "filter", resized.ETag)
-	replaced := write("filter-d.jpg", "filter", "another version", execution.InputMetadata, "_resize.jpg")
-	several := write("filter-e.jpg", "filter", upload.ETag, execution.OutputsMetadata, "2")
-	metadata := execution.ObjectMetadata("in/cat", bucket, "in/cat_filter-copy.jpg")
-	metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = "filter", upload.ETag
-	put(t, s, "in/cat_filter-copy.jpg", "image/jpeg", "v1", metadata)
-	fromCopy := write("filter-f.jpg", "filter", upload.ETag, execution.InputMetadata, "_filter-copy.jpg")
+	resized := writeCat(t, s, "resize.jpg", "resize", upload.ETag)
+	filtered := writeCat(t, s, "filter.jpg", "filter", resized.ETag, execution.InputMetadata, "_resize.jpg")
+	branch := writeCat(t, s, "filter-b.jpg", "filter", resized.ETag, execution.InputMetadata, "_resize.jpg")
+	older := writeCat(t, s, "filter-c.jpg", "filter", resized.ETag)
+	replaced := writeCat(t, s, "filter-d.jpg", "filter", "another version", execution.InputMetadata, "_resize.jpg")
+	several := writeCat(t, s, "filter-e.jpg", "filter", upload.ETag, execution.OutputsMetadata, "2")
+	putBeside(t, s, upload.ETag)
+	fromCopy := writeCat(t, s, "filter-f.jpg", "filter", upload.ETag, execution.InputMetadata, "_filter-copy.jpg")
 	const chain, all = "filter resize+json", "filter filter-b filter-c filter-copy filter-e filter-f resize+json"
 	for _, c := range []struct {
 		name     string
@@ -85,4 +79,13 @@ func writeCat(t *testing.T, s *objects.Store, name, step, from string, more ...s
 		metadata[pair[0]] = pair[1]
 	}
 	return put(t, s, key, "image/jpeg", name, metadata)
+}
+
+// putBeside writes the side-car of in/cat_resize.jpg, and a copy of the upload that a filter made.
+func putBeside(t *testing.T, s *objects.Store, upload string) {
+	t.Helper()
+	put(t, s, "in/cat_resize.json", "application/json", "{}", execution.ObjectMetadata("in/cat", bucket, "in/cat_resize.json"))
+	metadata := execution.ObjectMetadata("in/cat", bucket, "in/cat_filter-copy.jpg")
+	metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = "filter", upload
+	put(t, s, "in/cat_filter-copy.jpg", "image/jpeg", "v1", metadata)
 }

@@ -20,7 +20,7 @@ export class Detections {
     this.root = create("figure", { className: "detections", hidden: true },
       create("figcaption", { textContent: "Detections" }), this.boxes.root, create("p", { className: "figures" }, this.count, this.hover),
       this.controls, this.note, table(this.rows));
-    this.threshold.addEventListener("input", () => this.filter());
+    this.threshold.addEventListener("input", () => this.showChosen());
     this.select.addEventListener("change", () => this.show());
   }
 
@@ -64,7 +64,7 @@ export class Detections {
     this.note.textContent = noteOf(detections, this.all, classifications, metadata);
     this.offerClasses();
     this.rows.replaceChildren(...this.all.map((found) => this.row(found)));
-    this.filter();
+    this.showChosen();
   }
 
   offerClasses() {
@@ -75,7 +75,7 @@ export class Detections {
       const swatch = create("span", { className: "swatch", "aria-hidden": "true" });
       swatch.style.backgroundColor = colour;
       const count = create("span");
-      box.addEventListener("change", () => this.filter());
+      box.addEventListener("change", () => this.showChosen());
       this.boxesOf.set(name, { box, count, label: create("label", {}, box, swatch, create("bdi", { textContent: name }), count) });
     }
     this.classes.hidden = this.boxesOf.size === 0;
@@ -95,8 +95,8 @@ export class Detections {
     return row;
   }
 
-  // filter shows the detections of the classes and the confidence that are chosen.
-  filter() {
+  // showChosen shows the detections of the classes and the confidence that are chosen.
+  showChosen() {
     const isConfident = (found) => found.confidence >= this.threshold.valueAsNumber;
     const shown = this.all.filter((found) => isConfident(found) && this.boxesOf.get(found.class_name).box.checked);
     for (const [name, { count }] of this.boxesOf) {
