@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test console-test console-pictures \
+	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test console-test console-pictures bench-console \
 	image image-archive deploy e2e clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -108,6 +108,10 @@ bench-server: bin/benchserver minio ## measure resize as a server with MinIO, an
 
 bench-index: bin/benchindex minio ## measure sweeps and lookups on MinIO with OBJECTS="10000,1000000" objects (8 KiB of disk each)
 	$< -imageflow bin/imageflow -objects "$(OBJECTS)" $(FLAGS)
+
+bench-console: setup ## measure how soon a page of the console shows an event, its work for that, and the memory of the console (installs Chromium)
+	@hack/setup.sh $(ORT) browser
+	hack/console-test.sh -run TestSpeed_ -measure 1m $(FLAGS)
 
 load: bin/load ## send images at constant rates and check the service levels; FLAGS="--gateway URL" for a deployment
 	$< $(FLAGS)
