@@ -2,8 +2,11 @@
 // puts a new one into the first element with data-prepend or data-append below it, or below the element whose id is the new
 // one's data-in. All streams have the strip, so a region with data-spare needs none of its own if there is another one.
 //
+// The page changes at once, and then at most every 50 ms: laying out a long list takes longer than its changes.
+//
 // Browsers allow few connections to one host, for all tabs together: a page that nobody sees has none.
 const maxRows = 200;
+const changeEvery = 50; // ms
 
 class LiveRegion extends HTMLElement {
   static observedAttributes = ["src"];
@@ -36,7 +39,7 @@ class LiveRegion extends HTMLElement {
     });
     this.source.onmessage = (event) => {
       this.last = event.lastEventId;
-      this.update(event.data);
+      this.take(event.data);
     };
     this.source.addEventListener("reload", () => location.reload());
   }
@@ -51,7 +54,30 @@ class LiveRegion extends HTMLElement {
     return this.hasAttribute("data-spare") && document.querySelector("live-region[src]:not([data-spare])") !== null;
   }
 
+  // take shows a fragment now, or with others when it is time.
+  take(html) {
+    if (this.waiting) {
+      this.waiting.push(html);
+      return;
+    }
+    this.update(html).forEach((fresh) => fresh.classList.add("new"));
+    this.rest();
+  }
+
+  rest() {
+    this.waiting = [];
+    setTimeout(() => {
+      const all = this.waiting;
+      this.waiting = undefined;
+      if (all.length === 0) return;
+      all.forEach((html) => this.update(html)); // without the animation of new elements, which would never end
+      this.rest();
+    }, changeEvery);
+  }
+
+  // update returns the elements that the page did not have.
   update(html) {
+    const added = [];
     const template = document.createElement("template");
     template.innerHTML = html;
     for (const fresh of [...template.content.children]) {
@@ -59,10 +85,12 @@ class LiveRegion extends HTMLElement {
       fresh.sent = fresh.outerHTML; // what the server sent, before the page marks the element as new
       if (!have) {
         this.insert(fresh);
+        added.push(fresh);
       } else if ((have.sent ?? have.outerHTML) !== fresh.sent) {
         have.replaceWith(fresh);
       }
     }
+    return added;
   }
 
   insert(fresh) {
@@ -74,7 +102,6 @@ class LiveRegion extends HTMLElement {
     } else {
       region.querySelector("[data-append]")?.append(fresh);
     }
-    fresh.classList.add("new");
   }
 }
 
