@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/status"
@@ -24,7 +23,7 @@ const benchFolder = "console/"
 
 // benchID returns an execution id for a run, so that it replaces no output of a chain.
 func benchID(key string) string {
-	return benchFolder + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + stemOf(key)
+	return benchFolder + stemOf(ownName(key))
 }
 
 // stemOf returns the name of an image without its extension, as a part of a key.

@@ -8,10 +8,14 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // maxContractBytes bounds the description of the gateway's API, which has 140 kB.
 const maxContractBytes = 4 << 20
+
+// contractTimeout bounds how long a page waits for the description, without which it has only less help.
+const contractTimeout = 5 * time.Second
 
 // contract has the texts of the contract, which the gateway describes in OpenAPI. It reads them once.
 type contract struct {
@@ -31,14 +35,14 @@ type definition struct {
 
 // read returns the texts. Without them the controls have names, types and ranges, but no help.
 func (c *contract) read(ctx context.Context) (texts, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.texts != nil {
-		return c.texts, nil
+	if known := c.known(nil); known != nil {
+		return known, nil
 	}
 	if c.gateway == nil {
 		return nil, errors.New("no gateway")
 	}
+	ctx, cancel := context.WithTimeout(ctx, contractTimeout)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/openapi.json", nil)
 	if err != nil {
 		return nil, err
@@ -55,8 +59,17 @@ func (c *contract) read(ctx context.Context) (texts, error) {
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxContractBytes)).Decode(&description); err != nil {
 		return nil, err
 	}
-	c.texts = description.Definitions
-	return c.texts, nil
+	return c.known(description.Definitions), nil
+}
+
+// known notes texts that have just been read, if any, and returns those that are known.
+func (c *contract) known(read texts) texts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if read != nil {
+		c.texts = read
+	}
+	return c.texts
 }
 
 // of returns the text of a field.

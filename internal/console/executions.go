@@ -69,7 +69,7 @@ func (s *Console) executions(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if req.GetPageToken() == "" {
 		data.Live = livePath + "?" + query.Encode()
-		data.Runs = s.withUnlisted(data.Runs, f)
+		data.Runs = s.withUnlisted(data.Runs, f, list.GetNextPageToken() != "" && !list.GetFromBucket())
 	}
 	if list.GetNextPageToken() != "" {
 		query.Set("page_token", list.GetNextPageToken())
@@ -90,8 +90,12 @@ func (s *Console) newest(listed *run) *run {
 	return seen
 }
 
-// withUnlisted adds the executions of the last seconds that the list does not have yet.
-func (s *Console) withUnlisted(runs []*run, f filter) []*run {
+// withUnlisted adds the executions of the last seconds that the list does not have yet, up to a page of them. If there are
+// more pages, these have the executions that began before those of the list.
+func (s *Console) withUnlisted(runs []*run, f filter, isMore bool) []*run {
+	if isMore && len(runs) > 0 {
+		f.Since = later(f.Since, runs[len(runs)-1].Began)
+	}
 	var fresh []*run
 	for _, seen := range s.feed.since(time.Now().Add(-5 * time.Second)) {
 		isListed := slices.ContainsFunc(runs, func(r *run) bool { return r.ID == seen.ID && r.Bucket == seen.Bucket })
@@ -99,7 +103,8 @@ func (s *Console) withUnlisted(runs []*run, f filter) []*run {
 			fresh = append(fresh, seen)
 		}
 	}
-	return append(fresh, runs...)
+	slices.SortStableFunc(fresh, func(a, b *run) int { return b.Began.Compare(a.Began) })
+	return append(fresh[:min(len(fresh), pageSize)], runs...)
 }
 
 // since returns the runs that changed after a time, the last changed first.

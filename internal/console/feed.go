@@ -83,6 +83,10 @@ func (s *Console) receive(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if o, ok := events.OriginOf(e); ok && !s.config.ReadFrom.Contains(o.Bucket, o.Key) { // nobody may see it
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
 	if err := s.feed.take(e); err != nil { // a repetition would not help
 		slog.WarnContext(r.Context(), "event not shown", "event", e.ID(), "type", e.Type(), "error", err)
 	}

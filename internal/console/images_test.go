@@ -66,10 +66,11 @@ func sendForm(t *testing.T, s *Console, field, file, content string) *httptest.R
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormField(field)
+	create := form.CreateFormField
 	if file != "" {
-		part, err = form.CreateFormFile(field, file)
+		create = func(field string) (io.Writer, error) { return form.CreateFormFile(field, file) }
 	}
+	part, err := create(field)
 	if err == nil {
 		_, err = io.WriteString(part, content)
 	}

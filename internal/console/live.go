@@ -17,6 +17,8 @@ import (
 const (
 	// maxWaiting bounds the changes that wait for a page that reads slowly. Beyond them the page loads itself again.
 	maxWaiting = 200
+	// maxMissed bounds the changes that a page gets when it connects. Its lists have no more rows: see maxRows of live-region.js.
+	maxMissed = 200
 	// heartbeat is the time without a change after which a page gets a comment.
 	heartbeat = 15 * time.Second
 	// maxConnectTime is how long a page may take from its making to its request for live updates.
@@ -122,7 +124,11 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, seen time.Tim
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	sent := map[[2]int]string{}
-	open := send(fmt.Sprintf("retry: 1000\nid: %d\nevent: opened\ndata:\n\n", s.feed.now().UnixMilli()) + s.missed(v, seen))
+	first := fmt.Sprintf("retry: 1000\nid: %d\nevent: opened\ndata:\n\n", s.feed.now().UnixMilli())
+	for _, change := range s.missed(v, seen) {
+		first += s.events(v, change)
+	}
+	open := send(first)
 	for beat := time.NewTimer(heartbeat); open; {
 		select {
 		case <-ctx.Done():
@@ -148,15 +154,18 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, seen time.Tim
 	}
 }
 
-// missed returns the changes after a time, of which the page may have some.
-func (s *Console) missed(v view, seen time.Time) string {
-	var b strings.Builder
-	for _, change := range slices.Backward(s.feed.since(seen)) {
-		if v.wants != nil && v.wants(change) {
-			b.WriteString(s.events(v, change))
+// missed returns the newest changes after a time, the oldest first, as many as the page has room for. It may have some.
+func (s *Console) missed(v view, seen time.Time) (all []*run) {
+	if v.wants == nil {
+		return nil
+	}
+	for _, change := range s.feed.since(seen) {
+		if v.wants(change) && len(all) < maxMissed {
+			all = append(all, change)
 		}
 	}
-	return b.String()
+	slices.Reverse(all)
+	return all
 }
 
 // view is what a page shows.

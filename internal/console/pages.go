@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net/http"
 	"path"
 	"strings"
@@ -170,7 +171,7 @@ func clock(at time.Time) string {
 
 // percent returns a part of a whole for a width in SVG, 0 to 100.
 func percent(part, whole float64) string {
-	if whole <= 0 {
+	if !(whole > 0) || math.IsInf(whole, 1) || math.IsInf(part, 0) {
 		return "0"
 	}
 	return fmt.Sprintf("%.2f", 100*part/whole)

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func (s *Console) storeUpload(ctx context.Context, name string, data []byte) (ob
 	if !strings.HasPrefix(contentType, "image/") { // the store of a browser's file knows it by its name, and so does the bridge
 		contentType = typeByName(name)
 	}
-	key := s.config.UploadPrefix + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + safeName(name)
+	key := s.config.UploadPrefix + ownName(name)
 	return s.config.Store.Put(ctx, s.config.Bucket, key, contentType, data, nil)
 }
 
@@ -139,6 +140,12 @@ func readSample(part *multipart.Part) (name string, data []byte, err error) {
 		return "", nil, errors.New("there is no such sample")
 	}
 	return path.Base(text.String()), data, nil
+}
+
+// ownName returns a part of a key for a file's name that no other file gets, even of the same name at the same time. Later names
+// are greater.
+func ownName(name string) string {
+	return strconv.FormatInt(time.Now().UnixMilli(), 36) + strings.ToLower(rand.Text()[:6]) + "-" + safeName(name)
 }
 
 // maxNameBytes leaves room for the names of outputs in one part of a key.

@@ -44,10 +44,22 @@ type ConsoleConfig struct {
 
 // Validate reports every variable that is missing or out of range.
 func (c *ConsoleConfig) Validate() error {
-	_, probes := pairs("READINESS_URLS", c.Probes)
+	_, probes := c.probes()
 	return errors.Join(c.Server.validate(), c.Store.validate(), c.Signing.validate(), c.OIDC.validate(), probes,
 		required("GATEWAY_ENDPOINT", c.Gateway), bearer("GATEWAY_TOKEN", c.Token), atLeast("MAX_OBJECT_BYTES", c.MaxBytes, 1),
 		traceURL(c.TraceURL), gatewayURL(c.Address), atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_PAGES", c.Pages, 0))
+}
+
+// probes returns the URLs of the readiness of other roles, by name.
+func (c *ConsoleConfig) probes() (map[string]string, error) {
+	all, err := pairs("READINESS_URLS", c.Probes)
+	for name, text := range all {
+		u, bad := url.Parse(text)
+		if bad != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			err = errors.Join(err, fmt.Errorf("READINESS_URLS has %.64q for %.64q but must have http or https URLs", text, name))
+		}
+	}
+	return all, err
 }
 
 func gatewayURL(text string) error {
@@ -76,7 +88,7 @@ func (c *ConsoleConfig) Console(t *telemetry.Tracing) (*console.Console, error) 
 	if err != nil {
 		return nil, err
 	}
-	probes, err := pairs("READINESS_URLS", c.Probes)
+	probes, err := c.probes()
 	if err != nil {
 		return nil, err
 	}

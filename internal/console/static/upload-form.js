@@ -9,7 +9,7 @@ class UploadForm extends HTMLElement {
       const body = new FormData(form, event.submitter);
       const files = body.getAll("image").filter((file) => file.size > 0);
       if (form.querySelector("[type=file]")) this.sendAll(files);
-      else this.send(body);
+      else this.sendAll([], body);
       form.reset();
     });
     const drop = this.querySelector(".drop");
@@ -22,10 +22,17 @@ class UploadForm extends HTMLElement {
       drop.classList.remove("over");
       this.sendAll([...event.dataTransfer.files]);
     });
-    drop.querySelector("[type=file]").addEventListener("change", () => drop.requestSubmit());
+    const input = drop.querySelector("[type=file]");
+    input.multiple = true; // a form that the browser sends itself has one image
+    input.addEventListener("change", () => drop.requestSubmit());
   }
 
-  async sendAll(files) {
+  // sendAll sends files, or else the form of a sample. It shows what went wrong with each.
+  async sendAll(files, sample) {
+    const error = this.querySelector("[data-error]");
+    error.textContent = "";
+    error.hidden = true;
+    if (sample) await this.send(sample);
     for (const file of files) {
       const body = new FormData();
       body.append("image", file);
@@ -34,8 +41,6 @@ class UploadForm extends HTMLElement {
   }
 
   async send(body, name = "") {
-    const error = this.querySelector("[data-error]");
-    error.hidden = true;
     try {
       const answer = await fetch("/upload", { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
       const text = await answer.text();
@@ -46,7 +51,8 @@ class UploadForm extends HTMLElement {
       this.querySelector("[data-cards]").prepend(template.content);
       this.follow(card.dataset);
     } catch (reason) {
-      error.textContent = name ? `${name}: ${reason.message}` : reason.message;
+      const error = this.querySelector("[data-error]");
+      error.textContent += name ? `${name}: ${reason.message}\n` : `${reason.message}\n`;
       error.hidden = false;
     }
   }
