@@ -71,6 +71,9 @@ func needsBrowser(t testing.TB) {
 func local(t testing.TB, env []string, args ...string) *localmode.Local {
 	t.Helper()
 	needsBrowser(t)
+	if *deployed != "" {
+		t.Skip("needs a system of its own")
+	}
 	command, err := filepath.Abs(filepath.Join(binaries, "imageflow-local"))
 	if err != nil {
 		t.Fatal(err)

@@ -16,13 +16,12 @@ const isDone = `["upload", "resize", "detect", "filter"].every((title) =>
 
 // TestImagesAreFollowed: the stages of images that are chosen or dropped appear without a reload.
 func TestImagesAreFollowed(t *testing.T) {
-	system := local(t, nil)
 	for name, send := range map[string]func(*tab){
 		"choose": func(b *tab) { b.choose(sample) },
 		"drop":   func(b *tab) { b.drop(sample) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := open(t, system.Gateway, "/")
+			b := start(t)
 			get[bool](b, "window.isFirstPage = true")
 			send(b)
 			b.await(isDone)
