@@ -32,6 +32,14 @@ func TestImagesAreFollowed(t *testing.T) {
 	}
 }
 
+// TestManyImages: a page follows more images than a browser has connections to one host.
+func TestManyImages(t *testing.T) {
+	b := start(t)
+	b.choose(sample, sample, sample, sample, sample, sample, sample, sample)
+	b.await(`document.querySelectorAll(".card .status.completed").length === 8`)
+	b.await(`[...document.querySelectorAll(".card")].every((card) => card.querySelectorAll(".image").length === 4)`)
+}
+
 // drop drops files on the form for images.
 func (b *tab) drop(files ...string) {
 	b.Helper()
