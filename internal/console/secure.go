@@ -36,7 +36,9 @@ func (s *Console) secure(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if isHTTPS(r) { // browsers ignore it elsewhere, and complain
+			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		}
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		isOpen := r.URL.Path == "/login" || r.URL.Path == iconPath || strings.HasPrefix(r.URL.Path, "/static/")
@@ -50,6 +52,9 @@ func (s *Console) secure(next http.Handler) http.Handler {
 		}
 	})
 }
+
+// isHTTPS reports whether the browser sent a request by HTTPS, here or to the proxy before us.
+func isHTTPS(r *http.Request) bool { return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" }
 
 // isSignedIn reports whether the browser has a cookie of logIn that has not expired.
 func (s *Console) isSignedIn(r *http.Request) bool {
@@ -94,7 +99,7 @@ func (s *Console) logIn(w http.ResponseWriter, r *http.Request) {
 	until := time.Now().Add(signedInFor)
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: s.cookie(until.Unix()), Path: "/", Expires: until, HttpOnly: true,
-		SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		SameSite: http.SameSiteStrictMode, Secure: isHTTPS(r),
 	})
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
