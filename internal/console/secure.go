@@ -54,7 +54,9 @@ func (s *Console) secure(next http.Handler) http.Handler {
 }
 
 // isHTTPS reports whether the browser sent a request by HTTPS, here or to the proxy before us.
-func isHTTPS(r *http.Request) bool { return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" }
+func isHTTPS(r *http.Request) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+}
 
 // isSignedIn reports whether the browser has a cookie of logIn that has not expired.
 func (s *Console) isSignedIn(r *http.Request) bool {
