@@ -109,7 +109,7 @@ bench-server: bin/benchserver minio ## measure resize as a server with MinIO, an
 bench-index: bin/benchindex minio ## measure sweeps and lookups on MinIO with OBJECTS="10000,1000000" objects (8 KiB of disk each)
 	$< -imageflow bin/imageflow -objects "$(OBJECTS)" $(FLAGS)
 
-bench-console: setup ## measure how soon a page of the console shows an event, its work for that, and the memory of the console (installs Chromium)
+bench-console: setup ## measure how soon a page of the console shows an event, its work for that, and the memory of the console (root; installs Chromium)
 	@hack/setup.sh $(ORT) browser
 	hack/console-test.sh -run TestSpeed_ -measure 1m $(FLAGS)
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -32,7 +33,27 @@ const (
 // listener is an open page.
 type listener struct {
 	wants   func(*run) bool
-	changes chan *run
+	changes chan *change
+}
+
+// change is what a run has become. Its fragments are made once for all pages.
+type change struct {
+	*run
+
+	mu    sync.Mutex
+	texts map[string]string
+}
+
+// text returns a fragment, which is made by the first page that needs it.
+func (c *change) text(name string, make func() string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text, ok := c.texts[name]
+	if !ok {
+		text = make()
+		c.texts[name] = text
+	}
+	return text
 }
 
 // listen adds a listener; ok is false if there are too many.
@@ -42,7 +63,7 @@ func (f *feed) listen(wants func(*run) bool) (l *listener, ok bool) {
 	if f.closed || len(f.listeners) >= f.max {
 		return nil, false
 	}
-	l = &listener{wants: wants, changes: make(chan *run, maxWaiting)}
+	l = &listener{wants: wants, changes: make(chan *change, maxWaiting)}
 	f.listeners[l] = true
 	return l, true
 }
@@ -59,12 +80,13 @@ func (f *feed) leave(l *listener) {
 
 // send passes a run to the listeners that want it, and ends those that are too slow. The caller holds the mutex.
 func (f *feed) send(r *run) {
+	c := &change{run: r, texts: map[string]string{}}
 	for l := range f.listeners {
 		if l.wants == nil || !l.wants(r) {
 			continue
 		}
 		select {
-		case l.changes <- r:
+		case l.changes <- c:
 		default:
 			delete(f.listeners, l)
 			close(l.changes)
@@ -149,7 +171,7 @@ func (s *Console) stream(ctx context.Context, v view, l *listener, seen time.Tim
 				send(reloadEvent)
 				return
 			}
-			open = send(s.events(v, change))
+			open = send(s.changed(v, change))
 		}
 	}
 }
@@ -179,12 +201,24 @@ type view struct {
 	polled []func() []string
 }
 
-// events returns the fragments of a change as server-sent events.
-func (s *Console) events(v view, change *run) string {
-	var b strings.Builder
-	var data any = change
+// changed returns the fragments of a change as server-sent events, those that other pages show too without making them again.
+func (s *Console) changed(v view, c *change) string {
 	if v.data != nil {
-		data = v.data(change)
+		return s.events(v, c.run)
+	}
+	var b strings.Builder
+	for _, name := range v.fragments {
+		b.WriteString(c.text(name, func() string { return s.events(view{fragments: []string{name}}, c.run) }))
+	}
+	return b.String()
+}
+
+// events returns the fragments of a run as server-sent events.
+func (s *Console) events(v view, r *run) string {
+	var b strings.Builder
+	var data any = r
+	if v.data != nil {
+		data = v.data(r)
 	}
 	for _, name := range v.fragments {
 		html, err := s.fragment(name, data)
@@ -192,7 +226,7 @@ func (s *Console) events(v view, change *run) string {
 			slog.Error("fragment not made", "fragment", name, "error", err)
 			continue
 		}
-		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", change.Updated.UnixMilli(), html)
+		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", r.Updated.UnixMilli(), html)
 	}
 	return b.String()
 }

@@ -119,3 +119,20 @@ func TestLive_reconnects(t *testing.T) {
 		}
 	}
 }
+
+// TestLive_changed: pages share the fragments of a change, and the page of a replay has its own.
+func TestLive_changed(t *testing.T) {
+	s := storeConsole(t)
+	c := &change{run: &run{Bucket: imageBucket, ID: "uploads/a"}, texts: map[string]string{}}
+	row := view{fragments: []string{"row"}}
+	first := s.changed(row, c)
+	c.run = &run{Bucket: imageBucket, ID: "uploads/b"} // which a fragment that is made again would show
+	if second := s.changed(row, c); first != second || !strings.Contains(first, "uploads/a") {
+		t.Errorf("two pages show\n%s\n%s", first, second)
+	}
+	own := view{fragments: []string{"state"}, data: func(*run) any { return &run{Bucket: imageBucket, ID: "uploads/c"} }}
+	state := s.changed(view{fragments: []string{"state"}}, c)
+	if text := s.changed(own, c); text == state || text == "" {
+		t.Errorf("the page of a replay shows\n%s", text)
+	}
+}

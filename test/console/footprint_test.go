@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/testing/cgroup"
 	"imageflow.dev/internal/testing/freeport"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 	"imageflow.dev/test/localmode"
@@ -78,7 +78,8 @@ func cpu(t *testing.T, pid int) time.Duration {
 	return used
 }
 
-// startConsole starts the role with the settings of config/components/console, beside local mode.
+// startConsole starts the role with the settings of config/components/console, beside local mode, in a cgroup that has no more
+// memory than the limit.
 func startConsole(t *testing.T, system *localmode.Local) (base string, pid int) {
 	t.Helper()
 	address := freeport.Address()
@@ -87,7 +88,11 @@ func startConsole(t *testing.T, system *localmode.Local) (base string, pid int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(command, "console")
+	group, err := cgroup.New(maxMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := group.Command(command, "console")
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+port, "METRICS_PORT=0", "DRAIN_DELAY=0s", "GOMEMLIMIT=400MiB",
 		"MINIO_ENDPOINT="+system.S3, "MINIO_ACCESS_KEY=imageflow", "MINIO_SECRET_KEY=imageflow-local", "READ_FROM="+bucket,
@@ -98,6 +103,12 @@ func startConsole(t *testing.T, system *localmode.Local) (base string, pid int) 
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
+		if kills, err := group.Kills(); err != nil || kills > 0 {
+			t.Errorf("the kernel killed the console %d times for lack of memory; %v", kills, err)
+		}
+		if err := group.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	base = "http://" + address
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
