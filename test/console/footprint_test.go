@@ -111,12 +111,19 @@ func startConsole(t *testing.T, system *localmode.Local) (base string, pid int) 
 		}
 	})
 	base = "http://" + address
+	awaitReady(t, base)
+	return base, cmd.Process.Pid
+}
+
+// awaitReady waits until a role is ready.
+func awaitReady(t *testing.T, base string) {
+	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		answer, err := http.Get(base + "/health/readiness")
 		if err == nil {
 			answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
-				return base, cmd.Process.Pid
+				return
 			}
 		}
 		if time.Now().After(deadline) {
