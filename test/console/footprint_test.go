@@ -58,16 +58,16 @@ func TestSpeed_memory(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d pages, before events: %.1f MB, of which %.1f MB anonymous", openPages,
-		megabytes(before.Resident), megabytes(before.Anonymous))
-	t.Logf("%d events of %d executions: at most %.1f MB, of which %.1f MB anonymous; %.1f ms of CPU an event", n, manyExecutions,
-		megabytes(proc.MemoryOf(pid).Peak), megabytes(most.Anonymous), float64((cpu(t, pid)-cpuBefore).Microseconds())/1000/float64(n))
+	t.Logf("%d pages, before events: %.1f MiB, of which %.1f MiB anonymous", openPages,
+		mebibytes(before.Resident), mebibytes(before.Anonymous))
+	t.Logf("%d events of %d executions: at most %.1f MiB, of which %.1f MiB anonymous; %.1f ms of CPU an event", n, manyExecutions,
+		mebibytes(proc.MemoryOf(pid).Peak), mebibytes(most.Anonymous), float64((cpu(t, pid)-cpuBefore).Microseconds())/1000/float64(n))
 	if most.Anonymous > maxMemory {
 		t.Errorf("want at most %d bytes", maxMemory)
 	}
 }
 
-func megabytes(n int64) float64 { return float64(n) / (1 << 20) }
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 func cpu(t *testing.T, pid int) time.Duration {
 	t.Helper()
@@ -103,6 +103,8 @@ func startConsole(t *testing.T, system *localmode.Local) (base string, pid int) 
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
+		peak, _ := group.Peak()
+		t.Logf("the cgroup had at most %.1f MiB", mebibytes(peak))
 		if kills, err := group.Kills(); err != nil || kills > 0 {
 			t.Errorf("the kernel killed the console %d times for lack of memory; %v", kills, err)
 		}
