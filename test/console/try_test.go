@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
@@ -38,6 +40,25 @@ func TestManyImages(t *testing.T) {
 	b.choose(sample, sample, sample, sample, sample, sample, sample, sample)
 	b.await(`document.querySelectorAll(".card .status.completed").length === 8`)
 	b.await(`[...document.querySelectorAll(".card")].every((card) => card.querySelectorAll(".image").length === 4)`)
+}
+
+// TestImagesThatFailAreNamed: of several images, those that cannot be sent are named, whatever becomes of the others.
+func TestImagesThatFailAreNamed(t *testing.T) {
+	system := local(t, []string{"MAX_OBJECT_BYTES=200000"})
+	b := open(t, system.Gateway, "/")
+	var files []string
+	for _, name := range []string{"first.jpg", "last.jpg"} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, make([]byte, 210_000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, path)
+	}
+	b.choose(files[0], sample, files[1])
+	b.await(isDone)
+	b.await(`["first.jpg", "last.jpg"].every((name) =>
+		document.querySelector("[data-error]:not([hidden])")?.textContent.includes(name))`)
+	b.expect("400 (Bad Request)")
 }
 
 // drop drops files on the form for images.
