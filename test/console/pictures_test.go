@@ -2,8 +2,8 @@ package console_test
 
 import (
 	"bytes"
-	"context"
 	"flag"
+	"fmt"
 	"image"
 	"image/color/palette"
 	"image/draw"
@@ -29,14 +29,16 @@ func TestPictures(t *testing.T) {
 	b := open(t, system.Gateway, "/")
 	b.prefer("light")
 	b.record(filepath.Join(*picturesFolder, "try.gif"), func() {
-		b.do(chromedp.Click(chromedp.CSS(`[value="desk.jpg"]`)))
-		b.await(isDone)
-		time.Sleep(time.Second)
+		for i, name := range []string{"desk", "kitchen", "yard"} {
+			b.do(chromedp.Click(chromedp.CSS(fmt.Sprintf("[value=%q]", name+".jpg"))))
+			b.await(fmt.Sprintf(`document.querySelectorAll(".card").length > %d && %s`, i, isDone))
+			time.Sleep(1500 * time.Millisecond)
+		}
 	})
 	put(t, system, "uploads/broken.jpg", "image/jpeg", []byte("dear diary"))
 	put(t, system, "uploads/kitchen.jpg", "image/jpeg", read(t, root+"/internal/console/static/samples/kitchen.jpg"))
 	b.visit("/executions")
-	b.await(`document.querySelectorAll("tbody .completed").length === 2 && document.querySelector("tbody .failed")`)
+	b.await(`document.querySelectorAll("tbody .completed").length === 4 && document.querySelector("tbody .failed")`)
 	for name, path := range map[string]string{
 		"try": "/", "executions": "/executions", "execution": "/execution?id=uploads/kitchen", "dead-letters": "/dead-letters",
 		"chain": "/chain", "bench": "/bench?key=uploads/kitchen.jpg", "models": "/models", "health": "/health",
@@ -48,7 +50,7 @@ func TestPictures(t *testing.T) {
 				b.await(`document.querySelector(".detections .count").innerText.includes("shown")`)
 			}
 			b.await(`[...document.images].every((image) =>
-				image.complete || image.getBoundingClientRect().top > innerHeight)`)
+				image.complete || !image.checkVisibility() || image.getBoundingClientRect().top > innerHeight)`)
 			b.write(filepath.Join(*picturesFolder, name+"-"+scheme+".webp"))
 		}
 	}
@@ -74,27 +76,24 @@ func (b *tab) write(file string) {
 // record writes what the page shows while something happens as an animation, 800 pixels wide.
 func (b *tab) record(file string, happens func()) {
 	b.Helper()
-	ctx, cancel := context.WithCancel(b.ctx)
-	defer cancel()
-	frames := chromedp.Events(ctx, page.ScreencastFrame)
-	film := &animation{}
-	done := make(chan struct{})
+	film, done := &animation{}, make(chan struct{})
 	go func() {
 		defer close(done)
-		for frame, err := range frames {
-			if err != nil {
-				return
-			}
-			film.add(b, frame.Data, time.Now())
-			_, _ = chromedp.Call(ctx, page.ScreencastFrameAck, page.ScreencastFrameAckParams{SessionID: frame.SessionID})
-		}
+		happens()
 	}()
-	if _, err := chromedp.Call(ctx, page.StartScreencast, page.StartScreencastParams{Format: "png", MaxWidth: 800}); err != nil {
-		b.Fatal(err)
+	clip := &page.Viewport{Width: 1200, Height: 750, Scale: 2. / 3}
+	for isOver := false; !isOver; {
+		select {
+		case <-done:
+			isOver = true
+		case <-time.After(20 * time.Millisecond):
+		}
+		shot, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: "png", Clip: clip})
+		if err != nil {
+			b.Fatal(err)
+		}
+		film.add(b, shot.Data, time.Now())
 	}
-	happens()
-	cancel()
-	<-done
 	var data bytes.Buffer
 	if err := gif.EncodeAll(&data, &film.GIF); err != nil {
 		b.Fatal(err)
@@ -122,7 +121,11 @@ func (a *animation) add(t testing.TB, data []byte, at time.Time) {
 	}
 	paletted := image.NewPaletted(frame.Bounds(), palette.Plan9)
 	draw.Draw(paletted, paletted.Bounds(), frame, frame.Bounds().Min, draw.Src)
-	if n := len(a.Delay); n > 0 {
+	n := len(a.Delay)
+	if n > 0 && bytes.Equal(a.Image[n-1].Pix, paletted.Pix) {
+		return
+	}
+	if n > 0 {
 		a.Delay[n-1] = max(5, int(at.Sub(a.last).Milliseconds()/10))
 	}
 	a.Image, a.Delay, a.last = append(a.Image, paletted), append(a.Delay, 200), at
