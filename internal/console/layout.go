@@ -8,7 +8,7 @@ import (
 // The sizes of a drawing, in px.
 const (
 	drawingMargin = 8
-	layerGap      = 78 // between a layer and the next, with room for the figures of an arrow
+	layerGap      = 70 // between a layer and the next, with room for the figures of an arrow
 	boxGap        = 22 // between boxes of a layer
 	bendHeight    = 14 // of the place where a long arrow passes a layer
 )
