@@ -21,7 +21,8 @@ func TestAccessible(t *testing.T) {
 	b.await(isDone)
 	b.audit(axe, "the first page with an image")
 	for _, page := range []string{
-		"/", "/executions", "/execution?id=uploads/bad", "/dead-letters", "/chain", "/bench", "/models", "/login", "/nothing",
+		"/", "/executions", "/execution?id=uploads/bad", "/dead-letters", "/chain", "/bench", "/models", "/health", "/login",
+		"/nothing",
 	} {
 		b.visit(page)
 		b.audit(axe, page)

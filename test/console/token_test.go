@@ -22,7 +22,8 @@ func TestToken(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/", "/executions", "/execution?id=x", "/object?key=x", "/live", "/dead-letters", "/chain", "/models", "/bench", "/nothing",
+		"/", "/executions", "/execution?id=x", "/object?key=x", "/live", "/dead-letters", "/chain", "/models", "/bench", "/health",
+		"/nothing",
 		"/static/../executions", "/login/", "/v1/models", "/v1/executions",
 	} {
 		answer, err := client.Get(system.Gateway + path)
