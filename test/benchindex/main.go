@@ -1,6 +1,7 @@
 // Command benchindex measures what a bucket's size costs the read side: it fills a real MinIO with
 // objects of finished executions, runs the bridge and the gateway of a build beside it, and prints
-// the requests, CPU and memory of the sweeper and the time of lookups, for each size.
+// the requests, CPU and memory of the sweeper and the time of lookups, for each size. As root, it gives the
+// bridge a cgroup of 64 MiB.
 //
 //	go -C test run ./benchindex -imageflow ../bin/imageflow -objects 10000,1000000
 package main
@@ -8,15 +9,18 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"imageflow.dev/internal/testing/cgroup"
 	"imageflow.dev/test/proc"
 )
 
@@ -85,7 +89,15 @@ func measure(ctx context.Context, s settings, n int) error {
 
 // sweeps runs a bridge and prints what it and MinIO used while it was watched.
 func sweeps(procs *processes, s settings, st *store) error {
-	bridge, err := procs.start("bridge", s.imageflow, []string{"bridge"}, append(st.env(), "PORT="+port(), "METRICS_PORT=0",
+	cmd := exec.Command(s.imageflow, "bridge")
+	group, err := cgroup.New(maxBridgeMemory)
+	if err == nil {
+		cmd = group.Command(s.imageflow, "bridge")
+		defer func() { _ = group.Close() }() // a kernel that is slow to notice keeps an empty group
+	} else {
+		fmt.Printf("  bridge without a limit of memory: %v\n", err)
+	}
+	bridge, err := procs.start("bridge", cmd, append(st.env(), "PORT="+port(), "METRICS_PORT=0",
 		"BROKER_URL=http://127.0.0.1:1", "BRIDGE_TOKEN=the-bridge-token", "SWEEP_GRACE=2s", "ALLOW_UNSIGNED_EVENTS=true",
 		"GOGC=100", "GOMEMLIMIT=200MiB")...)
 	if err != nil {
@@ -109,7 +121,21 @@ func sweeps(procs *processes, s settings, st *store) error {
 			after.requests.minus(before.requests), after.memory.Resident>>20, after.memory.Peak>>20,
 			after.memory.Anonymous>>20)
 	}
-	return nil
+	return report(group)
+}
+
+// maxBridgeMemory is the limit of the memory of the bridge, with the pages of its files that no other process has read.
+const maxBridgeMemory = 64 << 20
+
+// report prints whether the bridge lived within the limit of its memory.
+func report(group *cgroup.Group) error {
+	if group == nil {
+		return nil
+	}
+	peak, err := group.Peak()
+	kills, err2 := group.Kills()
+	fmt.Printf("  bridge, cgroup of %d MB: peak %d MB, killed %d times\n", maxBridgeMemory>>20, peak>>20, kills)
+	return errors.Join(err, err2)
 }
 
 func share(used, of time.Duration) float64 { return 100 * used.Seconds() / of.Seconds() }

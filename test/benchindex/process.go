@@ -21,13 +21,13 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-func (p *processes) start(name, binary string, args []string, env ...string) (*process, error) {
+// start starts a command with more environment.
+func (p *processes) start(name string, cmd *exec.Cmd, env ...string) (*process, error) {
 	log, err := os.Create(filepath.Join(p.dir, name+".log"))
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(binary, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -43,8 +44,8 @@ func port() string {
 func startStore(ctx context.Context, procs *processes) (*store, error) {
 	st := &store{address: freeport.Address()}
 	var err error
-	st.process, err = procs.start("minio", os.Getenv("MINIO_BINARY"), []string{"server", filepath.Join(procs.dir, "data"),
-		"--address", st.address, "--console-address", "127.0.0.1:0", "--quiet"}, "MINIO_ROOT_USER="+accessKey,
+	st.process, err = procs.start("minio", exec.Command(os.Getenv("MINIO_BINARY"), "server", filepath.Join(procs.dir, "data"),
+		"--address", st.address, "--console-address", "127.0.0.1:0", "--quiet"), "MINIO_ROOT_USER="+accessKey,
 		"MINIO_ROOT_PASSWORD="+secretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off", "CI=true", "MINIO_PROMETHEUS_AUTH_TYPE=public",
 		"MINIO_SCANNER_SPEED=slowest") // the scanner walks all objects, too
 	if err != nil {

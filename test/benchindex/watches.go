@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -26,7 +27,7 @@ const (
 // whether each watcher has seen each change.
 func watches(ctx context.Context, procs *processes, s settings, st *store) error {
 	listen := port()
-	gateway, err := procs.start("gateway-watched", s.imageflow, []string{"gateway"}, append(st.env(), "PORT="+listen,
+	gateway, err := procs.start("gateway-watched", exec.Command(s.imageflow, "gateway"), append(st.env(), "PORT="+listen,
 		"METRICS_PORT=0", "MAX_WATCHES="+strconv.Itoa(s.watchers), "MAX_CONNECTIONS="+strconv.Itoa(s.watchers+100))...)
 	if err != nil {
 		return err
