@@ -13,7 +13,8 @@ import (
 // lookups runs a gateway and prints the times of its lookups.
 func lookups(ctx context.Context, procs *processes, s settings, st *store) error {
 	listen := port()
-	gateway, err := procs.start("gateway", exec.Command(s.imageflow, "gateway"), append(st.env(), "PORT="+listen, "METRICS_PORT=0")...)
+	gateway, err := procs.start("gateway", exec.Command(s.imageflow, "gateway"),
+		append(st.env(), "PORT="+listen, "METRICS_PORT=0")...)
 	if err != nil {
 		return err
 	}
