@@ -88,14 +88,9 @@ func resultOf(answer *imageflowv1.RunPipelineResponse) *benchResult {
 			continue
 		}
 		response := m.Get(field).Message().Interface().(events.Response)
-		made := response.GetResult()
 		result.Steps = append(result.Steps, benchOutput{
-			JSON: jsonText(response),
-			runStep: runStep{
-				Name: string(field.Name()), Variant: events.Variant.Get(made), Output: made.GetOutputImage(),
-				SideCar: events.SideCar.Get(made), Finished: made.GetProcessedAt().AsTime(),
-				Seconds: made.GetProcessingTimeSeconds(), Stages: stagesOf(made),
-			},
+			JSON:    jsonText(response),
+			runStep: stepOf(string(field.Name()), response.GetResult()),
 		})
 	}
 	return result

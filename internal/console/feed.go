@@ -173,10 +173,7 @@ func traceOf(e *cloudevent.Event) string {
 
 // addStep adds the output of a step. The same output may come again.
 func (r *run) addStep(name string, result *imageflowv1.ProcessingResult) {
-	s := runStep{
-		Name: name, Variant: events.Variant.Get(result), Output: result.GetOutputImage(), SideCar: events.SideCar.Get(result),
-		Finished: result.GetProcessedAt().AsTime(), Seconds: result.GetProcessingTimeSeconds(), Stages: stagesOf(result),
-	}
+	s := stepOf(name, result)
 	at := slices.IndexFunc(r.Steps, func(have runStep) bool { return have.Output.GetObjectKey() == s.Output.GetObjectKey() })
 	if at < 0 {
 		r.Steps = append(r.Steps, s)

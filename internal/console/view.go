@@ -35,6 +35,14 @@ func stagesOf(result *imageflowv1.ProcessingResult) (all []stage) {
 	return all
 }
 
+// stepOf returns the step with this result.
+func stepOf(name string, result *imageflowv1.ProcessingResult) runStep {
+	return runStep{
+		Name: name, Variant: events.Variant.Get(result), Output: result.GetOutputImage(), SideCar: events.SideCar.Get(result),
+		Finished: result.GetProcessedAt().AsTime(), Seconds: result.GetProcessingTimeSeconds(), Stages: stagesOf(result),
+	}
+}
+
 // runOf returns what the gateway says about an execution.
 func runOf(bucket string, e *imageflowv1.GetExecutionResponse) *run {
 	return &run{
