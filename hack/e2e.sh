@@ -23,6 +23,8 @@ scenarios=(
 pattern=$(IFS='|' && echo "${scenarios[*]}")
 go -C test test ./scenario -count=1 -v -timeout 30m -races=false -cluster -run "^($pattern)"
 if kubectl get -n image-processing service.serving.knative.dev console >/dev/null 2>&1; then
-	token=$(kubectl get secret -n image-processing gateway-token -o go-template='{{.data.token | base64decode}}')
-	hack/console-test.sh -console http://console.image-processing.svc.cluster.local -token "$token"
+	secret() { kubectl get secret -n image-processing "$1" -o go-template="{{index .data \"$2\" | base64decode}}"; }
+	MINIO_ACCESS_KEY=$(secret minio-credentials access-key) MINIO_SECRET_KEY=$(secret minio-credentials secret-key) \
+		hack/console-test.sh -console http://console.image-processing.svc.cluster.local -token "$(secret gateway-token token)" \
+		-store minio-service.default.svc.cluster.local:9000
 fi

@@ -168,3 +168,51 @@ func TestTry_withoutScripts(t *testing.T) {
 		t.Error("people could choose several images, of which all but the first are lost")
 	}
 }
+
+// TestAddresses: an address that names nothing is the caller's fault.
+func TestAddresses(t *testing.T) {
+	s := storeConsole(t)
+	for path, want := range map[string]int{
+		"/executions?prefix=%ff": http.StatusBadRequest, "/execution?id=%ff": http.StatusBadRequest, "/?x=%zz": http.StatusBadRequest,
+		"/object?key=../x": http.StatusNotFound, "/object?key=/../x": http.StatusNotFound,
+	} {
+		if got := getPage(s, path); got.Code != want {
+			t.Errorf("%s: %d %s, want %d", path, got.Code, got.Body, want)
+		}
+	}
+}
+
+// TestUpload_oddName: an image is stored whatever the ending of its name.
+func TestUpload_oddName(t *testing.T) {
+	s := storeConsole(t)
+	for _, name := range []string{"a." + strings.Repeat("x", 5000), "a.jpg; charset=x", "a.", ".jpg", "a.ü"} {
+		if got := sendForm(t, s, "image", name, "data"); got.Code != http.StatusOK {
+			t.Errorf("%.20s: %d %s", name, got.Code, got.Body)
+		}
+	}
+}
+
+// repeating is a gateway that lists one execution twice, the newest version first.
+type repeating struct {
+	imageflowv1.ExecutionServiceClient
+}
+
+func (repeating) ListExecutions(
+	context.Context, *imageflowv1.ListExecutionsRequest, ...grpc.CallOption,
+) (*imageflowv1.ListExecutionsResponse, error) {
+	now := timestamppb.Now()
+	return &imageflowv1.ListExecutionsResponse{Executions: []*imageflowv1.ExecutionSummary{
+		{Bucket: imageBucket, ExecutionId: "a", Status: imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED, ArrivedAt: now},
+		{Bucket: imageBucket, ExecutionId: "a", ArrivedAt: now},
+	}}, nil
+}
+
+// TestExecutions_twice: a list has an execution once, since the elements of a page have names of their own.
+func TestExecutions_twice(t *testing.T) {
+	s := storeConsole(t)
+	s.config.Executions = repeating{}
+	page := getPage(s, "/executions").Body.String()
+	if strings.Count(page, "<tr id=") != 1 || !strings.Contains(page, "</span> completed") {
+		t.Errorf("the page is\n%s", page)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -131,7 +132,12 @@ func (e *replayed) set(now *run, there map[string]*imageflowv1.DeadLetter) {
 		isWaiting = isWaiting || have != nil
 	}
 	e.Icon, e.Word, e.Class = "◐", "sent, running", "running"
+	isOther := func(d deadLetter) bool {
+		return now != nil && d.GetEtag() != "" && now.ETag != "" && d.GetEtag() != now.ETag
+	}
 	switch {
+	case slices.ContainsFunc(e.Letters, isOther):
+		e.Icon, e.Word, e.Class, e.Reason = "○", "superseded", "pending", "the image has been replaced since"
 	case isWaiting:
 		e.Icon, e.Word, e.Class = "○", wordWaiting, "pending"
 	case now == nil:

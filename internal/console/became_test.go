@@ -28,7 +28,7 @@ func TestOfReplay(t *testing.T) {
 	}
 	v := view{}
 	err = v.ofReplay(&requestedReplay{Bucket: "b", At: replayAt, Letters: lettersOf([]*imageflowv1.DeadLetter{
-		{Id: "b/x/1.json", Bucket: "b", ExecutionId: "x", LastFailedAt: timestamppb.New(failedAt)},
+		{Id: "b/x/1.json", Bucket: "b", ExecutionId: "x", Etag: "v1", LastFailedAt: timestamppb.New(failedAt)},
 	})})
 	if err != nil || v.ofReplay(nil) == nil {
 		t.Fatal("an unknown replay has live updates, or a known one has none", err)
@@ -43,6 +43,7 @@ func TestOfReplay(t *testing.T) {
 		"another bucket":    {run{Bucket: "c", ID: "x", Updated: after, Status: completed}, ""},
 		"sent":              {run{Bucket: "b", ID: "x", Updated: after, Failure: failureAt(failedAt)}, "◐</span> sent, running"},
 		"completed":         {run{Bucket: "b", ID: "x", Updated: after, Status: completed}, "●</span> replayed and completed"},
+		"replaced":          {run{Bucket: "b", ID: "x", ETag: "v2", Updated: after, Status: completed}, "superseded"},
 		"failed again": {
 			run{Bucket: "b", ID: "x", Updated: after, Failure: failureAt(after)},
 			"✕</span> failed again</span> <span class=\"reason\"><bdi>&lt;b&gt;⟨U&#43;202E⟩bad",

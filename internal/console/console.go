@@ -42,6 +42,8 @@ type Config struct {
 	GatewayURL string
 	// ServiceURLs are the addresses of Services in those commands; others have the ones of a cluster.
 	ServiceURLs map[string]string
+	// CallTimeout bounds a call of the gateway's JSON API.
+	CallTimeout time.Duration
 	// MaxPages bounds the pages with live updates that are open at the same time.
 	MaxPages int
 	// Probes are the readiness URLs of roles that the gateway does not know, by name.

@@ -64,7 +64,10 @@ func (s *Console) executions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, e := range list.GetExecutions() {
-		data.Runs = append(data.Runs, s.newest(summaryRun(e)))
+		isListed := func(r *run) bool { return r.Bucket == e.GetBucket() && r.ID == e.GetExecutionId() }
+		if !slices.ContainsFunc(data.Runs, isListed) { // by its newest version
+			data.Runs = append(data.Runs, s.newest(summaryRun(e)))
+		}
 	}
 	query := r.URL.Query()
 	if req.GetPageToken() == "" {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -13,12 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-const (
-	// maxAnswerBytes bounds an answer of the gateway in JSON, which may have an image of maxTriedBytes as text.
-	maxAnswerBytes = 16 << 20
-	// callTimeout bounds a call of the gateway's JSON API.
-	callTimeout = time.Minute
-)
+// maxAnswerBytes bounds an answer of the gateway in JSON, which may have an image of maxTriedBytes as text.
+const maxAnswerBytes = 16 << 20
 
 // callGateway sends a request to the gateway's JSON API and reads the answer. Errors have the status of gRPC that the answer
 // has.
@@ -26,7 +21,7 @@ func (s *Console) callGateway(ctx context.Context, method, path, contentType str
 	if s.config.Gateway == nil {
 		return status.Error(codes.Unavailable, "the console has no address of it")
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, path, body)
 	if err != nil {

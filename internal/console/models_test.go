@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -57,6 +58,7 @@ func newModelPages(t *testing.T, api jsonAPI) *deadLetterSystem {
 	_, store := stores.Start(t, stores.Local, imageBucket)
 	pages, err := console.New(console.Config{
 		Gateway: api, Store: store, Bucket: imageBucket, ReadFrom: objects.AllowList{imageBucket}, MaxUploadBytes: 1000,
+		CallTimeout: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -30,11 +30,11 @@ func (s *Console) object(w http.ResponseWriter, r *http.Request) {
 	}
 	info, err := s.config.Store.Stat(r.Context(), bucket, key)
 	switch etag := r.FormValue("etag"); {
-	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrInvalidName):
-		http.Error(w, "there is no such object", http.StatusNotFound)
-		return
-	case err != nil:
+	case errors.Is(err, objects.ErrUnavailable):
 		http.Error(w, "the object store does not answer", http.StatusServiceUnavailable)
+		return
+	case err != nil: // or no store has such a name
+		http.Error(w, "there is no such object", http.StatusNotFound)
 		return
 	case etag != "" && etag != info.ETag:
 		http.Error(w, "the object has been replaced", http.StatusGone)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -125,7 +126,7 @@ func (s *Console) selectionOf(r *http.Request) (*imageflowv1.ReplayDeadLettersRe
 func addIDs(req *imageflowv1.ReplayDeadLettersRequest, fields []string) error {
 	for _, text := range fields {
 		id, err := url.QueryUnescape(text)
-		if err != nil {
+		if err != nil || !utf8.ValidString(id) {
 			return fmt.Errorf("%.64q is no id of a dead letter", text)
 		}
 		if !slices.Contains(req.Ids, id) {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -22,6 +24,8 @@ const (
 
 // replays remembers which replays people have requested here, by name, so that a page can show what became of them.
 type replays struct {
+	requests singleflight.Group
+
 	mu     sync.Mutex
 	all    map[string]*requestedReplay
 	oldest []string
@@ -45,15 +49,22 @@ func (p *replays) get(name string) *requestedReplay {
 
 // once requests a replay unless that has happened before under the name, and waits while it happens.
 func (p *replays) once(name string, request func() (*requestedReplay, error)) error {
+	_, err, _ := p.requests.Do(name, func() (any, error) {
+		if p.get(name) != nil {
+			return nil, nil
+		}
+		r, err := request()
+		if err == nil {
+			p.add(name, r)
+		}
+		return nil, err
+	})
+	return err
+}
+
+func (p *replays) add(name string, r *requestedReplay) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.all[name] != nil {
-		return nil
-	}
-	r, err := request()
-	if err != nil {
-		return err
-	}
 	if p.all == nil {
 		p.all = map[string]*requestedReplay{}
 	}
@@ -62,7 +73,6 @@ func (p *replays) once(name string, request func() (*requestedReplay, error)) er
 		delete(p.all, p.oldest[0])
 		p.oldest = slices.Clone(p.oldest[1:])
 	}
-	return nil
 }
 
 // errNothingLeft means that none of the confirmed dead letters is as it was in the dry run.

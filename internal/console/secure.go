@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -41,6 +42,10 @@ func (s *Console) secure(next http.Handler) http.Handler {
 		}
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		if !isText(r.URL.RawQuery) {
+			http.Error(w, "the address is no text in UTF-8", http.StatusBadRequest)
+			return
+		}
 		isOpen := r.URL.Path == "/login" || r.URL.Path == iconPath || strings.HasPrefix(r.URL.Path, "/static/")
 		switch {
 		case isOpen || s.isSignedIn(r):
@@ -51,6 +56,12 @@ func (s *Console) secure(next http.Handler) http.Handler {
 			http.Error(w, "the token of the console is needed: open /login", http.StatusUnauthorized)
 		}
 	})
+}
+
+// isText reports whether the fields of a query or a form are texts in UTF-8, as those of all pages are.
+func isText(query string) bool {
+	decoded, err := url.QueryUnescape(query)
+	return err == nil && utf8.ValidString(decoded)
 }
 
 // isHTTPS reports whether the browser sent a request by HTTPS, here or to the proxy before us.

@@ -165,13 +165,17 @@ func safeName(name string) string {
 	return strings.TrimLeft(clean, ".-")
 }
 
+// maxEndingBytes bounds the ending of a name that names a media type.
+const maxEndingBytes = 16
+
 // typeByName returns the media type of an image by the ending of its name.
 func typeByName(name string) string {
 	ending := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
 	if full, ok := map[string]string{"jpg": "jpeg", "tif": "tiff", "heif": "heic"}[ending]; ok {
 		ending = full
 	}
-	if ending == "" {
+	isPlain := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
+	if ending == "" || len(ending) > maxEndingBytes || strings.ContainsFunc(ending, func(r rune) bool { return !isPlain(r) }) {
 		return "application/octet-stream"
 	}
 	return "image/" + ending

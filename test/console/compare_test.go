@@ -8,7 +8,7 @@ import (
 
 // TestComparison: the slider uncovers one image beside the other.
 func TestComparison(t *testing.T) {
-	b := start(t)
+	b := anySite(t).open(t, "/")
 	b.choose(sample)
 	b.await(isDone)
 	b.await(`[...document.querySelectorAll(".compare img")].every((image) => image.naturalWidth > 0)`)
@@ -36,7 +36,7 @@ func TestComparison(t *testing.T) {
 
 // TestBoxes: boxes follow the threshold and the classes, without a call.
 func TestBoxes(t *testing.T) {
-	b := start(t)
+	b := anySite(t).open(t, "/")
 	b.choose(sample)
 	b.await(isDone)
 	b.await(`document.querySelector(".detections .count").innerText.includes("shown")`)

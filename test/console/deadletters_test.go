@@ -13,34 +13,36 @@ import (
 // TestDeadLetterIsReplayed: an image that cannot be processed appears among the dead letters with its reason. After its cause is
 // gone, a replay completes the execution, and the dead letter is no longer there.
 func TestDeadLetterIsReplayed(t *testing.T) {
-	system := local(t, nil)
-	b := open(t, system.Gateway, "/dead-letters")
-	put(t, system, "uploads/poison.jpg", "image/jpeg", []byte("dear diary"))
-	b.await(`document.querySelector(".fresh li")?.innerText.includes("uploads/poison")`)
-	b.visit("/dead-letters")
+	system := anySite(t)
+	b := system.open(t, "/dead-letters")
+	put(t, system, "letters/poison.jpg", "image/jpeg", []byte("dear diary"))
+	b.await(`document.querySelector(".fresh li")?.innerText.includes("letters/poison")`)
+	b.visit("/dead-letters?prefix=letters/poison")
 	b.await(`document.querySelector("section.card h2")?.innerText.includes("text; supported formats are")`)
 
 	full := map[string]string{}
 	for i := range 10 { // so that the outcome has no room
 		full[fmt.Sprint("tag-", i)] = "x"
 	}
-	putTagged(t, system, "uploads/full.jpg", "image/jpeg", read(t, sample), full)
+	putTagged(t, system, "letters/full.jpg", "image/jpeg", read(t, sample), full)
 	for isThere := `document.body.innerText.includes("no room for another tag")`; !get[bool](b, isThere); time.Sleep(time.Second) {
-		b.visit("/dead-letters?prefix=uploads/full")
+		b.visit("/dead-letters?prefix=letters/full")
 	}
-	err := store(t, system).RemoveObjectTagging(t.Context(), bucket, "uploads/full.jpg", minio.RemoveObjectTaggingOptions{})
+	err := store(t, system).RemoveObjectTagging(t.Context(), bucket, "letters/full.jpg", minio.RemoveObjectTaggingOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.follow(`button[value="group"]`)
-	if text := b.text(); !strings.Contains(text, "Nothing has been sent so far") || !strings.Contains(text, "uploads/full") {
+	if text := b.text(); !strings.Contains(text, "Nothing has been sent so far") || !strings.Contains(text, "letters/full") {
 		t.Fatalf("the dry run says\n%s", text)
 	}
+	b.audit("the dry run")
 	b.follow("button.primary")
 	b.await(`document.querySelector("tbody tr")?.innerText.includes("completed")`)
-	b.visit("/executions?prefix=uploads/full")
+	b.audit("the replay")
+	b.visit("/executions?prefix=letters/full")
 	b.await(`document.querySelector("tbody .completed")`)
-	b.visit("/dead-letters?prefix=uploads/full")
+	b.visit("/dead-letters?prefix=letters/full")
 	b.await(`document.body.innerText.includes("No dead letter")`)
 }
 

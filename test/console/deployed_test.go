@@ -3,24 +3,47 @@ package console_test
 import (
 	"flag"
 	"net/url"
+	"os"
 	"testing"
 )
 
-// The console of a deployment, where the tests of images use it in place of local mode.
+// The console of a deployment, which most tests use in place of local mode. Those that need other settings are skipped.
 var (
-	deployed      = flag.String("console", "", "URL of a deployed console, for the tests of images; all other tests are skipped")
+	deployed      = flag.String("console", "", "URL of a deployed console; its store's credentials are in MINIO_ACCESS_KEY and MINIO_SECRET_KEY")
 	deployedToken = flag.String("token", "", "token of the deployed console")
+	deployedStore = flag.String("store", "", "host:port of the deployed console's store")
 )
 
-// start opens the first page of the deployed console, or else of one of its own.
-func start(t *testing.T) *tab {
+// site is a system with a console.
+type site struct {
+	url, token               string // of the console
+	s3, accessKey, secretKey string
+}
+
+// anySite returns the deployed system, or else one for this test.
+func anySite(t testing.TB) *site {
 	t.Helper()
 	if *deployed == "" {
-		return open(t, local(t, nil).Gateway, "/")
+		return local(t, nil)
 	}
 	needsBrowser(t)
-	b := open(t, *deployed, "/login?"+url.Values{"next": {"/"}}.Encode())
-	b.enter(*deployedToken)
+	return &site{
+		url: *deployed, token: *deployedToken,
+		s3: *deployedStore, accessKey: os.Getenv("MINIO_ACCESS_KEY"), secretKey: os.Getenv("MINIO_SECRET_KEY"),
+	}
+}
+
+// open shows a page, for which it signs in if the console asks for a token.
+func (s *site) open(t testing.TB, path string) *tab {
+	t.Helper()
+	if s.token == "" {
+		return open(t, s.url, path)
+	}
+	b := open(t, s.url, "/login?"+url.Values{"next": {"/"}}.Encode())
+	b.enter(s.token)
 	b.await(`location.pathname === "/" && document.querySelector("upload-form")`)
+	if path != "/" {
+		b.visit(path)
+	}
 	return b
 }

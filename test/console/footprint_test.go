@@ -20,7 +20,6 @@ import (
 	"imageflow.dev/internal/testing/cgroup"
 	"imageflow.dev/internal/testing/freeport"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
-	"imageflow.dev/test/localmode"
 	"imageflow.dev/test/proc"
 )
 
@@ -80,7 +79,7 @@ func cpu(t *testing.T, pid int) time.Duration {
 
 // startConsole starts the role with the settings of config/components/console, beside local mode, in a cgroup that has no more
 // memory than the limit.
-func startConsole(t *testing.T, system *localmode.Local) (base string, pid int) {
+func startConsole(t *testing.T, system *site) (base string, pid int) {
 	t.Helper()
 	address := freeport.Address()
 	_, port, _ := strings.Cut(address, ":")
@@ -95,8 +94,8 @@ func startConsole(t *testing.T, system *localmode.Local) (base string, pid int) 
 	cmd := group.Command(command, "console")
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+port, "METRICS_PORT=0", "DRAIN_DELAY=0s", "GOMEMLIMIT=400MiB",
-		"MINIO_ENDPOINT="+system.S3, "MINIO_ACCESS_KEY=imageflow", "MINIO_SECRET_KEY=imageflow-local", "READ_FROM="+bucket,
-		"GATEWAY_ENDPOINT="+strings.TrimPrefix(system.Gateway, "http://"), "ALLOW_UNSIGNED_EVENTS=true")
+		"MINIO_ENDPOINT="+system.s3, "MINIO_ACCESS_KEY="+system.accessKey, "MINIO_SECRET_KEY="+system.secretKey, "READ_FROM="+bucket,
+		"GATEWAY_ENDPOINT="+strings.TrimPrefix(system.url, "http://"), "ALLOW_UNSIGNED_EVENTS=true")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ var hostileNames = []string{
 
 // TestHostileTexts: keys, and the messages that have them, are inert in every page.
 func TestHostileTexts(t *testing.T) {
-	system := local(t, nil)
-	b := open(t, system.Gateway, "/executions")
+	system := anySite(t)
+	b := system.open(t, "/executions?prefix=hostile/")
 	b.await(`document.querySelector("live-region[open]")`)
 	image := read(t, sample)
 	for i, name := range hostileNames {
@@ -34,13 +34,13 @@ func TestHostileTexts(t *testing.T) {
 		if i%2 == 1 {
 			data = []byte(name) // a dead letter
 		}
-		put(t, system, "uploads/"+name+".jpg", "image/jpeg", data)
+		put(t, system, "hostile/"+name+".jpg", "image/jpeg", data)
 	}
 	b.await(`document.querySelectorAll("tbody .completed, tbody .failed").length >= 7`)
 	b.checkInert()
-	pages := []string{"/executions", "/dead-letters", "/chain", "/", "/?prefix=<script>window.pwned=1</script>"}
+	pages := []string{"/executions", "/dead-letters", "/chain", "/models", "/health", "/", "/?prefix=<script>window.pwned=1</script>"}
 	for _, name := range hostileNames {
-		key := "uploads/" + name
+		key := "hostile/" + name
 		pages = append(pages, "/execution?"+url.Values{"id": {key}}.Encode(), "/executions?"+url.Values{"prefix": {key}}.Encode(),
 			"/executions?"+url.Values{"since": {name}}.Encode(), "/bench?"+url.Values{"key": {key + ".jpg"}}.Encode(),
 			"/dead-letters?"+url.Values{"prefix": {key}}.Encode(), "/"+url.PathEscape(name),
@@ -85,7 +85,7 @@ func TestOtherSites(t *testing.T) {
 	system := local(t, nil)
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, `<!doctype html><form method="post" enctype="multipart/form-data" action="`+system.Gateway+r.URL.Path+`">
+		fmt.Fprint(w, `<!doctype html><form method="post" enctype="multipart/form-data" action="`+system.url+r.URL.Path+`">
 			<input name="sample" value="desk.jpg"><button>Send</button></form>`)
 	}))
 	defer other.Close()
@@ -101,7 +101,7 @@ func TestOtherSites(t *testing.T) {
 			}
 		}
 	}
-	b := open(t, system.Gateway, "/executions")
+	b := system.open(t, "/executions")
 	if n := get[int](b, `document.querySelectorAll("tbody tr").length`); n > 0 {
 		t.Errorf("%d executions began", n)
 	}
@@ -109,8 +109,8 @@ func TestOtherSites(t *testing.T) {
 
 // TestObjectsAreNotPages: what people upload runs nothing, whatever type it claims.
 func TestObjectsAreNotPages(t *testing.T) {
-	system := local(t, nil)
-	b := open(t, system.Gateway, "/")
+	system := anySite(t)
+	b := system.open(t, "/")
 	page := []byte(`<!doctype html><script>window.pwned = 1; fetch("/executions")</script><p>page</p>`)
 	drawing := []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>window.pwned = 1</script></svg>`)
 	for _, c := range []struct {
@@ -127,7 +127,7 @@ func TestObjectsAreNotPages(t *testing.T) {
 	} {
 		put(t, system, c.key, c.contentType, c.data)
 		path := "/object?" + url.Values{"key": {c.key}}.Encode()
-		header, status := head(t, system.Gateway+path)
+		header, status := head(t, system.url+path)
 		if status != c.status {
 			t.Errorf("%s is answered with %d, want %d", c.key, status, c.status)
 		}

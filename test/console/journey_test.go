@@ -10,9 +10,9 @@ import (
 
 // TestCopiedCommandRuns: the text for curl on the page of an execution runs in a shell and is answered with 200.
 func TestCopiedCommandRuns(t *testing.T) {
-	system := local(t, nil)
-	put(t, system, "uploads/it's \"one\" $(touch pwned).jpg", "image/jpeg", read(t, sample))
-	b := open(t, system.Gateway, "/executions")
+	system := anySite(t)
+	put(t, system, "copied/it's \"one\" $(touch pwned).jpg", "image/jpeg", read(t, sample))
+	b := system.open(t, "/executions?prefix=copied/")
 	b.await(`document.querySelector("tbody .completed")`)
 	b.visit(get[string](b, `document.querySelector("tbody a").getAttribute("href")`))
 	texts := get[[]string](b, `[...document.querySelectorAll("details.copy")].filter((copy) =>
@@ -24,6 +24,7 @@ func TestCopiedCommandRuns(t *testing.T) {
 	for _, text := range texts {
 		cmd := exec.Command("bash", "-c", text+" -o answer -w '%{http_code}'")
 		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "GATEWAY_TOKEN="+system.token)
 		out, err := cmd.CombinedOutput()
 		if files, _ := filepath.Glob(filepath.Join(cmd.Dir, "pwned*")); len(files) > 0 {
 			t.Error("a part of the key ran")
@@ -41,14 +42,14 @@ func TestChainIsDrawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		flags []string
-		want  []int // steps of each chain
+		system func(testing.TB) *site
+		want   []int // steps of each chain
 	}{
-		"the chain": {nil, []int{3}},
-		"branches":  {[]string{"--eventing", "eventing," + more}, []int{3, 5}},
+		"the chain": {anySite, []int{3}},
+		"branches":  {func(t testing.TB) *site { return local(t, nil, "--eventing", "eventing,"+more) }, []int{3, 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := open(t, local(t, nil, c.flags...).Gateway, "/chain")
+			b := c.system(t).open(t, "/chain")
 			steps := get[[]int](b, `[...document.querySelectorAll("section.chain")].map((chain) =>
 				chain.querySelectorAll(".node-step").length)`)
 			if len(steps) != len(c.want) {

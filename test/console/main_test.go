@@ -68,7 +68,7 @@ func needsBrowser(t testing.TB) {
 }
 
 // local starts local mode with more settings, for one test.
-func local(t testing.TB, env []string, args ...string) *localmode.Local {
+func local(t testing.TB, env []string, args ...string) *site {
 	t.Helper()
 	needsBrowser(t)
 	if *deployed != "" {
@@ -86,5 +86,5 @@ func local(t testing.TB, env []string, args ...string) *localmode.Local {
 		t.Fatal(err)
 	}
 	t.Cleanup(system.Stop)
-	return system
+	return &site{url: system.Gateway, s3: system.S3, accessKey: "imageflow", secretKey: "imageflow-local"}
 }

@@ -26,7 +26,7 @@ func TestPictures(t *testing.T) {
 		t.Skip("only for documentation (make console-pictures)")
 	}
 	system := local(t, nil)
-	b := open(t, system.Gateway, "/")
+	b := system.open(t, "/")
 	b.prefer("light")
 	b.record(filepath.Join(*picturesFolder, "try.gif"), func() {
 		for i, name := range []string{"desk", "kitchen", "yard"} {

@@ -15,8 +15,6 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
-
-	"imageflow.dev/test/localmode"
 )
 
 var measure = flag.Duration("measure", 0, "measure live updates, with images for this `time`")
@@ -53,7 +51,7 @@ func TestSpeed_live(t *testing.T) {
 		t.Skip("only for measurements (make bench-console)")
 	}
 	system := local(t, nil)
-	b := open(t, system.Gateway, "/executions")
+	b := system.open(t, "/executions")
 	b.await(`document.querySelector("live-region[open]")`)
 	if _, err := chromedp.Call(b.ctx, performance.Enable, performance.EnableParams{}); err != nil {
 		t.Fatal(err)
@@ -111,7 +109,7 @@ func (b *tab) mainThread() time.Duration {
 }
 
 // putImages puts small images at a constant rate until stop, which returns their number.
-func putImages(t testing.TB, system *localmode.Local) (stop func() int) {
+func putImages(t testing.TB, system *site) (stop func() int) {
 	t.Helper()
 	var small bytes.Buffer
 	if err := jpeg.Encode(&small, image.NewGray(image.Rect(0, 0, 160, 120)), nil); err != nil {

@@ -17,7 +17,7 @@ func TestToken(t *testing.T) {
 	system := local(t, []string{"GATEWAY_TOKEN=" + token})
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, path := range []string{"/login", "/static/console.css", "/health/readiness", "/health/liveness"} {
-		if _, status := head(t, system.Gateway+path); status != http.StatusOK {
+		if _, status := head(t, system.url+path); status != http.StatusOK {
 			t.Errorf("%s is answered with %d", path, status)
 		}
 	}
@@ -26,7 +26,7 @@ func TestToken(t *testing.T) {
 		"/nothing",
 		"/static/../executions", "/login/", "/v1/models", "/v1/executions",
 	} {
-		answer, err := client.Get(system.Gateway + path)
+		answer, err := client.Get(system.url + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestToken(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/upload", "/dead-letters/replay", "/bench", "/console/events"} {
-		answer, err := client.Post(system.Gateway+path, "application/x-www-form-urlencoded", strings.NewReader("a=b"))
+		answer, err := client.Post(system.url+path, "application/x-www-form-urlencoded", strings.NewReader("a=b"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestSignInStaysHere(t *testing.T) {
 		"/%0a/other.example",
 	} {
 		form := url.Values{"token": {token}, "next": {next}}
-		answer, err := client.PostForm(system.Gateway+"/login", form)
+		answer, err := client.PostForm(system.url+"/login", form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestSignInStaysHere(t *testing.T) {
 // TestSignIn: people enter the token once, and come to the page that they wanted. No script sees the cookie.
 func TestSignIn(t *testing.T) {
 	system := local(t, []string{"GATEWAY_TOKEN=" + token})
-	b := open(t, system.Gateway, "/executions?status=failed")
+	b := system.open(t, "/executions?status=failed")
 	b.enter("wrong")
 	b.await(`document.querySelector("[role=alert]")?.innerText.includes("not the token")`)
 	b.expect("401")

@@ -23,7 +23,7 @@ func TestImagesAreFollowed(t *testing.T) {
 		"drop":   func(b *tab) { b.drop(sample) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t)
+			b := anySite(t).open(t, "/")
 			get[bool](b, "window.isFirstPage = true")
 			send(b)
 			b.await(isDone)
@@ -36,7 +36,7 @@ func TestImagesAreFollowed(t *testing.T) {
 
 // TestManyImages: a page follows more images than a browser has connections to one host.
 func TestManyImages(t *testing.T) {
-	b := start(t)
+	b := anySite(t).open(t, "/")
 	b.choose(sample, sample, sample, sample, sample, sample, sample, sample)
 	b.await(`document.querySelectorAll(".card .status.completed").length === 8`)
 	b.await(`[...document.querySelectorAll(".card")].every((card) => card.querySelectorAll(".image").length === 4)`)
@@ -45,7 +45,7 @@ func TestManyImages(t *testing.T) {
 // TestImagesThatFailAreNamed: of several images, those that cannot be sent are named, whatever becomes of the others.
 func TestImagesThatFailAreNamed(t *testing.T) {
 	system := local(t, []string{"MAX_OBJECT_BYTES=200000"})
-	b := open(t, system.Gateway, "/")
+	b := system.open(t, "/")
 	var files []string
 	for _, name := range []string{"first.jpg", "last.jpg"} {
 		path := filepath.Join(t.TempDir(), name)
@@ -77,19 +77,19 @@ func (b *tab) drop(files ...string) {
 
 // TestExecutionsAreFiltered: the list shows an execution as it happens, and only those that the filter selects.
 func TestExecutionsAreFiltered(t *testing.T) {
-	system := local(t, nil)
-	b := open(t, system.Gateway, "/executions")
+	system := anySite(t)
+	b := system.open(t, "/executions?prefix=filtered/")
 	b.await(`document.querySelector("live-region[open]")`)
-	put(t, system, "uploads/one.jpg", "image/jpeg", read(t, sample))
-	put(t, system, "uploads/two.jpg", "image/jpeg", []byte("dear diary"))
+	put(t, system, "filtered/one.jpg", "image/jpeg", read(t, sample))
+	put(t, system, "filtered/two.jpg", "image/jpeg", []byte("dear diary"))
 	b.await(`[...document.querySelectorAll("tbody tr")].some((row) =>
-		row.innerText.includes("uploads/one") && row.querySelector(".completed"))`)
+		row.innerText.includes("filtered/one") && row.querySelector(".completed"))`)
 	b.await(`[...document.querySelectorAll("tbody tr")].some((row) =>
-		row.innerText.includes("uploads/two") && row.querySelector(".failed"))`)
+		row.innerText.includes("filtered/two") && row.querySelector(".failed"))`)
 	for query, want := range map[string]string{
-		"status=failed": "uploads/two", "step=filter": "uploads/one", "prefix=uploads/o": "uploads/one", "prefix=nothing": "",
+		"/&status=failed": "filtered/two", "/&step=filter": "filtered/one", "/o": "filtered/one", "/nothing": "",
 	} {
-		b.visit("/executions?" + query)
+		b.visit("/executions?prefix=filtered" + query)
 		got := get[string](b, `[...document.querySelectorAll("tbody tr .key")].map((key) => key.innerText).join()`)
 		if got != want {
 			t.Errorf("%s: the list has %q, want %q", query, got, want)

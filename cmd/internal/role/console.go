@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,6 +22,9 @@ import (
 
 // maxConsoleAnswerBytes bounds an answer of the gateway.
 const maxConsoleAnswerBytes = 32 << 20
+
+// maxUploadPrefixBytes leaves room in keys for the names of images and outputs.
+const maxUploadPrefixBytes = 512
 
 // ConsoleConfig is the environment of the console.
 type ConsoleConfig struct {
@@ -46,7 +51,7 @@ type ConsoleConfig struct {
 func (c *ConsoleConfig) Validate() error {
 	_, probes := c.probes()
 	return errors.Join(c.Server.validate(), c.Store.validate(), c.Signing.validate(), c.OIDC.validate(), probes,
-		required("GATEWAY_ENDPOINT", c.Gateway), bearer("GATEWAY_TOKEN", c.Token), atLeast("MAX_OBJECT_BYTES", c.MaxBytes, 1),
+		gatewayEndpoint(c.Gateway), uploadPrefix(c.Prefix), bearer("GATEWAY_TOKEN", c.Token), atLeast("MAX_OBJECT_BYTES", c.MaxBytes, 1),
 		traceURL(c.TraceURL), gatewayURL(c.Address), atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_PAGES", c.Pages, 0))
 }
 
@@ -60,6 +65,22 @@ func (c *ConsoleConfig) probes() (map[string]string, error) {
 		}
 	}
 	return all, err
+}
+
+func gatewayEndpoint(text string) error {
+	if host, port, err := net.SplitHostPort(text); err != nil || host == "" || port == "" || strings.ContainsAny(text, "/ ") {
+		return fmt.Errorf("GATEWAY_ENDPOINT is %.64q but must be host:port", text)
+	}
+	return nil
+}
+
+// uploadPrefix returns an error for a start of keys that a store would refuse.
+func uploadPrefix(text string) error {
+	if text == "" || fs.ValidPath(strings.TrimSuffix(text, "/")) && len(text) <= maxUploadPrefixBytes {
+		return nil
+	}
+	return fmt.Errorf("UPLOAD_PREFIX is %.64q but must be a path such as uploads/, without .. and of at most %d bytes", text,
+		maxUploadPrefixBytes)
 }
 
 func gatewayURL(text string) error {
@@ -103,7 +124,7 @@ func (c *ConsoleConfig) Console(t *telemetry.Tracing) (*console.Console, error) 
 		Gateway: &toGateway{host: c.Gateway, token: bearerToken(c.Token), next: t.Transport(http.DefaultTransport)},
 		Store:   store, Bucket: c.Bucket, UploadPrefix: c.Prefix, ReadFrom: c.ReadFrom, MaxUploadBytes: c.MaxBytes,
 		Signer: signer, Token: c.Token, TraceURL: c.TraceURL, Probes: probes, MaxPages: c.Pages, HealthPeriod: console.HealthPeriod,
-		GatewayURL: c.Address, ServiceURLs: c.Services,
+		GatewayURL: c.Address, ServiceURLs: c.Services, CallTimeout: c.Timeout,
 	})
 }
 

@@ -2,11 +2,11 @@
 // puts a new one into the first element with data-prepend or data-append below it, or below the element whose id is the new
 // one's data-in. All streams have the strip, so a region with data-spare needs none of its own if there is another one.
 //
-// The page changes at once, and then at most every 50 ms: laying out a long list takes longer than its changes.
+// The page changes at once, and then at most every 30 ms: laying out a long list takes longer than its changes.
 //
 // Browsers allow few connections to one host, for all tabs together: a page that nobody sees has none.
 const maxRows = 200;
-const changeEvery = 50; // ms
+const changeEvery = 30; // ms
 
 class LiveRegion extends HTMLElement {
   static observedAttributes = ["src"];
