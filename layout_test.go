@@ -65,7 +65,9 @@ var floors = []struct {
 	}},
 	{"functions/*", []string{"functions", "proto/imageflow/v1", "internal/imaging", "internal/processors"}},
 
-	{"internal/execution", []string{"internal/objects", "internal/jsonlimit", "internal/processors", "proto/imageflow/v1"}},
+	{"internal/execution", []string{
+		"internal/objects", "internal/jsonlimit", "internal/processors", "internal/rules", "proto/imageflow/v1",
+	}},
 	{"internal/index", []string{"internal/objects", "internal/execution", "internal/metrics"}},
 	{"internal/events", []string{"proto/imageflow/v1", "internal/execution", "internal/httpevent", "internal/objects"}},
 	{"internal/dataset", []string{

@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/rules"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -27,11 +27,11 @@ func ViewVariant(req *imageflowv1.ResizeRequest) (string, error) {
 	}
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(parameters)
 	digest := sha256.Sum256(text)
-	return processors.ViewPrefix + hex.EncodeToString(digest[:viewDigestBytes]), err
+	return rules.ViewPrefix + hex.EncodeToString(digest[:viewDigestBytes]), err
 }
 
 // IsViewVariant reports whether a variant is one of images for signed URLs.
-func IsViewVariant(variant string) bool { return strings.HasPrefix(variant, processors.ViewPrefix) }
+func IsViewVariant(variant string) bool { return strings.HasPrefix(variant, rules.ViewPrefix) }
 
 // isView reports whether an output was made for a signed URL. It is no step of an execution: whoever looks at an image
 // does not start a chain.
@@ -43,9 +43,9 @@ func isView(metadata map[string]string) bool {
 // is that of one, `<id>_<suffix>-get-<digest>.<ext>`.
 func afterViews(key string) (after string, ok bool) {
 	name := key[strings.LastIndexByte(key, '_')+1:]
-	at := strings.Index(name, "-"+processors.ViewPrefix)
+	at := strings.Index(name, "-"+rules.ViewPrefix)
 	if at < 0 {
 		return "", false
 	}
-	return key[:len(key)-len(name)+at+len(processors.ViewPrefix)] + ".", true // "." follows the "-" at the end of the prefix
+	return key[:len(key)-len(name)+at+len(rules.ViewPrefix)] + ".", true // "." follows the "-" at the end of the prefix
 }

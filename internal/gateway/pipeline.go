@@ -119,6 +119,11 @@ func (p *Pipeline) expand(req *imageflowv1.RunPipelineRequest) (err error) {
 	if req.Steps, err = p.Presets.ExpandSteps(req.GetSteps()); err == nil {
 		err = presets.CheckDetections(req.GetSteps())
 	}
+	return badStep(err)
+}
+
+// badStep returns the error of the contract for one of a step.
+func badStep(err error) error {
 	var bad *presets.StepError
 	if errors.As(err, &bad) {
 		return invalid(bad.Field, bad.Reason)
@@ -158,46 +163,24 @@ func (p *Pipeline) check(req *imageflowv1.RunPipelineRequest, variant string) er
 }
 
 // checkNames returns an error if a step writes a key that is too long, or the key of an earlier step.
-// Without variants, the number of a step prevents the latter.
 func checkNames(req *imageflowv1.RunPipelineRequest, variant string) error {
 	last := len(req.GetSteps()) - 1
-	taken := map[string]int{}
-	for i, step := range req.GetSteps() {
-		field, call := request(step)
-		variant = cmp.Or(variantOf(call), variant)
+	err := presets.CheckOutputs(req.GetSteps(), variant, func(step int) bool {
+		isNamed := step == last && req.GetOutputImage().GetObjectKey() != ""
+		return !isNamed && req.GetInputImage().GetObjectKey() != ""
+	})
+	if err != nil {
+		return badStep(err)
+	}
+	for _, step := range req.GetSteps() {
+		_, call := request(step)
+		variant = cmp.Or(presets.VariantOf(call), variant)
 		if !execution.NamesFit(req.GetExecutionId(), variant) {
 			return invalid("execution_id", fmt.Sprintf(
 				"makes an output's key with more than %d bytes between two slashes", execution.MaxSegmentBytes))
 		}
-		name := string(field.Name()) + "-" + variant
-		earlier, isTaken := taken[name]
-		isNamed := i == last && req.GetOutputImage().GetObjectKey() != ""
-		if isTaken && variant != "" && !isNamed && req.GetInputImage().GetObjectKey() != "" {
-			return invalid(fmt.Sprintf("steps[%d].%s.variant", i, field.Name()),
-				fmt.Sprintf("has the variant %q, as steps[%d] has, and would replace its output; give it another one", variant, earlier))
-		}
-		taken[name] = i
-		for j, rendition := range renditionsOf(call) {
-			name := string(field.Name()) + "-" + rendition.GetVariant()
-			if earlier, isTaken := taken[name]; isTaken {
-				return invalid(fmt.Sprintf("steps[%d].%s.renditions[%d].variant", i, field.Name(), j), fmt.Sprintf(
-					"is %q, and would replace an output of steps[%d]; give it another one", rendition.GetVariant(), earlier))
-			}
-			taken[name] = i
-		}
 	}
 	return nil
-}
-
-// renditionsOf returns the renditions in the request of a step, which only a resize has.
-func renditionsOf(call protoreflect.Message) []*imageflowv1.Rendition {
-	resize, _ := call.Interface().(*imageflowv1.ResizeRequest)
-	return resize.GetRenditions()
-}
-
-// variantOf returns the variant in the request of a step.
-func variantOf(call protoreflect.Message) string {
-	return call.Interface().(interface{ GetVariant() string }).GetVariant()
 }
 
 // authorize returns an error if READ_FROM does not contain the last image. The default

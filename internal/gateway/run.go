@@ -45,7 +45,7 @@ type run struct {
 func (r *run) step(ctx context.Context, i int) (*imageflowv1.PipelineStepResponse, error) {
 	field, call := request(r.req.GetSteps()[i])
 	name := field.Name()
-	r.variant = cmp.Or(variantOf(call), r.variant)
+	r.variant = cmp.Or(presets.VariantOf(call), r.variant)
 	set(call, "variant", protoreflect.ValueOfString(r.variant))
 	r.count[string(name)+"-"+r.variant]++
 	set(call, "execution_id", protoreflect.ValueOfString(r.req.GetExecutionId()))

@@ -14,6 +14,7 @@ import (
 	"imageflow.dev/internal/imaging"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/rules"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -286,5 +287,5 @@ func checkVariant(req functions.Request) error {
 		}
 	}
 	return functions.Errorf(functions.Invalid, "variant", "%.32q is for images by signed URLs, whose variants begin with %s; "+
-		"give it another name", req.GetVariant(), processors.ViewPrefix)
+		"give it another name", req.GetVariant(), rules.ViewPrefix)
 }

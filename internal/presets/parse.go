@@ -132,6 +132,9 @@ func (s *Set) addPreset(name, value *yaml.Node) error {
 	if err := check(req.Interface()); err != nil {
 		return at(lineOf(value, err), "preset %s: %s: %w", name.Value, field, err)
 	}
+	if err := CheckOutputs([]*imageflowv1.PipelineStep{step}, "", func(int) bool { return true }); err != nil {
+		return at(value, "preset %s: %w", name.Value, err)
+	}
 	s.presets[name.Value] = step
 	return nil
 }
@@ -175,6 +178,9 @@ func (s *Set) addPipeline(name, value *yaml.Node) error {
 	expanded, err := s.ExpandSteps(steps)
 	if err == nil {
 		err = CheckDetections(expanded)
+	}
+	if err == nil {
+		err = CheckOutputs(expanded, "", func(int) bool { return true })
 	}
 	if err != nil {
 		return at(name, "pipeline %s: %w", name.Value, err)

@@ -39,17 +39,14 @@ func NamesOf(execution, key string) Names {
 	return n
 }
 
-// ViewPrefix begins the variants of images that are made for signed URLs. A digest of the request follows.
-const ViewPrefix = "get-"
-
 var (
 	cropPattern = regexp.MustCompile(`(^|-)crop-[0-9]+$`)
-	viewPattern = regexp.MustCompile("^" + ViewPrefix + "[0-9a-f]{24}$")
+	viewPattern = regexp.MustCompile("^" + rules.ViewPrefix + "[0-9a-f]{24}$")
 )
 
 // IsVariant reports whether a text is the name of a variant, by the rule of the contract: it is
 // neither the number of a pipeline's step nor ends like the name of a crop, and begins with get- only for signed URLs.
 func IsVariant(text string) bool {
 	return rules.IsName(text) && !cropPattern.MatchString(text) &&
-		(!strings.HasPrefix(text, ViewPrefix) || viewPattern.MatchString(text))
+		(!strings.HasPrefix(text, rules.ViewPrefix) || viewPattern.MatchString(text))
 }

@@ -13,6 +13,9 @@ import (
 // NameForm is the form of the names of variants, presets, pipelines, webhooks and backfills, as a regular expression.
 const NameForm = "[a-z][a-z0-9-]{0,31}"
 
+// ViewPrefix begins the variants of images that are made for signed URLs. A digest of the request follows.
+const ViewPrefix = "get-"
+
 var name = regexp.MustCompile("^" + NameForm + "$")
 
 // IsName reports whether a text has the form of a name.
