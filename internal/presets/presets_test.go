@@ -130,6 +130,22 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
+// TestParse_outputs: no step of a pipeline would replace an output of another, and no variant is reserved.
+func TestParse_outputs(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"pipelines:\n  a:\n    - resize: {target_width: 9, variant: x}\n    - resize: {target_width: 8, variant: x}",
+			`pipeline a: steps[1].resize.variant: has the variant "x", as steps[0] has, and would replace its output`},
+		{"pipelines:\n  a:\n    - resize: {target_width: 9, variant: get-0123456789abcdef01234567}",
+			"pipeline a: steps[0].resize.variant: "},
+		{"presets:\n  p: {resize: {target_width: 9, renditions: [{variant: get-0123456789abcdef01234567, target_width: 8}]}}",
+			"preset p: steps[0].resize.renditions[0].variant: "},
+	} {
+		if _, err := presets.Parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n%v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
 // TestParse_errors: each error has the line and says what is wrong.
 func TestParse_errors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
@@ -151,12 +167,6 @@ func TestParse_errors(t *testing.T) {
 		{"pipelines:\n  a:\n    - resize: {preset: b}", `line 3: pipeline a: step 1: resize: preset: there is no "b"`},
 		{"pipelines:\n  a:\n    - detect: {}\n    - resize: {target_width: -1}", "line 4: pipeline a: step 2: resize: target_width: "},
 		{"pipelines:\n  a:\n    - detect: {execution_id: x}", "line 3: pipeline a: step 1: the pipeline sets"},
-		{"pipelines:\n  a:\n    - resize: {target_width: 9, variant: x}\n    - resize: {target_width: 8, variant: x}",
-			`pipeline a: steps[1].resize.variant: has the variant "x", as steps[0] has, and would replace its output`},
-		{"pipelines:\n  a:\n    - resize: {target_width: 9, variant: get-0123456789abcdef01234567}",
-			"pipeline a: steps[0].resize.variant: "},
-		{"presets:\n  p: {resize: {target_width: 9, renditions: [{variant: get-0123456789abcdef01234567, target_width: 8}]}}",
-			"preset p: steps[0].resize.renditions[0].variant: "},
 		{"pipelines:\n  a: []", "line 2: pipeline a: must be a list of 1 to 16 steps"},
 		{"presets:\n  p: {filter: {filter_type: FILTER_TYPE_FILL, redaction: {detected: true}}}\npipelines:\n" +
 			"  a: [{detect: {}}, {detect: {variant: b}}, {filter: {preset: p}}]",

@@ -7,9 +7,10 @@ import (
 	"testing"
 )
 
-// The console of a deployment, which most tests use in place of local mode. Those that need other settings are skipped.
+// The console of a deployment, which most tests use in place of local mode. Those that need other settings are skipped. The
+// variables MINIO_ACCESS_KEY and MINIO_SECRET_KEY have the credentials of its store.
 var (
-	deployed      = flag.String("console", "", "URL of a deployed console; its store's credentials are in MINIO_ACCESS_KEY and MINIO_SECRET_KEY")
+	deployed      = flag.String("console", "", "URL of a deployed console")
 	deployedToken = flag.String("token", "", "token of the deployed console")
 	deployedStore = flag.String("store", "", "host:port of the deployed console's store")
 )

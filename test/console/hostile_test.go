@@ -38,7 +38,9 @@ func TestHostileTexts(t *testing.T) {
 	}
 	b.await(`document.querySelectorAll("tbody .completed, tbody .failed").length >= 7`)
 	b.checkInert()
-	pages := []string{"/executions", "/dead-letters", "/chain", "/models", "/health", "/", "/?prefix=<script>window.pwned=1</script>"}
+	pages := []string{
+		"/executions", "/dead-letters", "/chain", "/models", "/health", "/", "/?prefix=<script>window.pwned=1</script>",
+	}
 	for _, name := range hostileNames {
 		key := "hostile/" + name
 		pages = append(pages, "/execution?"+url.Values{"id": {key}}.Encode(), "/executions?"+url.Values{"prefix": {key}}.Encode(),
