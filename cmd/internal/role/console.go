@@ -52,7 +52,8 @@ func (c *ConsoleConfig) Validate() error {
 	_, probes := c.probes()
 	return errors.Join(c.Server.validate(), c.Store.validate(), c.Signing.validate(), c.OIDC.validate(), probes,
 		gatewayEndpoint(c.Gateway), uploadPrefix(c.Prefix), bearer("GATEWAY_TOKEN", c.Token),
-		atLeast("MAX_OBJECT_BYTES", c.MaxBytes, 1), traceURL(c.TraceURL), gatewayURL(c.Address), atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_PAGES", c.Pages, 0))
+		atLeast("MAX_OBJECT_BYTES", c.MaxBytes, 1), traceURL(c.TraceURL), gatewayURL(c.Address),
+		atLeast("REQUEST_TIMEOUT", c.Timeout, 1), atLeast("MAX_PAGES", c.Pages, 0))
 }
 
 // probes returns the URLs of the readiness of other roles, by name.
