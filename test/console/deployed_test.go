@@ -43,8 +43,6 @@ func (s *site) open(t testing.TB, path string) *tab {
 	b := open(t, s.url, "/login?"+url.Values{"next": {"/"}}.Encode())
 	b.enter(s.token)
 	b.await(`location.pathname === "/" && document.querySelector("upload-form")`)
-	if path != "/" {
-		b.visit(path)
-	}
+	b.visit(path) // also for "/": the form has led there, but this waits until the page is loaded
 	return b
 }

@@ -111,7 +111,7 @@ func TestOtherSites(t *testing.T) {
 
 // TestObjectsAreNotPages: what people upload runs nothing, whatever type it claims.
 func TestObjectsAreNotPages(t *testing.T) {
-	system := anySite(t)
+	system := local(t, nil)
 	b := system.open(t, "/")
 	page := []byte(`<!doctype html><script>window.pwned = 1; fetch("/executions")</script><p>page</p>`)
 	drawing := []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>window.pwned = 1</script></svg>`)
