@@ -124,6 +124,9 @@ func (g *gate) grpc(n *inFlight, budget *budget, rpc *RPC) http.Handler {
 		if why := a.refusal.Load(); why != nil {
 			why.setTrailers(a.Header())
 		}
+		if !a.begun {
+			endTrailersOnly(a.Header())
+		}
 	})
 }
 

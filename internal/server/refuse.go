@@ -116,6 +116,7 @@ func (p *pace) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	if isRPC(r) {
 		w.Header().Set("Content-Type", "application/grpc")
 		why.setTrailers(w.Header())
+		endTrailersOnly(w.Header())
 		w.WriteHeader(http.StatusOK)
 		return
 	}

@@ -159,9 +159,10 @@ func (a *response) send(held *reservation, p []byte) (int, error) {
 	return n, err
 }
 
-// Flush implements http.Flusher, which grpc requires. It waits for the caller, too.
+// Flush implements http.Flusher, which grpc requires. It waits for the caller, too. Before the first message of a call, grpc
+// flushes only to separate the header from the trailers; see endTrailersOnly.
 func (a *response) Flush() {
-	if a.replaced {
+	if a.replaced || !a.begun && isRPC(a.request) {
 		return
 	}
 	a.begun = true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func (w *wire) settle() {
 	}
 }
 
-// ended reads until a stream has ended, and returns its headers and trailers.
+// ended reads until a stream has ended, and returns its headers and trailers, and the types of its frames as "frames".
 func (w *wire) ended(stream uint32) map[string]string {
 	w.t.Helper()
 	got := map[string]string{}
@@ -108,6 +109,9 @@ func (w *wire) ended(stream uint32) map[string]string {
 		frame, err := w.framer.ReadFrame()
 		if err != nil {
 			w.t.Fatalf("stream %d has not ended: %v", stream, err)
+		}
+		if h := frame.Header(); h.StreamID == stream && h.Type != http2.FrameWindowUpdate {
+			got["frames"] = strings.TrimSpace(got["frames"] + " " + h.Type.String())
 		}
 		switch f := frame.(type) {
 		case *http2.MetaHeadersFrame:
