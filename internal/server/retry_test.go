@@ -88,7 +88,8 @@ func TestRetryPolicy(t *testing.T) {
 	failures.Store(5)
 	var trailer metadata.MD
 	err = conn.Invoke(ctx, "/test.Echo/Once", sent, got, grpc.Trailer(&trailer))
-	if s := status.Convert(err); s.Code() != codes.ResourceExhausted || !strings.HasSuffix(s.Message(), "50 % busy: später") || len(s.Details()) != 1 ||
+	s := status.Convert(err)
+	if s.Code() != codes.ResourceExhausted || !strings.HasSuffix(s.Message(), "50 % busy: später") || len(s.Details()) != 1 ||
 		trailer.Get("test-bin")[0] != "\x00ä" {
 		t.Errorf("after all attempts: %v %v", err, trailer)
 	}
