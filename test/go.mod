@@ -2,9 +2,15 @@ module imageflow.dev/test
 
 go 1.26.8
 
-replace imageflow.dev => ../
+replace (
+	imageflow.dev => ../
+	imageflow.dev/func => ../func
+)
 
-require imageflow.dev v0.0.0
+require (
+	imageflow.dev v0.0.0
+	imageflow.dev/func v0.0.0
+)
 
 require (
 	buf.build/go/protovalidate v1.4.0

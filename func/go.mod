@@ -1,0 +1,3 @@
+module imageflow.dev/func
+
+go 1.25.0
