@@ -36,8 +36,12 @@ type Handler struct {
 //   - 202 without an event if the object has been replaced meanwhile: its newer
 //     version has an event of its own,
 //   - 202 without an event for the outcome of an execution, which a Trigger without a type may select,
-//   - an error with a google.rpc.Status as JSON otherwise.
+//   - an error with a google.rpc.Status as JSON otherwise, which is 415 for a batch of events.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := httpevent.Check(r.Header); err != nil {
+		events.RefuseHeader(w, err)
+		return
+	}
 	ctx := r.Context()
 	next, err := h.answer(ctx, r)
 	switch {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/httpevent"
@@ -33,17 +32,18 @@ func read(r *http.Request) (*cloudevent.Event, error) {
 	if countAttributes(r.Header) > maxAttributes {
 		return nil, invalidEvent("more than %d attributes", maxAttributes)
 	}
-	httpevent.Decode(r.Header)
 	body := &bodyReader{Reader: jsonlimit.NewReader(r.Body, bodyLimits(r))}
 	r.Body = struct {
 		io.Reader
 		io.Closer
 	}{body, r.Body}
-	e, err := cehttp.NewEventFromHTTPRequest(r)
+	e, err := httpevent.Read(r)
 	var exceeded *jsonlimit.Error
 	switch {
 	case errors.As(body.err, &exceeded):
 		return nil, functions.Errorf(functions.Invalid, "", "the event is too large: %s", exceeded.Reason)
+	case err != nil && httpevent.IsStructured(r.Header):
+		return nil, invalidEvent("the body is not an event as JSON")
 	case err != nil:
 		return nil, invalidEvent("neither in binary nor in structured mode")
 	}
@@ -54,7 +54,7 @@ func read(r *http.Request) (*cloudevent.Event, error) {
 // mode.
 func bodyLimits(r *http.Request) jsonlimit.Limits {
 	l := limits
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), cloudevent.ApplicationCloudEventsJSON) {
+	if !httpevent.IsStructured(r.Header) {
 		l.Members = 0
 	}
 	return l

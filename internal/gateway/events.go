@@ -66,6 +66,10 @@ func pipelineOf(set *presets.Set, query string) (name string, err error) {
 // with 200 and the event of the last step, with 202 without an event if the image was replaced meanwhile, or with
 // an error as google.rpc.Status. When the event comes again, steps that are done are found by their processors.
 func (h *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := httpevent.Check(r.Header); err != nil {
+		events.RefuseHeader(w, err)
+		return
+	}
 	ctx := r.Context()
 	next, err := h.answer(w, r)
 	switch {

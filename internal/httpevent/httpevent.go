@@ -1,6 +1,7 @@
-// Package httpevent encodes the attributes of CloudEvents as HTTP headers. The SDK omits
-// this part of the HTTP binding (3.1.3.2). Without it, an attribute that ends with a space
-// or is not ASCII arrives changed or cannot be sent.
+// Package httpevent reads and writes CloudEvents in HTTP. It adds what the SDK omits of the
+// HTTP binding and of the JSON format. Attributes are percent-encoded in headers (3.1.3.2):
+// without it, an attribute that ends with a space or is not ASCII arrives changed or cannot
+// be sent. Base64 data is read in every form of JSON.
 package httpevent
 
 import (
@@ -46,8 +47,9 @@ func WriteResponse(ctx context.Context, w http.ResponseWriter, e *event.Event) e
 // Encode percent-encodes the attributes in the headers of an event in binary mode.
 func Encode(h http.Header) { eachAttribute(h, encode) }
 
-// Decode is the inverse of Encode. It does not change a value that is not
-// percent-encoded or whose decoded form is not a valid attribute.
+// Decode is the inverse of Encode. It also removes the double quotes that older versions of
+// the binding allow around a value. It does not change a value that is not percent-encoded
+// or whose decoded form is not a valid attribute.
 func Decode(h http.Header) { eachAttribute(h, decode) }
 
 func eachAttribute(h http.Header, change func(string) string) {
@@ -67,10 +69,26 @@ func encode(value string) string {
 }
 
 func decode(value string) string {
+	value = unquote(value)
 	if plain, err := url.PathUnescape(value); err == nil && valid(plain) {
 		return plain
 	}
 	return value
+}
+
+// unquote returns the content of a quoted string (RFC 9110, 5.6.4), and other values unchanged.
+func unquote(value string) string {
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+		return value
+	}
+	var content strings.Builder
+	for i := 1; i < len(value)-1; i++ {
+		if value[i] == '\\' && i+1 < len(value)-1 {
+			i++
+		}
+		content.WriteByte(value[i])
+	}
+	return content.String()
 }
 
 // Attribute returns a text as the value of an attribute: the text itself if CloudEvents

@@ -65,12 +65,12 @@ func TestAttributes_sentAndReceived(t *testing.T) {
 	}
 }
 
-// TestDecode_valuesThatAreNotEncoded: they are refused, as are values whose decoded form is not a
-// valid attribute.
-func TestDecode_valuesThatAreNotEncoded(t *testing.T) {
+// TestDecode: values that are not encoded, or whose decoded form is not a valid attribute, stay as they are. Double quotes
+// around a value are removed.
+func TestDecode(t *testing.T) {
 	for value, want := range map[string]string{
 		"100%": "100%", "%zz": "%zz", "日本語": "日本語", "a%FFb": "a%FFb", "a%0Ab": "a%0Ab", "%EF%BF%BE": "%EF%BF%BE", "%C2%85": "%C2%85",
-		"%e2%82%ac": "€", "a+b": "a+b",
+		"%e2%82%ac": "€", "a+b": "a+b", `"a \"b\" \\ %41"`: `a "b" \ A`, `"`: `"`, `""`: "", `%22a%22`: `"a"`,
 	} {
 		h := http.Header{"Ce-Subject": {value}, "X-Other": {"%41"}}
 		httpevent.Decode(h)

@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/jsonlimit"
@@ -27,11 +25,10 @@ func (s *Signer) Read(w http.ResponseWriter, r *http.Request) (*cloudevent.Event
 		return nil, err
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxEventBytes)
-	if strings.HasPrefix(r.Header.Get("Content-Type"), cloudevent.ApplicationCloudEventsJSON) {
+	if httpevent.IsStructured(r.Header) {
 		r.Body = io.NopCloser(jsonlimit.NewReader(r.Body, jsonlimit.Limits{Members: maxMembers}))
 	}
-	httpevent.Decode(r.Header)
-	e, err := cehttp.NewEventFromHTTPRequest(r)
+	e, err := httpevent.Read(r)
 	if err != nil {
 		return nil, fmt.Errorf("not a CloudEvent: %w", err)
 	}

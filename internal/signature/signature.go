@@ -38,6 +38,7 @@ import (
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
 
 	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/httpevent"
 )
 
 const (
@@ -148,8 +149,7 @@ func (s *Signer) Verify(e cloudevent.Event) error {
 // signature, so that the body need not be read. In structured mode the signature is in
 // the body, and VerifyHeader returns nil.
 func (s *Signer) VerifyHeader(h http.Header) error {
-	structured := strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), cloudevent.ApplicationCloudEventsJSON)
-	if s == nil || structured || h.Get("Ce-"+string(events.Signature)) != "" {
+	if s == nil || httpevent.IsStructured(h) || h.Get("Ce-"+string(events.Signature)) != "" {
 		return nil
 	}
 	return s.unsigned()

@@ -75,6 +75,8 @@ var ingressCases = map[string]struct {
 		`{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"a\nb"}`, 400},
 	"large attributes": {of("application/cloudevents+json"),
 		`{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"` + strings.Repeat("x", 65<<10) + `"}`, 400},
+	"base64 after white space": {of("application/cloudevents+json"),
+		`{"specversion": "1.0", "data_base64": "e30=", "id": "1", "type": "a", "source": "/s"}`, 202},
 	"time to live used up": {with("Ce-Knativebrokerttl", "1"), "", 400},
 	"a large one":          {headerOf("a"), strings.Repeat("x", 1<<20+1), 413},
 	"just not too large":   {headerOf("a"), strings.Repeat("x", 1<<20), 202},

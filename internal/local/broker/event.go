@@ -39,6 +39,12 @@ var errNoEvent = errors.New("not a CloudEvent")
 
 // readEvent returns the event in a message in binary or structured mode.
 func readEvent(header http.Header, body []byte) (event, error) {
+	if httpevent.IsStructured(header) {
+		var err error
+		if body, err = httpevent.Normalize(body); err != nil {
+			return event{}, err
+		}
+	}
 	m := cehttp.NewMessage(header, io.NopCloser(bytes.NewReader(body)))
 	switch m.ReadEncoding() {
 	case binding.EncodingUnknown:
