@@ -10,7 +10,9 @@ if [ -n "${LOAD:-}" ]; then
 	$LOAD "${archives[@]}"
 fi
 kubectl patch configmap -n knative-serving config-features --patch-file config/cluster/config-features.yaml
-if [ -x "$OVERLAY/secrets.sh" ]; then "$OVERLAY/secrets.sh"; fi
+for script in "$OVERLAY"/*.sh; do # what an overlay needs before its manifests
+	if [ -x "$script" ]; then "$script"; fi
+done
 # A Job cannot be changed, and one that waits for an image of another tag would stay for ever.
 kubectl delete job -n image-processing minio-setup --ignore-not-found
 kubectl kustomize "$OVERLAY" | sed -E "s#(dev.local/imageflow[a-z-]*):dev\$#\1:$TAG#" | kubectl apply -f -

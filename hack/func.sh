@@ -20,6 +20,8 @@ build() { # VERSION: go install refuses modules that replace others
 
 served() { # FOLDER: v0.50.1 requires two module versions that module proxies may not serve
 	(cd "$1" && go mod edit -replace github.com/awslabs/amazon-ecr-credential-helper/ecr-login=github.com/awslabs/amazon-ecr-credential-helper/ecr-login@v0.12.0)
+	sed -i 's/, ecr.WithContext(ctx)//; s/ctx, cancel := context.WithTimeout(context.Background(), defaultECR/_, cancel := context.WithTimeout(context.Background(), defaultECR/' \
+		"$1/pkg/k8s/keychains.go"
 	# Where func's operator is not installed, this is what SyncFunctionCR does.
 	cat >"$1/pkg/operator/sync.go" <<-'GO'
 		package operator
