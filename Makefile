@@ -58,9 +58,10 @@ demo-models: ## fetch and convert the detectors for photographs, faces and coco 
 	@hack/setup.sh $(ORT) models
 	hack/demo-models.sh $(DEMO_MODELS)
 
-build: setup ## build the two commands into bin/
+build: setup ## build the commands into bin/; bin/kn-imageflow is the plugin of kn
 	@echo "building (the first time takes some minutes) ..."
 	go build -o bin/ ./cmd/...
+	go -C cmd/kn-imageflow build -o ../../bin/
 
 $(TOOLS): build
 	@go -C test build -o ../$@ ./$(@F)

@@ -1,0 +1,39 @@
+// Command kn-imageflow is the plugin of kn for ImageFlow: kn imageflow. It also runs without kn.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, &options{out: os.Stdout, errOut: os.Stderr}, os.Args[1:]))
+}
+
+// run runs a command line and returns the exit code, which is 0 or 1, as kn's is.
+func run(ctx context.Context, o *options, args []string) int {
+	root := newRoot(o)
+	root.SetArgs(args)
+	root.SetOut(o.out)
+	root.SetErr(o.errOut)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(o.errOut, "Error:", err)
+	if failed := (*failure)(nil); !errors.As(err, &failed) {
+		fmt.Fprintf(o.errOut, "Run '%s --help' for usage\n", command.CommandPath())
+	}
+	return 1
+}
+
+// failure is the error of a command that was called rightly. Without it, an error is about the command line.
+type failure struct{ error }
+
+func (f *failure) Unwrap() error { return f.error }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+// printer prints the result of a command in the format of its flag --output.
+type printer struct {
+	formats   *genericclioptions.PrintFlags
+	noHeaders bool
+}
+
+// addPrinter adds the flags of a printer to a command.
+func addPrinter(c *cobra.Command) *printer {
+	p := &printer{formats: genericclioptions.NewPrintFlags("")}
+	p.formats.AddFlags(c)
+	names := append(p.formats.AllowedFormats(), "wide")
+	slices.Sort(names)
+	c.Flags().Lookup("output").Usage = fmt.Sprintf("format of the output: one of %v (default a table)", names)
+	c.Flags().BoolVar(&p.noHeaders, "no-headers", false, "print a table without its headers")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	return p
+}
+
+// result is what a command found: objects, and the same as a table. A column with a priority above 0 is only in wide tables.
+type result struct {
+	columns []metav1.TableColumnDefinition
+	rows    [][]any
+	objects []runtime.Object
+}
+
+// column is a column of a result; wide ones are only in wide tables.
+func column(name string, wide bool) metav1.TableColumnDefinition {
+	c := metav1.TableColumnDefinition{Name: name, Type: "string"}
+	if wide {
+		c.Priority = 1
+	}
+	return c
+}
+
+// add adds a row and its object.
+func (r *result) add(object runtime.Object, cells ...any) {
+	r.rows = append(r.rows, cells)
+	r.objects = append(r.objects, object)
+}
+
+// print prints a result. Objects need their kind.
+func (p *printer) print(r *result, out io.Writer) error {
+	if format := *p.formats.OutputFormat; format != "" && format != "wide" {
+		to, err := p.formats.ToPrinter()
+		if err != nil {
+			return err
+		}
+		if format == "name" { // whose printer takes no lists
+			for _, o := range r.objects {
+				if err := to.PrintObj(o, out); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		list := &corev1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}}
+		for _, o := range r.objects {
+			list.Items = append(list.Items, runtime.RawExtension{Object: o})
+		}
+		return to.PrintObj(list, out)
+	}
+	if len(r.rows) == 0 {
+		_, err := fmt.Fprintln(out, "nothing found")
+		return err
+	}
+	table := &metav1.Table{ColumnDefinitions: r.columns}
+	for _, cells := range r.rows {
+		table.Rows = append(table.Rows, metav1.TableRow{Cells: cells})
+	}
+	options := printers.PrintOptions{Wide: *p.formats.OutputFormat == "wide", NoHeaders: p.noHeaders}
+	return printers.NewTablePrinter(options).PrintObj(table, out)
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+	"imageflow.dev/cmd/internal/version"
+	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
+)
+
+// options are the flags of all commands and what they share.
+type options struct {
+	out, errOut io.Writer
+	cluster     cluster.Selection
+	gateway     string
+	// connect replaces the connection to the cluster; nil means the selected one.
+	connect func() (*cluster.Clients, error)
+}
+
+// clients returns the clients of the deployment.
+func (o *options) clients() (*cluster.Clients, error) {
+	if o.connect != nil {
+		return o.connect()
+	}
+	return o.cluster.Connect()
+}
+
+const rootHelp = `Manage ImageFlow: image-processing functions on Knative.
+
+Commands about executions and dead letters ask the gateway, at --gateway or, without it, through a
+forwarded port to one of its pods. They send the token in GATEWAY_TOKEN, if it is set.`
+
+func newRoot(o *options) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kn-imageflow",
+		Short:         "Manage ImageFlow on Knative",
+		Long:          rootHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// kn runs the plugin as "kn imageflow".
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kn imageflow"},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&o.cluster.Namespace, "namespace", "n", "image-processing", "`namespace` of the deployment")
+	flags.StringVar(&o.cluster.Kubeconfig, "kubeconfig", "", "`file` of the kubeconfig (default KUBECONFIG, then ~/.kube/config)")
+	flags.StringVar(&o.cluster.Context, "context", "", "`context` of the kubeconfig (default its current one)")
+	flags.StringVar(&o.gateway, "gateway", "", "`address` of the gateway, such as https://images.example.com "+
+		"(default a forwarded port to one of its pods)")
+	root.AddCommand(newStatus(o), newVersion(o))
+	return root
+}
+
+func newVersion(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the commit and the Go version",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return version.Write(o.out, "kn-imageflow") },
+	}
+}
