@@ -52,7 +52,8 @@ func TestStatus(t *testing.T) {
 			"Service   grpc-gateway   True      \n" +
 			"Broker    default        False     ChannelFailure no channel\n" +
 			"Trigger   small          Unknown   no status yet\n",
-		"name":                      "service.serving.knative.dev/grpc-gateway\nbroker.eventing.knative.dev/default\ntrigger.eventing.knative.dev/small\n",
+		"name": "service.serving.knative.dev/grpc-gateway\nbroker.eventing.knative.dev/default\n" +
+			"trigger.eventing.knative.dev/small\n",
 		"jsonpath={.items[*].kind}": "Service Broker Trigger",
 	} {
 		code, out, wrong := call(t, smallDeployment(), "status", "--output", format)
