@@ -9,6 +9,7 @@
 #   plain-heif    plain, with libde265 to decode HEVC, for those who have the rights to it
 #   detect        plain, with ONNX Runtime and the demo model in /models
 #   detect-cuda   detect, with ONNX Runtime for CUDA and NVIDIA's libraries; amd64 only
+#   standin       a processor of fixed cost, for tests of scaling (test/standin)
 #   test          no image: the tests of internal/imaging with the libvips of the images
 #
 # A release names its base images by digest:
@@ -172,9 +173,18 @@ COPY --from=hevc /hevc/ /
 RUN ldconfig && ! ldd /usr/local/lib/libheif.so.1 | grep 'not found'
 USER 65532:65532
 
+FROM build AS build-standin
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go build -C test -trimpath -ldflags "-s -w" -o /standin ./standin
+
+FROM runtime AS with-standin
+COPY --from=build-standin /standin /standin
+ENTRYPOINT ["/standin"]
+
 # The images are stages without steps, since buildah omits --label if the last step
 # of a stage is in its cache.
 FROM with-cuda AS detect-cuda
 FROM with-onnxruntime AS detect
 FROM with-hevc AS plain-heif
+FROM with-standin AS standin
 FROM runtime AS plain
