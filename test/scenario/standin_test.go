@@ -32,7 +32,8 @@ func needsStandin(t testing.TB) {
 func deployStandin(t testing.TB, s scaled) {
 	t.Helper()
 	var filter struct{ Spec map[string]any }
-	if err := json.Unmarshal([]byte(kubectl(t, "get", "ksvc", "-n", namespace, serviceOf["filter"], "-o", "json")), &filter); err != nil {
+	text := kubectl(t, "get", "ksvc", "-n", namespace, serviceOf["filter"], "-o", "json")
+	if err := json.Unmarshal([]byte(text), &filter); err != nil {
 		t.Fatal(err)
 	}
 	template := filter.Spec["template"].(map[string]any)

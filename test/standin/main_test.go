@@ -14,14 +14,14 @@ import (
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// TestStandin: a call takes the time, gets its image back, and says who answered.
-func TestStandin(t *testing.T) {
+// start serves a stand-in until the test ends.
+func start(t *testing.T, took time.Duration, pod string) imageflowv1.FilterServiceClient {
+	t.Helper()
 	t.Setenv("HOST", "127.0.0.1")
 	t.Setenv("PORT", "0")
 	t.Setenv("MINIO_ENDPOINT", "127.0.0.1:1")
 	t.Setenv("EVENT_SIGNING_KEYS", "0123456789abcdef0123456789abcdef")
-	const took = 50 * time.Millisecond
-	s, err := listen(processor(took, "pod-7"))
+	s, err := listen(processor(took, pod))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,13 +38,20 @@ func TestStandin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return imageflowv1.NewFilterServiceClient(conn)
+}
+
+// TestStandin: a call takes the time, gets its image back, and says who answered.
+func TestStandin(t *testing.T) {
+	const took = 50 * time.Millisecond
+	client := start(t, took, "pod-7")
 	var img bytes.Buffer
 	if err := jpeg.Encode(&img, image.NewGray(image.Rect(0, 0, 32, 24)), nil); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	r, err := imageflowv1.NewFilterServiceClient(conn).ApplyFilter(t.Context(), &imageflowv1.FilterRequest{
+	r, err := client.ApplyFilter(t.Context(), &imageflowv1.FilterRequest{
 		InputBytes: img.Bytes(), FilterType: imageflowv1.FilterType_FILTER_TYPE_BLUR, ExecutionId: "one",
 	})
 	if err != nil {
