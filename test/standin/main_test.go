@@ -44,7 +44,7 @@ func start(t *testing.T, took time.Duration, pod string) imageflowv1.FilterServi
 
 // TestStandin: a call takes the time, gets its image back, and says who answered.
 func TestStandin(t *testing.T) {
-	const took = 50 * time.Millisecond
+	const took = 400 * time.Millisecond
 	client := start(t, took, "pod-7")
 	var img bytes.Buffer
 	if err := jpeg.Encode(&img, image.NewGray(image.Rect(0, 0, 32, 24)), nil); err != nil {
