@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,17 +59,48 @@ var disruptions = []struct {
 // TestOnClusterLosesNothing puts five images a second while parts are disrupted,
 // one after the other.
 func TestOnClusterLosesNothing(t *testing.T) {
-	if !*onCluster {
-		t.Skip("needs a cluster: make e2e")
-	}
+	needsCluster(t)
 	s := cluster(t)
-	stop := make(chan struct{})
+	stop := s.putSteadily(t)
+	for _, d := range disruptions {
+		time.Sleep(2 * time.Second)
+		kubectl(t, d.kubectl...)
+		time.Sleep(8 * time.Second)
+		t.Logf("%s: %d images are put", d.name, len(s.keys(t, "crash/"))/6)
+	}
+	s.checkNothingLost(t, stop())
+}
+
+// TestOnClusterBrokerLosesEvents puts five images a second for two minutes, while every 20 s all pods of Knative's in-memory
+// broker are killed, and with them the events that they hold. The sweeper sends these uploads again.
+func TestOnClusterBrokerLosesEvents(t *testing.T) {
+	needsCluster(t)
+	s := cluster(t)
+	stop := s.putSteadily(t)
+	for range 6 {
+		time.Sleep(20 * time.Second)
+		for _, selector := range []string{
+			"messaging.knative.dev/channel=in-memory-channel,messaging.knative.dev/role=dispatcher",
+			"eventing.knative.dev/brokerRole=ingress", "eventing.knative.dev/brokerRole=filter",
+		} {
+			out := kubectl(t, "delete", "pod", "--namespace", "knative-eventing", "--selector", selector, "--grace-period=0", "--force")
+			if !strings.Contains(out, "deleted") {
+				t.Errorf("no pod with %s: %s", selector, out)
+			}
+		}
+	}
+	s.checkNothingLost(t, stop())
+}
+
+// putSteadily puts five images a second until stop, which returns their number.
+func (s *system) putSteadily(t *testing.T) (stop func() int) {
+	stopped := make(chan struct{})
 	var putting sync.WaitGroup
 	images := 0
 	putting.Go(func() {
 		for tick := time.NewTicker(200 * time.Millisecond); ; {
 			select {
-			case <-stop:
+			case <-stopped:
 				tick.Stop()
 				return
 			case <-tick.C:
@@ -78,15 +110,17 @@ func TestOnClusterLosesNothing(t *testing.T) {
 			}
 		}
 	})
-	for _, d := range disruptions {
-		time.Sleep(2 * time.Second)
-		kubectl(t, d.kubectl...)
-		time.Sleep(8 * time.Second)
-		t.Logf("%s: %d images are put", d.name, len(s.keys(t, "crash/"))/6)
+	return func() int {
+		close(stopped)
+		putting.Wait()
+		return images
 	}
-	close(stop)
-	putting.Wait()
+}
+
+// checkNothingLost waits until all images are completed, with the right outputs.
+func (s *system) checkNothingLost(t *testing.T, images int) {
 	began := time.Now()
+	t.Logf("%d of %d images have all their objects", len(s.keys(t, "crash/"))/6, images)
 	s.awaitCompleted(t, images)
 	t.Logf("%d images completed, the last %v after it was put", images, time.Since(began).Round(time.Second))
 	s.checkColours(t, images)
