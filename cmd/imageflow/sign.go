@@ -46,6 +46,9 @@ func signURL(_ context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	parameters, err := signed(f.Args(), *in)
+	if err == nil {
+		err = checkBase(*base)
+	}
 	if err != nil {
 		return err
 	}
@@ -62,6 +65,15 @@ func signURL(_ context.Context, args []string, out io.Writer) error {
 	}
 	_, err = fmt.Fprintln(out, strings.TrimSuffix(*base, "/")+keys.Sign(gateway.ImagesPath+f.Arg(0), parameters))
 	return err
+}
+
+// checkBase returns an error for a text with which no URL of the gateway begins.
+func checkBase(text string) error {
+	u, err := url.Parse(text)
+	if text == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.ContainsAny(text, "?#") {
+		return nil
+	}
+	return fmt.Errorf("--base is %.64q but must be an http or https URL without a query, such as https://images.example", text)
 }
 
 // signed returns the parameters of a URL for the key of an image and the texts NAME=VALUE after it.
