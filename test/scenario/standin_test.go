@@ -91,7 +91,9 @@ func applyObjects(t testing.TB, objects ...any) {
 		t.Fatal(err)
 	}
 	kubectl(t, "apply", "--filename", file)
-	t.Cleanup(func() { kubectl(t, "delete", "--ignore-not-found", "--filename", file) })
+	t.Cleanup(func() { // with all that they own, so that the next test can use the names
+		kubectl(t, "delete", "--ignore-not-found", "--cascade=foreground", "--filename", file)
+	})
 }
 
 // readyPods returns the number of ready pods of a Service's latest revision.
