@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"imageflow.dev/cmd/internal/version"
 	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
+	"imageflow.dev/cmd/kn-imageflow/internal/overlay"
 )
 
 // options are the flags of all commands and what they share.
@@ -23,6 +24,15 @@ func (o *options) clients() (*cluster.Clients, error) {
 		return o.connect()
 	}
 	return o.cluster.Connect()
+}
+
+// applier returns what applies objects to the selected cluster.
+func (o *options) applier() (*overlay.Applier, error) {
+	clients, err := o.clients()
+	if err != nil {
+		return nil, err
+	}
+	return overlay.NewApplier(clients.Config)
 }
 
 const rootHelp = `Manage ImageFlow: image-processing functions on Knative.
@@ -46,7 +56,7 @@ func newRoot(o *options) *cobra.Command {
 	flags.StringVar(&o.cluster.Context, "context", "", "`context` of the kubeconfig (default its current one)")
 	flags.StringVar(&o.gateway, "gateway", "", "`address` of the gateway, such as https://images.example.com "+
 		"(default a forwarded port to one of its pods)")
-	root.AddCommand(newLogs(o), newStatus(o), newVersion(o))
+	root.AddCommand(newDiff(o), newInstall(o), newLogs(o), newStatus(o), newVersion(o))
 	return root
 }
 
