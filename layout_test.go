@@ -105,6 +105,7 @@ var floors = []struct {
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},
 	{"cmd/imageflow-local", []string{"*", "*/*", "*/*/*"}},
+	{"cmd/internal/moment", nil},
 	{"cmd/internal/version", nil},
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
 	{"hack/*", nil},

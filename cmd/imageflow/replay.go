@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"imageflow.dev/cmd/internal/moment"
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/execution"
@@ -107,32 +108,16 @@ func (given *replayFlags) validate(now time.Time) error {
 		return errors.New("--wait must be above 0")
 	}
 	var err error
-	if s.Since, err = moment("since", given.since, now); err != nil {
+	if s.Since, err = moment.Parse("since", given.since, now); err != nil {
 		return err
 	}
-	if s.Until, err = moment("until", given.until, now); err != nil {
+	if s.Until, err = moment.Parse("until", given.until, now); err != nil {
 		return err
 	}
 	if !s.Until.IsZero() && s.Until.Before(s.Since) {
 		return errors.New("--until is before --since")
 	}
 	return nil
-}
-
-// moment parses a duration before now or a time of RFC 3339. An empty text is the
-// zero time.
-func moment(name, text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return now.Add(-d), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, fmt.Errorf("--%s is %q but must be a duration such as 90m or a time such as 2026-11-25T03:00:00Z", name, text)
-	}
-	return t, nil
 }
 
 // tally prints and counts the result for each dead letter.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"imageflow.dev/cmd/internal/moment"
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/bridge"
 	"imageflow.dev/internal/rules"
@@ -126,10 +127,10 @@ func parseRun(args []string, out io.Writer, now time.Time) (*bridge.Backfill, er
 // validate checks the flags and parses the times.
 func (given *runFlags) validate(now time.Time) (err error) {
 	b := &given.backfill
-	if b.Since, err = moment("since", given.since, now); err != nil {
+	if b.Since, err = moment.Parse("since", given.since, now); err != nil {
 		return err
 	}
-	if b.Until, err = moment("until", given.until, now); err != nil {
+	if b.Until, err = moment.Parse("until", given.until, now); err != nil {
 		return err
 	}
 	switch {

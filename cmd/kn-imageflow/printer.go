@@ -13,6 +13,9 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
+// wideFormat is a table with all columns.
+const wideFormat = "wide"
+
 // printer prints the result of a command in the format of its flag --output.
 type printer struct {
 	formats   *genericclioptions.PrintFlags
@@ -23,7 +26,7 @@ type printer struct {
 func addPrinter(c *cobra.Command) *printer {
 	p := &printer{formats: genericclioptions.NewPrintFlags("")}
 	p.formats.AddFlags(c)
-	names := append(p.formats.AllowedFormats(), "wide")
+	names := append(p.formats.AllowedFormats(), wideFormat)
 	slices.Sort(names)
 	c.Flags().Lookup("output").Usage = fmt.Sprintf("format of the output: one of %v (default a table)", names)
 	c.Flags().BoolVar(&p.noHeaders, "no-headers", false, "print a table without its headers")
@@ -53,28 +56,38 @@ func (r *result) add(object runtime.Object, cells ...any) {
 	r.objects = append(r.objects, object)
 }
 
-// print prints a result. Objects need their kind.
+// isTable reports whether results are printed for people.
+func (p *printer) isTable() bool {
+	format := *p.formats.OutputFormat
+	return format == "" || format == wideFormat
+}
+
+// printOne prints an object, which needs its kind, in a format for programs.
+func (p *printer) printOne(object runtime.Object, out io.Writer) error {
+	to, err := p.formats.ToPrinter()
+	if err != nil {
+		return err
+	}
+	return to.PrintObj(object, out)
+}
+
+// print prints a result.
 func (p *printer) print(r *result, out io.Writer) error {
-	if format := *p.formats.OutputFormat; format != "" && format != "wide" {
-		to, err := p.formats.ToPrinter()
-		if err != nil {
-			return err
-		}
-		if format == "name" { // whose printer takes no lists
-			for _, o := range r.objects {
-				if err := to.PrintObj(o, out); err != nil {
-					return err
-				}
+	switch format := *p.formats.OutputFormat; {
+	case format == "name": // whose printer takes no lists
+		for _, o := range r.objects {
+			if err := p.printOne(o, out); err != nil {
+				return err
 			}
-			return nil
 		}
-		list := &corev1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}}
+		return nil
+	case !p.isTable():
+		list := &corev1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}, Items: []runtime.RawExtension{}}
 		for _, o := range r.objects {
 			list.Items = append(list.Items, runtime.RawExtension{Object: o})
 		}
-		return to.PrintObj(list, out)
-	}
-	if len(r.rows) == 0 {
+		return p.printOne(list, out)
+	case len(r.rows) == 0:
 		_, err := fmt.Fprintln(out, "nothing found")
 		return err
 	}
@@ -82,6 +95,6 @@ func (p *printer) print(r *result, out io.Writer) error {
 	for _, cells := range r.rows {
 		table.Rows = append(table.Rows, metav1.TableRow{Cells: cells})
 	}
-	options := printers.PrintOptions{Wide: *p.formats.OutputFormat == "wide", NoHeaders: p.noHeaders}
+	options := printers.PrintOptions{Wide: *p.formats.OutputFormat == wideFormat, NoHeaders: p.noHeaders}
 	return printers.NewTablePrinter(options).PrintObj(table, out)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,7 @@ func newRoot(o *options) *cobra.Command {
 	flags.StringVar(&o.cluster.Context, "context", "", "`context` of the kubeconfig (default its current one)")
 	flags.StringVar(&o.gateway, "gateway", "", "`address` of the gateway, such as https://images.example.com "+
 		"(default a forwarded port to one of its pods)")
-	root.AddCommand(newDiff(o), newInstall(o), newLogs(o), newStatus(o), newVersion(o))
+	root.AddCommand(newDeadLetter(o), newDiff(o), newExecution(o), newInstall(o), newLogs(o), newStatus(o), newVersion(o))
 	return root
 }
 
@@ -66,5 +67,18 @@ func newVersion(o *options) *cobra.Command {
 		Short: "Print the version, the commit and the Go version",
 		Args:  cobra.NoArgs,
 		RunE:  func(*cobra.Command, []string) error { return version.Write(o.out, "kn-imageflow") },
+	}
+}
+
+// action is what a command does with its arguments.
+type action func(ctx context.Context, args []string) error
+
+// runs returns an action for cobra. Its errors are not about the command line.
+func runs(do action) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		if err := do(c.Context(), args); err != nil {
+			return &failure{err}
+		}
+		return nil
 	}
 }

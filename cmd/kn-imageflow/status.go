@@ -27,22 +27,22 @@ func newStatus(o *options) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	p := addPrinter(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = runs(func(ctx context.Context, _ []string) error {
 		clients, err := o.clients()
 		if err != nil {
-			return &failure{err}
+			return err
 		}
-		r, err := status(c.Context(), clients)
+		r, err := listReadiness(ctx, clients)
 		if err != nil {
-			return &failure{err}
+			return err
 		}
 		return p.print(r, o.out)
-	}
+	})
 	return c
 }
 
-// status lists what Knative runs of a deployment.
-func status(ctx context.Context, c *cluster.Clients) (*result, error) {
+// listReadiness lists what Knative runs of a deployment.
+func listReadiness(ctx context.Context, c *cluster.Clients) (*result, error) {
 	services, err := c.Serving.ServingV1().Services(c.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list services: %w", err)

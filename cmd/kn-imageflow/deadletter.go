@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+func newDeadLetter(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use: "dead-letter", Aliases: []string{"dead-letters"}, Short: "List events that failed for good, and send them again",
+	}
+	c.AddCommand(newDeadLetterList(o), newDeadLetterReplay(o))
+	return c
+}
+
+func newDeadLetterList(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list [PREFIX]",
+		Short: "List dead letters of executions whose id begins with a prefix",
+		Example: `  kn imageflow dead-letter list
+  kn imageflow dead-letter list uploads/ --since 24h -o wide`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	p, span, bucket, limit := addPrinter(c), &span{}, "", 0
+	span.add(c, "the event failed at last")
+	c.Flags().StringVar(&bucket, "bucket", "", "`bucket` of the images (default the server's)")
+	c.Flags().IntVar(&limit, "limit", 50, "maximum `number` of dead letters; 0 lists all")
+	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
+		request := &imageflowv1.ListDeadLettersRequest{Bucket: bucket, Prefix: first(args)}
+		var err error
+		if request.Since, request.Until, err = span.parse(); err != nil {
+			return err
+		}
+		letters, err := listDeadLetters(ctx, gateway, request, limit)
+		if err != nil {
+			return err
+		}
+		r, err := deadLetters(letters)
+		if err != nil {
+			return err
+		}
+		return p.print(r, o.out)
+	}))
+	return c
+}
+
+// listDeadLetters reads pages until there are as many dead letters as the limit, if it is not 0.
+func listDeadLetters(
+	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.ListDeadLettersRequest, limit int,
+) (found []*imageflowv1.DeadLetter, err error) {
+	for {
+		request.PageSize = pageSize(limit, len(found))
+		page, err := gateway.ListDeadLetters(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page.GetDeadLetters()...)
+		request.PageToken = page.GetNextPageToken()
+		if request.PageToken == "" || limit > 0 && len(found) >= limit {
+			return found, nil
+		}
+	}
+}
+
+// deadLetters returns dead letters for a printer.
+func deadLetters(letters []*imageflowv1.DeadLetter) (*result, error) {
+	r := &result{columns: []metav1.TableColumnDefinition{
+		column("Execution", false), column("Code", false), column("Failures", false), column("Failed", false), column("Reason", false),
+		column("Step", true), column("ID", true),
+	}}
+	for _, l := range letters {
+		object, err := asObject("DeadLetter", l.GetId(), l)
+		if err != nil {
+			return nil, err
+		}
+		reason := l.GetReason()
+		switch {
+		case l.GetInReplay():
+			reason = "is being sent again: " + reason
+		case !l.GetReplayable():
+			reason = "cannot be sent again: " + reason
+		}
+		r.add(object, l.GetExecutionId(), l.GetCode(), l.GetFailures(), age(l.GetLastFailedAt()), reason, l.GetStep(), l.GetId())
+	}
+	return r, nil
+}
+
+const replayHelp = `Send the events of dead letters to the broker again, which a bridge does within seconds. A dead letter
+is removed when the broker has accepted its event; an event that fails again becomes a dead letter again.
+
+Name dead letters by their ids, which "dead-letter list -o wide" and "-o name" print, or select them by --execution,
+--prefix and --since, or all of them by --all.`
+
+func newDeadLetterReplay(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "replay (ID... | --execution ID | --prefix PREFIX | --since TIME | --all)",
+		Short: "Send the events of dead letters again",
+		Long:  replayHelp,
+		Example: `  kn imageflow dead-letter replay --since 24h --dry-run
+  kn imageflow dead-letter replay --execution uploads/cat`,
+	}
+	p, span, request := addPrinter(c), &span{}, &imageflowv1.ReplayDeadLettersRequest{}
+	span.add(c, "the event failed at last")
+	flags := c.Flags()
+	flags.StringVar(&request.Bucket, "bucket", "", "`bucket` of the images (default the server's)")
+	flags.StringVar(&request.ExecutionId, "execution", "", "select the dead letters of the execution `ID`")
+	flags.StringVar(&request.Prefix, "prefix", "", "select executions whose id begins with `PREFIX`")
+	flags.BoolVar(&request.All, "all", false, "select all dead letters of the bucket")
+	flags.BoolVar(&request.DryRun, "dry-run", false, "only print what would be sent")
+	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
+		for _, id := range args { // as -o name prints them
+			request.Ids = append(request.Ids, strings.TrimPrefix(id, "deadletter.imageflow.dev/"))
+		}
+		var err error
+		if request.Since, request.Until, err = span.parse(); err != nil {
+			return err
+		}
+		return o.replay(ctx, gateway, request, p)
+	}))
+	return c
+}
+
+// replay requests a replay and prints what it will send. It fails if an id does not exist.
+func (o *options) replay(
+	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.ReplayDeadLettersRequest, p *printer,
+) error {
+	answer, err := gateway.ReplayDeadLetters(ctx, request)
+	if err != nil {
+		return err
+	}
+	r, err := deadLetters(answer.GetDeadLetters())
+	if err != nil {
+		return err
+	}
+	if err := p.print(r, o.out); err != nil {
+		return err
+	}
+	count, verb := fmt.Sprint(len(r.rows)), "will be sent again"
+	if answer.GetMore() {
+		count = "more than " + count
+	}
+	if request.GetDryRun() {
+		verb = "would be sent again"
+	}
+	fmt.Fprintf(o.errOut, "dead letters that %s: %s\n", verb, count)
+	if missing := answer.GetNotFound(); len(missing) > 0 {
+		return errors.New("there is no dead letter " + strings.Join(missing, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+func newExecution(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "execution", Aliases: []string{"executions"}, Short: "Follow images through their chains"}
+	c.AddCommand(newExecutionList(o), newExecutionDescribe(o), newExecutionWatch(o))
+	return c
+}
+
+// executionFilter are the flags that select executions.
+type executionFilter struct {
+	bucket, step, variant string
+	status                []string
+}
+
+func (f *executionFilter) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.bucket, "bucket", "", "`bucket` of the images (default the server's)")
+	flags.StringSliceVar(&f.status, "status", nil, "select executions in a `state`: pending, running, completed or failed")
+	flags.StringVar(&f.step, "step", "", "select executions with an output of this `step`: resize, detect or filter")
+	flags.StringVar(&f.variant, "variant", "", "select executions with an output of this `variant`")
+	states := []string{"pending", "running", "completed", "failed"}
+	_ = c.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// statusPrefix begins the names of states in the contract.
+const statusPrefix = "PROCESSING_STATUS_"
+
+// states returns the states of the contract.
+func (f *executionFilter) states() (found []imageflowv1.ProcessingStatus, err error) {
+	for _, name := range f.status {
+		n, ok := imageflowv1.ProcessingStatus_value[statusPrefix+strings.ToUpper(name)]
+		if !ok || n == 0 {
+			return nil, fmt.Errorf("--status is %q but must be pending, running, completed or failed", name)
+		}
+		found = append(found, imageflowv1.ProcessingStatus(n))
+	}
+	return found, nil
+}
+
+func stateName(s imageflowv1.ProcessingStatus) string {
+	return strings.TrimPrefix(s.String(), statusPrefix)
+}
+
+func newExecutionList(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list [PREFIX]",
+		Short: "List executions, the newest first",
+		Example: `  kn imageflow execution list
+  kn imageflow execution list uploads/ --status failed --since 24h -o wide`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f, p, span, limit := &executionFilter{}, addPrinter(c), &span{}, 0
+	f.add(c)
+	span.add(c, "the image arrived")
+	c.Flags().IntVar(&limit, "limit", 50, "maximum `number` of executions; 0 lists all")
+	list := func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
+		request := &imageflowv1.ListExecutionsRequest{Bucket: f.bucket, Prefix: first(args), Step: f.step, Variant: f.variant}
+		var err, err2 error
+		request.Status, err = f.states()
+		request.Since, request.Until, err2 = span.parse()
+		if err := errors.Join(err, err2); err != nil {
+			return err
+		}
+		r, err := listExecutions(ctx, gateway, request, limit)
+		if err != nil {
+			return err
+		}
+		return p.print(r, o.out)
+	}
+	c.RunE = runs(o.asksGateway(list))
+	return c
+}
+
+// listExecutions reads pages until there are as many executions as the limit, if it is not 0.
+func listExecutions(
+	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.ListExecutionsRequest, limit int,
+) (*result, error) {
+	r := &result{columns: []metav1.TableColumnDefinition{
+		column("Execution", false), column("Status", false), column("Steps", false), column("Updated", false),
+		column("Arrived", true), column("Bucket", true), column("Key", true),
+	}}
+	for {
+		request.PageSize = pageSize(limit, len(r.rows))
+		page, err := gateway.ListExecutions(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.GetExecutions() {
+			object, err := asObject("Execution", e.GetExecutionId(), e)
+			if err != nil {
+				return nil, err
+			}
+			r.add(object, e.GetExecutionId(), stateName(e.GetStatus()), stepNames(e), age(e.GetUpdatedAt()),
+				age(e.GetArrivedAt()), e.GetBucket(), e.GetObjectKey())
+		}
+		request.PageToken = page.GetNextPageToken()
+		if request.PageToken == "" || limit > 0 && len(r.rows) >= limit {
+			return r, nil
+		}
+	}
+}
+
+// stepNames returns the outputs of an execution as text.
+func stepNames(e *imageflowv1.ExecutionSummary) string {
+	var names []string
+	for _, s := range e.GetSteps() {
+		names = append(names, strings.TrimSuffix(s.GetName()+"-"+s.GetVariant(), "-"))
+	}
+	return cmp.Or(strings.Join(names, ","), "none")
+}
+
+func newExecutionDescribe(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "describe EXECUTION",
+		Short:   "Describe an execution: its image, its steps and its failure",
+		Example: "  kn imageflow execution describe uploads/cat",
+		Args:    cobra.ExactArgs(1),
+	}
+	p, bucket := addPrinter(c), ""
+	c.Flags().StringVar(&bucket, "bucket", "", "`bucket` of the image (default the server's)")
+	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
+		e, err := gateway.GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: args[0], Bucket: bucket})
+		if err != nil {
+			return err
+		}
+		if !p.isTable() {
+			object, err := asObject("Execution", e.GetExecutionId(), e)
+			if err != nil {
+				return err
+			}
+			return p.printOne(object, o.out)
+		}
+		describeExecution(e, o.out)
+		return nil
+	}))
+	return c
+}
+
+// describeExecution prints an execution for people.
+func describeExecution(e *imageflowv1.GetExecutionResponse, out io.Writer) {
+	source := e.GetSource()
+	d := &description{out: out}
+	d.line("Execution", e.GetExecutionId())
+	d.line("Status", stateName(e.GetStatus()))
+	if source != nil {
+		d.line("Image", source.GetBucket()+"/"+source.GetObjectKey())
+	}
+	for _, s := range e.GetSteps() {
+		output := s.GetOutputImage()
+		d.line("Step", strings.TrimSuffix(s.GetName()+"-"+s.GetVariant(), "-"))
+		d.line("  Output", output.GetBucket()+"/"+output.GetObjectKey())
+		if output.GetWidth() > 0 {
+			d.line("  Size", fmt.Sprintf("%dx%d", output.GetWidth(), output.GetHeight()))
+		}
+		if s.GetSideCar() != "" {
+			d.line("  Side-car", s.GetSideCar())
+		}
+		finished := s.GetFinishedAt().AsTime().Format(time.RFC3339)
+		d.line("  Finished", fmt.Sprintf("%s, after %.3f s", finished, s.GetProcessingTimeSeconds()))
+	}
+	if f := e.GetFailure(); f != nil {
+		d.line("Failure", fmt.Sprintf("%s (HTTP status %d, %d attempts)", f.GetReason(), f.GetCode(), f.GetAttempts()))
+		d.line("  Step", f.GetStep())
+		d.line("  Dead letter", f.GetDeadLetter())
+		d.line("  Mend", "after its cause is gone: kn imageflow dead-letter replay '"+f.GetDeadLetter()+"'")
+	}
+}

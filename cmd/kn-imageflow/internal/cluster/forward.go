@@ -1,0 +1,90 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+	"knative.dev/serving/pkg/apis/serving"
+)
+
+// queueProxy is the container that Knative adds to the pods of a Service.
+const queueProxy = "queue-proxy"
+
+// RunningPods returns the running pods of a Service.
+func (c *Clients) RunningPods(ctx context.Context, service string) ([]corev1.Pod, error) {
+	ofService := metav1.ListOptions{LabelSelector: serving.ServiceLabelKey + "=" + service}
+	pods, err := c.Kube.CoreV1().Pods(c.Namespace).List(ctx, ofService)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool {
+		return p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil
+	}), nil
+}
+
+// Forward forwards a free port of this machine to the port of a Service's container in one of its pods, until stop is called.
+func (c *Clients) Forward(ctx context.Context, service string) (address string, stop func(), err error) {
+	pods, err := c.RunningPods(ctx, service)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(pods) == 0 {
+		return "", nil, fmt.Errorf("no pod of %s runs in %s", service, c.Namespace)
+	}
+	i := slices.IndexFunc(pods[0].Spec.Containers, func(c corev1.Container) bool { return c.Name != queueProxy && len(c.Ports) > 0 })
+	if i < 0 {
+		return "", nil, fmt.Errorf("no container of pod %s has a port", pods[0].Name)
+	}
+	port := pods[0].Spec.Containers[i].Ports[0].ContainerPort
+	dialer, err := c.dialer(pods[0].Name)
+	if err != nil {
+		return "", nil, err
+	}
+	stopped, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	ports := []string{"0:" + strconv.Itoa(int(port))}
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, ports, stopped, ready, io.Discard, io.Discard)
+	if err != nil {
+		return "", nil, err
+	}
+	go func() { ended <- forwarder.ForwardPorts() }()
+	select {
+	case <-ctx.Done():
+		close(stopped)
+		return "", nil, ctx.Err()
+	case err := <-ended:
+		return "", nil, fmt.Errorf("forward a port to pod %s: %w", pods[0].Name, err)
+	case <-ready:
+	}
+	forwarded, err := forwarder.GetPorts()
+	if err != nil {
+		close(stopped)
+		return "", nil, err
+	}
+	return "127.0.0.1:" + strconv.Itoa(int(forwarded[0].Local)), func() { close(stopped) }, nil
+}
+
+// dialer connects to a pod through the API server: by a websocket or, where the server or a proxy has none, by SPDY.
+func (c *Clients) dialer(pod string) (httpstream.Dialer, error) {
+	url := c.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(c.Namespace).Name(pod).SubResource("portforward").URL()
+	transport, upgrader, err := spdy.RoundTripperFor(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	websocket, err := portforward.NewSPDYOverWebsocketDialer(url, c.Config)
+	if err != nil {
+		return nil, err
+	}
+	bySPDY := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	return portforward.NewFallbackDialer(websocket, bySPDY, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	}), nil
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"imageflow.dev/cmd/internal/moment"
+)
+
+// asObject returns a message of the contract as an object that printers take: with its fields in snake_case, and a kind
+// and a name as objects of Kubernetes have.
+func asObject(kind, name string, m proto.Message) (runtime.Object, error) {
+	text, err := (protojson.MarshalOptions{UseProtoNames: true}).Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	o := &unstructured.Unstructured{}
+	if err := utiljson.Unmarshal(text, &o.Object); err != nil {
+		return nil, err
+	}
+	o.SetAPIVersion("imageflow.dev/v1")
+	o.SetKind(kind)
+	o.SetName(name)
+	return o, nil
+}
+
+// age returns how long ago a time is, as tables show it.
+func age(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "unknown"
+	}
+	return duration.HumanDuration(time.Since(t.AsTime()))
+}
+
+// span are the flags of a time.
+type span struct{ since, until string }
+
+// add adds the flags; of says what happened at the time.
+func (s *span) add(c *cobra.Command, of string) {
+	const form = ", a duration before now such as 90m or a time such as 2026-11-25T03:00:00Z"
+	c.Flags().StringVar(&s.since, "since", "", "earliest `time` at which "+of+form)
+	c.Flags().StringVar(&s.until, "until", "", "latest `time` at which "+of)
+}
+
+// parse returns the times; nil if they are not given.
+func (s *span) parse() (since, until *timestamppb.Timestamp, err error) {
+	now := time.Now()
+	from, err := moment.Parse("since", s.since, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	to, err := moment.Parse("until", s.until, now)
+	if !from.IsZero() {
+		since = timestamppb.New(from)
+	}
+	if !to.IsZero() {
+		until = timestamppb.New(to)
+	}
+	return since, until, err
+}
+
+// maxPage is the largest page that the gateway sends.
+const maxPage = 500
+
+// pageSize returns the size of the next page, after so many; a limit of 0 is none.
+func pageSize(limit, after int) int32 {
+	if limit == 0 {
+		return maxPage
+	}
+	return int32(min(limit-after, maxPage))
+}
+
+// first returns the first argument; empty if there is none.
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// description prints an object for people, line by line.
+type description struct{ out io.Writer }
+
+// line prints a name and its value, without control characters of a terminal.
+func (d *description) line(name, value string) {
+	fmt.Fprintf(d.out, "%-15s ", name+":")
+	_ = printers.WriteEscaped(d.out, value)
+	fmt.Fprintln(d.out)
+}

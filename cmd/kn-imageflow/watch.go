@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
+)
+
+// pauseOfWatch is the time between the end of a watch and its continuation.
+const pauseOfWatch = time.Second
+
+func newExecutionWatch(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "watch [PREFIX]",
+		Short: "Print each execution when something happens to it, until Ctrl-C",
+		Example: `  kn imageflow execution watch uploads/
+  kn imageflow execution watch --status failed -o json`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f, p := &executionFilter{}, addPrinter(c)
+	f.add(c)
+	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
+		states, err := f.states()
+		if err != nil {
+			return err
+		}
+		request := &imageflowv1.WatchExecutionsRequest{
+			Bucket: f.bucket, Prefix: first(args), Status: states, Step: f.step, Variant: f.variant,
+		}
+		err = watchExecutions(ctx, gateway, request, func(e *imageflowv1.ExecutionSummary) error {
+			if p.isTable() {
+				return printChange(e, o.out)
+			}
+			object, err := asObject("Execution", e.GetExecutionId(), e)
+			if err != nil {
+				return err
+			}
+			return p.printOne(object, o.out)
+		})
+		if ctx.Err() != nil {
+			return nil // the user has ended it
+		}
+		return err
+	}))
+	return c
+}
+
+// watchExecutions passes on each change. A watch that the gateway ends, because it restarts or the reader was slow,
+// continues after the last change.
+func watchExecutions(
+	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.WatchExecutionsRequest,
+	each func(*imageflowv1.ExecutionSummary) error,
+) error {
+	for {
+		stream, err := gateway.WatchExecutions(ctx, request)
+		for err == nil {
+			var change *imageflowv1.WatchExecutionsResponse
+			if change, err = stream.Recv(); err != nil {
+				break
+			}
+			request.LastEventId = change.GetEventId()
+			if e := change.GetExecution(); e != nil {
+				if err := each(e); err != nil {
+					return err
+				}
+			}
+		}
+		code := status.Code(err)
+		if request.LastEventId == "" || code != codes.Unavailable && code != codes.ResourceExhausted {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pauseOfWatch):
+		}
+	}
+}
+
+// printChange prints a change in a line.
+func printChange(e *imageflowv1.ExecutionSummary, out io.Writer) error {
+	line := fmt.Sprintf("%s  %-9s  %s  %s", e.GetUpdatedAt().AsTime().Local().Format(time.TimeOnly), stateName(e.GetStatus()),
+		e.GetExecutionId(), stepNames(e))
+	if err := printers.WriteEscaped(out, line); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
