@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,5 +97,12 @@ type description struct{ out io.Writer }
 func (d *description) line(name, value string) {
 	fmt.Fprintf(d.out, "%-15s ", name+":")
 	_ = printers.WriteEscaped(d.out, value)
+	fmt.Fprintln(d.out)
+}
+
+// indented prints a line of a tree.
+func (d *description) indented(depth int, text string) {
+	fmt.Fprint(d.out, strings.Repeat("   ", depth), "└─ ")
+	_ = printers.WriteEscaped(d.out, text)
 	fmt.Fprintln(d.out)
 }

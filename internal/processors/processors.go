@@ -9,6 +9,7 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
@@ -92,6 +93,16 @@ func (p Info) Method() string {
 		}
 	}
 	panic("no unary method in " + p.Service)
+}
+
+// NewRequest returns an empty request of the processor's unary method; nil if no step of a pipeline has the processor's name.
+func (p Info) NewRequest() proto.Message {
+	step := (&imageflowv1.PipelineStep{}).ProtoReflect()
+	field := step.Descriptor().Fields().ByName(protoreflect.Name(p.Name))
+	if field == nil {
+		return nil
+	}
+	return step.NewField(field).Message().Interface()
 }
 
 // RegisterJSON registers all JSON handlers of the processor.

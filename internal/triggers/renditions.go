@@ -4,7 +4,6 @@ import (
 	"net/url"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
@@ -31,12 +30,10 @@ func (t Trigger) request() proto.Message {
 	uri, err := url.Parse(t.Spec.Subscriber.URI)
 	_, service := t.service()
 	p, _ := processors.At(service)
-	step := (&imageflowv1.PipelineStep{}).ProtoReflect()
-	field := step.Descriptor().Fields().ByName(protoreflect.Name(p.Name))
-	if err != nil || field == nil {
+	req := p.NewRequest()
+	if err != nil || req == nil {
 		return nil
 	}
-	req := step.NewField(field).Message().Interface()
 	if queryparams.Read(req, uri.Query()) != nil {
 		return nil
 	}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+
+	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
+	"imageflow.dev/internal/triggers"
+)
+
+func newChain(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "chain", Aliases: []string{"chains"}, Short: "Show and make the chains of steps that Triggers are"}
+	c.AddCommand(newChainList(o), newChainDescribe(o), newChainApply(o))
+	return c
+}
+
+// clusterTriggers returns the Triggers in the namespace, as Knative has them and as internal/triggers reads them.
+func clusterTriggers(ctx context.Context, c *cluster.Clients) ([]eventingv1.Trigger, []triggers.Trigger, error) {
+	found, err := c.Eventing.EventingV1().Triggers(c.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list triggers: %w", err)
+	}
+	for i := range found.Items {
+		found.Items[i].SetGroupVersionKind(triggerKind)
+	}
+	read, err := readTriggers(found.Items)
+	return found.Items, read, err
+}
+
+// readTriggers returns Triggers of Knative as internal/triggers has them.
+func readTriggers(from []eventingv1.Trigger) ([]triggers.Trigger, error) {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return nil, err
+	}
+	var read []triggers.Trigger
+	err = json.Unmarshal(text, &read)
+	return read, err
+}
+
+func newChainList(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use: "list", Short: "List the chains that the cluster's Triggers make", Args: cobra.NoArgs,
+		Long: "List the chains that the cluster's Triggers make. Pipelines of presets are not followed.",
+	}
+	p := addPrinter(c)
+	c.RunE = runs(func(ctx context.Context, _ []string) error {
+		clients, err := o.clients()
+		if err != nil {
+			return err
+		}
+		made, all, err := clusterTriggers(ctx, clients)
+		if err != nil {
+			return err
+		}
+		r := &result{columns: []metav1.TableColumnDefinition{
+			column("Name", false), column("Uploads", false), column("Steps", false), column("Problems", false), column("Broker", true),
+		}}
+		problems := triggers.Problems(all, nil)
+		for _, chain := range triggers.Chains(all, nil) {
+			r.rows = append(r.rows, []any{
+				chain.Name, uploadsOf(chain), stepsOf(chain), len(problemsOf(chain, problems)), chain.Broker,
+			})
+		}
+		for i := range made {
+			r.objects = append(r.objects, &made[i])
+		}
+		return p.print(r, o.out)
+	})
+	return c
+}
+
+// uploadsOf returns which uploads begin a chain.
+func uploadsOf(chain triggers.Chain) string {
+	var found []string
+	for _, s := range chain.Sources {
+		text := cmp.Or(s.Key, s.Prefix+"*"+s.Suffix)
+		if s.Bucket != "" {
+			text = s.Bucket + "/" + text
+		}
+		if n := len(s.Excluded); n > 0 {
+			text += fmt.Sprintf(" (without %d prefixes)", n)
+		}
+		found = append(found, text)
+	}
+	return strings.Join(found, ", ")
+}
+
+// stepsOf returns the processors of a chain, in order.
+func stepsOf(chain triggers.Chain) string {
+	var names []string
+	for _, n := range chain.Nodes {
+		if n.Kind == triggers.StepNode {
+			names = append(names, n.Processor)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// problemsOf returns the problems with a Trigger of the chain.
+func problemsOf(chain triggers.Chain, all []triggers.Problem) (found []triggers.Problem) {
+	for _, p := range all {
+		if slices.ContainsFunc(chain.Nodes, func(n *triggers.Node) bool { return slices.Contains(p.Triggers, n.Trigger) }) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+func newChainDescribe(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "describe NAME", Short: "Draw a chain, with its outputs and problems", Args: cobra.ExactArgs(1),
+		RunE: runs(func(ctx context.Context, args []string) error {
+			clients, err := o.clients()
+			if err != nil {
+				return err
+			}
+			_, all, err := clusterTriggers(ctx, clients)
+			if err != nil {
+				return err
+			}
+			var names []string
+			for _, chain := range triggers.Chains(all, nil) {
+				if chain.Name == args[0] {
+					drawChain(&description{o.out}, chain, problemsOf(chain, triggers.Problems(all, nil)))
+					return nil
+				}
+				names = append(names, chain.Name)
+			}
+			return fmt.Errorf("there is no chain %q; there are %s", args[0], cmp.Or(strings.Join(names, ", "), "none"))
+		}),
+	}
+}
+
+// drawChain prints a chain as a tree. A node with several ways to it stands below each of them.
+func drawChain(d *description, chain triggers.Chain, problems []triggers.Problem) {
+	d.line("Chain", chain.Name)
+	d.line("Broker", chain.Broker)
+	d.line("Uploads", uploadsOf(chain))
+	var draw func(from string, above []string)
+	draw = func(from string, above []string) {
+		for _, e := range chain.Edges {
+			if e.From != from || slices.Contains(above, e.To) { // a loop, which is a problem
+				continue
+			}
+			i := slices.IndexFunc(chain.Nodes, func(n *triggers.Node) bool { return n.ID == e.To })
+			d.indented(len(above), nodeText(chain.Nodes[i]))
+			draw(e.To, append(slices.Clone(above), e.To))
+		}
+	}
+	draw("", nil)
+	for _, p := range problems {
+		d.line("Problem", p.Message)
+	}
+}
+
+// nodeText describes a node in a line.
+func nodeText(n *triggers.Node) string {
+	text := n.ID + ": " + n.Subscriber + n.URI
+	if len(n.Outputs) > 0 {
+		text += " -> " + strings.Join(n.Outputs, ", ")
+	}
+	return text
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/cli-runtime/pkg/printers"
+	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+
+	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
+	"imageflow.dev/internal/triggers"
+)
+
+const applyHelp = `Make a chain of steps: a Trigger for each step, and one that records the end. Steps have the form of URLs, with the
+parameters of the contract. Applied again, a chain is changed, and Triggers that it no longer has are deleted.
+
+A chain that the contract refuses, or whose outputs would replace others', is refused before anything is changed.`
+
+func newChainApply(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "apply NAME --step STEP...",
+		Short: "Make or change a chain",
+		Long:  applyHelp,
+		Example: `  kn imageflow chain apply shop --prefix shop/ --step 'resize?target_width=800' --step detect
+  kn imageflow chain apply shop --prefix shop/ --step 'resize?preset=thumb' --dry-run > shop.yaml`,
+		Args: cobra.ExactArgs(1),
+	}
+	plan, steps, dryRun := &chainPlan{}, []string(nil), false
+	flags := c.Flags()
+	flags.StringArrayVar(&steps, "step", nil, "`step` such as 'resize?target_width=800'; once for each step, in order")
+	flags.StringVar(&plan.prefix, "prefix", "", "take uploads whose key begins with `PREFIX` (default all)")
+	flags.StringVar(&plan.broker, "broker", "default", "`name` of the broker")
+	flags.BoolVar(&dryRun, "dry-run", false, "print the Triggers as YAML and change nothing")
+	_ = c.MarkFlagRequired("step")
+	c.RunE = runs(func(ctx context.Context, args []string) error {
+		plan.name, plan.namespace = args[0], o.cluster.Namespace
+		if wrong := validation.IsDNS1123Label(plan.name); len(wrong) > 0 {
+			return fmt.Errorf("NAME is %q: %s", plan.name, wrong[0])
+		}
+		for _, text := range steps {
+			s, err := parseStep(text)
+			if err != nil {
+				return err
+			}
+			plan.steps = append(plan.steps, s)
+		}
+		if dryRun {
+			return printYAML(o, plan.triggers())
+		}
+		clients, err := o.clients()
+		if err != nil {
+			return err
+		}
+		return o.applyChain(ctx, clients, plan)
+	})
+	return c
+}
+
+// printYAML prints Triggers as a file that kubectl apply takes, if they make a chain that works.
+func printYAML(o *options, made []*eventingv1.Trigger) error {
+	if err := checkChain(nil, made); err != nil {
+		return err
+	}
+	p := &printers.YAMLPrinter{}
+	for _, t := range made {
+		if err := p.PrintObj(t, o.out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accepted are the problems with which a new chain is made: those of steps beside it that are not known here.
+var accepted = []triggers.ProblemKind{triggers.UnknownStep, triggers.Incomplete}
+
+// checkChain returns an error if Triggers would not work with the ones that stay beside them.
+func checkChain(beside []eventingv1.Trigger, made []*eventingv1.Trigger) error {
+	all, names := slices.Clone(beside), []string(nil)
+	for _, t := range made {
+		all, names = append(all, *t), append(names, t.Name)
+	}
+	read, err := readTriggers(all)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range triggers.Problems(read, nil) {
+		isOfMade := slices.ContainsFunc(p.Triggers, func(name string) bool { return slices.Contains(names, name) })
+		if isOfMade && !slices.Contains(accepted, p.Kind) {
+			errs = append(errs, p)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// applyChain makes the Triggers of a chain and deletes those of an earlier version that it no longer has.
+func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chainPlan) error {
+	found, _, err := clusterTriggers(ctx, c)
+	if err != nil {
+		return err
+	}
+	made := plan.triggers()
+	isMade := func(name string) bool {
+		return slices.ContainsFunc(made, func(t *eventingv1.Trigger) bool { return t.Name == name })
+	}
+	var beside, old []eventingv1.Trigger
+	for _, t := range found {
+		switch isOfChain := t.Labels[chainLabel] == plan.name; {
+		case isMade(t.Name) && !isOfChain:
+			return fmt.Errorf("trigger %s exists and is not of a chain that this command has made; take another name", t.Name)
+		case isOfChain && !isMade(t.Name):
+			old = append(old, t)
+		case !isOfChain:
+			beside = append(beside, t)
+		}
+	}
+	if err := checkChain(beside, made); err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range made {
+		errs = append(errs, o.applyTrigger(ctx, c, t))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, t := range old {
+		if err := c.Eventing.EventingV1().Triggers(c.Namespace).Delete(ctx, t.Name, metav1.DeleteOptions{}); err != nil {
+			return err
+		}
+		fmt.Fprintf(o.out, "trigger.eventing.knative.dev/%s deleted\n", t.Name)
+	}
+	return nil
+}
+
+// applyTrigger creates a Trigger or changes the one with its name.
+func (o *options) applyTrigger(ctx context.Context, c *cluster.Clients, t *eventingv1.Trigger) error {
+	client, word := c.Eventing.EventingV1().Triggers(c.Namespace), "configured"
+	now, err := client.Get(ctx, t.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		word = "created"
+		_, err = client.Create(ctx, t, metav1.CreateOptions{})
+	case err == nil:
+		now.Spec = t.Spec
+		_, err = client.Update(ctx, now, metav1.UpdateOptions{})
+	}
+	if err == nil {
+		fmt.Fprintf(o.out, "trigger.eventing.knative.dev/%s %s\n", t.Name, word)
+	}
+	return err
+}
