@@ -45,7 +45,8 @@ func TestChain_list(t *testing.T) {
 	if code != 0 || !strings.Contains(out, want) || !strings.Contains(out, "         └─ chain-4-completed: bridge/completed\n") {
 		t.Errorf("code %d, %s%s\nwant %s", code, wrong, out, want)
 	}
-	if code, _, wrong = call(t, shippedChain(t), "chain", "describe", "none"); code != 1 || !strings.Contains(wrong, "there are chain\n") {
+	code, _, wrong = call(t, shippedChain(t), "chain", "describe", "none")
+	if code != 1 || !strings.Contains(wrong, "there are chain\n") {
 		t.Errorf("code %d, %s", code, wrong)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"imageflow.dev/internal/triggers"
 )
 
-const applyHelp = `Make a chain of steps: a Trigger for each step, and one that records the end. Steps have the form of URLs, with the
-parameters of the contract. Applied again, a chain is changed, and Triggers that it no longer has are deleted.
+const applyHelp = `Make a chain of steps: a Trigger for each step, and one that records the end. Steps have the form of URLs, with
+the parameters of the contract. Applied again, a chain is changed, and Triggers that it no longer has are deleted.
 
 A chain that the contract refuses, or whose outputs would replace others', is refused before anything is changed.`
 
