@@ -157,7 +157,8 @@ func TestDeadLetters(t *testing.T) {
 	if out, err := kn(t, "dead-letter", "replay", none); err == nil || !strings.Contains(out, "there is no dead letter "+none) {
 		t.Errorf("a replay of an id that does not exist: %v\n%s", err, out)
 	}
-	if out, err := kn(t, "dead-letter", "replay", id); err != nil || !strings.Contains(out, "dead letters that will be sent again: 1\n") {
+	out, err := kn(t, "dead-letter", "replay", id)
+	if err != nil || !strings.Contains(out, "dead letters that will be sent again: 1\n") {
 		t.Errorf("a replay: %v\n%s", err, out)
 	}
 	eventually(t, `kn/text +4\d\d +2 `, "dead-letter", "list", "kn/text") // it has failed again
