@@ -66,15 +66,15 @@ const maxEntries = 1000
 // neither source, outputs nor dead letters of the execution.
 func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore, bucket, id string) (Execution, error) {
 	e := Execution{ID: id, Bucket: bucket}
+	tags, noTags, err := e.readSource(ctx, store)
+	if err != nil {
+		return e, err
+	}
 	var outputs []objects.Info
 	var failures []DeadLetter
-	var tags map[string]string
-	var noTags error // matters only if there is a source
 	reads, within := errgroup.WithContext(ctx)
-	reads.Go(func() error { return e.findSource(within, store) })
 	reads.Go(func() (err error) { outputs, err = e.outputs(within, store); return err })
 	reads.Go(func() (err error) { failures, err = e.failures(within, deadLetters); return err })
-	reads.Go(func() error { tags, noTags = e.tags(within, store); return nil })
 	if err := reads.Wait(); err != nil {
 		return e, err
 	}
@@ -87,6 +87,16 @@ func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore
 		return e, fmt.Errorf("execution %q in %s: %w", id, bucket, objects.ErrNotFound)
 	}
 	return e, e.deriveState(tags, noTags)
+}
+
+// readSource sets the source and returns its tags; noTags matters only if there is a source. The tags are read before
+// the outputs and the dead letters, because the bridge tags the source after both: an outcome that is read has them.
+func (e *Execution) readSource(ctx context.Context, store *objects.Store) (tags map[string]string, noTags, err error) {
+	reads, within := errgroup.WithContext(ctx)
+	reads.Go(func() error { return e.findSource(within, store) })
+	reads.Go(func() error { tags, noTags = e.tags(within, store); return nil })
+	err = reads.Wait()
+	return tags, noTags, err
 }
 
 // uploadKey returns the key that gives the id; ok is false if the caller of the steps chose the id.

@@ -16,6 +16,9 @@ type Entry struct {
 	Tags        map[string]string
 }
 
+// maxKeyBytes is S3's limit.
+const maxKeyBytes = 1024
+
 // Walk lists the objects under prefix in key order. It requests pages of 1000
 // objects as the caller iterates, so the last entries of a page may be outdated when
 // the caller is slow. An error ends the listing.
@@ -29,6 +32,9 @@ func (s *Store) WalkAfter(ctx context.Context, bucket, prefix, after string) ite
 		Prefix: prefix, StartAfter: after, Recursive: true, WithMetadata: s.tagBucket == "",
 	}
 	return func(yield func(Entry, error) bool) {
+		if len(prefix) > maxKeyBytes { // stores refuse it, and no key begins with it
+			return
+		}
 		ctx, end := s.begin(ctx)
 		defer end()
 		for o := range s.core.Client.ListObjectsIter(ctx, bucket, options) {

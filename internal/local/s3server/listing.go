@@ -27,18 +27,40 @@ func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input
 	if !isFew {
 		out, err = c.Backend.ListObjectsV2(ctx, in)
 	}
-	if err != nil || !slices.ContainsFunc(out.Contents, func(o s3response.Object) bool { return !fitsXML(aws.ToString(o.Key)) }) {
+	if err != nil || fitXML(out.Contents) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
 	out.Prefix, out.Delimiter, out.StartAfter = escaped(out.Prefix), escaped(out.Delimiter), escaped(out.StartAfter)
-	for i := range out.Contents {
-		out.Contents[i].Key = escaped(out.Contents[i].Key)
-	}
-	for i := range out.CommonPrefixes {
-		out.CommonPrefixes[i].Prefix = escaped(out.CommonPrefixes[i].Prefix)
-	}
+	escapeKeys(out.Contents, out.CommonPrefixes)
 	return out, nil
+}
+
+// ListObjects lists the exact keys, as ListObjectsV2 does.
+func (c consistent) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
+	out, err := c.Backend.ListObjects(ctx, in)
+	if err != nil || fitXML(out.Contents) {
+		return out, err
+	}
+	out.EncodingType = types.EncodingTypeUrl
+	out.Prefix, out.Delimiter = escaped(out.Prefix), escaped(out.Delimiter)
+	out.Marker, out.NextMarker = escaped(out.Marker), escaped(out.NextMarker)
+	escapeKeys(out.Contents, out.CommonPrefixes)
+	return out, nil
+}
+
+func escapeKeys(contents []s3response.Object, prefixes []types.CommonPrefix) {
+	for i := range contents {
+		contents[i].Key = escaped(contents[i].Key)
+	}
+	for i := range prefixes {
+		prefixes[i].Prefix = escaped(prefixes[i].Prefix)
+	}
+}
+
+// fitXML reports whether XML can represent the keys.
+func fitXML(contents []s3response.Object) bool {
+	return !slices.ContainsFunc(contents, func(o s3response.Object) bool { return !fitsXML(aws.ToString(o.Key)) })
 }
 
 // fitsXML reports whether XML can represent a text.

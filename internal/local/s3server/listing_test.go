@@ -43,3 +43,21 @@ func TestListObjects_prefix(t *testing.T) {
 		}
 	}
 }
+
+// TestListObjects_controlCharacters lists keys that XML cannot hold, by both versions of the operation.
+func TestListObjects_controlCharacters(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	want := []string{"in/\x01.jpg", "in/a+b c.jpg", "in/new\nline.jpg"}
+	for _, key := range want {
+		put(t, c, "images", key, "hello", minio.PutObjectOptions{})
+	}
+	for _, isV1 := range []bool{false, true} {
+		var got []string
+		for o := range c.ListObjects(t.Context(), "images", minio.ListObjectsOptions{Recursive: true, UseV1: isV1, MaxKeys: 2}) {
+			got = append(got, o.Key)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("version 1 is %t: listed %q, want %q", isV1, got, want)
+		}
+	}
+}
