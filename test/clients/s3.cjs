@@ -2,7 +2,7 @@
 // S3 clients for Node at local mode's S3 server: aws-sdk-js and minio-js.
 const assert = require('node:assert');
 const fs = require('node:fs');
-const { S3Client, CreateBucketCommand, PutObjectCommand, GetObjectCommand, paginateListObjectsV2 } = require('@aws-sdk/client-s3');
+const { S3Client, CreateBucketCommand, PutObjectCommand, GetObjectCommand, ListObjectsV2Command, paginateListObjectsV2 } = require('@aws-sdk/client-s3');
 const minio = require('minio');
 const { attempt } = require('./matrix.cjs');
 
@@ -10,7 +10,7 @@ const { S3_URL: endpoint, BUCKET: Bucket, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SE
 const content = fs.readFileSync(process.env.IMAGE);
 const keys = ['plain.jpg', 'with space/ü+é&=.jpg', 'new\nline.jpg'];
 
-const sdk = new S3Client({ endpoint, forcePathStyle: true, region: 'eu-west-3', credentials: { accessKeyId, secretAccessKey } });
+const sdk = new S3Client({ endpoint, forcePathStyle: true, region: 'us-east-1', credentials: { accessKeyId, secretAccessKey } });
 const { hostname, port } = new URL(endpoint);
 const js = new minio.Client({ endPoint: hostname, port: Number(port), useSSL: false, accessKey: accessKeyId, secretKey: secretAccessKey });
 
@@ -30,6 +30,10 @@ async function main() {
       (page.Contents ?? []).forEach((o) => found.add(decodeURIComponent(o.Key.replaceAll('+', ' '))));
     }
     keys.forEach((key) => assert(found.has('sdk-js/' + key), JSON.stringify([...found])));
+  });
+  await attempt('aws-sdk-js', 'another region is refused by the name of the right one', async () => {
+    const other = new S3Client({ endpoint, forcePathStyle: true, region: 'eu-west-3', credentials: { accessKeyId, secretAccessKey } });
+    await assert.rejects(other.send(new ListObjectsV2Command({ Bucket })), /expecting "us-east-1"/);
   });
   await attempt('minio-js', 'makeBucket on an own bucket', async () => {
     await assert.rejects(js.makeBucket(Bucket), { code: 'BucketAlreadyOwnedByYou' });

@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,6 +22,13 @@ type notifying struct {
 // PutObject stores an object and notifies the webhook. versitygw also calls it for
 // the upload of an HTML form, which MinIO reports as "Post".
 func (n *notifying) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	how := "Put"
+	if r, ok := ctx.(interface{ Method() []byte }); ok && string(r.Method()) == "POST" {
+		how = "Post"
+	}
+	if how == "Post" && strings.Contains(*in.Key, "${filename}") {
+		return s3response.PutObjectOutput{}, errFilename
+	}
 	out, err := n.Backend.PutObject(ctx, in)
 	if err != nil || !n.webhook.wants(*in.Bucket) {
 		return out, err
@@ -28,10 +36,6 @@ func (n *notifying) PutObject(ctx context.Context, in s3response.PutObjectInput)
 	size := aws.ToInt64(in.ContentLength)
 	if out.Size != nil {
 		size = *out.Size
-	}
-	how := "Put"
-	if r, ok := ctx.(interface{ Method() []byte }); ok && string(r.Method()) == "POST" {
-		how = "Post"
 	}
 	// The notification describes the object as it was written. A later put may have
 	// replaced it already, and sends its own notification.

@@ -3,6 +3,7 @@ package s3server_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -137,6 +138,14 @@ func expect(t *testing.T, n map[string]any, how, key string, size float64, execu
 // upload uploads a file with an HTML form.
 func upload(t *testing.T, c *minio.Client, key, content string) {
 	t.Helper()
+	if status, text := postForm(t, c, key, content); status/100 != 2 {
+		t.Fatalf("the form upload returned %d: %s", status, text)
+	}
+}
+
+// postForm posts a file with an HTML form, and returns the status and the text of the answer.
+func postForm(t *testing.T, c *minio.Client, key, content string) (int, string) {
+	t.Helper()
 	policy := minio.NewPostPolicy()
 	for _, err := range []error{
 		policy.SetBucket("images"), policy.SetKey(key), policy.SetExpires(time.Now().Add(time.Minute)),
@@ -162,10 +171,12 @@ func upload(t *testing.T, c *minio.Client, key, content string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
-	if resp.StatusCode/100 != 2 {
-		t.Fatalf("the form upload returned %s", resp.Status)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return resp.StatusCode, string(text)
 }
 
 func TestWebhook_ignoresOtherBucketsTagsAndDeletions(t *testing.T) {

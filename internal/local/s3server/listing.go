@@ -14,20 +14,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/valyala/fasthttp"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3response"
 )
 
-// ListObjectsV2 lists the exact keys. versitygw ignores encoding-type, which clients
-// request because XML cannot hold every character of a key, and would list a
-// different key. A page with such a key is always sent URL-encoded.
+// ListObjectsV2 lists the exact keys. versitygw ignores encoding-type, which clients request because XML cannot hold
+// every character of a key: it would list a different key, and some clients decode an answer that is not encoded. A page
+// with a key that XML cannot hold is always sent URL-encoded.
 func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
 	out, isFew, err := c.listFew(in)
 	if !isFew {
 		out, err = c.Backend.ListObjectsV2(ctx, in)
 	}
-	if err != nil || fitXML(out.Contents) {
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
@@ -39,7 +40,7 @@ func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input
 // ListObjects lists the exact keys, as ListObjectsV2 does.
 func (c consistent) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	out, err := c.Backend.ListObjects(ctx, in)
-	if err != nil || fitXML(out.Contents) {
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
@@ -47,6 +48,12 @@ func (c consistent) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s
 	out.Marker, out.NextMarker = escaped(out.Marker), escaped(out.NextMarker)
 	escapeKeys(out.Contents, out.CommonPrefixes)
 	return out, nil
+}
+
+// asksURL reports whether the request asks for URL-encoded keys.
+func asksURL(ctx context.Context) bool {
+	from, ok := ctx.(*fasthttp.RequestCtx)
+	return ok && string(from.QueryArgs().Peek("encoding-type")) == string(types.EncodingTypeUrl)
 }
 
 func escapeKeys(contents []s3response.Object, prefixes []types.CommonPrefix) {

@@ -1,0 +1,39 @@
+package s3server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// Clients with signature version 2 read which one to use.
+func TestRequests_signatureVersion2(t *testing.T) {
+	s, _ := start(t, folder(t), "")
+	c, err := minio.New(s.Address(), &minio.Options{Creds: credentials.NewStaticV2("user", "password", ""), Region: "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for o := range c.ListObjects(t.Context(), "images", minio.ListObjectsOptions{}) {
+		got := minio.ToErrorResponse(o.Err)
+		if got.StatusCode != http.StatusBadRequest || !strings.Contains(got.Message, "AWS4-HMAC-SHA256") {
+			t.Errorf("got %d, %v", got.StatusCode, o.Err)
+		}
+		return
+	}
+	t.Error("a listing with signature version 2 succeeded")
+}
+
+// A form with a variable in its key is refused, and stores nothing under the variable's name.
+func TestRequests_filenameVariable(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	status, text := postForm(t, c, "form/${filename}", "hello")
+	if status != http.StatusNotImplemented || !strings.Contains(text, "${filename}") {
+		t.Errorf("got %d: %s", status, text)
+	}
+	if _, err := c.StatObject(t.Context(), "images", "form/${filename}", minio.StatObjectOptions{}); err == nil {
+		t.Error("the object is stored under the variable")
+	}
+}
