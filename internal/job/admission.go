@@ -61,6 +61,7 @@ type Admission struct {
 type lane struct {
 	slots, active *budget
 	working       ewma // the time that recent jobs held an active slot
+	retries       retries
 }
 
 func newLane(l AdmissionLimits) lane {
@@ -131,12 +132,15 @@ func (a *Admission) lane(inline bool) *lane {
 	return &a.stored
 }
 
-// expectedWait estimates how long a new job waits for an active slot of a lane, with this
-// many jobs before it. The queue drains at the pace of the scarcer resource: cores or
-// active slots.
+// timePerJob estimates the time after which the next job of a lane starts. The queue drains at the pace of the scarcer
+// resource: cores or active slots.
+func (a *Admission) timePerJob(l *lane) time.Duration {
+	return time.Duration(max(a.computing.get()/float64(a.limits.Cores), l.working.get()/float64(a.limits.Active)))
+}
+
+// expectedWait estimates how long a new job waits for an active slot of a lane, with this many jobs before it.
 func (a *Admission) expectedWait(l *lane, before float64) time.Duration {
-	each := max(a.computing.get()/float64(a.limits.Cores), l.working.get()/float64(a.limits.Active))
-	return time.Duration(before * each)
+	return time.Duration(before * float64(a.timePerJob(l)))
 }
 
 // tooLong reports whether a wait exceeds the deadline of ctx or QueueTime. It is
@@ -148,18 +152,6 @@ func (a *Admission) tooLong(ctx context.Context, before float64, wait time.Durat
 	deadline, ok := ctx.Deadline()
 	return ok && wait > time.Until(deadline) || a.limits.QueueTime > 0 && wait > a.limits.QueueTime
 }
-
-// busy returns a Busy error that suggests a retry after the expected wait.
-func busy(wait time.Duration, format string, args ...any) error {
-	e := functions.Errorf(functions.Busy, "", format, args...)
-	e.RetryAfter = min(max(wait, minRetryAfter), maxRetryAfter)
-	return e
-}
-
-const (
-	minRetryAfter = 100 * time.Millisecond
-	maxRetryAfter = time.Minute
-)
 
 // Load returns the current usage of each limit, for active slots the usage of the fuller
 // lane, and for the queue that of the fullest class and lane.
@@ -187,12 +179,12 @@ func (a *Admission) enter(ctx context.Context, policy OverloadPolicy, inline boo
 	before := l.before(c)
 	wait := a.expectedWait(l, before)
 	if policy == FailFast && a.tooLong(ctx, before, wait) {
-		return nil, busy(wait, "the expected wait of %v is longer than the deadline or QUEUE_TIME; try again later",
+		return nil, a.busy(l, wait, "the expected wait of %v is longer than the deadline or QUEUE_TIME; try again later",
 			wait.Round(time.Millisecond))
 	}
 	if !l.slots.TryAcquire(c, 1) {
 		if policy != Block {
-			return nil, busy(wait, "the queue of %d (QUEUE_LENGTH) is full; try again shortly", a.limits.Queue)
+			return nil, a.busy(l, wait, "the queue of %d (QUEUE_LENGTH) is full; try again shortly", a.limits.Queue)
 		}
 		if err := l.slots.Acquire(ctx, c, 1); err != nil {
 			return nil, err
