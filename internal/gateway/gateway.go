@@ -33,7 +33,7 @@ type Backend struct {
 var answerJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
 
 // New returns a handler for `/v1/...`, which calls the backends, and for
-// `/openapi.json`. JSON has the field names of the contract; requests may also use
+// `/openapi.json` and `/service-config.json`. JSON has the field names of the contract; requests may also use
 // lowerCamelCase, or be forms with a file (see form). An unknown field is an error.
 // timeout bounds a request, and maxBody its body in bytes.
 func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...Backend) (http.Handler, error) {
@@ -50,6 +50,9 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
 	if err := mux.HandlePath(http.MethodGet, openAPIPath, serveOpenAPI); err != nil {
+		return nil, err
+	}
+	if err := mux.HandlePath(http.MethodGet, serviceConfigPath, serveServiceConfig); err != nil {
 		return nil, err
 	}
 	streams := map[string]http.Handler{}
