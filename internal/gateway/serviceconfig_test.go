@@ -43,7 +43,8 @@ func TestServiceConfig(t *testing.T) {
 	}
 	rpc := server.NewRPC(server.RPCConfig{})
 	imageflowv1.RegisterResizeServiceServer(rpc, &busyResize{})
-	s, err := server.Listen(server.Config{Address: "127.0.0.1:0", BodyBytes: 1 << 20}, rpc, http.NotFoundHandler(), health.NewServer())
+	listen := server.Config{Address: "127.0.0.1:0", BodyBytes: 1 << 20}
+	s, err := server.Listen(listen, rpc, http.NotFoundHandler(), health.NewServer())
 	if err != nil {
 		t.Fatal(err)
 	}
