@@ -35,7 +35,7 @@ async function answer(response) {
 
 const operations = {
   "an object with a key that is not ASCII": async () => {
-    const client = new S3Client({ endpoint: process.env.S3_URL, forcePathStyle: true });
+    const client = new S3Client({ endpoint: process.env.S3_URL, forcePathStyle: true, region: "us-east-1" });
     const Body = fs.readFileSync(process.env.IMAGE);
     await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body, ContentType: "image/jpeg" }));
   },
