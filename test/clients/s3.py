@@ -263,6 +263,7 @@ def aws_sync():
     os.makedirs(folder + "/deep", exist_ok=True)
     for name in ("a.txt", "deep/b c.txt"):
         local("sync/" + name, name.encode())
+        os.utime(os.path.join(folder, name), (0, 0))  # aws sends a file again if it is newer than the object, whose time has no fractions
     aws("s3", "sync", folder, f"s3://{BUCKET}/aws-sync")
     equal(aws("s3", "sync", folder, f"s3://{BUCKET}/aws-sync"), "")
 
