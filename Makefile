@@ -10,7 +10,7 @@ TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
 	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test clients-test console-test func-test console-pictures bench-console \
-	image image-archive deploy e2e scale clean $(TOOLS)
+	image image-archive reproducible install.yaml release deploy e2e scale clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
@@ -43,10 +43,10 @@ OBJECTS ?= 10000
 FUZZTIME ?= 10m
 TAG ?= $(shell git describe --tags --always --dirty)
 OVERLAY ?= config/overlays/test
-export TAG OVERLAY LOAD IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR ENGINE
+export TAG OVERLAY LOAD IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR RELEASE_DIR ENGINE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install or fetch what the build needs: a C compiler, libvips, ONNX Runtime
 	@hack/setup.sh $(ORT)
@@ -199,6 +199,16 @@ image: ## build the images dev.local/imageflow and -detect with docker or builda
 
 image-archive: image ## write the images as docker archives into IMAGES_DIR
 	@hack/image.sh archive
+
+reproducible: setup ## build the commands of the last commit twice, in different folders and without a cache, and compare them to the bit
+	@hack/reproducible.sh
+
+install.yaml: ## write the manifests of OVERLAY with the images of TAG into bin/install.yaml, for kubectl apply -f
+	@mkdir -p bin
+	hack/manifests.sh >bin/install.yaml
+
+release: image ## write images, their SBOM (SPDX) and provenance (SLSA), install.yaml and checksums into RELEASE_DIR, and an archive of it
+	@hack/release.sh
 
 deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and report missing parts
 	@hack/deploy.sh

@@ -15,5 +15,5 @@ for script in "$OVERLAY"/*.sh; do # what an overlay needs before its manifests
 done
 # A Job cannot be changed, and one that waits for an image of another tag would stay for ever.
 kubectl delete job -n image-processing minio-setup --ignore-not-found
-kubectl kustomize "$OVERLAY" | sed -E "s#(dev.local/imageflow[a-z-]*):dev\$#\1:$TAG#" | kubectl apply -f -
+hack/manifests.sh | kubectl apply -f -
 bin/imageflow doctor --wait 5m
