@@ -10,7 +10,7 @@ TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
 	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test clients-test console-test func-test console-pictures bench-console \
-	image image-archive reproducible install.yaml release deploy e2e scale clean $(TOOLS)
+	image image-archive reproducible manifests release deploy e2e scale clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
@@ -203,7 +203,7 @@ image-archive: image ## write the images as docker archives into IMAGES_DIR
 reproducible: setup ## build the commands of the last commit twice, in different folders and without a cache, and compare them to the bit
 	@hack/reproducible.sh
 
-install.yaml: ## write the manifests of OVERLAY with the images of TAG into bin/install.yaml, for kubectl apply -f
+manifests: ## write the manifests of OVERLAY with the images of TAG into bin/install.yaml, for kubectl apply -f
 	@mkdir -p bin
 	hack/manifests.sh >bin/install.yaml
 
