@@ -135,7 +135,8 @@ func TestMaxConnections_endsStreamsAtRest(t *testing.T) {
 		echo(), discard)
 	first := dialWire(t, address)
 	oldest := first.open("/test.Echo/Many", rpcType)
-	first.settle()
+	first.send(oldest, append(prefix(0, 3), "\n\x01x"...), false)
+	first.answered(oldest) // so it has begun before all others
 	for range 3 * bound {
 		c := dialWire(t, address)
 		for range bound {

@@ -100,6 +100,21 @@ func (w *wire) settle() {
 	}
 }
 
+// answered reads until a message comes on a stream.
+func (w *wire) answered(stream uint32) {
+	w.t.Helper()
+	_ = w.conn.SetReadDeadline(time.Now().Add(timeout))
+	for {
+		frame, err := w.framer.ReadFrame()
+		if err != nil {
+			w.t.Fatalf("stream %d has no answer: %v", stream, err)
+		}
+		if _, isData := frame.(*http2.DataFrame); isData && frame.Header().StreamID == stream {
+			return
+		}
+	}
+}
+
 // ended reads until a stream has ended, and returns its headers and trailers, and the types of its frames as "frames".
 func (w *wire) ended(stream uint32) map[string]string {
 	w.t.Helper()
