@@ -9,7 +9,7 @@ revision=$(git rev-parse HEAD)
 
 build() { # FOLDER
 	mkdir -p "$1"
-	git archive HEAD | tar x -C "$1"
+	git archive "$revision" | tar x -C "$1"
 	(cd "$1" && go build -trimpath -ldflags "-s -w -X imageflow.dev/cmd/internal/version.revision=$revision" -o "$1/out/" ./cmd/...)
 	(cd "$1/out" && sha256sum ./*)
 }
