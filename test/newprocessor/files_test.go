@@ -25,6 +25,7 @@ var examples = []string{
 	"config/components/oidc/kustomization.yaml", // the audiences of the example chain
 	// Processors that are not named here are called through their Services.
 	"config/components/direct/kustomization.yaml", "config/components/direct/pods.yaml",
+	"func/routes.go", // the Function passes the calls of the processors that it names
 }
 
 // own matches the files of the processor filter itself, generated code, and tests.
