@@ -14,7 +14,7 @@ import (
 
 func newDeadLetter(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use: "dead-letter", Aliases: []string{"dead-letters"}, Short: "List events that failed for good, and send them again",
+		Use: "dead-letter", Aliases: []string{"dead-letters"}, Short: "List and replay dead letters",
 	}
 	c.AddCommand(newDeadLetterList(o), newDeadLetterReplay(o))
 	return c
@@ -23,7 +23,7 @@ func newDeadLetter(o *options) *cobra.Command {
 func newDeadLetterList(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [PREFIX]",
-		Short: "List dead letters of executions whose id begins with a prefix",
+		Short: "List dead letters by the start of their execution ids",
 		Example: `  kn imageflow dead-letter list
   kn imageflow dead-letter list uploads/ --since 24h -o wide`,
 		Args: cobra.MaximumNArgs(1),
@@ -51,22 +51,17 @@ func newDeadLetterList(o *options) *cobra.Command {
 	return c
 }
 
-// listDeadLetters reads pages until there are as many dead letters as the limit, if it is not 0.
+// listDeadLetters returns at most limit dead letters, or all if it is 0.
 func listDeadLetters(
 	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.ListDeadLettersRequest, limit int,
 ) (found []*imageflowv1.DeadLetter, err error) {
-	for {
-		request.PageSize = pageSize(limit, len(found))
+	err = pages(limit, func(size int32, token string) (int, string, error) {
+		request.PageSize, request.PageToken = size, token
 		page, err := gateway.ListDeadLetters(ctx, request)
-		if err != nil {
-			return nil, err
-		}
 		found = append(found, page.GetDeadLetters()...)
-		request.PageToken = page.GetNextPageToken()
-		if request.PageToken == "" || limit > 0 && len(found) >= limit {
-			return found, nil
-		}
-	}
+		return len(page.GetDeadLetters()), page.GetNextPageToken(), err
+	})
+	return found, err
 }
 
 // deadLetters returns dead letters for a printer.
@@ -92,8 +87,8 @@ func deadLetters(letters []*imageflowv1.DeadLetter) (*result, error) {
 	return r, nil
 }
 
-const replayHelp = `Send the events of dead letters to the broker again, which a bridge does within seconds. A dead letter
-is removed when the broker has accepted its event; an event that fails again becomes a dead letter again.
+const replayHelp = `Request a replay of dead letters: within seconds, a bridge sends their events to the broker. A dead letter
+is removed when the broker has accepted its event. An event that fails again becomes a dead letter again.
 
 Name dead letters by their ids, which "dead-letter list -o wide" and "-o name" print, or select them by --execution,
 --prefix and --since, or all of them by --all.`
@@ -101,7 +96,7 @@ Name dead letters by their ids, which "dead-letter list -o wide" and "-o name" p
 func newDeadLetterReplay(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay (ID... | --execution ID | --prefix PREFIX | --since TIME | --all)",
-		Short: "Send the events of dead letters again",
+		Short: "Replay dead letters",
 		Long:  replayHelp,
 		Example: `  kn imageflow dead-letter replay --since 24h --dry-run
   kn imageflow dead-letter replay --execution uploads/cat`,

@@ -86,7 +86,7 @@ func newExecutionList(o *options) *cobra.Command {
 	return c
 }
 
-// listExecutions reads pages until there are as many executions as the limit, if it is not 0.
+// listExecutions returns at most limit executions, or all if it is 0.
 func listExecutions(
 	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.ListExecutionsRequest, limit int,
 ) (*result, error) {
@@ -94,25 +94,23 @@ func listExecutions(
 		column("Execution", false), column("Status", false), column("Steps", false), column("Updated", false),
 		column("Arrived", true), column("Bucket", true), column("Key", true),
 	}}
-	for {
-		request.PageSize = pageSize(limit, len(r.rows))
+	err := pages(limit, func(size int32, token string) (int, string, error) {
+		request.PageSize, request.PageToken = size, token
 		page, err := gateway.ListExecutions(ctx, request)
 		if err != nil {
-			return nil, err
+			return 0, "", err
 		}
 		for _, e := range page.GetExecutions() {
 			object, err := asObject("Execution", e.GetExecutionId(), e)
 			if err != nil {
-				return nil, err
+				return 0, "", err
 			}
 			r.add(object, e.GetExecutionId(), stateName(e.GetStatus()), stepNames(e), age(e.GetUpdatedAt()),
 				age(e.GetArrivedAt()), e.GetBucket(), e.GetObjectKey())
 		}
-		request.PageToken = page.GetNextPageToken()
-		if request.PageToken == "" || limit > 0 && len(r.rows) >= limit {
-			return r, nil
-		}
-	}
+		return len(page.GetExecutions()), page.GetNextPageToken(), nil
+	})
+	return r, err
 }
 
 // stepNames returns the outputs of an execution as text.

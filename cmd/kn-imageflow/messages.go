@@ -74,12 +74,21 @@ func (s *span) parse() (since, until *timestamppb.Timestamp, err error) {
 // maxPage is the largest page that the gateway sends.
 const maxPage = 500
 
-// pageSize returns the size of the next page, after so many; a limit of 0 is none.
-func pageSize(limit, after int) int32 {
-	if limit == 0 {
-		return maxPage
+// pages reads pages until there are as many items as the limit, if it is not 0, or no more. read returns the number of items
+// of the page at a token, and the token of the next page.
+func pages(limit int, read func(size int32, token string) (items int, next string, err error)) error {
+	for found, token := 0, ""; ; {
+		size := maxPage
+		if limit != 0 {
+			size = min(limit-found, maxPage)
+		}
+		items, next, err := read(int32(size), token)
+		found += items
+		if err != nil || next == "" || limit > 0 && found >= limit {
+			return err
+		}
+		token = next
 	}
-	return int32(min(limit-after, maxPage))
 }
 
 // first returns the first argument; empty if there is none.

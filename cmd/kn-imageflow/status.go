@@ -69,7 +69,7 @@ func listReadiness(ctx context.Context, c *cluster.Clients) (*result, error) {
 		r.addReady(&b, b.Status.Status, b.Annotations[eventing.BrokerClassKey], address.URL)
 	}
 	for _, t := range triggers.Items {
-		t.SetGroupVersionKind(eventingv1.SchemeGroupVersion.WithKind("Trigger"))
+		t.SetGroupVersionKind(triggerKind)
 		r.addReady(&t, t.Status.Status, subscriber(t), t.Status.SubscriberURI)
 	}
 	return r, nil

@@ -73,7 +73,7 @@ func readBench(form url.Values) *bench {
 
 // set sets a parameter to the values of a control. Controls of lists and maps have one item in a line.
 func (s benchStep) set(name string, values []string) {
-	_, req := newStep(s.Processor)
+	req := s.Processor.NewRequest()
 	path := queryparams.Path(req, name)
 	base, entry, isEntry := strings.Cut(name, "[")
 	if len(path) == strings.Count(base, ".")+1 { // not the field of an item, whose key is in the name

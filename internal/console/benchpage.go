@@ -102,7 +102,7 @@ func outputControl(b *bench, t texts) control {
 
 // form returns the controls of a step with their values and problems.
 func (s benchStep) form(number int, t texts, problems []problem) stepForm {
-	_, req := newStep(s.Processor)
+	req := s.Processor.NewRequest()
 	f := stepForm{Number: number, Name: s.Processor.Name, Groups: groupsOf(req.ProtoReflect().Descriptor(), t)}
 	left := maps.Clone(s.Parameters)
 	for i := range f.Groups {

@@ -49,11 +49,10 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 		runtime.WithIncomingHeaderMatcher(matchHeader),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
-	if err := mux.HandlePath(http.MethodGet, openAPIPath, serveOpenAPI); err != nil {
-		return nil, err
-	}
-	if err := mux.HandlePath(http.MethodGet, serviceConfigPath, serveServiceConfig); err != nil {
-		return nil, err
+	for path, document := range documents {
+		if err := mux.HandlePath(http.MethodGet, path, serveDocument(document)); err != nil {
+			return nil, err
+		}
 	}
 	streams := map[string]http.Handler{}
 	for _, b := range backends {

@@ -19,10 +19,11 @@ func CheckOutputs(steps []*imageflowv1.PipelineStep, variant string, isStored fu
 	for i, step := range steps {
 		name, req := requestOf(step)
 		at := fmt.Sprintf("steps[%d].%s.", i, name)
-		if own := VariantOf(req); isReserved(own) {
+		own := VariantOf(req)
+		if isReserved(own) {
 			return &StepError{Field: at + "variant", Reason: reserved(own)}
 		}
-		variant = cmp.Or(VariantOf(req), variant)
+		variant = cmp.Or(own, variant)
 		output := string(name) + "-" + variant
 		earlier, isTaken := taken[output]
 		if isTaken && variant != "" && isStored(i) {

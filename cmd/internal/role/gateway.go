@@ -167,7 +167,7 @@ func (c *GatewayConfig) addPages(config *server.Config, handler http.Handler) ht
 // a gRPC service, and it is no event for the gateway.
 func isPage(r *http.Request) bool {
 	path := r.URL.Path
-	return path != "/openapi.json" && path != "/service-config.json" &&
+	return !gateway.IsDocument(path) &&
 		!strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/health/") &&
 		!strings.HasPrefix(path, "/imageflow.") && !strings.HasPrefix(path, "/grpc.") && (path != "/" || r.Method != http.MethodPost)
 }
