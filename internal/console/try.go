@@ -162,7 +162,11 @@ func safeName(name string) string {
 	if len(clean) > maxNameBytes {
 		clean = clean[len(clean)-maxNameBytes:]
 	}
-	return strings.TrimLeft(clean, ".-")
+	name = strings.TrimLeft(clean, ".-")
+	if ending := path.Ext(clean); len(ending) > 1 && path.Ext(name) == "" { // nothing of the name is left before its ending
+		return "image" + ending
+	}
+	return name
 }
 
 // maxEndingBytes bounds the ending of a name that names a media type.

@@ -19,8 +19,15 @@ func (l AllowList) Contains(bucket, key string) bool {
 }
 
 // hasFolderPrefix reports whether a key equals prefix or is in the folder prefix.
-// "incoming-2/a" begins with "incoming" but is not in that folder.
+// "incoming-2/a" begins with "incoming" but is not in that folder, and neither is "incoming/../a": some stores resolve dots.
 func hasFolderPrefix(key, prefix string) bool {
+	if prefix == "" {
+		return true
+	}
 	below, ok := strings.CutPrefix(key, prefix)
-	return ok && (prefix == "" || below == "" || strings.HasSuffix(prefix, "/") || below[0] == '/')
+	isInside := below == "" || strings.HasSuffix(prefix, "/") || below[0] == '/'
+	return ok && isInside && !slices.ContainsFunc(strings.Split(below, "/"), isDots)
 }
+
+// isDots reports whether a part of a key is a folder itself, or the one above it, in a file system.
+func isDots(segment string) bool { return segment == "." || segment == ".." }
