@@ -71,6 +71,13 @@ func unsupportedType(mediaType string) error {
 			formType+" with the image as the file field "+fileField+" (curl -F "+fileField+"=@cat.jpg)")}
 }
 
+// tooLarge returns the error for a body over the limit.
+func tooLarge(format string, sizes ...any) error {
+	return &runtime.HTTPStatusError{
+		HTTPStatus: http.StatusRequestEntityTooLarge, Err: status.Errorf(codes.InvalidArgument, format, sizes...),
+	}
+}
+
 // bodyMarshaler decodes bodies within the limits, and encodes like the wrapped one.
 type bodyMarshaler struct{ runtime.Marshaler }
 
@@ -97,13 +104,13 @@ func (b *body) decode(req proto.Message) error {
 // explainRead gives every error a status. It wraps no error, because the mux treats
 // io.EOF as an empty body, and repeats no part of the body.
 func explainRead(err error) error {
-	var tooLarge *http.MaxBytesError
+	var large *http.MaxBytesError
 	var limit *jsonlimit.Error
 	switch {
 	case err == nil || status.Code(err) != codes.Unknown:
 		return err
-	case errors.As(err, &tooLarge):
-		return status.Errorf(codes.InvalidArgument, "the body is too large: the limit is %d bytes", tooLarge.Limit)
+	case errors.As(err, &large):
+		return tooLarge("the body is too large: the limit is %d bytes", large.Limit)
 	case errors.As(err, &limit):
 		return status.Error(codes.InvalidArgument, "the request without its image: "+limit.Reason)
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -18,14 +18,17 @@ import (
 	"imageflow.dev/internal/rules"
 )
 
-// answerRouting answers a wrong method with 405 Method Not Allowed; by default, the mux
-// answers 501.
+// answerRouting answers a wrong method with 405 Method Not Allowed and the methods that the path supports; by default,
+// the mux answers 501.
 func answerRouting(
 	ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int,
 ) {
 	if code != http.StatusMethodNotAllowed {
 		runtime.DefaultRoutingErrorHandler(ctx, mux, m, w, r, code)
 		return
+	}
+	if w.Header().Get("Allow") == "" && !isProbe(r) {
+		w.Header().Set("Allow", allowedMethods(mux, r))
 	}
 	answerError(ctx, mux, m, w, r, &runtime.HTTPStatusError{
 		HTTPStatus: code, Err: status.Errorf(codes.Unimplemented, "%s does not support the method %s", r.URL.Path, r.Method),

@@ -43,7 +43,7 @@ func (x *Executions) Backend() Backend {
 		Register: func(ctx context.Context, mux *runtime.ServeMux, _ *grpc.ClientConn) error {
 			return imageflowv1.RegisterExecutionServiceHandlerServer(ctx, mux, x)
 		},
-		Streams: map[string]http.Handler{"GET " + WatchPath: http.HandlerFunc(x.serveWatch)},
+		Streams: map[string]http.Handler{WatchPath: http.HandlerFunc(x.serveWatch)},
 	}
 }
 

@@ -144,7 +144,7 @@ func badForms(t *testing.T) []badForm {
 			"text; supported formats are jpeg, png"},
 		{upload{files: map[string][]byte{"image": {}}, fields: []string{"target_width=1"}}, "exactly one must be given"},
 		{upload{fields: []string{"target_width=1"}}, "exactly one must be given"},
-		{upload{files: map[string][]byte{"image": make([]byte, 1<<20)}, fields: []string{"target_width=1"}}, "too large"},
+		{upload{files: map[string][]byte{"image": make([]byte, 1<<20)}, fields: []string{"target_width=1"}}, "the body is too large"},
 		{upload{files: small, fields: []string{"execution_id=" + strings.Repeat("x", 256<<10)}},
 			"fields and headers are longer than 262144 bytes"},
 		{upload{files: small, fields: many}, "more than 100 fields"},
@@ -157,7 +157,11 @@ func TestForm_refusesBadForms(t *testing.T) {
 	s := start(t)
 	for _, c := range badForms(t) {
 		resp, data := c.form.post(t, s.url+"/v1/resize")
-		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) ||
+		code := http.StatusBadRequest
+		if strings.HasPrefix(c.says, "the body is too large") {
+			code = http.StatusRequestEntityTooLarge
+		}
+		if resp.StatusCode != code || !strings.Contains(string(data), c.says) ||
 			!strings.Contains(string(data), `"code":`) {
 			t.Errorf("%.100q: %d %.300s, want %q", c.form.fields, resp.StatusCode, data, c.says)
 		}

@@ -25,12 +25,13 @@ import (
 type Backend struct {
 	Register func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error
 	Conn     *grpc.ClientConn
-	// Streams are handlers of requests without a time limit, by method and path, such as `GET /v1/executions:watch`.
+	// Streams are handlers of GET without a time limit, by path, such as `/v1/executions:watch`.
 	Streams map[string]http.Handler
 }
 
-// answerJSON is the form of all answers in JSON: with the names of the contract, and with all fields.
-var answerJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
+// answerJSON is the form of all answers in JSON: with the names of the contract, and with the zeros and empty lists, but
+// without null for a message that is not set.
+var answerJSON = protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}
 
 // New returns a handler for `/v1/...`, which calls the backends, and for
 // `/openapi.json` and `/service-config.json`. JSON has the field names of the contract; requests may also use
@@ -47,6 +48,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 		runtime.WithErrorHandler(answerError),
 		runtime.WithRoutingErrorHandler(answerRouting),
 		runtime.WithIncomingHeaderMatcher(matchHeader),
+		runtime.WithMiddlewares(skipProbes),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
 	for path, document := range documents {
@@ -59,17 +61,21 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 		if err := b.Register(ctx, mux, b.Conn); err != nil {
 			return nil, err
 		}
-		for pattern, handler := range b.Streams {
-			streams[pattern] = checked(mux, maxBody, handler)
+		for path, handler := range b.Streams {
+			streams[path] = checked(mux, maxBody, handler)
 		}
 	}
-	other := limitConcurrency(mux, bound(mux, timeout, maxBody))
+	other := answerHead(compress(limitConcurrency(mux, bound(mux, timeout, maxBody))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if handler := streams[r.Method+" "+r.URL.Path]; handler != nil {
+		switch handler := streams[r.URL.Path]; {
+		case handler == nil:
+			other.ServeHTTP(w, r)
+		case r.Method == http.MethodGet:
 			handler.ServeHTTP(w, r)
-			return
+		default:
+			w.Header().Set("Allow", http.MethodGet)
+			answerRouting(r.Context(), mux, json, w, r, http.StatusMethodNotAllowed)
 		}
-		other.ServeHTTP(w, r)
 	}), nil
 }
 
@@ -101,7 +107,7 @@ func checked(mux *runtime.ServeMux, maxBody int64, next http.Handler) http.Handl
 // decoder.
 func checkRequest(r *http.Request, maxBody int64) (*http.Request, error) {
 	if r.ContentLength > maxBody {
-		return r, status.Errorf(codes.InvalidArgument, "the body has %d bytes; the limit is %d bytes", r.ContentLength, maxBody)
+		return r, tooLarge("the body has %d bytes; the limit is %d bytes", r.ContentLength, maxBody)
 	}
 	if err := queryparams.CheckQuery(r.URL.RawQuery); err != nil {
 		return r, status.Error(codes.InvalidArgument, err.Error())

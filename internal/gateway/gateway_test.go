@@ -166,7 +166,7 @@ func TestGateway_refusesBadRequests(t *testing.T) {
 		{"unknown field", "POST", "/v1/resize", `{"target_wdith":1}`, 400, "target_wdith"},
 		{"wrong value", "POST", "/v1/resize", `{"target_width":"wide"}`, 400, "target_width: not a valid int32"},
 		{"no JSON", "POST", "/v1/resize", "\xff\xd8\xff\xe0", 400, `"code":3`},
-		{"a body too large", "POST", "/v1/resize", inline(2 * maxBody), 400, fmt.Sprintf("the limit is %d bytes", maxBody)},
+		{"a body too large", "POST", "/v1/resize", inline(2 * maxBody), 413, fmt.Sprintf("the limit is %d bytes", maxBody)},
 		{"too large for the processor", "POST", "/v1/resize", inline(4000), 400, "larger than the processor accepts"},
 		{"a query beside a body", "POST", "/v1/resize?target_width=8", `{}`, 400, "query"},
 		{"wrong method", "GET", "/v1/resize", "", 405, "GET"},
