@@ -108,6 +108,9 @@ func TestGateway_readsBothSpellingsWritesSnakeCase(t *testing.T) {
 		if resp.StatusCode != 200 || !strings.Contains(got, `"object_key":"k"`) || !strings.Contains(got, `"width":7`) {
 			t.Errorf("%s: %d %s", body, resp.StatusCode, got)
 		}
+		if strings.Contains(got, "null") || !strings.Contains(got, `"height":0`) {
+			t.Errorf("want zeros, and no null for what is not set: %s", got)
+		}
 		if !strings.Contains(got, `"message":"[00-aa-bb-01] []"`) {
 			t.Errorf("the processor received other headers: %s", got)
 		}
