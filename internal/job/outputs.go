@@ -199,7 +199,7 @@ func (o *outputs) lineageMetadata() map[string]string {
 func (o *outputs) writeSideCar(
 	ctx context.Context, resp functions.Response, output, existing objects.Info,
 ) (objects.Info, error) {
-	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(o.processor.SideCar(resp))
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(o.processor.SideCar(resp))
 	if err != nil {
 		return objects.Info{}, err
 	}
