@@ -49,6 +49,7 @@ var floors = []struct {
 		"internal/events", "internal/execution", "internal/presets", "internal/processors", "internal/queryparams",
 		"proto/imageflow/v1",
 	}},
+	{"internal/uploads", nil},
 	{"internal/local/broker", []string{"internal/httpevent"}},
 	{"internal/local/*", nil},
 	{"internal/testing/stores", []string{
@@ -92,12 +93,12 @@ var floors = []struct {
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",
-		"internal/httpevent", "internal/signature", "internal/metrics", "internal/server",
+		"internal/httpevent", "internal/signature", "internal/metrics", "internal/server", "internal/uploads",
 	}},
 
 	{"internal/console", []string{
 		"internal/objects", "internal/events", "internal/execution", "internal/httpevent", "internal/processors",
-		"internal/queryparams", "internal/rules", "internal/signature", "proto/imageflow/v1",
+		"internal/queryparams", "internal/rules", "internal/signature", "internal/uploads", "proto/imageflow/v1",
 	}},
 	{"internal/notify", []string{
 		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics", "internal/rules",

@@ -35,8 +35,12 @@ func newExecutionWatch(o *options) *cobra.Command {
 		request := &imageflowv1.WatchExecutionsRequest{
 			Bucket: f.bucket, Prefix: first(args), Status: states, Step: f.step, Variant: f.variant,
 		}
-		err = watchExecutions(ctx, gateway, request, func(e *imageflowv1.ExecutionSummary) error {
-			if p.isTable() {
+		err = watchExecutions(ctx, gateway, request, func(change *imageflowv1.WatchExecutionsResponse) error {
+			e := change.GetExecution()
+			switch {
+			case e == nil:
+				return nil
+			case p.isTable():
 				return printChange(e, o.out)
 			}
 			object, err := asObject("Execution", e.GetExecutionId(), e)
@@ -53,11 +57,11 @@ func newExecutionWatch(o *options) *cobra.Command {
 	return c
 }
 
-// watchExecutions passes on each change. A watch that the gateway ends, because it restarts or the reader was slow,
-// continues after the last change.
+// watchExecutions passes on each change, and heartbeats, of which the first says that the watch has begun. A watch that the
+// gateway ends, because it restarts or the reader was slow, continues after the last change.
 func watchExecutions(
 	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.WatchExecutionsRequest,
-	each func(*imageflowv1.ExecutionSummary) error,
+	each func(*imageflowv1.WatchExecutionsResponse) error,
 ) error {
 	for {
 		stream, err := gateway.WatchExecutions(ctx, request)
@@ -67,10 +71,8 @@ func watchExecutions(
 				break
 			}
 			request.LastEventId = change.GetEventId()
-			if e := change.GetExecution(); e != nil {
-				if err := each(e); err != nil {
-					return err
-				}
+			if err := each(change); err != nil {
+				return err
 			}
 		}
 		code := status.Code(err)

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"path"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/uploads"
 )
 
 // emptyETag is the entity tag of an empty object, whose size a notification omits.
@@ -65,7 +65,7 @@ func (b *Bridge) isImage(ctx context.Context, info objects.Info) (bool, error) {
 	if k := classify(info); k != unknownKind {
 		return k == imageKind, nil
 	}
-	start, err := b.config.Store.GetPrefix(ctx, info.Bucket, info.Key, info.ETag, sniffBytes)
+	start, err := b.config.Store.GetPrefix(ctx, info.Bucket, info.Key, info.ETag, uploads.StartBytes)
 	switch {
 	case isGone(err): // nothing to process
 		return false, nil
@@ -74,38 +74,10 @@ func (b *Bridge) isImage(ctx context.Context, info objects.Info) (bool, error) {
 	case err != nil: // a step will report the error
 		return true, nil
 	}
-	return startsLikeImage(start), nil
+	return uploads.StartsLikeImage(start), nil
 }
 
 // isCertainlyNoImage reports whether the listing of an object shows that it starts no chain.
 func (b *Bridge) isCertainlyNoImage(entry objects.Entry) bool {
 	return !b.config.Strict && classify(entry.Info) == otherKind
-}
-
-// sniffBytes is the length of the prefix that startsLikeImage needs.
-const sniffBytes = 64
-
-// magics are the first bytes of the image formats; '?' is any byte.
-var magics = []string{
-	"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF87a", "GIF89a", "RIFF????WEBP", "II*\x00", "MM\x00*", "II+\x00", "MM\x00+",
-	"BM????\x00\x00\x00\x00????", "\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a", "\x00\x00\x00\x0cjP  \r\n\x87\n",
-}
-
-// imageBrands are the brands of ISO media files that contain still images.
-var imageBrands = []string{"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}
-
-// startsLikeImage reports whether start begins like an image file.
-func startsLikeImage(start []byte) bool {
-	if len(start) >= 12 && string(start[4:8]) == "ftyp" {
-		return slices.Contains(imageBrands, string(start[8:12]))
-	}
-	start = bytes.TrimLeft(start, "\r\n")
-	return slices.ContainsFunc(magics, func(magic string) bool {
-		for i := range len(magic) {
-			if i >= len(start) || (magic[i] != '?' && magic[i] != start[i]) {
-				return false
-			}
-		}
-		return true
-	})
 }

@@ -192,18 +192,6 @@ func TestUpload_oddName(t *testing.T) {
 	}
 }
 
-// TestSafeName: a name keeps its ending, by which the bridge knows images.
-func TestSafeName(t *testing.T) {
-	for name, want := range map[string]string{
-		"日本語.jpg": "image.jpg", "Фото.PNG": "image.PNG", "kätze.jpg": "k-tze.jpg", ".jpg": "image.jpg", "-a.jpg": "a.jpg",
-		"../../a.jpg": "a.jpg", `c:\dir\b.png`: "b.png", "..": "", "плот": "", "a.": "a.",
-	} {
-		if got := safeName(name); got != want {
-			t.Errorf("%q became %q, want %q", name, got, want)
-		}
-	}
-}
-
 // repeating is a gateway that lists one execution twice, the newest version first.
 type repeating struct {
 	imageflowv1.ExecutionServiceClient

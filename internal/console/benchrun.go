@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/uploads"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -23,12 +24,12 @@ const benchFolder = "console/"
 
 // benchID returns an execution id for a run, so that it replaces no output of a chain.
 func benchID(key string) string {
-	return benchFolder + stemOf(ownName(key))
+	return benchFolder + stemOf(uploads.OwnName(key))
 }
 
 // stemOf returns the name of an image without its extension, as a part of a key.
 func stemOf(key string) string {
-	name := safeName(key)
+	name := uploads.SafeName(key)
 	return strings.TrimSuffix(name, path.Ext(name))
 }
 

@@ -3,19 +3,18 @@ package console
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
 	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/uploads"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -82,12 +81,8 @@ func (s *Console) upload(w http.ResponseWriter, r *http.Request) {
 
 // storeUpload puts an image into the bucket, at a key of its own. The chain then begins as for any upload.
 func (s *Console) storeUpload(ctx context.Context, name string, data []byte) (objects.Info, error) {
-	contentType := http.DetectContentType(data)
-	if !strings.HasPrefix(contentType, "image/") { // the store of a browser's file knows it by its name, and so does the bridge
-		contentType = typeByName(name)
-	}
-	key := s.config.UploadPrefix + ownName(name)
-	return s.config.Store.Put(ctx, s.config.Bucket, key, contentType, data, nil)
+	key := s.config.UploadPrefix + uploads.OwnName(name)
+	return s.config.Store.Put(ctx, s.config.Bucket, key, uploads.ContentType(name, data), data, nil)
 }
 
 // isScript reports whether a script of our pages sends a request, which gets fragments instead of pages.
@@ -140,47 +135,4 @@ func readSample(part *multipart.Part) (name string, data []byte, err error) {
 		return "", nil, errors.New("there is no such sample")
 	}
 	return path.Base(text.String()), data, nil
-}
-
-// ownName returns a part of a key for a file's name that no other file gets, even of the same name at the same time. Later names
-// are greater.
-func ownName(name string) string {
-	return strconv.FormatInt(time.Now().UnixMilli(), 36) + strings.ToLower(rand.Text()[:6]) + "-" + safeName(name)
-}
-
-// maxNameBytes leaves room for the names of outputs in one part of a key.
-const maxNameBytes = 80
-
-// safeName returns a part of a key for a file's name: letters, digits, dots, hyphens and underscores.
-func safeName(name string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)) {
-			return r
-		}
-		return '-'
-	}, path.Base(strings.ReplaceAll(name, `\`, "/")))
-	if len(clean) > maxNameBytes {
-		clean = clean[len(clean)-maxNameBytes:]
-	}
-	name = strings.TrimLeft(clean, ".-")
-	if ending := path.Ext(clean); len(ending) > 1 && path.Ext(name) == "" { // nothing of the name is left before its ending
-		return "image" + ending
-	}
-	return name
-}
-
-// maxEndingBytes bounds the ending of a name that names a media type.
-const maxEndingBytes = 16
-
-// typeByName returns the media type of an image by the ending of its name.
-func typeByName(name string) string {
-	ending := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
-	if full, ok := map[string]string{"jpg": "jpeg", "tif": "tiff", "heif": "heic"}[ending]; ok {
-		ending = full
-	}
-	isPlain := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
-	if ending == "" || len(ending) > maxEndingBytes || strings.ContainsFunc(ending, func(r rune) bool { return !isPlain(r) }) {
-		return "application/octet-stream"
-	}
-	return "image/" + ending
 }

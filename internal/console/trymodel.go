@@ -11,12 +11,12 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/uploads"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -117,10 +117,7 @@ func (s *Console) tryModel(w http.ResponseWriter, r *http.Request) {
 		Milliseconds: found.GetMetadata().GetInferenceTimeMs(),
 	}
 	found.Result = nil // which has the image
-	t := tried{image: image, contentType: http.DetectContentType(image)}
-	if !strings.HasPrefix(t.contentType, "image/") {
-		t.contentType = typeByName(name)
-	}
+	t := tried{image: image, contentType: uploads.ContentType(name, image)}
 	if t.answer, err = (protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}).Marshal(found); err != nil {
 		s.showModel(w, r, http.StatusInternalServerError, nil, nil, err.Error())
 		return
@@ -165,7 +162,7 @@ func (s *Console) triedImage(w http.ResponseWriter, r *http.Request) (name strin
 func detectForm(model, name string, image []byte) (body io.Reader, contentType string) {
 	var b bytes.Buffer
 	form := multipart.NewWriter(&b)
-	part, err := form.CreateFormFile(fileField, path.Base(safeName(name)))
+	part, err := form.CreateFormFile(fileField, path.Base(uploads.SafeName(name)))
 	if err == nil {
 		_, err = part.Write(image)
 	}

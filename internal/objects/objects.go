@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -58,6 +59,8 @@ type Config struct {
 	SecretKey string
 	Secure    bool // use HTTPS
 	Region    string
+	// Dial connects to the endpoint; nil means by TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ProgressTimeout is how long a transfer may make no progress before it fails with
 	// ErrUnavailable. 0 means DefaultProgressTimeout.
 	ProgressTimeout time.Duration
@@ -87,6 +90,9 @@ func New(c Config) (*Store, error) {
 	}
 	transport.MaxIdleConnsPerHost = 64
 	transport.ResponseHeaderTimeout = 0 // see progressTransport
+	if c.Dial != nil {
+		transport.DialContext = c.Dial
+	}
 	core, err := minio.NewCore(c.Endpoint, &minio.Options{
 		Creds:        credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
 		Secure:       c.Secure,

@@ -66,7 +66,7 @@ func kn(t *testing.T, args ...string) (string, error) {
 func knAs(ctx context.Context, bearer string, args ...string) (string, error) {
 	var out, wrong bytes.Buffer
 	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "kn-imageflow"), append(args, "--gateway", local.Gateway)...)
-	cmd.Env = append(os.Environ(), "GATEWAY_TOKEN="+bearer)
+	cmd.Env = append(os.Environ(), "GATEWAY_TOKEN="+bearer, "MINIO_SECRET_KEY=imageflow-local")
 	cmd.Stdout, cmd.Stderr = &out, &wrong
 	err := cmd.Run()
 	if err != nil {
@@ -162,6 +162,54 @@ func TestDeadLetters(t *testing.T) {
 		t.Errorf("a replay: %v\n%s", err, out)
 	}
 	eventually(t, `kn/text +4\d\d +2 `, "dead-letter", "list", "kn/text") // it has failed again
+}
+
+// TestUploadWatch uploads files and waits until the chain of each has ended; one of them cannot be processed.
+func TestUploadWatch(t *testing.T) {
+	image, err := os.ReadFile("../images/sample.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for name, content := range map[string][]byte{"a.jpg": image, "sub/b b.jpg": image, "c.JPG": image} {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	upload := []string{
+		"upload", "-r", folder, "--prefix", "kn/up/", "--watch", "--wait", "1m",
+		"--store", "http://" + local.S3, "--access-key", "imageflow",
+	}
+	out, err := kn(t, upload...)
+	if err != nil || strings.Count(out, "\nCOMPLETED kn/up/") != 3 ||
+		!strings.HasSuffix(out, "3 completed, 0 failed, 0 have not ended\n") {
+		t.Errorf("three images: %v\n%s", err, out)
+	}
+	eventually(t, `(?s)kn/up/\S+-b-b +COMPLETED.*kn/up/\S+-a +COMPLETED|kn/up/\S+-a +COMPLETED.*kn/up/\S+-b-b +COMPLETED`,
+		"execution", "list", "kn/up/")
+	if err := os.WriteFile(filepath.Join(folder, "cut.jpg"), image[:2000], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err = kn(t, upload...)
+	failed := regexp.MustCompile(`\nFAILED (kn/up/\S+-cut)  input_image: `).FindStringSubmatch(out)
+	if err == nil || failed == nil || !strings.Contains(out, "3 completed, 1 failed, 0 have not ended\n") ||
+		!strings.HasSuffix(out, "Error: 1 executions failed: see kn imageflow dead-letter list\n") {
+		t.Fatalf("one that is cut off: %v\n%s", err, out)
+	}
+	eventually(t, failed[1]+` +4\d\d +1 `, "dead-letter", "list", failed[1])
+}
+
+// TestUploadUnselected: an upload that no Trigger selects is named when the wait is over.
+func TestUploadUnselected(t *testing.T) {
+	out, err := kn(t, "upload", "../images/sample.jpg", "--prefix", "thumbnails/", "--watch", "--wait", "1s",
+		"--store", "http://"+local.S3, "--access-key", "imageflow")
+	if err == nil || !regexp.MustCompile(`(?m)^PENDING thumbnails/\S+-sample  its chain has not ended$`).MatchString(out) {
+		t.Errorf("got %v\n%s", err, out)
+	}
 }
 
 // TestToken: without the right token, the error says where it is set.

@@ -26,9 +26,14 @@ func (c *Clients) RunningPods(ctx context.Context, service string) ([]corev1.Pod
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool {
+	return running(pods.Items), nil
+}
+
+// running returns the pods that run and are to go on.
+func running(pods []corev1.Pod) []corev1.Pod {
+	return slices.DeleteFunc(pods, func(p corev1.Pod) bool {
 		return p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil
-	}), nil
+	})
 }
 
 // Forward forwards a free port of this machine to the port of a Service's container in one of its pods, until stop is called.
@@ -44,8 +49,12 @@ func (c *Clients) Forward(ctx context.Context, service string) (address string, 
 	if i < 0 {
 		return "", nil, fmt.Errorf("no container of pod %s has a port", pods[0].Name)
 	}
-	port := pods[0].Spec.Containers[i].Ports[0].ContainerPort
-	dialer, err := c.dialer(pods[0].Name)
+	return c.forward(ctx, pods[0], pods[0].Spec.Containers[i].Ports[0].ContainerPort)
+}
+
+// forward forwards a free port of this machine to a port of a pod, until stop is called.
+func (c *Clients) forward(ctx context.Context, pod corev1.Pod, port int32) (address string, stop func(), err error) {
+	dialer, err := c.dialer(pod)
 	if err != nil {
 		return "", nil, err
 	}
@@ -61,7 +70,7 @@ func (c *Clients) Forward(ctx context.Context, service string) (address string, 
 		close(stopped)
 		return "", nil, ctx.Err()
 	case err := <-ended:
-		return "", nil, fmt.Errorf("forward a port to pod %s: %w", pods[0].Name, err)
+		return "", nil, fmt.Errorf("forward a port to pod %s: %w", pod.Name, err)
 	case <-ready:
 	}
 	forwarded, err := forwarder.GetPorts()
@@ -73,8 +82,9 @@ func (c *Clients) Forward(ctx context.Context, service string) (address string, 
 }
 
 // dialer connects to a pod through the API server: by a websocket or, where the server or a proxy has none, by SPDY.
-func (c *Clients) dialer(pod string) (httpstream.Dialer, error) {
-	url := c.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(c.Namespace).Name(pod).SubResource("portforward").URL()
+func (c *Clients) dialer(pod corev1.Pod) (httpstream.Dialer, error) {
+	url := c.Kube.CoreV1().RESTClient().Post().
+		Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(c.Config)
 	if err != nil {
 		return nil, err
