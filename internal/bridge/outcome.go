@@ -101,8 +101,8 @@ func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin 
 	switch {
 	case err == nil || isGone(err):
 		recordChainDuration(ctx, e)
-		if removal := b.removeDeadLetters(ctx, origin); removal != nil || err != nil {
-			return removal
+		if left := errors.Join(b.removeDeadLetters(ctx, origin), b.tagOutput(ctx, origin, last)); left != nil || err != nil {
+			return left
 		}
 		return b.sendCompleted(ctx, e, origin, last)
 	case errors.Is(err, objects.ErrUnavailable):
@@ -111,6 +111,21 @@ func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin 
 	d := newDeadLetter(e)
 	d.Reason = fmt.Sprintf("the chain has completed, but its object cannot be tagged: %v", err)
 	return b.putDeadLetter(ctx, d)
+}
+
+// tagOutput tags the last output, or one of them, with the outcome, which then outlasts the upload. Outputs in another
+// bucket are not found by the upload's id. It returns an error only if the store is unavailable.
+func (b *Bridge) tagOutput(ctx context.Context, origin events.Origin, last []objects.Info) error {
+	if len(last) == 0 || last[0].Bucket != origin.Bucket {
+		return nil
+	}
+	upload := objects.Info{Bucket: origin.Bucket, Key: origin.Key, ETag: origin.ETag}
+	err := execution.SetOutcomeOfUpload(ctx, b.config.Store, last[0], upload)
+	if err != nil && !isGone(err) {
+		slog.WarnContext(ctx, "the output is not tagged, so the outcome is lost when the upload is deleted", "error", err,
+			"bucket", last[0].Bucket, "key", last[0].Key)
+	}
+	return ifUnavailable(err)
 }
 
 // findLeaves looks for all leaves of an upload. Their keys have the extension of the output in

@@ -51,6 +51,28 @@ func TestCompletedTagsTheSource(t *testing.T) {
 	})
 }
 
+// TestCompletedOutlastsTheUpload: an execution stays completed when its upload is deleted, also if that was before the end.
+func TestCompletedOutlastsTheUpload(t *testing.T) {
+	worlds(t, bridge.Sweep{}, func(t *testing.T, w *world) {
+		for _, isEarly := range []bool{false, true} {
+			key := fmt.Sprintf("in/deleted-%v.jpg", isEarly)
+			first := w.upload(key, key)
+			end := w.leaf(first, w.stat(key), "filter", "", "jpg")
+			if !isEarly {
+				w.post("/completed", end)
+			}
+			if err := w.store.Remove(t.Context(), images, key); err != nil {
+				t.Fatal(err)
+			}
+			w.post("/completed", end)
+			found, err := execution.Find(t.Context(), w.store, w.deadLetters, images, execution.ID(key))
+			if err != nil || found.State != execution.Completed {
+				t.Errorf("%s is %+v: %v", key, found.State, err)
+			}
+		}
+	})
+}
+
 // failsAgain reports another failure of e after the failure in l.
 func (w *world) failsAgain(e cloudevents.Event, l execution.DeadLetter) {
 	w.t.Helper()

@@ -81,7 +81,7 @@ func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore
 	if e.Source == nil && e.Failure == nil && len(e.Steps) == 0 {
 		return e, fmt.Errorf("execution %q in %s: %w", id, bucket, objects.ErrNotFound)
 	}
-	return e, e.deriveState(tags, noTags)
+	return e, e.deriveState(ctx, store, tags, noTags)
 }
 
 // readSource sets the source and returns its tags; noTags matters only if there is a source. The tags are read before
@@ -227,18 +227,19 @@ func (e *Execution) tags(ctx context.Context, store *objects.Store) (map[string]
 	return tags, err
 }
 
-// deriveState sets the state. The outcome in the tags of the source has precedence over
-// the outputs and dead letters, which may be from an earlier run on the same image. Only
-// the execution whose id follows from the key of the source has an outcome.
-func (e *Execution) deriveState(tags map[string]string, noTags error) error {
-	outcome := ""
-	if e.Source != nil && ID(e.Source.Key) == e.ID {
-		if noTags != nil {
-			return noTags
-		}
-		outcome = Outcome(*e.Source, tags)
+// deriveState sets the state. An outcome has precedence over the outputs and dead letters, which may be from an earlier
+// run on the same image. Only the execution whose id follows from the key of the source has an outcome.
+func (e *Execution) deriveState(ctx context.Context, store *objects.Store, tags map[string]string, noTags error) error {
+	outcome, err := "", error(nil)
+	switch {
+	case e.Source == nil:
+		outcome, err = e.outcomeOfDeleted(ctx, store)
+	case ID(e.Source.Key) == e.ID:
+		outcome, err = Outcome(*e.Source, tags), noTags
 	}
 	switch {
+	case err != nil:
+		return err
 	case outcome == StatusCompleted:
 		e.State = Completed
 	case outcome == StatusFailed, e.Failure != nil:

@@ -50,3 +50,38 @@ func TestFind_longestKey(t *testing.T) {
 		}
 	})
 }
+
+// TestFind_deletedUpload: an upload that is deleted after its execution has completed stays completed; one that is
+// replaced, and deleted before the new version has completed, does not.
+func TestFind_deletedUpload(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
+		const id = "deleted/cat"
+		run := func(version, step string) (source, made objects.Info) {
+			source = put(t, s, id+".jpg", "image/jpeg", version, nil)
+			metadata := execution.ObjectMetadata(id, bucket, id+"_"+step+".jpg")
+			metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = step, source.ETag
+			metadata[execution.OriginMetadata] = source.ETag
+			return source, put(t, s, id+"_"+step+".jpg", "image/jpeg", step+" of "+version, metadata)
+		}
+		source, made := run("v1", "filter")
+		if err := execution.SetOutcomeOfUpload(t.Context(), s, made, source); err != nil {
+			t.Fatal(err)
+		}
+		if e := find(t, s, l, id); e.State != execution.Running {
+			t.Errorf("before the upload is tagged, it is %v", e.State)
+		}
+		if err := s.Remove(t.Context(), bucket, source.Key); err != nil {
+			t.Fatal(err)
+		}
+		if e := find(t, s, l, id); e.State != execution.Completed || names(e) != "filter" {
+			t.Errorf("after the upload is deleted, it is %v with %s", e.State, names(e))
+		}
+		second, _ := run("v2", "resize")
+		if err := s.Remove(t.Context(), bucket, second.Key); err != nil {
+			t.Fatal(err)
+		}
+		if e := find(t, s, l, id); e.State != execution.Running {
+			t.Errorf("after the second version is deleted, it is %v", e.State)
+		}
+	})
+}

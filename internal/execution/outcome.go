@@ -1,7 +1,10 @@
 package execution
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 
 	"imageflow.dev/internal/objects"
 )
@@ -12,9 +15,9 @@ const (
 	StatusCompleted = "completed"
 	StatusFailed    = "failed"
 
-	// VersionTag holds a digest of the object's bucket, key and entity tag. It shows
+	// VersionTag holds a digest of the bucket, key and entity tag of the upload. It shows
 	// that the status of a copy, or of an object that was replaced while it was tagged,
-	// is about another object.
+	// is about another object. The last output has both tags, too, for when the upload is deleted.
 	VersionTag = "imageflow-status-of"
 )
 
@@ -33,6 +36,39 @@ func Outcome(info objects.Info, tags map[string]string) string {
 
 // HasOutcome reports whether the chain of this version of an object has ended.
 func HasOutcome(info objects.Info, tags map[string]string) bool { return Outcome(info, tags) != "" }
+
+// outcomeOfDeleted returns the outcome of the upload that no longer exists, if it has completed: an output has it. Of
+// several versions, the upload was that of the newest output.
+func (e *Execution) outcomeOfDeleted(ctx context.Context, store *objects.Store) (string, error) {
+	upload := objects.Info{Bucket: e.Bucket}
+	for _, step := range e.Steps {
+		upload.ETag = cmp.Or(step.Output.Metadata[OriginMetadata], upload.ETag)
+	}
+	var ok bool
+	if upload.Key, ok = e.uploadKey(); !ok || upload.ETag == "" {
+		return "", nil
+	}
+	if e.Failure != nil && e.Failure.ETag != upload.ETag {
+		return "", nil
+	}
+	for _, step := range slices.Backward(e.Steps) {
+		tags, err := store.Tags(ctx, e.Bucket, step.Output.Key)
+		if err != nil && !errors.Is(err, objects.ErrNotFound) {
+			return "", err
+		}
+		if tags[VersionTag] == versionOf(upload.Bucket, upload.Key, upload.ETag) {
+			return Outcome(upload, tags), nil
+		}
+	}
+	return "", nil
+}
+
+// SetOutcomeOfUpload tags an output of a completed execution, so that the outcome is known when the upload is deleted.
+// It returns the errors of objects.Store.SetTags.
+func SetOutcomeOfUpload(ctx context.Context, store *objects.Store, output, upload objects.Info) error {
+	outcome := map[string]string{StatusTag: StatusCompleted, VersionTag: versionOf(upload.Bucket, upload.Key, upload.ETag)}
+	return store.SetTags(ctx, output.Bucket, output.Key, output.ETag, outcome)
+}
 
 // SetOutcome tags a version of an object with a status and a digest of the version. An
 // empty status removes both tags. An empty etag means the current version. SetOutcome
