@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# proto.sh generate   generates the Go code and the OpenAPI description of the contract
+# proto.sh generate   generates the Go code, the contract in one file and its OpenAPI description
 # proto.sh check      lints the contract, checks that it is compatible with the published
 #                     version, and fails if the generated code is stale
 set -euo pipefail
 cd "$(dirname "$0")/.."
-openapi=internal/gateway/openapi.swagger.json
+served=internal/gateway # has the files that the gateway serves
 buf() { go tool -modfile=hack/tools/go.mod buf "$@"; }
 
 # The imported .proto files are copied from Go modules.
@@ -30,7 +30,7 @@ check() {
 	mkdir -p .cache/generated
 	buf generate -o .cache/generated
 	if ! diff -r --exclude='*.proto' --exclude=openapi.yaml .cache/generated/proto proto ||
-		! diff .cache/generated/$openapi $openapi; then
+		! diff --from-file=$served .cache/generated/$served/*; then
 		echo "the generated code is stale: run make proto" >&2
 		exit 1
 	fi

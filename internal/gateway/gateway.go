@@ -33,9 +33,8 @@ type Backend struct {
 // without null for a message that is not set.
 var answerJSON = protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}
 
-// New returns a handler for `/v1/...`, which calls the backends, and for
-// `/openapi.json` and `/service-config.json`. JSON has the field names of the contract; requests may also use
-// lowerCamelCase, or be forms with a file (see form). An unknown field is an error.
+// New returns a handler for `/v1/...`, which calls the backends, and for the documents. JSON has the field names of the
+// contract; requests may also use lowerCamelCase, or be forms with a file (see form). An unknown field is an error.
 // timeout bounds a request, and maxBody its body in bytes.
 func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...Backend) (http.Handler, error) {
 	json := bodyMarshaler{&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{MarshalOptions: answerJSON}}}
@@ -52,7 +51,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
 	for path, document := range documents {
-		if err := mux.HandlePath(http.MethodGet, path, serveDocument(document)); err != nil {
+		if err := mux.HandlePath(http.MethodGet, path, document.serve); err != nil {
 			return nil, err
 		}
 	}

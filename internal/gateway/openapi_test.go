@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -42,5 +43,20 @@ func TestOpenAPI_describesEveryPathInSnakeCase(t *testing.T) {
 	})
 	if n < 8 || description.Definitions["ResizeRequest"].Properties["target_width"] == nil {
 		t.Errorf("%d paths; %v", n, description.Definitions["ResizeRequest"])
+	}
+}
+
+func TestProto_isTextWithComments(t *testing.T) {
+	resp, err := http.Get(before(t, "127.0.0.1:1") + "/proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if text := string(body); err != nil || resp.StatusCode != http.StatusOK ||
+		resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" ||
+		!strings.Contains(text, "\n// ResizeService makes an image smaller or, on request, larger.\nservice ResizeService {") ||
+		!strings.Contains(text, "\n  // The requested width in pixels; 0 derives it from the height.\n  int32 target_width = 2;") {
+		t.Errorf("%d %v %v\n%.2000s", resp.StatusCode, resp.Header, err, text)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // Token is the secret that callers must send. An empty token disables
-// authentication. Requests for health and the OpenAPI description need no token, and events
+// authentication. Requests for health and the documents need no token, and events
 // and the URLs of images have signatures.
 type Token string
 
@@ -34,7 +34,7 @@ func CheckToken(token string) error {
 
 // openPaths need no token. A path that ends in a slash includes all paths below.
 var openPaths = []string{
-	openAPIPath, "/health/", "/v1/health/", ImagesPath,
+	"/health/", "/v1/health/", ImagesPath,
 	healthpb.Health_Check_FullMethodName, healthpb.Health_Watch_FullMethodName,
 }
 
@@ -46,8 +46,12 @@ func (t Token) Authorize(r *http.Request) bool {
 	}
 	authorized := server.Token(t).Authorizes(r.Header.Get("Authorization"))
 	r.Header.Del("Authorization")
-	return authorized || r.URL.Path == eventsPath || slices.ContainsFunc(openPaths, func(path string) bool {
-		return r.URL.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path)
+	return authorized || isOpen(r.URL.Path)
+}
+
+func isOpen(path string) bool {
+	return IsDocument(path) || path == eventsPath || slices.ContainsFunc(openPaths, func(open string) bool {
+		return path == open || strings.HasSuffix(open, "/") && strings.HasPrefix(path, open)
 	})
 }
 

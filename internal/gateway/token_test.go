@@ -30,7 +30,7 @@ func TestRequireToken_refusesOthers(t *testing.T) {
 		{"/v1/resize", "secret", 401}, {"/v1/resize", "Basic secret", 401}, {"/v1/executions/health", "", 401},
 		{"/%76%31/resize", "", 401},
 		{"/v1/pipeline", "Bearer secret", 200}, {"/v1/pipeline", "bearer secret", 200},
-		{"/v1/health/resize", "", 200}, {"/openapi.json", "", 200},
+		{"/v1/health/resize", "", 200}, {"/openapi.json", "", 200}, {"/proto", "", 200}, {"/proto/x", "", 401},
 	} {
 		resp, text := ask(t, "POST", url+c.path, "", "Authorization", c.authorization)
 		if resp.StatusCode != c.code || strings.Contains(text, "secret") {

@@ -127,7 +127,8 @@ func checkOpen(t *testing.T, conn *grpc.ClientConn, address string) {
 		t.Errorf("reflection: %v, %v", listed, err)
 	}
 	for path, want := range map[string]int{
-		"/health/liveness": 200, "/health/readiness": 200, "/openapi.json": 200, "/v1/health/resize": 200, "/v1/executions/cat": 401,
+		"/health/liveness": 200, "/health/readiness": 200, "/openapi.json": 200, "/proto": 200, "/v1/health/resize": 200,
+		"/v1/executions/cat": 401,
 	} {
 		resp, err := http.Get("http://" + address + path)
 		if err != nil {
