@@ -29,7 +29,7 @@ endif
 
 # The parameters of targets: the image of run (none if empty), the numbers of flood, crash and backfill, the lengths
 # of soak and fuzz, the size of bench-index, and the overlay and tag of deploy; LOAD is a command that copies image archives to the nodes
-# of a cluster without a registry. Those without a default: PACKAGES, BASE, CASES, DIR, FLAGS.
+# of a cluster without a registry. Those without a default: UPGRADE_TAG, PACKAGES, BASE, CASES, DIR, FLAGS.
 IMAGE ?= $(or $(PHOTOGRAPH_$(MODEL)),test/images/sample.jpg)
 PHOTOGRAPH_faces := $(DEMO_MODELS)/photographs/astronaut.png
 PHOTOGRAPH_coco := $(DEMO_MODELS)/photographs/coffee.png
@@ -43,7 +43,7 @@ OBJECTS ?= 10000
 FUZZTIME ?= 10m
 TAG ?= $(shell git describe --tags --always --dirty)
 OVERLAY ?= config/overlays/test
-export TAG OVERLAY LOAD IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR RELEASE_DIR ENGINE
+export TAG OVERLAY LOAD UPGRADE_TAG IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR RELEASE_DIR ENGINE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -213,7 +213,7 @@ release: image ## write images, their SBOM (SPDX) and provenance (SLSA), install
 deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and report missing parts
 	@hack/deploy.sh
 
-e2e: setup ## run the scenarios on the cluster of kubectl's context; this empties its buckets
+e2e: setup ## run the scenarios on the cluster of kubectl's context; this empties its buckets; UPGRADE_TAG=tag upgrades from images of that tag
 	@hack/e2e.sh
 
 scale: setup ## measure scaling out and in on the cluster of kubectl's context, with the image of IMAGE_TARGETS="plain detect standin"; this empties its buckets

@@ -13,7 +13,10 @@ kubectl patch configmap -n knative-serving config-features --patch-file config/c
 for script in "$OVERLAY"/*.sh; do # what an overlay needs before its manifests
 	if [ -x "$script" ]; then "$script"; fi
 done
-# A Job cannot be changed, and one that waits for an image of another tag would stay for ever.
-kubectl delete job -n image-processing minio-setup --ignore-not-found
-hack/manifests.sh | kubectl apply -f -
+images=() # those of TAG in place of the overlay's
+for image in $(kubectl kustomize "$OVERLAY" | grep -oE 'dev\.local/imageflow[a-z-]*:dev$' | sort -u); do
+	images+=(--image "${image%:dev}=${image%:dev}:$TAG")
+done
+# The fields that tests and people have changed with kubectl become the overlay's again.
+bin/kn-imageflow install "$OVERLAY" ${images[@]+"${images[@]}"} --force-conflicts
 bin/imageflow doctor --wait 5m

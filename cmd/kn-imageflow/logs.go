@@ -44,7 +44,7 @@ func newLogs(o *options) *cobra.Command {
   kn imageflow logs --execution uploads/cat
   kn imageflow logs -f`,
 	}
-	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with new lines, as they arrive")
+	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with new lines as they arrive, also of new pods")
 	c.Flags().DurationVar(&f.since, "since", 0, "only lines of this last `time`, such as 10m (default all that a node has kept)")
 	c.Flags().Int64Var(&f.tail, "tail", 1000, "maximum number of `lines` of each container, before --execution selects")
 	c.Flags().StringVar(&f.execution, "execution", "", "only lines about the execution with this `id`, such as uploads/cat")
@@ -98,13 +98,19 @@ func sources(ctx context.Context, c *cluster.Clients, services []string) (all []
 	return all, nil
 }
 
+// newPods is how often --follow looks for pods that have started.
+const newPods = time.Second
+
 // print writes the lines of the Services' pods. What can be read is also written if a pod's log cannot be read.
 func (f *logsFlags) print(ctx context.Context, c *cluster.Clients, services []string, out io.Writer) error {
 	all, err := sources(ctx, c, services)
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex // of lines, errs and out
+	if f.follow {
+		return f.followAll(ctx, c, services, all, out)
+	}
+	var mu sync.Mutex // of lines and errs
 	var lines []line
 	var errs []error
 	var reading sync.WaitGroup
@@ -113,16 +119,12 @@ func (f *logsFlags) print(ctx context.Context, c *cluster.Clients, services []st
 			err := f.read(ctx, c, s, func(l line) {
 				mu.Lock()
 				defer mu.Unlock()
-				if f.follow {
-					fmt.Fprintln(out, l.text)
-				} else {
-					lines = append(lines, l)
-				}
+				lines = append(lines, l)
 			})
-			if err != nil && ctx.Err() == nil {
+			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				errs = append(errs, fmt.Errorf("log of pod %s: %w", s.pod, err))
+				errs = append(errs, err)
 			}
 		})
 	}
@@ -132,6 +134,41 @@ func (f *logsFlags) print(ctx context.Context, c *cluster.Clients, services []st
 		fmt.Fprintln(out, l.text)
 	}
 	return errors.Join(errs...)
+}
+
+// followAll writes the lines of these pods, and of the Services' pods that start meanwhile, as they arrive, until ctx ends. A log
+// that cannot be read is reported among the lines.
+func (f *logsFlags) followAll(ctx context.Context, c *cluster.Clients, services []string, all []source, out io.Writer) error {
+	var mu sync.Mutex // of out
+	write := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(out, text)
+	}
+	known := map[source]bool{}
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	for {
+		for _, s := range all {
+			if known[s] {
+				continue
+			}
+			known[s] = true
+			reading.Go(func() {
+				if err := f.read(ctx, c, s, func(l line) { write(l.text) }); err != nil && ctx.Err() == nil {
+					write(err.Error())
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(newPods):
+		}
+		if later, err := sources(ctx, c, services); err == nil { // else there is none now, or the server does not answer now
+			all = later
+		}
+	}
 }
 
 // line is a line of a log, with the time at which its node received it.
@@ -149,7 +186,7 @@ func (f *logsFlags) read(ctx context.Context, c *cluster.Clients, s source, take
 	}
 	stream, err := c.Kube.CoreV1().Pods(c.Namespace).GetLogs(s.pod, options).Stream(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("log of pod %s: %w", s.pod, err)
 	}
 	defer stream.Close()
 	scanner := bufio.NewScanner(stream)
@@ -158,13 +195,16 @@ func (f *logsFlags) read(ctx context.Context, c *cluster.Clients, s source, take
 		stamp, text, _ := strings.Cut(scanner.Text(), " ")
 		at, err := time.Parse(time.RFC3339Nano, stamp)
 		if err != nil {
-			return fmt.Errorf("a line without its time: %q", scanner.Text())
+			return fmt.Errorf("log of pod %s: a line without its time: %q", s.pod, scanner.Text())
 		}
 		if f.execution == "" || isAbout(text, f.execution) {
 			take(line{at, s.service + " " + text})
 		}
 	}
-	return scanner.Err()
+	if err := scanner.Err(); err != nil {
+		return fmt.Errorf("log of pod %s: %w", s.pod, err)
+	}
+	return nil
 }
 
 // isAbout reports whether a log line has the execution.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"k8s.io/client-go/kubernetes"
@@ -72,5 +76,50 @@ func TestLogs(t *testing.T) {
 		if code != 1 || !strings.Contains(wrong, want) {
 			t.Errorf("logs %s: code %d, %s, want %s", flags, code, wrong, want)
 		}
+	}
+}
+
+// TestLogsFollow: -f also writes the lines of a pod that starts later.
+func TestLogsFollow(t *testing.T) {
+	const folder = "/api/v1/namespaces/image-processing/pods"
+	pod := func(name string) string {
+		return `{"metadata": {"name": "` + name + `", "labels": {"serving.knative.dev/service": "bridge"}},
+			"status": {"phase": "Running"}, "spec": {"containers": [{"name": "bridge"}]}}`
+	}
+	var lists atomic.Int32
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+folder, func(w http.ResponseWriter, _ *http.Request) {
+		items := pod("old")
+		if lists.Add(1) > 1 {
+			items += "," + pod("new")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"kind": "PodList", "apiVersion": "v1", "items": [` + items + `]}`))
+	})
+	mux.HandleFunc("GET "+folder+"/{pod}/log", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("2026-11-28T10:00:00.1Z " + r.PathValue("pod") + "\n"))
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	kube, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		f := &logsFlags{follow: true, tail: 10}
+		ended <- f.print(ctx, &cluster.Clients{Kube: kube, Namespace: "image-processing"}, nil, in)
+	}()
+	lines := bufio.NewScanner(out)
+	for _, want := range []string{"bridge old", "bridge new"} {
+		if !lines.Scan() || lines.Text() != want {
+			t.Errorf("got %q, want %q", lines.Text(), want)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 )
 
 func build(t *testing.T, images ...string) []*unstructured.Unstructured {
@@ -102,4 +103,38 @@ func expectWait(t *testing.T, a *Applier, objects []*unstructured.Unstructured) 
 	if err := a.Wait(t.Context(), time.Minute, objects, &out); err != nil || out.String() != "job.batch/setup: ready\n" {
 		t.Errorf("got %v\n%s", err, out.String())
 	}
+	expectWaitWithoutJob(t, a, objects, jobs)
+}
+
+// expectWaitWithoutJob checks that a Job may be deleted once it is complete, though another object is waited for.
+func expectWaitWithoutJob(t *testing.T, a *Applier, objects []*unstructured.Unstructured, jobs dynamic.ResourceInterface) {
+	t.Helper()
+	minio := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "minio", "namespace": "flow"},
+		"spec": map[string]any{
+			"selector": map[string]any{"matchLabels": map[string]any{"app": "minio"}},
+			"template": map[string]any{
+				"metadata": map[string]any{"labels": map[string]any{"app": "minio"}},
+				"spec":     map[string]any{"containers": []any{map[string]any{"name": "minio", "image": "minio"}}},
+			},
+		},
+	}}
+	if _, err := a.Apply(t.Context(), minio, metav1.ApplyOptions{FieldManager: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	out := &onWrite{f: func() {
+		_ = jobs.Delete(t.Context(), "setup", metav1.DeleteOptions{})
+	}}
+	err := a.Wait(t.Context(), 2*time.Second, append(objects, minio), out)
+	if err == nil || strings.Contains(err.Error(), "setup") {
+		t.Errorf("got %v, want that only minio is not ready", err)
+	}
+}
+
+// onWrite calls f when something is written.
+type onWrite struct{ f func() }
+
+func (w *onWrite) Write(p []byte) (int, error) {
+	w.f()
+	return len(p), nil
 }

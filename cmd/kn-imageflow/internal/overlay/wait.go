@@ -30,7 +30,11 @@ func (a *Applier) Wait(ctx context.Context, limit time.Duration, objects []*unst
 			if !ok {
 				continue
 			}
-			name, state := Name(o), a.state(ctx, o, condition)
+			name := Name(o)
+			if o.GetKind() == "Job" && states[name] == "ready" { // and may be deleted meanwhile, by its ttlSecondsAfterFinished
+				continue
+			}
+			state := a.state(ctx, o, condition)
 			if states[name] != state {
 				fmt.Fprintf(out, "%s: %s\n", name, state)
 				states[name] = state
