@@ -113,10 +113,8 @@ func TestLogsFollow(t *testing.T) {
 		ended <- f.print(ctx, &cluster.Clients{Kube: kube, Namespace: "image-processing"}, nil, in)
 	}()
 	lines := bufio.NewScanner(out)
-	for _, want := range []string{"bridge old", "bridge new"} {
-		if !lines.Scan() || lines.Text() != want {
-			t.Errorf("got %q, want %q", lines.Text(), want)
-		}
+	if !lines.Scan() || lines.Text() != "bridge old" || !lines.Scan() || lines.Text() != "bridge new" {
+		t.Errorf("got the line %q", lines.Text())
 	}
 	stop()
 	if err := <-ended; err != nil {
