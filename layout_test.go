@@ -47,7 +47,7 @@ var floors = []struct {
 	{"internal/telemetry", []string{"internal/jsonlimit", "internal/metrics"}},
 	{"internal/triggers", []string{
 		"internal/events", "internal/execution", "internal/presets", "internal/processors", "internal/queryparams",
-		"proto/imageflow/v1",
+		"internal/rules", "proto/imageflow/v1",
 	}},
 	{"internal/uploads", nil},
 	{"internal/local/broker", []string{"internal/httpevent"}},

@@ -68,7 +68,6 @@ var commands = map[string]struct {
 	run     func(ctx context.Context, args []string, out io.Writer) error
 }{
 	"chain":   {chainSummary, chain},
-	"doctor":  {doctorSummary, doctor},
 	"export":  {exportSummary, export},
 	"formats": {formatsSummary, printFormats},
 	"replay":  {replaySummary, replay},

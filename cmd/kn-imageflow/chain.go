@@ -3,16 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 
-	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -20,30 +17,6 @@ func newChain(o *options) *cobra.Command {
 	c := &cobra.Command{Use: "chain", Aliases: []string{"chains"}, Short: "Show and make the chains of steps that Triggers are"}
 	c.AddCommand(newChainList(o), newChainDescribe(o), newChainApply(o))
 	return c
-}
-
-// clusterTriggers returns the Triggers in the namespace, as Knative has them and as internal/triggers reads them.
-func clusterTriggers(ctx context.Context, c *cluster.Clients) ([]eventingv1.Trigger, []triggers.Trigger, error) {
-	found, err := c.Eventing.EventingV1().Triggers(c.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, nil, fmt.Errorf("list triggers: %w", err)
-	}
-	for i := range found.Items {
-		found.Items[i].SetGroupVersionKind(triggerKind)
-	}
-	read, err := readTriggers(found.Items)
-	return found.Items, read, err
-}
-
-// readTriggers returns Triggers of Knative as internal/triggers has them.
-func readTriggers(from []eventingv1.Trigger) ([]triggers.Trigger, error) {
-	text, err := json.Marshal(from)
-	if err != nil {
-		return nil, err
-	}
-	var read []triggers.Trigger
-	err = json.Unmarshal(text, &read)
-	return read, err
 }
 
 func newChainList(o *options) *cobra.Command {
@@ -57,7 +30,7 @@ func newChainList(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		made, all, err := clusterTriggers(ctx, clients)
+		made, all, err := clients.Triggers(ctx)
 		if err != nil {
 			return err
 		}
@@ -123,7 +96,7 @@ func newChainDescribe(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, all, err := clusterTriggers(ctx, clients)
+			_, all, err := clients.Triggers(ctx)
 			if err != nil {
 				return err
 			}

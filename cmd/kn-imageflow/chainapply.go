@@ -85,7 +85,7 @@ func checkChain(beside []eventingv1.Trigger, made []*eventingv1.Trigger) error {
 	for _, t := range made {
 		all, names = append(all, *t), append(names, t.Name)
 	}
-	read, err := readTriggers(all)
+	read, err := cluster.ReadTriggers(all)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func checkChain(beside []eventingv1.Trigger, made []*eventingv1.Trigger) error {
 
 // applyChain makes the Triggers of a chain and deletes those of an earlier version that it no longer has.
 func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chainPlan) error {
-	found, _, err := clusterTriggers(ctx, c)
+	found, _, err := c.Triggers(ctx)
 	if err != nil {
 		return err
 	}

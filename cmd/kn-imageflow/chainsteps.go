@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"buf.build/go/protovalidate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
@@ -17,7 +16,7 @@ import (
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/queryparams"
-	"imageflow.dev/internal/rules"
+	"imageflow.dev/internal/triggers"
 )
 
 // chainLabel names the chain on each Trigger that chain apply has made.
@@ -42,7 +41,7 @@ func parseStep(text string) (chainStep, error) {
 	}
 	values, err := queryparams.Parse(query)
 	if err == nil {
-		err = checkParameters(p, values)
+		err = checkParameters(p, values, query)
 	}
 	if err != nil {
 		return chainStep{}, fmt.Errorf("--step %q: %w", text, err)
@@ -52,24 +51,11 @@ func parseStep(text string) (chainStep, error) {
 
 // checkParameters returns an error for parameters that the contract refuses in a request of a processor. Parameters that
 // only the preset gives are not checked.
-func checkParameters(p processors.Info, values url.Values) error {
-	req := p.NewRequest()
-	if err := queryparams.Read(req, values); err != nil {
-		return err
-	}
+func checkParameters(p processors.Info, values url.Values, query string) error {
 	if values.Has("preset") {
-		return nil
+		return queryparams.Read(p.NewRequest(), values)
 	}
-	// An event brings the image.
-	image := url.Values{"input_image.bucket": {"bucket"}, "input_image.object_key": {"image.jpg"}}
-	if err := queryparams.Read(req, image); err != nil {
-		return err
-	}
-	err := protovalidate.Validate(req)
-	if v, ok := rules.Reported(err); ok {
-		return fmt.Errorf("%s: %s", v.Field, v.Message)
-	}
-	return err
+	return triggers.CheckParameters(p, nil, query)
 }
 
 // chainPlan describes the chain that chain apply makes.

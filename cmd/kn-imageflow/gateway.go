@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -23,16 +24,6 @@ const gatewayService = "grpc-gateway"
 
 // tokenVariable has the token of the gateway.
 const tokenVariable = "GATEWAY_TOKEN"
-
-// bearer sends a token with every call.
-type bearer string
-
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Bearer " + string(b)}, nil
-}
-
-// RequireTransportSecurity is false, since a forwarded port and addresses within a cluster have no TLS.
-func (bearer) RequireTransportSecurity() bool { return false }
 
 // asksGateway returns what a command runs: f with a client of the gateway.
 func (o *options) asksGateway(f func(context.Context, imageflowv1.ExecutionServiceClient, []string) error) action {
@@ -59,11 +50,8 @@ func (o *options) connectGateway(ctx context.Context) (conn *grpc.ClientConn, st
 	if err != nil {
 		return nil, nil, err
 	}
-	dial := []grpc.DialOption{grpc.WithTransportCredentials(transport)}
-	if token := os.Getenv(tokenVariable); token != "" {
-		dial = append(dial, grpc.WithPerRPCCredentials(bearer(token)))
-	}
-	conn, err = grpc.NewClient("passthrough:///"+address, dial...)
+	conn, err = grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(transport),
+		grpc.WithPerRPCCredentials(cluster.Bearer(os.Getenv(tokenVariable))))
 	return conn, func() {
 		_ = conn.Close()
 		stopForward()

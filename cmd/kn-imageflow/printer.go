@@ -62,6 +62,9 @@ func (p *printer) isTable() bool {
 	return format == "" || format == wideFormat
 }
 
+// isLines reports whether the format is the one without a name.
+func (p *printer) isLines() bool { return *p.formats.OutputFormat == "" }
+
 // printOne prints an object, which needs its kind, in a format for programs.
 func (p *printer) printOne(object runtime.Object, out io.Writer) error {
 	to, err := p.formats.ToPrinter()

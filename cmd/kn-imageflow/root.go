@@ -57,7 +57,7 @@ func newRoot(o *options) *cobra.Command {
 	flags.StringVar(&o.cluster.Context, "context", "", "`context` of the kubeconfig (default its current one)")
 	flags.StringVar(&o.gateway, "gateway", "", "`address` of the gateway, such as https://images.example.com "+
 		"(default a forwarded port to one of its pods)")
-	root.AddCommand(newChain(o), newDeadLetter(o), newDiff(o), newExecution(o),
+	root.AddCommand(newChain(o), newDeadLetter(o), newDiff(o), newDoctor(o), newExecution(o),
 		newInstall(o), newLogs(o), newStatus(o), newUpload(o), newVersion(o))
 	return root
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"imageflow.dev/internal/console"
+	"imageflow.dev/internal/rules"
 	"imageflow.dev/internal/server"
 	"imageflow.dev/internal/telemetry"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -58,7 +59,7 @@ func (c *ConsoleConfig) Validate() error {
 
 // probes returns the URLs of the readiness of other roles, by name.
 func (c *ConsoleConfig) probes() (map[string]string, error) {
-	all, err := pairs("READINESS_URLS", c.Probes)
+	all, err := rules.Pairs("READINESS_URLS", c.Probes)
 	for name, text := range all {
 		u, bad := url.Parse(text)
 		if bad != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -3,11 +3,8 @@ package role
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"imageflow.dev/internal/notify"
@@ -30,48 +27,12 @@ type Hooks struct {
 }
 
 // hooks returns the receivers by name. The error never shows a secret or a URL.
-func (c Hooks) hooks() (map[string]notify.Hook, error) {
-	urls, err := pairs("HOOK_URLS", c.URLs)
-	secrets, err2 := pairs("HOOK_SECRETS", c.Secrets)
-	errs := []error{err, err2}
-	hooks := map[string]notify.Hook{}
-	for name, url := range urls {
-		hooks[name] = notify.Hook{URL: url}
-	}
-	for name, list := range secrets {
-		hook, ok := hooks[name]
-		if !ok { // without "name=", the name is a part of a secret
-			errs = append(errs, errors.New("HOOK_SECRETS has an entry name=whsec_... with a name that HOOK_URLS does not have"))
-			continue
-		}
-		hook.Secrets = strings.Split(list, ",")
-		hooks[name] = hook
-	}
-	for _, name := range slices.Sorted(maps.Keys(hooks)) {
-		if err := hooks[name].Check(name); err != nil {
-			errs = append(errs, fmt.Errorf("HOOK_URLS and HOOK_SECRETS: %w", err))
-		}
-	}
-	return hooks, errors.Join(errs...)
-}
+func (c Hooks) hooks() (map[string]notify.Hook, error) { return notify.ParseHooks(c.URLs, c.Secrets) }
 
 // Validate reports names and values of receivers and secrets that are wrong or do not belong together.
 func (c Hooks) Validate() error {
 	_, err := c.hooks()
 	return err
-}
-
-// pairs reads name=value pairs that are separated by spaces.
-func pairs(variable, text string) (map[string]string, error) {
-	found := map[string]string{}
-	for i, field := range strings.Fields(text) {
-		name, value, ok := strings.Cut(field, "=")
-		if _, twice := found[name]; !ok || twice {
-			return nil, fmt.Errorf("%s: entry %d does not have the form name=value, or its name is there twice", variable, i+1)
-		}
-		found[name] = value
-	}
-	return found, nil
 }
 
 func (c Hooks) networks() (all []netip.Prefix, err error) {
@@ -133,11 +94,6 @@ func checkHook(_ *presets.Set, query string) error {
 	if err := Load(&c); err != nil {
 		return err
 	}
-	return c.Check(query)
-}
-
-// Check returns an error if a Trigger's query names none of the hooks, or if these are not valid.
-func (c Hooks) Check(query string) error {
 	hooks, err := c.hooks()
 	if err != nil {
 		return err

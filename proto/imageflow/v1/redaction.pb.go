@@ -109,7 +109,7 @@ type Redaction struct {
 	// pipelines with an image in the store: `redaction.detected=true`. In a pipeline, it is the last detection
 	// before the step, and in a chain the one of the variant of the image. Two detections that no step has taken
 	// are an error of a pipeline: use this step after each of them, which also applies both, or name one side-car in
-	// `detections`. Local mode and `imageflow doctor` refuse such Triggers.
+	// `detections`. Local mode and `kn imageflow doctor` refuse such Triggers.
 	Detected bool `protobuf:"varint,3,opt,name=detected,proto3" json:"detected,omitempty"`
 	// The classes of `detections` that are hidden, as their names or numbers; empty means all. A class that the
 	// detection did not look for is an error. Side-cars without DetectionMetadata.class_names do not say for what they

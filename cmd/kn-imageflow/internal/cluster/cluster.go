@@ -4,6 +4,7 @@ package cluster
 import (
 	"fmt"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -26,6 +27,8 @@ type Clients struct {
 	Kube     kubernetes.Interface
 	Serving  serving.Interface
 	Eventing eventing.Interface
+	// Dynamic reads objects of kinds without a client of their own.
+	Dynamic dynamic.Interface
 	// Config is the configuration from which the clients were made, for connections to pods.
 	Config *rest.Config
 	// Namespace is the namespace of the deployment.
@@ -48,6 +51,9 @@ func (s Selection) Connect() (*Clients, error) {
 		return nil, err
 	}
 	if c.Serving, err = serving.NewForConfig(config); err != nil {
+		return nil, err
+	}
+	if c.Dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return nil, err
 	}
 	c.Eventing, err = eventing.NewForConfig(config)

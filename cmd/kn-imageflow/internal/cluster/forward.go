@@ -94,7 +94,5 @@ func (c *Clients) dialer(pod corev1.Pod) (httpstream.Dialer, error) {
 		return nil, err
 	}
 	bySPDY := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	return portforward.NewFallbackDialer(websocket, bySPDY, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	}), nil
+	return portforward.NewFallbackDialer(websocket, bySPDY, needsSPDY), nil
 }

@@ -29,11 +29,15 @@ func Build(folder string, images []string) ([]*unstructured.Unstructured, error)
 	}
 	var objects []*unstructured.Unstructured
 	for _, r := range built.Resources() {
-		fields, err := r.Map()
+		o := &unstructured.Unstructured{}
+		text, err := r.MarshalJSON() // Map has integers that copies of an object cannot have
+		if err == nil {
+			err = o.UnmarshalJSON(text)
+		}
 		if err != nil {
 			return nil, err
 		}
-		objects = append(objects, &unstructured.Unstructured{Object: fields})
+		objects = append(objects, o)
 	}
 	return objects, nil
 }

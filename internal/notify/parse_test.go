@@ -1,14 +1,14 @@
-package role_test
+package notify_test
 
 import (
 	"strings"
 	"testing"
 
-	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/notify"
 )
 
-// TestHooks_errorsShowNoSecret: an entry without its name is reported without its text.
-func TestHooks_errorsShowNoSecret(t *testing.T) {
+// TestParseHooks_errorsShowNoSecret: an entry without its name is reported without its text.
+func TestParseHooks_errorsShowNoSecret(t *testing.T) {
 	const secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	for _, c := range []struct{ urls, secrets string }{
 		{"shop=https://shop.example/", "whsec_" + secret + "="},
@@ -16,8 +16,7 @@ func TestHooks_errorsShowNoSecret(t *testing.T) {
 		{"https://shop.example/" + secret + "?a=b", ""},
 		{"shop=https://shop.example/", "shop=" + secret},
 	} {
-		config := &role.NotifyConfig{Hooks: role.Hooks{URLs: c.urls, Secrets: c.secrets}}
-		if err := config.Validate(); err == nil || strings.Contains(err.Error(), secret[:8]) {
+		if _, err := notify.ParseHooks(c.urls, c.secrets); err == nil || strings.Contains(err.Error(), secret[:8]) {
 			t.Errorf("%v: %v", c, err)
 		}
 	}

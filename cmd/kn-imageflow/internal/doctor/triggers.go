@@ -1,0 +1,241 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+
+	"imageflow.dev/internal/rules"
+	"imageflow.dev/internal/triggers"
+)
+
+func (d *Doctor) triggers(ctx context.Context) (string, *finding) {
+	all, _, err := d.Triggers(ctx)
+	if err != nil {
+		return "", &finding{err.Error(), unread}
+	}
+	if len(all) == 0 {
+		return "", &finding{"no Trigger exists, so no upload is processed", "kubectl apply -f eventing"}
+	}
+	var names, reasons, fixes []string
+	for _, t := range all {
+		names = append(names, t.Name)
+		if reason := unready(t.Generation, t.Status.Status); reason != "" {
+			reasons = append(reasons, t.Name+": "+reason)
+			fixes = append(fixes, "kubectl describe trigger -n "+d.Namespace+" "+t.Name)
+		}
+	}
+	if len(reasons) > 0 {
+		return "", &finding{strings.Join(reasons, "\n"), strings.Join(fixes, "\n")}
+	}
+	if twice := d.subscribedTwice(ctx); twice != "" {
+		return "", &finding{
+			"the broker's channel has the subscriber " + twice + " more than once and may answer 500 to every event" +
+				" (Knative leaves duplicates when its OIDC is switched on or off)",
+			"kubectl delete trigger,broker -n " + d.Namespace + " --all\n" + deploy,
+		}
+	}
+	return strings.Join(names, ", "), nil
+}
+
+// subscribedTwice returns the name of a subscriber that the broker's in-memory
+// channel has more than once. Other kinds of brokers have no such channel.
+func (d *Doctor) subscribedTwice(ctx context.Context) string {
+	channel, err := d.Eventing.MessagingV1().InMemoryChannels(d.Namespace).Get(ctx, brokerName+"-kne-trigger", metav1.GetOptions{})
+	if err != nil {
+		return ""
+	}
+	seen := map[string]bool{}
+	for _, s := range channel.Spec.Subscribers {
+		name := ""
+		if s.Name != nil {
+			name = *s.Name
+		}
+		if seen[name] {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
+}
+
+// outputs finds Triggers that would overwrite each other's outputs.
+func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
+	made, all, err := d.Triggers(ctx)
+	if err != nil {
+		return "", &finding{err.Error(), unread}
+	}
+	set, _ := d.presetSet(ctx) // the check of presets reports its problems
+	var reasons, fixes []string
+	for _, p := range triggers.Problems(all, set) {
+		if p.Kind > triggers.WrongParameters {
+			continue // may be intended
+		}
+		reasons = append(reasons, p.Message)
+		fixes = append(fixes, d.separate(made, p))
+	}
+	if len(reasons) > 0 {
+		return "", &finding{strings.Join(reasons, "\n"), strings.Join(slices.Compact(fixes), "\n")}
+	}
+	return "no two Triggers write the same name", nil
+}
+
+// separate returns the fix of a problem: the newest of the Triggers with one output gets a variant of its own.
+func (d *Doctor) separate(made []eventingv1.Trigger, p triggers.Problem) string {
+	var of []eventingv1.Trigger
+	for _, t := range made {
+		if slices.Contains(p.Triggers, t.Name) {
+			of = append(of, t)
+		}
+	}
+	slices.SortStableFunc(of, func(a, b eventingv1.Trigger) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	if len(of) == 0 {
+		return d.editTrigger("NAME")
+	}
+	newest := of[len(of)-1]
+	uri := url.URL{Path: "/"}
+	if u := newest.Spec.Subscriber.URI; u != nil {
+		uri = *u.URL()
+	}
+	hasKey := strings.Contains(uri.RawQuery, "object_key") || strings.Contains(uri.RawQuery, "objectKey")
+	variant := strings.ToLower(newest.Name)
+	variant = variant[:min(len(variant), 32)]
+	if p.Kind != triggers.SameOutput || hasKey || uri.Query().Has("variant") || !rules.IsName(variant) {
+		return d.editTrigger(newest.Name)
+	}
+	uri.RawQuery = strings.Trim(uri.RawQuery+"&variant="+variant, "&")
+	return fmt.Sprintf(`kubectl patch trigger -n %s %s --type merge -p '{"spec":{"subscriber":{"uri":"%s"}}}'`,
+		d.Namespace, newest.Name, uri.String())
+}
+
+// chains compares the Triggers that the gateway describes with those of the cluster.
+func (d *Doctor) chains(ctx context.Context) (string, *finding) {
+	const configMap = "triggers"
+	fix := "kubectl get triggers.eventing.knative.dev -n " + d.Namespace + " -o yaml > triggers.yaml\n" +
+		"kubectl create configmap triggers -n " + d.Namespace +
+		" --from-file triggers.yaml --dry-run=client -o yaml | kubectl apply -f -"
+	_, all, err := d.Triggers(ctx)
+	if err != nil {
+		return "", &finding{err.Error(), unread}
+	}
+	all = slices.DeleteFunc(all, forConsole)
+	config, err := d.Kube.CoreV1().ConfigMaps(d.Namespace).Get(ctx, configMap, metav1.GetOptions{})
+	if err != nil {
+		return "", &finding{"GET /v1/chains answers nothing: " + err.Error(), fix}
+	}
+	var files []triggers.File
+	for _, key := range slices.Sorted(maps.Keys(config.Data)) {
+		files = append(files, triggers.File{Name: path.Join(configMap, key), Text: []byte(config.Data[key])})
+	}
+	listed, err := triggers.Parse(files)
+	if err != nil {
+		return "", &finding{"configmap " + err.Error(), fix}
+	}
+	if differences := d.differences(listed, all); len(differences) > 0 {
+		return "", &finding{"GET /v1/chains is not about the cluster's Triggers\n" + strings.Join(differences, "\n"), fix}
+	}
+	return fmt.Sprintf("GET /v1/chains describes %d Triggers", len(all)), nil
+}
+
+// forConsole reports whether a Trigger sends events to the console, which is no part of a chain.
+func forConsole(t triggers.Trigger) bool {
+	return t.Spec.Subscriber.Ref != nil && t.Spec.Subscriber.Ref.Name == "console"
+}
+
+// differences describes how the Triggers in the ConfigMap differ from those of the cluster.
+func (d *Doctor) differences(listed, all []triggers.Trigger) (found []string) {
+	missing := map[string]triggers.Trigger{}
+	for _, t := range listed {
+		t.Metadata.Namespace = d.Namespace
+		missing[t.Metadata.Name] = t
+	}
+	for _, t := range all {
+		name := t.Metadata.Name
+		if other, ok := missing[name]; !ok {
+			found = append(found, name+" is not in the configmap triggers")
+		} else if !t.IsLike(other) {
+			found = append(found, name+" has another filter or subscriber in the configmap triggers")
+		}
+		delete(missing, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		found = append(found, name+" is only in the configmap triggers")
+	}
+	return found
+}
+
+// webhooks checks the receivers of webhooks, and that each Trigger for notify names one.
+func (d *Doctor) webhooks(ctx context.Context) (string, *finding) {
+	_, all, err := d.Triggers(ctx)
+	if err != nil {
+		return "", &finding{err.Error(), unread}
+	}
+	all = slices.DeleteFunc(all, func(t triggers.Trigger) bool {
+		return t.Spec.Subscriber.Ref == nil || t.Spec.Subscriber.Ref.Name != notifyService
+	})
+	services, err := d.allServices(ctx)
+	if err != nil {
+		return "", &finding{err.Error(), unread}
+	}
+	for _, s := range services {
+		if s.Name != notifyService {
+			continue
+		}
+		if wrong := d.hooksOf(ctx, s, all); wrong != nil {
+			return "", wrong
+		}
+		if reason := unready(s.Generation, s.Status.Status); reason != "" {
+			return "", &finding{"notify: " + reason + d.pending(ctx, notifyService), d.describePods(notifyService)}
+		}
+		return fmt.Sprintf("notify is ready, and each of %d Triggers names a hook that it has", len(all)), nil
+	}
+	if len(all) == 0 {
+		return "none", nil
+	}
+	return "", &finding{all[0].String() + ": there is no Service notify",
+		"# add config/components/webhooks to your overlay, and deploy:\n" + deploy}
+}
+
+// presets checks the file of presets, and that each Trigger has parameters, presets and pipelines that the contract accepts.
+func (d *Doctor) presets(ctx context.Context) (string, *finding) {
+	set, wrong := d.presetSet(ctx)
+	if wrong != nil {
+		return "", wrong
+	}
+	_, all, err := d.Triggers(ctx)
+	if err != nil {
+		return "", &finding{err.Error(), unread}
+	}
+	var errs []error
+	var fixes []string
+	for _, t := range all {
+		if err := checkStep(t, set); err != nil {
+			errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: %w", t, err))
+			fixes = append(fixes, d.editTrigger(t.Metadata.Name))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		fixes = append(fixes, "# or add the preset or pipeline to the file of config/components/presets, and deploy")
+		return "", &finding{err.Error(), strings.Join(fixes, "\n")}
+	}
+	known := set.List()
+	return fmt.Sprintf("%d presets, %d pipelines; the Triggers' parameters are valid", len(known.Presets), len(known.Pipelines)), nil
+}
+
+// query returns the parameters of a Trigger's step, and the name of the Service that takes them; empty if it has none.
+func query(t triggers.Trigger) (service, text string) {
+	uri, err := url.Parse(t.Spec.Subscriber.URI)
+	if t.Spec.Subscriber.Ref == nil || err != nil {
+		return "", ""
+	}
+	return cmp.Or(t.Spec.Subscriber.Ref.Name), uri.RawQuery
+}
