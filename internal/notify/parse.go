@@ -11,8 +11,8 @@ import (
 )
 
 // ParseHooks returns the receivers by name. urls has name=URL pairs separated by spaces, as HOOK_URLS, and secrets has
-// name=whsec_...,whsec_... pairs, as HOOK_SECRETS. Each name has a URL and at least one secret. The error never shows a secret or a
-// URL.
+// name=whsec_...,whsec_... pairs, as HOOK_SECRETS. Each name has a URL and at least one secret. The error never shows a
+// secret or a URL.
 func ParseHooks(urls, secrets string) (map[string]Hook, error) {
 	byName, err := rules.Pairs("HOOK_URLS", urls)
 	signing, err2 := rules.Pairs("HOOK_SECRETS", secrets)

@@ -17,8 +17,9 @@ import (
 // Exec runs a command in a container of a pod and returns what it prints. The error of a command that fails is what it prints
 // as errors.
 func (c *Clients) Exec(ctx context.Context, pod, container string, command ...string) (string, error) {
+	options := &corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}
 	request := c.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(c.Namespace).Name(pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+		VersionedParams(options, scheme.ParameterCodec)
 	websocket, err := remotecommand.NewWebSocketExecutor(c.Config, http.MethodGet, request.URL().String())
 	if err != nil {
 		return "", err

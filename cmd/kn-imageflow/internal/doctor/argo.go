@@ -111,7 +111,8 @@ func (d *Doctor) argoController(ctx context.Context) (problems []argoProblem) {
 	}
 	i := slices.IndexFunc(all.Items, func(a appsv1.Deployment) bool { return a.Name == "workflow-controller" })
 	if i < 0 {
-		return []argoProblem{{"no Deployment workflow-controller runs Argo's workflows", "# install Argo Workflows: https://argo-workflows.readthedocs.io"}}
+		return []argoProblem{{"no Deployment workflow-controller runs Argo's workflows",
+			"# install Argo Workflows: https://argo-workflows.readthedocs.io"}}
 	}
 	controller := all.Items[i]
 	account := controller.Spec.Template.Spec.ServiceAccountName

@@ -1,18 +1,13 @@
 package doctor
 
 import (
-	"errors"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	fakediscovery "k8s.io/client-go/discovery/fake"
-	fakekube "k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 	"knative.dev/pkg/apis"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
@@ -20,148 +15,6 @@ import (
 
 	"imageflow.dev/internal/processors"
 )
-
-// must ends the test at an error of a change.
-func (d *deployment) must(err error) {
-	d.t.Helper()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-}
-
-// fail makes calls of the cluster fail.
-func (d *deployment) fail(verb, resource, reason string) {
-	d.Kube.(*fakekube.Clientset).PrependReactor(verb, resource, func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, errors.New(reason)
-	})
-}
-
-func (d *deployment) service(name string, change func(*servingv1.Service)) {
-	services := d.Serving.ServingV1().Services(testNamespace)
-	s, err := services.Get(d.t.Context(), name, metav1.GetOptions{})
-	d.must(err)
-	change(s)
-	_, err = services.Update(d.t.Context(), s, metav1.UpdateOptions{})
-	d.must(err)
-}
-
-func (d *deployment) trigger(name string, change func(*eventingv1.Trigger)) {
-	all := d.Eventing.EventingV1().Triggers(testNamespace)
-	t, err := all.Get(d.t.Context(), name, metav1.GetOptions{})
-	d.must(err)
-	change(t)
-	_, err = all.Update(d.t.Context(), t, metav1.UpdateOptions{})
-	d.must(err)
-}
-
-func (d *deployment) configMap(namespace, prefix string, change func(*corev1.ConfigMap)) {
-	maps := d.Kube.CoreV1().ConfigMaps(namespace)
-	all, err := maps.List(d.t.Context(), metav1.ListOptions{})
-	d.must(err)
-	for _, m := range all.Items {
-		if strings.HasPrefix(m.Name, prefix) {
-			change(&m)
-			_, err = maps.Update(d.t.Context(), &m, metav1.UpdateOptions{})
-			d.must(err)
-			return
-		}
-	}
-	d.t.Fatalf("no configmap %s", prefix)
-}
-
-func (d *deployment) secretData(name string, change func(map[string][]byte)) {
-	secrets := d.Kube.CoreV1().Secrets(testNamespace)
-	s, err := secrets.Get(d.t.Context(), name, metav1.GetOptions{})
-	d.must(err)
-	change(s.Data)
-	_, err = secrets.Update(d.t.Context(), s, metav1.UpdateOptions{})
-	d.must(err)
-}
-
-func (d *deployment) removeSecret(name string) {
-	d.must(d.Kube.CoreV1().Secrets(testNamespace).Delete(d.t.Context(), name, metav1.DeleteOptions{}))
-}
-
-func (d *deployment) addSecret(name string, data map[string]string) {
-	s := &corev1.Secret{ObjectMeta: meta(name), Data: map[string][]byte{}}
-	for key, value := range data {
-		s.Data[key] = []byte(value)
-	}
-	_, err := d.Kube.CoreV1().Secrets(testNamespace).Create(d.t.Context(), s, metav1.CreateOptions{})
-	d.must(err)
-}
-
-func (d *deployment) removePod(service string) {
-	d.must(d.Kube.CoreV1().Pods(testNamespace).Delete(d.t.Context(), service+"-pod", metav1.DeleteOptions{}))
-}
-
-func (d *deployment) part(namespace, name string, change func(*appsv1.Deployment)) {
-	parts := d.Kube.AppsV1().Deployments(namespace)
-	p, err := parts.Get(d.t.Context(), name, metav1.GetOptions{})
-	d.must(err)
-	change(p)
-	_, err = parts.Update(d.t.Context(), p, metav1.UpdateOptions{})
-	d.must(err)
-}
-
-// detectOnGPU makes detect's Service and pod request a GPU of a kind.
-func (d *deployment) detectOnGPU(kind string) {
-	request := func(spec *corev1.PodSpec) {
-		spec.NodeSelector = map[string]string{"gpu": kind}
-		spec.Containers[0].Resources.Limits = corev1.ResourceList{gpuResource: resource.MustParse("1")}
-	}
-	d.service(processors.Detect.Host, func(s *servingv1.Service) { request(&s.Spec.Template.Spec.PodSpec) })
-	d.removePod(processors.Detect.Host)
-	s, err := d.Serving.ServingV1().Services(testNamespace).Get(d.t.Context(), processors.Detect.Host, metav1.GetOptions{})
-	d.must(err)
-	_, err = d.Kube.CoreV1().Pods(testNamespace).Create(d.t.Context(), podOf(s), metav1.CreateOptions{})
-	d.must(err)
-}
-
-func (d *deployment) withoutGPUs() {
-	nodes := d.Kube.CoreV1().Nodes()
-	n, err := nodes.Get(d.t.Context(), "node-1", metav1.GetOptions{})
-	d.must(err)
-	n.Status.Allocatable[gpuResource] = resource.MustParse("0")
-	_, err = nodes.Update(d.t.Context(), n, metav1.UpdateOptions{})
-	d.must(err)
-}
-
-// notReady is the status of an object that is not ready.
-func notReady(reason string) duckv1.Status {
-	return duckv1.Status{Conditions: duckv1.Conditions{{Type: apis.ConditionReady, Status: corev1.ConditionFalse, Reason: reason}}}
-}
-
-// addTrigger adds a Trigger like the first one of the chain.
-func (d *deployment) addTrigger(name, service, uri string) {
-	all := d.Eventing.EventingV1().Triggers(testNamespace)
-	t, err := all.Get(d.t.Context(), "chain-1-resize", metav1.GetOptions{})
-	d.must(err)
-	t.Name, t.CreationTimestamp = name, metav1.Now()
-	t.Spec.Subscriber.Ref.Name = service
-	t.Spec.Subscriber.URI, err = apis.ParseURL(uri)
-	d.must(err)
-	_, err = all.Create(d.t.Context(), t, metav1.CreateOptions{})
-	d.must(err)
-}
-
-// notifyWith adds notify with the content of its secret, and a Trigger for a hook.
-func (d *deployment) notifyWith(urls, secrets, hook string) {
-	from := func(key string) *corev1.EnvVarSource {
-		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: "webhooks"}, Key: key,
-		}}
-	}
-	s := &servingv1.Service{ObjectMeta: meta(notifyService)}
-	s.Spec.Template.Spec.Containers = []corev1.Container{{Image: "dev.local/imageflow:dev", Env: []corev1.EnvVar{
-		{Name: "HOOK_URLS", ValueFrom: from("urls")}, {Name: "HOOK_SECRETS", ValueFrom: from("secrets")},
-	}}}
-	s.Status.Status = ready
-	_, err := d.Serving.ServingV1().Services(testNamespace).Create(d.t.Context(), s, metav1.CreateOptions{})
-	d.must(err)
-	d.addSecret("webhooks", map[string]string{"urls": urls, "secrets": secrets})
-	d.addTrigger("shop", notifyService, "/?hook="+hook)
-}
 
 const hookSecret = "shop=whsec_YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBieXRlcyAuLi4u"
 
@@ -186,13 +39,17 @@ var brokenDeployments = map[string]struct {
 	},
 	"a missing feature flag": {
 		func(d *deployment) {
-			d.configMap(servingNamespace, "config-features", func(m *corev1.ConfigMap) { m.Data["kubernetes.podspec-nodeselector"] = "disabled" })
+			d.configMap(servingNamespace, "config-features", func(m *corev1.ConfigMap) {
+				m.Data["kubernetes.podspec-nodeselector"] = "disabled"
+			})
 		}, "features",
-		[]string{"kubernetes.podspec-nodeselector is not enabled", "kubectl patch configmap -n knative-serving config-features --type merge"},
+		[]string{"kubernetes.podspec-nodeselector is not enabled",
+			"kubectl patch configmap -n knative-serving config-features --type merge"},
 	},
 	"a missing bucket": {
 		func(d *deployment) { d.exec["setup"] = "error: bucket imageflow-files: does not exist" }, "store",
-		[]string{"bucket imageflow-files: does not exist", "kubectl exec -n image-processing bridge-pod -c bridge -- env MINIO_ACCESS_KEY=",
+		[]string{"bucket imageflow-files: does not exist",
+			"kubectl exec -n image-processing bridge-pod -c bridge -- env MINIO_ACCESS_KEY=",
 			"/imageflow setup"},
 	},
 	"a webhook without a secret": {
@@ -252,9 +109,9 @@ var brokenDeployments = map[string]struct {
 	"full dead letters": {
 		func(d *deployment) {
 			day := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
-			d.letters = append(d.letters, letter("uploads/b", "the store is full", day), letter("uploads/a", "other", day.Add(-time.Hour)))
+			d.letters = append(d.letters, letter("uploads/b", "the store", day), letter("uploads/a", "other", day.Add(-time.Hour)))
 		}, "dead-letters",
-		[]string{"2 dead letters wait, the oldest since 2026-11-28T02:00:00Z; the last one is of execution uploads/b: the store is full",
+		[]string{"2 dead letters wait, the oldest since 2026-11-28T02:00:00Z; the last one is of execution uploads/b: the store",
 			"kn imageflow dead-letter list -n image-processing", "kn imageflow dead-letter replay --all"},
 	},
 	"an old image": {
@@ -295,7 +152,8 @@ var brokenDeployments = map[string]struct {
 		func(d *deployment) {
 			r, err := d.Serving.ServingV1().Routes(testNamespace).Get(d.t.Context(), gatewayService, metav1.GetOptions{})
 			d.must(err)
-			r.Status.Conditions = duckv1.Conditions{{Type: servingv1.RouteConditionIngressReady, Status: corev1.ConditionFalse, Reason: "None"}}
+			unready := apis.Condition{Type: servingv1.RouteConditionIngressReady, Status: corev1.ConditionFalse, Reason: "None"}
+			r.Status.Conditions = duckv1.Conditions{unready}
 			_, err = d.Serving.ServingV1().Routes(testNamespace).Update(d.t.Context(), r, metav1.UpdateOptions{})
 			d.must(err)
 		}, "ingress", []string{"class kourier: None", "kubectl patch configmap -n knative-serving config-network"},
@@ -307,7 +165,8 @@ var brokenDeployments = map[string]struct {
 	},
 	"a subscriber that Knative has left twice": {
 		func(d *deployment) {
-			_, err := d.Eventing.MessagingV1().InMemoryChannels(testNamespace).Update(d.t.Context(), channel("one", "one"), metav1.UpdateOptions{})
+			channels, twice := d.Eventing.MessagingV1().InMemoryChannels(testNamespace), channel("one", "one")
+			_, err := channels.Update(d.t.Context(), twice, metav1.UpdateOptions{})
 			d.must(err)
 		}, "triggers", []string{"has the subscriber one more than once", "kubectl delete trigger,broker -n image-processing --all"},
 	},
@@ -339,7 +198,8 @@ var brokenDeployments = map[string]struct {
 					}
 				}
 			})
-		}, "presets", []string{"PRESETS_FILE is not the same everywhere", "configmap presets-old: grpc-gateway\n", "config/components/presets"},
+		}, "presets",
+		[]string{"PRESETS_FILE is not the same everywhere", "configmap presets-old: grpc-gateway\n", "config/components/presets"},
 	},
 	"no list of Triggers": {
 		func(d *deployment) {
@@ -357,7 +217,8 @@ var brokenDeployments = map[string]struct {
 	},
 	"no rights of Argo's agent": {
 		func(d *deployment) { d.forbidden["create workflowtaskresults/"] = true }, "argo",
-		[]string{"Argo's agent, account imageflow-workflow, may not create workflowtaskresults", "kubectl apply -f config/argo/rbac.yaml"},
+		[]string{"Argo's agent, account imageflow-workflow, may not create workflowtaskresults",
+			"kubectl apply -f config/argo/rbac.yaml"},
 	},
 	"no rights of Argo's controller": {
 		func(d *deployment) { d.forbidden["patch workflowtasksets/status"] = true }, "argo",

@@ -52,7 +52,7 @@ func (d *Doctor) inMemoryDown(ctx context.Context) (reason, fix string) {
 		switch {
 		case apierrors.IsNotFound(err):
 			reason += fmt.Sprintf("\n%s is not installed in %s", name, eventingNamespace)
-			fixes = append(fixes, "# install Knative Eventing with its MTChannelBasedBroker and in-memory channel: https://knative.dev/docs/install")
+			fixes = append(fixes, "# install Knative Eventing with its broker and in-memory channel: https://knative.dev/docs/install")
 		case err != nil:
 			return err.Error(), unread
 		case part.Spec.Replicas != nil && *part.Spec.Replicas == 0:

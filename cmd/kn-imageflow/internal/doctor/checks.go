@@ -53,8 +53,8 @@ func (d *Doctor) features(ctx context.Context) (string, *finding) {
 		settings = append(settings, fmt.Sprintf("%q:%q", flag, "enabled"))
 	}
 	if len(missing) > 0 {
-		return "", &finding{strings.Join(missing, "\n"), fmt.Sprintf(
-			"kubectl patch configmap -n %s config-features --type merge -p '{\"data\":{%s}}'", servingNamespace, strings.Join(settings, ","))}
+		return "", &finding{strings.Join(missing, "\n"), fmt.Sprintf("kubectl patch configmap -n %s config-features "+
+			"--type merge -p '{\"data\":{%s}}'", servingNamespace, strings.Join(settings, ","))}
 	}
 	return "nodeSelector and tolerations are allowed", nil
 }
@@ -128,16 +128,10 @@ func (d *Doctor) secret(ctx context.Context, name string, keys, readers []string
 	default:
 		reason = fmt.Sprintf("secret %s has no %s", name, strings.Join(missing, " and no "))
 	}
-	var literals, strs []string
-	for _, key := range keys {
-		literals = append(literals, fmt.Sprintf("--from-literal=%s=%s", key, newValue(name, key)))
-	}
-	for _, key := range missing {
-		strs = append(strs, fmt.Sprintf(`"%s":"'%s'"`, key, newValue(name, key)))
-	}
-	fix = fmt.Sprintf("kubectl create secret generic -n %s %s %s", d.Namespace, name, strings.Join(literals, " "))
-	if err == nil {
-		fix = fmt.Sprintf("kubectl patch secret -n %s %s -p '{\"stringData\":{%s}}'", d.Namespace, name, strings.Join(strs, ","))
+	if err != nil {
+		fix = d.createSecret(name, keys)
+	} else {
+		fix = d.addKeys(name, missing)
 	}
 	if len(readers) > 0 {
 		fix += "\n" + d.restart(readers...)
@@ -146,6 +140,24 @@ func (d *Doctor) secret(ctx context.Context, name string, keys, readers []string
 		fix += "\n# then set MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_IMAGEFLOW=\"Bearer TOKEN\" of MinIO, and restart it"
 	}
 	return reason, fix
+}
+
+// createSecret is the fix of a secret that does not exist.
+func (d *Doctor) createSecret(name string, keys []string) string {
+	fix := fmt.Sprintf("kubectl create secret generic -n %s %s", d.Namespace, name)
+	for _, key := range keys {
+		fix += fmt.Sprintf(" --from-literal=%s=%s", key, newValue(name, key))
+	}
+	return fix
+}
+
+// addKeys is the fix of a secret that lacks keys.
+func (d *Doctor) addKeys(name string, keys []string) string {
+	var pairs []string
+	for _, key := range keys {
+		pairs = append(pairs, fmt.Sprintf(`"%s":"'%s'"`, key, newValue(name, key)))
+	}
+	return fmt.Sprintf("kubectl patch secret -n %s %s -p '{\"stringData\":{%s}}'", d.Namespace, name, strings.Join(pairs, ","))
 }
 
 // newValue returns the text of a shell that becomes a new value of a key of a secret: a random one, or the one in a variable.
@@ -166,9 +178,10 @@ func (d *Doctor) store(ctx context.Context) (string, *finding) {
 	}
 	text, err := d.imageflow(ctx, pod, "setup", "--check")
 	if err != nil {
-		return "", &finding{err.Error(), fmt.Sprintf("kubectl exec -n %s %s -c %s -- env MINIO_ACCESS_KEY=%s MINIO_SECRET_KEY=%s /imageflow setup",
-			d.Namespace, pod.Name, userContainer(pod),
-			fromSecret(d.Namespace, "minio-credentials", "access-key"), fromSecret(d.Namespace, "minio-credentials", "secret-key"))}
+		const admin = "minio-credentials"
+		return "", &finding{err.Error(), fmt.Sprintf("kubectl exec -n %s %s -c %s -- "+
+			"env MINIO_ACCESS_KEY=%s MINIO_SECRET_KEY=%s /imageflow setup", d.Namespace, pod.Name, userContainer(pod),
+			fromSecret(d.Namespace, admin, "access-key"), fromSecret(d.Namespace, admin, "secret-key"))}
 	}
 	return text, nil
 }

@@ -114,26 +114,16 @@ func (d *deployment) objects() (kube, services, eventings, others []runtime.Obje
 	kube = clusterObjects()
 	for _, u := range built {
 		kind := u.GroupVersionKind()
-		typed := func(s *runtime.Scheme) runtime.Object {
-			o, err := s.New(kind)
-			if err == nil {
-				err = runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, o)
-			}
-			if err != nil {
-				d.t.Fatal(err)
-			}
-			return o
-		}
 		switch {
 		case kubescheme.Scheme.Recognizes(kind):
-			kube = append(kube, typed(kubescheme.Scheme))
+			kube = append(kube, d.typed(u, kubescheme.Scheme))
 		case servingscheme.Scheme.Recognizes(kind):
-			s := typed(servingscheme.Scheme).(*servingv1.Service)
+			s := d.typed(u, servingscheme.Scheme).(*servingv1.Service)
 			s.Status.Status = ready
 			s.Status.LatestCreatedRevisionName, s.Status.LatestReadyRevisionName = s.Name+"-00001", s.Name+"-00001"
 			services, kube = append(services, s), append(kube, podOf(s))
 		case eventingscheme.Scheme.Recognizes(kind):
-			o := typed(eventingscheme.Scheme)
+			o := d.typed(u, eventingscheme.Scheme)
 			switch o := o.(type) {
 			case *eventingv1.Trigger:
 				o.Status.Status = ready
@@ -152,9 +142,22 @@ func (d *deployment) objects() (kube, services, eventings, others []runtime.Obje
 	return kube, append(services, route), eventings, others
 }
 
+// typed returns an object as the scheme has it.
+func (d *deployment) typed(u *unstructured.Unstructured, s *runtime.Scheme) runtime.Object {
+	o, err := s.New(u.GroupVersionKind())
+	if err == nil {
+		err = runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, o)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return o
+}
+
 // podOf returns the running pod of a Service.
 func podOf(s *servingv1.Service) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: meta(s.Name + "-pod"), Spec: s.Spec.Template.Spec.PodSpec, Status: corev1.PodStatus{Phase: corev1.PodRunning}}
+	p := &corev1.Pod{ObjectMeta: meta(s.Name + "-pod"), Spec: s.Spec.Template.Spec.PodSpec}
+	p.Status.Phase = corev1.PodRunning
 	p.Labels = map[string]string{serving.ServiceLabelKey: s.Name}
 	return p
 }
@@ -229,17 +232,20 @@ func (d *deployment) Forward(_ context.Context, service string) (address string,
 	if err != nil {
 		return "", nil, err
 	}
-	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		given, _ := metadata.FromIncomingContext(ctx)
-		if d.gatewayToken != "" && strings.Join(given["authorization"], "") != "Bearer "+d.gatewayToken {
-			return nil, status.Error(codes.Unauthenticated, "wrong token")
-		}
-		return next(ctx, req)
-	}))
+	s := grpc.NewServer(grpc.UnaryInterceptor(d.authorize))
 	imageflowv1.RegisterPipelineServiceServer(s, &pipelines{})
 	imageflowv1.RegisterExecutionServiceServer(s, &executions{letters: d.letters})
 	go func() { _ = s.Serve(l) }()
 	return l.Addr().String(), s.Stop, nil
+}
+
+// authorize refuses calls without the token of the gateway's pods.
+func (d *deployment) authorize(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	given, _ := metadata.FromIncomingContext(ctx)
+	if d.gatewayToken != "" && strings.Join(given["authorization"], "") != "Bearer "+d.gatewayToken {
+		return nil, status.Error(codes.Unauthenticated, "wrong token")
+	}
+	return next(ctx, req)
 }
 
 type pipelines struct {

@@ -19,7 +19,9 @@ func (d *Doctor) images(ctx context.Context) (string, *finding) {
 	if err != nil {
 		return "", &finding{err.Error(), unread}
 	}
-	all = slices.DeleteFunc(all, func(s servingv1.Service) bool { return !isOurs(s.Name) || len(s.Spec.Template.Spec.Containers) == 0 })
+	all = slices.DeleteFunc(all, func(s servingv1.Service) bool {
+		return !isOurs(s.Name) || len(s.Spec.Template.Spec.Containers) == 0
+	})
 	wanted := versions(all)
 	var reasons, fixes []string
 	for _, s := range all {
@@ -28,12 +30,13 @@ func (d *Doctor) images(ctx context.Context) (string, *finding) {
 		isOld := version != wanted[repository]
 		if isOld {
 			reasons = append(reasons, fmt.Sprintf("%s runs %s, but the others run %s", s.Name, repository+version, wanted[repository]))
-			fixes = append(fixes, fmt.Sprintf(
-				`kubectl patch ksvc -n %s %s --type json -p '[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"%s"}]'`,
+			fixes = append(fixes, fmt.Sprintf(`kubectl patch ksvc -n %s %s --type json `+
+				`-p '[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"%s"}]'`,
 				d.Namespace, s.Name, repository+wanted[repository]))
 		}
 		if created != ready {
-			reasons = append(reasons, fmt.Sprintf("%s: its latest revision %s is not ready; %s serves", s.Name, created, cmp.Or(ready, "none")))
+			reasons = append(reasons,
+				fmt.Sprintf("%s: its latest revision %s is not ready; %s serves", s.Name, created, cmp.Or(ready, "none")))
 			if !isOld {
 				fixes = append(fixes, fmt.Sprintf("kubectl describe revision -n %s %s", d.Namespace, created))
 			}

@@ -59,7 +59,7 @@ func file(s servingv1.Service, name string) mounted {
 
 // presetSet returns the presets of the processors and the gateway, which must all have the same; nil if they have none.
 func (d *Doctor) presetSet(ctx context.Context) (*presets.Set, *finding) {
-	const fix = "# add config/components/presets, which gives the processors and the gateway one file, to your overlay, and deploy:\n" + deploy
+	const fix = "# add config/components/presets, which gives all of them one file, to your overlay, and deploy:\n" + deploy
 	from, err := d.presetsFile(ctx)
 	if err != nil {
 		return nil, &finding{err.Error(), fix}

@@ -92,7 +92,8 @@ func unready(generation int64, s duckv1.Status) string {
 
 // podsOf returns the pods of a Service.
 func (d *Doctor) podsOf(ctx context.Context, service string) ([]corev1.Pod, error) {
-	pods, err := d.Kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: serving.ServiceLabelKey + "=" + service})
+	ofService := metav1.ListOptions{LabelSelector: serving.ServiceLabelKey + "=" + service}
+	pods, err := d.Kube.CoreV1().Pods(d.Namespace).List(ctx, ofService)
 	if err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
 	}
@@ -179,7 +180,7 @@ func (d *Doctor) ingress(ctx context.Context) (string, *finding) {
 	if err != nil {
 		return "", &finding{err.Error(), unread}
 	}
-	class := cmp.Or(config.Data["ingress-class"], config.Data["ingress.class"], "istio.ingress.networking.knative.dev, Knative's default")
+	class := cmp.Or(config.Data["ingress-class"], "istio.ingress.networking.knative.dev, Knative's default")
 	gateway, err := d.Serving.ServingV1().Routes(d.Namespace).Get(ctx, gatewayService, metav1.GetOptions{})
 	if err != nil {
 		return "", &finding{err.Error(), deploy}
