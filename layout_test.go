@@ -36,9 +36,10 @@ var floors = []struct {
 	{"internal/oidc", nil},
 	{"internal/openinference", []string{"proto/imageflow/v1", "internal/server"}},
 	{"internal/processors", []string{"proto/imageflow/v1", "internal/rules"}},
-	{"internal/presets", []string{"proto/imageflow/v1", "internal/rules"}},
+	{"internal/presets", []string{"proto/imageflow/v1", "internal/requestjson", "internal/rules"}},
 	{"internal/protolimit", nil},
-	{"internal/queryparams", nil},
+	{"internal/queryparams", []string{"internal/requestjson", "internal/rules"}},
+	{"internal/requestjson", []string{"internal/rules"}},
 	{"internal/rules", nil},
 	{"internal/signedurl", nil},
 	{"internal/server", []string{"internal/protolimit", "internal/metrics"}},
@@ -89,7 +90,8 @@ var floors = []struct {
 	{"internal/gateway", []string{
 		"proto/imageflow/v1", "internal/processors", "internal/server", "internal/objects", "internal/execution", "internal/index",
 		"internal/events", "internal/queryparams", "internal/jsonlimit", "internal/metrics", "internal/presets",
-		"internal/signature", "internal/signedurl", "internal/httpevent", "internal/triggers", "internal/rules",
+		"internal/signature", "internal/signedurl", "internal/httpevent", "internal/triggers", "internal/requestjson",
+		"internal/rules",
 	}},
 	{"internal/bridge", []string{
 		"proto/imageflow/v1", "internal/objects", "internal/events", "internal/execution", "internal/index", "internal/jsonlimit",

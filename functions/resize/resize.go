@@ -67,7 +67,7 @@ func apply(ctx context.Context, r *imageflowv1.ResizeRequest, in functions.Input
 		OriginalWidth: int32(width), OriginalHeight: int32(height),
 		OutputWidth: int32(w), OutputHeight: int32(h),
 		ScaleFactorX: float64(w) / float64(width), ScaleFactorY: float64(h) / float64(height),
-		QualityUsed: q.used,
+		QualityUsed: q.used, FitUsed: fitOf(r),
 	}
 	if !p.showsAll() {
 		metadata.OriginalFromOutput = p.originalFromOutput()

@@ -242,6 +242,20 @@ func distance(a, b image.Image) int {
 	return most
 }
 
+// TestFitUsed: the metadata say how two targets were filled when the request leaves it open.
+func TestFitUsed(t *testing.T) {
+	m := encoded(t, gradient(30, 20), imaging.PNG)
+	for want, r := range map[imageflowv1.Fit]*request{
+		imageflowv1.Fit_FIT_UNSPECIFIED: {TargetWidth: 9}, imageflowv1.Fit_FIT_FILL: {TargetWidth: 9, TargetHeight: 9},
+		imageflowv1.Fit_FIT_CONTAIN: {TargetWidth: 9, TargetHeight: 9, MaintainAspectRatio: true},
+		imageflowv1.Fit_FIT_COVER:   {TargetWidth: 9, TargetHeight: 9, Fit: imageflowv1.Fit_FIT_COVER},
+	} {
+		if _, resp := apply(t, m, r); resp.GetMetadata().GetFitUsed() != want {
+			t.Errorf("%v: got %v, want %v", r, resp.GetMetadata().GetFitUsed(), want)
+		}
+	}
+}
+
 // TestScaleFactors: they are the sides of the output divided by those of the original, not the
 // requested scales.
 func TestScaleFactors(t *testing.T) {

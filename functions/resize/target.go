@@ -45,6 +45,19 @@ func keepsAspectRatio(r *imageflowv1.ResizeRequest) bool {
 	return r.GetMaintainAspectRatio()
 }
 
+// fitOf returns how an image fills the two targets of a request; unspecified if there are not two.
+func fitOf(r *imageflowv1.ResizeRequest) imageflowv1.Fit {
+	switch {
+	case r.GetTargetWidth() == 0 || r.GetTargetHeight() == 0:
+		return imageflowv1.Fit_FIT_UNSPECIFIED
+	case r.GetFit() != imageflowv1.Fit_FIT_UNSPECIFIED:
+		return r.GetFit()
+	case r.GetMaintainAspectRatio():
+		return imageflowv1.Fit_FIT_CONTAIN
+	}
+	return imageflowv1.Fit_FIT_FILL
+}
+
 // maxSide is the longest side in pixels that every encoder supports.
 const maxSide = 16383
 

@@ -17,6 +17,7 @@ import (
 
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/queryparams"
+	"imageflow.dev/internal/rules"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -172,7 +173,7 @@ func (s benchStep) read() (*imageflowv1.PipelineStep, []problem) {
 	}
 	var bad *queryparams.Error
 	if err := queryparams.Read(req, s.Parameters); errors.As(err, &bad) {
-		return step, []problem{{bad.Name, bad.Reason}}
+		return step, []problem{problemOf(bad, s.Parameters)}
 	} else if err != nil {
 		return step, []problem{{"", err.Error()}}
 	}
@@ -188,10 +189,18 @@ func (s benchStep) read() (*imageflowv1.PipelineStep, []problem) {
 	return step, nil
 }
 
+// problemOf returns the problem of a parameter. An error in the JSON of a parameter has a path that begins with its name.
+func problemOf(bad *queryparams.Error, parameters url.Values) problem {
+	if end := strings.IndexAny(bad.Name, ".["); end > 0 && parameters.Has(bad.Name[:end]) {
+		return problem{bad.Name[:end], bad.Error()}
+	}
+	return problem{bad.Name, bad.Reason}
+}
+
 // problemsOf returns the violated rules. The messages of rules about several fields begin with the name of one.
 func problemsOf(invalid *protovalidate.ValidationError) (found []problem) {
 	for _, v := range invalid.Violations {
-		p := problem{protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetMessage()}
+		p := problem{protovalidate.FieldPathString(v.Proto.GetField()), rules.Message(v)}
 		if name, reason, ok := strings.Cut(p.Reason, ": "); ok && p.Parameter == "" && !strings.Contains(name, " ") {
 			p = problem{name, reason}
 		}

@@ -83,13 +83,13 @@ func TestBench_problems(t *testing.T) {
 		{processors.Resize, "target_width=99999", "target_width", "16383"},
 		{processors.Resize, "target_widht=1", "target_widht", "no such parameter"},
 		{processors.Resize, "target_width=9&fit=FIT_COVER", "fit", "need target_width and target_height"},
-		{processors.Resize, "target_width=9&fit=COVER", "fit", "not a value of Fit"},
+		{processors.Resize, "target_width=9&fit=COVER", "fit", `"COVER" is not one of contain, cover, fill, pad`},
 		{processors.Resize, "target_width=9&encoding.quality=101", "encoding.quality", "100"},
 		{processors.Resize, "target_width=9&renditions=[{}]", "renditions", ""},
 		{processors.Resize, "target_width=9&input_image.bucket=b", "input_image.bucket", "the bench sets it"},
 		{processors.Filter, "intensity=1", "filter_type", ""},
 		{processors.Filter, "filter_type=FILTER_TYPE_BLUR&parameters[a]b=1", "parameters[a]b", "no such parameter"},
-		{processors.Detect, "regions=[{\"x9\":1}]", "regions", "not JSON of the field"},
+		{processors.Detect, "regions=[{\"x9\":1}]", "regions", "regions[0].x9: no such field"},
 		{processors.Detect, "frames=2&crops.margin=0.5", "", ""},
 	} {
 		step := readBench(url.Values{"step": {c.processor.Name}}).Steps[0]

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/internal/jsonlimit"
+	"imageflow.dev/internal/rules"
 )
 
 const (
@@ -67,7 +68,7 @@ func fromBrowser(r *http.Request) bool {
 
 func unsupportedType(mediaType string) error {
 	return &runtime.HTTPStatusError{HTTPStatus: http.StatusUnsupportedMediaType, Err: status.Error(codes.InvalidArgument,
-		"content type "+clip(mediaType)+" is not supported: send "+jsonType+" with the image in base64 as input_bytes, or "+
+		"content type "+rules.Clip(mediaType)+" is not supported: send "+jsonType+" with the image in base64 as input_bytes, or "+
 			formType+" with the image as the file field "+fileField+" (curl -F "+fileField+"=@cat.jpg)")}
 }
 

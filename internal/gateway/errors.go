@@ -40,7 +40,7 @@ func answerRouting(
 func answerError(
 	ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error,
 ) {
-	err = decodeError(ctx, sanitizeStatus(status.Convert(err), err))
+	err = decodeError(ctx, queryError(sanitizeStatus(status.Convert(err), err)))
 	err = limitError(ctx, err)
 	for _, detail := range status.Convert(err).Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {
@@ -75,9 +75,7 @@ func unavailable(message string) error {
 
 // invalid returns an InvalidArgument error about a field, as the processors do.
 func invalid(field, reason string) error {
-	return withDetail(status.New(codes.InvalidArgument, field+": "+reason), &errdetails.BadRequest{
-		FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
-	})
+	return withDetail(status.New(codes.InvalidArgument, field+": "+reason), rules.BadRequest(field, reason))
 }
 
 // outside refuses an object that READ_FROM does not contain, with the text of the
@@ -101,8 +99,12 @@ func violation(at string, err error) error {
 		return status.Error(codes.Internal, "internal error")
 	}
 	field := strings.Trim(at+"."+v.Field, ".")
-	if field == "" {
-		return status.Error(codes.InvalidArgument, v.Message)
+	if field != "" {
+		return invalid(field, v.Message)
 	}
-	return invalid(field, v.Message)
+	s := status.New(codes.InvalidArgument, v.Message)
+	if details := rules.BadRequest("", v.Message); details != nil {
+		return withDetail(s, details)
+	}
+	return s.Err()
 }

@@ -2,14 +2,11 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/api/httpbody"
@@ -19,7 +16,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/internal/jsonlimit"
-	"imageflow.dev/internal/queryparams"
+	"imageflow.dev/internal/rules"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -58,7 +55,7 @@ func (f *form) decode(r io.Reader, req proto.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := readFields(req, fields); err != nil {
+	if err := readQuery(req, fields); err != nil {
 		return err
 	}
 	if image == nil {
@@ -96,7 +93,7 @@ func (f *form) read(r io.Reader) (image []byte, fields url.Values, err error) {
 		case name == fileField:
 			image, err = text.readImage(part)
 		case part.FileName() != "":
-			return nil, nil, invalid(clip(name), "a file must be in the field "+fileField)
+			return nil, nil, invalid(rules.Clip(name), "a file must be in the field "+fileField)
 		default:
 			var value []byte
 			value, err = io.ReadAll(part)
@@ -131,35 +128,6 @@ func (t *textReader) readImage(part io.Reader) ([]byte, error) {
 	t.inImage = true
 	defer func() { t.inImage = false }()
 	return io.ReadAll(part)
-}
-
-// readFields sets the fields of a request. Messages and lists of messages, or their elements, are
-// JSON, the others have the syntax of a query string.
-func readFields(req proto.Message, fields url.Values) error {
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		path := queryparams.Path(req, name)
-		if len(path) != 1 || path[0].Message() == nil || strings.Contains(name, "[") {
-			continue
-		}
-		for _, text := range fields[name] {
-			if path[0].IsList() && strings.HasPrefix(text, "{") {
-				text = "[" + text + "]"
-			}
-			one := req.ProtoReflect().New().Interface()
-			if err := decodeJSON(strings.NewReader(fmt.Sprintf("{%q:%s}", path[0].Name(), text)), one); err != nil {
-				return err
-			}
-			proto.Merge(req, one)
-		}
-		delete(fields, name)
-	}
-	var bad *queryparams.Error
-	if err := queryparams.Read(req, fields); errors.As(err, &bad) && bad.Name != "" {
-		return invalid(bad.Name, bad.Reason)
-	} else if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
-	return nil
 }
 
 // answersWithImage reports whether the answer to an upload is the image itself.

@@ -190,8 +190,8 @@ func (i *Images) request(parameters url.Values) (*imageflowv1.ResizeRequest, err
 		options[name] = values
 	}
 	req := &imageflowv1.ResizeRequest{}
-	if err := queryparams.Read(req, options); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+	if err := readQuery(req, options); err != nil {
+		return nil, err
 	}
 	if !i.AllowOptions && req.GetPreset() == "" {
 		return nil, invalid("preset", "must be given")

@@ -183,7 +183,8 @@ func TestListExecutions_invalid(t *testing.T) {
 		for query, want := range map[string]string{
 			"page_token=x": "page_token", "page_size=501": "page_size", "bucket=private": "READ_FROM", "status=NONE": "status",
 			"status=PROCESSING_STATUS_UNSPECIFIED": "status", "page_token=" + url.QueryEscape("e30="): "page_token",
-			"statuss=x": "statuss: no such parameter", "prefix=%FF": "not UTF-8",
+			"statuss=x": `"field":"statuss"`, "prefix=%FF": "not UTF-8", "pageSize=x": `"field":"page_size"`,
+			"status=done": `"description":"\"done\" is not one of pending, running, completed, failed"`,
 		} {
 			if _, body := get(query); !strings.Contains(body, want) || !strings.Contains(body, `"code":3`) {
 				t.Errorf("%s is answered %s", query, body)

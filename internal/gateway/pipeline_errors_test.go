@@ -84,7 +84,7 @@ func TestPipeline_validatesAllStepsFirst(t *testing.T) {
 	const resize = `{"resize":{"target_width":100}}`
 	with := func(steps string) string { return `{"input_image":{"object_key":"cat.jpg"},"steps":[` + steps + `]}` }
 	for _, c := range []struct{ body, field, says string }{
-		{with(``), "", "steps or pipeline: exactly one"},
+		{with(``), "steps", "steps or pipeline: exactly one"},
 		{with(strings.Repeat(resize+",", 16) + resize), "steps", "16"},
 		{with(resize + `,{}`), "steps[1].processor", "exactly one"},
 		{with(resize + `,{"detect":{"confidence_threshold":1.5}}`), "steps[1].detect.confidence_threshold", "1"},
@@ -96,8 +96,11 @@ func TestPipeline_validatesAllStepsFirst(t *testing.T) {
 		{with(resize + `,{"filter":{"filter_type":"FILTER_TYPE_BLUR","execution_id":"x"}}`), "steps[1]", "leave them out of its steps"},
 		{with(resize + `,{"detect":{"output_image":{"object_key":"x.png"}}}`), "steps[1]", "leave them out of its steps"},
 		{with(resize + `,{"detect":{"input_bytes":"AAAA"}}`), "steps[1]", "leave them out of its steps"},
-		{`{"steps":[` + resize + `]}`, "", "exactly one must be given"},
-		{`{"input_bytes":"AAAA","input_image":{"object_key":"cat.jpg"},"steps":[` + resize + `]}`, "", "exactly one must be given"},
+		{`{"steps":[` + resize + `]}`, "input_image.object_key", "exactly one must be given"},
+		{
+			`{"input_bytes":"AAAA","input_image":{"object_key":"cat.jpg"},"steps":[` + resize + `]}`,
+			"input_image.object_key", "exactly one must be given",
+		},
 		{`{"input_image":{"object_key":"../cat.jpg"},"steps":[` + resize + `]}`, "input_image.object_key", "segment"},
 		{`{"input_image":{"object_key":"` + strings.Repeat("k", 1000) + `"},"steps":[` + resize + `]}`, "execution_id", "900"},
 	} {

@@ -1,10 +1,13 @@
 package gateway
 
 import (
-	"fmt"
+	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/internal/queryparams"
@@ -14,6 +17,10 @@ import (
 // an error: grpc-gateway ignores both, so that a list with a misspelt filter is a list of everything.
 type strictQuery struct{}
 
+// fieldSeparator is between the parameter and the reason in the text of a strictQuery's error. The generated handlers keep
+// only the text of an error. No other text has the character.
+const fieldSeparator = "\x1f"
+
 // Parse implements runtime.QueryParameterParser.
 func (strictQuery) Parse(req proto.Message, parameters url.Values, inPath *utilities.DoubleArray) error {
 	for name := range parameters {
@@ -22,8 +29,34 @@ func (strictQuery) Parse(req proto.Message, parameters url.Values, inPath *utili
 			fields = append(fields, string(field.Name()))
 		}
 		if len(fields) > 0 && inPath.HasCommonPrefix(fields) {
-			return fmt.Errorf("%s: the path has it", fields[0])
+			return errors.New(fields[0] + fieldSeparator + "the path has it")
 		}
 	}
-	return queryparams.Read(req, parameters)
+	err := queryparams.Read(req, parameters)
+	var bad *queryparams.Error
+	if errors.As(err, &bad) && bad.Name != "" {
+		return errors.New(bad.Name + fieldSeparator + bad.Reason)
+	}
+	return err
+}
+
+// queryError returns the error of a strictQuery with the parameter in its details, and other errors as they are.
+func queryError(err error) error {
+	if name, reason, ok := strings.Cut(status.Convert(err).Message(), fieldSeparator); ok {
+		return invalid(name, reason)
+	}
+	return err
+}
+
+// readQuery reads parameters into a request. Its error is a status that names the parameter.
+func readQuery(req proto.Message, parameters url.Values) error {
+	err := queryparams.Read(req, parameters)
+	var bad *queryparams.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &bad) && bad.Name != "":
+		return invalid(bad.Name, bad.Reason)
+	}
+	return status.Error(codes.InvalidArgument, err.Error())
 }

@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 
-	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"imageflow.dev/internal/jsonlimit"
+	"imageflow.dev/internal/requestjson"
 )
 
 // imageField is the field of a request that holds the encoded image.
@@ -36,7 +39,7 @@ func decodeJSON(r io.Reader, req proto.Message) error {
 	if len(bytes.TrimSpace(s.text)) == 0 {
 		return nil // an empty request: validation reports the missing fields
 	}
-	if err := protojson.Unmarshal(s.text, req); err != nil {
+	if err := requestjson.Unmarshal(s.text, req); err != nil {
 		return s.describe(err)
 	}
 	field := req.ProtoReflect().Descriptor().Fields().ByName(imageField)
@@ -44,6 +47,21 @@ func decodeJSON(r io.Reader, req proto.Message) error {
 		req.ProtoReflect().Set(field, protoreflect.ValueOfBytes(s.image))
 	}
 	return nil
+}
+
+// describe returns an error of requestjson as an InvalidArgument error, with offsets in the text that has the image.
+func (s *splitter) describe(err error) error {
+	var bad *requestjson.Error
+	if !errors.As(err, &bad) {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	if bad.At > s.imageAt {
+		bad.At += s.imageBytes
+	}
+	if bad.Field == "" {
+		return status.Error(codes.InvalidArgument, bad.Error())
+	}
+	return invalid(bad.Field, strings.TrimPrefix(bad.Error(), bad.Field+": "))
 }
 
 // splitter removes the image from a JSON text and leaves an empty string.

@@ -18,7 +18,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"imageflow.dev/internal/index"
-	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -100,10 +99,7 @@ func watchStatus(ctx context.Context, err error) error {
 // continues after an interruption with the header Last-Event-ID.
 func (x *Executions) serveWatch(w http.ResponseWriter, r *http.Request) {
 	req := &imageflowv1.WatchExecutionsRequest{}
-	err := queryparams.Read(req, r.URL.Query())
-	if err != nil {
-		err = status.Error(codes.InvalidArgument, err.Error())
-	}
+	err := readQuery(req, r.URL.Query())
 	if id := r.Header.Get("Last-Event-Id"); id != "" {
 		req.LastEventId = id
 	}

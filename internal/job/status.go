@@ -15,6 +15,7 @@ import (
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/rules"
 )
 
 // defaultRetryDelay is the retry delay of retryable errors that have none.
@@ -51,12 +52,12 @@ func Status(ctx context.Context, err error) *status.Status {
 		detail = &errdetails.ErrorInfo{Reason: events.ReasonSuperseded, Domain: "imageflow.dev"}
 	case e.Kind == functions.Busy || e.Kind == functions.Unavailable:
 		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, defaultRetryDelay))}
-	case e.Field != "":
-		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
-			{Field: e.Field, Description: e.Message},
-		}}
 	default:
-		return s
+		fields := rules.BadRequest(e.Field, e.Message)
+		if fields == nil || e.Field == "" && e.Kind != functions.Invalid {
+			return s
+		}
+		detail = fields
 	}
 	if with, err := s.WithDetails(detail); err == nil {
 		return with

@@ -11,10 +11,10 @@ import (
 
 	"buf.build/go/protovalidate"
 	"go.yaml.in/yaml/v3"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"imageflow.dev/internal/requestjson"
 	"imageflow.dev/internal/rules"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -52,11 +52,11 @@ func Load(file string) (*Set, error) {
 // Parse reads a file of YAML:
 //
 //	presets:
-//	  card: {resize: {target_width: 640, target_height: 360, fit: FIT_COVER}}
+//	  card: {resize: {target_width: 640, target_height: 360, fit: cover}}
 //	pipelines:
 //	  avatar:
 //	    - resize: {preset: card}
-//	    - filter: {filter_type: FILTER_TYPE_SHARPEN, intensity: 1}
+//	    - filter: {filter_type: sharpen, intensity: 1}
 //
 // Each preset and each step obeys the rules of a request on any image. The errors name the line of
 // each that does not.
@@ -247,12 +247,11 @@ func readField(req protoreflect.Message, name, value *yaml.Node) error {
 		return at(name, "%s: not JSON; put quotes around keys that are not text", field.Name())
 	}
 	one := req.New().Interface()
-	if err := protojson.Unmarshal(text, one); err != nil {
-		_, reason, _ := strings.Cut(err.Error(), "): ")
-		if strings.Contains(reason, "bool") {
-			reason += "; write true or false"
+	if err := requestjson.Unmarshal(text, one); err != nil {
+		if strings.HasSuffix(err.Error(), " bool") {
+			return at(value, "%w; write true or false", err)
 		}
-		return at(value, "%s: %.200s", field.Name(), reason)
+		return at(value, "%w", err)
 	}
 	proto.Merge(req.Interface(), one)
 	return nil

@@ -149,10 +149,12 @@ func TestParse_outputs(t *testing.T) {
 // TestParse_errors: each error has the line and says what is wrong.
 func TestParse_errors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"presets: {card: {resize: {target_width: wide}}}", `line 1: preset card: resize: target_width: invalid value for int32`},
+		{"presets: {card: {resize: {target_width: wide}}}", `line 1: preset card: resize: target_width: not a valid int32`},
 		{"presets:\n  a:\n    resize:\n      target_width: 1\n      heigth: 3", `line 5: preset a: resize: heigth: no such`},
 		{"presets:\n  a:\n    resize:\n      target_height: 3\n      target_width: 99999", `line 5: preset a: resize: target_width: `},
-		{"presets:\n  card:\n    resize: {fit: FIT_BEST, target_width: 1}", `line 3: preset card: resize: fit: `},
+		{"presets:\n  card:\n    resize: {fit: FIT_BEST, target_width: 1}", `line 3: preset card: resize: fit: "FIT_BEST" is not one of contain, cover,`},
+		{"presets:\n  card:\n    resize: {encoding: {chroma: 422}, target_width: 1}", `resize: encoding.chroma: "422" is not one of 420, 444`},
+		{"presets:\n  card:\n    resize: {trim: {tolerance: x}, target_width: 1}", `line 3: preset card: resize: trim.tolerance: not a valid`},
 		{"presets:\n  card:\n    resize: {}", "line 3: preset card: resize: target_width and target_height: at least one"},
 		{"presets:\n  card: {scale: {}}", `line 2: preset card: there is no processor "scale"`},
 		{"presets:\n  card: {resize: {target_width: 1}, detect: {}}", "line 2: preset card: must have one processor"},

@@ -15,9 +15,11 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"imageflow.dev/internal/requestjson"
+	"imageflow.dev/internal/rules"
 )
 
 // Error reports a parameter that cannot be read.
@@ -40,7 +42,8 @@ var defaults = &runtime.DefaultQueryParser{}
 // Read sets the fields of a request that the parameters name. A field of the request that is a message
 // may be JSON; for a list of messages, each parameter has one or a list. The items of a list of messages that have a
 // variant may also be given field by field: renditions.small.target_width=150 is that of the item with the variant
-// small. They come in the order of their variants. Read returns an *Error for the
+// small. They come in the order of their variants. Enums have full names, short names (blur for FILTER_TYPE_BLUR) or
+// numbers. Read returns an *Error for the
 // first wrong parameter in alphabetical order.
 func Read(req proto.Message, parameters url.Values) error {
 	parameters, items := splitItems(req, parameters)
@@ -58,17 +61,18 @@ func Read(req proto.Message, parameters url.Values) error {
 		}
 		if isJSON(path, parameters[name]) {
 			for _, text := range parameters[name] {
-				if err := readJSON(req, path[0], text); err != nil {
-					return &Error{clip(name), "not JSON of the field"}
+				if err := readJSON(req, path[0], strings.TrimSpace(text)); err != nil {
+					return err
 				}
 			}
 			delete(simple, name)
 			continue
 		}
+		simple[name] = fullNames(path[len(path)-1], parameters[name])
 		// Each parameter is read alone first, so that an error can name it.
 		single := req.ProtoReflect().Type().New().Interface()
-		if err := defaults.Parse(single, url.Values{name: parameters[name]}, none); err != nil {
-			return &Error{clip(name), reason(path, parameters[name])}
+		if err := defaults.Parse(single, url.Values{name: simple[name]}, none); err != nil {
+			return &Error{contractName(path, name), reason(path, parameters[name])}
 		}
 	}
 	if err := defaults.Parse(req, simple, none); err != nil {
@@ -80,6 +84,7 @@ func Read(req proto.Message, parameters url.Values) error {
 // isJSON reports whether the values of a parameter are JSON of messages.
 func isJSON(path []protoreflect.FieldDescriptor, values []string) bool {
 	return len(path) == 1 && path[0].Message() != nil && !slices.ContainsFunc(values, func(text string) bool {
+		text = strings.TrimSpace(text)
 		return !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[")
 	})
 }
@@ -87,21 +92,48 @@ func isJSON(path []protoreflect.FieldDescriptor, values []string) bool {
 // readJSON merges the JSON of a field into a request.
 func readJSON(req proto.Message, field protoreflect.FieldDescriptor, text string) error {
 	if !json.Valid([]byte(text)) {
-		return errors.New("not one value of JSON") // it could name other fields of the request
+		return &Error{string(field.Name()), "not one value of JSON"} // it could name other fields of the request
 	}
 	if field.IsList() && text[0] == '{' {
 		text = "[" + text + "]"
 	}
 	single := req.ProtoReflect().Type().New().Interface()
-	if err := protojson.Unmarshal(fmt.Appendf(nil, "{%q:%s}", field.Name(), text), single); err != nil {
-		return err
+	err := requestjson.Unmarshal(fmt.Appendf(nil, "{%q:%s}", field.Name(), text), single)
+	var bad *requestjson.Error
+	if errors.As(err, &bad) {
+		return &Error{bad.Field, bad.Reason}
 	}
 	proto.Merge(req, single)
 	return nil
 }
 
+// fullNames returns values in which short names of enums are replaced by full ones.
+func fullNames(field protoreflect.FieldDescriptor, values []string) []string {
+	if field.Enum() == nil {
+		return values
+	}
+	full := make([]string, len(values))
+	for i, text := range values {
+		full[i] = rules.EnumName(field.Enum(), text)
+	}
+	return full
+}
+
+// contractName returns the name of a parameter as the contract has it, with the key of a map as it is.
+func contractName(path []protoreflect.FieldDescriptor, name string) string {
+	var fields []string
+	for _, field := range path {
+		fields = append(fields, string(field.Name()))
+	}
+	_, key, isEntry := strings.Cut(name, "[")
+	if name = strings.Join(fields, "."); isEntry {
+		name += "[" + key
+	}
+	return clip(name)
+}
+
 // reason explains why a parameter cannot be read. Unlike the errors of the library, it
-// does not repeat the value.
+// does not repeat the value, except of an enum.
 func reason(path []protoreflect.FieldDescriptor, values []string) string {
 	field := path[len(path)-1]
 	switch {
@@ -110,9 +142,19 @@ func reason(path []protoreflect.FieldDescriptor, values []string) string {
 	case field.Message() != nil:
 		return "not a valid value"
 	case field.Enum() != nil:
-		return "not a value of " + string(field.Enum().Name())
+		return rules.NotOneOf(field.Enum(), firstWrong(field.Enum(), values))
 	}
 	return "not a valid " + field.Kind().String()
+}
+
+// firstWrong returns the first of the values that the enum does not have.
+func firstWrong(enum protoreflect.EnumDescriptor, values []string) string {
+	i := slices.IndexFunc(values, func(text string) bool {
+		number, err := strconv.Atoi(text)
+		known := err == nil && enum.Values().ByNumber(protoreflect.EnumNumber(number)) != nil
+		return !known && enum.Values().ByName(protoreflect.Name(rules.EnumName(enum, text))) == nil
+	})
+	return values[max(i, 0)]
 }
 
 // maxQuotedName is the number of bytes of a name that an error repeats.

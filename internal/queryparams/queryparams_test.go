@@ -49,7 +49,7 @@ func TestRead_messages(t *testing.T) {
 		var bad *queryparams.Error
 		r := &imageflowv1.DetectionRequest{}
 		err := queryparams.Read(r, url.Values{"regions": {text}})
-		if !errors.As(err, &bad) || bad.Name != "regions" || r.GetModelName() != "" {
+		if !errors.As(err, &bad) || !strings.HasPrefix(bad.Name, "regions") || r.GetModelName() != "" {
 			t.Errorf("%s: %v, want an error of regions", text, err)
 		}
 	}

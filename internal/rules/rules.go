@@ -1,5 +1,5 @@
-// Package rules has what several packages need of the contract's rules: the form of names, and which violation of a
-// message its error reports.
+// Package rules has what several packages need of the contract's rules: the form of names, the short names of enums, and
+// how an error reports the violation of a rule.
 package rules
 
 import (
@@ -36,6 +36,6 @@ func Reported(err error) (Violation, bool) {
 		return Violation{}, false
 	}
 	i := slices.IndexFunc(invalid.Violations, func(v *protovalidate.Violation) bool { return v.Proto.GetField() != nil })
-	first := invalid.Violations[max(i, 0)].Proto
-	return Violation{protovalidate.FieldPathString(first.GetField()), first.GetMessage()}, true
+	first := invalid.Violations[max(i, 0)]
+	return Violation{protovalidate.FieldPathString(first.Proto.GetField()), Message(first)}, true
 }

@@ -124,7 +124,7 @@ type FilterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The image in the store.
 	InputImage *ImageData `protobuf:"bytes,1,opt,name=input_image,json=inputImage,proto3" json:"input_image,omitempty"`
-	// The filter; required.
+	// The filter; required. In JSON, forms, queries, Triggers and presets also without the prefix: `blur`.
 	FilterType FilterType `protobuf:"varint,2,opt,name=filter_type,json=filterType,proto3,enum=imageflow.v1.FilterType" json:"filter_type,omitempty"`
 	// The strength, in the unit and range that FilterType gives for each filter;
 	// 0 changes no pixel, except with `redaction`.

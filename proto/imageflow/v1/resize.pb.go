@@ -137,7 +137,8 @@ type ResizeRequest struct {
 	Enlarge bool `protobuf:"varint,9,opt,name=enlarge,proto3" json:"enlarge,omitempty"`
 	// How the output is encoded. In a Trigger: `encoding.quality=70`.
 	Encoding *Encoding `protobuf:"bytes,10,opt,name=encoding,proto3" json:"encoding,omitempty"`
-	// How the image fills a target of another aspect ratio.
+	// How the image fills a target of another aspect ratio. As of all enums, the prefix may be left out in JSON, forms,
+	// queries, Triggers and presets: `fit=cover`.
 	Fit Fit `protobuf:"varint,11,opt,name=fit,proto3,enum=imageflow.v1.Fit" json:"fit,omitempty"`
 	// The part of the image that COVER keeps, or the place of the image in PAD.
 	// Unspecified means the centre.
@@ -612,7 +613,10 @@ type ResizeMetadata struct {
 	// as `output`, if there is a side-car.
 	Source *ImageData `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
 	// The version of the output that the side-car was written for.
-	Output        *ImageData `protobuf:"bytes,11,opt,name=output,proto3" json:"output,omitempty"`
+	Output *ImageData `protobuf:"bytes,11,opt,name=output,proto3" json:"output,omitempty"`
+	// How the image fills the target, if the request has target_width and target_height: `fit`, or what follows without
+	// it. FIT_FILL may have distorted the image.
+	FitUsed       Fit `protobuf:"varint,12,opt,name=fit_used,json=fitUsed,proto3,enum=imageflow.v1.Fit" json:"fit_used,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -724,6 +728,13 @@ func (x *ResizeMetadata) GetOutput() *ImageData {
 	return nil
 }
 
+func (x *ResizeMetadata) GetFitUsed() Fit {
+	if x != nil {
+		return x.FitUsed
+	}
+	return Fit_FIT_UNSPECIFIED
+}
+
 var File_imageflow_v1_resize_proto protoreflect.FileDescriptor
 
 const file_imageflow_v1_resize_proto_rawDesc = "" +
@@ -792,7 +803,7 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"\bmetadata\x18\x02 \x01(\v2\x1c.imageflow.v1.ResizeMetadataR\bmetadata\x12<\n" +
 	"\n" +
 	"renditions\x18\x03 \x03(\v2\x1c.imageflow.v1.ResizeResponseR\n" +
-	"renditions\"\x9b\x04\n" +
+	"renditions\"\xc9\x04\n" +
 	"\x0eResizeMetadata\x12%\n" +
 	"\x0eoriginal_width\x18\x01 \x01(\x05R\roriginalWidth\x12'\n" +
 	"\x0foriginal_height\x18\x02 \x01(\x05R\x0eoriginalHeight\x12!\n" +
@@ -807,7 +818,8 @@ const file_imageflow_v1_resize_proto_rawDesc = "" +
 	"appearance\x12/\n" +
 	"\x06source\x18\n" +
 	" \x01(\v2\x17.imageflow.v1.ImageDataR\x06source\x12/\n" +
-	"\x06output\x18\v \x01(\v2\x17.imageflow.v1.ImageDataR\x06output*z\n" +
+	"\x06output\x18\v \x01(\v2\x17.imageflow.v1.ImageDataR\x06output\x12,\n" +
+	"\bfit_used\x18\f \x01(\x0e2\x11.imageflow.v1.FitR\afitUsed*z\n" +
 	"\rResizeQuality\x12\x1e\n" +
 	"\x1aRESIZE_QUALITY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RESIZE_QUALITY_FAST\x10\x01\x12\x17\n" +
@@ -884,17 +896,18 @@ var file_imageflow_v1_resize_proto_depIdxs = []int32{
 	18, // 23: imageflow.v1.ResizeMetadata.appearance:type_name -> imageflow.v1.Appearance
 	5,  // 24: imageflow.v1.ResizeMetadata.source:type_name -> imageflow.v1.ImageData
 	5,  // 25: imageflow.v1.ResizeMetadata.output:type_name -> imageflow.v1.ImageData
-	1,  // 26: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
-	1,  // 27: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
-	19, // 28: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
-	3,  // 29: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
-	3,  // 30: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
-	20, // 31: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
-	29, // [29:32] is the sub-list for method output_type
-	26, // [26:29] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	7,  // 26: imageflow.v1.ResizeMetadata.fit_used:type_name -> imageflow.v1.Fit
+	1,  // 27: imageflow.v1.ResizeService.ResizeImage:input_type -> imageflow.v1.ResizeRequest
+	1,  // 28: imageflow.v1.ResizeService.ResizeImageStream:input_type -> imageflow.v1.ResizeRequest
+	19, // 29: imageflow.v1.ResizeService.Health:input_type -> imageflow.v1.HealthCheckRequest
+	3,  // 30: imageflow.v1.ResizeService.ResizeImage:output_type -> imageflow.v1.ResizeResponse
+	3,  // 31: imageflow.v1.ResizeService.ResizeImageStream:output_type -> imageflow.v1.ResizeResponse
+	20, // 32: imageflow.v1.ResizeService.Health:output_type -> imageflow.v1.HealthCheckResponse
+	30, // [30:33] is the sub-list for method output_type
+	27, // [27:30] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_imageflow_v1_resize_proto_init() }
