@@ -38,7 +38,7 @@ var floors = []struct {
 	{"internal/processors", []string{"proto/imageflow/v1", "internal/rules"}},
 	{"internal/presets", []string{"proto/imageflow/v1", "internal/requestjson", "internal/rules"}},
 	{"internal/protolimit", nil},
-	{"internal/queryparams", []string{"internal/requestjson", "internal/rules"}},
+	{"internal/queryparams", []string{"internal/jsonlimit", "internal/requestjson", "internal/rules"}},
 	{"internal/requestjson", []string{"internal/rules"}},
 	{"internal/rules", nil},
 	{"internal/signedurl", nil},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"imageflow.dev/internal/jsonlimit"
 )
 
 // The limits of a query string.
@@ -11,6 +13,9 @@ const (
 	maxQueryBytes = 8 << 10
 	maxParameters = 100
 )
+
+// jsonLimits bound the JSON of one parameter.
+var jsonLimits = jsonlimit.Limits{Bytes: 256 << 10, Depth: 16, Elements: 1000}
 
 // CheckQuery returns an *Error for a query string beyond the limits.
 func CheckQuery(query string) error {

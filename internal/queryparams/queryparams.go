@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"imageflow.dev/internal/jsonlimit"
 	"imageflow.dev/internal/requestjson"
 	"imageflow.dev/internal/rules"
 )
@@ -93,6 +94,9 @@ func isJSON(path []protoreflect.FieldDescriptor, values []string) bool {
 func readJSON(req proto.Message, field protoreflect.FieldDescriptor, text string) error {
 	if !json.Valid([]byte(text)) {
 		return &Error{string(field.Name()), "not one value of JSON"} // it could name other fields of the request
+	}
+	if err := jsonlimit.Check([]byte(text), jsonLimits); err != nil {
+		return &Error{string(field.Name()), err.Error()}
 	}
 	if field.IsList() && text[0] == '{' {
 		text = "[" + text + "]"
