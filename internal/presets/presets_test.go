@@ -146,42 +146,44 @@ func TestParse_outputs(t *testing.T) {
 	}
 }
 
+var parseErrors = []struct{ text, want string }{
+	{"presets: {card: {resize: {target_width: wide}}}", `line 1: preset card: resize: target_width: not a valid int32`},
+	{"presets:\n  a:\n    resize:\n      target_width: 1\n      heigth: 3", `line 5: preset a: resize: heigth: no such`},
+	{"presets:\n  a:\n    resize:\n      target_height: 3\n      target_width: 99999", `line 5: preset a: resize: target_width: `},
+	{"presets:\n  card:\n    resize: {fit: FIT_BEST, target_width: 1}",
+		`line 3: preset card: resize: fit: "FIT_BEST" is not one of contain,`},
+	{"presets:\n  card:\n    resize: {encoding: {chroma: 422}, target_width: 1}",
+		`resize: encoding.chroma: "422" is not one of 420, 444`},
+	{"presets:\n  card:\n    resize: {trim: {tolerance: x}, target_width: 1}",
+		`line 3: preset card: resize: trim.tolerance: not a valid`},
+	{"presets:\n  card:\n    resize: {}", "line 3: preset card: resize: target_width and target_height: at least one"},
+	{"presets:\n  card: {scale: {}}", `line 2: preset card: there is no processor "scale"`},
+	{"presets:\n  card: {resize: {target_width: 1}, detect: {}}", "line 2: preset card: must have one processor"},
+	{"presets:\n  card: {}", "line 2: preset card: must have one processor"},
+	{"presets:\n  Card: {}", `line 2: the name "Card"`},
+	{"presets:\n  a: {detect: {}}\n  a: {detect: {}}", `line 3: "a" is there twice`},
+	{"presets:\n  a:\n    detect: {input_bytes: eA==}", "line 3: preset a: detect: input_bytes: not allowed"},
+	{"presets:\n  a:\n    detect: {variant: b}", "line 3: preset a: detect: variant: not allowed"},
+	{"presets:\n  a:\n    resize: {preset: b, target_width: 1}", "line 3: preset a: resize: preset: not allowed"},
+	{"presets:\n  a:\n    resize: {target_width: 1, output_image: {bucket: b}}", "output_image.bucket: not allowed"},
+	{"presets:\n  a:\n    detect: {class_thresholds: {1: 0.5}}", "line 3: preset a: detect: class_thresholds: not JSON"},
+	{"pipelines:\n  a:\n    - resize: {preset: b}", `line 3: pipeline a: step 1: resize: preset: there is no "b"`},
+	{"pipelines:\n  a:\n    - detect: {}\n    - resize: {target_width: -1}", "line 4: pipeline a: step 2: resize: target_width: "},
+	{"pipelines:\n  a:\n    - detect: {execution_id: x}", "line 3: pipeline a: step 1: the pipeline sets"},
+	{"pipelines:\n  a: []", "line 2: pipeline a: must be a list of 1 to 16 steps"},
+	{"presets:\n  p: {filter: {filter_type: FILTER_TYPE_FILL, redaction: {detected: true}}}\npipelines:\n" +
+		"  a: [{detect: {}}, {detect: {variant: b}}, {filter: {preset: p}}]",
+		"line 4: pipeline a: steps[2].filter.redaction.detected: steps[0] and steps[1] detect"},
+	{"preset: {}", `line 1: "preset" is neither presets nor pipelines`},
+	{"presets:\n---\npresets:", "more than one document"}, {"presets:\n---\n[", "more than one document"},
+	{"- a", "line 1: must have names"}, {"presets: [", "line 1: "},
+	{"presets: {a: {resize: {target_width: -1}}, b: {resize: {target_width: -2}}}", "preset b"},
+	{strings.Repeat("#", 1<<20+1), "more than 1048576 bytes"},
+}
+
 // TestParse_errors: each error has the line and says what is wrong.
 func TestParse_errors(t *testing.T) {
-	for _, c := range []struct{ text, want string }{
-		{"presets: {card: {resize: {target_width: wide}}}", `line 1: preset card: resize: target_width: not a valid int32`},
-		{"presets:\n  a:\n    resize:\n      target_width: 1\n      heigth: 3", `line 5: preset a: resize: heigth: no such`},
-		{"presets:\n  a:\n    resize:\n      target_height: 3\n      target_width: 99999", `line 5: preset a: resize: target_width: `},
-		{"presets:\n  card:\n    resize: {fit: FIT_BEST, target_width: 1}",
-			`line 3: preset card: resize: fit: "FIT_BEST" is not one of contain,`},
-		{"presets:\n  card:\n    resize: {encoding: {chroma: 422}, target_width: 1}",
-			`resize: encoding.chroma: "422" is not one of 420, 444`},
-		{"presets:\n  card:\n    resize: {trim: {tolerance: x}, target_width: 1}",
-			`line 3: preset card: resize: trim.tolerance: not a valid`},
-		{"presets:\n  card:\n    resize: {}", "line 3: preset card: resize: target_width and target_height: at least one"},
-		{"presets:\n  card: {scale: {}}", `line 2: preset card: there is no processor "scale"`},
-		{"presets:\n  card: {resize: {target_width: 1}, detect: {}}", "line 2: preset card: must have one processor"},
-		{"presets:\n  card: {}", "line 2: preset card: must have one processor"},
-		{"presets:\n  Card: {}", `line 2: the name "Card"`},
-		{"presets:\n  a: {detect: {}}\n  a: {detect: {}}", `line 3: "a" is there twice`},
-		{"presets:\n  a:\n    detect: {input_bytes: eA==}", "line 3: preset a: detect: input_bytes: not allowed"},
-		{"presets:\n  a:\n    detect: {variant: b}", "line 3: preset a: detect: variant: not allowed"},
-		{"presets:\n  a:\n    resize: {preset: b, target_width: 1}", "line 3: preset a: resize: preset: not allowed"},
-		{"presets:\n  a:\n    resize: {target_width: 1, output_image: {bucket: b}}", "output_image.bucket: not allowed"},
-		{"presets:\n  a:\n    detect: {class_thresholds: {1: 0.5}}", "line 3: preset a: detect: class_thresholds: not JSON"},
-		{"pipelines:\n  a:\n    - resize: {preset: b}", `line 3: pipeline a: step 1: resize: preset: there is no "b"`},
-		{"pipelines:\n  a:\n    - detect: {}\n    - resize: {target_width: -1}", "line 4: pipeline a: step 2: resize: target_width: "},
-		{"pipelines:\n  a:\n    - detect: {execution_id: x}", "line 3: pipeline a: step 1: the pipeline sets"},
-		{"pipelines:\n  a: []", "line 2: pipeline a: must be a list of 1 to 16 steps"},
-		{"presets:\n  p: {filter: {filter_type: FILTER_TYPE_FILL, redaction: {detected: true}}}\npipelines:\n" +
-			"  a: [{detect: {}}, {detect: {variant: b}}, {filter: {preset: p}}]",
-			"line 4: pipeline a: steps[2].filter.redaction.detected: steps[0] and steps[1] detect"},
-		{"preset: {}", `line 1: "preset" is neither presets nor pipelines`},
-		{"presets:\n---\npresets:", "more than one document"}, {"presets:\n---\n[", "more than one document"},
-		{"- a", "line 1: must have names"}, {"presets: [", "line 1: "},
-		{"presets: {a: {resize: {target_width: -1}}, b: {resize: {target_width: -2}}}", "preset b"},
-		{strings.Repeat("#", 1<<20+1), "more than 1048576 bytes"},
-	} {
+	for _, c := range parseErrors {
 		if _, err := presets.Parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.200s\n%v, want %s", c.text, err, c.want)
 		}
