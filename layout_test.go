@@ -100,7 +100,8 @@ var floors = []struct {
 
 	{"internal/console", []string{
 		"internal/objects", "internal/events", "internal/execution", "internal/httpevent", "internal/processors",
-		"internal/queryparams", "internal/rules", "internal/signature", "internal/uploads", "proto/imageflow/v1",
+		"internal/queryparams", "internal/rules", "internal/signature", "internal/triggers", "internal/uploads",
+		"proto/imageflow/v1",
 	}},
 	{"internal/notify", []string{
 		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics", "internal/rules",

@@ -126,6 +126,9 @@ func drawChain(d *description, chain triggers.Chain, problems []triggers.Problem
 			}
 			i := slices.IndexFunc(chain.Nodes, func(n *triggers.Node) bool { return n.ID == e.To })
 			d.indented(len(above), nodeText(chain.Nodes[i]))
+			if about := chain.Nodes[i].Description; about != "" {
+				d.below(len(above), about)
+			}
 			draw(e.To, append(slices.Clone(above), e.To))
 		}
 	}

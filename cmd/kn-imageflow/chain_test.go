@@ -41,6 +41,7 @@ func TestChain_list(t *testing.T) {
 	}
 	code, out, wrong = call(t, shippedChain(t), "chain", "describe", "chain")
 	want = "└─ chain-1-resize: resize-grpc-service/?target_width=800&target_height=600&maintain_aspect_ratio=true -> resize\n" +
+		"   Makes each upload at most 800x600 pixels large, so that the next steps of the chain are quick.\n" +
 		"   └─ chain-2-detect: "
 	if code != 0 || !strings.Contains(out, want) || !strings.Contains(out, "         └─ chain-4-completed: bridge/completed\n") {
 		t.Errorf("code %d, %s%s\nwant %s", code, wrong, out, want)
@@ -70,7 +71,9 @@ func TestChain_apply(t *testing.T) {
 	}
 	all := clients.Eventing.EventingV1().Triggers("image-processing")
 	made, err := all.Get(t.Context(), "shop-1-resize", metav1.GetOptions{})
-	if err != nil || made.Spec.Subscriber.URI.String() != "/?target_width=80" {
+	const about = "Runs resize on uploads under thumbnails/ with target_width=80, for the chain shop."
+	if err != nil || made.Spec.Subscriber.URI.String() != "/?target_width=80" ||
+		made.Annotations["kubernetes.io/description"] != about {
 		t.Errorf("got %v, %v", made, err)
 	}
 	if _, out, wrong := call(t, clients, "chain", "list"); !strings.Contains(out, "shop    thumbnails/*") {

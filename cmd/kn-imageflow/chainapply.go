@@ -149,6 +149,7 @@ func (o *options) applyTrigger(ctx context.Context, c *cluster.Clients, t *event
 		_, err = client.Create(ctx, t, metav1.CreateOptions{})
 	case err == nil:
 		now.Spec = t.Spec
+		metav1.SetMetaDataAnnotation(&now.ObjectMeta, triggers.DescriptionAnnotation, t.Annotations[triggers.DescriptionAnnotation])
 		_, err = client.Update(ctx, now, metav1.UpdateOptions{})
 	}
 	if err == nil {

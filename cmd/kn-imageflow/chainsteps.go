@@ -67,13 +67,20 @@ type chainPlan struct {
 // triggers returns the Triggers of the chain: one for each step and one that records the end.
 func (c *chainPlan) triggers() (made []*eventingv1.Trigger) {
 	before := []eventingv1.SubscriptionsAPIFilter{{Prefix: map[string]string{"type": events.ObjectCreatedPrefix}}}
-	for _, s := range c.steps {
-		at := &apis.URL{Path: "/", RawQuery: s.query}
-		made = append(made, c.trigger(len(made)+1, s.processor.Name, before, s.processor.Host, at))
-		completed := events.StepCompletedType(s.processor.Name)
-		before = []eventingv1.SubscriptionsAPIFilter{{Exact: map[string]string{"type": completed}}}
+	texts, last := triggers.Describer{Chain: c.name, Prefix: c.prefix}, ""
+	add := func(step, service, description string, uri *apis.URL) {
+		t := c.trigger(len(made)+1, step, before, service, uri)
+		t.Annotations = map[string]string{triggers.DescriptionAnnotation: description}
+		made = append(made, t)
 	}
-	return append(made, c.trigger(len(made)+1, "completed", before, "bridge", &apis.URL{Path: "/completed"}))
+	for _, s := range c.steps {
+		name := s.processor.Name
+		add(name, s.processor.Host, texts.Step(name, s.query, last), &apis.URL{Path: "/", RawQuery: s.query})
+		before = []eventingv1.SubscriptionsAPIFilter{{Exact: map[string]string{"type": events.StepCompletedType(name)}}}
+		last = name
+	}
+	add("completed", "bridge", texts.Completion(last), &apis.URL{Path: "/completed"})
+	return made
 }
 
 func (c *chainPlan) trigger(

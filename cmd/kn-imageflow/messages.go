@@ -110,8 +110,13 @@ func (d *description) line(name, value string) {
 }
 
 // indented prints a line of a tree.
-func (d *description) indented(depth int, text string) {
-	fmt.Fprint(d.out, strings.Repeat("   ", depth), "└─ ")
+func (d *description) indented(depth int, text string) { d.beside(depth, "└─ ", text) }
+
+// below prints a text below the start of a line of a tree.
+func (d *description) below(depth int, text string) { d.beside(depth, "   ", text) }
+
+func (d *description) beside(depth int, mark, text string) {
+	fmt.Fprint(d.out, strings.Repeat("   ", depth), mark)
 	_ = printers.WriteEscaped(d.out, text)
 	fmt.Fprintln(d.out)
 }

@@ -173,6 +173,18 @@ func TestChain_problems(t *testing.T) {
 	checkDrawing(t, page.Chains[0])
 }
 
+// TestChain_descriptions: the list has the sentence of a Trigger, the drawing its start, and of a pipeline the first step.
+func TestChain_descriptions(t *testing.T) {
+	s := chainConsole(t, gatewayOf(t, eventing+"/examples/presets"))
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/chain", nil))
+	containsAll(t, w.Body.String(), `<p><bdi>Runs the pipeline avatar on uploads under avatars/, for profiles.</bdi></p>`,
+		`<text class="about" x="8" y="49">Runs the pipeline<title>`)
+	if n := strings.Count(w.Body.String(), "<bdi>Runs the pipeline avatar"); n != 1 {
+		t.Errorf("%d steps of the pipeline have its sentence", n)
+	}
+}
+
 // TestChain_withoutGateway: a gateway that cannot say gives a page with its reason.
 func TestChain_withoutGateway(t *testing.T) {
 	s := chainConsole(t, chainGateway{server: &gateway.Executions{}})

@@ -27,6 +27,7 @@ type chainNode struct {
 	box
 	Kind           string // upload, step, completion, webhook or other
 	Title, Trigger string
+	About          string // a sentence about the Trigger
 	Facts          []chainFact
 	Outputs        []string
 	Problems       []string
@@ -116,7 +117,7 @@ func uploadNode(sources []*imageflowv1.ChainSource) *chainNode {
 }
 
 func newChainNode(n *imageflowv1.ChainNode) *chainNode {
-	node := &chainNode{Trigger: n.GetTrigger(), Outputs: n.GetOutputs(), node: n}
+	node := &chainNode{Trigger: n.GetTrigger(), About: n.GetDescription(), Outputs: n.GetOutputs(), node: n}
 	uri, err := url.Parse(n.GetUri())
 	if err != nil {
 		uri = &url.URL{Path: n.GetUri()}

@@ -30,6 +30,9 @@ func (n *chainNode) write() {
 	if n.Trigger != "" {
 		n.add("muted", n.Trigger, 2)
 	}
+	if n.About != "" {
+		n.add("about", n.About, maxFactLines)
+	}
 	n.figureY = n.H + lineHeight - 2
 	n.H += n.figureLines()*lineHeight + 3
 	for _, f := range n.Facts {

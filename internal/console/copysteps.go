@@ -189,7 +189,9 @@ func (m maker) trigger(eventType string, x *run) trigger {
 	if prefix != "" {
 		filters = append(filters, triggerFilter{Prefix: map[string]string{"subject": prefix}})
 	}
-	return newTrigger(m.node.GetTrigger()+"-copy", m.node.GetSubscriber(), m.node.GetUri(), filters...)
+	name := m.node.GetTrigger()
+	about := "A copy of the Trigger " + name + ", from a page of ImageFlow's console."
+	return newTrigger(name+"-copy", about, m.node.GetSubscriber(), m.node.GetUri(), filters...)
 }
 
 // causeOf returns the event that made a step run: the one of the upload, or of the step before.

@@ -20,6 +20,7 @@ import (
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/queryparams"
 	"imageflow.dev/internal/rules"
+	"imageflow.dev/internal/triggers"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -35,8 +36,11 @@ const (
 type trigger struct {
 	APIVersion string `yaml:"apiVersion"`
 	Kind       string
-	Metadata   struct{ Name, Namespace string }
-	Spec       struct {
+	Metadata   struct {
+		Name, Namespace string
+		Annotations     map[string]string
+	}
+	Spec struct {
 		Broker     string
 		Filters    []triggerFilter `yaml:",omitempty"`
 		Subscriber struct {
@@ -56,9 +60,10 @@ type triggerFilter struct {
 	Not    *triggerFilter    `yaml:",omitempty"`
 }
 
-func newTrigger(name, service, uri string, filters ...triggerFilter) trigger {
+func newTrigger(name, about, service, uri string, filters ...triggerFilter) trigger {
 	t := trigger{APIVersion: "eventing.knative.dev/v1", Kind: "Trigger"}
 	t.Metadata.Name, t.Metadata.Namespace = name, namespace
+	t.Metadata.Annotations = map[string]string{triggers.DescriptionAnnotation: about}
 	t.Spec.Broker, t.Spec.Filters = brokerName, filters
 	ref := &t.Spec.Subscriber.Ref
 	ref.APIVersion, ref.Kind, ref.Name = "serving.knative.dev/v1", "Service", service
@@ -168,12 +173,15 @@ func (b *bench) triggers() ([]trigger, error) {
 	below := map[string]string{"subject": subjectPrefix(prefix)}
 	filters := []triggerFilter{{Prefix: map[string]string{"type": events.ObjectCreatedPrefix, "subject": below["subject"]}}}
 	var all []trigger
+	texts, last := triggers.Describer{Chain: name, Prefix: prefix}, ""
 	for i, s := range steps {
-		all = append(all, newTrigger(fmt.Sprintf("%s-%d-%s", name, i+1, s.processor.Name), s.processor.Host,
-			stepURI(s.parameters), filters...))
-		filters = append(after(s, steps), triggerFilter{Prefix: below})
+		step := s.processor.Name
+		all = append(all, newTrigger(fmt.Sprintf("%s-%d-%s", name, i+1, step), texts.Step(step, s.parameters.Encode(), last),
+			s.processor.Host, stepURI(s.parameters), filters...))
+		filters, last = append(after(s, steps), triggerFilter{Prefix: below}), step
 	}
-	return append(all, newTrigger(fmt.Sprintf("%s-%d-completed", name, len(steps)+1), bridgeService, completedPath, filters...)), nil
+	return append(all, newTrigger(fmt.Sprintf("%s-%d-completed", name, len(steps)+1), texts.Completion(last),
+		bridgeService, completedPath, filters...)), nil
 }
 
 // triggerNames returns the start of the Triggers' names and the prefix of their uploads.

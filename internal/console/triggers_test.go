@@ -76,6 +76,11 @@ func TestTriggers_areValid(t *testing.T) {
 		for _, p := range triggers.Problems(all, nil) {
 			t.Errorf("%s: %v\n%s", name, p, text)
 		}
+		for _, one := range all {
+			if !strings.Contains(one.Metadata.Annotations[triggers.DescriptionAnnotation], " the chain ") {
+				t.Errorf("%s: %s has no description\n%s", name, one, text)
+			}
+		}
 		if chains := triggers.Chains(all, nil); len(chains) != 1 || len(chains[0].Edges) != len(all) {
 			t.Errorf("%s: %+v\n%s", name, chains, text)
 		}

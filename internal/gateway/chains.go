@@ -109,7 +109,7 @@ func chainMessage(c triggers.Chain) *imageflowv1.Chain {
 	for _, n := range c.Nodes {
 		node := &imageflowv1.ChainNode{
 			Id: n.ID, Trigger: n.Trigger, Kind: nodeKinds[n.Kind], Subscriber: n.Subscriber, Uri: n.URI,
-			Processor: n.Processor, Pipeline: n.Pipeline, Step: n.Step, Outputs: n.Outputs,
+			Description: n.Description, Processor: n.Processor, Pipeline: n.Pipeline, Step: n.Step, Outputs: n.Outputs,
 		}
 		for _, leaf := range n.WaitsFor {
 			node.WaitsFor = append(node.WaitsFor, leaf.String())

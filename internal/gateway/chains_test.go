@@ -77,6 +77,10 @@ func TestListChains_followsTheFiles(t *testing.T) {
 		nodes[0].GetUri() != "/?variant=small&target_width=160&target_height=160&fit=FIT_CONTAIN&output_image.content_type=image/webp" {
 		t.Errorf("renditions: %v", r)
 	}
+	const about = "Makes a WebP of at most 160x160 pixels from each upload under renditions/, for lists."
+	if got := nodes[0].GetDescription(); got != about {
+		t.Errorf("description %q", got)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("kind: Trigger\nspec: {filters: 1}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,8 @@ type Node struct {
 	// ID is the name of the Trigger, followed by /<number> for a step of its pipeline.
 	ID, Trigger string
 	Kind        NodeKind
+	// Description is the sentence of the Trigger's DescriptionAnnotation. Of a pipeline, the first step has it.
+	Description string
 	// Subscriber is the name of a Service, or the scheme and host of a URL, whose path may be a secret.
 	Subscriber string
 	// URI is the path and the query of requests to a Service.
@@ -200,7 +202,10 @@ func (g *graph) addTrigger(t Trigger) {
 		return
 	}
 	_, service := t.service()
-	n := &Node{ID: t.Metadata.Name, Trigger: t.Metadata.Name, Subscriber: service, URI: t.Spec.Subscriber.URI}
+	n := &Node{
+		ID: t.Metadata.Name, Trigger: t.Metadata.Name, Description: t.Metadata.Annotations[DescriptionAnnotation],
+		Subscriber: service, URI: t.Spec.Subscriber.URI,
+	}
 	if p, isStep := processors.At(service); isStep {
 		n.Kind, n.Processor = StepNode, p.Name
 	}
@@ -226,7 +231,9 @@ func (g *graph) addPipeline(t Trigger, name string) {
 			ID: t.Metadata.Name + "/" + strconv.Itoa(i+1), Trigger: t.Metadata.Name, Kind: StepNode, Subscriber: gateway,
 			URI: "/?" + pipelineParameter + "=" + name, Processor: p.Name, Pipeline: name, Step: step, variant: variantOf(req),
 		}
-		if i > 0 {
+		if i == 0 {
+			n.Description = t.Metadata.Annotations[DescriptionAnnotation]
+		} else {
 			before := g.Nodes[len(g.Nodes)-1]
 			n.variant = cmp.Or(n.variant, before.variant)
 			g.addEdge(Edge{From: before.ID, To: n.ID})

@@ -13,7 +13,7 @@ import (
 	"imageflow.dev/internal/processors"
 )
 
-// Trigger is the JSON of a Knative Trigger, reduced to its filters and its subscriber.
+// Trigger is the JSON of a Knative Trigger, reduced to its description, its filters and its subscriber.
 type Trigger struct {
 	// Location names the Trigger and its file, for messages. Empty means the name alone.
 	Location string `json:"-"`
@@ -23,8 +23,11 @@ type Trigger struct {
 	IsInner bool `json:"-"`
 	// pipeline is the name of the pipeline with the step.
 	pipeline string
-	Metadata struct{ Name, Namespace string }
-	Spec     struct {
+	Metadata struct {
+		Name, Namespace string
+		Annotations     map[string]string
+	}
+	Spec struct {
 		Broker     string
 		Filter     *struct{ Attributes map[string]string }
 		Filters    []Filter

@@ -452,7 +452,10 @@ type ChainNode struct {
 	// key or a bucket of its own is that key, and begins with `<bucket>/`.
 	Outputs []string `protobuf:"bytes,9,rep,name=outputs,proto3" json:"outputs,omitempty"`
 	// Of a completion: the outputs that it waits for; empty if the first event completes an execution.
-	WaitsFor      []string `protobuf:"bytes,10,rep,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	WaitsFor []string `protobuf:"bytes,10,rep,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	// A sentence about the Trigger, for people: its annotation `kubernetes.io/description`. Of a pipeline, the first
+	// step has it. Empty if the Trigger has none.
+	Description   string `protobuf:"bytes,11,opt,name=description,proto3" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -555,6 +558,13 @@ func (x *ChainNode) GetWaitsFor() []string {
 		return x.WaitsFor
 	}
 	return nil
+}
+
+func (x *ChainNode) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
 }
 
 // ChainEdge is a way of events.
@@ -708,7 +718,7 @@ const file_imageflow_v1_chain_proto_rawDesc = "" +
 	"\x11excluded_prefixes\x18\x06 \x03(\tR\x10excludedPrefixes\x12\x1e\n" +
 	"\n" +
 	"conditions\x18\a \x03(\tR\n" +
-	"conditions\"\xb9\x02\n" +
+	"conditions\"\xdb\x02\n" +
 	"\tChainNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\atrigger\x18\x02 \x01(\tR\atrigger\x12/\n" +
@@ -722,7 +732,8 @@ const file_imageflow_v1_chain_proto_rawDesc = "" +
 	"\x04step\x18\b \x01(\v2\x1a.imageflow.v1.PipelineStepR\x04step\x12\x18\n" +
 	"\aoutputs\x18\t \x03(\tR\aoutputs\x12\x1b\n" +
 	"\twaits_for\x18\n" +
-	" \x03(\tR\bwaitsFor\"N\n" +
+	" \x03(\tR\bwaitsFor\x12 \n" +
+	"\vdescription\x18\v \x01(\tR\vdescription\"N\n" +
 	"\tChainEdge\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x1d\n" +
