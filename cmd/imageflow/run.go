@@ -34,7 +34,7 @@ wait for a place.
 The command can be stopped at any time. It records its progress in the bucket of
 dead letters, and --resume continues from there. Without an unfinished run, --resume
 is an error, but --resume --prefix PREFIX begins a run, for jobs that are started
-again. Only one run per bucket can be active.
+again; it does not continue a run of another prefix. Only one run per bucket can be active.
 
 TIME is a duration before now, such as 48h, or a time such as
 2026-11-25T03:00:00Z. It selects by the time at which an image was put.

@@ -117,9 +117,17 @@ func listExecutions(
 func stepNames(e *imageflowv1.ExecutionSummary) string {
 	var names []string
 	for _, s := range e.GetSteps() {
-		names = append(names, strings.TrimSuffix(s.GetName()+"-"+s.GetVariant(), "-"))
+		names = append(names, stepName(s))
 	}
 	return cmp.Or(strings.Join(names, ","), "none")
+}
+
+// stepName returns the name of a step and of its variant, if it has one.
+func stepName(s interface {
+	GetName() string
+	GetVariant() string
+}) string {
+	return strings.TrimSuffix(s.GetName()+"-"+s.GetVariant(), "-")
 }
 
 func newExecutionDescribe(o *options) *cobra.Command {
@@ -160,7 +168,7 @@ func describeExecution(e *imageflowv1.GetExecutionResponse, out io.Writer) {
 	}
 	for _, s := range e.GetSteps() {
 		output := s.GetOutputImage()
-		d.line("Step", strings.TrimSuffix(s.GetName()+"-"+s.GetVariant(), "-"))
+		d.line("Step", stepName(s))
 		d.line("  Output", output.GetBucket()+"/"+output.GetObjectKey())
 		if output.GetWidth() > 0 {
 			d.line("  Size", fmt.Sprintf("%dx%d", output.GetWidth(), output.GetHeight()))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -111,12 +110,12 @@ func (f *logsFlags) print(ctx context.Context, c *cluster.Clients, services []st
 		return f.followAll(ctx, c, services, all, out)
 	}
 	var mu sync.Mutex // of lines and errs
-	var lines []line
+	var lines []cluster.LogLine
 	var errs []error
 	var reading sync.WaitGroup
 	for _, s := range all {
 		reading.Go(func() {
-			err := f.read(ctx, c, s, func(l line) {
+			err := f.read(ctx, c, s, func(l cluster.LogLine) {
 				mu.Lock()
 				defer mu.Unlock()
 				lines = append(lines, l)
@@ -129,9 +128,9 @@ func (f *logsFlags) print(ctx context.Context, c *cluster.Clients, services []st
 		})
 	}
 	reading.Wait()
-	slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(lines, func(a, b cluster.LogLine) int { return a.At.Compare(b.At) })
 	for _, l := range lines {
-		fmt.Fprintln(out, l.text)
+		fmt.Fprintln(out, l.Text)
 	}
 	return errors.Join(errs...)
 }
@@ -155,7 +154,7 @@ func (f *logsFlags) followAll(ctx context.Context, c *cluster.Clients, services 
 			}
 			known[s] = true
 			reading.Go(func() {
-				if err := f.read(ctx, c, s, func(l line) { write(l.text) }); err != nil && ctx.Err() == nil {
+				if err := f.read(ctx, c, s, func(l cluster.LogLine) { write(l.Text) }); err != nil && ctx.Err() == nil {
 					write(err.Error())
 				}
 			})
@@ -171,40 +170,18 @@ func (f *logsFlags) followAll(ctx context.Context, c *cluster.Clients, services 
 	}
 }
 
-// line is a line of a log, with the time at which its node received it.
-type line struct {
-	at   time.Time
-	text string
-}
-
 // read passes the lines of one container to take.
-func (f *logsFlags) read(ctx context.Context, c *cluster.Clients, s source, take func(line)) error {
+func (f *logsFlags) read(ctx context.Context, c *cluster.Clients, s source, take func(cluster.LogLine)) error {
 	options := &corev1.PodLogOptions{Container: s.container, Follow: f.follow, TailLines: &f.tail, Timestamps: true}
 	if f.since > 0 {
 		seconds := int64(max(f.since, time.Second) / time.Second)
 		options.SinceSeconds = &seconds
 	}
-	stream, err := c.Kube.CoreV1().Pods(c.Namespace).GetLogs(s.pod, options).Stream(ctx)
-	if err != nil {
-		return fmt.Errorf("log of pod %s: %w", s.pod, err)
-	}
-	defer stream.Close()
-	scanner := bufio.NewScanner(stream)
-	scanner.Buffer(nil, 1<<20) // of the stack of a panic, for example
-	for scanner.Scan() {
-		stamp, text, _ := strings.Cut(scanner.Text(), " ")
-		at, err := time.Parse(time.RFC3339Nano, stamp)
-		if err != nil {
-			return fmt.Errorf("log of pod %s: a line without its time: %q", s.pod, scanner.Text())
+	return c.ReadLog(ctx, s.pod, options, func(l cluster.LogLine) {
+		if f.execution == "" || isAbout(l.Text, f.execution) {
+			take(cluster.LogLine{At: l.At, Text: s.service + " " + l.Text})
 		}
-		if f.execution == "" || isAbout(text, f.execution) {
-			take(line{at, s.service + " " + text})
-		}
-	}
-	if err := scanner.Err(); err != nil {
-		return fmt.Errorf("log of pod %s: %w", s.pod, err)
-	}
-	return nil
+	})
 }
 
 // isAbout reports whether a log line has the execution.

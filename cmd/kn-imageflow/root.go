@@ -58,7 +58,7 @@ func newRoot(o *options) *cobra.Command {
 	flags.StringVar(&o.gateway, "gateway", "", "`address` of the gateway, such as https://images.example.com "+
 		"(default a forwarded port to one of its pods)")
 	root.AddCommand(newChain(o), newDeadLetter(o), newDiff(o), newDoctor(o), newExecution(o),
-		newInstall(o), newLogs(o), newStatus(o), newUpload(o), newVersion(o))
+		newInstall(o), newLogs(o), newRun(o), newStatus(o), newUpload(o), newVersion(o))
 	return root
 }
 

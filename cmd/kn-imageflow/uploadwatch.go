@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,10 +77,10 @@ func (w *follower) see(ctx context.Context, e *imageflowv1.ExecutionSummary) {
 	switch status {
 	case imageflowv1.ProcessingStatus_PROCESSING_STATUS_COMPLETED:
 		completed = 1
-		w.uploader.say("COMPLETED %s  %s", id, stepNames(e))
+		w.uploader.say("COMPLETED %s  %s", id, w.outcome(ctx, id))
 	case imageflowv1.ProcessingStatus_PROCESSING_STATUS_FAILED:
 		failed = 1
-		w.uploader.say("FAILED %s  %s", id, w.reason(ctx, id))
+		w.uploader.say("FAILED %s  %s", id, w.outcome(ctx, id))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,13 +104,20 @@ func (w *follower) isOpen(id string) bool {
 	return isOpen
 }
 
-// reason returns why an execution has failed.
-func (w *follower) reason(ctx context.Context, id string) string {
+// outcome returns the steps of an execution, or why it has failed. The change may have come before those of steps.
+func (w *follower) outcome(ctx context.Context, id string) string {
 	e, err := w.gateway.GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: id, Bucket: w.bucket})
-	if err != nil {
+	switch {
+	case err != nil:
 		return described(err).Error()
+	case e.GetFailure() != nil:
+		return e.GetFailure().GetReason()
 	}
-	return e.GetFailure().GetReason()
+	var names []string
+	for _, s := range e.GetSteps() {
+		names = append(names, stepName(s))
+	}
+	return strings.Join(names, ",")
 }
 
 // wait waits until all executions have ended. It returns an error if one failed or has not ended in time.

@@ -145,6 +145,7 @@ func TestBackfill_resumes(t *testing.T) {
 		before := len(w.broker.all())
 		for name, change := range map[string]func(*bridge.Backfill){
 			"no resume": nil, "another prefix": func(b *bridge.Backfill) { b.Prefix, b.Resume = "other", true },
+			"the whole bucket": func(b *bridge.Backfill) { b.Resume, b.Begin = true, true },
 		} {
 			if _, _, err := w.backfill(t.Context(), change); !errors.Is(err, bridge.ErrUnfinished) ||
 				!strings.Contains(err.Error(), "in/") || len(w.broker.all()) != before {

@@ -93,9 +93,10 @@ func openCursor(ctx context.Context, b *Bridge, r *Backfill) (*cursor, error) {
 }
 
 // continues reports whether the run of a cursor has the selection of r. What r leaves out,
-// and the times, which may be relative, may differ.
+// and the times, which may be relative, may differ. An r that may begin a run names its prefix,
+// and an empty one is the whole bucket.
 func (s cursorState) continues(r *Backfill) bool {
-	return (r.Prefix == "" || r.Prefix == s.Prefix) && (r.Chain == "" || r.Chain == s.Chain) && (!r.Again || s.Again)
+	return (r.Prefix == "" && !r.Begin || r.Prefix == s.Prefix) && (r.Chain == "" || r.Chain == s.Chain) && (!r.Again || s.Again)
 }
 
 // load reads the cursor.

@@ -25,7 +25,6 @@ var renders = map[string]struct {
 	"overlay production": {"config/overlays/production", nil},
 	"overlay test":       {"config/overlays/test", nil},
 	"argo":               {"config/argo", nil},
-	"backfill":           {"config/backfill", nil},
 	"monitoring":         {"config/monitoring", nil},
 	"activator":          {"config/base", []string{"activator"}},
 	"cpu":                {"config/base", []string{"cpu"}},
