@@ -13,7 +13,7 @@ import (
 
 // guard protects local mode against web pages. It rejects requests with a foreign
 // Host, which DNS rebinding can send here, and requests from pages of another
-// origin other than for images by signed URLs.
+// origin other than links to here and images by signed URLs.
 type guard struct {
 	host    string   // the listening address
 	origins []string // origins of the pages that may call
@@ -24,7 +24,7 @@ func (g guard) wrap(next http.Handler) http.Handler {
 		switch {
 		case !g.isOurs(r.Host):
 			http.Error(w, "Host is not localhost, a loopback address or the --host of local mode", http.StatusForbidden)
-		case g.isCrossSite(r) && !isImage(r):
+		case g.isCrossSite(r) && !isImage(r) && !isLink(r):
 			http.Error(w, "requests from pages of other origins are not allowed", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
@@ -32,9 +32,18 @@ func (g guard) wrap(next http.Handler) http.Handler {
 	})
 }
 
+// isLink reports whether a browser opens the request's URL as a page of its own, as it does for links of other pages. These
+// cannot read the answer, and a GET changes nothing.
+func isLink(r *http.Request) bool {
+	return isRead(r) && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
+		r.Header.Get("Origin") == ""
+}
+
+func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
 // isImage reports whether a request is for an image by a signed URL, which any page may show.
 func isImage(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(r.URL.Path, gateway.ImagesPath)
+	return isRead(r) && strings.HasPrefix(r.URL.Path, gateway.ImagesPath)
 }
 
 // allow reports whether a request is allowed.

@@ -54,6 +54,31 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestGuard_links: a link of any page opens the console, but no page frames, posts to or fetches from local mode.
+func TestGuard_links(t *testing.T) {
+	h := guard{host: "127.0.0.1"}.wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, c := range []struct {
+		method, mode, dest string
+		code               int
+	}{
+		{"GET", "navigate", "document", http.StatusOK}, {"HEAD", "navigate", "document", http.StatusOK},
+		{"POST", "navigate", "document", http.StatusForbidden}, {"GET", "navigate", "iframe", http.StatusForbidden},
+		{"GET", "navigate", "embed", http.StatusForbidden}, {"GET", "no-cors", "image", http.StatusForbidden},
+		{"GET", "cors", "empty", http.StatusForbidden}, {"GET", "no-cors", "document", http.StatusForbidden},
+		{"GET", "websocket", "websocket", http.StatusForbidden}, {"GET", "", "", http.StatusForbidden},
+	} {
+		r := httptest.NewRequest(c.method, "/executions", nil)
+		r.Host = "127.0.0.1:8080"
+		for name, value := range map[string]string{"Site": "cross-site", "Mode": c.mode, "Dest": c.dest} {
+			r.Header.Set("Sec-Fetch-"+name, value)
+		}
+		answer := httptest.NewRecorder()
+		if h.ServeHTTP(answer, r); answer.Code != c.code {
+			t.Errorf("%+v: %d", c, answer.Code)
+		}
+	}
+}
+
 // TestGuard_images: any page may show an image by its signed URL, but do nothing else.
 func TestGuard_images(t *testing.T) {
 	h := guard{host: "127.0.0.1"}.wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

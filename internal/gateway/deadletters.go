@@ -36,7 +36,7 @@ func (x *Executions) ListDeadLetters(
 	selection := execution.Selection{
 		Bucket: req.GetBucket(), Prefix: req.GetPrefix(), Since: timeOf(req.GetSince()), Until: timeOf(req.GetUntil()),
 	}
-	if err := x.checkSelection(&selection, req.GetPrefix()); err != nil {
+	if err := x.checkBucket(&selection); err != nil {
 		return nil, err
 	}
 	after, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
@@ -57,14 +57,25 @@ func (x *Executions) ListDeadLetters(
 	}, nil
 }
 
-// checkSelection sets the default bucket. It returns an error unless all executions whose ids begin with a
-// prefix may be looked up.
-func (x *Executions) checkSelection(s *execution.Selection, prefix string) error {
+// checkBucket sets the default bucket. It returns an error if no execution whose id begins with the prefix may be looked up.
+func (x *Executions) checkBucket(s *execution.Selection) error {
 	if x.Store == nil {
 		return status.Error(codes.Unimplemented, x.Missing)
 	}
 	if s.Bucket == "" {
 		s.Bucket = x.Bucket
+	}
+	if len(x.ReadFrom.Prefixes(s.Bucket, s.Prefix)) == 0 {
+		return outside("bucket", s.Bucket)
+	}
+	return nil
+}
+
+// checkSelection is checkBucket for a selection without ids. It returns an error unless all executions whose ids begin
+// with a prefix may be looked up.
+func (x *Executions) checkSelection(s *execution.Selection, prefix string) error {
+	if err := x.checkBucket(s); err != nil || len(s.Objects) > 0 {
+		return err
 	}
 	if !x.ReadFrom.Contains(s.Bucket, prefix+"-") { // also of ids that go on after the prefix
 		return outside("bucket", s.Bucket)
@@ -72,7 +83,7 @@ func (x *Executions) checkSelection(s *execution.Selection, prefix string) error
 	return nil
 }
 
-// deadLetters returns up to n selected dead letters. Next is the key after which the next ones come, or
+// deadLetters returns up to n selected dead letters that ReadFrom contains. Next is the key after which the next ones come, or
 // empty.
 func (x *Executions) deadLetters(
 	ctx context.Context, s execution.Selection, n int,
@@ -88,6 +99,7 @@ func (x *Executions) deadLetters(
 		}
 		loaded, last = loaded+1, d.Object
 		switch {
+		case !x.ReadFrom.Contains(s.Bucket, d.Execution): // an unreadable one names no execution
 		case errors.Is(err, execution.ErrUnreadable) && s.Prefix == "":
 			found = append(found, &imageflowv1.DeadLetter{Id: d.Object, Bucket: s.Bucket, Reason: err.Error()})
 		case err == nil && s.Contains(d):
@@ -143,6 +155,7 @@ func (x *Executions) ReplayDeadLetters(
 	if req.GetDryRun() || len(r.GetDeadLetters()) == 0 && !r.GetMore() {
 		return r, nil
 	}
+	s.Objects = slices.DeleteFunc(s.Objects, func(id string) bool { return slices.Contains(r.GetNotFound(), id) })
 	r.Request, err = x.DeadLetters.RequestReplay(ctx, s)
 	return r, deadLetterStatus(ctx, err)
 }

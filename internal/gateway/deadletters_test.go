@@ -149,3 +149,28 @@ func TestReplayDeadLetters_notFound(t *testing.T) {
 		}
 	})
 }
+
+// TestDeadLetters_permittedPrefixes: where READ_FROM has a part of the bucket, the list has that part, and a replay of others
+// by their ids finds nothing.
+func TestDeadLetters_permittedPrefixes(t *testing.T) {
+	deadLetters(t, func(t *testing.T, d execution.DeadLetterStore, _ func(string, string, string, proto.Message) string) {
+		x := &gateway.Executions{Store: &objects.Store{}, DeadLetters: d, Bucket: bucket, ReadFrom: objects.AllowList{bucket + "/in/2"}}
+		list, err := x.ListDeadLetters(t.Context(), &imageflowv1.ListDeadLettersRequest{})
+		if err != nil || letterIDs(list.GetDeadLetters()) != "in/2" {
+			t.Errorf("the list is %v %v", list, err)
+		}
+		one, two := bucket+"/in/1/1.json", bucket+"/in/2/1.json"
+		r, err := x.ReplayDeadLetters(t.Context(), &imageflowv1.ReplayDeadLettersRequest{Ids: []string{one, two}})
+		if err != nil || letterIDs(r.GetDeadLetters()) != "in/2" || !slices.Equal(r.GetNotFound(), []string{one}) {
+			t.Fatalf("a replay of two: %v %v", r, err)
+		}
+		for key := range d.ReplayRequests(t.Context()) {
+			if s, err := d.ReplayRequest(t.Context(), key); err != nil || !slices.Equal(s.Objects, []string{two}) {
+				t.Errorf("the request is %+v %v", s, err)
+			}
+		}
+		if _, err := x.ReplayDeadLetters(t.Context(), &imageflowv1.ReplayDeadLettersRequest{All: true}); err == nil {
+			t.Error("a replay of the whole bucket is allowed")
+		}
+	})
+}

@@ -149,7 +149,7 @@ type executionFilter interface {
 	GetVariant() string
 }
 
-// query returns the query of a filter.
+// query returns the query of a filter. It selects only executions that ReadFrom contains.
 func (x *Executions) query(f executionFilter) (index.Query, error) {
 	q := index.Query{Bucket: f.GetBucket(), Prefix: f.GetPrefix(), BySteps: f.GetStep()+f.GetVariant() != ""}
 	if x.Store == nil {
@@ -158,7 +158,7 @@ func (x *Executions) query(f executionFilter) (index.Query, error) {
 	if q.Bucket == "" {
 		q.Bucket = x.Bucket
 	}
-	if !x.ReadFrom.Contains(q.Bucket, f.GetPrefix()) {
+	if len(x.ReadFrom.Prefixes(q.Bucket, q.Prefix)) == 0 {
 		return q, outside("bucket", q.Bucket)
 	}
 	for state, wanted := range execution.Statuses {

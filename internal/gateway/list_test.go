@@ -196,3 +196,34 @@ func TestListExecutions_invalid(t *testing.T) {
 		}
 	})
 }
+
+// TestListExecutions_permittedPrefixes: where READ_FROM has parts of the bucket, a list of the bucket has these parts.
+func TestListExecutions_permittedPrefixes(t *testing.T) {
+	stores.Each(t, []string{bucket, letters}, func(t *testing.T, _ stores.Kind, s *objects.Store) {
+		for _, id := range []string{"a/1", "a-2/1", "b/1", "c/1", "c/2", "d/1"} {
+			putImage(t, s, id, execution.StatusCompleted, time.Now())
+		}
+		d := execution.NewDeadLetterStore(s, letters)
+		look := lookup(t, &gateway.Executions{
+			Store: s, DeadLetters: d, Index: index.NewReader(s, letters), Bucket: bucket,
+			ReadFrom: objects.AllowList{bucket + "/c/", bucket + "/a"},
+		})
+		var pages []string
+		for token := ""; len(pages) == 0 || token != ""; {
+			code, _, body := look("?page_size=2&page_token=" + token)
+			r := &imageflowv1.ListExecutionsResponse{}
+			if err := protojson.Unmarshal([]byte(body), r); err != nil || code != http.StatusOK {
+				t.Fatalf("%d %s", code, body)
+			}
+			pages, token = append(pages, ids(r)), r.GetNextPageToken()
+		}
+		if got := strings.Join(pages, "|"); got != "a/1:C c/1:C|c/2:C" {
+			t.Errorf("the list is %s", got)
+		}
+		for prefix, want := range map[string]int{"b": 400, "a-2": 400, "c/2": 200, "c": 200} {
+			if code, _, body := look("?prefix=" + prefix); code != want {
+				t.Errorf("prefix %s: %d %s", prefix, code, body)
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (x *Executions) listBucket(
 	ctx context.Context, query index.Query, after string, n int, reach time.Time,
 ) (page []index.Entry, next *pageToken, err error) {
 	listed, found := 0, 0
-	for object, err := range x.Store.WalkAfter(ctx, query.Bucket, query.Prefix, after) {
+	for object, err := range x.walk(ctx, query, after) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -56,6 +57,20 @@ func (x *Executions) listBucket(
 		}
 	}
 	return page, nil, nil
+}
+
+// walk lists the objects of a query that ReadFrom contains, in the order of the keys after a key.
+func (x *Executions) walk(ctx context.Context, query index.Query, after string) iter.Seq2[objects.Entry, error] {
+	return func(yield func(objects.Entry, error) bool) {
+		for _, prefix := range x.ReadFrom.Prefixes(query.Bucket, query.Prefix) {
+			for object, err := range x.Store.WalkAfter(ctx, query.Bucket, prefix, after) {
+				isAllowed := err != nil || x.ReadFrom.Contains(object.Bucket, object.Key)
+				if isAllowed && !yield(object, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // findEntry reads the steps and the outcome of an execution from the bucket. It returns false for an

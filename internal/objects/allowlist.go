@@ -18,6 +18,28 @@ func (l AllowList) Contains(bucket, key string) bool {
 	})
 }
 
+// Prefixes returns the prefixes that cover all allowed objects whose keys begin with prefix, in order, and none of them
+// begins with another. There are none if no such object is allowed.
+func (l AllowList) Prefixes(bucket, prefix string) (all []string) {
+	if l.Contains(bucket, prefix) {
+		return []string{prefix}
+	}
+	for _, entry := range l {
+		if allowed, part, _ := strings.Cut(entry, "/"); allowed == bucket && strings.HasPrefix(part, prefix) {
+			all = append(all, part)
+		}
+	}
+	slices.Sort(all)
+	covered := ""
+	return slices.DeleteFunc(all, func(part string) bool {
+		if covered != "" && strings.HasPrefix(part, covered) {
+			return true
+		}
+		covered = part
+		return false
+	})
+}
+
 // hasFolderPrefix reports whether a key equals prefix or is in the folder prefix.
 // "incoming-2/a" begins with "incoming" but is not in that folder, and neither is "incoming/../a": some stores resolve dots.
 func hasFolderPrefix(key, prefix string) bool {

@@ -1,10 +1,24 @@
 package objects_test
 
 import (
+	"fmt"
 	"testing"
 
 	"imageflow.dev/internal/objects"
 )
+
+// TestAllowList_prefixes: a list of a bucket is narrowed to its allowed parts.
+func TestAllowList_prefixes(t *testing.T) {
+	list := objects.AllowList{"photos/new/", "photos/a/b", "files", "photos/a", "photos/new/cats/"}
+	for _, c := range []struct{ bucket, prefix, want string }{
+		{"files", "", "[\"\"]"}, {"files", "x", `["x"]`}, {"photos", "", `["a" "new/"]`}, {"photos", "n", `["new/"]`},
+		{"photos", "new/c", `["new/c"]`}, {"photos", "old", "[]"}, {"others", "", "[]"}, {"photos", "new/../old", "[]"},
+	} {
+		if got := fmt.Sprintf("%q", list.Prefixes(c.bucket, c.prefix)); got != c.want {
+			t.Errorf("%s/%s: %s, want %s", c.bucket, c.prefix, got, c.want)
+		}
+	}
+}
 
 func TestAllowList(t *testing.T) {
 	list := objects.AllowList{"files", "photos/incoming/"}
