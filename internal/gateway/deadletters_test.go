@@ -164,7 +164,10 @@ func TestDeadLetters_permittedPrefixes(t *testing.T) {
 		if err != nil || letterIDs(r.GetDeadLetters()) != "in/2" || !slices.Equal(r.GetNotFound(), []string{one}) {
 			t.Fatalf("a replay of two: %v %v", r, err)
 		}
-		for key := range d.ReplayRequests(t.Context()) {
+		for key, err := range d.ReplayRequests(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if s, err := d.ReplayRequest(t.Context(), key); err != nil || !slices.Equal(s.Objects, []string{two}) {
 				t.Errorf("the request is %+v %v", s, err)
 			}
