@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -112,7 +111,7 @@ func share(to, from any) error {
 func (r *RPC) addHealth(h *health.Server) {
 	if r != nil {
 		healthpb.RegisterHealthServer(r, h)
-		reflection.Register(r)
+		r.addReflection()
 	}
 }
 
