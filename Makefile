@@ -87,7 +87,7 @@ lint: setup ## check style, length and common mistakes; PACKAGES=./internal/job/
 vulncheck: setup ## report known vulnerabilities in the modules that the commands link; needs the network
 	@hack/vulncheck.sh
 
-proto: ## generate the Go code, the file at /proto and the OpenAPI description of the contract
+proto: ## generate the Go code and the files at /proto and /openapi.json from the contract
 	@hack/proto.sh generate
 
 check-proto: ## lint the contract, check its compatibility, and find stale generated code

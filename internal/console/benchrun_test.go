@@ -80,7 +80,7 @@ func (g *gatewayStub) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return w.Result(), nil
 	}
-	text, err := os.ReadFile("../gateway/openapi.swagger.json")
+	text, err := os.ReadFile("../gateway/openapi.json")
 	if r.URL.Path != "/openapi.json" || err != nil {
 		return nil, os.ErrNotExist
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// maxContractBytes bounds the description of the gateway's API, which has 140 kB.
+// maxContractBytes bounds the description of the gateway's API, which has 160 kB.
 const maxContractBytes = 4 << 20
 
 // contractTimeout bounds how long a page waits for the description, without which it has only less help.
@@ -30,7 +30,14 @@ type texts map[string]definition
 
 type definition struct {
 	Description string
-	Properties  map[string]struct{ Title, Description string }
+	Properties  map[string]struct{ Description string }
+}
+
+// readTexts returns the texts of the components of an OpenAPI description.
+func readTexts(description io.Reader) (texts, error) {
+	var d struct{ Components struct{ Schemas texts } }
+	err := json.NewDecoder(description).Decode(&d)
+	return d.Components.Schemas, err
 }
 
 // read returns the texts. Without them the controls have names, types and ranges, but no help.
@@ -55,11 +62,11 @@ func (c *contract) read(ctx context.Context) (texts, error) {
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the gateway answers %s", answer.Status)
 	}
-	var description struct{ Definitions texts }
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxContractBytes)).Decode(&description); err != nil {
+	read, err := readTexts(io.LimitReader(answer.Body, maxContractBytes))
+	if err != nil {
 		return nil, err
 	}
-	return c.known(description.Definitions), nil
+	return c.known(read), nil
 }
 
 // known notes texts that have just been read, if any, and returns those that are known.
@@ -74,9 +81,5 @@ func (c *contract) known(read texts) texts {
 
 // of returns the text of a field.
 func (t texts) of(message, field string) string {
-	p := t[message].Properties[field]
-	if p.Description == "" {
-		return p.Title
-	}
-	return p.Description
+	return t[message].Properties[field].Description
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/json"
 	"os"
 	"slices"
 	"strings"
@@ -14,15 +13,16 @@ import (
 // contractTexts are the comments that the gateway serves.
 func contractTexts(t *testing.T) texts {
 	t.Helper()
-	text, err := os.ReadFile("../gateway/openapi.swagger.json")
-	var description struct{ Definitions texts }
-	if err == nil {
-		err = json.Unmarshal(text, &description)
-	}
+	file, err := os.Open("../gateway/openapi.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return description.Definitions
+	defer file.Close()
+	read, err := readTexts(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read
 }
 
 func controlsOf(t *testing.T, processor processors.Info) (groups []controlGroup, all []control) {

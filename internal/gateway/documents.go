@@ -7,7 +7,7 @@ import (
 
 // openAPI describes `/v1/...`. `make proto` generates it from the contract.
 //
-//go:embed openapi.swagger.json
+//go:embed openapi.json
 var openAPI []byte
 
 // protoFile is the contract in one file for clients of gRPC in any language. `make proto` generates it.

@@ -16,8 +16,10 @@ import (
 func TestOpenAPI_describesEveryPathInSnakeCase(t *testing.T) {
 	resp, text := ask(t, "GET", before(t, "127.0.0.1:1")+"/openapi.json", "")
 	var description struct {
-		Paths       map[string]map[string]any
-		Definitions map[string]struct{ Properties map[string]any }
+		Paths      map[string]map[string]any
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]any }
+		}
 	}
 	if err := json.Unmarshal([]byte(text), &description); err != nil || resp.StatusCode != http.StatusOK ||
 		resp.Header.Get("Content-Type") != "application/json" {
@@ -41,8 +43,8 @@ func TestOpenAPI_describesEveryPathInSnakeCase(t *testing.T) {
 		}
 		return true
 	})
-	if n < 8 || description.Definitions["ResizeRequest"].Properties["target_width"] == nil {
-		t.Errorf("%d paths; %v", n, description.Definitions["ResizeRequest"])
+	if n < 8 || description.Components.Schemas["ResizeRequest"].Properties["target_width"] == nil {
+		t.Errorf("%d paths; %v", n, description.Components.Schemas["ResizeRequest"])
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -13,6 +14,9 @@ const (
 	enumsNumber    = 5
 	servicesNumber = 6
 )
+
+// valuesNumber is the number of the values in EnumDescriptorProto.
+const valuesNumber = 2
 
 // join returns one file with the messages, enums and services of all files and their comments. Extensions, which only
 // options use, are left out.
@@ -73,4 +77,14 @@ func lastLine(file *descriptorpb.FileDescriptorProto) int32 {
 		last = max(last, location.Span[0], location.Span[max(0, len(location.Span)-2)])
 	}
 	return last
+}
+
+// comment returns the comment above the element at a path of descriptor.proto.
+func comment(file *descriptorpb.FileDescriptorProto, path ...int) string {
+	for _, location := range file.GetSourceCodeInfo().GetLocation() {
+		if slices.EqualFunc(location.Path, path, func(a int32, b int) bool { return int(a) == b }) {
+			return strings.TrimSpace(strings.ReplaceAll(location.GetLeadingComments(), "\n ", "\n"))
+		}
+	}
+	return ""
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"path"
 
 	"google.golang.org/protobuf/compiler/protogen"
@@ -23,10 +24,12 @@ func generate(plugin *protogen.Plugin) error {
 	plugin.SupportedEditionsMinimum = descriptorpb.Edition_EDITION_PROTO3
 	plugin.SupportedEditionsMaximum = descriptorpb.Edition_EDITION_2023
 
-	var files []*descriptorpb.FileDescriptorProto
+	var files, imported []*descriptorpb.FileDescriptorProto
 	for _, file := range plugin.Request.ProtoFile {
 		if path.Dir(file.GetName()) == "imageflow/v1" {
 			files = append(files, file)
+		} else {
+			imported = append(imported, file)
 		}
 	}
 	contract := join(files)
@@ -35,7 +38,11 @@ func generate(plugin *protogen.Plugin) error {
 	if err != nil {
 		return err
 	}
-	return write(plugin, contractFile, text)
+	description, err := openAPI(contract, imported)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(plugin, contractFile, text), write(plugin, "openapi.json", description))
 }
 
 func write(plugin *protogen.Plugin, name string, text []byte) error {
