@@ -27,7 +27,7 @@ for part in gateway resize detect filter broker bridge; do
 	export "${part^^}_URL=$(url $part)"
 done
 export S3_URL=$(url objects) AWS_ACCESS_KEY_ID=imageflow AWS_SECRET_ACCESS_KEY=imageflow-local AWS_DEFAULT_REGION=us-east-1
-export BUCKET=imageflow-files IMAGE=$PWD/test/images/sample.jpg PROTO=$PWD/proto
+export BUCKET=imageflow-files IMAGE=$PWD/test/images/sample.jpg
 
 scripts=("$@")
 [ $# != 0 ] || mapfile -t scripts < <(find test/clients -maxdepth 1 -type f -executable | sort)
