@@ -8,11 +8,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	utilruntime.ErrorHandlers = nil // which print that a forwarded port has ended
 	os.Exit(run(ctx, &options{out: os.Stdout, errOut: os.Stderr}, os.Args[1:]))
 }
 

@@ -40,20 +40,23 @@ func fakeGPU(t testing.TB) string {
 	return node
 }
 
+// offerGPUs makes the node say that it has n GPUs.
+func offerGPUs(t testing.TB, n int) {
+	t.Helper()
+	kubectl(t, "patch", "node", fakeGPU(t), "--subresource=status", "--type", "merge", "-p",
+		fmt.Sprintf(`{"status":{"capacity":{"nvidia.com/gpu":"%d"},"allocatable":{"nvidia.com/gpu":"%[1]d"}}}`, n))
+}
+
 // TestOnClusterGPU: detect waits while no node has a GPU, and while its selector matches none; then
 // it starts.
 func TestOnClusterGPU(t *testing.T) {
 	needsCluster(t)
 	node := fakeGPU(t)
 	label := func(value string) { kubectl(t, "label", "node", node, "--overwrite", "nvidia.com/gpu.present"+value) }
-	offer := func(n int) {
-		kubectl(t, "patch", "node", node, "--subresource=status", "--type", "merge", "-p",
-			fmt.Sprintf(`{"status":{"capacity":{"nvidia.com/gpu":"%d"},"allocatable":{"nvidia.com/gpu":"%[1]d"}}}`, n))
-	}
-	t.Cleanup(func() { label("=true"); offer(4) })
+	t.Cleanup(func() { label("=true"); offerGPUs(t, 4) })
 	detect := serviceOf["detect"]
 	label("-")
-	offer(0)
+	offerGPUs(t, 0)
 	patchFor(t, detect, gpuPatch(t))
 	var pod string
 	eventually(t, "a pod that cannot be scheduled", func() bool {
@@ -62,7 +65,7 @@ func TestOnClusterGPU(t *testing.T) {
 		return pod == "Pending  Unschedulable"
 	})
 	doctorSays(t, "MISSING  gpu ", "no node offers any", "nvidia.com/gpu")
-	offer(4)
+	offerGPUs(t, 4)
 	doctorSays(t, "MISSING  gpu ", "nvidia.com/gpu.present=true", "labels")
 	label("=true")
 	awaitServing(t, detect)

@@ -72,7 +72,7 @@ var brokenDeployments = map[string]struct {
 	},
 	"GPUs of another kind": {
 		func(d *deployment) { d.detectOnGPU("A100") }, "gpu",
-		[]string{"none has the labels that detect's pod selects: gpu=A100", "kubectl label node node-1 --overwrite gpu=A100"},
+		[]string{"none has the labels that detect selects: gpu=A100", "kubectl label node node-1 --overwrite gpu=A100"},
 	},
 	"another token of the gateway": {
 		func(d *deployment) {
@@ -204,7 +204,7 @@ var brokenDeployments = map[string]struct {
 	"no list of Triggers": {
 		func(d *deployment) {
 			d.must(d.Kube.CoreV1().ConfigMaps(testNamespace).Delete(d.t.Context(), "triggers", metav1.DeleteOptions{}))
-		}, "chains", []string{"GET /v1/chains answers nothing", "kubectl create configmap triggers -n image-processing"},
+		}, "chains", []string{"GET /v1/chains answers nothing", "kubectl create configmap triggers -n image-processing --from-file"},
 	},
 	"another filter than in the list": {
 		func(d *deployment) {

@@ -102,18 +102,13 @@ func (d *deployment) part(namespace, name string, change func(*appsv1.Deployment
 	d.must(err)
 }
 
-// detectOnGPU makes detect's Service and pod request a GPU of a kind.
+// detectOnGPU makes detect request a GPU of a kind.
 func (d *deployment) detectOnGPU(kind string) {
-	request := func(spec *corev1.PodSpec) {
+	d.service(processors.Detect.Host, func(s *servingv1.Service) {
+		spec := &s.Spec.Template.Spec
 		spec.NodeSelector = map[string]string{"gpu": kind}
 		spec.Containers[0].Resources.Limits = corev1.ResourceList{gpuResource: resource.MustParse("1")}
-	}
-	d.service(processors.Detect.Host, func(s *servingv1.Service) { request(&s.Spec.Template.Spec.PodSpec) })
-	d.removePod(processors.Detect.Host)
-	s, err := d.Serving.ServingV1().Services(testNamespace).Get(d.t.Context(), processors.Detect.Host, metav1.GetOptions{})
-	d.must(err)
-	_, err = d.Kube.CoreV1().Pods(testNamespace).Create(d.t.Context(), podOf(s), metav1.CreateOptions{})
-	d.must(err)
+	})
 }
 
 func (d *deployment) withoutGPUs() {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 )
 
 // diagnose makes all checks once.
@@ -93,6 +95,18 @@ func TestDoctor_skip(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `no check "stor"; there are cluster, knative,`) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestDoctor_collisionNeedsOneFix: a variant of the newer Trigger also separates the outputs of the steps after it.
+func TestDoctor_collisionNeedsOneFix(t *testing.T) {
+	d := newDeployment(t)
+	d.addTrigger("small", resizeService, "/?target_width=320")
+	fix := failed(d.diagnose())[0].Fix
+	if strings.Count(fix, "kubectl") != 1 {
+		t.Errorf("the fix is\n%s", fix)
+	}
+	d.trigger("small", func(t *eventingv1.Trigger) { t.Spec.Subscriber.URI.RawQuery = "target_width=320&variant=small" })
+	d.expect("chains")
 }
 
 // TestDoctor_wait repeats a check until it succeeds, and says once what it waits for.

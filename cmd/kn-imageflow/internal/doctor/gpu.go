@@ -5,26 +5,29 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	"imageflow.dev/internal/processors"
 )
 
 const gpuResource = "nvidia.com/gpu"
 
-// gpu compares the GPUs that detect's pods request with the GPUs of the nodes.
+// gpu compares the GPUs that detect requests with the GPUs of the nodes.
 func (d *Doctor) gpu(ctx context.Context) (string, *finding) {
-	pods, err := d.podsOf(ctx, processors.Detect.Host)
+	all, err := d.allServices(ctx)
 	if err != nil {
 		return "", &finding{err.Error(), unread}
 	}
-	requesting := slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !requestsGPU(pod.Spec) })
-	if len(requesting) == 0 {
+	i := slices.IndexFunc(all, func(s servingv1.Service) bool { return s.Name == processors.Detect.Host })
+	if i < 0 || !requestsGPU(all[i].Spec.Template.Spec.PodSpec) {
 		return "detect requests none", nil
 	}
+	selector := all[i].Spec.Template.Spec.NodeSelector
 	nodes, err := d.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return "", &finding{err.Error(), unread}
@@ -35,17 +38,15 @@ func (d *Doctor) gpu(ctx context.Context) (string, *finding) {
 	})
 	if len(offering) == 0 {
 		return "", &finding{
-			"detect requests " + gpuResource + " but no node offers any, so its pod stays Pending", d.withoutGPU(ctx),
+			"detect requests " + gpuResource + " but no node offers any, so its pod stays Pending", d.withoutGPU(all[i]),
 		}
 	}
-	for _, pod := range requesting {
-		wanted := labels.SelectorFromSet(pod.Spec.NodeSelector)
-		if !slices.ContainsFunc(offering, func(node corev1.Node) bool { return wanted.Matches(labels.Set(node.Labels)) }) {
-			return "", &finding{
-				fmt.Sprintf("%d node(s) offer %s, but none has the labels that detect's pod selects: %s", len(offering), gpuResource, wanted),
-				"kubectl label node " + offering[0].Name + " --overwrite" + labelArguments(pod.Spec.NodeSelector) +
-					"  # NVIDIA's GPU feature discovery sets such labels",
-			}
+	wanted := labels.SelectorFromSet(selector)
+	if !slices.ContainsFunc(offering, func(node corev1.Node) bool { return wanted.Matches(labels.Set(node.Labels)) }) {
+		return "", &finding{
+			fmt.Sprintf("%d node(s) offer %s, but none has the labels that detect selects: %s", len(offering), gpuResource, wanted),
+			"kubectl label node " + offering[0].Name + " --overwrite " + strings.ReplaceAll(wanted.String(), ",", " ") +
+				"  # NVIDIA's GPU feature discovery sets such labels",
 		}
 	}
 	return fmt.Sprintf("%d node(s) offer %s", len(offering), gpuResource), nil
@@ -58,23 +59,8 @@ func requestsGPU(spec corev1.PodSpec) bool {
 	})
 }
 
-func labelArguments(selector map[string]string) (text string) {
-	for _, r := range labels.Set(selector).AsSelector().String() {
-		if r == ',' {
-			r = ' '
-		}
-		text += string(r)
-	}
-	return " " + text
-}
-
 // withoutGPU is the fix that runs detect on CPUs, as config/components/cpu does.
-func (d *Doctor) withoutGPU(ctx context.Context) string {
-	advice := "# add a node with a GPU and NVIDIA's device plugin; or run detect without a GPU, as config/components/cpu does:\n"
-	s, err := d.Serving.ServingV1().Services(d.Namespace).Get(ctx, processors.Detect.Host, metav1.GetOptions{})
-	if err != nil || len(s.Spec.Template.Spec.Containers) == 0 {
-		return advice + deploy
-	}
+func (d *Doctor) withoutGPU(s servingv1.Service) string {
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -94,5 +80,6 @@ func (d *Doctor) withoutGPU(ctx context.Context) string {
 		}
 	}
 	text, _ := json.Marshal(patch) // only texts and numbers
-	return advice + fmt.Sprintf("kubectl patch ksvc -n %s %s --type json -p '%s'", d.Namespace, processors.Detect.Host, text)
+	return "# add a node with a GPU and NVIDIA's device plugin; or run detect without one, as config/components/cpu does:\n" +
+		fmt.Sprintf("kubectl patch ksvc -n %s %s --type json -p '%s'", d.Namespace, processors.Detect.Host, text)
 }

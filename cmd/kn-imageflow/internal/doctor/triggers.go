@@ -12,9 +12,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 
-	"imageflow.dev/internal/rules"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -68,61 +66,12 @@ func (d *Doctor) subscribedTwice(ctx context.Context) string {
 	return ""
 }
 
-// outputs finds Triggers that would overwrite each other's outputs.
-func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
-	made, all, err := d.Triggers(ctx)
-	if err != nil {
-		return "", &finding{err.Error(), unread}
-	}
-	set, _ := d.presetSet(ctx) // the check of presets reports its problems
-	var reasons, fixes []string
-	for _, p := range triggers.Problems(all, set) {
-		if p.Kind > triggers.WrongParameters {
-			continue // may be intended
-		}
-		reasons = append(reasons, p.Message)
-		fixes = append(fixes, d.separate(made, p))
-	}
-	if len(reasons) > 0 {
-		return "", &finding{strings.Join(reasons, "\n"), strings.Join(slices.Compact(fixes), "\n")}
-	}
-	return "no two Triggers write the same name", nil
-}
-
-// separate returns the fix of a problem: the newest of the Triggers with one output gets a variant of its own.
-func (d *Doctor) separate(made []eventingv1.Trigger, p triggers.Problem) string {
-	var of []eventingv1.Trigger
-	for _, t := range made {
-		if slices.Contains(p.Triggers, t.Name) {
-			of = append(of, t)
-		}
-	}
-	slices.SortStableFunc(of, func(a, b eventingv1.Trigger) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-	if len(of) == 0 {
-		return d.editTrigger("NAME")
-	}
-	newest := of[len(of)-1]
-	uri := url.URL{Path: "/"}
-	if u := newest.Spec.Subscriber.URI; u != nil {
-		uri = *u.URL()
-	}
-	hasKey := strings.Contains(uri.RawQuery, "object_key") || strings.Contains(uri.RawQuery, "objectKey")
-	variant := strings.ToLower(newest.Name)
-	variant = variant[:min(len(variant), 32)]
-	if p.Kind != triggers.SameOutput || hasKey || uri.Query().Has("variant") || !rules.IsName(variant) {
-		return d.editTrigger(newest.Name)
-	}
-	uri.RawQuery = strings.Trim(uri.RawQuery+"&variant="+variant, "&")
-	return fmt.Sprintf(`kubectl patch trigger -n %s %s --type merge -p '{"spec":{"subscriber":{"uri":"%s"}}}'`,
-		d.Namespace, newest.Name, uri.String())
-}
-
 // chains compares the Triggers that the gateway describes with those of the cluster.
 func (d *Doctor) chains(ctx context.Context) (string, *finding) {
 	const configMap = "triggers"
 	fix := "kubectl get triggers.eventing.knative.dev -n " + d.Namespace + " -o yaml > triggers.yaml\n" +
-		"kubectl create configmap triggers -n " + d.Namespace +
-		" --from-file triggers.yaml --dry-run=client -o yaml | kubectl apply -f -"
+		"kubectl delete configmap triggers -n " + d.Namespace + " --ignore-not-found\n" +
+		"kubectl create configmap triggers -n " + d.Namespace + " --from-file triggers.yaml"
 	_, all, err := d.Triggers(ctx)
 	if err != nil {
 		return "", &finding{err.Error(), unread}

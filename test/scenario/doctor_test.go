@@ -1,0 +1,222 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// breakage is a way to break the deployment on the cluster.
+type breakage struct {
+	name string
+	make func(*testing.T, *system)
+	// check is the check that finds it, says what that says, and follows what may fail with it.
+	check, says string
+	follows     []string
+}
+
+var breakages = []breakage{
+	{"missing secret", withoutSecret, "secrets", "there is no secret minio-credentials-filter", nil},
+	{"missing flag", withoutFlag, "features", "kubernetes.podspec-nodeselector is not enabled", nil},
+	{"missing bucket", withoutBucket, "store", "bucket imageflow-dead-letters", nil},
+	{"no webhook of the store", withoutNotifications, "store", "notifications of imageflow-files", nil},
+	{"no GPU", withoutGPU, "gpu", "no node offers any", []string{"services", "images"}},
+	{"token without a new revision", withNewToken, "tokens", "takes calls without a token", nil},
+	{"token of a secret that is gone", withoutToken, "tokens", "need a token, but there is no secret", nil},
+	{"Trigger collision", withCollision, "outputs", "doctor-small", []string{"chains"}},
+	{"unready broker", withoutBrokerIngress, "broker", "mt-broker-ingress has been scaled to 0", []string{"triggers"}},
+	{"full dead letters", withDeadLetter, "dead-letters", "1 dead letters wait", nil},
+	{"old image", withOldImage, "images", "filter-grpc-service runs", []string{"services"}},
+}
+
+// TestOnClusterDoctor breaks the deployment in one way after another: doctor finds each, nothing is reported that does not follow from
+// it, and what doctor says to type mends the deployment.
+func TestOnClusterDoctor(t *testing.T) {
+	needsCluster(t)
+	s := cluster(t)
+	plugin := knPlugin(t)
+	awaitHealthy(t, plugin)
+	for _, b := range breakages {
+		t.Run(b.name, func(t *testing.T) {
+			b.make(t, s)
+			var found []diagnosis
+			eventually(t, "doctor to find it", func() bool {
+				found = diagnose(t, plugin)
+				return slices.ContainsFunc(found, func(d diagnosis) bool {
+					return d.Metadata.Name == b.check && strings.Contains(d.Text, b.says)
+				})
+			})
+			for _, d := range found {
+				if d.Metadata.Name != b.check && !slices.Contains(b.follows, d.Metadata.Name) {
+					t.Errorf("doctor reports %s: %s", d.Metadata.Name, d.Text)
+				}
+				typeFix(t, plugin, d)
+			}
+			awaitHealthy(t, plugin)
+		})
+	}
+}
+
+// diagnosis is a failed check of doctor.
+type diagnosis struct {
+	Metadata          struct{ Name string }
+	Status, Text, Fix string
+}
+
+// diagnose returns the failed checks of doctor.
+func diagnose(t *testing.T, plugin string) []diagnosis {
+	t.Helper()
+	var all struct{ Items []diagnosis }
+	out, err := exec.Command(plugin, "doctor", "-o", "json").Output()
+	if wrong := json.Unmarshal(out, &all); wrong != nil {
+		t.Fatalf("%v, %v\n%s", err, wrong, out)
+	}
+	return slices.DeleteFunc(all.Items, func(d diagnosis) bool { return d.Status == "ok" })
+}
+
+// awaitHealthy waits until every check of doctor succeeds.
+func awaitHealthy(t *testing.T, plugin string) {
+	t.Helper()
+	if out, err := exec.Command(plugin, "doctor", "--wait", "2m").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// typeFix types the fix of a failed check into a shell, in a folder of its own.
+func typeFix(t *testing.T, plugin string, d diagnosis) {
+	t.Helper()
+	folder := t.TempDir()
+	kn := "#!/bin/sh\nshift\nexec " + plugin + ` "$@"` + "\n" // kn imageflow ...
+	if err := os.WriteFile(filepath.Join(folder, "kn"), []byte(kn), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.Command("bash", "-euc", d.Fix)
+	shell.Dir = folder
+	shell.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"))
+	out, err := shell.CombinedOutput()
+	if len(out) > 500 {
+		out = append(out[:500], " ..."...)
+	}
+	t.Logf("%s: %s\n$ %s\n%s", d.Metadata.Name, d.Text, d.Fix, out)
+	if err != nil {
+		t.Errorf("the fix of %s: %v", d.Metadata.Name, err)
+	}
+}
+
+// withoutSecret removes a secret. Its values are in the variables that the fix names.
+func withoutSecret(t *testing.T, _ *system) {
+	const name = "minio-credentials-filter"
+	for variable, key := range map[string]string{"ACCESS_KEY": "access-key", "SECRET_KEY": "secret-key"} {
+		t.Setenv(variable, kubectl(t, "get", "secret", "-n", namespace, name, "-o", `go-template={{index .data "`+key+`" | base64decode}}`))
+	}
+	kubectl(t, "delete", "secret", "-n", namespace, name)
+}
+
+func withoutFlag(t *testing.T, _ *system) {
+	set := func(value string) {
+		kubectl(t, "patch", "configmap", "-n", "knative-serving", "config-features", "--type", "merge", "-p",
+			`{"data":{"kubernetes.podspec-nodeselector":"`+value+`"}}`)
+	}
+	t.Cleanup(func() { set("enabled") })
+	set("disabled")
+}
+
+func withoutBucket(t *testing.T, s *system) {
+	s.empty(t, "imageflow-dead-letters")
+	if err := s.s3.RemoveBucket(context.Background(), "imageflow-dead-letters"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func withoutNotifications(t *testing.T, s *system) {
+	if err := s.s3.RemoveAllBucketNotification(context.Background(), bucket); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func withoutGPU(t *testing.T, _ *system) {
+	offerGPUs(t, 0)
+	t.Cleanup(func() { offerGPUs(t, 4) })
+	patchFor(t, serviceOf["detect"], gpuPatch(t))
+}
+
+func withNewToken(t *testing.T, _ *system) {
+	kubectl(t, "create", "secret", "generic", "-n", namespace, "gateway-token", "--from-literal=token=0123456789abcdef0123456789abcdef")
+}
+
+func withoutToken(t *testing.T, _ *system) {
+	kubectl(t, "delete", "secret", "-n", namespace, "gateway-token")
+}
+
+// withCollision adds a Trigger that writes the output of the chain's first one.
+func withCollision(t *testing.T, _ *system) {
+	before := kubectl(t, "get", "configmap", "-n", namespace, "triggers", "-o", "jsonpath={.data}")
+	t.Cleanup(func() {
+		kubectl(t, "delete", "trigger", "-n", namespace, "doctor-small")
+		kubectl(t, "patch", "configmap", "-n", namespace, "triggers", "--type", "json", "-p",
+			`[{"op":"replace","path":"/data","value":`+before+`}]`)
+	})
+	applyText(t, `{"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": {"name": "doctor-small", "namespace": "`+namespace+`"},
+		"spec": {"broker": "default", "filters": [{"prefix": {"type": "com.amazonaws.s3.ObjectCreated:"}}], "subscriber": {
+		"ref": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "resize-grpc-service"}, "uri": "/?target_width=320"}}}`)
+}
+
+// applyText applies a manifest.
+func applyText(t *testing.T, manifest string) {
+	t.Helper()
+	apply := exec.Command("kubectl", "apply", "-f", "-")
+	apply.Stdin = bytes.NewBufferString(manifest)
+	if out, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func withoutBrokerIngress(t *testing.T, _ *system) {
+	scale := func(replicas string) {
+		kubectl(t, "scale", "deployment", "-n", "knative-eventing", "mt-broker-ingress", "--replicas="+replicas)
+	}
+	t.Cleanup(func() { scale("1") })
+	scale("0")
+}
+
+// withDeadLetter makes the first step refuse an upload, and then corrects the step.
+func withDeadLetter(t *testing.T, s *system) {
+	const name = "chain-1-resize"
+	at := func(uri string) {
+		kubectl(t, "patch", "trigger", "-n", namespace, name, "--type", "merge", "-p", `{"spec":{"subscriber":{"uri":"`+uri+`"}}}`)
+		_, query, _ := strings.Cut(uri, "?")
+		eventually(t, "the Trigger's address", func() bool {
+			return strings.HasSuffix(kubectl(t, "get", "trigger", "-n", namespace, name, "-o", "jsonpath={.status.subscriberUri}"), "?"+query)
+		})
+	}
+	before := kubectl(t, "get", "trigger", "-n", namespace, name, "-o", "jsonpath={.spec.subscriber.uri}")
+	t.Cleanup(func() { at(before) })
+	at("/?target_width=-1")
+	image, err := os.ReadFile("../images/sample.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.s3.PutObject(context.Background(), bucket, "doctor/sample.jpg", bytes.NewReader(image), int64(len(image)),
+		minio.PutObjectOptions{ContentType: "image/jpeg"})
+	if err == nil {
+		eventually(t, "the dead letter", func() bool { return len(s.deadLetterKeys(t)) == 1 })
+	}
+	at(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withOldImage makes filter run a version that the others do not run.
+func withOldImage(t *testing.T, _ *system) {
+	patchFor(t, serviceOf["filter"],
+		`[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"dev.local/imageflow:old"}]`)
+}
