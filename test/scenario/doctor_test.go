@@ -33,7 +33,7 @@ var breakages = []breakage{
 	{"token of a secret that is gone", withoutToken, "tokens", "need a token, but there is no secret", nil},
 	{"Trigger collision", withCollision, "outputs", "doctor-small", []string{"chains"}},
 	{"unready broker", withoutBrokerIngress, "broker", "mt-broker-ingress has been scaled to 0", []string{"triggers"}},
-	{"full dead letters", withDeadLetter, "dead-letters", "1 dead letters wait", nil},
+	{"full dead letters", withDeadLetter, "dead-letters", "dead letters: 1, ", nil},
 	{"old image", withOldImage, "images", "filter-grpc-service runs", []string{"services"}},
 }
 
@@ -167,6 +167,7 @@ func withCollision(t *testing.T, _ *system) {
 	applyText(t, `{"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": {"name": "doctor-small", "namespace": "`+namespace+`"},
 		"spec": {"broker": "default", "filters": [{"prefix": {"type": "com.amazonaws.s3.ObjectCreated:"}}], "subscriber": {
 		"ref": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "resize-grpc-service"}, "uri": "/?target_width=320"}}}`)
+	kubectl(t, "wait", "--for", "condition=Ready", "-n", namespace, "trigger/doctor-small", "--timeout", "1m")
 }
 
 // applyText applies a manifest.

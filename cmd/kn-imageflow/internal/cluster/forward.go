@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,14 +20,29 @@ import (
 // queueProxy is the container that Knative adds to the pods of a Service.
 const queueProxy = "queue-proxy"
 
-// RunningPods returns the running pods of a Service.
+// RunningPods returns the running pods of a Service: the ready ones first, and of these the newest, which are of its latest
+// revision.
 func (c *Clients) RunningPods(ctx context.Context, service string) ([]corev1.Pod, error) {
 	ofService := metav1.ListOptions{LabelSelector: serving.ServiceLabelKey + "=" + service}
 	pods, err := c.Kube.CoreV1().Pods(c.Namespace).List(ctx, ofService)
 	if err != nil {
 		return nil, err
 	}
-	return running(pods.Items), nil
+	found := running(pods.Items)
+	slices.SortFunc(found, func(a, b corev1.Pod) int {
+		return cmp.Or(unreadyCount(a)-unreadyCount(b), b.CreationTimestamp.Compare(a.CreationTimestamp.Time))
+	})
+	return found, nil
+}
+
+// unreadyCount returns how many containers of a pod are not ready.
+func unreadyCount(p corev1.Pod) (n int) {
+	for _, c := range p.Status.ContainerStatuses {
+		if !c.Ready {
+			n++
+		}
+	}
+	return n
 }
 
 // running returns the pods that run and are to go on.

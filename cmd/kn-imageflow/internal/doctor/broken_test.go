@@ -111,7 +111,7 @@ var brokenDeployments = map[string]struct {
 			day := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
 			d.letters = append(d.letters, letter("uploads/b", "the store", day), letter("uploads/a", "other", day.Add(-time.Hour)))
 		}, "dead-letters",
-		[]string{"2 dead letters wait, the oldest since 2026-11-28T02:00:00Z; the last one is of execution uploads/b: the store",
+		[]string{"dead letters: 2, the oldest since 2026-11-28T02:00:00Z; the last one is of execution uploads/b: the store",
 			"kn imageflow dead-letter list -n image-processing", "kn imageflow dead-letter replay --all"},
 	},
 	"an old image": {

@@ -185,6 +185,6 @@ func (d *Doctor) deadLetters(ctx context.Context) (string, *finding) {
 	if token != "" {
 		fix = "export GATEWAY_TOKEN=" + fromSecret(d.Namespace, gatewayToken, "token") + "\n" + fix
 	}
-	return "", &finding{fmt.Sprintf("%s dead letters wait, the oldest since %s; the last one is of execution %s: %s",
+	return "", &finding{fmt.Sprintf("dead letters: %s, the oldest since %s; the last one is of execution %s: %s",
 		count, since.Format(time.RFC3339), last.GetExecutionId(), last.GetReason()), fix}
 }
