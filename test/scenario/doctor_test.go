@@ -37,8 +37,8 @@ var breakages = []breakage{
 	{"old image", withOldImage, "images", "filter-grpc-service runs", []string{"services"}},
 }
 
-// TestOnClusterDoctor breaks the deployment in one way after another: doctor finds each, nothing is reported that does not follow from
-// it, and what doctor says to type mends the deployment.
+// TestOnClusterDoctor breaks the deployment in one way after another: doctor finds each, reports nothing that does not follow
+// from it, and what it says to type mends the deployment.
 func TestOnClusterDoctor(t *testing.T) {
 	needsCluster(t)
 	s := cluster(t)
@@ -115,7 +115,8 @@ func typeFix(t *testing.T, plugin string, d diagnosis) {
 func withoutSecret(t *testing.T, _ *system) {
 	const name = "minio-credentials-filter"
 	for variable, key := range map[string]string{"ACCESS_KEY": "access-key", "SECRET_KEY": "secret-key"} {
-		t.Setenv(variable, kubectl(t, "get", "secret", "-n", namespace, name, "-o", `go-template={{index .data "`+key+`" | base64decode}}`))
+		value := `go-template={{index .data "` + key + `" | base64decode}}`
+		t.Setenv(variable, kubectl(t, "get", "secret", "-n", namespace, name, "-o", value))
 	}
 	kubectl(t, "delete", "secret", "-n", namespace, name)
 }
@@ -149,7 +150,8 @@ func withoutGPU(t *testing.T, _ *system) {
 }
 
 func withNewToken(t *testing.T, _ *system) {
-	kubectl(t, "create", "secret", "generic", "-n", namespace, "gateway-token", "--from-literal=token=0123456789abcdef0123456789abcdef")
+	const token = "--from-literal=token=0123456789abcdef0123456789abcdef"
+	kubectl(t, "create", "secret", "generic", "-n", namespace, "gateway-token", token)
 }
 
 func withoutToken(t *testing.T, _ *system) {
@@ -164,9 +166,11 @@ func withCollision(t *testing.T, _ *system) {
 		kubectl(t, "patch", "configmap", "-n", namespace, "triggers", "--type", "json", "-p",
 			`[{"op":"replace","path":"/data","value":`+before+`}]`)
 	})
-	applyText(t, `{"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": {"name": "doctor-small", "namespace": "`+namespace+`"},
+	applyText(t, `{"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger",
+		"metadata": {"name": "doctor-small", "namespace": "`+namespace+`"},
 		"spec": {"broker": "default", "filters": [{"prefix": {"type": "com.amazonaws.s3.ObjectCreated:"}}], "subscriber": {
-		"ref": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "resize-grpc-service"}, "uri": "/?target_width=320"}}}`)
+			"ref": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "resize-grpc-service"},
+			"uri": "/?target_width=320"}}}`)
 	kubectl(t, "wait", "--for", "condition=Ready", "-n", namespace, "trigger/doctor-small", "--timeout", "1m")
 }
 
@@ -195,7 +199,8 @@ func withDeadLetter(t *testing.T, s *system) {
 		kubectl(t, "patch", "trigger", "-n", namespace, name, "--type", "merge", "-p", `{"spec":{"subscriber":{"uri":"`+uri+`"}}}`)
 		_, query, _ := strings.Cut(uri, "?")
 		eventually(t, "the Trigger's address", func() bool {
-			return strings.HasSuffix(kubectl(t, "get", "trigger", "-n", namespace, name, "-o", "jsonpath={.status.subscriberUri}"), "?"+query)
+			address := kubectl(t, "get", "trigger", "-n", namespace, name, "-o", "jsonpath={.status.subscriberUri}")
+			return strings.HasSuffix(address, "?"+query)
 		})
 	}
 	before := kubectl(t, "get", "trigger", "-n", namespace, name, "-o", "jsonpath={.spec.subscriber.uri}")

@@ -15,7 +15,8 @@ import (
 // TestRunningPods: after a new revision, pods of the old one run on for a while. The new one is asked as soon as it is ready.
 func TestRunningPods(t *testing.T) {
 	pod := func(name string, age time.Duration, isReady bool) *corev1.Pod {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "flow", Labels: map[string]string{serving.ServiceLabelKey: "a"}}}
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "flow"}}
+		p.Labels = map[string]string{serving.ServiceLabelKey: "a"}
 		p.CreationTimestamp = metav1.NewTime(time.Now().Add(-age))
 		p.Status.Phase = corev1.PodRunning
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Ready: true}, {Ready: isReady}}
