@@ -112,6 +112,7 @@ var floors = []struct {
 	{"cmd/internal/moment", nil},
 	{"cmd/internal/version", nil},
 	{"cmd/internal/role", []string{"functions/*", "functions", "internal/*", "proto/imageflow/v1"}},
+	{"examples/*", []string{"proto/imageflow/v1"}},
 	{"hack/*", nil},
 	{".", nil},
 }
