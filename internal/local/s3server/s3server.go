@@ -88,7 +88,7 @@ func start(ctx context.Context, c Config, address, dir string, files *posix.Posi
 	}
 	listening := make(chan struct{})
 	go s.run(serving, &notifying{
-		Backend: authorized{consistent{files, files}, c.Allow}, webhook: s.webhook, address: address, account: c.AccessKey,
+		Backend: named{authorized{consistent{files, files}, c.Allow}}, webhook: s.webhook, address: address, account: c.AccessKey,
 	}, c, listening)
 	select {
 	case <-listening:
@@ -109,7 +109,7 @@ func (s *Server) run(ctx context.Context, files backend.Backend, c Config, liste
 		IAMService: auth.NewIAMServiceSingle(auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin}),
 		Ports:      []string{s.address}, Quiet: true, KeepAlive: true,
 		MaxConnections: 4096, MaxRequests: 1024, MultipartMaxParts: 10000,
-		S3Options: []s3api.Option{s3api.WithOnListen(func() { close(listening) }), s3api.WithMiddleware("/", requireV4)},
+		S3Options: []s3api.Option{s3api.WithOnListen(func() { close(listening) }), s3api.WithMiddleware("/", requireV4), s3api.WithMiddleware("/", requireKey)},
 	})
 	s.cancel()
 	s.webhook.wait()
