@@ -104,7 +104,8 @@ var floors = []struct {
 		"proto/imageflow/v1",
 	}},
 	{"internal/notify", []string{
-		"internal/objects", "internal/events", "internal/execution", "internal/signature", "internal/metrics", "internal/rules",
+		"internal/objects", "internal/events", "internal/execution", "internal/httpevent", "internal/signature", "internal/metrics",
+		"internal/rules",
 	}},
 
 	{"cmd/imageflow", []string{"*", "*/*", "*/*/*"}},

@@ -14,6 +14,7 @@ import (
 
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
 )
@@ -37,13 +38,13 @@ func (b *Bridge) handleDeadLetter(w http.ResponseWriter, r *http.Request) {
 // handleOutcome answers an event after record has recorded it. If record fails, the
 // broker sends the event again.
 func (b *Bridge) handleOutcome(w http.ResponseWriter, r *http.Request, record func(context.Context, *cloudevents.Event) error) {
-	e, err := b.config.Signer.Read(w, r)
+	e, err := b.config.Signer.Read(w, r, httpevent.Read) // so that what a step refuses becomes a dead letter
 	switch {
 	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
 		b.refuse(w, r, err)
 		return
 	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		http.Error(w, err.Error(), httpevent.Status(err))
 		return
 	}
 	if err := record(r.Context(), e); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/execution"
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/signature"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -74,13 +75,13 @@ func newFeed(now func() time.Time, maxListeners int) *feed {
 
 // receive takes an event of the broker.
 func (s *Console) receive(w http.ResponseWriter, r *http.Request) {
-	e, err := s.config.Signer.Read(w, r)
+	e, err := s.config.Signer.Read(w, r, httpevent.ReadValid)
 	switch {
 	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
 		http.Error(w, err.Error(), http.StatusUnauthorized)
 		return
 	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		http.Error(w, err.Error(), httpevent.Status(err))
 		return
 	}
 	if o, ok := events.OriginOf(e); ok && !s.config.ReadFrom.Contains(o.Bucket, o.Key) { // nobody may see it

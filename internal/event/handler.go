@@ -36,15 +36,19 @@ type Handler struct {
 //   - 202 without an event if the object has been replaced meanwhile: its newer
 //     version has an event of its own,
 //   - 202 without an event for the outcome of an execution, which a Trigger without a type may select,
-//   - an error with a google.rpc.Status as JSON otherwise, which is 415 for a batch of events.
+//   - an error with a google.rpc.Status as JSON otherwise, which is 415 for a batch of events and 413 for an event
+//     that is too large.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := httpevent.Check(r.Header); err != nil {
-		events.RefuseHeader(w, err)
+		events.RefuseUnread(w, err)
 		return
 	}
 	ctx := r.Context()
 	next, err := h.answer(ctx, r)
+	var large *httpevent.TooLargeError
 	switch {
+	case errors.As(err, &large):
+		events.RefuseUnread(w, err)
 	case errors.Is(err, errOutcome):
 		w.WriteHeader(http.StatusAccepted)
 	case errors.Is(err, job.ErrSuperseded):
@@ -80,6 +84,9 @@ func (h *Handler) answer(ctx context.Context, r *http.Request) (*cloudevent.Even
 		return nil, errOutcome
 	}
 	recordLag(ctx, h.Processor.Name, e)
+	if err := events.ChainLength.Check(e); err != nil {
+		return nil, functions.Errorf(functions.Invalid, string(events.ChainLength), "%v", err)
+	}
 	if events.ChainLength.Get(e) >= events.MaxChainLength {
 		return nil, functions.Errorf(functions.Invalid, string(events.ChainLength),
 			"the chain is longer than %d steps: is it a loop?", events.MaxChainLength)

@@ -30,6 +30,22 @@ func TestLoopEnds(t *testing.T) {
 	t.Error("the loop did not end after 100 steps")
 }
 
+// TestLoopCounterThatIsNone: an event whose counter of steps cannot be read would never end a loop.
+func TestLoopCounterThatIsNone(t *testing.T) {
+	url := serveNoJobs(t)
+	for _, hops := range []string{"many", "-1", "1.5", "99999999999"} {
+		e := created("a.jpg")
+		e.SetExtension("hops", hops)
+		resp := post(t, url+"/?target_width=7", e, false)
+		var body bytes.Buffer
+		_, _ = body.ReadFrom(resp.Body)
+		want := `hops: \"` + hops + `\" must be an integer from 0`
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body.String(), want) {
+			t.Errorf("%s: %s %s", hops, resp.Status, body.String())
+		}
+	}
+}
+
 // TestOutcomesStartNothing: a step whose Trigger selects every type does nothing for the outcome of an execution.
 func TestOutcomesStartNothing(t *testing.T) {
 	url := serveNoJobs(t)

@@ -15,9 +15,11 @@ import (
 	"imageflow.dev/internal/jsonlimit"
 )
 
-// limits are the limits of an event and of its data. Events name images and do not contain
-// them.
-var limits = jsonlimit.Limits{Bytes: 1 << 20, Depth: 32, Elements: 10_000, Members: maxAttributes}
+// maxBytes is the limit of a body. Events name images and do not contain them.
+const maxBytes = 1 << 20
+
+// limits are the limits of an event and of its data.
+var limits = jsonlimit.Limits{Bytes: maxBytes, Depth: 32, Elements: 10_000, Members: maxAttributes}
 
 const (
 	// maxAttributes limits the number of attributes, including extensions.
@@ -32,20 +34,17 @@ func read(r *http.Request) (*cloudevent.Event, error) {
 	if countAttributes(r.Header) > maxAttributes {
 		return nil, invalidEvent("more than %d attributes", maxAttributes)
 	}
-	body := &bodyReader{Reader: jsonlimit.NewReader(r.Body, bodyLimits(r))}
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{body, r.Body}
-	e, err := httpevent.Read(r)
+	r.Body = io.NopCloser(jsonlimit.NewReader(http.MaxBytesReader(nil, r.Body, maxBytes), bodyLimits(r)))
+	e, err := httpevent.ReadValid(r)
+	var large *httpevent.TooLargeError
 	var exceeded *jsonlimit.Error
 	switch {
-	case errors.As(body.err, &exceeded):
+	case errors.As(err, &large):
+		return nil, err
+	case errors.As(err, &exceeded):
 		return nil, functions.Errorf(functions.Invalid, "", "the event is too large: %s", exceeded.Reason)
-	case err != nil && httpevent.IsStructured(r.Header):
-		return nil, invalidEvent("the body is not an event as JSON")
 	case err != nil:
-		return nil, invalidEvent("neither in binary nor in structured mode")
+		return nil, invalidEvent("%v", err)
 	}
 	return e, check(e)
 }
@@ -54,6 +53,7 @@ func read(r *http.Request) (*cloudevent.Event, error) {
 // mode.
 func bodyLimits(r *http.Request) jsonlimit.Limits {
 	l := limits
+	l.Bytes = 0 // maxBytes, which is another status
 	if !httpevent.IsStructured(r.Header) {
 		l.Members = 0
 	}
@@ -67,20 +67,6 @@ func countAttributes(h http.Header) (n int) {
 		}
 	}
 	return n
-}
-
-// bodyReader keeps the error of reading a body, which the SDK drops.
-type bodyReader struct {
-	io.Reader
-	err error
-}
-
-func (b *bodyReader) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		b.err = err
-	}
-	return n, err
 }
 
 // check returns an error that names the invalid attributes of an event.

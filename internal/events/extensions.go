@@ -1,6 +1,8 @@
 package events
 
 import (
+	"fmt"
+	"strconv"
 	"time"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
@@ -65,6 +67,15 @@ func (x Integer) Get(e *cloudevent.Event) int {
 		return 0
 	}
 	return int(n)
+}
+
+// Check returns an error if the extension is there and is not an integer from 0.
+func (x Integer) Check(e *cloudevent.Event) error {
+	text, ok := Text(x).Get(e)
+	if _, err := strconv.ParseUint(text, 10, 31); ok && err != nil {
+		return fmt.Errorf("%.64q must be an integer from 0", text)
+	}
+	return nil
 }
 
 // Set sets the extension. The event is not valid if n does not fit in 32 bits.

@@ -2,7 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
@@ -22,12 +21,11 @@ func Refuse(w http.ResponseWriter, s *status.Status) {
 	refuse(w, code, s)
 }
 
-// RefuseHeader answers an event whose headers httpevent.Check refuses: with 415 if it has another format.
-func RefuseHeader(w http.ResponseWriter, err error) {
-	code := http.StatusBadRequest
-	var format *httpevent.FormatError
-	if errors.As(err, &format) {
-		code = http.StatusUnsupportedMediaType
+// RefuseUnread answers a request with an error of httpevent: with 415 if the event has another format, 413 if it is too
+// large, and otherwise 400.
+func RefuseUnread(w http.ResponseWriter, err error) {
+	code := httpevent.Status(err)
+	if code == http.StatusUnsupportedMediaType {
 		w.Header().Set("Accept", cloudevent.ApplicationCloudEventsJSON)
 	}
 	refuse(w, code, status.New(codes.InvalidArgument, err.Error()))

@@ -67,15 +67,18 @@ func pipelineOf(set *presets.Set, query string) (name string, err error) {
 // an error as google.rpc.Status. When the event comes again, steps that are done are found by their processors.
 func (h *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := httpevent.Check(r.Header); err != nil {
-		events.RefuseHeader(w, err)
+		events.RefuseUnread(w, err)
 		return
 	}
 	ctx := r.Context()
 	next, err := h.answer(w, r)
+	var invalidEvent *unread
 	switch {
 	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
 		slog.WarnContext(ctx, "event refused", "reason", err)
 		events.Refuse(w, status.New(codes.Unauthenticated, err.Error()))
+	case errors.As(err, &invalidEvent):
+		events.RefuseUnread(w, invalidEvent.error)
 	case errors.Is(err, errOutcome):
 		w.WriteHeader(http.StatusAccepted)
 	case isSuperseded(err):
@@ -91,16 +94,19 @@ func (h *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// unread is the error of a request without a valid event.
+type unread struct{ error }
+
 // errOutcome means that an event reports the outcome of an execution, which no step follows.
 var errOutcome = errors.New("the outcome of an execution")
 
 func (h *Events) answer(w http.ResponseWriter, r *http.Request) (*cloudevent.Event, error) {
-	e, err := h.Signer.Read(w, r)
+	e, err := h.Signer.Read(w, r, httpevent.ReadValid)
 	switch {
 	case errors.Is(err, signature.ErrUnsigned), errors.Is(err, signature.ErrInvalid):
 		return nil, err
 	case err != nil:
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, &unread{err}
 	}
 	name, err := pipelineOf(h.Pipeline.Presets, r.URL.RawQuery)
 	if err != nil {
@@ -148,6 +154,9 @@ func (h *Events) completed(
 var dataLimits = jsonlimit.Limits{Bytes: 1 << 20, Depth: 32, Elements: 10_000}
 
 func checkEvent(e *cloudevent.Event) error {
+	if err := events.ChainLength.Check(e); err != nil {
+		return fmt.Errorf("%s: %w", events.ChainLength, err)
+	}
 	if events.ChainLength.Get(e) >= events.MaxChainLength {
 		return fmt.Errorf("%s: the chain is longer than %d steps: is it a loop?", events.ChainLength, events.MaxChainLength)
 	}

@@ -26,11 +26,40 @@ func (e *FormatError) Error() string {
 		"in binary mode or as %s", e.mediaType, event.ApplicationCloudEventsJSON)
 }
 
-// Check returns an error for headers that the HTTP binding forbids or that Read does not support: a *FormatError, which
-// deserves the status 415, or an attribute whose decoded form is not a valid attribute.
-func Check(h http.Header) error {
+// TooLargeError means that a body is longer than the limit of its http.MaxBytesReader.
+type TooLargeError struct{ limit int64 }
+
+// Error names the limit.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the event is longer than %d bytes", e.limit)
+}
+
+// Status returns the HTTP status for an error of this package: 415 for a *FormatError, 413 for a *TooLargeError, otherwise 400.
+func Status(err error) int {
+	var format *FormatError
+	var large *TooLargeError
+	switch {
+	case errors.As(err, &format):
+		return http.StatusUnsupportedMediaType
+	case errors.As(err, &large):
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// CheckFormat returns a *FormatError for a format of events that Read does not support.
+func CheckFormat(h http.Header) error {
 	if m := mediaType(h); strings.HasPrefix(m, formats) && m != event.ApplicationCloudEventsJSON {
 		return &FormatError{m}
+	}
+	return nil
+}
+
+// Check returns an error for headers that the HTTP binding forbids or that Read does not support: a *FormatError, or an
+// attribute whose decoded form is not a valid attribute.
+func Check(h http.Header) error {
+	if err := CheckFormat(h); err != nil {
+		return err
 	}
 	for name, values := range h {
 		if !strings.HasPrefix(name, prefix) {
@@ -55,21 +84,57 @@ func mediaType(h http.Header) string {
 }
 
 // Read returns the event of a request in binary or structured mode. It decodes the headers. It does not bound the body, and
-// accepts values that Check refuses: they stay as they are.
+// accepts values that Check and CheckAttributes refuse: they stay as they are. It returns the error of reading the body.
 func Read(r *http.Request) (*event.Event, error) {
+	if err := CheckFormat(r.Header); err != nil {
+		return nil, err
+	}
+	text, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return parse(r, text)
+}
+
+// ReadValid is Read for an event that must obey the specification. Its errors name the attribute that does not.
+func ReadValid(r *http.Request) (*event.Event, error) {
+	if err := Check(r.Header); err != nil {
+		return nil, err
+	}
+	text, err := readBody(r)
+	if err == nil {
+		err = CheckAttributes(r.Header, text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(r, text)
+}
+
+// readBody reads the body of a request. The SDK would drop the error.
+func readBody(r *http.Request) ([]byte, error) {
+	text, err := io.ReadAll(r.Body)
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, &TooLargeError{large.Limit}
+	}
+	return text, err
+}
+
+// parse returns the event of a request with a body that has been read.
+func parse(r *http.Request, text []byte) (*event.Event, error) {
 	Decode(r.Header)
 	if IsStructured(r.Header) {
-		text, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
+		var err error
 		if text, err = Normalize(text); err != nil {
 			return nil, err
 		}
-		r.Body = io.NopCloser(bytes.NewReader(text))
 	}
+	r.Body = io.NopCloser(bytes.NewReader(text))
 	return cehttp.NewEventFromHTTPRequest(r)
 }
+
+var errNoObject = errors.New("the body is not a JSON object")
 
 // The members of an event as JSON that are not attributes.
 const (
@@ -82,7 +147,7 @@ const (
 func Normalize(text []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, errors.New("the body is not a JSON object")
+		return nil, errNoObject
 	}
 	for name, value := range members {
 		if name != dataMember && string(value) == "null" {

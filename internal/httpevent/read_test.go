@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"imageflow.dev/internal/httpevent"
 )
 
@@ -72,6 +74,78 @@ func TestCheck(t *testing.T) {
 	} {
 		if err := httpevent.Check(http.Header{"Ce-Subject": {value}, "X-Other": {"%FF"}}); (err == nil) != ok {
 			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
+
+// TestReadValid_namesTheAttribute: what the specification forbids is an error with the attribute, the value and what is
+// expected, in both modes. Read accepts what it can, so that such events can be kept.
+func TestReadValid_namesTheAttribute(t *testing.T) {
+	const begin = `{"specversion":"1.0","id":"1","source":"s","type":"t"`
+	for body, want := range map[string]string{
+		`{"specversion":"1","id":"1","source":"s","type":"t"}`:   `specversion: "1" must be 1.0`,
+		`{"specversion":"1.0","id":"","source":"s","type":"t"}`:  `id: "" must be a text that is not empty`,
+		`{"specversion":"1.0","id":7,"source":"s","type":"t"}`:   `id: "7" is not a string`,
+		`{"specversion":"1.0","id":"1","source":":","type":"t"}`: `source: ":" must be a URI`,
+		`{"specversion":"1.0","id":"1","source":"s"}`:            `type: missing; it must be a text`,
+		begin + `,"id":"2"}`:                         `"id": the event has it twice`,
+		begin + `,"time":""}`:                        `time: "" must be a time of RFC 3339`,
+		begin + `,"subject":"a","subj\u0065ct":"b"}`: `"subject": the event has it twice`,
+		begin + `,"hops":1.5}`:                       `"hops": "1.5" is no string`,
+		begin + `,"hops":99999999999}`:               `"hops": "99999999999" is no string`,
+		begin + `,"x":{}}`:                           `"x": "{}" is no string`,
+		begin + ",\"x\":\"\xff\"}":                   "the body is not UTF-8",
+		begin + `,"datacontenttype":"/"}`:            `datacontenttype: "/" must be a media type`,
+		`[]`:                                         "not a JSON object",
+		begin + `,"subject":null,"x":true,"hops":3,"data":"\u0000"}`: "",
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/cloudevents+json")
+		expect(t, r, want)
+	}
+	for header, want := range map[string]string{
+		"Ce-Id=": `id: "" must be`, "Ce-Specversion=1": `specversion: "1" must be 1.0`, "Ce-Time=noon": `time: "noon" must be`,
+		"Ce-Type=": `type: "" must be`, "Ce-Subject=": `subject: "" must be`, "Ce-Source=%41": "",
+		"Content-Type=a b": "datacontenttype: ",
+		"Ce-Specversion":   "specversion: missing", "Ce-Id": "id: missing",
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+		for _, name := range []string{"Id", "Source", "Type"} {
+			r.Header.Set("Ce-"+name, "a")
+		}
+		r.Header.Set("Ce-Specversion", "1.0")
+		if name, value, given := strings.Cut(header, "="); given {
+			r.Header.Set(name, value)
+		} else {
+			r.Header.Del(name)
+		}
+		expect(t, r, want)
+	}
+}
+
+func expect(t *testing.T, r *http.Request, want string) {
+	t.Helper()
+	_, err := httpevent.ReadValid(r)
+	if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || httpevent.Status(err) != 400) {
+		t.Errorf("%v: got %v, want %q", r.Header, err, want)
+	}
+}
+
+// TestStatus: a batch and a body that is too long have statuses of their own.
+func TestStatus(t *testing.T) {
+	for _, read := range []func(*http.Request) (*event.Event, error){httpevent.Read, httpevent.ReadValid} {
+		for _, contentType := range []string{"application/cloudevents+json", "application/json"} {
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"specversion":"1.0"}`))
+			r.Header = http.Header{"Content-Type": {contentType}, "Ce-Specversion": {"1.0"}}
+			r.Body = http.MaxBytesReader(nil, r.Body, 9)
+			if _, err := read(r); httpevent.Status(err) != 413 || !strings.Contains(err.Error(), "longer than 9 bytes") {
+				t.Errorf("%s: %v", contentType, err)
+			}
+		}
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`[]`))
+		r.Header.Set("Content-Type", "application/cloudevents-batch+json")
+		if _, err := read(r); httpevent.Status(err) != 415 {
+			t.Errorf("a batch: %v", err)
 		}
 	}
 }

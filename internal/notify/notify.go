@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"imageflow.dev/internal/httpevent"
 	"imageflow.dev/internal/signature"
 )
 
@@ -65,20 +66,21 @@ func Check(hooks map[string]Hook, query string) error {
 // ServeHTTP posts the message of an event to the hook that the query names. It answers
 //
 //   - 202 if the receiver accepted it,
-//   - 400 or 401 if the event is not valid, or no hook has the name,
+//   - 400, 401, 413 or 415 if the event is not valid, or no hook has the name,
 //   - the receiver's outcome otherwise, with the reason as text: 429, 502, 503 or 504, which brokers
 //     retry, or another status of 400 to 499, which they do not.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, err := h.config.Signer.Read(w, r)
+	e, err := h.config.Signer.Read(w, r, httpevent.ReadValid)
 	if errors.Is(err, signature.ErrUnsigned) || errors.Is(err, signature.ErrInvalid) {
 		slog.WarnContext(r.Context(), "event refused", "reason", err)
 		http.Error(w, err.Error(), http.StatusUnauthorized)
 		return
 	}
-	if err == nil {
-		err = Check(h.config.Hooks, r.URL.RawQuery)
-	}
 	if err != nil {
+		http.Error(w, err.Error(), httpevent.Status(err))
+		return
+	}
+	if err := Check(h.config.Hooks, r.URL.RawQuery); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

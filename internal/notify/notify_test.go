@@ -268,3 +268,23 @@ func TestEventsThatNoHookGets(t *testing.T) {
 		t.Errorf("the receiver got %d requests", len(r.got))
 	}
 }
+
+// TestRequestsThatAreNoEvents: a batch is 415, and an event that the specification forbids is 400 with the attribute's name.
+func TestRequestsThatAreNoEvents(t *testing.T) {
+	h := handler(t, newReceiver(t).URL)
+	for _, c := range []struct {
+		contentType, body, says string
+		code                    int
+	}{
+		{"application/cloudevents-batch+json", "[]", "a request of its own", http.StatusUnsupportedMediaType},
+		{"application/cloudevents+json", `{"specversion":"1.0","id":"","source":"s","type":"t"}`, `id: ""`, http.StatusBadRequest},
+		{"application/cloudevents+json", strings.Repeat(" ", 5<<20), "longer than", http.StatusRequestEntityTooLarge},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/?hook=shop", strings.NewReader(c.body))
+		r.Header.Set("Content-Type", c.contentType)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != c.code || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%s: %d %s", c.contentType, w.Code, w.Body)
+		}
+	}
+}

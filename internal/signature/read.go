@@ -18,9 +18,12 @@ const (
 	maxMembers = 200
 )
 
-// Read returns the verified event of a request, in binary or structured mode. The error is
-// ErrUnsigned or ErrInvalid, or else the request is not a CloudEvent of up to 4 MiB.
-func (s *Signer) Read(w http.ResponseWriter, r *http.Request) (*cloudevent.Event, error) {
+// Read returns the verified event of a request. read is httpevent.ReadValid, or httpevent.Read for events that others have
+// accepted. The error is ErrUnsigned or ErrInvalid, or else the request is not a CloudEvent of up to 4 MiB, and
+// httpevent.Status has its status.
+func (s *Signer) Read(
+	w http.ResponseWriter, r *http.Request, read func(*http.Request) (*cloudevent.Event, error),
+) (*cloudevent.Event, error) {
 	if err := s.VerifyHeader(r.Header); err != nil {
 		return nil, err
 	}
@@ -28,7 +31,7 @@ func (s *Signer) Read(w http.ResponseWriter, r *http.Request) (*cloudevent.Event
 	if httpevent.IsStructured(r.Header) {
 		r.Body = io.NopCloser(jsonlimit.NewReader(r.Body, jsonlimit.Limits{Members: maxMembers}))
 	}
-	e, err := httpevent.Read(r)
+	e, err := read(r)
 	if err != nil {
 		return nil, fmt.Errorf("not a CloudEvent: %w", err)
 	}

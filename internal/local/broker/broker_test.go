@@ -65,12 +65,15 @@ var ingressCases = map[string]struct {
 	body   string
 	code   int
 }{
-	"no event":         {http.Header{}, "x", 400},
-	"no id":            {with("Ce-Id", ""), "", 400},
+	"no event": {http.Header{}, "x", 400},
+	"no id":    {with("Ce-Id", ""), "", 400},
+	"members twice": {of("application/cloudevents+json"),
+		`{"specversion":"1.0","id":"1","id":"2","type":"a","source":"/s"}`, 400},
+	"not UTF-8":        {of("application/cloudevents+json"), `{"specversion":"1.0","id":"\xff","type":"a","source":"/s"}`, 400},
 	"an old version":   {with("Ce-Specversion", "0.3"), "", 400},
 	"a malformed time": {with("Ce-Time", "noon"), "", 400},
 	"text":             {of("application/cloudevents+json"), "{", 400},
-	"a batch":          {of("application/cloudevents-batch+json"), "[]", 400},
+	"a batch":          {of("application/cloudevents-batch+json"), "[]", 415},
 	"a line break": {of("application/cloudevents+json"),
 		`{"specversion":"1.0","id":"1","type":"a","source":"/s","subject":"a\nb"}`, 400},
 	"large attributes": {of("application/cloudevents+json"),

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"time"
+
+	"imageflow.dev/internal/httpevent"
 )
 
 // failure is the reason why a delivery failed.
@@ -76,7 +78,7 @@ func readAnswer(resp *http.Response, body []byte) (*event, *failure) {
 	switch {
 	case err == nil:
 		return &e, nil
-	case errors.Is(err, errNoEvent) && len(body) == 0:
+	case errors.Is(err, httpevent.ErrNoEvent) && len(body) == 0:
 		return nil, nil
 	}
 	return nil, badAnswer(err)

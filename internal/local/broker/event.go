@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -34,11 +33,11 @@ const (
 	contentType     = "Content-Type"
 )
 
-// errNoEvent means that a message has no attributes of a CloudEvent.
-var errNoEvent = errors.New("not a CloudEvent")
-
 // readEvent returns the event in a message in binary or structured mode.
 func readEvent(header http.Header, body []byte) (event, error) {
+	if err := cmp.Or(httpevent.CheckFormat(header), httpevent.CheckAttributes(header, body)); err != nil {
+		return event{}, err
+	}
 	if httpevent.IsStructured(header) {
 		var err error
 		if body, err = httpevent.Normalize(body); err != nil {
@@ -46,12 +45,6 @@ func readEvent(header http.Header, body []byte) (event, error) {
 		}
 	}
 	m := cehttp.NewMessage(header, io.NopCloser(bytes.NewReader(body)))
-	switch m.ReadEncoding() {
-	case binding.EncodingUnknown:
-		return event{}, errNoEvent
-	case binding.EncodingBatch:
-		return event{}, errors.New("batches of CloudEvents are not supported, as in Knative's broker")
-	}
 	parsed, err := binding.ToEvent(context.Background(), m)
 	if err != nil {
 		return event{}, err

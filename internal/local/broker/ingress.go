@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"imageflow.dev/internal/httpevent"
 )
 
 const (
@@ -56,7 +58,7 @@ func (b *Broker) accept(w http.ResponseWriter, r *http.Request) {
 	}
 	e, err := readEvent(r.Header, body)
 	if err != nil {
-		http.Error(w, "the event is not valid: "+err.Error(), http.StatusBadRequest)
+		http.Error(w, "the event is not valid: "+err.Error(), httpevent.Status(err))
 		return
 	}
 	ttl := e.ttl(b.config.MaxReplies + 1)

@@ -20,7 +20,7 @@ import (
 // the begin, which it ignores.
 var errKey = s3err.APIError{
 	Code:           "XMinioInvalidObjectName",
-	Description:    "the key has an empty part before or between slashes, a part . or .., or a NUL: the server would store it as another key",
+	Description:    "the key has a NUL, a part . or .., or an empty part before or between slashes: it would be another key's file",
 	HTTPStatusCode: http.StatusBadRequest,
 }
 
