@@ -69,9 +69,14 @@ func TestJaegerShowsOneTrace(t *testing.T) {
 	if len(services) != 5 {
 		t.Errorf("the trace goes through %v, want the bridge, the broker and three steps", services)
 	}
+	drawTrace(t, fmt.Sprintf("One upload of a 1920×1080 JPEG: trace %s, %d spans", last[0].Trace, len(last)), last)
+}
+
+// drawTrace draws a trace in the file of -waterfall.
+func drawTrace(t *testing.T, title string, trace []otlp.Span) {
+	t.Helper()
 	var img bytes.Buffer
-	title := fmt.Sprintf("One upload of a 1920×1080 JPEG: trace %s, %d spans", last[0].Trace, len(last))
-	if err := otlp.Waterfall(&img, title, last); err != nil {
+	if err := otlp.Waterfall(&img, title, trace); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(*waterfall, img.Bytes(), 0o644); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // colours of the services' bars.
-var colours = []string{"#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860"}
+var colours = []string{"#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3"}
 
 // The measures of a waterfall in pixels.
 const (
