@@ -3,6 +3,7 @@ package scenario
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ var prometheusConfig = flag.String("prometheus", "", "the configuration of a Pro
 // observability is the namespace of Jaeger and Prometheus, which config/ expects.
 const observability = "observability"
 
+const jaegerAddress = "jaeger." + observability + ".svc.cluster.local:16686"
+
 func needsObservability(t testing.TB) {
 	t.Helper()
 	if !*onCluster || *prometheusConfig == "" {
@@ -29,7 +32,7 @@ func needsObservability(t testing.TB) {
 func TestObservedTrace(t *testing.T) {
 	needsObservability(t)
 	s := cluster(t)
-	observe(t, "jaeger")
+	observe(t, "jaeger", "http://"+jaegerAddress+"/api/services")
 	traceKnative(t)
 	running := imageOf(t, "bridge")
 	tag := running[strings.LastIndexByte(running, ':')+1:]
@@ -99,7 +102,7 @@ func overview(trace []otlp.Span) (parts []otlp.Span) {
 // uploadTraces returns the traces that have a step, and the services that any of them lacks.
 func uploadTraces(t *testing.T) (traces [][]otlp.Span, missing []string) {
 	t.Helper()
-	for _, trace := range askJaeger(t, "jaeger."+observability+".svc.cluster.local:16686") {
+	for _, trace := range askJaeger(t, jaegerAddress) {
 		has := map[string]bool{}
 		for _, span := range trace {
 			has[span.Service] = true
@@ -121,13 +124,20 @@ func uploadTraces(t *testing.T) (traces [][]otlp.Span, missing []string) {
 	return traces, missing
 }
 
-// observe deploys testdata/NAME.yaml in the namespace observability, until the test ends.
-func observe(t testing.TB, name string) {
+// observe deploys testdata/NAME.yaml in the namespace observability, until the test ends, and waits until a URL answers.
+func observe(t testing.TB, name, url string) {
 	t.Helper()
 	file := "testdata/" + name + ".yaml"
 	kubectl(t, "apply", "--filename", file)
 	t.Cleanup(func() { kubectl(t, "delete", "--ignore-not-found", "--filename", file) })
 	kubectl(t, "rollout", "status", "-n", observability, "deployment/"+name, "--timeout", "2m")
+	eventually(t, name, func() bool {
+		resp, err := http.Get(url)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err == nil && resp.StatusCode == http.StatusOK
+	})
 }
 
 // traceKnative makes Knative trace all requests and events, until the test ends: the commands of config/README.md, and another rate.
@@ -174,8 +184,13 @@ func TestObservedMetrics(t *testing.T) {
 		}
 	}
 	applyObjects(t, configMap("prometheus", "prometheus.yaml", config), configMap("rules", "rules.yaml", rules(t)))
-	observe(t, "prometheus")
 	p := &watcher{address: "prometheus." + observability + ".svc.cluster.local:9090"}
+	observe(t, "prometheus", "http://"+p.address+"/-/ready")
+	t.Cleanup(func() { // before Prometheus goes
+		if t.Failed() {
+			t.Logf("up: %v\n%s", p.query(t, "up"), kubectl(t, "logs", "-n", observability, "deployment/prometheus", "--tail=20"))
+		}
+	})
 	for part, service := range serviceOf {
 		eventually(t, "the pod of "+part, func() bool {
 			points := p.query(t, `up{service="`+service+`", revision="`+latest(t, service)+`"}`)
