@@ -22,7 +22,8 @@ func newChain(o *options) *cobra.Command {
 func newChainList(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List the chains that the cluster's Triggers make", Args: cobra.NoArgs,
-		Long: "List the chains that the cluster's Triggers make. Pipelines of presets are not followed.",
+		Example: "  kn imageflow chain list -o wide",
+		Long:    "List the chains that the cluster's Triggers make. Pipelines of presets are not followed.",
 	}
 	p := addPrinter(c)
 	c.RunE = runs(func(ctx context.Context, _ []string) error {
@@ -91,6 +92,7 @@ func problemsOf(chain triggers.Chain, all []triggers.Problem) (found []triggers.
 func newChainDescribe(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "describe NAME", Short: "Draw a chain, with its outputs and problems", Args: cobra.ExactArgs(1),
+		Example: "  kn imageflow chain describe chain",
 		RunE: runs(func(ctx context.Context, args []string) error {
 			clients, err := o.clients()
 			if err != nil {

@@ -59,15 +59,17 @@ func newRoot(o *options) *cobra.Command {
 		"(default a forwarded port to one of its pods)")
 	root.AddCommand(newChain(o), newDeadLetter(o), newDiff(o), newDoctor(o), newExecution(o),
 		newInstall(o), newLogs(o), newRun(o), newStatus(o), newUpload(o), newVersion(o))
+	addCompletions(root, o)
 	return root
 }
 
 func newVersion(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, the commit and the Go version",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return version.Write(o.out, "kn-imageflow") },
+		Use:     "version",
+		Short:   "Print the version, the commit and the Go version",
+		Example: "  kn imageflow version",
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return version.Write(o.out, "kn-imageflow") },
 	}
 }
 

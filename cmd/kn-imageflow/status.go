@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"knative.dev/eventing/pkg/apis/eventing"
@@ -22,6 +24,8 @@ func newStatus(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "List the Services, Brokers and Triggers of a deployment, and whether they are ready",
+		Long: "List the Services, Brokers and Triggers of a deployment, and whether they are ready. The exit code is 1 if one of " +
+			"them is not, or if there are none.",
 		Example: `  kn imageflow status
   kn imageflow status -o wide`,
 		Args: cobra.NoArgs,
@@ -36,9 +40,29 @@ func newStatus(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.print(r, o.out)
+		if err := p.print(r, o.out); err != nil {
+			return err
+		}
+		return allReady(r)
 	})
 	return c
+}
+
+// allReady returns an error that names what is not ready.
+func allReady(r *result) error {
+	var not []string
+	for _, cells := range r.rows {
+		if cells[2] != string(corev1.ConditionTrue) {
+			not = append(not, fmt.Sprintf("%s %s", cells[0], cells[1]))
+		}
+	}
+	switch {
+	case len(r.rows) == 0:
+		return errors.New("there are no Services, Brokers and Triggers: see kn imageflow install --help")
+	case len(not) > 0:
+		return fmt.Errorf("not ready: %s; see kn imageflow doctor", strings.Join(not, ", "))
+	}
+	return nil
 }
 
 // listReadiness lists what Knative runs of a deployment.

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	fakekube "k8s.io/client-go/kubernetes/fake"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 	fakeeventing "knative.dev/eventing/pkg/client/clientset/versioned/fake"
 	"knative.dev/pkg/apis"
@@ -42,7 +43,7 @@ func smallDeployment() *cluster.Clients {
 	}}}
 	return &cluster.Clients{
 		Serving: fakeserving.NewSimpleClientset(service), Eventing: fakeeventing.NewSimpleClientset(broker, trigger),
-		Namespace: "image-processing",
+		Kube: fakekube.NewSimpleClientset(), Namespace: "image-processing",
 	}
 }
 
@@ -57,19 +58,32 @@ func TestStatus(t *testing.T) {
 		"jsonpath={.items[*].kind}": "Service Broker Trigger",
 	} {
 		code, out, wrong := call(t, smallDeployment(), "status", "--output", format)
-		if code != 0 || out != want {
+		if code != 1 || out != want || wrong != "Error: not ready: Broker default, Trigger small; see kn imageflow doctor\n" {
 			t.Errorf("-o %s: code %d, %s%s\nwant\n%s", format, code, wrong, out, want)
 		}
 	}
 	for format, want := range map[string]string{
 		"wide": "resize-grpc-service/?target_width=80", "yaml": "  kind: Broker\n", "json": `"kind": "Trigger"`,
 	} {
-		if code, out, wrong := call(t, smallDeployment(), "status", "-o", format); code != 0 || !strings.Contains(out, want) {
+		if code, out, wrong := call(t, smallDeployment(), "status", "-o", format); code != 1 || !strings.Contains(out, want) {
 			t.Errorf("-o %s: code %d, %s%s\nwant %s", format, code, wrong, out, want)
 		}
 	}
 	code, _, wrong := call(t, smallDeployment(), "status", "-o", "xml")
 	if code != 1 || !strings.Contains(wrong, "allowed formats") {
 		t.Errorf("-o xml: code %d, %s", code, wrong)
+	}
+}
+
+// TestStatusReady: the exit code says whether a deployment is ready.
+func TestStatusReady(t *testing.T) {
+	clients := smallDeployment()
+	clients.Eventing = fakeeventing.NewSimpleClientset()
+	if code, _, wrong := call(t, clients, "status"); code != 0 {
+		t.Errorf("a ready Service: code %d, %s", code, wrong)
+	}
+	clients.Serving = fakeserving.NewSimpleClientset()
+	if code, _, wrong := call(t, clients, "status"); code != 1 || !strings.Contains(wrong, "there are no Services") {
+		t.Errorf("nothing: code %d, %s", code, wrong)
 	}
 }

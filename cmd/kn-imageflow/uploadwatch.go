@@ -140,14 +140,15 @@ func (w *follower) wait(ctx context.Context, limit time.Duration) (err error) {
 		w.uploader.say("%s %s  its chain has not ended", stateName(w.open[id]), id)
 	}
 	w.uploader.say("%d completed, %d failed, %d have not ended", w.completed, w.failed, len(w.open))
+	all := w.completed + w.failed + len(w.open)
 	switch {
 	case err != nil:
 		return err
 	case len(w.open) > 0:
-		return fmt.Errorf("%d executions have not ended after %v: does a Trigger select their keys? see kn imageflow chain list",
-			len(w.open), limit)
+		return fmt.Errorf("of %d executions, %d have not ended after %v: does a Trigger select their keys? see kn imageflow chain list",
+			all, len(w.open), limit)
 	case w.failed > 0:
-		return fmt.Errorf("%d executions failed: see kn imageflow dead-letter list", w.failed)
+		return fmt.Errorf("of %d executions, %d failed: see kn imageflow dead-letter list", all, w.failed)
 	}
 	return nil
 }

@@ -197,7 +197,7 @@ func TestUploadWatch(t *testing.T) {
 	out, err = kn(t, upload...)
 	failed := regexp.MustCompile(`\nFAILED (kn/up/\S+-cut)  input_image: `).FindStringSubmatch(out)
 	if err == nil || failed == nil || !strings.Contains(out, "3 completed, 1 failed, 0 have not ended\n") ||
-		!strings.HasSuffix(out, "Error: 1 executions failed: see kn imageflow dead-letter list\n") {
+		!strings.HasSuffix(out, "Error: of 4 executions, 1 failed: see kn imageflow dead-letter list\n") {
 		t.Fatalf("one that is cut off: %v\n%s", err, out)
 	}
 	eventually(t, failed[1]+` +4\d\d +1 `, "dead-letter", "list", failed[1])
