@@ -10,7 +10,7 @@ TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
 	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test clients-test console-test func-test console-pictures bench-console \
-	image image-archive reproducible manifests release deploy e2e observe scale clean $(TOOLS)
+	image image-archive reproducible manifests release deploy kn e2e observe scale clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
@@ -213,7 +213,10 @@ release: image ## write images, their SBOM (SPDX) and provenance (SLSA), install
 deploy: build ## deploy OVERLAY with the images of TAG to the cluster of kubectl's context, and report missing parts
 	@hack/deploy.sh
 
-e2e: setup ## run the scenarios on the cluster of kubectl's context; this empties its buckets; UPGRADE_TAG=tag upgrades from images of that tag
+kn: ## build Knative's kn for tests from its client packages into bin/kn (a minute, once)
+	go -C test/kncli build -o ../../bin/kn .
+
+e2e: build kn ## run the scenarios on the cluster of kubectl's context; this empties its buckets; UPGRADE_TAG=tag upgrades from images of that tag
 	@hack/e2e.sh
 
 observe: setup ## send the trace of an upload on the cluster of kubectl's context to a real Jaeger, and scrape the pods with a real Prometheus (builds both, once); this empties its buckets
