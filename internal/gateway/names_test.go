@@ -60,3 +60,18 @@ func TestGateway_errorsNameAllFields(t *testing.T) {
 		}
 	}
 }
+
+// TestGateway_findsErrorsBesideShortNames: a short name moves no offset, and is not blamed for what follows it.
+func TestGateway_findsErrorsBesideShortNames(t *testing.T) {
+	s := start(t)
+	for body, want := range map[string]string{
+		`{"filter_type":"blur",}`:                                "unexpected JSON at byte 22",
+		`{"filter_type":"blur","input_image":5}`:                 "input_image: unexpected JSON at byte 36",
+		`{"input_bytes":"AAAA","filter_type":"blur"} {}`:         "unexpected JSON at byte 44",
+		`{"filter_type":"FILTER_TYPE_BLUR","output_image":true}`: "output_image: unexpected JSON at byte 49",
+	} {
+		if _, got := ask(t, "POST", s.url+"/v1/filter", body); !strings.Contains(got, want+`"`) {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+}

@@ -43,12 +43,16 @@ func (e *Error) Error() string {
 // names (blur for FILTER_TYPE_BLUR) or numbers. Its errors are of type *Error.
 func Unmarshal(text []byte, req proto.Message) error {
 	m := req.ProtoReflect().Descriptor()
-	text = withFullNames(text, m)
-	err := protojson.Unmarshal(text, req)
+	full := withFullNames(text, m)
+	err := protojson.Unmarshal(full.text, req)
 	if err == nil {
 		return nil
 	}
-	return explain(text, m, err)
+	bad := explain(full.text, m, err)
+	if bad.At >= 0 {
+		bad.At = full.given(bad.At)
+	}
+	return bad
 }
 
 // protoError matches an error of protojson: its position and its reason. The caller's own text follows the match.

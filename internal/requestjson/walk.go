@@ -99,29 +99,49 @@ func (w *walker) isValue() bool {
 	return l.array || l.count%2 == 0
 }
 
-// withFullNames returns a text whose short names of enums are replaced by full ones. It returns a text that is not JSON
-// as it is.
-func withFullNames(text []byte, m protoreflect.MessageDescriptor) []byte {
-	var full []byte
+// fullNames is a text in which the short names of enums are replaced by full ones, as far as the text is JSON.
+type fullNames struct {
+	text    []byte
+	lengths []growth
+}
+
+// growth is a replaced name: the offset at which its full name ends, and the bytes by which that is longer.
+type growth struct{ end, bytes int }
+
+func withFullNames(text []byte, m protoreflect.MessageDescriptor) fullNames {
+	var full fullNames
 	w, copied := newWalker(text, m), 0
 	for w.More() || len(w.levels) > 0 {
 		begin := int(w.InputOffset())
 		token, err := w.next()
 		if err != nil {
-			return text
+			break
 		}
 		if field := w.field(); field != nil && field.Enum() != nil && w.isValue() {
 			short := fmt.Sprint(token)
 			if name := rules.EnumName(field.Enum(), short); name != short {
 				end := int(w.InputOffset())
 				begin += len(text[begin:end]) - len(bytes.TrimLeft(text[begin:end], " \t\r\n:,"))
-				full = fmt.Appendf(append(full, text[copied:begin]...), "%q", name)
+				full.text = fmt.Appendf(append(full.text, text[copied:begin]...), "%q", name)
+				full.lengths = append(full.lengths, growth{len(full.text), len(name) + len(`""`) - (end - begin)})
 				copied = end
 			}
 		}
 		w.open(token)
 	}
-	return append(full, text[copied:]...)
+	full.text = append(full.text, text[copied:]...)
+	return full
+}
+
+// given returns the offset in the caller's text of an offset in the text with full names.
+func (f fullNames) given(at int) int {
+	before := at
+	for _, l := range f.lengths {
+		if l.end <= at {
+			before -= l.bytes
+		}
+	}
+	return before
 }
 
 // fieldAt returns the path and the field at an offset of a text. The path ends where the text is not JSON.
