@@ -11,10 +11,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// addReflection serves the descriptors of all services, without the options that extensions define: protobuf.js, with
-// which Node's clients read descriptors, fails at extensions of extensions ("duplicate id").
+// addReflection serves the descriptors of all services, also of reflection, without the options that extensions define:
+// protobuf.js, with which Node's clients read descriptors, fails at extensions of extensions ("duplicate id").
 func (r *RPC) addReflection() {
 	files := new(protoregistry.Files)
+	options := reflection.ServerOptions{Services: r, DescriptorResolver: files, ExtensionResolver: new(protoregistry.Types)}
+	reflectionpb.RegisterServerReflectionServer(r, reflection.NewServerV1(options))
+	alphapb.RegisterServerReflectionServer(r, reflection.NewServer(options))
 	for name := range r.GetServiceInfo() {
 		service, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
 		if err != nil {
@@ -24,9 +27,6 @@ func (r *RPC) addReflection() {
 			panic(fmt.Sprintf("reflection of %s: %v", name, err)) // the generated code is wrong
 		}
 	}
-	options := reflection.ServerOptions{Services: r, DescriptorResolver: files, ExtensionResolver: new(protoregistry.Types)}
-	reflectionpb.RegisterServerReflectionServer(r, reflection.NewServerV1(options))
-	alphapb.RegisterServerReflectionServer(r, reflection.NewServer(options))
 }
 
 // addPlain adds a file to files after those that it needs, without extensions and the options that they define.
