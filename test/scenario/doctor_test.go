@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,9 @@ var breakages = []breakage{
 	{"Trigger collision", withCollision, "outputs", "doctor-small", []string{"chains"}},
 	{"unready broker", withoutBrokerIngress, "broker", "mt-broker-ingress has been scaled to 0", []string{"triggers"}},
 	{"full dead letters", withDeadLetter, "dead-letters", "dead letters: 1, ", nil},
+	{"Argo without a right", withoutArgoRight, "argo", "may not patch workflowtasksets/status", nil},
+	{"Argo without settings", withoutArgoSettings, "argo", "ARGO_AGENT_PATCH_RATE=500ms DEFAULT_REQUEUE_TIME=1s", nil},
+	{"Argo without a port", withoutArgoPort, "argo", "has no port 8080", nil},
 	{"old image", withOldImage, "images", "filter-grpc-service runs", []string{"services"}},
 }
 
@@ -219,6 +223,39 @@ func withDeadLetter(t *testing.T, s *system) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// withoutArgoRight takes the right that Argo's controller has from overlays/test.
+func withoutArgoRight(t *testing.T, _ *system) {
+	restoreArgo(t)
+	kubectl(t, "delete", "clusterrolebinding", "argo-taskset-status")
+}
+
+func withoutArgoSettings(t *testing.T, _ *system) {
+	restoreArgo(t)
+	kubectl(t, "set", "env", "-n", "argo", "deployment/workflow-controller", "ARGO_AGENT_PATCH_RATE-", "DEFAULT_REQUEUE_TIME-")
+}
+
+func withoutArgoPort(t *testing.T, _ *system) {
+	restoreArgo(t)
+	ports := kubectl(t, "get", "service", "-n", "traefik", "traefik-internal", "-o", "jsonpath={.spec.ports[*].port}")
+	at := slices.Index(strings.Fields(ports), "8080")
+	kubectl(t, "patch", "service", "-n", "traefik", "traefik-internal", "--type", "json", "-p",
+		fmt.Sprintf(`[{"op":"remove","path":"/spec/ports/%d"}]`, at))
+}
+
+// restoreArgo makes what overlays/test changes of Argo and of the ingress whole at the end of the test.
+func restoreArgo(t *testing.T) {
+	t.Helper()
+	if exec.Command("kubectl", "get", "deployment", "-n", "argo", "workflow-controller").Run() != nil ||
+		exec.Command("kubectl", "get", "service", "-n", "traefik", "traefik-internal").Run() != nil {
+		t.Skip("needs Argo and Traefik")
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("../../config/overlays/test/cluster.sh").CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 }
 
 // withOldImage makes filter run a version that the others do not run.
