@@ -34,7 +34,7 @@ var breakages = []breakage{
 	{"token of a secret that is gone", withoutToken, "tokens", "need a token, but there is no secret", nil},
 	{"Trigger collision", withCollision, "outputs", "doctor-small", []string{"triggers", "chains"}},
 	{"unready broker", withoutBrokerIngress, "broker", "mt-broker-ingress has been scaled to 0", []string{"triggers"}},
-	{"full dead letters", withDeadLetter, "dead-letters", "dead letters: 1, ", nil},
+	{"full dead letters", withDeadLetter, "dead-letters", "the last one is of execution doctor/sample", nil},
 	{"Argo without a right", withoutArgoRight, "argo", "may not patch workflowtasksets/status", nil},
 	{"Argo without settings", withoutArgoSettings, "argo", "ARGO_AGENT_PATCH_RATE=500ms DEFAULT_REQUEUE_TIME=1s", nil},
 	{"Argo without a port", withoutArgoPort, "argo", "has no port 8080", nil},
@@ -47,7 +47,7 @@ func TestOnClusterDoctor(t *testing.T) {
 	needsCluster(t)
 	s := cluster(t)
 	plugin := knPlugin(t)
-	awaitHealthy(t, plugin)
+	awaitHealthy(t, plugin, "dead-letters")
 	for _, b := range breakages {
 		t.Run(b.name, func(t *testing.T) {
 			b.make(t, s)
@@ -59,14 +59,19 @@ func TestOnClusterDoctor(t *testing.T) {
 			for _, d := range found {
 				typeFix(t, plugin, d)
 			}
-			awaitHealthy(t, plugin)
+			if b.check == "dead-letters" {
+				awaitHealthy(t, plugin)
+			}
+			awaitHealthy(t, plugin, "dead-letters")
 		})
 	}
 }
 
-// isFound reports whether doctor has found the breakage, and beside it only what may follow.
+// isFound reports whether doctor has found the breakage, and beside it only what may follow. An event of an earlier test may
+// become a dead letter at any time.
 func (b breakage) isFound(found []diagnosis) bool {
-	isOther := func(d diagnosis) bool { return d.Metadata.Name != b.check && !slices.Contains(b.follows, d.Metadata.Name) }
+	expected := append([]string{b.check, "dead-letters"}, b.follows...)
+	isOther := func(d diagnosis) bool { return !slices.Contains(expected, d.Metadata.Name) }
 	isIt := func(d diagnosis) bool { return d.Metadata.Name == b.check && strings.Contains(d.Text, b.says) }
 	return slices.ContainsFunc(found, isIt) && !slices.ContainsFunc(found, isOther)
 }
@@ -88,10 +93,11 @@ func diagnose(t *testing.T, plugin string) []diagnosis {
 	return slices.DeleteFunc(all.Items, func(d diagnosis) bool { return d.Status == "ok" })
 }
 
-// awaitHealthy waits until every check of doctor succeeds.
-func awaitHealthy(t *testing.T, plugin string) {
+// awaitHealthy waits until every check of doctor succeeds but for those that are skipped.
+func awaitHealthy(t *testing.T, plugin string, skip ...string) {
 	t.Helper()
-	if out, err := exec.Command(plugin, "doctor", "--wait", "2m").CombinedOutput(); err != nil {
+	out, err := exec.Command(plugin, "doctor", "--wait", "2m", "--skip", strings.Join(skip, ",")).CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
@@ -152,7 +158,18 @@ func withoutNotifications(t *testing.T, s *system) {
 func withoutGPU(t *testing.T, _ *system) {
 	offerGPUs(t, 0)
 	t.Cleanup(func() { offerGPUs(t, 4) })
-	patchFor(t, serviceOf["detect"], gpuPatch(t))
+	breakRevision(t, serviceOf["detect"], gpuPatch(t))
+}
+
+// breakRevision makes a revision that never starts. Its pod would wait for minutes after the test.
+func breakRevision(t *testing.T, service, patch string) {
+	t.Helper()
+	before, broken := latest(t, service), ""
+	t.Cleanup(func() {
+		kubectl(t, "delete", "revision", "-n", namespace, broken, "--ignore-not-found", "--wait=false")
+	})
+	patchFor(t, service, patch)
+	eventually(t, "a new revision", func() bool { broken = latest(t, service); return broken != before })
 }
 
 func withNewToken(t *testing.T, _ *system) {
@@ -200,6 +217,7 @@ func withoutBrokerIngress(t *testing.T, _ *system) {
 // withDeadLetter makes the first step refuse an upload, and then corrects the step.
 func withDeadLetter(t *testing.T, s *system) {
 	const name = "chain-1-resize"
+	s.empty(t, "imageflow-dead-letters")
 	at := func(uri string) {
 		kubectl(t, "patch", "trigger", "-n", namespace, name, "--type", "merge", "-p", `{"spec":{"subscriber":{"uri":"`+uri+`"}}}`)
 		_, query, _ := strings.Cut(uri, "?")
@@ -218,7 +236,7 @@ func withDeadLetter(t *testing.T, s *system) {
 	_, err = s.s3.PutObject(context.Background(), bucket, "doctor/sample.jpg", bytes.NewReader(image), int64(len(image)),
 		minio.PutObjectOptions{ContentType: "image/jpeg"})
 	if err == nil {
-		eventually(t, "the dead letter", func() bool { return len(s.deadLetterKeys(t)) == 1 })
+		eventually(t, "the dead letter", func() bool { return len(s.deadLetterKeys(t)) > 0 })
 	}
 	at(before)
 	if err != nil {
@@ -261,6 +279,6 @@ func restoreArgo(t *testing.T) {
 
 // withOldImage makes filter run a version that the others do not run.
 func withOldImage(t *testing.T, _ *system) {
-	patchFor(t, serviceOf["filter"],
+	breakRevision(t, serviceOf["filter"],
 		`[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"dev.local/imageflow:old"}]`)
 }

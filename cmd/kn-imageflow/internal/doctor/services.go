@@ -90,16 +90,6 @@ func unready(generation int64, s duckv1.Status) string {
 	return strings.TrimSpace(cmp.Or(ready.Reason, "not ready") + " " + ready.Message)
 }
 
-// podsOf returns the pods of a Service.
-func (d *Doctor) podsOf(ctx context.Context, service string) ([]corev1.Pod, error) {
-	ofService := metav1.ListOptions{LabelSelector: serving.ServiceLabelKey + "=" + service}
-	pods, err := d.Kube.CoreV1().Pods(d.Namespace).List(ctx, ofService)
-	if err != nil {
-		return nil, fmt.Errorf("list pods: %w", err)
-	}
-	return pods.Items, nil
-}
-
 // runningPod returns a running pod of a Service; nil if there is none.
 func (d *Doctor) runningPod(ctx context.Context, service string) *corev1.Pod {
 	pods, err := d.RunningPods(ctx, service)
@@ -133,7 +123,7 @@ func (d *Doctor) services(ctx context.Context) (string, *finding) {
 	for _, s := range all {
 		names = append(names, s.Name)
 		if reason := unready(s.Generation, s.Status.Status); reason != "" && s.Name != notifyService {
-			reasons = append(reasons, s.Name+": "+reason+d.pending(ctx, s.Name))
+			reasons = append(reasons, s.Name+": "+reason+d.pending(ctx, s))
 			fixes = append(fixes, d.describePods(s.Name))
 		}
 	}
@@ -153,14 +143,15 @@ func (d *Doctor) services(ctx context.Context) (string, *finding) {
 	return strings.Join(names, ", "), nil
 }
 
-// pending returns why the pods of a Service are not scheduled, or why their containers do not start.
-func (d *Doctor) pending(ctx context.Context, service string) string {
-	pods, err := d.podsOf(ctx, service)
+// pending returns why the pods of a Service's latest revision are not scheduled, or why their containers do not start.
+func (d *Doctor) pending(ctx context.Context, s servingv1.Service) string {
+	ofRevision := metav1.ListOptions{LabelSelector: serving.RevisionLabelKey + "=" + s.Status.LatestCreatedRevisionName}
+	pods, err := d.Kube.CoreV1().Pods(d.Namespace).List(ctx, ofRevision)
 	if err != nil {
 		return ""
 	}
 	reasons := ""
-	for _, pod := range pods {
+	for _, pod := range pods.Items {
 		for _, s := range pod.Status.Conditions {
 			if s.Type == corev1.PodScheduled && s.Status == corev1.ConditionFalse {
 				reasons += fmt.Sprintf("; pod %s: %s", pod.Name, s.Message)

@@ -143,7 +143,7 @@ func (d *Doctor) webhooks(ctx context.Context) (string, *finding) {
 			return "", wrong
 		}
 		if reason := unready(s.Generation, s.Status.Status); reason != "" {
-			return "", &finding{"notify: " + reason + d.pending(ctx, notifyService), d.describePods(notifyService)}
+			return "", &finding{"notify: " + reason + d.pending(ctx, s), d.describePods(notifyService)}
 		}
 		return fmt.Sprintf("notify is ready, and each of %d Triggers names a hook that it has", len(all)), nil
 	}
