@@ -27,8 +27,8 @@ func needsObservability(t testing.TB) {
 	}
 }
 
-// TestObservedTrace: on a cluster with the settings of config/, an upload is one trace in a real Jaeger, through all queue-proxies,
-// both parts of the broker and all our parts, and each span is a child of its cause.
+// TestObservedTrace: on a cluster with the settings of config/, an upload is one trace in a real Jaeger, through all
+// queue-proxies, both parts of the broker and all our parts, and each span is a child of its cause.
 func TestObservedTrace(t *testing.T) {
 	needsObservability(t)
 	s := cluster(t)
@@ -47,18 +47,7 @@ func TestObservedTrace(t *testing.T) {
 		s.put(t, key, "image/jpeg", sample(t))
 		eventually(t, "the end", func() bool { return s.tag(t, key) == "completed" })
 	}
-	var traces [][]otlp.Span
-	var missing []string
-	deadline := time.Now().Add(time.Minute)
-	for ; time.Now().Before(deadline); time.Sleep(time.Second) {
-		traces, missing = uploadTraces(t)
-		if len(traces) == len(keys) && len(missing) == 0 {
-			break
-		}
-	}
-	if len(traces) != len(keys) || len(missing) > 0 {
-		t.Fatalf("Jaeger has %d traces of uploads, want %d; their first lacks %q", len(traces), len(keys), missing)
-	}
+	traces := awaitTraces(t, len(keys))
 	last := traces[0]
 	if traces[1][0].Start.After(last[0].Start) {
 		last = traces[1]
@@ -69,8 +58,21 @@ func TestObservedTrace(t *testing.T) {
 		}
 	}
 	parts := overview(last)
-	drawTrace(t, fmt.Sprintf("One upload of a 1920×1080 JPEG on a cluster: trace %s, %d of %d spans", last[0].Trace, len(parts), len(last)),
-		parts)
+	title := "One upload of a 1920×1080 JPEG on a cluster: trace %s, %d of %d spans"
+	drawTrace(t, fmt.Sprintf(title, last[0].Trace, len(parts), len(last)), parts)
+}
+
+// awaitTraces returns the traces of n uploads when Jaeger has all their parts.
+func awaitTraces(t *testing.T, n int) (traces [][]otlp.Span) {
+	t.Helper()
+	var missing []string
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
+		if traces, missing = uploadTraces(t); len(traces) == n && len(missing) == 0 {
+			return traces
+		}
+	}
+	t.Fatalf("Jaeger has %d traces of uploads, want %d; they lack %q", len(traces), n, missing)
+	return nil
 }
 
 // overview leaves out of a trace what Knative's parts do inside, and the Triggers that do not select the event.
@@ -83,7 +85,8 @@ func overview(trace []otlp.Span) (parts []otlp.Span) {
 		case strings.HasPrefix(span.Service, "imageflow-"):
 		case span.Name == "kn.queueproxy.proxy":
 			part.Service, part.Name = "queue-proxy", span.Service
-		case strings.HasPrefix(span.Name, "broker:"), strings.HasPrefix(span.Name, "trigger:") && span.End.Sub(span.Start) > time.Millisecond:
+		case strings.HasPrefix(span.Name, "broker:"),
+			strings.HasPrefix(span.Name, "trigger:") && span.End.Sub(span.Start) > time.Millisecond:
 			part.Name = name
 		default:
 			continue
@@ -140,12 +143,13 @@ func observe(t testing.TB, name, url string) {
 	})
 }
 
-// traceKnative makes Knative trace all requests and events, until the test ends: the commands of config/README.md, and another rate.
+// traceKnative makes Knative trace all requests and events, until the test ends, by the commands of config/README.md and
+// with another rate.
 func traceKnative(t testing.TB) {
 	t.Helper()
-	both := func(flag, patch string) {
+	both := func(option, patch string) {
 		for _, system := range []string{"knative-serving", "knative-eventing"} {
-			kubectl(t, "patch", "configmap", "-n", system, "config-observability", "--type", "merge", flag, patch)
+			kubectl(t, "patch", "configmap", "-n", system, "config-observability", "--type", "merge", option, patch)
 		}
 	}
 	restart := func() { // they read the settings when they start
@@ -166,8 +170,8 @@ func traceKnative(t testing.TB) {
 	restart()
 }
 
-// TestObservedMetrics: a real Prometheus, with the configuration that the Prometheus operator makes of config/monitoring/pods.yaml,
-// finds every pod and scrapes it; each panel of the dashboard shows something, and each rule can be evaluated.
+// TestObservedMetrics: a real Prometheus, with the configuration that the Prometheus operator makes of
+// config/monitoring/pods.yaml, finds every pod and scrapes it; each panel of the dashboard shows something, and each rule can be evaluated.
 func TestObservedMetrics(t *testing.T) {
 	needsObservability(t)
 	s := cluster(t)
