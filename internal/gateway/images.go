@@ -219,7 +219,7 @@ func (i *Images) send(w http.ResponseWriter, r *http.Request, f found) int {
 	standardize(r)
 	content := i.Store.Open(r.Context(), f.stored)
 	defer content.Close()
-	answer := &answer{ResponseWriter: w}
+	answer := &answer{ResponseWriter: w, request: r, size: f.stored.Size}
 	http.ServeContent(answer, r, "", f.stored.Modified, content)
 	if content.Err != nil {
 		if r.Context().Err() == nil {
@@ -244,6 +244,9 @@ func standardize(r *http.Request) {
 	}
 }
 
+// beyond is a range that no image has.
+const beyond = "9223372036854775807-"
+
 // oneRange returns the only range of bytes in a Range header. Other headers are ignored (RFC 9110, 14.2): other units,
 // malformed or empty ranges, and several, each of which would be a request to the store.
 func oneRange(header string) (set string, ok bool) {
@@ -255,8 +258,10 @@ func oneRange(header string) (set string, ok bool) {
 	from, err := strconv.ParseUint(first, 10, 63)
 	to, errTo := strconv.ParseUint(last, 10, 63)
 	switch {
+	case first == "" && errTo == nil && to == 0:
+		return beyond, true // RFC 9110, 14.1.2: a suffix of no bytes is a valid range that cannot be satisfied
 	case first == "":
-		ok = errTo == nil && to > 0
+		ok = errTo == nil
 	case last == "":
 		ok = err == nil
 	default:
@@ -265,10 +270,12 @@ func oneRange(header string) (set string, ok bool) {
 	return set, ok
 }
 
-// answer records the status of an answer, and keeps caches from errors: 412 and 416.
+// answer records the status of an answer, keeps caches from errors, 412 and 416, and gives 416 the body of other errors.
 type answer struct {
 	http.ResponseWriter
-	code int
+	request *http.Request
+	size    int64 // of the image
+	code    int
 }
 
 func (a *answer) WriteHeader(code int) {
@@ -276,7 +283,21 @@ func (a *answer) WriteHeader(code int) {
 	if code >= http.StatusBadRequest {
 		a.Header().Set("Cache-Control", "no-store")
 	}
-	a.ResponseWriter.WriteHeader(code)
+	if code != http.StatusRequestedRangeNotSatisfiable {
+		a.ResponseWriter.WriteHeader(code)
+		return
+	}
+	err := status.Errorf(codes.OutOfRange, "Range: the image has %d bytes", a.size)
+	answerError(a.request.Context(), runtime.NewServeMux(), errorJSON, a.ResponseWriter, a.request,
+		&runtime.HTTPStatusError{HTTPStatus: code, Err: err})
+}
+
+// Write writes a part of the image. The text of an error that WriteHeader has answered is dropped.
+func (a *answer) Write(p []byte) (int, error) {
+	if a.code == http.StatusRequestedRangeNotSatisfiable {
+		return len(p), nil
+	}
+	return a.ResponseWriter.Write(p)
 }
 
 // Unwrap is for http.ResponseController.

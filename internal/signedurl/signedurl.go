@@ -80,11 +80,11 @@ func (k *Keys) Verify(path string, parameters url.Values, now time.Time) (expire
 	if len(parameters[Signature]) != 1 || !slices.ContainsFunc(k.keys, isOf) {
 		return expires, ErrInvalid
 	}
-	seconds, err := strconv.ParseInt(parameters.Get(Expires), 10, 64)
+	seconds, err := strconv.ParseUint(parameters.Get(Expires), 10, 63) // ParseInt would take a plus sign
 	if err != nil || len(parameters[Expires]) != 1 {
 		return expires, errors.New("expires: must be given once, in seconds since 1970")
 	}
-	if expires = time.Unix(seconds, 0); !now.Before(expires) {
+	if expires = time.Unix(int64(seconds), 0); !now.Before(expires) {
 		return expires, ErrExpired
 	}
 	return expires, nil
