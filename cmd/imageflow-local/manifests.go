@@ -10,6 +10,7 @@ import (
 
 	"imageflow.dev/cmd/internal/role"
 	"imageflow.dev/internal/local/broker"
+	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/triggers"
 )
@@ -88,4 +89,28 @@ func checkSteps(m *broker.Manifests, set *presets.Set) error {
 		}
 	}
 	return errors.Join(append(errs, triggers.Check(triggers.Expand(all, set)))...)
+}
+
+// checkOutputs rejects Triggers that name a bucket for outputs in which the processors may not write.
+func (s *settings) checkOutputs(m *broker.Manifests) error {
+	var c struct {
+		WriteTo objects.AllowList `envconfig:"WRITE_TO"`
+	}
+	if err := role.Load(&c); err != nil {
+		return err
+	}
+	if len(c.WriteTo) == 0 {
+		c.WriteTo = s.allowed()
+	}
+	var errs []error
+	for step := range m.Steps() {
+		for name, values := range step.URI.Query() {
+			isBucket := name == "output_image.bucket" || name == "outputImage.bucket"
+			if isBucket && len(c.WriteTo.Prefixes(values[0], "")) == 0 {
+				errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: output_image.bucket: %.64q is not in WRITE_TO; "+
+					"without it, the flag -buckets names it", step.Location, values[0]))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }

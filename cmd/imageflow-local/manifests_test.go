@@ -185,3 +185,29 @@ func TestManifests_pipelineOverStep(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckOutputs: a Trigger may name only buckets in which the processors may write.
+func TestCheckOutputs(t *testing.T) {
+	dir := t.TempDir()
+	text := fmt.Sprintf(oneStep, "resize-grpc-service", "/?target_width=8&output_image.bucket=archive")
+	if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := folders{dir}.manifests(role.PresetsFile{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		buckets, writeTo string
+		ok               bool
+	}{
+		{"", "", false}, {"other", "", false}, {"archive/in", "", true}, {"archive", "files", false}, {"", "archive", true},
+		{"", "*", true},
+	} {
+		t.Setenv("WRITE_TO", c.writeTo)
+		err := (&settings{bucket: "files", buckets: c.buckets}).checkOutputs(m)
+		if (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), `output_image.bucket: "archive" is not in WRITE_TO`) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}

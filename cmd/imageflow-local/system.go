@@ -69,6 +69,9 @@ type system struct {
 func start(ctx context.Context, s *settings, terminal *terminal) (_ *system, err error) {
 	manifests, err := s.eventing.manifests(s.presets)
 	if err == nil {
+		err = s.checkOutputs(manifests)
+	}
+	if err == nil {
 		s.manifests, err = s.eventing.files()
 	}
 	if err == nil {

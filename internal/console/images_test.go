@@ -195,3 +195,13 @@ func TestRun_times(t *testing.T) {
 		t.Errorf("detect, of which no event came: %v s, stages %v", s.Seconds, s.Stages)
 	}
 }
+
+// TestObject_keysOfNoObject: a key that the store cannot have is 404, not a store that does not answer.
+func TestObject_keysOfNoObject(t *testing.T) {
+	s := storeConsole(t)
+	for _, key := range []string{"a%00", "../x", "a/../x", "a//b", "/x", "none.jpg"} {
+		if got := getPage(s, "/object?key="+key); got.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", key, got.Code, got.Body)
+		}
+	}
+}

@@ -80,7 +80,9 @@ func TestVerify(t *testing.T) {
 
 func TestVerify_needsATime(t *testing.T) {
 	k := keys(t, newKey)
-	for _, values := range []url.Values{{"preset": {"a"}}, {"expires": {"tomorrow"}}, {"expires": {"+2000"}}, {"expires": {"-1"}}, {"expires": {"2000", "3000"}}} {
+	for _, values := range []url.Values{
+		{"preset": {"a"}}, {"expires": {"tomorrow"}}, {"expires": {"+2000"}}, {"expires": {"-1"}}, {"expires": {"2000", "3000"}},
+	} {
 		err := verify(t, k, k.Sign("/a", values), time.Unix(0, 0))
 		if err == nil || !strings.HasPrefix(err.Error(), "expires: must be given once") {
 			t.Errorf("%v: %v", values, err)
