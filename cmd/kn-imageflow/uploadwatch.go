@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,9 @@ import (
 
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
+
+// errInterrupted ends a wait that the user has ended.
+var errInterrupted = errors.New("interrupted: the chains go on, see kn imageflow execution list")
 
 // follower follows executions until they have ended.
 type follower struct {
@@ -128,10 +132,13 @@ func (w *follower) wait(ctx context.Context, limit time.Duration) (err error) {
 		case <-w.changed:
 		case err = <-w.ended:
 			err = fmt.Errorf("watch executions: %w", described(err))
+			if ctx.Err() != nil {
+				err = errInterrupted
+			}
 		case <-late:
 			waiting = false
 		case <-ctx.Done():
-			err = ctx.Err()
+			err = errInterrupted
 		}
 	}
 	w.mu.Lock()

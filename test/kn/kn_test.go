@@ -203,6 +203,24 @@ func TestUploadWatch(t *testing.T) {
 	eventually(t, failed[1]+` +4\d\d +1 `, "dead-letter", "list", failed[1])
 }
 
+// TestUploadInterrupted: an interrupted wait says that the chains go on.
+func TestUploadInterrupted(t *testing.T) {
+	var out lines
+	upload := exec.CommandContext(t.Context(), filepath.Join(binaries, "kn-imageflow"), "upload", "../images/sample.jpg",
+		"--prefix", "thumbnails/", "--watch", "--store", "http://"+local.S3, "--access-key", "imageflow", "--gateway", local.Gateway)
+	upload.Env = append(os.Environ(), "GATEWAY_TOKEN="+token, "MINIO_SECRET_KEY=imageflow-local")
+	upload.Stdout, upload.Stderr = &out, &out
+	if err := upload.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, &out, `uploaded 1 of 1`)
+	_ = upload.Process.Signal(os.Interrupt)
+	if err := upload.Wait(); err == nil {
+		t.Error("an interrupted wait exits with 0")
+	}
+	waitFor(t, &out, `\nError: interrupted: the chains go on, see kn imageflow execution list\n$`)
+}
+
 // TestUploadUnselected: an upload that no Trigger selects is named when the wait is over.
 func TestUploadUnselected(t *testing.T) {
 	out, err := kn(t, "upload", "../images/sample.jpg", "--prefix", "thumbnails/", "--watch", "--wait", "1s",
