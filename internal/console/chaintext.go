@@ -90,7 +90,9 @@ func wrap(text string, width int) (lines []string) {
 			}
 		}
 		lines = append(lines, strings.TrimSpace(string(rest[:at])))
-		rest = []rune(strings.TrimLeft(string(rest[at:]), " "))
+		for rest = rest[at:]; len(rest) > 0 && rest[0] == ' '; {
+			rest = rest[1:] // and no copy: a description can have 256 KiB
+		}
 	}
 	return append(lines, string(rest))
 }
