@@ -8,8 +8,8 @@ import (
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 )
 
-// TestReflection_describesWhatItLists: grpcurl describe asks for each service of the list, and fails at the first
-// that has no descriptor.
+// TestReflection_describesWhatItLists: a client that asks for each service of the list fails at the first
+// without a descriptor.
 func TestReflection_describesWhatItLists(t *testing.T) {
 	address, stop, _, _, _ := start(t)
 	defer stop()
