@@ -203,7 +203,7 @@ func (b *Bridge) statusOf(ctx context.Context, origin events.Origin) (string, er
 
 // tagFailed tags the object of a dead letter as failed, unless its chain has completed: then a
 // repeated delivery or another branch of the chain failed, and the dead letter records it. Webhooks and other
-// listeners are no steps of the chain.
+// listeners are no steps of the chain. Of an object that is gone, only the index has the outcome.
 func (b *Bridge) tagFailed(ctx context.Context, d execution.DeadLetter) (tagged bool, err error) {
 	origin := events.Origin{Bucket: d.Bucket, Key: d.Key, ETag: d.ETag}
 	if d.OfListener() || !b.mayTag(origin) {
@@ -213,6 +213,9 @@ func (b *Bridge) tagFailed(ctx context.Context, d execution.DeadLetter) (tagged 
 	if err == nil && status != execution.StatusCompleted {
 		err = b.tag(ctx, origin, execution.StatusFailed)
 		tagged = err == nil
+	}
+	if errors.Is(err, objects.ErrNotFound) {
+		b.indexOutcome(origin, execution.StatusFailed)
 	}
 	if isGone(err) {
 		return false, nil

@@ -43,7 +43,8 @@ type Node struct {
 	// ID is the name of the Trigger, followed by /<number> for a step of its pipeline.
 	ID, Trigger string
 	Kind        NodeKind
-	// Description is the sentence of the Trigger's DescriptionAnnotation. Of a pipeline, the first step has it.
+	// Description is the sentence of the Trigger's DescriptionAnnotation, of at most 500 runes. Of a pipeline, the first
+	// step has it.
 	Description string
 	// Subscriber is the name of a Service, or the scheme and host of a URL, whose path may be a secret.
 	Subscriber string
@@ -203,7 +204,7 @@ func (g *graph) addTrigger(t Trigger) {
 	}
 	_, service := t.service()
 	n := &Node{
-		ID: t.Metadata.Name, Trigger: t.Metadata.Name, Description: t.Metadata.Annotations[DescriptionAnnotation],
+		ID: t.Metadata.Name, Trigger: t.Metadata.Name, Description: t.description(),
 		Subscriber: service, URI: t.Spec.Subscriber.URI,
 	}
 	if p, isStep := processors.At(service); isStep {
@@ -232,7 +233,7 @@ func (g *graph) addPipeline(t Trigger, name string) {
 			URI: "/?" + pipelineParameter + "=" + name, Processor: p.Name, Pipeline: name, Step: step, variant: variantOf(req),
 		}
 		if i == 0 {
-			n.Description = t.Metadata.Annotations[DescriptionAnnotation]
+			n.Description = t.description()
 		} else {
 			before := g.Nodes[len(g.Nodes)-1]
 			n.variant = cmp.Or(n.variant, before.variant)

@@ -9,6 +9,18 @@ import (
 // what, for whom.
 const DescriptionAnnotation = "kubernetes.io/description"
 
+// maxDescription limits the runes of a description.
+const maxDescription = 500
+
+// description returns the description of a Trigger, cut to maxDescription.
+func (t Trigger) description() string {
+	text := []rune(t.Metadata.Annotations[DescriptionAnnotation])
+	if len(text) > maxDescription {
+		text = append(text[:maxDescription-1], '…')
+	}
+	return string(text)
+}
+
 // Describer writes the descriptions of the Triggers of a new chain.
 type Describer struct {
 	// Chain is the name of the chain, and Prefix the start of the keys of its uploads; empty for all uploads.
