@@ -49,7 +49,8 @@ func TestDoctor(t *testing.T) {
 	}
 	err := json.Unmarshal([]byte(out), &list)
 	if err != nil || code != 1 || len(list.Items) != 20 || list.Items[1].Metadata.Name != "knative" ||
-		list.Items[1].Status != "MISSING" || list.Items[1].Fix == "" || list.Items[0].Fix != "" || list.Items[0].Text != "1 node(s)" || list.Items[0].Kind != "Check" {
+		list.Items[1].Status != "MISSING" || list.Items[1].Fix == "" || list.Items[0].Fix != "" ||
+		list.Items[0].Text != "1 node(s)" || list.Items[0].Kind != "Check" {
 		t.Errorf("code %d, %v\n%s", code, err, out)
 	}
 	code, _, wrong = call(t, emptyCluster(), "doctor", "--skip", "argoo")
