@@ -12,7 +12,7 @@ docker info >/dev/null 2>&1 || engine=(buildah bud --isolation=chroot --pull=fal
 image() { # NAME PROGRAM: builds dev.local/NAME:1, a Debian with this program
 	mkdir "$work/$1"
 	cp "$2" "$work/$1/$1"
-	printf 'FROM docker.io/library/debian:bookworm-slim\nCOPY %s /\nUSER 65532:65532\nENTRYPOINT ["/%s"]\n' "$1" "$1" >"$work/$1/Dockerfile"
+	printf 'FROM debian:bookworm-slim\nCOPY %s /\nUSER 65532:65532\nENTRYPOINT ["/%s"]\n' "$1" "$1" >"$work/$1/Dockerfile"
 	"${engine[@]}" --quiet -t "dev.local/$1:1" "$work/$1"
 	if [ "${engine[0]}" = docker ]; then
 		docker save -o "$work/$1.tar" "dev.local/$1:1"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/prometheus-operator/prometheus-operator/pkg/assets"
@@ -53,6 +54,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	_, err = os.Stdout.Write(config)
+	// The operator's side-car replaces these in each pod of Prometheus.
+	_, err = strings.NewReplacer("$(SHARD)", "0", "$(POD_NAME)", "prometheus-0").WriteString(os.Stdout, string(config))
 	return err
 }

@@ -34,9 +34,7 @@ func TestObservedTrace(t *testing.T) {
 	s := cluster(t)
 	observe(t, "jaeger", "http://"+jaegerAddress+"/api/services")
 	traceKnative(t)
-	running := imageOf(t, "bridge")
-	tag := running[strings.LastIndexByte(running, ':')+1:]
-	plugin := buildPlugin(t)
+	tag, plugin := runningTag(t), buildPlugin(t)
 	t.Cleanup(func() { install(t, plugin, "config/overlays/test", tag) })
 	install(t, plugin, "test/scenario/testdata/observed", tag)
 	for _, service := range serviceOf { // the pods may change once more, as their queue-proxy gets its settings
@@ -47,7 +45,18 @@ func TestObservedTrace(t *testing.T) {
 		s.put(t, key, "image/jpeg", sample(t))
 		eventually(t, "the end", func() bool { return s.tag(t, key) == "completed" })
 	}
-	traces := awaitTraces(t, len(keys))
+	var traces [][]otlp.Span
+	var missing []string
+	deadline := time.Now().Add(time.Minute)
+	for ; time.Now().Before(deadline); time.Sleep(time.Second) {
+		traces, missing = uploadTraces(t)
+		if len(traces) == len(keys) && len(missing) == 0 {
+			break
+		}
+	}
+	if len(traces) != len(keys) || len(missing) > 0 {
+		t.Fatalf("Jaeger has %d traces of uploads, want %d; their first lacks %q", len(traces), len(keys), missing)
+	}
 	last := traces[0]
 	if traces[1][0].Start.After(last[0].Start) {
 		last = traces[1]
@@ -58,21 +67,8 @@ func TestObservedTrace(t *testing.T) {
 		}
 	}
 	parts := overview(last)
-	title := "One upload of a 1920×1080 JPEG on a cluster: trace %s, %d of %d spans"
-	drawTrace(t, fmt.Sprintf(title, last[0].Trace, len(parts), len(last)), parts)
-}
-
-// awaitTraces returns the traces of n uploads when Jaeger has all their parts.
-func awaitTraces(t *testing.T, n int) (traces [][]otlp.Span) {
-	t.Helper()
-	var missing []string
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
-		if traces, missing = uploadTraces(t); len(traces) == n && len(missing) == 0 {
-			return traces
-		}
-	}
-	t.Fatalf("Jaeger has %d traces of uploads, want %d; they lack %q", len(traces), n, missing)
-	return nil
+	drawTrace(t, fmt.Sprintf("One upload of a 1920×1080 JPEG on a cluster: trace %s, %d of %d spans",
+		last[0].Trace, len(parts), len(last)), parts)
 }
 
 // overview leaves out of a trace what Knative's parts do inside, and the Triggers that do not select the event.
@@ -143,8 +139,8 @@ func observe(t testing.TB, name, url string) {
 	})
 }
 
-// traceKnative makes Knative trace all requests and events, until the test ends, by the commands of config/README.md and
-// with another rate.
+// traceKnative makes Knative trace all requests and events, until the test ends: the commands of config/README.md, and
+// another rate.
 func traceKnative(t testing.TB) {
 	t.Helper()
 	both := func(option, patch string) {
@@ -171,7 +167,8 @@ func traceKnative(t testing.TB) {
 }
 
 // TestObservedMetrics: a real Prometheus, with the configuration that the Prometheus operator makes of
-// config/monitoring/pods.yaml, finds every pod and scrapes it; each panel of the dashboard shows something, and each rule can be evaluated.
+// config/monitoring/pods.yaml, finds every pod and scrapes it; each panel of the dashboard shows something, and each rule
+// can be evaluated.
 func TestObservedMetrics(t *testing.T) {
 	needsObservability(t)
 	s := cluster(t)

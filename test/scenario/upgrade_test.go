@@ -16,9 +16,7 @@ import (
 func TestOnClusterUpgrade(t *testing.T) {
 	needsCluster(t)
 	s := cluster(t)
-	plugin := buildPlugin(t)
-	running := imageOf(t, "bridge")
-	tag := running[strings.LastIndexByte(running, ':')+1:]
+	tag, plugin := runningTag(t), buildPlugin(t)
 	stop := s.putSteadily(t)
 	time.Sleep(3 * time.Second) // until chains run
 	install(t, plugin, "test/scenario/testdata/upgrade", cmp.Or(os.Getenv("UPGRADE_TAG"), tag))
@@ -45,10 +43,11 @@ func TestOnClusterUpgrade(t *testing.T) {
 	}
 }
 
-// imageOf returns the image of a Service.
-func imageOf(t testing.TB, service string) string {
+// runningTag returns the tag of the images that are deployed.
+func runningTag(t testing.TB) string {
 	t.Helper()
-	return kubectl(t, "get", "ksvc", "-n", namespace, service, "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	image := kubectl(t, "get", "ksvc", "-n", namespace, "bridge", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	return image[strings.LastIndexByte(image, ':')+1:]
 }
 
 // buildPlugin builds the plugin kn-imageflow and returns its path.
