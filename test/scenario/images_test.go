@@ -42,14 +42,16 @@ func (g *imageGateway) testFoundAgain(t *testing.T) {
 		}
 	}
 	g.testConditions(t, link, resp, first)
-	if got, _ := fetch(t, "GET", link, "If-Match", `"other"`); got.StatusCode != 412 || got.Header.Get("Cache-Control") != "no-store" {
+	got, _ := fetch(t, "GET", link, "If-Match", `"other"`)
+	if got.StatusCode != 412 || got.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("If-Match: %d %v", got.StatusCode, got.Header)
 	}
 	for _, value := range []string{"bytes=999999-", "bytes=-0"} {
 		got, body := fetch(t, "GET", link, "Range", value)
 		says := fmt.Sprintf("Range: the image has %d bytes", len(first))
 		if got.StatusCode != 416 || got.Header.Get("Cache-Control") != "no-store" || !strings.Contains(body, says) ||
-			got.Header.Get("Content-Type") != "application/json" || got.Header.Get("Content-Range") != fmt.Sprintf("bytes */%d", len(first)) {
+			got.Header.Get("Content-Type") != "application/json" ||
+			got.Header.Get("Content-Range") != fmt.Sprintf("bytes */%d", len(first)) {
 			t.Errorf("%s: %d %v %s", value, got.StatusCode, got.Header, body)
 		}
 	}
