@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	alphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -46,7 +47,13 @@ func addPlain(files *protoregistry.Files, file protoreflect.FileDescriptor) erro
 		}
 		plain.Dependency = append(plain.Dependency, imported.Path())
 	}
-	removeExtensions(plain.ProtoReflect())
+	text, err := proto.Marshal(plain)
+	if err != nil {
+		return err
+	}
+	if err := withoutExtensions.Unmarshal(text, plain); err != nil {
+		return err
+	}
 	descriptor, err := protodesc.NewFile(plain, files)
 	if err != nil {
 		return err
@@ -54,21 +61,5 @@ func addPlain(files *protoregistry.Files, file protoreflect.FileDescriptor) erro
 	return files.RegisterFile(descriptor)
 }
 
-// removeExtensions removes all options that extensions of descriptor.proto define.
-func removeExtensions(m protoreflect.Message) {
-	m.SetUnknown(nil)
-	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		switch {
-		case field.IsExtension():
-			m.Clear(field)
-		case field.Message() == nil:
-		case field.IsList():
-			for i := range value.List().Len() {
-				removeExtensions(value.List().Get(i).Message())
-			}
-		default:
-			removeExtensions(value.Message())
-		}
-		return true
-	})
-}
+// withoutExtensions reads a message without its extensions: it knows none.
+var withoutExtensions = proto.UnmarshalOptions{Resolver: new(protoregistry.Types), DiscardUnknown: true}

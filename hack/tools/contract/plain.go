@@ -7,7 +7,6 @@ import (
 	"github.com/jhump/protoreflect/v2/protoprint"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	_ "google.golang.org/protobuf/types/known/timestamppb" // which the contract imports
@@ -20,36 +19,26 @@ const header = `// The contract of ImageFlow in one file, for any language: prot
 
 // plain returns the text of the file without options of other files.
 func plain(file *descriptorpb.FileDescriptorProto) ([]byte, error) {
-	file = proto.CloneOf(file)
+	text, err := proto.Marshal(file)
+	if err != nil {
+		return nil, err
+	}
+	file = &descriptorpb.FileDescriptorProto{}
+	if err := withoutExtensions.Unmarshal(text, file); err != nil {
+		return nil, err
+	}
 	file.Options = nil
 	file.Dependency = slices.DeleteFunc(file.Dependency, func(name string) bool {
 		return !strings.HasPrefix(name, "google/protobuf/")
 	})
-	removeExtensions(file.ProtoReflect())
 	descriptor, err := protodesc.NewFile(file, protoregistry.GlobalFiles)
 	if err != nil {
 		return nil, err
 	}
 	printer := protoprint.Printer{OmitComments: protoprint.CommentsNonDoc}
-	text, err := printer.PrintProtoToString(descriptor)
-	return []byte(header + "\n" + text), err
+	printed, err := printer.PrintProtoToString(descriptor)
+	return []byte(header + "\n" + printed), err
 }
 
-// removeExtensions removes all options that extensions of descriptor.proto define.
-func removeExtensions(m protoreflect.Message) {
-	m.SetUnknown(nil)
-	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		switch {
-		case field.IsExtension():
-			m.Clear(field)
-		case field.Message() == nil:
-		case field.IsList():
-			for i := range value.List().Len() {
-				removeExtensions(value.List().Get(i).Message())
-			}
-		default:
-			removeExtensions(value.Message())
-		}
-		return true
-	})
-}
+// withoutExtensions reads a message without its extensions: it knows none.
+var withoutExtensions = proto.UnmarshalOptions{Resolver: new(protoregistry.Types), DiscardUnknown: true}
