@@ -35,9 +35,7 @@ func (sys *system) openConsole(ctx context.Context, s *settings) error {
 	for _, p := range processors.All {
 		config.Services[p.Host] = s.url(p.Name)
 	}
-	if len(config.ReadFrom) == 0 {
-		config.ReadFrom = s.allowed()
-	}
+	config.ReadFrom = s.allowed(config.ReadFrom)
 	if err := config.Validate(); err != nil {
 		return err
 	}

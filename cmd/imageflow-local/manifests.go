@@ -99,9 +99,7 @@ func (s *settings) checkOutputs(m *broker.Manifests) error {
 	if err := role.Load(&c); err != nil {
 		return err
 	}
-	if len(c.WriteTo) == 0 {
-		c.WriteTo = s.allowed()
-	}
+	c.WriteTo = s.allowed(c.WriteTo)
 	var errs []error
 	for step := range m.Steps() {
 		for name, values := range step.URI.Query() {

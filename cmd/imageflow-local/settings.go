@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"imageflow.dev/cmd/internal/role"
+	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/triggers"
 )
@@ -105,8 +106,11 @@ func (s *settings) checkUnsigned() error {
 	return nil
 }
 
-// allowed returns the buckets that calls may use if the environment names none.
-func (s *settings) allowed() []string {
+// allowed returns the buckets that calls may use: those of the environment or, if it names none, those of local mode.
+func (s *settings) allowed(named objects.AllowList) objects.AllowList {
+	if len(named) > 0 {
+		return named
+	}
 	if s.buckets == "" {
 		return []string{s.bucket}
 	}

@@ -190,9 +190,7 @@ func (sys *system) adapt(config role.Config, s *settings, name, token string) {
 		s.adaptStore(&c.Store)
 		c.DeadLetters, c.PresetsFile, c.Signing, c.Pages = deadLetters, s.presets, s.signing, sys.console
 		c.Manifests = func() ([]triggers.File, error) { return s.manifests, nil }
-		if len(c.ReadFrom) == 0 {
-			c.ReadFrom = s.allowed()
-		}
+		c.ReadFrom = s.allowed(c.ReadFrom)
 		for processor := range c.Endpoints {
 			c.Endpoints[processor] = s.address(processor)
 		}
@@ -214,12 +212,8 @@ func (s *settings) adaptProcessor(c *role.ProcessorConfig, name string) {
 	s.adaptServer(&c.Server, name)
 	s.adaptStore(&c.Store)
 	c.Signing, c.PresetsFile = s.signing, s.presets
-	if len(c.ReadFrom) == 0 {
-		c.ReadFrom = s.allowed()
-	}
-	if len(c.WriteTo) == 0 {
-		c.WriteTo = s.allowed()
-	}
+	c.ReadFrom = s.allowed(c.ReadFrom)
+	c.WriteTo = s.allowed(c.WriteTo)
 }
 
 func (s *settings) adaptServer(c *role.Server, name string) {
