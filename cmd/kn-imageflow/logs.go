@@ -85,7 +85,7 @@ func sources(ctx context.Context, c *cluster.Clients, services []string) (all []
 	}
 	for _, pod := range pods.Items {
 		for _, container := range pod.Spec.Containers {
-			if container.Name != "queue-proxy" && pod.Status.Phase != corev1.PodPending {
+			if container.Name != cluster.QueueProxy && pod.Status.Phase != corev1.PodPending {
 				all = append(all, source{pod.Labels[serving.ServiceLabelKey], pod.Name, container.Name})
 			}
 		}

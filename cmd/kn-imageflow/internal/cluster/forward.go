@@ -17,8 +17,8 @@ import (
 	"knative.dev/serving/pkg/apis/serving"
 )
 
-// queueProxy is the container that Knative adds to the pods of a Service.
-const queueProxy = "queue-proxy"
+// QueueProxy is the container that Knative adds to the pods of a Service.
+const QueueProxy = "queue-proxy"
 
 // RunningPods returns the running pods of a Service: the ready ones first, and of these the newest, which are of its latest
 // revision.
@@ -61,7 +61,7 @@ func (c *Clients) Forward(ctx context.Context, service string) (address string, 
 	if len(pods) == 0 {
 		return "", nil, fmt.Errorf("no pod of %s runs in %s", service, c.Namespace)
 	}
-	i := slices.IndexFunc(pods[0].Spec.Containers, func(c corev1.Container) bool { return c.Name != queueProxy && len(c.Ports) > 0 })
+	i := slices.IndexFunc(pods[0].Spec.Containers, func(c corev1.Container) bool { return c.Name != QueueProxy && len(c.Ports) > 0 })
 	if i < 0 {
 		return "", nil, fmt.Errorf("no container of pod %s has a port", pods[0].Name)
 	}

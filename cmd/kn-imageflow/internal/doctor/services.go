@@ -14,6 +14,7 @@ import (
 	"knative.dev/serving/pkg/apis/serving"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
 	"imageflow.dev/internal/processors"
 )
 
@@ -102,7 +103,7 @@ func (d *Doctor) runningPod(ctx context.Context, service string) *corev1.Pod {
 // userContainer returns the container of a Service's pod that is not Knative's.
 func userContainer(pod *corev1.Pod) string {
 	for _, c := range pod.Spec.Containers {
-		if c.Name != "queue-proxy" {
+		if c.Name != cluster.QueueProxy {
 			return c.Name
 		}
 	}

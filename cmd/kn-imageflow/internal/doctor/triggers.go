@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,5 +185,5 @@ func query(t triggers.Trigger) (service, text string) {
 	if t.Spec.Subscriber.Ref == nil || err != nil {
 		return "", ""
 	}
-	return cmp.Or(t.Spec.Subscriber.Ref.Name), uri.RawQuery
+	return t.Spec.Subscriber.Ref.Name, uri.RawQuery
 }
