@@ -44,8 +44,7 @@ var defaults = &runtime.DefaultQueryParser{}
 // may be JSON; for a list of messages, each parameter has one or a list. The items of a list of messages that have a
 // variant may also be given field by field: renditions.small.target_width=150 is that of the item with the variant
 // small. They come in the order of their variants. Enums have full names, short names (blur for FILTER_TYPE_BLUR) or
-// numbers. Read returns an *Error for the
-// first wrong parameter in alphabetical order.
+// numbers. Read returns an *Error for the first wrong parameter in alphabetical order.
 func Read(req proto.Message, parameters url.Values) error {
 	parameters, items := splitItems(req, parameters)
 	if err := readItems(req, items); err != nil {
