@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,6 +98,28 @@ func TestIndexOfOutputs(t *testing.T) {
 		}
 		if len(w.broker.all()) != 0 {
 			t.Errorf("sent %s", w.subjects(0))
+		}
+	})
+}
+
+// TestIndexOfDeletedUpload: the execution of an upload that is gone before its first step has failed in the index, too.
+func TestIndexOfDeletedUpload(t *testing.T) {
+	worlds(t, sweeping, func(t *testing.T, w *world) {
+		e := w.upload("in/gone.jpg", "gone")
+		if err := w.store.Remove(t.Context(), images, "in/gone.jpg"); err != nil {
+			t.Fatal(err)
+		}
+		w.post("/dead-letters", failed(e, 422, `{"code":5,"message":"input_image: there is no such object"}`))
+		w.drain(w.bridge)
+		var outcomes []string
+		tail := index.NewTail(w.store, dead, time.Now().Add(-time.Hour))
+		err := tail.Read(t.Context(), func(_ string, entries []index.Entry) {
+			for _, entry := range entries {
+				outcomes = append(outcomes, entry.ID+" "+entry.Outcome.Status)
+			}
+		})
+		if err != nil || !slices.Contains(outcomes, "in/gone "+execution.StatusFailed) {
+			t.Errorf("the index has %q, %v", outcomes, err)
 		}
 	})
 }

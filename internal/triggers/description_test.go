@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"imageflow.dev/internal/triggers"
 )
@@ -60,5 +61,34 @@ func TestDescriber(t *testing.T) {
 	}
 	if got := d.Completion("detect"); !sentence.MatchString(got) || !strings.Contains(got, "detect is done") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestChains_longDescription: an annotation may have 256 KiB, of which a page shows a part.
+func TestChains_longDescription(t *testing.T) {
+	text, err := os.ReadFile("../../eventing/chain.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := triggers.Parse([]triggers.File{{Name: "chain.yaml", Text: text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		one.Metadata.Annotations[triggers.DescriptionAnnotation] = strings.Repeat("ä", 256<<10)
+	}
+	described := 0
+	for _, chain := range triggers.Chains(all, nil) {
+		for _, node := range chain.Nodes {
+			if node.Description == "" {
+				continue // of an upload
+			}
+			if described++; utf8.RuneCountInString(node.Description) != 500 || !utf8.ValidString(node.Description) {
+				t.Errorf("%s has a description of %d bytes", node.ID, len(node.Description))
+			}
+		}
+	}
+	if described < 4 {
+		t.Errorf("%d descriptions", described)
 	}
 }
