@@ -85,3 +85,50 @@ func TestFind_deletedUpload(t *testing.T) {
 		}
 	})
 }
+
+// TestFind_deletedAfterAnotherVersionFailed: a version that is uploaded again and completes after another one has failed
+// is completed when it is deleted.
+func TestFind_deletedAfterAnotherVersionFailed(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
+		const id = "again/cat"
+		source := put(t, s, id+".jpg", "image/jpeg", "good", nil)
+		metadata := execution.ObjectMetadata(id, bucket, id+"_resize.jpg")
+		metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = "resize", source.ETag
+		metadata[execution.OriginMetadata] = source.ETag
+		made := put(t, s, id+"_resize.jpg", "image/jpeg", "resized", metadata)
+		complete := func() {
+			if err := execution.SetOutcomeOfUpload(t.Context(), s, made, source); err != nil {
+				t.Fatal(err)
+			}
+		}
+		complete()
+		broken := put(t, s, id+".jpg", "image/jpeg", "broken", nil)
+		keep(t, l, &execution.DeadLetter{
+			Bucket: bucket, Key: broken.Key, ETag: broken.ETag, Execution: id, Step: "resize", EventID: "2",
+		})
+		if err := s.Remove(t.Context(), bucket, broken.Key); err != nil {
+			t.Fatal(err)
+		}
+		if e := find(t, s, l, id); e.State != execution.Failed {
+			t.Errorf("after the broken version is deleted, it is %v", e.State)
+		}
+		complete()
+		if e := find(t, s, l, id); e.State != execution.Completed {
+			t.Errorf("after the good version is deleted, it is %v", e.State)
+		}
+	})
+}
+
+// TestFind_orderOfDeletedUpload: steps are in the order of the chain, whatever the times of their outputs.
+func TestFind_orderOfDeletedUpload(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
+		resized := output(t, s, "cat", "resize", "gone", "resized")
+		detected := output(t, s, "cat", "detect", resized.ETag, "resized") // without boxes, an output equals its input
+		output(t, s, "cat", "filter", detected.ETag, "filtered")
+		output(t, s, "cat", "detect", resized.ETag, "resized")
+		output(t, s, "cat", "resize", "gone", "resized")
+		if e := find(t, s, l, "cat"); names(e) != "resize detect filter" {
+			t.Errorf("the steps are %s", names(e))
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"imageflow.dev/internal/objects"
 )
@@ -19,6 +20,9 @@ const (
 	// that the status of a copy, or of an object that was replaced while it was tagged,
 	// is about another object. The last output has both tags, too, for when the upload is deleted.
 	VersionTag = "imageflow-status-of"
+
+	// atTag holds the time of the outcome that an output has (RFC 3339).
+	atTag = "imageflow-status-at"
 )
 
 // Outcome returns the status that the tags record for this version of an object, or an
@@ -38,7 +42,7 @@ func Outcome(info objects.Info, tags map[string]string) string {
 func HasOutcome(info objects.Info, tags map[string]string) bool { return Outcome(info, tags) != "" }
 
 // outcomeOfDeleted returns the outcome of the upload that no longer exists, if it has completed: an output has it. Of
-// several versions, the upload was that of the newest output.
+// several versions, the upload was that of the newest output, unless another one has failed after that had completed.
 func (e *Execution) outcomeOfDeleted(ctx context.Context, store *objects.Store) (string, error) {
 	upload := objects.Info{Bucket: e.Bucket}
 	for _, step := range e.Steps {
@@ -48,26 +52,31 @@ func (e *Execution) outcomeOfDeleted(ctx context.Context, store *objects.Store) 
 	if upload.Key, ok = e.uploadKey(); !ok || upload.ETag == "" {
 		return "", nil
 	}
-	if e.Failure != nil && e.Failure.ETag != upload.ETag {
-		return "", nil
-	}
 	for _, step := range slices.Backward(e.Steps) {
 		tags, err := store.Tags(ctx, e.Bucket, step.Output.Key)
 		if err != nil && !errors.Is(err, objects.ErrNotFound) {
 			return "", err
 		}
-		if tags[VersionTag] == versionOf(upload.Bucket, upload.Key, upload.ETag) {
+		if tags[VersionTag] == versionOf(upload.Bucket, upload.Key, upload.ETag) && !e.failedAfter(upload, tags[atTag]) {
 			return Outcome(upload, tags), nil
 		}
 	}
 	return "", nil
 }
 
+// failedAfter reports whether another version of the upload has failed since a time; an invalid time is long ago.
+func (e *Execution) failedAfter(upload objects.Info, at string) bool {
+	completed, _ := time.Parse(time.RFC3339Nano, at)
+	return e.Failure != nil && e.Failure.ETag != upload.ETag && e.Failure.Last.After(completed)
+}
+
 // SetOutcomeOfUpload tags an output of a completed execution, so that the outcome is known when the upload is deleted.
 // It returns the errors of objects.Store.SetTags.
 func SetOutcomeOfUpload(ctx context.Context, store *objects.Store, output, upload objects.Info) error {
-	outcome := map[string]string{StatusTag: StatusCompleted, VersionTag: versionOf(upload.Bucket, upload.Key, upload.ETag)}
-	return store.SetTags(ctx, output.Bucket, output.Key, output.ETag, outcome)
+	return store.SetTags(ctx, output.Bucket, output.Key, output.ETag, map[string]string{
+		StatusTag: StatusCompleted, VersionTag: versionOf(upload.Bucket, upload.Key, upload.ETag),
+		atTag: time.Now().UTC().Format(time.RFC3339Nano),
+	})
 }
 
 // SetOutcome tags a version of an object with a status and a digest of the version. An

@@ -15,7 +15,7 @@ const sideCarType = "application/json"
 
 // steps returns the steps of the outputs in the order of the chain: each was made from
 // the source or from the output of an earlier step. It omits outputs of other versions
-// of the source, and crops. Without a source, it returns all in the order of time.
+// of the source, and crops. Without a source, it returns all but crops.
 func steps(source *objects.Info, outputs []objects.Info) []Step {
 	isSideCar := func(o objects.Info) bool { return o.ContentType == sideCarType }
 	isNoOutput := func(o objects.Info) bool { return isSideCar(o) || o.Metadata[CropMetadata] != "" }
@@ -23,6 +23,8 @@ func steps(source *objects.Info, outputs []objects.Info) []Step {
 	slices.SortStableFunc(images, func(a, b objects.Info) int { return a.Modified.Compare(b.Modified) })
 	if source != nil {
 		images = descendants(source.ETag, images)
+	} else {
+		images = byLineage(images)
 	}
 	var done []Step
 	for _, image := range images {
@@ -55,6 +57,26 @@ func descendants(etag string, images []objects.Info) (found []objects.Info) {
 		take(found[i].ETag)
 	}
 	return found
+}
+
+// byLineage puts each image after the one that it was made from, whose time may be the same: stores round it to seconds.
+func byLineage(images []objects.Info) (ordered []objects.Info) {
+	waiting := map[string]int{} // images by ETag
+	for _, image := range images {
+		waiting[image.ETag]++
+	}
+	isNext := func(image objects.Info) bool { return waiting[image.Metadata[SourceMetadata]] == 0 }
+	equalsInput := func(image objects.Info) bool { return image.Metadata[SourceMetadata] == image.ETag }
+	for len(images) > 0 {
+		next := slices.IndexFunc(images, isNext)
+		if next < 0 {
+			next = max(0, slices.IndexFunc(images, equalsInput))
+		}
+		waiting[images[next].ETag]--
+		ordered = append(ordered, images[next])
+		images = slices.Delete(images, next, next+1)
+	}
+	return ordered
 }
 
 func stem(key string) string { return strings.TrimSuffix(key, path.Ext(key)) }
