@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -17,7 +18,8 @@ const pushbackHeader = "Grpc-Retry-Pushback-Ms"
 
 // endTrailersOnly turns the trailers of a call without a message into its header, which then ends the call (Trailers-Only).
 // A client with a retryPolicy repeats only such calls (gRFC A6), and grpc.Server.ServeHTTP never makes one: it sends a
-// header first. A suggested delay becomes the client's.
+// header first. A suggested delay becomes the client's. ResourceExhausted without a delay is a message that is too large:
+// the client is told not to repeat it.
 func endTrailersOnly(h http.Header) {
 	h.Del("Trailer")
 	for name, values := range h {
@@ -26,8 +28,11 @@ func endTrailersOnly(h http.Header) {
 			h[http.CanonicalHeaderKey(plain)] = values
 		}
 	}
-	if delay := retryDelay(h); delay > 0 {
+	switch delay := retryDelay(h); {
+	case delay > 0:
 		h.Set(pushbackHeader, strconv.FormatInt(max(1, delay.Milliseconds()), 10))
+	case h.Get("Grpc-Status") == strconv.Itoa(int(codes.ResourceExhausted)):
+		h.Set(pushbackHeader, "-1")
 	}
 }
 

@@ -98,6 +98,24 @@ func TestRetryPolicy(t *testing.T) {
 	}
 }
 
+// TestRetryPolicy_tooLarge: a client does not repeat a call whose message is too large.
+func TestRetryPolicy_tooLarge(t *testing.T) {
+	address := listen(t, server.Config{BodyBytes: 16 << 20}, failing(t, &atomic.Int64{}, 0), http.NotFoundHandler())
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(retryPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout) // shorter than the delay of the policy
+	defer cancel()
+	sent := wrapperspb.Bytes(make([]byte, 5<<20)) // grpc's own limit is 4 MiB
+	err = conn.Invoke(ctx, "/test.Echo/Once", sent, &wrapperspb.BytesValue{}, grpc.MaxRetryRPCBufferSize(16<<20))
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a message that is too large: %v", err)
+	}
+}
+
 // TestTrailersOnly: a call that fails before its first message is answered by one frame of headers.
 func TestTrailersOnly(t *testing.T) {
 	var failures atomic.Int64
