@@ -1,8 +1,10 @@
 package triggers
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"buf.build/go/protovalidate"
 
@@ -34,7 +36,7 @@ func CheckParameters(p processors.Info, set *presets.Set, query string) error {
 	}
 	err = protovalidate.Validate(req)
 	if v, ok := rules.Reported(err); ok {
-		return fmt.Errorf("%s: %s", v.Field, v.Message)
+		return errors.New(strings.TrimPrefix(v.Field+": "+v.Message, ": ")) // the text of a rule about several fields names them
 	}
 	return err
 }
