@@ -34,10 +34,18 @@ var (
 	ErrInvalidName = errors.New("invalid bucket name or key")
 	// ErrUnavailable means that the store does not answer or denies access.
 	ErrUnavailable = errors.New("the object store is unavailable")
+	// ErrDenied is the ErrUnavailable of a store that denies access: to this account, or to one with another secret key.
+	ErrDenied error = deniedError{}
 	// ErrUnsupported means that the store does not implement a request, or ignores a part of it. Such an
 	// error of a single request is also ErrUnavailable: it ends when the setting that it names is changed.
 	ErrUnsupported = errors.New("the object store lacks a feature")
 )
+
+type deniedError struct{}
+
+func (deniedError) Error() string { return "the object store denies access" }
+
+func (deniedError) Unwrap() error { return ErrUnavailable }
 
 // Info describes an object, without its content.
 type Info struct {
@@ -245,8 +253,9 @@ func explain(ctx context.Context, err error, verb, bucket, key string) error {
 	case badNames[response.Code], s3utils.CheckValidBucketName(bucket) != nil,
 		key != "" && s3utils.CheckValidObjectName(key) != nil: // minio-go itself rejects these two
 		kind = ErrInvalidName
-	case response.StatusCode >= 400 && response.StatusCode < 500 && response.StatusCode != http.StatusForbidden &&
-		response.StatusCode != http.StatusUnauthorized && response.StatusCode != http.StatusTooManyRequests:
+	case response.StatusCode == http.StatusForbidden, response.StatusCode == http.StatusUnauthorized:
+		kind = ErrDenied
+	case response.StatusCode >= 400 && response.StatusCode < 500 && response.StatusCode != http.StatusTooManyRequests:
 		return fmt.Errorf("%s %s/%s: %w", verb, bucket, key, err)
 	}
 	return fmt.Errorf("%s %s/%s: %w: %w", verb, bucket, key, kind, err)

@@ -98,7 +98,7 @@ func failures(t *testing.T, store, unauthorized *objects.Store) []failure {
 		{"an invalid bucket name", write(store, "a..b", "x", nil), objects.ErrInvalidName},
 		{"get from an invalid bucket name", get(store, "A", "x", "", 5), objects.ErrInvalidName},
 		{"a key that is too long", write(store, bucket, strings.Repeat("k", 1100), nil), objects.ErrInvalidName},
-		{"a wrong secret", get(unauthorized, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
+		{"a wrong secret", get(unauthorized, bucket, "kinds/in", "", 5), objects.ErrDenied},
 		{"no server", get(dead, bucket, "kinds/in", "", 5), objects.ErrUnavailable},
 		{"put, no server", write(dead, bucket, "x", nil), objects.ErrUnavailable},
 		{"a response without a size", get(fakeStore(t, func(w http.ResponseWriter) {
