@@ -18,7 +18,8 @@ import (
 const installHelp = `Apply a kustomize overlay, such as config/overlays/production, to the cluster by server-side apply, and wait
 until its Services, Brokers and Triggers are ready and its Jobs are complete. A Job that differs is replaced, since
 Kubernetes allows no change of a Job. The secrets must exist: see config/README.md. It fails if an object is refused or
-is not ready in time. It may run again at any time.`
+is not ready in time. It may run again at any time. While the API server or a webhook of the cluster does not answer, as on a
+fresh cluster, an object is applied again until the time of --wait is over.`
 
 // fieldManager owns the fields that install sets.
 const fieldManager = "kn-imageflow"
@@ -42,7 +43,7 @@ func newInstall(o *options) *cobra.Command {
 	}
 	addImages(c, &f.images)
 	c.Flags().BoolVar(&f.force, "force-conflicts", false, "take over fields that others, such as kubectl apply, have set")
-	c.Flags().DurationVar(&f.wait, "wait", 5*time.Minute, "maximum `time` to wait until all is ready; 0 does not wait")
+	c.Flags().DurationVar(&f.wait, "wait", 5*time.Minute, "maximum `time` to wait until all is applied and ready; 0 does not wait")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		objects, err := overlay.Build(args[0], f.images)
 		if err != nil {
@@ -70,10 +71,17 @@ func (f *installFlags) install(
 	ctx context.Context, to *overlay.Applier, objects []*unstructured.Unstructured, out io.Writer,
 ) error {
 	var refused []error
+	end := time.Now().Add(f.wait)
 	for _, o := range objects {
-		change, err := to.Apply(ctx, o, metav1.ApplyOptions{FieldManager: fieldManager, Force: f.force})
+		options := metav1.ApplyOptions{FieldManager: fieldManager, Force: f.force}
+		change, err := to.ApplyUntil(ctx, end, o, options, func(reason error) {
+			fmt.Fprintf(out, "%s: is applied again, since the cluster could not answer: %v\n", overlay.Name(o), reason)
+		})
 		if apierrors.IsConflict(err) {
 			err = fmt.Errorf("%w; --force-conflicts takes the fields over", err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if err != nil {
 			refused = append(refused, fmt.Errorf("%s: %w", overlay.Name(o), err))
@@ -87,5 +95,5 @@ func (f *installFlags) install(
 	if f.wait == 0 {
 		return nil
 	}
-	return to.Wait(ctx, f.wait, objects, out)
+	return to.Wait(ctx, time.Until(end), objects, out)
 }

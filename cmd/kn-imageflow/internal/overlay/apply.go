@@ -16,10 +16,12 @@ import (
 	"k8s.io/client-go/restmapper"
 )
 
-// Applier applies objects of any kind to a cluster.
+// Applier applies objects of any kind to a cluster. It may not be used concurrently.
 type Applier struct {
 	Client dynamic.Interface
 	Mapper meta.RESTMapper
+	// defined has the API groups of the kinds whose definitions were applied.
+	defined map[string]bool
 }
 
 // NewApplier makes an Applier of a cluster. It sends no request.
@@ -32,13 +34,17 @@ func NewApplier(config *rest.Config) (*Applier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Applier{client, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kinds))}, nil
+	return &Applier{Client: client, Mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kinds))}, nil
 }
 
 // resource returns the client of an object's kind and namespace.
 func (a *Applier) resource(o *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	kind := o.GroupVersionKind()
 	mapping, err := a.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if meta.IsNoMatchError(err) && a.defined[kind.Group] {
+		meta.MaybeResetRESTMapper(a.Mapper) // which has the kinds of the time before
+		return nil, fmt.Errorf("%w: %s", errNotServed, kind.Kind)
+	}
 	if meta.IsNoMatchError(err) {
 		return nil, fmt.Errorf("the cluster lacks this kind: install what defines %s, or leave it out of the overlay", kind.Group)
 	}
@@ -65,6 +71,9 @@ func (a *Applier) Apply(
 	}
 	isNew := err != nil
 	after, err := resource.Apply(ctx, o.GetName(), o, options)
+	if err == nil {
+		a.addDefinition(o)
+	}
 	switch {
 	case isImmutableJob(o, err):
 		return "replaced", replaceJob(ctx, resource, o, options)
@@ -73,14 +82,26 @@ func (a *Applier) Apply(
 	case isNew:
 		return "created", nil
 	}
-	old, err := text(before)
+	old, err := yamlOf(before)
 	if err != nil {
 		return "", err
 	}
-	if made, err := text(after); err != nil || made == old {
+	if made, err := yamlOf(after); err != nil || made == old {
 		return "unchanged", err
 	}
 	return "configured", nil
+}
+
+// addDefinition keeps the API group of the kind that an object defines, if it is a CustomResourceDefinition.
+func (a *Applier) addDefinition(o *unstructured.Unstructured) {
+	group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+	if o.GetKind() != "CustomResourceDefinition" || group == "" {
+		return
+	}
+	if a.defined == nil {
+		a.defined = map[string]bool{}
+	}
+	a.defined[group] = true
 }
 
 // replaceJob deletes a Job with its pods and applies another, since Kubernetes allows no change of a Job.

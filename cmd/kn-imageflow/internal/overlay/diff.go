@@ -31,11 +31,11 @@ func (a *Applier) Diff(ctx context.Context, o *unstructured.Unstructured, option
 	if err != nil {
 		return "", err
 	}
-	before, err := text(live)
+	before, err := yamlOf(live)
 	if err != nil {
 		return "", err
 	}
-	after, err := text(made)
+	after, err := yamlOf(made)
 	if err != nil {
 		return "", err
 	}
@@ -44,8 +44,8 @@ func (a *Applier) Diff(ctx context.Context, o *unstructured.Unstructured, option
 	})
 }
 
-// text formats an object without what the API server and controllers keep in it.
-func text(o *unstructured.Unstructured) (string, error) {
+// yamlOf formats an object without what the API server and controllers keep in it.
+func yamlOf(o *unstructured.Unstructured) (string, error) {
 	o.SetManagedFields(nil)
 	o.SetResourceVersion("")
 	o.SetGeneration(0)

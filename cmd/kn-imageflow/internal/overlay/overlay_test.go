@@ -85,7 +85,7 @@ func TestApply(t *testing.T) {
 func expectWait(t *testing.T, a *Applier, objects []*unstructured.Unstructured) {
 	t.Helper()
 	err := a.Wait(t.Context(), 0, objects, &bytes.Buffer{})
-	if err == nil || !strings.Contains(err.Error(), "1 objects are not ready") ||
+	if err == nil || !strings.Contains(err.Error(), "1 object not ready; see") ||
 		!strings.Contains(err.Error(), "job.batch/setup: no status yet") {
 		t.Errorf("nothing runs the Job, but the wait ends with %v", err)
 	}

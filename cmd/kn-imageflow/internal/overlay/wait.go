@@ -10,6 +10,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 // awaited are the kinds that are waited for, and the condition that ends the wait.
@@ -47,7 +49,7 @@ func (a *Applier) Wait(ctx context.Context, limit time.Duration, objects []*unst
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%d objects are not ready; see kn imageflow status:\n%s", len(waiting), strings.Join(waiting, "\n"))
+			return fmt.Errorf("%s not ready; see kn imageflow status:\n%s", text.Count(len(waiting), "object"), strings.Join(waiting, "\n"))
 		}
 		select {
 		case <-ctx.Done():
