@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 // Environment returns the values of the variables of a container that names selects, also of those that are in a secret or a
@@ -17,7 +19,7 @@ func (c *Clients) Environment(ctx context.Context, container corev1.Container, n
 			if v.Name != name {
 				continue
 			}
-			value, err := c.value(ctx, v)
+			value, err := c.Value(ctx, v)
 			if err != nil {
 				return nil, fmt.Errorf("%s of container %s: %w", name, container.Name, err)
 			}
@@ -27,18 +29,23 @@ func (c *Clients) Environment(ctx context.Context, container corev1.Container, n
 	return found, nil
 }
 
-// value returns the value of a variable.
-func (c *Clients) value(ctx context.Context, v corev1.EnvVar) (string, error) {
+// Value returns the value of a variable, also of one that is in a secret or a ConfigMap of the namespace. It is empty if it may be
+// missing there and is.
+func (c *Clients) Value(ctx context.Context, v corev1.EnvVar) (string, error) {
 	switch from := v.ValueFrom; {
 	case from == nil:
 		return v.Value, nil
 	case from.SecretKeyRef != nil:
+		isOptional := ptr.Deref(from.SecretKeyRef.Optional, false)
 		secret, err := c.Kube.CoreV1().Secrets(c.Namespace).Get(ctx, from.SecretKeyRef.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) && isOptional {
+			return "", nil
+		}
 		if err != nil {
 			return "", err
 		}
 		value, ok := secret.Data[from.SecretKeyRef.Key]
-		if !ok {
+		if !ok && !isOptional {
 			return "", fmt.Errorf("secret %s has no key %s", secret.Name, from.SecretKeyRef.Key)
 		}
 		return string(value), nil

@@ -25,6 +25,8 @@ type Account struct {
 	Endpoint, Region, Bucket string
 	Secure                   bool
 	AccessKey, SecretKey     string
+	// SecretFrom says where the secret key is.
+	SecretFrom string
 	// MaxBytes is the size of the largest image that all processors take; 0 if none of them says it.
 	MaxBytes int64
 }
@@ -77,8 +79,18 @@ func (c *Clients) accountOf(ctx context.Context, container corev1.Container) (*A
 	secure, _ := strconv.ParseBool(env["MINIO_SECURE"])
 	return &Account{
 		Endpoint: env["MINIO_ENDPOINT"], Region: env["MINIO_REGION"], Bucket: env["MINIO_BUCKET"], Secure: secure,
-		AccessKey: env["MINIO_ACCESS_KEY"], SecretKey: env["MINIO_SECRET_KEY"],
+		AccessKey: env["MINIO_ACCESS_KEY"], SecretKey: env["MINIO_SECRET_KEY"], SecretFrom: secretFrom(container),
 	}, nil
+}
+
+// secretFrom says where the secret key of a container's account is.
+func secretFrom(container corev1.Container) string {
+	for _, v := range container.Env {
+		if v.Name == "MINIO_SECRET_KEY" && v.ValueFrom != nil && v.ValueFrom.SecretKeyRef != nil {
+			return fmt.Sprintf("key %s of secret %s", v.ValueFrom.SecretKeyRef.Key, v.ValueFrom.SecretKeyRef.Name)
+		}
+	}
+	return "MINIO_SECRET_KEY of container " + container.Name
 }
 
 // ForwardStore forwards a free port of this machine to a store that is a Service of the cluster, until stop is called. The

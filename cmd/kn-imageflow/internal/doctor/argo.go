@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 // workflowTemplates are Argo's templates.
@@ -44,7 +46,7 @@ func (d *Doctor) argo(ctx context.Context) (string, *finding) {
 	if len(problems) > 0 {
 		return "", &finding{strings.Join(reasons, "\n"), strings.Join(slices.Compact(fixes), "\n")}
 	}
-	return fmt.Sprintf("%d WorkflowTemplates, with the rights, the settings and the port that they need", len(templates.Items)), nil
+	return text.Count(len(templates.Items), "WorkflowTemplate") + ", with the rights, the settings and the port that they need", nil
 }
 
 // right is a right that an account needs on objects of Argo.
@@ -150,8 +152,8 @@ func (d *Doctor) argoController(ctx context.Context) (problems []argoProblem) {
 func (d *Doctor) argoGateway(ctx context.Context, templates []unstructured.Unstructured) []argoProblem {
 	address := fmt.Sprintf("http://%s.%s.svc.cluster.local:%d", gatewayService, d.Namespace, argoPort)
 	isUsed := func(t unstructured.Unstructured) bool {
-		text, err := t.MarshalJSON()
-		return err == nil && strings.Contains(string(text), address)
+		made, err := t.MarshalJSON()
+		return err == nil && strings.Contains(string(made), address)
 	}
 	alias, err := d.Kube.CoreV1().Services(d.Namespace).Get(ctx, gatewayService, metav1.GetOptions{})
 	if err != nil || alias.Spec.Type != corev1.ServiceTypeExternalName || !slices.ContainsFunc(templates, isUsed) {

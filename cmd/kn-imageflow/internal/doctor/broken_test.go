@@ -37,6 +37,27 @@ var brokenDeployments = map[string]struct {
 		[]string{"secret minio-credentials-bridge has no secret-key",
 			`-p '{"stringData":{"secret-key":"'"${SECRET_KEY:?of the secret minio-credentials-bridge}"'"}}'`},
 	},
+	"outputs in a bucket that WRITE_TO lacks": {
+		func(d *deployment) {
+			d.trigger("chain-2-detect", func(t *eventingv1.Trigger) { t.Spec.Subscriber.URI.RawQuery += "&output_image.bucket=archive" })
+		}, "outputs chains",
+		[]string{"chain-2-detect writes to bucket archive, which is not in WRITE_TO of ai-detection-grpc-service: imageflow-files",
+			"kubectl patch ksvc -n image-processing ai-detection-grpc-service --type json", `"value":"imageflow-files,archive"}]'`},
+	},
+	"uploads in a bucket that WRITE_TO lacks": {
+		func(d *deployment) {
+			d.service(resizeService, func(s *servingv1.Service) {
+				env := s.Spec.Template.Spec.Containers[0].Env
+				for i := range env {
+					if env[i].Name == "WRITE_TO" {
+						env[i].Value = "pictures/out/,archive"
+					}
+				}
+			})
+		}, "outputs",
+		[]string{"chain-1-resize writes to bucket imageflow-files, which is not in WRITE_TO of resize-grpc-service: pictures/out/,archive",
+			`"value":"pictures/out/,archive,imageflow-files"}]'`},
+	},
 	"a missing feature flag": {
 		func(d *deployment) {
 			d.configMap(servingNamespace, "config-features", func(m *corev1.ConfigMap) {
@@ -111,7 +132,7 @@ var brokenDeployments = map[string]struct {
 			day := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
 			d.letters = append(d.letters, letter("uploads/b", "the store", day), letter("uploads/a", "other", day.Add(-time.Hour)))
 		}, "dead-letters",
-		[]string{"dead letters: 2, the oldest since 2026-11-28T02:00:00Z; the last one is of execution uploads/b: the store",
+		[]string{"2 dead letters, the oldest since 2026-11-28T02:00:00Z; the last one is of execution uploads/b: the store",
 			"kn imageflow dead-letter list -n image-processing", "kn imageflow dead-letter replay --all"},
 	},
 	"an old image": {

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 // servingNamespace is where Knative Serving runs, with its settings.
@@ -21,7 +23,7 @@ func (d *Doctor) reachable(ctx context.Context) (string, *finding) {
 		return "", &finding{err.Error(),
 			"kubectl config get-contexts  # then name a cluster: --kubeconfig, --context, KUBECONFIG or kubectl config use-context"}
 	}
-	return fmt.Sprintf("%d node(s)", len(nodes.Items)), nil
+	return text.Count(len(nodes.Items), "node"), nil
 }
 
 func (d *Doctor) knative(context.Context) (string, *finding) {
@@ -176,14 +178,14 @@ func (d *Doctor) store(ctx context.Context) (string, *finding) {
 	if pod == nil {
 		return "", &finding{"the store cannot be checked, since no pod of the bridge runs", d.describePods(bridgeService)}
 	}
-	text, err := d.imageflow(ctx, pod, "setup", "--check")
+	report, err := d.imageflow(ctx, pod, "setup", "--check")
 	if err != nil {
 		const admin = "minio-credentials"
 		return "", &finding{err.Error(), fmt.Sprintf("kubectl exec -n %s %s -c %s -- "+
 			"env MINIO_ACCESS_KEY=%s MINIO_SECRET_KEY=%s /imageflow setup", d.Namespace, pod.Name, userContainer(pod),
 			fromSecret(d.Namespace, admin, "access-key"), fromSecret(d.Namespace, admin, "secret-key"))}
 	}
-	return text, nil
+	return report, nil
 }
 
 // formats reports the formats of the deployed resize. It fails only if a pod does not answer,
@@ -193,11 +195,11 @@ func (d *Doctor) formats(ctx context.Context) (string, *finding) {
 	if pod == nil {
 		return "not known, since no pod of resize runs; GET /v1/formats starts one and lists them", nil
 	}
-	text, err := d.imageflow(ctx, pod, "formats")
+	report, err := d.imageflow(ctx, pod, "formats")
 	if err != nil {
 		return "", &finding{err.Error(), d.describePods(resizeService)}
 	}
-	return text, nil
+	return report, nil
 }
 
 // imageflow runs a command of imageflow in a pod and returns its output.

@@ -116,6 +116,9 @@ func (d *Doctor) Run(ctx context.Context, o Options, report func(Result)) error 
 				o.Waiting(c.name, reason)
 			}
 		})
+		if ctx.Err() != nil { // and a check may have failed by that
+			return ctx.Err()
+		}
 		if wrong == nil {
 			report(Result{Check: c.name, Status: OK, Text: good})
 			continue

@@ -11,10 +11,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -45,11 +45,7 @@ func (d *Doctor) tokenOf(ctx context.Context, service, name string) (string, err
 	if err != nil {
 		return "", err
 	}
-	token, err := d.value(ctx, *s, name)
-	if from := secretOf(variable(*s, name)); apierrors.IsNotFound(err) && from != nil && isOptional(from) {
-		return "", nil
-	}
-	return token, err
+	return d.Value(ctx, variable(*s, name))
 }
 
 func (d *Doctor) gatewayTakesToken(ctx context.Context) (string, *finding) {
@@ -176,7 +172,7 @@ func (d *Doctor) deadLetters(ctx context.Context) (string, *finding) {
 			last = l
 		}
 	}
-	count := fmt.Sprint(len(letters))
+	count := text.Count(len(letters), "dead letter")
 	if page.GetNextPageToken() != "" {
 		count = "more than " + count
 	}
@@ -185,6 +181,6 @@ func (d *Doctor) deadLetters(ctx context.Context) (string, *finding) {
 	if token != "" {
 		fix = "export GATEWAY_TOKEN=" + fromSecret(d.Namespace, gatewayToken, "token") + "\n" + fix
 	}
-	return "", &finding{fmt.Sprintf("dead letters: %s, the oldest since %s; the last one is of execution %s: %s",
+	return "", &finding{fmt.Sprintf("%s, the oldest since %s; the last one is of execution %s: %s",
 		count, since.Format(time.RFC3339), last.GetExecutionId(), last.GetReason()), fix}
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	"imageflow.dev/internal/processors"
 )
 
@@ -44,12 +45,13 @@ func (d *Doctor) gpu(ctx context.Context) (string, *finding) {
 	wanted := labels.SelectorFromSet(selector)
 	if !slices.ContainsFunc(offering, func(node corev1.Node) bool { return wanted.Matches(labels.Set(node.Labels)) }) {
 		return "", &finding{
-			fmt.Sprintf("%d node(s) offer %s, but none has the labels that detect selects: %s", len(offering), gpuResource, wanted),
+			fmt.Sprintf("%s with %s, but none has the labels that detect selects: %s",
+				text.Count(len(offering), "node"), gpuResource, wanted),
 			"kubectl label node " + offering[0].Name + " --overwrite " + strings.ReplaceAll(wanted.String(), ",", " ") +
 				"  # NVIDIA's GPU feature discovery sets such labels",
 		}
 	}
-	return fmt.Sprintf("%d node(s) offer %s", len(offering), gpuResource), nil
+	return text.Count(len(offering), "node") + " with " + gpuResource, nil
 }
 
 func requestsGPU(spec corev1.PodSpec) bool {
@@ -79,7 +81,7 @@ func (d *Doctor) withoutGPU(s servingv1.Service) string {
 			patch = append(patch, operation{"replace", fmt.Sprintf("%scontainers/0/env/%d/value", spec, i), "cpu"})
 		}
 	}
-	text, _ := json.Marshal(patch) // only texts and numbers
+	made, _ := json.Marshal(patch) // only texts and numbers
 	return "# add a node with a GPU and NVIDIA's device plugin; or run detect without one, as config/components/cpu does:\n" +
-		fmt.Sprintf("kubectl patch ksvc -n %s %s --type json -p '%s'", d.Namespace, processors.Detect.Host, text)
+		fmt.Sprintf("kubectl patch ksvc -n %s %s --type json -p '%s'", d.Namespace, processors.Detect.Host, made)
 }

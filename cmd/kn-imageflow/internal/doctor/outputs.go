@@ -16,7 +16,7 @@ import (
 	"imageflow.dev/internal/triggers"
 )
 
-// outputs finds Triggers that would overwrite each other's outputs.
+// outputs finds Triggers that would overwrite each other's outputs, or may not write them.
 func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
 	made, all, err := d.Triggers(ctx)
 	if err != nil {
@@ -30,7 +30,10 @@ func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
 	if len(reasons) > 0 {
 		return "", &finding{strings.Join(reasons, "\n"), d.separate(made, set)}
 	}
-	return "no two Triggers write the same name", nil
+	if wrong := d.writable(ctx, all); wrong != nil {
+		return "", wrong
+	}
+	return "no two Triggers write the same name, and each may write where it does", nil
 }
 
 // wrongOutputs returns the problems with which no chain works.

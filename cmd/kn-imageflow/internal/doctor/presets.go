@@ -109,8 +109,8 @@ func (d *Doctor) presetsFile(ctx context.Context) (from mounted, err error) {
 
 // hooksOf checks the hooks of notify and the names in Triggers.
 func (d *Doctor) hooksOf(ctx context.Context, s servingv1.Service, all []triggers.Trigger) *finding {
-	urls, err := d.value(ctx, s, "HOOK_URLS")
-	secrets, err2 := d.value(ctx, s, "HOOK_SECRETS")
+	urls, err := d.Value(ctx, variable(s, "HOOK_URLS"))
+	secrets, err2 := d.Value(ctx, variable(s, "HOOK_SECRETS"))
 	if err := errors.Join(err, err2); err != nil {
 		return &finding{err.Error(), d.newHooks(all)}
 	}

@@ -63,20 +63,6 @@ func secretOf(v corev1.EnvVar) *corev1.SecretKeySelector {
 
 func isOptional(s *corev1.SecretKeySelector) bool { return s.Optional != nil && *s.Optional }
 
-// value returns the value of a variable of a Service's container, which may be in a secret. It is empty if there is none.
-func (d *Doctor) value(ctx context.Context, s servingv1.Service, name string) (string, error) {
-	v := variable(s, name)
-	from := secretOf(v)
-	if from == nil {
-		return v.Value, nil
-	}
-	secret, err := d.Kube.CoreV1().Secrets(d.Namespace).Get(ctx, from.Name, metav1.GetOptions{})
-	if err != nil {
-		return "", err
-	}
-	return string(secret.Data[from.Key]), nil
-}
-
 // unready returns why an object is not ready, or an empty text if it is ready.
 func unready(generation int64, s duckv1.Status) string {
 	ready := s.GetCondition(apis.ConditionReady)

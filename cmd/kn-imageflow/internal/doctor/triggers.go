@@ -12,6 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -91,7 +92,7 @@ func (d *Doctor) chains(ctx context.Context) (string, *finding) {
 	if differences := d.differences(listed, all); len(differences) > 0 {
 		return "", &finding{"GET /v1/chains is not about the cluster's Triggers\n" + strings.Join(differences, "\n"), fix}
 	}
-	return fmt.Sprintf("GET /v1/chains describes %d Triggers", len(all)), nil
+	return "GET /v1/chains describes " + text.Count(len(all), "Trigger"), nil
 }
 
 // forConsole reports whether a Trigger sends events to the console, which is no part of a chain.
@@ -144,7 +145,7 @@ func (d *Doctor) webhooks(ctx context.Context) (string, *finding) {
 		if reason := unready(s.Generation, s.Status.Status); reason != "" {
 			return "", &finding{"notify: " + reason + d.pending(ctx, s), d.describePods(notifyService)}
 		}
-		return fmt.Sprintf("notify is ready, and each of %d Triggers names a hook that it has", len(all)), nil
+		return fmt.Sprintf("notify is ready; Triggers that name a hook of it: %d", len(all)), nil
 	}
 	if len(all) == 0 {
 		return "none", nil
@@ -176,11 +177,12 @@ func (d *Doctor) presets(ctx context.Context) (string, *finding) {
 		return "", &finding{err.Error(), strings.Join(fixes, "\n")}
 	}
 	known := set.List()
-	return fmt.Sprintf("%d presets, %d pipelines; the Triggers' parameters are valid", len(known.Presets), len(known.Pipelines)), nil
+	return fmt.Sprintf("%s, %s; the Triggers' parameters are valid",
+		text.Count(len(known.Presets), "preset"), text.Count(len(known.Pipelines), "pipeline")), nil
 }
 
 // query returns the parameters of a Trigger's step, and the name of the Service that takes them; empty if it has none.
-func query(t triggers.Trigger) (service, text string) {
+func query(t triggers.Trigger) (service, parameters string) {
 	uri, err := url.Parse(t.Spec.Subscriber.URI)
 	if t.Spec.Subscriber.Ref == nil || err != nil {
 		return "", ""

@@ -1,0 +1,100 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+
+	"imageflow.dev/internal/events"
+	"imageflow.dev/internal/objects"
+	"imageflow.dev/internal/processors"
+	"imageflow.dev/internal/triggers"
+)
+
+// defaultBucket is the bucket of a Service without MINIO_BUCKET.
+const defaultBucket = "imageflow-files"
+
+// writable finds steps whose outputs are in a bucket that WRITE_TO of their processor does not permit: each of their events fails.
+func (d *Doctor) writable(ctx context.Context, all []triggers.Trigger) *finding {
+	services, err := d.allServices(ctx)
+	if err != nil {
+		return &finding{err.Error(), unread}
+	}
+	var reasons, fixes []string
+	for _, s := range services {
+		if _, isProcessor := processors.At(s.Name); !isProcessor {
+			continue
+		}
+		list, err := d.Value(ctx, variable(s, "WRITE_TO"))
+		bucket, err2 := d.Value(ctx, variable(s, "MINIO_BUCKET"))
+		if err := cmp.Or(err, err2); err != nil {
+			return &finding{fmt.Sprintf("%s: %v", s.Name, err), unread}
+		}
+		var missing []string
+		for _, t := range all {
+			output := outputBucket(t, s.Name, cmp.Or(bucket, defaultBucket))
+			if output == "" || len(allowList(list).Prefixes(output, "")) > 0 {
+				continue
+			}
+			reasons = append(reasons, fmt.Sprintf("%s writes to bucket %s, which is not in WRITE_TO of %s: %s", t, output, s.Name, list))
+			if !slices.Contains(missing, output) {
+				missing = append(missing, output)
+			}
+		}
+		if len(missing) > 0 {
+			fixes = append(fixes, d.permit(s, list, missing))
+		}
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return &finding{strings.Join(reasons, "\n"), strings.Join(fixes, "\n")}
+}
+
+// allowList returns the list in the text of a variable.
+func allowList(variable string) objects.AllowList {
+	if variable == "" {
+		return nil
+	}
+	return strings.Split(variable, ",")
+}
+
+// outputBucket returns the bucket in which a Trigger's step writes if it is one of the Service: the one that its parameters name or,
+// for uploads of any bucket, the default. It is empty if other steps decide.
+func outputBucket(t triggers.Trigger, service, defaultBucket string) string {
+	name, parameters := query(t)
+	values, err := url.ParseQuery(parameters)
+	if name != service || err != nil {
+		return ""
+	}
+	if named := cmp.Or(values.Get("output_image.bucket"), values.Get("outputImage.bucket")); named != "" {
+		return named
+	}
+	for _, f := range t.Spec.Filters {
+		kind := cmp.Or(f.Prefix["type"], f.Exact["type"])
+		if strings.HasPrefix(kind, events.ObjectCreatedPrefix) {
+			return defaultBucket
+		}
+	}
+	return ""
+}
+
+// permit is the fix that adds buckets to WRITE_TO of a Service.
+func (d *Doctor) permit(s servingv1.Service, list string, buckets []string) string {
+	value := strings.Join(append([]string{list}, buckets...), ",")
+	i := slices.IndexFunc(s.Spec.Template.Spec.Containers[0].Env, func(v corev1.EnvVar) bool {
+		return v.Name == "WRITE_TO" && v.ValueFrom == nil
+	})
+	if i < 0 {
+		return "# set WRITE_TO=" + value + " of " + s.Name + " in your overlay, and deploy:\n" + deploy
+	}
+	return "# the account of " + s.Name + " needs the right to write there, too; see config/minio-policies\n" +
+		fmt.Sprintf(`kubectl patch ksvc -n %s %s --type json `+
+			`-p '[{"op":"replace","path":"/spec/template/spec/containers/0/env/%d/value","value":"%s"}]'`, d.Namespace, s.Name, i, value)
+}
