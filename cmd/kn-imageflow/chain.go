@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	"imageflow.dev/internal/triggers"
 )
 
@@ -47,7 +48,7 @@ func newChainList(o *options) *cobra.Command {
 		for i := range made {
 			r.objects = append(r.objects, &made[i])
 		}
-		return p.print(r, o.out)
+		return p.print(r, o)
 	})
 	return c
 }
@@ -56,14 +57,14 @@ func newChainList(o *options) *cobra.Command {
 func uploadsOf(chain triggers.Chain) string {
 	var found []string
 	for _, s := range chain.Sources {
-		text := cmp.Or(s.Key, s.Prefix+"*"+s.Suffix)
+		keys := cmp.Or(s.Key, s.Prefix+"*"+s.Suffix)
 		if s.Bucket != "" {
-			text = s.Bucket + "/" + text
+			keys = s.Bucket + "/" + keys
 		}
 		if n := len(s.Excluded); n > 0 {
-			text += fmt.Sprintf(" (without %d prefixes)", n)
+			keys += " (without " + text.Count(n, "prefix") + ")"
 		}
-		found = append(found, text)
+		found = append(found, keys)
 	}
 	return strings.Join(found, ", ")
 }
@@ -142,9 +143,9 @@ func drawChain(d *description, chain triggers.Chain, problems []triggers.Problem
 
 // nodeText describes a node in a line.
 func nodeText(n *triggers.Node) string {
-	text := n.ID + ": " + n.Subscriber + n.URI
+	line := n.ID + ": " + n.Subscriber + n.URI
 	if len(n.Outputs) > 0 {
-		text += " -> " + strings.Join(n.Outputs, ", ")
+		line += " -> " + strings.Join(n.Outputs, ", ")
 	}
-	return text
+	return line
 }

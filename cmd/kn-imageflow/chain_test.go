@@ -84,6 +84,7 @@ func TestChain_apply(t *testing.T) {
 // TestChain_refused: a chain that cannot work is refused, and nothing is changed.
 func TestChain_refused(t *testing.T) {
 	for says, args := range map[string][]string{
+		"--step \"resize\": target_width and target_height: at least one must": {"shop", "--prefix", "thumbnails/", "--step", "resize"},
 		"target_width: must be":                             {"shop", "--prefix", "thumbnails/", "--step", "resize?target_width=-8"},
 		"target_widht: no such parameter":                   {"shop", "--prefix", "thumbnails/", "--step", "resize?target_widht=8"},
 		`no step "resiz"; there are resize, detect, filter`: {"shop", "--prefix", "thumbnails/", "--step", "resiz"},

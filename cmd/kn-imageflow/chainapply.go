@@ -69,7 +69,7 @@ func printYAML(o *options, made []*eventingv1.Trigger) error {
 	}
 	p := &printers.YAMLPrinter{}
 	for _, t := range made {
-		if err := p.PrintObj(t, o.out); err != nil {
+		if err := p.PrintObj(t, o.data); err != nil {
 			return err
 		}
 	}

@@ -38,9 +38,11 @@ func addCompletions(root *cobra.Command, o *options) {
 			c.ValidArgsFunction = f
 		}
 	}
-	for _, path := range []string{"logs", "dead-letter replay"} {
+	for path, flag := range map[string]string{
+		"logs": "execution", "dead-letter replay": "execution", "execution list": "prefix",
+	} {
 		if c, _, err := root.Find(strings.Fields(path)); err == nil {
-			_ = c.RegisterFlagCompletionFunc("execution", executions)
+			_ = c.RegisterFlagCompletionFunc(flag, executions)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -46,7 +47,7 @@ func newDeadLetterList(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.print(r, o.out)
+		return p.print(r, o)
 	}))
 	return c
 }
@@ -134,17 +135,17 @@ func (o *options) replay(
 	if err != nil {
 		return err
 	}
-	if err := p.print(r, o.out); err != nil {
+	if err := p.print(r, o); err != nil {
 		return err
 	}
-	count, verb := fmt.Sprint(len(r.rows)), "will be sent again"
+	count, verb := text.Count(len(r.rows), "dead letter"), "will be sent again"
 	if answer.GetMore() {
 		count = "more than " + count
 	}
 	if request.GetDryRun() {
 		verb = "would be sent again"
 	}
-	fmt.Fprintf(o.errOut, "dead letters that %s: %s\n", verb, count)
+	fmt.Fprintf(o.errOut, "%s %s\n", count, verb)
 	if missing := answer.GetNotFound(); len(missing) > 0 {
 		return errors.New("there is no dead letter " + strings.Join(missing, ", "))
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/overlay"
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 const diffHelp = `Print how install would change the cluster: the objects that it would create or replace, and the changed lines
@@ -47,16 +48,16 @@ func diff(ctx context.Context, to *overlay.Applier, objects []*unstructured.Unst
 	changed := 0
 	var refused []error
 	for _, o := range objects {
-		text, err := to.Diff(ctx, o, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+		changes, err := to.Diff(ctx, o, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 		if err != nil {
 			refused = append(refused, fmt.Errorf("%s: %w", overlay.Name(o), err))
-		} else if text != "" {
+		} else if changes != "" {
 			changed++
-			fmt.Fprint(out, text)
+			fmt.Fprint(out, changes)
 		}
 	}
 	if changed > 0 {
-		refused = append(refused, fmt.Errorf("%d of %d objects differ", changed, len(objects)))
+		refused = append(refused, fmt.Errorf("of %s, %d differ", text.Count(len(objects), "object"), changed))
 	}
 	return errors.Join(refused...)
 }

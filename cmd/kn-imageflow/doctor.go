@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/doctor"
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 const doctorHelp = `Check a deployment. For each thing that ImageFlow needs, it prints whether the thing is there or, if not, the
@@ -63,10 +64,10 @@ func (o *options) diagnose(ctx context.Context, d *doctor.Doctor, settings docto
 		r.add(checkObject(check), check.Check, check.Status, check.Text, check.Fix)
 	})
 	if err == nil && !p.isLines() {
-		err = p.print(r, o.out)
+		err = p.print(r, o)
 	}
 	if err == nil && failed > 0 {
-		err = fmt.Errorf("%d of %d checks failed", failed, made)
+		err = fmt.Errorf("of %s, %d failed", text.Count(made, "check"), failed)
 	}
 	return err
 }
@@ -80,14 +81,16 @@ func (o *options) printCheck(r doctor.Result) {
 }
 
 // aligned aligns further lines with the first.
-func aligned(text string) string { return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", 24)) }
+func aligned(lines string) string {
+	return strings.ReplaceAll(lines, "\n", "\n"+strings.Repeat(" ", 24))
+}
 
 // checkObject returns a result as an object that printers take.
 func checkObject(r doctor.Result) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{Object: map[string]any{"status": string(r.Status)}}
-	for name, text := range map[string]string{"text": r.Text, "fix": r.Fix} {
-		if text != "" {
-			o.Object[name] = text
+	for name, value := range map[string]string{"text": r.Text, "fix": r.Fix} {
+		if value != "" {
+			o.Object[name] = value
 		}
 	}
 	o.SetAPIVersion("imageflow.dev/v1")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -58,18 +59,19 @@ func stateName(s imageflowv1.ProcessingStatus) string {
 
 func newExecutionList(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "list [PREFIX]",
+		Use:   "list [PREFIX | --prefix PREFIX]",
 		Short: "List executions, the newest first",
-		Example: `  kn imageflow execution list
+		Example: `  kn imageflow execution list --prefix uploads/
   kn imageflow execution list uploads/ --status failed --since 24h -o wide`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	f, p, span, limit := &executionFilter{}, addPrinter(c), &span{}, 0
+	f, p, span, limit, prefix := &executionFilter{}, addPrinter(c), &span{}, 0, ""
 	f.add(c)
+	c.Flags().StringVar(&prefix, "prefix", "", "select executions whose id begins with `PREFIX`")
 	span.add(c, "the image arrived")
 	c.Flags().IntVar(&limit, "limit", 50, "maximum `number` of executions; 0 lists all")
 	list := func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
-		request := &imageflowv1.ListExecutionsRequest{Bucket: f.bucket, Prefix: first(args), Step: f.step, Variant: f.variant}
+		request := &imageflowv1.ListExecutionsRequest{Bucket: f.bucket, Prefix: cmp.Or(prefix, first(args)), Step: f.step, Variant: f.variant}
 		var err, err2 error
 		request.Status, err = f.states()
 		request.Since, request.Until, err2 = span.parse()
@@ -80,9 +82,14 @@ func newExecutionList(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.print(r, o.out)
+		return p.print(r, o)
 	}
-	c.RunE = runs(o.asksGateway(list))
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if prefix != "" && len(args) > 0 {
+			return errors.New("--prefix and PREFIX are the same: give one of them")
+		}
+		return runs(o.asksGateway(list))(c, args)
+	}
 	return c
 }
 
@@ -149,7 +156,7 @@ func newExecutionDescribe(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.printOne(object, o.out)
+			return p.printOne(object, o)
 		}
 		describeExecution(e, o.out)
 		return nil
@@ -180,9 +187,10 @@ func describeExecution(e *imageflowv1.GetExecutionResponse, out io.Writer) {
 		d.line("  Finished", fmt.Sprintf("%s, after %.3f s", finished, s.GetProcessingTimeSeconds()))
 	}
 	if f := e.GetFailure(); f != nil {
-		d.line("Failure", fmt.Sprintf("%s (HTTP status %d, %d attempts)", f.GetReason(), f.GetCode(), f.GetAttempts()))
+		d.line("Failure", fmt.Sprintf("%s (HTTP status %d, %s)", f.GetReason(), f.GetCode(), text.Count(int(f.GetAttempts()), "attempt")))
 		d.line("  Step", f.GetStep())
 		d.line("  Dead letter", f.GetDeadLetter())
-		d.line("  Mend", "after its cause is gone: kn imageflow dead-letter replay '"+f.GetDeadLetter()+"'")
+		quoted := "'" + strings.ReplaceAll(f.GetDeadLetter(), "'", `'\''`) + "'"
+		d.line("  Mend", "after its cause is gone: kn imageflow dead-letter replay "+quoted)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -60,22 +61,31 @@ func (o *options) connectGateway(ctx context.Context) (conn *grpc.ClientConn, st
 
 // gatewayAddress returns the host and port of a URL and how to connect to it.
 func gatewayAddress(text string) (string, credentials.TransportCredentials, error) {
-	u, err := url.Parse(text)
-	port, transport := "", credentials.TransportCredentials(nil)
-	switch {
-	case err != nil || u.Host == "" || u.Path != "" && u.Path != "/":
-	case u.Scheme == "http":
-		port, transport = "80", insecure.NewCredentials()
-	case u.Scheme == "https":
-		port, transport = "443", credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	u, err := parseServer("gateway", text, "give the token in "+tokenVariable)
+	if err != nil {
+		return "", nil, err
 	}
-	if transport == nil {
-		return "", nil, fmt.Errorf("--gateway is %q but must be a URL without a path, such as https://images.example.com", text)
+	port, transport := "80", insecure.NewCredentials()
+	if u.Scheme == "https" {
+		port, transport = "443", credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
 	}
 	if u.Port() != "" {
 		port = u.Port()
 	}
 	return net.JoinHostPort(u.Hostname(), port), transport, nil
+}
+
+// parseServer parses the URL of a server, which is the value of a flag. It refuses a user in it, whose password others on the
+// machine could read; instead says where that belongs. No error has the password.
+func parseServer(flag, value, instead string) (*url.URL, error) {
+	u, err := url.Parse(value)
+	switch {
+	case strings.Contains(value, "@"):
+		return nil, fmt.Errorf("--%s must be a URL without a user; %s", flag, instead)
+	case err != nil, u.Host == "", u.Scheme != "http" && u.Scheme != "https", strings.Trim(u.Path, "/")+u.RawQuery+u.Fragment != "":
+		return nil, fmt.Errorf("--%s is %q but must be a URL without a path, such as https://host.example.com", flag, value)
+	}
+	return u, nil
 }
 
 // described says more about the error of a call.
@@ -89,6 +99,8 @@ func described(err error) error {
 		return fmt.Errorf("the gateway refuses the token: %s; set %s", s.Message(), tokenVariable)
 	case codes.Unimplemented:
 		return fmt.Errorf("the gateway does not offer this: %s", s.Message())
+	case codes.Canceled:
+		return fmt.Errorf("the call of the gateway has ended: %w", context.Canceled)
 	case codes.Unavailable:
 		return fmt.Errorf("the gateway is unavailable: %s", s.Message())
 	}

@@ -139,10 +139,10 @@ func (f *logsFlags) print(ctx context.Context, c *cluster.Clients, services []st
 // that cannot be read is reported among the lines.
 func (f *logsFlags) followAll(ctx context.Context, c *cluster.Clients, services []string, all []source, out io.Writer) error {
 	var mu sync.Mutex // of out
-	write := func(text string) {
+	write := func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintln(out, text)
+		fmt.Fprintln(out, line)
 	}
 	known := map[source]bool{}
 	var reading sync.WaitGroup

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 func main() {
@@ -21,6 +23,7 @@ func main() {
 
 // run runs a command line and returns the exit code, which is 0 or 1, as kn's is.
 func run(ctx context.Context, o *options, args []string) int {
+	o.data, o.out, o.errOut = o.out, text.Writer{To: o.out}, text.Writer{To: o.errOut}
 	root := newRoot(o)
 	root.SetArgs(args)
 	root.SetOut(o.out)
@@ -29,11 +32,22 @@ func run(ctx context.Context, o *options, args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(o.errOut, "Error:", err)
+	fmt.Fprintln(o.errOut, "Error:", orInterrupted(ctx, err))
 	if failed := (*failure)(nil); !errors.As(err, &failed) {
 		fmt.Fprintf(o.errOut, "Run '%s --help' for usage\n", command.CommandPath())
 	}
 	return 1
+}
+
+// errInterrupted is the error of a command that the user has ended.
+var errInterrupted = errors.New("interrupted")
+
+// orInterrupted returns errInterrupted in place of the error of a call that has ended because ctx has.
+func orInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.Is(err, errInterrupted) {
+		return errInterrupted
+	}
+	return err
 }
 
 // failure is the error of a command that was called rightly. Without it, an error is about the command line.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
@@ -10,12 +11,17 @@ import (
 // call runs a command line on the clients and returns its exit code and what it prints.
 func call(t *testing.T, clients *cluster.Clients, args ...string) (code int, out, wrong string) {
 	t.Helper()
+	return callUntil(t.Context(), clients, args...)
+}
+
+// callUntil is call until ctx ends, as Ctrl-C ends it.
+func callUntil(ctx context.Context, clients *cluster.Clients, args ...string) (code int, out, wrong string) {
 	var stdout, stderr bytes.Buffer
 	o := &options{out: &stdout, errOut: &stderr}
 	if clients != nil {
 		o.connect = func() (*cluster.Clients, error) { return clients, nil }
 	}
-	code = run(t.Context(), o, args)
+	code = run(ctx, o, args)
 	return code, stdout.String(), stderr.String()
 }
 

@@ -14,20 +14,20 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	"imageflow.dev/cmd/internal/moment"
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 // asObject returns a message of the contract as an object that printers take: with its fields in snake_case, and a kind
 // and a name as objects of Kubernetes have.
 func asObject(kind, name string, m proto.Message) (runtime.Object, error) {
-	text, err := (protojson.MarshalOptions{UseProtoNames: true}).Marshal(m)
+	made, err := (protojson.MarshalOptions{UseProtoNames: true}).Marshal(m)
 	if err != nil {
 		return nil, err
 	}
 	o := &unstructured.Unstructured{}
-	if err := utiljson.Unmarshal(text, &o.Object); err != nil {
+	if err := utiljson.Unmarshal(made, &o.Object); err != nil {
 		return nil, err
 	}
 	o.SetAPIVersion("imageflow.dev/v1")
@@ -102,21 +102,17 @@ func first(args []string) string {
 // description prints an object for people, line by line.
 type description struct{ out io.Writer }
 
-// line prints a name and its value, without control characters of a terminal.
+// line prints a name and its value.
 func (d *description) line(name, value string) {
-	fmt.Fprintf(d.out, "%-15s ", name+":")
-	_ = printers.WriteEscaped(d.out, value)
-	fmt.Fprintln(d.out)
+	fmt.Fprintf(d.out, "%-15s %s\n", name+":", text.Escape(value))
 }
 
 // indented prints a line of a tree.
-func (d *description) indented(depth int, text string) { d.beside(depth, "└─ ", text) }
+func (d *description) indented(depth int, line string) { d.beside(depth, "└─ ", line) }
 
 // below prints a text below the start of a line of a tree.
-func (d *description) below(depth int, text string) { d.beside(depth, "   ", text) }
+func (d *description) below(depth int, line string) { d.beside(depth, "   ", line) }
 
-func (d *description) beside(depth int, mark, text string) {
-	fmt.Fprint(d.out, strings.Repeat("   ", depth), mark)
-	_ = printers.WriteEscaped(d.out, text)
-	fmt.Fprintln(d.out)
+func (d *description) beside(depth int, mark, line string) {
+	fmt.Fprintln(d.out, strings.Repeat("   ", depth)+mark+text.Escape(line))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -11,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
+
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 )
 
 // wideFormat is a table with all columns.
@@ -66,20 +67,20 @@ func (p *printer) isTable() bool {
 func (p *printer) isLines() bool { return *p.formats.OutputFormat == "" }
 
 // printOne prints an object, which needs its kind, in a format for programs.
-func (p *printer) printOne(object runtime.Object, out io.Writer) error {
+func (p *printer) printOne(object runtime.Object, o *options) error {
 	to, err := p.formats.ToPrinter()
 	if err != nil {
 		return err
 	}
-	return to.PrintObj(object, out)
+	return to.PrintObj(object, o.data)
 }
 
 // print prints a result.
-func (p *printer) print(r *result, out io.Writer) error {
+func (p *printer) print(r *result, to *options) error {
 	switch format := *p.formats.OutputFormat; {
 	case format == "name": // whose printer takes no lists
 		for _, o := range r.objects {
-			if err := p.printOne(o, out); err != nil {
+			if err := p.printOne(o, to); err != nil {
 				return err
 			}
 		}
@@ -89,15 +90,26 @@ func (p *printer) print(r *result, out io.Writer) error {
 		for _, o := range r.objects {
 			list.Items = append(list.Items, runtime.RawExtension{Object: o})
 		}
-		return p.printOne(list, out)
+		return p.printOne(list, to)
 	case len(r.rows) == 0:
-		_, err := fmt.Fprintln(out, "nothing found")
+		_, err := fmt.Fprintln(to.out, "nothing found")
 		return err
 	}
 	table := &metav1.Table{ColumnDefinitions: r.columns}
 	for _, cells := range r.rows {
-		table.Rows = append(table.Rows, metav1.TableRow{Cells: cells})
+		table.Rows = append(table.Rows, metav1.TableRow{Cells: escapedCells(cells)})
 	}
 	options := printers.PrintOptions{Wide: *p.formats.OutputFormat == wideFormat, NoHeaders: p.noHeaders}
-	return printers.NewTablePrinter(options).PrintObj(table, out)
+	return printers.NewTablePrinter(options).PrintObj(table, to.out)
+}
+
+// escapedCells returns cells whose texts move nothing in a table.
+func escapedCells(cells []any) []any {
+	escaped := slices.Clone(cells)
+	for i, cell := range cells {
+		if s, ok := cell.(string); ok {
+			escaped[i] = text.Escape(s)
+		}
+	}
+	return escaped
 }

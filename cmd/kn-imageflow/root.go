@@ -12,9 +12,12 @@ import (
 
 // options are the flags of all commands and what they share.
 type options struct {
+	// out and errOut are for people: run lets them escape what a terminal would obey.
 	out, errOut io.Writer
-	cluster     cluster.Selection
-	gateway     string
+	// data is for programs: what is written to out, as it is.
+	data    io.Writer
+	cluster cluster.Selection
+	gateway string
 	// connect replaces the connection to the cluster; nil means the selected one.
 	connect func() (*cluster.Clients, error)
 }

@@ -106,7 +106,7 @@ func (o *options) backfill(ctx context.Context, f *runFlags, arguments []string)
 		return err
 	}
 	if f.print {
-		return (&printers.YAMLPrinter{}).PrintObj(job, o.out)
+		return (&printers.YAMLPrinter{}).PrintObj(job, o.data)
 	}
 	if err := backfill.Start(ctx, clients, job); err != nil {
 		return err

@@ -40,7 +40,7 @@ func newStatus(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := p.print(r, o.out); err != nil {
+		if err := p.print(r, o); err != nil {
 			return err
 		}
 		return allReady(r)

@@ -5,21 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
-	"imageflow.dev/internal/execution"
 	"imageflow.dev/internal/objects"
-	"imageflow.dev/internal/uploads"
 )
 
 const uploadHelp = `Upload images to the bucket of the deployment, where each begins its chain. An object's key is the
@@ -43,9 +40,6 @@ const (
 
 // secretKeyVariable has the secret key of --access-key.
 const secretKeyVariable = "MINIO_SECRET_KEY"
-
-// uploadsAtOnce is the number of files that are uploaded at a time. Each is in memory.
-const uploadsAtOnce = 4
 
 // uploadFlags are the flags of the command upload.
 type uploadFlags struct {
@@ -78,12 +72,29 @@ func newUpload(o *options) *cobra.Command {
 		if f.wait <= 0 {
 			return fmt.Errorf("--wait=%s: it must be above 0", f.wait)
 		}
-		if strings.HasPrefix(f.prefix, "/") {
-			return fmt.Errorf("--prefix=%q: keys begin with no slash", f.prefix)
+		if err := checkPrefix(f.prefix); err != nil {
+			return err
 		}
 		return runs(func(ctx context.Context, args []string) error { return o.upload(ctx, f, args) })(c, args)
 	}
 	return c
+}
+
+// checkPrefix returns an error if no key of an object may begin with a prefix.
+func checkPrefix(prefix string) error {
+	if strings.HasPrefix(prefix, "/") {
+		return fmt.Errorf("--prefix=%q: keys begin with no slash", prefix)
+	}
+	folders := strings.Split(prefix, "/")
+	for _, part := range folders[:len(folders)-1] { // what follows the last slash goes on with the name of a file
+		if part == "" || part == "." || part == ".." {
+			return fmt.Errorf("--prefix=%q: no part of a key between slashes may be empty, . or ..", prefix)
+		}
+	}
+	if strings.ContainsFunc(prefix, unicode.IsControl) || !utf8.ValidString(prefix) {
+		return fmt.Errorf("--prefix=%q: keys are UTF-8 without control characters", prefix)
+	}
+	return nil
 }
 
 // upload uploads files and, with --watch, follows them.
@@ -108,7 +119,7 @@ func (o *options) upload(ctx context.Context, f *uploadFlags, args []string) err
 	u.store = store
 	if !f.watch {
 		u.putAll(ctx, files)
-		return u.summary()
+		return u.summary(ctx)
 	}
 	conn, stopGateway, err := o.connectGateway(ctx)
 	if err != nil {
@@ -122,12 +133,19 @@ func (o *options) upload(ctx context.Context, f *uploadFlags, args []string) err
 	defer w.stop()
 	u.follower, w.uploader = w, u
 	u.putAll(ctx, files)
-	return errors.Join(w.wait(ctx, f.wait), u.summary())
+	return errors.Join(w.wait(ctx, f.wait), u.summary(ctx))
 }
 
 // account returns the store and the account of it: the processors', except for what flags name.
 func (o *options) account(ctx context.Context, f *uploadFlags) (*cluster.Account, error) {
-	a := &cluster.Account{}
+	a, store := &cluster.Account{}, (*url.URL)(nil)
+	if f.store != "" {
+		var err error
+		instead := "give the access key by --access-key, and the secret key in " + secretKeyVariable
+		if store, err = parseServer("store", f.store, instead); err != nil {
+			return nil, err
+		}
+	}
 	if f.store == "" || f.accessKey == "" {
 		clients, err := o.clients()
 		if err == nil {
@@ -138,14 +156,10 @@ func (o *options) account(ctx context.Context, f *uploadFlags) (*cluster.Account
 		}
 	}
 	if f.store != "" {
-		u, err := url.Parse(f.store)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
-			return nil, fmt.Errorf("--store is %q but must be a URL without a path, such as https://s3.example.com", f.store)
-		}
-		a.Endpoint, a.Secure = u.Host, u.Scheme == "https"
+		a.Endpoint, a.Secure = store.Host, store.Scheme == "https"
 	}
 	if f.accessKey != "" {
-		a.Service, a.AccessKey, a.SecretKey = "", f.accessKey, os.Getenv(secretKeyVariable)
+		a.Service, a.AccessKey, a.SecretKey, a.SecretFrom = "", f.accessKey, os.Getenv(secretKeyVariable), secretKeyVariable
 		if a.SecretKey == "" {
 			return nil, errors.New("--access-key needs the secret key in " + secretKeyVariable)
 		}
@@ -186,93 +200,4 @@ func (o *options) openStore(ctx context.Context, a *cluster.Account, isOfCluster
 		store.Close()
 		stop()
 	}, nil
-}
-
-// uploader puts files and says what becomes of each.
-type uploader struct {
-	account *cluster.Account
-	store   *objects.Store
-	prefix  string
-	// follower follows what is uploaded; nil if nothing does.
-	follower *follower
-	of       int // files
-
-	mu              sync.Mutex // of out and of the numbers
-	out             io.Writer
-	put             int
-	refused, failed int
-}
-
-// say prints a line, without control characters of a terminal.
-func (u *uploader) say(format string, args ...any) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	_ = printers.WriteEscaped(u.out, fmt.Sprintf(format, args...))
-	fmt.Fprintln(u.out)
-}
-
-// putAll puts files, some at a time. When the store does not answer or denies access, it puts no more, and names the rest.
-func (u *uploader) putAll(ctx context.Context, files []file) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	next := make(chan file)
-	var all sync.WaitGroup
-	for range uploadsAtOnce {
-		all.Go(func() {
-			for f := range next {
-				err := context.Cause(ctx)
-				if err == nil {
-					err = u.putOne(ctx, f)
-				}
-				if err == nil {
-					continue
-				}
-				u.mu.Lock()
-				u.failed++
-				u.mu.Unlock()
-				u.say("not uploaded %s: %v", f.path, err)
-				if errors.Is(err, objects.ErrUnavailable) {
-					stop(errors.New("the store has refused another file"))
-				}
-			}
-		})
-	}
-	for _, f := range files {
-		next <- f
-	}
-	close(next)
-	all.Wait()
-}
-
-// putOne puts a file.
-func (u *uploader) putOne(ctx context.Context, f file) error {
-	data, err := os.ReadFile(f.path)
-	if err != nil {
-		return reasonOf(err)
-	}
-	key := u.prefix + uploads.OwnName(f.path)
-	if u.follower != nil { // its events may be faster than the answer
-		u.follower.await(execution.ID(key))
-	}
-	if _, err := u.store.Put(ctx, u.account.Bucket, key, f.contentType, data, nil); err != nil {
-		if u.follower != nil {
-			u.follower.forget(execution.ID(key))
-		}
-		return err
-	}
-	u.mu.Lock()
-	u.put++
-	n := u.put
-	u.mu.Unlock()
-	u.say("uploaded %d of %d: %s -> %s/%s", n, u.of, f.path, u.account.Bucket, key)
-	return nil
-}
-
-// summary returns an error if a file was not uploaded.
-func (u *uploader) summary() error {
-	if u.refused+u.failed == 0 {
-		return nil
-	}
-	return fmt.Errorf("of %d files, %d were uploaded, %d refused (see --force) and %d not uploaded",
-		u.of+u.refused, u.put, u.refused, u.failed)
 }

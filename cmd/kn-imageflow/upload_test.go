@@ -100,7 +100,7 @@ func TestUpload(t *testing.T) {
 			t.Errorf("got\n%s\nwant %s", out, want)
 		}
 	}
-	if code != 1 || wrong != "Error: of 5 files, 1 were uploaded, 4 refused (see --force) and 0 not uploaded\n" {
+	if code != 1 || wrong != "Error: of 5 files, 1 uploaded, 4 refused (see --force) and 0 not uploaded\n" {
 		t.Errorf("code %d, %s", code, wrong)
 	}
 	if len(store.all) != 1 || !strings.HasPrefix(store.all[0], "PUT /pictures/in/") ||
@@ -155,10 +155,15 @@ func TestUploadWrong(t *testing.T) {
 		{empty, "--store s3.example.com --access-key me", "--store is \"s3.example.com\" but must be a URL"},
 		{empty, "--store http://s3.example.com --access-key me", "--access-key needs the secret key in MINIO_SECRET_KEY"},
 		{uploadable("minio.default.svc.cluster.local:9000"), "", `"minio" not found; name an address of the store with --store`},
+		{empty, "--store http://me:the-password@s3.example.com", "--store must be a URL without a user; give the access key by --access-key, and"},
+		{empty, "--store me:the-password@s3.example.com", "--store must be a URL without a user"},
+		{empty, "--store http://s3.example.com?x=1 --access-key me", "must be a URL without a path"},
+		{empty, "--prefix ../", "--prefix=\"../\": no part of a key between slashes may be empty, . or .."},
+		{empty, "--prefix a//b", "--prefix=\"a//b\": no part"}, {empty, "--prefix a\a/", "keys are UTF-8 without control characters"},
 		{empty, "--prefix /a", "--prefix=\"/a\": keys begin with no slash"},
 	} {
 		code, _, wrong := call(t, c.clients, append([]string{"upload", image}, strings.Fields(c.args)...)...)
-		if code != 1 || !strings.Contains(wrong, c.want) {
+		if code != 1 || !strings.Contains(wrong, c.want) || strings.Contains(wrong, "the-password") {
 			t.Errorf("%s: code %d, %s, want %s", c.args, code, wrong, c.want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	"imageflow.dev/internal/uploads"
 )
 
@@ -91,7 +92,7 @@ func (s fileFilter) check(path string) (file, error) {
 	case f.size == 0:
 		return f, errors.New("it is empty")
 	case f.size > s.maxBytes:
-		return f, fmt.Errorf("it has %d bytes, but the processors' MAX_OBJECT_BYTES is %d", f.size, s.maxBytes)
+		return f, fmt.Errorf("it has %s, but the processors' MAX_OBJECT_BYTES is %d", text.Count(int(f.size), "byte"), s.maxBytes)
 	case !uploads.StartsLikeImage(start):
 		return f, errors.New("it does not begin like an image")
 	}

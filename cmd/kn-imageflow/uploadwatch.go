@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,11 +11,12 @@ import (
 
 	"google.golang.org/grpc"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
-// errInterrupted ends a wait that the user has ended.
-var errInterrupted = errors.New("interrupted: the chains go on, see kn imageflow execution list")
+// errChainsGoOn ends a wait that the user has ended.
+var errChainsGoOn = fmt.Errorf("%w: the chains go on, see kn imageflow execution list", errInterrupted)
 
 // follower follows executions until they have ended.
 type follower struct {
@@ -133,12 +133,12 @@ func (w *follower) wait(ctx context.Context, limit time.Duration) (err error) {
 		case err = <-w.ended:
 			err = fmt.Errorf("watch executions: %w", described(err))
 			if ctx.Err() != nil {
-				err = errInterrupted
+				err = errChainsGoOn
 			}
 		case <-late:
 			waiting = false
 		case <-ctx.Done():
-			err = errInterrupted
+			err = errChainsGoOn
 		}
 	}
 	w.mu.Lock()
@@ -146,16 +146,16 @@ func (w *follower) wait(ctx context.Context, limit time.Duration) (err error) {
 	for _, id := range slices.Sorted(maps.Keys(w.open)) {
 		w.uploader.say("%s %s  its chain has not ended", stateName(w.open[id]), id)
 	}
-	w.uploader.say("%d completed, %d failed, %d have not ended", w.completed, w.failed, len(w.open))
-	all := w.completed + w.failed + len(w.open)
+	w.uploader.say("%d completed, %d failed, %d not ended", w.completed, w.failed, len(w.open))
+	all := text.Count(w.completed+w.failed+len(w.open), "execution")
 	switch {
 	case err != nil:
 		return err
 	case len(w.open) > 0:
-		return fmt.Errorf("of %d executions, %d have not ended after %v: does a Trigger select their keys? see kn imageflow chain list",
+		return fmt.Errorf("of %s, %d not ended after %v: does a Trigger select their keys? see kn imageflow chain list",
 			all, len(w.open), limit)
 	case w.failed > 0:
-		return fmt.Errorf("of %d executions, %d failed: see kn imageflow dead-letter list", all, w.failed)
+		return fmt.Errorf("of %s, %d failed: see kn imageflow dead-letter list", all, w.failed)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"k8s.io/cli-runtime/pkg/printers"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -47,7 +47,7 @@ func newExecutionWatch(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.printOne(object, o.out)
+			return p.printOne(object, o)
 		})
 		if ctx.Err() != nil {
 			return nil // the user has ended it
@@ -89,11 +89,7 @@ func watchExecutions(
 
 // printChange prints a change in a line.
 func printChange(e *imageflowv1.ExecutionSummary, out io.Writer) error {
-	line := fmt.Sprintf("%s  %-9s  %s  %s", e.GetUpdatedAt().AsTime().Local().Format(time.TimeOnly), stateName(e.GetStatus()),
-		e.GetExecutionId(), stepNames(e))
-	if err := printers.WriteEscaped(out, line); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(out)
+	_, err := fmt.Fprintf(out, "%s  %-9s  %s  %s\n", e.GetUpdatedAt().AsTime().Local().Format(time.TimeOnly), stateName(e.GetStatus()),
+		text.Escape(e.GetExecutionId()), text.Escape(stepNames(e)))
 	return err
 }

@@ -31,7 +31,7 @@ func TestOnClusterPlugin(t *testing.T) {
 		writeFile(t, filepath.Join(folder, fmt.Sprintf("%02d.jpg", i)), plainJPEG(t, 120, 90, colourOf(i)))
 	}
 	const good = "plugin/good/"
-	out, isOK := kn(t, `\n20 completed, 0 failed, 0 have not ended\n$`, "upload", "-r", folder, "--prefix", good, "--watch")
+	out, isOK := kn(t, `\n20 completed, 0 failed, 0 not ended\n$`, "upload", "-r", folder, "--prefix", good, "--watch")
 	completed := regexp.MustCompile(`(?m)^COMPLETED plugin/good/\S+  resize,detect,filter$`).FindAllString(out, -1)
 	if !isOK || len(completed) != 20 {
 		t.Errorf("%d images were completed\n%s", len(completed), out)
