@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	"imageflow.dev/internal/triggers"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -58,7 +59,7 @@ func completes(names func(ctx context.Context, start string) ([]string, error)) 
 		}
 		var found []string
 		for _, name := range all {
-			if strings.HasPrefix(name, start) {
+			if strings.HasPrefix(name, start) && text.Escape(name) == name { // others cannot be typed
 				found = append(found, name)
 			}
 		}

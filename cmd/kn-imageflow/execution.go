@@ -71,7 +71,9 @@ func newExecutionList(o *options) *cobra.Command {
 	span.add(c, "the image arrived")
 	c.Flags().IntVar(&limit, "limit", 50, "maximum `number` of executions; 0 lists all")
 	list := func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
-		request := &imageflowv1.ListExecutionsRequest{Bucket: f.bucket, Prefix: cmp.Or(prefix, first(args)), Step: f.step, Variant: f.variant}
+		request := &imageflowv1.ListExecutionsRequest{
+			Bucket: f.bucket, Prefix: cmp.Or(prefix, first(args)), Step: f.step, Variant: f.variant,
+		}
 		var err, err2 error
 		request.Status, err = f.states()
 		request.Since, request.Until, err2 = span.parse()
@@ -187,7 +189,8 @@ func describeExecution(e *imageflowv1.GetExecutionResponse, out io.Writer) {
 		d.line("  Finished", fmt.Sprintf("%s, after %.3f s", finished, s.GetProcessingTimeSeconds()))
 	}
 	if f := e.GetFailure(); f != nil {
-		d.line("Failure", fmt.Sprintf("%s (HTTP status %d, %s)", f.GetReason(), f.GetCode(), text.Count(int(f.GetAttempts()), "attempt")))
+		attempts := text.Count(int(f.GetAttempts()), "attempt")
+		d.line("Failure", fmt.Sprintf("%s (HTTP status %d, %s)", f.GetReason(), f.GetCode(), attempts))
 		d.line("  Step", f.GetStep())
 		d.line("  Dead letter", f.GetDeadLetter())
 		quoted := "'" + strings.ReplaceAll(f.GetDeadLetter(), "'", `'\''`) + "'"

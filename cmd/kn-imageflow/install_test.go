@@ -36,33 +36,21 @@ type fussyServer struct {
 func (s *fussyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
-	resource := func(name, kind string, namespaced bool) metav1.APIResource {
-		return metav1.APIResource{Name: name, Kind: kind, Namespaced: namespaced, Verbs: metav1.Verbs{"get", "patch"}}
+	serves := func(version, name, kind string, namespaced bool) {
+		resource := metav1.APIResource{Name: name, Kind: kind, Namespaced: namespaced, Verbs: metav1.Verbs{"get", "patch"}}
+		answer(metav1.APIResourceList{GroupVersion: version, APIResources: []metav1.APIResource{resource}})
 	}
 	switch {
 	case r.URL.Path == "/api":
 		answer(metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}})
 	case r.URL.Path == "/apis":
-		list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
-		if s.defined {
-			s.asked++
-		}
-		for name, isServed := range map[string]bool{"apiextensions.k8s.io": true, "shop.example": s.asked > 1} {
-			version := metav1.GroupVersionForDiscovery{GroupVersion: name + "/v1", Version: "v1"}
-			if isServed {
-				list.Groups = append(list.Groups, metav1.APIGroup{
-					Name: name, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
-				})
-			}
-		}
-		answer(list)
+		answer(s.groups())
 	case r.URL.Path == "/api/v1":
-		answer(metav1.APIResourceList{GroupVersion: "v1", APIResources: []metav1.APIResource{resource("configmaps", "ConfigMap", true)}})
+		serves("v1", "configmaps", "ConfigMap", true)
 	case r.URL.Path == "/apis/apiextensions.k8s.io/v1":
-		answer(metav1.APIResourceList{GroupVersion: "apiextensions.k8s.io/v1", APIResources: []metav1.APIResource{
-			resource("customresourcedefinitions", "CustomResourceDefinition", false)}})
+		serves("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", false)
 	case r.URL.Path == "/apis/shop.example/v1":
-		answer(metav1.APIResourceList{GroupVersion: "shop.example/v1", APIResources: []metav1.APIResource{resource("widgets", "Widget", true)}})
+		serves("shop.example/v1", "widgets", "Widget", true)
 	case r.Method == http.MethodGet:
 		w.WriteHeader(http.StatusNotFound)
 		answer(statusOf(http.StatusNotFound, metav1.StatusReasonNotFound, "not found"))
@@ -80,8 +68,27 @@ func (s *fussyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// groups returns the groups of kinds that are served now.
+func (s *fussyServer) groups() metav1.APIGroupList {
+	list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
+	if s.defined {
+		s.asked++
+	}
+	for name, isServed := range map[string]bool{"apiextensions.k8s.io": true, "shop.example": s.asked > 1} {
+		version := metav1.GroupVersionForDiscovery{GroupVersion: name + "/v1", Version: "v1"}
+		if isServed {
+			list.Groups = append(list.Groups, metav1.APIGroup{
+				Name: name, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
+			})
+		}
+	}
+	return list
+}
+
 // installOn installs objects on a server, and returns what install prints.
-func (s *fussyServer) installOn(ctx context.Context, t *testing.T, wait time.Duration, objects ...*unstructured.Unstructured) (string, error) {
+func (s *fussyServer) installOn(
+	ctx context.Context, t *testing.T, wait time.Duration, objects ...*unstructured.Unstructured,
+) (string, error) {
 	t.Helper()
 	server := httptest.NewServer(s)
 	defer server.Close()
@@ -103,12 +110,13 @@ func objectOf(version, kind, name string) *unstructured.Unstructured {
 const refusedWebhook = `Internal error occurred: failed calling webhook "webhook.serving.knative.dev": failed to call webhook: ` +
 	`Post "https://webhook.knative-serving.svc:443/defaulting?timeout=10s": dial tcp 10.96.0.7:443: connect: connection refused`
 
-// TestInstall_unavailable: an object that the cluster cannot decide about is applied again within --wait, with a line that says why.
+// TestInstall_unavailable: an object that the cluster cannot decide about is applied again within --wait, and a line says why.
 func TestInstall_unavailable(t *testing.T) {
+	const internal = metav1.StatusReasonInternalError
 	for name, no := range map[string]*metav1.Status{
-		"a webhook refuses":    statusOf(500, metav1.StatusReasonInternalError, refusedWebhook),
-		"no endpoints":         statusOf(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "a": no endpoints available for service "a"`),
-		"a conversion webhook": statusOf(500, metav1.StatusReasonInternalError, "Internal error occurred: conversion webhook for a/v1 failed: EOF"),
+		"a webhook refuses":    statusOf(500, internal, refusedWebhook),
+		"no endpoints":         statusOf(500, internal, `Internal error occurred: calling "a": no endpoints available for service "a"`),
+		"a conversion webhook": statusOf(500, internal, "Internal error occurred: conversion webhook for a/v1 failed: EOF"),
 		"no time":              statusOf(504, metav1.StatusReasonTimeout, "context deadline exceeded"),
 		"a busy server":        statusOf(503, metav1.StatusReasonServiceUnavailable, "apiserver is shutting down"),
 		"another busy server":  statusOf(500, metav1.StatusReasonServerTimeout, "the server is busy"),

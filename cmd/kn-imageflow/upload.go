@@ -88,7 +88,7 @@ func checkPrefix(prefix string) error {
 	folders := strings.Split(prefix, "/")
 	for _, part := range folders[:len(folders)-1] { // what follows the last slash goes on with the name of a file
 		if part == "" || part == "." || part == ".." {
-			return fmt.Errorf("--prefix=%q: no part of a key between slashes may be empty, . or ..", prefix)
+			return fmt.Errorf("--prefix=%q: no part of a key between slashes may be empty or one or two dots", prefix)
 		}
 	}
 	if strings.ContainsFunc(prefix, unicode.IsControl) || !utf8.ValidString(prefix) {

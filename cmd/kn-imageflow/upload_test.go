@@ -155,10 +155,10 @@ func TestUploadWrong(t *testing.T) {
 		{empty, "--store s3.example.com --access-key me", "--store is \"s3.example.com\" but must be a URL"},
 		{empty, "--store http://s3.example.com --access-key me", "--access-key needs the secret key in MINIO_SECRET_KEY"},
 		{uploadable("minio.default.svc.cluster.local:9000"), "", `"minio" not found; name an address of the store with --store`},
-		{empty, "--store http://me:the-password@s3.example.com", "--store must be a URL without a user; give the access key by --access-key, and"},
+		{empty, "--store http://me:the-password@s3.example.com", "--store must be a URL without a user; give the access key by"},
 		{empty, "--store me:the-password@s3.example.com", "--store must be a URL without a user"},
 		{empty, "--store http://s3.example.com?x=1 --access-key me", "must be a URL without a path"},
-		{empty, "--prefix ../", "--prefix=\"../\": no part of a key between slashes may be empty, . or .."},
+		{empty, "--prefix ../", "--prefix=\"../\": no part of a key between slashes may be empty or one or two dots"},
 		{empty, "--prefix a//b", "--prefix=\"a//b\": no part"}, {empty, "--prefix a\a/", "keys are UTF-8 without control characters"},
 		{empty, "--prefix /a", "--prefix=\"/a\": keys begin with no slash"},
 	} {

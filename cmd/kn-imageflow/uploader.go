@@ -80,7 +80,8 @@ func (u *uploader) explained(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return errInterrupted
 	case errors.Is(err, objects.ErrDenied):
-		return fmt.Errorf("access denied with access key %q and the secret key in %s: %w", u.account.AccessKey, u.account.SecretFrom, err)
+		a := u.account
+		return fmt.Errorf("access denied with access key %q and the secret key in %s: %w", a.AccessKey, a.SecretFrom, err)
 	}
 	return err
 }

@@ -89,7 +89,8 @@ func watchExecutions(
 
 // printChange prints a change in a line.
 func printChange(e *imageflowv1.ExecutionSummary, out io.Writer) error {
-	_, err := fmt.Fprintf(out, "%s  %-9s  %s  %s\n", e.GetUpdatedAt().AsTime().Local().Format(time.TimeOnly), stateName(e.GetStatus()),
+	at := e.GetUpdatedAt().AsTime().Local().Format(time.TimeOnly)
+	_, err := fmt.Fprintf(out, "%s  %-9s  %s  %s\n", at, stateName(e.GetStatus()),
 		text.Escape(e.GetExecutionId()), text.Escape(stepNames(e)))
 	return err
 }

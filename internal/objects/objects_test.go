@@ -115,7 +115,9 @@ func failures(t *testing.T, store, unauthorized *objects.Store) []failure {
 
 // checkErrorKinds checks the errors of a store. The second client has wrong credentials.
 func checkErrorKinds(t *testing.T, store, unauthorized *objects.Store) {
-	all := []error{objects.ErrNotFound, objects.ErrChanged, objects.ErrTooLarge, objects.ErrInvalidName, objects.ErrUnavailable}
+	all := []error{
+		objects.ErrNotFound, objects.ErrChanged, objects.ErrTooLarge, objects.ErrInvalidName, objects.ErrUnavailable, objects.ErrDenied,
+	}
 	for _, test := range failures(t, store, unauthorized) {
 		for _, kind := range all {
 			if got, want := errors.Is(test.err, kind), errors.Is(test.want, kind); got != want {

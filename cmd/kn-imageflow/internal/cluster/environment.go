@@ -29,8 +29,8 @@ func (c *Clients) Environment(ctx context.Context, container corev1.Container, n
 	return found, nil
 }
 
-// Value returns the value of a variable, also of one that is in a secret or a ConfigMap of the namespace. It is empty if it may be
-// missing there and is.
+// Value returns the value of a variable, also of one that is in a secret or a ConfigMap of the namespace. A value that is
+// missing in a secret, and may be, is empty.
 func (c *Clients) Value(ctx context.Context, v corev1.EnvVar) (string, error) {
 	switch from := v.ValueFrom; {
 	case from == nil:

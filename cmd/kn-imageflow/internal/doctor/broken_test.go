@@ -55,7 +55,7 @@ var brokenDeployments = map[string]struct {
 				}
 			})
 		}, "outputs",
-		[]string{"chain-1-resize writes to bucket imageflow-files, which is not in WRITE_TO of resize-grpc-service: pictures/out/,archive",
+		[]string{"chain-1-resize writes to bucket imageflow-files, which is not in WRITE_TO of resize-grpc-service: pictures/out/,",
 			`"value":"pictures/out/,archive,imageflow-files"}]'`},
 	},
 	"a missing feature flag": {

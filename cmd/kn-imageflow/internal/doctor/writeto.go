@@ -20,7 +20,7 @@ import (
 // defaultBucket is the bucket of a Service without MINIO_BUCKET.
 const defaultBucket = "imageflow-files"
 
-// writable finds steps whose outputs are in a bucket that WRITE_TO of their processor does not permit: each of their events fails.
+// writable finds steps that write to a bucket which WRITE_TO of their processor does not permit: each of their events fails.
 func (d *Doctor) writable(ctx context.Context, all []triggers.Trigger) *finding {
 	services, err := d.allServices(ctx)
 	if err != nil {
@@ -65,8 +65,8 @@ func allowList(variable string) objects.AllowList {
 	return strings.Split(variable, ",")
 }
 
-// outputBucket returns the bucket in which a Trigger's step writes if it is one of the Service: the one that its parameters name or,
-// for uploads of any bucket, the default. It is empty if other steps decide.
+// outputBucket returns the bucket to which a Trigger's step writes if the Service does it: the one that its parameters name
+// or, for uploads, the default. It is empty for other Services, and if the steps before decide.
 func outputBucket(t triggers.Trigger, service, defaultBucket string) string {
 	name, parameters := query(t)
 	values, err := url.ParseQuery(parameters)

@@ -16,8 +16,8 @@ import (
 // errNotServed means that the API server does not serve a kind yet whose definition was applied a moment before.
 var errNotServed = errors.New("the API server does not serve this kind yet")
 
-// ApplyUntil is Apply, repeated until end while the cluster cannot decide about the object: the API server or a webhook of it does
-// not answer, or the kind has just been defined. It passes each new reason to waiting, and returns the last one at the end.
+// ApplyUntil is Apply, repeated until end while the cluster cannot decide about the object: the API server or a webhook does not
+// answer, or the kind has just been defined. It passes each new reason to waiting, and returns the last one at the end.
 func (a *Applier) ApplyUntil(
 	ctx context.Context, end time.Time, o *unstructured.Unstructured, options metav1.ApplyOptions, waiting func(reason error),
 ) (change string, err error) {
@@ -53,8 +53,8 @@ func isTemporary(err error) bool {
 	return apierrors.IsInternalError(err) && isUnasked(err.Error())
 }
 
-// isUnasked reports whether an internal error of the API server is about a webhook that it could not ask. One that denies an object
-// has answered.
+// isUnasked reports whether an internal error of the API server is about a webhook that it could not ask. One that denies an
+// object has answered.
 func isUnasked(message string) bool {
 	return strings.Contains(message, "failed calling webhook") || strings.Contains(message, "conversion webhook for") ||
 		strings.Contains(message, "no endpoints available for service")

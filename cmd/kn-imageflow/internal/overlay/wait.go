@@ -49,7 +49,8 @@ func (a *Applier) Wait(ctx context.Context, limit time.Duration, objects []*unst
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%s not ready; see kn imageflow status:\n%s", text.Count(len(waiting), "object"), strings.Join(waiting, "\n"))
+			return fmt.Errorf("%s not ready; see kn imageflow status:\n%s",
+				text.Count(len(waiting), "object"), strings.Join(waiting, "\n"))
 		}
 		select {
 		case <-ctx.Done():

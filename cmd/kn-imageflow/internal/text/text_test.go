@@ -31,7 +31,8 @@ func TestEscape(t *testing.T) {
 // TestWriter keeps lines and tabs, and escapes everything else.
 func TestWriter(t *testing.T) {
 	var out bytes.Buffer
-	if _, err := fmt.Fprintf(text.Writer{To: &out}, "a\tb\n%s\n", "c\x1b]0;x\a\r"); err != nil || out.String() != "a\tb\nc\\x1b]0;x\\a\\r\n" {
+	_, err := fmt.Fprintf(text.Writer{To: &out}, "a\tb\n%s\n", "c\x1b]0;x\a\r")
+	if err != nil || out.String() != "a\tb\nc\\x1b]0;x\\a\\r\n" {
 		t.Errorf("got %q, %v", out.String(), err)
 	}
 }
