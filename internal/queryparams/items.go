@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"imageflow.dev/internal/rules"
 )
 
 // itemKey is the field that names an item of a list of messages.
@@ -50,18 +52,19 @@ func splitItems(req proto.Message, parameters url.Values) (others url.Values, fo
 func readItems(req proto.Message, all items) error {
 	for field, list := range all {
 		for _, key := range slices.Sorted(maps.Keys(list)) {
+			name := string(field.Name()) + "." + key
 			if !utf8.ValidString(key) {
-				return &Error{clip(string(field.Name()) + "." + key), "not UTF-8"}
+				return &Error{rules.Clip(name), "not UTF-8"}
 			}
 			if list[key].Has(string(itemKey)) {
-				return &Error{clip(string(field.Name()) + "." + key + "." + string(itemKey)), "the name of the parameter has it already"}
+				return &Error{rules.Clip(name + "." + string(itemKey)), "the name of the parameter has it already"}
 			}
 			to := req.ProtoReflect().Mutable(field).List()
 			item := to.NewElement()
 			err := Read(item.Message().Interface(), list[key])
 			var bad *Error
 			if errors.As(err, &bad) && bad.Name != "" {
-				bad.Name = clip(string(field.Name()) + "." + key + "." + bad.Name)
+				bad.Name = rules.Clip(name + "." + bad.Name)
 			}
 			if err != nil {
 				return err

@@ -54,10 +54,10 @@ func Read(req proto.Message, parameters url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		path := Path(req, name)
 		if path == nil {
-			return &Error{clip(name), "no such parameter"}
+			return &Error{rules.Clip(name), "no such parameter"}
 		}
 		if !utf8.ValidString(name + strings.Join(parameters[name], "")) {
-			return &Error{clip(name), "not UTF-8"}
+			return &Error{rules.Clip(name), "not UTF-8"}
 		}
 		if isJSON(path, parameters[name]) {
 			for _, text := range parameters[name] {
@@ -132,7 +132,7 @@ func contractName(path []protoreflect.FieldDescriptor, name string) string {
 	if name = strings.Join(fields, "."); isEntry {
 		name += "[" + key
 	}
-	return clip(name)
+	return rules.Clip(name)
 }
 
 // reason explains why a parameter cannot be read. Unlike the errors of the library, it
@@ -158,18 +158,6 @@ func firstWrong(enum protoreflect.EnumDescriptor, values []string) string {
 		return !known && enum.Values().ByName(protoreflect.Name(rules.EnumName(enum, text))) == nil
 	})
 	return values[max(i, 0)]
-}
-
-// maxQuotedName is the number of bytes of a name that an error repeats.
-const maxQuotedName = 64
-
-// clip returns a name for an error: shortened, and without control characters.
-func clip(name string) string {
-	short := name[:min(len(name), maxQuotedName)]
-	if quoted := strconv.QuoteToASCII(short); quoted != `"`+short+`"` {
-		return quoted
-	}
-	return short
 }
 
 // Path returns the fields on the path of a parameter's name, or nil if the request has

@@ -35,8 +35,8 @@ func BadRequest(field, message string) *errdetails.BadRequest {
 // maxQuoted is the number of bytes of a caller's text that an error repeats.
 const maxQuoted = 64
 
-// plainName matches names that need no quotes.
-var plainName = regexp.MustCompile(`^[\w./+-]{1,64}$`)
+// plainName matches names that need no quotes, such as steps[0].resize and image/png.
+var plainName = regexp.MustCompile(`^[\w./+\[\]-]{1,64}$`)
 
 // Clip returns a caller's text for an error: shortened, and without control characters.
 func Clip(text string) string {
