@@ -182,6 +182,25 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestMethods: a method that a page does not have is refused with those that it has.
+func TestMethods(t *testing.T) {
+	s := storeConsole(t)
+	for _, c := range []struct {
+		method, path, allow string
+		code                int
+	}{
+		{"PUT", "/", "GET, HEAD", 405}, {"DELETE", "/executions", "GET, HEAD", 405}, {"POST", "/execution", "GET, HEAD", 405},
+		{"OPTIONS", "/bench", "GET, HEAD, POST", 405}, {"GET", "/upload", "POST", 405}, {"PATCH", "/static/style.css", "GET, HEAD", 405},
+		{"PUT", "/nothing", "", 404}, {"GET", "/nothing", "", 404},
+	} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
+		if w.Code != c.code || w.Header().Get("Allow") != c.allow {
+			t.Errorf("%s %s: %d, Allow %q; want %d, %q", c.method, c.path, w.Code, w.Header().Get("Allow"), c.code, c.allow)
+		}
+	}
+}
+
 // TestUpload_oddName: an image is stored whatever the ending of its name.
 func TestUpload_oddName(t *testing.T) {
 	s := storeConsole(t)

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -120,7 +121,7 @@ func New(c Config) (*Console, error) {
 	routes.HandleFunc("GET "+livePath, s.live)
 	routes.HandleFunc("GET /login", s.login)
 	routes.HandleFunc("POST /login", s.logIn)
-	routes.HandleFunc("/", s.notFound)
+	routes.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.noRoute(w, r, routes) })
 	s.handler = s.secure(routes)
 	return s, nil
 }
@@ -137,8 +138,22 @@ func (s *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Close ends the live updates of all pages.
 func (s *Console) Close() { s.feed.close() }
 
-func (s *Console) notFound(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, http.StatusNotFound, "There is no such page.")
+// noRoute answers a request that no other route takes: with 405 and the methods of the page, or with 404 if there is no page.
+func (s *Console) noRoute(w http.ResponseWriter, r *http.Request, routes *http.ServeMux) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := routes.Handler(probe); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		s.fail(w, r, http.StatusNotFound, "There is no such page.")
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	s.fail(w, r, http.StatusMethodNotAllowed, "This page does not support the method "+r.Method+".")
 }
 
 // cached lets browsers keep static files for a minute, after which they ask whether these have changed.
