@@ -47,7 +47,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 		runtime.WithErrorHandler(answerError),
 		runtime.WithRoutingErrorHandler(answerRouting),
 		runtime.WithIncomingHeaderMatcher(matchHeader),
-		runtime.WithMiddlewares(skipProbes),
+		runtime.WithMiddlewares(skipProbes, checkNoQuery(withoutParameters())),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
 	for path, document := range documents {
@@ -93,7 +93,9 @@ func checked(mux *runtime.ServeMux, maxBody int64, next http.Handler) http.Handl
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		r, err := checkRequest(r, maxBody)
 		if err != nil {
-			w.Header().Set("Connection", "close") // the body is not read
+			if r.ProtoMajor == 1 { // in HTTP/2 it would end the connection before the caller has read the answer
+				w.Header().Set("Connection", "close") // the body is not read
+			}
 			_, marshaler := runtime.MarshalerForRequest(mux, r)
 			answerError(r.Context(), mux, marshaler, w, r, err)
 			return

@@ -2,13 +2,19 @@ package gateway
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"imageflow.dev/internal/queryparams"
 )
@@ -46,6 +52,50 @@ func queryError(err error) error {
 		return invalid(name, reason)
 	}
 	return err
+}
+
+// withoutParameters returns the paths of GET in the contract whose requests have no fields. The generated handlers do not read
+// their queries.
+func withoutParameters() map[string]bool {
+	paths := map[string]bool{}
+	protoregistry.GlobalFiles.RangeFilesByPackage("imageflow.v1", func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for m := range methods.Len() {
+				rule, _ := proto.GetExtension(methods.Get(m).Options(), annotations.E_Http).(*annotations.HttpRule)
+				if rule.GetGet() != "" && methods.Get(m).Input().Fields().Len() == 0 {
+					paths[rule.GetGet()] = true
+				}
+			}
+		}
+		return true
+	})
+	return paths
+}
+
+// checkNoQuery returns a middleware of the routes that refuses parameters at some paths, as a strictQuery does at others.
+func checkNoQuery(paths map[string]bool) runtime.Middleware {
+	return func(next runtime.HandlerFunc) runtime.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request, path map[string]string) {
+			if paths[r.URL.Path] {
+				if err := readNone(r.URL.RawQuery); err != nil {
+					marshaler := &runtime.JSONPb{MarshalOptions: answerJSON}
+					answerError(r.Context(), runtime.NewServeMux(), marshaler, w, r, err)
+					return
+				}
+			}
+			next(w, r, path)
+		}
+	}
+}
+
+// readNone returns an error for a query that has a parameter.
+func readNone(query string) error {
+	parameters, err := queryparams.Parse(query)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	return readQuery(&emptypb.Empty{}, parameters)
 }
 
 // readQuery reads parameters into a request. Its error is a status that names the parameter.
