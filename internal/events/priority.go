@@ -8,5 +8,12 @@ const (
 	PriorityBackfill = "backfill"
 )
 
+// ErrorDomain is the domain of the reasons in google.rpc.ErrorInfo.
+const ErrorDomain = "imageflow.dev"
+
 // ReasonSuperseded is the reason in the google.rpc.ErrorInfo of a job whose source was replaced by a newer version.
 const ReasonSuperseded = "SUPERSEDED"
+
+// ReasonTooLarge is the reason in the google.rpc.ErrorInfo of a request that is larger than the processor accepts because of
+// its input_bytes.
+const ReasonTooLarge = "REQUEST_TOO_LARGE"

@@ -42,6 +42,9 @@ func answerError(
 ) {
 	err = decodeError(ctx, queryError(sanitizeStatus(status.Convert(err), err)))
 	err = limitError(ctx, err)
+	if isTooLarge(err) {
+		err = &runtime.HTTPStatusError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: err}
+	}
 	for _, detail := range status.Convert(err).Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {
 			seconds := int(retry.GetRetryDelay().AsDuration().Round(time.Second) / time.Second)

@@ -21,7 +21,6 @@ import (
 
 	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/processors"
-	"imageflow.dev/internal/testing/grpctest"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
@@ -54,7 +53,12 @@ func open(t *testing.T, resize func(context.Context, *imageflowv1.ResizeRequest)
 // before starts a gateway for a processor at an address.
 func before(t *testing.T, address string) string {
 	t.Helper()
-	s := httptest.NewServer(handler(t, grpctest.Dial(t, address), maxBody))
+	conns, err := gateway.Dial(func(processors.Info) string { return address }, maxBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conns.Close() })
+	s := httptest.NewServer(handler(t, conns[processors.Resize.Name], maxBody))
 	t.Cleanup(s.Close)
 	return s.URL
 }
@@ -170,7 +174,7 @@ func TestGateway_refusesBadRequests(t *testing.T) {
 		{"wrong value", "POST", "/v1/resize", `{"target_width":"wide"}`, 400, "target_width: not a valid int32"},
 		{"no JSON", "POST", "/v1/resize", "\xff\xd8\xff\xe0", 400, `"code":3`},
 		{"a body too large", "POST", "/v1/resize", inline(2 * maxBody), 413, fmt.Sprintf("the limit is %d bytes", maxBody)},
-		{"too large for the processor", "POST", "/v1/resize", inline(4000), 400, "larger than the processor accepts"},
+		{"too large for the processor", "POST", "/v1/resize", inline(4000), 413, "more than the processor accepts"},
 		{"a query beside a body", "POST", "/v1/resize?target_width=8", `{}`, 400, "query"},
 		{"wrong method", "GET", "/v1/resize", "", 405, "GET"},
 		{"no such path", "POST", "/v1/nothing", `{}`, 404, `"code":5`},

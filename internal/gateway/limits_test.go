@@ -11,9 +11,11 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 
+	"imageflow.dev/internal/gateway"
 	"imageflow.dev/internal/testing/grpctest"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -166,5 +168,28 @@ func TestPipeline_refusesLongNamesBeforeFirstStep(t *testing.T) {
 	resp, text := ask(t, "POST", s.url+"/v1/pipeline", body)
 	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(text, `"field":"execution_id"`) {
 		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}
+
+// TestGateway_largeImages: an image over the limit of the processor itself is too large, too.
+func TestGateway_largeImages(t *testing.T) {
+	s := start(t)
+	image := base64.StdEncoding.EncodeToString(make([]byte, 1<<20+1)) // the limit of the processors of start
+	conns := s.pipeline.Processors
+	h, err := gateway.New(t.Context(), time.Minute, 4<<20, append(conns.Backends(), s.pipeline.Backend())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range map[string]string{
+		"/v1/resize":   `{"target_width":1,"input_bytes":"` + image + `"}`,
+		"/v1/pipeline": `{"steps":[{"resize":{"target_width":1}}],"input_bytes":"` + image + `"}`,
+	} {
+		answer := httptest.NewRecorder()
+		req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		h.ServeHTTP(answer, req)
+		if answer.Code != http.StatusRequestEntityTooLarge || !strings.Contains(answer.Body.String(), "MAX_OBJECT_BYTES") {
+			t.Errorf("%s: %d %.300s", path, answer.Code, answer.Body)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func Dial(endpoint func(processors.Info) string, maxBytes int, options ...grpc.D
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBytes), grpc.MaxCallSendMsgSize(maxBytes)),
 	), options...)
-	options = append(options, grpc.WithChainUnaryInterceptor(MeasureOverhead))
+	options = append(options, grpc.WithChainUnaryInterceptor(MeasureOverhead, explainSize))
 	for _, p := range processors.All {
 		conn, err := grpc.NewClient(endpoint(p), options...)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -147,6 +148,9 @@ func (r *run) failed(i int, name protoreflect.Name, err error) error {
 	s := status.Convert(sanitizeStatus(status.Convert(err), err)).Proto()
 	at := fmt.Sprintf("steps[%d]", i)
 	s.Message = fmt.Sprintf("%s %s: %s", at, name, s.GetMessage())
+	if i > 0 { // the image is an output, not a part of the caller's request
+		s.Details = slices.DeleteFunc(s.GetDetails(), isSize)
+	}
 	for _, detail := range s.GetDetails() {
 		fields := &errdetails.BadRequest{}
 		if detail.UnmarshalTo(fields) != nil {
@@ -162,7 +166,7 @@ func (r *run) failed(i int, name protoreflect.Name, err error) error {
 		}
 	}
 	info, err := anypb.New(&errdetails.ErrorInfo{
-		Reason: "PIPELINE_STEP_FAILED", Domain: "imageflow.dev",
+		Reason: "PIPELINE_STEP_FAILED", Domain: events.ErrorDomain,
 		Metadata: map[string]string{"index": strconv.Itoa(i), "name": string(name), "execution_id": r.req.GetExecutionId()},
 	})
 	if err != nil {

@@ -71,6 +71,9 @@ func (r *Runner) fetch(ctx context.Context, record *telemetry.Job, p plan) (in i
 	return in, nil
 }
 
+// errTooLarge marks the error of a request whose own bytes are over the limit.
+var errTooLarge = errors.New("the request is too large")
+
 // read returns the encoded image of a request and describes its object. The image is inline, or the object at a
 // location, in the given version or, without one, in any. Field is the request field of the location.
 func (r *Runner) read(
@@ -78,7 +81,8 @@ func (r *Runner) read(
 ) (data []byte, info objects.Info, err error) {
 	limit := r.config.MaxObjectBytes
 	if int64(len(inline)) > limit {
-		return nil, info, functions.Errorf(functions.Invalid, "input_bytes", "more than MAX_OBJECT_BYTES=%d", limit)
+		return nil, info, errors.Join(errTooLarge,
+			functions.Errorf(functions.Invalid, "input_bytes", "more than MAX_OBJECT_BYTES=%d", limit))
 	}
 	if at.key == "" {
 		return inline, info, nil

@@ -46,21 +46,24 @@ func Status(ctx context.Context, err error) *status.Status {
 		message = e.Field + ": " + message
 	}
 	s := status.New(codeOf[e.Kind], message)
-	var detail protoadapt.MessageV1
-	switch {
-	case errors.Is(err, ErrSuperseded):
-		detail = &errdetails.ErrorInfo{Reason: events.ReasonSuperseded, Domain: "imageflow.dev"}
-	case e.Kind == functions.Busy || e.Kind == functions.Unavailable:
-		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, defaultRetryDelay))}
-	default:
-		fields := rules.BadRequest(e.Field, e.Message)
-		if fields == nil || e.Field == "" && e.Kind != functions.Invalid {
-			return s
-		}
-		detail = fields
-	}
-	if with, err := s.WithDetails(detail); err == nil {
+	if with, err := s.WithDetails(details(err, e)...); err == nil {
 		return with
 	}
 	return s
+}
+
+// details returns the details of the status for an error, which contains e.
+func details(err error, e *functions.Error) (all []protoadapt.MessageV1) {
+	switch {
+	case errors.Is(err, ErrSuperseded):
+		return append(all, &errdetails.ErrorInfo{Reason: events.ReasonSuperseded, Domain: events.ErrorDomain})
+	case e.Kind == functions.Busy || e.Kind == functions.Unavailable:
+		return append(all, &errdetails.RetryInfo{RetryDelay: durationpb.New(cmp.Or(e.RetryAfter, defaultRetryDelay))})
+	case errors.Is(err, errTooLarge):
+		all = append(all, &errdetails.ErrorInfo{Reason: events.ReasonTooLarge, Domain: events.ErrorDomain})
+	}
+	if fields := rules.BadRequest(e.Field, e.Message); fields != nil && (e.Field != "" || e.Kind == functions.Invalid) {
+		all = append(all, fields)
+	}
+	return all
 }
