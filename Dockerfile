@@ -12,8 +12,13 @@
 #   standin       a processor of fixed cost, for tests of scaling (test/standin)
 #   test          no image: the tests of internal/imaging with the libvips of the images
 #
+# The stages that compile run on the build machine, for amd64 or arm64. The last stages run as the image's
+# architecture, for which another machine needs QEMU.
+#
 # A release names its base images by digest:
 #   --build-arg DEBIAN_IMAGE=debian@sha256:...
+# and may name the day of Debian's packages, which snapshot.debian.org then serves:
+#   --build-arg DEBIAN_SNAPSHOT=20261128T000000Z
 ARG GO_IMAGE=golang:1.26-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
@@ -22,25 +27,40 @@ ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 # but without unused dependencies: Debian's libvips42 depends on ImageMagick,
 # poppler, librsvg and more, its libheif1 the HEVC codecs. Debian's libjxl0.7 writes
 # plain text between the logs for each damaged file.
-FROM ${GO_IMAGE} AS vips
+FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS vips
 ARG DEBIAN_FRONTEND=noninteractive
+ARG TARGETARCH
+ARG DEBIAN_SNAPSHOT
 # hadolint ignore=DL3009
-RUN sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>/dev/null \
+RUN find /etc/apt -regex '.*\.\(sources\|list\)' -exec sed -i \
+      "${DEBIAN_SNAPSHOT:+s,deb.debian.org/\([a-z-]*\),snapshot.debian.org/archive/\1/$DEBIAN_SNAPSHOT,}" {} + \
+ && sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>/dev/null \
       || sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/sources.list \
- && apt-get update -q \
- && apt-get install -q -y --no-install-recommends dpkg-dev cmake g++ meson pkg-config \
-      libaom-dev libbrotli-dev libdav1d-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libhwy-dev \
-      libjpeg62-turbo-dev liblcms2-dev liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev
+ && dpkg --add-architecture "$TARGETARCH" \
+ && apt-get update -q ${DEBIAN_SNAPSHOT:+-o Acquire::Check-Valid-Until=false} \
+ && echo libaom-dev libbrotli-dev libdav1d-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libhwy-dev \
+      libjpeg62-turbo-dev liblcms2-dev liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev pkg-config \
+    | sed "s/ \|$/:$TARGETARCH /g" \
+    | xargs apt-get install -q -y --no-install-recommends dpkg-dev cmake g++ meson "crossbuild-essential-$TARGETARCH"
 WORKDIR /src
 RUN apt-get source -q jpeg-xl libheif vips && mv jpeg-xl-*/ jxl && mv libheif-*/ heif && mv vips-*/ vips
-ENV DEB_BUILD_MAINT_OPTIONS=hardening=+all
-RUN eval "$(dpkg-buildflags --export=sh)" \
+# /target has Debian's flags for compilers and, to compile for another architecture, what cmake, meson and go need.
+RUN export DEB_BUILD_MAINT_OPTIONS=hardening=+all DEB_HOST_ARCH="$TARGETARCH" && dpkg-buildflags --export=sh >/target \
+ && if [ "$TARGETARCH" != "$(dpkg --print-architecture)" ]; then \
+      host=$(dpkg-architecture -a"$TARGETARCH" -q DEB_HOST_GNU_TYPE) \
+      && printf 'set(CMAKE_SYSTEM_NAME Linux)\nset(CMAKE_SYSTEM_PROCESSOR %s)\n' "${host%%-*}" >/target.cmake \
+      && meson env2mfile --cross --debarch="$TARGETARCH" -o /target.meson \
+      && echo "export CC=$host-gcc CXX=$host-g++ PKG_CONFIG=$host-pkg-config PKG_CONFIG_PATH=/usr/local/lib/pkgconfig" \
+        "CMAKE_TOOLCHAIN_FILE=/target.cmake GOARCH=$TARGETARCH CGO_ENABLED=1" \
+        "strip=$host-strip cross=--cross-file=/target.meson" >>/target; \
+    fi
+RUN . /target \
  && cmake -S heif -B heif/build -G Ninja -DCMAKE_BUILD_TYPE=Release \
       -DCMAKE_INSTALL_PREFIX=/usr/local -DCMAKE_INSTALL_LIBDIR=lib \
       -DENABLE_PLUGIN_LOADING=OFF -DWITH_EXAMPLES=OFF -DWITH_LIBDE265=OFF -DWITH_X265=OFF \
       -DWITH_DAV1D=ON -DWITH_AOM_DECODER=OFF -DWITH_SvtEnc=OFF -DWITH_RAV1E=OFF \
  && ninja -C heif/build install
-RUN eval "$(dpkg-buildflags --export=sh)" \
+RUN . /target \
  && cmake -S jxl -B jxl/build -G Ninja -DCMAKE_BUILD_TYPE=Release \
       -DCMAKE_INSTALL_PREFIX=/usr/local -DCMAKE_INSTALL_LIBDIR=lib -DBUILD_TESTING=OFF \
       -DJPEGXL_ENABLE_TOOLS=OFF -DJPEGXL_ENABLE_MANPAGES=OFF -DJPEGXL_ENABLE_DOXYGEN=OFF -DJPEGXL_ENABLE_EXAMPLES=OFF \
@@ -48,16 +68,17 @@ RUN eval "$(dpkg-buildflags --export=sh)" \
       -DJPEGXL_ENABLE_SJPEG=OFF -DJPEGXL_ENABLE_TCMALLOC=OFF -DJPEGXL_ENABLE_SKCMS=OFF -DJPEGXL_BUNDLE_SKCMS=OFF \
       -DJPEGXL_FORCE_SYSTEM_BROTLI=ON -DJPEGXL_FORCE_SYSTEM_HWY=ON -DJPEGXL_FORCE_SYSTEM_LCMS2=ON \
  && ninja -C jxl/build install
-RUN eval "$(dpkg-buildflags --export=sh)" \
- && meson setup vips/build vips --prefix=/usr/local --libdir=lib --buildtype=release \
+RUN . /target \
+ && meson setup vips/build vips ${cross:+"$cross"} --prefix=/usr/local --libdir=lib --buildtype=release \
       --auto-features=disabled -Dintrospection=false -Dexamples=false -Dcplusplus=false \
       -Dppm=false -Danalyze=false -Dradiance=false -Dnsgif=true \
       -Djpeg=enabled -Dpng=enabled -Dwebp=enabled -Dtiff=enabled -Dheif=enabled \
       -Dlcms=enabled -Dexif=enabled -Dorc=enabled -Dzlib=enabled \
  && ninja -C vips/build install && ldconfig
 # The files that the images copy: the libraries and their licences.
-RUN install -D -s -m 644 -t /out/usr/local/lib /usr/local/lib/libheif.so.1 /usr/local/lib/libjxl.so.0.7 \
-      /usr/local/lib/libvips.so.42 \
+RUN . /target \
+ && install -D -s --strip-program="${strip:-strip}" -m 644 -t /out/usr/local/lib \
+      /usr/local/lib/libheif.so.1 /usr/local/lib/libjxl.so.0.7 /usr/local/lib/libvips.so.42 \
  && install -D -m 644 jxl/debian/copyright /out/usr/share/doc/libjxl0.7/copyright \
  && install -D -m 644 heif/debian/copyright /out/usr/share/doc/libheif1/copyright \
  && install -D -m 644 vips/debian/copyright /out/usr/share/doc/libvips42/copyright
@@ -65,21 +86,24 @@ RUN install -D -s -m 644 -t /out/usr/local/lib /usr/local/lib/libheif.so.1 /usr/
 # libheif once more, with a decoder of HEVC.
 FROM vips AS hevc
 ARG DEBIAN_FRONTEND=noninteractive
+ARG TARGETARCH
 # hadolint ignore=DL3009
-RUN apt-get install -q -y --no-install-recommends libde265-dev \
+RUN . /target && apt-get install -q -y --no-install-recommends "libde265-dev:$TARGETARCH" \
  && cmake -S heif -B heif/build -DWITH_LIBDE265=ON && ninja -C heif/build install \
- && install -D -s -m 644 -t /hevc/usr/local/lib /usr/local/lib/libheif.so.1
+ && install -D -s --strip-program="${strip:-strip}" -m 644 -t /hevc/usr/local/lib /usr/local/lib/libheif.so.1
 
 FROM vips AS build
 WORKDIR /src/imageflow
 COPY . .
 ARG GOPROXY
+ARG GOFLAGS
 ARG REVISION
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go build -trimpath -ldflags "-s -w -X imageflow.dev/cmd/internal/version.revision=${REVISION}" -o /out/imageflow ./cmd/imageflow
+    . /target \
+ && go build -trimpath -ldflags "-s -w -X imageflow.dev/cmd/internal/version.revision=${REVISION}" -o /out/imageflow ./cmd/imageflow
 # The licences of the project and of each Go module in the binary.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    install -D -m 644 -t /out/usr/share/doc/imageflow LICENSE NOTICE \
+    . /target && install -D -m 644 -t /out/usr/share/doc/imageflow LICENSE NOTICE \
  && go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}' ./cmd/imageflow | sort -u \
     | while read -r module folder; do install -D -m 644 -t "/out/usr/share/doc/imageflow/$module" "$folder"/LICEN[CS]E*; done
 # The certificate authorities of Debian, without those that the build machine adds.
@@ -91,14 +115,19 @@ WORKDIR /src/imageflow
 COPY . .
 ARG GOPROXY
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go test ./internal/imaging
+    . /target && go test ./internal/imaging
 
 # The other libraries are installed as packages, so that scanners see them. The
-# binary runs once to check that none is missing.
-FROM ${DEBIAN_IMAGE} AS runtime
+# binary runs once to check that none is missing. The platform is named because buildah 1.28
+# takes that of an earlier stage as the default.
+# hadolint ignore=DL3065
+FROM --platform=$TARGETPLATFORM ${DEBIAN_IMAGE} AS runtime
 ARG DEBIAN_FRONTEND=noninteractive
+ARG DEBIAN_SNAPSHOT
 COPY --from=build /out/ /
-RUN apt-get update -q \
+RUN find /etc/apt -regex '.*\.\(sources\|list\)' -exec sed -i \
+      "${DEBIAN_SNAPSHOT:+s,deb.debian.org/\([a-z-]*\),snapshot.debian.org/archive/\1/$DEBIAN_SNAPSHOT,}" {} + \
+ && apt-get update -q ${DEBIAN_SNAPSHOT:+-o Acquire::Check-Valid-Until=false} \
  && apt-get install -q -y --no-install-recommends \
       libaom3 libbrotli1 libdav1d6 libdeflate0 libexif12 libexpat1 libglib2.0-0 libhwy1 libjpeg62-turbo liblcms2-2 \
       liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
@@ -117,12 +146,13 @@ ENTRYPOINT ["/imageflow"]
 LABEL org.opencontainers.image.title=ImageFlow \
       org.opencontainers.image.description="Resident processors that resize images, detect objects in them, and filter them"
 
-FROM ${GO_IMAGE} AS onnxruntime
+FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS onnxruntime
 ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update -q && apt-get install -q -y --no-install-recommends python3-pip \
  && rm -rf /var/lib/apt/lists/*
 COPY hack/onnxruntime.sh /src/
-RUN /src/onnxruntime.sh /out/usr/lib
+ARG TARGETARCH
+RUN /src/onnxruntime.sh /out/usr/lib "$TARGETARCH"
 
 FROM runtime AS with-onnxruntime
 COPY --from=onnxruntime /out/ /
@@ -165,8 +195,9 @@ USER 65532:65532
 
 FROM runtime AS with-hevc
 ARG DEBIAN_FRONTEND=noninteractive
+ARG DEBIAN_SNAPSHOT
 USER 0
-RUN apt-get update -q \
+RUN apt-get update -q ${DEBIAN_SNAPSHOT:+-o Acquire::Check-Valid-Until=false} \
  && apt-get install -q -y --no-install-recommends libde265-0 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log
 COPY --from=hevc /hevc/ /
@@ -175,7 +206,7 @@ USER 65532:65532
 
 FROM build AS build-standin
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go build -C test -trimpath -ldflags "-s -w" -o /standin ./standin
+    . /target && go build -C test -trimpath -ldflags "-s -w" -o /standin ./standin
 
 FROM runtime AS with-standin
 COPY --from=build-standin /standin /standin

@@ -3,6 +3,10 @@
 # image.sh archive   writes them as docker archives into IMAGES_DIR
 # image.sh names     prints the names of the images
 #
+# PLATFORM, such as linux/arm64, is the images' platform in place of this machine's. Another architecture's programs run in
+# the last stages of the build, so the kernel must know QEMU for it (binfmt_misc, as Debian's qemu-user-static with
+# binfmt-support registers it). The names of the images do not have the platform.
+#
 # ENGINE is docker if its daemon answers, else buildah. The names of the images begin with
 # dev.local/, which Knative does not look up in a registry. IMAGE_FLAGS is passed to the
 # engine, for example to name the base images.
@@ -23,7 +27,11 @@ name() { # TARGET
 build() {
 	local command=(docker build) target image revision
 	revision=$(git rev-parse HEAD)
-	[ "$ENGINE" = docker ] || command=(buildah bud --isolation=chroot --network=host --pull=false --layers)
+	if [ "$ENGINE" = buildah ]; then
+		command=(buildah bud --isolation=chroot --network=host --pull=false --layers)
+		# Before 1.31, buildah does not set this itself.
+		command+=(--build-arg "BUILDPLATFORM=$(buildah info --format '{{.host.os}}/{{.host.arch}}')")
+	fi
 	for target in $IMAGE_TARGETS; do
 		image=dev.local/$(name "$target"):$TAG
 		# IMAGE_FLAGS is split into words.
@@ -31,7 +39,7 @@ build() {
 		"${command[@]}" --target "$target" -t "$image" \
 			--label org.opencontainers.image.version="$TAG" \
 			--label org.opencontainers.image.revision="$revision" --build-arg REVISION="$revision" \
-			${GOPROXY:+--build-arg "GOPROXY=$GOPROXY"} ${IMAGE_FLAGS:-} .
+			${PLATFORM:+--platform "$PLATFORM"} ${GOPROXY:+--build-arg "GOPROXY=$GOPROXY"} ${IMAGE_FLAGS:-} .
 	done
 	for target in $IMAGE_TARGETS; do
 		image=dev.local/$(name "$target"):$TAG

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# onnxruntime.sh FOLDER   installs libonnxruntime.so.1 for this machine in FOLDER
-# onnxruntime.sh          prints the version
+# onnxruntime.sh FOLDER [amd64|arm64]   installs libonnxruntime.so.1 for this machine, or for that architecture, in FOLDER
+# onnxruntime.sh                        prints the version
 # It fetches the package by pip or npm, whichever is installed, and checks its SHA-256.
 set -euo pipefail
 
@@ -15,7 +15,14 @@ if [ $# = 0 ]; then
 	exit
 fi
 
-machine=$(uname -m)
+case ${2:-$(uname -m)} in
+amd64 | x86_64) machine=x86_64 ;;
+arm64 | aarch64) machine=aarch64 ;;
+*)
+	echo "ONNX Runtime is not available for ${2:-$(uname -m)}" >&2
+	exit 1
+	;;
+esac
 download=$(mktemp -d)
 trap 'rm -rf "$download"' EXIT
 
@@ -41,11 +48,6 @@ with_npm() {
 	library=$download/package/bin/napi-v6/linux/$architecture/libonnxruntime.so.1
 }
 
-case $machine in x86_64 | aarch64) ;; *)
-	echo "ONNX Runtime is not available for $machine" >&2
-	exit 1
-	;;
-esac
 if python3 -m pip --version >/dev/null 2>&1; then
 	with_pip
 elif command -v npm >/dev/null; then
