@@ -10,7 +10,7 @@ TOOLS := bin/benchchain bin/benchindex bin/benchserver bin/cases bin/corpus bin/
 
 .PHONY: help setup minio demo-models demo-models-test models-test build run test test-short ci lint vulncheck proto check-proto monitoring-test bench \
 	bench-chain bench-index bench-server load flood crash backfill soak hostile memory fuzz sanitize heldout cases corpus export-test stores-test peers pictures trace triton-test hooks-test clients-test console-test func-test console-pictures bench-console \
-	image image-archive reproducible manifests release deploy kn e2e observe scale clean $(TOOLS)
+	image image-archive reproducible reproducible-image manifests release deploy kn e2e observe scale clean $(TOOLS)
 
 # Files that are downloaded or built once and shared by every clone of this user.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/imageflow
@@ -43,7 +43,7 @@ OBJECTS ?= 10000
 FUZZTIME ?= 10m
 TAG ?= $(shell git describe --tags --always --dirty)
 OVERLAY ?= config/overlays/test
-export TAG OVERLAY LOAD UPGRADE_TAG IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR RELEASE_DIR ENGINE
+export TAG OVERLAY LOAD UPGRADE_TAG IMAGE_TARGETS IMAGE_FLAGS IMAGES_DIR PLATFORM RELEASE_DIR ENGINE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -194,14 +194,17 @@ trace: setup ## send the trace of an upload to a real Jaeger and draw it in inte
 triton-test: setup ## run the tests of inference on Triton's own server (160 MB, once)
 	@hack/triton.sh
 
-image: ## build the images dev.local/imageflow and -detect with docker or buildah, and print their sizes
+image: ## build the images dev.local/imageflow and -detect with docker or buildah, and print their sizes; PLATFORM=linux/arm64 builds for arm64
 	@hack/image.sh build
 
 image-archive: image ## write the images as docker archives into IMAGES_DIR
 	@hack/image.sh archive
 
 reproducible: setup ## build the commands of the last commit twice, in different folders and without a cache, and compare them to the bit
-	@hack/reproducible.sh
+	@hack/reproducible.sh commands
+
+reproducible-image: ## build the image plain of the last commit twice without caches, and compare its packages, modules, binary and libraries
+	@hack/reproducible.sh image
 
 manifests: ## write the manifests of OVERLAY with the images of TAG into bin/install.yaml, for kubectl apply -f
 	@mkdir -p bin
