@@ -17,8 +17,7 @@
 #
 # A release names its base images by digest:
 #   --build-arg DEBIAN_IMAGE=debian@sha256:...
-# and may name the day of Debian's packages, which snapshot.debian.org then serves:
-#   --build-arg DEBIAN_SNAPSHOT=20261128T000000Z
+# Debian's packages are those that the base images' apt sources name: of a day, if they name a snapshot.
 ARG GO_IMAGE=golang:1.26-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
@@ -30,14 +29,11 @@ ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS vips
 ARG DEBIAN_FRONTEND=noninteractive
 ARG TARGETARCH
-ARG DEBIAN_SNAPSHOT
 # hadolint ignore=DL3009
-RUN find /etc/apt -regex '.*\.\(sources\|list\)' -exec sed -i \
-      "${DEBIAN_SNAPSHOT:+s,deb.debian.org/\([a-z-]*\),snapshot.debian.org/archive/\1/$DEBIAN_SNAPSHOT,}" {} + \
- && sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>/dev/null \
+RUN sed -i 's/^Types: deb$/& deb-src/' /etc/apt/sources.list.d/debian.sources 2>/dev/null \
       || sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/sources.list \
  && dpkg --add-architecture "$TARGETARCH" \
- && apt-get update -q ${DEBIAN_SNAPSHOT:+-o Acquire::Check-Valid-Until=false} \
+ && apt-get update -q \
  && echo libaom-dev libbrotli-dev libdav1d-dev libdeflate-dev libexif-dev libexpat1-dev libglib2.0-dev libhwy-dev \
       libjpeg62-turbo-dev liblcms2-dev liborc-0.4-dev libpng-dev libtiff-dev libwebp-dev pkg-config \
     | sed "s/ \|$/:$TARGETARCH /g" \
@@ -123,11 +119,8 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 # hadolint ignore=DL3065
 FROM --platform=$TARGETPLATFORM ${DEBIAN_IMAGE} AS runtime
 ARG DEBIAN_FRONTEND=noninteractive
-ARG DEBIAN_SNAPSHOT
 COPY --from=build /out/ /
-RUN find /etc/apt -regex '.*\.\(sources\|list\)' -exec sed -i \
-      "${DEBIAN_SNAPSHOT:+s,deb.debian.org/\([a-z-]*\),snapshot.debian.org/archive/\1/$DEBIAN_SNAPSHOT,}" {} + \
- && apt-get update -q ${DEBIAN_SNAPSHOT:+-o Acquire::Check-Valid-Until=false} \
+RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends \
       libaom3 libbrotli1 libdav1d6 libdeflate0 libexif12 libexpat1 libglib2.0-0 libhwy1 libjpeg62-turbo liblcms2-2 \
       liborc-0.4-0 libpng16-16 libstdc++6 libtiff6 libwebp7 libwebpdemux2 libwebpmux3 \
@@ -195,9 +188,8 @@ USER 65532:65532
 
 FROM runtime AS with-hevc
 ARG DEBIAN_FRONTEND=noninteractive
-ARG DEBIAN_SNAPSHOT
 USER 0
-RUN apt-get update -q ${DEBIAN_SNAPSHOT:+-o Acquire::Check-Valid-Until=false} \
+RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends libde265-0 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log
 COPY --from=hevc /hevc/ /
