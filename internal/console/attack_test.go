@@ -190,7 +190,8 @@ func TestMethods(t *testing.T) {
 		code                int
 	}{
 		{"PUT", "/", "GET, HEAD", 405}, {"DELETE", "/executions", "GET, HEAD", 405}, {"POST", "/execution", "GET, HEAD", 405},
-		{"OPTIONS", "/bench", "GET, HEAD, POST", 405}, {"GET", "/upload", "POST", 405}, {"PATCH", "/static/style.css", "GET, HEAD", 405},
+		{"OPTIONS", "/bench", "GET, HEAD, POST", 405},
+		{"GET", "/upload", "POST", 405}, {"PATCH", "/static/style.css", "GET, HEAD", 405},
 		{"PUT", "/nothing", "", 404}, {"GET", "/nothing", "", 404},
 	} {
 		w := httptest.NewRecorder()
