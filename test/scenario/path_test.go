@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,6 +16,7 @@ func TestOnClusterEventPath(t *testing.T) {
 	needsCluster(t)
 	apply(t, "../../eventing/examples/presets/pipelines.yaml")
 	s := connect(t)
+	awaitOnePod(t)
 	run := time.Now().UTC().Format("150405")
 	img := sample(t)
 	forms := map[string]string{"a Trigger for each step": "path/" + run, "one Trigger": "photos/" + run}
@@ -32,6 +34,18 @@ func TestOnClusterEventPath(t *testing.T) {
 	}
 	for form, prefix := range forms {
 		t.Run(form, func(t *testing.T) { reportPath(t, jobs(t, "app.kubernetes.io/component=processor", prefix), stored) })
+	}
+}
+
+// awaitOnePod waits until each processor is scaled in after the tests before: the logs of a pod that ends are lost.
+func awaitOnePod(t testing.TB) {
+	t.Helper()
+	for _, c := range services {
+		within(t, 3*time.Minute, "one pod of "+c.part, func() bool {
+			selector := "serving.knative.dev/revision=" + latest(t, serviceOf[c.part])
+			pods := kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", "name")
+			return len(strings.Fields(pods)) == 1
+		})
 	}
 }
 

@@ -59,7 +59,7 @@ func testPluginFailure(t *testing.T) {
 	execution := regexp.MustCompile(`plugin/bad/\S+-cut\b`).FindString(out)
 	kn(t, execution+` +400 +1 `, "dead-letter", "list", bad)
 	kn(t, `resize-grpc-service .*truncated`, "logs", "--execution", execution, "--since", "5m")
-	if out, isOK = kn(t, "will be sent again: 1\n", "dead-letter", "replay", "--execution", execution); !isOK {
+	if out, isOK = kn(t, "\n1 dead letter will be sent again\n", "dead-letter", "replay", "--execution", execution); !isOK {
 		t.Errorf("a replay: %s", out)
 	}
 	eventually(t, "another failure of the dead letter", func() bool {
