@@ -84,6 +84,9 @@ func finish(text []byte, contract *descriptorpb.FileDescriptorProto) ([]byte, er
 			addErrors(document, operation)
 		}
 	}
+	if err := addRanges(document, contract); err != nil {
+		return nil, err
+	}
 	var finished bytes.Buffer
 	encoder := json.NewEncoder(&finished)
 	encoder.SetEscapeHTML(false)
@@ -92,14 +95,25 @@ func finish(text []byte, contract *descriptorpb.FileDescriptorProto) ([]byte, er
 	return finished.Bytes(), err
 }
 
+// merge adds the members of an object to another one: those of objects one by one, and the elements of lists after the existing
+// ones. null removes a member.
 func merge(into, from object) {
 	for name, value := range from {
-		existing, isObject := into[name].(object)
-		if added, ok := value.(object); ok && isObject {
-			merge(existing, added)
-		} else {
-			into[name] = value
+		switch added := value.(type) {
+		case nil:
+			delete(into, name)
+			continue
+		case object:
+			if existing, ok := into[name].(object); ok {
+				merge(existing, added)
+				continue
+			}
+		case []any:
+			if existing, ok := into[name].([]any); ok {
+				value = append(existing, added...)
+			}
 		}
+		into[name] = value
 	}
 }
 
@@ -163,9 +177,12 @@ func describeValues(document object, contract *descriptorpb.FileDescriptorProto)
 // addErrors adds the answers with errors.
 func addErrors(document, operation object) {
 	delete(operation.get("responses"), "default")
+	_, needsNoToken := operation["security"]
 	for status := range document.get("components", "responses") {
-		if operation["requestBody"] != nil || status != "413" && status != "415" {
-			operation.get("responses")[status] = ref("responses", status)
+		isOfBody := status == "413" || status == "415"
+		if isOfBody && operation["requestBody"] == nil || status == "401" && needsNoToken {
+			continue
 		}
+		operation.get("responses")[status] = ref("responses", status)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
@@ -17,6 +18,7 @@ func openAPI(contract *descriptorpb.FileDescriptorProto, imported []*descriptorp
 	for _, message := range contract.MessageType {
 		useProtoNames(message)
 	}
+	addWatch(contract)
 	text, err := generateOpenAPI(contract, imported)
 	if err != nil {
 		return nil, err
@@ -31,6 +33,19 @@ func useProtoNames(message *descriptorpb.DescriptorProto) {
 	}
 	for _, nested := range message.NestedType {
 		useProtoNames(nested)
+	}
+}
+
+// addWatch gives WatchExecutions its path. The contract itself has none, because grpc-gateway would then serve lines of JSON there.
+func addWatch(contract *descriptorpb.FileDescriptorProto) {
+	for _, service := range contract.Service {
+		for _, method := range service.Method {
+			if method.GetName() == "WatchExecutions" {
+				method.ServerStreaming, method.Options = nil, &descriptorpb.MethodOptions{}
+				rule := &annotations.HttpRule{Pattern: &annotations.HttpRule_Get{Get: "/v1/executions:watch"}}
+				proto.SetExtension(method.Options, annotations.E_Http, rule)
+			}
+		}
 	}
 }
 
