@@ -3,7 +3,9 @@ package gateway_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +13,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"imageflow.dev/internal/gateway"
 )
 
 func TestOpenAPI_describesEveryPathInSnakeCase(t *testing.T) {
@@ -25,27 +29,42 @@ func TestOpenAPI_describesEveryPathInSnakeCase(t *testing.T) {
 		resp.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v", resp.StatusCode, err)
 	}
-	n := 0
+	described := map[string]bool{}
+	for path, methods := range description.Paths {
+		for method := range methods {
+			described[method+" "+path] = true
+		}
+	}
+	if served := servedPaths(); !maps.Equal(served, described) {
+		t.Errorf("the gateway serves %v\nand describes %v", slices.Sorted(maps.Keys(served)), slices.Sorted(maps.Keys(described)))
+	}
+	if description.Components.Schemas["ResizeRequest"].Properties["target_width"] == nil {
+		t.Errorf("ResizeRequest is %v", description.Components.Schemas["ResizeRequest"])
+	}
+}
+
+// servedPaths returns the methods and paths of the contract, of streams and of images.
+func servedPaths() map[string]bool {
+	served := map[string]bool{"get " + gateway.ImagesPath + "{key}": true}
+	for path := range (&gateway.Executions{}).Backend().Streams {
+		served["get "+path] = true
+	}
 	protoregistry.GlobalFiles.RangeFilesByPackage("imageflow.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			for m, methods := 0, file.Services().Get(i).Methods(); m < methods.Len(); m++ {
 				rule, _ := proto.GetExtension(methods.Get(m).Options(), annotations.E_Http).(*annotations.HttpRule)
-				for method, path := range map[string]string{"get": rule.GetGet(), "post": rule.GetPost()} {
-					if path == "" {
-						continue
-					}
-					n++
-					if description.Paths[strings.ReplaceAll(path, "=**", "")][method] == nil {
-						t.Errorf("%s %s is not described", method, path)
+				for _, binding := range append(rule.GetAdditionalBindings(), rule) {
+					for method, path := range map[string]string{"get": binding.GetGet(), "post": binding.GetPost()} {
+						if path != "" {
+							served[method+" "+strings.ReplaceAll(path, "=**", "")] = true
+						}
 					}
 				}
 			}
 		}
 		return true
 	})
-	if n < 8 || description.Components.Schemas["ResizeRequest"].Properties["target_width"] == nil {
-		t.Errorf("%d paths; %v", n, description.Components.Schemas["ResizeRequest"])
-	}
+	return served
 }
 
 func TestProto_isTextWithComments(t *testing.T) {

@@ -46,6 +46,7 @@ func operations(t *testing.T) []operation {
 		{"GET", "/v1/executions", "/v1/executions?page_size=1", "", 200, `"execution_id":"`},
 		{"GET", "/v1/executions/{execution_id}", "/v1/executions/a", "", 200, "COMPLETED"},
 		{"GET", "/v1/executions/{execution_id}", "/v1/executions/notes", "", 200, `"failure":{`},
+		{"GET", "/v1/executions/{execution_id}", "/v1/executions/typed", "", 200, longType},
 		{"GET", "/v1/dead-letters", "", "", 200, `"object_key":"notes.jpg"`},
 		{"POST", "/v1/dead-letters:replay", "", `{"all":true,"dry_run":true}`, 200, "notes.jpg"},
 
@@ -56,15 +57,21 @@ func operations(t *testing.T) []operation {
 	}
 }
 
+// longType is a content type that an object may have and a request may not.
+var longType = "image/jpeg; note=" + strings.Repeat("a", 100)
+
 // TestAnswersAgreeWithOpenAPI: each path of /openapi.json answers, and the answers have the schemas of the description and
 // no members that it does not have.
 func TestAnswersAgreeWithOpenAPI(t *testing.T) {
-	s := local(t, setup{})
+	s := local(t, setup{env: []string{"IMAGE_SIGNING_KEYS=" + imageKey, "IMAGE_OPTIONS=true"}})
+	s.put(t, "typed.jpg", longType, jpegOf(t, 64, 48))
 	s.put(t, "a.jpg", "image/jpeg", jpegOf(t, 640, 480))
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))
 	eventually(t, "the chains", func() bool { return s.tag(t, "a.jpg") == "completed" && s.tag(t, "notes.jpg") == "failed" })
 	d := s.describedAPI(t)
-	answered := map[string]bool{}
+	answered := map[string]bool{"GET " + watchPattern: true, "GET " + imagesPattern: true}
+	watchAgrees(t, s, d)
+	imagesAgree(t, s, d)
 	for _, c := range operations(t) {
 		path := c.path
 		if path == "" {
@@ -118,13 +125,19 @@ type describedAPI struct {
 
 const openAPIName = "openapi.json"
 
-func (s *system) describedAPI(t *testing.T) describedAPI {
+// document returns /openapi.json.
+func (s *system) document(t *testing.T) (document map[string]any) {
 	t.Helper()
 	_, text := s.request(t, "GET", "/"+openAPIName, "")
-	var document map[string]any
 	if err := json.Unmarshal([]byte(text), &document); err != nil {
 		t.Fatal(err)
 	}
+	return document
+}
+
+func (s *system) describedAPI(t *testing.T) describedAPI {
+	t.Helper()
+	document := s.document(t)
 	for _, schema := range document["components"].(map[string]any)["schemas"].(map[string]any) {
 		if schema := schema.(map[string]any); schema["properties"] != nil {
 			schema["additionalProperties"] = false // of answers, everything is described
