@@ -23,8 +23,11 @@ def generate():
     file = os.path.join(FOLDER, "openapi.json")
     with open(file, "wb") as written:
         written.write(description.content)
+    config = os.path.join(FOLDER, "config.yaml")
+    with open(config, "w") as written:
+        written.write("content_type_overrides: {image/*: application/octet-stream}\n")  # it knows no other binary type
     command = ["openapi-python-client", "generate", "--path", file, "--output-path", f"{FOLDER}/generated", "--meta", "none"]
-    done = subprocess.run([*command, "--fail-on-warning"], capture_output=True, text=True, timeout=240)
+    done = subprocess.run([*command, "--config", config, "--fail-on-warning"], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     sys.path.insert(0, FOLDER)
 

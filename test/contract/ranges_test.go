@@ -105,7 +105,8 @@ func compare(t *testing.T, message protoreflect.MessageDescriptor, name string, 
 		decoded, _ := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
 		broken := brokenRule(protovalidate.Validate(request), name)
 		if err := schema.Validate(decoded.(map[string]any)[name]); (err == nil) != (broken == "") {
-			t.Errorf("%s.%s = %.60s: the description permits it: %v; the rule that it breaks: %q", message.Name(), name, text, err == nil, broken)
+			t.Errorf("%s.%s = %.60s: the description permits it: %v; the rule that it breaks: %q",
+				message.Name(), name, text, err == nil, broken)
 		}
 		compared++
 	}
@@ -147,9 +148,11 @@ var (
 		10_000, 10_001, 16_383, 16_384, 16_385, 1<<31 - 1,
 	}
 	fractions = []any{-1e9, -180.1, -180, -1e-3, 0, 1e-3, 0.099, 0.1, 0.75, 0.751, 1, 1.001, 8, 8.001, 180, 180.1, 1e9}
-	sizes     = []int{0, 1, 2, 3, 4, 5, 16, 17, 32, 33, 100, 101, 150, 151, 1000, 1001}                        // of lists and maps
-	lengths   = []int{0, 1, 2, 32, 33, 64, 65, 100, 101, 128, 129, 200, 201, 900, 901, 1024, 1025, 4096, 4097} // of texts
-	bytes     = []any{[]byte{1}, make([]byte, 131_072), make([]byte, 131_074)}                                 // whole groups of base64
+	// sizes are those of lists and maps, lengths those of texts.
+	sizes   = []int{0, 1, 2, 3, 4, 5, 16, 17, 32, 33, 100, 101, 150, 151, 1000, 1001}
+	lengths = []int{0, 1, 2, 32, 33, 64, 65, 100, 101, 128, 129, 200, 201, 900, 901, 1024, 1025, 4096, 4097}
+	// encoded are texts in base64 whose lengths are in different groups of four characters.
+	encoded = []any{[]byte{1}, make([]byte, 131_072), make([]byte, 131_074)}
 )
 
 // valuesOf returns values of a field in JSON, none for enums and messages.
@@ -172,7 +175,7 @@ func valuesOf(field protoreflect.FieldDescriptor) []any {
 		}
 		return values
 	case protoreflect.BytesKind:
-		return bytes
+		return encoded
 	}
 	return nil
 }

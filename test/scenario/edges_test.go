@@ -10,49 +10,75 @@ const maxElements = 1000
 
 // edges returns values just outside the ranges that a schema has, and values at the ends of the ranges.
 func (r *ranges) edges(schema map[string]any) (outside, atEnds []any) {
-	add := func(wrong, right any) { outside, atEnds = append(outside, wrong), append(atEnds, right) }
+	for keyword, limit := range schema {
+		wrong, right := numberEdge(schema, keyword, limit)
+		if wrong == nil {
+			wrong, right = textEdge(schema, keyword, limit)
+		}
+		if wrong == nil {
+			wrong, right = r.sizeEdge(schema, keyword, limit)
+		}
+		if wrong != nil {
+			outside, atEnds = append(outside, wrong), append(atEnds, right)
+		}
+	}
+	return outside, atEnds
+}
+
+// numberEdge returns numbers at both sides of the limit of a keyword, or nil for other keywords.
+func numberEdge(schema map[string]any, keyword string, limit any) (wrong, right any) {
 	step := 1.0
 	if schema["type"] == "number" {
 		step = 1e-5
 	}
-	for keyword, limit := range schema {
-		n, _ := limit.(float64)
-		switch keyword {
-		case "minimum":
-			add(n-step, n)
-		case "maximum":
-			add(n+step, n)
-		case "exclusiveMinimum":
-			add(n, n+step)
-		case "not":
-			end := limit.(map[string]any)["exclusiveMaximum"].(float64)
-			add(end-step, end)
-		case "enum":
-			all := limit.([]any)
-			add(all[len(all)-1].(float64)+step, all[0])
-		case "pattern":
-			if strings.HasPrefix(limit.(string), "^$|") {
-				add("!", "")
-			}
-		case "minLength":
-			add("", "a")
-		case "maxLength":
-			if schema["format"] == "byte" {
-				add(strings.Repeat("A", int(n)+4), strings.Repeat("A", int(n)-1)+"=")
-			} else {
-				add(strings.Repeat("a", int(n)+1), strings.Repeat("a", int(n)))
-			}
-		case "maxItems":
-			if items := schema["items"].(map[string]any); n < maxElements {
-				add(r.list(items, int(n)+1), r.list(items, int(n)))
-			}
-		case "uniqueItems":
-			outside = append(outside, []any{1, 1})
-		case "maxProperties":
-			add(manyMembers(schema, int(n)+1), manyMembers(schema, int(n)))
+	n, _ := limit.(float64)
+	switch keyword {
+	case "minimum":
+		return n - step, n
+	case "maximum":
+		return n + step, n
+	case "exclusiveMinimum":
+		return n, n + step
+	case "not":
+		end := limit.(map[string]any)["exclusiveMaximum"].(float64)
+		return end - step, end
+	case "enum":
+		if last, ok := limit.([]any)[len(limit.([]any))-1].(float64); ok {
+			return last + step, last
 		}
 	}
-	return outside, atEnds
+	return nil, nil
+}
+
+// textEdge does the same with texts.
+func textEdge(schema map[string]any, keyword string, limit any) (wrong, right any) {
+	n, _ := limit.(float64)
+	switch {
+	case keyword == "pattern" && strings.HasPrefix(limit.(string), "^$|"):
+		return "!", ""
+	case keyword == "minLength":
+		return "", "a"
+	case keyword == "maxLength" && schema["format"] == "byte":
+		return strings.Repeat("A", int(n)+4), strings.Repeat("A", int(n)-1) + "="
+	case keyword == "maxLength":
+		return strings.Repeat("a", int(n)+1), strings.Repeat("a", int(n))
+	}
+	return nil, nil
+}
+
+// sizeEdge does the same with lists and objects.
+func (r *ranges) sizeEdge(schema map[string]any, keyword string, limit any) (wrong, right any) {
+	items, _ := schema["items"].(map[string]any)
+	n, _ := limit.(float64)
+	switch {
+	case keyword == "maxItems" && n < maxElements:
+		return r.list(items, int(n)+1), r.list(items, int(n))
+	case keyword == "uniqueItems":
+		return append(r.list(items, 1), r.list(items, 1)...), r.list(items, 1)
+	case keyword == "maxProperties":
+		return manyMembers(schema, int(n)+1), manyMembers(schema, int(n))
+	}
+	return nil, nil
 }
 
 // list returns a list of different items, as far as there are so many.

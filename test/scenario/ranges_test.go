@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestRangesInOpenAPI_areTheGateways: the gateway refuses values just outside each range in /openapi.json and names the field, and
-// does not refuse values at its ends for the same reason.
+// TestRangesInOpenAPI_areTheGateways: the gateway refuses values just outside each range in /openapi.json and names the field,
+// and does not refuse values at its ends for the same reason.
 func TestRangesInOpenAPI_areTheGateways(t *testing.T) {
 	s := local(t, setup{})
 	s.put(t, "a.jpg", "image/jpeg", jpegOf(t, 64, 48))
@@ -48,11 +48,12 @@ type ranges struct {
 
 func validParts(t *testing.T) map[string]map[string]any {
 	inline := base64.StdEncoding.EncodeToString(jpegOf(t, 64, 48))
+	step := map[string]any{"resize": map[string]any{"target_width": 8}}
 	return map[string]map[string]any{
 		"ResizeRequest":            {"input_bytes": inline, "target_width": 8},
 		"DetectionRequest":         {"input_bytes": inline},
 		"FilterRequest":            {"input_bytes": inline, "filter_type": "blur", "intensity": 1},
-		"RunPipelineRequest":       {"input_bytes": inline, "steps": []any{map[string]any{"resize": map[string]any{"target_width": 8}}}},
+		"RunPipelineRequest":       {"input_bytes": inline, "steps": []any{step}},
 		"DescribeImageRequest":     {"input_bytes": inline},
 		"ReplayDeadLettersRequest": {"dry_run": true},
 		"BoundingBox":              {"x2": 1, "y2": 1},
@@ -105,8 +106,8 @@ func query(name string, value any) string {
 	return values.Encode()
 }
 
-// refusal sends a request and returns the field that a refusal names, and its reason. It is 404 for the version of a model, and 400
-// for all others.
+// refusal sends a request and returns the field that a refusal names, and its reason. It has the status 404 for the version of a
+// model, and otherwise 400.
 func (r *ranges) refusal(method, path, body string) (field, reason string) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel() // ends a watch

@@ -36,7 +36,7 @@ func useProtoNames(message *descriptorpb.DescriptorProto) {
 	}
 }
 
-// addWatch gives WatchExecutions its path. The contract itself has none, because grpc-gateway would then serve lines of JSON there.
+// addWatch gives WatchExecutions its path. The contract has none, because grpc-gateway would then serve lines of JSON there.
 func addWatch(contract *descriptorpb.FileDescriptorProto) {
 	for _, service := range contract.Service {
 		for _, method := range service.Method {
