@@ -38,10 +38,10 @@ func TestGateway_hostileBodiesTakeLittleMemory(t *testing.T) {
 	for _, c := range []struct {
 		name, contentType, body, contains string
 	}{
-		{"empty objects", "application/json", `{"steps":[` + strings.Repeat("{},", 1<<20) + `{}]}`, "more than 1000 elements"},
+		{"empty objects", "application/json", `{"steps":[` + strings.Repeat("{},", 1<<20) + `{}]}`, "more than 1100 elements"},
 		{"empty objects after an image", "application/json", `{"input_bytes":"AAAA","steps":[` + strings.Repeat("{},", 1<<20) +
-			`{}]}`, "more than 1000 elements"},
-		{"members", "application/json", `{"parameters":{` + strings.Repeat(`"a":"",`, 1<<19) + `"b":""}}`, "more than 1000 elements"},
+			`{}]}`, "more than 1100 elements"},
+		{"members", "application/json", `{"parameters":{` + strings.Repeat(`"a":"",`, 1<<19) + `"b":""}}`, "more than 1100 elements"},
 		{"nested arrays", "application/json", strings.Repeat("[", 3<<20), "deeper than 16 levels"},
 		{"nested objects", "application/json", strings.Repeat(`{"a":`, 1<<19), "deeper than 16 levels"},
 		{"a long string", "application/json", `{"execution_id":"` + strings.Repeat("x", 3<<20) + `"}`, "longer than 262144 bytes"},
@@ -55,7 +55,7 @@ func TestGateway_hostileBodiesTakeLittleMemory(t *testing.T) {
 		{"a long field", formType, "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + strings.Repeat("b", 3<<20) +
 			"\r\n--b--\r\n", "longer than 262144 bytes"},
 		{"JSON in a field", formType, manyParts(1,
-			"Content-Disposition: form-data; name=output_image\r\n\r\n["+strings.Repeat("{},", 80<<10)+"{}]"), "more than 1000 elements"},
+			"Content-Disposition: form-data; name=output_image\r\n\r\n["+strings.Repeat("{},", 80<<10)+"{}]"), "more than 1100 elements"},
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(c.body))
 		req.Header.Set("Content-Type", c.contentType)

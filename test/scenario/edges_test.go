@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// maxElements is the number of elements of JSON from which the gateway does not read a request.
-const maxElements = 1000
-
 // edges returns values just outside the ranges that a schema has, and values at the ends of the ranges.
 func (r *ranges) edges(schema map[string]any) (outside, atEnds []any) {
 	for keyword, limit := range schema {
@@ -71,7 +68,7 @@ func (r *ranges) sizeEdge(schema map[string]any, keyword string, limit any) (wro
 	items, _ := schema["items"].(map[string]any)
 	n, _ := limit.(float64)
 	switch {
-	case keyword == "maxItems" && n < maxElements:
+	case keyword == "maxItems":
 		return r.list(items, int(n)+1), r.list(items, int(n))
 	case keyword == "uniqueItems":
 		return append(r.list(items, 1), r.list(items, 1)...), r.list(items, 1)
