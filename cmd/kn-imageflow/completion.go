@@ -30,8 +30,7 @@ func addCompletions(root *cobra.Command, o *options) {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	for path, f := range map[string]cobra.CompletionFunc{
-		"execution describe": executions, "execution list": executions, "execution watch": executions,
-		"dead-letter list": executions, "dead-letter replay": completes(o.deadLetterNames),
+		"execution describe": executions, "dead-letter replay": completes(o.deadLetterNames),
 		"chain describe": chains, "chain apply": chains, "logs": services,
 		"install": folders, "diff": folders, "upload": files,
 	} {
@@ -39,11 +38,15 @@ func addCompletions(root *cobra.Command, o *options) {
 			c.ValidArgsFunction = f
 		}
 	}
-	for path, flag := range map[string]string{
-		"logs": "execution", "dead-letter replay": "execution", "execution list": "prefix",
+	for path, flags := range map[string][]string{
+		"logs": {"execution"}, "execution list": {"prefix"}, "execution watch": {"prefix"},
+		"dead-letter list": {"prefix"}, "dead-letter replay": {"execution", "prefix"},
 	} {
-		if c, _, err := root.Find(strings.Fields(path)); err == nil {
-			_ = c.RegisterFlagCompletionFunc(flag, executions)
+		c, _, err := root.Find(strings.Fields(path))
+		for _, flag := range flags {
+			if err == nil {
+				_ = c.RegisterFlagCompletionFunc(flag, executions)
+			}
 		}
 	}
 }

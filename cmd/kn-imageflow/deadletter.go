@@ -23,18 +23,18 @@ func newDeadLetter(o *options) *cobra.Command {
 
 func newDeadLetterList(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "list [PREFIX]",
-		Short: "List dead letters by the start of their execution ids",
+		Use:   "list",
+		Short: "List dead letters",
 		Example: `  kn imageflow dead-letter list
-  kn imageflow dead-letter list uploads/ --since 24h -o wide`,
-		Args: cobra.MaximumNArgs(1),
+  kn imageflow dead-letter list --prefix uploads/ --since 24h -o wide`,
+		Args: cobra.NoArgs,
 	}
-	p, span, bucket, limit := addPrinter(c), &span{}, "", 0
+	p, span, request, limit := addPrinter(c), &span{}, &imageflowv1.ListDeadLettersRequest{}, 0
 	span.add(c, "the event failed at last")
-	c.Flags().StringVar(&bucket, "bucket", "", "`bucket` of the images (default the server's)")
+	addPrefix(c, &request.Prefix)
+	c.Flags().StringVar(&request.Bucket, "bucket", "", "`bucket` of the images (default the server's)")
 	c.Flags().IntVar(&limit, "limit", 50, "maximum `number` of dead letters; 0 lists all")
-	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
-		request := &imageflowv1.ListDeadLettersRequest{Bucket: bucket, Prefix: first(args)}
+	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, _ []string) error {
 		var err error
 		if request.Since, request.Until, err = span.parse(); err != nil {
 			return err
@@ -107,7 +107,7 @@ func newDeadLetterReplay(o *options) *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&request.Bucket, "bucket", "", "`bucket` of the images (default the server's)")
 	flags.StringVar(&request.ExecutionId, "execution", "", "select the dead letters of the execution `ID`")
-	flags.StringVar(&request.Prefix, "prefix", "", "select executions whose id begins with `PREFIX`")
+	addPrefix(c, &request.Prefix)
 	flags.BoolVar(&request.All, "all", false, "select all dead letters of the bucket")
 	flags.BoolVar(&request.DryRun, "dry-run", false, "only print what would be sent")
 	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {

@@ -24,13 +24,14 @@ func newExecution(o *options) *cobra.Command {
 
 // executionFilter are the flags that select executions.
 type executionFilter struct {
-	bucket, step, variant string
-	status                []string
+	bucket, prefix, step, variant string
+	status                        []string
 }
 
 func (f *executionFilter) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.bucket, "bucket", "", "`bucket` of the images (default the server's)")
+	addPrefix(c, &f.prefix)
 	flags.StringSliceVar(&f.status, "status", nil, "select executions in a `state`: pending, running, completed or failed")
 	flags.StringVar(&f.step, "step", "", "select executions with an output of this `step`: resize, detect or filter")
 	flags.StringVar(&f.variant, "variant", "", "select executions with an output of this `variant`")
@@ -59,21 +60,18 @@ func stateName(s imageflowv1.ProcessingStatus) string {
 
 func newExecutionList(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "list [PREFIX | --prefix PREFIX]",
+		Use:   "list",
 		Short: "List executions, the newest first",
 		Example: `  kn imageflow execution list --prefix uploads/
-  kn imageflow execution list uploads/ --status failed --since 24h -o wide`,
-		Args: cobra.MaximumNArgs(1),
+  kn imageflow execution list --prefix uploads/ --status failed --since 24h -o wide`,
+		Args: cobra.NoArgs,
 	}
-	f, p, span, limit, prefix := &executionFilter{}, addPrinter(c), &span{}, 0, ""
+	f, p, span, limit := &executionFilter{}, addPrinter(c), &span{}, 0
 	f.add(c)
-	c.Flags().StringVar(&prefix, "prefix", "", "select executions whose id begins with `PREFIX`")
 	span.add(c, "the image arrived")
 	c.Flags().IntVar(&limit, "limit", 50, "maximum `number` of executions; 0 lists all")
-	list := func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
-		request := &imageflowv1.ListExecutionsRequest{
-			Bucket: f.bucket, Prefix: cmp.Or(prefix, first(args)), Step: f.step, Variant: f.variant,
-		}
+	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, _ []string) error {
+		request := &imageflowv1.ListExecutionsRequest{Bucket: f.bucket, Prefix: f.prefix, Step: f.step, Variant: f.variant}
 		var err, err2 error
 		request.Status, err = f.states()
 		request.Since, request.Until, err2 = span.parse()
@@ -85,13 +83,7 @@ func newExecutionList(o *options) *cobra.Command {
 			return err
 		}
 		return p.print(r, o)
-	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if prefix != "" && len(args) > 0 {
-			return errors.New("--prefix and PREFIX are the same: give one of them")
-		}
-		return runs(o.asksGateway(list))(c, args)
-	}
+	}))
 	return c
 }
 

@@ -20,18 +20,25 @@ const hostile = "a\x1b[2J\nCOMPLETED b\u009b0m\r\u202ec"
 // unescaped are the characters of it, but for line ends, which no output may have.
 const unescaped = "\x1b\u009b\r\u202e"
 
-// hostileExecutions serves an execution and a dead letter whose names are hostile, and keeps the last request.
+// hostileExecutions serves an execution and a dead letter whose names are hostile, and keeps the prefix in the last request.
 type hostileExecutions struct {
 	imageflowv1.UnimplementedExecutionServiceServer
-	asked *imageflowv1.ListExecutionsRequest
+	prefix string
 }
 
 func (h *hostileExecutions) ListExecutions(
 	_ context.Context, r *imageflowv1.ListExecutionsRequest,
 ) (*imageflowv1.ListExecutionsResponse, error) {
-	h.asked = r
+	h.prefix = r.GetPrefix()
 	found := []*imageflowv1.ExecutionSummary{{ExecutionId: hostile, ObjectKey: hostile}}
 	return &imageflowv1.ListExecutionsResponse{Executions: found}, nil
+}
+
+func (h *hostileExecutions) WatchExecutions(
+	r *imageflowv1.WatchExecutionsRequest, _ grpc.ServerStreamingServer[imageflowv1.WatchExecutionsResponse],
+) error {
+	h.prefix = r.GetPrefix()
+	return nil
 }
 
 func (*hostileExecutions) GetExecution(
@@ -41,16 +48,18 @@ func (*hostileExecutions) GetExecution(
 		Failure: &imageflowv1.ExecutionFailure{Reason: hostile, Step: hostile, DeadLetter: "it's " + hostile, Attempts: 1}}, nil
 }
 
-func (*hostileExecutions) ListDeadLetters(
-	context.Context, *imageflowv1.ListDeadLettersRequest,
+func (h *hostileExecutions) ListDeadLetters(
+	_ context.Context, r *imageflowv1.ListDeadLettersRequest,
 ) (*imageflowv1.ListDeadLettersResponse, error) {
+	h.prefix = r.GetPrefix()
 	return &imageflowv1.ListDeadLettersResponse{DeadLetters: []*imageflowv1.DeadLetter{
 		{ExecutionId: hostile, Reason: hostile, Id: hostile, Step: hostile}}}, nil
 }
 
-func (*hostileExecutions) ReplayDeadLetters(
-	context.Context, *imageflowv1.ReplayDeadLettersRequest,
+func (h *hostileExecutions) ReplayDeadLetters(
+	_ context.Context, r *imageflowv1.ReplayDeadLettersRequest,
 ) (*imageflowv1.ReplayDeadLettersResponse, error) {
+	h.prefix = r.GetPrefix()
 	letters := []*imageflowv1.DeadLetter{{ExecutionId: hostile}}
 	return &imageflowv1.ReplayDeadLettersResponse{DeadLetters: letters, NotFound: []string{hostile}}, nil
 }
@@ -110,23 +119,26 @@ func TestForeignNames_files(t *testing.T) {
 	}
 }
 
-// TestExecutionList_prefix: the flag and the argument select the same, and a shell completes both.
-func TestExecutionList_prefix(t *testing.T) {
+// TestPrefix: every command that selects executions by the start of their ids does it by --prefix, which a shell completes.
+func TestPrefix(t *testing.T) {
 	h := &hostileExecutions{}
 	gateway := serve(t, h)
-	for _, args := range []string{"--prefix in/", "in/"} {
-		code, _, wrong := call(t, nil, append([]string{"execution", "list", "--gateway", gateway}, strings.Fields(args)...)...)
-		if code != 0 || h.asked.GetPrefix() != "in/" {
-			t.Errorf("%s: code %d, %s, the gateway got %v", args, code, wrong, h.asked)
+	for _, command := range []string{"execution list", "execution watch", "dead-letter list", "dead-letter replay"} {
+		args := append(strings.Fields(command), "--gateway", gateway)
+		h.prefix = ""
+		if _, _, wrong := call(t, nil, append(args, "--prefix", "in/")...); h.prefix != "in/" {
+			t.Errorf("%s: the gateway got the prefix %q, %s", command, h.prefix, wrong)
 		}
-	}
-	code, _, wrong := call(t, nil, "execution", "list", "in/", "--prefix", "in/", "--gateway", gateway)
-	if code != 1 || !strings.Contains(wrong, "--prefix and PREFIX are the same") {
-		t.Errorf("both: code %d, %s", code, wrong)
-	}
-	_, _, wrong = call(t, nil, "__complete", "--gateway", gateway, "execution", "list", "--prefix", "up")
-	if h.asked.GetPrefix() != "up" {
-		t.Errorf("completion asks for %v, %s", h.asked, wrong)
+		h.prefix = ""
+		if _, _, wrong := call(t, nil, append(append([]string{"__complete"}, args...), "--prefix", "up")...); h.prefix != "up" {
+			t.Errorf("%s: completion asks for %q, %s", command, h.prefix, wrong)
+		}
+		if command == "dead-letter replay" { // whose arguments are ids
+			continue
+		}
+		if code, _, wrong := call(t, nil, append(args, "in/")...); code != 1 || !strings.Contains(wrong, " --help") {
+			t.Errorf("%s: an argument: code %d, %s", command, code, wrong)
+		}
 	}
 }
 

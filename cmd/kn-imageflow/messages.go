@@ -91,12 +91,9 @@ func pages(limit int, read func(size int32, token string) (items int, next strin
 	}
 }
 
-// first returns the first argument; empty if there is none.
-func first(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
+// addPrefix adds the flag that selects executions by the start of their ids.
+func addPrefix(c *cobra.Command, prefix *string) {
+	c.Flags().StringVar(prefix, "prefix", "", "select executions whose id begins with `PREFIX`")
 }
 
 // description prints an object for people, line by line.

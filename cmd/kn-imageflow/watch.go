@@ -19,21 +19,21 @@ const pauseOfWatch = time.Second
 
 func newExecutionWatch(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "watch [PREFIX]",
+		Use:   "watch",
 		Short: "Print each execution when something happens to it, until Ctrl-C",
-		Example: `  kn imageflow execution watch uploads/
+		Example: `  kn imageflow execution watch --prefix uploads/
   kn imageflow execution watch --status failed -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.NoArgs,
 	}
 	f, p := &executionFilter{}, addPrinter(c)
 	f.add(c)
-	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
+	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, _ []string) error {
 		states, err := f.states()
 		if err != nil {
 			return err
 		}
 		request := &imageflowv1.WatchExecutionsRequest{
-			Bucket: f.bucket, Prefix: first(args), Status: states, Step: f.step, Variant: f.variant,
+			Bucket: f.bucket, Prefix: f.prefix, Status: states, Step: f.step, Variant: f.variant,
 		}
 		err = watchExecutions(ctx, gateway, request, func(change *imageflowv1.WatchExecutionsResponse) error {
 			e := change.GetExecution()

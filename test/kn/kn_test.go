@@ -111,7 +111,7 @@ func TestExecutions(t *testing.T) {
 		t.Fatal(err)
 	}
 	var changes lines
-	watch := exec.CommandContext(t.Context(), filepath.Join(binaries, "kn-imageflow"), "execution", "watch", "kn/cat",
+	watch := exec.CommandContext(t.Context(), filepath.Join(binaries, "kn-imageflow"), "execution", "watch", "--prefix", "kn/cat",
 		"--gateway", local.Gateway)
 	watch.Env = append(os.Environ(), "GATEWAY_TOKEN="+token)
 	watch.Stdout, watch.Stderr = &changes, &changes
@@ -120,10 +120,10 @@ func TestExecutions(t *testing.T) {
 	}
 	time.Sleep(time.Second) // a watch has no other sign that it has begun, and shows only later changes
 	upload(t, "kn/cat.jpg", image)
-	eventually(t, `kn/cat +COMPLETED +resize,detect,filter`, "execution", "list", "kn/", "--status", "completed")
+	eventually(t, `kn/cat +COMPLETED +resize,detect,filter`, "execution", "list", "--prefix", "kn/", "--status", "completed")
 	eventually(t, `(?s)kn/cat +COMPLETED.* imageflow-files +kn/cat.jpg`, "execution", "list", "-o", "wide")
-	eventually(t, `^execution.imageflow.dev/kn/cat\n$`, "execution", "list", "kn/cat", "-o", "name")
-	eventually(t, `^nothing found\n$`, "execution", "list", "kn/cat", "--status", "failed")
+	eventually(t, `^execution.imageflow.dev/kn/cat\n$`, "execution", "list", "--prefix", "kn/cat", "-o", "name")
+	eventually(t, `^nothing found\n$`, "execution", "list", "--prefix", "kn/cat", "--status", "failed")
 	eventually(t, `(?s)Status: +COMPLETED\nImage: +imageflow-files/kn/cat.jpg\n.*Step: +filter\n +Output: +imageflow-files/kn/cat_`,
 		"execution", "describe", "kn/cat")
 	eventually(t, `(?s)kind: Execution\n.*status: PROCESSING_STATUS_COMPLETED\n`, "execution", "describe", "kn/cat", "-o", "yaml")
@@ -140,10 +140,11 @@ func TestExecutions(t *testing.T) {
 // TestDeadLetters finds the dead letter of a file that is no image, and sends its event again.
 func TestDeadLetters(t *testing.T) {
 	upload(t, "kn/text.jpg", []byte("no image"))
-	eventually(t, `(?s)EXECUTION +CODE.*kn/text +4\d\d +1 `, "dead-letter", "list", "kn/text")
+	eventually(t, `(?s)EXECUTION +CODE.*kn/text +4\d\d +1 `, "dead-letter", "list", "--prefix", "kn/text")
 	eventually(t, `(?s)Status: +FAILED\n.*Mend: .*kn imageflow dead-letter replay 'imageflow-files/kn/text`,
 		"execution", "describe", "kn/text")
-	id := strings.TrimSpace(eventually(t, `^deadletter.imageflow.dev/.*kn/text`, "dead-letter", "list", "kn/text", "-o", "name"))
+	id := strings.TrimSpace(eventually(t, `^deadletter.imageflow.dev/.*kn/text`,
+		"dead-letter", "list", "--prefix", "kn/text", "-o", "name"))
 	for _, by := range [][]string{{id}, {"--execution", "kn/text"}, {"--prefix", "kn/te", "--since", "1h"}} {
 		out, err := kn(t, append([]string{"dead-letter", "replay", "--dry-run"}, by...)...)
 		if err != nil || !strings.Contains(out, "1 dead letter would be sent again\n") {
@@ -161,7 +162,7 @@ func TestDeadLetters(t *testing.T) {
 	if err != nil || !strings.Contains(out, "1 dead letter will be sent again\n") {
 		t.Errorf("a replay: %v\n%s", err, out)
 	}
-	eventually(t, `kn/text +4\d\d +2 `, "dead-letter", "list", "kn/text") // it has failed again
+	eventually(t, `kn/text +4\d\d +2 `, "dead-letter", "list", "--prefix", "kn/text") // it has failed again
 }
 
 // TestUploadWatch uploads files and waits until the chain of each has ended; one of them cannot be processed.
@@ -190,7 +191,7 @@ func TestUploadWatch(t *testing.T) {
 		t.Errorf("three images: %v\n%s", err, out)
 	}
 	eventually(t, `(?s)kn/up/\S+-b-b +COMPLETED.*kn/up/\S+-a +COMPLETED|kn/up/\S+-a +COMPLETED.*kn/up/\S+-b-b +COMPLETED`,
-		"execution", "list", "kn/up/")
+		"execution", "list", "--prefix", "kn/up/")
 	if err := os.WriteFile(filepath.Join(folder, "cut.jpg"), image[:2000], 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func TestUploadWatch(t *testing.T) {
 		!strings.HasSuffix(out, "Error: of 4 executions, 1 failed: see kn imageflow dead-letter list\n") {
 		t.Fatalf("one that is cut off: %v\n%s", err, out)
 	}
-	eventually(t, failed[1]+` +4\d\d +1 `, "dead-letter", "list", failed[1])
+	eventually(t, failed[1]+` +4\d\d +1 `, "dead-letter", "list", "--prefix", failed[1])
 }
 
 // TestUploadInterrupted: an interrupted wait says that the chains go on.

@@ -57,13 +57,13 @@ func testPluginFailure(t *testing.T) {
 		t.Errorf("a file that is cut off: %s", out)
 	}
 	execution := regexp.MustCompile(`plugin/bad/\S+-cut\b`).FindString(out)
-	kn(t, execution+` +400 +1 `, "dead-letter", "list", bad)
+	kn(t, execution+` +400 +1 `, "dead-letter", "list", "--prefix", bad)
 	kn(t, `resize-grpc-service .*truncated`, "logs", "--execution", execution, "--since", "5m")
 	if out, isOK = kn(t, "\n1 dead letter will be sent again\n", "dead-letter", "replay", "--execution", execution); !isOK {
 		t.Errorf("a replay: %s", out)
 	}
 	eventually(t, "another failure of the dead letter", func() bool {
-		out, _ := kn(t, "", "dead-letter", "list", bad)
+		out, _ := kn(t, "", "dead-letter", "list", "--prefix", bad)
 		return regexp.MustCompile(execution + ` +400 +2 `).MatchString(out)
 	})
 	out, isOK = kn(t, `FAILED +plugin/bad/\S+-cut.jpg`, "run", "--prefix", bad, "--again")
