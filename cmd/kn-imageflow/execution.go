@@ -186,6 +186,6 @@ func describeExecution(e *imageflowv1.GetExecutionResponse, out io.Writer) {
 		d.line("  Step", f.GetStep())
 		d.line("  Dead letter", f.GetDeadLetter())
 		quoted := "'" + strings.ReplaceAll(f.GetDeadLetter(), "'", `'\''`) + "'"
-		d.line("  Mend", "after its cause is gone: kn imageflow dead-letter replay "+quoted)
+		d.line("  Fix", "after its cause is gone: kn imageflow dead-letter replay "+quoted)
 	}
 }

@@ -94,7 +94,8 @@ func TestForeignNames(t *testing.T) {
 		t.Errorf("completion offers %q", out)
 	}
 	_, out, _ := call(t, nil, "execution", "describe", "x", "--gateway", gateway)
-	if !strings.Contains(out, `replay 'it'\''s a\x1b`) || !strings.Contains(out, "1 attempt)") {
+	if !strings.Contains(out, `replay 'it'\''s a\x1b`) || !strings.Contains(out, "\n  Fix: ") ||
+		!strings.Contains(out, "1 attempt)") {
 		t.Errorf("got %s", out)
 	}
 	_, _, wrong := call(t, nil, "dead-letter", "replay", "--all", "--gateway", gateway)

@@ -141,7 +141,7 @@ func TestExecutions(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	upload(t, "kn/text.jpg", []byte("no image"))
 	eventually(t, `(?s)EXECUTION +CODE.*kn/text +4\d\d +1 `, "dead-letter", "list", "--prefix", "kn/text")
-	eventually(t, `(?s)Status: +FAILED\n.*Mend: .*kn imageflow dead-letter replay 'imageflow-files/kn/text`,
+	eventually(t, `(?s)Status: +FAILED\n.*Fix: .*kn imageflow dead-letter replay 'imageflow-files/kn/text`,
 		"execution", "describe", "kn/text")
 	id := strings.TrimSpace(eventually(t, `^deadletter.imageflow.dev/.*kn/text`,
 		"dead-letter", "list", "--prefix", "kn/text", "-o", "name"))

@@ -42,7 +42,7 @@ var breakages = []breakage{
 }
 
 // TestOnClusterDoctor breaks the deployment in one way after another: doctor finds each, reports nothing that does not follow
-// from it, and what it says to type mends the deployment.
+// from it, and what it says to type fixes the deployment.
 func TestOnClusterDoctor(t *testing.T) {
 	needsCluster(t)
 	s := cluster(t)
