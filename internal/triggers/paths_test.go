@@ -113,6 +113,37 @@ func TestCheck_chains(t *testing.T) {
 	}
 }
 
+// TestCheck_presets: a step has the format of its preset, unless its parameters name another, and takes a detection if its preset
+// does.
+func TestCheck_presets(t *testing.T) {
+	set, err := presets.Parse([]byte("presets:\n" +
+		"  web: {filter: {filter_type: FILTER_TYPE_BLUR, intensity: 1, output_image: {content_type: image/webp}}}\n" +
+		"  print: {filter: {filter_type: FILTER_TYPE_BLUR, intensity: 1, output_image: {content_type: image/png}}}\n" +
+		"  hide: {filter: {filter_type: FILTER_TYPE_FILL, redaction: {detected: true}}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		steps []step
+		says  string
+	}{
+		{[]step{{filter, "/?preset=web", created}, {filter, "/?preset=print", created}}, ""},
+		{[]step{{filter, "/?preset=web", created}, {filter, "/?preset=web", created}}, "<execution id>_filter twice"},
+		{[]step{{filter, "/?preset=web", created}, {filter, "/?preset=print&output_image.content_type=image/webp", created}}, "twice"},
+		{[]step{{filter, "/?preset=web", created}, {"bridge", "/completed?of=filter.webp", anyStep}}, ""},
+		{[]step{{filter, "/?preset=print", created}, {"bridge", "/completed?of=filter.webp", anyStep}}, "no Trigger makes filter.webp"},
+		{[]step{
+			{detect, "/?variant=a", created}, {detect, "/?variant=b", detected + `,{"exact":{"variant":"a"}}`},
+			{filter, "/?preset=hide", detected + `,{"exact":{"variant":"b"}}`},
+		}, "takes only the last detection"},
+	} {
+		err := triggers.Check(triggers.Expand(chain(t, c.steps), set))
+		if (err != nil) != (c.says != "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v: %v, want %q", c.steps, err, c.says)
+		}
+	}
+}
+
 // TestCheck_ends: very many Triggers that select everything are checked in bounded time.
 func TestCheck_ends(t *testing.T) {
 	var steps []step

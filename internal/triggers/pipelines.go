@@ -31,12 +31,13 @@ func (t Trigger) Pipeline() string {
 // Expand replaces each Trigger that runs a pipeline by Triggers that write what it does: one for each processor and
 // variant of the pipeline, since the later steps of one processor have names of their own. The last one is that of
 // the pipeline's last step, which alone sends an event. A pipeline that the set does not have writes nothing. Expand also
-// adds a Trigger for each rendition of a step.
+// gives each step what its preset has, and adds a Trigger for each rendition of a step.
 func Expand(all []Trigger, set *presets.Set) (expanded []Trigger) {
 	for _, t := range all {
 		name := t.Pipeline()
 		if name == "" {
-			expanded = append(append(expanded, t), t.renditions(set)...)
+			t = t.withPreset(set)
+			expanded = append(append(expanded, t), t.renditions()...)
 			continue
 		}
 		steps, err := set.Pipeline(name)
@@ -46,6 +47,23 @@ func Expand(all []Trigger, set *presets.Set) (expanded []Trigger) {
 		}
 	}
 	return expanded
+}
+
+// withPreset returns the Trigger with the parameters of the preset that its step names. Without such a preset, which another
+// check reports, it has those of the step.
+func (t Trigger) withPreset(set *presets.Set) Trigger {
+	if req := t.request(); req != nil {
+		if expanded, err := set.Expand(req); err == nil {
+			t.expanded = expanded
+		}
+	}
+	return t
+}
+
+// NeedsPresets reports whether the step of a Trigger takes parameters from a preset or is a pipeline.
+func (t Trigger) NeedsPresets() bool {
+	named, _ := t.request().(interface{ GetPreset() string })
+	return t.Pipeline() != "" || named != nil && named.GetPreset() != ""
 }
 
 func (t Trigger) writers(steps []*imageflowv1.PipelineStep) (all []Trigger) {

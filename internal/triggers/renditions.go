@@ -5,7 +5,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"imageflow.dev/internal/presets"
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/queryparams"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
@@ -13,20 +12,20 @@ import (
 
 // renditions returns a Trigger for each further output of a step. These Triggers send no events: the event of the step
 // follows when all its outputs are stored.
-func (t Trigger) renditions(set *presets.Set) []Trigger {
+func (t Trigger) renditions() []Trigger {
 	req, ok := t.request().(*imageflowv1.ResizeRequest)
 	if !ok {
 		return nil
 	}
-	if expanded, err := set.Expand(req); err == nil {
-		req = expanded.(*imageflowv1.ResizeRequest)
-	}
 	return t.inner(req.GetRenditions(), t.output())
 }
 
-// request returns the request that the parameters of a step make, without its input and without what a preset has. It is
-// nil if the subscriber is no processor, or if a parameter is wrong, which another check reports.
+// request returns the request that the parameters of a step make, without its input and, before Expand, without what a
+// preset has. It is nil if the subscriber is no processor, or if a parameter is wrong, which another check reports.
 func (t Trigger) request() proto.Message {
+	if t.expanded != nil {
+		return t.expanded
+	}
 	uri, err := url.Parse(t.Spec.Subscriber.URI)
 	_, service := t.service()
 	p, _ := processors.At(service)
@@ -55,7 +54,7 @@ func (t Trigger) inner(renditions []*imageflowv1.Rendition, main output) (all []
 			query.Set("output_image.content_type", format)
 		}
 		one := t
-		one.Location, one.IsInner = t.String(), true
+		one.Location, one.IsInner, one.expanded = t.String(), true, nil
 		one.Spec.Subscriber.URI = "/?" + query.Encode()
 		all = append(all, one)
 	}

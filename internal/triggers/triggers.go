@@ -10,7 +10,10 @@ import (
 	"reflect"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"imageflow.dev/internal/processors"
+	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
 
 // Trigger is the JSON of a Knative Trigger, reduced to its description, its filters and its subscriber.
@@ -23,6 +26,8 @@ type Trigger struct {
 	IsInner bool `json:"-"`
 	// pipeline is the name of the pipeline with the step.
 	pipeline string
+	// expanded is the request of the step with the parameters of its preset. Expand sets it.
+	expanded proto.Message
 	Metadata struct {
 		Name, Namespace string
 		Annotations     map[string]string
@@ -121,8 +126,8 @@ func (t Trigger) broker() string {
 	return t.Metadata.Namespace + "/" + cmp.Or(t.Spec.Broker, "default")
 }
 
-// output is the output that the parameters of a step name. Empty fields are derived from
-// the event.
+// output is the output that the parameters of a step name, of which a preset may have the format. Empty fields are
+// derived from the event.
 type output struct{ bucket, key, format, variant string }
 
 func (t Trigger) output() output {
@@ -135,9 +140,19 @@ func (t Trigger) output() output {
 		return cmp.Or(q.Get("output_image."+field), q.Get("outputImage."+jsonName),
 			q.Get("output_image."+jsonName), q.Get("outputImage."+field))
 	}
-	format := strings.TrimPrefix(strings.ToLower(get("content_type", "contentType")), "image/")
+	media := cmp.Or(get("content_type", "contentType"), contentType(t.expanded))
+	format := strings.TrimPrefix(strings.ToLower(media), "image/")
 	return output{
 		bucket: get("bucket", "bucket"), key: get("object_key", "objectKey"),
 		format: strings.Replace(format, "jpg", "jpeg", 1), variant: q.Get("variant"),
 	}
+}
+
+// contentType returns the media type of the output that a request names; empty if it names none.
+func contentType(req proto.Message) string {
+	named, _ := req.(interface{ GetOutputImage() *imageflowv1.ImageData })
+	if named == nil {
+		return ""
+	}
+	return named.GetOutputImage().GetContentType()
 }

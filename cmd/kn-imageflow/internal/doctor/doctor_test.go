@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+
+	"imageflow.dev/internal/processors"
 )
 
 // diagnose makes all checks once.
@@ -133,5 +136,27 @@ func TestDoctor_formatsWithoutPods(t *testing.T) {
 		if r.Status != OK || r.Check == "formats" && !strings.Contains(r.Text, "no pod of resize runs") {
 			t.Errorf("got %+v", r)
 		}
+	}
+}
+
+// TestDoctor_outputsOfPresets: outputs in the formats of two presets have two names. Without the presets, doctor says that it
+// does not know.
+func TestDoctor_outputsOfPresets(t *testing.T) {
+	d := newDeployment(t)
+	file := "presets:\n  web: {filter: {filter_type: FILTER_TYPE_BLUR, intensity: 1, output_image: {content_type: image/webp}}}\n" +
+		"  print: {filter: {filter_type: FILTER_TYPE_BLUR, intensity: 1, output_image: {content_type: image/png}}}\n"
+	setPresets := func(m *corev1.ConfigMap) { m.Data["presets.yaml"] = file }
+	d.configMap(testNamespace, "presets", setPresets)
+	d.addTrigger("web", processors.Filter.Host, "/?preset=web&variant=shop")
+	d.addTrigger("print", processors.Filter.Host, "/?preset=print&variant=shop")
+	d.expect("chains")
+	d.trigger("print", func(t *eventingv1.Trigger) { t.Spec.Subscriber.URI.RawQuery += "&output_image.content_type=image/webp" })
+	d.expect("outputs chains", "filter-grpc-service writes <execution id>_filter-shop twice")
+	file = "presets:\n  web: {filter: {filter_typ: 1}}\n"
+	d.configMap(testNamespace, "presets", setPresets)
+	d.expect("presets chains", "filter_typ: no such parameter")
+	const want = "not known without the presets and pipelines that print, web name: file presets.yaml of configmap presets-"
+	if r := d.diagnose()[slices.Index(Names(), "outputs")]; !strings.HasPrefix(r.Text, want) {
+		t.Errorf("got %+v, want %s", r, want)
 	}
 }

@@ -22,7 +22,11 @@ func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
 	if err != nil {
 		return "", &finding{err.Error(), unread}
 	}
-	set, _ := d.presetSet(ctx) // the check of presets reports its problems
+	set, wrong := d.presetSet(ctx) // the check of presets reports its problems
+	if names := needPresets(all); wrong != nil && len(names) > 0 {
+		return fmt.Sprintf("not known without the presets and pipelines that %s name: %s",
+			strings.Join(names, ", "), wrong.reason), d.writable(ctx, all)
+	}
 	var reasons []string
 	for _, p := range wrongOutputs(all, set) {
 		reasons = append(reasons, p.Message)
@@ -34,6 +38,16 @@ func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
 		return "", wrong
 	}
 	return "no two Triggers write the same name, and each may write where it does", nil
+}
+
+// needPresets returns the names of the Triggers that name presets or pipelines, on which their outputs depend.
+func needPresets(all []triggers.Trigger) (names []string) {
+	for _, t := range all {
+		if t.NeedsPresets() {
+			names = append(names, t.Metadata.Name)
+		}
+	}
+	return names
 }
 
 // wrongOutputs returns the problems with which no chain works.
