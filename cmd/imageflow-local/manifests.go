@@ -70,12 +70,9 @@ func parameterCheck(service string) func(set *presets.Set, query string) error {
 // checkSteps rejects Triggers whose parameters the processor would reject, and
 // Triggers that would overwrite each other's outputs.
 func checkSteps(m *broker.Manifests, set *presets.Set) error {
-	var errs []error
-	var all []triggers.Trigger
+	all, err := triggersOf(m)
+	errs := []error{err}
 	for step := range m.Steps() {
-		t := triggers.Trigger{Location: step.Location}
-		errs = append(errs, json.Unmarshal(step.Trigger, &t))
-		all = append(all, t)
 		check := parameterCheck(step.Service)
 		if check == nil {
 			continue
@@ -91,7 +88,17 @@ func checkSteps(m *broker.Manifests, set *presets.Set) error {
 	return errors.Join(append(errs, triggers.Check(triggers.Expand(all, set)))...)
 }
 
-// checkOutputs rejects Triggers that name a bucket for outputs in which the processors may not write.
+// triggersOf returns the Triggers of the steps.
+func triggersOf(m *broker.Manifests) (all []triggers.Trigger, err error) {
+	for step := range m.Steps() {
+		t := triggers.Trigger{Location: step.Location}
+		err = errors.Join(err, json.Unmarshal(step.Trigger, &t))
+		all = append(all, t)
+	}
+	return all, err
+}
+
+// checkOutputs rejects Triggers whose steps write to a bucket in which the processors may not write.
 func (s *settings) checkOutputs(m *broker.Manifests) error {
 	var c struct {
 		WriteTo objects.AllowList `envconfig:"WRITE_TO"`
@@ -100,13 +107,14 @@ func (s *settings) checkOutputs(m *broker.Manifests) error {
 		return err
 	}
 	c.WriteTo = s.allowed(c.WriteTo)
-	var errs []error
-	for step := range m.Steps() {
-		for name, values := range step.URI.Query() {
-			isBucket := name == "output_image.bucket" || name == "outputImage.bucket"
-			if isBucket && len(c.WriteTo.Prefixes(values[0], "")) == 0 {
-				errs = append(errs, fmt.Errorf("%s: spec.subscriber.uri: output_image.bucket: %.64q is not in WRITE_TO; "+
-					"without it, the flag -buckets names it", step.Location, values[0]))
+	all, err := triggersOf(m)
+	set, err2 := s.presets.Presets()
+	errs := []error{err, err2}
+	for _, t := range triggers.Expand(all, set) {
+		for _, bucket := range t.OutputBuckets(s.bucket) {
+			if len(c.WriteTo.Prefixes(bucket, "")) == 0 {
+				errs = append(errs, fmt.Errorf("%s: writes to bucket %.64q, which is not in WRITE_TO; "+
+					"without WRITE_TO, the flag -buckets names it", t, bucket))
 			}
 		}
 	}

@@ -186,7 +186,7 @@ func TestManifests_pipelineOverStep(t *testing.T) {
 	}
 }
 
-// TestCheckOutputs: a Trigger may name only buckets in which the processors may write.
+// TestCheckOutputs: a step may write only to buckets in which the processors may write.
 func TestCheckOutputs(t *testing.T) {
 	dir := t.TempDir()
 	text := fmt.Sprintf(oneStep, "resize-grpc-service", "/?target_width=8&output_image.bucket=archive")
@@ -206,7 +206,7 @@ func TestCheckOutputs(t *testing.T) {
 	} {
 		t.Setenv("WRITE_TO", c.writeTo)
 		err := (&settings{bucket: "files", buckets: c.buckets}).checkOutputs(m)
-		if (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), `output_image.bucket: "archive" is not in WRITE_TO`) {
+		if (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), `"archive", which is not in WRITE_TO`) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}

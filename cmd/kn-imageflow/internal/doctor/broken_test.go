@@ -58,6 +58,20 @@ var brokenDeployments = map[string]struct {
 		[]string{"chain-1-resize writes to bucket imageflow-files, which is not in WRITE_TO of resize-grpc-service: pictures/out/,",
 			`"value":"pictures/out/,archive,imageflow-files"}]'`},
 	},
+	"a pipeline for uploads in a bucket that WRITE_TO lacks": {
+		func(d *deployment) {
+			d.addTrigger("avatars", gatewayService, "/?pipeline=avatar")
+			d.trigger("avatars", func(t *eventingv1.Trigger) {
+				t.Spec.Filters = []eventingv1.SubscriptionsAPIFilter{
+					{Prefix: map[string]string{"type": "com.amazonaws.s3.ObjectCreated:", "subject": "avatars/"}},
+					{Exact: map[string]string{"source": "minio:s3..photos"}},
+				}
+			})
+		}, "outputs chains",
+		[]string{"avatars writes to bucket photos, which is not in WRITE_TO of resize-grpc-service: imageflow-files",
+			"avatars writes to bucket photos, which is not in WRITE_TO of filter-grpc-service: imageflow-files",
+			`"value":"imageflow-files,photos"}]'`},
+	},
 	"a missing feature flag": {
 		func(d *deployment) {
 			d.configMap(servingNamespace, "config-features", func(m *corev1.ConfigMap) {

@@ -25,7 +25,7 @@ func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
 	set, wrong := d.presetSet(ctx) // the check of presets reports its problems
 	if names := needPresets(all); wrong != nil && len(names) > 0 {
 		return fmt.Sprintf("not known without the presets and pipelines that %s name: %s",
-			strings.Join(names, ", "), wrong.reason), d.writable(ctx, all)
+			strings.Join(names, ", "), wrong.reason), d.writable(ctx, triggers.Expand(all, nil))
 	}
 	var reasons []string
 	for _, p := range wrongOutputs(all, set) {
@@ -34,7 +34,7 @@ func (d *Doctor) outputs(ctx context.Context) (string, *finding) {
 	if len(reasons) > 0 {
 		return "", &finding{strings.Join(reasons, "\n"), d.separate(made, set)}
 	}
-	if wrong := d.writable(ctx, all); wrong != nil {
+	if wrong := d.writable(ctx, triggers.Expand(all, set)); wrong != nil {
 		return "", wrong
 	}
 	return "no two Triggers write the same name, and each may write where it does", nil

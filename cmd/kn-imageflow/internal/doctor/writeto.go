@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/url"
+	"iter"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
-	"imageflow.dev/internal/events"
 	"imageflow.dev/internal/objects"
 	"imageflow.dev/internal/processors"
 	"imageflow.dev/internal/triggers"
@@ -37,12 +36,12 @@ func (d *Doctor) writable(ctx context.Context, all []triggers.Trigger) *finding 
 			return &finding{fmt.Sprintf("%s: %v", s.Name, err), unread}
 		}
 		var missing []string
-		for _, t := range all {
-			output := outputBucket(t, s.Name, cmp.Or(bucket, defaultBucket))
-			if output == "" || len(allowList(list).Prefixes(output, "")) > 0 {
+		for t, output := range outputsOf(s.Name, all, cmp.Or(bucket, defaultBucket)) {
+			reason := fmt.Sprintf("%s writes to bucket %s, which is not in WRITE_TO of %s: %s", t, output, s.Name, list)
+			if len(allowList(list).Prefixes(output, "")) > 0 || slices.Contains(reasons, reason) {
 				continue
 			}
-			reasons = append(reasons, fmt.Sprintf("%s writes to bucket %s, which is not in WRITE_TO of %s: %s", t, output, s.Name, list))
+			reasons = append(reasons, reason)
 			if !slices.Contains(missing, output) {
 				missing = append(missing, output)
 			}
@@ -57,32 +56,28 @@ func (d *Doctor) writable(ctx context.Context, all []triggers.Trigger) *finding 
 	return &finding{strings.Join(reasons, "\n"), strings.Join(fixes, "\n")}
 }
 
+// outputsOf yields the steps of a Service with the buckets to which they write. uploads is the bucket of uploads.
+func outputsOf(service string, all []triggers.Trigger, uploads string) iter.Seq2[triggers.Trigger, string] {
+	return func(yield func(triggers.Trigger, string) bool) {
+		for _, t := range all {
+			if name, _ := query(t); name != service {
+				continue
+			}
+			for _, bucket := range t.OutputBuckets(uploads) {
+				if !yield(t, bucket) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // allowList returns the list in the text of a variable.
 func allowList(variable string) objects.AllowList {
 	if variable == "" {
 		return nil
 	}
 	return strings.Split(variable, ",")
-}
-
-// outputBucket returns the bucket to which a Trigger's step writes if the Service does it: the one that its parameters name
-// or, for uploads, the default. It is empty for other Services, and if the steps before decide.
-func outputBucket(t triggers.Trigger, service, defaultBucket string) string {
-	name, parameters := query(t)
-	values, err := url.ParseQuery(parameters)
-	if name != service || err != nil {
-		return ""
-	}
-	if named := cmp.Or(values.Get("output_image.bucket"), values.Get("outputImage.bucket")); named != "" {
-		return named
-	}
-	for _, f := range t.Spec.Filters {
-		kind := cmp.Or(f.Prefix["type"], f.Exact["type"])
-		if strings.HasPrefix(kind, events.ObjectCreatedPrefix) {
-			return defaultBucket
-		}
-	}
-	return ""
 }
 
 // permit is the fix that adds buckets to WRITE_TO of a Service.
