@@ -21,14 +21,29 @@ where() {
 	(cd / && go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
 }
 
+# render generates all files into .cache/generated.
+render() {
+	rm -rf .cache/generated
+	mkdir -p .cache/generated
+	buf generate -o .cache/generated
+}
+
+# generate replaces the files only when all are made: building the tools takes minutes, and a build beside it needs the old ones.
+generate() {
+	local old
+	render
+	cp -r .cache/generated/. .
+	for old in proto/imageflow/v1/*.go proto/inference/*.go; do
+		[ -f ".cache/generated/$old" ] || rm "$old"
+	done
+}
+
 check() {
 	buf format --diff --exit-code proto
 	buf lint
 	buf build --path proto/imageflow -o .cache/contract.binpb
 	buf breaking .cache/contract.binpb --against test/contract/imageflow.proto --config buf.yaml
-	rm -rf .cache/generated
-	mkdir -p .cache/generated
-	buf generate -o .cache/generated
+	render
 	if ! diff -r --exclude='*.proto' --exclude=openapi.yaml .cache/generated/proto proto ||
 		! diff --from-file=$served .cache/generated/$served/*; then
 		echo "the generated code is stale: run make proto" >&2
@@ -39,9 +54,6 @@ check() {
 
 imports
 case $1 in
-generate)
-	rm -f proto/imageflow/v1/*.go proto/inference/*.go
-	buf generate
-	;;
+generate) generate ;;
 check) check ;;
 esac
