@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # reproducible.sh commands   builds the commands of the last commit twice, in different folders and the second time without
-#                            Go's build cache, as the Dockerfile builds them, and compares their SHA-256
+#                            Go's build cache, as the Dockerfile and, for kn-imageflow, release.sh build them, and compares
+#                            their SHA-256
 # reproducible.sh image      builds the image plain of the last commit twice without the engine's cache, the second time without
 #                            Go's build cache, too, and compares Debian's packages, the Go modules, and the SHA-256 of /imageflow
 #                            and of the libraries that the build made. ENGINE, PLATFORM and IMAGE_FLAGS are those of image.sh.
@@ -13,7 +14,9 @@ revision=$(git rev-parse HEAD)
 commands() { # FOLDER: prints the SHA-256 of the commands that are built there
 	mkdir -p "$1"
 	git archive "$revision" | tar x -C "$1"
-	(cd "$1" && go build -trimpath -ldflags "-s -w -X imageflow.dev/cmd/internal/version.revision=$revision" -o "$1/out/" ./cmd/...)
+	local flags="-s -w -X imageflow.dev/cmd/internal/version.revision=$revision"
+	(cd "$1" && go build -trimpath -ldflags "$flags" -o "$1/out/" ./cmd/...)
+	CGO_ENABLED=0 go -C "$1/cmd/kn-imageflow" build -trimpath -buildvcs=false -ldflags "$flags" -o "$1/out/"
 	(cd "$1/out" && sha256sum ./*)
 }
 
