@@ -53,7 +53,7 @@ func checkTile(t *testing.T, name string, data []byte, at image.Rectangle, tile 
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := scaled(t.Context(), open(t, encodedPNG(t, got)), 30, 20)
+	again, err := scaled(t.Context(), open(t, encodedAs(t, got, imaging.PNG)), 30, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,9 +64,9 @@ func checkTile(t *testing.T, name string, data []byte, at image.Rectangle, tile 
 	}
 }
 
-func encodedPNG(t *testing.T, p *imaging.Pixels) []byte {
+func encodedAs(t *testing.T, p *imaging.Pixels, f imaging.Format) []byte {
 	t.Helper()
-	out, err := p.Encode(t.Context(), imaging.PNG)
+	out, err := p.Encode(t.Context(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
