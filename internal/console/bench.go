@@ -254,7 +254,7 @@ func (s *Console) benchImage(w http.ResponseWriter, r *http.Request) {
 	b := s.benchForm(r.URL.Query())
 	name, data, err := s.uploaded(w, r)
 	if err != nil {
-		s.showBench(w, r, http.StatusBadRequest, b, benchNews{Failed: err.Error()})
+		s.showBench(w, r, uploadStatus(err), b, benchNews{Failed: err.Error()})
 		return
 	}
 	info, err := s.storeUpload(r.Context(), name, data)

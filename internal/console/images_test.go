@@ -125,6 +125,30 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// TestUpload_tooLarge: an image over the limit is refused with the limit, also while the browser still sends it.
+func TestUpload_tooLarge(t *testing.T) {
+	s := storeConsole(t)
+	const begin = "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\n"
+	reader, writer := io.Pipe()
+	defer func() { _ = reader.Close() }()
+	go func() {
+		_, _ = io.WriteString(writer, begin)
+		_, _ = io.CopyN(writer, zeros{}, s.config.MaxUploadBytes+1) // and no end
+	}()
+	r := httptest.NewRequest(http.MethodPost, "/upload", reader)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "larger than 1.0 MB") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// zeros is an endless file.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
 // TestFirstPage_bytes: a browser loads at most 60 kB for the first page, without images.
 func TestFirstPage_bytes(t *testing.T) {
 	s := storeConsole(t)

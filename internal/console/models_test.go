@@ -211,7 +211,7 @@ func TestModel_try(t *testing.T) {
 	}
 	s.has(s.try("", "", "", http.StatusBadRequest), "choose a file")
 	s.has(s.try("", "", "in/2.png", http.StatusBadRequest), "there is no object", "in/2.png")
-	s.has(s.try("a.jpg", strings.Repeat("x", 100<<10), "", http.StatusBadRequest), "larger than")
+	s.has(s.try("a.jpg", strings.Repeat("x", 100<<10), "", http.StatusRequestEntityTooLarge), "larger than")
 	api.says("POST /v1/detect", http.StatusBadRequest, `{"code":3,"message":"input_bytes: not an image"}`)
 	s.has(s.try("a.jpg", "x", "", http.StatusBadRequest), "The model did not run: input_bytes: not an image")
 }

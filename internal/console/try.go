@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -57,7 +56,7 @@ func (s *Console) tryPage() tryPage {
 func (s *Console) upload(w http.ResponseWriter, r *http.Request) {
 	name, data, err := s.uploaded(w, r)
 	if err != nil {
-		s.answerUpload(w, r, http.StatusBadRequest, err.Error())
+		s.answerUpload(w, r, uploadStatus(err), err.Error())
 		return
 	}
 	info, err := s.storeUpload(r.Context(), name, data)
@@ -96,7 +95,21 @@ func (s *Console) answerUpload(w http.ResponseWriter, r *http.Request, status in
 	s.showTry(w, r, status, message)
 }
 
-// uploaded returns the name and the bytes of the image in a form.
+// tooLargeError means that an image is larger than its limit in bytes.
+type tooLargeError struct{ limit int64 }
+
+func (e *tooLargeError) Error() string { return "the image is larger than " + byteCount(e.limit) }
+
+// uploadStatus returns the HTTP status for an error of a form with an image.
+func uploadStatus(err error) int {
+	var large *tooLargeError
+	if errors.As(err, &large) {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// uploaded returns the name and the bytes of the image in a form. Its error is a *tooLargeError if there are too many.
 func (s *Console) uploaded(w http.ResponseWriter, r *http.Request) (name string, data []byte, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, s.config.MaxUploadBytes+maxFormBytes)
 	parts, err := r.MultipartReader()
@@ -117,7 +130,7 @@ func (s *Console) uploaded(w http.ResponseWriter, r *http.Request) (name string,
 	case err != nil:
 		return "", nil, errors.New("the image did not arrive completely")
 	case int64(len(data)) > s.config.MaxUploadBytes:
-		return "", nil, fmt.Errorf("the image is larger than %s", byteCount(s.config.MaxUploadBytes))
+		return "", nil, &tooLargeError{s.config.MaxUploadBytes}
 	case len(data) == 0:
 		return "", nil, errors.New("the image is empty")
 	}

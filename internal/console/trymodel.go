@@ -103,7 +103,7 @@ func (s *Console) maxTried() int64 { return min(maxTriedBytes, s.config.MaxUploa
 func (s *Console) tryModel(w http.ResponseWriter, r *http.Request) {
 	name, image, err := s.triedImage(w, r)
 	if err != nil {
-		s.showModel(w, r, http.StatusBadRequest, nil, nil, err.Error())
+		s.showModel(w, r, uploadStatus(err), nil, nil, err.Error())
 		return
 	}
 	body, contentType := detectForm(r.FormValue("name"), name, image)
@@ -130,8 +130,13 @@ func (s *Console) tryModel(w http.ResponseWriter, r *http.Request) {
 // triedImage returns the image of a form: a file, or the object with a key in the bucket of the images.
 func (s *Console) triedImage(w http.ResponseWriter, r *http.Request) (name string, image []byte, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, s.maxTried()+maxFormBytes)
-	if err := r.ParseMultipartForm(s.maxTried() + maxFormBytes); err != nil {
-		return "", nil, fmt.Errorf("the form cannot be read, or its image is larger than %s", byteCount(s.maxTried()))
+	err = r.ParseMultipartForm(s.maxTried() + maxFormBytes)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return "", nil, &tooLargeError{s.maxTried()}
+	case err != nil:
+		return "", nil, errors.New("the form cannot be read")
 	}
 	file, header, err := r.FormFile(fileField)
 	if err == nil && header.Size > 0 {
