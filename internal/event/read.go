@@ -24,6 +24,8 @@ var limits = jsonlimit.Limits{Bytes: maxBytes, Depth: 32, Elements: 10_000, Memb
 const (
 	// maxAttributes limits the number of attributes, including extensions.
 	maxAttributes = 100
+	// maxNameBytes limits the name of each attribute.
+	maxNameBytes = 64
 	// maxAttributeBytes limits each attribute. The longest is the origin: a key of 1024
 	// bytes, each encoded with three characters.
 	maxAttributeBytes = 4 << 10
@@ -74,7 +76,7 @@ func check(e *cloudevent.Event) error {
 	if err := e.Validate(); err != nil {
 		var bad cloudevent.ValidationError
 		errors.As(err, &bad)
-		return invalidEvent("invalid or missing: %q", clip(strings.Join(slices.Sorted(maps.Keys(bad)), ", ")))
+		return invalidEvent("invalid or missing: %.64q", strings.Join(slices.Sorted(maps.Keys(bad)), ", "))
 	}
 	attributes := map[string]string{"id": e.ID(), "source": e.Source(), "type": e.Type(), "subject": e.Subject()}
 	for name, value := range e.Extensions() {
@@ -83,9 +85,9 @@ func check(e *cloudevent.Event) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		if len(name) > maxQuoted || len(attributes[name]) > maxAttributeBytes {
-			return invalidEvent("attribute %q is too long: the limits are %d bytes for names and %d for values",
-				clip(name), maxQuoted, maxAttributeBytes)
+		if len(name) > maxNameBytes || len(attributes[name]) > maxAttributeBytes {
+			return invalidEvent("attribute %.64q is too long: the limits are %d bytes for names and %d for values",
+				name, maxNameBytes, maxAttributeBytes)
 		}
 	}
 	return nil
@@ -94,8 +96,3 @@ func check(e *cloudevent.Event) error {
 func invalidEvent(format string, args ...any) error {
 	return functions.Errorf(functions.Invalid, "", "not a valid CloudEvent: "+format, args...)
 }
-
-// maxQuoted limits the text of the sender that an error repeats, in bytes.
-const maxQuoted = 64
-
-func clip(text string) string { return text[:min(len(text), maxQuoted)] }

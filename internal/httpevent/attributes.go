@@ -70,7 +70,7 @@ func CheckAttributes(h http.Header, body []byte) error {
 		case !ok && a.isRequired:
 			return fmt.Errorf("%s: missing; it must be %s", a.name, a.expected)
 		case ok && !a.isValid(value):
-			return fmt.Errorf("%s: %s must be %s", a.name, quote(value), a.expected)
+			return fmt.Errorf("%s: %+.64q must be %s", a.name, value, a.expected)
 		}
 	}
 	return nil
@@ -120,7 +120,7 @@ func structuredAttributes(text []byte) (map[string]string, error) {
 		case err != nil:
 			return nil, errNoObject
 		case seen[name]:
-			return nil, fmt.Errorf("%s: the event has it twice", quote(name))
+			return nil, fmt.Errorf("%+.64q: the event has it twice", name)
 		}
 		seen[name] = true
 		if name == dataMember || name == base64Member || string(value) == "null" {
@@ -141,16 +141,11 @@ func textOf(name string, value json.RawMessage) (text string, err error) {
 	text = string(value)
 	for _, a := range attributes {
 		if a.name == name {
-			return "", fmt.Errorf("%s: %s is not a string", name, quote(text))
+			return "", fmt.Errorf("%s: %+.64q is not a string", name, text)
 		}
 	}
 	if _, err := strconv.ParseInt(text, 10, 32); err != nil && text != "true" && text != "false" {
-		return "", fmt.Errorf("%s: %s is no string, no boolean and no integer of 32 bits", quote(name), quote(text))
+		return "", fmt.Errorf("%+.64q: %+.64q is no string, no boolean and no integer of 32 bits", name, text)
 	}
 	return text, nil
 }
-
-// maxQuoted is the number of bytes of a sender's text that an error repeats.
-const maxQuoted = 64
-
-func quote(text string) string { return strconv.QuoteToASCII(text[:min(len(text), maxQuoted)]) }

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"buf.build/go/protovalidate"
@@ -23,8 +22,7 @@ func EnumName(enum protoreflect.EnumDescriptor, text string) string {
 
 // NotOneOf returns what is wrong with a text that names no value of an enum: it quotes the text and lists the short names.
 func NotOneOf(enum protoreflect.EnumDescriptor, text string) string {
-	quoted := strconv.QuoteToASCII(text[:min(len(text), maxQuoted)])
-	return fmt.Sprintf("%s is not one of %s", quoted, shortNames(enum))
+	return fmt.Sprintf("%+.64q is not one of %s", text, shortNames(enum))
 }
 
 // shortName returns a value's name in lower case and without the prefix that all values of the enum have.
