@@ -101,28 +101,7 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	routes := http.NewServeMux()
-	routes.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(static))))
-	routes.Handle("GET "+iconPath, http.RedirectHandler("/static/icon.svg", http.StatusMovedPermanently))
-	routes.HandleFunc("GET /{$}", s.try)
-	routes.HandleFunc("POST /upload", s.upload)
-	routes.HandleFunc("GET /executions", s.executions)
-	routes.HandleFunc("GET /execution", s.execution)
-	routes.HandleFunc("GET /chain", s.chain)
-	routes.HandleFunc("GET "+answerPath, s.answer)
-	routes.HandleFunc("GET /health", s.healthPage)
-	s.addDeadLetters(routes)
-	s.addModels(routes)
-	routes.HandleFunc("GET /object", s.object)
-	routes.HandleFunc("GET /bench", s.bench)
-	routes.HandleFunc("POST /bench", s.editBench)
-	routes.HandleFunc("POST /bench/image", s.benchImage)
-	routes.HandleFunc("GET /bench/triggers.yaml", s.benchTriggers)
-	routes.HandleFunc("GET "+livePath, s.live)
-	routes.HandleFunc("GET /login", s.login)
-	routes.HandleFunc("POST /login", s.logIn)
-	routes.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.noRoute(w, r, routes) })
-	s.handler = s.secure(routes)
+	s.handler = s.secure(s.mux(s.routes(static)))
 	return s, nil
 }
 
@@ -138,22 +117,49 @@ func (s *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Close ends the live updates of all pages.
 func (s *Console) Close() { s.feed.close() }
 
-// noRoute answers a request that no other route takes: with 405 and the methods of the page, or with 404 if there is no page.
-func (s *Console) noRoute(w http.ResponseWriter, r *http.Request, routes *http.ServeMux) {
-	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
-		probe := r.Clone(r.Context())
-		probe.Method = method
-		if _, pattern := routes.Handler(probe); pattern != "/" {
-			allowed = append(allowed, method)
+// route is what a page does for a method. GET includes HEAD.
+type route struct {
+	method, pattern string
+	handle          http.HandlerFunc
+}
+
+func (s *Console) routes(static fs.FS) []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{get, "/static/", http.StripPrefix("/static/", cached(http.FileServerFS(static))).ServeHTTP},
+		{get, iconPath, http.RedirectHandler("/static/icon.svg", http.StatusMovedPermanently).ServeHTTP},
+		{get, "/{$}", s.try}, {post, "/upload", s.upload},
+		{get, "/executions", s.executions}, {get, "/execution", s.execution}, {get, answerPath, s.answer},
+		{get, "/chain", s.chain}, {get, "/health", s.healthPage}, {get, "/object", s.object}, {get, livePath, s.live},
+		{get, deadLettersPath, s.deadLetterPage}, {post, replayPath, s.replay}, {get, requestedPath, s.requested},
+		{get, modelsPath, s.models}, {get, modelPath, s.model}, {get, triedPath, s.triedObject},
+		{post, modelPath + "/trial", s.trialModel}, {post, modelPath + "/try", s.tryModel},
+		{get, "/bench", s.bench}, {post, "/bench", s.editBench}, {post, "/bench/image", s.benchImage},
+		{get, "/bench/triggers.yaml", s.benchTriggers},
+		{get, "/login", s.login}, {post, "/login", s.logIn},
+	}
+}
+
+// mux returns a handler of the routes. It answers other methods with 405 and those of the page, and other paths with 404.
+func (s *Console) mux(routes []route) *http.ServeMux {
+	mux, allowed := http.NewServeMux(), map[string][]string{}
+	for _, page := range routes {
+		mux.HandleFunc(page.method+" "+page.pattern, page.handle)
+		allowed[page.pattern] = append(allowed[page.pattern], page.method)
+		if page.method == http.MethodGet {
+			allowed[page.pattern] = append(allowed[page.pattern], http.MethodHead)
 		}
 	}
-	if len(allowed) == 0 {
-		s.fail(w, r, http.StatusNotFound, "There is no such page.")
-		return
+	for pattern, methods := range allowed {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			s.fail(w, r, http.StatusMethodNotAllowed, "This page does not support the method "+r.Method+".")
+		})
 	}
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	s.fail(w, r, http.StatusMethodNotAllowed, "This page does not support the method "+r.Method+".")
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, http.StatusNotFound, "There is no such page.")
+	})
+	return mux
 }
 
 // cached lets browsers keep static files for a minute, after which they ask whether these have changed.

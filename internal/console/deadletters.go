@@ -37,12 +37,6 @@ type deadLetterList struct {
 	Failed                  string // why there is no list
 }
 
-func (s *Console) addDeadLetters(routes *http.ServeMux) {
-	routes.HandleFunc("GET "+deadLettersPath, s.deadLetterPage)
-	routes.HandleFunc("POST "+replayPath, s.replay)
-	routes.HandleFunc("GET "+requestedPath, s.requested)
-}
-
 // deadLetterPage shows a page of the dead letters that a filter selects, in groups.
 func (s *Console) deadLetterPage(w http.ResponseWriter, r *http.Request) {
 	data, began := deadLetterList{Form: formOf(r)}, time.Now()

@@ -47,14 +47,6 @@ func (m model) HasFewClasses() bool { return len(m.GetLabels()) <= maxInlineClas
 // Classes returns the names of the classes as one text.
 func (m model) Classes() string { return strings.Join(m.GetLabels(), ", ") }
 
-func (s *Console) addModels(routes *http.ServeMux) {
-	routes.HandleFunc("GET "+modelsPath, s.models)
-	routes.HandleFunc("GET "+modelPath, s.model)
-	routes.HandleFunc("POST "+modelPath+"/trial", s.trialModel)
-	routes.HandleFunc("POST "+modelPath+"/try", s.tryModel)
-	routes.HandleFunc("GET "+triedPath, s.triedObject)
-}
-
 // models shows all models, those that are refused, too.
 func (s *Console) models(w http.ResponseWriter, r *http.Request) {
 	list, data := &imageflowv1.ListModelsResponse{}, modelList{}
