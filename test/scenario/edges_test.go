@@ -67,12 +67,12 @@ func textEdge(schema map[string]any, keyword string, limit any) (wrong, right an
 func (r *ranges) sizeEdge(schema map[string]any, keyword string, limit any) (wrong, right any) {
 	items, _ := schema["items"].(map[string]any)
 	n, _ := limit.(float64)
-	switch {
-	case keyword == "maxItems":
+	switch keyword {
+	case "maxItems":
 		return r.list(items, int(n)+1), r.list(items, int(n))
-	case keyword == "uniqueItems":
+	case "uniqueItems":
 		return append(r.list(items, 1), r.list(items, 1)...), r.list(items, 1)
-	case keyword == "maxProperties":
+	case "maxProperties":
 		return manyMembers(schema, int(n)+1), manyMembers(schema, int(n))
 	}
 	return nil, nil
