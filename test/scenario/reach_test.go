@@ -75,8 +75,8 @@ func awaitServing(t testing.TB, service string) {
 // kubectl exec carries the bytes.
 func fromPod(t testing.TB) grpc.DialOption {
 	t.Helper()
-	pods := kubectl(t, "get", "pods", "-n", namespace, "-l", "serving.knative.dev/service=grpc-gateway",
-		"--field-selector", "status.phase=Running", "-o", "name")
+	selector := "serving.knative.dev/revision=" + latest(t, serviceOf["gateway"]) // pods of earlier ones may end
+	pods := kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "--field-selector", "status.phase=Running", "-o", "name")
 	pod := strings.Fields(pods)[0]
 	return grpc.WithContextDialer(func(_ context.Context, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
