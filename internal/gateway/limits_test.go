@@ -55,7 +55,7 @@ func TestGateway_hostileBodiesTakeLittleMemory(t *testing.T) {
 		{"a long field", formType, "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + strings.Repeat("b", 3<<20) +
 			"\r\n--b--\r\n", "longer than 262144 bytes"},
 		{"JSON in a field", formType, manyParts(1,
-			"Content-Disposition: form-data; name=output_image\r\n\r\n["+strings.Repeat("{},", 80<<10)+"{}]"), "more than 1100 elements"},
+			"Content-Disposition: form-data; name=output_image\r\n\r\n["+strings.Repeat("{},", 80<<10)+"{}]"), "more than 1000 elements"},
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/v1/resize", strings.NewReader(c.body))
 		req.Header.Set("Content-Type", c.contentType)
