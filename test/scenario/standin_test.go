@@ -119,11 +119,12 @@ func sendUploads(t testing.TB, prefix string) {
 			},
 		}
 	}
-	applyObjects(t,
-		step("standin-1", standin, "/?filter_type=FILTER_TYPE_BLUR",
-			map[string]any{"prefix": map[string]string{"type": "com.amazonaws.s3.ObjectCreated:"}}),
-		step("standin-2-completed", "bridge", "/completed",
-			map[string]any{"exact": map[string]string{"type": "dev.imageflow.filter.completed.v1"}}))
+	// Each by itself, so that they are deleted one after the other: of two that are deleted at once, Knative's in-memory
+	// channel can keep a subscriber, and each event becomes a dead letter.
+	applyObjects(t, step("standin-1", standin, "/?filter_type=FILTER_TYPE_BLUR",
+		map[string]any{"prefix": map[string]string{"type": "com.amazonaws.s3.ObjectCreated:"}}))
+	applyObjects(t, step("standin-2-completed", "bridge", "/completed",
+		map[string]any{"exact": map[string]string{"type": "dev.imageflow.filter.completed.v1"}}))
 	kubectl(t, "wait", "-n", namespace, "--for", "condition=Ready", "--timeout", "2m", "trigger/standin-1",
 		"trigger/standin-2-completed")
 }
