@@ -198,12 +198,13 @@ var brokenDeployments = map[string]struct {
 			d.trigger("chain-2-detect", func(t *eventingv1.Trigger) { t.Status.Status = notReady("SubscriberMissing") })
 		}, "triggers", []string{"chain-2-detect: SubscriberMissing", "kubectl describe trigger -n image-processing chain-2-detect"},
 	},
-	"a subscriber that Knative has left twice": {
+	"a subscriber that Knative has left": {
 		func(d *deployment) {
-			channels, twice := d.Eventing.MessagingV1().InMemoryChannels(testNamespace), channel("one", "one")
-			_, err := channels.Update(d.t.Context(), twice, metav1.UpdateOptions{})
+			_, err := d.Eventing.MessagingV1().InMemoryChannels(testNamespace).Update(d.t.Context(),
+				channel("one", "two", "gone"), metav1.UpdateOptions{})
 			d.must(err)
-		}, "triggers", []string{"has the subscriber one more than once", "kubectl delete trigger,broker -n image-processing --all"},
+		}, "triggers", []string{"has subscribers without a Trigger: gone\n",
+			"kubectl delete inmemorychannel -n image-processing default-kne-trigger"},
 	},
 	"an unknown preset": {
 		func(d *deployment) {

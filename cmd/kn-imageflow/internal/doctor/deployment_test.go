@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	fakediscovery "k8s.io/client-go/discovery/fake"
 	fakedynamic "k8s.io/client-go/dynamic/fake"
@@ -136,7 +137,7 @@ func (d *deployment) objects() (kube, services, eventings, others []runtime.Obje
 			others = append(others, u)
 		}
 	}
-	eventings = append(eventings, channel("one", "two"))
+	eventings = append(eventings, channel("one", "two"), subscription("one"), subscription("two"))
 	route := &servingv1.Route{ObjectMeta: meta(gatewayService)}
 	route.Status.URL = apis.HTTP("grpc-gateway.example")
 	return kube, append(services, route), eventings, others
@@ -162,13 +163,20 @@ func podOf(s *servingv1.Service) *corev1.Pod {
 	return p
 }
 
-// channel returns the channel of the broker, with subscribers.
+// channel returns the channel of the broker, with subscribers, whose names are their UIDs, too.
 func channel(names ...string) *messagingv1.InMemoryChannel {
-	c := &messagingv1.InMemoryChannel{ObjectMeta: meta("default-kne-trigger")}
+	c := &messagingv1.InMemoryChannel{ObjectMeta: meta(brokerChannel)}
 	for _, name := range names {
-		c.Spec.Subscribers = append(c.Spec.Subscribers, eventingduck.SubscriberSpec{Name: &name})
+		c.Spec.Subscribers = append(c.Spec.Subscribers, eventingduck.SubscriberSpec{Name: &name, UID: types.UID(name)})
 	}
 	return c
+}
+
+// subscription returns the Subscription of a subscriber of the channel.
+func subscription(name string) *messagingv1.Subscription {
+	s := &messagingv1.Subscription{ObjectMeta: meta(name)}
+	s.UID = types.UID(name)
+	return s
 }
 
 // clusterObjects returns what the cluster's owner has installed, and the secrets of the deployment.
