@@ -15,8 +15,8 @@ import (
 )
 
 func newChain(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "chain", Aliases: []string{"chains"}, Short: "Show and make the chains of steps that Triggers are"}
-	c.AddCommand(newChainList(o), newChainDescribe(o), newChainApply(o))
+	c := &cobra.Command{Use: "chain", Aliases: []string{"chains"}, Short: "Show, make and delete chains of steps, which Triggers are"}
+	c.AddCommand(newChainList(o), newChainDescribe(o), newChainApply(o), newChainDelete(o))
 	return c
 }
 

@@ -8,6 +8,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/utils/ptr"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 	fakeeventing "knative.dev/eventing/pkg/client/clientset/versioned/fake"
 	"sigs.k8s.io/yaml"
@@ -79,6 +81,47 @@ func TestChain_apply(t *testing.T) {
 	if _, out, wrong := call(t, clients, "chain", "list"); !strings.Contains(out, "shop    thumbnails/*") {
 		t.Errorf("got %s%s", out, wrong)
 	}
+}
+
+// TestChain_delete: a chain that apply has made is deleted, one Trigger when the one before is gone; others stay.
+func TestChain_delete(t *testing.T) {
+	clients := shippedChain(t)
+	call(t, clients, "chain", "apply", "shop", "--prefix", "thumbnails/", "--step", "resize?target_width=90")
+	const gone = "trigger.eventing.knative.dev/shop-1-resize deleted\ntrigger.eventing.knative.dev/shop-2-completed deleted\n"
+	slow := deletesSlowly(clients)
+	if code, out, wrong := call(t, clients, "chain", "delete", "shop"); code != 0 || out != gone || slow.atOnce > 1 {
+		t.Errorf("code %d, %s%s; %d at once", code, wrong, out, slow.atOnce)
+	}
+	for _, name := range []string{"shop", "chain"} {
+		code, out, wrong := call(t, clients, "chain", "delete", name)
+		if want := `this command has made no chain "` + name + `"; it has made none`; code != 1 || !strings.Contains(wrong, want) {
+			t.Errorf("%s: code %d, %s%s", name, code, wrong, out)
+		}
+	}
+}
+
+// slowDeletes counts the Triggers that are being deleted at one time.
+type slowDeletes struct{ atOnce int }
+
+// deletesSlowly lets a deleted Trigger be there until it has been read once, as one with a finalizer is.
+func deletesSlowly(clients *cluster.Clients) *slowDeletes {
+	fake := clients.Eventing.(*fakeeventing.Clientset)
+	counts, ending := &slowDeletes{}, map[string]bool{}
+	fake.PrependReactor("delete", "triggers", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		d := a.(clienttesting.DeleteActionImpl)
+		ending[d.Name] = ptr.Deref(d.DeleteOptions.PropagationPolicy, "") == metav1.DeletePropagationForeground
+		counts.atOnce = max(counts.atOnce, len(ending))
+		return true, nil, nil
+	})
+	fake.PrependReactor("get", "triggers", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		name := a.(clienttesting.GetAction).GetName()
+		if !ending[name] {
+			return false, nil, nil
+		}
+		delete(ending, name)
+		return false, nil, fake.Tracker().Delete(eventingv1.SchemeGroupVersion.WithResource("triggers"), a.GetNamespace(), name)
+	})
+	return counts
 }
 
 // TestChain_refused: a chain that cannot work is refused, and nothing is changed.

@@ -130,13 +130,7 @@ func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chai
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, t := range old {
-		if err := c.Eventing.EventingV1().Triggers(c.Namespace).Delete(ctx, t.Name, metav1.DeleteOptions{}); err != nil {
-			return err
-		}
-		fmt.Fprintf(o.out, "trigger.eventing.knative.dev/%s deleted\n", t.Name)
-	}
-	return nil
+	return o.deleteTriggers(ctx, c, old)
 }
 
 // applyTrigger creates a Trigger or changes the one with its name.

@@ -31,7 +31,7 @@ func addCompletions(root *cobra.Command, o *options) {
 	}
 	for path, f := range map[string]cobra.CompletionFunc{
 		"execution describe": executions, "dead-letter replay": completes(o.deadLetterNames),
-		"chain describe": chains, "chain apply": chains, "logs": services,
+		"chain describe": chains, "chain apply": chains, "chain delete": chains, "logs": services,
 		"install": folders, "diff": folders, "upload": files,
 	} {
 		if c, _, err := root.Find(strings.Fields(path)); err == nil {

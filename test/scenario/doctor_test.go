@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/minio/minio-go/v7"
 )
 
 // breakage is a way to break the deployment on the cluster.
@@ -34,6 +32,7 @@ var breakages = []breakage{
 	{"token of a secret that is gone", withoutToken, "tokens", "need a token, but there is no secret", nil},
 	{"Trigger collision", withCollision, "outputs", "doctor-small", []string{"triggers", "chains"}},
 	{"unready broker", withoutBrokerIngress, "broker", "mt-broker-ingress has been scaled to 0", []string{"triggers"}},
+	{"Triggers deleted at once", withLeftSubscriber, "triggers", "subscribers without a Trigger: default-doctor-", nil},
 	{"full dead letters", withDeadLetter, "dead-letters", "the last one is of execution doctor/sample", nil},
 	{"Argo without a right", withoutArgoRight, "argo", "may not patch workflowtasksets/status", nil},
 	{"Argo without settings", withoutArgoSettings, "argo", "ARGO_AGENT_PATCH_RATE=500ms DEFAULT_REQUEUE_TIME=1s", nil},
@@ -182,21 +181,6 @@ func withoutToken(t *testing.T, _ *system) {
 	kubectl(t, "delete", "secret", "-n", namespace, "gateway-token")
 }
 
-// withCollision adds a Trigger that writes the output of the chain's first one.
-func withCollision(t *testing.T, _ *system) {
-	before := kubectl(t, "get", "configmap", "-n", namespace, "triggers", "-o", "jsonpath={.data}")
-	t.Cleanup(func() {
-		kubectl(t, "delete", "trigger", "-n", namespace, "doctor-small")
-		kubectl(t, "patch", "configmap", "-n", namespace, "triggers", "--type", "json", "-p",
-			`[{"op":"replace","path":"/data","value":`+before+`}]`)
-	})
-	applyText(t, `{"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger",
-		"metadata": {"name": "doctor-small", "namespace": "`+namespace+`"},
-		"spec": {"broker": "default", "filters": [{"prefix": {"type": "com.amazonaws.s3.ObjectCreated:"}}], "subscriber": {
-			"ref": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "resize-grpc-service"},
-			"uri": "/?target_width=320"}}}`)
-}
-
 // applyText applies a manifest.
 func applyText(t *testing.T, manifest string) {
 	t.Helper()
@@ -213,36 +197,6 @@ func withoutBrokerIngress(t *testing.T, _ *system) {
 	}
 	t.Cleanup(func() { scale("1") })
 	scale("0")
-}
-
-// withDeadLetter makes the first step refuse an upload, and then corrects the step.
-func withDeadLetter(t *testing.T, s *system) {
-	const name = "chain-1-resize"
-	s.empty(t, "imageflow-dead-letters")
-	at := func(uri string) {
-		kubectl(t, "patch", "trigger", "-n", namespace, name, "--type", "merge", "-p", `{"spec":{"subscriber":{"uri":"`+uri+`"}}}`)
-		_, query, _ := strings.Cut(uri, "?")
-		eventually(t, "the Trigger's address", func() bool {
-			address := kubectl(t, "get", "trigger", "-n", namespace, name, "-o", "jsonpath={.status.subscriberUri}")
-			return strings.HasSuffix(address, "?"+query)
-		})
-	}
-	before := kubectl(t, "get", "trigger", "-n", namespace, name, "-o", "jsonpath={.spec.subscriber.uri}")
-	t.Cleanup(func() { at(before) })
-	at("/?target_width=-1")
-	image, err := os.ReadFile("../images/sample.jpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.s3.PutObject(context.Background(), bucket, "doctor/sample.jpg", bytes.NewReader(image), int64(len(image)),
-		minio.PutObjectOptions{ContentType: "image/jpeg"})
-	if err == nil {
-		eventually(t, "the dead letter", func() bool { return len(s.deadLetterKeys(t)) > 0 })
-	}
-	at(before)
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // withoutArgoRight takes the right that Argo's controller has from overlays/test.

@@ -45,9 +45,9 @@ func (d *Doctor) triggers(ctx context.Context) (string, *finding) {
 	}
 	if len(left) > 0 {
 		return "", &finding{
-			"the broker's channel has subscribers without a Trigger: " + strings.Join(left, ", ") + "\nThe broker may answer 500 to every " +
-				"event, or make dead letters of all (Knative leaves such subscribers when several Triggers are deleted at once, and when " +
-				"its OIDC is switched on or off)",
+			"the broker's channel has subscribers without a Trigger: " + strings.Join(left, ", ") + "\nThe broker may answer 500 to " +
+				"every event, or make a dead letter of each (Knative leaves such subscribers when several Triggers are deleted " +
+				"at once, and when its OIDC is switched on or off)",
 			"kubectl delete inmemorychannel -n " + d.Namespace + " " + brokerChannel + "  # the broker makes it again within seconds",
 		}
 	}
