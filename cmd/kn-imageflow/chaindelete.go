@@ -18,7 +18,8 @@ import (
 	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
 )
 
-const deleteHelp = `Delete the Triggers of a chain that "chain apply" has made, the first step first, each when the one before is gone.
+const deleteHelp = `Delete the Triggers of a chain that "chain apply" has made, the first step first, each when the one before
+is gone.
 
 Events that are on their way to a deleted Trigger become dead letters, so delete a chain when no upload of it is at work.`
 

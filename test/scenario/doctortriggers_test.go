@@ -21,7 +21,8 @@ func withCollision(t *testing.T, _ *system) {
 		kubectl(t, "patch", "configmap", "-n", namespace, "triggers", "--type", "json", "-p",
 			`[{"op":"replace","path":"/data","value":`+before+`}]`)
 	})
-	applyTrigger(t, "doctor-small", `{"prefix": {"type": "com.amazonaws.s3.ObjectCreated:"}}`, "resize-grpc-service", "/?target_width=320")
+	const uploads = `{"prefix": {"type": "com.amazonaws.s3.ObjectCreated:"}}`
+	applyTrigger(t, "doctor-small", uploads, "resize-grpc-service", "/?target_width=320")
 }
 
 // withLeftSubscriber deletes pairs of Triggers at once until the broker's channel keeps a subscriber.
