@@ -222,13 +222,14 @@ func (c *caller) giveUp(t testing.TB, name string, after time.Duration, first st
 }
 
 // TestOnClusterStreamsSpread opens a connection and a stream for each of eight
-// callers while resize has two pods.
+// callers while resize has two pods and Knative's activator in the path, as with
+// components/activator: Traefik alone would send all to one pod.
 func TestOnClusterStreamsSpread(t *testing.T) {
 	needsCluster(t)
 	s := connect(t)
 	run := placed(t, s)
-	revise(t, serviceOf["resize"],
-		`[{"op":"replace","path":"/spec/template/metadata/annotations/autoscaling.knative.dev~1min-scale","value":"2"}]`)
+	const annotation = `{"op":"replace","path":"/spec/template/metadata/annotations/autoscaling.knative.dev~1`
+	revise(t, serviceOf["resize"], `[`+annotation+`min-scale","value":"2"},`+annotation+`target-burst-capacity","value":"-1"}]`)
 	selector := "serving.knative.dev/revision=" + latest(t, serviceOf["resize"])
 	eventually(t, "two pods", func() bool {
 		return strings.Count(
@@ -238,7 +239,7 @@ func TestOnClusterStreamsSpread(t *testing.T) {
 		) == 2
 	})
 	var counts map[string]int
-	eventually(t, "the ingress to know of both", func() bool {
+	eventually(t, "the activator to know of both", func() bool {
 		round := fmt.Sprintf("%s/%d", run, time.Now().UnixMilli())
 		s.eightStreams(t, run, round)
 		counts = map[string]int{}

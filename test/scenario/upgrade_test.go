@@ -31,7 +31,7 @@ func TestOnClusterUpgrade(t *testing.T) {
 	if letters := s.deadLetterKeys(t); len(letters) > 0 {
 		t.Errorf("dead letters: %q", letters)
 	}
-	eventually(t, "the end of the other revisions' pods", func() bool {
+	within(t, 3*time.Minute, "the end of the other revisions' pods", func() bool {
 		return kubectl(t, "get", "pods", "-n", namespace, "-o", "name",
 			"-l", "serving.knative.dev/revision in ("+strings.Join(others, ",")+")") == ""
 	})
