@@ -92,7 +92,7 @@ func TestChain_delete(t *testing.T) {
 	if code, out, wrong := call(t, clients, "chain", "delete", "shop"); code != 0 || out != gone || slow.atOnce > 1 {
 		t.Errorf("code %d, %s%s; %d at once", code, wrong, out, slow.atOnce)
 	}
-	for _, name := range []string{"shop", "chain"} {
+	for _, name := range []string{"shop", "chain", ""} {
 		code, out, wrong := call(t, clients, "chain", "delete", name)
 		if want := `this command has made no chain "` + name + `"; it has made none`; code != 1 || !strings.Contains(wrong, want) {
 			t.Errorf("%s: code %d, %s%s", name, code, wrong, out)

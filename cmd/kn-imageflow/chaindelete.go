@@ -39,9 +39,11 @@ func newChainDelete(o *options) *cobra.Command {
 			var found []eventingv1.Trigger
 			var names []string
 			for _, t := range all {
-				if name := t.Labels[chainLabel]; name == args[0] {
+				switch name := t.Labels[chainLabel]; {
+				case name == "": // of no chain that apply has made
+				case name == args[0]:
 					found = append(found, t)
-				} else if name != "" && !slices.Contains(names, name) {
+				case !slices.Contains(names, name):
 					names = append(names, name)
 				}
 			}
