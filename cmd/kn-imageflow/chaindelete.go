@@ -21,7 +21,7 @@ import (
 const deleteHelp = `Delete the Triggers of a chain that "chain apply" has made, the first step first, each when the one before
 is gone.
 
-Events that are on their way to a deleted Trigger become dead letters, so delete a chain when no upload of it is at work.`
+Events in flight to a deleted Trigger become dead letters. Delete a chain after its executions have ended.`
 
 func newChainDelete(o *options) *cobra.Command {
 	return &cobra.Command{
