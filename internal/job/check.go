@@ -2,6 +2,7 @@ package job
 
 import (
 	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/proto"
 
 	"imageflow.dev/functions"
 	"imageflow.dev/internal/presets"
@@ -22,8 +23,8 @@ func newPlan(processor functions.Processor, set *presets.Set, req functions.Requ
 		return plan{}, functions.Errorf(functions.Invalid, "preset", "%v", err)
 	}
 	req = expanded.(functions.Request)
-	if err := protovalidate.Validate(req); err != nil {
-		return plan{}, violation(err)
+	if err := Validate(req); err != nil {
+		return plan{}, err
 	}
 	if processor.Check != nil {
 		if err := processor.Check(req); err != nil {
@@ -33,11 +34,11 @@ func newPlan(processor functions.Processor, set *presets.Set, req functions.Requ
 	return planAll(processor, req, defaultBucket)
 }
 
-// violation returns the error of one violated rule.
-func violation(err error) error {
-	v, ok := rules.Reported(err)
-	if !ok {
-		return err
+// Validate returns a functions.Error of kind Invalid if a request violates a rule of the contract.
+func Validate(req proto.Message) error {
+	err := protovalidate.Validate(req)
+	if v, ok := rules.Reported(err); ok {
+		return functions.Errorf(functions.Invalid, v.Field, "%s", v.Message)
 	}
-	return functions.Errorf(functions.Invalid, v.Field, "%s", v.Message)
+	return err
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"math"
 
-	"buf.build/go/protovalidate"
-
 	"imageflow.dev/internal/imaging"
 	imageflowv1 "imageflow.dev/proto/imageflow/v1"
 )
@@ -24,8 +22,8 @@ func (r *Runner) Describe(
 			err = ctx.Err()
 		}
 	}()
-	if err := protovalidate.Validate(req); err != nil {
-		return nil, violation(err)
+	if err := Validate(req); err != nil {
+		return nil, err
 	}
 	at := location{cmp.Or(req.GetBucket(), r.config.Bucket), req.GetObjectKey()}
 	if err := authorizeObject(r.config.ReadFrom, at, "object_key", "READ_FROM"); err != nil {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"buf.build/go/protovalidate"
-
 	"imageflow.dev/functions"
 )
 
@@ -37,8 +35,8 @@ func planAll(processor functions.Processor, req functions.Request, defaultBucket
 
 // planOther validates and plans the request of a further output.
 func planOther(processor functions.Processor, req functions.Request, defaultBucket, executionID string) (plan, error) {
-	if err := protovalidate.Validate(req); err != nil {
-		return plan{}, violation(err)
+	if err := Validate(req); err != nil {
+		return plan{}, err
 	}
 	if processor.Check != nil {
 		if err := processor.Check(req); err != nil {

@@ -149,6 +149,9 @@ func (s modelService) ListModels(ctx context.Context, _ *imageflowv1.ListModelsR
 
 // GetModel describes one model.
 func (s modelService) GetModel(ctx context.Context, req *imageflowv1.GetModelRequest) (*imageflowv1.GetModelResponse, error) {
+	if err := job.Validate(req); err != nil {
+		return nil, job.Status(ctx, err).Err()
+	}
 	resp, err := s.models.Get(ctx, req)
 	if err != nil {
 		return nil, job.Status(ctx, err).Err()

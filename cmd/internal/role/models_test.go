@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// describesModel expects a trial of the demo model, and 404 for a missing one.
+// describesModel expects a trial of the demo model, 404 for a missing one, and 400 for what no version can be.
 func describesModel(t *testing.T, url string) {
 	t.Helper()
 	var described struct {
@@ -28,12 +28,14 @@ func describesModel(t *testing.T, url string) {
 	if trial := described.Trial; !bytes.HasPrefix(trial.Image, []byte("\xff\xd8")) || len(trial.Detections) == 0 {
 		t.Errorf("%s: got %d bytes with %d detections, want a JPEG with some", url, len(trial.Image), len(trial.Detections))
 	}
-	missing, err := http.Get(url + "none")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer missing.Body.Close()
-	if missing.StatusCode != http.StatusNotFound {
-		t.Errorf("missing model: got status %d, want 404", missing.StatusCode)
+	for path, want := range map[string]int{"none": 404, "yolo?version=9": 404, "yolo?version=0": 400, "none?version=!": 400} {
+		resp, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: got status %d, want %d", path, resp.StatusCode, want)
+		}
 	}
 }
