@@ -16,7 +16,7 @@ type body struct {
 	cancel  context.CancelFunc
 	reads   transfer
 	account atomic.Pointer[account]
-	atEnd   bool
+	atEnd   atomic.Bool
 	size    int         // bytes read so far
 	hasTurn atomic.Bool // see largeBody
 }
@@ -81,7 +81,7 @@ func (b *body) receive(p []byte, atRest bool) (int, error) {
 	n, cutOff, err := b.reads.do(b.account.Load(), atRest, func() (int, error) { return b.ReadCloser.Read(p) })
 	switch {
 	case errors.Is(err, io.EOF):
-		b.atEnd = true
+		b.atEnd.Store(true)
 	case cutOff && atRest:
 		err = errIdle
 	case cutOff:
@@ -103,7 +103,7 @@ func (b *body) release() {
 	b.cancel()
 	b.releaseTurn()
 	b.account.Load().release()
-	if !b.atEnd {
+	if !b.atEnd.Load() {
 		_ = b.reads.setDeadline(b.lingerDeadline())
 	}
 }

@@ -68,7 +68,7 @@ func (c *connections) observe(conn net.Conn, state http.ConnState) {
 }
 
 func (c *connections) add(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(*lingeringConn); ok {
 		_, _ = tcp.SetReadBuffer(socketBytes), tcp.SetWriteBuffer(socketBytes)
 	}
 	if len(c.all) >= c.max {

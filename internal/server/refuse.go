@@ -128,6 +128,7 @@ func (p *pace) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 		text = fmt.Appendf(nil, `{"code":%d}`, why.status.Code())
 	}
 	w.Header().Set("Content-Type", "application/json")
+	closeUnread(w.Header(), r)
 	w.WriteHeader(why.http)
 	_, _ = w.Write(text)
 }

@@ -72,7 +72,7 @@ func (g *gate) limit(n *inFlight, budget *budget, next func(*response, *http.Req
 		b.account.Store(budget.open(connectionOf(r.Context())))
 		b.ctx, b.cancel = context.WithCancel(r.Context())
 		defer b.release()
-		a := &response{ResponseWriter: w, exchange: e, writes: e.transfer(control.SetWriteDeadline)}
+		a := &response{ResponseWriter: w, exchange: e, body: b, writes: e.transfer(control.SetWriteDeadline)}
 		defer a.release()
 		next(a, r.WithContext(context.WithValue(r.Context(), responseKey{}, a)), b)
 	})
@@ -109,6 +109,7 @@ func (e *exchange) noteRefusal(err error) error {
 type response struct {
 	http.ResponseWriter
 	*exchange
+	body     *body // of the request
 	writes   transfer
 	reserved atomic.Pointer[reservation] // acquired before the handler's first Write
 	begun    bool
@@ -122,6 +123,9 @@ const maxWrite = 32 << 10
 // WriteHeader writes the header of the handler's answer, or the refusal.
 func (a *response) WriteHeader(status int) {
 	why := a.refusal.Load()
+	if status >= http.StatusBadRequest && !a.body.atEnd.Load() {
+		closeUnread(a.Header(), a.request)
+	}
 	if a.begun || status < http.StatusOK || why == nil || isRPC(a.request) {
 		a.begun = a.begun || status >= http.StatusOK
 		a.ResponseWriter.WriteHeader(status)

@@ -149,7 +149,7 @@ func (s *Server) Address() string { return s.listener.Addr().String() }
 func (s *Server) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(s.listener) }()
+	go func() { failed <- s.http.Serve(lingeringListener{s.listener, s.config.pace.grace}) }()
 	select {
 	case err := <-failed:
 		return err

@@ -21,5 +21,14 @@ def bad_value():
     assert "target_width" in answer.json()["message"], answer.text
 
 
+def too_large():
+    """requests reads the answer only after it has sent the whole body."""
+    body = b" " * 200_000_000
+    for send in (body, iter([body[:1_000_000]] * 200)):
+        answer = requests.post(f"{GATEWAY}/v1/resize", data=send, headers={"Content-Type": "application/json"}, timeout=30)
+        assert answer.status_code == 413, answer.text
+
+
 attempt("Python requests", "a form with an image", upload)
 attempt("Python requests", "a form with a bad value: 400 that names the field", bad_value)
+attempt("Python requests", "200 MB, with and without Content-Length: 413", too_large)
