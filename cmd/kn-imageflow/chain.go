@@ -16,8 +16,7 @@ import (
 
 func newChain(o *options) *cobra.Command {
 	c := &cobra.Command{Use: "chain", Aliases: []string{"chains"}, Short: "Show, make and delete chains of steps, made of Triggers"}
-	c.AddCommand(newChainList(o), newChainDescribe(o), newChainApply(o), newChainDelete(o))
-	return c
+	return group(c, newChainList(o), newChainDescribe(o), newChainApply(o), newChainDelete(o))
 }
 
 func newChainList(o *options) *cobra.Command {

@@ -17,8 +17,7 @@ func newDeadLetter(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "dead-letter", Aliases: []string{"dead-letters"}, Short: "List and replay dead letters",
 	}
-	c.AddCommand(newDeadLetterList(o), newDeadLetterReplay(o))
-	return c
+	return group(c, newDeadLetterList(o), newDeadLetterReplay(o))
 }
 
 func newDeadLetterList(o *options) *cobra.Command {

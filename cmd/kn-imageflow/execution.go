@@ -18,8 +18,7 @@ import (
 
 func newExecution(o *options) *cobra.Command {
 	c := &cobra.Command{Use: "execution", Aliases: []string{"executions"}, Short: "Follow images through their chains"}
-	c.AddCommand(newExecutionList(o), newExecutionDescribe(o), newExecutionWatch(o))
-	return c
+	return group(c, newExecutionList(o), newExecutionDescribe(o), newExecutionWatch(o))
 }
 
 // executionFilter are the flags that select executions.

@@ -36,6 +36,9 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"version"}, 0, ""},
 		{[]string{"stat"}, 1, "Error: unknown command \"stat\" for \"kn imageflow\"\n\nDid you mean this?\n\tstatus\n\n" +
 			"Run 'kn imageflow --help' for usage\n"},
+		{[]string{"chain", "delte", "shop"}, 1, "Error: unknown command \"delte\" for \"kn imageflow chain\"\n" +
+			"Run 'kn imageflow chain --help' for usage\n"},
+		{[]string{"chain"}, 0, ""},
 		{[]string{"status", "--colour"}, 1, "Error: unknown flag: --colour\nRun 'kn imageflow status --help' for usage\n"},
 		{[]string{"status", "--kubeconfig", "/does/not/exist"}, 1, "Error: no cluster is selected: stat /does/not/exist: " +
 			"no such file or directory; name one with --kubeconfig and --context\n"},

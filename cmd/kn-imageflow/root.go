@@ -66,6 +66,14 @@ func newRoot(o *options) *cobra.Command {
 	return root
 }
 
+// group returns a command that only has others below it. An unknown one is an error, as in kn; cobra would print the help.
+func group(c *cobra.Command, below ...*cobra.Command) *cobra.Command {
+	c.AddCommand(below...)
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	return c
+}
+
 func newVersion(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
