@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -111,7 +112,12 @@ func newDeadLetterReplay(o *options) *cobra.Command {
 	flags.BoolVar(&request.DryRun, "dry-run", false, "only print what would be sent")
 	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
 		for _, id := range args { // as -o name prints them
-			request.Ids = append(request.Ids, strings.TrimPrefix(id, "deadletter.imageflow.dev/"))
+			if id = strings.TrimPrefix(id, "deadletter.imageflow.dev/"); !slices.Contains(request.Ids, id) {
+				request.Ids = append(request.Ids, id)
+			}
+		}
+		if bucket, _, ok := strings.Cut(strings.Join(request.Ids, " "), "/"); ok && request.Bucket == "" {
+			request.Bucket = bucket // with which each id begins
 		}
 		var err error
 		if request.Since, request.Until, err = span.parse(); err != nil {
@@ -122,7 +128,7 @@ func newDeadLetterReplay(o *options) *cobra.Command {
 	return c
 }
 
-// replay requests a replay and prints what it will send. It fails if an id does not exist.
+// replay requests a replay and prints what it will send. It fails if an id does not exist or its dead letter has no event.
 func (o *options) replay(
 	ctx context.Context, gateway imageflowv1.ExecutionServiceClient, request *imageflowv1.ReplayDeadLettersRequest, p *printer,
 ) error {
@@ -145,8 +151,12 @@ func (o *options) replay(
 		verb = "would be sent again"
 	}
 	fmt.Fprintf(o.errOut, "%s %s\n", count, verb)
-	if missing := answer.GetNotFound(); len(missing) > 0 {
-		return errors.New("there is no dead letter " + strings.Join(missing, ", "))
+	missing := answer.GetNotFound()
+	if len(missing) > 0 {
+		err = errors.New("there is no dead letter " + strings.Join(missing, ", "))
 	}
-	return nil
+	if n := len(request.GetIds()) - len(missing) - len(r.rows); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%s cannot be sent again: its event is lost", text.Count(n, "dead letter")))
+	}
+	return err
 }

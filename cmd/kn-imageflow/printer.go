@@ -21,9 +21,11 @@ const wideFormat = "wide"
 type printer struct {
 	formats   *genericclioptions.PrintFlags
 	noHeaders bool
+	// objects prints objects for programs, and separates several of them where the format needs it; nil for a table.
+	objects printers.ResourcePrinter
 }
 
-// addPrinter adds the flags of a printer to a command.
+// addPrinter adds the flags of a printer to a command, which refuses a wrong format before it does anything.
 func addPrinter(c *cobra.Command) *printer {
 	p := &printer{formats: genericclioptions.NewPrintFlags("")}
 	p.formats.AddFlags(c)
@@ -31,6 +33,12 @@ func addPrinter(c *cobra.Command) *printer {
 	slices.Sort(names)
 	c.Flags().Lookup("output").Usage = fmt.Sprintf("format of the output: one of %v (default a table)", names)
 	c.Flags().BoolVar(&p.noHeaders, "no-headers", false, "print a table without its headers")
+	c.PreRunE = func(*cobra.Command, []string) (err error) {
+		if !p.isTable() {
+			p.objects, err = p.formats.ToPrinter()
+		}
+		return err
+	}
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 	return p
 }
@@ -68,11 +76,7 @@ func (p *printer) isLines() bool { return *p.formats.OutputFormat == "" }
 
 // printOne prints an object, which needs its kind, in a format for programs.
 func (p *printer) printOne(object runtime.Object, o *options) error {
-	to, err := p.formats.ToPrinter()
-	if err != nil {
-		return err
-	}
-	return to.PrintObj(object, o.data)
+	return p.objects.PrintObj(object, o.data)
 }
 
 // print prints a result.
