@@ -40,22 +40,27 @@ func (o *options) asksGateway(f func(context.Context, imageflowv1.ExecutionServi
 
 // connectGateway connects to the gateway at the given address or in one of its pods.
 func (o *options) connectGateway(ctx context.Context) (conn *grpc.ClientConn, stop func(), err error) {
-	address, transport, stopForward := "", insecure.NewCredentials(), func() {}
+	address, transport, forwarded := gatewayService, insecure.NewCredentials(), &forwardedGateway{}
 	if o.gateway != "" {
 		address, transport, err = gatewayAddress(o.gateway)
 	} else if clients, wrong := o.clients(); wrong != nil {
 		err = fmt.Errorf("%w; or name the gateway with --gateway", wrong)
-	} else if address, stopForward, err = clients.Forward(ctx, gatewayService); err != nil {
-		err = fmt.Errorf("%w; name the gateway with --gateway", err)
+	} else {
+		forwarded, err = forwardGateway(ctx, clients.Forward)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err = grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(transport),
-		grpc.WithPerRPCCredentials(cluster.Bearer(os.Getenv(tokenVariable))))
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(transport), grpc.WithPerRPCCredentials(cluster.Bearer(os.Getenv(tokenVariable))),
+	}
+	if o.gateway == "" {
+		options = append(options, grpc.WithContextDialer(forwarded.dial))
+	}
+	conn, err = grpc.NewClient("passthrough:///"+address, options...)
 	return conn, func() {
 		_ = conn.Close()
-		stopForward()
+		forwarded.stop()
 	}, err
 }
 

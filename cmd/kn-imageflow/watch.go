@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -70,7 +71,7 @@ func watchExecutions(
 			if change, err = stream.Recv(); err != nil {
 				break
 			}
-			request.LastEventId = change.GetEventId()
+			request.LastEventId = cmp.Or(change.GetEventId(), request.LastEventId) // heartbeats have none
 			if err := each(change); err != nil {
 				return err
 			}
