@@ -19,6 +19,9 @@ const servingNamespace = "knative-serving"
 
 func (d *Doctor) reachable(ctx context.Context) (string, *finding) {
 	nodes, err := d.Kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if apierrors.IsForbidden(err) { // as for an account of the namespace alone
+		return "it answers; " + err.Error(), nil
+	}
 	if err != nil {
 		return "", &finding{err.Error(),
 			"kubectl config get-contexts  # then name a cluster: --kubeconfig, --context, KUBECONFIG or kubectl config use-context"}

@@ -165,7 +165,7 @@ func podOf(s *servingv1.Service) *corev1.Pod {
 
 // channel returns the channel of the broker, with subscribers, whose names are their UIDs, too.
 func channel(names ...string) *messagingv1.InMemoryChannel {
-	c := &messagingv1.InMemoryChannel{ObjectMeta: meta(brokerChannel)}
+	c := &messagingv1.InMemoryChannel{ObjectMeta: meta(channelOf(brokerName))}
 	for _, name := range names {
 		c.Spec.Subscribers = append(c.Spec.Subscribers, eventingduck.SubscriberSpec{Name: &name, UID: types.UID(name)})
 	}

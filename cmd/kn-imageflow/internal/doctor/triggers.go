@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	"imageflow.dev/internal/triggers"
@@ -39,46 +35,10 @@ func (d *Doctor) triggers(ctx context.Context) (string, *finding) {
 	if len(reasons) > 0 {
 		return "", &finding{strings.Join(reasons, "\n"), strings.Join(fixes, "\n")}
 	}
-	left, err := d.leftSubscribers(ctx)
-	if err != nil {
-		return "", &finding{err.Error(), unread}
-	}
-	if len(left) > 0 {
-		return "", &finding{
-			"the broker's channel has subscribers without a Trigger: " + strings.Join(left, ", ") + "\nThe broker may answer 500 to " +
-				"every event, or make a dead letter of each (Knative leaves such subscribers when several Triggers are deleted " +
-				"at once, and when its OIDC is switched on or off)",
-			"kubectl delete inmemorychannel -n " + d.Namespace + " " + brokerChannel + "  # the broker makes it again within seconds",
-		}
+	if wrong := d.leftSubscribers(ctx); wrong != nil {
+		return "", wrong
 	}
 	return strings.Join(names, ", "), nil
-}
-
-// brokerChannel is the channel of the broker, if it is of the class with in-memory channels.
-const brokerChannel = brokerName + "-kne-trigger"
-
-// leftSubscribers returns the names of the subscribers of the broker's in-memory channel whose Subscription is gone. Each
-// Trigger has one Subscription.
-func (d *Doctor) leftSubscribers(ctx context.Context) (names []string, err error) {
-	// The channel is read first: a Subscription exists before the channel has its subscriber.
-	channel, err := d.Eventing.MessagingV1().InMemoryChannels(d.Namespace).Get(ctx, brokerChannel, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) { // the broker is of another class
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	subscriptions, err := d.Eventing.MessagingV1().Subscriptions(d.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range channel.Spec.Subscribers {
-		isOf := func(n messagingv1.Subscription) bool { return n.UID == s.UID }
-		if !slices.ContainsFunc(subscriptions.Items, isOf) {
-			names = append(names, cmp.Or(ptr.Deref(s.Name, ""), string(s.UID)))
-		}
-	}
-	return names, nil
 }
 
 // chains compares the Triggers that the gateway describes with those of the cluster.
@@ -104,6 +64,7 @@ func (d *Doctor) chains(ctx context.Context) (string, *finding) {
 	if err != nil {
 		return "", &finding{"configmap " + err.Error(), fix}
 	}
+	listed = slices.DeleteFunc(listed, forConsole) // which the fix lists
 	if differences := d.differences(listed, all); len(differences) > 0 {
 		return "", &finding{"GET /v1/chains is not about the cluster's Triggers\n" + strings.Join(differences, "\n"), fix}
 	}
