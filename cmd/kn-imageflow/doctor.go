@@ -58,6 +58,7 @@ func (o *options) diagnose(ctx context.Context, d *doctor.Doctor, settings docto
 		if check.Status == doctor.Missing {
 			failed++
 		}
+		check.Fix = o.cluster.In(check.Fix)
 		if p.isLines() {
 			o.printCheck(check)
 		}

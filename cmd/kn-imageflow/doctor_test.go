@@ -22,7 +22,8 @@ func emptyCluster() *cluster.Clients {
 	}
 }
 
-// TestDoctor: results are lines for people and objects for programs, and failed checks are an error.
+// TestDoctor: results are lines for people and objects for programs, and failed checks are an error. Fixes reach the cluster that
+// was checked.
 func TestDoctor(t *testing.T) {
 	code, out, wrong := call(t, emptyCluster(), "doctor", "--skip", "argo,webhooks")
 	for _, want := range []string{
@@ -52,6 +53,10 @@ func TestDoctor(t *testing.T) {
 		list.Items[1].Status != "MISSING" || list.Items[1].Fix == "" || list.Items[0].Fix != "" ||
 		list.Items[0].Text != "1 node" || list.Items[0].Kind != "Check" {
 		t.Errorf("code %d, %v\n%s", code, err, out)
+	}
+	_, out, _ = call(t, emptyCluster(), "doctor", "--context", "the test", "--kubeconfig", "k")
+	if want := "fix:           kubectl --kubeconfig='k' --context='the test' apply -k "; !strings.Contains(out, want) {
+		t.Errorf("doctor prints\n%swant\n%s", out, want)
 	}
 	code, _, wrong = call(t, emptyCluster(), "doctor", "--skip", "argoo")
 	if code != 1 || !strings.Contains(wrong, `there is no check "argoo"; there are cluster,`) {

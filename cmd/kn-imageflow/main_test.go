@@ -40,6 +40,7 @@ func TestExitCodes(t *testing.T) {
 			"Run 'kn imageflow chain --help' for usage\n"},
 		{[]string{"chain"}, 0, ""},
 		{[]string{"status", "--colour"}, 1, "Error: unknown flag: --colour\nRun 'kn imageflow status --help' for usage\n"},
+		{[]string{"status", "-n", ""}, 1, "Error: --namespace is empty: name the namespace of the deployment\n"},
 		{[]string{"status", "--kubeconfig", "/does/not/exist"}, 1, "Error: no cluster is selected: stat /does/not/exist: " +
 			"no such file or directory; name one with --kubeconfig and --context\n"},
 	} {

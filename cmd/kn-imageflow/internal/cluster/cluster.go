@@ -2,7 +2,9 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -22,6 +24,18 @@ type Selection struct {
 	Namespace string
 }
 
+// In returns lines for a shell with the flags in which the selection differs from what kubectl and kn imageflow select without
+// flags, so that no line reaches another cluster.
+func (s Selection) In(lines string) string {
+	flags := ""
+	for _, f := range [][2]string{{"--kubeconfig", s.Kubeconfig}, {"--context", s.Context}} {
+		if f[1] != "" {
+			flags += f[0] + "='" + strings.ReplaceAll(f[1], "'", `'\''`) + "' "
+		}
+	}
+	return strings.NewReplacer("kubectl ", "kubectl "+flags, "kn imageflow ", "kn imageflow "+flags).Replace(lines)
+}
+
 // Clients are the clients of one deployment.
 type Clients struct {
 	Kube     kubernetes.Interface
@@ -37,6 +51,9 @@ type Clients struct {
 
 // Connect makes the clients of a selection. It sends no request.
 func (s Selection) Connect() (*Clients, error) {
+	if s.Namespace == "" { // which would mean all namespaces in lists
+		return nil, errors.New("--namespace is empty: name the namespace of the deployment")
+	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = s.Kubeconfig
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: s.Context}
