@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/text"
 	"imageflow.dev/internal/triggers"
@@ -98,21 +99,39 @@ func newChainDescribe(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, all, err := clients.Triggers(ctx)
+			made, all, err := clients.Triggers(ctx)
 			if err != nil {
 				return err
 			}
-			var names []string
-			for _, chain := range triggers.Chains(all, nil) {
-				if chain.Name == args[0] {
-					drawChain(&description{o.out}, chain, problemsOf(chain, triggers.Problems(all, nil)))
-					return nil
-				}
-				names = append(names, chain.Name)
+			chains := triggers.Chains(all, nil)
+			i := slices.IndexFunc(chains, func(c triggers.Chain) bool { return c.Name == args[0] })
+			if i < 0 {
+				i = slices.IndexFunc(chains, func(c triggers.Chain) bool { return hasApplied(c, args[0], made) })
 			}
-			return fmt.Errorf("there is no chain %q; there are %s", args[0], cmp.Or(strings.Join(names, ", "), "none"))
+			if i < 0 {
+				return noChain(args[0], chains)
+			}
+			drawChain(&description{o.out}, chains[i], problemsOf(chains[i], triggers.Problems(all, nil)))
+			return nil
 		}),
 	}
+}
+
+// hasApplied reports whether a chain has a Trigger that chain apply has made by a name. The chain has another name if it also
+// has Triggers of another one, for the same uploads.
+func hasApplied(chain triggers.Chain, name string, made []eventingv1.Trigger) bool {
+	return slices.ContainsFunc(chain.Nodes, func(n *triggers.Node) bool {
+		return slices.ContainsFunc(made, func(t eventingv1.Trigger) bool { return t.Name == n.Trigger && t.Labels[chainLabel] == name })
+	})
+}
+
+// noChain is the error of a name that no chain has.
+func noChain(name string, chains []triggers.Chain) error {
+	var names []string
+	for _, c := range chains {
+		names = append(names, c.Name)
+	}
+	return fmt.Errorf("there is no chain %q; there are %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
 // drawChain prints a chain as a tree. A node with several ways to it stands below each of them.

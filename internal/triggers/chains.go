@@ -99,12 +99,12 @@ func Chains(all []Trigger, set *presets.Set) (chains []Chain) {
 	return chains
 }
 
-var numbered = regexp.MustCompile(`-[0-9]+-`)
+var numbered = regexp.MustCompile(`^(.+)-[0-9]+-`)
 
-// shortName returns the part of a name before -<number>-.
+// shortName returns the part of a name before the last -<number>-, since the name of a chain may have numbers, too.
 func shortName(name string) string {
-	if at := numbered.FindStringIndex(name); at != nil && at[0] > 0 {
-		return name[:at[0]]
+	if parts := numbered.FindStringSubmatch(name); parts != nil {
+		return parts[1]
 	}
 	return name
 }
