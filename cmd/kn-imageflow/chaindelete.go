@@ -37,22 +37,28 @@ func newChainDelete(o *options) *cobra.Command {
 				return err
 			}
 			var found []eventingv1.Trigger
-			var names []string
 			for _, t := range all {
-				switch name := t.Labels[chainLabel]; {
-				case name == "": // of no chain that apply has made
-				case name == args[0]:
+				if args[0] != "" && t.Labels[chainLabel] == args[0] {
 					found = append(found, t)
-				case !slices.Contains(names, name):
-					names = append(names, name)
 				}
 			}
 			if len(found) == 0 {
-				return fmt.Errorf("this command has made no chain %q; it has made %s", args[0], cmp.Or(strings.Join(names, ", "), "none"))
+				names := cmp.Or(strings.Join(appliedNames(all), ", "), "none")
+				return fmt.Errorf("this command has made no chain %q; it has made %s", args[0], names)
 			}
 			return o.deleteTriggers(ctx, clients, found)
 		}),
 	}
+}
+
+// appliedNames returns the names of the chains of which chain apply has made Triggers.
+func appliedNames(all []eventingv1.Trigger) (names []string) {
+	for _, t := range all {
+		if name := t.Labels[chainLabel]; name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // deleteTriggers deletes Triggers, each when the one before is gone with its Subscription. Of Triggers that are deleted at once,
@@ -64,17 +70,35 @@ func (o *options) deleteTriggers(ctx context.Context, c *cluster.Clients, all []
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
-		err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-			now, err := client.Get(ctx, t.Name, metav1.GetOptions{})
-			if apierrors.IsNotFound(err) {
-				return true, nil
-			}
-			return err == nil && now.UID != t.UID, err
-		})
-		if err != nil {
+		if err := o.awaitEnd(ctx, c, t); err != nil {
 			return fmt.Errorf("trigger %s: %w", t.Name, err)
 		}
 		fmt.Fprintf(o.out, "trigger.eventing.knative.dev/%s deleted\n", t.Name)
 	}
 	return nil
+}
+
+// patience is how long a Trigger may take to go before the user learns what is waited for.
+var patience = 5 * time.Second
+
+// awaitEnd waits until a Trigger that is being deleted is gone.
+func (o *options) awaitEnd(ctx context.Context, c *cluster.Clients, t eventingv1.Trigger) error {
+	late, isLate := time.Now().Add(patience), false
+	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		now, err := c.Eventing.EventingV1().Triggers(c.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			return true, nil
+		case err == nil && now.UID == t.UID && !isLate && time.Now().After(late):
+			isLate = true
+			fmt.Fprintf(o.errOut, "waiting until trigger %s is gone, which has the finalizers %s; if it stays, see\n"+
+				"kubectl describe subscriptions.messaging.knative.dev -n %s -l eventing.knative.dev/trigger=%s\n",
+				t.Name, strings.Join(now.Finalizers, ", "), c.Namespace, t.Name)
+		}
+		return err == nil && now.UID != t.UID, err
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w while it was being deleted; the same command continues", errInterrupted)
+	}
+	return err
 }

@@ -22,7 +22,8 @@ const maxCompletions = 200
 // addCompletions lets shells complete the names of what there is: the arguments of commands, and flags that have names.
 func addCompletions(root *cobra.Command, o *options) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	executions, chains, services := completes(o.executionNames), completes(o.chainNames), completes(o.serviceNames)
+	executions, services := completes(o.executionNames), completes(o.serviceNames)
+	chains, applied := completes(o.chainNames), completes(o.appliedChains)
 	folders := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	}
@@ -31,7 +32,7 @@ func addCompletions(root *cobra.Command, o *options) {
 	}
 	for path, f := range map[string]cobra.CompletionFunc{
 		"execution describe": executions, "dead-letter replay": completes(o.deadLetterNames),
-		"chain describe": chains, "chain apply": chains, "chain delete": chains, "logs": services,
+		"chain describe": chains, "chain apply": applied, "chain delete": applied, "logs": services,
 		"install": folders, "diff": folders, "upload": files,
 	} {
 		if c, _, err := root.Find(strings.Fields(path)); err == nil {
@@ -105,6 +106,16 @@ func (o *options) chainNames(ctx context.Context, _ string) (names []string, err
 		names = append(names, chain.Name)
 	}
 	return names, err
+}
+
+// appliedChains returns the names of the chains that chain apply has made.
+func (o *options) appliedChains(ctx context.Context, _ string) ([]string, error) {
+	clients, err := o.clients()
+	if err != nil {
+		return nil, err
+	}
+	all, _, err := clients.Triggers(ctx)
+	return appliedNames(all), err
 }
 
 // serviceNames returns the names of the Services.

@@ -21,10 +21,14 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// TestCompletionChains: so are chains.
+// TestCompletionChains: so are chains, of which apply and delete take those that apply has made.
 func TestCompletionChains(t *testing.T) {
-	if _, out, wrong := call(t, shippedChain(t), "__complete", "chain", "describe", ""); out != "chain\n:4\n" {
-		t.Errorf("got %q, %s", out, wrong)
+	clients := shippedChain(t)
+	call(t, clients, "chain", "apply", "shop", "--prefix", "thumbnails/", "--step", "resize?target_width=90")
+	for command, want := range map[string]string{"describe": "chain\nshop\n:4\n", "delete": "shop\n:4\n"} {
+		if _, out, wrong := call(t, clients, "__complete", "chain", command, ""); out != want {
+			t.Errorf("%s: got %q, %s", command, out, wrong)
+		}
 	}
 }
 
