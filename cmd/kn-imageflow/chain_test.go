@@ -135,6 +135,12 @@ func TestChain_refused(t *testing.T) {
 		"it gets an event that its own step leads to": {
 			"shop", "--prefix", "thumbnails/", "--step", "resize?target_width=8", "--step", "resize?target_width=4&variant=b",
 		},
+		"at most 51 characters": {
+			strings.Repeat("a", 52), "--prefix", "thumbnails/", "--step", "resize?target_width=8",
+		},
+		"keys begin with no slash": {
+			"shop", "--prefix", "/thumbnails/", "--step", "resize?target_width=8",
+		},
 		"is not of a chain that this command has made": {"chain", "--prefix", "thumbnails/", "--step", "resize?target_width=8"},
 		`NAME is "A b"`:                   {"A b", "--step", "detect"},
 		`required flag(s) "step" not set`: {"shop"},

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/printers"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 
@@ -35,20 +34,20 @@ func newChainApply(o *options) *cobra.Command {
 	flags := c.Flags()
 	flags.StringArrayVar(&steps, "step", nil, "`step` such as 'resize?target_width=800'; once for each step, in order")
 	flags.StringVar(&plan.prefix, "prefix", "", "take uploads whose key begins with `PREFIX` (default all)")
-	flags.StringVar(&plan.broker, "broker", "default", "`name` of the broker")
+	flags.StringVar(&plan.broker, "broker", "default", "`name` of the broker, which a chain keeps")
 	flags.BoolVar(&dryRun, "dry-run", false, "print the Triggers as YAML and change nothing")
 	_ = c.MarkFlagRequired("step")
 	c.RunE = runs(func(ctx context.Context, args []string) error {
 		plan.name, plan.namespace = args[0], o.cluster.Namespace
-		if wrong := validation.IsDNS1123Label(plan.name); len(wrong) > 0 {
-			return fmt.Errorf("NAME is %q: %s", plan.name, wrong[0])
-		}
 		for _, text := range steps {
 			s, err := parseStep(text)
 			if err != nil {
 				return err
 			}
 			plan.steps = append(plan.steps, s)
+		}
+		if err := plan.check(); err != nil {
+			return err
 		}
 		if dryRun {
 			return printYAML(o, plan.triggers())
@@ -99,6 +98,26 @@ func checkChain(beside []eventingv1.Trigger, made []*eventingv1.Trigger) error {
 	return errors.Join(errs...)
 }
 
+// others returns the Triggers beside the chain, and the old ones of the chain that it no longer has. It returns an error if the
+// chain may not be made beside them.
+func (c *chainPlan) others(found []eventingv1.Trigger, made []*eventingv1.Trigger) (beside, old []eventingv1.Trigger, err error) {
+	for _, t := range found {
+		isMade := slices.ContainsFunc(made, func(m *eventingv1.Trigger) bool { return m.Name == t.Name })
+		switch isOfChain := t.Labels[chainLabel] == c.name; {
+		case isMade && !isOfChain:
+			return nil, nil, fmt.Errorf("trigger %s exists and is not of a chain that this command has made; take another name", t.Name)
+		case isOfChain && t.Spec.Broker != c.broker: // which Knative lets nobody change
+			return nil, nil, fmt.Errorf("chain %s is of the broker %s, and not of %s: kn imageflow chain delete %[1]s first, or name its "+
+				"broker with --broker", c.name, t.Spec.Broker, c.broker)
+		case isOfChain && !isMade:
+			old = append(old, t)
+		case !isOfChain:
+			beside = append(beside, t)
+		}
+	}
+	return beside, old, nil
+}
+
 // applyChain makes the Triggers of a chain and deletes those of an earlier version that it no longer has.
 func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chainPlan) error {
 	found, _, err := c.Triggers(ctx)
@@ -106,26 +125,25 @@ func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chai
 		return err
 	}
 	made := plan.triggers()
-	isMade := func(name string) bool {
-		return slices.ContainsFunc(made, func(t *eventingv1.Trigger) bool { return t.Name == name })
-	}
-	var beside, old []eventingv1.Trigger
-	for _, t := range found {
-		switch isOfChain := t.Labels[chainLabel] == plan.name; {
-		case isMade(t.Name) && !isOfChain:
-			return fmt.Errorf("trigger %s exists and is not of a chain that this command has made; take another name", t.Name)
-		case isOfChain && !isMade(t.Name):
-			old = append(old, t)
-		case !isOfChain:
-			beside = append(beside, t)
-		}
+	beside, old, err := plan.others(found, made)
+	if err != nil {
+		return err
 	}
 	if err := checkChain(beside, made); err != nil {
 		return err
 	}
+	// The old Triggers go last, so that uploads go on, unless the new ones do not work beside them.
+	if checkChain(slices.Concat(beside, old), made) != nil {
+		if err := o.deleteTriggers(ctx, c, old); err != nil {
+			return err
+		}
+		old = nil
+	}
 	var errs []error
 	for _, t := range made {
-		errs = append(errs, o.applyTrigger(ctx, c, t))
+		if err := o.applyTrigger(ctx, c, t); err != nil {
+			errs = append(errs, fmt.Errorf("trigger %s: %w", t.Name, err))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -133,7 +151,8 @@ func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chai
 	return o.deleteTriggers(ctx, c, old)
 }
 
-// applyTrigger creates a Trigger or changes the one with its name.
+// applyTrigger creates a Trigger or changes the one with its name, after the end of one that is being deleted. What others have
+// added to it, such as an audience for OIDC, stays.
 func (o *options) applyTrigger(ctx context.Context, c *cluster.Clients, t *eventingv1.Trigger) error {
 	client, word := c.Eventing.EventingV1().Triggers(c.Namespace), "configured"
 	now, err := client.Get(ctx, t.Name, metav1.GetOptions{})
@@ -141,8 +160,14 @@ func (o *options) applyTrigger(ctx context.Context, c *cluster.Clients, t *event
 	case apierrors.IsNotFound(err):
 		word = "created"
 		_, err = client.Create(ctx, t, metav1.CreateOptions{})
+	case err == nil && now.DeletionTimestamp != nil:
+		if err := o.awaitEnd(ctx, c, *now); err != nil {
+			return err
+		}
+		return o.applyTrigger(ctx, c, t)
 	case err == nil:
-		now.Spec = t.Spec
+		now.Spec.Filter, now.Spec.Filters = nil, t.Spec.Filters
+		now.Spec.Subscriber.Ref, now.Spec.Subscriber.URI = t.Spec.Subscriber.Ref, t.Spec.Subscriber.URI
 		metav1.SetMetaDataAnnotation(&now.ObjectMeta, triggers.DescriptionAnnotation, t.Annotations[triggers.DescriptionAnnotation])
 		_, err = client.Update(ctx, now, metav1.UpdateOptions{})
 	}

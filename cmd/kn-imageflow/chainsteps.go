@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 	"knative.dev/pkg/apis"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
@@ -46,7 +47,20 @@ func parseStep(text string) (chainStep, error) {
 	if err != nil {
 		return chainStep{}, fmt.Errorf("--step %q: %w", text, err)
 	}
-	return chainStep{p, query}, nil
+	return chainStep{p, escaped(query)}, nil
+}
+
+// escaped returns a query that may stand in the first line of a request: a broker could not send one with a space.
+func escaped(query string) string {
+	var to strings.Builder
+	for _, b := range []byte(query) {
+		if b > ' ' && b < 0x7f {
+			to.WriteByte(b)
+		} else {
+			fmt.Fprintf(&to, "%%%02X", b)
+		}
+	}
+	return to.String()
 }
 
 // checkParameters returns an error for parameters that the contract refuses in a request of a processor. Parameters that
@@ -62,6 +76,21 @@ func checkParameters(p processors.Info, values url.Values, query string) error {
 type chainPlan struct {
 	name, namespace, broker, prefix string
 	steps                           []chainStep
+}
+
+// check returns an error if no Trigger may have the name of the plan, or no upload its prefix.
+func (c *chainPlan) check() error {
+	if wrong := validation.IsDNS1123Label(c.name); len(wrong) > 0 {
+		return fmt.Errorf("NAME is %q: %s", c.name, wrong[0])
+	}
+	for _, t := range c.triggers() {
+		// Knative labels the Subscription of a Trigger with the Trigger's name.
+		if long := len(t.Name) - validation.LabelValueMaxLength; long > 0 {
+			return fmt.Errorf("NAME is %q: it may have at most %d characters, since the Trigger %s could get no event",
+				c.name, len(c.name)-long, t.Name)
+		}
+	}
+	return checkPrefix(c.prefix)
 }
 
 // triggers returns the Triggers of the chain: one for each step and one that records the end.
