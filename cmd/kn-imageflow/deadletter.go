@@ -116,8 +116,10 @@ func newDeadLetterReplay(o *options) *cobra.Command {
 				request.Ids = append(request.Ids, id)
 			}
 		}
-		if bucket, _, ok := strings.Cut(strings.Join(request.Ids, " "), "/"); ok && request.Bucket == "" {
-			request.Bucket = bucket // with which each id begins
+		if request.Bucket == "" && len(request.Ids) > 0 {
+			if bucket, _, ok := strings.Cut(request.Ids[0], "/"); ok {
+				request.Bucket = bucket // with which each id begins
+			}
 		}
 		var err error
 		if request.Since, request.Until, err = span.parse(); err != nil {
