@@ -24,11 +24,18 @@ import (
 // every character of a key: it would list a different key, and some clients decode an answer that is not encoded. A page
 // with a key that XML cannot hold is always sent URL-encoded.
 func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
-	out, isFew, err := c.listFew(in)
-	if !isFew {
-		out, err = c.Backend.ListObjectsV2(ctx, in)
+	after, err := keyOf(in.ContinuationToken)
+	if err != nil {
+		return s3response.ListObjectsV2Result{}, err
 	}
-	if err != nil || !asksURL(ctx) && fitXML(out.Contents) {
+	asked := *in
+	asked.ContinuationToken = after
+	out, isFew, err := c.listFew(&asked)
+	if !isFew {
+		out, err = c.Backend.ListObjectsV2(ctx, &asked)
+	}
+	out.ContinuationToken, out.NextContinuationToken = in.ContinuationToken, tokenOf(out.NextContinuationToken)
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents) && fitXMLPrefixes(out.CommonPrefixes) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
@@ -40,7 +47,7 @@ func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input
 // ListObjects lists the exact keys, as ListObjectsV2 does.
 func (c consistent) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	out, err := c.Backend.ListObjects(ctx, in)
-	if err != nil || !asksURL(ctx) && fitXML(out.Contents) {
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents) && fitXMLPrefixes(out.CommonPrefixes) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
@@ -68,6 +75,11 @@ func escapeKeys(contents []s3response.Object, prefixes []types.CommonPrefix) {
 // fitXML reports whether XML can represent the keys.
 func fitXML(contents []s3response.Object) bool {
 	return !slices.ContainsFunc(contents, func(o s3response.Object) bool { return !fitsXML(aws.ToString(o.Key)) })
+}
+
+// fitXMLPrefixes is fitXML for the common prefixes of keys.
+func fitXMLPrefixes(prefixes []types.CommonPrefix) bool {
+	return !slices.ContainsFunc(prefixes, func(p types.CommonPrefix) bool { return !fitsXML(aws.ToString(p.Prefix)) })
 }
 
 // fitsXML reports whether XML can represent a text.

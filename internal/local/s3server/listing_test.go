@@ -61,3 +61,29 @@ func TestListObjects_controlCharacters(t *testing.T) {
 		}
 	}
 }
+
+// TestListObjects_pagesEndAnywhere lists keys and folders that XML cannot hold in pages of one: a page also ends after such a
+// key, and no client decodes the token of the next one.
+func TestListObjects_pagesEndAnywhere(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	for _, key := range []string{"a\x01/x", "b\x02", "b\x7f", "c\r\nd", "e\ufffe", "z"} {
+		put(t, c, "images", key, "hello", minio.PutObjectOptions{})
+	}
+	for _, isRecursive := range []bool{true, false} {
+		want := []string{"a\x01/x", "b\x02", "b\x7f", "c\r\nd", "e\ufffe", "z"}
+		if !isRecursive {
+			want[0] = "a\x01/"
+		}
+		for _, pageSize := range []int{1, 2, 1000} {
+			var got []string
+			for o := range c.ListObjects(t.Context(), "images", minio.ListObjectsOptions{Recursive: isRecursive, MaxKeys: pageSize}) {
+				if got = append(got, o.Key); len(got) > 2*len(want) {
+					t.Fatalf("pages of %d: the listing does not end: %q", pageSize, got)
+				}
+			}
+			if slices.Sort(got); !slices.Equal(got, want) {
+				t.Errorf("recursive %t, pages of %d: listed %q, want %q", isRecursive, pageSize, got, want)
+			}
+		}
+	}
+}
