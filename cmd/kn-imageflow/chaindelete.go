@@ -19,7 +19,8 @@ import (
 )
 
 const deleteHelp = `Delete the Triggers of a chain that "chain apply" has made, the first step first, each when the one before
-is gone.
+is gone. Delete one chain after the other: Knative may forget to end what it sends to Triggers that are deleted at once
+(see "kn imageflow doctor").
 
 Events in flight to a deleted Trigger become dead letters. Delete a chain after its executions have ended.`
 

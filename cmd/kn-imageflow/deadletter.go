@@ -111,8 +111,8 @@ func newDeadLetterReplay(o *options) *cobra.Command {
 	flags.BoolVar(&request.All, "all", false, "select all dead letters of the bucket")
 	flags.BoolVar(&request.DryRun, "dry-run", false, "only print what would be sent")
 	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
-		for _, id := range args { // as -o name prints them
-			if id = strings.TrimPrefix(id, "deadletter.imageflow.dev/"); !slices.Contains(request.Ids, id) {
+		for _, id := range args {
+			if id = idOf("DeadLetter", id); !slices.Contains(request.Ids, id) {
 				request.Ids = append(request.Ids, id)
 			}
 		}

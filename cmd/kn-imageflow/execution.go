@@ -140,7 +140,7 @@ func newExecutionDescribe(o *options) *cobra.Command {
 	p, bucket := addPrinter(c), ""
 	c.Flags().StringVar(&bucket, "bucket", "", "`bucket` of the image (default the server's)")
 	c.RunE = runs(o.asksGateway(func(ctx context.Context, gateway imageflowv1.ExecutionServiceClient, args []string) error {
-		e, err := gateway.GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: args[0], Bucket: bucket})
+		e, err := gateway.GetExecution(ctx, &imageflowv1.GetExecutionRequest{ExecutionId: idOf("Execution", args[0]), Bucket: bucket})
 		if err != nil {
 			return err
 		}

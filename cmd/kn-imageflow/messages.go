@@ -36,6 +36,9 @@ func asObject(kind, name string, m proto.Message) (runtime.Object, error) {
 	return o, nil
 }
 
+// idOf returns the id that an argument names, which may be what -o name prints of an object.
+func idOf(kind, argument string) string { return strings.TrimPrefix(argument, strings.ToLower(kind)+".imageflow.dev/") }
+
 // age returns how long ago a time is, as tables show it.
 func age(t *timestamppb.Timestamp) string {
 	if t == nil {
