@@ -47,8 +47,15 @@ func Status(err error) int {
 	return http.StatusBadRequest
 }
 
-// CheckFormat returns a *FormatError for a format of events that Read does not support.
+// errNoName means that a header is only the prefix of attributes, for which the SDK panics.
+var errNoName = errors.New(prefix + ": the header has no name of an attribute")
+
+// CheckFormat returns a *FormatError for a format of events that Read does not support, and an error for an attribute
+// without a name.
 func CheckFormat(h http.Header) error {
+	if _, ok := h[prefix]; ok {
+		return errNoName
+	}
 	if m := mediaType(h); strings.HasPrefix(m, formats) && m != event.ApplicationCloudEventsJSON {
 		return &FormatError{m}
 	}

@@ -78,6 +78,18 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestRead_headerWithoutName: the SDK panics for a header that is only the prefix of attributes.
+func TestRead_headerWithoutName(t *testing.T) {
+	read := map[string]func(*http.Request) (*event.Event, error){"Read": httpevent.Read, "ReadValid": httpevent.ReadValid}
+	for name, read := range read {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+		r.Header = http.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {"1"}, "Ce-Source": {"s"}, "Ce-Type": {"t"}, "Ce-": {"x"}}
+		if e, err := read(r); err == nil || httpevent.Status(err) != http.StatusBadRequest {
+			t.Errorf("%s: %v, %v", name, e, err)
+		}
+	}
+}
+
 // TestReadValid_namesTheAttribute: what the specification forbids is an error with the attribute, the value and what is
 // expected, in both modes. Read accepts what it can, so that such events can be kept.
 func TestReadValid_namesTheAttribute(t *testing.T) {
