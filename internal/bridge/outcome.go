@@ -99,6 +99,9 @@ type chainRun struct {
 
 func (b *Bridge) setCompleted(ctx context.Context, e *cloudevents.Event, origin events.Origin, last []objects.Info) error {
 	err := b.tag(ctx, origin, execution.StatusCompleted)
+	if errors.Is(err, objects.ErrNotFound) { // the output and the index have the outcome of an upload that is gone
+		b.indexOutcome(origin, execution.StatusCompleted)
+	}
 	switch {
 	case err == nil || isGone(err):
 		recordChainDuration(ctx, e)

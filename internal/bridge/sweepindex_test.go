@@ -102,7 +102,8 @@ func TestIndexOfOutputs(t *testing.T) {
 	})
 }
 
-// TestIndexOfDeletedUpload: the execution of an upload that is gone before its first step has failed in the index, too.
+// TestIndexOfDeletedUpload: the execution of an upload that is gone before its first step has failed in the index, too, and
+// that of one which is gone before its last step is recorded has completed.
 func TestIndexOfDeletedUpload(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		e := w.upload("in/gone.jpg", "gone")
@@ -110,6 +111,12 @@ func TestIndexOfDeletedUpload(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.post("/dead-letters", failed(e, 422, `{"code":5,"message":"input_image: there is no such object"}`))
+		late := w.upload("in/late.jpg", "late")
+		end := w.leaf(late, w.stat("in/late.jpg"), "filter", "", "jpg")
+		if err := w.store.Remove(t.Context(), images, "in/late.jpg"); err != nil {
+			t.Fatal(err)
+		}
+		w.post("/completed", end)
 		w.drain(w.bridge)
 		var outcomes []string
 		tail := index.NewTail(w.store, dead, time.Now().Add(-time.Hour))
@@ -118,7 +125,8 @@ func TestIndexOfDeletedUpload(t *testing.T) {
 				outcomes = append(outcomes, entry.ID+" "+entry.Outcome.Status)
 			}
 		})
-		if err != nil || !slices.Contains(outcomes, "in/gone "+execution.StatusFailed) {
+		if err != nil || !slices.Contains(outcomes, "in/gone "+execution.StatusFailed) ||
+			!slices.Contains(outcomes, "in/late "+execution.StatusCompleted) {
 			t.Errorf("the index has %q, %v", outcomes, err)
 		}
 	})
