@@ -17,7 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop)    // a second signal ends the process at once
 	utilruntime.ErrorHandlers = nil // which print that a forwarded port has ended
 	os.Exit(run(ctx, &options{out: os.Stdout, errOut: os.Stderr}, os.Args[1:]))
 }

@@ -37,7 +37,9 @@ func asObject(kind, name string, m proto.Message) (runtime.Object, error) {
 }
 
 // idOf returns the id that an argument names, which may be what -o name prints of an object.
-func idOf(kind, argument string) string { return strings.TrimPrefix(argument, strings.ToLower(kind)+".imageflow.dev/") }
+func idOf(kind, argument string) string {
+	return strings.TrimPrefix(argument, strings.ToLower(kind)+".imageflow.dev/")
+}
 
 // age returns how long ago a time is, as tables show it.
 func age(t *timestamppb.Timestamp) string {
