@@ -58,8 +58,25 @@ const maxEntries = 1000
 
 // Find returns the execution with an id. It finds the outputs that have the default
 // key, `<id>_<suffix>.<ext>` or `<id>_<suffix>-<variant>.<ext>`. The error is objects.ErrNotFound if the bucket has
-// neither source, outputs nor dead letters of the execution.
+// neither source, outputs nor dead letters of the execution. Find reads all again if the source is replaced meanwhile, since
+// the outputs of its new version may have replaced those of the old one, which had completed.
 func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore, bucket, id string) (Execution, error) {
+	for {
+		e, err := find(ctx, store, deadLetters, bucket, id)
+		if err != nil || e.State != Completed || e.Source == nil {
+			return e, err
+		}
+		now, err := store.Stat(ctx, bucket, e.Source.Key)
+		if errors.Is(err, objects.ErrNotFound) || err == nil && now.ETag == e.Source.ETag {
+			return e, nil
+		}
+		if err != nil {
+			return e, err
+		}
+	}
+}
+
+func find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore, bucket, id string) (Execution, error) {
 	e := Execution{ID: id, Bucket: bucket}
 	tags, noTags, err := e.readSource(ctx, store)
 	if err != nil {

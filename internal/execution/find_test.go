@@ -45,8 +45,12 @@ func TestFind_longestKey(t *testing.T) {
 		if has, err := execution.HasOutput(t.Context(), s, bucket, key, source.ETag); has || err != nil {
 			t.Errorf("HasOutput: %v, %v", has, err)
 		}
-		if e := find(t, s, l, execution.ID(key)); e.State != execution.Pending || e.Source == nil {
-			t.Errorf("found %+v", e)
+		withoutExtension := key[:len(key)-4] + "nnnn"
+		put(t, s, withoutExtension, "image/png", "long", nil)
+		for _, key := range []string{key, withoutExtension} {
+			if e := find(t, s, l, execution.ID(key)); e.State != execution.Pending || e.Source == nil {
+				t.Errorf("found %+v", e)
+			}
 		}
 	})
 }
@@ -129,6 +133,73 @@ func TestFind_orderOfDeletedUpload(t *testing.T) {
 		output(t, s, "cat", "resize", "gone", "resized")
 		if e := find(t, s, l, "cat"); names(e) != "resize detect filter" {
 			t.Errorf("the steps are %s", names(e))
+		}
+	})
+}
+
+// TestFind_replacedInputs: outputs of a completed execution stay its steps if the image that they were made from is replaced
+// by another one of the same upload, or deleted; those of another version of the upload do not.
+func TestFind_replacedInputs(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
+		const id = "inputs/cat"
+		source := put(t, s, id+".jpg", "image/jpeg", "upload", nil)
+		write := func(step, from, origin, content string) objects.Info {
+			metadata := execution.ObjectMetadata(id, bucket, id+"_"+step+".jpg")
+			metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = step, from
+			metadata[execution.OriginMetadata] = origin
+			return put(t, s, id+"_"+step+".jpg", "image/jpeg", content, metadata)
+		}
+		resized := write("resize", source.ETag, source.ETag, "resized")
+		detected := write("detect", resized.ETag, source.ETag, "detected")
+		write("filter", detected.ETag, source.ETag, "filtered")
+		write("blur", "another upload's output", "another upload", "blurred")
+		if err := execution.SetOutcome(t.Context(), s, bucket, source.Key, source.ETag, execution.StatusCompleted); err != nil {
+			t.Fatal(err)
+		}
+		write("resize", source.ETag, "", "resized once more, by a caller")
+		if e := find(t, s, l, id); e.State != execution.Completed || names(e) != "resize detect filter" {
+			t.Errorf("after the first output was replaced, it is %v with %s", e.State, names(e))
+		}
+		if err := s.Remove(t.Context(), bucket, resized.Key); err != nil {
+			t.Fatal(err)
+		}
+		if e := find(t, s, l, id); e.State != execution.Completed || names(e) != "detect filter" {
+			t.Errorf("after the first output was deleted, it is %v with %s", e.State, names(e))
+		}
+	})
+}
+
+// TestFind_replacedSource finds an execution while new versions of its source complete: none is completed without its step.
+func TestFind_replacedSource(t *testing.T) {
+	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
+		const id, versions = "replaced/cat", 40
+		put(t, s, id+".jpg", "image/jpeg", "first", nil)
+		ended := make(chan error, 1)
+		go func() {
+			var errs []error
+			for i := range versions {
+				source, err := s.Put(t.Context(), bucket, id+".jpg", "image/jpeg", fmt.Append(nil, i), nil)
+				metadata := execution.ObjectMetadata(id, bucket, id+"_filter.jpg")
+				metadata[execution.StepMetadata], metadata[execution.SourceMetadata] = "filter", source.ETag
+				metadata[execution.OriginMetadata] = source.ETag
+				_, noOutput := s.Put(t.Context(), bucket, id+"_filter.jpg", "image/jpeg", []byte("x"), metadata)
+				tagged := execution.SetOutcome(t.Context(), s, bucket, source.Key, source.ETag, execution.StatusCompleted)
+				errs = append(errs, err, noOutput, tagged)
+			}
+			ended <- errors.Join(errs...)
+		}()
+		for {
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			default:
+				if e := find(t, s, l, id); e.State == execution.Completed && len(e.Steps) == 0 {
+					t.Fatal("it is completed without a step")
+				}
+			}
 		}
 	})
 }

@@ -40,8 +40,8 @@ func steps(source *objects.Info, outputs []objects.Info) []Step {
 	return done
 }
 
-// descendants returns the images that were made from a version of an object, directly
-// or indirectly, each after the image that it was made from.
+// descendants returns the images that were made from a version of an object, directly or indirectly, each after the image
+// that it was made from. Those whose own input has been replaced or deleted since come last.
 func descendants(etag string, images []objects.Info) (found []objects.Info) {
 	taken := map[string]bool{}
 	take := func(from string) {
@@ -56,7 +56,10 @@ func descendants(etag string, images []objects.Info) (found []objects.Info) {
 	for i := 0; i < len(found); i++ {
 		take(found[i].ETag)
 	}
-	return found
+	rest := slices.DeleteFunc(slices.Clone(images), func(p objects.Info) bool {
+		return taken[p.Key] || p.Metadata[OriginMetadata] != etag
+	})
+	return append(found, byLineage(rest)...)
 }
 
 // byLineage puts each image after the one that it was made from, whose time may be the same: stores round it to seconds.

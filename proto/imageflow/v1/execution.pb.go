@@ -28,7 +28,8 @@ const (
 type GetExecutionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id of the upload, derived from its key as described at
-	// ResizeRequest.execution_id, or the id that the requests gave.
+	// ResizeRequest.execution_id, or the id that the requests gave. An id of over 900 bytes, of the longest keys, has no
+	// steps: the first one fails.
 	ExecutionId string `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
 	// The bucket of the image; empty means the server's default bucket.
 	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
@@ -362,7 +363,7 @@ const file_imageflow_v1_execution_proto_rawDesc = "" +
 	"\n" +
 	"\x1cimageflow/v1/execution.proto\x12\fimageflow.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18imageflow/v1/chain.proto\x1a\x19imageflow/v1/common.proto\x1a\x1dimageflow/v1/deadletter.proto\x1a!imageflow/v1/execution_list.proto\x1a\x18imageflow/v1/rules.proto\"\x8e\x01\n" +
 	"\x13GetExecutionRequest\x121\n" +
-	"\fexecution_id\x18\x01 \x01(\tB\x0e\xbaH\vr\t\x88\x88'\x01\x10\x01(\x84\aR\vexecutionId\x12D\n" +
+	"\fexecution_id\x18\x01 \x01(\tB\x0e\xbaH\vr\t\x88\x88'\x01\x10\x01(\x81\bR\vexecutionId\x12D\n" +
 	"\x06bucket\x18\x02 \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$R\x06bucket\"\x8f\x02\n" +
 	"\x14GetExecutionResponse\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x126\n" +
