@@ -1,6 +1,9 @@
 package s3server_test
 
 import (
+	"bytes"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
@@ -20,6 +23,30 @@ func TestRequests_signatureVersion2(t *testing.T) {
 	got := minio.ToErrorResponse(listed.Err)
 	if got.StatusCode != http.StatusBadRequest || !strings.Contains(got.Message, "AWS4-HMAC-SHA256") {
 		t.Errorf("got %d, %v", got.StatusCode, listed.Err)
+	}
+}
+
+// Clients that sign a form by version 2 read which one to use, whatever the size of the file.
+func TestRequests_formWithSignatureVersion2(t *testing.T) {
+	s, _ := start(t, folder(t), "")
+	for _, size := range []int{5, 20 << 20} {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for _, field := range []string{"key", "AWSAccessKeyId", "policy", "signature"} { // as boto3 sends them
+			_ = form.WriteField(field, "a")
+		}
+		file, _ := form.CreateFormFile("file", "a.jpg")
+		_, _ = file.Write(make([]byte, size))
+		form.Close()
+		resp, err := http.Post("http://"+s.Address()+"/images", form.FormDataContentType(), &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "AWS4-HMAC-SHA256") {
+			t.Errorf("a file of %d bytes: got %d, %s, %v", size, resp.StatusCode, text, err)
+		}
 	}
 }
 
