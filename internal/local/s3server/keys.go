@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,12 +25,19 @@ var errKey = s3err.APIError{
 	HTTPStatusCode: http.StatusBadRequest,
 }
 
-// checkKey returns an error for a key that names no file of its own. A slash at the end is a folder's.
+// maxPart is how many bytes a part of a key may have: file systems hold no longer names.
+const maxPart = 255
+
+// checkKey returns an error for a key that names no file of its own. A slash at the end is a folder's. versitygw finds a part
+// that is too long when it writes the file, which for a multipart upload is after all of its content.
 func checkKey(key string) error {
 	parts := strings.Split(strings.TrimSuffix(key, "/"), "/")
 	isWrong := func(part string) bool { return part == "" || part == "." || part == ".." }
 	if key != "" && (slices.ContainsFunc(parts, isWrong) || strings.Contains(key, "\x00")) {
 		return errKey
+	}
+	if i := slices.IndexFunc(parts, func(part string) bool { return len(part) > maxPart }); i >= 0 {
+		return s3err.GetKeyTooLongErr(int64(len(parts[i])), maxPart)
 	}
 	return nil
 }
@@ -80,10 +88,10 @@ func checkSource(source *string) error {
 	return checkKey(key)
 }
 
-// DeleteObjects deletes objects.
+// DeleteObjects deletes objects. A key that is too long is left to versitygw, which deletes the others.
 func (n named) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
 	for _, object := range in.Delete.Objects {
-		if err := checkKey(aws.ToString(object.Key)); err != nil {
+		if err := checkKey(aws.ToString(object.Key)); errors.Is(err, errKey) {
 			return s3response.DeleteResult{}, err
 		}
 	}

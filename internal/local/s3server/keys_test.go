@@ -44,6 +44,39 @@ func TestKeys_noAliases(t *testing.T) {
 	}
 }
 
+// TestKeys_tooLong: a key with a part that no file can be named is refused before its content is sent, and in a deletion of
+// several objects only that key is.
+func TestKeys_tooLong(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	core := minio.Core{Client: c}
+	fits, long := "u/"+strings.Repeat("x", 255), "u/"+strings.Repeat("x", 256)+"/a"
+	if _, err := core.NewMultipartUpload(t.Context(), "images", fits, minio.PutObjectOptions{}); err != nil {
+		t.Errorf("a multipart upload of a key that fits: %v", err)
+	}
+	put(t, c, "images", fits, "hello", minio.PutObjectOptions{})
+	_, multipart := core.NewMultipartUpload(t.Context(), "images", long, minio.PutObjectOptions{})
+	_, whole := c.PutObject(t.Context(), "images", long, strings.NewReader("a"), 1, minio.PutObjectOptions{})
+	_, copied := c.CopyObject(t.Context(), minio.CopyDestOptions{Bucket: "images", Object: long},
+		minio.CopySrcOptions{Bucket: "images", Object: fits})
+	for what, err := range map[string]error{"multipart upload": multipart, "put": whole, "copy": copied} {
+		if code := minio.ToErrorResponse(err).Code; code != "KeyTooLongError" {
+			t.Errorf("%s: got %q, %v", what, code, err)
+		}
+	}
+	objects := make(chan minio.ObjectInfo, 2)
+	objects <- minio.ObjectInfo{Key: long}
+	objects <- minio.ObjectInfo{Key: fits}
+	close(objects)
+	for failed := range c.RemoveObjects(t.Context(), "images", objects, minio.RemoveObjectsOptions{}) {
+		if failed.ObjectName != long {
+			t.Errorf("remove several: %+v", failed)
+		}
+	}
+	if _, err := c.StatObject(t.Context(), "images", fits, minio.StatObjectOptions{}); err == nil {
+		t.Error("the key that fits is not deleted")
+	}
+}
+
 func refusedKey(t *testing.T, what, key string, err error) {
 	t.Helper()
 	if minio.ToErrorResponse(err).StatusCode != http.StatusBadRequest {
