@@ -12,9 +12,9 @@ import (
 	"github.com/versity/versitygw/s3response"
 )
 
-// consistent is a backend that works around four faults of versitygw: unread
-// uploads, reads that mix versions, keys that XML cannot hold, and listings of few objects
-// that read a whole folder.
+// consistent is a backend that works around five faults of versitygw: unread
+// uploads, reads that mix versions, keys that XML cannot hold, listings of few objects
+// that read a whole folder, and pages of versions that repeat a key.
 type consistent struct {
 	backend.Backend
 	posix *posix.Posix

@@ -35,7 +35,7 @@ func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input
 		out, err = c.Backend.ListObjectsV2(ctx, &asked)
 	}
 	out.ContinuationToken, out.NextContinuationToken = in.ContinuationToken, tokenOf(out.NextContinuationToken)
-	if err != nil || !asksURL(ctx) && fitXML(out.Contents) && fitXMLPrefixes(out.CommonPrefixes) {
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents, objectKey) && fitXML(out.CommonPrefixes, prefixOf) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
@@ -47,13 +47,65 @@ func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input
 // ListObjects lists the exact keys, as ListObjectsV2 does.
 func (c consistent) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	out, err := c.Backend.ListObjects(ctx, in)
-	if err != nil || !asksURL(ctx) && fitXML(out.Contents) && fitXMLPrefixes(out.CommonPrefixes) {
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents, objectKey) && fitXML(out.CommonPrefixes, prefixOf) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
 	out.Prefix, out.Delimiter = escaped(out.Prefix), escaped(out.Delimiter)
 	out.Marker, out.NextMarker = escaped(out.Marker), escaped(out.NextMarker)
 	escapeKeys(out.Contents, out.CommonPrefixes)
+	return out, nil
+}
+
+// ListObjectVersions lists the exact keys, as ListObjectsV2 does. The server keeps one version of an object, so the versions are
+// the objects. versitygw's own listing of versions begins a page with the last key of the page before.
+func (c consistent) ListObjectVersions(ctx context.Context, in *s3.ListObjectVersionsInput) (
+	s3response.ListVersionsResult, error,
+) {
+	objects, err := c.ListObjects(ctx, &s3.ListObjectsInput{
+		Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, Marker: in.KeyMarker, MaxKeys: in.MaxKeys,
+	})
+	if err != nil {
+		return s3response.ListVersionsResult{}, err
+	}
+	out := s3response.ListVersionsResult{
+		Name: objects.Name, Prefix: objects.Prefix, Delimiter: objects.Delimiter, EncodingType: objects.EncodingType,
+		KeyMarker: objects.Marker, VersionIdMarker: in.VersionIdMarker, NextKeyMarker: objects.NextMarker,
+		MaxKeys: objects.MaxKeys, IsTruncated: objects.IsTruncated, CommonPrefixes: objects.CommonPrefixes,
+	}
+	if aws.ToString(out.NextKeyMarker) != "" {
+		out.NextVersionIdMarker = aws.String(onlyVersion)
+	}
+	for _, o := range objects.Contents {
+		out.Versions = append(out.Versions, s3response.ObjectVersion{
+			Key: o.Key, VersionId: aws.String(onlyVersion), IsLatest: aws.Bool(true), ETag: o.ETag, Size: o.Size,
+			LastModified: o.LastModified, Owner: o.Owner, StorageClass: types.ObjectVersionStorageClassStandard,
+			ChecksumAlgorithm: o.ChecksumAlgorithm, ChecksumType: o.ChecksumType,
+		})
+	}
+	return out, nil
+}
+
+// onlyVersion is the version of every object in a bucket without versions.
+const onlyVersion = "null"
+
+// ListMultipartUploads lists the exact keys, as ListObjectsV2 does.
+func (c consistent) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput) (
+	s3response.ListMultipartUploadsResult, error,
+) {
+	out, err := c.Backend.ListMultipartUploads(ctx, in)
+	if err != nil || !asksURL(ctx) && fitXML(out.Uploads, uploadKey) && fitXML(out.CommonPrefixes, uploadPrefix) {
+		return out, err
+	}
+	out.EncodingType = string(types.EncodingTypeUrl)
+	out.Prefix, out.Delimiter = escapedText(out.Prefix), escapedText(out.Delimiter)
+	out.KeyMarker, out.NextKeyMarker = escapedText(out.KeyMarker), escapedText(out.NextKeyMarker)
+	for i := range out.Uploads {
+		out.Uploads[i].Key = escapedText(out.Uploads[i].Key)
+	}
+	for i := range out.CommonPrefixes {
+		out.CommonPrefixes[i].Prefix = escapedText(out.CommonPrefixes[i].Prefix)
+	}
 	return out, nil
 }
 
@@ -72,15 +124,15 @@ func escapeKeys(contents []s3response.Object, prefixes []types.CommonPrefix) {
 	}
 }
 
-// fitXML reports whether XML can represent the keys.
-func fitXML(contents []s3response.Object) bool {
-	return !slices.ContainsFunc(contents, func(o s3response.Object) bool { return !fitsXML(aws.ToString(o.Key)) })
+// fitXML reports whether XML can represent the keys of a listing's elements.
+func fitXML[T any](elements []T, key func(T) string) bool {
+	return !slices.ContainsFunc(elements, func(e T) bool { return !fitsXML(key(e)) })
 }
 
-// fitXMLPrefixes is fitXML for the common prefixes of keys.
-func fitXMLPrefixes(prefixes []types.CommonPrefix) bool {
-	return !slices.ContainsFunc(prefixes, func(p types.CommonPrefix) bool { return !fitsXML(aws.ToString(p.Prefix)) })
-}
+func objectKey(o s3response.Object) string          { return aws.ToString(o.Key) }
+func prefixOf(p types.CommonPrefix) string          { return aws.ToString(p.Prefix) }
+func uploadKey(u s3response.Upload) string          { return u.Key }
+func uploadPrefix(p s3response.CommonPrefix) string { return p.Prefix }
 
 // fitsXML reports whether XML can represent a text.
 func fitsXML(text string) bool {
@@ -93,9 +145,10 @@ func escaped(text *string) *string {
 	if text == nil {
 		return nil
 	}
-	e := strings.ReplaceAll(url.PathEscape(*text), "+", "%2B")
-	return &e
+	return aws.String(escapedText(*text))
 }
+
+func escapedText(text string) string { return strings.ReplaceAll(url.PathEscape(text), "+", "%2B") }
 
 // listFew lists the objects in a folder whose names begin with a text, if they fit in one page and none is a
 // folder. versitygw sorts the whole folder, and looks up every file before those. It returns false for other

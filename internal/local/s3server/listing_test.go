@@ -87,3 +87,65 @@ func TestListObjects_pagesEndAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestListObjectVersions_everyPageSize lists versions, keys and folders that XML cannot hold among them: every page continues
+// after the one before.
+func TestListObjectVersions_everyPageSize(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	for _, key := range []string{"a\x01/x", "b", "c+ d", "c\x02", "d/x", "d/y"} {
+		put(t, c, "images", key, "hello", minio.PutObjectOptions{})
+	}
+	for isRecursive, want := range map[bool][]string{
+		true: {"a\x01/x", "b", "c\x02", "c+ d", "d/x", "d/y"}, false: {"a\x01/", "b", "c\x02", "c+ d", "d/"},
+	} {
+		for _, pageSize := range []int{1, 2, 1000} {
+			options := minio.ListObjectsOptions{Recursive: isRecursive, WithVersions: true, MaxKeys: pageSize}
+			var got []string
+			for o := range c.ListObjects(t.Context(), "images", options) {
+				if o.Err != nil || !strings.HasSuffix(o.Key, "/") && (!o.IsLatest || o.VersionID != "null" || o.Size != 5) {
+					t.Errorf("listed %+v", o)
+				}
+				if got = append(got, o.Key); len(got) > 2*len(want) {
+					t.Fatalf("pages of %d: the listing does not end: %q", pageSize, got)
+				}
+			}
+			if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+				t.Errorf("recursive %t, pages of %d: listed %q, want %q", isRecursive, pageSize, got, want)
+			}
+		}
+	}
+}
+
+// TestListMultipartUploads_controlCharacters lists uploads to keys and folders that XML cannot hold, and continues after each.
+func TestListMultipartUploads_controlCharacters(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	core := minio.Core{Client: c}
+	for _, key := range []string{"in/a\x01/x", "in/b\x02", "in/c+ d", "in/e"} {
+		if _, err := core.NewMultipartUpload(t.Context(), "images", key, minio.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for delimiter, want := range map[string][]string{
+		"": {"in/a\x01/x", "in/b\x02", "in/c+ d", "in/e"}, "/": {"in/a\x01/", "in/b\x02", "in/c+ d", "in/e"},
+	} {
+		for _, pageSize := range []int{2, 1000} {
+			var got []string
+			for after, isMore := "", true; isMore && len(got) <= len(want); {
+				page, err := core.ListMultipartUploads(t.Context(), "images", "in/", after, "", delimiter, pageSize)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range page.CommonPrefixes {
+					got = append(got, p.Prefix)
+				}
+				for _, u := range page.Uploads {
+					got = append(got, u.Key)
+				}
+				after, isMore = page.NextKeyMarker, page.IsTruncated
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("delimiter %q, pages of %d: listed %q, want %q", delimiter, pageSize, got, want)
+			}
+		}
+	}
+}
