@@ -48,7 +48,7 @@ func Status(err error) int {
 }
 
 // errNoName means that a header is only the prefix of attributes, for which the SDK panics.
-var errNoName = errors.New(prefix + ": the header has no name of an attribute")
+var errNoName = errors.New("the header " + prefix + " has no name of an attribute")
 
 // CheckFormat returns a *FormatError for a format of events that Read does not support, and an error for an attribute
 // without a name.

@@ -35,7 +35,7 @@ func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input
 		out, err = c.Backend.ListObjectsV2(ctx, &asked)
 	}
 	out.ContinuationToken, out.NextContinuationToken = in.ContinuationToken, tokenOf(out.NextContinuationToken)
-	if err != nil || !asksURL(ctx) && fitXML(out.Contents, objectKey) && fitXML(out.CommonPrefixes, prefixOf) {
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents, out.CommonPrefixes) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
@@ -47,7 +47,7 @@ func (c consistent) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input
 // ListObjects lists the exact keys, as ListObjectsV2 does.
 func (c consistent) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	out, err := c.Backend.ListObjects(ctx, in)
-	if err != nil || !asksURL(ctx) && fitXML(out.Contents, objectKey) && fitXML(out.CommonPrefixes, prefixOf) {
+	if err != nil || !asksURL(ctx) && fitXML(out.Contents, out.CommonPrefixes) {
 		return out, err
 	}
 	out.EncodingType = types.EncodingTypeUrl
@@ -94,7 +94,7 @@ func (c consistent) ListMultipartUploads(ctx context.Context, in *s3.ListMultipa
 	s3response.ListMultipartUploadsResult, error,
 ) {
 	out, err := c.Backend.ListMultipartUploads(ctx, in)
-	if err != nil || !asksURL(ctx) && fitXML(out.Uploads, uploadKey) && fitXML(out.CommonPrefixes, uploadPrefix) {
+	if err != nil || !asksURL(ctx) && uploadsFitXML(out) {
 		return out, err
 	}
 	out.EncodingType = string(types.EncodingTypeUrl)
@@ -124,15 +124,19 @@ func escapeKeys(contents []s3response.Object, prefixes []types.CommonPrefix) {
 	}
 }
 
-// fitXML reports whether XML can represent the keys of a listing's elements.
-func fitXML[T any](elements []T, key func(T) string) bool {
-	return !slices.ContainsFunc(elements, func(e T) bool { return !fitsXML(key(e)) })
+// fitXML reports whether XML can represent the keys and the common prefixes.
+func fitXML(contents []s3response.Object, prefixes []types.CommonPrefix) bool {
+	isWrong := func(o s3response.Object) bool { return !fitsXML(aws.ToString(o.Key)) }
+	isWrongPrefix := func(p types.CommonPrefix) bool { return !fitsXML(aws.ToString(p.Prefix)) }
+	return !slices.ContainsFunc(contents, isWrong) && !slices.ContainsFunc(prefixes, isWrongPrefix)
 }
 
-func objectKey(o s3response.Object) string          { return aws.ToString(o.Key) }
-func prefixOf(p types.CommonPrefix) string          { return aws.ToString(p.Prefix) }
-func uploadKey(u s3response.Upload) string          { return u.Key }
-func uploadPrefix(p s3response.CommonPrefix) string { return p.Prefix }
+// uploadsFitXML is fitXML for multipart uploads.
+func uploadsFitXML(listed s3response.ListMultipartUploadsResult) bool {
+	isWrong := func(u s3response.Upload) bool { return !fitsXML(u.Key) }
+	isWrongPrefix := func(p s3response.CommonPrefix) bool { return !fitsXML(p.Prefix) }
+	return !slices.ContainsFunc(listed.Uploads, isWrong) && !slices.ContainsFunc(listed.CommonPrefixes, isWrongPrefix)
+}
 
 // fitsXML reports whether XML can represent a text.
 func fitsXML(text string) bool {
