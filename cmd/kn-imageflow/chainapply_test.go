@@ -6,12 +6,15 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 	fakeeventing "knative.dev/eventing/pkg/client/clientset/versioned/fake"
+	"knative.dev/pkg/apis"
+	duckv1 "knative.dev/pkg/apis/duck/v1"
 
 	"imageflow.dev/cmd/kn-imageflow/internal/cluster"
 )
@@ -140,5 +143,30 @@ func TestChain_deleteStuck(t *testing.T) {
 		!strings.Contains(wrong, "finalizers foregroundDeletion") ||
 		!strings.HasSuffix(wrong, "shop-1-resize: interrupted while it was being deleted; the same command continues\n") {
 		t.Errorf("code %d, %s%s", code, out, wrong)
+	}
+}
+
+// TestChain_deleteWaitsForReady: no Trigger is deleted while the Subscriptions of others are being made.
+func TestChain_deleteWaitsForReady(t *testing.T) {
+	clients := shippedChain(t)
+	applyShop(t, clients, "resize?target_width=90")
+	fake, lists, deletedAfter := clients.Eventing.(*fakeeventing.Clientset), 0, 0
+	fake.PrependReactor("list", "triggers", func(clienttesting.Action) (bool, runtime.Object, error) {
+		made := eventingv1.Trigger{}
+		made.Name, made.Generation, made.Labels = "shop-1-resize", 2, map[string]string{chainLabel: "shop"}
+		made.Status.Conditions = duckv1.Conditions{{Type: apis.ConditionReady, Status: corev1.ConditionTrue}}
+		if lists++; lists > 2 {
+			made.Status.ObservedGeneration = 2
+		}
+		return true, &eventingv1.TriggerList{Items: []eventingv1.Trigger{made}}, nil
+	})
+	fake.PrependReactor("delete", "triggers", func(clienttesting.Action) (bool, runtime.Object, error) {
+		deletedAfter = lists
+		return false, nil, nil
+	})
+	o := &options{out: t.Output(), errOut: t.Output(), settling: time.Minute}
+	o.connect = func() (*cluster.Clients, error) { return clients, nil }
+	if code := run(t.Context(), o, []string{"chain", "delete", "shop"}); code != 0 || deletedAfter != 3 {
+		t.Errorf("code %d; deleted after %d lists of Triggers, want 3", code, deletedAfter)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,8 +64,15 @@ func appliedNames(all []eventingv1.Trigger) (names []string) {
 }
 
 // deleteTriggers deletes Triggers, each when the one before is gone with its Subscription. Of Triggers that are deleted at once,
-// Knative's in-memory channel can keep a subscriber, and then the broker makes a dead letter of each event.
+// Knative's in-memory channel can keep a subscriber, and then the broker makes a dead letter of each event. The same holds for
+// one that is deleted while the Subscriptions of others are being made.
 func (o *options) deleteTriggers(ctx context.Context, c *cluster.Clients, all []eventingv1.Trigger) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if err := o.awaitReady(ctx, c); err != nil {
+		return err
+	}
 	client := c.Eventing.EventingV1().Triggers(c.Namespace)
 	for _, t := range all {
 		err := client.Delete(ctx, t.Name, metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationForeground)})
@@ -77,6 +85,23 @@ func (o *options) deleteTriggers(ctx context.Context, c *cluster.Clients, all []
 		fmt.Fprintf(o.out, "trigger.eventing.knative.dev/%s deleted\n", t.Name)
 	}
 	return nil
+}
+
+// awaitReady waits until the Triggers that chain apply has made are ready, for the time of settling.
+func (o *options) awaitReady(ctx context.Context, c *cluster.Clients) error {
+	soon, cancel := context.WithTimeout(ctx, o.settling)
+	defer cancel()
+	err := wait.PollUntilContextCancel(soon, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		all, _, err := c.Triggers(ctx)
+		return err == nil && !slices.ContainsFunc(all, func(t eventingv1.Trigger) bool {
+			isReady := t.Status.IsReady() && t.Status.ObservedGeneration == t.Generation
+			return t.Labels[chainLabel] != "" && t.DeletionTimestamp == nil && !isReady
+		}), err
+	})
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
 }
 
 // patience is how long a Trigger may take to go before the user learns what is waited for.

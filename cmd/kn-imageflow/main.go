@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 
@@ -19,7 +20,7 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop)    // a second signal ends the process at once
 	utilruntime.ErrorHandlers = nil // which print that a forwarded port has ended
-	os.Exit(run(ctx, &options{out: os.Stdout, errOut: os.Stderr}, os.Args[1:]))
+	os.Exit(run(ctx, &options{out: os.Stdout, errOut: os.Stderr, settling: 10 * time.Second}, os.Args[1:]))
 }
 
 // run runs a command line and returns the exit code, which is 0 or 1, as kn's is.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 	"imageflow.dev/cmd/internal/version"
@@ -20,6 +21,8 @@ type options struct {
 	gateway string
 	// connect replaces the connection to the cluster; nil means the selected one.
 	connect func() (*cluster.Clients, error)
+	// settling is how long Triggers may take to become ready before others are deleted all the same: some never will.
+	settling time.Duration
 }
 
 // clients returns the clients of the deployment.
