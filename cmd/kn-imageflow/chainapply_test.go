@@ -122,8 +122,8 @@ func TestChain_names(t *testing.T) {
 
 // TestChain_deleteStuck: who waits for a Trigger that does not go learns why, and after Ctrl-C that the deletion is not done.
 func TestChain_deleteStuck(t *testing.T) {
-	defer func(before time.Duration) { patience = before }(patience)
-	patience = 0
+	defer func(before time.Duration) { messageDelay = before }(messageDelay)
+	messageDelay = 0
 	clients := shippedChain(t)
 	applyShop(t, clients, "resize?target_width=90")
 	ctx, stop := context.WithCancel(t.Context())

@@ -23,7 +23,7 @@ const deleteHelp = `Delete the Triggers of a chain that "chain apply" has made, 
 is gone. Delete one chain after the other: Knative may forget to end what it sends to Triggers that are deleted at once
 (see "kn imageflow doctor").
 
-Events in flight to a deleted Trigger become dead letters. Delete a chain after its executions have ended.`
+Events on the way to a deleted Trigger become dead letters: delete a chain when its executions have ended.`
 
 func newChainDelete(o *options) *cobra.Command {
 	return &cobra.Command{
@@ -87,7 +87,7 @@ func (o *options) deleteTriggers(ctx context.Context, c *cluster.Clients, all []
 	return nil
 }
 
-// awaitReady waits until the Triggers that chain apply has made are ready, for the time of settling.
+// awaitReady waits until the Triggers that chain apply has made are ready, but not longer than settling.
 func (o *options) awaitReady(ctx context.Context, c *cluster.Clients) error {
 	soon, cancel := context.WithTimeout(ctx, o.settling)
 	defer cancel()
@@ -104,19 +104,19 @@ func (o *options) awaitReady(ctx context.Context, c *cluster.Clients) error {
 	return err
 }
 
-// patience is how long a Trigger may take to go before the user learns what is waited for.
-var patience = 5 * time.Second
+// messageDelay is how long a deletion may take before a message says what the command waits for.
+var messageDelay = 5 * time.Second
 
 // awaitEnd waits until a Trigger that is being deleted is gone.
 func (o *options) awaitEnd(ctx context.Context, c *cluster.Clients, t eventingv1.Trigger) error {
-	late, isLate := time.Now().Add(patience), false
+	messageTime, isSaid := time.Now().Add(messageDelay), false
 	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		now, err := c.Eventing.EventingV1().Triggers(c.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
 			return true, nil
-		case err == nil && now.UID == t.UID && !isLate && time.Now().After(late):
-			isLate = true
+		case err == nil && now.UID == t.UID && !isSaid && time.Now().After(messageTime):
+			isSaid = true
 			fmt.Fprintf(o.errOut, "waiting until trigger %s is gone, which has the finalizers %s; if it stays, see\n"+
 				"kubectl describe subscriptions.messaging.knative.dev -n %s -l eventing.knative.dev/trigger=%s\n",
 				t.Name, strings.Join(now.Finalizers, ", "), c.Namespace, t.Name)

@@ -103,7 +103,7 @@ func TestIndexOfOutputs(t *testing.T) {
 }
 
 // TestIndexOfDeletedUpload: the execution of an upload that is gone before its first step has failed in the index, too, and
-// that of one which is gone before its last step is recorded has completed.
+// the execution of an upload that is deleted just before its end has completed.
 func TestIndexOfDeletedUpload(t *testing.T) {
 	worlds(t, sweeping, func(t *testing.T, w *world) {
 		e := w.upload("in/gone.jpg", "gone")

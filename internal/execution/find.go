@@ -58,8 +58,8 @@ const maxEntries = 1000
 
 // Find returns the execution with an id. It finds the outputs that have the default
 // key, `<id>_<suffix>.<ext>` or `<id>_<suffix>-<variant>.<ext>`. The error is objects.ErrNotFound if the bucket has
-// neither source, outputs nor dead letters of the execution. Find reads all again if the source is replaced meanwhile, since
-// the outputs of its new version may have replaced those of the old one, which had completed.
+// neither source, outputs nor dead letters of the execution. If the source of a completed execution is replaced during the
+// reads, Find repeats them: the outputs of the new version may have replaced those of the old one.
 func Find(ctx context.Context, store *objects.Store, deadLetters DeadLetterStore, bucket, id string) (Execution, error) {
 	for {
 		e, err := find(ctx, store, deadLetters, bucket, id)
