@@ -19,7 +19,8 @@ func (b *Bridge) indexArrival(info objects.Info, at time.Time) {
 // indexOutput adds the output of a step to the index.
 func (b *Bridge) indexOutput(info objects.Info) {
 	step := index.Step{
-		Name: info.Metadata[execution.StepMetadata], Variant: info.Metadata[execution.VariantMetadata], At: time.Now().UTC(),
+		Name: info.Metadata[execution.StepMetadata], Variant: info.Metadata[execution.VariantMetadata],
+		ETag: info.Metadata[execution.OriginMetadata], At: time.Now().UTC(),
 	}
 	b.index.Append(index.Entry{Bucket: info.Bucket, ID: info.Metadata[execution.IDMetadata], Steps: []index.Step{step}})
 }

@@ -33,9 +33,11 @@ type Entry struct {
 
 // Step is one output of a step.
 type Step struct {
-	Name    string    `json:"name"`
-	Variant string    `json:"variant,omitempty"`
-	At      time.Time `json:"at"`
+	Name    string `json:"name"`
+	Variant string `json:"variant,omitempty"`
+	// ETag is the version of the upload that the output is about; empty if the output does not name it.
+	ETag string    `json:"etag,omitempty"`
+	At   time.Time `json:"at"`
 }
 
 // Outcome is the outcome of a chain, as in the tags of the upload.
@@ -84,13 +86,18 @@ func mergeSteps(a, b []Step) []Step {
 	return all[max(len(all)-maxSteps, 0):]
 }
 
-// CurrentSteps returns the outputs since the newest upload.
+// CurrentSteps returns the outputs for the version of the newest upload. They may be older than its arrival: where the
+// same bytes are put again, steps find their outputs and write none.
 func (e *Entry) CurrentSteps() []Step {
-	first := slices.IndexFunc(e.Steps, func(s Step) bool { return !s.At.Before(e.Arrived) })
-	if first < 0 {
-		return nil
+	return slices.DeleteFunc(slices.Clone(e.Steps), func(s Step) bool { return !e.isCurrent(s) })
+}
+
+// isCurrent reports whether an output is for the version of the newest upload. Where a version is unknown, time decides.
+func (e *Entry) isCurrent(s Step) bool {
+	if s.ETag != "" && e.ETag != "" {
+		return s.ETag == e.ETag
 	}
-	return e.Steps[first:]
+	return !s.At.Before(e.Arrived)
 }
 
 // Ended returns the outcome of the newest upload; it is zero while there is none.
@@ -108,7 +115,7 @@ func (e *Entry) State() execution.State {
 		return execution.Completed
 	case status == execution.StatusFailed:
 		return execution.Failed
-	case len(e.CurrentSteps()) > 0:
+	case slices.ContainsFunc(e.Steps, e.isCurrent):
 		return execution.Running
 	}
 	return execution.Pending

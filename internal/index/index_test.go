@@ -57,6 +57,29 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestCurrentSteps: outputs count for the version of the upload that they name, whatever their time. Those of the version
+// before do not count.
+func TestCurrentSteps(t *testing.T) {
+	var e index.Entry
+	for _, part := range []index.Entry{
+		{Key: "cat.jpg", ETag: "1", Arrived: at(1)},
+		{Steps: []index.Step{{Name: "resize", ETag: "1", At: at(2)}}},
+		{Outcome: index.Outcome{Status: execution.StatusCompleted, ETag: "1", At: at(3)}},
+		{Key: "cat.jpg", ETag: "1", Arrived: at(4)}, // the same bytes again: resize writes nothing
+		{Outcome: index.Outcome{Status: execution.StatusCompleted, ETag: "1", At: at(5)}},
+	} {
+		e.Merge(part)
+	}
+	if steps := e.CurrentSteps(); len(steps) != 1 || e.State() != execution.Completed {
+		t.Errorf("%v with the steps %v after the same bytes were put again, want it completed with resize", e.State(), steps)
+	}
+	e.Merge(index.Entry{Key: "cat.jpg", ETag: "2", Arrived: at(6)})
+	e.Merge(index.Entry{Steps: []index.Step{{Name: "detect", ETag: "1", At: at(7)}}})
+	if steps := e.CurrentSteps(); len(steps) != 0 || e.State() != execution.Pending {
+		t.Errorf("%v with the steps %v of the version before, want it pending with none", e.State(), steps)
+	}
+}
+
 // readAll returns the merged entries of an index, and the number of its segments.
 func readAll(t *testing.T, s *objects.Store) (all map[string]*index.Entry, segments int) {
 	t.Helper()
