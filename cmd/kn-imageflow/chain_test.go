@@ -24,7 +24,7 @@ func shippedChain(t *testing.T) *cluster.Clients {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found []runtime.Object
+	found := []runtime.Object{&eventingv1.Broker{ObjectMeta: metav1.ObjectMeta{Namespace: "image-processing", Name: "default"}}}
 	for _, document := range bytes.Split(text, []byte("\n---\n")) {
 		trigger := &eventingv1.Trigger{}
 		if err := yaml.Unmarshal(document, trigger); err != nil {
@@ -142,6 +142,9 @@ func TestChain_refused(t *testing.T) {
 			"shop", "--prefix", "/thumbnails/", "--step", "resize?target_width=8",
 		},
 		"is not of a chain that this command has made": {"chain", "--prefix", "thumbnails/", "--step", "resize?target_width=8"},
+		`there is no broker "shop" in image-processing`: {
+			"shop", "--prefix", "thumbnails/", "--broker", "shop", "--step", "resize?target_width=8",
+		},
 		`NAME is "A b"`:                   {"A b", "--step", "detect"},
 		`required flag(s) "step" not set`: {"shop"},
 	} {

@@ -129,7 +129,7 @@ func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chai
 	if err != nil {
 		return err
 	}
-	if err := checkChain(beside, made); err != nil {
+	if err := errors.Join(checkChain(beside, made), checkBroker(ctx, c, plan.broker)); err != nil {
 		return err
 	}
 	// The old Triggers go last, so that uploads go on, unless the new ones do not work beside them.
@@ -149,6 +149,16 @@ func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chai
 		return err
 	}
 	return o.deleteTriggers(ctx, c, old)
+}
+
+// checkBroker returns an error if there is no broker with a name. Who may not read brokers may still make Triggers.
+func checkBroker(ctx context.Context, c *cluster.Clients, name string) error {
+	_, err := c.Eventing.EventingV1().Brokers(c.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("there is no broker %q in %s, and Triggers would wait for it: name another one with --broker, or make it "+
+			"with kn broker create %[1]s -n %[2]s", name, c.Namespace)
+	}
+	return nil
 }
 
 // applyTrigger creates a Trigger or changes the one with its name, after the end of one that is being deleted. What others have
