@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +149,31 @@ func TestListExecutions(t *testing.T) {
 		}
 		if got := strings.Join(strings.Fields(fmt.Sprint(pages)), " "); got != "[out/running:R in/failed:F in/done:C in/healed:C ]" {
 			t.Errorf("the pages are %s", got)
+		}
+	})
+}
+
+// TestListExecutions_windows: pages of each size have every execution once, although they end in older windows of the index.
+func TestListExecutions_windows(t *testing.T) {
+	lists(t, func(t *testing.T, s *objects.Store, get func(string) (*imageflowv1.ListExecutionsResponse, string)) {
+		now, want := time.Now().UTC(), []string(nil)
+		for i := range 8 { // two in each of four windows
+			at := now.Add(-time.Duration(i/2)*10*time.Minute - time.Duration(i)*time.Microsecond)
+			e := putImage(t, s, fmt.Sprintf("in/%d", i), execution.StatusCompleted, at)
+			e.Outcome = index.Outcome{Status: execution.StatusCompleted, ETag: e.ETag, At: at}
+			writeIndex(t, s, at, e)
+			want = append(want, e.ID+":C")
+		}
+		for size := 1; size <= 8; size++ {
+			var got []string
+			for token, pages := "", 0; pages == 0 || token != "" && pages < 20; pages++ {
+				r, _ := get(fmt.Sprintf("page_size=%d&page_token=%s", size, token))
+				token = r.GetNextPageToken()
+				got = append(got, strings.Fields(ids(r))...)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("pages of %d have %v\nwant %v", size, got, want)
+			}
 		}
 	})
 }

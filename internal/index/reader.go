@@ -80,14 +80,14 @@ func (r *Reader) List(
 	ctx context.Context, q Query, after Cursor, n int, reach time.Time,
 ) (page []Entry, next *Cursor, err error) {
 	l := &listing{Reader: r, query: q, after: after, n: n}
-	end := time.Now().Add(lateness)
-	if !q.Until.IsZero() && q.Until.Before(end) {
-		end = q.Until.Add(lateness)
+	newest := time.Now().Add(lateness)
+	if !q.Until.IsZero() && q.Until.Before(newest) {
+		newest = q.Until.Add(lateness)
 	}
 	if at, err := timeOf(after.Window); err == nil {
-		end = at.Add(window)
+		newest = at
 	}
-	end = end.Truncate(window).Add(window)
+	end := newest.Truncate(window).Add(window)
 	for i := 0; end.After(reach) && !end.Before(q.Since); i++ {
 		start := end.Add(-spans[min(i, len(spans)-1)]).Truncate(window)
 		err := l.span(ctx, start, end)
@@ -119,7 +119,7 @@ func (l *listing) full() bool {
 	return len(l.page) >= l.n || l.scanned >= maxScanned || l.checks >= maxChecks || l.windows >= maxWindows
 }
 
-// span adds the executions that arrived in a span of time, the newest window first.
+// span adds the executions that arrived in a span of time and are after the cursor, the newest window first.
 func (l *listing) span(ctx context.Context, start, end time.Time) error {
 	segments := map[string][]string{} // by window, with those before and after the span
 	last := windowKey(end.Add(window))
@@ -135,11 +135,14 @@ func (l *listing) span(ctx context.Context, start, end time.Time) error {
 	}
 	for at := end.Add(-window); !at.Before(start) && !l.full(); at = at.Add(-window) {
 		l.windows++
-		if len(segments[windowKey(at)]) == 0 {
-			continue
-		}
-		if err := l.window(ctx, at, segments); err != nil {
-			return err
+		switch key := windowKey(at); {
+		case l.after.Window != "" && key > l.after.Window: // it is before the cursor, in a span that is read again
+		case len(segments[key]) == 0:
+			l.after = Cursor{Window: windowKey(at.Add(-window))}
+		default:
+			if err := l.window(ctx, at, segments); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
