@@ -89,8 +89,7 @@ func stat(ctx context.Context, store *objects.Store, at location) (objects.Info,
 
 // lookup returns the existing objects at the locations of the outputs. It uses the
 // prefetched ones if they are for these locations. It returns an error if the job may
-// not replace them. If there are objects of another job, it checks that the source has
-// not been replaced: outputs of a newer version exist only if it has.
+// not replace them.
 func (o *outputs) lookup(ctx context.Context, prefetched <-chan outputStats) (written, error) {
 	var s outputStats
 	if prefetched != nil {
@@ -103,13 +102,7 @@ func (o *outputs) lookup(ctx context.Context, prefetched <-chan outputStats) (wr
 		return written{}, s.err
 	}
 	existing := s.written
-	if err := cmp.Or(o.plan.checkReplaceable(existing.output), o.plan.checkReplaceable(existing.sideCar)); err != nil {
-		return written{}, err
-	}
-	if none := existing.output.ETag+existing.sideCar.ETag == ""; none || o.match(existing) {
-		return existing, nil
-	}
-	return existing, o.source().checkUnchanged(ctx)
+	return existing, cmp.Or(o.plan.checkReplaceable(existing.output), o.plan.checkReplaceable(existing.sideCar))
 }
 
 // match reports whether an equal job has written the outputs.
@@ -154,7 +147,9 @@ func (o *outputs) readResponse(ctx context.Context, existing written) (functions
 }
 
 // writeAll writes the crops, the image, and then the side-car, which names the image: together these show that all
-// is there. If one of new objects cannot have its name, it removes the others.
+// is there. If one of new objects cannot have its name, it removes the others. Before it replaces objects, it checks that the
+// source is still the version that was fetched. A check at the start of the job would not do: where a source changes and
+// changes back meanwhile, the job of the second change finds the objects as it wants them and leaves their ETag.
 func (o *outputs) writeAll(
 	ctx context.Context, existing written, out imaging.Encoded, resp functions.Response, elapsed func() time.Duration,
 ) (w written, err error) {
@@ -163,6 +158,11 @@ func (o *outputs) writeAll(
 			o.remove(context.WithoutCancel(ctx), w)
 		}
 	}()
+	if existing.output.ETag+existing.sideCar.ETag != "" {
+		if err = o.source().checkUnchanged(ctx); err != nil {
+			return w, err
+		}
+	}
 	if w.crops, err = o.writeCrops(ctx, resp); err != nil {
 		return w, err
 	}

@@ -247,6 +247,36 @@ func TestRun_slowJobOfOldVersion(t *testing.T) {
 	}
 }
 
+// A slow job of an old version does not overwrite the outputs of the version before it when that is put again: the job of the
+// second put finds its outputs and writes none.
+func TestRun_slowJobBetweenEqualVersions(t *testing.T) {
+	began, release := make(chan struct{}), make(chan struct{})
+	slow := newRunner(counting(new(atomic.Int64), func() { close(began); <-release }), roomy)
+	quick := newRunner(counting(new(atomic.Int64), noWait), roomy)
+	version := func(width int) *request {
+		etag := put(t, bucket, "back/in.jpg", jpegOf(t, width, 30))
+		return &request{InputImage: &data{ObjectKey: "back/in.jpg", Etag: etag}, TargetWidth: 20}
+	}
+	first, err := quick.Run(t.Context(), version(40), job.FailFast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	between, other := make(chan error, 1), version(60)
+	go func() { _, err := slow.Run(t.Context(), other, job.FailFast); between <- err }()
+	<-began
+	if _, err := quick.Run(t.Context(), version(40), job.FailFast); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if err := <-between; !errors.Is(err, job.ErrSuperseded) {
+		t.Errorf("the job between ended with %v", err)
+	}
+	out, err := store.Stat(t.Context(), bucket, "back/in_resize.jpg")
+	if err != nil || out.ETag != first.GetResult().GetOutputImage().GetEtag() {
+		t.Errorf("the output is %+v, %v, want that of the version that was put first and last", out, err)
+	}
+}
+
 // TestOutputExtensions: the bridge finds a leaf in each format that a step can write.
 func TestOutputExtensions(t *testing.T) {
 	for name := range strings.SplitSeq(imaging.WritableFormats(), ", ") {
