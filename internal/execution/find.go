@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -231,6 +232,16 @@ func (e *Execution) setFailure(failures []DeadLetter) {
 	}
 }
 
+// dropOtherSteps drops the steps of versions other than the one that has failed, if the source is deleted.
+func (e *Execution) dropOtherSteps() {
+	if e.Source == nil && e.Failure.ETag != "" {
+		e.Steps = slices.DeleteFunc(e.Steps, func(s Step) bool {
+			origin, isKnown := s.Output.Metadata[OriginMetadata]
+			return isKnown && origin != e.Failure.ETag
+		})
+	}
+}
+
 // tags returns the tags of the upload whose key gives the id; none if there is no such object.
 func (e *Execution) tags(ctx context.Context, store *objects.Store) (map[string]string, error) {
 	key, ok := e.uploadKey()
@@ -261,6 +272,7 @@ func (e *Execution) deriveState(ctx context.Context, store *objects.Store, tags 
 		e.State = Completed
 	case outcome == StatusFailed, e.Failure != nil:
 		e.State = Failed
+		e.dropOtherSteps()
 	case len(e.Steps) > 0:
 		e.State = Running
 	default:

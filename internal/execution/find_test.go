@@ -113,8 +113,8 @@ func TestFind_deletedAfterAnotherVersionFailed(t *testing.T) {
 		if err := s.Remove(t.Context(), bucket, broken.Key); err != nil {
 			t.Fatal(err)
 		}
-		if e := find(t, s, l, id); e.State != execution.Failed {
-			t.Errorf("after the broken version is deleted, it is %v", e.State)
+		if e := find(t, s, l, id); e.State != execution.Failed || len(e.Steps) != 0 {
+			t.Errorf("after the broken version is deleted, it is %v with the steps %s", e.State, names(e))
 		}
 		complete()
 		if e := find(t, s, l, id); e.State != execution.Completed {
@@ -123,8 +123,8 @@ func TestFind_deletedAfterAnotherVersionFailed(t *testing.T) {
 	})
 }
 
-// TestFind_orderOfDeletedUpload: steps are in the order of the chain, whatever the times of their outputs.
-func TestFind_orderOfDeletedUpload(t *testing.T) {
+// TestFind_order: steps are in the order of the chain, whatever the times of their outputs.
+func TestFind_order(t *testing.T) {
 	each(t, func(t *testing.T, s *objects.Store, l execution.DeadLetterStore) {
 		resized := output(t, s, "cat", "resize", "gone", "resized")
 		detected := output(t, s, "cat", "detect", resized.ETag, "resized") // without boxes, an output equals its input
@@ -133,6 +133,19 @@ func TestFind_orderOfDeletedUpload(t *testing.T) {
 		output(t, s, "cat", "resize", "gone", "resized")
 		if e := find(t, s, l, "cat"); names(e) != "resize detect filter" {
 			t.Errorf("the steps are %s", names(e))
+		}
+		source := put(t, s, "dog.jpg", "image/jpeg", "small", nil)
+		for step, input := range map[string]string{"resize": "", "detect": "_resize.jpg", "filter": "_detect.jpg"} {
+			metadata := execution.ObjectMetadata("dog", bucket, "dog_"+step+".jpg")
+			metadata[execution.StepMetadata] = step
+			metadata[execution.SourceMetadata], metadata[execution.OriginMetadata] = source.ETag, source.ETag
+			if input != "" {
+				metadata[execution.InputMetadata] = input
+			}
+			put(t, s, "dog_"+step+".jpg", "image/jpeg", "small", metadata)
+		}
+		if e := find(t, s, l, "dog"); names(e) != "resize detect filter" {
+			t.Errorf("the steps of an upload that equals its outputs are %s", names(e))
 		}
 	})
 }

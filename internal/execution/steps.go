@@ -59,16 +59,24 @@ func descendants(etag string, images []objects.Info) (found []objects.Info) {
 	rest := slices.DeleteFunc(slices.Clone(images), func(p objects.Info) bool {
 		return taken[p.Key] || p.Metadata[OriginMetadata] != etag
 	})
-	return append(found, byLineage(rest)...)
+	return append(byLineage(found), byLineage(rest)...)
 }
 
 // byLineage puts each image after the one that it was made from, whose time may be the same: stores round it to seconds.
+// Where images are equal, their metadata name the one.
 func byLineage(images []objects.Info) (ordered []objects.Info) {
-	waiting := map[string]int{} // images by ETag
+	waiting := map[string]int{} // images by ETag and by key
 	for _, image := range images {
 		waiting[image.ETag]++
+		waiting[image.Key]++
 	}
-	isNext := func(image objects.Info) bool { return waiting[image.Metadata[SourceMetadata]] == 0 }
+	isNext := func(image objects.Info) bool {
+		if end, ok := image.Metadata[InputMetadata]; ok {
+			return waiting[image.Metadata[IDMetadata]+end] == 0
+		}
+		source := image.Metadata[SourceMetadata]
+		return source == image.Metadata[OriginMetadata] || waiting[source] == 0
+	}
 	equalsInput := func(image objects.Info) bool { return image.Metadata[SourceMetadata] == image.ETag }
 	for len(images) > 0 {
 		next := slices.IndexFunc(images, isNext)
@@ -76,6 +84,7 @@ func byLineage(images []objects.Info) (ordered []objects.Info) {
 			next = max(0, slices.IndexFunc(images, equalsInput))
 		}
 		waiting[images[next].ETag]--
+		waiting[images[next].Key]--
 		ordered = append(ordered, images[next])
 		images = slices.Delete(images, next, next+1)
 	}
