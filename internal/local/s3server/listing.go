@@ -89,26 +89,6 @@ func (c consistent) ListObjectVersions(ctx context.Context, in *s3.ListObjectVer
 // onlyVersion is the version of every object in a bucket without versions.
 const onlyVersion = "null"
 
-// ListMultipartUploads lists the exact keys, as ListObjectsV2 does.
-func (c consistent) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput) (
-	s3response.ListMultipartUploadsResult, error,
-) {
-	out, err := c.Backend.ListMultipartUploads(ctx, in)
-	if err != nil || !asksURL(ctx) && uploadsFitXML(out) {
-		return out, err
-	}
-	out.EncodingType = string(types.EncodingTypeUrl)
-	out.Prefix, out.Delimiter = escapedText(out.Prefix), escapedText(out.Delimiter)
-	out.KeyMarker, out.NextKeyMarker = escapedText(out.KeyMarker), escapedText(out.NextKeyMarker)
-	for i := range out.Uploads {
-		out.Uploads[i].Key = escapedText(out.Uploads[i].Key)
-	}
-	for i := range out.CommonPrefixes {
-		out.CommonPrefixes[i].Prefix = escapedText(out.CommonPrefixes[i].Prefix)
-	}
-	return out, nil
-}
-
 // asksURL reports whether the request asks for URL-encoded keys.
 func asksURL(ctx context.Context) bool {
 	from, ok := ctx.(*fasthttp.RequestCtx)
@@ -129,13 +109,6 @@ func fitXML(contents []s3response.Object, prefixes []types.CommonPrefix) bool {
 	isWrong := func(o s3response.Object) bool { return !fitsXML(aws.ToString(o.Key)) }
 	isWrongPrefix := func(p types.CommonPrefix) bool { return !fitsXML(aws.ToString(p.Prefix)) }
 	return !slices.ContainsFunc(contents, isWrong) && !slices.ContainsFunc(prefixes, isWrongPrefix)
-}
-
-// uploadsFitXML is fitXML for multipart uploads.
-func uploadsFitXML(listed s3response.ListMultipartUploadsResult) bool {
-	isWrong := func(u s3response.Upload) bool { return !fitsXML(u.Key) }
-	isWrongPrefix := func(p s3response.CommonPrefix) bool { return !fitsXML(p.Prefix) }
-	return !slices.ContainsFunc(listed.Uploads, isWrong) && !slices.ContainsFunc(listed.CommonPrefixes, isWrongPrefix)
 }
 
 // fitsXML reports whether XML can represent a text.
