@@ -86,9 +86,6 @@ func (c consistent) ListObjectVersions(ctx context.Context, in *s3.ListObjectVer
 	return out, nil
 }
 
-// onlyVersion is the version of every object in a bucket without versions.
-const onlyVersion = "null"
-
 // asksURL reports whether the request asks for URL-encoded keys.
 func asksURL(ctx context.Context) bool {
 	from, ok := ctx.(*fasthttp.RequestCtx)
