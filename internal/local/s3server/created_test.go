@@ -146,6 +146,12 @@ func upload(t *testing.T, c *minio.Client, key, content string) {
 // postForm posts a file with an HTML form, and returns the status and the text of the answer.
 func postForm(t *testing.T, c *minio.Client, key, content string) (int, string) {
 	t.Helper()
+	return postFiles(t, c, key, content, "file")
+}
+
+// postFiles posts a form with a file in each of the fields.
+func postFiles(t *testing.T, c *minio.Client, key, content string, names ...string) (int, string) {
+	t.Helper()
 	policy := minio.NewPostPolicy()
 	for _, err := range []error{
 		policy.SetBucket("images"), policy.SetKey(key), policy.SetExpires(time.Now().Add(time.Minute)),
@@ -164,8 +170,10 @@ func postForm(t *testing.T, c *minio.Client, key, content string) (int, string) 
 	for k, v := range fields {
 		_ = form.WriteField(k, v)
 	}
-	file, _ := form.CreateFormFile("file", key)
-	_, _ = file.Write([]byte(content))
+	for _, name := range names {
+		file, _ := form.CreateFormFile(name, key)
+		_, _ = file.Write([]byte(content))
+	}
 	form.Close()
 	resp, err := http.Post(address.String(), form.FormDataContentType(), &body)
 	if err != nil {

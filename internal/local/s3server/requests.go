@@ -1,7 +1,9 @@
 package s3server
 
 import (
+	"mime/multipart"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v3"
@@ -18,14 +20,10 @@ var requireV4 = controllers.WrapMiddleware(func(ctx fiber.Ctx) error {
 	return nil
 }, nil, nil)
 
-// isFormV2 reports whether the request is a form with signature version 2. fasthttp has parsed a form before; a body that it
-// has not read is left as it is.
+// isFormV2 reports whether the request is a form with signature version 2.
 func isFormV2(ctx fiber.Ctx) bool {
-	if ctx.Method() != fiber.MethodPost || ctx.Request().BodyStream() != nil {
-		return false
-	}
-	form, err := ctx.Request().MultipartForm()
-	if err != nil {
+	form := formOf(ctx)
+	if form == nil {
 		return false
 	}
 	has := map[string]bool{}
@@ -34,6 +32,45 @@ func isFormV2(ctx fiber.Ctx) bool {
 	}
 	return (has["awsaccesskeyid"] || has["signature"]) && !has["x-amz-algorithm"]
 }
+
+// formOf returns the form that a request is, or nil. fasthttp has parsed a form before; a body that it has not read is left as
+// it is.
+func formOf(ctx fiber.Ctx) *multipart.Form {
+	if ctx.Method() != fiber.MethodPost || ctx.Request().BodyStream() != nil {
+		return nil
+	}
+	form, err := ctx.Request().MultipartForm()
+	if err != nil {
+		return nil
+	}
+	return form
+}
+
+// requireFile refuses forms but those with one file, in the field file, as S3 does. versitygw stores the first file of any
+// field, and gets the fields in no order.
+var requireFile = controllers.WrapMiddleware(func(ctx fiber.Ctx) error {
+	form := formOf(ctx)
+	if form == nil {
+		return nil
+	}
+	files, others := 0, 0
+	for name, parts := range form.File {
+		if strings.EqualFold(name, "file") {
+			files += len(parts)
+		} else {
+			others += len(parts)
+		}
+	}
+	for name, values := range form.Value { // without a file name
+		if strings.EqualFold(name, "file") {
+			files += len(values)
+		}
+	}
+	if files == 1 && others == 0 {
+		return nil
+	}
+	return s3err.GetInvalidArgumentErr(s3err.InvalidArgPOSTFileRequired, strconv.Itoa(files))
+}, nil, nil)
 
 // errFilename refuses a form whose key has the variable, which versitygw would store as it is: it does not
 // report the name of the file.

@@ -61,3 +61,23 @@ func TestRequests_filenameVariable(t *testing.T) {
 		t.Error("the object is stored under the variable")
 	}
 }
+
+// A form without exactly one file in the field file is refused, and leaves the object as it is.
+func TestRequests_fileOfForm(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	put(t, c, "images", "a", "valuable", minio.PutObjectOptions{})
+	for _, fields := range [][]string{{}, {"document"}, {"file", "file"}, {"file", "document"}, {"document", "file"}} {
+		status, text := postFiles(t, c, "a", "hello", fields...)
+		if status != http.StatusBadRequest || !strings.Contains(text, "POST requires exactly one file upload per request.") {
+			t.Errorf("files in %q: got %d: %s", fields, status, text)
+		}
+		if info, err := c.StatObject(t.Context(), "images", "a", minio.StatObjectOptions{}); err != nil || info.Size != 8 {
+			t.Errorf("files in %q: the object has %d bytes, %v", fields, info.Size, err)
+		}
+	}
+	for _, field := range []string{"file", "File"} {
+		if status, text := postFiles(t, c, "a", "hello", field); status != http.StatusNoContent {
+			t.Errorf("file in %q: got %d: %s", field, status, text)
+		}
+	}
+}

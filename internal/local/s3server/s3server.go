@@ -110,7 +110,8 @@ func (s *Server) run(ctx context.Context, files backend.Backend, c Config, liste
 		Ports:      []string{s.address}, Quiet: true, KeepAlive: true,
 		MaxConnections: 4096, MaxRequests: 1024, MultipartMaxParts: 10000,
 		S3Options: []s3api.Option{
-			s3api.WithOnListen(func() { close(listening) }), s3api.WithMiddleware("/", requireV4), s3api.WithMiddleware("/", requireKey),
+			s3api.WithOnListen(func() { close(listening) }), s3api.WithMiddleware("/", requireV4),
+			s3api.WithMiddleware("/", requireKey), s3api.WithMiddleware("/", requireFile),
 		},
 	})
 	s.cancel()
