@@ -152,6 +152,17 @@ func postForm(t *testing.T, c *minio.Client, key, content string) (int, string) 
 // postFiles posts a form with a file in each of the fields.
 func postFiles(t *testing.T, c *minio.Client, key, content string, names ...string) (int, string) {
 	t.Helper()
+	return post(t, c, key, func(form *multipart.Writer) {
+		for _, name := range names {
+			file, _ := form.CreateFormFile(name, key)
+			_, _ = file.Write([]byte(content))
+		}
+	})
+}
+
+// post posts a signed form, to which add adds files.
+func post(t *testing.T, c *minio.Client, key string, add func(*multipart.Writer)) (int, string) {
+	t.Helper()
 	policy := minio.NewPostPolicy()
 	for _, err := range []error{
 		policy.SetBucket("images"), policy.SetKey(key), policy.SetExpires(time.Now().Add(time.Minute)),
@@ -170,10 +181,7 @@ func postFiles(t *testing.T, c *minio.Client, key, content string, names ...stri
 	for k, v := range fields {
 		_ = form.WriteField(k, v)
 	}
-	for _, name := range names {
-		file, _ := form.CreateFormFile(name, key)
-		_, _ = file.Write([]byte(content))
-	}
+	add(form)
 	form.Close()
 	resp, err := http.Post(address.String(), form.FormDataContentType(), &body)
 	if err != nil {

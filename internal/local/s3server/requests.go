@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"bytes"
 	"mime/multipart"
 	"net/http"
 	"strconv"
@@ -53,7 +54,7 @@ var requireFile = controllers.WrapMiddleware(func(ctx fiber.Ctx) error {
 	if form == nil {
 		return nil
 	}
-	files, others := 0, 0
+	files, others, text := 0, 0, ""
 	for name, parts := range form.File {
 		if strings.EqualFold(name, "file") {
 			files += len(parts)
@@ -61,16 +62,41 @@ var requireFile = controllers.WrapMiddleware(func(ctx fiber.Ctx) error {
 			others += len(parts)
 		}
 	}
-	for name, values := range form.Value { // without a file name
+	for name, values := range form.Value {
 		if strings.EqualFold(name, "file") {
-			files += len(values)
+			files, text = files+len(values), name
 		}
 	}
-	if files == 1 && others == 0 {
-		return nil
+	if files != 1 || others > 0 {
+		return s3err.GetInvalidArgumentErr(s3err.InvalidArgPOSTFileRequired, strconv.Itoa(files))
 	}
-	return s3err.GetInvalidArgumentErr(s3err.InvalidArgPOSTFileRequired, strconv.Itoa(files))
+	if text != "" {
+		return writeFileLast(ctx, form, text)
+	}
+	return nil
 }, nil, nil)
+
+// writeFileLast replaces the body by one that ends with a file that has no file name, which S3 takes, too. versitygw
+// takes the fields behind a file for its content, and gets this one among the fields.
+func writeFileLast(ctx fiber.Ctx, form *multipart.Form, file string) error {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	if err := w.SetBoundary(string(ctx.Request().Header.MultipartFormBoundary())); err != nil {
+		return err
+	}
+	content := form.Value[file][0]
+	delete(form.Value, file)
+	for name, values := range form.Value {
+		for _, value := range values {
+			_ = w.WriteField(name, value) // a buffer has no errors
+		}
+	}
+	_ = w.WriteField(file, content)
+	_ = w.Close()
+	ctx.Request().SetBody(body.Bytes())
+	ctx.Request().Header.SetContentLength(body.Len())
+	return nil
+}
 
 // errFilename refuses a form whose key has the variable, which versitygw would store as it is: it does not
 // report the name of the file.

@@ -81,3 +81,15 @@ func TestRequests_fileOfForm(t *testing.T) {
 		}
 	}
 }
+
+// A file without a file name is stored, wherever among the fields versitygw would get it.
+func TestRequests_fileWithoutName(t *testing.T) {
+	_, c := start(t, folder(t), "")
+	for range 20 {
+		status, text := post(t, c, "a", func(form *multipart.Writer) { _ = form.WriteField("file", "hello") })
+		info, err := c.StatObject(t.Context(), "images", "a", minio.StatObjectOptions{})
+		if status != http.StatusNoContent || err != nil || info.Size != 5 {
+			t.Fatalf("got %d: %s; the object has %d bytes, %v", status, text, info.Size, err)
+		}
+	}
+}
