@@ -12,9 +12,10 @@ import (
 	"github.com/versity/versitygw/s3response"
 )
 
-// consistent is a backend that works around five faults of versitygw: unread
+// consistent is a backend that works around six faults of versitygw: unread
 // uploads, reads that mix versions, keys that XML cannot hold, listings of few objects
-// that read a whole folder, and pages of versions that repeat a key.
+// that read a whole folder, pages of versions that repeat a key, and pages of multipart
+// uploads that nothing can follow.
 type consistent struct {
 	backend.Backend
 	posix *posix.Posix

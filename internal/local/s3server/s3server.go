@@ -88,7 +88,8 @@ func start(ctx context.Context, c Config, address, dir string, files *posix.Posi
 	}
 	listening := make(chan struct{})
 	go s.run(serving, &notifying{
-		Backend: named{unversioned{authorized{consistent{files, files}, c.Allow}}}, webhook: s.webhook, address: address, account: c.AccessKey,
+		Backend: named{unversioned{authorized{consistent{files, files}, c.Allow}}},
+		webhook: s.webhook, address: address, account: c.AccessKey,
 	}, c, listening)
 	select {
 	case <-listening:
