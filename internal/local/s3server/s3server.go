@@ -12,11 +12,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/valyala/fasthttp"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
+	"github.com/versity/versitygw/s3api/controllers"
+	"github.com/versity/versitygw/s3api/middlewares"
 )
 
 // Config configures a Server.
@@ -102,17 +105,31 @@ func start(ctx context.Context, c Config, address, dir string, files *posix.Posi
 	}
 }
 
+const (
+	maxConnections = 4096
+	maxRequests    = 1024
+	maxParts       = 10000 // of a multipart upload
+)
+
 // run serves until ctx is done. It closes listening when the server accepts requests.
 func (s *Server) run(ctx context.Context, files backend.Backend, c Config, listening chan struct{}) {
+	// Set explicitly: versitygw prints a message when it chooses this default.
+	iam := auth.NewIAMServiceSingle(auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin})
+	locations := s3api.WithMiddleware("/", anyLocation(
+		controllers.New(files, iam, nil, nil, nil, false, false, "", maxParts).CreateBucket))
+	others := &regions{handlers: map[string]fasthttp.RequestHandler{}, open: func(region string) (*s3api.S3ApiServer, error) {
+		root := middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}
+		return s3api.New(files, root, region, iam, nil, nil, nil, nil, s3api.WithQuiet(),
+			s3api.WithConcurrencyLimiter(maxConnections, maxRequests), s3api.WithMpMaxParts(maxParts), locations)
+	}}
 	err := embedgw.RunVersityGW(ctx, files, &embedgw.Config{
-		RootUserAccess: c.AccessKey, RootUserSecret: c.SecretKey,
-		// Set explicitly: versitygw prints a message when it chooses this default.
-		IAMService: auth.NewIAMServiceSingle(auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin}),
-		Ports:      []string{s.address}, Quiet: true, KeepAlive: true,
-		MaxConnections: 4096, MaxRequests: 1024, MultipartMaxParts: 10000,
+		RootUserAccess: c.AccessKey, RootUserSecret: c.SecretKey, IAMService: iam, Region: homeRegion,
+		Ports: []string{s.address}, Quiet: true, KeepAlive: true,
+		MaxConnections: maxConnections, MaxRequests: maxRequests, MultipartMaxParts: maxParts,
 		S3Options: []s3api.Option{
 			s3api.WithOnListen(func() { close(listening) }), s3api.WithMiddleware("/", requireV4),
-			s3api.WithMiddleware("/", requireKey), s3api.WithMiddleware("/", requireFile),
+			s3api.WithMiddleware("/", requireKey), s3api.WithMiddleware("/", requireFile), s3api.WithMiddleware("/", others.serve),
+			locations,
 		},
 	})
 	s.cancel()
