@@ -31,9 +31,10 @@ async function main() {
     }
     keys.forEach((key) => assert(found.has('sdk-js/' + key), JSON.stringify([...found])));
   });
-  await attempt('aws-sdk-js', 'another region is refused by the name of the right one', async () => {
+  await attempt('aws-sdk-js', 'a listing with another region', async () => {
     const other = new S3Client({ endpoint, forcePathStyle: true, region: 'eu-west-3', credentials: { accessKeyId, secretAccessKey } });
-    await assert.rejects(other.send(new ListObjectsV2Command({ Bucket })), /expecting "us-east-1"/);
+    const page = await other.send(new ListObjectsV2Command({ Bucket, Prefix: 'sdk-js/' + keys[0] }));
+    assert.equal(page.Contents[0].Key, 'sdk-js/' + keys[0]);
   });
   await attempt('minio-js', 'makeBucket on an own bucket', async () => {
     await assert.rejects(js.makeBucket(Bucket), { code: 'BucketAlreadyOwnedByYou' });

@@ -123,9 +123,28 @@ def boto_filename():
     )
 
 
+def boto_uploads():
+    s3, keys = boto(), ["boto-parts/a.jpg", "boto-parts/a.jpg", "boto-parts/ü/b c.jpg"]
+    begun = sorted((key, s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]) for key in keys)
+    options = {"Bucket": BUCKET, "Prefix": "boto-parts/", "PaginationConfig": {"PageSize": 1}}
+    pages = list(s3.get_paginator("list_multipart_uploads").paginate(**options))
+    equal([(u["Key"], u["UploadId"]) for page in pages for u in page["Uploads"]], begun)
+    for key, upload in begun:
+        s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload)
+
+
+def boto_versions():
+    s3 = boto()
+    for version in s3.list_object_versions(Bucket=BUCKET, Prefix="boto/plain.jpg")["Versions"]:
+        answer = s3.get_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
+        equal(answer["Body"].read(), CONTENT)
+
+
 def boto_region():
-    boto(region="moon-1").list_objects_v2(Bucket=BUCKET)
-    return "boto3 repeats it with the region that the server names"
+    s3 = boto(region="moon-1")
+    equal(BUCKET in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]], True)
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "boto/plain.jpg"})
+    equal(requests.get(url, timeout=30).content, CONTENT)
 
 
 def refused(call, *words):
@@ -173,7 +192,9 @@ attempt("boto3", "copy, delete several", boto_copy_delete)
 attempt("boto3", "presigned put and get", boto_presigned)
 attempt("boto3", "POST policy", boto_post)
 attempt("boto3", "POST policy with ${filename} is refused by name", boto_filename)
-attempt("boto3", "a listing with another region", boto_region)
+attempt("boto3", "ListMultipartUploads in pages", boto_uploads)
+attempt("boto3", "ListObjectVersions, and a get of each version", boto_versions)
+attempt("boto3", "another region: ListBuckets and a presigned get", boto_region)
 attempt("boto3", "signature version 2 is refused by name", boto_v2)
 attempt("boto3", "a URL of signature version 2 is refused by name", boto_v2_url)
 attempt("boto3", "a key with // is stored or refused", stored_or_refused, "boto//double.jpg")
