@@ -214,7 +214,7 @@ func TestErrors(t *testing.T) {
 		retryAfter string
 		contains   string
 	}{
-		{functions.Errorf(functions.Invalid, "target_width", "is odd"), 400, "", `"field":"target_width"`},
+		{functions.Errorf(functions.Invalid, "target_width", "is odd"), 400, "", `"field_violations":[{"field":"target_width"`},
 		{functions.Errorf(functions.NotFound, "input_image", "none"), 422, "", "none"},
 		{functions.Errorf(functions.Busy, "", "full"), 429, "1", "full"},
 		{functions.Errorf(functions.Unavailable, "", "away"), 503, "1", "away"},

@@ -12,7 +12,7 @@ import (
 	"imageflow.dev/internal/httpevent"
 )
 
-// Refuse answers an event with an error, as google.rpc.Status in JSON.
+// Refuse answers an event with an error, as google.rpc.Status in JSON with the field names that the gateway writes.
 func Refuse(w http.ResponseWriter, s *status.Status) {
 	code := HTTPStatus(s.Code())
 	if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
@@ -32,7 +32,7 @@ func RefuseUnread(w http.ResponseWriter, err error) {
 }
 
 func refuse(w http.ResponseWriter, code int, s *status.Status) {
-	body, err := protojson.Marshal(s.Proto())
+	body, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(s.Proto())
 	if err != nil {
 		body, _ = json.Marshal(map[string]any{"code": s.Code(), "message": s.Message()})
 	}
