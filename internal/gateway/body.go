@@ -112,6 +112,8 @@ func explainRead(err error) error {
 		return err
 	case errors.As(err, &large):
 		return tooLarge("the body is too large: the limit is %d bytes", large.Limit)
+	case errors.As(err, &limit) && limit.TooLong:
+		return tooLarge("the request without its image: %s", limit.Reason)
 	case errors.As(err, &limit):
 		return status.Error(codes.InvalidArgument, "the request without its image: "+limit.Reason)
 	case errors.Is(err, os.ErrDeadlineExceeded):

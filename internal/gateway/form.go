@@ -119,7 +119,9 @@ func (t *textReader) Read(p []byte) (int, error) {
 		t.left -= n
 	}
 	if t.left < 0 {
-		return 0, &jsonlimit.Error{Reason: fmt.Sprintf("its fields and headers are longer than %d bytes", textLimits.Bytes)}
+		return 0, &jsonlimit.Error{
+			Reason: fmt.Sprintf("its fields and headers are longer than %d bytes", textLimits.Bytes), TooLong: true,
+		}
 	}
 	return n, err
 }

@@ -31,6 +31,9 @@ func manyParts(n int, part string) string {
 	return strings.Repeat("--b\r\n"+part+"\r\n", n) + "--b--\r\n"
 }
 
+// tooLong is a part of the error that answers a text over the limit, with 413.
+const tooLong = "longer than 262144 bytes"
+
 // The limits apply before a body is decoded. The error names the limit.
 func TestGateway_hostileBodiesTakeLittleMemory(t *testing.T) {
 	const formType = "multipart/form-data; boundary=b"
@@ -44,16 +47,16 @@ func TestGateway_hostileBodiesTakeLittleMemory(t *testing.T) {
 		{"members", "application/json", `{"parameters":{` + strings.Repeat(`"a":"",`, 1<<19) + `"b":""}}`, "more than 1100 elements"},
 		{"nested arrays", "application/json", strings.Repeat("[", 3<<20), "deeper than 16 levels"},
 		{"nested objects", "application/json", strings.Repeat(`{"a":`, 1<<19), "deeper than 16 levels"},
-		{"a long string", "application/json", `{"execution_id":"` + strings.Repeat("x", 3<<20) + `"}`, "longer than 262144 bytes"},
+		{"a long string", "application/json", `{"execution_id":"` + strings.Repeat("x", 3<<20) + `"}`, tooLong},
 		{"an image at another place", "application/json", `{"input_image":{"input_bytes":"` + strings.Repeat("A", 3<<20) +
-			`"}}`, "longer than 262144 bytes"},
-		{"white space", "application/json", strings.Repeat(" ", 3<<20) + "{}", "longer than 262144 bytes"},
+			`"}}`, tooLong},
+		{"white space", "application/json", strings.Repeat(" ", 3<<20) + "{}", tooLong},
 		{"parts", formType, manyParts(1<<17, "Content-Disposition: form-data; name=a\r\n\r\n"), "more than 100 fields"},
 		{"parts without a name", formType, manyParts(1<<18, "A: b\r\n\r\n"), "more than 100 fields"},
 		{"headers of a part", formType, "--b\r\n" + strings.Repeat("a: b\r\n", 1<<19) + "\r\n\r\n--b--\r\n", ""},
-		{"a long header", formType, "--b\r\nA: " + strings.Repeat("b", 3<<20) + "\r\n\r\n\r\n--b--\r\n", "longer than 262144 bytes"},
+		{"a long header", formType, "--b\r\nA: " + strings.Repeat("b", 3<<20) + "\r\n\r\n\r\n--b--\r\n", tooLong},
 		{"a long field", formType, "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + strings.Repeat("b", 3<<20) +
-			"\r\n--b--\r\n", "longer than 262144 bytes"},
+			"\r\n--b--\r\n", tooLong},
 		{"JSON in a field", formType, manyParts(1,
 			"Content-Disposition: form-data; name=output_image\r\n\r\n["+strings.Repeat("{},", 80<<10)+"{}]"), "more than 1000 elements"},
 	} {
@@ -65,7 +68,11 @@ func TestGateway_hostileBodiesTakeLittleMemory(t *testing.T) {
 		h.ServeHTTP(answer, req)
 		runtime.ReadMemStats(&after)
 		text := answer.Body.String()
-		if answer.Code != http.StatusBadRequest || !strings.Contains(text, c.contains) {
+		code := http.StatusBadRequest
+		if c.contains == tooLong {
+			code = http.StatusRequestEntityTooLarge
+		}
+		if answer.Code != code || !strings.Contains(text, c.contains) {
 			t.Errorf("%s: got %d %.300s, want %q", c.name, answer.Code, text, c.contains)
 		}
 		if took := after.TotalAlloc - before.TotalAlloc; took > 6<<20 {

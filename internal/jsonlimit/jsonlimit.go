@@ -21,7 +21,11 @@ type Limits struct {
 }
 
 // Error reports which limit a text exceeds.
-type Error struct{ Reason string }
+type Error struct {
+	Reason string
+	// TooLong means that the text is longer than Limits.Bytes.
+	TooLong bool
+}
 
 // Error returns the reason.
 func (e *Error) Error() string { return e.Reason }
@@ -40,18 +44,18 @@ func NewScanner(l Limits) *Scanner { return &Scanner{limits: l} }
 // Write scans the next bytes of the text. Its errors are of type *Error.
 func (s *Scanner) Write(p []byte) (int, error) {
 	if s.bytes += len(p); exceeds(s.bytes, s.limits.Bytes) {
-		return 0, &Error{fmt.Sprintf("the JSON text is longer than %d bytes", s.limits.Bytes)}
+		return 0, &Error{fmt.Sprintf("the JSON text is longer than %d bytes", s.limits.Bytes), true}
 	}
 	for _, c := range p {
 		s.scan(c)
 		if exceeds(s.depth, s.limits.Depth) {
-			return 0, &Error{fmt.Sprintf("the JSON text is nested deeper than %d levels", s.limits.Depth)}
+			return 0, &Error{fmt.Sprintf("the JSON text is nested deeper than %d levels", s.limits.Depth), false}
 		}
 		if exceeds(s.elements, s.limits.Elements) {
-			return 0, &Error{fmt.Sprintf("the JSON text has more than %d elements", s.limits.Elements)}
+			return 0, &Error{fmt.Sprintf("the JSON text has more than %d elements", s.limits.Elements), false}
 		}
 		if exceeds(s.members, s.limits.Members) {
-			return 0, &Error{fmt.Sprintf("the JSON text has more than %d members", s.limits.Members)}
+			return 0, &Error{fmt.Sprintf("the JSON text has more than %d members", s.limits.Members), false}
 		}
 	}
 	return len(p), nil
