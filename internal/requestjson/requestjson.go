@@ -48,11 +48,7 @@ func Unmarshal(text []byte, req proto.Message) error {
 	if err == nil {
 		return nil
 	}
-	bad := explain(full.text, m, err)
-	if bad.At >= 0 {
-		bad.At = full.given(bad.At)
-	}
-	return bad
+	return explain(full, text, m, err)
 }
 
 // protoError matches an error of protojson: its position and its reason. The caller's own text follows the match.
@@ -65,23 +61,23 @@ var reasons = map[string]string{
 	"error parsing": "excluded by another field that is set",
 }
 
-func explain(text []byte, m protoreflect.MessageDescriptor, err error) *Error {
+func explain(full fullNames, given []byte, m protoreflect.MessageDescriptor, err error) *Error {
 	found := protoError.FindStringSubmatch(err.Error())
 	if found == nil {
-		path, _ := fieldAt(text, m, len(text))
+		path, _ := fieldAt(full.text, m, len(full.text))
 		return &Error{path, "the JSON text is not complete", -1}
 	}
-	at := offset(text, found[1], found[2])
-	path, field := fieldAt(text, m, at)
+	at := offset(full.text, found[1], found[2])
+	path, field := fieldAt(full.text, m, at)
 	if reason, known := reasons[found[3]]; known {
 		return &Error{path, reason, -1}
 	}
 	kind, wrong := strings.CutPrefix(found[3], "invalid value for ")
 	switch {
 	case !wrong:
-		return &Error{path, "unexpected JSON", at}
+		return &Error{path, "unexpected JSON", full.given(at)}
 	case field != nil && field.Enum() != nil:
-		return &Error{path, rules.NotOneOf(field.Enum(), valueAt(text, at)), -1}
+		return &Error{path, rules.NotOneOf(field.Enum(), valueAt(given, full.given(at))), -1}
 	}
 	return &Error{path, "not a valid " + kind, -1}
 }
@@ -101,8 +97,15 @@ func offset(text []byte, line, column string) int {
 	return at
 }
 
-// valueAt returns the text of the value at an offset: of a string without its quotes.
+// valueAt returns the value at an offset: the text of a string without its quotes, and the JSON of other values.
 func valueAt(text []byte, at int) string {
-	token, _ := json.NewDecoder(bytes.NewReader(text[at:])).Token()
-	return fmt.Sprint(token)
+	var value json.RawMessage
+	if err := json.NewDecoder(bytes.NewReader(text[at:])).Decode(&value); err != nil {
+		return string(text[at : at+1]) // it begins an array or an object that does not end
+	}
+	var name string
+	if value[0] != '"' || json.Unmarshal(value, &name) != nil {
+		return string(value)
+	}
+	return name
 }
