@@ -124,7 +124,8 @@ func TestReplayDeadLetters(t *testing.T) {
 		}
 		for body, want := range map[string]string{
 			`{}`: "at least one", `{"all":true,"ids":["a"]}`: "without the others", `{"ids":["private/a/1.json"]}`: "ids[0]",
-			`{"all":true,"bucket":"private"}`: "READ_FROM",
+			`{"all":true,"bucket":"private"}`: "READ_FROM", `{"since":"noon"}`: "since: not a time of RFC 3339, such as 20",
+			`{"all":true,"bucket":"UPPER"}`: "bucket: must have 3 to 63 lower-case letters, digits, dots and hyphens",
 		} {
 			text := call("POST", "/v1/dead-letters:replay", body, r)
 			if !strings.Contains(text, want) || !strings.Contains(text, `"code":3`) {

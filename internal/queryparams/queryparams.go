@@ -142,12 +142,10 @@ func reason(path []protoreflect.FieldDescriptor, values []string) string {
 	switch {
 	case len(values) > 1 && !field.IsList():
 		return "given more than once"
-	case field.Message() != nil:
-		return "not a valid value"
 	case field.Enum() != nil:
 		return rules.NotOneOf(field.Enum(), firstWrong(field.Enum(), values))
 	}
-	return "not a valid " + field.Kind().String()
+	return rules.NotValid(field)
 }
 
 // firstWrong returns the first of the values that the enum does not have.

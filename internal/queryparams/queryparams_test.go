@@ -103,4 +103,8 @@ func TestRead_namesFirstWrongParameter(t *testing.T) {
 			t.Errorf("%v: %v, want an error of %q", values, err, name)
 		}
 	}
+	err := queryparams.Read(&imageflowv1.ListExecutionsRequest{}, url.Values{"since": {"noon"}})
+	if err == nil || err.Error() != "since: not a time of RFC 3339, such as 2026-11-29T03:00:00Z" {
+		t.Errorf("a time that is none: %v", err)
+	}
 }

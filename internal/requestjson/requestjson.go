@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -52,7 +51,7 @@ func Unmarshal(text []byte, req proto.Message) error {
 }
 
 // protoError matches an error of protojson: its position and its reason. The caller's own text follows the match.
-var protoError = regexp.MustCompile(`(?s)\(line (\d+):(\d+)\): ((?:unknown|duplicate|error parsing|invalid value for \w+)?)`)
+var protoError = regexp.MustCompile(`(?s)\(line (\d+):(\d+)\): ((?:unknown|duplicate|error parsing|invalid value for|invalid google[.]protobuf[.]Timestamp value)?)`)
 
 // reasons maps the reasons of protojson to texts that repeat no value.
 var reasons = map[string]string{
@@ -72,14 +71,13 @@ func explain(full fullNames, given []byte, m protoreflect.MessageDescriptor, err
 	if reason, known := reasons[found[3]]; known {
 		return &Error{path, reason, -1}
 	}
-	kind, wrong := strings.CutPrefix(found[3], "invalid value for ")
 	switch {
-	case !wrong:
+	case found[3] == "" || field == nil:
 		return &Error{path, "unexpected JSON", full.given(at)}
-	case field != nil && field.Enum() != nil:
+	case field.Enum() != nil:
 		return &Error{path, rules.NotOneOf(field.Enum(), valueAt(given, full.given(at))), -1}
 	}
-	return &Error{path, "not a valid " + kind, -1}
+	return &Error{path, rules.NotValid(field), -1}
 }
 
 // offset returns the byte offset of a line and a column. Both start at 1, and columns count characters.

@@ -43,8 +43,12 @@ func shortNames(enum protoreflect.EnumDescriptor) string {
 	return strings.Join(names, ", ")
 }
 
-// Message returns the text of a violation. For enums, it lists the values, which the texts of protovalidate do not.
+// Message returns the text of a violation. It lists the values of enums and describes patterns, which the texts of
+// protovalidate do not.
 func Message(v *protovalidate.Violation) string {
+	if sentence, ok := patterns[v.RuleValue.String()]; ok && v.Proto.GetRuleId() == "string.pattern" {
+		return sentence
+	}
 	if v.FieldDescriptor == nil || v.FieldDescriptor.Enum() == nil {
 		return v.Proto.GetMessage()
 	}
