@@ -2,6 +2,7 @@ package httpevent
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,6 +157,9 @@ func Normalize(text []byte) ([]byte, error) {
 	if err := json.Unmarshal(text, &members); err != nil {
 		return nil, errNoObject
 	}
+	if _, ok := members[""]; ok {
+		return nil, errors.New("the event has an attribute with an empty name")
+	}
 	for name, value := range members {
 		if name != dataMember && string(value) == "null" {
 			delete(members, name)
@@ -168,6 +172,9 @@ func Normalize(text []byte) ([]byte, error) {
 		var value string
 		if err := json.Unmarshal(encoded, &value); err != nil {
 			return nil, fmt.Errorf("%s is not a string", base64Member)
+		}
+		if _, err := base64.StdEncoding.DecodeString(value); err != nil {
+			return nil, fmt.Errorf("%s is not base64", base64Member)
 		}
 		members[base64Member], _ = json.Marshal(value)
 	}

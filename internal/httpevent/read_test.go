@@ -107,6 +107,8 @@ func TestReadValid_namesTheAttribute(t *testing.T) {
 		begin + `,"hops":99999999999}`:               `"hops": "99999999999" is no string`,
 		begin + `,"x":{}}`:                           `"x": "{}" is no string`,
 		begin + ",\"x\":\"\xff\"}":                   "the body is not UTF-8",
+		begin + `,"":"x"}`:                           "the event has an attribute with an empty name",
+		begin + `,"data_base64":"%%%"}`:              "data_base64 is not base64",
 		begin + `,"datacontenttype":"/"}`:            `datacontenttype: "/" must be a media type`,
 		`[]`:                                         "not a JSON object",
 		begin + `,"subject":null,"x":true,"hops":3,"data":"\u0000"}`: "",
