@@ -22,6 +22,8 @@ type guard struct {
 func (g guard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case !g.isOurs(r.Host) && r.Host == "":
+			http.Error(w, "the request has no header Host", http.StatusForbidden)
 		case !g.isOurs(r.Host):
 			http.Error(w, "Host is not localhost, a loopback address or the --host of local mode", http.StatusForbidden)
 		case g.isCrossSite(r) && !isImage(r) && !isLink(r):

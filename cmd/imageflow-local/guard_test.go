@@ -51,6 +51,9 @@ func TestGuard(t *testing.T) {
 		if refused := answer.Code == http.StatusForbidden; refused != c.refused {
 			t.Errorf("%+v: %d", c, answer.Code)
 		}
+		if c.host == "" && !strings.Contains(answer.Body.String(), "no header Host") {
+			t.Errorf("without Host: %s", answer.Body)
+		}
 	}
 }
 
