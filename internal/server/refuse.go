@@ -123,7 +123,7 @@ func (p *pace) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	if why.http == http.StatusTooManyRequests || why.http == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	text, err := protojson.Marshal(why.status.Proto())
+	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(why.status.Proto())
 	if err != nil {
 		text = fmt.Appendf(nil, `{"code":%d}`, why.status.Code())
 	}

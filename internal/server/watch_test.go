@@ -43,8 +43,9 @@ func TestWatches(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		if resp.StatusCode == http.StatusTooManyRequests {
-			if text, _ := io.ReadAll(resp.Body); !strings.Contains(string(text), "MAX_WATCHES") {
-				t.Errorf("the limit has no name in %s", text)
+			text, _ := io.ReadAll(resp.Body)
+			if !strings.Contains(string(text), "MAX_WATCHES") || !strings.Contains(string(text), `"retry_delay":`) {
+				t.Errorf("the limit has no name or no delay in %s", text)
 			}
 		}
 		if resp.StatusCode != want.code {
