@@ -40,7 +40,7 @@ func answerRouting(
 func answerError(
 	ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error,
 ) {
-	err = decodeError(ctx, queryError(sanitizeStatus(status.Convert(err), err)))
+	err = formError(ctx, decodeError(ctx, queryError(sanitizeStatus(status.Convert(err), err))))
 	err = limitError(ctx, err)
 	if isTooLarge(err) {
 		err = &runtime.HTTPStatusError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: err}

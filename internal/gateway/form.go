@@ -41,6 +41,8 @@ type form struct {
 	accepted []string
 	// wantsImage means that the answer is the image itself. decode sets it.
 	wantsImage bool
+	// fromFile means that no field of the form is the image, as in JSON. decode sets it.
+	fromFile bool
 }
 
 func newForm(r *http.Request, boundary string) *form {
@@ -58,12 +60,17 @@ func (f *form) decode(r io.Reader, req proto.Message) error {
 	if err := readQuery(req, fields); err != nil {
 		return err
 	}
-	if image == nil {
-		return nil
-	}
 	m := req.ProtoReflect()
 	input := m.Descriptor().Fields().ByName(imageField)
-	if m.Has(input) {
+	f.fromFile = input != nil && !m.Has(input)
+	switch {
+	case image == nil:
+		return nil
+	case len(image) == 0:
+		return invalid(fileField, "the file is empty")
+	case input == nil:
+		return invalid(fileField, "the request has no image")
+	case !f.fromFile:
 		return invalid(imageField, "more than one image: there is one in "+fileField+", too")
 	}
 	m.Set(input, protoreflect.ValueOfBytes(image))

@@ -6,9 +6,13 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"imageflow.dev/internal/gateway"
 )
 
 // upload is a form: files, and fields in the syntax of curl -F.
@@ -141,9 +145,14 @@ func badForms(t *testing.T) []badForm {
 		{upload{files: small, fields: []string{"target_width=1", "image=AAAA"}}, "more than one image"},
 		{upload{files: map[string][]byte{"file": {1}}, fields: []string{"target_width=1"}}, "file: a file must be in the field image"},
 		{upload{files: map[string][]byte{"image": []byte("dear diary")}, fields: []string{"target_width=1"}},
-			"text; supported formats are jpeg, png"},
-		{upload{files: map[string][]byte{"image": {}}, fields: []string{"target_width=1"}}, "exactly one must be given"},
-		{upload{fields: []string{"target_width=1"}}, "exactly one must be given"},
+			`"message":"image: text; supported formats are jpeg, png`},
+		{upload{files: map[string][]byte{"image": []byte("dear diary")}, fields: []string{"target_width=1"}},
+			`"field_violations":[{"field":"image","description":"text;`},
+		{upload{files: map[string][]byte{"image": {}}, fields: []string{"target_width=1"}}, "image: the file is empty"},
+		{upload{fields: []string{"target_width=1"}}, "input_image.object_key or image: exactly one must be given"},
+		{upload{fields: []string{"target_width=1"}}, `{"field":"image","description":"exactly one must be given"`},
+		{upload{fields: []string{"target_width=1", "input_bytes=ZGVhciBkaWFyeQ=="}}, `"message":"input_bytes: text; supported`},
+		{upload{fields: []string{"target_width=1", "input_bytes=!"}}, `"message":"input_bytes: not a valid bytes"`},
 		{upload{files: map[string][]byte{"image": make([]byte, 1<<20)}, fields: []string{"target_width=1"}}, "the body is too large"},
 		{upload{files: small, fields: []string{"execution_id=" + strings.Repeat("x", 256<<10)}},
 			"fields and headers are " + tooLong},
@@ -161,13 +170,33 @@ func TestForm_refusesBadForms(t *testing.T) {
 		if strings.HasPrefix(c.says, "the body is too large") || strings.Contains(c.says, tooLong) {
 			code = http.StatusRequestEntityTooLarge
 		}
-		if resp.StatusCode != code || !strings.Contains(string(data), c.says) ||
-			!strings.Contains(string(data), `"code":`) {
+		text := strings.ReplaceAll(strings.ReplaceAll(string(data), `": "`, `":"`), `", "`, `","`)
+		if resp.StatusCode != code || !strings.Contains(text, c.says) || !strings.Contains(text, `"code":`) {
 			t.Errorf("%.100q: %d %.300s, want %q", c.form.fields, resp.StatusCode, data, c.says)
 		}
 	}
 	resp, text := ask(t, "POST", s.url+"/v1/resize", "x", "Content-Type", "multipart/form-data")
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("no boundary: %d %s", resp.StatusCode, text)
+	}
+}
+
+// TestForm_refusesFilesOfOtherRequests: a request without an image takes no file, and a pipeline names the form's field.
+func TestForm_refusesFilesOfOtherRequests(t *testing.T) {
+	h, err := gateway.New(t.Context(), time.Minute, 1<<20, (&gateway.Executions{Missing: "no store"}).Backend())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	text := map[string][]byte{"image": []byte("dear diary")}
+	for url, c := range map[string]struct{ field, says string }{
+		server.URL + "/v1/dead-letters:replay": {"all=true", "image: the request has no image"},
+		start(t).url + "/v1/pipeline":          {`steps={"resize":{"target_width":1}}`, "image: text; supported formats"},
+	} {
+		resp, data := upload{files: text, fields: []string{c.field}}.post(t, url)
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), c.says) {
+			t.Errorf("%s: %d %s, want %q", url, resp.StatusCode, data, c.says)
+		}
 	}
 }
