@@ -3,6 +3,7 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,13 +34,15 @@ type Backend struct {
 // without null for a message that is not set.
 var answerJSON = protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}
 
+// marshaler is the marshaler of all requests and answers, whatever their types.
+var marshaler = bodyMarshaler{&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{MarshalOptions: answerJSON}}}
+
 // New returns a handler for `/v1/...`, which calls the backends, and for the documents. JSON has the field names of the
 // contract; requests may also use lowerCamelCase, or be forms with a file (see form). An unknown field is an error.
 // timeout bounds a request, and maxBody its body in bytes.
 func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...Backend) (http.Handler, error) {
-	json := bodyMarshaler{&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{MarshalOptions: answerJSON}}}
 	mux := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, marshaler),
 		runtime.WithMetadata(nameSpan),
 		runtime.SetQueryParameterParser(strictQuery{}),
 		runtime.WithForwardResponseOption(setImageHeaders),
@@ -73,7 +76,7 @@ func New(ctx context.Context, timeout time.Duration, maxBody int64, backends ...
 			handler.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Allow", http.MethodGet)
-			answerRouting(r.Context(), mux, json, w, r, http.StatusMethodNotAllowed)
+			answerRouting(r.Context(), mux, marshaler, w, r, http.StatusMethodNotAllowed)
 		}
 	}), nil
 }
@@ -96,7 +99,6 @@ func checked(mux *runtime.ServeMux, maxBody int64, next http.Handler) http.Handl
 			if r.ProtoMajor == 1 { // in HTTP/2 it would end the connection before the caller has read the answer
 				w.Header().Set("Connection", "close") // the body is not read
 			}
-			_, marshaler := runtime.MarshalerForRequest(mux, r)
 			answerError(r.Context(), mux, marshaler, w, r, err)
 			return
 		}
@@ -116,7 +118,17 @@ func checkRequest(r *http.Request, maxBody int64) (*http.Request, error) {
 	if !utf8.ValidString(r.URL.Path) {
 		return r, status.Error(codes.InvalidArgument, "the path is not UTF-8")
 	}
-	return withBody(r)
+	r, err := withBody(r)
+	return withoutType(r), err
+}
+
+// withoutType returns a request without its content type, which withBody has read. A mux, whose marshaler is the same for
+// all types, would log each type that it cannot parse.
+func withoutType(r *http.Request) *http.Request {
+	r = r.WithContext(r.Context())
+	r.Header = maps.Clone(r.Header)
+	r.Header.Del("Content-Type")
+	return r
 }
 
 // nameSpan sets the name of the span of a request to the path in the contract.

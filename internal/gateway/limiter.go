@@ -192,7 +192,6 @@ func (l *limiter) wrap(mux *runtime.ServeMux, next http.Handler) http.Handler {
 		ctx, t := l.acquire(r.Context(), time.Now())
 		if t == nil {
 			_, _ = io.CopyN(io.Discard, r.Body, maxSkipped)
-			_, marshaler := runtime.MarshalerForRequest(mux, r)
 			answerError(ctx, mux, marshaler, w, r, errEvicted)
 			return
 		}

@@ -79,7 +79,6 @@ func checkNoQuery(paths map[string]bool) runtime.Middleware {
 		return func(w http.ResponseWriter, r *http.Request, path map[string]string) {
 			if paths[r.URL.Path] {
 				if err := readNone(r.URL.RawQuery); err != nil {
-					marshaler := &runtime.JSONPb{MarshalOptions: answerJSON}
 					answerError(r.Context(), runtime.NewServeMux(), marshaler, w, r, err)
 					return
 				}
