@@ -29,7 +29,9 @@ func init() { grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, &t
 // TestGateway_logsNoContentTypes: callers do not write to the log of the process.
 func TestGateway_logsNoContentTypes(t *testing.T) {
 	h := handler(t, unreachable(t), 1<<20)
-	for _, call := range []string{"POST /v1/resize", "GET /v1/health/resize", "GET /v1/resize", "POST /v1/nothing", "GET /v1/formats?a=1"} {
+	for _, call := range []string{
+		"POST /v1/resize", "GET /v1/health/resize", "GET /v1/resize", "POST /v1/nothing", "GET /v1/formats?a=1",
+	} {
 		for _, contentType := range []string{"", "a b", "application/json; charset"} {
 			method, path, _ := strings.Cut(call, " ")
 			r := httptest.NewRequest(method, path, strings.NewReader("{}"))

@@ -91,7 +91,7 @@ func TestRead_headerWithoutName(t *testing.T) {
 }
 
 // TestReadValid_namesTheAttribute: what the specification forbids is an error with the attribute, the value and what is
-// expected, in both modes. Read accepts what it can, so that such events can be kept.
+// expected, here in structured mode. Read accepts what it can, so that such events can be kept.
 func TestReadValid_namesTheAttribute(t *testing.T) {
 	const begin = `{"specversion":"1.0","id":"1","source":"s","type":"t"`
 	for body, want := range map[string]string{
@@ -117,6 +117,10 @@ func TestReadValid_namesTheAttribute(t *testing.T) {
 		r.Header.Set("Content-Type", "application/cloudevents+json")
 		expect(t, r, want)
 	}
+}
+
+// TestReadValid_namesTheHeader: the same in binary mode.
+func TestReadValid_namesTheHeader(t *testing.T) {
 	for header, want := range map[string]string{
 		"Ce-Id=": `id: "" must be`, "Ce-Specversion=1": `specversion: "1" must be 1.0`, "Ce-Time=noon": `time: "noon" must be`,
 		"Ce-Type=": `type: "" must be`, "Ce-Subject=": `subject: "" must be`, "Ce-Source=%41": "",

@@ -51,7 +51,9 @@ func Unmarshal(text []byte, req proto.Message) error {
 }
 
 // protoError matches an error of protojson: its position and its reason. The caller's own text follows the match.
-var protoError = regexp.MustCompile(`(?s)\(line (\d+):(\d+)\): ((?:unknown|duplicate|error parsing|invalid value for|invalid google[.]protobuf[.]Timestamp value)?)`)
+var protoError = regexp.MustCompile(
+	`(?s)\(line (\d+):(\d+)\): ((?:unknown|duplicate|error parsing|invalid value for|invalid google[.]protobuf[.]Timestamp value)?)`,
+)
 
 // reasons maps the reasons of protojson to texts that repeat no value.
 var reasons = map[string]string{
