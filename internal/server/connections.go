@@ -24,14 +24,16 @@ func (c Config) maxConnections() int { return cmp.Or(c.MaxConnections, defaultCo
 
 // connection is one connection of a caller.
 type connection struct {
-	since time.Time
-	held  atomic.Int64 // bytes of the budgets, since health has one of its own
+	since     time.Time
+	held      atomic.Int64   // bytes of the budgets, since health has one of its own
+	lingering *lingeringConn // nil for a connection that does not linger
 }
 
 type connectionKey struct{}
 
-func withConnection(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, connectionKey{}, &connection{since: time.Now()})
+func withConnection(ctx context.Context, conn net.Conn) context.Context {
+	lingering, _ := conn.(*lingeringConn)
+	return context.WithValue(ctx, connectionKey{}, &connection{since: time.Now(), lingering: lingering})
 }
 
 // connections bounds the number of connections: a new one beyond the limit closes

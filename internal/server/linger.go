@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,7 @@ type lingeringListener struct {
 func (l lingeringListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		return &lingeringConn{tcp, l.most}, nil
+		return &lingeringConn{TCPConn: tcp, most: l.most}, nil
 	}
 	return conn, err
 }
@@ -29,11 +30,14 @@ func (l lingeringListener) Accept() (net.Conn, error) {
 type lingeringConn struct {
 	*net.TCPConn
 	most time.Duration
+	// unread means that the body of the last request was not read to its end, and that net/http does not know it.
+	unread atomic.Bool
 }
 
 // CloseWrite ends the answer and discards what still arrives, until the caller closes the connection or is silent. net/http
 // calls it before it closes a connection with an unread body.
 func (c *lingeringConn) CloseWrite() error {
+	c.unread.Store(false)
 	if err := c.TCPConn.CloseWrite(); err != nil {
 		return err
 	}
@@ -49,10 +53,25 @@ func (c *lingeringConn) CloseWrite() error {
 	return nil
 }
 
-// closeUnread makes net/http write an error at once, and close the connection, while a body of unknown length still arrives.
-// Otherwise it would first wait for 256 KiB of the body, or its end.
+// Close closes the connection, after CloseWrite if the body of the last request still arrives.
+func (c *lingeringConn) Close() error {
+	if c.unread.Load() {
+		_ = c.CloseWrite() // an error means that nothing arrives
+	}
+	return c.TCPConn.Close()
+}
+
+// closeUnread makes net/http write an error at once, and close the connection, while a body still arrives. Of unknown length,
+// net/http would first wait for 256 KiB of the body, or its end. Of a request with Expect: 100-continue, which callers send
+// also if they do not wait for that, it would not call CloseWrite.
 func closeUnread(h http.Header, r *http.Request) {
-	if r.ProtoMajor == 1 && r.ContentLength < 0 {
+	if r.ProtoMajor != 1 {
+		return
+	}
+	if r.ContentLength < 0 {
 		h.Set("Connection", "close")
+	}
+	if conn := connectionOf(r.Context()).lingering; conn != nil && r.Header.Get("Expect") != "" {
+		conn.unread.Store(true)
 	}
 }

@@ -48,6 +48,8 @@ func TestListen_answersCallersThatSendBeforeTheyRead(t *testing.T) {
 	for _, headers := range []string{
 		fmt.Sprintf("Content-Length: %d\r\n", size),
 		fmt.Sprintf("Content-Length: %d\r\nContent-Encoding: gzip\r\n", size),
+		fmt.Sprintf("Content-Length: %d\r\nExpect: 100-continue\r\n", size), // curl waits for an answer, but not for long
+		"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n",
 	} {
 		conn := dialPost(t, address, headers)
 		part := make([]byte, 1<<20)
