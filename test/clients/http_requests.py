@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Python's requests at the gateway."""
+"""Python's requests and curl at the gateway."""
 
 import os
+import subprocess
 
 import requests
 from matrix import attempt, image
@@ -29,6 +30,16 @@ def too_large():
         assert answer.status_code == 413, answer.text
 
 
+def too_large_from_pipe():
+    """curl waits a moment for 100 Continue, then sends."""
+    command = ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", "-T", "-", "-o", os.devnull]
+    command += ["-w", "%{http_code}", f"{GATEWAY}/v1/resize"]
+    for _ in range(5):
+        done = subprocess.run(command, input=b" " * 200_000_000, capture_output=True, timeout=60)
+        assert done.stdout == b"413", done.stdout + done.stderr
+
+
 attempt("Python requests", "a form with an image", upload)
 attempt("Python requests", "a form with a bad value: 400 that names the field", bad_value)
 attempt("Python requests", "200 MB, with and without Content-Length: 413", too_large)
+attempt("curl", "200 MB from a pipe: 413", too_large_from_pipe)
