@@ -71,7 +71,8 @@ func closeUnread(h http.Header, r *http.Request) {
 	if r.ContentLength < 0 {
 		h.Set("Connection", "close")
 	}
-	if conn := connectionOf(r.Context()).lingering; conn != nil && r.Header.Get("Expect") != "" {
-		conn.unread.Store(true)
+	conn, inServer := r.Context().Value(connectionKey{}).(*connection) // Require has handlers outside of a Server, too
+	if inServer && conn.lingering != nil && r.Header.Get("Expect") != "" {
+		conn.lingering.unread.Store(true)
 	}
 }
