@@ -151,7 +151,8 @@ func (o *options) applyChain(ctx context.Context, c *cluster.Clients, plan *chai
 	return o.deleteTriggers(ctx, c, old)
 }
 
-// checkBroker returns an error if there is no broker with a name. Who may not read brokers may still make Triggers.
+// checkBroker returns an error if there is no broker with a name. Other errors do not show that: who may not read brokers may
+// still make Triggers.
 func checkBroker(ctx context.Context, c *cluster.Clients, name string) error {
 	_, err := c.Eventing.EventingV1().Brokers(c.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {

@@ -234,7 +234,7 @@ func (e *Execution) setFailure(failures []DeadLetter) {
 
 // dropOtherSteps drops the steps of versions other than the one that has failed, if the source is deleted.
 func (e *Execution) dropOtherSteps() {
-	if e.Source == nil && e.Failure.ETag != "" {
+	if e.Source == nil && e.Failure != nil && e.Failure.ETag != "" {
 		e.Steps = slices.DeleteFunc(e.Steps, func(s Step) bool {
 			origin, isKnown := s.Output.Metadata[OriginMetadata]
 			return isKnown && origin != e.Failure.ETag

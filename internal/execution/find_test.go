@@ -80,6 +80,13 @@ func TestFind_deletedUpload(t *testing.T) {
 		if e := find(t, s, l, id); e.State != execution.Completed || names(e) != "filter" {
 			t.Errorf("after the upload is deleted, it is %v with %s", e.State, names(e))
 		}
+		tags := map[string]string{execution.StatusTag: execution.StatusFailed} // by somebody else: there is no dead letter
+		if err := s.SetTags(t.Context(), bucket, made.Key, made.ETag, tags); err != nil {
+			t.Fatal(err)
+		}
+		if e := find(t, s, l, id); e.State != execution.Failed || names(e) != "filter" {
+			t.Errorf("after its output is tagged as failed, it is %v with %s", e.State, names(e))
+		}
 		second, _ := run("v2", "resize")
 		if err := s.Remove(t.Context(), bucket, second.Key); err != nil {
 			t.Fatal(err)

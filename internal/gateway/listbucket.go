@@ -84,7 +84,7 @@ func (x *Executions) findEntry(ctx context.Context, e *index.Entry) (isUpload bo
 		return false, err
 	}
 	for _, s := range found.Steps {
-		e.Steps = append(e.Steps, index.Step{Name: s.Name, Variant: s.Variant, ETag: e.ETag, At: s.Finished()})
+		e.Merge(index.Entry{Steps: []index.Step{{Name: s.Name, Variant: s.Variant, ETag: e.ETag, At: s.Finished()}}})
 	}
 	switch found.State {
 	case execution.Completed:

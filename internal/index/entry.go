@@ -78,7 +78,7 @@ const maxSteps = 64
 func mergeSteps(a, b []Step) []Step {
 	all := slices.Concat(a, b)
 	byName := func(x, y Step) int {
-		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Variant, y.Variant), y.At.Compare(x.At))
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Variant, y.Variant), y.At.Compare(x.At), cmp.Compare(x.ETag, y.ETag))
 	}
 	slices.SortFunc(all, byName)
 	all = slices.CompactFunc(all, func(x, y Step) bool { return x.Name == y.Name && x.Variant == y.Variant }) // keeps the newest

@@ -79,14 +79,16 @@ var spans = []time.Duration{3 * window, 6 * time.Hour, 24 * time.Hour}
 func (r *Reader) List(
 	ctx context.Context, q Query, after Cursor, n int, reach time.Time,
 ) (page []Entry, next *Cursor, err error) {
-	l := &listing{Reader: r, query: q, after: after, n: n}
 	newest := time.Now().Add(lateness)
 	if !q.Until.IsZero() && q.Until.Before(newest) {
 		newest = q.Until.Add(lateness)
 	}
 	if at, err := timeOf(after.Window); err == nil {
 		newest = at
+	} else {
+		after = Cursor{}
 	}
+	l := &listing{Reader: r, query: q, after: after, n: n}
 	end := newest.Truncate(window).Add(window)
 	for i := 0; end.After(reach) && !end.Before(q.Since); i++ {
 		start := end.Add(-spans[min(i, len(spans)-1)]).Truncate(window)

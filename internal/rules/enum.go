@@ -46,8 +46,10 @@ func shortNames(enum protoreflect.EnumDescriptor) string {
 // Message returns the text of a violation. It lists the values of enums and describes patterns, which the texts of
 // protovalidate do not.
 func Message(v *protovalidate.Violation) string {
-	if sentence, ok := patterns[v.RuleValue.String()]; ok && v.Proto.GetRuleId() == "string.pattern" {
-		return sentence
+	if v.Proto.GetRuleId() == "string.pattern" {
+		if sentence, ok := patterns[v.RuleValue.String()]; ok {
+			return sentence
+		}
 	}
 	if v.FieldDescriptor == nil || v.FieldDescriptor.Enum() == nil {
 		return v.Proto.GetMessage()

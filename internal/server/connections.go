@@ -61,6 +61,9 @@ func (c *connections) observe(conn net.Conn, state http.ConnState) {
 	case http.StateNew:
 		c.add(conn)
 	case http.StateIdle:
+		if lingering, ok := conn.(*lingeringConn); ok {
+			lingering.unread.Store(false) // it is closed at once by drop
+		}
 		c.all[conn] = c.idle.PushBack(conn)
 	case http.StateActive:
 		c.all[conn] = nil

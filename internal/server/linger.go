@@ -72,7 +72,7 @@ func closeUnread(h http.Header, r *http.Request) {
 		h.Set("Connection", "close")
 	}
 	conn, inServer := r.Context().Value(connectionKey{}).(*connection) // Require has handlers outside of a Server, too
-	if inServer && conn.lingering != nil && r.Header.Get("Expect") != "" {
+	if inServer && conn.lingering != nil && r.ContentLength != 0 && r.Header.Get("Expect") != "" {
 		conn.lingering.unread.Store(true)
 	}
 }

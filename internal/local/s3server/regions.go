@@ -1,7 +1,7 @@
 package s3server
 
 import (
-	"fmt"
+	"errors"
 	"reflect"
 	"strings"
 	"sync"
@@ -34,7 +34,7 @@ func (r *regions) serve(ctx fiber.Ctx) error {
 	if region == "" || region == homeRegion {
 		return ctx.Next()
 	}
-	handler, err := r.handler(region)
+	handler, err := r.handler(strings.Clone(region)) // fasthttp uses the buffer of a request again
 	if err != nil {
 		return err
 	}
@@ -57,8 +57,8 @@ func (r *regions) handler(region string) (fasthttp.RequestHandler, error) {
 		return nil, err
 	}
 	field := reflect.ValueOf(server).Elem().FieldByName("app") // versitygw can only listen with it
-	if field.Type() != reflect.TypeFor[*fiber.App]() {
-		return nil, fmt.Errorf("versitygw's app is a %v", field.Type())
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*fiber.App]() {
+		return nil, errors.New("versitygw has no fiber.App in the field app")
 	}
 	handler := (*fiber.App)(field.UnsafePointer()).Handler()
 	r.handlers[region] = handler

@@ -56,14 +56,14 @@ var requireFile = controllers.WrapMiddleware(func(ctx fiber.Ctx) error {
 	}
 	files, others, text := 0, 0, ""
 	for name, parts := range form.File {
-		if strings.EqualFold(name, "file") {
+		if strings.ToLower(name) == "file" { // as versitygw compares it
 			files += len(parts)
 		} else {
 			others += len(parts)
 		}
 	}
 	for name, values := range form.Value {
-		if strings.EqualFold(name, "file") {
+		if strings.ToLower(name) == "file" {
 			files, text = files+len(values), name
 		}
 	}
@@ -82,7 +82,7 @@ func writeFileLast(ctx fiber.Ctx, form *multipart.Form, file string) error {
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	if err := w.SetBoundary(string(ctx.Request().Header.MultipartFormBoundary())); err != nil {
-		return err
+		return s3err.GetAPIError(s3err.ErrMalformedPOSTRequest)
 	}
 	content := form.Value[file][0]
 	delete(form.Value, file)

@@ -13,8 +13,8 @@ import (
 // onlyVersion is the version of every object in a bucket without versions.
 const onlyVersion = "null"
 
-// unversioned is a backend without versions. Requests that name the version of the only one mean the object, as listings of
-// versions say. versitygw refuses them, but for deletions.
+// unversioned is a backend without versions. A read, a copy and tags of the only one mean the object, as listings of versions
+// say. versitygw refuses them.
 type unversioned struct{ backend.Backend }
 
 // versionOf returns the version that a request asks for, or "" for the only one.
