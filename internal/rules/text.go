@@ -14,7 +14,7 @@ var patterns = map[string]string{
 
 const timestamp protoreflect.FullName = "google.protobuf.Timestamp"
 
-// NotValid returns what is wrong with a text that cannot be read as the value of a field: the form of the field's type.
+// NotValid returns the reason why a text is no value of a field. For times, it says what form they have.
 func NotValid(field protoreflect.FieldDescriptor) string {
 	switch {
 	case field.Message() == nil:

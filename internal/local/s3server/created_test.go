@@ -184,6 +184,12 @@ func post(t *testing.T, c *minio.Client, key string, add func(*multipart.Writer)
 	add(form)
 	form.Close()
 	resp, err := http.Post(address.String(), form.FormDataContentType(), &body)
+	return answerOf(t, resp, err)
+}
+
+// answerOf returns the status and the text of an answer.
+func answerOf(t *testing.T, resp *http.Response, err error) (int, string) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ const (
 	maxRegions = 64
 )
 
-// regions serves requests that are signed for any region, as S3 servers of one place do: a client's region often is that of
-// another service. A versitygw verifies signatures for one region only, so each region has one, on the same backend.
+// regions serves requests whatever region they are signed for: the region in a client's settings is often that of another
+// service. A versitygw verifies signatures for one region only, so each region has one, on the same backend.
 type regions struct {
 	open     func(region string) (*s3api.S3ApiServer, error)
 	mu       sync.Mutex

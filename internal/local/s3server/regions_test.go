@@ -146,13 +146,5 @@ func createBucket(t *testing.T, s *s3server.Server, bucket, region, secret, loca
 	}
 	r.Header.Set("X-Amz-Content-Sha256", fmt.Sprintf("%x", sha256.Sum256([]byte(body))))
 	resp, err := http.DefaultClient.Do(signer.SignV4(*r, "user", secret, "", region))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
+	return answerOf(t, resp, err)
 }

@@ -35,8 +35,8 @@ func (c consistent) ListMultipartUploads(ctx context.Context, in *s3.ListMultipa
 }
 
 // fillPage adds the uploads and the common prefixes that a page has after its markers. Uploads of one key are in the order of
-// their IDs, which S3 defines the marker by: a page can follow an upload that has ended since, and the time that versitygw has
-// of an upload changes with each of its parts.
+// their IDs, because S3 compares the marker with IDs: so a page can follow an upload that has ended since. The time that
+// versitygw gives for an upload is no order, since it changes with each part.
 func fillPage(page *s3response.ListMultipartUploadsResult, uploads []s3response.Upload) {
 	slices.SortFunc(uploads, func(a, b s3response.Upload) int {
 		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.UploadID, b.UploadID))
